@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 import typer
 from typer import Option
 
+from rewardbench.cli_data import data
 from rewardbench.types import InputError
 
 app = typer.Typer(
@@ -42,6 +43,8 @@ WHICH_SUITE = (
     "Suite: core, the embedded one. For RewardBench, the default of earlier versions, pass "
     "--dataset allenai/reward-bench."
 )
+
+app.add_typer(data, name="data")
 
 MODEL, DATA, RUN, OUTPUT, OLD = "Model", "Data", "Run", "Output", "Of earlier versions"
 

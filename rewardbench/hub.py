@@ -40,6 +40,32 @@ def snapshot(kind: Literal["model", "dataset"], name: str, revision: str | None,
     return Path(folder)
 
 
+def upload(folder: Path, dataset: str, files: Sequence[str], private: bool, create_pr: bool) -> str:
+    """Send files of a folder to a dataset of the Hub, in one commit or pull request; return its address.
+
+    The dataset is made if it is not there. Raises: InputError where the Hub refuses or cannot be reached.
+    """
+    from huggingface_hub import HfApi
+
+    api = HfApi()
+    try:
+        if not create_pr:
+            api.create_repo(dataset, repo_type="dataset", private=private, exist_ok=True)
+        commit = api.upload_folder(
+            folder_path=folder,
+            repo_id=dataset,
+            repo_type="dataset",
+            allow_patterns=list(files),
+            commit_message="Upload the suite",
+            create_pr=create_pr,
+        )
+    except Exception as error:  # HTTP errors, refused names, a missing token: each has a class of its own
+        raise InputError(
+            f"Nothing was pushed to the dataset {dataset}: {_reason(error)}; check the name, and HF_TOKEN."
+        ) from error
+    return str(commit.pr_url or commit.commit_url)
+
+
 def _ask(kind: Literal["model", "dataset"], name: str, revision: str | None) -> str | None:
     """Ask the Hub once, with a timeout that snapshot_download lacks: None if it knows the repository, else what failed.
 

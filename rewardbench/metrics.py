@@ -161,13 +161,15 @@ def summarize(suite: Suite, item_scores: Sequence[ItemScores]) -> Summary:
     subset_mean = {name: _subset_mean(items, rules[name]) for name, items in subsets.items()}
     weight = {name: _weight(rules[name], items) for name, items in subsets.items()}
     section_mean = {section: _average({n: subset_mean[n] for n in of}, weight) for section, of in names.items()}
-    mirrors = {section: _mirrors(items) for section, items in sections.items() if suite.headline == "mirror"}
+    mirrored = {rule.section for rule in rules.values() if suite.headline == "mirror" and rule.credit == "strict"}
+    mirrors = {section: _mirrors(sections[section]) for section in names if section in mirrored}
     mirror_mean = {section: _all_right(groups) for section, groups in mirrors.items()}
     section_weight = {section: suite.section_weights.get(section, 1.0) for section in names}
+    pairs = [one for section in mirrored for one in sections[section]] if mirrored else graded
     head = _average(mirror_mean or section_mean, section_weight)
     return Summary(
         score=_estimate("score", head, [g for groups in mirrors.values() for g in groups] or _singly(graded)),
-        accuracy=_estimate("accuracy", _plain_mean(graded), _singly(graded)),
+        accuracy=_estimate("accuracy", _plain_mean(pairs), _singly(pairs)),
         sections=tuple(_estimate(s, section_mean[s], _singly(items), s) for s, items in sections.items()),
         subsets=tuple(_estimate(n, subset_mean[n], _singly(i), rules[n].section) for n, i in subsets.items()),
         mirrors=tuple(_estimate(s, mirror_mean[s], groups, s) for s, groups in mirrors.items()),

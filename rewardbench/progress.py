@@ -59,3 +59,40 @@ class Bar:
         seconds = max(time.monotonic() - self._start, 1e-9)
         items = self._items * self._done / max(1, self._requests) / seconds
         return f"{items:,.1f} items/s, {self._tokens / seconds:,.0f} tokens/s"
+
+
+class Ticks:
+    """Counts finished pieces of any work: a bar with a rate and the time that is left.
+
+    A context manager that is called once for each piece. On anything but a terminal it stays silent.
+    """
+
+    def __init__(self, what: str, total: int | None, console: Console) -> None:
+        self._done, self._start = 0, time.monotonic()
+        self._bar = Progress(
+            TextColumn(what),
+            BarColumn(),
+            TextColumn("{task.completed}/{task.total}"),
+            TextColumn("{task.fields[rate]}"),
+            TextColumn("ETA"),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal,
+            transient=True,
+        )
+        self._task = self._bar.add_task(what, total=total, rate="")
+
+    def __enter__(self) -> Ticks:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def __call__(self, *finished: object) -> None:
+        """One piece is done."""
+        self._done += 1
+        rate = self._done / max(time.monotonic() - self._start, 1e-9)
+        self._bar.update(self._task, advance=1, rate=f"{rate:,.1f}/s")

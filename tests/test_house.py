@@ -35,14 +35,18 @@ ROOMS = (
     "report",
     "evaluation",
     "analysis",
+    "verifiers",
+    "audit",
+    "catalogue",
     "builders",
+    "cli_data",
     "cli",
     "__init__",
     "__main__",
 )
 """A room imports itself and the rooms before it."""
 
-HEAVY = ("torch", "transformers", "datasets", "pandas", "scipy", "numpy", "pyarrow", "fastchat", "huggingface_hub")
+HEAVY = ("torch", "transformers", "datasets", "pandas", "scipy", "numpy", "pyarrow", "fastchat", "huggingface_hub", "sklearn")
 ASKS_FOR_THE_GPU = ("rewardbench/scorers/loading.py", "rewardbench/engine/batching.py")
 LONGEST_FILE, LONGEST_FUNCTION = 400, 60
 

@@ -9,10 +9,11 @@ from pathlib import Path
 from rewardbench.paths import data_dir
 from rewardbench.suites.files import Source, read_embedded, read_hub, read_source
 from rewardbench.suites.rows import content_hash, parse_rows
+from rewardbench.suites.stream import stream_texts
 from rewardbench.suites.table import SUITES, SuiteSpec, find_spec, list_suites
 from rewardbench.types import InputError, Item, Rule, Suite
 
-__all__ = ["SUITES", "SuiteSpec", "list_suites", "load_suite"]
+__all__ = ["SUITES", "SuiteSpec", "list_suites", "load_suite", "stream_texts"]
 
 
 def load_suite(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
@@ -100,9 +100,14 @@ def _open(path: Path) -> IO[str]:
     return path.open(encoding="utf-8-sig")
 
 
-def _read_lines(path: Path) -> list[Row]:
+def decode_lines(path: Path) -> Iterator[Row]:
+    """The rows of a .jsonl file, one at a time."""
     with _open(path) as lines:
-        return [_as_row(_decode(line, path, n), path, n) for n, line in enumerate(lines, 1) if line.strip()]
+        yield from (_as_row(_decode(line, path, n), path, n) for n, line in enumerate(lines, 1) if line.strip())
+
+
+def _read_lines(path: Path) -> list[Row]:
+    return list(decode_lines(path))
 
 
 def _decode(text: str, path: Path, line: int) -> Any:

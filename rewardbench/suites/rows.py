@@ -60,7 +60,12 @@ def parse_rows(rows: Sequence[Row], where: str, scores_only: bool = False) -> tu
 
 
 def content_hash(items: Sequence[Item]) -> str:
-    """The first 12 hex digits of the sha256 of all that decides a score, an item a line; meta is not in it."""
+    """The first 12 hex digits of `full_hash`."""
+    return full_hash(items)[:12]
+
+
+def full_hash(items: Sequence[Item]) -> str:
+    """The sha256 of all that decides a score, an item a line; meta is not in it."""
     digest = hashlib.sha256()
     for item in items:
         decides = (
@@ -73,7 +78,7 @@ def content_hash(items: Sequence[Item]) -> str:
             item.rendered,
         )
         digest.update(json.dumps(decides, sort_keys=True, separators=(",", ":")).encode() + b"\n")
-    return digest.hexdigest()[:12]
+    return digest.hexdigest()
 
 
 def _parse(row: Row, at: int, layout: _Layout) -> Item:

@@ -95,7 +95,10 @@ SUITES: Mapping[str, SuiteSpec] = {
                 "safety": "Safety",
                 "reasoning": "Reasoning",
                 "pink_elephant": "Pink Elephant",
+                "ties": "Ties",
             },
+            rules={"ties": Rule("Ties", "ties")},
+            section_weights={"Ties": 0.0},  # it stands beside the headline
         ),
         SuiteSpec(
             name="reward-bench",

@@ -1,0 +1,1 @@
+"""What preference data gives away: shortcuts, duplicates, contamination. Reads Suites; scores no model."""

@@ -1,0 +1,149 @@
+"""Runs a builder: mirror by mirror, in many processes, resumable; the same seed gives the same bytes.
+
+A mirror depends on nothing but builder, seed and index, so neither the number of workers nor an interruption can
+change what comes out. Finished mirrors wait in a journal beside the output, which is renamed into place when whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache, partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from rewardbench.builders import BUILDERS, Builder
+from rewardbench.builders.draw import Draw, Mould, Redraw
+from rewardbench.builders.mirrors import Mirror, from_json, to_json, to_lines
+from rewardbench.types import InputError
+
+Tick = Callable[[], None]
+ATTEMPTS = 200
+
+
+def draw_mirror(name: str, seed: int, index: int) -> Mirror:
+    """The mirror of a builder at an index: its moulds take turns, in an order that the seed shuffles."""
+    builder = BUILDERS[name]
+    mould = _mould(builder.module.MOULDS, name, seed, index)
+    for attempt in range(ATTEMPTS):
+        draw = Draw(f"{name}/{seed}/{index}/{attempt}")
+        try:
+            drawn = mould(draw)
+        except Redraw:
+            continue
+        source = {"builder": name, "mould": mould.__name__, "seed": seed, "index": index}
+        mirror = Mirror(builder.subset, drawn.hinge, drawn.a, drawn.b, drawn.x, drawn.y, drawn.check, source)
+        return mirror.swapped() if draw.chance() else mirror
+    raise RuntimeError(f"the mould {mould.__name__} of {name} gave no mirror in {ATTEMPTS} draws")
+
+
+def _mould(moulds: Sequence[Mould], name: str, seed: int, index: int) -> Mould:
+    order = Draw(f"{name}/{seed}").some(moulds, len(moulds))
+    return order[index % len(order)]
+
+
+def make(
+    name: str, seed: int, count: int, output: Path, workers: int = 1, tick: Tick = lambda: None, **options: Any
+) -> list[Mirror]:
+    """The mirrors of any builder: its own `build` if it has one (it takes the options), else draws."""
+    own = getattr(_find(name).module, "build", None)
+    if own:
+        return list(own(seed=seed, count=count, output=output, workers=workers, tick=tick, **options))
+    return build(name, seed, count, output, workers, tick)
+
+
+def _find(name: str) -> Builder:
+    if name not in BUILDERS:
+        raise InputError(f"There is no builder {name!r}: it must be one of {', '.join(BUILDERS)}.")
+    return BUILDERS[name]
+
+
+def build(name: str, seed: int, count: int, output: Path, workers: int = 1, tick: Tick = lambda: None) -> list[Mirror]:
+    """Make `count` mirrors and write them to `output`, one JSON object a line; `tick` is called for each.
+
+    What an interrupted call has made is taken up by the next one. Raises: InputError where the output
+    cannot be written.
+    """
+    output.parent.mkdir(parents=True, exist_ok=True)
+    journal = Journal(output.with_name(f"{output.name}.part"), {"builder": name, "seed": seed, "recipe": recipe()})
+    made = journal.read()
+    missing = [index for index in range(count) if index not in made]
+    for _ in made.keys() & range(count):
+        tick()
+    for index, mirror in zip(missing, _draw_all(name, seed, missing, workers), strict=True):
+        made[index] = mirror
+        journal.add(index, mirror)
+        tick()
+    mirrors = [made[index] for index in range(count)]
+    write_whole(output, to_lines(mirrors))
+    journal.path.unlink(missing_ok=True)
+    return mirrors
+
+
+def _draw_all(name: str, seed: int, indices: Sequence[int], workers: int) -> Iterator[Mirror]:
+    draw = partial(draw_mirror, name, seed)
+    if workers < 2 or len(indices) < 2:
+        yield from map(draw, indices)
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        yield from pool.map(draw, indices, chunksize=4)
+
+
+class Journal:
+    """Finished mirrors on disk, line by line behind a first line that says what is being made.
+
+    Lines of something else, and a last line that was cut off, are not taken up.
+    """
+
+    def __init__(self, path: Path, made_of: dict[str, Any]) -> None:
+        self.path = path
+        self.head = json.dumps(made_of, sort_keys=True)
+
+    def read(self) -> dict[int, Mirror]:
+        """Index to mirror, of all that stands there; afterwards the file holds just that."""
+        lines = self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else []
+        found: dict[int, Mirror] = {}
+        for line in lines[1:] if lines[:1] == [self.head] else []:
+            try:
+                entry = json.loads(line)
+                found[entry["index"]] = from_json(entry["mirror"])
+            except (ValueError, KeyError, TypeError):
+                break
+        write_whole(self.path, self.head + "\n" + "".join(self._line(*entry) for entry in found.items()))
+        return found
+
+    def add(self, index: int, mirror: Mirror) -> None:
+        """One more, on disk before this returns."""
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(self._line(index, mirror))
+
+    @staticmethod
+    def _line(index: int, mirror: Mirror) -> str:
+        return json.dumps({"index": index, "mirror": json.loads(to_json(mirror))}, ensure_ascii=False) + "\n"
+
+
+def write_whole(path: Path, text: str) -> None:
+    """The whole file or none of it. Raises InputError where it cannot be written."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror or error}.") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@cache
+def recipe() -> str:
+    """A hash of everything in this room: what a changed builder began is never finished by another."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.rglob("*")):
+        if path.suffix in (".py", ".toml", ".jsonl"):
+            digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()[:12]

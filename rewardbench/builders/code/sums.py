@@ -1,0 +1,400 @@
+"""Moulds about arithmetic: which argument plays which part, and which step is first."""
+
+from __future__ import annotations
+
+from rewardbench.builders.code.telling import ints, make, rows
+from rewardbench.builders.draw import Draw, Drawn
+
+
+def subtracted_from(draw: Draw) -> Drawn:
+    """Which of two lists is subtracted from which."""
+    n = draw.number(3, 5)
+    return make(
+        draw,
+        "which list is subtracted from which",
+        (
+            "{differences/minus} {planned/target} {actual/measured}",
+            "$Want, please: two $list arguments of the same length, and the result is $alist in which every entry of "
+            "[[$b|$a]] has been subtracted from the entry of [[$a|$b]] at the same place.",
+        ),
+        (
+            "{drift/offsets} {mine/clock} {theirs/radio}",
+            "two clocks were read at the same moments, readings in $a and $b (seconds, ints, equally many). want the "
+            "differences as $alist, positive where [[$a|$b]] is larger, negative where [[$b|$a]] is larger. $l, $sig",
+        ),
+        (
+            "{change/balance} {arrivals/boarded} {departures/left_bus}",
+            "At every stop of a tram in $town some people get on and some get off. $p keeps both in equally long "
+            "{records/columns}, $a and $b. Per stop, the report shows the number [[from $a|from $b]] less the number "
+            "[[from $b|from $a]], and may well be negative. Could you make $want for it?",
+        ),
+        takes="ints ints",
+        gives="ints",
+        bodies={
+            "python": "return [⟦p - q|q - p⟧ for p, q in zip($a, $b)]",
+            "java": """
+                List<Integer> out = new ArrayList<>();
+                for (int i = 0; i < $a.length; i++) {
+                    out.add(⟦$a[i] - $b[i]|$b[i] - $a[i]⟧);
+                }
+                return out;
+            """,
+            "javascript": "return $a.map((x, i) => ⟦x - $b[i]|$b[i] - x⟧);",
+        },
+        wants=(
+            lambda u, v: [u[i] - v[i] for i in range(len(u))],
+            lambda u, v: [v[i] - u[i] for i in range(len(u))],
+        ),
+        inputs=[(ints(draw, n, 1, 50), ints(draw, n, 1, 50)), ([4, 9], [9, 4]), ([6], [6]), ([], [])],
+    )
+
+
+def which_divides(draw: Draw) -> Drawn:
+    """A rate is so many of one to one of the other, or the other way round."""
+    rate = draw.number(3, 9)
+    return make(
+        draw,
+        "multiply by the rate or divide by it",
+        (
+            "{to_crates/crates_for} {bottles/count} {rate/ratio}",
+            "In a board game one can trade shells, whose number is $a, for pearls. {Here/In it} one [[pearl|shell]] "
+            "is worth $b times as much as one [[shell|pearl]]. I'd like $want that tells how many pearls one gets; "
+            "the trade always comes out even.",
+        ),
+        (
+            "{convert/exchange} {tala/marks} {factor/quote}",
+            "$l: $sig. convert an amount $a in tala into lira. $b is the price of one [[lira|tala]] told in [[tala|"
+            "lira]]. {only/you'll only get} ints, and if theres a division it has no remainder",
+        ),
+        (
+            "{scaled/resize} {length/edge} {scale/number}",
+            "Our model railway club in $town states a scale as a number $b. It says how many units of the [[original|"
+            "model]] correspond to one unit of the [[model|original]]. {Write/Please write} $want that takes a length $a "
+            "of the original and returns the model's length. Everything stays integral.",
+        ),
+        takes="int int",
+        gives="int",
+        bodies={
+            "python": "return $a ⟦//|*⟧ $b",
+            "java": "return $a ⟦/|*⟧ $b;",
+        },
+        wants=(lambda amount, r: len(range(0, amount, r)), lambda amount, r: sum([amount] * r)),
+        inputs=[(rate * draw.number(3, 20), rate), (rate * 4, rate), (0, rate), (12, 1)],
+    )
+
+
+def percentage_or_voucher(draw: Draw) -> Drawn:
+    """Percent off and a fixed sum off, in either order."""
+    percent, off = draw.pick((10, 20, 25, 50)), draw.number(2, 9) * 100
+    return make(
+        draw,
+        "percentage first or fixed sum first",
+        (
+            "{to_pay/final_price} {price/amount} {percent/rebate} {voucher/coupon}",
+            "A web shop in $town computes in cents. First the [[rebate|voucher]] is applied, after it the "
+            "[[voucher|rebate]]: the rebate takes off $b percent of what is due at that moment, the voucher takes off "
+            "$c. {Please write/Write} $want for a price $a; all divisions come out even, nothing goes below zero.",
+        ),
+        (
+            "{payout/net} {gross/prize} {rate/tax} {fee/fixed_fee}",
+            "$l. from a prize $a the lottery keeps $b % tax and a fixed fee of $c. which one comes first? the "
+            "[[tax|fee]]. and the [[fee|tax]] is second, the second is computed on what the first left. $sig, ints, "
+            "{no rounding needed/it always divides}",
+        ),
+        (
+            "{remaining/stock_after} {stock/litres} {loss/share} {sold/taken}",
+            "From a vat holding $a litres two things are gone by spring: $b percent of the content evaporates, and $c "
+            "litres are drawn. >> Which happens earlier? >> The [[evaporation|drawing]]; the [[drawing|evaporation]] is "
+            "{later/the later one}. Give me $want for the litres left. Whole numbers throughout.",
+        ),
+        takes="int int int",
+        gives="int",
+        bodies={
+            "python": "return ⟦$a * (100 - $b) // 100 - $c|($a - $c) * (100 - $b) // 100⟧",
+            "java": "return ⟦$a * (100 - $b) / 100 - $c|($a - $c) * (100 - $b) / 100⟧;",
+            "cpp": """
+                int rest = $a;
+                ⟦rest -= rest * $b / 100;|rest -= $c;⟧
+                ⟦rest -= $c;|rest -= rest * $b / 100;⟧
+                return rest;
+            """,
+        },
+        wants=(
+            lambda price, pc, sum_off: price - price * pc // 100 - sum_off,
+            lambda price, pc, sum_off: price - sum_off - (price - sum_off) * pc // 100,
+        ),
+        inputs=[
+            (draw.number(20, 60) * 100, percent, off),
+            (4000, percent, off),
+            (3000, percent, 0),
+            (5000, 0, off),
+        ],
+    )
+
+
+def morning_and_evening(draw: Draw) -> Drawn:
+    """A loop in which doubling comes first, or taking away."""
+    k = draw.number(2, 5)
+    start = draw.number(k + 2, 20)
+    return make(
+        draw,
+        "first double and then take away, or first take away and then double",
+        (
+            "{after_days/lilies} {start/leaves} {taken/cut} {days/n}",
+            "Water lilies, $a leaves at first. Each {morning/day at dawn} [[their number doubles|$b leaves are cut]]"
+            ", each evening [[$b leaves are cut|their number doubles]]. $Want, please, for the leaves after $c whole days.",
+        ),
+        (
+            "{tokens/purse} {coins/gold} {toll/fare} {rounds/bridges}",
+            "fairy tale homework. a traveller has $a coins. every round the troll does 2 things: [[doubles the purse|"
+            "takes $b coins]], then [[takes $b coins|doubles the purse]]. $l, $sig = coins after that many rounds. "
+            "{debt is fine, just go negative/may go negative}. with $e1, $e2, $e3 its [[$x|$y]], not [[$y|$x]]",
+        ),
+        (
+            "{culture/cells_left} {cells/count} {sample/probe} {cycles/steps}",
+            "$p models a culture of cells in steps. The first half of a step is [[a division of all cells in two|the "
+            "removal of $b cells]], the second half is [[the removal of $b cells|a division of all cells in two]]. "
+            "{Could you write/Please write} $want that starts with $a cells and returns how many there are $c steps "
+            "later? There are always enough cells.",
+        ),
+        takes="int int int",
+        gives="int",
+        bodies={
+            "python": """
+                left = $a
+                for _ in range($c):
+                    left = ⟦left * 2 - $b|(left - $b) * 2⟧
+                return left
+            """,
+            "java": """
+                int left = $a;
+                for (int i = 0; i < $c; i++) {
+                    left = ⟦left * 2 - $b|(left - $b) * 2⟧;
+                }
+                return left;
+            """,
+        },
+        wants=(
+            lambda s, b, n: s * 2**n - b * (2**n - 1),
+            lambda s, b, n: s * 2**n - 2 * b * (2**n - 1),
+        ),
+        inputs=[(start + 8, k, draw.number(2, 4)), (start + 3, k, 1), (30, k, 3), (start, k, 0)],
+    )
+
+
+def seats_along(draw: Draw) -> Drawn:
+    """Numbers run along the rows, or down the columns."""
+    n, m = draw.numbers(2, 3, 7)
+    return make(
+        draw,
+        "numbered along the rows or along the columns",
+        (
+            "{locate/position} {number/sticker} {height/tall} {width/wide}",
+            "A sheet of stickers has $b rows and $c columns, and the stickers are numbered from 0: along a "
+            "[[row|column]] first, then on to the next one, so not along a [[column|row]]. {I need/Please write} $want "
+            "that returns $alist of two numbers, row and column (both from 0), for sticker $a.",
+        ),
+        (
+            "{where_is/find_bay} {bay/spot} {lanes/down} {depth/across}",
+            "car park with $b rows and $c columns of bays, numbers start at 0 in the top left. they fill a [[row|column]]"
+            ", then continue in the next, and they never run through a whole [[column|row]] like at the mall"
+            ". $l, $sig -> row and column of a bay as $alist, {0-based/from 0}",
+        ),
+        (
+            "{plot_of/garden} {plot/key} {rows_there/north_south} {columns_there/east_west}",
+            "Allotments near $town lie in $b rows and $c columns. Counting from plot 0 in a corner, one walks to the "
+            "end of a [[row|column]] before starting on the {following/next} one; nobody walks a [[column|row]] that "
+            "way. Give me $want which, for plot number $a, returns [row, column], both starting at 0.",
+        ),
+        takes="int int int",
+        gives="ints",
+        bodies={
+            "python": "return [⟦$a // $c, $a % $c|$a % $b, $a // $b⟧]",
+            "java": """
+                List<Integer> out = new ArrayList<>();
+                out.add($a ⟦/ $c|% $b⟧);
+                out.add($a ⟦% $c|/ $b⟧);
+                return out;
+            """,
+            "javascript": "return [⟦Math.floor($a / $c), $a % $c|$a % $b, Math.floor($a / $b)⟧];",
+        },
+        wants=(
+            lambda one, n, m: [[i, j] for i in range(n) for j in range(m)][one],
+            lambda one, n, m: [[i, j] for j in range(m) for i in range(n)][one],
+        ),
+        inputs=[(draw.number(2, n * m - 2), n, m), (n * m - 2, n, m), (1, n, m), (0, n, m), (n * m - 1, n, m)],
+    )
+
+
+def big_unit_first(draw: Draw) -> Drawn:
+    """A pair holds hours and minutes, or minutes and hours."""
+    return make(
+        draw,
+        "which of a pair's numbers is the larger unit",
+        (
+            "{total_minutes/minutes} {laps/legs}",
+            "$a has rows of two ints, [[hours|minutes]] on the left and [[minutes|hours]] on the right. {I want/Please "
+            "write} $want which adds all of them up and returns the time in minutes.",
+        ),
+        (
+            "{bearing_sum/arc} {angles/turns}",
+            "sextant notes from $town: every angle is two numbers, [[degrees|minutes]] then [[minutes|degrees]] (60 "
+            "minutes = 1 degree). whats the sum of all angles in minutes? $l, $sig{, returns an int/}. some rows have "
+            "more than 60 minutes, no matter",
+        ),
+        (
+            "{playing_time/seconds} {songs/tracks}",
+            "My tape deck prints two numbers per song. >> What do they mean? >> The [[left|right]] one is minutes, the "
+            "[[right|left]] one is seconds. {Now please write/So write} $want: how long all songs take together, told "
+            "in seconds.",
+        ),
+        takes="grid",
+        gives="int",
+        bodies={
+            "python": "return sum(⟦u * 60 + v|u + v * 60⟧ for u, v in $a)",
+            "java": """
+                int total = 0;
+                for (int[] r : $a) total += r[⟦0|1⟧] * 60 + r[⟦1|0⟧];
+                return total;
+            """,
+        },
+        wants=(
+            lambda table: 60 * sum(u for u, _ in table) + sum(v for _, v in table),
+            lambda table: 60 * sum(v for _, v in table) + sum(u for u, _ in table),
+        ),
+        inputs=[(rows(draw, draw.number(2, 4), 1, 30),), ([[2, 8]],), ([[5, 5]],), ([],)],
+    )
+
+
+def adults_and_children(draw: Draw) -> Drawn:
+    """Which price belongs to whom."""
+    m, n = draw.numbers(2, 2, 9)
+    u, v = draw.numbers(2, 5, 20)
+    return make(
+        draw,
+        "which price belongs to which count",
+        (
+            "{fare/ferry_fare} {adults/grown} {children/kids} {first/p1} {second/p2}",
+            "{Please write/May I ask for} $want for the ferry to $town: $a and $b say how many adults and children come "
+            "along, $c is what [[an adult|a child]] pays and $d what [[a child|an adult]] pays. It returns the fare.",
+        ),
+        (
+            "{bill/cost} {teas/cups} {buns/rolls} {rate/u} {other_rate/v}",
+            "$l, $sig. $a = number of hot drinks, $b = number of things to eat. every [[drink|snack]] costs $c, every "
+            "[[snack|drink]] costs $d. return the whole bill {as an int/(int)}",
+        ),
+        (
+            "{weight_of/load} {barrels/casks} {sacks/bags} {heavy/kilos} {light/kilograms}",
+            "A barge takes $a barrels and $b sacks. $p looked up two weights, $c and $d: the [[former|latter]] is that "
+            "of a barrel, the [[latter|former]] that of a sack. What is the weight of the load? {As/Put it in} $want, "
+            "please.",
+        ),
+        takes="int int int int",
+        gives="int",
+        bodies={
+            "python": "return $a * ⟦$c|$d⟧ + $b * ⟦$d|$c⟧",
+            "java": "return $a * ⟦$c|$d⟧ + $b * ⟦$d|$c⟧;",
+        },
+        wants=(
+            lambda m, n, u, v: sum([u] * m + [v] * n),
+            lambda m, n, u, v: sum([v] * m + [u] * n),
+        ),
+        inputs=[(m, n, u, v), (1, 2, u, v), (2, 2, u, v), (0, 0, u, v)],
+    )
+
+
+def even_and_odd_places(draw: Draw) -> Drawn:
+    """Which places are added, and which subtracted."""
+    return make(
+        draw,
+        "even or odd places are added, the others subtracted",
+        (
+            "{check_sum/alternating} {digits/numbers}",
+            "{Please write/I need} $want. Positions in $a count from 0. Entries at [[even|odd]] positions are added, "
+            "entries at [[odd|even]] positions are subtracted; the result may be negative.",
+        ),
+        (
+            "{rope_position/tug} {pulls/tugs}",
+            "tug of war, the teams pull in turns, red starts, then blue, red, blue... $a = how strong each pull is. the "
+            "knot moves to the plus side when [[red|blue]] pulls and to the minus side when [[blue|red]] pulls, starts "
+            "at 0. where is it {in the end/afterwards}? $l, $sig",
+        ),
+        (
+            "{level/basin} {flows/litres}",
+            "The pump in $town switches at each hour: hours 0, 2, 4 and so on [[fill|drain]] the basin, hours 1, 3, 5 "
+            "and so on [[drain|fill]] it, by $a's litres for that hour. Could you write $want for the change of the "
+            "level {over the whole time/in all}, plus meaning more water?",
+        ),
+        takes="ints",
+        gives="int",
+        bodies={
+            "python": "return sum(x if i % 2 == ⟦0|1⟧ else -x for i, x in enumerate($a))"
+            if draw.chance()
+            else "return ⟦sum($a[::2]) - sum($a[1::2])|sum($a[1::2]) - sum($a[::2])⟧",
+            "java": """
+                int total = 0;
+                for (int i = 0; i < $a.length; i++) {
+                    total += i % 2 == ⟦0|1⟧ ? $a[i] : -$a[i];
+                }
+                return total;
+            """,
+        },
+        wants=(_added_in_turn, lambda values: _added_in_turn([0, *values])),
+        inputs=[(ints(draw, draw.number(4, 6), 1, 30),), ([5, 2, 8],), ([4, 4],), ([7],), ([],)],
+    )
+
+
+def _added_in_turn(values: list[int]) -> int:
+    total, sign = 0, 1
+    for one in values:
+        total, sign = total + sign * one, -sign
+    return total
+
+
+def lowest_digit(draw: Draw) -> Drawn:
+    """Which end of a list of digits holds the ones."""
+    digits = ints(draw, draw.number(3, 4), 1, 9)
+    return make(
+        draw,
+        "the ones digit stands first or last",
+        (
+            "{to_number/value} {digits/figures}",
+            "$a holds the decimal digits of a number. {Its/The} [[last|first]] entry is the ones digit and its "
+            "[[first|last]] entry the most significant digit. $Want that returns the number, {please/if possible}. No "
+            "digits at all means 0.",
+        ),
+        (
+            "{read_dials/meter} {dials/wheels}",
+            "old gas meter, a row of dials, each shows 0-9. ones are at the [[right|left]], the biggest place at the "
+            "[[left|right]]. $a lists them from left to right. $l, $sig, e.g. {for/with} $e1 the meter stands at "
+            "[[$x|$y]] and not at [[$y|$x]], no dials = 0",
+        ),
+        (
+            "{decode/lock_code} {beads/rods}",
+            "On $p's abacus every rod shows a digit from 0 to 9. We type the rods into $a starting with the rod for the "
+            "[[largest|smallest]] power of ten and ending with the one for the [[smallest|largest]]. {Would you/Could "
+            "you} write $want for the number on the abacus? Without rods it's 0.",
+        ),
+        takes="ints",
+        gives="int",
+        bodies={
+            "python": """
+                total = 0
+                for x in ⟦$a|reversed($a)⟧:
+                    total = total * 10 + x
+                return total
+            """,
+            "java": """
+                int total = 0;
+                for (int i = ⟦0; i < $a.length; i++|$a.length - 1; i >= 0; i--⟧) {
+                    total = total * 10 + $a[i];
+                }
+                return total;
+            """,
+        },
+        wants=(
+            lambda values: int("".join(map(str, values)) or "0"),
+            lambda values: sum(v * 10**i for i, v in enumerate(values)),
+        ),
+        inputs=[(digits,), (digits[:2],), ([4, 0, 0],), ([3, 5, 3],), ([8],), ([],)],
+    )

@@ -1,0 +1,192 @@
+"""From a story, two programs and two references to a mirror: everything that moulds of code have in common.
+
+A story is a pair: the names of the function and its arguments, and the question. Both may hold `{this/that}`, of
+which one is drawn; a question holds `[[one|other]]` where its twins differ, `$names` of what is drawn or rendered,
+`##` behind a system message and `>>` between turns. Bodies hold `⟦one|other⟧`, as code has square brackets enough.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from textwrap import dedent
+from typing import Any
+
+from rewardbench.builders.code.languages import (
+    RESERVED,
+    TITLES,
+    TO_CPP,
+    TO_JAVASCRIPT,
+    Function,
+    camel,
+    shown,
+    tests,
+    translate,
+    whole,
+)
+from rewardbench.builders.draw import Draw, Drawn, Redraw
+from rewardbench.builders.mirrors import chat, twins
+from rewardbench.types import Messages
+
+Story = tuple[str, str]
+Case = tuple[Any, ...]
+Reference = Callable[..., Any]
+
+SHARES = {"python": 35, "javascript": 21, "java": 22, "cpp": 22}
+PLACES = """
+    Aarhus Accra Arequipa Baku Bergen Bitola Busan Cebu Cork Cuenca Dakar Davao Durban Essaouira Faro Gdynia Ghent
+    Haifa Hobart Izmir Jaipur Kisumu Kobe Kuching Lahore Leeds Luleå Lviv Malmö Mendoza Mérida Mombasa Nantes Oaxaca
+    Osijek Oulu Penang Piura Porto Pune Recife Salta Sfax Sibiu Split Tainan Tartu Tbilisi Trieste Utrecht Valdivia
+    Varna Windhoek Zadar
+""".split()
+LEADS = (
+    "",
+    "",
+    "",
+    "Here you go:",
+    "Here it is:",
+    "Sure:",
+    "This should do it:",
+    "Of course.",
+    "Here's how I'd write it:",
+    "This does what you describe:",
+)
+NOTES = (
+    "",
+    "",
+    "",
+    "",
+    "What you pass in is left as it is.",
+    "Nothing outside the standard library is needed.",
+    "I've kept it short; tell me if you'd rather have comments in it.",
+    "Let me know if you'd like a few tests to go with it.",
+    "Tell me if the names clash with something in your code.",
+)
+WORDS = {
+    "python": {"list": "list", "alist": "a list", "grid": "list of lists", "l": "python"},
+    "javascript": {"list": "array", "alist": "an array", "grid": "array of arrays", "l": "js"},
+    "java": {"list": "array", "alist": "an array", "grid": "two-dimensional array", "l": "java"},
+    "cpp": {"list": "vector", "alist": "a vector", "grid": "vector of vectors", "l": "c++"},
+}
+
+
+def ints(draw: Draw, size: int, low: int, high: int) -> list[int]:
+    """So many numbers, repeats allowed."""
+    return [draw.number(low, high) for _ in range(size)]
+
+
+def rows(draw: Draw, size: int, low: int, high: int, width: int = 2) -> list[list[int]]:
+    """So many rows of numbers, repeats allowed."""
+    return [ints(draw, width, low, high) for _ in range(size)]
+
+
+def make(
+    draw: Draw,
+    hinge: str,
+    *stories: Story,
+    takes: str,
+    gives: str,
+    bodies: Mapping[str, str],
+    wants: tuple[Reference, Reference],
+    inputs: Sequence[Case],
+) -> Drawn:
+    """The mirror of one of the stories in one of the languages.
+
+    `bodies` holds the function's body in Python and in plain Java, and in C++ or JavaScript where they would not read
+    like Java; `wants` holds what each spec asks for, on `inputs`, the first of which may be shown in the question.
+    """
+    language = _language(draw)
+    function, names, question = _told(draw, draw.pick(stories), language, takes, gives)
+    body = _body(bodies, language)
+    _avoid(names, body)
+    cases = [[(given, want(*given)) for given in inputs] for want in wants]
+    _hinge_shows(cases)
+    programs = [whole(language, function, _fill(half, names)) for half in _both(body, language, bodies)]
+    a, b = (_chat(turn) for turn in twins(_question(draw, question, function, names, language, cases)))
+    lead, note = draw.pick(LEADS), draw.pick(NOTES)
+    x, y = ("\n\n".join(part for part in (lead, f"```{language}\n{code}```", note) if part) for code in programs)
+    halves = {half: {"language": language, "tests": tests(language, function, cases[n])} for n, half in enumerate("ab")}
+    return Drawn(hinge, a, b, x, y, {"kind": "code", **halves})
+
+
+def _language(draw: Draw) -> str:
+    return draw.pick([language for language, share in SHARES.items() for _ in range(share)])
+
+
+def _told(draw: Draw, story: Story, language: str, takes: str, gives: str) -> tuple[Function, dict[str, str], str]:
+    words = _spun(draw, story[0]).split()
+    name, *arguments = [camel(word) for word in words] if language in ("javascript", "java") else words
+    pairs = tuple(zip(arguments, takes.split(), strict=True))
+    function = Function(name, pairs, gives, hints=draw.chance(0.3), arrow=draw.chance(0.3))
+    return function, {"f": name} | dict(zip("abcd", arguments, strict=False)), _spun(draw, story[1])
+
+
+def _spun(draw: Draw, text: str) -> str:
+    """One of each `{this/that}`."""
+    return re.sub(r"\{([^{}]*)\}", lambda found: draw.pick(found[1].split("/")), text)
+
+
+def _body(bodies: Mapping[str, str], language: str) -> str:
+    return dedent(bodies.get(language, bodies["java"])).strip("\n")
+
+
+def _both(body: str, language: str, bodies: Mapping[str, str]) -> list[str]:
+    """Both readings of a body, translated where the language has none of its own."""
+    rules = {"cpp": TO_CPP, "javascript": TO_JAVASCRIPT}.get(language, ()) if language not in bodies else ()
+    halves = [re.sub(r"⟦(.*?)\|(.*?)⟧", rf"\{side}", body, flags=re.DOTALL) for side in (1, 2)]
+    return [translate(half, rules) for half in halves]
+
+
+def _avoid(names: Mapping[str, str], body: str) -> None:
+    taken = (RESERVED | set(re.findall(r"(?<![$\w])\w+", body))) & set(names.values())
+    if taken:
+        raise ValueError(f"a story gives names that are taken: {sorted(taken)}")
+
+
+def _hinge_shows(cases: Sequence[Sequence[tuple[Case, Any]]]) -> None:
+    """The specs must differ on the first input, and agree on some other."""
+    same = [one == other for one, other in zip(*cases, strict=True)]
+    if same[0] or not any(same):
+        raise Redraw
+
+
+def _question(
+    draw: Draw,
+    text: str,
+    function: Function,
+    names: Mapping[str, str],
+    language: str,
+    cases: Sequence[Sequence[tuple[Case, Any]]],
+) -> str:
+    tick = draw.pick(("`", ""))
+    p, q = draw.people(2)
+    filled = {key: f"{tick}{name}{tick}" for key, name in names.items()} | WORDS[language]
+    filled |= {f"e{n}": shown(language, value) for n, value in enumerate(cases[0][0][0], 1)}
+    filled |= {"x": shown(language, cases[0][0][1]), "y": shown(language, cases[1][0][1])}
+    filled |= {"p": p, "q": q, "town": draw.pick(PLACES), "lang": TITLES[language].removesuffix("17")}
+    filled |= {"want": _want(function, language, tick), "sig": _signature(function, language, tick)}
+    filled["Want"] = filled["want"][0].upper() + filled["want"][1:]
+    return _fill(text, filled)
+
+
+def _want(function: Function, language: str, tick: str) -> str:
+    if language == "java":
+        typed = f"{tick}{function.typed('java')}{tick}"
+        return f"a Java class {tick}{function.holder()}{tick} with a static method {typed}"
+    head = function.typed("cpp") if language == "cpp" else function.bare()
+    return f"a {TITLES[language]} function {tick}{head}{tick}"
+
+
+def _signature(function: Function, language: str, tick: str) -> str:
+    if language == "java":
+        return f"{tick}static {function.typed('java')}{tick} in class {tick}{function.holder()}{tick}"
+    return f"{tick}{function.typed('cpp') if language == 'cpp' else function.bare()}{tick}"
+
+
+def _fill(text: str, names: Mapping[str, str]) -> str:
+    return re.sub(r"\$([a-zA-Z]+\d?)", lambda found: names[found[1]], text)
+
+
+def _chat(text: str) -> Messages:
+    system, _, turns = text.rpartition("##")
+    return chat(*(turn.strip() for turn in turns.split(">>")), system=system.strip())

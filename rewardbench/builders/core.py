@@ -1,0 +1,162 @@
+"""The suite itself: what is written by hand and what the builders make, to the files that are published.
+
+A data folder holds `written/` (one mirror a line, the source), and what is made from it: `core/` (one preference
+pair a line, a file a section) and `checks/` (hinge, check and origin of each mirror). A fresh draw is a data folder
+with built mirrors only.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from rewardbench.builders import BUILDERS, Builder
+from rewardbench.builders.build import Tick, make, write_whole
+from rewardbench.builders.check import Verified, verify, verify_cells
+from rewardbench.builders.mirrors import Mirror, read_mirrors
+from rewardbench.builders.ties import TieTwin, read_ties
+from rewardbench.hub import upload
+from rewardbench.paths import data_dir
+from rewardbench.types import InputError
+
+SECTIONS = ("chat", "safety", "reasoning", "pink_elephant")
+SEED = 0
+"""Of the draws that are in core."""
+
+
+@dataclass(frozen=True)
+class Core:
+    """The mirrors of each section, and the ties."""
+
+    mirrors: Mapping[str, Sequence[Mirror]]
+    ties: Sequence[TieTwin] = ()
+
+    def size(self) -> int:
+        """How many rows it has."""
+        return sum(2 * len(mirrors) for mirrors in self.mirrors.values()) + 4 * len(self.ties)
+
+    def verify(self, tick: Tick = lambda: None) -> Verified:
+        """Run every check there is, on all cells; `tick` is called for each kind of check."""
+        found = verify([mirror for mirrors in self.mirrors.values() for mirror in mirrors], tick)
+        return found + verify_cells("ties", [cell for twin in self.ties if twin.check for cell in twin.cells()])
+
+
+def build_core(
+    written: Path | None, seed: int = SEED, workers: int = 1, work: Path | None = None, tick: Tick = lambda: None
+) -> Core:
+    """The hand-written mirrors of a folder (None: none of them) with those of every builder at a seed.
+
+    `work` is where unfinished draws wait for the next call.
+    """
+    with TemporaryDirectory() as temporary:
+        at = work or Path(temporary)
+        built = {  # a draw that is whole is made again: only an unfinished one waits
+            name: make(name, seed, builder.core, at / f"{name}-{seed}.jsonl", workers, tick)
+            for name, builder in BUILDERS.items()
+        }
+    mirrors: dict[str, list[Mirror]] = {section: [] for section in SECTIONS}
+    for section in SECTIONS if written else ():
+        mirrors[section] += read_mirrors(written / f"{section}.jsonl") if written else []
+    for name, drawn in built.items():
+        mirrors[BUILDERS[name].section] += _numbered(BUILDERS[name], drawn)
+    return Core(
+        {section: tuple(made) for section, made in mirrors.items() if made},
+        read_ties(written / "ties.jsonl") if written else (),
+    )
+
+
+def _numbered(builder: Builder, drawn: Iterable[Mirror]) -> list[Mirror]:
+    """Built mirrors carry a b in their names, so that nobody takes one for a written one."""
+    head = builder.subset if builder.section.startswith("pink") else f"{builder.section}-{builder.subset}"
+    return [replace(mirror, group=f"{head}-b{n:03d}") for n, mirror in enumerate(drawn, 1)]
+
+
+def write_core(core: Core, folder: Path, version: str) -> None:
+    """Write `core/` and `checks/` into a data folder."""
+    for section, mirrors in core.mirrors.items():
+        write_whole(folder / "core" / f"{section}.jsonl", _lines(row for mirror in mirrors for row in mirror.rows()))
+        write_whole(folder / "checks" / f"{section}.jsonl", _lines(map(_check_row, mirrors)))
+    if core.ties:
+        write_whole(folder / "core" / "ties.jsonl", _lines(row for twin in core.ties for row in twin.rows()))
+        write_whole(folder / "checks" / "ties.jsonl", _lines(map(_check_row, core.ties)))
+    write_whole(folder / "core" / "VERSION", f"{version}\n")
+
+
+def push(folder: Path | None, repo: str, private: bool, create_pr: bool) -> str:
+    """Upload the card, the licence, `core/` and `checks/` of a data folder, once they are found whole; return where.
+
+    Raises: InputError where they are not, or the Hub refuses.
+    """
+    at = folder or data_dir()
+    read_core(at)
+    return upload(at, repo, ["README.md", "LICENSE", "core/*", "checks/*", "written/*"], private, create_pr)
+
+
+def read_core(folder: Path) -> Core:
+    """The published rows of a data folder, joined with their checks.
+
+    Raises: InputError where a file is missing, or the rows and the checks do not belong together.
+    """
+    mirrors = {section: _joined(folder, section) for section in SECTIONS if _rows_path(folder, section).exists()}
+    if not mirrors:
+        raise InputError(f"{folder} holds no suite with checks: it needs core/*.jsonl and checks/*.jsonl.")
+    return Core(mirrors, _joined_ties(folder) if _rows_path(folder, "ties").exists() else ())
+
+
+def _rows_path(folder: Path, section: str) -> Path:
+    return folder / "core" / f"{section}.jsonl"
+
+
+def _joined(folder: Path, section: str) -> list[Mirror]:
+    rows = {row["id"]: row for row in _read(_rows_path(folder, section))}
+    mirrors = []
+    for check in _read(folder / "checks" / f"{section}.jsonl"):
+        pair = [rows.pop(f"{check['group']}-{half}", None) for half in "ab"]
+        if not pair[0] or not pair[1]:
+            raise InputError(f"{folder}/checks/{section}.jsonl speaks of {check['group']}, of which core has no pair.")
+        mirrors.append(_mirror(pair[0], pair[1], check))
+    if rows:
+        raise InputError(
+            f"{folder}/core/{section}.jsonl has the row {next(iter(rows))}, which no line of checks names."
+        )
+    return mirrors
+
+
+def _mirror(a: Mapping[str, Any], b: Mapping[str, Any], check: Mapping[str, Any]) -> Mirror:
+    if (a["chosen"], a["rejected"]) != (b["rejected"], b["chosen"]):
+        raise InputError(f"{a['group']} is no mirror: what is chosen in one half must be rejected in the other.")
+    asked = check.get("check", {})
+    source = check.get("source", {})
+    prompts = tuple(a["prompt"]), tuple(b["prompt"])
+    return Mirror(a["subset"], check["hinge"], *prompts, a["chosen"], b["chosen"], asked, source, check["group"])
+
+
+def _joined_ties(folder: Path) -> list[TieTwin]:
+    """Ties keep their whole source beside the check, so that the rows can be held against it."""
+    rows = list(_read(_rows_path(folder, "ties")))
+    twins = read_ties(folder / "checks" / "ties.jsonl")
+    if [row for twin in twins for row in twin.rows()] != rows:
+        raise InputError(f"{folder}/core/ties.jsonl is not what checks/ties.jsonl says.")
+    return twins
+
+
+def _check_row(made: Mirror | TieTwin) -> dict[str, Any]:
+    if isinstance(made, TieTwin):
+        return made.to_json()
+    row = {"group": made.group, "hinge": made.hinge, "check": made.check, "source": made.source}
+    return {name: value for name, value in row.items() if value}
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
+    try:
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read: {error}.") from error
+
+
+def _lines(rows: Iterable[Mapping[str, Any]]) -> str:
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)

@@ -1,0 +1,145 @@
+"""Which topic, pair, frame, rule and kind of twin make which mirror: plans, dealt out evenly. No text is made here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import cycle
+
+from rewardbench.builders.draw import Draw
+from rewardbench.builders.pink.material import Pair, Rule, read_rules
+
+KINDS = ("reversed", "free", "decoy")
+"""What the twin of the rule is: the rule the other way round, a line on something else, or a rule that wants X."""
+USES = 2
+"""How often a topic, pair and frame may come together."""
+
+
+@dataclass(frozen=True)
+class Outline:
+    """A plan's dialogue before it is written: how many turns, and in a sentence how it goes."""
+
+    turns: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that makes a mirror but its words."""
+
+    index: int
+    topic: str
+    pair: int
+    frame: int
+    turned: bool
+    """Whether X, the thing that the rule forbids, is the pair's `other`."""
+    kind: str
+    rule: int
+    ask: int | None
+    """How the user asks for X; None where the rules alone decide."""
+    praises: bool
+    """Whether the reply on X has a good word for Y."""
+    phrasing: int
+    """Which of a frame's two phrasings speaks of X."""
+    brand: str
+    swapped: bool
+    """Whether the rule goes to half b."""
+
+    @property
+    def mould(self) -> str:
+        """What its dialogue is made from."""
+        return f"{self.topic}/{self.frame}"
+
+
+@dataclass(frozen=True)
+class Field:
+    """What a topic offers: pairs, and for each of them outlines, whose order is that of the topic's frames."""
+
+    topic: str
+    pairs: Sequence[Pair]
+    outlines: Sequence[Sequence[Outline]]
+
+
+def deal(fields: Sequence[Field], seed: int, pool: str) -> list[Plan]:
+    """All plans there are, in an order that uses topics, frames, kinds and rules evenly from the start."""
+    draw = Draw(f"pink/{pool}/{seed}")
+    order = draw.some(fields, len(fields))
+    table = _Table(draw, pool)
+    sequences = [list(_combinations(field, draw)) for field in order]
+    rounds = max(map(len, sequences), default=0)
+    turns = [
+        (field, at, sequence[turn])
+        for turn in range(rounds)
+        for at, (field, sequence) in enumerate(zip(order, sequences, strict=True), turn)
+        if turn < len(sequence)
+    ]
+    return [table.plan(n, field, at, *combination) for n, (field, at, combination) in enumerate(turns)]
+
+
+def _combinations(field: Field, draw: Draw) -> Iterator[tuple[int, int]]:
+    """Pair and frame, each `USES` times: every frame once, then again with another pair, the shortest first."""
+    if not all(field.outlines) or not field.pairs:
+        return
+    count, offset = len(field.pairs), draw.number(0, max(len(field.pairs) - 1, 0))
+    frames = draw.some(range(min(map(len, field.outlines))), min(map(len, field.outlines)))
+    for shift in range(USES * count):
+        for frame in frames:
+            yield (frame + shift + offset) % count, frame
+        frames = sorted(frames, key=lambda frame: field.outlines[0][frame].turns)
+
+
+class _Table:
+    """Hands out kinds, rules and asks in turns, so that none comes up more often than the others."""
+
+    def __init__(self, draw: Draw, pool: str) -> None:
+        self.draw = draw
+        rules, asks, self.brands = read_rules()
+        self.all_rules = rules
+        numbers = [n for n, rule in enumerate(rules) if pool == "suite" or not rule.reworded]
+        self.rules = {kind: cycle(_interleaved(rules, draw.some(numbers, len(numbers)))) for kind in KINDS}
+        self.asks = cycle(draw.some(range(len(asks)), len(asks)))
+        self.praise = cycle((True, False))
+        self.used: dict[tuple[str, int, int], tuple[str, int]] = {}
+
+    def plan(self, index: int, field: Field, at: int, pair: int, frame: int) -> Plan:
+        """The plan of a topic, pair and frame; the second with these three has another kind and another rule."""
+        kind, number = self._twin((field.topic, pair, frame), at)
+        rule = self.all_rules[number]
+        asked = kind == "free" or (kind == "decoy" and rule.permits)
+        praises = (kind == "free" and next(self.praise)) or (kind == "decoy" and rule.permits)
+        return Plan(
+            index=index,
+            topic=field.topic,
+            pair=pair,
+            frame=frame,
+            turned=self._turned(field.pairs[pair], kind),
+            kind=kind,
+            rule=number,
+            ask=next(self.asks) if asked else None,
+            praises=praises,
+            phrasing=self.draw.number(0, 1),
+            brand=self.draw.pick(self.brands),
+            swapped=self.draw.chance(),
+        )
+
+    def _twin(self, combination: tuple[str, int, int], at: int) -> tuple[str, int]:
+        before = self.used.get(combination)
+        kind = KINDS[((KINDS.index(before[0]) + 1) if before else at) % len(KINDS)]
+        number = next(self.rules[kind])
+        if before and number == before[1]:
+            number = next(self.rules[kind])
+        self.used[combination] = kind, number
+        return kind, number
+
+    def _turned(self, pair: Pair, kind: str) -> bool:
+        """Where a sentence hides a name, that name is the forbidden one."""
+        drawn = self.draw.chance()
+        return pair.trap_of == "other" if pair.trap and kind != "reversed" else drawn
+
+
+def _interleaved(rules: Sequence[Rule], numbers: Sequence[int]) -> list[int]:
+    """The numbers with all four sorts of rules in turn: forbidden first or second, decoy demanding or permitting."""
+    sorts: dict[tuple[bool, bool], list[int]] = {(first, free): [] for first in (True, False) for free in (True, False)}
+    for number in numbers:
+        sorts[rules[number].forbidden_first, rules[number].permits].append(number)
+    return [number for four in zip(*sorts.values(), strict=True) for number in four]

@@ -1,0 +1,23 @@
+"""Programs that tell right from wrong: one for every kind of check, and the run over all four cells of mirrors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rewardbench.verifiers.arithmetic import verify_knapsack, verify_math
+from rewardbench.verifiers.cells import Cell, Verifier, faults
+from rewardbench.verifiers.expressions import verify_instructions, verify_logic
+from rewardbench.verifiers.names import verify_names
+from rewardbench.verifiers.programs import missing_tools, verify_code
+
+__all__ = ["VERIFIERS", "Cell", "faults", "missing_tools"]
+
+VERIFIERS: Mapping[str, Verifier] = {
+    "instructions": verify_instructions,
+    "ties": verify_instructions,
+    "math": verify_math,
+    "knapsack": verify_knapsack,
+    "logic": verify_logic,
+    "code": verify_code,
+    "pink-elephant": verify_names,
+}

@@ -1,0 +1,114 @@
+"""Math and knapsacks: the answer computed anew in exact fractions, and every sum that a response writes down."""
+
+from __future__ import annotations
+
+import ast
+import operator
+import re
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+
+from rewardbench.verifiers.cells import Broken, Cell, each
+
+NUMBER = r"\d+(?:\.\d+)?"
+TERM = rf"(?:{NUMBER}|\({NUMBER} ?[-+*/] ?{NUMBER}\))"
+SUM = re.compile(rf"({TERM}(?: ?[-+*/] ?{TERM})+) (?:=|is) ({NUMBER}(?:/\d+)?)")
+OPERATORS = {
+    ast.FloorDiv: operator.floordiv,
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+}
+
+
+def value(expression: str) -> Fraction:
+    """Exact arithmetic on numbers, + - * / and brackets.
+
+    Raises: Broken where there is anything else in it.
+
+    >>> value("80*1.25 - 4/10")
+    Fraction(498, 5)
+    """
+    try:
+        return _value(ast.parse(expression.strip(), mode="eval").body, expression)
+    except SyntaxError as error:
+        raise Broken(f"{expression!r} is no sum") from error
+
+
+def _value(node: ast.AST, text: str) -> Fraction:
+    if isinstance(node, ast.BinOp) and type(node.op) in OPERATORS:
+        left, right = _value(node.left, text), _value(node.right, text)
+        return Fraction(OPERATORS[type(node.op)](left, right))
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        return -_value(node.operand, text)
+    if isinstance(node, ast.Constant) and type(node.value) in (int, float):
+        return Fraction(ast.get_source_segment(text.strip(), node) or "")  # the digits, not the float
+    raise Broken(f"{text!r} is no sum of numbers")
+
+
+def sums(text: str) -> list[tuple[str, str]]:
+    """Every sum in a text with the result it claims.
+
+    >>> sums("20% of 1,050 is 210, so 1,050 − 210 = 840 kronor.")
+    [('20/100*1050', '210'), ('1050 - 210', '840')]
+    """
+    text = re.sub(r"(?<=\d),(?=\d{3}\b)", "", text).replace("−", "-").replace("×", "*").replace("÷", "/")
+    return SUM.findall(re.sub(rf"({NUMBER})% of ({NUMBER})", r"\1/100*\2", text))
+
+
+def adds_up(text: str) -> bool:
+    """Whether every sum in a text is right.
+
+    >>> adds_up("3 + 4 = 7, and 7 × 2 = 15")
+    False
+    """
+    return all(value(left) == value(right) for left, right in sums(text))
+
+
+def solves(cell: Cell) -> bool:
+    """The check's own sum gives its answer, the response ends on that answer, and its sums are right."""
+    check = cell.check
+    if value(check["value"]) != value(check["answer"]):
+        raise Broken(f"{check['value']} is not {check['answer']}")
+    says = re.escape(check.get("says", check["answer"]))
+    ends = re.search(rf"(?<![\d.,/]){says}(?![\d/]|[.,]\d)\D*$", cell.response)
+    return bool(ends) and adds_up(cell.response)
+
+
+def best_worth(items: Mapping[str, Sequence[int]], capacity: int) -> tuple[int, int]:
+    """The greatest total worth that fits, and in how many ways it can be had: dynamic programming over the load.
+
+    `items` is name to (weight, worth), weights of at least 1. Checked against brute force in the tests.
+
+    >>> best_worth({"tent": (4, 10), "stove": (3, 7), "rope": (3, 7)}, 6)
+    (14, 1)
+    """
+    best = [(0, 1)] + [(-1, 0)] * capacity  # by exact load: worth and ways; -1 where no choice weighs that much
+    for weight, worth in items.values():
+        for load in range(capacity, weight - 1, -1):
+            before, ways = best[load - weight]
+            if before < 0:
+                continue
+            now, others = best[load]
+            gained = before + worth
+            best[load] = (gained, ways) if gained > now else (now, others + ways * (gained == now))
+    top = max(worth for worth, _ in best)
+    return top, sum(ways for worth, ways in best if worth == top)
+
+
+def packs(cell: Cell) -> bool:
+    """The names before the total are those of the one best packing, the total is its worth, and the sums are right."""
+    items, capacity = cell.check["items"], cell.check["capacity"]
+    worth, ways = best_worth(items, capacity)
+    if ways != 1:
+        raise Broken(f"there are {ways} best packings")
+    before, total, _ = cell.response.partition(str(worth))
+    named = [name for name in items if re.search(rf"\b{re.escape(name)}\b", before, re.IGNORECASE)]
+    fits = sum(items[name][0] for name in named) <= capacity
+    best = sum(items[name][1] for name in named) == worth
+    return bool(total) and fits and best and adds_up(cell.response)
+
+
+verify_math = each(solves)
+verify_knapsack = each(packs)

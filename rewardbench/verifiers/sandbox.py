@@ -1,0 +1,74 @@
+"""Programs of others, run with limits on time, memory and files, in a folder of their own that is thrown away."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+SECONDS = 20
+MEGABYTES = 512
+FILE_MEGABYTES = 16
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a program ended: its exit code (None: it ran out of time), and what it printed."""
+
+    code: int | None
+    out: str
+    err: str
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    """An empty folder, gone afterwards whatever happened in it."""
+    with tempfile.TemporaryDirectory(prefix="rewardbench-") as name:
+        yield Path(name)
+
+
+def run(command: Sequence[str], at: Path, stdin: str = "", memory: int | None = MEGABYTES) -> Ran:
+    """Run a command under `ulimit`: processor time, file size, no core dump, and memory in megabytes.
+
+    `memory` is None for runtimes that reserve far more addresses than they use (Java, Node) and take a limit of
+    their own. The environment holds a PATH and nothing else of ours, secrets above all; on Linux the network is cut
+    off where the system lets an ordinary user do so.
+    """
+    limits = [f"ulimit -t {SECONDS}", f"ulimit -f {FILE_MEGABYTES * 1024 * 2}", "ulimit -c 0"]
+    limits += [f"ulimit -v {memory * 1024}"] if memory else []
+    shell = ["sh", "-c", "; ".join([*limits, 'exec "$@"']), "sh"]
+    clean = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(at), "TMPDIR": str(at), "LANG": "C.UTF-8"}
+    with subprocess.Popen(
+        [*_offline(), *shell, *command],
+        cwd=at,
+        env=clean,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            out, err = process.communicate(stdin, timeout=3 * SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, 9)
+            process.communicate()
+            return Ran(None, "", f"no end after {3 * SECONDS} s")
+    return Ran(process.returncode, out, err[-4000:])
+
+
+_PREFIX: list[list[str]] = []
+
+
+def _offline() -> list[str]:
+    """The command that takes the network away; empty where this system has none that an ordinary user may use."""
+    if not _PREFIX:
+        prefix = ["unshare", "--net", "--map-root-user"]
+        usable = shutil.which("unshare") and subprocess.run([*prefix, "true"], capture_output=True).returncode == 0
+        _PREFIX.append(prefix if usable else [])
+    return _PREFIX[0]

@@ -1,0 +1,229 @@
+"""The builder of word problems: all moulds verify, prompts hold the same words, and a reader comes to the answers."""
+
+import re
+from dataclasses import replace
+from fractions import Fraction
+
+import pytest
+
+from rewardbench.builders.build import draw_mirror
+from rewardbench.builders.check import verify
+from rewardbench.builders.draw import Draw, Redraw
+from rewardbench.builders.math import MOULDS
+from rewardbench.builders.math.prices import voucher_price
+from rewardbench.builders.math.telling import Work, exchanged, number, problem
+from rewardbench.builders.mirrors import Mirror
+
+SEEDS = range(5)
+
+
+def drawn(number, mould, seed):
+    """The first draw of a mould at a seed that is not degenerate."""
+    for attempt in range(300):
+        try:
+            made = mould(Draw(f"test/{seed}/{attempt}"))
+        except Redraw:
+            continue
+        return Mirror(
+            "math", made.hinge, made.a, made.b, made.x, made.y, made.check, group=f"{mould.__name__}-{number}-{seed}"
+        )
+    raise AssertionError(f"{mould.__name__} never gives a mirror")
+
+
+def told(prompt):
+    return "\n".join(turn["content"] for turn in prompt)
+
+
+def words(prompt):
+    return set(re.findall(r"\w+|[^\w\s]", told(prompt).lower()))
+
+
+MIRRORS = [drawn(number, mould, seed) for number, mould in enumerate(MOULDS) for seed in SEEDS]
+
+
+def test_there_are_45_problems_of_three_wordings():
+    assert len({mould.__name__ for mould in MOULDS}) == 45
+    assert len(MOULDS) == 135
+
+
+def test_every_mould_passes_its_verifier():
+    found = verify(MIRRORS)
+    assert (found.failed, found.pairs) == ((), 2 * 135 * len(SEEDS))
+
+
+def test_both_prompts_hold_the_same_words_and_differ():
+    assert [m.group for m in MIRRORS if words(m.a) != words(m.b) or m.a == m.b] == []
+
+
+def test_no_mark_of_a_twin_is_left_over():
+    assert [m.group for m in MIRRORS if re.search(r"\[\[|\]\]|\{|\}", told(m.a) + told(m.b) + m.x + m.y)] == []
+
+
+def test_responses_are_of_alike_length_and_shape():
+    for mirror in MIRRORS:
+        assert abs(len(mirror.x) - len(mirror.y)) <= 0.15 * max(len(mirror.x), len(mirror.y))
+        assert mirror.x.count("\n") == mirror.y.count("\n")
+
+
+def minutes(hour, minute):
+    return 60 * int(hour) + int(minute)
+
+
+NAME = r"([\w ]+?)"
+READERS = {
+    "share_of_rest": (
+        r"got (\d+) free tickets\. (half|an? \w+) of them .* (half|an? \w+) of the remaining",
+        lambda n, i, j: int(n) * (1 - PARTS[i]) * PARTS[j],
+    ),
+    "voucher_orders": (
+        r"for ([\d.]+) \w+ in .* applies the (voucher|discount) of ([\d.]+).* and the \w+ of ([\d.]+)",
+        lambda price, first, u, v: (
+            (Fraction(price) - Fraction(u)) * (100 - Fraction(v)) / 100
+            if first == "voucher"
+            else Fraction(price) * (100 - Fraction(u)) / 100 - Fraction(v)
+        ),
+    ),
+    "dearer_than": (
+        rf"{NAME} earns (\d+) \w+ an hour, and {NAME} earns (\d+)% more than",
+        lambda known, pay, rich, more: (
+            int(pay) / (1 + Fraction(more) / 100) if rich == known else int(pay) * (1 + Fraction(more) / 100)
+        ),
+    ),
+    "exchange_desk": (
+        r"one of your \w+ for (\d+) \w+ and sells one to you for (\d+) \w+\. I (have|want) (\d+)",
+        lambda buy, sell, verb, n: int(n) * int(buy if verb == "have" else sell),
+    ),
+    "shared_ride": (
+        rf"costs (\d+) \w+ a kilometer.*; {NAME} gets out after (\d+) km and {NAME} rides on to km (\d+)"
+        rf".*does {NAME} pay",
+        lambda price, _, near, late, far, asked: (
+            int(price) * (Fraction(int(near), 2) + (int(far) - int(near) if late == asked else 0))
+        ),
+    ),
+    "work_pair": (
+        rf"^{NAME} alone needs (\d+) hours .* boat\. {NAME} mends (\w+)",
+        lambda known, alone, fast, m: (
+            1 / (Fraction(1, int(alone)) * (1 + (Fraction(1, MANY[m]) if fast == known else MANY[m])))
+        ),
+    ),
+    "two_clocks": (
+        r"says (\d+):(\d+), and I need (\d+) minutes.*comparison, (my watch|the station clock) is (\d+) minutes ahead",
+        lambda h, m, walk, fast, off: minutes(h, m) - int(walk) + (int(off) if fast == "my watch" else -int(off)),
+    ),
+    "calendar": (
+        r"In (\w+) the (\d+)\w\w is a (\w+)\. The choir sings every (\w+) .* for the (\d)",
+        lambda _, date, day, asked, nth: [
+            d for d in range(1, 32) if (d - int(date) + WEEK.index(day)) % 7 == WEEK.index(asked)
+        ][int(nth) - 1],
+    ),
+    "choices": (
+        r"choose (one|two) of (\d+) songs and (one|two) of (\d+) poems",
+        lambda one, n, _, m: (
+            int(n) * (int(n) - 1) * int(m) // 2 if one == "two" else int(m) * (int(m) - 1) * int(n) // 2
+        ),
+    ),
+    "tournament": (
+        r"In one, (\d+) players meet in a knock-out.* other, (\d+) players",
+        lambda out, league: int(out) - 1 + sum(range(int(league))),
+    ),
+    "queue": (
+        rf"{NAME} lives on floor (\d+)\. \w+ is (\d+) floors (above|below) \w+, \w+ is (\d+) floors",
+        lambda _, at, u, way, v: int(at) + (int(u) - int(v)) * (1 if way == "above" else -1),
+    ),
+    "packing": (
+        rf"laid (\d+) eggs; (\d+) go in a tray\. .* pay (\d+) \w+ a tray, but {NAME} pays for full .* would {NAME} pay",
+        lambda n, size, pay, only, asked: (int(n) // int(size) + (only != asked)) * int(pay),
+    ),
+    "percent_of_percent": (
+        r"to (\d+) addresses, (\d+)% opened it, (\d+)% of the openers",
+        lambda n, i, j: Fraction(int(n) * int(i) * (100 - int(j)), 10000),
+    ),
+    "tank": (
+        r"brings (\d+) liters.* lets (\d+) liters.* shut for (\d+) minutes and was then open for (\d+)",
+        lambda inn, out, u, v: int(inn) * (int(u) + int(v)) - int(out) * int(v),
+    ),
+}
+"""For one wording of a mould: what to read from its prompt, and the answer worked out from that alone."""
+
+PARTS = {"half": Fraction(1, 2), "a third": Fraction(1, 3), "a quarter": Fraction(1, 4)} | {
+    "a fifth": Fraction(1, 5),
+    "a sixth": Fraction(1, 6),
+}
+MANY = {"twice": 2, "three": 3, "four": 4}
+WEEK = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_reader_of_the_prompt_comes_to_the_checks_answer(name):
+    pattern, solve = READERS[name]
+    read = 0
+    for mirror in (mirror for mirror in MIRRORS if mirror.group.startswith(f"{name}-")):
+        for prompt, check in ((mirror.a, mirror.check["a"]), (mirror.b, mirror.check["b"])):
+            plain = re.sub(r"(?<=\d),(?=\d{3})", "", told(prompt))
+            found = re.search(pattern, plain, re.DOTALL)
+            if found:
+                assert solve(*found.groups()) == Fraction(check["answer"]), plain
+                read += 1
+    assert read >= len(SEEDS)
+
+
+def test_a_fixed_example_by_hand():
+    # 120 − 15 = 105, less a fifth of it: 84; and 120 less a fifth: 96, 96 − 15 = 81
+    assert voucher_price(120, 15, 20, "euros", True) == (
+        "120 − 15 = 105. Then 20% of 105 is 21, and 105 − 21 = 84 euros."
+    )
+    assert voucher_price(120, 15, 20, "euros", False) == (
+        "20% of 120 is 24, and 120 − 24 = 96. Then 96 − 15 = 81 euros."
+    )
+
+
+def test_the_same_seed_gives_the_same_mirror_and_another_seed_others():
+    assert [draw_mirror("math", 3, n) for n in range(8)] == [draw_mirror("math", 3, n) for n in range(8)]
+    assert not {told(draw_mirror("math", 3, n).a) for n in range(40)} & {
+        told(draw_mirror("math", 4, n).a) for n in range(40)
+    }
+
+
+def test_as_many_mirrors_as_moulds_never_repeat_a_wording():
+    made = [draw_mirror("math", 0, n).source["mould"] for n in range(108)]
+    assert max(made.count(name) for name in made) == 3
+
+
+def test_a_planted_error_is_caught():
+    mirror = MIRRORS[0]
+    assert len(verify([replace(mirror, x=mirror.y, y=mirror.x)]).failed) == 4
+    slip = replace(mirror, x="So 2 + 2 = 5. " + mirror.x)
+    (sentence,) = verify([slip]).failed
+    assert "the right response 'So 2 + 2 = 5." in sentence
+
+
+U, V = exchanged(3, 5)
+
+
+@pytest.mark.parametrize(
+    ("frame", "a", "b"),
+    [
+        (f"{U} or {V}?", Work("2+2", "It is 4."), Work("1+3", "It is 4.")),
+        (f"{U} or {V}, or 4?", Work("2+2", "It is 4."), Work("3+3", "It is 6.")),
+        (f"{U} or {V}?", Work("1/3", "It is a third."), Work("3+3", "It is 6.")),
+        (f"{U} or {V}?", Work("3-5", "It is −2."), Work("3+3", "It is 6.")),
+        (f"{U} or {V}?", Work("2+2", "It is 4."), Work("3+3", "After long thought, it is 6.")),
+    ],
+    ids=["alike", "given", "not round", "negative", "unlike in length"],
+)
+def test_degenerate_problems_are_drawn_again(frame, a, b):
+    with pytest.raises(Redraw):
+        problem("", frame, a, b)
+
+
+def test_an_even_number_of_texts_opens_with_a_system_message():
+    made = problem("", ("Count.", f"{U} {V}"), Work("2+2", "It is 4."), Work("3+3", "It is 6."))
+    assert [turn["role"] for turn in made.a] == ["system", "user"]
+    assert (made.a[1]["content"], made.b[1]["content"]) == ("3 5", "5 3")
+    assert made.check == {"kind": "math", "a": {"value": "2+2", "answer": "4"}, "b": {"value": "3+3", "answer": "6"}}
+
+
+def test_numbers_of_more_than_two_decimals_are_drawn_again():
+    assert number(Fraction(1999, 100)) == "19.99"
+    with pytest.raises(Redraw):
+        number(Fraction(1, 3))
