@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rewardbench.builders.code import grids, limits, lists, ordering, sums, texts
+from rewardbench.builders.code import grids, limits, lists, marks, ordering, pairs, sums, texts
 from rewardbench.builders.draw import Mould
 
 MOULDS: tuple[Mould, ...] = (
@@ -11,20 +11,24 @@ MOULDS: tuple[Mould, ...] = (
     ordering.first_or_last_lowest,
     ordering.other_field_of_top,
     ordering.kth_from_which_end,
+    ordering.shared_place,
+    ordering.who_starts,
     limits.on_the_limit,
     limits.half_open,
     limits.which_is_rounded_up,
     limits.stop_or_skip,
     limits.beats_which_neighbour,
-    limits.length_or_end,
     limits.climb_or_drop,
     limits.before_or_behind,
-    limits.pair_roles,
+    pairs.pair_roles,
+    pairs.length_or_end,
+    pairs.big_unit_first,
+    pairs.spots,
+    pairs.up_the_chain,
     grids.totals_by,
     grids.max_of_min,
     grids.reading_order,
     grids.quarter_turn,
-    grids.spots,
     grids.which_diagonal,
     grids.every_some,
     grids.counted_from,
@@ -34,7 +38,6 @@ MOULDS: tuple[Mould, ...] = (
     sums.percentage_or_voucher,
     sums.morning_and_evening,
     sums.seats_along,
-    sums.big_unit_first,
     sums.adults_and_children,
     sums.even_and_odd_places,
     sums.lowest_digit,
@@ -42,19 +45,16 @@ MOULDS: tuple[Mould, ...] = (
     texts.first_or_last_dash,
     texts.padded_sides,
     texts.login_name,
-    texts.which_zeros_go,
     texts.readable_end,
     texts.longest_by_alphabet,
-    texts.inner_and_outer_marks,
+    marks.which_zeros_go,
+    marks.inner_and_outer_marks,
+    marks.word_that_wins,
+    marks.blank_or_dash,
     lists.in_one_only,
     lists.fastest_index,
     lists.keep_of_repeats,
     lists.dropped_at_the_ends,
     lists.round_which_way,
-    lists.who_starts,
     lists.group_in_front,
-    lists.word_that_wins,
-    lists.up_the_chain,
-    lists.shared_place,
-    lists.blank_or_dash,
 )

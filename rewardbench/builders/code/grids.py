@@ -26,8 +26,8 @@ def totals_by(draw: Draw) -> Drawn:
         (
             "{votes_for/result} {ballots/sheet}",
             "A village near $town votes on a name for its bridge. The sheet has the [[proposals|districts]] down the "
-            "side and the [[districts|proposals]] along the top, so that a number says how many votes a proposal got in "
-            "a district. {I'd like/Please write} $want for the votes of each proposal, as $alist.",
+            "side and the [[districts|proposals]] along the top, so that a number says how many votes a proposal got "
+            "in a district. {I'd like/Please write} $want for the votes of each proposal, as $ares.",
         ),
         takes="grid",
         gives="ints",
@@ -69,8 +69,8 @@ def max_of_min(draw: Draw) -> Drawn:
         ),
         (
             "{bottleneck/clearance} {routes/bridges}",
-            "Every row of $a lists the clearances under the bridges of one route, in cm. {For/With} each route only its "
-            "[[lowest|highest]] bridge is noted. The barge company of $p wants the [[highest|lowest]] of the noted "
+            "Every row of $a lists the clearances under the bridges of one route, in cm. {For/With} each route only "
+            "its [[lowest|highest]] bridge is noted. The barge company of $p wants the [[highest|lowest]] of the noted "
             "clearances. Can you write $want? There are routes, and all have bridges.",
         ),
         takes="grid",
@@ -103,20 +103,20 @@ def reading_order(draw: Draw) -> Drawn:
         "read along the rows or along the columns",
         (
             "{flatten/unroll} {board/cells}",
-            "{Please write/Write} $want that puts all numbers of the $grid $a into one $list. The [[row|column]] index "
+            "{Please write/Write} $want that puts all numbers of the $grid $a into one $res. The [[row|column]] index "
             "changes slowly there, the [[column|row]] index fast. All rows are equally long and there is at least one.",
         ),
         (
             "{label_order/print_order} {sheet/labels}",
             "label printer: $a is a $grid (rectangular, not empty). it prints a whole [[row|column]] before going to "
             "the next one, so not a whole [[column|row]]. left before right, top before bottom. i want the order of "
-            "printing as one flat $list. $l, $sig",
+            "printing as one flat $res. $l, $sig",
         ),
         (
             "{planting/walk} {beds/garden}",
             "$p sows a garden in $town whose beds form the rows and columns of $a, {always walking/and walks} along "
             "[[rows|columns]] rather than [[columns|rows]], beginning each from its low index. $Want should return the "
-            "beds' numbers as they are visited, in one $list; the garden is a full rectangle.",
+            "beds' numbers as they are visited, in one $res; the garden is a full rectangle.",
         ),
         takes="grid",
         gives="ints",
@@ -133,7 +133,7 @@ def reading_order(draw: Draw) -> Drawn:
             """,
         },
         wants=(
-            lambda table: sum(table, []),
+            lambda table: [x for r in table for x in r],
             lambda table: [table[i][j] for j in range(len(table[0])) for i in range(len(table))],
         ),
         inputs=[(rows(draw, 2, 1, 50, 3),), (rows(draw, 3, 1, 50, 3),), ([[3, 8]],), ([[4], [2]],)],
@@ -200,50 +200,6 @@ def quarter_turn(draw: Draw) -> Drawn:
     )
 
 
-def spots(draw: Draw) -> Drawn:
-    """Whether a spot names its row first or its column."""
-    grid = rows(draw, 4, 1, 60, 4)
-    return make(
-        draw,
-        "a spot is row then column, or column then row",
-        (
-            "{values_at/pick_values} {grid/depths} {spots/buoys}",
-            "$a is a square $grid of depths, $b holds positions in it, 0-based, each of them first the [[row|column]] "
-            "and then the [[column|row]]. {May I have/I need} $want that returns the depths at these positions, in "
-            "their order?",
-        ),
-        (
-            "{collect/coins} {maze/tiles} {steps/moves}",
-            "{little/small} game in $l: $sig. $a square $grid, $b is $alist of steps. in a step the [[second|first]] "
-            "number is the column and the [[first|second]] number is the row (from 0). return what lies on the tiles, "
-            "step after step",
-        ),
-        (
-            "{shelf_lookup/fetch} {store/drawers} {orders/slips}",
-            "Slips in our archive give two numbers, counted from 0, like $e2. >> And in what order? >> "
-            "[[Row|Column]], [[column|row]]. Now {write/please write} $want: the entries of $a, which is as high as it "
-            "is wide, that the slips point to.",
-        ),
-        takes="grid grid",
-        gives="ints",
-        bodies={
-            "python": "return [$a⟦[i][j]|[j][i]⟧ for i, j in $b]",
-            "java": """
-                List<Integer> out = new ArrayList<>();
-                for (int[] r : $b) {
-                    out.add($a[r[⟦0|1⟧]][r[⟦1|0⟧]]);
-                }
-                return out;
-            """,
-        },
-        wants=(
-            lambda g, where: [g[r][c] for r, c in where],
-            lambda g, where: [g[r][c] for c, r in where],
-        ),
-        inputs=[(grid, rows(draw, 3, 0, 3)), (grid, [[0, 3], [1, 2]]), (grid, [[2, 2], [0, 0]]), (grid, [])],
-    )
-
-
 def which_diagonal(draw: Draw) -> Drawn:
     """The sum of the falling or of the rising diagonal."""
     return make(
@@ -262,10 +218,10 @@ def which_diagonal(draw: Draw) -> Drawn:
         ),
         (
             "{hedge/row_of_trees} {plot/field}",
-            "A square field in $town is mapped in $a: row 0 lies to the north, column 0 to the west. A hedge crosses it "
-            "from the [[northwest|northeast]] corner to the other end of that diagonal; {a second one/another}, from "
-            "the [[northeast|northwest]], has been cut. Please write $want that sums the cells under the hedge that "
-            "still stands.",
+            "A square field in $town is mapped in $a: row 0 lies to the north, column 0 to the west. A hedge crosses "
+            "it from the [[northwest|northeast]] corner to the other end of that diagonal; {a second one/another}, "
+            "from the [[northeast|northwest]], has been cut. Please write $want that sums the cells under the hedge "
+            "that still stands.",
         ),
         takes="grid",
         gives="int",
@@ -294,13 +250,14 @@ def every_some(draw: Draw) -> Drawn:
         "every row has some entry, or some row has only such entries",
         (
             "{covered/fine} {shops/weeks} {goal/target}",
-            "{Every/Each} row of $a is a week and every column in it a shop. The bonus is paid if in [[every|some]] week "
-            "[[some|every]] shop sold at least $b pieces. I'd like $want that says whether it is paid (true) or not.",
+            "{Every/Each} row of $a is a week and every column in it a shop. The bonus is paid if in [[every|some]] "
+            "week [[some|every]] shop sold at least $b pieces. I'd like $want that says whether it is paid (true) or "
+            "not.",
         ),
         (
             "{passes/accepted} {marks/judges} {need/bar}",
-            "cooking contest, a row of marks per judge, a column per dish. the cook is through if [[each|some]] judge gave "
-            "$b or more to [[some|each]] dish. $l, $sig, true when {the cook is through/through}",
+            "cooking contest, a row of marks per judge, a column per dish. the cook is through if [[each|some]] "
+            "judge gave $b or more to [[some|each]] dish. $l, $sig, true when {the cook is through/through}",
         ),
         (
             "{watertight/certified} {tests/trials} {least/minimum}",
@@ -359,7 +316,7 @@ def counted_from(draw: Draw) -> Drawn:
         (
             "{mailbox/box} {wall/boxes} {level/tier} {slot/position}",
             "Mailboxes: $a holds levels from top to bottom, a level holds boxes from left to right. People here say "
-            "\"level [[zero|one]]\" for the top level, and the box at the very left is box \"[[one|zero]]\" to them. "
+            '"level [[zero|one]]" for the top level, and the box at the very left is box "[[one|zero]]" to them. '
             "$Want takes level and box as people say it and returns the number stored there{, please/, thanks}.",
         ),
         takes="grid int int",
@@ -368,7 +325,7 @@ def counted_from(draw: Draw) -> Drawn:
             "python": "return $a⟦[$b][$c - 1]|[$b - 1][$c]⟧",
             "java": "return $a⟦[$b][$c - 1]|[$b - 1][$c]⟧;",
         },
-        wants=(lambda g, r, c: g[r][: c][-1], lambda g, r, c: g[:r][-1][c]),
+        wants=(lambda g, r, c: g[r][:c][-1], lambda g, r, c: g[:r][-1][c]),
         inputs=[(seats, i, j), (seats, 2, 2), ([[7, 7], [7, 7]], 1, 1)],
     )
 

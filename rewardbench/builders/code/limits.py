@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import takewhile
 
-from rewardbench.builders.code.telling import ints, make, rows
+from rewardbench.builders.code.telling import ints, make
 from rewardbench.builders.draw import Draw, Drawn
 
 
@@ -136,7 +136,11 @@ def which_is_rounded_up(draw: Draw) -> Drawn:
             lambda n, u, v: len(range(0, n, u)) + (n - n % v) // v,
             lambda n, u, v: len(range(0, n, v)) + (n - n % u) // u,
         ),
-        inputs=[(per * draw.number(3, 9), per, other), (other * draw.number(2, 9), per, other), (per * other, per, other)],
+        inputs=[
+            (per * draw.number(3, 9), per, other),
+            (other * draw.number(2, 9), per, other),
+            (per * other, per, other),
+        ],
     )
 
 
@@ -211,8 +215,8 @@ def beats_which_neighbour(draw: Draw) -> Drawn:
         ),
         (
             "{count_steps/longer} {stages/legs}",
-            "$p walks a pilgrim path to $town, one entry of kilometres per day. I'd like to print how often a stage was "
-            "longer than the one [[preceding|following]] it; the one [[following|preceding]] it is of no interest. "
+            "$p walks a pilgrim path to $town, one entry of kilometres per day. I'd like to print how often a stage "
+            "was longer than the one [[preceding|following]] it; the one [[following|preceding]] it is of no interest. "
             "{Could you write/Please write} $want?",
         ),
         takes="ints",
@@ -237,50 +241,6 @@ def beats_which_neighbour(draw: Draw) -> Drawn:
     )
 
 
-def length_or_end(draw: Draw) -> Drawn:
-    """The second number of a row is where it ends, or how long it is."""
-    table = [[draw.number(1, 9), draw.number(10, 16)] for _ in range(3)]
-    return make(
-        draw,
-        "the second number of a row is an end or a length",
-        (
-            "{busy_at/shifts_at} {shifts/spans} {t/hour}",
-            "$a holds rows of two ints: the hour a shift begins and, as second number, its [[end|length]] (not its "
-            "[[length|end]]). $Want should tell how many shifts are running at hour $b. {The end hour/The hour of the "
-            "end} itself no longer belongs to a shift.",
-        ),
-        (
-            "{open_at/lit} {lamps/slots} {minute/at_minute}",
-            "$l. street lamps, each row = two numbers. 1st is when it goes on, 2nd is [[when it goes off|how long it "
-            "burns]], and not [[how long it burns|when it goes off]]. $sig -> number of lamps on at that minute. a lamp "
-            "is on from its first minute, off again in the minute when it goes off",
-        ),
-        (
-            "{docked/berthed} {ferries/visits} {now/moment}",
-            "Ferries at $town: every row has an arrival first. What follows is the [[departure|duration]], although "
-            "an older sheet has the [[duration|departure]] there. {Please write/Would you write} $want, how many "
-            "ferries lie in port at $b? At the arrival a ferry is in port, at the departure it is gone.",
-        ),
-        takes="grid int",
-        gives="int",
-        bodies={
-            "python": "return sum(1 for u, v in $a if u <= $b < ⟦v|u + v⟧)",
-            "java": """
-                int count = 0;
-                for (int[] r : $a) {
-                    if (r[0] <= $b && $b < ⟦r[1]|r[0] + r[1]⟧) count++;
-                }
-                return count;
-            """,
-        },
-        wants=(
-            lambda table, t: sum(t in range(u, v) for u, v in table),
-            lambda table, t: sum(t in range(u, u + v) for u, v in table),
-        ),
-        inputs=[(table, draw.number(10, 24)), (table, 12), (table, 0), ([], 3)],
-    )
-
-
 def climb_or_drop(draw: Draw) -> Drawn:
     """The biggest rise, or the biggest fall, from an earlier entry to a later one."""
     return make(
@@ -298,8 +258,8 @@ def climb_or_drop(draw: Draw) -> Drawn:
         ),
         (
             "{best_gap/span} {floors/storeys}",
-            "$p rides the lift in a tower and notes each stop's floor in $a. Which two stops, not necessarily one after "
-            "the other, have the largest [[climb|descent]] between them, and how many floors is it? The largest "
+            "$p rides the lift in a tower and notes each stop's floor in $a. Which two stops, not necessarily one "
+            "after the other, have the largest [[climb|descent]] between them, and how many floors is it? The largest "
             "[[descent|climb]] is a job for later. {Just the number/Only the number of floors}, 0 for none, as $want.",
         ),
         takes="ints",
@@ -370,46 +330,4 @@ def before_or_behind(draw: Draw) -> Drawn:
             lambda values, one: len(list(takewhile(lambda v: v != one, values[::-1]))),
         ),
         inputs=[(queue, draw.pick(queue)), (queue, queue[0]), (queue[:3], queue[1]), ([4], 4)],
-    )
-
-
-def pair_roles(draw: Draw) -> Drawn:
-    """Which column of a row names whom, when one's rows are counted."""
-    table = rows(draw, draw.number(5, 7), 1, 4)
-    return make(
-        draw,
-        "which column holds whom",
-        (
-            "{how_many/tally} {rides/trips} {who/driver}",
-            "Every row of $a is a lift somebody gave: [[driver|passenger]] id first, [[passenger|driver]] id second. "
-            "{I need/Please write} $want that counts the rows in which $b was the driver.",
-        ),
-        (
-            "{wins_of/matches} {games/bouts} {player/fighter}",
-            "judo results, two ids per row (ints): the winner is on the [[left|right]], the loser on the [[right|left]]. "
-            "$l pls, $sig, how often did $b win?",
-        ),
-        (
-            "{loans_of/borrowed} {entries/tools} {person/neighbour}",
-            "In the tool library of $town each entry holds two member ids. The [[first|second]] is the one who lent "
-            "a tool, the [[second|first]] the one who {borrowed it/took it home}. $Want should say how many tools "
-            "member $b has lent.",
-        ),
-        takes="grid int",
-        gives="int",
-        bodies={
-            "python": "return sum(1 for ⟦u, _|_, u⟧ in $a if u == $b)",
-            "java": """
-                int count = 0;
-                for (int[] r : $a) {
-                    if (r[⟦0|1⟧] == $b) count++;
-                }
-                return count;
-            """,
-        },
-        wants=(
-            lambda table, who: [u for u, v in table].count(who),
-            lambda table, who: [v for u, v in table].count(who),
-        ),
-        inputs=[(table, draw.number(1, 4)), (table, 1), (table, 3), (table, 9), ([], 1)],
     )

@@ -1,4 +1,4 @@
-"""Moulds about order: what comes first, which of equals, from which end."""
+"""Moulds about order: what comes first, which of equals, whose turn it is."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ def sort_by_two(draw: Draw) -> Drawn:
         "which column is the main key, and which breaks ties",
         (
             "{arrange/shelve} {crates/boxes}",
-            "Each crate in our cold store in $town is a row [weight, age], whole numbers. {Please write/I'd like} $want "
-            "that returns the rows sorted from small to large: the [[weight|age]] decides, and only where two have the "
-            "same [[weight|age]] does the [[age|weight]] decide. $a itself must not change.",
+            "Each crate in our cold store in $town is a row [weight, age], whole numbers. {Please write/I'd like} "
+            "$want that returns the rows sorted from small to large: the [[weight|age]] decides, and only where two "
+            "have the same [[weight|age]] does the [[age|weight]] decide. $a itself must not change.",
         ),
         (
             "{line_up/in_order} {boats/hulls}",
@@ -26,7 +26,8 @@ def sort_by_two(draw: Draw) -> Drawn:
             "{standings/ranked} {teams/crews}",
             "$p runs our quiz league and keeps one row [losses, fines] per team. The better of two teams is the one "
             "with fewer [[losses|fines]]; [[fines|losses]] matter only between teams with equal [[losses|fines]], and "
-            "there, too, fewer is better. {We need/Could we have} $want that gives the rows back, best team at the top",
+            "there, too, fewer is better. {We need/Could we have} $want that gives the rows back, best team at the "
+            "top.",
         ),
         takes="grid",
         gives="grid",
@@ -64,8 +65,8 @@ def highest_then_lowest(draw: Draw) -> Drawn:
         ),
         (
             "{board/rank_all} {throws/jumps}",
-            "{hi/hey}, scoreboard for the school games in $town. every row is [points, seconds]. [[most|fewest]] points "
-            "on top, same points -> [[fewest|most]] seconds on top. $l, $sig, returns a sorted copy",
+            "{hi/hey}, scoreboard for the school games in $town. every row is [points, seconds]. [[most|fewest]] "
+            "points on top, same points -> [[fewest|most]] seconds on top. $l, $sig, returns a sorted copy",
         ),
         (
             "{tour/visit_order} {peaks/summits}",
@@ -206,7 +207,8 @@ def kth_from_which_end(draw: Draw) -> Drawn:
         (
             "{kth/pick_one} {heights/trees} {k/rank}",
             "{Please write/Write} $want. The values in $a are all different, and $b is between 1 and their number. If "
-            "$b is 1 it returns the [[largest|smallest]] value, if $b is the number of values the [[smallest|largest]].",
+            "$b is 1 it returns the [[largest|smallest]] value, if $b is the number of values the "
+            "[[smallest|largest]].",
         ),
         (
             "{placed/at_place} {times/marks} {place/spot}",
@@ -242,4 +244,97 @@ def kth_from_which_end(draw: Draw) -> Drawn:
             lambda values, n: next(v for v in values if sum(w < v for w in values) == n - 1),
         ),
         inputs=[(values, k), (values, 4), (values, 3), (values[:3], 1), ([6], 1)],
+    )
+
+
+def shared_place(draw: Draw) -> Drawn:
+    """Equal scores share the better or the worse of the places they take up."""
+    u, v, w = sorted(draw.numbers(3, 10, 60))
+    return make(
+        draw,
+        "equals share the better or the worse place",
+        (
+            "{places/ranking} {scores/points}",
+            "$Want that gives the place of every score in $a, in the order of $a; the highest score is in place 1. "
+            "Equal scores share a place, {namely/and that is} the [[best|worst]] of those they take up together, not "
+            "the [[worst|best]]. So $e1 gives [[$x|$y]] and not [[$y|$x]].",
+        ),
+        (
+            "{grades/rank_list} {marks/results}",
+            "$l: $sig. rank the results, the more the better, best = rank 1, output in the input order. if e.g. two "
+            "are equal and take up two ranks, {both get/give both} the [[smaller|larger]] number of the two, not the "
+            "[[larger|smaller]], same thing for three or more",
+        ),
+        (
+            "{finish/positions} {jumps/metres}",
+            "The long jump club in $town prints a place beside each jump of $a (the longest jump is number 1). Jumpers "
+            "who tie all get the place of whoever of them would be listed [[first|last]], never that of whoever would "
+            "be listed [[last|first]]. {Please write/Could I have} $want with the places in the order of $a?",
+        ),
+        takes="ints",
+        gives="ints",
+        bodies={
+            "python": "return [sum(y ⟦> x for y in $a) + 1|>= x for y in $a)⟧ for x in $a]",
+            "java": """
+                List<Integer> out = new ArrayList<>();
+                for (int x : $a) {
+                    int place = ⟦1|0⟧;
+                    for (int y : $a) {
+                        if (y ⟦>|>=⟧ x) place++;
+                    }
+                    out.add(place);
+                }
+                return out;
+            """,
+        },
+        wants=(
+            lambda values: [sorted(values)[::-1].index(v) + 1 for v in values],
+            lambda values: [len(values) - sorted(values).index(v) for v in values],
+        ),
+        inputs=[(draw.some([u, v, v, w, u], 4),), ([w, w, u],), ([v, u, v, v],), ([u, w, v],), ([u],), ([],)],
+    )
+
+
+def who_starts(draw: Draw) -> Drawn:
+    """Two lists taken in turn, and which of them begins."""
+    n = draw.number(2, 4)
+    pool = draw.numbers(2 * n, 1, 60)
+    return make(
+        draw,
+        "which list begins when entries are taken in turn",
+        (
+            "{interleave/weave} {left/warp} {right/weft}",
+            "$Want, please. $a and $b are equally long; the result takes one entry from each in turn, {beginning/"
+            "starting} with [[$a|$b]], so that the very last one comes from [[$b|$a]].",
+        ),
+        (
+            "{deal/turns} {red/north} {blue/south}",
+            "card game in $l. two players' cards $a and $b (same number of cards) end up on a pile alternately. "
+            "[[$a|$b]] goes first, [[$b|$a]] second, {and so on/etc}. $sig -> the pile as $ares, first card in front",
+        ),
+        (
+            "{programme/running_order} {choirs/singers} {bands/players}",
+            "At the festival in $town choirs and bands alternate, and there are as many of one as of the other. >> Who "
+            "opens? >> A [[choir|band]], and so a [[band|choir]] closes the evening. $a has the choirs' ids and $b the "
+            "bands'; {please write/now write} $want for the evening's order.",
+        ),
+        takes="ints ints",
+        gives="ints",
+        bodies={
+            "python": "return [x for pair in zip(⟦$a, $b|$b, $a⟧) for x in pair]",
+            "java": """
+                List<Integer> out = new ArrayList<>();
+                for (int i = 0; i < $a.length; i++) {
+                    out.add(⟦$a|$b⟧[i]);
+                    out.add(⟦$b|$a⟧[i]);
+                }
+                return out;
+            """,
+            "javascript": "return ⟦$a|$b⟧.flatMap((x, i) => [x, ⟦$b|$a⟧[i]]);",
+        },
+        wants=(
+            lambda u, v: [(u, v)[i % 2][i // 2] for i in range(2 * len(u))],
+            lambda u, v: [(v, u)[i % 2][i // 2] for i in range(2 * len(u))],
+        ),
+        inputs=[(pool[:n], pool[n:]), ([1, 2], [3, 4]), ([6], [6]), ([], [])],
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rewardbench.builders.code.telling import ints, make, rows
+from rewardbench.builders.code.telling import ints, make
 from rewardbench.builders.draw import Draw, Drawn
 
 
@@ -14,13 +14,13 @@ def subtracted_from(draw: Draw) -> Drawn:
         "which list is subtracted from which",
         (
             "{differences/minus} {planned/target} {actual/measured}",
-            "$Want, please: two $list arguments of the same length, and the result is $alist in which every entry of "
+            "$Want, please: two $list arguments of the same length, and the result is $ares in which every entry of "
             "[[$b|$a]] has been subtracted from the entry of [[$a|$b]] at the same place.",
         ),
         (
             "{drift/offsets} {mine/clock} {theirs/radio}",
             "two clocks were read at the same moments, readings in $a and $b (seconds, ints, equally many). want the "
-            "differences as $alist, positive where [[$a|$b]] is larger, negative where [[$b|$a]] is larger. $l, $sig",
+            "differences as $ares, positive where [[$a|$b]] is larger, negative where [[$b|$a]] is larger. $l, $sig",
         ),
         (
             "{change/balance} {arrivals/boarded} {departures/left_bus}",
@@ -69,8 +69,8 @@ def which_divides(draw: Draw) -> Drawn:
         (
             "{scaled/resize} {length/edge} {scale/number}",
             "Our model railway club in $town states a scale as a number $b. It says how many units of the [[original|"
-            "model]] correspond to one unit of the [[model|original]]. {Write/Please write} $want that takes a length $a "
-            "of the original and returns the model's length. Everything stays integral.",
+            "model]] correspond to one unit of the [[model|original]]. {Write/Please write} $want that takes a "
+            "length $a of the original and returns the model's length. Everything stays integral.",
         ),
         takes="int int",
         gives="int",
@@ -104,8 +104,8 @@ def percentage_or_voucher(draw: Draw) -> Drawn:
         (
             "{remaining/stock_after} {stock/litres} {loss/share} {sold/taken}",
             "From a vat holding $a litres two things are gone by spring: $b percent of the content evaporates, and $c "
-            "litres are drawn. >> Which happens earlier? >> The [[evaporation|drawing]]; the [[drawing|evaporation]] is "
-            "{later/the later one}. Give me $want for the litres left. Whole numbers throughout.",
+            "litres are drawn. >> Which happens earlier? >> The [[evaporation|drawing]]; the [[drawing|evaporation]] "
+            "is {later/the later one}. Give me $want for the litres left. Whole numbers throughout.",
         ),
         takes="int int int",
         gives="int",
@@ -142,7 +142,8 @@ def morning_and_evening(draw: Draw) -> Drawn:
         (
             "{after_days/lilies} {start/leaves} {taken/cut} {days/n}",
             "Water lilies, $a leaves at first. Each {morning/day at dawn} [[their number doubles|$b leaves are cut]]"
-            ", each evening [[$b leaves are cut|their number doubles]]. $Want, please, for the leaves after $c whole days.",
+            ", each evening [[$b leaves are cut|their number doubles]]. $Want, please, for the leaves after $c whole "
+            "days.",
         ),
         (
             "{tokens/purse} {coins/gold} {toll/fare} {rounds/bridges}",
@@ -192,13 +193,13 @@ def seats_along(draw: Draw) -> Drawn:
             "{locate/position} {number/sticker} {height/tall} {width/wide}",
             "A sheet of stickers has $b rows and $c columns, and the stickers are numbered from 0: along a "
             "[[row|column]] first, then on to the next one, so not along a [[column|row]]. {I need/Please write} $want "
-            "that returns $alist of two numbers, row and column (both from 0), for sticker $a.",
+            "that returns $ares of two numbers, row and column (both from 0), for sticker $a.",
         ),
         (
             "{where_is/find_bay} {bay/spot} {lanes/down} {depth/across}",
-            "car park with $b rows and $c columns of bays, numbers start at 0 in the top left. they fill a [[row|column]]"
-            ", then continue in the next, and they never run through a whole [[column|row]] like at the mall"
-            ". $l, $sig -> row and column of a bay as $alist, {0-based/from 0}",
+            "car park with $b rows and $c columns of bays, numbers start at 0 in the top left. they fill a "
+            "[[row|column]], then continue in the next, and they never run through a whole [[column|row]] like at "
+            "the mall. $l, $sig -> row and column of a bay as $ares, {0-based/from 0}",
         ),
         (
             "{plot_of/garden} {plot/key} {rows_there/north_south} {columns_there/east_west}",
@@ -226,46 +227,6 @@ def seats_along(draw: Draw) -> Drawn:
     )
 
 
-def big_unit_first(draw: Draw) -> Drawn:
-    """A pair holds hours and minutes, or minutes and hours."""
-    return make(
-        draw,
-        "which of a pair's numbers is the larger unit",
-        (
-            "{total_minutes/minutes} {laps/legs}",
-            "$a has rows of two ints, [[hours|minutes]] on the left and [[minutes|hours]] on the right. {I want/Please "
-            "write} $want which adds all of them up and returns the time in minutes.",
-        ),
-        (
-            "{bearing_sum/arc} {angles/turns}",
-            "sextant notes from $town: every angle is two numbers, [[degrees|minutes]] then [[minutes|degrees]] (60 "
-            "minutes = 1 degree). whats the sum of all angles in minutes? $l, $sig{, returns an int/}. some rows have "
-            "more than 60 minutes, no matter",
-        ),
-        (
-            "{playing_time/seconds} {songs/tracks}",
-            "My tape deck prints two numbers per song. >> What do they mean? >> The [[left|right]] one is minutes, the "
-            "[[right|left]] one is seconds. {Now please write/So write} $want: how long all songs take together, told "
-            "in seconds.",
-        ),
-        takes="grid",
-        gives="int",
-        bodies={
-            "python": "return sum(⟦u * 60 + v|u + v * 60⟧ for u, v in $a)",
-            "java": """
-                int total = 0;
-                for (int[] r : $a) total += r[⟦0|1⟧] * 60 + r[⟦1|0⟧];
-                return total;
-            """,
-        },
-        wants=(
-            lambda table: 60 * sum(u for u, _ in table) + sum(v for _, v in table),
-            lambda table: 60 * sum(v for _, v in table) + sum(u for u, _ in table),
-        ),
-        inputs=[(rows(draw, draw.number(2, 4), 1, 30),), ([[2, 8]],), ([[5, 5]],), ([],)],
-    )
-
-
 def adults_and_children(draw: Draw) -> Drawn:
     """Which price belongs to whom."""
     m, n = draw.numbers(2, 2, 9)
@@ -275,8 +236,9 @@ def adults_and_children(draw: Draw) -> Drawn:
         "which price belongs to which count",
         (
             "{fare/ferry_fare} {adults/grown} {children/kids} {first/p1} {second/p2}",
-            "{Please write/May I ask for} $want for the ferry to $town: $a and $b say how many adults and children come "
-            "along, $c is what [[an adult|a child]] pays and $d what [[a child|an adult]] pays. It returns the fare.",
+            "{Please write/May I ask for} $want for the ferry to $town: $a and $b say how many adults and children "
+            "come along, $c is what [[an adult|a child]] pays and $d what [[a child|an adult]] pays. It returns the "
+            "fare.",
         ),
         (
             "{bill/cost} {teas/cups} {buns/rolls} {rate/u} {other_rate/v}",
@@ -315,9 +277,9 @@ def even_and_odd_places(draw: Draw) -> Drawn:
         ),
         (
             "{rope_position/tug} {pulls/tugs}",
-            "tug of war, the teams pull in turns, red starts, then blue, red, blue... $a = how strong each pull is. the "
-            "knot moves to the plus side when [[red|blue]] pulls and to the minus side when [[blue|red]] pulls, starts "
-            "at 0. where is it {in the end/afterwards}? $l, $sig",
+            "tug of war, the teams pull in turns, red starts, then blue, red, blue... $a = how strong each pull is. "
+            "the knot moves to the plus side when [[red|blue]] pulls and to the minus side when [[blue|red]] pulls, "
+            "starts at 0. where is it {in the end/afterwards}? $l, $sig",
         ),
         (
             "{level/basin} {flows/litres}",
@@ -371,9 +333,9 @@ def lowest_digit(draw: Draw) -> Drawn:
         ),
         (
             "{decode/lock_code} {beads/rods}",
-            "On $p's abacus every rod shows a digit from 0 to 9. We type the rods into $a starting with the rod for the "
-            "[[largest|smallest]] power of ten and ending with the one for the [[smallest|largest]]. {Would you/Could "
-            "you} write $want for the number on the abacus? Without rods it's 0.",
+            "On $p's abacus every rod shows a digit from 0 to 9. We type the rods into $a starting with the rod for "
+            "the [[largest|smallest]] power of ten and ending with the one for the [[smallest|largest]]. {Would "
+            "you/Could you} write $want for the number on the abacus? Without rods it's 0.",
         ),
         takes="ints",
         gives="int",

@@ -63,11 +63,14 @@ NOTES = (
     "Tell me if the names clash with something in your code.",
 )
 WORDS = {
-    "python": {"list": "list", "alist": "a list", "grid": "list of lists", "l": "python"},
-    "javascript": {"list": "array", "alist": "an array", "grid": "array of arrays", "l": "js"},
-    "java": {"list": "array", "alist": "an array", "grid": "two-dimensional array", "l": "java"},
-    "cpp": {"list": "vector", "alist": "a vector", "grid": "vector of vectors", "l": "c++"},
+    "python": {"l": "python", "grid": "list of lists"} | dict.fromkeys(("list", "res"), "list"),
+    "javascript": {"l": "js", "grid": "array of arrays"} | dict.fromkeys(("list", "res"), "array"),
+    "java": {"l": "java", "grid": "two-dimensional array", "list": "array", "res": "list"},
+    "cpp": {"l": "c++", "grid": "vector of vectors"} | dict.fromkeys(("list", "res"), "vector"),
 }
+"""How a language calls what a function takes (`list`, `grid`) and a flat one that it gives (`res`)."""
+for _words_of in WORDS.values():
+    _words_of |= {f"a{key}": f"{'an' if _words_of[key][0] == 'a' else 'a'} {_words_of[key]}" for key in ("list", "res")}
 
 
 def ints(draw: Draw, size: int, low: int, high: int) -> list[int]:
@@ -102,7 +105,8 @@ def make(
     cases = [[(given, want(*given)) for given in inputs] for want in wants]
     _hinge_shows(cases)
     programs = [whole(language, function, _fill(half, names)) for half in _both(body, language, bodies)]
-    a, b = (_chat(turn) for turn in twins(_question(draw, question, function, names, language, cases)))
+    words = _words(draw, question, function, names, language) | _example(language, cases)
+    a, b = (_chat(half, words) for half in twins(question))
     lead, note = draw.pick(LEADS), draw.pick(NOTES)
     x, y = ("\n\n".join(part for part in (lead, f"```{language}\n{code}```", note) if part) for code in programs)
     halves = {half: {"language": language, "tests": tests(language, function, cases[n])} for n, half in enumerate("ab")}
@@ -150,23 +154,22 @@ def _hinge_shows(cases: Sequence[Sequence[tuple[Case, Any]]]) -> None:
         raise Redraw
 
 
-def _question(
-    draw: Draw,
-    text: str,
-    function: Function,
-    names: Mapping[str, str],
-    language: str,
-    cases: Sequence[Sequence[tuple[Case, Any]]],
-) -> str:
-    tick = draw.pick(("`", ""))
+def _words(draw: Draw, question: str, function: Function, names: Mapping[str, str], language: str) -> dict[str, str]:
+    """What the question's `$names` stand for: code, which is ticked where it could be read as prose, and places."""
+    clash = set(names.values()) & set(re.findall(r"(?<!\$)\b\w+", question))
+    tick = "`" if clash or draw.chance() else ""
     p, q = draw.people(2)
-    filled = {key: f"{tick}{name}{tick}" for key, name in names.items()} | WORDS[language]
-    filled |= {f"e{n}": shown(language, value) for n, value in enumerate(cases[0][0][0], 1)}
-    filled |= {"x": shown(language, cases[0][0][1]), "y": shown(language, cases[1][0][1])}
-    filled |= {"p": p, "q": q, "town": draw.pick(PLACES), "lang": TITLES[language].removesuffix("17")}
-    filled |= {"want": _want(function, language, tick), "sig": _signature(function, language, tick)}
-    filled["Want"] = filled["want"][0].upper() + filled["want"][1:]
-    return _fill(text, filled)
+    words = {key: f"{tick}{name}{tick}" for key, name in names.items()} | WORDS[language]
+    words |= {"p": p, "q": q, "town": draw.pick(PLACES), "lang": TITLES[language].removesuffix("17")}
+    words |= {"want": _want(function, language, tick), "sig": _signature(function, language, tick)}
+    return words | {"Want": words["want"][0].upper() + words["want"][1:]}
+
+
+def _example(language: str, cases: Sequence[Sequence[tuple[Case, Any]]]) -> dict[str, str]:
+    """The first input as `e1`, `e2`, ..., and what comes out as `x` by the one spec and as `y` by the other."""
+    (given, one), (_, other) = cases[0][0], cases[1][0]
+    words = {f"e{n}": shown(language, value) for n, value in enumerate(given, 1)}
+    return words | {"x": shown(language, one), "y": shown(language, other)}
 
 
 def _want(function: Function, language: str, tick: str) -> str:
@@ -187,6 +190,7 @@ def _fill(text: str, names: Mapping[str, str]) -> str:
     return re.sub(r"\$([a-zA-Z]+\d?)", lambda found: names[found[1]], text)
 
 
-def _chat(text: str) -> Messages:
+def _chat(text: str, words: Mapping[str, str]) -> Messages:
+    """The turns; they are filled last, as code may hold what separates them."""
     system, _, turns = text.rpartition("##")
-    return chat(*(turn.strip() for turn in turns.split(">>")), system=system.strip())
+    return chat(*(_fill(turn.strip(), words) for turn in turns.split(">>")), system=_fill(system.strip(), words))

@@ -1,8 +1,8 @@
-"""Moulds about strings: which end, which separator, which of two rules."""
+"""Moulds about strings: which end, which part, which of two rules."""
 
 from __future__ import annotations
 
-from rewardbench.builders.code.telling import ints, make
+from rewardbench.builders.code.telling import make
 from rewardbench.builders.draw import Draw, Drawn
 
 WORDS = """
@@ -21,8 +21,8 @@ def begins_and_ends(draw: Draw) -> Drawn:
         "which piece is the prefix and which the suffix",
         (
             "{count_codes/matching} {codes/keys} {one/first} {other/second}",
-            "How many of the strings in $a start with [[$b|$c]] and end with [[$c|$b]]? $Want, please. {Upper and lower "
-            "case are different/Case matters}; a string is always longer than $b and $c together.",
+            "How many of the strings in $a start with [[$b|$c]] and end with [[$c|$b]]? $Want, please. {Upper and "
+            "lower case are different/Case matters}; a string is always longer than $b and $c together.",
         ),
         (
             "{lot_numbers/tally} {labels/lots} {maker/m} {shape/form}",
@@ -119,7 +119,7 @@ def padded_sides(draw: Draw) -> Drawn:
         ),
         (
             "{ticket/print_row} {place/stop} {leaves/hour} {w/chars}",
-            "$l, $sig for the departures board in $town. fill both strings up to $c chars with \".\" and join them, $a "
+            '$l, $sig for the departures board in $town. fill both strings up to $c chars with "." and join them, $a '
             "first. [[$a|$b]] is left aligned, [[$b|$a]] is right aligned. {they always fit/both fit}",
         ),
         (
@@ -187,47 +187,6 @@ def login_name(draw: Draw) -> Drawn:
     )
 
 
-def which_zeros_go(draw: Draw) -> Drawn:
-    """Zeros are cut at the front or at the back."""
-    core = str(draw.number(11, 99)) + "0" + str(draw.number(1, 9))
-    return make(
-        draw,
-        "zeros in front or zeros behind are dropped",
-        (
-            "{trim/strip_zeros} {serial/code}",
-            "Serial numbers come as strings of digits. All zeros at the [[front|back]] have to go, zeros at the [[back|"
-            "front]] and those inside have to stay. {Please write/Write me} $want. No serial number is all zeros.",
-        ),
-        (
-            "{clean/normalise} {reading/raw}",
-            "$l, $sig. string of digits from the scales, never only zeros. {get rid of/remove} the 0s on the "
-            "[[left|right]], keep the ones on the [[right|left]]. so $e1 -> [[$x|$y]], not [[$y|$x]]",
-        ),
-        (
-            "{core_of/unpadded} {account/field}",
-            "The bank in $town sends fields padded with zeros. We talked to $p, who says: [[leading|trailing]] zeros are "
-            "padding, [[trailing|leading]] zeros belong to the number. {Would you write/Please give me} $want which "
-            "returns the field, still a string, without its padding? At least one digit isn't zero.",
-        ),
-        takes="str",
-        gives="str",
-        bodies={
-            "python": 'return $a.⟦lstrip|rstrip⟧("0")',
-            "javascript": 'return $a.replace(/⟦^0+|0+$⟧/, "");',
-            "java": 'return $a.replaceFirst("⟦^0+|0+$⟧", "");',
-            "cpp": """
-                ⟦auto at = $a.find_first_not_of('0');|auto at = $a.find_last_not_of('0');⟧
-                return ⟦$a.substr(at)|$a.substr(0, at + 1)⟧;
-            """,
-        },
-        wants=(
-            lambda text: text[next(i for i, c in enumerate(text) if c != "0") :],
-            lambda text: text[: max(i for i, c in enumerate(text) if c != "0") + 1],
-        ),
-        inputs=[(f"00{core}0",), (f"0{core}000",), (core,), ("7",), ("5050",)],
-    )
-
-
 def readable_end(draw: Draw) -> Drawn:
     """Which end of a secret stays readable."""
     text = draw.pick(WORDS) + str(draw.number(100, 999))
@@ -242,9 +201,9 @@ def readable_end(draw: Draw) -> Drawn:
         ),
         (
             "{starred/blur} {card/number} {keep/visible}",
-            "receipt printer, $l: $sig. keep the [[leftmost|rightmost]] $b characters and star out the others, i.e. not "
-            "the [[rightmost|leftmost]] ones. $b is never 0 and never more than there are. {same length as before/the "
-            "length stays the same}",
+            "receipt printer, $l: $sig. keep the [[leftmost|rightmost]] $b characters and star out the others, i.e. "
+            "not the [[rightmost|leftmost]] ones. $b is never 0 and never more than there are. {same length as "
+            "before/the length stays the same}",
         ),
         (
             "{redact/cover} {reference/booking} {open_part/clear}",
@@ -297,8 +256,8 @@ def longest_by_alphabet(draw: Draw) -> Drawn:
         (
             "{champion/winner} {guesses/answers}",
             "In our word game in $town the longest word wins, all letters small. When words tie, they are put in "
-            "alphabetical order and the one at the [[top|bottom]] of it wins, whereas the one at the [[bottom|top]] has "
-            "lost. Could you give me $want? {There's always a word/$a is never empty}.",
+            "alphabetical order and the one at the [[top|bottom]] of it wins, whereas the one at the [[bottom|top]] "
+            "has lost. Could you give me $want? {There's always a word/$a is never empty}.",
         ),
         takes="strs",
         gives="str",
@@ -335,67 +294,3 @@ def longest_by_alphabet(draw: Draw) -> Drawn:
         ),
         inputs=[(words,), (long,), ([*long[:1], "zo", "ab"],), (["fig"],)],
     )
-
-
-def inner_and_outer_marks(draw: Draw) -> Drawn:
-    """Which of two separators stands within a group, and which between groups."""
-    table = [draw.numbers(draw.number(2, 3), 1, 20), draw.numbers(2, 1, 20)]
-    u, v = draw.some(("/", ";", ":", "+", "-"), 2)
-    return make(
-        draw,
-        "which separator is the inner one",
-        (
-            "{render/to_text} {groups/parts} {one/x1} {two/x2}",
-            "$Want makes one string out of the $grid $a. Within a row the numbers are joined by [[$b|$c]], and the rows "
-            "are joined by [[$c|$b]]. {No spaces, nothing/No spaces and nothing} at the ends, please. There is at least "
-            "one row and none is empty.",
-        ),
-        (
-            "{to_line/serialise} {rounds/table} {first/mark} {second/sign}",
-            "$l, $sig. chess rounds to text: [[$c|$b]] separates rounds, [[$b|$c]] separates the numbers inside a round. "
-            "e.g. $e1 with $e2 and $e3 gives [[$x|$y]], not [[$y|$x]]. {never empty/no empty rounds}",
-        ),
-        (
-            "{encode/pack} {shelves/drawers} {glue/inside} {paste/between}",
-            "A label printer in $town wants its data as text. The [[inner|outer]] separator is $b, the [[outer|inner]] "
-            "one $c, i.e. one goes between the numbers of a shelf and one between shelves. {Please write/Can I have} "
-            "$want? Every shelf has numbers, and there is a shelf.",
-        ),
-        takes="grid str str",
-        gives="str",
-        bodies={
-            "python": "return ⟦$c|$b⟧.join(⟦$b|$c⟧.join(str(x) for x in r) for r in $a)",
-            "java": """
-                StringBuilder out = new StringBuilder();
-                for (int i = 0; i < $a.length; i++) {
-                    if (i > 0) out.append(⟦$c|$b⟧);
-                    for (int j = 0; j < $a[i].length; j++) {
-                        if (j > 0) out.append(⟦$b|$c⟧);
-                        out.append($a[i][j]);
-                    }
-                }
-                return out.toString();
-            """,
-            "javascript": "return $a.map((r) => r.join(⟦$b|$c⟧)).join(⟦$c|$b⟧);",
-            "cpp": """
-                std::string out;
-                for (std::size_t i = 0; i < $a.size(); ++i) {
-                    if (i > 0) out += ⟦$c|$b⟧;
-                    for (std::size_t j = 0; j < $a[i].size(); ++j) {
-                        if (j > 0) out += ⟦$b|$c⟧;
-                        out += std::to_string($a[i][j]);
-                    }
-                }
-                return out;
-            """,
-        },
-        wants=(_joined, lambda table, u, v: _joined(table, v, u)),
-        inputs=[(table, u, v), ([ints(draw, 2, 1, 9), [3]], u, v), ([[5]], u, v)],
-    )
-
-
-def _joined(table: list[list[int]], inner: str, outer: str) -> str:
-    text = ""
-    for row in table:
-        text += outer * bool(text) + str(row[0]) + "".join(inner + str(one) for one in row[1:])
-    return text

@@ -56,21 +56,18 @@ def finish_line(draw: Draw) -> Drawn:
     puzzle, heard = _line(draw, names, pool)
     frames = (
         "The {sport} race at our village fair had four starters ({names}) and no ties. The judge lost the sheet, but"
-        " we"
-        " remember this much. {s} Who took gold, silver and bronze, and who came last?",
+        " we remember this much. {s} Who took gold, silver and bronze, and who came last?",
         (
             "i missed the {sport} race!! what happened",
             "I only have the notes somebody took: {l}. Four took part and no two arrived together.",
             "ok so reconstruct it for me, winner first. it was {names} racing",
         ),
         "Fill in the results of a {sport} race.\nStarters: {names}\nTies: none\nWhat is known:\n{b}\nI need places"
-        " one to"
-        " four.",
+        " one to four.",
         (
             "You announce results over the loudspeaker. In this race nobody shares a place.",
-            "{n}\n\nThat is all the helpers at the finish of the {sport} race saw of {names}. What will you"
-            " announce, from gold"
-            " down to fourth?",
+            "{n}\n\nThat is all the helpers at the finish of the {sport} race saw of {names}. What will you announce,"
+            " from gold down to fourth?",
         ),
     )
     replies = (
@@ -91,8 +88,7 @@ def spice_shelf(draw: Draw) -> Drawn:
     puzzle, heard = _line(draw, jars, pool)
     frames = (
         "My grandmother keeps four jars in one row and knows them by touch. They are {names}. {s} She cannot see any"
-        " more,"
-        " so please tell me the row from left to right and I will read it to her.",
+        " more, so please tell me the row from left to right and I will read it to her.",
         "spice rack, one row of four jars: {names}\n{b}\nleft to right?",
         "I am labelling a shelf before I put the jars ({names}) back into their old places, side by side. All I noted"
         " was: {l}. Which label goes where, reading from the left?",
@@ -121,8 +117,7 @@ def tower_floors(draw: Draw) -> Drawn:
         "Our house in {town} has four floors with one tenant on each: {names}. You only ever hear whoever is directly"
         " overhead. {s} Name the tenants from the bottom floor up.",
         "new postman here ({town}), four storeys, one name per storey: {names}. no names at the doors! neighbours"
-        " told me:"
-        " {l}. (footsteps = the person one floor up.) who do i find on the way up, bottom first",
+        " told me: {l}. (footsteps = the person one floor up.) who do i find on the way up, bottom first",
         (
             "I have parcels for {names}. They share a small house in {town}, one person on each of the four floors.",
             "Happy to help you sort them. What do you know about who lives where?",
@@ -130,8 +125,8 @@ def tower_floors(draw: Draw) -> Drawn:
             " Sort the parcels from the lowest floor to the highest.",
         ),
         "Each of {names} has a whole floor to themselves, in a four-storey tower in {town}. You always hear the"
-        " person right"
-        " above you, nobody else.\n\n{n}\n\nI'm painting the name board, so I need the names from the ground up.",
+        " person right above you, nobody else.\n\n{n}\n\nI'm painting the name board, so I need the names from the"
+        " ground up.",
     )
     replies = (
         "Going up: {answer}. {why}",
@@ -150,17 +145,15 @@ def open_mic(draw: Draw) -> Drawn:
     pool += claims("half", "{0} performs in the second half, so third or fourth", "{0} > 2", names)
     puzzle, heard = _line(draw, names, pool)
     frames = (
-        "Open mic tonight at the {bar}. Four acts, one at a time: {names}. The host only gave me hints. {s} I want"
-        " to film"
-        " the {place} act, so who will that be?",
+        "Open mic tonight at the {bar}. Four acts, one at a time: {names}. The host only gave me hints. {s} I want to"
+        " film the {place} act, so who will that be?",
         "who's on {place} tonight? line-up at the {bar} is {names}, four slots, and the poster is a riddle:\n{b}",
         (
             "You answer the phone of the {bar} and know nothing but the notes of the stage manager.\nNotes:\n{n}",
             "Hi! I know that {names} are playing, one after the other. Whose set is the {place} of the four?",
         ),
         "I promised to be at the {bar} for the {place} of four turns and now I can't remember who that is. {names}"
-        " each have"
-        " one turn, and I do remember that {l}. Whom did I promise?",
+        " each have one turn, and I do remember that {l}. Whom did I promise?",
     )
     replies = (
         "That would be {answer}. {why}",
@@ -184,9 +177,8 @@ def growing_up(draw: Draw) -> Drawn:
     puzzle, heard = _line(draw, names, pool)
     frames = (
         "{names} are cousins and no two are equally tall. {s} Which cousin is the {who}?",
-        "Costumes for the school play, four sizes. I never met the children, their teacher in {town} just wrote:"
-        " {l}. All"
-        " of them ({names}) differ in height. Whose costume will be the {who} one's?",
+        "Costumes for the school play, four sizes. I never met the children, their teacher in {town} just wrote: {l}."
+        " All of them ({names}) differ in height. Whose costume will be the {who} one's?",
         "who is the {who} out of {names}\n\n{n}\n\n(no two of the same height)",
         (
             "can you sort people by height from hints?",
@@ -215,20 +207,17 @@ def parked_vans(draw: Draw) -> Drawn:
     puzzle, heard = _line(draw, vans, pool)
     frames = (
         "From my office I see four vans parked in a row, {names}. {s} (Between means anywhere between.) Give me the"
-        " row as I"
-        " see it, from the left.",
+        " row as I see it, from the left.",
         "Guess the row! Four delivery vans, one each of {names}, side by side in front of a bakery.\n{b}\n'Between'"
-        " does"
-        " not have to mean right next to. Left to right, as seen from the bakery?",
+        " does not have to mean right next to. Left to right, as seen from the bakery?",
         (
-            "You keep the plan of a car park. Left and right are always as seen from the gate; between means"
-            " anywhere between.",
+            "You keep the plan of a car park. Left and right are always as seen from the gate; between means anywhere"
+            " between.",
             "Bays 1 to 4 from the left hold the {names} vans, I forgot in which order. The guard says: {l}. Which"
             " colour is in which bay?",
         ),
         "Toy vans for my nephew, glued in a line: {names}. He dictated how he wants them, and by between he means"
-        " anywhere"
-        " between.\n\n{n}\n\nSo I glue them in which order, left to right?",
+        " anywhere between.\n\n{n}\n\nSo I glue them in which order, left to right?",
     )
     replies = (
         "From the left: {answer}. {why}",
@@ -253,12 +242,10 @@ def old_street(draw: Draw) -> Drawn:
     puzzle, heard = _line(draw, shops, pool)
     frames = (
         "I am writing a leaflet on our old street. Four shops opened there in four different years: the {names}. An"
-        " old"
-        " neighbour remembers the following. {s} List them from oldest to newest.",
+        " old neighbour remembers the following. {s} List them from oldest to newest.",
         "which of these came first, second, third, fourth? {names}. all opened in different years, {l}",
         "Local history quiz, question {k}:\n{n}\nPut the {names} in order of opening, the earliest first. (No two"
-        " opened in"
-        " the same year.)",
+        " opened in the same year.)",
         (
             "You check the facts for a local paper. The shops in question all opened in different years.",
             "In the piece about the {names} I have these lines:\n{b}\nI would like a little timeline beside it,"

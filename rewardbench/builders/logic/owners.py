@@ -19,13 +19,12 @@ def trio(draw: Draw) -> Drawn:
     heard = parted(draw, puzzle, pool, draw.number(2, 3))
     frames = (
         "{names} play in a trio of {all_three}, one instrument each. {s} Who plays what?",
-        "I have to introduce the trio tonight in {town} and I've mixed them up: {names}. One has the {things[0]},"
-        " one the"
-        " {things[1]} and one the {things[2]}. My notes say: {l}. Help! Which of them plays which?",
+        "I have to introduce the trio tonight in {town} and I've mixed them up: {names}. One has the {things[0]}, one"
+        " the {things[1]} and one the {things[2]}. My notes say: {l}. Help! Which of them plays which?",
         (
             "You write programme notes for a concert hall in {town}.",
-            "Three instruments ({things[0]}, {things[1]}, {things[2]}), three players ({names}).\n{b}\nMatch them"
-            " for the programme.",
+            "Three instruments ({things[0]}, {things[1]}, {things[2]}), three players ({names}).\n{b}\nMatch them for"
+            " the programme.",
         ),
         "match player to instrument\nplayers: {names}\ninstruments: {things[0]} / {things[1]} / {things[2]}\n\n{n}",
     )
@@ -59,16 +58,14 @@ def potluck(draw: Draw) -> Drawn:
         "Four neighbours ({names}) each brought one dish to the {day} potluck: {d[0]}, {d[1]}, {d[2]} and {d[3]}, all"
         " home-made. {s} I want the recipe of the {wanted}; whom do I ask?",
         "whose was the {wanted}?? potluck on {day}, everyone cooked one thing. people: {names}. things: {d[0]},"
-        " {d[1]},"
-        " {d[2]}, {d[3]}.\n{b}",
+        " {d[1]}, {d[2]}, {d[3]}.\n{b}",
         (
             "Somebody left a bowl behind after {day}'s potluck, the one the {wanted} was in.",
             "Let's find its owner. Who came, and what do you recall about what each one cooked?",
             "There came {names}, with {d[0]}, {d[1]}, {d[2]} and {d[3]}, each their own. What I recall: {l}.",
         ),
         "Every dish at our {day} potluck was somebody's own work: {d[0]}, {d[1]}, {d[2]}, {d[3]}. The cooks were"
-        " {names}. Since"
-        " then I have learnt four things.\n\n{n}\n\nMay I ask you who is behind the {wanted}?",
+        " {names}. Since then I have learnt four things.\n\n{n}\n\nMay I ask you who is behind the {wanted}?",
     )
     replies = ("That was {answer}. {why}", "{how} You are looking for {answer}.", "It was {answer} who made it. {why}")
     fields = {
@@ -104,21 +101,17 @@ def gift_circle(draw: Draw) -> Drawn:
     heard = parted(draw, Puzzle(circle.variables, base), pool, draw.number(2, 3))
     frames = (
         "Our office draws names for presents. Four of us, each gives to exactly one and gets from exactly one, and"
-        " following"
-        " the presents you go through all four before you are back at the start. {s} We are {names}. Starting with"
-        " {one},"
-        " who gives to whom?",
+        " following the presents you go through all four before you are back at the start. {s} We are {names}."
+        " Starting with {one}, who gives to whom?",
         "secret santa w/ {names}, one single loop of 4 (so no two people swap). clues i overheard: {l}. lay out the"
-        " loop pls,"
-        " begin at {one}",
+        " loop pls, begin at {one}",
         (
             "You referee a parlour game: four players form one closed chain of gifts, each giving to the next.",
             "The players are {names}. Known so far:\n{b}\nTell me the chain, from {one} onwards until it closes.",
         ),
-        "Presents went round in one big ring this year: each of {names} gave one, each received one, and no smaller"
-        " ring closed"
-        " on the way. I kept some slips of paper.\n\n{n}\n\nFollow the presents for me, with {one} as the first"
-        " giver.",
+        "Presents will go round in one big ring this year: each of {names} gives one, each receives one, and no"
+        " smaller ring closes on the way. I have peeked at some slips of paper.\n\n{n}\n\nFollow the presents for me,"
+        " with {one} as the first giver.",
     )
 
     def chain(found: list[World]) -> str:
@@ -142,21 +135,17 @@ def wrong_labels(draw: Draw) -> Drawn:
     heard = parted(draw, puzzle, pool, draw.number(2, 3))
     frames = (
         "Someone has relabelled my four kitchen tins ({names}) so that now not a single label is right. {s} What is"
-        " really in"
-        " each?",
+        " really in each?",
         "all 4 of my tins have the wrong label on. labels = {names} and those four are the contents too, just mixed"
-        " up."
-        "\n{b}\nwhats inside which",
+        " up.\n{b}\nwhats inside which",
         (
             "Every one of my tins carries a wrong label!",
             "How annoying. Which labels are there, and have you opened any of them yet?",
-            "The labels read {names}, which is also what's in them, only never in the right one. I tried with my"
-            " eyes shut: {l}."
-            " Say what each tin really holds.",
+            "The labels read {names}, which is also what's in them, only never in the right one. I tried with my eyes"
+            " shut: {l}. Say what each tin really holds.",
         ),
         "Pantry puzzle for the scouts. Four tins, labels {names}; the same four foods inside; every tin lies about"
-        " itself."
-        "\n\n{n}\n\nWork out the truth, tin by tin.",
+        " itself.\n\n{n}\n\nWork out the truth, tin by tin.",
     )
 
     def contents(found: list[World]) -> str:
@@ -185,8 +174,7 @@ def party_guests(draw: Draw) -> Drawn:
             "Four, namely {names}. What they told me: {l}. That should settle it for every one of them.",
         ),
         "Please read this as strictly as a lawyer would. It is about {day}, and about {names}, each of whom either"
-        " comes or does"
-        " not.\n{b}\nMay I have the list of those present and of those absent?",
+        " comes or does not.\n{b}\nMay I have the list of those present and of those absent?",
     )
 
     def guests(found: list[World]) -> str:
@@ -219,14 +207,13 @@ def boat_crew(draw: Draw) -> Drawn:
     frames = (
         "The {boat} takes exactly two of {names}, and it goes full. {s} Which two are in it?",
         "{names} want to cross the lake, but it is a {boat} for two and there is one crossing today with both seats"
-        " taken."
-        " Also, {l}. Who crosses?",
+        " taken. Also, {l}. Who crosses?",
         (
             "You plan outings for a scout troop. The {boat} always leaves with two on board, never more, never fewer.",
             "Candidates for today: {names}. They have their moods:\n{b}\nWhich pair can I send?",
         ),
-        "Two seats, one {boat}, four friends called {names}, and neither seat may stay empty.\n\n{n}\n\nName the"
-        " two, please.",
+        "Two seats, one {boat}, four friends called {names}, and neither seat may stay empty.\n\n{n}\n\nName the two,"
+        " please.",
     )
     replies = ("{answer} go. {why}", "{how} The pair is {answer}.", "It has to be {answer}. {why}")
 
@@ -259,8 +246,7 @@ def two_rules(draw: Draw) -> Drawn:
             "Hello, these are today's figures.\n\n{table}\n\nWho is first, second, third and fourth?",
         ),
         "{names} can't agree who won in {town}. I told them our bylaws: {l}. The figures are\n{table}\nSettle it,"
-        " please,"
-        " with all four places.",
+        " please, with all four places.",
     )
     replies = (
         "{answer}, from first to fourth.",

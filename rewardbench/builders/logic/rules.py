@@ -59,15 +59,13 @@ def devices(draw: Draw) -> Drawn:
     frames = (
         "Two facts about the plant in {town}: {l}. What does that tell me about the {p}?",
         "im on night shift and the manual says the {p} is always either {on} or {off}, same for the {q} ({q_on} or"
-        " {q_off})."
-        " {s} can i conclude anything on the {p}, or not?",
+        " {q_off}). {s} can i conclude anything on the {p}, or not?",
         (
             "You explain control panels to trainees. Use only what they give you.",
             "{s} I can see the {q} from here, but not the {p}, which has just two states, {on} and {off}. Which is it?",
         ),
         "Quiz at the control room in {town}:\n{b}\n\nEvery device has two states: the {p} is {on} or {off}, the {q}"
-        " is {q_on} or"
-        " {q_off}. State of the {p}?",
+        " is {q_on} or {q_off}. State of the {p}?",
     )
     replies = (
         "Going by those lines alone, {answer}.",
@@ -174,8 +172,7 @@ def groups(draw: Draw) -> Drawn:
             "May I put the {k} and the {last} on the same evening, or would some member have to be in two places?\n{b}",
         ),
         "The only things I was told about three groups in {town}, each of which has at least one member, are"
-        " these.\n\n{n}\n\nSo"
-        " what about common members of the {k} and the {last}?",
+        " these.\n\n{n}\n\nSo what about common members of the {k} and the {last}?",
     )
     replies = ("Those two: {answer}.", "As to a member in common, {answer}.", "What follows is this: {answer}.")
     told = _verdict(
@@ -205,21 +202,18 @@ def cards_to_turn(draw: Draw) -> Drawn:
 
     frames = (
         "Each {thing} in this box has a colour ({c}) on one side and a picture ({s_}) on its other side. They were"
-        " meant to be"
-        " printed by this rule: {l}. Four of them lie on my desk and show {seen}. Which ones do I have to flip to"
-        " find out whether"
-        " the four obey?",
+        " meant to be printed by this rule: {l}. Four of them lie on my desk and show {seen}. Which ones do I have to"
+        " flip to find out whether the four obey?",
         "logic test, stuck. 4 {thing}s on the table showing {seen}. every {thing} = one colour side ({c}) + one"
-        " picture side"
-        " ({s_}). claim to test: {l}. flip as few as possible, which?",
+        " picture side ({s_}). claim to test: {l}. flip as few as possible, which?",
         (
             "You inspect prints. Every {thing} has a colour side ({c}) and a picture side ({s_}).",
             "{s} Before me I have four, showing {seen}. I don't want to turn any {thing} without need. Which must I"
             " turn?",
         ),
         "My niece makes {thing}s with a colour on one side ({c}) and a drawing on the other ({s_}). She swears that"
-        " {l}. I see"
-        " {seen} in front of me and would like to catch her out with as little turning as possible. What do I turn?",
+        " {l}. I see {seen} in front of me and would like to catch her out with as little turning as possible. What"
+        " do I turn?",
     )
     replies = (
         "Turn {answer}. Whatever is on the back of the other two, the rule stands.",
@@ -252,7 +246,7 @@ def _side(what: str, colours: list[str]) -> str:
 
 
 def late_chain(draw: Draw) -> Drawn:
-    """Three implications in a row, of which one is turned round; the last is known not to hold."""
+    """Three implications in a row, of which one is turned round; one end is known, the other asked for."""
     names = draw.people(4)
     puzzle = Puzzle({name: [False, True] for name in names})
     rule = {claim.text: claim for claim in claims("rule", "when {0} is late, so is {1}", "not {0} or {1}", names)}
@@ -269,17 +263,15 @@ def late_chain(draw: Draw) -> Drawn:
     heard = (told(links), told([link[::-1] if k == turned else link for k, link in enumerate(links)]))
     frames = (
         "Four colleagues share one tram line in {town}, and I have noticed some patterns that never fail. {s} Was"
-        " {asked} late"
-        " or on time today?",
+        " {asked} late or on time today?",
         "{l}. no exceptions ever to any of these. what do you know about {asked} today, late or on time?",
         (
             "My colleagues in {town} have a strange pattern of being late.",
             "Which pattern? If it is strict, it may let us work out who was on time on a given day and who was late.",
             "As strict as can be:\n{b}\nCan you work out {asked}'s case?",
         ),
-        "In our office in {town} the following has held every single day for years.\n\n{n}\n\n(The last line is"
-        " about today"
-        " only.) Nobody has asked {asked} yet. Can we say whether {asked} was late or on time?",
+        "In our office in {town} the following has held every single day for years.\n\n{n}\n\n(The last line is about"
+        " today only.) Nobody has asked {asked} yet. Can we say whether {asked} was late or on time?",
     )
     replies = (
         "By those patterns, {answer}.",
@@ -326,8 +318,7 @@ def which_gate(draw: Draw) -> Drawn:
             " by the sign?",
         ),
         "{name} asks you for help: at the entrance of a garden in {town} hangs a board with three"
-        " lines.\n\n{n}\n\n{name} has"
-        " {bring} along. Where should {name} go?",
+        " lines.\n\n{n}\n\n{name} has {bring} along. Where should {name} go?",
     )
     replies = (
         "By the rules it is the {answer}.",

@@ -25,20 +25,16 @@ def round_table(draw: Draw) -> Drawn:
     heard = parted(draw, puzzle, pool, draw.number(2, 3))
     frames = (
         "Four friends around a round table, evenly spaced: {names}. {s} Going clockwise, starting from {one}: who"
-        " comes"
-        " next, and next, and next?",
+        " comes next, and next, and next?",
         "seating riddle. round table with 4 chairs, at 12, 3, 6 and 9 o'clock. {names} on them. {l}. clockwise order"
-        " please,"
-        " {one} first",
+        " please, {one} first",
         (
             "You assist a waiter who serves every table clockwise.",
             "At the small round table I have {names}, and I always begin with {one}. They told me:\n{b}\nIn what"
-            " order do I"
-            " serve the four?",
+            " order do I serve the four?",
         ),
-        "I drew a circle with four dots for {names} and want to write a name at each dot. This is what I"
-        " know.\n\n{n}\n\nGive me the"
-        " names clockwise, and let {one} be the first.",
+        "Place cards for a small round table, one at each quarter: {names}. The hostess left me these"
+        " lines.\n\n{n}\n\nGive me the names clockwise as seen from above, and let {one} be the first.",
     )
 
     def round_from(found: list[World]) -> str:
@@ -63,11 +59,9 @@ def town_map(draw: Draw) -> Drawn:
     heard = parted(draw, puzzle, pool, draw.number(2, 3))
     frames = (
         "I am drawing a map of a square in {town}. At its four corners (north-west, north-east, south-west,"
-        " south-east) there"
-        " are the {names}, one at each. {s} What do I draw at the {corner} corner?",
+        " south-east) there are the {names}, one at each. {s} What do I draw at the {corner} corner?",
         "treasure hunt in {town}: its in the {corner} corner building. corners (nw, ne, sw, se) = {names} in some"
-        " order.\n{b}\n"
-        "which building do we run to",
+        " order.\n{b}\nwhich building do we run to",
         (
             "can you help me remember the layout of a square in {town}?",
             "Gladly. Tell me what you still know about it.",
@@ -75,8 +69,8 @@ def town_map(draw: Draw) -> Drawn:
             " We had parked at the {corner} one. Which one was that?",
         ),
         "Old square in {town}, four sides facing north, east, south and west, and a building at every corner:"
-        " {names}.\n\n{n}\n\nMy"
-        " friend waits at the one in the {corner} corner, and I don't know the place. Where must I go?",
+        " {names}.\n\n{n}\n\nMy friend waits at the one in the {corner} corner, and I don't know the place. Where"
+        " must I go?",
     )
     replies = ("The {answer}. {why}", "{how} In that corner there is the {answer}.", "It must be the {answer}. {why}")
     return mirror(
@@ -103,20 +97,17 @@ def coach_seats(draw: Draw) -> Drawn:
     heard = parted(draw, puzzle, pool, draw.number(2, 3))
     frames = (
         "On the night coach to {town} four of us have a front row and a back row of two seats each: one by the"
-        " window, one by"
-        " the aisle. {s} So which of us ({names}) has the {seat}?",
+        " window, one by the aisle. {s} So which of us ({names}) has the {seat}?",
         "4 seats on a bus. front window, front aisle, and right behind those back window, back aisle. {names} booked"
-        " them."
-        "\n{b}\nwho got the {seat}?",
+        " them.\n{b}\nwho got the {seat}?",
         (
             "You are the travel agent of a group of four: {names}. They booked seats 1A (front row, window), 1B"
-            " (front row,"
-            " aisle), 2A (back row, window, behind 1A) and 2B (back row, aisle, behind 1B).",
+            " (front row, aisle), 2A (back row, window, behind 1A) and 2B (back row, aisle, behind 1B).",
             "The seat cards for {town} got wet. As far as I recall, {l}. Whose card says {seat}?",
         ),
         "Our photo from the bus to {town} shows two double seats, one pair in front, the other pair behind it,"
-        " windows on one side"
-        " and the aisle on the other. {names} sat there.\n\n{n}\n\nThe {seat} is hidden by a bag. Who was in it?",
+        " windows on one side and the aisle on the other. {names} sat there.\n\n{n}\n\nThe {seat} is hidden by a bag."
+        " Who was in it?",
     )
     replies = ("{answer} has it. {why}", "{how} That seat belongs to {answer}.", "That is the seat of {answer}. {why}")
     return mirror(
@@ -151,8 +142,7 @@ def turning_robot(draw: Draw) -> Drawn:
     )
     frames = (
         "A little robot that can {job} faces {start}. Then it makes these quarter turns on the spot: {l}. Which way"
-        " is it"
-        " facing now?",
+        " is it facing now?",
         "my {job}bot got stuck, log says start heading = {start}, then 90 degree turns: {l}. final heading?",
         (
             "You read the logs of a machine that can {job}. Every entry 'left' or 'right' is a turn by 90 degrees on"
@@ -192,17 +182,16 @@ def cup_shuffle(draw: Draw) -> Drawn:
         "Three cups in a row, a {thing} under the {start} one. The cups are swapped by position: {l}. Where's the"
         " {thing} now?",
         "shell game: {thing} goes under the {start} cup (of three). she swaps {l} (each time she means whatever cup"
-        " stands"
-        " at that spot at that time). which cup do i point at, left middle or right?",
+        " stands at that spot at that time). which cup do i point at, left middle or right?",
         (
             "I hid a {thing} under one of three cups and shuffled them. Want to guess where it is?",
             "Tell me where it started and which positions you exchanged, and I will work it out.",
-            "It started on the {start}. I exchanged {l}; left, middle and right always name places on the table.",
+            "It started under the {start} one. I exchanged {l}; left, middle and right always name places on the"
+            " table.",
         ),
         "At the fair I lost money on this one: cups on the left, in the middle and on the right, a {thing} beneath"
-        " the {start} one,"
-        " and then the hands moved, changing the cups at two places each time: {l}. Under which one was it in the"
-        " end?",
+        " the {start} one, and then the hands moved, changing the cups at two places each time: {l}. Under which one"
+        " was it in the end?",
     )
     replies = (
         "The {thing} is under the {answer} cup now. I followed it from one swap to the next.",

@@ -15,7 +15,7 @@ def rota(draw: Draw) -> Drawn:
     """One person a day, Monday to Thursday."""
     names, days = draw.people(4), DAYS[:4]
     puzzle = one_each(names, range(4))
-    pool = claims("after", "{0} must come on the day right after {1}", "{0} == {1} + 1", names)
+    pool = claims("after", "{0} takes the day straight after the one of {1}", "{0} == {1} + 1", names)
     pool += claims("earlier", "{0} has a shift earlier in the week than {1}", "{0} < {1}", names)
     pool += [
         Claim("cannot", f"{name} cannot do {day}", f"{name} != {k}") for name in names for k, day in enumerate(days)
@@ -24,18 +24,15 @@ def rota(draw: Draw) -> Drawn:
     heard = parted(draw, puzzle, pool, 3)
     frames = (
         "Please make me the rota for {place}: Monday, Tuesday, Wednesday, Thursday, one person each day, and"
-        " everybody once."
-        " People: {names}. {s}",
+        " everybody once. People: {names}. {s}",
         "4 shifts at {place} (Monday Tuesday Wednesday Thursday), 4 people ({names}), one each\n{b}\nwho when?",
         (
             "You are in charge of the calendar of {place}.",
             "Hello! Next week {names} take one day each from Monday to Thursday (so Tuesday and Wednesday too). They"
-            " wrote to"
-            " me that {l}. Could you work out the days?",
+            " wrote to me that {l}. Could you work out the days?",
         ),
         "Could you fill in four boxes for me? Monday, Tuesday, Wednesday, Thursday; a different one of {names} in"
-        " each. It is for"
-        " {place}, and these wishes must all be met.\n\n{n}",
+        " each. It is for {place}, and these wishes must all be met.\n\n{n}",
     )
 
     def plan(found: list[World]) -> str:
@@ -130,18 +127,15 @@ def light_switches(draw: Draw) -> Drawn:
     )
     frames = (
         "Odd wiring in our new flat: {wiring}. (To flip means on if it was off, off if it was on.) With all of the"
-        " {names} lamps off,"
-        " my son pressed {l}. Which lamps are on now?",
+        " {names} lamps off, my son pressed {l}. Which lamps are on now?",
         "3 switches, 3 lamps ({names}), all dark at first. {wiring}. somebody pressed {l}. whats lit",
         (
             "You answer questions about a house with strange switches. Pressing one turns its lamps on if they are"
-            " off, and off if"
-            " they are on. Wiring: {wiring}.",
+            " off, and off if they are on. Wiring: {wiring}.",
             "All lamps ({names}) were off when I came in. Then I pressed {l}. Which ones should be burning?",
         ),
-        "The electrician was drunk, so in our hut {wiring}. A flipped lamp goes from dark to lit or from lit to"
-        " dark. We had"
-        " darkness everywhere ({names}); then the switches got pressed, {l}. Where is there light?",
+        "The electrician was drunk, so in our hut {wiring}. A flipped lamp goes from dark to lit or from lit to dark."
+        " We had darkness everywhere ({names}); then the switches got pressed, {l}. Where is there light?",
     )
 
     def lit(found: list[World]) -> str:
@@ -210,8 +204,8 @@ def kinship(draw: Draw) -> Drawn:
             "From the parish books of {town}:\n{b}\nHow is {who} related to {young}?",
         ),
         "{who} and {young} met at a wedding and wondered how they are related. What they know is"
-        " this.\n\n{n}\n\nTheir family"
-        " has neither half-siblings nor marriages between kin. What is {who} to {young}?",
+        " this.\n\n{n}\n\nTheir family has neither half-siblings nor marriages between kin. What is {who} to"
+        " {young}?",
     )
     replies = (
         "{who} is {answer} of {young}. You see it when you draw the generations one above the other.",
@@ -247,8 +241,8 @@ def knockout(draw: Draw) -> Drawn:
     pool += claims("semi", "{0} went out in a semi-final", "{0} > 1", names)
     heard = parted(draw, puzzle, pool, draw.number(2, 3))
     frames = (
-        "Our {game} cup had two semi-finals and a final, no match for third place. {names} took part. {s} Who won"
-        " the cup?",
+        "Our {game} cup had two semi-finals and a final, no match for third place. {names} took part. {s} Who won the"
+        " cup?",
         "knockout with four players, {names}. semi-finals, then the final. i know only that {l}. who's the {game}"
         " champion",
         (
@@ -257,11 +251,10 @@ def knockout(draw: Draw) -> Drawn:
             "Two semi-finals, one final, and that was it. Players: {names}.\n{b}\nSo?",
         ),
         "Old photo from a {game} tournament, somebody with a cup, face scratched out. Four players had entered,"
-        " {names}; there"
-        " were two semi-finals, then a final.\n\n{n}\n\nWhose face is it?",
+        " {names}; there were two semi-finals, then a final.\n\n{n}\n\nWhose face is it?",
     )
     replies = ("{answer} won it. {why}", "{how} The winner is {answer}.", "It was {answer} who took the cup. {why}")
-    game = draw.pick(("darts", "carrom", "table tennis", "draughts", "arm-wrestling", "mancala", "badminton"))
+    game = draw.pick(("darts", "carrom", "table tennis", "draughts", "billiards", "mancala", "badminton"))
     return mirror(
         draw,
         puzzle,
@@ -285,18 +278,15 @@ def bike_lock(draw: Draw) -> Drawn:
     heard = parted(draw, puzzle, pool, 3)
     frames = (
         "I forgot the code of my bike lock. It has a first, a second and a third digit, all different and none of"
-        " them zero. I do"
-        " remember some sums I made up about it. {s} What's the code?",
+        " them zero. I do remember some sums I made up about it. {s} What's the code?",
         "3 digit code, no zeros, no repeats. {l}. (first = leftmost, second = middle, third = rightmost.) code?",
         (
             "You help hotel guests with the room safe. Codes have three different digits from 1 to 9, read from left"
-            " to right as"
-            " first, second and third.",
+            " to right as first, second and third.",
             "{name} left me this note instead of the code:\n{n}\nWhat do I type in?",
         ),
         "Escape room, last door! Three dials (first, second, third from the left), each at a digit from 1 to 9, no"
-        " digit twice."
-        " On the wall it says:\n{b}\nWe have two minutes left, please.",
+        " digit twice. On the wall it says:\n{b}\nWe have two minutes left, please.",
     )
     replies = ("The code is {answer}. {why}", "{how} That gives {answer}.", "{answer}, from left to right. {why}")
     return mirror(

@@ -17,7 +17,7 @@ def islanders(draw: Draw) -> Drawn:
         (
             ("truth-teller", "liar", "island"),
             ("knight", "knave", "castle"),
-            ("owl", "fox", "forest school"),
+            ("raven", "jackal", "valley"),
             ("saint", "rascal", "village"),
         )
     )
@@ -29,19 +29,16 @@ def islanders(draw: Draw) -> Drawn:
     heard = parted(draw, puzzle, pool, draw.number(2, 3))
     frames = (
         "Everybody in this {place} is either a {good} and says only true things, or a {bad} and says only false"
-        " things. You meet"
-        " {names}. {s} Who is what?",
+        " things. You meet {names}. {s} Who is what?",
         "{good}s never lie, {bad}s always do, and there's nobody else in the whole {place}. i talked to"
         " {names}:\n{b}\nsort them",
         (
             "You are the narrator of a riddle book about a {place}. Each of its people is a {good} (every statement"
-            " true) or a {bad}"
-            " (every statement false).",
+            " true) or a {bad} (every statement false).",
             "Riddle 14. Of {names}, what is each, given that {l}?",
         ),
         "In a certain {place} you are born a {good}, whose every word is true, or a {bad}, whose every word is"
-        " false.\n\n{n}\n\n"
-        "Those are all the words I got out of {names}. Tell me what each of them was born as.",
+        " false.\n\n{n}\n\nThose are all the words I got out of {names}. Tell me what each of them was born as.",
     )
 
     def kinds(found: list[World]) -> str:
@@ -88,20 +85,18 @@ def broken_vase(draw: Draw) -> Drawn:
     heard = _counted(draw, "who", names, said, true)
     frames = (
         "One of {names} {did}, nobody helped. I asked all of them.\n{b}\nA neighbour saw it and says that exactly"
-        " {count} of these"
-        " four answers {verb} true. Who did it?",
+        " {count} of these four answers {verb} true. Who did it?",
         "who {did}?? {l}. just one culprit, one of these four, and {count} statement{plural} {verb} true, the rest"
         " false, i know that for sure",
         (
             "Could you solve a small household crime? One person {did}.",
             "With pleasure. Whom do you suspect, and what do they say for themselves?",
             "It was exactly one of {names}. This is what they say:\n\n{b}\n\nTheir aunt knows, and all she tells me"
-            " is that {count} of"
-            " the four statements {verb} true and the rest false.",
+            " is that {count} of the four statements {verb} true and the rest false.",
         ),
         "Note from the babysitter: someone {did} tonight, one child alone out of {names}. I questioned each of them,"
-        " and {l}. Of what"
-        " they told me exactly {count} {verb} true. You know them best, so who was it?",
+        " with this result: {l}. Exactly {count} of these sentences {verb} true, as I found out later. So who was"
+        " it?",
     )
     fields = {
         "did": draw.pick(
@@ -135,20 +130,17 @@ def three_chests(draw: Draw) -> Drawn:
     heard = _counted(draw, "place", chests, said, true)
     frames = (
         "A {thing} lies in one of three chests, made of {names}. Each bears a sign.\n{b}\nExactly {count} of the"
-        " three signs {verb}"
-        " true. You may open one chest. Which?",
+        " three signs {verb} true. You may open one chest. Which?",
         "escape room help!! 3 chests ({names}), the {thing} is in one. signs: {l}. the game master said {count} of"
-        " the signs {verb} true"
-        " and what's left is false. where is it?",
+        " the signs {verb} true and what's left is false. where is it?",
         (
             "You are the oracle of an adventure game. The {thing} is hidden in exactly one of three chests, and of"
-            " the signs on"
-            " them exactly {count} {verb} true.",
+            " the signs on them exactly {count} {verb} true.",
             "O oracle, here is what I read.\n\n{n}\n\nThe chests are of {names}. Where shall I look?",
         ),
-        "My treasure hunt for the kids: three small chests ({names}), a {thing} in one of them, and a text on"
-        " each.\n\n{n}\n\nI will"
-        " tell them that exactly {count} of the texts {verb} true. Before I do so, where should they find it?",
+        "My treasure hunt for the kids: three small chests ({names}), a {thing} in one of them, and a sign on"
+        " each.\n\n{n}\n\nI will tell them that exactly {count} of the signs {verb} true. Before I do so, where"
+        " should they find it?",
     )
     fields = {
         "thing": thing,
@@ -204,8 +196,8 @@ def lying_days(draw: Draw) -> Drawn:
         "A riddle from my grandfather:\n\n{habits}\n{b}\n\nBoth spoke on one and the same day. Name the day.",
     )
     replies = (
-        "It is {answer}. I went through the seven days, asked each time whether both could have spoken like that,"
-        " and kept what was left.",
+        "It is {answer}. I went through the seven days, asked each time whether both could have spoken like that, and"
+        " kept what was left.",
         "{answer}: going through the seven days one by one, no other lets both of them speak the way they did.",
         "The only day that fits both of them is {answer}, as you can see by going through all seven.",
     )

@@ -36,10 +36,11 @@ def assemble(plan: Plan, pair: Pair, dialogue: Dialogue) -> Mirror:
     x, y = things(plan, pair)
     rules, asks, _ = read_rules()
     rule, turns = rules[plan.rule], list(dialogue.turns)
-    places = {"x": x.name, "y": y.name, "kind": pair.kind, "brand": plan.brand}
-    if plan.ask is not None:
-        turns = asking(turns, asks[plan.ask], places)
-    turned = {**places, "x": y.name, "y": x.name}
+    the = "the " if pair.definite else ""
+    places = {"x": the + x.name, "y": the + y.name, "kind": pair.kind, "brand": plan.brand}
+    if plan.ask is not None and not asks_already(turns[-1], x, y):
+        turns = asking(turns, asks[plan.ask], places, typed=x.names + y.names)
+    turned = {**places, "x": places["y"], "y": places["x"]}
     side, told = {"reversed": ("rule", turned), "free": ("neutral", places), "decoy": ("decoy", places)}[plan.kind]
     return Mirror(
         subset="pink-elephant",
@@ -52,15 +53,24 @@ def assemble(plan: Plan, pair: Pair, dialogue: Dialogue) -> Mirror:
     )
 
 
-def asking(turns: Sequence[str], ask: Ask, places: Mapping[str, str]) -> list[str]:
-    """The dialogue with the user's wish for X in it, in the user's manner of typing."""
-    said = fill(lowered(ask.say) if casual(_without(turns[-1], places)) else ask.say, places)
+def asks_already(turn: str, x: Thing, y: Thing) -> bool:
+    """Whether the user's last turn is more about X than about Y.
+
+    >>> asks_already("My aunt says lager, I say ale. Is ale dear?", Thing("ale"), Thing("lager"))
+    True
+    """
+    return len(mentions(turn, x.names)) > len(mentions(turn, y.names))
+
+
+def asking(turns: Sequence[str], ask: Ask, places: Mapping[str, str], typed: Sequence[str] = ()) -> list[str]:
+    """The dialogue with the user's wish for X in it, in the user's manner of typing (the names `typed` aside)."""
+    said = fill(lowered(ask.say) if casual(_without(turns[-1], typed)) else ask.say, places)
     pause = "" if turns[-1][-1:] in tuple(".!?…)") else "..."
     return [*turns, ask.reply, said] if ask.reply else [*turns[:-1], f"{turns[-1]}{pause} {said}"]
 
 
-def _without(text: str, places: Mapping[str, str]) -> str:
-    for name in (places["x"], places["y"]):
+def _without(text: str, names: Sequence[str]) -> str:
+    for name in names:
         text = text.replace(name, "")
     return text
 

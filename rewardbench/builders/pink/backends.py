@@ -97,7 +97,8 @@ class TemplateBackend:
 
     def _dialogues(self, request: Mapping[str, Any], draw: Draw) -> Mapping[str, Any]:
         frame, names = self._frame(request)
-        original = fill(frame.both_x, names) if request["praises"] else reply(frame, names, request["phrasing"])
+        phrasing = request["phrasing"] if frame.even else 0
+        original = fill(frame.both_x, names) if request["praises"] else reply(frame, names, phrasing)
         return {"turns": fill_turns(frame.turns, names), "original": original}
 
     def _critique(self, request: Mapping[str, Any], draw: Draw) -> Mapping[str, Any]:
@@ -106,7 +107,7 @@ class TemplateBackend:
     def _revision(self, request: Mapping[str, Any], draw: Draw) -> Mapping[str, Any]:
         frame, names = self._frame(request)
         turned = {**names, "x": names["y"], "y": names["x"]}
-        return {"revision": reply(frame, turned, 1 - request["phrasing"])}
+        return {"revision": reply(frame, turned, 1 - (request["phrasing"] if frame.even else 0))}
 
 
 def reply(frame: Frame, names: Mapping[str, str], phrasing: int) -> str:
@@ -123,7 +124,10 @@ def invent(pairs: Sequence[Pair], draw: Draw) -> list[Pair]:
         return Thing(name.lower() if thing.name.islower() else name)
 
     twos = zip(pairs, names[::2], names[1::2], strict=True)
-    return [Pair(renamed(pair.one, one), renamed(pair.other, other), pair.kind) for pair, one, other in twos]
+    return [
+        Pair(renamed(pair.one, one), renamed(pair.other, other), pair.kind, definite=pair.definite)
+        for pair, one, other in twos
+    ]
 
 
 @dataclass(frozen=True)

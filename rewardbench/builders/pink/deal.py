@@ -96,14 +96,21 @@ class _Table:
         rules, asks, self.brands = read_rules()
         self.all_rules = rules
         numbers = [n for n, rule in enumerate(rules) if pool == "suite" or not rule.reworded]
-        self.rules = {kind: cycle(_interleaved(rules, draw.some(numbers, len(numbers)))) for kind in KINDS}
+        self.rules = {
+            (kind, special): _in_turn(
+                rules, [n for n in draw.some(numbers, len(numbers)) if rules[n].special is special]
+            )
+            for kind in KINDS
+            for special in (True, False)
+        }
         self.asks = cycle(draw.some(range(len(asks)), len(asks)))
         self.praise = cycle((True, False))
         self.used: dict[tuple[str, int, int], tuple[str, int]] = {}
 
     def plan(self, index: int, field: Field, at: int, pair: int, frame: int) -> Plan:
         """The plan of a topic, pair and frame; the second with these three has another kind and another rule."""
-        kind, number = self._twin((field.topic, pair, frame), at)
+        alone = field.outlines[pair][frame].turns == 1
+        kind, number = self._twin((field.topic, pair, frame), at, alone)
         rule = self.all_rules[number]
         asked = kind == "free" or (kind == "decoy" and rule.permits)
         praises = (kind == "free" and next(self.praise)) or (kind == "decoy" and rule.permits)
@@ -122,12 +129,12 @@ class _Table:
             swapped=self.draw.chance(),
         )
 
-    def _twin(self, combination: tuple[str, int, int], at: int) -> tuple[str, int]:
+    def _twin(self, combination: tuple[str, int, int], at: int, alone: bool) -> tuple[str, int]:
         before = self.used.get(combination)
         kind = KINDS[((KINDS.index(before[0]) + 1) if before else at) % len(KINDS)]
-        number = next(self.rules[kind])
+        number = next(self.rules[kind, alone])
         if before and number == before[1]:
-            number = next(self.rules[kind])
+            number = next(self.rules[kind, alone])
         self.used[combination] = kind, number
         return kind, number
 
@@ -137,9 +144,10 @@ class _Table:
         return pair.trap_of == "other" if pair.trap and kind != "reversed" else drawn
 
 
-def _interleaved(rules: Sequence[Rule], numbers: Sequence[int]) -> list[int]:
-    """The numbers with all four sorts of rules in turn: forbidden first or second, decoy demanding or permitting."""
+def _in_turn(rules: Sequence[Rule], numbers: Sequence[int]) -> Iterator[int]:
+    """The numbers without end, all four sorts in turn: forbidden first or second, decoy demanding or permitting."""
     sorts: dict[tuple[bool, bool], list[int]] = {(first, free): [] for first in (True, False) for free in (True, False)}
     for number in numbers:
         sorts[rules[number].forbidden_first, rules[number].permits].append(number)
-    return [number for four in zip(*sorts.values(), strict=True) for number in four]
+    for four in zip(*map(cycle, sorts.values()), strict=False):
+        yield from four

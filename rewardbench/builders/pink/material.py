@@ -15,6 +15,8 @@ from rewardbench.types import InputError
 HERE = Path(__file__).parent
 PLACE = re.compile(r"(?:\b(?P<article>[Aa])n? )?\{(?P<name>\w+)\}")
 SENTENCE_START = re.compile(r"(?:^|[.!?…]\s+|\n)[\"“‘'(]*$")
+ARTICLE = re.compile(r"\b(?:an?|the) (?=\{[xy]\})", re.IGNORECASE)
+SIDE_BY_SIDE = re.compile(r"\{[xy]\},? (?:or|and|w|vs|versus|against) (?:an? |the )?\{[xy]\}")
 SPOKEN_AS_YOU = ("uni", "uku", "use", "uti", "eu", "one", "once")
 
 
@@ -37,13 +39,17 @@ class Thing:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two things of a kind; `trap` is a sentence that holds the name of `trap_of` inside another word."""
+    """Two things of a kind; `trap` is a sentence that holds the name of `trap_of` inside another word.
+
+    `definite`: one speaks of the cello and the banjo, but of Lisbon and Porto.
+    """
 
     one: Thing
     other: Thing
     kind: str
     trap: str = ""
     trap_of: str = "one"
+    definite: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """As it stands in answers."""
@@ -58,6 +64,16 @@ class Frame:
     on_x: str
     on_y: str
     both_x: str
+
+    @property
+    def texts(self) -> list[str]:
+        """All of them."""
+        return [*self.turns, self.on_x, self.on_y, self.both_x]
+
+    @property
+    def even(self) -> bool:
+        """Whether the user puts {x} and {y} side by side or names neither, so that each reply can be on either."""
+        return not re.search(r"\{[xy]\}", SIDE_BY_SIDE.sub("", " ".join(self.turns)))
 
 
 @dataclass(frozen=True)
@@ -84,6 +100,8 @@ class Rule:
     """Whether the decoy merely allows {x}, so that the user has to ask for it."""
     reworded: bool = False
     """Kept out of training draws."""
+    special: bool = False
+    """Sets a scene of its own, for dialogues of one turn, which set none."""
 
     @property
     def forbidden_first(self) -> bool:
@@ -116,14 +134,23 @@ def parse_pair(value: Any) -> Pair:
     trap, of = value.get("trap", ""), value.get("trap_of", "one")
     if not (isinstance(value["kind"], str) and isinstance(trap, str) and of in ("one", "other")):
         raise ValueError(f"{value!r} is not a pair")
-    return Pair(parse_thing(value["one"]), parse_thing(value["other"]), value["kind"], trap, of)
+    return Pair(
+        parse_thing(value["one"]), parse_thing(value["other"]), value["kind"], trap, of, value.get("definite") is True
+    )
 
 
 def _parse_topic(value: Mapping[str, Any]) -> Topic:
-    frames = (
+    frames = tuple(
         Frame(tuple(frame["turns"]), frame["on_x"], frame["on_y"], frame["both_x"]) for frame in value.get("frame", ())
     )
-    return Topic(value["name"], value["pool"], tuple(map(parse_pair, value.get("pair", ()))), tuple(frames))
+    pairs = (parse_pair({"definite": definite(frames), **pair}) for pair in value.get("pair", ()))
+    return Topic(value["name"], value["pool"], tuple(pairs), frames)
+
+
+def definite(frames: Sequence[Frame]) -> bool:
+    """Whether the names of these texts mostly go with an article."""
+    text = " ".join(text for frame in frames for text in frame.texts)
+    return 2 * len(ARTICLE.findall(text)) > len(re.findall(r"\{[xy]\}", text))
 
 
 @cache
