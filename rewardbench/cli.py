@@ -88,6 +88,7 @@ def main_command(
     limit: Annotated[Count, flag(DATA, "limit", "Only the first items", min=1)] = None,
     load_json: Annotated[bool, flag(DATA, "load_json", "The dataset is a JSON file, whatever its name")] = False,
     prioritize_scoring: Annotated[bool, flag(DATA, "prioritize_scoring", "Score `messages`, no preference")] = False,
+    fresh: Annotated[Count, flag(DATA, "fresh", "core: also a fresh draw by this seed, and the gap to it")] = None,
     debug: Annotated[bool, flag(DATA, "debug", "Only the first 10 items")] = False,
     batch_size: Annotated[Count, flag(RUN, "batch_size", "Most texts a batch; moves no score", min=1)] = None,
     batch_tokens: Annotated[Count, flag(RUN, "batch_tokens", "Padded tokens a batch; found by itself", min=1)] = None,
@@ -141,6 +142,10 @@ def _score(said: dict[str, Any]) -> None:
     from rewardbench.store import open_store
 
     store = open_store(said["output_dir"])
+    if said["fresh"] is not None:
+        from rewardbench.builders.core import fresh_draw
+
+        said["fresh"] = str(fresh_draw(said["fresh"]))
     result, suite = run(_settings(said), Console(stderr=True))
     where = store.put(result, suite)
     if said["as_json"]:
@@ -167,6 +172,7 @@ def _settings(said: dict[str, Any]) -> Any:
         protocol=said["protocol"],
         scores_only=said["prioritize_scoring"],
         load_json=said["load_json"],
+        fresh=said["fresh"],
         limit=said["limit"] or (10 if said["debug"] else None),
         batch_size=said["batch_size"],
         batch_tokens=said["batch_tokens"],

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from rewardbench.engine.noise import batch_noise, is_exact, within_noise
 from rewardbench.engine.score import Run, score
-from rewardbench.metrics import summarize
+from rewardbench.metrics import gap, summarize
 from rewardbench.progress import Bar
 from rewardbench.scorers import load_scorer
 from rewardbench.scorers.identity import digest
@@ -37,6 +37,8 @@ class Settings:
     scores_only: bool = False
     load_json: bool = False
     limit: int | None = None
+    fresh: str | None = None
+    """A data folder with a fresh draw of core's builders, to be scored beside core."""
     batch_size: int | None = None
     batch_tokens: int | None = None
 
@@ -82,11 +84,12 @@ def run(settings: Settings, console: Console | None = None) -> tuple[Result, Sui
         scores_only=settings.scores_only,
         as_json=settings.load_json,
     )
+    fresh = _fresh(settings, suite)
     scorer = load_scorer(settings.model)
-    with Bar(len(suite.items), console or Console(stderr=True)) as bar:
-        scored = score(suite.items, scorer, settings.batch_tokens, settings.batch_size, bar)
+    scored = _score(suite, scorer, settings, console)
     _refuse_nothing(scored, suite, scorer)
     summary = summarize(suite, scored.items)
+    apart = gap(suite, scored.items, fresh, _score(fresh, scorer, settings, console).items) if fresh else ()
     result = Result(
         suite=suite.name,
         revision=suite.revision,
@@ -97,10 +100,24 @@ def run(settings: Settings, console: Console | None = None) -> tuple[Result, Sui
         sections=summary.sections,
         subsets=summary.subsets,
         mirrors=summary.mirrors,
+        gap=apart,
         items=tuple(scored.items),
-        manifest=manifest(settings, suite, scorer, scored),
+        manifest=manifest(settings, suite, scorer, scored) | ({"fresh": fresh.revision} if fresh else {}),
     )
     return result, suite
+
+
+def _fresh(settings: Settings, suite: Suite) -> Suite | None:
+    if settings.fresh is None:
+        return None
+    if suite.name != "core" or settings.protocol or "+" in suite.revision.partition("+")[2]:
+        raise InputError("A fresh draw is compared with the whole of core: leave out --split, --subset and --limit.")
+    return load_suite(settings.fresh, protocol="core")
+
+
+def _score(suite: Suite, scorer: Scorer, settings: Settings, console: Console | None) -> Run:
+    with Bar(len(suite.items), console or Console(stderr=True)) as bar:
+        return score(suite.items, scorer, settings.batch_tokens, settings.batch_size, bar)
 
 
 def _refuse_nothing(scored: Run, suite: Suite, scorer: Scorer) -> None:

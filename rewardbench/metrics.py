@@ -176,6 +176,25 @@ def summarize(suite: Suite, item_scores: Sequence[ItemScores]) -> Summary:
     )
 
 
+def gap(
+    core: Suite, core_scores: Sequence[ItemScores], fresh: Suite, fresh_scores: Sequence[ItemScores]
+) -> tuple[Estimate, Estimate, Estimate]:
+    """Mirror accuracy on the built mirrors of a suite, on a fresh draw of the same builders, and the difference.
+
+    A model that was trained on the suite's own mirrors is better there than on new ones; one that was not has a gap
+    whose interval holds 0.
+    """
+    built = [one for one in _grade(core, core_scores) if one.item.meta.get("origin") == "built"]
+    groups = _mirrors(built), _mirrors(_grade(fresh, fresh_scores))
+    before, after = (_all_right(mirrors) for mirrors in groups)
+    apart = stats.difference(before, after) if before and after else None
+    return (
+        _estimate("core", before, groups[0]),
+        _estimate("fresh", after, groups[1]),
+        _estimate("gap", apart, groups[1]),
+    )
+
+
 def _grade(suite: Suite, item_scores: Sequence[ItemScores]) -> list[_Graded]:
     by_id = {one.id: one for one in item_scores}
     if len(by_id) != len(item_scores) or by_id.keys() != {item.id for item in suite.items}:

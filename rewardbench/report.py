@@ -69,6 +69,11 @@ def key_values(result: Result) -> Iterator[str]:
     for kind, estimates in (("section", result.sections), ("mirror", result.mirrors)):
         for estimate in estimates:
             yield f"{kind}.{slug(estimate.name)}={_decimal(estimate.value)}"
+    for estimate in result.gap:
+        yield f"built.{estimate.name}={_decimal(estimate.value)}"
+    for estimate in result.gap[2:]:
+        yield f"built.gap_low={_decimal(estimate.low)}"
+        yield f"built.gap_high={_decimal(estimate.high)}"
 
 
 def to_json(result: Result) -> dict[str, Any]:

@@ -46,6 +46,7 @@ def to_json(result: Result) -> dict[str, Any]:
         "sections": [asdict(estimate) for estimate in result.sections],
         "subsets": [asdict(estimate) for estimate in result.subsets],
         "mirrors": [asdict(estimate) for estimate in result.mirrors],
+        "gap": [asdict(estimate) for estimate in result.gap],
         "extra_results": {e.name: e.value for e in result.subsets if e.value is not None},
         "manifest": result.manifest,
     }
@@ -98,6 +99,7 @@ def read_result(path: str | Path) -> Result:
             sections=tuple(map(_estimate, data["sections"])),
             subsets=tuple(map(_estimate, data["subsets"])),
             mirrors=tuple(map(_estimate, data["mirrors"])),
+            gap=tuple(map(_estimate, data.get("gap", ()))),
             items=tuple(_read_items(outputs_path(path), data[OUTPUTS_HASH])),
         )
     except (KeyError, TypeError, ValueError) as error:

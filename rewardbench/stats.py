@@ -104,6 +104,19 @@ def combine(means: Sequence[Mean], weights: Sequence[float]) -> Mean:
     return Mean(value, min(low, value), max(high, value), pulls)
 
 
+def difference(one: Mean, other: Mean) -> Mean:
+    """`one` less `other`, of which no cluster is common; the limits are recovered from those of both, as in `combine`.
+
+    >>> apart = difference(Mean(0.9, 0.8, 1.0), Mean(0.5, 0.3, 0.7))
+    >>> [round(x, 4) for x in (apart.value, apart.low, apart.high)]
+    [0.4, 0.1764, 0.6236]
+    """
+    value = one.value - other.value
+    below = sqrt((one.value - one.low) ** 2 + (other.high - other.value) ** 2)
+    above = sqrt((one.high - one.value) ** 2 + (other.value - other.low) ** 2)
+    return Mean(value, value - below, value + above)
+
+
 def weighted(means: Sequence[Mean], weights: Sequence[float]) -> Mean:
     """The mean of means by weights >= 0 of any sum above 0.
 

@@ -172,6 +172,8 @@ class Result:
     """Per section, the share of groups in which every item is right; only where groups are mirrors."""
     items: tuple[ItemScores, ...] = ()
     manifest: Mapping[str, Any] = field(default_factory=dict)
+    gap: tuple[Estimate, ...] = ()
+    """Mirror accuracy on the suite's built mirrors, on a fresh draw of them, and the difference; empty if not asked."""
 
 
 class Store(Protocol):

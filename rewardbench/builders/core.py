@@ -8,6 +8,7 @@ with built mirrors only.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from rewardbench.builders import BUILDERS, Builder
-from rewardbench.builders.build import Tick, make, write_whole
+from rewardbench.builders.build import Tick, make, recipe, write_whole
 from rewardbench.builders.check import Verified, verify, verify_cells
 from rewardbench.builders.mirrors import Mirror, read_mirrors
 from rewardbench.builders.ties import TieTwin, read_ties
@@ -84,6 +85,19 @@ def write_core(core: Core, folder: Path, version: str) -> None:
         write_whole(folder / "core" / "ties.jsonl", _lines(row for twin in core.ties for row in twin.rows()))
         write_whole(folder / "checks" / "ties.jsonl", _lines(map(_check_row, core.ties)))
     write_whole(folder / "core" / "VERSION", f"{version}\n")
+
+
+def fresh_draw(seed: int) -> Path:
+    """The folder with the pairs of a fresh draw, made once and kept in the user's cache.
+
+    Its name holds what the draw depends on: the seed, the version of core and the builders themselves.
+    """
+    version = (data_dir() / "core" / "VERSION").read_text(encoding="utf-8").strip()
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rewardbench"
+    folder = cache / f"fresh-{version}-{recipe()}-{seed}"
+    if not (folder / "core" / "VERSION").exists():  # written last
+        write_core(build_core(None, seed), folder, f"{version}-fresh{seed}")
+    return folder / "core"
 
 
 def push(folder: Path | None, repo: str, private: bool, create_pr: bool) -> str:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 from rewardbench.builders import BUILDERS
@@ -53,6 +54,7 @@ def carry_out(order: Order, tick: Tick = lambda: None) -> dict[str, Any]:
 
 
 def _refuse_nonsense(order: Order) -> None:
+    order.total()
     if order.name == "core" and (order.count or order.label or order.seed):
         raise InputError("core takes --fresh SEED, --output and --workers: its counts and its own seed are fixed.")
     if order.name != "core" and order.fresh is not None:
@@ -67,11 +69,13 @@ def _core(order: Order, tick: Tick) -> dict[str, Any]:
     written = None if order.fresh is not None else _written()
     seed = 0 if order.fresh is None else order.fresh
     folder = order.output or (data_dir() if written else Path(f"fresh-{seed}"))
-    core = build_core(written, seed, order.workers, folder / ".work", tick)
+    work = folder / ".unfinished"
+    core = build_core(written, seed, order.workers, work, tick)
     found = core.verify()
     _insist(found)
     version = (data_dir() / "core" / "VERSION").read_text(encoding="utf-8").strip()
     write_core(core, folder, version if written else f"{version}-fresh{seed}")
+    rmtree(work, ignore_errors=True)
     return {"folder": folder, "rows": core.size(), "verified": found.pairs, "failed": 0, "sha256": _sha(folder)}
 
 

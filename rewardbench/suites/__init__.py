@@ -47,7 +47,9 @@ def load_suite(
         suite = _build(spec, source, scores_only, pin=source.commit)
     else:
         spec = spec or SuiteSpec(name=_name(dataset))
-        source = read_source(dataset, _splits(spec, split), revision, subset, ".json" if as_json else None)
+        source = _read_like_embedded(spec, dataset, split) or read_source(
+            dataset, _splits(spec, split), revision, subset, ".json" if as_json else None
+        )
         suite = _build(spec, source, scores_only)
     taken = split if source.rows[0][0] else None  # a file has no splits
     return _cut(suite, taken, None if source.config else subset, limit)
@@ -69,6 +71,13 @@ def _read_known(spec: SuiteSpec, split: str | None, revision: str | None, config
     if split and split not in spec.sections:
         raise InputError(f"{spec.name} has no split {split}: it has {', '.join(spec.sections)}.")
     return read_embedded(data_dir() / spec.name, _splits(spec, split) or tuple(spec.sections))
+
+
+def _read_like_embedded(spec: SuiteSpec, dataset: str, split: str | None) -> Source | None:
+    """A folder laid out as an embedded suite is: a file a section, of which some may be missing, and a VERSION."""
+    folder = Path(dataset).expanduser()
+    there = [stem for stem in spec.sections if (folder / f"{stem}.jsonl").is_file() and split in (None, stem)]
+    return read_embedded(folder, there) if there and (folder / "VERSION").is_file() else None
 
 
 def _build(spec: SuiteSpec, source: Source, scores_only: bool, pin: str = "") -> Suite:

@@ -147,7 +147,9 @@ def test_exceeding_names_the_subset_and_the_shortcut(tmp_path):
 
 def test_data_without_preferences_is_refused(tmp_path):
     path = tmp_path / "plain.jsonl"
-    path.write_text(json.dumps({"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yo"}]}))
+    path.write_text(
+        json.dumps({"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yo"}]})
+    )
     with pytest.raises(InputError, match="holds no preference"):
         lint(load_suite(str(path)))
 

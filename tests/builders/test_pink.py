@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from rewardbench.builders.pink import OpenAIBackend, TemplateBackend, build, sta
 from rewardbench.builders.pink.assemble import asking, mention_places
 from rewardbench.builders.pink.backends import HEADS, TAILS, check_answer, invent
 from rewardbench.builders.pink.deal import KINDS, Field, Outline, Plan, deal
-from rewardbench.builders.pink.material import Ask, Pair, Thing, fill, read_rules, read_topics
+from rewardbench.builders.pink.material import Ask, Frame, Pair, Thing, fill, read_rules, read_topics
 from rewardbench.builders.pink.stages import digest, folder_of, read_rows
 from rewardbench.types import InputError
 from rewardbench.verifiers.names import mentions
@@ -168,7 +169,10 @@ def test_plans_use_everything_evenly_and_no_combination_more_than_twice():
     first = plans[: 7 * 3]
     assert {(plan.topic, plan.frame) for plan in first} == {(f"t{n}", frame) for n in range(7) for frame in range(3)}
     assert Counter(plan.kind for plan in first) == dict.fromkeys(KINDS, 7)
-    assert max(Counter(plan.rule for plan in plans).values()) <= 4
+    rules = read_rules()[0]
+    assert all(rules[plan.rule].special == (plan.frame == 0) for plan in plans)
+    assert all(one.phrasing != other.phrasing for one, other in twice.values())
+    assert max(Counter(plan.rule for plan in plans).values()) <= 6
 
 
 def test_a_hidden_name_is_the_forbidden_one():
@@ -196,6 +200,38 @@ def test_places_are_filled_as_people_write():
 )
 def test_the_user_asks_in_the_same_manner(turn, reply, turns):
     assert asking([turn], Ask("I want {x}, not {y}.", reply), {"x": "ale", "y": "Porto"}) == turns
+
+
+@pytest.mark.parametrize(
+    ("turn", "even"),
+    [("{x} or {y}?", True), ("What now?", True), ("my sister says {y}, I say {x}", False), ("the {y} and a {x}", True)],
+)
+def test_replies_change_places_only_where_the_user_is_undecided(turn, even):
+    assert Frame((turn,), "{x}", "{y}", "{x} {y}").even is even
+
+
+def test_things_that_need_an_article_get_one_in_the_rule(tmp_path, material):
+    text = material.read_text().replace("{x}", "the {x}").replace("{y}", "the {y}")
+    material.write_text(text, encoding="utf-8")
+    for mirror in build(0, 18, tmp_path / "p.jsonl", 1, TemplateBackend.of(material)):
+        for half in (mirror.a, mirror.b):
+            told = "\n".join(turn["content"] for turn in half).lower()
+            names = ("ale", "lager", "assam", "ceylon", "espresso", "cocoa")
+            assert sum(told.count(f"the {name}") for name in names) == sum(
+                len(re.findall(rf"\b{name}\b", told)) for name in names
+            )
+
+
+def test_a_training_topic_that_the_suite_has_too_is_left_out(tmp_path, material):
+    assert [topic.name for topic in read_topics((material,))] == ["drinks", "gardens"]
+    other = tmp_path / "other.toml"
+    other.write_text(MATERIAL.split("[[topic]]")[2].replace('kind = "herb"', 'kind = "tea"').join(["[[topic]]", ""]))
+    assert [topic.name for topic in read_topics((other,))] == ["gardens"]
+    suite = tmp_path / "suite.toml"
+    suite.write_text("[[topic]]" + MATERIAL.split("[[topic]]")[1])
+    assert [topic.name for topic in read_topics((suite, other))] == ["drinks"]
+    with pytest.raises(InputError, match="pool suite are called 'drinks'"):
+        read_topics((suite, material))
 
 
 def test_mentions_are_told_from_words_that_hold_the_name():
@@ -505,6 +541,15 @@ def test_no_name_decides(suite):
     for rule in (first, holds, longer):
         assert 0.45 <= sum(rule) / len(rule) <= 0.55
     assert len(first) > 1.5 * COUNT
+
+
+def test_twins_say_the_same_words_where_they_can(suite):
+    def words(messages):
+        return {word for turn in messages for word in re.findall(r"\w+|[^\w\s]", turn["content"].lower())}
+
+    same = [mirror for mirror in suite if words(mirror.a) == words(mirror.b)]
+    assert {mirror.group for mirror in suite if mirror.source["kind"] == "reversed"} <= {m.group for m in same}
+    assert len(same) >= 0.45 * COUNT
 
 
 def test_praise_and_hidden_names_have_their_share(suite):

@@ -15,7 +15,7 @@ def totals_by(draw: Draw) -> Drawn:
         "rows and columns exchange what they stand for",
         (
             "{per_day/daily} {sales/sold}",
-            "$a is a $grid of ints from our two kiosks' till: [[rows|columns]] are days, [[columns|rows]] are goods. "
+            "$a is $agrid of ints from our two kiosks' till: [[rows|columns]] are days, [[columns|rows]] are goods. "
             "$Want, {please/if I may ask}, that returns the total of each day.",
         ),
         (
@@ -108,7 +108,7 @@ def reading_order(draw: Draw) -> Drawn:
         ),
         (
             "{label_order/print_order} {sheet/labels}",
-            "label printer: $a is a $grid (rectangular, not empty). it prints a whole [[row|column]] before going to "
+            "label printer: $a is $agrid (rectangular, not empty). it prints a whole [[row|column]] before going to "
             "the next one, so not a whole [[column|row]]. left before right, top before bottom. i want the order of "
             "printing as one flat $res. $l, $sig",
         ),
@@ -159,7 +159,7 @@ def quarter_turn(draw: Draw) -> Drawn:
         ),
         (
             "{lay_out/turned} {quilt/patches}",
-            "You answer questions on $lang for a quilting shop in $town.## A quilt is a $grid of colour numbers, all "
+            "You answer questions on $lang for a quilting shop in $town.## A quilt is $agrid of colour numbers, all "
             "rows of one length. I {need/want} to hang it turned by 90 degrees, so that its former left edge is at the "
             "[[top|bottom]] and its former right edge at the [[bottom|top]]. Could you write $want, giving back the "
             "quilt as it hangs?",
@@ -305,7 +305,7 @@ def counted_from(draw: Draw) -> Drawn:
         (
             "{seat/who_sits} {hall/plan} {row/line} {chair/place}",
             "In the cinema of $town the [[rows|chairs]] are numbered from 0, the [[chairs|rows]] from 1, don't ask "
-            "why. $a is a $grid of chair ids, row by row. {I'd like/Please write} $want that gives the id of the chair "
+            "why. $a is $agrid of chair ids, row by row. {I'd like/Please write} $want that gives the id of the chair "
             "with the printed row number $b and chair number $c.",
         ),
         (

@@ -44,13 +44,13 @@ CPP_INCLUDES = {
 
 RESERVED = frozenset(
     """
-    abstract assert auto boolean break case catch char class const continue debugger def default delete del do double
-    elif else enum eval except export extends extern false final finally float for from function global goto if import
-    in instanceof int interface is lambda let long namespace native new nonlocal not null operator or package pass
-    private protected public raise register return short signed sizeof static struct super switch template this throw
-    true try typedef typename typeof union unsigned using var virtual void volatile while with xor yield
-    abs all any dict filter id input len list map max min next object print range reversed round set sorted str sum
-    tuple type zip div exit index read remove rename signal time write
+    abs abstract all any assert auto boolean break case catch char class const continue debugger def default del
+    delete dict div do double elif else enum eval except exit export extends extern false filter final finally float
+    for from function global goto id if implements import in index input instanceof int interface is lambda len let
+    list long map max min namespace native new next nonlocal not null object operator or package pass print private
+    protected public raise range read register remove rename return reversed round set short signal signed sizeof
+    sorted static str struct sum super switch synchronized template this throw throws time transient true try tuple
+    type typedef typename typeof union unsigned using var virtual void volatile while with write xor yield zip
     """.split()
 )
 """Words that are no name in one of the languages, or that stand for something else."""

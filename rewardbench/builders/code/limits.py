@@ -109,7 +109,7 @@ def which_is_rounded_up(draw: Draw) -> Drawn:
         "which of two quotients is rounded up, and which down",
         (
             "{units/places} {jars/bottles} {per_tray/tray} {per_case/each_case}",
-            "$want for the jam stall. The jars are put up twice, $b to a tray for the shop and as many again, $c to a "
+            "$Want for the jam stall. The jars are put up twice, $b to a tray for the shop and as many again, $c to a "
             "case, for the market. A part-filled [[tray|case]] counts like a full one, a part-filled [[case|tray]] is "
             "left behind. {Give back/It returns} the number of trays plus the number of cases for $a jars each.",
         ),
@@ -162,7 +162,7 @@ def stop_or_skip(draw: Draw) -> Drawn:
             "everything else is a positive number of litres",
         ),
         (
-            "{points/score} {darts/throws}",
+            "{points/score} {darts/evening}",
             "Could I have $want for our darts evening, the sum of all that counts? In $a a throw that missed is noted "
             "as [[-1|0]] and simply doesn't count; [[0|-1]] {means/tells us} the player went home, and from there on "
             "the numbers are somebody else's. So $e1 gives [[$x|$y]], not [[$y|$x]].",

@@ -169,9 +169,9 @@ def dropped_at_the_ends(draw: Draw) -> Drawn:
             "less at the back. {Something always remains/There is always something left}.",
         ),
         (
-            "{usable/clean_part} {film/pictures} {head/h} {tail/t}",
+            "{usable/clean_part} {film/pictures} {m/some} {n/others}",
             "$l, $sig. the film scanner spoils pictures at both ends of a strip: the [[first|last]] $b and the "
-            "[[last|first]] $c ({ignore the argument names/never mind the names}). give me the rest in order, its "
+            "[[last|first]] $c ({both can be 0/either may be 0}). give me the rest in order, its "
             "never empty",
         ),
         (
@@ -223,7 +223,7 @@ def round_which_way(draw: Draw) -> Drawn:
             "{carousel/turn} {horses/seats} {clicks/c}",
             "A ring of seats is listed in $a from left to right. With one click all of them go one place to the "
             "[[left|right]], and the one at the [[left|right]] end lands at the [[right|left]] end. $p from $town "
-            "needs $want: the $res after $b clicks ({fewer/less} than there are seats).",
+            "needs $want: the $res after $b clicks ({fewer/always fewer} than there are seats).",
         ),
         takes="ints int",
         gives="ints",

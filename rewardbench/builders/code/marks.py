@@ -66,7 +66,7 @@ def inner_and_outer_marks(draw: Draw) -> Drawn:
             "round. e.g. $e1 with $e2 and $e3 gives [[$x|$y]], not [[$y|$x]]. {never empty/no empty rounds}",
         ),
         (
-            "{encode/pack} {shelves/drawers} {glue/inside} {paste/between}",
+            "{encode/pack} {shelves/drawers} {glue/g} {paste/h}",
             "A label printer in $town wants its data as text. The [[inner|outer]] separator is $b, the [[outer|inner]] "
             "one $c, i.e. one goes between the numbers of a shelf and one between shelves. {Please write/Can I have} "
             "$want? Every shelf has numbers, and there is a shelf.",

@@ -64,7 +64,7 @@ def highest_then_lowest(draw: Draw) -> Drawn:
             "[[highest|lowest]] price first, and among equal prices the one with the [[lowest|highest]] grams first?",
         ),
         (
-            "{board/rank_all} {throws/jumps}",
+            "{board/rank_all} {jumps/entries}",
             "{hi/hey}, scoreboard for the school games in $town. every row is [points, seconds]. [[most|fewest]] "
             "points on top, same points -> [[fewest|most]] seconds on top. $l, $sig, returns a sorted copy",
         ),

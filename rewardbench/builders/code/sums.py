@@ -18,7 +18,7 @@ def subtracted_from(draw: Draw) -> Drawn:
             "[[$b|$a]] has been subtracted from the entry of [[$a|$b]] at the same place.",
         ),
         (
-            "{drift/offsets} {mine/clock} {theirs/radio}",
+            "{drift/offsets} {mine/left_clock} {theirs/right_clock}",
             "two clocks were read at the same moments, readings in $a and $b (seconds, ints, equally many). want the "
             "differences as $ares, positive where [[$a|$b]] is larger, negative where [[$b|$a]] is larger. $l, $sig",
         ),

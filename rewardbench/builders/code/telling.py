@@ -32,7 +32,7 @@ Story = tuple[str, str]
 Case = tuple[Any, ...]
 Reference = Callable[..., Any]
 
-SHARES = {"python": 35, "javascript": 21, "java": 22, "cpp": 22}
+SHARES = {"java": 20, "python": 40, "cpp": 20, "javascript": 20}
 PLACES = """
     Aarhus Accra Arequipa Baku Bergen Bitola Busan Cebu Cork Cuenca Dakar Davao Durban Essaouira Faro Gdynia Ghent
     Haifa Hobart Izmir Jaipur Kisumu Kobe Kuching Lahore Leeds Luleå Lviv Malmö Mendoza Mérida Mombasa Nantes Oaxaca
@@ -70,7 +70,9 @@ WORDS = {
 }
 """How a language calls what a function takes (`list`, `grid`) and a flat one that it gives (`res`)."""
 for _words_of in WORDS.values():
-    _words_of |= {f"a{key}": f"{'an' if _words_of[key][0] == 'a' else 'a'} {_words_of[key]}" for key in ("list", "res")}
+    _words_of |= {
+        f"a{key}": f"{'an' if _words_of[key][0] == 'a' else 'a'} {_words_of[key]}" for key in ("list", "res", "grid")
+    }
 
 
 def ints(draw: Draw, size: int, low: int, high: int) -> list[int]:

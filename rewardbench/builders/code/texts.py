@@ -31,7 +31,7 @@ def begins_and_ends(draw: Draw) -> Drawn:
             "longer than both pieces",
         ),
         (
-            "{villages/named} {names/places} {part/beginning} {rest/ending}",
+            "{villages/named} {names/places} {bit/one_bit} {piece/other_bit}",
             "$p collects place names around $town for a dialect map and looks for those in which [[$c|$b]] is the last "
             "bit of the name while [[$b|$c]] is the first bit. Could you write $want that says how many there are? No "
             "name is so short that {the bits/both} could overlap.",
@@ -282,8 +282,7 @@ def longest_by_alphabet(draw: Draw) -> Drawn:
             "cpp": """
                 std::string best = $a[0];
                 for (const std::string& s : $a) {
-                    bool tie = s.size() == best.size();
-                    if (s.size() > best.size() || (tie && s ⟦<|>⟧ best)) best = s;
+                    if (s.size() > best.size() || (s.size() == best.size() && s ⟦<|>⟧ best)) best = s;
                 }
                 return best;
             """,

@@ -80,7 +80,7 @@ def finish_line(draw: Draw) -> Drawn:
 
 def spice_shelf(draw: Draw) -> Drawn:
     """Jars on a shelf, left to right."""
-    jars = draw.some(("cumin", "saffron", "sumac", "paprika", "turmeric", "cloves", "fennel", "nutmeg", "cardamom"), 4)
+    jars = draw.some(("cumin", "saffron", "sumac", "paprika", "turmeric", "ginger", "fennel", "nutmeg", "cardamom"), 4)
     pool = claims("left", "the {0} is to the left of the {1}, not necessarily right beside it", "{0} < {1}", jars)
     pool += claims("touch", "the {0} stands immediately to the left of the {1}", "{0} + 1 == {1}", jars)
     pool += claims("apart", "the {0} and the {1} do not touch", "abs({0} - {1}) > 1", jars)

@@ -54,12 +54,21 @@ def assemble(plan: Plan, pair: Pair, dialogue: Dialogue) -> Mirror:
 
 
 def asks_already(turn: str, x: Thing, y: Thing) -> bool:
-    """Whether the user's last turn is more about X than about Y.
+    """Whether the user's last turn is about X rather than Y: named more often, or alone in the last sentence.
 
-    >>> asks_already("My aunt says lager, I say ale. Is ale dear?", Thing("ale"), Thing("lager"))
+    >>> asks_already("My aunt says lager, I say ale. What does ale cost?", Thing("ale"), Thing("lager"))
     True
     """
-    return len(mentions(turn, x.names)) > len(mentions(turn, y.names))
+    return any(len(mentions(part, x.names)) > len(mentions(part, y.names)) for part in (turn, last_sentence(turn)))
+
+
+def last_sentence(text: str) -> str:
+    """What follows the last stop inside a text.
+
+    >>> last_sentence("No lager. Is ale dear?")
+    'Is ale dear?'
+    """
+    return re.split(r"(?<=[.!?:;])\s+", text.strip())[-1]
 
 
 def asking(turns: Sequence[str], ask: Ask, places: Mapping[str, str], typed: Sequence[str] = ()) -> list[str]:

@@ -105,16 +105,15 @@ class _Table:
         }
         self.asks = cycle(draw.some(range(len(asks)), len(asks)))
         self.praise = cycle((True, False))
-        self.used: dict[tuple[str, int, int], tuple[str, int]] = {}
+        self.used: dict[tuple[str, int, int], Plan] = {}
 
     def plan(self, index: int, field: Field, at: int, pair: int, frame: int) -> Plan:
-        """The plan of a topic, pair and frame; the second with these three has another kind and another rule."""
-        alone = field.outlines[pair][frame].turns == 1
-        kind, number = self._twin((field.topic, pair, frame), at, alone)
-        rule = self.all_rules[number]
-        asked = kind == "free" or (kind == "decoy" and rule.permits)
-        praises = (kind == "free" and next(self.praise)) or (kind == "decoy" and rule.permits)
-        return Plan(
+        """The plan of a topic, pair and frame; the second with these has another kind, rule and phrasing."""
+        before = self.used.get((field.topic, pair, frame))
+        kind = KINDS[((KINDS.index(before.kind) + 1) if before else at) % len(KINDS)]
+        number = self._rule(kind, field.outlines[pair][frame].turns == 1, before)
+        permits = self.all_rules[number].permits
+        plan = Plan(
             index=index,
             topic=field.topic,
             pair=pair,
@@ -122,21 +121,18 @@ class _Table:
             turned=self._turned(field.pairs[pair], kind),
             kind=kind,
             rule=number,
-            ask=next(self.asks) if asked else None,
-            praises=praises,
-            phrasing=self.draw.number(0, 1),
+            ask=next(self.asks) if kind == "free" or (kind == "decoy" and permits) else None,
+            praises=(kind == "free" and next(self.praise)) or (kind == "decoy" and permits),
+            phrasing=1 - before.phrasing if before else self.draw.number(0, 1),
             brand=self.draw.pick(self.brands),
             swapped=self.draw.chance(),
         )
+        self.used[field.topic, pair, frame] = plan
+        return plan
 
-    def _twin(self, combination: tuple[str, int, int], at: int, alone: bool) -> tuple[str, int]:
-        before = self.used.get(combination)
-        kind = KINDS[((KINDS.index(before[0]) + 1) if before else at) % len(KINDS)]
+    def _rule(self, kind: str, alone: bool, before: Plan | None) -> int:
         number = next(self.rules[kind, alone])
-        if before and number == before[1]:
-            number = next(self.rules[kind, alone])
-        self.used[combination] = kind, number
-        return kind, number
+        return next(self.rules[kind, alone]) if before and number == before.rule else number
 
     def _turned(self, pair: Pair, kind: str) -> bool:
         """Where a sentence hides a name, that name is the forbidden one."""

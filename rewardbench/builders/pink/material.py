@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -85,6 +86,12 @@ class Topic:
     pairs: tuple[Pair, ...]
     frames: tuple[Frame, ...]
 
+    @property
+    def marks(self) -> set[str]:
+        """What no topic of the other pool may share: its name, its kinds, the names of its things."""
+        things = [name for pair in self.pairs for thing in (pair.one, pair.other) for name in thing.names]
+        return {word.lower() for word in (self.name, *(pair.kind for pair in self.pairs), *things)}
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -155,13 +162,19 @@ def definite(frames: Sequence[Frame]) -> bool:
 
 @cache
 def read_topics(paths: tuple[Path, ...] | None = None) -> tuple[Topic, ...]:
-    """The topics of all `topics_*.toml` here, or of the files given."""
+    """The topics of all `topics_*.toml` here, or of the files given.
+
+    A topic for training that shares its name, a kind or a thing with one of the suite is left out.
+    Raises: InputError where two topics of a pool have the same name.
+    """
     files = paths if paths is not None else tuple(sorted(HERE.glob("topics_*.toml")))
     found = [topic for path in files for topic in tomllib.loads(path.read_text(encoding="utf-8"))["topic"]]
     topics = tuple(map(_parse_topic, found))
-    if len({topic.name for topic in topics}) < len(topics):
-        raise InputError("Two topics have the same name: give each topic of topics_*.toml a name of its own.")
-    return topics
+    twice = [key for key, n in Counter((topic.pool, topic.name) for topic in topics).items() if n > 1]
+    if twice:
+        raise InputError(f"Two topics of the pool {twice[0][0]} are called {twice[0][1]!r}: rename one of them.")
+    taken = {word for topic in topics if topic.pool == "suite" for word in topic.marks}
+    return tuple(topic for topic in topics if topic.pool == "suite" or not topic.marks & taken)
 
 
 @cache

@@ -58,8 +58,6 @@ class _Builder:
     def __init__(self, stages: Stages, pool: str, tick: Callable[[], None]) -> None:
         self.stages, self.pool, self.tick = stages, pool, tick
         self.grounds: dict[str, _Ground] = {}
-        self.chain: dict[str, Row] = {}
-        """Every row by its id, for the provenance of what is made from it."""
 
     async def build(self, count: int) -> list[Mirror]:
         """Plans in order, as many as are needed; one that comes to nothing is replaced by the next."""
@@ -80,16 +78,14 @@ class _Builder:
         return made
 
     async def _ask(self, stage: str, request: Mapping[str, Any], *parents: Row) -> Row:
-        row = await self.stages.ask(stage, request, parents)
-        self.chain[row.id] = row
-        return row
+        return await self.stages.ask(stage, request, parents)
 
     async def _ground(self, topic: str, top: Row) -> _Ground:
         paired = await self._ask("pairs", {"topic": topic, "pool": self.pool}, top)
         pairs = [parse_pair(pair) for pair in paired.answer["pairs"]]
         asked = ({"topic": topic, "pair": pair.to_json()} for pair in pairs)
         planned = await asyncio.gather(*(self._ask("plans", request, paired) for request in asked))
-        outlines = [[Outline(**outline) for outline in row.answer["plans"]] for row in planned]
+        outlines = [[Outline(plan["turns"], plan["text"]) for plan in row.answer["plans"]] for row in planned]
         return _Ground(Field(topic, pairs, outlines), planned)
 
     async def _make(self, plan: Plan) -> Mirror | None:
@@ -155,19 +151,7 @@ class _Builder:
             "index": plan.index,
             "kind": plan.kind,
             "rule": plan.rule,
-            "provenance": [dict(row.provenance) for row in self._ancestors(revision)],
+            "provenance": [dict(row.provenance) for row in revision.chain()],
         }
         mirror = replace(assemble(plan, pair, text), source=source)
         return mirror.swapped() if plan.swapped else mirror
-
-    def _ancestors(self, row: Row) -> list[Row]:
-        """All rows that a row was made from, the oldest first, itself last."""
-        found: dict[str, Row] = {}
-
-        def visit(row: Row) -> None:
-            for parent in row.provenance["parents"]:
-                visit(self.chain[parent])
-            found.setdefault(row.id, row)
-
-        visit(row)
-        return list(found.values())

@@ -24,11 +24,20 @@ class Row:
     answer: Mapping[str, Any]
     provenance: Mapping[str, Any]
     """Stage, id, ids of the rows it was made from, hash of what was asked, backend, seed."""
+    parents: Sequence[Row] = ()
+    """Those who ask alike share an answer, but each has parents of its own."""
 
     @property
     def id(self) -> str:
         """What its children call it."""
         return str(self.provenance["id"])
+
+    def chain(self) -> list[Row]:
+        """All rows that it was made from, each before its children, itself last."""
+        found: dict[str, Row] = {}
+        for parent in self.parents:
+            found |= {row.id: row for row in parent.chain() if row.id not in found}
+        return [*found.values(), self]
 
 
 def digest(value: Any) -> str:
@@ -66,6 +75,7 @@ class Stages:
         if workers < 1:
             raise InputError(f"There must be at least one worker, not {workers}.")
         self.folder, self.backend, self.seed = folder, backend, seed
+        self.identity = backend.identity
         self.gate = asyncio.Semaphore(workers)
         self.known: dict[str, Mapping[str, Any]] = {}
         self.asked: dict[str, asyncio.Task[Mapping[str, Any]]] = {}
@@ -83,20 +93,20 @@ class Stages:
     async def ask(self, stage: str, request: Mapping[str, Any], parents: Sequence[Row] = ()) -> Row:
         """The answer to a request, from the file where it stands there, else from the backend."""
         asked = digest(request)
-        key = digest([stage, self.backend.identity, self.seed, asked])
+        key = digest([stage, self.identity, self.seed, asked])
         provenance = {
             "stage": stage,
             "id": f"{stage}-{key[:12]}",
             "parents": [row.id for row in parents],
             "prompt_hash": asked,
-            "backend": self.backend.identity,
+            "backend": self.identity,
             "seed": self.seed,
         }
         if key not in self.known:
             if key not in self.asked:
                 self.asked[key] = asyncio.create_task(self._ask(key, request, provenance))
             await self.asked[key]
-        return Row(self.known[key], provenance)
+        return Row(self.known[key], provenance, parents)
 
     async def _ask(self, key: str, request: Mapping[str, Any], provenance: Mapping[str, Any]) -> Mapping[str, Any]:
         stage = str(provenance["stage"])
