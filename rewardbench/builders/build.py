@@ -69,7 +69,6 @@ def build(name: str, seed: int, count: int, output: Path, workers: int = 1, tick
     What an interrupted call has made is taken up by the next one. Raises: InputError where the output
     cannot be written.
     """
-    output.parent.mkdir(parents=True, exist_ok=True)
     journal = Journal(output.with_name(f"{output.name}.part"), {"builder": name, "seed": seed, "recipe": recipe()})
     made = journal.read()
     missing = [index for index in range(count) if index not in made]

@@ -107,7 +107,7 @@ def push(folder: Path | None, repo: str, private: bool, create_pr: bool) -> str:
     """
     at = folder or data_dir()
     read_core(at)
-    return upload(at, repo, ["README.md", "LICENSE", "core/*", "checks/*", "written/*"], private, create_pr)
+    return upload(at, repo, ["README.md", "LICENSE", "core/*", "checks/*", "cards/*", "written/*"], private, create_pr)
 
 
 def read_core(folder: Path) -> Core:

@@ -126,7 +126,9 @@ def _study(order: Order) -> dict[str, Any]:
     rows = study(seed=order.seed, instances=order.count or 200, label=order.label or "exact")
     output = order.output or Path(f"knapsack-{order.label}-{order.seed}.jsonl")
     write_whole(output, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    doubt = {} if order.label == "exact" else {"warning": "labels of a search, not of the exact solver: for study only"}
     return {
+        **doubt,
         "output": output,
         "rows": len(rows),
         "label": order.label,

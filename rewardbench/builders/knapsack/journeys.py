@@ -141,7 +141,8 @@ def mountain_hut(draw: Draw, wording: int) -> Drawn:
         f"Our hut in {valley} gets its supplies either by {mule}, {case.a.capacity} kg a trip, or by {flight}, "
         f"{case.b.capacity} kg a trip. This week there will be a single trip, and it's the {here}, because the {there} "
         "is being repaired. The warden gave everything a score for how badly it is needed:\n"
-        f"{case.rows('{name}, {weight} kg: {worth}')}\nEach pile goes up whole or waits. Which ones go up for the highest total score?",
+        f"{case.rows('{name}, {weight} kg: {worth}')}\nEach pile goes up whole or waits. "
+        "Which ones go up for the highest total score?",
         f"the {there} is out of order so we've got the {here} for todays one trip to the hut. limit {mule} "
         f"{case.a.capacity} kg, {flight} {case.b.capacity} kg. need score and weight: "
         f"{case.rows('{name} {worth} ({weight} kg)', ', ')}. all or nothing for each. highest total need?",

@@ -1,0 +1,206 @@
+"""`rewardbench data ...` from outside: exit codes, figures, files, and an upload by the real client to a Hub of our own."""
+
+import base64
+import json
+import os
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from rewardbench.builders import BUILDERS
+from rewardbench.builders.core import read_core
+from rewardbench.cli import main
+from rewardbench.paths import data_dir
+
+
+@pytest.fixture
+def command(tmp_path, monkeypatch, capfd):
+    """Run `rewardbench data ...` in this process and an empty folder: exit code, stdout, lines on stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            main(["data", *map(str, arguments)])
+        out, err = capfd.readouterr()
+        return stop.value.code, out, err.splitlines()
+
+    return run
+
+
+@pytest.fixture
+def leaky(tmp_path):
+    rows = [{"prompt": f"question {n}?", "chosen": "yes, " * (n + 2), "rejected": "no"} for n in range(12)]
+    (tmp_path / "leaky.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return tmp_path / "leaky.jsonl"
+
+
+def test_list_counts_core_and_names_the_pinned_suites(command):
+    code, out, _ = command("list", "--json")
+    found = json.loads(out)
+    core = found["core"]
+    assert code == 0
+    assert core["mirrors"] >= 1000
+    assert len(core["sha256"]) == 64
+    assert core["revision"] == f"{core['version']}+{core['sha256'][:12]}"
+    assert sum(section["items"] for section in core["sections"].values()) == core["items"]
+    assert core["sections"]["Chat"]["subsets"]["dialogue"]["groups"] >= 100
+    assert {suite["name"] for suite in found["suites"]} == {"reward-bench", "reward-bench-2", "preference-test-sets"}
+    code, out, _ = command("list")
+    assert f"sha256={core['sha256']}" in out.splitlines()
+
+
+def test_lint_prints_what_the_issue_of_a_leak_is_and_exits_1_when_asked(command, leaky):
+    code, out, _ = command("lint", leaky, "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert {"longer", "shorter", "newlines", "markdown", "refusal", "tfidf", "overlap", "overlap_low"} < set(
+        found["subsets"]["all"]
+    )
+    assert found["subsets"]["all"]["longer"] == 1.0
+    assert (found["empty"], found["duplicates"], found["near_duplicates_80"]) == (0, 0, 0.0)
+    code, out, err = command("lint", leaky, "--max_shortcut", "0.9")
+    assert code == 1
+    assert "all: longer reaches 1.000" in err
+    assert "duplicates=0" in out.splitlines()
+    assert command("lint", leaky, "--max-shortcut", "1.0")[0] == 0
+
+
+def test_overlap_finds_a_leaked_prompt(command, tmp_path):
+    prompt = read_core(data_dir()).mirrors["safety"][0].a[-1]["content"]
+    (tmp_path / "train.jsonl").write_text(json.dumps({"text": "Nothing."}) + "\n" + json.dumps({"text": prompt}) + "\n")
+    code, out, _ = command("overlap", "train.jsonl", "core", "--json", "--max_share", "0")
+    found = json.loads(out)
+    assert code == 1
+    assert (found["rows_read"], found["rows_hit"]) == (2, 1)
+    assert found["subsets"]["refuse-or-help"]["hit"] >= 1
+    code, out, _ = command("overlap", "train.jsonl", "core")
+    assert "rows_hit=1" in out.splitlines()
+
+
+def test_build_writes_the_same_file_twice_and_says_its_hash(command, tmp_path):
+    said = [command("build", "math", "--count", 6, "--seed", 5, "--output", f"{n}.jsonl")[1] for n in range(2)]
+    one, two = (dict(line.split("=", 1) for line in text.splitlines()) for text in said)
+    assert one["sha256"] == two["sha256"]
+    assert (one["mirrors"], one["verified"], one["failed"]) == ("6", "12", "0")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0.jsonl", "1.jsonl"]
+
+
+def test_verify_says_what_failed_and_exits_1(command, tmp_path):
+    code, out, _ = command("build", "core", "--fresh", 5, "--output", "fresh", "--json")
+    made = json.loads(out)
+    assert code == 0
+    assert made["verified"] == made["rows"] == 2 * sum(builder.core for builder in BUILDERS.values())
+    path = tmp_path / "fresh" / "core" / "chat.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    rows[0]["chosen"] = rows[1]["rejected"] = rows[0]["chosen"] + rows[0]["rejected"]
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    for name in ("reasoning", "pink_elephant"):
+        path.with_name(f"{name}.jsonl").unlink()
+    code, out, _ = command("verify", "fresh")
+    assert code == 1
+    assert rows[0]["id"] in out
+    assert out.splitlines()[-1].startswith("verified=")
+    assert " failed=0" not in out.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["lint", "nowhere.jsonl"], "There is no dataset"),
+        (["verify", "nowhere"], "holds no suite with checks"),
+        (["overlap", "nowhere.jsonl"], "There is no file, folder or Hub dataset"),
+        (["build", "poetry"], "no builder 'poetry'"),
+        (["build", "math", "--count", "0"], "Invalid value for '--count'"),
+        (["build", "math", "--output", "file/x.jsonl"], "cannot be written"),
+        (["build", "core", "--seed", "4"], "its counts and its own seed are fixed"),
+        (["push", "org/x", "--folder", "nowhere"], "holds no suite with checks"),
+        (["dance"], "No such command"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_code_2(command, tmp_path, monkeypatch, arguments, said):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    (tmp_path / "file").write_text("")
+    code, _, err = command(*arguments)
+    assert code == 2
+    assert len(err) == 1
+    assert said in err[0]
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+class Hub(BaseHTTPRequestHandler):
+    """As much of the Hub as an upload of small files asks for."""
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        path = self.path.split("?")[0]
+        if self.server.closed:
+            return self.answer(401, {"error": "Invalid credentials"})
+        if path.endswith("/repos/create"):
+            self.server.made.append(json.loads(body))
+            return self.answer(200, {"url": "https://huggingface.co/datasets/org/core", "name": "org/core"})
+        if "/preupload/" in path:
+            asked = json.loads(body)["files"]
+            files = [{"path": one["path"], "uploadMode": "regular", "shouldIgnore": False, "oid": None} for one in asked]
+            return self.answer(200, {"files": files})
+        if "/commit/" in path:
+            for line in body.splitlines():
+                entry = json.loads(line)
+                if entry["key"] == "file":
+                    self.server.files[entry["value"]["path"]] = base64.b64decode(entry["value"]["content"])
+            return self.answer(200, {"commitUrl": "https://huggingface.co/datasets/org/core/commit/" + "a" * 40, "commitOid": "a" * 40})
+        return self.answer(404, {"error": path})
+
+    def do_GET(self):
+        self.answer(200, {"id": "org/core", "sha": "b" * 40, "siblings": [], "name": "me", "type": "user"})
+
+    def answer(self, status, value):
+        data = json.dumps(value).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def hub():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    server.made, server.files, server.closed = [], {}, False
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def push(hub, home, *more):
+    env = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
+    env |= {"HF_ENDPOINT": f"http://127.0.0.1:{hub.server_port}", "HF_HOME": str(home), "HF_TOKEN": "hf_test"}
+    env |= {"HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+    command = [sys.executable, "-m", "rewardbench", "data", "push", "org/core", *more]
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_push_sends_the_suite_its_checks_and_its_cards(hub, tmp_path):
+    ran = push(hub, tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.startswith("pushed=https://huggingface.co/datasets/org/core/commit/")
+    assert hub.made[0]["name"] == "core"
+    assert {"README.md", "LICENSE", "core/ties.jsonl", "checks/chat.jsonl", "cards/math.md"} <= set(hub.files)
+    assert not any(name.startswith("models/") for name in hub.files)
+    assert hub.files["core/chat.jsonl"] == (data_dir() / "core" / "chat.jsonl").read_bytes()
+
+
+def test_a_push_that_the_hub_refuses_is_one_sentence(hub, tmp_path):
+    hub.closed = True
+    ran = push(hub, tmp_path)
+    assert ran.returncode == 2
+    assert "Nothing was pushed to the dataset org/core" in ran.stderr
+    assert "Traceback" not in ran.stderr
+    assert hub.files == {}
