@@ -21,13 +21,12 @@ _BODY = """
 It is a real model, trained in earnest, that shows the plumbing: it loads and scores through exactly the same
 path as a model ten thousand times its size. **It is not a good judge.** Do not use it to judge anything.
 
-- Architecture: Llama, 3 layers, width 128, {parameters} parameters, bfloat16 safetensors, at most 4,096 tokens.
+- Architecture: Llama, {parameters} parameters, width 128, bfloat16 safetensors, at most 4,096 tokens.
 - Tokenizer: its own byte-level BPE of 2,048 tokens; a chat template with system, user and assistant turns.
-- Data: templates with invented names, rules and facts, written for this purpose (`scripts/tiny_phrases.toml`).
-  No run of eight of its words stands in the curated suite `core`.
-- Made by `scripts/train_tiny_models` in a few minutes on two CPU cores; see there for every setting.
+- Data: {data}
+- Made by `scripts/train_tiny_models` in minutes on two CPU cores; see there for every setting.
 
-Accuracy on held-out pairs (new names and topics, the same moulds; chance is 0.5), in float32:
+Accuracy on held-out pairs ({held_out}; chance is 0.5), in float32:
 
 | pairs | accuracy |
 |---|---|
@@ -39,24 +38,39 @@ _WHAT = {
     "tiny-rm": (
         "text-classification",
         "reward-model",
-        "0.9 M",
-        "A reward model with one label: the base of tiny-dpo's reference with a reward head, trained with the\n"
-        "pairwise logistic loss (and a tenth of the language loss) on mirrors: two prompts, two responses, each right\n"
-        "for one prompt only.",
+        "4 layers, 1.1 M",
+        "A reward model with one label, trained from scratch with the pairwise logistic loss on mirrors: two prompts,\n"
+        "two responses, each right for one prompt only. It has learned one thing, to look up which of two names the\n"
+        "prompt forbids; all else is at chance.",
     ),
     "tiny-dpo/reference": (
         "text-generation",
         "sft",
-        "0.9 M",
+        "3 layers, 0.9 M",
         "The reference model of tiny-dpo: a causal language model trained on dialogues (SFT). Its policy is beside\n"
         "it; the implicit reward is the difference of their log-probabilities. The table shows that reward.",
     ),
     "tiny-dpo/policy": (
         "text-generation",
         "dpo",
-        "0.9 M",
+        "3 layers, 0.9 M",
         "The policy of tiny-dpo: the reference beside it after direct preference optimisation (β = 0.1) on mirrors\n"
         "(two prompts, two responses, each right for one prompt only).",
+    ),
+}
+
+
+_DATA = {
+    "tiny-rm": (
+        "training draws of the builder `pink` under invented names, in lessons (`scripts/tiny_pink.py`). Topics,\n"
+        "  dialogues and names are none of core's, and no run of eight words of the dialogues stands in it; of the\n"
+        "  wordings of the rules three quarters are core's too.",
+        "new names, the same topics and rules",
+    ),
+    "tiny-dpo": (
+        "templates with invented names, rules and facts, written for this purpose (`scripts/tiny_phrases.toml`).\n"
+        "  No run of eight of its words stands in the curated suite `core`.",
+        "new names and topics, the same moulds",
     ),
 }
 
@@ -65,5 +79,7 @@ def write_card(folder: Path, model: str, accuracy: Mapping[str, float]) -> None:
     """Write `README.md` into a model's folder."""
     task, tag, parameters, what = _WHAT[model]
     rows = "\n".join(f"| {name.replace('_', ' ')} | {share:.3f} |" for name, share in accuracy.items())
-    text = _HEADER.format(task=task, tag=tag) + _BODY.format(title=model, what=what, parameters=parameters, rows=rows)
+    data, held_out = _DATA[model.partition("/")[0]]
+    told = {"title": model, "what": what, "parameters": parameters, "data": data, "held_out": held_out, "rows": rows}
+    text = _HEADER.format(task=task, tag=tag) + _BODY.format(**told)
     (folder / "README.md").write_text(text, encoding="utf-8")

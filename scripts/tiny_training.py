@@ -25,7 +25,6 @@ PAD, BOS, EOS = range(3)
 VOCABULARY = 2048
 CONTEXT = 4096
 PROMPT_WEIGHT = 0.05
-LANGUAGE_WEIGHT = 0.1
 # The space behind a role makes the first word of a turn the same token as that word elsewhere.
 CHAT_TEMPLATE = (
     "{{ bos_token }}"
@@ -81,26 +80,26 @@ def train_tokenizer(texts: Sequence[str]) -> PreTrainedTokenizerFast:
     )
 
 
-def make_config(**head: Any) -> LlamaConfig:
-    """A small Llama; the kinds differ in the head alone."""
+def make_config(layers: int, **more: Any) -> LlamaConfig:
+    """A small Llama."""
     return LlamaConfig(
         vocab_size=VOCABULARY,
         hidden_size=128,
         intermediate_size=352,
-        num_hidden_layers=3,
+        num_hidden_layers=layers,
         num_attention_heads=4,
         max_position_embeddings=CONTEXT,
         pad_token_id=PAD,
         bos_token_id=BOS,
         eos_token_id=EOS,
-        **head,
+        **more,
     )
 
 
-def start_matching(model: LlamaForCausalLM, layers: int = 2, scale: float = 1.2) -> None:
-    """Let the first layers attend to equal tokens from the start: reading a prompt is mostly looking words up."""
+def start_matching(model: Any, first: int, last: int, scale: float = 1.2) -> None:
+    """Let some layers attend to equal tokens from the start: reading a prompt is mostly looking words up."""
     with torch.no_grad():
-        for layer in model.model.layers[:layers]:
+        for layer in model.model.layers[first : last + 1]:
             for projection in (layer.self_attn.q_proj, layer.self_attn.k_proj):
                 projection.weight.copy_(scale * torch.eye(*projection.weight.shape))
 
@@ -180,16 +179,8 @@ def sft_loss(model: LlamaForCausalLM, batch: Batch) -> Tensor:
 
 
 def reward_loss(model: LlamaForSequenceClassification, batch: Batch) -> Tensor:
-    """−log σ(right − wrong), mean over pairs (Bradley and Terry), and a little of the language loss.
-
-    The second term keeps what the base has learned about reading a prompt (arXiv 2406.10216).
-    """
-    output = model(batch.ids, attention_mask=batch.mask, output_hidden_states=True)
-    ranking = -logsigmoid(pair_margins(output.logits[:, 0])).mean()
-    right = batch.answer.clone()
-    right[1::4] = right[2::4] = False
-    vocabulary = model.model.embed_tokens.weight
-    return ranking - LANGUAGE_WEIGHT * token_logprobs(output.hidden_states[-1], vocabulary, batch.ids, right).mean()
+    """−log σ(right − wrong), mean over pairs (Bradley and Terry)."""
+    return -logsigmoid(pair_margins(rewards(model, batch))).mean()
 
 
 def dpo_loss(policy: LlamaForCausalLM, reference: LlamaForCausalLM, batch: Batch, beta: float) -> Tensor:

@@ -1,4 +1,4 @@
-"""`rewardbench data ...` from outside: exit codes, figures, files, and an upload by the real client to a Hub of our own."""
+"""`rewardbench data ...` from outside: exit codes, figures, files; an upload by the real client to a Hub of our own."""
 
 import base64
 import json
@@ -139,19 +139,22 @@ class Hub(BaseHTTPRequestHandler):
         path = self.path.split("?")[0]
         if self.server.closed:
             return self.answer(401, {"error": "Invalid credentials"})
+        if path.endswith("/validate-yaml"):
+            return self.answer(200, {"errors": [], "warnings": []})
         if path.endswith("/repos/create"):
             self.server.made.append(json.loads(body))
             return self.answer(200, {"url": "https://huggingface.co/datasets/org/core", "name": "org/core"})
         if "/preupload/" in path:
+            told = {"uploadMode": "regular", "shouldIgnore": False, "oid": None}
             asked = json.loads(body)["files"]
-            files = [{"path": one["path"], "uploadMode": "regular", "shouldIgnore": False, "oid": None} for one in asked]
-            return self.answer(200, {"files": files})
+            return self.answer(200, {"files": [{"path": one["path"], **told} for one in asked]})
         if "/commit/" in path:
             for line in body.splitlines():
                 entry = json.loads(line)
                 if entry["key"] == "file":
                     self.server.files[entry["value"]["path"]] = base64.b64decode(entry["value"]["content"])
-            return self.answer(200, {"commitUrl": "https://huggingface.co/datasets/org/core/commit/" + "a" * 40, "commitOid": "a" * 40})
+            commit = "https://huggingface.co/datasets/org/core/commit/" + "a" * 40
+            return self.answer(200, {"commitUrl": commit, "commitOid": "a" * 40})
         return self.answer(404, {"error": path})
 
     def do_GET(self):

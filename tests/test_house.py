@@ -46,7 +46,10 @@ ROOMS = (
 )
 """A room imports itself and the rooms before it."""
 
-HEAVY = ("torch", "transformers", "datasets", "pandas", "scipy", "numpy", "pyarrow", "fastchat", "huggingface_hub", "sklearn")
+HEAVY = (
+    *("torch", "transformers", "datasets", "pandas", "scipy", "numpy", "pyarrow", "fastchat", "huggingface_hub"),
+    *("sklearn", "datasketch", "httpx"),
+)
 ASKS_FOR_THE_GPU = ("rewardbench/scorers/loading.py", "rewardbench/engine/batching.py")
 LONGEST_FILE, LONGEST_FUNCTION = 400, 60
 

@@ -76,7 +76,7 @@ def _core(order: Order, tick: Tick) -> dict[str, Any]:
     version = (data_dir() / "core" / "VERSION").read_text(encoding="utf-8").strip()
     write_core(core, folder, version if written else f"{version}-fresh{seed}")
     rmtree(work, ignore_errors=True)
-    return {"folder": folder, "rows": core.size(), "verified": found.pairs, "failed": 0, "sha256": _sha(folder)}
+    return {"folder": str(folder), "rows": core.size(), "verified": found.pairs, "failed": 0, "sha256": _sha(folder)}
 
 
 def _written() -> Path:
@@ -100,7 +100,7 @@ def _mirrors(order: Order, tick: Tick) -> dict[str, Any]:
     found = verify([replace(mirror, group=f"{order.name}-{n}") for n, mirror in enumerate(mirrors)])
     _insist(found)
     return {
-        "output": output,
+        "output": str(output),
         "mirrors": len(mirrors),
         "moulds": len({mirror.source.get("mould") for mirror in mirrors}),
         "verified": found.pairs,
@@ -129,7 +129,7 @@ def _study(order: Order) -> dict[str, Any]:
     doubt = {} if order.label == "exact" else {"warning": "labels of a search, not of the exact solver: for study only"}
     return {
         **doubt,
-        "output": output,
+        "output": str(output),
         "rows": len(rows),
         "label": order.label,
         "label_agreement_exact": f"{label_agreement(rows):.4f}",

@@ -105,6 +105,13 @@ def test_there_are_moulds_enough_and_every_language_is_drawn():
     shares = {language: found.count(language) / len(found) for language in LANGUAGES}
     assert 0.28 < shares["python"] < 0.42
     assert all(0.15 < shares[language] < 0.30 for language in ("javascript", "java", "cpp"))
+    assert found[:112].count("java") / 112 >= 0.20  # seed 0 is what core holds
+
+
+def test_the_arguments_of_a_story_get_names_that_go_together():
+    drawn_names = {tuple(telling._named(Draw(str(key)), "{jobs/plan} days {sweep/s} {wash/w}")) for key in range(40)}
+    assert {name[1:] for name in drawn_names} == {("days", "sweep", "wash"), ("days", "s", "w")}
+    assert {name[0] for name in drawn_names} == {"jobs", "plan"}
 
 
 def test_a_fixed_example_computed_by_hand():

@@ -8,8 +8,8 @@ import pytest
 
 from rewardbench.builders.build import draw_mirror
 from rewardbench.builders.check import verify
-from rewardbench.builders.draw import Draw
-from rewardbench.builders.instructions import MOULDS, asking, material, tables, values
+from rewardbench.builders.draw import Draw, Redraw
+from rewardbench.builders.instructions import MOULDS, asking, material, tables, values, wording
 
 SEEDS = range(5)
 
@@ -122,6 +122,42 @@ def test_headlines_and_facts_are_as_the_moulds_need_them():
         assert all(line[0] == letter for letter, held in lines.items() for line in held)
     for text_ in material.short_texts("tagline"):
         assert all(re.search(r"\[\w+\]", line) for line in text_["said"])  # one word, there or not
+
+
+def test_a_notice_says_first_what_it_is_about_and_keeps_the_order_of_the_file():
+    for key in range(20):
+        drawn = material.notice(Draw(str(key)), 4)
+        (kind,) = [kind for kind in material.kinds("notices") if kind["hello"] == drawn.hello]
+        openings = [sentence.partition("{")[0] for _, sentence in kind["facts"]]
+        places = [next(n for n, text_ in enumerate(openings) if said.startswith(text_)) for said in drawn.sentences]
+        assert places[0] == 0
+        assert places == sorted(set(places))
+
+
+def test_what_is_quoted_word_for_word_stands_in_the_prompt_as_it_is(mirrors):
+    found = [mirror for mirror in mirrors if mirror.source["mould"] == "quote_sentence"]
+    assert found
+    for mirror in found:
+        for said in (mirror.x, mirror.y):
+            assert re.search(r"[\"“](.*)[\"”]", said)[1] in text(mirror.a)
+
+
+def test_the_notes_of_the_mould_on_tense_hold_both_tenses():
+    for key in range(10):
+        drawn = wording.tense(Draw(str(key)))
+        notes = text(drawn.a)
+        now, then = (words(said) - words(other) for said, other in ((drawn.x, drawn.y), (drawn.y, drawn.x)))
+        assert now & words(notes)
+        assert then & words(notes)
+
+
+def test_only_what_can_be_missing_is_checked():
+    for key in range(20):
+        try:
+            drawn = material.listing(Draw(str(key)), 4, stock=True)
+        except Redraw:
+            continue
+        assert [drawn.job, drawn.title] in [kind.get("stock") for kind in material.kinds("lists")]
 
 
 def test_the_material_is_plain_text():

@@ -98,6 +98,18 @@ def test_affirming_the_consequent_leaves_both_worlds():
     assert half(puzzle, [rule, Claim("fact", "no vent", "not vent")], "is not", ["fan"])["leaves"] == [{"fan": False}]
 
 
+def test_no_claim_is_idle_in_either_of_two_parted_lists():
+    names = ["Ama", "Bo", "Cy", "Di"]
+    puzzle = one_each(names, range(1, 5))
+    pool = claims("ahead", "{0} < {1}", "{0} < {1}", names)
+    pool += claims("next", "{0} + 1 == {1}", "{0} + 1 == {1}", names)
+    for key in range(20):
+        for heard in parted(Draw(str(key)), puzzle, pool, 3):
+            left = [len(puzzle.worlds(puzzle.holds([*heard[:k], *heard[k + 1 :]]))) for k in range(3)]
+            assert len(puzzle.worlds(puzzle.holds(heard))) == 1
+            assert min(left) > 1
+
+
 def test_parted_finds_two_lists_that_differ_in_one_claim_and_gives_up_where_there_are_none():
     puzzle = one_each(["a", "b", "c"], range(3))
     pool = claims("before", "{0} before {1}", "{0} < {1}", ["a", "b", "c"])

@@ -11,7 +11,8 @@ from rewardbench.builders.check import verify
 from rewardbench.builders.draw import Draw, Redraw
 from rewardbench.builders.math import MOULDS
 from rewardbench.builders.math.prices import voucher_price
-from rewardbench.builders.math.telling import Work, exchanged, number, problem
+from rewardbench.builders.framing import exchanged
+from rewardbench.builders.math.telling import Work, number, problem
 from rewardbench.builders.mirrors import Mirror
 
 SEEDS = range(5)
@@ -175,6 +176,14 @@ def test_a_fixed_example_by_hand():
     assert voucher_price(120, 15, 20, "euros", False) == (
         "20% of 120 is 24, and 120 − 24 = 96. Then 96 − 15 = 81 euros."
     )
+
+
+def test_nobody_eats_more_than_130_grams():
+    recipes = [mirror for mirror in MIRRORS if mirror.group.startswith("recipe-")]
+    assert len(recipes) == 3 * len(SEEDS)
+    for mirror in recipes:
+        amount, heads = (max(map(int, re.findall(r"\d+", told(mirror.a)))), re.findall(r"\b\d{1,2}\b", told(mirror.a)))
+        assert all(50 <= amount / int(count) <= 130 for count in heads), told(mirror.a)
 
 
 def test_the_same_seed_gives_the_same_mirror_and_another_seed_others():

@@ -21,7 +21,7 @@ from rewardbench.builders.pink import OpenAIBackend, TemplateBackend, build, sta
 from rewardbench.builders.pink.assemble import asking, mention_places
 from rewardbench.builders.pink.backends import HEADS, TAILS, check_answer, invent
 from rewardbench.builders.pink.deal import KINDS, Field, Outline, Plan, deal
-from rewardbench.builders.pink.material import Ask, Frame, Pair, Thing, fill, read_rules, read_topics
+from rewardbench.builders.pink.material import MANNERS, Ask, Frame, Pair, Thing, fill, read_rules, read_topics
 from rewardbench.builders.pink.stages import digest, folder_of, read_rows
 from rewardbench.types import InputError
 from rewardbench.verifiers.names import mentions
@@ -143,7 +143,10 @@ def test_the_rules_are_balanced():
         assert sum(rule.forbidden_first for rule in some) * 2 == len(some)
         assert sum(rule.decoy.index("{x}") < rule.decoy.index("{y}") for rule in some) * 2 == len(some)
         assert sum(rule.permits for rule in some) * 2 == len(some)
-    assert sum(ask.say.index("{x}") < ask.say.index("{y}") for ask in asks) * 2 == len(asks)
+    for mild in (True, False):
+        some = [ask.say for ask in asks if ask.mild is mild]
+        assert len(some) == 16
+        assert sum(say.index("{x}") < say.index("{y}") for say in some) == 8
 
 
 def test_each_rule_names_both_and_its_neutral_line_neither():
@@ -170,9 +173,37 @@ def test_plans_use_everything_evenly_and_no_combination_more_than_twice():
     assert {(plan.topic, plan.frame) for plan in first} == {(f"t{n}", frame) for n in range(7) for frame in range(3)}
     assert Counter(plan.kind for plan in first) == dict.fromkeys(KINDS, 7)
     rules = read_rules()[0]
-    assert all(rules[plan.rule].special == (plan.frame == 0) for plan in plans)
+    assert {plan.frame for plan in plans if rules[plan.rule].special} == {0}
     assert all(one.phrasing != other.phrasing for one, other in twice.values())
-    assert max(Counter(plan.rule for plan in plans).values()) <= 6
+    assert max(Counter(plan.rule for plan in plans).values()) <= 5
+
+
+def test_who_types_a_rule_types_on_in_the_same_manner_and_praise_comes_only_where_it_is_welcome():
+    pair = Pair(Thing("ale"), Thing("lager"), "beer")
+    outlines = [Outline(turns, "", manner) for turns in (1, 3) for manner in MANNERS]
+    plans = deal([Field(f"t{n}", [pair] * 3, [outlines] * 3) for n in range(8)], 0, "suite")
+    rules, asks, _ = read_rules()
+    typed = {(plan.rule, outlines[plan.frame].manner) for plan in plans if rules[plan.rule].ok}
+    assert {manner for _, manner in typed} == {"casual", "plain"}
+    assert all((rules[rule].who[0].islower()) is (manner == "casual") for rule, manner in typed)
+    asked = [plan for plan in plans if plan.ask is not None]
+    assert {plan.praises for plan in asked} == {True, False}
+    assert all(asks[plan.ask].mild is plan.praises for plan in asked)
+    assert not any(plan.praises for plan in plans if plan.ask is None)
+
+
+@pytest.mark.parametrize(
+    ("turns", "manner"),
+    [
+        (("hi, {x} or {y}?",), "casual"),
+        (("Hi, {x} or {y}?",), "greeting"),
+        (("A {kind}, please.", "Hello! Gladly.", "{x} or {y}?"), "plain"),
+        (("ok so my cat", "Oh?", "hates {x}. {y} then?"), "casual"),
+        (("Hiking, {x} or {y}?",), "plain"),
+    ],
+)
+def test_a_frame_tells_how_the_user_writes(turns, manner):
+    assert Frame(turns, "{x}", "{y}", "{x} {y}").manner == manner
 
 
 def test_a_hidden_name_is_the_forbidden_one():
@@ -258,7 +289,7 @@ def test_invented_names_are_new_and_keep_the_case():
 def test_every_mirror_verifies_and_every_step_is_on_file(tmp_path, template):
     output = tmp_path / "pink.jsonl"
     ticks = []
-    mirrors = build(3, 18, output, 4, template, tick=lambda: ticks.append(1))
+    mirrors = build(4, 18, output, 4, template, tick=lambda: ticks.append(1))
     assert verify(named(mirrors)).failed == ()
     assert verify(named(mirrors)).pairs == 36
     assert read_mirrors(output) == mirrors
@@ -273,7 +304,7 @@ def test_every_mirror_verifies_and_every_step_is_on_file(tmp_path, template):
         assert [row["stage"] for row in chain] == ["topics", "pairs", "plans", "dialogues", "critique", "revision"]
         assert {row["id"] for row in chain} <= known
         assert all(set(row["parents"]) <= {earlier["id"] for earlier in chain[:n]} for n, row in enumerate(chain))
-        assert {(row["backend"], row["seed"]) for row in chain} == {(template.identity, 3)}
+        assert {(row["backend"], row["seed"]) for row in chain} == {(template.identity, 4)}
 
 
 def test_a_planted_mention_is_caught(tmp_path, template):
@@ -356,13 +387,13 @@ def test_what_never_comes_right_is_replaced_by_the_next_plan(tmp_path, template)
     outputs = [tmp_path / "1.jsonl", tmp_path / "8.jsonl"]
     for output, workers in zip(outputs, (1, 8), strict=True):
         backend = Counting(template, spoil)
-        mirrors = build(0, 12, output, workers, backend)
+        mirrors = build(1, 12, output, workers, backend)
     assert sha(outputs[0]) == sha(outputs[1])
     assert backend.asked["revision"] == 12 + 3 * 6
     assert "Assam" not in outputs[0].read_text()
     assert [mirror.source["index"] for mirror in mirrors] == sorted(mirror.source["index"] for mirror in mirrors)
     with pytest.raises(InputError, match="Only 12 of 13 mirrors"):
-        build(0, 13, tmp_path / "13.jsonl", 4, Counting(template, spoil))
+        build(1, 13, tmp_path / "13.jsonl", 4, Counting(template, spoil))
 
 
 @pytest.mark.parametrize(
@@ -471,6 +502,7 @@ def test_an_endpoint_that_is_not_there_is_told_in_a_sentence(tmp_path):
     [
         ("topics", {"topics": "beer"}),
         ("plans", {"plans": [{"turns": "1", "text": "t"}]}),
+        ("plans", {"plans": [{"turns": 1, "text": "t", "manner": "loud"}]}),
         ("dialogues", {"turns": ["a"]}),
         ("revision", {"revision": None}),
         ("pairs", {"pairs": [{"one": {"name": ""}, "other": {"name": "b"}, "kind": "k"}]}),

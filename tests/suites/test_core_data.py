@@ -1,4 +1,4 @@
-"""What core holds, what must not help to solve it, how `datasets` reads its folder, and that its cards tell the truth."""
+"""What core holds, what must not help to solve it, how `datasets` reads its folder, and that its cards are true."""
 
 import hashlib
 import json
@@ -58,7 +58,8 @@ def test_pink_elephants_come_from_many_topics_and_hide_names_in_words():
 
 
 def test_dialogues_have_three_to_eight_turns():
-    turns = [len([m for m in row["prompt"] if m["role"] != "system"]) + 1 for row in ROWS if row["subset"] == "dialogue"]
+    prompts = [row["prompt"] for row in ROWS if row["subset"] == "dialogue"]
+    turns = [sum(turn["role"] != "system" for turn in prompt) + 1 for prompt in prompts]
     assert min(turns) >= 3
     assert max(turns) <= 8
 

@@ -57,7 +57,7 @@ def max_of_min(draw: Draw) -> Drawn:
         draw,
         "largest of the rows' smallest or smallest of the rows' largest",
         (
-            "{seat_height/compromise} {table/numbers}",
+            "{pick_value/compromise} {table/numbers}",
             "From each row of $a take the [[smallest|largest]] number, and among those numbers the [[largest|smallest]]"
             ". {That's/This is} what $want should return. No row is empty and there is at least one.",
         ),
@@ -211,13 +211,13 @@ def which_diagonal(draw: Draw) -> Drawn:
             "down to the [[right|left]].",
         ),
         (
-            "{scratch/crease} {paper/sheet}",
+            "{fold_sum/crease} {paper/sheet}",
             "$alist of rows, as many rows as columns, ints. someone folds the sheet once, and the crease goes from the "
             "bottom [[right|left]] to the {opposite corner/far corner}, top [[left|right]]. add up the numbers it goes "
             "through, $l, $sig",
         ),
         (
-            "{hedge/row_of_trees} {plot/field}",
+            "{hedge/hedge_sum} {plot/field}",
             "A square field in $town is mapped in $a: row 0 lies to the north, column 0 to the west. A hedge crosses "
             "it from the [[northwest|northeast]] corner to the other end of that diagonal; {a second one/another}, "
             "from the [[northeast|northwest]], has been cut. Please write $want that sums the cells under the hedge "
@@ -249,21 +249,21 @@ def every_some(draw: Draw) -> Drawn:
         draw,
         "every row has some entry, or some row has only such entries",
         (
-            "{covered/fine} {shops/weeks} {goal/target}",
+            "{bonus_due/bonus} {sales/weeks} {goal/target}",
             "{Every/Each} row of $a is a week and every column in it a shop. The bonus is paid if in [[every|some]] "
             "week [[some|every]] shop sold at least $b pieces. I'd like $want that says whether it is paid (true) or "
             "not.",
         ),
         (
-            "{passes/accepted} {marks/judges} {need/bar}",
+            "{passes/accepted} {marks/sheet} {need/bar}",
             "cooking contest, a row of marks per judge, a column per dish. the cook is through if [[each|some]] "
             "judge gave $b or more to [[some|each]] dish. $l, $sig, true when {the cook is through/through}",
         ),
         (
             "{watertight/certified} {tests/trials} {least/minimum}",
-            "$p tests diving watches: a row per watch, in it the depths it stood, never empty. The lot passes when "
-            "[[every|some]] watch reached $b or more in [[some|every]] trial. Could you write $want, true for a lot "
-            "that passes? {There is at least one watch/At least one watch is tested}.",
+            "$p tests diving watches: a row per watch, in it the depths it stood, never empty. The lot passes when, "
+            "for [[every|some]] watch, [[some|every]] trial of that watch reached $b or more. Could you write $want, "
+            "true for a lot that passes? {There is at least one watch/At least one watch is tested}.",
         ),
         takes="grid int",
         gives="bool",
@@ -303,13 +303,13 @@ def counted_from(draw: Draw) -> Drawn:
         draw,
         "rows count from 0 and columns from 1, or the other way round",
         (
-            "{seat/who_sits} {hall/plan} {row/line} {chair/place}",
+            "{seat/chair_id} {hall/plan} {row/row_number} {chair/chair_number}",
             "In the cinema of $town the [[rows|chairs]] are numbered from 0, the [[chairs|rows]] from 1, don't ask "
             "why. $a is $agrid of chair ids, row by row. {I'd like/Please write} $want that gives the id of the chair "
             "with the printed row number $b and chair number $c.",
         ),
         (
-            "{cell/look_up} {sheet/cells} {line/y} {column/col}",
+            "{cell/look_up} {sheet/cells} {line/line_number} {column/column_number}",
             "$l: $sig. our sheet program is weird, its first [[line|column]] is 0, its first [[column|line]] is 1. $a "
             "has the lines one after the other. return the value in line $b, column $c ({valid/they exist})",
         ),

@@ -20,12 +20,12 @@ def on_the_limit(draw: Draw) -> Drawn:
             "[[red|green]], not [[green|red]]. {Please write/I need} $want that tells how many readings are red.",
         ),
         (
-            "{heavy/how_many_heavy} {loads/parcels} {cut/cutoff}",
+            "{heavy/how_many_heavy} {loads/parcels} {limit/cutoff}",
             "$l, $sig. loads above $b go by truck, loads below by bike. if a load equals $b send it by [[truck|bike]] "
             "and not by [[bike|truck]]. returns the number that go by truck",
         ),
         (
-            "{seniors/count_seniors} {ages/years} {border/line}",
+            "{seniors/count_seniors} {ages/years} {border/age_limit}",
             "Our chess club splits the players by age. Younger than $b plays with the juniors, older with the seniors, "
             "and {as for somebody of/whoever is of} just that age, the board decided: [[seniors|juniors]] rather than "
             "[[juniors|seniors]]. Could you give me $want returning how many of $a play with the seniors?",
@@ -61,21 +61,22 @@ def half_open(draw: Draw) -> Drawn:
         draw,
         "the lower or the upper end belongs to the range",
         (
-            "{in_range/tally} {hours/stamps} {first/early} {last/late}",
+            "{in_range/tally} {hours/times} {first/opening} {last/closing}",
             "{I'm counting/We count} visits between two times. $a is $alist of ints; I want the number of entries "
             "between $b and $c, where an entry equal to [[$b|$c]] is in and an entry equal to [[$c|$b]] is out. "
             "$Want, please.",
         ),
         (
-            "{mid_size/medium} {eggs/weights} {lo/small} {hi/big}",
+            "{mid_size/medium} {eggs/weights} {low/lightest} {high/heaviest}",
             "egg sorting machine, $l, $sig. medium means from $b to $c grams: the [[lower|upper]] bound itself still "
             "counts as medium, the [[upper|lower]] bound itself doesn't. return how many are medium",
         ),
         (
-            "{on_stage/in_section} {stops/kilometres} {start/a_from} {end/b_to}",
-            "Write $lang for a cycling race in $town. An aid post that stands at the point where a section [[starts|"
-            "ends]] belongs to it, one where it [[ends|starts]] belongs to the neighbouring section.## {I need/Please "
-            "give me} $want: how many of the aid posts at $a belong to the section that starts at $b and ends at $c?",
+            "{posts_in/in_section} {posts/post_marks} {start/beginning} {end/ending}",
+            "You write $lang for a cycling race in $town. An aid post that stands at the point where a section "
+            "[[starts|ends]] belongs to it, one where it [[ends|starts]] belongs to the neighbouring section.## {I "
+            "need/Please give me} $want: how many of the aid posts in $a (by kilometre) belong to the section that "
+            "starts at $b and ends at $c?",
         ),
         takes="ints int int",
         gives="int",
@@ -108,22 +109,23 @@ def which_is_rounded_up(draw: Draw) -> Drawn:
         draw,
         "which of two quotients is rounded up, and which down",
         (
-            "{units/places} {jars/bottles} {per_tray/tray} {per_case/each_case}",
+            "{containers/trays_and_cases} {jars/jar_count} {per_tray/tray_size} {per_case/case_size}",
             "$Want for the jam stall. The jars are put up twice, $b to a tray for the shop and as many again, $c to a "
             "case, for the market. A part-filled [[tray|case]] counts like a full one, a part-filled [[case|tray]] is "
             "left behind. {Give back/It returns} the number of trays plus the number of cases for $a jars each.",
         ),
         (
-            "{rows_needed/benches} {guests/people} {per_bench/bench} {per_table/table}",
+            "{furniture/seating} {guests/people} {per_bench/bench_seats} {per_table/table_seats}",
             "{ok so/hi,} $a guests sit on benches ($b each) in the hall and afterwards at tables ($c each) outside. i "
             "need benches + tables as one int in $l, $sig. for the [[benches|tables]] round the quotient up, for the "
             "[[tables|benches]] round it down, someone brings stools",
         ),
         (
-            "{plates/batches} {slides/tiles} {left/width} {right/depth}",
-            "There are $a slides. Divide by $b and, separately, by $c, then add both quotients. >> Both divisions may "
-            "leave a rest. Round up or down? >> The division by [[$b|$c]] is rounded up and the division by [[$c|$b]] "
-            "is rounded down. All numbers are positive. $Want, please.",
+            "{holders/storage} {slides/slide_count} {per_tray/tray_size} {per_box/box_size}",
+            "Our museum has $a slides and a copy of each. The slides go into trays of $b, the copies into boxes of $c, "
+            "and I want to know how many trays and boxes that is together. >> What about one that doesn't get full? >> "
+            "A [[tray|box]] counts even so, a [[box|tray]] doesn't (we leave the rest out). All numbers are positive. "
+            "$Want, please.",
         ),
         takes="int int int",
         gives="int",
@@ -162,7 +164,7 @@ def stop_or_skip(draw: Draw) -> Drawn:
             "everything else is a positive number of litres",
         ),
         (
-            "{points/score} {darts/evening}",
+            "{points/score} {darts/throw_values}",
             "Could I have $want for our darts evening, the sum of all that counts? In $a a throw that missed is noted "
             "as [[-1|0]] and simply doesn't count; [[0|-1]] {means/tells us} the player went home, and from there on "
             "the numbers are somebody else's. So $e1 gives [[$x|$y]], not [[$y|$x]].",
@@ -208,16 +210,16 @@ def beats_which_neighbour(draw: Draw) -> Drawn:
             "without such a neighbour doesn't count. $Want, {please/thanks}; $a has one whole number per day.",
         ),
         (
-            "{peaks/tops} {heights/walls}",
+            "{taller_houses/tall_ones} {heights/houses}",
             "$alist $a of ints = a row of houses seen from the street. count the houses taller than the one to the "
             "[[left|right]] of them, ignoring the one to the [[right|left]]. a house with no such neighbour: no. $l, "
             "$sig",
         ),
         (
-            "{count_steps/longer} {stages/legs}",
+            "{longer_stages/longer} {stages/legs}",
             "$p walks a pilgrim path to $town, one entry of kilometres per day. I'd like to print how often a stage "
             "was longer than the one [[preceding|following]] it; the one [[following|preceding]] it is of no interest. "
-            "{Could you write/Please write} $want?",
+            "{Could you write/Can you write} $want?",
         ),
         takes="ints",
         gives="int",
@@ -303,13 +305,14 @@ def before_or_behind(draw: Draw) -> Drawn:
             "there/the ticket is in the queue for sure}.",
         ),
         (
-            "{count_cars/cars} {train/carriages} {carriage/number}",
-            "$l: $sig. $a has the carriage numbers from the engine to the tail (no repeats), $b is one of them. i want "
+            "{count_between/between} {train/carriages} {carriage/number}",
+            "$l: $sig. {$a has the carriage numbers from the engine to the tail (no repeats), $b is one of them./the "
+            "train is in $a, carriage numbers from engine to tail, and no number comes twice. $b is in there.} i want "
             "the count of carriages between $b and the [[engine|tail]]. the ones towards the [[tail|engine]] are "
             "someone else's {problem/business}",
         ),
         (
-            "{pages_to/chapters} {codes/reading_order} {code/chosen}",
+            "{books_from/how_many_books} {codes/reading_order} {code/chosen}",
             "Our reading group's list $a gives book codes in the order in which we read them, none twice. $p wants to "
             "know how many books come [[before|after]] the one with code $b. {Those/The ones} [[after|before]] it "
             "don't matter. It will certainly be in the list. Could you send $want?",

@@ -82,7 +82,7 @@ def fastest_index(draw: Draw) -> Drawn:
             "{prices/variants} {frames/models} {lenses/options}",
             "An optician in $town sells frames at the prices $a and lenses at the prices $b. Write out what each pair "
             "costs: all sums with the first of [[$a|$b]], next all sums with its second, and so on; within these "
-            "blocks one goes through [[$b|$a]]. {Could it be/I need it as} $want?",
+            "blocks one goes through [[$b|$a]]. {Could it be/May I have it as} $want?",
         ),
         takes="ints ints",
         gives="ints",
@@ -164,7 +164,7 @@ def dropped_at_the_ends(draw: Draw) -> Drawn:
         draw,
         "which count belongs to which end",
         (
-            "{trimmed/middle} {samples/values} {one/cut} {two/clip}",
+            "{trimmed/middle} {samples/values} {cut/m} {other_cut/n}",
             "$Want that returns $a without some of its ends: [[$b|$c]] entries less at the front, [[$c|$b]] entries "
             "less at the back. {Something always remains/There is always something left}.",
         ),
@@ -175,7 +175,7 @@ def dropped_at_the_ends(draw: Draw) -> Drawn:
             "never empty",
         ),
         (
-            "{core/heartwood} {rings/widths} {u/p1} {v/p2}",
+            "{core/heartwood} {rings/widths} {cut/m} {other_cut/n}",
             "For dating timber from $town we measure tree rings, the innermost is first in $a. The person measuring "
             "rejects $b rings on the [[inner|outer]] side and $c rings on the [[outer|inner]] side. {I need/Please "
             "write} $want for the rings that are kept; at least one is.",
@@ -220,7 +220,7 @@ def round_which_way(draw: Draw) -> Drawn:
             "$sig, $b {smaller/less} than the number of cooks",
         ),
         (
-            "{carousel/turn} {horses/seats} {clicks/c}",
+            "{carousel/turned} {seats/chairs} {clicks/times}",
             "A ring of seats is listed in $a from left to right. With one click all of them go one place to the "
             "[[left|right]], and the one at the [[left|right]] end lands at the [[right|left]] end. $p from $town "
             "needs $want: the $res after $b clicks ({fewer/always fewer} than there are seats).",

@@ -24,8 +24,8 @@ def which_zeros_go(draw: Draw) -> Drawn:
         ),
         (
             "{core_of/unpadded} {account/field}",
-            "The bank in $town sends fields padded with zeros. We talked to $p, who says: [[leading|trailing]] zeros "
-            "are padding, [[trailing|leading]] zeros belong to the number. {Would you write/Please give me} $want "
+            "The bank in $town sends fields padded with zeros. Its clerk, $p, tells us: [[leading|trailing]] zeros "
+            "are padding, [[trailing|leading]] zeros belong to the number. {Would you write/Could you give me} $want "
             "which returns the field, still a string, without its padding? At least one digit isn't zero.",
         ),
         takes="str",
@@ -55,21 +55,21 @@ def inner_and_outer_marks(draw: Draw) -> Drawn:
         draw,
         "which separator is the inner one",
         (
-            "{render/to_text} {groups/parts} {one/x1} {two/x2}",
+            "{render/to_text} {groups/parts} {one/sep1} {two/sep2}",
             "$Want makes one string out of the $grid $a. Within a row the numbers are joined by [[$b|$c]], and the "
             "rows are joined by [[$c|$b]]. {No spaces, nothing/No spaces and nothing} at the ends, please. There is "
             "at least one row and none is empty.",
         ),
         (
-            "{to_line/serialise} {rounds/table} {first/mark} {second/sign}",
+            "{to_line/serialise} {rounds/table} {sign/mark} {other_sign/other_mark}",
             "$l, $sig. chess rounds to text: [[$c|$b]] separates rounds, [[$b|$c]] separates the numbers inside a "
             "round. e.g. $e1 with $e2 and $e3 gives [[$x|$y]], not [[$y|$x]]. {never empty/no empty rounds}",
         ),
         (
-            "{encode/pack} {shelves/drawers} {glue/g} {paste/h}",
+            "{encode/pack} {shelves/numbers} {sep1/mark} {sep2/other_mark}",
             "A label printer in $town wants its data as text. The [[inner|outer]] separator is $b, the [[outer|inner]] "
-            "one $c, i.e. one goes between the numbers of a shelf and one between shelves. {Please write/Can I have} "
-            "$want? Every shelf has numbers, and there is a shelf.",
+            "one $c, i.e. one goes between the numbers of a shelf and one between shelves. {Could you write/Can I "
+            "have} $want? Every shelf has numbers, and there is a shelf.",
         ),
         takes="grid str str",
         gives="str",
@@ -125,13 +125,13 @@ def word_that_wins(draw: Draw) -> Drawn:
             "[[washing|sweeping]], {one letter per day/just one letter}.",
         ),
         (
-            "{beads/necklace} {length/many} {silver/sil} {wood/woo}",
+            "{beads/necklace} {length/beads_in_all} {silver/s_step} {wood/w_step}",
             'necklace pattern, $l: $sig, positions 1 to $a as $ares of one-letter strings. multiples of $b -> "S", '
             'multiples of $c -> "W", {anything else/the rest} -> "-". multiple of both: take the letter for '
             "[[$b|$c]] and not the one for [[$c|$b]]",
         ),
         (
-            "{lights/signals} {seconds/ticks} {red/first_gap} {white/second_gap}",
+            "{lights/signals} {seconds/ticks} {s_gap/s_every} {w_gap/w_every}",
             'A lighthouse near $town flashes S in seconds divisible by $b and W in seconds divisible by $c, and "-" '
             "stands for a dark second. It can't do both: then the [[S|W]] is shown, the [[W|S]] is left out. I'd like "
             "$want {with the letters/giving the letters} of the seconds 1 to $a, in order.",

@@ -26,7 +26,7 @@ def sort_by_two(draw: Draw) -> Drawn:
             "{standings/ranked} {teams/crews}",
             "$p runs our quiz league and keeps one row [losses, fines] per team. The better of two teams is the one "
             "with fewer [[losses|fines]]; [[fines|losses]] matter only between teams with equal [[losses|fines]], and "
-            "there, too, fewer is better. {We need/Could we have} $want that gives the rows back, best team at the "
+            "there, too, fewer is better. {We need/We would like} $want that gives the rows back, best team at the "
             "top.",
         ),
         takes="grid",
@@ -60,8 +60,9 @@ def highest_then_lowest(draw: Draw) -> Drawn:
         "descending then ascending, or ascending then descending",
         (
             "{price_list/listing} {teas/wares}",
-            "$a is $alist of [price, grams] rows for the tea stall. {Can you give me/I need} $want that returns them "
-            "[[highest|lowest]] price first, and among equal prices the one with the [[lowest|highest]] grams first?",
+            "$a is $alist of [price, grams] rows for the tea stall. {Can you give me/Could I have} $want that returns "
+            "them [[highest|lowest]] price first, and among equal prices the one with the [[lowest|highest]] grams "
+            "first?",
         ),
         (
             "{board/rank_all} {jumps/entries}",
@@ -115,8 +116,8 @@ def first_or_last_lowest(draw: Draw) -> Drawn:
         (
             "{cheapest/best_offer} {offers/quotes}",
             "For the roof we get quotes one after another, $a holds them in the order they came in (whole euros, at "
-            "least one). {Could you do/Write me} $want giving the 0-based position of the cheapest? {Mind/Note}: with "
-            "$e1 the answer has to be [[$x|$y]], it must not be [[$y|$x]].",
+            "least one). {Could you do/Could you write} $want giving the 0-based position of the cheapest? "
+            "{Mind/Note}: with $e1 the answer has to be [[$x|$y]], it must not be [[$y|$x]].",
         ),
         (
             "{pick_lane/lane} {queues/waiting}",
@@ -159,17 +160,17 @@ def other_field_of_top(draw: Draw) -> Drawn:
         draw,
         "which column is searched and which is given back",
         (
-            "{lookup/answer} {wells/pumps}",
+            "{lookup/of_top_well} {wells/well_data}",
             "Each well near $town is a row [depth, yield], no two depths and no two yields alike. {I want to know/Tell "
             "me} the [[yield|depth]] of the well with the greatest [[depth|yield]]. $Want, please ($a is never empty).",
         ),
         (
             "{of_best/find} {books/novels}",
-            "{hello/hi there}, i have rows like [pages, year], all different, at least one row. find the row where "
-            "[[pages|year]] is largest, give me its [[year|pages]]. $want would be great",
+            "{hello/hi there}, every book of mine is a row [pages, year], all different, at least one row. find the "
+            "row where [[pages|year]] is largest, give me its [[year|pages]]. $want would be great",
         ),
         (
-            "{record/query} {trains/wagons}",
+            "{from_log/query} {wagon_log/wagons}",
             "We log one row [axles, tons] per wagon; within a column nothing repeats. >> Noted. What is to be computed?"
             " >> The number of [[tons|axles]] that belongs to whichever wagon has the most [[axles|tons]], as an int. "
             "{Do it as/Put it into} $want; there is always at least one wagon.",
@@ -216,7 +217,7 @@ def kth_from_which_end(draw: Draw) -> Drawn:
             "whoever has the [[lowest|highest]] number; return the number at that place",
         ),
         (
-            "{quote_at/nth_bid} {bids/offers} {n/nth}",
+            "{quote_at/nth_bid} {bids/offers} {n/number}",
             "$p keeps the bids of an auction in $town in $a, unsorted and without repeats, and counts them off: bid 1, "
             "bid 2 and so on. {The counting/This} starts at the [[top|bottom]] end, with the [[dearest|cheapest]], and "
             "runs to the [[bottom|top]] end, the [[cheapest|dearest]]. Can you make $want that gives bid number $b?",
@@ -269,7 +270,7 @@ def shared_place(draw: Draw) -> Drawn:
             "{finish/positions} {jumps/metres}",
             "The long jump club in $town prints a place beside each jump of $a (the longest jump is number 1). Jumpers "
             "who tie all get the place of whoever of them would be listed [[first|last]], never that of whoever would "
-            "be listed [[last|first]]. {Please write/Could I have} $want with the places in the order of $a?",
+            "be listed [[last|first]]. {Could you write/Could I have} $want with the places in the order of $a?",
         ),
         takes="ints",
         gives="ints",
@@ -314,9 +315,10 @@ def who_starts(draw: Draw) -> Drawn:
         ),
         (
             "{programme/running_order} {choirs/singers} {bands/players}",
-            "At the festival in $town choirs and bands alternate, and there are as many of one as of the other. >> Who "
-            "opens? >> A [[choir|band]], and so a [[band|choir]] closes the evening. $a has the choirs' ids and $b the "
-            "bands'; {please write/now write} $want for the evening's order.",
+            "At the festival in $town {choirs and bands alternate, and there are as many of one as of the other./we "
+            "have just as many choirs as bands, which take turns on the stage.} >> Who opens? >> A [[choir|band]], and "
+            "so a [[band|choir]] closes the evening. $a has the choirs' ids and $b the bands'; {please write/now "
+            "write} $want for the evening's order.",
         ),
         takes="ints ints",
         gives="ints",

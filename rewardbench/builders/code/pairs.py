@@ -23,7 +23,7 @@ def pair_roles(draw: Draw) -> Drawn:
             "[[right|left]]. $l pls, $sig, how often did $b win?",
         ),
         (
-            "{loans_of/borrowed} {entries/tools} {person/neighbour}",
+            "{lent_by/times_lent} {entries/loans} {person/member}",
             "In the tool library of $town each entry holds two member ids. The [[first|second]] is the one who lent "
             "a tool, the [[second|first]] the one who {borrowed it/took it home}. $Want should say how many tools "
             "member $b has lent.",
@@ -61,16 +61,16 @@ def length_or_end(draw: Draw) -> Drawn:
             "end} itself no longer belongs to a shift.",
         ),
         (
-            "{open_at/lit} {lamps/slots} {minute/at_minute}",
+            "{burning/lit} {lamps/times} {minute/at_minute}",
             "$l. street lamps, each row = two numbers. 1st is when it goes on, 2nd is [[when it goes off|how long it "
             "burns]], and not [[how long it burns|when it goes off]]. $sig -> number of lamps on at that minute. a "
             "lamp is on from its first minute, off again in the minute when it goes off",
         ),
         (
             "{docked/berthed} {ferries/visits} {now/moment}",
-            "Ferries at $town: every row has an arrival first. What follows is the [[departure|duration]], although "
-            "an older sheet has the [[duration|departure]] there. {Please write/Would you write} $want, how many "
-            "ferries lie in port at $b? At the arrival a ferry is in port, at the departure it is gone.",
+            "Ferries at $town: every row has an arrival first. What follows is the [[departure|duration]], although an "
+            "older sheet has the [[duration|departure]] there. {Could you write/Would you write} $want that says how "
+            "many ferries lie in port at $b? At the arrival a ferry is in port, at the departure it is gone.",
         ),
         takes="grid int",
         gives="int",
@@ -98,12 +98,12 @@ def big_unit_first(draw: Draw) -> Drawn:
         draw,
         "which of a pair's numbers is the larger unit",
         (
-            "{total_minutes/minutes} {laps/legs}",
-            "$a has rows of two ints, [[hours|minutes]] on the left and [[minutes|hours]] on the right. {I want/Please "
-            "write} $want which adds all of them up and returns the time in minutes.",
+            "{total_minutes/all_minutes} {laps/legs}",
+            "$a has a row of two ints per leg of a trip, [[hours|minutes]] on the left and [[minutes|hours]] on the "
+            "right. {I want/Please write} $want which adds all of them up and returns the time in minutes.",
         ),
         (
-            "{bearing_sum/arc} {angles/turns}",
+            "{bearing_sum/arc} {angles/readings}",
             "sextant notes from $town: every angle is two numbers, [[degrees|minutes]] then [[minutes|degrees]] (60 "
             "minutes = 1 degree). whats the sum of all angles in minutes? $l, $sig{, returns an int/}. some rows have "
             "more than 60 minutes, no matter",
@@ -141,14 +141,14 @@ def spots(draw: Draw) -> Drawn:
         (
             "{values_at/pick_values} {grid/depths} {spots/buoys}",
             "$a is a square $grid of depths, $b holds positions in it, 0-based, each of them first the [[row|column]] "
-            "and then the [[column|row]]. {May I have/I need} $want that returns the depths at these positions, in "
-            "their order?",
+            "and then the [[column|row]]. {May I have/Could I get} $want that returns the depths at these positions, "
+            "in their order?",
         ),
         (
             "{collect/coins} {maze/tiles} {steps/moves}",
-            "{little/small} game in $l: $sig. $a square $grid, $b is $alist of steps. in a step the [[second|first]] "
-            "number is the column and the [[first|second]] number is the row (from 0). return what lies on the tiles, "
-            "step after step",
+            "{little/small} game in $l: $sig. $a is a square $grid, $b is $alist of steps. in a step the "
+            "[[second|first]] number is the column and the [[first|second]] number is the row (from 0). return what "
+            "lies on the tiles, step after step",
         ),
         (
             "{shelf_lookup/fetch} {store/drawers} {orders/slips}",
@@ -190,13 +190,13 @@ def up_the_chain(draw: Draw) -> Drawn:
             "boss, return {where you arrive/the number you end at}.",
         ),
         (
-            "{source/spring} {rivers/joins} {here/point}",
+            "{source/topmost} {links/joins} {here/gauge}",
             "gauge ids along a stream, $a = pairs of neighbouring gauges, in a pair the [[left|right]] one lies "
             "downstream of the [[right|left]] one. from gauge $b follow the stream UP to the last gauge and return its "
             "id ({$b itself/$b} if there is none above). no forks. $l, $sig",
         ),
         (
-            "{eldest/oldest} {lines/links} {start/youngest}",
+            "{eldest/oldest} {pedigree/links} {horse/start}",
             "The pedigree of $p's horses: $a has pairs of numbers, of which the [[former|latter]] is a foal of the "
             "[[latter|former]]. Every horse has one known parent at most and one known foal at most. Could you write "
             "$want that goes back from horse $b, parent by parent, and returns the {oldest/earliest} horse it gets to?",

@@ -56,18 +56,18 @@ def which_divides(draw: Draw) -> Drawn:
         draw,
         "multiply by the rate or divide by it",
         (
-            "{to_crates/crates_for} {bottles/count} {rate/ratio}",
-            "In a board game one can trade shells, whose number is $a, for pearls. {Here/In it} one [[pearl|shell]] "
-            "is worth $b times as much as one [[shell|pearl]]. I'd like $want that tells how many pearls one gets; "
-            "the trade always comes out even.",
+            "{to_pearls/pearls_for} {shells/count} {rate/ratio}",
+            "In a board game one can trade shells for pearls. {Here/In it} one [[pearl|shell]] is worth $b times as "
+            "much as one [[shell|pearl]]. I'd like $want that turns a number of shells, $a, into the number of pearls "
+            "one gets; the trade always comes out even.",
         ),
         (
-            "{convert/exchange} {tala/marks} {factor/quote}",
-            "$l: $sig. convert an amount $a in tala into lira. $b is the price of one [[lira|tala]] told in [[tala|"
-            "lira]]. {only/you'll only get} ints, and if theres a division it has no remainder",
+            "{convert/exchange} {amount/money} {rate/quote}",
+            "$l: $sig. $a is an amount in tala, convert it into lira. $b is the price of one [[lira|tala]] told in "
+            "[[tala|lira]]. {only/you'll only get} ints, and if theres a division it has no remainder",
         ),
         (
-            "{scaled/resize} {length/edge} {scale/number}",
+            "{scaled/resize} {length/edge} {scale/ratio}",
             "Our model railway club in $town states a scale as a number $b. It says how many units of the [[original|"
             "model]] correspond to one unit of the [[model|original]]. {Write/Please write} $want that takes a "
             "length $a of the original and returns the model's length. Everything stays integral.",
@@ -90,7 +90,7 @@ def percentage_or_voucher(draw: Draw) -> Drawn:
         draw,
         "percentage first or fixed sum first",
         (
-            "{to_pay/final_price} {price/amount} {percent/rebate} {voucher/coupon}",
+            "{to_pay/final_price} {price/amount} {percent/rebate} {voucher/cents_off}",
             "A web shop in $town computes in cents. First the [[rebate|voucher]] is applied, after it the "
             "[[voucher|rebate]]: the rebate takes off $b percent of what is due at that moment, the voucher takes off "
             "$c. {Please write/Write} $want for a price $a; all divisions come out even, nothing goes below zero.",
@@ -102,8 +102,8 @@ def percentage_or_voucher(draw: Draw) -> Drawn:
             "{no rounding needed/it always divides}",
         ),
         (
-            "{remaining/stock_after} {stock/litres} {loss/share} {sold/taken}",
-            "From a vat holding $a litres two things are gone by spring: $b percent of the content evaporates, and $c "
+            "{remaining/stock_after} {content/litres} {loss/percent} {drawn/taken}",
+            "A vat of $a litres loses something twice before spring: $b percent of its content evaporates, and $c "
             "litres are drawn. >> Which happens earlier? >> The [[evaporation|drawing]]; the [[drawing|evaporation]] "
             "is {later/the later one}. Give me $want for the litres left. Whole numbers throughout.",
         ),
@@ -155,7 +155,7 @@ def morning_and_evening(draw: Draw) -> Drawn:
             "{culture/cells_left} {cells/count} {sample/probe} {cycles/steps}",
             "$p models a culture of cells in steps. The first half of a step is [[a division of all cells in two|the "
             "removal of $b cells]], the second half is [[the removal of $b cells|a division of all cells in two]]. "
-            "{Could you write/Please write} $want that starts with $a cells and returns how many there are $c steps "
+            "{Could you write/Can you write} $want that starts with $a cells and returns how many there are $c steps "
             "later? There are always enough cells.",
         ),
         takes="int int int",
@@ -190,19 +190,19 @@ def seats_along(draw: Draw) -> Drawn:
         draw,
         "numbered along the rows or along the columns",
         (
-            "{locate/position} {number/sticker} {height/tall} {width/wide}",
+            "{locate/position} {number/sticker} {height/row_count} {width/column_count}",
             "A sheet of stickers has $b rows and $c columns, and the stickers are numbered from 0: along a "
             "[[row|column]] first, then on to the next one, so not along a [[column|row]]. {I need/Please write} $want "
             "that returns $ares of two numbers, row and column (both from 0), for sticker $a.",
         ),
         (
-            "{where_is/find_bay} {bay/spot} {lanes/down} {depth/across}",
+            "{where_is/find_bay} {bay/spot} {row_count/down} {column_count/across}",
             "car park with $b rows and $c columns of bays, numbers start at 0 in the top left. they fill a "
             "[[row|column]], then continue in the next, and they never run through a whole [[column|row]] like at "
             "the mall. $l, $sig -> row and column of a bay as $ares, {0-based/from 0}",
         ),
         (
-            "{plot_of/garden} {plot/key} {rows_there/north_south} {columns_there/east_west}",
+            "{plot_of/garden} {plot/number} {row_count/n_rows} {column_count/n_columns}",
             "Allotments near $town lie in $b rows and $c columns. Counting from plot 0 in a corner, one walks to the "
             "end of a [[row|column]] before starting on the {following/next} one; nobody walks a [[column|row]] that "
             "way. Give me $want which, for plot number $a, returns [row, column], both starting at 0.",
@@ -235,18 +235,18 @@ def adults_and_children(draw: Draw) -> Drawn:
         draw,
         "which price belongs to which count",
         (
-            "{fare/ferry_fare} {adults/grown} {children/kids} {first/p1} {second/p2}",
+            "{fare/ferry_fare} {adults/grown_ups} {children/kids} {price/p1} {other_price/p2}",
             "{Please write/May I ask for} $want for the ferry to $town: $a and $b say how many adults and children "
             "come along, $c is what [[an adult|a child]] pays and $d what [[a child|an adult]] pays. It returns the "
             "fare.",
         ),
         (
-            "{bill/cost} {teas/cups} {buns/rolls} {rate/u} {other_rate/v}",
+            "{bill/cost} {drinks/cups} {snacks/bites} {price/p1} {other_price/p2}",
             "$l, $sig. $a = number of hot drinks, $b = number of things to eat. every [[drink|snack]] costs $c, every "
             "[[snack|drink]] costs $d. return the whole bill {as an int/(int)}",
         ),
         (
-            "{weight_of/load} {barrels/casks} {sacks/bags} {heavy/kilos} {light/kilograms}",
+            "{weight_of/load} {barrels/casks} {sacks/bags} {weight/w1} {other_weight/w2}",
             "A barge takes $a barrels and $b sacks. $p looked up two weights, $c and $d: the [[former|latter]] is that "
             "of a barrel, the [[latter|former]] that of a sack. What is the weight of the load? {As/Put it in} $want, "
             "please.",
@@ -284,8 +284,8 @@ def even_and_odd_places(draw: Draw) -> Drawn:
         (
             "{level/basin} {flows/litres}",
             "The pump in $town switches at each hour: hours 0, 2, 4 and so on [[fill|drain]] the basin, hours 1, 3, 5 "
-            "and so on [[drain|fill]] it, by $a's litres for that hour. Could you write $want for the change of the "
-            "level {over the whole time/in all}, plus meaning more water?",
+            "and so on [[drain|fill]] it, by the litres that $a has for the hour. Could you write $want for the change "
+            "of the level {over the whole time/in all}, plus meaning more water?",
         ),
         takes="ints",
         gives="int",
@@ -332,7 +332,7 @@ def lowest_digit(draw: Draw) -> Drawn:
             "[[$x|$y]] and not at [[$y|$x]], no dials = 0",
         ),
         (
-            "{decode/lock_code} {beads/rods}",
+            "{decode/read_abacus} {beads/rods}",
             "On $p's abacus every rod shows a digit from 0 to 9. We type the rods into $a starting with the rod for "
             "the [[largest|smallest]] power of ten and ending with the one for the [[smallest|largest]]. {Would "
             "you/Could you} write $want for the number on the abacus? Without rods it's 0.",

@@ -1,8 +1,9 @@
 """From a story, two programs and two references to a mirror: everything that moulds of code have in common.
 
 A story is a pair: the names of the function and its arguments, and the question. Both may hold `{this/that}`, of
-which one is drawn; a question holds `[[one|other]]` where its twins differ, `$names` of what is drawn or rendered,
-`##` behind a system message and `>>` between turns. Bodies hold `⟦one|other⟧`, as code has square brackets enough.
+which one is drawn (arguments all get their first name or all their second); a question holds `[[one|other]]` where its
+twins differ, `$names` of what is drawn or rendered, `##` behind a system message and `>>` between turns. Bodies hold
+`⟦one|other⟧`, as code has square brackets enough.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ Story = tuple[str, str]
 Case = tuple[Any, ...]
 Reference = Callable[..., Any]
 
-SHARES = {"java": 20, "python": 40, "cpp": 20, "javascript": 20}
+SHARES = {"java": 26, "python": 34, "cpp": 20, "javascript": 20}
 PLACES = """
     Aarhus Accra Arequipa Baku Bergen Bitola Busan Cebu Cork Cuenca Dakar Davao Durban Essaouira Faro Gdynia Ghent
     Haifa Hobart Izmir Jaipur Kisumu Kobe Kuching Lahore Leeds Luleå Lviv Malmö Mendoza Mérida Mombasa Nantes Oaxaca
@@ -120,11 +121,19 @@ def _language(draw: Draw) -> str:
 
 
 def _told(draw: Draw, story: Story, language: str, takes: str, gives: str) -> tuple[Function, dict[str, str], str]:
-    words = _spun(draw, story[0]).split()
+    words = _named(draw, story[0])
     name, *arguments = [camel(word) for word in words] if language in ("javascript", "java") else words
     pairs = tuple(zip(arguments, takes.split(), strict=True))
     function = Function(name, pairs, gives, hints=draw.chance(0.3), arrow=draw.chance(0.3))
     return function, {"f": name} | dict(zip("abcd", arguments, strict=False)), _spun(draw, story[1])
+
+
+def _named(draw: Draw, text: str) -> list[str]:
+    """The function's name, and of each argument's `{this/that}` the same one, as they are made to go together."""
+    function, *arguments = text.split()
+    either = draw.number(0, 1)
+    names = (argument.strip("{}").split("/") for argument in arguments)
+    return [_spun(draw, function), *(options[either % len(options)] for options in names)]
 
 
 def _spun(draw: Draw, text: str) -> str:

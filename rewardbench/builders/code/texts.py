@@ -20,21 +20,21 @@ def begins_and_ends(draw: Draw) -> Drawn:
         draw,
         "which piece is the prefix and which the suffix",
         (
-            "{count_codes/matching} {codes/keys} {one/first} {other/second}",
+            "{count_codes/matching} {codes/keys} {one/piece} {other/other_piece}",
             "How many of the strings in $a start with [[$b|$c]] and end with [[$c|$b]]? $Want, please. {Upper and "
             "lower case are different/Case matters}; a string is always longer than $b and $c together.",
         ),
         (
-            "{lot_numbers/tally} {labels/lots} {maker/m} {shape/form}",
+            "{lot_numbers/tally} {labels/lots} {piece/part} {other_piece/other_part}",
             "$l, $sig. labels on seed bags are glued together from a piece in front, some text, and a piece behind. in "
             "front it has to be [[$b|$c]], behind it has to be [[$c|$b]], count those. {labels are/each label is} "
             "longer than both pieces",
         ),
         (
-            "{villages/named} {names/places} {bit/one_bit} {piece/other_bit}",
-            "$p collects place names around $town for a dialect map and looks for those in which [[$c|$b]] is the last "
-            "bit of the name while [[$b|$c]] is the first bit. Could you write $want that says how many there are? No "
-            "name is so short that {the bits/both} could overlap.",
+            "{villages/named} {names/places} {piece/part} {other_piece/other_part}",
+            "$p collects place names around $town for a dialect map and looks for those in which [[$c|$b]] stands at "
+            "the end while [[$b|$c]] stands at the beginning. Could you write $want that says how many there are? No "
+            "name is so short that {the two/both} could overlap.",
         ),
         takes="strs str str",
         gives="int",
@@ -79,9 +79,9 @@ def first_or_last_dash(draw: Draw) -> Drawn:
         ),
         (
             "{family_part/cut} {species/variety}",
-            "plant names like {this/these}: $e1. split at a hyphen and give back what's left of it. if there are more, "
-            "use the one nearest to the [[start|end]] and leave alone those nearer to the [[end|start]]. >> Which "
-            "language? >> $l, $sig, one hyphen is guaranteed",
+            "plant names like {this/this one}: $e1. split at a hyphen and give back what's left of it. if there are "
+            "more, use the one nearest to the [[start|end]] and leave alone those nearer to the [[end|start]]. >> "
+            "Which language? >> $l, $sig, one hyphen is guaranteed",
         ),
         (
             "{series/shelf_mark} {signature/mark}",
@@ -118,12 +118,12 @@ def padded_sides(draw: Draw) -> Drawn:
             "left. {Please write/I need} $want; neither string is longer than $c.",
         ),
         (
-            "{ticket/print_row} {place/stop} {leaves/hour} {w/chars}",
+            "{board_row/print_row} {place/stop} {leaves/hour} {w/chars}",
             '$l, $sig for the departures board in $town. fill both strings up to $c chars with "." and join them, $a '
             "first. [[$a|$b]] is left aligned, [[$b|$a]] is right aligned. {they always fit/both fit}",
         ),
         (
-            "{caption/heading} {title/chapter} {page/folio} {room/space}",
+            "{contents_line/toc_line} {title/chapter} {page/folio} {width/chars}",
             "Table of contents, plain text. {Fill/Pad} both strings with dots until each has $c characters, then glue "
             "the second to the first. >> Where do the dots go? >> [[Before|Behind]] the text of $b; [[behind|before]] "
             "the text of $a. As $want, please, no string is too long.",
@@ -165,13 +165,13 @@ def login_name(draw: Draw) -> Drawn:
             "family name, and neither is empty.",
         ),
         (
-            "{badge/name_badge} {personal/own} {house/clan}",
+            "{badge/name_badge} {personal/own_name} {clan/clan_name}",
             "$l: $sig. name badges for the fair. $a = personal name, $b = clan name (never empty). shorten the "
             "[[personal|clan]] name to its first letter, leave the [[clan|personal]] name {whole/as it is}, put the "
             "letter in front, no space no dot",
         ),
         (
-            "{label_for/crate_label} {grower/farm} {sort/variety}",
+            "{label_for/crate_label} {grower/farm} {kind/variety}",
             "At the apple market of $town a crate's label is made from $a and $b, both non-empty: the initial of "
             "[[$a|$b]] and then all of [[$b|$a]], glued together. {So/That is,} for $e1 and $e2 it is [[$x|$y]] and "
             "not [[$y|$x]]. Could you write $want?",
@@ -200,16 +200,16 @@ def readable_end(draw: Draw) -> Drawn:
             "<= length}.",
         ),
         (
-            "{starred/blur} {card/number} {keep/visible}",
+            "{starred/blur} {card/card_number} {keep/visible}",
             "receipt printer, $l: $sig. keep the [[leftmost|rightmost]] $b characters and star out the others, i.e. "
             "not the [[rightmost|leftmost]] ones. $b is never 0 and never more than there are. {same length as "
             "before/the length stays the same}",
         ),
         (
-            "{redact/cover} {reference/booking} {open_part/clear}",
+            "{redact/cover} {reference/booking} {shown/clear}",
             "A hotel in $town prints booking references with stars for privacy. For $e1 with $e2 it should print "
-            "[[$x|$y]], it printed [[$y|$x]] until today. {Could you write/I need} $want? $b lies between 1 and the "
-            "reference's length.",
+            "[[$x|$y]], it printed [[$y|$x]] until today. {Could you write/May I have} $want? $b lies between 1 and "
+            "the reference's length.",
         ),
         takes="str int",
         gives="str",

@@ -31,7 +31,7 @@ HOUSES = (
     "You are the house assistant of a cultural centre in {town}; staff paste notes and you put them in shape.",
     "You answer requests from the members of a society in {town}. Hand back the finished text only.",
 )
-OPENINGS = ("", "", "", "Hi! ", "Hello! ", "Quick one. ", "Could you help me out? ", "Good morning. ", "Next job. ")
+OPENINGS = ("", "", "", "Hi! ", "Hello! ", "Quick one. ", "Could you help me out? ", "Good morning. ", "Hey there. ")
 CLOSINGS = ("", "", "", " Thanks!", " No comments, please.", " No explanations needed.", " Many thanks.")
 BEFORE_PASTE = ("Notes:", "What I have:", "Here goes:", "From my notebook:", "", "Raw material:", "All I know:")
 ACKNOWLEDGED = (

@@ -12,10 +12,10 @@ from rewardbench.types import Messages
 JOBS = (
     "Please write up this list ({job}): {items}.",
     "Tidy this up, it's for a list ({job}): {items}",
-    "{job}: {items}",
-    "I was asked to put together {job}. So far I have {items}. Turn that into something I can print.",
+    "Make me a list of {job}: {items}",
+    "I was asked for a list of {job}. So far I have {items}. Turn that into something I can use.",
     "Can you make a clean list from this? Topic: {job}. I have {items}",
-    "{items}. All of it belongs on one list, {job}.",
+    "{items}. Please put all of it on one list, a list of {job}.",
     "please list {job}, namely {items}",
 )
 
@@ -43,7 +43,7 @@ def alphabetical(draw: Draw) -> Drawn:
     rules = (
         f"The list is alphabetical with {p} at the top and {q} at the bottom.",
         f"Sort the entries from {p} to {q}, not from {q} to {p}.",
-        f"Alphabetical order, but mind the direction: the end of the alphabet near {q} goes last, {p} goes first.",
+        f"Alphabetical order, but mind the direction: what is nearer to {p} goes first, what is nearer to {q} last.",
     )
     up, head, marks = sorted(things.items, key=str.lower), _headed(draw, things.title), draw.pick("-*•")
     texts = [head + "\n".join(f"{marks} {item}" for item in items) for items in (up, up[::-1])]
@@ -92,7 +92,7 @@ def numbers_or_letters(draw: Draw) -> Drawn:
     p, q = both("figures", "letters")
     rules = (
         f"Mark the entries with {p} and a closing bracket, never with {q}.",
-        f"We refer to the entries by {p} and a bracket in front of them; {q} would get mixed up with our shelves.",
+        f"We refer to the entries by {p} and a bracket in front of them; {q} would get mixed up with our shelf marks.",
         f"In front of every entry: {p}, bracket, space. No {q} there.",
     )
     head = _headed(draw, things.title)
@@ -158,16 +158,16 @@ def file_names(draw: Draw) -> Drawn:
     p, q = both("hyphens", "underscores")
     ending = draw.pick(("jpg", "png", "pdf", "tif"))
     rules = (
-        f"In the file names, gaps become {p}, not {q}.",
+        f"In the file names, spaces become {p}, not {q}.",
         f"Our server rejects {q} in file names. Use {p} wherever there would be a space.",
         f"Lower case, {p} for every space, no {q}.",
     )
     jobs = (
-        f"File names for {things.job}, one .{ending} each, numbered from {start} on: {joined(things.items)}. "
+        f"Make file names for {things.job}, one .{ending} each, numbered from {start} on: {joined(things.items)}. "
         "The number stands behind the word",
         f"I photographed {things.job} and need a file name for each ({', '.join(things.items)}): the word, "
         f"a running number starting at {start}, the ending {ending}",
-        f"name these {ending} files after {things.job}: {', '.join(things.items)}. word first, then numbers {start} "
+        f"name these {ending} files after {things.job}: {', '.join(things.items)}. Word first, then numbers {start} "
         f"to {start + len(things.items) - 1}",
     )
     plain = [f"{item.lower()} {n}" for n, item in enumerate(things.items, start)]
@@ -185,7 +185,7 @@ def file_names(draw: Draw) -> Drawn:
 
 def signs(draw: Draw) -> Drawn:
     """One sign for what is there and another for what is missing, or the other way round."""
-    things = listing(draw, draw.number(4, 6))
+    things = listing(draw, draw.number(4, 6), stock=True)
     one, other = draw.some("+~#*>=", 2)
     p, q = both(one, other)
     rules = (
@@ -196,9 +196,9 @@ def signs(draw: Draw) -> Drawn:
     cut = draw.number(1, len(things.items) - 1)
     there, missing = things.items[:cut], things.items[cut:]
     jobs = (
-        f"Stock check, {things.job}. There: {joined(there)}. Missing: {joined(missing)}",
+        f"Please write up my check of {things.job}. There: {joined(there)}. Missing: {joined(missing)}",
         f"I went through {things.job}. I found {joined(there)}, but no {joined(missing, 'or')}. Make the list",
-        f"{things.job}, checked just now. missing {', '.join(missing)}; there {', '.join(there)}",
+        f"i need a list of {things.job}, checked just now. Missing: {', '.join(missing)}; there: {', '.join(there)}",
     )
     order = draw.some(things.items, len(things.items))
     head = _headed(draw, things.title).replace("*", "")
@@ -228,7 +228,7 @@ def title_case(draw: Draw) -> Drawn:
         f"{LINES}[0].{a}() and all(l.{b}() for l in {LINES}[1:]) and len({LINES}) == {len(things.items) + 1}"
         for a, b in (("isupper", "islower"), ("islower", "isupper"))
     )
-    told = _asked(draw, (f'Title: "{things.title}". ' + draw.pick(rules),), things.job, things.items)
+    told = _asked(draw, (f'The title is "{things.title}". ' + draw.pick(rules),), things.job, things.items)
     return settle("title in capitals / items in capitals", told, texts, (holds[0], holds[1]))
 
 
@@ -305,7 +305,7 @@ def json_or_lines(draw: Draw) -> Drawn:
     p, q = both("a JSON array", "plain lines")
     rules = (
         f"The output is {p}, not {q}.",
-        f"Return {p}. The script behind you chokes on {q}.",
+        f"Return {p}. The script that reads it chokes on {q}.",
         f"I want {p} (so, not {q}) with one entry per item and nothing else around it.",
     )
     items = things.items

@@ -64,7 +64,7 @@ class Notice:
 
 
 def notice(draw: Draw, size: int) -> Notice:
-    """One of the notices, with `size` of its facts."""
+    """One of the notices, with `size` of its facts: what it is about, then the others in the order of the file."""
     kind = draw.pick(kinds("notices"))
     person, sender = draw.people(2)
     time = (
@@ -73,7 +73,8 @@ def notice(draw: Draw, size: int) -> Notice:
         else f"{draw.number(8, 11)}:{draw.pick(['15', '30', '45'])}"
     )
     fill = {"p": person, "n": NUMBERS[draw.number(3, 9)], "t": time, "day": draw.pick(WEEKDAYS)}
-    facts = draw.some(kind["facts"], size)
+    others = sorted(draw.some(range(1, len(kind["facts"])), size - 1))
+    facts = [kind["facts"][n] for n in (0, *others)]
     heads = {n: draw.pick([head for head in kind["heads"] if len(head.split()) == n]) for n in (3, 4)}
     return Notice(
         job=draw.pick(ASKING[:5]).format(draw.pick(kind["jobs"])),
@@ -166,10 +167,14 @@ class Listing:
     items: list[str]
 
 
-def listing(draw: Draw, size: int) -> Listing:
-    """One of the lists, `size` of its things in no order; no two open with the same letter."""
-    kind = draw.pick(kinds("lists"))
+def listing(draw: Draw, size: int, stock: bool = False) -> Listing:
+    """One of the lists, `size` of its things in no order; no two open with the same letter.
+
+    `stock` asks for one whose things may be there or missing, with the job and the title for that.
+    """
+    kind = draw.pick([kind for kind in kinds("lists") if not stock or "stock" in kind])
     items = draw.some(kind["items"], size)
     if len({item[0].lower() for item in items}) < size or items in (sorted(items), sorted(items, reverse=True)):
         raise Redraw
-    return Listing(kind["job"], kind["title"], items)
+    job, title = kind["stock"] if stock else (kind["job"], kind["title"])
+    return Listing(job, title, items)

@@ -142,13 +142,16 @@ def name_in_capitals(draw: Draw) -> Drawn:
         f"Since {p} is in charge that day, that name goes in capitals; {q} gets ordinary spelling.",
         f"{p} all in capital letters, please, but {q} not.",
     )
-    last = "{} and {} will be there from the start."
-    if draw.chance():
-        last = "You can talk to {} or to {} about anything else."
+    noted, last = draw.pick(
+        (
+            ("{} and {} there from the start", "{} and {} will be there from the start."),
+            ("anything else: ask {} or {}", "You can ask {} or {} about anything else."),
+        )
+    )
     body = " ".join(note.sentences)
     texts = (f"{body} {last.format(one.upper(), other)}", f"{body} {last.format(one, other.upper())}")
     holds = (found_in_order([one.upper(), other]), found_in_order([one, other.upper()]))
-    paste = f"{note.paste}\n" + draw.pick(("{} and {} are there", "contacts: {}, {}")).format(one, other)
+    paste = f"{note.paste}\n{noted.format(one, other)}"
     return settle("whose name is in capitals", ask(draw, rules, note.job, paste, casual=False), texts, holds)
 
 
@@ -198,7 +201,7 @@ def paragraph_sizes(draw: Draw) -> Drawn:
     p, q = both(NUMBERS[few], NUMBERS[many])
     rules = (
         f"Two paragraphs: the first with {p} and the second with {q} of the sentences.",
-        f"Break it into two paragraphs, sentences {p} plus {q}.",
+        f"Break it into two paragraphs. Sentences in the first: {p}. Sentences in the second: {q}.",
         f"Two paragraphs. Number of sentences in the upper one: {p}. In the lower one: {q}.",
     )
     texts = tuple(" ".join(note.sentences[:n]) + "\n\n" + " ".join(note.sentences[n:]) for n in (few, many))

@@ -29,7 +29,7 @@ def bullets_or_prose(draw: Draw) -> Drawn:
     parts = sections(draw, draw.number(2, 4))
     p, q = both(*(f'"{name}"' for name in parts.names))
     rules = (
-        f"The part {p} is a bulleted list, the part {q} is running text.",
+        f"Make the part {p} a bulleted list and the part {q} running text.",
         f"Bullets under {p}, full paragraph under {q}.",
         f"Set {p} as bullets and {q} as a paragraph, each below its own heading.",
     )

@@ -12,12 +12,12 @@ from rewardbench.builders.instructions.material import Record, Records, records
 from rewardbench.types import Messages
 
 JOBS = (
-    "These are {about}. Put them in order for me",
-    "Convert {about} for our files",
-    "{about}, copied from the notebook. I need them clean",
-    "Can you format {about}?",
-    "please bring {about} into shape",
-    "Here come {about}; tidy them up",
+    "These are {about}. Put them in shape for me",
+    "Make a clean copy of {about} for our files",
+    "I copied {about} from the notebook. Tidy that up for me",
+    "Can you format {about} for me?",
+    "please set out {about} for the next meeting",
+    "Here are {about}; tidy them up",
 )
 
 
@@ -146,9 +146,11 @@ def sort_column(draw: Draw) -> Drawn:
     who, _, _, number = rows.fields
     p, q = both(who, number)
     rules = (
-        f"Just {who} and {number}, sorted upwards by {p} and not by {q}.",
-        f"The order is decided by the {p}, going up, whatever the {q} may be. Show {who} and {number}.",
-        f"Rows with {who} and {number}. Ascending by {p}, whatever that does to the {q}.",
+        f"Just {who} and {number}, sorted by {p} and not by {q} (names from A to Z, numbers upwards).",
+        f"Show {who} and {number}. Sort by {p}, not by {q}: alphabetically where that is a name, smallest first "
+        "where it is a number.",
+        f"Rows with {who} and {number}. The {p} must be in ascending order (A before B, 1 before 2), the {q} need not "
+        f"be.",
     )
     by_name = sorted(rows.rows, key=lambda row: _plain(row.who))
     by_number = sorted(rows.rows, key=lambda row: row.number)

@@ -48,9 +48,9 @@ def date_style(draw: Draw) -> Drawn:
         f"The {p} opens a date, the {q} closes it, the month is in the middle; digits and {name} only.",
     )
     jobs = (
-        f"From {rows.about} I only need {rows.fields[0]} and date",
-        f"Extract {rows.fields[0]} and date from {rows.about}",
-        f"who and when: {rows.about}, a line each",
+        f"From my notes on {rows.about} I only need {rows.fields[0]} and date",
+        f"Extract {rows.fields[0]} and date from my notes on {rows.about}",
+        f"just tell me who and when, a line each. These are {rows.about}",
     )
     years, days = (f"%Y{sign}%m{sign}%d", f"%d{sign}%m{sign}%Y")
     whos = [row.who for row in rows.rows]
@@ -66,8 +66,8 @@ def clock(draw: Draw) -> Drawn:
     """Times on the 24-hour clock, or on the 12-hour clock."""
     places = (
         ("the ferry's stops", ["mole", "island", "lighthouse", "old port", "lagoon"]),
-        ("tonight's radio programme", ["news", "jazz hour", "weather", "radio play", "sports"]),
-        ("feeding times at our zoo", ["otters", "seals", "lynxes", "pelicans", "bears"]),
+        ("today's radio programme", ["news", "jazz hour", "weather", "radio play", "sports"]),
+        ("the feeding times at our zoo", ["otters", "seals", "lynxes", "pelicans", "bears"]),
         ("the prayer house's open day", ["tour", "organ", "tea", "talk", "choir"]),
         ("my medicine schedule", ["drops", "inhaler", "syrup", "tablet", "ointment"]),
     )
@@ -80,13 +80,13 @@ def clock(draw: Draw) -> Drawn:
         f"Our readers use the {p} clock; the {q} clock confuses them.",
         f"Write times the {p} way. The {q} way is for another edition.",
     )
-    said = ("at {m} past {h} in the {part}", "{h} {m}, {part}", "{part}, {m} minutes after {h}")
+    said = ("at {h}.{m:02d} in the {part}", "{m} minutes past {h} in the {part}", "{part}, {h} {m:02d}")
     style = draw.pick(said)
     paste = [
         f"{what} {style.format(m=m, h=h - 12, part='afternoon' if h < 18 else 'evening')}"
         for what, (h, m) in zip(whats, times, strict=True)
     ]
-    jobs = (f"Type up {job}", f"{job}, for the board at the entrance", f"Make a small timetable of {job}")
+    jobs = (f"Type up {job}", f"I need {job}, a line each", f"Make a small timetable of {job}")
     one = [f"{h}:{m:02d}" for h, m in times]
     other = [f"{h - 12}:{m:02d} pm" for h, m in times]
     found = r"re.findall(r'\d+:\d\d(?: pm)?', r)"
@@ -99,14 +99,14 @@ def degrees(draw: Draw) -> Drawn:
     """Temperatures in Celsius, or in Fahrenheit; the notes hold some of each."""
     places = (
         ("what the thermometers in our greenhouse said", ["door", "fig tree", "tank", "bench", "roof"]),
-        ("oven settings of our bakery", ["rye loaf", "brioche", "sponge", "pizza", "meringue"]),
+        ("the oven settings of our bakery", ["rye loaf", "brioche", "flapjacks", "pizza", "quiche"]),
         ("the weather stations' readings", draw.some(TOWNS, 5)),
-        ("water temperatures at the baths", ["plunge pool", "main pool", "hot tub", "toddlers' pool", "lake"]),
+        ("the water temperatures along our coast", ["jetty", "lagoon", "river mouth", "harbour", "cove"]),
     )
     which = draw.number(0, len(places) - 1)
     job, pool = places[which]
     whats = draw.some(pool, draw.number(3, 4))
-    low, high = ((5, 40), (150, 225), (10, 35), (5, 40))[which]
+    low, high = ((5, 40), (150, 225), (10, 35), (5, 30))[which]
     celsius = draw.numbers(len(whats), low, high, 5)
     fahrenheit = [n * 9 // 5 + 32 for n in celsius]
     p, q = both("Celsius", "Fahrenheit")
@@ -119,7 +119,11 @@ def degrees(draw: Draw) -> Drawn:
         f"{what} {f} F" if n % 2 else f"{what} {c} C"
         for n, (what, c, f) in enumerate(zip(whats, celsius, fahrenheit, strict=True))
     ]
-    jobs = (f"Copy out {job}", f"{job}, mixed up as usual", f"I have {job}, taken by two people. One clean list please")
+    jobs = (
+        f"Copy out {job}",
+        f"Clean up {job}",
+        f"I have {job}, taken by two people. One clean list please",
+    )
     one, other = [f"{n} °C" for n in celsius], [f"{n} °F" for n in fahrenheit]
     found = r"re.findall(r'\d+ °[CF]', r)"
     holds = (f"{found} == {one}", f"{found} == {other}")
@@ -131,7 +135,7 @@ def figures_or_words(draw: Draw) -> Drawn:
     """Quantities as words, or as figures; the notes hold some of each."""
     places = (
         ("the tableware we borrow for the feast", ["plates", "bowls", "ladles", "trays", "jugs", "candlesticks"]),
-        ("what the camp kitchen needs", ["onions", "lemons", "cabbages", "loaves", "melons", "gourds"]),
+        ("the camp kitchen's shopping list", ["onions", "lemons", "cabbages", "loaves", "melons", "gourds"]),
         ("our props for act two", ["swords", "crowns", "lanterns", "barrels", "masks", "scrolls"]),
         ("the order for the sewing room", ["zips", "bobbins", "thimbles", "buckles", "ribbons", "needles"]),
         ("the animals on our farm", ["goats", "ducks", "donkeys", "geese", "hens", "llamas"]),
@@ -146,7 +150,7 @@ def figures_or_words(draw: Draw) -> Drawn:
         f"In this office quantities are written in {p}; {q} are not allowed.",
     )
     paste = [f"{what}: {NUMBERS[n] if draw.chance() else n}" for what, n in zip(whats, counts, strict=True)]
-    jobs = (f"Write out {job}", f"{job}, one a line", f"Please list {job} for me")
+    jobs = (f"Write out {job}", f"I need {job}, one thing a line", f"Please type up {job} for me")
     mark, order = draw.pick(("- ", "", "* ")), draw.chance()
 
     def show(values: Sequence[object]) -> str:
@@ -164,12 +168,12 @@ def figures_or_words(draw: Draw) -> Drawn:
 def thousands(draw: Draw) -> Drawn:
     """A comma for thousands and a point for decimals, or the other way round."""
     places = (
-        ("our quarterly sales", ["olive oil", "soap", "candles", "vinegar", "honey"]),
-        ("the grants we received", ["city fund", "arts council", "trust", "lottery", "bank"]),
-        ("invoices of the building firm", ["roof", "windows", "plaster", "drains", "tiles"]),
-        ("harvest weights in kilos", ["wheat", "barley", "rapeseed", "oats", "maize"]),
+        ("our quarterly sales", "{} euros {} cents", ["olive oil", "soap", "candles", "vinegar", "honey"]),
+        ("the grants we received", "{} pounds {} pence", ["city fund", "arts council", "trust", "lottery", "bank"]),
+        ("the building firm's invoices", "{} dollars {} cents", ["roof", "windows", "plaster", "drains", "tiles"]),
+        ("the harvest weights in kilos", "{} kilos {}0 grams", ["wheat", "barley", "rapeseed", "oats", "maize"]),
     )
-    job, pool = draw.pick(places)
+    job, noted, pool = draw.pick(places)
     whats = draw.some(pool, draw.number(3, 4))
     amounts = [(n, draw.number(11, 98)) for n in draw.numbers(len(whats), 1101, 98999)]
     p, q = both("comma", "point")
@@ -178,8 +182,12 @@ def thousands(draw: Draw) -> Drawn:
         f"Number format: {p} between thousands and hundreds, {q} before the decimals.",
         f"The {p} groups the thousands; the {q} marks the decimals.",
     )
-    paste = [f"{what} {whole} and {part} hundredths" for what, (whole, part) in zip(whats, amounts, strict=True)]
-    jobs = (f"Type {job} for the report", f"{job}, two decimals each", f"Clean copy of {job}, with two decimals")
+    paste = [f"{what} {noted.format(*amount)}" for what, amount in zip(whats, amounts, strict=True)]
+    jobs = (
+        f"Type {job} for the report",
+        f"I need {job}, two decimals each",
+        f"Make a clean copy of {job}, with two decimals",
+    )
     one = [f"{whole:,}.{part}" for whole, part in amounts]
     other = [value.translate(str.maketrans(",.", ".,")) for value in one]
     found = r"re.findall(r'\d+[.,]\d{3}[.,]\d\d', r)"
@@ -191,15 +199,16 @@ def thousands(draw: Draw) -> Drawn:
 def currency_side(draw: Draw) -> Drawn:
     """The currency sign before the amount, or behind it."""
     places = (
-        ("the drinks on our terrace", ["lemonade", "iced tea", "horchata", "cider", "lassi"]),
-        ("tickets for the harbour museum", ["adults", "students", "families", "groups", "seniors"]),
-        ("haircuts at the corner salon", ["fringe", "short cut", "braids", "beard", "colour"]),
-        ("what the laundry charges", ["shirt", "duvet", "curtain", "coat", "tablecloth"]),
+        ("the drinks on our terrace", 3, 9, ["lemonade", "iced tea", "horchata", "cider", "lassi"]),
+        ("the tickets of the harbour museum", 4, 30, ["adults", "students", "families", "groups", "seniors"]),
+        ("the services of the corner salon", 8, 64, ["fringe", "short cut", "braids", "beard", "colour"]),
+        ("the services of our laundry", 3, 25, ["shirt", "duvet", "curtain", "coat", "tablecloth"]),
     )
-    job, pool = draw.pick(places)
+    job, low, high, pool = draw.pick(places)
     whats = draw.some(pool, draw.number(3, 4))
-    prices = draw.numbers(len(whats), 3, 64)
-    name, sign = draw.pick((("euro", "€"), ("pound", "£"), ("yen", "¥"), ("rupee", "₹"), ("lira", "₺")))
+    coins = (("euro", "s", "€", 1), ("pound", "s", "£", 1), ("yen", "", "¥", 100), ("rupee", "s", "₹", 50))
+    name, plural, sign, worth = draw.pick((*coins, ("lira", "s", "₺", 20)))
+    prices = [worth * price for price in draw.numbers(len(whats), low, high)]
     p, q = both("before", "behind")
     rules = (
         f"The {sign} stands {p} the amount, never {q} it, with no space.",
@@ -207,7 +216,11 @@ def currency_side(draw: Draw) -> Drawn:
         f"{sign} directly {p} the price. It looks wrong to our customers {q} the price.",
     )
     paste = [f"{what} {price}" for what, price in zip(whats, prices, strict=True)]
-    jobs = (f"Price list, {job}", f"{job}, prices in {name}s, for the board", f"Set {job} as a price list ({name}s)")
+    jobs = (
+        f"I need a price list for {job}",
+        f"List {job} in {name}{plural} for the board",
+        f"Set {job} as a price list ({name}{plural})",
+    )
     one, other = [f"{sign}{price}" for price in prices], [f"{price}{sign}" for price in prices]
     holds = (
         f"re.findall(r'{sign}(\\d+)(?!\\d*{sign})', r) == {list(map(str, prices))}",
@@ -229,10 +242,10 @@ def name_order(draw: Draw) -> Drawn:
     )
     jobs = (
         "Type the seating list of our gala dinner",
-        "The register of the judo class, by hand so far",
-        "badges for tomorrow's panel, a line each",
+        "Please type the register of the judo class, by hand so far",
+        "i need the badges for tomorrow's panel, a line each",
         "I need the crew list of the ferry",
-        "Names for the plaque in the hall",
+        "Write out the names for the plaque in the hall",
     )
     paste = [f"{last} (first name {first})" if draw.chance() else f"{first}, surname {last}" for first, last in people]
     mark = draw.pick(("- ", "", "* ", "• "))
@@ -257,9 +270,9 @@ def address_order(draw: Draw) -> Drawn:
         f"Address labels end in a line that has the {p} on the left and the {q} on the right.",
     )
     jobs = (
-        "Address labels for the wedding cards",
+        "Make address labels for the wedding cards",
         "Type these addresses for the envelopes",
-        "labels for our parcels, three lines each",
+        "i need labels for our parcels, three lines each",
     )
     notes = (
         "{0} {1} lives in {3}, postcode {5}, at {4} {2} Street",

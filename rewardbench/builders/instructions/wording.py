@@ -46,13 +46,12 @@ def first_or_third_person(draw: Draw) -> Drawn:
         f"All texts on that page are in the {p}. Avoid the {q}.",
         f"{p}, please. Last month's was in the {q} and had to be redone.",
     )
-    body = draw.some(text["body"][1:], draw.number(2, 3))
-    body = [body_ for body_ in text["body"] if body_ in (text["body"][0], *body)]
-    texts = tuple(" ".join(body).format(S=who, town=town) for who in ("I", name))
-    notes = "\n".join(f"- {lined.format(S='', town=town).replace('  ', ' ').rstrip('.').strip()}" for lined in body)
+    facts = [text["facts"][n] for n in (0, *sorted(draw.some(range(1, len(text["facts"])), draw.number(2, 3))))]
+    texts = tuple(" ".join(said for _, said in facts).format(S=who, town=town) for who in ("I", name))
+    notes = "\n".join(f"- {noted.format(town=town)}" for noted, _ in facts)
     person = rf"(bool(re.search(r'\bI\b', r)), {name!r} in r)"
     holds = (f"{person} == (True, False)", f"{person} == (False, True)")
-    job = draw.pick(ASKING[:5]).format(f"{text['job']}, whose name is {name}")
+    job = draw.pick(ASKING[:5]).format(f"{text['job']} called {name}")
     return settle("first person / third person", ask(draw, rules, job, notes), (texts[0], texts[1]), holds)
 
 
@@ -67,16 +66,16 @@ def quote_sentence(draw: Draw) -> Drawn:
         f"Copy one sentence exactly, in quotation marks: the {p} one, and not the {q} one.",
     )
     jobs = (
-        f"I'm choosing a pull quote from this {what}",
-        f"A line for the exhibition wall out of the {what} below",
+        f"Help me choose a pull quote from this {what}",
+        f"I need a line for the exhibition wall out of the {what} below",
         f"which line goes on the back cover? it's from a {what}",
-        f"Pick the quotation for the heading of the chapter; the source is a {what}",
+        f"Pick the quotation that stands above my chapter; it is taken from a {what}",
     )
     frame = draw.pick(('"{}"', "“{}”", '> "{}"', 'Here it is: "{}"', 'It reads: "{}"'))
     gap = draw.pick((" ", "\n"))
     paste = gap.join([first, *draw.some(middle, draw.number(1, 2)), last])
     holds = tuple(f"{a!r} in r and {b!r} not in r" for a, b in ((first, last), (last, first)))
-    told = ask(draw, rules, draw.pick(jobs), paste, head=("", f"The {what}:", "Text:", "Here it is:"))
+    told = ask(draw, rules, draw.pick(jobs), paste, casual=False, head=("", f"The {what}:", "Text:", "Here it is:"))
     return settle(
         "the first sentence / the last", told, (frame.format(first), frame.format(last)), (holds[0], holds[1])
     )
@@ -93,9 +92,9 @@ def acrostic(draw: Draw) -> Drawn:
         f"The initials of the four lines spell {p} and not {q}.",
     )
     jobs = (
-        f"A four-line verse for the menu of an inn near {draw.pick(TOWNS)}",
-        "Four lines of verse for a postcard from our holidays",
-        f"something short and calm to paint on a bench in {draw.pick(TOWNS)}, four lines",
+        f"Write a four-line verse for the menu of an inn near {draw.pick(TOWNS)}",
+        "I'd like four lines of verse for a postcard from our holidays",
+        f"we want something short and calm to paint on a bench in {draw.pick(TOWNS)}, four lines",
         "I need a quiet four-line poem for the calendar of our sailing club",
     )
 
@@ -121,8 +120,8 @@ def rhyme_scheme(draw: Draw) -> Drawn:
     )
     theme = text["theme"]
     jobs = (
-        f"A quatrain about {theme} for the parish newsletter",
-        f"four lines on {theme} to read out at a birthday, with rhymes",
+        f"Write a quatrain about {theme} for the parish newsletter",
+        f"i need four lines on {theme} to read out at a birthday, with rhymes",
         f"Can you write a four-line rhyme about {theme}?",
         f"Our school magazine needs four rhyming lines about {theme}",
     )
@@ -186,7 +185,7 @@ def word_count(draw: Draw) -> Drawn:
     )
     jobs = (
         f"I need a slogan for {text['job']}",
-        f"Slogan for {text['job']}, no exclamation marks",
+        f"Write a slogan for {text['job']}, no exclamation marks",
         f"could you think up one slogan for {text['job']}?",
         f"{text['job']}: what could be printed on them? One slogan.".replace("on them", "on the sign"),
     )
@@ -259,7 +258,9 @@ def initials(draw: Draw) -> Drawn:
 def tense(draw: Draw) -> Drawn:
     """Everything in the present tense, or in the past tense."""
     text = draw.pick(short_texts("tense"))
-    notes, lines = zip(*draw.some(list(zip(text["notes"], text["said"], strict=True)), draw.number(3, 4)), strict=True)
+    jotted, lines = zip(*draw.some(text["lines"], draw.number(3, 4)), strict=True)
+    first = draw.number(0, 1)
+    notes = [twins(note)[(n + first) % 2] for n, note in enumerate(jotted)]  # in both tenses, so that each has to go
     p, q = both("present", "past")
     rules = (
         f"Use the {p} tense throughout, not the {q} tense.",

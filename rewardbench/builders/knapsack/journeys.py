@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rewardbench.builders.draw import Draw, Drawn
+from rewardbench.builders.framing import Frame, exchanged, moulds
 from rewardbench.builders.knapsack.packing import (
     Tell,
     capital,
@@ -13,7 +14,6 @@ from rewardbench.builders.knapsack.packing import (
     weights_exchanged,
     worths_exchanged,
 )
-from rewardbench.builders.math.telling import Frame, exchanged, moulds
 
 SUITCASE = "saffron, pistachios, dates, rose tea, carpets, copper pots, apricots, sumac, silk"
 HOLD = "timber, nutmeg, sugar, tin, hemp, salt fish, ink, wool, pepper"

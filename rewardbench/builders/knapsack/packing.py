@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from rewardbench.builders.draw import Draw, Drawn, Redraw
+from rewardbench.builders.framing import Frame, told
 from rewardbench.builders.knapsack.exact import Knapsack, best_packing, greedy_packing, is_unique
-from rewardbench.builders.math.telling import Frame
-from rewardbench.builders.mirrors import chat, twins
-from rewardbench.types import Messages
 
 TRIALS = 3000
 LENGTHS_APART = 0.12
@@ -227,7 +225,7 @@ def other_weights(weights: Range) -> Turn:
 def pack(hinge: str, frame: Frame, case: Case, tell: Tell) -> Drawn:
     """The drawn mirror. Raises Redraw where a total stands in a prompt, or in a response before its place."""
     packings = [Packing(sack, best_packing(sack)) for sack in (case.a, case.b)]
-    prompts = [_told(frame, side) for side in (0, 1)]
+    prompts = [told(frame, side) for side in (0, 1)]
     texts = [tell(packing) for packing in packings]
     given = " ".join(turn["content"] for prompt in prompts for turn in prompt)
     if any(str(packing.total) in given for packing in packings):
@@ -243,11 +241,6 @@ def pack(hinge: str, frame: Frame, case: Case, tell: Tell) -> Drawn:
 def _until_total(text: str, packing: Packing) -> str:
     before, total, _ = text.partition(str(packing.total))
     return before + total
-
-
-def _told(frame: Frame, side: int) -> Messages:
-    texts = [twins(text)[side] for text in ((frame,) if isinstance(frame, str) else frame)]
-    return chat(*texts) if len(texts) % 2 else chat(*texts[1:], system=texts[0])
 
 
 def _check(sack: Knapsack) -> dict[str, object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rewardbench.builders.draw import Draw, Drawn
+from rewardbench.builders.framing import Frame, exchanged, moulds
 from rewardbench.builders.knapsack.packing import (
     Tell,
     capital,
@@ -14,7 +15,6 @@ from rewardbench.builders.knapsack.packing import (
     weights_exchanged,
     worths_exchanged,
 )
-from rewardbench.builders.math.telling import Frame, exchanged, moulds
 
 CROPS = "okra, leeks, chard, beetroot, garlic, fennel, cabbages, radishes, cassava"
 GAMES = "Starforge, Hollow Pass, Tiny Harbour, Rift Kings, Moss, Night Tram, Cloud Ranch, Ember"

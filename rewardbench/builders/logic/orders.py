@@ -243,7 +243,7 @@ def old_street(draw: Draw) -> Drawn:
     frames = (
         "I am writing a leaflet on our old street. Four shops opened there in four different years: the {names}. An"
         " old neighbour remembers the following. {s} List them from oldest to newest.",
-        "which of these came first, second, third, fourth? {names}. all opened in different years, {l}",
+        "which of these came first, second, third, fourth? {names}. all opened in different years. {l}",
         "Local history quiz, question {k}:\n{n}\nPut the {names} in order of opening, the earliest first. (No two"
         " opened in the same year.)",
         (

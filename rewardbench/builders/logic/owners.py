@@ -46,6 +46,15 @@ def trio(draw: Draw) -> Drawn:
     )
 
 
+def _refuse_repeats(heard: tuple[list[Claim], list[Claim]]) -> None:
+    """No two claims of one kind on the same names: nobody would tell them apart."""
+    for told in heard:
+        openings = [claim.text.split(" brought ")[0] for claim in told if claim.kind == "neither"]
+        pairs = [frozenset(opening.removeprefix("neither ").split(" nor ")) for opening in openings]
+        if len(set(pairs)) < len(pairs):
+            raise Redraw
+
+
 def potluck(draw: Draw) -> Drawn:
     """Four guests, four dishes; one guest is asked for."""
     names, things = draw.people(4), draw.some(("soup", "rice", "salad", "bread", "curry", "pie", "stew", "cake"), 4)
@@ -54,18 +63,20 @@ def potluck(draw: Draw) -> Drawn:
     pool += claims("one", "{0} made either the {1} or the {2}", "{0} in ('{1}', '{2}')", names, things, things)
     pool += claims("likes", "{0} praised the {1}, which somebody else had made", "{0} != '{1}'", names, things)
     heard = parted(draw, puzzle, pool, 4)
+    _refuse_repeats(heard)
     frames = (
         "Four neighbours ({names}) each brought one dish to the {day} potluck: {d[0]}, {d[1]}, {d[2]} and {d[3]}, all"
         " home-made. {s} I want the recipe of the {wanted}; whom do I ask?",
         "whose was the {wanted}?? potluck on {day}, everyone cooked one thing. people: {names}. things: {d[0]},"
         " {d[1]}, {d[2]}, {d[3]}.\n{b}",
         (
-            "Somebody left a bowl behind after {day}'s potluck, the one the {wanted} was in.",
+            "Somebody left a bowl behind after {day}'s potluck, the one that held the {wanted}.",
             "Let's find its owner. Who came, and what do you recall about what each one cooked?",
-            "There came {names}, with {d[0]}, {d[1]}, {d[2]} and {d[3]}, each their own. What I recall: {l}.",
+            "The guests were {names}, and they brought {d[0]}, {d[1]}, {d[2]} and {d[3]}, one dish each. I recall "
+            "this: {l}.",
         ),
         "Every dish at our {day} potluck was somebody's own work: {d[0]}, {d[1]}, {d[2]}, {d[3]}. The cooks were"
-        " {names}. Since then I have learnt four things.\n\n{n}\n\nMay I ask you who is behind the {wanted}?",
+        " {names}. Since then I have learnt four things.\n\n{n}\n\nMay I ask you who made the {wanted}?",
     )
     replies = ("That was {answer}. {why}", "{how} You are looking for {answer}.", "It was {answer} who made it. {why}")
     fields = {
@@ -130,7 +141,7 @@ def wrong_labels(draw: Draw) -> Drawn:
     things = draw.some(("rice", "lentils", "sugar", "salt", "flour", "oats", "tea", "cocoa", "couscous"), 4)
     puzzle = one_each(things, things)
     puzzle = Puzzle(puzzle.variables, " and ".join([puzzle.base, *(f"{thing} != {thing!r}" for thing in things)]))
-    pool = claims("not", "what I tasted from the {0} tin was not {1}", "{0} != '{1}'", things)
+    pool = claims("not", "the {0} tin does not hold {1}", "{0} != '{1}'", things)
     pool += claims("two", "the {1} tin or the {2} tin has the {0} in it", "'{0}' in ({1}, {2})", things)
     heard = parted(draw, puzzle, pool, draw.number(2, 3))
     frames = (
@@ -141,8 +152,8 @@ def wrong_labels(draw: Draw) -> Drawn:
         (
             "Every one of my tins carries a wrong label!",
             "How annoying. Which labels are there, and have you opened any of them yet?",
-            "The labels read {names}, which is also what's in them, only never in the right one. I tried with my eyes"
-            " shut: {l}. Say what each tin really holds.",
+            "The labels read {names}, which is also what's in them, only never in the right one. I have found out this"
+            " much: {l}. Say what each tin really holds.",
         ),
         "Pantry puzzle for the scouts. Four tins, labels {names}; the same four foods inside; every tin lies about"
         " itself.\n\n{n}\n\nWork out the truth, tin by tin.",

@@ -106,14 +106,17 @@ def parted(draw: Draw, puzzle: Puzzle, pool: Sequence[Claim], n: int) -> tuple[l
     def left(heard: Sequence[Claim]) -> set[int]:
         return set(range(len(possible))).intersection(*(true[claim] for claim in heard))
 
+    def tight(heard: Sequence[Claim]) -> bool:
+        return len(left(heard)) == 1 and all(len(left([*heard[:k], *heard[k + 1 :]])) > 1 for k in range(n))
+
     for _ in range(TRIES):
         a = draw.some(pool, n)
         at = draw.number(0, n - 1)
-        if len(left(a)) != 1 or any(len(left([*a[:k], *a[k + 1 :]])) == 1 for k in range(n)):
+        if not tight(a):
             continue
         for other in draw.some(pool, len(pool)):
             b = [*a[:at], other, *a[at + 1 :]]
-            if other.kind == a[at].kind and len(left(b)) == 1 and left(b) != left(a):
+            if other.kind == a[at].kind and left(b) != left(a) and tight(b):
                 return a, b
     raise Redraw
 

@@ -70,7 +70,7 @@ def devices(draw: Draw) -> Drawn:
     replies = (
         "Going by those lines alone, {answer}.",
         "From that we get this much: {answer}.",
-        "{Answer}. Nothing more is in those two lines.",
+        "{Answer}. Nothing more follows from those two facts.",
     )
     told = _verdict(
         p,
@@ -174,7 +174,11 @@ def groups(draw: Draw) -> Drawn:
         "The only things I was told about three groups in {town}, each of which has at least one member, are"
         " these.\n\n{n}\n\nSo what about common members of the {k} and the {last}?",
     )
-    replies = ("Those two: {answer}.", "As to a member in common, {answer}.", "What follows is this: {answer}.")
+    replies = (
+        "About those two groups: {answer}.",
+        "As to a member in common, {answer}.",
+        "What follows is this: {answer}.",
+    )
     told = _verdict(
         "both",
         "there must be somebody who is in both",
@@ -208,8 +212,8 @@ def cards_to_turn(draw: Draw) -> Drawn:
         " picture side ({s_}). claim to test: {l}. flip as few as possible, which?",
         (
             "You inspect prints. Every {thing} has a colour side ({c}) and a picture side ({s_}).",
-            "{s} Before me I have four, showing {seen}. I don't want to turn any {thing} without need. Which must I"
-            " turn?",
+            "The rule to be checked: {l}. Before me I have four, showing {seen}. I don't want to turn any {thing} "
+            "without need. Which must I turn to see if the rule holds for them?",
         ),
         "My niece makes {thing}s with a colour on one side ({c}) and a drawing on the other ({s_}). She swears that"
         " {l}. I see {seen} in front of me and would like to catch her out with as little turning as possible. What"
@@ -304,7 +308,7 @@ def which_gate(draw: Draw) -> Drawn:
     puzzle = Puzzle({"way_of": ways, "way": [one, other]})
 
     def told(x: str, y: str) -> list[Claim]:
-        rank = Claim("rank", f"the line about {x} goes before the one about {y}", f"way == way_of[{x!r}]")
+        rank = Claim("rank", f"the line about {x} takes precedence over the one about {y}", f"way == way_of[{x!r}]")
         return [*lines[:at], rank, *lines[at:]]
 
     at = draw.number(0, 2)

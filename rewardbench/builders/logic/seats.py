@@ -149,13 +149,13 @@ def turning_robot(draw: Draw) -> Drawn:
             " the spot.",
             "Log of today, in order: {l}. Heading before the first entry: {start}. Heading after the last one?",
         ),
-        "Close your eyes and picture it: you look due {start}, and somebody who wants you to {job} a field calls out"
-        " quarter turns to you, one by one. They call: {l}. Where do you look in the end?",
+        "Close your eyes and picture it: you stand facing {start}, and somebody calls out quarter turns to you, one"
+        " by one. They call: {l}. Which way do you face in the end?",
     )
     replies = (
         "Towards the {answer}. A left and a right turn cancel each other, so only what remains after pairing them"
         " counts.",
-        "In the end, {answer}. Pair up each left with a right, drop the pairs, and do what remains.",
+        "In the end, {answer}. Pair up lefts with rights as far as they go, drop the pairs, and do what remains.",
         "Once each pair of a left and a right is cancelled, what remains of the turns leads to {answer}.",
     )
     return mirror(

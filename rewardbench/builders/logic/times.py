@@ -250,8 +250,8 @@ def knockout(draw: Draw) -> Drawn:
             "I can't look that up, but if you tell me who met whom I can try to deduce it.",
             "Two semi-finals, one final, and that was it. Players: {names}.\n{b}\nSo?",
         ),
-        "Old photo from a {game} tournament, somebody with a cup, face scratched out. Four players had entered,"
-        " {names}; there were two semi-finals, then a final.\n\n{n}\n\nWhose face is it?",
+        "Old photo from a {game} tournament: the winner with the cup, face scratched out. Four players had entered,"
+        " {names}; there were two semi-finals, then a final for the cup.\n\n{n}\n\nWhose face is it?",
     )
     replies = ("{answer} won it. {why}", "{how} The winner is {answer}.", "It was {answer} who took the cup. {why}")
     game = draw.pick(("darts", "carrom", "table tennis", "draughts", "billiards", "mancala", "badminton"))

@@ -3,18 +3,8 @@
 from __future__ import annotations
 
 from rewardbench.builders.draw import Draw, Drawn, Redraw
-from rewardbench.builders.math.telling import (
-    Frame,
-    Tell,
-    Work,
-    exchanged,
-    money,
-    moulds,
-    number,
-    problem,
-    share,
-    whole,
-)
+from rewardbench.builders.framing import Frame, exchanged, moulds
+from rewardbench.builders.math.telling import Tell, Work, money, number, problem, share, whole
 
 
 def exchange_desk(draw: Draw, wording: int) -> Drawn:
@@ -253,9 +243,8 @@ def packing(draw: Draw, wording: int) -> Drawn:
         f"{number(pay)} {coin} a tray, but "
         f"{only} pays for full trays only, while {every} pays for the tray that isn't full as "
         f"well. What would {one} pay?",
-        f"{n} tiles, {size} to a crate. by {road} you get charged just for full crates, by {rail} "
-        "for the crate thats not "
-        f"full too. {number(pay)} {coin} per crate either way. cost by road?",
+        f"{n} tiles, {size} to a crate. by {road} they charge for full crates only, by {rail} they "
+        f"charge for the crate thats not full as well. {number(pay)} {coin} per crate either way. cost by road?",
         (
             f"You count parking time. Car park {bed} charges completed blocks of {size} minutes "
             "and nothing for a block "

@@ -3,19 +3,8 @@
 from __future__ import annotations
 
 from rewardbench.builders.draw import Draw, Drawn, Redraw
-from rewardbench.builders.math.telling import (
-    TIMES,
-    Frame,
-    Tell,
-    Work,
-    exchanged,
-    moulds,
-    number,
-    ordinal,
-    problem,
-    share,
-    whole,
-)
+from rewardbench.builders.framing import Frame, exchanged, moulds
+from rewardbench.builders.math.telling import TIMES, Tell, Work, number, ordinal, problem, share, whole
 
 
 def weekday_pages(draw: Draw, wording: int) -> Drawn:
@@ -89,7 +78,7 @@ def tank(draw: Draw, wording: int) -> Drawn:
             ),
             lambda u, v: (
                 f"In: ({u} + {v}) × {inflow} = {number((u + v) * inflow)}\nOut: {v} × {out} = "
-                f"{number(v * out)}\nInside: {number((u + v) * inflow)} − {number(v * out)} = "
+                f"{number(v * out)}\nIn the end: {number((u + v) * inflow)} − {number(v * out)} = "
                 f"{number(u * inflow + v * net)}"
             ),
         )
@@ -177,7 +166,7 @@ def posts(draw: Draw, wording: int) -> Drawn:
     length = gap * other * draw.number(2, 5)
     yes, no = exchanged("lamp", "bench")
     bus, tram = exchanged("buses", "trams")
-    rose, herb = exchanged("rose bush", "lavender bush")
+    rose, herb = exchanged("rose", "lavender")
     frames: tuple[Frame, ...] = (
         f"A straight promenade is {length} m long. It gets a lamp every {gap} m and a bench every "
         f"{other} m, measured from "
@@ -187,12 +176,10 @@ def posts(draw: Draw, wording: int) -> Drawn:
         f"the fair opens. the {bus} "
         f"also run right at opening and right at the last minute, the {tram} dont. number of buses?",
         (
-            f"You plan flower beds. In every bed, there is one {rose} at each of the two ends, and "
-            f"there is no {herb} at "
-            f"the ends.",
-            f"My bed is a straight line of {length} dm. Measured from one end I want a rose bush "
-            f"every {gap} dm and a lavender bush "
-            f"every {other} dm. How many rose bushes do I buy?",
+            f"You plan flower beds of two rows. The {rose} row always has a bush at each of its two ends as well, the "
+            f"{herb} row has none at its ends.",
+            f"My bed is a straight line of {length} dm. Measured from one end I want a rose bush every {gap} dm in the "
+            f"front row and a lavender bush every {other} dm in the back row. How many rose bushes do I buy?",
         ),
     )
     n = length // gap
@@ -218,11 +205,9 @@ def pages_between(draw: Draw, wording: int) -> Drawn:
     whole_, inner = exchanged(one, two)
     spring, autumn = exchanged("spring", "autumn")
     frames: tuple[Frame, ...] = (
-        f"{one} and {two} proofread pages {low} to {high} of the yearbook. {whole_} read both the "
-        f"page numbered {low} and "
-        f"the one numbered {high} as well; {inner} read only what lies strictly between the two. "
-        f"How many pages did {one} "
-        f"read?",
+        f"{one} and {two} proofread pages {low} to {high} of the yearbook. {whole_} read all "
+        f"of these, page {low} and page {high} included; {inner} read only what lies strictly between those two. "
+        f"How many pages did {one} read?",
         f"locker numbers.. {whole_} has every locker from {low} to {high}, both of these included. "
         f"{inner} had every locker "
         f"from {low} to {high} as well but lost both of these. how many does {one} have now",

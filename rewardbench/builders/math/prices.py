@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from rewardbench.builders.draw import Draw, Drawn, Redraw
-from rewardbench.builders.math.telling import Frame, Tell, Work, exchanged, money, moulds, number, problem, share
+from rewardbench.builders.framing import Frame, exchanged, moulds
+from rewardbench.builders.math.telling import Tell, Work, money, number, problem, share
 
 
 def voucher_orders(draw: Draw, wording: int) -> Drawn:
@@ -197,12 +198,12 @@ def tiered(draw: Draw, wording: int) -> Drawn:
     frames: tuple[Frame, ...] = (
         f"The waterworks of {town} charge {low} {coin} for each of the first {limit} cubic meters in a quarter and "
         f"{high} {coin} for each one after those. We used {used}. What is the bill?",
-        f"scooter hire: {low} per minute up to minute {limit}, from there on {high} per minute. rode {used} minutes. "
-        f"how many {coin}",
+        f"desk in a shared office: {low} an hour up to hour {limit} of a month, from there on {high} an hour. was "
+        f"there for {used} hours this month. how many {coin}",
         (
-            f"You are the desk of a copy shop. Copies cost {low} {coin} each for the first {limit} in an order, and "
-            f"{high} {coin} each for all that go beyond {limit}.",
-            f"Hi there, I'd like {used} copies of the attached poem, all in one order. What should I bring along?",
+            f"You are the desk of a tile workshop. Painted tiles cost {low} {coin} each for the first {limit} in an "
+            f"order, and {high} {coin} each for all that go beyond {limit}.",
+            f"Hi there, I'd like {used} tiles with the heron on them, all in one order. What should I bring along?",
         ),
     )
     tell: Tell = draw.pick(

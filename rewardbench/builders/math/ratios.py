@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from math import gcd
+from math import gcd, lcm
 
 from rewardbench.builders.draw import Draw, Drawn, Redraw
-from rewardbench.builders.math.telling import Frame, Tell, Work, exchanged, moulds, number, problem, share, whole
+from rewardbench.builders.framing import Frame, exchanged, moulds
+from rewardbench.builders.math.telling import Tell, Work, number, problem, share, whole
 
 
 def _coprime(draw: Draw) -> tuple[int, int]:
@@ -92,7 +93,7 @@ def ratio_of_part(draw: Draw, wording: int) -> Drawn:
 def mixture(draw: Draw, wording: int) -> Drawn:
     """Two strengths poured together: how much there is of which."""
     u, v = draw.numbers(2, 2, 14)
-    weak, strong = sorted(draw.numbers(2, 5, 90, 5))
+    weak, strong = sorted(draw.numbers(2, *((3, 24), (10, 90, 5), (5, 50, 5))[wording]))
     left, right = exchanged(u, v)
     what = draw.pick(("vinegar", "bleach solution", "brine", "plant feed"))
     frames: tuple[Frame, ...] = (
@@ -244,8 +245,10 @@ def units(draw: Draw, wording: int) -> Drawn:
 
 def recipe(draw: Draw, wording: int) -> Drawn:
     """For so many people, wanted for so many others: the two counts change places."""
-    u, v = draw.numbers(2, 2, 15)
-    amount = draw.number(360, 1800, 60)
+    u, v = draw.numbers(2, 3, 15)
+    amount = lcm(u, v) * draw.number(2, 40)
+    if not 50 * max(u, v) <= amount <= 130 * min(u, v):  # grams a head, as people and hens eat them
+        raise Redraw
     left, right = exchanged(u, v)
     flour = draw.pick(("chickpea flour", "rice", "red lentils", "cornmeal", "couscous"))
     frames: tuple[Frame, ...] = (
@@ -271,8 +274,6 @@ def recipe(draw: Draw, wording: int) -> Drawn:
             ),
         )
     )
-    if amount % u or amount % v:
-        raise Redraw
     sides = [Work(f"{amount}*{t}/{s}", tell(s, t)) for s, t in ((u, v), (v, u))]
     return problem("for how many it is, and for how many it is wanted", frames[wording], *sides)
 

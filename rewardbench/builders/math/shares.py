@@ -3,19 +3,8 @@
 from __future__ import annotations
 
 from rewardbench.builders.draw import Draw, Drawn, Redraw
-from rewardbench.builders.math.telling import (
-    SHARES,
-    TIMES,
-    Frame,
-    Tell,
-    Work,
-    exchanged,
-    money,
-    moulds,
-    number,
-    problem,
-    whole,
-)
+from rewardbench.builders.framing import Frame, exchanged, moulds
+from rewardbench.builders.math.telling import SHARES, TIMES, Tell, Work, money, number, problem, whole
 
 
 def share_of_rest(draw: Draw, wording: int) -> Drawn:

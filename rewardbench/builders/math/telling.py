@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from fractions import Fraction
 from typing import NamedTuple
 
-from rewardbench.builders.draw import Draw, Drawn, Mould, Redraw
-from rewardbench.builders.mirrors import chat, twins
+from rewardbench.builders.draw import Draw, Drawn, Redraw
+from rewardbench.builders.framing import Frame, told
 from rewardbench.types import Messages
 from rewardbench.verifiers.arithmetic import value
 
-WORDINGS = 3
 LENGTHS_APART = 0.15
 """Two workings whose lengths differ by a larger share of the longer one are drawn again."""
-
-Frame = str | tuple[str, ...]
-"""One message of the user, or several turns; an even number of texts opens with a system message."""
-
-Problem = Callable[[Draw, int], Drawn]
-"""A word problem in one of its WORDINGS."""
 
 Tell = Callable[..., str]
 """A working in words, of the numbers in it."""
@@ -59,7 +52,7 @@ class Work(NamedTuple):
 def problem(hinge: str, frame: Frame, a: Work, b: Work) -> Drawn:
     """The drawn mirror. Raises Redraw where the answers are alike, not round, or given in the prompt already."""
     answers = [value(work.value) for work in (a, b)]
-    prompts = [_told(frame, side) for side in (0, 1)]
+    prompts = [told(frame, side) for side in (0, 1)]
     if answers[0] == answers[1] or min(answers) <= 0:
         raise Redraw
     if {number(answer) for answer in answers} & {given for prompt in prompts for given in _numbers(prompt)}:
@@ -70,11 +63,6 @@ def problem(hinge: str, frame: Frame, a: Work, b: Work) -> Drawn:
     return Drawn(hinge, prompts[0], prompts[1], a.text, b.text, check)
 
 
-def _told(frame: Frame, side: int) -> Messages:
-    texts = [twins(text)[side] for text in ((frame,) if isinstance(frame, str) else frame)]
-    return chat(*texts) if len(texts) % 2 else chat(*texts[1:], system=texts[0])
-
-
 def _numbers(prompt: Messages) -> list[str]:
     return re.findall(r"\d+(?:[.,]\d+)*", " ".join(turn["content"] for turn in prompt))
 
@@ -83,15 +71,6 @@ def _check(work: Work, answer: Fraction) -> dict[str, str]:
     shown = number(answer)
     plain, says = shown.replace(",", ""), work.says or shown
     return {"value": work.value, "answer": plain} | ({"says": says} if says != plain else {})
-
-
-def exchanged(one: object, other: object) -> tuple[str, str]:
-    """The marks of two things that change places between the prompts.
-
-    >>> exchanged("tea", "rice")
-    ('[[tea|rice]]', '[[rice|tea]]')
-    """
-    return f"[[{one}|{other}]]", f"[[{other}|{one}]]"
 
 
 def number(amount: Fraction | int) -> str:
@@ -165,18 +144,3 @@ def money(draw: Draw) -> tuple[str, str, int]:
     """A town, its money, and about how much of it one euro is, to scale prices by."""
     coin, scale, towns = draw.pick(MONEY)
     return draw.pick(towns), coin, scale
-
-
-def moulds(*problems: Problem) -> Iterator[Mould]:
-    """Every wording of every problem as a mould of its own, so that a draw of as many mirrors repeats none."""
-    for told in problems:
-        for wording in range(WORDINGS):
-            yield _worded(told, wording)
-
-
-def _worded(told: Problem, wording: int) -> Mould:
-    def mould(draw: Draw) -> Drawn:
-        return told(draw, wording)
-
-    mould.__name__, mould.__doc__ = told.__name__, told.__doc__
-    return mould

@@ -3,18 +3,8 @@
 from __future__ import annotations
 
 from rewardbench.builders.draw import Draw, Drawn, Redraw
-from rewardbench.builders.math.telling import (
-    Frame,
-    Tell,
-    Work,
-    clock,
-    count,
-    exchanged,
-    moulds,
-    ordinal,
-    problem,
-    span,
-)
+from rewardbench.builders.framing import Frame, exchanged, moulds
+from rewardbench.builders.math.telling import Tell, Work, clock, count, ordinal, problem, span
 
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from rewardbench.builders.draw import Draw
 from rewardbench.builders.pink.material import (
     HERE,
+    MANNERS,
     Frame,
     Pair,
     Thing,
@@ -89,7 +90,10 @@ class TemplateBackend:
 
     def _plans(self, request: Mapping[str, Any], draw: Draw) -> Mapping[str, Any]:
         frames = self._topic(request["topic"]).frames
-        return {"plans": [{"turns": len(frame.turns), "text": f"frame {n}"} for n, frame in enumerate(frames)]}
+        outlines = (
+            {"turns": len(frame.turns), "text": f"frame {n}", "manner": frame.manner} for n, frame in enumerate(frames)
+        )
+        return {"plans": list(outlines)}
 
     def _frame(self, request: Mapping[str, Any]) -> tuple[Frame, Mapping[str, str]]:
         names = {"x": request["x"]["name"], "y": request["y"]["name"], "kind": request["kind"]}
@@ -204,6 +208,7 @@ def check_answer(stage: str, answer: Any) -> Mapping[str, Any]:
         list(map(parse_pair, answer["pairs"]))
     elif stage == "plans":
         _need(all(isinstance(plan["turns"], int) and isinstance(plan["text"], str) for plan in answer["plans"]))
+        _need(all(plan.get("manner", "plain") in MANNERS for plan in answer["plans"]))
     elif stage == "revision":
         _need(isinstance(answer["revision"], str))
     else:

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import cycle
+from itertools import cycle, product
 
 from rewardbench.builders.draw import Draw
-from rewardbench.builders.pink.material import Pair, Rule, read_rules
+from rewardbench.builders.pink.material import Pair, read_rules
 
 KINDS = ("reversed", "free", "decoy")
 """What the twin of the rule is: the rule the other way round, a line on something else, or a rule that wants X."""
+SORTS = tuple(product((True, False), repeat=2))
+"""Of rules: whether the forbidden name comes first, whether the decoy only permits it."""
 USES = 2
 """How often a topic, pair and frame may come together."""
 
 
 @dataclass(frozen=True)
 class Outline:
-    """A plan's dialogue before it is written: how many turns, and in a sentence how it goes."""
+    """A plan's dialogue before it is written: how many turns, in a sentence how it goes, how the user types."""
 
     turns: int
     text: str
+    manner: str = "plain"
 
 
 @dataclass(frozen=True)
@@ -94,16 +97,12 @@ class _Table:
     def __init__(self, draw: Draw, pool: str) -> None:
         self.draw = draw
         rules, asks, self.brands = read_rules()
-        self.all_rules = rules
+        self.rules = rules
         numbers = [n for n, rule in enumerate(rules) if pool == "suite" or not rule.reworded]
-        self.rules = {
-            (kind, special): _in_turn(
-                rules, [n for n in draw.some(numbers, len(numbers)) if rules[n].special is special]
-            )
-            for kind in KINDS
-            for special in (True, False)
-        }
-        self.asks = cycle(draw.some(range(len(asks)), len(asks)))
+        self.uses = dict.fromkeys(draw.some(numbers, len(numbers)), 0)
+        self.sorts = {kind: cycle(draw.some(SORTS, len(SORTS))) for kind in KINDS}
+        turns = draw.some(range(len(asks)), len(asks))
+        self.asks = {mild: cycle([n for n in turns if asks[n].mild is mild]) for mild in (True, False)}
         self.praise = cycle((True, False))
         self.used: dict[tuple[str, int, int], Plan] = {}
 
@@ -111,8 +110,9 @@ class _Table:
         """The plan of a topic, pair and frame; the second with these has another kind, rule and phrasing."""
         before = self.used.get((field.topic, pair, frame))
         kind = KINDS[((KINDS.index(before.kind) + 1) if before else at) % len(KINDS)]
-        number = self._rule(kind, field.outlines[pair][frame].turns == 1, before)
-        permits = self.all_rules[number].permits
+        number = self._rule(kind, field.outlines[pair][frame], before)
+        permits = self.rules[number].permits
+        praises = (kind == "free" and next(self.praise)) or (kind == "decoy" and permits)
         plan = Plan(
             index=index,
             topic=field.topic,
@@ -121,8 +121,8 @@ class _Table:
             turned=self._turned(field.pairs[pair], kind),
             kind=kind,
             rule=number,
-            ask=next(self.asks) if kind == "free" or (kind == "decoy" and permits) else None,
-            praises=(kind == "free" and next(self.praise)) or (kind == "decoy" and permits),
+            ask=next(self.asks[praises]) if kind == "free" or (kind == "decoy" and permits) else None,
+            praises=praises,
             phrasing=1 - before.phrasing if before else self.draw.number(0, 1),
             brand=self.draw.pick(self.brands),
             swapped=self.draw.chance(),
@@ -130,20 +130,21 @@ class _Table:
         self.used[field.topic, pair, frame] = plan
         return plan
 
-    def _rule(self, kind: str, alone: bool, before: Plan | None) -> int:
-        number = next(self.rules[kind, alone])
-        return next(self.rules[kind, alone]) if before and number == before.rule else number
+    def _rule(self, kind: str, outline: Outline, before: Plan | None) -> int:
+        """Of the sort whose turn it is, the least used that suits the dialogue."""
+        sort = next(self.sorts[kind])
+        fit = [
+            number
+            for number in self.uses
+            if (self.rules[number].forbidden_first, self.rules[number].permits) == sort
+            and self.rules[number].suits(outline.manner, outline.turns == 1)
+            and not (before and number == before.rule)
+        ]
+        number = min(fit, key=self.uses.__getitem__)
+        self.uses[number] += 1
+        return number
 
     def _turned(self, pair: Pair, kind: str) -> bool:
         """Where a sentence hides a name, that name is the forbidden one."""
         drawn = self.draw.chance()
         return pair.trap_of == "other" if pair.trap and kind != "reversed" else drawn
-
-
-def _in_turn(rules: Sequence[Rule], numbers: Sequence[int]) -> Iterator[int]:
-    """The numbers without end, all four sorts in turn: forbidden first or second, decoy demanding or permitting."""
-    sorts: dict[tuple[bool, bool], list[int]] = {(first, free): [] for first in (True, False) for free in (True, False)}
-    for number in numbers:
-        sorts[rules[number].forbidden_first, rules[number].permits].append(number)
-    for four in zip(*map(cycle, sorts.values()), strict=False):
-        yield from four

@@ -18,6 +18,9 @@ PLACE = re.compile(r"(?:\b(?P<article>[Aa])n? )?\{(?P<name>\w+)\}")
 SENTENCE_START = re.compile(r"(?:^|[.!?…]\s+|\n)[\"“‘'(]*$")
 ARTICLE = re.compile(r"\b(?:an?|the) (?=\{[xy]\})", re.IGNORECASE)
 SIDE_BY_SIDE = re.compile(r"\{[xy]\},? (?:or|and|w|vs|versus|against) (?:an? |the )?\{[xy]\}")
+GREETING = re.compile(r"(?:hello|hi|hey|good (?:morning|afternoon|evening|day)|bonjour|morning|greetings|dear)\b", re.I)
+MANNERS = ("casual", "greeting", "plain")
+"""How a user writes: without capitals, with a greeting first, or as most do."""
 SPOKEN_AS_YOU = ("uni", "uku", "use", "uti", "eu", "one", "once")
 
 
@@ -72,6 +75,13 @@ class Frame:
         return [*self.turns, self.on_x, self.on_y, self.both_x]
 
     @property
+    def manner(self) -> str:
+        """Which of MANNERS the user has."""
+        if casual(" ".join(self.turns[::2])):
+            return "casual"
+        return "greeting" if GREETING.match(self.turns[0]) else "plain"
+
+    @property
     def even(self) -> bool:
         """Whether the user puts {x} and {y} side by side or names neither, so that each reply can be on either."""
         return not re.search(r"\{[xy]\}", SIDE_BY_SIDE.sub("", " ".join(self.turns)))
@@ -108,12 +118,21 @@ class Rule:
     reworded: bool = False
     """Kept out of training draws."""
     special: bool = False
-    """Sets a scene of its own, for dialogues of one turn, which set none."""
+    """Said where questions of every sort come in, each in one turn: not for longer dialogues."""
 
     @property
     def forbidden_first(self) -> bool:
         """Whether {x} stands before {y}."""
         return self.rule.index("{x}") < self.rule.index("{y}")
+
+    def suits(self, manner: str, alone: bool) -> bool:
+        """Whether it goes before a dialogue; a rule that the user types wants one in the same manner, not yet greeted.
+
+        >>> Rule("{rule}", "no {x}, just {y}", "", "", ok="Fine.").suits("casual", alone=False)
+        True
+        """
+        own = "casual" if casual(self.who + self.rule) else "plain"
+        return (alone or not self.special) and (not self.ok or own == manner)
 
     def says(self, side: str) -> str:
         """The whole text with its rule, decoy or neutral line in place."""
@@ -126,6 +145,8 @@ class Ask:
 
     say: str
     reply: str = ""
+    mild: bool = False
+    """Whether it leaves room for a good word on the other thing."""
 
 
 def parse_thing(value: Any) -> Thing:

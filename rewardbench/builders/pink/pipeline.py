@@ -46,6 +46,10 @@ def build(
     return mirrors
 
 
+def _outline(plan: Mapping[str, Any]) -> Outline:
+    return Outline(plan["turns"], plan["text"], plan.get("manner", "plain"))
+
+
 @dataclass
 class _Ground:
     """A topic's pairs and plans, with the rows that hold them."""
@@ -85,7 +89,7 @@ class _Builder:
         pairs = [parse_pair(pair) for pair in paired.answer["pairs"]]
         asked = ({"topic": topic, "pair": pair.to_json()} for pair in pairs)
         planned = await asyncio.gather(*(self._ask("plans", request, paired) for request in asked))
-        outlines = [[Outline(plan["turns"], plan["text"]) for plan in row.answer["plans"]] for row in planned]
+        outlines = [[_outline(plan) for plan in row.answer["plans"]] for row in planned]
         return _Ground(Field(topic, pairs, outlines), planned)
 
     async def _make(self, plan: Plan) -> Mirror | None:
