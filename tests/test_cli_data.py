@@ -207,3 +207,22 @@ def test_a_push_that_the_hub_refuses_is_one_sentence(hub, tmp_path):
     assert "Nothing was pushed to the dataset org/core" in ran.stderr
     assert "Traceback" not in ran.stderr
     assert hub.files == {}
+
+
+def test_a_fresh_draw_is_scored_beside_core_and_the_gap_told(tmp_path):
+    env = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "rewardbench", "--model", "baseline/random", "--fresh", "3", "--json"]
+    ran = subprocess.run([*command, "--output_dir", str(tmp_path / "r")], env=env, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    found = json.loads(ran.stdout)
+    core, fresh, gap = found["gap"]
+    built = sum(builder.core for builder in BUILDERS.values())
+    assert (core["n"], fresh["n"]) == (built, built)
+    assert gap["value"] == pytest.approx(core["value"] - fresh["value"])
+    assert gap["low"] < gap["value"] < gap["high"]
+    assert gap["low"] < 0 < gap["high"]  # chance on both
+    assert found["manifest"]["fresh"].startswith("1.0.0-fresh3+")
+    assert len(list((tmp_path / "cache" / "rewardbench").iterdir())) == 1
+    ran = subprocess.run([*command[:-1], "--split", "chat"], env=env, cwd=tmp_path, capture_output=True, text=True)
+    assert ran.returncode == 2
+    assert "compared with the whole of core" in ran.stderr

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from math import inf, isnan, nan
 
 import pytest
@@ -6,6 +7,7 @@ from hypothesis import strategies as st
 
 from rewardbench.metrics import (
     credit,
+    gap,
     leaderboard_score,
     prior_sets,
     section_means,
@@ -261,3 +263,35 @@ def test_the_overall_weighs_what_there_is():
 def test_prior_sets_are_four():
     assert prior_sets({"anthropic_helpful": 0.5, "anthropic_hhh": 0.7, "mtbench_gpt4": 0.0}) == pytest.approx(0.6)
     assert prior_sets({"mtbench_gpt4": 0.9}) is None
+
+
+def test_ties_stand_beside_the_headline_and_outside_pair_accuracy():
+    halves = [item("m-a", "a", group="m"), item("m-b", "a", group="m")]
+    tied, ref = (item(f"{kind}:t", "ties", n=3, num_correct=1, group="t") for kind in ("tied", "ref"))
+    rules = {"a": Rule("A"), "ties": Rule("Ties", "ties")}
+    suite = suite_of(*halves, tied, ref, rules=rules, headline="mirror", section_weights={"Ties": 0.0})
+    found = summarize(suite, scored(suite, [(1, 0), (1, 0), (0, 1, 2), (0, 1, 2)]))
+    assert (found.score.value, found.score.n) == (1.0, 1)
+    assert (found.accuracy.value, found.accuracy.n) == (1.0, 2)
+    assert [mirror.name for mirror in found.mirrors] == ["A"]
+    ties = next(section for section in found.sections if section.name == "Ties")
+    assert ties.n == 2
+    assert ties.value < 0.1
+
+
+def test_the_gap_is_that_of_built_mirrors_alone():
+    def halves(group, origin):
+        return [replace(item(f"{group}-{half}", group=group), meta={"origin": origin}) for half in "ab"]
+
+    core = suite_of(*halves("w", "written"), *halves("b1", "built"), *halves("b2", "built"), headline="mirror")
+    fresh = suite_of(*halves("f1", "built"), *halves("f2", "built"), headline="mirror")
+    right, wrong = (1, 0), (0, 1)
+    on_core = scored(core, [wrong, wrong, right, right, right, right])
+    on_fresh = scored(fresh, [right, right, right, wrong])
+    before, after, apart = gap(core, on_core, fresh, on_fresh)
+    assert [(one.name, one.n, one.value) for one in (before, after, apart)] == [
+        ("core", 2, 1.0),
+        ("fresh", 2, 0.5),
+        ("gap", 2, 0.5),
+    ]
+    assert apart.low == pytest.approx(0.5 - ((1 - before.low) ** 2 + (after.high - 0.5) ** 2) ** 0.5)

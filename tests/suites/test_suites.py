@@ -42,12 +42,20 @@ def mirror(group, subset):
     return [{"id": f"{group}-a", **whole, **first}, {"id": f"{group}-b", **whole, **second}]
 
 
+def ties():
+    """One twin of ties: two tied items, and a reference for each."""
+    row = {"subset": "ties", "group": "t1", "prompt": [user("Any?")]}
+    tied = [{"id": f"tied:t1-{half}", "chosen": ["p", "q"], "rejected": ["r"], **row} for half in "ab"]
+    return tied + [{"id": f"ref:t1-{half}", "chosen": ["p"], "rejected": ["r", "s"], **row} for half in "ab"]
+
+
 @pytest.fixture
 def core(tmp_path, monkeypatch):
     folder = tmp_path / "data" / "core"
     write(folder / "chat.jsonl", mirror("c1", "facts") + mirror("c2", "focus"))
     for name, subset in (("safety", "privacy"), ("reasoning", "code"), ("pink_elephant", "brands")):
         write(folder / f"{name}.jsonl", mirror(name, subset))
+    write(folder / "ties.jsonl", ties())
     (folder / "VERSION").write_text("0.1.0\n")
     monkeypatch.setattr("rewardbench.suites.data_dir", lambda: tmp_path / "data")
     return folder
@@ -55,14 +63,16 @@ def core(tmp_path, monkeypatch):
 
 def test_core_counts_mirrors_by_the_section_of_each_file(core):
     suite = load_suite("core")
-    assert (suite.name, suite.headline, len(suite.items)) == ("core", "mirror", 10)
+    assert (suite.name, suite.headline, len(suite.items)) == ("core", "mirror", 14)
     assert suite.rules == {
         "facts": Rule("Chat"),
         "focus": Rule("Chat"),
         "privacy": Rule("Safety"),
         "code": Rule("Reasoning"),
         "brands": Rule("Pink Elephant"),
+        "ties": Rule("Ties", "ties"),
     }
+    assert suite.section_weights == {"Ties": 0.0}
     assert (suite.items[0].id, suite.items[0].group, suite.items[0].num_correct) == ("c1-a", "c1", 1)
     assert suite.source == str(core)
 
@@ -92,7 +102,7 @@ def test_a_subset_or_a_file_of_core_alone(core):
     suite = load_suite("core", split="reasoning")
     assert [item.id for item in suite.items] == ["reasoning-a", "reasoning-b"]
     assert suite.revision.endswith("+split=reasoning")
-    with pytest.raises(InputError, match="core has no subset nope: it has brands, code, facts, focus, privacy"):
+    with pytest.raises(InputError, match="core has no subset nope: it has brands, code, facts, focus, privacy, ties"):
         load_suite("core", subset="nope")
     with pytest.raises(InputError, match="core has no split nope: it has chat, safety, reasoning, pink_elephant, ties"):
         load_suite("core", split="nope")
