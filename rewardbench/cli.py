@@ -142,17 +142,21 @@ def _score(said: dict[str, Any]) -> None:
     from rewardbench.store import open_store
 
     store = open_store(said["output_dir"])
-    if said["fresh"] is not None:
-        from rewardbench.builders.core import fresh_draw
-
-        said["fresh"] = str(fresh_draw(said["fresh"]))
-    result, suite = run(_settings(said), Console(stderr=True))
+    settings = _settings(said)
+    fresh = None if settings.fresh is None else _draw_fresh(settings.fresh)
+    result, suite = run(settings, Console(stderr=True), fresh)
     where = store.put(result, suite)
     if said["as_json"]:
         print(json.dumps({**to_json(result), "results": where}, indent=2, ensure_ascii=False, allow_nan=False))
         return
     print_result(result, Console())
     print(f"results={where}")
+
+
+def _draw_fresh(seed: int) -> Any:
+    from rewardbench.builders.core import fresh_draw
+
+    return fresh_draw(seed)
 
 
 def _settings(said: dict[str, Any]) -> Any:

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 import typer
 from typer import Argument, Option
 
+from rewardbench.types import InputError
+
 data = typer.Typer(
     help="Preference data: what is there, what it gives away, whether it is right, and how it is built.",
     no_args_is_help=True,
@@ -61,6 +63,9 @@ def lint_command(
 @data.command("verify")
 def verify_command(
     dataset: Annotated[str, Argument(help="core, or a data folder with core/ and checks/")] = "core",
+    trust_remote_code: Annotated[
+        bool, Option("--trust_remote_code", help="Run the programs of a folder that is not core")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Run every check again: programs, sums, packings, premises, constraints, names; on all four cells."""
@@ -68,6 +73,11 @@ def verify_command(
     from rewardbench.paths import data_dir
     from rewardbench.verifiers import VERIFIERS
 
+    if dataset != "core" and not trust_remote_code:
+        raise InputError(
+            f"To verify {dataset} is to run the programs in it, with your rights: pass --trust_remote_code if you "
+            "trust where it came from."
+        )
     core = read_core(data_dir() if dataset == "core" else Path(dataset))
     with _ticks("verifying", len(VERIFIERS)) as tick:
         found = core.verify(tick)

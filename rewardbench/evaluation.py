@@ -9,6 +9,7 @@ import shlex
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -37,8 +38,8 @@ class Settings:
     scores_only: bool = False
     load_json: bool = False
     limit: int | None = None
-    fresh: str | None = None
-    """A data folder with a fresh draw of core's builders, to be scored beside core."""
+    fresh: int | None = None
+    """The seed of a fresh draw of core's builders, to be scored beside core; `run` is given its folder."""
     batch_size: int | None = None
     batch_tokens: int | None = None
 
@@ -69,8 +70,10 @@ def evaluate(model: str, dataset: str = "core", **options: Any) -> Result:
     return run(settings)[0]
 
 
-def run(settings: Settings, console: Console | None = None) -> tuple[Result, Suite]:
+def run(settings: Settings, console: Console | None = None, fresh_draw: Path | None = None) -> tuple[Result, Suite]:
     """Load, score, and sum up; the console (stderr by default) carries the progress bar.
+
+    `fresh_draw` is the folder of the draw that the settings speak of: builders are none of this room's business.
 
     Raises: InputError for bad input, also where not one item could be scored.
     """
@@ -84,7 +87,7 @@ def run(settings: Settings, console: Console | None = None) -> tuple[Result, Sui
         scores_only=settings.scores_only,
         as_json=settings.load_json,
     )
-    fresh = _fresh(settings, suite)
+    fresh = _fresh(settings, suite, fresh_draw)
     scorer = load_scorer(settings.model)
     scored = _score(suite, scorer, settings, console)
     _refuse_nothing(scored, suite, scorer)
@@ -107,12 +110,14 @@ def run(settings: Settings, console: Console | None = None) -> tuple[Result, Sui
     return result, suite
 
 
-def _fresh(settings: Settings, suite: Suite) -> Suite | None:
+def _fresh(settings: Settings, suite: Suite, folder: Path | None) -> Suite | None:
     if settings.fresh is None:
         return None
+    if folder is None:
+        raise InputError("A fresh draw needs its folder: use the command line, or pass run() what fresh_draw() gives.")
     if suite.name != "core" or settings.protocol or "+" in suite.revision.partition("+")[2]:
         raise InputError("A fresh draw is compared with the whole of core: leave out --split, --subset and --limit.")
-    return load_suite(settings.fresh, protocol="core")
+    return load_suite(str(folder), protocol="core")
 
 
 def _score(suite: Suite, scorer: Scorer, settings: Settings, console: Console | None) -> Run:

@@ -56,6 +56,7 @@ def upload(folder: Path, dataset: str, files: Sequence[str], private: bool, crea
             repo_id=dataset,
             repo_type="dataset",
             allow_patterns=list(files),
+            delete_patterns=[pattern for pattern in files if "*" in pattern],  # what is no longer there
             commit_message="Upload the suite",
             create_pr=create_pr,
         )

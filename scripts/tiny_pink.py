@@ -1,6 +1,8 @@
 """What tiny-rm learns from: training draws of the pink builder, in lessons from two bare names to whole dialogues.
 
-The topics, the frames and the names are none of core's; the rules share their wordings with core, but for those that
+Of the draws those are taken whose two prompts hold the same words, so that nothing can be learned but who is who:
+a linear model on pairs of a prompt word and a response word finds each such feature right once and wrong once. The
+topics, the frames and the names are none of core's; the rules share their wordings with core, but for those that
 the builder keeps back as `reworded`. A network of this size learns to look a name up, and then what was said of it,
 only if it meets the two one after the other: hence the lessons.
 """
@@ -14,6 +16,7 @@ from dataclasses import dataclass
 
 from tiny_data import Messages, Mirror, chat
 
+from rewardbench.audit.shallow import words as words_of
 from rewardbench.builders.mirrors import Mirror as Whole
 from rewardbench.builders.pink.assemble import Dialogue, assemble
 from rewardbench.builders.pink.backends import TemplateBackend, reply
@@ -55,13 +58,13 @@ class Lesson:
     cut: Callable[[Elephant, random.Random], Mirror]
 
 
-def draw_elephants(seed: int, count: int) -> list[Elephant]:
-    """So many training mirrors, in random order, under names that occur nowhere else."""
+def draw_elephants(seed: int, count: int, same_words: bool = True) -> list[Elephant]:
+    """So many training mirrors, in random order, under invented names; those whose prompts hold the same words."""
     rng = random.Random(f"tiny-rm/{seed}")
     topics = {topic.name: topic for topic in TemplateBackend.of().topics if topic.pool == "train"}
     found: list[Elephant] = []
     while len(found) < count:
-        found += _deal(topics, rng)
+        found += (one for one in _deal(topics, rng) if not same_words or _same_words(one.mirror))
     rng.shuffle(found)
     return found[:count]
 
@@ -75,6 +78,11 @@ def _deal(topics: dict[str, Topic], rng: random.Random) -> Iterator[Elephant]:
     pairs = {field.topic: field.pairs for field in fields}
     for plan in deal(fields, rng.randrange(2**31), "train"):
         yield _elephant(plan, topics[plan.topic], pairs[plan.topic][plan.pair])
+
+
+def _same_words(mirror: Whole) -> bool:
+    one, other = (words_of("\n".join(turn["content"] for turn in prompt)) for prompt in (mirror.a, mirror.b))
+    return one == other
 
 
 def _outlines(topic: Topic) -> list[Outline]:

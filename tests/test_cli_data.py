@@ -100,7 +100,8 @@ def test_verify_says_what_failed_and_exits_1(command, tmp_path):
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
     for name in ("reasoning", "pink_elephant"):
         path.with_name(f"{name}.jsonl").unlink()
-    code, out, _ = command("verify", "fresh")
+    assert command("verify", "fresh")[0] == 2
+    code, out, _ = command("verify", "fresh", "--trust_remote_code")
     assert code == 1
     assert rows[0]["id"] in out
     assert out.splitlines()[-1].startswith("verified=")
@@ -111,7 +112,8 @@ def test_verify_says_what_failed_and_exits_1(command, tmp_path):
     ("arguments", "said"),
     [
         (["lint", "nowhere.jsonl"], "There is no dataset"),
-        (["verify", "nowhere"], "holds no suite with checks"),
+        (["verify", "nowhere"], "pass --trust_remote_code"),
+        (["verify", "nowhere", "--trust_remote_code"], "holds no suite with checks"),
         (["overlap", "nowhere.jsonl"], "There is no file, folder or Hub dataset"),
         (["build", "poetry"], "no builder 'poetry'"),
         (["build", "math", "--count", "0"], "Invalid value for '--count'"),

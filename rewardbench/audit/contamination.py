@@ -20,6 +20,8 @@ CHUNK = 2000
 """Rows held at a time."""
 PRIME = np.uint64(0x9E3779B97F4A7C15)
 HALF = 0.5
+END = 2**63
+"""Behind the last word of a text; no vocabulary is so large."""
 
 Hashes = NDArray[np.uint64]
 
@@ -70,12 +72,12 @@ class Index:
         self.met = np.zeros(len(self.known), dtype=bool)
 
     def _ids(self, rows: Iterable[str], grow: bool = False) -> NDArray[np.uint64]:
-        """Words as numbers, 0 for one that the suite does not have and between texts."""
+        """Words as numbers, 0 for one that the suite does not have, and END behind each text."""
         ids: list[int] = []
         for text in rows:
             for word in WORD.findall(text.lower()):
                 ids.append(self.words.setdefault(word, len(self.words) + 1) if grow else self.words.get(word, 0))
-            ids.append(0)
+            ids.append(END)
         return np.array(ids, dtype=np.uint64)
 
     def read(self, rows: Sequence[str]) -> int:
@@ -95,9 +97,9 @@ class Index:
 
 
 def run_hashes(ids: Hashes, ngram: int) -> tuple[Hashes, NDArray[np.int64]]:
-    """The hash of every run of `ngram` numbers without a 0, and the text it stands in: both [runs].
+    """The hash of every run of `ngram` known words, and the text it stands in: both [runs].
 
-    Texts end with a 0 each; two equal hashes are equal runs but for one chance in 2^64.
+    0 is a word unknown, and END ends a text; two equal hashes are equal runs but for one chance in 2^64.
     """
     if len(ids) < ngram:
         return np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.int64)
@@ -108,8 +110,8 @@ def run_hashes(ids: Hashes, ngram: int) -> tuple[Hashes, NDArray[np.int64]]:
         for k in range(ngram):
             step = ids[k : k + count]
             hashes = (hashes ^ (step * PRIME)) * PRIME + (hashes >> np.uint64(29))
-            whole &= step > 0
-    text = np.cumsum(ids == 0)[:count]
+            whole &= (step > 0) & (step < END)
+    text = np.cumsum(ids == END)[:count]
     return hashes[whole], text[whole]
 
 

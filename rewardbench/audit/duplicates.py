@@ -35,10 +35,12 @@ class Doubles:
 
 
 def find_doubles(items: Sequence[Item]) -> Doubles:
-    """Count them all."""
+    """Count them all, rows that no model can score included."""
     read = [texts(item) for item in items]
-    prompts = [prompt for prompt, _ in read]
-    groups = [item.group or item.id for item in items]
+    prompted = [
+        (prompt, item.group or item.id) for item, (prompt, _) in zip(items, read, strict=True) if prompt.strip()
+    ]
+    prompts, groups = [prompt for prompt, _ in prompted], [group for _, group in prompted]
     labels: dict[tuple[str, ...], set[frozenset[str]]] = defaultdict(set)
     rows: Counter[tuple[object, ...]] = Counter()
     for item, (prompt, completions) in zip(items, read, strict=True):
@@ -46,7 +48,10 @@ def find_doubles(items: Sequence[Item]) -> Doubles:
         labels[(prompt, *sorted(completions))].add(right)
         rows[(prompt, right, *sorted(completions))] += 1
     return Doubles(
-        empty=sum(not prompt.strip() or not all(map(str.strip, completions)) for prompt, completions in read),
+        empty=sum(
+            not (prompt.strip() or item.rendered) or not all(map(str.strip, completions))
+            for item, (prompt, completions) in zip(items, read, strict=True)
+        ),
         identical=sum(
             bool(set(completions[: item.num_correct]) & set(completions[item.num_correct :]))
             for item, (_, completions) in zip(items, read, strict=True)
@@ -84,17 +89,20 @@ def near_duplicates(prompts: Sequence[str], groups: Sequence[str], threshold: fl
     """
     from datasketch import MinHash, MinHashLSH
 
-    sets = [shingles(prompt) for prompt in prompts]
+    members: dict[frozenset[str], list[str]] = {}
+    for prompt, group in zip(prompts, groups, strict=True):
+        members.setdefault(frozenset(shingles(prompt)), []).append(group)  # equal ones need no index
+    sets, owners = list(members), [set(of) for of in members.values()]
+    near = {n for n, of in enumerate(owners) if len(of) > 1}
     index = MinHashLSH(threshold=0.8 * threshold, num_perm=PERMUTATIONS)
-    sketches = list(MinHash.generator([[word.encode() for word in one] for one in sets], num_perm=PERMUTATIONS))
-    near = set()
+    sketches = MinHash.generator([[word.encode() for word in sorted(one)] for one in sets], num_perm=PERMUTATIONS)
     for n, sketch in enumerate(sketches):
         for other in index.query(sketch):
-            if groups[other] != groups[n] and _jaccard(sets[other], sets[n]) >= threshold:
+            if len(owners[other] | owners[n]) > 1 and _jaccard(sets[other], sets[n]) >= threshold:
                 near |= {other, n}
         index.insert(n, sketch)
-    return len(near) / len(prompts) if prompts else 0.0
+    return sum(len(members[sets[n]]) for n in near) / len(prompts) if prompts else 0.0
 
 
-def _jaccard(one: set[str], other: set[str]) -> float:
+def _jaccard(one: frozenset[str], other: frozenset[str]) -> float:
     return len(one & other) / len(one | other)

@@ -51,7 +51,7 @@ def tfidf(items: Sequence[Item]) -> float:
     """Accuracy of a logistic regression on differences of 1-2-gram TF-IDF, blind to the prompt."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    found = [(texts(item)[1], some_pairs(item), _group(item)) for item in items]
+    found = [(texts(item)[1], some_pairs(item), group_of(item)) for item in items]
     right = [completions[r] for completions, which, _ in found for r, _ in which]
     wrong = [completions[w] for completions, which, _ in found for _, w in which]
     vectorizer = TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"\w+|[^\w\s]").fit(sorted({*right, *wrong}))
@@ -71,7 +71,7 @@ def interaction(items: Sequence[Item]) -> Learned:
         prompt, completions = texts(item)
         crossed = [_crossed(words(prompt), words(text)) for text in completions]
         rows += [(crossed[right], crossed[wrong]) for right, wrong in some_pairs(item)]
-        groups += [_group(item)] * len(some_pairs(item))
+        groups += [group_of(item)] * len(some_pairs(item))
     data = _differences(_normalised(_sparse(rows)), groups)
     accuracy = float(np.mean([_cross_validate(data, _folds(data, seed), _ones(data)) for seed in range(FOLD_SEEDS)]))
     return Learned(accuracy, accuracy - ONE_SIDED * _null_deviation(data))
@@ -83,7 +83,8 @@ def some_pairs(item: Item) -> list[tuple[int, int]]:
     return [(n % right, right + n % wrong) for n in range(max(right, wrong))]
 
 
-def _group(item: Item) -> str:
+def group_of(item: Item) -> str:
+    """What an item shares with others: its group, else its prompt."""
     return item.group or texts(item)[0]
 
 
@@ -133,7 +134,12 @@ def _folds(data: Differences, seed: int) -> NDArray[np.int64]:
 
 
 def _cross_validate(data: Differences, folds: NDArray[np.int64], signs: Floats, strength: float = STRENGTH) -> Floats:
-    """Held-out accuracy of a fit for each row of `signs` [fits, rows]: 1, or -1 where right and wrong are swapped."""
+    """Held-out accuracy of a fit for each row of `signs` [fits, rows]: 1, or -1 where right and wrong are swapped.
+
+    NaN where there is only one group.
+    """
+    if len(np.unique(data.groups)) < 2:
+        return np.full(len(signs), np.nan)
     right = np.zeros(len(signs))
     for fold in range(FOLDS):
         test, train = folds == fold, folds != fold

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from math import isnan
 from statistics import mean, median
 from typing import Any
 
 from rewardbench.audit.duplicates import Doubles, find_doubles
-from rewardbench.audit.learned import interaction, tfidf
+from rewardbench.audit.learned import group_of, interaction, some_pairs, tfidf
 from rewardbench.audit.shallow import BLIND, credit, folded, lower_bound, shared, texts
 from rewardbench.types import InputError, Item, Suite
 
 SHORTCUTS = (*BLIND, "tfidf", "overlap", "interaction")
 LARGEST = 4000
-"""Rows on which the learned shortcuts are trained; of more, an even sample is taken, and said."""
+"""Pairs on which the learned shortcuts are trained; of more, whole groups are drawn, and `learned_on` says how many."""
 
 
 @dataclass(frozen=True)
 class SubsetLint:
-    """Accuracies of shortcuts on one subset, from 0 to 1; `overlap` is folded (max(a, 1 - a)), the others are not."""
+    """Accuracies of shortcuts on one subset, from 0 to 1; `overlap` is folded (max(a, 1 - a)), the others are not.
+
+    What is learned is NaN where there are fewer than two groups to learn from and be tested on.
+    """
 
     n: int
     longer: float
@@ -32,6 +37,8 @@ class SubsetLint:
     overlap_low: float
     interaction: float
     interaction_low: float
+    learned_on: int
+    """Items on which `tfidf` and `interaction` were trained."""
     words_prompt: float
     """Median number of words."""
     words_response: float
@@ -47,7 +54,7 @@ class Lint:
     revision: str
     subsets: Mapping[str, SubsetLint]
     sections: Mapping[str, Mapping[str, float]]
-    """Pooled `overlap` and `overlap_low` of each section that has several subsets."""
+    """Pooled `overlap` and `overlap_low` of each section."""
     doubles: Doubles
     unusable: int
     """Rows that hold no preference, or cannot be read."""
@@ -84,14 +91,14 @@ def lint(suite: Suite, tick: Callable[[str], None] = lambda subset: None) -> Lin
         revision=suite.revision,
         subsets=subsets,
         sections=_sections(suite, items),
-        doubles=find_doubles(items),
+        doubles=find_doubles([item for item in suite.items if item.has_preference]),
         unusable=len(suite.items) - len(items),
     )
 
 
 def lint_subset(items: Sequence[Item]) -> SubsetLint:
     """Every shortcut on the items of one subset."""
-    some = items[:: -(-len(items) // LARGEST)]
+    some = _sample(items)
     crossed = interaction(some)
     overlap = _overlap(items)
     read = [texts(item) for item in items]
@@ -103,10 +110,28 @@ def lint_subset(items: Sequence[Item]) -> SubsetLint:
         overlap_low=overlap["overlap_low"],
         interaction=crossed.accuracy,
         interaction_low=crossed.low,
+        learned_on=len(some),
         words_prompt=median(len(prompt.split()) for prompt, _ in read),
         words_response=median(len(text.split()) for _, completions in read for text in completions),
         length_gap=median(1 - min(map(len, texts)) / max(map(len, texts)) for _, texts in read),
     )
+
+
+def _sample(items: Sequence[Item]) -> Sequence[Item]:
+    """Whole groups in a seeded random order, until there are enough pairs."""
+    if sum(len(some_pairs(item)) for item in items) <= LARGEST:
+        return items
+    groups: dict[str, list[Item]] = {}
+    for item in items:
+        groups.setdefault(group_of(item), []).append(item)
+    names, taken, size = list(groups), [], 0
+    random.Random(0).shuffle(names)
+    for name in names:
+        if size >= LARGEST:
+            break
+        taken += groups[name]
+        size += sum(len(some_pairs(item)) for item in groups[name])
+    return taken
 
 
 def exceeding(found: Lint, most: float) -> list[str]:
@@ -134,4 +159,9 @@ def _sections(suite: Suite, items: Sequence[Item]) -> dict[str, dict[str, float]
 
 
 def _rounded(figures: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: round(value, 4) if isinstance(value, float) else value for name, value in figures.items()}
+    return {name: _plain(value) for name, value in figures.items()}
+
+
+def _plain(value: Any) -> Any:
+    """Four decimals; what could not be measured is None."""
+    return (None if isnan(value) else round(value, 4)) if isinstance(value, float) else value

@@ -40,6 +40,8 @@ def _shares(figures: SubsetLint) -> list[Text]:
 
 
 def _share(value: float) -> Text:
+    if value != value:
+        return Text("–")
     return Text(f"{100 * value:.1f}", style="red" if max(value, 1 - value) > GLARING else "")
 
 

@@ -7,6 +7,22 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+CORE_SEED = 0
+
+
+def fresh_seed(seed: int) -> int:
+    """The seed of a fresh draw, which no other kind of draw shares.
+
+    >>> fresh_seed(0) == CORE_SEED
+    False
+    """
+    return 2**32 + seed
+
+
+def training_seed(seed: int) -> int:
+    """The seed of a draw to train on: never core's, and never that of a fresh draw."""
+    return 2**33 + seed
+
 
 @dataclass(frozen=True)
 class Builder:

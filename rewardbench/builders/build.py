@@ -105,7 +105,7 @@ class Journal:
 
     def read(self) -> dict[int, Mirror]:
         """Index to mirror, of all that stands there; afterwards the file holds just that."""
-        lines = self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else []
+        lines = self.path.read_text(encoding="utf-8", errors="replace").split("\n") if self.path.exists() else []
         found: dict[int, Mirror] = {}
         for line in lines[1:] if lines[:1] == [self.head] else []:
             try:

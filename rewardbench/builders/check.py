@@ -32,7 +32,9 @@ def cells(mirror: Mirror) -> Iterator[Cell]:
 
 def verify(mirrors: Sequence[Mirror], tick: Callable[[], None] = lambda: None) -> Verified:
     """Run every check there is; a mirror without one is not counted. `tick` is called for each kind of check."""
-    found = Verified(0, ())
+    kinds = {mirror.group: mirror.check.get("kind") for mirror in mirrors if mirror.check}
+    unknown = [f"{group}: there is no verifier {kind!r}" for group, kind in kinds.items() if kind not in VERIFIERS]
+    found = Verified(0, tuple(unknown))
     for kind in VERIFIERS:
         mine = [mirror for mirror in mirrors if mirror.check.get("kind") == kind]
         lacking = {mirror.group: missing_tools(mirror.check["a"]) for mirror in mine}

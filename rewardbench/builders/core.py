@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from rewardbench.builders import BUILDERS, Builder
+from rewardbench.builders import BUILDERS, CORE_SEED, Builder, fresh_seed
 from rewardbench.builders.build import Tick, make, recipe, write_whole
 from rewardbench.builders.check import Verified, verify, verify_cells
 from rewardbench.builders.mirrors import Mirror, read_mirrors
@@ -25,8 +25,6 @@ from rewardbench.paths import data_dir
 from rewardbench.types import InputError
 
 SECTIONS = ("chat", "safety", "reasoning", "pink_elephant")
-SEED = 0
-"""Of the draws that are in core."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ class Core:
 
 
 def build_core(
-    written: Path | None, seed: int = SEED, workers: int = 1, work: Path | None = None, tick: Tick = lambda: None
+    written: Path | None, seed: int = CORE_SEED, workers: int = 1, work: Path | None = None, tick: Tick = lambda: None
 ) -> Core:
     """The hand-written mirrors of a folder (None: none of them) with those of every builder at a seed.
 
@@ -56,7 +54,7 @@ def build_core(
     with TemporaryDirectory() as temporary:
         at = work or Path(temporary)
         built = {  # a draw that is whole is made again: only an unfinished one waits
-            name: make(name, seed, builder.core, at / f"{name}-{seed}.jsonl", workers, tick)
+            name: make(name, seed, builder.core, at / f"{name}-{seed}.jsonl", workers, tick, **_pool(name, written))
             for name, builder in BUILDERS.items()
         }
     mirrors: dict[str, list[Mirror]] = {section: [] for section in SECTIONS}
@@ -68,6 +66,11 @@ def build_core(
         {section: tuple(made) for section, made in mirrors.items() if made},
         read_ties(written / "ties.jsonl") if written else (),
     )
+
+
+def _pool(name: str, written: Path | None) -> dict[str, str]:
+    """Fresh pink elephants go under names that nobody has heard."""
+    return {"pool": "suite" if written else "fresh"} if name == "pink" else {}
 
 
 def _numbered(builder: Builder, drawn: Iterable[Mirror]) -> list[Mirror]:
@@ -96,17 +99,19 @@ def fresh_draw(seed: int) -> Path:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rewardbench"
     folder = cache / f"fresh-{version}-{recipe()}-{seed}"
     if not (folder / "core" / "VERSION").exists():  # written last
-        write_core(build_core(None, seed), folder, f"{version}-fresh{seed}")
+        write_core(build_core(None, fresh_seed(seed)), folder, f"{version}-fresh{seed}")
     return folder / "core"
 
 
 def push(folder: Path | None, repo: str, private: bool, create_pr: bool) -> str:
-    """Upload the card, the licence, `core/` and `checks/` of a data folder, once they are found whole; return where.
+    """Upload the cards, the licence, and what they speak of, of a data folder that is whole; return where.
 
     Raises: InputError where they are not, or the Hub refuses.
     """
     at = folder or data_dir()
     read_core(at)
+    if not all((at / name).is_file() for name in ("README.md", "LICENSE")):
+        raise InputError(f"{at} has no README.md or no LICENSE: a dataset without its card is not pushed.")
     return upload(at, repo, ["README.md", "LICENSE", "core/*", "checks/*", "cards/*", "written/*"], private, create_pr)
 
 
@@ -115,6 +120,13 @@ def read_core(folder: Path) -> Core:
 
     Raises: InputError where a file is missing, or the rows and the checks do not belong together.
     """
+    try:
+        return _read_core(folder)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{folder} is not a whole data folder: {type(error).__name__} {error} in its rows.") from error
+
+
+def _read_core(folder: Path) -> Core:
     mirrors = {section: _joined(folder, section) for section in SECTIONS if _rows_path(folder, section).exists()}
     if not mirrors:
         raise InputError(f"{folder} holds no suite with checks: it needs core/*.jsonl and checks/*.jsonl.")
@@ -126,7 +138,10 @@ def _rows_path(folder: Path, section: str) -> Path:
 
 
 def _joined(folder: Path, section: str) -> list[Mirror]:
-    rows = {row["id"]: row for row in _read(_rows_path(folder, section))}
+    every = _read(_rows_path(folder, section))
+    rows = {row["id"]: row for row in every}
+    if len(rows) < len(every):
+        raise InputError(f"{folder}/core/{section}.jsonl has an id twice: each row must have its own.")
     mirrors = []
     for check in _read(folder / "checks" / f"{section}.jsonl"):
         pair = [rows.pop(f"{check['group']}-{half}", None) for half in "ab"]
@@ -167,7 +182,7 @@ def _check_row(made: Mirror | TieTwin) -> dict[str, Any]:
 
 def _read(path: Path) -> list[dict[str, Any]]:
     try:
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read: {error}.") from error
 

@@ -1,4 +1,4 @@
-"""How a question is put: frames with places that differ between the two prompts, and each wording a mould."""
+"""How a question is put: frames with places that differ between the two prompts, and wordings that take turns."""
 
 from __future__ import annotations
 

@@ -81,12 +81,20 @@ def from_json(value: Mapping[str, Any]) -> Mirror:
 def read_mirrors(path: Path) -> list[Mirror]:
     """The mirrors of a file, one JSON object a line. Raises InputError where a line is not a mirror."""
     mirrors = []
-    for n, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for n, line in enumerate(read_lines(path), 1):
         try:
             mirrors.append(from_json(json.loads(line)))
         except (ValueError, TypeError, KeyError) as error:
             raise InputError(f"{path}, line {n} is not a mirror: {error}.") from error
     return mirrors
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines of a file of JSON; other separators of lines, which JSON leaves as they are, end none."""
+    try:
+        return path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read: {error}.") from error
 
 
 def to_json(mirror: Mirror) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from shutil import rmtree
 from typing import Any
 
-from rewardbench.builders import BUILDERS
+from rewardbench.builders import BUILDERS, CORE_SEED, fresh_seed, training_seed
 from rewardbench.builders.build import make, write_whole
 from rewardbench.builders.check import Verified, verify
 from rewardbench.builders.core import build_core, write_core
@@ -67,16 +67,24 @@ def _refuse_nonsense(order: Order) -> None:
 
 def _core(order: Order, tick: Tick) -> dict[str, Any]:
     written = None if order.fresh is not None else _written()
-    seed = 0 if order.fresh is None else order.fresh
-    folder = order.output or (data_dir() if written else Path(f"fresh-{seed}"))
+    seed = CORE_SEED if order.fresh is None else fresh_seed(order.fresh)
+    folder = order.output or (data_dir() if written else Path(f"fresh-{order.fresh}"))
     work = folder / ".unfinished"
     core = build_core(written, seed, order.workers, work, tick)
     found = core.verify()
     _insist(found)
+    if found.skipped:
+        raise InputError(f"core is not written unverified: {found.skipped[0]} ({len(found.skipped)} mirrors).")
     version = (data_dir() / "core" / "VERSION").read_text(encoding="utf-8").strip()
-    write_core(core, folder, version if written else f"{version}-fresh{seed}")
+    write_core(core, folder, version if written else f"{version}-fresh{order.fresh}")
     rmtree(work, ignore_errors=True)
-    return {"folder": str(folder), "rows": core.size(), "verified": found.pairs, "failed": 0, "sha256": _sha(folder)}
+    return {
+        "folder": str(folder),
+        "rows": core.size(),
+        "verified": found.pairs,
+        "failed": 0,
+        "files_sha256": _sha(folder),
+    }
 
 
 def _written() -> Path:
@@ -96,8 +104,11 @@ def _sha(folder: Path) -> str:
 
 def _mirrors(order: Order, tick: Tick) -> dict[str, Any]:
     output = order.output or Path(f"{order.name}-{order.seed}.jsonl")
-    mirrors = make(order.name, order.seed, order.total(), output, order.workers, tick, **_backend(order))
+    seed = training_seed(order.seed)
+    mirrors = make(order.name, seed, order.total(), output, order.workers, tick, **_options(order))
     found = verify([replace(mirror, group=f"{order.name}-{n}") for n, mirror in enumerate(mirrors)])
+    if found.failed:
+        output.unlink()
     _insist(found)
     return {
         "output": str(output),
@@ -105,13 +116,17 @@ def _mirrors(order: Order, tick: Tick) -> dict[str, Any]:
         "moulds": len({mirror.source.get("mould") for mirror in mirrors}),
         "verified": found.pairs,
         "failed": 0,
+        "skipped": len(found.skipped),
         "sha256": hashlib.sha256(output.read_bytes()).hexdigest(),
     }
 
 
-def _backend(order: Order) -> dict[str, Any]:
-    if order.backend == "template":
+def _options(order: Order) -> dict[str, Any]:
+    """Of pink elephants: the material kept for training, or another backend, which thinks up its own."""
+    if order.name != "pink":
         return {}
+    if order.backend == "template":
+        return {"pool": "train"}
     if not order.llm:
         raise InputError("Which model shall the endpoint use? Pass --llm with its name there.")
     from rewardbench.builders.pink.backends import OpenAIBackend

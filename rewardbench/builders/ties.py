@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rewardbench.builders.mirrors import read_lines
 from rewardbench.types import InputError, Messages
 from rewardbench.verifiers import Cell
 
@@ -79,7 +80,7 @@ class TieTwin:
 def read_ties(path: Path) -> list[TieTwin]:
     """The twins of a file, one JSON object a line. Raises InputError where a line is not one."""
     twins = []
-    for n, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for n, line in enumerate(read_lines(path), 1):
         try:
             twins.append(_from_json(json.loads(line)))
         except (ValueError, TypeError, KeyError) as error:

@@ -51,7 +51,7 @@ def read_source(
     if dataset and path.is_dir():
         rows, config = read_folder(path, splits, config, str(path))
         return Source(rows, str(path), config=config)
-    if _suffix(path) in READERS or not _HUB_ID.fullmatch(dataset):
+    if suffix(path) in READERS or not _HUB_ID.fullmatch(dataset):
         raise InputError(
             f"There is no dataset {dataset!r}: no suite has that name, no file or folder is there, and a dataset of "
             "the Hub is written org/name."
@@ -79,7 +79,7 @@ def read_embedded(folder: Path, stems: Sequence[str]) -> Source:
 
 def read_file(path: Path, kind: str | None = None) -> list[Row]:
     """Every row of a .jsonl, .json, .parquet, .csv or .tsv file (.gz too, but for parquet)."""
-    reader = READERS.get(kind or _suffix(path))
+    reader = READERS.get(kind or suffix(path))
     if reader is None:
         raise InputError(f"{path} is of no kind that can be read: give a {', '.join(READERS)} file.")
     try:
@@ -90,7 +90,8 @@ def read_file(path: Path, kind: str | None = None) -> list[Row]:
         raise InputError(f"{path} cannot be read: {error.strerror or error}.") from error
 
 
-def _suffix(path: Path) -> str:
+def suffix(path: Path) -> str:
+    """What kind of file a name says, .gz aside."""
     return Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from rewardbench.suites.files import HUB_FILES, decode_lines, read_file
+from rewardbench.suites.files import HUB_FILES, READERS, decode_lines, read_file, suffix
 from rewardbench.types import InputError
 
 BATCH = 1024
@@ -22,7 +22,7 @@ def stream_texts(dataset: str) -> Iterator[str]:
     if path.is_file():
         return map(_text, _rows(path))
     if path.is_dir():
-        files = sorted({file for pattern in HUB_FILES[1:] for file in path.rglob(pattern)})
+        files = sorted({file for pattern in HUB_FILES[1:] for file in path.rglob(pattern) if suffix(file) in READERS})
         if not files:
             raise InputError(f"{path} holds no jsonl, json, parquet or csv file.")
         return (_text(row) for file in files for row in _rows(file))
@@ -30,8 +30,16 @@ def stream_texts(dataset: str) -> Iterator[str]:
 
 
 def _rows(path: Path) -> Iterator[Any]:
-    stream = STREAMS.get("".join(path.suffixes[-2:]).removesuffix(".gz"))
-    return stream(path) if stream else iter(read_file(path))
+    stream = STREAMS.get(suffix(path))
+    if stream is None:
+        yield from read_file(path)
+        return
+    try:
+        yield from stream(path)
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 text (byte {error.start}): save it as UTF-8.") from error
+    except (OSError, EOFError) as error:
+        raise InputError(f"{path} cannot be read: {error}.") from error
 
 
 def _from_parquet(path: Path) -> Iterator[Any]:
@@ -45,21 +53,23 @@ def _from_parquet(path: Path) -> Iterator[Any]:
         raise InputError(f"{path} is not a Parquet file that can be read: {error}.") from error
 
 
-def _from_table(path: Path) -> Iterator[Any]:
+def _from_table(path: Path, separator: str) -> Iterator[Any]:
     import pandas as pd
 
     try:
-        for part in pd.read_csv(path, dtype=str, keep_default_na=False, chunksize=BATCH, sep=None, engine="python"):
+        for part in pd.read_csv(path, dtype=str, keep_default_na=False, chunksize=BATCH, sep=separator):
             yield from part.to_dict("records")
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+    except pd.errors.EmptyDataError:
+        return
+    except pd.errors.ParserError as error:
         raise InputError(f"{path} is not a table that can be read: {error}.") from error
 
 
 STREAMS: dict[str, Callable[[Path], Iterator[Any]]] = {
     ".jsonl": decode_lines,
     ".parquet": _from_parquet,
-    ".csv": _from_table,
-    ".tsv": _from_table,
+    ".csv": lambda path: _from_table(path, ","),
+    ".tsv": lambda path: _from_table(path, "\t"),
 }
 
 
@@ -71,8 +81,11 @@ def _from_hub(dataset: str) -> Iterator[Any]:
     except Exception as error:  # pyarrow, fsspec, the Hub's client and datasets each raise their own
         reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         raise InputError(f"There is no file, folder or Hub dataset {dataset!r} that can be read: {reason}.") from error
-    for split in found.values():
-        yield from split
+    try:
+        for split in found.values():
+            yield from split
+    except Exception as error:
+        raise InputError(f"The dataset {dataset} broke off: {type(error).__name__} {error}.") from error
 
 
 def _text(value: Any) -> str:

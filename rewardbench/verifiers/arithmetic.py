@@ -1,4 +1,4 @@
-"""Math and knapsacks: the answer computed anew in exact fractions, and every sum that a response writes down."""
+"""Math and knapsacks: the answer computed anew in exact fractions, and the plain sums that a response writes down."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _value(node: ast.AST, text: str) -> Fraction:
 
 
 def sums(text: str) -> list[tuple[str, str]]:
-    """Every sum in a text with the result it claims.
+    """Every sum of plain numbers in a text with the result it claims; units and signs within a sum are not read.
 
     >>> sums("20% of 1,050 is 210, so 1,050 − 210 = 840 kronor.")
     [('20/100*1050', '210'), ('1050 - 210', '840')]
@@ -72,7 +72,7 @@ def solves(cell: Cell) -> bool:
     if value(check["value"]) != value(check["answer"]):
         raise Broken(f"{check['value']} is not {check['answer']}")
     says = re.escape(check.get("says", check["answer"]))
-    ends = re.search(rf"(?<![\d.,/]){says}(?![\d/]|[.,]\d)\D*$", cell.response)
+    ends = re.search(rf"(?<![\d.,/−-]){says}(?![\d/]|[.,]\d)\D*$", cell.response)
     return bool(ends) and adds_up(cell.response)
 
 
@@ -103,7 +103,7 @@ def packs(cell: Cell) -> bool:
     worth, ways = best_worth(items, capacity)
     if ways != 1:
         raise Broken(f"there are {ways} best packings")
-    before, total, _ = cell.response.partition(str(worth))
+    before, total, _ = re.sub(rf"(?<!\d){worth}(?!\d)", "\0", cell.response, count=1).partition("\0")
     named = [name for name in items if re.search(rf"\b{re.escape(name)}\b", before, re.IGNORECASE)]
     fits = sum(items[name][0] for name in named) <= capacity
     best = sum(items[name][1] for name in named) == worth

@@ -1,4 +1,4 @@
-"""Pink elephants: whether a response names what it must not, under any alias and in any inflection."""
+"""Pink elephants: whether a response names what it must not, under any alias and in its plain inflections."""
 
 from __future__ import annotations
 

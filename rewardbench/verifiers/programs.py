@@ -119,7 +119,7 @@ def _write(cell: Cell, language: Language, at: Path) -> None:
         raise Broken(f"{len(blocks)} code blocks in {cell.row}")
     at.mkdir()
     source = "\n".join([language.head.format(folder=at.name), blocks[0], cell.check["tests"]])
-    (at / language.file).write_text(source, encoding="utf-8")
+    (at / language.file).write_text(source, encoding="utf-8", errors="replace")
 
 
 def _judge(ran: Ran, language: Language) -> str:

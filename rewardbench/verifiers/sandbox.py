@@ -1,13 +1,17 @@
-"""Programs of others, run with limits on time, memory and files, in a folder of their own that is thrown away."""
+"""Programs of others, run with limits on time, memory and files, in a folder of their own that is thrown away.
+
+It holds in check what runs away, not what means harm: such a program may read what its user may read.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,7 +47,7 @@ def run(command: Sequence[str], at: Path, stdin: str = "", memory: int | None = 
     limits += [f"ulimit -v {memory * 1024}"] if memory else []
     shell = ["sh", "-c", "; ".join([*limits, 'exec "$@"']), "sh"]
     clean = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(at), "TMPDIR": str(at), "LANG": "C.UTF-8"}
-    with subprocess.Popen(
+    process = subprocess.Popen(
         [*_offline(), *shell, *command],
         cwd=at,
         env=clean,
@@ -51,14 +55,20 @@ def run(command: Sequence[str], at: Path, stdin: str = "", memory: int | None = 
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        errors="replace",
         start_new_session=True,
-    ) as process:
-        try:
-            out, err = process.communicate(stdin, timeout=3 * SECONDS)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, 9)
-            process.communicate()
-            return Ran(None, "", f"no end after {3 * SECONDS} s")
+    )
+    try:
+        out, err = process.communicate(stdin, timeout=3 * SECONDS)
+    except subprocess.TimeoutExpired:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()  # not for whoever still holds its pipes
+        return Ran(None, "", f"no end after {3 * SECONDS} s")
+    finally:
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe:
+                pipe.close()
     return Ran(process.returncode, out, err[-4000:])
 
 

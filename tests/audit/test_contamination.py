@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rewardbench.audit.contamination import find_overlap, run_hashes
+from rewardbench.audit.contamination import END, find_overlap, run_hashes
 from rewardbench.suites import load_suite, stream_texts
 from rewardbench.types import InputError
 
@@ -22,6 +22,11 @@ def test_a_copied_prompt_is_found_in_any_case_and_punctuation():
     assert CORE.items[0].id in found.examples
     assert found.hit >= 1
     assert found.subsets[CORE.items[0].subset]["hit"] == found.hit
+
+
+def test_a_row_that_is_hit_twice_is_one_row():
+    found = find_overlap([f"{PROMPT} xyzzy plugh {PROMPT}"], CORE)
+    assert (found.rows_read, found.rows_hit) == (1, 1)
 
 
 def test_shared_runs_that_are_too_short_are_nothing():
@@ -45,11 +50,11 @@ def test_a_row_is_covered_by_half_of_its_runs():
 
 
 def test_run_hashes_tell_order_and_skip_unknown_words():
-    ids = np.array([1, 2, 3, 0, 3, 2, 1, 0], dtype=np.uint64)
+    ids = np.array([1, 2, 3, 0, 1, 2, 3, END, 3, 2, 1, END], dtype=np.uint64)
     hashes, text = run_hashes(ids, 3)
-    assert len(hashes) == 2
-    assert hashes[0] != hashes[1]
-    assert text.tolist() == [0, 1]
+    assert len(hashes) == 3
+    assert hashes[0] == hashes[1] != hashes[2]
+    assert text.tolist() == [0, 0, 1]
 
 
 def test_every_kind_of_file_streams_the_same_text(tmp_path):

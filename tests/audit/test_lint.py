@@ -122,7 +122,35 @@ def test_doubles_are_counted_each_for_what_they_are():
     ]
     found = find_doubles(rows)
     assert (found.empty, found.identical, found.duplicates, found.conflicts) == (1, 1, 1, 1)
-    assert found.near_duplicates_80 == 3 / 5
+    assert found.near_duplicates_80 == 3 / 4  # of the prompts that there are
+
+
+def test_rows_that_no_model_can_score_are_counted_as_empty(tmp_path):
+    rows = [{"prompt": f"q{n}", "chosen": "yes", "rejected": "no"} for n in range(4)] + [
+        {"prompt": "", "chosen": "yes", "rejected": "no"},
+        {"prompt": "q", "chosen": "", "rejected": "no"},
+    ]
+    (tmp_path / "d.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = lint(load_suite(str(tmp_path / "d.jsonl")))
+    assert (found.doubles.empty, found.unusable, found.subsets["all"].n) == (2, 2, 4)
+    final = [{"text_chosen": f"a {n}", "text_rejected": f"b {n}"} for n in range(4)]
+    (tmp_path / "r.jsonl").write_text("".join(json.dumps(row) + "\n" for row in final))
+    found = lint(load_suite(str(tmp_path / "r.jsonl")))
+    assert (found.doubles.empty, found.doubles.near_duplicates_80) == (0, 0.0)
+
+
+def test_one_group_is_too_few_to_learn_from():
+    figures = lint_subset([item(str(n), "same prompt", f"yes {n}", f"no {n}") for n in range(3)])
+    assert np.isnan(figures.tfidf)
+    assert np.isnan(figures.interaction)
+
+
+def test_of_much_data_whole_groups_are_learned_from(monkeypatch):
+    monkeypatch.setattr("rewardbench.audit.lint.LARGEST", 20)
+    figures = lint_subset(mirrors(40, "the {p}, not the {q}", "the {q}, not the {p}", "A {p}.", "The {q}, I say."))
+    assert figures.n == 80
+    assert figures.learned_on == 20
+    assert figures.tfidf == 0.5
 
 
 def test_near_duplicates_mask_names_and_numbers_and_spare_twins():

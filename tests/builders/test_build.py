@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from rewardbench.builders import BUILDERS
+from rewardbench.builders import BUILDERS, CORE_SEED, fresh_seed, training_seed
 from rewardbench.builders.build import Journal, build, draw_mirror, make, recipe, write_whole
 from rewardbench.builders.core import Core, build_core, push, read_core, write_core
 from rewardbench.builders.draw import Draw
-from rewardbench.builders.mirrors import Mirror, chat, from_json, read_mirrors, to_json, twins
+from rewardbench.builders.mirrors import Mirror, chat, from_json, read_mirrors, to_json, to_lines, twins
 from rewardbench.builders.order import Order, carry_out
 from rewardbench.builders.ties import read_ties
 from rewardbench.paths import data_dir
@@ -136,12 +136,33 @@ def test_a_fresh_draw_has_built_mirrors_only_and_none_of_cores(tmp_path):
     fresh, core = read_core(tmp_path), read_core(DATA)
     assert "safety" not in fresh.mirrors
     assert not fresh.ties
-    old = {(mirror.a, mirror.b) for mirrors in core.mirrors.values() for mirror in mirrors}
-    new = [(mirror.a, mirror.b) for mirrors in fresh.mirrors.values() for mirror in mirrors]
-    assert len(new) == sum(builder.core for builder in BUILDERS.values())
-    assert len(old & set(new)) <= 0.02 * len(new)
-    assert figures["verified"] == 2 * len(new)
+    old = {str(prompt) for mirrors in core.mirrors.values() for m in mirrors for prompt in (m.a, m.b)}
+    new = {str(prompt) for mirrors in fresh.mirrors.values() for m in mirrors for prompt in (m.a, m.b)}
+    assert not old & new
+    said = {text for mirror in core.mirrors["pink_elephant"] for text in (mirror.x, mirror.y)}
+    assert not said & {text for mirror in fresh.mirrors["pink_elephant"] for text in (mirror.x, mirror.y)}
+    count = sum(map(len, fresh.mirrors.values()))
+    assert count == sum(builder.core for builder in BUILDERS.values())
+    assert figures["verified"] == 2 * count
     assert (tmp_path / "core" / "VERSION").read_text().strip().endswith("-fresh77")
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_core_fresh_and_training_draws_have_no_prompt_in_common(name, tmp_path):
+    """The same number asked for in each of the three ways gives three draws."""
+    draws = []
+    for seed, pool in ((CORE_SEED, "suite"), (fresh_seed(0), "fresh"), (training_seed(0), "train")):
+        made = make(name, seed, 40, tmp_path / f"{pool}.jsonl", **({"pool": pool} if name == "pink" else {}))
+        draws.append({str(prompt) for mirror in made for prompt in (mirror.a, mirror.b)})
+    assert not draws[0] & draws[1]
+    assert not draws[0] & draws[2]
+    assert not draws[1] & draws[2]
+
+
+def test_a_mirror_may_hold_any_separator_of_lines(tmp_path):
+    odd = replace(MIRROR, x="one\u2028two\u0085three")
+    write_whole(tmp_path / "m.jsonl", to_lines([odd, MIRROR]))
+    assert read_mirrors(tmp_path / "m.jsonl") == [odd, MIRROR]
 
 
 def test_rows_and_checks_must_belong_together(tmp_path):

@@ -9,9 +9,9 @@ import pytest
 from rewardbench.builders.build import draw_mirror
 from rewardbench.builders.check import verify
 from rewardbench.builders.draw import Draw, Redraw
+from rewardbench.builders.framing import exchanged
 from rewardbench.builders.math import MOULDS
 from rewardbench.builders.math.prices import voucher_price
-from rewardbench.builders.framing import exchanged
 from rewardbench.builders.math.telling import Work, number, problem
 from rewardbench.builders.mirrors import Mirror
 

@@ -116,6 +116,17 @@ def test_a_small_slip_in_a_right_response_is_seen(group, old, new):
     assert verifier([cell, replace(cell, response=slip)]) == [PASS, FAIL]
 
 
+def test_a_check_of_an_unknown_kind_is_a_failure():
+    odd = replace(WRITTEN["reasoning-math-001"], check={"kind": "maths", "a": {}, "b": {}})
+    assert verify([odd]).failed == ("reasoning-math-001: there is no verifier 'maths'",)
+
+
+def test_signs_and_digits_around_an_answer_are_seen():
+    check = {"value": "8 - 3", "answer": "5"}
+    said = [Cell("m", check, text, True) for text in ("It is 5.", "It is -5.", "It is −5.", "It is 15.", "It is 5.5.")]
+    assert VERIFIERS["math"](said) == [PASS, FAIL, FAIL, FAIL, FAIL]
+
+
 def test_a_check_that_breaks_is_told_and_the_others_go_on():
     good = Cell("good", {"holds": "len(r) == 2"}, "ab", True)
     bad = replace(good, row="bad", check={"holds": "open('x')"})

@@ -82,11 +82,13 @@ class TemplateBackend:
         return next(topic for topic in self.topics if topic.name == name)
 
     def _topics(self, request: Mapping[str, Any], draw: Draw) -> Mapping[str, Any]:
-        return {"topics": [topic.name for topic in self.topics if topic.pool == request["pool"]]}
+        return {
+            "topics": [topic.name for topic in self.topics if (topic.pool == "train") == (request["pool"] == "train")]
+        }
 
     def _pairs(self, request: Mapping[str, Any], draw: Draw) -> Mapping[str, Any]:
         pairs = self._topic(request["topic"]).pairs
-        return {"pairs": [pair.to_json() for pair in (invent(pairs, draw) if request["pool"] == "train" else pairs)]}
+        return {"pairs": [pair.to_json() for pair in (invent(pairs, draw) if request["pool"] != "suite" else pairs)]}
 
     def _plans(self, request: Mapping[str, Any], draw: Draw) -> Mapping[str, Any]:
         frames = self._topic(request["topic"]).frames

@@ -98,7 +98,7 @@ class _Table:
         self.draw = draw
         rules, asks, self.brands = read_rules()
         self.rules = rules
-        numbers = [n for n, rule in enumerate(rules) if pool == "suite" or not rule.reworded]
+        numbers = [n for n, rule in enumerate(rules) if pool != "train" or not rule.reworded]
         self.uses = dict.fromkeys(draw.some(numbers, len(numbers)), 0)
         self.sorts = {kind: cycle(draw.some(SORTS, len(SORTS))) for kind in KINDS}
         turns = draw.some(range(len(asks)), len(asks))

@@ -17,7 +17,8 @@ from rewardbench.builders.pink.material import Pair, parse_pair
 from rewardbench.builders.pink.stages import Row, Stages, folder_of
 from rewardbench.types import InputError
 
-POOLS = ("suite", "train")
+POOLS = ("suite", "fresh", "train")
+"""Core; the same frames and rules under invented names; other frames, fewer rules and invented names, to train on."""
 ATTEMPTS = 3
 TOPICS = 29
 """Asked of a backend that thinks up topics."""
