@@ -153,6 +153,8 @@ class Hub(BaseHTTPRequestHandler):
         if "/commit/" in path:
             for line in body.splitlines():
                 entry = json.loads(line)
+                if entry["key"] == "deletedFile":
+                    self.server.gone.append(entry["value"]["path"])
                 if entry["key"] == "file":
                     self.server.files[entry["value"]["path"]] = base64.b64decode(entry["value"]["content"])
             commit = "https://huggingface.co/datasets/org/core/commit/" + "a" * 40
@@ -160,7 +162,10 @@ class Hub(BaseHTTPRequestHandler):
         return self.answer(404, {"error": path})
 
     def do_GET(self):
-        self.answer(200, {"id": "org/core", "sha": "b" * 40, "siblings": [], "name": "me", "type": "user"})
+        if "/tree/" in self.path:  # what is there already: one file that core no longer has
+            old = [{"type": "file", "path": "core/gone.jsonl", "size": 1, "oid": "c" * 40}]
+            return self.answer(200, old)
+        return self.answer(200, {"id": "org/core", "sha": "b" * 40, "siblings": [], "name": "me", "type": "user"})
 
     def answer(self, status, value):
         data = json.dumps(value).encode()
@@ -177,7 +182,7 @@ class Hub(BaseHTTPRequestHandler):
 @pytest.fixture
 def hub():
     server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    server.made, server.files, server.closed = [], {}, False
+    server.made, server.files, server.gone, server.closed = [], {}, [], False
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
     server.shutdown()
@@ -198,6 +203,7 @@ def test_push_sends_the_suite_its_checks_and_its_cards(hub, tmp_path):
     assert ran.stdout.startswith("pushed=https://huggingface.co/datasets/org/core/commit/")
     assert hub.made[0]["name"] == "core"
     assert {"README.md", "LICENSE", "core/ties.jsonl", "checks/chat.jsonl", "cards/math.md"} <= set(hub.files)
+    assert hub.gone == ["core/gone.jsonl"]
     assert not any(name.startswith("models/") for name in hub.files)
     assert hub.files["core/chat.jsonl"] == (data_dir() / "core" / "chat.jsonl").read_bytes()
 

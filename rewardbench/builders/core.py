@@ -24,6 +24,8 @@ from rewardbench.hub import upload
 from rewardbench.paths import data_dir
 from rewardbench.types import InputError
 
+SPARE = 10
+"""Mirrors that a fresh draw of a builder makes beyond its number, for those that turn out to be core's."""
 SECTIONS = ("chat", "safety", "reasoning", "pink_elephant")
 
 
@@ -51,21 +53,32 @@ def build_core(
 
     `work` is where unfinished draws wait for the next call.
     """
+    spare = 0 if written else SPARE
     with TemporaryDirectory() as temporary:
         at = work or Path(temporary)
         built = {  # a draw that is whole is made again: only an unfinished one waits
-            name: make(name, seed, builder.core, at / f"{name}-{seed}.jsonl", workers, tick, **_pool(name, written))
+            name: make(
+                name, seed, builder.core + spare, at / f"{name}-{seed}.jsonl", workers, tick, **_pool(name, written)
+            )
             for name, builder in BUILDERS.items()
         }
     mirrors: dict[str, list[Mirror]] = {section: [] for section in SECTIONS}
     for section in SECTIONS if written else ():
         mirrors[section] += read_mirrors(written / f"{section}.jsonl") if written else []
+    known = set() if written else _published()
     for name, drawn in built.items():
-        mirrors[BUILDERS[name].section] += _numbered(BUILDERS[name], drawn)
+        new = [mirror for mirror in drawn if not known & {str(mirror.a), str(mirror.b)}]
+        mirrors[BUILDERS[name].section] += _numbered(BUILDERS[name], new[: BUILDERS[name].core])
     return Core(
         {section: tuple(made) for section, made in mirrors.items() if made},
         read_ties(written / "ties.jsonl") if written else (),
     )
+
+
+def _published() -> set[str]:
+    """The prompts of core, which a fresh draw passes over where it meets one."""
+    mirrors = [mirror for mirrors in read_core(data_dir()).mirrors.values() for mirror in mirrors]
+    return {str(prompt) for mirror in mirrors for prompt in (mirror.a, mirror.b)}
 
 
 def _pool(name: str, written: Path | None) -> dict[str, str]:

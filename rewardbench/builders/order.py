@@ -13,7 +13,7 @@ from typing import Any
 from rewardbench.builders import BUILDERS, CORE_SEED, fresh_seed, training_seed
 from rewardbench.builders.build import make, write_whole
 from rewardbench.builders.check import Verified, verify
-from rewardbench.builders.core import build_core, write_core
+from rewardbench.builders.core import SPARE, build_core, write_core
 from rewardbench.paths import data_dir
 from rewardbench.types import InputError
 
@@ -37,7 +37,8 @@ class Order:
     def total(self) -> int:
         """How many mirrors will be made."""
         if self.name == "core":
-            return sum(builder.core for builder in BUILDERS.values())
+            spare = 0 if self.fresh is None else SPARE
+            return sum(builder.core + spare for builder in BUILDERS.values())
         if self.name not in BUILDERS:
             raise InputError(f"There is no builder {self.name!r}: it must be core, {', '.join(BUILDERS)}.")
         return self.count or BUILDERS[self.name].core
