@@ -36,7 +36,7 @@ def table(result: Result) -> Table:
             if subset.section == section.name != subset.name:
                 out.add_row(*_cells(f"  {subset.name}", subset, None, bool(mirrors)))
     out.add_section()
-    out.add_row(*_cells("all items", result.accuracy, None, bool(mirrors)))
+    out.add_row(*_cells("all pairs" if mirrors else "all items", result.accuracy, None, bool(mirrors)))
     out.add_row(*_score_cells(result.score, bool(mirrors)), style="bold")
     return out
 
