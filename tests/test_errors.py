@@ -402,8 +402,8 @@ def at_hubs(tmp_path_factory):
 @pytest.mark.parametrize("kind", ASKED)
 def test_a_hub_that_cannot_give_it_is_one_sentence_soon(hub, kind, at_hubs):
     child, folder, began = at_hubs[hub, kind]
-    out, err = child.communicate(timeout=60)
-    assert time.monotonic() - began < 30
+    out, err = child.communicate(timeout=120)
+    assert time.monotonic() - began < 90  # six start at once: on two busy cores that alone takes half a minute
     assert (child.returncode, out) == (2, "")
     assert re.search(HUBS[hub].format(kind=kind), sentence_of(err.splitlines()))
     assert not (folder / "results").exists()
