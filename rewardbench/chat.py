@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import re
+from array import array
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Literal
@@ -283,7 +284,7 @@ class Chat:
         text = plain(completion) if rendered else self.render((*prompt, *completion))
         ids = self._encode(text, bare=rendered)
         start = self._start(text, ids, prompt, completion) if self.spans and not rendered else 0
-        return self._fit(Request(text, plain(completion), tuple(ids), start, len(ids)))
+        return self._fit(Request(text, plain(completion), array("i", ids), start, len(ids)))
 
     def _start(self, text: str, ids: list[int], prompt: Messages, completion: Messages) -> int:
         """Where the completion's ids begin: its first character is where its text parts from another completion's.
@@ -318,7 +319,7 @@ class Chat:
         if over <= 0:
             return request
         head = len(self._before) or int(request.ids[0] == self.tokenizer.bos_token_id)
-        tail = len(self._after) if self._after and request.ids[-len(self._after) :] == tuple(self._after) else 0
+        tail = len(self._after) if self._after and request.ids[-len(self._after) :].tolist() == self._after else 0
         cut = head if self.truncation_side == "left" else len(request.ids) - tail - over
         ids = request.ids[:cut] + request.ids[cut + over :]
         if self.spans and self.truncation_side == "right" and request.start >= cut:

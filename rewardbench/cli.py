@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 import typer
 from typer import Option
 
+from rewardbench.cli_cache import cache
 from rewardbench.cli_data import data
 from rewardbench.types import InputError
 
@@ -45,6 +46,7 @@ WHICH_SUITE = (
 )
 
 app.add_typer(data, name="data")
+app.add_typer(cache, name="cache")
 
 MODEL, DATA, RUN, OUTPUT, OLD = "Model", "Data", "Run", "Output", "Of earlier versions"
 
@@ -92,6 +94,8 @@ def main_command(
     debug: Annotated[bool, flag(DATA, "debug", "Only the first 10 items")] = False,
     batch_size: Annotated[Count, flag(RUN, "batch_size", "Most texts a batch; moves no score", min=1)] = None,
     batch_tokens: Annotated[Count, flag(RUN, "batch_tokens", "Padded tokens a batch; found by itself", min=1)] = None,
+    num_processes: Annotated[Count, flag(RUN, "num_processes", "Processes that share the work", min=1)] = None,
+    no_cache: Annotated[bool, flag(RUN, "no_cache", "Neither look scores up nor keep them")] = False,
     max_length: Annotated[Count, flag(RUN, "max_length", "Tokens an item; else the model's own limit", min=1)] = None,
     truncation_side: Annotated[Side, flag(RUN, "truncation_side", "Where over-long items lose tokens")] = "left",
     torch_dtype: Annotated[Dtype, flag(RUN, "torch_dtype", "auto: the checkpoint's; float32 on a CPU")] = "auto",
@@ -137,6 +141,7 @@ def _score(said: dict[str, Any]) -> None:
     _quieten()
     from rich.console import Console
 
+    from rewardbench.engine.workers import is_first
     from rewardbench.evaluation import run
     from rewardbench.report import print_result, to_json
     from rewardbench.store import open_store
@@ -144,8 +149,11 @@ def _score(said: dict[str, Any]) -> None:
     store = open_store(said["output_dir"])
     settings = _settings(said)
     fresh = None if settings.fresh is None else _draw_fresh(settings.fresh)
-    result, suite = run(settings, Console(stderr=True), fresh)
-    where = store.put(result, suite)
+    with store.draft() as draft:
+        result, suite = run(settings, Console(stderr=True), fresh, draft.add)
+        if not is_first():
+            return
+        where = store.put(result, suite, draft)
     if said["as_json"]:
         print(json.dumps({**to_json(result), "results": where}, indent=2, ensure_ascii=False, allow_nan=False))
         return
@@ -180,6 +188,8 @@ def _settings(said: dict[str, Any]) -> Any:
         limit=said["limit"] or (10 if said["debug"] else None),
         batch_size=said["batch_size"],
         batch_tokens=said["batch_tokens"],
+        num_processes=said["num_processes"],
+        cache=not said["no_cache"],
     )
 
 
@@ -241,6 +251,7 @@ SWITCHES = {
     "not_quantized",
     "force_truncation",
     "save_all",
+    "no_cache",
     "push_results_to_hub",
     "upload_model_metadata_to_hf",
 }

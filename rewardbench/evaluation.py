@@ -7,22 +7,26 @@ import os
 import platform
 import shlex
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from rewardbench.engine.noise import batch_noise, is_exact, within_noise
+from rewardbench.engine.cache import Cache
+from rewardbench.engine.noise import is_exact, within_noise
 from rewardbench.engine.score import Run, score
-from rewardbench.metrics import gap, summarize
+from rewardbench.engine.workers import Alone, Pool, Ranks, Workers, is_first, launched
+from rewardbench.metrics import gap, rule_of, summarize
 from rewardbench.progress import Bar
 from rewardbench.scorers import load_scorer
 from rewardbench.scorers.identity import digest
 from rewardbench.scorers.loading import ModelSpec, refuse_less_than_one
 from rewardbench.suites import load_suite
-from rewardbench.types import InputError, Result, Scorer, Suite
+from rewardbench.types import InputError, Item, ItemScores, Result, Rule, Scorer, Suite
 
 
 @dataclass(frozen=True)
@@ -42,9 +46,12 @@ class Settings:
     """The seed of a fresh draw of core's builders, to be scored beside core; `run` is given its folder."""
     batch_size: int | None = None
     batch_tokens: int | None = None
+    num_processes: int | None = None
+    cache: bool = False
+    """Whether scores are looked up in the local cache, and kept there."""
 
     def __post_init__(self) -> None:
-        refuse_less_than_one(self, "limit", "batch_size", "batch_tokens")
+        refuse_less_than_one(self, "limit", "batch_size", "batch_tokens", "num_processes")
 
 
 def evaluate(model: str, dataset: str = "core", **options: Any) -> Result:
@@ -70,10 +77,16 @@ def evaluate(model: str, dataset: str = "core", **options: Any) -> Result:
     return run(settings)[0]
 
 
-def run(settings: Settings, console: Console | None = None, fresh_draw: Path | None = None) -> tuple[Result, Suite]:
+Sink = Callable[[Item, ItemScores, Rule], None]
+
+
+def run(
+    settings: Settings, console: Console | None = None, fresh_draw: Path | None = None, sink: Sink | None = None
+) -> tuple[Result, Suite]:
     """Load, score, and sum up; the console (stderr by default) carries the progress bar.
 
     `fresh_draw` is the folder of the draw that the settings speak of: builders are none of this room's business.
+    `sink` is given every item as it is scored; the texts that the model read go to it, and the result holds none.
 
     Raises: InputError for bad input, also where not one item could be scored.
     """
@@ -89,7 +102,7 @@ def run(settings: Settings, console: Console | None = None, fresh_draw: Path | N
     )
     fresh = _fresh(settings, suite, fresh_draw)
     scorer = load_scorer(settings.model)
-    scored = _score(suite, scorer, settings, console)
+    scored = _score(suite, scorer, settings, console, sink)
     _refuse_nothing(scored, suite, scorer)
     summary = summarize(suite, scored.items)
     apart = gap(suite, scored.items, fresh, _score(fresh, scorer, settings, console).items) if fresh else ()
@@ -120,9 +133,30 @@ def _fresh(settings: Settings, suite: Suite, folder: Path | None) -> Suite | Non
     return load_suite(str(folder), protocol="core")
 
 
-def _score(suite: Suite, scorer: Scorer, settings: Settings, console: Console | None) -> Run:
-    with Bar(len(suite.items), console or Console(stderr=True)) as bar:
-        return score(suite.items, scorer, settings.batch_tokens, settings.batch_size, bar)
+def _score(suite: Suite, scorer: Scorer, settings: Settings, console: Console | None, sink: Sink | None = None) -> Run:
+    def keep(item: Item, found: ItemScores) -> ItemScores:
+        if sink is None:
+            return found
+        sink(item, found, rule_of(suite, item.subset))
+        return replace(found, texts=())
+
+    options: dict[str, Any] = {"batch_tokens": settings.batch_tokens, "batch_size": settings.batch_size}
+    with (
+        Cache() if settings.cache and is_first() else nullcontext() as cache,
+        Bar(console or Console(stderr=True)) as bar,
+    ):
+        return score(
+            suite.items, scorer, bar, **options, cache=cache, workers=_workers(settings), keep=keep, noise=True
+        )
+
+
+def _workers(settings: Settings) -> Workers:
+    """Those that torchrun or accelerate has started, those that were asked for, or this process alone."""
+    if launched():
+        return Ranks()
+    if settings.num_processes and settings.num_processes > 1:
+        return Pool(settings.num_processes, partial(load_scorer, settings.model))
+    return Alone()
 
 
 def _refuse_nothing(scored: Run, suite: Suite, scorer: Scorer) -> None:
@@ -139,8 +173,8 @@ def _refuse_nothing(scored: Run, suite: Suite, scorer: Scorer) -> None:
 def manifest(settings: Settings, suite: Suite, scorer: Scorer, scored: Run) -> dict[str, Any]:
     """What decided the numbers (the fingerprint), what must not have (the run), and where it ran."""
     fingerprint = dict(scorer.fingerprint)
-    details = _details(scorer)  # before the noise is measured, which scores a sample again
-    noise = _noise(fingerprint, suite, scorer, scored)
+    details = _details(scorer)
+    noise = _noise(fingerprint, suite, scored)
     return {
         "fingerprint": fingerprint,
         "fingerprint_sha256": digest(fingerprint),
@@ -155,9 +189,11 @@ def manifest(settings: Settings, suite: Suite, scorer: Scorer, scored: Run) -> d
         "run": {
             "token_budget": scored.token_budget,
             "batch_size": settings.batch_size,
+            "layout": scored.layout,
             "batches": scored.batches,
             "requests": scored.requests,
             "tokens": scored.tokens,
+            "computed": scored.computed,
             **details,
             **noise,
         },
@@ -171,12 +207,11 @@ def _details(scorer: Any) -> dict[str, Any]:
     return dict(scorer.details()) if hasattr(scorer, "details") else {}
 
 
-def _noise(fingerprint: Mapping[str, Any], suite: Suite, scorer: Scorer, scored: Run) -> dict[str, Any]:
+def _noise(fingerprint: Mapping[str, Any], suite: Suite, scored: Run) -> dict[str, Any]:
     """In a short number format the batch moves a score; by how much, and which decisions that could turn."""
-    if is_exact(fingerprint):
+    if is_exact(fingerprint) or scored.noise is None:
         return {}
-    noise = batch_noise(suite.items, scored.items, scorer)
-    return {"batch_noise": noise, "within_noise": within_noise(suite.items, scored.items, noise)}
+    return {"batch_noise": scored.noise, "within_noise": within_noise(suite.items, scored.items, scored.noise)}
 
 
 def _notes(suite: Suite, scorer: Any, scored: Run, noise: Mapping[str, Any]) -> list[str]:
@@ -211,7 +246,7 @@ def command(settings: Settings) -> str:
     said |= {f.name: getattr(settings, f.name) for f in fields(Settings) if f.name not in ("model", "dataset")}
     defaults = {f.name: f.default for f in (*fields(ModelSpec), *fields(Settings))}
     for name, value in said.items():
-        if value == defaults[name]:
+        if value == defaults[name] or name == "cache":
             continue
         parts += [f"--{FLAGS.get(name, name)}"] + ([] if value is True else [str(value)])
     return shlex.join(parts)

@@ -7,7 +7,7 @@ nothing, and is counted beside every mean, so that failing can never raise a num
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import fsum, inf, isfinite, nan, tanh
 
 from rewardbench import stats
@@ -202,9 +202,15 @@ def _grade(suite: Suite, item_scores: Sequence[ItemScores]) -> list[_Graded]:
     return [_grade_item(item, by_id[item.id], rule_of(suite, item.subset)) for item in suite.items]
 
 
+def _slim(item: Item) -> Item:
+    """An item without its texts: of a large dataset all are held at once while they are counted."""
+    blank = ((),) * len(item.completions)
+    return replace(item, prompt=(), completions=blank, meta={"origin": item.meta.get("origin")})
+
+
 def _grade_item(item: Item, found: ItemScores, rule: Rule) -> _Graded:
     return _Graded(
-        item=item,
+        item=_slim(item),
         scores=found.scores,
         credit=credit(item, found.scores, rule),
         tied=_is_tied(item, found.scores, rule),

@@ -10,14 +10,14 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 
 class Bar:
-    """Counts requests and tokens; the bar follows tokens, which cost, and shows items, which people count.
+    """Follows the scoring loop by tokens, which cost, and shows items, which people count.
 
+    What later windows hold is not known yet: until then their items are taken to be as long as those before.
     A context manager. On anything but a terminal it stays silent.
     """
 
-    def __init__(self, items: int, console: Console) -> None:
-        self._items = items
-        self._requests = self._done = self._tokens = 0
+    def __init__(self, console: Console) -> None:
+        self._items = self._left = self._requests = self._tokens = self._cost = self._done = 0
         self._start = 0.0
         self._task: TaskID | None = None
         self._bar = Progress(
@@ -41,10 +41,19 @@ class Bar:
     ) -> None:
         self._bar.stop()
 
-    def start(self, requests: int, tokens: int) -> None:
-        """Begin: so many requests with so many tokens in all (0 for scorers that read text)."""
-        self._requests, self._start = requests, time.monotonic()
-        self._task = self._bar.add_task("scoring", total=tokens or requests, rate="")
+    def start(self, items: int, parts: int) -> None:
+        """Begin: so many items, to be gone over once for each part."""
+        self._left, self._start = items * parts, time.monotonic()
+        self._task = self._bar.add_task("scoring", total=None, rate="")
+
+    def expect(self, items: int, requests: int, tokens: int) -> None:
+        """A window begins: of its items so many requests with so many tokens are to be computed."""
+        self._items += items
+        self._left -= items
+        self._requests += requests
+        self._cost += tokens or requests
+        if self._task is not None:
+            self._bar.update(self._task, total=self._cost * (1 + self._left / max(1, self._items)))
 
     def advance(self, requests: int, tokens: int) -> None:
         """A batch is done."""

@@ -55,10 +55,10 @@ def to_json(result: Result) -> dict[str, Any]:
 
 
 def to_rows(result: Result, suite: Suite) -> Iterator[dict[str, Any]]:
-    """One row an item, in the suite's order; the dataset's own columns follow ours and never overwrite them."""
+    """One row an item, in the suite's order."""
     by_id = {one.id: one for one in result.items}
     for item in suite.items:
-        yield _row(item, by_id[item.id], rule_of(suite, item.subset))
+        yield to_row(item, by_id[item.id], rule_of(suite, item.subset))
 
 
 def dump(value: Mapping[str, Any], indent: int | None = None) -> str:
@@ -123,7 +123,8 @@ def read_summary(path: Path) -> dict[str, Any]:
     return data
 
 
-def _row(item: Item, found: ItemScores, rule: Rule) -> dict[str, Any]:
+def to_row(item: Item, found: ItemScores, rule: Rule) -> dict[str, Any]:
+    """One item's row; the dataset's own columns follow ours and never overwrite them."""
     earned = credit(item, found.scores, rule)
     row = {
         "id": item.id,

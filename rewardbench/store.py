@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 from rewardbench import results
-from rewardbench.types import InputError, Result, Suite
+from rewardbench.types import InputError, Item, ItemScores, Result, Rule, Suite
 
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"|?*]')
 _LONGEST_NAME = 120
@@ -46,14 +46,31 @@ class LocalStore:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def put(self, result: Result, suite: Suite) -> str:
-        """Write a result whole or not at all; return the path of its summary."""
+    @contextmanager
+    def draft(self) -> Iterator[Draft]:
+        """A place for the rows of a run while it runs: `put` makes them a result, and without it they are gone."""
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            _sweep(self.root)
+            draft = Draft(self.root / f".{os.getpid()}.{secrets.token_hex(4)}.{DRAFT}")
+        except OSError as error:
+            raise InputError(_why_not(self.root, error)) from error
+        try:
+            yield draft
+        finally:
+            draft.discard()
+
+    def put(self, result: Result, suite: Suite, draft: Draft | None = None) -> str:
+        """Write a result whole or not at all; return the path of its summary. Its rows are those of the draft, if any.
+
+        Without a draft the items of the result must hold their texts.
+        """
         wanted = self.root / f"{safe_name(result.model)}.json"
         try:
             wanted.parent.mkdir(parents=True, exist_ok=True)
             with _one_writer(wanted.parent):
                 path = _own_path(wanted, result)
-                _write(path, result, suite)
+                _write(path, result, suite, draft)
         except OSError as error:
             raise InputError(_why_not(wanted.parent, error)) from error
         return str(path)
@@ -109,12 +126,60 @@ def _identity_at(path: Path) -> str | None:
         return None
 
 
-def _write(path: Path, result: Result, suite: Suite) -> None:
+class Draft:
+    """Rows on their way to an outputs file, so that a run holds only those in hand."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._digest = hashlib.sha256()
+        self._file = open(path, "xb")  # noqa: SIM115 - closed by finish or discard
+
+    def add(self, item: Item, found: ItemScores, rule: Rule) -> None:
+        """The row of one item. Raises: InputError where the disk takes no more."""
+        line = results.dump(results.to_row(item, found, rule)).encode("ascii")
+        self._digest.update(line)
+        try:
+            self._file.write(line)
+        except OSError as error:
+            raise InputError(_why_not(self.path.parent, error)) from error
+
+    def finish(self) -> str:
+        """Bring everything to the disk; return its sha256."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        return self._digest.hexdigest()
+
+    def discard(self) -> None:
+        """Away with what no result has taken."""
+        with suppress(OSError):
+            self._file.close()
+        self.path.unlink(missing_ok=True)
+
+
+DRAFT = "outputs.tmp"
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what runs have left behind that were killed."""
+    import psutil
+
+    for path in folder.glob(f".*.{DRAFT}"):
+        owner = path.name.split(".")[1]
+        if owner.isdigit() and not psutil.pid_exists(int(owner)):
+            path.unlink(missing_ok=True)
+
+
+def _write(path: Path, result: Result, suite: Suite, draft: Draft | None) -> None:
     """Both files beside their places first, and only when they are whole into them."""
     mark = secrets.token_hex(4)
     outputs, summary, backup = (path.with_name(f".{mark}.{kind}.tmp") for kind in ("outputs", "summary", "backup"))
     try:
-        digest = _write_lines(outputs, map(results.dump, results.to_rows(result, suite)))
+        if draft:
+            digest = draft.finish()
+            os.replace(draft.path, outputs)
+        else:
+            digest = _write_lines(outputs, map(results.dump, results.to_rows(result, suite)))
         figures = results.to_json(result) | {results.OUTPUTS_HASH: digest}
         _write_lines(summary, [results.dump(figures, indent=2)])
         _move(outputs, summary, path, backup)

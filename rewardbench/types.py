@@ -6,8 +6,10 @@ Requests into ItemScores; metrics turn those into the Estimates of a Result; a S
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Any, Literal, Protocol, TypedDict
 
 View = Literal["pointwise", "pairwise", "listwise"]
@@ -72,7 +74,7 @@ class Suite:
 
     name: str
     revision: str
-    items: tuple[Item, ...]
+    items: Sequence[Item]
     rules: Mapping[str, Rule]
     """Subset to Rule; a subset without one forms a section of its own name, with strict credit."""
     section_weights: Mapping[str, float] = field(default_factory=dict)
@@ -84,23 +86,40 @@ class Suite:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Request:
-    """One completion in its context, ready for a scorer. Hashable; its length is its cost in tokens.
+    """One completion in its context, ready for a scorer. Its length is its cost in tokens.
 
     `ids[start:end]` are the completion's tokens; `dropped` tokens were cut off to fit. Scorers that read
-    text (baselines, judges) use `text` and `completion` and leave `ids` empty.
+    text (baselines, judges) use `text` and `completion` and leave `ids` empty. Two requests are equal where a model
+    would read the same: the same tokens and span, or, without tokens, the same text.
     """
 
     text: str
     completion: str
-    ids: tuple[int, ...] = ()
+    ids: array[int] = field(default_factory=lambda: array("i"))
+    """32-bit integers (any sequence is taken), so that a window of many thousand long texts stays small."""
     start: int = 0
     end: int = 0
     dropped: int = 0
+    key: bytes = field(init=False, repr=False)
+    """16 bytes that name what is read, on any machine and in any process."""
+
+    def __post_init__(self) -> None:
+        ids = array("i", self.ids)
+        object.__setattr__(self, "ids", ids)
+        read = ids.tobytes() if ids else f"{self.text}\0{self.completion}".encode("utf-8", "surrogatepass")
+        span = f"{self.start} {self.end} {len(ids)} ".encode()
+        object.__setattr__(self, "key", blake2b(span + read, digest_size=16).digest())
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Request) and self.key == other.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
 
 
 class Scorer(Protocol):

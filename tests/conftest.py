@@ -1,6 +1,7 @@
 """Small real models: random weights, a real tokenizer, saved to a folder and loaded like any other."""
 
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ["REWARDBENCH_CACHE"] = os.path.join(tempfile.mkdtemp(prefix="rewardbench"), "scores.sqlite")
 
 SHARED = Path(os.environ.get("REWARDBENCH_SHARED", Path(__file__).parents[2] / "shared"))
 

@@ -142,7 +142,7 @@ def find_overlap(
         **{name: sum(counts.values()) for name, counts in counted.items()},
         ngram=ngram,
         subsets={name: {kind: counts[name] for kind, counts in counted.items()} for name in dict.fromkeys(names)},
-        examples=[suite.items[n].id for n in worst[:10]],
+        examples=[suite.items[int(n)].id for n in worst[:10]],
     )
 
 

@@ -1,26 +1,47 @@
-"""Token ids in, batches out; never text. Longest first, so that the first batch is the one that may not fit."""
+"""Requests in, batches out; never text. Longest first, so that the first batch is the one that may not fit."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import Any
 
+from rewardbench.scorers.prefix import costs
 from rewardbench.types import Request
 
-CPU_TOKENS = 1024
-"""Padded tokens of a batch on a CPU; at 16,384 a 5 M Llama took twice the time (2 cores, real pairs)."""
+Company = Callable[[int], Hashable]
+Batch = list[Request]
 
-SHARE = 0.25
-"""Of the memory that is free, what activations may take on a CPU; the estimate below is rough."""
+
+def traits(scorer: Any) -> tuple[bool, Company, int | None]:
+    """Whether a scorer takes a row, which lengths may share a batch, and how many requests it takes at most."""
+    company: Company = getattr(scorer, "company", lambda length: 0)
+    return getattr(scorer, "packed", False), company, 1 if getattr(scorer, "alone", False) else None
+
+
+def layout(scorer: Any) -> str:
+    """How a scorer's batches are laid out, in a word for the manifest."""
+    packed, _, most = traits(scorer)
+    return "one at a time" if most == 1 else "row" if packed else "padded"
+
+
+def arrange(families: Iterable[Sequence[Request]], scorer: Any, budget: int, most: int | None = None) -> list[Batch]:
+    """The batches of a scorer: rows where it takes them, else padded ones.
+
+    Args:
+        families: the requests of each item; every request once.
+        budget: tokens a batch may hold, padding counted.
+        most: requests a batch may hold.
+    """
+    packed, company, cap = traits(scorer)
+    most = cap or most
+    if packed:
+        return pack(families, budget, most, company)
+    return plan([request for family in families for request in family], budget, most, company)
 
 
 def plan(
-    requests: Iterable[Request],
-    budget: int,
-    most: int | None = None,
-    company: Callable[[int], Hashable] = lambda length: 0,
-) -> list[list[Request]]:
+    requests: Iterable[Request], budget: int, most: int | None = None, company: Company = lambda length: 0
+) -> list[Batch]:
     """Batches of similar length, longest first; the order of the input and the place of an item in it do not matter.
 
     Args:
@@ -32,7 +53,7 @@ def plan(
     >>> [[len(r) for r in batch] for batch in plan([Request("", "", (1,) * n) for n in (2, 5, 3, 4)], 10)]
     [[5, 4], [3, 2]]
     """
-    batches: list[list[Request]] = []
+    batches: list[Batch] = []
     room = 0
     company_now: Hashable = None
     for request in sorted(requests, key=lambda r: (-len(r), r.ids, r.text, r.completion)):
@@ -45,81 +66,74 @@ def plan(
     return batches
 
 
-def cgroup_free(root: Path = Path("/sys/fs/cgroup")) -> int | None:
-    """Bytes left under the container's memory limit (cgroup v2, then v1); None where there is no limit."""
-    for limit, used in (
-        ("memory.max", "memory.current"),
-        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
-    ):
-        try:
-            return max(0, int((root / limit).read_text()) - int((root / used).read_text()))
-        except (OSError, ValueError):  # no such file, or "max"
-            continue
-    return None
+def pack(
+    families: Iterable[Sequence[Request]], budget: int, most: int | None = None, company: Company = lambda length: 0
+) -> list[Batch]:
+    """Batches in which what shares a prefix stands together: families in lexicographic order, each whole.
 
+    A family that alone exceeds the budget is split. The order of the families does not matter.
 
-def free_memory() -> int:
-    """Bytes this process may still take: the machine's, or the container's where that is less."""
-    import psutil
+    Args:
+        families: the requests of each item; every request once.
+        budget: distinct tokens a batch may hold, a shared prefix counted once.
+        most, company: as in `plan`.
 
-    machine = int(psutil.virtual_memory().available)
-    container = cgroup_free()
-    return machine if container is None else min(machine, container)
-
-
-def bytes_per_token(model: Any, longest: int) -> int:
-    """A generous estimate of the activations one token of a batch needs: one layer's, its mask row, and its logits."""
-    config = model.config.get_text_config()
-    hidden = config.hidden_size
-    inner = getattr(config, "intermediate_size", None) or 4 * hidden
-    heads = getattr(config, "num_attention_heads", 1)
-    scores = heads * longest if model.config._attn_implementation == "eager" else 0
-    outputs = model.get_output_embeddings()
-    logits = 4 * outputs.weight.shape[0] if outputs is not None else 0
-    return int(model.dtype.itemsize * (12 * hidden + 4 * inner + 3 * scores + logits) + 8 * longest)
-
-
-def token_budget(scorer: Any, requests: Sequence[Request]) -> int:
-    """How many padded tokens a batch may hold. Scorers that read text have no model and take everything at once.
-
-    On a CPU estimated beforehand from free memory; on a GPU measured on the longest request alone.
+    >>> a, b, c = (Request("", "", [*range(9), n]) for n in (20, 30, 40))
+    >>> [[r.ids[-1] for r in batch] for batch in pack([[c], [b, a]], budget=12)]
+    [[20, 30, 40]]
+    >>> [[r.ids[-1] for r in batch] for batch in pack([[c], [b, a]], budget=11)]
+    [[20, 30], [40]]
     """
-    model = getattr(scorer, "model", None)
-    longest = max((len(r) for r in requests), default=0)
-    if model is None or longest == 0:
-        return 2**40
-    if model.device.type == "cuda":
-        return _measure_cuda(scorer, max(requests, key=len))
-    fits = int(free_memory() * SHARE) // bytes_per_token(model, longest)
-    return max(longest, min(CPU_TOKENS, fits))
+    batches: list[Batch] = []
+    room, company_now = 0, None  # type: int, Hashable
+    for shared, family in _kin(families, company):
+        before = batches[-1] if batches and shared == company_now else []
+        added = _cost([*before[-1:], *family]) - (len(before[-1]) if before else 0)
+        fits = before and added <= room and not (most and len(before) + len(family) > most)
+        if not fits:
+            new = _split(family, budget, most)
+            batches += new
+            room, company_now = budget - _cost(new[-1]), shared
+        else:
+            batches[-1].extend(family)
+            room -= added
+    return sorted(batches, key=lambda batch: -max(map(len, batch)))
 
 
-def _measure_cuda(scorer: Any, longest: Request) -> int:
-    import torch
-
-    device = scorer.model.device
-    before = torch.cuda.memory_allocated(device)
-    torch.cuda.reset_peak_memory_stats(device)
-    try:
-        scorer.run([longest])
-    except RuntimeError as error:
-        if not out_of_memory(error):
-            raise
-        return len(longest)  # the loop says so, in one sentence
-    used = max(1, torch.cuda.max_memory_allocated(device) - before)
-    free, _ = torch.cuda.mem_get_info(device)
-    idle = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    return max(len(longest), int(0.8 * (free + idle) * len(longest) / used))
+def _kin(families: Iterable[Sequence[Request]], company: Company) -> list[tuple[Hashable, Batch]]:
+    """Each family in lexicographic order, cut where company must be avoided; families in that order too."""
+    found: list[tuple[Hashable, Batch]] = []
+    for family in families:
+        by_company: dict[Hashable, Batch] = {}
+        for request in sorted(family, key=lambda request: request.ids):
+            by_company.setdefault(company(len(request)), []).append(request)
+        found += by_company.items()
+    return sorted(found, key=lambda one: (str(one[0]), one[1][0].ids))
 
 
-def out_of_memory(error: BaseException) -> bool:
-    """Whether an error of torch says that memory ran out, on any device."""
-    import torch
+def _split(family: Batch, budget: int, most: int | None) -> list[Batch]:
+    """A family as one batch where it fits, else as several."""
+    batches: list[Batch] = [[]]
+    used = 0
+    for request, cost in zip(family, _added(family), strict=True):
+        if batches[-1] and (used + cost > budget or len(batches[-1]) == most):
+            batches.append([])
+            used, cost = 0, len(request)
+        batches[-1].append(request)
+        used += cost
+    return batches
 
-    return isinstance(error, torch.OutOfMemoryError) or (
-        isinstance(error, RuntimeError) and any(sign in str(error) for sign in MEMORY_SIGNS)
-    )
+
+def _added(batch: Sequence[Request]) -> Iterator[int]:
+    return costs(request.ids for request in batch)
 
 
-MEMORY_SIGNS = ("can't allocate memory", "out of memory", "_ALLOC_FAILED")
-"""How a CPU, MPS (or an asynchronous CUDA kernel) and cuBLAS say it."""
+def _cost(batch: Sequence[Request]) -> int:
+    return sum(_added(batch))
+
+
+def size(batch: Sequence[Request], scorer: Any) -> int:
+    """The tokens that a batch makes a scorer compute: each distinct prefix once, or padding too."""
+    if traits(scorer)[0]:
+        return _cost(sorted(batch, key=lambda request: request.ids))
+    return len(batch) * max(map(len, batch))

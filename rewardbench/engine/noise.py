@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rewardbench.engine.score import prepare
-from rewardbench.types import Item, ItemScores, Scorer
+from rewardbench.types import Item, ItemScores
 
 EXACT = {"float32", "float64"}
 """Formats in which the batch moves no decision; nothing is measured for them."""
@@ -22,16 +21,6 @@ def is_exact(fingerprint: Mapping[str, Any]) -> bool:
     """
     dtype = fingerprint.get("dtype", "float32")
     return dtype in EXACT and (dtype != "float32" or fingerprint.get("float32_matmul", "highest") == "highest")
-
-
-def batch_noise(items: Sequence[Item], scores: Sequence[ItemScores], scorer: Scorer, sample: int = 32) -> float:
-    """The largest difference between a score from its batch and the same item scored alone, over a spread sample."""
-    step = max(1, len(items) // sample)
-    worst = 0.0
-    for item, scored in list(zip(items, scores, strict=True))[::step]:
-        for request, value in zip(prepare(item, scorer).requests, scored.scores, strict=False):
-            worst = max(worst, abs(scorer.run([request])[0] - value))
-    return worst
 
 
 def within_noise(items: Sequence[Item], scores: Sequence[ItemScores], noise: float) -> list[str]:

@@ -1,22 +1,44 @@
-"""The one scoring loop: requests are prepared, planned into batches, run, and collected by item."""
+"""The one scoring loop: requests are prepared, planned into batches, run where no score is known yet, and collected.
+
+Items go through it in windows, so that a dataset of any size takes the memory of one. Of a scorer with several parts
+(policy and reference) each goes over all windows before the next one is loaded.
+"""
 
 from __future__ import annotations
 
 import math
-from collections import deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any, Protocol
 
-from rewardbench.engine.batching import out_of_memory, plan, token_budget
+from rewardbench.engine.batching import arrange, layout
+from rewardbench.engine.budget import machine, token_budget
+from rewardbench.engine.cache import Cache
+from rewardbench.engine.noise import is_exact
+from rewardbench.engine.workers import Alone, Serving, Workers
+from rewardbench.scorers.identity import digest
 from rewardbench.types import InputError, Item, ItemScores, Request, Scorer
+
+WINDOW = 10_000
+"""Items that are prepared and planned together; more would find no nearer neighbours, and fill the memory."""
+FIRST_WINDOW = 1_000
+"""So that computing begins before everything is tokenised."""
+
+Scores = dict[bytes, float]
+"""By the key of the request."""
 
 
 class Progress(Protocol):
-    """What the loop tells a progress bar; both counts are of requests and of their tokens."""
+    """What the loop tells a progress bar."""
 
-    def start(self, requests: int, tokens: int) -> None:
-        """So much there is to do."""
+    def start(self, items: int, parts: int) -> None:
+        """So many items there are, to be gone over once for each part."""
+
+    def expect(self, items: int, requests: int, tokens: int) -> None:
+        """A window of so many items begins, with so much in it that no score is known of."""
 
     def advance(self, requests: int, tokens: int) -> None:
         """So much more is done."""
@@ -32,6 +54,23 @@ class Prepared:
 
 
 @dataclass(frozen=True)
+class Options:
+    """How to compute, which moves no score."""
+
+    batch_tokens: int | None = None
+    """Tokens a batch may hold; found by itself where None."""
+    batch_size: int | None = None
+    """Requests a batch may hold; unlimited where None."""
+    cache: Cache | None = None
+    workers: Workers = field(default_factory=Alone)
+    window: int = WINDOW
+    keep: Callable[[Item, ItemScores], ItemScores] = lambda item, found: found
+    """What to remember of an item once it is scored; called in the order of the items."""
+    noise: bool = False
+    """Whether to score a sample without company too, in number formats where that moves a score."""
+
+
+@dataclass(frozen=True)
 class Run:
     """Scores by item, in the order of the items, and how they were computed (which must not move them)."""
 
@@ -40,6 +79,11 @@ class Run:
     batches: int
     requests: int
     tokens: int
+    computed: int
+    """Of how many requests no score was known, summed over the parts."""
+    layout: str
+    noise: float | None = None
+    """The largest difference that company made to the score of a sampled item."""
 
 
 def prepare(item: Item, scorer: Scorer) -> Prepared:
@@ -52,72 +96,192 @@ def prepare(item: Item, scorer: Scorer) -> Prepared:
         return Prepared(item, reason=str(error))
 
 
-def score(
-    items: Sequence[Item],
-    scorer: Scorer,
-    batch_tokens: int | None = None,
-    batch_size: int | None = None,
-    progress: Progress | None = None,
-) -> Run:
-    """Score every completion of every item; identical requests are scored once.
+def score(items: Sequence[Item], scorer: Scorer, progress: Progress | None = None, **options: Any) -> Run:
+    """Score every completion of every item; identical requests are scored once. `options` are those of `Options`."""
+    return _Loop(items, scorer, Options(**options), progress).go()
 
-    Args:
-        batch_tokens: padded tokens a batch may hold; found by itself where None.
-        batch_size: requests a batch may hold; unlimited where None.
+
+class _Loop:
+    """One call of `score`, with what it counts on the way."""
+
+    def __init__(self, items: Sequence[Item], scorer: Scorer, options: Options, progress: Progress | None) -> None:
+        self.items, self.scorer, self.options, self.progress = items, scorer, options, progress
+        self.parts: Sequence[Any] = getattr(scorer, "parts", None) or [nullcontext(scorer)]
+        self.budget = self.batches = self.requests = self.tokens = self.computed = 0
+        self.layouts: dict[str, None] = {}
+        self.sample = sampled(items) if options.noise else frozenset()
+        self.noise, self.measured = 0.0, False
+        self.said: list[Scores] = []
+        """What each part said; of the last one only in this window."""
+        self.said_alone: list[Scores] = []
+
+    def go(self) -> Run:
+        """Each part over all windows; with the last one the items are whole."""
+        found: list[ItemScores] = []
+        if self.progress:
+            self.progress.start(len(self.items), len(self.parts))
+        for n, part in enumerate(self.parts):
+            with part as scorer, self.options.workers.serving(n, scorer) as workers:
+                self.said.append({})
+                self.said_alone.append({})
+                self.layouts[layout(scorer)] = None
+                budget = 0
+                for window in self._windows():
+                    families = distinct(window)
+                    budget = budget or workers.agree(lambda: self._budget(families, scorer))  # noqa: B023
+                    self._compute(window, families, scorer, workers, budget, first=n == 0)
+                    if n + 1 == len(self.parts):
+                        found += [self.options.keep(p.item, self._collect(p)) for p in window]
+                        self.said[n], self.said_alone[n] = {}, {}
+                self.budget = max(self.budget, budget)
+        counts = self.batches, self.requests, self.tokens, self.computed
+        noise = self.noise if self.measured else None
+        return Run(found, self.budget, *counts, " + ".join(self.layouts), noise)
+
+    def _windows(self) -> Iterator[list[Prepared]]:
+        """Prepared items, a window at a time; the next one is tokenised while one is computed."""
+        first, size = min(FIRST_WINDOW, self.options.window), self.options.window
+        edges = [0, *range(first, len(self.items), size), len(self.items)]
+        with ThreadPoolExecutor(1) as ahead:
+
+            def later(a: int, b: int) -> Any:
+                return ahead.submit(lambda: [prepare(item, self.scorer) for item in self.items[a:b]])
+
+            coming = later(edges[0], edges[1])
+            for n in range(1, len(edges)):
+                window = coming.result()
+                if n + 1 < len(edges):
+                    coming = later(edges[n], edges[n + 1])
+                yield window
+
+    def _budget(self, families: Sequence[Sequence[Request]], scorer: Any) -> int:
+        """What was asked for, was measured for this scorer on this machine before, or is measured now."""
+        if self.options.batch_tokens:
+            return self.options.batch_tokens
+        cache = self.options.cache if hasattr(scorer, "model") else None
+        known = cache.budget(digest(dict(scorer.fingerprint)), machine()) if cache else None
+        if known:
+            return known
+        tokens = token_budget(scorer, families)
+        if cache:
+            cache.keep_budget(digest(dict(scorer.fingerprint)), machine(), tokens)
+        return tokens
+
+    def _compute(
+        self,
+        window: Sequence[Prepared],
+        families: Sequence[Sequence[Request]],
+        scorer: Any,
+        workers: Serving,
+        budget: int,
+        first: bool,
+    ) -> None:
+        """Find the score of every request of a window: in the cache, or by running its batch."""
+        requests = [request for family in families for request in family]
+        work = _Work(families, scorer, self.options, budget)
+        known, batches = workers.agree(work.plan)
+        pending = [[work.by_key[key] for key in batch] for batch in batches if not known.keys() >= set(batch)]
+        if first:
+            self.requests += len(requests)
+            self.tokens += sum(map(len, requests))
+        self.computed += sum(map(len, pending))
+        self.batches += len(pending)
+        if self.progress:
+            self.progress.expect(len(window), *_count(request for batch in pending for request in batch))
+        for batch, values in workers.run(pending):
+            new = {request.key: value for request, value in zip(batch, values, strict=True)}
+            known.update(new)
+            work.keep(new)
+            if self.progress:
+                self.progress.advance(*_count(batch))
+        work.done()
+        self.said[-1].update(known)
+        lonely = [request for p in window if p.item.id in self.sample for request in p.requests]
+        exact = bool(lonely) and is_exact(scorer.fingerprint)
+        self.measured |= bool(lonely) and not exact
+        self.said_alone[-1].update(
+            {request.key: known[request.key] if exact else scorer.run([request])[0] for request in lonely}
+        )
+
+    def _collect(self, prepared: Prepared) -> ItemScores:
+        """An item's scores in the order of its completions; NaN and infinity keep the item, with a reason."""
+        item, requests = prepared.item, prepared.requests
+        if prepared.reason is not None:
+            return ItemScores(item.id, (math.nan,) * len(item.completions), reason=prepared.reason)
+        values = self._combined(self.said, requests)
+        if item.id in self.sample:
+            alone = self._combined(self.said_alone, requests)
+            self.noise = max(self.noise, *(abs(a - b) for a, b in zip(values, alone, strict=True)))
+        wild = [i for i, value in enumerate(values) if not math.isfinite(value)]
+        return ItemScores(
+            item.id,
+            values,
+            reason=f"the score of completion {wild[0] + 1} is {values[wild[0]]}" if wild else None,
+            truncated=any(request.dropped for request in requests),
+            tokens=tuple(map(len, requests)),
+            texts=tuple(request.text for request in requests),
+        )
+
+    def _combined(self, said: Sequence[Mapping[bytes, float]], requests: Sequence[Request]) -> tuple[float, ...]:
+        values = [[scores[request.key] for request in requests] for scores in said]
+        return tuple(self.scorer.combine(values) if hasattr(self.scorer, "combine") else values[0])
+
+
+class _Work:
+    """What a window asks of one scorer, and the cache's part in it.
+
+    The plan covers all that was unknown when it was made, and is kept until the window is done: a run that was killed
+    goes on with the same batches, and so with the same scores to the last bit.
     """
-    prepared = [prepare(item, scorer) for item in items]
-    requests = list(dict.fromkeys(request for p in prepared for request in p.requests))
-    budget = batch_tokens or token_budget(scorer, requests)
-    if progress:
-        progress.start(len(requests), sum(map(len, requests)))
-    scores, batches = run(requests, scorer, budget, batch_size, progress)
-    tokens = sum(map(len, requests))
-    return Run([collect(p, scores) for p in prepared], budget, batches, len(requests), tokens)
+
+    def __init__(self, families: Sequence[Sequence[Request]], scorer: Any, options: Options, budget: int) -> None:
+        self.families, self.scorer, self.budget, self.most = families, scorer, budget, options.batch_size
+        self.by_key = {request.key: request for family in families for request in family}
+        self.cache = options.cache if hasattr(scorer, "model") else None  # what reads text is quicker than a disk
+        self.id = digest(dict(scorer.fingerprint)) if self.cache else ""
+        self.run = blake2b(self.id.encode() + b"".join(self.by_key), digest_size=16).hexdigest()
+
+    def plan(self) -> tuple[Scores, list[list[bytes]]]:
+        """Scores that are known, and batches, by their keys, that hold all others."""
+        known = self.cache.lookup(self.id, list(self.by_key)) if self.cache else {}
+        unfinished = self.cache.plan(self.run) if self.cache else None
+        if unfinished is not None:
+            return known, unfinished
+        missing = [[request for request in family if request.key not in known] for family in self.families]
+        batches = arrange([family for family in missing if family], self.scorer, self.budget, self.most)
+        keys = [[request.key for request in batch] for batch in batches]
+        if self.cache:
+            self.cache.register(self.id, self.scorer.name, self.scorer.fingerprint)
+            self.cache.keep_plan(self.run, keys)
+        return known, keys
+
+    def keep(self, scores: Scores) -> None:
+        """A batch is done: one transaction."""
+        if self.cache:
+            self.cache.store(self.id, scores)
+
+    def done(self) -> None:
+        """All batches are."""
+        if self.cache:
+            self.cache.forget_plan(self.run)
 
 
-def run(
-    requests: Sequence[Request], scorer: Scorer, budget: int, most: int | None, progress: Progress | None
-) -> tuple[dict[Request, float], int]:
-    """Run all batches; one that does not fit into memory is halved, and no later one holds more padded tokens."""
-    scores: dict[Request, float] = {}
-    company = getattr(scorer, "company", lambda length: 0)
-    most = 1 if getattr(scorer, "alone", False) else most
-    queue = deque(plan(requests, budget, most, company))
-    done = 0
-    while queue:
-        batch = queue.popleft()
-        try:
-            values = scorer.run(batch)
-        except RuntimeError as error:
-            if not out_of_memory(error):
-                raise
-            if len(batch) == 1:
-                raise InputError(
-                    f"An item of {len(batch[0])} tokens does not fit into memory: pass --max_length, or another device."
-                ) from error
-            rest = [request for later in queue for request in later]
-            budget = len(batch) // 2 * max(1, *map(len, batch))  # in tokens: shorter items may still be many
-            queue = deque(plan(batch + rest, budget, most, company))
-            continue
-        scores.update(zip(batch, values, strict=True))
-        done += 1
-        if progress:
-            progress.advance(len(batch), sum(map(len, batch)))
-    return scores, done
+def distinct(window: Iterable[Prepared]) -> list[list[Request]]:
+    """The requests of each item, every request with the first item that has it."""
+    seen: set[Request] = set()
+    families = []
+    for prepared in window:
+        new = [request for request in dict.fromkeys(prepared.requests) if request not in seen]
+        seen.update(new)
+        families.append(new)
+    return [family for family in families if family]
 
 
-def collect(prepared: Prepared, scores: Mapping[Request, float]) -> ItemScores:
-    """An item's scores in the order of its completions; NaN and infinity keep the item, with a reason."""
-    if prepared.reason is not None:
-        nothing = (math.nan,) * len(prepared.item.completions)
-        return ItemScores(prepared.item.id, nothing, reason=prepared.reason)
-    values = tuple(scores[request] for request in prepared.requests)
-    wild = [i for i, value in enumerate(values) if not math.isfinite(value)]
-    return ItemScores(
-        prepared.item.id,
-        values,
-        reason=f"the score of completion {wild[0] + 1} is {values[wild[0]]}" if wild else None,
-        truncated=any(request.dropped for request in prepared.requests),
-        tokens=tuple(map(len, prepared.requests)),
-        texts=tuple(request.text for request in prepared.requests),
-    )
+def sampled(items: Sequence[Item], count: int = 32) -> frozenset[str]:
+    """Ids of some items, spread over all."""
+    return frozenset(item.id for item in items[:: max(1, len(items) // count)])
+
+
+def _count(requests: Iterable[Request]) -> tuple[int, int]:
+    lengths = [len(request) for request in requests]
+    return len(lengths), sum(lengths)

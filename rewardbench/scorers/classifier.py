@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from rewardbench.chat import Chat
 from rewardbench.scorers import company, loading
 from rewardbench.scorers.identity import identify
+from rewardbench.scorers.packed import Row, hidden_states, takes_a_row, through_head
 from rewardbench.scorers.padding import Side, accepted, filler, pad_batch, usable_pad
+from rewardbench.scorers.prefix import plant
 from rewardbench.scorers.rope import RopeRule, rope_rule
 from rewardbench.types import InputError, Messages, Request, View
 
@@ -35,6 +38,8 @@ class Classifier:
         self.rope: RopeRule = rope_rule(model.config.get_text_config())
         self.alone = bool(model.config.is_encoder_decoder)
         """Items are scored one at a time; encoder-decoders take only batches with equally many EOS tokens an item."""
+        self.packed = False
+        """Each distinct prefix of a batch is computed once, in one row without padding; asked of the model at load."""
         self.remarks: list[str] = []
         self.pooled: Counter[str] = Counter()
         self._identity = dict(identity or {})
@@ -65,24 +70,38 @@ class Classifier:
             raise InputError("The text has no tokens.")
         if self.model.config.is_encoder_decoder and self.model.config.eos_token_id not in request.ids:
             raise InputError("The text has no EOS token, from which this encoder-decoder is read.")
+        self._count_pooled(request)
         return request
 
     def run(self, requests: Sequence[Request]) -> list[float]:
         """One forward; one logit a request, as a float."""
+        return self._in_a_row(requests) if self.packed else self._padded(requests)
+
+    def _in_a_row(self, requests: Sequence[Request]) -> list[float]:
+        """Every distinct prefix once, and the head on the pooled positions alone."""
         import torch
 
-        text_config = self.model.config.get_text_config()
-        named = text_config.pad_token_id
-        fill = filler(requests, self._pad, text_config.vocab_size)
+        tree = plant([request.ids for request in requests])
+        at = [int(tree.slots(n, i, i + 1)[0]) for n, i in enumerate(map(self._pooled_at, requests))]
+        reset_rope(self.model, self.rope)
+        with torch.inference_mode(), _pad_token(self.model, 0 if self._pad is None else self._pad):
+            hidden = hidden_states(self.model, Row(tree))[at]
+            ids = torch.from_numpy(tree.ids[at]).to(hidden.device)
+            logits = through_head(self.model, hidden[:, None], ids[:, None])
+        return [float(x) for x in logits.float().reshape(-1).tolist()]
+
+    def _pooled_at(self, request: Request) -> int:
+        """The last token that is not the pad token, as transformers has it for decoders."""
+        return next((i for i in range(len(request) - 1, -1, -1) if request.ids[i] != self._pad), 0)
+
+    def _padded(self, requests: Sequence[Request]) -> list[float]:
+        import torch
+
+        fill = filler(requests, self._pad, self.model.config.get_text_config().vocab_size)
         inputs = pad_batch(requests, fill, self.padding_side, self.model.device)
         reset_rope(self.model, self.rope)
-        text_config.pad_token_id = fill
-        try:
-            with torch.inference_mode():
-                logits = self.model(**accepted(self.model, inputs)).logits
-        finally:
-            text_config.pad_token_id = named
-        self._count_pooled(requests)
+        with torch.inference_mode(), _pad_token(self.model, fill):
+            logits = self.model(**accepted(self.model, inputs)).logits
         return [float(x) for x in logits.float().reshape(-1).tolist()]
 
     def by_itself(self, request: Request) -> float:
@@ -92,15 +111,13 @@ class Classifier:
         with torch.inference_mode():
             return float(self.model(input_ids=torch.tensor([request.ids], device=self.model.device)).logits)
 
-    def _count_pooled(self, requests: Sequence[Request]) -> None:
-        """Name the token each score was read from: the last that is not the pad token (an encoder's own choice)."""
+    def _count_pooled(self, request: Request) -> None:
+        """Name the token its score is read from: the last that is not the pad token (an encoder's own choice)."""
         if self.model.config.is_encoder_decoder:
-            self.pooled[str(self.chat.tokenizer.convert_ids_to_tokens(self.model.config.eos_token_id))] += len(requests)
-            return
-        for request in requests:
-            ids = [token for token in request.ids if token != self._pad] or list(request.ids)
-            token = self.chat.tokenizer.convert_ids_to_tokens(ids[0 if self._encoder else -1])
-            self.pooled[str(token)] += 1
+            token = self.model.config.eos_token_id
+        else:
+            token = request.ids[0 if self._encoder else self._pooled_at(request)]
+        self.pooled[str(self.chat.tokenizer.convert_ids_to_tokens(token))] += 1
 
     def _rule(self) -> str:
         if self.model.config.is_encoder_decoder:
@@ -110,6 +127,17 @@ class Classifier:
     def details(self) -> dict[str, Any]:
         """What the manifest adds after a run: from which tokens scores were read, and how often."""
         return {"pooling": self._rule(), "pooled_tokens": dict(self.pooled.most_common(10))}
+
+
+@contextmanager
+def _pad_token(model: Any, pad: int) -> Iterator[None]:
+    """Within, the model takes this id for padding; some refuse a batch without one."""
+    config = model.config.get_text_config()
+    named, config.pad_token_id = config.pad_token_id, pad
+    try:
+        yield
+    finally:
+        config.pad_token_id = named
 
 
 def is_encoder(config: Any) -> bool:
@@ -163,8 +191,20 @@ def load_classifier(spec: loading.ModelSpec) -> Classifier:
     scorer = Classifier(model, chat, spec.model, identify(folder, config, tokenizer, spec.trust_remote_code))
     scorer.remarks = remarks
     moved = company.moved_by_company(model, company.probes(scorer), scorer.run, scorer.by_itself, spec.model)
-    scorer.pooled.clear()
     if moved or scorer.alone:
         scorer.alone = True
         scorer.remarks.append(company.NOTE)
+    elif not is_encoder(config):
+        scorer.packed = _takes_a_row(scorer)
+        scorer.remarks += [] if scorer.packed else [company.PADDED]
+    scorer.pooled.clear()  # of the probes
     return scorer
+
+
+def _takes_a_row(scorer: Classifier) -> bool:
+    """Whether the model gives the scores of its own forward also in a row; its hidden states first, then its head."""
+    texts = company.branches(scorer)
+    if not takes_a_row(scorer.model, [request.ids for request in texts]):
+        return False
+    scores, wanted = scorer._in_a_row(texts), [scorer.by_itself(request) for request in texts]
+    return not company.differs(scores, wanted, company.number_format(scorer.model))

@@ -26,12 +26,23 @@ EXACT = 1e-4
 
 def probes(scorer: Scorer) -> list[Request]:
     """Short texts of different lengths, as this model's tokenizer gives them; fewer where it cannot take one bare."""
+    return _prepared(scorer, [SENTENCE[:n] for n in LENGTHS])
+
+
+def branches(scorer: Scorer) -> list[Request]:
+    """Short texts that share their beginnings, at two depths, and one that shares nothing."""
+    twice = SENTENCE + SENTENCE
+    ends = (SENTENCE[::-1], ["Truly", "so."], ["Truly", "not", "so."], ["No."])
+    return _prepared(scorer, [SENTENCE, *(twice[:20] + end for end in ends), [*twice[:11], "one."], SENTENCE[::-1]])
+
+
+def _prepared(scorer: Scorer, texts: Sequence[Sequence[str]]) -> list[Request]:
     found = []
-    for n in LENGTHS:
+    for words in texts:
         with suppress(InputError):
-            text = Message(role="assistant", content=" ".join(SENTENCE[:n]))
+            text = Message(role="assistant", content=" ".join(words))
             found.append(scorer.prepare((), (text,), rendered=True))
-    return found
+    return list(dict.fromkeys(found))
 
 
 def number_format(model: Any) -> str:
@@ -40,6 +51,11 @@ def number_format(model: Any) -> str:
 
     dtype = str(model.dtype).removeprefix("torch.")
     return "tf32" if dtype == "float32" and torch.get_float32_matmul_precision() != "highest" else dtype
+
+
+def allowance(model: Any) -> float:
+    """How far apart two ways of computing may be in a model's number format, relative to the largest value."""
+    return TOLERANCE.get(number_format(model), EXACT)
 
 
 def differs(found: Sequence[float], wanted: Sequence[float], dtype: str) -> bool:
@@ -81,4 +97,5 @@ def moved_by_company(
     return True
 
 
+PADDED = "This architecture takes no row of several texts: it was scored in padded batches."
 NOTE = "Padding or company moves the scores of this architecture: its items were scored one at a time."

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -143,7 +144,8 @@ def pick_device(asked: str | None) -> Any:
             ) from error
         return probe.device
     if torch.cuda.is_available():
-        return torch.device("cuda")
+        of_this_process = int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count()  # torchrun's, or ours
+        return torch.device("cuda", of_this_process)
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
@@ -185,6 +187,43 @@ def load_model(auto: Any, folder: Path, spec: ModelSpec, name: str, config: Any)
     _refuse_random(name, info, of_policy=bool(spec.ref_model or spec.ref_free_type))
     model.config.return_dict = True
     return model.to(device).eval(), _left_over(name, model, sorted(info["unexpected_keys"]))
+
+
+def skeleton(config: Any, spec: ModelSpec, name: str) -> Any:
+    """A causal model without weights, which takes no memory: its tables of tokens and positions can be measured."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    def build() -> Any:
+        with torch.device("meta"):
+            return AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
+                config, trust_remote_code=spec.trust_remote_code
+            )
+
+    return attempt(name, build)
+
+
+def roomy(folders: Sequence[Path], spec: ModelSpec) -> bool:
+    """Whether the weights of all folders fit into half of the memory that is free, so that none need go."""
+    import psutil
+    import torch
+
+    device = pick_device(spec.device)
+    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
+    wide = 2 if device.type == "cpu" else 1  # bfloat16 on disk is float32 there
+    size = sum(file.stat().st_size for folder in folders for file in folder.glob("*.safetensors"))
+    return bool(wide * size < free / 2)
+
+
+def release() -> None:
+    """Give back the memory of a model that nobody holds any more."""
+    import gc
+
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def _left_over(name: str, model: Any, keys: list[str]) -> list[str]:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from rewardbench.paths import data_dir
 from rewardbench.suites.files import Source, read_embedded, read_hub, read_source
+from rewardbench.suites.lazy import Lazy
 from rewardbench.suites.rows import content_hash, parse_rows
 from rewardbench.suites.stream import stream_texts
-from rewardbench.suites.table import SUITES, SuiteSpec, find_spec, list_suites
+from rewardbench.suites.table import SUITES, Row, SuiteSpec, find_spec, list_suites
 from rewardbench.types import InputError, Item, Rule, Suite
 
 __all__ = ["SUITES", "SuiteSpec", "list_suites", "load_suite", "stream_texts"]
@@ -82,13 +83,10 @@ def _read_like_embedded(spec: SuiteSpec, dataset: str, split: str | None) -> Sou
 
 def _build(spec: SuiteSpec, source: Source, scores_only: bool, pin: str = "") -> Suite:
     """Rows to a whole suite. Its revision is the pin, else its content, after the version of an embedded one."""
-    items = parse_rows([spec.parse(row, split) for split, row in source.rows], source.where, scores_only)
+    items = parse_rows(_parsed(spec, source.rows), source.where, scores_only)
     version = f"{source.version}+" if source.version else "sha256:"
-    in_files = {
-        item.subset: Rule(spec.sections[split])
-        for (split, _), item in zip(source.rows, items, strict=True)
-        if split in spec.sections
-    }
+    tagged = zip(source.rows, items, strict=True) if spec.sections else ()
+    in_files = {item.subset: Rule(spec.sections[split]) for (split, _), item in tagged if split in spec.sections}
     return Suite(
         name=spec.name,
         revision=pin or version + content_hash(items),
@@ -100,15 +98,24 @@ def _build(spec: SuiteSpec, source: Source, scores_only: bool, pin: str = "") ->
     )
 
 
+def _parsed(spec: SuiteSpec, rows: Sequence[tuple[str, Row]]) -> Sequence[Row]:
+    if isinstance(rows, Lazy):
+        return rows.map(lambda n, tagged: spec.parse(tagged[1], tagged[0]))
+    return [spec.parse(row, split) for split, row in rows]
+
+
 def _part(spec: SuiteSpec, source: Source) -> str:
     """Which configuration and split of other data was taken: `datasets` may choose by the names of files."""
-    splits = {split: None for split, _ in source.rows if split} if not (spec.splits or spec.sections) else {}
+    named = not (spec.splits or spec.sections or isinstance(source.rows, Lazy))  # one large file has no splits
+    splits = {split: None for split, _ in source.rows if split} if named else {}
     taken = ([f"configuration {source.config}"] if source.config else []) + [f"split {name}" for name in splits]
     return f" ({', '.join(taken)})" if taken else ""
 
 
 def _weights(spec: SuiteSpec, items: Sequence[Item]) -> Mapping[str, float]:
     """The suite's weights; none where all that is there weighs 0, since what is asked for alone is its own score."""
+    if not spec.section_weights:
+        return {}
     sections = {spec.rules[item.subset].section if item.subset in spec.rules else item.subset for item in items}
     return spec.section_weights if any(spec.section_weights.get(section, 1.0) for section in sections) else {}
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from rewardbench.hub import snapshot
+from rewardbench.suites.lazy import Lazy, lines
 from rewardbench.suites.table import Row
 from rewardbench.types import InputError
 
@@ -47,7 +48,7 @@ def read_source(
     """
     path = Path(dataset).expanduser()
     if path.is_file():
-        return Source([("", row) for row in read_file(path, kind)], str(path))
+        return Source(_untitled(_read_large(path) or read_file(path, kind)), str(path))
     if dataset and path.is_dir():
         rows, config = read_folder(path, splits, config, str(path))
         return Source(rows, str(path), config=config)
@@ -57,6 +58,28 @@ def read_source(
             "the Hub is written org/name."
         )
     return read_hub(dataset, splits, revision, config)
+
+
+LARGE = 2**26
+"""Bytes above which a .jsonl file is read line by line, whenever a line is needed."""
+
+
+def _read_large(path: Path) -> Lazy[Row] | None:
+    if path.suffix != ".jsonl" or path.stat().st_size < LARGE:
+        return None
+
+    def decode(line: bytes, number: int) -> Row:
+        try:
+            return _as_row(_decode(line.decode("utf-8-sig" if number == 1 else "utf-8"), path, number), path, number)
+        except UnicodeDecodeError as error:
+            raise InputError(f"{path}, line {number} is not UTF-8 text: save it as UTF-8.") from error
+
+    return lines(path, decode)
+
+
+def _untitled(rows: Sequence[Row]) -> Sequence[tuple[str, Row]]:
+    """Rows of no split."""
+    return rows.map(lambda n, row: ("", row)) if isinstance(rows, Lazy) else [("", row) for row in rows]
 
 
 def read_hub(dataset: str, splits: Sequence[str], revision: str | None, config: str | None) -> Source:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
+from rewardbench.suites.lazy import Lazy
 from rewardbench.suites.table import Row
 from rewardbench.suites.turns import Unusable, kind, read_text, read_turns, say, split_prompt, transcript
 from rewardbench.types import InputError, Item, Message, Messages
@@ -44,7 +45,7 @@ class _Layout:
     used: AbstractSet[str]
 
 
-def parse_rows(rows: Sequence[Row], where: str, scores_only: bool = False) -> tuple[Item, ...]:
+def parse_rows(rows: Sequence[Row], where: str, scores_only: bool = False) -> Sequence[Item]:
     """Every row as an Item with an id of its own; one that cannot be scored has its `problem` set.
 
     Raises: InputError where there are no rows, no usable columns, or no row that can be scored.
@@ -52,7 +53,12 @@ def parse_rows(rows: Sequence[Row], where: str, scores_only: bool = False) -> tu
     if not rows:
         raise InputError(f"{where} is empty: it holds no rows to score.")
     layout = _find_layout({name for row in rows for name in row}, where, scores_only)
-    items = _give_ids([_parse(row, at, layout) for at, row in enumerate(rows)])
+    ids = _give_ids([_who(row, at) for at, row in enumerate(rows)])
+    items: Sequence[Item]
+    if isinstance(rows, Lazy):
+        items = rows.map(lambda at, row: _parse(row, ids[at], layout))
+    else:
+        items = tuple(_parse(row, id, layout) for row, id in zip(rows, ids, strict=True))
     if all(item.problem for item in items):
         first = items[0]
         raise InputError(f"No item of {where} can be scored; the first of {len(items)} is {first.id}: {first.problem}.")
@@ -81,16 +87,22 @@ def full_hash(items: Sequence[Item]) -> str:
     return digest.hexdigest()
 
 
-def _parse(row: Row, at: int, layout: _Layout) -> Item:
+def _who(row: Row, at: int) -> tuple[str, str]:
+    """Id (else its place) and subset of a row."""
+    id_, subset = row.get("id"), row.get("subset")
+    return str(at if id_ is None else id_), "all" if subset is None else str(subset)
+
+
+def _parse(row: Row, id: str, layout: _Layout) -> Item:
     try:
         parsed = layout.form.read(row, layout.prompt)
         problem = _find_problem(parsed)
     except Unusable as reason:
         parsed, problem = layout.form.blank, str(reason)
-    id_, subset, group = (row.get(name) for name in WHO)
+    group = row.get("group")
     return Item(
-        id=str(at if id_ is None else id_),
-        subset="all" if subset is None else str(subset),
+        id=id,
+        subset=_who(row, 0)[1],
         group="" if group is None else str(group),
         prompt=parsed.prompt,
         completions=parsed.completions,
@@ -246,10 +258,15 @@ def _is_unicode(turn: Message) -> bool:
     return True
 
 
-def _give_ids(items: Sequence[Item]) -> tuple[Item, ...]:
-    """Ids that repeat (RewardBench counts anew in each subset) become `subset/id`, and at need `#2`, `#3`."""
-    count = Counter(item.id for item in items)
-    named = [f"{item.subset}/{item.id}" if count[item.id] > 1 else item.id for item in items]
+def _give_ids(who: Sequence[tuple[str, str]]) -> list[str]:
+    """Ids, of rows given by id and subset; those that repeat (RewardBench counts anew in each subset) become
+    `subset/id`, and at need `#2`, `#3`.
+
+    >>> _give_ids([("1", "a"), ("1", "b"), ("2", "b"), ("1", "b")])
+    ['a/1', 'b/1', '2', 'b/1#2']
+    """
+    count = Counter(id for id, _ in who)
+    named = [f"{subset}/{id}" if count[id] > 1 else id for id, subset in who]
     taken = Counter(named)
     seen: set[str] = set()
     for at, name in enumerate(named):
@@ -259,7 +276,7 @@ def _give_ids(items: Sequence[Item]) -> tuple[Item, ...]:
             name = f"{named[at]}#{n}"
         seen.add(name)
         named[at] = name
-    return tuple(item if item.id == name else replace(item, id=name) for item, name in zip(items, named, strict=True))
+    return named
 
 
 _BLANK = say("assistant", "")

@@ -5,8 +5,7 @@ from types import SimpleNamespace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rewardbench.engine import batching
-from rewardbench.engine.batching import cgroup_free, plan, token_budget
+from rewardbench.engine.batching import arrange, pack, plan, size
 from rewardbench.scorers.rope import RopeRule, rope_rule
 from rewardbench.types import Request
 
@@ -44,72 +43,72 @@ def test_rope_rules_come_from_the_configuration():
     assert rope_rule(SimpleNamespace()) == RopeRule()
 
 
-def test_the_containers_limit_is_respected(tmp_path):
-    (tmp_path / "memory.max").write_text("1000\n")
-    (tmp_path / "memory.current").write_text("400\n")
-    assert cgroup_free(tmp_path) == 600
-    (tmp_path / "memory.max").write_text("max\n")
-    assert cgroup_free(tmp_path) is None
-    old = tmp_path / "memory"
-    old.mkdir()
-    (old / "memory.limit_in_bytes").write_text("500")
-    (old / "memory.usage_in_bytes").write_text("600")
-    assert cgroup_free(tmp_path) == 0
+FAMILIES = st.lists(st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=24), min_size=1, max_size=4), max_size=12)
 
 
-def test_the_budget_shrinks_with_memory_and_never_below_one_item(model_folder, monkeypatch):
-    from rewardbench.scorers.classifier import load_classifier
-    from rewardbench.scorers.loading import ModelSpec
-
-    scorer = load_classifier(ModelSpec(str(model_folder()), device="cpu"))
-    asked = requests([200, 10])
-    rich = token_budget(scorer, asked)
-    per_token = batching.bytes_per_token(scorer.model, 200)
-    monkeypatch.setattr(batching, "free_memory", lambda: int(1000 * per_token / batching.SHARE))
-    assert rich == batching.CPU_TOKENS
-    assert token_budget(scorer, asked) == 1000
-    monkeypatch.setattr(batching, "free_memory", lambda: 0)
-    assert token_budget(scorer, asked) == 200
+def families_of(drawn):
+    """Requests of the drawn ids, every request once, as the loop gives them."""
+    seen, found = set(), []
+    for family in drawn:
+        new = [r for r in dict.fromkeys(Request("", "", ids) for ids in family) if r not in seen]
+        seen.update(new)
+        found += [new] if new else []
+    return found
 
 
-def test_a_causal_model_also_pays_for_its_logits(model_folder):
-    from rewardbench.scorers.dpo import load_dpo
-    from rewardbench.scorers.loading import ModelSpec
-
-    scorer = load_dpo(ModelSpec(str(model_folder("llama", "causal")), ref_free_type="sum", device="cpu"))
-    logits = 4 * scorer.model.get_output_embeddings().weight.shape[0]
-    assert batching.bytes_per_token(scorer.model, 10) > scorer.model.dtype.itemsize * logits
-
-
-def test_full_memory_is_recognised_on_every_device():
-    import torch
-
-    assert batching.out_of_memory(torch.OutOfMemoryError("CUDA out of memory."))
-    assert batching.out_of_memory(RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"))
-    assert batching.out_of_memory(RuntimeError("MPS backend out of memory (MPS allocated: 9 GB)"))
-    assert batching.out_of_memory(RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`"))
-    assert not batching.out_of_memory(RuntimeError("shape mismatch"))
+def distinct_tokens(batch):
+    """By hand: the nodes of a trie, but a prefix of fewer than 8 tokens is not shared."""
+    ordered = sorted(list(r.ids) for r in batch)
+    total = 0
+    for before, ids in zip([[], *ordered], ordered, strict=False):
+        shared = next(
+            (i for i, (a, b) in enumerate(zip(before, ids, strict=False)) if a != b), min(len(before), len(ids))
+        )
+        total += len(ids) - (shared if shared >= 8 else 0)
+    return total
 
 
-def test_a_longest_item_that_does_not_fit_leaves_the_sentence_to_the_loop(monkeypatch):
-    import torch
+@given(FAMILIES, st.integers(1, 60), st.integers(1, 6))
+def test_packed_every_request_once_and_within_the_budget(drawn, budget, most):
+    families = families_of(drawn)
+    batches = pack(families, budget, most)
+    assert sorted(r.key for batch in batches for r in batch) == sorted(r.key for family in families for r in family)
+    for batch in batches:
+        assert len(batch) <= most
+        assert len(batch) == 1 or distinct_tokens(batch) <= budget
+    longest = [max(map(len, batch)) for batch in batches]
+    assert longest == sorted(longest, reverse=True)
 
-    def full(batch):
-        raise torch.OutOfMemoryError("CUDA out of memory.")
 
-    for name in ("memory_allocated", "reset_peak_memory_stats"):
-        monkeypatch.setattr(torch.cuda, name, lambda device: 0)
-    scorer = SimpleNamespace(model=SimpleNamespace(device=torch.device("cuda", 0)), run=full)
-    assert token_budget(scorer, requests([200, 10])) == 200
+@given(FAMILIES, st.randoms())
+def test_the_packing_does_not_depend_on_the_order(drawn, rng):
+    families = families_of(drawn)
+    shuffled = [rng.sample(family, len(family)) for family in rng.sample(families, len(families))]
+    assert pack(families, 40) == pack(shuffled, 40)
 
 
-def test_the_budget_of_a_gpu_is_what_fits_into_the_free_memory_by_the_longest_item(monkeypatch):
-    import torch
+def test_an_item_stays_whole_where_it_fits_and_neighbours_share_what_they_can():
+    system = list(range(20))
+    a = [Request("", "", [*system, 50, *range(n)]) for n in (5, 6)]
+    b = [Request("", "", [*system, 60, *range(n)]) for n in (5, 6)]
+    assert pack([b, a], budget=100) == [[*a, *b]]
+    assert sorted(map(len, pack([a, b], budget=30))) == [2, 2]
+    assert size([*a, *b], SimpleNamespace(packed=True)) == 20 + 7 + 7
+    assert size([*a, *b], SimpleNamespace(packed=False)) == 4 * 27
 
-    facts = {"max_memory_allocated": 1500, "memory_allocated": 500, "memory_reserved": 2500}
-    for name, value in facts.items():
-        monkeypatch.setattr(torch.cuda, name, lambda device, value=value: value)
-    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda device: None)
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (8000, 10**6))
-    scorer = SimpleNamespace(model=SimpleNamespace(device=torch.device("cuda", 0)), run=lambda batch: [0.0])
-    assert token_budget(scorer, requests([200, 10])) == 1600  # 80 % of 8,000 + 2,000 bytes at 5 bytes a token
+
+def test_an_item_larger_than_the_budget_is_split():
+    many = [Request("", "", [*range(10), n, n, n]) for n in range(20, 30)]
+    batches = pack([many], budget=20)
+    assert [len(batch) for batch in batches] == [3, 3, 3, 1]  # 13 + 3 + 3 tokens each
+
+
+def test_a_scorer_says_how_it_is_batched():
+    families = [requests([4, 4]), requests([3])]
+    padded = arrange(families, SimpleNamespace(), budget=100)
+    assert [len(batch) for batch in padded] == [2, 1] or [len(batch) for batch in padded] == [3]
+    alone = arrange(families, SimpleNamespace(alone=True, packed=False), budget=100)
+    assert all(len(batch) == 1 for batch in alone)
+    dynamic = RopeRule(3, each_length=True).company
+    apart = arrange(families, SimpleNamespace(packed=True, company=dynamic), budget=100)
+    assert sorted({len(r) for r in batch} for batch in apart) == [{4}, {3}] or len(apart) == 2

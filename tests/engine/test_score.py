@@ -1,11 +1,12 @@
 """The loop: every item once and in order, identical texts scored once, reasons instead of losses."""
 
 import math
+from typing import ClassVar
 
 import pytest
 import torch
 
-from rewardbench.engine.noise import batch_noise, within_noise
+from rewardbench.engine.noise import within_noise
 from rewardbench.engine.score import score
 from rewardbench.scorers.baselines import Baseline
 from rewardbench.scorers.classifier import load_classifier
@@ -34,7 +35,7 @@ class Recorder:
         text = completion[0]["content"]
         if text == "refused":
             raise InputError("The template refuses it.")
-        return Request(text, text, tuple(range(len(text))))
+        return Request(text, text, tuple(map(ord, text)))
 
     def run(self, requests):
         if len(requests) * max(map(len, requests)) > self.most_tokens:
@@ -117,17 +118,21 @@ def test_truncated_items_are_counted(model_folder):
 
 def test_the_progress_bar_hears_of_every_request_and_token():
     class Heard:
-        started, done = (0, 0), [0, 0]
+        started, expected, done = (0, 0), [0, 0, 0], [0, 0]
 
-        def start(self, requests, tokens):
-            self.started = (requests, tokens)
+        def start(self, items, parts):
+            self.started = (items, parts)
+
+        def expect(self, *counts):
+            self.expected = [a + b for a, b in zip(self.expected, counts, strict=True)]
 
         def advance(self, requests, tokens):
             self.done = [self.done[0] + requests, self.done[1] + tokens]
 
     heard = Heard()
     score([pair("a", "xx", "xxx"), pair("b", "x", "xxxx")], Recorder(), batch_tokens=4, progress=heard)
-    assert heard.started == tuple(heard.done) == (4, 10)
+    assert heard.started == (2, 1)
+    assert heard.expected == [2, *heard.done] == [2, 4, 10]
 
 
 def test_a_random_baseline_depends_on_seed_and_text_alone():
@@ -148,13 +153,15 @@ def test_length_baselines_count_characters():
 
 def test_noise_is_the_difference_between_batch_and_alone():
     class Noisy(Recorder):
+        fingerprint: ClassVar[dict[str, str]] = {"dtype": "bfloat16"}
+
         def run(self, requests):
             return [float(len(r)) + (0.25 if len(requests) > 1 else 0.0) for r in requests]
 
     items = [pair("a", "xxx", "x"), pair("b", "xx", "xx y")]
-    scorer = Noisy()
-    run = score(items, scorer)
-    assert batch_noise(items, run.items, scorer) == 0.25
+    assert score(items, Noisy(), noise=True).noise == 0.25
+    assert score(items, Noisy()).noise is None, "nobody asked"
+    assert score(items, Recorder(), noise=True).noise is None, "float32 is exact"
     near = [ItemScores("a", (1.0, 1.4)), ItemScores("b", (1.0, 1.6))]
     assert within_noise(items, near, 0.25) == ["a"]
 

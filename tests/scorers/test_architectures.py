@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 from conftest import make_model, make_tokenizer
 from test_invariance import by_hand, every_layout, one_by_one, pairs, words
+from test_invariance import loaded as opened
 
 from rewardbench.engine.score import score
 from rewardbench.scorers import company
@@ -65,6 +66,8 @@ DECODERS = {
     "gemma3": {"text_config": GEMMA, "vision_config": VISION, "image_token_index": 500},
 }
 """By architecture (what follows its name is for the reader), what it needs beyond the common sizes."""
+PADDED = {"falcon", "falcon with ALiBi", "bloom", "mpt", "gpt_oss", "gpt_neo", "qwen3_next"}
+"""They take no row: attention of their own, arguments that are not known, or layers that mix what stands in a row."""
 
 ENCODERS = {
     "roberta": {},
@@ -118,7 +121,7 @@ def check_holds(scorer, items):
     truth = one_by_one(scorer.model, requests)
     assert max(truth) - min(truth) >= 0.05
     allowed = 1e-5 * max(1.0, max(map(abs, truth)))
-    for scores in every_layout(scorer, items, ("right",)):
+    for scores in every_layout(scorer, items, ("row", "right") if scorer.packed else ("right",)):
         assert max(abs(a - b) for a, b in zip(scores, truth, strict=True)) <= allowed
 
 
@@ -126,6 +129,8 @@ def check_holds(scorer, items):
 def test_decoders_hold_it(name, tmp_path):
     scorer = loaded(tmp_path, name, DECODERS[name])
     assert not scorer.alone
+    assert scorer.packed == (name not in PADDED)
+    assert (company.PADDED in scorer.notes) == (name in PADDED)
     check_holds(scorer, pairs(6, 30))
 
 
@@ -250,12 +255,13 @@ def test_policies_hold_it(name, tmp_path):
     for seed, folder in enumerate(("policy", "reference")):
         make_model(tmp_path / folder, arch, "causal", seed, tokenizer=make_tokenizer(), **options)
     scorer = load_dpo(spec(tmp_path / "policy", ref_model=str(tmp_path / "reference")))
-    assert not scorer.alone
+    policy, reference = (opened(part) for part in scorer.parts)
+    assert not policy.alone
     rng = random.Random(3)
     asked = say("user", words(rng, 12))
     requests = [scorer.prepare(asked, say("assistant", words(rng, n)), False) for n in (2, 30, 60)]
     for request, reward in zip(requests, scorer.run(requests), strict=True):
-        p, r = by_hand(scorer.policy, request), by_hand(scorer.reference, request)
+        p, r = by_hand(policy.model, request), by_hand(reference.model, request)
         assert abs(reward - float((p - r).sum())) <= 1e-7 * float(p.abs().sum() + r.abs().sum()) + 1e-5
 
 
@@ -264,7 +270,9 @@ def test_rendered_text_of_a_policy_is_scored_from_its_second_token(model_folder)
     short, long = (scorer.prepare((), say("assistant", text), True) for text in ("Lima", "a river by Lima"))
     assert (short.start, short.end) == (0, len(short.ids))
     whole = type(short)(short.text, short.completion, short.ids, 1, short.end)
-    assert scorer.run([short, long])[0] == pytest.approx(float(by_hand(scorer.policy, whole).sum()), abs=1e-4)
+    assert scorer.run([short, long])[0] == pytest.approx(
+        float(by_hand(opened(scorer.parts[0]).model, whole).sum()), abs=1e-4
+    )
 
 
 def test_the_reference_limits_length_and_company_too(tmp_path):
@@ -275,7 +283,8 @@ def test_the_reference_limits_length_and_company_too(tmp_path):
     make_model(tmp_path / "reference", "llama", "causal", tokenizer=tokenizer, **options)
     scorer = load_dpo(spec(tmp_path / "policy", ref_model=str(tmp_path / "reference")))
     assert scorer.chat.max_length == 60
-    assert [scorer.company(n) for n in (10, 60, 61, 70)] == [(0, 0), (0, 0), (0, 61), (0, 70)]
+    companies = [[opened(part).company(n) for part in scorer.parts] for n in (10, 60, 61, 70)]
+    assert companies == [[0, 0], [0, 0], [0, 61], [0, 70]]
 
 
 def test_no_forward_keeps_a_cache(model_folder):

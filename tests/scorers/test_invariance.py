@@ -10,7 +10,7 @@ import torch
 from rewardbench.engine.score import score
 from rewardbench.scorers import padding
 from rewardbench.scorers.classifier import load_classifier
-from rewardbench.scorers.dpo import completion_log_probs, load_dpo
+from rewardbench.scorers.dpo import load_dpo
 from rewardbench.scorers.loading import ModelSpec
 from rewardbench.types import InputError, Item, Message, Request
 
@@ -61,15 +61,23 @@ def widen(model: Any, factor: float) -> None:
         model.classifier.weight.mul_(factor)
 
 
-def every_layout(scorer: Any, items: list[Item], sides: tuple[str, ...]) -> list[list[float]]:
-    """All scores, item by item, under each budget, order and padding side."""
+LAYOUTS = ("row", "right", "left")
+"""A row without padding, and padded batches."""
+
+
+def lay_out(scorer: Any, layout: str) -> None:
+    scorer.packed, scorer.padding_side = layout == "row", "left" if layout == "left" else "right"
+
+
+def every_layout(scorer: Any, items: list[Item], layouts: tuple[str, ...] = LAYOUTS) -> list[list[float]]:
+    """All scores, item by item, in each layout, budget and order."""
     found = []
-    for side in sides:
-        scorer.padding_side = side
+    for layout in layouts:
+        lay_out(scorer, layout)
         for budget, size in ((1, None), (300, None), (2048, None), (10**6, 3), (10**6, 64)):
             order = list(items)
             random.Random(budget).shuffle(order)
-            scored = {s.id: s.scores for s in score(order, scorer, budget, size).items}
+            scored = {s.id: s.scores for s in score(order, scorer, batch_tokens=budget, batch_size=size).items}
             found.append([x for item in items for x in scored[item.id]])
     return found
 
@@ -83,7 +91,8 @@ def test_every_layout_equals_the_single_forward(arch, model_folder):
     requests = [scorer.prepare(i.prompt, c, False) for i in items for c in i.completions]
     truth = one_by_one(scorer.model, requests)
     assert max(truth) - min(truth) >= 0.3
-    for scores in every_layout(scorer, items, ("right",) if arch in ENCODERS else ("right", "left")):
+    assert scorer.packed == (arch not in ENCODERS)
+    for scores in every_layout(scorer, items, ("right",) if arch in ENCODERS else LAYOUTS):
         assert max(abs(a - b) for a, b in zip(scores, truth, strict=True)) <= 1e-5
         decisions = [scores[i] > scores[i + 1] for i in range(0, len(scores), 2)]
         assert decisions == [truth[i] > truth[i + 1] for i in range(0, len(truth), 2)]
@@ -99,7 +108,7 @@ def test_a_long_neighbour_moves_no_short_item(arch, rope, model_folder):
     truth = []
     for request in requests:  # a fresh model each, since dynamic RoPE remembers
         truth += one_by_one(load_classifier(ModelSpec(folder, device="cpu")).model, [request])
-    for scores in every_layout(scorer, items, ("right", "left")):
+    for scores in every_layout(scorer, items):
         assert max(abs(a - b) for a, b in zip(scores, truth, strict=True)) <= 1e-5
 
 
@@ -137,10 +146,16 @@ def test_pooling_is_the_models_own_without_a_distinct_pad_token(pad, model_folde
     scorer = load_classifier(ModelSpec(str(model_folder("llama", pad_token_id=pad)), device="cpu"))
     requests = [scorer.prepare(i.prompt, c, False) for i in items for c in i.completions]
     truth = one_by_one(scorer.model, requests)
-    for scores in every_layout(scorer, items, ("right", "left")):
+    for scores in every_layout(scorer, items):
         assert max(abs(a - b) for a, b in zip(scores, truth, strict=True)) <= 1e-5
     assert ("<|eos|>" in scorer.details()["pooled_tokens"]) == (pad is None)
     assert scorer.model.config.pad_token_id == pad
+
+
+def loaded(part: Any) -> Any:
+    """The scorer of one model; tiny ones stay in memory."""
+    with part as scorer:
+        return scorer
 
 
 def by_hand(model: Any, request: Request) -> torch.Tensor:
@@ -168,10 +183,13 @@ def test_dpo_equals_a_loop_by_hand(arch, model_folder):
     lengths = [r.end - r.start for r in requests]
     assert 20 <= min(lengths) < 30
     assert max(lengths) >= 1450
-    for side in ("right", "left"):
-        scorer.padding_side = side
+    policy, reference = (loaded(part) for part in scorer.parts)
+    assert policy.packed
+    for layout in LAYOUTS:
+        lay_out(policy, layout)
+        lay_out(reference, layout)
         for request, reward in zip(requests, scorer.run(requests), strict=True):
-            p, r = by_hand(scorer.policy, request), by_hand(scorer.reference, request)
+            p, r = by_hand(policy.model, request), by_hand(reference.model, request)
             allowed = 5e-8 * float(p.abs().sum() + r.abs().sum()) + 1e-5
             assert abs(reward - float((p - r).sum())) <= allowed
 
@@ -184,7 +202,9 @@ def test_reference_free_rewards_by_hand(model_folder):
         request = scorer.prepare(
             (Message(role="user", content="Hi"),), (Message(role="assistant", content="Lima"),), False
         )
-        assert math.isclose(scorer.run([request])[0], float(rule(by_hand(scorer.policy, request))), abs_tol=1e-5)
+        assert math.isclose(
+            scorer.run([request])[0], float(rule(by_hand(loaded(scorer.parts[0]).model, request))), abs_tol=1e-5
+        )
         assert scorer.model_type == f"DPO Ref. Free ({name})"
 
 
@@ -196,4 +216,4 @@ def test_the_completion_starts_after_the_assistants_header(model_folder):
     tokens = scorer.chat.tokenizer.convert_ids_to_tokens(list(request.ids))
     assert tokens[request.start - 1] == "<|assistant|>"
     assert scorer.chat.tokenizer.decode(request.ids[request.start :]) == "Lima<|eos|>"
-    assert len(completion_log_probs(scorer.policy, [request])[0]) == request.end - request.start
+    assert len(loaded(scorer.parts[0]).log_probs([request])[0]) == request.end - request.start

@@ -1,0 +1,166 @@
+"""`rewardbench doctor`: arguments in, words and figures out; nothing is computed here."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+import warnings
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+from typer import Option
+
+if TYPE_CHECKING:
+    from rewardbench.doctor import Checkup, Reading
+
+MODEL, DATA, RUN, OUTPUT = "Model", "Data", "Run", "Output"
+
+
+def flag(panel: str, name: str, text: str, **limits: Any) -> Any:
+    """An option under its one name; `--a-b` is taken for `--a_b`."""
+    return Option(f"--{name}", help=text, rich_help_panel=panel, **limits)
+
+
+Text = str | None
+Count = int | None
+Side = Literal["left", "right"]
+FreeType = Literal["sum", "avg", "norm"] | None
+Dtype = Literal["auto", "float16", "bfloat16", "float32", "float64"]
+Kernel = Literal["eager", "sdpa", "flash_attention_2"] | None
+Fault = Literal["drop-mask"] | None
+INJECT_HELP = "Plant a fault, to see it found: drop-mask gives padded batches without mask and positions. For tests"
+
+
+def doctor_command(
+    model: Annotated[str, flag(MODEL, "model", "Hub id, folder, tiny-rm or tiny-dpo")],
+    ref_model: Annotated[Text, flag(MODEL, "ref_model", "Reference of a DPO policy")] = None,
+    ref_free_type: Annotated[FreeType, flag(MODEL, "ref_free_type", "Score a policy by its log-probabilities")] = None,
+    revision: Annotated[Text, flag(MODEL, "revision", "Revision of the model on the Hub")] = None,
+    ref_revision: Annotated[Text, flag(MODEL, "ref_revision", "Revision of the reference")] = None,
+    tokenizer: Annotated[Text, flag(MODEL, "tokenizer", "Tokenizer, if not the model's own")] = None,
+    chat_template: Annotated[Text, flag(MODEL, "chat_template", "A fastchat name, or raw; else the model's")] = None,
+    trust_remote_code: Annotated[bool, flag(MODEL, "trust_remote_code", "Run code of the repository")] = False,
+    beta: Annotated[float, flag(MODEL, "beta", "Scale of the DPO reward")] = 1.0,
+    dataset: Annotated[str, flag(DATA, "dataset", "core, a suite, a Hub id, a folder, or a file")] = "core",
+    split: Annotated[Text, flag(DATA, "split", "Split of the data")] = None,
+    subset: Annotated[Text, flag(DATA, "subset", "One subset, or one configuration of the data")] = None,
+    dataset_revision: Annotated[Text, flag(DATA, "dataset_revision", "Revision of the data on the Hub")] = None,
+    protocol: Annotated[Text, flag(DATA, "protocol", "Read a local copy as this suite")] = None,
+    sample: Annotated[int, flag(DATA, "sample", "Items, spread over the data", min=1)] = 100,
+    max_length: Annotated[Count, flag(RUN, "max_length", "Tokens an item; else the model's own limit", min=1)] = None,
+    truncation_side: Annotated[Side, flag(RUN, "truncation_side", "Where over-long items lose tokens")] = "left",
+    torch_dtype: Annotated[Dtype, flag(RUN, "torch_dtype", "Besides float32; auto: the checkpoint's")] = "auto",
+    attn_implementation: Annotated[Kernel, flag(RUN, "attn_implementation", "Attention kernel")] = None,
+    device: Annotated[Text, flag(RUN, "device", "cpu, cuda, cuda:1, mps")] = None,
+    inject: Annotated[Fault, flag(RUN, "inject", INJECT_HELP)] = None,
+    as_json: Annotated[bool, flag(OUTPUT, "json", "Print the figures as JSON")] = False,
+) -> None:
+    """Before you trust a score: what the model reads, and whether batch, order, padding or number format moves it.
+
+    Exit code 1 if float32 scores move or cannot be trusted; what another number format moves is only reported.
+    """
+    said = dict(locals())
+    _quieten()
+    from rich.console import Console
+
+    from rewardbench.doctor import examine
+
+    found = examine(_settings(said), Console(stderr=True))
+    if as_json:
+        print(json.dumps(found.to_json(), indent=2, ensure_ascii=False, allow_nan=False))
+    else:
+        _print(found)
+    raise typer.Exit(found.exit_code)
+
+
+def _settings(said: dict[str, Any]) -> Any:
+    """The one frozen settings object."""
+    from dataclasses import fields
+
+    from rewardbench.doctor import Settings
+    from rewardbench.scorers.loading import ModelSpec
+
+    spec = {field.name: said[field.name] for field in fields(ModelSpec) if field.name in said}
+    rest = {field.name: said[field.name] for field in fields(Settings) if field.name != "model"}
+    return Settings(ModelSpec(**spec, dtype=said["torch_dtype"]), **rest)
+
+
+def _quieten() -> None:
+    """Libraries speak only of errors, and draw no bars but a download's."""
+    for library in ("TRANSFORMERS", "DATASETS", "HF_HUB"):
+        os.environ.setdefault(f"{library}_VERBOSITY", "error")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+def _print(found: Checkup) -> None:
+    """What is read, what moves, `key=value` lines, and what was found."""
+    from rich.console import Console
+
+    print(f"{found.model} ({found.model_type}) on {found.items} items of {found.suite}")
+    print("weights: whole, the head's too; none is random")
+    for name, value in _facts(found.reading).items():
+        print(f"{name}: {value}")
+    Console().print(_table(found))
+    for name, value in found.key_values().items():
+        print(f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}")
+    for finding in found.findings:
+        print(f"{'WRONG' if finding.grave else 'finding'}: {_line(finding.text)}")
+    for note in found.notes:
+        print(f"note: {_line(note)}")
+
+
+def _facts(reading: Reading) -> dict[str, object]:
+    """What the model reads, by name; text as Python writes it, so that spaces and line breaks are seen."""
+    head, tail = ([f"{number} {token!r}" for number, token in part] for part in (reading.head, reading.tail))
+    text = reading.text
+    bos = f"{reading.bos} ({reading.bos_token})" if reading.bos_token else "the tokenizer has none of its own"
+    return {
+        "template": f"{reading.template}, sha256 {reading.template_sha256}",
+        f"text of {reading.item}": repr(text) if len(text) <= 800 else f"{text[:500]!r} ... {text[-200:]!r}",
+        f"its {reading.tokens} tokens": ", ".join([*head, *(["..."] if tail else []), *tail]),
+        "BOS tokens": bos,
+        "ends with EOS": f"{'yes' if reading.ends_with_eos else 'no'}, with {reading.last_token!r}",
+        "scored": reading.pooling
+        + (f": {reading.pooled_token!r}" if reading.pooled_token is not None else "")
+        + (f", from token {reading.completion_start} on" if reading.completion_start is not None else ""),
+    }
+
+
+def _table(found: Checkup) -> Any:
+    """A row a cause and value, two columns a number format, and last what each number format comes to."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text as Cell
+
+    out = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
+    for header in ("cause", "value"):
+        out.add_column(header)
+    for figures in found.figures:
+        out.add_column(f"{figures.dtype}\nmax |Δ|", justify="right")
+        out.add_column("\nflips", justify="right")
+    rows: dict[tuple[str, str], list[Cell]] = {}
+    told = [(n, moved) for n, figures in enumerate(found.figures) for moved in figures.causes]
+    for n, moved in told + [(n, figures.whole) for n, figures in enumerate(found.figures)]:
+        key = (moved.cause, moved.value if moved.cause != "dtype" else "")
+        cells = rows.setdefault(key, [Cell("–")] * 2 * len(found.figures))
+        style = "bold red" if moved.bad and n == 0 else ""
+        apart = f"{moved.max_abs_diff:.2g}" if math.isfinite(moved.max_abs_diff) else "inf"
+        cells[2 * n : 2 * n + 2] = Cell(apart, style), Cell(str(moved.flips), style)
+    before = ""
+    for (cause, value), cells in rows.items():
+        if before and cause == "dtype":
+            out.add_section()
+        out.add_row("" if cause == before else cause, value, *cells)
+        before = cause
+    return out
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())

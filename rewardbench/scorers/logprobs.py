@@ -1,0 +1,206 @@
+"""One causal model: how likely it finds the tokens of a completion. Policy and reference are each one of these."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rewardbench.chat import Chat
+from rewardbench.scorers import company
+from rewardbench.scorers.classifier import model_facts, reset_rope
+from rewardbench.scorers.packed import Row, hidden_states, takes_a_row, through_head
+from rewardbench.scorers.padding import Side, accepted, filler, pad_batch
+from rewardbench.scorers.prefix import plant
+from rewardbench.scorers.rope import rope_rule
+from rewardbench.types import InputError, Messages, Request, View
+
+if TYPE_CHECKING:
+    import torch
+
+CHUNK = 2**24
+"""Logits that exist at a time: 64 MiB in float32, whatever the vocabulary and the length."""
+
+
+def normalisers(logits: torch.Tensor) -> torch.Tensor:
+    """The log of the summed exponentials of each row of logits [tokens, vocabulary], in float64.
+
+    Exponentials in float32 and their sum in float64 are as near as the logits themselves, at half of the cost.
+    """
+    import torch
+
+    logits = logits if logits.dtype == torch.float64 else logits.float()
+    most = logits.max(-1, keepdim=True).values
+    return (logits - most).exp_().sum(-1, dtype=torch.float64).log_() + most[:, 0].double()
+
+
+def token_log_probs(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """log p of each target under its row of logits, in float64.
+
+    Args:
+        logits: [tokens, vocabulary], any float type.
+        targets: [tokens] ids.
+    """
+    import torch
+
+    rows = max(1, CHUNK // logits.shape[-1])
+    parts = [
+        part.gather(1, ids[:, None])[:, 0].double() - normalisers(part)
+        for part, ids in zip(torch.split(logits, rows), torch.split(targets, rows), strict=True)
+    ]
+    return torch.cat(parts)
+
+
+def row_log_probs(model: Any, requests: Sequence[Request]) -> list[torch.Tensor]:
+    """log p of the tokens of each completion, every distinct prefix once, in float64, on the CPU.
+
+    The LM head runs on the completions' positions alone, a chunk at a time, through the model's own forward.
+    """
+    import torch
+
+    tree = plant([request.ids for request in requests])
+    spans = [(max(request.start, 1), request.end) for request in requests]
+    slots = np.concatenate([tree.slots(n, start - 1, end - 1) for n, (start, end) in enumerate(spans)])
+    targets = np.concatenate([np.asarray(r.ids[a:b]) for r, (a, b) in zip(requests, spans, strict=True)])
+    reset_rope(model, rope_rule(model.config.get_text_config()))
+    with torch.inference_mode():
+        found = _at_slots(model, hidden_states(model, Row(tree)), tree.ids, slots, targets)
+    return list(torch.split(torch.from_numpy(found), [end - start for start, end in spans]))
+
+
+def _at_slots(model: Any, hidden: torch.Tensor, ids: Any, slots: Any, targets: Any) -> Any:
+    """log p of each target behind its slot. Slots of a shared prefix pass the head once, for all their targets."""
+    import torch
+
+    places, which = np.unique(slots, return_inverse=True)
+    order = np.argsort(which, kind="stable")
+    sorted_which = which[order]
+    found = np.empty(len(slots))
+    rows = max(1, CHUNK // model.config.get_text_config().vocab_size)
+    for first in range(0, len(places), rows):
+        some = places[first : first + rows]
+        at = torch.from_numpy(some).to(hidden.device)
+        logits = through_head(model, hidden[at][None], torch.from_numpy(ids[some]).to(hidden.device)[None])[0]
+        mine = order[np.searchsorted(sorted_which, first) : np.searchsorted(sorted_which, first + rows)]
+        place, target = (torch.from_numpy(part).to(logits.device) for part in (which[mine] - first, targets[mine]))
+        found[mine] = (logits[place, target.long()].double() - normalisers(logits)[place]).cpu().numpy()
+    return found
+
+
+def padded_log_probs(model: Any, requests: Sequence[Request], side: Side = "right") -> list[torch.Tensor]:
+    """The same of a padded batch, for models that take no row."""
+    import torch
+
+    inputs = pad_batch(requests, filler(requests, None, model.config.get_text_config().vocab_size), side, model.device)
+    longest = inputs["input_ids"].shape[1]
+    offsets = [longest - len(r) if side == "left" else 0 for r in requests]
+    spans = [(max(r.start, 1) + o, r.end + o) for r, o in zip(requests, offsets, strict=True)]
+    kept = longest - min(start for start, _ in spans) + 1
+    trims = "logits_to_keep" in inspect.signature(model.forward).parameters
+    reset_rope(model, rope_rule(model.config.get_text_config()))
+    with torch.inference_mode():
+        options = {"logits_to_keep": kept} if trims else {}
+        logits = model(**accepted(model, inputs), **options).logits
+        dropped = longest - logits.shape[1]
+        return [
+            token_log_probs(
+                logits[row, start - 1 - dropped : end - 1 - dropped], inputs["input_ids"][row, start:end]
+            ).cpu()
+            for row, (start, end) in enumerate(spans)
+        ]
+
+
+def own_log_probs(model: Any, request: Request) -> torch.Tensor:
+    """The definition that every batch must equal: the model's own forward on one unpadded text, all logits kept."""
+    import torch
+
+    ids = torch.tensor([list(request.ids)], device=model.device)
+    start = max(request.start, 1)
+    with torch.inference_mode():
+        logits = model(input_ids=ids).logits[0]
+        return token_log_probs(logits[start - 1 : request.end - 1], ids[0, start : request.end]).cpu()
+
+
+RULES: Mapping[str, Callable[[Any], float]] = {
+    "sum": lambda logps: float(logps.sum()),
+    "avg": lambda logps: float(logps.mean()),
+    "norm": lambda logps: -float(logps.norm()),
+}
+"""What a completion's log-probabilities come to."""
+
+
+def prepare_span(chat: Chat, rows: int, prompt: Messages, completion: Messages, rendered: bool) -> Request:
+    """Render and tokenise a completion whose tokens must be there, and embedded by a table of so many rows."""
+    request = chat.request(prompt, completion, rendered)
+    if request.end <= max(request.start, 1):
+        raise InputError("The completion has no token of its own in this template.")
+    if max(request.ids) >= rows:
+        raise InputError("The text has a token that the reference does not embed: pass the right --ref_model.")
+    return request
+
+
+class LogProbs:
+    """Scores a completion by its tokens' log-probabilities under one causal model.
+
+    Args:
+        model: a causal language model, in evaluation mode.
+        chat: renders with spans.
+        rule: one of RULES.
+        identity: what is known of weights, tokenizer and libraries; part of the fingerprint.
+    """
+
+    view: View = "pointwise"
+    model_type = "Log-probabilities"
+
+    def __init__(
+        self, model: Any, chat: Chat, name: str, rule: str = "sum", identity: Mapping[str, Any] | None = None
+    ) -> None:
+        self.model, self.chat, self.name, self.rule = model, chat, name, rule
+        self.padding_side: Side = "right"
+        self.rope = rope_rule(model.config.get_text_config())
+        self.alone = self.packed = False
+        self.remarks: list[str] = []
+        self._identity = dict(identity or {})
+        self.rows = model.get_input_embeddings().weight.shape[0]
+
+    @property
+    def fingerprint(self) -> Mapping[str, Any]:
+        """Everything that can move these log-probabilities."""
+        return {"kind": f"log p ({self.rule})", **self._identity, **model_facts(self.model), **self.chat.describe()}
+
+    def company(self, length: int) -> Hashable:
+        """Items share a batch only where this agrees."""
+        return self.rope.company(length)
+
+    def prepare(self, prompt: Messages, completion: Messages, rendered: bool) -> Request:
+        """Render and tokenise one completion in its context, and find its tokens."""
+        return prepare_span(self.chat, self.rows, prompt, completion, rendered)
+
+    def log_probs(self, requests: Sequence[Request]) -> list[torch.Tensor]:
+        """log p of each completion's tokens."""
+        if self.packed:
+            return row_log_probs(self.model, requests)
+        return padded_log_probs(self.model, requests, self.padding_side)
+
+    def run(self, requests: Sequence[Request]) -> list[float]:
+        """One forward; one number a request."""
+        return [RULES[self.rule](logps) for logps in self.log_probs(requests)]
+
+    def by_itself(self, request: Request) -> float:
+        """What every batch must equal: the model's own forward on one unpadded text."""
+        return RULES[self.rule](own_log_probs(self.model, request))
+
+    def settle(self) -> list[str]:
+        """Ask the model how it takes company, and choose: a row, padded batches, or one text at a time; what to say."""
+        moved = company.moved_by_company(self.model, company.probes(self), self.run, self.by_itself, self.name)
+        if moved:
+            self.alone = True
+            return [company.NOTE]
+        texts = company.branches(self)
+        self.packed = takes_a_row(self.model, [request.ids for request in texts])
+        wanted = [self.by_itself(request) for request in texts]
+        if self.packed and company.differs(self.run(texts), wanted, company.number_format(self.model)):
+            self.packed = False
+        return [] if self.packed else [company.PADDED]

@@ -1,0 +1,559 @@
+"""Scores on disk: exact, apart by scorer, shared by processes that may be killed, and gone when they should be."""
+
+import math
+import os
+import signal
+import sqlite3
+import struct
+import subprocess
+import sys
+import time
+
+import pytest
+
+from rewardbench.engine.cache import APPLICATION, Cache, _write_ahead, default_path
+from rewardbench.types import InputError
+
+DAY = 86_400
+FACTS = {
+    "weights": {"sha256": "6e1ebbbb4deb8ab77a03b8febe31def8"},
+    "dtype": "bfloat16",
+    "template_sha256": "20abbcd23e8d6833",
+    "max_length": 4096,
+}
+
+
+def key(*numbers):
+    """16 bytes from up to four numbers."""
+    return struct.pack("<4I", *numbers, *(0,) * (4 - len(numbers)))
+
+
+def bits(value):
+    return struct.pack("<d", value)
+
+
+class Clock:
+    """Days since 1970, set by hand."""
+
+    day = 1000
+
+    def __call__(self):
+        return self.day * DAY
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "deep" / "scores.sqlite"
+
+
+@pytest.fixture
+def cache(path):
+    with Cache(path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def start():
+    """Start Python on a program with arguments; what still runs at the end is killed."""
+    started = []
+
+    def run(program, *arguments):
+        command = [sys.executable, "-c", program, *map(str, arguments)]
+        started.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+        return started[-1]
+
+    yield run
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def count(path):
+    with Cache(path) as opened:
+        return sum(entry.scores for entry in opened.entries())
+
+
+def together(processes):
+    """Let processes that say `ready` go on at the same moment; the lines of all, once all are done and well."""
+    processes = list(processes)
+    for process in processes:
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    lines = [line for process in processes for line in process.communicate()[0].splitlines()]
+    assert {process.returncode for process in processes} == {0}
+    return lines
+
+
+# What is stored comes back
+
+
+def test_every_float_comes_back_with_its_very_bits(path):
+    wild = [0.1, -0.0, 0.0, 3.0, -7.0, 5e-324, 1.7976931348623157e308, 2.0**53 + 2, math.inf, -math.inf, 1 / 3]
+    scores = {key(i): value for i, value in enumerate(wild)}
+    with Cache(path) as opened:
+        opened.store("aa", scores | {key(99): math.nan})
+    with Cache(path) as opened:
+        found = opened.lookup("aa", [*scores, key(99), key(100)])
+    assert math.isnan(found.pop(key(99)))
+    assert {k: bits(v) for k, v in found.items()} == {k: bits(v) for k, v in scores.items()}
+
+
+def test_many_keys_are_looked_up_at_once_and_the_unknown_left_out(cache):
+    scores = {key(i, 7): i / 3 for i in range(0, 100_000, 2)}
+    cache.store("aa", scores)
+    cache._db.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 999)  # what old versions allow
+    assert cache.lookup("aa", [key(i, 7) for i in range(100_000)]) == scores
+    assert cache.lookup("aa", []) == {}
+
+
+def test_scores_of_another_scorer_are_never_given(cache):
+    cache.store("aa", {key(1): 1.0, key(2): 2.0})
+    cache.store("ab", {key(1): 5.0})
+    assert cache.lookup("ab", [key(1), key(2)]) == {key(1): 5.0}
+    assert cache.lookup("aa", [key(1), key(2)]) == {key(1): 1.0, key(2): 2.0}
+    assert cache.lookup("a", [key(1)]) == cache.lookup("AA", [key(1)]) == {}
+
+
+def test_the_first_score_stays(cache):
+    cache.store("aa", {key(1): 1.0})
+    cache.store("aa", {key(1): 9.0, key(2): 2.0})
+    assert cache.lookup("aa", [key(1), key(2)]) == {key(1): 1.0, key(2): 2.0}
+
+
+def test_a_transaction_with_a_mistake_in_it_leaves_nothing(cache):
+    with pytest.raises(TypeError):
+        cache.store("aa", {key(1): 1.0, key(2): None})
+    assert cache.lookup("aa", [key(1)]) == {}
+    assert cache.entries() == []
+    cache.store("aa", {key(1): 1.0})
+    assert cache.lookup("aa", [key(1)]) == {key(1): 1.0}
+
+
+def test_plans_survive_until_they_are_replaced_or_forgotten(path):
+    batches = [[key(1), key(2)], [], [key(3)]]
+    with Cache(path) as opened:
+        opened.keep_plan("run", [[key(9)]])
+        opened.keep_plan("run", batches)
+        opened.keep_plan("other", [])
+    with Cache(path) as opened:
+        assert opened.plan("run") == batches
+        assert opened.plan("other") == []
+        assert opened.plan("third") is None
+        opened.forget_plan("run")
+        opened.forget_plan("third")
+        assert (opened.plan("run"), opened.plan("other")) == (None, [])
+
+
+def test_a_budget_is_of_a_scorer_on_a_machine(cache):
+    cache.keep_budget("aa", "H100", 5)
+    cache.keep_budget("aa", "H100", 65536)
+    cache.keep_budget("ab", "H100", 7)
+    found = [cache.budget(*asked) for asked in (("aa", "H100"), ("ab", "H100"), ("aa", "cpu"), ("ac", "H100"))]
+    assert found == [65536, 7, None, None]
+
+
+def test_entries_tell_who_was_here_newest_first(path):
+    clock = Clock()
+    with Cache(path, clock) as opened:
+        opened.register("aa", "org/old", FACTS)
+        opened.store("aa", {key(1): 1.0, key(2): math.nan})
+        clock.day = 1001
+        opened.register("bb", "org/new", {"weights": None, "kind": "baseline/longest"})
+        first, second = opened.entries()
+        assert (first.scorer, first.model, first.scores, first.facts) == ("bb", "org/new", 0, {})
+        assert (second.scorer, second.model, second.scores) == ("aa", "org/old", 2)
+        assert (first.used, second.used) == ("1972-09-28T00:00:00+00:00", "1972-09-27T00:00:00+00:00")
+        assert second.facts == {"weights": "6e1ebbbb4deb", "dtype": "bfloat16", "template": "20abbcd23e8d"}
+        clock.day = 1002
+        opened.register("aa", "./a-copy", FACTS)
+        assert [(e.model, e.scores) for e in opened.entries()] == [("./a-copy", 2), ("org/new", 0)]
+
+
+# Processes that share it
+
+STORE = """
+import sys, struct, time
+from pathlib import Path
+from rewardbench.engine.cache import Cache
+path, mine, rounds, size = Path(sys.argv[1]), *map(int, sys.argv[2:])
+print("ready", flush=True)
+sys.stdin.readline()
+with Cache(path) as cache:
+    began = time.time()
+    for n in range(rounds):
+        own = {struct.pack("<4I", mine, n, i, 0): mine + i / 3 for i in range(size)}
+        common = {struct.pack("<4I", 0, n, i, 0): float(mine) for i in range(size)}
+        cache.store("aa", own | common)
+        for value in set(cache.lookup("aa", list(common)).values()):
+            print("common", n, value)
+    print("span", began, time.time())
+"""
+"""Stores keys of its own, and others that every process stores too, each with its own value."""
+
+
+def test_two_processes_at_once_lose_and_double_nothing(path, start):
+    rounds, size = 120, 40
+    lines = [line.split() for line in together(start(STORE, path, mine, rounds, size) for mine in (1, 2))]
+    spans = [tuple(map(float, line[1:])) for line in lines if line[0] == "span"]
+    assert max(a for a, _ in spans) < min(b for _, b in spans), "they did run at the same time"
+    seen = {(int(n), float(value)) for kind, n, value in (line for line in lines if line[0] == "common")}
+    with Cache(path) as opened:
+        for mine in (1, 2):
+            own = {key(mine, n, i): mine + i / 3 for n in range(rounds) for i in range(size)}
+            assert opened.lookup("aa", list(own)) == own
+        common = opened.lookup("aa", [key(0, n, i) for n in range(rounds) for i in range(size)])
+        assert len(common) == rounds * size
+        assert {(struct.unpack("<4I", k)[1], value) for k, value in common.items()} == seen, "a first score stays"
+        assert len(seen) == rounds, "the common part of a transaction is of one process"
+        assert sum(entry.scores for entry in opened.entries()) == 3 * rounds * size
+
+
+OPEN = """
+import sys
+from pathlib import Path
+from rewardbench.engine.cache import Cache
+folder, mine, files = Path(sys.argv[1]), *map(int, sys.argv[2:])
+print("ready", flush=True)
+sys.stdin.readline()
+for n in range(files):
+    with Cache(folder / str(n)) as cache:
+        cache.store("aa", {bytes([mine]) * 16: 1.0})
+"""
+
+
+def test_several_processes_make_the_same_new_files(tmp_path, start):
+    together(start(OPEN, tmp_path, mine, 40) for mine in range(3))
+    assert [count(tmp_path / str(n)) for n in range(40)] == [3] * 40
+
+
+def test_a_file_that_another_is_just_opening_is_waited_for(monkeypatch):
+    """SQLite answers so about once in a hundred new files that several open at once; here for certain."""
+
+    class Busy:
+        refusals = 2
+
+        def execute(self, statement):
+            if self.refusals:
+                self.refusals -= 1
+                error = sqlite3.OperationalError("database is locked")
+                error.sqlite_errorcode = sqlite3.SQLITE_BUSY
+                raise error
+
+    busy = Busy()
+    _write_ahead(busy)
+    assert busy.refusals == 0
+    monkeypatch.setattr("rewardbench.engine.cache.PATIENCE", -1.0)
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        _write_ahead(Busy())
+
+
+ENDLESS = """
+import sys, struct
+from pathlib import Path
+from rewardbench.engine.cache import Cache
+path, round, size = Path(sys.argv[1]), *map(int, sys.argv[2:])
+with Cache(path) as cache:
+    n = 0
+    while True:
+        cache.store("aa", {struct.pack("<4I", round, n, i, 0): float(n) for i in range(size)})
+        cache.keep_plan("run", [[struct.pack("<4I", round, n, i, 0) for i in range(size)]])
+        print(n, flush=True)
+        n += 1
+"""
+"""Says the number of each transaction once it is done."""
+
+
+def test_killed_again_and_again_it_holds_whole_transactions_only(path, start):
+    size = 1000
+    for attempt in range(6):
+        process = start(ENDLESS, path, attempt, size)
+        for _ in range(3):
+            process.stdout.readline()
+        time.sleep(0.003 * attempt)  # so that it dies in other places of its transaction
+        process.send_signal(signal.SIGKILL)
+        said = 3 + len(process.stdout.read().splitlines())
+        with Cache(path) as opened:
+            sizes = [len(opened.lookup("aa", [key(attempt, n, i) for i in range(size)])) for n in range(said + 2)]
+            assert sizes[:said] == [size] * said, "what was said to be stored is there"
+            assert sizes[said:] in ([0, 0], [size, 0]), "the transaction in flight is whole or absent"
+            (batch,) = opened.plan("run")
+            last = [key(attempt, said - 1, i) for i in range(size)], [key(attempt, said, i) for i in range(size)]
+            assert batch in last
+    with sqlite3.connect(path) as database:
+        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+HALFWAY = """
+import sys, struct, time
+from pathlib import Path
+from rewardbench.engine.cache import Cache
+class Stuck(dict):
+    def items(self):
+        for i in range(100_000):
+            yield struct.pack("<4I", 1, i, 0, 0), 1.0
+        print("half", flush=True)
+        time.sleep(60)
+with Cache(Path(sys.argv[1])) as cache:
+    cache.store("aa", Stuck())
+"""
+"""Stops inside a transaction that is too big for memory, so that half of it is already on the disk."""
+
+
+def test_killed_with_half_a_transaction_on_the_disk_it_holds_nothing_of_it(path, cache, start):
+    cache.store("aa", {key(7): 7.0})
+    before = cache.size()
+    process = start(HALFWAY, path)
+    assert process.stdout.readline() == "half\n"
+    assert cache.size() > before + 1_000_000
+    assert cache.lookup("aa", [key(7), key(1, 0)]) == {key(7): 7.0}, "nobody else sees half a transaction"
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert count(path) == 1
+    cache.store("aa", {key(8): 8.0})
+    assert cache.lookup("aa", [key(7), key(8), key(1, 0)]) == {key(7): 7.0, key(8): 8.0}
+
+
+def test_a_scorer_that_another_process_prunes_keeps_its_name_when_it_goes_on(path, cache):
+    cache.register("aa", "org/rm", FACTS)
+    cache.store("aa", {key(1): 1.0})
+    with Cache(path) as other:
+        assert other.prune() == 1
+        other.register("bb", "org/takes-the-free-place", {})
+        other.store("bb", {key(1): 5.0})
+    assert cache.lookup("aa", [key(1)]) == {}
+    cache.store("aa", {key(2): 2.0})
+    assert {(e.model, e.scores) for e in cache.entries()} == {("org/rm", 1), ("org/takes-the-free-place", 1)}
+    assert cache.lookup("aa", [key(1), key(2)]) == {key(2): 2.0}
+
+
+# Pruning
+
+
+@pytest.fixture
+def filled(path):
+    """Three scorers of two models, used on the days 1000, 1010 and 1020; each has a plan and a budget."""
+    clock = Clock()
+    with Cache(path, clock) as opened:
+        opened.keep_plan("nobody's", [[key(1)]])
+        for n, (scorer, model) in enumerate([("aa", "org/rm"), ("ab", "org/other"), ("ac", "org/rm")]):
+            clock.day = 1000 + 10 * n
+            opened.register(scorer, model, FACTS)
+            opened.store(scorer, {key(i): 0.5 for i in range(n + 1)})
+            opened.keep_plan(f"run of {scorer}", [[key(1)]])
+            opened.keep_budget(scorer, "H100", 100)
+        yield opened
+
+
+def left(cache):
+    """Scorers that still have: an entry, scores, a plan, a budget; and whether the plan of nobody is there."""
+    names = ("aa", "ab", "ac")
+    return (
+        "".join(sorted(entry.scorer for entry in cache.entries())),
+        "".join(name for name in names if cache.lookup(name, [key(0)])),
+        "".join(name for name in names if cache.plan(f"run of {name}")),
+        "".join(name for name in names if cache.budget(name, "H100")),
+        cache.plan("nobody's") is not None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("what", "pruned", "rest", "plan"),
+    [
+        ({"model": "org/rm"}, 4, "ab", True),
+        ({"model": "org/r"}, 0, "aaabac", True),
+        ({"older_than": 9.5}, 3, "ac", False),
+        ({"older_than": 10}, 1, "abac", False),
+        ({"older_than": 20}, 0, "aaabac", True),
+        ({"older_than": 15, "model": "org/rm"}, 1, "abac", True),
+        ({}, 6, "", False),
+    ],
+)
+def test_prune_takes_what_was_asked_and_all_that_belongs_to_it(filled, what, pruned, rest, plan):
+    assert left(filled) == (*["aaabac"] * 4, True)
+    assert filled.prune(**what) == pruned
+    assert left(filled) == (*[rest] * 4, plan)
+    assert filled.prune(**what) == 0
+
+
+def test_a_new_scorer_inherits_nothing_from_a_pruned_one(filled):
+    filled.prune()
+    for scorer in ("ba", "bb", "bc"):
+        filled.register(scorer, "org/new", {})
+    assert [entry.scores for entry in filled.entries()] == [0, 0, 0]
+    assert [filled.budget(scorer, "H100") for scorer in ("ba", "bb", "bc")] == [None] * 3
+
+
+def test_use_keeps_from_pruning(filled):
+    filled.store("aa", {key(50): 1.0})
+    filled.register("ab", "org/other", {})
+    assert filled.prune(older_than=5) == 0
+
+
+def test_pruning_gives_the_space_back_while_another_has_the_file_open(path, cache):
+    cache.store("aa", {key(i): i / 3 for i in range(50_000)})
+    with Cache(path) as other:
+        other.store("ab", {key(1): 1.0})
+        before = cache.size()
+        assert before == sum(file.stat().st_size for file in path.parent.iterdir())
+        assert before > 1_500_000
+        assert other.prune() == 50_001
+        assert path.stat().st_size < 50_000
+        assert cache.size() < 200_000
+        assert cache.entries() == []
+
+
+# Where it lies, and what may lie there instead
+
+
+def test_the_default_place_follows_the_environment(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("REWARDBENCH_CACHE", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    assert default_path() == tmp_path / ".cache" / "rewardbench" / "scores.sqlite"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert default_path() == tmp_path / "xdg" / "rewardbench" / "scores.sqlite"
+    monkeypatch.setenv("REWARDBENCH_CACHE", str(tmp_path / "mine.db"))
+    assert default_path() == tmp_path / "mine.db"
+    with Cache() as opened:
+        opened.store("aa", {key(1): 1.0})
+    assert count(tmp_path / "mine.db") == 1
+
+
+REMOVE = r"remove the file, set REWARDBENCH_CACHE to another, or pass --no_cache\.$"
+ELSEWHERE = r"\): set REWARDBENCH_CACHE to another or pass --no_cache\.$"
+
+
+def database(file, *statements):
+    file.parent.mkdir(exist_ok=True)
+    connection = sqlite3.connect(file)
+    for statement in statements:
+        connection.execute(statement)
+    connection.close()
+
+
+def text(file):
+    file.parent.mkdir()
+    file.write_text("name,score\n" * 500)
+
+
+def few_bytes(file):
+    file.parent.mkdir()
+    file.write_text("not a cache")
+
+
+def another_version(file):
+    Cache(file).close()
+    database(file, "PRAGMA user_version = 999")
+
+
+def another_program(file):
+    database(file, "CREATE TABLE bookmarks (url)", "PRAGMA user_version = 1")
+
+
+def unmarked_tables(file):
+    database(file, "CREATE TABLE scores (scorer, key, score)")
+
+
+def a_folder(file):
+    file.mkdir(parents=True)
+
+
+def a_file_for_its_folder(file):
+    file.parent.write_text("not a folder")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (text, rf"file is not a database\): {REMOVE}"),
+        (few_bytes, rf"file is not a database\): {REMOVE}"),
+        (another_version, rf"another version of rewardbench\): {REMOVE}"),
+        (another_program, rf"another program{ELSEWHERE}"),
+        (unmarked_tables, rf"another program{ELSEWHERE}"),
+        (a_folder, rf"unable to open database file{ELSEWHERE}"),
+        (a_file_for_its_folder, rf"(File exists|Not a directory){ELSEWHERE}"),
+    ],
+)
+def test_what_is_no_cache_is_refused_in_one_sentence_and_left_alone(path, spoil, reason):
+    spoil(path)
+    content = path.read_bytes() if path.is_file() else None
+    with pytest.raises(InputError, match=reason) as refused:
+        Cache(path)
+    assert str(refused.value).startswith(f"The score cache {path} cannot be used (")
+    assert "\n" not in str(refused.value)
+    assert (path.read_bytes() if path.is_file() else None) == content
+
+
+def test_an_empty_file_becomes_a_cache(path):
+    path.parent.mkdir()
+    path.touch()
+    assert count(path) == 0
+    assert sqlite3.connect(path).execute("PRAGMA application_id").fetchone() == (APPLICATION,)
+
+
+def test_a_file_that_rots_further_in_gives_the_same_sentence(path):
+    with Cache(path) as opened:
+        opened.store("aa", {key(i): i / 3 for i in range(5000)})
+    content = bytearray(path.read_bytes())
+    content[4096:] = b"\xff" * (len(content) - 4096)
+    path.write_bytes(content)
+    with Cache(path) as opened:
+        for act in (lambda: opened.lookup("aa", [key(1)]), lambda: opened.store("aa", {key(1): 1.0}), opened.entries):
+            with pytest.raises(InputError, match=rf"malformed\): {REMOVE}"):
+                act()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_where_nothing_can_be_written_is_said_at_the_door(path):
+    Cache(path).close()
+    path.chmod(0o400)
+    with pytest.raises(InputError, match=rf"readonly database{ELSEWHERE}"):
+        Cache(path)
+    path.unlink()
+    path.parent.chmod(0o500)
+    with pytest.raises(InputError, match=rf"unable to open database file{ELSEWHERE}"):
+        Cache(path)
+    with pytest.raises(InputError, match=rf"Permission denied{ELSEWHERE}"):
+        Cache(path.parent / "below" / "scores.sqlite")
+
+
+FULL = """
+import resource, struct, sys
+from pathlib import Path
+from rewardbench.engine.cache import Cache
+from rewardbench.types import InputError
+with Cache(Path(sys.argv[1])) as cache:
+    cache.store("aa", {struct.pack("<4I", 7, 0, 0, 0): 7.0})
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+    try:
+        cache.store("aa", {struct.pack("<4I", 1, i, 0, 0): 1.0 for i in range(100_000)})
+    except InputError as error:
+        print(error)
+    print(len(cache.lookup("aa", [struct.pack("<4I", *four) for four in ((7, 0, 0, 0), (1, 0, 0, 0))])))
+"""
+"""A file that may not grow, as on a full disk."""
+
+
+def test_a_full_disk_gives_one_sentence_and_loses_nothing(path, start):
+    said = start(FULL, path).communicate()[0].splitlines()
+    assert len(said) == 2
+    assert said[0].startswith(f"The score cache {path} cannot be used (")
+    assert said[0].endswith("): set REWARDBENCH_CACHE to another or pass --no_cache.")
+    assert said[1] == "1"
+    assert count(path) == 1
+
+
+def test_a_writer_that_never_ends_is_waited_for_and_then_named(path, cache, monkeypatch):
+    monkeypatch.setattr("rewardbench.engine.cache.PATIENCE", 0.1)
+    with Cache(path) as other:
+        connection = sqlite3.connect(path, isolation_level=None)
+        connection.execute("BEGIN IMMEDIATE")
+        with pytest.raises(InputError, match=rf"another process has kept it for 0 seconds{ELSEWHERE}"):
+            other.store("aa", {key(1): 1.0})
+        assert other.lookup("aa", [key(1)]) == {}
+        connection.execute("COMMIT")
+        connection.close()
+        other.store("aa", {key(1): 1.0})
+    assert cache.lookup("aa", [key(1)]) == {key(1): 1.0}

@@ -1,0 +1,144 @@
+"""`rewardbench cache ...` from outside: what it prints, what it deletes, and that it makes nothing."""
+
+import json
+import time
+
+import pytest
+import typer
+
+from rewardbench.cli import main
+from rewardbench.cli_cache import cache
+from rewardbench.engine.cache import Cache
+
+FACTS = {"weights": {"sha256": "6e1ebbbb4deb8ab77a03"}, "dtype": "bfloat16", "template_sha256": "20abbcd23e8d6833"}
+
+
+def key(number):
+    return number.to_bytes(16, "little")
+
+
+@pytest.fixture
+def path(tmp_path, monkeypatch):
+    monkeypatch.setenv("REWARDBENCH_CACHE", str(tmp_path / "caches" / "scores.sqlite"))
+    return tmp_path / "caches" / "scores.sqlite"
+
+
+@pytest.fixture
+def filled(path):
+    """Two models: one used 40 days ago with 3 scores, one used now with 2."""
+    with Cache(path, lambda: time.time() - 40 * 86_400) as opened:
+        opened.register("aa", "org/old", FACTS)
+        opened.store("aa", {key(i): 0.5 for i in range(3)})
+    with Cache(path) as opened:
+        opened.register("bb", "org/[bold]new", {})
+        opened.store("bb", {key(i): 0.5 for i in range(2)})
+    return path
+
+
+@pytest.fixture
+def command(monkeypatch, capfd):
+    """Run `rewardbench cache ...` in this process: exit code, stdout, lines on stderr."""
+    app = typer.Typer()
+    app.callback()(lambda: None)
+    app.add_typer(cache, name="cache")
+    monkeypatch.setattr("rewardbench.cli.app", app)
+
+    def run(*arguments):
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            main(["cache", *map(str, arguments)])
+        out, err = capfd.readouterr()
+        return stop.value.code, out, err.splitlines()
+
+    return run
+
+
+def models(path):
+    with Cache(path) as opened:
+        return [entry.model for entry in opened.entries()]
+
+
+def test_it_shows_a_row_a_scorer_and_figures_for_scripts(command, filled):
+    code, out, err = command()
+    assert (code, err) == (0, [])
+    lines = out.splitlines()
+    assert lines[-4:-1] == [f"path={filled}", "scores=5", "models=2"]
+    assert 4096 < int(lines[-1].removeprefix("bytes=")) < 1_000_000
+    (old,) = (line.split() for line in lines if "org/old" in line)
+    assert old[1] == "3"
+    assert old[-3:] == ["6e1ebbbb", "bfloat16", "20abbcd2"]
+    newest = next(line for line in lines if "org/" in line)
+    assert "org/[bold]new" in newest, "names are printed as they are"
+
+
+def test_json_holds_the_same(command, filled):
+    code, out, _ = command("--json")
+    found = json.loads(out)
+    assert code == 0
+    assert (found["path"], found["scores"], found["models"]) == (str(filled), 5, 2)
+    assert [(e["scorer"], e["model"], e["scores"]) for e in found["entries"]] == [
+        ("bb", "org/[bold]new", 2),
+        ("aa", "org/old", 3),
+    ]
+    assert found["entries"][1]["facts"] == {"weights": "6e1ebbbb4deb", "dtype": "bfloat16", "template": "20abbcd23e8d"}
+    assert found["entries"][0]["used"].startswith(time.strftime("%Y-", time.gmtime()))
+
+
+def test_a_cache_that_is_not_there_is_empty_and_stays_away(command, path):
+    assert command() == (0, f"path={path}\nscores=0\nmodels=0\nbytes=0\n", [])
+    code, out, _ = command("--json")
+    assert json.loads(out) == {"path": str(path), "scores": 0, "models": 0, "bytes": 0, "entries": []}
+    assert (code, command("prune", "--all")) == (0, (0, "pruned=0\n", []))
+    assert not path.parent.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "pruned", "rest"),
+    [
+        (["--model", "org/old"], 3, ["org/[bold]new"]),
+        (["--model", "org/none"], 0, ["org/[bold]new", "org/old"]),
+        (["--older_than", "39"], 3, ["org/[bold]new"]),
+        (["--older-than", "41"], 0, ["org/[bold]new", "org/old"]),
+        (["--older_than", "39", "--model", "org/[bold]new"], 0, ["org/[bold]new", "org/old"]),
+        (["--all"], 5, []),
+    ],
+)
+def test_prune_deletes_what_was_named(command, filled, arguments, pruned, rest):
+    assert command("prune", *arguments) == (0, f"pruned={pruned}\n", [])
+    assert models(filled) == rest
+
+
+@pytest.mark.parametrize("arguments", [["prune", "--all", "--json"], ["--json", "prune", "--all"]])
+def test_prune_speaks_json_too(command, filled, arguments):
+    code, out, _ = command(*arguments)
+    assert (code, json.loads(out), models(filled)) == (0, {"pruned": 5}, [])
+
+
+@pytest.mark.parametrize("arguments", [[], ["--json"], ["--all", "--model", "org/old"], ["--all", "--older_than", "1"]])
+def test_prune_deletes_nothing_when_it_is_not_clear_what(command, filled, arguments):
+    code, out, err = command("prune", *arguments)
+    assert (code, out) == (2, "")
+    assert err == [
+        "rewardbench: It is not clear which scores to delete: pass --model NAME, --older_than DAYS or both, or --all "
+        "alone."
+    ]
+    assert len(models(filled)) == 2
+
+
+@pytest.mark.parametrize("arguments", [[], ["prune", "--all"]])
+def test_a_spoiled_cache_gives_one_sentence(command, path, arguments):
+    path.parent.mkdir()
+    path.write_text("not a database")
+    code, out, err = command(*arguments)
+    assert (code, out) == (2, "")
+    assert err == [
+        f"rewardbench: The score cache {path} cannot be used (file is not a database): remove the file, set "
+        "REWARDBENCH_CACHE to another, or pass --no_cache."
+    ]
+
+
+def test_an_age_below_zero_is_refused(command, filled):
+    code, _, (complaint,) = command("prune", "--older_than", "-1")
+    assert code == 2
+    assert "older_than" in complaint
+    assert len(models(filled)) == 2
