@@ -13,7 +13,8 @@ import typer
 from typer import Option
 
 if TYPE_CHECKING:
-    from rewardbench.doctor import Checkup, Reading
+    from rewardbench.doctor import Checkup
+    from rewardbench.doctor.reading import Reading
 
 MODEL, DATA, RUN, OUTPUT = "Model", "Data", "Run", "Output"
 

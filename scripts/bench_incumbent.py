@@ -105,7 +105,18 @@ def make_dpo(job):
 def load(auto, folder, job):
     import torch
 
-    return auto.from_pretrained(folder, torch_dtype=getattr(torch, job["dtype"])).to(job["device"]).eval()
+    options = {"torch_dtype": getattr(torch, job["dtype"]), **rotation(folder)}
+    return auto.from_pretrained(folder, **options).to(job["device"]).eval()
+
+
+def rotation(folder):
+    """The settings of rotary positions by the names that its transformers reads; it takes defaults for newer ones."""
+    rope = json.loads(Path(folder, "config.json").read_text(encoding="utf-8")).get("rope_parameters") or {}
+    if "rope_theta" not in rope:
+        return {}
+    scaling = {name: value for name, value in rope.items() if name != "rope_theta"}
+    plain = scaling.get("rope_type", "default") == "default"
+    return {"rope_theta": rope["rope_theta"], **({} if plain else {"rope_scaling": scaling})}
 
 
 def load_tokenizer(folder):

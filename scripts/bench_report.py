@@ -89,9 +89,10 @@ def speed(figures: Figures) -> str:
     )
 
 
-OTHER_IDS = (
-    "The published package reads other token ids (another BOS before a text, for a policy also another EOS behind, and "
-    "long prompts of a policy cut to 128 tokens), which moves its scores."
+WHY_OTHER = (
+    "Scores of the published package differ where it reads other token ids (another BOS before a text; for a policy "
+    "also another EOS behind, and a long prompt cut to 128 tokens), and where positions are learned, since it pads on "
+    "the left."
 )
 
 
@@ -99,7 +100,7 @@ def remarks(figures: Figures) -> list[str]:
     """What there is to know about the differences between scores."""
     published = [side for side in figures["sides"] if side["name"].startswith("incumbent")]
     moved = any(side["max_abs_diff"] is None or side["max_abs_diff"] > 1e-2 for side in published)
-    return [OTHER_IDS] if moved else []
+    return [WHY_OTHER] if moved else []
 
 
 def table(figures: Figures) -> Any:
@@ -109,7 +110,7 @@ def table(figures: Figures) -> Any:
 
     out = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for n, name in enumerate(HEAD):
-        out.add_column(name, justify="right" if n else "left", no_wrap=not n, min_width=None if n else 16)
+        out.add_column(name.replace(" ", "\n", 1), justify="right" if n else "left", no_wrap=True)
     for row in rows(figures, "name"):
         out.add_row(*row)
     return out

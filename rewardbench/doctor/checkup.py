@@ -205,9 +205,13 @@ def _of_moving(figures: Figures) -> Iterator[Finding]:
         mine = [moved for moved in figures.causes if moved.cause == cause]
         bad = [moved.value for moved in mine if moved.bad]
         guilty += [f"{cause} {', '.join(bad)}"] if 0 < len(bad) < len(mine) else []
+    tied = (
+        f" That is no more than rounding; the pairs that change lie within {figures.flips_below_margin:.2g}: call them "
+        "ties."
+    )
     yield Finding(
         f"Float32 scores move by up to {whole.max_abs_diff:.2g}, and {whole.flips} winners change: "
-        f"{'; '.join(guilty) or 'everywhere'}.",
+        f"{'; '.join(guilty) or 'everywhere'}.{tied if whole.share_of_allowed <= 1 else ''}",
         grave=True,
     )
     if "padding side left" in guilty:

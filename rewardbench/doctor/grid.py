@@ -93,12 +93,15 @@ def _hear(scorer: Any, requests: Sequence[Request], watch: Watch, what: str, inj
             heard.alone.append(scorer.by_itself(request))
         tick()
         for cell in cells:
+            full = False
             try:
                 heard.cells[cell] = run(scorer, cell, requests, inject)
             except (RuntimeError, MemoryError) as error:
-                lacks = isinstance(error, MemoryError) or out_of_memory(error)
+                full = out_of_memory(error)
+                lacks = full or isinstance(error, MemoryError)
                 heard.failed[cell] = "it does not fit into memory" if lacks else first_sentence(error)
-                release()
+            if full:
+                release()  # once the error, which holds tensors, is gone
             tick()
     return heard
 

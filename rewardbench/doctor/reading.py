@@ -57,13 +57,13 @@ def read(scorer: Any, item: Item, request: Request) -> Reading:
         head=pairs if short else pairs[:SHOWN],
         tail=() if short else pairs[-SHOWN:],
         bos_token=None if bos is None or bos == eos else str(tokenizer.convert_ids_to_tokens(bos)),
-        bos=len(start) if bos == eos else ids.count(bos),
+        bos=len(start) if bos == eos else sum(token == bos for token in ids),
         turns=sum(turn["role"] == "user" for turn in (*item.prompt, *item.completions[0])),
         last_token=pairs[-1][1],
         ends_with_eos=ids[-1] == eos,
         completion_start=request.start if scorer.chat.spans else None,
         pooling=str(scorer.details()["pooling"]),
-        pooled_token=_pooled(scorer, request),
+        pooled_token=_pooled(scorer, item),
         template={"tokenizer": "its own", None: "none"}.get(facts["chat_template"], str(facts["chat_template"])),
         template_sha256=facts["template_sha256"],
     )
@@ -75,9 +75,10 @@ def _special(tokenizer: Any, *names: str) -> int | None:
     return next((token for token in found if token is not None), None)
 
 
-def _pooled(scorer: Any, request: Request) -> str | None:
+def _pooled(scorer: Any, item: Item) -> str | None:
+    """A classifier counts, as it prepares, the tokens that its scores will be read from."""
     if not hasattr(scorer, "pooled"):
         return None
     scorer.pooled.clear()
-    scorer.run([request])
+    scorer.prepare(item.prompt, item.completions[0], item.rendered)
     return str(next(iter(scorer.pooled)))

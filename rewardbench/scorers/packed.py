@@ -190,15 +190,27 @@ def through_head(model: Any, hidden: torch.Tensor, ids: torch.Tensor, **options:
 
     `ids` [rows, tokens] stand for the tokens; a head may look for padding in them.
     """
-    from transformers.modeling_outputs import BaseModelOutputWithPast
-
-    base = base_of(model)
-    base.forward = lambda *_, **__: BaseModelOutputWithPast(last_hidden_state=hidden)
+    bases = {id(base): base for base in (base_of(model), model.get_decoder())}.values()  # OPT asks the inner one
+    for base in bases:
+        base.forward = lambda *_, **__: _Given(hidden)
     try:
         logits: torch.Tensor = model(input_ids=ids, use_cache=False, **options).logits
     finally:
-        del base.forward
+        for base in bases:
+            del base.forward
     return logits
+
+
+class _Given(tuple[Any]):
+    """What a base model gives, with nothing in it but its hidden states; by name or by place, as heads ask for them."""
+
+    def __new__(cls, hidden: Any) -> _Given:
+        return super().__new__(cls, (hidden,))
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self[0] if name == "last_hidden_state" else None
 
 
 KINDS_OF_LAYER = {"full_attention", "sliding_attention"}
