@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import logging
-import os
 import sys
-import warnings
 from typing import Annotated, Any, Literal
 
 import typer
@@ -14,6 +11,8 @@ from typer import Option
 
 from rewardbench.cli_cache import cache
 from rewardbench.cli_data import data
+from rewardbench.cli_doctor import doctor_command
+from rewardbench.quiet import quieten
 from rewardbench.types import InputError
 
 app = typer.Typer(
@@ -47,6 +46,7 @@ WHICH_SUITE = (
 
 app.add_typer(data, name="data")
 app.add_typer(cache, name="cache")
+app.command("doctor")(doctor_command)
 
 MODEL, DATA, RUN, OUTPUT, OLD = "Model", "Data", "Run", "Output", "Of earlier versions"
 
@@ -138,7 +138,7 @@ def _print_version() -> None:
 
 def _score(said: dict[str, Any]) -> None:
     """Run and print. Heavy libraries are first imported here."""
-    _quieten()
+    quieten()
     from rich.console import Console
 
     from rewardbench.engine.workers import is_first
@@ -191,30 +191,6 @@ def _settings(said: dict[str, Any]) -> Any:
         num_processes=said["num_processes"],
         cache=not said["no_cache"],
     )
-
-
-QUIET = {
-    "TRANSFORMERS_VERBOSITY": "error",
-    "DATASETS_VERBOSITY": "error",
-    "HF_HUB_VERBOSITY": "error",
-    "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "TOKENIZERS_PARALLELISM": "false",
-    "TORCH_CPP_LOG_LEVEL": "ERROR",
-}
-"""What libraries are told before they are imported, unless the user told them otherwise."""
-
-
-def _quieten() -> None:
-    """Libraries speak only of errors, and draw no bars but a download's; the manifest has what matters."""
-    for name, value in QUIET.items():
-        os.environ.setdefault(name, value)
-    if not sys.warnoptions:
-        warnings.simplefilter("ignore")
-    logging.getLogger().addHandler(logging.NullHandler())  # else Python prints what no handler takes
-    from transformers.utils.logging import disable_progress_bar
-
-    disable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def drop_flag_values(arguments: list[str]) -> list[str]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import sys
-import warnings
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from typer import Option
+
+from rewardbench.quiet import quieten
 
 if TYPE_CHECKING:
     from rewardbench.doctor import Checkup
@@ -63,7 +62,7 @@ def doctor_command(
     Exit code 1 if float32 scores move or cannot be trusted; what another number format moves is only reported.
     """
     said = dict(locals())
-    _quieten()
+    quieten()
     from rich.console import Console
 
     from rewardbench.doctor import examine
@@ -86,18 +85,6 @@ def _settings(said: dict[str, Any]) -> Any:
     spec = {field.name: said[field.name] for field in fields(ModelSpec) if field.name in said}
     rest = {field.name: said[field.name] for field in fields(Settings) if field.name != "model"}
     return Settings(ModelSpec(**spec, dtype=said["torch_dtype"]), **rest)
-
-
-def _quieten() -> None:
-    """Libraries speak only of errors, and draw no bars but a download's."""
-    for library in ("TRANSFORMERS", "DATASETS", "HF_HUB"):
-        os.environ.setdefault(f"{library}_VERBOSITY", "error")
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    if not sys.warnoptions:
-        warnings.simplefilter("ignore")
-    from transformers.utils.logging import disable_progress_bar
-
-    disable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def _print(found: Checkup) -> None:

@@ -32,6 +32,7 @@ ROOMS = (
     "compare",
     "submit",
     "progress",
+    "quiet",
     "report",
     "evaluation",
     "doctor",
@@ -53,7 +54,7 @@ HEAVY = (
     *("torch", "transformers", "datasets", "pandas", "scipy", "numpy", "pyarrow", "fastchat", "huggingface_hub"),
     *("sklearn", "datasketch", "httpx"),
 )
-ASKS_FOR_THE_GPU = ("rewardbench/scorers/loading.py", "rewardbench/engine/batching.py")
+ASKS_FOR_THE_GPU = ("rewardbench/scorers/loading.py", "rewardbench/engine/budget.py")
 LONGEST_FILE, LONGEST_FUNCTION = 400, 60
 
 # None of these patterns matches its own text, so that this file passes too.

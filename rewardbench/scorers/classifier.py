@@ -108,6 +108,7 @@ class Classifier:
         """The definition that every batch must equal: the model's own forward on one unpadded text."""
         import torch
 
+        reset_rope(self.model, self.rope)
         with torch.inference_mode():
             return float(self.model(input_ids=torch.tensor([request.ids], device=self.model.device)).logits)
 

@@ -118,6 +118,7 @@ def own_log_probs(model: Any, request: Request) -> torch.Tensor:
 
     ids = torch.tensor([list(request.ids)], device=model.device)
     start = max(request.start, 1)
+    reset_rope(model, rope_rule(model.config.get_text_config()))
     with torch.inference_mode():
         logits = model(input_ids=ids).logits[0]
         return token_log_probs(logits[start - 1 : request.end - 1], ids[0, start : request.end]).cpu()

@@ -1,4 +1,4 @@
-"""A run that is killed goes on where it was, and ends in the same bytes; a score is known only to the scorer that gave it."""
+"""A run that is killed goes on where it was, and ends in the same bytes; only who gave a score knows it."""
 
 import json
 import os
