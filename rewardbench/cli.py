@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
-from typer import Option
 
 from rewardbench.cli_cache import cache
 from rewardbench.cli_data import data
 from rewardbench.cli_doctor import doctor_command
+from rewardbench.flags import DATA, MODEL, OLD, OUTPUT, RUN, Count, Dtype, FreeType, Kernel, Side, Text, flag
 from rewardbench.quiet import quieten
 from rewardbench.types import InputError
 
@@ -48,20 +48,6 @@ app.add_typer(data, name="data")
 app.add_typer(cache, name="cache")
 app.command("doctor")(doctor_command)
 
-MODEL, DATA, RUN, OUTPUT, OLD = "Model", "Data", "Run", "Output", "Of earlier versions"
-
-
-def flag(panel: str, name: str, text: str = "", **limits: Any) -> Any:
-    """An option under its one name; `--a-b` is taken for `--a_b`."""
-    return Option(f"--{name}", help=text, rich_help_panel=panel, **limits)
-
-
-Text = str | None
-Count = int | None
-Side = Literal["left", "right"]
-FreeType = Literal["sum", "avg", "norm"] | None
-Dtype = Literal["auto", "float16", "bfloat16", "float32", "float64"]
-Kernel = Literal["eager", "sdpa", "flash_attention_2"] | None
 MODEL_HELP = "Hub id, folder, tiny-rm, tiny-dpo, or baseline/longest, baseline/shortest, baseline/random"
 DATASET_HELP = (
     "core, allenai/reward-bench, allenai/reward-bench-2, allenai/preference-test-sets, or any Hub id, folder, jsonl, "
@@ -120,8 +106,8 @@ def main_command(
     if version:
         _print_version()
         return
-    for flag, answer in REPLACED.items():
-        if said[flag]:
+    for old, answer in REPLACED.items():
+        if said[old]:
             print(answer, file=sys.stderr)
     if not model:
         raise InputError("No model was named: pass --model, for a start --model tiny-rm.")

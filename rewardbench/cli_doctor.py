@@ -7,28 +7,14 @@ import math
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from typer import Option
 
+from rewardbench.flags import DATA, MODEL, OUTPUT, RUN, Count, Dtype, FreeType, Kernel, Side, Text, flag
 from rewardbench.quiet import quieten
 
 if TYPE_CHECKING:
     from rewardbench.doctor import Checkup
     from rewardbench.doctor.reading import Reading
 
-MODEL, DATA, RUN, OUTPUT = "Model", "Data", "Run", "Output"
-
-
-def flag(panel: str, name: str, text: str, **limits: Any) -> Any:
-    """An option under its one name; `--a-b` is taken for `--a_b`."""
-    return Option(f"--{name}", help=text, rich_help_panel=panel, **limits)
-
-
-Text = str | None
-Count = int | None
-Side = Literal["left", "right"]
-FreeType = Literal["sum", "avg", "norm"] | None
-Dtype = Literal["auto", "float16", "bfloat16", "float32", "float64"]
-Kernel = Literal["eager", "sdpa", "flash_attention_2"] | None
 Fault = Literal["drop-mask"] | None
 INJECT_HELP = "Plant a fault, to see it found: drop-mask gives padded batches without mask and positions. For tests"
 

@@ -1,12 +1,15 @@
 """Small real models: random weights, a real tokenizer, saved to a folder and loaded like any other."""
 
 import os
+import random
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from rewardbench.types import Item, Message
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -53,6 +56,25 @@ VOCABULARY = 512
 """Rows of the embedding: more than the tokenizer has ids, as real models have."""
 
 ENCODERS = {"bert", "deberta-v2", "modernbert"}
+
+
+WORDS = "the capital of a country is the city by river and answer short apples left exactly two Lima Oslo def".split()
+
+
+def words(rng: random.Random, n: int) -> str:
+    return " ".join(rng.choice(WORDS) for _ in range(n))
+
+
+def pairs(count: int = 20, longest: int = 60, seed: int = 0) -> list[Item]:
+    rng = random.Random(seed)
+
+    def turn(role: str, most: int) -> tuple[Message, ...]:
+        return (Message(role=role, content=words(rng, rng.randint(1, most))),)
+
+    return [
+        Item(str(i), "all", turn("user", longest), (turn("assistant", longest), turn("assistant", longest)))
+        for i in range(count)
+    ]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

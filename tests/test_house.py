@@ -41,6 +41,7 @@ ROOMS = (
     "audit",
     "catalogue",
     "builders",
+    "flags",
     "cli_data",
     "cli_cache",
     "cli_doctor",

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from test_invariance import pairs
+from conftest import pairs
 
 from rewardbench.engine.cache import Cache
 from rewardbench.engine.score import score

@@ -7,7 +7,7 @@ import sys
 from functools import partial
 
 import pytest
-from test_invariance import pairs
+from conftest import pairs
 from test_resume import write_pairs
 
 from rewardbench.engine.score import score

@@ -4,8 +4,8 @@ import random
 from types import SimpleNamespace
 
 import pytest
-from conftest import make_model, make_tokenizer
-from test_invariance import by_hand, every_layout, one_by_one, pairs, words
+from conftest import make_model, make_tokenizer, pairs, words
+from test_invariance import by_hand, every_layout, one_by_one
 from test_invariance import loaded as opened
 
 from rewardbench.engine.score import score

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from conftest import pairs, words
 
 from rewardbench.engine.score import score
 from rewardbench.scorers import padding
@@ -31,23 +32,6 @@ DYNAMIC = {
     "rope_parameters": {"rope_type": "dynamic", "rope_theta": 10000.0, "factor": 4.0},
     "max_position_embeddings": 60,
 }
-WORDS = "the capital of a country is the city by river and answer short apples left exactly two Lima Oslo def".split()
-
-
-def words(rng: random.Random, n: int) -> str:
-    return " ".join(rng.choice(WORDS) for _ in range(n))
-
-
-def pairs(count: int = 20, longest: int = 60, seed: int = 0) -> list[Item]:
-    rng = random.Random(seed)
-
-    def turn(role: str, most: int) -> tuple[Message, ...]:
-        return (Message(role=role, content=words(rng, rng.randint(1, most))),)
-
-    return [
-        Item(str(i), "all", turn("user", longest), (turn("assistant", longest), turn("assistant", longest)))
-        for i in range(count)
-    ]
 
 
 def one_by_one(model: Any, requests: list[Request]) -> list[float]:

@@ -1,0 +1,104 @@
+"""Memory stays flat: over any number of items, over any vocabulary, over any length."""
+
+import json
+import random
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+STREAM = """
+import sys, time, psutil
+from rewardbench.suites import files, load_suite
+from rewardbench.scorers.classifier import load_classifier
+from rewardbench.scorers.loading import ModelSpec
+from rewardbench.engine.score import score
+from rewardbench.results import to_row
+from rewardbench.types import Rule
+from dataclasses import replace
+
+suite = load_suite(sys.argv[1])
+scorer = load_classifier(ModelSpec(sys.argv[2], device="cpu", max_length=48))
+me, start, seen = psutil.Process(), time.monotonic(), [0]
+print(f"model rss={me.memory_info().rss}")
+
+def keep(item, found):
+    to_row(item, found, Rule("all"))
+    seen[0] += 1
+    if seen[0] % 1000 == 0:
+        print(f"items={seen[0]} rss={me.memory_info().rss} seconds={time.monotonic() - start:.1f}", flush=True)
+    return replace(found, texts=())
+
+run = score(suite.items, scorer, keep=keep)
+assert len({item.id for item in run.items}) == len(run.items) == len(suite.items)
+"""
+
+
+def write_stream(path: Path, count: int) -> None:
+    """Pairs as long as real ones: about 1,400 characters."""
+    rng, words = random.Random(0), "the capital of a country is the city by river and answer short apples".split()
+    with path.open("w") as file:
+        for n in range(count):
+            texts = [" ".join(rng.choices(words, k=k)) for k in (80, 90, 80)]
+            row = {"id": n, "prompt": f"{n} {texts[0]}", "chosen": texts[1], "rejected": texts[2]}
+            file.write(json.dumps(row) + "\n")
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_pairs_take_the_memory_of_a_window(model_folder, tmp_path):
+    write_stream(tmp_path / "pairs.jsonl", 100_000)
+    assert (tmp_path / "pairs.jsonl").stat().st_size > 2**26
+    command = [sys.executable, "-c", STREAM, str(tmp_path / "pairs.jsonl"), str(model_folder())]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    (model,) = map(int, re.findall(r"model rss=(\d+)", told))
+    points = [tuple(map(float, p)) for p in re.findall(r"items=(\d+) rss=(\d+) seconds=([\d.]+)", told)]
+    above = [(rss - model) / 2**20 for items, rss, _ in points if items > 11_000]
+    at = {items: seconds for items, _, seconds in points}
+    first, last = 30_000 / (at[41_000] - at[11_000]), 30_000 / (at[91_000] - at[61_000])
+    print(f"mib_above_model_most={max(above):.0f} items_per_second_first={first:.0f} last={last:.0f}")
+    assert max(above) <= 300
+    assert last >= 0.8 * first
+
+
+DPO = """
+import resource, sys, psutil
+from rewardbench.scorers.logprobs import LogProbs
+from rewardbench.types import Request
+from conftest import make_config, make_tokenizer
+from rewardbench.chat import Chat
+import torch
+from transformers import AutoModelForCausalLM
+
+torch.set_num_threads(2)
+before = psutil.Process().memory_info().rss
+config = make_config("llama", 128_000, hidden_size=256, intermediate_size=512, max_position_embeddings=4096)
+torch.manual_seed(0)
+model = AutoModelForCausalLM.from_config(config).eval()
+size = sum(p.numel() * p.element_size() for p in model.parameters())
+scorer = LogProbs(model, Chat(make_tokenizer(), spans=True), "big vocabulary")
+scorer.packed = sys.argv[1] == "row"
+generator = torch.Generator().manual_seed(0)
+prompt = torch.randint(0, 128_000, (1792,), generator=generator).tolist()
+ends = [torch.randint(0, 128_000, (256,), generator=generator).tolist() for _ in range(8)]
+requests = [Request("", "", prompt + end, 1792, 2048) for end in ends]
+open("/proc/self/clear_refs", "w").write("5")  # the peak so far was that of making the model
+values = scorer.run(requests)
+peak = next(int(line.split()[1]) * 1024 for line in open("/proc/self/status") if line.startswith("VmHWM"))
+own = scorer.by_itself(requests[3])
+print(f"peak={peak - before} size={size} apart={abs(values[3] - own)}")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux can forget a peak")
+def test_a_large_vocabulary_costs_no_logits(tmp_path):
+    told = subprocess.run(
+        [sys.executable, "-c", DPO, "row"], capture_output=True, text=True, cwd=Path(__file__).parents[1], check=True
+    ).stdout
+    peak, size, apart = re.search(r"peak=(\d+) size=(\d+) apart=(\S+)", told).groups()
+    allowed = 1.3 * int(size) + 500 * 2**20
+    print(f"peak_mib={int(peak) / 2**20:.0f} model_mib={int(size) / 2**20:.0f} allowed_mib={allowed / 2**20:.0f}")
+    assert int(peak) <= allowed
+    assert float(apart) <= 5e-8 * 256 * 12 + 1e-4
