@@ -166,7 +166,7 @@ def _refuse_nothing(scored: Run, suite: Suite, scorer: Scorer) -> None:
     sick = f" {scorer.name} has broken weights, or overflows in this number format: try --torch_dtype float32."
     raise InputError(
         f"None of the {len(scored.items)} items of {suite.name} could be scored; the first, {first.id}: "
-        f"{str(first.reason).rstrip('.')}.{sick if first.texts else ''}"
+        f"{str(first.reason).rstrip('.')}.{sick if first.tokens else ''}"
     )
 
 
@@ -190,13 +190,12 @@ def manifest(settings: Settings, suite: Suite, scorer: Scorer, scored: Run) -> d
             "token_budget": scored.token_budget,
             "batch_size": settings.batch_size,
             "layout": scored.layout,
-            "batches": scored.batches,
             "requests": scored.requests,
             "tokens": scored.tokens,
-            "computed": scored.computed,
             **details,
             **noise,
         },
+        "session": {"computed": scored.computed, "batches": scored.batches},  # told, but not stored: see results
         "environment": environment(),
         "command": command(settings),
         "notes": _notes(suite, scorer, scored, noise),

@@ -58,7 +58,7 @@ def _print_table(result: Result, console: Console) -> None:
 def key_values(result: Result) -> Iterator[str]:
     """The figures as `key=value` lines: shares from 0 to 1 with four decimals, `nan` where there is none.
 
-    `n` counts items with a preference; the counts are of items.
+    `n` counts items with a preference; the counts are of items. `computed` counts the texts whose score was not known.
     """
     whole = result.accuracy
     shares = {"score": result.score.value, "score_low": result.score.low, "score_high": result.score.high}
@@ -66,6 +66,8 @@ def key_values(result: Result) -> Iterator[str]:
         yield f"{name}={_decimal(share)}"
     for name in ("n", "ties", "unscored", "truncated"):
         yield f"{name}={getattr(whole, name)}"
+    if "session" in result.manifest:
+        yield f"computed={result.manifest['session']['computed']}"
     for kind, estimates in (("section", result.sections), ("mirror", result.mirrors)):
         for estimate in estimates:
             yield f"{kind}.{slug(estimate.name)}={_decimal(estimate.value)}"

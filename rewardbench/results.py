@@ -28,7 +28,8 @@ def to_json(result: Result) -> dict[str, Any]:
     """The figures and the manifest of a result, as plain JSON values.
 
     `accuracy`, `num_prompts`, `model`, `ref_model`, `tokenizer`, `chat_template` and `extra_results` mean what
-    they mean in the incumbent's file; the three settings are read from `manifest["model"]`.
+    they mean in the incumbent's file; the three settings are read from `manifest["model"]`. `manifest["session"]` says
+    what was computed this time and what was known: that is left out, so that a rerun gives the same bytes.
     """
     asked = result.manifest.get("model") or {}
     settings = {key: asked.get(key) for key in ("ref_model", "tokenizer", "chat_template")}
@@ -48,7 +49,7 @@ def to_json(result: Result) -> dict[str, Any]:
         "mirrors": [asdict(estimate) for estimate in result.mirrors],
         "gap": [asdict(estimate) for estimate in result.gap],
         "extra_results": {e.name: e.value for e in result.subsets if e.value is not None},
-        "manifest": result.manifest,
+        "manifest": {name: value for name, value in result.manifest.items() if name != "session"},
     }
     plain: dict[str, Any] = _plain(figures)
     return plain

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 from rewardbench import results
 from rewardbench.types import InputError, Item, ItemScores, Result, Rule, Suite
@@ -49,12 +50,7 @@ class LocalStore:
     @contextmanager
     def draft(self) -> Iterator[Draft]:
         """A place for the rows of a run while it runs: `put` makes them a result, and without it they are gone."""
-        try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            _sweep(self.root)
-            draft = Draft(self.root / f".{os.getpid()}.{secrets.token_hex(4)}.{DRAFT}")
-        except OSError as error:
-            raise InputError(_why_not(self.root, error)) from error
+        draft = Draft(self.root)
         try:
             yield draft
         finally:
@@ -126,38 +122,53 @@ def _identity_at(path: Path) -> str | None:
         return None
 
 
-class Draft:
-    """Rows on their way to an outputs file, so that a run holds only those in hand."""
+DRAFT = "outputs.tmp"
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+
+class Draft:
+    """Rows on their way to an outputs file, so that a run holds only those in hand. The first one opens the file."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / f".{os.getpid()}.{secrets.token_hex(4)}.{DRAFT}"
         self._digest = hashlib.sha256()
-        self._file = open(path, "xb")  # noqa: SIM115 - closed by finish or discard
+        self._file: IO[bytes] | None = None
+        self._made_folder = False
 
     def add(self, item: Item, found: ItemScores, rule: Rule) -> None:
         """The row of one item. Raises: InputError where the disk takes no more."""
         line = results.dump(results.to_row(item, found, rule)).encode("ascii")
         self._digest.update(line)
         try:
-            self._file.write(line)
+            self._opened().write(line)
         except OSError as error:
             raise InputError(_why_not(self.path.parent, error)) from error
 
     def finish(self) -> str:
         """Bring everything to the disk; return its sha256."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
+        file = self._opened()
+        file.flush()
+        os.fsync(file.fileno())
+        file.close()
         return self._digest.hexdigest()
 
     def discard(self) -> None:
-        """Away with what no result has taken."""
+        """Away with what no result has taken, and with the folder if it was made for nothing."""
+        if self._file is None:
+            return
         with suppress(OSError):
             self._file.close()
         self.path.unlink(missing_ok=True)
+        if self._made_folder:
+            with suppress(OSError):  # a result is in it
+                self.path.parent.rmdir()
 
-
-DRAFT = "outputs.tmp"
+    def _opened(self) -> IO[bytes]:
+        if self._file is None:
+            self._made_folder = not self.path.parent.exists()
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            _sweep(self.path.parent)
+            self._file = open(self.path, "xb")  # noqa: SIM115 - closed by finish or discard
+        return self._file
 
 
 def _sweep(folder: Path) -> None:

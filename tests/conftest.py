@@ -167,6 +167,12 @@ def spread(model: Any) -> None:
                 weight.mul_(12.0 if "wpe" in name or "position" in name else 4.0)
 
 
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test finds the scores of another."""
+    monkeypatch.setenv("REWARDBENCH_CACHE", str(tmp_path_factory.mktemp("cache") / "scores.sqlite"))
+
+
 @pytest.fixture(scope="session")
 def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """A factory of model folders; the same arguments give the same folder."""

@@ -5,11 +5,12 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from rewardbench import results, store
-from rewardbench.metrics import summarize
+from rewardbench.metrics import rule_of, summarize
 from rewardbench.store import open_store, safe_name
 from rewardbench.types import InputError, Item, ItemScores, Result, Suite
 
@@ -225,3 +226,39 @@ def test_the_summary_is_readable_by_scripts_of_the_incumbent(tmp_path):
     with open(tmp_path / "m_outputs.jsonl") as file:
         rows = [json.loads(line) for line in file]
     assert [(row["results"], row["scores_chosen"], row["text_rejected"]) for row in rows] == [(1, 1.0, "no")]
+
+
+def test_a_draft_becomes_the_outputs_of_its_result(tmp_path):
+    plain = open_store(tmp_path / "plain").put(result_of("m"), SUITE)
+    kept = open_store(tmp_path / "drafted")
+    with kept.draft() as draft:
+        for item, found in zip(SUITE.items, result_of("m").items, strict=True):
+            draft.add(item, found, rule_of(SUITE, item.subset))
+        path = kept.put(result_of("m"), SUITE, draft)
+    for one, other in zip(
+        sorted((tmp_path / "plain").iterdir()), sorted((tmp_path / "drafted").iterdir()), strict=True
+    ):
+        assert one.name == other.name
+        assert one.read_bytes() == other.read_bytes()
+    assert (Path(plain).name, kept.get("m").items) == (Path(path).name, result_of("m").items)
+
+
+def test_a_draft_that_becomes_nothing_leaves_nothing(tmp_path):
+    kept = open_store(tmp_path / "new")
+    with kept.draft():
+        pass
+    assert not (tmp_path / "new").exists()
+    with kept.draft() as draft:
+        draft.add(SUITE.items[0], result_of().items[0], rule_of(SUITE, SUITE.items[0].subset))
+        assert len(files(tmp_path / "new")) == 1
+    assert not (tmp_path / "new").exists()
+
+
+def test_what_a_killed_run_left_is_swept_up(tmp_path):
+    gone, mine = tmp_path / ".999999999.ab.outputs.tmp", tmp_path / f".{os.getpid()}.ab.outputs.tmp"
+    gone.write_text("half")
+    mine.write_text("of another thread")
+    with open_store(tmp_path).draft() as draft:
+        draft.add(SUITE.items[0], result_of().items[0], rule_of(SUITE, SUITE.items[0].subset))
+    assert not gone.exists()
+    assert mine.exists()
