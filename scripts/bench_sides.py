@@ -19,6 +19,7 @@ from typing import Any, Protocol
 from bench_job import Job, Unavailable
 from bench_work import chunks, padding, synchronize
 
+from rewardbench.engine.cache import Cache
 from rewardbench.engine.score import score
 
 WORKER = Path(__file__).with_name("bench_incumbent.py")
@@ -88,6 +89,25 @@ def padded_ours(job: Job) -> Here:
                 part.packed = packed
 
     return Here("sorted", "this version, prefixes not shared", job.device, run)
+
+
+def known_reference(job: Job) -> Here:
+    """This package's engine as for the second checkpoint of a run: the reference's log-probabilities are cached."""
+    if not job.reference:
+        raise Unavailable("There is no side known-reference for a classifier: it has none.")
+    folder = tempfile.TemporaryDirectory()
+    filled, copy = (Path(folder.name) / name for name in ("filled.sqlite", "copy.sqlite"))
+    with Cache(filled) as cache, job.scorer.parts[1] as reference:
+        score(job.items, reference, cache=cache)
+
+    def run(first: int | None) -> list[float]:
+        copy.write_bytes(filled.read_bytes())
+        with Cache(copy) as cache:
+            return [value for item in score(job.items[:first], job.scorer, cache=cache).items for value in item.scores]
+
+    side = Here("known-reference", "this version, reference cached", job.device, run)
+    side.close = folder.cleanup  # type: ignore[method-assign]
+    return side
 
 
 def texts_for(job: Job, tokenizer: Any) -> tuple[list[str], bool]:
@@ -279,11 +299,13 @@ def incumbent_padding(job: Job, batch: int) -> float:
 SIDES: dict[str, Callable[..., Side]] = {
     "ours": ours,
     "sorted": padded_ours,
+    "known-reference": known_reference,
     "incumbent": Incumbent,
     "pipeline": pipeline,
     "cross-encoder": cross_encoder,
 }
-DEFAULTS = ["ours", "sorted", "incumbent@8", "incumbent@64", "pipeline@8", "cross-encoder@8", "cross-encoder@32"]
+DEFAULTS = ["ours", "sorted", "known-reference", "incumbent@8", "incumbent@64"]
+DEFAULTS += ["pipeline@8", "cross-encoder@8", "cross-encoder@32"]
 BATCH = {"incumbent": 8, "pipeline": 8, "cross-encoder": 32}
 """What a side takes if it is named without a batch size."""
 

@@ -1,0 +1,28 @@
+"""The bar of the scoring loop: its total grows by what windows hold, and counts what is still to come."""
+
+import io
+
+from rich.console import Console
+
+from rewardbench.progress import Bar
+
+
+def test_the_total_is_what_is_known_and_a_guess_of_the_rest():
+    bar = Bar(Console(file=io.StringIO(), force_terminal=True))
+    bar.start(items=30, parts=2)
+    bar.expect(items=10, requests=20, tokens=1000)
+    (task,) = bar._bar.tasks
+    assert task.total == 6000, "sixty items in all, as long as the first ten"
+    bar.advance(5, 400)
+    assert (task.completed, bar.rate().split()[1]) == (400, "items/s,")
+    bar.expect(items=50, requests=10, tokens=200)
+    assert task.total == 1200, "most of the others were known"
+
+
+def test_scorers_without_tokens_are_followed_by_requests():
+    bar = Bar(Console(file=io.StringIO(), force_terminal=True))
+    bar.start(items=4, parts=1)
+    bar.expect(items=4, requests=8, tokens=0)
+    bar.advance(8, 0)
+    (task,) = bar._bar.tasks
+    assert task.completed == task.total == 8
