@@ -114,8 +114,16 @@ class _Loop:
         self.said: list[Scores] = []
         """What each part said; of the last one only in this window."""
         self.said_alone: list[Scores] = []
+        self.stopped = False
 
     def go(self) -> Run:
+        """Score everything; the thread that tokenises ahead ends with it, however that comes about."""
+        try:
+            return self._go()
+        finally:
+            self.stopped = True
+
+    def _go(self) -> Run:
         """Each part over all windows; with the last one the items are whole."""
         found: list[ItemScores] = []
         if self.progress:
@@ -143,16 +151,15 @@ class _Loop:
         first, size = min(FIRST_WINDOW, self.options.window), self.options.window
         edges = [0, *range(first, len(self.items), size), len(self.items)]
         with ThreadPoolExecutor(1) as ahead:
-
-            def later(a: int, b: int) -> Any:
-                return ahead.submit(lambda: [prepare(item, self.scorer) for item in self.items[a:b]])
-
-            coming = later(edges[0], edges[1])
+            coming = ahead.submit(self._prepare, edges[0], edges[1])
             for n in range(1, len(edges)):
                 window = coming.result()
                 if n + 1 < len(edges):
-                    coming = later(edges[n], edges[n + 1])
+                    coming = ahead.submit(self._prepare, edges[n], edges[n + 1])
                 yield window
+
+    def _prepare(self, start: int, end: int) -> list[Prepared]:
+        return [prepare(item, self.scorer) for item in self.items[start:end] if not self.stopped]
 
     def _budget(self, families: Sequence[Sequence[Request]], scorer: Any) -> int:
         """What was asked for, was measured for this scorer on this machine before, or is measured now."""
