@@ -84,7 +84,7 @@ def test_after_a_batch_did_not_fit_none_as_large_is_tried_again():
 @pytest.mark.slow
 def test_torchrun_scores_every_item_once_and_writes_once(model_folder, tmp_path):
     write_pairs(tmp_path / "pairs.jsonl", 60)
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "0"]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     command += ["-m", "rewardbench", "--model", str(model_folder()), "--dataset", str(tmp_path / "pairs.jsonl")]
     command += ["--device", "cpu", "--batch_tokens", "100", "--output_dir"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "REWARDBENCH_CACHE": str(tmp_path / "scores.sqlite")}
