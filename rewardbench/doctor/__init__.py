@@ -10,13 +10,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import pstdev
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from rich.console import Console
 
 from rewardbench.doctor.checkup import Checkup, Figures, Finding, Pair, compare, failures, findings
 from rewardbench.doctor.grid import Heard, listen
 from rewardbench.doctor.reading import Reading, read
+from rewardbench.engine.batching import spread
 from rewardbench.engine.score import Prepared, distinct, prepare
 from rewardbench.progress import Ticks
 from rewardbench.scorers import load_scorer, loading, resolve
@@ -25,8 +26,6 @@ from rewardbench.suites import load_suite
 from rewardbench.types import InputError, Item
 
 __all__ = ["Checkup", "Figures", "Finding", "Settings", "examine"]
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -114,16 +113,6 @@ def _checkup(
         findings=tuple(found),
         notes=(*notes, *look.notes),
     )
-
-
-def spread(items: Sequence[T], count: int) -> list[T]:
-    """So many items, as far apart as they can be; all where there are fewer.
-
-    >>> spread(range(10), 4), spread(range(2), 4)
-    ([0, 2, 5, 7], [0, 1])
-    """
-    count = min(count, len(items))
-    return [items[n * len(items) // count] for n in range(count)]
 
 
 def other_dtype(spec: ModelSpec) -> str | None:

@@ -84,13 +84,9 @@ def _shared(said: Sequence[Heard]) -> list[Cell]:
 
 
 def _hear(scorer: Any, requests: Sequence[Request], watch: Watch, what: str, inject: str | None) -> Heard:
-    from rewardbench.scorers.classifier import reset_rope
-
     heard, cells = Heard(), grid(scorer)
     with watch(what, len(cells) + 1) as tick:
-        for request in requests:
-            reset_rope(scorer.model, scorer.rope)
-            heard.alone.append(scorer.by_itself(request))
+        heard.alone.extend(scorer.by_itself(request) for request in requests)
         tick()
         for cell in cells:
             full = False

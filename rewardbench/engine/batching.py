@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from rewardbench.scorers.prefix import costs
 from rewardbench.types import Request
 
 Company = Callable[[int], Hashable]
 Batch = list[Request]
+T = TypeVar("T")
 
 
 def traits(scorer: Any) -> tuple[bool, Company, int | None]:
@@ -137,3 +138,13 @@ def size(batch: Sequence[Request], scorer: Any) -> int:
     if traits(scorer)[0]:
         return _cost(sorted(batch, key=lambda request: request.ids))
     return len(batch) * max(map(len, batch))
+
+
+def spread(items: Sequence[T], count: int) -> list[T]:
+    """So many items, as far apart as they can be; all where there are fewer.
+
+    >>> spread(range(10), 4), spread(range(2), 4)
+    ([0, 2, 5, 7], [0, 1])
+    """
+    count = min(count, len(items))
+    return [items[n * len(items) // count] for n in range(count)]

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rewardbench.engine.batching import arrange, size
+from rewardbench.engine.batching import arrange, size, spread
+from rewardbench.engine.cache import Cache
+from rewardbench.scorers.identity import digest
 from rewardbench.types import Request
 
 CPU_TOKENS = 1024
@@ -31,8 +33,11 @@ def machine() -> str:
     return f"{platform.node()} {platform.machine()} {torch.get_num_threads()} threads"
 
 
-def token_budget(scorer: Any, families: Sequence[Sequence[Request]]) -> int:
-    """How many tokens a batch may hold. Scorers that read text have no model and take everything at once."""
+def token_budget(scorer: Any, families: Sequence[Sequence[Request]], cache: Cache | None = None) -> int:
+    """How many tokens a batch may hold. Scorers that read text have no model and take everything at once.
+
+    What is fastest is measured where there is work enough, and kept in the cache; what fits is asked every time.
+    """
     model = getattr(scorer, "model", None)
     requests = [request for family in families for request in family]
     longest = max((len(request) for request in requests), default=0)
@@ -43,14 +48,24 @@ def token_budget(scorer: Any, families: Sequence[Sequence[Request]]) -> int:
     fits = int(free_memory() * SHARE) // bytes_per_token(model, longest)
     fast = CPU_TOKENS
     if getattr(scorer, "packed", False) and sum(map(len, requests)) >= WORTH_MEASURING:
-        fast = _fastest(scorer, families, fits)
+        fast = _remembered(scorer, families, fits, cache)
     return max(longest, min(fast, fits))
+
+
+def _remembered(scorer: Any, families: Sequence[Sequence[Request]], most: int, cache: Cache | None) -> int:
+    if cache is None:
+        return _fastest(scorer, families, most)
+    who, where = digest(dict(scorer.fingerprint)), machine()
+    known = cache.budget(who, where)
+    if known is None:
+        known = _fastest(scorer, families, most)
+        cache.keep_budget(who, where, known)
+    return known
 
 
 def _fastest(scorer: Any, families: Sequence[Sequence[Request]], most: int) -> int:
     """The candidate with the most tokens a second, on families drawn from all over."""
-    step = max(1, len(families) // 64)
-    some = families[::step]
+    some = spread(families, 64)
     best, speed = CPU_TOKENS, 0.0
     for tokens in CANDIDATES:
         if tokens > most:

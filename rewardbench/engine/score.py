@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import blake2b
 from typing import Any, Protocol
 
-from rewardbench.engine.batching import arrange, layout
-from rewardbench.engine.budget import machine, token_budget
+from rewardbench.engine.batching import arrange, layout, spread
+from rewardbench.engine.budget import token_budget
 from rewardbench.engine.cache import Cache
 from rewardbench.engine.noise import is_exact
 from rewardbench.engine.workers import Alone, Serving, Workers
@@ -26,6 +27,9 @@ WINDOW = 10_000
 """Items that are prepared and planned together; more would find no nearer neighbours, and fill the memory."""
 FIRST_WINDOW = 1_000
 """So that computing begins before everything is tokenised."""
+
+SAMPLE = 32
+"""Items that are also scored without company."""
 
 Scores = dict[bytes, float]
 """By the key of the request."""
@@ -109,7 +113,7 @@ class _Loop:
         self.parts: Sequence[Any] = getattr(scorer, "parts", None) or [nullcontext(scorer)]
         self.budget = self.batches = self.requests = self.tokens = self.computed = 0
         self.layouts: dict[str, None] = {}
-        self.sample = sampled(items) if options.noise else frozenset()
+        self.sample = {item.id for item in spread(items, SAMPLE)} if options.noise else set()
         self.noise, self.measured = 0.0, False
         self.said: list[Scores] = []
         """What each part said; of the last one only in this window."""
@@ -136,7 +140,7 @@ class _Loop:
                 budget = 0
                 for window in self._windows():
                     families = distinct(window)
-                    budget = budget or workers.agree(lambda: self._budget(families, scorer))  # noqa: B023
+                    budget = budget or workers.agree(partial(self._budget, families, scorer))
                     self._compute(window, families, scorer, workers, budget, first=n == 0)
                     if n + 1 == len(self.parts):
                         found += [self.options.keep(p.item, self._collect(p)) for p in window]
@@ -162,17 +166,7 @@ class _Loop:
         return [prepare(item, self.scorer) for item in self.items[start:end] if not self.stopped]
 
     def _budget(self, families: Sequence[Sequence[Request]], scorer: Any) -> int:
-        """What was asked for, was measured for this scorer on this machine before, or is measured now."""
-        if self.options.batch_tokens:
-            return self.options.batch_tokens
-        cache = self.options.cache if hasattr(scorer, "model") else None
-        known = cache.budget(digest(dict(scorer.fingerprint)), machine()) if cache else None
-        if known:
-            return known
-        tokens = token_budget(scorer, families)
-        if cache:
-            cache.keep_budget(digest(dict(scorer.fingerprint)), machine(), tokens)
-        return tokens
+        return self.options.batch_tokens or token_budget(scorer, families, self.options.cache)
 
     def _compute(
         self,
@@ -282,11 +276,6 @@ def distinct(window: Iterable[Prepared]) -> list[list[Request]]:
         seen.update(new)
         families.append(new)
     return [family for family in families if family]
-
-
-def sampled(items: Sequence[Item], count: int = 32) -> frozenset[str]:
-    """Ids of some items, spread over all."""
-    return frozenset(item.id for item in items[:: max(1, len(items) // count)])
 
 
 def _count(requests: Iterable[Request]) -> tuple[int, int]:

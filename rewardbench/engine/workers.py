@@ -6,7 +6,7 @@ import os
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any, Protocol, TypeVar
 
 from rewardbench.engine.batching import Batch, size
@@ -128,8 +128,10 @@ class _Helper:
         self.at_hand: dict[int, Batch] = {}
 
     def give(self, n: int, batch: Batch) -> None:
+        """Hand out a batch; one that is gone is noticed when its answer is awaited."""
         self.at_hand[n] = batch
-        self.connection.send((n, [(request.ids.tobytes(), request.start, request.end) for request in batch]))
+        with suppress(ConnectionError):
+            self.connection.send((n, [(request.ids.tobytes(), request.start, request.end) for request in batch]))
 
     def take(self) -> tuple[Batch, list[float]]:
         """What it has finished. Raises: InputError where it is gone, or met bad input."""

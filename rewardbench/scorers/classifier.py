@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from rewardbench.chat import Chat
-from rewardbench.scorers import company, loading
+from rewardbench.scorers import loading
 from rewardbench.scorers.identity import identify
-from rewardbench.scorers.packed import Row, hidden_states, takes_a_row, through_head
+from rewardbench.scorers.packed import Row, hidden_states, settle, through_head
 from rewardbench.scorers.padding import Side, accepted, filler, pad_batch, usable_pad
 from rewardbench.scorers.prefix import plant
 from rewardbench.scorers.rope import RopeRule, rope_rule
@@ -190,22 +190,6 @@ def load_classifier(spec: loading.ModelSpec) -> Classifier:
     limit = loading.length_limit(model, tokenizer, spec.max_length)
     chat = Chat(tokenizer, spec.chat_template, limit, spec.truncation_side, name=spec.model)
     scorer = Classifier(model, chat, spec.model, identify(folder, config, tokenizer, spec.trust_remote_code))
-    scorer.remarks = remarks
-    moved = company.moved_by_company(model, company.probes(scorer), scorer.run, scorer.by_itself, spec.model)
-    if moved or scorer.alone:
-        scorer.alone = True
-        scorer.remarks.append(company.NOTE)
-    elif not is_encoder(config):
-        scorer.packed = _takes_a_row(scorer)
-        scorer.remarks += [] if scorer.packed else [company.PADDED]
+    scorer.remarks = remarks + settle(scorer, may_pack=not is_encoder(config))
     scorer.pooled.clear()  # of the probes
     return scorer
-
-
-def _takes_a_row(scorer: Classifier) -> bool:
-    """Whether the model gives the scores of its own forward also in a row; its hidden states first, then its head."""
-    texts = company.branches(scorer)
-    if not takes_a_row(scorer.model, [request.ids for request in texts]):
-        return False
-    scores, wanted = scorer._in_a_row(texts), [scorer.by_itself(request) for request in texts]
-    return not company.differs(scores, wanted, company.number_format(scorer.model))

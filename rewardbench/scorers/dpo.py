@@ -15,6 +15,7 @@ from rewardbench.scorers import loading
 from rewardbench.scorers.classifier import is_encoder
 from rewardbench.scorers.identity import identify
 from rewardbench.scorers.logprobs import LogProbs, prepare_span
+from rewardbench.scorers.packed import settle
 from rewardbench.types import InputError, Messages, Request, View
 
 
@@ -131,7 +132,7 @@ def _load_causal(
     folder = loading.locate(name, revision, spec.trust_remote_code)
     model, remarks = loading.load_model(AutoModelForCausalLM, folder, spec, name, config)
     scorer = LogProbs(model, chat, name, rule, identify(folder, config, tokenizer, spec.trust_remote_code))
-    scorer.remarks = remarks + scorer.settle()
+    scorer.remarks = remarks + settle(scorer, may_pack=True)
     return scorer
 
 

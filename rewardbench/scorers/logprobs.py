@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rewardbench.chat import Chat
-from rewardbench.scorers import company
 from rewardbench.scorers.classifier import model_facts, reset_rope
-from rewardbench.scorers.packed import Row, hidden_states, takes_a_row, through_head
+from rewardbench.scorers.packed import Row, hidden_states, through_head
 from rewardbench.scorers.padding import Side, accepted, filler, pad_batch
 from rewardbench.scorers.prefix import plant
 from rewardbench.scorers.rope import rope_rule
@@ -192,16 +191,3 @@ class LogProbs:
     def by_itself(self, request: Request) -> float:
         """What every batch must equal: the model's own forward on one unpadded text."""
         return RULES[self.rule](own_log_probs(self.model, request))
-
-    def settle(self) -> list[str]:
-        """Ask the model how it takes company, and choose: a row, padded batches, or one text at a time; what to say."""
-        moved = company.moved_by_company(self.model, company.probes(self), self.run, self.by_itself, self.name)
-        if moved:
-            self.alone = True
-            return [company.NOTE]
-        texts = company.branches(self)
-        self.packed = takes_a_row(self.model, [request.ids for request in texts])
-        wanted = [self.by_itself(request) for request in texts]
-        if self.packed and company.differs(self.run(texts), wanted, company.number_format(self.model)):
-            self.packed = False
-        return [] if self.packed else [company.PADDED]

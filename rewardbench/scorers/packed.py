@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rewardbench.scorers.company import allowance
+from rewardbench.scorers import company
 from rewardbench.scorers.prefix import Ids, Run, Tree, plant
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ def hidden_states(model: Any, row: Row) -> Any:
         return base_of(model)(input_ids=ids, position_ids=depths, use_cache=False, return_dict=True)[0][0]
 
 
-def through_head(model: Any, hidden: torch.Tensor, ids: torch.Tensor, **options: Any) -> torch.Tensor:
+def through_head(model: Any, hidden: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
     """What the model's own forward makes of hidden states [rows, tokens, width]: its head with all caps and scales.
 
     `ids` [rows, tokens] stand for the tokens; a head may look for padding in them.
@@ -194,7 +194,7 @@ def through_head(model: Any, hidden: torch.Tensor, ids: torch.Tensor, **options:
     for base in bases:
         base.forward = lambda *_, **__: _Given(hidden)
     try:
-        logits: torch.Tensor = model(input_ids=ids, use_cache=False, **options).logits
+        logits: torch.Tensor = model(input_ids=ids, use_cache=False).logits
     finally:
         for base in bases:
             del base.forward
@@ -258,7 +258,7 @@ def takes_a_row(model: Any, sequences: Sequence[Ids]) -> bool:
         float((together[row.tree.slots(n, 0, len(ids))] - own).abs().max())
         for n, (ids, own) in enumerate(zip(sequences, alone, strict=True))
     )
-    return apart <= allowance(model) * max(float(own.abs().max()) for own in alone)
+    return apart <= company.allowance(model) * max(float(own.abs().max()) for own in alone)
 
 
 def _own_states(model: Any, ids: Ids) -> Any:
@@ -266,3 +266,22 @@ def _own_states(model: Any, ids: Ids) -> Any:
 
     tokens = torch.tensor([list(ids)], device=model.device)
     return base_of(model)(input_ids=tokens, use_cache=False, return_dict=True)[0][0]
+
+
+def settle(scorer: Any, may_pack: bool) -> list[str]:
+    """Ask a scorer's model how it takes company, and choose: a row, padded batches, or one text at a time; what to say.
+
+    `may_pack` is whether a row makes sense at all: encoders look in both directions.
+    """
+    probes = company.probes(scorer)
+    if company.moved_by_company(scorer.model, probes, scorer.run, scorer.by_itself, scorer.name) or scorer.alone:
+        scorer.alone = True
+        return [company.NOTE]
+    if not may_pack:
+        return []
+    texts = company.branches(scorer)
+    scorer.packed = takes_a_row(scorer.model, [request.ids for request in texts])
+    if scorer.packed:
+        wanted = [scorer.by_itself(request) for request in texts]
+        scorer.packed = not company.differs(scorer.run(texts), wanted, company.number_format(scorer.model))
+    return [] if scorer.packed else [company.PADDED]

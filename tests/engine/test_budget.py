@@ -102,3 +102,23 @@ def test_where_it_is_worth_it_the_fastest_size_is_measured(monkeypatch):
     assert token_budget(scorer, many[:50]) == budget.CPU_TOKENS, "too little work to measure anything"
     scorer.packed = False
     assert token_budget(scorer, many) == budget.CPU_TOKENS
+
+
+def test_what_was_measured_is_measured_once_and_a_small_run_keeps_nothing(monkeypatch, tmp_path):
+    import torch
+
+    from rewardbench.engine.cache import Cache
+
+    measured = []
+    monkeypatch.setattr(budget, "_fastest", lambda scorer, families, most: measured.append(1) or 4096)
+    monkeypatch.setattr(budget, "bytes_per_token", lambda model, longest: 1)
+    model = SimpleNamespace(device=torch.device("cpu"))
+    scorer = SimpleNamespace(model=model, packed=True, fingerprint={"weights": "a"})
+    many = [[request] for request in requests([100] * 1100)]
+    with Cache(tmp_path / "scores.sqlite") as cache:
+        assert token_budget(scorer, many[:50], cache) == budget.CPU_TOKENS
+        assert [token_budget(scorer, many, cache) for _ in range(3)] == [4096] * 3
+        assert len(measured) == 1
+        scorer.fingerprint = {"weights": "b"}
+        assert token_budget(scorer, many, cache) == 4096
+    assert len(measured) == 2

@@ -134,7 +134,9 @@ def outputs(folder: Path) -> bytes:
     return path.read_bytes()
 
 
-def kill_and_resume(folder: Path, model: Path, kills: int, count: int) -> None:
+@pytest.mark.parametrize(("kills", "count"), [(2, 150), pytest.param(10, 600, marks=pytest.mark.slow)])
+def test_a_killed_run_resumes_to_the_same_bytes(kills, count, model_folder, tmp_path):
+    folder, model = tmp_path, model_folder("llama")
     write_pairs(folder / "pairs.jsonl", count)
     assert start(folder, model, "whole").wait(300) == 0
     rng, known = random.Random(7), 0
@@ -152,15 +154,6 @@ def kill_and_resume(folder: Path, model: Path, kills: int, count: int) -> None:
     assert f"computed={2 * count - known}\n" in told
     assert outputs(folder / "killed") == outputs(folder / "whole")
     assert not list((folder / "killed").glob(".*")), "what a killed run left behind is swept up"
-
-
-def test_a_killed_run_resumes_to_the_same_bytes(model_folder, tmp_path):
-    kill_and_resume(tmp_path, model_folder("llama"), kills=2, count=150)
-
-
-@pytest.mark.slow
-def test_ten_kills_at_random_moments(model_folder, tmp_path):
-    kill_and_resume(tmp_path, model_folder("llama"), kills=10, count=600)
 
 
 @pytest.mark.slow
