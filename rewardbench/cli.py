@@ -8,10 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
+from rewardbench import flags
 from rewardbench.cli_cache import cache
 from rewardbench.cli_data import data
 from rewardbench.cli_doctor import doctor_command
-from rewardbench.flags import DATA, MODEL, OLD, OUTPUT, RUN, Count, Dtype, FreeType, Kernel, Side, Text, flag
+from rewardbench.flags import DATA, MODEL, OLD, OUTPUT, RUN, Count, Dtype, Text, flag
 from rewardbench.quiet import quieten
 from rewardbench.types import InputError
 
@@ -59,19 +60,19 @@ DATASET_HELP = (
 def main_command(
     context: typer.Context,
     model: Annotated[Text, flag(MODEL, "model", MODEL_HELP)] = None,
-    ref_model: Annotated[Text, flag(MODEL, "ref_model", "Reference of a DPO policy")] = None,
-    ref_free_type: Annotated[FreeType, flag(MODEL, "ref_free_type", "Score a policy by its log-probabilities")] = None,
-    revision: Annotated[Text, flag(MODEL, "revision", "Revision of the model on the Hub")] = None,
-    ref_revision: Annotated[Text, flag(MODEL, "ref_revision", "Revision of the reference")] = None,
-    tokenizer: Annotated[Text, flag(MODEL, "tokenizer", "Tokenizer, if not the model's own")] = None,
-    chat_template: Annotated[Text, flag(MODEL, "chat_template", "A fastchat name, or raw; else the model's")] = None,
-    trust_remote_code: Annotated[bool, flag(MODEL, "trust_remote_code", "Run code of the repository")] = False,
-    beta: Annotated[float, flag(MODEL, "beta", "Scale of the DPO reward")] = 1.0,
+    ref_model: flags.RefModel = None,
+    ref_free_type: flags.RefFreeType = None,
+    revision: flags.Revision = None,
+    ref_revision: flags.RefRevision = None,
+    tokenizer: flags.Tokenizer = None,
+    chat_template: flags.ChatTemplate = None,
+    trust_remote_code: flags.TrustRemoteCode = False,
+    beta: flags.Beta = 1.0,
     seed: Annotated[int, flag(MODEL, "seed", "Of baseline/random")] = 0,
     dataset: Annotated[Text, flag(DATA, "dataset", DATASET_HELP)] = None,
-    split: Annotated[Text, flag(DATA, "split", "Split of the data")] = None,
-    subset: Annotated[Text, flag(DATA, "subset", "One subset, or one configuration of the data")] = None,
-    dataset_revision: Annotated[Text, flag(DATA, "dataset_revision", "Revision of the data on the Hub")] = None,
+    split: flags.Split = None,
+    subset: flags.Subset = None,
+    dataset_revision: flags.DatasetRevision = None,
     protocol: Annotated[Text, flag(DATA, "protocol", "Read and count a local copy as this suite")] = None,
     limit: Annotated[Count, flag(DATA, "limit", "Only the first items", min=1)] = None,
     load_json: Annotated[bool, flag(DATA, "load_json", "The dataset is a JSON file, whatever its name")] = False,
@@ -82,11 +83,11 @@ def main_command(
     batch_tokens: Annotated[Count, flag(RUN, "batch_tokens", "Padded tokens a batch; found by itself", min=1)] = None,
     num_processes: Annotated[Count, flag(RUN, "num_processes", "Processes that share the work", min=1)] = None,
     no_cache: Annotated[bool, flag(RUN, "no_cache", "Neither look scores up nor keep them")] = False,
-    max_length: Annotated[Count, flag(RUN, "max_length", "Tokens an item; else the model's own limit", min=1)] = None,
-    truncation_side: Annotated[Side, flag(RUN, "truncation_side", "Where over-long items lose tokens")] = "left",
+    max_length: flags.MaxLength = None,
+    truncation_side: flags.TruncationSide = "left",
     torch_dtype: Annotated[Dtype, flag(RUN, "torch_dtype", "auto: the checkpoint's; float32 on a CPU")] = "auto",
-    attn_implementation: Annotated[Kernel, flag(RUN, "attn_implementation", "Attention kernel")] = None,
-    device: Annotated[Text, flag(RUN, "device", "cpu, cuda, cuda:1, mps")] = None,
+    attn_implementation: flags.AttnImplementation = None,
+    device: flags.Device = None,
     output_dir: Annotated[str, flag(OUTPUT, "output_dir", "Folder of the results")] = "results/",
     as_json: Annotated[bool, flag(OUTPUT, "json", "Print the figures as JSON instead of a table")] = False,
     version: Annotated[bool, flag(OUTPUT, "version", "Print the version")] = False,

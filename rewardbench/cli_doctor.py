@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from rewardbench.flags import DATA, MODEL, OUTPUT, RUN, Count, Dtype, FreeType, Kernel, Side, Text, flag
+from rewardbench import flags
+from rewardbench.flags import DATA, MODEL, OUTPUT, RUN, Dtype, Text, flag
 from rewardbench.quiet import quieten
 
 if TYPE_CHECKING:
@@ -21,25 +22,25 @@ INJECT_HELP = "Plant a fault, to see it found: drop-mask gives padded batches wi
 
 def doctor_command(
     model: Annotated[str, flag(MODEL, "model", "Hub id, folder, tiny-rm or tiny-dpo")],
-    ref_model: Annotated[Text, flag(MODEL, "ref_model", "Reference of a DPO policy")] = None,
-    ref_free_type: Annotated[FreeType, flag(MODEL, "ref_free_type", "Score a policy by its log-probabilities")] = None,
-    revision: Annotated[Text, flag(MODEL, "revision", "Revision of the model on the Hub")] = None,
-    ref_revision: Annotated[Text, flag(MODEL, "ref_revision", "Revision of the reference")] = None,
-    tokenizer: Annotated[Text, flag(MODEL, "tokenizer", "Tokenizer, if not the model's own")] = None,
-    chat_template: Annotated[Text, flag(MODEL, "chat_template", "A fastchat name, or raw; else the model's")] = None,
-    trust_remote_code: Annotated[bool, flag(MODEL, "trust_remote_code", "Run code of the repository")] = False,
-    beta: Annotated[float, flag(MODEL, "beta", "Scale of the DPO reward")] = 1.0,
+    ref_model: flags.RefModel = None,
+    ref_free_type: flags.RefFreeType = None,
+    revision: flags.Revision = None,
+    ref_revision: flags.RefRevision = None,
+    tokenizer: flags.Tokenizer = None,
+    chat_template: flags.ChatTemplate = None,
+    trust_remote_code: flags.TrustRemoteCode = False,
+    beta: flags.Beta = 1.0,
     dataset: Annotated[str, flag(DATA, "dataset", "core, a suite, a Hub id, a folder, or a file")] = "core",
-    split: Annotated[Text, flag(DATA, "split", "Split of the data")] = None,
-    subset: Annotated[Text, flag(DATA, "subset", "One subset, or one configuration of the data")] = None,
-    dataset_revision: Annotated[Text, flag(DATA, "dataset_revision", "Revision of the data on the Hub")] = None,
+    split: flags.Split = None,
+    subset: flags.Subset = None,
+    dataset_revision: flags.DatasetRevision = None,
     protocol: Annotated[Text, flag(DATA, "protocol", "Read a local copy as this suite")] = None,
     sample: Annotated[int, flag(DATA, "sample", "Items, spread over the data", min=1)] = 100,
-    max_length: Annotated[Count, flag(RUN, "max_length", "Tokens an item; else the model's own limit", min=1)] = None,
-    truncation_side: Annotated[Side, flag(RUN, "truncation_side", "Where over-long items lose tokens")] = "left",
+    max_length: flags.MaxLength = None,
+    truncation_side: flags.TruncationSide = "left",
     torch_dtype: Annotated[Dtype, flag(RUN, "torch_dtype", "Besides float32; auto: the checkpoint's")] = "auto",
-    attn_implementation: Annotated[Kernel, flag(RUN, "attn_implementation", "Attention kernel")] = None,
-    device: Annotated[Text, flag(RUN, "device", "cpu, cuda, cuda:1, mps")] = None,
+    attn_implementation: flags.AttnImplementation = None,
+    device: flags.Device = None,
     inject: Annotated[Fault, flag(RUN, "inject", INJECT_HELP)] = None,
     as_json: Annotated[bool, flag(OUTPUT, "json", "Print the figures as JSON")] = False,
 ) -> None:

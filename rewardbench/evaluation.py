@@ -30,8 +30,8 @@ from rewardbench.types import InputError, Item, ItemScores, Result, Rule, Scorer
 
 
 @dataclass(frozen=True)
-class Settings:
-    """One run: a model on data. Everything the command line can say, parsed."""
+class Asked:
+    """A model, and the data that it is asked of."""
 
     model: ModelSpec
     dataset: str = "core"
@@ -39,6 +39,23 @@ class Settings:
     subset: str | None = None
     dataset_revision: str | None = None
     protocol: str | None = None
+
+    def load_suite(self, **more: Any) -> Suite:
+        """The data. Raises: InputError where it cannot be found or read."""
+        return load_suite(
+            self.dataset,
+            split=self.split,
+            subset=self.subset,
+            revision=self.dataset_revision,
+            protocol=self.protocol,
+            **more,
+        )
+
+
+@dataclass(frozen=True)
+class Settings(Asked):
+    """One run: a model on data. Everything the command line can say, parsed."""
+
     scores_only: bool = False
     load_json: bool = False
     limit: int | None = None
@@ -90,16 +107,7 @@ def run(
 
     Raises: InputError for bad input, also where not one item could be scored.
     """
-    suite = load_suite(
-        settings.dataset,
-        split=settings.split,
-        subset=settings.subset,
-        revision=settings.dataset_revision,
-        limit=settings.limit,
-        protocol=settings.protocol,
-        scores_only=settings.scores_only,
-        as_json=settings.load_json,
-    )
+    suite = settings.load_suite(limit=settings.limit, scores_only=settings.scores_only, as_json=settings.load_json)
     fresh = _fresh(settings, suite, fresh_draw)
     scorer = load_scorer(settings.model)
     scored = _score(suite, scorer, settings, console, sink)

@@ -19,25 +19,19 @@ from rewardbench.doctor.grid import Heard, listen
 from rewardbench.doctor.reading import Reading, read
 from rewardbench.engine.batching import spread
 from rewardbench.engine.score import Prepared, distinct, prepare
+from rewardbench.evaluation import Asked
 from rewardbench.progress import Ticks
 from rewardbench.scorers import load_scorer, loading, resolve
 from rewardbench.scorers.loading import ModelSpec
-from rewardbench.suites import load_suite
 from rewardbench.types import InputError, Item
 
 __all__ = ["Checkup", "Figures", "Finding", "Settings", "examine"]
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(Asked):
     """One examination: a model, and the data of which a sample is scored."""
 
-    model: ModelSpec
-    dataset: str = "core"
-    split: str | None = None
-    subset: str | None = None
-    dataset_revision: str | None = None
-    protocol: str | None = None
     sample: int = 100
     inject: Literal["drop-mask"] | None = None
     """A fault to plant, so that a test sees it found."""
@@ -67,13 +61,7 @@ def examine(settings: Settings, console: Console | None = None) -> Checkup:
 
     Raises: InputError for bad input: a head that would be random, a scorer that reads no tokens, no item to score.
     """
-    suite = load_suite(
-        settings.dataset,
-        split=settings.split,
-        subset=settings.subset,
-        revision=settings.dataset_revision,
-        protocol=settings.protocol,
-    )
+    suite = settings.load_suite()
     items, console = spread(suite.items, settings.sample), console or Console(stderr=True)
     first = _look(items, settings, "float32", console)
     truth, exact = first.heard, compare("float32", first.heard.cells, first.heard, first.pairs)
