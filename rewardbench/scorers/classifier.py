@@ -7,10 +7,13 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
 from rewardbench.chat import Chat
 from rewardbench.scorers import loading
+from rewardbench.scorers.attention import Row
 from rewardbench.scorers.identity import identify
-from rewardbench.scorers.packed import Row, hidden_states, settle, through_head
+from rewardbench.scorers.packed import hidden_states, settle, through_head
 from rewardbench.scorers.padding import Side, accepted, filler, pad_batch, usable_pad
 from rewardbench.scorers.prefix import plant
 from rewardbench.scorers.rope import RopeRule, rope_rule
@@ -40,6 +43,8 @@ class Classifier:
         """Items are scored one at a time; encoder-decoders take only batches with equally many EOS tokens an item."""
         self.packed = False
         """Each distinct prefix of a batch is computed once, in one row without padding; asked of the model at load."""
+        self.last: Any = None
+        """The last layer, if a row may end there for the pooled tokens alone; asked of the model too."""
         self.remarks: list[str] = []
         self.pooled: Counter[str] = Counter()
         self._identity = dict(identity or {})
@@ -83,9 +88,10 @@ class Classifier:
 
         tree = plant([request.ids for request in requests])
         at = [int(tree.slots(n, i, i + 1)[0]) for n, i in enumerate(map(self._pooled_at, requests))]
+        wanted, which = np.unique(at, return_inverse=True)
         reset_rope(self.model, self.rope)
         with torch.inference_mode(), _pad_token(self.model, 0 if self._pad is None else self._pad):
-            hidden = hidden_states(self.model, Row(tree))[at]
+            hidden = hidden_states(self.model, Row(tree, wanted), self.last)[which]
             ids = torch.from_numpy(tree.ids[at]).to(hidden.device)
             logits = through_head(self.model, hidden[:, None], ids[:, None])
         return [float(x) for x in logits.float().reshape(-1).tolist()]

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rewardbench.chat import Chat
+from rewardbench.scorers.attention import Row
 from rewardbench.scorers.classifier import model_facts, reset_rope
-from rewardbench.scorers.packed import Row, hidden_states, through_head
+from rewardbench.scorers.packed import hidden_states, through_head
 from rewardbench.scorers.padding import Side, accepted, filler, pad_batch
 from rewardbench.scorers.prefix import plant
 from rewardbench.scorers.rope import rope_rule
@@ -52,10 +53,13 @@ def token_log_probs(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor
     return torch.cat(parts)
 
 
-def row_log_probs(model: Any, requests: Sequence[Request]) -> list[torch.Tensor]:
+def row_log_probs(model: Any, requests: Sequence[Request], last: Any = None) -> list[torch.Tensor]:
     """log p of the tokens of each completion, every distinct prefix once, in float64, on the CPU.
 
     The LM head runs on the completions' positions alone, a chunk at a time, through the model's own forward.
+
+    Args:
+        last: the model's last layer, if it may run for those positions alone.
     """
     import torch
 
@@ -63,25 +67,31 @@ def row_log_probs(model: Any, requests: Sequence[Request]) -> list[torch.Tensor]
     spans = [(max(request.start, 1), request.end) for request in requests]
     slots = np.concatenate([tree.slots(n, start - 1, end - 1) for n, (start, end) in enumerate(spans)])
     targets = np.concatenate([np.asarray(r.ids[a:b]) for r, (a, b) in zip(requests, spans, strict=True)])
+    wanted, which = np.unique(slots, return_inverse=True)
     reset_rope(model, rope_rule(model.config.get_text_config()))
     with torch.inference_mode():
-        found = _at_slots(model, hidden_states(model, Row(tree)), tree.ids, slots, targets)
+        hidden = hidden_states(model, Row(tree, wanted), last)
+        found = _log_probs_of(model, hidden, tree.ids[wanted], which, targets)
     return list(torch.split(torch.from_numpy(found), [end - start for start, end in spans]))
 
 
-def _at_slots(model: Any, hidden: torch.Tensor, ids: Any, slots: Any, targets: Any) -> Any:
-    """log p of each target behind its slot. Slots of a shared prefix pass the head once, for all their targets."""
+def _log_probs_of(model: Any, hidden: torch.Tensor, ids: Any, which: Any, targets: Any) -> Any:
+    """log p of each target behind its hidden state, which passes the head once for all targets behind it.
+
+    Args:
+        hidden: [states, width].
+        ids: [states], the tokens they belong to.
+        which: [targets], the state of each.
+    """
     import torch
 
-    places, which = np.unique(slots, return_inverse=True)
     order = np.argsort(which, kind="stable")
     sorted_which = which[order]
-    found = np.empty(len(slots))
+    found = np.empty(len(targets))
     rows = max(1, CHUNK // model.config.get_text_config().vocab_size)
-    for first in range(0, len(places), rows):
-        some = places[first : first + rows]
-        at = torch.from_numpy(some).to(hidden.device)
-        logits = through_head(model, hidden[at][None], torch.from_numpy(ids[some]).to(hidden.device)[None])[0]
+    for first in range(0, len(hidden), rows):
+        tokens = torch.from_numpy(ids[first : first + rows]).to(hidden.device)
+        logits = through_head(model, hidden[first : first + rows][None], tokens[None])[0]
         mine = order[np.searchsorted(sorted_which, first) : np.searchsorted(sorted_which, first + rows)]
         place, target = (torch.from_numpy(part).to(logits.device) for part in (which[mine] - first, targets[mine]))
         found[mine] = (logits[place, target.long()].double() - normalisers(logits)[place]).cpu().numpy()
@@ -161,6 +171,8 @@ class LogProbs:
         self.padding_side: Side = "right"
         self.rope = rope_rule(model.config.get_text_config())
         self.alone = self.packed = False
+        self.last: Any = None
+        """The last layer, if a row may end there for the completion's tokens alone."""
         self.remarks: list[str] = []
         self._identity = dict(identity or {})
         self.rows = model.get_input_embeddings().weight.shape[0]
@@ -181,7 +193,7 @@ class LogProbs:
     def log_probs(self, requests: Sequence[Request]) -> list[torch.Tensor]:
         """log p of each completion's tokens."""
         if self.packed:
-            return row_log_probs(self.model, requests)
+            return row_log_probs(self.model, requests, self.last)
         return padded_log_probs(self.model, requests, self.padding_side)
 
     def run(self, requests: Sequence[Request]) -> list[float]:

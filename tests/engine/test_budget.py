@@ -87,7 +87,7 @@ def test_where_it_is_worth_it_the_fastest_size_is_measured(monkeypatch):
     import torch
 
     clock = [0.0]
-    seconds_per_token = {512: 3.0, 1024: 2.0, 2048: 1.0, 4096: 1.5}
+    seconds_per_token = {640: 3.0, 1280: 2.0, 2560: 1.0}
 
     def run(batch):
         tokens = sum(map(len, batch))
@@ -97,8 +97,8 @@ def test_where_it_is_worth_it_the_fastest_size_is_measured(monkeypatch):
     monkeypatch.setattr(budget.time, "perf_counter", lambda: clock[0])
     monkeypatch.setattr(budget, "bytes_per_token", lambda model, longest: 1)
     scorer = SimpleNamespace(model=SimpleNamespace(device=torch.device("cpu")), run=run, packed=True)
-    many = [[request] for request in requests([100] * 1100)]
-    assert token_budget(scorer, many) == 2048
+    many = [[request] for request in requests([100] * 5100)]
+    assert token_budget(scorer, many) == 2560
     assert token_budget(scorer, many[:50]) == budget.CPU_TOKENS, "too little work to measure anything"
     scorer.packed = False
     assert token_budget(scorer, many) == budget.CPU_TOKENS
@@ -114,7 +114,7 @@ def test_what_was_measured_is_measured_once_and_a_small_run_keeps_nothing(monkey
     monkeypatch.setattr(budget, "bytes_per_token", lambda model, longest: 1)
     model = SimpleNamespace(device=torch.device("cpu"))
     scorer = SimpleNamespace(model=model, packed=True, fingerprint={"weights": "a"})
-    many = [[request] for request in requests([100] * 1100)]
+    many = [[request] for request in requests([100] * 5100)]
     with Cache(tmp_path / "scores.sqlite") as cache:
         assert token_budget(scorer, many[:50], cache) == budget.CPU_TOKENS
         assert [token_budget(scorer, many, cache) for _ in range(3)] == [4096] * 3

@@ -45,12 +45,14 @@ def widen(model: Any, factor: float) -> None:
         model.classifier.weight.mul_(factor)
 
 
-LAYOUTS = ("row", "right", "left")
-"""A row without padding, and padded batches."""
+LAYOUTS = ("row", "whole row", "right", "left")
+"""A row without padding, one whose last layer runs for all of its tokens, and padded batches."""
 
 
 def lay_out(scorer: Any, layout: str) -> None:
-    scorer.packed, scorer.padding_side = layout == "row", "left" if layout == "left" else "right"
+    scorer.packed, scorer.padding_side = "row" in layout, "left" if layout == "left" else "right"
+    if layout == "whole row":
+        scorer.last = None
 
 
 def every_layout(scorer: Any, items: list[Item], layouts: tuple[str, ...] = LAYOUTS) -> list[list[float]]:

@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rewardbench.scorers.packed import Row, grouped, visible
+from rewardbench.scorers.attention import Row, grouped, visible
 from rewardbench.scorers.prefix import Run, costs, plant
 
 SEQUENCES = st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=30), min_size=1, max_size=12, unique_by=tuple)
@@ -38,7 +38,7 @@ def test_a_token_sees_its_own_past_and_nothing_else(drawn: list[list[int]], wind
 
     tree = plant(arrays(drawn))
     seen: dict[int, set[int]] = {}
-    for own, keys, mask in Row(tree).plan(window, torch.zeros(1)):
+    for own, keys, mask in Row(tree, np.arange(len(tree.ids))).plan(window, torch.zeros(1)):
         slots = np.arange(keys.start, keys.stop) if isinstance(keys, slice) else keys.numpy()
         allowed = np.tri(len(slots), dtype=bool) if mask is None else (mask == 0).numpy()
         for query, row in zip(range(own.start, own.stop), allowed, strict=True):
@@ -61,7 +61,8 @@ def test_short_neighbours_with_one_prefix_share_a_call() -> None:
 
 def test_the_mask_of_two_siblings_by_hand() -> None:
     runs = [Run(2, 2, ((0, 2),)), Run(4, 1, ((0, 2),))]
-    allowed = visible(runs, np.array([0, 1, 2, 3, 2]), np.array([0, 1, 2, 3, 4]), None)
+    depths, slots, queries = np.array([0, 1, 2, 3, 2]), np.arange(5), np.array([2, 3, 4])
+    allowed = visible(runs, depths, slots, queries, None)
     assert allowed.astype(int).tolist() == [[1, 1, 1, 0, 0], [1, 1, 1, 1, 0], [1, 1, 0, 0, 1]]
-    narrow = visible(runs, np.array([0, 1, 2, 3, 2]), np.array([0, 1, 2, 3, 4]), 2)
+    narrow = visible(runs, depths, slots, queries, 2)
     assert narrow.astype(int).tolist() == [[0, 1, 1, 0, 0], [0, 0, 1, 1, 0], [0, 1, 0, 0, 1]]
