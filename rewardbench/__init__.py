@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rewardbench.evaluation import evaluate
+    from rewardbench.training import RewardBenchCallback
     from rewardbench.types import InputError, Item, Result, Suite
 
-__all__ = ["InputError", "Item", "Result", "Suite", "evaluate"]
+__all__ = ["InputError", "Item", "Result", "RewardBenchCallback", "Suite", "evaluate"]
 
 
 def __getattr__(name: str) -> Any:
@@ -15,6 +16,10 @@ def __getattr__(name: str) -> Any:
         from rewardbench.evaluation import evaluate
 
         return evaluate
+    if name == "RewardBenchCallback":
+        from rewardbench.training import RewardBenchCallback
+
+        return RewardBenchCallback
     if name in __all__:
         from rewardbench import types
 

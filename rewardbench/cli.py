@@ -10,8 +10,11 @@ import typer
 
 from rewardbench import flags
 from rewardbench.cli_cache import cache
+from rewardbench.cli_compare import compare_command
 from rewardbench.cli_data import data
 from rewardbench.cli_doctor import doctor_command
+from rewardbench.cli_gate import evaluate_and_gate_command, gate_command
+from rewardbench.cli_show import show_command
 from rewardbench.flags import DATA, MODEL, OLD, OUTPUT, RUN, Count, Dtype, Text, flag
 from rewardbench.quiet import quieten
 from rewardbench.types import InputError
@@ -48,6 +51,10 @@ WHICH_SUITE = (
 app.add_typer(data, name="data")
 app.add_typer(cache, name="cache")
 app.command("doctor")(doctor_command)
+app.command("compare")(compare_command)
+app.command("gate")(gate_command)
+app.command("evaluate-and-gate")(evaluate_and_gate_command)
+app.command("show")(show_command)
 
 MODEL_HELP = "Hub id, folder, tiny-rm, tiny-dpo, or baseline/longest, baseline/shortest, baseline/random"
 DATASET_HELP = (
@@ -87,6 +94,7 @@ def main_command(
     truncation_side: flags.TruncationSide = "left",
     torch_dtype: Annotated[Dtype, flag(RUN, "torch_dtype", "auto: the checkpoint's; float32 on a CPU")] = "auto",
     attn_implementation: flags.AttnImplementation = None,
+    compile: flags.Compile = False,
     device: flags.Device = None,
     output_dir: Annotated[str, flag(OUTPUT, "output_dir", "Folder of the results")] = "results/",
     as_json: Annotated[bool, flag(OUTPUT, "json", "Print the figures as JSON instead of a table")] = False,
@@ -215,6 +223,7 @@ SWITCHES = {
     "force_truncation",
     "save_all",
     "no_cache",
+    "compile",
     "push_results_to_hub",
     "upload_model_metadata_to_hf",
 }

@@ -40,6 +40,7 @@ def doctor_command(
     truncation_side: flags.TruncationSide = "left",
     torch_dtype: Annotated[Dtype, flag(RUN, "torch_dtype", "Besides float32; auto: the checkpoint's")] = "auto",
     attn_implementation: flags.AttnImplementation = None,
+    compile: flags.Compile = False,
     device: flags.Device = None,
     inject: Annotated[Fault, flag(RUN, "inject", INJECT_HELP)] = None,
     as_json: Annotated[bool, flag(OUTPUT, "json", "Print the figures as JSON")] = False,

@@ -186,7 +186,7 @@ def manifest(settings: Settings, suite: Suite, scorer: Scorer, scored: Run) -> d
     return {
         "fingerprint": fingerprint,
         "fingerprint_sha256": digest(fingerprint),
-        "suite": {"name": suite.name, "revision": suite.revision, "source": suite.source},
+        "suite": {"name": suite.name, "revision": suite.revision, "source": suite.source, **counting(suite)},
         "model": {
             "model": settings.model.model,
             "revision": settings.model.revision,
@@ -207,6 +207,15 @@ def manifest(settings: Settings, suite: Suite, scorer: Scorer, scored: Run) -> d
         "environment": environment(),
         "command": command(settings),
         "notes": _notes(suite, scorer, scored, noise),
+    }
+
+
+def counting(suite: Suite) -> dict[str, Any]:
+    """How a suite counts, so that its stored scores can be counted again."""
+    return {
+        "headline": suite.headline,
+        "rules": {name: [rule.section, rule.credit, rule.weight] for name, rule in suite.rules.items()},
+        "section_weights": dict(suite.section_weights),
     }
 
 

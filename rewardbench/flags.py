@@ -36,3 +36,4 @@ MaxLength = Annotated[Count, flag(RUN, "max_length", "Tokens an item; else the m
 TruncationSide = Annotated[Side, flag(RUN, "truncation_side", "Where over-long items lose tokens")]
 AttnImplementation = Annotated[Kernel, flag(RUN, "attn_implementation", "Attention kernel")]
 Device = Annotated[Text, flag(RUN, "device", "cpu, cuda, cuda:1, mps")]
+Compile = Annotated[bool, flag(RUN, "compile", "Compile the model's layers (torch.compile)")]

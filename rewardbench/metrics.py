@@ -146,33 +146,70 @@ def _margin(gap: float, spread: float) -> float:
     return tanh(ratio - 1) if ratio == ratio else 0.0
 
 
-def summarize(suite: Suite, item_scores: Sequence[ItemScores]) -> Summary:
-    """Count a whole suite by its own rules; `item_scores` holds every item of it once, in any order."""
-    graded = _grade(suite, item_scores)
-    subsets: dict[str, list[_Graded]] = {name: [] for name in suite.rules}
-    for one in graded:
-        subsets.setdefault(one.item.subset, []).append(one)
-    rules = {name: rule_of(suite, name) for name in subsets}
-    names: dict[str, list[str]] = {}
-    for name, rule in rules.items():
-        names.setdefault(rule.section, []).append(name)
-    sections = {section: [one for name in of for one in subsets[name]] for section, of in names.items()}
+@dataclass(frozen=True)
+class Measured:
+    """The means of one run, with what each cluster adds to them; None where there is nothing to count.
 
-    subset_mean = {name: _subset_mean(items, rules[name]) for name, items in subsets.items()}
-    weight = {name: _weight(rules[name], items) for name, items in subsets.items()}
-    section_mean = {section: _average({n: subset_mean[n] for n in of}, weight) for section, of in names.items()}
-    mirrored = {rule.section for rule in rules.values() if suite.headline == "mirror" and rule.credit == "strict"}
-    mirrors = {section: _mirrors(sections[section]) for section in names if section in mirrored}
-    mirror_mean = {section: _all_right(groups) for section, groups in mirrors.items()}
-    section_weight = {section: suite.section_weights.get(section, 1.0) for section in names}
-    pairs = [one for section in mirrored for one in sections[section]] if mirrored else graded
-    head = _average(mirror_mean or section_mean, section_weight)
+    `pair` and `mirror` are by section: the mean of its subsets, and the share of groups in which every item is right;
+    the latter only of sections that count by mirrors. `totals` are their means over sections, by the suite's weights.
+    """
+
+    headline: str
+    pair: Mapping[str, stats.Mean | None]
+    mirror: Mapping[str, stats.Mean | None]
+    totals: Mapping[str, stats.Mean | None]
+    weights: Mapping[str, float]
+    subsets: Mapping[str, stats.Mean | None]
+
+    def of(self, metric: str) -> Mapping[str, stats.Mean | None]:
+        """Section means by `pair` or `mirror`."""
+        return self.mirror if metric == "mirror" else self.pair
+
+
+class _Counted:
+    """A suite with its graded items, sorted into subsets and sections."""
+
+    def __init__(self, suite: Suite, item_scores: Sequence[ItemScores]) -> None:
+        self.suite, self.graded = suite, _grade(suite, item_scores)
+        self.subsets: dict[str, list[_Graded]] = {name: [] for name in suite.rules}
+        for one in self.graded:
+            self.subsets.setdefault(one.item.subset, []).append(one)
+        self.rules = {name: rule_of(suite, name) for name in self.subsets}
+        self.names: dict[str, list[str]] = {}
+        for name, rule in self.rules.items():
+            self.names.setdefault(rule.section, []).append(name)
+        self.sections = {s: [one for name in of for one in self.subsets[name]] for s, of in self.names.items()}
+        by_mirror = {r.section for r in self.rules.values() if suite.headline == "mirror" and r.credit == "strict"}
+        self.mirrors = {section: _mirrors(self.sections[section]) for section in self.names if section in by_mirror}
+
+    def measured(self) -> Measured:
+        """Means of subsets, of sections, and of all."""
+        subsets = {name: _subset_mean(items, self.rules[name]) for name, items in self.subsets.items()}
+        weight = {name: _weight(self.rules[name], items) for name, items in self.subsets.items()}
+        pair = {section: _average({n: subsets[n] for n in of}, weight) for section, of in self.names.items()}
+        mirror = {section: _all_right(groups) for section, groups in self.mirrors.items()}
+        weights = {section: self.suite.section_weights.get(section, 1.0) for section in self.names}
+        totals = {"pair": _average(pair, weights)} | ({"mirror": _average(mirror, weights)} if mirror else {})
+        return Measured("mirror" if mirror else "pair", pair, mirror, totals, weights, subsets)
+
+
+def measure(suite: Suite, item_scores: Sequence[ItemScores]) -> Measured:
+    """The means of a whole suite by its own rules; `item_scores` holds every item of it once, in any order."""
+    return _Counted(suite, item_scores).measured()
+
+
+def summarize(suite: Suite, item_scores: Sequence[ItemScores]) -> Summary:
+    """The same as figures, with what is to be counted beside each."""
+    counted = _Counted(suite, item_scores)
+    found, rules, sections, mirrors = counted.measured(), counted.rules, counted.sections, counted.mirrors
+    pairs = [one for section in mirrors for one in sections[section]] if mirrors else counted.graded
+    units = [group for groups in mirrors.values() for group in groups] or _singly(counted.graded)
     return Summary(
-        score=_estimate("score", head, [g for groups in mirrors.values() for g in groups] or _singly(graded)),
+        score=_estimate("score", found.totals[found.headline], units),
         accuracy=_estimate("accuracy", _plain_mean(pairs), _singly(pairs)),
-        sections=tuple(_estimate(s, section_mean[s], _singly(items), s) for s, items in sections.items()),
-        subsets=tuple(_estimate(n, subset_mean[n], _singly(i), rules[n].section) for n, i in subsets.items()),
-        mirrors=tuple(_estimate(s, mirror_mean[s], groups, s) for s, groups in mirrors.items()),
+        sections=tuple(_estimate(s, found.pair[s], _singly(items), s) for s, items in sections.items()),
+        subsets=tuple(_estimate(n, found.subsets[n], _singly(i), rules[n].section) for n, i in counted.subsets.items()),
+        mirrors=tuple(_estimate(s, found.mirror[s], groups, s) for s, groups in mirrors.items()),
     )
 
 

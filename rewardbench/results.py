@@ -101,7 +101,7 @@ def read_result(path: str | Path) -> Result:
             subsets=tuple(map(_estimate, data["subsets"])),
             mirrors=tuple(map(_estimate, data["mirrors"])),
             gap=tuple(map(_estimate, data.get("gap", ()))),
-            items=tuple(_read_items(outputs_path(path), data[OUTPUTS_HASH])),
+            items=tuple(map(_item_scores, read_rows(path, data))),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path} is not a whole result ({error!r}); run the evaluation again.") from error
@@ -122,6 +122,18 @@ def read_summary(path: Path) -> dict[str, Any]:
     if not (isinstance(data.get("manifest"), dict) and {"suite", "revision", "model"} <= data.keys()):
         raise InputError(f"{path} is not a whole result; run the evaluation again.")
     return data
+
+
+def read_rows(path: Path, summary: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The per-item rows beside a summary, whose hash of them must hold."""
+    path = outputs_path(path)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"Cannot read the per-item scores from {path}: {error.strerror}.") from error
+    if hashlib.sha256(content).hexdigest() != summary[OUTPUTS_HASH]:
+        raise InputError(f"{path} is not the outputs file of its summary; run the evaluation again.")
+    return [json.loads(line) for line in content.splitlines()]
 
 
 def to_row(item: Item, found: ItemScores, rule: Rule) -> dict[str, Any]:
@@ -183,16 +195,6 @@ def _plain(value: Any) -> Any:
 
 def _estimate(data: Mapping[str, Any]) -> Estimate:
     return Estimate(**{field.name: data[field.name] for field in fields(Estimate)})
-
-
-def _read_items(path: Path, expected: str) -> list[ItemScores]:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"Cannot read the per-item scores from {path}: {error.strerror}.") from error
-    if hashlib.sha256(content).hexdigest() != expected:
-        raise InputError(f"{path} is not the outputs file of its summary; run the evaluation again.")
-    return [_item_scores(json.loads(line)) for line in content.splitlines()]
 
 
 def _item_scores(row: Mapping[str, Any]) -> ItemScores:

@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 from rewardbench.engine.batching import Batch, size
 from rewardbench.engine.budget import out_of_memory
+from rewardbench.engine.heap import keep_freed_memory
 from rewardbench.types import InputError, Request
 
 T = TypeVar("T")
@@ -39,6 +40,8 @@ class Runner:
     def __init__(self, scorer: Any) -> None:
         self.scorer = scorer
         self.most: int | None = None
+        if hasattr(scorer, "model") and scorer.model.device.type == "cpu":
+            keep_freed_memory()
 
     def __call__(self, batch: Batch) -> list[float]:
         """Scores in the order of the batch. Raises: InputError where one request alone does not fit."""

@@ -13,6 +13,7 @@ from rewardbench.chat import Chat
 from rewardbench.scorers import loading
 from rewardbench.scorers.attention import Row
 from rewardbench.scorers.identity import identify
+from rewardbench.scorers.layers import is_compiled
 from rewardbench.scorers.packed import hidden_states, settle, through_head
 from rewardbench.scorers.padding import Side, accepted, filler, pad_batch, usable_pad
 from rewardbench.scorers.prefix import plant
@@ -162,6 +163,7 @@ def model_facts(model: Any) -> dict[str, Any]:
         "dtype": str(model.dtype).removeprefix("torch."),
         "float32_matmul": torch.get_float32_matmul_precision(),  # some containers turn TF32 on
         "attn_implementation": model.config._attn_implementation,
+        **({"compiled": True} if is_compiled(model) else {}),
         "device": model.device.type,
     }
 

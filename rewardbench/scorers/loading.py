@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from rewardbench.hub import snapshot
+from rewardbench.scorers.layers import compile_layers
 from rewardbench.types import InputError
 
 T = TypeVar("T")
@@ -36,6 +37,7 @@ class ModelSpec:
     truncation_side: Literal["left", "right"] = "left"
     dtype: str = "auto"
     attn_implementation: str | None = None
+    compile: bool = False
     device: str | None = None
     trust_remote_code: bool = False
     beta: float = 1.0
@@ -186,7 +188,10 @@ def load_model(auto: Any, folder: Path, spec: ModelSpec, name: str, config: Any)
     )
     _refuse_random(name, info, of_policy=bool(spec.ref_model or spec.ref_free_type))
     model.config.return_dict = True
-    return model.to(device).eval(), _left_over(name, model, sorted(info["unexpected_keys"]))
+    model = model.to(device).eval()
+    if spec.compile:
+        compile_layers(model, name)
+    return model, _left_over(name, model, sorted(info["unexpected_keys"]))
 
 
 def skeleton(config: Any, spec: ModelSpec, name: str) -> Any:

@@ -14,6 +14,7 @@ import numpy as np
 
 from rewardbench.scorers import company
 from rewardbench.scorers.attention import NAME, NOW, Held, Row, attend
+from rewardbench.scorers.layers import last_layer
 from rewardbench.scorers.prefix import Ids, plant
 
 if TYPE_CHECKING:
@@ -23,9 +24,11 @@ if TYPE_CHECKING:
 @contextmanager
 def attending(model: Any, row: Row) -> Iterator[None]:
     """Within, the layers of a model attend by a row."""
+    import torch
     from transformers import AttentionInterface
 
-    AttentionInterface.register(NAME, attend)
+    uncompiled = torch.compiler.disable(attend)  # type: ignore[no-untyped-call]  # no graph knows what a row looks like
+    AttentionInterface.register(NAME, uncompiled)
     configs = {id(part.config): part.config for part in model.modules() if hasattr(part, "config")}.values()
     before = [config._attn_implementation for config in configs]
     token = NOW.set(row)
@@ -145,15 +148,6 @@ def _layers(config: Any) -> Sequence[str]:
     """The kinds of layers a configuration names; where it names none, a window means that all have it."""
     window = getattr(config, "sliding_window", None) if getattr(config, "use_sliding_window", True) else None
     return getattr(config, "layer_types", None) or ["sliding_attention" if window else "full_attention"]
-
-
-def last_layer(model: Any) -> Any:
-    """The last of a model's layers, as far as can be told without knowing its architecture; or None."""
-    from torch.nn import ModuleList
-
-    layers = model.config.get_text_config().num_hidden_layers
-    lists = (part for part in base_of(model).modules() if isinstance(part, ModuleList) and len(part) == layers)
-    return next((part[-1] for part in lists), None)
 
 
 def takes_a_row(model: Any, sequences: Sequence[Ids], last: Any = None) -> bool:

@@ -14,9 +14,7 @@ from math import fsum, sqrt
 from statistics import NormalDist
 
 COVERAGE = 0.95
-_UPPER = (1 + COVERAGE) / 2
-_Z = NormalDist().inv_cdf(_UPPER)
-_NO_VARIANCE = 1e-20
+NO_VARIANCE = 1e-20
 
 Interval = tuple[float, float]
 
@@ -26,13 +24,24 @@ class Mean:
     """A mean with its 95 % interval.
 
     `pulls` holds each cluster's share of the error, sum over its items of (credit - mean) / n; they sum to 0.
-    Without them (a figure read from elsewhere) the mean counts as independent of every other.
+    Without them (a figure read from elsewhere) the mean counts as independent of every other. `parts` holds what
+    each cluster adds to the value, and `mass` what it weighs in it.
     """
 
     value: float
     low: float
     high: float
     pulls: Mapping[Hashable, float] = field(default_factory=dict)
+    parts: Mapping[Hashable, float] = field(default_factory=dict)
+    mass: Mapping[Hashable, float] = field(default_factory=dict)
+
+
+def normal(coverage: float) -> float:
+    """How many standard errors an interval of this coverage reaches to either side."""
+    return NormalDist().inv_cdf((1 + coverage) / 2)
+
+
+_Z = normal(COVERAGE)
 
 
 def wilson(successes: float, n: float, z: float = _Z) -> Interval:
@@ -67,10 +76,13 @@ def mean(credits: Sequence[float], clusters: Sequence[Hashable]) -> Mean:
         raise ValueError("a mean of nothing has no value")
     value = fsum(credits) / n
     pulls: dict[Hashable, float] = {}
+    parts: dict[Hashable, float] = {}
+    mass: dict[Hashable, float] = {}
     for credit, cluster in zip(credits, clusters, strict=True):
-        pulls[cluster] = pulls.get(cluster, 0.0) + (credit - value) / n
+        for found, amount in ((pulls, credit - value), (parts, credit), (mass, 1.0)):
+            found[cluster] = found.get(cluster, 0.0) + amount / n
     low, high = wilson(value * n, n) if len(pulls) == n else _robust(value, pulls)
-    return Mean(value, low, high, pulls)
+    return Mean(value, low, high, pulls, parts, mass)
 
 
 def interval(credits: Sequence[float], clusters: Sequence[Hashable]) -> Interval:
@@ -92,16 +104,22 @@ def combine(means: Sequence[Mean], weights: Sequence[float]) -> Mean:
     """
     terms = [(m, w) for m, w in zip(means, weights, strict=True) if w != 0]
     value = fsum(w * m.value for m, w in terms)
-    pulls: dict[Hashable, float] = {}
-    for m, w in terms:
-        for cluster, pull in m.pulls.items():
-            pulls[cluster] = pulls.get(cluster, 0.0) + w * pull
+    pulls, parts, mass = (_summed([(getattr(m, name), w) for m, w in terms]) for name in ("pulls", "parts", "mass"))
     if len(pulls) < sum(len(m.pulls) for m, _ in terms):
         low, high = _robust(value, pulls)
     else:
         low = max(value - sqrt(fsum((w * (m.value - m.low)) ** 2 for m, w in terms)), 0.0)
         high = min(value + sqrt(fsum((w * (m.high - m.value)) ** 2 for m, w in terms)), 1.0)
-    return Mean(value, min(low, value), max(high, value), pulls)
+    return Mean(value, min(low, value), max(high, value), pulls, parts, mass)
+
+
+def _summed(terms: Sequence[tuple[Mapping[Hashable, float], float]]) -> dict[Hashable, float]:
+    """Weighted sums, cluster by cluster."""
+    sums: dict[Hashable, float] = {}
+    for amounts, weight in terms:
+        for cluster, amount in amounts.items():
+            sums[cluster] = sums.get(cluster, 0.0) + weight * amount
+    return sums
 
 
 def difference(one: Mean, other: Mean) -> Mean:
@@ -137,17 +155,17 @@ def _robust(value: float, pulls: Mapping[Hashable, float]) -> Interval:
     clusters = len(pulls)
     variance = clusters / (clusters - 1) * fsum(pull * pull for pull in pulls.values()) if clusters > 1 else 0.0
     share = min(max(value, 0.0), 1.0)
-    if variance < _NO_VARIANCE or share in (0.0, 1.0):
+    if variance < NO_VARIANCE or share in (0.0, 1.0):
         low, high = wilson(share * clusters, clusters)
     else:
         size = share * (1 - share) / variance
-        low, high = wilson(share * size, size, _student(clusters - 1))
+        low, high = wilson(share * size, size, student(clusters - 1))
     return min(low, value), max(high, value)
 
 
 @cache
-def _student(freedom: int) -> float:
-    """The upper 97.5 % quantile of Student's t."""
+def student(freedom: int, coverage: float = COVERAGE) -> float:
+    """How many standard errors an interval of Student's t reaches to either side."""
     from scipy.special import stdtrit
 
-    return float(stdtrit(freedom, _UPPER))
+    return float(stdtrit(freedom, (1 + coverage) / 2))

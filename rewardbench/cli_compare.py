@@ -1,0 +1,136 @@
+"""`rewardbench compare A B [C ...]`: stored scores in, tables out; nothing is computed here."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Annotated, Any, Literal
+
+import typer
+
+from rewardbench.flags import DATA, OUTPUT, flag
+from rewardbench.types import InputError
+
+RESULTS_HELP = "Results: the .json that rewardbench writes (ours or the incumbent's), or per-item rows in .jsonl"
+MetricFlag = Annotated[
+    Literal["pair", "mirror"] | None, flag(DATA, "metric", "What counts; else what the suite's score counts")
+]
+Json = Annotated[bool, flag(OUTPUT, "json", "Print the figures as JSON")]
+
+
+def compare_command(
+    results: Annotated[list[str], typer.Argument(help=RESULTS_HELP)],
+    metric: MetricFlag = None,
+    examples: Annotated[int, flag(OUTPUT, "examples", "Items that flipped, to read", min=0)] = 3,
+    as_json: Json = False,
+) -> None:
+    """Two models on the same items: difference, interval and test by section, and what flipped. Several: ranks.
+
+    Differences are the second model less the first, paired by item and clustered by mirror.
+    """
+    from rewardbench.compare import compare, rank
+    from rewardbench.scored import read_scored
+
+    if len(results) < 2:
+        raise InputError("One result cannot be compared: pass two or more.")
+    models = [read_scored(path) for path in results]
+    if len(models) > 2:
+        standings = rank(models, metric)
+        _say_json([asdict(one) for one in standings]) if as_json else _print_ranks(standings)
+        return
+    found = compare(models[0], models[1], metric)
+    if as_json:
+        _say_json(_plain(found))
+        return
+    _print_comparison(found)
+    for flip in found.flips[:examples]:
+        _print_flip(flip, found)
+    for name, value in key_values(found).items():
+        print(f"{name}={value:.4f}" if isinstance(value, float) else f"{name}={value}")
+
+
+def _plain(found: Any) -> dict[str, Any]:
+    """A comparison as JSON; a flipped item by its id."""
+    flips = [
+        {
+            "id": flip.item.id,
+            "subset": flip.item.subset,
+            "section": flip.section,
+            "better": flip.better,
+            "margins": [None if margin != margin else margin for margin in flip.margins],
+        }
+        for flip in found.flips
+    ]
+    return {name: flips if name == "flips" else value for name, value in asdict(found).items()}
+
+
+def key_values(found: Any) -> dict[str, Any]:
+    """The figures as a script reads them."""
+    whole = found.score
+    figures = {"metric": found.metric, "first": whole.first, "second": whole.second}
+    figures |= {"difference": whole.difference, "low": whole.low, "high": whole.high, "p": whole.p}
+    figures |= {"detectable": whole.detectable, "clusters": whole.clusters, "wins": whole.wins, "losses": whole.losses}
+    return figures | {
+        "n": found.items,
+        "flips_to_first": sum(flip.better == "first" for flip in found.flips),
+        "flips_to_second": sum(flip.better == "second" for flip in found.flips),
+    }
+
+
+def _table(*headers: str) -> Any:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    out = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
+    for n, header in enumerate(headers):
+        out.add_column(header, justify="right" if n else "left", overflow="fold")
+    return out
+
+
+def _print_comparison(found: Any) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    print(f"{found.second} (second) against {found.first} (first) on {found.suite or 'their items'}, by {found.metric}")
+    out = _table("%", "n", "first", "second", "diff.", "95 %", "won", "lost", "p (Holm)")
+    for one in found.sections:
+        out.add_row(*map(Text, _cells(one, one.adjusted)))
+    out.add_section()
+    out.add_row(*map(Text, _cells(found.score, found.score.p)), style="bold")
+    Console().print(out)
+    print(
+        f"A true difference of {100 * found.score.detectable:.1f} points is the smallest that so many items find four "
+        "times of five."
+    )
+
+
+def _cells(one: Any, p: float) -> list[str]:
+    shares = [f"{100 * one.first:.1f}", f"{100 * one.second:.1f}", f"{100 * one.difference:+.1f}"]
+    interval = f"{100 * one.low:+.1f} … {100 * one.high:+.1f}"
+    return [one.name, str(one.clusters), *shares, interval, str(one.wins), str(one.losses), f"{p:.2g}"]
+
+
+def _print_flip(flip: Any, found: Any) -> None:
+    from rewardbench.show import excerpt
+
+    better = found.first if flip.better == "first" else found.second
+    margins = ", ".join(f"{margin:+.3f}" for margin in flip.margins)
+    print(f"\n{flip.item.id} ({flip.section}): only {better} has it right; margins {margins}")
+    print(excerpt(flip.item))
+
+
+def _print_ranks(standings: Any) -> None:
+    """Rank 1 is shared by all that no model is significantly better than."""
+    from rich.console import Console
+    from rich.text import Text
+
+    out = _table("model", "rank", "score %", "significantly better")
+    for one in standings:
+        out.add_row(*map(Text, (one.model, str(one.rank), f"{100 * one.score:.1f}", ", ".join(one.better) or "none")))
+    Console().print(out)
+    for one in standings:
+        print(f"rank.{one.model}={one.rank}")
+
+
+def _say_json(value: Any) -> None:
+    print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))

@@ -1,0 +1,180 @@
+"""`rewardbench gate` and `rewardbench evaluate-and-gate`: arguments in, a verdict and an exit code out."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from rewardbench import flags
+from rewardbench.cli_compare import Json, MetricFlag
+from rewardbench.flags import DATA, MODEL, OUTPUT, RUN, Dtype, Text, flag
+from rewardbench.quiet import quieten
+from rewardbench.types import InputError
+
+GATE = "Gate"
+CODES = {"pass": 0, "regression": 1, "inconclusive": 3}
+
+Baseline = Annotated[str, flag(GATE, "baseline", "The result to hold, a file")]
+MaxDrop = Annotated[float, flag(GATE, "max_drop", "Points that the score may lose, as a share", min=0, max=1)]
+Sections = Annotated[list[str] | None, flag(GATE, "section", "NAME=0.02: what a section may lose")]
+Floors = Annotated[list[str] | None, flag(GATE, "floor", "NAME=0.80: what a section must reach (or score)")]
+Inconclusive = Annotated[
+    Literal["pass", "fail"] | None, flag(GATE, "inconclusive", "Exit 0 or 1 where it is undecided; else 3")
+]
+Junit = Annotated[Text, flag(OUTPUT, "junit", "Write JUnit XML here")]
+Markdown = Annotated[Text, flag(OUTPUT, "markdown", "Write a summary in markdown here")]
+
+
+def gate_command(
+    baseline: Baseline,
+    candidate: Annotated[str, flag(GATE, "candidate", "The result that may be worse, a file")],
+    max_drop: MaxDrop = 0.03,
+    metric: MetricFlag = None,
+    section: Sections = None,
+    floor: Floors = None,
+    inconclusive: Inconclusive = None,
+    junit: Junit = None,
+    markdown: Markdown = None,
+    as_json: Json = False,
+) -> None:
+    """Is the candidate worse than the baseline? Exit 0 pass, 1 regression, 3 inconclusive, 2 bad input.
+
+    One-sided 95 % bounds, paired by item, clustered by mirror. A candidate that holds never fails by chance alone
+    more than once in twenty.
+    """
+    _decide(dict(locals()))
+
+
+def evaluate_and_gate_command(
+    model: Annotated[str, flag(MODEL, "model", "The candidate: a checkpoint's folder, or a Hub id")],
+    baseline: Baseline,
+    ref_model: flags.RefModel = None,
+    ref_free_type: flags.RefFreeType = None,
+    revision: flags.Revision = None,
+    ref_revision: flags.RefRevision = None,
+    tokenizer: flags.Tokenizer = None,
+    chat_template: flags.ChatTemplate = None,
+    trust_remote_code: flags.TrustRemoteCode = False,
+    beta: flags.Beta = 1.0,
+    dataset: Annotated[str, flag(DATA, "dataset", "The data of the baseline")] = "core",
+    split: flags.Split = None,
+    subset: flags.Subset = None,
+    dataset_revision: flags.DatasetRevision = None,
+    protocol: Annotated[Text, flag(DATA, "protocol", "Read and count a local copy as this suite")] = None,
+    max_length: flags.MaxLength = None,
+    truncation_side: flags.TruncationSide = "left",
+    torch_dtype: Annotated[Dtype, flag(RUN, "torch_dtype", "auto: the checkpoint's; float32 on a CPU")] = "auto",
+    attn_implementation: flags.AttnImplementation = None,
+    compile: flags.Compile = False,
+    device: flags.Device = None,
+    output_dir: Annotated[str, flag(OUTPUT, "output_dir", "Folder of the candidate's result")] = "results/",
+    max_drop: MaxDrop = 0.03,
+    metric: MetricFlag = None,
+    section: Sections = None,
+    floor: Floors = None,
+    inconclusive: Inconclusive = None,
+    junit: Junit = None,
+    markdown: Markdown = None,
+    as_json: Json = False,
+) -> None:
+    """Score a checkpoint, keep the result, and hold it against the baseline: one step of a CI."""
+    said = dict(locals())
+    _limits(said)  # what is wrong there is said before anything is scored
+    if not Path(baseline).is_file():
+        raise InputError(f"There is no result at {baseline}: pass the .json of the baseline.")
+    _decide({**said, "candidate": _score(said)})
+
+
+def _score(said: dict[str, Any]) -> str:
+    """The path of the candidate's result."""
+    quieten()
+    from rich.console import Console
+
+    from rewardbench.evaluation import Asked, Settings, run
+    from rewardbench.scorers.loading import ModelSpec
+    from rewardbench.store import open_store
+
+    spec = {field.name: said[field.name] for field in fields(ModelSpec) if field.name in said}
+    data = {field.name: said[field.name] for field in fields(Asked) if field.name != "model"}
+    settings = Settings(ModelSpec(**spec, dtype=said["torch_dtype"]), **data, cache=True)
+    store = open_store(said["output_dir"])
+    with store.draft() as draft:
+        result, suite = run(settings, Console(stderr=True), None, draft.add)
+        return store.put(result, suite, draft)
+
+
+def _limits(said: dict[str, Any]) -> Any:
+    from rewardbench.gate import Limits
+
+    return Limits(said["max_drop"], _shares(said["section"], "section"), _shares(said["floor"], "floor"))
+
+
+def _shares(given: list[str] | None, name: str) -> dict[str, float]:
+    """`NAME=0.02`, as often as it was said."""
+    found = {}
+    for one in given or ():
+        section, equals, share = one.rpartition("=")
+        try:
+            found[section] = float(share)
+        except ValueError:
+            equals = ""
+        if not equals or not section:
+            raise InputError(f"--{name} {one} is not NAME=SHARE: write, say, --{name} Safety=0.8.")
+    return found
+
+
+def _decide(said: dict[str, Any]) -> None:
+    """Judge, write what was asked for, print, and exit by the verdict."""
+    from rewardbench.gate import judge, sentence, to_junit, to_markdown
+    from rewardbench.scored import read_scored
+
+    limits = _limits(said)
+    found = judge(read_scored(said["baseline"]), read_scored(said["candidate"]), limits, said["metric"])
+    code = CODES[found.verdict]
+    if found.verdict == "inconclusive" and said["inconclusive"]:
+        code = 0 if said["inconclusive"] == "pass" else 1
+    summary = to_markdown(found)
+    write_whole(said["junit"], to_junit(found, said["inconclusive"] == "fail"))
+    write_whole(said["markdown"], summary.encode())
+    _append(os.environ.get("GITHUB_STEP_SUMMARY"), summary)
+    if said["as_json"]:
+        figures = {**asdict(found), "exit_code": code, "candidate_result": str(said["candidate"])}
+        print(json.dumps(figures, indent=2, ensure_ascii=False, allow_nan=False))
+    else:
+        for check in found.checks:
+            print(f"{check.verdict}: {sentence(check)}")
+        score = found.checks[0]
+        print(f"drop={score.value:.4f}\ndrop_low={score.low:.4f}\ndrop_high={score.high:.4f}\nn={score.items}")
+        print(f"verdict={found.verdict}\nexit_code={code}")
+    raise typer.Exit(code)
+
+
+def write_whole(path: str | None, content: bytes) -> None:
+    """Whole or not at all."""
+    if path is None:
+        return
+    target = Path(path)
+    draft = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_bytes(content)
+        draft.replace(target)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise InputError(f"{path} cannot be written: {error.strerror}.") from error
+
+
+def _append(path: str | None, text: str) -> None:
+    """To the file in which GitHub collects the summary of a step."""
+    if not path:
+        return
+    try:
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise InputError(f"GITHUB_STEP_SUMMARY names {path}, which cannot be written: {error.strerror}.") from error

@@ -1,0 +1,217 @@
+"""Two models' scores of the same items in, how far they are apart out: differences, tests, and what flipped.
+
+Everything is paired: a cluster (a mirror, or an item of its own) speaks by the difference of what the two earned on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from math import nan
+from typing import Literal
+
+from rewardbench import stats
+from rewardbench.metrics import Measured, credit, measure, rule_of
+from rewardbench.scored import Scored, hash_of_ids
+from rewardbench.types import InputError, Item
+
+Metric = Literal["pair", "mirror"]
+ALPHA = 1 - stats.COVERAGE
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """One figure of both models, and the second less the first.
+
+    `wins` and `losses` count the clusters that speak for the second and for the first. `p` is that of the sign-flip
+    permutation test (McNemar's exact test where clusters are single items), `adjusted` by Holm over the sections.
+    """
+
+    name: str
+    first: float
+    second: float
+    difference: float
+    low: float
+    high: float
+    clusters: int
+    wins: int
+    losses: int
+    p: float
+    adjusted: float
+    detectable: float
+    """The smallest true difference that so many clusters find four times of five."""
+
+
+@dataclass(frozen=True)
+class Flip:
+    """An item that one model has right and the other has not, with the margins of both: least right less best wrong."""
+
+    item: Item
+    section: str
+    better: Literal["first", "second"]
+    margins: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Everything known of two models on the same items."""
+
+    first: str
+    second: str
+    suite: str
+    revision: str
+    metric: Metric
+    items: int
+    score: Contrast
+    sections: tuple[Contrast, ...]
+    flips: tuple[Flip, ...]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A model among several: its rank is one more than the number of models that are significantly better."""
+
+    model: str
+    score: float
+    rank: int
+    better: tuple[str, ...]
+    """The models that are."""
+
+
+def compare(first: Scored, second: Scored, metric: Metric | None = None) -> Comparison:
+    """The second model against the first, by mirrors where the suite counts by them, else by items.
+
+    Raises: InputError where the two do not hold the same items of the same suite.
+    """
+    refuse_unpaired(first, second)
+    ours, theirs = (measure(one.suite, one.items) for one in (first, second))
+    metric = choose_metric(ours, metric)
+    names = [name for name, found in ours.of(metric).items() if found is not None]
+    apart = {name: contrast(name, ours.of(metric)[name], theirs.of(metric)[name])[0] for name in names}
+    adjusted = stats.holm([one.p for one in apart.values()])
+    return Comparison(
+        first=first.model,
+        second=second.model,
+        suite=first.suite.name,
+        revision=first.suite.revision,
+        metric=metric,
+        items=len(first.items),
+        score=total(ours, theirs, metric),
+        sections=tuple(replace(one, adjusted=p) for one, p in zip(apart.values(), adjusted, strict=True)),
+        flips=tuple(flips(first, second)),
+    )
+
+
+def refuse_unpaired(first: Scored, second: Scored) -> None:
+    """Raises: InputError where the items of two results are not the same."""
+    one, other = first.suite, second.suite
+    told = [suite for suite in (one, other) if not suite.revision.startswith("ids:")]
+    if len(told) == 2 and (one.name, one.revision) != (other.name, other.revision):
+        raise InputError(
+            f"{first.path} is of {one.name}@{one.revision[:24]} and {second.path} of {other.name}@"
+            f"{other.revision[:24]}: scores of different data cannot be paired. Score both models on one version."
+        )
+    if hash_of_ids(one.items) != hash_of_ids(other.items):
+        mine, theirs = ({item.id for item in suite.items} for suite in (one, other))
+        alone = sorted(mine ^ theirs)
+        what = (
+            f"{len(alone)} items are in one of them only, such as {alone[0]!r}" if alone else "their completions differ"
+        )
+        raise InputError(f"{first.path} and {second.path} cannot be paired: {what}.")
+
+
+def choose_metric(found: Measured, asked: Metric | None) -> Metric:
+    """What was asked for, or what the suite's headline is. Raises: InputError for mirrors where there are none."""
+    if asked == "mirror" and not found.mirror:
+        raise InputError("This suite has no mirrors: pass --metric pair.")
+    return asked or ("mirror" if found.headline == "mirror" else "pair")
+
+
+def contrast(
+    name: str, first: stats.Mean | None, second: stats.Mean | None, coverage: float = stats.COVERAGE
+) -> tuple[Contrast, stats.Difference]:
+    """Two means as figures, the second less the first, and the difference itself."""
+    assert first is not None
+    assert second is not None
+    apart = stats.paired(second, first, coverage)
+    p = stats.sign_flip(apart.steps())
+    return (
+        Contrast(
+            name=name,
+            first=first.value,
+            second=second.value,
+            difference=apart.value,
+            low=apart.low,
+            high=apart.high,
+            clusters=apart.clusters,
+            wins=apart.wins,
+            losses=apart.losses,
+            p=p,
+            adjusted=p,
+            detectable=stats.detectable(apart.error),
+        ),
+        apart,
+    )
+
+
+def total(first: Measured, second: Measured, metric: Metric) -> Contrast:
+    """The contrast of the score, whose interval comes from drawing clusters anew within each section."""
+    whole, apart = contrast("score", first.totals[metric], second.totals[metric])
+    names = [name for name, found in first.of(metric).items() if found is not None and first.weights[name] > 0]
+    strata = [contrast(name, first.of(metric)[name], second.of(metric)[name])[1] for name in names]
+    if apart.error == 0 or sum(one.clusters for one in strata) != apart.clusters:
+        return whole  # nothing differs, or sections share clusters
+    low, high = stats.bootstrap(strata, [first.weights[name] for name in names])
+    return replace(whole, low=low, high=high)
+
+
+def flips(first: Scored, second: Scored) -> list[Flip]:
+    """The items that one of two models alone has right; those lost by the widest margin first."""
+    theirs = {found.id: found.scores for found in second.items}
+    found = []
+    for item, scored in zip(first.suite.items, first.items, strict=True):
+        rule = rule_of(first.suite, item.subset)
+        ours, other = (credit(item, scores, rule) for scores in (scored.scores, theirs[item.id]))
+        if item.has_preference and ours != other:
+            margins = margin(item, scored.scores), margin(item, theirs[item.id])
+            found.append(Flip(item, rule.section, "first" if ours > other else "second", margins))
+    return sorted(found, key=lambda flip: -abs(flip.margins[0] - flip.margins[1]))
+
+
+def margin(item: Item, scores: Sequence[float]) -> float:
+    """How far the lowest right completion is above the highest wrong one; NaN where a score is.
+
+    >>> margin(Item("a", "s", (), ((), (), ()), num_correct=2), (3.0, 2.0, 0.5))
+    1.5
+    """
+    if any(score != score for score in scores):
+        return nan
+    return min(scores[: item.num_correct]) - max(scores[item.num_correct :])
+
+
+def rank(models: Sequence[Scored], metric: Metric | None = None) -> list[Standing]:
+    """Several models, best first. All pairs are tested on the score, with Holm's correction over the pairs."""
+    found = {n: measure(one.suite, one.items) for n, one in enumerate(models)}
+    chosen = choose_metric(found[0], metric)
+    for one in models[1:]:
+        refuse_unpaired(models[0], one)
+    pairs = list(combinations(range(len(models)), 2))
+    tested = [contrast("score", found[a].totals[chosen], found[b].totals[chosen])[0] for a, b in pairs]
+    adjusted = stats.holm([one.p for one in tested])
+    better: Mapping[int, list[int]] = {n: [] for n in found}
+    for (a, b), apart, p in zip(pairs, tested, adjusted, strict=True):
+        if p < ALPHA and apart.difference != 0:
+            worse, best = (a, b) if apart.difference > 0 else (b, a)
+            better[worse].append(best)
+    scores = {n: found[n].totals[chosen] for n in found}
+    standings = [
+        Standing(
+            models[n].model,
+            mean.value if (mean := scores[n]) else nan,
+            1 + len(better[n]),
+            tuple(models[other].model for other in better[n]),
+        )
+        for n in found
+    ]
+    return sorted(standings, key=lambda one: (one.rank, -one.score))

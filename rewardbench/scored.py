@@ -1,0 +1,205 @@
+"""Files of per-item scores in, a suite and its scores out, which can be counted again without a model.
+
+Ours know their suite's rules. The incumbent's (the two files of its command line, and the column lists of its results
+repositories) know subsets at most: where those are a published suite's, its rules count them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite, nan
+from pathlib import Path
+from typing import Any
+
+from rewardbench import results
+from rewardbench.suites.table import SUITES
+from rewardbench.types import InputError, Item, ItemScores, Message, Rule, Suite
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What one model's scores say, and of which items; `suite.items` hold what the file keeps of their texts."""
+
+    model: str
+    suite: Suite
+    items: tuple[ItemScores, ...]
+    path: Path
+    fingerprint: str = ""
+    """Hash of all that decided the scores; empty where that is not known."""
+
+
+def read_scored(path: str | Path) -> Scored:
+    """The scores of a result, by the path of its summary or of its per-item rows.
+
+    Raises: InputError for what is no file of scores, or holds an item twice.
+    """
+    path = Path(path)
+    summary, rows = _read(path)
+    if not rows:
+        raise InputError(f"{path} holds no scores of items.")
+    parsed = [_parse(row, path, n) for n, row in enumerate(rows)]
+    ids = _ids(rows)
+    if len(set(ids)) < len(ids):
+        twice = next(id for n, id in enumerate(ids) if id in ids[:n])
+        raise InputError(f"{path} holds item {twice!r} twice, so its rows cannot be paired with another's.")
+    items = [_item(row, id, len(scores)) for row, id, scores in zip(rows, ids, parsed, strict=True)]
+    found = [ItemScores(id, scores, row.get("reason")) for row, id, scores in zip(rows, ids, parsed, strict=True)]
+    fingerprint = (summary.get("manifest") or {}).get("fingerprint_sha256", "")
+    model = str(summary.get("model") or path.stem.removesuffix("_outputs"))
+    return Scored(model, _suite(summary, items), tuple(found), path, fingerprint)
+
+
+def _read(path: Path) -> tuple[Mapping[str, Any], Sequence[Row]]:
+    """What is known of the run, and a row an item."""
+    if path.suffix == ".jsonl":
+        beside = path.with_name(path.name.removesuffix("_outputs.jsonl") + ".json")
+        summary = _json(beside) if path.name.endswith("_outputs.jsonl") and beside.is_file() else {}
+        if "schema" in summary:
+            return _read(beside)
+        return summary, _rows(path)
+    summary = _json(path)
+    if "schema" in summary:
+        return results.read_summary(path), results.read_rows(path, summary)
+    columns = {name: value for name, value in summary.items() if isinstance(value, list)}
+    if columns:
+        return summary, _from_columns(columns, path)
+    outputs = results.outputs_path(path)
+    if not outputs.is_file():
+        raise InputError(f"{path} holds no scores of items, and there is no {outputs.name} beside it.")
+    return summary, _rows(outputs)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"Cannot read scores from {path}: {error.strerror}.") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} is not JSON, so it holds no scores.") from error
+    if not isinstance(found, dict):
+        raise InputError(f"{path} is not a result: its JSON is no object.")
+    return found
+
+
+def _rows(path: Path) -> list[Row]:
+    rows: list[Row] = []
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as error:
+        raise InputError(f"Cannot read scores from {path}: {error.strerror}.") from error
+    for n, line in enumerate(lines, 1):
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"{path}, line {n}, is not JSON.") from error
+        if not isinstance(row, dict):
+            raise InputError(f"{path}, line {n}, is no JSON object.")
+        rows.append(row)
+    return rows
+
+
+def _from_columns(columns: Mapping[str, Sequence[Any]], path: Path) -> list[Row]:
+    """Column lists to rows. Raises: InputError where their lengths differ."""
+    lengths = {name: len(values) for name, values in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise InputError(f"{path} has columns of different lengths ({lengths}).")
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+def _parse(row: Row, path: Path, n: int) -> tuple[float, ...]:
+    """An item's scores, right completions first. A judge's verdict without scores counts as 1 against 0."""
+    try:
+        if row.get("scores") is not None:
+            return tuple(map(_number, row["scores"]))
+        if row.get("scores_chosen") is not None or "scores_rejected" in row:
+            return _number(row.get("scores_chosen")), _number(row.get("scores_rejected"))
+        verdict = _number(row["results"])
+        return verdict, 1 - verdict
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{path}, row {n + 1}, has no scores: it needs scores, or scores_chosen and scores_rejected, or results."
+        ) from error
+
+
+def _number(value: Any) -> float:
+    """A score, which the incumbent may keep as `[x]`; null is NaN.
+
+    >>> _number([0.5]), _number(2)
+    (0.5, 2.0)
+    """
+    if isinstance(value, list):
+        (value,) = value
+    if isinstance(value, str):
+        raise TypeError("a score is a number")
+    return nan if value is None else float(value)
+
+
+def _ids(rows: Sequence[Row]) -> list[str]:
+    """The rows' own ids where they tell rows apart, with the subset before them if that takes it, else places."""
+    ids = [str(row["id"]) if row.get("id") is not None else "" for row in rows]
+    for names in (ids, [f"{row.get('subset')}/{id}" for row, id in zip(rows, ids, strict=True)]):
+        if all(ids) and len(set(names)) == len(names):
+            return names
+    if all(ids):
+        return ids
+    return [f"row {n + 1}" for n in range(len(rows))]
+
+
+def _item(row: Row, id: str, completions: int) -> Item:
+    texts = row.get("texts") or row.get("text") or [row.get("text_chosen"), row.get("text_rejected")]
+    texts = list(texts) if isinstance(texts, list) and len(texts) == completions else [None] * completions
+    prompt = row.get("prompt")
+    asked = prompt if isinstance(prompt, str) else json.dumps(prompt) if prompt is not None else ""
+    return Item(
+        id=id,
+        subset=str(row.get("subset") or "all"),
+        prompt=(Message(role="user", content=asked),) if asked else (),
+        completions=tuple((Message(role="assistant", content=str(text or "")),) for text in texts),
+        num_correct=int(row.get("num_correct") or 1),
+        group=str(row.get("group") or ""),
+        rendered=True,
+    )
+
+
+def _suite(summary: Mapping[str, Any], items: Sequence[Item]) -> Suite:
+    """What is known of the suite that these items are."""
+    told = (summary.get("manifest") or {}).get("suite") or {}
+    if "rules" in told:
+        return Suite(
+            name=summary["suite"],
+            revision=summary["revision"],
+            items=items,
+            rules={subset: Rule(*rule) for subset, rule in told["rules"].items()},
+            section_weights=told["section_weights"],
+            headline=told["headline"],
+        )
+    subsets = {item.subset for item in items}
+    spec = next((spec for spec in SUITES.values() if spec.rules.keys() >= subsets), None)
+    return Suite(
+        name=spec.name if spec else str(summary.get("dataset") or ""),
+        revision=f"ids:{hash_of_ids(items)}",
+        items=items,
+        rules={name: rule for name, rule in spec.rules.items() if name in subsets} if spec else {},
+        section_weights=spec.section_weights if spec else {},
+    )
+
+
+def hash_of_ids(items: Iterable[Item]) -> str:
+    """What tells one set of items from another where nothing else is known.
+
+    >>> hash_of_ids([Item("a", "s", (), ((), ())), Item("b", "s", (), ((), ()))])[:8]
+    'ddb6420b'
+    """
+    lines = sorted(f"{item.id}\t{len(item.completions)}\t{item.num_correct}" for item in items)
+    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def same_scores(one: Scored, other: Scored) -> bool:
+    """Whether two models gave every item the same scores to the last bit, so that they are one as far as these go."""
+    theirs = {found.id: found.scores for found in other.items}
+    return all(found.scores == theirs.get(found.id) and all(map(isfinite, found.scores)) for found in one.items)

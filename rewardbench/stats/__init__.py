@@ -1,0 +1,45 @@
+"""Credits and clusters in, estimates and tests out; this room knows no item, no model and no suite."""
+
+from rewardbench.stats.differences import (
+    Difference,
+    bootstrap,
+    bounds,
+    detectable,
+    holm,
+    items_needed,
+    paired,
+    sign_flip,
+)
+from rewardbench.stats.means import (
+    COVERAGE,
+    Interval,
+    Mean,
+    combine,
+    difference,
+    interval,
+    mean,
+    normal,
+    weighted,
+    wilson,
+)
+
+__all__ = [
+    "COVERAGE",
+    "Difference",
+    "Interval",
+    "Mean",
+    "bootstrap",
+    "bounds",
+    "combine",
+    "detectable",
+    "difference",
+    "holm",
+    "interval",
+    "items_needed",
+    "mean",
+    "normal",
+    "paired",
+    "sign_flip",
+    "weighted",
+    "wilson",
+]

@@ -1,0 +1,233 @@
+"""Two means over the same clusters in, what is known of their difference out.
+
+A cluster (a mirror, or a single item) wins or loses for the one model against the other by its part of the
+difference. Wins and losses are shares, each with an interval that keeps its doubt where there are few or none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from math import fsum, inf, sqrt
+
+import numpy as np
+
+from rewardbench.stats.means import COVERAGE, NO_VARIANCE, Interval, Mean, normal, student, wilson
+
+POWER = 0.8
+EXACT = 50_000
+"""The largest sum of steps that is enumerated; beyond it signs are drawn."""
+DRAWS = 20_000
+RESAMPLES = 10_000
+_CELLS = 10**7
+"""Numbers that drawing holds at a time."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One mean less another. `parts` holds what each cluster adds to it, `mass` what each weighs; masses sum to 1."""
+
+    value: float
+    low: float
+    high: float
+    error: float
+    """Standard error, robust to what happens within clusters."""
+    parts: Mapping[Hashable, float]
+    mass: Mapping[Hashable, float]
+
+    @property
+    def clusters(self) -> int:
+        """How many clusters there are."""
+        return len(self.mass)
+
+    @property
+    def wins(self) -> int:
+        """Clusters that speak for the first mean."""
+        return sum(part > 0 for part in self.steps())
+
+    @property
+    def losses(self) -> int:
+        """Clusters that speak for the second."""
+        return sum(part < 0 for part in self.steps())
+
+    def steps(self) -> list[float]:
+        """The parts, in which what rounding left of 0 is 0."""
+        return [0.0 if abs(part) < 1e-12 else part for part in self.parts.values()]
+
+
+def paired(one: Mean, other: Mean, coverage: float = COVERAGE) -> Difference:
+    """`one` less `other`, which hold the same clusters with the same weights.
+
+    The share of wins and the share of losses get Wilson's interval at the sample size that explains their variance
+    between clusters; the limits of the difference are recovered from both, and from how the two vary together (the
+    hybrid interval of Zou and Donner 2008, Tang et al. 2010). With many of both this is value ± t × error.
+
+    >>> a, b = (Mean(v, 0, 1, {}, {c: v * c / 10 for c in (1, 2, 3, 4)}, {c: c / 10 for c in (1, 2, 3, 4)})
+    ...     for v in (0.75, 0.5))
+    >>> round(paired(a, b).value, 3)
+    0.25
+    """
+    if one.mass.keys() != other.mass.keys():
+        raise ValueError("the two means are not over the same clusters")
+    keys = list(one.mass)
+    mass = np.array([one.mass[key] for key in keys])
+    parts = np.array([one.parts[key] - other.parts[key] for key in keys])
+    value = one.value - other.value
+    shares = [np.where(np.abs(parts) < 1e-12, 0.0, np.maximum(sign * parts, 0.0)) for sign in (1, -1)]
+    (gain, loss), factor = (float(share.sum()) for share in shares), len(keys) / max(1, len(keys) - 1)
+    pulls = [share - whole * mass for share, whole in zip(shares, (gain, loss), strict=True)]
+    (both_gain, both), (_, both_loss) = factor * np.array([[float(p @ q) for q in pulls] for p in pulls])
+    size = 1 / float(mass @ mass)
+    gains, losses = (
+        _limits(share, variance, size, len(keys), coverage)
+        for share, variance in ((gain, both_gain), (loss, both_loss))
+    )
+    together = both / sqrt(both_gain * both_loss) if min(both_gain, both_loss) > NO_VARIANCE else 0.0
+    below = _recovered(gain - gains[0], losses[1] - loss, together)
+    above = _recovered(gains[1] - gain, loss - losses[0], together)
+    centred = parts - value * mass
+    return Difference(
+        value,
+        value - below,
+        value + above,
+        sqrt(factor * float(centred @ centred)),
+        dict(zip(keys, parts.tolist(), strict=True)),
+        dict(one.mass),
+    )
+
+
+def bounds(one: Mean, coverage: float) -> Interval:
+    """The interval of a mean at another coverage; the ends of one of 90 % are one-sided bounds of 95 %.
+
+    >>> from rewardbench.stats.means import mean
+    >>> [round(limit, 3) for limit in bounds(mean([1, 1, 1, 0], "abcd"), 0.9)]
+    [0.203, 0.972]
+    """
+    factor = len(one.mass) / max(1, len(one.mass) - 1)
+    variance = factor * fsum(pull * pull for pull in one.pulls.values())
+    size = 1 / fsum(mass * mass for mass in one.mass.values())
+    return _limits(one.value, variance, size, len(one.mass), coverage)
+
+
+def _limits(share: float, variance: float, size: float, clusters: int, coverage: float) -> Interval:
+    """Wilson's interval of a share: at the size that explains its variance, else at that of clusters which differ."""
+    share = min(share, 1.0)
+    if variance < NO_VARIANCE or share in (0.0, 1.0):
+        return wilson(share * size, size, normal(coverage))
+    size = share * (1 - share) / variance
+    return wilson(share * size, size, student(clusters - 1, coverage))
+
+
+def _recovered(one: float, other: float, together: float) -> float:
+    return sqrt(max(0.0, one * one + other * other - 2 * together * one * other))
+
+
+def sign_flip(parts: Sequence[float], seed: int = 0) -> float:
+    """Two-sided p-value of the sum of `parts`, each of whose signs might as well have been the other.
+
+    Every assignment of signs is counted where the parts are multiples of one step (credits of 0 and 1); then, if
+    all are equal, it is McNemar's exact test. Else signs are drawn.
+
+    >>> sign_flip([1, 1, 1, 1, 1, -1, 0, 0])
+    0.21875
+    >>> sign_flip([0, 0]), sign_flip([])
+    (1.0, 1.0)
+    """
+    steps = np.array([abs(part) for part in parts if abs(part) >= 1e-12])
+    if not len(steps):
+        return 1.0
+    whole = _multiples(steps)
+    if whole is None or whole.sum() > EXACT:
+        return _drawn(steps, abs(fsum(parts)), seed)
+    chances = np.ones(1)
+    for step in whole:
+        longer = np.zeros(len(chances) + 2 * step)
+        longer[: len(chances)] += chances / 2
+        longer[2 * step :] += chances / 2
+        chances = longer
+    sums = np.abs(np.arange(len(chances)) - int(whole.sum()))
+    seen = round(abs(fsum(parts)) / float(steps.min()) * float(whole.min()))
+    return min(1.0, float(chances[sums >= seen].sum()))
+
+
+def _multiples(steps: np.ndarray) -> np.ndarray | None:
+    """The steps as whole numbers, in units of the smallest or of a part of it; None where there is no such unit."""
+    for part in (1, 2, 3, 4, 6, 12):  # a pick among k equal scores earns 1/k
+        scaled = steps / steps.min() * part
+        whole: np.ndarray = np.rint(scaled).astype(np.int64)
+        if np.allclose(scaled, whole, rtol=0, atol=1e-6):
+            return whole
+    return None
+
+
+def _drawn(steps: np.ndarray, seen: float, seed: int) -> float:
+    """The same by drawing signs; the assignment that was seen is one of them, so that p is never 0."""
+    random = np.random.default_rng(seed)
+    rows = max(1, _CELLS // len(steps))
+    beyond, left = 0, DRAWS
+    while left:
+        some = min(rows, left)
+        sums = (random.integers(0, 2, (some, len(steps)), dtype=np.int8) * 2.0 - 1.0) @ steps
+        beyond += int((np.abs(sums) >= seen * (1 - 1e-9)).sum())
+        left -= some
+    return (beyond + 1) / (DRAWS + 1)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """p-values of several tests, adjusted so that any false alarm among them has the stated chance (Holm 1979).
+
+    >>> holm([0.01, 0.04, 0.03])
+    [0.03, 0.06, 0.06]
+    """
+    adjusted, least = [0.0] * len(p_values), 0.0
+    for rank, n in enumerate(sorted(range(len(p_values)), key=lambda n: p_values[n])):
+        least = max(least, min(1.0, (len(p_values) - rank) * p_values[n]))
+        adjusted[n] = least
+    return adjusted
+
+
+def bootstrap(strata: Sequence[Difference], weights: Sequence[float], seed: int = 0) -> Interval:
+    """The 95 % percentile interval of a weighted mean of differences, clusters drawn anew within each.
+
+    Args:
+        strata: differences that share no cluster.
+        weights: theirs, of any sum above 0.
+    """
+    random = np.random.default_rng(seed)
+    total = fsum(weights)
+    sums = np.zeros(RESAMPLES)
+    for stratum, weight in zip(strata, weights, strict=True):
+        parts, mass = np.array(list(stratum.parts.values())), np.array(list(stratum.mass.values()))
+        sums += weight / total * _resampled(parts, mass, random)
+    tail = (1 - COVERAGE) / 2
+    low, high = np.quantile(sums, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def _resampled(parts: np.ndarray, mass: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Sums of `parts` over resamples of clusters, each divided by what its clusters weigh: [resamples]."""
+    found = []
+    rows = max(1, _CELLS // len(parts))
+    for first in range(0, RESAMPLES, rows):
+        some = min(rows, RESAMPLES - first)
+        drawn = random.integers(0, len(parts), (some, len(parts)))
+        found.append(parts[drawn].sum(1) / mass[drawn].sum(1))
+    return np.concatenate(found)
+
+
+def detectable(error: float) -> float:
+    """The smallest true difference that such an error finds (two-sided, 5 %) four times of five.
+
+    >>> round(detectable(0.01), 4)
+    0.028
+    """
+    return (normal(COVERAGE) + normal(2 * POWER - 1)) * error
+
+
+def items_needed(items: int, error: float, distance: float) -> float:
+    """How many items such as these would bring the one-sided 95 % bound within `distance` of the difference.
+
+    >>> round(items_needed(2000, 0.01, 0.005))
+    21644
+    """
+    return inf if distance == 0 else items * (normal(2 * COVERAGE - 1) * error / distance) ** 2

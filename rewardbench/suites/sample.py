@@ -1,0 +1,39 @@
+"""A few clusters of a suite, from all of its subsets: for checks that are run often."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Hashable, Sequence
+from dataclasses import replace
+
+from rewardbench.types import InputError, Item, Suite
+
+
+def stratify(suite: Suite, items: int, seed: int = 0) -> Suite:
+    """About so many items, each subset with its share (and one cluster at least), clusters whole.
+
+    The draw depends on the seed and the ids alone, and stands in the revision.
+    """
+    if items < 1:
+        raise InputError(f"A sample of {items} items is none: pass at least 1.")
+    chosen: set[str] = set()
+    for subset in dict.fromkeys(item.subset for item in suite.items):
+        clusters = _clusters([item for item in suite.items if item.subset == subset])
+        order = sorted(clusters, key=str)
+        random.Random(f"{seed} {subset}").shuffle(order)
+        wanted = items * sum(map(len, clusters.values())) / len(suite.items)
+        taken = 0
+        for key in order:
+            if taken and taken + len(clusters[key]) / 2 > wanted:
+                break
+            chosen.update(clusters[key])
+            taken += len(clusters[key])
+    kept = tuple(item for item in suite.items if item.id in chosen)
+    return replace(suite, items=kept, revision=f"{suite.revision}+sample={len(kept)},seed={seed}")
+
+
+def _clusters(items: Sequence[Item]) -> dict[Hashable, list[str]]:
+    found: dict[Hashable, list[str]] = {}
+    for item in items:
+        found.setdefault(("group", item.group) if item.group else ("item", item.id), []).append(item.id)
+    return found

@@ -1,0 +1,32 @@
+"""Freed memory stays at hand: the same blocks are taken again without a page fault."""
+
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import resource, sys, torch
+from rewardbench.engine.heap import keep_freed_memory
+kept = keep_freed_memory() if sys.argv[1] == "kept" else False
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for megabytes in range(1, 31):  # each one larger than any before, which glibc asks the system for
+    block = torch.empty(megabytes * 2**18).fill_(1.0)
+    del block
+print(int(kept), resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+def faults(how):
+    command = [sys.executable, "-c", PROGRAM, how]
+    kept, count = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    return kept == "1", int(count)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="of glibc")
+def test_blocks_are_taken_again_without_a_page_fault():
+    kept, few = faults("kept")
+    if not kept:
+        pytest.skip("another C library")
+    _, many = faults("by default")
+    assert few < many / 3
