@@ -8,13 +8,14 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from rewardbench.flags import DATA, OUTPUT, flag
+from rewardbench.flags import DATA, OUTPUT, Text, flag
 from rewardbench.types import InputError
 
 RESULTS_HELP = "Results: the .json that rewardbench writes (ours or the incumbent's), or per-item rows in .jsonl"
 MetricFlag = Annotated[
     Literal["pair", "mirror"] | None, flag(DATA, "metric", "What counts; else what the suite's score counts")
 ]
+Plot = Annotated[Text, flag(OUTPUT, "plot", "Draw it: a .png, .svg or .pdf file")]
 Json = Annotated[bool, flag(OUTPUT, "json", "Print the figures as JSON")]
 
 
@@ -22,12 +23,14 @@ def compare_command(
     results: Annotated[list[str], typer.Argument(help=RESULTS_HELP)],
     metric: MetricFlag = None,
     examples: Annotated[int, flag(OUTPUT, "examples", "Items that flipped, to read", min=0)] = 3,
+    plot: Plot = None,
     as_json: Json = False,
 ) -> None:
     """Two models on the same items: difference, interval and test by section, and what flipped. Several: ranks.
 
     Differences are the second model less the first, paired by item and clustered by mirror.
     """
+    from rewardbench import plots
     from rewardbench.compare import compare, rank
     from rewardbench.scored import read_scored
 
@@ -36,9 +39,13 @@ def compare_command(
     models = [read_scored(path) for path in results]
     if len(models) > 2:
         standings = rank(models, metric)
+        if plot:
+            plots.draw_ranks(standings, plot)
         _say_json([asdict(one) for one in standings]) if as_json else _print_ranks(standings)
         return
     found = compare(models[0], models[1], metric)
+    if plot:
+        plots.draw_comparison(found, plot)
     if as_json:
         _say_json(_plain(found))
         return
@@ -89,14 +96,14 @@ def _table(*headers: str) -> Any:
 
 def _print_comparison(found: Any) -> None:
     from rich.console import Console
-    from rich.text import Text
+    from rich.text import Text as Cell
 
     print(f"{found.second} (second) against {found.first} (first) on {found.suite or 'their items'}, by {found.metric}")
     out = _table("%", "n", "first", "second", "diff.", "95 %", "won", "lost", "p (Holm)")
     for one in found.sections:
-        out.add_row(*map(Text, _cells(one, one.adjusted)))
+        out.add_row(*map(Cell, _cells(one, one.adjusted)))
     out.add_section()
-    out.add_row(*map(Text, _cells(found.score, found.score.p)), style="bold")
+    out.add_row(*map(Cell, _cells(found.score, found.score.p)), style="bold")
     Console().print(out)
     print(
         f"A true difference of {100 * found.score.detectable:.1f} points is the smallest that so many items find four "
@@ -122,11 +129,12 @@ def _print_flip(flip: Any, found: Any) -> None:
 def _print_ranks(standings: Any) -> None:
     """Rank 1 is shared by all that no model is significantly better than."""
     from rich.console import Console
-    from rich.text import Text
+    from rich.text import Text as Cell
 
-    out = _table("model", "rank", "score %", "significantly better")
+    out = _table("model", "rank", "score %", "95 %", "significantly better")
     for one in standings:
-        out.add_row(*map(Text, (one.model, str(one.rank), f"{100 * one.score:.1f}", ", ".join(one.better) or "none")))
+        shares = f"{100 * one.score:.1f}", f"{100 * one.low:.1f}–{100 * one.high:.1f}"
+        out.add_row(*map(Cell, (one.model, str(one.rank), *shares, ", ".join(one.better) or "none")))
     Console().print(out)
     for one in standings:
         print(f"rank.{one.model}={one.rank}")

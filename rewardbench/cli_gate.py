@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from rewardbench import flags
-from rewardbench.cli_compare import Json, MetricFlag
+from rewardbench.cli_compare import Json, MetricFlag, Plot
 from rewardbench.flags import DATA, MODEL, OUTPUT, RUN, Dtype, Text, flag
 from rewardbench.quiet import quieten
 from rewardbench.types import InputError
@@ -40,6 +40,7 @@ def gate_command(
     inconclusive: Inconclusive = None,
     junit: Junit = None,
     markdown: Markdown = None,
+    plot: Plot = None,
     as_json: Json = False,
 ) -> None:
     """Is the candidate worse than the baseline? Exit 0 pass, 1 regression, 3 inconclusive, 2 bad input.
@@ -80,6 +81,7 @@ def evaluate_and_gate_command(
     inconclusive: Inconclusive = None,
     junit: Junit = None,
     markdown: Markdown = None,
+    plot: Plot = None,
     as_json: Json = False,
 ) -> None:
     """Score a checkpoint, keep the result, and hold it against the baseline: one step of a CI."""
@@ -131,6 +133,7 @@ def _shares(given: list[str] | None, name: str) -> dict[str, float]:
 def _decide(said: dict[str, Any]) -> None:
     """Judge, write what was asked for, print, and exit by the verdict."""
     from rewardbench.gate import judge, sentence, to_junit, to_markdown
+    from rewardbench.plots import draw_gate
     from rewardbench.scored import read_scored
 
     limits = _limits(said)
@@ -138,6 +141,8 @@ def _decide(said: dict[str, Any]) -> None:
     code = CODES[found.verdict]
     if found.verdict == "inconclusive" and said["inconclusive"]:
         code = 0 if said["inconclusive"] == "pass" else 1
+    if said["plot"]:
+        draw_gate(found, said["plot"])
     summary = to_markdown(found)
     write_whole(said["junit"], to_junit(found, said["inconclusive"] == "fail"))
     write_whole(said["markdown"], summary.encode())

@@ -74,6 +74,9 @@ class Standing:
 
     model: str
     score: float
+    low: float
+    high: float
+    clusters: int
     rank: int
     better: tuple[str, ...]
     """The models that are."""
@@ -204,14 +207,13 @@ def rank(models: Sequence[Scored], metric: Metric | None = None) -> list[Standin
         if p < ALPHA and apart.difference != 0:
             worse, best = (a, b) if apart.difference > 0 else (b, a)
             better[worse].append(best)
-    scores = {n: found[n].totals[chosen] for n in found}
     standings = [
-        Standing(
-            models[n].model,
-            mean.value if (mean := scores[n]) else nan,
-            1 + len(better[n]),
-            tuple(models[other].model for other in better[n]),
-        )
-        for n in found
+        _standing(models[n].model, found[n].totals[chosen], [models[m].model for m in better[n]]) for n in found
     ]
     return sorted(standings, key=lambda one: (one.rank, -one.score))
+
+
+def _standing(model: str, mean: stats.Mean | None, better: Sequence[str]) -> Standing:
+    if mean is None:
+        return Standing(model, nan, nan, nan, 0, 1 + len(better), tuple(better))
+    return Standing(model, mean.value, mean.low, mean.high, len(mean.mass), 1 + len(better), tuple(better))

@@ -11,11 +11,12 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
+from bench_apart import Apart
 from bench_job import Job, Unavailable
 from bench_work import chunks, padding, synchronize
 
@@ -301,8 +302,8 @@ SIDES: dict[str, Callable[..., Side]] = {
     "sorted": padded_ours,
     "known-reference": known_reference,
     "incumbent": Incumbent,
-    "pipeline": pipeline,
-    "cross-encoder": cross_encoder,
+    "pipeline": partial(Apart, pipeline),
+    "cross-encoder": partial(Apart, cross_encoder),
 }
 DEFAULTS = ["ours", "sorted", "known-reference", "incumbent@8", "incumbent@64"]
 DEFAULTS += ["pipeline@8", "cross-encoder@8", "cross-encoder@32"]

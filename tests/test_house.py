@@ -33,6 +33,7 @@ ROOMS = (
     "compare",
     "gate",
     "show",
+    "plots",
     "submit",
     "progress",
     "quiet",

@@ -9,6 +9,7 @@ from pathlib import Path
 from rewardbench.paths import data_dir
 from rewardbench.suites.files import Source, read_embedded, read_hub, read_source
 from rewardbench.suites.lazy import Lazy
+from rewardbench.suites.own import is_suite_file, read_suite_file
 from rewardbench.suites.rows import content_hash, parse_rows
 from rewardbench.suites.stream import stream_texts
 from rewardbench.suites.table import SUITES, Row, SuiteSpec, find_spec, list_suites
@@ -43,6 +44,11 @@ def load_suite(
     spec = find_spec(protocol or dataset)
     if protocol and spec is None:
         raise InputError(f"There is no protocol {protocol!r}: it must be one of {', '.join(list_suites())}.")
+    if spec and spec.local and not protocol:
+        raise InputError(f"{spec.name} has no dataset on the Hub: pass --dataset FILE --protocol {spec.name}.")
+    if is_suite_file(dataset):
+        spec, dataset = read_suite_file(dataset)
+        protocol, revision = spec.name, revision or spec.revision
     if spec and not protocol:
         source = _read_known(spec, split, revision, subset)
         suite = _build(spec, source, scores_only, pin=source.commit)
@@ -99,6 +105,8 @@ def _build(spec: SuiteSpec, source: Source, scores_only: bool, pin: str = "") ->
 
 
 def _parsed(spec: SuiteSpec, rows: Sequence[tuple[str, Row]]) -> Sequence[Row]:
+    if spec.expand:
+        return [spec.parse(one, split) for split, row in rows for one in spec.expand(row)]
     if isinstance(rows, Lazy):
         return rows.map(lambda n, tagged: spec.parse(tagged[1], tagged[0]))
     return [spec.parse(row, split) for split, row in rows]

@@ -12,10 +12,13 @@ from rewardbench.types import InputError, Item, Suite
 def stratify(suite: Suite, items: int, seed: int = 0) -> Suite:
     """About so many items, each subset with its share (and one cluster at least), clusters whole.
 
-    The draw depends on the seed and the ids alone, and stands in the revision.
+    The draw depends on the seed and the ids alone, and stands in the revision. A suite that has no more is its own
+    sample.
     """
     if items < 1:
         raise InputError(f"A sample of {items} items is none: pass at least 1.")
+    if items >= len(suite.items):
+        return suite
     chosen: set[str] = set()
     for subset in dict.fromkeys(item.subset for item in suite.items):
         clusters = _clusters([item for item in suite.items if item.subset == subset])

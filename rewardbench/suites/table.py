@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from typing import Any, Literal
 
+from rewardbench.suites.protocols import (
+    JUDGE_BENCH,
+    RM_BENCH_RULES,
+    RMB_RULES,
+    judge_bench_pair,
+    rm_bench_pairs,
+    rmb_row,
+)
 from rewardbench.types import Rule
 
 Row = Mapping[str, Any]
@@ -30,6 +38,10 @@ class SuiteSpec:
     """The splits that make the suite; empty: test, else validation, else the only one."""
     parse: Callable[[Row, str], Row] = as_is
     """A row and its split to a row with the columns that rows.py knows."""
+    expand: Callable[[Row], Sequence[Row]] | None = None
+    """A row to several, before they are parsed."""
+    local: bool = False
+    """Whether it has no home on the Hub: a copy is read with `--protocol`."""
     rules: Mapping[str, Rule] = field(default_factory=dict)
     section_weights: Mapping[str, float] = field(default_factory=dict)
     headline: Literal["accuracy", "mirror"] = "accuracy"
@@ -139,6 +151,18 @@ SUITES: Mapping[str, SuiteSpec] = {
             },
             section_weights=dict.fromkeys(UNWEIGHED_SETS, 0.0),
         ),
+        # The three below are not pinned either: no source at hand gives a commit. It is resolved and recorded.
+        SuiteSpec(name="rm-bench", hub="THU-KEG/RM-Bench", expand=rm_bench_pairs, rules=RM_BENCH_RULES),
+        SuiteSpec(
+            name="judge-bench",
+            hub="ScalerLab/JudgeBench",
+            splits=("gpt",),
+            parse=judge_bench_pair,
+            rules={category: Rule(category) for category in JUDGE_BENCH},
+            # Its overall accuracy is that of all pairs; these are the pairs of the gpt split.
+            section_weights={"Knowledge": 154.0, "Reasoning": 98.0, "Math": 56.0, "Coding": 42.0},
+        ),
+        SuiteSpec(name="rmb", local=True, parse=rmb_row, rules=RMB_RULES),
     )
 }
 

@@ -1,0 +1,106 @@
+"""RM-Bench, JudgeBench and RMB as their authors write them, on tables made by hand."""
+
+import json
+
+import pytest
+
+from rewardbench.metrics import measure, summarize
+from rewardbench.suites import load_suite
+from rewardbench.suites.protocols import both_orders, judge_bench_pair, rm_bench_pairs
+from rewardbench.types import InputError, ItemScores
+
+
+def write(tmp_path, *rows):
+    path = tmp_path / "rows.json"
+    path.write_text(json.dumps(rows))
+    return str(path)
+
+
+def rm_bench(id, domain="chat"):
+    styles = ("concise", "plain", "markdown")
+    chosen, rejected = ([f"{side} {id} {style}" for style in styles] for side in ("right", "wrong"))
+    return {"id": id, "prompt": f"Question {id}?", "domain": domain, "chosen": chosen, "rejected": rejected}
+
+
+def test_rm_bench_counts_below_on_and_above_the_diagonal(tmp_path):
+    suite = load_suite(write(tmp_path, rm_bench("p")), protocol="rm-bench")
+    assert len(suite.items) == 9
+    # right: 3, 2, 1 by style; wrong: 0, 2.5, 4. Row by row: 3>0 3>2.5 3<4 | 2>0 2<2.5 2<4 | 1>0 1<2.5 1<4
+    score = dict(zip(("right p concise", "right p plain", "right p markdown"), (3, 2, 1), strict=True))
+    score |= dict(zip(("wrong p concise", "wrong p plain", "wrong p markdown"), (0, 2.5, 4), strict=True))
+    found = [ItemScores(i.id, tuple(float(score[c[0]["content"]]) for c in i.completions)) for i in suite.items]
+    means = {name: mean.value for name, mean in measure(suite, found).pair.items() if mean}
+    # easy: (plain, concise) 2>0, (markdown, concise) 1>0, (markdown, plain) 1<2.5; normal: 3>0, 2<2.5, 1<4
+    # hard: (concise, plain) 3>2.5, (concise, markdown) 3<4, (plain, markdown) 2<4
+    assert means == pytest.approx({"Easy": 2 / 3, "Normal": 1 / 3, "Hard": 1 / 3})
+    assert summarize(suite, found).score.value == pytest.approx(4 / 9)
+
+
+def test_rm_bench_sections_hold_all_domains_and_prompts_are_clusters(tmp_path):
+    suite = load_suite(write(tmp_path, rm_bench("p"), rm_bench("q", "math")), protocol="rm-bench")
+    assert {item.group for item in suite.items} == {"p", "q"}
+    found = [ItemScores(i.id, (1.0, 0.0) if i.group == "p" else (0.0, 1.0)) for i in suite.items]
+    summary = summarize(suite, found)
+    assert {one.name: one.value for one in summary.sections if one.n} == {"Easy": 0.5, "Normal": 0.5, "Hard": 0.5}
+    assert {one.name: one.value for one in summary.subsets if one.n}["hard-math"] == 0
+
+
+def test_rm_bench_wants_three_of_each():
+    with pytest.raises(InputError, match="Row 7 of RM-Bench has no three chosen and three rejected"):
+        rm_bench_pairs({"id": 7, "chosen": ["a"], "rejected": ["b"]})
+
+
+def judge_bench(id, label, source):
+    responses = {"response_A": f"A {id}", "response_B": f"B {id}"}
+    return {"pair_id": id, "question": f"Q {id}?", "label": label, "source": source, **responses}
+
+
+def test_judge_bench_takes_the_right_one_from_the_label(tmp_path):
+    rows = [
+        judge_bench("1", "A>B", "mmlu-pro-law"),
+        judge_bench("2", "B>A", "livebench-math"),
+        judge_bench("3", "B>A", "livecodebench"),
+        judge_bench("4", "A>B", "livebench-reasoning"),
+    ]
+    suite = load_suite(write(tmp_path, *rows), protocol="judge-bench")
+    assert [item.subset for item in suite.items] == ["Knowledge", "Math", "Coding", "Reasoning"]
+    assert [item.completions[0][0]["content"] for item in suite.items] == ["A 1", "B 2", "B 3", "A 4"]
+    right = {"1": True, "2": False, "3": True, "4": False}
+    found = [ItemScores(item.id, (float(right[item.id]), 0.5)) for item in suite.items]
+    # weighed as the pairs of its gpt split are: (154 + 42) / 350
+    assert summarize(suite, found).score.value == pytest.approx((154 + 42) / 350)
+    with pytest.raises(InputError, match="label 'tie': it must be A>B or B>A"):
+        judge_bench_pair(judge_bench("5", "tie", "livecodebench"), "")
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "right", "consistent"),
+    [
+        ((1, 1), True, True),
+        ((1, 0), True, False),
+        ((0, 1), True, False),
+        ((1, -1), False, False),
+        ((-1, 1), False, False),
+        ((0, 0), False, True),
+        ((0, -1), False, False),
+        ((-1, -1), False, True),
+    ],
+)
+def test_judge_bench_sums_both_orders(outcomes, right, consistent):
+    assert both_orders(outcomes) == (right, consistent)
+
+
+def test_rmb_pairs_and_best_of_n(tmp_path):
+    asked = [{"role": "user", "content": "How?"}]
+    pair = {"pair_uid": "p", "conversation_input": asked, "category_path": "Harmlessness/x"}
+    pair |= {"chosen": {"answer": "no"}, "reject": {"answer": "yes"}}
+    best = {"bon_uid": "b", "conversation_input": asked, "category_path": "Helpfulness/x"}
+    best |= {"bon_best": {"answer": "best"}, "loser_list": [{"answer": "a"}, {"answer": "b"}]}
+    pairs = load_suite(write(tmp_path, pair), protocol="rmb")
+    assert (pairs.items[0].subset, len(pairs.items[0].completions)) == ("Harmlessness Pairwise", 2)
+    bon = load_suite(write(tmp_path, best), protocol="rmb")
+    assert (bon.items[0].subset, len(bon.items[0].completions)) == ("Helpfulness BoN", 3)
+    for scores, value in (((3.0, 1.0, 2.0), 1.0), ((2.0, 1.0, 2.0), 0.0), ((2.0, 1.0, 3.0), 0.0)):
+        assert summarize(bon, [ItemScores("b", scores)]).score.value == value
+    with pytest.raises(InputError, match="pass --dataset FILE --protocol rmb"):
+        load_suite("rmb")

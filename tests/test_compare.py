@@ -1,0 +1,124 @@
+"""Two models on the same items, and several."""
+
+import json
+
+import made
+import pytest
+
+from rewardbench import stats
+from rewardbench.cli import main
+from rewardbench.compare import compare, rank
+from rewardbench.scored import read_scored
+from rewardbench.types import InputError
+
+
+def two(tmp_path, suite, first=0.7, second=0.8, agreement=0.8):
+    before = made.scores(suite, first, 1)
+    after = made.scores(suite, second, 2, before, agreement)
+    return [read_scored(made.store(tmp_path, suite, found, name)) for found, name in ((before, "a"), (after, "b"))]
+
+
+def test_sections_are_tested_by_clusters_and_adjusted_over_each_other(tmp_path):
+    suite = made.mirrors(80)
+    first, second = two(tmp_path, suite)
+    found = compare(first, second)
+    assert (found.metric, found.items) == ("mirror", 320)
+    assert [one.name for one in found.sections] == ["Chat", "Safety"]
+    assert [one.adjusted for one in found.sections] == stats.holm([one.p for one in found.sections])
+    for one in (*found.sections, found.score):
+        assert one.difference == pytest.approx(one.second - one.first)
+        assert one.low < one.difference < one.high
+    assert found.score.clusters == 160
+    assert found.score.difference == pytest.approx(sum(one.difference for one in found.sections) / 2)
+    by_pair = compare(first, second, "pair")
+    assert by_pair.score.first > found.score.first
+    assert by_pair.score.clusters == 160, "halves of a mirror stay one cluster"
+
+
+def test_flips_are_what_one_model_alone_has_right(tmp_path):
+    first, second = two(tmp_path, made.singles(100))
+    found = compare(first, second)
+    right = [{one.id for one in model.items if one.scores[0] > one.scores[1]} for model in (first, second)]
+    assert {flip.item.id for flip in found.flips if flip.better == "first"} == right[0] - right[1]
+    assert {flip.item.id for flip in found.flips if flip.better == "second"} == right[1] - right[0]
+    apart = [abs(flip.margins[0] - flip.margins[1]) for flip in found.flips]
+    assert apart == sorted(apart, reverse=True)
+    assert (found.score.wins, found.score.losses) == (len(right[1] - right[0]), len(right[0] - right[1]))
+
+
+def test_a_model_does_not_differ_from_itself(tmp_path):
+    first, _ = two(tmp_path, made.mirrors(40))
+    found = compare(first, first)
+    assert (found.score.difference, found.score.p, found.flips) == (0, 1, ())
+    assert found.score.low < 0 < found.score.high, "elsewhere they might"
+
+
+def test_other_data_is_refused(tmp_path):
+    suite, later = made.mirrors(10), made.mirrors(10, revision="r2")
+    a = read_scored(made.store(tmp_path, suite, made.scores(suite, 0.5), "a"))
+    b = read_scored(made.store(tmp_path, later, made.scores(later, 0.5), "b"))
+    with pytest.raises(InputError, match=r"toy@r1 and .* toy@r2: scores of different data cannot be paired"):
+        compare(a, b)
+
+
+def test_files_that_know_no_suite_are_paired_by_their_ids(tmp_path):
+    def write(name, *ids):
+        path = tmp_path / name
+        path.write_text("".join(json.dumps({"id": id, "scores_chosen": 1, "scores_rejected": 0}) + "\n" for id in ids))
+        return read_scored(path)
+
+    assert compare(write("a.jsonl", "1", "2"), write("b.jsonl", "1", "2")).items == 2
+    with pytest.raises(InputError, match="1 items are in one of them only, such as '3'"):
+        compare(write("a.jsonl", "1", "2"), write("b.jsonl", "1", "2", "3"))
+
+
+def test_mirrors_are_asked_of_suites_that_have_them(tmp_path):
+    first, second = two(tmp_path, made.singles())
+    with pytest.raises(InputError, match="no mirrors: pass --metric pair"):
+        compare(first, second, "mirror")
+
+
+def test_models_that_cannot_be_told_apart_share_a_rank(tmp_path):
+    suite = made.singles(400)
+    strong = made.scores(suite, 0.9, 1)
+    given = {
+        "strong": strong,
+        "as strong": made.scores(suite, 0.9, 2, strong, 0.9),
+        "weak": made.scores(suite, 0.5, 3),
+    }
+    models = [read_scored(made.store(tmp_path, suite, found, name)) for name, found in given.items()]
+    standings = rank([models[2], *models[:2]])
+    assert {one.model: one.rank for one in standings} == {"strong": 1, "as strong": 1, "weak": 3}
+    assert standings[-1].better == ("strong", "as strong")
+
+
+def run(capsys, *arguments):
+    with pytest.raises(SystemExit) as stop:
+        main(list(map(str, arguments)))
+    said = capsys.readouterr()
+    return stop.value.code, said.out, said.err
+
+
+def test_the_command_prints_a_table_examples_and_figures(tmp_path, capsys):
+    first, second = two(tmp_path, made.mirrors(40))
+    code, out, _ = run(capsys, "compare", first.path, second.path, "--examples", 1)
+    assert code == 0
+    assert "b (second) against a (first) on toy, by mirror" in out
+    lines = dict(line.split("=", 1) for line in out.splitlines() if "=" in line and " " not in line)
+    found = compare(first, second)
+    assert float(lines["difference"]) == pytest.approx(found.score.difference, abs=5e-5)
+    assert int(lines["n"]) == 160
+    assert out.count("has it right; margins") == 1
+    assert "right " in out
+    assert "<user>" not in out, "the prompt is not shown again"
+    code, out, _ = run(capsys, "compare", first.path, second.path, "--json")
+    assert json.loads(out)["score"]["difference"] == found.score.difference
+    code, out, _ = run(capsys, "compare", first.path, second.path, first.path)
+    assert (code, "rank.a=1" in out) == (0, True)
+
+
+def test_one_result_is_nothing_to_compare(tmp_path, capsys):
+    first, _ = two(tmp_path, made.mirrors(4))
+    code, _, err = run(capsys, "compare", first.path)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "pass two or more" in err

@@ -1,0 +1,74 @@
+"""Misses to read, as text and as one HTML file."""
+
+import json
+
+import made
+import pytest
+from test_compare import run
+
+from rewardbench.scored import read_scored
+from rewardbench.show import completions_of, excerpt, select, to_html
+from rewardbench.types import InputError, Item, ItemScores, Message, Suite
+
+
+@pytest.fixture
+def path(tmp_path):
+    suite = made.mirrors(30)
+    return made.store(tmp_path, suite, made.scores(suite, 0.6), "model")
+
+
+def test_the_worst_misses_come_first(path):
+    scored = read_scored(path)
+    wrong = select(scored, errors=True)
+    assert {one.item.id for one in wrong} == {one.id for one in scored.items if one.scores[0] <= one.scores[1]}
+    margins = [one.margin for one in wrong]
+    assert margins == sorted(margins)
+    assert len(select(scored)) == 120
+
+
+def test_filters_narrow_it_down(path):
+    scored = read_scored(path)
+    assert {one.section for one in select(scored, section="Safety")} == {"Safety"}
+    assert {one.item.subset for one in select(scored, subset="chat-sub")} == {"chat-sub"}
+    assert [one.item.id for one in select(scored, search="question 7A of chat")] == ["chat-7a"]
+    with pytest.raises(InputError, match="no subset 'x' in this result: there are chat-sub, safety-sub"):
+        select(scored, subset="x")
+
+
+def test_completions_are_shown_without_the_prompt_before_them(path):
+    item = read_scored(path).suite.items[0]
+    assert completions_of(item) == ["<bot>right 0", "<bot>wrong 0"]
+
+
+def nasty():
+    text = "</pre><script>alert(1)</script>\x1b[2J"
+    item = Item(
+        "<b>", '"><i>', (Message(role="user", content=text),), ((Message(role="assistant", content=text),),) * 2
+    )
+    return item, Suite("<u>", "r", (item,), {})
+
+
+def test_no_text_can_steer_the_terminal_or_the_page(tmp_path):
+    from rewardbench.scored import Scored
+
+    item, suite = nasty()
+    assert "\x1b" not in excerpt(item, (1.0, 0.0))
+    scored = Scored("<img src=x onerror=alert(1)>", suite, (ItemScores("<b>", (0.0, 1.0)),), tmp_path)
+    page = to_html(scored, select(scored))
+    assert page.count("<script>") == 1
+    for bad in ("<b>", "<i>", "<u>", "<img", "alert(1)</script>"):
+        assert bad not in page
+    assert "http" not in page, "the page asks nobody for anything"
+
+
+def test_the_command_pages_and_writes_html(path, tmp_path, capsys):
+    code, out, _ = run(capsys, "show", path, "--errors", "--limit", 2, "--page", 2, "--html", tmp_path / "x" / "m.html")
+    worst = select(read_scored(path), errors=True)
+    assert code == 0
+    assert [worst[n].item.id in out for n in range(5)] == [False, False, True, True, False]
+    assert f"items={len(worst)}\n" in out
+    assert (tmp_path / "x" / "m.html").read_text().count("<article") == len(worst)
+    code, out, _ = run(capsys, "show", path, "--limit", 3, "--json")
+    assert [one["id"] for one in json.loads(out)["shown"]] == [one.item.id for one in select(read_scored(path))[:3]]
+    code, _, err = run(capsys, "show", path, "--section", "none")
+    assert (code, err.count("\n")) == (2, 1)

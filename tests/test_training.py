@@ -1,0 +1,170 @@
+"""The callback, in trainers of transformers and of TRL."""
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import words
+from test_compare import run
+
+from rewardbench import RewardBenchCallback
+from rewardbench.engine.score import score
+from rewardbench.scored import read_scored
+from rewardbench.training import KEY, live_scorer
+from rewardbench.types import InputError
+
+
+def preferences(count, seed):
+    """Pairs of which the right one says Lima and the wrong one Oslo."""
+    rng = random.Random(seed)
+    return [
+        {
+            "prompt": words(rng, 12),
+            "chosen": f"{words(rng, 9)} Lima {words(rng, 4)}",
+            "rejected": f"{words(rng, 9)} Oslo",
+        }
+        for _ in range(count)
+    ]
+
+
+def write(folder, rows):
+    path = folder / "held-out.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(path)
+
+
+def load(folder, causal=False):
+    from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
+
+    auto = AutoModelForCausalLM if causal else AutoModelForSequenceClassification
+    return auto.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
+
+
+def plain_trainer(folder, out, steps=6, **options):
+    """A Trainer that teaches a classifier to give one text a high score, and no other."""
+    from transformers import Trainer, TrainingArguments
+
+    model, tokenizer = load(folder)
+    rows = [{"input_ids": tokenizer("Lima" if n % 2 else "Oslo").input_ids, "labels": float(n % 2)} for n in range(32)]
+    args = TrainingArguments(
+        str(out), max_steps=steps, per_device_train_batch_size=4, report_to="none", save_strategy="no", use_cpu=True,
+        disable_tqdm=True, learning_rate=1e-2, logging_steps=2,
+    )  # fmt: skip
+    return Trainer(model=model, args=args, train_dataset=rows, processing_class=tokenizer, **options)
+
+
+def curve(trainer):
+    return {row["step"]: row for row in trainer.state.log_history if KEY in row}
+
+
+def test_it_scores_before_every_so_often_and_at_the_end(model_folder, tmp_path):
+    trainer = plain_trainer(model_folder("llama"), tmp_path / "out", steps=5)
+    callback = RewardBenchCallback(trainer, every=2, dataset=write(tmp_path, preferences(30, 1)), items=20)
+    trainer.add_callback(callback)
+    trainer.train()
+    found = curve(trainer)
+    assert list(found) == [0, 2, 4, 5]
+    for row in found.values():
+        assert row[f"{KEY}_low"] <= row[KEY] <= row[f"{KEY}_high"]
+        assert row[f"{KEY}_overhead"] > 0
+    kept = sorted(path.name for path in (tmp_path / "out" / "rewardbench").glob("step-*[0-9].json"))
+    assert kept == ["step-000000.json", "step-000002.json", "step-000004.json", "step-000005.json"]
+    last = read_scored(tmp_path / "out" / "rewardbench" / "step-000005.json")
+    assert (len(last.items), last.suite.revision.split("+")[1]) == (20, "sample=20,seed=0")
+    assert trainer.model.training is True
+
+
+def test_the_scores_are_those_of_the_saved_model(model_folder, tmp_path):
+    from rewardbench import evaluate
+
+    trainer = plain_trainer(model_folder("llama"), tmp_path / "out")
+    data = write(tmp_path, preferences(12, 1))
+    trainer.add_callback(RewardBenchCallback(trainer, every=100, dataset=data))
+    trainer.train()
+    trainer.save_model(str(tmp_path / "saved"))
+    found = {one.id: one.scores for one in evaluate(str(tmp_path / "saved"), data, device="cpu").items}
+    for one in read_scored(tmp_path / "out" / "rewardbench" / "step-000006.json").items:
+        assert one.scores == pytest.approx(found[one.id], abs=1e-5)
+
+
+def test_training_stops_when_the_score_falls_through_the_floor(model_folder, tmp_path):
+    trainer = plain_trainer(model_folder("llama"), tmp_path / "out", steps=9)
+    callback = RewardBenchCallback(trainer, every=3, dataset=write(tmp_path, preferences(60, 1)), floor=0.5)
+    scores = iter([0.4, 0.9, 0.1, 0.9])
+    watch = callback._watch
+
+    def told(result, *rest):
+        from dataclasses import replace
+
+        value = next(scores)
+        watch(replace(result, score=replace(result.score, value=value, high=value + 0.1)), *rest)
+
+    callback._watch = told
+    trainer.add_callback(callback)
+    trainer.train()
+    assert trainer.state.global_step == 6, "low at the start is no fall"
+    assert callback.best_step == 3
+
+
+def test_a_policy_is_measured_by_how_it_has_moved(model_folder):
+    model, tokenizer = load(model_folder("llama", "causal"), causal=True)
+    scorer = live_scorer(model, tokenizer)
+    from conftest import pairs
+
+    items = pairs(4)
+    assert {x for one in score(items, scorer).items for x in one.scores} == {0.0}
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.add_(0.01 * torch.randn_like(weight))
+    moved = [x for one in score(items, scorer).items for x in one.scores]
+    assert len(set(moved)) == 8
+
+
+def test_a_trainer_without_a_tokenizer_is_told_so(model_folder, tmp_path):
+    trainer = plain_trainer(model_folder("llama"), tmp_path / "out")
+    trainer.processing_class = None
+    trainer.add_callback(RewardBenchCallback(trainer, dataset=write(tmp_path, preferences(4, 1))))
+    with pytest.raises(InputError, match="pass it processing_class"):
+        trainer.train()
+    with pytest.raises(InputError, match="every is 0"):
+        RewardBenchCallback(trainer, every=0)
+
+
+@pytest.mark.slow
+def test_a_run_of_trls_reward_trainer(model_folder, tmp_path, capsys):
+    trl = pytest.importorskip("trl")
+    from datasets import Dataset
+
+    model, tokenizer = load(model_folder("llama"))
+
+    def turns(row, side):
+        return [{"role": "user", "content": row["prompt"]}, {"role": "assistant", "content": row[side]}]
+
+    rows = [{side: turns(row, side) for side in ("chosen", "rejected")} for row in preferences(800, 2)]
+    args = trl.RewardConfig(
+        str(tmp_path / "out"), max_steps=200, per_device_train_batch_size=16, learning_rate=3e-4, logging_steps=50,
+        report_to="none", save_strategy="no", use_cpu=True, bf16=False, disable_tqdm=True, max_length=256,
+    )  # fmt: skip
+    trainer = trl.RewardTrainer(
+        model=model, args=args, train_dataset=Dataset.from_list(rows), processing_class=tokenizer
+    )
+    data = write(tmp_path, preferences(300, 3))
+    callback = RewardBenchCallback(trainer, dataset=data)
+    trainer.add_callback(callback)
+    trainer.train()
+    found, folder = curve(trainer), tmp_path / "out" / "rewardbench"
+    with capsys.disabled():
+        print("\ncurve", {step: round(row[KEY], 3) for step, row in found.items()}, f"overhead {callback.overhead:.3f}")
+    assert list(found) == [0, 200]
+    assert found[200][KEY] > 0.9 > found[0][KEY]
+    assert callback.overhead < 0.05
+    first, last = (folder / f"step-{step:06d}.json" for step in (0, 200))
+    assert run(capsys, "gate", "--baseline", first, "--candidate", last)[0] == 0
+    assert run(capsys, "gate", "--baseline", last, "--candidate", first)[0] == 1
+    best = ["--model", folder / "best", "--dataset", data, "--output_dir", tmp_path / "ci", "--device", "cpu"]
+    whole = ["evaluate-and-gate", *best, "--baseline"]
+    assert run(capsys, "--model", folder / "best", "--dataset", data, "--output_dir", tmp_path / "base")[0] == 0
+    assert run(capsys, *whole, tmp_path / "base" / "best.json", "--junit", tmp_path / "gate.xml")[0] == 0
+    assert Path(tmp_path / "gate.xml").is_file()
