@@ -63,7 +63,7 @@ def draw_ranks(standings: Sequence[Standing], path: str) -> None:
         labels = [f"{one.rank}. {_short(one.model)}" for one in reversed(standings)]
         axes.set_yticks(range(len(standings)), labels, fontsize=11)
         axes.set_xlabel(f"score, %, with its 95 % interval (n: {standings[0].clusters:,} clusters)", fontsize=11)
-        axes.set_title("One rank: no model of it is significantly better than another", fontsize=11)
+        axes.set_title("rank: one more than the number of models that are significantly better", fontsize=11)
 
 
 class _figure:

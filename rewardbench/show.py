@@ -75,7 +75,7 @@ def prompt_of(item: Item) -> str:
 
 def completions_of(item: Item) -> list[str]:
     """The completions without the prompt and the template before them, as far as the prompt can be found there."""
-    prompt = prompt_of(item)
+    prompt = prompt_of(item).rpartition("\n\nuser: ")[2]  # of a conversation its last turn
     texts = [completion[-1]["content"] if completion else "" for completion in item.completions]
     return [text.rpartition(prompt)[2] if prompt and prompt in text else text for text in texts]
 

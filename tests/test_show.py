@@ -40,6 +40,12 @@ def test_completions_are_shown_without_the_prompt_before_them(path):
     assert completions_of(item) == ["<bot>right 0", "<bot>wrong 0"]
 
 
+def test_of_a_conversation_the_last_turn_ends_the_prompt():
+    asked = (Message(role="user", content="system: Be kind.\n\nuser: Hi?"),)
+    item = Item("1", "s", asked, ((Message(role="assistant", content="<s>Be kind.<u>Hi?<a>Hello"),),) * 2)
+    assert completions_of(item) == ["<a>Hello"] * 2
+
+
 def nasty():
     text = "</pre><script>alert(1)</script>\x1b[2J"
     item = Item(
