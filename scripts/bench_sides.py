@@ -127,10 +127,6 @@ def texts_for(job: Job, tokenizer: Any) -> tuple[list[str], bool]:
 
 def pipeline(job: Job, batch: int) -> Here:
     """The text classification pipeline of transformers, in the order of the data, padded on the right."""
-    if job.reference:
-        raise Unavailable(
-            "There is no side pipeline for a policy: the pipeline of transformers knows only classifiers."
-        )
     import torch
     import transformers
 
@@ -195,8 +191,6 @@ def load_cross_encoder(folder: str, dtype: str, device: str, max_length: int) ->
 
 def cross_encoder(job: Job, batch: int) -> Here:
     """`CrossEncoder.predict` of sentence-transformers, which sorts by length."""
-    if job.reference:
-        raise Unavailable("There is no side cross-encoder for a policy: sentence-transformers scores classifiers.")
     if find_spec("sentence_transformers") is None:
         raise Unavailable(
             "sentence-transformers is missing: pip install sentence-transformers -c constraints.txt, or leave out "
@@ -297,13 +291,22 @@ def incumbent_padding(job: Job, batch: int) -> float:
     return padding([*chunks(lengths[::2], batch), *chunks(lengths[1::2], batch)])
 
 
+def apart(make: Callable[[Job, int], Side], not_for: str, job: Job, batch: int) -> Side:
+    """A side that scores classifiers, in a process of its own. Raises: Unavailable for a policy."""
+    if job.reference:
+        raise Unavailable(f"There is no side {not_for}.")
+    return Apart(make, job, batch)
+
+
 SIDES: dict[str, Callable[..., Side]] = {
     "ours": ours,
     "sorted": padded_ours,
     "known-reference": known_reference,
     "incumbent": Incumbent,
-    "pipeline": partial(Apart, pipeline),
-    "cross-encoder": partial(Apart, cross_encoder),
+    "pipeline": partial(apart, pipeline, "pipeline for a policy: the pipeline of transformers knows only classifiers"),
+    "cross-encoder": partial(
+        apart, cross_encoder, "cross-encoder for a policy: sentence-transformers scores classifiers"
+    ),
 }
 DEFAULTS = ["ours", "sorted", "known-reference", "incumbent@8", "incumbent@64"]
 DEFAULTS += ["pipeline@8", "cross-encoder@8", "cross-encoder@32"]

@@ -48,7 +48,8 @@ def test_list_counts_core_and_names_the_pinned_suites(command):
     assert core["revision"] == f"{core['version']}+{core['sha256'][:12]}"
     assert sum(section["items"] for section in core["sections"].values()) == core["items"]
     assert core["sections"]["Chat"]["subsets"]["dialogue"]["groups"] >= 100
-    assert {suite["name"] for suite in found["suites"]} == {"reward-bench", "reward-bench-2", "preference-test-sets"}
+    published = {"reward-bench", "reward-bench-2", "preference-test-sets", "rm-bench", "judge-bench"}
+    assert {suite["name"] for suite in found["suites"]} == published
     code, out, _ = command("list")
     assert f"sha256={core['sha256']}" in out.splitlines()
 

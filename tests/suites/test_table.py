@@ -15,7 +15,8 @@ def weights(name):
 
 
 def test_names_and_hub_ids_find_the_same_row():
-    assert list_suites() == ["core", "reward-bench", "reward-bench-2", "preference-test-sets"]
+    published = ["reward-bench", "reward-bench-2", "preference-test-sets", "rm-bench", "judge-bench", "rmb"]
+    assert list_suites() == ["core", *published]
     for name in ("reward-bench", "reward-bench-2", "preference-test-sets"):
         assert find_spec(name) is find_spec(f"allenai/{name}") is SUITES[name]
     assert find_spec("core") is SUITES["core"]
