@@ -303,10 +303,8 @@ SIDES: dict[str, Callable[..., Side]] = {
     "sorted": padded_ours,
     "known-reference": known_reference,
     "incumbent": Incumbent,
-    "pipeline": partial(apart, pipeline, "pipeline for a policy: the pipeline of transformers knows only classifiers"),
-    "cross-encoder": partial(
-        apart, cross_encoder, "cross-encoder for a policy: sentence-transformers scores classifiers"
-    ),
+    "pipeline": partial(apart, pipeline, "pipeline for a policy: it knows only classifiers"),
+    "cross-encoder": partial(apart, cross_encoder, "cross-encoder for a policy: it scores classifiers"),
 }
 DEFAULTS = ["ours", "sorted", "known-reference", "incumbent@8", "incumbent@64"]
 DEFAULTS += ["pipeline@8", "cross-encoder@8", "cross-encoder@32"]
