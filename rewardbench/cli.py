@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Annotated, Any
 
@@ -150,7 +149,7 @@ def _score(said: dict[str, Any]) -> None:
             return
         where = store.put(result, suite, draft)
     if said["as_json"]:
-        print(json.dumps({**to_json(result), "results": where}, indent=2, ensure_ascii=False, allow_nan=False))
+        flags.say_json({**to_json(result), "results": where})
         return
     print_result(result, Console())
     print(f"results={where}")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
 from typer import Option
 
+from rewardbench.flags import say_json
 from rewardbench.types import InputError
 
 cache = typer.Typer(
@@ -39,7 +39,7 @@ def show_command(context: typer.Context, as_json: Json = False) -> None:
         "bytes": size,
     }
     rows = [asdict(entry) for entry in entries]
-    _say_json(figures | {"entries": rows}) if as_json else _print(figures, rows)
+    say_json(figures | {"entries": rows}) if as_json else _print(figures, rows)
 
 
 @cache.command("prune")
@@ -64,7 +64,7 @@ def prune_command(
     if path.exists():
         with Cache(path) as opened:
             pruned = opened.prune(model=model, older_than=older_than)
-    _say_json({"pruned": pruned}) if as_json or context.obj else print(f"pruned={pruned}")
+    say_json({"pruned": pruned}) if as_json or context.obj else print(f"pruned={pruned}")
 
 
 def _print(figures: dict[str, Any], rows: list[dict[str, Any]]) -> None:
@@ -86,7 +86,3 @@ def _print(figures: dict[str, Any], rows: list[dict[str, Any]]) -> None:
         Console().print(out)
     for name, value in figures.items():
         print(f"{name}={value}")
-
-
-def _say_json(value: Any) -> None:
-    print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 import typer
 
-from rewardbench.flags import DATA, OUTPUT, Text, flag
+from rewardbench.flags import DATA, OUTPUT, Text, flag, say_json
 from rewardbench.types import InputError
 
 RESULTS_HELP = "Results: the .json that rewardbench writes (ours or the incumbent's), or per-item rows in .jsonl"
@@ -41,13 +40,13 @@ def compare_command(
         standings = rank(models, metric)
         if plot:
             plots.draw_ranks(standings, plot)
-        _say_json([asdict(one) for one in standings]) if as_json else _print_ranks(standings)
+        say_json([asdict(one) for one in standings]) if as_json else _print_ranks(standings)
         return
     found = compare(models[0], models[1], metric)
     if plot:
         plots.draw_comparison(found, plot)
     if as_json:
-        _say_json(_plain(found))
+        say_json(_plain(found))
         return
     _print_comparison(found)
     for flip in found.flips[:examples]:
@@ -138,7 +137,3 @@ def _print_ranks(standings: Any) -> None:
     Console().print(out)
     for one in standings:
         print(f"rank.{one.model}={one.rank}")
-
-
-def _say_json(value: Any) -> None:
-    print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -10,6 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 from typer import Argument, Option
 
+from rewardbench.flags import say_json
 from rewardbench.types import InputError
 
 data = typer.Typer(
@@ -30,7 +30,7 @@ def list_command(as_json: Json = False) -> None:
     from rewardbench.catalogue import describe, print_catalogue
 
     found = describe()
-    _say_json(found) if as_json else print_catalogue(found)
+    say_json(found) if as_json else print_catalogue(found)
 
 
 @data.command("lint")
@@ -53,7 +53,7 @@ def lint_command(
     suite = load_suite(dataset, split=split, subset=subset, revision=revision, protocol=protocol)
     with _ticks("linting", len({item.subset for item in suite.items})) as tick:
         found = lint(suite, tick)
-    _say_json(found.to_json()) if as_json else print_lint(found)
+    say_json(found.to_json()) if as_json else print_lint(found)
     over = exceeding(found, max_shortcut) if max_shortcut is not None else []
     for sentence in over:
         print(sentence, file=sys.stderr)
@@ -83,7 +83,7 @@ def verify_command(
         found = core.verify(tick)
     figures = {"verified": found.pairs, "failed": len(found.failed), "skipped": len(found.skipped), "rows": core.size()}
     if as_json:
-        _say_json(figures | {"failures": found.failed, "skips": found.skipped})
+        say_json(figures | {"failures": found.failed, "skips": found.skipped})
     else:
         print(*found.failed, *found.skipped, sep="\n", end="\n" if found.failed or found.skipped else "")
         print(_key_values(figures))
@@ -107,7 +107,7 @@ def overlap_command(
 
     with _ticks("reading", None) as tick:
         found = find_overlap(stream_texts(training), load_suite(suite), ngram, tick)
-    _say_json(found.to_json()) if as_json else print_overlap(found)
+    say_json(found.to_json()) if as_json else print_overlap(found)
     raise typer.Exit(1 if max_share is not None and found.share > max_share else 0)
 
 
@@ -132,7 +132,7 @@ def build_command(
     order = Order(name, seed, fresh, count, output, workers, label, backend, llm)
     with _ticks(f"building {name}", order.total()) as tick:
         figures = carry_out(order, tick)
-    _say_json(figures) if as_json else print(_key_values(figures, "\n"))
+    say_json(figures) if as_json else print(_key_values(figures, "\n"))
 
 
 @data.command("push")
@@ -154,10 +154,6 @@ def _ticks(what: str, total: int | None) -> Any:
     from rewardbench.progress import Ticks
 
     return Ticks(what, total, Console(stderr=True))
-
-
-def _say_json(value: Any) -> None:
-    print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
 
 
 def _key_values(figures: dict[str, Any], between: str = " ") -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -57,7 +56,7 @@ def doctor_command(
 
     found = examine(_settings(said), Console(stderr=True))
     if as_json:
-        print(json.dumps(found.to_json(), indent=2, ensure_ascii=False, allow_nan=False))
+        flags.say_json(found.to_json())
     else:
         _print(found)
     raise typer.Exit(found.exit_code)

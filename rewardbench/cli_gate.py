@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -13,6 +12,7 @@ import typer
 from rewardbench import flags
 from rewardbench.cli_compare import Json, MetricFlag, Plot
 from rewardbench.flags import DATA, MODEL, OUTPUT, RUN, Dtype, Text, flag
+from rewardbench.paths import write_whole
 from rewardbench.quiet import quieten
 from rewardbench.types import InputError
 
@@ -144,12 +144,13 @@ def _decide(said: dict[str, Any]) -> None:
     if said["plot"]:
         draw_gate(found, said["plot"])
     summary = to_markdown(found)
-    write_whole(said["junit"], to_junit(found, said["inconclusive"] == "fail"))
-    write_whole(said["markdown"], summary.encode())
+    if said["junit"]:
+        write_whole(said["junit"], to_junit(found, said["inconclusive"] == "fail"))
+    if said["markdown"]:
+        write_whole(said["markdown"], summary)
     _append(os.environ.get("GITHUB_STEP_SUMMARY"), summary)
     if said["as_json"]:
-        figures = {**asdict(found), "exit_code": code, "candidate_result": str(said["candidate"])}
-        print(json.dumps(figures, indent=2, ensure_ascii=False, allow_nan=False))
+        flags.say_json({**asdict(found), "exit_code": code, "candidate_result": str(said["candidate"])})
     else:
         for check in found.checks:
             print(f"{check.verdict}: {sentence(check)}")
@@ -157,21 +158,6 @@ def _decide(said: dict[str, Any]) -> None:
         print(f"drop={score.value:.4f}\ndrop_low={score.low:.4f}\ndrop_high={score.high:.4f}\nn={score.items}")
         print(f"verdict={found.verdict}\nexit_code={code}")
     raise typer.Exit(code)
-
-
-def write_whole(path: str | None, content: bytes) -> None:
-    """Whole or not at all."""
-    if path is None:
-        return
-    target = Path(path)
-    draft = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_bytes(content)
-        draft.replace(target)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise InputError(f"{path} cannot be written: {error.strerror}.") from error
 
 
 def _append(path: str | None, text: str) -> None:

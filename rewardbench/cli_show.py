@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any
 
 import typer
 
 from rewardbench.cli_compare import RESULTS_HELP, Json
-from rewardbench.flags import DATA, OUTPUT, Text, flag
+from rewardbench.flags import DATA, OUTPUT, Text, flag, say_json
+from rewardbench.paths import write_whole
 
 
 def show_command(
@@ -23,7 +23,6 @@ def show_command(
     as_json: Json = False,
 ) -> None:
     """The items of a result to read, the worst first: prompt, completions and scores."""
-    from rewardbench.cli_gate import write_whole
     from rewardbench.scored import read_scored
     from rewardbench.show import excerpt, select, to_html
 
@@ -31,9 +30,9 @@ def show_command(
     shown = select(scored, errors, subset, section, search)
     some = shown[(page - 1) * limit : page * limit]
     if html:
-        write_whole(html, to_html(scored, shown).encode("utf-8", "surrogatepass"))
+        write_whole(html, to_html(scored, shown).encode("utf-8", "replace"))
     if as_json:
-        print(json.dumps({"items": len(shown), "shown": [_plain(one) for one in some]}, indent=2, allow_nan=False))
+        say_json({"items": len(shown), "shown": [_plain(one) for one in some]})
         return
     for one in some:
         print(f"{one.item.id} ({one.section}, {one.item.subset}): margin {one.margin:+.3f}")

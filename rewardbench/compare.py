@@ -5,7 +5,7 @@ Everything is paired: a cluster (a mirror, or an item of its own) speaks by the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from math import nan
@@ -88,11 +88,11 @@ def compare(first: Scored, second: Scored, metric: Metric | None = None) -> Comp
     Raises: InputError where the two do not hold the same items of the same suite.
     """
     refuse_unpaired(first, second)
-    ours, theirs = (measure(one.suite, one.items) for one in (first, second))
+    ours, theirs = measured(first), measured(second)
     metric = choose_metric(ours, metric)
-    names = [name for name, found in ours.of(metric).items() if found is not None]
-    apart = {name: contrast(name, ours.of(metric)[name], theirs.of(metric)[name])[0] for name in names}
-    adjusted = stats.holm([one.p for one in apart.values()])
+    other = theirs.present(metric)
+    apart = [contrast(name, mean, other[name]) for name, mean in ours.present(metric).items()]
+    adjusted = stats.holm([one.p for one in apart])
     return Comparison(
         first=first.model,
         second=second.model,
@@ -101,7 +101,7 @@ def compare(first: Scored, second: Scored, metric: Metric | None = None) -> Comp
         metric=metric,
         items=len(first.items),
         score=total(ours, theirs, metric),
-        sections=tuple(replace(one, adjusted=p) for one, p in zip(apart.values(), adjusted, strict=True)),
+        sections=tuple(replace(one, adjusted=p) for one, p in zip(apart, adjusted, strict=True)),
         flips=tuple(flips(first, second)),
     )
 
@@ -131,41 +131,43 @@ def choose_metric(found: Measured, asked: Metric | None) -> Metric:
     return asked or ("mirror" if found.headline == "mirror" else "pair")
 
 
-def contrast(
-    name: str, first: stats.Mean | None, second: stats.Mean | None, coverage: float = stats.COVERAGE
-) -> tuple[Contrast, stats.Difference]:
-    """Two means as figures, the second less the first, and the difference itself."""
-    assert first is not None
-    assert second is not None
-    apart = stats.paired(second, first, coverage)
+def measured(scored: Scored) -> Measured:
+    """The means of a result. Raises: InputError where none of its items holds a preference."""
+    found = measure(scored.suite, scored.items)
+    if found.totals[found.headline] is None:
+        raise InputError(f"{scored.path} holds no item with a preference, so there is nothing to compare.")
+    return found
+
+
+def contrast(name: str, first: stats.Mean, second: stats.Mean) -> Contrast:
+    """Two means as figures, the second less the first."""
+    apart = stats.paired(second, first)
     p = stats.sign_flip(apart.steps())
-    return (
-        Contrast(
-            name=name,
-            first=first.value,
-            second=second.value,
-            difference=apart.value,
-            low=apart.low,
-            high=apart.high,
-            clusters=apart.clusters,
-            wins=apart.wins,
-            losses=apart.losses,
-            p=p,
-            adjusted=p,
-            detectable=stats.detectable(apart.error),
-        ),
-        apart,
+    return Contrast(
+        name=name,
+        first=first.value,
+        second=second.value,
+        difference=apart.value,
+        low=apart.low,
+        high=apart.high,
+        clusters=apart.clusters,
+        wins=apart.wins,
+        losses=apart.losses,
+        p=p,
+        adjusted=p,
+        detectable=stats.detectable(apart.error),
     )
 
 
 def total(first: Measured, second: Measured, metric: Metric) -> Contrast:
     """The contrast of the score, whose interval comes from drawing clusters anew within each section."""
-    whole, apart = contrast("score", first.totals[metric], second.totals[metric])
-    names = [name for name, found in first.of(metric).items() if found is not None and first.weights[name] > 0]
-    strata = [contrast(name, first.of(metric)[name], second.of(metric)[name])[1] for name in names]
-    if apart.error == 0 or sum(one.clusters for one in strata) != apart.clusters:
+    whole = contrast("score", first.total(metric), second.total(metric))
+    theirs = second.present(metric)
+    sections = {name: mean for name, mean in first.present(metric).items() if first.weights[name] > 0}
+    strata = [stats.paired(theirs[name], mean) for name, mean in sections.items()]
+    if whole.wins + whole.losses == 0 or sum(one.clusters for one in strata) != whole.clusters:
         return whole  # nothing differs, or sections share clusters
-    low, high = stats.bootstrap(strata, [first.weights[name] for name in names])
+    low, high = stats.bootstrap(strata, [first.weights[name] for name in sections])
     return replace(whole, low=low, high=high)
 
 
@@ -195,25 +197,20 @@ def margin(item: Item, scores: Sequence[float]) -> float:
 
 def rank(models: Sequence[Scored], metric: Metric | None = None) -> list[Standing]:
     """Several models, best first. All pairs are tested on the score, with Holm's correction over the pairs."""
-    found = {n: measure(one.suite, one.items) for n, one in enumerate(models)}
+    found = [measured(one) for one in models]
     chosen = choose_metric(found[0], metric)
     for one in models[1:]:
         refuse_unpaired(models[0], one)
+    means = [one.total(chosen) for one in found]
     pairs = list(combinations(range(len(models)), 2))
-    tested = [contrast("score", found[a].totals[chosen], found[b].totals[chosen])[0] for a, b in pairs]
-    adjusted = stats.holm([one.p for one in tested])
-    better: Mapping[int, list[int]] = {n: [] for n in found}
-    for (a, b), apart, p in zip(pairs, tested, adjusted, strict=True):
+    tested = [contrast("score", means[a], means[b]) for a, b in pairs]
+    better: list[list[str]] = [[] for _ in models]
+    for (a, b), apart, p in zip(pairs, tested, stats.holm([one.p for one in tested]), strict=True):
         if p < ALPHA and apart.difference != 0:
             worse, best = (a, b) if apart.difference > 0 else (b, a)
-            better[worse].append(best)
+            better[worse].append(models[best].model)
     standings = [
-        _standing(models[n].model, found[n].totals[chosen], [models[m].model for m in better[n]]) for n in found
+        Standing(one.model, mean.value, mean.low, mean.high, len(mean.mass), 1 + len(ahead), tuple(ahead))
+        for one, mean, ahead in zip(models, means, better, strict=True)
     ]
     return sorted(standings, key=lambda one: (one.rank, -one.score))
-
-
-def _standing(model: str, mean: stats.Mean | None, better: Sequence[str]) -> Standing:
-    if mean is None:
-        return Standing(model, nan, nan, nan, 0, 1 + len(better), tuple(better))
-    return Standing(model, mean.value, mean.low, mean.high, len(mean.mass), 1 + len(better), tuple(better))

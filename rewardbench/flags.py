@@ -1,7 +1,8 @@
-"""What options of every command are made of: their panels, and the values they take."""
+"""What all commands share: the panels of their options, the values they take, and how figures become JSON."""
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any, Literal
 
 from typer import Option
@@ -12,6 +13,11 @@ MODEL, DATA, RUN, OUTPUT, OLD = "Model", "Data", "Run", "Output", "Of earlier ve
 def flag(panel: str, name: str, text: str = "", **limits: Any) -> Any:
     """An option under its one name; `--a-b` is taken for `--a_b`."""
     return Option(f"--{name}", help=text, rich_help_panel=panel, **limits)
+
+
+def say_json(value: Any) -> None:
+    """Print figures for machines."""
+    print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
 
 
 Text = str | None

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import isfinite
+from math import inf, isfinite
 from typing import Literal
 from xml.etree import ElementTree
 
 from rewardbench import stats
-from rewardbench.compare import Metric, choose_metric, refuse_unpaired
-from rewardbench.metrics import Measured, measure
+from rewardbench.compare import Metric, choose_metric, measured, refuse_unpaired
+from rewardbench.metrics import Measured
 from rewardbench.scored import Scored, same_scores
 from rewardbench.types import InputError
 
@@ -34,7 +34,7 @@ class Limits:
     floors: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name, value in {"max_drop": self.max_drop, **self.sections, **self.floors}.items():
+        for name, value in (("max_drop", self.max_drop), *self.sections.items(), *self.floors.items()):
             if not 0 <= value <= 1:
                 raise InputError(f"The limit of {name} is {value}: it must be a share from 0 to 1.")
 
@@ -77,13 +77,16 @@ def judge(baseline: Scored, candidate: Scored, limits: Limits | None = None, met
     """
     limits = limits or Limits()
     refuse_unpaired(baseline, candidate)
-    before, after = (measure(one.suite, one.items) for one in (baseline, candidate))
+    before, after = measured(baseline), measured(candidate)
     metric = choose_metric(before, metric)
-    checks = [
-        _drop(name, limit, before, after, metric, same_scores(baseline, candidate), len(baseline.items))
-        for name, limit in {"score": limits.max_drop, **limits.sections}.items()
-    ]
-    checks += [_floor(name, limit, before, after, metric) for name, limit in limits.floors.items()]
+    same = same_scores(baseline, candidate)
+
+    def means(name: str) -> tuple[stats.Mean, stats.Mean]:
+        return _mean(before, name, metric), _mean(after, name, metric)
+
+    drops = {"score": limits.max_drop, **limits.sections}
+    checks = [_drop(name, limit, *means(name), same) for name, limit in drops.items()]
+    checks += [_floor(name, limit, *means(name)) for name, limit in limits.floors.items()]
     return Gate(
         baseline=baseline.model,
         candidate=candidate.model,
@@ -107,55 +110,45 @@ def worst(verdicts: Sequence[Verdict]) -> Verdict:
 
 def _mean(found: Measured, name: str, metric: Metric) -> stats.Mean:
     """Raises: InputError for a section that has no figure."""
-    mean = found.totals[metric] if name == "score" else found.of(metric).get(name)
-    if mean is None:
-        known = ", ".join(name for name, mean in found.of(metric).items() if mean)
+    if name == "score":
+        return found.total(metric)
+    sections = found.present(metric)
+    if name not in sections:
+        known = ", ".join(sections)
         raise InputError(f"There is no section {name!r} to check by {metric}: there are {known}, and score.")
-    return mean
+    return sections[name]
 
 
-def _drop(name: str, limit: float, before: Measured, after: Measured, metric: Metric, same: bool, items: int) -> Check:
-    one, other = _mean(before, name, metric), _mean(after, name, metric)
-    drop = stats.paired(one, other, ONE_SIDED)
+def _drop(name: str, limit: float, before: stats.Mean, after: stats.Mean, same: bool) -> Check:
+    drop = stats.paired(before, after, ONE_SIDED)
     low, high = (0.0, 0.0) if same else (drop.low, drop.high)  # one model twice: there is nothing to doubt
-    verdict: Verdict = (
-        "regression" if low > limit else "pass" if high <= limit and (same or high < limit) else "inconclusive"
-    )
-    needed = stats.items_needed(drop.clusters, drop.error, limit - drop.value)
-    return Check(
-        name=name,
-        kind="drop",
-        limit=limit,
-        baseline=one.value,
-        candidate=other.value,
-        value=drop.value,
-        low=low,
-        high=high,
-        verdict=verdict,
-        items=drop.clusters,
-        needed=round(needed) if verdict == "inconclusive" and isfinite(needed) else None,
-    )
+    verdict: Verdict = "regression" if low > limit else "pass" if same or high < limit else "inconclusive"
+    return _check(name, "drop", limit, before, after, (drop.value, low, high), verdict, drop.error)
 
 
-def _floor(name: str, limit: float, before: Measured, after: Measured, metric: Metric) -> Check:
-    one, other = _mean(before, name, metric), _mean(after, name, metric)
-    low, high = stats.bounds(other, ONE_SIDED)
-    verdict: Verdict = "regression" if high < limit else "pass" if other.value >= limit else "inconclusive"
+def _floor(name: str, limit: float, before: stats.Mean, after: stats.Mean) -> Check:
+    low, high = stats.bounds(after, ONE_SIDED)
+    verdict: Verdict = "regression" if high < limit else "pass" if after.value >= limit else "inconclusive"
     error = (high - low) / 2 / stats.normal(ONE_SIDED)
-    needed = stats.items_needed(len(other.mass), error, limit - other.value)
-    return Check(
-        name=name,
-        kind="floor",
-        limit=limit,
-        baseline=one.value,
-        candidate=other.value,
-        value=other.value,
-        low=low,
-        high=high,
-        verdict=verdict,
-        items=len(other.mass),
-        needed=round(needed) if verdict == "inconclusive" and isfinite(needed) else None,
-    )
+    return _check(name, "floor", limit, before, after, (after.value, low, high), verdict, error)
+
+
+def _check(
+    name: str,
+    kind: Literal["drop", "floor"],
+    limit: float,
+    before: stats.Mean,
+    after: stats.Mean,
+    found: tuple[float, float, float],
+    verdict: Verdict,
+    error: float,
+) -> Check:
+    """A check as figures; `found` is its value with both bounds, `error` the value's standard error."""
+    value, low, high = found
+    items = len(after.mass)
+    needed = stats.items_needed(items, error, limit - value) if verdict == "inconclusive" else inf
+    more = round(needed) if isfinite(needed) else None
+    return Check(name, kind, limit, before.value, after.value, value, low, high, verdict, items, more)
 
 
 def sentence(check: Check) -> str:

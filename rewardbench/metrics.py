@@ -161,9 +161,17 @@ class Measured:
     weights: Mapping[str, float]
     subsets: Mapping[str, stats.Mean | None]
 
-    def of(self, metric: str) -> Mapping[str, stats.Mean | None]:
-        """Section means by `pair` or `mirror`."""
-        return self.mirror if metric == "mirror" else self.pair
+    def present(self, metric: str) -> dict[str, stats.Mean]:
+        """Section means by `pair` or `mirror`, of the sections that have one."""
+        found = self.mirror if metric == "mirror" else self.pair
+        return {section: mean for section, mean in found.items() if mean is not None}
+
+    def total(self, metric: str) -> stats.Mean:
+        """The mean over sections. Raises: ValueError where nothing holds a preference."""
+        found = self.totals.get(metric)
+        if found is None:
+            raise ValueError(f"nothing is counted by {metric}")
+        return found
 
 
 class _Counted:

@@ -1,16 +1,36 @@
-"""Where the embedded data lies: the repository's `data` folder, or its copy inside an installed wheel."""
+"""Where the embedded data lies, and how a file comes to be where it shall be."""
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from pathlib import Path
 
 from rewardbench.types import InputError
 
 
 def data_dir() -> Path:
-    """The folder that holds `core` and `models`. Raises InputError where the installation lacks it."""
+    """The folder that holds `core` and `models`: the repository's `data`, or its copy inside an installed wheel.
+
+    Raises: InputError where the installation lacks it.
+    """
     here = Path(__file__).resolve().parent
     for folder in (here / "_data", here.parent / "data"):
         if folder.is_dir():
             return folder
     raise InputError(f"The embedded data is missing beside {here}: install rewardbench again.")
+
+
+def write_whole(path: str | Path, content: str | bytes) -> None:
+    """The whole file or none of it; text as UTF-8. Raises: InputError where it cannot be written."""
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(content if isinstance(content, bytes) else content.encode())
+        temporary.replace(path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror or error}.") from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)

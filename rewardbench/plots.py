@@ -5,11 +5,14 @@ Colours that every kind of sight tells apart, and marks that need none; 800 pixe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rewardbench.paths import write_whole
 from rewardbench.types import InputError
 
 if TYPE_CHECKING:
@@ -66,42 +69,30 @@ def draw_ranks(standings: Sequence[Standing], path: str) -> None:
         axes.set_title("rank: one more than the number of models that are significantly better", fontsize=11)
 
 
-class _figure:
-    """A context with axes for so many rows; the picture is written whole, or not at all."""
+@contextmanager
+def _figure(path: str, rows: int) -> Iterator[Any]:
+    """Axes for so many rows; in the end the picture is written, whole or not at all."""
+    if find_spec("matplotlib") is None:
+        raise InputError("A picture needs matplotlib: pip install 'rewardbench[plot]'.")
+    kind = Path(path).suffix
+    if kind not in (".png", ".svg", ".pdf"):
+        raise InputError(f"{path} is no picture: name a .png, .svg or .pdf file.")
+    import matplotlib
 
-    def __init__(self, path: str, rows: int) -> None:
-        if find_spec("matplotlib") is None:
-            raise InputError("A picture needs matplotlib: pip install 'rewardbench[plot]'.")
-        if Path(path).suffix not in (".png", ".svg", ".pdf"):
-            raise InputError(f"{path} is no picture: name a .png, .svg or .pdf file.")
-        import matplotlib
+    matplotlib.use("agg")
+    from matplotlib import pyplot
 
-        matplotlib.use("agg")
-        from matplotlib import pyplot
-
-        self.path = Path(path)
-        self.figure, self.axes = pyplot.subplots(figsize=(8, 1.6 + 0.42 * rows), dpi=100, layout="constrained")
-
-    def __enter__(self) -> Any:
-        self.axes.spines[["top", "right", "left"]].set_visible(False)
-        self.axes.tick_params(axis="y", length=0)
-        self.axes.margins(y=0.15)
-        return self.axes
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        from matplotlib import pyplot
-
-        draft = self.path.with_name(f".{self.path.name}.tmp{self.path.suffix}")
-        try:
-            if kind is None:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-                self.figure.savefig(draft)
-                draft.replace(self.path)
-        except OSError as problem:
-            draft.unlink(missing_ok=True)
-            raise InputError(f"{self.path} cannot be written: {problem.strerror}.") from problem
-        finally:
-            pyplot.close(self.figure)
+    figure, axes = pyplot.subplots(figsize=(8, 1.6 + 0.42 * rows), dpi=100, layout="constrained")
+    try:
+        axes.spines[["top", "right", "left"]].set_visible(False)
+        axes.tick_params(axis="y", length=0)
+        axes.margins(y=0.15)
+        yield axes
+        drawn = io.BytesIO()
+        figure.savefig(drawn, format=kind[1:])
+        write_whole(path, drawn.getvalue())
+    finally:
+        pyplot.close(figure)
 
 
 def _whisker(axes: Any, y: int, value: float, low: float, high: float, colour: str, mark: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite, nan
@@ -45,10 +46,13 @@ def read_scored(path: str | Path) -> Scored:
     parsed = [_parse(row, path, n) for n, row in enumerate(rows)]
     ids = _ids(rows)
     if len(set(ids)) < len(ids):
-        twice = next(id for n, id in enumerate(ids) if id in ids[:n])
+        twice = next(id for id, count in Counter(ids).items() if count > 1)
         raise InputError(f"{path} holds item {twice!r} twice, so its rows cannot be paired with another's.")
     items = [_item(row, id, len(scores)) for row, id, scores in zip(rows, ids, parsed, strict=True)]
-    found = [ItemScores(id, scores, row.get("reason")) for row, id, scores in zip(rows, ids, parsed, strict=True)]
+    found = [
+        ItemScores(id, scores, row.get("reason"), truncated=bool(row.get("truncated")))
+        for row, id, scores in zip(rows, ids, parsed, strict=True)
+    ]
     fingerprint = (summary.get("manifest") or {}).get("fingerprint_sha256", "")
     model = str(summary.get("model") or path.stem.removesuffix("_outputs"))
     return Scored(model, _suite(summary, items), tuple(found), path, fingerprint)

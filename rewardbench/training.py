@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from transformers import TrainerCallback
 
@@ -17,15 +17,12 @@ from rewardbench.metrics import summarize
 from rewardbench.report import slug
 from rewardbench.scorers import loading
 from rewardbench.scorers.classifier import Classifier, is_encoder
-from rewardbench.scorers.logprobs import LogProbs, prepare_span
+from rewardbench.scorers.logprobs import LogProbs
 from rewardbench.scorers.packed import settle
 from rewardbench.store import LocalStore
 from rewardbench.suites import load_suite
 from rewardbench.suites.sample import stratify
-from rewardbench.types import InputError, ItemScores, Messages, Request, Result, Suite
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from rewardbench.types import InputError, ItemScores, Request, Result, Suite
 
 KEY = "eval_rewardbench"
 FOLDER = "rewardbench"
@@ -64,9 +61,9 @@ class RewardBenchCallback(TrainerCallback):
         floor: float | None = None,
         batch_tokens: int | None = None,
     ) -> None:
-        refuse_below_one(every=every, items=items)
         self.trainer, self.every, self.keep_best, self.floor = trainer, every, keep_best, floor
         self.batch_tokens = batch_tokens
+        loading.refuse_less_than_one(self, "every", "batch_tokens")
         self.suite: Suite = stratify(load_suite(dataset), items, seed)
         self.best: float | None = None
         self.best_step: int | None = None
@@ -119,13 +116,6 @@ class RewardBenchCallback(TrainerCallback):
                 control.should_training_stop = True
 
 
-def refuse_below_one(**counts: int) -> None:
-    """Raises: InputError for a count below 1."""
-    for name, count in counts.items():
-        if count < 1:
-            raise InputError(f"{name} is {count}: it must be at least 1.")
-
-
 def figures(result: Result) -> dict[str, float]:
     """What is logged: the score with its interval, the accuracy, and each section."""
     named = {"": result.score.value, "_low": result.score.low, "_high": result.score.high}
@@ -166,14 +156,11 @@ class _Drift:
         settle(self.now, may_pack=True)
         self.before: dict[bytes, float] = {}
         self.model, self.packed, self.company = model, self.now.packed, self.now.company
-        self.alone = self.now.alone
+        self.alone, self.prepare = self.now.alone, self.now.prepare
 
     @property
     def fingerprint(self) -> dict[str, Any]:
         return {**self.now.fingerprint, "kind": self.model_type}
-
-    def prepare(self, prompt: Messages, completion: Messages, rendered: bool) -> Request:
-        return prepare_span(self.now.chat, self.now.rows, prompt, completion, rendered)
 
     def run(self, requests: Sequence[Request]) -> list[float]:
         values = self.now.run(requests)

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import suppress
 from functools import cache, partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -20,6 +18,7 @@ from typing import Any
 from rewardbench.builders import BUILDERS, Builder
 from rewardbench.builders.draw import Draw, Mould, Redraw
 from rewardbench.builders.mirrors import Mirror, from_json, to_json, to_lines
+from rewardbench.paths import write_whole
 from rewardbench.types import InputError
 
 Tick = Callable[[], None]
@@ -124,20 +123,6 @@ class Journal:
     @staticmethod
     def _line(index: int, mirror: Mirror) -> str:
         return json.dumps({"index": index, "mirror": json.loads(to_json(mirror))}, ensure_ascii=False) + "\n"
-
-
-def write_whole(path: Path, text: str) -> None:
-    """The whole file or none of it. Raises InputError where it cannot be written."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror or error}.") from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 @cache

@@ -16,12 +16,12 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from rewardbench.builders import BUILDERS, CORE_SEED, Builder, fresh_seed
-from rewardbench.builders.build import Tick, make, recipe, write_whole
+from rewardbench.builders.build import Tick, make, recipe
 from rewardbench.builders.check import Verified, verify, verify_cells
 from rewardbench.builders.mirrors import Mirror, read_mirrors
 from rewardbench.builders.ties import TieTwin, read_ties
 from rewardbench.hub import upload
-from rewardbench.paths import data_dir
+from rewardbench.paths import data_dir, write_whole
 from rewardbench.types import InputError
 
 SPARE = 10

@@ -11,10 +11,10 @@ from shutil import rmtree
 from typing import Any
 
 from rewardbench.builders import BUILDERS, CORE_SEED, fresh_seed, training_seed
-from rewardbench.builders.build import make, write_whole
+from rewardbench.builders.build import make
 from rewardbench.builders.check import Verified, verify
 from rewardbench.builders.core import SPARE, build_core, write_core
-from rewardbench.paths import data_dir
+from rewardbench.paths import data_dir, write_whole
 from rewardbench.types import InputError
 
 Tick = Callable[[], None]

@@ -46,10 +46,13 @@ def load_suite(
         raise InputError(f"There is no protocol {protocol!r}: it must be one of {', '.join(list_suites())}.")
     if spec and spec.local and not protocol:
         raise InputError(f"{spec.name} has no dataset on the Hub: pass --dataset FILE --protocol {spec.name}.")
-    if is_suite_file(dataset):
+    own = is_suite_file(dataset)
+    if own:
+        if protocol:
+            raise InputError(f"{dataset} says itself how it counts: leave out --protocol.")
         spec, dataset = read_suite_file(dataset)
-        protocol, revision = spec.name, revision or spec.revision
-    if spec and not protocol:
+        revision = revision or spec.revision
+    if spec and not (protocol or own):
         source = _read_known(spec, split, revision, subset)
         suite = _build(spec, source, scores_only, pin=source.commit)
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable
 from dataclasses import replace
 
 from rewardbench.types import InputError, Item, Suite
@@ -20,8 +20,7 @@ def stratify(suite: Suite, items: int, seed: int = 0) -> Suite:
     if items >= len(suite.items):
         return suite
     chosen: set[str] = set()
-    for subset in dict.fromkeys(item.subset for item in suite.items):
-        clusters = _clusters([item for item in suite.items if item.subset == subset])
+    for subset, clusters in _clusters(suite.items).items():
         order = sorted(clusters, key=str)
         random.Random(f"{seed} {subset}").shuffle(order)
         wanted = items * sum(map(len, clusters.values())) / len(suite.items)
@@ -35,8 +34,10 @@ def stratify(suite: Suite, items: int, seed: int = 0) -> Suite:
     return replace(suite, items=kept, revision=f"{suite.revision}+sample={len(kept)},seed={seed}")
 
 
-def _clusters(items: Sequence[Item]) -> dict[Hashable, list[str]]:
-    found: dict[Hashable, list[str]] = {}
+def _clusters(items: Iterable[Item]) -> dict[str, dict[Hashable, list[str]]]:
+    """Of each subset its clusters, by the ids of their items."""
+    found: dict[str, dict[Hashable, list[str]]] = {}
     for item in items:
-        found.setdefault(("group", item.group) if item.group else ("item", item.id), []).append(item.id)
+        key = ("group", item.group) if item.group else ("item", item.id)
+        found.setdefault(item.subset, {}).setdefault(key, []).append(item.id)
     return found

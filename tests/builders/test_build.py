@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from rewardbench.builders import BUILDERS, CORE_SEED, fresh_seed, training_seed
-from rewardbench.builders.build import Journal, build, draw_mirror, make, recipe, write_whole
+from rewardbench.builders.build import Journal, build, draw_mirror, make, recipe
 from rewardbench.builders.core import Core, build_core, push, read_core, write_core
 from rewardbench.builders.draw import Draw
 from rewardbench.builders.mirrors import Mirror, chat, from_json, read_mirrors, to_json, to_lines, twins
 from rewardbench.builders.order import Order, carry_out
 from rewardbench.builders.ties import read_ties
-from rewardbench.paths import data_dir
+from rewardbench.paths import data_dir, write_whole
 from rewardbench.types import InputError
 
 DATA = data_dir()

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rewardbench.builders.build import write_whole
 from rewardbench.builders.mirrors import Mirror, to_lines
 from rewardbench.builders.pink.assemble import Dialogue, assemble, dialogue_faults, mention_places, revision_faults
 from rewardbench.builders.pink.backends import Backend, TemplateBackend
 from rewardbench.builders.pink.deal import Field, Outline, Plan, deal
 from rewardbench.builders.pink.material import Pair, parse_pair
 from rewardbench.builders.pink.stages import Row, Stages, folder_of
+from rewardbench.paths import write_whole
 from rewardbench.types import InputError
 
 POOLS = ("suite", "fresh", "train")

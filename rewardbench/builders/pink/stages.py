@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rewardbench.builders.build import write_whole
 from rewardbench.builders.pink.backends import Backend
+from rewardbench.paths import write_whole
 from rewardbench.types import InputError
 
 STAGES = ("topics", "pairs", "plans", "dialogues", "critique", "revision")
