@@ -14,7 +14,7 @@ from rewardbench.cli_data import data
 from rewardbench.cli_doctor import doctor_command
 from rewardbench.cli_gate import evaluate_and_gate_command, gate_command
 from rewardbench.cli_show import show_command
-from rewardbench.flags import DATA, MODEL, OLD, OUTPUT, RUN, Count, Dtype, Text, flag
+from rewardbench.flags import DATA, MODEL, OLD, OUTPUT, RUN, Count, Text, flag
 from rewardbench.quiet import quieten
 from rewardbench.types import InputError
 
@@ -63,23 +63,12 @@ DATASET_HELP = (
 
 
 @app.callback(invoke_without_command=True)
+@flags.takes(flags.of_the_model, flags.of_the_data, flags.of_the_run)
 def main_command(
     context: typer.Context,
     model: Annotated[Text, flag(MODEL, "model", MODEL_HELP)] = None,
-    ref_model: flags.RefModel = None,
-    ref_free_type: flags.RefFreeType = None,
-    revision: flags.Revision = None,
-    ref_revision: flags.RefRevision = None,
-    tokenizer: flags.Tokenizer = None,
-    chat_template: flags.ChatTemplate = None,
-    trust_remote_code: flags.TrustRemoteCode = False,
-    beta: flags.Beta = 1.0,
     seed: Annotated[int, flag(MODEL, "seed", "Of baseline/random")] = 0,
     dataset: Annotated[Text, flag(DATA, "dataset", DATASET_HELP)] = None,
-    split: flags.Split = None,
-    subset: flags.Subset = None,
-    dataset_revision: flags.DatasetRevision = None,
-    protocol: Annotated[Text, flag(DATA, "protocol", "Read and count a local copy as this suite")] = None,
     limit: Annotated[Count, flag(DATA, "limit", "Only the first items", min=1)] = None,
     load_json: Annotated[bool, flag(DATA, "load_json", "The dataset is a JSON file, whatever its name")] = False,
     prioritize_scoring: Annotated[bool, flag(DATA, "prioritize_scoring", "Score `messages`, no preference")] = False,
@@ -89,12 +78,6 @@ def main_command(
     batch_tokens: Annotated[Count, flag(RUN, "batch_tokens", "Padded tokens a batch; found by itself", min=1)] = None,
     num_processes: Annotated[Count, flag(RUN, "num_processes", "Processes that share the work", min=1)] = None,
     no_cache: Annotated[bool, flag(RUN, "no_cache", "Neither look scores up nor keep them")] = False,
-    max_length: flags.MaxLength = None,
-    truncation_side: flags.TruncationSide = "left",
-    torch_dtype: Annotated[Dtype, flag(RUN, "torch_dtype", "auto: the checkpoint's; float32 on a CPU")] = "auto",
-    attn_implementation: flags.AttnImplementation = None,
-    compile: flags.Compile = False,
-    device: flags.Device = None,
     output_dir: Annotated[str, flag(OUTPUT, "output_dir", "Folder of the results")] = "results/",
     as_json: Annotated[bool, flag(OUTPUT, "json", "Print the figures as JSON instead of a table")] = False,
     version: Annotated[bool, flag(OUTPUT, "version", "Print the version")] = False,
@@ -106,9 +89,10 @@ def main_command(
     hf_entity: Annotated[Text, flag(OLD, "hf_entity")] = None,
     hf_name: Annotated[Text, flag(OLD, "hf_name")] = None,
     wandb_run: Annotated[Text, flag(OLD, "wandb_run")] = None,
+    **more: Any,
 ) -> None:
     """Score a reward model on chosen/rejected data: [bold]rewardbench --model X --dataset D[/bold]"""
-    said = dict(locals())
+    said = {**locals(), **more}
     if context.invoked_subcommand:
         return
     if version:
@@ -135,19 +119,15 @@ def _score(said: dict[str, Any]) -> None:
     quieten()
     from rich.console import Console
 
-    from rewardbench.engine.workers import is_first
-    from rewardbench.evaluation import run
+    from rewardbench.evaluation import run_and_keep
     from rewardbench.report import print_result, to_json
-    from rewardbench.store import open_store
 
-    store = open_store(said["output_dir"])
     settings = _settings(said)
     fresh = None if settings.fresh is None else _draw_fresh(settings.fresh)
-    with store.draft() as draft:
-        result, suite = run(settings, Console(stderr=True), fresh, draft.add)
-        if not is_first():
-            return
-        where = store.put(result, suite, draft)
+    kept = run_and_keep(settings, said["output_dir"], Console(stderr=True), fresh)
+    if kept is None:
+        return
+    result, where = kept
     if said["as_json"]:
         flags.say_json({**to_json(result), "results": where})
         return
@@ -163,14 +143,10 @@ def _draw_fresh(seed: int) -> Any:
 
 def _settings(said: dict[str, Any]) -> Any:
     """The one frozen settings object."""
-    from dataclasses import fields
-
     from rewardbench.evaluation import Settings
-    from rewardbench.scorers.loading import ModelSpec
 
-    spec = {field.name: said[field.name] for field in fields(ModelSpec) if field.name in said}
     return Settings(
-        model=ModelSpec(**spec, dtype=said["torch_dtype"]),
+        model=flags.model_spec(said),
         dataset="core" if said["dataset"] is None else said["dataset"],
         split=said["split"],
         subset=said["subset"],

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from rewardbench import flags
-from rewardbench.flags import DATA, MODEL, OUTPUT, RUN, Dtype, Text, flag
+from rewardbench.flags import DATA, MODEL, OUTPUT, RUN, Dtype, flag
 from rewardbench.quiet import quieten
 
 if TYPE_CHECKING:
@@ -19,36 +19,21 @@ Fault = Literal["drop-mask"] | None
 INJECT_HELP = "Plant a fault, to see it found: drop-mask gives padded batches without mask and positions. For tests"
 
 
+@flags.takes(flags.of_the_model, flags.of_the_data, flags.of_the_run)
 def doctor_command(
     model: Annotated[str, flag(MODEL, "model", "Hub id, folder, tiny-rm or tiny-dpo")],
-    ref_model: flags.RefModel = None,
-    ref_free_type: flags.RefFreeType = None,
-    revision: flags.Revision = None,
-    ref_revision: flags.RefRevision = None,
-    tokenizer: flags.Tokenizer = None,
-    chat_template: flags.ChatTemplate = None,
-    trust_remote_code: flags.TrustRemoteCode = False,
-    beta: flags.Beta = 1.0,
     dataset: Annotated[str, flag(DATA, "dataset", "core, a suite, a Hub id, a folder, or a file")] = "core",
-    split: flags.Split = None,
-    subset: flags.Subset = None,
-    dataset_revision: flags.DatasetRevision = None,
-    protocol: Annotated[Text, flag(DATA, "protocol", "Read a local copy as this suite")] = None,
     sample: Annotated[int, flag(DATA, "sample", "Items, spread over the data", min=1)] = 100,
-    max_length: flags.MaxLength = None,
-    truncation_side: flags.TruncationSide = "left",
     torch_dtype: Annotated[Dtype, flag(RUN, "torch_dtype", "Besides float32; auto: the checkpoint's")] = "auto",
-    attn_implementation: flags.AttnImplementation = None,
-    compile: flags.Compile = False,
-    device: flags.Device = None,
     inject: Annotated[Fault, flag(RUN, "inject", INJECT_HELP)] = None,
     as_json: Annotated[bool, flag(OUTPUT, "json", "Print the figures as JSON")] = False,
+    **more: Any,
 ) -> None:
     """Before you trust a score: what the model reads, and whether batch, order, padding or number format moves it.
 
     Exit code 1 if float32 scores move or cannot be trusted; what another number format moves is only reported.
     """
-    said = dict(locals())
+    said = {**locals(), **more}
     quieten()
     from rich.console import Console
 
@@ -67,11 +52,9 @@ def _settings(said: dict[str, Any]) -> Any:
     from dataclasses import fields
 
     from rewardbench.doctor import Settings
-    from rewardbench.scorers.loading import ModelSpec
 
-    spec = {field.name: said[field.name] for field in fields(ModelSpec) if field.name in said}
     rest = {field.name: said[field.name] for field in fields(Settings) if field.name != "model"}
-    return Settings(ModelSpec(**spec, dtype=said["torch_dtype"]), **rest)
+    return Settings(flags.model_spec(said), **rest)
 
 
 def _print(found: Checkup) -> None:

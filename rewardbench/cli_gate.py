@@ -11,7 +11,7 @@ import typer
 
 from rewardbench import flags
 from rewardbench.cli_compare import Json, MetricFlag, Plot
-from rewardbench.flags import DATA, MODEL, OUTPUT, RUN, Dtype, Text, flag
+from rewardbench.flags import DATA, MODEL, OUTPUT, Text, flag
 from rewardbench.paths import write_whole
 from rewardbench.quiet import quieten
 from rewardbench.types import InputError
@@ -19,73 +19,49 @@ from rewardbench.types import InputError
 GATE = "Gate"
 CODES = {"pass": 0, "regression": 1, "inconclusive": 3}
 
+Several = list[str] | None
+Decided = Literal["pass", "fail"] | None
 Baseline = Annotated[str, flag(GATE, "baseline", "The result to hold, a file")]
-MaxDrop = Annotated[float, flag(GATE, "max_drop", "Points that the score may lose, as a share", min=0, max=1)]
-Sections = Annotated[list[str] | None, flag(GATE, "section", "NAME=0.02: what a section may lose")]
-Floors = Annotated[list[str] | None, flag(GATE, "floor", "NAME=0.80: what a section must reach (or score)")]
-Inconclusive = Annotated[
-    Literal["pass", "fail"] | None, flag(GATE, "inconclusive", "Exit 0 or 1 where it is undecided; else 3")
-]
-Junit = Annotated[Text, flag(OUTPUT, "junit", "Write JUnit XML here")]
-Markdown = Annotated[Text, flag(OUTPUT, "markdown", "Write a summary in markdown here")]
 
 
+def of_the_gate(
+    max_drop: Annotated[float, flag(GATE, "max_drop", "What the score may lose, as a share", min=0, max=1)] = 0.03,
+    metric: MetricFlag = None,
+    section: Annotated[Several, flag(GATE, "section", "NAME=0.02: what a section may lose")] = None,
+    floor: Annotated[Several, flag(GATE, "floor", "NAME=0.80: what a section must reach (or score)")] = None,
+    inconclusive: Annotated[Decided, flag(GATE, "inconclusive", "Exit 0 or 1 where it is undecided; else 3")] = None,
+    junit: Annotated[Text, flag(OUTPUT, "junit", "Write JUnit XML here")] = None,
+    markdown: Annotated[Text, flag(OUTPUT, "markdown", "Write a summary in markdown here")] = None,
+    plot: Plot = None,
+    as_json: Json = False,
+) -> None:
+    """What is allowed, and what is written."""
+
+
+@flags.takes(of_the_gate)
 def gate_command(
     baseline: Baseline,
     candidate: Annotated[str, flag(GATE, "candidate", "The result that may be worse, a file")],
-    max_drop: MaxDrop = 0.03,
-    metric: MetricFlag = None,
-    section: Sections = None,
-    floor: Floors = None,
-    inconclusive: Inconclusive = None,
-    junit: Junit = None,
-    markdown: Markdown = None,
-    plot: Plot = None,
-    as_json: Json = False,
+    **more: Any,
 ) -> None:
     """Is the candidate worse than the baseline? Exit 0 pass, 1 regression, 3 inconclusive, 2 bad input.
 
     One-sided 95 % bounds, paired by item, clustered by mirror. A candidate that holds never fails by chance alone
     more than once in twenty.
     """
-    _decide(dict(locals()))
+    _decide({"baseline": baseline, "candidate": candidate, **more})
 
 
+@flags.takes(flags.of_the_model, flags.of_the_data, flags.of_the_run, of_the_gate)
 def evaluate_and_gate_command(
     model: Annotated[str, flag(MODEL, "model", "The candidate: a checkpoint's folder, or a Hub id")],
     baseline: Baseline,
-    ref_model: flags.RefModel = None,
-    ref_free_type: flags.RefFreeType = None,
-    revision: flags.Revision = None,
-    ref_revision: flags.RefRevision = None,
-    tokenizer: flags.Tokenizer = None,
-    chat_template: flags.ChatTemplate = None,
-    trust_remote_code: flags.TrustRemoteCode = False,
-    beta: flags.Beta = 1.0,
     dataset: Annotated[str, flag(DATA, "dataset", "The data of the baseline")] = "core",
-    split: flags.Split = None,
-    subset: flags.Subset = None,
-    dataset_revision: flags.DatasetRevision = None,
-    protocol: Annotated[Text, flag(DATA, "protocol", "Read and count a local copy as this suite")] = None,
-    max_length: flags.MaxLength = None,
-    truncation_side: flags.TruncationSide = "left",
-    torch_dtype: Annotated[Dtype, flag(RUN, "torch_dtype", "auto: the checkpoint's; float32 on a CPU")] = "auto",
-    attn_implementation: flags.AttnImplementation = None,
-    compile: flags.Compile = False,
-    device: flags.Device = None,
     output_dir: Annotated[str, flag(OUTPUT, "output_dir", "Folder of the candidate's result")] = "results/",
-    max_drop: MaxDrop = 0.03,
-    metric: MetricFlag = None,
-    section: Sections = None,
-    floor: Floors = None,
-    inconclusive: Inconclusive = None,
-    junit: Junit = None,
-    markdown: Markdown = None,
-    plot: Plot = None,
-    as_json: Json = False,
+    **more: Any,
 ) -> None:
     """Score a checkpoint, keep the result, and hold it against the baseline: one step of a CI."""
-    said = dict(locals())
+    said = {**locals(), **more}
     _limits(said)  # what is wrong there is said before anything is scored
     if not Path(baseline).is_file():
         raise InputError(f"There is no result at {baseline}: pass the .json of the baseline.")
@@ -97,17 +73,14 @@ def _score(said: dict[str, Any]) -> str:
     quieten()
     from rich.console import Console
 
-    from rewardbench.evaluation import Asked, Settings, run
-    from rewardbench.scorers.loading import ModelSpec
-    from rewardbench.store import open_store
+    from rewardbench.evaluation import Asked, Settings, run_and_keep
 
-    spec = {field.name: said[field.name] for field in fields(ModelSpec) if field.name in said}
     data = {field.name: said[field.name] for field in fields(Asked) if field.name != "model"}
-    settings = Settings(ModelSpec(**spec, dtype=said["torch_dtype"]), **data, cache=True)
-    store = open_store(said["output_dir"])
-    with store.draft() as draft:
-        result, suite = run(settings, Console(stderr=True), None, draft.add)
-        return store.put(result, suite, draft)
+    settings = Settings(flags.model_spec(said), **data, cache=True)
+    kept = run_and_keep(settings, said["output_dir"], Console(stderr=True))
+    if kept is None:  # another process judges
+        raise typer.Exit
+    return kept[1]
 
 
 def _limits(said: dict[str, Any]) -> Any:

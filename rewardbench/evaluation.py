@@ -20,11 +20,13 @@ from rewardbench.engine.cache import Cache
 from rewardbench.engine.noise import is_exact, within_noise
 from rewardbench.engine.score import Run, score
 from rewardbench.engine.workers import Alone, Pool, Ranks, Workers, is_first, launched
-from rewardbench.metrics import gap, rule_of, summarize
+from rewardbench.metrics import gap, rule_of
 from rewardbench.progress import Bar
+from rewardbench.results import assemble
 from rewardbench.scorers import load_scorer
 from rewardbench.scorers.identity import digest
 from rewardbench.scorers.loading import ModelSpec, refuse_less_than_one
+from rewardbench.store import open_store
 from rewardbench.suites import load_suite
 from rewardbench.types import InputError, Item, ItemScores, Result, Rule, Scorer, Suite
 
@@ -112,23 +114,23 @@ def run(
     scorer = load_scorer(settings.model)
     scored = _score(suite, scorer, settings, console, sink)
     _refuse_nothing(scored, suite, scorer)
-    summary = summarize(suite, scored.items)
     apart = gap(suite, scored.items, fresh, _score(fresh, scorer, settings, console).items) if fresh else ()
-    result = Result(
-        suite=suite.name,
-        revision=suite.revision,
-        model=scorer.name,
-        model_type=scorer.model_type,
-        score=summary.score,
-        accuracy=summary.accuracy,
-        sections=summary.sections,
-        subsets=summary.subsets,
-        mirrors=summary.mirrors,
-        gap=apart,
-        items=tuple(scored.items),
-        manifest=manifest(settings, suite, scorer, scored) | ({"fresh": fresh.revision} if fresh else {}),
-    )
+    told = manifest(settings, suite, scorer, scored) | ({"fresh": fresh.revision} if fresh else {})
+    result = assemble(suite, scorer.name, scorer.model_type, scored.items, told, apart)
     return result, suite
+
+
+def run_and_keep(
+    settings: Settings, folder: str, console: Console | None = None, fresh_draw: Path | None = None
+) -> tuple[Result, str] | None:
+    """The same with the result stored in a folder: it and its path; None in a process that only helps another.
+
+    Raises: InputError, also where nothing could be written there, before anything is scored.
+    """
+    store = open_store(folder)
+    with store.draft() as draft:
+        result, suite = run(settings, console, fresh_draw, draft.add)
+        return (result, store.put(result, suite, draft)) if is_first() else None
 
 
 def _fresh(settings: Settings, suite: Suite, folder: Path | None) -> Suite | None:
@@ -186,7 +188,6 @@ def manifest(settings: Settings, suite: Suite, scorer: Scorer, scored: Run) -> d
     return {
         "fingerprint": fingerprint,
         "fingerprint_sha256": digest(fingerprint),
-        "suite": {"name": suite.name, "revision": suite.revision, "source": suite.source, **counting(suite)},
         "model": {
             "model": settings.model.model,
             "revision": settings.model.revision,
@@ -207,15 +208,6 @@ def manifest(settings: Settings, suite: Suite, scorer: Scorer, scored: Run) -> d
         "environment": environment(),
         "command": command(settings),
         "notes": _notes(suite, scorer, scored, noise),
-    }
-
-
-def counting(suite: Suite) -> dict[str, Any]:
-    """How a suite counts, so that its stored scores can be counted again."""
-    return {
-        "headline": suite.headline,
-        "rules": {name: [rule.section, rule.credit, rule.weight] for name, rule in suite.rules.items()},
-        "section_weights": dict(suite.section_weights),
     }
 
 

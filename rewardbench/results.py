@@ -14,7 +14,7 @@ from math import inf, isfinite, nan
 from pathlib import Path
 from typing import Any
 
-from rewardbench.metrics import credit, rule_of
+from rewardbench.metrics import credit, rule_of, summarize
 from rewardbench.types import Estimate, InputError, Item, ItemScores, Messages, Result, Rule, Suite
 
 SCHEMA = 1
@@ -22,6 +22,37 @@ OUTPUTS_HASH = "outputs_sha256"
 """Key of the summary that ties it to its outputs file: two files cannot be replaced in one stroke."""
 
 _PAIR_COLUMNS = ("scores_chosen", "scores_rejected", "text_chosen", "text_rejected")
+
+
+def assemble(
+    suite: Suite,
+    model: str,
+    model_type: str,
+    items: Sequence[ItemScores],
+    manifest: Mapping[str, Any],
+    gap: tuple[Estimate, ...] = (),
+) -> Result:
+    """The result of a model's scores: counted by the suite's rules, which it keeps with its manifest."""
+    summary = summarize(suite, items)
+    facts = {
+        "name": suite.name,
+        "revision": suite.revision,
+        "source": suite.source,
+        "headline": suite.headline,
+        "rules": {name: [rule.section, rule.credit, rule.weight] for name, rule in suite.rules.items()},
+        "section_weights": dict(suite.section_weights),
+    }
+    figures = {field.name: getattr(summary, field.name) for field in fields(summary)}
+    return Result(
+        suite=suite.name,
+        revision=suite.revision,
+        model=model,
+        model_type=model_type,
+        items=tuple(items),
+        gap=gap,
+        manifest={**manifest, "suite": facts},
+        **figures,
+    )
 
 
 def to_json(result: Result) -> dict[str, Any]:

@@ -12,9 +12,8 @@ from transformers import TrainerCallback
 
 from rewardbench.chat import Chat
 from rewardbench.engine.score import score
-from rewardbench.evaluation import counting
-from rewardbench.metrics import summarize
 from rewardbench.report import slug
+from rewardbench.results import assemble
 from rewardbench.scorers import loading
 from rewardbench.scorers.classifier import Classifier, is_encoder
 from rewardbench.scorers.logprobs import LogProbs
@@ -22,7 +21,7 @@ from rewardbench.scorers.packed import settle
 from rewardbench.store import LocalStore
 from rewardbench.suites import load_suite
 from rewardbench.suites.sample import stratify
-from rewardbench.types import InputError, ItemScores, Request, Result, Suite
+from rewardbench.types import InputError, Request, Result, Suite
 
 KEY = "eval_rewardbench"
 FOLDER = "rewardbench"
@@ -96,7 +95,9 @@ class RewardBenchCallback(TrainerCallback):
         start, self._last = time.perf_counter(), state.global_step
         with _evaluating(model):
             found = score(self.suite.items, self._scorer, batch_tokens=self.batch_tokens).items
-        result = _result(self.suite, found, self._scorer, state.global_step)
+        step = state.global_step
+        told = {"training": {"step": step}}
+        result = assemble(self.suite, f"step-{step:06d}", self._scorer.model_type, found, told)
         self._watch(result, args, state, control)
         self.seconds += time.perf_counter() - start
         self.trainer.log({**figures(result), f"{KEY}_overhead": self.overhead})
@@ -176,23 +177,3 @@ def _evaluating(model: Any) -> Iterator[None]:
         yield
     finally:
         model.train(training)
-
-
-def _result(suite: Suite, found: Sequence[ItemScores], scorer: Any, step: int) -> Result:
-    summary = summarize(suite, found)
-    return Result(
-        suite=suite.name,
-        revision=suite.revision,
-        model=f"step-{step:06d}",
-        model_type=scorer.model_type,
-        score=summary.score,
-        accuracy=summary.accuracy,
-        sections=summary.sections,
-        subsets=summary.subsets,
-        mirrors=summary.mirrors,
-        items=tuple(found),
-        manifest={
-            "suite": {"name": suite.name, "revision": suite.revision, "source": suite.source, **counting(suite)},
-            "training": {"step": step},
-        },
-    )

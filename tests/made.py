@@ -3,9 +3,9 @@
 import random
 from pathlib import Path
 
-from rewardbench.metrics import summarize
+from rewardbench.results import assemble
 from rewardbench.store import LocalStore
-from rewardbench.types import Item, ItemScores, Message, Result, Rule, Suite
+from rewardbench.types import Item, ItemScores, Message, Rule, Suite
 
 
 def mirrors(count=60, sections=("Chat", "Safety"), revision="r1"):
@@ -47,23 +47,9 @@ def scores(suite, share, seed=0, like=None, agreement=1.0):
 
 def store(folder, suite, found, model):
     """A stored result; gives its path."""
-    counted = summarize(suite, found)
-    rules = {name: [rule.section, rule.credit, rule.weight] for name, rule in suite.rules.items()}
-    counting = {"headline": suite.headline, "rules": rules, "section_weights": dict(suite.section_weights)}
     texts = {
         i.id: tuple(f"<user>{i.prompt[0]['content']}<bot>{c[0]['content']}" for c in i.completions) for i in suite.items
     }
-    result = Result(
-        suite.name,
-        suite.revision,
-        model,
-        "Seq. Classifier",
-        counted.score,
-        counted.accuracy,
-        counted.sections,
-        counted.subsets,
-        counted.mirrors,
-        tuple(ItemScores(one.id, one.scores, one.reason, tokens=(1, 1), texts=texts[one.id]) for one in found),
-        {"fingerprint_sha256": model, "suite": {"name": suite.name, "revision": suite.revision, **counting}},
-    )
+    told = [ItemScores(one.id, one.scores, one.reason, tokens=(1, 1), texts=texts[one.id]) for one in found]
+    result = assemble(suite, model, "Seq. Classifier", told, {"fingerprint_sha256": model})
     return Path(LocalStore(folder).put(result, suite))

@@ -1,6 +1,7 @@
 """Two models on the same items, and several."""
 
 import json
+from dataclasses import replace
 
 import made
 import pytest
@@ -8,8 +9,9 @@ import pytest
 from rewardbench import stats
 from rewardbench.cli import main
 from rewardbench.compare import compare, rank
+from rewardbench.gate import judge
 from rewardbench.scored import read_scored
-from rewardbench.types import InputError
+from rewardbench.types import InputError, ItemScores
 
 
 def two(tmp_path, suite, first=0.7, second=0.8, agreement=0.8):
@@ -70,6 +72,16 @@ def test_files_that_know_no_suite_are_paired_by_their_ids(tmp_path):
     assert compare(write("a.jsonl", "1", "2"), write("b.jsonl", "1", "2")).items == 2
     with pytest.raises(InputError, match="1 items are in one of them only, such as '3'"):
         compare(write("a.jsonl", "1", "2"), write("b.jsonl", "1", "2", "3"))
+
+
+def test_scores_without_a_preference_are_nothing_to_compare(tmp_path):
+    suite = made.singles(4)
+    alone = replace(suite, items=tuple(replace(i, completions=i.completions[:1], num_correct=0) for i in suite.items))
+    found = [ItemScores(item.id, (1.0,)) for item in alone.items]
+    one = read_scored(made.store(tmp_path, alone, found, "a"))
+    for ask in (lambda: compare(one, one), lambda: judge(one, one), lambda: rank([one, one])):
+        with pytest.raises(InputError, match="no item with a preference, so there is nothing to compare"):
+            ask()
 
 
 def test_mirrors_are_asked_of_suites_that_have_them(tmp_path):

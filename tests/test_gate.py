@@ -76,6 +76,8 @@ def test_sections_and_floors_have_limits_of_their_own(tmp_path):
 def test_limits_are_shares():
     with pytest.raises(InputError, match="limit of max_drop is 3: it must be a share"):
         Limits(max_drop=3)
+    with pytest.raises(InputError, match="limit of Safety is 5: it must be a share"):
+        Limits(sections={"Safety": 5}, floors={"Safety": 0.8})
 
 
 def hostile():

@@ -7,13 +7,19 @@ from typing import Any
 from rewardbench.types import InputError
 
 
+def base_of(model: Any) -> Any:
+    """The part of a model that gives hidden states to its head; a model without a head is its own."""
+    return getattr(model, model.base_model_prefix, model)
+
+
 def layers_of(model: Any) -> Any:
     """The list of a model's layers, as far as it can be told without knowing the architecture; or None."""
     from torch.nn import ModuleList
 
     count = getattr(model.config.get_text_config(), "num_hidden_layers", None)
-    base = getattr(model, model.base_model_prefix, model)
-    return next((part for part in base.modules() if isinstance(part, ModuleList) and len(part) == count), None)
+    return next(
+        (part for part in base_of(model).modules() if isinstance(part, ModuleList) and len(part) == count), None
+    )
 
 
 def last_layer(model: Any) -> Any:

@@ -14,7 +14,7 @@ import numpy as np
 
 from rewardbench.scorers import company
 from rewardbench.scorers.attention import NAME, NOW, Held, Row, attend
-from rewardbench.scorers.layers import last_layer
+from rewardbench.scorers.layers import base_of, last_layer
 from rewardbench.scorers.prefix import Ids, plant
 
 if TYPE_CHECKING:
@@ -40,11 +40,6 @@ def attending(model: Any, row: Row) -> Iterator[None]:
         NOW.reset(token)
         for config, name in zip(configs, before, strict=True):
             config._attn_implementation = name
-
-
-def base_of(model: Any) -> Any:
-    """The part of a model that gives hidden states to its head."""
-    return getattr(model, model.base_model_prefix)
 
 
 def hidden_states(model: Any, row: Row, last: Any = None) -> torch.Tensor:

@@ -94,6 +94,11 @@ def test_what_is_wrong_in_it_is_said_in_a_sentence(text, complaint, tmp_path):
         load_suite(write(tmp_path, text))
 
 
+def test_it_takes_no_other_protocol(tmp_path):
+    with pytest.raises(InputError, match="says itself how it counts: leave out --protocol"):
+        load_suite(write(tmp_path), protocol="reward-bench")
+
+
 def test_a_file_that_is_not_there_is_said(tmp_path):
     with pytest.raises(InputError, match="Cannot read the suite"):
         load_suite(str(tmp_path / "none.yaml"))
