@@ -10,6 +10,7 @@ from rewardbench import stats
 from rewardbench.cli import main
 from rewardbench.compare import compare, rank
 from rewardbench.gate import judge
+from rewardbench.metrics import measure
 from rewardbench.scored import read_scored
 from rewardbench.types import InputError, ItemScores
 
@@ -32,6 +33,9 @@ def test_sections_are_tested_by_clusters_and_adjusted_over_each_other(tmp_path):
         assert one.low < one.difference < one.high
     assert found.score.clusters == 160
     assert found.score.difference == pytest.approx(sum(one.difference for one in found.sections) / 2)
+    means = [measure(one.suite, one.items).mirror for one in (first, second)]
+    strata = [stats.paired(means[1][name], means[0][name]) for name in ("Chat", "Safety")]
+    assert (found.score.low, found.score.high) == stats.bootstrap(strata, [1.0, 1.0])
     by_pair = compare(first, second, "pair")
     assert by_pair.score.first > found.score.first
     assert by_pair.score.clusters == 160, "halves of a mirror stay one cluster"

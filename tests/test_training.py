@@ -106,6 +106,10 @@ def test_training_stops_when_the_score_falls_through_the_floor(model_folder, tmp
     trainer.train()
     assert trainer.state.global_step == 6, "low at the start is no fall"
     assert callback.best_step == 3
+    kept, now = (
+        load(folder)[0].score.weight for folder in (tmp_path / "out" / "rewardbench" / "best", model_folder("llama"))
+    )
+    assert not torch.equal(kept, now), "the best model is the trained one"
 
 
 def test_a_policy_is_measured_by_how_it_has_moved(model_folder):

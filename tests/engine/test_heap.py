@@ -2,8 +2,11 @@
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
+
+from rewardbench.engine import workers
 
 PROGRAM = """
 import resource, sys, torch
@@ -30,3 +33,11 @@ def test_blocks_are_taken_again_without_a_page_fault():
         pytest.skip("another C library")
     _, many = faults("by default")
     assert few < many / 3
+
+
+@pytest.mark.parametrize(("device", "times"), [("cpu", 1), ("cuda", 0), (None, 0)])
+def test_whoever_runs_batches_on_a_cpu_keeps_it(device, times, monkeypatch):
+    called = []
+    monkeypatch.setattr(workers, "keep_freed_memory", lambda: called.append(1))
+    workers.Runner(SimpleNamespace(model=SimpleNamespace(device=SimpleNamespace(type=device))) if device else object())
+    assert len(called) == times
