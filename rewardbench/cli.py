@@ -8,13 +8,20 @@ from typing import Annotated, Any
 import typer
 
 from rewardbench import flags
+from rewardbench.cli_board import (
+    import_command,
+    index_command,
+    leaderboard_command,
+    submit_command,
+    verify_command,
+)
 from rewardbench.cli_cache import cache
 from rewardbench.cli_compare import compare_command
 from rewardbench.cli_data import data
 from rewardbench.cli_doctor import doctor_command
 from rewardbench.cli_gate import evaluate_and_gate_command, gate_command
 from rewardbench.cli_show import show_command
-from rewardbench.flags import DATA, MODEL, OLD, OUTPUT, RUN, Count, Text, flag
+from rewardbench.flags import DATA, HUB, MODEL, OLD, OUTPUT, RUN, Count, Text, flag
 from rewardbench.quiet import quieten
 from rewardbench.types import InputError
 
@@ -30,12 +37,6 @@ app = typer.Typer(
 
 REPLACED = {
     "wandb_run": "--wandb_run: logging to W&B is not part of this tool; --json prints every figure, for wandb.log().",
-    "push_results_to_hub": "--push_results_to_hub: pushing to the Hub arrives with a later release.",
-    "upload_model_metadata_to_hf": (
-        "--upload_model_metadata_to_hf: writing the model card arrives with a later release; nothing was uploaded."
-    ),
-    "hf_entity": "--hf_entity: the Hub arrives with a later release; nothing was uploaded.",
-    "hf_name": "--hf_name: the Hub arrives with a later release; nothing was uploaded.",
     "not_quantized": "--not_quantized: models are never quantised here, so this is always so.",
     "force_truncation": "--force_truncation: items over the length limit are always truncated, and counted.",
     "save_all": "--save_all: {model}_outputs.jsonl always holds the scores of every item.",
@@ -54,6 +55,11 @@ app.command("compare")(compare_command)
 app.command("gate")(gate_command)
 app.command("evaluate-and-gate")(evaluate_and_gate_command)
 app.command("show")(show_command)
+app.command("leaderboard")(leaderboard_command)
+app.command("submit")(submit_command)
+app.command("verify")(verify_command)
+app.command("import")(import_command)
+app.command("index")(index_command)
 
 MODEL_HELP = "Hub id, folder, tiny-rm, tiny-dpo, or baseline/longest, baseline/shortest, baseline/random"
 DATASET_HELP = (
@@ -81,13 +87,15 @@ def main_command(
     output_dir: Annotated[str, flag(OUTPUT, "output_dir", "Folder of the results")] = "results/",
     as_json: Annotated[bool, flag(OUTPUT, "json", "Print the figures as JSON instead of a table")] = False,
     version: Annotated[bool, flag(OUTPUT, "version", "Print the version")] = False,
+    push_results_to_hub: Annotated[bool, flag(HUB, "push_results_to_hub", "The scores as a dataset of yours")] = False,
+    upload_model_metadata_to_hf: Annotated[
+        bool, flag(HUB, "upload_model_metadata_to_hf", "The figures into the model's card on the Hub")
+    ] = False,
+    hf_entity: Annotated[Text, flag(HUB, "hf_entity", "Whose dataset: a user or an organisation; else yours")] = None,
+    hf_name: Annotated[Text, flag(HUB, "hf_name", "Its name; else rewardbench-MODEL")] = None,
     not_quantized: Annotated[bool, flag(OLD, "not_quantized")] = False,
     force_truncation: Annotated[bool, flag(OLD, "force_truncation")] = False,
     save_all: Annotated[bool, flag(OLD, "save_all")] = False,
-    push_results_to_hub: Annotated[bool, flag(OLD, "push_results_to_hub")] = False,
-    upload_model_metadata_to_hf: Annotated[bool, flag(OLD, "upload_model_metadata_to_hf")] = False,
-    hf_entity: Annotated[Text, flag(OLD, "hf_entity")] = None,
-    hf_name: Annotated[Text, flag(OLD, "hf_name")] = None,
     wandb_run: Annotated[Text, flag(OLD, "wandb_run")] = None,
     **more: Any,
 ) -> None:
@@ -123,16 +131,42 @@ def _score(said: dict[str, Any]) -> None:
     from rewardbench.report import print_result, to_json
 
     settings = _settings(said)
+    user = _refuse_unable(said)
     fresh = None if settings.fresh is None else _draw_fresh(settings.fresh)
     kept = run_and_keep(settings, said["output_dir"], Console(stderr=True), fresh)
     if kept is None:
         return
     result, where = kept
+    pushed = _push(said, result, where, user)
     if said["as_json"]:
-        flags.say_json({**to_json(result), "results": where})
+        flags.say_json({**to_json(result), "results": where, **pushed})
         return
     print_result(result, Console())
-    print(f"results={where}")
+    for name, value in {"results": where, **pushed}.items():
+        print(f"{name}={value}")
+
+
+def _refuse_unable(said: dict[str, Any]) -> str:
+    """Who this user is on the Hub, where something is to be pushed there: asked before hours of scoring."""
+    if not (said["push_results_to_hub"] or said["upload_model_metadata_to_hf"]):
+        return ""
+    from rewardbench.publishing import refuse_unable
+
+    return refuse_unable(said["model"], with_card=said["upload_model_metadata_to_hf"])
+
+
+def _push(said: dict[str, Any], result: Any, where: str, user: str) -> dict[str, str]:
+    """Where the result went on the Hub, if it was to go there."""
+    from pathlib import Path
+
+    from rewardbench import publishing
+
+    pushed = {}
+    if said["push_results_to_hub"]:
+        pushed["pushed"] = publishing.push_results(Path(where), said["hf_entity"] or user, said["hf_name"])
+    if said["upload_model_metadata_to_hf"]:
+        pushed["card"] = publishing.write_card(result)
+    return pushed
 
 
 def _draw_fresh(seed: int) -> Any:

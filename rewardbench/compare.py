@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
 from math import nan
 from typing import Literal
+
+import numpy as np
 
 from rewardbench import stats
 from rewardbench.metrics import Measured, credit, measure, rule_of
@@ -17,7 +18,6 @@ from rewardbench.scored import Scored, hash_of_ids
 from rewardbench.types import InputError, Item
 
 Metric = Literal["pair", "mirror"]
-ALPHA = 1 - stats.COVERAGE
 
 
 @dataclass(frozen=True)
@@ -202,13 +202,9 @@ def rank(models: Sequence[Scored], metric: Metric | None = None) -> list[Standin
     for one in models[1:]:
         refuse_unpaired(models[0], one)
     means = [one.total(chosen) for one in found]
-    pairs = list(combinations(range(len(models)), 2))
-    tested = [contrast("score", means[a], means[b]) for a, b in pairs]
-    better: list[list[str]] = [[] for _ in models]
-    for (a, b), apart, p in zip(pairs, tested, stats.holm([one.p for one in tested]), strict=True):
-        if p < ALPHA and apart.difference != 0:
-            worse, best = (a, b) if apart.difference > 0 else (b, a)
-            better[worse].append(models[best].model)
+    clusters = list(means[0].parts)
+    worse = stats.beaten([[mean.parts[cluster] for cluster in clusters] for mean in means])
+    better = [[models[b].model for b in np.flatnonzero(row)] for row in worse]
     standings = [
         Standing(one.model, mean.value, mean.low, mean.high, len(mean.mass), 1 + len(ahead), tuple(ahead))
         for one, mean, ahead in zip(models, means, better, strict=True)

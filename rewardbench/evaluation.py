@@ -24,9 +24,10 @@ from rewardbench.metrics import gap, rule_of
 from rewardbench.progress import Bar
 from rewardbench.results import assemble
 from rewardbench.scorers import load_scorer
+from rewardbench.scorers.facts import facts
 from rewardbench.scorers.identity import digest
 from rewardbench.scorers.loading import ModelSpec, refuse_less_than_one
-from rewardbench.store import open_store
+from rewardbench.store import LocalStore, open_store
 from rewardbench.suites import load_suite
 from rewardbench.types import InputError, Item, ItemScores, Result, Rule, Scorer, Suite
 
@@ -128,6 +129,10 @@ def run_and_keep(
     Raises: InputError, also where nothing could be written there, before anything is scored.
     """
     store = open_store(folder)
+    if not isinstance(store, LocalStore):
+        raise InputError(
+            f"A run writes to a folder, not to {folder}: pass a local --output_dir, then rewardbench submit."
+        )
     with store.draft() as draft:
         result, suite = run(settings, console, fresh_draw, draft.add)
         return (result, store.put(result, suite, draft)) if is_first() else None
@@ -194,6 +199,7 @@ def manifest(settings: Settings, suite: Suite, scorer: Scorer, scored: Run) -> d
             "ref_model": settings.model.ref_model,
             "tokenizer": settings.model.tokenizer or settings.model.model,
             "chat_template": settings.model.chat_template,
+            **facts(settings.model),
         },
         "run": {
             "token_budget": scored.token_budget,

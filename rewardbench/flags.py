@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from typer import Option
 
-MODEL, DATA, RUN, OUTPUT, OLD = "Model", "Data", "Run", "Output", "Of earlier versions"
+MODEL, DATA, RUN, OUTPUT, HUB, OLD = "Model", "Data", "Run", "Output", "Hub", "Of earlier versions"
 
 
 def flag(panel: str, name: str, text: str = "", **limits: Any) -> Any:

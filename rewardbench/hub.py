@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -10,6 +11,39 @@ from rewardbench.types import InputError
 
 TIMEOUT = 10.0
 """Seconds until the Hub counts as out of reach."""
+
+
+class Unreachable(InputError):
+    """The Hub does not answer, or not sensibly; what is known of it already may still be shown."""
+
+
+@contextmanager
+def spoken(what: str) -> Iterator[None]:
+    """Within, whatever the Hub's client raises becomes one sentence that begins with `what`.
+
+    Raises: InputError where the Hub refuses (4xx), Unreachable where it fails or is not there.
+    """
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        yield
+    except InputError:
+        raise
+    except HFValidationError as error:
+        raise InputError(f"{what}: {_reason(error)}.") from error
+    except Exception as error:  # the HTTP library's own errors too, which change with the version of the Hub's client
+        status = getattr(getattr(error, "response", None), "status_code", 500)
+        if status < 500:
+            raise InputError(f"{what}: {_refusal(status, error)}.") from error
+        raise Unreachable(f"{what}, since the Hub cannot be reached ({_reason(error)}): try again later.") from error
+
+
+def _refusal(status: int, error: Exception) -> str:
+    if status in (401, 403):
+        return f"the Hub does not allow it ({status}); set HF_TOKEN to a token with that right"
+    if status == 404:
+        return "the Hub has none of that name or revision for this user; check both, and HF_TOKEN"
+    return _reason(error)
 
 
 def snapshot(kind: Literal["model", "dataset"], name: str, revision: str | None, files: Sequence[str]) -> Path:

@@ -7,7 +7,7 @@ nothing, and is counted beside every mean, so that failing can never raise a num
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import fsum, inf, isfinite, nan, tanh
 
 from rewardbench import stats
@@ -33,18 +33,22 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class _Graded:
-    """An item with what its scores earned; `credit` is NaN where the item holds no preference."""
+    """What an item's scores earned, without its texts: of a large dataset all are held at once while they are counted.
 
-    item: Item
+    `credit` is NaN where the item holds no preference, and then it is not `counted`.
+    """
+
+    id: str
+    subset: str
+    cluster: Hashable
+    counted: bool
+    num_correct: int
+    built: bool
     scores: tuple[float, ...]
     credit: float
     tied: bool
     unscored: bool
     truncated: bool
-
-    @property
-    def cluster(self) -> Hashable:
-        return ("group", self.item.group) if self.item.group else ("item", self.item.id)
 
 
 def is_scored(scores: Sequence[float]) -> bool:
@@ -181,7 +185,7 @@ class _Counted:
         self.suite, self.graded = suite, _grade(suite, item_scores)
         self.subsets: dict[str, list[_Graded]] = {name: [] for name in suite.rules}
         for one in self.graded:
-            self.subsets.setdefault(one.item.subset, []).append(one)
+            self.subsets.setdefault(one.subset, []).append(one)
         self.rules = {name: rule_of(suite, name) for name in self.subsets}
         self.names: dict[str, list[str]] = {}
         for name, rule in self.rules.items():
@@ -229,7 +233,7 @@ def gap(
     A model that was trained on the suite's own mirrors is better there than on new ones; one that was not has a gap
     whose interval holds 0.
     """
-    built = [one for one in _grade(core, core_scores) if one.item.meta.get("origin") == "built"]
+    built = [one for one in _grade(core, core_scores) if one.built]
     groups = _mirrors(built), _mirrors(_grade(fresh, fresh_scores))
     before, after = (_all_right(mirrors) for mirrors in groups)
     apart = stats.difference(before, after) if before and after else None
@@ -247,15 +251,14 @@ def _grade(suite: Suite, item_scores: Sequence[ItemScores]) -> list[_Graded]:
     return [_grade_item(item, by_id[item.id], rule_of(suite, item.subset)) for item in suite.items]
 
 
-def _slim(item: Item) -> Item:
-    """An item without its texts: of a large dataset all are held at once while they are counted."""
-    blank = ((),) * len(item.completions)
-    return replace(item, prompt=(), completions=blank, meta={"origin": item.meta.get("origin")})
-
-
 def _grade_item(item: Item, found: ItemScores, rule: Rule) -> _Graded:
     return _Graded(
-        item=_slim(item),
+        id=item.id,
+        subset=item.subset,
+        cluster=("group", item.group) if item.group else ("item", item.id),
+        counted=item.has_preference,
+        num_correct=item.num_correct,
+        built=item.meta.get("origin") == "built",
         scores=found.scores,
         credit=credit(item, found.scores, rule),
         tied=_is_tied(item, found.scores, rule),
@@ -265,7 +268,7 @@ def _grade_item(item: Item, found: ItemScores, rule: Rule) -> _Graded:
 
 
 def _counted(items: Sequence[_Graded]) -> list[_Graded]:
-    return [one for one in items if one.item.has_preference]
+    return [one for one in items if one.counted]
 
 
 def _singly(items: Sequence[_Graded]) -> list[list[_Graded]]:
@@ -286,7 +289,7 @@ def _weight(rule: Rule, items: Sequence[_Graded]) -> float:
 def _subset_mean(items: Sequence[_Graded], rule: Rule) -> stats.Mean | None:
     if rule.credit != "ties":
         return _plain_mean(items)
-    rows = [(one.item.id, one.scores, one.item.num_correct) for one in _counted(items)]
+    rows = [(one.id, one.scores, one.num_correct) for one in _counted(items)]
     return ties_mean(rows) if rows else None
 
 

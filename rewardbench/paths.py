@@ -21,6 +21,18 @@ def data_dir() -> Path:
     raise InputError(f"The embedded data is missing beside {here}: install rewardbench again.")
 
 
+def leaderboard_dir() -> Path:
+    """The folder of the leaderboard's app: the repository's, or its copy inside an installed wheel.
+
+    Raises: InputError where the installation lacks it.
+    """
+    here = Path(__file__).resolve().parent
+    for folder in (here / "_leaderboard", here.parent / "leaderboard"):
+        if (folder / "app.py").is_file():
+            return folder
+    raise InputError(f"The leaderboard is missing beside {here}: install rewardbench again.")
+
+
 def write_whole(path: str | Path, content: str | bytes) -> None:
     """The whole file or none of it; text as UTF-8. Raises: InputError where it cannot be written."""
     path = Path(path)

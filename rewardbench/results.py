@@ -2,6 +2,7 @@
 
 `{model}.json` holds the figures and the manifest, `{model}_outputs.jsonl` one row an item. Both are supersets
 of what allenai/reward-bench 0.1 writes. A score that is NaN or infinite is null with its reason beside it.
+A published result has its rows in `{model}.parquet`, or, where only its figures were ever published, nowhere.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from math import inf, isfinite, nan
 from pathlib import Path
 from typing import Any
 
+from rewardbench import columns
 from rewardbench.metrics import credit, rule_of, summarize
 from rewardbench.types import Estimate, InputError, Item, ItemScores, Messages, Result, Rule, Suite
 
@@ -115,7 +117,9 @@ def identity(summary: Mapping[str, Any]) -> str:
     >>> identity(a) == identity(a | {"model": "same weights elsewhere"}), identity(a) == identity(a | {"revision": "2"})
     (True, False)
     """
-    fingerprint = summary["manifest"].get("fingerprint_sha256") or {"model": summary["model"]}
+    manifest = summary["manifest"]
+    named = {"model": summary["model"]} | ({"published": manifest["published"]} if "published" in manifest else {})
+    fingerprint = manifest.get("fingerprint_sha256") or named
     return hashlib.sha256(json.dumps([summary["suite"], summary["revision"], fingerprint]).encode()).hexdigest()
 
 
@@ -156,15 +160,29 @@ def read_summary(path: Path) -> dict[str, Any]:
 
 
 def read_rows(path: Path, summary: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The per-item rows beside a summary, whose hash of them must hold."""
-    path = outputs_path(path)
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"Cannot read the per-item scores from {path}: {error.strerror}.") from error
-    if hashlib.sha256(content).hexdigest() != summary[OUTPUTS_HASH]:
-        raise InputError(f"{path} is not the outputs file of its summary; run the evaluation again.")
-    return [json.loads(line) for line in content.splitlines()]
+    """The per-item rows beside a summary, by the hash that it has of them; none where only figures were published."""
+    wanted = summary.get(OUTPUTS_HASH)
+    usual = (outputs_path(path), table_path(path))
+    places = [place for place in (*usual, *map(spare_path, usual)) if place.is_file()]
+    if not places and wanted is None:
+        return []
+    for place in places:
+        content = place.read_bytes()
+        if hashlib.sha256(content).hexdigest() == wanted:
+            return columns.unpack(place) if place.suffix == ".parquet" else list(map(json.loads, content.splitlines()))
+    if not places:
+        raise InputError(f"Cannot read the per-item scores from {outputs_path(path)}: there is no such file.")
+    raise InputError(f"{places[0]} is not the outputs file of its summary; run the evaluation again.")
+
+
+def table_path(path: Path) -> Path:
+    """Where the rows of a published result are."""
+    return path.with_name(f"{path.stem}.parquet")
+
+
+def spare_path(place: Path) -> Path:
+    """Where the rows at `place` are while new ones take it, until the new summary stands."""
+    return place.with_name(f".spare.{place.name}")
 
 
 def to_row(item: Item, found: ItemScores, rule: Rule) -> dict[str, Any]:
@@ -235,5 +253,5 @@ def _item_scores(row: Mapping[str, Any]) -> ItemScores:
         reason=row["reason"],
         truncated=row["truncated"],
         tokens=tuple(row["tokens"]),
-        texts=tuple(row["texts"]),
+        texts=tuple(row.get("texts") or ()),  # a published result keeps none
     )

@@ -2,6 +2,7 @@
 
 import os
 import random
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,8 @@ from rewardbench.types import Item, Message
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ["REWARDBENCH_CACHE"] = os.path.join(tempfile.mkdtemp(prefix="rewardbench"), "scores.sqlite")
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "leaderboard"))  # the app's modules lie flat, as on a Space
 
 SHARED = Path(os.environ.get("REWARDBENCH_SHARED", Path(__file__).parents[2] / "shared"))
 

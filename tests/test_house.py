@@ -27,6 +27,7 @@ ROOMS = (
     "engine",
     "stats",
     "metrics",
+    "columns",
     "results",
     "store",
     "scored",
@@ -34,7 +35,12 @@ ROOMS = (
     "gate",
     "show",
     "plots",
+    "board",
     "submit",
+    "importing",
+    "publishing",
+    "verify",
+    "verifying",
     "progress",
     "quiet",
     "report",
@@ -53,6 +59,7 @@ ROOMS = (
     "cli_compare",
     "cli_gate",
     "cli_show",
+    "cli_board",
     "cli",
     "__init__",
     "__main__",
@@ -80,7 +87,7 @@ def sources() -> dict[str, str]:
     """Every Python file of the package and of scripts, by its path in the repository."""
     scripts = [path for path in (ROOT / "scripts").iterdir() if path.is_file()]
     python = [path for path in scripts if path.suffix == ".py" or path.read_text().startswith("#!/usr/bin/env python")]
-    modules = sorted((ROOT / "rewardbench").rglob("*.py"))
+    modules = sorted([*(ROOT / "rewardbench").rglob("*.py"), *(ROOT / "leaderboard").glob("*.py")])
     return {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in (*modules, *python)}
 
 
@@ -153,6 +160,21 @@ def leaks(path: str, text: str) -> Iterator[str]:
     for number, line in enumerate(text.splitlines(), 1):
         for found in LEAKS.findall(line):
             yield f"{path}:{number}: {found}"
+
+
+def test_the_leaderboard_is_documented_and_no_room_needs_it():
+    pages = {path: text for path, text in SOURCES.items() if path.startswith("leaderboard/")}
+    assert len(pages) > 8
+    assert "\n".join(breach for path, text in pages.items() for breach in undocumented(path, text)) == ""
+    names = {Path(path).stem for path in pages}
+    imported = {name for text in PACKAGE.values() for node in ast.walk(ast.parse(text)) for name in _imports(node)}
+    assert not names & imported
+
+
+def _imports(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    return [node.module or ""] if isinstance(node, ast.ImportFrom) else []
 
 
 @pytest.mark.parametrize("rule", [uphill, undocumented, named_gpus])

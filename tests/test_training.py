@@ -172,3 +172,35 @@ def test_a_run_of_trls_reward_trainer(model_folder, tmp_path, capsys):
     assert run(capsys, "--model", folder / "best", "--dataset", data, "--output_dir", tmp_path / "base")[0] == 0
     assert run(capsys, *whole, tmp_path / "base" / "best.json", "--junit", tmp_path / "gate.xml")[0] == 0
     assert Path(tmp_path / "gate.xml").is_file()
+
+
+@pytest.mark.slow
+def test_a_run_of_trls_dpo_trainer(model_folder, tmp_path, capsys):
+    trl = pytest.importorskip("trl")
+    from datasets import Dataset
+
+    model, tokenizer = load(model_folder("llama", "causal"), causal=True)
+    reference, _ = load(model_folder("llama", "causal"), causal=True)
+    rows = [
+        {
+            "prompt": [{"role": "user", "content": row["prompt"]}],
+            **{side: [{"role": "assistant", "content": row[side]}] for side in ("chosen", "rejected")},
+        }
+        for row in preferences(400, 2)
+    ]
+    args = trl.DPOConfig(
+        str(tmp_path / "out"), max_steps=60, per_device_train_batch_size=8, learning_rate=1e-3, report_to="none",
+        save_strategy="no", use_cpu=True, bf16=False, disable_tqdm=True, max_length=256, logging_steps=20,
+    )  # fmt: skip
+    trainer = trl.DPOTrainer(
+        model=model, ref_model=reference, args=args, train_dataset=Dataset.from_list(rows), processing_class=tokenizer
+    )
+    callback = RewardBenchCallback(trainer, dataset=write(tmp_path, preferences(200, 3)), every=30)
+    trainer.add_callback(callback)
+    trainer.train()
+    found = curve(trainer)
+    with capsys.disabled():
+        print("\ncurve", {step: round(row[KEY], 3) for step, row in found.items()}, f"overhead {callback.overhead:.3f}")
+    assert list(found) == [0, 30, 60]
+    assert found[0][KEY] == 0, "before training nothing is likelier than it was"
+    assert found[60][KEY] > 0.8

@@ -15,7 +15,7 @@ from rewardbench.types import InputError
 
 T = TypeVar("T")
 
-FILES = ["*.safetensors", "*.json", "*.jinja", "*.txt", "*.model", "*.tiktoken"]
+FILES = ["*.safetensors", "*.json", "*.jinja", "*.txt", "*.model", "*.tiktoken", "README.md"]
 """What is fetched from the Hub: no pickle, and code only where it was asked for."""
 
 TOKENIZER_FILES = ["*token*", "*vocab*", "*.model"]

@@ -22,12 +22,14 @@ from rewardbench.stats.means import (
     weighted,
     wilson,
 )
+from rewardbench.stats.ranking import beaten
 
 __all__ = [
     "COVERAGE",
     "Difference",
     "Interval",
     "Mean",
+    "beaten",
     "bootstrap",
     "bounds",
     "combine",

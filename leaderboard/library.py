@@ -1,0 +1,102 @@
+"""What the pages read: the rows of a store, looked at anew now and then, and the items of one result when asked for."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+from rewardbench import results
+from rewardbench.board import Board, Row, known_suite, refresh, trusted
+from rewardbench.hub import Unreachable
+from rewardbench.scored import Scored, read_scored
+from rewardbench.store import open_store
+from rewardbench.suites import load_suite
+from rewardbench.suites.table import SUITES
+from rewardbench.types import InputError, Item, Suite
+
+FRESH = 60.0
+"""Seconds for which rows are shown without a look at the store."""
+
+
+class Library:
+    """The results of one store. Rows are refreshed in the background; pages never wait for the Hub."""
+
+    def __init__(self, location: str) -> None:
+        self.location = location
+        self.store = open_store(location)
+        self.board: Board = refresh(self.store)
+        self._looked = time.monotonic()
+        self._busy = threading.Lock()
+        self.scored = lru_cache(maxsize=64)(self._scored)
+
+    def rows(self) -> Board:
+        """The rows as of now, or as of a minute ago while a newer look is being taken."""
+        if time.monotonic() - self._looked > FRESH and self._busy.acquire(blocking=False):
+            threading.Thread(target=self._look, daemon=True).start()
+        return self.board
+
+    def _look(self) -> None:
+        try:
+            self.look()
+        except InputError as error:
+            self.board = replace(self.board, offline=str(error))
+        finally:
+            self._busy.release()
+
+    def look(self) -> Board:
+        """Look at the store now."""
+        self._looked = time.monotonic()
+        self.board = refresh(self.store)
+        return self.board
+
+    def row(self, key: str) -> Row | None:
+        """The row of a key, if there is one."""
+        return next((row for row in self.rows().rows if row.key == key), None)
+
+    def summary(self, row: Row) -> dict[str, Any]:
+        """The file of a row as its author wrote it."""
+        return results.read_summary(self.store.path(row.key))
+
+    def items(self, row: Row) -> Scored:
+        """A row's items with its scores, and with their texts where those are at hand.
+
+        Raises: InputError where there are none, or the store cannot be reached.
+        """
+        found: Scored = self.scored(row.key, row.mark)
+        return found
+
+    def _scored(self, key: str, mark: str) -> Scored:
+        row = self.row(key)
+        if row is None or not row.ids:
+            raise InputError("This row has figures only: there are no scores of its items.")
+        scored = trusted(read_scored(self.store.path(key)))
+        texts = self.texts(row)
+        if texts is None:
+            return scored
+        items = tuple(replace(_with_texts(item, texts)) for item in scored.suite.items)
+        return replace(scored, suite=replace(scored.suite, items=items))
+
+    def texts(self, row: Row) -> dict[str, Item] | None:
+        """The items of a row's suite by id, where the suite is embedded and of the same revision."""
+        suite = known_suite(row, embedded) if row.suite in EMBEDDED else None
+        return {item.id: item for item in suite.items} if suite else None
+
+
+EMBEDDED = {name for name, spec in SUITES.items() if not spec.hub and not spec.local}
+
+
+@lru_cache(maxsize=4)
+def embedded(name: str) -> Suite:
+    """A suite of this package."""
+    return load_suite(name)
+
+
+def _with_texts(item: Item, texts: dict[str, Item]) -> Item:
+    own = texts.get(item.id)
+    return replace(item, prompt=own.prompt, completions=own.completions) if own else item
+
+
+__all__ = ["Library", "Unreachable", "embedded"]

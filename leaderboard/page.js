@@ -1,0 +1,146 @@
+// The way between pages without a reload, and the table: sorted, searched and filtered where it stands.
+// Markup comes from the server, where all text of strangers was made text; here it is only put in place.
+const root = element.querySelector('.rb');
+const all = (selector) => [...root.querySelectorAll(selector)];
+let turn = 0;
+
+async function show(address, push) {
+  const mine = ++turn;
+  root.setAttribute('aria-busy', 'true');
+  let html;
+  try {
+    html = await server.see(address);
+  } catch (error) {
+    html = '<p class="rb-note" role="alert">The server does not answer; reload the page.</p>';
+  }
+  if (mine !== turn) return;
+  if (push) history.pushState(null, '', address + location.hash.replace(/.*/, ''));
+  root.innerHTML = html;
+  root.removeAttribute('aria-busy');
+  const query = new URLSearchParams(address.split('#')[0]);
+  document.body.dataset.page = query.get('page') || 'board';
+  document.title = (root.querySelector('h1')?.textContent || 'rewardbench') + ' · rewardbench';
+  if (root.querySelector('.rb-table')) restore(query);
+  const anchor = address.split('#')[1];
+  const target = anchor ? document.getElementById(anchor) : root.querySelector('tr.chosen');
+  if (target) target.scrollIntoView({ block: anchor ? 'start' : 'center' });
+  else if (push) { scrollTo(0, 0); root.querySelector('main')?.focus({ preventScroll: true }); }
+}
+
+const rows = () => all('.rb-table tbody tr');
+const value = (cell) => cell.dataset.v ?? cell.textContent;
+
+function sort(column, up) {
+  const body = root.querySelector('.rb-table tbody');
+  const numeric = root.querySelector(`th[data-c="${column}"]`).classList.contains('num');
+  const keyed = rows().map((row, n) => {
+    const text = value(row.children[column]).trim();
+    return [numeric ? parseFloat(text) : text.toLowerCase(), n, row];
+  });
+  const missing = (x) => Number.isNaN(x) || x === '';
+  keyed.sort(([a, i], [b, j]) => {
+    if (missing(a) || missing(b)) return missing(a) - missing(b) || i - j;
+    const order = a < b ? -1 : a > b ? 1 : 0;
+    return (up ? order : -order) || i - j;
+  });
+  body.append(...keyed.map((one) => one[2]));
+  for (const head of all('.rb-table th')) {
+    if (head.dataset.c == column) head.setAttribute('aria-sort', up ? 'ascending' : 'descending');
+    else head.removeAttribute('aria-sort');
+  }
+}
+
+function filter() {
+  const words = (root.querySelector('[data-search]')?.value || '').toLowerCase().split(/\s+/).filter(Boolean);
+  const kept = {};
+  for (const box of all('[data-filter]:checked')) (kept[box.dataset.filter] ??= new Set()).add(box.value);
+  let count = 0;
+  const lines = rows();
+  for (const row of lines) {
+    const on = words.every((word) => row.dataset.text.includes(word))
+      && Object.entries(kept).every(([name, values]) => values.has(row.dataset[name]));
+    if (row.hidden === on) row.hidden = !on;
+    count += on;
+  }
+  root.querySelector('.rb-count').textContent =
+    count === lines.length ? `${count} models` : `${count} of ${lines.length} models`;
+}
+
+function columns(box) {
+  for (const cell of all(`.rb-table [data-c="${box.dataset.column}"]`)) cell.hidden = !box.checked;
+}
+
+// What a reader has chosen stands in the address, so that a reload and a link keep it.
+function remember() {
+  const query = new URLSearchParams(location.search);
+  const set = (name, text) => (text ? query.set(name, text) : query.delete(name));
+  set('q', root.querySelector('[data-search]')?.value);
+  for (const name of ['kind', 'size', 'badge'])
+    set(name, all(`[data-filter="${name}"]:checked`).map((box) => box.value).join('|'));
+  const head = root.querySelector('.rb-table th[aria-sort]');
+  set('sort', head ? (head.getAttribute('aria-sort') === 'ascending' ? '' : '-') + head.dataset.c : '');
+  history.replaceState(null, '', '?' + query);
+}
+
+function restore(query) {
+  const search = root.querySelector('[data-search]');
+  if (search) search.value = query.get('q') || '';
+  for (const box of all('[data-filter]'))
+    box.checked = (query.get(box.dataset.filter) || '').split('|').includes(box.value);
+  const order = query.get('sort');
+  if (/^-?\d+$/.test(order || '') && root.querySelector(`th[data-c="${order.replace('-', '')}"]`))
+    sort(order.replace('-', ''), order[0] !== '-');
+  filter();
+}
+
+async function copy(button) {
+  const shown = all('.rb-table th:not([hidden])').map((head) => head.textContent.trim());
+  const keys = rows().filter((row) => !row.hidden).map((row) => row.dataset.key);
+  const suite = new URLSearchParams(location.search).get('suite') || root.querySelector('[data-name=suite]')?.value || '';
+  const text = await server.copy(button.dataset.copy, suite || root.querySelector('.rb-table').dataset.suite, keys, shown);
+  let said = 'Copied';
+  try { await navigator.clipboard.writeText(text); } catch { said = 'Not allowed'; }
+  root.dataset.copied = text;
+  const words = button.textContent;
+  button.textContent = said;
+  setTimeout(() => { button.textContent = words; }, 1500);
+}
+
+root.addEventListener('click', (event) => {
+  const link = event.target.closest('a');
+  const plain = !(event.ctrlKey || event.metaKey || event.shiftKey || event.button);
+  const to = link?.getAttribute('href');
+  if (to?.startsWith('?') && plain) {
+    event.preventDefault();
+    show(to, true);
+    return;
+  }
+  const head = event.target.closest('.rb-table th button')?.parentElement;
+  if (head) {
+    const first = !head.classList.contains('num') || head.textContent.trim() === 'Rank';
+    sort(head.dataset.c, head.hasAttribute('aria-sort') ? head.getAttribute('aria-sort') !== 'ascending' : first);
+    remember();
+  }
+  const button = event.target.closest('[data-copy]');
+  if (button) copy(button);
+});
+root.addEventListener('input', (event) => {
+  if (event.target.matches('[data-search], [data-filter]')) { filter(); remember(); }
+  if (event.target.matches('[data-column]')) columns(event.target);
+});
+root.addEventListener('change', (event) => {
+  const choice = event.target.closest('[data-go]');
+  if (!choice) return;
+  const query = new URLSearchParams(choice.dataset.go.slice(1));
+  query.set(choice.dataset.name, choice.value);
+  show('?' + query, true);
+});
+root.addEventListener('submit', (event) => {
+  event.preventDefault();
+  const [address, anchor] = event.target.dataset.form.split('#');
+  const query = new URLSearchParams(address.slice(1));
+  for (const [name, text] of new FormData(event.target)) if (text) query.set(name, text);
+  show('?' + query + (anchor ? '#' + anchor : ''), true);
+});
+addEventListener('popstate', () => show(location.search + location.hash, false));
+show(location.search + location.hash, false);

@@ -1,0 +1,180 @@
+"""Rows of a board in, what stands in a table out, and tables for other programs; pure, and no page."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from rewardbench.board import BADGES, Figure, Row
+
+SIZES = ("up to 1B", "1B to 10B", "over 10B", "unknown size")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its name, what it holds for readers, and whether it is shown at first."""
+
+    name: str
+    title: str
+    number: bool = True
+    shown: bool = True
+
+
+def columns(rows: Sequence[Row], with_subsets: bool = False) -> list[Column]:
+    """The columns for some rows: theirs and a column for each section, and for each subset if asked."""
+    sections = dict.fromkeys(figure.name for row in rows for figure in row.sections)
+    subsets = dict.fromkeys(figure.name for row in rows for figure in row.subsets) if with_subsets else {}
+    return [
+        Column("Rank", "1 + the number of models that are significantly better"),
+        Column("Model", "", number=False),
+        Column("Score", "Percent, with its 95 % interval"),
+        *(Column(name, f"Section {name}, percent") for name in sections),
+        Column("Kind", "How the model scores", number=False),
+        Column("Size", "Parameters"),
+        Column("Badge", "How far the row can be believed", number=False),
+        Column("License", "Of the weights", number=False, shown=any(row.license for row in rows)),
+        Column("Date", "Of the submission", number=False, shown=any(row.date for row in rows)),
+        Column("Version", "Revision of the suite", number=False, shown=len({row.revision for row in rows}) > 1),
+        *(Column(name, f"Subset {name}, percent") for name in subsets if name not in sections),
+    ]
+
+
+def cell(row: Row, column: str) -> str:
+    """What stands in a row's column, as text."""
+    plain = {
+        "Rank": str(row.rank),
+        "Model": row.model,
+        "Score": percent(row.score),
+        "Kind": row.model_type,
+        "Size": size(row.parameters),
+        "Badge": row.badge,
+        "License": row.license,
+        "Date": row.date,
+        "Version": short(row.revision),
+    }
+    if column in plain:
+        return plain[column]
+    return percent(next((one for one in (*row.sections, *row.subsets) if one.name == column), None))
+
+
+def percent(figure: Figure | None) -> str:
+    """A share in percent with one decimal; a dash where there is none.
+
+    >>> percent(Figure("a", 0.87654)), percent(None)
+    ('87.7', '–')
+    """
+    return "–" if figure is None or figure.value is None else f"{100 * figure.value:.1f}"
+
+
+def interval(figure: Figure) -> str:
+    """Both limits in percent, or why there are none.
+
+    >>> interval(Figure("a", 0.8, 0.75, 0.84)), interval(Figure("a", 0.8))
+    ('75.0–84.0', 'no interval')
+    """
+    if figure.low is None or figure.high is None:
+        return "no interval"
+    return f"{100 * figure.low:.1f}–{100 * figure.high:.1f}"
+
+
+def size(parameters: int | None) -> str:
+    """A number of parameters as people say it.
+
+    >>> [size(n) for n in (950_000, 1_600_000, 8_030_000_000, None)]
+    ['950K', '1.6M', '8B', '']
+    """
+    if parameters is None:
+        return ""
+    for step, unit in ((10**9, "B"), (10**6, "M"), (10**3, "K")):
+        if parameters >= step:
+            return f"{parameters / step:.2g}{unit}" if parameters < 10 * step else f"{parameters / step:.0f}{unit}"
+    return str(parameters)
+
+
+def size_class(parameters: int | None) -> str:
+    """Which of SIZES a model is."""
+    if parameters is None:
+        return SIZES[3]
+    return SIZES[0] if parameters <= 10**9 else SIZES[1] if parameters <= 10**10 else SIZES[2]
+
+
+def short(revision: str) -> str:
+    """A revision without most of a hash.
+
+    >>> short("1.2.0+0123456789abcdef"), short("ids:0123456789abcdef")
+    ('1.2.0+01234567', 'ids:01234567')
+    """
+    return re.sub(r"[0-9a-f]{12,}", lambda found: found[0][:8], revision)
+
+
+def search_text(row: Row) -> str:
+    """What a search looks through."""
+    return " ".join([row.model, row.model_type, row.badge, row.license, row.date]).lower()
+
+
+# for other programs
+
+
+def to_csv(rows: Iterable[Row], names: Sequence[str]) -> str:
+    """Rows as CSV in which no cell is a formula: one that might be taken for one begins with an apostrophe."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([_no_formula(name) for name in [*names, "Low", "High"]])
+    for row in rows:
+        limits = ["" if limit is None else f"{100 * limit:.1f}" for limit in (row.score.low, row.score.high)]
+        writer.writerow([_no_formula(cell(row, name)) for name in names] + limits)
+    return out.getvalue()
+
+
+def _no_formula(text: str) -> str:
+    return f"'{text}" if text[:1] in "=+-@\t\r" and text[:1] else text
+
+
+_LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "–": "--",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+}
+
+
+def to_latex(rows: Iterable[Row], names: Sequence[str], numbers: Iterable[str] = ()) -> str:
+    """Rows as a LaTeX table (booktabs)."""
+    right = set(numbers)
+    lines = [r"\begin{tabular}{" + "".join("r" if name in right else "l" for name in names) + "}", r"\toprule"]
+    lines += [" & ".join(map(_latex, names)) + r" \\", r"\midrule"]
+    lines += [" & ".join(_latex(cell(row, name)) for name in names) + r" \\" for row in rows]
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
+
+
+def _latex(text: str) -> str:
+    return "".join(_LATEX.get(c, c) for c in text)
+
+
+def to_bibtex(rows: Iterable[Row]) -> str:
+    """An entry for each row: what was measured, on what, when."""
+    entries = []
+    for row in rows:
+        key = re.sub(r"\W+", "", row.model) or "model"
+        year = f"  year = {{{row.date[:4]}}},\n" if re.match(r"\d{4}-", row.date) else ""
+        figure = f"{cell(row, 'Score')} ({interval(row.score)})"
+        note = _latex(f"{row.suite}@{short(row.revision)}: {figure}, {row.badge}")
+        entries.append(
+            f"@misc{{rewardbench-{key},\n  title = {{{_latex(row.model)} on {_latex(row.suite)}}},\n{year}"
+            f"  howpublished = {{rewardbench leaderboard}},\n  note = {{{note}}}\n}}\n"
+        )
+    return "\n".join(entries)
+
+
+def choices(rows: Sequence[Row]) -> dict[str, list[str]]:
+    """What rows can be filtered by: kinds, sizes and badges that there are."""
+    return {
+        "kind": sorted({row.model_type for row in rows}),
+        "size": [name for name in SIZES if name in {size_class(row.parameters) for row in rows}],
+        "badge": [name for name in BADGES if name in {row.badge for row in rows}],
+    }

@@ -1,0 +1,199 @@
+"""`rewardbench leaderboard`, `submit`, `verify`, `import` and `index`: a store in, a page, a pull request, a verdict out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rewardbench import flags
+from rewardbench.cli_compare import Json
+from rewardbench.flags import DATA, MODEL, OUTPUT, Count, Text, flag, say_json
+from rewardbench.types import InputError
+
+STORE = "Store"
+STORE_HELP = "A folder of results, or hf://datasets/org/name"
+CODES = {"passed": 0, "refused": 1, "flagged": 3}
+
+
+def leaderboard_command(
+    results: Annotated[str, flag(STORE, "results", STORE_HELP)] = "results/",
+    port: Annotated[int, flag(OUTPUT, "port", "Where the page is served", min=1, max=65535)] = 7860,
+    host: Annotated[str, flag(OUTPUT, "host", "0.0.0.0 serves other machines too")] = "127.0.0.1",
+) -> None:
+    """Serve the leaderboard of a store as a web page."""
+    app = _app()
+    print(f"leaderboard=http://{host}:{port} (Ctrl-C stops it)", flush=True)
+    app.launch(results, port, host)
+
+
+def _app() -> Any:
+    """The app, which lies beside the package. Raises: InputError where it or Gradio is missing."""
+    import importlib.util
+    import sys
+
+    from rewardbench.paths import leaderboard_dir
+
+    if importlib.util.find_spec("gradio") is None:
+        raise InputError("The leaderboard needs Gradio: pip install 'rewardbench[leaderboard]'.")
+    folder = leaderboard_dir()
+    spec = importlib.util.spec_from_file_location("rewardbench_leaderboard", folder / "app.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def submit_command(
+    result: Annotated[str, typer.Argument(help="The .json that rewardbench has written")],
+    to: Annotated[str, flag(STORE, "to", STORE_HELP)],
+    name: Annotated[Text, flag(MODEL, "name", "What the model is called there: org/name")] = None,
+    license: Annotated[Text, flag(MODEL, "license", "Of the weights, such as apache-2.0")] = None,
+    dry_run: Annotated[bool, flag(OUTPUT, "dry_run", "Look and show, and send nothing")] = False,
+) -> None:
+    """Look a result through, show what will be sent, and send it: a pull request on the Hub, a file in a folder.
+
+    Sent are the figures, the manifest and what each item was given; neither texts nor paths of this machine.
+    """
+    from rewardbench.store import open_store
+    from rewardbench.submit import card, pack, shown
+
+    entry = pack(result, name, license)
+    for line in shown(entry):
+        print(line)
+    findings = _look(entry)
+    _say(findings)
+    if any(one.kind == "refused" for one in findings):
+        raise InputError("Nothing was sent: mend what is said above, or score the model again.")
+    if dry_run:
+        return
+    store = open_store(to)
+    if hasattr(store, "propose"):
+        print(f"pull_request={store.propose([entry], card(entry))}")
+    else:
+        print(f"key={store.add([entry])[0]}")
+
+
+def _look(entry: Any) -> list[Any]:
+    """The findings on what would be sent."""
+    import tempfile
+
+    from rewardbench import results
+    from rewardbench.verify import check
+
+    summary, table = entry
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "result.json")
+        path.write_text(results.dump(summary))
+        results.table_path(path).write_bytes(table)
+        return check(path, _suite(summary))
+
+
+def _suite(summary: Any) -> Any:
+    """The suite in force of which a summary says that it is."""
+    from rewardbench.suites import load_suite
+
+    try:
+        return load_suite(str(summary["suite"]))
+    except InputError as error:
+        raise InputError(
+            f"The suite {str(summary['suite'])[:60]!a} is not one that others know, so nobody can look this through: {error}"
+        ) from error
+
+
+def _say(findings: list[Any]) -> None:
+    from rewardbench.verify.rules import verdict_of
+
+    for one in findings:
+        print(f"{one.kind}: {one.what}")
+    print(f"findings={len(findings)}")
+    print(f"verdict={verdict_of(findings)}")
+
+
+def import_command(
+    source: Annotated[str, typer.Argument(help="A JSON table of published scores, or a copy of a results repository")],
+    to: Annotated[str, flag(STORE, "to", STORE_HELP)] = "results/",
+) -> None:
+    """Take in the results of others: published tables, and the files of allenai/reward-bench-results.
+
+    A table is {"v1" or "v2": [[model, type, {"Score": x, section: y}], ...]}. A repository has eval-set/org/model.json,
+    and eval-set-scores/org/model.json where the scores of items were kept.
+    """
+    from rewardbench.importing import exceptions, read_published
+    from rewardbench.store import open_store
+
+    entries = read_published(Path(source))
+    odd = exceptions(entries)
+    open_store(to).add(entries)
+    for line in odd:
+        print(f"note: {line}")
+    print(f"imported={len(entries)}")
+    print(f"score_unlike_its_sections={len(odd)}")
+
+
+def index_command(
+    store: Annotated[str, typer.Argument(help=STORE_HELP)] = "results/",
+    as_json: Json = False,
+) -> None:
+    """Make the index of a store anew, and keep it there: a row a result, from which a leaderboard starts."""
+    from dataclasses import asdict
+
+    from rewardbench.board import refresh
+    from rewardbench.store import open_store
+    from rewardbench.store.local import INDEX
+
+    place = open_store(store)
+    board = refresh(place)
+    if board.offline:
+        raise InputError(board.offline)
+    for path in place.indexes()[:1]:
+        place.save(INDEX, path.read_bytes(), "Update the index")
+    if as_json:
+        say_json([asdict(row) for suite in board.suites for row in board.of(suite)])
+        return
+    for suite in board.suites:
+        for row in board.of(suite):
+            print(f"{suite}  {row.rank:>4}  {row.score.value or 0:.4f}  {row.badge:13}  {row.key}")
+    print(f"rows={len(board.rows)}")
+    print(f"skipped={len(board.skipped)}")
+
+
+@flags.takes(flags.of_the_model, flags.of_the_run)
+def verify_command(
+    result: Annotated[str, typer.Argument(help="A .json, or a pull request: hf://datasets/org/name@refs/pr/3")],
+    store: Annotated[Text, flag(STORE, "store", f"Results it may be copied from: {STORE_HELP}")] = None,
+    rerun: Annotated[Count, flag(MODEL, "rerun", "Score so many items of each section again", min=1)] = None,
+    model: Annotated[Text, flag(MODEL, "model", "With --rerun: the model, a folder or a Hub id")] = None,
+    record: Annotated[bool, flag(STORE, "record", "With --rerun: keep the badge in --store")] = False,
+    merge: Annotated[bool, flag(STORE, "merge", "Merge the pull request if it passes, and renew the index")] = False,
+    dataset: Annotated[Text, flag(DATA, "dataset", "A copy of the suite's data, if not found by its name")] = None,
+    protocol: Annotated[Text, flag(DATA, "protocol", "With --dataset: the suite")] = None,
+    **more: Any,
+) -> None:
+    """Is a submission what it says? Exit 0 passed, 1 refused, 3 flagged for a person to look at, 2 bad input.
+
+    Every figure is counted again from the items, which must be the suite's; names, sizes and copies are looked at. With
+    --rerun a sample, drawn now, is scored again: within the noise that the manifest declares, it must be the same.
+    """
+    from rewardbench import verifying
+
+    asked = verifying.Asked(result, store, dataset, protocol, merge)
+    found = verifying.verify(asked)
+    _say(found.findings)
+    code = CODES[found.verdict]
+    if rerun:
+        if not model:
+            raise InputError("What is to be scored again needs its model: pass --model.")
+        spec = flags.model_spec({**more, "model": model})
+        agreed = verifying.score_again(found, spec, rerun)
+        for name, value in verifying.key_values(agreed).items():
+            print(f"{name}={value}")
+        code = code or (0 if agreed.agreement.agrees else 1)
+        if record and store and code == 0:
+            print(f"recorded={verifying.record(found, agreed, store)}")
+    if merge and code == 0:
+        print(f"merged={verifying.merge(asked)}")
+    raise typer.Exit(code)

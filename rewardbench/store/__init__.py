@@ -1,0 +1,27 @@
+"""Where results live: a local folder, or a dataset of the Hub, behind one interface."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rewardbench.store.local import LocalStore, safe_name
+from rewardbench.types import InputError
+
+__all__ = ["LocalStore", "open_store", "safe_name"]
+
+HUB = "hf://datasets/"
+
+
+def open_store(location: str | Path) -> Any:
+    """The store at a folder, which need not exist yet, or at `hf://datasets/org/name[@revision]`.
+
+    Raises: InputError for another kind of address, or a folder that cannot be written.
+    """
+    if str(location).startswith(HUB):
+        from rewardbench.store.hub import HubStore
+
+        return HubStore(*str(location).removeprefix(HUB).rstrip("/").partition("@")[::2])
+    if "://" in str(location):
+        raise InputError(f"{location} is no store: name a folder, or {HUB}org/name.")
+    return LocalStore(location)

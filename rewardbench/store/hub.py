@@ -1,0 +1,245 @@
+"""Results in a dataset of the Hub, one commit a change: a summary a model, its scores in parquet, an index beside.
+
+Reads go through the Hub client's own cache, so that what was read once is there when the Hub is not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from rewardbench import columns, hub, results
+from rewardbench.paths import write_whole
+from rewardbench.store.local import INDEX, Entry, names_of, safe_name, with_verdicts
+from rewardbench.types import InputError, Result, Suite
+
+TRIES = 8
+"""How often a commit is begun anew because another writer was faster."""
+MOVED = (409, 412)
+"""What the Hub answers to a commit whose parent is no longer the newest."""
+
+CARD = """---
+license: cc-by-4.0
+pretty_name: Results of reward models
+configs:
+- config_name: index
+  data_files: index.parquet
+- config_name: scores
+  data_files: "*/*.parquet"
+---
+# Results of reward models
+
+A summary for each model (`org/model.json`), what it gave each item (`org/model.parquet`), and `index.parquet`, a row a
+model, made from them by `rewardbench index`. Written by rewardbench; `rewardbench leaderboard --results
+hf://datasets/...` shows it, `rewardbench submit` adds to it by pull request.
+"""
+
+
+class HubStore:
+    """Results in a Hub dataset; a key is a path in it without `.json`. Errors are InputErrors, one sentence each."""
+
+    def __init__(self, repo: str, revision: str = "") -> None:
+        self.repo, self.revision = repo, revision or "main"
+        self._commit = ""
+        self.files: dict[str, str] = {}
+        """The files of the newest commit that was looked at, each with its hash."""
+        self.sizes: dict[str, int] = {}
+
+    @property
+    def api(self) -> Any:
+        """The Hub's client, which reads HF_TOKEN and HF_ENDPOINT."""
+        from huggingface_hub import HfApi
+
+        return HfApi()
+
+    def put(self, result: Result, suite: Suite) -> str:
+        """Commit a result; return its key. No writer's result is lost to another's."""
+        return self.add([packed(result, suite)])[0]
+
+    def add(self, entries: Iterable[Entry]) -> list[str]:
+        """Commit results that are packed already, all at once; return their keys."""
+        entries, keys = list(entries), []
+
+        def change() -> list[Any]:
+            keys[:] = [self._own_key(summary) for summary, _ in entries]
+            return _additions(keys, entries) + ([] if "README.md" in self.files else [_card()])
+
+        self._commit_all(change, f"Add {_names(entries)}")
+        return keys
+
+    def propose(self, entries: Sequence[Entry], words: str) -> str:
+        """Open a pull request with results; return its address."""
+        self.refresh()
+        changes = _additions([self._own_key(summary) for summary, _ in entries], entries)
+        with hub.spoken(f"No pull request was opened on {self.repo}"):
+            commit = self.api.create_commit(
+                self.repo,
+                changes,
+                repo_type="dataset",
+                commit_message=f"Add {_names(entries)}",
+                commit_description=words,
+                create_pr=True,
+            )
+        return str(commit.pr_url)
+
+    def get(self, key: str) -> Result:
+        """The result of a key as `list` gives it."""
+        return results.read_result(self.path(key))
+
+    def list(self) -> list[str]:
+        """The keys of all files that may be results, sorted."""
+        return sorted(self.versions())
+
+    def versions(self) -> dict[str, str]:
+        """Keys, each with a mark that changes whenever its files do. Raises: hub.Unreachable where the Hub is."""
+        self.refresh()
+        keys = [name.removesuffix(".json") for name in self.files if name.endswith(".json")]
+        kinds = ("json", "parquet")
+        return with_verdicts(
+            {key: "-".join(self.files.get(f"{key}.{kind}", "")[:12] for kind in kinds) for key in keys}
+        )
+
+    def refresh(self) -> str:
+        """Look at the newest commit of the revision: its hash, and what files it has."""
+        with hub.spoken(f"The dataset {self.repo} cannot be read"):
+            found = self.api.repo_info(self.repo, repo_type="dataset", revision=self.revision, timeout=hub.TIMEOUT)
+            if found.sha != self._commit:
+                tree = self.api.list_repo_tree(self.repo, repo_type="dataset", revision=found.sha, recursive=True)
+                files = [one for one in tree if hasattr(one, "blob_id")]
+                self.files = {one.path: one.blob_id for one in files}
+                self.sizes = {one.path: one.size for one in files}
+                self._commit = found.sha
+        return self._commit
+
+    def path(self, key: str) -> Path:
+        """Where the summary of a key lies on this machine, with its scores beside it."""
+        if not self._commit:
+            self.refresh()
+        if f"{key}.parquet" in self.files:
+            self._fetch(f"{key}.parquet")
+        return self._fetch(f"{key}.json")
+
+    def delete(self, key: str) -> None:
+        """Remove a result in one commit. Raises: InputError where there is none."""
+        from huggingface_hub import CommitOperationDelete
+
+        self._commit_all(lambda: [CommitOperationDelete(name) for name in self._files_of(key)], f"Delete {key}")
+
+    def rename(self, key: str, new: str) -> None:
+        """Move a result to another key in one commit. Raises: InputError where there is none, or the new key is taken."""
+        from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
+        def change() -> list[Any]:
+            if f"{new}.json" in self.files:
+                raise InputError(f"There is a result {new!r} in {self.repo} already; delete it first.")
+            moved = [(name, name.replace(key, new, 1)) for name in self._files_of(key)]
+            added = [CommitOperationAdd(to, self._fetch(name).read_bytes()) for name, to in moved]
+            return [*added, *(CommitOperationDelete(name) for name, _ in moved)]
+
+        self._commit_all(change, f"Rename {key} to {new}")
+
+    def load(self, name: str) -> Path | None:
+        """A file beside the results (the index, a verdict), or None where it is not there."""
+        if not self._commit:
+            self.refresh()
+        return self._fetch(name) if name in self.files else None
+
+    def save(self, name: str, content: bytes, note: str = "") -> None:
+        """Commit such a file."""
+        from huggingface_hub import CommitOperationAdd
+
+        self._commit_all(lambda: [CommitOperationAdd(name, content)], note or f"Update {name}")
+
+    def indexes(self) -> Sequence[Path]:
+        """The indexes at hand: that which this machine has made, and the store's own."""
+        found = [self._memory()] if self._memory().is_file() else []
+        with suppress(hub.Unreachable):
+            own = self.load(INDEX)
+            return [*found, own] if own else found
+        return found
+
+    def remember(self, index: bytes) -> None:
+        """Keep an index on this machine; `save` puts it into the store."""
+        with suppress(InputError):
+            write_whole(self._memory(), index)
+
+    def _memory(self) -> Path:
+        from huggingface_hub import constants
+
+        name = "--".join([*self.repo.split("/"), self.revision.replace("/", "-")])
+        return Path(constants.HF_HOME, "rewardbench", f"{name}.{INDEX}")
+
+    def _fetch(self, name: str) -> Path:
+        from huggingface_hub import hf_hub_download
+
+        with hub.spoken(f"{name} of the dataset {self.repo} cannot be read"):
+            return Path(hf_hub_download(self.repo, name, repo_type="dataset", revision=self._commit))
+
+    def _files_of(self, key: str) -> list[str]:
+        found = [name for name in (f"{key}.json", f"{key}.parquet") if name in self.files]
+        if f"{key}.json" not in found:
+            raise InputError(f"There is no result {key!r} in {self.repo}.")
+        return found
+
+    def _own_key(self, summary: Mapping[str, Any]) -> str:
+        """The key of an earlier result of the same identity, or else the first that is free."""
+        own, name = results.identity(summary), safe_name(str(summary["model"]))
+        keys = [str(name.with_name(one)) for one in names_of(name.name, summary)]
+        for key in keys:
+            if f"{key}.json" not in self.files:
+                return key
+            if results.identity(results.read_summary(self._fetch(f"{key}.json"))) == own:
+                return key
+        raise InputError(f"{keys[-1]} is in the way of this result in {self.repo}; rename it.")
+
+    def _commit_all(self, change: Callable[[], Sequence[Any]], message: str) -> Any:
+        """One commit on top of the newest one, made anew as long as others are faster."""
+        from huggingface_hub.errors import HfHubHTTPError
+
+        for n in range(TRIES):
+            parent = self.refresh()
+            operations = list(change())
+            with hub.spoken(f"Nothing was written to the dataset {self.repo}"):
+                try:
+                    return self.api.create_commit(
+                        self.repo,
+                        operations,
+                        repo_type="dataset",
+                        revision=self.revision,
+                        commit_message=message,
+                        parent_commit=parent,
+                    )
+                except HfHubHTTPError as error:
+                    if error.response.status_code not in MOVED or n == TRIES - 1:
+                        raise
+        raise AssertionError("unreachable")
+
+
+def packed(result: Result, suite: Suite) -> Entry:
+    """A result as its two published files: the summary, and the scores as parquet."""
+    table = columns.pack(results.to_rows(result, suite))
+    return results.to_json(result) | {results.OUTPUTS_HASH: hashlib.sha256(table).hexdigest()}, table
+
+
+def _additions(keys: Sequence[str], entries: Sequence[Entry]) -> list[Any]:
+    from huggingface_hub import CommitOperationAdd
+
+    files: dict[str, bytes] = {}
+    for key, (summary, table) in zip(keys, entries, strict=True):
+        files[f"{key}.json"] = results.dump(summary, indent=2).encode()
+        files |= {f"{key}.parquet": table} if table is not None else {}
+    return [CommitOperationAdd(name, content) for name, content in files.items()]
+
+
+def _card() -> Any:
+    from huggingface_hub import CommitOperationAdd
+
+    return CommitOperationAdd("README.md", CARD.encode())
+
+
+def _names(entries: Sequence[Entry]) -> str:
+    first = f"{entries[0][0]['model']} on {entries[0][0]['suite']}"
+    return first if len(entries) == 1 else f"{len(entries)} results"

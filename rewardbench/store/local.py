@@ -1,0 +1,222 @@
+"""Where results live: names in, whole files out. A result is written whole or not at all, and never over another's.
+
+`org/name` becomes `org/name.json` with `org/name_outputs.jsonl` beside it. Where that name is taken by another
+suite, revision or model fingerprint, or by a file that is not ours, the new one is `name.{suite}-{hash}.json`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from rewardbench import results
+from rewardbench.paths import write_whole
+from rewardbench.store.writing import Draft, files_of, one_writer, why_not, write_packed, write_result
+from rewardbench.types import InputError, Result, Suite
+
+Entry = tuple[Mapping[str, Any], bytes | None]
+"""A result packed to be published: its summary, which names the hash of its table of scores, and the table if any."""
+
+_UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"|?*]')
+_LONGEST_NAME = 120
+INDEX = "index.parquet"
+VERDICTS = "verdicts/"
+"""The folder of what verification has found, a file a result; what a submission may never touch."""
+
+
+class LocalStore:
+    """Results in a local folder; a key is a path below it without `.json`."""
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root)
+        _refuse_unwritable(self.root)
+
+    @contextmanager
+    def draft(self) -> Iterator[Draft]:
+        """A place for the rows of a run while it runs: `put` makes them a result, and without it they are gone."""
+        draft = Draft(self.root)
+        try:
+            yield draft
+        finally:
+            draft.discard()
+
+    def put(self, result: Result, suite: Suite, draft: Draft | None = None) -> str:
+        """Write a result whole or not at all; return the path of its summary. Its rows are those of the draft, if any.
+
+        Without a draft the items of the result must hold their texts.
+        """
+        wanted = self.root / f"{safe_name(result.model)}.json"
+        try:
+            wanted.parent.mkdir(parents=True, exist_ok=True)
+            with one_writer(wanted.parent):
+                path = _own_path(wanted, results.to_json(result))
+                write_result(path, result, suite, draft)
+        except OSError as error:
+            raise InputError(why_not(wanted.parent, error)) from error
+        return str(path)
+
+    def add(self, entries: Iterable[Entry]) -> list[str]:
+        """Write results that are packed already; return their keys."""
+        keys = []
+        for summary, table in entries:
+            wanted = self.root / f"{safe_name(str(summary['model']))}.json"
+            try:
+                wanted.parent.mkdir(parents=True, exist_ok=True)
+                with one_writer(wanted.parent):
+                    path = _own_path(wanted, summary)
+                    write_packed(path, summary, table)
+            except OSError as error:
+                raise InputError(why_not(wanted.parent, error)) from error
+            keys.append(path.relative_to(self.root).as_posix().removesuffix(".json"))
+        return keys
+
+    def get(self, key: str) -> Result:
+        """The result of a key as `list` gives it; one that is being replaced is read again."""
+        path = self.path(key)
+        while True:
+            mark = _mark(path)
+            try:
+                return results.read_result(path)
+            except InputError:
+                if _mark(path) == mark:
+                    raise
+
+    def list(self) -> list[str]:
+        """The keys of all results here, sorted; files that are not ours are passed over."""
+        return sorted(key for key in self.versions() if _identity_at(self.path(key)) is not None)
+
+    def versions(self) -> dict[str, str]:
+        """The keys of all files that may be results, each with a mark that changes whenever its file does."""
+        marks = {}
+        for path in self.root.rglob("*.json"):
+            key = path.relative_to(self.root).as_posix().removesuffix(".json")
+            marks[key] = _mark(path)
+        return with_verdicts({key: mark for key, mark in marks.items() if mark})
+
+    def path(self, key: str) -> Path:
+        """Where the summary of a key is. Raises: InputError for a key that leads out of here."""
+        path = self.root / f"{key}.json"
+        if not path.resolve().is_relative_to(self.root.resolve()):
+            raise InputError(f"{key!r} lies outside of the store {self.root}; use a key that the store lists.")
+        return path
+
+    def delete(self, key: str) -> None:
+        """Remove a result. Raises: InputError where there is none."""
+        path = self._known(key)
+        with one_writer(path.parent):
+            for file in files_of(path):
+                file.unlink(missing_ok=True)
+
+    def rename(self, key: str, new: str) -> None:
+        """Move a result to another key; at every moment it stands whole under one of the two, or under both.
+
+        Raises: InputError where there is no such result, or the new key is taken.
+        """
+        path, target = self._known(key), self.path(new)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with one_writer(path.parent):
+            moves = [(file, target.with_name(file.name.replace(path.stem, target.stem, 1))) for file in files_of(path)]
+            if any(os.path.lexists(to) for _, to in moves):
+                raise InputError(f"There is a result {new!r} in {self.root} already; delete it first.")
+            for file, to in reversed(moves):  # the summary last, which makes the result
+                os.link(file, to)
+            for file, _ in moves:
+                file.unlink()
+
+    def load(self, name: str) -> Path | None:
+        """A file of the store beside the results (its index, a verdict), or None where it is not there."""
+        path = self.root / name
+        return path if path.is_file() else None
+
+    def save(self, name: str, content: bytes, note: str = "") -> None:
+        """Write such a file whole. Raises: InputError where that cannot be done."""
+        write_whole(self.root / name, content)
+
+    def indexes(self) -> list[Path]:
+        """The index that was kept here, if any."""
+        place = self.load(INDEX)
+        return [place] if place else []
+
+    def remember(self, index: bytes) -> None:
+        """Keep an index, where that is allowed."""
+        with suppress(InputError):
+            self.save(INDEX, index)
+
+    def _known(self, key: str) -> Path:
+        path = self.path(key)
+        if _identity_at(path) is None:
+            raise InputError(f"There is no result {key!r} in {self.root}; its keys are those of `rewardbench index`.")
+        return path
+
+
+def _refuse_unwritable(folder: Path) -> None:
+    """Say before hours of scoring what `put` would say after them."""
+    there = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise InputError(
+            f"The result cannot be written to {folder} ({there} is no writable folder); name another output folder."
+        )
+
+
+def _mark(path: Path) -> str:
+    """What changes whenever a file does; empty where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return ""
+    return f"{found.st_size}-{found.st_mtime_ns}-{found.st_ino}"
+
+
+def with_verdicts(marks: Mapping[str, str]) -> dict[str, str]:
+    """Marks of files by key, without those of verdicts, which stand in the marks of what they are of."""
+    return {
+        key: f"{mark}+{marks[VERDICTS + key]}" if VERDICTS + key in marks else mark
+        for key, mark in marks.items()
+        if not key.startswith((".", VERDICTS))
+    }
+
+
+def safe_name(model: str) -> PurePosixPath:
+    """Where a model's files go below the store: a Hub id keeps its organisation, a path only its last folder.
+
+    >>> str(safe_name("org/Llama-3.1")), str(safe_name("/models/run-7/")), str(safe_name("../../etc"))
+    ('org/Llama-3.1', 'run-7', 'etc')
+    """
+    if os.path.exists(model):
+        model = "/" + os.path.basename(os.path.abspath(model))
+    raw = model.replace("\\", "/").split("/")
+    parts = [_UNSAFE.sub("_", part).strip(". ")[:_LONGEST_NAME] for part in raw]
+    kept = [part for part in parts if part] or ["model"]
+    is_hub_id = len(raw) <= 2 and raw[0] not in ("", ".", "..", "~")
+    return PurePosixPath(*(kept if is_hub_id else kept[-1:]))
+
+
+def _own_path(wanted: Path, summary: Mapping[str, Any]) -> Path:
+    """The file of an earlier run of the same identity, or else the first name that is free."""
+    own = results.identity(summary)
+    paths = [wanted.with_name(f"{name}.json") for name in names_of(wanted.stem, summary)]
+    for path in paths:
+        if _identity_at(path) == own:
+            return path
+    for path in paths:
+        if not os.path.lexists(path) and not os.path.lexists(results.outputs_path(path)):
+            return path
+    raise InputError(f"{paths[-1]} is in the way of this result and is not ours; move it.")
+
+
+def names_of(stem: str, summary: Mapping[str, Any]) -> list[str]:
+    """The names that a result may take, the plain one first."""
+    suite, identity = str(safe_name(str(summary["suite"]))).replace("/", "-"), results.identity(summary)
+    return [stem, f"{stem}.{suite}-{identity[:8]}", f"{stem}.{suite}-{identity}"]
+
+
+def _identity_at(path: Path) -> str | None:
+    """The identity of the result at `path`; None where there is none that we can read."""
+    try:
+        return results.identity(results.read_summary(path))
+    except InputError:
+        return None

@@ -1,0 +1,144 @@
+"""A stranger's summary in, what is wrong with its fields out; nothing of it is believed, and no item is read."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from rewardbench import results
+from rewardbench.types import InputError
+
+MOST_BYTES = 4 * 2**20
+DEEPEST = 32
+LONGEST_TEXT = 4_000
+MODEL_TYPES = (
+    *("Seq. Classifier", "Custom Classifier", "DPO", "DPO Ref. Free", "Generative RM", "Generative RM PoLL"),
+    *("Generative", "Baseline"),
+)
+_PART = r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}"
+_NAME = re.compile(rf"{_PART}(?:/{_PART})?")
+_LICENSE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+ -]{0,39}|")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}|")
+_HASH = re.compile(r"[0-9a-f]{64}")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The summary at `path`. Raises: InputError where it is too large, no strict JSON, or not of our schema."""
+    try:
+        size = path.stat().st_size
+        if size > MOST_BYTES:
+            raise InputError(f"{path.name} has {size:,} bytes, and a summary at most {MOST_BYTES:,}: it was not read.")
+        value = json.loads(path.read_bytes(), parse_constant=_refuse_constant)
+    except OSError as error:
+        raise InputError(f"Cannot read {path}: {error.strerror}.") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path.name} is not strict JSON ({type(error).__name__}).") from error
+    if _depth(value) > DEEPEST:
+        raise InputError(f"{path.name} is nested deeper than {DEEPEST} levels.")
+    return results.read_summary(path)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _depth(value: Any) -> int:
+    """How deep lists and objects are nested."""
+    deep, level = 0, [value]
+    while level:
+        deep += 1
+        level = [
+            one
+            for outer in level
+            for one in (outer.values() if isinstance(outer, dict) else outer if isinstance(outer, list) else ())
+        ]
+    return deep
+
+
+def is_clean_name(name: Any) -> bool:
+    """Whether a name is safe in a path, a page and a table, and can be no other's look-alike from another script.
+
+    >>> [is_clean_name(name) for name in ("org/Model-7B.v2", "../etc", "=cmd()", "a/b/c", "mоdel", 7)]
+    [True, False, False, False, False, False]
+    """
+    return isinstance(name, str) and bool(_NAME.fullmatch(name)) and ".." not in name
+
+
+def complaints(summary: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with the fields."""
+    model = summary.get("model")
+    if not is_clean_name(model):
+        yield f"the model's name {_shown(model)} is not org/name in ASCII letters, digits, dots, dashes and underscores"
+    if str(summary.get("model_type")).partition(" (")[0] not in MODEL_TYPES or len(str(summary.get("model_type"))) > 40:
+        yield f"the model_type {_shown(summary.get('model_type'))} is none of {', '.join(MODEL_TYPES)}"
+    if not isinstance(summary.get(results.OUTPUTS_HASH), str) or not _HASH.fullmatch(summary[results.OUTPUTS_HASH]):
+        yield f"{results.OUTPUTS_HASH} is no sha256: scores of the items are needed"
+    about = summary["manifest"].get("model")
+    about = about if isinstance(about, dict) else {}
+    for name, pattern, value in (
+        ("license", _LICENSE, about.get("license") or ""),
+        ("date", _DATE, summary.get("date") or ""),
+    ):
+        if not isinstance(value, str) or not pattern.fullmatch(value):
+            yield f"the {name} {_shown(value)} is not written as one"
+    size = about.get("parameters")
+    if size is not None and not (isinstance(size, int) and not isinstance(size, bool) and 0 < size < 10**14):
+        yield f"{_shown(size)} parameters are no number of parameters"
+    yield from _figures(summary)
+    yield from _texts(summary)
+
+
+def _figures(summary: Mapping[str, Any]) -> Iterator[str]:
+    lists = {name: summary.get(name) for name in ("sections", "subsets", "mirrors", "gap")}
+    for name, value in lists.items():
+        if not (isinstance(value, list) and all(isinstance(one, dict) for one in value)):
+            yield f"{name} is no list of figures"
+            return
+    named = [("score", summary.get("score")), ("accuracy_estimate", summary.get("accuracy_estimate"))]
+    named += [
+        (f"{name}, {_shown(one.get('name'))}", one)
+        for name in ("sections", "subsets", "mirrors")
+        for one in lists[name] or ()
+    ]
+    for name, one in named:
+        if not isinstance(one, dict) or not isinstance(one.get("name"), str):
+            yield f"{name} is no figure"
+            continue
+        for key in ("value", "low", "high"):
+            if one.get(key) is not None and not _is_share(one[key]):
+                yield f"{key} of {name} is {_shown(one[key])}, which is no share"
+        if not isinstance(one.get("n"), int) or not 0 <= one["n"] <= 10**7:
+            yield f"n of {name} is {_shown(one.get('n'))}, which is no count"
+
+
+def _is_share(value: Any) -> bool:
+    return (
+        isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value) and -0.011 <= value <= 1.011
+    )
+
+
+def _texts(value: Any, where: str = "the summary") -> Iterator[str]:
+    """Texts with control or invisible characters, and such as no field of ours holds; also in names of fields."""
+    if isinstance(value, str):
+        if len(value) > LONGEST_TEXT:
+            yield f"a text in {where} has {len(value):,} characters"
+        if _CONTROL.search(value):
+            yield f"a text in {where} holds control or invisible characters: {_shown(value)}"
+    elif isinstance(value, Mapping):
+        for key, one in value.items():
+            yield from _texts(key, where)
+            yield from _texts(one, f"field {_shown(key)}")
+    elif isinstance(value, list):
+        for one in value:
+            yield from _texts(one, where)
+
+
+def _shown(value: Any) -> str:
+    """A stranger's value as ASCII that steers nothing, cut short."""
+    text = ascii(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,207 @@
+"""The server's side of a submission: where its files come from, what they are held against, and what is kept of it."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rewardbench import columns, hub, results
+from rewardbench.board import refresh
+from rewardbench.engine.score import score
+from rewardbench.scored import Scored, read_scored
+from rewardbench.scorers import load_scorer
+from rewardbench.scorers.loading import ModelSpec
+from rewardbench.store import HUB, open_store
+from rewardbench.store.hub import HubStore
+from rewardbench.store.local import INDEX, VERDICTS
+from rewardbench.suites import load_suite
+from rewardbench.types import InputError, Suite
+from rewardbench.verify import Agreement, Finding, agreement, check, draw, items_for
+from rewardbench.verify.rules import verdict_of
+from rewardbench.verify.summary import MOST_BYTES, is_clean_name
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is to be verified, against what."""
+
+    result: str
+    store: str | None = None
+    dataset: str | None = None
+    protocol: str | None = None
+    merge: bool = False
+
+    @property
+    def pull_request(self) -> tuple[str, int] | None:
+        """The dataset and number of a pull request, where it is one."""
+        name, _, reference = self.result.removeprefix(HUB).partition("@refs/pr/")
+        return (name, int(reference)) if self.result.startswith(HUB) and reference.isdecimal() else None
+
+
+@dataclass(frozen=True)
+class Verified:
+    """A result with what was found."""
+
+    path: Path
+    key: str
+    suite: Suite
+    findings: list[Finding]
+
+    @property
+    def verdict(self) -> str:
+        """passed, flagged or refused."""
+        return verdict_of(self.findings)
+
+
+@dataclass(frozen=True)
+class Rerun:
+    """What a sample gave when it was scored again, and the seed that drew it."""
+
+    agreement: Agreement
+    seed: int
+    per_section: int
+    sample: int
+
+
+def verify(asked: Asked) -> Verified:
+    """Look a result, or a pull request with one, through.
+
+    Raises: InputError where it cannot be read, or its suite cannot.
+    """
+    path, key = _from_pull_request(asked) if asked.pull_request else _from_disk(asked.result)
+    suite = _suite(asked, path)
+    found = check(path, suite, _others(asked, suite, key), _names(asked))
+    return Verified(path, key, suite, found)
+
+
+def _from_disk(result: str) -> tuple[Path, str]:
+    path = Path(result)
+    if not path.is_file():
+        raise InputError(f"There is no result {result}: pass a .json file, or {HUB}org/name@refs/pr/N.")
+    return path, path.stem
+
+
+def _from_pull_request(asked: Asked) -> tuple[Path, str]:
+    """The files of a pull request that adds one result, and nothing else.
+
+    Raises: InputError for one that touches anything else, or is larger than a result can be.
+    """
+    name, number = asked.pull_request or ("", 0)
+    proposed, merged = HubStore(name, f"refs/pr/{number}"), HubStore(name)
+    proposed.refresh()
+    merged.refresh()
+    changed = sorted(file for file, blob in proposed.files.items() if merged.files.get(file) != blob)
+    gone = sorted(merged.files.keys() - proposed.files.keys())
+    keys = {file.rpartition(".")[0] for file in changed}
+    key = next(iter(keys), "")
+    if gone or len(keys) != 1 or {file.rpartition(".")[2] for file in changed} != {"json", "parquet"}:
+        told = ", ".join(ascii(file) for file in [*changed, *gone][:6])
+        raise InputError(f"Pull request {number} must add one result and touch nothing else, but it changes {told}.")
+    if not is_clean_name(key) or key.startswith((VERDICTS, ".")):
+        raise InputError(f"Pull request {number} adds {key!a:.60}, which is no place for a result: org/model.json is.")
+    for kind, most in (("json", MOST_BYTES), ("parquet", columns.MOST_BYTES)):
+        if proposed.sizes[f"{key}.{kind}"] > most:
+            raise InputError(f"{key}.{kind} has {proposed.sizes[f'{key}.{kind}']:,} bytes, at most {most:,} are read.")
+    return proposed.path(key), key
+
+
+def _suite(asked: Asked, path: Path) -> Suite:
+    name = str(results.read_summary(path)["suite"]) if not asked.dataset else asked.dataset
+    try:
+        return load_suite(name, protocol=asked.protocol)
+    except InputError as error:
+        raise InputError(
+            f"The suite {name[:60]!a} cannot be read, so nothing can be held against it: {error}"
+        ) from error
+
+
+def _home(asked: Asked) -> Any:
+    """The store that a result is held against, if any."""
+    where = asked.store or (f"{HUB}{asked.pull_request[0]}" if asked.pull_request else None)
+    return open_store(where) if where else None
+
+
+def _names(asked: Asked) -> list[str]:
+    home = _home(asked)
+    return [row.model for row in refresh(home).rows] if home else []
+
+
+def _others(asked: Asked, suite: Suite, key: str) -> Iterator[Scored]:
+    home = _home(asked)
+    for row in refresh(home).of(suite.name) if home else ():
+        if row.ids and row.key != key:
+            yield read_scored(home.path(row.key))
+
+
+def score_again(found: Verified, model: ModelSpec, per_section: int) -> Rerun:
+    """Score a sample again, drawn by a seed of this moment, and hold it against what was stated."""
+    seed = secrets.randbits(32)
+    sample = draw(found.suite, per_section, seed)
+    run = score(sample.items, load_scorer(model))
+    stated = {one.id: one.scores for one in read_scored(found.path).items}
+    told = results.read_summary(found.path)["manifest"].get("run") or {}
+    noise = told.get("batch_noise") if isinstance(told, dict) else None
+    believed = float(noise) if isinstance(noise, int | float) and 0 <= noise < 1e6 else 0.0
+    agreed = agreement(sample.items, stated, {one.id: one.scores for one in run.items}, believed)
+    return Rerun(agreed, seed, per_section, len(sample.items))
+
+
+def key_values(again: Rerun) -> dict[str, Any]:
+    """The figures of a re-run as a script reads them."""
+    found = again.agreement
+    return {
+        "rerun_seed": again.seed,
+        "rerun_items": found.items,
+        "rerun_typical_difference": f"{found.typical:.2e}",
+        "rerun_tolerance": f"{found.tolerance:.2e}",
+        "rerun_beyond": found.beyond,
+        "rerun_flips_beyond": found.flips,
+        "rerun_flips_within_noise": found.near,
+        "rerun_agrees": "yes" if found.agrees else "no",
+        "items_to_catch_1_percent": items_for(0.01),
+        "items_to_catch_3_percent": items_for(0.03),
+    }
+
+
+def record(found: Verified, again: Rerun, store: str) -> str:
+    """Keep the badge of a result that was scored again; it holds for these very scores."""
+    summary = results.read_summary(found.path)
+    place = open_store(store)
+    key = next((key for key in place.list() if _same(place, key, summary)), None)
+    if key is None:
+        raise InputError(f"The result is not in {store} yet, so its badge cannot be kept there: add it first.")
+    told = {
+        "badge": "verified",
+        results.OUTPUTS_HASH: summary[results.OUTPUTS_HASH],
+        "date": datetime.now(UTC).date().isoformat(),
+        **{name: str(value) for name, value in key_values(again).items()},
+    }
+    name = f"{VERDICTS}{key}.json"
+    place.save(name, results.dump(told, indent=2).encode(), f"Verify {key}")
+    return name
+
+
+def _same(store: Any, key: str, summary: Mapping[str, Any]) -> bool:
+    try:
+        there = json.loads(store.path(key).read_bytes())
+    except (InputError, OSError, ValueError):
+        return False
+    return isinstance(there, dict) and there.get(results.OUTPUTS_HASH) == summary[results.OUTPUTS_HASH]
+
+
+def merge(asked: Asked) -> str:
+    """Merge a pull request that has passed, and renew the store's index. Returns the dataset's address."""
+    if not asked.pull_request:
+        raise InputError("Only a pull request can be merged: pass hf://datasets/org/name@refs/pr/N.")
+    name, number = asked.pull_request
+    store = HubStore(name)
+    with hub.spoken(f"Pull request {number} of {name} was not merged"):
+        store.api.merge_pull_request(name, number, repo_type="dataset")
+    refresh(store)
+    store.save(INDEX, store.indexes()[0].read_bytes(), "Update the index")
+    return f"{HUB}{name}"

@@ -1,0 +1,164 @@
+"""Every page as markup, without a browser: what it says, and that no text of a stranger becomes markup."""
+
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+from made import mirrors, scores, store
+
+pytest.importorskip("gradio")
+
+import app
+from library import Library
+
+SUITE = mirrors(40)
+EVIL = '"><img src=x onerror=alert(1)><script>alert(2)</script>${3}{{4}}'
+
+
+class Markup(HTMLParser):
+    """Tags, attributes and text of a page; an element that is closed but not open is an error."""
+
+    VOID = ("img", "input", "br", "line", "circle", "path")
+
+    def __init__(self, page):
+        super().__init__()
+        self.tags, self.attributes, self.words, self.open = [], [], "", []
+        self.feed(page)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += [name for name, _ in attrs]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.words += data
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("results")
+    for n, (name, share) in enumerate({"org/best": 0.98, "org/mid": 0.8, "org/low": 0.5}.items()):
+        store(folder, SUITE, scores(SUITE, share, seed=n), name)
+    return Library(str(folder))
+
+
+def see(library, **query):
+    from urllib.parse import urlencode
+
+    return Markup(app.view(library, "?" + urlencode(query)))
+
+
+def test_the_leaderboard_has_a_row_a_model_with_rank_and_interval(library):
+    page = see(library)
+    assert page.tags.count("tr") == 4
+    assert all(name in page.words for name in ("org/best", "org/mid", "org/low", "recomputed", "Chat", "Safety"))
+
+
+def test_a_models_page_shows_what_it_misses_and_what_made_it(library):
+    page = see(library, page="model", model="org/mid")
+    assert "items, by margin, the lowest first" in page.words
+    assert page.tags.count("article") == 10
+    assert "Question" in page.words
+    assert "fingerprint_sha256" in page.words
+    fewer = see(library, page="model", model="org/mid", search="zzz")
+    assert "0 items" in fewer.words
+
+
+def test_the_items_are_turned_over_page_by_page(library):
+    first, second = (see(library, page="model", model="org/low", **{"from": start}) for start in (0, 10))
+    assert "Later" in first.words
+    assert "Earlier" in second.words
+    assert first.words != second.words
+    for odd in ("-5", "x", "9" * 30, "1e9"):
+        assert see(library, page="model", model="org/low", **{"from": odd}).tags
+
+
+def test_two_models_are_compared(library):
+    page = see(library, page="compare", a="org/low", b="org/best")
+    assert "is better than" in page.words
+    assert "only org/best has it right" in page.words
+    assert "choose" in see(library, page="compare").words
+
+
+def test_the_hardest_items_the_suite_and_the_protocol(library):
+    assert "are missed by all 3 models" in see(library, page="items").words
+    assert "mirrors" in see(library, page="suite").words
+    assert "95 %" in see(library, page="about").words
+    assert "Of no model here the size is known" in see(library, page="size").words
+
+
+@pytest.mark.parametrize(
+    "query", [{"page": "model", "model": "none"}, {"page": "model"}, {"page": "zzz"}, {"suite": "zzz"}]
+)
+def test_an_address_that_leads_nowhere_says_so_or_leads_home(library, query):
+    assert see(library, **query).tags.count("h1") == 1
+
+
+@pytest.mark.parametrize("name", ["page", "suite", "model", "a", "b", "search", "subset", "from", "row", "q"])
+@pytest.mark.parametrize("page", ["board", "model", "compare"])
+def test_what_stands_in_an_address_is_no_markup(library, name, page):
+    query = {"page": page, "model": "org/mid", "a": "org/low", "b": "org/mid"} | {name: EVIL}
+    found = see(library, **query)
+    assert not {"script", "img"} & set(found.tags)
+    assert not [one for one in found.attributes if one.startswith("on")]
+
+
+def test_what_a_result_holds_is_no_markup(library, tmp_path):
+    """Even if a hostile file came into the store past all checks."""
+    suite = replace(
+        SUITE,
+        items=tuple(
+            replace(
+                item, id=f"{EVIL}{n}", subset=EVIL, group=f"{EVIL}{n // 2}", prompt=({"role": "user", "content": EVIL},)
+            )
+            for n, item in enumerate(SUITE.items)
+        ),
+        rules={EVIL: replace(next(iter(SUITE.rules.values())), section=EVIL)},
+        name=EVIL,
+        revision=EVIL,
+    )
+    for n in range(2):
+        path = store(tmp_path, suite, scores(suite, 0.5, seed=n), f"org/m{n}")
+        import json
+
+        told = json.loads(path.read_bytes())
+        told |= {"model": f"{EVIL}{n}", "model_type": EVIL, "date": EVIL}
+        told["manifest"] |= {"command": EVIL, EVIL: EVIL, "model": {"license": EVIL}}
+        path.write_text(json.dumps(told))
+    evil = Library(str(tmp_path))
+    assert len(evil.board.rows) == 2
+    keys = [row.key for row in evil.board.rows]
+    for query in (
+        {},
+        {"subsets": "1"},
+        {"page": "model", "model": keys[0]},
+        {"page": "compare", "a": keys[0], "b": keys[1]},
+        {"page": "items"},
+        {"page": "suite"},
+        {"page": "size"},
+    ):
+        found = see(evil, **query)
+        assert not {"script", "img"} & set(found.tags), query
+        assert not [one for one in found.attributes if one.startswith("on")]
+        raw = app.view(evil, "")
+        assert "${" not in raw
+        assert "{{" not in raw
+
+
+def test_an_empty_store_says_how_to_fill_it(tmp_path):
+    assert "no results here yet" in see(Library(str(tmp_path))).words
+
+
+def test_rows_for_other_programs_are_those_asked_for_in_their_order(library):
+    text = app.export(library, "CSV", "toy", ["org/low", "org/best", "none"], ["Model", "Score"])
+    assert [line.split(",")[0] for line in text.splitlines()] == ["Model", "org/low", "org/best"]
+    assert "tabular" in app.export(library, "LaTeX", "toy", ["org/low"], ["Model"])
+    assert "@misc" in app.export(library, "BibTeX", "toy", ["org/low"], [])

@@ -1,0 +1,123 @@
+"""1,000 models x 30 subsets x 2,000 items: how long until the first table, how long a filter takes, how much memory."""
+
+import subprocess
+import sys
+import time
+
+import numpy as np
+import psutil
+import pytest
+from test_app import CHROMIUM, Server, browser, shoot  # noqa: F401 - a fixture
+
+from rewardbench import columns, results
+from rewardbench.board import refresh
+from rewardbench.metrics import rule_of
+from rewardbench.results import assemble
+from rewardbench.store import LocalStore
+from rewardbench.types import Item, ItemScores, Rule, Suite
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine")]
+MODELS, SUBSETS, ITEMS = 1000, 30, 2000
+NAIVE = """
+import json, pathlib, sys, time
+start = time.perf_counter()
+rows = []
+for path in sorted(pathlib.Path(sys.argv[1]).rglob("*.json")):
+    told = json.loads(path.read_bytes())
+    if "score" in told:
+        rows.append([told["model"], told["score"]["value"], *(one["value"] for one in told["subsets"])])
+import pandas
+table = pandas.DataFrame(rows).sort_values(1)
+print(len(table), time.perf_counter() - start)
+"""
+
+
+def suite():
+    items = tuple(Item(f"i{n:04}", f"subset-{n % SUBSETS:02}", (), ((), ())) for n in range(ITEMS))
+    rules = {f"subset-{n:02}": Rule(f"Section {n % 6}") for n in range(SUBSETS)}
+    return Suite("toy", "r", items, rules)
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """The store, written as submissions are."""
+    import hashlib
+
+    folder, whole = tmp_path_factory.mktemp("large"), suite()
+    random = np.random.default_rng(0)
+    kept = LocalStore(folder)
+    hard = random.normal(0, 1, ITEMS)
+    for n in range(MODELS):
+        margins = 1.5 * n / MODELS - 0.3 + hard + random.normal(0, 1, ITEMS)
+        found = [ItemScores(i.id, (float(m), 0.0), tokens=(9, 9)) for i, m in zip(whole.items, margins, strict=True)]
+        told = {
+            "fingerprint_sha256": str(n),
+            "model": {"model": f"org{n % 40}/model-{n:04}", "parameters": 10 ** (6 + n % 6)},
+        }
+        result = assemble(whole, told["model"]["model"], ("Seq. Classifier", "DPO")[n % 2], found, told)
+        rows = [results.to_row(i, f, rule_of(whole, i.subset)) for i, f in zip(whole.items, found, strict=True)]
+        table = columns.pack(rows)
+        summary = results.to_json(result) | {
+            results.OUTPUTS_HASH: hashlib.sha256(table).hexdigest(),
+            "date": "2026-11-28",
+        }
+        kept.add([(summary, table)])
+    return folder
+
+
+def rest(server):
+    return psutil.Process(server.process.pid).memory_info().rss / 2**20
+
+
+def test_a_thousand_models(large, browser, capsys):
+    start = time.perf_counter()
+    board = refresh(LocalStore(large))
+    built = time.perf_counter() - start
+    assert len(board.rows) == MODELS
+    start = time.perf_counter()
+    server = Server(large)
+    try:
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.goto(server.url)
+        page.wait_for_selector("tr[data-key]")
+        cold = time.perf_counter() - start
+        again = time.perf_counter()
+        page.reload()
+        page.wait_for_selector("tr[data-key]")
+        warm = time.perf_counter() - again
+        assert len(page.query_selector_all("tr[data-key]")) == MODELS
+        filters = [page.evaluate(TIMED, words) for words in ("org7", "model-05", "dpo", "")]
+        sorts = page.evaluate(SORTED)
+        shoot(page, "thousand")
+        memory = rest(server)
+    finally:
+        server.stop()
+    naive = subprocess.run([sys.executable, "-c", NAIVE, str(large)], capture_output=True, text=True, check=True)
+    with capsys.disabled():
+        print(
+            f"\nindex_build_s={built:.1f} cold_start_s={cold:.2f} reload_s={warm:.2f} filter_ms={max(filters):.0f} "
+            f"sort_ms={sorts:.0f} memory_mib={memory:.0f} one_by_one_read_s={float(naive.stdout.split()[1]):.2f} "
+            f"store_mib={sum(p.stat().st_size for p in large.rglob('*') if p.is_file()) / 2**20:.0f} "
+            f"index_mib={(large / 'index.parquet').stat().st_size / 2**20:.1f}"
+        )
+    assert cold < 5
+    assert max(filters) < 200
+    assert memory < 1024
+
+
+TIMED = """async (words) => {
+  const box = document.querySelector('[data-search]');
+  const start = performance.now();
+  box.value = words;
+  box.dispatchEvent(new Event('input', {bubbles: true}));
+  document.querySelector('.rb-table').getBoundingClientRect();
+  await new Promise((done) => requestAnimationFrame(() => setTimeout(done, 0)));
+  return performance.now() - start;
+}"""
+SORTED = """async () => {
+  const start = performance.now();
+  document.querySelectorAll('.rb-table th button')[2].click();
+  document.querySelector('.rb-table').getBoundingClientRect();
+  await new Promise((done) => requestAnimationFrame(() => setTimeout(done, 0)));
+  return performance.now() - start;
+}"""

@@ -1,0 +1,215 @@
+"""The store on a Hub double, through the real huggingface_hub client."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+
+import pytest
+from hubdouble import hub as running
+from made import mirrors, scores, store
+
+from rewardbench import verifying
+from rewardbench.board import refresh
+from rewardbench.cli import main
+from rewardbench.hub import Unreachable
+from rewardbench.results import assemble
+from rewardbench.scorers.identity import digest
+from rewardbench.store import open_store
+from rewardbench.store.hub import HubStore
+from rewardbench.submit import card, pack
+from rewardbench.types import InputError, ItemScores
+
+WHERE = "hf://datasets/org/results"
+
+
+@pytest.fixture
+def hub(monkeypatch, tmp_path):
+    from huggingface_hub import constants
+
+    with running() as server:
+        for name, value in {
+            "ENDPOINT": server.url,
+            "HUGGINGFACE_CO_URL_TEMPLATE": server.url + "/{repo_id}/resolve/{revision}/{filename}",
+            "HF_HUB_OFFLINE": False,
+            "HF_HOME": str(tmp_path / "home"),
+            "HF_HUB_CACHE": str(tmp_path / "home" / "hub"),
+            "HF_HUB_DISABLE_XET": True,
+            "HF_HUB_ETAG_TIMEOUT": 2,
+            "HF_HUB_DOWNLOAD_TIMEOUT": 2,
+        }.items():
+            monkeypatch.setattr(constants, name, value)
+        monkeypatch.setenv("HF_TOKEN", "hf_fake")
+        monkeypatch.setattr("rewardbench.hub.TIMEOUT", 1.0)
+        from huggingface_hub import HfApi
+
+        HfApi().create_repo("org/results", repo_type="dataset")
+        yield server
+
+
+SUITE = mirrors(20)
+
+
+def result(name, share=0.8, seed=0):
+    found = [ItemScores(one.id, one.scores, tokens=(1, 1), texts=("a", "b")) for one in scores(SUITE, share, seed)]
+    fingerprint = {"weights": {"sha256": name}}
+    told = {"fingerprint": fingerprint, "fingerprint_sha256": digest(fingerprint)}
+    return assemble(SUITE, name, "Seq. Classifier", found, told)
+
+
+def files(server):
+    repo = server.repos["org/results"]
+    return sorted(repo.trees[repo.refs["main"]])
+
+
+def test_a_result_goes_there_and_comes_back(hub):
+    kept = open_store(WHERE)
+    assert isinstance(kept, HubStore)
+    assert kept.put(result("me/a"), SUITE) == "me/a"
+    assert files(hub) == ["README.md", "me/a.json", "me/a.parquet"]
+    back = open_store(WHERE).get("me/a")
+    assert back.score == result("me/a").score
+    assert [one.scores for one in back.items] == [one.scores for one in result("me/a").items]
+    assert open_store(WHERE).list() == ["me/a"]
+
+
+def test_the_same_model_takes_its_own_place_and_another_a_new_one(hub):
+    kept = open_store(WHERE)
+    assert kept.put(result("me/a"), SUITE) == "me/a"
+    assert kept.put(result("me/a", 0.9), SUITE) == "me/a"
+    other = result("me/a")
+    told = {**other.manifest, "fingerprint_sha256": "other"}
+    from dataclasses import replace
+
+    assert kept.put(replace(other, manifest=told), SUITE).startswith("me/a.toy-")
+
+
+def test_it_is_read_by_load_dataset(hub, tmp_path):
+    open_store(WHERE).put(result("me/a"), SUITE)
+    store_ = open_store(WHERE)
+    refresh(store_)
+    store_.save("index.parquet", store_.indexes()[0].read_bytes())
+    child = """
+from datasets import load_dataset
+print(load_dataset("org/results", "index", split="train")["model"][:])
+items = load_dataset("org/results", "scores", split="train")
+print(len(items), {"id", "subset", "scores"} <= set(items.column_names))
+"""
+    told = {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "other"), "HF_HUB_DISABLE_XET": "1", "HF_HUB_OFFLINE": "0"}
+    run = subprocess.run([sys.executable, "-c", child], env=os.environ | told, capture_output=True, text=True)
+    assert run.stdout == f"['me/a']\n{len(SUITE.items)} True\n", run.stderr[-600:]
+
+
+def test_writers_at_once_lose_nothing(hub):
+    errors = []
+
+    def write(n):
+        try:
+            open_store(WHERE).put(result(f"me/m{n}", seed=n), SUITE)
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=write, args=(n,)) for n in range(4)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert errors == []
+    assert open_store(WHERE).list() == [f"me/m{n}" for n in range(4)]
+    assert sum(path.endswith("/commit/main") for _, path in hub.asked) > 4, "somebody had to begin anew"
+
+
+def test_a_rename_and_a_deletion_are_commits(hub):
+    kept = open_store(WHERE)
+    kept.put(result("me/a"), SUITE)
+    kept.put(result("me/b"), SUITE)
+    count = len(hub.repos["org/results"].trees)
+    kept.rename("me/a", "me/c")
+    kept.delete("me/b")
+    assert files(hub) == ["README.md", "me/c.json", "me/c.parquet"]
+    assert len(hub.repos["org/results"].trees) == count + 2
+    with pytest.raises(InputError, match="no result"):
+        kept.delete("me/b")
+
+
+def test_when_the_hub_is_down_the_last_rows_are_shown_with_their_age(hub):
+    kept = open_store(WHERE)
+    kept.put(result("me/a"), SUITE)
+    rows = refresh(kept).rows
+    for fault in (500, "timeout"):
+        hub.fault = fault
+        board = refresh(open_store(WHERE))
+        assert board.rows == rows
+        assert "cannot be reached" in board.offline
+    hub.fault = None
+    assert refresh(open_store(WHERE)).offline == ""
+
+
+@pytest.mark.parametrize(
+    ("fault", "sentence"),
+    [
+        (500, "cannot be reached"),
+        ("timeout", "cannot be reached"),
+        (403, r"does not allow it \(403\)"),
+        (404, "none of that name"),
+    ],
+)
+def test_each_failure_is_one_sentence(hub, fault, sentence):
+    hub.fault = fault
+    for ask in (lambda store_: store_.list(), lambda store_: store_.put(result("me/a"), SUITE)):
+        with pytest.raises(InputError, match=sentence) as caught:
+            ask(open_store(WHERE))
+        assert "\n" not in str(caught.value)
+    assert files(hub) == []
+
+
+def test_a_file_that_breaks_off_is_one_sentence_and_is_not_kept(hub):
+    open_store(WHERE).put(result("me/a"), SUITE)
+    hub.fault = "half"
+    with pytest.raises(Unreachable):
+        open_store(WHERE).get("me/a")
+    hub.fault = None
+    assert open_store(WHERE).get("me/a").model == "me/a"
+
+
+def test_who_may_not_write_is_told(hub):
+    hub.readonly = True
+    with pytest.raises(InputError, match="HF_TOKEN"):
+        open_store(WHERE).put(result("me/a"), SUITE)
+
+
+def test_a_submission_is_a_pull_request_that_is_verified_and_merged(hub, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(verifying, "load_suite", lambda name, **more: SUITE)
+    path = store(tmp_path, SUITE, [*result("me/a").items], "me/a")
+    told = json.loads(path.read_bytes())
+    told["manifest"].update(result("me/a").manifest)
+    path.write_text(json.dumps(told))
+    entry = pack(path)
+    kept = open_store(WHERE)
+    assert kept.propose([entry], card(entry)).endswith("/discussions/1")
+    assert files(hub) == []
+    with pytest.raises(SystemExit) as stop:
+        main(["verify", f"{WHERE}@refs/pr/1", "--merge"])
+    out = capsys.readouterr()
+    assert stop.value.code == 0, out
+    assert "verdict=passed" in out.out
+    assert files(hub) == ["index.parquet", "me/a.json", "me/a.parquet"]
+    assert [row.model for row in refresh(open_store(WHERE)).rows] == ["me/a"]
+
+
+@pytest.mark.parametrize(
+    ("added", "sentence"),
+    [
+        ({"verdicts/me/a.json": b"{}"}, "touch nothing else"),
+        ({"README.md": b"x", "me/a.json": b"{}", "me/a.parquet": b"x"}, "touch nothing else"),
+        ({"me/a.json": b"{}"}, "touch nothing else"),
+        ({"me/../a.json": b"{}", "me/../a.parquet": b"x"}, "no place for a result"),
+        ({"me/a.json": b" " * 5_000_000, "me/a.parquet": b"x"}, "5,000,000 bytes"),
+    ],
+)
+def test_a_pull_request_that_does_more_is_refused(hub, added, sentence, capsys):
+    repo = hub.repos["org/results"]
+    repo.commit("refs/pr/1", added)
+    with pytest.raises(InputError, match=sentence):
+        verifying.verify(verifying.Asked(f"{WHERE}@refs/pr/1"))

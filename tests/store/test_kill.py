@@ -1,0 +1,66 @@
+"""A writer that is killed at any moment leaves every result whole and readable."""
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from rewardbench.board import refresh
+from rewardbench.store import LocalStore
+
+WRITER = """
+import sys
+sys.path.insert(0, sys.argv[2])
+from made import mirrors, scores
+from rewardbench import columns, results
+from rewardbench.results import assemble
+from rewardbench.store import LocalStore
+from rewardbench.types import ItemScores
+import hashlib
+suite = mirrors(20)
+kept = LocalStore(sys.argv[1])
+made = []
+for n, share in enumerate((0.2, 0.9)):
+    found = [ItemScores(one.id, one.scores, tokens=(1, 1), texts=("a", "b")) for one in scores(suite, share, n)]
+    made.append(assemble(suite, "org/m", "DPO", found, {"fingerprint_sha256": "same"}))
+n = 0
+while True:
+    n += 1
+    if n == 2:
+        print("ready", flush=True)
+    for result in made:
+        kept.put(result, suite)
+        table = columns.pack(results.to_rows(result, suite))
+        told = results.to_json(result) | {"model": "org/packed", results.OUTPUTS_HASH: hashlib.sha256(table).hexdigest()}
+        kept.add([(told, table)])
+"""
+
+
+@pytest.mark.parametrize("kills", [4, pytest.param(50, marks=pytest.mark.slow)])
+def test_a_store_survives_its_writers(tmp_path, kills):
+    chance, seen = random.Random(kills), set()
+    folder = tmp_path / "results"
+    for n in range(kills):
+        writer = subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(folder), str(Path(__file__).parents[1])], stdout=subprocess.PIPE
+        )
+        assert writer.stdout.readline() == b"ready\n"
+        time.sleep(0.05 + 0.25 * chance.random())
+        writer.send_signal(signal.SIGKILL)
+        writer.wait()
+        writer.stdout.close()
+        kept = LocalStore(folder)
+        assert kept.list() == ["org/m", "org/packed"], f"after {n + 1} kills"
+        for key in kept.list():
+            found = kept.get(key)
+            assert len(found.items) == 80
+            right = sum(one.scores[0] > one.scores[1] for one in found.items) / 80
+            assert right == pytest.approx(found.accuracy.value), "scores and figures are of one writing"
+            seen.add(round(right, 2))
+        rows = refresh(kept).rows
+        assert [row.note for row in rows] == ["", ""]
+    assert len(seen) == 2 or kills < 10

@@ -1,0 +1,209 @@
+"""A good submission, and more than forty bad ones made from it: each has a name, and the words of its refusal."""
+
+import hashlib
+import io
+import json
+import random
+
+from made import mirrors, scores
+
+from rewardbench import columns, results
+from rewardbench.metrics import rule_of
+from rewardbench.results import assemble
+from rewardbench.scorers.identity import digest
+from rewardbench.types import ItemScores
+
+SUITE = mirrors(30)
+SCRIPT = "<script>window.hacked=1</script>"
+HANDLER = '"><img src=x onerror="window.hacked=1">'
+
+
+def result(name="org/good", share=0.8, seed=3):
+    """A result with all that a submission needs: its summary and its rows."""
+    chance = random.Random(seed)
+    found = [
+        ItemScores(one.id, tuple(score + 0.1 * chance.random() for score in one.scores), tokens=(3, 4))
+        for one in scores(SUITE, share, seed)
+    ]
+    fingerprint = {"weights": {"sha256": hashlib.sha256(name.encode()).hexdigest()}, "dtype": "float32"}
+    manifest = {
+        "fingerprint": fingerprint,
+        "fingerprint_sha256": digest(fingerprint),
+        "model": {"model": name, "parameters": 1_000_000, "license": "mit"},
+        "command": f"rewardbench --model {name} --dataset toy",
+    }
+    told = json.loads(results.dump(results.to_json(assemble(SUITE, name, "Seq. Classifier", found, manifest))))
+    rows = [results.to_row(i, f, rule_of(SUITE, i.subset)) for i, f in zip(SUITE.items, found, strict=True)]
+    return told | {"date": "2026-11-28"}, rows
+
+
+def write(folder, told, rows, table=None):
+    """The two files, with the hash that belongs to them; returns the summary's path."""
+    path = folder / "result.json"
+    content = columns.pack(rows) if table is None else table
+    results.table_path(path).write_bytes(content)
+    summary = {**told, results.OUTPUTS_HASH: hashlib.sha256(content).hexdigest()} if isinstance(told, dict) else told
+    path.write_text(json.dumps(summary) if isinstance(summary, dict) else summary)
+    return path
+
+
+def changed(told, where, value):
+    """A copy with one field set; `where` is its path."""
+    copy = json.loads(json.dumps(told))
+    place = copy
+    for key in where[:-1]:
+        place = place[key]
+    place[where[-1]] = value
+    return copy
+
+
+FIELDS = {
+    "script in the model's name": (("model",), f"org/{SCRIPT}", "name"),
+    "handler in the model's name": (("model",), HANDLER, "name"),
+    "path upwards": (("model",), "../../etc/passwd", "name"),
+    "absolute path": (("model",), "/etc/passwd", "name"),
+    "backslashes": (("model",), "..\\..\\x", "name"),
+    "two dots inside": (("model",), "org/a..b", "name"),
+    "drive": (("model",), "C:/x", "name"),
+    "hidden file": (("model",), ".git/config", "name"),
+    "three parts": (("model",), "verdicts/org/x", "name"),
+    "look-alike letters": (("model",), "оrg/gооd", "name"),
+    "full-width letters": (("model",), "ｏrg/good", "name"),
+    "right-to-left mark": (("model",), "org/\u202edoog", "name"),
+    "zero width": (("model",), "org/go\u200bod", "name"),
+    "formula": (("model",), "=HYPERLINK(1)", "name"),
+    "plus formula": (("model",), "+1+1", "name"),
+    "at formula": (("model",), "@SUM(A1)", "name"),
+    "null byte": (("model",), "org/a\0b", "name"),
+    "no name": (("model",), "", "name"),
+    "name is a list": (("model",), ["org/good"], "name"),
+    "very long name": (("model",), "a" * 5000, "name"),
+    "script in the type": (("model_type",), SCRIPT, "model_type"),
+    "script in the license": (("manifest", "model", "license"), SCRIPT, "license"),
+    "script in the date": (("date",), SCRIPT, "date"),
+    "parameters that are text": (("manifest", "model", "parameters"), HANDLER, "parameters"),
+    "negative parameters": (("manifest", "model", "parameters"), -1, "parameters"),
+    "control characters in the command": (("manifest", "command"), "rewardbench \x1b[2J", "control"),
+    "endless text": (("manifest", "command"), "x" * 100_000, "characters"),
+    "huge score": (("score", "value"), 1e308, "no share"),
+    "score that is text": (("score", "value"), "0.99", "no share"),
+    "score above one": (("score", "value"), 1.5, "no share"),
+    "negative count": (("score", "n"), -5, "no count"),
+    "edited headline": (("score", "value"), 0.99, "the items give"),
+    "edited section": (("sections", 0, "value"), 0.99, "the items give"),
+    "edited subset": (("subsets", 0, "value"), 0.99, "the items give"),
+    "edited mirrors": (("mirrors", 0, "value"), 0.99, "the items give"),
+    "sections are no list": (("sections",), {"a": 1}, "no list"),
+    "section without a name": (("sections", 0), {"value": 1.0}, "no figure"),
+    "script in a section's name": (("sections", 0, "name"), SCRIPT, "the items give"),
+    "section left out": (("mirrors",), [], "the items give"),
+    "other suite": (("suite",), "core", "of the suite"),
+    "script in the suite": (("suite",), SCRIPT, "of the suite"),
+    "old revision": (("revision",), "r0", "score it again"),
+    "no fingerprint": (("manifest", "fingerprint"), {}, "no fingerprint"),
+    "forged fingerprint": (("manifest", "fingerprint", "dtype"), "bfloat16", "fingerprint_sha256"),
+    "schema of tomorrow": (("schema",), 99, "schema"),
+    "manifest is a list": (("manifest",), [], "not a whole result"),
+}
+
+
+def rows_of(kind, rows):
+    """The rows, spoiled."""
+    copy = json.loads(json.dumps(rows))
+    if kind == "missing":
+        return copy[:-1]
+    if kind == "twice":
+        return [*copy, copy[0]]
+    if kind == "foreign":
+        copy[0]["id"] = SCRIPT
+    if kind == "three scores":
+        copy[0]["scores"] = [1.0, 2.0, 3.0]
+    if kind == "more right":
+        copy[0]["num_correct"] = 2
+    if kind == "moved":
+        copy[0]["subset"], copy[0]["group"] = "safety-sub", ""
+    if kind == "nan":
+        copy[0]["scores"], copy[0]["reason"] = [float("nan"), 0.0], None
+    if kind == "inf":
+        copy[0]["scores"] = [float("inf"), 0.0]
+    if kind == "huge":
+        copy[0]["scores"] = [1e300, 0.0]
+    if kind == "constant":
+        copy = [{**row, "scores": [1.0, 1.0]} for row in copy]
+    if kind == "flat":
+        copy = [{**row, "scores": [float(n), float(n)]} for n, row in enumerate(copy)]
+    return copy
+
+
+ROWS = {
+    "missing": "missing",
+    "twice": "twice",
+    "foreign": "not in the suite",
+    "three scores": "unlike the suite",
+    "more right": "unlike the suite",
+    "moved": "another subset or group",
+    "nan": "no reason for it",
+    "inf": "no reason for it",
+    "huge": "no model gives",
+    "constant": "all scores are the same",
+    "flat": "within every item",
+}
+
+
+def bomb():
+    """A small file that says it is small and is large when it is unpacked."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    out = io.BytesIO()
+    count = 3_000_000
+    table = pa.table({"id": pa.array(["x" * 100] * count)} | {
+        name: pa.nulls(count, columns.schema().field(name).type) for name in columns.schema().names if name != "id"
+    })  # fmt: skip
+    pq.write_table(table, out, compression="zstd")
+    return out.getvalue()
+
+
+def wide():
+    """Few rows with very long values."""
+    rows = [{"id": str(n), "scores": [0.0] * 2_000_000} for n in range(40)]
+    return columns.pack(rows)
+
+
+def files():
+    """Submissions whose files themselves are bad: name to (summary or text, table, words)."""
+    told, rows = result()
+    deep = "[" * 100_000 + "]" * 100_000
+    return {
+        "no JSON": ("{", None, "not strict JSON"),
+        "NaN in JSON": (json.dumps(told).replace('"value": ', '"value": NaN, "v": ', 1), None, "not strict JSON"),
+        "endless depth": (f'{{"schema": 1, "a": {deep}}}', None, "not strict JSON|nested deeper"),
+        "some depth": (f'{{"schema": 1, "a": {"[" * 60 + "]" * 60}}}', None, "nested deeper"),
+        "200 MB": ("{" + " " * 200_000_000 + "}", None, "it was not read"),
+        "a list": ("[1, 2]", None, "no schema"),
+        "no parquet": (told, b"not parquet", "cannot be read as a parquet"),
+        "parquet of something else": (told, _other(), "lacks the columns"),
+        "zip bomb": (told, bomb(), "it was not read"),
+        "wide bomb": (told, wide(), "it was not read"),
+    }
+
+
+def _other():
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    out = io.BytesIO()
+    pq.write_table(pa.table({"a": [1]}), out)
+    return out.getvalue()
+
+
+def copied(name, change):
+    """The good result under another name, each score changed."""
+    told, rows = result()
+    found = [
+        ItemScores(row["id"], tuple(map(change, row["scores"])), tokens=(3, 4)) for row in json.loads(json.dumps(rows))
+    ]
+    fingerprint = {"weights": {"sha256": "0" * 64}, "dtype": "float32"}
+    manifest = {**told["manifest"], "fingerprint": fingerprint, "fingerprint_sha256": digest(fingerprint)}
+    summary = json.loads(results.dump(results.to_json(assemble(SUITE, name, "Seq. Classifier", found, manifest))))
+    return summary, [results.to_row(i, f, rule_of(SUITE, i.subset)) for i, f in zip(SUITE.items, found, strict=True)]

@@ -1,0 +1,146 @@
+"""How often a re-run of a sample catches who has turned decisions, and spares who has not."""
+
+import random
+
+import numpy as np
+import pytest
+
+from rewardbench.cli import main
+from rewardbench.types import Item, Suite
+from rewardbench.verify import agreement, draw, items_for
+
+SECTIONS = ("Chat", "Safety", "Reasoning", "Pink")
+
+
+def suite(count=2000):
+    return Suite("toy", "r", tuple(Item(str(n), SECTIONS[n % 4], (), ((), ())) for n in range(count)), {})
+
+
+def honest(random, items):
+    """What a model gives, and what it gives again in bfloat16: half a percent of decisions differ, near a margin of 0."""
+    margins = random.normal(0.8, 1.0, len(items))
+    noise = 0.022 * random.standard_t(5, len(items)) / np.sqrt(5 / 3)
+    pairs = zip(items, margins, noise, strict=True)
+    first, second = {}, {}
+    for item, margin, off in pairs:
+        first[item.id], second[item.id] = (float(margin), 0.0), (float(margin + off), 0.0)
+    return first, second
+
+
+def tampered(random, stated, share):
+    turned = set(random.choice(sorted(stated), round(share * len(stated)), replace=False))
+    return {id: (scores[::-1] if id in turned else scores) for id, scores in stated.items()}
+
+
+def rates(runs, share):
+    """How often honest results are refused, and such ones of which a share is turned; and the honest's decisions."""
+    chance, whole = np.random.default_rng(7), suite()
+    refused = caught = differ = 0
+    for n in range(runs):
+        stated, again = honest(chance, whole.items)
+        sample = draw(whole, 64, n).items
+        differ += sum((stated[i.id][0] > 0) != (again[i.id][0] > 0) for i in whole.items) / len(whole.items)
+        refused += not agreement(sample, stated, again, noise=0.022).agrees
+        caught += not agreement(sample, tampered(chance, stated, share), again, noise=0.022).agrees
+    return refused / runs, caught / runs, differ / runs
+
+
+def test_a_rerun_catches_three_percent_and_spares_the_honest(capsys):
+    refused, caught, differ = rates(200, 0.03)
+    with capsys.disabled():
+        print(
+            f"\nhonest refused {refused:.3f}, 3 % turned caught {caught:.3f}, honest decisions that differ {differ:.4f}"
+        )
+    assert 0.002 < differ < 0.01
+    assert refused <= 0.01
+    assert caught >= 0.95
+
+
+def test_a_sample_has_so_many_of_each_section_and_another_seed_another():
+    whole = suite()
+    one, other = draw(whole, 64, 1), draw(whole, 64, 2)
+    assert [sum(item.subset == name for item in one.items) for name in SECTIONS] == [64] * 4
+    assert {item.id for item in one.items} != {item.id for item in other.items}
+    assert len(draw(whole, 10_000, 1).items) == 2000
+
+
+def test_what_is_all_noise_does_not_agree_and_what_is_the_same_does():
+    items = suite(300).items
+    chance = random.Random(1)
+    stated = {item.id: (chance.gauss(0, 1), 0.0) for item in items}
+    other = {item.id: (chance.gauss(0, 1), 0.0) for item in items}
+    assert agreement(items, stated, stated).agrees
+    assert not agreement(items, other, stated).agrees
+    assert not agreement(items, other, stated, noise=100.0).agrees, "declared noise is believed up to a limit"
+    assert not agreement(items[:0], {}, {}).agrees
+
+
+def test_how_many_items_a_certainty_needs_by_enumeration():
+    for share in (0.01, 0.03, 0.2):
+        n = items_for(share)
+        assert 1 - (1 - share) ** n >= 0.95 > 1 - (1 - share) ** (n - 1)
+
+
+@pytest.fixture
+def scored_twice(tmp_path, monkeypatch):
+    """A result of the embedded model on some pairs."""
+    import json
+
+    monkeypatch.chdir(tmp_path)
+    rows = [
+        {"id": str(n), "prompt": f"Say {n}", "chosen": "yes " * (1 + n % 3), "rejected": "no " * (1 + n % 4)}
+        for n in range(40)
+    ]
+    (tmp_path / "p.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(SystemExit):
+        main(["--model", "tiny-rm", "--dataset", "p.jsonl", "--device", "cpu"])
+    return tmp_path
+
+
+def test_the_command_scores_a_sample_again(scored_twice, capsys, monkeypatch):
+    import json
+
+    ask = [
+        "verify",
+        "results/tiny-rm.json",
+        "--dataset",
+        "p.jsonl",
+        "--rerun",
+        "30",
+        "--model",
+        "tiny-rm",
+        "--device",
+        "cpu",
+    ]
+    with pytest.raises(SystemExit) as stop:
+        main([*ask, "--store", "results", "--record"])
+    out = capsys.readouterr().out
+    assert (stop.value.code, "rerun_agrees=yes" in out, "recorded=verdicts/tiny-rm.json" in out) == (0, True, True), out
+    with pytest.raises(SystemExit):
+        main(["index", "results"])
+    assert "verified" in capsys.readouterr().out
+    rows = [json.loads(line) for line in open("results/tiny-rm_outputs.jsonl")]
+    for row in rows[::4]:
+        row["scores"].reverse()
+    import hashlib
+    from pathlib import Path
+
+    from rewardbench import results
+
+    content = "".join(map(results.dump, rows)).encode()
+    Path("results/tiny-rm_outputs.jsonl").write_bytes(content)
+    path = Path("results/tiny-rm.json")
+    told = json.loads(path.read_bytes())
+    told[results.OUTPUTS_HASH] = hashlib.sha256(content).hexdigest()
+    path.write_text(json.dumps(told))
+    with pytest.raises(SystemExit) as stop:
+        main(ask)
+    assert stop.value.code == 1
+    assert "rerun_agrees=no" in capsys.readouterr().out
+
+
+def test_a_result_that_is_not_there_is_said(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["verify", "nowhere.json"])
+    assert stop.value.code == 2
+    assert capsys.readouterr().err.count("\n") == 1

@@ -1,0 +1,107 @@
+"""Each of the hostile submissions is refused, with the reason, and writes nothing."""
+
+import os
+
+import pytest
+from hostile import FIELDS, ROWS, SUITE, changed, files, result, rows_of, write
+
+from rewardbench import results
+from rewardbench.scored import read_scored
+from rewardbench.types import InputError
+from rewardbench.verify import check
+from rewardbench.verify.rules import verdict_of
+
+FILES = files()
+
+
+def look(path, **more):
+    """The verdict and all words of it."""
+    try:
+        found = check(path, SUITE, **more)
+    except InputError as error:
+        return "refused", str(error)
+    return verdict_of(found), " | ".join(one.what for one in found)
+
+
+def test_there_are_more_than_forty():
+    assert len(FIELDS) + len(ROWS) + len(FILES) > 60
+
+
+def test_a_good_one_passes(tmp_path):
+    assert look(write(tmp_path, *result())) == ("passed", "")
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_a_spoiled_field_is_refused(tmp_path, name):
+    where, value, words = FIELDS[name]
+    told, rows = result()
+    verdict, said = look(write(tmp_path, changed(told, where, value), rows))
+    assert verdict == "refused"
+    assert words in said
+    assert said.isascii()
+    assert "<script" not in said or len(said) < 2000
+    assert sorted(os.listdir(tmp_path)) == ["result.json", "result.parquet"]
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_spoiled_rows_are_refused(tmp_path, name):
+    told, rows = result()
+    verdict, said = look(write(tmp_path, told, rows_of(name, rows)))
+    assert verdict == "refused"
+    assert ROWS[name] in said
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_bad_file_is_refused_before_it_is_read(tmp_path, name):
+    import re
+
+    told, table, words = FILES[name]
+    path = write(tmp_path, told, result()[1], table)
+    verdict, said = look(path)
+    assert verdict == "refused"
+    assert re.search(words, said)
+
+
+def test_other_rows_than_the_summary_names_are_refused(tmp_path):
+    told, rows = result()
+    path = write(tmp_path, told, rows)
+    results.table_path(path).write_bytes(b"others")
+    assert "not those" in look(path)[1]
+
+
+@pytest.mark.parametrize("kind", ["same", "noise", "shifted", "curved"])
+def test_a_copy_is_flagged(tmp_path, kind):
+    import math
+    import random
+
+    told, rows = result()
+    chance = random.Random(5)
+    change = {
+        "same": lambda x: x,
+        "noise": lambda x: x + 0.01 * chance.gauss(0, 1),
+        "shifted": lambda x: 3 * x + 7,
+        "curved": lambda x: math.exp(x),
+    }[kind]
+    from hostile import copied
+
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "copy").mkdir()
+    original = read_scored(write(tmp_path / "theirs", told, rows))
+    verdict, said = look(write(tmp_path / "copy", *copied("bad/copy", change)), others=[original])
+    assert (verdict, "those of org/good" in said) == ("flagged", True)
+
+
+def test_another_model_is_no_copy_and_a_new_run_of_the_same_weights_neither(tmp_path):
+    (tmp_path / "other").mkdir()
+    other = read_scored(write(tmp_path / "other", *result("org/other", seed=4)))
+    (tmp_path / "again").mkdir()
+    again = read_scored(write(tmp_path / "again", *result()))
+    assert look(write(tmp_path, *result()), others=[other, again]) == ("passed", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "there"), [("org/rn-7B", "org/m-7b"), ("org/m0del", "org/model"), ("org/mode1", "org/model")]
+)
+def test_a_name_that_the_eye_takes_for_anothers_is_flagged(tmp_path, name, there):
+    verdict, said = look(write(tmp_path, *result(name)), names=[there])
+    assert (verdict, "easily taken" in said) == ("flagged", True)
