@@ -90,7 +90,7 @@ def export(library: Library, kind: str, suite: str, keys: list[str], names: list
     return tables.to_latex(rows, names, numbers) if kind == "LaTeX" else tables.to_csv(rows, names)
 
 
-def build(location: str) -> gr.Blocks:
+def build(location: str) -> Any:
     """The app over a store. Raises: InputError where it cannot be read."""
     library = Library(location)
 

@@ -40,7 +40,8 @@ def _tools(rows: Sequence[Row], columns: Sequence[tables.Column], suite: str, qu
             )
             parts.append(f"<details><summary>{name.capitalize()}</summary><div>{boxes}</div></details>")
     boxes = "".join(
-        f'<label><input type="checkbox" data-column="{n}"{" checked" if column.shown else ""}>{esc(column.name)}</label>'
+        f'<label><input type="checkbox" data-column="{n}"{" checked" if column.shown else ""}>'
+        f"{esc(column.name)}</label>"
         for n, column in enumerate(columns)
         if column.name not in ("Rank", "Model", "Score")
     )

@@ -23,7 +23,8 @@ def show(library: Library, suite: str, query: Mapping[str, str]) -> Page:
     rows = [row for row in board.of(suite) if row.ids]
     names = {row.key: row.model for row in rows}
     form = (
-        f'<form class="rb-tools" data-form="{href(page="compare", suite=suite)}">{suite_choice(board, suite, "compare")}'
+        f'<form class="rb-tools" data-form="{href(page="compare", suite=suite)}">'
+        f"{suite_choice(board, suite, 'compare')}"
         f'<label>First <select name="a">{options(names, query.get("a", ""), "choose")}</select></label>'
         f'<label>Second <select name="b">{options(names, query.get("b", ""), "choose")}</select></label>'
         "<button>Compare</button></form>"
@@ -54,8 +55,8 @@ def _verdict(found: Comparison, first: Row, second: Row) -> str:
     else:
         words = f"Chance may have made the difference between {model_link(first)} and {model_link(second)}"
     return (
-        f'<p class="rb-verdict">{words} (p = {whole.p:.2g}). A true difference of {100 * whole.detectable:.1f} points is '
-        f"the smallest that so many items find four times of five.</p>"
+        f'<p class="rb-verdict">{words} (p = {whole.p:.2g}). A true difference of {100 * whole.detectable:.1f} points '
+        f"is the smallest that so many items find four times of five.</p>"
     )
 
 
@@ -69,7 +70,8 @@ def _table(found: Comparison) -> str:
         f'<div class="rb-scroll" tabindex="0" role="region" aria-label="Differences"><table class="rb-figures">'
         f"<thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div>"
         '<p class="rb-dim">Percent and points, by '
-        f"{'mirrors with both halves right' if found.metric == 'mirror' else 'items'}; won and lost from the second's side.</p>"
+        f"{'mirrors with both halves right' if found.metric == 'mirror' else 'items'}; won and lost from the second's "
+        "side.</p>"
     )
 
 
@@ -92,8 +94,8 @@ def _flips(found: Comparison) -> str:
     counts = {side: sum(flip.better == side for flip in found.flips) for side in ("first", "second")}
     items = "".join(_flip(flip, found) for flip in found.flips[:EXAMPLES])
     return (
-        f"<h2>What flipped</h2><p>{counts['second']} items only the second has right, {counts['first']} only the first. "
-        f"The {min(EXAMPLES, len(found.flips))} with the widest gap:</p>{items}"
+        f"<h2>What flipped</h2><p>{counts['second']} items only the second has right, {counts['first']} only the "
+        f"first. The {min(EXAMPLES, len(found.flips))} with the widest gap:</p>{items}"
     )
 
 

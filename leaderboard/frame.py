@@ -76,7 +76,7 @@ def share(figure: Figure) -> str:
 
 
 def bar(figure: Figure) -> str:
-    """A bar from 0 to 100 with its interval, drawn in the colours of the page; hidden from those who hear the figure."""
+    """A bar from 0 to 100 with its interval, in the colours of the page; hidden from those who hear the figure."""
     if figure.value is None:
         return ""
     value = _percent(figure.value)

@@ -97,7 +97,8 @@ def _items(library: Library, row: Row, query: Mapping[str, str]) -> str:
         f'<label><input type="checkbox" name="all" value="1"{" checked" if query.get("all") == "1" else ""}>'
         "also those it has right</label><button>Show</button></form>"
     )
-    words = f"<p>{len(found)} items, by margin, the lowest first; {start + 1 if found else 0} to {min(start + STEP, len(found))}.</p>"
+    first, last = (start + 1 if found else 0), min(start + STEP, len(found))
+    words = f"<p>{len(found)} items, by margin, the lowest first; {first} to {last}.</p>"
     pages = _pager(here, start, len(found))
     return f'<h2 id="items">Items</h2>{form}{words}{"".join(map(_item, found[start : start + STEP]))}{pages}'
 
@@ -136,4 +137,5 @@ def _manifest(library: Library, row: Row) -> str:
         return f"<h2>Manifest</h2><p>{esc(error)}</p>"
     command = f"<p>The command that gives these figures:</p><pre>{esc(row.command)}</pre>" if row.command else ""
     whole = esc(json.dumps(told, indent=2, ensure_ascii=False))
-    return f"<h2>Manifest</h2>{command}<details><summary>Everything that decided them</summary><pre>{whole}</pre></details>"
+    more = f"<details><summary>Everything that decided them</summary><pre>{whole}</pre></details>"
+    return f"<h2>Manifest</h2>{command}{more}"

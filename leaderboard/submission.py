@@ -1,13 +1,14 @@
-"""Uploaded files in, what is wrong with them out; and only where nothing is, a submission. Nothing is written before."""
+"""Uploaded files in, what is wrong with them out; only where nothing is, a submission. Nothing is written before."""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from library import Library, embedded
 from markup import esc
@@ -74,7 +75,7 @@ def _checked(library: Library, entry: Entry) -> Looked:
     return Looked(tuple(found), None if refused else entry)
 
 
-def _suite(summary: dict[str, object]) -> Suite:
+def _suite(summary: Mapping[str, Any]) -> Suite:
     """The suite in force. Raises: InputError where it is none of ours."""
     name = str(summary.get("suite"))
     try:
@@ -83,7 +84,7 @@ def _suite(summary: dict[str, object]) -> Suite:
         raise InputError(f"The suite {name!a:.60} is not known here: {error}") from error
 
 
-def _others(library: Library, summary: dict[str, object]) -> list[Scored]:
+def _others(library: Library, summary: Mapping[str, Any]) -> list[Scored]:
     rows: list[Row] = [row for row in library.rows().of(str(summary["suite"])) if row.ids][:MOST_OTHERS]
     return [library.items(row) for row in rows]
 
@@ -111,4 +112,5 @@ def words(looked: Looked | None) -> str:
         "flagged": "A maintainer will look at this. Nothing was written yet.",
         "passed": "Everything that can be checked without the model holds. Nothing was written yet.",
     }[verdict]
-    return f'<div class="rb-looked {verdict}" role="status"><h2>{verdict}</h2>{listed}<p>{after}</p><p class="rb-dim">{facts}</p></div>'
+    body = f'<h2>{verdict}</h2>{listed}<p>{after}</p><p class="rb-dim">{facts}</p>'
+    return f'<div class="rb-looked {verdict}" role="status">{body}</div>'

@@ -11,7 +11,7 @@ from frame import Page, badge, bar, model_link, share, suite_choice
 from library import EMBEDDED, Library, embedded
 from markup import address, esc, href
 
-from rewardbench.board import Board, Row, read_earned
+from rewardbench.board import Board, Earned, Row, read_earned
 from rewardbench.show import completions_of, prompt_of
 from rewardbench.types import InputError, Item
 
@@ -106,7 +106,7 @@ def hardest(library: Library, suite: str, query: Mapping[str, str]) -> Page:
 
 def _shares_right(library: Library, rows: Sequence[Row]) -> dict[str, float]:
     """The share of models that have each item right."""
-    earned = {}
+    earned: dict[str, Earned] = {}
     for place in library.store.indexes():
         earned |= read_earned(place, [row.key for row in rows])
     counted = [earned[row.key].credits for row in rows if row.key in earned]
@@ -146,8 +146,8 @@ def _gaps(rows: Sequence[Row]) -> str:
         for row in found
     )
     return (
-        "<h2>Core against fresh draws</h2><p>Mirrors that the suite's builders made, beside new ones of the same builders. A "
-        "gap whose interval does not hold 0 says that the suite was trained on.</p>"
+        "<h2>Core against fresh draws</h2><p>Mirrors that the suite's builders made, beside new ones of the same "
+        "builders. A gap whose interval does not hold 0 says that the suite was trained on.</p>"
         f'<table class="rb-figures"><thead><tr><th></th>{names}</tr></thead><tbody>{lines}</tbody></table>'
     )
 
@@ -170,7 +170,8 @@ def _counts(rows: Sequence[Row]) -> str:
         f'<tr><th scope="row">{esc(one.name)}</th><td class="num">{one.n}</td></tr>' for one in whole.sections
     )
     unit = "mirrors" if whole.metric == "mirror" else "items"
-    return f'<table class="rb-figures"><thead><tr><th scope="col">Section</th><th scope="col">{unit}</th></tr></thead><tbody>{lines}</tbody></table>'
+    head = f'<tr><th scope="col">Section</th><th scope="col">{unit}</th></tr>'
+    return f'<table class="rb-figures"><thead>{head}</thead><tbody>{lines}</tbody></table>'
 
 
 def _baselines(rows: Sequence[Row]) -> str:
@@ -183,8 +184,8 @@ def _baselines(rows: Sequence[Row]) -> str:
         for row in found
     )
     return (
-        "<h2>Baselines that do not read the prompt</h2><p>What a shortcut reaches. Where it is far above chance, so may be "
-        f'a model that learned nothing else.</p><table class="rb-figures"><tbody>{lines}</tbody></table>'
+        "<h2>Baselines that do not read the prompt</h2><p>What a shortcut reaches. Where it is far above chance, so "
+        f'may be a model that learned nothing else.</p><table class="rb-figures"><tbody>{lines}</tbody></table>'
     )
 
 
@@ -195,8 +196,8 @@ wrong one; equal scores earn nothing. On suites of mirrors, whose two halves tur
 counts where both halves are right: who does not read the prompt reaches 0.</p>
 <h2>What the figures mean</h2>
 <p>Intervals are 95 %, clustered by mirror or prompt. A rank is 1 + the number of models that are significantly better,
-by a paired sign-flip test on the same items with Holm's correction over all pairs. Two models on one rank cannot be told
-apart by this suite.</p>
+by a paired sign-flip test on the same items with Holm's correction over all pairs. Two models on one rank cannot be
+told apart by this suite.</p>
 <h2>What the badges mean</h2>
 <p>verified: a sample, drawn after the submission, was scored again by the maintainers and agrees. recomputed: the
 figures follow from the scores of the items; that proves the arithmetic and no more. self-reported: figures without

@@ -164,7 +164,8 @@ def _collect(
 
 def _kept(marks: Mapping[str, str], known: Mapping[Path, Board]) -> tuple[dict[str, Row], dict[str, Earned]]:
     """The rows of all indexes whose files are still the same."""
-    rows, earned = {}, {}
+    rows: dict[str, Row] = {}
+    earned: dict[str, Earned] = {}
     for path, board in known.items():
         mine = {row.key: row for row in board.rows if marks.get(row.key) == row.mark and row.key not in rows}
         if mine:
@@ -219,12 +220,12 @@ def _stated(key: str, mark: str, summary: Mapping[str, Any]) -> Row:
 
 def _figure(told: Mapping[str, Any], least: float = -0.011) -> Figure:
     """Raises: ValueError for a share that is none."""
-    numbers = [told.get(name) for name in ("value", "low", "high")]
+    value, low, high = numbers = [told.get(name) for name in ("value", "low", "high")]
     for number in numbers:
         if number is not None and not (isinstance(number, int | float) and least <= number <= 1.011):
             raise ValueError(f"{number!r} is no share")
     n = told.get("n")
-    return Figure(str(told["name"]), *numbers, n if isinstance(n, int) else None)
+    return Figure(str(told["name"]), value, low, high, n if isinstance(n, int) else None)
 
 
 def trusted(scored: Scored) -> Scored:

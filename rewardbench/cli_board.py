@@ -1,4 +1,4 @@
-"""`rewardbench leaderboard`, `submit`, `verify`, `import` and `index`: a store in, a page, a pull request, a verdict out."""
+"""`rewardbench leaderboard`, `submit`, `verify`, `import`, `index`: a store in, a page or a verdict out."""
 
 from __future__ import annotations
 
@@ -100,7 +100,8 @@ def _suite(summary: Any) -> Any:
         return load_suite(str(summary["suite"]))
     except InputError as error:
         raise InputError(
-            f"The suite {str(summary['suite'])[:60]!a} is not one that others know, so nobody can look this through: {error}"
+            f"The suite {str(summary['suite'])[:60]!a} is not one that others know, so nobody can look this "
+            f"through: {error}"
         ) from error
 
 

@@ -204,7 +204,7 @@ def rank(models: Sequence[Scored], metric: Metric | None = None) -> list[Standin
     means = [one.total(chosen) for one in found]
     clusters = list(means[0].parts)
     worse = stats.beaten([[mean.parts[cluster] for cluster in clusters] for mean in means])
-    better = [[models[b].model for b in np.flatnonzero(row)] for row in worse]
+    better = [[models[b].model for b in np.flatnonzero(row).tolist()] for row in worse]
     standings = [
         Standing(one.model, mean.value, mean.low, mean.high, len(mean.mass), 1 + len(ahead), tuple(ahead))
         for one, mean, ahead in zip(models, means, better, strict=True)

@@ -33,10 +33,7 @@ def read_published(path: Path) -> list[Entry]:
 
     Raises: InputError for anything else.
     """
-    if path.is_dir():
-        entries = list(_folder(path))
-    else:
-        entries = list(_table(path))
+    entries = list(_folder(path) if path.is_dir() else _table(path))
     if not entries:
         raise InputError(f"{path} holds no published results: see `rewardbench import --help` for what is read.")
     return entries
@@ -172,7 +169,6 @@ def exceptions(entries: Sequence[Entry]) -> list[str]:
             else sum(sections.values()) / len(sections)
         )
         if counted is None or abs(counted - summary["score"]["value"]) > 1.5e-4:
-            odd.append(
-                f"{summary['model']} ({summary['suite']}): {summary['score']['value']:.4f} published, {counted:.4f} by its sections"
-            )
+            score = summary["score"]["value"]
+            odd.append(f"{summary['model']} ({summary['suite']}): {score:.4f} published, {counted:.4f} by its sections")
     return odd

@@ -1,4 +1,4 @@
-"""A result out to the author's own repositories on the Hub: the scores as a dataset, the figures into the model's card."""
+"""A result out to its author's own repositories on the Hub: scores as a dataset, figures into the model's card."""
 
 from __future__ import annotations
 
@@ -114,4 +114,4 @@ def _eval_results(result: Result) -> bytes:
         )
         for name, value in _figures(result).items()
     ]
-    return yaml.safe_dump(eval_result_entries_to_yaml(entries), sort_keys=False).encode()
+    return str(yaml.safe_dump(eval_result_entries_to_yaml(entries), sort_keys=False)).encode()

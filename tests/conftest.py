@@ -4,7 +4,7 @@ import os
 import random
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -188,3 +188,28 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path
         return made[key]
 
     return make
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
+    """A Hub of our own, to which the real client goes; it has an empty dataset org/results."""
+    import hubdouble
+    from huggingface_hub import HfApi, constants
+
+    with hubdouble.hub() as server:
+        for name, value in {
+            "ENDPOINT": server.url,
+            "HUGGINGFACE_CO_URL_TEMPLATE": server.url + "/{repo_id}/resolve/{revision}/{filename}",
+            "HF_HUB_OFFLINE": False,
+            "HF_HOME": str(tmp_path / "home"),
+            "HF_HUB_CACHE": str(tmp_path / "home" / "hub"),
+            "HF_HUB_DISABLE_XET": True,
+            "HF_HUB_ETAG_TIMEOUT": 2,
+            "HF_HUB_DOWNLOAD_TIMEOUT": 2,
+        }.items():
+            monkeypatch.setattr(constants, name, value)
+        monkeypatch.setattr("huggingface_hub.hf_api.api.endpoint", server.url)
+        monkeypatch.setenv("HF_TOKEN", "hf_fake")
+        monkeypatch.setattr("rewardbench.hub.TIMEOUT", 1.0)
+        HfApi().create_repo("org/results", repo_type="dataset")
+        yield server

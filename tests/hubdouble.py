@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlparse
 
+WHERE = "hf://datasets/org/results"
+"""The address of the dataset that the fixture `hub` has."""
+
 
 class Repo:
     """A dataset: trees by commit, and where the branches are."""
@@ -76,10 +79,12 @@ class Hub(BaseHTTPRequestHandler):
             return self.say(200, {})
         if path.endswith(".git/info/lfs/objects/batch"):
             return self.large(json.loads(body))
-        if parts[0] == "api" and parts[1] == "datasets":
+        if parts[0] == "api" and parts[1] in ("datasets", "models"):
             return self.api("/".join(parts[2:4]), parts[4:], query, body)
         if parts[0] == "datasets" and parts[3] == "resolve":
             return self.resolve("/".join(parts[1:3]), parts[4:])
+        if len(parts) > 3 and parts[2] == "resolve":
+            return self.resolve("/".join(parts[:2]), parts[3:])
         return self.say(404, {"error": path})
 
     def large(self, told):
@@ -110,12 +115,9 @@ class Hub(BaseHTTPRequestHandler):
                 return self.say(404, {"error": "none"}, {"X-Error-Code": "RevisionNotFound"})
             return self.say(200, {"id": name, "sha": sha, "siblings": [], "tags": [], "private": False})
         if rest[0] == "tree":
-            sha, _, _ = self.reference(repo, rest[1:])
-            files = [
-                {"type": "file", "path": path, "size": len(data), "oid": hashlib.sha1(data).hexdigest()}
-                for path, data in sorted(repo.trees[sha].items())
-            ]
-            return self.say(200, files)
+            sha, _, folder = self.reference(repo, rest[1:])
+            deep = query.get("recursive", ["False"])[0].lower() == "true"
+            return self.say(200, list(tree(repo.trees[sha], "/".join(folder), deep)))
         if rest[0] == "preupload":
             files = json.loads(body)["files"]
             modes = [
@@ -191,6 +193,23 @@ class Hub(BaseHTTPRequestHandler):
             self.connection.close()
             return
         self.wfile.write(data)
+
+
+def tree(files, folder, deep):
+    """What lies in a folder, with all below it if asked; folders are named as well."""
+    start = f"{folder}/" if folder else ""
+    seen = set()
+    for path, data in sorted(files.items()):
+        if not path.startswith(start):
+            continue
+        parts = path.removeprefix(start).split("/")
+        for n in range(1, len(parts) if deep else min(2, len(parts))):
+            above = start + "/".join(parts[:n])
+            if above not in seen:
+                seen.add(above)
+                yield {"type": "directory", "path": above, "oid": "d" * 40, "size": 0}
+        if deep or len(parts) == 1:
+            yield {"type": "file", "path": path, "size": len(data), "oid": hashlib.sha1(data).hexdigest()}
 
 
 @contextmanager

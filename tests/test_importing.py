@@ -92,7 +92,7 @@ def test_the_incumbents_repository_comes_in(tmp_path, capsys):
             "Reasoning": (984 * 0.8 + 164 * 0.6) / 1148,
             "Prior Sets": 0.65,
             "mtbench_human": 0.1,
-        }  # fmt: skip
+        }
     )
     four = [sections[name] for name in ("Chat", "Chat Hard", "Safety", "Reasoning")]
     assert bare.score.value == pytest.approx((2 * sum(four) + 0.65) / 9)

@@ -59,9 +59,10 @@ class HubStore:
         """Commit a result; return its key. No writer's result is lost to another's."""
         return self.add([packed(result, suite)])[0]
 
-    def add(self, entries: Iterable[Entry]) -> list[str]:
+    def add(self, entries: Iterable[Entry]) -> Sequence[str]:
         """Commit results that are packed already, all at once; return their keys."""
-        entries, keys = list(entries), []
+        entries = tuple(entries)
+        keys = [""] * len(entries)
 
         def change() -> list[Any]:
             keys[:] = [self._own_key(summary) for summary, _ in entries]
@@ -129,7 +130,10 @@ class HubStore:
         self._commit_all(lambda: [CommitOperationDelete(name) for name in self._files_of(key)], f"Delete {key}")
 
     def rename(self, key: str, new: str) -> None:
-        """Move a result to another key in one commit. Raises: InputError where there is none, or the new key is taken."""
+        """Move a result to another key in one commit.
+
+        Raises: InputError where there is none, or the new key is taken.
+        """
         from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
         def change() -> list[Any]:
@@ -178,7 +182,7 @@ class HubStore:
         with hub.spoken(f"{name} of the dataset {self.repo} cannot be read"):
             return Path(hf_hub_download(self.repo, name, repo_type="dataset", revision=self._commit))
 
-    def _files_of(self, key: str) -> list[str]:
+    def _files_of(self, key: str) -> Sequence[str]:
         found = [name for name in (f"{key}.json", f"{key}.parquet") if name in self.files]
         if f"{key}.json" not in found:
             raise InputError(f"There is no result {key!r} in {self.repo}.")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -136,7 +136,7 @@ class LocalStore:
         """Write such a file whole. Raises: InputError where that cannot be done."""
         write_whole(self.root / name, content)
 
-    def indexes(self) -> list[Path]:
+    def indexes(self) -> Sequence[Path]:
         """The index that was kept here, if any."""
         place = self.load(INDEX)
         return [place] if place else []

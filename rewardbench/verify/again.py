@@ -27,7 +27,7 @@ LEAST_NOISE = 1e-5
 
 @dataclass(frozen=True)
 class Agreement:
-    """`beyond` counts items whose margin is off by more than noise, `flips` those of them that are decided otherwise."""
+    """`beyond` counts items whose margin is off by more than noise, `flips` those of them that are decided anew."""
 
     items: int
     typical: float

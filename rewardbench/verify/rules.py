@@ -75,7 +75,8 @@ def _of_the_suite(told: Mapping[str, Any], suite: Suite) -> Iterator[str]:
     if told["suite"] != suite.name:
         yield f"it is of the suite {ascii(told['suite'])[:60]}, not of {suite.name}"
     elif told["revision"] != suite.revision:
-        yield f"it is of {suite.name}@{ascii(told['revision'])[1:41]}, and {suite.revision[:40]} is in force: score it again"
+        stated = ascii(told["revision"])[1:41]
+        yield f"it is of {suite.name}@{stated}, and {suite.revision[:40]} is in force: score it again"
 
 
 def _items(scored: Scored, suite: Suite) -> Iterator[str]:
@@ -92,7 +93,8 @@ def _items(scored: Scored, suite: Suite) -> Iterator[str]:
         if own is None:
             continue
         if len(found.scores) != len(own.completions) or item.num_correct != own.num_correct:
-            yield f"item {own.id} has {len(found.scores)} scores, {item.num_correct} of right completions, unlike the suite"
+            given = f"{len(found.scores)} scores, {item.num_correct} of right completions"
+            yield f"item {own.id} has {given}, unlike the suite"
             return
         if (item.subset, item.group) != (own.subset, own.group):
             yield f"item {own.id} stands in another subset or group than in the suite"

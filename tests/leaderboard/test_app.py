@@ -158,7 +158,8 @@ def test_a_models_page_its_items_and_the_way_back(page, server):
     page.click("a:has-text('tiny-rm')")
     page.wait_for_selector("article.rb-item")
     assert page.inner_text("h1") == "tiny-rm"
-    assert "pre.prompt" and page.query_selector("article pre.chosen")
+    assert page.query_selector("article pre.prompt")
+    assert page.query_selector("article pre.chosen")
     page.fill("[name=search]", "zzzz no such word")
     page.click("form button")
     page.wait_for_selector("text=0 items")

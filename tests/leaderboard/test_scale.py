@@ -7,7 +7,8 @@ import time
 import numpy as np
 import psutil
 import pytest
-from test_app import CHROMIUM, Server, browser, shoot  # noqa: F401 - a fixture
+import test_app
+from test_app import CHROMIUM, Server, shoot
 
 from rewardbench import columns, results
 from rewardbench.board import refresh
@@ -17,6 +18,7 @@ from rewardbench.store import LocalStore
 from rewardbench.types import Item, ItemScores, Rule, Suite
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine")]
+browser = test_app.browser
 MODELS, SUBSETS, ITEMS = 1000, 30, 2000
 NAIVE = """
 import json, pathlib, sys, time

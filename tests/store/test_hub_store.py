@@ -7,7 +7,7 @@ import sys
 import threading
 
 import pytest
-from hubdouble import hub as running
+from hubdouble import WHERE
 from made import mirrors, scores, store
 
 from rewardbench import verifying
@@ -20,33 +20,6 @@ from rewardbench.store import open_store
 from rewardbench.store.hub import HubStore
 from rewardbench.submit import card, pack
 from rewardbench.types import InputError, ItemScores
-
-WHERE = "hf://datasets/org/results"
-
-
-@pytest.fixture
-def hub(monkeypatch, tmp_path):
-    from huggingface_hub import constants
-
-    with running() as server:
-        for name, value in {
-            "ENDPOINT": server.url,
-            "HUGGINGFACE_CO_URL_TEMPLATE": server.url + "/{repo_id}/resolve/{revision}/{filename}",
-            "HF_HUB_OFFLINE": False,
-            "HF_HOME": str(tmp_path / "home"),
-            "HF_HUB_CACHE": str(tmp_path / "home" / "hub"),
-            "HF_HUB_DISABLE_XET": True,
-            "HF_HUB_ETAG_TIMEOUT": 2,
-            "HF_HUB_DOWNLOAD_TIMEOUT": 2,
-        }.items():
-            monkeypatch.setattr(constants, name, value)
-        monkeypatch.setenv("HF_TOKEN", "hf_fake")
-        monkeypatch.setattr("rewardbench.hub.TIMEOUT", 1.0)
-        from huggingface_hub import HfApi
-
-        HfApi().create_repo("org/results", repo_type="dataset")
-        yield server
-
 
 SUITE = mirrors(20)
 
@@ -96,7 +69,8 @@ print(load_dataset("org/results", "index", split="train")["model"][:])
 items = load_dataset("org/results", "scores", split="train")
 print(len(items), {"id", "subset", "scores"} <= set(items.column_names))
 """
-    told = {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "other"), "HF_HUB_DISABLE_XET": "1", "HF_HUB_OFFLINE": "0"}
+    told = {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "other")}
+    told |= {"HF_HUB_DISABLE_XET": "1", "HF_HUB_OFFLINE": "0"}
     run = subprocess.run([sys.executable, "-c", child], env=os.environ | told, capture_output=True, text=True)
     assert run.stdout == f"['me/a']\n{len(SUITE.items)} True\n", run.stderr[-600:]
 

@@ -35,7 +35,8 @@ while True:
     for result in made:
         kept.put(result, suite)
         table = columns.pack(results.to_rows(result, suite))
-        told = results.to_json(result) | {"model": "org/packed", results.OUTPUTS_HASH: hashlib.sha256(table).hexdigest()}
+        told = results.to_json(result) | {"model": "org/packed"}
+        told[results.OUTPUTS_HASH] = hashlib.sha256(table).hexdigest()
         kept.add([(told, table)])
 """
 

@@ -172,7 +172,7 @@ def wide():
 
 def files():
     """Submissions whose files themselves are bad: name to (summary or text, table, words)."""
-    told, rows = result()
+    told, _ = result()
     deep = "[" * 100_000 + "]" * 100_000
     return {
         "no JSON": ("{", None, "not strict JSON"),

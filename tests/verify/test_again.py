@@ -1,10 +1,14 @@
 """How often a re-run of a sample catches who has turned decisions, and spares who has not."""
 
+import hashlib
+import json
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from rewardbench import results
 from rewardbench.cli import main
 from rewardbench.types import Item, Suite
 from rewardbench.verify import agreement, draw, items_for
@@ -17,7 +21,7 @@ def suite(count=2000):
 
 
 def honest(random, items):
-    """What a model gives, and what it gives again in bfloat16: half a percent of decisions differ, near a margin of 0."""
+    """What a model gives, and gives again in bfloat16: half a percent of decisions differ, near a margin of 0."""
     margins = random.normal(0.8, 1.0, len(items))
     noise = 0.022 * random.standard_t(5, len(items)) / np.sqrt(5 / 3)
     pairs = zip(items, margins, noise, strict=True)
@@ -84,7 +88,6 @@ def test_how_many_items_a_certainty_needs_by_enumeration():
 @pytest.fixture
 def scored_twice(tmp_path, monkeypatch):
     """A result of the embedded model on some pairs."""
-    import json
 
     monkeypatch.chdir(tmp_path)
     rows = [
@@ -98,7 +101,6 @@ def scored_twice(tmp_path, monkeypatch):
 
 
 def test_the_command_scores_a_sample_again(scored_twice, capsys, monkeypatch):
-    import json
 
     ask = [
         "verify",
@@ -119,13 +121,9 @@ def test_the_command_scores_a_sample_again(scored_twice, capsys, monkeypatch):
     with pytest.raises(SystemExit):
         main(["index", "results"])
     assert "verified" in capsys.readouterr().out
-    rows = [json.loads(line) for line in open("results/tiny-rm_outputs.jsonl")]
+    rows = [json.loads(line) for line in Path("results/tiny-rm_outputs.jsonl").read_text().splitlines()]
     for row in rows[::4]:
         row["scores"].reverse()
-    import hashlib
-    from pathlib import Path
-
-    from rewardbench import results
 
     content = "".join(map(results.dump, rows)).encode()
     Path("results/tiny-rm_outputs.jsonl").write_bytes(content)

@@ -1,0 +1,143 @@
+"""What leaves this machine: a packed result, a pull request, a dataset of scores, a model's card."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hubdouble import WHERE
+
+from rewardbench import results
+from rewardbench.cli import main
+from rewardbench.scored import read_scored
+from rewardbench.submit import card, pack, shown
+from rewardbench.types import InputError
+
+
+def run(capsys, *arguments):
+    with pytest.raises(SystemExit) as stop:
+        main([str(one) for one in arguments])
+    told = capsys.readouterr()
+    return stop.value.code, told.out, told.err
+
+
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory):
+    """A baseline on core, as the command line keeps it."""
+    folder = tmp_path_factory.mktemp("scored")
+    with pytest.raises(SystemExit):
+        main(["--model", "baseline/random", "--output_dir", str(folder), "--no_cache"])
+    return folder / "baseline" / "random.json"
+
+
+def test_what_is_sent_has_no_texts_and_no_paths_of_this_machine(scored, tmp_path):
+    told = json.loads(scored.read_bytes())
+    told["model"] = told["manifest"]["model"]["model"] = str(tmp_path / "my" / "model")
+    told["manifest"]["command"] = f"rewardbench --model {tmp_path}/my/model --dataset core"
+    moved = tmp_path / "model.json"
+    moved.write_text(json.dumps(told))
+    results.outputs_path(moved).write_bytes(results.outputs_path(scored).read_bytes())
+    summary, table = pack(moved, "org/mine", "mit")
+    words = json.dumps(summary)
+    assert str(tmp_path) not in words
+    assert summary["model"] == "org/mine"
+    assert summary["manifest"]["model"]["license"] == "mit"
+    assert "rewardbench --model org/mine --dataset core" in words
+    place = tmp_path / "sent.json"
+    place.write_text(words)
+    results.table_path(place).write_bytes(table)
+    before, after = read_scored(scored), read_scored(place)
+    assert [one.scores for one in before.items] == [one.scores for one in after.items]
+    assert not any(completion[0]["content"] for item in after.suite.items for completion in item.completions)
+
+
+def test_it_says_what_it_sends(scored):
+    entry = pack(scored)
+    told = dict(line.split("=", 1) for line in shown(entry))
+    assert told["model"] == "baseline/random"
+    assert told["suite"].startswith("core@")
+    assert int(told["scores_bytes"]) == len(entry[1])
+    assert "| Chat |" in card(entry)
+
+
+def test_a_result_goes_into_a_folder_and_a_spoiled_one_does_not(scored, tmp_path, capsys):
+    code, out, _ = run(capsys, "submit", scored, "--to", tmp_path / "store", "--name", "org/mine")
+    assert (code, "verdict=passed" in out, "key=org/mine" in out) == (0, True, True)
+    told = json.loads(scored.read_bytes())
+    told["score"]["value"] += 0.01
+    spoiled = tmp_path / "spoiled.json"
+    spoiled.write_text(json.dumps(told))
+    results.outputs_path(spoiled).write_bytes(results.outputs_path(scored).read_bytes())
+    code, out, err = run(capsys, "submit", spoiled, "--to", tmp_path / "other", "--name", "org/mine")
+    assert (code, "the items give" in out, err.count("\n")) == (2, True, 1)
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_dry_run_sends_nothing(scored, tmp_path, capsys):
+    assert run(capsys, "submit", scored, "--to", tmp_path / "store", "--dry_run")[0] == 0
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_submission_to_the_hub_is_a_pull_request(scored, hub, capsys):
+    code, out, _ = run(capsys, "submit", scored, "--to", WHERE, "--name", "org/mine")
+    assert (code, "pull_request=" in out) == (0, True)
+    assert sorted(hub.repos["org/results"].pulls[1]) == ["org/mine.json", "org/mine.parquet"]
+    code, out, _ = run(capsys, "verify", f"{WHERE}@refs/pr/1", "--merge")
+    assert (code, "verdict=passed" in out, "merged=" in out) == (0, True, True)
+    code, out, _ = run(capsys, "submit", scored, "--to", WHERE, "--name", "org/copy")
+    assert code == 0
+    code, out, _ = run(capsys, "verify", f"{WHERE}@refs/pr/2", "--merge")
+    assert code == 0, "the same fingerprint is the same model under another name"
+
+
+def test_what_has_no_items_cannot_be_sent(tmp_path):
+    path = tmp_path / "x.json"
+    told = {"schema": 1, "manifest": {}, "suite": "core", "revision": "1", "model": "m"}
+    path.write_text(json.dumps({**told, results.OUTPUTS_HASH: None}))
+    with pytest.raises(InputError, match="no scores of its items"):
+        pack(path)
+
+
+def test_results_are_pushed_to_a_dataset_of_ones_own(hub, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = run(capsys, "--model", "baseline/random", "--limit", 4, "--push_results_to_hub", "--hf_name", "mine")
+    assert (code, "pushed=" in out) == (0, True)
+    repo = hub.repos["me/mine"]
+    assert sorted(repo.trees[repo.refs["main"]]) == ["random.json", "random_outputs.jsonl"]
+
+
+def test_the_card_of_the_model_gets_the_figures(hub, tmp_path):
+    from huggingface_hub import HfApi, ModelCard
+
+    from rewardbench.publishing import write_card
+    from rewardbench.results import assemble
+    from rewardbench.types import Item, ItemScores, Suite
+
+    HfApi().create_repo("me/model")
+    items = tuple(Item(str(n), "Math", (), ((), ())) for n in range(4))
+    suite = Suite("reward-bench-2", "c" * 40, items, {})
+    found = [ItemScores(str(n), (float(n), 1.0)) for n in range(4)]
+    assert write_card(assemble(suite, "me/model", "DPO", found, {})).endswith("/me/model")
+    repo = hub.repos["me/model"]
+    files = repo.trees[repo.refs["main"]]
+    assert ".eval_results/rewardbench-reward-bench-2.yaml" in files
+    import yaml
+    from huggingface_hub import parse_eval_result_entries
+
+    entries = parse_eval_result_entries(yaml.safe_load(files[".eval_results/rewardbench-reward-bench-2.yaml"]))
+    assert {(one.dataset_id, one.task_id, one.value) for one in entries} == {
+        ("allenai/reward-bench-2", "score", 50.0),
+        ("allenai/reward-bench-2", "accuracy", 50.0),
+        ("allenai/reward-bench-2", "Math", 50.0),
+    }
+    told = ModelCard(files["README.md"].decode()).data.eval_results
+    assert {(one.metric_name, one.metric_value) for one in told} == {("score", 0.5), ("accuracy", 0.5), ("Math", 0.5)}
+
+
+def test_who_cannot_push_is_told_before_anything_is_scored(hub, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = run(capsys, "--model", "tiny-rm", "--upload_model_metadata_to_hf")
+    assert (code, "no model on the Hub" in err, err.count("\n")) == (2, True, 2)
+    hub.fault = 401
+    code, _, err = run(capsys, "--model", "baseline/random", "--push_results_to_hub")
+    assert (code, "set HF_TOKEN" in err) == (2, True)
+    assert not Path("results").exists()
