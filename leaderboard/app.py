@@ -51,7 +51,7 @@ def view(library: Library, search: str) -> str:
 
 def route(library: Library, suite: str, query: Mapping[str, str]) -> Page:
     """Which page an address asks for."""
-    name = query.get("page", "board")
+    name = query.get("view", "board")
     if name == "model":
         row = library.row(query.get("model", ""))
         return model_page.show(library, row, query) if row else _nothing(suite)
@@ -76,7 +76,7 @@ machine are left out.</p>"""
 
 
 def _nothing(suite: str) -> Page:
-    back = href(page="board", suite=suite)
+    back = href(view="board", suite=suite)
     return Page("No such model", f'<p>There is no such row here. <a href="{back}">The leaderboard</a></p>')
 
 
@@ -97,8 +97,10 @@ def build(location: str) -> Any:
     def see(search: str) -> str:
         return view(library, str(search))
 
-    def copy(kind: str, suite: str, keys: list[str], names: list[str]) -> str:
-        return export(library, str(kind), str(suite), list(map(str, keys)), list(map(str, names)))
+    def copy(asked: Any) -> str:
+        told = asked if isinstance(asked, dict) else {}
+        keys, names = ([str(one) for one in told.get(name) or ()] for name in ("keys", "names"))
+        return export(library, str(told.get("kind")), str(told.get("suite")), keys, names)
 
     with gr.Blocks(title="rewardbench", fill_width=True) as app:
         gr.HTML(

@@ -18,7 +18,7 @@ def show(board: Board, suite: str, query: Mapping[str, str]) -> Page:
         return Page(
             "Leaderboard",
             "<p>There are no results here yet: score a model with <code>rewardbench --model X</code>, or "
-            f'<a href="{href(page="submit")}">submit one</a>.</p>',
+            f'<a href="{href(view="submit")}">submit one</a>.</p>',
         )
     columns = tables.columns(rows, with_subsets=query.get("subsets") == "1")
     body = (
@@ -47,7 +47,7 @@ def _tools(rows: Sequence[Row], columns: Sequence[tables.Column], suite: str, qu
     )
     other = "" if query.get("subsets") == "1" else "1"
     words = "without subsets" if query.get("subsets") == "1" else "with all subsets"
-    boxes += f'<a href="{href(page="board", suite=suite, subsets=other)}">{words}</a>'
+    boxes += f'<a href="{href(view="board", suite=suite, subsets=other)}">{words}</a>'
     parts.append(f"<details><summary>Columns</summary><div>{boxes}</div></details>")
     parts += [f'<button type="button" data-copy="{kind}">Copy {kind}</button>' for kind in ("CSV", "LaTeX", "BibTeX")]
     return "".join(parts)
@@ -60,7 +60,8 @@ def _table(rows: Sequence[Row], columns: Sequence[tables.Column], query: Mapping
         for n, column in enumerate(columns)
     )
     lines = "".join(_line(row, columns, row.key == query.get("row")) for row in rows)
-    return f'<table class="rb-table"><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>'
+    suite = esc(rows[0].suite)
+    return f'<table class="rb-table" data-suite="{suite}"><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>'
 
 
 def _line(row: Row, columns: Sequence[tables.Column], chosen: bool) -> str:
@@ -85,7 +86,7 @@ def _sort_key(row: Row, column: tables.Column) -> str:
 
 def _content(row: Row, column: tables.Column) -> str:
     if column.name == "Model":
-        anchor = href(page="board", suite=row.suite, row=row.key)
+        anchor = href(view="board", suite=row.suite, row=row.key)
         note = f' <span class="rb-warn" title="{esc(row.note)}">note</span>' if row.note else ""
         return f'{model_link(row)}{note} <a class="rb-anchor" href="{anchor}" aria-label="Link to this row">#</a>'
     if column.name == "Score":

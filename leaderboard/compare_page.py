@@ -23,7 +23,7 @@ def show(library: Library, suite: str, query: Mapping[str, str]) -> Page:
     rows = [row for row in board.of(suite) if row.ids]
     names = {row.key: row.model for row in rows}
     form = (
-        f'<form class="rb-tools" data-form="{href(page="compare", suite=suite)}">'
+        f'<form class="rb-tools" data-form="{href(view="compare", suite=suite)}">'
         f"{suite_choice(board, suite, 'compare')}"
         f'<label>First <select name="a">{options(names, query.get("a", ""), "choose")}</select></label>'
         f'<label>Second <select name="b">{options(names, query.get("b", ""), "choose")}</select></label>'

@@ -33,7 +33,7 @@ class Page:
 def framed(page: Page, board: Board, suite: str) -> str:
     """A page with the way to all others, and a word where the rows are old."""
     links = "".join(
-        f'<a href="{href(page=name, suite=suite)}"{" aria-current=page" if name == page.name else ""}>{esc(words)}</a>'
+        f'<a href="{href(view=name, suite=suite)}"{" aria-current=page" if name == page.name else ""}>{esc(words)}</a>'
         for name, words in PAGES.items()
     )
     return (
@@ -57,7 +57,7 @@ def suite_choice(board: Board, suite: str, page: str) -> str:
     if len(board.suites) < 2:
         return ""
     choice = options(board.suites, suite)
-    return f'<label>Suite <select data-go="{href(page=page)}" data-name="suite">{choice}</select></label>'
+    return f'<label>Suite <select data-go="{href(view=page)}" data-name="suite">{choice}</select></label>'
 
 
 def badge(name: str) -> str:
@@ -67,7 +67,7 @@ def badge(name: str) -> str:
 
 def model_link(row: Row) -> str:
     """A row's model, as a link to its page."""
-    return link(row.model, page="model", suite=row.suite, model=row.key)
+    return link(row.model, view="model", suite=row.suite, model=row.key)
 
 
 def share(figure: Figure) -> str:

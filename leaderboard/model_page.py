@@ -35,8 +35,8 @@ def _facts(row: Row) -> str:
     }
     listed = "".join(f"<div><dt>{name}</dt><dd>{esc(value)}</dd></div>" for name, value in facts.items())
     note = f'<p class="rb-note">{esc(row.note)}</p>' if row.note else ""
-    compare = href(page="compare", suite=row.suite, a=row.key)
-    back = href(page="board", suite=row.suite, row=row.key)
+    compare = href(view="compare", suite=row.suite, a=row.key)
+    back = href(view="board", suite=row.suite, row=row.key)
     return (
         f'<p>{share(row.score)} {badge(row.badge)}</p><dl class="rb-facts">{listed}</dl>{note}'
         f'<p><a href="{compare}">Compare with another model</a> · <a href="{back}">Its row in the leaderboard</a></p>'
@@ -87,11 +87,11 @@ def _items(library: Library, row: Row, query: Mapping[str, str]) -> str:
     except InputError as error:
         return f"<h2>Items</h2><p>{esc(error)}</p>"
     start = _start(query, len(found))
-    here = {"page": "model", "suite": row.suite, "model": row.key, "all": query.get("all", "")}
+    here = {"view": "model", "suite": row.suite, "model": row.key, "all": query.get("all", "")}
     here |= {"search": query.get("search", ""), "subset": query.get("subset", "")}
     subsets = sorted({item.subset for item in scored.suite.items})
     form = (
-        f'<form class="rb-tools" data-form="{href(page="model", suite=row.suite, model=row.key)}#items">'
+        f'<form class="rb-tools" data-form="{href(view="model", suite=row.suite, model=row.key)}#items">'
         f'<label>Subset <select name="subset">{options(subsets, subset or "", "all")}</select></label>'
         f'<label>Words <input type="search" name="search" value="{esc(query.get("search", ""))}"></label>'
         f'<label><input type="checkbox" name="all" value="1"{" checked" if query.get("all") == "1" else ""}>'

@@ -14,11 +14,12 @@ async function show(address, push) {
     html = '<p class="rb-note" role="alert">The server does not answer; reload the page.</p>';
   }
   if (mine !== turn) return;
-  if (push) history.pushState(null, '', address + location.hash.replace(/.*/, ''));
+  if (push) history.pushState(null, '', address);
   root.innerHTML = html;
   root.removeAttribute('aria-busy');
   const query = new URLSearchParams(address.split('#')[0]);
-  document.body.dataset.page = query.get('page') || 'board';
+  const upload = document.getElementById('rb-submit');
+  if (upload) upload.style.display = query.get('view') === 'submit' ? 'flex' : 'none';
   document.title = (root.querySelector('h1')?.textContent || 'rewardbench') + ' · rewardbench';
   if (root.querySelector('.rb-table')) restore(query);
   const anchor = address.split('#')[1];
@@ -96,8 +97,8 @@ function restore(query) {
 async function copy(button) {
   const shown = all('.rb-table th:not([hidden])').map((head) => head.textContent.trim());
   const keys = rows().filter((row) => !row.hidden).map((row) => row.dataset.key);
-  const suite = new URLSearchParams(location.search).get('suite') || root.querySelector('[data-name=suite]')?.value || '';
-  const text = await server.copy(button.dataset.copy, suite || root.querySelector('.rb-table').dataset.suite, keys, shown);
+  const { suite } = root.querySelector('.rb-table').dataset;
+  const text = await server.copy({ kind: button.dataset.copy, suite, keys, names: shown });
   let said = 'Copied';
   try { await navigator.clipboard.writeText(text); } catch { said = 'Not allowed'; }
   root.dataset.copied = text;

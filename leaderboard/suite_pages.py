@@ -54,7 +54,7 @@ def _by_date(rows: Sequence[Row]) -> str:
 
 def _shares(points: Sequence[charts.Point]) -> charts.Axis:
     low, high = min(point.low for point in points), max(point.high for point in points)
-    return charts.linear("Score, %", 100 * low, 100 * high, lambda value: f"{value:.0f}")
+    return charts.linear("Score, %", low, high, lambda value: f"{value:.0f}")
 
 
 def _point(row: Row, x: float) -> charts.Point:
@@ -64,7 +64,7 @@ def _point(row: Row, x: float) -> charts.Point:
     name = f"{row.model}: {tables.percent(score)} % ({tables.interval(score)})"
     mark = "baseline" if row.model_type == BASELINE else ""
     return charts.Point(
-        x, 100 * value, 100 * low, 100 * high, name, address(page="model", suite=row.suite, model=row.key), mark
+        x, 100 * value, 100 * low, 100 * high, name, address(view="model", suite=row.suite, model=row.key), mark
     )
 
 
@@ -204,7 +204,7 @@ figures follow from the scores of the items; that proves the arithmetic and no m
 items. published: imported from a published table.</p>
 <h2>How to add a model</h2>
 <p><code>rewardbench --model org/name</code>, then <code>rewardbench submit results/org/name.json --to STORE</code>, or
-<a href="{href(page="submit")}">upload the two files</a>.</p>
+<a href="{href(view="submit")}">upload the two files</a>.</p>
 """
 
 

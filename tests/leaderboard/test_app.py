@@ -170,18 +170,18 @@ def test_a_models_page_its_items_and_the_way_back(page, server):
 
 
 def test_a_deep_link_survives_a_reload(page, server):
-    go(page, f"{server.url}?page=model&suite=core&model=tiny-rm", "article.rb-item")
+    go(page, f"{server.url}?view=model&suite=core&model=tiny-rm", "article.rb-item")
     page.reload()
     page.wait_for_selector("article.rb-item")
     assert page.inner_text("h1") == "tiny-rm"
-    go(page, f"{server.url}?page=board&suite=core&row=tiny-dpo", "tr.chosen")
+    go(page, f"{server.url}?view=board&suite=core&row=tiny-dpo", "tr.chosen")
     page.reload()
     page.wait_for_selector("tr.chosen")
     assert page.get_attribute("tr.chosen", "data-key") == "tiny-dpo"
 
 
 def test_two_models_are_compared(page, server):
-    go(page, f"{server.url}?page=compare&suite=core", "select[name=a]")
+    go(page, f"{server.url}?view=compare&suite=core", "select[name=a]")
     page.select_option("select[name=a]", "baseline/longest")
     page.select_option("select[name=b]", "tiny-rm")
     page.click("form button:has-text('Compare')")
@@ -220,14 +220,14 @@ def submission(folder, name="org/new", headline=None):
 
 def test_a_bad_submission_is_told_why_and_a_good_one_is_added(page, server, tmp_path):
     before = sorted(path.name for path in server.folder.rglob("*"))
-    go(page, f"{server.url}?page=submit", "#rb-submit input[type=file]")
+    go(page, f"{server.url}?view=submit", "#rb-submit button:has-text('Submit')")
     page.set_input_files("#rb-submit input[type=file]", submission(tmp_path / "bad", headline=0.99))
     page.wait_for_selector(".rb-looked.refused", timeout=60_000)
     assert "the items give" in page.inner_text(".rb-looked")
     shoot(page, "submit-refused")
     assert page.is_disabled("#rb-submit button:has-text('Submit')")
     assert sorted(path.name for path in server.folder.rglob("*")) == before, "nothing was written"
-    go(page, f"{server.url}?page=submit", "#rb-submit input[type=file]")
+    go(page, f"{server.url}?view=submit", "#rb-submit button:has-text('Submit')")
     page.set_input_files("#rb-submit input[type=file]", submission(tmp_path / "good"))
     page.wait_for_selector(".rb-looked.passed", timeout=60_000)
     shoot(page, "submit-passed")
@@ -249,7 +249,7 @@ def test_nothing_of_a_hostile_store_is_executed(browser, tmp_path):
     found = Server(tmp_path)
     try:
         page = browser.new_context().new_page()
-        for query in ("", "?page=model&model=org/m0", "?page=compare&a=org/m0&b=org/m1", "?page=items", "?page=suite"):
+        for query in ("", "?view=model&model=org/m0", "?view=compare&a=org/m0&b=org/m1", "?view=items", "?view=suite"):
             go(page, found.url + query, "h1")
             page.wait_for_timeout(300)
             assert page.evaluate("window.hacked") is None
@@ -264,8 +264,8 @@ def test_nothing_of_a_hostile_store_is_executed(browser, tmp_path):
 def test_every_page_fits_its_screen(browser, server, width, theme):
     context = browser.new_context(viewport={"width": width, "height": 844}, color_scheme=theme)
     page = context.new_page()
-    pages = {"board": "", "model": "&page=model&model=tiny-rm", "size": "&page=size", "items": "&page=items",
-             "suite": "&page=suite", "about": "&page=about", "submit": "&page=submit"}  # fmt: skip
+    pages = {"board": "", "model": "&view=model&model=tiny-rm", "size": "&view=size", "items": "&view=items",
+             "suite": "&view=suite", "about": "&view=about", "submit": "&view=submit"}  # fmt: skip
     for name, query in pages.items():
         go(page, f"{server.url}?__theme={theme}{query}", "h1")
         page.wait_for_timeout(200)

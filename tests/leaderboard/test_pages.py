@@ -63,49 +63,49 @@ def test_the_leaderboard_has_a_row_a_model_with_rank_and_interval(library):
 
 
 def test_a_models_page_shows_what_it_misses_and_what_made_it(library):
-    page = see(library, page="model", model="org/mid")
+    page = see(library, view="model", model="org/mid")
     assert "items, by margin, the lowest first" in page.words
     assert page.tags.count("article") == 10
     assert "Question" in page.words
     assert "fingerprint_sha256" in page.words
-    fewer = see(library, page="model", model="org/mid", search="zzz")
+    fewer = see(library, view="model", model="org/mid", search="zzz")
     assert "0 items" in fewer.words
 
 
 def test_the_items_are_turned_over_page_by_page(library):
-    first, second = (see(library, page="model", model="org/low", **{"from": start}) for start in (0, 10))
+    first, second = (see(library, view="model", model="org/low", **{"from": start}) for start in (0, 10))
     assert "Later" in first.words
     assert "Earlier" in second.words
     assert first.words != second.words
     for odd in ("-5", "x", "9" * 30, "1e9"):
-        assert see(library, page="model", model="org/low", **{"from": odd}).tags
+        assert see(library, view="model", model="org/low", **{"from": odd}).tags
 
 
 def test_two_models_are_compared(library):
-    page = see(library, page="compare", a="org/low", b="org/best")
+    page = see(library, view="compare", a="org/low", b="org/best")
     assert "is better than" in page.words
     assert "only org/best has it right" in page.words
-    assert "choose" in see(library, page="compare").words
+    assert "choose" in see(library, view="compare").words
 
 
 def test_the_hardest_items_the_suite_and_the_protocol(library):
-    assert "are missed by all 3 models" in see(library, page="items").words
-    assert "mirrors" in see(library, page="suite").words
-    assert "95 %" in see(library, page="about").words
-    assert "Of no model here the size is known" in see(library, page="size").words
+    assert "are missed by all 3 models" in see(library, view="items").words
+    assert "mirrors" in see(library, view="suite").words
+    assert "95 %" in see(library, view="about").words
+    assert "Of no model here the size is known" in see(library, view="size").words
 
 
 @pytest.mark.parametrize(
-    "query", [{"page": "model", "model": "none"}, {"page": "model"}, {"page": "zzz"}, {"suite": "zzz"}]
+    "query", [{"view": "model", "model": "none"}, {"view": "model"}, {"view": "zzz"}, {"suite": "zzz"}]
 )
 def test_an_address_that_leads_nowhere_says_so_or_leads_home(library, query):
     assert see(library, **query).tags.count("h1") == 1
 
 
-@pytest.mark.parametrize("name", ["page", "suite", "model", "a", "b", "search", "subset", "from", "row", "q"])
+@pytest.mark.parametrize("name", ["view", "suite", "model", "a", "b", "search", "subset", "from", "row", "q"])
 @pytest.mark.parametrize("page", ["board", "model", "compare"])
 def test_what_stands_in_an_address_is_no_markup(library, name, page):
-    query = {"page": page, "model": "org/mid", "a": "org/low", "b": "org/mid"} | {name: EVIL}
+    query = {"view": page, "model": "org/mid", "a": "org/low", "b": "org/mid"} | {name: EVIL}
     found = see(library, **query)
     assert not {"script", "img"} & set(found.tags)
     assert not [one for one in found.attributes if one.startswith("on")]
@@ -139,11 +139,11 @@ def test_what_a_result_holds_is_no_markup(library, tmp_path):
     for query in (
         {},
         {"subsets": "1"},
-        {"page": "model", "model": keys[0]},
-        {"page": "compare", "a": keys[0], "b": keys[1]},
-        {"page": "items"},
-        {"page": "suite"},
-        {"page": "size"},
+        {"view": "model", "model": keys[0]},
+        {"view": "compare", "a": keys[0], "b": keys[1]},
+        {"view": "items"},
+        {"view": "suite"},
+        {"view": "size"},
     ):
         found = see(evil, **query)
         assert not {"script", "img"} & set(found.tags), query
