@@ -35,11 +35,13 @@ class Axis:
     """From 0 to 1."""
 
 
-def linear(title: str, low: float, high: float, label: Callable[[float], str], count: int = 6) -> Axis:
-    """An axis of round steps."""
+def linear(
+    title: str, low: float, high: float, label: Callable[[float], str], count: int = 6, least: float = 0.0
+) -> Axis:
+    """An axis of round steps, none of them below `least`."""
     span = (high - low) or 1.0
     step = 10 ** floor(log10(span / count))
-    step = next(step * factor for factor in (1, 2, 5, 10) if span / (step * factor) <= count)
+    step = max(least, next(step * factor for factor in (1, 2, 5, 10) if span / (step * factor) <= count))
     first, last = floor(low / step), ceil(high / step)
     ticks = [(n * step, label(n * step)) for n in range(first, last + 1)]
     start, end = ticks[0][0], ticks[-1][0]
@@ -56,11 +58,12 @@ def logarithmic(title: str, low: float, high: float, label: Callable[[float], st
 def scatter(points: Sequence[Point], x: Axis, y: Axis, words: str, line: Sequence[tuple[float, float]] = ()) -> str:
     """A drawing of points with their intervals, each a link; `line` joins some places by steps."""
     parts = [
-        f'<svg class="rb-chart" role="img" viewBox="0 0 {WIDTH} {HEIGHT}" aria-label="{esc(words)}">',
+        f'<div class="rb-scroll"><svg class="rb-chart" role="img" viewBox="0 0 {WIDTH} {HEIGHT}" ',
+        f'aria-label="{esc(words)}">',
         *_grid(x, y),
         _steps(line, x, y),
         *(_point(point, x, y) for point in points),
-        "</svg>",
+        "</svg></div>",
     ]
     return "".join(parts)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from frame import Page, model_link, suite_choice
+from frame import Page, figures_table, model_link, suite_choice
 from library import Library
 from markup import esc, href, options
 
@@ -67,9 +67,7 @@ def _table(found: Comparison) -> str:
     )
     lines = "".join(_line(one, one.adjusted) for one in found.sections) + _line(found.score, found.score.p)
     return (
-        f'<div class="rb-scroll" tabindex="0" role="region" aria-label="Differences"><table class="rb-figures">'
-        f"<thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div>"
-        '<p class="rb-dim">Percent and points, by '
+        figures_table(f"<tr>{head}</tr>", lines, "Differences") + '<p class="rb-dim">Percent and points, by '
         f"{'mirrors with both halves right' if found.metric == 'mirror' else 'items'}; won and lost from the second's "
         "side.</p>"
     )

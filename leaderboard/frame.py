@@ -89,3 +89,11 @@ def bar(figure: Figure) -> str:
 
 def _percent(share: float) -> float:
     return 100 * min(max(share, 0.0), 1.0)
+
+
+def figures_table(head: str, lines: str, name: str = "Figures") -> str:
+    """A table of figures that scrolls by itself where a screen is narrow; `head` and `lines` are rows."""
+    return (
+        f'<div class="rb-scroll" tabindex="0" role="region" aria-label="{esc(name)}"><table class="rb-figures">'
+        f"<thead>{head}</thead><tbody>{lines}</tbody></table></div>"
+    )

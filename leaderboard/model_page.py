@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import tables
-from frame import Page, badge, bar, share
+from frame import Page, badge, bar, figures_table, share
 from library import Library
 from markup import esc, href, options
 
@@ -71,7 +71,7 @@ def _table(title: str, figures: Any) -> str:
         for one in figures
     )
     columns = '<th scope="col"></th><th scope="col">% and 95 %</th><th scope="col">0 to 100</th><th scope="col">n</th>'
-    return f'{head}<table class="rb-figures"><thead><tr>{columns}</tr></thead><tbody>{lines}</tbody></table>'
+    return head + figures_table(f"<tr>{columns}</tr>", lines)
 
 
 def _n(figure: Figure) -> str:

@@ -7,7 +7,7 @@ from datetime import date
 
 import charts
 import tables
-from frame import Page, badge, bar, model_link, share, suite_choice
+from frame import Page, badge, bar, figures_table, model_link, share, suite_choice
 from library import EMBEDDED, Library, embedded
 from markup import address, esc, href
 
@@ -47,7 +47,7 @@ def _by_date(rows: Sequence[Row]) -> str:
         return "<p>Of no row here the date is known.</p>"
     points = [_point(row, float(_day(row) or 0)) for row in rows]
     days = [point.x for point in points]
-    x = charts.linear("Date of submission", min(days) - 1, max(days) + 1, _month, count=5)
+    x = charts.linear("Date of submission", min(days) - 2, max(days) + 2, _month, count=5, least=1.0)
     drawn = charts.scatter(points, x, _shares(points), f"Score over time of {len(rows)} models", charts.front(points))
     return f"{drawn}<p class='rb-dim'>{len(rows)} models; the line is the best so far; whiskers are 95 %.</p>"
 
@@ -148,7 +148,7 @@ def _gaps(rows: Sequence[Row]) -> str:
     return (
         "<h2>Core against fresh draws</h2><p>Mirrors that the suite's builders made, beside new ones of the same "
         "builders. A gap whose interval does not hold 0 says that the suite was trained on.</p>"
-        f'<table class="rb-figures"><thead><tr><th></th>{names}</tr></thead><tbody>{lines}</tbody></table>'
+        + figures_table(f"<tr><th></th>{names}</tr>", lines)
     )
 
 
@@ -171,7 +171,7 @@ def _counts(rows: Sequence[Row]) -> str:
     )
     unit = "mirrors" if whole.metric == "mirror" else "items"
     head = f'<tr><th scope="col">Section</th><th scope="col">{unit}</th></tr>'
-    return f'<table class="rb-figures"><thead>{head}</thead><tbody>{lines}</tbody></table>'
+    return figures_table(head, lines)
 
 
 def _baselines(rows: Sequence[Row]) -> str:
@@ -185,7 +185,7 @@ def _baselines(rows: Sequence[Row]) -> str:
     )
     return (
         "<h2>Baselines that do not read the prompt</h2><p>What a shortcut reaches. Where it is far above chance, so "
-        f'may be a model that learned nothing else.</p><table class="rb-figures"><tbody>{lines}</tbody></table>'
+        "may be a model that learned nothing else.</p>" + figures_table("", lines)
     )
 
 

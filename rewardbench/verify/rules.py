@@ -133,7 +133,11 @@ def _arithmetic(told: Mapping[str, Any], scored: Scored, suite: Suite) -> Iterat
     for name in [*stated, *(counted.keys() - stated.keys())]:
         one, other = stated.get(name), counted.get(name)
         if (one is None) != (other is None) or (one is not None and other is not None and abs(one - other) > AGREES):
-            yield f"{ascii(name)[1:60]} is stated as {one}, and the items give {other}"
+            yield f"{ascii(name)[1:-1][:60]} is stated as {_said(one)}, and the items give {_said(other)}"
+
+
+def _said(share: Any) -> str:
+    return f"{share:.6f}" if isinstance(share, int | float) else "nothing"
 
 
 def _fingerprint(told: Mapping[str, Any]) -> Iterator[str]:

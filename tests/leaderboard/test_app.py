@@ -237,6 +237,39 @@ def test_a_bad_submission_is_told_why_and_a_good_one_is_added(page, server, tmp_
     assert "org/new" in models(page)
 
 
+def test_a_hostile_submission_is_refused_in_words_that_do_nothing(page, server, tmp_path):
+    evil = '"><img src=x onerror="window.hacked=1"><script>window.hacked=1</script>'
+    before = sorted(path.name for path in server.folder.rglob("*"))
+    go(page, f"{server.url}?view=submit", "#rb-submit button:has-text('Submit')")
+    page.set_input_files("#rb-submit input[type=file]", submission(tmp_path, name=f"../../{evil}"))
+    page.wait_for_selector(".rb-looked.refused", timeout=60_000)
+    assert "name" in page.inner_text(".rb-looked")
+    assert page.evaluate("window.hacked") is None
+    assert sorted(path.name for path in server.folder.rglob("*")) == before
+
+
+def test_the_app_starts_as_a_space_does(browser, tmp_path):
+    """With nothing but the Hub's variables (and a port, since others may have the usual one)."""
+    port = free_port()
+    told = {"HF_HOME": str(tmp_path), "HF_TOKEN": "hf_fake", "PORT": str(port), "PATH": os.environ["PATH"]}
+    told |= {name: os.environ[name] for name in ("PYTHONPATH", "HOME") if name in os.environ}
+    app = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT / "leaderboard", env=told, stderr=subprocess.PIPE)
+    try:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and app.poll() is None:
+            with socket.socket() as ask:
+                if ask.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.2)
+        page = browser.new_context().new_page()
+        go(page, f"http://127.0.0.1:{port}/")
+        assert "tiny-rm" in models(page)
+    finally:
+        app.terminate()
+        app.wait(20)
+        app.stderr.close()
+
+
 def test_nothing_of_a_hostile_store_is_executed(browser, tmp_path):
     evil = '"><img src=x onerror="window.hacked=1"><script>window.hacked=1</script>${window.hacked=1}{{constructor}}'
     suite = mirrors(20)

@@ -153,6 +153,18 @@ def test_what_a_result_holds_is_no_markup(library, tmp_path):
         assert "{{" not in raw
 
 
+def test_old_rows_are_shown_with_their_age_where_the_store_is_out_of_reach(library):
+    board = library.board
+    library.board = replace(board, offline="The Hub is down.", built=board.built - 7200)
+    try:
+        page = see(library)
+    finally:
+        library.board = board
+    assert "cannot be reached just now" in page.words
+    assert "2 hours ago" in page.words
+    assert page.tags.count("tr") == 4
+
+
 def test_an_empty_store_says_how_to_fill_it(tmp_path):
     assert "no results here yet" in see(Library(str(tmp_path))).words
 
