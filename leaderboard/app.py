@@ -20,7 +20,6 @@ os.environ.setdefault("HF_HUB_DOWNLOAD_TIMEOUT", "10")
 
 import board_page  # noqa: E402
 import compare_page  # noqa: E402
-import gradio as gr  # noqa: E402
 import model_page  # noqa: E402
 import submission  # noqa: E402
 import suite_pages  # noqa: E402
@@ -28,8 +27,11 @@ import tables  # noqa: E402
 from frame import Page, framed  # noqa: E402
 from library import Library  # noqa: E402
 from markup import esc, href  # noqa: E402
+from quick import import_gradio  # noqa: E402
 
 from rewardbench.types import InputError  # noqa: E402
+
+gr = import_gradio()
 
 LARGEST_UPLOAD = "64mb"
 LONGEST_QUERY = 2_000

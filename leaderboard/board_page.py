@@ -10,6 +10,9 @@ from markup import esc, href
 
 from rewardbench.board import Board, Row
 
+FIRST = 100
+"""Rows that are laid out at first; page.js says the same."""
+
 
 def show(board: Board, suite: str, query: Mapping[str, str]) -> Page:
     """The leaderboard of a suite."""
@@ -25,7 +28,7 @@ def show(board: Board, suite: str, query: Mapping[str, str]) -> Page:
         f'<div class="rb-tools">{suite_choice(board, suite, "board")}{_tools(rows, columns, suite, query)}</div>'
         f'<p class="rb-count" role="status" aria-live="polite"></p>'
         f'<div class="rb-scroll" tabindex="0" role="region" aria-label="Models">{_table(rows, columns, query)}</div>'
-        f"{_legend(rows)}"
+        f'<p><button type="button" class="rb-more" data-more hidden>Show all</button></p>{_legend(rows)}'
     )
     return Page(f"Reward models on {suite}", body)
 
@@ -59,12 +62,12 @@ def _table(rows: Sequence[Row], columns: Sequence[tables.Column], query: Mapping
         f'<button type="button" title="{esc(column.title or column.name)}">{esc(column.name)}</button></th>'
         for n, column in enumerate(columns)
     )
-    lines = "".join(_line(row, columns, row.key == query.get("row")) for row in rows)
+    lines = "".join(_line(row, columns, row.key == query.get("row"), n >= FIRST) for n, row in enumerate(rows))
     suite = esc(rows[0].suite)
     return f'<table class="rb-table" data-suite="{suite}"><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>'
 
 
-def _line(row: Row, columns: Sequence[tables.Column], chosen: bool) -> str:
+def _line(row: Row, columns: Sequence[tables.Column], chosen: bool, later: bool) -> str:
     cells = "".join(
         f'<td data-c="{n}"{"" if column.shown else " hidden"}{" class=num" if column.number else ""}'
         f"{_sort_key(row, column)}>{_content(row, column)}</td>"
@@ -72,7 +75,8 @@ def _line(row: Row, columns: Sequence[tables.Column], chosen: bool) -> str:
     )
     marks = f'data-key="{esc(row.key)}" data-text="{esc(tables.search_text(row))}" data-kind="{esc(row.model_type)}"'
     marks += f' data-size="{tables.size_class(row.parameters)}" data-badge="{esc(row.badge)}"'
-    return f"<tr {marks}{' class=chosen aria-selected=true' if chosen else ''}>{cells}</tr>"
+    marks += (" class=chosen aria-selected=true" if chosen else "") + (" hidden" if later and not chosen else "")
+    return f"<tr {marks}>{cells}</tr>"
 
 
 def _sort_key(row: Row, column: tables.Column) -> str:

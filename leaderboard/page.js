@@ -16,6 +16,7 @@ async function show(address, push) {
   if (mine !== turn) return;
   if (push) history.pushState(null, '', address);
   root.innerHTML = html;
+  whole = new URLSearchParams(address).has('row');
   root.removeAttribute('aria-busy');
   const query = new URLSearchParams(address.split('#')[0]);
   const upload = document.getElementById('rb-submit');
@@ -27,6 +28,10 @@ async function show(address, push) {
   if (target) target.scrollIntoView({ block: anchor ? 'start' : 'center' });
   else if (push) { scrollTo(0, 0); root.querySelector('main')?.focus({ preventScroll: true }); }
 }
+
+// A browser lays out what it shows: of a long table the first rows, until somebody asks for all.
+const FIRST = 100;
+let whole = false;
 
 const rows = () => all('.rb-table tbody tr');
 const value = (cell) => cell.dataset.v ?? cell.textContent;
@@ -45,6 +50,7 @@ function sort(column, up) {
     return (up ? order : -order) || i - j;
   });
   body.append(...keyed.map((one) => one[2]));
+  filter();
   for (const head of all('.rb-table th')) {
     if (head.dataset.c == column) head.setAttribute('aria-sort', up ? 'ascending' : 'descending');
     else head.removeAttribute('aria-sort');
@@ -57,12 +63,18 @@ function filter() {
   for (const box of all('[data-filter]:checked')) (kept[box.dataset.filter] ??= new Set()).add(box.value);
   let count = 0;
   const lines = rows();
+  const most = whole ? Infinity : FIRST;
   for (const row of lines) {
     const on = words.every((word) => row.dataset.text.includes(word))
       && Object.entries(kept).every(([name, values]) => values.has(row.dataset[name]));
-    if (row.hidden === on) row.hidden = !on;
     count += on;
+    row.classList.toggle('out', !on);
+    const seen = on && count <= most;
+    if (row.hidden === seen) row.hidden = !seen;
   }
+  const more = root.querySelector('[data-more]');
+  more.hidden = count <= most;
+  more.textContent = `Show all ${count}`;
   root.querySelector('.rb-count').textContent =
     count === lines.length ? `${count} models` : `${count} of ${lines.length} models`;
 }
@@ -96,7 +108,7 @@ function restore(query) {
 
 async function copy(button) {
   const shown = all('.rb-table th:not([hidden])').map((head) => head.textContent.trim());
-  const keys = rows().filter((row) => !row.hidden).map((row) => row.dataset.key);
+  const keys = rows().filter((row) => !row.classList.contains('out')).map((row) => row.dataset.key);
   const { suite } = root.querySelector('.rb-table').dataset;
   const text = await server.copy({ kind: button.dataset.copy, suite, keys, names: shown });
   let said = 'Copied';
@@ -122,6 +134,7 @@ root.addEventListener('click', (event) => {
     sort(head.dataset.c, head.hasAttribute('aria-sort') ? head.getAttribute('aria-sort') !== 'ascending' : first);
     remember();
   }
+  if (event.target.closest('[data-more]')) { whole = true; filter(); }
   const button = event.target.closest('[data-copy]');
   if (button) copy(button);
 });

@@ -112,10 +112,11 @@ class Board:
         return tuple(sorted(counts, key=lambda name: (name != "core", -counts[name], name)))
 
 
-Say = Callable[[str], None]
+Say = Callable[[str, int], None]
+"""Told the key of each result that is read, and how many are to be read."""
 
 
-def refresh(store: Any, say: Say = lambda words: None) -> Board:
+def refresh(store: Any, say: Say = lambda key, total: None) -> Board:
     """The rows of a store: those of its index that still hold, and the others made anew; the index is kept.
 
     Raises: InputError where the store cannot be read, and nothing is known of it from before.
@@ -158,7 +159,7 @@ def _collect(
             continue
         rows.append(row)
         earned[key] = mine
-        say(key)
+        say(key, len(marks) - len(kept))
     return rows, earned, skipped
 
 

@@ -23,9 +23,32 @@ def leaderboard_command(
     host: Annotated[str, flag(OUTPUT, "host", "0.0.0.0 serves other machines too")] = "127.0.0.1",
 ) -> None:
     """Serve the leaderboard of a store as a web page."""
+    _refuse_missing(results)
     app = _app()
+    _look(results)
     print(f"leaderboard=http://{host}:{port} (Ctrl-C stops it)", flush=True)
     app.launch(results, port, host)
+
+
+def _refuse_missing(results: str) -> None:
+    """A folder that is to be read must be there."""
+    if "://" not in results and not Path(results).is_dir():
+        raise InputError(
+            f"There is no folder {results}: score a model first (rewardbench --model tiny-rm), or name another."
+        )
+
+
+def _look(location: str) -> Any:
+    """A store and its rows; a bar says how far the reading is, where there is much to be read."""
+    from rich.console import Console
+
+    from rewardbench.board import refresh
+    from rewardbench.progress import counted
+    from rewardbench.store import open_store
+
+    store = open_store(location)
+    with counted(Console(stderr=True), "reading results") as say:
+        return store, refresh(store, say)
 
 
 def _app() -> Any:
@@ -64,7 +87,7 @@ def submit_command(
     entry = pack(result, name, license)
     for line in shown(entry):
         print(line)
-    findings = _look(entry)
+    findings = _findings(entry)
     _say(findings)
     if any(one.kind == "refused" for one in findings):
         raise InputError("Nothing was sent: mend what is said above, or score the model again.")
@@ -77,7 +100,7 @@ def submit_command(
         print(f"key={store.add([entry])[0]}")
 
 
-def _look(entry: Any) -> list[Any]:
+def _findings(entry: Any) -> list[Any]:
     """The findings on what would be sent."""
     import tempfile
 
@@ -142,12 +165,10 @@ def index_command(
     """Make the index of a store anew, and keep it there: a row a result, from which a leaderboard starts."""
     from dataclasses import asdict
 
-    from rewardbench.board import refresh
-    from rewardbench.store import open_store
     from rewardbench.store.local import INDEX
 
-    place = open_store(store)
-    board = refresh(place)
+    _refuse_missing(store)
+    place, board = _look(store)
     if board.offline:
         raise InputError(board.offline)
     for path in place.indexes()[:1]:

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 
 class Bar:
@@ -105,3 +115,17 @@ class Ticks:
         self._done += 1
         rate = self._done / max(time.monotonic() - self._start, 1e-9)
         self._bar.update(self._task, advance=1, rate=f"{rate:,.1f}/s")
+
+
+@contextmanager
+def counted(console: Console, what: str) -> Iterator[Callable[[str, int], None]]:
+    """A bar over a number of things that is known with the first of them; silent on anything but a terminal."""
+    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("ETA"), TimeRemainingColumn())
+    bar = Progress(TextColumn(what), *columns, console=console, disable=not console.is_terminal, transient=True)
+    with bar:
+        task = bar.add_task(what, total=None)
+
+        def done(name: str, total: int) -> None:
+            bar.update(task, advance=1, total=total)
+
+        yield done

@@ -43,16 +43,20 @@ def test_figures_are_counted_from_the_items_and_a_stated_one_that_differs_is_not
 
 def test_the_index_is_read_where_it_holds_and_only_what_changed_is_made_anew(four):
     read = []
-    first = refresh(four, read.append)
+    first = refresh(four, lambda key, total: read.append(key))
     assert sorted(read) == ["org/a", "org/b", "org/best", "org/worst"]
     read.clear()
-    again = refresh(four, read.append)
+    again = refresh(four, lambda key, total: read.append(key))
     assert read == []
     assert [replace(row) for row in again.rows] == list(first.rows)
     suite = mirrors()
     store(four.root, suite, scores(suite, 0.1, seed=9), "org/a")
     four.delete("org/b")
-    assert {row.key for row in refresh(four, read.append).rows} == {"org/a", "org/best", "org/worst"}
+    assert {row.key for row in refresh(four, lambda key, total: read.append(key)).rows} == {
+        "org/a",
+        "org/best",
+        "org/worst",
+    }
     assert read == ["org/a"]
 
 

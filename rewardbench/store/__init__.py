@@ -16,7 +16,7 @@ HUB = "hf://datasets/"
 def open_store(location: str | Path) -> Any:
     """The store at a folder, which need not exist yet, or at `hf://datasets/org/name[@revision]`.
 
-    Raises: InputError for another kind of address, or a folder that cannot be written.
+    Raises: InputError for another kind of address.
     """
     if str(location).startswith(HUB):
         from rewardbench.store.hub import HubStore

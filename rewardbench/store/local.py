@@ -33,11 +33,11 @@ class LocalStore:
 
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root)
-        _refuse_unwritable(self.root)
 
     @contextmanager
     def draft(self) -> Iterator[Draft]:
         """A place for the rows of a run while it runs: `put` makes them a result, and without it they are gone."""
+        _refuse_unwritable(self.root)
         draft = Draft(self.root)
         try:
             yield draft

@@ -88,8 +88,11 @@ def test_a_thousand_models(large, browser, capsys):
         page.wait_for_selector("tr[data-key]")
         warm = time.perf_counter() - again
         assert len(page.query_selector_all("tr[data-key]")) == MODELS
+        assert page.query_selector("tr[data-key]:not([hidden])")
         filters = [page.evaluate(TIMED, words) for words in ("org7", "model-05", "dpo", "")]
         sorts = page.evaluate(SORTED)
+        page.click("[data-more]")
+        assert len([one for one in page.query_selector_all("tr[data-key]") if one.is_visible()]) == MODELS
         shoot(page, "thousand")
         memory = rest(server)
     finally:
