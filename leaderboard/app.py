@@ -85,7 +85,9 @@ def _nothing(suite: str) -> Page:
 def export(library: Library, kind: str, suite: str, keys: list[str], names: list[str]) -> str:
     """Rows that a reader sees, in their order and columns, for another program."""
     by_key = {row.key: row for row in library.rows().of(suite)}
-    rows = [by_key[key] for key in keys if key in by_key]
+    rows = [by_key[key] for key in dict.fromkeys(keys) if key in by_key]
+    known = {column.name for column in tables.columns(rows, with_subsets=True)}
+    names = [name for name in dict.fromkeys(names) if name in known]
     if kind == "BibTeX":
         return tables.to_bibtex(rows)
     numbers = [column.name for column in tables.columns(rows, with_subsets=True) if column.number]
@@ -107,7 +109,7 @@ def build(location: str) -> Any:
     with gr.Blocks(title="rewardbench", fill_width=True) as app:
         gr.HTML(
             html_template='<div class="rb" lang="en"></div>',
-            js_on_load=(HERE / "page.js").read_text(),
+            js_on_load=(HERE / "page.js").read_text(encoding="utf-8"),
             apply_default_css=False,
             server_functions=[see, copy],
             elem_id="rb",
@@ -160,7 +162,7 @@ def launch(location: str, port: int, host: str = "127.0.0.1", block: bool = True
         return app.queue(default_concurrency_limit=8, max_size=64).launch(
             server_name=host,
             server_port=port,
-            css=(HERE / "page.css").read_text(),
+            css=(HERE / "page.css").read_text(encoding="utf-8"),
             max_file_size=LARGEST_UPLOAD,
             prevent_thread_lock=not block,
             quiet=True,

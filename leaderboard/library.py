@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 from rewardbench import results
-from rewardbench.board import Board, Row, known_suite, refresh, trusted
-from rewardbench.hub import Unreachable
+from rewardbench.board import Board, Earned, Row, read_earned, refresh, trusted
 from rewardbench.scored import Scored, read_scored
 from rewardbench.store import open_store
-from rewardbench.suites import load_suite
-from rewardbench.suites.table import SUITES
-from rewardbench.types import InputError, Item, Suite
+from rewardbench.suites import load_embedded
+from rewardbench.suites.table import find_spec
+from rewardbench.types import InputError, Item
 
 FRESH = 60.0
 """Seconds for which rows are shown without a look at the store."""
@@ -72,31 +72,32 @@ class Library:
         row = self.row(key)
         if row is None or not row.ids:
             raise InputError("This row has figures only: there are no scores of its items.")
-        scored = trusted(read_scored(self.store.path(key)))
+        path = self.store.path(key)
+        scored = trusted(read_scored(path), row.suite, row.revision)
+        if scored is None:
+            raise InputError(row.note)
         texts = self.texts(row)
-        if texts is None:
-            return scored
-        items = tuple(replace(_with_texts(item, texts)) for item in scored.suite.items)
+        items = tuple(_with_texts(item, texts) for item in scored.suite.items)
         return replace(scored, suite=replace(scored.suite, items=items))
 
-    def texts(self, row: Row) -> dict[str, Item] | None:
-        """The items of a row's suite by id, where the suite is embedded and of the same revision."""
-        suite = known_suite(row, embedded) if row.suite in EMBEDDED else None
-        return {item.id: item for item in suite.items} if suite else None
+    def texts(self, row: Row) -> dict[str, Item]:
+        """The items of a row's suite by id, where the suite comes with the package in the same revision; else none."""
+        spec = find_spec(row.suite)
+        if spec is None or spec.hub or spec.local:
+            return {}
+        suite = load_embedded(spec.name)
+        return {item.id: item for item in suite.items} if suite.revision == row.revision else {}
 
-
-EMBEDDED = {name for name, spec in SUITES.items() if not spec.hub and not spec.local}
-
-
-@lru_cache(maxsize=4)
-def embedded(name: str) -> Suite:
-    """A suite of this package."""
-    return load_suite(name)
+    def earned(self, rows: Sequence[Row]) -> list[Earned]:
+        """What the models of some rows earned, as the indexes keep it."""
+        found: dict[str, Earned] = {}
+        for place in self.store.indexes():
+            found = read_earned(place, [row.key for row in rows]) | found
+        return [found[row.key] for row in rows if row.key in found]
 
 
 def _with_texts(item: Item, texts: dict[str, Item]) -> Item:
     own = texts.get(item.id)
-    return replace(item, prompt=own.prompt, completions=own.completions) if own else item
-
-
-__all__ = ["Library", "Unreachable", "embedded"]
+    if own is None or len(own.completions) != len(item.completions):
+        return item
+    return replace(item, prompt=own.prompt, completions=own.completions)

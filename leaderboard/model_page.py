@@ -27,7 +27,7 @@ def show(library: Library, row: Row, query: Mapping[str, str]) -> Page:
 def _facts(row: Row) -> str:
     facts = {
         "Suite": f"{row.suite}@{tables.short(row.revision)}",
-        "Rank": f"{row.rank} ({_ahead(row)})",
+        "Rank": f"{row.rank} ({_ahead(row)})" if row.rank else "none: of other items than most rows here",
         "Kind": row.model_type,
         "Size": tables.size(row.parameters) or "unknown",
         "License": row.license or "unknown",
@@ -56,7 +56,9 @@ def _figures(row: Row) -> str:
         )
     ]
     if row.gap:
-        parts.append(_table("Against a fresh draw of the suite (mirrors of its builders)", row.gap))
+        parts.append(
+            _table("Against a fresh draw of the suite (mirrors of its builders), as its author states", row.gap)
+        )
     subsets = [one for one in row.subsets if one.name not in {section.name for section in row.sections}]
     if subsets:
         parts.append(f"<details><summary>All {len(subsets)} subsets</summary>{_table('', subsets)}</details>")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from library import Library, embedded
+from library import Library
 from markup import esc
 
 from rewardbench import columns, results
@@ -19,8 +19,8 @@ from rewardbench.scored import Scored
 from rewardbench.store.hub import HubStore
 from rewardbench.store.local import Entry
 from rewardbench.submit import card, pack, shown
-from rewardbench.suites import load_suite
-from rewardbench.types import InputError, Suite
+from rewardbench.suites import load_known
+from rewardbench.types import InputError
 from rewardbench.verify import Finding, check, refuse_broken
 from rewardbench.verify.rules import verdict_of
 
@@ -70,23 +70,24 @@ def _checked(library: Library, entry: Entry) -> Looked:
         path = Path(folder, "result.json")
         path.write_text(results.dump(summary))
         results.table_path(path).write_bytes(table or b"")
-        found = check(path, _suite(summary), _others(library, summary), [row.model for row in library.rows().rows])
-    refused = any(one.kind == "refused" for one in found)
-    return Looked(tuple(found), None if refused else entry)
-
-
-def _suite(summary: Mapping[str, Any]) -> Suite:
-    """The suite in force. Raises: InputError where it is none of ours."""
-    name = str(summary.get("suite"))
-    try:
-        return embedded(name) if name == "core" else load_suite(name)
-    except InputError as error:
-        raise InputError(f"The suite {name!a:.60} is not known here: {error}") from error
+        found = check(
+            path,
+            load_known(str(summary["suite"])),
+            _others(library, summary),
+            [row.model for row in library.rows().rows],
+        )
+    verdict = verdict_of(found)
+    takes = verdict == "passed" or (verdict == "flagged" and isinstance(library.store, HubStore))  # there people look
+    return Looked(tuple(found), entry if takes else None)
 
 
 def _others(library: Library, summary: Mapping[str, Any]) -> list[Scored]:
     rows: list[Row] = [row for row in library.rows().of(str(summary["suite"])) if row.ids][:MOST_OTHERS]
-    return [library.items(row) for row in rows]
+    found = []
+    for row in rows:
+        with suppress(InputError):  # one that cannot be read is nobody's reason to wait
+            found.append(library.items(row))
+    return found
 
 
 def send(library: Library, looked: Looked) -> str:
@@ -109,7 +110,7 @@ def words(looked: Looked | None) -> str:
     facts = "<br>".join(esc(line) for line in shown(looked.entry)) if looked.entry else ""
     after = {
         "refused": "Nothing was written.",
-        "flagged": "A maintainer will look at this. Nothing was written yet.",
+        "flagged": "A person has to look at this. Nothing was written yet.",
         "passed": "Everything that can be checked without the model holds. Nothing was written yet.",
     }[verdict]
     body = f'<h2>{verdict}</h2>{listed}<p>{after}</p><p class="rb-dim">{facts}</p>'

@@ -8,11 +8,13 @@ from datetime import date
 import charts
 import tables
 from frame import Page, badge, bar, figures_table, model_link, share, suite_choice
-from library import EMBEDDED, Library, embedded
+from library import Library
 from markup import address, esc, href
 
-from rewardbench.board import Board, Earned, Row, read_earned
+from rewardbench.board import Board, Row
 from rewardbench.show import completions_of, prompt_of
+from rewardbench.suites import load_embedded
+from rewardbench.suites.table import find_spec
 from rewardbench.types import InputError, Item
 
 BASELINE = "Baseline"
@@ -106,14 +108,10 @@ def hardest(library: Library, suite: str, query: Mapping[str, str]) -> Page:
 
 def _shares_right(library: Library, rows: Sequence[Row]) -> dict[str, float]:
     """The share of models that have each item right."""
-    earned: dict[str, Earned] = {}
-    for place in library.store.indexes():
-        earned |= read_earned(place, [row.key for row in rows])
-    counted = [earned[row.key].credits for row in rows if row.key in earned]
-    scored = library.items(rows[0])
-    ids = sorted(item.id for item in scored.suite.items if item.has_preference)
+    ids = sorted(item.id for item in library.items(rows[0]).suite.items if item.has_preference)
+    counted = [one.credits for one in library.earned(rows) if len(one.credits) == len(ids)]
     sums = [sum(of) / len(counted) for of in zip(*counted, strict=True)] if counted else []
-    return dict(zip(ids, sums, strict=True))
+    return dict(zip(ids, sums, strict=False))
 
 
 def _hard(item: Item, right: float, models: int) -> str:
@@ -153,13 +151,12 @@ def _gaps(rows: Sequence[Row]) -> str:
 
 
 def _contents(suite: str, rows: Sequence[Row]) -> str:
-    if suite in EMBEDDED:
-        own = embedded(suite)
-        return (
-            f"<p>{len(own.items):,} items, revision {esc(tables.short(own.revision))}, embedded in the package.</p>"
-            + _counts(rows)
-        )
-    return _counts(rows)
+    spec = find_spec(suite)
+    if spec is None or spec.hub or spec.local:
+        return _counts(rows)
+    own = load_embedded(spec.name)
+    version = esc(tables.short(own.revision))
+    return f"<p>{len(own.items):,} items, revision {version}, embedded in the package.</p>" + _counts(rows)
 
 
 def _counts(rows: Sequence[Row]) -> str:

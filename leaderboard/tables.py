@@ -45,7 +45,7 @@ def columns(rows: Sequence[Row], with_subsets: bool = False) -> list[Column]:
 def cell(row: Row, column: str) -> str:
     """What stands in a row's column, as text."""
     plain = {
-        "Rank": str(row.rank),
+        "Rank": str(row.rank or "–"),
         "Model": row.model,
         "Score": percent(row.score),
         "Kind": row.model_type,

@@ -137,12 +137,14 @@ def _score(said: dict[str, Any]) -> None:
     if kept is None:
         return
     result, where = kept
+    if not said["as_json"]:  # before anything is pushed, which may fail
+        print_result(result, Console())
+        print(f"results={where}", flush=True)
     pushed = _push(said, result, where, user)
     if said["as_json"]:
         flags.say_json({**to_json(result), "results": where, **pushed})
         return
-    print_result(result, Console())
-    for name, value in {"results": where, **pushed}.items():
+    for name, value in pushed.items():
         print(f"{name}={value}")
 
 

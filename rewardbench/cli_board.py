@@ -105,6 +105,7 @@ def _findings(entry: Any) -> list[Any]:
     import tempfile
 
     from rewardbench import results
+    from rewardbench.suites import load_known
     from rewardbench.verify import check
 
     summary, table = entry
@@ -112,20 +113,7 @@ def _findings(entry: Any) -> list[Any]:
         path = Path(folder, "result.json")
         path.write_text(results.dump(summary))
         results.table_path(path).write_bytes(table)
-        return check(path, _suite(summary))
-
-
-def _suite(summary: Any) -> Any:
-    """The suite in force of which a summary says that it is."""
-    from rewardbench.suites import load_suite
-
-    try:
-        return load_suite(str(summary["suite"]))
-    except InputError as error:
-        raise InputError(
-            f"The suite {str(summary['suite'])[:60]!a} is not one that others know, so nobody can look this "
-            f"through: {error}"
-        ) from error
+        return check(path, load_known(str(summary["suite"])))
 
 
 def _say(findings: list[Any]) -> None:
@@ -202,11 +190,13 @@ def verify_command(
     """
     from rewardbench import verifying
 
-    asked = verifying.Asked(result, store, dataset, protocol, merge)
+    asked = verifying.Asked(result, store, dataset, protocol)
     found = verifying.verify(asked)
     _say(found.findings)
     code = CODES[found.verdict]
-    if rerun:
+    if record and not (rerun and store):
+        raise InputError("--record keeps the badge of a re-run in a store: pass --rerun and --store too.")
+    if rerun and code != CODES["refused"]:
         if not model:
             raise InputError("What is to be scored again needs its model: pass --model.")
         spec = flags.model_spec({**more, "model": model})
@@ -217,5 +207,5 @@ def verify_command(
         if record and store and code == 0:
             print(f"recorded={verifying.record(found, agreed, store)}")
     if merge and code == 0:
-        print(f"merged={verifying.merge(asked)}")
+        print(f"merged={verifying.merge(asked, found)}")
     raise typer.Exit(code)

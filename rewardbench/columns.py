@@ -14,8 +14,10 @@ from rewardbench.types import InputError
 
 MOST_BYTES = 64 * 2**20
 MOST_UNPACKED = 256 * 2**20
-"""What a table may take in memory, by its own account and in fact."""
+"""What a table may take in memory, by its own account."""
 MOST_ROWS = 1_000_000
+MOST_VALUES = 4_000_000
+LONGEST_TEXT = 4_096
 
 
 def schema() -> Any:
@@ -43,7 +45,10 @@ def pack(rows: Iterable[Mapping[str, Any]]) -> bytes:
     import pyarrow.parquet as pq
 
     names = schema().names
-    table = pa.Table.from_pylist([{name: row.get(name) for name in names} for row in rows], schema=schema())
+    try:
+        table = pa.Table.from_pylist([{name: row.get(name) for name in names} for row in rows], schema=schema())
+    except pa.ArrowException as error:
+        raise ValueError(_first_line(error)) from error
     out = io.BytesIO()
     pq.write_table(table, out, compression="zstd")
     return out.getvalue()
@@ -56,21 +61,38 @@ def unpack(path: Path) -> list[dict[str, Any]]:
 
     try:
         _refuse_large(path, path.stat().st_size, MOST_BYTES)
-        file = pq.ParquetFile(path)
-        if missing := set(schema().names) - set(file.schema_arrow.names):
+        texts = [field.name for field in schema() if field.type == pa.string()]
+        if missing := set(schema().names) - set(pq.read_schema(path).names):
             raise InputError(f"{path} lacks the columns {', '.join(sorted(missing))}: it is no table of scores.")
+        file = pq.ParquetFile(path, read_dictionary=texts)  # a text that repeats is held once
         _refuse_large(path, file.metadata.num_rows, MOST_ROWS, "rows")
-        groups = (file.metadata.row_group(n) for n in range(file.metadata.num_row_groups))
-        _refuse_large(path, sum(group.total_byte_size for group in groups), MOST_UNPACKED)
+        _refuse_bomb(path, file.metadata)
         rows: list[dict[str, Any]] = []
-        seen = 0
         for batch in file.iter_batches(batch_size=4096, columns=schema().names):
-            seen += batch.nbytes
-            _refuse_large(path, seen, MOST_UNPACKED)
+            _refuse_long(path, batch)
             rows += batch.cast(schema()).to_pylist()
         return rows
     except (OSError, pa.ArrowException) as error:
         raise InputError(f"{path} cannot be read as a parquet table of scores ({_first_line(error)}).") from error
+
+
+def _refuse_bomb(path: Path, told: Any) -> None:
+    """Raises: InputError where the file is larger inside than out, by its own account of bytes and of values."""
+    groups = [told.row_group(n) for n in range(told.num_row_groups)]
+    _refuse_large(path, sum(group.total_byte_size for group in groups), MOST_UNPACKED)
+    for n in range(told.num_columns):
+        _refuse_large(path, sum(group.column(n).num_values for group in groups), MOST_VALUES, "values in a column")
+
+
+def _refuse_long(path: Path, batch: Any) -> None:
+    """Raises: InputError for a text that no id, subset or reason is."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    for column in batch.columns:
+        if pa.types.is_dictionary(column.type) and pa.types.is_string(column.type.value_type):
+            longest = pc.max(pc.binary_length(column.dictionary)).as_py()
+            _refuse_large(path, longest or 0, LONGEST_TEXT, "bytes in a text")
 
 
 def _refuse_large(path: Path, found: int, most: int, unit: str = "bytes") -> None:

@@ -13,6 +13,10 @@ TIMEOUT = 10.0
 """Seconds until the Hub counts as out of reach."""
 
 
+PASSING = (408, 429)
+"""Refusals that another try may not meet: too slow, too often."""
+
+
 class Unreachable(InputError):
     """The Hub does not answer, or not sensibly; what is known of it already may still be shown."""
 
@@ -33,7 +37,7 @@ def spoken(what: str) -> Iterator[None]:
         raise InputError(f"{what}: {_reason(error)}.") from error
     except Exception as error:  # the HTTP library's own errors too, which change with the version of the Hub's client
         status = getattr(getattr(error, "response", None), "status_code", 500)
-        if status < 500:
+        if status < 500 and status not in PASSING:
             raise InputError(f"{what}: {_refusal(status, error)}.") from error
         raise Unreachable(f"{what}, since the Hub cannot be reached ({_reason(error)}): try again later.") from error
 

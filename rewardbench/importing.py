@@ -49,11 +49,11 @@ def _table(path: Path) -> Iterator[Entry]:
         for n, row in enumerate(rows):
             try:
                 model, kind, shares = row
-                values = {str(section): float(value) for section, value in shares.items()}
+                values = {str(section): _share(value) for section, value in shares.items()}
                 score = values.pop("Score")
             except (TypeError, ValueError, KeyError, AttributeError) as error:
                 raise InputError(f"{path}, row {n + 1} of {name}, is not [model, type, {{Score: x, ...}}].") from error
-            yield _bare(str(model), str(kind), TABLES[name], score, values, {}, f"{path.name}, {name}, row {n + 1}")
+            yield _bare(str(model), str(kind), TABLES[name], score, values, {}, path.name)
 
 
 def _folder(folder: Path) -> Iterator[Entry]:
@@ -68,7 +68,7 @@ def _folder(folder: Path) -> Iterator[Entry]:
 def _subsets(path: Path, prior: Mapping[str, Any]) -> Entry:
     """Figures of subsets: sections and score follow by the suite's own rules."""
     told = _json(path)
-    subsets = {key: float(value) for key, value in {**prior, **told}.items() if _is_number(value)}
+    subsets = {key: _share(value) for key, value in {**prior, **told}.items() if _is_number(value)}
     suite = "reward-bench-2" if subsets.keys() <= set(REWARD_BENCH_2) else "reward-bench"
     rules = {**SUITES[suite].rules, **(SUITES["preference-test-sets"].rules if prior else {})}
     kept = {name: value for name, value in subsets.items() if name in rules}
@@ -113,7 +113,7 @@ def _bare(
         "mirrors": [],
         "gap": [],
         "extra_results": dict(subsets),
-        "manifest": {"published": {"source": source}},
+        "manifest": {"published": {"source": source, "score": score}},
         results.OUTPUTS_HASH: None,
     }, None
 
@@ -152,6 +152,13 @@ def _json(path: Path) -> dict[str, Any]:
     return found
 
 
+def _share(value: Any) -> float:
+    """Raises: ValueError for what is no share."""
+    if not _is_number(value) or not -0.011 <= value <= 1.011:
+        raise ValueError(f"{value!r} is no share")
+    return float(value)
+
+
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
@@ -163,12 +170,10 @@ def exceptions(entries: Sequence[Entry]) -> list[str]:
         if table is not None or summary["score"]["value"] is None:
             continue
         sections = {one["name"]: one["value"] for one in summary["sections"]}
-        counted = (
-            leaderboard_score(sections)
-            if summary["suite"] == "reward-bench"
-            else sum(sections.values()) / len(sections)
-        )
-        if counted is None or abs(counted - summary["score"]["value"]) > 1.5e-4:
-            score = summary["score"]["value"]
-            odd.append(f"{summary['model']} ({summary['suite']}): {score:.4f} published, {counted:.4f} by its sections")
+        v1 = summary["suite"] == "reward-bench"
+        counted = leaderboard_score(sections) if v1 else sum(sections.values()) / len(sections) if sections else None
+        score = summary["score"]["value"]
+        if counted is None or abs(counted - score) > 1.5e-4:
+            by = "nothing" if counted is None else f"{counted:.4f}"
+            odd.append(f"{summary['model']} ({summary['suite']}): {score:.4f} published, {by} by its sections")
     return odd

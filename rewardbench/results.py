@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, fields
 from math import inf, isfinite, nan
 from pathlib import Path
@@ -127,7 +128,7 @@ def read_result(path: str | Path) -> Result:
     """The result whose summary is at `path`, with its per-item scores from the outputs file beside it."""
     path = Path(path)
     data = read_summary(path)
-    try:
+    with whole(path):
         return Result(
             **{key: data[key] for key in ("suite", "revision", "model", "model_type", "manifest")},
             score=_estimate(data["score"]),
@@ -138,8 +139,6 @@ def read_result(path: str | Path) -> Result:
             gap=tuple(map(_estimate, data.get("gap", ()))),
             items=tuple(map(_item_scores, read_rows(path, data))),
         )
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path} is not a whole result ({error!r}); run the evaluation again.") from error
 
 
 def read_summary(path: Path) -> dict[str, Any]:
@@ -148,7 +147,7 @@ def read_summary(path: Path) -> dict[str, Any]:
         data = json.loads(path.read_bytes())
     except OSError as error:
         raise InputError(f"Cannot read a result from {path}: {error.strerror}.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not JSON, so it holds no result.") from error
     if not isinstance(data, dict) or not isinstance(data.get("schema"), int):
         raise InputError(f"{path} was not written by this rewardbench: it has no schema number.")
@@ -169,10 +168,27 @@ def read_rows(path: Path, summary: Mapping[str, Any]) -> list[dict[str, Any]]:
     for place in places:
         content = place.read_bytes()
         if hashlib.sha256(content).hexdigest() == wanted:
-            return columns.unpack(place) if place.suffix == ".parquet" else list(map(json.loads, content.splitlines()))
+            return columns.unpack(place) if place.suffix == ".parquet" else _lines(place, content)
     if not places:
         raise InputError(f"Cannot read the per-item scores from {outputs_path(path)}: there is no such file.")
     raise InputError(f"{places[0]} is not the outputs file of its summary; run the evaluation again.")
+
+
+def _lines(path: Path, content: bytes) -> list[dict[str, Any]]:
+    with whole(path):
+        rows = [json.loads(line) for line in content.splitlines()]
+        if not all(isinstance(row, dict) for row in rows):
+            raise TypeError("a line is no object")
+    return rows
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[None]:
+    """Within, whatever cannot be read of a stranger's file becomes one sentence. Raises: InputError."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError, ArithmeticError) as error:
+        raise InputError(f"{path} is not a whole result ({ascii(error)[:80]}); run the evaluation again.") from error
 
 
 def table_path(path: Path) -> Path:

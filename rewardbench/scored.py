@@ -43,6 +43,11 @@ def read_scored(path: str | Path) -> Scored:
     summary, rows = _read(path)
     if not rows:
         raise InputError(f"{path} holds no scores of items.")
+    with results.whole(path):
+        return _scored(path, summary, rows)
+
+
+def _scored(path: Path, summary: Mapping[str, Any], rows: Sequence[Row]) -> Scored:
     parsed = [_parse(row, path, n) for n, row in enumerate(rows)]
     ids = _ids(rows)
     if len(set(ids)) < len(ids):
@@ -164,7 +169,7 @@ def _item(row: Row, id: str, completions: int) -> Item:
         subset=str(row.get("subset") or "all"),
         prompt=(Message(role="user", content=asked),) if asked else (),
         completions=tuple((Message(role="assistant", content=str(text or "")),) for text in texts),
-        num_correct=int(row.get("num_correct") or 1),
+        num_correct=1 if row.get("num_correct") is None else int(row["num_correct"]),
         group=str(row.get("group") or ""),
         rendered=True,
     )

@@ -29,7 +29,11 @@ def pack(path: str | Path, name: str | None = None, license: str | None = None, 
     rows = results.read_rows(path, summary)
     if not rows:
         raise InputError(f"{path} has no scores of its items, which a submission must have.")
-    table = columns.pack(rows)
+    with results.whole(path):
+        return _packed(summary, columns.pack(rows), name, license, today)
+
+
+def _packed(summary: dict[str, Any], table: bytes, name: str | None, license: str | None, today: date | None) -> Entry:
     asked = summary["manifest"].get("model") or {}
     called = name or str(summary["model"])
     told = {
@@ -108,7 +112,8 @@ def card(entry: Entry) -> str:
         )
         lines.append(f"| {one['name']} | {value:.2f} | {low:.2f}–{high:.2f} | {one['n']} |")
     environment = manifest.get("environment") or {}
+    command = "".join(c for c in str(manifest.get("command", "")) if c.isprintable() and c != "`")
     versions = ", ".join(
         f"{name} {environment[name]}" for name in ("rewardbench", "torch", "transformers") if name in environment
     )
-    return "\n".join([*lines, "", f"Command: `{manifest.get('command', '')}`", "", f"Scored with {versions}.", ""])
+    return "\n".join([*lines, "", f"Command: `{command}`", "", f"Scored with {versions}.", ""])

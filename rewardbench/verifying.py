@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,20 +9,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from rewardbench import columns, hub, results
+from rewardbench import columns, results
 from rewardbench.board import refresh
+from rewardbench.engine.noise import is_exact
 from rewardbench.engine.score import score
 from rewardbench.scored import Scored, read_scored
 from rewardbench.scorers import load_scorer
 from rewardbench.scorers.loading import ModelSpec
 from rewardbench.store import HUB, open_store
 from rewardbench.store.hub import HubStore
-from rewardbench.store.local import INDEX, VERDICTS
-from rewardbench.suites import load_suite
+from rewardbench.store.local import INDEX, MOST_SUMMARY, VERDICTS, keys_of, refuse_reserved
+from rewardbench.suites import load_known, load_suite
 from rewardbench.types import InputError, Suite
 from rewardbench.verify import Agreement, Finding, agreement, check, draw, items_for
+from rewardbench.verify import summary as fields
 from rewardbench.verify.rules import verdict_of
-from rewardbench.verify.summary import MOST_BYTES, is_clean_name
+from rewardbench.verify.summary import is_clean_name
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,6 @@ class Asked:
     store: str | None = None
     dataset: str | None = None
     protocol: str | None = None
-    merge: bool = False
 
     @property
     def pull_request(self) -> tuple[str, int] | None:
@@ -89,35 +89,43 @@ def _from_disk(result: str) -> tuple[Path, str]:
 def _from_pull_request(asked: Asked) -> tuple[Path, str]:
     """The files of a pull request that adds one result, and nothing else.
 
-    Raises: InputError for one that touches anything else, or is larger than a result can be.
+    Raises: InputError for one that touches anything else, takes another's place, or is larger than a result can be.
     """
     name, number = asked.pull_request or ("", 0)
     proposed, merged = HubStore(name, f"refs/pr/{number}"), HubStore(name)
     proposed.refresh()
     merged.refresh()
-    changed = sorted(file for file, blob in proposed.files.items() if merged.files.get(file) != blob)
-    gone = sorted(merged.files.keys() - proposed.files.keys())
+    base = proposed.base()
+    changed = sorted(file for file, blob in proposed.files.items() if base.get(file) != blob)
+    gone = sorted(base.keys() - proposed.files.keys())
     keys = {file.rpartition(".")[0] for file in changed}
     key = next(iter(keys), "")
     if gone or len(keys) != 1 or {file.rpartition(".")[2] for file in changed} != {"json", "parquet"}:
         told = ", ".join(ascii(file) for file in [*changed, *gone][:6])
         raise InputError(f"Pull request {number} must add one result and touch nothing else, but it changes {told}.")
-    if not is_clean_name(key) or key.startswith((VERDICTS, ".")):
+    if not is_clean_name(key):
         raise InputError(f"Pull request {number} adds {key!a:.60}, which is no place for a result: org/model.json is.")
-    for kind, most in (("json", MOST_BYTES), ("parquet", columns.MOST_BYTES)):
+    refuse_reserved(key)
+    for kind, most in (("json", MOST_SUMMARY), ("parquet", columns.MOST_BYTES)):
         if proposed.sizes[f"{key}.{kind}"] > most:
             raise InputError(f"{key}.{kind} has {proposed.sizes[f'{key}.{kind}']:,} bytes, at most {most:,} are read.")
-    return proposed.path(key), key
+    path = proposed.path(key)
+    summary = fields.read(path)
+    if key not in keys_of(summary):
+        raise InputError(f"Pull request {number} adds {key}, and {str(summary['model'])!a:.60} does not belong there.")
+    if f"{key}.json" in merged.files and _identity(merged, key) != results.identity(summary):
+        raise InputError(f"Pull request {number} would replace {key}, which is the result of another model.")
+    return path, key
+
+
+def _identity(store: HubStore, key: str) -> str:
+    return results.identity(results.read_summary(store.path(key)))
 
 
 def _suite(asked: Asked, path: Path) -> Suite:
-    name = str(results.read_summary(path)["suite"]) if not asked.dataset else asked.dataset
-    try:
-        return load_suite(name, protocol=asked.protocol)
-    except InputError as error:
-        raise InputError(
-            f"The suite {name[:60]!a} cannot be read, so nothing can be held against it: {error}"
-        ) from error
+    if asked.dataset:
+        return load_suite(asked.dataset, protocol=asked.protocol)
+    return load_known(str(fields.read(path)["suite"]))
 
 
 def _home(asked: Asked) -> Any:
@@ -142,12 +150,11 @@ def score_again(found: Verified, model: ModelSpec, per_section: int) -> Rerun:
     """Score a sample again, drawn by a seed of this moment, and hold it against what was stated."""
     seed = secrets.randbits(32)
     sample = draw(found.suite, per_section, seed)
-    run = score(sample.items, load_scorer(model))
+    scorer = load_scorer(model)
+    run = score(sample.items, scorer, noise=True)
+    noise = 0.0 if is_exact(scorer.fingerprint) or run.noise is None else run.noise
     stated = {one.id: one.scores for one in read_scored(found.path).items}
-    told = results.read_summary(found.path)["manifest"].get("run") or {}
-    noise = told.get("batch_noise") if isinstance(told, dict) else None
-    believed = float(noise) if isinstance(noise, int | float) and 0 <= noise < 1e6 else 0.0
-    agreed = agreement(sample.items, stated, {one.id: one.scores for one in run.items}, believed)
+    agreed = agreement(sample.items, stated, {one.id: one.scores for one in run.items}, noise)
     return Rerun(agreed, seed, per_section, len(sample.items))
 
 
@@ -172,7 +179,9 @@ def record(found: Verified, again: Rerun, store: str) -> str:
     """Keep the badge of a result that was scored again; it holds for these very scores."""
     summary = results.read_summary(found.path)
     place = open_store(store)
-    key = next((key for key in place.list() if _same(place, key, summary)), None)
+    own = results.identity(summary)
+    there = (key for key in keys_of(summary) if key in place.list())
+    key = next((key for key in there if _same(place, key, summary, own)), None)
     if key is None:
         raise InputError(f"The result is not in {store} yet, so its badge cannot be kept there: add it first.")
     told = {
@@ -186,22 +195,27 @@ def record(found: Verified, again: Rerun, store: str) -> str:
     return name
 
 
-def _same(store: Any, key: str, summary: Mapping[str, Any]) -> bool:
+def _same(store: Any, key: str, summary: Mapping[str, Any], identity: str) -> bool:
     try:
-        there = json.loads(store.path(key).read_bytes())
-    except (InputError, OSError, ValueError):
+        there = results.read_summary(store.path(key))
+    except InputError:
         return False
-    return isinstance(there, dict) and there.get(results.OUTPUTS_HASH) == summary[results.OUTPUTS_HASH]
+    same_scores = there.get(results.OUTPUTS_HASH) == summary[results.OUTPUTS_HASH]
+    return same_scores and results.identity(there) == identity
 
 
-def merge(asked: Asked) -> str:
-    """Merge a pull request that has passed, and renew the store's index. Returns the dataset's address."""
+def merge(asked: Asked, found: Verified) -> str:
+    """Add what was verified, to the byte, close its pull request, and renew the store's index; the dataset's address.
+
+    The pull request itself is not merged: whoever opened it may have pushed something else since.
+    """
     if not asked.pull_request:
         raise InputError("Only a pull request can be merged: pass hf://datasets/org/name@refs/pr/N.")
     name, number = asked.pull_request
     store = HubStore(name)
-    with hub.spoken(f"Pull request {number} of {name} was not merged"):
-        store.api.merge_pull_request(name, number, repo_type="dataset")
+    summary, table = fields.read(found.path), results.table_path(found.path).read_bytes()
+    (key,) = store.add([(summary, table)], f"Add {found.key} (pull request {number})")
+    store.close(number, f"Verified, and added as {key}.")
     refresh(store)
     store.save(INDEX, store.indexes()[0].read_bytes(), "Update the index")
     return f"{HUB}{name}"

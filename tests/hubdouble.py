@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlparse
 
+DATE = "2026-11-28T00:00:00.000Z"
 WHERE = "hf://datasets/org/results"
 """The address of the dataset that the fixture `hub` has."""
 
@@ -19,13 +20,22 @@ class Repo:
     def __init__(self):
         self.trees = {"0" * 40: {}}
         self.refs = {"main": "0" * 40}
+        self.parents = {}
         self.pulls = {}
+        self.closed = set()
 
-    def commit(self, ref, files, base=None):
+    def commit(self, ref, files):
         sha = hashlib.sha1(f"{len(self.trees)} {ref}".encode()).hexdigest()
         self.trees[sha] = files
+        self.parents[sha] = self.refs.get(ref) or self.refs["main"]
         self.refs[ref] = sha
         return sha
+
+    def line(self, sha):
+        """A commit and those before it."""
+        while sha:
+            yield sha
+            sha = self.parents.get(sha)
 
 
 class Hub(BaseHTTPRequestHandler):
@@ -131,10 +141,15 @@ class Hub(BaseHTTPRequestHandler):
             return self.say(200, {"files": modes})
         if rest[0] == "commit":
             return self.commit(name, repo, rest[1:], query, body)
-        if rest[0] == "discussions":
-            number = int(rest[1])
-            repo.commit("main", {**repo.trees[repo.refs["main"]], **repo.pulls[number]})
-            return self.say(200, {})
+        if rest[0] == "commits":
+            sha, _, _ = self.reference(repo, rest[1:])
+            return self.say(
+                200, [{"id": one, "title": "", "message": "", "date": DATE, "authors": []} for one in repo.line(sha)]
+            )
+        if rest[0] == "discussions":  # a comment, or another status
+            repo.closed.add(int(rest[1]))
+            event = {"id": "1", "type": "status-change", "createdAt": DATE, "author": {"name": "me"}}
+            return self.say(200, {"newStatus": {**event, "data": {"status": "closed"}}, "newMessage": event})
         return self.say(404, {"error": "unknown"})
 
     def commit(self, name, repo, words, query, body):

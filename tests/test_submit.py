@@ -86,7 +86,8 @@ def test_a_submission_to_the_hub_is_a_pull_request(scored, hub, capsys):
     code, out, _ = run(capsys, "submit", scored, "--to", WHERE, "--name", "org/copy")
     assert code == 0
     code, out, _ = run(capsys, "verify", f"{WHERE}@refs/pr/2", "--merge")
-    assert code == 0, "the same fingerprint is the same model under another name"
+    assert (code, "the same scores as" in out, "merged=" in out) == (3, True, False)
+    assert hub.repos["org/results"].closed == {1}
 
 
 def test_what_has_no_items_cannot_be_sent(tmp_path):

@@ -31,8 +31,9 @@ def facts(spec: ModelSpec) -> dict[str, Any]:
 def _parameters(path: Path) -> int:
     """The numbers in a safetensors file, by its header."""
     with path.open("rb") as file:
-        (length,) = struct.unpack("<Q", file.read(8))
-        if length > _LARGEST_HEADER:
+        start = file.read(8)
+        length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
+        if not 0 < length <= _LARGEST_HEADER:
             return 0
         header = json.loads(file.read(length))
     return sum(prod(one["shape"]) for name, one in header.items() if name != "__metadata__")

@@ -133,11 +133,11 @@ def sign_flip(parts: Sequence[float], seed: int = 0) -> float:
     >>> sign_flip([0, 0]), sign_flip([])
     (1.0, 1.0)
     """
-    steps = np.array([abs(part) for part in parts if abs(part) >= 1e-12])
+    steps = _steps(parts)
     if not len(steps):
         return 1.0
-    whole = _multiples(steps)
-    if whole is None or whole.sum() > EXACT:
+    whole = _whole(steps)
+    if whole is None:
         return _drawn(steps, abs(fsum(parts)), seed)
     chances = np.ones(1)
     for step in whole:
@@ -148,6 +148,21 @@ def sign_flip(parts: Sequence[float], seed: int = 0) -> float:
     sums = np.abs(np.arange(len(chances)) - int(whole.sum()))
     seen = round(abs(fsum(parts)) / float(steps.min()) * float(whole.min()))
     return min(1.0, float(chances[sums >= seen].sum()))
+
+
+def is_enumerable(parts: Sequence[float]) -> bool:
+    """Whether `sign_flip` counts every assignment of signs of these, rather than drawing some."""
+    steps = _steps(parts)
+    return not len(steps) or _whole(steps) is not None
+
+
+def _steps(parts: Sequence[float]) -> np.ndarray:
+    return np.array([abs(part) for part in parts if abs(part) >= 1e-12])
+
+
+def _whole(steps: np.ndarray) -> np.ndarray | None:
+    whole = _multiples(steps)
+    return None if whole is None or whole.sum() > EXACT else whole
 
 
 def _multiples(steps: np.ndarray) -> np.ndarray | None:

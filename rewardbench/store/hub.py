@@ -6,14 +6,14 @@ Reads go through the Hub client's own cache, so that what was read once is there
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from rewardbench import columns, hub, results
 from rewardbench.paths import write_whole
-from rewardbench.store.local import INDEX, Entry, names_of, safe_name, with_verdicts
+from rewardbench.store.local import INDEX, Entry, keys_of, with_verdicts
 from rewardbench.types import InputError, Result, Suite
 
 TRIES = 8
@@ -59,22 +59,22 @@ class HubStore:
         """Commit a result; return its key. No writer's result is lost to another's."""
         return self.add([packed(result, suite)])[0]
 
-    def add(self, entries: Iterable[Entry]) -> Sequence[str]:
+    def add(self, entries: Iterable[Entry], note: str = "") -> Sequence[str]:
         """Commit results that are packed already, all at once; return their keys."""
         entries = tuple(entries)
         keys = [""] * len(entries)
 
         def change() -> list[Any]:
-            keys[:] = [self._own_key(summary) for summary, _ in entries]
+            keys[:] = self._own_keys(entries)
             return _additions(keys, entries) + ([] if "README.md" in self.files else [_card()])
 
-        self._commit_all(change, f"Add {_names(entries)}")
+        self._commit_all(change, note or f"Add {_names(entries)}")
         return keys
 
     def propose(self, entries: Sequence[Entry], words: str) -> str:
         """Open a pull request with results; return its address."""
         self.refresh()
-        changes = _additions([self._own_key(summary) for summary, _ in entries], entries)
+        changes = _additions(self._own_keys(entries), entries)
         with hub.spoken(f"No pull request was opened on {self.repo}"):
             commit = self.api.create_commit(
                 self.repo,
@@ -114,6 +114,27 @@ class HubStore:
                 self.sizes = {one.path: one.size for one in files}
                 self._commit = found.sha
         return self._commit
+
+    def base(self) -> dict[str, str]:
+        """The files, with their hashes, where this revision left the main one: what a pull request was made from."""
+        with hub.spoken(f"The history of {self.repo} cannot be read"):
+            ours, main = (
+                [
+                    commit.commit_id
+                    for commit in self.api.list_repo_commits(self.repo, repo_type="dataset", revision=name)
+                ]
+                for name in (self.revision, "main")
+            )
+            start = next((commit for commit in ours if commit in set(main)), None)
+            if start is None:
+                return {}
+            tree = self.api.list_repo_tree(self.repo, repo_type="dataset", revision=start, recursive=True)
+            return {one.path: one.blob_id for one in tree if hasattr(one, "blob_id")}
+
+    def close(self, number: int, words: str) -> None:
+        """Close a pull request with a comment."""
+        with hub.spoken(f"Pull request {number} of {self.repo} was not closed"):
+            self.api.change_discussion_status(self.repo, number, "closed", comment=words, repo_type="dataset")
 
     def path(self, key: str) -> Path:
         """Where the summary of a key lies on this machine, with its scores beside it."""
@@ -188,16 +209,28 @@ class HubStore:
             raise InputError(f"There is no result {key!r} in {self.repo}.")
         return found
 
-    def _own_key(self, summary: Mapping[str, Any]) -> str:
-        """The key of an earlier result of the same identity, or else the first that is free."""
-        own, name = results.identity(summary), safe_name(str(summary["model"]))
-        keys = [str(name.with_name(one)) for one in names_of(name.name, summary)]
-        for key in keys:
-            if f"{key}.json" not in self.files:
-                return key
-            if results.identity(results.read_summary(self._fetch(f"{key}.json"))) == own:
-                return key
-        raise InputError(f"{keys[-1]} is in the way of this result in {self.repo}; rename it.")
+    def _own_keys(self, entries: Sequence[Entry]) -> Sequence[str]:
+        """A key for each result: that of an earlier one of the same identity, or else the first that is free."""
+        taken: dict[str, str] = {}
+        for summary, _ in entries:
+            own, keys = results.identity(summary), keys_of(summary)
+            there = {key: taken.get(key) or self._identity(key) for key in keys}
+            free = [key for key in keys if there[key] == own] or [key for key in keys if there[key] is None]
+            if not free:
+                raise InputError(f"{keys[-1]} is in the way of this result in {self.repo}; rename it.")
+            taken[free[0]] = own
+        return [*taken]
+
+    def _identity(self, key: str) -> str | None:
+        """The identity of what is there; None where nothing is, and no identity where it is no result."""
+        if f"{key}.json" not in self.files:
+            return "" if f"{key}.parquet" in self.files else None
+        try:
+            return results.identity(results.read_summary(self._fetch(f"{key}.json")))
+        except hub.Unreachable:
+            raise
+        except InputError:
+            return ""
 
     def _commit_all(self, change: Callable[[], Sequence[Any]], message: str) -> Any:
         """One commit on top of the newest one, made anew as long as others are faster."""

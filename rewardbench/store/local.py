@@ -6,6 +6,7 @@ suite, revision or model fingerprint, or by a file that is not ours, the new one
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,6 +25,9 @@ Entry = tuple[Mapping[str, Any], bytes | None]
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"|?*]')
 _LONGEST_NAME = 120
 INDEX = "index.parquet"
+RESERVED = ("index", "verdicts", "readme")
+MOST_SUMMARY = 4 * 2**20
+"""Bytes of the largest summary."""
 VERDICTS = "verdicts/"
 """The folder of what verification has found, a file a result; what a submission may never touch."""
 
@@ -63,7 +67,7 @@ class LocalStore:
         """Write results that are packed already; return their keys."""
         keys = []
         for summary, table in entries:
-            wanted = self.root / f"{safe_name(str(summary['model']))}.json"
+            wanted = self.root / f"{keys_of(summary)[0]}.json"
             try:
                 wanted.parent.mkdir(parents=True, exist_ok=True)
                 with one_writer(wanted.parent):
@@ -94,7 +98,7 @@ class LocalStore:
         marks = {}
         for path in self.root.rglob("*.json"):
             key = path.relative_to(self.root).as_posix().removesuffix(".json")
-            marks[key] = _mark(path)
+            marks[key] = _content_mark(path)
         return with_verdicts({key: mark for key, mark in marks.items() if mark})
 
     def path(self, key: str) -> Path:
@@ -171,6 +175,16 @@ def _mark(path: Path) -> str:
     return f"{found.st_size}-{found.st_mtime_ns}-{found.st_ino}"
 
 
+def _content_mark(path: Path) -> str:
+    """The hash of a summary, which holds that of its rows; of what is too large to be one its size and time."""
+    try:
+        if path.stat().st_size > MOST_SUMMARY:
+            return _mark(path)
+        return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    except OSError:
+        return ""
+
+
 def with_verdicts(marks: Mapping[str, str]) -> dict[str, str]:
     """Marks of files by key, without those of verdicts, which stand in the marks of what they are of."""
     return {
@@ -180,13 +194,13 @@ def with_verdicts(marks: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def safe_name(model: str) -> PurePosixPath:
+def safe_name(model: str, may_be_path: bool = True) -> PurePosixPath:
     """Where a model's files go below the store: a Hub id keeps its organisation, a path only its last folder.
 
     >>> str(safe_name("org/Llama-3.1")), str(safe_name("/models/run-7/")), str(safe_name("../../etc"))
     ('org/Llama-3.1', 'run-7', 'etc')
     """
-    if os.path.exists(model):
+    if may_be_path and os.path.exists(model):
         model = "/" + os.path.basename(os.path.abspath(model))
     raw = model.replace("\\", "/").split("/")
     parts = [_UNSAFE.sub("_", part).strip(". ")[:_LONGEST_NAME] for part in raw]
@@ -198,20 +212,33 @@ def safe_name(model: str) -> PurePosixPath:
 def _own_path(wanted: Path, summary: Mapping[str, Any]) -> Path:
     """The file of an earlier run of the same identity, or else the first name that is free."""
     own = results.identity(summary)
-    paths = [wanted.with_name(f"{name}.json") for name in names_of(wanted.stem, summary)]
+    paths = [wanted.with_name(f"{key.rpartition('/')[2]}.json") for key in keys_of({**summary, "model": wanted.stem})]
     for path in paths:
         if _identity_at(path) == own:
             return path
     for path in paths:
-        if not os.path.lexists(path) and not os.path.lexists(results.outputs_path(path)):
+        if not any(map(os.path.lexists, (path, results.outputs_path(path), results.table_path(path)))):
             return path
     raise InputError(f"{paths[-1]} is in the way of this result and is not ours; move it.")
 
 
-def names_of(stem: str, summary: Mapping[str, Any]) -> list[str]:
-    """The names that a result may take, the plain one first."""
-    suite, identity = str(safe_name(str(summary["suite"]))).replace("/", "-"), results.identity(summary)
-    return [stem, f"{stem}.{suite}-{identity[:8]}", f"{stem}.{suite}-{identity}"]
+def keys_of(summary: Mapping[str, Any]) -> Sequence[str]:
+    """The keys that a result may take, the plain one first.
+
+    Raises: InputError for a name under which the store keeps what is no result.
+    """
+    name = safe_name(str(summary["model"]), may_be_path=False)
+    refuse_reserved(name.as_posix())
+    suite, own = str(safe_name(str(summary["suite"]), may_be_path=False)).replace("/", "-"), results.identity(summary)
+    names = (name.name, f"{name.name}.{suite}-{own[:8]}", f"{name.name}.{suite}-{own}")
+    return [name.with_name(one).as_posix() for one in names]
+
+
+def refuse_reserved(key: str) -> None:
+    """Raises: InputError for a key where the store keeps its index or its verdicts."""
+    first = key.partition("/")[0].casefold()
+    if first in RESERVED or first.startswith("."):
+        raise InputError(f"A result cannot be called {key!a:.80}: the store keeps its own files under that name.")
 
 
 def _identity_at(path: Path) -> str | None:

@@ -123,9 +123,14 @@ def _move(rows: Path, place: Path, summary: Path, path: Path) -> None:
     """The rows first, the summary last. Until then the earlier rows stay beside, for readers and for the way back."""
     spare = results.spare_path(place)
     _restore(path, place, spare)
+    if place.exists():
+        half = spare.with_name(f"{spare.name}.tmp")
+        try:
+            shutil.copyfile(place, half)
+            os.replace(half, spare)
+        finally:
+            half.unlink(missing_ok=True)
     try:
-        if place.exists():
-            shutil.copyfile(place, spare)
         os.replace(rows, place)
         os.replace(summary, path)
     except BaseException:

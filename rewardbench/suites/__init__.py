@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 from rewardbench.paths import data_dir
@@ -15,7 +16,7 @@ from rewardbench.suites.stream import stream_texts
 from rewardbench.suites.table import SUITES, Row, SuiteSpec, find_spec, list_suites
 from rewardbench.types import InputError, Item, Rule, Suite
 
-__all__ = ["SUITES", "SuiteSpec", "list_suites", "load_suite", "stream_texts"]
+__all__ = ["SUITES", "SuiteSpec", "list_suites", "load_embedded", "load_known", "load_suite", "stream_texts"]
 
 
 def load_suite(
@@ -63,6 +64,24 @@ def load_suite(
         suite = _build(spec, source, scores_only)
     taken = split if source.rows[0][0] else None  # a file has no splits
     return _cut(suite, taken, None if source.config else subset, limit)
+
+
+def load_known(name: str) -> Suite:
+    """A suite by its name alone, for those whom a stranger told the name: no path is opened, and no other dataset.
+
+    Raises: InputError for a name that is none of ours, or a suite that cannot be read.
+    """
+    spec = find_spec(name)
+    if spec is None or spec.local:
+        known = ", ".join(one for one in list_suites() if one not in SUITES or not SUITES[one].local)
+        raise InputError(f"{name[:60]!a} is none of the suites that all know: {known}.")
+    return load_suite(spec.name) if spec.hub else load_embedded(spec.name)
+
+
+@lru_cache(maxsize=4)
+def load_embedded(name: str) -> Suite:
+    """A suite that comes with a package; read once."""
+    return load_suite(name)
 
 
 def _name(dataset: str) -> str:

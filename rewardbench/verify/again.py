@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil, log
+from math import ceil, comb, log
 
 import numpy as np
 
@@ -17,12 +17,14 @@ from rewardbench.compare import margin
 from rewardbench.metrics import rule_of
 from rewardbench.types import Item, Suite
 
-WIDE = 8.0
-"""Typical differences (or declared noises) beyond which no honest difference lies."""
-MOST_NOISE = 0.05
-"""The typical difference that is believed to be noise, at most, as a share of the margins' spread."""
+WIDE = 6.0
+"""How many times its noise a score may be off."""
+MOST_NOISE = 0.03
+"""Noise that is believed, at most, as a share of the margins' spread."""
 LEAST_NOISE = 1e-5
 """The same, at least: what float32 leaves."""
+LOPSIDED = 1e-3
+"""Decisions that differ within noise fall to either side alike; with less than this chance, somebody helped."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ class Agreement:
     flips: int
     near: int
     """Decisions that differ within noise."""
+    gained: int
+    """Those of them that were stated as right and came out wrong."""
     agrees: bool
 
 
@@ -66,29 +70,40 @@ def agreement(
     Args:
         items: those that were scored again.
         stated, found: scores by id.
-        noise: by how much the batch moves a score, as the manifest declares.
+        noise: by how much the batch moves a score of the re-run's number format; 0 in full precision.
     """
     margins = np.array([(margin(i, stated[i.id]), margin(i, found[i.id])) for i in items], dtype=np.float64)
     margins = margins.reshape(-1, 2)
     margins = margins[np.isfinite(margins).all(1)]
     if not len(margins):
-        return Agreement(0, 0.0, 0.0, 0, 0, 0, agrees=False)
+        return Agreement(0, 0.0, 0.0, 0, 0, 0, 0, agrees=False)
     spread = float(margins[:, 1].std()) or 1.0
     off = np.abs(margins[:, 0] - margins[:, 1]) / spread
-    typical = float(np.median(off))
-    believed = max(min(max(typical, 2 * noise / spread), MOST_NOISE), LEAST_NOISE)
-    beyond = off > WIDE * believed
-    turned = (margins[:, 0] > 0) != (margins[:, 1] > 0)
-    flips = int((beyond & turned).sum())
+    believed = min(max(noise / spread, LEAST_NOISE), MOST_NOISE)
+    beyond, right = off > WIDE * believed, margins > 0
+    turned = right[:, 0] != right[:, 1]
+    near, gained = int((turned & ~beyond).sum()), int((turned & ~beyond & right[:, 0]).sum())
+    typical, flips = float(np.median(off)), int((beyond & turned).sum())
+    honest = typical <= 2 * believed and flips == 0 and int(beyond.sum()) <= len(margins) // 100
     return Agreement(
         items=len(margins),
         typical=typical,
         tolerance=WIDE * believed,
         beyond=int(beyond.sum()),
         flips=flips,
-        near=int((turned & ~beyond).sum()),
-        agrees=typical <= MOST_NOISE and flips == 0 and int(beyond.sum()) <= len(margins) // 100,
+        near=near,
+        gained=gained,
+        agrees=honest and _chance(gained, near) >= LOPSIDED,
     )
+
+
+def _chance(gained: int, near: int) -> float:
+    """The chance that of so many decisions at least so many fall to one side.
+
+    >>> _chance(2, 2), _chance(0, 0)
+    (0.25, 1.0)
+    """
+    return float(sum(comb(near, k) for k in range(gained, near + 1)) / 2**near)
 
 
 def items_for(share: float, certainty: float = 0.95) -> int:

@@ -18,13 +18,17 @@ def resemblance(one: Scored, other: Scored) -> float:
     Margins do not see a shift, nor correlation a scale; ranks see through any rising function of the margins. 0 where
     the two share fewer than 20 scored items.
     """
-    theirs = {item.id: margin(item, found.scores) for item, found in zip(other.suite.items, other.items, strict=True)}
-    ours = {item.id: margin(item, found.scores) for item, found in zip(one.suite.items, one.items, strict=True)}
+    ours, theirs = _margins(one), _margins(other)
     pairs = np.array([(ours[id], theirs[id]) for id in ours if id in theirs], dtype=np.float64).reshape(-1, 2)
     pairs = pairs[np.isfinite(pairs).all(1)]
     if len(pairs) < FEWEST or (pairs.std(0) == 0).any():
         return 0.0
     return max(_correlation(pairs), _correlation(_ranks(pairs)))
+
+
+def _margins(scored: Scored) -> dict[str, float]:
+    pairs = zip(scored.suite.items, scored.items, strict=True)
+    return {item.id: margin(item, found.scores) for item, found in pairs if item.has_preference}
 
 
 def _correlation(pairs: np.ndarray) -> float:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rewardbench import columns, results
-from rewardbench.board import AGREES, trusted
+from rewardbench.board import AGREES
 from rewardbench.metrics import measure
 from rewardbench.scored import Scored, read_scored
 from rewardbench.scorers.identity import digest
@@ -49,9 +49,12 @@ def check(path: Path, suite: Suite, others: Iterable[Scored] = (), names: Iterab
     if found:
         return found
     scored = read_scored(path)
-    wrong = [*_items(scored, suite), *_scores(scored), *_arithmetic(told, scored, suite), *_fingerprint(told)]
+    wrong = [*_items(scored, suite), *_scores(scored), *_fingerprint(told)]
+    if not wrong:
+        wrong += _arithmetic(told, scored, suite)
     found = [Finding("refused", what) for what in wrong]
-    return found + [Finding("flagged", what) for what in (*_copies(told, scored, others), *_lookalikes(told, names))]
+    flagged = (*_copies(told, scored, others), *_lookalikes(told, names))
+    return found + [Finding("flagged", what) for what in flagged]
 
 
 def refuse_broken(path: Path) -> dict[str, Any]:
@@ -120,10 +123,7 @@ def _scores(scored: Scored) -> Iterator[str]:
 
 def _arithmetic(told: Mapping[str, Any], scored: Scored, suite: Suite) -> Iterator[str]:
     """Every stated figure must follow from the items, by the suite's own rules."""
-    own = trusted(scored)
-    if {item.id for item in own.suite.items} != {item.id for item in suite.items}:
-        return  # said already
-    found = measure(own.suite, own.items)
+    found = measure(suite, scored.items)
     total = found.totals[found.headline]
     stated = {"score": told["score"]["value"]}
     counted = {"score": total.value if total else None}
@@ -151,12 +151,16 @@ def _fingerprint(told: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _copies(told: Mapping[str, Any], scored: Scored, others: Iterable[Scored]) -> Iterator[str]:
+    """Scores that are another's, and models that say to be one that is there already."""
+    own = told["manifest"].get("fingerprint_sha256")
     for other in others:
-        same_weights = other.fingerprint and other.fingerprint == told["manifest"].get("fingerprint_sha256")
-        if other.model == scored.model or same_weights:
-            continue
         alike = resemblance(scored, other)
-        if alike >= ALIKE:
+        if own and own == other.fingerprint:
+            same = "the same scores as" if alike >= ALIKE else "other scores than"
+            yield f"it has the fingerprint of {other.model}, which is there already, and {same} that"
+        elif other.model == scored.model:
+            yield f"there is another model named {other.model} already"
+        elif alike >= ALIKE:
             yield f"its scores are those of {other.model} but for noise (correlation {alike:.5f})"
 
 

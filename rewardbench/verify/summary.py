@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from rewardbench import results
+from rewardbench.store.local import MOST_SUMMARY, refuse_reserved
 from rewardbench.types import InputError
 
-MOST_BYTES = 4 * 2**20
 DEEPEST = 32
 LONGEST_TEXT = 4_000
 MODEL_TYPES = (
@@ -24,15 +24,17 @@ _NAME = re.compile(rf"{_PART}(?:/{_PART})?")
 _LICENSE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+ -]{0,39}|")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}|")
 _HASH = re.compile(r"[0-9a-f]{64}")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
 
 def read(path: Path) -> dict[str, Any]:
     """The summary at `path`. Raises: InputError where it is too large, no strict JSON, or not of our schema."""
     try:
         size = path.stat().st_size
-        if size > MOST_BYTES:
-            raise InputError(f"{path.name} has {size:,} bytes, and a summary at most {MOST_BYTES:,}: it was not read.")
+        if size > MOST_SUMMARY:
+            raise InputError(
+                f"{path.name} has {size:,} bytes, and a summary at most {MOST_SUMMARY:,}: it was not read."
+            )
         value = json.loads(path.read_bytes(), parse_constant=_refuse_constant)
     except OSError as error:
         raise InputError(f"Cannot read {path}: {error.strerror}.") from error
@@ -60,6 +62,13 @@ def _depth(value: Any) -> int:
     return deep
 
 
+FIELDS = {
+    *("schema", "suite", "revision", "model", "model_type", "ref_model", "tokenizer", "chat_template", "num_prompts"),
+    *("accuracy", "score", "accuracy_estimate", "sections", "subsets", "mirrors", "gap", "extra_results", "manifest"),
+    *("date", results.OUTPUTS_HASH),
+}
+
+
 def is_clean_name(name: Any) -> bool:
     """Whether a name is safe in a path, a page and a table, and can be no other's look-alike from another script.
 
@@ -71,13 +80,21 @@ def is_clean_name(name: Any) -> bool:
 
 def complaints(summary: Mapping[str, Any]) -> Iterator[str]:
     """What is wrong with the fields."""
+    unknown = sorted(set(summary) - FIELDS)
+    if unknown:
+        yield f"there is no field {_shown(unknown[0])} in a result"
     model = summary.get("model")
     if not is_clean_name(model):
         yield f"the model's name {_shown(model)} is not org/name in ASCII letters, digits, dots, dashes and underscores"
+    elif (reserved := _reserved(str(model))) is not None:
+        yield reserved
     if str(summary.get("model_type")).partition(" (")[0] not in MODEL_TYPES or len(str(summary.get("model_type"))) > 40:
         yield f"the model_type {_shown(summary.get('model_type'))} is none of {', '.join(MODEL_TYPES)}"
     if not isinstance(summary.get(results.OUTPUTS_HASH), str) or not _HASH.fullmatch(summary[results.OUTPUTS_HASH]):
         yield f"{results.OUTPUTS_HASH} is no sha256: scores of the items are needed"
+    facts = summary["manifest"].get("suite")
+    if facts is not None and not _are_rules(facts):
+        yield "manifest.suite is not what a suite is"
     about = summary["manifest"].get("model")
     about = about if isinstance(about, dict) else {}
     for name, pattern, value in (
@@ -91,6 +108,14 @@ def complaints(summary: Mapping[str, Any]) -> Iterator[str]:
         yield f"{_shown(size)} parameters are no number of parameters"
     yield from _figures(summary)
     yield from _texts(summary)
+
+
+def _reserved(name: str) -> str | None:
+    try:
+        refuse_reserved(name)
+    except InputError as error:
+        return f"its name cannot be: {error}".rstrip(".")
+    return None
 
 
 def _figures(summary: Mapping[str, Any]) -> Iterator[str]:
@@ -114,6 +139,12 @@ def _figures(summary: Mapping[str, Any]) -> Iterator[str]:
                 yield f"{key} of {name} is {_shown(one[key])}, which is no share"
         if not isinstance(one.get("n"), int) or not 0 <= one["n"] <= 10**7:
             yield f"n of {name} is {_shown(one.get('n'))}, which is no count"
+
+
+def _are_rules(facts: Any) -> bool:
+    """Whether what a manifest says of its suite can be read; it is not believed."""
+    rules = facts.get("rules", {}) if isinstance(facts, dict) else None
+    return isinstance(rules, dict) and all(isinstance(rule, list) and len(rule) == 3 for rule in rules.values())
 
 
 def _is_share(value: Any) -> bool:

@@ -154,7 +154,7 @@ def test_who_may_not_write_is_told(hub):
 
 
 def test_a_submission_is_a_pull_request_that_is_verified_and_merged(hub, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(verifying, "load_suite", lambda name, **more: SUITE)
+    monkeypatch.setattr(verifying, "load_known", lambda name: SUITE)
     path = store(tmp_path, SUITE, [*result("me/a").items], "me/a")
     told = json.loads(path.read_bytes())
     told["manifest"].update(result("me/a").manifest)
@@ -168,7 +168,7 @@ def test_a_submission_is_a_pull_request_that_is_verified_and_merged(hub, tmp_pat
     out = capsys.readouterr()
     assert stop.value.code == 0, out
     assert "verdict=passed" in out.out
-    assert files(hub) == ["index.parquet", "me/a.json", "me/a.parquet"]
+    assert files(hub) == ["README.md", "index.parquet", "me/a.json", "me/a.parquet"]
     assert [row.model for row in refresh(open_store(WHERE)).rows] == ["me/a"]
 
 
