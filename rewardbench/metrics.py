@@ -7,7 +7,7 @@ nothing, and is counted beside every mean, so that failing can never raise a num
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import fsum, inf, isfinite, nan, tanh
 
 from rewardbench import stats
@@ -210,14 +210,34 @@ def measure(suite: Suite, item_scores: Sequence[ItemScores]) -> Measured:
     return _Counted(suite, item_scores).measured()
 
 
+def score_interval(found: Measured) -> stats.Interval:
+    """The 95 % interval of the score: its clusters drawn anew within each section.
+
+    Where a section has all right or all wrong, drawing it anew knows no doubt: then the limits of the sections, which
+    do, may only widen it. Over four sections of 100 clusters it covers 94 to 95 % at .6 to .95, and 98 % at .95 to .99.
+    """
+    whole = found.total(found.headline)
+    sections = {name: one for name, one in found.present(found.headline).items() if found.weights[name] > 0}
+    if sum(len(one.mass) for one in sections.values()) != len(whole.mass):
+        return whole.low, whole.high  # sections share clusters, or a figure has none
+    low, high = stats.bootstrap(list(sections.values()), [found.weights[name] for name in sections])
+    if any(fsum(pull * pull for pull in one.pulls.values()) < stats.NO_VARIANCE for one in sections.values()):
+        return min(low, whole.low), max(high, whole.high)
+    return min(low, whole.value), max(high, whole.value)
+
+
 def summarize(suite: Suite, item_scores: Sequence[ItemScores]) -> Summary:
     """The same as figures, with what is to be counted beside each."""
     counted = _Counted(suite, item_scores)
     found, rules, sections, mirrors = counted.measured(), counted.rules, counted.sections, counted.mirrors
     pairs = [one for section in mirrors for one in sections[section]] if mirrors else counted.graded
     units = [group for groups in mirrors.values() for group in groups] or _singly(counted.graded)
+    score = _estimate("score", found.totals[found.headline], units)
+    if score.value is not None:
+        low, high = score_interval(found)
+        score = replace(score, low=low, high=high)
     return Summary(
-        score=_estimate("score", found.totals[found.headline], units),
+        score=score,
         accuracy=_estimate("accuracy", _plain_mean(pairs), _singly(pairs)),
         sections=tuple(_estimate(s, found.pair[s], _singly(items), s) for s, items in sections.items()),
         subsets=tuple(_estimate(n, found.subsets[n], _singly(i), rules[n].section) for n, i in counted.subsets.items()),

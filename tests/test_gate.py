@@ -14,9 +14,9 @@ from test_compare import run
 from rewardbench import stats
 from rewardbench.cli_gate import evaluate_and_gate_command
 from rewardbench.gate import Check, Gate, Limits, judge, to_junit, to_markdown
-from rewardbench.metrics import measure
+from rewardbench.metrics import measure, score_interval
 from rewardbench.scored import Scored, read_scored
-from rewardbench.types import InputError, Item, ItemScores, Suite
+from rewardbench.types import InputError, Item, ItemScores, Rule, Suite
 
 
 def exactly(suite, wrong):
@@ -247,6 +247,22 @@ def test_intervals_of_an_accuracy_cover_it(share, kind):
         hits += mean.low <= share <= mean.high
     print(f"\n{kind} at {share}: {hits / RUNS:.3f}")
     assert 0.93 <= hits / RUNS <= 0.97
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shares", [(0.6,) * 4, (0.8,) * 4, (0.95,) * 4, (0.6, 0.7, 0.8, 0.9)])
+def test_intervals_of_a_score_cover_it(shares):
+    random, hits = np.random.default_rng(5), 0
+    names = [f"s{n}" for n in range(4)]
+    items = [Item(f"{name}-{n}", name, (), ((), ())) for name in names for n in range(100)]
+    suite = Suite("toy", "r", tuple(items), {name: Rule(name) for name in names})
+    for _ in range(1000):
+        right = np.concatenate([random.random(100) < share for share in shares])
+        found = measure(suite, [ItemScores(i.id, (float(r), 0.5)) for i, r in zip(items, right, strict=True)])
+        low, high = score_interval(found)
+        hits += low <= np.mean(shares) <= high
+    print(f"\n{shares}: {hits / 1000:.3f}")
+    assert 0.93 <= hits / 1000 <= 0.97
 
 
 def strings(value):

@@ -12,7 +12,7 @@ from typing import Any
 from rewardbench import results, stats
 from rewardbench.board.nouns import Earned, Figure, Row
 from rewardbench.compare import choose_metric
-from rewardbench.metrics import credit, measure, rule_of
+from rewardbench.metrics import credit, measure, rule_of, score_interval
 from rewardbench.scored import Scored, hash_of_ids, read_scored
 from rewardbench.store.local import VERDICTS
 from rewardbench.suites import load_embedded
@@ -118,6 +118,7 @@ def _counted(row: Row, scored: Scored, summary: Mapping[str, Any], verdict: Mapp
         raise InputError(f"{scored.path} holds no item with a preference.")
     metric = choose_metric(found, None)
     whole = found.total(metric)
+    low, high = score_interval(found)
     agrees = row.score.value is not None and abs(row.score.value - whole.value) <= AGREES
     checked = verdict.get("outputs_sha256") == summary[results.OUTPUTS_HASH]
     verified = agrees and checked and verdict.get("badge") == "verified"
@@ -125,7 +126,7 @@ def _counted(row: Row, scored: Scored, summary: Mapping[str, Any], verdict: Mapp
         row,
         ids=_hash_of_clusters(scored, whole),
         metric=metric,
-        score=_of("score", whole),
+        score=replace(_of("score", whole), low=low, high=high),
         sections=tuple(_of(name, mean) for name, mean in found.present(metric).items()),
         subsets=tuple(_of(name, mean) for name, mean in found.subsets.items() if mean),
         badge="verified" if verified else "recomputed",

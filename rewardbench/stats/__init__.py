@@ -12,6 +12,7 @@ from rewardbench.stats.differences import (
 )
 from rewardbench.stats.means import (
     COVERAGE,
+    NO_VARIANCE,
     Interval,
     Mean,
     combine,
@@ -26,6 +27,7 @@ from rewardbench.stats.ranking import beaten
 
 __all__ = [
     "COVERAGE",
+    "NO_VARIANCE",
     "Difference",
     "Interval",
     "Mean",

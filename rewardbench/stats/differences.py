@@ -201,33 +201,36 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def bootstrap(strata: Sequence[Difference], weights: Sequence[float], seed: int = 0) -> Interval:
-    """The 95 % percentile interval of a weighted mean of differences, clusters drawn anew within each.
+def bootstrap(strata: Sequence[Difference | Mean], weights: Sequence[float], seed: int = 0) -> Interval:
+    """The 95 % percentile interval of a weighted mean of means or differences, clusters drawn anew within each.
 
     Args:
-        strata: differences that share no cluster.
+        strata: means or differences that share no cluster.
         weights: theirs, of any sum above 0.
     """
     random = np.random.default_rng(seed)
     total = fsum(weights)
     sums = np.zeros(RESAMPLES)
     for stratum, weight in zip(strata, weights, strict=True):
-        parts, mass = np.array(list(stratum.parts.values())), np.array(list(stratum.mass.values()))
-        sums += weight / total * _resampled(parts, mass, random)
+        pairs = np.array([(stratum.parts[key], mass) for key, mass in stratum.mass.items()])
+        sums += weight / total * _resampled(pairs, random)
     tail = (1 - COVERAGE) / 2
     low, high = np.quantile(sums, [tail, 1 - tail])
     return float(low), float(high)
 
 
-def _resampled(parts: np.ndarray, mass: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Sums of `parts` over resamples of clusters, each divided by what its clusters weigh: [resamples]."""
+def _resampled(pairs: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Means over resamples of clusters, each given by its part and its mass, [clusters, 2]: [resamples].
+
+    Clusters that are alike are drawn together: how often, is multinomial.
+    """
+    kinds, counts = np.unique(pairs, axis=0, return_counts=True)
     found = []
-    rows = max(1, _CELLS // len(parts))
+    rows = max(1, _CELLS // len(kinds))
     for first in range(0, RESAMPLES, rows):
-        some = min(rows, RESAMPLES - first)
-        drawn = random.integers(0, len(parts), (some, len(parts)))
-        found.append(parts[drawn].sum(1) / mass[drawn].sum(1))
-    return np.concatenate(found)
+        drawn = random.multinomial(len(pairs), counts / len(pairs), min(rows, RESAMPLES - first))
+        found.append((drawn @ kinds[:, 0]) / (drawn @ kinds[:, 1]))
+    return np.concatenate(found) * float(pairs[:, 1].sum())
 
 
 def detectable(error: float) -> float:
