@@ -24,14 +24,17 @@ import model_page  # noqa: E402
 import submission  # noqa: E402
 import suite_pages  # noqa: E402
 import tables  # noqa: E402
+from first import FirstPaint  # noqa: E402
 from frame import Page, framed  # noqa: E402
 from library import Library  # noqa: E402
 from markup import esc, href  # noqa: E402
 from quick import import_gradio  # noqa: E402
 
+from rewardbench.board import Board  # noqa: E402
 from rewardbench.types import InputError  # noqa: E402
 
 gr = import_gradio()
+from starlette.middleware import Middleware  # noqa: E402
 
 LARGEST_UPLOAD = "64mb"
 LONGEST_QUERY = 2_000
@@ -49,6 +52,13 @@ def view(library: Library, search: str) -> str:
     except InputError as error:
         page = Page("This cannot be shown", f'<p class="rb-note">{esc(error)}</p>')
     return framed(page, board, suite)
+
+
+def _start(library: Library) -> str:
+    """The first page's first rows."""
+    board = library.rows()
+    suite = board.suites[0] if board.suites else ""
+    return framed(board_page.show(board, suite, {}, board_page.FIRST), board, suite)
 
 
 def route(library: Library, suite: str, query: Mapping[str, str]) -> Page:
@@ -94,9 +104,8 @@ def export(library: Library, kind: str, suite: str, keys: list[str], names: list
     return tables.to_latex(rows, names, numbers) if kind == "LaTeX" else tables.to_csv(rows, names)
 
 
-def build(location: str) -> Any:
-    """The app over a store. Raises: InputError where it cannot be read."""
-    library = Library(location)
+def build(library: Library) -> Any:
+    """The app over a store."""
 
     def see(search: str) -> str:
         return view(library, str(search))
@@ -155,16 +164,18 @@ def _submission(library: Library) -> None:
     button.click(send, kept, [found, button], concurrency_limit=1, api_visibility="private")
 
 
-def launch(location: str, port: int, host: str = "127.0.0.1", block: bool = True) -> Any:
+def launch(location: str, port: int, host: str = "127.0.0.1", board: Board | None = None) -> Any:
     """Serve the app. Raises: InputError where the store cannot be read, or the port is taken."""
-    app = build(location)
+    library = Library(location, board)
+    app = build(library)
+    css = (HERE / "page.css").read_text(encoding="utf-8")
     try:
         return app.queue(default_concurrency_limit=8, max_size=64).launch(
             server_name=host,
             server_port=port,
-            css=(HERE / "page.css").read_text(encoding="utf-8"),
+            css=css,
+            app_kwargs={"middleware": [Middleware(FirstPaint, markup=_start(library), css=css)]},
             max_file_size=LARGEST_UPLOAD,
-            prevent_thread_lock=not block,
             quiet=True,
             footer_links=[],
             enable_monitoring=False,

@@ -14,9 +14,9 @@ FIRST = 100
 """Rows that are laid out at first; page.js says the same."""
 
 
-def show(board: Board, suite: str, query: Mapping[str, str]) -> Page:
-    """The leaderboard of a suite."""
-    rows = board.of(suite)
+def show(board: Board, suite: str, query: Mapping[str, str], most: int | None = None) -> Page:
+    """The leaderboard of a suite, or its first rows."""
+    rows = board.of(suite)[:most]
     if not rows:
         return Page(
             "Leaderboard",

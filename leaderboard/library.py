@@ -24,10 +24,9 @@ FRESH = 60.0
 class Library:
     """The results of one store. Rows are refreshed in the background; pages never wait for the Hub."""
 
-    def __init__(self, location: str) -> None:
-        self.location = location
+    def __init__(self, location: str, board: Board | None = None) -> None:
         self.store = open_store(location)
-        self.board: Board = refresh(self.store)
+        self.board: Board = board or refresh(self.store)
         self._looked = time.monotonic()
         self._busy = threading.Lock()
         self.scored = lru_cache(maxsize=64)(self._scored)

@@ -16,6 +16,7 @@ async function show(address, push) {
   if (mine !== turn) return;
   if (push) history.pushState(null, '', address);
   root.innerHTML = html;
+  document.getElementById('rb-first')?.remove();
   whole = new URLSearchParams(address).has('row');
   root.removeAttribute('aria-busy');
   const query = new URLSearchParams(address.split('#')[0]);

@@ -25,9 +25,9 @@ def leaderboard_command(
     """Serve the leaderboard of a store as a web page."""
     _refuse_missing(results)
     app = _app()
-    _look(results)
+    _, board = _look(results)
     print(f"leaderboard=http://{host}:{port} (Ctrl-C stops it)", flush=True)
-    app.launch(results, port, host)
+    app.launch(results, port, host, board)
 
 
 def _refuse_missing(results: str) -> None:

@@ -99,6 +99,7 @@ def page(browser, server):
 
 def go(page, url, words="tr[data-key]"):
     page.goto(url)
+    page.wait_for_selector("#rb-first", state="detached", timeout=60_000)
     page.wait_for_selector(words, timeout=60_000)
     return page
 
