@@ -103,7 +103,8 @@ def test_a_thousand_models(large, browser, capsys):
     naive = subprocess.run([sys.executable, "-c", NAIVE, str(large)], capture_output=True, text=True, check=True)
     with capsys.disabled():
         print(
-            f"\nindex_build_s={built:.1f} cold_start_s={cold:.2f} all_rows_s={whole:.2f} reload_s={warm:.2f} filter_ms={max(filters):.0f} "
+            f"\nindex_build_s={built:.1f} cold_start_s={cold:.2f} all_rows_s={whole:.2f} reload_s={warm:.2f} "
+            f"filter_ms={max(filters):.0f} "
             f"sort_ms={sorts:.0f} memory_mib={memory:.0f} one_by_one_read_s={float(naive.stdout.split()[1]):.2f} "
             f"store_mib={sum(p.stat().st_size for p in large.rglob('*') if p.is_file()) / 2**20:.0f} "
             f"index_mib={(large / 'index.parquet').stat().st_size / 2**20:.1f}"
