@@ -158,6 +158,32 @@ def test_a_full_disk_gets_a_sentence_and_leaves_nothing(tmp_path, monkeypatch):
     assert files(tmp_path) == []
 
 
+def test_a_disk_that_fills_while_rows_are_put_aside_leaves_them(tmp_path, monkeypatch):
+    from rewardbench.store import writing
+
+    kept = open_store(tmp_path)
+    kept.put(result_of(chosen=1.0), SUITE)
+
+    def half(source, to):
+        Path(to).write_bytes(Path(source).read_bytes()[:10])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(writing.shutil, "copyfile", half)
+    with pytest.raises(InputError, match="full"):
+        kept.put(result_of(chosen=-1.0), SUITE)
+    monkeypatch.undo()
+    assert kept.get("org/model") == result_of(chosen=1.0)
+    assert len(files(tmp_path)) == 2
+
+
+def test_a_foreign_file_beside_is_not_written_over(tmp_path):
+    foreign = tmp_path / "org" / "model.parquet"
+    foreign.parent.mkdir()
+    foreign.write_text("of somebody")
+    open_store(tmp_path).put(result_of(), SUITE)
+    assert foreign.read_text() == "of somebody"
+
+
 def test_a_full_disk_leaves_the_earlier_result(tmp_path, monkeypatch):
     kept, calls = open_store(tmp_path), []
     kept.put(result_of(chosen=1.0), SUITE)

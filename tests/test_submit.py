@@ -72,6 +72,32 @@ def test_a_result_goes_into_a_folder_and_a_spoiled_one_does_not(scored, tmp_path
     assert not (tmp_path / "other").exists()
 
 
+@pytest.mark.parametrize("forged", ["no rules", "weightless"])
+def test_the_rules_of_a_file_count_for_nothing(scored, tmp_path, capsys, forged):
+    from rewardbench.board import refresh
+    from rewardbench.store import LocalStore
+
+    told = json.loads(scored.read_bytes())
+    true = told["score"]["value"]
+    if forged == "no rules":
+        del told["manifest"]["suite"]
+    else:
+        rules = told["manifest"]["suite"]["rules"]
+        told["manifest"]["suite"]["rules"] = {name: ["Ties", "strict", None] for name in rules}
+    place = tmp_path / "store" / "m.json"
+    place.parent.mkdir()
+    place.write_text(json.dumps(told))
+    results.outputs_path(place).write_bytes(results.outputs_path(scored).read_bytes())
+    (row,) = refresh(LocalStore(place.parent)).rows
+    assert row.score.value == pytest.approx(true)
+    assert row.rank == 1
+    code, out, _ = run(capsys, "submit", place, "--to", tmp_path / "x", "--name", "org/m", "--dry_run")
+    assert (code, "verdict=passed" in out) == (0, True), "the stated figures are the true ones"
+    told["score"]["value"] = 0.9
+    place.write_text(json.dumps(told))
+    assert run(capsys, "submit", place, "--to", tmp_path / "x", "--name", "org/m", "--dry_run")[0] == 2
+
+
 def test_a_dry_run_sends_nothing(scored, tmp_path, capsys):
     assert run(capsys, "submit", scored, "--to", tmp_path / "store", "--dry_run")[0] == 0
     assert not (tmp_path / "store").exists()

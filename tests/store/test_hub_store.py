@@ -17,7 +17,7 @@ from rewardbench.hub import Unreachable
 from rewardbench.results import assemble
 from rewardbench.scorers.identity import digest
 from rewardbench.store import open_store
-from rewardbench.store.hub import HubStore
+from rewardbench.store.hub import HubStore, packed
 from rewardbench.submit import card, pack
 from rewardbench.types import InputError, ItemScores
 
@@ -170,6 +170,94 @@ def test_a_submission_is_a_pull_request_that_is_verified_and_merged(hub, tmp_pat
     assert "verdict=passed" in out.out
     assert files(hub) == ["README.md", "index.parquet", "me/a.json", "me/a.parquet"]
     assert [row.model for row in refresh(open_store(WHERE)).rows] == ["me/a"]
+
+
+def verdict(capsys, number, *more):
+    with pytest.raises(SystemExit) as stop:
+        main(["verify", f"{WHERE}@refs/pr/{number}", *more])
+    told = capsys.readouterr()
+    return stop.value.code, told.out + told.err
+
+
+def proposed(tmp_path, name, seed):
+    """A packed result that has all that a submission needs."""
+    folder = tmp_path / name.replace("/", "-")
+    path = store(folder, SUITE, [*result(name, seed=seed).items], name)
+    told = json.loads(path.read_bytes())
+    told["manifest"].update(result(name).manifest)
+    path.write_text(json.dumps(told))
+    return pack(path)
+
+
+def test_open_pull_requests_do_not_stand_in_each_others_way(hub, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(verifying, "load_known", lambda name: SUITE)
+    kept = open_store(WHERE)
+    for n, name in enumerate(("me/a", "me/b", "me/c")):
+        kept.propose([proposed(tmp_path, name, n)], "words")
+    assert [verdict(capsys, n, "--merge")[0] for n in (1, 2, 3)] == [0, 0, 0]
+    assert open_store(WHERE).list() == ["me/a", "me/b", "me/c"]
+    assert hub.repos["org/results"].closed == {1, 2, 3}
+
+
+def test_what_is_merged_is_what_was_verified(hub, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(verifying, "load_known", lambda name: SUITE)
+    open_store(WHERE).propose([proposed(tmp_path, "me/a", 1)], "words")
+    asked = verifying.Asked(f"{WHERE}@refs/pr/1")
+    found = verifying.verify(asked)
+    repo = hub.repos["org/results"]
+    repo.commit("refs/pr/1", {"me/a.json": b"another", "me/a.parquet": b"thing"})
+    verifying.merge(asked, found)
+    assert repo.trees[repo.refs["main"]]["me/a.json"] != b"another"
+    assert open_store(WHERE).get("me/a").model == "me/a"
+
+
+def test_a_pull_request_does_not_take_anothers_place(hub, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(verifying, "load_known", lambda name: SUITE)
+    kept = open_store(WHERE)
+    kept.put(result("me/a"), SUITE)
+    repo = hub.repos["org/results"]
+    before = repo.trees[repo.refs["main"]]
+    summary, table = proposed(tmp_path, "evil/x", 5)
+    for key, told in (
+        ("me/a", summary),
+        ("me/a", {**summary, "model": "me/a"}),
+        ("index", {**summary, "model": "index"}),
+    ):
+        files = {f"{key}.json": json.dumps(told).encode(), f"{key}.parquet": table}
+        repo.commit("refs/pr/1", before | files)
+        code, words = verdict(capsys, 1, "--merge")
+        assert code == 2, words
+        assert "does not belong" in words or "another model" in words or "its own files" in words
+    assert repo.trees[repo.refs["main"]] == before
+
+
+def test_two_results_of_one_name_in_one_commit_are_two(hub):
+    from dataclasses import replace
+
+    kept = open_store(WHERE)
+    entries = [packed(replace(result("me/a"), suite=suite), SUITE) for suite in ("toy", "other")]
+    keys = kept.add(entries)
+    assert len(set(keys)) == 2
+    assert open_store(WHERE).list() == sorted(keys)
+
+
+def test_a_hub_that_fails_while_results_are_read_costs_no_row(hub, monkeypatch):
+    kept = open_store(WHERE)
+    kept.put(result("me/a"), SUITE)
+    refresh(kept)
+    kept.put(result("me/b"), SUITE)
+    fetch = HubStore._fetch
+
+    def fails(self, name):
+        if name == "me/b.json":
+            raise Unreachable("a timeout")
+        return fetch(self, name)
+
+    monkeypatch.setattr(HubStore, "_fetch", fails)
+    board = refresh(open_store(WHERE))
+    assert ([row.key for row in board.rows], board.offline) == (["me/a"], "a timeout")
+    monkeypatch.undo()
+    monkeypatch.setenv("HF_TOKEN", "hf_fake")
 
 
 @pytest.mark.parametrize(

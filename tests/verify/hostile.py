@@ -78,6 +78,12 @@ FIELDS = {
     "no name": (("model",), "", "name"),
     "name is a list": (("model",), ["org/good"], "name"),
     "very long name": (("model",), "a" * 5000, "name"),
+    "a name of the store's own": (("model",), "verdicts/org", "its own files"),
+    "the index's name": (("model",), "Index", "its own files"),
+    "the card's name": (("model",), "readme", "its own files"),
+    "half of a character": (("manifest", "command"), "x \ud800", "control or invisible"),
+    "a badge of its own": (("badge",), "verified", "no field"),
+    "rules that are none": (("manifest", "suite", "rules"), [1], "not what a suite is"),
     "script in the type": (("model_type",), SCRIPT, "model_type"),
     "script in the license": (("manifest", "model", "license"), SCRIPT, "license"),
     "script in the date": (("date",), SCRIPT, "date"),
@@ -164,6 +170,16 @@ def bomb():
     return out.getvalue()
 
 
+def endless_list():
+    """A few hundred bytes that hold five million scores."""
+    return columns.pack([{"id": "0", "scores": [0.0] * 5_000_000}])
+
+
+def endless_text():
+    """A few thousand bytes that hold a megabyte, four thousand times."""
+    return columns.pack([{"id": "x" * 2**20, "scores": [0.0, 1.0]} for _ in range(64)])
+
+
 def wide():
     """Few rows with very long values."""
     rows = [{"id": str(n), "scores": [0.0] * 2_000_000} for n in range(40)]
@@ -185,6 +201,8 @@ def files():
         "parquet of something else": (told, _other(), "lacks the columns"),
         "zip bomb": (told, bomb(), "it was not read"),
         "wide bomb": (told, wide(), "it was not read"),
+        "one endless list": (told, endless_list(), "values in a column"),
+        "one endless text": (told, endless_text(), "bytes in a text"),
     }
 
 
