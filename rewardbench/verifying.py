@@ -20,7 +20,7 @@ from rewardbench.store import HUB, open_store
 from rewardbench.store.hub import HubStore
 from rewardbench.store.local import INDEX, MOST_SUMMARY, VERDICTS, keys_of, refuse_reserved
 from rewardbench.suites import load_known, load_suite
-from rewardbench.types import InputError, Suite
+from rewardbench.types import InputError, Store, Suite
 from rewardbench.verify import Agreement, Finding, agreement, check, draw, items_for
 from rewardbench.verify import summary as fields
 from rewardbench.verify.rules import verdict_of
@@ -75,7 +75,7 @@ def verify(asked: Asked) -> Verified:
     """
     path, key = _from_pull_request(asked) if asked.pull_request else _from_disk(asked.result)
     suite = _suite(asked, path)
-    found = check(path, suite, _others(asked, suite, key), _names(asked))
+    found = check(path, suite, _others(asked, suite, path), _names(asked))
     return Verified(path, key, suite, found)
 
 
@@ -128,7 +128,7 @@ def _suite(asked: Asked, path: Path) -> Suite:
     return load_known(str(fields.read(path)["suite"]))
 
 
-def _home(asked: Asked) -> Any:
+def _home(asked: Asked) -> Store | None:
     """The store that a result is held against, if any."""
     where = asked.store or (f"{HUB}{asked.pull_request[0]}" if asked.pull_request else None)
     return open_store(where) if where else None
@@ -139,11 +139,20 @@ def _names(asked: Asked) -> list[str]:
     return [row.model for row in refresh(home).rows] if home else []
 
 
-def _others(asked: Asked, suite: Suite, key: str) -> Iterator[Scored]:
+def _others(asked: Asked, suite: Suite, path: Path) -> Iterator[Scored]:
     home = _home(asked)
-    for row in refresh(home).of(suite.name) if home else ():
-        if row.ids and row.key != key:
+    if home is None:
+        return
+    own = fields.read(path)
+    for row in refresh(home).of(suite.name):
+        if row.ids and not _is_the_same(results.read_summary(home.path(row.key)), own):
             yield read_scored(home.path(row.key))
+
+
+def _is_the_same(there: Mapping[str, Any], own: Mapping[str, Any]) -> bool:
+    """Whether what is there is this very result, to be verified once more."""
+    same = all(there.get(name) == own.get(name) for name in ("model", results.OUTPUTS_HASH))
+    return same and results.identity(there) == results.identity(own)
 
 
 def score_again(found: Verified, model: ModelSpec, per_section: int) -> Rerun:
@@ -179,9 +188,8 @@ def record(found: Verified, again: Rerun, store: str) -> str:
     """Keep the badge of a result that was scored again; it holds for these very scores."""
     summary = results.read_summary(found.path)
     place = open_store(store)
-    own = results.identity(summary)
-    there = (key for key in keys_of(summary) if key in place.list())
-    key = next((key for key in there if _same(place, key, summary, own)), None)
+    there = {key: place.path(key) for key in keys_of(summary) if key in place.list()}
+    key = next((key for key, path in there.items() if _is_the_same(results.read_summary(path), summary)), None)
     if key is None:
         raise InputError(f"The result is not in {store} yet, so its badge cannot be kept there: add it first.")
     told = {
@@ -193,15 +201,6 @@ def record(found: Verified, again: Rerun, store: str) -> str:
     name = f"{VERDICTS}{key}.json"
     place.save(name, results.dump(told, indent=2).encode(), f"Verify {key}")
     return name
-
-
-def _same(store: Any, key: str, summary: Mapping[str, Any], identity: str) -> bool:
-    try:
-        there = results.read_summary(store.path(key))
-    except InputError:
-        return False
-    same_scores = there.get(results.OUTPUTS_HASH) == summary[results.OUTPUTS_HASH]
-    return same_scores and results.identity(there) == identity
 
 
 def merge(asked: Asked, found: Verified) -> str:

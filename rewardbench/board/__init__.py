@@ -11,13 +11,12 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from rewardbench.board.index import pack, read_earned, read_index
 from rewardbench.board.nouns import BADGES, Board, Earned, Figure, Row, age
 from rewardbench.board.rows import AGREES, ranked, row_of, trusted
 from rewardbench.hub import Unreachable
-from rewardbench.types import InputError
+from rewardbench.types import InputError, Store
 
 __all__ = [
     "AGREES",
@@ -39,7 +38,7 @@ Say = Callable[[str, int], None]
 """Told the key of each result that is read, and how many are to be read."""
 
 
-def refresh(store: Any, say: Say = lambda key, total: None) -> Board:
+def refresh(store: Store, say: Say = lambda key, total: None) -> Board:
     """The rows of a store: those of its index that still hold, and the others made anew; the index is kept.
 
     Raises: InputError where the store cannot be read, and nothing is known of it from before.
@@ -67,7 +66,7 @@ def _less(marks: Mapping[str, str], skipped: Mapping[str, str]) -> dict[str, str
 
 
 def _collect(
-    store: Any, marks: Mapping[str, str], known: Mapping[Path, Board], say: Say
+    store: Store, marks: Mapping[str, str], known: Mapping[Path, Board], say: Say
 ) -> tuple[list[Row], dict[str, Earned], dict[str, str]]:
     kept, before = _kept(marks, known)
     rows, earned, skipped = [], {}, {}

@@ -17,14 +17,14 @@ from rewardbench.scored import Scored, hash_of_ids, read_scored
 from rewardbench.store.local import VERDICTS
 from rewardbench.suites import load_embedded
 from rewardbench.suites.table import find_spec
-from rewardbench.types import InputError
+from rewardbench.types import InputError, Store
 
 LONGEST_TEXT = 10_000
 AGREES = 1e-6
 """Within which stated figures must follow from the items."""
 
 
-def row_of(store: Any, key: str, mark: str) -> tuple[Row, Earned]:
+def row_of(store: Store, key: str, mark: str) -> tuple[Row, Earned]:
     """A result as a row, counted from its items by our own rules where the suite is one of ours.
 
     Raises: InputError for what is no result.
@@ -155,7 +155,7 @@ def _credits(scored: Scored) -> tuple[float, ...]:
     return tuple(credit(item, by_id[item.id], rule_of(scored.suite, item.subset)) for item in items)
 
 
-def _verdict(store: Any, key: str) -> Mapping[str, Any]:
+def _verdict(store: Store, key: str) -> Mapping[str, Any]:
     place = store.load(f"{VERDICTS}{key}.json")
     try:
         found = json.loads(place.read_bytes()) if place else {}

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from rewardbench.store.local import LocalStore, safe_name
-from rewardbench.types import InputError
+from rewardbench.types import InputError, Store
 
 __all__ = ["LocalStore", "open_store", "safe_name"]
 
 HUB = "hf://datasets/"
 
 
-def open_store(location: str | Path) -> Any:
+def open_store(location: str | Path) -> Store:
     """The store at a folder, which need not exist yet, or at `hf://datasets/org/name[@revision]`.
 
     Raises: InputError for another kind of address.
