@@ -27,9 +27,9 @@ class FirstPaint:
         self.first = f'<style>{css}{STYLE}</style><div id="rb-first" class="rb">{markup}</div>'.encode()
 
     async def __call__(self, scope: Any, receive: Any, send: Callable[[Any], Any]) -> None:
-        """Answer; every page but the first one as it is."""
-        asked = scope.get("path") == "/" and scope.get("method") == "GET"
-        if scope["type"] != "http" or not asked or b"view=" in scope.get("query_string", b""):
+        """Answer; every address but the plain one as it is."""
+        asked = scope.get("path") == "/" and scope.get("method") == "GET" and not scope.get("query_string")
+        if scope["type"] != "http" or not asked:
             await self.app(scope, receive, send)
             return
         begun: list[Any] = []

@@ -182,7 +182,10 @@ BAD = {
     "unknown baseline": (lambda make: ["--model", "baseline/best", *GOOD], r"no baseline 'baseline/best': use base"),
     "unknown device": (model("--device", "toaster"), r"--device toaster cannot be used here \(.*toaster\): pass cpu"),
     "absent device": (model("--device", "cuda:99"), r"--device cuda:99 cannot be used here \(.*\): pass cpu"),
-    "store on the Hub": (model("--output_dir", "hf://datasets/o/n"), r"on the Hub .* hf://datasets/o/n .*: name a f"),
+    "store on the Hub": (
+        model("--output_dir", "hf://datasets/o/n"),
+        r"to a folder, not to hf://datasets/o/n: pass a local --output_dir",
+    ),
     # templates
     "unknown chat template": (model("--chat_template", "vicunna"), r"no chat template 'vicunna' .*near: vicuna.*: pa"),
     "no chat template": (broken(templated(None)), NO_SCORE + ".* of broken has no chat template: pass --chat_template"),

@@ -126,7 +126,7 @@ def test_the_table_is_searched_filtered_and_sorted(page, server):
     page.check("[data-filter=kind][value=Baseline]")
     assert sorted(models(page)) == ["baseline/longest", "baseline/random", "baseline/shortest"]
     page.reload()
-    page.wait_for_selector("tr[data-key]")
+    page.wait_for_selector(".rb-count:has-text('of')")
     assert len(models(page)) == 3, "what was chosen survives a reload"
     go(page, server.url)
     page.click("th button:has-text('Size')")
