@@ -184,7 +184,7 @@ BAD = {
     "absent device": (model("--device", "cuda:99"), r"--device cuda:99 cannot be used here \(.*\): pass cpu"),
     "store on the Hub": (
         model("--output_dir", "hf://datasets/o/n"),
-        r"to a folder, not to hf://datasets/o/n: pass a local --output_dir",
+        r"not to hf://datasets/o/n: pass a local",
     ),
     # templates
     "unknown chat template": (model("--chat_template", "vicunna"), r"no chat template 'vicunna' .*near: vicuna.*: pa"),
