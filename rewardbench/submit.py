@@ -50,11 +50,9 @@ def _packed(summary: dict[str, Any], table: bytes, name: str | None, license: st
 
 def _public(manifest: Mapping[str, Any], asked: Mapping[str, Any], name: str, license: str | None) -> dict[str, Any]:
     """The manifest with names for local paths, wherever they stand."""
-    local = {
-        str(value): name if key == "model" else Path(str(value)).name
-        for key, value in asked.items()
-        if _is_local(value)
-    }
+    local = {str(value): Path(str(value)).name for value in asked.values() if _is_local(value)}
+    if _is_local(asked.get("model")):  # its own folder, which may also be that of its tokenizer
+        local[str(asked["model"])] = name
     local |= {_source(manifest): Path(_source(manifest)).name} if _is_local(_source(manifest)) else {}
     public = {key: _renamed(value, local) for key, value in manifest.items()}
     return {**public, "model": {**public.get("model", {}), "model": name} | ({"license": license} if license else {})}

@@ -32,6 +32,7 @@ def scored(tmp_path_factory):
 def test_what_is_sent_has_no_texts_and_no_paths_of_this_machine(scored, tmp_path):
     told = json.loads(scored.read_bytes())
     told["model"] = told["manifest"]["model"]["model"] = str(tmp_path / "my" / "model")
+    told["manifest"]["model"]["tokenizer"] = told["tokenizer"] = told["model"]
     told["manifest"]["command"] = f"rewardbench --model {tmp_path}/my/model --dataset core"
     moved = tmp_path / "model.json"
     moved.write_text(json.dumps(told))
