@@ -82,7 +82,7 @@ class Library:
     def texts(self, row: Row) -> dict[str, Item]:
         """The items of a row's suite by id, where the suite comes with the package in the same revision; else none."""
         spec = find_spec(row.suite)
-        if spec is None or spec.hub or spec.local:
+        if spec is None or not spec.embedded:
             return {}
         suite = load_embedded(spec.name)
         return {item.id: item for item in suite.items} if suite.revision == row.revision else {}

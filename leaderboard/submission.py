@@ -19,10 +19,8 @@ from rewardbench.scored import Scored
 from rewardbench.store.hub import HubStore
 from rewardbench.store.local import Entry
 from rewardbench.submit import card, pack, shown
-from rewardbench.suites import load_known
 from rewardbench.types import InputError
-from rewardbench.verify import Finding, check, refuse_broken
-from rewardbench.verify.rules import verdict_of
+from rewardbench.verify import Finding, check_packed, refuse_broken, verdict_of
 
 MOST_OTHERS = 200
 """Models of the suite that a copy is looked for among, the best first; `rewardbench verify` looks at all."""
@@ -65,17 +63,7 @@ def _as_result(files: Sequence[str]) -> Iterator[Path]:
 
 
 def _checked(library: Library, entry: Entry) -> Looked:
-    summary, table = entry
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "result.json")
-        path.write_text(results.dump(summary))
-        results.table_path(path).write_bytes(table or b"")
-        found = check(
-            path,
-            load_known(str(summary["suite"])),
-            _others(library, summary),
-            [row.model for row in library.rows().rows],
-        )
+    found = check_packed(entry, _others(library, entry[0]), [row.model for row in library.rows().rows])
     verdict = verdict_of(found)
     takes = verdict == "passed" or (verdict == "flagged" and isinstance(library.store, HubStore))  # there people look
     return Looked(tuple(found), entry if takes else None)

@@ -152,7 +152,7 @@ def _gaps(rows: Sequence[Row]) -> str:
 
 def _contents(suite: str, rows: Sequence[Row]) -> str:
     spec = find_spec(suite)
-    if spec is None or spec.hub or spec.local:
+    if spec is None or not spec.embedded:
         return _counts(rows)
     own = load_embedded(spec.name)
     version = esc(tables.short(own.revision))

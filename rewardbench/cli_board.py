@@ -83,11 +83,12 @@ def submit_command(
     """
     from rewardbench.store import open_store
     from rewardbench.submit import card, pack, shown
+    from rewardbench.verify import check_packed
 
     entry = pack(result, name, license)
     for line in shown(entry):
         print(line)
-    findings = _findings(entry)
+    findings = check_packed(entry)
     _say(findings)
     if any(one.kind == "refused" for one in findings):
         raise InputError("Nothing was sent: mend what is said above, or score the model again.")
@@ -100,24 +101,8 @@ def submit_command(
         print(f"key={store.add([entry])[0]}")
 
 
-def _findings(entry: Any) -> list[Any]:
-    """The findings on what would be sent."""
-    import tempfile
-
-    from rewardbench import results
-    from rewardbench.suites import load_known
-    from rewardbench.verify import check
-
-    summary, table = entry
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "result.json")
-        path.write_text(results.dump(summary))
-        results.table_path(path).write_bytes(table)
-        return check(path, load_known(str(summary["suite"])))
-
-
 def _say(findings: list[Any]) -> None:
-    from rewardbench.verify.rules import verdict_of
+    from rewardbench.verify import verdict_of
 
     for one in findings:
         print(f"{one.kind}: {one.what}")
@@ -178,7 +163,9 @@ def verify_command(
     rerun: Annotated[Count, flag(MODEL, "rerun", "Score so many items of each section again", min=1)] = None,
     model: Annotated[Text, flag(MODEL, "model", "With --rerun: the model, a folder or a Hub id")] = None,
     record: Annotated[bool, flag(STORE, "record", "With --rerun: keep the badge in --store")] = False,
-    merge: Annotated[bool, flag(STORE, "merge", "Merge the pull request if it passes, and renew the index")] = False,
+    merge: Annotated[
+        bool, flag(STORE, "merge", "Add what a pull request holds if it passes, close it, and renew the index")
+    ] = False,
     dataset: Annotated[Text, flag(DATA, "dataset", "A copy of the suite's data, if not found by its name")] = None,
     protocol: Annotated[Text, flag(DATA, "protocol", "With --dataset: the suite")] = None,
     **more: Any,
@@ -186,7 +173,7 @@ def verify_command(
     """Is a submission what it says? Exit 0 passed, 1 refused, 3 flagged for a person to look at, 2 bad input.
 
     Every figure is counted again from the items, which must be the suite's; names, sizes and copies are looked at. With
-    --rerun a sample, drawn now, is scored again: within the noise that the manifest declares, it must be the same.
+    --rerun a sample, drawn now, is scored again: within the noise of its number format it must be the same.
     """
     from rewardbench import verifying
 

@@ -5,14 +5,12 @@ A table's figures have no items behind them and no interval; they are marked as 
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rewardbench import columns, results
+from rewardbench import results
 from rewardbench.metrics import leaderboard_score, rule_of, section_means
 from rewardbench.scored import read_scored
 from rewardbench.store.local import Entry
@@ -22,6 +20,7 @@ from rewardbench.types import Estimate, InputError
 TABLES = {"v1": "reward-bench", "v2": "reward-bench-2"}
 PUBLISHED = "published"
 """The revision of figures of which nothing more is known."""
+PUBLISHED_RESULTS = "published results"
 PRIOR = "Prior Sets (0.5 weight)"
 
 
@@ -40,7 +39,7 @@ def read_published(path: Path) -> list[Entry]:
 
 
 def _table(path: Path) -> Iterator[Entry]:
-    told = _json(path)
+    told = results.read_object(path, PUBLISHED_RESULTS)
     for name, rows in told.items():
         if name not in TABLES or not isinstance(rows, list):
             raise InputError(
@@ -62,12 +61,16 @@ def _folder(folder: Path) -> Iterator[Entry]:
         name = path.relative_to(folder / "eval-set")
         items = folder / "eval-set-scores" / name
         prior = folder / "pref-sets" / name
-        yield _with_items(items) if items.is_file() else _subsets(path, _json(prior) if prior.is_file() else {})
+        yield (
+            _with_items(items)
+            if items.is_file()
+            else _subsets(path, results.read_object(prior, PUBLISHED_RESULTS) if prior.is_file() else {})
+        )
 
 
 def _subsets(path: Path, prior: Mapping[str, Any]) -> Entry:
     """Figures of subsets: sections and score follow by the suite's own rules."""
-    told = _json(path)
+    told = results.read_object(path, PUBLISHED_RESULTS)
     subsets = {key: _share(value) for key, value in {**prior, **told}.items() if _is_number(value)}
     suite = "reward-bench-2" if subsets.keys() <= set(REWARD_BENCH_2) else "reward-bench"
     rules = {**SUITES[suite].rules, **(SUITES["preference-test-sets"].rules if prior else {})}
@@ -121,7 +124,7 @@ def _bare(
 def _with_items(path: Path) -> Entry:
     """The incumbent's column lists as a result of ours, counted from its items."""
     scored = read_scored(path)
-    told = _json(path)
+    told = results.read_object(path, PUBLISHED_RESULTS)
     result = results.assemble(
         scored.suite,
         scored.model,
@@ -136,25 +139,12 @@ def _with_items(path: Path) -> Entry:
         results.to_row(item, found, rule_of(scored.suite, item.subset))
         for item, found in zip(scored.suite.items, scored.items, strict=True)
     ]
-    table = columns.pack(rows)
-    return {**results.to_json(result), results.OUTPUTS_HASH: hashlib.sha256(table).hexdigest()}, table
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"Cannot read {path}: {error.strerror}.") from error
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path} is not JSON.") from error
-    if not isinstance(found, dict):
-        raise InputError(f"{path} holds no published results: its JSON is no object.")
-    return found
+    return results.sealed(results.to_json(result), rows)
 
 
 def _share(value: Any) -> float:
     """Raises: ValueError for what is no share."""
-    if not _is_number(value) or not -0.011 <= value <= 1.011:
+    if not results.is_share(value):
         raise ValueError(f"{value!r} is no share")
     return float(value)
 

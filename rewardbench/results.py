@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields
 from math import inf, isfinite, nan
@@ -189,6 +189,34 @@ def whole(path: Path) -> Iterator[None]:
         yield
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError, ArithmeticError) as error:
         raise InputError(f"{path} is not a whole result ({ascii(error)[:80]}); run the evaluation again.") from error
+
+
+def read_object(path: Path, what: str) -> dict[str, Any]:
+    """The JSON object at `path`. Raises: InputError, in which `what` says what was to be read."""
+    try:
+        found = json.loads(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"Cannot read {what} from {path}: {error.strerror}.") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} is not JSON, so it holds no {what}.") from error
+    if not isinstance(found, dict):
+        raise InputError(f"{path} holds no {what}: its JSON is no object.")
+    return found
+
+
+def is_share(value: Any) -> bool:
+    """Whether it is a number that a share may be; the score of Ties goes from -.01 to 1.01.
+
+    >>> [is_share(value) for value in (0.5, 1.01, 1.5, True, "1", float("nan"))]
+    [True, True, False, False, False, False]
+    """
+    return isinstance(value, int | float) and not isinstance(value, bool) and -0.011 <= value <= 1.011
+
+
+def sealed(summary: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> tuple[dict[str, Any], bytes]:
+    """A result packed to be published: its summary with the hash of the table of its scores, and that table."""
+    table = columns.pack(rows)
+    return {**summary, OUTPUTS_HASH: hashlib.sha256(table).hexdigest()}, table
 
 
 def table_path(path: Path) -> Path:

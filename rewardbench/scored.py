@@ -67,11 +67,13 @@ def _read(path: Path) -> tuple[Mapping[str, Any], Sequence[Row]]:
     """What is known of the run, and a row an item."""
     if path.suffix == ".jsonl":
         beside = path.with_name(path.name.removesuffix("_outputs.jsonl") + ".json")
-        summary = _json(beside) if path.name.endswith("_outputs.jsonl") and beside.is_file() else {}
+        summary = (
+            results.read_object(beside, "scores") if path.name.endswith("_outputs.jsonl") and beside.is_file() else {}
+        )
         if "schema" in summary:
             return _read(beside)
         return summary, _rows(path)
-    summary = _json(path)
+    summary = results.read_object(path, "scores")
     if "schema" in summary:
         return results.read_summary(path), results.read_rows(path, summary)
     columns = {name: value for name, value in summary.items() if isinstance(value, list)}
@@ -81,18 +83,6 @@ def _read(path: Path) -> tuple[Mapping[str, Any], Sequence[Row]]:
     if not outputs.is_file():
         raise InputError(f"{path} holds no scores of items, and there is no {outputs.name} beside it.")
     return summary, _rows(outputs)
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"Cannot read scores from {path}: {error.strerror}.") from error
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path} is not JSON, so it holds no scores.") from error
-    if not isinstance(found, dict):
-        raise InputError(f"{path} is not a result: its JSON is no object.")
-    return found
 
 
 def _rows(path: Path) -> list[Row]:

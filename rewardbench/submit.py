@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from rewardbench import columns, results
+from rewardbench import results
 from rewardbench.store.local import Entry
 from rewardbench.types import InputError
 
@@ -30,22 +29,20 @@ def pack(path: str | Path, name: str | None = None, license: str | None = None, 
     if not rows:
         raise InputError(f"{path} has no scores of its items, which a submission must have.")
     with results.whole(path):
-        return _packed(summary, columns.pack(rows), name, license, today)
+        return results.sealed(_told(summary, name, license, today), rows)
 
 
-def _packed(summary: dict[str, Any], table: bytes, name: str | None, license: str | None, today: date | None) -> Entry:
+def _told(summary: dict[str, Any], name: str | None, license: str | None, today: date | None) -> dict[str, Any]:
     asked = summary["manifest"].get("model") or {}
     called = name or str(summary["model"])
-    told = {
+    local = {key: None for key in ("tokenizer", "ref_model") if _is_local(summary.get(key))}
+    return {
         **summary,
+        **local,
         "model": called,
         "date": (today or datetime.now(UTC).date()).isoformat(),
         "manifest": _public(summary["manifest"], asked, called, license),
-        results.OUTPUTS_HASH: hashlib.sha256(table).hexdigest(),
     }
-    return {
-        key: None if key in ("tokenizer", "ref_model") and _is_local(told[key]) else told[key] for key in told
-    }, table
 
 
 def _public(manifest: Mapping[str, Any], asked: Mapping[str, Any], name: str, license: str | None) -> dict[str, Any]:

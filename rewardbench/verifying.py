@@ -178,6 +178,7 @@ def key_values(again: Rerun) -> dict[str, Any]:
         "rerun_beyond": found.beyond,
         "rerun_flips_beyond": found.flips,
         "rerun_flips_within_noise": found.near,
+        "rerun_stated_right_of_these": found.gained,
         "rerun_agrees": "yes" if found.agrees else "no",
         "items_to_catch_1_percent": items_for(0.01),
         "items_to_catch_3_percent": items_for(0.03),

@@ -11,7 +11,7 @@ from typing import Any
 
 from rewardbench.board.nouns import Board, Earned, Figure, Row
 
-VERSION = "1"
+VERSION = "2"
 """Of the index: another is made anew."""
 
 

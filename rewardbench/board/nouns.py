@@ -50,8 +50,6 @@ class Row:
     parameters: int | None = None
     license: str = ""
     date: str = ""
-    weights: str = ""
-    """Hash or commit of the weights."""
     command: str = ""
     rank: int = 0
     better: int = 0

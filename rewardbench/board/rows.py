@@ -48,7 +48,6 @@ def _stated(key: str, mark: str, summary: Mapping[str, Any]) -> Row:
     """What a summary says, without a look at its items."""
     manifest = summary["manifest"]
     model = manifest.get("model") or {}
-    weights = (manifest.get("fingerprint") or {}).get("weights") or {}
     size = model.get("parameters")
     mirrors = summary.get("mirrors") or []
     return Row(
@@ -63,12 +62,11 @@ def _stated(key: str, mark: str, summary: Mapping[str, Any]) -> Row:
         score=_figure(summary["score"]),
         sections=tuple(map(_figure, mirrors or summary["sections"])),
         subsets=tuple(map(_figure, summary["subsets"])),
-        gap=tuple(_figure(one, least=-1.0) for one in summary.get("gap") or ()),
+        gap=tuple(_figure(one, signed=True) for one in summary.get("gap") or ()),
         badge="published" if manifest.get("published") else "self-reported",
         parameters=size if type(size) is int and 0 < size < 10**15 else None,
         license=_text(model.get("license") or ""),
         date=_text(summary.get("date") or ""),
-        weights=_text(next(iter(weights.values()), "")) if isinstance(weights, dict) else "",
         command=_text(manifest.get("command") or ""),
     )
 
@@ -78,11 +76,11 @@ def _text(value: Any) -> str:
     return str(value)[:LONGEST_TEXT].encode("utf-8", "replace").decode()
 
 
-def _figure(told: Mapping[str, Any], least: float = -0.011) -> Figure:
-    """Raises: ValueError for a share that is none."""
+def _figure(told: Mapping[str, Any], signed: bool = False) -> Figure:
+    """Raises: ValueError for a share that is none; a difference is `signed`."""
     value, low, high = numbers = [told.get(name) for name in ("value", "low", "high")]
     for number in numbers:
-        if number is not None and not (isinstance(number, int | float) and least <= number <= 1.011):
+        if number is not None and not results.is_share(abs(number) if signed else number):
             raise ValueError(f"{number!r} is no share")
     n = told.get("n")
     return Figure(_text(told["name"]), value, low, high, n if isinstance(n, int) else None)
@@ -96,7 +94,7 @@ def trusted(scored: Scored, suite: str, revision: str) -> Scored | None:
     spec = find_spec(suite)
     if spec is None:
         return scored
-    if not spec.hub and not spec.local:
+    if spec.embedded:
         own = load_embedded(spec.name)
         return replace(scored, suite=replace(own, items=scored.suite.items)) if own.revision == revision else None
     rules = {

@@ -5,13 +5,12 @@ Reads go through the Hub client's own cache, so that what was read once is there
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from rewardbench import columns, hub, results
+from rewardbench import hub, results
 from rewardbench.paths import write_whole
 from rewardbench.store.local import INDEX, Entry, keys_of, with_verdicts
 from rewardbench.types import InputError, Result, Suite
@@ -257,8 +256,7 @@ class HubStore:
 
 def packed(result: Result, suite: Suite) -> Entry:
     """A result as its two published files: the summary, and the scores as parquet."""
-    table = columns.pack(results.to_rows(result, suite))
-    return results.to_json(result) | {results.OUTPUTS_HASH: hashlib.sha256(table).hexdigest()}, table
+    return results.sealed(results.to_json(result), results.to_rows(result, suite))
 
 
 def _additions(keys: Sequence[str], entries: Sequence[Entry]) -> list[Any]:

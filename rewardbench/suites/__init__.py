@@ -75,7 +75,7 @@ def load_known(name: str) -> Suite:
     if spec is None or spec.local:
         known = ", ".join(one for one in list_suites() if one not in SUITES or not SUITES[one].local)
         raise InputError(f"{name[:60]!a} is none of the suites that all know: {known}.")
-    return load_suite(spec.name) if spec.hub else load_embedded(spec.name)
+    return load_embedded(spec.name) if spec.embedded else load_suite(spec.name)
 
 
 @lru_cache(maxsize=4)

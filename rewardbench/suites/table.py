@@ -48,6 +48,11 @@ class SuiteSpec:
     sections: Mapping[str, str] = field(default_factory=dict)
     """Of an embedded suite: each file, by its stem, to the section that all its subsets belong to."""
 
+    @property
+    def embedded(self) -> bool:
+        """Whether its data comes with a package."""
+        return not self.hub and not self.local
+
 
 def _tie_pair(row: Row, split: str) -> Row:
     """Ties come in pairs, `ref:N` and `tied:N`, over one question: one cluster."""

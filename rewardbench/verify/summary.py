@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -135,7 +134,7 @@ def _figures(summary: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name} is no figure"
             continue
         for key in ("value", "low", "high"):
-            if one.get(key) is not None and not _is_share(one[key]):
+            if one.get(key) is not None and not results.is_share(one[key]):
                 yield f"{key} of {name} is {_shown(one[key])}, which is no share"
         if not isinstance(one.get("n"), int) or not 0 <= one["n"] <= 10**7:
             yield f"n of {name} is {_shown(one.get('n'))}, which is no count"
@@ -145,12 +144,6 @@ def _are_rules(facts: Any) -> bool:
     """Whether what a manifest says of its suite can be read; it is not believed."""
     rules = facts.get("rules", {}) if isinstance(facts, dict) else None
     return isinstance(rules, dict) and all(isinstance(rule, list) and len(rule) == 3 for rule in rules.values())
-
-
-def _is_share(value: Any) -> bool:
-    return (
-        isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value) and -0.011 <= value <= 1.011
-    )
 
 
 def _texts(value: Any, where: str = "the summary") -> Iterator[str]:
