@@ -176,6 +176,20 @@ def test_a_disk_that_fills_while_rows_are_put_aside_leaves_them(tmp_path, monkey
     assert len(files(tmp_path)) == 2
 
 
+def test_a_reader_of_what_is_being_replaced_reads_again(tmp_path, monkeypatch):
+    kept = open_store(tmp_path)
+    kept.put(result_of(chosen=1.0), SUITE)
+    read = results.read_result
+
+    def meets_a_writer(path):
+        monkeypatch.setattr(results, "read_result", read)
+        kept.put(result_of(chosen=-1.0), SUITE)
+        raise InputError("the rows are not those of the summary")
+
+    monkeypatch.setattr(results, "read_result", meets_a_writer)
+    assert kept.get("org/model") == result_of(chosen=-1.0)
+
+
 def test_a_foreign_file_beside_is_not_written_over(tmp_path):
     foreign = tmp_path / "org" / "model.parquet"
     foreign.parent.mkdir()

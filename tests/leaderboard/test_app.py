@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 from made import mirrors, scores, store
@@ -152,6 +153,17 @@ def test_columns_are_chosen_and_rows_are_copied(page, server):
         text = page.get_attribute(".rb", "data-copied")
         assert words in text
         assert "longest" not in text
+
+
+def test_the_first_rows_stand_in_the_page_itself_for_the_plain_address_alone(server):
+    def fetched(query):
+        with urlopen(server.url + query) as answer:
+            return answer.read().decode()
+
+    plain = fetched("")
+    assert 'id="rb-first"' in plain
+    assert 'data-key="tiny-rm"' in plain.partition("<body")[2]
+    assert 'id="rb-first"' not in fetched("?view=about")
 
 
 def test_a_models_page_its_items_and_the_way_back(page, server):

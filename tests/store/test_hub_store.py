@@ -127,6 +127,7 @@ def test_when_the_hub_is_down_the_last_rows_are_shown_with_their_age(hub):
         ("timeout", "cannot be reached"),
         (403, r"does not allow it \(403\)"),
         (404, "none of that name"),
+        (429, "cannot be reached"),
     ],
 )
 def test_each_failure_is_one_sentence(hub, fault, sentence):
