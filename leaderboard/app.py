@@ -7,6 +7,7 @@ HF_TOKEN, HF_ENDPOINT and HF_HOME as the Hub's client reads them.
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,28 +16,25 @@ from urllib.parse import parse_qsl
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
-os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # no call home
 os.environ.setdefault("HF_HUB_DOWNLOAD_TIMEOUT", "10")
 
 import board_page  # noqa: E402
 import compare_page  # noqa: E402
 import model_page  # noqa: E402
-import submission  # noqa: E402
 import suite_pages  # noqa: E402
 import tables  # noqa: E402
-from first import FirstPaint  # noqa: E402
+import uvicorn  # noqa: E402
+from first import FirstPaint, Opening  # noqa: E402
 from frame import Page, framed  # noqa: E402
 from library import Library  # noqa: E402
 from markup import esc, href  # noqa: E402
-from quick import import_gradio  # noqa: E402
+from starlette.applications import Starlette  # noqa: E402
+from starlette.middleware import Middleware  # noqa: E402
+from starlette.routing import Mount  # noqa: E402
 
 from rewardbench.board import Board  # noqa: E402
 from rewardbench.types import InputError  # noqa: E402
 
-gr = import_gradio()
-from starlette.middleware import Middleware  # noqa: E402
-
-LARGEST_UPLOAD = "64mb"
 LONGEST_QUERY = 2_000
 
 
@@ -104,8 +102,39 @@ def export(library: Library, kind: str, suite: str, keys: list[str], names: list
     return tables.to_latex(rows, names, numbers) if kind == "LaTeX" else tables.to_csv(rows, names)
 
 
-def build(library: Library) -> Any:
-    """The app over a store."""
+def launch(location: str, port: int, host: str = "127.0.0.1", board: Board | None = None) -> None:
+    """Serve the app until it is told to stop.
+
+    Raises: InputError where the store cannot be read, or the port is taken.
+    """
+    with _listen(host, port) as listening:
+        library = Library(location, board)
+        opening = Opening(lambda: _blocks(library), lambda: setattr(server, "should_exit", True))
+        css = (HERE / "page.css").read_text(encoding="utf-8")
+        app = Starlette(
+            routes=[Mount("/", opening)],
+            middleware=[Middleware(FirstPaint, markup=_start(library), css=css)],
+            lifespan=opening.lifespan,
+        )
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
+        server.run([listening])
+    if opening.error:
+        raise opening.error
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A socket of one's own: taken before anything is read."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=128)
+    except OSError as error:
+        where = f"port {port} of {host}: {error.strerror}"
+        raise InputError(f"The leaderboard cannot be served on {where}; pass another --port or --host.") from error
+
+
+def _blocks(library: Library) -> Any:
+    """The Gradio app, which is imported when rows can be seen already."""
+    import blocks
 
     def see(search: str) -> str:
         return view(library, str(search))
@@ -115,73 +144,7 @@ def build(library: Library) -> Any:
         keys, names = ([str(one) for one in told.get(name) or ()] for name in ("keys", "names"))
         return export(library, str(told.get("kind")), str(told.get("suite")), keys, names)
 
-    with gr.Blocks(title="rewardbench", fill_width=True) as app:
-        gr.HTML(
-            html_template='<div class="rb" lang="en"></div>',
-            js_on_load=(HERE / "page.js").read_text(encoding="utf-8"),
-            apply_default_css=False,
-            server_functions=[see, copy],
-            elem_id="rb",
-        )
-        with gr.Column(elem_id="rb-submit"):
-            _submission(library)
-    return app
-
-
-def _submission(library: Library) -> None:
-    """The part of the page that takes files."""
-    files = gr.File(
-        label="The two files of a result", file_count="multiple", file_types=[".json", ".jsonl", ".parquet"]
-    )
-    name = gr.Textbox(label="Model name, if the file has another (org/name)", max_length=200)
-    found = gr.HTML()
-    kept = gr.State(None)
-    button = gr.Button("Submit", interactive=False, variant="primary")
-
-    def look(uploaded: list[str] | None, called: str) -> tuple[Any, Any, Any]:
-        looked = submission.look(library, uploaded, called or "") if uploaded and len(uploaded) > 1 else None
-        fine = looked is not None and looked.entry is not None
-        return looked, submission.words(looked), gr.Button(interactive=fine)
-
-    def send(looked: submission.Looked | None) -> tuple[str, Any]:
-        if looked is None or looked.entry is None:
-            return submission.words(looked), gr.Button(interactive=False)
-        try:
-            return f'<p class="rb-looked passed" role="status">{esc(submission.send(library, looked))}</p>', gr.Button(
-                interactive=False
-            )
-        except InputError as error:
-            return f'<p class="rb-looked refused" role="alert">{esc(error)}</p>', gr.Button(interactive=True)
-
-    gr.on(
-        [files.change, name.submit],
-        look,
-        [files, name],
-        [kept, found, button],
-        concurrency_limit=2,
-        api_visibility="private",
-    )
-    button.click(send, kept, [found, button], concurrency_limit=1, api_visibility="private")
-
-
-def launch(location: str, port: int, host: str = "127.0.0.1", board: Board | None = None) -> Any:
-    """Serve the app. Raises: InputError where the store cannot be read, or the port is taken."""
-    library = Library(location, board)
-    app = build(library)
-    css = (HERE / "page.css").read_text(encoding="utf-8")
-    try:
-        return app.queue(default_concurrency_limit=8, max_size=64).launch(
-            server_name=host,
-            server_port=port,
-            css=css,
-            app_kwargs={"middleware": [Middleware(FirstPaint, markup=_start(library), css=css)]},
-            max_file_size=LARGEST_UPLOAD,
-            quiet=True,
-            footer_links=[],
-            enable_monitoring=False,
-        )
-    except OSError as error:
-        raise InputError(f"The leaderboard cannot be served on port {port}: {error}; pass another --port.") from error
+    return blocks.build(library, see, copy)
 
 
 def main() -> None:

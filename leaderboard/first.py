@@ -1,16 +1,77 @@
-"""What a reader sees while the frame's scripts are still loading: the head of the table, as it was at the start."""
+"""What a reader sees before Gradio is there: the head of the table, as it was at the start.
+
+Gradio takes seconds to be imported, and its scripts seconds more to be loaded. The plain address is answered without
+either: by a waiting page while the app is made, later by Gradio's own page, and the first rows stand in both.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
+
+from starlette.responses import HTMLResponse
 
 STYLE = """
 #rb-first { color-scheme: light dark; position: absolute; inset: 0; z-index: 1; background: Canvas; color: CanvasText;
   padding: 1rem max(1rem, calc(50% - 640px)); max-width: none; }
 """
+WAITING = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>rewardbench</title>
+<meta name="viewport" content="width=device-width, initial-scale=1"></head>
+<body><script>fetch("config").then(() => location.reload())</script></body></html>"""
+"""Asks for what only the app can answer, which keeps it waiting until the app is there."""
 _BODY = re.compile(rb"<body[^>]*>")
+
+
+def _plain(scope: Any) -> bool:
+    """Whether the first page is asked for, as it is."""
+    asked = scope.get("path") == "/" and scope.get("method") == "GET" and not scope.get("query_string")
+    return scope["type"] == "http" and bool(asked)
+
+
+class Opening:
+    """An ASGI app that stands for another while that is made: the plain address gets a waiting page, others wait.
+
+    Args:
+        make: makes the other one, in a thread.
+        failed: told when that raised; the exception is kept in `error`.
+    """
+
+    def __init__(self, make: Callable[[], Any], failed: Callable[[], None]) -> None:
+        self._make, self._failed = make, failed
+        self._app: Any = None
+        self._made, self._over = asyncio.Event(), asyncio.Event()
+        self.error: Exception | None = None
+
+    @asynccontextmanager
+    async def lifespan(self, _: Any) -> AsyncIterator[None]:
+        """From the first request to the last; the other's own lifespan lies within, in one task."""
+        living = asyncio.create_task(self._live())
+        yield
+        self._over.set()
+        await living
+
+    async def _live(self) -> None:
+        try:
+            app = await asyncio.to_thread(self._make)
+        except Exception as error:
+            self.error = error
+            self._failed()
+            return
+        async with app.router.lifespan_context(app):
+            self._app = app
+            self._made.set()
+            await self._over.wait()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer."""
+        if _plain(scope) and not self._app:
+            await HTMLResponse(WAITING)(scope, receive, send)
+            return
+        await self._made.wait()
+        await self._app(scope, receive, send)
 
 
 class FirstPaint:
@@ -28,8 +89,7 @@ class FirstPaint:
 
     async def __call__(self, scope: Any, receive: Any, send: Callable[[Any], Any]) -> None:
         """Answer; every address but the plain one as it is."""
-        asked = scope.get("path") == "/" and scope.get("method") == "GET" and not scope.get("query_string")
-        if scope["type"] != "http" or not asked:
+        if not _plain(scope):
             await self.app(scope, receive, send)
             return
         begun: list[Any] = []
