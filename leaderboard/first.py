@@ -16,8 +16,12 @@ from starlette.responses import HTMLResponse
 
 STYLE = """
 #rb-first { color-scheme: light dark; position: absolute; inset: 0; z-index: 1; background: Canvas; color: CanvasText;
-  padding: 1rem max(1rem, calc(50% - 640px)); max-width: none; }
+  font: 14px/1.4 system-ui, sans-serif; max-width: none; box-sizing: border-box;
+  padding: 1.8rem max(clamp(1rem, 3.4vw, 44px), calc(50% - 640px));
+  --border-color-primary: color-mix(in srgb, CanvasText 12%, Canvas); --link-text-color: LinkText;
+  --background-fill-primary: Canvas; --input-background-fill: Canvas; --background-fill-secondary: transparent; }
 """
+"""The frame's variables, in the browser's own colors, and its measures: little moves when it comes."""
 WAITING = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>rewardbench</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"></head>
 <body><script>fetch("config").then(() => location.reload())</script></body></html>"""
