@@ -2,6 +2,7 @@
 
 import os
 import random
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -14,7 +15,10 @@ from rewardbench.types import Item, Message
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-os.environ["REWARDBENCH_CACHE"] = os.path.join(tempfile.mkdtemp(prefix="rewardbench"), "scores.sqlite")
+_cache = tempfile.TemporaryDirectory(prefix="rewardbench")  # removed at the end
+os.environ["REWARDBENCH_CACHE"] = os.path.join(_cache.name, "scores.sqlite")
+# What a shell starts in the background ignores Ctrl-C, and so would every command that a test starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "leaderboard"))  # the app's modules lie flat, as on a Space
 

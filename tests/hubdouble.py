@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import socket
 import threading
 import time
 from contextlib import contextmanager
@@ -205,7 +206,7 @@ class Hub(BaseHTTPRequestHandler):
         if half:
             self.wfile.write(data[: len(data) // 2])
             self.wfile.flush()
-            self.connection.close()
+            self.connection.shutdown(socket.SHUT_RDWR)
             return
         self.wfile.write(data)
 

@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -91,18 +92,16 @@ def test_build_writes_the_same_file_twice_and_says_its_hash(command, tmp_path):
 
 
 def test_verify_says_what_failed_and_exits_1(command, tmp_path):
-    code, out, _ = command("build", "core", "--fresh", 5, "--output", "fresh", "--json")
-    made = json.loads(out)
-    assert code == 0
-    assert made["verified"] == made["rows"] == 2 * sum(builder.core for builder in BUILDERS.values())
-    path = tmp_path / "fresh" / "core" / "chat.jsonl"
+    """The published chat file, two of whose responses say both things at once."""
+    for part in ("core", "checks"):
+        (tmp_path / "held" / part).mkdir(parents=True)
+        shutil.copy(data_dir() / part / "chat.jsonl", tmp_path / "held" / part)
+    path = tmp_path / "held" / "core" / "chat.jsonl"
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     rows[0]["chosen"] = rows[1]["rejected"] = rows[0]["chosen"] + rows[0]["rejected"]
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
-    for name in ("reasoning", "pink_elephant"):
-        path.with_name(f"{name}.jsonl").unlink()
-    assert command("verify", "fresh")[0] == 2
-    code, out, _ = command("verify", "fresh", "--trust_remote_code")
+    assert command("verify", "held")[0] == 2
+    code, out, _ = command("verify", "held", "--trust_remote_code")
     assert code == 1
     assert rows[0]["id"] in out
     assert out.splitlines()[-1].startswith("verified=")

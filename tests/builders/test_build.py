@@ -19,6 +19,7 @@ from rewardbench.builders.draw import Draw
 from rewardbench.builders.mirrors import Mirror, chat, from_json, read_mirrors, to_json, to_lines, twins
 from rewardbench.builders.order import Order, carry_out
 from rewardbench.builders.ties import read_ties
+from rewardbench.cli import main
 from rewardbench.paths import data_dir, write_whole
 from rewardbench.types import InputError
 
@@ -131,8 +132,11 @@ def test_what_is_published_is_what_the_written_part_and_the_builders_give(rebuil
         assert sha(path) == sha(DATA / path.relative_to(rebuilt)), path.name
 
 
-def test_a_fresh_draw_has_built_mirrors_only_and_none_of_cores(tmp_path):
-    figures = carry_out(Order("core", fresh=77, output=tmp_path))
+def test_a_fresh_draw_has_built_mirrors_only_and_none_of_cores(tmp_path, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["data", "build", "core", "--fresh", "77", "--output", str(tmp_path), "--json"])
+    assert stop.value.code == 0
+    figures = json.loads(capsys.readouterr().out)
     fresh, core = read_core(tmp_path), read_core(DATA)
     assert "safety" not in fresh.mirrors
     assert not fresh.ties
@@ -143,7 +147,7 @@ def test_a_fresh_draw_has_built_mirrors_only_and_none_of_cores(tmp_path):
     assert not said & {text for mirror in fresh.mirrors["pink_elephant"] for text in (mirror.x, mirror.y)}
     count = sum(map(len, fresh.mirrors.values()))
     assert count == sum(builder.core for builder in BUILDERS.values())
-    assert figures["verified"] == 2 * count
+    assert figures["verified"] == figures["rows"] == 2 * count
     assert (tmp_path / "core" / "VERSION").read_text().strip().endswith("-fresh77")
 
 

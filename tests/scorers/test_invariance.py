@@ -2,6 +2,7 @@
 
 import math
 import random
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -91,9 +92,8 @@ def test_a_long_neighbour_moves_no_short_item(arch, rope, model_folder):
     scorer = load_classifier(ModelSpec(folder, device="cpu", max_length=500))
     requests = [scorer.prepare(i.prompt, c, False) for i in items for c in i.completions]
     assert min(map(len, requests)) < 60 < max(map(len, requests))
-    truth = []
-    for request in requests:  # a fresh model each, since dynamic RoPE remembers
-        truth += one_by_one(load_classifier(ModelSpec(folder, device="cpu")).model, [request])
+    fresh = load_classifier(ModelSpec(folder, device="cpu")).model
+    truth = [one_by_one(deepcopy(fresh), [request])[0] for request in requests]  # since dynamic RoPE remembers
     for scores in every_layout(scorer, items):
         assert max(abs(a - b) for a, b in zip(scores, truth, strict=True)) <= 1e-5
 
@@ -171,11 +171,11 @@ def test_dpo_equals_a_loop_by_hand(arch, model_folder):
     assert max(lengths) >= 1450
     policy, reference = (loaded(part) for part in scorer.parts)
     assert policy.packed
+    truth = [(by_hand(policy.model, request), by_hand(reference.model, request)) for request in requests]
     for layout in LAYOUTS:
         lay_out(policy, layout)
         lay_out(reference, layout)
-        for request, reward in zip(requests, scorer.run(requests), strict=True):
-            p, r = by_hand(policy.model, request), by_hand(reference.model, request)
+        for (p, r), reward in zip(truth, scorer.run(requests), strict=True):
             allowed = 5e-8 * float(p.abs().sum() + r.abs().sum()) + 1e-5
             assert abs(reward - float((p - r).sum())) <= allowed
 

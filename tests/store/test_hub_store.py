@@ -139,7 +139,8 @@ def test_each_failure_is_one_sentence(hub, fault, sentence):
     assert files(hub) == []
 
 
-def test_a_file_that_breaks_off_is_one_sentence_and_is_not_kept(hub):
+def test_a_file_that_breaks_off_is_one_sentence_and_is_not_kept(hub, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.file_download.time.sleep", lambda seconds: None)  # between its tries
     open_store(WHERE).put(result("me/a"), SUITE)
     hub.fault = "half"
     with pytest.raises(Unreachable):
