@@ -52,8 +52,8 @@ def view(library: Library, search: str) -> str:
     return framed(page, board, suite)
 
 
-def _start(library: Library) -> str:
-    """The first page's first rows."""
+def _first(library: Library) -> str:
+    """The first page with its first rows."""
     board = library.rows()
     suite = board.suites[0] if board.suites else ""
     return framed(board_page.show(board, suite, {}, board_page.FIRST), board, suite)
@@ -113,7 +113,7 @@ def launch(location: str, port: int, host: str = "127.0.0.1", board: Board | Non
         css = (HERE / "page.css").read_text(encoding="utf-8")
         app = Starlette(
             routes=[Mount("/", opening)],
-            middleware=[Middleware(FirstPaint, markup=_start(library), css=css)],
+            middleware=[Middleware(FirstPaint, markup=lambda: _first(library), css=css)],
             lifespan=opening.lifespan,
         )
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))

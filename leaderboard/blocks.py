@@ -43,6 +43,7 @@ def build(library: Library, see: Callable[[str], str], copy: Callable[[Any], str
         max_file_size=LARGEST_UPLOAD,
         root_path=os.environ.get("GRADIO_ROOT_PATH"),
         footer_links=[],
+        show_error=False,
         run_history=False,
         enable_monitoring=False,
         ssr_mode=False,

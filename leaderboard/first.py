@@ -1,4 +1,4 @@
-"""What a reader sees before Gradio is there: the head of the table, as it was at the start.
+"""What a reader sees before Gradio is there: the head of the table.
 
 Gradio takes seconds to be imported, and its scripts seconds more to be loaded. The plain address is answered without
 either: by a waiting page while the app is made, later by Gradio's own page, and the first rows stand in both.
@@ -83,13 +83,13 @@ class FirstPaint:
 
     Args:
         app: what answers.
-        markup: what stands there at first.
+        markup: gives what stands there at first.
         css: how it looks.
     """
 
-    def __init__(self, app: Any, markup: str, css: str) -> None:
+    def __init__(self, app: Any, markup: Callable[[], str], css: str) -> None:
         self.app = app
-        self.first = f'<style>{css}{STYLE}</style><div id="rb-first" class="rb">{markup}</div>'.encode()
+        self.markup, self.style = markup, f"<style>{css}{STYLE}</style>"
 
     async def __call__(self, scope: Any, receive: Any, send: Callable[[Any], Any]) -> None:
         """Answer; every address but the plain one as it is."""
@@ -110,7 +110,8 @@ class FirstPaint:
         await self.app(scope, receive, gather)
 
     async def _send(self, start: Any, page: bytes, send: Callable[[Any], Any]) -> None:
-        page = _BODY.sub(lambda found: found[0] + self.first, page, count=1)
+        first = f'{self.style}<div id="rb-first" class="rb">{self.markup()}</div>'.encode()
+        page = _BODY.sub(lambda found: found[0] + first, page, count=1)
         headers = [(name, value) for name, value in start["headers"] if name.lower() != b"content-length"]
         await send({**start, "headers": [*headers, (b"content-length", str(len(page)).encode())]})
         await send({"type": "http.response.body", "body": page})

@@ -22,9 +22,9 @@ from test_app import ROOT, free_port
 PAGE = "<html><body class='x'>its own page</body></html>"
 
 
-def opened(make, failed=lambda: None):
+def opened(make, failed=lambda: None, markup=lambda: "<p>rows</p>"):
     opening = Opening(make, failed)
-    rows = Middleware(FirstPaint, markup="<p>rows</p>", css="p {}")
+    rows = Middleware(FirstPaint, markup=markup, css="p {}")
     return opening, Starlette(routes=[Mount("/", opening)], middleware=[rows], lifespan=opening.lifespan)
 
 
@@ -35,7 +35,8 @@ def test_rows_are_there_while_the_app_is_made_and_other_addresses_wait_for_it():
         assert go.wait(20)
         return Starlette(routes=[Route("/{rest:path}", lambda request: HTMLResponse(PAGE))])
 
-    _, app = opened(make)
+    now = "rows"
+    _, app = opened(make, markup=lambda: f"<p>{now}</p>")
     with TestClient(app) as client:
         first = client.get("/").text
         assert WAITING.partition("<body>")[2] in first
@@ -47,9 +48,10 @@ def test_rows_are_there_while_the_app_is_made_and_other_addresses_wait_for_it():
         go.set()
         asked.join(20)
         assert seen == [PAGE]
+        now = "rows of a later look"
         then = client.get("/").text
         assert "its own page" in then
-        assert "<p>rows</p>" in then
+        assert "<p>rows of a later look</p>" in then
         assert client.get("/?view=about").text == PAGE
 
 
