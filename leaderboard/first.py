@@ -11,6 +11,7 @@ import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import parse_qsl
 
 from starlette.responses import HTMLResponse
 
@@ -24,15 +25,19 @@ STYLE = """
 """The frame's variables, in the browser's own colors, and its measures: little moves when it comes."""
 WAITING = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>rewardbench</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"></head>
-<body><script>fetch("config").then(() => location.reload())</script></body></html>"""
+<body><script>
+fetch("config").then((answer) => setTimeout(() => location.reload(), answer.ok ? 0 : 2000));
+</script></body></html>"""
 """Asks for what only the app can answer, which keeps it waiting until the app is there."""
 _BODY = re.compile(rb"<body[^>]*>")
 
 
 def _plain(scope: Any) -> bool:
-    """Whether the first page is asked for, as it is."""
-    asked = scope.get("path") == "/" and scope.get("method") == "GET" and not scope.get("query_string")
-    return scope["type"] == "http" and bool(asked)
+    """Whether the first page is asked for, as it is; names like `__theme`, which a Space adds, are for the frame."""
+    if scope["type"] != "http" or (scope["method"], scope["path"]) != ("GET", "/"):
+        return False
+    asked = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    return all(name.startswith("__") for name, _ in asked)
 
 
 class Opening:

@@ -52,7 +52,9 @@ def test_rows_are_there_while_the_app_is_made_and_other_addresses_wait_for_it():
         then = client.get("/").text
         assert "its own page" in then
         assert "<p>rows of a later look</p>" in then
-        assert client.get("/?view=about").text == PAGE
+        assert "rows of a later look" in client.get("/?__theme=dark&__x=%ff").text
+        assert client.get("/?view=about&__theme=dark").text == PAGE
+        assert client.get("/?row").text == PAGE
 
 
 def test_what_goes_wrong_is_told():
