@@ -45,7 +45,7 @@ class Opening:
 
     Args:
         make: makes the other one, in a thread.
-        failed: told when that raised; the exception is kept in `error`.
+        failed: told when that, or its start, raised; the exception is kept in `error`.
     """
 
     def __init__(self, make: Callable[[], Any], failed: Callable[[], None]) -> None:
@@ -65,14 +65,13 @@ class Opening:
     async def _live(self) -> None:
         try:
             app = await asyncio.to_thread(self._make)
+            async with app.router.lifespan_context(app):
+                self._app = app
+                self._made.set()
+                await self._over.wait()
         except Exception as error:
             self.error = error
             self._failed()
-            return
-        async with app.router.lifespan_context(app):
-            self._app = app
-            self._made.set()
-            await self._over.wait()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer."""
