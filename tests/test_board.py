@@ -159,13 +159,25 @@ def test_a_key_does_not_lead_out(four, key):
 
 def test_a_result_is_renamed_and_deleted_whole(four):
     before = four.get("org/a")
+    four.save("verdicts/org/a.json", b"{}")
     four.rename("org/a", "other/new")
     assert four.get("other/new") == before
+    assert (four.load("verdicts/org/a.json"), four.load("verdicts/other/new.json").read_bytes()) == (None, b"{}")
     assert "org/a" not in four.list()
     with pytest.raises(InputError, match="already"):
         four.rename("other/new", "org/b")
     four.delete("other/new")
     assert four.list() == ["org/b", "org/best", "org/worst"]
-    assert not [name for name in os.listdir(four.root / "other") if "new" in name]
+    assert not list(four.root.rglob("new*"))
     with pytest.raises(InputError, match="no result"):
         four.delete("other/new")
+
+
+def test_what_killed_writers_left_is_swept_and_what_is_being_written_is_not(four):
+    old, young = (four.root / "org" / f".{n:08x}.summary.tmp" for n in (1, 2))
+    for path in (old, young):
+        path.write_text("")
+    os.utime(old, (1, 1))
+    told = json.loads(four.path("org/a").read_bytes())
+    four.add([(told, None)])
+    assert (old.exists(), young.exists()) == (False, True)

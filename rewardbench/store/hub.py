@@ -12,13 +12,16 @@ from typing import Any
 
 from rewardbench import hub, results
 from rewardbench.paths import write_whole
-from rewardbench.store.local import INDEX, Entry, keys_of, with_verdicts
+from rewardbench.store.local import INDEX, VERDICTS, Entry, keys_of, with_verdicts
 from rewardbench.types import InputError, Result, Suite
 
 TRIES = 8
 """How often a commit is begun anew because another writer was faster."""
 MOVED = (409, 412)
 """What the Hub answers to a commit whose parent is no longer the newest."""
+
+KINDS = ("{}.json", "{}.parquet", VERDICTS + "{}.json")
+"""The files of a result: its summary, its scores, and what was found of it."""
 
 CARD = """---
 license: cc-by-4.0
@@ -147,7 +150,9 @@ class HubStore:
         """Remove a result in one commit. Raises: InputError where there is none."""
         from huggingface_hub import CommitOperationDelete
 
-        self._commit_all(lambda: [CommitOperationDelete(name) for name in self._files_of(key)], f"Delete {key}")
+        self._commit_all(
+            lambda: [CommitOperationDelete(kind.format(key)) for kind in self._kinds_of(key)], f"Delete {key}"
+        )
 
     def rename(self, key: str, new: str) -> None:
         """Move a result to another key in one commit.
@@ -159,9 +164,9 @@ class HubStore:
         def change() -> list[Any]:
             if f"{new}.json" in self.files:
                 raise InputError(f"There is a result {new!r} in {self.repo} already; delete it first.")
-            moved = [(name, name.replace(key, new, 1)) for name in self._files_of(key)]
-            added = [CommitOperationAdd(to, self._fetch(name).read_bytes()) for name, to in moved]
-            return [*added, *(CommitOperationDelete(name) for name, _ in moved)]
+            kinds = self._kinds_of(key)
+            added = [CommitOperationAdd(kind.format(new), self._fetch(kind.format(key)).read_bytes()) for kind in kinds]
+            return [*added, *(CommitOperationDelete(kind.format(key)) for kind in kinds)]
 
         self._commit_all(change, f"Rename {key} to {new}")
 
@@ -202,11 +207,11 @@ class HubStore:
         with hub.spoken(f"{name} of the dataset {self.repo} cannot be read"):
             return Path(hf_hub_download(self.repo, name, repo_type="dataset", revision=self._commit))
 
-    def _files_of(self, key: str) -> Sequence[str]:
-        found = [name for name in (f"{key}.json", f"{key}.parquet") if name in self.files]
-        if f"{key}.json" not in found:
+    def _kinds_of(self, key: str) -> Sequence[str]:
+        """Which files a result has here. Raises: InputError where there is none."""
+        if f"{key}.json" not in self.files:
             raise InputError(f"There is no result {key!r} in {self.repo}.")
-        return found
+        return [kind for kind in KINDS if kind.format(key) in self.files]
 
     def _own_keys(self, entries: Sequence[Entry]) -> Sequence[str]:
         """A key for each result: that of an earlier one of the same identity, or else the first that is free."""

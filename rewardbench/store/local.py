@@ -109,14 +109,14 @@ class LocalStore:
         return path
 
     def delete(self, key: str) -> None:
-        """Remove a result. Raises: InputError where there is none."""
+        """Remove a result, and what was found of it. Raises: InputError where there is none."""
         path = self._known(key)
         with one_writer(path.parent):
-            for file in files_of(path):
+            for file in (*files_of(path), self._verdict(key)):
                 file.unlink(missing_ok=True)
 
     def rename(self, key: str, new: str) -> None:
-        """Move a result to another key; at every moment it stands whole under one of the two, or under both.
+        """Move a result to another key, and its verdict after it; at every moment one of the two holds it whole.
 
         Raises: InputError where there is no such result, or the new key is taken.
         """
@@ -130,6 +130,9 @@ class LocalStore:
                 os.link(file, to)
             for file, _ in moves:
                 file.unlink()
+        if self._verdict(key).exists():
+            self.save(f"{VERDICTS}{new}.json", self._verdict(key).read_bytes())
+            self._verdict(key).unlink()
 
     def load(self, name: str) -> Path | None:
         """A file of the store beside the results (its index, a verdict), or None where it is not there."""
@@ -149,6 +152,9 @@ class LocalStore:
         """Keep an index, where that is allowed."""
         with suppress(InputError):
             self.save(INDEX, index)
+
+    def _verdict(self, key: str) -> Path:
+        return self.root / f"{VERDICTS}{key}.json"
 
     def _known(self, key: str) -> Path:
         path = self.path(key)

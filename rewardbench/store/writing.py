@@ -8,6 +8,7 @@ import os
 import secrets
 import shutil
 import sys
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,6 +18,8 @@ from rewardbench import results
 from rewardbench.types import InputError, Item, ItemScores, Result, Rule, Suite
 
 DRAFT = "outputs.tmp"
+ABANDONED = 3600.0
+"""Seconds after which the temporary file of a writer is nobody's."""
 
 
 class Draft:
@@ -111,12 +114,22 @@ def write_packed(path: Path, summary: Mapping[str, Any], table: bytes | None) ->
 def _temporaries(path: Path) -> Iterator[tuple[Path, Path]]:
     """Two places beside `path` that are gone afterwards."""
     mark = secrets.token_hex(4)
+    _sweep_temporaries(path.parent)
     rows, summary = (path.with_name(f".{mark}.{kind}.tmp") for kind in ("outputs", "summary"))
     try:
         yield rows, summary
     finally:
         rows.unlink(missing_ok=True)
         summary.unlink(missing_ok=True)
+
+
+def _sweep_temporaries(folder: Path) -> None:
+    """Remove what writers have left behind that were killed; a young file may be that of one beside."""
+    for kind in ("outputs", "summary"):
+        for path in folder.glob(f".????????.{kind}.tmp"):
+            with suppress(OSError):  # another was faster
+                if time.time() - path.stat().st_mtime > ABANDONED:
+                    path.unlink()
 
 
 def _move(rows: Path, place: Path, summary: Path, path: Path) -> None:

@@ -98,10 +98,13 @@ def test_a_rename_and_a_deletion_are_commits(hub):
     kept = open_store(WHERE)
     kept.put(result("me/a"), SUITE)
     kept.put(result("me/b"), SUITE)
+    for key in ("me/a", "me/b"):
+        kept.save(f"verdicts/{key}.json", f'"{key}"'.encode())
     count = len(hub.repos["org/results"].trees)
     kept.rename("me/a", "me/c")
     kept.delete("me/b")
-    assert files(hub) == ["README.md", "me/c.json", "me/c.parquet"]
+    assert files(hub) == ["README.md", "me/c.json", "me/c.parquet", "verdicts/me/c.json"]
+    assert kept.load("verdicts/me/c.json").read_bytes() == b'"me/a"'
     assert len(hub.repos["org/results"].trees) == count + 2
     with pytest.raises(InputError, match="no result"):
         kept.delete("me/b")
