@@ -6,7 +6,6 @@ import os
 import shlex
 import subprocess
 import sys
-import time
 from datetime import date
 from pathlib import Path
 
@@ -82,12 +81,13 @@ def python(*arguments):
 
 
 def test_help_answers_in_under_0_7_seconds():
-    """The best of some tries, since other work may slow this machine down."""
+    """Of a core, the best of some tries: other work, such as the tests beside this one, is not to count."""
     seconds = []
     while len(seconds) < 8 and (not seconds or min(seconds) >= 0.7):
-        began = time.monotonic()
+        began = os.times()
         ran = python("-m", "rewardbench", "--help")
-        seconds.append(time.monotonic() - began)
+        ended = os.times()
+        seconds.append(ended.children_user + ended.children_system - began.children_user - began.children_system)
         assert ran.returncode == 0
         assert all(f"--{name}" in ran.stdout for name in ("model", "dataset", "ref_model", "output_dir"))
     assert min(seconds) < 0.7
