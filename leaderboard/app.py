@@ -23,8 +23,7 @@ import compare_page  # noqa: E402
 import model_page  # noqa: E402
 import suite_pages  # noqa: E402
 import tables  # noqa: E402
-import uvicorn  # noqa: E402
-from first import FirstPaint, Opening  # noqa: E402
+from first import FirstPaint, Opening, Server  # noqa: E402
 from frame import Page, framed  # noqa: E402
 from library import Library  # noqa: E402
 from markup import esc, href  # noqa: E402
@@ -116,7 +115,7 @@ def launch(location: str, port: int, host: str = "127.0.0.1", board: Board | Non
             middleware=[Middleware(FirstPaint, markup=lambda: _first(library), css=css)],
             lifespan=opening.lifespan,
         )
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
+        server = Server(app, opening)
         server.run([listening])
     if opening.error:
         raise opening.error

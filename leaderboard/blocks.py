@@ -35,7 +35,7 @@ def build(library: Library, see: Callable[[str], str], copy: Callable[[Any], str
         with gr.Column(elem_id="rb-submit"):
             _submission(library)
     app.queue(default_concurrency_limit=8, max_size=64)
-    return gr.mount_gradio_app(
+    outer = gr.mount_gradio_app(
         FastAPI(openapi_url=None),
         app,
         "/",
@@ -48,6 +48,10 @@ def build(library: Library, see: Callable[[str], str], copy: Callable[[Any], str
         enable_monitoring=False,
         ssr_mode=False,
     )
+    mounted = outer.routes[-1].app
+    mounted.startup_events_triggered = True  # its lifespan does that; an address would do it once more
+    outer.state.stop = mounted.stop_event.set
+    return outer
 
 
 def _submission(library: Library) -> None:

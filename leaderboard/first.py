@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
+import threading
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 from urllib.parse import parse_qsl
 
+import uvicorn
 from starlette.responses import HTMLResponse
 
 STYLE = """
@@ -26,7 +29,8 @@ STYLE = """
 WAITING = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>rewardbench</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"></head>
 <body><script>
-fetch("config").then((answer) => setTimeout(() => location.reload(), answer.ok ? 0 : 2000));
+fetch("config").then((answer) => answer.ok ? 0 : 2000, () => 2000)
+  .then((wait) => setTimeout(() => location.reload(), wait));
 </script></body></html>"""
 """Asks for what only the app can answer, which keeps it waiting until the app is there."""
 _BODY = re.compile(rb"<body[^>]*>")
@@ -44,14 +48,15 @@ class Opening:
     """An ASGI app that stands for another while that is made: the plain address gets a waiting page, others wait.
 
     Args:
-        make: makes the other one, in a thread.
+        make: makes the other one, in a thread that nothing waits for at the end. What its `state.stop` holds, if
+            anything, is called before its connections are waited for.
         failed: told when that, or its start, raised; the exception is kept in `error`.
     """
 
     def __init__(self, make: Callable[[], Any], failed: Callable[[], None]) -> None:
         self._make, self._failed = make, failed
         self._app: Any = None
-        self._made, self._over = asyncio.Event(), asyncio.Event()
+        self._made, self._settled, self._over = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self.error: Exception | None = None
 
     @asynccontextmanager
@@ -59,27 +64,70 @@ class Opening:
         """From the first request to the last; the other's own lifespan lies within, in one task."""
         living = asyncio.create_task(self._live())
         yield
-        self._over.set()
+        self.close()
         await living
 
+    def close(self) -> None:
+        """Let go of all who wait: for the app, and in its streams."""
+        if self._app:
+            getattr(self._app.state, "stop", lambda: None)()
+        self._over.set()
+        self._made.set()
+        self._settled.set()
+
     async def _live(self) -> None:
+        found: list[Any] = []
+        loop = asyncio.get_running_loop()
+        threading.Thread(target=self._work, args=(found, loop), daemon=True).start()
+        await self._made.wait()
+        if found:
+            await self._serve(found[0])
+        if self.error:
+            self._failed()
+
+    async def _serve(self, app: Any) -> None:
         try:
-            app = await asyncio.to_thread(self._make)
             async with app.router.lifespan_context(app):
                 self._app = app
-                self._made.set()
+                self._settled.set()
                 await self._over.wait()
         except Exception as error:
             self.error = error
-            self._failed()
+
+    def _work(self, found: list[Any], loop: asyncio.AbstractEventLoop) -> None:
+        try:
+            found.append(self._make())
+        except Exception as error:
+            self.error = error
+        with suppress(RuntimeError):  # all is over already
+            loop.call_soon_threadsafe(self._made.set)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer."""
+        """Answer; who has waited in vain is told to ask again."""
         if _plain(scope) and not self._app:
             await HTMLResponse(WAITING)(scope, receive, send)
             return
-        await self._made.wait()
-        await self._app(scope, receive, send)
+        await self._settled.wait()
+        answers = self._app or HTMLResponse("The leaderboard is not here: ask again.", 503)
+        await answers(scope, receive, send)
+
+
+class Server(uvicorn.Server):
+    """One that lets go of its streams before it waits for its connections to end.
+
+    Args:
+        app: what is served.
+        opening: what stands behind it.
+    """
+
+    def __init__(self, app: Any, opening: Opening) -> None:
+        super().__init__(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
+        self._opening = opening
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End."""
+        self._opening.close()
+        await super().shutdown(sockets)
 
 
 class FirstPaint:

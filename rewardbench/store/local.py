@@ -116,7 +116,7 @@ class LocalStore:
                 file.unlink(missing_ok=True)
 
     def rename(self, key: str, new: str) -> None:
-        """Move a result to another key, and its verdict after it; at every moment one of the two holds it whole.
+        """Move a result to another key, with its verdict; at every moment one of the two holds it whole.
 
         Raises: InputError where there is no such result, or the new key is taken.
         """
@@ -126,13 +126,12 @@ class LocalStore:
             moves = [(file, target.with_name(file.name.replace(path.stem, target.stem, 1))) for file in files_of(path)]
             if any(os.path.lexists(to) for _, to in moves):
                 raise InputError(f"There is a result {new!r} in {self.root} already; delete it first.")
+            if self._verdict(key).exists():
+                self.save(f"{VERDICTS}{new}.json", self._verdict(key).read_bytes())
             for file, to in reversed(moves):  # the summary last, which makes the result
                 os.link(file, to)
-            for file, _ in moves:
-                file.unlink()
-        if self._verdict(key).exists():
-            self.save(f"{VERDICTS}{new}.json", self._verdict(key).read_bytes())
-            self._verdict(key).unlink()
+            for file in (*(file for file, _ in moves), self._verdict(key)):
+                file.unlink(missing_ok=True)
 
     def load(self, name: str) -> Path | None:
         """A file of the store beside the results (its index, a verdict), or None where it is not there."""

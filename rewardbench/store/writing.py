@@ -113,7 +113,7 @@ def write_packed(path: Path, summary: Mapping[str, Any], table: bytes | None) ->
 @contextmanager
 def _temporaries(path: Path) -> Iterator[tuple[Path, Path]]:
     """Two places beside `path` that are gone afterwards."""
-    mark = secrets.token_hex(4)
+    mark = f"t{secrets.token_hex(4)[1:]}"  # no number, which would be that of a process
     _sweep_temporaries(path.parent)
     rows, summary = (path.with_name(f".{mark}.{kind}.tmp") for kind in ("outputs", "summary"))
     try:

@@ -12,6 +12,7 @@ from urllib.request import urlopen
 
 import pytest
 from made import mirrors, scores, store
+from test_first import free_port
 
 pytest.importorskip("gradio")
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -25,12 +26,6 @@ FLAGS = (
 ).split()
 SHOTS = os.environ.get("REWARDBENCH_SCREENSHOTS")
 """A folder for pictures of the pages, to be looked at."""
-
-
-def free_port():
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
 
 
 class Server:
@@ -77,7 +72,7 @@ def browser():
 def server(tmp_path_factory):
     """The demo, in a copy that may be written to."""
     folder = tmp_path_factory.mktemp("store") / "demo"
-    shutil.copytree(ROOT / "leaderboard" / "demo", folder)
+    shutil.copytree(ROOT / "leaderboard" / "demo", folder, ignore=shutil.ignore_patterns(".*"))
     found = Server(folder)
     found.folder = folder
     yield found
@@ -100,6 +95,7 @@ def page(browser, server):
 
 def go(page, url, words="tr[data-key]"):
     page.goto(url)
+    page.wait_for_selector("#rb .rb main", timeout=60_000)
     page.wait_for_selector("#rb-first", state="detached", timeout=60_000)
     page.wait_for_selector(words, timeout=60_000)
     return page

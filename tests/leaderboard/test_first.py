@@ -2,14 +2,19 @@
 
 import gc
 import inspect
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
+from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
 pytest.importorskip("gradio")
+import app
 from first import WAITING, FirstPaint, Opening
 from quick import import_gradio
 from starlette.applications import Starlette
@@ -17,9 +22,15 @@ from starlette.middleware import Middleware
 from starlette.responses import HTMLResponse
 from starlette.routing import Mount, Route
 from starlette.testclient import TestClient
-from test_app import ROOT, free_port
 
+ROOT = Path(__file__).parents[2]
 PAGE = "<html><body class='x'>its own page</body></html>"
+
+
+def free_port():
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
 
 
 def opened(make, failed=lambda: None, markup=lambda: "<p>rows</p>"):
@@ -36,8 +47,8 @@ def test_rows_are_there_while_the_app_is_made_and_other_addresses_wait_for_it():
         return Starlette(routes=[Route("/{rest:path}", lambda request: HTMLResponse(PAGE))])
 
     now = "rows"
-    _, app = opened(make, markup=lambda: f"<p>{now}</p>")
-    with TestClient(app) as client:
+    _, shown = opened(make, markup=lambda: f"<p>{now}</p>")
+    with TestClient(shown) as client:
         first = client.get("/").text
         assert WAITING.partition("<body>")[2] in first
         assert "<p>rows</p>" in first
@@ -57,13 +68,24 @@ def test_rows_are_there_while_the_app_is_made_and_other_addresses_wait_for_it():
         assert client.get("/?row").text == PAGE
 
 
-def test_what_goes_wrong_is_told():
-    def make():
-        raise ValueError("no Gradio")
+def no_gradio():
+    raise ValueError("no Gradio")
 
+
+def no_start():
+    @asynccontextmanager
+    async def lifespan(app):
+        raise ValueError("no Gradio")
+        yield
+
+    return Starlette(lifespan=lifespan)
+
+
+@pytest.mark.parametrize("make", [no_gradio, no_start])
+def test_what_goes_wrong_is_told(make):
     told = threading.Event()
-    opening, app = opened(make, told.set)
-    with TestClient(app):
+    opening, shown = opened(make, told.set)
+    with TestClient(shown):
         assert told.wait(20)
     assert str(opening.error) == "no Gradio"
 
@@ -75,19 +97,47 @@ def test_gradio_is_imported_and_nothing_else_is_changed():
     assert gc.isenabled()
 
 
-def test_ctrl_c_ends_it_and_a_port_that_is_taken_is_one_sentence():
+def test_a_leaderboard_without_its_app_ends_with_what_went_wrong(demo, monkeypatch):
+    monkeypatch.setattr(app, "_blocks", lambda library: no_gradio())
+    with pytest.raises(ValueError, match="no Gradio"):
+        app.launch(str(demo), free_port())
+
+
+@pytest.fixture
+def demo(tmp_path):
+    """A copy, since an index is written into what is shown."""
+    return shutil.copytree(ROOT / "leaderboard" / "demo", tmp_path / "demo", ignore=shutil.ignore_patterns(".*"))
+
+
+@pytest.fixture
+def serving(demo):
     port = free_port()
-    command = [sys.executable, "-m", "rewardbench", "leaderboard", "--results", "leaderboard/demo", "--port", str(port)]
-    serving = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT, text=True)
-    try:
-        assert serving.stdout.readline().startswith("leaderboard=")
-        second = subprocess.run(command, capture_output=True, cwd=ROOT, text=True)
-        assert second.returncode == 2
-        assert second.stderr.count("\n") == 1
-        assert f"port {port} of 127.0.0.1: Address already in use" in second.stderr
-        serving.send_signal(signal.SIGINT)
-        _, told = serving.communicate(timeout=30)
-        assert serving.returncode == 130
-        assert "Traceback" not in told
-    finally:
-        serving.kill()
+    command = [sys.executable, "-m", "rewardbench", "leaderboard", "--results", str(demo), "--port", str(port)]
+    found = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert found.stdout.readline().startswith("leaderboard=")
+    yield found, port, command
+    found.kill()
+    found.communicate()
+
+
+def test_a_port_that_is_taken_is_one_sentence(serving):
+    _, port, command = serving
+    second = subprocess.run(command, capture_output=True, text=True)
+    assert second.returncode == 2
+    assert second.stderr.count("\n") == 1
+    assert f"port {port} of 127.0.0.1: Address already in use" in second.stderr
+
+
+@pytest.mark.parametrize("address", ["", "config", "gradio_api/heartbeat/x"])
+def test_ctrl_c_ends_it_at_once_whoever_still_waits(serving, address):
+    """While Gradio is being imported, with a request that waits for it, and with a stream that has no end."""
+    process, port, _ = serving
+    with socket.create_connection(("127.0.0.1", port)) as asking:
+        if address:
+            asking.sendall(f"GET /{address} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        if "heartbeat" in address:
+            assert asking.recv(15) == b"HTTP/1.1 200 OK"
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Traceback" not in told, told
