@@ -6,6 +6,7 @@ import os
 import shlex
 import subprocess
 import sys
+import time
 from datetime import date
 from pathlib import Path
 
@@ -83,7 +84,8 @@ def python(*arguments):
 def test_help_answers_in_under_0_7_seconds():
     """Of a core, the best of some tries: other work, such as the tests beside this one, is not to count."""
     seconds = []
-    while len(seconds) < 8 and (not seconds or min(seconds) >= 0.7):
+    while len(seconds) < 30 and (not seconds or min(seconds) >= 0.7):
+        time.sleep(len(seconds) / 10)  # a compiler beside this one ends at some time
         began = os.times()
         ran = python("-m", "rewardbench", "--help")
         ended = os.times()
