@@ -10,6 +10,7 @@ import sys
 import threading
 from contextlib import asynccontextmanager
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -132,6 +133,8 @@ def test_a_port_that_is_taken_is_one_sentence(serving):
 def test_ctrl_c_ends_it_at_once_whoever_still_waits(serving, address):
     """While Gradio is being imported, with a request that waits for it, and with a stream that has no end."""
     process, port, _ = serving
+    with urlopen(f"http://127.0.0.1:{port}/") as first:
+        assert b"rb-first" in first.read()
     with socket.create_connection(("127.0.0.1", port)) as asking:
         if address:
             asking.sendall(f"GET /{address} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
