@@ -143,12 +143,7 @@ def read_result(path: str | Path) -> Result:
 
 def read_summary(path: Path) -> dict[str, Any]:
     """The summary at `path` as it stands, known to be of our schema."""
-    try:
-        data = json.loads(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"Cannot read a result from {path}: {error.strerror}.") from error
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path} is not JSON, so it holds no result.") from error
+    data = _read_json(path, "a result")
     if not isinstance(data, dict) or not isinstance(data.get("schema"), int):
         raise InputError(f"{path} was not written by this rewardbench: it has no schema number.")
     if data["schema"] != SCHEMA:
@@ -193,15 +188,19 @@ def whole(path: Path) -> Iterator[None]:
 
 def read_object(path: Path, what: str) -> dict[str, Any]:
     """The JSON object at `path`. Raises: InputError, in which `what` says what was to be read."""
-    try:
-        found = json.loads(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"Cannot read {what} from {path}: {error.strerror}.") from error
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path} is not JSON, so it holds no {what}.") from error
+    found = _read_json(path, what)
     if not isinstance(found, dict):
         raise InputError(f"{path} holds no {what}: its JSON is no object.")
     return found
+
+
+def _read_json(path: Path, what: str) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"Cannot read {what} from {path}: {error.strerror}.") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} is not JSON, so it holds no {what.removeprefix('a ')}.") from error
 
 
 def is_share(value: Any) -> bool:

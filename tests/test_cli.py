@@ -82,14 +82,13 @@ def python(*arguments):
 
 
 def test_help_answers_in_under_0_7_seconds():
-    """Of a core, the best of some tries: other work, such as the tests beside this one, is not to count."""
+    """The best of some tries, since other work, such as the tests beside this one, may slow this machine down."""
     seconds = []
     while len(seconds) < 30 and (not seconds or min(seconds) >= 0.7):
-        time.sleep(len(seconds) / 10)  # a compiler beside this one ends at some time
-        began = os.times()
+        time.sleep(len(seconds) / 10)
+        began = time.monotonic()
         ran = python("-m", "rewardbench", "--help")
-        ended = os.times()
-        seconds.append(ended.children_user + ended.children_system - began.children_user - began.children_system)
+        seconds.append(time.monotonic() - began)
         assert ran.returncode == 0
         assert all(f"--{name}" in ran.stdout for name in ("model", "dataset", "ref_model", "output_dir"))
     assert min(seconds) < 0.7

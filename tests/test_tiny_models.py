@@ -134,16 +134,16 @@ def test_scores_differ_between_completions() -> None:
     assert abs(log_ratios[0] - log_ratios[1]) > 0.01
 
 
-def train_a_step(folder: Path) -> list[str]:
+def train_two_steps(folder: Path) -> list[str]:
     command = [sys.executable, str(ROOT / "scripts" / "train_tiny_models")]
-    options = ["--steps", "1", "--held-out", "8", "--output", str(folder)]
+    options = ["--steps", "2", "--held-out", "8", "--output", str(folder)]
     done = subprocess.run(command + options, capture_output=True, text=True, check=True, timeout=120)
     assert "overlap=0" in done.stdout
     return [line for line in done.stdout.splitlines() if "sha256=" in line]
 
 
 def test_training_twice_gives_the_same_weights(tmp_path: Path) -> None:
-    first, second = train_a_step(tmp_path / "a"), train_a_step(tmp_path / "b")
+    first, second = train_two_steps(tmp_path / "a"), train_two_steps(tmp_path / "b")
     assert len(first) == 3
     assert first == second
     assert {path.name for path in (tmp_path / "a").iterdir()} == {"tiny-rm", "tiny-dpo"}
