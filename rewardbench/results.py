@@ -200,7 +200,7 @@ def _read_json(path: Path, what: str) -> Any:
     except OSError as error:
         raise InputError(f"Cannot read {what} from {path}: {error.strerror}.") from error
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path} is not JSON, so it holds no {what.removeprefix('a ')}.") from error
+        raise InputError(f"{path} is not JSON, so {what} cannot be read from it.") from error
 
 
 def is_share(value: Any) -> bool:

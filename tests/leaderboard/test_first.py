@@ -129,7 +129,7 @@ def test_a_port_that_is_taken_is_one_sentence(serving):
     assert f"port {port} of 127.0.0.1: Address already in use" in second.stderr
 
 
-@pytest.mark.parametrize("address", ["", "config"])
+@pytest.mark.parametrize("address", ["", "config", "gradio_api/heartbeat/x"])
 def test_ctrl_c_ends_it_at_once_whoever_still_waits(serving, address):
     """While Gradio is being imported, and with a request that waits for it."""
     process, port, _ = serving
@@ -138,6 +138,8 @@ def test_ctrl_c_ends_it_at_once_whoever_still_waits(serving, address):
     with socket.create_connection(("127.0.0.1", port)) as asking:
         if address:
             asking.sendall(f"GET /{address} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        if "heartbeat" in address:
+            assert asking.recv(15) == b"HTTP/1.1 200 OK"
         process.send_signal(signal.SIGINT)
         _, told = process.communicate(timeout=30)
     assert process.returncode == 130
