@@ -101,34 +101,29 @@ def export(library: Library, kind: str, suite: str, keys: list[str], names: list
     return tables.to_latex(rows, names, numbers) if kind == "LaTeX" else tables.to_csv(rows, names)
 
 
-def launch(location: str, port: int, host: str = "127.0.0.1", board: Board | None = None) -> None:
-    """Serve the app until it is told to stop.
-
-    Raises: InputError where the store cannot be read, or the port is taken.
-    """
-    with _listen(host, port) as listening:
-        library = Library(location, board)
-        opening = Opening(lambda: _blocks(library), lambda: setattr(server, "should_exit", True))
-        css = (HERE / "page.css").read_text(encoding="utf-8")
-        app = Starlette(
-            routes=[Mount("/", opening)],
-            middleware=[Middleware(FirstPaint, markup=lambda: _first(library), css=css)],
-            lifespan=opening.lifespan,
-        )
-        server = Server(app, opening)
-        server.run([listening])
-    if opening.error:
-        raise opening.error
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """A socket of one's own: taken before anything is read."""
+def listen(host: str, port: int) -> socket.socket:
+    """Where to be asked, taken before anything is read. Raises: InputError where the port is taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=128)
     except OSError as error:
         where = f"port {port} of {host}: {error.strerror}"
         raise InputError(f"The leaderboard cannot be served on {where}; pass another --port or --host.") from error
+
+
+def launch(location: str, listening: socket.socket, board: Board | None = None) -> None:
+    """Serve the app until it is told to stop. Raises: InputError where the store cannot be read."""
+    library = Library(location, board)
+    opening = Opening(lambda: _blocks(library), lambda: setattr(server, "should_exit", True))
+    app = Starlette(
+        routes=[Mount("/", opening)],
+        middleware=[Middleware(FirstPaint, markup=lambda: _first(library), css=(HERE / "page.css").read_text("utf-8"))],
+        lifespan=opening.lifespan,
+    )
+    server = Server(app, opening)
+    server.run([listening])
+    if opening.error:
+        raise opening.error
 
 
 def _blocks(library: Library) -> Any:
@@ -150,8 +145,10 @@ def main() -> None:
     """Run as a Space or as a script."""
     results = os.environ.get("REWARDBENCH_RESULTS", str(HERE / "demo"))
     host = "0.0.0.0" if os.environ.get("SPACE_ID") else "127.0.0.1"
+    port = int(os.environ.get("PORT") or os.environ.get("GRADIO_SERVER_PORT") or 7860)
     try:
-        launch(results, int(os.environ.get("PORT") or os.environ.get("GRADIO_SERVER_PORT") or 7860), host)
+        with listen(host, port) as listening:
+            launch(results, listening)
     except InputError as error:
         sys.exit(f"rewardbench: {error}")
 

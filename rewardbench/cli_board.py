@@ -25,9 +25,10 @@ def leaderboard_command(
     """Serve the leaderboard of a store as a web page."""
     _refuse_missing(results)
     app = _app()
-    _, board = _look(results)
-    print(f"leaderboard=http://{host}:{port} (Ctrl-C stops it)", flush=True)
-    app.launch(results, port, host, board)
+    with app.listen(host, port) as listening:
+        _, board = _look(results)
+        print(f"leaderboard=http://{host}:{port} (Ctrl-C stops it)", flush=True)
+        app.launch(results, listening, board)
 
 
 def _refuse_missing(results: str) -> None:

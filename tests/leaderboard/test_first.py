@@ -100,8 +100,8 @@ def test_gradio_is_imported_and_nothing_else_is_changed():
 
 def test_a_leaderboard_without_its_app_ends_with_what_went_wrong(demo, monkeypatch):
     monkeypatch.setattr(app, "_blocks", lambda library: no_gradio())
-    with pytest.raises(ValueError, match="no Gradio"):
-        app.launch(str(demo), free_port())
+    with app.listen("127.0.0.1", free_port()) as listening, pytest.raises(ValueError, match="no Gradio"):
+        app.launch(str(demo), listening)
 
 
 @pytest.fixture
