@@ -81,11 +81,11 @@ def python(*arguments):
     return subprocess.run([sys.executable, *arguments], env=environment, capture_output=True, text=True, timeout=60)
 
 
+@pytest.mark.alone
 def test_help_answers_in_under_0_7_seconds():
-    """The best of some tries, since other work, such as the tests beside this one, may slow this machine down."""
+    """The best of some tries, since other work may slow this machine down."""
     seconds = []
-    while len(seconds) < 30 and (not seconds or min(seconds) >= 0.7):
-        time.sleep(len(seconds) / 10)
+    while len(seconds) < 8 and (not seconds or min(seconds) >= 0.7):
         began = time.monotonic()
         ran = python("-m", "rewardbench", "--help")
         seconds.append(time.monotonic() - began)
