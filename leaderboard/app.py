@@ -141,13 +141,19 @@ def _blocks(library: Library) -> Any:
     return blocks.build(library, see, copy)
 
 
+def _port() -> int:
+    told = os.environ.get("PORT") or os.environ.get("GRADIO_SERVER_PORT") or "7860"
+    if not (told.isascii() and told.isdecimal() and int(told) < 65_536):
+        raise InputError(f"The port {told!r} is none: set PORT or GRADIO_SERVER_PORT to a number below 65536.")
+    return int(told)
+
+
 def main() -> None:
     """Run as a Space or as a script."""
     results = os.environ.get("REWARDBENCH_RESULTS", str(HERE / "demo"))
     host = "0.0.0.0" if os.environ.get("SPACE_ID") else "127.0.0.1"
-    port = int(os.environ.get("PORT") or os.environ.get("GRADIO_SERVER_PORT") or 7860)
     try:
-        with listen(host, port) as listening:
+        with listen(host, _port()) as listening:
             launch(results, listening)
     except InputError as error:
         sys.exit(f"rewardbench: {error}")

@@ -129,6 +129,13 @@ def test_a_port_that_is_taken_is_one_sentence(serving):
     assert f"port {port} of 127.0.0.1: Address already in use" in second.stderr
 
 
+@pytest.mark.parametrize("port", ["http", "-1", "65536", "7860.5"])
+def test_a_port_that_is_none_is_one_sentence(monkeypatch, port):
+    monkeypatch.setenv("PORT", port)
+    with pytest.raises(SystemExit, match=f"^rewardbench: The port '{port}' is none: set PORT or GRADIO_SERVER_PORT"):
+        app.main()
+
+
 @pytest.mark.parametrize("address", ["", "config", "gradio_api/heartbeat/x"])
 def test_ctrl_c_ends_it_at_once_whoever_still_waits(serving, address):
     """While Gradio is being imported, and with a request that waits for it."""
