@@ -156,7 +156,8 @@ def main() -> None:
         with listen(host, _port()) as listening:
             launch(results, listening)
     except InputError as error:
-        sys.exit(f"rewardbench: {error}")
+        print(f"rewardbench: {error}", file=sys.stderr)
+        sys.exit(2)
 
 
 if __name__ == "__main__":

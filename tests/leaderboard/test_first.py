@@ -130,10 +130,13 @@ def test_a_port_that_is_taken_is_one_sentence(serving):
 
 
 @pytest.mark.parametrize("port", ["http", "-1", "65536", "7860.5"])
-def test_a_port_that_is_none_is_one_sentence(monkeypatch, port):
+def test_a_port_that_is_none_is_one_sentence(monkeypatch, capsys, port):
     monkeypatch.setenv("PORT", port)
-    with pytest.raises(SystemExit, match=f"^rewardbench: The port '{port}' is none: set PORT or GRADIO_SERVER_PORT"):
+    with pytest.raises(SystemExit) as ended:
         app.main()
+    assert ended.value.code == 2
+    told = f"The port '{port}' is none: set PORT or GRADIO_SERVER_PORT to a number below 65536."
+    assert capsys.readouterr().err == f"rewardbench: {told}\n"
 
 
 @pytest.mark.parametrize("address", ["", "config", "gradio_api/heartbeat/x"])
