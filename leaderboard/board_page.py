@@ -106,6 +106,11 @@ def _legend(rows: Sequence[Row]) -> str:
         "A rank is 1 + the number of models that are significantly better (paired by item, clustered by mirror, Holm's "
         "correction over all pairs), so models that chance cannot tell apart share one."
     )
+    if any(row.metric == "mirror" for row in rows):
+        words += (
+            " A mirror counts when both its halves are right: guessing gets 25 %, and a preference for one response "
+            "whatever was asked gets 0 %."
+        )
     if bare:
         words += " Rows without items have no interval, and stand by their score."
     return f'<p class="rb-dim">{words}</p>'

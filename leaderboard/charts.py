@@ -9,7 +9,7 @@ from math import ceil, floor, log10
 from markup import esc
 
 WIDTH, HEIGHT = 760, 420
-LEFT, RIGHT, TOP, BOTTOM = 56, 16, 16, 52
+LEFT, RIGHT, TOP, BOTTOM = 56, 44, 16, 52
 
 
 @dataclass(frozen=True)

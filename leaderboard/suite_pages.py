@@ -78,7 +78,7 @@ def _day(row: Row) -> int | None:
 
 
 def _month(day: float) -> str:
-    return date.fromordinal(max(1, int(day))).strftime("%d %b %Y")
+    return date.fromordinal(min(max(1, int(day)), date.max.toordinal())).strftime("%d %b %Y")
 
 
 def hardest(library: Library, suite: str, query: Mapping[str, str]) -> Page:

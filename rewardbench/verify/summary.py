@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,6 @@ MODEL_TYPES = (
 _PART = r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}"
 _NAME = re.compile(rf"{_PART}(?:/{_PART})?")
 _LICENSE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+ -]{0,39}|")
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}|")
 _HASH = re.compile(r"[0-9a-f]{64}")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
@@ -96,17 +96,25 @@ def complaints(summary: Mapping[str, Any]) -> Iterator[str]:
         yield "manifest.suite is not what a suite is"
     about = summary["manifest"].get("model")
     about = about if isinstance(about, dict) else {}
-    for name, pattern, value in (
-        ("license", _LICENSE, about.get("license") or ""),
-        ("date", _DATE, summary.get("date") or ""),
-    ):
-        if not isinstance(value, str) or not pattern.fullmatch(value):
-            yield f"the {name} {_shown(value)} is not written as one"
+    license, day = about.get("license") or "", summary.get("date") or ""
+    if not isinstance(license, str) or not _LICENSE.fullmatch(license):
+        yield f"the license {_shown(license)} is not written as one"
+    if day and not _has_been(day):
+        yield f"the date {_shown(day)} is not written YYYY-MM-DD, or is yet to come"
     size = about.get("parameters")
     if size is not None and not (isinstance(size, int) and not isinstance(size, bool) and 0 < size < 10**14):
         yield f"{_shown(size)} parameters are no number of parameters"
     yield from _figures(summary)
     yield from _texts(summary)
+
+
+def _has_been(day: Any) -> bool:
+    """Whether it is a date, and has begun somewhere on the earth."""
+    try:
+        found = date.fromisoformat(day)
+    except (TypeError, ValueError):
+        return False
+    return found.isoformat() == day and found <= datetime.now(UTC).date() + timedelta(days=1)
 
 
 def _reserved(name: str) -> str | None:

@@ -1,5 +1,6 @@
 """Every page as markup, without a browser: what it says, and that no text of a stranger becomes markup."""
 
+import json
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -127,8 +128,6 @@ def test_what_a_result_holds_is_no_markup(library, tmp_path):
     )
     for n in range(2):
         path = store(tmp_path, suite, scores(suite, 0.5, seed=n), f"org/m{n}")
-        import json
-
         told = json.loads(path.read_bytes())
         told |= {"model": f"{EVIL}{n}", "model_type": EVIL, "date": EVIL}
         told["manifest"] |= {"command": EVIL, EVIL: EVIL, "model": {"license": EVIL}}
@@ -151,6 +150,15 @@ def test_what_a_result_holds_is_no_markup(library, tmp_path):
         raw = app.view(evil, "")
         assert "${" not in raw
         assert "{{" not in raw
+
+
+@pytest.mark.parametrize("days", [("0001-01-01", "9999-12-31"), ("0001-01-01",) * 2, ("9999-12-31",) * 2])
+def test_any_date_has_its_place_on_an_axis(tmp_path, days):
+    for n, day in enumerate(days):
+        path = store(tmp_path, SUITE, scores(SUITE, 0.6, seed=n), f"org/m{n}")
+        path.write_text(json.dumps(json.loads(path.read_bytes()) | {"date": day}))
+    page = see(Library(str(tmp_path)), view="size")
+    assert page.tags.count("circle") == 2
 
 
 def test_old_rows_are_shown_with_their_age_where_the_store_is_out_of_reach(library):

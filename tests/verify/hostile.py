@@ -34,7 +34,7 @@ def result(name="org/good", share=0.8, seed=3):
     }
     told = json.loads(results.dump(results.to_json(assemble(SUITE, name, "Seq. Classifier", found, manifest))))
     rows = [results.to_row(i, f, rule_of(SUITE, i.subset)) for i, f in zip(SUITE.items, found, strict=True)]
-    return told | {"date": "2026-11-28"}, rows
+    return told | {"date": "2026-01-02"}, rows
 
 
 def write(folder, told, rows, table=None):
@@ -87,6 +87,9 @@ FIELDS = {
     "script in the type": (("model_type",), SCRIPT, "model_type"),
     "script in the license": (("manifest", "model", "license"), SCRIPT, "license"),
     "script in the date": (("date",), SCRIPT, "date"),
+    "a date of the future": (("date",), "9999-12-31", "date"),
+    "a day that no month has": (("date",), "2026-02-30", "date"),
+    "full-width date": (("date",), "２０２６-01-02", "date"),
     "parameters that are text": (("manifest", "model", "parameters"), HANDLER, "parameters"),
     "negative parameters": (("manifest", "model", "parameters"), -1, "parameters"),
     "control characters in the command": (("manifest", "command"), "rewardbench \x1b[2J", "control"),
