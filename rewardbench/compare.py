@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import nan
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from rewardbench import stats
 from rewardbench.metrics import Measured, credit, measure, rule_of
 from rewardbench.scored import Scored, hash_of_ids
-from rewardbench.types import InputError, Item
+from rewardbench.types import InputError, Item, Suite
 
 Metric = Literal["pair", "mirror"]
 
@@ -87,7 +87,7 @@ def compare(first: Scored, second: Scored, metric: Metric | None = None) -> Comp
 
     Raises: InputError where the two do not hold the same items of the same suite.
     """
-    refuse_unpaired(first, second)
+    first, second = pair_up(first, second)
     ours, theirs = measured(first), measured(second)
     metric = choose_metric(ours, metric)
     other = theirs.present(metric)
@@ -106,11 +106,51 @@ def compare(first: Scored, second: Scored, metric: Metric | None = None) -> Comp
     )
 
 
-def refuse_unpaired(first: Scored, second: Scored) -> None:
-    """Raises: InputError where the items of two results are not the same."""
+def pair_up(first: Scored, second: Scored) -> tuple[Scored, Scored]:
+    """Both, counted alike: a file that knows no suite counts by the rules of the other's.
+
+    Raises: InputError where the items of the two, or the rules that count them, are not the same.
+    """
+    _refuse_other_items(first, second)
+    told = next((one.suite for one in (first, second) if knows_suite(one)), None)
+    first, second = (one if told is None or knows_suite(one) else _of(told, one) for one in (first, second))
+    mine, theirs = _counting(first.suite), _counting(second.suite)
+    if mine != theirs:
+        which = next(part for part in mine if mine[part] != theirs[part])
+        raise InputError(
+            f"{first.path} and {second.path} cannot be paired: they do not agree on the {which} of their items. "
+            "Score both models on one version of the data."
+        )
+    return first, second
+
+
+def knows_suite(scored: Scored) -> bool:
+    """Whether its file says of which suite it is."""
+    return not scored.suite.revision.startswith("ids:")
+
+
+def _of(suite: Suite, scored: Scored) -> Scored:
+    found = {one.id: one for one in scored.items}
+    return replace(scored, suite=suite, items=tuple(found[item.id] for item in suite.items))
+
+
+def _counting(suite: Suite) -> dict[str, Any]:
+    """What decides how items count, by the name it has in a sentence."""
+    items = {item.id: item for item in suite.items}
+    subsets = {item.subset for item in items.values()}
+    rules = {subset: rule_of(suite, subset) for subset in subsets}
+    return {
+        "subsets": {id: item.subset for id, item in items.items()},
+        "groups": {id: item.group for id, item in items.items()},
+        "rules": rules,
+        "section weights": {rule.section: suite.section_weights.get(rule.section, 1.0) for rule in rules.values()},
+        "headline": suite.headline,
+    }
+
+
+def _refuse_other_items(first: Scored, second: Scored) -> None:
     one, other = first.suite, second.suite
-    told = [suite for suite in (one, other) if not suite.revision.startswith("ids:")]
-    if len(told) == 2 and (one.name, one.revision) != (other.name, other.revision):
+    if knows_suite(first) and knows_suite(second) and (one.name, one.revision) != (other.name, other.revision):
         raise InputError(
             f"{first.path} is of {one.name}@{one.revision[:24]} and {second.path} of {other.name}@"
             f"{other.revision[:24]}: scores of different data cannot be paired. Score both models on one version."
@@ -197,10 +237,10 @@ def margin(item: Item, scores: Sequence[float]) -> float:
 
 def rank(models: Sequence[Scored], metric: Metric | None = None) -> list[Standing]:
     """Several models, best first. All pairs are tested on the score, with Holm's correction over the pairs."""
+    lead = next((one for one in models if knows_suite(one)), models[0])
+    models = [pair_up(lead, one)[1] for one in models]
     found = [measured(one) for one in models]
     chosen = choose_metric(found[0], metric)
-    for one in models[1:]:
-        refuse_unpaired(models[0], one)
     means = [one.total(chosen) for one in found]
     clusters = list(means[0].parts)
     worse = stats.beaten([[mean.parts[cluster] for cluster in clusters] for mean in means])

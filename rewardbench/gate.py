@@ -14,7 +14,7 @@ from typing import Literal
 from xml.etree import ElementTree
 
 from rewardbench import stats
-from rewardbench.compare import Metric, choose_metric, measured, refuse_unpaired
+from rewardbench.compare import Metric, choose_metric, measured, pair_up
 from rewardbench.metrics import Measured
 from rewardbench.scored import Scored, same_scores
 from rewardbench.types import InputError
@@ -76,7 +76,7 @@ def judge(baseline: Scored, candidate: Scored, limits: Limits | None = None, met
     Raises: InputError where the two cannot be paired, or a section does not exist.
     """
     limits = limits or Limits()
-    refuse_unpaired(baseline, candidate)
+    baseline, candidate = pair_up(baseline, candidate)
     before, after = measured(baseline), measured(candidate)
     metric = choose_metric(before, metric)
     same = same_scores(baseline, candidate)

@@ -148,7 +148,8 @@ def read_summary(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} was not written by this rewardbench: it has no schema number.")
     if data["schema"] != SCHEMA:
         raise InputError(f"{path} has schema {data['schema']}, and this rewardbench reads {SCHEMA}; upgrade it.")
-    if not (isinstance(data.get("manifest"), dict) and {"suite", "revision", "model"} <= data.keys()):
+    named = all(isinstance(data.get(name), str) for name in ("suite", "revision", "model"))
+    if not (isinstance(data.get("manifest"), dict) and named):
         raise InputError(f"{path} is not a whole result; run the evaluation again.")
     return data
 

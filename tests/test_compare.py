@@ -1,7 +1,8 @@
 """Two models on the same items, and several."""
 
 import json
-from dataclasses import replace
+import shutil
+from dataclasses import asdict, replace
 
 import made
 import pytest
@@ -11,8 +12,9 @@ from rewardbench.cli import main
 from rewardbench.compare import compare, rank
 from rewardbench.gate import judge
 from rewardbench.metrics import measure
+from rewardbench.results import outputs_path
 from rewardbench.scored import read_scored
-from rewardbench.types import InputError, ItemScores
+from rewardbench.types import InputError, ItemScores, Rule
 
 
 def two(tmp_path, suite, first=0.7, second=0.8, agreement=0.8):
@@ -76,6 +78,49 @@ def test_files_that_know_no_suite_are_paired_by_their_ids(tmp_path):
     assert compare(write("a.jsonl", "1", "2"), write("b.jsonl", "1", "2")).items == 2
     with pytest.raises(InputError, match="1 items are in one of them only, such as '3'"):
         compare(write("a.jsonl", "1", "2"), write("b.jsonl", "1", "2", "3"))
+
+
+def test_rows_that_know_no_suite_count_by_the_rules_of_those_that_do(tmp_path):
+    first, second = two(tmp_path, made.mirrors(30))
+    rows = shutil.copy(outputs_path(second.path), tmp_path / "bare.jsonl")
+    bare = replace(read_scored(rows), model="b", items=read_scored(rows).items[::-1])
+    bare = replace(bare, suite=replace(bare.suite, items=bare.suite.items[::-1]))
+    whole = compare(first, second)
+    assert whole.metric == "mirror"
+    assert figures(compare(first, bare)) == figures(whole)
+    assert figures(compare(bare, second).score) == figures(compare(second, second).score)
+    assert judge(bare, first) == judge(second, first)
+    assert rank([bare, first]) == rank([second, first])
+
+
+def figures(found):
+    """All but the items that flipped, of which bare rows know less."""
+    told = asdict(found)
+    return told | {"flips": [(flip["item"]["id"], flip["margins"]) for flip in told.get("flips", ())]}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"rules": {"chat-sub": Rule("Chat"), "safety-sub": Rule("Chat")}}, "rules"),
+        ({"section_weights": {"Chat": 2.0}}, "section weights"),
+        ({"headline": "accuracy"}, "headline"),
+        ({"items": "group"}, "groups"),
+        ({"items": "subset"}, "subsets"),
+    ],
+)
+def test_results_that_count_differently_are_refused(tmp_path, change, words):
+    suite = made.mirrors(10)
+    if "items" in change:
+        change = {"items": tuple(replace(item, **{change["items"]: "chat-sub"}) for item in suite.items)}
+    other = replace(suite, **change)
+    a, b = (
+        read_scored(made.store(tmp_path, kind, made.scores(suite, 0.5), name))
+        for kind, name in ((suite, "a"), (other, "b"))
+    )
+    for ask in (lambda: compare(a, b), lambda: judge(a, b), lambda: rank([a, b])):
+        with pytest.raises(InputError, match=f"cannot be paired: they do not agree on the {words} of their items"):
+            ask()
 
 
 def test_scores_without_a_preference_are_nothing_to_compare(tmp_path):
