@@ -150,7 +150,10 @@ def read_summary(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} has schema {data['schema']}, and this rewardbench reads {SCHEMA}; upgrade it.")
     named = all(isinstance(data.get(name), str) for name in ("suite", "revision", "model"))
     if not (isinstance(data.get("manifest"), dict) and named):
-        raise InputError(f"{path} is not a whole result; run the evaluation again.")
+        raise InputError(
+            f"{path} is not a whole result: it needs a manifest, and the names of its suite, revision and model; run "
+            "the evaluation again."
+        )
     return data
 
 

@@ -13,13 +13,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite, nan
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from rewardbench import results
 from rewardbench.suites.table import SUITES
-from rewardbench.types import InputError, Item, ItemScores, Message, Rule, Suite
+from rewardbench.types import Credit, InputError, Item, ItemScores, Message, Rule, Suite
 
 Row = Mapping[str, Any]
+MOST_WEIGHT = 1e9
 
 
 @dataclass(frozen=True)
@@ -173,9 +174,7 @@ def _suite(summary: Mapping[str, Any], items: Sequence[Item]) -> Suite:
             name=summary["suite"],
             revision=summary["revision"],
             items=items,
-            rules={subset: Rule(*rule) for subset, rule in told["rules"].items()},
-            section_weights=told["section_weights"],
-            headline=told["headline"],
+            **counting(told),
         )
     subsets = {item.subset for item in items}
     spec = next((spec for spec in SUITES.values() if spec.rules.keys() >= subsets), None)
@@ -186,6 +185,20 @@ def _suite(summary: Mapping[str, Any], items: Sequence[Item]) -> Suite:
         rules={name: rule for name, rule in spec.rules.items() if name in subsets} if spec else {},
         section_weights=spec.section_weights if spec else {},
     )
+
+
+def counting(told: Mapping[str, Any]) -> dict[str, Any]:
+    """A manifest's rules, section weights and headline. Raises: KeyError, TypeError, ValueError where they are none."""
+    rules = {subset: Rule(*rule) for subset, rule in dict(told["rules"]).items()}
+    weights = dict(told["section_weights"])
+    numbers = [*weights.values(), *(rule.weight for rule in rules.values() if rule.weight is not None)]
+    if not all(isinstance(rule.section, str) and rule.credit in get_args(Credit) for rule in rules.values()):
+        raise TypeError("a rule that is none")
+    if not all(type(number) in (int, float) and 0 <= number <= MOST_WEIGHT for number in numbers):
+        raise TypeError("a weight that is none")
+    if told["headline"] not in ("accuracy", "mirror"):
+        raise TypeError("a headline that is none")
+    return {"rules": rules, "section_weights": weights, "headline": told["headline"]}
 
 
 def hash_of_ids(items: Iterable[Item]) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rewardbench import results
+from rewardbench.scored import counting
 from rewardbench.store.local import MOST_SUMMARY, refuse_reserved
 from rewardbench.types import InputError
 
@@ -150,8 +151,10 @@ def _figures(summary: Mapping[str, Any]) -> Iterator[str]:
 
 def _are_rules(facts: Any) -> bool:
     """Whether what a manifest says of its suite can be read; it is not believed."""
-    rules = facts.get("rules", {}) if isinstance(facts, dict) else None
-    return isinstance(rules, dict) and all(isinstance(rule, list) and len(rule) == 3 for rule in rules.values())
+    try:
+        return isinstance(facts, dict) and ("rules" not in facts or bool(counting(facts)))
+    except (KeyError, TypeError, ValueError):
+        return False
 
 
 def _texts(value: Any, where: str = "the summary") -> Iterator[str]:

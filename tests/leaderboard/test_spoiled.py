@@ -1,0 +1,88 @@
+"""A summary with one field spoiled, whichever it is: every reader of it has an answer or one sentence."""
+
+import json
+from contextlib import suppress
+
+import pytest
+from made import mirrors, scores, store
+
+pytest.importorskip("gradio")
+
+import app
+from library import Library
+
+from rewardbench.compare import compare, rank
+from rewardbench.gate import judge
+from rewardbench.scored import read_scored
+from rewardbench.show import excerpt, select
+from rewardbench.types import InputError
+from rewardbench.verify import check
+
+SUITE = mirrors(4)
+VALUES = (None, [], {}, [1], {"a": 1}, "", "x", -1, 10**400, 1.7e308, True, "\ud800", [[[]]], "9999-12-31")
+PAGES = (
+    "",
+    "subsets=1",
+    "view=size",
+    "view=items",
+    "view=suite",
+    "view=compare&a=org/a&b=org/b",
+    "view=model&model=org/a",
+)
+
+
+def fields(value, path=()):
+    """The paths of all fields; of a list the first."""
+    below = value.items() if isinstance(value, dict) else enumerate(value[:1]) if isinstance(value, list) else ()
+    for key, one in below:
+        yield (*path, key)
+        yield from fields(one, (*path, key))
+
+
+def spoiled(summary, path, value):
+    told = json.loads(json.dumps(summary))
+    place = told
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    return json.dumps(told)
+
+
+@pytest.fixture
+def two(tmp_path):
+    """The paths of two results in one store; the first one's summary says all that a summary can."""
+    paths = [store(tmp_path, SUITE, scores(SUITE, 0.6, seed=n), f"org/{name}") for n, name in enumerate("ab")]
+    told = json.loads(paths[0].read_bytes())
+    told["manifest"] |= {"command": "x", "model": {"license": "mit", "parameters": 1000}}
+    paths[0].write_text(json.dumps(told | {"date": "2026-01-01"}))
+    return paths
+
+
+def ask(question):
+    """Its answer; none where bad input is found, which is one sentence by its type."""
+    with suppress(InputError):
+        return question()
+
+
+@pytest.mark.parametrize("turn", range(len(VALUES)))
+def test_every_command_has_an_answer_or_a_sentence(two, turn):
+    one, other = two
+    told = json.loads(one.read_bytes())
+    for n, path in enumerate(fields(told)):
+        one.write_text(spoiled(told, path, VALUES[(n + turn) % len(VALUES)]))
+        ask(lambda: check(one, SUITE))
+        found = ask(lambda: read_scored(one))
+        if found:
+            ask(lambda found=found: [excerpt(item) for item in found.suite.items] and select(found))
+            for question in (compare, judge, lambda *both: rank(both)):
+                ask(lambda question=question, found=found: question(read_scored(other), found))
+
+
+@pytest.mark.parametrize("turn", [0, 5])
+def test_every_page_has_an_answer_or_a_sentence(two, tmp_path, turn):
+    told = json.loads(two[0].read_bytes())
+    for n, path in enumerate(fields(told)):
+        two[0].write_text(spoiled(told, path, VALUES[(n + turn) % len(VALUES)]))
+        library = Library(str(tmp_path))
+        for query in PAGES:
+            assert "<h1" in app.view(library, f"?{query}")
