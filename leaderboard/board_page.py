@@ -108,8 +108,8 @@ def _legend(rows: Sequence[Row]) -> str:
     )
     if any(row.metric == "mirror" for row in rows):
         words += (
-            " A mirror counts when both its halves are right: guessing gets 25 %, and a preference for one response "
-            "whatever was asked gets 0 %."
+            " A mirror counts when all its items are right: of two pairs that ask for opposite responses, guessing "
+            "gets 25 %, and a preference for one of them whatever was asked 0 %."
         )
     if bare:
         words += " Rows without items have no interval, and stand by their score."

@@ -112,9 +112,9 @@ def pair_up(first: Scored, second: Scored) -> tuple[Scored, Scored]:
     Raises: InputError where the items of the two, or the rules that count them, are not the same.
     """
     _refuse_other_items(first, second)
-    told = next((one.suite for one in (first, second) if knows_suite(one)), None)
-    first, second = (one if told is None or knows_suite(one) else _of(told, one) for one in (first, second))
-    mine, theirs = _counting(first.suite), _counting(second.suite)
+    told = next((one.suite for one in (first, second) if one.knows_suite), None)
+    first, second = (one if told is None or one.knows_suite else _counted_by(told, one) for one in (first, second))
+    mine, theirs = _terms(first.suite), _terms(second.suite)
     if mine != theirs:
         which = next(part for part in mine if mine[part] != theirs[part])
         raise InputError(
@@ -124,24 +124,18 @@ def pair_up(first: Scored, second: Scored) -> tuple[Scored, Scored]:
     return first, second
 
 
-def knows_suite(scored: Scored) -> bool:
-    """Whether its file says of which suite it is."""
-    return not scored.suite.revision.startswith("ids:")
-
-
-def _of(suite: Suite, scored: Scored) -> Scored:
+def _counted_by(suite: Suite, scored: Scored) -> Scored:
     found = {one.id: one for one in scored.items}
     return replace(scored, suite=suite, items=tuple(found[item.id] for item in suite.items))
 
 
-def _counting(suite: Suite) -> dict[str, Any]:
+def _terms(suite: Suite) -> dict[str, Any]:
     """What decides how items count, by the name it has in a sentence."""
-    items = {item.id: item for item in suite.items}
-    subsets = {item.subset for item in items.values()}
-    rules = {subset: rule_of(suite, subset) for subset in subsets}
+    subsets = {item.id: item.subset for item in suite.items}
+    rules = {subset: rule_of(suite, subset) for subset in set(subsets.values())}
     return {
-        "subsets": {id: item.subset for id, item in items.items()},
-        "groups": {id: item.group for id, item in items.items()},
+        "subsets": subsets,
+        "groups": {item.id: item.group for item in suite.items},
         "rules": rules,
         "section weights": {rule.section: suite.section_weights.get(rule.section, 1.0) for rule in rules.values()},
         "headline": suite.headline,
@@ -150,7 +144,7 @@ def _counting(suite: Suite) -> dict[str, Any]:
 
 def _refuse_other_items(first: Scored, second: Scored) -> None:
     one, other = first.suite, second.suite
-    if knows_suite(first) and knows_suite(second) and (one.name, one.revision) != (other.name, other.revision):
+    if first.knows_suite and second.knows_suite and (one.name, one.revision) != (other.name, other.revision):
         raise InputError(
             f"{first.path} is of {one.name}@{one.revision[:24]} and {second.path} of {other.name}@"
             f"{other.revision[:24]}: scores of different data cannot be paired. Score both models on one version."
@@ -237,7 +231,7 @@ def margin(item: Item, scores: Sequence[float]) -> float:
 
 def rank(models: Sequence[Scored], metric: Metric | None = None) -> list[Standing]:
     """Several models, best first. All pairs are tested on the score, with Holm's correction over the pairs."""
-    lead = next((one for one in models if knows_suite(one)), models[0])
+    lead = next((one for one in models if one.knows_suite), models[0])
     models = [pair_up(lead, one)[1] for one in models]
     found = [measured(one) for one in models]
     chosen = choose_metric(found[0], metric)

@@ -17,10 +17,11 @@ from typing import Any, get_args
 
 from rewardbench import results
 from rewardbench.suites.table import SUITES
-from rewardbench.types import Credit, InputError, Item, ItemScores, Message, Rule, Suite
+from rewardbench.types import Credit, InputError, Item, ItemScores, Message, Rule, Suite, is_weight
 
 Row = Mapping[str, Any]
-MOST_WEIGHT = 1e9
+UNTOLD = "ids:"
+"""Begins the revision of items whose suite is not known."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,11 @@ class Scored:
     path: Path
     fingerprint: str = ""
     """Hash of all that decided the scores; empty where that is not known."""
+
+    @property
+    def knows_suite(self) -> bool:
+        """Whether its file says of which suite it is."""
+        return not self.suite.revision.startswith(UNTOLD)
 
 
 def read_scored(path: str | Path) -> Scored:
@@ -180,7 +186,7 @@ def _suite(summary: Mapping[str, Any], items: Sequence[Item]) -> Suite:
     spec = next((spec for spec in SUITES.values() if spec.rules.keys() >= subsets), None)
     return Suite(
         name=spec.name if spec else str(summary.get("dataset") or ""),
-        revision=f"ids:{hash_of_ids(items)}",
+        revision=f"{UNTOLD}{hash_of_ids(items)}",
         items=items,
         rules={name: rule for name, rule in spec.rules.items() if name in subsets} if spec else {},
         section_weights=spec.section_weights if spec else {},
@@ -188,13 +194,16 @@ def _suite(summary: Mapping[str, Any], items: Sequence[Item]) -> Suite:
 
 
 def counting(told: Mapping[str, Any]) -> dict[str, Any]:
-    """A manifest's rules, section weights and headline. Raises: KeyError, TypeError, ValueError where they are none."""
-    rules = {subset: Rule(*rule) for subset, rule in dict(told["rules"]).items()}
-    weights = dict(told["section_weights"])
+    """A manifest's rules, section weights and headline.
+
+    Raises: KeyError, TypeError, ValueError or AttributeError where they are none.
+    """
+    rules = {subset: Rule(section, credit, weight) for subset, (section, credit, weight) in told["rules"].items()}
+    weights = told["section_weights"]
     numbers = [*weights.values(), *(rule.weight for rule in rules.values() if rule.weight is not None)]
     if not all(isinstance(rule.section, str) and rule.credit in get_args(Credit) for rule in rules.values()):
         raise TypeError("a rule that is none")
-    if not all(type(number) in (int, float) and 0 <= number <= MOST_WEIGHT for number in numbers):
+    if not all(map(is_weight, numbers)):
         raise TypeError("a weight that is none")
     if told["headline"] not in ("accuracy", "mirror"):
         raise TypeError("a headline that is none")

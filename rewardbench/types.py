@@ -69,6 +69,15 @@ class Rule:
     weight: float | None = None
 
 
+def is_weight(value: object) -> bool:
+    """Whether it can be the weight of a subset or a section.
+
+    >>> [is_weight(value) for value in (0, 2.5, -1, float("nan"), True, "1")]
+    [True, True, False, False, False, False]
+    """
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e9
+
+
 @dataclass(frozen=True)
 class Suite:
     """Items with the rules by which they count. `revision` pins the content; Results of two revisions never mix."""

@@ -89,6 +89,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if lost := [item.nodeid for item in items if "alone" in item.keywords and item.path.name != "test_cli.py"]:
+        raise pytest.UsageError(f"scripts/test looks for tests to run alone in tests/test_cli.py only: move {lost[0]}")
     if config.getoption("--slow"):
         return
     for item in items:

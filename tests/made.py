@@ -1,5 +1,6 @@
 """Results made by hand: a suite of mirrors, and models that are right with a given chance."""
 
+import json
 import random
 from pathlib import Path
 
@@ -53,3 +54,13 @@ def store(folder, suite, found, model):
     told = [ItemScores(one.id, one.scores, one.reason, tokens=(1, 1), texts=texts[one.id]) for one in found]
     result = assemble(suite, model, "Seq. Classifier", told, {"fingerprint_sha256": model})
     return Path(LocalStore(folder).put(result, suite))
+
+
+def changed(told, where, value):
+    """A copy with one field set; `where` is its path."""
+    copy = json.loads(json.dumps(told))
+    place = copy
+    for key in where[:-1]:
+        place = place[key]
+    place[where[-1]] = value
+    return copy

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rewardbench.suites.table import Row, SuiteSpec
-from rewardbench.types import InputError, Rule
+from rewardbench.types import InputError, Rule, is_weight
 
 KEYS = ("name", "dataset", "revision", "splits", "columns", "sections", "subsets", "section_weights", "headline")
 RULE_KEYS = ("credit", "weight")
@@ -113,7 +113,7 @@ def _list(value: Any, key: str, path: str) -> list[str]:
 
 
 def _weight(value: Any, name: str, path: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e9:
+    if not is_weight(value):
         raise InputError(f"{path}: the weight of {name} is {value!r}, and must be a number of 0 or more.")
     return float(value)
 

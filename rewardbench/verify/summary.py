@@ -153,7 +153,7 @@ def _are_rules(facts: Any) -> bool:
     """Whether what a manifest says of its suite can be read; it is not believed."""
     try:
         return isinstance(facts, dict) and ("rules" not in facts or bool(counting(facts)))
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, AttributeError):
         return False
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
-from made import mirrors, scores, store
+from made import mirrors, scores, singles, store
 
 pytest.importorskip("gradio")
 
@@ -150,6 +150,13 @@ def test_what_a_result_holds_is_no_markup(library, tmp_path):
         raw = app.view(evil, "")
         assert "${" not in raw
         assert "{{" not in raw
+
+
+def test_chance_is_told_where_mirrors_count_and_only_there(library, tmp_path):
+    suite = singles(20)
+    store(tmp_path, suite, scores(suite, 0.5), "org/a")
+    assert "guessing gets 25 %" in see(library).words
+    assert "guessing" not in see(Library(str(tmp_path))).words
 
 
 @pytest.mark.parametrize("days", [("0001-01-01", "9999-12-31"), ("0001-01-01",) * 2, ("9999-12-31",) * 2])

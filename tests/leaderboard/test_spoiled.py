@@ -1,10 +1,9 @@
 """A summary with one field spoiled, whichever it is: every reader of it has an answer or one sentence."""
 
 import json
-from contextlib import suppress
 
 import pytest
-from made import mirrors, scores, store
+from made import changed, mirrors, scores, store
 
 pytest.importorskip("gradio")
 
@@ -14,7 +13,7 @@ from library import Library
 from rewardbench.compare import compare, rank
 from rewardbench.gate import judge
 from rewardbench.scored import read_scored
-from rewardbench.show import excerpt, select
+from rewardbench.show import select
 from rewardbench.types import InputError
 from rewardbench.verify import check
 
@@ -39,15 +38,6 @@ def fields(value, path=()):
         yield from fields(one, (*path, key))
 
 
-def spoiled(summary, path, value):
-    told = json.loads(json.dumps(summary))
-    place = told
-    for key in path[:-1]:
-        place = place[key]
-    place[path[-1]] = value
-    return json.dumps(told)
-
-
 @pytest.fixture
 def two(tmp_path):
     """The paths of two results in one store; the first one's summary says all that a summary can."""
@@ -58,31 +48,44 @@ def two(tmp_path):
     return paths
 
 
-def ask(question):
-    """Its answer; none where bad input is found, which is one sentence by its type."""
-    with suppress(InputError):
-        return question()
+def ask(question, *given):
+    """Its answer, or the complaint of bad input."""
+    try:
+        return question(*given)
+    except InputError as error:
+        return error
+
+
+def answers(one, other):
+    """What the commands say of a result, beside another."""
+    yield ask(check, one, SUITE)
+    found = ask(read_scored, one)
+    yield found
+    if not isinstance(found, InputError):
+        yield ask(select, found)
+        for question in (compare, judge, lambda *both: rank(both)):
+            yield ask(question, read_scored(other), found)
 
 
 @pytest.mark.parametrize("turn", range(len(VALUES)))
 def test_every_command_has_an_answer_or_a_sentence(two, turn):
     one, other = two
     told = json.loads(one.read_bytes())
+    assert not [said for said in answers(one, other) if isinstance(said, InputError)]
+    said = []
     for n, path in enumerate(fields(told)):
-        one.write_text(spoiled(told, path, VALUES[(n + turn) % len(VALUES)]))
-        ask(lambda: check(one, SUITE))
-        found = ask(lambda: read_scored(one))
-        if found:
-            ask(lambda found=found: [excerpt(item) for item in found.suite.items] and select(found))
-            for question in (compare, judge, lambda *both: rank(both)):
-                ask(lambda question=question, found=found: question(read_scored(other), found))
+        one.write_text(json.dumps(changed(told, path, VALUES[(n + turn) % len(VALUES)])))
+        said += answers(one, other)
+    sentences = [str(one) for one in said if isinstance(one, InputError)]
+    assert 0 < len(sentences) < len(said)
+    assert not [sentence for sentence in sentences if not sentence.endswith(".") or "\n" in sentence]
 
 
 @pytest.mark.parametrize("turn", [0, 5])
 def test_every_page_has_an_answer_or_a_sentence(two, tmp_path, turn):
     told = json.loads(two[0].read_bytes())
     for n, path in enumerate(fields(told)):
-        two[0].write_text(spoiled(told, path, VALUES[(n + turn) % len(VALUES)]))
+        two[0].write_text(json.dumps(changed(told, path, VALUES[(n + turn) % len(VALUES)])))
         library = Library(str(tmp_path))
         for query in PAGES:
             assert "<h1" in app.view(library, f"?{query}")

@@ -47,16 +47,6 @@ def write(folder, told, rows, table=None):
     return path
 
 
-def changed(told, where, value):
-    """A copy with one field set; `where` is its path."""
-    copy = json.loads(json.dumps(told))
-    place = copy
-    for key in where[:-1]:
-        place = place[key]
-    place[where[-1]] = value
-    return copy
-
-
 FIELDS = {
     "script in the model's name": (("model",), f"org/{SCRIPT}", "name"),
     "handler in the model's name": (("model",), HANDLER, "name"),

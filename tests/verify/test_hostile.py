@@ -3,7 +3,8 @@
 import os
 
 import pytest
-from hostile import FIELDS, ROWS, SUITE, changed, files, result, rows_of, write
+from hostile import FIELDS, ROWS, SUITE, files, result, rows_of, write
+from made import changed
 
 from rewardbench import results
 from rewardbench.scored import read_scored
