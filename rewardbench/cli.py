@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated, Any
 
@@ -22,6 +23,7 @@ from rewardbench.cli_doctor import doctor_command
 from rewardbench.cli_gate import evaluate_and_gate_command, gate_command
 from rewardbench.cli_show import show_command
 from rewardbench.flags import DATA, HUB, MODEL, OLD, OUTPUT, RUN, Count, Text, flag
+from rewardbench.processes import end_on_signals
 from rewardbench.quiet import quieten
 from rewardbench.types import InputError
 
@@ -241,9 +243,12 @@ SWITCHES = {
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """The `rewardbench` command. Exit codes: 0 done, 2 bad input, 130 interrupted."""
+    """The `rewardbench` command. Exit codes: 0 done, 2 bad input, 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP."""
     from typer.exceptions import Exit, TyperException
 
+    if arguments is None:  # called as the command, whose process is its own
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        end_on_signals()
     try:
         code = app(drop_flag_values(sys.argv[1:] if arguments is None else arguments), standalone_mode=False)
         print(end="", flush=True)

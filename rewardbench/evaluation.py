@@ -18,8 +18,9 @@ from rich.console import Console
 
 from rewardbench.engine.cache import Cache
 from rewardbench.engine.noise import is_exact, within_noise
+from rewardbench.engine.ranks import Ranks, is_first, launch
 from rewardbench.engine.score import Run, score
-from rewardbench.engine.workers import Alone, Pool, Ranks, Workers, is_first, launched
+from rewardbench.engine.workers import Alone, Pool, Workers
 from rewardbench.metrics import gap, rule_of
 from rewardbench.progress import Bar
 from rewardbench.results import assemble
@@ -110,12 +111,13 @@ def run(
 
     Raises: InputError for bad input, also where not one item could be scored.
     """
+    workers = _workers(settings)
     suite = settings.load_suite(limit=settings.limit, scores_only=settings.scores_only, as_json=settings.load_json)
     fresh = _fresh(settings, suite, fresh_draw)
     scorer = load_scorer(settings.model)
-    scored = _score(suite, scorer, settings, console, sink)
+    scored = _score(suite, scorer, settings, workers, console, sink)
     _refuse_nothing(scored, suite, scorer)
-    apart = gap(suite, scored.items, fresh, _score(fresh, scorer, settings, console).items) if fresh else ()
+    apart = gap(suite, scored.items, fresh, _score(fresh, scorer, settings, workers, console).items) if fresh else ()
     told = manifest(settings, suite, scorer, scored) | ({"fresh": fresh.revision} if fresh else {})
     result = assemble(suite, scorer.name, scorer.model_type, scored.items, told, apart)
     return result, suite
@@ -133,6 +135,7 @@ def run_and_keep(
         raise InputError(
             f"A run writes to a folder, not to {folder}: pass a local --output_dir, then rewardbench submit."
         )
+    _workers(settings)
     with store.draft() as draft:
         result, suite = run(settings, console, fresh_draw, draft.add)
         return (result, store.put(result, suite, draft)) if is_first() else None
@@ -148,7 +151,14 @@ def _fresh(settings: Settings, suite: Suite, folder: Path | None) -> Suite | Non
     return load_suite(str(folder), protocol="core")
 
 
-def _score(suite: Suite, scorer: Scorer, settings: Settings, console: Console | None, sink: Sink | None = None) -> Run:
+def _score(
+    suite: Suite,
+    scorer: Scorer,
+    settings: Settings,
+    workers: Workers,
+    console: Console | None,
+    sink: Sink | None = None,
+) -> Run:
     def keep(item: Item, found: ItemScores) -> ItemScores:
         if sink is None:
             return found
@@ -160,15 +170,17 @@ def _score(suite: Suite, scorer: Scorer, settings: Settings, console: Console | 
         Cache() if settings.cache and is_first() else nullcontext() as cache,
         Bar(console or Console(stderr=True)) as bar,
     ):
-        return score(
-            suite.items, scorer, bar, **options, cache=cache, workers=_workers(settings), keep=keep, noise=True
-        )
+        return score(suite.items, scorer, bar, **options, cache=cache, workers=workers, keep=keep, noise=True)
 
 
 def _workers(settings: Settings) -> Workers:
-    """Those that torchrun or accelerate has started, those that were asked for, or this process alone."""
-    if launched():
-        return Ranks()
+    """Return the ranks that torchrun or accelerate has started, a pool that was asked for, or this process alone.
+
+    Ranks meet here, before anything is loaded: where one fails later, the others hear of it.
+    """
+    launched = launch()
+    if launched:
+        return Ranks(launched)
     if settings.num_processes and settings.num_processes > 1:
         return Pool(settings.num_processes, partial(load_scorer, settings.model))
     return Alone()

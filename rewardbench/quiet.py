@@ -29,3 +29,10 @@ def quieten() -> None:
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+def quieten_worker() -> None:
+    """Silence libraries in a worker process: its parent loads the same, and speaks for both."""
+    os.environ.update(QUIET, HF_HUB_DISABLE_PROGRESS_BARS="1")
+    warnings.simplefilter("ignore")
+    logging.getLogger().addHandler(logging.NullHandler())

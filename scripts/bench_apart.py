@@ -4,45 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from multiprocessing import get_context
 from typing import Any
 
 from bench_job import Job, Unavailable
+
+from rewardbench.processes import Child
 
 
 class Apart:
     """A side that another process makes and holds. Raises: Unavailable where that cannot make it."""
 
     def __init__(self, make: Callable[[Job, int], Any], job: Job, batch: int) -> None:
-        context = get_context("spawn")
-        self._connection, theirs = context.Pipe()
-        slim = replace(job, scorer=None, parts=())
-        self._process = context.Process(target=_serve, args=(theirs, make, slim, batch), daemon=True)
-        self._process.start()
-        theirs.close()
+        self._child = Child(_serve, make, replace(job, scorer=None, parts=()), batch)
         facts = self._take()
         self.name, self.label, self.same_ids, self.padding = facts
 
     def once(self) -> tuple[float, list[float]]:
         """It reads its own clock."""
-        self._connection.send("again")
+        self._child.connection.send("again")
         return self._take()
 
     def _take(self) -> Any:
         try:
-            found = self._connection.recv()
+            found = self._child.connection.recv()
         except (EOFError, ConnectionError):
-            self._process.join(5)
-            raise Unavailable(f"A side's process ended early, with exit code {self._process.exitcode}.") from None
+            raise Unavailable(f"A side's process ended early, with exit code {self._child.exit_code()}.") from None
         if isinstance(found, str):
             raise Unavailable(found)
         return found
 
     def close(self) -> None:
         """The process ends."""
-        self._process.terminate()
-        self._process.join()
-        self._connection.close()
+        self._child.end()
 
 
 def _serve(connection: Any, make: Callable[[Job, int], Any], job: Job, batch: int) -> None:
@@ -59,8 +52,5 @@ def _serve(connection: Any, make: Callable[[Job, int], Any], job: Job, batch: in
         return
     connection.send((side.name, side.label, side.same_ids, side.padding))
     while True:
-        try:
-            connection.recv()
-        except EOFError:
-            return
+        connection.recv()
         connection.send(side.once())

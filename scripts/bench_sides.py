@@ -246,10 +246,12 @@ class Incumbent:
             raise Unavailable(f"The published package failed: {last.strip()}") from None
 
     def close(self) -> None:
-        """The worker ends with its input."""
-        with suppress(OSError):  # it may have ended already
-            self._process.stdin.close()
+        """End the worker, which holds nothing that needs an orderly end."""
+        self._process.kill()
         self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            with suppress(OSError):  # what was not sent any more
+                pipe.close()
         self._folder.cleanup()
 
 

@@ -20,6 +20,8 @@ ROOT = Path(__file__).parents[1]
 ROOMS = (
     "types",
     "paths",
+    "processes",
+    "quiet",
     "hub",
     "chat",
     "suites",
@@ -42,7 +44,6 @@ ROOMS = (
     "verify",
     "verifying",
     "progress",
-    "quiet",
     "report",
     "evaluation",
     "training",

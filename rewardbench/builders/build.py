@@ -9,9 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import cache, partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ from rewardbench.builders import BUILDERS, Builder
 from rewardbench.builders.draw import Draw, Mould, Redraw
 from rewardbench.builders.mirrors import Mirror, from_json, to_json, to_lines
 from rewardbench.paths import write_whole
+from rewardbench.processes import map_in_workers
 from rewardbench.types import InputError
 
 Tick = Callable[[], None]
@@ -88,8 +87,7 @@ def _draw_all(name: str, seed: int, indices: Sequence[int], workers: int) -> Ite
     if workers < 2 or len(indices) < 2:
         yield from map(draw, indices)
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(draw, indices, chunksize=4)
+    yield from map_in_workers(draw, indices, workers)
 
 
 class Journal:

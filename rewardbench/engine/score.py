@@ -181,6 +181,8 @@ class _Loop:
         requests = [request for family in families for request in family]
         work = _Work(families, scorer, self.options, budget)
         known, batches = workers.agree(work.plan)
+        if not work.by_key.keys() >= {key for batch in batches for key in batch}:
+            raise InputError("This rank reads other data than rank 0: give all ranks the same files and options.")
         pending = [[work.by_key[key] for key in batch] for batch in batches if not known.keys() >= set(batch)]
         if first:
             self.requests += len(requests)

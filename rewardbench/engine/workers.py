@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
-from array import array
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from rewardbench.engine.batching import Batch, size
 from rewardbench.engine.budget import out_of_memory
 from rewardbench.engine.heap import keep_freed_memory
-from rewardbench.types import InputError, Request
+from rewardbench.processes import Child, end_all
+from rewardbench.quiet import quieten_worker
+from rewardbench.scorers.identity import digest
+from rewardbench.types import InputError
 
 T = TypeVar("T")
 
@@ -88,6 +92,9 @@ class _Here:
 class Pool:
     """This process and others like it on the same machine, each with the model: one a GPU, or sharing the CPU's cores.
 
+    Worker processes start with the first batches that this process cannot compute at once, and get batches as soon as
+    they have loaded the scorer: a run that is known from the cache, or over before that, does not wait for them.
+
     Args:
         count: processes in all.
         load: how another process comes by the scorer; it must survive pickling.
@@ -98,163 +105,153 @@ class Pool:
 
     @contextmanager
     def serving(self, part: int, scorer: Any) -> Iterator[Serving]:
-        """The others load the scorer too, and end with the context."""
-        import torch
-
-        threads = torch.get_num_threads()
-        share = max(1, threads // self.count)
-        helpers = [_Helper(n, self.load, part, share) for n in range(1, self.count)]
-        torch.set_num_threads(share)
+        """Share the batches of a part; the workers end with the context."""
+        together = _Together(self, part, scorer)
         try:
-            yield _Together(Runner(scorer), helpers)
+            yield together
         finally:
-            torch.set_num_threads(threads)
-            for helper in helpers:
-                helper.end()
+            together.end()
 
 
 AHEAD = 2
 """Batches that a process has at hand, so that it need not wait for the next one."""
 
 
+@dataclass(frozen=True)
+class _Arithmetic:
+    """Settings of torch that decide how a model computes; a worker takes those of its parent."""
+
+    threads: int
+    float32_matmul: str
+
+    @classmethod
+    def of_this_process(cls, processes: int) -> _Arithmetic | None:
+        """Read them, with the threads shared among processes; None where nothing has imported torch."""
+        torch = sys.modules.get("torch")
+        if torch is None:
+            return None
+        return cls(max(1, torch.get_num_threads() // processes), torch.get_float32_matmul_precision())
+
+    def apply(self) -> None:
+        """Set them in this process."""
+        import torch
+
+        torch.set_num_threads(self.threads)
+        torch.set_float32_matmul_precision(self.float32_matmul)
+
+
 class _Helper:
-    """Another process, seen from this one."""
+    """Another process, seen from this one.
 
-    def __init__(self, rank: int, load: Callable[[], Any], part: int, threads: int) -> None:
-        from multiprocessing import get_context
+    Args:
+        fingerprint: digest of the scorer in this process; that of the worker must be the same.
+    """
 
-        context = get_context("spawn")  # a fork of a process with threads may hang
-        self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs, rank, load, part, threads), daemon=True)
-        self.process.start()
-        theirs.close()
+    def __init__(
+        self, rank: int, load: Callable[[], Any], part: int, arithmetic: _Arithmetic | None, fingerprint: str
+    ) -> None:
+        self.child = Child(_serve, rank, load, part, arithmetic)
+        self.connection = self.child.connection
+        self.fingerprint = fingerprint
+        self.is_loaded = False
         self.at_hand: dict[int, Batch] = {}
 
     def give(self, n: int, batch: Batch) -> None:
-        """Hand out a batch; one that is gone is noticed when its answer is awaited."""
+        """Hand out a batch, its requests whole; a worker that is gone is noticed when its answer is awaited."""
         self.at_hand[n] = batch
         with suppress(ConnectionError):
-            self.connection.send((n, [(request.ids.tobytes(), request.start, request.end) for request in batch]))
+            self.connection.send((n, batch))
 
-    def take(self) -> tuple[Batch, list[float]]:
-        """What it has finished. Raises: InputError where it is gone, or met bad input."""
+    def take(self) -> Iterator[tuple[Batch, list[float]]]:
+        """Read an answer: the scores of a batch, or that the scorer is loaded.
+
+        Raises: InputError where the worker is gone, met bad input, or loaded another scorer.
+        """
         try:
-            n, values, complaint = self.connection.recv()
+            answer = self.connection.recv()
         except (EOFError, ConnectionError) as error:
-            self.process.join(5)
+            raise InputError(_early_end(self.child.exit_code())) from error
+        if isinstance(answer, InputError):
+            raise answer
+        if self.is_loaded:
+            n, values = answer
+            yield self.at_hand.pop(n), values
+            return
+        self.is_loaded = True
+        if answer != self.fingerprint:
             raise InputError(
-                f"A worker process ended early (exit code {self.process.exitcode}; -9 means that memory ran out): pass "
-                "a smaller --num_processes. What was scored is in the cache."
-            ) from error
-        if complaint:
-            raise InputError(complaint)
-        return self.at_hand.pop(n), values
-
-    def end(self) -> None:
-        self.process.terminate()
-        self.process.join()
-        self.connection.close()
+                "A worker process loaded another model than this one (weights, tokenizer or versions changed in the "
+                "meantime): run it again."
+            )
 
 
-def _serve(connection: Any, rank: int, load: Callable[[], Any], part: int, threads: int) -> None:
-    """The life of another process: load, then a batch at a time, until it is ended."""
-    import signal
+def _early_end(code: int | None) -> str:
+    cause = "memory ran out: pass a smaller --num_processes" if code == -9 else "its message stands above"
+    return f"A worker process ended early (exit code {code}; {cause}). What was scored is in the cache."
 
-    import torch
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who asks
+def _serve(connection: Any, rank: int, load: Callable[[], Any], part: int, arithmetic: _Arithmetic | None) -> None:
+    """Load the scorer in a worker, then score a batch at a time until the worker is ended."""
     os.environ["LOCAL_RANK"] = str(rank)
-    torch.set_num_threads(threads)
+    quieten_worker()
+    if arithmetic:
+        arithmetic.apply()
     try:
-        whole = load()
-        with (getattr(whole, "parts", None) or [nullcontext(whole)])[part] as scorer:
-            runner = Runner(scorer)
+        scorer = load()
+        parts = getattr(scorer, "parts", None) or [nullcontext(scorer)]
+        with parts[part] as part_scorer:
+            runner = Runner(part_scorer)
+            connection.send(digest(dict(part_scorer.fingerprint)))
             while True:
                 n, batch = connection.recv()
-                connection.send((n, runner([_request(*task) for task in batch]), ""))
-    except EOFError:
-        return
+                connection.send((n, runner(batch)))
     except InputError as error:
-        connection.send((0, [], str(error)))
-
-
-def _request(ids: bytes, start: int, end: int) -> Request:
-    return Request("", "", array("i", ids), start, end)
+        connection.send(InputError(str(error)))
 
 
 class _Together:
     """The long batches go out first; this process takes from the other end, and hands out between two of its own."""
 
-    def __init__(self, runner: Runner, helpers: Sequence[_Helper]) -> None:
-        self._runner, self._helpers = runner, helpers
+    def __init__(self, pool: Pool, part: int, scorer: Any) -> None:
+        self._pool, self._part, self._scorer = pool, part, scorer
+        self._runner = Runner(scorer)
+        self._helpers: list[_Helper] = []
+        self._before = _Arithmetic.of_this_process(1)
 
     def run(self, batches: Sequence[Batch]) -> Iterator[tuple[Batch, list[float]]]:
         from multiprocessing.connection import wait
 
+        self._start(min(self._pool.count, len(batches)) - 1)
         left = deque(enumerate(batches))
         while left or any(helper.at_hand for helper in self._helpers):
             for helper in self._helpers:
-                while left and len(helper.at_hand) < AHEAD:
+                while helper.is_loaded and left and len(helper.at_hand) < AHEAD:
                     helper.give(*left.popleft())
-            busy = {helper.connection: helper for helper in self._helpers if helper.at_hand}
-            for ready in wait(list(busy), timeout=0 if left else None):
-                yield busy[ready].take()  # type: ignore[index]
+            awaited = {h.connection: h for h in self._helpers if h.at_hand or (left and not h.is_loaded)}
+            for ready in wait(list(awaited), timeout=0 if left else None):
+                yield from awaited[ready].take()  # type: ignore[index]
             if left:
                 _, batch = left.pop()
                 yield batch, self._runner(batch)
 
+    def _start(self, count: int) -> None:
+        """Start workers until there are so many."""
+        if count <= len(self._helpers):
+            return
+        arithmetic = _Arithmetic.of_this_process(1)
+        if not self._helpers:
+            arithmetic = _Arithmetic.of_this_process(self._pool.count)
+            if arithmetic:
+                arithmetic.apply()
+        fingerprint = digest(dict(self._scorer.fingerprint))
+        for rank in range(len(self._helpers) + 1, count + 1):
+            self._helpers.append(_Helper(rank, self._pool.load, self._part, arithmetic, fingerprint))
+
+    def end(self) -> None:
+        """End the workers; this process has all threads again."""
+        end_all(helper.child for helper in self._helpers)
+        if self._before and self._helpers:
+            self._before.apply()
+
     def agree(self, decide: Callable[[], T]) -> T:
         return decide()
-
-
-class Ranks:
-    """Every process that torchrun or accelerate has started: each computes its share, and all know all scores."""
-
-    def __init__(self) -> None:
-        import torch.distributed as dist
-
-        if not dist.is_initialized():
-            dist.init_process_group("gloo")  # scores are few and on the CPU
-        self.rank, self.size = dist.get_rank(), dist.get_world_size()
-
-    @contextmanager
-    def serving(self, part: int, scorer: Any) -> Iterator[Serving]:
-        """This process's share, with the scorer that is loaded already."""
-        yield _Shared(Runner(scorer), self.rank, self.size)
-
-
-def launched() -> bool:
-    """Whether torchrun or accelerate has started several processes, of which this is one."""
-    return int(os.environ.get("WORLD_SIZE", "1")) > 1 and "RANK" in os.environ
-
-
-def is_first() -> bool:
-    """Whether this process is the one that speaks and writes."""
-    return not launched() or int(os.environ["RANK"]) == 0
-
-
-ROUND = 8
-"""Batches of each process between two exchanges."""
-
-
-class _Shared:
-    def __init__(self, runner: Runner, rank: int, size: int) -> None:
-        self._runner, self._rank, self._size = runner, rank, size
-
-    def run(self, batches: Sequence[Batch]) -> Iterator[tuple[Batch, list[float]]]:
-        import torch.distributed as dist
-
-        for first in range(0, len(batches), ROUND * self._size):
-            some = batches[first : first + ROUND * self._size]
-            mine = [self._runner(batch) for batch in some[self._rank :: self._size]]
-            every: list[Any] = [None] * self._size
-            dist.all_gather_object(every, mine)
-            for n, batch in enumerate(some):
-                yield batch, every[n % self._size][n // self._size]
-
-    def agree(self, decide: Callable[[], T]) -> T:
-        import torch.distributed as dist
-
-        held = [decide() if self._rank == 0 else None]
-        dist.broadcast_object_list(held)
-        return held[0]  # type: ignore[return-value]

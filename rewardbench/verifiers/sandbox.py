@@ -20,6 +20,10 @@ MEGABYTES = 512
 FILE_MEGABYTES = 16
 
 
+WATCH = "(read line </dev/fd/{}; kill -9 -$$) >/dev/null 2>&1 &"
+"""Beside the command: wait until the other end of a pipe is closed, then end every process of the command's session."""
+
+
 @dataclass(frozen=True)
 class Ran:
     """How a program ended: its exit code (None: it ran out of time), and what it printed."""
@@ -41,34 +45,41 @@ def run(command: Sequence[str], at: Path, stdin: str = "", memory: int | None = 
 
     `memory` is None for runtimes that reserve far more addresses than they use (Java, Node) and take a limit of
     their own. The environment holds a PATH and nothing else of ours, secrets above all; on Linux the network is cut
-    off where the system lets an ordinary user do so.
+    off where the system lets an ordinary user do so. Whatever the command has started ends with this call, and with
+    this process.
     """
     limits = [f"ulimit -t {SECONDS}", f"ulimit -f {FILE_MEGABYTES * 1024 * 2}", "ulimit -c 0"]
     limits += [f"ulimit -v {memory * 1024}"] if memory else []
-    shell = ["sh", "-c", "; ".join([*limits, 'exec "$@"']), "sh"]
+    lifeline, ours = os.pipe()
+    shell = ["sh", "-c", "; ".join([*limits, WATCH.format(lifeline), 'exec "$@"']), "sh"]
     clean = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(at), "TMPDIR": str(at), "LANG": "C.UTF-8"}
-    process = subprocess.Popen(
-        [*_offline(), *shell, *command],
-        cwd=at,
-        env=clean,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    )
     try:
-        out, err = process.communicate(stdin, timeout=3 * SECONDS)
-    except subprocess.TimeoutExpired:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()  # not for whoever still holds its pipes
-        return Ran(None, "", f"no end after {3 * SECONDS} s")
+        process = subprocess.Popen(
+            [*_offline(), *shell, *command],
+            cwd=at,
+            env=clean,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+            pass_fds=[lifeline],
+        )
+        try:
+            out, err = process.communicate(stdin, timeout=3 * SECONDS)
+        except subprocess.TimeoutExpired:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()  # not for whoever still holds its pipes
+            return Ran(None, "", f"no end after {3 * SECONDS} s")
+        finally:
+            for pipe in (process.stdin, process.stdout, process.stderr):
+                if pipe:
+                    pipe.close()
     finally:
-        for pipe in (process.stdin, process.stdout, process.stderr):
-            if pipe:
-                pipe.close()
+        os.close(lifeline)
+        os.close(ours)
     return Ran(process.returncode, out, err[-4000:])
 
 

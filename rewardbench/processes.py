@@ -1,0 +1,194 @@
+"""Processes that end together: workers never outlive their parent, and signals end a command in an orderly way."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType, ModuleType
+from typing import Any, TypeVar
+
+from rewardbench.types import InputError
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+GRACE = 5.0
+"""Seconds that a process has for an orderly end before it is ended."""
+POLL = 0.5
+"""Seconds between two looks at whether the parent is still there."""
+
+
+def end_on_signals() -> None:
+    """Make SIGTERM and SIGHUP end this command as Ctrl-C does: clean up, then exit with 128 plus the signal's number.
+
+    A command that is still there after `GRACE` seconds (inside a library that waits for the network, say) is ended.
+    For the main thread of a command; a library never calls it. A signal that is ignored (`nohup`) stays ignored.
+    """
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    for number in _ending_signals():
+        signal.signal(number, _exit)
+    threading.Thread(target=_end_in_time, args=(reader,), daemon=True).start()
+
+
+def _ending_signals() -> list[signal.Signals]:
+    """SIGTERM and SIGHUP where the system has them, without those that this process was started to ignore."""
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    return [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+
+
+def _exit(number: int, frame: FrameType | None) -> None:
+    for other in _ending_signals():
+        signal.signal(other, signal.SIG_IGN)  # a second one must not interrupt the cleaning up
+    sys.exit(128 + number)
+
+
+def _end_in_time(reader: int) -> None:
+    """Wait for the first signal, which the main thread may not hear for long, and end the process after `GRACE`."""
+    (number,) = os.read(reader, 1)
+    time.sleep(GRACE)
+    os._exit(128 + number)
+
+
+def end_with_parent() -> None:
+    """End this process as soon as its parent has ended, however that came about; SIGKILL included."""
+    from multiprocessing import parent_process
+
+    parent = parent_process()
+    wait = _wait_for_other_parent(os.getppid()) if parent is None else parent.join
+
+    def watch() -> None:
+        wait()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _wait_for_other_parent(parent: int) -> Callable[[], None]:
+    def wait() -> None:
+        while os.getppid() == parent:
+            time.sleep(POLL)
+
+    return wait
+
+
+@contextmanager
+def starting_workers() -> Iterator[None]:
+    """Context manager: workers started within hear no Ctrl-C and do not import the caller's script.
+
+    The script then needs no main guard. A worker is born with the signals blocked that the terminal sends to all.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGHUP") if hasattr(signal, name)]
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, numbers) if hasattr(signal, "pthread_sigmask") else None
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+        if mask is not None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+class Child:
+    """A worker process that runs one function, and a connection to it.
+
+    Args:
+        function: called in the process with its end of the connection and `arguments`, all of which must survive
+            pickling. It may let EOFError and ConnectionError pass: the parent has ended.
+    """
+
+    def __init__(self, function: Callable[..., None], *arguments: Any) -> None:
+        from multiprocessing import get_context
+
+        context = get_context("spawn")  # a fork of a process with threads may hang
+        self.connection, theirs = context.Pipe()
+        self.process = context.Process(target=_run, args=(theirs,), daemon=True)
+        with starting_workers():
+            self.process.start()
+        theirs.close()
+        self.connection.send((function, arguments))
+
+    def exit_code(self) -> int | None:
+        """Return how the process ended, negative for a signal; it has `GRACE` seconds to do so."""
+        self.process.join(GRACE)
+        return self.process.exitcode
+
+    def end(self) -> None:
+        """End the process, by force after `GRACE` seconds."""
+        self.process.terminate()
+        self.process.join(GRACE)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+        self.connection.close()
+
+
+def _run(connection: Any) -> None:
+    """Run a worker. What it imports comes after it has learned to end with its parent."""
+    set_up_worker()
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
+    with suppress(EOFError, ConnectionError):
+        function, arguments = connection.recv()
+        function(connection, *arguments)
+
+
+def set_up_worker() -> None:
+    """Leave Ctrl-C and a closed terminal to the parent, and end with it."""
+    for name in ("SIGINT", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    end_with_parent()
+
+
+def map_in_workers(function: Callable[[T], R], items: Iterable[T], count: int, chunk: int = 4) -> Iterator[R]:
+    """Apply a function in worker processes; results come in the order of the items.
+
+    Args:
+        count: worker processes.
+        chunk: items that are handed to a worker at a time.
+
+    Raises: InputError if a worker ends early.
+    """
+    from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
+    from multiprocessing import get_context
+
+    pool = ProcessPoolExecutor(count, get_context("spawn"), initializer=set_up_worker)
+    try:
+        with starting_workers():
+            results = pool.map(function, items, chunksize=chunk)
+        yield from results
+    except BrokenProcessPool as error:
+        raise InputError("A worker process ended early, perhaps for lack of memory: pass fewer --workers.") from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def end_all(children: Iterable[Child]) -> None:
+    """End several workers, which get the signal together."""
+    some = list(children)
+    for child in some:
+        child.process.terminate()
+    for child in some:
+        child.end()
+
+
+def whole_number(name: str) -> int | None:
+    """Return the value of an environment variable; None where it is unset or blank.
+
+    Raises: InputError if it is anything but a whole number.
+    """
+    text = os.environ.get(name, "").strip()
+    if not text:
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        raise InputError(f"{name} in the environment is {text!r}: set it to a whole number, or unset it.") from None
