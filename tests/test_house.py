@@ -21,6 +21,7 @@ ROOMS = (
     "types",
     "paths",
     "hub",
+    "templates",
     "chat",
     "suites",
     "scorers",
