@@ -1,37 +1,26 @@
-"""Messages in, token ids out: the sole home of templates, BOS and EOS, truncation, and where a completion begins."""
+"""Messages in, token ids out: the sole home of BOS and EOS, truncation, and where a completion begins."""
 
 from __future__ import annotations
 
-import difflib
 import hashlib
+import json
 import re
 from array import array
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
-from rewardbench.types import InputError, Message, Messages, Request
-
-CLOCK = datetime(2024, 7, 26)
-"""What a template that prints today's date is told instead: scores must not change overnight."""
-
-_CLOCK_CALL = re.compile(r"""strftime_now\s*\(\s*(["'])(.*?)\1\s*\)""")
-_CLOCK_LEFT = re.compile(r"strftime_now(?!\s+is\s+(?:not\s+)?defined)")
-
-_OTHER = "\ue000"
-"""A completion that begins like no other, being of a character for private use."""
-
-Render = Callable[[Sequence[Message]], str]
-"""Messages to text. Raises InputError."""
-
-
-def plain(messages: Sequence[Message]) -> str:
-    """The contents alone, one after the other.
-
-    >>> plain([{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}])
-    'Hi\\nHello'
-    """
-    return "\n".join(m["content"] for m in messages)
+from rewardbench.templates import (
+    CLOCK,
+    OWN,
+    REASONING,
+    Render,
+    absent_character,
+    pick_template,
+    plain,
+    unprinted_fields,
+)
+from rewardbench.types import InputError, Message, Messages, Request, Tools
 
 
 def shows(text: str, messages: Sequence[Message]) -> bool:
@@ -59,9 +48,23 @@ def answers(messages: Sequence[Message]) -> Messages:
     ({'role': 'assistant', 'content': ' It is 7.'},)
     """
     return tuple(
-        Message(role="assistant", content=m["content"].rpartition("</think>")[2]) if m["role"] == "assistant" else m
-        for m in messages
+        _with_content(m, m["content"].rpartition("</think>")[2]) if m["role"] == "assistant" else m for m in messages
     )
+
+
+def all_text(messages: Sequence[Message]) -> str:
+    """Return the contents with the reasoning before and the tool calls after them, one a line.
+
+    >>> all_text([{"role": "assistant", "content": "", "tool_calls": [{"name": "f"}]}])
+    '[{"name": "f"}]'
+    """
+    lines: list[str] = []
+    for message in messages:
+        reasoning = [str(message.get(field, "")) for field in REASONING]
+        calls = [json.dumps(message["tool_calls"], ensure_ascii=False)] if "tool_calls" in message else []
+        content = [message["content"]] if message["content"] or not (calls or any(reasoning)) else []
+        lines += [text for text in reasoning if text] + content + calls
+    return "\n".join(lines)
 
 
 def fold_system(messages: Sequence[Message]) -> Messages:
@@ -71,98 +74,18 @@ def fold_system(messages: Sequence[Message]) -> Messages:
     ({'role': 'user', 'content': 'Be kind.\\n\\nHi'},)
     """
     system, first, *rest = messages
-    return (Message(role=first["role"], content=f"{system['content']}\n\n{first['content']}"), *rest)
+    return (_with_content(first, f"{system['content']}\n\n{first['content']}"), *rest)
 
 
-def freeze_clock(template: str) -> str:
-    """The template with every `strftime_now("...")` answered by the fixed CLOCK.
-
-    >>> freeze_clock('Today is {{ strftime_now("%d %b %Y") }}.')
-    "Today is {{ '26 Jul 2024' }}."
-    """
-    frozen = _CLOCK_CALL.sub(lambda call: repr(CLOCK.strftime(call[2])), template)
-    if _CLOCK_LEFT.search(frozen):
-        raise InputError(
-            "The chat template prints today's date in a format it computes, so scores would change overnight: "
-            "pass another --chat_template."
-        )
-    return frozen
-
-
-def tokenizer_template(tokenizer: Any, name: str) -> tuple[Render, str]:
-    """Render with the tokenizer's own chat template; also returns its source, clock frozen.
-
-    Raises: InputError where the tokenizer has none.
-    """
-    try:
-        source = freeze_clock(tokenizer.get_chat_template())
-    except ValueError as error:
-        raise InputError(
-            f"The tokenizer of {name} has no chat template: pass --chat_template NAME (a fastchat template) or raw."
-        ) from error
-
-    def render(messages: Sequence[Message]) -> str:
-        try:
-            text = tokenizer.apply_chat_template([dict(m) for m in messages], chat_template=source, tokenize=False)
-        except Exception as error:  # the template is a program of the model's: besides refusing, it can fail
-            roles = ", ".join(m["role"] for m in messages)
-            raise InputError(f"The chat template of {name} refuses these turns ({roles}): {error}") from error
-        return str(text)
-
-    return render, source
-
-
-def fastchat_template(name: str) -> tuple[Render, str]:
-    """Render with a conversation template of fastchat; some carry example turns, which are cleared.
-
-    Raises: InputError for a name fastchat does not know, or a style it cannot print.
-    """
-    from importlib.metadata import version
-
-    from fastchat.conversation import conv_templates
-
-    if name not in conv_templates:
-        near = difflib.get_close_matches(name, [*conv_templates, "raw"], n=3)
-        hint = f" (near: {', '.join(near)})" if near else ""
-        raise InputError(
-            f"There is no chat template {name!r} in fastchat{hint}: pass one of its names, raw, or nothing for the "
-            "tokenizer's own."
-        )
-
-    def render(messages: Sequence[Message]) -> str:
-        conversation = conv_templates[name].copy()
-        conversation.messages = []
-        for message in messages:
-            if message["role"] == "system":
-                conversation.set_system_message(message["content"])
-            else:
-                conversation.append_message(conversation.roles[message["role"] == "assistant"], message["content"])
-        try:
-            return str(conversation.get_prompt())
-        except ValueError as error:
-            raise InputError(f"fastchat cannot print its template {name!r} ({error}): pass another.") from error
-
-    return render, f"fastchat {version('fschat')}: {name}"
-
-
-def raw_template() -> tuple[Render, str]:
-    """No template: the contents of the messages, one a line."""
-
-    def render(messages: Sequence[Message]) -> str:
-        return plain(messages)
-
-    return render, "raw"
-
-
-def pick_template(tokenizer: Any, template: str | None, name: str) -> tuple[Render, str]:
-    """The renderer asked for: None for the tokenizer's own, `raw`, or a fastchat name."""
-    if template is None:
-        return tokenizer_template(tokenizer, name)
-    return raw_template() if template == "raw" else fastchat_template(template)
+def _with_content(message: Message, content: str) -> Message:
+    """Copy a message with another content; its other fields stay."""
+    copy = message.copy()
+    copy["content"] = content
+    return copy
 
 
 def _refuse(error: InputError) -> Render:
-    def render(messages: Sequence[Message]) -> str:
+    def render(messages: Sequence[Message], tools: Tools = ()) -> str:
         raise error
 
     return render
@@ -190,12 +113,24 @@ def common_prefix(a: Sequence[object], b: Sequence[object]) -> int:
     return min(len(a), len(b))
 
 
+@dataclass(frozen=True)
+class Frame:
+    """What a template prints around the contents of messages: only its own tokens, never the user's."""
+
+    begins: bool
+    """Whether it prints the tokens that the tokenizer puts before a text."""
+    bos: int
+    """How many BOS tokens it begins with, one after the other."""
+    ends: bool
+    """Whether it ends with the tokens that the tokenizer puts after a text."""
+
+
 class Chat:
     """Turns a prompt and a completion into a Request for one tokenizer.
 
     Args:
         tokenizer: a transformers tokenizer; its padding and truncation settings are not used.
-        template: None for its own chat template, "raw", or the name of a fastchat template.
+        template: None or "tokenizer" for its own chat template, "raw", or the name of a fastchat template.
         max_length: in tokens; longer items lose tokens on the `truncation_side`, never the BOS, and say how many.
         spans: also find where the completion's tokens begin (DPO needs it; a classifier does not).
         name: the model, for error messages.
@@ -216,7 +151,10 @@ class Chat:
         self.truncation_side = truncation_side
         self.spans = spans
         self.name = name
-        self.notes: set[str] = set()
+        self._notes: set[str] = set()
+        self._unprinted: dict[str, set[int]] = {}
+        """Fields that the template leaves out, each with the hashes of the conversations that hold them."""
+        self._frames: dict[tuple[str, ...], Frame | None] = {}
         self._before, self._after = added_tokens(tokenizer)
         self._render, self.source = self._pick()
 
@@ -225,14 +163,14 @@ class Chat:
         try:
             return pick_template(self.tokenizer, self.template, self.name)
         except InputError as error:
-            if self.template is not None:
+            if self.template not in (None, OWN):
                 raise
             return _refuse(error), ""
 
     def describe(self) -> dict[str, Any]:
         """What of this room can move a score."""
         return {
-            "chat_template": self.template or ("tokenizer" if self.source else None),
+            "chat_template": self.template or (OWN if self.source else None),
             "template_sha256": hashlib.sha256(self.source.encode()).hexdigest()[:16],
             "clock": CLOCK.date().isoformat() if _prints_date(self.tokenizer, self.template) else None,
             "max_length": self.max_length,
@@ -241,33 +179,63 @@ class Chat:
             "tokens_after": self._after,
         }
 
-    def render(self, messages: Messages) -> str:
-        """The text of a conversation with every message in it, in order.
+    @property
+    def notes(self) -> set[str]:
+        """What was repaired or left out on the way, one sentence each."""
+        counted = {
+            f"The chat template leaves out the {field} of messages: {len(texts)} texts were scored without."
+            for field, texts in self._unprinted.items()
+        }
+        return self._notes | counted
 
-        Raises: InputError where the template refuses the turns or drops one of them.
+    def render(self, messages: Messages, tools: Tools = ()) -> str:
+        """Return the text of a conversation with every message in it, in order.
+
+        Raises: InputError if the template refuses the turns, or leaves out a message, a tool call or the tools.
         """
-        if not messages:
-            return ""
-        if messages[0]["role"] != "system":
-            text = self._render(messages)
-            if self._shows(text, messages):
-                return text
+        return self._render_checked(messages, tools)[0] if messages else ""
+
+    def _render_checked(self, messages: Messages, tools: Tools) -> tuple[str, Messages]:
+        """Render, and check that the template prints tools, tool calls and reasoning where there are any."""
+        text, messages = self._render_shown(messages, tools)
+        if tools or any(message.keys() - {"role", "content"} for message in messages):
+            self._check_fields(text, messages, tools)
+        return text, messages
+
+    def _render_shown(self, messages: Messages, tools: Tools) -> tuple[str, Messages]:
+        """Return the text, and the messages as the template was given them (a system message may be folded)."""
+        if messages[0]["role"] == "system":
+            return self._render_system(messages, tools)
+        text = self._render(messages, tools)
+        if not self._shows(text, messages):
             raise InputError(f"The chat template of {self.name} drops a message: pass another --chat_template.")
-        return self._render_system(messages)
+        return text, messages
 
     def _shows(self, text: str, messages: Messages) -> bool:
         if shows(text, messages):
             return True
         if not shows(text, answers(messages)):
             return False
-        self.notes.add("The template leaves out the thinking of assistant turns, up to </think>.")
+        self._notes.add("The template leaves out the thinking of assistant turns, up to </think>.")
         return True
 
-    def _render_system(self, messages: Messages) -> str:
+    def _check_fields(self, text: str, messages: Messages, tools: Tools) -> None:
+        """Count the fields that the template leaves out. Raises InputError if tools or a tool call are among them."""
+        for field in unprinted_fields(self._render, text, messages, tools):
+            if field in ("tools", "tool_calls"):
+                raise InputError(
+                    f"The chat template of {self.name} does not print the {field} of this row: pass another "
+                    f"--chat_template or model, or leave out {field}."
+                )
+            field = "arguments of tool calls" if field == "arguments" else field
+            conversation = hash(json.dumps(messages, sort_keys=True, default=str))
+            self._unprinted.setdefault(field, set()).add(conversation)
+
+    def _render_system(self, messages: Messages, tools: Tools) -> tuple[str, Messages]:
         try:
-            text = self._render(messages)
+            text = self._render(messages, tools)
             if self._shows(text, messages):
-                return text
+                return text, messages
         except InputError:
             if len(messages) == 1 or messages[1]["role"] != "user":
                 raise
@@ -275,50 +243,110 @@ class Chat:
             raise InputError(
                 f"The chat template of {self.name} has no place for a system message that no user turn follows."
             )
-        text = self.render(fold_system(messages))
-        self.notes.add("The template knows no system role: the system text stands at the head of the first user turn.")
-        return text
+        text, folded = self._render_shown(fold_system(messages), tools)
+        self._notes.add("The template knows no system role: the system text stands at the head of the first user turn.")
+        return text, folded
 
-    def request(self, prompt: Messages, completion: Messages, rendered: bool = False) -> Request:
+    def request(self, prompt: Messages, completion: Messages, rendered: bool = False, tools: Tools = ()) -> Request:
         """The completion in its context as token ids. Raises InputError where the template cannot take it."""
-        text = plain(completion) if rendered else self.render((*prompt, *completion))
-        ids = self._encode(text, bare=rendered)
-        start = self._start(text, ids, prompt, completion) if self.spans and not rendered else 0
+        if rendered:
+            text = plain(completion)
+            frame = self._frame_of_text(text)
+        else:
+            text, messages = self._render_checked((*prompt, *completion), tools)
+            frame = self._frame(text, messages)
+        ids = self._encode(text, frame, self._ends(rendered))
+        start = self._start(text, frame, ids, prompt, completion, tools) if self.spans and not rendered else 0
         return self._fit(Request(text, plain(completion), array("i", ids), start, len(ids)))
 
-    def _start(self, text: str, ids: list[int], prompt: Messages, completion: Messages) -> int:
+    def _start(
+        self, text: str, frame: Frame, ids: list[int], prompt: Messages, completion: Messages, tools: Tools
+    ) -> int:
         """Where the completion's ids begin: its first character is where its text parts from another completion's.
 
         The header of a generation prompt would not do: some templates have none, or one unlike a finished turn's.
         """
-        other = self.render((*prompt, Message(role=completion[0]["role"], content=_OTHER), *completion[1:]))
-        return common_prefix(self._encode(text[: common_prefix(text, other)], bare=False, end=False), ids)
+        marker = absent_character(text, plain((*prompt, *completion)))
+        first = Message(role=completion[0]["role"], content=marker)
+        for field in REASONING:
+            if field in completion[0]:
+                first[field] = marker  # type: ignore[literal-required]
+        try:
+            other, _ = self._render_shown((*prompt, first, *completion[1:]), tools)
+        except InputError:  # a tool turn must follow a call, in some templates
+            if "tool_calls" not in completion[0]:
+                raise
+            first["tool_calls"] = completion[0]["tool_calls"]
+            other, _ = self._render_shown((*prompt, first, *completion[1:]), tools)
+        return common_prefix(self._encode(text[: common_prefix(text, other)], frame, end=False), ids)
 
-    def _encode(self, text: str, bare: bool, end: bool = True) -> list[int]:
-        """Ids with exactly one BOS; `bare` text gets the tokenizer's own tokens at its end too."""
+    def _frame(self, text: str, messages: Messages) -> Frame:
+        """Return what the template prints by itself around messages of these roles."""
+        if self.template == "raw":
+            return self._frame_of_text(text)
+        roles = tuple(message["role"] for message in messages)
+        if roles not in self._frames:
+            try:
+                empty = self._render([Message(role=role, content="a") for role in roles], ())
+                ids = self._tokenize(empty)
+                after = self._after
+                begins = set(self._before) <= set(ids)
+                self._frames[roles] = Frame(
+                    begins, self._leading_bos(empty), bool(after) and ids[-len(after) :] == after
+                )
+            except InputError:  # a tool turn that no call asked for, say
+                self._frames[roles] = None
+        return self._frames[roles] or self._frame_of_text(text)
+
+    def _frame_of_text(self, text: str) -> Frame:
+        """Return the frame of final text, whose special tokens at both ends are meant as such."""
+        ids = self._tokenize(text.lstrip())
+        begins = ids[: len(self._before)] == self._before
+        return Frame(begins, self._leading_bos(text), bool(self._after) and ids[-len(self._after) :] == self._after)
+
+    def _leading_bos(self, text: str) -> int:
+        """Count the BOS tokens that a text begins with; white space may stand before and between them."""
+        bos = self.tokenizer.bos_token
+        return 0 if not bos else _leading(bos, "*").match(text)[0].count(bos)  # type: ignore[index]
+
+    def _tokenize(self, text: str) -> list[int]:
+        """Return the ids of a text, as `apply_chat_template(tokenize=True)` gives them."""
         options = {"add_special_tokens": False, "truncation": False, "padding": False, "verbose": False}
-        ids = list(self.tokenizer(text, **options)["input_ids"])
-        bos = self.tokenizer.bos_token_id
-        while bos is not None and ids[:2] == [bos, bos]:
-            ids = ids[1:]
-            self.notes.add("The rendered text held a second BOS token, which was dropped.")
-        if self._before and ids[: len(self._before)] != self._before:
+        return list(self.tokenizer(text, **options)["input_ids"])
+
+    def _encode(self, text: str, frame: Frame, end: bool) -> list[int]:
+        """Return ids with exactly one BOS before the first message, and the tokenizer's own tokens at the `end`."""
+        if frame.bos > 1:
+            bos = self.tokenizer.bos_token
+            first = _leading(bos, "{1}").match(text)
+            every = _leading(bos, f"{{{frame.bos}}}").match(text)
+            if first and every:
+                text = first[0] + text[every.end() :]
+                self._notes.add("The rendered text held a second BOS token, which was dropped.")
+        ids = self._tokenize(text)
+        if not frame.begins:
             ids = self._before + ids
-        if end and self._after and self._ends(bare) and ids[-len(self._after) :] != self._after:
-            ids = ids + self._after
-        return ids
+        return ids + self._after if end and not frame.ends else ids
 
     def _ends(self, bare: bool) -> bool:
         """A chat template decides its own EOS; untemplated text and encoders (CLS ... SEP) take the tokenizer's."""
         cls = getattr(self.tokenizer, "cls_token_id", None)
         return bare or self.template == "raw" or (cls is not None and self._before == [cls])
 
+    def _head(self, ids: list[int]) -> int:
+        """Count the ids that truncation on the left keeps: through the BOS or CLS, and white space before it."""
+        token = self._before[-1] if self._before else self.tokenizer.bos_token_id
+        if token not in ids:
+            return 0
+        at = ids.index(token)
+        return 0 if at and self.tokenizer.decode(ids[:at]).strip() else at + 1
+
     def _fit(self, request: Request) -> Request:
         """Cut to `max_length` on the flag's side, keeping the BOS and what the tokenizer puts at both ends."""
         over = len(request.ids) - self.max_length if self.max_length else 0
         if over <= 0:
             return request
-        head = len(self._before) or int(request.ids[0] == self.tokenizer.bos_token_id)
+        head = self._head(request.ids.tolist())
         tail = len(self._after) if self._after and request.ids[-len(self._after) :].tolist() == self._after else 0
         cut = head if self.truncation_side == "left" else len(request.ids) - tail - over
         ids = request.ids[:cut] + request.ids[cut + over :]
@@ -328,5 +356,9 @@ class Chat:
         return Request(request.text, request.completion, ids, start, len(ids), dropped=over)
 
 
+def _leading(token: str, times: str) -> re.Pattern[str]:
+    return re.compile(rf"(?:\s*{re.escape(token)}){times}")
+
+
 def _prints_date(tokenizer: Any, template: str | None) -> bool:
-    return template is None and "strftime_now" in str(tokenizer.chat_template or "")
+    return template in (None, OWN) and "strftime_now" in str(tokenizer.chat_template or "")

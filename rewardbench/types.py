@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypedDict
+from typing import Any, Literal, NotRequired, Protocol, TypedDict
 
 View = Literal["pointwise", "pairwise", "listwise"]
 Credit = Literal["strict", "best_of_n", "ties"]
@@ -22,13 +22,25 @@ class InputError(Exception):
 
 
 class Message(TypedDict):
-    """One turn of a conversation; `role` is system, user or assistant."""
+    """One turn of a conversation; `role` is system, user, assistant or tool.
+
+    The optional fields are those of OpenAI's and transformers' messages; a field without a value is left out.
+    """
 
     role: str
     content: str
+    null_content: NotRequired[bool]
+    """Whether the content came as null, as beside tool calls; `content` is then empty."""
+    reasoning_content: NotRequired[str]
+    reasoning: NotRequired[str]
+    thinking: NotRequired[str]
+    tool_calls: NotRequired[list[dict[str, Any]]]
+    tool_call_id: NotRequired[str]
+    name: NotRequired[str]
 
 
 Messages = tuple[Message, ...]
+Tools = Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -53,6 +65,8 @@ class Item:
     """Why this row cannot be scored by any model (an empty response, say); its scores are NaN."""
     meta: Mapping[str, Any] = field(default_factory=dict)
     """The row's other columns, as they came."""
+    tools: Tools = ()
+    """The functions that the assistant may call, as JSON schemas; templates print them."""
 
     @property
     def has_preference(self) -> bool:
@@ -118,7 +132,8 @@ class Request:
     def __post_init__(self) -> None:
         ids = array("i", self.ids)
         object.__setattr__(self, "ids", ids)
-        read = ids.tobytes() if ids else f"{self.text}\0{self.completion}".encode("utf-8", "surrogatepass")
+        text = f"{len(self.text)} {self.text}{self.completion}"  # the length parts the two: a separator could be text
+        read = ids.tobytes() if ids else text.encode("utf-8", "surrogatepass")
         span = f"{self.start} {self.end} {len(ids)} ".encode()
         object.__setattr__(self, "key", blake2b(span + read, digest_size=16).digest())
 
@@ -148,7 +163,7 @@ class Scorer(Protocol):
     def fingerprint(self) -> Mapping[str, Any]:
         """What can move a score, as plain JSON values; nothing that must not."""
 
-    def prepare(self, prompt: Messages, completion: Messages, rendered: bool) -> Request:
+    def prepare(self, prompt: Messages, completion: Messages, rendered: bool, tools: Tools = ()) -> Request:
         """Render one completion. Raises InputError where this model cannot take it."""
 
     def run(self, requests: Sequence[Request]) -> list[float]:

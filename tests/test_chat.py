@@ -4,9 +4,12 @@ import logging
 
 import pytest
 from conftest import CORPUS, TEMPLATE, make_tokenizer
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from rewardbench.chat import Chat, fastchat_template
-from rewardbench.types import InputError, Message
+from rewardbench.chat import Chat
+from rewardbench.templates import fastchat_template
+from rewardbench.types import InputError, Message, Request
 
 
 def turns(*pairs):
@@ -312,3 +315,98 @@ def test_a_text_longer_than_the_tokenizer_likes_is_no_warning(caplog, monkeypatc
     tokenizer.model_max_length = 3
     assert len(Chat(tokenizer).request(ASK, ANSWER)) > 3
     assert caplog.messages == []
+
+
+ADDS_BOS = TEMPLATE.replace("{{ bos_token }}", "")
+
+
+def adds_bos(tokenizer):
+    """The tokenizer, now putting a BOS before every text."""
+    from tokenizers import processors
+
+    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single="<|bos|> $A", special_tokens=[("<|bos|>", 1)]
+    )
+    return tokenizer
+
+
+@pytest.mark.parametrize("before", ["", "\n", " \n ", "Chat.\n"])
+@pytest.mark.parametrize("change", [adds_bos, lambda tokenizer: tokenizer])
+def test_a_bos_of_the_template_is_the_only_one_wherever_it_stands(before, change):
+    tokenizer = change(make_tokenizer(template=before + TEMPLATE))
+    chat = Chat(tokenizer)
+    request = chat.request(ASK, ANSWER)
+    assert tokens(chat, request).count("<|bos|>") == 1
+    messages = [dict(turn) for turn in (*ASK, *ANSWER)]
+    assert request.ids.tolist() == list(tokenizer.apply_chat_template(messages, tokenize=True, return_dict=False))
+    cut = Chat(tokenizer, max_length=len(request) - 3).request(ASK, ANSWER)
+    assert tokens(chat, cut).count("<|bos|>") == 1
+
+
+@pytest.mark.parametrize("double", ["{{ bos_token }}{{ bos_token }}", "{{ bos_token }}\n{{ bos_token }}"])
+def test_a_template_that_prints_two_bos_keeps_one(double):
+    chat = Chat(adds_bos(make_tokenizer(template=TEMPLATE.replace("{{ bos_token }}", double))))
+    assert tokens(chat, chat.request(ASK, ANSWER))[:2] == ["<|bos|>", "<|user|>"]
+
+
+@pytest.mark.parametrize(
+    "template", [ADDS_BOS.replace("<|{{ m.role }}|>", ""), TEMPLATE.replace("<|{{ m.role }}|>", "")]
+)
+@pytest.mark.parametrize("asked", ["<|bos|>", "<|bos|><|bos|>Hi", "Hi <|bos|> there", "<|eos|>"])
+def test_special_tokens_that_the_user_wrote_stay_and_stand_for_none_of_the_templates(template, asked):
+    chat = Chat(adds_bos(make_tokenizer(template=template)))
+    found = tokens(chat, chat.request(turns(("user", asked)), ANSWER))
+    assert found[0] == "<|bos|>"
+    assert found.count("<|bos|>") == 1 + asked.count("<|bos|>")
+
+
+def test_a_bos_for_each_turn_stays():
+    chat = Chat(adds_bos(make_tokenizer(template="{% for m in messages %}{{ bos_token }}{{ m.content }}{% endfor %}")))
+    assert tokens(chat, chat.request(ASK, ANSWER)).count("<|bos|>") == 2
+
+
+def test_an_encoder_gets_its_cls_and_sep_where_the_user_wrote_some():
+    template = "{% for m in messages %}{{ m.content }}{% endfor %}"
+    chat = Chat(make_tokenizer(template=template, encoder=True))
+    found = tokens(chat, chat.request(turns(("user", "<|bos|>Hi")), turns(("assistant", "Lima<|eos|>"))))
+    assert (found[:2], found[-2:]) == (["<|bos|>", "<|bos|>"], ["<|eos|>", "<|eos|>"])
+
+
+SPECIAL = [
+    "<|bos|>",
+    "<|eos|>",
+    "<|pad|>",
+    "<|user|>",
+    "<|assistant|>",
+    "</think>",
+    "\ue000",
+    "\ue001",
+    "\0",
+    "{{",
+    " ",
+]
+CONTENT = st.lists(st.sampled_from(SPECIAL) | st.text(st.characters(codec="utf-8"), max_size=4), max_size=5).map(
+    "".join
+)
+TOKENIZER = adds_bos(make_tokenizer())
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(CONTENT, CONTENT)
+def test_no_character_of_a_text_moves_a_token(asked, answer):
+    messages = turns(("user", asked), ("assistant", answer))
+    request = Chat(TOKENIZER, spans=True).request(messages[:1], messages[1:])
+    by_hand = TOKENIZER.apply_chat_template([dict(turn) for turn in messages], tokenize=True, return_dict=False)
+    header = TOKENIZER(f"<|bos|><|user|>{asked}<|assistant|>", add_special_tokens=False)["input_ids"]
+    assert (request.ids.tolist(), request.start) == (list(by_hand), len(header))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(CONTENT, CONTENT, CONTENT, CONTENT)
+def test_texts_that_differ_have_other_keys(text, completion, other_text, other_completion):
+    same = (text, completion) == (other_text, other_completion)
+    assert (Request(text, completion) == Request(other_text, other_completion)) == same
+
+
+def test_a_separator_in_a_text_parts_nothing():
+    assert Request("a\0b", "c") != Request("a", "b\0c")

@@ -23,6 +23,7 @@ ROOMS = (
     "processes",
     "quiet",
     "hub",
+    "templates",
     "chat",
     "suites",
     "scorers",

@@ -80,5 +80,5 @@ def _pooled(scorer: Any, item: Item) -> str | None:
     if not hasattr(scorer, "pooled"):
         return None
     scorer.pooled.clear()
-    scorer.prepare(item.prompt, item.completions[0], item.rendered)
+    scorer.prepare(item.prompt, item.completions[0], item.rendered, item.tools)
     return str(next(iter(scorer.pooled)))

@@ -94,8 +94,9 @@ def prepare(item: Item, scorer: Scorer) -> Prepared:
     """Render every completion; what this model cannot take becomes a reason, not an end of the run."""
     if item.problem:
         return Prepared(item, reason=item.problem)
+    tools = {"tools": item.tools} if item.tools else {}
     try:
-        return Prepared(item, tuple(scorer.prepare(item.prompt, c, item.rendered) for c in item.completions))
+        return Prepared(item, tuple(scorer.prepare(item.prompt, c, item.rendered, **tools) for c in item.completions))
     except InputError as error:
         return Prepared(item, reason=str(error))
 

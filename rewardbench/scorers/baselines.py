@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from rewardbench.chat import plain
-from rewardbench.types import InputError, Messages, Request, View
+from rewardbench.chat import all_text
+from rewardbench.types import InputError, Messages, Request, Tools, View
 
 
 def _uniform(seed: int, text: str) -> float:
@@ -46,9 +46,9 @@ class Baseline:
         """What can move a score: the rule and, for the random one, the seed."""
         return {"kind": self.name, "seed": self.seed if self.name == "baseline/random" else None}
 
-    def prepare(self, prompt: Messages, completion: Messages, rendered: bool) -> Request:
-        """The plain text; nothing is tokenised."""
-        return Request(text=plain((*prompt, *completion)), completion=plain(completion))
+    def prepare(self, prompt: Messages, completion: Messages, rendered: bool, tools: Tools = ()) -> Request:
+        """Return the plain text, with reasoning and tool calls; nothing is tokenised."""
+        return Request(text=all_text((*prompt, *completion)), completion=all_text(completion))
 
     def run(self, requests: Sequence[Request]) -> list[float]:
         """One number a request, by the rule."""

@@ -18,7 +18,7 @@ from rewardbench.scorers.packed import hidden_states, settle, through_head
 from rewardbench.scorers.padding import Side, accepted, filler, pad_batch, usable_pad
 from rewardbench.scorers.prefix import plant
 from rewardbench.scorers.rope import RopeRule, rope_rule
-from rewardbench.types import InputError, Messages, Request, View
+from rewardbench.types import InputError, Messages, Request, Tools, View
 
 
 class Classifier:
@@ -69,9 +69,9 @@ class Classifier:
         """Items share a batch only where this agrees."""
         return self.rope.company(length)
 
-    def prepare(self, prompt: Messages, completion: Messages, rendered: bool) -> Request:
+    def prepare(self, prompt: Messages, completion: Messages, rendered: bool, tools: Tools = ()) -> Request:
         """Render and tokenise one completion in its context."""
-        request = self.chat.request(prompt, completion, rendered)
+        request = self.chat.request(prompt, completion, rendered, tools)
         if not request.ids:
             raise InputError("The text has no tokens.")
         if self.model.config.is_encoder_decoder and self.model.config.eos_token_id not in request.ids:

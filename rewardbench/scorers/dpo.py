@@ -16,7 +16,7 @@ from rewardbench.scorers.classifier import is_encoder
 from rewardbench.scorers.identity import identify
 from rewardbench.scorers.logprobs import LogProbs, prepare_span
 from rewardbench.scorers.packed import settle
-from rewardbench.types import InputError, Messages, Request, View
+from rewardbench.types import InputError, Messages, Request, Tools, View
 
 
 class Part:
@@ -88,9 +88,9 @@ class Dpo:
             with part:
                 pass
 
-    def prepare(self, prompt: Messages, completion: Messages, rendered: bool) -> Request:
+    def prepare(self, prompt: Messages, completion: Messages, rendered: bool, tools: Tools = ()) -> Request:
         """Render and tokenise one completion in its context, and find its tokens."""
-        return prepare_span(self.chat, self.rows, prompt, completion, rendered)
+        return prepare_span(self.chat, self.rows, prompt, completion, rendered, tools)
 
     def combine(self, values: Sequence[Sequence[float]]) -> list[float]:
         """Rewards from what each part said of the same requests, in the order of the parts."""

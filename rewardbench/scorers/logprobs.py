@@ -15,7 +15,7 @@ from rewardbench.scorers.packed import hidden_states, through_head
 from rewardbench.scorers.padding import Side, accepted, filler, pad_batch
 from rewardbench.scorers.prefix import plant
 from rewardbench.scorers.rope import rope_rule
-from rewardbench.types import InputError, Messages, Request, View
+from rewardbench.types import InputError, Messages, Request, Tools, View
 
 if TYPE_CHECKING:
     import torch
@@ -141,9 +141,11 @@ RULES: Mapping[str, Callable[[Any], float]] = {
 """What a completion's log-probabilities come to."""
 
 
-def prepare_span(chat: Chat, rows: int, prompt: Messages, completion: Messages, rendered: bool) -> Request:
+def prepare_span(
+    chat: Chat, rows: int, prompt: Messages, completion: Messages, rendered: bool, tools: Tools = ()
+) -> Request:
     """Render and tokenise a completion whose tokens must be there, and embedded by a table of so many rows."""
-    request = chat.request(prompt, completion, rendered)
+    request = chat.request(prompt, completion, rendered, tools)
     if request.end <= max(request.start, 1):
         raise InputError("The completion has no token of its own in this template.")
     if max(request.ids) >= rows:
@@ -186,9 +188,9 @@ class LogProbs:
         """Items share a batch only where this agrees."""
         return self.rope.company(length)
 
-    def prepare(self, prompt: Messages, completion: Messages, rendered: bool) -> Request:
+    def prepare(self, prompt: Messages, completion: Messages, rendered: bool, tools: Tools = ()) -> Request:
         """Render and tokenise one completion in its context, and find its tokens."""
-        return prepare_span(self.chat, self.rows, prompt, completion, rendered)
+        return prepare_span(self.chat, self.rows, prompt, completion, rendered, tools)
 
     def log_probs(self, requests: Sequence[Request]) -> list[torch.Tensor]:
         """log p of each completion's tokens."""

@@ -13,10 +13,22 @@ from typing import Any
 
 from rewardbench.suites.lazy import Lazy
 from rewardbench.suites.table import Row
-from rewardbench.suites.turns import Unusable, kind, read_text, read_turns, say, split_prompt, transcript
+from rewardbench.suites.turns import (
+    TEXT_FIELDS,
+    Unusable,
+    kind,
+    read_functions,
+    read_text,
+    read_turns,
+    say,
+    split_prompt,
+    transcript,
+)
 from rewardbench.types import InputError, Item, Message, Messages
 
 WHO = ("id", "subset", "group")
+TOOLS = "tools"
+"""The column of the functions that the assistant may call."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +94,7 @@ def full_hash(items: Sequence[Item]) -> str:
             item.completions,
             item.num_correct,
             item.rendered,
+            *([item.tools] if item.tools else []),
         )
         digest.update(json.dumps(decides, sort_keys=True, separators=(",", ":")).encode() + b"\n")
     return digest.hexdigest()
@@ -96,9 +109,10 @@ def _who(row: Row, at: int) -> tuple[str, str]:
 def _parse(row: Row, id: str, layout: _Layout) -> Item:
     try:
         parsed = layout.form.read(row, layout.prompt)
+        tools = read_functions(row.get(TOOLS), TOOLS)
         problem = _find_problem(parsed)
     except Unusable as reason:
-        parsed, problem = layout.form.blank, str(reason)
+        parsed, tools, problem = layout.form.blank, [], str(reason)
     group = row.get("group")
     return Item(
         id=id,
@@ -110,6 +124,7 @@ def _parse(row: Row, id: str, layout: _Layout) -> Item:
         rendered=parsed.rendered,
         problem=problem,
         meta={name: value for name, value in row.items() if name not in layout.used},
+        tools=tuple(tools),
     )
 
 
@@ -120,7 +135,7 @@ def _find_layout(columns: AbstractSet[str], where: str, scores_only: bool = Fals
             prompt = _prompt_columns(columns) if form.prompted else ()
             system = ("system",) if prompt else ()
             count = ("num_correct",) if form.prompted else ()
-            return _Layout(form, prompt, {*form.needs, *prompt, *system, *count, *WHO})
+            return _Layout(form, prompt, {*form.needs, *prompt, *system, *count, *WHO, TOOLS})
     expected = ", or ".join(" and ".join(form.needs) for form in FORMS)
     raise InputError(f"{where} has the columns {', '.join(sorted(columns))}; it needs {expected}.")
 
@@ -231,7 +246,9 @@ def _whole(value: Any) -> int:
 def _find_problem(row: _Parsed) -> str | None:
     """Why no model can score this row, or None."""
     every = [*row.prompt, *(turn for completion in row.completions for turn in completion)]
-    if not row.rendered and not any(turn["content"].strip() for turn in row.prompt if turn["role"] != "system"):
+    if not row.rendered and not any(
+        turn["content"].strip() for turn in row.prompt if turn["role"] in ("user", "assistant")
+    ):
         return "the prompt is empty"
     roles = [turn["role"] for turn in row.prompt]
     if ("assistant", "assistant") in pairwise(roles):
@@ -243,7 +260,7 @@ def _find_problem(row: _Parsed) -> str | None:
         name = ("chosen", "rejected")[n] if pair else f"completion {n + 1}"
         if completion[-1]["role"] != "assistant":
             return f"{name} does not end with an assistant turn"
-        if not completion[-1]["content"].strip():
+        if not completion[-1]["content"].strip() and "tool_calls" not in completion[-1]:
             return f"{name} is empty"
     if not all(map(_is_unicode, every)):
         return "the text holds half a surrogate pair, which no tokenizer reads"
@@ -252,7 +269,8 @@ def _find_problem(row: _Parsed) -> str | None:
 
 def _is_unicode(turn: Message) -> bool:
     try:
-        turn["content"].encode()
+        for text in (turn["content"], *(str(turn.get(field, "")) for field in TEXT_FIELDS)):
+            text.encode()
     except UnicodeEncodeError:
         return False
     return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from math import isnan
@@ -9,7 +10,14 @@ from typing import Any
 
 from rewardbench.types import Message, Messages
 
-ROLES = {"system": "system", "user": "user", "assistant": "assistant", "human": "user", "gpt": "assistant"}
+ROLES = {
+    "system": "system",
+    "user": "user",
+    "assistant": "assistant",
+    "tool": "tool",
+    "human": "user",
+    "gpt": "assistant",
+}
 """Names of a role, ShareGPT's among them, to ours."""
 
 _SPEAKER = re.compile(r"\n\n(Human|Assistant):")
@@ -60,13 +68,109 @@ def read_turns(value: Any, name: str, role: str) -> Messages:
 
 
 def _read_message(value: Any, name: str) -> Message:
+    """Read one message, whose fields may hold any JSON value. Raises Unusable."""
     if not isinstance(value, dict):
         raise Unusable(f"a turn of {name} {kind(value, 'a message with role and content')}")
     role = value.get("role") or value.get("from")
+    if not isinstance(role, str) or role not in ROLES:
+        raise Unusable(f"a turn of {name} has the role {_short(role)}, which is none of system, user, assistant, tool")
+    for field in UNREAD:
+        if value.get(field):
+            raise Unusable(f"a turn of {name} has {field}, which is not read")
+    calls = read_functions(value.get("tool_calls"), f"tool_calls of a turn of {name}")
     content = value["content"] if value.get("content") is not None else value.get("value")
-    if role not in ROLES:
-        raise Unusable(f"a turn of {name} has the role {role!r}, which is none of system, user, assistant")
-    return Message(role=ROLES[role], content=read_text(content, f"a turn of {name}"))
+    message = Message(role=ROLES[role], content="")
+    if content is None and calls:
+        message["null_content"] = True
+    else:
+        message["content"] = read_content(content, f"a turn of {name}")
+    if calls:
+        message["tool_calls"] = calls
+    for field in TEXT_FIELDS:
+        if value.get(field) is not None:
+            message[field] = read_text(value[field], f"{field} of a turn of {name}")  # type: ignore[literal-required]
+    return message
+
+
+UNREAD = ("function_call", "audio", "images", "image", "videos", "video")
+"""Fields of a message that hold what no template here is given; a message with one is not scored."""
+
+TEXT_FIELDS = ("reasoning_content", "reasoning", "thinking", "tool_call_id", "name")
+
+TEXT_PARTS = ("text", "input_text", "output_text")
+"""Types of a content part that is text, in OpenAI's interfaces."""
+
+
+def _short(value: Any) -> str:
+    """Return the repr of a value, cut where it is long."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def read_content(value: Any, name: str) -> str:
+    """Return the content of a message: a text, or a list of text parts, joined. Raises Unusable.
+
+    >>> read_content([{"type": "text", "text": "Name a "}, {"type": "text", "text": "river."}], "a turn")
+    'Name a river.'
+    """
+    if not isinstance(value, list) or not value:
+        return read_text(value, name)
+    return "".join(_read_part(part, name) for part in value)
+
+
+def _read_part(part: Any, name: str) -> str:
+    if isinstance(part, str):
+        return part
+    if not isinstance(part, dict):
+        raise Unusable(f"a part of {name} {kind(part)}")
+    type_ = part.get("type", "text")
+    if type_ not in TEXT_PARTS:
+        raise Unusable(f"a part of {name} is of the type {_short(type_)}, and only text is read")
+    return read_text(part.get("text"), f"a part of {name}")
+
+
+def read_functions(value: Any, name: str) -> list[dict[str, Any]]:
+    """Return functions or calls of functions, given as a list of objects or as its JSON text; [] for none.
+
+    Raises: Unusable if they are anything else, or one has no name.
+
+    >>> read_functions('[{"function": {"name": "f", "arguments": "{}"}}]', "tool_calls")
+    [{'function': {'name': 'f', 'arguments': '{}'}}]
+    """
+    if value is None or value == "" or value == [] or (isinstance(value, float) and isnan(value)):
+        return []
+    functions = _parse_list(value)
+    if functions is None:
+        raise Unusable(f"{name} {kind(value, 'a list of functions')}")
+    for function in functions:
+        inner = function.get("function", function) if isinstance(function, dict) else None
+        if not isinstance(inner, dict) or not isinstance(inner.get("name"), str) or not _is_json(function):
+            raise Unusable(f"{name} holds {_short(function)}, which is no function with a name")
+    return [_drop_nulls(function) for function in functions]
+
+
+def _drop_nulls(function: dict[str, Any]) -> dict[str, Any]:
+    """Copy a function or call without the keys that Arrow fills with null; its arguments stay as they are."""
+    copy = {key: value for key, value in function.items() if value is not None}
+    return {**copy, "function": _drop_nulls(copy["function"])} if "function" in copy else copy
+
+
+def _parse_list(value: Any) -> list[Any] | None:
+    """Return a list, also from its JSON text; None for anything else."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            return None
+    return value if isinstance(value, list) else None
+
+
+def _is_json(value: Any) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except (TypeError, ValueError, RecursionError):  # bytes or a date of parquet, half a surrogate pair
+        return False
+    return True
 
 
 def transcript(text: str) -> Messages:

@@ -1,5 +1,8 @@
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from rewardbench.suites.rows import content_hash, parse_rows
 from rewardbench.suites.turns import Unusable, common_start, read_turns, say, split_prompt, transcript
 
 
@@ -33,10 +36,21 @@ def test_sharegpt_messages_are_read_also_where_arrow_added_empty_keys():
         (float("nan"), "chosen is missing"),
         ([], "chosen is an empty list"),
         (["Hi"], "a turn of chosen is text, not a message with role and content"),
-        ([{"role": "tool", "content": "4"}], "a turn of chosen has the role 'tool', which is none of"),
+        ([{"role": "function", "content": "4"}], "a turn of chosen has the role 'function', which is none of"),
+        ([{"role": ["user"], "content": "4"}], "a turn of chosen has the role ['user'], which is none of"),
+        ([{"role": {"a": 1}, "content": "4"}], "a turn of chosen has the role {'a': 1}, which is none of"),
         ([{"content": "4"}], "a turn of chosen has the role None"),
         ([{"role": "user", "content": None}], "a turn of chosen is missing"),
-        ([{"role": "user", "content": [{"type": "image"}]}], "a turn of chosen is a list, not text"),
+        ([{"role": "user", "content": [{"type": "image"}]}], "a part of a turn of chosen is of the type 'image'"),
+        ([{"role": "user", "content": [{"type": "text", "text": 4}]}], "a part of a turn of chosen is a number"),
+        ([{"role": "user", "content": [7]}], "a part of a turn of chosen is a number"),
+        ([{"role": "user", "content": []}], "a turn of chosen is a list, not text"),
+        ([{"role": "user", "content": {"text": "4"}}], "a turn of chosen is an object, not text"),
+        ([{"role": "assistant", "content": "4", "reasoning_content": [4]}], "reasoning_content of a turn of chosen is"),
+        ([{"role": "assistant", "content": "4", "tool_calls": "f()"}], "tool_calls of a turn of chosen is text"),
+        ([{"role": "assistant", "content": "4", "tool_calls": [4]}], "tool_calls of a turn of chosen holds 4"),
+        ([{"role": "assistant", "content": "4", "tool_calls": [{"function": {}}]}], "tool_calls of a turn of chosen"),
+        ([{"role": "assistant", "content": "", "function_call": {"name": "f"}}], "a turn of chosen has function_call"),
     ],
 )
 def test_what_is_no_text_has_a_reason(value, reason):
@@ -82,3 +96,42 @@ def test_conversations_without_a_common_prompt_are_unusable():
 
 def test_say_is_one_turn():
     assert say("user", "Hi") == turns("u:Hi")
+
+
+CALL = {"type": "function", "function": {"name": "f", "arguments": '{"x": 1}'}}
+
+
+def test_tool_calls_and_reasoning_are_kept_and_fields_without_a_value_are_not():
+    value = [
+        {"role": "assistant", "content": None, "tool_calls": [{**CALL, "id": None}], "name": None, "thinking": None},
+        {"role": "tool", "content": "3", "tool_call_id": "c1", "tool_calls": []},
+        {"role": "assistant", "content": "It is 3.", "reasoning_content": "Three."},
+    ]
+    assert read_turns(value, "chosen", "assistant") == (
+        {"role": "assistant", "content": "", "null_content": True, "tool_calls": [CALL]},
+        {"role": "tool", "content": "3", "tool_call_id": "c1"},
+        {"role": "assistant", "content": "It is 3.", "reasoning_content": "Three."},
+    )
+
+
+def test_text_parts_are_joined():
+    parts = [{"type": "text", "text": "Name "}, {"type": "input_text", "text": "a "}, {"text": "river"}, "."]
+    assert read_turns([{"role": "user", "content": parts}], "prompt", "user") == turns("u:Name a river.")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=4,
+)
+FIELDS = ("role", "content", "from", "value", "tool_calls", "reasoning_content", "name", "tool_call_id", "images")
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.dictionaries(st.sampled_from(FIELDS), JSON), st.sampled_from(["user", "assistant", "tool", None]), JSON)
+def test_every_field_of_a_message_may_hold_any_json_value(message, role, tools):
+    row = {"prompt": [{**message, "role": role} if role else message], "chosen": "a", "rejected": "b", "tools": tools}
+    bad, good = parse_rows([row, {"prompt": "Hi", "chosen": "a", "rejected": "b"}], "data.jsonl")
+    assert good.problem is None
+    assert bad.problem is None or isinstance(bad.problem, str)
+    content_hash([bad])

@@ -1,0 +1,286 @@
+"""Chat templates: render messages as text, with the tokenizer's own template, one of fastchat's, or none."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from rewardbench.types import InputError, Message, Tools
+
+CLOCK = datetime(2024, 7, 26)
+"""The date that templates print as today's: scores must not change overnight."""
+
+_CLOCK_CALL = re.compile(r"""strftime_now\s*\(\s*(["'])(.*?)\1\s*\)""")
+_CLOCK_LEFT = re.compile(r"strftime_now(?!\s+is\s+(?:not\s+)?defined)")
+
+OWN = "tokenizer"
+"""The name of the tokenizer's own template, where another would be the default."""
+
+Render = Callable[[Sequence[Message], Tools], str]
+"""Renders messages and tools as text. Raises InputError."""
+
+OF_REWARDBENCH: Mapping[str, Mapping[str, Any]] = {
+    "openbmb": {"roles": ("User: ", "Assistant: "), "sep_style": "NO_COLON_SINGLE", "sep": "\n\n"},
+    "pku-align": {
+        "system_message": "BEGINNING OF CONVERSATION:",
+        "roles": ("USER", "ASSISTANT"),
+        "sep_style": "ADD_COLON_SPACE_SINGLE",
+        "sep": " ",
+    },
+    "Ziya": {"roles": ("Human", "Assistant"), "sep_style": "ADD_COLON_SPACE_SINGLE", "sep": "\n\n"},
+}
+"""Templates that rewardbench 0.1 added to fastchat's, as fields of a fastchat Conversation."""
+
+
+def plain(messages: Sequence[Message]) -> str:
+    """Return the contents alone, one a line.
+
+    >>> plain([{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}])
+    'Hi\\nHello'
+    """
+    return "\n".join(m["content"] for m in messages)
+
+
+def freeze_clock(template: str) -> str:
+    """Replace every `strftime_now("...")` of a template by the fixed CLOCK.
+
+    >>> freeze_clock('Today is {{ strftime_now("%d %b %Y") }}.')
+    "Today is {{ '26 Jul 2024' }}."
+    """
+    frozen = _CLOCK_CALL.sub(lambda call: repr(CLOCK.strftime(call[2])), template)
+    if _CLOCK_LEFT.search(frozen):
+        raise InputError(
+            "The chat template prints today's date in a format it computes, so scores would change overnight: "
+            "pass another --chat_template."
+        )
+    return frozen
+
+
+def absent_character(*texts: str) -> str:
+    """Return a character for private use that none of the texts holds.
+
+    >>> absent_character("a", "b") == chr(0xE000), absent_character(chr(0xE000)) == chr(0xE001)
+    (True, True)
+    """
+    characters = set("".join(texts))
+    return next(chr(code) for code in range(0xE000, 0x110000) if chr(code) not in characters)
+
+
+def tokenizer_template(tokenizer: Any, name: str) -> tuple[Render, str]:
+    """Return the renderer of the tokenizer's own chat template, and its source with the clock frozen.
+
+    Raises: InputError if the tokenizer has none.
+    """
+    try:
+        source = freeze_clock(tokenizer.get_chat_template())
+        with_tools = freeze_clock(tokenizer.get_chat_template(tools=[{}]))  # some have a second template for tools
+    except ValueError as error:
+        raise InputError(
+            f"The tokenizer of {name} has no chat template: pass --chat_template NAME (a fastchat template) or raw."
+        ) from error
+
+    def apply(messages: Sequence[Any], tools: Tools) -> str:
+        options: dict[str, Any] = {"chat_template": source}
+        if tools:
+            options = {"chat_template": with_tools, "tools": [dict(tool) for tool in tools]}
+        return str(tokenizer.apply_chat_template(messages, tokenize=False, **options))
+
+    def render(messages: Sequence[Message], tools: Tools = ()) -> str:
+        try:
+            if any("tool_calls" in message or "null_content" in message for message in messages):
+                return _apply_to_calls(apply, messages, tools)
+            return apply([dict(message) for message in messages], tools)
+        except Exception as error:  # the template is a program of the model's: besides refusing, it can fail
+            roles = ", ".join(m["role"] for m in messages)
+            raise InputError(f"The chat template of {name} refuses these turns ({roles}): {error}") from error
+
+    return render, source if source == with_tools else f"{source}\n{with_tools}"
+
+
+Apply = Callable[[Sequence[Any], Tools], str]
+
+
+def _apply_to_calls(apply: Apply, messages: Sequence[Message], tools: Tools) -> str:
+    """Apply a template to messages with tool calls, in the first form that it can print.
+
+    Templates differ in what they expect: arguments as an object or as JSON text, no content or empty content.
+    """
+    forms = [_as_given, _as_object, _as_text]
+    if _prints_text_as_json(apply, messages, tools):
+        forms.remove(_as_given)
+    failures: list[Exception] = []
+    for null in (True, False):
+        for arguments in forms:
+            try:
+                return apply(_call_messages(messages, arguments, null), tools)
+            except Exception as error:  # tried again in another form; the first failure is the one to show
+                failures.append(error)
+    raise failures[0]
+
+
+def _call_messages(messages: Sequence[Message], arguments: Callable[[Any], Any], null: bool) -> list[dict[str, Any]]:
+    """Copy messages for a template, with the arguments of each call converted.
+
+    Null content is left out, as transformers 5.23 does for every template, or else empty.
+    """
+    copies: list[dict[str, Any]] = []
+    for message in messages:
+        copy: dict[str, Any] = dict(message)
+        if copy.pop("null_content", False) and null:
+            del copy["content"]
+        if "tool_calls" in message:
+            copy["tool_calls"] = [_convert_call(call, arguments) for call in message["tool_calls"]]
+        copies.append(copy)
+    return copies
+
+
+def _convert_call(call: Mapping[str, Any], arguments: Callable[[Any], Any]) -> dict[str, Any]:
+    if "function" in call:
+        return {**call, "function": _convert_call(call["function"], arguments)}
+    return {**call, "arguments": arguments(call["arguments"])} if "arguments" in call else dict(call)
+
+
+def _as_given(arguments: Any) -> Any:
+    return arguments
+
+
+def _as_object(arguments: Any) -> Any:
+    """Parse JSON text; return anything else, and text that is none, as it is."""
+    try:
+        return json.loads(arguments) if isinstance(arguments, str) else arguments
+    except ValueError:
+        return arguments
+
+
+def _as_text(arguments: Any) -> Any:
+    return arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
+
+
+def _prints_text_as_json(apply: Apply, messages: Sequence[Message], tools: Tools) -> bool:
+    """Return True if the template JSON-encodes arguments that are text already, which would quote them twice."""
+    marker = absent_character(json.dumps([*messages, *tools], ensure_ascii=False))
+
+    def marked(arguments: Any) -> Any:
+        return marker if isinstance(arguments, str) else arguments
+
+    try:
+        text = apply(_call_messages(messages, marked, null=False), tools)
+    except Exception:  # a template that needs an object fails on the text too, and is then given the object
+        return False
+    return any(quoted in text for quoted in (json.dumps(marker), f'"{marker}"'))
+
+
+def fastchat_template(name: str) -> tuple[Render, str]:
+    """Return the renderer of a conversation template of fastchat; example turns that some carry are cleared.
+
+    Raises: InputError for a name that fastchat does not know, or a style that it cannot print.
+    """
+    from importlib.metadata import version
+
+    conversations = _conversations()
+    if name not in conversations:
+        near = difflib.get_close_matches(name, [*conversations, "raw"], n=3)
+        hint = f" (near: {', '.join(near)})" if near else ""
+        raise InputError(
+            f"There is no chat template {name!r} in fastchat{hint}: pass one of its names, raw, or nothing for the "
+            "tokenizer's own."
+        )
+
+    def render(messages: Sequence[Message], tools: Tools = ()) -> str:
+        conversation = conversations[name].copy()
+        conversation.messages = []
+        for message in messages:
+            if message["role"] == "system":
+                conversation.set_system_message(message["content"])
+            elif message["role"] == "tool":
+                raise InputError(f"The template {name!r} has no place for a tool turn: pass another --chat_template.")
+            else:
+                conversation.append_message(conversation.roles[message["role"] == "assistant"], message["content"])
+        try:
+            return str(conversation.get_prompt())
+        except ValueError as error:
+            raise InputError(f"fastchat cannot print its template {name!r} ({error}): pass another.") from error
+
+    return render, f"fastchat {version('fschat')}: {name}"
+
+
+def _conversations() -> dict[str, Any]:
+    """Return fastchat's conversation templates with those that rewardbench 0.1 added."""
+    from fastchat.conversation import Conversation, SeparatorStyle, conv_templates
+
+    added = {
+        name: Conversation(name=name, **{**options, "sep_style": SeparatorStyle[options["sep_style"]]})
+        for name, options in OF_REWARDBENCH.items()
+    }
+    return {**conv_templates, **added}
+
+
+def raw_template() -> tuple[Render, str]:
+    """Return the renderer that prints the contents of the messages, one a line."""
+
+    def render(messages: Sequence[Message], tools: Tools = ()) -> str:
+        return plain(messages)
+
+    return render, "raw"
+
+
+def pick_template(tokenizer: Any, template: str | None, name: str) -> tuple[Render, str]:
+    """Return the renderer of a name: None or `tokenizer` for the tokenizer's own, `raw`, or a fastchat name."""
+    if template in (None, OWN):
+        return tokenizer_template(tokenizer, name)
+    return raw_template() if template == "raw" else fastchat_template(str(template))
+
+
+REASONING = ("reasoning_content", "reasoning", "thinking")
+"""Fields of a message that hold what the assistant thought, all one thing by different names."""
+
+
+def unprinted_fields(render: Render, text: str, messages: Sequence[Message], tools: Tools) -> Iterator[str]:
+    """Yield the field of each message (and `tools`) without which a conversation renders as the same text.
+
+    A call whose arguments alone make no difference yields `arguments`. Only rendering tells: a template may hold the
+    name of a field in a branch that it never takes.
+    """
+    if tools and _renders_as(render, text, messages, ()):
+        yield "tools"
+    for at, message in enumerate(messages):
+        for fields in (REASONING, ("name",) if message["role"] != "tool" else ()):
+            present = [field for field in fields if message.get(field)]
+            without = {key: value for key, value in message.items() if key not in present}
+            if present and _renders_as(render, text, _with(messages, at, without), tools):
+                yield present[0]
+        yield from _unprinted_calls(render, text, messages, at, tools)
+
+
+def _unprinted_calls(render: Render, text: str, messages: Sequence[Message], at: int, tools: Tools) -> Iterator[str]:
+    """Yield `tool_calls` for each call of a message that is not printed, and `arguments` where only these are not."""
+    calls = messages[at].get("tool_calls", [])
+    for n, call in enumerate(calls):
+        fewer = [*calls[:n], *calls[n + 1 :]]
+        without = {key: value for key, value in messages[at].items() if key != "tool_calls"}
+        without |= {"tool_calls": fewer} if fewer else {}
+        not_null = {key: value for key, value in without.items() if key != "null_content"}
+        if any(_renders_as(render, text, _with(messages, at, message), tools) for message in (without, not_null)):
+            yield "tool_calls"
+            continue
+        bare = _convert_call(call, lambda arguments: {})
+        emptied = {**messages[at], "tool_calls": [*calls[:n], bare, *calls[n + 1 :]]}
+        if bare != _convert_call(call, _as_object) and _renders_as(render, text, _with(messages, at, emptied), tools):
+            yield "arguments"
+
+
+def _with(messages: Sequence[Message], at: int, message: Mapping[str, Any]) -> list[Message]:
+    """Return the messages with one of them replaced."""
+    return [*messages[:at], message, *messages[at + 1 :]]  # type: ignore[list-item]
+
+
+def _renders_as(render: Render, text: str, messages: Sequence[Message], tools: Tools) -> bool:
+    """Return True if the messages render as that text; a template that refuses them needs what they lack."""
+    try:
+        return render(messages, tools) == text
+    except InputError:
+        return False
