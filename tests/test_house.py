@@ -29,6 +29,7 @@ ROOMS = (
     "metrics",
     "columns",
     "results",
+    "stated",
     "store",
     "scored",
     "compare",
