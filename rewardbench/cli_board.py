@@ -39,7 +39,7 @@ def _refuse_missing(results: str) -> None:
         )
 
 
-def _look(location: str) -> Any:
+def _look(location: str, rebuild: bool = False) -> Any:
     """A store and its rows; a bar says how far the reading is, where there is much to be read."""
     from rich.console import Console
 
@@ -49,7 +49,7 @@ def _look(location: str) -> Any:
 
     store = open_store(location)
     with counted(Console(stderr=True), "reading results") as say:
-        return store, refresh(store, say)
+        return store, refresh(store, say, rebuild)
 
 
 def _app() -> Any:
@@ -134,15 +134,19 @@ def import_command(
 
 def index_command(
     store: Annotated[str, typer.Argument(help=STORE_HELP)] = "results/",
+    rebuild: Annotated[bool, flag(STORE, "rebuild", "Read every result again, not only those that changed")] = False,
     as_json: Json = False,
 ) -> None:
-    """Make the index of a store anew, and keep it there: a row a result, from which a leaderboard starts."""
+    """Bring the index of a store up to date: one row per result, from which a leaderboard starts.
+
+    Files that have no row are listed as skipped.KEY=REASON.
+    """
     from dataclasses import asdict
 
     from rewardbench.store.local import INDEX
 
     _refuse_missing(store)
-    place, board = _look(store)
+    place, board = _look(store, rebuild)
     if board.offline:
         raise InputError(board.offline)
     for path in place.indexes()[:1]:
@@ -155,6 +159,8 @@ def index_command(
             print(f"{suite}  {row.rank:>4}  {row.score.value or 0:.4f}  {row.badge:13}  {row.key}")
     print(f"rows={len(board.rows)}")
     print(f"skipped={len(board.skipped)}")
+    for key, reason in board.left_out.items():
+        print(f"skipped.{ascii(key)[1:-1]}={ascii(reason)[1:-1]}")
 
 
 @flags.takes(flags.of_the_model, flags.of_the_run)

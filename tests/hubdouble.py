@@ -7,10 +7,12 @@ import socket
 import threading
 import time
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlparse
 
 DATE = "2026-11-28T00:00:00.000Z"
+START = datetime(2026, 11, 28, tzinfo=UTC)
 WHERE = "hf://datasets/org/results"
 """The address of the dataset that the fixture `hub` has."""
 
@@ -23,14 +25,44 @@ class Repo:
         self.refs = {"main": "0" * 40}
         self.parents = {}
         self.pulls = {}
+        self.pushes = {}
         self.closed = set()
 
-    def commit(self, ref, files):
+    def commit(self, ref, files, parent=None):
+        """A commit on top of a branch, or, where the branch is new, of `parent` (else of main)."""
         sha = hashlib.sha1(f"{len(self.trees)} {ref}".encode()).hexdigest()
+        when = START + timedelta(seconds=len(self.trees))
+        self.pushes.setdefault(ref, []).append((sha, when.strftime("%Y-%m-%dT%H:%M:%S.000Z")))
         self.trees[sha] = files
-        self.parents[sha] = self.refs.get(ref) or self.refs["main"]
+        self.parents[sha] = self.refs.get(ref) or parent or self.refs["main"]
         self.refs[ref] = sha
         return sha
+
+    def discussion(self, name, number):
+        """A pull request as the Hub describes it."""
+        commits = self.pushes[f"refs/pr/{number}"]
+        author = {"name": "me"}
+        return {
+            "title": f"Pull request {number}",
+            "num": number,
+            "author": author,
+            "createdAt": commits[0][1],
+            "status": "closed" if number in self.closed else "open",
+            "repo": {"name": name, "type": "dataset"},
+            "isPullRequest": True,
+            "changes": {"base": "refs/heads/main"},
+            "filesWithConflicts": [],
+            "events": [
+                {
+                    "id": sha[:12],
+                    "type": "commit",
+                    "createdAt": when,
+                    "author": author,
+                    "data": {"subject": "a commit", "oid": sha},
+                }
+                for sha, when in commits
+            ],
+        }
 
     def line(self, sha):
         """A commit and those before it."""
@@ -147,11 +179,25 @@ class Hub(BaseHTTPRequestHandler):
             return self.say(
                 200, [{"id": one, "title": "", "message": "", "date": DATE, "authors": []} for one in repo.line(sha)]
             )
+        if rest[0] == "discussions" and self.command == "GET":
+            return self.discussions(name, repo, rest[1:], query)
         if rest[0] == "discussions":  # a comment, or another status
             repo.closed.add(int(rest[1]))
             event = {"id": "1", "type": "status-change", "createdAt": DATE, "author": {"name": "me"}}
             return self.say(200, {"newStatus": {**event, "data": {"status": "closed"}}, "newMessage": event})
         return self.say(404, {"error": "unknown"})
+
+    def discussions(self, name, repo, rest, query):
+        """One pull request, or a page of all of those with a status."""
+        if rest:
+            return self.say(200, repo.discussion(name, int(rest[0])))
+        numbers = sorted((int(ref.rpartition("/")[2]) for ref in repo.refs if ref.startswith("refs/pr/")), reverse=True)
+        found = [repo.discussion(name, number) for number in numbers]
+        wanted = query.get("status", [None])[0]
+        found = [one for one in found if wanted in (None, one["status"])]
+        page, size = int(query.get("p", ["0"])[0]), self.server.page
+        start = page * size
+        return self.say(200, {"discussions": found[start : start + size], "count": len(found), "start": start})
 
     def commit(self, name, repo, words, query, body):
         if self.server.readonly:
@@ -159,7 +205,11 @@ class Hub(BaseHTTPRequestHandler):
         lines = [json.loads(line) for line in body.splitlines()]
         header = next(line["value"] for line in lines if line["key"] == "header")
         parent = header.get("parentCommit")
-        if parent and parent != repo.refs["main"]:
+        opens = query.get("create_pr") == ["1"]
+        head, branch, _ = self.reference(repo, words)
+        if opens:  # from the parent that was asked for, however old
+            head = parent or head
+        elif parent and parent != head:
             return self.say(412, {"error": "A commit has happened since. Please refresh and try again."})
         added, gone = {}, set()
         for line in lines:
@@ -170,15 +220,15 @@ class Hub(BaseHTTPRequestHandler):
                 added[told["path"]] = self.server.large[told["oid"]]
             elif line["key"] == "deletedFile":
                 gone.add(told["path"])
-        files = {path: data for path, data in repo.trees[repo.refs["main"]].items() if path not in gone} | added
+        files = {path: data for path, data in repo.trees[head].items() if path not in gone} | added
         told = {"commitUrl": f"{self.server.url}/datasets/{name}/commit/x", "success": True}
-        if query.get("create_pr") == ["1"]:
+        if opens:
             number = len(repo.pulls) + 1
             repo.pulls[number] = added
-            told["commitOid"] = repo.commit(f"refs/pr/{number}", files)
+            told["commitOid"] = repo.commit(f"refs/pr/{number}", files, head)
             told["pullRequestUrl"] = f"{self.server.url}/datasets/{name}/discussions/{number}"
         else:
-            told["commitOid"] = repo.commit("main", files)
+            told["commitOid"] = repo.commit(branch, files)
         return self.say(200, told)
 
     def resolve(self, name, words):
@@ -234,7 +284,7 @@ def hub():
     server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
     server.daemon_threads = True
     server.repos, server.large, server.asked, server.lock = {}, {}, [], threading.Lock()
-    server.fault, server.readonly, server.patience = None, False, 3.0
+    server.fault, server.readonly, server.patience, server.page = None, False, 3.0, 50
     server.url = f"http://127.0.0.1:{server.server_port}"
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:

@@ -1,14 +1,17 @@
 import json
 import os
+import shutil
 import time
 from dataclasses import replace
 
 import pytest
-from made import mirrors, scores, singles, store
+from made import changed, mirrors, scores, singles, store
 
 from rewardbench import results
 from rewardbench.board import Board, age, read_index, refresh
+from rewardbench.cli import main
 from rewardbench.store import LocalStore, open_store
+from rewardbench.store.verdicts import make_verdict
 from rewardbench.types import InputError
 
 
@@ -110,7 +113,7 @@ def test_a_suite_of_ours_is_counted_by_our_rules_whatever_the_file_says(tmp_path
 
 def test_a_badge_holds_for_the_scores_that_it_was_given_for(four):
     told = json.loads(four.path("org/a").read_bytes())
-    verdict = {"badge": "verified", "outputs_sha256": told[results.OUTPUTS_HASH]}
+    verdict = make_verdict(told, True, {"date": "2026-11-28"})
     four.save("verdicts/org/a.json", json.dumps(verdict).encode())
     four.save("verdicts/org/b.json", json.dumps(verdict).encode())
     (four.root / "index.parquet").unlink(missing_ok=True)
@@ -125,9 +128,136 @@ def test_a_badge_holds_for_the_scores_that_it_was_given_for(four):
 def test_a_new_badge_is_seen_at_once(four):
     refresh(four)
     told = json.loads(four.path("org/a").read_bytes())
-    verdict = {"badge": "verified", "outputs_sha256": told[results.OUTPUTS_HASH]}
-    four.save("verdicts/org/a.json", json.dumps(verdict).encode())
+    four.save("verdicts/org/a.json", json.dumps(make_verdict(told, True, {})).encode())
     assert "verified" in {row.badge for row in refresh(four).rows}
+
+
+def row_of(board, key):
+    return next(row for row in board.rows if row.key == key)
+
+
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [
+        (("model_type",), "Baseline"),
+        (("manifest", "model"), {"parameters": 70_000_000_000}),
+        (("manifest", "command"), "rewardbench --model other"),
+        (("gap",), [{"name": "gap", "value": 0.0}]),
+        (("date",), "2026-01-01"),
+    ],
+)
+def test_a_changed_summary_loses_the_badge(four, where, value):
+    path = four.path("org/a")
+    told = json.loads(path.read_bytes())
+    four.save("verdicts/org/a.json", json.dumps(make_verdict(told, True, {"date": "2026-11-28"})).encode())
+    assert row_of(refresh(four), "org/a").badge == "verified"
+    path.write_text(json.dumps(changed(told, where, value)))
+    row = row_of(refresh(four), "org/a")
+    assert row.badge == "recomputed"
+    assert "verified on 2026-11-28, but its summary has changed since" in row.note
+
+
+def test_a_verdict_that_names_the_scores_alone_verifies_nothing_and_is_told(four):
+    told = json.loads(four.path("org/a").read_bytes())
+    old = {"badge": "verified", "outputs_sha256": told[results.OUTPUTS_HASH], "date": "2026-11-20"}
+    four.save("verdicts/org/a.json", json.dumps(old).encode())
+    row = row_of(refresh(four), "org/a")
+    assert row.badge == "recomputed"
+    assert "does not cover its summary: verify it again" in row.note
+
+
+def test_a_failed_rerun_is_told(four):
+    told = json.loads(four.path("org/a").read_bytes())
+    four.save("verdicts/org/a.json", json.dumps(make_verdict(told, False, {"date": "2026-11-28"})).encode())
+    row = row_of(refresh(four), "org/a")
+    assert (row.badge, row.note) == ("recomputed", "A re-run on 2026-11-28 did not give these scores.")
+
+
+SPOILED = (None, {}, [{}], "x", 7, [1], [{"name": "gap", "value": 9.0}], [{"name": 1}], {"a": 1}, [[]], True, 10**400)
+
+
+@pytest.mark.parametrize(
+    "name", ["gap", "sections", "subsets", "mirrors", "score", "extra_results", "date", "accuracy"]
+)
+def test_no_field_that_a_result_can_do_without_hides_its_row(four, name):
+    path = four.path("org/a")
+    told = json.loads(path.read_bytes())
+    true = row_of(refresh(four), "org/a").score
+    for value in SPOILED:
+        path.write_text(json.dumps({**told, name: value}))
+        board = refresh(four)
+        assert row_of(board, "org/a").score == true, value
+        assert board.left_out == {}
+    path.write_text(json.dumps({**told, "manifest": {**told["manifest"], "model": 7, "command": 7}}))
+    assert row_of(refresh(four), "org/a").score == true
+
+
+def test_what_an_author_states_of_a_model_is_left_out_where_it_cannot_be(four):
+    path = four.path("org/a")
+    told = json.loads(path.read_bytes())
+    told["manifest"] |= {
+        "model": {"parameters": 1, "license": "MIT - verified by AI2"},
+        "command": "curl https://example.org | sh",
+    }
+    path.write_text(json.dumps(told))
+    row = row_of(refresh(four), "org/a")
+    assert (row.parameters, row.license, row.command) == (None, "", "")
+
+
+def test_files_without_a_row_are_named_with_the_reason(four, capsys):
+    (four.root / "org" / "broken.json").write_text('{"schema": 1}')
+    with pytest.raises(SystemExit) as stop:
+        main(["index", str(four.root)])
+    told = capsys.readouterr()
+    assert stop.value.code == 0
+    assert "skipped=1" in told.out
+    assert "skipped.org/broken=" in told.out
+    with pytest.raises(SystemExit):
+        main(["index", str(four.root), "--json"])
+    assert len(json.loads(capsys.readouterr().out)) == 4
+
+
+def forge(root):
+    """An index in which the worst model leads, verified, with the marks of the files that are there."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    place = root / "index.parquet"
+    table = pq.read_table(place)
+    rows = table.to_pylist()
+    for row in rows:
+        if row["key"] == "org/worst":
+            score = json.loads(row["score"]) | {"value": 0.999, "low": 0.99, "high": 1.0}
+            row |= {"score": json.dumps(score), "badge": "verified", "rank": 1}
+    pq.write_table(pa.Table.from_pylist(rows, schema=table.schema), place)
+
+
+def test_a_forged_index_of_a_folder_is_not_believed(four, capsys):
+    honest = refresh(four)
+    forge(four.root)
+    assert read_index(four.root / "index.parquet").rows != honest.rows
+    assert refresh(four).rows == honest.rows
+    assert read_index(four.root / "index.parquet").rows == honest.rows
+    forge(four.root)
+    with pytest.raises(SystemExit):
+        main(["index", str(four.root)])
+    assert "0.9990" not in capsys.readouterr().out
+
+
+def test_an_index_that_came_with_its_folder_is_made_anew(four, tmp_path_factory):
+    honest = refresh(four)
+    forge(four.root)
+    moved = shutil.copytree(four.root, tmp_path_factory.mktemp("moved") / "store")
+    assert refresh(LocalStore(moved)).rows == honest.rows
+
+
+def test_an_index_is_rebuilt_when_asked(four):
+    read = []
+    first = refresh(four)
+    assert refresh(four, lambda key, total: read.append(key)).rows == first.rows
+    assert read == []
+    assert refresh(four, lambda key, total: read.append(key), rebuild=True).rows == first.rows
+    assert len(read) == 4
 
 
 def test_a_row_without_items_stands_by_its_score(four):

@@ -32,6 +32,7 @@ ROOMS = (
     "metrics",
     "columns",
     "results",
+    "stated",
     "store",
     "scored",
     "compare",

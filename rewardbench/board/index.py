@@ -11,7 +11,7 @@ from typing import Any
 
 from rewardbench.board.nouns import Board, Earned, Figure, Row
 
-VERSION = "2"
+VERSION = "3"
 """Of the index: another is made anew."""
 
 
@@ -20,9 +20,12 @@ def pack(board: Board, earned: Mapping[str, Earned]) -> bytes:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    rows = [{**asdict(row), **{name: json.dumps(asdict(row)[name]) for name in FIGURES}} for row in board.rows]
-    for row in rows:
-        row |= {"parts": earned[row["key"]].parts, "credits": earned[row["key"]].credits}
+    rows = []
+    for row in board.rows:
+        values = asdict(row)
+        values |= {name: json.dumps(values[name]) for name in FIGURES}
+        values |= {"parts": earned[row.key].parts, "credits": earned[row.key].credits}
+        rows.append(values)
     told = {"version": VERSION, "built": repr(board.built), "skipped": json.dumps(dict(board.skipped))}
     out = io.BytesIO()
     pq.write_table(pa.Table.from_pylist(rows, schema=_schema(told)), out, compression="zstd")

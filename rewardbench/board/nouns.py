@@ -54,6 +54,8 @@ class Row:
     rank: int = 0
     better: int = 0
     """How many models are significantly better; of a row without items, how many have a higher score."""
+    fingerprint: str = ""
+    """Hash of all that decided the scores, as its author states it; empty where unknown."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,12 @@ class Board:
     """Seconds since 1970."""
     offline: str = ""
     skipped: Mapping[str, str] = field(default_factory=dict)
+    """By key: the mark of the file, a blank, and why it has no row."""
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """By key, in one sentence: why a file of the store has no row."""
+        return {key: reason.partition(" ")[2] for key, reason in sorted(self.skipped.items())}
 
     def of(self, suite: str) -> tuple[Row, ...]:
         """A suite's rows, best first."""

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from rewardbench import results, stats
+from rewardbench import results, stated, stats
 from rewardbench.board.nouns import Earned, Figure, Row
 from rewardbench.compare import choose_metric
 from rewardbench.metrics import credit, measure, rule_of, score_interval
 from rewardbench.scored import Scored, hash_of_ids, read_scored
-from rewardbench.store.local import VERDICTS
+from rewardbench.store.verdicts import read_verdict, standing
 from rewardbench.suites import load_embedded
 from rewardbench.suites.table import find_spec
 from rewardbench.types import InputError, Store
@@ -34,22 +33,32 @@ def row_of(store: Store, key: str, mark: str) -> tuple[Row, Earned]:
     with results.whole(path):
         row = _stated(key, mark, summary)
         if summary.get(results.OUTPUTS_HASH) is None:
+            if row.score.value is None:
+                raise InputError(f"{path} has neither scores of its items nor a score that can be read.")
             return row, Earned()
         scored = trusted(read_scored(path), row.suite, row.revision)
         if scored is None:
             return replace(row, badge="self-reported", note=OTHER_REVISION), Earned()
-        return _counted(row, scored, summary, _verdict(store, key))
+        return _counted(row, scored, *standing(read_verdict(store, key), summary))
 
 
+LISTS = ("sections", "subsets", "mirrors", "gap")
 OTHER_REVISION = "Of a revision of the suite whose rules are not known here: its figures stand as they were stated."
 
 
 def _stated(key: str, mark: str, summary: Mapping[str, Any]) -> Row:
-    """What a summary says, without a look at its items."""
+    """Return what a summary says, without a look at its items.
+
+    A field that cannot be read is left out, and named in the note: no field that a result can do without hides its row.
+    """
     manifest = summary["manifest"]
-    model = manifest.get("model") or {}
-    size = model.get("parameters")
-    mirrors = summary.get("mirrors") or []
+    model = manifest.get("model") if isinstance(manifest.get("model"), dict) else {}
+    size, fingerprint = model.get("parameters"), manifest.get("fingerprint_sha256")
+    score = _figures([summary.get("score")])
+    lists = {name: _figures(summary.get(name), signed=name == "gap") for name in LISTS}
+    unread = [name for name, figures in lists.items() if figures is None and summary.get(name) is not None]
+    unread += [] if score else ["score"]
+    mirrors = lists["mirrors"]
     return Row(
         key=key,
         mark=mark,
@@ -59,16 +68,26 @@ def _stated(key: str, mark: str, summary: Mapping[str, Any]) -> Row:
         revision=_text(summary["revision"]),
         ids="",
         metric="mirror" if mirrors else "pair",
-        score=_figure(summary["score"]),
-        sections=tuple(map(_figure, mirrors or summary["sections"])),
-        subsets=tuple(map(_figure, summary["subsets"])),
-        gap=tuple(_figure(one, signed=True) for one in summary.get("gap") or ()),
+        score=score[0] if score else Figure("score", None),
+        sections=mirrors or lists["sections"] or (),
+        subsets=lists["subsets"] or (),
+        gap=lists["gap"] or (),
         badge="published" if manifest.get("published") else "self-reported",
-        parameters=size if type(size) is int and 0 < size < 10**15 else None,
-        license=_text(model.get("license") or ""),
+        note=f"Cannot be read, and was left out: {', '.join(unread)}." if unread else "",
+        parameters=size if stated.is_parameter_count(size) else None,
+        license=_text(model.get("license") if stated.is_license(model.get("license")) else ""),
         date=_text(summary.get("date") or ""),
-        command=_text(manifest.get("command") or ""),
+        command=_text(manifest.get("command") if stated.is_command(manifest.get("command")) else ""),
+        fingerprint=_text(fingerprint) if isinstance(fingerprint, str) else "",
     )
+
+
+def _figures(values: Any, signed: bool = False) -> tuple[Figure, ...] | None:
+    """Return a list of figures, or None where one of them cannot be read."""
+    try:
+        return tuple(_figure(value, signed) for value in values)
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError):
+        return None
 
 
 def _text(value: Any) -> str:
@@ -110,7 +129,8 @@ def trusted(scored: Scored, suite: str, revision: str) -> Scored | None:
     return replace(scored, suite=told)
 
 
-def _counted(row: Row, scored: Scored, summary: Mapping[str, Any], verdict: Mapping[str, Any]) -> tuple[Row, Earned]:
+def _counted(row: Row, scored: Scored, verified: bool, verdict: str) -> tuple[Row, Earned]:
+    """Return a row with its figures recomputed from the items; `verdict` is a note on what a re-run found."""
     found = measure(scored.suite, scored.items)
     if found.totals[found.headline] is None:
         raise InputError(f"{scored.path} holds no item with a preference.")
@@ -118,8 +138,6 @@ def _counted(row: Row, scored: Scored, summary: Mapping[str, Any], verdict: Mapp
     whole = found.total(metric)
     low, high = score_interval(found)
     agrees = row.score.value is not None and abs(row.score.value - whole.value) <= AGREES
-    checked = verdict.get("outputs_sha256") == summary[results.OUTPUTS_HASH]
-    verified = agrees and checked and verdict.get("badge") == "verified"
     counted = replace(
         row,
         ids=_hash_of_clusters(scored, whole),
@@ -127,10 +145,13 @@ def _counted(row: Row, scored: Scored, summary: Mapping[str, Any], verdict: Mapp
         score=replace(_of("score", whole), low=low, high=high),
         sections=tuple(_of(name, mean) for name, mean in found.present(metric).items()),
         subsets=tuple(_of(name, mean) for name, mean in found.subsets.items() if mean),
-        badge="verified" if verified else "recomputed",
-        note="" if agrees else "The score that its author stated does not follow from the items: this one does.",
+        badge="verified" if verified and agrees else "recomputed",
+        note=" ".join(filter(None, ("" if agrees else UNLIKE_ITEMS, verdict, row.note))),
     )
-    return counted, Earned(_parts(whole), _credits(scored))
+    return counted, Earned(_parts(whole), credits_of(scored))
+
+
+UNLIKE_ITEMS = "The score that its author stated does not follow from the items: this one does."
 
 
 def _hash_of_clusters(scored: Scored, whole: stats.Mean) -> str:
@@ -147,19 +168,11 @@ def _parts(mean: stats.Mean) -> tuple[float, ...]:
     return tuple(mean.parts[cluster] for cluster in sorted(mean.parts, key=repr))
 
 
-def _credits(scored: Scored) -> tuple[float, ...]:
+def credits_of(scored: Scored) -> tuple[float, ...]:
+    """Return the credit of each item with a preference, in the order of sorted ids."""
     by_id = {one.id: one.scores for one in scored.items}
     items = sorted((item for item in scored.suite.items if item.has_preference), key=lambda item: item.id)
     return tuple(credit(item, by_id[item.id], rule_of(scored.suite, item.subset)) for item in items)
-
-
-def _verdict(store: Store, key: str) -> Mapping[str, Any]:
-    place = store.load(f"{VERDICTS}{key}.json")
-    try:
-        found = json.loads(place.read_bytes()) if place else {}
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def ranked(rows: Sequence[Row], earned: Mapping[str, Earned]) -> list[Row]:

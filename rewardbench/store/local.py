@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from rewardbench import results
+from rewardbench.engine.cache import default_path
 from rewardbench.paths import write_whole
 from rewardbench.store.writing import Draft, files_of, one_writer, why_not, write_packed, write_result
 from rewardbench.types import InputError, Result, Suite
@@ -28,6 +29,8 @@ INDEX = "index.parquet"
 RESERVED = ("index", "verdicts", "readme")
 MOST_SUMMARY = 4 * 2**20
 """Bytes of the largest summary."""
+_written: dict[str, str] = {}
+"""By store, the hash of the index that this process wrote: known also where the machine keeps nothing."""
 VERDICTS = "verdicts/"
 """The folder of what verification has found, a file a result; what a submission may never touch."""
 
@@ -143,14 +146,34 @@ class LocalStore:
         write_whole(self.root / name, content)
 
     def indexes(self) -> Sequence[Path]:
-        """The index that was kept here, if any."""
+        """Return the index of this folder if this machine wrote it; any other may say what its author likes."""
         place = self.load(INDEX)
-        return [place] if place else []
+        if place is None:
+            return []
+        digest = hashlib.sha256(place.read_bytes()).hexdigest()
+        return [place] if digest in (_written.get(self._name()), self._recorded()) else []
 
     def remember(self, index: bytes) -> None:
-        """Keep an index, where that is allowed."""
+        """Keep an index where that is allowed, and on this machine its hash, by which it is known again."""
+        digest = hashlib.sha256(index).hexdigest()
         with suppress(InputError):
             self.save(INDEX, index)
+            _written[self._name()] = digest
+            if digest != self._recorded():
+                write_whole(self._record(), digest)
+
+    def _name(self) -> str:
+        return hashlib.sha256(os.fsencode(self.root.resolve())).hexdigest()[:32]
+
+    def _record(self) -> Path:
+        """Return where this machine keeps the hash of the index. Raises: InputError where it has no place for that."""
+        return default_path().with_name("indexes") / self._name()
+
+    def _recorded(self) -> str:
+        try:
+            return self._record().read_text()
+        except (InputError, OSError, ValueError):
+            return ""
 
     def _verdict(self, key: str) -> Path:
         return self.root / f"{VERDICTS}{key}.json"

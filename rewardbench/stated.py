@@ -1,0 +1,131 @@
+"""Rules for what a summary states of its model and no score can confirm: type, license, size, date and command.
+
+Submissions that break a rule are refused; a leaderboard leaves most such values out.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import unicodedata
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+MODEL_TYPES = (
+    *("Seq. Classifier", "Custom Classifier", "DPO", "DPO Ref. Free", "Generative RM", "Generative RM PoLL"),
+    *("Generative", "Baseline"),
+    *("DPO Ref. Free (sum)", "DPO Ref. Free (avg)", "DPO Ref. Free (norm)"),
+)
+FEWEST_PARAMETERS, MOST_PARAMETERS = 1_000, 10**13
+EARLIEST = date(2024, 1, 1)
+"""No result is older: RewardBench was published in 2024."""
+
+HUB_LICENSES = frozenset(
+    "openrail bigscience-openrail-m creativeml-openrail-m bigscience-bloom-rail-1.0 bigcode-openrail-m openrail++ "
+    "bsd cc cc-by-nc gpl lgpl lgpl-lr gfdl odc-by odbl pddl c-uda deepfloyd-if-license llama2 llama3 llama3.1 llama3.2 "
+    "llama3.3 llama4 gemma apple-ascl apple-amlr fair-noncommercial-research-license intel-research h-research "
+    "grok2-community unknown other".split()
+)
+"""Identifiers that the Hub's model cards may use beside those of SPDX."""
+
+_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+_SIZE = re.compile(r"(?<![A-Za-z0-9.])(?:A|(\d{1,3})x)?(\d{1,4}(?:\.\d{1,3})?)([BM])(?![A-Za-z0-9])", re.IGNORECASE)
+_OFF = 2.5
+"""By what factor a size in a name may differ from the count of parameters."""
+
+
+def is_model_type(value: Any) -> bool:
+    """Return True if a result can be of a model of this type.
+
+    >>> is_model_type("DPO"), is_model_type("Seq. Classifier (verified by AI2)")
+    (True, False)
+    """
+    return isinstance(value, str) and value in MODEL_TYPES
+
+
+def is_license(value: Any) -> bool:
+    """Return True if it is a license identifier of SPDX, an expression of such, or an identifier of the Hub.
+
+    >>> [is_license(name) for name in ("apache-2.0", "llama3.1", "MIT OR Apache-2.0", "MIT - verified by AI2", "")]
+    [True, True, True, False, False]
+    """
+    from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
+
+    if not isinstance(value, str) or not value.isascii() or len(value) > 60:
+        return False
+    if value.lower() in HUB_LICENSES:
+        return True
+    if "licenseref" in value.lower():  # SPDX lets anybody make up a name behind it
+        return False
+    try:
+        return bool(canonicalize_license_expression(value))
+    except InvalidLicenseExpression:
+        return False
+
+
+def is_day(value: Any, today: date | None = None) -> bool:
+    """Return True if it is a date, written YYYY-MM-DD, on which a result can have been scored.
+
+    >>> [is_day(day) for day in ("2026-01-02", "1900-01-01", "9999-12-31", "2026-02-30", 7)]
+    [True, False, False, False, False]
+    """
+    try:
+        day = date.fromisoformat(value)
+    except (TypeError, ValueError):
+        return False
+    tomorrow = (today or datetime.now(UTC).date()) + timedelta(days=1)  # has begun somewhere on the earth
+    return day.isoformat() == value and EARLIEST <= day <= tomorrow
+
+
+def is_parameter_count(value: Any) -> bool:
+    """Return True if it can be the number of a model's parameters.
+
+    >>> is_parameter_count(7_000_000_000), is_parameter_count(1), is_parameter_count(True)
+    (True, False, False)
+    """
+    return type(value) is int and FEWEST_PARAMETERS <= value <= MOST_PARAMETERS
+
+
+def fits_name(parameters: int, model: str) -> bool:
+    """Return True if a count of parameters is near the size in a model's name, or the name holds none.
+
+    >>> fits_name(8_030_000_000, "org/RM-8B"), fits_name(999_000_000_000, "org/RM-8B"), fits_name(5, "org/RM")
+    (True, False, True)
+    >>> fits_name(46_700_000_000, "org/RM-8x7B"), fits_name(30_500_000_000, "org/RM-30B-A3B")
+    (True, True)
+    """
+    sizes = []
+    for experts, number, unit in _SIZE.findall(model.rpartition("/")[2]):
+        size = float(number) * (1e9 if unit in "bB" else 1e6)
+        sizes += [size, size * int(experts or 1)]
+    return not sizes or min(sizes) / _OFF <= parameters <= max(sizes) * _OFF
+
+
+def is_command(value: Any) -> bool:
+    """Return True if it is a rewardbench command in one line that a shell takes as it stands.
+
+    Everything a shell would act on must be in quotes, as `shlex.join` writes it.
+
+    >>> is_command("rewardbench --model org/m --dataset 'my data.jsonl'")
+    True
+    >>> [is_command(text) for text in ("curl x | sh", "rewardbench --model $(id)", "rewardbench --model m; id")]
+    [False, False, False]
+    """
+    if not isinstance(value, str) or "\n" in value or "\t" in value or has_hidden(value):
+        return False
+    try:
+        words = shlex.split(value)
+    except ValueError:
+        return False
+    return len(words) > 1 and words[0] == "rewardbench" and words[1].startswith("--") and shlex.join(words) == value
+
+
+def has_hidden(text: str) -> bool:
+    r"""Return True if a text holds characters that are invisible or steer: controls, direction marks, separators.
+
+    Tabs and line feeds are allowed.
+
+    >>> [has_hidden(text) for text in ("é\n", "a\u2028b", "a\u061cb", "a\u202eb", "a\ud800", "a\x1bb")]
+    [False, True, True, True, True, True]
+    """
+    return any(c not in "\n\t" and unicodedata.category(c) in _HIDDEN for c in text)
