@@ -10,7 +10,7 @@ from library import Library
 from markup import esc, href, options
 
 from rewardbench.board import Row
-from rewardbench.compare import Comparison, Contrast, Flip, compare
+from rewardbench.compare import Comparison, Contrast, Flip, compare, power_sentence
 from rewardbench.show import completions_of, prompt_of
 from rewardbench.types import InputError
 
@@ -54,10 +54,7 @@ def _verdict(found: Comparison, first: Row, second: Row) -> str:
         words = f"{model_link(ahead)} is better than {model_link(behind)} by {abs(100 * whole.difference):.1f} points"
     else:
         words = f"Chance may have made the difference between {model_link(first)} and {model_link(second)}"
-    return (
-        f'<p class="rb-verdict">{words} (p = {whole.p:.2g}). A true difference of {100 * whole.detectable:.1f} points '
-        f"is the smallest that so many items find four times of five.</p>"
-    )
+    return f'<p class="rb-verdict">{words} (p = {whole.p:.2g}). {power_sentence(whole)}</p>'
 
 
 def _table(found: Comparison) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from rewardbench.suites import SUITES, load_suite
 from rewardbench.suites.rows import full_hash
+from rewardbench.terminal import make_console
 
 
 def describe() -> dict[str, Any]:
@@ -47,11 +48,10 @@ def _counted(part: Mapping[str, Any]) -> dict[str, Any]:
 def print_catalogue(found: Mapping[str, Any]) -> None:
     """A table of core, then `key=value` lines, and the published suites."""
     from rich.box import SIMPLE_HEAD
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    core, console = found["core"], Console()
+    core, console = found["core"], make_console()
     out = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
     out.add_column("core", overflow="fold")
     for header in ("groups", "items", "built"):

@@ -25,6 +25,7 @@ from rewardbench.cli_show import show_command
 from rewardbench.flags import DATA, HUB, MODEL, OLD, OUTPUT, RUN, Count, Text, flag
 from rewardbench.processes import end_on_signals
 from rewardbench.quiet import quieten
+from rewardbench.terminal import accept_any_text, echo, echo_json, make_console, printable
 from rewardbench.types import InputError
 
 app = typer.Typer(
@@ -110,24 +111,23 @@ def main_command(
         return
     for old, answer in REPLACED.items():
         if said[old]:
-            print(answer, file=sys.stderr)
+            echo(answer, error=True)
     if not model:
         raise InputError("No model was named: pass --model, for a start --model tiny-rm.")
     if dataset is None:
-        print(WHICH_SUITE, file=sys.stderr)
+        echo(WHICH_SUITE, error=True)
     _score(said)
 
 
 def _print_version() -> None:
     from importlib.metadata import version
 
-    print(f"rewardbench {version('rewardbench')}")
+    echo(f"rewardbench {version('rewardbench')}")
 
 
 def _score(said: dict[str, Any]) -> None:
     """Run and print. Heavy libraries are first imported here."""
     quieten()
-    from rich.console import Console
 
     from rewardbench.evaluation import run_and_keep
     from rewardbench.report import print_result, to_json
@@ -135,19 +135,19 @@ def _score(said: dict[str, Any]) -> None:
     settings = _settings(said)
     user = _refuse_unable(said)
     fresh = None if settings.fresh is None else _draw_fresh(settings.fresh)
-    kept = run_and_keep(settings, said["output_dir"], Console(stderr=True), fresh)
+    kept = run_and_keep(settings, said["output_dir"], make_console(stderr=True), fresh)
     if kept is None:
         return
     result, where = kept
     if not said["as_json"]:  # before anything is pushed, which may fail
-        print_result(result, Console())
-        print(f"results={where}", flush=True)
+        print_result(result, make_console())
+        echo(f"results={where}")
     pushed = _push(said, result, where, user)
     if said["as_json"]:
-        flags.say_json({**to_json(result), "results": where, **pushed})
+        echo_json({**to_json(result), "results": where, **pushed})
         return
     for name, value in pushed.items():
-        print(f"{name}={value}")
+        echo(f"{name}={value}")
 
 
 def _refuse_unable(said: dict[str, Any]) -> str:
@@ -217,6 +217,34 @@ def drop_flag_values(arguments: list[str]) -> list[str]:
     return kept
 
 
+def expand_home(arguments: list[str]) -> list[str]:
+    """Expand `~` in the value of any option: a shell does it in `--plot ~/x.png`, and not in `--plot=~/x.png`.
+
+    >>> home = os.path.expanduser("~")
+    >>> expand_home(["show", "~/r.json", "--html=~/r.html", "--search", "~/x"]) == [
+    ...     "show", f"{home}/r.json", f"--html={home}/r.html", "--search", "~/x"]
+    True
+    """
+    expanded: list[str] = []
+    for argument in arguments:
+        option, equals, value = argument.partition("=") if argument.startswith("--") else ("", "", argument)
+        of_search = option == SEARCH or (expanded and expanded[-1] == SEARCH)
+        expanded.append(argument if of_search else f"{option}{equals}{_expand(value)}")
+    return expanded
+
+
+def _expand(value: str) -> str:
+    """Raises: InputError for the home folder of a user who is not known."""
+    path = os.path.expanduser(value)
+    if path.startswith("~") and "/" in path:
+        raise InputError(f"There is no home folder {value.partition('/')[0]} for {value}: write the path in full.")
+    return path
+
+
+SEARCH = "--search"
+"""The option whose value is words of the texts, and no path."""
+
+
 def _is_switch(argument: str) -> bool:
     return argument.startswith("--") and argument[2:].replace("-", "_") in SWITCHES
 
@@ -249,13 +277,15 @@ def main(arguments: list[str] | None = None) -> None:
     if arguments is None:  # called as the command, whose process is its own
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         end_on_signals()
+    accept_any_text()
     try:
-        code = app(drop_flag_values(sys.argv[1:] if arguments is None else arguments), standalone_mode=False)
-        print(end="", flush=True)
+        given = sys.argv[1:] if arguments is None else arguments
+        code = app(expand_home(drop_flag_values(given)), standalone_mode=False)
+        echo(end="")
     except InputError as error:
         code = _complain(str(error))
     except TyperException as error:
-        code = _complain(f"{error.format_message().rstrip('.')}: see rewardbench --help.")
+        code = _complain(f"{_usage_error(error)}: see {_command_of(error)} --help.")
     except Exit as stop:
         code = stop.exit_code
     except OSError as error:
@@ -273,5 +303,20 @@ INTERRUPTED = 130
 
 
 def _complain(sentence: str) -> int:
-    print("rewardbench:", " ".join(sentence.split()), file=sys.stderr)
+    echo("rewardbench:", printable(" ".join(sentence.split())), error=True)
     return 2
+
+
+def _usage_error(error: Any) -> str:
+    """Return what is wrong with the arguments, without the validator's own words."""
+    return str(error.format_message()).replace("Value error, ", "").rstrip(".")
+
+
+def _command_of(error: Any) -> str:
+    """Return the command whose arguments are wrong, as it is called."""
+    names: list[str] = []
+    context = getattr(error, "ctx", None)
+    while context is not None and context.parent is not None:
+        names.insert(0, context.command.name)
+        context = context.parent
+    return " ".join(["rewardbench", *names])

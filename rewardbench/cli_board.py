@@ -9,7 +9,8 @@ import typer
 
 from rewardbench import flags
 from rewardbench.cli_compare import Json
-from rewardbench.flags import DATA, MODEL, OUTPUT, Count, Text, flag, say_json
+from rewardbench.flags import DATA, MODEL, OUTPUT, Count, Text, flag
+from rewardbench.terminal import echo, echo_json, make_console
 from rewardbench.types import InputError
 
 STORE = "Store"
@@ -27,7 +28,7 @@ def leaderboard_command(
     app = _app()
     with app.listen(host, port) as listening:
         _, board = _look(results)
-        print(f"leaderboard=http://{host}:{port} (Ctrl-C stops it)", flush=True)
+        echo(f"leaderboard=http://{host}:{port} (Ctrl-C stops it)")
         app.launch(results, listening, board)
 
 
@@ -41,14 +42,13 @@ def _refuse_missing(results: str) -> None:
 
 def _look(location: str, rebuild: bool = False) -> Any:
     """A store and its rows; a bar says how far the reading is, where there is much to be read."""
-    from rich.console import Console
 
     from rewardbench.board import refresh
     from rewardbench.progress import counted
     from rewardbench.store import open_store
 
     store = open_store(location)
-    with counted(Console(stderr=True), "reading results") as say:
+    with counted(make_console(stderr=True), "reading results") as say:
         return store, refresh(store, say, rebuild)
 
 
@@ -88,7 +88,7 @@ def submit_command(
 
     entry = pack(result, name, license)
     for line in shown(entry):
-        print(line)
+        echo(line)
     findings = check_packed(entry)
     _say(findings)
     if any(one.kind == "refused" for one in findings):
@@ -97,18 +97,18 @@ def submit_command(
         return
     store = open_store(to)
     if hasattr(store, "propose"):
-        print(f"pull_request={store.propose([entry], card(entry))}")
+        echo(f"pull_request={store.propose([entry], card(entry))}")
     else:
-        print(f"key={store.add([entry])[0]}")
+        echo(f"key={store.add([entry])[0]}")
 
 
 def _say(findings: list[Any]) -> None:
     from rewardbench.verify import verdict_of
 
     for one in findings:
-        print(f"{one.kind}: {one.what}")
-    print(f"findings={len(findings)}")
-    print(f"verdict={verdict_of(findings)}")
+        echo(f"{one.kind}: {one.what}")
+    echo(f"findings={len(findings)}")
+    echo(f"verdict={verdict_of(findings)}")
 
 
 def import_command(
@@ -127,9 +127,9 @@ def import_command(
     odd = exceptions(entries)
     open_store(to).add(entries)
     for line in odd:
-        print(f"note: {line}")
-    print(f"imported={len(entries)}")
-    print(f"score_unlike_its_sections={len(odd)}")
+        echo(f"note: {line}")
+    echo(f"imported={len(entries)}")
+    echo(f"score_unlike_its_sections={len(odd)}")
 
 
 def index_command(
@@ -152,15 +152,15 @@ def index_command(
     for path in place.indexes()[:1]:
         place.save(INDEX, path.read_bytes(), "Update the index")
     if as_json:
-        say_json([asdict(row) for suite in board.suites for row in board.of(suite)])
+        echo_json([asdict(row) for suite in board.suites for row in board.of(suite)])
         return
     for suite in board.suites:
         for row in board.of(suite):
-            print(f"{suite}  {row.rank:>4}  {row.score.value or 0:.4f}  {row.badge:13}  {row.key}")
-    print(f"rows={len(board.rows)}")
-    print(f"skipped={len(board.skipped)}")
+            echo(f"{suite}  {row.rank:>4}  {row.score.value or 0:.4f}  {row.badge:13}  {row.key}")
+    echo(f"rows={len(board.rows)}")
+    echo(f"skipped={len(board.skipped)}")
     for key, reason in board.left_out.items():
-        print(f"skipped.{ascii(key)[1:-1]}={ascii(reason)[1:-1]}")
+        echo(f"skipped.{ascii(key)[1:-1]}={ascii(reason)[1:-1]}")
 
 
 @flags.takes(flags.of_the_model, flags.of_the_run)
@@ -196,10 +196,10 @@ def verify_command(
         spec = flags.model_spec({**more, "model": model})
         agreed = verifying.score_again(found, spec, rerun)
         for name, value in verifying.key_values(agreed).items():
-            print(f"{name}={value}")
+            echo(f"{name}={value}")
         code = code or (0 if agreed.agreement.agrees else 1)
         if record and store and code == 0:
-            print(f"recorded={verifying.record(found, agreed, store)}")
+            echo(f"recorded={verifying.record(found, agreed, store)}")
     if merge and code == 0:
-        print(f"merged={verifying.merge(asked, found)}")
+        echo(f"merged={verifying.merge(asked, found)}")
     raise typer.Exit(code)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer import Option
 
-from rewardbench.flags import say_json
+from rewardbench.terminal import echo, echo_json, make_console
 from rewardbench.types import InputError
 
 cache = typer.Typer(
@@ -39,7 +39,7 @@ def show_command(context: typer.Context, as_json: Json = False) -> None:
         "bytes": size,
     }
     rows = [asdict(entry) for entry in entries]
-    say_json(figures | {"entries": rows}) if as_json else _print(figures, rows)
+    echo_json(figures | {"entries": rows}) if as_json else _print(figures, rows)
 
 
 @cache.command("prune")
@@ -64,13 +64,12 @@ def prune_command(
     if path.exists():
         with Cache(path) as opened:
             pruned = opened.prune(model=model, older_than=older_than)
-    say_json({"pruned": pruned}) if as_json or context.obj else print(f"pruned={pruned}")
+    echo_json({"pruned": pruned}) if as_json or context.obj else echo(f"pruned={pruned}")
 
 
 def _print(figures: dict[str, Any], rows: list[dict[str, Any]]) -> None:
     """A row a scorer, where there are any, in 80 columns with the digests cut short; then `key=value` lines."""
     from rich.box import SIMPLE_HEAD
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -83,6 +82,6 @@ def _print(figures: dict[str, Any], rows: list[dict[str, Any]]) -> None:
         facts = (row["facts"].get(name, "")[:8] for name in ("weights", "dtype", "template"))
         out.add_row(*map(Text, (row["model"], str(row["scores"]), row["used"][:10], *facts)))
     if rows:
-        Console().print(out)
+        make_console().print(out)
     for name, value in figures.items():
-        print(f"{name}={value}")
+        echo(f"{name}={value}")

@@ -7,12 +7,14 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from rewardbench.flags import DATA, OUTPUT, Text, flag, say_json
+from rewardbench.flags import DATA, OUTPUT, Text, flag
+from rewardbench.terminal import echo, echo_json, make_console, printable
 from rewardbench.types import InputError
 
 RESULTS_HELP = "Results: the .json that rewardbench writes (ours or the incumbent's), or per-item rows in .jsonl"
 MetricFlag = Annotated[
-    Literal["pair", "mirror"] | None, flag(DATA, "metric", "What counts; else what the suite's score counts")
+    Literal["pair", "mirror"] | None,
+    flag(DATA, "metric", "pair: accuracy; mirror: mirror accuracy; else the score's own"),
 ]
 Plot = Annotated[Text, flag(OUTPUT, "plot", "Draw it: a .png, .svg or .pdf file")]
 Json = Annotated[bool, flag(OUTPUT, "json", "Print the figures as JSON")]
@@ -40,19 +42,26 @@ def compare_command(
         standings = rank(models, metric)
         if plot:
             plots.draw_ranks(standings, plot)
-        say_json([asdict(one) for one in standings]) if as_json else _print_ranks(standings)
+        echo_json([asdict(one) for one in standings]) if as_json else _print_ranks(standings)
         return
     found = compare(models[0], models[1], metric)
     if plot:
         plots.draw_comparison(found, plot)
     if as_json:
-        say_json(_plain(found))
+        echo_json(_plain(found))
         return
     _print_comparison(found)
     for flip in found.flips[:examples]:
         _print_flip(flip, found)
     for name, value in key_values(found).items():
-        print(f"{name}={value:.4f}" if isinstance(value, float) else f"{name}={value}")
+        echo(f"{name}={_figure(name, value)}")
+
+
+def _figure(name: str, value: Any) -> str:
+    """A figure with four decimals; a very small p by its power of ten, since no p is 0."""
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.1e}" if name == "p" and 0 < value < 0.0001 else f"{value:.4f}"
 
 
 def _plain(found: Any) -> dict[str, Any]:
@@ -63,7 +72,7 @@ def _plain(found: Any) -> dict[str, Any]:
             "subset": flip.item.subset,
             "section": flip.section,
             "better": flip.better,
-            "margins": [None if margin != margin else margin for margin in flip.margins],
+            "margins": flip.margins,
         }
         for flip in found.flips
     ]
@@ -94,46 +103,47 @@ def _table(*headers: str) -> Any:
 
 
 def _print_comparison(found: Any) -> None:
-    from rich.console import Console
     from rich.text import Text as Cell
 
-    print(f"{found.second} (second) against {found.first} (first) on {found.suite or 'their items'}, by {found.metric}")
+    from rewardbench.compare import power_sentence
+    from rewardbench.gate import MEASURES
+
+    second, first, suite = map(printable, (found.second, found.first, found.suite or "their items"))
+    echo(f"{second} (second) against {first} (first) on {suite}, by {MEASURES[found.metric]}")
     out = _table("%", "n", "first", "second", "diff.", "95 %", "won", "lost", "p (Holm)")
     for one in found.sections:
         out.add_row(*map(Cell, _cells(one, one.adjusted)))
     out.add_section()
     out.add_row(*map(Cell, _cells(found.score, found.score.p)), style="bold")
-    Console().print(out)
-    print(
-        f"A true difference of {100 * found.score.detectable:.1f} points is the smallest that so many items find four "
-        "times of five."
-    )
+    make_console().print(out)
+    echo(power_sentence(found.score))
 
 
 def _cells(one: Any, p: float) -> list[str]:
     shares = [f"{100 * one.first:.1f}", f"{100 * one.second:.1f}", f"{100 * one.difference:+.1f}"]
     interval = f"{100 * one.low:+.1f} … {100 * one.high:+.1f}"
-    return [one.name, str(one.clusters), *shares, interval, str(one.wins), str(one.losses), f"{p:.2g}"]
+    return [printable(one.name), str(one.clusters), *shares, interval, str(one.wins), str(one.losses), f"{p:.2g}"]
 
 
 def _print_flip(flip: Any, found: Any) -> None:
-    from rewardbench.show import excerpt
+    from rewardbench.show import decimal, excerpt
 
     better = found.first if flip.better == "first" else found.second
-    margins = ", ".join(f"{margin:+.3f}" for margin in flip.margins)
-    print(f"\n{flip.item.id} ({flip.section}): only {better} has it right; margins {margins}")
-    print(excerpt(flip.item))
+    margins = ", ".join(map(decimal, flip.margins))
+    what = f"{printable(flip.item.id)} ({printable(flip.section)})"
+    echo(f"\n{what}: only {printable(better)} has it right; margins {margins}")
+    echo(excerpt(flip.item))
 
 
 def _print_ranks(standings: Any) -> None:
     """Rank 1 is shared by all that no model is significantly better than."""
-    from rich.console import Console
     from rich.text import Text as Cell
 
     out = _table("model", "rank", "score %", "95 %", "significantly better")
     for one in standings:
         shares = f"{100 * one.score:.1f}", f"{100 * one.low:.1f}–{100 * one.high:.1f}"
-        out.add_row(*map(Cell, (one.model, str(one.rank), *shares, ", ".join(one.better) or "none")))
-    Console().print(out)
+        better = ", ".join(map(printable, one.better)) or "none"
+        out.add_row(*map(Cell, (printable(one.model), str(one.rank), *shares, better)))
+    make_console().print(out)
     for one in standings:
-        print(f"rank.{one.model}={one.rank}")
+        echo(f"rank.{printable(one.model)}={one.rank}")

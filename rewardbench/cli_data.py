@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 from typer import Argument, Option
 
-from rewardbench.flags import say_json
+from rewardbench.terminal import echo, echo_json, make_console
 from rewardbench.types import InputError
 
 data = typer.Typer(
@@ -30,7 +29,7 @@ def list_command(as_json: Json = False) -> None:
     from rewardbench.catalogue import describe, print_catalogue
 
     found = describe()
-    say_json(found) if as_json else print_catalogue(found)
+    echo_json(found) if as_json else print_catalogue(found)
 
 
 @data.command("lint")
@@ -53,10 +52,10 @@ def lint_command(
     suite = load_suite(dataset, split=split, subset=subset, revision=revision, protocol=protocol)
     with _ticks("linting", len({item.subset for item in suite.items})) as tick:
         found = lint(suite, tick)
-    say_json(found.to_json()) if as_json else print_lint(found)
+    echo_json(found.to_json()) if as_json else print_lint(found)
     over = exceeding(found, max_shortcut) if max_shortcut is not None else []
     for sentence in over:
-        print(sentence, file=sys.stderr)
+        echo(sentence, error=True)
     raise typer.Exit(1 if over else 0)
 
 
@@ -83,10 +82,11 @@ def verify_command(
         found = core.verify(tick)
     figures = {"verified": found.pairs, "failed": len(found.failed), "skipped": len(found.skipped), "rows": core.size()}
     if as_json:
-        say_json(figures | {"failures": found.failed, "skips": found.skipped})
+        echo_json(figures | {"failures": found.failed, "skips": found.skipped})
     else:
-        print(*found.failed, *found.skipped, sep="\n", end="\n" if found.failed or found.skipped else "")
-        print(_key_values(figures))
+        for finding in (*found.failed, *found.skipped):
+            echo(finding)
+        echo(_key_values(figures))
     raise typer.Exit(1 if found.failed else 0)
 
 
@@ -107,7 +107,7 @@ def overlap_command(
 
     with _ticks("reading", None) as tick:
         found = find_overlap(stream_texts(training), load_suite(suite), ngram, tick)
-    say_json(found.to_json()) if as_json else print_overlap(found)
+    echo_json(found.to_json()) if as_json else print_overlap(found)
     raise typer.Exit(1 if max_share is not None and found.share > max_share else 0)
 
 
@@ -132,7 +132,7 @@ def build_command(
     order = Order(name, seed, fresh, count, output, workers, label, backend, llm)
     with _ticks(f"building {name}", order.total()) as tick:
         figures = carry_out(order, tick)
-    say_json(figures) if as_json else print(_key_values(figures, "\n"))
+    echo_json(figures) if as_json else echo(_key_values(figures, "\n"))
 
 
 @data.command("push")
@@ -145,15 +145,14 @@ def push_command(
     """Upload the suite with its checks and card to the Hub, after verifying that the files are whole."""
     from rewardbench.builders.core import push
 
-    print(f"pushed={push(folder, repo, private, create_pr)}")
+    echo(f"pushed={push(folder, repo, private, create_pr)}")
 
 
 def _ticks(what: str, total: int | None) -> Any:
-    from rich.console import Console
 
     from rewardbench.progress import Ticks
 
-    return Ticks(what, total, Console(stderr=True))
+    return Ticks(what, total, make_console(stderr=True))
 
 
 def _key_values(figures: dict[str, Any], between: str = " ") -> str:

@@ -10,6 +10,7 @@ import typer
 from rewardbench import flags
 from rewardbench.flags import DATA, MODEL, OUTPUT, RUN, Dtype, flag
 from rewardbench.quiet import quieten
+from rewardbench.terminal import echo, echo_json, make_console
 
 if TYPE_CHECKING:
     from rewardbench.doctor import Checkup
@@ -35,13 +36,12 @@ def doctor_command(
     """
     said = {**locals(), **more}
     quieten()
-    from rich.console import Console
 
     from rewardbench.doctor import examine
 
-    found = examine(_settings(said), Console(stderr=True))
+    found = examine(_settings(said), make_console(stderr=True))
     if as_json:
-        flags.say_json(found.to_json())
+        echo_json(found.to_json())
     else:
         _print(found)
     raise typer.Exit(found.exit_code)
@@ -59,19 +59,18 @@ def _settings(said: dict[str, Any]) -> Any:
 
 def _print(found: Checkup) -> None:
     """What is read, what moves, `key=value` lines, and what was found."""
-    from rich.console import Console
 
-    print(f"{found.model} ({found.model_type}) on {found.items} items of {found.suite}")
-    print("weights: whole, the head's too; none is random")
+    echo(f"{found.model} ({found.model_type}) on {found.items} items of {found.suite}")
+    echo("weights: whole, the head's too; none is random")
     for name, value in _facts(found.reading).items():
-        print(f"{name}: {value}")
-    Console().print(_table(found))
+        echo(f"{name}: {value}")
+    make_console().print(_table(found))
     for name, value in found.key_values().items():
-        print(f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}")
+        echo(f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}")
     for finding in found.findings:
-        print(f"{'WRONG' if finding.grave else 'finding'}: {_line(finding.text)}")
+        echo(f"{'WRONG' if finding.grave else 'finding'}: {_line(finding.text)}")
     for note in found.notes:
-        print(f"note: {_line(note)}")
+        echo(f"note: {_line(note)}")
 
 
 def _facts(reading: Reading) -> dict[str, object]:

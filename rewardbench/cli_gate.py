@@ -14,6 +14,7 @@ from rewardbench.cli_compare import Json, MetricFlag, Plot
 from rewardbench.flags import DATA, MODEL, OUTPUT, Text, flag
 from rewardbench.paths import write_whole
 from rewardbench.quiet import quieten
+from rewardbench.terminal import echo, echo_json, make_console, printable
 from rewardbench.types import InputError
 
 GATE = "Gate"
@@ -27,8 +28,8 @@ Baseline = Annotated[str, flag(GATE, "baseline", "The result to hold, a file")]
 def of_the_gate(
     max_drop: Annotated[float, flag(GATE, "max_drop", "What the score may lose, as a share", min=0, max=1)] = 0.03,
     metric: MetricFlag = None,
-    section: Annotated[Several, flag(GATE, "section", "NAME=0.02: what a section may lose")] = None,
-    floor: Annotated[Several, flag(GATE, "floor", "NAME=0.80: what a section must reach (or score)")] = None,
+    section: Annotated[Several, flag(GATE, "section", "NAME=0.02: what a section may lose, by --metric")] = None,
+    floor: Annotated[Several, flag(GATE, "floor", "NAME=0.80: what a section or score must reach, by --metric")] = None,
     inconclusive: Annotated[Decided, flag(GATE, "inconclusive", "Exit 0 or 1 where it is undecided; else 3")] = None,
     junit: Annotated[Text, flag(OUTPUT, "junit", "Write JUnit XML here")] = None,
     markdown: Annotated[Text, flag(OUTPUT, "markdown", "Write a summary in markdown here")] = None,
@@ -47,7 +48,8 @@ def gate_command(
     """Is the candidate worse than the baseline? Exit 0 pass, 1 regression, 3 inconclusive, 2 bad input.
 
     One-sided 95 % bounds, paired by item, clustered by mirror. A candidate that holds never fails by chance alone
-    more than once in twenty.
+    more than once in twenty. Limits and floors are of what the score counts (core: mirror accuracy, printed as
+    mirror.NAME; other data: accuracy, printed as section.NAME), or of what --metric says.
     """
     _decide({"baseline": baseline, "candidate": candidate, **more})
 
@@ -71,13 +73,12 @@ def evaluate_and_gate_command(
 def _score(said: dict[str, Any]) -> str:
     """The path of the candidate's result."""
     quieten()
-    from rich.console import Console
 
     from rewardbench.evaluation import Asked, Settings, run_and_keep
 
     data = {field.name: said[field.name] for field in fields(Asked) if field.name != "model"}
     settings = Settings(flags.model_spec(said), **data, cache=True)
-    kept = run_and_keep(settings, said["output_dir"], Console(stderr=True))
+    kept = run_and_keep(settings, said["output_dir"], make_console(stderr=True))
     if kept is None:  # another process judges
         raise typer.Exit
     return kept[1]
@@ -123,14 +124,29 @@ def _decide(said: dict[str, Any]) -> None:
         write_whole(said["markdown"], summary)
     _append(os.environ.get("GITHUB_STEP_SUMMARY"), summary)
     if said["as_json"]:
-        flags.say_json({**asdict(found), "exit_code": code, "candidate_result": str(said["candidate"])})
+        echo_json({**asdict(found), "exit_code": code, "candidate_result": str(said["candidate"])})
     else:
         for check in found.checks:
-            print(f"{check.verdict}: {sentence(check)}")
+            echo(f"{check.verdict}: {printable(sentence(check))}")
+        for line in _section_lines(found):
+            echo(line)
         score = found.checks[0]
-        print(f"drop={score.value:.4f}\ndrop_low={score.low:.4f}\ndrop_high={score.high:.4f}\nn={score.items}")
-        print(f"verdict={found.verdict}\nexit_code={code}")
+        echo(f"drop={score.value:.4f}\ndrop_low={score.low:.4f}\ndrop_high={score.high:.4f}\nn={score.items}")
+        echo(f"verdict={found.verdict}\nexit_code={code}")
     raise typer.Exit(code)
+
+
+def _section_lines(found: Any) -> list[str]:
+    """The candidate's figures of the sections that are checked, under the names by which its report prints them."""
+    from rewardbench.report import PREFIXES, slug
+
+    checked = {check.name for check in found.checks}
+    return [
+        f"{PREFIXES[metric]}.{slug(name)}={value:.4f}"
+        for metric, figures in found.sections.items()
+        for name, value in figures.items()
+        if name in checked
+    ]
 
 
 def _append(path: str | None, text: str) -> None:

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from rewardbench.cli_compare import RESULTS_HELP, Json
-from rewardbench.flags import DATA, OUTPUT, Text, flag, say_json
+from rewardbench.flags import DATA, OUTPUT, Text, flag
 from rewardbench.paths import write_whole
+from rewardbench.terminal import echo, echo_json, printable
 
 
 def show_command(
@@ -24,33 +25,48 @@ def show_command(
 ) -> None:
     """The items of a result to read, the worst first: prompt, completions and scores."""
     from rewardbench.scored import read_scored
-    from rewardbench.show import excerpt, select, to_html
+    from rewardbench.show import select, to_html
 
     scored = read_scored(result)
     shown = select(scored, errors, subset, section, search)
     some = shown[(page - 1) * limit : page * limit]
     if html:
-        write_whole(html, to_html(scored, shown).encode("utf-8", "replace"))
+        write_whole(html, to_html(scored, shown))
     if as_json:
-        say_json({"items": len(shown), "shown": [_plain(one) for one in some]})
+        echo_json({"items": len(shown), "shown": [_plain(one) for one in some]})
         return
     for one in some:
-        print(f"{one.item.id} ({one.section}, {one.item.subset}): margin {one.margin:+.3f}")
-        print(excerpt(one.item, one.scores), end="\n\n")
-    print(f"items={len(shown)}\npage={page}\npages={-(-len(shown) // limit)}")
+        _print_item(one)
+    pages = -(-len(shown) // limit)
+    if not some:
+        why = f"page {page} is beyond the last, {pages}" if shown else "no item matches these filters"
+        echo(f"note: {why}")
+    echo(f"items={len(shown)}\npage={page}\npages={pages}")
     if html:
-        print(f"html={html}")
+        echo(f"html={html}")
+
+
+def _print_item(one: Any) -> None:
+    from rewardbench.show import decimal, excerpt
+
+    item = one.item
+    where = f"{printable(item.id)} ({printable(one.section)}, {printable(item.subset)})"
+    reason = f" ({printable(one.reason)})" if one.reason else ""
+    echo(f"{where}: margin {decimal(one.margin)}{reason}")
+    echo(f"{excerpt(item, one.scores)}\n")
 
 
 def _plain(one: Any) -> dict[str, Any]:
+    """An item as JSON; a score or a margin that JSON cannot hold is null, and `reason` says why."""
     from rewardbench.show import completions_of, prompt_of
 
     return {
         "id": one.item.id,
         "subset": one.item.subset,
         "section": one.section,
-        "margin": None if one.margin != one.margin else one.margin,
-        "scores": [None if score != score else score for score in one.scores],
+        "margin": one.margin,
+        "scores": one.scores,
+        "reason": one.reason,
         "num_correct": one.item.num_correct,
         "prompt": prompt_of(one.item),
         "completions": completions_of(one.item),

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import nan
+from math import isnan, nan
 from typing import Any, Literal
 
 import numpy as np
 
 from rewardbench import stats
-from rewardbench.metrics import Measured, credit, measure, rule_of
+from rewardbench.metrics import Measured, credit, is_scored, measure, rule_of
 from rewardbench.scored import Scored, hash_of_ids
 from rewardbench.types import InputError, Item, Suite
 
@@ -40,7 +40,7 @@ class Contrast:
     p: float
     adjusted: float
     detectable: float
-    """The smallest true difference that so many clusters find four times of five."""
+    """Minimum detectable effect at 80 % power; NaN where the differences have no spread to compute it from."""
 
 
 @dataclass(frozen=True)
@@ -166,10 +166,19 @@ def choose_metric(found: Measured, asked: Metric | None) -> Metric:
 
 
 def measured(scored: Scored) -> Measured:
-    """The means of a result. Raises: InputError where none of its items holds a preference."""
+    """Compute the means of a result.
+
+    Raises: InputError if none of its items holds a preference, or none of those has a score.
+    """
     found = measure(scored.suite, scored.items)
     if found.totals[found.headline] is None:
         raise InputError(f"{scored.path} holds no item with a preference, so there is nothing to compare.")
+    with_preference = {item.id for item in scored.suite.items if item.has_preference}
+    if not any(is_scored(one.scores) for one in scored.items if one.id in with_preference):
+        raise InputError(
+            f"{scored.path} holds no score: each of its {len(with_preference):,} items is unscored, so there is "
+            "nothing to compare. Score the model again."
+        )
     return found
 
 
@@ -189,7 +198,19 @@ def contrast(name: str, first: stats.Mean, second: stats.Mean) -> Contrast:
         losses=apart.losses,
         p=p,
         adjusted=p,
-        detectable=stats.detectable(apart.error),
+        detectable=stats.detectable(apart.error) if apart.error > 0 else nan,
+    )
+
+
+def power_sentence(score: Contrast) -> str:
+    """Say which difference so many items can find; nothing can be said where the differences have no spread."""
+    if score.wins + score.losses == 0:
+        return "The two models earn the same throughout: there is no difference to test."
+    if isnan(score.detectable):
+        return "The differences are all the same size, so the smallest difference that so many items find is unknown."
+    return (
+        f"A true difference of {100 * score.detectable:.1f} points is the smallest that so many items find four times "
+        "of five."
     )
 
 
@@ -215,16 +236,24 @@ def flips(first: Scored, second: Scored) -> list[Flip]:
         if item.has_preference and ours != other:
             margins = margin(item, scored.scores), margin(item, theirs[item.id])
             found.append(Flip(item, rule.section, "first" if ours > other else "second", margins))
-    return sorted(found, key=lambda flip: -abs(flip.margins[0] - flip.margins[1]))
+    return sorted(found, key=_by_width)
+
+
+def _by_width(flip: Flip) -> tuple[bool, float]:
+    """Sort the widest flip first, and those of which a margin is unknown last."""
+    width = abs(flip.margins[0] - flip.margins[1])
+    return isnan(width), -width
 
 
 def margin(item: Item, scores: Sequence[float]) -> float:
-    """How far the lowest right completion is above the highest wrong one; NaN where a score is.
+    """Compute how far the lowest right completion is above the highest wrong one; NaN if a score is not finite.
+
+    Infinite where the difference of two finite scores is beyond the range of a float.
 
     >>> margin(Item("a", "s", (), ((), (), ()), num_correct=2), (3.0, 2.0, 0.5))
     1.5
     """
-    if any(score != score for score in scores):
+    if not is_scored(scores):
         return nan
     return min(scores[: item.num_correct]) - max(scores[item.num_correct :])
 

@@ -30,6 +30,7 @@ from rewardbench.scorers.identity import digest
 from rewardbench.scorers.loading import ModelSpec, refuse_less_than_one
 from rewardbench.store import LocalStore, open_store
 from rewardbench.suites import load_suite
+from rewardbench.terminal import make_console
 from rewardbench.types import InputError, Item, ItemScores, Result, Rule, Scorer, Suite
 
 
@@ -168,7 +169,7 @@ def _score(
     options: dict[str, Any] = {"batch_tokens": settings.batch_tokens, "batch_size": settings.batch_size}
     with (
         Cache() if settings.cache and is_first() else nullcontext() as cache,
-        Bar(console or Console(stderr=True)) as bar,
+        Bar(console or make_console(stderr=True)) as bar,
     ):
         return score(suite.items, scorer, bar, **options, cache=cache, workers=workers, keep=keep, noise=True)
 

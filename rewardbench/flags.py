@@ -1,8 +1,7 @@
-"""What all commands share: the panels of their options, the values they take, and how figures become JSON."""
+"""What all commands share: the panels of their options, the values they take, and how a switch is shown."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from functools import wraps
 from inspect import Parameter, Signature, signature
@@ -16,11 +15,6 @@ MODEL, DATA, RUN, OUTPUT, HUB, OLD = "Model", "Data", "Run", "Output", "Hub", "O
 def flag(panel: str, name: str, text: str = "", **limits: Any) -> Any:
     """An option under its one name; `--a-b` is taken for `--a_b`."""
     return Option(f"--{name}", help=text, rich_help_panel=panel, **limits)
-
-
-def say_json(value: Any) -> None:
-    """Print figures for machines."""
-    print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
 
 
 def model_spec(said: dict[str, Any]) -> Any:

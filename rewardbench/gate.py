@@ -8,7 +8,7 @@ lies between is inconclusive, and says how many items would decide. A test that 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf, isfinite
 from typing import Literal
 from xml.etree import ElementTree
@@ -17,6 +17,7 @@ from rewardbench import stats
 from rewardbench.compare import Metric, choose_metric, measured, pair_up
 from rewardbench.metrics import Measured
 from rewardbench.scored import Scored, same_scores
+from rewardbench.terminal import listed, printable
 from rewardbench.types import InputError
 
 Verdict = Literal["pass", "regression", "inconclusive"]
@@ -53,6 +54,8 @@ class Check:
     high: float
     verdict: Verdict
     items: int
+    metric: Metric = "pair"
+    """What the figures are shares of: right items (pair), or mirrors in which every item is right."""
     needed: int | None = None
     """Items such as these that would decide, where so many do not; None where no number would."""
 
@@ -68,6 +71,21 @@ class Gate:
     metric: Metric
     verdict: Verdict
     checks: tuple[Check, ...]
+    sections: Mapping[Metric, Mapping[str, float]] = field(default_factory=dict)
+    """The candidate's figure of each section by each metric, as its report prints them."""
+
+
+MEASURES: Mapping[Metric, str] = {"pair": "accuracy", "mirror": "mirror accuracy"}
+"""What a figure by a metric is called wherever it is printed."""
+
+
+def title(check: Check) -> str:
+    """Name the figure that a check is about.
+
+    >>> title(Check("Safety", "floor", 0.6, 0.5, 0.5, 0.5, 0.4, 0.6, "regression", 10, "mirror"))
+    'Safety mirror accuracy'
+    """
+    return f"{check.name} {MEASURES[check.metric]}"
 
 
 def judge(baseline: Scored, candidate: Scored, limits: Limits | None = None, metric: Metric | None = None) -> Gate:
@@ -87,6 +105,7 @@ def judge(baseline: Scored, candidate: Scored, limits: Limits | None = None, met
     drops = {"score": limits.max_drop, **limits.sections}
     checks = [_drop(name, limit, *means(name), same) for name, limit in drops.items()]
     checks += [_floor(name, limit, *means(name)) for name, limit in limits.floors.items()]
+    checks = [replace(check, metric=metric) for check in checks]
     return Gate(
         baseline=baseline.model,
         candidate=candidate.model,
@@ -95,6 +114,7 @@ def judge(baseline: Scored, candidate: Scored, limits: Limits | None = None, met
         metric=metric,
         verdict=worst([check.verdict for check in checks]),
         checks=tuple(checks),
+        sections={kind: {name: mean.value for name, mean in after.present(kind).items()} for kind in MEASURES},
     )
 
 
@@ -114,8 +134,7 @@ def _mean(found: Measured, name: str, metric: Metric) -> stats.Mean:
         return found.total(metric)
     sections = found.present(metric)
     if name not in sections:
-        known = ", ".join(sections)
-        raise InputError(f"There is no section {name!r} to check by {metric}: there are {known}, and score.")
+        raise InputError(f"There is no section {name!r} to check by {metric}: there are {listed(sections)}, and score.")
     return sections[name]
 
 
@@ -148,15 +167,15 @@ def _check(
     items = len(after.mass)
     needed = stats.items_needed(items, error, limit - value) if verdict == "inconclusive" else inf
     more = round(needed) if isfinite(needed) else None
-    return Check(name, kind, limit, before.value, after.value, value, low, high, verdict, items, more)
+    return Check(name, kind, limit, before.value, after.value, value, low, high, verdict, items, needed=more)
 
 
 def sentence(check: Check) -> str:
     """A check in words."""
-    what = f"{check.name} {'fell by' if check.value >= 0 else 'rose by'} {100 * abs(check.value):.2f} points"
+    what = f"{title(check)} {'fell by' if check.value >= 0 else 'rose by'} {100 * abs(check.value):.2f} points"
     bounds = f"95 % bounds {100 * check.low:+.2f} and {100 * check.high:+.2f}"
     if check.kind == "floor":
-        what, bounds = f"{check.name} is {100 * check.value:.2f}", f"{100 * check.low:.2f} to {100 * check.high:.2f}"
+        what, bounds = f"{title(check)} is {100 * check.value:.2f}", f"{100 * check.low:.2f} to {100 * check.high:.2f}"
     rule = f"{'floor' if check.kind == 'floor' else 'allowed'} {100 * check.limit:.2f}"
     more = f"; about {check.needed:,} would decide" if check.needed else ""
     return f"{what} ({bounds}; {rule}; n {check.items:,}{more})"
@@ -164,11 +183,12 @@ def sentence(check: Check) -> str:
 
 def to_markdown(gate: Gate) -> str:
     """A summary for people, as CI systems show it."""
+    measure = MEASURES[gate.metric]
     marks = {"pass": "✅ pass", "regression": "❌ regression", "inconclusive": "❔ inconclusive"}
     lines = [
         f"### Reward model gate: {marks[gate.verdict]}",
         "",
-        f"`{_cell(gate.candidate)}` against `{_cell(gate.baseline)}` on {_cell(gate.suite)}, by {gate.metric}",
+        f"`{_cell(gate.candidate)}` against `{_cell(gate.baseline)}` on {_cell(gate.suite)}, by {measure}",
         "",
         "| check | baseline | candidate | change | one-sided 95 % bounds | limit | n | verdict |",
         "|---|--:|--:|--:|--:|--:|--:|---|",
@@ -188,13 +208,13 @@ def to_markdown(gate: Gate) -> str:
             ]
         )
         more = f" (about {check.needed:,} items would decide)" if check.needed else ""
-        lines.append(f"| {_cell(check.name)} {check.kind} | {numbers} | {marks[check.verdict]}{more} |")
+        lines.append(f"| {_cell(title(check))} {check.kind} | {numbers} | {marks[check.verdict]}{more} |")
     return "\n".join(lines) + "\n"
 
 
 def _cell(text: str) -> str:
-    """A name that cannot break out of its place in markdown."""
-    return "".join(" " if c in "|`\n\r<>[]" else c for c in text)
+    """Return a name that cannot break out of its place in markdown."""
+    return "".join(" " if c in "|`<>[]" else c for c in printable(" ".join(text.split())))
 
 
 def to_junit(gate: Gate, inconclusive_fails: bool) -> bytes:
@@ -207,7 +227,7 @@ def to_junit(gate: Gate, inconclusive_fails: bool) -> bytes:
     }
     root = ElementTree.Element("testsuite", {"name": "rewardbench gate", **{k: str(v) for k, v in counts.items()}})
     for check in gate.checks:
-        case = ElementTree.SubElement(root, "testcase", classname=f"rewardbench.{check.kind}", name=_xml(check.name))
+        case = ElementTree.SubElement(root, "testcase", classname=f"rewardbench.{check.kind}", name=_xml(title(check)))
         if check.verdict in failed:
             ElementTree.SubElement(case, "failure", message=_xml(sentence(check)), type=check.verdict)
         elif check.verdict != "pass":
@@ -217,7 +237,5 @@ def to_junit(gate: Gate, inconclusive_fails: bool) -> bytes:
 
 
 def _xml(text: str) -> str:
-    """Without the characters that XML cannot hold."""
-    return "".join(
-        c for c in text if c in "\t\n" or 32 <= ord(c) < 0xD800 or 0xE000 <= ord(c) < 0xFFFE or ord(c) > 0xFFFF
-    )
+    """Return text without the characters that XML cannot hold."""
+    return "".join(c for c in printable(text) if ord(c) not in (0xFFFE, 0xFFFF))

@@ -33,13 +33,21 @@ def leaderboard_dir() -> Path:
     raise InputError(f"The leaderboard is missing beside {here}: install rewardbench again.")
 
 
+def home_path(path: str | Path) -> Path:
+    """Return the path with a leading `~` expanded; one of an unknown user stays as it is."""
+    return Path(os.path.expanduser(path))
+
+
 def write_whole(path: str | Path, content: str | bytes) -> None:
-    """The whole file or none of it; text as UTF-8. Raises: InputError where it cannot be written."""
-    path = Path(path)
+    """Write the whole file or none of it; text as UTF-8, in which half a surrogate pair becomes `?`.
+
+    Raises: InputError where it cannot be written.
+    """
+    path = home_path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(content if isinstance(content, bytes) else content.encode())
+        temporary.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8", "replace"))
         temporary.replace(path)
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror or error}.") from error

@@ -12,29 +12,33 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rewardbench.gate import MEASURES
 from rewardbench.paths import write_whole
+from rewardbench.terminal import printable
 from rewardbench.types import InputError
 
 if TYPE_CHECKING:
     from rewardbench.compare import Comparison, Standing
     from rewardbench.gate import Gate
 
+MOST_ROWS = 100
+"""Rows that a picture has room for: the first sections or checks, the best models."""
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#777777"
 BETTER, WORSE, OPEN = (BLUE, "^"), (ORANGE, "v"), (GREY, "o")
 
 
 def draw_comparison(found: Comparison, path: str) -> None:
     """The difference of each section and of the score, with its 95 % interval, about a line at none."""
-    rows = [*found.sections, found.score]
+    rows = [*found.sections[:MOST_ROWS], found.score]
     with _figure(path, len(rows)) as axes:
         for y, one in enumerate(reversed(rows)):
             colour, mark = OPEN if one.low <= 0 <= one.high else BETTER if one.difference > 0 else WORSE
             _whisker(axes, y, one.difference, one.low, one.high, colour, mark)
         axes.axvline(0, color="black", linewidth=1)
-        labels = [f"{one.name} (n {one.clusters:,})" for one in reversed(rows)]
+        labels = [f"{_short(one.name)} (n {one.clusters:,})" for one in reversed(rows)]
         axes.set_yticks(range(len(rows)), labels, fontsize=11)
         unit = "mirrors" if found.metric == "mirror" else "items"
-        axes.set_xlabel(f"difference in points of {found.metric} accuracy, 95 % interval (n: clusters)", fontsize=11)
+        axes.set_xlabel(f"difference in points of {MEASURES[found.metric]}, 95 % interval (n: clusters)", fontsize=11)
         axes.set_title(
             f"{_short(found.second)} less {_short(found.first)} on {_short(found.suite or unit)}\n"
             f"▲ better  ▼ worse  ● could be either",
@@ -44,21 +48,22 @@ def draw_comparison(found: Comparison, path: str) -> None:
 
 def draw_gate(gate: Gate, path: str) -> None:
     """Each drop with its one-sided bounds, and where its limit is."""
-    checks = [check for check in gate.checks if check.kind == "drop"]
+    checks = [check for check in gate.checks if check.kind == "drop"][:MOST_ROWS]
     with _figure(path, len(checks)) as axes:
         marks = {"pass": (BLUE, "o"), "regression": (ORANGE, "X"), "inconclusive": (GREY, "s")}
         for y, check in enumerate(reversed(checks)):
             _whisker(axes, y, check.value, check.low, check.high, *marks[check.verdict])
             axes.plot([100 * check.limit] * 2, [y - 0.35, y + 0.35], color="black", linewidth=2)
         axes.axvline(0, color="black", linewidth=0.5, linestyle=":")
-        labels = [f"{check.name}: {check.verdict} (n {check.items:,})" for check in reversed(checks)]
+        labels = [f"{_short(check.name)}: {check.verdict} (n {check.items:,})" for check in reversed(checks)]
         axes.set_yticks(range(len(checks)), labels, fontsize=11)
-        axes.set_xlabel(f"drop in points of {gate.metric} accuracy, one-sided 95 % bounds", fontsize=11)
+        axes.set_xlabel(f"drop in points of {MEASURES[gate.metric]}, one-sided 95 % bounds", fontsize=11)
         axes.set_title(f"{_short(gate.candidate)} against {_short(gate.baseline)}\n▍ what is allowed", fontsize=11)
 
 
 def draw_ranks(standings: Sequence[Standing], path: str) -> None:
     """Scores with their intervals, best first, each with its rank; models of one rank have one colour."""
+    standings = standings[:MOST_ROWS]
     with _figure(path, len(standings)) as axes:
         for y, one in enumerate(reversed(standings)):
             colour = (BLUE, ORANGE, GREY)[sorted({other.rank for other in standings}).index(one.rank) % 3]
@@ -102,5 +107,6 @@ def _whisker(axes: Any, y: int, value: float, low: float, high: float, colour: s
 
 def _short(text: str, most: int = 40) -> str:
     """A name that leaves room for the picture, and in which no sign means anything to matplotlib."""
-    clean = text.replace("$", r"\$")
-    return clean if len(clean) <= most else f"{clean[: most - 1]}…"
+    clean = printable(text)
+    cut = clean if len(clean) <= most else f"{clean[: most - 1]}…"
+    return cut.replace("$", r"\$")

@@ -14,8 +14,11 @@ from rich.table import Table
 from rich.text import Text
 
 from rewardbench import results
+from rewardbench.terminal import printable
 from rewardbench.types import Estimate, InputError, Result
 
+PREFIXES = {"pair": "section", "mirror": "mirror"}
+"""What a section's figure by a metric is called in `key=value` lines: accuracy of items, or of whole mirrors."""
 WIDTH = 80
 """Columns of the picture; the table fits in them."""
 
@@ -68,9 +71,9 @@ def key_values(result: Result) -> Iterator[str]:
         yield f"{name}={getattr(whole, name)}"
     if "session" in result.manifest:
         yield f"computed={result.manifest['session']['computed']}"
-    for kind, estimates in (("section", result.sections), ("mirror", result.mirrors)):
+    for metric, estimates in (("pair", result.sections), ("mirror", result.mirrors)):
         for estimate in estimates:
-            yield f"{kind}.{slug(estimate.name)}={_decimal(estimate.value)}"
+            yield f"{PREFIXES[metric]}.{slug(estimate.name)}={_decimal(estimate.value)}"
     for estimate in result.gap:
         yield f"built.{estimate.name}={_decimal(estimate.value)}"
     for estimate in result.gap[2:]:
@@ -109,7 +112,7 @@ def _short(revision: str) -> str:
 
 def _cells(name: str, figure: Estimate, mirror: Estimate | None, with_mirrors: bool) -> list[Text]:
     middle = [_share(mirror)] if with_mirrors else []
-    return [Text(name), Text(str(figure.n)), _share(figure), _interval(figure), *middle, *_counts(figure)]
+    return [Text(printable(name)), Text(str(figure.n)), _share(figure), _interval(figure), *middle, *_counts(figure)]
 
 
 def _score_cells(score: Estimate, with_mirrors: bool) -> list[Text]:
@@ -140,5 +143,5 @@ def _decimal(share: float | None) -> str:
 
 
 def _print(console: Console, line: str, style: str | None = None) -> None:
-    """A line as it is: no markup, no highlighting, no line breaks of ours."""
-    console.print(Text(line, style=style or ""), soft_wrap=True)
+    """Print one line as it is: no markup, no highlighting, no line breaks of ours."""
+    console.print(Text(printable(line), style=style or ""), soft_wrap=True)

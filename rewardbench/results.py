@@ -18,6 +18,8 @@ from typing import Any
 
 from rewardbench import columns
 from rewardbench.metrics import credit, rule_of, summarize
+from rewardbench.strict_json import dump as dump
+from rewardbench.strict_json import to_plain
 from rewardbench.types import Estimate, InputError, Item, ItemScores, Messages, Result, Rule, Suite
 
 SCHEMA = 1
@@ -85,7 +87,7 @@ def to_json(result: Result) -> dict[str, Any]:
         "extra_results": {e.name: e.value for e in result.subsets if e.value is not None},
         "manifest": {name: value for name, value in result.manifest.items() if name != "session"},
     }
-    plain: dict[str, Any] = _plain(figures)
+    plain: dict[str, Any] = to_plain(figures)
     return plain
 
 
@@ -94,11 +96,6 @@ def to_rows(result: Result, suite: Suite) -> Iterator[dict[str, Any]]:
     by_id = {one.id: one for one in result.items}
     for item in suite.items:
         yield to_row(item, by_id[item.id], rule_of(suite, item.subset))
-
-
-def dump(value: Mapping[str, Any], indent: int | None = None) -> str:
-    """Strict JSON in ASCII, so that any text, lone surrogates included, survives any reader."""
-    return json.dumps(value, allow_nan=False, indent=indent) + "\n"
 
 
 def outputs_path(path: Path) -> Path:
@@ -242,7 +239,7 @@ def to_row(item: Item, found: ItemScores, rule: Rule) -> dict[str, Any]:
         "prompt": _prompt_text(item.prompt),
         "results": int(earned) if earned in (0, 1) else earned,
         "credit": earned,
-        "reason": found.reason or _why_unscored(found.scores),
+        "reason": found.reason or why_unscored(found.scores),
         "num_correct": item.num_correct,
         "scores": found.scores,
         "texts": found.texts,
@@ -252,7 +249,7 @@ def to_row(item: Item, found: ItemScores, rule: Rule) -> dict[str, Any]:
     if len(item.completions) == 2 and item.num_correct == 1:
         row |= dict(zip(_PAIR_COLUMNS, (*_two(found.scores), *_two(found.texts)), strict=True))
     own = {key: value for key, value in item.meta.items() if key not in row and key not in _PAIR_COLUMNS}
-    plain: dict[str, Any] = _plain(row | own)
+    plain: dict[str, Any] = to_plain(row | own)
     return plain
 
 
@@ -260,7 +257,8 @@ def _two(values: Sequence[Any]) -> tuple[Any, Any]:
     return (values[0], values[1]) if len(values) == 2 else (None, None)
 
 
-def _why_unscored(scores: Sequence[float]) -> str | None:
+def why_unscored(scores: Sequence[float]) -> str | None:
+    """Return why scores earn no credit, or None if all are finite."""
     bad = next((score for score in scores or (nan,) if not isfinite(score)), None)
     if bad is None:
         return None
@@ -272,21 +270,6 @@ def _prompt_text(prompt: Messages) -> str:
     if len(prompt) == 1 and prompt[0]["role"] == "user":
         return prompt[0]["content"]
     return "\n\n".join(f"{message['role']}: {message['content']}" for message in prompt)
-
-
-def _plain(value: Any) -> Any:
-    """The nearest thing in strict JSON: NaN and infinities are null, what JSON does not know becomes text."""
-    if value is None or isinstance(value, bool | int | str):
-        return value
-    if isinstance(value, float):
-        return float(value) if isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(key): _plain(one) for key, one in value.items()}
-    if isinstance(value, Sequence | set | frozenset) and not isinstance(value, bytes | bytearray):
-        return [_plain(one) for one in value]
-    if hasattr(value, "tolist"):  # numpy scalars and arrays
-        return _plain(value.tolist())
-    return str(value)
 
 
 def _estimate(data: Mapping[str, Any]) -> Estimate:

@@ -11,11 +11,12 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite, nan
+from math import isfinite, isnan, nan
 from pathlib import Path
 from typing import Any, get_args
 
 from rewardbench import results
+from rewardbench.paths import home_path
 from rewardbench.suites.table import SUITES
 from rewardbench.types import Credit, InputError, Item, ItemScores, Message, Rule, Suite, is_weight
 
@@ -46,7 +47,7 @@ def read_scored(path: str | Path) -> Scored:
 
     Raises: InputError for what is no file of scores, or holds an item twice.
     """
-    path = Path(path)
+    path = home_path(path)
     summary, rows = _read(path)
     if not rows:
         raise InputError(f"{path} holds no scores of items.")
@@ -62,7 +63,7 @@ def _scored(path: Path, summary: Mapping[str, Any], rows: Sequence[Row]) -> Scor
         raise InputError(f"{path} holds item {twice!r} twice, so its rows cannot be paired with another's.")
     items = [_item(row, id, len(scores)) for row, id, scores in zip(rows, ids, parsed, strict=True)]
     found = [
-        ItemScores(id, scores, row.get("reason"), truncated=bool(row.get("truncated")))
+        ItemScores(id, scores, _reason(row), truncated=bool(row.get("truncated")))
         for row, id, scores in zip(rows, ids, parsed, strict=True)
     ]
     fingerprint = (summary.get("manifest") or {}).get("fingerprint_sha256", "")
@@ -99,6 +100,8 @@ def _rows(path: Path) -> list[Row]:
     except OSError as error:
         raise InputError(f"Cannot read scores from {path}: {error.strerror}.") from error
     for n, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
         try:
             row = json.loads(line)
         except (ValueError, RecursionError) as error:
@@ -118,18 +121,32 @@ def _from_columns(columns: Mapping[str, Sequence[Any]], path: Path) -> list[Row]
 
 
 def _parse(row: Row, path: Path, n: int) -> tuple[float, ...]:
-    """An item's scores, right completions first. A judge's verdict without scores counts as 1 against 0."""
+    """Return an item's scores, right completions first.
+
+    A judge's verdict without scores (a win 1, a tie .5, a loss 0) counts as 1 against 0.
+    """
     try:
         if row.get("scores") is not None:
             return tuple(map(_number, row["scores"]))
-        if row.get("scores_chosen") is not None or "scores_rejected" in row:
-            return _number(row.get("scores_chosen")), _number(row.get("scores_rejected"))
-        verdict = _number(row["results"])
-        return verdict, 1 - verdict
+        pair = (_number(row.get("scores_chosen")), _number(row.get("scores_rejected")))
+        without_scores = isnan(pair[0]) and isnan(pair[1])
+        if without_scores and row.get("reason") is None and row.get("results") is not None:
+            return _verdict(row["results"])
+        if "scores_chosen" in row or "scores_rejected" in row:
+            return pair
+        raise KeyError("scores")
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{path}, row {n + 1}, has no scores: it needs scores, or scores_chosen and scores_rejected, or results."
         ) from error
+
+
+def _verdict(value: Any) -> tuple[float, float]:
+    """Return a judge's verdict as two scores. Raises: ValueError for a number that is none."""
+    share = _number(value)
+    if not 0 <= share <= 1:
+        raise ValueError("a verdict is from 0 to 1")
+    return share, 1 - share
 
 
 def _number(value: Any) -> float:
@@ -143,6 +160,10 @@ def _number(value: Any) -> float:
     if isinstance(value, str):
         raise TypeError("a score is a number")
     return nan if value is None else float(value)
+
+
+def _reason(row: Row) -> str | None:
+    return None if row.get("reason") is None else str(row["reason"])
 
 
 def _ids(rows: Sequence[Row]) -> list[str]:

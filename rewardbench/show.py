@@ -6,26 +6,34 @@ import html
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import inf, isfinite
 
 from rewardbench.compare import margin
 from rewardbench.metrics import credit, rule_of
+from rewardbench.results import why_unscored
 from rewardbench.scored import Scored
+from rewardbench.terminal import listed, printable_text
 from rewardbench.types import InputError, Item
 
 LONGEST = 600
 """Characters of a text that are shown on a terminal."""
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_NOT_IN_HTML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Control characters and halves of surrogate pairs."""
 
 
 @dataclass(frozen=True)
 class Shown:
-    """An item with its scores: `margin` is the lowest right one less the highest wrong one, NaN where unscored."""
+    """An item with its scores: `margin` is the lowest right one less the highest wrong one, NaN where unscored.
+
+    `reason` says why there is no finite margin.
+    """
 
     item: Item
     section: str
     scores: tuple[float, ...]
     margin: float
     credit: float
+    reason: str | None = None
 
 
 def select(
@@ -37,9 +45,14 @@ def select(
 ) -> list[Shown]:
     """Items by margin, the lowest first and the unscored last; `errors` keeps those that did not earn all.
 
-    Raises: InputError for a subset or section that is not there.
+    Raises: InputError for a subset or section that is not there, or if no item holds a preference.
     """
     items = [_shown(scored, n) for n in range(len(scored.items)) if scored.suite.items[n].has_preference]
+    if not items:
+        raise InputError(
+            f"{scored.path} holds no item to show: none of its {len(scored.items):,} rows has right and wrong "
+            "completions. Read the scores in its outputs file."
+        )
     _refuse_unknown("subset", subset, {one.item.subset for one in items})
     _refuse_unknown("section", section, {one.section for one in items})
     kept = [
@@ -54,14 +67,18 @@ def select(
 
 
 def _shown(scored: Scored, n: int) -> Shown:
-    item, scores = scored.suite.items[n], scored.items[n].scores
+    item, found = scored.suite.items[n], scored.items[n]
     rule = rule_of(scored.suite, item.subset)
-    return Shown(item, rule.section, scores, margin(item, scores), credit(item, scores, rule))
+    gap = margin(item, found.scores)
+    reason = found.reason or why_unscored(found.scores)
+    if reason is None and not isfinite(gap):
+        reason = "the margin is beyond the range of a float"
+    return Shown(item, rule.section, found.scores, gap, credit(item, found.scores, rule), reason)
 
 
 def _refuse_unknown(what: str, asked: str | None, known: set[str]) -> None:
     if asked is not None and asked not in known:
-        raise InputError(f"There is no {what} {asked!r} in this result: there are {', '.join(sorted(known))}.")
+        raise InputError(f"There is no {what} {asked!r} in this result: there are {listed(sorted(known))}.")
 
 
 def _all_text(item: Item) -> str:
@@ -85,14 +102,23 @@ def excerpt(item: Item, scores: Sequence[float] = ()) -> str:
     lines = [f"  prompt    {_short(prompt_of(item))}"] if item.prompt else []
     for n, text in enumerate(completions_of(item)):
         side = "chosen  " if n < item.num_correct else "rejected"
-        score = f" [{scores[n]:+.3f}]" if scores else ""
+        score = f" [{decimal(scores[n])}]" if scores else ""
         lines.append(f"  {side}{score}  {_short(text) or '(its text is not in the file)'}")
     return "\n".join(lines)
 
 
 def _short(text: str) -> str:
-    clean = _CONTROL.sub("�", text.strip()).replace("\n", "\n            ")
+    clean = printable_text(text.strip()).replace("\n", "\n            ")
     return clean if len(clean) <= LONGEST else clean[:LONGEST] + " …"
+
+
+def decimal(value: float) -> str:
+    """Write a score or a margin with its sign; a very large one by its power of ten.
+
+    >>> decimal(0.25), decimal(-2e308), decimal(1e300)
+    ('+0.250', '-inf', '+1.000e+300')
+    """
+    return f"{value:+.3e}" if 1e9 <= abs(value) < inf else f"{value:+.3f}"
 
 
 STYLE = """
@@ -114,9 +140,9 @@ pick.onchange=find.oninput=show;show();
 def to_html(scored: Scored, shown: Iterable[Shown]) -> str:
     """One page: every item with its texts and scores, to be filtered by subset and by words."""
     shown = list(shown)
-    title = html.escape(f"{scored.model} on {scored.suite.name or 'its items'}")
+    title = _escaped(f"{scored.model} on {scored.suite.name or 'its items'}")
     subsets = sorted({one.item.subset for one in shown})
-    options = "".join(f'<option value="{html.escape(name)}">{html.escape(name)}</option>' for name in subsets)
+    options = "".join(f'<option value="{_escaped(name)}">{_escaped(name)}</option>' for name in subsets)
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
@@ -128,16 +154,23 @@ def to_html(scored: Scored, shown: Iterable[Shown]) -> str:
     )
 
 
+def _escaped(text: str) -> str:
+    """Return text for a page: no markup, and no character that HTML cannot hold."""
+    return html.escape(_NOT_IN_HTML.sub("\ufffd", text))
+
+
 def _article(one: Shown) -> str:
     item = one.item
+    note = f" ({_escaped(one.reason)})" if one.reason else ""
+    name, subset = _escaped(item.id), _escaped(item.subset)
     parts = [
-        f'<article data-subset="{html.escape(item.subset)}"><h2>{html.escape(item.id)} · {html.escape(item.subset)} · '
-        f"margin {one.margin:+.3f}</h2>"
+        f'<article data-subset="{subset}"><h2><bdi>{name}</bdi> · <bdi>{subset}</bdi> · '
+        f"margin {decimal(one.margin)}{note}</h2>"
     ]
     if item.prompt:
-        parts.append(f'<pre class="prompt">{html.escape(prompt_of(item))}</pre>')
+        parts.append(f'<pre class="prompt">{_escaped(prompt_of(item))}</pre>')
     for n, text in enumerate(completions_of(item)):
         side = "chosen" if n < item.num_correct else "rejected"
-        title = f'<span class="side">{side} {one.scores[n]:+.3f}</span>'
-        parts.append(f'<pre class="{side}">{title}\n{html.escape(text.strip())}</pre>')
+        title = f'<span class="side">{side} {decimal(one.scores[n])}</span>'
+        parts.append(f'<pre class="{side}">{title}\n{_escaped(text.strip())}</pre>')
     return "".join(parts) + "</article>"

@@ -19,6 +19,8 @@ ROOT = Path(__file__).parents[1]
 
 ROOMS = (
     "types",
+    "strict_json",
+    "terminal",
     "paths",
     "processes",
     "quiet",

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from rewardbench.audit.contamination import Overlap
 from rewardbench.audit.lint import SHORTCUTS, Lint, SubsetLint
+from rewardbench.terminal import make_console, printable
 
 GLARING = 0.65
 """A shortcut, or its opposite, that gets so much right is marked."""
@@ -18,13 +19,13 @@ GLARING = 0.65
 
 def print_lint(found: Lint, console: Console | None = None) -> None:
     """A table of shortcuts by subset in percent, then `key=value` lines."""
-    console = console or Console()
+    console = console or make_console()
     out = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
     out.add_column("accuracy, %", overflow="fold")
     for header in ("n", "longer", "new\nlines", "mark\ndown", "refu\nsal", "tf-idf", "over\nlap", "inter\naction"):
         out.add_column(header, justify="right")
     for name, figures in found.subsets.items():
-        out.add_row(name, str(figures.n), *_shares(figures))
+        out.add_row(Text(printable(name)), str(figures.n), *_shares(figures))
     console.print(Text(f"{found.dataset}@{found.revision}", style="bold"), soft_wrap=True)
     console.print(out)
     for name, value in asdict(found.doubles).items():
@@ -47,13 +48,13 @@ def _share(value: float) -> Text:
 
 def print_overlap(found: Overlap, console: Console | None = None) -> None:
     """Hits by subset, then `key=value` lines."""
-    console = console or Console()
+    console = console or make_console()
     out = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
     out.add_column("rows of the suite", overflow="fold")
     for header in ("n", "hit", "half covered"):
         out.add_column(header, justify="right")
     for name, counts in found.subsets.items():
-        out.add_row(name, *(str(counts[kind]) for kind in ("n", "hit", "covered")))
+        out.add_row(Text(printable(name)), *(str(counts[kind]) for kind in ("n", "hit", "covered")))
     console.print(out)
     for name in ("rows_read", "rows_hit", "n", "hit", "covered", "ngram"):
         console.print(Text(f"{name}={getattr(found, name)}"))

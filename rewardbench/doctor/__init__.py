@@ -23,6 +23,7 @@ from rewardbench.evaluation import Asked
 from rewardbench.progress import Ticks
 from rewardbench.scorers import load_scorer, loading, resolve
 from rewardbench.scorers.loading import ModelSpec
+from rewardbench.terminal import make_console
 from rewardbench.types import InputError, Item
 
 __all__ = ["Checkup", "Figures", "Finding", "Settings", "examine"]
@@ -62,7 +63,7 @@ def examine(settings: Settings, console: Console | None = None) -> Checkup:
     Raises: InputError for bad input: a head that would be random, a scorer that reads no tokens, no item to score.
     """
     suite = settings.load_suite()
-    items, console = spread(suite.items, settings.sample), console or Console(stderr=True)
+    items, console = spread(suite.items, settings.sample), console or make_console(stderr=True)
     first = _look(items, settings, "float32", console)
     truth, exact = first.heard, compare("float32", first.heard.cells, first.heard, first.pairs)
     figures, found = [exact], list(findings(exact, truth, first.pairs, first.reading))

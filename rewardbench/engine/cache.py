@@ -20,6 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from rewardbench.paths import home_path
 from rewardbench.types import InputError
 
 APPLICATION = 0x72774263
@@ -66,7 +67,7 @@ class Entry:
 def default_path() -> Path:
     """`$REWARDBENCH_CACHE`, a file, or else `rewardbench/scores.sqlite` where the user's caches lie."""
     if named := os.environ.get("REWARDBENCH_CACHE"):
-        return Path(named)
+        return home_path(named)
     folder = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     if folder.startswith("~"):
         raise InputError("The score cache has no place, for no home folder is known: set REWARDBENCH_CACHE to a file.")

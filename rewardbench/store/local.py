@@ -16,7 +16,7 @@ from typing import Any
 
 from rewardbench import results
 from rewardbench.engine.cache import default_path
-from rewardbench.paths import write_whole
+from rewardbench.paths import home_path, write_whole
 from rewardbench.store.writing import Draft, files_of, one_writer, why_not, write_packed, write_result
 from rewardbench.types import InputError, Result, Suite
 
@@ -39,7 +39,7 @@ class LocalStore:
     """Results in a local folder; a key is a path below it without `.json`."""
 
     def __init__(self, root: str | Path) -> None:
-        self.root = Path(root)
+        self.root = home_path(root)
 
     @contextmanager
     def draft(self) -> Iterator[Draft]:
