@@ -26,7 +26,7 @@ _UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"|?*]')
 _LONGEST_NAME = 120
 INDEX = "index.parquet"
 RESERVED = ("index", "verdicts", "readme")
-MOST_SUMMARY = 4 * 2**20
+MOST_SUMMARY = 256 * 2**10
 """Bytes of the largest summary."""
 VERDICTS = "verdicts/"
 """The folder of what verification has found, a file a result; what a submission may never touch."""
