@@ -1,6 +1,7 @@
 """The leaderboard as a Gradio app: a store in, pages out. `python app.py` runs it, on a Space too.
 
 Environment: REWARDBENCH_RESULTS, a folder or hf://datasets/org/name (else the demo beside this file); PORT;
+REWARDBENCH_HOSTS, further host names, separated by commas; REWARDBENCH_WRITABLE=1 lets visitors add to a folder;
 HF_TOKEN, HF_ENDPOINT and HF_HOME as the Hub's client reads them.
 """
 
@@ -21,15 +22,20 @@ os.environ.setdefault("HF_HUB_DOWNLOAD_TIMEOUT", "10")
 import board_page  # noqa: E402
 import compare_page  # noqa: E402
 import model_page  # noqa: E402
+import submission  # noqa: E402
 import suite_pages  # noqa: E402
 import tables  # noqa: E402
+from access import Access  # noqa: E402
 from first import FirstPaint, Opening, Server  # noqa: E402
 from frame import Page, framed  # noqa: E402
+from guard import Guard  # noqa: E402
 from library import Library  # noqa: E402
 from markup import esc, href  # noqa: E402
 from starlette.applications import Starlette  # noqa: E402
 from starlette.middleware import Middleware  # noqa: E402
+from starlette.middleware.gzip import GZipMiddleware  # noqa: E402
 from starlette.routing import Mount  # noqa: E402
+from uploads import Uploads  # noqa: E402
 
 from rewardbench.board import Board  # noqa: E402
 from rewardbench.types import InputError  # noqa: E402
@@ -45,7 +51,8 @@ def view(library: Library, search: str) -> str:
     if suite not in board.suites:
         suite = board.suites[0] if board.suites else ""
     try:
-        page = route(library, suite, query)
+        with library.building:
+            page = route(library, suite, query)
     except InputError as error:
         page = Page("This cannot be shown", f'<p class="rb-note">{esc(error)}</p>')
     return framed(page, board, suite)
@@ -55,7 +62,8 @@ def _first(library: Library) -> str:
     """The first page with its first rows."""
     board = library.rows()
     suite = board.suites[0] if board.suites else ""
-    return framed(board_page.show(board, suite, {}, board_page.FIRST), board, suite)
+    page = library.kept(("first", suite), lambda: board_page.show(board, suite, {}, board_page.FIRST))
+    return framed(page, board, suite)
 
 
 def route(library: Library, suite: str, query: Mapping[str, str]) -> Page:
@@ -67,16 +75,19 @@ def route(library: Library, suite: str, query: Mapping[str, str]) -> Page:
     if name == "compare":
         return compare_page.show(library, suite, query)
     if name == "size":
-        return suite_pages.size_and_time(library.rows(), suite, query)
+        return library.kept((name, suite), lambda: suite_pages.size_and_time(library.rows(), suite, query))
     if name == "items":
-        return suite_pages.hardest(library, suite, query)
+        return library.kept((name, suite), lambda: suite_pages.hardest(library, suite, query))
     if name == "suite":
         return suite_pages.about_suite(library, suite, query)
     if name == "submit":
-        return Page("Submit a result", SUBMIT, "submit")
+        return Page("Submit a result", SUBMIT if library.takes_files else submission.elsewhere(library), "submit")
     if name == "about":
         return suite_pages.about()
-    return board_page.show(library.rows(), suite, query)
+    if library.row(query.get("row", "")):
+        return board_page.show(library.rows(), suite, query)
+    subsets = query.get("subsets") == "1"
+    return library.kept(("board", suite, subsets), lambda: board_page.show(library.rows(), suite, query))
 
 
 SUBMIT = """<p>Drop the two files that <code>rewardbench --model org/name</code> wrote: <code>name.json</code> and
@@ -111,19 +122,33 @@ def listen(host: str, port: int) -> socket.socket:
         raise InputError(f"The leaderboard cannot be served on {where}; pass another --port or --host.") from error
 
 
-def launch(location: str, listening: socket.socket, board: Board | None = None) -> None:
+def launch(location: str, listening: socket.socket, board: Board | None = None, access: Access | None = None) -> None:
     """Serve the app until it is told to stop. Raises: InputError where the store cannot be read."""
-    library = Library(location, board)
-    opening = Opening(lambda: _blocks(library), lambda: setattr(server, "should_exit", True))
+    access = access or Access()
+    uploads = Uploads()
+    try:
+        library = Library(location, board, writable=access.writable)
+        opening = Opening(lambda: _blocks(library), lambda: setattr(server, "should_exit", True))
+        server = Server(_guarded(opening, library, access, uploads), opening, uploads.close)
+        server.run([listening])
+        if opening.error:
+            raise opening.error
+    finally:
+        uploads.close()
+
+
+def _guarded(opening: Opening, library: Library, access: Access, uploads: Uploads) -> Guard:
+    """Return the ASGI app: requests are checked, answers are compressed, and the first rows are in the plain page."""
+    style = (HERE / "page.css").read_text("utf-8")
     app = Starlette(
         routes=[Mount("/", opening)],
-        middleware=[Middleware(FirstPaint, markup=lambda: _first(library), css=(HERE / "page.css").read_text("utf-8"))],
+        middleware=[
+            Middleware(GZipMiddleware, compresslevel=5),
+            Middleware(FirstPaint, markup=lambda: _first(library), css=style),
+        ],
         lifespan=opening.lifespan,
     )
-    server = Server(app, opening)
-    server.run([listening])
-    if opening.error:
-        raise opening.error
+    return Guard(app, access, uploads, library.takes_files)
 
 
 def _blocks(library: Library) -> Any:
@@ -151,10 +176,10 @@ def _port() -> int:
 def main() -> None:
     """Run as a Space or as a script."""
     results = os.environ.get("REWARDBENCH_RESULTS", str(HERE / "demo"))
-    host = "0.0.0.0" if os.environ.get("SPACE_ID") else "127.0.0.1"
+    access = Access.of_environment()
     try:
-        with listen(host, _port()) as listening:
-            launch(results, listening)
+        with listen(access.host, _port()) as listening:
+            launch(results, listening, access=access)
     except InputError as error:
         print(f"rewardbench: {error}", file=sys.stderr)
         sys.exit(2)

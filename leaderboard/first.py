@@ -118,16 +118,19 @@ class Server(uvicorn.Server):
     Args:
         app: what is served.
         opening: what stands behind it.
+        ended: called when it has ended; a signal may end the process right after.
     """
 
-    def __init__(self, app: Any, opening: Opening) -> None:
-        super().__init__(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
-        self._opening = opening
+    def __init__(self, app: Any, opening: Opening, ended: Callable[[], None] = lambda: None) -> None:
+        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1, limit_concurrency=2_000)
+        super().__init__(config)
+        self._opening, self._ended = opening, ended
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End."""
         self._opening.close()
         await super().shutdown(sockets)
+        self._ended()
 
 
 class FirstPaint:
@@ -159,7 +162,8 @@ class FirstPaint:
             if not message.get("more_body"):
                 await self._send(begun[0], b"".join(parts), send)
 
-        await self.app(scope, receive, gather)
+        headers = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
+        await self.app({**scope, "headers": headers}, receive, gather)  # what is compressed cannot be added to
 
     async def _send(self, start: Any, page: bytes, send: Callable[[Any], Any]) -> None:
         first = f'{self.style}<div id="rb-first" class="rb">{self.markup()}</div>'.encode()

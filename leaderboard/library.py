@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
+from frame import Page
+
 from rewardbench import results
 from rewardbench.board import Board, Earned, Row, read_earned, refresh, trusted
 from rewardbench.scored import Scored, read_scored
-from rewardbench.store import open_store
+from rewardbench.store import LocalStore, open_store
 from rewardbench.suites import load_embedded
 from rewardbench.suites.table import find_spec
 from rewardbench.types import InputError, Item
@@ -21,11 +25,29 @@ FRESH = 60.0
 """Seconds for which rows are shown without a look at the store."""
 
 
-class Library:
-    """The results of one store. Rows are refreshed in the background; pages never wait for the Hub."""
+MOST_PAGES = 32
+"""Pages that are kept until the rows change."""
+MOST_BUILT = 3
+"""Pages that are built at a time: one of a thousand rows takes megabytes, and hundreds while it is built."""
 
-    def __init__(self, location: str, board: Board | None = None) -> None:
+
+class Library:
+    """The results of one store. Rows are refreshed in the background; pages never wait for the Hub.
+
+    Args:
+        location: of the store.
+        board: its rows, if they are known already.
+        writable: whether visitors may add results to a local folder.
+    """
+
+    def __init__(self, location: str, board: Board | None = None, writable: bool = False) -> None:
+        self.location = location
         self.store = open_store(location)
+        self.takes_files = writable or not isinstance(self.store, LocalStore)
+        """Whether results can be submitted on the page: to the Hub by pull request, to a folder only if asked for."""
+        self.building = threading.BoundedSemaphore(MOST_BUILT)
+        self._pages: OrderedDict[Hashable, Page] = OrderedDict()
+        self._making: dict[Hashable, threading.Lock] = {}
         self.board: Board = board or refresh(self.store)
         self._looked = time.monotonic()
         self._busy = threading.Lock()
@@ -50,6 +72,18 @@ class Library:
         self._looked = time.monotonic()
         self.board = refresh(self.store)
         return self.board
+
+    def kept(self, name: Hashable, make: Callable[[], Page]) -> Page:
+        """Return a page that depends on the rows alone; it is made once for the same rows, by one thread at a time."""
+        key = (name, _version(self.board))
+        with self._making.setdefault(name, threading.Lock()):
+            if key not in self._pages:
+                self._pages[key] = make()
+            page = self._pages[key]
+        while len(self._pages) > MOST_PAGES:
+            with suppress(KeyError):
+                self._pages.popitem(last=False)
+        return page
 
     def row(self, key: str) -> Row | None:
         """The row of a key, if there is one."""
@@ -93,6 +127,11 @@ class Library:
         for place in self.store.indexes():
             found = read_earned(place, [row.key for row in rows]) | found
         return [found[row.key] for row in rows if row.key in found]
+
+
+def _version(board: Board) -> int:
+    """Return what changes whenever rows do."""
+    return hash(tuple((row.key, row.mark, row.rank) for row in board.rows))
 
 
 def _with_texts(item: Item, texts: dict[str, Item]) -> Item:

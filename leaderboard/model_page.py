@@ -17,6 +17,8 @@ from rewardbench.types import InputError
 
 STEP = 10
 """Items a page."""
+LONGEST_MANIFEST = 50_000
+"""Characters of a manifest that are shown."""
 
 
 def show(library: Library, row: Row, query: Mapping[str, str]) -> Page:
@@ -138,6 +140,18 @@ def _manifest(library: Library, row: Row) -> str:
     except InputError as error:
         return f"<h2>Manifest</h2><p>{esc(error)}</p>"
     command = f"<p>The command that gives these figures:</p><pre>{esc(row.command)}</pre>" if row.command else ""
-    whole = esc(json.dumps(told, indent=2, ensure_ascii=False))
-    more = f"<details><summary>Everything that decided them</summary><pre>{whole}</pre></details>"
+    more = f"<details><summary>Everything that decided them</summary><pre>{esc(_cut_json(told))}</pre></details>"
     return f"<h2>Manifest</h2>{command}{more}"
+
+
+def _cut_json(value: Any) -> str:
+    """Return indented JSON, cut where it is longer than a page should be; nesting multiplies its length."""
+    text = ""
+    try:
+        for part in json.JSONEncoder(indent=2, ensure_ascii=False).iterencode(value):
+            text += part
+            if len(text) > LONGEST_MANIFEST:
+                return f"{text[:LONGEST_MANIFEST]}\n… (cut: the file of the result holds the rest)"
+    except RecursionError:
+        return f"{text[:LONGEST_MANIFEST]}\n… (nested too deep to be shown)"
+    return text

@@ -4,26 +4,33 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from library import Library
+from limits import Open, Rate
 from markup import esc
+from uploads import MOST_FILE
 
 from rewardbench import columns, results
 from rewardbench.board import Row
 from rewardbench.scored import Scored
 from rewardbench.store.hub import HubStore
 from rewardbench.store.local import Entry
-from rewardbench.submit import card, pack, shown
+from rewardbench.submit import card, shown
+from rewardbench.suites import load_known
 from rewardbench.types import InputError
-from rewardbench.verify import Finding, check_packed, refuse_broken, verdict_of
+from rewardbench.verify import Finding, bounded, check_packed, verdict_of
 
 MOST_OTHERS = 200
 """Models of the suite that a copy is looked for among, the best first; `rewardbench verify` looks at all."""
+LONGEST_CHECK = 60.0
+"""Seconds that the search for copies may take."""
 
 
 @dataclass(frozen=True)
@@ -34,15 +41,72 @@ class Looked:
     entry: Entry | None = None
 
 
-def look(library: Library, files: Sequence[str], name: str = "") -> Looked:
-    """Look through an upload of a summary and its scores; nothing outside a temporary folder is written."""
+class Checks:
+    """Checks of uploads, limited so that no visitor keeps the others waiting.
+
+    Args:
+        library: whose store takes the results.
+    """
+
+    def __init__(self, library: Library) -> None:
+        self.library = library
+        self.running = Open(each=1, total=2)
+        self.checked = Rate(20, 600)
+        self.sent = Rate(4, 3_600)
+        self.over = threading.Event()
+
+    def look(self, client: str, files: Sequence[str], name: str = "") -> Looked:
+        """Look through an upload if the client may ask for that now."""
+        with self.running.one(client) as fits:
+            if not fits:
+                return _refused("Another check is running: wait until it has ended, and drop the files again.")
+            if not self.checked.take(client):
+                return _refused("Too many checks in ten minutes: wait, or use `rewardbench submit`.")
+            return look(self.library, files, name, self._refuse_late(time.monotonic() + LONGEST_CHECK))
+
+    def send(self, client: str, looked: Looked) -> str:
+        """Submit what was looked through. Raises: InputError if the store refuses it, or the client sends too much."""
+        if not self.sent.take(client):
+            raise InputError("Too many submissions in an hour: wait, or use `rewardbench submit`.")
+        return send(self.library, looked)
+
+    def stop(self) -> None:
+        """End all checks, because the server ends."""
+        self.over.set()
+        bounded.stop()
+
+    def _refuse_late(self, end: float) -> Callable[[], None]:
+        """Return a function that raises InputError once a check has taken too long, or the server ends."""
+
+        def refuse() -> None:
+            if self.over.is_set() or time.monotonic() > end:
+                raise InputError("The check took too long: try again later, or use `rewardbench submit`.")
+
+        return refuse
+
+
+def look(library: Library, files: Sequence[str], name: str = "", still: Callable[[], None] = lambda: None) -> Looked:
+    """Look through an upload of a summary and its scores; nothing outside a temporary folder is written.
+
+    Args:
+        library: whose store would take the result.
+        files: the uploaded files.
+        name: what the model is called; else what the summary calls it.
+        still: called now and then; raises InputError to end the check.
+    """
     try:
         with _as_result(files) as path:
-            refuse_broken(path)
-            entry = pack(path, name.strip() or None)
-        return _checked(library, entry)
+            try:
+                entry = bounded.pack_untrusted(path, name.strip() or None)
+            except InputError as error:
+                return _refused(str(error).replace(f"{path.parent}/", ""))
+        return _checked(library, entry, still)
     except InputError as error:
-        return Looked((Finding("refused", str(error)),))
+        return _refused(str(error))
+
+
+def _refused(reason: str) -> Looked:
+    return Looked((Finding("refused", reason),))
 
 
 @contextmanager
@@ -56,26 +120,34 @@ def _as_result(files: Sequence[str]) -> Iterator[Path]:
         path = Path(folder, "result.json")
         place = results.table_path(path) if rows.endswith(".parquet") else results.outputs_path(path)
         for source, target in ((kinds[".json"], path), (rows, place)):
-            if Path(source).stat().st_size > 8 * columns.MOST_BYTES:
+            if Path(source).stat().st_size > MOST_FILE:
                 raise InputError(f"A file of {Path(source).stat().st_size:,} bytes is no result: it was not read.")
             shutil.copyfile(source, target)
         yield path
 
 
-def _checked(library: Library, entry: Entry) -> Looked:
-    found = check_packed(entry, _others(library, entry[0]), [row.model for row in library.rows().rows])
+def _checked(library: Library, entry: Entry, still: Callable[[], None]) -> Looked:
+    summary, table = entry
+    suite = load_known(str(summary["suite"]))
+    rows = columns.count_rows(table or b"")
+    if rows > len(suite.items):
+        return _refused(f"It has {rows:,} items, and {suite.name} has {len(suite.items):,}.")
+    found = check_packed(entry, _others(library, summary, still), [row.model for row in library.rows().rows])
     verdict = verdict_of(found)
     takes = verdict == "passed" or (verdict == "flagged" and isinstance(library.store, HubStore))  # there people look
     return Looked(tuple(found), entry if takes else None)
 
 
-def _others(library: Library, summary: Mapping[str, Any]) -> list[Scored]:
+def _others(library: Library, summary: Mapping[str, Any], still: Callable[[], None]) -> Iterator[Scored]:
+    """Read the results that it may be copied from, one at a time, so that only one is held."""
     rows: list[Row] = [row for row in library.rows().of(str(summary["suite"])) if row.ids][:MOST_OTHERS]
-    found = []
     for row in rows:
+        still()
+        scored = None
         with suppress(InputError):  # one that cannot be read is nobody's reason to wait
-            found.append(library.items(row))
-    return found
+            scored = library.items(row)
+        if scored is not None:
+            yield scored
 
 
 def send(library: Library, looked: Looked) -> str:
@@ -86,6 +158,15 @@ def send(library: Library, looked: Looked) -> str:
     keys = library.store.add([looked.entry])
     library.look()
     return f"Added as {keys[0]}."
+
+
+def elsewhere(library: Library) -> str:
+    """Say how to submit where this page takes no files."""
+    return (
+        "<p>This page takes no files. Check a result and add it to the store with</p>"
+        f"<pre>rewardbench submit results/org/name.json --to {esc(library.location)}</pre>"
+        "<p>To let visitors add results here, start the page with <code>rewardbench leaderboard --writable</code>.</p>"
+    )
 
 
 def words(looked: Looked | None) -> str:

@@ -22,14 +22,20 @@ def leaderboard_command(
     results: Annotated[str, flag(STORE, "results", STORE_HELP)] = "results/",
     port: Annotated[int, flag(OUTPUT, "port", "Where the page is served", min=1, max=65535)] = 7860,
     host: Annotated[str, flag(OUTPUT, "host", "0.0.0.0 serves other machines too")] = "127.0.0.1",
+    allow_host: Annotated[
+        list[str] | None,
+        flag(OUTPUT, "allow_host", "Another host name under which the page is reached, such as a proxy's"),
+    ] = None,
+    writable: Annotated[bool, flag(OUTPUT, "writable", "Let visitors add results to the folder")] = False,
 ) -> None:
     """Serve the leaderboard of a store as a web page."""
     _refuse_missing(results)
     app = _app()
+    access = app.Access(host, tuple(allow_host or ()), writable)
     with app.listen(host, port) as listening:
         _, board = _look(results)
         echo(f"leaderboard=http://{host}:{port} (Ctrl-C stops it)")
-        app.launch(results, listening, board)
+        app.launch(results, listening, board, access)
 
 
 def _refuse_missing(results: str) -> None:

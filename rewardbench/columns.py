@@ -1,4 +1,4 @@
-"""Per-item rows to a parquet table and back, within limits: what comes from strangers is measured before it is read.
+"""Per-item rows to a parquet table and back, within limits: what comes from strangers is measured while it is read.
 
 The table holds what figures need: scores, not texts. Those stand once, in the suite.
 """
@@ -6,6 +6,7 @@ The table holds what figures need: scores, not texts. Those stand once, in the s
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,13 @@ from rewardbench.types import InputError
 MOST_BYTES = 64 * 2**20
 MOST_UNPACKED = 256 * 2**20
 """What a table may take in memory, by its own account."""
-MOST_ROWS = 1_000_000
+MOST_ROWS = 250_000
 MOST_VALUES = 4_000_000
 LONGEST_TEXT = 4_096
+MOST_LINES_BYTES = 8 * MOST_BYTES
+"""Bytes of the largest JSONL file of rows, which holds texts beside scores."""
+LONGEST_LINE = 16 * 2**20
+"""Bytes of the longest line of such a file: a row with all its texts."""
 
 
 def schema() -> Any:
@@ -54,6 +59,13 @@ def pack(rows: Iterable[Mapping[str, Any]]) -> bytes:
     return out.getvalue()
 
 
+def count_rows(table: bytes) -> int:
+    """Return the number of rows of a table that `pack` made."""
+    import pyarrow.parquet as pq
+
+    return int(pq.read_metadata(io.BytesIO(table)).num_rows)
+
+
 def unpack(path: Path) -> list[dict[str, Any]]:
     """The rows of a table. Raises: InputError for what is no such table, or is larger than a result can be."""
     import pyarrow as pa
@@ -68,12 +80,86 @@ def unpack(path: Path) -> list[dict[str, Any]]:
         _refuse_large(path, file.metadata.num_rows, MOST_ROWS, "rows")
         _refuse_bomb(path, file.metadata)
         rows: list[dict[str, Any]] = []
-        for batch in file.iter_batches(batch_size=4096, columns=schema().names):
+        size = Size(path)
+        for batch in file.iter_batches(batch_size=4096, columns=schema().names, use_threads=False):
             _refuse_long(path, batch)
-            rows += batch.cast(schema()).to_pylist()
+            plain = batch.cast(schema())
+            lists = [column for column in plain.columns if pa.types.is_list(column.type)]
+            size.add(plain.num_rows, sum(len(column.flatten()) for column in lists), plain.nbytes)
+            rows += plain.to_pylist()
         return rows
     except (OSError, pa.ArrowException) as error:
         raise InputError(f"{path} cannot be read as a parquet table of scores ({_first_line(error)}).") from error
+
+
+class Size:
+    """Count what is read of a file of rows.
+
+    Args:
+        path: the file, for messages.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.rows = self.values = self.bytes = 0
+
+    def add(self, rows: int, values: int, size: int) -> None:
+        """Count rows, the values of their lists, and their bytes. Raises: InputError above the limits of a result."""
+        self.rows += rows
+        self.values += values
+        self.bytes += size
+        _refuse_large(self.path, self.rows, MOST_ROWS, "rows")
+        _refuse_large(self.path, self.values, MOST_VALUES, "values")
+        _refuse_large(self.path, self.bytes, MOST_UNPACKED)
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """Read the rows of a JSONL file, each with the columns of the table alone; texts are dropped line by line.
+
+    Raises: InputError for what holds no such rows, or is larger than a result can be.
+    """
+    rows: list[dict[str, Any]] = []
+    size = Size(path)
+    try:
+        _refuse_large(path, path.stat().st_size, MOST_LINES_BYTES)
+        with path.open("rb") as file:
+            while line := file.readline(LONGEST_LINE + 1):
+                _refuse_large(path, len(line), LONGEST_LINE, "bytes in a line")
+                rows.append(_row(line, path, len(rows) + 1))
+                lists = [rows[-1][name] for name in ("scores", "tokens")]
+                texts = [rows[-1][name] or "" for name in TEXTS]
+                size.add(1, sum(map(len, lists)), sum(map(len, texts)))
+    except OSError as error:
+        raise InputError(f"Cannot read per-item scores from {path}: {error.strerror}.") from error
+    return rows
+
+
+TEXTS = ("id", "subset", "group", "reason")
+
+
+def _row(line: bytes, path: Path, number: int) -> dict[str, Any]:
+    """Parse a row and keep the columns of the table. Raises: InputError if one is missing or of another type."""
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}, line {number}, is not JSON.") from error
+    if not isinstance(row, dict):
+        raise InputError(f"{path}, line {number}, is no JSON object.")
+    for name in TEXTS:
+        if not isinstance(row.get(name), str | None) or len(row.get(name) or "") > LONGEST_TEXT:
+            raise InputError(f"{path}, line {number}: {name} is no text of at most {LONGEST_TEXT:,} characters.")
+    for name in ("scores", "tokens"):
+        if not isinstance(row.get(name), list | None):
+            raise InputError(f"{path}, line {number}: {name} is no list.")
+        if not all(isinstance(value, int | float | None) for value in row.get(name) or ()):
+            raise InputError(f"{path}, line {number}: {name} holds something that is no number.")
+    for name in ("num_correct", "results", "truncated"):
+        if not isinstance(row.get(name), int | float | None):
+            raise InputError(f"{path}, line {number}: {name} is no number.")
+    if row.get("id") is None or row.get("scores") is None:
+        raise InputError(f"{path}, line {number}, has no id or no scores.")
+    kept = {name: row.get(name) for name in (*TEXTS, "num_correct", "scores", "results", "truncated")}
+    return {**kept, "tokens": row.get("tokens") or []}
 
 
 def _refuse_bomb(path: Path, told: Any) -> None:

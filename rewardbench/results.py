@@ -154,20 +154,37 @@ def read_summary(path: Path) -> dict[str, Any]:
     return data
 
 
-def read_rows(path: Path, summary: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The per-item rows beside a summary, by the hash that it has of them; none where only figures were published."""
+def read_rows(path: Path, summary: Mapping[str, Any], scores_only: bool = False) -> list[dict[str, Any]]:
+    """The per-item rows beside a summary, by the hash that it has of them; none where only figures were published.
+
+    Args:
+        path: of the summary.
+        summary: what it holds.
+        scores_only: read a JSONL file as an untrusted one: within limits, and without its texts.
+    """
     wanted = summary.get(OUTPUTS_HASH)
     usual = (outputs_path(path), table_path(path))
     places = [place for place in (*usual, *map(spare_path, usual)) if place.is_file()]
     if not places and wanted is None:
         return []
     for place in places:
-        content = place.read_bytes()
-        if hashlib.sha256(content).hexdigest() == wanted:
-            return columns.unpack(place) if place.suffix == ".parquet" else _lines(place, content)
+        if sha256_of(place) != wanted:
+            continue
+        if place.suffix == ".parquet":
+            return columns.unpack(place)
+        return columns.read_lines(place) if scores_only else _lines(place, place.read_bytes())
     if not places:
         raise InputError(f"Cannot read the per-item scores from {outputs_path(path)}: there is no such file.")
     raise InputError(f"{places[0]} is not the outputs file of its summary; run the evaluation again.")
+
+
+def sha256_of(place: Path) -> str:
+    """Hash a file without holding it in memory. Raises: InputError if it cannot be read."""
+    try:
+        with place.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"Cannot read {place}: {error.strerror}.") from error
 
 
 def _lines(path: Path, content: bytes) -> list[dict[str, Any]]:

@@ -42,13 +42,17 @@ class Scored:
         return not self.suite.revision.startswith(UNTOLD)
 
 
-def read_scored(path: str | Path) -> Scored:
+def read_scored(path: str | Path, scores_only: bool = False) -> Scored:
     """The scores of a result, by the path of its summary or of its per-item rows.
+
+    Args:
+        path: of the summary, or of the rows.
+        scores_only: read the rows of a summary of ours as untrusted ones: within limits, and without their texts.
 
     Raises: InputError for what is no file of scores, or holds an item twice.
     """
     path = home_path(path)
-    summary, rows = _read(path)
+    summary, rows = _read(path, scores_only)
     if not rows:
         raise InputError(f"{path} holds no scores of items.")
     with results.whole(path):
@@ -71,7 +75,7 @@ def _scored(path: Path, summary: Mapping[str, Any], rows: Sequence[Row]) -> Scor
     return Scored(model, _suite(summary, items), tuple(found), path, fingerprint)
 
 
-def _read(path: Path) -> tuple[Mapping[str, Any], Sequence[Row]]:
+def _read(path: Path, scores_only: bool = False) -> tuple[Mapping[str, Any], Sequence[Row]]:
     """What is known of the run, and a row an item."""
     if path.suffix == ".jsonl":
         beside = path.with_name(path.name.removesuffix("_outputs.jsonl") + ".json")
@@ -79,11 +83,11 @@ def _read(path: Path) -> tuple[Mapping[str, Any], Sequence[Row]]:
             results.read_object(beside, "scores") if path.name.endswith("_outputs.jsonl") and beside.is_file() else {}
         )
         if "schema" in summary:
-            return _read(beside)
+            return _read(beside, scores_only)
         return summary, _rows(path)
     summary = results.read_object(path, "scores")
     if "schema" in summary:
-        return results.read_summary(path), results.read_rows(path, summary)
+        return results.read_summary(path), results.read_rows(path, summary, scores_only)
     columns = {name: value for name, value in summary.items() if isinstance(value, list)}
     if columns:
         return summary, _from_columns(columns, path)

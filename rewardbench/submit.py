@@ -25,7 +25,7 @@ def pack(path: str | Path, name: str | None = None, license: str | None = None, 
     """
     path = Path(path)
     summary = results.read_summary(path)
-    rows = results.read_rows(path, summary)
+    rows = results.read_rows(path, summary, scores_only=True)
     if not rows:
         raise InputError(f"{path} has no scores of its items, which a submission must have.")
     with results.whole(path):

@@ -23,6 +23,7 @@ from rewardbench.suites import load_known, load_suite
 from rewardbench.types import InputError, Store, Suite
 from rewardbench.verify import Agreement, Finding, agreement, check, draw, items_for
 from rewardbench.verify import summary as fields
+from rewardbench.verify.bounded import pack_untrusted
 from rewardbench.verify.rules import verdict_of
 from rewardbench.verify.summary import is_clean_name
 
@@ -74,6 +75,7 @@ def verify(asked: Asked) -> Verified:
     Raises: InputError where it cannot be read, or its suite cannot.
     """
     path, key = _from_pull_request(asked) if asked.pull_request else _from_disk(asked.result)
+    pack_untrusted(path)  # what is read below was read within limits once
     suite = _suite(asked, path)
     found = check(path, suite, _others(asked, suite, path), _names(asked))
     return Verified(path, key, suite, found)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 import rewardbench
 
@@ -280,11 +281,26 @@ def test_every_dependency_is_pinned_to_a_public_version_above_its_lower_bound():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     asked = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
     assert len(asked) > 15
-    for requirement in asked:
-        name, least = requirement.lower().replace("_", "-").split(">=")
-        assert as_numbers(pins()[name]) >= as_numbers(least), requirement
+    for requirement in map(Requirement, asked):
+        pinned = pins()[requirement.name.lower().replace("_", "-")]
+        assert ">=" in str(requirement.specifier), requirement
+        assert requirement.specifier.contains(pinned), requirement
     assert [version for version in pins().values() if not re.fullmatch(r"[\d.]+(post\d+)?", version)] == []
 
 
-def as_numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split(".") if part.isdigit())
+def test_gradio_is_asked_for_in_one_minor_version_everywhere():
+    """The leaderboard closes doors of Gradio that are not its public interface, so each version is tried first."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    space = (ROOT / "leaderboard" / "requirements.txt").read_text().splitlines()
+    asked = [*extras["leaderboard"], *extras["dev"], *space]
+    ranges = [Requirement(line).specifier for line in asked if line.startswith("gradio")]
+    assert [str(one) for one in ranges] == [str(ranges[0])] * 3
+    pinned = pins()["gradio"]
+    assert ranges[0].contains(pinned)
+    major, minor, _ = map(int, pinned.split("."))
+    assert not ranges[0].contains(f"{major}.{minor + 1}.0")
+    assert f"sdk_version: {pinned}\n" in (ROOT / "leaderboard" / "README.md").read_text()
+    own = next(Requirement(line) for line in space if line.startswith("rewardbench"))
+    assert own.specifier.contains(project["version"], prereleases=True)
+    assert not own.specifier.contains("2.0")

@@ -27,7 +27,7 @@ _UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"|?*]')
 _LONGEST_NAME = 120
 INDEX = "index.parquet"
 RESERVED = ("index", "verdicts", "readme")
-MOST_SUMMARY = 4 * 2**20
+MOST_SUMMARY = 256 * 2**10
 """Bytes of the largest summary."""
 _written: dict[str, str] = {}
 """By store, the hash of the index that this process wrote: known also where the machine keeps nothing."""

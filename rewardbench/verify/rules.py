@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -51,7 +50,7 @@ def check(path: Path, suite: Suite, others: Iterable[Scored] = (), names: Iterab
     found = [Finding("refused", what) for what in _of_the_suite(told, suite)]
     if found:
         return found
-    scored = read_scored(path)
+    scored = read_scored(path, scores_only=True)
     wrong = [*_items(scored, suite), *_scores(scored), *_fingerprint(told)]
     if not wrong:
         wrong += _arithmetic(told, scored, suite)
@@ -82,11 +81,12 @@ def refuse_broken(path: Path) -> dict[str, Any]:
     told = fields.read(path)
     rows = [place for place in (results.outputs_path(path), results.table_path(path)) if place.is_file()]
     for place in rows:
-        size, most = place.stat().st_size, columns.MOST_BYTES * (1 if place.suffix == ".parquet" else 8)
+        size, most = place.stat().st_size, columns.MOST_BYTES
+        if place.suffix == ".jsonl":
+            most = columns.MOST_LINES_BYTES
         if size > most:
             raise InputError(f"{place.name} has {size:,} bytes, and scores have at most {most:,}: it was not read.")
-    content = rows[0].read_bytes() if rows else b""
-    if hashlib.sha256(content).hexdigest() != told.get(results.OUTPUTS_HASH):
+    if not rows or results.sha256_of(rows[0]) != told.get(results.OUTPUTS_HASH):
         raise InputError(f"The scores beside {path.name} are not those that its {results.OUTPUTS_HASH} names.")
     return told
 

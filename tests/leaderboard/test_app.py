@@ -31,7 +31,7 @@ SHOTS = os.environ.get("REWARDBENCH_SCREENSHOTS")
 class Server:
     """`rewardbench leaderboard` over a store, in a process of its own."""
 
-    def __init__(self, results):
+    def __init__(self, results, *flags):
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}/"
         command = [
@@ -43,6 +43,7 @@ class Server:
             str(results),
             "--port",
             str(self.port),
+            *flags,
         ]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=ROOT)
         deadline = time.monotonic() + 90
@@ -73,7 +74,7 @@ def server(tmp_path_factory):
     """The demo, in a copy that may be written to."""
     folder = tmp_path_factory.mktemp("store") / "demo"
     shutil.copytree(ROOT / "leaderboard" / "demo", folder, ignore=shutil.ignore_patterns(".*"))
-    found = Server(folder)
+    found = Server(folder, "--writable")
     found.folder = folder
     yield found
     found.stop()

@@ -147,7 +147,7 @@ def test_ctrl_c_ends_it_at_once_whoever_still_waits(serving, address):
         assert b"rb-first" in first.read()
     with socket.create_connection(("127.0.0.1", port)) as asking:
         if address:
-            asking.sendall(f"GET /{address} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            asking.sendall(f"GET /{address} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
         if "heartbeat" in address:
             assert asking.recv(15) == b"HTTP/1.1 200 OK"
         process.send_signal(signal.SIGINT)

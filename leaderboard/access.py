@@ -1,0 +1,151 @@
+"""Who may reach the page: the host names it is served under, the origins of requests, and the headers for browsers."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from uploads import Refused
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+WILDCARDS = ("0.0.0.0", "::", "")
+SPACES = ".hf.space"
+_HOST = re.compile(r"(?:([A-Za-z0-9._-]{1,253})|\[([0-9A-Fa-f:.]{2,45})\])(?::([0-9]{1,5}))?")
+POLICY = {
+    "default-src": "'self'",
+    "script-src": "'self' 'unsafe-inline' 'unsafe-eval'",  # Gradio's page has inline scripts, and compiles ours
+    "style-src": "'self' 'unsafe-inline'",
+    "img-src": "'self' data: blob:",
+    "font-src": "'self' data:",
+    "connect-src": "'self'",
+    "worker-src": "'self' blob:",
+    "object-src": "'none'",
+    "base-uri": "'self'",
+    "form-action": "'self'",
+}
+UNUSED = ("accelerometer", "camera", "geolocation", "gyroscope", "magnetometer", "microphone", "payment", "usb")
+
+
+@dataclass(frozen=True)
+class Access:
+    """How a leaderboard is reached.
+
+    Args:
+        host: address that it is served on.
+        hosts: further names under which it is reached, such as that of a proxy.
+        writable: whether visitors may add results to a local folder.
+        space: whether it runs as a Space, behind the proxy of the Hub.
+    """
+
+    host: str = "127.0.0.1"
+    hosts: tuple[str, ...] = ()
+    writable: bool = False
+    space: bool = False
+
+    @classmethod
+    def of_environment(cls) -> Access:
+        """Return the access of a Space or a script, as the environment states it."""
+        space = bool(os.environ.get("SPACE_ID"))
+        names = [os.environ.get("SPACE_HOST", ""), *os.environ.get("REWARDBENCH_HOSTS", "").split(",")]
+        return cls(
+            host="0.0.0.0" if space else "127.0.0.1",
+            hosts=tuple(name.strip() for name in names if name.strip()),
+            writable=os.environ.get("REWARDBENCH_WRITABLE") == "1",
+            space=space,
+        )
+
+    def check(self, method: str, headers: Headers) -> None:
+        """Check whom a request addresses and where it comes from.
+
+        Raises: Refused for a name that is not ours, which a page elsewhere may have bound to this address (DNS
+            rebinding), and for a change that a page of another origin asks for.
+        """
+        named = headers.getlist("host")
+        forwarded = headers.getlist("x-forwarded-host")
+        if len(named) != 1 or not all(self.serves(host) for host in (*named, *forwarded)):
+            raise Refused(400, "This host name is not served here; `--allow_host NAME` adds one.")
+        if method in ("GET", "HEAD"):
+            return
+        origin = headers.get("origin")
+        site = headers.get("sec-fetch-site", "same-origin")
+        foreign = site not in ("same-origin", "none") if origin is None else not self._is_own(origin, named + forwarded)
+        if foreign or len(headers.getlist("origin")) > 1:
+            raise Refused(403, "The request comes from a page of another origin.")
+
+    def serves(self, host: str) -> bool:
+        """Return True if a Host header names this server."""
+        name = _name(host)
+        if name is None:
+            return False
+        if name in LOOPBACK or name in map(_plain, (self.host, *self.hosts)):
+            return True
+        if self.space and name.endswith(SPACES):
+            return True
+        if self.host not in WILDCARDS:
+            return False
+        return _is_address(name) or name == _plain(socket.gethostname())
+
+    def _is_own(self, origin: str, named: Iterable[str]) -> bool:
+        """Return True if a page of this origin is ours."""
+        try:
+            parts = urlsplit(origin)
+            name, port = parts.hostname or "", parts.port
+        except ValueError:
+            return False
+        if parts.scheme not in ("http", "https"):
+            return False
+        if name in map(_plain, self.hosts):
+            return True
+        usual = {"http": 80, "https": 443}[parts.scheme]
+        return any((name, port or usual) == (_name(host), _port(host) or usual) for host in named)
+
+    def client(self, scope: Any, headers: Headers) -> str:
+        """Return the address of the client: of a Space, what the Hub's proxy saw, which stands last."""
+        if self.space and (passed := headers.getlist("x-forwarded-for")):
+            return passed[-1].rpartition(",")[2].strip()
+        return str((scope.get("client") or ("unknown",))[0])
+
+    def headers(self) -> dict[str, str]:
+        """Return the headers of every answer."""
+        parents = "'self' https://huggingface.co https://*.hf.space" if self.space else "'self'"
+        policy = {**POLICY, "frame-ancestors": parents}
+        return {
+            "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in policy.items()),
+            "X-Content-Type-Options": "nosniff",
+            "Referrer-Policy": "same-origin",
+            "Permissions-Policy": ", ".join(f"{name}=()" for name in UNUSED),
+        }
+
+
+def _name(host: str) -> str | None:
+    """Return the name or address of a Host header, without its port; None if it is no host.
+
+    >>> [_name(host) for host in ("LocalHost:7860", "[::1]:80", "a@b", "a b", "")]
+    ['localhost', '::1', None, None, None]
+    """
+    parts = _HOST.fullmatch(host)
+    return _plain(parts[1] or parts[2]) if parts else None
+
+
+def _port(host: str) -> int | None:
+    parts = _HOST.fullmatch(host)
+    return int(parts[3]) if parts and parts[3] else None
+
+
+def _plain(name: str) -> str:
+    return name.lower().strip("[]")
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True

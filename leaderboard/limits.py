@@ -1,0 +1,85 @@
+"""Limits on what one visitor, and all visitors together, may ask of the server."""
+
+from __future__ import annotations
+
+import ipaddress
+import threading
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+MOST_CLIENTS = 10_000
+"""Clients that a limit remembers; the one not seen for longest is forgotten first."""
+
+
+def client_of(address: str) -> str:
+    """Return the name that limits use for a client: its IPv4 address, or the /64 network of its IPv6 address.
+
+    >>> client_of("192.0.2.7"), client_of("2001:db8::1:2"), client_of("testclient")
+    ('192.0.2.7', '2001:db8::/64', 'testclient')
+    """
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address[:64]
+    if parsed.version == 4:
+        return str(parsed)
+    return str(ipaddress.ip_network((parsed, 64), strict=False))
+
+
+class Rate:
+    """Limit the amount that each client uses in a period.
+
+    Args:
+        most: amount that a client may use in one period.
+        seconds: length of a period.
+    """
+
+    def __init__(self, most: int, seconds: float) -> None:
+        self.most, self.seconds = most, seconds
+        self._used: OrderedDict[str, tuple[float, int]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def take(self, client: str, amount: int = 1) -> bool:
+        """Use an amount. Return False, and use nothing, if it exceeds what the client has left."""
+        now = time.monotonic()
+        with self._lock:
+            start, used = self._used.pop(client, (now, 0))
+            if now - start >= self.seconds:
+                start, used = now, 0
+            fits = used + amount <= self.most
+            self._used[client] = (start, used + amount if fits else used)
+            if len(self._used) > MOST_CLIENTS:
+                self._used.popitem(last=False)
+        return fits
+
+
+class Open:
+    """Limit how many things each client, and all clients together, have open at a time.
+
+    Args:
+        each: most that one client has open.
+        total: most that all clients have open.
+    """
+
+    def __init__(self, each: int, total: int) -> None:
+        self.each, self.total = each, total
+        self._counts: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def one(self, client: str) -> Iterator[bool]:
+        """Context manager: open one thing; the value is False if the client must not."""
+        with self._lock:
+            fits = self._counts[client] < self.each and self._counts.total() < self.total
+            if fits:
+                self._counts[client] += 1
+        try:
+            yield fits
+        finally:
+            if fits:
+                with self._lock:
+                    self._counts[client] -= 1
+                    if not self._counts[client]:
+                        del self._counts[client]
