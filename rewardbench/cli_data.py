@@ -45,12 +45,12 @@ def lint_command(
     as_json: Json = False,
 ) -> None:
     """What a shortcut reaches on each subset, and rows that are empty, double or in conflict."""
-    from rewardbench.audit.lint import exceeding, lint
+    from rewardbench.audit.lint import exceeding, lint, steps
     from rewardbench.audit.report import print_lint
     from rewardbench.suites import load_suite
 
     suite = load_suite(dataset, split=split, subset=subset, revision=revision, protocol=protocol)
-    with _ticks("linting", len({item.subset for item in suite.items})) as tick:
+    with _ticks("linting", steps(suite)) as tick:
         found = lint(suite, tick)
     echo_json(found.to_json()) if as_json else print_lint(found)
     over = exceeding(found, max_shortcut) if max_shortcut is not None else []

@@ -80,14 +80,21 @@ class Bar:
         return f"{items:,.1f} items/s, {self._tokens / seconds:,.0f} tokens/s"
 
 
+LOG_EVERY = 30.0
+"""Seconds between two lines of progress where there is no terminal."""
+
+
 class Ticks:
     """Counts finished pieces of any work: a bar with a rate and the time that is left.
 
-    A context manager that is called once for each piece. On anything but a terminal it stays silent.
+    A context manager that is called once for each piece. Where there is no terminal, work that takes long writes a line
+    of `key=value` every half a minute.
     """
 
     def __init__(self, what: str, total: int | None, console: Console) -> None:
+        self._what, self._total, self._console = what, total, console
         self._done, self._start = 0, time.monotonic()
+        self._shown = self._logged = self._start
         self._bar = Progress(
             TextColumn(what),
             BarColumn(),
@@ -111,10 +118,26 @@ class Ticks:
         self._bar.stop()
 
     def __call__(self, *finished: object) -> None:
-        """One piece is done."""
+        """One piece is done; pieces may be many thousands a second, so the bar is updated ten times a second."""
         self._done += 1
-        rate = self._done / max(time.monotonic() - self._start, 1e-9)
-        self._bar.update(self._task, advance=1, rate=f"{rate:,.1f}/s")
+        now = time.monotonic()
+        if now - self._shown > 0.1 or self._done == self._total:
+            self._shown = now
+            self._bar.update(self._task, completed=self._done, rate=f"{self.rate(now):,.1f}/s")
+        if not self._console.is_terminal and now - self._logged > LOG_EVERY:
+            self._logged = now
+            self._console.print(self.line(now), soft_wrap=True, markup=False, highlight=False)
+
+    def rate(self, now: float) -> float:
+        """Return the pieces a second since the start."""
+        return self._done / max(now - self._start, 1e-9)
+
+    def line(self, now: float) -> str:
+        """Return the progress as `key=value`, for a log."""
+        line = f"{self._what} done={self._done} rate={self.rate(now):.1f}/s"
+        if self._total is None:
+            return line
+        return f"{line} total={self._total} eta={(self._total - self._done) / self.rate(now):.0f}s"
 
 
 @contextmanager

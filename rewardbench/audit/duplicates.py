@@ -1,19 +1,40 @@
-"""Rows that are empty, identical, double, in conflict, or nearly the same; by MinHash where there are many."""
+"""Rows that are empty, identical, double, in conflict, or nearly the same.
+
+Near duplicates are found by MinHash: texts that agree in a band of their signatures fall into one bucket, and each
+compares itself with a few representatives of its bucket only. Time and memory grow with the number of words, whatever
+the texts are.
+"""
 
 from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from zlib import crc32
 
-from rewardbench.audit.shallow import texts
+import numpy as np
+from numpy.typing import NDArray
+
+from rewardbench.audit.shallow import LONGEST, texts
 from rewardbench.types import Item
 
 NGRAM, PERMUTATIONS = 5, 128
 TOKEN = re.compile(r"\w+")
 ENTITY = re.compile(r"(?<=[^\s.!?:\n] )[A-Z][\w’'-]*|\d[\d.,:]*")
 """A number, or a capitalised word that does not open a sentence."""
+REPRESENTATIVES = 16
+"""Texts of a bucket that every other text of it is compared with; a bucket no larger is compared pair by pair."""
+MOST_CHECKS = 16
+"""Pairs whose exact Jaccard index may be computed in vain for one text."""
+BELOW = 0.12
+"""How far an estimate from signatures may lie below the index itself: 3 standard errors."""
+CHUNK = 20_000
+"""Pairs of signatures compared at a time."""
+
+Hashes = NDArray[np.uint64]
+Signatures = NDArray[np.uint32]
 
 
 @dataclass(frozen=True)
@@ -34,8 +55,8 @@ class Doubles:
     """The same at .5, with names and numbers masked."""
 
 
-def find_doubles(items: Sequence[Item]) -> Doubles:
-    """Count them all, rows that no model can score included."""
+def find_doubles(items: Sequence[Item], tick: Callable[[], None] = lambda: None) -> Doubles:
+    """Count them all, rows that no model can score included; `tick` is called twice for every prompt with text."""
     read = [texts(item) for item in items]
     prompted = [
         (prompt, item.group or item.id) for item, (prompt, _) in zip(items, read, strict=True) if prompt.strip()
@@ -58,8 +79,8 @@ def find_doubles(items: Sequence[Item]) -> Doubles:
         ),
         duplicates=sum(rows.values()) - len(rows),
         conflicts=sum(len(found) - 1 for found in labels.values()),
-        near_duplicates_80=near_duplicates(prompts, groups, 0.8),
-        masked_50=near_duplicates([mask(prompt) for prompt in prompts], groups, 0.5),
+        near_duplicates_80=near_duplicates(prompts, groups, 0.8, tick=tick),
+        masked_50=near_duplicates(prompts, groups, 0.5, edit=mask, tick=tick),
     )
 
 
@@ -72,37 +93,149 @@ def mask(text: str) -> str:
     return ENTITY.sub("_", text)
 
 
-def shingles(text: str) -> set[str]:
-    """All runs of five lower-case words; of a shorter text the whole.
+def shingle_hashes(text: str) -> Hashes:
+    """Hash all runs of five lower-case words of a text's start (of a shorter text the whole): sorted, distinct.
 
-    >>> sorted(shingles("One two three, four five SIX"))
-    ['one two three four five', 'two three four five six']
+    >>> len(shingle_hashes("One two three, four five SIX")), len(shingle_hashes("six six six six six six six"))
+    (2, 1)
     """
-    words = TOKEN.findall(text.lower())
-    return {" ".join(words[n : n + NGRAM]) for n in range(max(1, len(words) - NGRAM + 1))}
+    found = TOKEN.finditer(text.lower())
+    words = np.array([crc32(word.group().encode("utf-8", "surrogatepass")) for word in found], dtype=np.uint64)
+    length = min(NGRAM, len(words))
+    count = max(1, len(words) - NGRAM + 1)
+    hashes = np.full(count, length, dtype=np.uint64)
+    with np.errstate(over="ignore"):
+        for n in range(length):
+            hashes = _mixed(hashes + words[n : n + count])
+    return np.unique(hashes)
 
 
-def near_duplicates(prompts: Sequence[str], groups: Sequence[str], threshold: float) -> float:
-    """The share of prompts that come at least this near to a prompt of another group (Jaccard index of shingles).
+def _mixed(values: Hashes) -> Hashes:
+    """Spread 64-bit values evenly (the finaliser of SplitMix64, Steele et al. 2014)."""
+    values = values + np.uint64(0x9E3779B97F4A7C15)
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))
 
-    MinHash proposes candidates at a threshold a little lower; the index itself decides.
+
+def near_duplicates(
+    prompts: Sequence[str],
+    groups: Sequence[str],
+    threshold: float,
+    edit: Callable[[str], str] = str,
+    tick: Callable[[], None] = lambda: None,
+) -> float:
+    """Return the share of prompts within a Jaccard index of `threshold` of a prompt of another group.
+
+    The index is of 5-word shingles of the first characters (`LONGEST`) of each prompt after `edit`. Texts that have the
+    same shingles are one text from the start on.
     """
-    from datasketch import MinHash, MinHashLSH
-
-    members: dict[frozenset[str], list[str]] = {}
+    if not prompts:
+        return 0.0
+    distinct = _Distinct()
     for prompt, group in zip(prompts, groups, strict=True):
-        members.setdefault(frozenset(shingles(prompt)), []).append(group)  # equal ones need no index
-    sets, owners = list(members), [set(of) for of in members.values()]
-    near = {n for n, of in enumerate(owners) if len(of) > 1}
-    index = MinHashLSH(threshold=0.8 * threshold, num_perm=PERMUTATIONS)
-    sketches = MinHash.generator([[word.encode() for word in sorted(one)] for one in sets], num_perm=PERMUTATIONS)
-    for n, sketch in enumerate(sketches):
-        for other in index.query(sketch):
-            if len(owners[other] | owners[n]) > 1 and _jaccard(sets[other], sets[n]) >= threshold:
-                near |= {other, n}
-        index.insert(n, sketch)
-    return sum(len(members[sets[n]]) for n in near) / len(prompts) if prompts else 0.0
+        distinct.add(edit(prompt[:LONGEST]), group)
+        tick()
+    near = _near(distinct, threshold)
+    return float(np.array(distinct.counts)[near].sum() / len(prompts))
 
 
-def _jaccard(one: frozenset[str], other: frozenset[str]) -> float:
-    return len(one & other) / len(one | other)
+@dataclass
+class _Distinct:
+    """Texts with different shingles: how many prompts have them, and of which group."""
+
+    places: dict[bytes, int] = field(default_factory=dict)
+    shingles: list[Hashes] = field(default_factory=list)
+    counts: list[int] = field(default_factory=list)
+    owners: list[int] = field(default_factory=list)
+    """The number of the one group that has the text; -1 where several have it."""
+    groups: dict[str, int] = field(default_factory=dict)
+
+    def add(self, text: str, group: str) -> None:
+        """Count a prompt of a group."""
+        hashes = shingle_hashes(text)
+        owner = self.groups.setdefault(group, len(self.groups))
+        place = self.places.setdefault(blake2b(hashes.tobytes(), digest_size=16).digest(), len(self.counts))
+        if place == len(self.counts):
+            self.shingles.append(hashes)
+            self.counts.append(1)
+            self.owners.append(owner)
+            return
+        self.counts[place] += 1
+        if self.owners[place] != owner:
+            self.owners[place] = -1
+
+
+def _near(distinct: _Distinct, threshold: float) -> NDArray[np.bool_]:
+    """Return for each distinct text whether one of another group is near, or has it too: [texts]."""
+    owners = np.array(distinct.owners)
+    near: NDArray[np.bool_] = owners == -1
+    signatures = _signatures(distinct.shingles)
+    failures: dict[int, set[int]] = defaultdict(set)
+    rows = 5 if threshold > 0.65 else 3  # pairs at the threshold share a band with a chance of 99.6 % at least
+    for start in range(0, PERMUTATIONS - rows + 1, rows):
+        for first, second in _candidates(signatures[:, start : start + rows], owners):
+            open_pairs = ~(near[first] & near[second])
+            first, second = first[open_pairs], second[open_pairs]
+            close = _agreement(signatures, first, second) >= threshold - BELOW
+            for one, other in zip(first[close].tolist(), second[close].tolist(), strict=True):
+                if (near[one] and near[other]) or one in failures[other] or len(failures[other]) >= MOST_CHECKS:
+                    continue
+                if _jaccard(distinct.shingles[one], distinct.shingles[other]) >= threshold:
+                    near[one] = near[other] = True
+                else:
+                    failures[other].add(one)
+    return near
+
+
+def _signatures(shingles: Sequence[Hashes]) -> Signatures:
+    """Sign each set of shingles with its smallest hash under every permutation: [texts, permutations]."""
+    random = np.random.default_rng(1)
+    factors = random.integers(2**63, size=(PERMUTATIONS, 1), dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+    out = np.full((len(shingles), PERMUTATIONS), 2**32 - 1, dtype=np.uint32)
+    with np.errstate(over="ignore"):
+        for n, hashes in enumerate(shingles):
+            for start in range(0, len(hashes), CHUNK):
+                smallest = ((hashes[start : start + CHUNK] * factors) >> np.uint64(32)).min(axis=1)
+                out[n] = np.minimum(out[n], smallest.astype(np.uint32))
+    return out
+
+
+def _candidates(band: Signatures, owners: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Pair the texts of each bucket with its representatives: both [pairs], one representative a step.
+
+    Texts of different groups come first in a bucket, so that each text meets a representative of another group.
+    """
+    _, keys = np.unique(band, axis=0, return_inverse=True)
+    keys = keys.reshape(-1)
+    order = np.lexsort((owners, keys))
+    turns = np.empty(len(keys), dtype=np.int64)
+    turns[order] = _places(np.stack([keys[order], owners[order]], axis=1))
+    order = np.lexsort((turns, keys))
+    places = _places(keys[order][:, None])
+    for offset in range(min(REPRESENTATIVES, int(places.max(initial=0)))):
+        later = np.flatnonzero(places > offset)
+        first, second = order[later - places[later] + offset], order[later]
+        apart = (owners[first] != owners[second]) | (owners[first] == -1)
+        yield first[apart], second[apart]
+
+
+def _places(keys: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Number the rows of each run of equal keys from 0; `keys` are sorted, [rows, parts]."""
+    count = np.arange(len(keys))
+    starts = np.append(True, (keys[1:] != keys[:-1]).any(axis=1))[: len(keys)]
+    return count - np.maximum.accumulate(np.where(starts, count, 0))
+
+
+def _agreement(signatures: Signatures, first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Estimate the Jaccard index of pairs from their signatures: [pairs]."""
+    parts = [
+        (signatures[first[start : start + CHUNK]] == signatures[second[start : start + CHUNK]]).mean(axis=1)
+        for start in range(0, len(first), CHUNK)
+    ]
+    return np.concatenate(parts) if parts else np.empty(0)
+
+
+def _jaccard(one: Hashes, other: Hashes) -> float:
+    both = len(np.intersect1d(one, other, assume_unique=True))
+    return both / (len(one) + len(other) - both)

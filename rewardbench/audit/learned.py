@@ -2,6 +2,9 @@
 
 A row is the difference of a right and a wrong response's features, so that a model without intercept says of the
 swapped pair exactly the opposite. With few rows and very many features, the regression is solved among the rows.
+
+Rows are capped by the caller, features by hashing, and words by `PART` and `CROSSED`: time and memory are bounded,
+whatever the texts are.
 """
 
 from __future__ import annotations
@@ -9,19 +12,30 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import nan
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rewardbench.audit.shallow import texts, words
+from rewardbench.audit.shallow import number_groups, texts, words
 from rewardbench.types import Item
 
 Floats = NDArray[np.float64]
+Hashes = NDArray[np.uint64]
 FOLDS, FOLD_SEEDS, REFITS = 5, 5, 200
 BUCKETS = 2**18
-MANY = 1000
-"""Pairs beyond which the lower bound takes 40 refits on one set of folds: it is narrow there in any case."""
+TFIDF_BUCKETS = 2**20
+MANY = 500
+"""Pairs beyond which one set of folds and 40 refits are enough: both figures are narrow there in any case."""
+DENSE, BLOCK = 1 / 32, 4096
+"""Share of rows above which a column counts as dense, and the dense columns multiplied at a time."""
+MOST_PAIRS = 100
+"""Right-wrong pairs that one item may give."""
+PART = 10_000
+"""Characters of a text, from its start, that are learned from."""
+CROSSED = 16_000_000
+"""Pairs of a prompt word and a response word over all rows; of longer texts fewer words are crossed, by their hash."""
 STRENGTH = 10.0
 """C of the interaction model, as its rule says."""
 PLAIN = 1.0
@@ -51,15 +65,32 @@ class Learned:
 
 def tfidf(items: Sequence[Item]) -> float:
     """Accuracy of a logistic regression on differences of 1-2-gram TF-IDF, blind to the prompt."""
-    from sklearn.feature_extraction.text import TfidfVectorizer
 
-    found = [(texts(item)[1], some_pairs(item), group_of(item)) for item in items]
-    right = [completions[r] for completions, which, _ in found for r, _ in which]
-    wrong = [completions[w] for completions, which, _ in found for _, w in which]
-    vectorizer = TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"\w+|[^\w\s]").fit(sorted({*right, *wrong}))
-    rows = vectorizer.transform(right) - vectorizer.transform(wrong)
-    data = _differences(rows, [group for _, which, group in found for _ in which])
-    return float(np.mean([_cross_validate(data, _folds(data, seed), _ones(data), PLAIN) for seed in range(FOLD_SEEDS)]))
+    groups = [group for item in items for group in [group_of(item)] * len(some_pairs(item))]
+    if len(set(groups)) < 2:
+        return nan
+    right, wrong = [], []
+    for item in items:
+        completions = [text[:PART] for text in texts(item)[1]]
+        right += [completions[place] for place, _ in some_pairs(item)]
+        wrong += [completions[place] for _, place in some_pairs(item)]
+    rows = _tfidf_vectors(right, wrong)
+    data = _differences(rows[: len(right)] - rows[len(right) :], groups)
+    return float(np.mean([_cross_validate(data, _folds(data, n), _ones(data), PLAIN) for n in range(_seeds(data))]))
+
+
+def _tfidf_vectors(right: Sequence[str], wrong: Sequence[str]) -> Any:
+    """Return the TF-IDF vectors of both lists of texts, one after the other; document frequencies count a text once."""
+    from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
+
+    pattern = r"\w+|[^\w\s]"
+    counter = HashingVectorizer(
+        ngram_range=(1, 2), token_pattern=pattern, n_features=TFIDF_BUCKETS, alternate_sign=False, norm=None
+    )
+    distinct = sorted({*right, *wrong})
+    places = {text: place for place, text in enumerate(distinct)}
+    vectors = TfidfTransformer().fit_transform(counter.transform(distinct))
+    return vectors[[places[text] for text in (*right, *wrong)]]
 
 
 def interaction(items: Sequence[Item]) -> Learned:
@@ -68,21 +99,27 @@ def interaction(items: Sequence[Item]) -> Learned:
     The lower bound is the accuracy less 1.645 times the deviation of 200 refits in which right and wrong change
     places in random groups: what such a model reaches where there is nothing to learn.
     """
-    rows, groups = [], []
+    groups = [group for item in items for group in [group_of(item)] * len(some_pairs(item))]
+    if len(set(groups)) < 2:
+        return Learned(nan, nan)
+    most_words = int((CROSSED / (2 * len(groups))) ** 0.5)
+    rows = []
     for item in items:
         prompt, completions = texts(item)
-        crossed = [_crossed(words(prompt), words(text)) for text in completions]
+        asked = _some_words(prompt, most_words)
+        used = dict.fromkeys(place for pair in some_pairs(item) for place in pair)
+        crossed = {place: _crossed(asked, _some_words(completions[place], most_words)) for place in used}
         rows += [(crossed[right], crossed[wrong]) for right, wrong in some_pairs(item)]
-        groups += [group_of(item)] * len(some_pairs(item))
     data = _differences(_normalised(_sparse(rows)), groups)
-    accuracy = float(np.mean([_cross_validate(data, _folds(data, seed), _ones(data)) for seed in range(FOLD_SEEDS)]))
+    folds = [_folds(data, seed) for seed in range(_seeds(data))]
+    accuracy = float(np.mean([_cross_validate(data, fold, _ones(data)) for fold in folds]))
     return Learned(accuracy, accuracy - ONE_SIDED * _null_deviation(data))
 
 
 def some_pairs(item: Item) -> list[tuple[int, int]]:
-    """Right-wrong pairs in which every completion has its turn: of a pair the one, of Ties not all combinations."""
+    """Right-wrong pairs in which every completion has its turn (up to `MOST_PAIRS`): of Ties not all combinations."""
     right, wrong = item.num_correct, len(item.completions) - item.num_correct
-    return [(n % right, right + n % wrong) for n in range(max(right, wrong))]
+    return [(n % right, right + n % wrong) for n in range(min(max(right, wrong), MOST_PAIRS))]
 
 
 def group_of(item: Item) -> str:
@@ -90,15 +127,20 @@ def group_of(item: Item) -> str:
     return item.group or texts(item)[0]
 
 
-def _crossed(prompt: set[str], response: set[str]) -> NDArray[np.int64]:
+def _some_words(text: str, most: int) -> Hashes:
+    """Return the hashes of a text's words, at most so many: the smallest, so that texts agree on which are kept."""
+    hashes = np.array([zlib.crc32(word.encode("utf-8", "surrogatepass")) for word in words(text[:PART])], np.uint64)
+    return np.sort(hashes)[:most]
+
+
+def _crossed(prompt: Hashes, response: Hashes) -> NDArray[np.int32]:
     """The features of a prompt with a response: each pair of their words, hashed."""
-    left = np.array([zlib.crc32(word.encode()) for word in prompt], dtype=np.uint64)
-    right = np.array([zlib.crc32(word.encode()) for word in response], dtype=np.uint64)
-    mixed = (left[:, None] * np.uint64(0x9E3779B97F4A7C15)) ^ (right[None, :] * np.uint64(0xC2B2AE3D27D4EB4F))
-    return np.unique((mixed >> np.uint64(40)) % np.uint64(BUCKETS)).astype(np.int64)
+    left, right = prompt * np.uint64(0x9E3779B97F4A7C15), response * np.uint64(0xC2B2AE3D27D4EB4F)
+    mixed = left[:, None] ^ right[None, :]
+    return np.unique((mixed >> np.uint64(40)) % np.uint64(BUCKETS)).astype(np.int32)
 
 
-def _sparse(rows: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]) -> Any:
+def _sparse(rows: Sequence[tuple[NDArray[np.int32], NDArray[np.int32]]]) -> Any:
     """Right minus wrong as a sparse matrix [rows, features]; what both hold is gone."""
     from scipy.sparse import csr_matrix
 
@@ -119,8 +161,29 @@ def _normalised(rows: Any) -> Any:
 
 
 def _differences(rows: Any, groups: Sequence[str]) -> Differences:
-    _, which = np.unique(np.asarray(groups, dtype=object).astype(str), return_inverse=True)
-    return Differences((rows @ rows.T).toarray(), which)
+    return Differences(_gram(rows), number_groups(groups))
+
+
+def _gram(rows: Any) -> Floats:
+    """Return the inner products of sparse rows [rows, features]: [rows, rows].
+
+    A sparse product takes the square of a column's entries: columns that most rows share are multiplied densely, a
+    block at a time.
+    """
+    entries = np.bincount(rows.indices, minlength=rows.shape[1])
+    dense = np.flatnonzero(entries > DENSE * rows.shape[0])
+    columns = rows.tocsc()
+    gram = np.zeros((rows.shape[0], rows.shape[0]))
+    for start in range(0, len(dense), BLOCK):
+        block = columns[:, dense[start : start + BLOCK]].toarray()
+        gram += block @ block.T
+    sparse = columns[:, np.flatnonzero((entries > 0) & (entries <= DENSE * rows.shape[0]))].tocsr()
+    return np.asarray(gram + (sparse @ sparse.T).toarray())
+
+
+def _seeds(data: Differences) -> int:
+    """Return how many sets of folds are taken."""
+    return 1 if len(data.groups) > MANY else FOLD_SEEDS
 
 
 def _ones(data: Differences) -> Floats:
@@ -157,23 +220,38 @@ def _fit(gram: Floats, signs: Floats, strength: float, steps: int = 500) -> Floa
     """Logistic regression without intercept, in the span of its rows: weights [fits, rows].
 
     At the optimum each row's weight is the strength times its sign times the probability of its being wrong. The
-    curvature is bounded by its largest value, so that one inverse serves all fits (Böhning and Lindsay 1988).
+    curvature is bounded by its largest value, so that one inverse serves all fits (Böhning and Lindsay 1988). Steps
+    carry momentum, which starts anew where it leads uphill (O'Donoghue and Candès 2015): rows that are nearly all
+    alike would take thousands without. A fit that has converged is left alone.
     """
     bound = np.linalg.inv(np.eye(len(gram)) + strength / 4 * gram)
     weights = np.zeros_like(signs)
+    active = np.arange(len(signs))
+    ahead, before = weights.copy(), weights.copy()
+    ahead_margins, before_margins = weights.copy(), weights.copy()
+    age = np.zeros((len(signs), 1))
     for _ in range(steps):
-        wrong = 1 / (1 + np.exp(np.clip(signs * (weights @ gram), -500, 500)))
-        residual = strength * signs * wrong - weights
-        if np.abs(residual).max() < CLOSE * strength:
+        wrong = 1 / (1 + np.exp(np.clip(signs[active] * ahead_margins, -500, 500)))
+        residual = strength * signs[active] * wrong - ahead
+        weights[active] = ahead
+        still = np.abs(residual).max(axis=1) >= CLOSE * strength
+        if not still.any():
             break
-        weights += residual @ bound
+        after = ahead + residual @ bound
+        after_margins = after @ gram
+        uphill = (residual * (after_margins - before_margins)).sum(axis=1, keepdims=True) < 0
+        age = np.where(uphill, 0, age + 1)
+        momentum = age / (age + 3)
+        ahead = (after + momentum * (after - before))[still]
+        ahead_margins = (after_margins + momentum * (after_margins - before_margins))[still]
+        before, before_margins, age, active = after[still], after_margins[still], age[still], active[still]
     return weights
 
 
 def _null_deviation(data: Differences) -> float:
     """Deviation of the accuracy where there is nothing to learn, averaged over the same folds."""
-    rng, large = np.random.default_rng(0), len(data.groups) > MANY
-    refits, seeds = (REFITS // 5, 1) if large else (REFITS, FOLD_SEEDS)
+    rng, seeds = np.random.default_rng(0), _seeds(data)
+    refits = REFITS if seeds > 1 else REFITS // 5
     flips = rng.choice([-1.0, 1.0], size=(refits, int(data.groups.max()) + 1))[:, data.groups]
     accuracies = np.mean([_cross_validate(data, _folds(data, seed), flips) for seed in range(seeds)], axis=0)
     return float(np.std(accuracies))

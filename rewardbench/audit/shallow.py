@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rewardbench.stats import resampled
 from rewardbench.types import Item
 
 Floats = NDArray[np.float64]
 Rule = Callable[[str, str], float]
 """Of the prompt's text and the response's."""
 
-MARKDOWN = re.compile(r"^#{1,6} |^\s*[-*] |^\s*\d+\. |\*\*|`|^\|", re.MULTILINE)
+LONGEST = 100_000
+"""Characters of a text, from its start, that are split into words."""
+
+MARKDOWN = re.compile(r"^#{1,6} |^[^\S\n]*[-*] |^[^\S\n]*\d+\. |\*\*|`|^\|", re.MULTILINE)
+"""Its bullets never look past the end of a line: over blank lines that would take the square of their number."""
 REFUSAL = re.compile(
     r"\b(sorry|apologi[sz]e|can(?:no|')t|can not|won'?t|unable|not able|refuse|decline|inappropriate|illegal|harmful"
     r"|unethical|dangerous|as an ai|language model|i must|not comfortable)\b",
@@ -25,12 +29,12 @@ WORD = re.compile(r"\w+|[^\w\s]")
 
 
 def words(text: str) -> set[str]:
-    """The distinct lower-cased words and punctuation marks of a text.
+    """Return the distinct lower-cased words and punctuation marks of the first characters of a text.
 
     >>> sorted(words("No, no: YES"))
     [',', ':', 'no', 'yes']
     """
-    return set(WORD.findall(text.lower()))
+    return {word.group() for word in WORD.finditer(text[:LONGEST].lower())}
 
 
 def shared(prompt: str, response: str) -> float:
@@ -43,12 +47,21 @@ def shared(prompt: str, response: str) -> float:
     return len(left & right) / (len(left) * len(right)) ** 0.5 if left and right else 0.0
 
 
+def count_matches(pattern: re.Pattern[str], text: str) -> int:
+    """Count the matches in a whole text, without holding them.
+
+    >>> count_matches(WORD, "No, no")
+    3
+    """
+    return sum(1 for _ in pattern.finditer(text))
+
+
 BLIND: Mapping[str, Rule] = {
     "longer": lambda prompt, response: len(response),
     "shorter": lambda prompt, response: -len(response),
     "newlines": lambda prompt, response: response.count("\n"),
-    "markdown": lambda prompt, response: len(MARKDOWN.findall(response)),
-    "refusal": lambda prompt, response: len(REFUSAL.findall(response.replace("’", "'"))),
+    "markdown": lambda prompt, response: count_matches(MARKDOWN, response),
+    "refusal": lambda prompt, response: count_matches(REFUSAL, response.replace("’", "'")),
 }
 """Rules that never look at the prompt."""
 
@@ -59,17 +72,18 @@ def texts(item: Item) -> tuple[str, list[str]]:
     return prompt, ["\n".join(turn["content"] for turn in turns) for turns in item.completions]
 
 
-def pairs(item: Item) -> list[tuple[int, int]]:
-    """Every right completion against every wrong one, as positions."""
-    right = range(item.num_correct)
-    return list(product(right, range(item.num_correct, len(item.completions))))
-
-
 def credit(item: Item, rule: Rule) -> float:
-    """The share of an item's right-wrong pairs that a rule gets right; a tie is half."""
+    """Return the share of an item's right-wrong pairs that a rule gets right; a tie is half.
+
+    Completions are sorted by their scores, so that many of them cost no square of their number.
+    """
     prompt, completions = texts(item)
     scores = [rule(prompt, text) for text in completions]
-    return float(np.mean([0.5 + 0.5 * np.sign(scores[right] - scores[wrong]) for right, wrong in pairs(item)]))
+    if len(scores) == 2:
+        return 0.5 + 0.5 * (scores[0] > scores[1]) - 0.5 * (scores[0] < scores[1])
+    right, wrong = np.array(scores[: item.num_correct]), np.sort(scores[item.num_correct :])
+    below = np.searchsorted(wrong, right, side="left") + np.searchsorted(wrong, right, side="right")
+    return float(below.sum() / (2 * len(right) * len(wrong)))
 
 
 def folded(share: float) -> float:
@@ -89,11 +103,21 @@ def lower_bound(credits: Sequence[float], groups: Sequence[str], resamples: int 
     sums, sizes = group_sums(np.asarray(credits), groups)
     if sums.sum() < 0.5 * sizes.sum():
         sums = sizes - sums
-    drawn = np.random.default_rng(0).integers(len(sums), size=(resamples, len(sums)))
-    return float(np.quantile(sums[drawn].sum(1) / sizes[drawn].sum(1), 0.05))
+    shares = resampled(np.stack([sums, sizes], axis=1), np.random.default_rng(0), resamples)
+    return float(np.quantile(shares, 0.05))
 
 
 def group_sums(values: Floats, groups: Sequence[str]) -> tuple[Floats, Floats]:
     """Sum of values and number of members of each group: both [groups]."""
-    _, which = np.unique(np.asarray(groups, dtype=object).astype(str), return_inverse=True)
+    which = number_groups(groups)
     return np.bincount(which, values).astype(float), np.bincount(which).astype(float)
+
+
+def number_groups(groups: Sequence[str]) -> NDArray[np.int64]:
+    """Number the groups in the order of their names: [members]. An array of text would be as wide as the longest name.
+
+    >>> number_groups(["b", "a", "b"]).tolist()
+    [1, 0, 1]
+    """
+    numbers = {name: number for number, name in enumerate(sorted(set(groups)))}
+    return np.array([numbers[name] for name in groups], dtype=np.int64)

@@ -8,6 +8,7 @@ from rewardbench.stats.differences import (
     holm,
     items_needed,
     paired,
+    resampled,
     sign_flip,
 )
 from rewardbench.stats.means import (
@@ -43,6 +44,7 @@ __all__ = [
     "mean",
     "normal",
     "paired",
+    "resampled",
     "sign_flip",
     "weighted",
     "wilson",

@@ -213,24 +213,26 @@ def bootstrap(strata: Sequence[Difference | Mean], weights: Sequence[float], see
     sums = np.zeros(RESAMPLES)
     for stratum, weight in zip(strata, weights, strict=True):
         pairs = np.array([(stratum.parts[key], mass) for key, mass in stratum.mass.items()])
-        sums += weight / total * _resampled(pairs, random)
+        sums += weight / total * resampled(pairs, random) * float(pairs[:, 1].sum())
     tail = (1 - COVERAGE) / 2
     low, high = np.quantile(sums, [tail, 1 - tail])
     return float(low), float(high)
 
 
-def _resampled(pairs: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Means over resamples of clusters, each given by its part and its mass, [clusters, 2]: [resamples].
+def resampled(pairs: np.ndarray, random: np.random.Generator, resamples: int = RESAMPLES) -> np.ndarray:
+    """Draw ratio means over resamples of clusters, each given by its part and its mass, [clusters, 2]: [resamples].
 
-    Clusters that are alike are drawn together: how often, is multinomial.
+    Clusters that are alike are drawn together: how often, is multinomial. Memory is bounded: so many cells at a time.
     """
     kinds, counts = np.unique(pairs, axis=0, return_counts=True)
-    found = []
+    if len(kinds) == 1:
+        return np.full(resamples, kinds[0, 0] / kinds[0, 1])
+    means = []
     rows = max(1, _CELLS // len(kinds))
-    for first in range(0, RESAMPLES, rows):
-        drawn = random.multinomial(len(pairs), counts / len(pairs), min(rows, RESAMPLES - first))
-        found.append((drawn @ kinds[:, 0]) / (drawn @ kinds[:, 1]))
-    return np.concatenate(found) * float(pairs[:, 1].sum())
+    for first in range(0, resamples, rows):
+        drawn = random.multinomial(len(pairs), counts / len(pairs), min(rows, resamples - first))
+        means.append((drawn @ kinds[:, 0]) / (drawn @ kinds[:, 1]))
+    return np.concatenate(means)
 
 
 def detectable(error: float) -> float:
