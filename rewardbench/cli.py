@@ -67,7 +67,7 @@ app.command("index")(index_command)
 MODEL_HELP = "Hub id, folder, tiny-rm, tiny-dpo, or baseline/longest, baseline/shortest, baseline/random"
 DATASET_HELP = (
     "core, allenai/reward-bench, allenai/reward-bench-2, allenai/preference-test-sets, or any Hub id, folder, jsonl, "
-    "json, parquet or csv with preferences"
+    "json, parquet or csv with preferences, or - for standard input"
 )
 
 
@@ -190,6 +190,7 @@ def _settings(said: dict[str, Any]) -> Any:
         subset=said["subset"],
         dataset_revision=said["dataset_revision"],
         protocol=said["protocol"],
+        pairs=said["pairs"],
         scores_only=said["prioritize_scoring"],
         load_json=said["load_json"],
         fresh=said["fresh"],

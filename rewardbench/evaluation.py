@@ -29,7 +29,7 @@ from rewardbench.scorers.facts import facts
 from rewardbench.scorers.identity import digest
 from rewardbench.scorers.loading import ModelSpec, refuse_less_than_one
 from rewardbench.store import LocalStore, open_store
-from rewardbench.suites import load_suite
+from rewardbench.suites import Pairs, load_suite
 from rewardbench.terminal import make_console
 from rewardbench.types import InputError, Item, ItemScores, Result, Rule, Scorer, Suite
 
@@ -44,6 +44,8 @@ class Asked:
     subset: str | None = None
     dataset_revision: str | None = None
     protocol: str | None = None
+    pairs: Pairs | None = None
+    """Which items a prompt with several scored completions makes; None: its best against its worst."""
 
     def load_suite(self, **more: Any) -> Suite:
         """The data. Raises: InputError where it cannot be found or read."""
@@ -53,6 +55,7 @@ class Asked:
             subset=self.subset,
             revision=self.dataset_revision,
             protocol=self.protocol,
+            pairs=self.pairs,
             **more,
         )
 

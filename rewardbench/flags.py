@@ -29,6 +29,7 @@ def model_spec(said: dict[str, Any]) -> Any:
 
 Text = str | None
 Count = int | None
+Pairs = Literal["best-worst", "all", "best-of-n"] | None
 Side = Literal["left", "right"]
 FreeType = Literal["sum", "avg", "norm"] | None
 Dtype = Literal["auto", "float16", "bfloat16", "float32", "float64"]
@@ -55,6 +56,7 @@ def of_the_data(
     subset: Annotated[Text, flag(DATA, "subset", "One subset, or one configuration of the data")] = None,
     dataset_revision: Annotated[Text, flag(DATA, "dataset_revision", "Revision of the data on the Hub")] = None,
     protocol: Annotated[Text, flag(DATA, "protocol", "Read and count a local copy as this suite")] = None,
+    pairs: Annotated[Pairs, flag(DATA, "pairs", "Pairs of scored completions; else best-worst")] = None,
 ) -> None:
     """Options that say what data is taken, besides its name."""
 

@@ -8,15 +8,18 @@ from functools import lru_cache
 from pathlib import Path
 
 from rewardbench.paths import data_dir
-from rewardbench.suites.files import Source, read_embedded, read_hub, read_source
+from rewardbench.suites.badrows import BadRow
+from rewardbench.suites.files import Source, read_embedded, read_hub, read_source, refuse_slice
+from rewardbench.suites.formats import Pairs
 from rewardbench.suites.lazy import Lazy
-from rewardbench.suites.own import is_suite_file, read_suite_file
-from rewardbench.suites.rows import content_hash, parse_rows
+from rewardbench.suites.own import check_columns, check_names, hash_rules, is_suite_file, read_suite_file
+from rewardbench.suites.rows import content_hash, read_table
+from rewardbench.suites.stdin import STDIN
 from rewardbench.suites.stream import stream_texts
 from rewardbench.suites.table import SUITES, Row, SuiteSpec, find_spec, list_suites
 from rewardbench.types import InputError, Item, Rule, Suite
 
-__all__ = ["SUITES", "SuiteSpec", "list_suites", "load_embedded", "load_known", "load_suite", "stream_texts"]
+__all__ = ["SUITES", "Pairs", "SuiteSpec", "list_suites", "load_embedded", "load_known", "load_suite", "stream_texts"]
 
 
 def load_suite(
@@ -29,14 +32,16 @@ def load_suite(
     protocol: str | None = None,
     scores_only: bool = False,
     as_json: bool = False,
+    pairs: Pairs | None = None,
 ) -> Suite:
-    """Load a named suite, or the preference data in a file, a folder or a Hub dataset.
+    """Load a named suite, or the preference data in a file, a folder, a glob, a Hub dataset or standard input ("-").
 
     A suite's name goes before a folder of that name (write ./core for the folder). `split` and `revision` go
     before those of the suite; a file has no splits, and what is local no revisions. `subset` keeps one subset, or
     takes one configuration of a dataset that has several. `limit` keeps the first items, and all that share a group
     with them. `protocol` names the suite by whose columns and rules other data, a local copy say, is read and
-    counted. A suite that is not whole has this in its revision.
+    counted. `pairs` says which items a prompt with several scored completions makes: best-worst (the default), all,
+    best-of-n. A suite that is not whole has this in its revision; what is worth knowing of the data is in its `note`.
 
     Raises: InputError, one sentence, for all that cannot be found, read or scored.
     """
@@ -47,6 +52,7 @@ def load_suite(
         raise InputError(f"There is no protocol {protocol!r}: it must be one of {', '.join(list_suites())}.")
     if spec and spec.local and not protocol:
         raise InputError(f"{spec.name} has no dataset on the Hub: pass --dataset FILE --protocol {spec.name}.")
+    refuse_slice(split)
     own = is_suite_file(dataset)
     if own:
         if protocol:
@@ -55,13 +61,13 @@ def load_suite(
         revision = revision or spec.revision
     if spec and not (protocol or own):
         source = _read_known(spec, split, revision, subset)
-        suite = _build(spec, source, scores_only, pin=source.commit)
+        suite = _build(spec, source, scores_only, pairs, pin=source.commit)
     else:
         spec = spec or SuiteSpec(name=_name(dataset))
         source = _read_like_embedded(spec, dataset, split) or read_source(
             dataset, _splits(spec, split), revision, subset, ".json" if as_json else None
         )
-        suite = _build(spec, source, scores_only)
+        suite = _build(spec, source, scores_only, pairs, partial=split is not None)
     taken = split if source.rows[0][0] else None  # a file has no splits
     return _cut(suite, taken, None if source.config else subset, limit)
 
@@ -86,6 +92,8 @@ def load_embedded(name: str) -> Suite:
 
 def _name(dataset: str) -> str:
     """The name of other data: of a file or folder its own, of a Hub dataset the whole id."""
+    if dataset == STDIN:
+        return "stdin"
     path = Path(dataset).expanduser()
     return path.resolve().name if path.exists() else dataset
 
@@ -99,7 +107,9 @@ def _read_known(spec: SuiteSpec, split: str | None, revision: str | None, config
         return read_hub(spec.hub, _splits(spec, split), revision or spec.revision, config)
     if split and split not in spec.sections:
         raise InputError(f"{spec.name} has no split {split}: it has {', '.join(spec.sections)}.")
-    return read_embedded(data_dir() / spec.name, _splits(spec, split) or tuple(spec.sections))
+    source = read_embedded(data_dir() / spec.name, _splits(spec, split) or tuple(spec.sections))
+    notes = (f"--dataset_revision has no effect on {spec.name}, which comes with this package.",) if revision else ()
+    return replace(source, notes=notes)
 
 
 def _read_like_embedded(spec: SuiteSpec, dataset: str, split: str | None) -> Source | None:
@@ -109,29 +119,62 @@ def _read_like_embedded(spec: SuiteSpec, dataset: str, split: str | None) -> Sou
     return read_embedded(folder, there) if there and (folder / "VERSION").is_file() else None
 
 
-def _build(spec: SuiteSpec, source: Source, scores_only: bool, pin: str = "") -> Suite:
-    """Rows to a whole suite. Its revision is the pin, else its content, after the version of an embedded one."""
-    items = parse_rows(_parsed(spec, source.rows), source.where, scores_only)
+def _build(
+    spec: SuiteSpec, source: Source, scores_only: bool, pairs: Pairs | None, pin: str = "", partial: bool = False
+) -> Suite:
+    """Make a suite of rows. Its revision is the pin, else its content, after the version of an embedded one."""
+    if spec.columns:
+        check_columns(spec, source.rows, source.where)
+    published = spec.name in SUITES
+    table = read_table(_parsed(spec, source.rows), source.where, scores_only, pairs, published)
+    items = table.items
     version = f"{source.version}+" if source.version else "sha256:"
+    content = content_hash(table.survey.watch(items))
+    if spec.checked:
+        missing = check_names(spec, {item.subset for item in items}, partial)
+        for sentence in missing:
+            table.survey.remark(sentence)
     tagged = zip(source.rows, items, strict=True) if spec.sections else ()
     in_files = {item.subset: Rule(spec.sections[split]) for (split, _), item in tagged if split in spec.sections}
     return Suite(
         name=spec.name,
-        revision=pin or version + content_hash(items),
+        revision=pin or version + content + (hash_rules(spec) if spec.checked else ""),
         items=items,
         rules={**in_files, **spec.rules},
         section_weights=_weights(spec, items),
         headline=spec.headline,
         source=source.where + _part(spec, source),
+        note=" ".join([*source.notes, *table.survey.notes()]),
     )
 
 
 def _parsed(spec: SuiteSpec, rows: Sequence[tuple[str, Row]]) -> Sequence[Row]:
+    """Return rows with the columns that rows.py knows; one that the suite's converter cannot read is a BadRow."""
     if spec.expand:
-        return [spec.parse(one, split) for split, row in rows for one in spec.expand(row)]
+        return [_parse_one(spec, one, split) for split, row in rows for one in _expand_one(spec, row)]
     if isinstance(rows, Lazy):
-        return rows.map(lambda n, tagged: spec.parse(tagged[1], tagged[0]))
-    return [spec.parse(row, split) for split, row in rows]
+        return rows.map(lambda n, tagged: _parse_one(spec, tagged[1], tagged[0]))
+    return [_parse_one(spec, row, split) for split, row in rows]
+
+
+def _parse_one(spec: SuiteSpec, row: Row, split: str) -> Row:
+    if isinstance(row, BadRow):
+        return row
+    try:
+        return spec.parse(row, split)
+    except (InputError, RecursionError) as error:
+        return BadRow({}, _reason(error))
+
+
+def _expand_one(spec: SuiteSpec, row: Row) -> Sequence[Row]:
+    try:
+        return spec.expand(row) if spec.expand else [row]
+    except (InputError, RecursionError) as error:
+        return [BadRow({}, _reason(error))]
+
+
+def _reason(error: Exception) -> str:
+    return "a value is nested too deep" if isinstance(error, RecursionError) else str(error).rstrip(".")
 
 
 def _part(spec: SuiteSpec, source: Source) -> str:

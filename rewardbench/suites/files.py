@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import gzip
-import json
+import glob
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+import stat
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
 from rewardbench.hub import snapshot
+from rewardbench.suites.arrow import batch_rows, first_line
 from rewardbench.suites.lazy import Lazy, lines
+from rewardbench.suites.readers import READERS, column_names, decode_line, iterate_file, read_file, suffix
+from rewardbench.suites.stdin import STDIN, Spooled, spool
 from rewardbench.suites.table import Row
 from rewardbench.types import InputError
 
 _HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
-_KINDS = ("parquet", "json", "jsonl", "csv", "arrow")
+_KINDS = ("parquet", "json", "jsonl", "ndjson", "csv", "tsv", "arrow")
 HUB_FILES = ["README.md", *(f"*.{kind}" for kind in _KINDS), *(f"*.{kind}.gz" for kind in _KINDS)]
 
 
@@ -32,6 +35,8 @@ class Source:
     """Of an embedded suite."""
     config: str | None = None
     """The configuration taken, where a dataset has several."""
+    notes: tuple[str, ...] = ()
+    """Sentences for the reader: what was chosen, and what had no effect."""
 
 
 def read_source(
@@ -41,23 +46,67 @@ def read_source(
     config: str | None = None,
     kind: str | None = None,
 ) -> Source:
-    """Rows of a local file, a local folder or a Hub id, tried in this order.
+    """Read the rows of standard input ("-"), a local file, a local folder, a glob or a Hub id, tried in this order.
 
     A single file has no splits, and what is local no revisions; `kind` (".json") is its format where its name
     does not say it. Raises InputError for all that cannot be read.
     """
     path = Path(dataset).expanduser()
+    if dataset == STDIN or _is_pipe(path):
+        return _unsplit(_read_spooled(spool(dataset), kind), splits, revision)
     if path.is_file():
-        return Source(_untitled(_read_large(path) or read_file(path, kind)), str(path))
+        rows = _read_large(path) or read_file(path, kind)
+        return _unsplit(Source(_untitled(rows), str(path)), splits, revision)
     if dataset and path.is_dir():
-        rows, config = read_folder(path, splits, config, str(path))
-        return Source(rows, str(path), config=config)
+        source = _read_local_folder(path, splits, config)
+        return _note_useless(source, {"--dataset_revision": revision, "--load_json": kind})
+    if files := _matches(dataset):
+        rows = _read_alike(files, dataset)
+        return _note_useless(_unsplit(Source(_untitled(rows), dataset), splits, revision), {"--load_json": kind})
     if suffix(path) in READERS or not _HUB_ID.fullmatch(dataset):
         raise InputError(
             f"There is no dataset {dataset!r}: no suite has that name, no file or folder is there, and a dataset of "
             "the Hub is written org/name."
         )
-    return read_hub(dataset, splits, revision, config)
+    return _note_useless(read_hub(dataset, splits, revision, config), {"--load_json": kind})
+
+
+def refuse_slice(split: str | None) -> None:
+    """Raise InputError for a slice of a split, which `datasets` knows, and which is not the name of a split."""
+    if split and re.search(r"[\[\]+]", split):
+        raise InputError(f"--split {split}: a slice of a split cannot be taken; pass the split's name, and --limit.")
+
+
+def _unsplit(source: Source, splits: Sequence[str], revision: str | None) -> Source:
+    """Say which options have no effect on data without splits and revisions."""
+    return _note_useless(source, {"--split": ", ".join(splits), "--dataset_revision": revision})
+
+
+def _note_useless(source: Source, options: dict[str, str | None]) -> Source:
+    """Add a note for each option that was given, and has no effect on this data."""
+    notes = [f"{name} has no effect on {source.where}." for name, value in options.items() if value]
+    return replace(source, notes=(*source.notes, *notes))
+
+
+def _is_pipe(path: Path) -> bool:
+    """Return True for a named pipe, as a shell's <(command) makes one."""
+    try:
+        return stat.S_ISFIFO(path.stat().st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+def _read_spooled(spooled: Spooled, kind: str | None) -> Source:
+    rows = _read_large(spooled.path) or read_file(spooled.path, kind)
+    return Source(_untitled(rows), f"stdin (sha256:{spooled.sha256})")
+
+
+def _matches(dataset: str) -> list[Path]:
+    """Return the files that a glob names, sorted; none for a name without wildcards."""
+    if not glob.has_magic(dataset):
+        return []
+    found = map(Path, glob.glob(str(Path(dataset).expanduser()), recursive=True))
+    return sorted(path for path in found if path.is_file())
 
 
 LARGE = 2**26
@@ -67,14 +116,7 @@ LARGE = 2**26
 def _read_large(path: Path) -> Lazy[Row] | None:
     if path.suffix != ".jsonl" or path.stat().st_size < LARGE:
         return None
-
-    def decode(line: bytes, number: int) -> Row:
-        try:
-            return _as_row(_decode(line.decode("utf-8-sig" if number == 1 else "utf-8"), path, number), path, number)
-        except UnicodeDecodeError as error:
-            raise InputError(f"{path}, line {number} is not UTF-8 text: save it as UTF-8.") from error
-
-    return lines(path, decode)
+    return lines(path, lambda line, number: decode_line(line, path, number))
 
 
 def _untitled(rows: Sequence[Row]) -> Sequence[tuple[str, Row]]:
@@ -86,8 +128,12 @@ def read_hub(dataset: str, splits: Sequence[str], revision: str | None, config: 
     """Rows of a Hub dataset at a revision (None: its main). Raises InputError for all that cannot be read."""
     folder = snapshot("dataset", dataset, revision, HUB_FILES)
     where = f"{dataset}@{folder.name}"
-    rows, config = read_folder(folder, splits, config, where)
-    return Source(rows, where, commit=folder.name, config=config)
+    source = _read_splits(folder, splits, config, where)
+    return replace(source, commit=folder.name)
+
+
+def _read_local_folder(folder: Path, splits: Sequence[str], config: str | None) -> Source:
+    return _read_splits(folder, splits, config, str(folder))
 
 
 def read_embedded(folder: Path, stems: Sequence[str]) -> Source:
@@ -100,155 +146,90 @@ def read_embedded(folder: Path, stems: Sequence[str]) -> Source:
     return Source(rows, str(folder), version=version)
 
 
-def read_file(path: Path, kind: str | None = None) -> list[Row]:
-    """Every row of a .jsonl, .json, .parquet, .csv or .tsv file (.gz too, but for parquet)."""
-    reader = READERS.get(kind or suffix(path))
-    if reader is None:
-        raise InputError(f"{path} is of no kind that can be read: give a {', '.join(READERS)} file.")
-    try:
-        return reader(path)
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8 text (byte {error.start}): save it as UTF-8.") from error
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or error}.") from error
-
-
-def suffix(path: Path) -> str:
-    """What kind of file a name says, .gz aside."""
-    return Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
-
-
-def _open(path: Path) -> IO[str]:
-    if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8-sig")
-    return path.open(encoding="utf-8-sig")
-
-
-def decode_lines(path: Path) -> Iterator[Row]:
-    """The rows of a .jsonl file, one at a time."""
-    with _open(path) as lines:
-        yield from (_as_row(_decode(line, path, n), path, n) for n, line in enumerate(lines, 1) if line.strip())
-
-
-def _read_lines(path: Path) -> list[Row]:
-    return list(decode_lines(path))
-
-
-def _decode(text: str, path: Path, line: int) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        reason = f"{error.msg}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else str(error)
-        raise InputError(f"{path}, line {line}: this is not JSON ({reason}).") from error
-
-
-def _as_row(value: Any, path: Path, line: int) -> Row:
-    if not isinstance(value, dict):
-        raise InputError(f"{path}, line {line}: a row must be a JSON object, not {json.dumps(value)[:40]}.")
-    return value
-
-
-def _read_json(path: Path) -> list[Row]:
-    """A list of rows, an object of columns, or, under the name .json, a row a line."""
-    with _open(path) as file:
-        text = file.read()
-    try:
-        value = json.loads(text) if text.strip() else []
-    except json.JSONDecodeError as error:
-        if error.msg == "Extra data":
-            return _read_lines(path)
-        raise InputError(f"{path}, line {error.lineno}: this is not JSON ({error.msg}).") from error
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path} is not JSON that can be read: {error}.") from error
-    if isinstance(value, list):
-        return [_as_row(row, path, n) for n, row in enumerate(value, 1)]
-    return _from_columns(value, path)
-
-
-def _from_columns(value: Any, path: Path) -> list[Row]:
-    """Columns as lists, or as pandas writes them: objects keyed by row. An object of neither kind is one row."""
-    columns = value if isinstance(value, dict) else {}
-    if columns and all(isinstance(cells, dict) for cells in columns.values()):
-        columns = {name: list(cells.values()) for name, cells in columns.items()}
-    if not columns or not all(isinstance(cells, list) for cells in columns.values()):
-        return [_as_row(value, path, 1)]
-    lengths = {name: len(cells) for name, cells in columns.items()}
-    if len(set(lengths.values())) > 1:
-        raise InputError(f"{path}: its columns differ in length ({lengths}).")
-    return [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
-
-
-def _read_parquet(path: Path) -> list[Row]:
-    import pyarrow
-    import pyarrow.parquet
-
-    try:
-        return cast("list[Row]", pyarrow.parquet.read_table(path).to_pylist())
-    except (pyarrow.ArrowException, ValueError) as error:
-        raise InputError(f"{path} is not a Parquet file that can be read: {_first_line(error)}.") from error
-
-
-def _read_table(path: Path, separator: str) -> list[Row]:
-    import pandas as pd
-
-    try:
-        table = pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except pd.errors.EmptyDataError:
-        return []
-    except pd.errors.ParserError as error:
-        raise InputError(f"{path} is not a table that can be read: {_first_line(error)}.") from error
-    return [{name: _cell(cell) for name, cell in row.items()} for row in table.to_dict("records")]
-
-
-def _cell(cell: Any) -> Any:
-    """Text, or the messages that it spells as JSON.
-
-    >>> _cell('[{"role": "user", "content": "Hi"}]')
-    [{'role': 'user', 'content': 'Hi'}]
-    >>> _cell("[1]")
-    '[1]'
-    """
-    if isinstance(cell, str) and cell.startswith("[{"):
-        try:
-            found = json.loads(cell)
-        except ValueError:
-            return cell
-        if all(isinstance(one, dict) and one.keys() & {"role", "from"} for one in found):
-            return found
-    return cell
-
-
-READERS: dict[str, Callable[[Path], list[Row]]] = {
-    ".jsonl": _read_lines,
-    ".json": _read_json,
-    ".parquet": _read_parquet,
-    ".csv": lambda path: _read_table(path, ","),
-    ".tsv": lambda path: _read_table(path, "\t"),
-}
-
-
 def read_folder(
     folder: Path, splits: Sequence[str], config: str | None, where: str
 ) -> tuple[list[tuple[str, Row]], str | None]:
-    """Rows of a dataset folder as `datasets` takes it, with their splits, and the configuration taken if several."""
+    """Rows of a dataset folder with their splits, and the configuration taken if there are several.
+
+    `datasets` says which files are which split; they are read as single files are, so that no type is guessed.
+    """
+    source = _read_splits(folder, splits, config, where)
+    return list(source.rows), source.config
+
+
+def _read_splits(folder: Path, splits: Sequence[str], config: str | None, where: str) -> Source:
+    """Read the splits asked for (see `pick_splits`) of a folder. Raises: InputError for all that cannot be read."""
+    try:
+        saved = any((folder / name).exists() for name in ("state.json", "dataset_dict.json"))
+        data, config = (_load_saved(folder), None) if saved else _resolve_files(folder, config, where)
+        names = pick_splits(list(data), splits, where)
+        rows = [(name, row) for name in names for row in _read_split(data[name], where)]
+    except InputError:
+        raise
+    except Exception as error:  # pyarrow, fsspec and datasets each raise their own
+        raise InputError(f"{where} cannot be read as a dataset: {first_line(_root(error))}.") from error
+    return Source(rows, where, config=config, notes=_note_split(list(data), names, splits))
+
+
+def _note_split(there: Sequence[str], taken: Sequence[str], wanted: Sequence[str]) -> tuple[str, ...]:
+    """Say which split was taken where nobody named one and there are others."""
+    others = [name for name in there if name not in taken]
+    if wanted or not others:
+        return ()
+    return (f"The split {', '.join(taken)} was taken; there are also {', '.join(others)} (--split).",)
+
+
+def _load_saved(folder: Path) -> dict[str, Any]:
+    """Return the tables of a folder that `save_to_disk` wrote, by their splits."""
+    import datasets
+
+    data = datasets.load_from_disk(str(folder.resolve()))
+    return dict(data) if isinstance(data, dict) else {"train": data}
+
+
+def _resolve_files(folder: Path, config: str | None, where: str) -> tuple[dict[str, Any], str | None]:
+    """Return the files of each split of a configuration, as the dataset card or the files' names say."""
     import datasets
 
     try:
         at = str(folder.resolve())
-        if any((folder / name).exists() for name in ("state.json", "dataset_dict.json")):
-            data, config = datasets.load_from_disk(at), None
-        else:
-            config = _pick_config(datasets.get_dataset_config_names(at), config, where)
-            data = datasets.load_dataset(at, config, verification_mode="no_checks")
+        config = _pick_config(datasets.get_dataset_config_names(at), config, where)
+        builder = datasets.load_dataset_builder(at, config)
+        files = builder.config.data_files or {}
+        separator = getattr(builder.config, "sep", ",")
     except InputError:
         raise
-    except Exception as error:  # pyarrow, fsspec and datasets each raise their own
-        differ = isinstance(_root(error), datasets.table.CastError)
-        reason = "its files differ in their columns, so give one of them" if differ else _first_line(_root(error))
-        raise InputError(f"{where} cannot be read as a dataset: {reason}.") from error
-    found = data if isinstance(data, dict) else {"train": data}
-    names = pick_splits(list(found), splits, where)
-    return [(name, row) for name in names for row in found[name].to_list()], config
+    except Exception as error:
+        raise InputError(f"{where} cannot be read as a dataset: {first_line(_root(error))}.") from error
+    kind = ".tsv" if separator == "\t" else None
+    return {str(split): [(Path(file), kind) for file in paths] for split, paths in files.items()}, config
+
+
+def _read_split(data: Any, where: str) -> Iterable[Row]:
+    """Yield the rows of a split: of its files, or of a saved table."""
+    if isinstance(data, list):
+        return _read_alike([file for file, _ in data], where, [kind for _, kind in data])
+    return batch_rows(data.with_format("arrow")[:])
+
+
+def _read_alike(files: Sequence[Path], where: str, kinds: Sequence[str | None] = ()) -> list[Row]:
+    """Read files that are parts of one table. Raises: InputError if the columns of one are not those of the first."""
+    rows: list[Row] = []
+    first: set[str] = set()
+    for n, file in enumerate(files):
+        try:
+            part = list(iterate_file(file, kinds[n] if kinds else None))
+        except InputError as error:
+            raise InputError(f"{where} cannot be read as a dataset: {str(error).rstrip('.')}.") from error
+        columns = column_names(part)
+        first = first or columns
+        if not (columns <= first or first <= columns):
+            raise InputError(
+                f"{where} cannot be read as a dataset: its files differ in their columns, so give one of them "
+                f"({file.name} has {', '.join(sorted(columns))[:200]})."
+            )
+        rows += part
+    return rows
 
 
 def _pick_config(names: Sequence[str], asked: str | None, where: str) -> str | None:
@@ -282,7 +263,3 @@ def _root(error: BaseException) -> BaseException:
     while error.__cause__ is not None:
         error = error.__cause__
     return error
-
-
-def _first_line(error: BaseException) -> str:
-    return f"{str(error).strip()}\n".splitlines()[0].rstrip(".") or type(error).__name__

@@ -5,26 +5,25 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from dataclasses import dataclass
+from itertools import islice, pairwise
+from math import isnan
 from typing import Any
 
+from rewardbench.suites.badrows import BadRow
+from rewardbench.suites.columns import nearest_format, rename_columns
+from rewardbench.suites.formats import PAIRS, SCORED, Pairs, convert_rows, find_format, find_single, join_singles
+from rewardbench.suites.forms import CONVERSATIONS, PREFERENCES, SPELLED, Form, Parsed, Reading, spells_lists
 from rewardbench.suites.lazy import Lazy
+from rewardbench.suites.prompts import SAMPLE, SYSTEM_NAMES, find_beside, find_prompt, refuse_unread_prompt
+from rewardbench.suites.readers import column_names
+from rewardbench.suites.spelled import spelled_messages
+from rewardbench.suites.survey import Survey
 from rewardbench.suites.table import Row
-from rewardbench.suites.turns import (
-    TEXT_FIELDS,
-    Unusable,
-    kind,
-    read_functions,
-    read_text,
-    read_turns,
-    say,
-    split_prompt,
-    transcript,
-)
-from rewardbench.types import InputError, Item, Message, Messages
+from rewardbench.suites.turns import TEXT_FIELDS, Unusable, read_functions, transcript
+from rewardbench.types import InputError, Item, Message
 
 WHO = ("id", "subset", "group")
 TOOLS = "tools"
@@ -32,39 +31,49 @@ TOOLS = "tools"
 
 
 @dataclass(frozen=True)
-class _Parsed:
-    prompt: Messages
-    completions: tuple[Messages, ...]
-    num_correct: int
-    rendered: bool = False
+class Table:
+    """The items of a table, and what to tell of it: its notes are whole once the survey has watched all items."""
 
-
-@dataclass(frozen=True)
-class _Form:
-    """One way to write a row: the columns it needs, and how it is read, given the prompt's columns."""
-
-    needs: tuple[str, ...]
-    read: Callable[[Row, Sequence[str]], _Parsed]
-    blank: _Parsed
-    """What stands for a row that cannot be read: the usual number of completions, without text."""
-    prompted: bool = True
+    items: Sequence[Item]
+    survey: Survey
 
 
 @dataclass(frozen=True)
 class _Layout:
-    form: _Form
-    prompt: tuple[str, ...]
+    form: Form
+    reading: Reading
     used: AbstractSet[str]
 
 
 def parse_rows(rows: Sequence[Row], where: str, scores_only: bool = False) -> Sequence[Item]:
-    """Every row as an Item with an id of its own; one that cannot be scored has its `problem` set.
+    """Return every row as an Item with an id of its own; one that cannot be scored has its `problem` set.
+
+    Raises: InputError where there are no rows, no usable columns, or no row that can be scored.
+    """
+    return read_table(rows, where, scores_only).items
+
+
+def read_table(
+    rows: Sequence[Row], where: str, scores_only: bool = False, pairs: Pairs | None = None, exact: bool = False
+) -> Table:
+    """Return the items of rows, and a survey of them.
+
+    Args:
+        rows: the table.
+        where: its name in messages.
+        scores_only: read `messages` without a preference, even beside one.
+        pairs: which items a prompt with several scored completions makes (default: best against worst).
+        exact: a published suite, whose prompts are text whatever they look like.
 
     Raises: InputError where there are no rows, no usable columns, or no row that can be scored.
     """
     if not rows:
         raise InputError(f"{where} is empty: it holds no rows to score.")
-    layout = _find_layout({name for row in rows for name in row}, where, scores_only)
+    survey = Survey()
+    rows = rename_columns(rows, column_names(rows))
+    rows = _to_known_format(rows, where, scores_only, pairs, survey)
+    _refuse_all_bad(rows, where)
+    layout = _find_layout(rows, where, scores_only, exact, survey)
     ids = _give_ids([_who(row, at) for at, row in enumerate(rows)])
     items: Sequence[Item]
     if isinstance(rows, Lazy):
@@ -74,15 +83,22 @@ def parse_rows(rows: Sequence[Row], where: str, scores_only: bool = False) -> Se
     if all(item.problem for item in items):
         first = items[0]
         raise InputError(f"No item of {where} can be scored; the first of {len(items)} is {first.id}: {first.problem}.")
-    return items
+    return Table(items, survey)
 
 
-def content_hash(items: Sequence[Item]) -> str:
+def _refuse_all_bad(rows: Sequence[Row], where: str) -> None:
+    first = next(iter(rows))
+    if isinstance(first, BadRow) and all(isinstance(row, BadRow) for row in rows):
+        id = _who(first, 0)[0]
+        raise InputError(f"No item of {where} can be scored; the first of {len(rows)} is {id}: {first.reason}.")
+
+
+def content_hash(items: Iterable[Item]) -> str:
     """The first 12 hex digits of `full_hash`."""
     return full_hash(items)[:12]
 
 
-def full_hash(items: Sequence[Item]) -> str:
+def full_hash(items: Iterable[Item]) -> str:
     """The sha256 of all that decides a score, an item a line; meta is not in it."""
     digest = hashlib.sha256()
     for item in items:
@@ -102,22 +118,29 @@ def full_hash(items: Sequence[Item]) -> str:
 
 def _who(row: Row, at: int) -> tuple[str, str]:
     """Id (else its place) and subset of a row."""
-    id_, subset = row.get("id"), row.get("subset")
-    return str(at if id_ is None else id_), "all" if subset is None else str(subset)
+    return _label(row.get("id"), str(at)), _label(row.get("subset"), "all")
+
+
+def _label(value: Any, default: str) -> str:
+    """Return a name as text; the default where there is none.
+
+    >>> _label(7, "0"), _label(None, "0"), _label(float("nan"), "all")
+    ('7', '0', 'all')
+    """
+    if value is None or (isinstance(value, float) and isnan(value)):
+        return default
+    try:
+        return str(value)
+    except (RecursionError, ValueError):  # nested too deep, or a number of thousands of digits
+        return default
 
 
 def _parse(row: Row, id: str, layout: _Layout) -> Item:
-    try:
-        parsed = layout.form.read(row, layout.prompt)
-        tools = read_functions(row.get(TOOLS), TOOLS)
-        problem = _find_problem(parsed)
-    except Unusable as reason:
-        parsed, tools, problem = layout.form.blank, [], str(reason)
-    group = row.get("group")
+    parsed, tools, problem = _read(row, layout)
     return Item(
         id=id,
         subset=_who(row, 0)[1],
-        group="" if group is None else str(group),
+        group=_label(row.get("group"), ""),
         prompt=parsed.prompt,
         completions=parsed.completions,
         num_correct=parsed.num_correct,
@@ -128,122 +151,94 @@ def _parse(row: Row, id: str, layout: _Layout) -> Item:
     )
 
 
-def _find_layout(columns: AbstractSet[str], where: str, scores_only: bool = False) -> _Layout:
-    """The first form that fits; `messages`, which stands last, comes first where only scores are asked for."""
-    for form in reversed(FORMS) if scores_only else FORMS:
-        if columns >= set(form.needs):
-            prompt = _prompt_columns(columns) if form.prompted else ()
-            system = ("system",) if prompt else ()
-            count = ("num_correct",) if form.prompted else ()
-            return _Layout(form, prompt, {*form.needs, *prompt, *system, *count, *WHO, TOOLS})
-    expected = ", or ".join(" and ".join(form.needs) for form in FORMS)
-    raise InputError(f"{where} has the columns {', '.join(sorted(columns))}; it needs {expected}.")
-
-
-def _prompt_columns(columns: AbstractSet[str]) -> tuple[str, ...]:
-    """Where the prompt stands. `instruction` and `input` belong together, as in Alpaca.
-
-    >>> _prompt_columns({"prompt", "input", "chosen"})
-    ('prompt',)
-    >>> _prompt_columns({"input", "instruction"})
-    ('instruction', 'input')
-    """
-    for name in ("prompt", "question"):
-        if name in columns:
-            return (name,)
-    return tuple(name for name in ("instruction", "input") if name in columns)
-
-
-def _read_prompt(row: Row, names: Sequence[str]) -> Messages:
-    """The prompt's turns; none where its columns are empty."""
-    found = [(name, row[name]) for name in names if row.get(name) not in (None, "", [])]
-    if len(found) < 2:
-        return read_turns(found[0][1], found[0][0], "user") if found else ()
-    return say("user", "\n\n".join(read_text(value, name) for name, value in found))
-
-
-def _add_system(prompt: Messages, system: Any) -> Messages:
-    if system is None or not read_text(system, "system").strip() or (prompt and prompt[0]["role"] == "system"):
-        return prompt
-    return (Message(role="system", content=system), *prompt)
-
-
-def _read_preference(row: Row, prompt_names: Sequence[str]) -> _Parsed:
-    """`chosen` and `rejected`: each a text, a conversation, or a list of either."""
-    chosen, rejected = _several(row.get("chosen"), "chosen"), _several(row.get("rejected"), "rejected")
-    given = row.get("num_correct")
-    num_correct = len(chosen) if given is None else _whole(given)
-    return _read_completions(row, prompt_names, chosen + rejected, num_correct)
-
-
-def _read_ranked(name: str) -> Callable[[Row, Sequence[str]], _Parsed]:
-    """A list of completions, the first `num_correct` of which are right."""
-
-    def read(row: Row, prompt_names: Sequence[str]) -> _Parsed:
-        found = row.get(name)
-        if not isinstance(found, list) or not found:
-            raise Unusable(f"{name} is an empty list" if found == [] else f"{name} {kind(found, 'a list')}")
-        named = [(f"completion {n}", one) for n, one in enumerate(found, 1)]
-        return _read_completions(row, prompt_names, named, _whole(row.get("num_correct")))
-
-    return read
-
-
-def _read_completions(
-    row: Row, prompt_names: Sequence[str], named: Sequence[tuple[str, Any]], num_correct: int
-) -> _Parsed:
-    if num_correct > len(named):
-        raise Unusable(f"num_correct is {num_correct}, but there are {len(named)} completions")
-    prompt = _read_prompt(row, prompt_names)
-    read = [read_turns(value, name, "assistant") for name, value in named]
-    if not prompt_names and all(isinstance(value, str) for _, value in named):
-        read_as_turns = [transcript(value) for _, value in named]
-        if not all(read_as_turns):
-            return _Parsed((), tuple(read), num_correct, rendered=True)
-        read = read_as_turns
-    prompt, completions = split_prompt(prompt, read)
-    if prompt_names:
-        prompt = _add_system(prompt, row.get("system"))
-    return _Parsed(prompt, completions, num_correct)
-
-
-def _read_rendered(row: Row, prompt_names: Sequence[str]) -> _Parsed:
-    """`text_chosen` and `text_rejected`: the final text, to which no template is applied."""
-    names = ("text_chosen", "text_rejected")
-    return _Parsed((), tuple(say("assistant", read_text(row.get(name), name)) for name in names), 1, rendered=True)
-
-
-def _read_conversation(row: Row, prompt_names: Sequence[str]) -> _Parsed:
-    """`messages`: its last turn is scored, and nothing is preferred to it."""
-    turns = read_turns(row.get("messages"), "messages", "assistant")
-    return _Parsed(turns[:-1], (turns[-1:],), 0)
-
-
-def _several(value: Any, name: str) -> list[tuple[str, Any]]:
-    """One completion, or each of a list of them, with the name it has in a sentence."""
-    if not isinstance(value, list) or (value and isinstance(value[0], dict)):
-        return [(name, value)]
-    if not value:
-        raise Unusable(f"{name} is an empty list")
-    return [(name if len(value) == 1 else f"{name} {n}", one) for n, one in enumerate(value, 1)]
-
-
-def _whole(value: Any) -> int:
-    """A count, also as Parquet (2.0) and CSV ("2") give it.
-
-    >>> _whole("2"), _whole(2.0)
-    (2, 2)
-    """
+def _read(row: Row, layout: _Layout) -> tuple[Parsed, Sequence[Any], str | None]:
+    """Return what a row holds, its tools, and why no model can score it, if so."""
+    if isinstance(row, BadRow):
+        return layout.form.blank, (), row.reason
     try:
-        count = int(value)
-        if not isinstance(value, bool) and count >= 0 and count == float(value):
-            return count
-    except (TypeError, ValueError, OverflowError):
-        pass
-    raise Unusable(f"num_correct is {value!r}, not a count")
+        parsed = layout.form.read(row, layout.reading)
+        tools = read_functions(row.get(TOOLS), TOOLS)
+    except Unusable as reason:
+        return layout.form.blank, (), str(reason)
+    except RecursionError:
+        return layout.form.blank, (), "a value is nested too deep"
+    return parsed, tools, _find_problem(parsed)
 
 
-def _find_problem(row: _Parsed) -> str | None:
+def _to_known_format(
+    rows: Sequence[Row], where: str, scores_only: bool, pairs: Pairs | None, survey: Survey
+) -> Sequence[Row]:
+    """Return rows of a format of other projects with columns that the forms here know; other rows as they are."""
+    if pairs not in (None, *PAIRS):
+        raise InputError(f"--pairs is {pairs}: it must be one of {', '.join(PAIRS)}.")
+    columns = column_names(rows)
+    known = any(columns >= set(form.needs) for form in PREFERENCES) or (
+        scores_only and any(columns >= set(form.needs) for form in CONVERSATIONS)
+    )
+    if not known and (format := find_format(columns)):
+        survey.remark(f"The rows were read as {format.name}.")
+        if pairs and format.name != SCORED:
+            survey.remark(f"--pairs {pairs} has no effect: no prompt has several completions with scores.")
+        return convert_rows(format, rows, pairs or "best-worst")
+    if not known and (single := find_single(columns)):
+        prompts = find_prompt(columns - set(single), list(islice(rows, SAMPLE)))
+        joined, note = join_singles(rows, single, (*prompts, *SYSTEM_NAMES), where, pairs or "best-worst")
+        survey.remark(f"Responses to the same prompt were paired by {single[1]}.")
+        if note:
+            survey.remark(note)
+        return joined
+    if pairs:
+        survey.remark(f"--pairs {pairs} has no effect: no prompt has several completions with scores.")
+    return rows
+
+
+def _find_layout(rows: Sequence[Row], where: str, scores_only: bool, exact: bool, survey: Survey) -> _Layout:
+    """Return how a table is read: by the first form that fits; only where scores are asked for, `messages` first."""
+    columns = column_names(rows)
+    forms = (*CONVERSATIONS, *PREFERENCES) if scores_only else (*PREFERENCES, *CONVERSATIONS)
+    form = next((form for form in forms if columns >= set(form.needs)), None)
+    if form is None:
+        raise InputError(nearest_format(columns, where))
+    if scores_only and form in PREFERENCES:
+        survey.remark("--prioritize_scoring has no effect: there is no column messages.")
+    sample = [row for row in islice(rows, SAMPLE) if not isinstance(row, BadRow)]
+    free = columns - set(form.needs) - {*WHO, TOOLS, "num_correct", *SYSTEM_NAMES}
+    prompt = find_prompt(free, sample) if form.prompted else ()
+    survey.explicit = "text_chosen" in form.needs
+    lists = form.needs == ("chosen", "rejected") and spells_lists(sample)
+    if lists:
+        survey.remark(SPELLED)
+    if form.prompted:
+        _check_prompt(form, prompt, free, sample, where, survey)
+    system = SYSTEM_NAMES if prompt else ()
+    count = ("num_correct",) if form.prompted else ()
+    earlier = ("history",) if "instruction" in prompt else ()
+    used = {*form.needs, *prompt, *system, *count, *earlier, *WHO, TOOLS}
+    return _Layout(form, Reading(prompt, survey, lists, exact), used)
+
+
+def _check_prompt(
+    form: Form, prompt: Sequence[str], free: AbstractSet[str], sample: Sequence[Row], where: str, survey: Survey
+) -> None:
+    """Say where the prompt is read if that is not plain. Raises: InputError if it may stand where it is not read."""
+    if not prompt:
+        if any(_is_rendered(row, form.needs[0]) for row in sample):
+            refuse_unread_prompt(free, sample, where)
+        return
+    if prompt[0] not in ("prompt", "question", "instruction", "input"):
+        survey.remark(f"The prompt was read from the column {prompt[0]!r}.")
+    for name in find_beside(free, prompt, sample):
+        survey.remark(f"The column {name!r} was not read: the prompt is {' and '.join(map(repr, prompt))}.")
+
+
+def _is_rendered(row: Row, name: str) -> bool:
+    """Return True if a completion is a text that holds no turns of its own."""
+    value = row.get(name)
+    first = value[0] if isinstance(value, list) and value else value
+    return isinstance(first, str) and not transcript(first) and spelled_messages(first) is None
+
+
+def _find_problem(row: Parsed) -> str | None:
     """Why no model can score this row, or None."""
     every = [*row.prompt, *(turn for completion in row.completions for turn in completion)]
     if not row.rendered and not any(
@@ -285,26 +280,14 @@ def _give_ids(who: Sequence[tuple[str, str]]) -> list[str]:
     """
     count = Counter(id for id, _ in who)
     named = [f"{subset}/{id}" if count[id] > 1 else id for id, subset in who]
-    taken = Counter(named)
+    taken: set[str] = set(named)
     seen: set[str] = set()
-    for at, name in enumerate(named):
-        n = 1
+    last: dict[str, int] = {}  # the number that each name was given last: counting goes on from there
+    for at, base in enumerate(named):
+        name, n = base, last.get(base, 1)
         while name in seen or (n > 1 and name in taken):
             n += 1
-            name = f"{named[at]}#{n}"
+            name = f"{base}#{n}"
         seen.add(name)
-        named[at] = name
+        named[at], last[base] = name, n
     return named
-
-
-_BLANK = say("assistant", "")
-_PAIR = _Parsed((), (_BLANK, _BLANK), 1)
-
-FORMS = (
-    _Form(("chosen", "rejected"), _read_preference, _PAIR),
-    _Form(("text_chosen", "text_rejected"), _read_rendered, replace(_PAIR, rendered=True), prompted=False),
-    _Form(("completions", "num_correct"), _read_ranked("completions"), _PAIR),
-    _Form(("responses", "num_correct"), _read_ranked("responses"), _PAIR),
-    _Form(("messages",), _read_conversation, _Parsed((), (_BLANK,), 0), prompted=False),
-)
-"""The forms of a row, tried in this order against the columns of the whole table."""

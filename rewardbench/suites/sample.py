@@ -22,7 +22,7 @@ def stratify(suite: Suite, items: int, seed: int = 0) -> Suite:
     chosen: set[str] = set()
     for subset, clusters in _clusters(suite.items).items():
         order = sorted(clusters, key=str)
-        random.Random(f"{seed} {subset}").shuffle(order)
+        random.Random(f"{seed} {subset}".encode("utf-8", "surrogatepass")).shuffle(order)
         wanted = items * sum(map(len, clusters.values())) / len(suite.items)
         taken = 0
         for key in order:

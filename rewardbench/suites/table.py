@@ -47,6 +47,10 @@ class SuiteSpec:
     headline: Literal["accuracy", "mirror"] = "accuracy"
     sections: Mapping[str, str] = field(default_factory=dict)
     """Of an embedded suite: each file, by its stem, to the section that all its subsets belong to."""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """Of a suite file: the names that rows.py knows, to those of the data; all of them must be there."""
+    checked: bool = False
+    """Of a suite file: every subset and section that its rules name must be in the data, and they are its identity."""
 
     @property
     def embedded(self) -> bool:

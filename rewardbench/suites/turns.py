@@ -20,7 +20,7 @@ ROLES = {
 }
 """Names of a role, ShareGPT's among them, to ours."""
 
-_SPEAKER = re.compile(r"\n\n(Human|Assistant):")
+_SPEAKER = re.compile(r"(?:\A(?=Human:)|\n\n)(Human|Assistant):")
 
 
 class Unusable(ValueError):
@@ -174,13 +174,15 @@ def _is_json(value: Any) -> bool:
 
 
 def transcript(text: str) -> Messages:
-    r"""The turns of a transcript as HH-RLHF writes them; none where the text is not one.
+    r"""The turns of a transcript as HH-RLHF writes them, whatever its line ends; none where the text is not one.
 
     >>> [turn["role"] for turn in transcript("\n\nHuman: Hi\n\nAssistant: Hello")]
     ['user', 'assistant']
     >>> transcript("Human: Hi")
     ()
     """
+    if "\r" in text and "\n\nAssistant:" not in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
     before, *spoken = _SPEAKER.split(text)
     if before.strip() or "Assistant" not in spoken[::2]:
         return ()

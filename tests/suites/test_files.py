@@ -88,7 +88,7 @@ def test_an_empty_file_has_no_rows(tmp_path):
         ("mixed.json", b'{"a": 1}\n{"a": }\n', r"mixed\.json, line 2: this is not JSON"),
         ("scalar.json", b"3", r"scalar\.json, line 1: a row must be a JSON object, not 3"),
         ("ragged.json", b'{"a": [1], "b": []}', r"ragged\.json: its columns differ in length"),
-        ("latin.jsonl", b'{"a": "\xe9"}\n', r"latin\.jsonl is not UTF-8 text \(byte 7\)"),
+        ("latin.jsonl", b'{"a": "\xe9"}\n', r"latin\.jsonl, line 1 is not UTF-8 text \(byte 7\)"),
         ("latin.csv", b"a,b\n\xe9,1\n", r"latin\.csv is not UTF-8 text"),
         ("wide.csv", b"a,b\n1,2\n1,2,3\n", r"wide\.csv is not a table that can be read: .*line 3"),
         ("no.parquet", b"not a table", r"no\.parquet is not a Parquet file that can be read"),

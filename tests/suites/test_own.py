@@ -23,7 +23,7 @@ sections:
   Safety: [refusals]
 subsets:
   math: {weight: 3}
-  picks: {credit: best_of_n}
+  code: {credit: best_of_n}
 section_weights:
   Safety: 2
 """
@@ -46,7 +46,7 @@ def test_twenty_lines_make_a_suite(tmp_path):
     suite = load_suite(write(tmp_path))
     assert (suite.name, len(suite.items), suite.items[0].group) == ("house-rules", 4, "a")
     assert suite.rules["math"] == Rule("Reasoning", "strict", 3.0)
-    assert suite.rules["picks"] == Rule("picks", "best_of_n")
+    assert suite.rules["code"] == Rule("Reasoning", "best_of_n")
     assert suite.section_weights == {"Safety": 2.0}
     assert suite.revision.startswith("sha256:")
 
@@ -81,7 +81,7 @@ def test_a_subset_and_a_limit_of_it_may_be_asked_for(tmp_path):
         (SUITE.replace("weight: 3", "wait: 3"), "subset math has an unknown key 'wait'"),
         (SUITE.replace("weight: 3", "weight: heavy"), "weight of math is 'heavy'"),
         (SUITE.replace("Safety: 2", "Safety: -2"), "weight of Safety is -2"),
-        (SUITE.replace("best_of_n", "luck"), "credit 'luck' of picks must be one of strict"),
+        (SUITE.replace("best_of_n", "luck"), "credit of code is 'luck', and must be one of strict"),
         (SUITE.replace("[math, code]", "math"), "Reasoning must be a list"),
         (SUITE.replace("  prompt: question", "  ask: question"), "columns has an unknown key 'ask'"),
         (SUITE + "headline: mean\n", "headline is 'mean'"),

@@ -6,7 +6,7 @@ import pytest
 
 from rewardbench.metrics import measure, summarize
 from rewardbench.suites import load_suite
-from rewardbench.suites.protocols import both_orders, judge_bench_pair, rm_bench_pairs
+from rewardbench.suites.protocols import both_orders
 from rewardbench.types import InputError, ItemScores
 
 
@@ -45,9 +45,13 @@ def test_rm_bench_sections_hold_all_domains_and_prompts_are_clusters(tmp_path):
     assert {one.name: one.value for one in summary.subsets if one.n}["hard-math"] == 0
 
 
-def test_rm_bench_wants_three_of_each():
-    with pytest.raises(InputError, match="Row 7 of RM-Bench has no three chosen and three rejected"):
-        rm_bench_pairs({"id": 7, "chosen": ["a"], "rejected": ["b"]})
+def test_rm_bench_wants_three_of_each(tmp_path):
+    bad = {"id": 7, "domain": "math", "chosen": ["a"], "rejected": ["b"]}
+    with pytest.raises(InputError, match="the first of 9 is 7/concise-concise: it has no three chosen and three rej"):
+        load_suite(write(tmp_path, bad), protocol="rm-bench")
+    items = load_suite(write(tmp_path, rm_bench("p"), bad), protocol="rm-bench").items
+    assert [item.problem is None for item in items] == [True] * 9 + [False] * 9
+    assert [item.subset for item in items[9:]] == [item.subset.replace("chat", "math") for item in items[:9]]
 
 
 def judge_bench(id, label, source):
@@ -69,8 +73,9 @@ def test_judge_bench_takes_the_right_one_from_the_label(tmp_path):
     found = [ItemScores(item.id, (float(right[item.id]), 0.5)) for item in suite.items]
     # weighed as the pairs of its gpt split are: (154 + 42) / 350
     assert summarize(suite, found).score.value == pytest.approx((154 + 42) / 350)
-    with pytest.raises(InputError, match="label 'tie': it must be A>B or B>A"):
-        judge_bench_pair(judge_bench("5", "tie", "livecodebench"), "")
+    tie = judge_bench("5", "tie", "livecodebench")
+    last = load_suite(write(tmp_path, *rows, tie), protocol="judge-bench").items[-1]
+    assert (last.id, last.subset, last.problem) == ("5", "Coding", "its label is 'tie': it must be A>B or B>A")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,77 @@
+"""Read comma- or tab-separated tables: every cell is text, and every line has the fields that the header names."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Iterator
+from itertools import chain
+from typing import IO, Any
+
+from rewardbench.suites.spelled import spelled_messages
+from rewardbench.suites.table import Row
+
+_OTHER_SEPARATORS = (";", "\t", "|", ",")
+"""What separates the fields where the usual separator finds but one column."""
+
+
+class TableError(ValueError):
+    """Why a table cannot be read, without the name of its file."""
+
+
+def read_delimited(file: IO[str], separator: str) -> Iterator[Row]:
+    """Yield the rows of an open table (newline=""), cells as text; a blank after a separator is no part of a cell.
+
+    Raises: TableError for a line with more or fewer fields than the header, a column named twice, or broken quotes.
+    """
+    csv.field_size_limit(2**31 - 1)
+    first = file.readline()
+    if first.startswith("sep=") and len(first.strip()) == 5:  # Excel's own header
+        separator, first = first[4], file.readline()
+    separator = _find_separator(first, separator)
+    blanks = f"{separator} " in first
+    records = csv.reader(chain([first], file), delimiter=separator, skipinitialspace=blanks, strict=True)
+    try:
+        header = _name_columns(next((record for record in records if any(cell.strip() for cell in record)), []))
+        for record in records:
+            if len(record) == len(header):
+                yield {name: _cell(cell) for name, cell in zip(header, record, strict=True)}
+            elif any(cell.strip() for cell in record):
+                raise TableError(
+                    f"line {records.line_num} has {len(record)} fields, and the header {len(header)} "
+                    f"({', '.join(header)[:200]}); put quotes around a text that holds a {separator!r}"
+                )
+    except csv.Error as error:
+        raise TableError(f"{error}, line {records.line_num}") from error
+
+
+def _find_separator(header: str, separator: str) -> str:
+    """Return the separator of a header line: the usual one unless only another finds several columns.
+
+    >>> _find_separator("prompt;chosen;rejected", ","), _find_separator("prompt,chosen", ","), _find_separator("a", ",")
+    (';', ',', ',')
+    """
+    if separator in header:
+        return separator
+    return next((other for other in _OTHER_SEPARATORS if other in header), separator)
+
+
+def _name_columns(record: list[str]) -> list[str]:
+    """Return the column names without blanks around them; a column without one is called as pandas calls it."""
+    names = [name.strip() or f"Unnamed: {n}" for n, name in enumerate(record)]
+    name, count = Counter(names).most_common(1)[0] if names else ("", 0)
+    if count > 1:
+        raise TableError(f"the header names the column {name[:60]!r} {count} times; give each column a name of its own")
+    return names
+
+
+def _cell(cell: str) -> Any:
+    """Return a cell as text, or as the messages that it spells: a table has no other way to hold them.
+
+    >>> _cell('[{"role": "user", "content": "Hi"}]')
+    [{'role': 'user', 'content': 'Hi'}]
+    >>> _cell("[1]")
+    '[1]'
+    """
+    messages = spelled_messages(cell)
+    return cell if messages is None else messages

@@ -1,0 +1,351 @@
+"""Preference data as other projects write it, to rows with the columns that rows.py knows: one row per format.
+
+Arena battles, HelpSteer, PKU-SafeRLHF, SHP, AlpacaFarm, UltraFeedback, KTO. A tie is an item of two completions of
+which none is right: it is scored, and counts in no accuracy.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from rewardbench.suites.badrows import BadRow
+from rewardbench.suites.labels import LABELS, Label
+from rewardbench.suites.spelled import spelled_texts, spelled_value
+from rewardbench.suites.table import Row
+from rewardbench.suites.turns import Unusable, kind
+from rewardbench.types import InputError
+
+Pairs = Literal["best-worst", "all", "best-of-n"]
+PAIRS: tuple[Pairs, ...] = ("best-worst", "all", "best-of-n")
+"""Which items a prompt with several scored completions makes: the best against the worst, every strictly ordered pair,
+or one item in which the best must beat all others."""
+
+SIDES = (
+    *(
+        tuple(f"{name}_{side}" for side in sides)
+        for name in ("response", "answer", "completion", "output", "text")
+        for sides in ("ab", "12", "01")
+    ),
+    ("response1", "response2"),
+    ("answer1", "answer2"),
+    ("output1", "output2"),
+    ("conversation_a", "conversation_b"),
+    ("human_ref_a", "human_ref_b"),
+)
+"""The columns of two responses, first and second."""
+
+NAMED_PAIRS = (
+    ("preferred", "dispreferred"),
+    ("chosen_response", "rejected_response"),
+    ("response_chosen", "response_rejected"),
+    ("chosen_text", "rejected_text"),
+    ("better", "worse"),
+    ("better_response", "worse_response"),
+    ("positive", "negative"),
+    ("pos", "neg"),
+    ("accepted", "rejected"),
+    ("winner_response", "loser_response"),
+)
+"""Columns that are chosen and rejected under other names."""
+
+SCORED = "completions with scores"
+LISTS = ("completions", "responses", "answers", "candidates", "generations", "outputs")
+SCORES = ("scores", "ratings", "rating", "overall_scores", "score", "rank", "ranks", "ranking", "rankings")
+OWN_SCORES = ("overall_score", "score", "rating", "overall_rating", "fine-grained_score", "reward", "rank")
+OWN_TEXTS = ("response", "text", "content", "completion", "answer", "output", "messages")
+KTO = (
+    ("completion", "label"),
+    ("response", "label"),
+    ("completion", "kto_tag"),
+    ("messages", "kto_tag"),
+    ("conversations", "kto_tag"),
+)
+"""One response a row, and whether it is desirable."""
+STEER = ("helpfulness", "overall_score", "score", "rating", "quality")
+
+
+@dataclass(frozen=True)
+class Format:
+    """How the rows of one format become rows that rows.py knows."""
+
+    name: str
+    columns: tuple[str, ...]
+    convert: Callable[[Row, Pairs], Sequence[Row]]
+
+
+def find_format(columns: AbstractSet[str]) -> Format | None:
+    """Return the format whose columns a table has; None if no format fits."""
+    for first, second in SIDES:
+        if {first, second} <= columns and (label := find_label(columns)):
+            return _two_sides(first, second, label)
+    for better, worse in NAMED_PAIRS:
+        if {better, worse} <= columns:
+            return Format(f"pairs of {better} and {worse}", (better, worse), _renamer(better, worse))
+    texts = next((name for name in LISTS if name in columns), None)
+    scores = next((name for name in SCORES if name in columns), None)
+    if texts and (scores or texts in LISTS[:2]):
+        needed = (texts, scores) if scores else (texts,)
+        return Format(SCORED, needed, _scored_reader(texts, scores))
+    return None
+
+
+def find_label(columns: AbstractSet[str]) -> Label | None:
+    """Return how a table of two responses says which is preferred."""
+    return next((label for label in LABELS if set(label.columns) <= columns), None)
+
+
+def convert_rows(format: Format, rows: Sequence[Row], pairs: Pairs) -> list[Row]:
+    """Convert every row; one that cannot be read becomes a BadRow with the reason."""
+    return [one for at, row in enumerate(rows) for one in _convert(format, row, at, pairs)]
+
+
+def _convert(format: Format, row: Row, at: int, pairs: Pairs) -> Sequence[Row]:
+    if isinstance(row, BadRow):
+        return [row]
+    numbered = row if row.get("id") is not None else {**row, "id": at}
+    try:
+        return format.convert(numbered, pairs)
+    except Unusable as reason:
+        return [BadRow(row, str(reason))]
+    except RecursionError:
+        return [BadRow(row, "a value is nested too deep")]
+
+
+def _item(row: Row, completions: Sequence[Any], num_correct: int, used: Sequence[str], **more: Any) -> Row:
+    """Make a row of completions; the columns that held them are left out, and a tie carries that label."""
+    rest = {name: value for name, value in row.items() if name not in used}
+    tie = {"preference_label": "tie"} if num_correct == 0 else {}
+    return {**rest, **tie, "completions": list(completions), "num_correct": num_correct, **more}
+
+
+# Two responses and a label
+
+
+def _two_sides(first: str, second: str, label: Label) -> Format:
+    def convert(row: Row, pairs: Pairs) -> Sequence[Row]:
+        sign = label.read(row)
+        sides = {name: row.get(name) for name in (first, second)}
+        for name, value in sides.items():
+            if value is None or value == "":
+                raise Unusable(f"{name} is {'missing' if value is None else 'empty'}")
+        texts, prompt = _battle(row, list(sides.values()))
+        ordered = texts if sign >= 0 else texts[::-1]
+        return [_item({**row, **prompt}, ordered, int(sign != 0), (first, second))]
+
+    name = f"pairs of {first} and {second}, by {' and '.join(label.columns)}"
+    return Format(name, (first, second, *label.columns), convert)
+
+
+def _battle(row: Row, sides: list[Any]) -> tuple[list[Any], Row]:
+    """Return the two responses and the prompt, which arenas write as lists of what was said turn by turn, as JSON."""
+    prompt = _spoken(row.get("prompt"))
+    spoken = [_spoken(side) for side in sides]
+    if prompt is None or any(side is None for side in spoken):
+        return sides, {}
+    turns = [_interleave(prompt, side or [], name) for side, name in zip(spoken, ("first", "second"), strict=True)]
+    return turns, {"prompt": None}
+
+
+def _spoken(value: Any) -> list[Any] | None:
+    """Return the texts of a list of turns, or of its JSON; None for anything else."""
+    if isinstance(value, str):
+        return spelled_texts(value)
+    return (
+        value
+        if isinstance(value, list) and value and all(one is None or isinstance(one, str) for one in value)
+        else None
+    )
+
+
+def _interleave(prompt: Sequence[Any], answers: Sequence[Any], name: str) -> list[Row]:
+    """Return the conversation of a battle: each of the user's turns, and the answer to it."""
+    if len(prompt) != len(answers):
+        raise Unusable(f"the {name} response has {len(answers)} turns, and the prompt {len(prompt)}")
+    if any(text is None for text in answers):
+        raise Unusable(f"a turn of the {name} response is missing")
+    turns: list[Row] = []
+    for question, answer in zip(prompt, answers, strict=True):
+        turns += [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+    return turns
+
+
+def _renamer(better: str, worse: str) -> Callable[[Row, Pairs], Sequence[Row]]:
+    def convert(row: Row, pairs: Pairs) -> Sequence[Row]:
+        rest = {name: value for name, value in row.items() if name not in (better, worse)}
+        return [{**rest, "chosen": row.get(better), "rejected": row.get(worse)}]
+
+    return convert
+
+
+# Several responses with scores
+
+
+def _scored_reader(texts: str, scores: str | None) -> Callable[[Row, Pairs], Sequence[Row]]:
+    def convert(row: Row, pairs: Pairs) -> Sequence[Row]:
+        values = _as_list(row.get(texts), texts)
+        if scores is None:
+            scored = [_own_score(value, f"completion {n}") for n, value in enumerate(values, 1)]
+        else:
+            marks = _as_list(row.get(scores), scores)
+            if len(marks) != len(values):
+                raise Unusable(f"{texts} has {len(values)} entries, and {scores} {len(marks)}")
+            sign = -1 if scores.startswith("rank") else 1
+            scored = [(_own_text(value), _number(mark, sign)) for value, mark in zip(values, marks, strict=True)]
+        used = (texts, *((scores,) if scores else ()))
+        return pair_up(row, scored, pairs, used)
+
+    return convert
+
+
+def _as_list(value: Any, name: str) -> list[Any]:
+    """Return a list, also one that is written as text, or as `datasets` keeps a list of objects: an object of lists."""
+    if isinstance(value, str):
+        value = spelled_value(value)
+    if isinstance(value, dict) and value and all(isinstance(cells, list) for cells in value.values()):
+        length = max(len(cells) for cells in value.values())
+        return [{key: cells[n] for key, cells in value.items() if n < len(cells)} for n in range(length)]
+    if not isinstance(value, list):
+        raise Unusable(f"{name} {kind(value, 'a list')}")
+    if not value:
+        raise Unusable(f"{name} is an empty list")
+    return value
+
+
+def _own_text(value: Any) -> Any:
+    """Return the text or messages of a completion that is an object with its score and model."""
+    if not isinstance(value, Mapping) or value.keys() & {"role", "from"}:
+        return value
+    return next((value[name] for name in OWN_TEXTS if value.get(name) is not None), None)
+
+
+def _own_score(value: Any, name: str) -> tuple[Any, float | None]:
+    if not isinstance(value, Mapping):
+        raise Unusable(f"{name} {kind(value, 'an object with its text and its score')}")
+    key = next((key for key in OWN_SCORES if value.get(key) is not None), None)
+    return _own_text(value), None if key is None else _number(value[key], -1 if key == "rank" else 1)
+
+
+def _number(value: Any, sign: int = 1) -> float | None:
+    """Return a finite score, also one that is written as text; None where there is none.
+
+    >>> _number("4.5"), _number("N/A"), _number(True), _number(2, -1)
+    (4.5, None, None, -2.0)
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = sign * float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if abs(number) < float("inf") else None
+
+
+def pair_up(row: Row, scored: Sequence[tuple[Any, float | None]], pairs: Pairs, used: Sequence[str]) -> list[Row]:
+    """Return the items of a prompt whose completions have scores; completions without one are left out.
+
+    Where all scores are equal there is one item, a tie of the first two. Raises: Unusable with fewer than two scores.
+    """
+    known = [(text, score) for text, score in scored if score is not None]
+    if len(known) < 2:
+        raise Unusable(f"{len(known)} of {len(scored)} completions have a score, and a preference needs two")
+    ranked = sorted(known, key=lambda one: -one[1])
+    texts, scores = [text for text, _ in ranked], [score for _, score in ranked]
+    if scores[0] == scores[-1]:
+        return [_item(row, texts[:2], 0, used)]
+    if pairs == "best-of-n":
+        return [_item(row, texts, scores.count(scores[0]), used)]
+    if pairs == "best-worst":
+        return [_item(row, (texts[0], texts[-1]), 1, used)]
+    group = row.get("group") if row.get("group") is not None else f"{row.get('subset', 'all')}/{row.get('id')}"
+    return [
+        _item(row, (texts[i], texts[j]), 1, used, id=f"{row.get('id')}/{i + 1}-{j + 1}", group=group)
+        for i in range(len(ranked))
+        for j in range(i + 1, len(ranked))
+        if scores[i] > scores[j]
+    ]
+
+
+# One response a row
+
+
+def find_single(columns: AbstractSet[str]) -> tuple[str, str] | None:
+    """Return the columns of one response and its label or rating, as KTO and HelpSteer have them, or None."""
+    for text, label in KTO:
+        if {text, label} <= columns:
+            return text, label
+    text = next((name for name in ("response", "completion", "answer", "output") if name in columns), None)
+    rating = next((name for name in STEER if name in columns), None)
+    return (text, rating) if text and rating else None
+
+
+def join_singles(
+    rows: Sequence[Row], columns: tuple[str, str], prompts: Sequence[str], where: str, pairs: Pairs
+) -> tuple[list[Row], str]:
+    """Pair the responses that share a prompt, and say how many prompts have nothing to compare.
+
+    Raises: InputError if no prompt has two responses with different labels.
+    """
+    text, label = columns
+    groups: dict[str, list[Row]] = {}
+    for at, row in enumerate(rows):
+        prompt, answer = _split_single(row, text, prompts)
+        key = json.dumps(prompt, sort_keys=True, default=str)
+        numbered = {"id": at, **row} if row.get("id") is not None else {**row, "id": at}
+        groups.setdefault(key, []).append({**numbered, **prompt, text: answer})
+    items, alone = [], 0
+    for members in groups.values():
+        scored = [(row.get(text), _truth(row.get(label))) for row in members]
+        known = {score for _, score in scored if score is not None}
+        if len(scored) < 2 or len(known) < 2:
+            alone += 1
+            continue
+        items += pair_up(members[0], scored, pairs, (text, label))
+    if not items:
+        raise InputError(
+            f"{where} holds one response a row with a {label} (as for KTO), and no prompt has two responses with "
+            f"different {label}s: there is no pair to compare; give rows with chosen and rejected."
+        )
+    note = f"{alone} of {len(groups)} prompts have no two responses with different {label}s, and were left out."
+    return items, note if alone else ""
+
+
+def _split_single(row: Row, text: str, prompts: Sequence[str]) -> tuple[dict[str, Any], Any]:
+    """Return the prompt of a row and its response, which is the last turn where both are one conversation."""
+    turns = row.get(text)
+    if text in ("messages", "conversations") and isinstance(turns, list) and len(turns) > 1:
+        return {"prompt": turns[:-1]}, turns[-1]
+    return {name: row.get(name) for name in prompts}, turns
+
+
+def _truth(value: Any) -> float | None:
+    """Return a label as a number: true and false, their words, or a rating.
+
+    >>> _truth(True), _truth("false"), _truth(3), _truth(None)
+    (1.0, 0.0, 3.0, None)
+    """
+    if isinstance(value, bool):
+        return float(value)
+    words = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0, "desirable": 1.0, "undesirable": 0.0}
+    if isinstance(value, str) and value.strip().casefold() in words:
+        return words[value.strip().casefold()]
+    return _number(value)
+
+
+def known_columns() -> Iterator[str]:
+    """Yield every column name that any of these formats knows."""
+    for names in (*SIDES, *NAMED_PAIRS, LISTS, SCORES, *KTO, STEER, ("winner",)):
+        yield from names
+    for label in LABELS:
+        yield from label.columns
+
+
+DESCRIPTIONS = (
+    "two responses with a label (response_a, response_b, winner)",
+    "completions with scores",
+    "conversations",
+)
+"""What a message about unknown columns says of the formats here."""

@@ -1,0 +1,215 @@
+"""The forms of a row: which columns each needs, and how it becomes a prompt and completions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from rewardbench.suites.prompts import SYSTEM_NAMES, prompt_turns
+from rewardbench.suites.spelled import spelled_messages, spelled_texts, spelled_value
+from rewardbench.suites.survey import Survey
+from rewardbench.suites.table import Row
+from rewardbench.suites.turns import Unusable, kind, read_text, read_turns, say, split_prompt, transcript
+from rewardbench.types import Message, Messages
+
+SPELLED = "Texts that spell messages or lists (JSON, Python or numpy) were read as what they spell."
+TRANSCRIPTS = "Texts that are Human/Assistant transcripts were read as their turns."
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """What a row holds."""
+
+    prompt: Messages
+    completions: tuple[Messages, ...]
+    num_correct: int
+    rendered: bool = False
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the rows of one table are read."""
+
+    prompt: tuple[str, ...]
+    survey: Survey
+    lists: bool = False
+    """Whether chosen and rejected spell lists of texts in every row."""
+    exact: bool = False
+    """Whether a published suite says that a prompt is text, whatever it looks like."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """One way to write a row: the columns it needs, and how it is read."""
+
+    needs: tuple[str, ...]
+    read: Callable[[Row, Reading], Parsed]
+    blank: Parsed
+    """What stands for a row that cannot be read: the usual number of completions, without text."""
+    prompted: bool = True
+
+
+def _read_prompt(row: Row, how: Reading) -> Messages:
+    """Return the prompt's turns; none where its columns are empty."""
+    parts = [(name, row[name]) for name in how.prompt if row.get(name) not in (None, "", [])]
+    if len(parts) < 2:
+        prompt = _read_one_prompt(*parts[0], how) if parts else ()
+    else:
+        prompt = say("user", "\n\n".join(read_text(value, name) for name, value in parts))
+    earlier = row.get("history") if "instruction" in how.prompt else None
+    return (*_read_history(earlier), *prompt) if earlier else prompt
+
+
+def _read_one_prompt(name: str, value: Any, how: Reading) -> Messages:
+    messages = _spelled(value, how)
+    if isinstance(messages, str) and not how.exact and (turns := prompt_turns(messages)):
+        how.survey.remark(TRANSCRIPTS)
+        messages = turns
+    if isinstance(messages, list) and messages and all(isinstance(turn, str) for turn in messages):
+        messages = [_alternate(n, text) for n, text in enumerate(messages)]
+    return read_turns(messages, name, "user")
+
+
+def _alternate(n: int, text: str) -> Message:
+    return Message(role=("user", "assistant")[n % 2], content=text)
+
+
+def _read_history(value: Any) -> list[Message]:
+    """Return the turns of Alpaca's history, a list of pairs of what the user and the assistant said."""
+    pairs = spelled_value(value) if isinstance(value, str) else value
+    if not isinstance(pairs, list):
+        raise Unusable(f"history {kind(value, 'a list of pairs')}")
+    turns: list[Message] = []
+    for pair in pairs:
+        if not isinstance(pair, list | tuple) or len(pair) != 2:
+            raise Unusable("history is not a list of pairs of a question and its answer")
+        turns += [_alternate(n, read_text(text, "a turn of history")) for n, text in enumerate(pair)]
+    return turns
+
+
+def _spelled(value: Any, how: Reading) -> Any:
+    """Return the messages that a text spells, or else the value as it is."""
+    messages = spelled_messages(value) if isinstance(value, str) else None
+    if messages is None:
+        return value
+    how.survey.remark(SPELLED)
+    return messages
+
+
+def _add_system(prompt: Messages, row: Row) -> Messages:
+    system = next((row[name] for name in SYSTEM_NAMES if row.get(name) is not None), None)
+    if system is None or not read_text(system, "system").strip() or (prompt and prompt[0]["role"] == "system"):
+        return prompt
+    return (Message(role="system", content=system), *prompt)
+
+
+def _read_preference(row: Row, how: Reading) -> Parsed:
+    """Read `chosen` and `rejected`: each a text, a conversation, or a list of either."""
+    chosen, rejected = (_several(row.get(name), name, how) for name in ("chosen", "rejected"))
+    given = row.get("num_correct")
+    num_correct = len(chosen) if given is None else _whole(given)
+    return _read_completions(row, how, chosen + rejected, num_correct)
+
+
+def _read_ranked(name: str) -> Callable[[Row, Reading], Parsed]:
+    """Return a reader of a list of completions, the first `num_correct` of which are right."""
+
+    def read(row: Row, how: Reading) -> Parsed:
+        listed = row.get(name)
+        if isinstance(listed, str) and (value := spelled_value(listed)) is not None:
+            how.survey.remark(SPELLED)
+            listed = value
+        if not isinstance(listed, list) or not listed:
+            raise Unusable(f"{name} is an empty list" if listed == [] else f"{name} {kind(listed, 'a list')}")
+        named = [(f"completion {n}", one) for n, one in enumerate(listed, 1)]
+        return _read_completions(row, how, named, _whole(row.get("num_correct")))
+
+    return read
+
+
+def _read_completions(row: Row, how: Reading, named: Sequence[tuple[str, Any]], num_correct: int) -> Parsed:
+    if num_correct > len(named):
+        raise Unusable(f"num_correct is {num_correct}, but there are {len(named)} completions")
+    prompt = _read_prompt(row, how)
+    values = [(name, _spelled(value, how)) for name, value in named]
+    turns = [read_turns(value, name, "assistant") for name, value in values]
+    if all(isinstance(value, str) for _, value in values):
+        spoken = [transcript(value) for _, value in values]
+        if all(spoken):
+            turns = spoken
+            if how.prompt:
+                how.survey.remark(TRANSCRIPTS)
+        elif not how.prompt:
+            return Parsed((), tuple(turns), num_correct, rendered=True)
+    prompt, completions = split_prompt(prompt, turns)
+    if how.prompt:
+        prompt = _add_system(prompt, row)
+    return Parsed(prompt, completions, num_correct)
+
+
+def _read_rendered(row: Row, how: Reading) -> Parsed:
+    """Read `text_chosen` and `text_rejected`: the final text, to which no template is applied."""
+    names = ("text_chosen", "text_rejected")
+    texts = tuple(say("assistant", read_text(row.get(name), name)) for name in names)
+    return Parsed((), texts, 1, rendered=True)
+
+
+def _read_conversation(name: str) -> Callable[[Row, Reading], Parsed]:
+    """Return a reader of a conversation: its last turn is scored, and nothing is preferred to it."""
+
+    def read(row: Row, how: Reading) -> Parsed:
+        turns = read_turns(_spelled(row.get(name), how), name, "assistant")
+        return Parsed(turns[:-1], (turns[-1:],), 0)
+
+    return read
+
+
+def _several(value: Any, name: str, how: Reading) -> list[tuple[str, Any]]:
+    """Return one completion, or each of a list of them, with the name it has in a sentence."""
+    if how.lists and isinstance(value, str):
+        value = spelled_texts(value) or value
+    if not isinstance(value, list) or (value and isinstance(value[0], dict)):
+        return [(name, value)]
+    if not value:
+        raise Unusable(f"{name} is an empty list")
+    return [(name if len(value) == 1 else f"{name} {n}", one) for n, one in enumerate(value, 1)]
+
+
+def _whole(value: Any) -> int:
+    """Return a count, also as Parquet (2.0) and CSV ("2") give it.
+
+    >>> _whole("2"), _whole(2.0)
+    (2, 2)
+    """
+    try:
+        count = int(value)
+        if not isinstance(value, bool) and count >= 0 and count == float(value):
+            return count
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise Unusable(f"num_correct is {value!r}, not a count")
+
+
+def spells_lists(sample: Sequence[Row]) -> bool:
+    """Return True if chosen and rejected are texts that spell lists of texts in every row of a sample."""
+    values = [row.get(name) for row in sample for name in ("chosen", "rejected")]
+    return bool(values) and all(isinstance(value, str) and spelled_texts(value) for value in values)
+
+
+_BLANK = say("assistant", "")
+_PAIR = Parsed((), (_BLANK, _BLANK), 1)
+_SINGLE = Parsed((), (_BLANK,), 0)
+
+PREFERENCES = (
+    Form(("chosen", "rejected"), _read_preference, _PAIR),
+    Form(("text_chosen", "text_rejected"), _read_rendered, replace(_PAIR, rendered=True), prompted=False),
+    Form(("completions", "num_correct"), _read_ranked("completions"), _PAIR),
+    Form(("responses", "num_correct"), _read_ranked("responses"), _PAIR),
+)
+"""The forms of a row with a preference, tried in this order against the columns of the whole table."""
+CONVERSATIONS = (
+    Form(("messages",), _read_conversation("messages"), _SINGLE, prompted=False),
+    Form(("conversations",), _read_conversation("conversations"), _SINGLE, prompted=False),
+)
+"""The forms without a preference: only scores."""

@@ -1,0 +1,109 @@
+"""Where a table keeps the prompt: the columns that are read as it, and those that might be it under another name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from typing import Any
+
+from rewardbench.suites.table import Row
+from rewardbench.suites.turns import transcript
+from rewardbench.types import InputError, Message
+
+FIRST_NAMES = ("prompt", "question")
+OTHER_NAMES = (
+    *("query", "conversations", "conversation", "conversation_input", "context", "history", "dialogue", "dialog"),
+    *("messages", "input_text", "input_prompt", "prompt_text", "user_prompt", "user_query", "user_message"),
+    *("user_input", "instructions", "problem", "user", "human", "task", "request", "post", "article"),
+)
+"""Names of the prompt beside prompt, question, instruction and input; the first that holds text is read."""
+
+SYSTEM_NAMES = ("system", "system_prompt", "system_message")
+
+_FACTS = re.compile(
+    r"(chosen|rejected|meta|annotat|label|score|rating)|"
+    r"(^|_)(id|ids|uid|uuid|hash|source|sources|dataset|origin|model|models|category|subject|topic|domain|tags?|type|"
+    r"reason|reasons|reasoning|explanation|rationale|feedback|critique|comments?|notes?|url|license|licence|language|"
+    r"lang|date|time|timestamp|created|name|names|title|split|version|preference|tie|critiques|statement)$"
+)
+"""Names of columns that describe a row and are no prompt."""
+SAMPLE = 200
+"""Rows that are looked at to decide what a column holds."""
+
+
+def find_prompt(columns: AbstractSet[str], sample: Sequence[Row] = ()) -> tuple[str, ...]:
+    """Return the columns of the prompt; none if no column is known as one. `sample` are rows to look into.
+
+    `instruction` and `input` belong together, as in Alpaca.
+
+    >>> find_prompt({"prompt", "input", "chosen"}), find_prompt({"input", "instruction"})
+    (('prompt',), ('instruction', 'input'))
+    >>> find_prompt({"query", "chosen"}, [{"query": "Name a river."}]), find_prompt({"user"}, [{"user": "u7"}])
+    (('query',), ())
+    """
+    for name in FIRST_NAMES:
+        if name in columns:
+            return (name,)
+    names = tuple(name for name in ("instruction", "input") if name in columns)
+    if names:
+        return names
+    return next(((name,) for name in OTHER_NAMES if name in columns and _holds_prompts(name, sample)), ())
+
+
+def find_beside(columns: AbstractSet[str], taken: Sequence[str], sample: Sequence[Row]) -> list[str]:
+    """Return the columns that look like a prompt too, beside the ones that are read as it."""
+    names = (*FIRST_NAMES, "instruction", "input", *OTHER_NAMES)
+    conversations = ("messages", "conversations", "conversation", "history" if "instruction" in taken else "messages")
+    others = [name for name in names if name in columns and name not in taken and name not in conversations]
+    return [name for name in others if _holds_prompts(name, sample)]
+
+
+def refuse_unread_prompt(columns: AbstractSet[str], sample: Sequence[Row], where: str) -> None:
+    """Raise InputError if texts without a prompt stand beside a column that may be the prompt under another name."""
+    names = [name for name in sorted(columns) if not _FACTS.search(name.casefold())]
+    suspects = [name for name in names if _holds_prompts(name, sample, strict=True)]
+    if suspects:
+        listed = ", ".join(repr(name) for name in suspects)[:200]
+        raise InputError(
+            f"{where} has no column that is known as the prompt, and {listed} may be it: call it prompt, or map it in "
+            f"a suite file (columns: {{prompt: {suspects[0][:60]}}}); if chosen and rejected are whole texts, call "
+            "them text_chosen and text_rejected."
+        )
+
+
+def _holds_prompts(name: str, sample: Sequence[Row], strict: bool = False) -> bool:
+    """Return True if most values of a column could be prompts; `strict`: also none that the completion repeats."""
+    values = [(row.get(name), row) for row in sample]
+    filled = [(value, row) for value, row in values if value not in (None, "", [])]
+    likely = [value for value, row in filled if _may_be_prompt(value) and not (strict and _repeated(value, row))]
+    return bool(filled) and len(likely) * 2 >= len(filled)
+
+
+def _may_be_prompt(value: Any) -> bool:
+    """Return True for messages, and for text of two words or in a script without blanks.
+
+    >>> [_may_be_prompt(value) for value in ("Name a river.", "gpt-4", "你好吗", [{"role": "user"}], 3)]
+    [True, False, True, True, False]
+    """
+    if isinstance(value, str):
+        return len(value.split()) > 1 or not value.isascii()
+    return isinstance(value, list) and any(isinstance(turn, dict) for turn in value)
+
+
+def _repeated(value: Any, row: Row) -> bool:
+    return isinstance(value, str) and isinstance(row.get("chosen"), str) and value in row["chosen"]
+
+
+def prompt_turns(text: str) -> list[Message] | None:
+    r"""Return the turns of a prompt that is a transcript, an open last turn of the assistant left out; else None.
+
+    >>> len(prompt_turns("\n\nHuman: Hi\n\nAssistant:"))
+    1
+    >>> prompt_turns("Why?") is prompt_turns("Human: Hi\n\nAssistant: Hello\n\nWhich is longer?") is None
+    True
+    """
+    turns = transcript(text)
+    if turns and turns[-1]["role"] == "assistant":
+        return None if turns[-1]["content"] else list(turns[:-1])
+    return list(turns) or None

@@ -1,0 +1,171 @@
+"""Read the rows of one file, by its format: JSON, tables of text, Parquet and Arrow; never what a column means."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from rewardbench.suites.arrow import ArrowReadError, read_arrow, read_parquet
+from rewardbench.suites.delimited import TableError, read_delimited
+from rewardbench.suites.table import Row
+from rewardbench.types import InputError
+
+
+def read_file(path: Path, kind: str | None = None) -> list[Row]:
+    """Read every row of a file. `kind` (".json") is its format if its name does not say it.
+
+    Raises: InputError if the file cannot be read.
+    """
+    return list(iterate_file(path, kind))
+
+
+def iterate_file(path: Path, kind: str | None = None) -> Iterator[Row]:
+    """Yield the rows of a file; all formats but .json are read in a stream.
+
+    Raises: InputError if the file cannot be read.
+    """
+    reader = READERS.get(kind or suffix(path))
+    if reader is None:
+        raise InputError(f"{path} is of no kind that can be read: give a {', '.join(READERS)} file.")
+    with readable(path):
+        yield from reader(path)
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Context manager: turn whatever reading a file raises into one sentence."""
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 text (byte {error.start}): save it as UTF-8.") from error
+    except (EOFError, zlib.error) as error:
+        reason = str(error).strip().rstrip(".") or type(error).__name__
+        raise InputError(f"{path} cannot be read: it is cut off or damaged ({reason}); copy it again.") from error
+    except TableError as error:
+        raise InputError(f"{path} is not a table that can be read: {error}.") from error
+    except ArrowReadError as error:
+        raise InputError(f"{path} is not {error.format} that can be read: {error}.") from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
+def suffix(path: Path) -> str:
+    """Return the suffix that names the format, without .gz.
+
+    >>> suffix(Path("data.jsonl.gz"))
+    '.jsonl'
+    """
+    return Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
+
+
+def _open(path: Path) -> IO[str]:
+    """Open text as UTF-8, a byte order mark aside; line ends stay as they are."""
+    if path.suffix == ".gz":
+        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
+    return path.open(encoding="utf-8-sig", newline="")
+
+
+def _read_lines(path: Path) -> Iterator[Row]:
+    with path.open("rb") if path.suffix != ".gz" else gzip.open(path, "rb") as lines:
+        for number, line in enumerate(lines, 1):
+            if line.strip():
+                yield decode_line(line, path, number)
+
+
+def decode_line(line: bytes, path: Path, number: int) -> Row:
+    """Decode one line of a .jsonl file. Raises: InputError if it is not a JSON object in UTF-8."""
+    try:
+        text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+    except UnicodeDecodeError as error:
+        where = f"{path}, line {number} is not UTF-8 text (byte {error.start})"
+        raise InputError(f"{where}: save it as UTF-8.") from error
+    try:
+        value = json.loads(text, object_pairs_hook=_unique_keys)
+    except (ValueError, RecursionError) as error:
+        reason = f"{error.msg}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else str(error)
+        raise InputError(f"{path}, line {number}: this is not JSON ({reason}).") from error
+    return _as_row(value, path, number)
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object of its keys and values. Raises: ValueError if a key has two values."""
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        seen: dict[str, Any] = {}
+        for key, value in pairs:
+            if key in seen and seen[key] != value:
+                raise ValueError(f"the key {key[:60]!r} stands twice in one object, with two values")
+            seen[key] = value
+    return fields
+
+
+def _as_row(value: Any, path: Path, line: int) -> Row:
+    if not isinstance(value, dict):
+        raise InputError(f"{path}, line {line}: a row must be a JSON object, not {json.dumps(value)[:40]}.")
+    return value
+
+
+def _read_json(path: Path) -> Iterator[Row]:
+    """Read a list of rows, an object of columns, or, under the name .json, a row a line."""
+    with _open(path) as file:
+        text = file.read()
+    try:
+        value = json.loads(text, object_pairs_hook=_unique_keys) if text.strip() else []
+    except json.JSONDecodeError as error:
+        if error.msg == "Extra data":
+            return _read_lines(path)
+        raise InputError(f"{path}, line {error.lineno}: this is not JSON ({error.msg}).") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} is not JSON that can be read: {error}.") from error
+    if isinstance(value, list):
+        return iter([_as_row(row, path, n) for n, row in enumerate(value, 1)])
+    return iter(_from_columns(value, path))
+
+
+def _from_columns(value: Any, path: Path) -> list[Row]:
+    """Columns as lists, or as pandas writes them: objects keyed by row. An object of neither kind is one row."""
+    columns = value if isinstance(value, dict) else {}
+    if columns and all(isinstance(cells, dict) for cells in columns.values()):
+        return _from_keyed_columns(columns, path)
+    if not columns or not all(isinstance(cells, list) for cells in columns.values()):
+        return [_as_row(value, path, 1)]
+    lengths = {name: len(cells) for name, cells in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise InputError(f"{path}: its columns differ in length ({lengths}).")
+    return [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
+
+
+def _from_keyed_columns(columns: dict[str, dict[str, Any]], path: Path) -> list[Row]:
+    """Join columns by the keys of their rows, whatever order each column has them in."""
+    keys = {name: cells.keys() for name, cells in columns.items()}
+    first = next(iter(keys.values()))
+    odd = next((name for name, row_keys in keys.items() if row_keys != first), None)
+    if odd is not None:
+        raise InputError(f"{path}: its columns differ in their rows ({odd!r} has others than the first column).")
+    return [{name: cells[key] for name, cells in columns.items()} for key in first]
+
+
+def _read_table(path: Path, separator: str) -> Iterator[Row]:
+    with _open(path) as file:
+        yield from read_delimited(file, separator)
+
+
+READERS: dict[str, Callable[[Path], Iterator[Row]]] = {
+    ".jsonl": _read_lines,
+    ".json": _read_json,
+    ".parquet": read_parquet,
+    ".csv": lambda path: _read_table(path, ","),
+    ".tsv": lambda path: _read_table(path, "\t"),
+    ".arrow": read_arrow,
+    ".ndjson": _read_lines,
+}
+
+
+def column_names(rows: Sequence[Row]) -> set[str]:
+    """Return the names of all columns that any of the rows has."""
+    return {name for row in rows for name in row}

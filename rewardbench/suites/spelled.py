@@ -1,0 +1,83 @@
+"""Recognize text that spells a list, as exports to csv, pandas or Parquet make it of messages and lists."""
+
+from __future__ import annotations
+
+import ast
+import io
+import json
+import tokenize
+from typing import Any
+
+_TOO_LONG = 2**24
+
+
+def spelled_messages(text: str) -> list[Any] | None:
+    r"""Return the messages that a text spells as JSON, as Python, or as numpy prints an array; None if it spells none.
+
+    >>> spelled_messages('[{"role": "user", "content": "Hi"}]')
+    [{'role': 'user', 'content': 'Hi'}]
+    >>> spelled_messages("[{'role': 'user', 'content': 'Hi'}\n {'role': 'assistant', 'content': 'Yo'}]")
+    [{'role': 'user', 'content': 'Hi'}, {'role': 'assistant', 'content': 'Yo'}]
+    >>> spelled_messages("[1]"), spelled_messages('{"a": 1}')
+    (None, None)
+    """
+    opening = text[:200].lstrip()
+    if opening[:1] not in ("[", "{") or "{" not in opening:
+        return None
+    value = spelled_value(text)
+    messages = [value] if isinstance(value, dict) else value
+    if isinstance(messages, list) and messages and all(map(_is_message, messages)):
+        return messages
+    return None
+
+
+def spelled_texts(text: str) -> list[Any] | None:
+    r"""Return the list of texts that a text spells; None if it spells none.
+
+    >>> spelled_texts('["a", "b"]'), spelled_texts("['a']"), spelled_texts("[1]"), spelled_texts("a")
+    (['a', 'b'], ['a'], None, None)
+    >>> spelled_texts("['a'\n \"it's 'b'\" 'c']")
+    ['a', "it's 'b'", 'c']
+    """
+    if text.lstrip()[:1] != "[":
+        return None
+    value = spelled_value(text)
+    if isinstance(value, list) and value and all(one is None or isinstance(one, str) for one in value):
+        return value
+    return None
+
+
+def spelled_value(text: str) -> Any:
+    """Return the list or object that a text spells as JSON, Python or a numpy array; None for any other text."""
+    stripped = text.strip()
+    if len(stripped) > _TOO_LONG or (stripped[:1], stripped[-1:]) not in (("[", "]"), ("{", "}")):
+        return None
+    for parse in (json.loads, _parse_python):
+        try:
+            value = parse(stripped)
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError, tokenize.TokenError):
+            continue
+        if isinstance(value, list | dict):
+            return value
+    return None
+
+
+def _parse_python(text: str) -> Any:
+    """Parse a Python literal; where numpy printed an array, without commas between its elements, put them in."""
+    tokens: list[tuple[int, str]] = []
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type in (tokenize.NL, tokenize.NEWLINE):
+            continue
+        if tokens and _ends_value(*tokens[-1]) and (token.type == tokenize.STRING or token.string in ("{", "[")):
+            tokens.append((tokenize.OP, ","))
+        tokens.append((token.type, token.string))
+    return ast.literal_eval(tokenize.untokenize(tokens).strip())
+
+
+def _ends_value(type: int, text: str) -> bool:
+    return type == tokenize.STRING or text in ("}", "]")
+
+
+def _is_message(value: Any) -> bool:
+    """Return True if a value has a role and a content, under OpenAI's or ShareGPT's names."""
+    return isinstance(value, dict) and bool(value.keys() & {"role", "from"})

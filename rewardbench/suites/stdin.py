@@ -1,0 +1,100 @@
+"""Spool standard input, or a pipe, to a file of its own whose name says the format."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import shutil
+import sys
+import tempfile
+import zlib
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import BinaryIO
+
+from rewardbench.types import InputError
+
+STDIN = "-"
+"""The dataset that is read from standard input."""
+_HEAD = 2**16
+
+
+@dataclass(frozen=True)
+class Spooled:
+    """A copy of a stream; it lives as long as the process."""
+
+    path: Path
+    sha256: str
+
+
+@lru_cache(maxsize=8)
+def spool(name: str) -> Spooled:
+    """Copy standard input ("-") or a named pipe to a file, once a process.
+
+    Raises: InputError if nothing is piped into standard input, or the copy fails.
+    """
+    if name != STDIN:
+        with Path(name).open("rb") as pipe:
+            return _copy(pipe)
+    stream = getattr(sys.stdin, "buffer", None)
+    if stream is None or sys.stdin.isatty():
+        raise InputError("--dataset - reads standard input, and nothing is piped into it: cat FILE | rewardbench ...")
+    return _copy(stream)
+
+
+_folder: list[tempfile.TemporaryDirectory[str]] = []
+
+
+def _copy(stream: BinaryIO) -> Spooled:
+    if not _folder:
+        _folder.append(tempfile.TemporaryDirectory(prefix="rewardbench-stdin-"))  # removed when the process ends
+    spooled = Path(_folder[0].name) / "spooled"
+    digest = hashlib.sha256()
+    try:
+        with spooled.open("wb") as copy:
+            while block := stream.read(2**20):
+                digest.update(block)
+                copy.write(block)
+        path = spooled.with_name(f"{digest.hexdigest()[:12]}{_find_format(spooled)}")
+        shutil.move(spooled, path)
+    except OSError as error:
+        raise InputError(f"Standard input cannot be copied to {spooled.parent}: {error.strerror or error}.") from error
+    return Spooled(path, digest.hexdigest())
+
+
+def _find_format(path: Path) -> str:
+    """Return the suffix of the format that the first bytes show: Parquet, JSON, a row a line, or a table."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    if head.startswith(b"PAR1"):
+        return ".parquet"
+    if head.startswith(b"ARROW1"):
+        return ".arrow"
+    if head.startswith(b"\x1f\x8b"):
+        return f"{_find_text_format(_unpack_head(head))}.gz"
+    return _find_text_format(head)
+
+
+def _unpack_head(head: bytes) -> bytes:
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(head)) as file:
+            return file.read1(_HEAD)
+    except (OSError, EOFError, zlib.error):
+        return b""
+
+
+def _find_text_format(head: bytes) -> str:
+    """Return the format of text.
+
+    >>> [_find_text_format(head) for head in (b'{"a": 1}', b'[{"a": 1}]', b"a,b", b"a\\tb")]
+    ['.jsonl', '.json', '.csv', '.tsv']
+    """
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    first_line = text.partition(b"\n")[0].rstrip()
+    if text.startswith(b"{"):
+        return ".jsonl" if first_line.endswith(b"}") or len(first_line) == len(text) == _HEAD else ".json"
+    if text.startswith(b"["):
+        return ".json"
+    return ".tsv" if b"\t" in first_line and b"," not in first_line else ".csv"

@@ -1,0 +1,72 @@
+"""Collect what the reader of a result should know about the data: what was taken for what, and what counts nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from rewardbench.types import Item
+
+
+@dataclass
+class Survey:
+    """Counts over the items of a suite, and remarks of those who read its rows."""
+
+    remarks: dict[str, None] = field(default_factory=dict)
+    items: int = 0
+    ties: int = 0
+    rendered: int = 0
+    alike: int = 0
+    repeated: int = 0
+    explicit: bool = False
+    """Whether the columns say themselves that their texts are final (text_chosen)."""
+
+    def remark(self, sentence: str) -> None:
+        """Add a sentence, once."""
+        self.remarks[sentence] = None
+
+    def watch(self, items: Iterable[Item]) -> Iterator[Item]:
+        """Yield the items, and count them."""
+        for item in items:
+            self._count(item)
+            yield item
+
+    def _count(self, item: Item) -> None:
+        if item.problem is not None:
+            return
+        self.items += 1
+        self.ties += len(item.completions) > 1 and not item.has_preference
+        self.rendered += item.rendered
+        self.alike += item.has_preference and all(turns == item.completions[0] for turns in item.completions)
+        self.repeated += _repeats_prompt(item)
+
+    def notes(self) -> list[str]:
+        """Return one sentence for each thing that stands out."""
+        notes = list(self.remarks)
+        if self.ties:
+            notes.append(
+                f"{self.ties} of {self.items} items are ties by their label (no preference): they are scored, and "
+                "count in no accuracy."
+            )
+        if self.rendered and not self.explicit:
+            notes.append(
+                f"{'All' if self.rendered == self.items else self.rendered} items have no prompt column: chosen and "
+                "rejected were scored as final texts, without a chat template."
+            )
+        if self.items and self.alike == self.items:
+            notes.append("chosen and rejected are the same in every item: nothing can be preferred.")
+        if self.items and self.repeated == self.items:
+            notes.append("Every completion begins with its prompt: the model reads the prompt twice.")
+        return notes
+
+
+_SHORT = 12
+"""Characters of a prompt that an answer may begin with by chance."""
+
+
+def _repeats_prompt(item: Item) -> bool:
+    """Return True if every completion begins with the last words of the user."""
+    if not item.prompt or len(item.prompt[-1]["content"]) < _SHORT:
+        return False
+    words = item.prompt[-1]["content"]
+    return all(turns[0]["content"].startswith(words) for turns in item.completions)
