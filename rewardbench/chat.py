@@ -288,7 +288,7 @@ class Chat:
         if roles not in self._frames:
             try:
                 empty = self._render([Message(role=role, content="a") for role in roles], ())
-                ids = self._tokenize(empty)
+                ids = self.encode(empty)
                 after = self._after
                 begins = set(self._before) <= set(ids)
                 self._frames[roles] = Frame(
@@ -300,7 +300,7 @@ class Chat:
 
     def _frame_of_text(self, text: str) -> Frame:
         """Return the frame of final text, whose special tokens at both ends are meant as such."""
-        ids = self._tokenize(text.lstrip())
+        ids = self.encode(text.lstrip())
         begins = ids[: len(self._before)] == self._before
         return Frame(begins, self._leading_bos(text), bool(self._after) and ids[-len(self._after) :] == self._after)
 
@@ -309,7 +309,7 @@ class Chat:
         bos = self.tokenizer.bos_token
         return 0 if not bos else _leading(bos, "*").match(text)[0].count(bos)  # type: ignore[index]
 
-    def _tokenize(self, text: str) -> list[int]:
+    def encode(self, text: str) -> list[int]:
         """Return the ids of a text, as `apply_chat_template(tokenize=True)` gives them."""
         options = {"add_special_tokens": False, "truncation": False, "padding": False, "verbose": False}
         return list(self.tokenizer(text, **options)["input_ids"])
@@ -323,7 +323,7 @@ class Chat:
             if first and every:
                 text = first[0] + text[every.end() :]
                 self._notes.add("The rendered text held a second BOS token, which was dropped.")
-        ids = self._tokenize(text)
+        ids = self.encode(text)
         if not frame.begins:
             ids = self._before + ids
         return ids + self._after if end and not frame.ends else ids

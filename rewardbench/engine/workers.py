@@ -10,8 +10,8 @@ from contextlib import contextmanager, nullcontext, suppress
 from typing import Any, Protocol, TypeVar
 
 from rewardbench.engine.batching import Batch, size
-from rewardbench.engine.budget import out_of_memory
 from rewardbench.engine.heap import keep_freed_memory
+from rewardbench.scorers.failures import out_of_memory
 from rewardbench.types import InputError, Request
 
 T = TypeVar("T")
