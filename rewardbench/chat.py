@@ -35,6 +35,9 @@ def shows(text: str, messages: Sequence[Message]) -> bool:
     for message in messages:
         content = "".join(message["content"].split())
         found = text.find(content, at)
+        if found < 0 and message["role"] == "tool":  # some templates print what a tool returned as JSON
+            content = "".join(json.dumps(message["content"], ensure_ascii=False)[1:-1].split())
+            found = text.find(content, at)
         if found < 0:
             return False
         at = found + len(content)
@@ -287,13 +290,11 @@ class Chat:
         roles = tuple(message["role"] for message in messages)
         if roles not in self._frames:
             try:
-                empty = self._render([Message(role=role, content="a") for role in roles], ())
-                ids = self.encode(empty)
-                after = self._after
-                begins = set(self._before) <= set(ids)
-                self._frames[roles] = Frame(
-                    begins, self._leading_bos(empty), bool(after) and ids[-len(after) :] == after
-                )
+                marker = absent_character(self.source)
+                text = self._render([Message(role=role, content=marker) for role in roles], ())
+                begins = set(self._before) <= set(self.encode(text.partition(marker)[0]))
+                ends = bool(self._after) and self.encode(text)[-len(self._after) :] == self._after
+                self._frames[roles] = Frame(begins, self._leading_bos(text), ends)
             except InputError:  # a tool turn that no call asked for, say
                 self._frames[roles] = None
         return self._frames[roles] or self._frame_of_text(text)
