@@ -35,6 +35,9 @@ def shows(text: str, messages: Sequence[Message]) -> bool:
     for message in messages:
         content = "".join(message["content"].split())
         found = text.find(content, at)
+        if found < 0 and message["role"] == "tool":  # some templates print what a tool returned as JSON
+            content = "".join(json.dumps(message["content"], ensure_ascii=False)[1:-1].split())
+            found = text.find(content, at)
         if found < 0:
             return False
         at = found + len(content)
@@ -287,20 +290,18 @@ class Chat:
         roles = tuple(message["role"] for message in messages)
         if roles not in self._frames:
             try:
-                empty = self._render([Message(role=role, content="a") for role in roles], ())
-                ids = self._tokenize(empty)
-                after = self._after
-                begins = set(self._before) <= set(ids)
-                self._frames[roles] = Frame(
-                    begins, self._leading_bos(empty), bool(after) and ids[-len(after) :] == after
-                )
+                marker = absent_character(self.source)
+                text = self._render([Message(role=role, content=marker) for role in roles], ())
+                begins = set(self._before) <= set(self.encode(text.partition(marker)[0]))
+                ends = bool(self._after) and self.encode(text)[-len(self._after) :] == self._after
+                self._frames[roles] = Frame(begins, self._leading_bos(text), ends)
             except InputError:  # a tool turn that no call asked for, say
                 self._frames[roles] = None
         return self._frames[roles] or self._frame_of_text(text)
 
     def _frame_of_text(self, text: str) -> Frame:
         """Return the frame of final text, whose special tokens at both ends are meant as such."""
-        ids = self._tokenize(text.lstrip())
+        ids = self.encode(text.lstrip())
         begins = ids[: len(self._before)] == self._before
         return Frame(begins, self._leading_bos(text), bool(self._after) and ids[-len(self._after) :] == self._after)
 
@@ -309,7 +310,7 @@ class Chat:
         bos = self.tokenizer.bos_token
         return 0 if not bos else _leading(bos, "*").match(text)[0].count(bos)  # type: ignore[index]
 
-    def _tokenize(self, text: str) -> list[int]:
+    def encode(self, text: str) -> list[int]:
         """Return the ids of a text, as `apply_chat_template(tokenize=True)` gives them."""
         options = {"add_special_tokens": False, "truncation": False, "padding": False, "verbose": False}
         return list(self.tokenizer(text, **options)["input_ids"])
@@ -323,7 +324,7 @@ class Chat:
             if first and every:
                 text = first[0] + text[every.end() :]
                 self._notes.add("The rendered text held a second BOS token, which was dropped.")
-        ids = self._tokenize(text)
+        ids = self.encode(text)
         if not frame.begins:
             ids = self._before + ids
         return ids + self._after if end and not frame.ends else ids

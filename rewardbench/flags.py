@@ -44,7 +44,7 @@ def of_the_model(
     revision: Annotated[Text, flag(MODEL, "revision", "Revision of the model on the Hub")] = None,
     ref_revision: Annotated[Text, flag(MODEL, "ref_revision", "Revision of the reference")] = None,
     tokenizer: Annotated[Text, flag(MODEL, "tokenizer", "Tokenizer, if not the model's own")] = None,
-    chat_template: Annotated[Text, flag(MODEL, "chat_template", "A fastchat name, or raw; else the model's")] = None,
+    chat_template: Annotated[Text, flag(MODEL, "chat_template", "A fastchat name, raw, or tokenizer")] = None,
     trust_remote_code: Annotated[bool, flag(MODEL, "trust_remote_code", "Run code of the repository")] = False,
     beta: Annotated[float, flag(MODEL, "beta", "Scale of the DPO reward")] = 1.0,
 ) -> None:

@@ -71,11 +71,39 @@ def snapshot(kind: Literal["model", "dataset"], name: str, revision: str | None,
     except Exception as error:  # the HTTP library's own errors too, which change with the version of the Hub's client
         if unreached is None:
             raise InputError(f"The download of the {kind} {name} failed: {_reason(error)}.") from error
+        cached = _cached(kind, name) if revision is None else []
+        if len(cached) == 1:
+            return cached[0]
+        if cached:
+            option = "--revision" if kind == "model" else "--dataset_revision"
+            commits = ", ".join(path.name for path in cached)
+            raise InputError(
+                f"The cache holds {len(cached)} commits of the {kind} {name} and does not say which is its main, and "
+                f"the Hub cannot be reached ({unreached}): pass {option} with one of {commits}."
+            ) from error
         raise InputError(
             f"There is no local {kind} {name}, none in the cache, and the Hub at {constants.ENDPOINT} cannot be "
             f"reached ({unreached}): check the name, the network, HF_ENDPOINT and HF_HUB_OFFLINE."
         ) from error
     return Path(folder)
+
+
+def _cached(kind: str, name: str) -> list[Path]:
+    """Return the snapshots of a repository in the cache, as a download by commit leaves them: without refs/main."""
+    from huggingface_hub import constants
+    from huggingface_hub.file_download import repo_folder_name
+
+    folder = Path(constants.HF_HUB_CACHE, repo_folder_name(repo_id=name, repo_type=kind), "snapshots")
+    return sorted(path for path in folder.glob("*") if path.is_dir() and any(path.iterdir()))
+
+
+def cache_note(folder: Path, name: str, revision: str | None) -> list[str]:
+    """Return a note if a folder is the only commit in a cache that does not say which commit is main."""
+    repository = folder.parent.parent
+    in_cache = folder.parent.name == "snapshots" and repository.name.startswith(("models--", "datasets--"))
+    if revision is not None or not in_cache or (repository / "refs" / "main").exists():
+        return []
+    return [f"The cache does not say which commit of {name} is its main: the only one there, {folder.name}, was used."]
 
 
 def upload(folder: Path, dataset: str, files: Sequence[str], private: bool, create_pr: bool) -> str:

@@ -365,6 +365,15 @@ def test_a_bos_for_each_turn_stays():
     assert tokens(chat, chat.request(ASK, ANSWER)).count("<|bos|>") == 2
 
 
+def test_a_bos_that_only_follows_the_messages_leaves_the_first_to_the_tokenizer():
+    template = (
+        "{% for m in messages %}[{{ m.role }}]{{ m.content }}{% if m.role == 'assistant' %}<|eos|><|bos|>{% endif %}"
+    )
+    chat = Chat(adds_bos(make_tokenizer(template=template + "{% endfor %}")))
+    found = tokens(chat, chat.request(ASK, ANSWER))
+    assert (found[0], found[-1], found.count("<|bos|>")) == ("<|bos|>", "<|bos|>", 2)
+
+
 def test_an_encoder_gets_its_cls_and_sep_where_the_user_wrote_some():
     template = "{% for m in messages %}{{ m.content }}{% endfor %}"
     chat = Chat(make_tokenizer(template=template, encoder=True))

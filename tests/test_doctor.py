@@ -196,11 +196,14 @@ def test_a_second_bos_that_was_dropped_is_said(doctor, model_folder):
     assert "BOS tokens: 1 (<|bos|>)" in out
 
 
-def test_a_second_bos_that_the_model_reads_is_found(doctor, model_folder):
-    doubled = make_tokenizer(TEMPLATE.replace("<|{{ m.role }}|>", "{{ bos_token }}<|{{ m.role }}|>"))
-    code, out, _ = doctor("--model", model_folder("llama", seed=1, tokenizer=doubled), "--sample", 1, *FAST)
-    assert code == 1
-    assert "WRONG: The model reads 2 BOS tokens (<|bos|>), not one." in out
+@pytest.mark.parametrize("first", ["", "{{ bos_token }}"])
+def test_a_bos_that_opens_each_turn_is_right(first, doctor, model_folder):
+    template = TEMPLATE.replace("{{ bos_token }}", first).replace("<|{{ m.role }}|>", "{{ bos_token }}{{ m.role }}\n")
+    folder = model_folder("llama", seed=1, tokenizer=make_tokenizer(template))
+    code, out, _ = doctor("--model", folder, "--sample", 1, *FAST)
+    assert code == 0
+    assert "WRONG" not in out
+    assert "finding: The template prints 2 BOS tokens (<|bos|>), as at the start of turns." in out
 
 
 def test_what_reads_text_has_nothing_to_examine(doctor):
@@ -319,11 +322,18 @@ def test_scores_that_say_little_are_found(scores, sentence, grave):
 
 
 @pytest.mark.parametrize(
-    ("bos", "turns", "sentence", "grave"),
-    [(0, 1, "no BOS", False), (1, 3, None, None), (2, 2, "each of the 2 turns", False), (2, 1, "2 BOS", True)],
+    ("bos", "printed", "sentence", "grave"),
+    [
+        (0, 1, "no BOS", False),
+        (1, 0, None, None),
+        (1, 3, None, None),
+        (2, 2, "prints 2 BOS", False),
+        (2, 1, "reads 2 BOS", True),
+        (2, 0, "reads 2 BOS", True),
+    ],
 )
-def test_one_bos_is_right(bos, turns, sentence, grave):
-    reading = Reading("i", "t", 3, (), (), "<s>", bos, turns, "</s>", True, None, "last", "</s>", "its own", "ab")
+def test_no_more_bos_than_the_template_prints_is_right(bos, printed, sentence, grave):
+    reading = Reading("i", "t", 3, (), (), "<s>", bos, printed, "</s>", True, None, "last", "</s>", "its own", "ab")
     assert [(sentence in f.text, f.grave) for f in _of_bos(reading)] == ([] if sentence is None else [(True, grave)])
 
 

@@ -75,6 +75,16 @@ def test_ids_are_those_of_apply_chat_template():
     assert request.ids.tolist() == list(by_hand)
 
 
+def test_what_a_tool_returned_may_be_printed_as_json():
+    row = item()
+    message = {"role": "tool", "content": 'Rimac "Hablador",\nChillon'}
+    template = QWEN.replace("{{ m.content }}", "{{ m.content | tojson if m.role == 'tool' else m.content }}")
+    text = render(template, type(row)(row.id, "s", (*row.prompt[:2], message), row.completions, tools=row.tools))[
+        1
+    ].text
+    assert json.dumps(message["content"]) in text
+
+
 def test_the_second_template_of_a_tokenizer_prints_tools():
     tokenizer = make_tokenizer()
     tokenizer.chat_template = {"default": TEMPLATE, "tool_use": QWEN}

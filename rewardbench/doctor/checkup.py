@@ -242,10 +242,14 @@ def _of_scores(scores: Values, pairs: Sequence[Pair]) -> Iterator[Finding]:
 
 
 def _of_bos(reading: Reading) -> Iterator[Finding]:
-    """One BOS is right; a template may write one for each turn of the user."""
+    """Compare the BOS tokens that are read with those that the template prints; where it prints none, one is right."""
     if reading.bos_token is not None and reading.bos == 0:
         yield Finding(f"The model reads no BOS, though its tokenizer has one ({reading.bos_token}).")
-    elif reading.bos > max(1, reading.turns):
-        yield Finding(f"The model reads {reading.bos} BOS tokens ({reading.bos_token}), not one.", grave=True)
+    elif reading.bos > max(1, reading.bos_printed):
+        yield Finding(
+            f"The model reads {reading.bos} BOS tokens ({reading.bos_token}), and its template prints "
+            f"{reading.bos_printed}.",
+            grave=True,
+        )
     elif reading.bos > 1:
-        yield Finding(f"The template writes a BOS ({reading.bos_token}) for each of the {reading.bos} turns.")
+        yield Finding(f"The template prints {reading.bos} BOS tokens ({reading.bos_token}), as at the start of turns.")

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from rewardbench.engine.batching import size, traits
-from rewardbench.engine.budget import bytes_per_token, free_memory, out_of_memory
-from rewardbench.scorers.loading import first_sentence, release
+from rewardbench.engine.budget import bytes_per_token, free_memory
+from rewardbench.scorers.failures import ModelFailure, first_sentence, out_of_memory
+from rewardbench.scorers.loading import release
 from rewardbench.types import Request
 
 SIZES = (1, 3, 8, 64)
@@ -92,7 +93,7 @@ def _hear(scorer: Any, requests: Sequence[Request], watch: Watch, what: str, inj
             full = False
             try:
                 heard.cells[cell] = run(scorer, cell, requests, inject)
-            except (RuntimeError, MemoryError) as error:
+            except (RuntimeError, MemoryError, ModelFailure) as error:
                 full = out_of_memory(error)
                 lacks = full or isinstance(error, MemoryError)
                 heard.failed[cell] = "it does not fit into memory" if lacks else first_sentence(error)

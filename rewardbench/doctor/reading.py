@@ -29,8 +29,8 @@ class Reading:
     """The tokenizer's BOS, or CLS; None where it has none, or writes its EOS for both."""
     bos: int
     """How many BOS tokens there are; where it is the EOS, how many at the beginning."""
-    turns: int
-    """How many turns of the user the text holds."""
+    bos_printed: int
+    """How many the rendered text itself holds, as the template prints them."""
     last_token: str
     ends_with_eos: bool
     completion_start: int | None
@@ -58,7 +58,7 @@ def read(scorer: Any, item: Item, request: Request) -> Reading:
         tail=() if short else pairs[-SHOWN:],
         bos_token=None if bos is None or bos == eos else str(tokenizer.convert_ids_to_tokens(bos)),
         bos=len(start) if bos == eos else sum(token == bos for token in ids),
-        turns=sum(turn["role"] == "user" for turn in (*item.prompt, *item.completions[0])),
+        bos_printed=scorer.chat.encode(request.text).count(bos),
         last_token=pairs[-1][1],
         ends_with_eos=ids[-1] == eos,
         completion_start=request.start if scorer.chat.spans else None,

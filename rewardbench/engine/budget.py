@@ -10,6 +10,7 @@ from typing import Any
 
 from rewardbench.engine.batching import arrange, size, spread
 from rewardbench.engine.cache import Cache
+from rewardbench.scorers.failures import out_of_memory
 from rewardbench.scorers.identity import digest
 from rewardbench.types import Request
 
@@ -133,16 +134,3 @@ def _measure_cuda(scorer: Any, longest: Request) -> int:
     idle = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
     fits = int(0.8 * (free + idle) * len(longest) / used)
     return max(len(longest), min(fits, MOST_ON_A_GPU))
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Whether an error of torch says that memory ran out, on any device."""
-    import torch
-
-    return isinstance(error, torch.OutOfMemoryError) or (
-        isinstance(error, RuntimeError) and any(sign in str(error) for sign in MEMORY_SIGNS)
-    )
-
-
-MEMORY_SIGNS = ("can't allocate memory", "out of memory", "_ALLOC_FAILED")
-"""How a CPU, MPS (or an asynchronous CUDA kernel) and cuBLAS say it."""

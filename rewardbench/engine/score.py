@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import blake2b
@@ -20,6 +20,7 @@ from rewardbench.engine.budget import token_budget
 from rewardbench.engine.cache import Cache
 from rewardbench.engine.noise import is_exact
 from rewardbench.engine.workers import Alone, Serving, Workers
+from rewardbench.scorers.failures import ModelFailure
 from rewardbench.scorers.identity import digest
 from rewardbench.types import InputError, Item, ItemScores, Request, Scorer
 
@@ -141,8 +142,9 @@ class _Loop:
                 budget = 0
                 for window in self._windows():
                     families = distinct(window)
-                    budget = budget or workers.agree(partial(self._budget, families, scorer))
-                    self._compute(window, families, scorer, workers, budget, first=n == 0)
+                    with _naming_item(window):
+                        budget = budget or workers.agree(partial(self._budget, families, scorer))
+                        self._compute(window, families, scorer, workers, budget, first=n == 0)
                     if n + 1 == len(self.parts):
                         found += [self.options.keep(p.item, self._collect(p)) for p in window]
                         self.said[n], self.said_alone[n] = {}, {}
@@ -268,6 +270,18 @@ class _Work:
         """All batches are."""
         if self.cache:
             self.cache.forget_plan(self.run)
+
+
+@contextmanager
+def _naming_item(window: Sequence[Prepared]) -> Iterator[None]:
+    """Context manager: name the item of a ModelFailure, and say where the scores of the others are."""
+    try:
+        yield
+    except ModelFailure as failure:
+        ids = [p.item.id for p in window if any(request.key == failure.key for request in p.requests)]
+        if not ids:
+            raise
+        raise InputError(f"Item {ids[0]}: {failure} What was scored before is in the cache, if it is on.") from failure
 
 
 def distinct(window: Iterable[Prepared]) -> list[list[Request]]:

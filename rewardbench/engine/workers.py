@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from rewardbench.engine.batching import Batch, size
-from rewardbench.engine.budget import out_of_memory
 from rewardbench.engine.heap import keep_freed_memory
 from rewardbench.processes import Child, end_all
 from rewardbench.quiet import quieten_worker
+from rewardbench.scorers.failures import out_of_memory
 from rewardbench.scorers.identity import digest
 from rewardbench.types import InputError
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from rewardbench.paths import data_dir
 from rewardbench.scorers.baselines import Baseline
+from rewardbench.scorers.failures import loading_reported
 from rewardbench.scorers.loading import ModelSpec
 from rewardbench.types import InputError, Scorer
 
@@ -35,7 +36,8 @@ def load_scorer(spec: ModelSpec) -> Scorer:
         return Baseline(spec.model, spec.seed)
     if spec.ref_model and spec.ref_free_type:
         raise InputError("--ref_model and --ref_free_type exclude each other: a reference-free reward has none.")
-    scorer = _load(resolve(spec))
+    with loading_reported(spec.model):
+        scorer = _load(resolve(spec))
     scorer.name = spec.model
     return scorer
 

@@ -10,10 +10,14 @@ from typing import Any
 import numpy as np
 
 from rewardbench.chat import Chat
+from rewardbench.hub import cache_note
 from rewardbench.scorers import loading
 from rewardbench.scorers.attention import Row
+from rewardbench.scorers.failures import reported, run_reported
+from rewardbench.scorers.families import choose_template
 from rewardbench.scorers.identity import identify
 from rewardbench.scorers.layers import is_compiled
+from rewardbench.scorers.loading import embedded, refuse_unknown
 from rewardbench.scorers.packed import hidden_states, settle, through_head
 from rewardbench.scorers.padding import Side, accepted, filler, pad_batch, usable_pad
 from rewardbench.scorers.prefix import plant
@@ -48,6 +52,7 @@ class Classifier:
         """The last layer, if a row may end there for the pooled tokens alone; asked of the model too."""
         self.remarks: list[str] = []
         self.pooled: Counter[str] = Counter()
+        self.rows = embedded(model, name)
         self._identity = dict(identity or {})
         self._encoder = is_encoder(model.config)
         self._pad = usable_pad(model.config.get_text_config())
@@ -74,13 +79,18 @@ class Classifier:
         request = self.chat.request(prompt, completion, rendered, tools)
         if not request.ids:
             raise InputError("The text has no tokens.")
+        refuse_unknown(request.ids, self.rows, self.chat.tokenizer)
         if self.model.config.is_encoder_decoder and self.model.config.eos_token_id not in request.ids:
             raise InputError("The text has no EOS token, from which this encoder-decoder is read.")
         self._count_pooled(request)
         return request
 
     def run(self, requests: Sequence[Request]) -> list[float]:
-        """One forward; one logit a request, as a float."""
+        """One forward; one logit a request, as a float. Raises ModelFailure if the model fails on one."""
+        return run_reported(self.name, self.model.config, requests, self.forward)
+
+    def forward(self, requests: Sequence[Request]) -> list[float]:
+        """Run one forward over the whole batch; whatever the model raises passes."""
         return self._in_a_row(requests) if self.packed else self._padded(requests)
 
     def _in_a_row(self, requests: Sequence[Request]) -> list[float]:
@@ -115,9 +125,10 @@ class Classifier:
         """The definition that every batch must equal: the model's own forward on one unpadded text."""
         import torch
 
-        reset_rope(self.model, self.rope)
-        with torch.inference_mode():
-            return float(self.model(input_ids=torch.tensor([request.ids], device=self.model.device)).logits)
+        with torch.inference_mode(), reported(self.name, self.model.config, request):
+            reset_rope(self.model, self.rope)
+            ids = torch.tensor([request.ids], device=self.model.device)
+            return float(self.model(**accepted(self.model, {"input_ids": ids})).logits)
 
     def _count_pooled(self, request: Request) -> None:
         """Name the token its score is read from: the last that is not the pad token (an encoder's own choice)."""
@@ -194,10 +205,18 @@ def load_classifier(spec: loading.ModelSpec) -> Classifier:
             "declared: pass a model with one label."
         )
     loading.refuse_moods(config, spec.model)
-    loading.check_vocabulary(tokenizer, model, spec.model)
+    if config.is_encoder_decoder and getattr(config, "decoder_start_token_id", None) is None:
+        raise InputError(
+            f"{spec.model} is an encoder-decoder whose config.json names no decoder_start_token_id, from which its "
+            "decoder starts: add the one it was trained with."
+        )
+    remarks += loading.check_vocabulary(tokenizer, model, spec.model)
     limit = loading.length_limit(model, tokenizer, spec.max_length)
-    chat = Chat(tokenizer, spec.chat_template, limit, spec.truncation_side, name=spec.model)
+    template, notes = choose_template(spec.chat_template, spec.model, folder, config)
+    remarks += notes
+    chat = Chat(tokenizer, template, limit, spec.truncation_side, name=spec.model)
     scorer = Classifier(model, chat, spec.model, identify(folder, config, tokenizer, spec.trust_remote_code))
+    remarks += cache_note(folder, spec.model, spec.revision)
     scorer.remarks = remarks + settle(scorer, may_pack=not is_encoder(config))
     scorer.pooled.clear()  # of the probes
     return scorer

@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from rewardbench.scorers.loading import attempt
 from rewardbench.types import InputError, Message, Request, Scorer
 
 SENTENCE = "The river is short, but the city by it has more than twelve bridges.".split()
@@ -82,13 +81,13 @@ def moved_by_company(
     Raises: InputError where the model cannot run at all, or differs from its own forward even text by text.
     """
     dtype = number_format(model)
-    wanted = attempt(f"{name}: its first forward failed", lambda: [alone(request) for request in requests])
+    wanted = [alone(request) for request in requests]
     try:
         if not differs(batched(requests), wanted, dtype):
             return False
-    except (RuntimeError, ValueError, IndexError):  # refuses a batch of several; perhaps not of one
+    except Exception:  # the architecture takes no batch of several, perhaps one of a single text
         pass
-    single = attempt(f"{name}: its first forward failed", lambda: [batched([request])[0] for request in requests])
+    single = [batched([request])[0] for request in requests]
     if differs(single, wanted, dtype):
         raise InputError(
             f"{name} does not give a text the same score twice ({model.config.model_type} draws random numbers, or "

@@ -7,13 +7,16 @@ arXiv 2305.18290). Without a reference: the policy's log-probability as sum, mea
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from rewardbench.chat import Chat
+from rewardbench.hub import cache_note
 from rewardbench.scorers import loading
 from rewardbench.scorers.classifier import is_encoder
-from rewardbench.scorers.identity import identify
+from rewardbench.scorers.families import choose_template
+from rewardbench.scorers.identity import config_identity, identify, same_weights
 from rewardbench.scorers.logprobs import LogProbs, prepare_span
 from rewardbench.scorers.packed import settle
 from rewardbench.types import InputError, Messages, Request, Tools, View
@@ -67,6 +70,7 @@ class Dpo:
     ) -> None:
         self.parts, self.chat, self.name = parts, chat, name
         self.beta, self.free, self.rows = beta, free, rows
+        self.remarks: list[str] = []
         self.model_type = "DPO" if free is None else f"DPO Ref. Free ({free})"
 
     @property
@@ -80,7 +84,7 @@ class Dpo:
     def notes(self) -> list[str]:
         """What was repaired on the way, one sentence each."""
         said = [remark for part in self.parts for remark in part.remarks]
-        return sorted(self.chat.notes) + list(dict.fromkeys(said))
+        return sorted(self.chat.notes) + self.remarks + list(dict.fromkeys(said))
 
     def open(self) -> None:
         """Load every part, one after the other."""
@@ -147,6 +151,15 @@ def _same_vocabulary(policy: Any, reference: Any, spec: loading.ModelSpec) -> No
         )
 
 
+def _refuse_same(folders: Sequence[Path], configs: Sequence[Any], spec: loading.ModelSpec) -> None:
+    """Raises: InputError if policy and reference are one model, so that every reward would be 0."""
+    if len(folders) == 2 and config_identity(configs[0]) == config_identity(configs[1]) and same_weights(*folders):
+        raise InputError(
+            f"{spec.model} and its reference {spec.ref_model} have the same weights, so every reward would be 0: pass "
+            "the model that training started from."
+        )
+
+
 def load_dpo(spec: loading.ModelSpec) -> Dpo:
     """Load a policy and its reference, or a policy alone; both at once only where there is room for both.
 
@@ -162,14 +175,19 @@ def load_dpo(spec: loading.ModelSpec) -> Dpo:
     if read[1:]:
         _same_vocabulary(tokenizer, read[1][1], spec)
     limits, rows = [], []
+    notes: list[str] = []
     for (name, _), (config, own) in zip(names, read, strict=True):
         skeleton = loading.skeleton(config, spec, name)
-        loading.check_vocabulary(own, skeleton, name)
+        notes += loading.check_vocabulary(own, skeleton, name)
         limits.append(loading.length_limit(skeleton, tokenizer, spec.max_length))
         rows.append(loading.embedded(skeleton, name))
     limit = min((known for known in limits if known), default=None)
-    chat = Chat(tokenizer, spec.chat_template, limit, spec.truncation_side, spans=True, name=spec.model)
-    keep = loading.roomy([loading.locate(name, revision, spec.trust_remote_code) for name, revision in names], spec)
+    folders = [loading.locate(name, revision, spec.trust_remote_code) for name, revision in names]
+    template, remarks = choose_template(spec.chat_template, spec.model, folders[0], read[0][0])
+    notes += remarks
+    chat = Chat(tokenizer, template, limit, spec.truncation_side, spans=True, name=spec.model)
+    _refuse_same(folders, [config for config, _ in read], spec)
+    keep = loading.roomy(folders, spec)
     rule = spec.ref_free_type or "sum"
 
     def part(name: str, revision: str | None, config: Any, own: Any) -> Part:
@@ -177,6 +195,9 @@ def load_dpo(spec: loading.ModelSpec) -> Dpo:
 
     parts = [part(*named, *found) for named, found in zip(names, read, strict=True)]
     scorer = Dpo(tuple(parts), chat, spec.model, spec.beta, spec.ref_free_type, min(rows))
+    for folder, named in zip(folders, names, strict=True):
+        notes += cache_note(folder, *named)
+    scorer.remarks = notes
     if keep:
         scorer.open()  # what is wrong with the weights is said before anything is scored
     return scorer

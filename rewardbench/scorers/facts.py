@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rewardbench.scorers import ModelSpec, resolve
+from rewardbench.scorers.identity import weight_files
 from rewardbench.scorers.loading import locate
 from rewardbench.types import InputError
 
@@ -24,7 +25,7 @@ def facts(spec: ModelSpec) -> dict[str, Any]:
         folder = locate(resolve(spec).model, spec.revision)
     except InputError:
         return {}
-    found = {"parameters": sum(map(_parameters, folder.glob("*.safetensors"))) or None, "license": _license(folder)}
+    found = {"parameters": sum(map(_parameters, weight_files(folder))) or None, "license": _license(folder)}
     return {name: value for name, value in found.items() if value}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from rewardbench.hub import snapshot
+from rewardbench.scorers.failures import first_sentence
+from rewardbench.scorers.identity import weight_files
 from rewardbench.scorers.layers import compile_layers
 from rewardbench.types import InputError
 
@@ -67,16 +70,6 @@ def refuse_less_than_one(settings: Any, *names: str) -> None:
             raise InputError(f"{name} is {count}: it must be at least 1, or None.")
 
 
-def first_sentence(error: BaseException) -> str:
-    """The head of a library's message, on one line.
-
-    >>> first_sentence(ValueError("No such thing. See the docs\\nat length"))
-    'No such thing'
-    """
-    line = str(error).strip().split("\n")[0]
-    return line.split(". ")[0].rstrip(".:") or type(error).__name__
-
-
 def attempt(what: str, load: Callable[[], T]) -> T:
     """Run a loader of transformers; whatever it raises (each library has errors of its own) becomes one sentence."""
     try:
@@ -104,6 +97,7 @@ def load_config(folder: Path, spec: ModelSpec, name: str) -> Any:
     """The model's configuration, with code from the repository only where asked."""
     from transformers import AutoConfig
 
+    refuse_pointers(folder, name)
     if not (folder / "config.json").is_file():
         if (folder / "adapter_config.json").is_file():
             raise InputError(f"{name} is an adapter without its base: merge it into its model first, and pass that.")
@@ -194,6 +188,21 @@ def load_model(auto: Any, folder: Path, spec: ModelSpec, name: str, config: Any)
     return model, _left_over(name, model, sorted(info["unexpected_keys"]))
 
 
+def refuse_pointers(folder: Path, name: str) -> None:
+    """Raises: InputError if a file of the model is a Git LFS pointer, which stands for a file that was not fetched."""
+    for file in sorted(path for pattern in FILES for path in folder.glob(pattern) if path.is_file()):
+        with file.open("rb") as content:
+            if content.read(len(LFS)) == LFS:
+                raise InputError(
+                    f"{file.name} of {name} is a Git LFS pointer, not the file itself: run git lfs pull in its folder, "
+                    "or download the model again."
+                )
+
+
+LFS = b"version https://git-lfs"
+"""How a Git LFS pointer begins."""
+
+
 def skeleton(config: Any, spec: ModelSpec, name: str) -> Any:
     """A causal model without weights, which takes no memory: its tables of tokens and positions can be measured."""
     import torch
@@ -216,7 +225,7 @@ def roomy(folders: Sequence[Path], spec: ModelSpec) -> bool:
     device = pick_device(spec.device)
     free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
     wide = 2 if device.type == "cpu" else 1  # bfloat16 on disk is float32 there
-    size = sum(file.stat().st_size for folder in folders for file in folder.glob("*.safetensors"))
+    size = sum(file.stat().st_size for folder in folders for file in weight_files(folder))
     return bool(wide * size < free / 2)
 
 
@@ -236,6 +245,12 @@ def _left_over(name: str, model: Any, keys: list[str]) -> list[str]:
 
     Raises: InputError where one belongs to a part that is in use (a bias, a scale), which then computes another thing.
     """
+    unmerged = [key for key in keys if ADAPTER_KEY.search(key)]
+    if unmerged:
+        raise InputError(
+            f"{name} holds the weights of an adapter that was never merged ({unmerged[0]}{_more(unmerged)}), and the "
+            "model would be scored without it: merge it (merge_and_unload() of peft) and save the model again."
+        )
     parts = {path for path, module in model.named_modules() if getattr(module, "weight", None) is not None}
     for key in keys:
         if key.rpartition(".")[0] in parts:
@@ -243,8 +258,15 @@ def _left_over(name: str, model: Any, keys: list[str]) -> list[str]:
                 f"{name} has a weight {key} that its config.json makes no use of, so the model would compute "
                 "something else than was trained: the two do not fit."
             )
-    more = f" and {len(keys) - 1} more" if len(keys) > 1 else ""
-    return [f"The files of {name} hold weights that are not used: {keys[0]}{more}."] if keys else []
+    return [f"The files of {name} hold weights that are not used: {keys[0]}{_more(keys)}."] if keys else []
+
+
+ADAPTER_KEY = re.compile(r"lora_|\.(?:ia3_l|hada_|lokr_|oft_|boft_|vera_|randlora_)|\.(?:modules_to_save|base_layer)\.")
+"""In the names of weights: parts of an adapter of peft."""
+
+
+def _more(names: Sequence[str]) -> str:
+    return f" and {len(names) - 1} more" if len(names) > 1 else ""
 
 
 def _refuse_random(name: str, info: dict[str, Any], of_policy: bool) -> None:
@@ -287,15 +309,34 @@ def embedded(model: Any, name: str) -> int:
     return attempt(f"{name}, which has no table of tokens", lambda: int(model.get_input_embeddings().weight.shape[0]))
 
 
-def check_vocabulary(tokenizer: Any, model: Any, name: str) -> None:
-    """Raises: InputError where the tokenizer knows ids that the model has no embedding for."""
+def check_vocabulary(tokenizer: Any, model: Any, name: str) -> list[str]:
+    """Return a note on special tokens that the model has no embedding for; a text that holds one keeps its reason.
+
+    Raises: InputError if ordinary text has such tokens, so that the tokenizer is another model's.
+    """
     rows = embedded(model, name)
-    highest = max(tokenizer.get_vocab().values())
+    special = {str(token): id_ for id_, token in tokenizer.added_tokens_decoder.items() if token.special}
+    highest = max([id_ for token, id_ in tokenizer.get_vocab().items() if token not in special], default=0)
     if highest >= rows:
         raise InputError(
             f"The tokenizer has ids up to {highest}, but {name} embeds only {rows}: pass the --tokenizer the model "
             "was trained with."
         )
+    unknown = sorted(token for token, id_ in special.items() if id_ >= rows)
+    if not unknown:
+        return []
+    return [
+        f"The tokenizer has the special token {unknown[0]}{_more(unknown)}, for which {name} has no embedding: a text "
+        "that holds one is not scored."
+    ]
+
+
+def refuse_unknown(ids: Sequence[int], rows: int, tokenizer: Any, owner: str = "the model") -> None:
+    """Raises: InputError if a text has a token that a table of so many rows does not embed."""
+    highest = max(ids, default=0)
+    if highest >= rows:
+        token = tokenizer.convert_ids_to_tokens(highest)
+        raise InputError(f"The text has a token that {owner} does not embed: {token}, id {highest} of {rows}.")
 
 
 POSITION_TABLES = {"wpe", "position_embeddings", "embed_positions", "positions_embed"}
@@ -304,12 +345,12 @@ POSITION_TABLES = {"wpe", "position_embeddings", "embed_positions", "positions_e
 
 def position_limit(model: Any) -> int | None:
     """How many tokens learned positions allow; None for models that compute theirs (RoPE, ALiBi)."""
-    import torch
-
     for path, module in model.named_modules():
-        if isinstance(module, torch.nn.Embedding) and path.split(".")[-1] in POSITION_TABLES:
-            skipped = 0 if module.padding_idx is None else module.padding_idx + 1  # RoBERTa counts from there
-            return module.num_embeddings - int(getattr(module, "offset", skipped))
+        table = getattr(module, "weight", None)  # of torch's Embedding, or of one that an architecture brings (I-BERT)
+        if path.split(".")[-1] in POSITION_TABLES and table is not None and table.dim() == 2:
+            padding = getattr(module, "padding_idx", None)
+            skipped = 0 if padding is None else padding + 1  # RoBERTa counts from there
+            return int(table.shape[0]) - int(getattr(module, "offset", skipped))
     return None
 
 
@@ -318,8 +359,11 @@ def length_limit(model: Any, tokenizer: Any, asked: int | None) -> int | None:
 
     Raises: InputError where more was asked than the model has positions for.
     """
-    hard = position_limit(model)
-    configured = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    config = model.config.get_text_config()
+    configured = getattr(config, "max_position_embeddings", None)
+    built = getattr(config, "max_seq_len", None)  # MPT builds its ALiBi biases for so many tokens
+    tables = [n for n in (position_limit(model), built) if n]
+    hard = min(tables) if tables else None
     if hard and configured:
         hard = min(hard, configured)  # Nyströmformer has two rows more than positions
     if asked and hard and asked > hard:

@@ -11,6 +11,8 @@ import numpy as np
 from rewardbench.chat import Chat
 from rewardbench.scorers.attention import Row
 from rewardbench.scorers.classifier import model_facts, reset_rope
+from rewardbench.scorers.failures import reported, run_reported
+from rewardbench.scorers.loading import refuse_unknown
 from rewardbench.scorers.packed import hidden_states, through_head
 from rewardbench.scorers.padding import Side, accepted, filler, pad_batch
 from rewardbench.scorers.prefix import plant
@@ -148,8 +150,7 @@ def prepare_span(
     request = chat.request(prompt, completion, rendered, tools)
     if request.end <= max(request.start, 1):
         raise InputError("The completion has no token of its own in this template.")
-    if max(request.ids) >= rows:
-        raise InputError("The text has a token that the reference does not embed: pass the right --ref_model.")
+    refuse_unknown(request.ids, rows, chat.tokenizer, "the policy or its reference")
     return request
 
 
@@ -199,9 +200,14 @@ class LogProbs:
         return padded_log_probs(self.model, requests, self.padding_side)
 
     def run(self, requests: Sequence[Request]) -> list[float]:
-        """One forward; one number a request."""
+        """One forward; one number a request. Raises ModelFailure if the model fails on one."""
+        return run_reported(self.name, self.model.config, requests, self.forward)
+
+    def forward(self, requests: Sequence[Request]) -> list[float]:
+        """Run one forward over the whole batch; whatever the model raises passes."""
         return [RULES[self.rule](logps) for logps in self.log_probs(requests)]
 
     def by_itself(self, request: Request) -> float:
         """What every batch must equal: the model's own forward on one unpadded text."""
-        return RULES[self.rule](own_log_probs(self.model, request))
+        with reported(self.name, self.model.config, request):
+            return RULES[self.rule](own_log_probs(self.model, request))

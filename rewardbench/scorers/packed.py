@@ -188,8 +188,14 @@ def settle(scorer: Any, may_pack: bool) -> list[str]:
 
     `may_pack` is whether a row makes sense at all: encoders look in both directions.
     """
+
+    def batched(requests: Sequence[Any]) -> list[float]:
+        """Run a batch as it is: `run` would fall back to one text at a time."""
+        scores: list[float] = scorer.forward(requests) if len(requests) > 1 else scorer.run(requests)
+        return scores
+
     probes = company.probes(scorer)
-    if company.moved_by_company(scorer.model, probes, scorer.run, scorer.by_itself, scorer.name) or scorer.alone:
+    if company.moved_by_company(scorer.model, probes, batched, scorer.by_itself, scorer.name) or scorer.alone:
         scorer.alone = True
         return [company.NOTE]
     if not may_pack:

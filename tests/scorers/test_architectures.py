@@ -177,11 +177,10 @@ def test_a_model_that_refuses_batches_is_asked_alone_and_one_that_cannot_run_is_
     assert company.moved_by_company(model, ["a", "bb"], shy, lambda one: float(len(one)), "M")
     assert not company.moved_by_company(model, ["a"], shy, lambda one: float(len(one)), "M")
 
-    def broken(one):
-        raise ValueError("Input language unknown. Please set it.")
 
-    with pytest.raises(InputError, match="M: its first forward failed: Input language unknown"):
-        company.moved_by_company(model, ["a"], shy, broken, "M")
+def test_a_model_whose_forward_fails_is_refused_by_its_architecture(tmp_path):
+    with pytest.raises(InputError, match=r"\(architecture xmod\) failed on a text of \d+ tokens"):
+        loaded(tmp_path, "xmod", {}, encoder=True)
 
 
 @pytest.mark.parametrize(

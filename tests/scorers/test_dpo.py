@@ -24,7 +24,7 @@ def test_a_policy_may_know_a_token_more_until_a_text_holds_it(tmp_path, referenc
     make_model(tmp_path, kind="causal", tokenizer=tokenizer, vocab_size=len(tokenizer))
     scorer = load_dpo(ModelSpec(str(tmp_path), ref_model=str(reference), device="cpu"))
     assert len(scorer.run([scorer.prepare(say("user", "Hi"), say("assistant", "Lima"), False)])) == 1
-    with pytest.raises(InputError, match="a token that the reference does not embed"):
+    with pytest.raises(InputError, match="a token that the policy or its reference does not embed"):
         scorer.prepare(say("user", "Hi"), say("assistant", "<|extra|>"), False)
 
 
@@ -36,11 +36,38 @@ def test_another_vocabulary_is_refused(tmp_path, reference):
 
 
 def test_beta_scales_and_the_reference_is_in_the_fingerprint(tmp_path, reference):
-    make_model(tmp_path, kind="causal", seed=5)
-    one = load_dpo(ModelSpec(str(tmp_path), ref_model=str(tmp_path), device="cpu"))
+    policy, other = (make_model(tmp_path / str(seed), kind="causal", seed=seed) for seed in (5, 6))
+    one = load_dpo(ModelSpec(str(policy), ref_model=str(other), device="cpu"))
     request = one.prepare(say("user", "Hi"), say("assistant", "Lima"), False)
-    assert one.run([request]) == [0.0]
-    wide = load_dpo(ModelSpec(str(tmp_path), ref_model=str(reference), beta=0.5, device="cpu"))
-    unit = load_dpo(ModelSpec(str(tmp_path), ref_model=str(reference), device="cpu"))
+    wide = load_dpo(ModelSpec(str(policy), ref_model=str(reference), beta=0.5, device="cpu"))
+    unit = load_dpo(ModelSpec(str(policy), ref_model=str(reference), device="cpu"))
     assert wide.run([request])[0] == pytest.approx(0.5 * unit.run([request])[0])
     assert unit.fingerprint["reference"] != one.fingerprint["reference"]
+
+
+def resaved(folder, to, dtype=None, shard=None):
+    """A copy of a policy whose weights were written again: in another dtype, or in shards."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype or torch.float32)
+    model.save_pretrained(to, **({"max_shard_size": shard} if shard else {}))
+    AutoTokenizer.from_pretrained(folder).save_pretrained(to)
+    return to
+
+
+def test_a_policy_with_the_weights_of_its_reference_is_refused(tmp_path, reference):
+    same = "have the same weights, so every reward would be 0"
+    for copy in (reference, resaved(reference, tmp_path / "again"), resaved(reference, tmp_path / "b", shard="30KB")):
+        with pytest.raises(InputError, match=same):
+            load_dpo(ModelSpec(str(copy), ref_model=str(reference), device="cpu"))
+
+
+def test_a_dtype_that_changes_no_weight_makes_no_other_model_and_one_that_rounds_does(tmp_path, reference):
+    import torch
+
+    rounded = resaved(reference, tmp_path / "short", dtype=torch.bfloat16)
+    widened = resaved(rounded, tmp_path / "wide", dtype=torch.float32)
+    with pytest.raises(InputError, match="same weights"):
+        load_dpo(ModelSpec(str(widened), ref_model=str(rounded), device="cpu"))
+    load_dpo(ModelSpec(str(rounded), ref_model=str(reference), device="cpu"))

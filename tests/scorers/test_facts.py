@@ -1,10 +1,13 @@
 """What a folder says of a model besides its scores."""
 
+import json
+
 import pytest
 import torch
 from safetensors.torch import save_file
 
 from rewardbench.scorers.facts import facts
+from rewardbench.scorers.identity import weights_identity
 from rewardbench.scorers.loading import ModelSpec
 
 
@@ -26,3 +29,26 @@ def test_an_embedded_model_is_known_and_a_baseline_has_no_size():
 def test_a_broken_file_has_no_size(tmp_path, content):
     (tmp_path / "model.safetensors").write_bytes(content)
     assert facts(ModelSpec(str(tmp_path))) == {}
+
+
+def test_a_twin_of_the_weights_that_is_not_loaded_does_not_count(tmp_path):
+    save_file({"a": torch.zeros(3, 4)}, tmp_path / "model.safetensors")
+    before = weights_identity(tmp_path)
+    save_file({"a": torch.zeros(3, 4)}, tmp_path / "consolidated.safetensors")
+    assert facts(ModelSpec(str(tmp_path))) == {"parameters": 12}
+    assert weights_identity(tmp_path) == before
+
+
+def test_of_shards_those_of_the_index_count(tmp_path):
+    for name in ("model-1.safetensors", "model-2.safetensors", "consolidated.safetensors"):
+        save_file({name: torch.zeros(4)}, tmp_path / name)
+    index = {"weight_map": {"model-1.safetensors": "model-1.safetensors", "b": "model-2.safetensors"}}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
+    assert facts(ModelSpec(str(tmp_path))) == {"parameters": 8}
+
+
+@pytest.mark.parametrize("index", ["", "[]", '{"weight_map": 1}', '{"weight_map": {"a": "lost.safetensors"}}'])
+def test_a_broken_index_counts_every_file(tmp_path, index):
+    save_file({"a": torch.zeros(4)}, tmp_path / "model-1.safetensors")
+    (tmp_path / "model.safetensors.index.json").write_text(index)
+    assert facts(ModelSpec(str(tmp_path))) == {"parameters": 4}

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from importlib.util import find_spec
 
 import pytest
 from conftest import make_model, make_tokenizer
@@ -59,8 +60,8 @@ def test_a_classifier_with_tied_embeddings_is_no_policy(tmp_path):
 
 def test_an_adapter_beside_weights_is_refused_where_peft_would_load_it(folder, monkeypatch):
     (folder / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": "org/base"}))
-    monkeypatch.setattr(loading, "find_spec", lambda name: None)
-    load(folder)
+    if find_spec("peft") is None:
+        load(folder)
     monkeypatch.setattr(loading, "find_spec", lambda name: name == "peft")
     with pytest.raises(InputError, match="holds an adapter beside whole weights"):
         load(folder)
@@ -85,3 +86,107 @@ def test_learned_positions_limit_the_length_in_every_spelling(arch, options, lim
     assert (len(request), len(scorer.run([request]))) == (limit, 1)
     with pytest.raises(InputError, match=f"more than the {limit} positions"):
         load(tmp_path, max_length=limit + 1)
+
+
+def text(content, role="assistant"):
+    return ({"role": role, "content": content},)
+
+
+def test_a_git_lfs_pointer_is_named(folder):
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'a' * 64}\nsize 140000\n"
+    (folder / "tokenizer.json").write_text(pointer)
+    with pytest.raises(InputError, match=r"tokenizer.json of .* is a Git LFS pointer, .* run git lfs pull"):
+        load(folder)
+
+
+@pytest.mark.parametrize("part", ["lora_A.default", "lora_B", "lora_magnitude_vector", "modules_to_save.default"])
+def test_an_adapter_that_was_never_merged_is_refused(folder, part):
+    import torch
+
+    key = f"model.layers.0.self_attn.q_proj.{part}.weight"
+    edit_weights(folder, lambda weights: weights | {key: torch.ones(2, 2)})
+    with pytest.raises(InputError, match=rf"adapter that was never merged \({key}\)"):
+        load(folder)
+
+
+def test_an_added_token_without_an_embedding_refuses_only_a_text_that_holds_it(folder):
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    filler = [f"<|unused{n}|>" for n in range(512 - len(tokenizer))]
+    tokenizer.add_special_tokens({"extra_special_tokens": filler})
+    tokenizer.add_special_tokens({"pad_token": "[PAD]"})
+    tokenizer.save_pretrained(folder)
+    scorer = load(folder)
+    assert scorer.notes == [
+        f"The tokenizer has the special token [PAD], for which {folder} has no embedding: a text that holds one is "
+        "not scored."
+    ]
+    assert len(scorer.run([scorer.prepare(text("Hi", "user"), text("Lima"), False)])) == 1
+    with pytest.raises(InputError, match=r"a token that the model does not embed: \[PAD\], id 512 of 512"):
+        scorer.prepare(text("Hi", "user"), text("[PAD]"), False)
+
+
+def test_an_ordinary_vocabulary_that_the_model_does_not_embed_is_refused(tmp_path):
+    make_model(tmp_path, "llama", tokenizer=make_tokenizer(), vocab_size=200)
+    with pytest.raises(InputError, match=r"has ids up to \d+, but .* embeds only 200"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arch", "options", "limit"),
+    [
+        ("mpt", {"max_seq_len": 40, "d_model": 32, "n_heads": 4, "n_layers": 2}, 40),
+        ("ibert", {"max_position_embeddings": 40}, 39),
+    ],
+)
+def test_positions_that_are_no_embedding_of_torch_limit_the_length_too(arch, options, limit, tmp_path):
+    make_model(tmp_path, arch, tokenizer=make_tokenizer(encoder=arch == "ibert"), **options)
+    scorer = load(tmp_path)
+    request = scorer.prepare((), text("x y z " * 60), True)
+    assert (len(request), request.dropped > 0, len(scorer.run([request]))) == (limit, True, 1)
+    with pytest.raises(InputError, match=f"more than the {limit} positions"):
+        load(tmp_path, max_length=limit + 1)
+
+
+def test_an_encoder_decoder_that_does_not_say_where_its_decoder_starts_is_refused(tmp_path):
+    narrow = {"d_ff": 64, "d_kv": 8, "num_layers": 2, "num_heads": 4}
+    make_model(tmp_path, "t5", tokenizer=make_tokenizer(), **narrow)
+    path = tmp_path / "config.json"
+    config = json.loads(path.read_text())
+    config.pop("decoder_start_token_id", None)
+    path.write_text(json.dumps(config))
+    with pytest.raises(InputError, match="names no decoder_start_token_id"):
+        load(tmp_path)
+
+
+def cached(home, commits, source):
+    """A cache of the Hub as downloads by commit leave it: without refs/main."""
+    for commit in commits:
+        shutil.copytree(source, home / "models--org--rm" / "snapshots" / commit)
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    from huggingface_hub import constants
+
+    home = tmp_path / "hub"
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(home))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    return home
+
+
+def test_the_only_commit_of_a_cache_without_a_main_is_used_and_said(cache, folder):
+    commit = "a" * 40
+    cached(cache, [commit], folder)
+    scorer = load("org/rm")
+    assert scorer.fingerprint["weights"] == {"commit": commit}
+    note = f"The cache does not say which commit of org/rm is its main: the only one there, {commit}, was used."
+    assert note in scorer.notes
+    assert load("org/rm", revision=commit).notes == []
+
+
+def test_of_several_commits_in_a_cache_one_must_be_named(cache, folder):
+    cached(cache, ["a" * 40, "b" * 40], folder)
+    with pytest.raises(InputError, match=f"pass --revision with one of {'a' * 40}, {'b' * 40}"):
+        load("org/rm")

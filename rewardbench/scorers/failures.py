@@ -1,0 +1,99 @@
+"""Errors from inside a model, reported in one sentence: the model, its architecture, and the text it was given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rewardbench.types import InputError, Request
+
+MEMORY_SIGNS = ("can't allocate memory", "out of memory", "_ALLOC_FAILED")
+"""How a CPU, MPS (or an asynchronous CUDA kernel) and cuBLAS report that memory ran out."""
+
+
+class ModelFailure(InputError):
+    """A model's forward failed on one text, which `key` names as a Request's key does."""
+
+    def __init__(self, sentence: str, key: bytes = b"") -> None:
+        super().__init__(sentence, key)
+        self.key = key
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Return True if an error of torch says that memory ran out, on any device."""
+    import torch
+
+    return isinstance(error, torch.OutOfMemoryError) or (
+        isinstance(error, RuntimeError) and any(sign in str(error) for sign in MEMORY_SIGNS)
+    )
+
+
+def first_sentence(error: BaseException) -> str:
+    """Return the head of a library's message, on one line.
+
+    >>> first_sentence(ValueError("No such thing. See the docs\\nat length"))
+    'No such thing'
+    """
+    line = str(error).strip().split("\n")[0]
+    return line.split(". ")[0].rstrip(".:") or type(error).__name__
+
+
+@contextmanager
+def reported(name: str, config: Any, request: Request) -> Iterator[None]:
+    """Context manager: turn whatever a model's forward raises on one request into a ModelFailure.
+
+    That memory ran out passes: the engine then tries smaller batches.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        if out_of_memory(error):
+            raise
+        raise ModelFailure(
+            f"{name} (architecture {config.model_type}) failed on a text of {len(request)} tokens, with "
+            f"{type(error).__name__}: {first_sentence(error)}. Nothing of the data is wrong: run rewardbench doctor "
+            f"--model {name} and report what it prints.",
+            request.key,
+        ) from error
+
+
+@contextmanager
+def loading_reported(name: str) -> Iterator[None]:
+    """Context manager: turn whatever a model's own parts raise while it is loaded and tried into a ModelFailure."""
+    try:
+        yield
+    except (InputError, OSError):
+        raise
+    except Exception as error:
+        raise ModelFailure(
+            f"{name} cannot be loaded: {type(error).__name__}: {first_sentence(error)}. Check its config.json and its "
+            "files; if transformers loads it, report this line with the versions of transformers and rewardbench."
+        ) from error
+
+
+def run_reported(
+    name: str, config: Any, requests: Sequence[Request], forward: Callable[[Sequence[Request]], list[float]]
+) -> list[float]:
+    """Run a forward over a batch; where it fails, over each request, so that the one that fails can be named.
+
+    Raises: ModelFailure; the error of torch if memory runs out.
+    """
+    if len(requests) > 1:
+        try:
+            return forward(requests)
+        except InputError:
+            raise
+        except Exception as error:
+            if out_of_memory(error):
+                raise
+    scores: list[float] = []
+    for request in requests:
+        with reported(name, config, request):
+            scores += forward([request])
+    return scores
