@@ -64,7 +64,7 @@ def _read_message(value: Any, name: str) -> Message:
         raise Unusable(f"a turn of {name} {kind(value, 'a message with role and content')}")
     role = value.get("role") or value.get("from")
     content = value["content"] if value.get("content") is not None else value.get("value")
-    if role not in ROLES:
+    if not isinstance(role, str) or role not in ROLES:
         raise Unusable(f"a turn of {name} has the role {role!r}, which is none of system, user, assistant")
     return Message(role=ROLES[role], content=read_text(content, f"a turn of {name}"))
 
