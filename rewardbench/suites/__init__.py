@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rewardbench.paths import data_dir
 from rewardbench.suites.badrows import BadRow
+from rewardbench.suites.columns import list_names
 from rewardbench.suites.files import Source, read_embedded, read_hub, read_source, refuse_slice
 from rewardbench.suites.formats import Pairs
 from rewardbench.suites.lazy import Lazy
@@ -61,6 +62,8 @@ def load_suite(
         revision = revision or spec.revision
     if spec and not (protocol or own):
         source = _read_known(spec, split, revision, subset)
+        if as_json:
+            source = replace(source, notes=(*source.notes, f"--load_json has no effect on {spec.name}."))
         suite = _build(spec, source, scores_only, pairs, pin=source.commit)
     else:
         spec = spec or SuiteSpec(name=_name(dataset))
@@ -200,7 +203,7 @@ def _cut(suite: Suite, split: str | None, subset: str | None, limit: int | None)
         return suite
     items = tuple(item for item in suite.items if subset in (None, item.subset))
     if not items:
-        there = ", ".join(sorted({item.subset for item in suite.items}))
+        there = list_names({item.subset for item in suite.items})
         raise InputError(f"{suite.name} has no subset {subset}: it has {there}.")
     if limit is not None:
         groups = {item.group for item in items[:limit]} - {""}

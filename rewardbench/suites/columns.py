@@ -22,14 +22,15 @@ LONGEST_LIST = 400
 """Characters of the names of columns in a message."""
 
 
-def rename_columns(rows: Sequence[Row], columns: AbstractSet[str]) -> Sequence[Row]:
-    """Return rows whose columns have the known spelling: no blanks around them, no capitals, no hyphens."""
+def rename_columns(rows: Sequence[Row], columns: AbstractSet[str]) -> tuple[Sequence[Row], AbstractSet[str]]:
+    """Return rows whose columns have the known spelling (no blanks around them, no capitals, no hyphens), and those."""
     spelling = _spellings(columns)
     if not spelling:
-        return rows
+        return rows, columns
+    renamed = {spelling.get(name, name) for name in columns}
     if isinstance(rows, Lazy):
-        return rows.map(lambda at, row: _renamed(row, spelling))
-    return [_renamed(row, spelling) for row in rows]
+        return rows.map(lambda at, row: _renamed(row, spelling)), renamed
+    return [_renamed(row, spelling) for row in rows], renamed
 
 
 def _spellings(columns: AbstractSet[str]) -> dict[str, str]:
@@ -54,7 +55,7 @@ def _renamed(row: Row, spelling: Mapping[str, str]) -> Row:
 
 def nearest_format(columns: AbstractSet[str], where: str) -> str:
     """Return the sentence for a table that no form and no format fits: what it has, and what comes nearest."""
-    listed = list_columns(columns)
+    listed = list_names(columns)
     expected = ", or ".join([*(" and ".join(form.needs) for form in FORMS), *DESCRIPTIONS])
     near = max(FORMS, key=lambda form: len(columns & set(form.needs)))
     missing = [name for name in near.needs if name not in columns]
@@ -70,7 +71,7 @@ def nearest_format(columns: AbstractSet[str], where: str) -> str:
     )
 
 
-def list_columns(columns: AbstractSet[str]) -> str:
+def list_names(columns: AbstractSet[str]) -> str:
     """Return the names of columns for a message, sorted; blanks at their ends are shown."""
     names = [repr(name) if name != name.strip() or not name else name for name in sorted(columns)]
     text = ", ".join(name if len(name) <= 60 else f"{name[:60]}..." for name in names)

@@ -52,8 +52,9 @@ def read_source(
     does not say it. Raises InputError for all that cannot be read.
     """
     path = Path(dataset).expanduser()
-    if dataset == STDIN or _is_pipe(path):
-        return _unsplit(_read_spooled(spool(dataset), kind), splits, revision)
+    if dataset in (STDIN, "/dev/stdin") or _is_pipe(path):
+        spooled = spool(STDIN if dataset == "/dev/stdin" else str(path))
+        return _unsplit(_read_spooled(spooled, kind), splits, revision)
     if path.is_file():
         rows = _read_large(path) or read_file(path, kind)
         return _unsplit(Source(_untitled(rows), str(path)), splits, revision)

@@ -274,9 +274,9 @@ def pair_up(row: Row, scored: Sequence[tuple[Any, float | None]], pairs: Pairs, 
 
 def find_single(columns: AbstractSet[str]) -> tuple[str, str] | None:
     """Return the columns of one response and its label or rating, as KTO and HelpSteer have them, or None."""
-    for text, label in KTO:
-        if {text, label} <= columns:
-            return text, label
+    for columns_of_kto in KTO:
+        if set(columns_of_kto) <= columns:
+            return columns_of_kto
     text = next((name for name in ("response", "completion", "answer", "output") if name in columns), None)
     rating = next((name for name in STEER if name in columns), None)
     return (text, rating) if text and rating else None

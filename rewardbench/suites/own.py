@@ -9,12 +9,13 @@ from collections.abc import Set as AbstractSet
 from dataclasses import asdict
 from difflib import get_close_matches
 from functools import partial
+from glob import has_magic
 from itertools import islice
 from pathlib import Path
 from reprlib import repr as short
 from typing import Any
 
-from rewardbench.suites.columns import KNOWN, list_columns
+from rewardbench.suites.columns import KNOWN, list_names
 from rewardbench.suites.table import Row, SuiteSpec
 from rewardbench.types import InputError, Rule, is_weight
 
@@ -66,7 +67,7 @@ def read_suite_file(path: str) -> tuple[SuiteSpec, str]:
         checked=True,
     )
     beside = Path(path).expanduser().parent / dataset
-    return spec, str(beside) if beside.exists() else dataset
+    return spec, str(beside) if beside.exists() or has_magic(dataset) else dataset
 
 
 def _read_rules(content: Mapping[str, Any], path: str) -> dict[str, Rule]:
@@ -99,7 +100,7 @@ def check_columns(spec: SuiteSpec, rows: Iterable[tuple[str, Row]], where: str) 
             return
     key, name = next(iter(missing.items()))
     raise InputError(
-        f"{where} has no column {name!r}, which the suite {spec.name} maps to {key}; there are {list_columns(there)}"
+        f"{where} has no column {name!r}, which the suite {spec.name} maps to {key}; there are {list_names(there)}"
         f"{_nearest(name, there)}"
     )
 
@@ -159,7 +160,7 @@ def _nearest(name: str, names: AbstractSet[str]) -> str:
 def _load(path: str) -> Mapping[str, Any]:
     import yaml
 
-    class UniqueKeys(yaml.SafeLoader):
+    class UniqueKeys(yaml.SafeLoader):  # type: ignore[misc]
         """A loader that knows no objects, and refuses a key that stands twice."""
 
         def construct_mapping(self, node: Any, deep: bool = False) -> Any:

@@ -73,8 +73,9 @@ def _open(path: Path) -> IO[str]:
 def _read_lines(path: Path) -> Iterator[Row]:
     with path.open("rb") if path.suffix != ".gz" else gzip.open(path, "rb") as lines:
         for number, line in enumerate(lines, 1):
-            if line.strip():
-                yield decode_line(line, path, number)
+            for part in line.split(b"\r"):  # also the line end of old exports; JSON has none inside a text
+                if part.strip():
+                    yield decode_line(part, path, number)
 
 
 def decode_line(line: bytes, path: Path, number: int) -> Row:

@@ -70,10 +70,12 @@ def read_table(
     if not rows:
         raise InputError(f"{where} is empty: it holds no rows to score.")
     survey = Survey()
-    rows = rename_columns(rows, column_names(rows))
-    rows = _to_known_format(rows, where, scores_only, pairs, survey)
+    rows, columns = rename_columns(rows, column_names(rows))
+    converted = _to_known_format(rows, columns, where, scores_only, pairs, survey)
+    if converted is not rows:
+        rows, columns = converted, column_names(converted)
     _refuse_all_bad(rows, where)
-    layout = _find_layout(rows, where, scores_only, exact, survey)
+    layout = _find_layout(rows, columns, where, scores_only, exact, survey)
     ids = _give_ids([_who(row, at) for at, row in enumerate(rows)])
     items: Sequence[Item]
     if isinstance(rows, Lazy):
@@ -166,12 +168,16 @@ def _read(row: Row, layout: _Layout) -> tuple[Parsed, Sequence[Any], str | None]
 
 
 def _to_known_format(
-    rows: Sequence[Row], where: str, scores_only: bool, pairs: Pairs | None, survey: Survey
+    rows: Sequence[Row],
+    columns: AbstractSet[str],
+    where: str,
+    scores_only: bool,
+    pairs: Pairs | None,
+    survey: Survey,
 ) -> Sequence[Row]:
     """Return rows of a format of other projects with columns that the forms here know; other rows as they are."""
     if pairs not in (None, *PAIRS):
         raise InputError(f"--pairs is {pairs}: it must be one of {', '.join(PAIRS)}.")
-    columns = column_names(rows)
     known = any(columns >= set(form.needs) for form in PREFERENCES) or (
         scores_only and any(columns >= set(form.needs) for form in CONVERSATIONS)
     )
@@ -192,9 +198,10 @@ def _to_known_format(
     return rows
 
 
-def _find_layout(rows: Sequence[Row], where: str, scores_only: bool, exact: bool, survey: Survey) -> _Layout:
+def _find_layout(
+    rows: Sequence[Row], columns: AbstractSet[str], where: str, scores_only: bool, exact: bool, survey: Survey
+) -> _Layout:
     """Return how a table is read: by the first form that fits; only where scores are asked for, `messages` first."""
-    columns = column_names(rows)
     forms = (*CONVERSATIONS, *PREFERENCES) if scores_only else (*PREFERENCES, *CONVERSATIONS)
     form = next((form for form in forms if columns >= set(form.needs)), None)
     if form is None:

@@ -78,6 +78,18 @@ def _ends_value(type: int, text: str) -> bool:
     return type == tokenize.STRING or text in ("}", "]")
 
 
+_SPEAKERS = {"system", "user", "assistant", "human", "gpt", "tool", "function", "developer", "observation", "model"}
+_SPEAKERS |= {"function_call", "bot", "chatgpt", "ipython"}
+
+
 def _is_message(value: Any) -> bool:
-    """Return True if a value has a role and a content, under OpenAI's or ShareGPT's names."""
-    return isinstance(value, dict) and bool(value.keys() & {"role", "from"})
+    """Return True if a value has a role and a content, under OpenAI's or ShareGPT's names.
+
+    >>> _is_message({"from": "human", "value": "Hi"}), _is_message({"from": "Berlin", "to": "Paris"})
+    (True, False)
+    """
+    if not isinstance(value, dict):
+        return False
+    role = value.get("role") or value.get("from")
+    spoken = value.keys() & {"content", "value", "tool_calls"}
+    return isinstance(role, str) and role.strip().casefold() in _SPEAKERS and bool(spoken)

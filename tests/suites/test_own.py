@@ -102,3 +102,90 @@ def test_it_takes_no_other_protocol(tmp_path):
 def test_a_file_that_is_not_there_is_said(tmp_path):
     with pytest.raises(InputError, match="Cannot read the suite"):
         load_suite(str(tmp_path / "none.yaml"))
+
+
+def own(tmp_path, text, rows=ROWS, **options):
+    return load_suite(write(tmp_path, text, rows), **options)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        (
+            SUITE.replace("[refusals]", "[refusal]"),
+            "names a subset 'refusal' that is not in its data.*mean refusals?",
+        ),
+        (SUITE.replace("  code: {credit", "  maths: {credit"), "names a subset 'maths' .*did you mean math?"),
+        (
+            SUITE.replace("  Safety: 2", "  Safty: 2"),
+            "weighs a section 'Safty' that it has not.*did you mean Safety?",
+        ),
+        (
+            SUITE.replace("prompt: question", "prompt: quest"),
+            "has no column 'quest', .* are bad, good, kind, quest",
+        ),
+        (SUITE.replace("prompt: question", "promt: question"), "unknown key 'promt': .*did you mean prompt?"),
+        (SUITE.replace("sections:", "section:", 1), "the file has an unknown key 'section': .*did you mean sections?"),
+        (SUITE.replace("weight: 3", "wieght: 3"), "unknown key 'wieght': .*did you mean weight?"),
+        (SUITE.replace("best_of_n", "best-of-n"), "credit of code is 'best-of-n', .*did you mean best_of_n?"),
+        (SUITE + "revision: 1234567\n", "revision is 1234567, which YAML does not read as text: put it in quotes"),
+        (SUITE + "revision: 2020-01-01\n", "revision is 2020-01-01, which YAML does not read as text"),
+        (SUITE + "revision: 1e5\n", None),
+        (SUITE + "revision: true\n", "revision is True, which YAML does not read as text"),
+        (SUITE + "revision: [a]\n", "revision is .*, and must be text"),
+        (SUITE.replace("name: house-rules", "name: 7"), "name is 7, which YAML does not read as text"),
+        (SUITE.replace("[refusals]", "[no]"), "a name in section Safety is False, which YAML does not read as text"),
+        (SUITE.replace("[refusals]", "[[refusals]]"), "a name in section Safety is .*, and must be text"),
+        (SUITE.replace("[refusals]", "[]"), "section Safety is empty"),
+        (SUITE.replace("[refusals]", "[math]"), "subset math is in two sections, Reasoning and Safety"),
+        (SUITE.replace("chosen: good", "chosen: [good]"), "column chosen is .*, and must be text"),
+        (SUITE + "splits: test\n", "splits must be a list"),
+        (SUITE + "name: other\n", "the key 'name' stands twice"),
+        (SUITE.replace("sections:", "sections: 0\nsections_:", 1), "unknown key 'sections_'"),
+        (SUITE.replace("  Safety: 2", "  Safety: .nan"), "weight of Safety is nan"),
+        (SUITE.replace("{weight: 3}", "3"), "subset math must be a mapping"),
+        (SUITE + "headline: [mirror]\n", "headline is .*, and must be one of accuracy, mirror"),
+    ],
+)
+def test_every_key_and_value_is_held_against_what_it_can_be(text, complaint, tmp_path):
+    if complaint is None:
+        assert own(tmp_path, text).items  # YAML reads 1e5 as text
+        return
+    with pytest.raises(InputError, match=complaint) as raised:
+        own(tmp_path, text)
+    assert "\n" not in str(raised.value)
+
+
+def test_the_rules_are_part_of_the_revision(tmp_path):
+    texts = [SUITE, SUITE.replace("weight: 3", "weight: 4"), SUITE.replace("Safety: 2", "Safety: 3")]
+    texts += [
+        SUITE.replace("best_of_n", "strict"),
+        SUITE + "headline: mirror\n",
+        SUITE.replace("[math, code]", "[math]"),
+    ]
+    revisions = [own(tmp_path, text).revision for text in texts]
+    assert len(set(revisions)) == len(texts)
+    assert len({revision.partition("+rules=")[0] for revision in revisions}) == 1
+    plain = SUITE.partition("sections:")[0]
+    assert "+" not in own(tmp_path, plain).revision
+
+
+def test_two_suites_of_the_same_data_do_not_write_over_each_other(tmp_path):
+    from rewardbench.evaluation import Settings, run_and_keep
+    from rewardbench.scorers.loading import ModelSpec
+
+    paths = []
+    for text in (SUITE, SUITE.replace("weight: 3", "weight: 9")):
+        kept = run_and_keep(Settings(ModelSpec("baseline/longest"), write(tmp_path, text)), str(tmp_path / "results"))
+        paths.append(kept[1])
+    assert len(set(paths)) == 2
+
+
+def test_a_split_may_lack_a_subset_and_says_so(tmp_path):
+    for name, rows in (("train", ROWS), ("test", ROWS[:3])):
+        (tmp_path / "d").mkdir(exist_ok=True)
+        (tmp_path / "d" / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    text = SUITE.replace("pairs.jsonl", "d")
+    assert "This split has no items of refusals." in own(tmp_path, text, split="test").note
+    with pytest.raises(InputError, match="names a subset 'refusals' that is not in its data"):
+        own(tmp_path, text)

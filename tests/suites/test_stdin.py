@@ -1,0 +1,80 @@
+"""`--dataset -`: what is piped into the command is the data, in any format."""
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+ROWS = [{"prompt": f"Why {n}?", "chosen": "It is so.", "rejected": "No."} for n in range(8)]
+LINES = "".join(json.dumps(row) + "\n" for row in ROWS).encode()
+CSV = b"prompt,chosen,rejected\n" + b"".join(f"Why {n}?,It is so.,No.\n".encode() for n in range(8))
+
+
+def as_parquet():
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.Table.from_pylist(ROWS), sink)
+    return sink.getvalue().to_pybytes()
+
+
+LOAD = """
+import json, sys
+from rewardbench.suites import load_suite
+first, again = load_suite("-"), load_suite("-")
+print(json.dumps([first.name, first.revision, first.source, len(first.items), first.items == again.items]))
+"""
+
+
+def run(data, *command):
+    env = {**os.environ, "HF_HUB_OFFLINE": "1"}
+    return subprocess.run([sys.executable, *command], input=data, capture_output=True, env=env, timeout=100)
+
+
+def test_every_format_is_read_from_standard_input(tmp_path):
+    formats = [
+        LINES,
+        gzip.compress(LINES),
+        json.dumps(ROWS, indent=1).encode(),
+        CSV,
+        CSV.replace(b",", b"\t"),
+        as_parquet(),
+    ]
+    revisions = set()
+    for data in formats:
+        ran = run(data, "-c", LOAD)
+        assert ran.returncode == 0, ran.stderr
+        name, revision, source, count, same = json.loads(ran.stdout)
+        assert (name, count, same) == ("stdin", 8, True)
+        assert source.startswith("stdin (sha256:")
+        revisions.add(revision)
+    assert len(revisions) == 1
+
+
+@pytest.mark.parametrize("more", [[], pytest.param(["--num_processes", "2"], marks=pytest.mark.slow)])
+def test_the_command_scores_what_is_piped_into_it(tmp_path, more):
+    command = ["-m", "rewardbench", "--model", "baseline/shortest", "--dataset", "-", "--output_dir", str(tmp_path)]
+    ran = run(LINES, *command, "--json", *more)
+    assert ran.returncode == 0, ran.stderr
+    result = json.loads(ran.stdout)
+    assert (result["suite"], result["accuracy"]) == ("stdin", 0.0)
+
+
+REFUSED = """
+from rewardbench.suites import load_suite
+from rewardbench.types import InputError
+try:
+    load_suite("-")
+except InputError as error:
+    print(error)
+"""
+
+
+def test_nothing_in_standard_input_is_one_sentence():
+    for data, words in ((b"", "holds no rows to score"), (b"hello", "holds no rows to score"), (b'{"a": ', "not JSON")):
+        ran = run(data, "-c", REFUSED)
+        assert (ran.returncode, ran.stderr) == (0, b"")
+        assert words in ran.stdout.decode()
