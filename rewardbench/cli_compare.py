@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Annotated, Any, Literal
 
 import typer
@@ -16,6 +16,9 @@ MetricFlag = Annotated[
 ]
 Plot = Annotated[Text, flag(OUTPUT, "plot", "Draw it: a .png, .svg or .pdf file")]
 Json = Annotated[bool, flag(OUTPUT, "json", "Print the figures as JSON")]
+
+MOST_ROWS = 200
+"""Sections in a table; --json has all."""
 
 
 def compare_command(
@@ -67,7 +70,7 @@ def _plain(found: Any) -> dict[str, Any]:
         }
         for flip in found.flips
     ]
-    return {name: flips if name == "flips" else value for name, value in asdict(found).items()}
+    return {**asdict(replace(found, flips=())), "flips": flips}
 
 
 def key_values(found: Any) -> dict[str, Any]:
@@ -99,8 +102,10 @@ def _print_comparison(found: Any) -> None:
 
     print(f"{found.second} (second) against {found.first} (first) on {found.suite or 'their items'}, by {found.metric}")
     out = _table("%", "n", "first", "second", "diff.", "95 %", "won", "lost", "p (Holm)")
-    for one in found.sections:
+    for one in found.sections[:MOST_ROWS]:
         out.add_row(*map(Cell, _cells(one, one.adjusted)))
+    if len(found.sections) > MOST_ROWS:
+        out.add_row(f"… and {len(found.sections) - MOST_ROWS:,} more sections: see --json")
     out.add_section()
     out.add_row(*map(Cell, _cells(found.score, found.score.p)), style="bold")
     Console().print(out)
