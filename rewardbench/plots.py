@@ -26,7 +26,7 @@ BETTER, WORSE, OPEN = (BLUE, "^"), (ORANGE, "v"), (GREY, "o")
 
 
 def draw_comparison(found: Comparison, path: str) -> None:
-    """The difference of each section (up to `MOST_ROWS`) and of the score, with its 95 % interval, about a line at 0."""
+    """The difference of each section (at most `MOST_ROWS`) and of the score, with its 95 % interval, about 0."""
     rows = [*found.sections[:MOST_ROWS], found.score]
     with _figure(path, len(rows)) as axes:
         for y, one in enumerate(reversed(rows)):
