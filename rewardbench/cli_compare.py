@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Annotated, Any, Literal
 
 import typer
@@ -18,6 +18,9 @@ MetricFlag = Annotated[
 ]
 Plot = Annotated[Text, flag(OUTPUT, "plot", "Draw it: a .png, .svg or .pdf file")]
 Json = Annotated[bool, flag(OUTPUT, "json", "Print the figures as JSON")]
+
+MOST_ROWS = 200
+"""Sections in a table; --json has all."""
 
 
 def compare_command(
@@ -76,7 +79,7 @@ def _plain(found: Any) -> dict[str, Any]:
         }
         for flip in found.flips
     ]
-    return {name: flips if name == "flips" else value for name, value in asdict(found).items()}
+    return {**asdict(replace(found, flips=())), "flips": flips}
 
 
 def key_values(found: Any) -> dict[str, Any]:
@@ -111,8 +114,10 @@ def _print_comparison(found: Any) -> None:
     second, first, suite = map(printable, (found.second, found.first, found.suite or "their items"))
     echo(f"{second} (second) against {first} (first) on {suite}, by {MEASURES[found.metric]}")
     out = _table("%", "n", "first", "second", "diff.", "95 %", "won", "lost", "p (Holm)")
-    for one in found.sections:
+    for one in found.sections[:MOST_ROWS]:
         out.add_row(*map(Cell, _cells(one, one.adjusted)))
+    if len(found.sections) > MOST_ROWS:
+        out.add_row(f"… and {len(found.sections) - MOST_ROWS:,} more sections: see --json")
     out.add_section()
     out.add_row(*map(Cell, _cells(found.score, found.score.p)), style="bold")
     make_console().print(out)

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from rewardbench.gate import Gate
 
 MOST_ROWS = 100
-"""Rows that a picture has room for: the first sections or checks, the best models."""
+"""Rows of a picture; more are too high to draw."""
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#777777"
 BETTER, WORSE, OPEN = (BLUE, "^"), (ORANGE, "v"), (GREY, "o")
 
 
 def draw_comparison(found: Comparison, path: str) -> None:
-    """The difference of each section and of the score, with its 95 % interval, about a line at none."""
+    """The difference of each section (at most `MOST_ROWS`) and of the score, with its 95 % interval, about 0."""
     rows = [*found.sections[:MOST_ROWS], found.score]
     with _figure(path, len(rows)) as axes:
         for y, one in enumerate(reversed(rows)):
@@ -47,7 +47,7 @@ def draw_comparison(found: Comparison, path: str) -> None:
 
 
 def draw_gate(gate: Gate, path: str) -> None:
-    """Each drop with its one-sided bounds, and where its limit is."""
+    """Each drop (up to `MOST_ROWS`) with its one-sided bounds, and where its limit is."""
     checks = [check for check in gate.checks if check.kind == "drop"][:MOST_ROWS]
     with _figure(path, len(checks)) as axes:
         marks = {"pass": (BLUE, "o"), "regression": (ORANGE, "X"), "inconclusive": (GREY, "s")}
@@ -64,9 +64,10 @@ def draw_gate(gate: Gate, path: str) -> None:
 def draw_ranks(standings: Sequence[Standing], path: str) -> None:
     """Scores with their intervals, best first, each with its rank; models of one rank have one colour."""
     standings = standings[:MOST_ROWS]
+    colours = {rank: (BLUE, ORANGE, GREY)[n % 3] for n, rank in enumerate(sorted({one.rank for one in standings}))}
     with _figure(path, len(standings)) as axes:
         for y, one in enumerate(reversed(standings)):
-            colour = (BLUE, ORANGE, GREY)[sorted({other.rank for other in standings}).index(one.rank) % 3]
+            colour = colours[one.rank]
             _whisker(axes, y, one.score, one.low, one.high, colour, "o")
         labels = [f"{one.rank}. {_short(one.model)}" for one in reversed(standings)]
         axes.set_yticks(range(len(standings)), labels, fontsize=11)

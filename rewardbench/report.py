@@ -19,6 +19,8 @@ from rewardbench.types import Estimate, InputError, Result
 
 PREFIXES = {"pair": "section", "mirror": "mirror"}
 """What a section's figure by a metric is called in `key=value` lines: accuracy of items, or of whole mirrors."""
+MOST_ROWS = 200
+"""Sections and subsets that are printed; the JSON file has all."""
 WIDTH = 80
 """Columns of the picture; the table fits in them."""
 
@@ -26,22 +28,36 @@ WIDTH = 80
 def table(result: Result) -> Table:
     """Each section with its subsets, then the totals; shares in percent.
 
-    The interval is that of the accuracy, and in the last row that of the score.
+    The interval is that of the accuracy, and in the last row that of the score. Of more than `MOST_ROWS` sections and
+    subsets the first are shown, and the number of the others.
     """
     mirrors = {mirror.name: mirror for mirror in result.mirrors}
     out = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
     out.add_column("", overflow="fold")
     for header in ("n", "acc. %", "95 %", *(["mirror %"] if mirrors else []), "ties", "un-\nscored", "trun-\ncated"):
         out.add_column(header, justify="right")
-    for section in result.sections:
-        out.add_row(*_cells(section.name, section, mirrors.get(section.name), bool(mirrors)), style="bold")
-        for subset in result.subsets:
-            if subset.section == section.name != subset.name:
-                out.add_row(*_cells(f"  {subset.name}", subset, None, bool(mirrors)))
+    figures = list(_sections_with_subsets(result))
+    for figure, is_section in figures[:MOST_ROWS]:
+        name, mirror = (figure.name, mirrors.get(figure.name)) if is_section else (f"  {figure.name}", None)
+        out.add_row(*_cells(name, figure, mirror, bool(mirrors)), style="bold" if is_section else None)
+    if len(figures) > MOST_ROWS:
+        out.add_row(Text(f"… and {len(figures) - MOST_ROWS:,} more, in the JSON file"))
     out.add_section()
     out.add_row(*_cells("all pairs" if mirrors else "all items", result.accuracy, None, bool(mirrors)))
     out.add_row(*_score_cells(result.score, bool(mirrors)), style="bold")
     return out
+
+
+def _sections_with_subsets(result: Result) -> Iterator[tuple[Estimate, bool]]:
+    """Yield each section (True), and after it its subsets (False); a subset that is its own section is not repeated."""
+    subsets: dict[str, list[Estimate]] = {}
+    for subset in result.subsets:
+        subsets.setdefault(subset.section, []).append(subset)
+    for section in result.sections:
+        yield section, True
+        for subset in subsets.get(section.name, ()):
+            if subset.name != section.name:
+                yield subset, False
 
 
 def print_result(result: Result, console: Console) -> None:
@@ -62,6 +78,7 @@ def key_values(result: Result) -> Iterator[str]:
     """The figures as `key=value` lines: shares from 0 to 1 with four decimals, `nan` where there is none.
 
     `n` counts items with a preference; the counts are of items. `computed` counts the texts whose score was not known.
+    Of more than `MOST_ROWS` sections the first have a line, and `more_sections` counts the others.
     """
     whole = result.accuracy
     shares = {"score": result.score.value, "score_low": result.score.low, "score_high": result.score.high}
@@ -72,8 +89,11 @@ def key_values(result: Result) -> Iterator[str]:
     if "session" in result.manifest:
         yield f"computed={result.manifest['session']['computed']}"
     for metric, estimates in (("pair", result.sections), ("mirror", result.mirrors)):
-        for estimate in estimates:
-            yield f"{PREFIXES[metric]}.{slug(estimate.name)}={_decimal(estimate.value)}"
+        prefix = PREFIXES[metric]
+        for estimate in estimates[:MOST_ROWS]:
+            yield f"{prefix}.{slug(estimate.name)}={_decimal(estimate.value)}"
+        if len(estimates) > MOST_ROWS:
+            yield f"more_{prefix}s={len(estimates) - MOST_ROWS}"
     for estimate in result.gap:
         yield f"built.{estimate.name}={_decimal(estimate.value)}"
     for estimate in result.gap[2:]:

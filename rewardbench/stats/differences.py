@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from math import fsum, inf, sqrt
+from math import fsum, inf, log, sqrt
 
 import numpy as np
 
@@ -19,6 +19,10 @@ EXACT = 50_000
 """The largest sum of steps that is enumerated; beyond it signs are drawn."""
 DRAWS = 20_000
 RESAMPLES = 10_000
+MANY_STRATA = 1_000
+"""Strata whose weighted sum is as good as normal."""
+MANY_STEPS = 5_000
+"""Steps of a sign-flip test beyond which equal ones are drawn, or counted, together."""
 _CELLS = 10**7
 """Numbers that drawing holds at a time."""
 
@@ -139,15 +143,30 @@ def sign_flip(parts: Sequence[float], seed: int = 0) -> float:
     whole = _whole(steps)
     if whole is None:
         return _drawn(steps, abs(fsum(parts)), seed)
-    chances = np.ones(1)
-    for step in whole:
-        longer = np.zeros(len(chances) + 2 * step)
+    chances, single = _alike(whole) if len(whole) > MANY_STEPS else (np.ones(1), whole)
+    for step in single:
+        longer = np.zeros(len(chances) + step)
         longer[: len(chances)] += chances / 2
-        longer[2 * step :] += chances / 2
+        longer[step:] += chances / 2
         chances = longer
-    sums = np.abs(np.arange(len(chances)) - int(whole.sum()))
+    sums = np.abs(2 * np.arange(len(chances)) - int(whole.sum()))
     seen = round(abs(fsum(parts)) / float(steps.min()) * float(whole.min()))
     return min(1.0, float(chances[sums >= seen].sum()))
+
+
+def _alike(whole: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Count the most frequent step at once: the chances of its sums (in units, from none up), and the other steps.
+
+    One step at a time takes the square of their number.
+    """
+    from scipy.special import gammaln
+
+    steps, counts = np.unique(whole, return_counts=True)
+    step, count = int(steps[counts.argmax()]), int(counts.max())
+    taken = np.arange(count + 1)
+    chances = np.zeros(count * step + 1)
+    chances[::step] = np.exp(gammaln(count + 1) - gammaln(taken + 1) - gammaln(count - taken + 1) - count * log(2))
+    return chances, whole[whole != step]
 
 
 def is_enumerable(parts: Sequence[float]) -> bool:
@@ -178,11 +197,16 @@ def _multiples(steps: np.ndarray) -> np.ndarray | None:
 def _drawn(steps: np.ndarray, seen: float, seed: int) -> float:
     """The same by drawing signs; the assignment that was seen is one of them, so that p is never 0."""
     random = np.random.default_rng(seed)
-    rows = max(1, _CELLS // len(steps))
+    kinds, counts = np.unique(steps.round(12 - int(np.ceil(np.log10(steps.max())))), return_counts=True)
+    together = len(steps) > MANY_STEPS and 4 * len(kinds) < len(steps)
+    rows = max(1, _CELLS // (len(kinds) if together else len(steps)))
     beyond, left = 0, DRAWS
     while left:
         some = min(rows, left)
-        sums = (random.integers(0, 2, (some, len(steps)), dtype=np.int8) * 2.0 - 1.0) @ steps
+        if together:
+            sums = (2.0 * random.binomial(counts, 0.5, (some, len(kinds))) - counts) @ kinds
+        else:
+            sums = (random.integers(0, 2, (some, len(steps)), dtype=np.int8) * 2.0 - 1.0) @ steps
         beyond += int((np.abs(sums) >= seen * (1 - 1e-9)).sum())
         left -= some
     return (beyond + 1) / (DRAWS + 1)
@@ -207,7 +231,11 @@ def bootstrap(strata: Sequence[Difference | Mean], weights: Sequence[float], see
     Args:
         strata: means or differences that share no cluster.
         weights: theirs, of any sum above 0.
+
+    The sum over very many strata is normal, and its interval follows from their variances.
     """
+    if len(strata) > MANY_STRATA:
+        return _normal_interval(strata, weights)
     random = np.random.default_rng(seed)
     total = fsum(weights)
     sums = np.zeros(RESAMPLES)
@@ -217,6 +245,20 @@ def bootstrap(strata: Sequence[Difference | Mean], weights: Sequence[float], see
     tail = (1 - COVERAGE) / 2
     low, high = np.quantile(sums, [tail, 1 - tail])
     return float(low), float(high)
+
+
+def _normal_interval(strata: Sequence[Difference | Mean], weights: Sequence[float]) -> Interval:
+    """Return what `bootstrap` tends to as strata become many."""
+    total = fsum(weights)
+    value, variance = 0.0, 0.0
+    for stratum, weight in zip(strata, weights, strict=True):
+        mass = fsum(stratum.mass.values())
+        mean = fsum(stratum.parts[key] for key in stratum.mass)
+        pulls = [stratum.parts[key] - mean / mass * share for key, share in stratum.mass.items()]
+        value += weight / total * mean
+        variance += (weight / total) ** 2 * fsum(pull * pull for pull in pulls)
+    reach = normal(COVERAGE) * sqrt(variance)
+    return value - reach, value + reach
 
 
 def resampled(pairs: np.ndarray, random: np.random.Generator, resamples: int = RESAMPLES) -> np.ndarray:

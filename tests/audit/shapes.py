@@ -30,16 +30,15 @@ def different(count: int) -> Rows:
     """No two rows share a run of words."""
     rng = random.Random(0)
     for _ in range(count):
-        yield {"prompt": sentence(rng, 40), "chosen": sentence(rng, 60), "rejected": sentence(rng, 60)}
+        yield {"prompt": sentence(rng, 12), "chosen": sentence(rng, 20), "rejected": sentence(rng, 20)}
 
 
 def one_word_changed(count: int) -> Rows:
     """All rows are near duplicates."""
     rng = random.Random(0)
-    texts = [sentence(rng, 40), sentence(rng, 60), sentence(rng, 60)]
+    prompt, chosen, rejected = sentence(rng, 60), sentence(rng, 20), sentence(rng, 20)
     for n in range(count):
-        prompt, chosen, rejected = (f"{text} {n}x{place} {text[::-1]}" for place, text in enumerate(texts))
-        yield {"prompt": prompt, "chosen": chosen, "rejected": rejected}
+        yield {"prompt": f"{prompt} {n}x", "chosen": f"{chosen} {n}y", "rejected": f"{rejected} {n}z"}
 
 
 def one_template(count: int) -> Rows:
@@ -47,7 +46,7 @@ def one_template(count: int) -> Rows:
     rng = random.Random(0)
     shared = sentence(rng, 30)
     for _ in range(count):
-        yield {"prompt": f"{shared} {sentence(rng, 18)}", "chosen": sentence(rng, 20), "rejected": sentence(rng, 20)}
+        yield {"prompt": f"{shared} {sentence(rng, 26)}", "chosen": sentence(rng, 20), "rejected": sentence(rng, 20)}
 
 
 def one_group(count: int) -> Rows:
