@@ -121,9 +121,9 @@ class Guard:
             raise Refused(415, "The body must be application/json.")
         body = _parsed(await _body(receive, headers, EVENTS[path]))
         if path == "/gradio_api/queue/join":
+            body = self._event(body)
             if not self.joins.take(client):
                 raise Refused(429, "Too many submissions in ten minutes: wait, and try again.")
-            body = self._event(body)
         elif path == "/gradio_api/component_server/":
             body = _call(body)
         await _replay(self.app, scope, receive, send, json.dumps(body).encode())

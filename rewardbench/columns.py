@@ -151,6 +151,7 @@ def _row(line: bytes, path: Path, number: int) -> dict[str, Any]:
     for name in ("scores", "tokens"):
         if not isinstance(row.get(name), list | None):
             raise InputError(f"{path}, line {number}: {name} is no list.")
+        _refuse_large(path, len(row.get(name) or ()), MOST_VALUES, "values")
         if not all(isinstance(value, int | float | None) for value in row.get(name) or ()):
             raise InputError(f"{path}, line {number}: {name} holds something that is no number.")
     for name in ("num_correct", "results", "truncated"):

@@ -46,7 +46,7 @@ def pack_untrusted(path: str | Path, name: str | None = None) -> Entry:
     Raises: InputError if it is no whole result, or takes more memory or time than a result does.
     """
     with TemporaryDirectory() as folder:
-        _run([str(path), name or "", folder], Path(path).name)
+        _run([str(path), name or "", folder, str(MEMORY), str(SECONDS)], Path(path).name)
         place = Path(folder, "result.json")
         return results.read_summary(place), results.table_path(place).read_bytes()
 
@@ -84,7 +84,7 @@ def _ends_in_time(child: subprocess.Popen[bytes]) -> bool:
     return True
 
 
-def _limit() -> None:
+def _limit(memory: int, seconds: int) -> None:
     """Limit this process, and let it end with the one that started it."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with suppress(ImportError, AttributeError, ValueError, OSError):  # Windows knows no such limits
@@ -93,8 +93,8 @@ def _limit() -> None:
         import psutil
 
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.alarm(SECONDS)
-        most = psutil.Process().memory_info().vms + MEMORY
+        signal.alarm(seconds)
+        most = psutil.Process().memory_info().vms + memory
         resource.setrlimit(resource.RLIMIT_AS, (most, most))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
@@ -104,7 +104,7 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _main(path: str, name: str, folder: str) -> int:
+def _main(path: str, name: str, folder: str, memory: str, seconds: str) -> int:
     """Pack the result at `path` into `folder`; print why, and return 2, if that is refused."""
     import pyarrow as pa
     import pyarrow.compute
@@ -113,7 +113,7 @@ def _main(path: str, name: str, folder: str) -> int:
     gc.disable()  # millions of small objects are looked through again and again
     pa.set_cpu_count(1)
     pa.set_io_thread_count(1)
-    _limit()
+    _limit(int(memory), int(seconds))
     try:
         refuse_broken(Path(path))
         summary, table = pack(path, name or None)
@@ -132,4 +132,4 @@ def _main(path: str, name: str, folder: str) -> int:
 
 
 if __name__ == "__main__":
-    os._exit(_main(*sys.argv[1:]) if len(sys.argv) == 4 else 1)
+    os._exit(_main(*sys.argv[1:]))

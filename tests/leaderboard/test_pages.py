@@ -1,6 +1,8 @@
 """Every page as markup, without a browser: what it says, and that no text of a stranger becomes markup."""
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -10,6 +12,8 @@ from made import mirrors, scores, singles, store
 pytest.importorskip("gradio")
 
 import app
+import model_page
+import suite_pages
 from library import Library
 
 SUITE = mirrors(40)
@@ -166,6 +170,43 @@ def test_any_date_has_its_place_on_an_axis(tmp_path, days):
         path.write_text(json.dumps(json.loads(path.read_bytes()) | {"date": day}))
     page = see(Library(str(tmp_path)), view="size")
     assert page.tags.count("circle") == 2
+
+
+def test_a_manifest_of_any_nesting_is_shown_cut(tmp_path):
+    path = store(tmp_path, SUITE, scores(SUITE, 0.8), "org/wide")
+    told = json.loads(path.read_bytes())
+    zeros = [0]
+    for _ in range(20):
+        zeros = [zeros, zeros] if len(json.dumps(zeros)) < 100_000 else [zeros]
+    path.write_text(json.dumps(told | {"manifest": told["manifest"] | {"zeros": zeros}}))
+    assert len(json.dumps(zeros, indent=2)) > 1_000_000
+    page = app.view(Library(str(tmp_path)), "?view=model&model=org/wide")
+    assert "the file of the result holds the rest" in page
+    assert len(page) < 500_000
+    assert len(model_page._cut_json(nested(100_000))) < 60_000
+
+
+def nested(levels):
+    value = []
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+def test_a_page_of_the_same_rows_is_made_once_however_many_ask(tmp_path, monkeypatch):
+    for n in range(3):
+        store(tmp_path, SUITE, scores(SUITE, 0.5, seed=n), f"org/m{n}")
+    library = Library(str(tmp_path))
+    made = []
+    hardest = suite_pages.hardest
+    monkeypatch.setattr(suite_pages, "hardest", lambda *asked: (made.append(1), time.sleep(0.2), hardest(*asked))[2])
+    with ThreadPoolExecutor(12) as pool:
+        pages = set(pool.map(lambda _: app.view(library, "?view=items"), range(12)))
+    assert len(made) == len(pages) == 1
+    store(tmp_path, SUITE, scores(SUITE, 0.9, seed=9), "org/new")
+    library.look()
+    assert "of 4 have it right" in app.view(library, "?view=items")
+    assert len(made) == 2
 
 
 def test_old_rows_are_shown_with_their_age_where_the_store_is_out_of_reach(library):

@@ -3,7 +3,9 @@
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
+import httpx
 import numpy as np
 import psutil
 import pytest
@@ -112,6 +114,33 @@ def test_a_thousand_models(large, browser, capsys):
     assert cold < 5
     assert max(filters) < 200
     assert memory < 1024
+
+
+def test_many_visitors_at_once_take_no_more_memory_than_one(large, capsys):
+    server = Server(large)
+    try:
+        with httpx.Client(base_url=server.url, timeout=120, trust_env=False) as client:
+            assert client.get("config").status_code == 200
+            started = rest(server)
+
+            def see(address):
+                call = {"data": address, "component_id": 1, "fn_name": "see", "session_hash": "abc"}
+                return client.post("gradio_api/component_server/", json=call)
+
+            peaks = []
+            with ThreadPoolExecutor(12) as pool:
+                for address in ("?view=items", "?view=board", "?view=size", "?view=board&subsets=1"):
+                    answers = [pool.submit(see, address) for _ in range(12)]
+                    while not all(one.done() for one in answers):
+                        peaks.append(rest(server))
+                        time.sleep(0.02)
+                    assert {one.result().status_code for one in answers} == {200}
+                    assert {one.result().headers["content-encoding"] for one in answers} == {"gzip"}
+    finally:
+        server.stop()
+    with capsys.disabled():
+        print(f"\nmemory_at_start_mib={started:.0f} memory_peak_mib={max(peaks):.0f}")
+    assert max(peaks) < 1024
 
 
 TIMED = """async (words) => {
