@@ -28,6 +28,7 @@ from rewardbench.scorers.facts import facts
 from rewardbench.scorers.identity import digest
 from rewardbench.scorers.loading import ModelSpec, refuse_less_than_one
 from rewardbench.store import LocalStore, open_store
+from rewardbench.store.local import refuse_model_name
 from rewardbench.suites import load_suite
 from rewardbench.types import InputError, Item, ItemScores, Result, Rule, Scorer, Suite
 
@@ -133,6 +134,7 @@ def run_and_keep(
         raise InputError(
             f"A run writes to a folder, not to {folder}: pass a local --output_dir, then rewardbench submit."
         )
+    refuse_model_name(settings.model.model)
     with store.draft() as draft:
         result, suite = run(settings, console, fresh_draw, draft.add)
         return (result, store.put(result, suite, draft)) if is_first() else None
