@@ -83,38 +83,46 @@ def submit_command(
     name: Annotated[Text, flag(MODEL, "name", "What the model is called there: org/name")] = None,
     license: Annotated[Text, flag(MODEL, "license", "Of the weights, such as apache-2.0")] = None,
     dry_run: Annotated[bool, flag(OUTPUT, "dry_run", "Look and show, and send nothing")] = False,
+    replace: Annotated[
+        bool, flag(STORE, "replace", "Write to a folder what is flagged too, also over a result")
+    ] = False,
 ) -> None:
     """Look a result through, show what will be sent, and send it: a pull request on the Hub, a file in a folder.
 
-    Sent are the figures, the manifest and what each item was given; neither texts nor paths of this machine.
+    Sent are the figures, the manifest and what each item was given; neither texts nor paths of this machine. Exit 3
+    where it is flagged, as a copy or a change of what is there: then nothing is written to a folder without --replace.
     """
     from rewardbench.store import open_store
     from rewardbench.submit import card, pack, shown
-    from rewardbench.verify import check_packed
+    from rewardbench.verifying import verify_packed
 
     entry = pack(result, name, license)
     for line in shown(entry):
         echo(line)
-    findings = check_packed(entry)
-    _say(findings)
-    if any(one.kind == "refused" for one in findings):
-        raise InputError("Nothing was sent: mend what is said above, or score the model again.")
-    if dry_run:
-        return
     store = open_store(to)
-    if hasattr(store, "propose"):
-        echo(f"pull_request={store.propose([entry], card(entry))}")
-    else:
+    findings = verify_packed(entry, store)
+    verdict = _say(findings)
+    if verdict == "refused":
+        raise InputError("Nothing was sent: mend what is said above, or score the model again.")
+    if hasattr(store, "propose"):  # there a person looks at what is flagged
+        if not dry_run:
+            echo(f"pull_request={store.propose([entry], card(entry))}")
+    elif verdict == "flagged" and not replace:
+        raise typer.Exit(CODES[verdict])
+    elif not dry_run:
         echo(f"key={store.add([entry])[0]}")
 
 
-def _say(findings: list[Any]) -> None:
+def _say(findings: list[Any]) -> str:
+    """Print what was found; return the verdict."""
     from rewardbench.verify import verdict_of
 
     for one in findings:
         echo(f"{one.kind}: {one.what}")
+    verdict = verdict_of(findings)
     echo(f"findings={len(findings)}")
-    echo(f"verdict={verdict_of(findings)}")
+    echo(f"verdict={verdict}")
+    return verdict
 
 
 def import_command(
@@ -175,9 +183,12 @@ def verify_command(
     store: Annotated[Text, flag(STORE, "store", f"Results it may be copied from: {STORE_HELP}")] = None,
     rerun: Annotated[Count, flag(MODEL, "rerun", "Score so many items of each section again", min=1)] = None,
     model: Annotated[Text, flag(MODEL, "model", "With --rerun: the model, a folder or a Hub id")] = None,
-    record: Annotated[bool, flag(STORE, "record", "With --rerun: keep the badge in --store")] = False,
+    record: Annotated[bool, flag(STORE, "record", "With --rerun: keep the badge, or its failure, in --store")] = False,
     merge: Annotated[
         bool, flag(STORE, "merge", "Add what a pull request holds if it passes, close it, and renew the index")
+    ] = False,
+    replace: Annotated[
+        bool, flag(STORE, "replace", "For a person who has looked: take what is flagged as passed, also over a result")
     ] = False,
     dataset: Annotated[Text, flag(DATA, "dataset", "A copy of the suite's data, if not found by its name")] = None,
     protocol: Annotated[Text, flag(DATA, "protocol", "With --dataset: the suite")] = None,
@@ -187,25 +198,29 @@ def verify_command(
 
     Every figure is counted again from the items, which must be the suite's; names, sizes and copies are looked at. With
     --rerun a sample, drawn now, is scored again: within the noise of its number format it must be the same.
+
+    Flagged is also what would change a result that is there, or lead the board without a re-run: --merge alone adds
+    neither.
     """
     from rewardbench import verifying
 
+    if record and not (rerun and store):
+        raise InputError("--record keeps the verdict of a re-run in a store: pass --rerun and --store too.")
+    if rerun and not model:
+        raise InputError("What is to be scored again needs its model: pass --model.")
     asked = verifying.Asked(result, store, dataset, protocol)
     found = verifying.verify(asked)
-    _say(found.findings)
-    code = CODES[found.verdict]
-    if record and not (rerun and store):
-        raise InputError("--record keeps the badge of a re-run in a store: pass --rerun and --store too.")
-    if rerun and code != CODES["refused"]:
-        if not model:
-            raise InputError("What is to be scored again needs its model: pass --model.")
+    again = None
+    if rerun and found.verdict != "refused":
         spec = flags.model_spec({**more, "model": model})
-        agreed = verifying.score_again(found, spec, rerun)
-        for name, value in verifying.key_values(agreed).items():
+        again = verifying.score_again(found, spec, rerun)
+        for name, value in verifying.key_values(again).items():
             echo(f"{name}={value}")
-        code = code or (0 if agreed.agreement.agrees else 1)
-        if record and store and code == 0:
-            echo(f"recorded={verifying.record(found, agreed, store)}")
-    if merge and code == 0:
-        echo(f"merged={verifying.merge(asked, found)}")
-    raise typer.Exit(code)
+        found = verifying.with_rerun(found, again)
+    verdict = _say(found.findings)
+    takes = verdict == "passed" or (verdict == "flagged" and replace)
+    if merge and takes:
+        echo(f"merged={verifying.merge(asked, found, replace)}")
+    if record and store and again and (takes or not again.agreement.agrees):
+        echo(f"recorded={verifying.record(found, again, store)}")
+    raise typer.Exit(0 if takes else CODES[verdict])

@@ -29,6 +29,7 @@ from rewardbench.scorers.facts import facts
 from rewardbench.scorers.identity import digest
 from rewardbench.scorers.loading import ModelSpec, refuse_less_than_one
 from rewardbench.store import LocalStore, open_store
+from rewardbench.store.local import refuse_model_name
 from rewardbench.suites import Pairs, load_suite
 from rewardbench.terminal import make_console
 from rewardbench.types import InputError, Item, ItemScores, Result, Rule, Scorer, Suite
@@ -139,6 +140,7 @@ def run_and_keep(
         raise InputError(
             f"A run writes to a folder, not to {folder}: pass a local --output_dir, then rewardbench submit."
         )
+    refuse_model_name(settings.model.model)
     _workers(settings)
     with store.draft() as draft:
         result, suite = run(settings, console, fresh_draw, draft.add)

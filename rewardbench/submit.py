@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from rewardbench import results
+from rewardbench import results, stated
 from rewardbench.store.local import Entry
 from rewardbench.types import InputError
 
@@ -18,7 +19,7 @@ def pack(path: str | Path, name: str | None = None, license: str | None = None, 
     Args:
         path: of its summary.
         name: what the model is called, `org/name`; else what it was called when it was scored.
-        license: of its weights; else what its card said.
+        license: of its weights; else what its card said, if that is an identifier of SPDX or the Hub.
         today: the date of the submission.
 
     Raises: InputError where there is no whole result of ours with scores of its items.
@@ -52,7 +53,21 @@ def _public(manifest: Mapping[str, Any], asked: Mapping[str, Any], name: str, li
         local[str(asked["model"])] = name
     local |= {_source(manifest): Path(_source(manifest)).name} if _is_local(_source(manifest)) else {}
     public = {key: _renamed(value, local) for key, value in manifest.items()}
-    return {**public, "model": {**public.get("model", {}), "model": name} | ({"license": license} if license else {})}
+    about = {**(public.get("model") or {}), "model": name}
+    if license:
+        about["license"] = license
+    elif not stated.is_license(about.get("license")):
+        about.pop("license", None)
+    return {**public, "model": about, "command": _quoted(public.get("command"))}
+
+
+def _quoted(command: Any) -> str:
+    """Return a command with its arguments quoted anew, for their names have changed; empty if it is not one line."""
+    try:
+        command = shlex.join(shlex.split(command or ""))
+    except (AttributeError, TypeError, ValueError):
+        return ""
+    return command if stated.is_command(command) else ""
 
 
 def _source(manifest: Mapping[str, Any]) -> str:

@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
+import getpass
+import json
 import secrets
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from rewardbench import columns, results
+from rewardbench import results
 from rewardbench.board import refresh
 from rewardbench.engine.noise import is_exact
 from rewardbench.engine.score import score
 from rewardbench.scored import Scored, read_scored
 from rewardbench.scorers import load_scorer
+from rewardbench.scorers.identity import versions
 from rewardbench.scorers.loading import ModelSpec
 from rewardbench.store import HUB, open_store
 from rewardbench.store.hub import HubStore
-from rewardbench.store.local import INDEX, MOST_SUMMARY, VERDICTS, keys_of, refuse_reserved
+from rewardbench.store.local import INDEX, Entry, keys_of
+from rewardbench.store.verdicts import make_verdict, summary_hash, verdict_place
 from rewardbench.suites import load_known, load_suite
 from rewardbench.types import InputError, Store, Suite
 from rewardbench.verify import Agreement, Finding, agreement, check, draw, items_for
 from rewardbench.verify import summary as fields
 from rewardbench.verify.bounded import pack_untrusted
+from rewardbench.verify.peers import Peers
+from rewardbench.verify.pulls import earlier_pulls, read_pull
 from rewardbench.verify.rules import verdict_of
-from rewardbench.verify.summary import is_clean_name
 
 
 @dataclass(frozen=True)
@@ -61,24 +68,73 @@ class Verified:
 
 @dataclass(frozen=True)
 class Rerun:
-    """What a sample gave when it was scored again, and the seed that drew it."""
+    """What a sample gave when it was scored again, the seed that drew it, and what the re-run's model is."""
 
     agreement: Agreement
     seed: int
     per_section: int
     sample: int
+    model: ModelSpec
+    fingerprint: Mapping[str, Any]
+    differs: tuple[str, ...]
+    """Parts of the fingerprint in which the re-run is not what the manifest says."""
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What the re-run has against the result: other scores, or another model."""
+        differs = [name for name in self.differs if name not in HARMLESS]
+        other = f"its manifest names another {', '.join(differs)} than the re-run had" if differs else ""
+        if not self.agreement.agrees:
+            found = self.agreement
+            what = f"the re-run gives other scores: {found.beyond} of {found.items} margins are off by more than noise"
+            return [Finding("refused", what + (f"; {other}" if other else ""))]
+        return [Finding("flagged", other)] if other else []
 
 
 def verify(asked: Asked) -> Verified:
-    """Look a result, or a pull request with one, through.
+    """Check a result, or a pull request with one, and hold it against the store as it is now.
 
     Raises: InputError where it cannot be read, or its suite cannot.
     """
-    path, key = _from_pull_request(asked) if asked.pull_request else _from_disk(asked.result)
+    pull = asked.pull_request
+    path, key = read_pull(*pull) if pull else _from_disk(asked.result)
     pack_untrusted(path)  # what is read below was read within limits once
     suite = _suite(asked, path)
-    found = check(path, suite, _others(asked, suite, path), _names(asked))
-    return Verified(path, key, suite, found)
+    place = asked.store or (f"{HUB}{pull[0]}" if pull else None)
+    peers = Peers(open_store(place), path) if place else None
+    return Verified(path, key, suite, list(_findings(path, suite, peers, pull, key)))
+
+
+def verify_packed(entry: Entry, store: Store) -> list[Finding]:
+    """Check a result that is packed but nowhere yet, and hold it against the store that it is meant for.
+
+    Nothing is written, neither the result nor the store's index.
+
+    Raises: InputError where its suite is none of ours, or the store cannot be read.
+    """
+    summary, table = entry
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "result.json")
+        path.write_text(results.dump(summary))
+        results.table_path(path).write_bytes(table or b"")
+        suite = load_known(str(summary["suite"]))
+        return list(_findings(path, suite, Peers(store, path, keep=False)))
+
+
+def _findings(
+    path: Path, suite: Suite, peers: Peers | None, pull: tuple[str, int] | None = None, key: str = ""
+) -> Iterator[Finding]:
+    """Yield all that is wrong with a result; of one that is refused no more is asked."""
+    sources: list[Iterator[Scored]] = [peers.others(suite)] if peers else []
+    sources += [earlier_pulls(*pull, suite.name)] if pull else []
+    findings = check(path, suite, chain.from_iterable(sources), peers.names if peers else ())
+    yield from findings
+    if peers is None or verdict_of(findings) == "refused":
+        return
+    if pull and peers.own:
+        yield Finding("flagged", f"it is in {pull[0]} already, to the byte, as {peers.own.key}: close the pull request")
+    yield from peers.changes(key if pull else "")
+    yield from peers.leads()
 
 
 def _from_disk(result: str) -> tuple[Path, str]:
@@ -88,77 +144,18 @@ def _from_disk(result: str) -> tuple[Path, str]:
     return path, path.stem
 
 
-def _from_pull_request(asked: Asked) -> tuple[Path, str]:
-    """The files of a pull request that adds one result, and nothing else.
-
-    Raises: InputError for one that touches anything else, takes another's place, or is larger than a result can be.
-    """
-    name, number = asked.pull_request or ("", 0)
-    proposed, merged = HubStore(name, f"refs/pr/{number}"), HubStore(name)
-    proposed.refresh()
-    merged.refresh()
-    base = proposed.base()
-    changed = sorted(file for file, blob in proposed.files.items() if base.get(file) != blob)
-    gone = sorted(base.keys() - proposed.files.keys())
-    keys = {file.rpartition(".")[0] for file in changed}
-    key = next(iter(keys), "")
-    if gone or len(keys) != 1 or {file.rpartition(".")[2] for file in changed} != {"json", "parquet"}:
-        told = ", ".join(ascii(file) for file in [*changed, *gone][:6])
-        raise InputError(f"Pull request {number} must add one result and touch nothing else, but it changes {told}.")
-    if not is_clean_name(key):
-        raise InputError(f"Pull request {number} adds {key!a:.60}, which is no place for a result: org/model.json is.")
-    refuse_reserved(key)
-    for kind, most in (("json", MOST_SUMMARY), ("parquet", columns.MOST_BYTES)):
-        if proposed.sizes[f"{key}.{kind}"] > most:
-            raise InputError(f"{key}.{kind} has {proposed.sizes[f'{key}.{kind}']:,} bytes, at most {most:,} are read.")
-    path = proposed.path(key)
-    summary = fields.read(path)
-    if key not in keys_of(summary):
-        raise InputError(f"Pull request {number} adds {key}, and {str(summary['model'])!a:.60} does not belong there.")
-    if f"{key}.json" in merged.files and _identity(merged, key) != results.identity(summary):
-        raise InputError(f"Pull request {number} would replace {key}, which is the result of another model.")
-    return path, key
-
-
-def _identity(store: HubStore, key: str) -> str:
-    return results.identity(results.read_summary(store.path(key)))
-
-
 def _suite(asked: Asked, path: Path) -> Suite:
     if asked.dataset:
         return load_suite(asked.dataset, protocol=asked.protocol)
     return load_known(str(fields.read(path)["suite"]))
 
 
-def _home(asked: Asked) -> Store | None:
-    """The store that a result is held against, if any."""
-    where = asked.store or (f"{HUB}{asked.pull_request[0]}" if asked.pull_request else None)
-    return open_store(where) if where else None
-
-
-def _names(asked: Asked) -> list[str]:
-    home = _home(asked)
-    return [row.model for row in refresh(home).rows] if home else []
-
-
-def _others(asked: Asked, suite: Suite, path: Path) -> Iterator[Scored]:
-    home = _home(asked)
-    if home is None:
-        return
-    own = fields.read(path)
-    for row in refresh(home).of(suite.name):
-        if row.ids and not _is_the_same(results.read_summary(home.path(row.key)), own):
-            yield read_scored(home.path(row.key))
-
-
-def _is_the_same(there: Mapping[str, Any], own: Mapping[str, Any]) -> bool:
-    """Whether what is there is this very result, to be verified once more."""
-    same = all(there.get(name) == own.get(name) for name in ("model", results.OUTPUTS_HASH))
-    return same and results.identity(there) == results.identity(own)
+HARMLESS = {"versions", "device", "dtype", "float32_matmul", "attn_implementation", "clock"}
+"""Parts of a fingerprint in which an honest re-run may differ: they move scores within noise, not what was scored."""
 
 
 def score_again(found: Verified, model: ModelSpec, per_section: int) -> Rerun:
-    """Score a sample again, drawn by a seed of this moment, and hold it against what was stated."""
+    """Score a sample again, drawn by a seed of this moment; hold scores and fingerprint against what is stated."""
     seed = secrets.randbits(32)
     sample = draw(found.suite, per_section, seed)
     scorer = load_scorer(model)
@@ -166,7 +163,21 @@ def score_again(found: Verified, model: ModelSpec, per_section: int) -> Rerun:
     noise = 0.0 if is_exact(scorer.fingerprint) or run.noise is None else run.noise
     stated = {one.id: one.scores for one in read_scored(found.path).items}
     agreed = agreement(sample.items, stated, {one.id: one.scores for one in run.items}, noise)
-    return Rerun(agreed, seed, per_section, len(sample.items))
+    there, own = fields.read(found.path)["manifest"].get("fingerprint") or {}, scorer.fingerprint
+    differs = tuple(sorted(name for name in there.keys() | own.keys() if there.get(name) != _plain(own.get(name))))
+    return Rerun(agreed, seed, per_section, len(sample.items), model, own, differs)
+
+
+def _plain(value: Any) -> Any:
+    """Return a part of a fingerprint as it comes back from JSON."""
+    return json.loads(json.dumps(value, default=str))
+
+
+def with_rerun(found: Verified, again: Rerun) -> Verified:
+    """Return a result with what its re-run found; one that agrees settles what waited for it."""
+    settled = again.agreement.agrees and not again.findings
+    kept = [one for one in found.findings if not (settled and one.until_rerun)]
+    return replace(found, findings=[*kept, *again.findings])
 
 
 def key_values(again: Rerun) -> dict[str, Any]:
@@ -181,6 +192,7 @@ def key_values(again: Rerun) -> dict[str, Any]:
         "rerun_flips_beyond": found.flips,
         "rerun_flips_within_noise": found.near,
         "rerun_stated_right_of_these": found.gained,
+        "rerun_differs": ", ".join(again.differs) or "nothing",
         "rerun_agrees": "yes" if found.agrees else "no",
         "items_to_catch_1_percent": items_for(0.01),
         "items_to_catch_3_percent": items_for(0.03),
@@ -188,35 +200,64 @@ def key_values(again: Rerun) -> dict[str, Any]:
 
 
 def record(found: Verified, again: Rerun, store: str) -> str:
-    """Keep the badge of a result that was scored again; it holds for these very scores."""
+    """Keep what a re-run found of a result that is in a store: the badge, or that it failed. Return the file's name.
+
+    A badge holds for this very summary and these scores. A failure takes the place of an earlier badge.
+
+    Raises: InputError where the result is not in the store.
+    """
     summary = results.read_summary(found.path)
     place = open_store(store)
-    there = {key: place.path(key) for key in keys_of(summary) if key in place.list()}
-    key = next((key for key, path in there.items() if _is_the_same(results.read_summary(path), summary)), None)
+    stored = {key: results.read_summary(place.path(key)) for key in keys_of(summary) if key in place.list()}
+    passed = again.agreement.agrees
+    mark = summary_hash if passed else _scores_hash
+    key = next((key for key, there in stored.items() if mark(there) == mark(summary)), None)
     if key is None:
-        raise InputError(f"The result is not in {store} yet, so its badge cannot be kept there: add it first.")
-    told = {
-        "badge": "verified",
-        results.OUTPUTS_HASH: summary[results.OUTPUTS_HASH],
+        raise InputError(f"The result is not in {store} as it is here, so no verdict can be kept there: add it first.")
+    facts = {
+        "rerun_model": again.model.model,
+        "rerun_revision": again.model.revision,
+        "rerun_weights": _plain(again.fingerprint.get("weights")),
+        "by": place.user() if isinstance(place, HubStore) else _local_user(),
         "date": datetime.now(UTC).date().isoformat(),
+        "versions": versions(),
         **{name: str(value) for name, value in key_values(again).items()},
     }
-    name = f"{VERDICTS}{key}.json"
-    place.save(name, results.dump(told, indent=2).encode(), f"Verify {key}")
+    name = verdict_place(key)
+    content = results.dump(make_verdict(stored[key], passed, facts), indent=2)
+    place.save(name, content.encode(), f"{'Verify' if passed else 'Record a failed re-run of'} {key}")
     return name
 
 
-def merge(asked: Asked, found: Verified) -> str:
+def _scores_hash(summary: Mapping[str, Any]) -> str:
+    return str(summary.get(results.OUTPUTS_HASH))
+
+
+def _local_user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container may know no names
+        return ""
+
+
+def merge(asked: Asked, found: Verified, replace: bool = False) -> str:
     """Add what was verified, to the byte, close its pull request, and renew the store's index; the dataset's address.
 
     The pull request itself is not merged: whoever opened it may have pushed something else since.
+
+    Args:
+        asked: the pull request.
+        found: what was verified of it.
+        replace: whether a result that is there, perhaps only since then, may be changed.
+
+    Raises: InputError where one would be changed without that.
     """
     if not asked.pull_request:
         raise InputError("Only a pull request can be merged: pass hf://datasets/org/name@refs/pr/N.")
     name, number = asked.pull_request
     store = HubStore(name)
     summary, table = fields.read(found.path), results.table_path(found.path).read_bytes()
-    (key,) = store.add([(summary, table)], f"Add {found.key} (pull request {number})")
+    (key,) = store.add([(summary, table)], f"Add {found.key} (pull request {number})", replace)
     store.close(number, f"Verified, and added as {key}.")
     refresh(store)
     store.save(INDEX, store.indexes()[0].read_bytes(), "Update the index")

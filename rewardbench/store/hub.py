@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -61,13 +62,21 @@ class HubStore:
         """Commit a result; return its key. No writer's result is lost to another's."""
         return self.add([packed(result, suite)])[0]
 
-    def add(self, entries: Iterable[Entry], note: str = "") -> Sequence[str]:
-        """Commit results that are packed already, all at once; return their keys."""
+    def add(self, entries: Iterable[Entry], note: str = "", replace: bool = True) -> Sequence[str]:
+        """Commit results that are packed already, all at once; return their keys.
+
+        Without `replace` no result that is there by the time of the commit is changed.
+
+        Raises: InputError where one would be.
+        """
         entries = tuple(entries)
         keys = [""] * len(entries)
 
         def change() -> list[Any]:
             keys[:] = self._own_keys(entries)
+            there = [key for key in keys if f"{key}.json" in self.files]
+            if there and not replace:
+                raise InputError(f"{there[0]} is in {self.repo} already: it was not replaced.")
             return _additions(keys, entries) + ([] if "README.md" in self.files else [_card()])
 
         self._commit_all(change, note or f"Add {_names(entries)}")
@@ -132,6 +141,26 @@ class HubStore:
                 return {}
             tree = self.api.list_repo_tree(self.repo, repo_type="dataset", revision=start, recursive=True)
             return {one.path: one.blob_id for one in tree if hasattr(one, "blob_id")}
+
+    def open_pulls(self) -> dict[int, datetime]:
+        """Return the numbers of the open pull requests, each with the time at which it was opened."""
+        with hub.spoken(f"The pull requests of {self.repo} cannot be read"):
+            found = self.api.get_repo_discussions(self.repo, repo_type="dataset", discussion_status="open")
+            return {one.num: one.created_at for one in found if one.is_pull_request}
+
+    def pushed(self, number: int) -> datetime:
+        """Return when a pull request was last pushed to, by the Hub's clock; a commit's own date can be forged."""
+        with hub.spoken(f"Pull request {number} of {self.repo} cannot be read"):
+            found = self.api.get_discussion_details(self.repo, number, repo_type="dataset")
+            times: list[datetime] = [event.created_at for event in found.events if event.type == "commit"]
+            return max([found.created_at, *times])
+
+    def user(self) -> str:
+        """Return the name of the account whose token is used; empty where that is not known."""
+        try:
+            return str(self.api.whoami()["name"])
+        except Exception:  # no token, or no Hub: the HTTP library's own errors too
+            return ""
 
     def close(self, number: int, words: str) -> None:
         """Close a pull request with a comment."""

@@ -27,6 +27,8 @@ _UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"|?*]')
 _LONGEST_NAME = 120
 INDEX = "index.parquet"
 RESERVED = ("index", "verdicts", "readme")
+DEVICES = frozenset({"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))})
+"""Names that Windows keeps for devices, in any case and with any extension."""
 MOST_SUMMARY = 256 * 2**10
 """Bytes of the largest summary."""
 _written: dict[str, str] = {}
@@ -263,10 +265,17 @@ def keys_of(summary: Mapping[str, Any]) -> Sequence[str]:
 
 
 def refuse_reserved(key: str) -> None:
-    """Raises: InputError for a key where the store keeps its index or its verdicts."""
-    first = key.partition("/")[0].casefold()
-    if first in RESERVED or first.startswith("."):
+    """Raises: InputError for a key where a store keeps its own files, or which Windows takes for a device."""
+    first, *_ = stems = [part.partition(".")[0].strip().casefold() for part in key.split("/")]
+    if first in ("", *RESERVED):
         raise InputError(f"A result cannot be called {key!a:.80}: the store keeps its own files under that name.")
+    if device := DEVICES.intersection(stems):
+        raise InputError(f"A result cannot be called {key!a:.80}: Windows keeps {min(device)!r} for a device.")
+
+
+def refuse_model_name(model: str) -> None:
+    """Raises: InputError for a model under whose name no store keeps a result."""
+    refuse_reserved(safe_name(model).as_posix())
 
 
 def _identity_at(path: Path) -> str | None:

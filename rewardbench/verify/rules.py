@@ -10,16 +10,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
-from rewardbench import columns, results
+from rewardbench import columns, metrics, results, stated
 from rewardbench.board import AGREES
-from rewardbench.metrics import measure
+from rewardbench.engine.score import score
 from rewardbench.scored import Scored, read_scored
+from rewardbench.scorers.baselines import RULES as BASELINES
+from rewardbench.scorers.baselines import Baseline
 from rewardbench.scorers.identity import digest
 from rewardbench.store.local import Entry
 from rewardbench.suites import load_known
 from rewardbench.types import InputError, Suite
 from rewardbench.verify import summary as fields
-from rewardbench.verify.copies import ALIKE, resemblance
+from rewardbench.verify.copies import ALIKE, SAME_MISTAKES, Margins, correlation, margins_of, mixture, shared_mistakes
 
 Kind = Literal["refused", "flagged"]
 
@@ -30,6 +32,8 @@ class Finding:
 
     kind: Kind
     what: str
+    until_rerun: bool = False
+    """Settled by a re-run that agrees."""
 
 
 def check(path: Path, suite: Suite, others: Iterable[Scored] = (), names: Iterable[str] = ()) -> list[Finding]:
@@ -53,9 +57,9 @@ def check(path: Path, suite: Suite, others: Iterable[Scored] = (), names: Iterab
     scored = read_scored(path, scores_only=True)
     wrong = [*_items(scored, suite), *_scores(scored), *_fingerprint(told)]
     if not wrong:
-        wrong += _arithmetic(told, scored, suite)
+        wrong += [*_arithmetic(told, scored, suite), *_baseline(told, scored, suite)]
     found = [Finding("refused", what) for what in wrong]
-    flagged = (*_copies(told, scored, others), *_lookalikes(told, names))
+    flagged = (*_copies(told, scored, others), *_lookalikes(told, names), *_size(told))
     return found + [Finding("flagged", what) for what in flagged]
 
 
@@ -138,23 +142,76 @@ def _scores(scored: Scored) -> Iterator[str]:
         yield "within every item all scores are the same"
 
 
+LIMITS = 0.005
+"""Within which stated limits of an interval must be those recomputed: their method may change with the version."""
+
+
 def _arithmetic(told: Mapping[str, Any], scored: Scored, suite: Suite) -> Iterator[str]:
-    """Every stated figure must follow from the items, by the suite's own rules."""
-    found = measure(suite, scored.items)
-    total = found.totals[found.headline]
-    stated = {"score": told["score"]["value"]}
-    counted = {"score": total.value if total else None}
-    for kind, means in (("sections", found.pair), ("mirrors", found.mirror), ("subsets", found.subsets)):
-        stated |= {f"{kind}, {one['name']}": one["value"] for one in told[kind]}
-        counted |= {f"{kind}, {name}": mean.value if mean else None for name, mean in means.items()}
-    for name in [*stated, *(counted.keys() - stated.keys())]:
-        one, other = stated.get(name), counted.get(name)
-        if (one is None) != (other is None) or (one is not None and other is not None and abs(one - other) > AGREES):
+    """Say which stated figures do not follow from the items by the suite's own rules."""
+    result = results.assemble(suite, "", "", scored.items, {})
+    stated_figures, counted = _figures(told), _figures(results.to_json(result))
+    for name in [*stated_figures, *(counted.keys() - stated_figures.keys())]:
+        one, other = stated_figures.get(name), counted.get(name)
+        if not _agree(one, other, LIMITS if name.endswith((" low", " high")) else AGREES):
             yield f"{ascii(name)[1:-1][:60]} is stated as {_said(one)}, and the items give {_said(other)}"
+    yield from _built_gap(told, scored, suite)
 
 
-def _said(share: Any) -> str:
-    return f"{share:.6f}" if isinstance(share, int | float) else "nothing"
+def _figures(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """Return every figure of a summary that follows from its items, by a name for it."""
+    figures = {name: summary.get(name) for name in ("num_prompts", "accuracy")}
+    estimates = {name: summary[name] for name in ("score", "accuracy_estimate")}
+    for kind in ("sections", "mirrors", "subsets"):
+        figures[f"number of {kind}"] = len(summary[kind])
+        estimates |= {f"{kind}, {one['name']}": one for one in summary[kind]}
+    for name, estimate in estimates.items():
+        figures |= {name if key == "value" else f"{name}, {key}": value for key, value in estimate.items()}
+    extra = summary.get("extra_results")
+    named = extra if isinstance(extra, dict) else {"form": extra}
+    return figures | {f"extra_results, {name}": value for name, value in named.items()}
+
+
+def _agree(one: Any, other: Any, tolerance: float) -> bool:
+    """Return True if two figures are equal, numbers within a tolerance."""
+    numbers = all(type(value) in (int, float) and abs(value) < 1e15 for value in (one, other))
+    return abs(one - other) <= tolerance if numbers else type(one) is type(other) and one == other
+
+
+def _built_gap(told: Mapping[str, Any], scored: Scored, suite: Suite) -> Iterator[str]:
+    """Say which figures against a fresh draw cannot be: that on the suite is recomputed, and the gap must follow."""
+    if not told["gap"]:
+        return
+    values = {one["name"]: one["value"] for one in told["gap"]}
+    built = metrics.gap(suite, scored.items, suite, scored.items)[0].value
+    if not _agree(values["core"], built, AGREES):
+        yield f"gap, core, is stated as {_said(values['core'])}, and the items give {_said(built)}"
+    elif None not in values.values() and not _agree(values["core"] - values["fresh"], values["gap"], AGREES):
+        yield f"gap is stated as {_said(values['gap'])}, which is not core less fresh"
+
+
+def _said(figure: Any) -> str:
+    if figure is None:
+        return "nothing"
+    return f"{figure:.6f}" if isinstance(figure, float) else ascii(figure)[:40]
+
+
+def _baseline(told: Mapping[str, Any], scored: Scored, suite: Suite) -> Iterator[str]:
+    """Say where a Baseline's scores are not those of the baseline that its fingerprint names: they are recomputed."""
+    if told["model_type"] != "Baseline":
+        return
+    fingerprint = told["manifest"]["fingerprint"]
+    known, seed = [f"baseline/{rule}" for rule in BASELINES], fingerprint.get("seed")
+    kind = fingerprint.get("kind")
+    if kind not in known or (told["model"] in known and told["model"] != kind):
+        yield f"it is of type Baseline, and its fingerprint does not name it as one of {', '.join(known)}"
+        return
+    run = score(suite.items, Baseline(str(kind), seed if type(seed) is int else 0))
+    expected = {one.id: one.scores for one in run.items}
+    for one in scored.items:
+        pairs = zip(one.scores, expected[one.id], strict=True)
+        if any(isfinite(theirs) and not abs(ours - theirs) <= AGREES for ours, theirs in pairs):
+            yield f"item {one.id} has other scores than {kind} gives it"
+            return
 
 
 def _fingerprint(told: Mapping[str, Any]) -> Iterator[str]:
@@ -168,28 +225,62 @@ def _fingerprint(told: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _copies(told: Mapping[str, Any], scored: Scored, others: Iterable[Scored]) -> Iterator[str]:
-    """Scores that are another's, and models that say to be one that is there already."""
-    own = told["manifest"].get("fingerprint_sha256")
+    """Say whose scores these may be, and which model they say to be that is there already."""
+    fingerprint = told["manifest"].get("fingerprint_sha256")
+    own, known = margins_of(scored), []
+    copied = False
     for other in others:
-        alike = resemblance(scored, other)
-        if own and own == other.fingerprint:
-            same = "the same scores as" if alike >= ALIKE else "other scores than"
+        theirs = margins_of(other)
+        likeness = _likeness(own, theirs)
+        copied = copied or bool(likeness)
+        if fingerprint and fingerprint == other.fingerprint:
+            same = "the same scores as" if likeness else "other scores than"
             yield f"it has the fingerprint of {other.model}, which is there already, and {same} that"
         elif other.model == scored.model:
             yield f"there is another model named {other.model} already"
-        elif alike >= ALIKE:
-            yield f"its scores are those of {other.model} but for noise (correlation {alike:.5f})"
+        elif likeness:
+            yield likeness.format(other.model)
+        known.append((other.model, theirs))
+    blend = None if copied else mixture(own, known)
+    if blend:
+        parts = " and ".join(f"{100 * share:.0f} % {name}" for name, share in blend.parts[:4])
+        yield f"its scores are those of {parts}, but for noise (residual {100 * blend.unexplained:.1f} % of the spread)"
+
+
+def _likeness(own: Margins, theirs: Margins) -> str:
+    """Return in what two models are more alike than models that were trained apart; {} stands for the other's name."""
+    if (alike := correlation(own, theirs)) >= ALIKE:
+        return f"its scores are those of {{}} but for noise (correlation {alike:.5f})"
+    if (alike := shared_mistakes(own, theirs)) >= SAME_MISTAKES:
+        return f"its mistakes are those of {{}} (at least {100 * alike:.0f} % of them are shared)"
+    return ""
+
+
+def _size(told: Mapping[str, Any]) -> Iterator[str]:
+    """Say where the stated size is not that in the model's name."""
+    about = told["manifest"].get("model") or {}
+    if (count := about.get("parameters")) and not stated.fits_name(count, told["model"]):
+        yield f"its name does not fit a model of {count:,} parameters"
 
 
 def _lookalikes(told: Mapping[str, Any], names: Iterable[str]) -> Iterator[str]:
     """A name that the eye takes for another's."""
     own = told["model"]
-    for name in names:
-        if name != own and _seen(name) == _seen(own):
-            yield f"its name is easily taken for that of {name}"
+    for name in sorted(set(names)):
+        if name != own and are_lookalikes(name, own):
+            yield f"its name is easily taken for that of {ascii(name)[1:-1][:120]}"
 
 
 _ALIKE = str.maketrans("0o1li|_.", "oollll--")
+
+
+def are_lookalikes(one: str, other: str) -> bool:
+    """Return True if the eye, or a file system that knows no case, takes one name for the other.
+
+    >>> are_lookalikes("Org/Model", "org/model"), are_lookalikes("org/rn-1", "org/m_l"), are_lookalikes("a", "b")
+    (True, True, False)
+    """
+    return _seen(one) == _seen(other)
 
 
 def _seen(name: str) -> str:

@@ -5,26 +5,21 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from rewardbench import results
+from rewardbench import results, stated
 from rewardbench.scored import counting
+from rewardbench.scorers.baselines import RULES as BASELINES
 from rewardbench.store.local import MOST_SUMMARY, refuse_reserved
-from rewardbench.types import InputError
+from rewardbench.types import Estimate, InputError
 
 DEEPEST = 32
 LONGEST_TEXT = 4_000
-MODEL_TYPES = (
-    *("Seq. Classifier", "Custom Classifier", "DPO", "DPO Ref. Free", "Generative RM", "Generative RM PoLL"),
-    *("Generative", "Baseline"),
-)
 _PART = r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}"
 _NAME = re.compile(rf"{_PART}(?:/{_PART})?")
-_LICENSE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+ -]{0,39}|")
 _HASH = re.compile(r"[0-9a-f]{64}")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -88,34 +83,50 @@ def complaints(summary: Mapping[str, Any]) -> Iterator[str]:
         yield f"the model's name {_shown(model)} is not org/name in ASCII letters, digits, dots, dashes and underscores"
     elif (reserved := _reserved(str(model))) is not None:
         yield reserved
-    if str(summary.get("model_type")).partition(" (")[0] not in MODEL_TYPES or len(str(summary.get("model_type"))) > 40:
-        yield f"the model_type {_shown(summary.get('model_type'))} is none of {', '.join(MODEL_TYPES)}"
+    if not stated.is_model_type(summary.get("model_type")):
+        yield f"the model_type {_shown(summary.get('model_type'))} is none of {', '.join(stated.MODEL_TYPES)}"
+    elif wrong := _baseline_name(str(model), str(summary["model_type"])):
+        yield wrong
     if not isinstance(summary.get(results.OUTPUTS_HASH), str) or not _HASH.fullmatch(summary[results.OUTPUTS_HASH]):
         yield f"{results.OUTPUTS_HASH} is no sha256: scores of the items are needed"
     facts = summary["manifest"].get("suite")
     if facts is not None and not _are_rules(facts):
         yield "manifest.suite is not what a suite is"
-    about = summary["manifest"].get("model")
-    about = about if isinstance(about, dict) else {}
-    license, day = about.get("license") or "", summary.get("date") or ""
-    if not isinstance(license, str) or not _LICENSE.fullmatch(license):
-        yield f"the license {_shown(license)} is not written as one"
-    if day and not _has_been(day):
-        yield f"the date {_shown(day)} is not written YYYY-MM-DD, or is yet to come"
-    size = about.get("parameters")
-    if size is not None and not (isinstance(size, int) and not isinstance(size, bool) and 0 < size < 10**14):
-        yield f"{_shown(size)} parameters are no number of parameters"
+    yield from _statements(summary)
     yield from _figures(summary)
+    yield from _gap(summary.get("gap"))
     yield from _texts(summary)
 
 
-def _has_been(day: Any) -> bool:
-    """Whether it is a date, and has begun somewhere on the earth."""
-    try:
-        found = date.fromisoformat(day)
-    except (TypeError, ValueError):
-        return False
-    return found.isoformat() == day and found <= datetime.now(UTC).date() + timedelta(days=1)
+def _statements(summary: Mapping[str, Any]) -> Iterator[str]:
+    """Say what is wrong with the license, the date, the size and the command; each may be missing."""
+    manifest = summary["manifest"]
+    about = manifest.get("model") if manifest.get("model") is not None else {}
+    if not isinstance(about, dict):
+        yield f"manifest.model is {_shown(about)}, not an object"
+        return
+    license, day, size, command = (
+        about.get("license"),
+        summary.get("date"),
+        about.get("parameters"),
+        manifest.get("command"),
+    )
+    if license not in (None, "") and not stated.is_license(license):
+        yield f"the license {_shown(license)} is no SPDX or Hub identifier, such as apache-2.0, llama3.1 or other"
+    if day not in (None, "") and not stated.is_day(day):
+        yield f"the date {_shown(day)} is not written YYYY-MM-DD, is before {stated.EARLIEST}, or is yet to come"
+    if size is not None and not stated.is_parameter_count(size):
+        yield f"{_shown(size)} parameters are no plausible number of parameters"
+    if command not in (None, "") and not stated.is_command(command):
+        yield f"the command {_shown(command)} is no rewardbench command in one line with its arguments quoted"
+
+
+def _baseline_name(model: str, model_type: str) -> str:
+    """Return what is wrong with a name below baseline/, which only our own baselines have; else nothing."""
+    known = [f"baseline/{rule}" for rule in BASELINES]
+    if model.casefold().startswith("baseline/") and (model not in known or model_type != "Baseline"):
+        return f"the name {_shown(model)} is kept for the baselines {', '.join(known)}, of type Baseline"
+    return ""
 
 
 def _reserved(name: str) -> str | None:
@@ -149,6 +160,26 @@ def _figures(summary: Mapping[str, Any]) -> Iterator[str]:
             yield f"n of {name} is {_shown(one.get('n'))}, which is no count"
 
 
+GAP = ("core", "fresh", "gap")
+
+
+def _gap(value: Any) -> Iterator[str]:
+    """Say what is wrong with the figures against a fresh draw: none, or the three that `metrics.gap` gives."""
+    if not isinstance(value, list) or not value:
+        return  # that it is a list was asked before
+    keys = {field.name for field in fields(Estimate)}
+    whole = all(isinstance(one, dict) and set(one) == keys for one in value)
+    if not whole or tuple(one["name"] for one in value) != GAP:
+        yield f"gap does not hold the three figures {', '.join(GAP)}"
+        return
+    for one in value:
+        numbers = [one["value"], one["low"], one["high"]]
+        if not all(results.is_share(abs(number)) for number in numbers if type(number) in (int, float)):
+            yield f"gap, {one['name']}, is {_shown(one['value'])}, which is no share"
+        if any(number is not None and type(number) not in (int, float) for number in numbers):
+            yield f"gap, {one['name']}, is {_shown(one['value'])}, which is no number"
+
+
 def _are_rules(facts: Any) -> bool:
     """Whether what a manifest says of its suite can be read; it is not believed."""
     try:
@@ -162,7 +193,7 @@ def _texts(value: Any, where: str = "the summary") -> Iterator[str]:
     if isinstance(value, str):
         if len(value) > LONGEST_TEXT:
             yield f"a text in {where} has {len(value):,} characters"
-        if _CONTROL.search(value):
+        if stated.has_hidden(value):
             yield f"a text in {where} holds control or invisible characters: {_shown(value)}"
     elif isinstance(value, Mapping):
         for key, one in value.items():
