@@ -43,6 +43,7 @@ ROOMS = (
     "publishing",
     "verify",
     "verifying",
+    "options",
     "progress",
     "quiet",
     "report",

@@ -63,8 +63,8 @@ def refuse_less_than_one(settings: Any, *names: str) -> None:
     """Raises: InputError where a count is given that is none."""
     for name in names:
         count = getattr(settings, name)
-        if count is not None and count < 1:
-            raise InputError(f"{name} is {count}: it must be at least 1, or None.")
+        if count is not None and not (isinstance(count, int) and count >= 1):
+            raise InputError(f"{name} is {count!r}: it must be a whole number of at least 1, or None.")
 
 
 def first_sentence(error: BaseException) -> str:
