@@ -9,12 +9,12 @@ if TYPE_CHECKING:
 
     __version__: str
 
-__all__ = ["InputError", "Item", "Result", "RewardBenchCallback", "Suite", "__version__", "evaluate"]
+__all__ = ["InputError", "Item", "Result", "RewardBenchCallback", "Suite", "evaluate"]
 
 
 def __dir__() -> list[str]:
     """List the public names, which are imported on first use."""
-    return sorted(__all__)
+    return sorted([*__all__, "__version__"])
 
 
 def __getattr__(name: str) -> Any:

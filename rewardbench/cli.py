@@ -28,6 +28,7 @@ from rewardbench.terminal import accept_any_text, echo, echo_json, make_console,
 from rewardbench.types import InputError
 
 app = typer.Typer(
+    cls=flags.Group,
     add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,

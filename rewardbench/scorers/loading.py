@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from rewardbench.hub import snapshot
+from rewardbench.paths import home_path
 from rewardbench.scorers.layers import compile_layers
 from rewardbench.types import InputError
 
@@ -90,7 +91,12 @@ def locate(name: str, revision: str | None = None, code: bool = False) -> Path:
 
     Raises: InputError where there is none, or the Hub cannot be reached and nothing is cached.
     """
-    folder = Path(name).expanduser()
+    if "://" in name:
+        raise InputError(
+            f"{name} is a URL: models behind an API cannot be scored. Pass a folder with config.json, or a Hub id "
+            "(org/name)."
+        )
+    folder = home_path(name)
     if folder.is_dir():
         if revision:
             raise InputError(f"{name} is a local folder, which has no revisions: leave out --revision.")
