@@ -7,7 +7,14 @@ if TYPE_CHECKING:
     from rewardbench.training import RewardBenchCallback
     from rewardbench.types import InputError, Item, Result, Suite
 
+    __version__: str
+
 __all__ = ["InputError", "Item", "Result", "RewardBenchCallback", "Suite", "evaluate"]
+
+
+def __dir__() -> list[str]:
+    """List the public names, which are imported on first use."""
+    return sorted([*__all__, "__version__"])
 
 
 def __getattr__(name: str) -> Any:
@@ -20,6 +27,10 @@ def __getattr__(name: str) -> Any:
         from rewardbench.training import RewardBenchCallback
 
         return RewardBenchCallback
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("rewardbench")
     if name in __all__:
         from rewardbench import types
 

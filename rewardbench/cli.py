@@ -23,12 +23,14 @@ from rewardbench.cli_doctor import doctor_command
 from rewardbench.cli_gate import evaluate_and_gate_command, gate_command
 from rewardbench.cli_show import show_command
 from rewardbench.flags import DATA, HUB, MODEL, OLD, OUTPUT, RUN, Count, Text, flag
+from rewardbench.paths import home_path
 from rewardbench.processes import end_on_signals
 from rewardbench.quiet import quieten
 from rewardbench.terminal import accept_any_text, echo, echo_json, make_console, printable
 from rewardbench.types import InputError
 
 app = typer.Typer(
+    cls=flags.Group,
     add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
@@ -230,16 +232,10 @@ def expand_home(arguments: list[str]) -> list[str]:
     for argument in arguments:
         option, equals, value = argument.partition("=") if argument.startswith("--") else ("", "", argument)
         of_search = option == SEARCH or (expanded and expanded[-1] == SEARCH)
-        expanded.append(argument if of_search else f"{option}{equals}{_expand(value)}")
+        if value.startswith("~") and not of_search:
+            argument = f"{option}{equals}{home_path(value)}"
+        expanded.append(argument)
     return expanded
-
-
-def _expand(value: str) -> str:
-    """Raises: InputError for the home folder of a user who is not known."""
-    path = os.path.expanduser(value)
-    if path.startswith("~") and "/" in path:
-        raise InputError(f"There is no home folder {value.partition('/')[0]} for {value}: write the path in full.")
-    return path
 
 
 SEARCH = "--search"

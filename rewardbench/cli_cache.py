@@ -8,10 +8,12 @@ from typing import Annotated, Any
 import typer
 from typer import Option
 
+from rewardbench.flags import Group
 from rewardbench.terminal import echo, echo_json, make_console
 from rewardbench.types import InputError
 
 cache = typer.Typer(
+    cls=Group,
     help="The score cache: what is in it, and how to make it smaller.",
     invoke_without_command=True,
     context_settings={"token_normalize_func": lambda token: token.replace("-", "_")},

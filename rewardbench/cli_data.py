@@ -8,10 +8,12 @@ from typing import Annotated, Any, Literal
 import typer
 from typer import Argument, Option
 
+from rewardbench.flags import Group
 from rewardbench.terminal import echo, echo_json, make_console
 from rewardbench.types import InputError
 
 data = typer.Typer(
+    cls=Group,
     help="Preference data: what is there, what it gives away, whether it is right, and how it is built.",
     no_args_is_help=True,
     context_settings={"token_normalize_func": lambda token: token.replace("-", "_")},

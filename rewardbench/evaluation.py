@@ -7,7 +7,7 @@ import os
 import platform
 import shlex
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, fields, replace
 from functools import partial
@@ -21,16 +21,20 @@ from rewardbench.engine.noise import is_exact, within_noise
 from rewardbench.engine.ranks import Ranks, is_first, launch
 from rewardbench.engine.score import Run, score
 from rewardbench.engine.workers import Alone, Pool, Workers
-from rewardbench.metrics import gap, rule_of
+from rewardbench.metrics import gap, is_scored, rule_of
+from rewardbench.options import read_options
+from rewardbench.paths import home_path
 from rewardbench.progress import Bar
 from rewardbench.results import assemble
 from rewardbench.scorers import load_scorer
 from rewardbench.scorers.facts import facts
 from rewardbench.scorers.identity import digest
 from rewardbench.scorers.loading import ModelSpec, refuse_less_than_one
+from rewardbench.scorers.memory import name_of, scorer_of
 from rewardbench.store import LocalStore, open_store
 from rewardbench.store.local import refuse_model_name
-from rewardbench.suites import Pairs, load_suite
+from rewardbench.suites import Pairs, load_suite, suite_of_rows
+from rewardbench.suites.memory import read_rows
 from rewardbench.terminal import make_console
 from rewardbench.types import InputError, Item, ItemScores, Result, Rule, Scorer, Suite
 
@@ -80,12 +84,15 @@ class Settings(Asked):
         refuse_less_than_one(self, "limit", "batch_size", "batch_tokens", "num_processes")
 
 
-def evaluate(model: str, dataset: str = "core", **options: Any) -> Result:
+def evaluate(model: Any, dataset: Any = "core", **options: Any) -> Result:
     """Score a reward model on preference data.
 
     Args:
-        model: an embedded name (tiny-rm, tiny-dpo), a baseline (baseline/longest, ...), a folder or a Hub id.
-        dataset: core, the name of a published suite, a file, a folder or a Hub id.
+        model: an embedded name (tiny-rm, tiny-dpo), a baseline (baseline/longest, ...), a folder or a Hub id; or in
+            memory: (model, tokenizer) of a classifier with one label, or a function of a prompt and a completion, both
+            text, that returns a number.
+        dataset: core, the name of a published suite, a file, a folder or a Hub id; or in memory: a list of dicts, a
+            DataFrame or a `datasets.Dataset`.
         options: fields of `ModelSpec` (ref_model, chat_template, max_length, dtype, ...) or of `Settings`
             (split, limit, batch_size, ...).
 
@@ -93,37 +100,68 @@ def evaluate(model: str, dataset: str = "core", **options: Any) -> Result:
 
     Raises: InputError, in one sentence, for bad input.
     """
-    spec_names = {field.name for field in fields(ModelSpec)}
-    run_names = {field.name for field in fields(Settings)}
-    unknown = sorted(set(options) - spec_names - run_names)
-    if unknown:
-        raise InputError(f"evaluate() knows no option {unknown[0]!r}: it takes those of ModelSpec and Settings.")
-    spec = ModelSpec(model, **{k: v for k, v in options.items() if k in spec_names})
-    settings = Settings(spec, dataset, **{k: v for k, v in options.items() if k in run_names})
-    return run(settings)[0]
+    of_the_model, of_the_run = read_options(options, ModelSpec, Settings)
+    model, dataset = map(_path_as_text, (model, dataset))
+    spec = ModelSpec(model if isinstance(model, str) else name_of(model), **of_the_model)
+    settings = Settings(spec, dataset if isinstance(dataset, str) else "memory", **of_the_run)
+    suite = None if isinstance(dataset, str) else _suite_in_memory(dataset, settings)
+    if isinstance(model, str):
+        return run(settings, suite=suite)[0]
+    if settings.cache or (settings.num_processes or 1) > 1:
+        raise InputError("A model in memory has no cache and one process: leave out cache and num_processes.")
+    with scorer_of(model, spec) as scorer:
+        return run(settings, suite=suite, scorer=scorer)[0]
+
+
+def _path_as_text(name: Any) -> Any:
+    """A path as text, with its `~` expanded; anything else as it is."""
+    is_home = isinstance(name, str) and name.startswith("~")
+    return str(home_path(name)) if is_home or isinstance(name, os.PathLike) else name
+
+
+def _suite_in_memory(data: Any, settings: Settings) -> Suite:
+    if settings.dataset_revision or settings.load_json:
+        raise InputError("Data in memory has no revision and is no file: leave out dataset_revision and load_json.")
+    return suite_of_rows(
+        read_rows(data, settings.split),
+        subset=settings.subset,
+        limit=settings.limit,
+        protocol=settings.protocol,
+        scores_only=settings.scores_only,
+    )
 
 
 Sink = Callable[[Item, ItemScores, Rule], None]
 
 
 def run(
-    settings: Settings, console: Console | None = None, fresh_draw: Path | None = None, sink: Sink | None = None
+    settings: Settings,
+    console: Console | None = None,
+    fresh_draw: Path | None = None,
+    sink: Sink | None = None,
+    *,
+    suite: Suite | None = None,
+    scorer: Scorer | None = None,
 ) -> tuple[Result, Suite]:
     """Load, score, and sum up; the console (stderr by default) carries the progress bar.
 
     `fresh_draw` is the folder of the draw that the settings speak of: builders are none of this room's business.
     `sink` is given every item as it is scored; the texts that the model read go to it, and the result holds none.
+    `suite` and `scorer` are data and a model in memory, in place of those that the settings name.
 
     Raises: InputError for bad input, also where not one item could be scored.
     """
     workers = _workers(settings)
-    suite = settings.load_suite(limit=settings.limit, scores_only=settings.scores_only, as_json=settings.load_json)
+    in_memory = [name for name, thing in (("dataset", suite), ("model", scorer)) if thing is not None]
+    suite = suite or settings.load_suite(
+        limit=settings.limit, scores_only=settings.scores_only, as_json=settings.load_json
+    )
     fresh = _fresh(settings, suite, fresh_draw)
-    scorer = load_scorer(settings.model)
+    scorer = scorer or load_scorer(settings.model)
     scored = _score(suite, scorer, settings, workers, console, sink)
     _refuse_nothing(scored, suite, scorer)
     apart = gap(suite, scored.items, fresh, _score(fresh, scorer, settings, workers, console).items) if fresh else ()
-    told = manifest(settings, suite, scorer, scored) | ({"fresh": fresh.revision} if fresh else {})
+    told = manifest(settings, suite, scorer, scored, in_memory) | ({"fresh": fresh.revision} if fresh else {})
     result = assemble(suite, scorer.name, scorer.model_type, scored.items, told, apart)
     return result, suite
 
@@ -199,11 +237,13 @@ def _refuse_nothing(scored: Run, suite: Suite, scorer: Scorer) -> None:
     sick = f" {scorer.name} has broken weights, or overflows in this number format: try --torch_dtype float32."
     raise InputError(
         f"None of the {len(scored.items)} items of {suite.name} could be scored; the first, {first.id}: "
-        f"{str(first.reason).rstrip('.')}.{sick if first.tokens else ''}"
+        f"{str(first.reason).rstrip('.')}.{sick if any(first.tokens) else ''}"
     )
 
 
-def manifest(settings: Settings, suite: Suite, scorer: Scorer, scored: Run) -> dict[str, Any]:
+def manifest(
+    settings: Settings, suite: Suite, scorer: Scorer, scored: Run, in_memory: Sequence[str] = ()
+) -> dict[str, Any]:
     """What decided the numbers (the fingerprint), what must not have (the run), and where it ran."""
     fingerprint = dict(scorer.fingerprint)
     details = _details(scorer)
@@ -217,7 +257,7 @@ def manifest(settings: Settings, suite: Suite, scorer: Scorer, scored: Run) -> d
             "ref_model": settings.model.ref_model,
             "tokenizer": settings.model.tokenizer or settings.model.model,
             "chat_template": settings.model.chat_template,
-            **facts(settings.model),
+            **({} if "model" in in_memory else facts(settings.model)),
         },
         "run": {
             "token_budget": scored.token_budget,
@@ -230,7 +270,7 @@ def manifest(settings: Settings, suite: Suite, scorer: Scorer, scored: Run) -> d
         },
         "session": {"computed": scored.computed, "batches": scored.batches},  # told, but not stored: see results
         "environment": environment(),
-        "command": command(settings),
+        "command": "" if in_memory else command(settings),
         "notes": _notes(suite, scorer, scored, noise),
     }
 
@@ -253,12 +293,25 @@ def _notes(suite: Suite, scorer: Any, scored: Run, noise: Mapping[str, Any]) -> 
     if reasons:
         most = "; ".join(f"{count} × {reason.rstrip('.')}" for reason, count in reasons.most_common(3))
         notes.append(f"Unscored: {most}. Their ids are in the outputs file.")
+    notes += _note_on_ties(suite, scored.items)
     if noise and math.isfinite(noise["batch_noise"]):
         notes.append(
             f"In this number format the batch moves a score by up to {noise['batch_noise']:.2g}; the margin of "
             f"{len(noise['within_noise'])} items lies inside that."
         )
     return notes
+
+
+def _note_on_ties(suite: Suite, items: Sequence[ItemScores]) -> list[str]:
+    """Say so if the model gives the completions of every item that it scores the same score."""
+    pairs = zip(suite.items, items, strict=True)
+    scored = [found.scores for item, found in pairs if item.has_preference and is_scored(found.scores)]
+    if not scored or any(min(scores) < max(scores) for scores in scored):
+        return []
+    return [
+        f"All {len(scored):,} scored items tie: the completions of each have one score, so no preference is measured. "
+        "Check that the model is a trained one, that its template shows the completions, and that they differ."
+    ]
 
 
 def environment() -> dict[str, Any]:

@@ -8,6 +8,7 @@ from inspect import Parameter, Signature, signature
 from typing import Annotated, Any, Literal
 
 from typer import Option
+from typer.core import TyperGroup
 
 MODEL, DATA, RUN, OUTPUT, HUB, OLD = "Model", "Data", "Run", "Output", "Hub", "Of earlier versions"
 
@@ -15,6 +16,28 @@ MODEL, DATA, RUN, OUTPUT, HUB, OLD = "Model", "Data", "Run", "Output", "Hub", "O
 def flag(panel: str, name: str, text: str = "", **limits: Any) -> Any:
     """An option under its one name; `--a-b` is taken for `--a_b`."""
     return Option(f"--{name}", help=text, rich_help_panel=panel, **limits)
+
+
+class Group(TyperGroup):
+    """Commands whose help shows a switch without a type: `--json`, not `--json <bool>`."""
+
+    def get_params(self, ctx: Any) -> Any:
+        """The options of the group itself."""
+        return _without_types_of_switches(super().get_params(ctx))
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """A command of the group, its switches changed too."""
+        command = super().get_command(ctx, cmd_name)
+        if command is not None:
+            _without_types_of_switches(command.get_params(ctx))
+        return command
+
+
+def _without_types_of_switches(params: Any) -> Any:
+    for param in params:
+        if getattr(param, "is_bool_flag", False):
+            param.metavar = ""
+    return params
 
 
 def model_spec(said: dict[str, Any]) -> Any:

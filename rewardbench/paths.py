@@ -34,8 +34,11 @@ def leaderboard_dir() -> Path:
 
 
 def home_path(path: str | Path) -> Path:
-    """Return the path with a leading `~` expanded; one of an unknown user stays as it is."""
-    return Path(os.path.expanduser(path))
+    """Return the path with a leading `~` expanded. Raises: InputError if it is of a user who is not known."""
+    expanded = os.path.expanduser(path)
+    if str(expanded).startswith("~") and "/" in str(expanded):
+        raise InputError(f"No home folder is known for {path}: write the path in full.")
+    return Path(expanded)
 
 
 def write_whole(path: str | Path, content: str | bytes) -> None:

@@ -462,7 +462,7 @@ def test_evaluate_takes_the_options_of_a_model_and_of_a_run(here, model_folder):
     ("options", "words"),
     [
         ({"bach_size": 8}, "evaluate\\(\\) knows no option 'bach_size'"),
-        ({"batch_size": 0}, "batch_size is 0: it must be at least 1"),
+        ({"batch_size": 0}, "batch_size is 0: it must be a whole number of at least 1, or None"),
         ({"limit": 0}, "limit is 0"),
         ({"max_length": -1}, "max_length is -1"),
         ({"dtype": "int3"}, "dtype is 'int3': it must be one of auto, float16"),

@@ -48,6 +48,7 @@ ROOMS = (
     "publishing",
     "verify",
     "verifying",
+    "options",
     "progress",
     "report",
     "evaluation",

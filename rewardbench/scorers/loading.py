@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from rewardbench.hub import snapshot
+from rewardbench.paths import home_path
 from rewardbench.scorers.failures import first_sentence
 from rewardbench.scorers.identity import weight_files
 from rewardbench.scorers.layers import compile_layers
@@ -66,8 +67,8 @@ def refuse_less_than_one(settings: Any, *names: str) -> None:
     """Raises: InputError where a count is given that is none."""
     for name in names:
         count = getattr(settings, name)
-        if count is not None and count < 1:
-            raise InputError(f"{name} is {count}: it must be at least 1, or None.")
+        if count is not None and not (isinstance(count, int) and count >= 1):
+            raise InputError(f"{name} is {count!r}: it must be a whole number of at least 1, or None.")
 
 
 def attempt(what: str, load: Callable[[], T]) -> T:
@@ -83,7 +84,12 @@ def locate(name: str, revision: str | None = None, code: bool = False) -> Path:
 
     Raises: InputError where there is none, or the Hub cannot be reached and nothing is cached.
     """
-    folder = Path(name).expanduser()
+    if "://" in name:
+        raise InputError(
+            f"{name} is a URL: models behind an API cannot be scored. Pass a folder with config.json, or a Hub id "
+            "(org/name)."
+        )
+    folder = home_path(name)
     if folder.is_dir():
         if revision:
             raise InputError(f"{name} is a local folder, which has no revisions: leave out --revision.")

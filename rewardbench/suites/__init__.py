@@ -13,6 +13,7 @@ from rewardbench.suites.columns import list_names
 from rewardbench.suites.files import Source, read_embedded, read_hub, read_source, refuse_slice
 from rewardbench.suites.formats import Pairs
 from rewardbench.suites.lazy import Lazy
+from rewardbench.suites.memory import WHERE
 from rewardbench.suites.own import check_columns, check_names, hash_rules, is_suite_file, read_suite_file
 from rewardbench.suites.rows import content_hash, read_table
 from rewardbench.suites.stdin import STDIN
@@ -20,7 +21,17 @@ from rewardbench.suites.stream import stream_texts
 from rewardbench.suites.table import SUITES, Row, SuiteSpec, find_spec, list_suites
 from rewardbench.types import InputError, Item, Rule, Suite
 
-__all__ = ["SUITES", "Pairs", "SuiteSpec", "list_suites", "load_embedded", "load_known", "load_suite", "stream_texts"]
+__all__ = [
+    "SUITES",
+    "Pairs",
+    "SuiteSpec",
+    "list_suites",
+    "load_embedded",
+    "load_known",
+    "load_suite",
+    "stream_texts",
+    "suite_of_rows",
+]
 
 
 def load_suite(
@@ -73,6 +84,26 @@ def load_suite(
         suite = _build(spec, source, scores_only, pairs, partial=split is not None)
     taken = split if source.rows[0][0] else None  # a file has no splits
     return _cut(suite, taken, None if source.config else subset, limit)
+
+
+def suite_of_rows(
+    rows: Sequence[Row],
+    *,
+    subset: str | None = None,
+    limit: int | None = None,
+    protocol: str | None = None,
+    scores_only: bool = False,
+    pairs: Pairs | None = None,
+) -> Suite:
+    """Build a suite of rows in memory, by the options of `load_suite`.
+
+    Raises: InputError if they cannot be scored.
+    """
+    spec = find_spec(protocol) if protocol else None
+    if protocol and spec is None:
+        raise InputError(f"There is no protocol {protocol!r}: it must be one of {', '.join(list_suites())}.")
+    source = Source(rows=[("", row) for row in rows], where=WHERE)
+    return _cut(_build(spec or SuiteSpec(name="memory"), source, scores_only, pairs), None, subset, limit)
 
 
 def load_known(name: str) -> Suite:

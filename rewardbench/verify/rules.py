@@ -99,7 +99,7 @@ def _of_the_suite(told: Mapping[str, Any], suite: Suite) -> Iterator[str]:
     if told["suite"] != suite.name:
         yield f"it is of the suite {ascii(told['suite'])[:60]}, not of {suite.name}"
     elif told["revision"] != suite.revision:
-        stated = ascii(told["revision"])[1:41]
+        stated = ascii(told["revision"])[1:-1][:80]
         yield f"it is of {suite.name}@{stated}, and {suite.revision[:40]} is in force: score it again"
 
 
