@@ -128,6 +128,7 @@ def _suite_in_memory(data: Any, settings: Settings) -> Suite:
         limit=settings.limit,
         protocol=settings.protocol,
         scores_only=settings.scores_only,
+        pairs=settings.pairs,
     )
 
 
