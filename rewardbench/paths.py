@@ -33,6 +33,20 @@ def leaderboard_dir() -> Path:
     raise InputError(f"The leaderboard is missing beside {here}: install rewardbench again.")
 
 
+def cache_dir() -> Path:
+    """Return the folder of what can be made again: `rewardbench` in `$XDG_CACHE_HOME`, or in `~/.cache`.
+
+    Raises: InputError if no home folder is known.
+    """
+    folder = os.path.expanduser(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
+    if folder.startswith("~"):
+        raise InputError(
+            "There is no place for cached files, for no home folder is known: set XDG_CACHE_HOME to a folder (or, for "
+            "the score cache alone, REWARDBENCH_CACHE to a file)."
+        )
+    return Path(folder, "rewardbench")
+
+
 def write_whole(path: str | Path, content: str | bytes) -> None:
     """The whole file or none of it; text as UTF-8. Raises: InputError where it cannot be written."""
     path = Path(path)
