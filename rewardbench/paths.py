@@ -41,6 +41,20 @@ def home_path(path: str | Path) -> Path:
     return Path(expanded)
 
 
+def cache_dir() -> Path:
+    """Return the folder of what can be made again: `rewardbench` in `$XDG_CACHE_HOME`, or in `~/.cache`.
+
+    Raises: InputError if no home folder is known.
+    """
+    folder = os.path.expanduser(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
+    if folder.startswith("~"):
+        raise InputError(
+            "There is no place for cached files, for no home folder is known: set XDG_CACHE_HOME to a folder (or, for "
+            "the score cache alone, REWARDBENCH_CACHE to a file)."
+        )
+    return Path(folder, "rewardbench")
+
+
 def write_whole(path: str | Path, content: str | bytes) -> None:
     """Write the whole file or none of it; text as UTF-8, in which half a surrogate pair becomes `?`.
 

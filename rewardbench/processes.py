@@ -121,7 +121,7 @@ class Child:
         return self.process.exitcode
 
     def end(self) -> None:
-        """End the process, by force after `GRACE` seconds."""
+        """End the process."""
         self.process.terminate()
         self.process.join(GRACE)
         if self.process.is_alive():
@@ -131,20 +131,26 @@ class Child:
 
 
 def _run(connection: Any) -> None:
-    """Run a worker. What it imports comes after it has learned to end with its parent."""
+    """Run a worker. What it imports comes after it has learned to end with its parent.
+
+    SIGTERM ends it on the spot, also inside a library: it holds nothing but memory.
+    """
     set_up_worker()
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
     with suppress(EOFError, ConnectionError):
         function, arguments = connection.recv()
         function(connection, *arguments)
 
 
 def set_up_worker() -> None:
-    """Leave Ctrl-C and a closed terminal to the parent, and end with it."""
+    """Leave Ctrl-C and a closed terminal to the parent, end with it, and hold no semaphore that then would leak."""
     for name in ("SIGINT", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     end_with_parent()
+    with suppress(ImportError):
+        from tqdm import tqdm
+
+        tqdm.set_lock(threading.RLock())  # by default it makes one for several processes, with a semaphore
 
 
 def map_in_workers(function: Callable[[T], R], items: Iterable[T], count: int, chunk: int = 4) -> Iterator[R]:

@@ -8,7 +8,6 @@ with built mirrors only.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +20,7 @@ from rewardbench.builders.check import Verified, verify, verify_cells
 from rewardbench.builders.mirrors import Mirror, read_mirrors
 from rewardbench.builders.ties import TieTwin, read_ties
 from rewardbench.hub import upload
-from rewardbench.paths import data_dir, write_whole
+from rewardbench.paths import cache_dir, data_dir, write_whole
 from rewardbench.types import InputError
 
 SPARE = 10
@@ -109,8 +108,7 @@ def fresh_draw(seed: int) -> Path:
     Its name holds what the draw depends on: the seed, the version of core and the builders themselves.
     """
     version = (data_dir() / "core" / "VERSION").read_text(encoding="utf-8").strip()
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rewardbench"
-    folder = cache / f"fresh-{version}-{recipe()}-{seed}"
+    folder = cache_dir() / f"fresh-{version}-{recipe()}-{seed}"
     if not (folder / "core" / "VERSION").exists():  # written last
         write_core(build_core(None, fresh_seed(seed)), folder, f"{version}-fresh{seed}")
     return folder / "core"

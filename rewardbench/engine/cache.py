@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from rewardbench.paths import home_path
+from rewardbench.paths import cache_dir, home_path
 from rewardbench.types import InputError
 
 APPLICATION = 0x72774263
@@ -68,10 +68,7 @@ def default_path() -> Path:
     """`$REWARDBENCH_CACHE`, a file, or else `rewardbench/scores.sqlite` where the user's caches lie."""
     if named := os.environ.get("REWARDBENCH_CACHE"):
         return home_path(named)
-    folder = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    if folder.startswith("~"):
-        raise InputError("The score cache has no place, for no home folder is known: set REWARDBENCH_CACHE to a file.")
-    return Path(folder, "rewardbench", "scores.sqlite")
+    return cache_dir() / "scores.sqlite"
 
 
 class Cache:

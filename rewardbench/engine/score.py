@@ -183,8 +183,8 @@ class _Loop:
         """Find the score of every request of a window: in the cache, or by running its batch."""
         requests = [request for family in families for request in family]
         work = _Work(families, scorer, self.options, budget)
-        known, batches = workers.agree(work.plan)
-        if not work.by_key.keys() >= {key for batch in batches for key in batch}:
+        window_id, (known, batches) = workers.agree(lambda: (work.run, work.plan()))
+        if window_id != work.run:
             raise InputError("This rank reads other data than rank 0: give all ranks the same files and options.")
         pending = [[work.by_key[key] for key in batch] for batch in batches if not known.keys() >= set(batch)]
         if first:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any, Literal, TypeVar
 
 from rewardbench.hub import snapshot
 from rewardbench.paths import home_path
+from rewardbench.processes import whole_number
 from rewardbench.scorers.failures import first_sentence
 from rewardbench.scorers.identity import weight_files
 from rewardbench.scorers.layers import compile_layers
@@ -146,7 +146,7 @@ def pick_device(asked: str | None) -> Any:
             ) from error
         return probe.device
     if torch.cuda.is_available():
-        of_this_process = int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count()  # torchrun's, or ours
+        of_this_process = (whole_number("LOCAL_RANK") or 0) % torch.cuda.device_count()  # torchrun's, or ours
         return torch.device("cuda", of_this_process)
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 

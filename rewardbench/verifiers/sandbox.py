@@ -51,7 +51,7 @@ def run(command: Sequence[str], at: Path, stdin: str = "", memory: int | None = 
     limits = [f"ulimit -t {SECONDS}", f"ulimit -f {FILE_MEGABYTES * 1024 * 2}", "ulimit -c 0"]
     limits += [f"ulimit -v {memory * 1024}"] if memory else []
     lifeline, ours = os.pipe()
-    shell = ["sh", "-c", "; ".join([*limits, WATCH.format(lifeline), 'exec "$@"']), "sh"]
+    shell = ["sh", "-c", "\n".join([*limits, WATCH.format(lifeline), 'exec "$@"']), "sh"]
     clean = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(at), "TMPDIR": str(at), "LANG": "C.UTF-8"}
     try:
         process = subprocess.Popen(

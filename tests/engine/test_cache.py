@@ -416,9 +416,19 @@ def test_the_default_place_follows_the_environment(monkeypatch, tmp_path):
     assert default_path() == tmp_path / "xdg" / "rewardbench" / "scores.sqlite"
     monkeypatch.setenv("REWARDBENCH_CACHE", str(tmp_path / "mine.db"))
     assert default_path() == tmp_path / "mine.db"
+    monkeypatch.setenv("REWARDBENCH_CACHE", "~/mine.db")  # as a shell leaves it in quotes
+    assert default_path() == tmp_path / "mine.db"
     with Cache() as opened:
         opened.store("aa", {key(1): 1.0})
     assert count(tmp_path / "mine.db") == 1
+
+
+def test_a_cache_without_a_place_is_one_sentence(monkeypatch):
+    monkeypatch.delenv("REWARDBENCH_CACHE", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    with pytest.raises(InputError, match="no home folder is known: set XDG_CACHE_HOME"):
+        default_path()
 
 
 REMOVE = r"remove the file, set REWARDBENCH_CACHE to another, or pass --no_cache\.$"

@@ -1,16 +1,17 @@
-"""Several processes give the scores of one, each batch once."""
+"""A pool of processes gives the scores of one, each batch once, whatever a scorer reads."""
 
-import json
 import os
-import subprocess
-import sys
-import time
+import pickle
+from contextlib import nullcontext
+from dataclasses import fields
 from functools import partial
+from multiprocessing.connection import wait
 
 import pytest
 from conftest import pairs
-from test_resume import write_pairs
 
+from rewardbench.engine import workers
+from rewardbench.engine.cache import Cache
 from rewardbench.engine.score import score
 from rewardbench.engine.workers import Pool, Runner
 from rewardbench.scorers import load_scorer
@@ -18,51 +19,135 @@ from rewardbench.scorers.loading import ModelSpec
 from rewardbench.types import InputError, Request
 
 
-def close(one, other):
-    return all(
-        abs(a - b) <= 1e-5 for x, y in zip(one, other, strict=True) for a, b in zip(x.scores, y.scores, strict=True)
-    )
+@pytest.fixture
+def one_thread():
+    """Sums of floats depend on the number of threads; a pool shares those that there are."""
+    import torch  # which no worker of these tests need import with this file
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
-def test_a_pool_gives_the_scores_of_one_process(model_folder):
-    spec = ModelSpec(str(model_folder()), device="cpu")
-    items, scorer = pairs(40, 20), load_scorer(spec)
-    alone = score(items, scorer, batch_tokens=60)
-    counted, run = [], scorer.run
-    scorer.run = lambda batch: counted.append(len(batch)) or time.sleep(0.5) or run(batch)
-    together = score(items, scorer, batch_tokens=60, workers=Pool(2, partial(load_scorer, spec)))
-    assert together.computed == alone.computed == 80
-    assert sum(counted) < 80, "the other process did its part"
-    assert close(together.items, alone.items)
+@pytest.fixture
+def specs(model_folder):
+    """A model of each kind, by name."""
+
+    def make(kind):
+        if kind.startswith("baseline/"):
+            return ModelSpec(kind, seed=3)
+        if kind == "classifier":
+            return ModelSpec(str(model_folder()), device="cpu")
+        policy, reference = (str(model_folder("llama", "causal", seed=n)) for n in (1, 2))
+        options = {"ref_model": reference} if kind == "dpo" else {"ref_free_type": kind}
+        return ModelSpec(policy, device="cpu", **options)
+
+    return make
 
 
-@pytest.mark.slow
-def test_a_pool_computes_policy_and_reference(model_folder):
-    policy, reference = (str(model_folder("llama", "causal", seed=n)) for n in (1, 2))
-    spec = ModelSpec(policy, ref_model=reference, device="cpu")
-    items, scorer = pairs(20, 20), load_scorer(spec)
-    together = score(items, scorer, batch_tokens=60, workers=Pool(2, partial(load_scorer, spec)))
-    assert close(together.items, score(items, scorer, batch_tokens=60).items)
+@pytest.fixture(autouse=True)
+def patient(monkeypatch):
+    """Hand out no batch before the workers have loaded, or ended: else this process is done first."""
+
+    class Patient(workers._Together):
+        def _start(self, count):
+            super()._start(count)
+            assert not self._helpers or wait([helper.connection for helper in self._helpers], 120)
+
+    monkeypatch.setattr(workers, "_Together", Patient)
+
+
+def counted(scorer, counts):
+    """Count the requests that a scorer is given in this process."""
+    for part in getattr(scorer, "parts", None) or [nullcontext(scorer)]:
+        with part as inner:
+            inner.run = partial(count_and_run, inner.run, counts)
+    return scorer
+
+
+def count_and_run(run, counts, batch):
+    counts.append(len(batch))
+    return run(batch)
+
+
+TEXT = ["baseline/longest", "baseline/shortest", "baseline/random"]
+
+
+@pytest.mark.parametrize(
+    "kind", [*TEXT, "classifier", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("dpo", "avg", "norm"))]
+)
+def test_a_pool_gives_the_very_scores_of_one_process(kind, specs, one_thread):
+    spec, items, counts = specs(kind), pairs(60, 20), []
+    alone = score(items, load_scorer(spec), batch_tokens=60, batch_size=2)
+    pool = Pool(2, partial(load_scorer, spec))
+    scorer = counted(load_scorer(spec), counts)
+    together = score(items, scorer, batch_tokens=60, batch_size=2, workers=pool)
+    assert sum(counts) < together.computed, "the other process did its part"
+    assert together.items == alone.items
+    assert (together.computed, together.requests, together.layout) == (alone.computed, alone.requests, alone.layout)
+    assert len({score for item in alone.items for score in item.scores}) > 10
 
 
 def die():
     os._exit(9)
 
 
-def test_a_worker_that_dies_is_one_sentence(model_folder):
-    scorer = load_scorer(ModelSpec(str(model_folder()), device="cpu"))
+def test_a_worker_that_dies_is_one_sentence(specs):
+    scorer = load_scorer(specs("baseline/longest"))
     with pytest.raises(InputError, match=r"A worker process ended early \(exit code 9"):
-        score(pairs(40, 20), scorer, batch_tokens=60, workers=Pool(2, die))
+        score(pairs(100, 20), scorer, batch_size=1, workers=Pool(2, die))
 
 
 def refuse():
     raise InputError("There is no such model.")
 
 
-def test_what_a_worker_refuses_is_said(model_folder):
-    scorer = load_scorer(ModelSpec(str(model_folder()), device="cpu"))
+def test_what_a_worker_refuses_is_said(specs):
+    scorer = load_scorer(specs("baseline/longest"))
     with pytest.raises(InputError, match="There is no such model"):
-        score(pairs(40, 20), scorer, batch_tokens=60, workers=Pool(2, refuse))
+        score(pairs(100, 20), scorer, batch_size=1, workers=Pool(2, refuse))
+
+
+def test_a_worker_that_has_loaded_another_model_is_refused(specs):
+    scorer = load_scorer(specs("baseline/longest"))
+    other = partial(load_scorer, specs("baseline/random"))
+    with pytest.raises(InputError, match="loaded another model than this one"):
+        score(pairs(100, 20), scorer, batch_size=1, workers=Pool(2, other))
+
+
+def test_a_worker_multiplies_as_its_parent_does(specs):
+    """TF32, say, which a script has turned on: it is part of the fingerprint."""
+    import torch
+
+    torch.set_float32_matmul_precision("high")
+    try:
+        counts, scorer = [], load_scorer(specs("classifier"))
+        pool = Pool(2, partial(load_scorer, specs("classifier")))
+        run = score(pairs(60, 20), counted(scorer, counts), batch_size=2, workers=pool)
+    finally:
+        torch.set_float32_matmul_precision("highest")
+    assert sum(counts) < run.computed
+
+
+def never():
+    raise AssertionError("no process is needed")
+
+
+def test_no_process_starts_for_what_one_batch_or_the_cache_gives(specs, tmp_path, monkeypatch):
+    monkeypatch.setattr("rewardbench.engine.workers.Child", lambda *arguments: never())
+    items, pool = pairs(40, 20), Pool(2, never)
+    assert score(items, load_scorer(specs("baseline/longest")), workers=pool).batches == 1
+    with Cache(tmp_path / "scores.sqlite") as cache:
+        score(items, load_scorer(specs("classifier")), batch_tokens=60, cache=cache)
+        again = score(items, load_scorer(specs("classifier")), batch_tokens=60, cache=cache, workers=pool)
+    assert again.computed == 0
+
+
+@pytest.mark.parametrize("request_", [Request("text é \ud800", "end"), Request("text", "end", (3, 1, 2), 1, 3, 7)])
+def test_a_request_travels_whole(request_):
+    copy = pickle.loads(pickle.dumps(request_))
+    assert all(getattr(copy, field.name) == getattr(request_, field.name) for field in fields(Request))
 
 
 def test_after_a_batch_did_not_fit_none_as_large_is_tried_again():
@@ -80,22 +165,3 @@ def test_after_a_batch_did_not_fit_none_as_large_is_tried_again():
     assert runner(batch) == [float(n) for n in range(8)]
     assert runner(batch) == [float(n) for n in range(8)]
     assert Small.tried.count(8) == 1
-
-
-@pytest.mark.slow
-def test_torchrun_scores_every_item_once_and_writes_once(model_folder, tmp_path):
-    write_pairs(tmp_path / "pairs.jsonl", 60)
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    command += ["-m", "rewardbench", "--model", str(model_folder()), "--dataset", str(tmp_path / "pairs.jsonl")]
-    command += ["--device", "cpu", "--batch_tokens", "100", "--output_dir"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "REWARDBENCH_CACHE": str(tmp_path / "scores.sqlite")}
-    done = subprocess.run([*command, str(tmp_path / "two")], env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("results=") == 1
-    alone = [sys.executable, *command[command.index("-m", 2) :], str(tmp_path / "one"), "--no_cache"]
-    assert subprocess.run(alone, env=environment, capture_output=True).returncode == 0
-    one, two = (
-        [json.loads(line) for line in next((tmp_path / n).glob("*_outputs.jsonl")).open()] for n in ("one", "two")
-    )
-    assert [row["id"] for row in one] == [row["id"] for row in two]
-    assert all(abs(a["scores_chosen"] - b["scores_chosen"]) <= 1e-5 for a, b in zip(one, two, strict=True))
