@@ -40,6 +40,7 @@ SIDES = (
 
 NAMED_PAIRS = (
     ("preferred", "dispreferred"),
+    ("preferred_output", "non_preferred_output"),
     ("chosen_response", "rejected_response"),
     ("response_chosen", "response_rejected"),
     ("chosen_text", "rejected_text"),
@@ -77,8 +78,8 @@ class Format:
     convert: Callable[[Row, Pairs], Sequence[Row]]
 
 
-def find_format(columns: AbstractSet[str]) -> Format | None:
-    """Return the format whose columns a table has; None if no format fits."""
+def find_format(columns: AbstractSet[str], sample: Sequence[Row] = ()) -> Format | None:
+    """Return the format whose columns a table has; None if no format fits. `sample` are rows to look into."""
     for first, second in SIDES:
         if {first, second} <= columns and (label := find_label(columns)):
             return _two_sides(first, second, label)
@@ -87,10 +88,16 @@ def find_format(columns: AbstractSet[str]) -> Format | None:
             return Format(f"pairs of {better} and {worse}", (better, worse), _renamer(better, worse))
     texts = next((name for name in LISTS if name in columns), None)
     scores = next((name for name in SCORES if name in columns), None)
-    if texts and (scores or texts in LISTS[:2]):
+    if texts and (scores or texts in LISTS[:2] or any(_holds_objects(row.get(texts)) for row in sample)):
         needed = (texts, scores) if scores else (texts,)
         return Format(SCORED, needed, _scored_reader(texts, scores))
+    if "output" in columns and any(isinstance(row.get("output"), list) for row in sample):
+        return Format("pairs in output, the preferred one first", ("output",), _read_output)
     return None
+
+
+def _holds_objects(value: Any) -> bool:
+    return isinstance(value, dict) or (isinstance(value, list) and any(isinstance(one, dict) for one in value))
 
 
 def find_label(columns: AbstractSet[str]) -> Label | None:
@@ -144,9 +151,12 @@ def _battle(row: Row, sides: list[Any]) -> tuple[list[Any], Row]:
     """Return the two responses and the prompt, which arenas write as lists of what was said turn by turn, as JSON."""
     prompt = _spoken(row.get("prompt"))
     spoken = [_spoken(side) for side in sides]
-    if prompt is None or any(side is None for side in spoken):
+    if prompt is None and None not in spoken and isinstance(row.get("prompt"), str):
+        prompt = [row["prompt"]]  # the responses alone are lists
+    if prompt is None:
         return sides, {}
-    turns = [_interleave(prompt, side or [], name) for side, name in zip(spoken, ("first", "second"), strict=True)]
+    answers = [side if isinstance(side, list) else [text] for side, text in zip(spoken, sides, strict=True)]
+    turns = [_interleave(prompt, side, name) for side, name in zip(answers, ("first", "second"), strict=True)]
     return turns, {"prompt": None}
 
 
@@ -179,6 +189,14 @@ def _renamer(better: str, worse: str) -> Callable[[Row, Pairs], Sequence[Row]]:
         return [{**rest, "chosen": row.get(better), "rejected": row.get(worse)}]
 
     return convert
+
+
+def _read_output(row: Row, pairs: Pairs) -> Sequence[Row]:
+    """Read a pair that is one list, the preferred response first, as LLaMA-Factory once had it."""
+    values = _as_list(row.get("output"), "output")
+    if len(values) != 2:
+        raise Unusable(f"output has {len(values)} entries, and a pair has 2")
+    return [_item(row, values, 1, ("output",))]
 
 
 # Several responses with scores

@@ -63,6 +63,8 @@ def _read_prompt(row: Row, how: Reading) -> Messages:
 
 def _read_one_prompt(name: str, value: Any, how: Reading) -> Messages:
     messages = _spelled(value, how)
+    if isinstance(messages, dict) and isinstance(messages.get("messages"), list):  # OpenAI's preference format
+        messages = messages["messages"]
     if isinstance(messages, str) and not how.exact and (turns := prompt_turns(messages)):
         how.survey.remark(TRANSCRIPTS)
         messages = turns
@@ -135,8 +137,8 @@ def _read_completions(row: Row, how: Reading, named: Sequence[tuple[str, Any]], 
     values = [(name, _spelled(value, how)) for name, value in named]
     turns = [read_turns(value, name, "assistant") for name, value in values]
     if all(isinstance(value, str) for _, value in values):
-        spoken = [transcript(value) for _, value in values]
-        if all(spoken):
+        spoken = [found for _, value in values if (found := transcript(value))]
+        if len(spoken) == len(values):
             turns = spoken
             if how.prompt:
                 how.survey.remark(TRANSCRIPTS)

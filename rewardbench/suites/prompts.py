@@ -81,13 +81,13 @@ def _holds_prompts(name: str, sample: Sequence[Row], strict: bool = False) -> bo
 
 
 def _may_be_prompt(value: Any) -> bool:
-    """Return True for messages, and for text of two words or in a script without blanks.
+    """Return True for messages, and for text of two words, a sentence, or in a script without blanks.
 
-    >>> [_may_be_prompt(value) for value in ("Name a river.", "gpt-4", "你好吗", [{"role": "user"}], 3)]
-    [True, False, True, True, False]
+    >>> [_may_be_prompt(value) for value in ("Name a river.", "Why?", "gpt-4", "你好吗", [{"role": "user"}], 3)]
+    [True, True, False, True, True, False]
     """
     if isinstance(value, str):
-        return len(value.split()) > 1 or not value.isascii()
+        return len(value.split()) > 1 or not value.isascii() or value.rstrip().endswith(("?", "!", ".", ":"))
     return isinstance(value, list) and any(isinstance(turn, dict) for turn in value)
 
 

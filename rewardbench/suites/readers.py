@@ -73,8 +73,9 @@ def _open(path: Path) -> IO[str]:
 def _read_lines(path: Path) -> Iterator[Row]:
     with path.open("rb") if path.suffix != ".gz" else gzip.open(path, "rb") as lines:
         for number, line in enumerate(lines, 1):
-            for part in line.split(b"\r"):  # also the line end of old exports; JSON has none inside a text
-                if part.strip():
+            # a carriage return is the line end of old exports; JSON has none inside a text
+            for part in line.split(b"\r") if b"\r" in line else (line,):
+                if not part.isspace() and part:
                     yield decode_line(part, path, number)
 
 

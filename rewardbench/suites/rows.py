@@ -13,7 +13,7 @@ from math import isnan
 from typing import Any
 
 from rewardbench.suites.badrows import BadRow
-from rewardbench.suites.columns import nearest_format, rename_columns
+from rewardbench.suites.columns import list_names, nearest_format, rename_columns
 from rewardbench.suites.formats import PAIRS, SCORED, Pairs, convert_rows, find_format, find_single, join_singles
 from rewardbench.suites.forms import CONVERSATIONS, PREFERENCES, SPELLED, Form, Parsed, Reading, spells_lists
 from rewardbench.suites.lazy import Lazy
@@ -181,7 +181,7 @@ def _to_known_format(
     known = any(columns >= set(form.needs) for form in PREFERENCES) or (
         scores_only and any(columns >= set(form.needs) for form in CONVERSATIONS)
     )
-    if not known and (format := find_format(columns)):
+    if not known and (format := find_format(columns, list(islice(rows, SAMPLE)))):
         survey.remark(f"The rows were read as {format.name}.")
         if pairs and format.name != SCORED:
             survey.remark(f"--pairs {pairs} has no effect: no prompt has several completions with scores.")
@@ -231,6 +231,7 @@ def _check_prompt(
     if not prompt:
         if any(_is_rendered(row, form.needs[0]) for row in sample):
             refuse_unread_prompt(free, sample, where)
+            survey.unread = list_names(free) if free else ""
         return
     if prompt[0] not in ("prompt", "question", "instruction", "input"):
         survey.remark(f"The prompt was read from the column {prompt[0]!r}.")

@@ -18,6 +18,8 @@ class Survey:
     rendered: int = 0
     alike: int = 0
     repeated: int = 0
+    unread: str = ""
+    """The names of the columns beside texts without a prompt."""
     explicit: bool = False
     """Whether the columns say themselves that their texts are final (text_chosen)."""
 
@@ -51,7 +53,8 @@ class Survey:
         if self.rendered and not self.explicit:
             notes.append(
                 f"{'All' if self.rendered == self.items else self.rendered} items have no prompt column: chosen and "
-                "rejected were scored as final texts, without a chat template."
+                "rejected were scored as final texts, without a chat template"
+                f"{f' (not read: {self.unread})' if self.unread else ''}."
             )
         if self.items and self.alike == self.items:
             notes.append("chosen and rejected are the same in every item: nothing can be preferred.")

@@ -181,6 +181,8 @@ def transcript(text: str) -> Messages:
     >>> transcript("Human: Hi")
     ()
     """
+    if "Assistant:" not in text:
+        return ()
     if "\r" in text and "\n\nAssistant:" not in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     before, *spoken = _SPEAKER.split(text)

@@ -63,6 +63,14 @@ SIDES = {"prompt": "Why is it so?", "response_a": "A", "response_b": "B"}
         {"prompt": "Why is it so?", "responses": ["B", "A"], "ratings": ["1", "5"]},
         {"prompt": "Why is it so?", "answers": ["A", "B"], "rank": [1, 2]},
         {"prompt": "Why is it so?", "completions": {"text": ["B", "A"], "score": [1, 2]}},
+        {"prompt": "\n\nHuman: Why is it so?\n\nAssistant: ", "answers": [{"answer": "B", "rank": 2}]}
+        | {"answers": [{"answer": "B", "rank": 2.0}, {"answer": "A", "rank": 1.0}]},
+        {"input": {"messages": [{"role": "user", "content": "Why is it so?"}]}}
+        | {"preferred_output": [{"role": "assistant", "content": "A"}]}
+        | {"non_preferred_output": [{"role": "assistant", "content": "B"}]},
+        {"instruction": "Why is it so?", "input": "", "output": ["A", "B"]},
+        {"prompt": "Why is it so?", "response_a": '["A"]', "response_b": '["B"]', "winner": "model_a"},
+        {"prompt": ["Why is it so?"], "response_a": "A", "response_b": "B", "winner": "model_a"},
         {"query": "Why is it so?", "chosen": "A", "rejected": "B"},
         {"input_text": "Why is it so?", "chosen": "A", "rejected": "B"},
         {"context": "Why is it so?", "chosen": "A", "rejected": "B"},
@@ -211,6 +219,7 @@ def test_final_texts_are_scored_with_a_note(tmp_path):
     suite = load(tmp_path, row)
     assert suite.items[0].rendered
     assert "All items have no prompt column: chosen and rejected were scored as final texts" in suite.note
+    assert "(not read: q, source)" in suite.note
     assert load(tmp_path, {"text_chosen": "Q A", "text_rejected": "Q B"}).note == ""
 
 

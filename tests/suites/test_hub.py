@@ -29,6 +29,7 @@ def pairs(*ids):
 
 REPOS = {
     ("allenai/reward-bench-2", PINNED): {"data/test.jsonl": lines([ranked("1", "Math"), ranked("2", "Focus")])},
+    ("me/words", MAIN): {"data/train.csv": b"prompt,chosen,rejected\nA moon?,None,NA\n1+1?,2,007\n"},
     ("me/own", MAIN): {"train.jsonl": pairs("t"), "test.jsonl": pairs("x", "y", "z"), "weights.bin": b"never fetched"},
 }
 
@@ -158,6 +159,16 @@ def test_the_hub_is_read_at_a_commit_and_the_cache_stands_in_for_it(hub, ask):
         f"{endpoint} cannot be reached (ConnectError)"
     )
     assert seconds < 30
+
+
+def test_a_csv_of_the_hub_gives_the_items_of_the_file(hub, ask, tmp_path):
+    file = tmp_path / "words.csv"
+    file.write_bytes(REPOS["me/words", MAIN]["data/train.csv"])
+    found = [
+        one for one, _ in ask(f"http://127.0.0.1:{hub.server_port}", {"dataset": "me/words"}, {"dataset": str(file)})
+    ]
+    assert found[0][1] == found[1][1], "the hash of the items"
+    assert found[0][3] == ["0", "1"]
 
 
 def test_a_hub_that_never_answers_is_out_of_reach_after_the_timeout(ask):

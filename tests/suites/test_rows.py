@@ -1,9 +1,11 @@
 import re
+import time
 
 import pytest
 
 from rewardbench.suites.rows import content_hash, parse_rows
-from rewardbench.types import InputError, Item
+from rewardbench.suites.sample import stratify
+from rewardbench.types import InputError, Item, Suite
 
 
 def user(text):
@@ -199,3 +201,37 @@ def test_messages_beside_a_preference_are_scored_where_only_scores_are_asked_for
     assert parse_rows([row], "here")[0].num_correct == 1
     only = parse_rows([row], "here", scores_only=True)[0]
     assert (only.num_correct, [c[0]["content"] for c in only.completions]) == (0, ["Hello"])
+
+
+GROWING = {
+    "equal ids": lambda n: {"id": "x"},
+    "equal ids, and those that they would become": lambda n: {"id": "x" if n % 2 else f"all/x#{n}", "subset": "all"},
+    "a subset a row": lambda n: {"subset": f"s{n}"},
+    "a group a row": lambda n: {"group": f"g{n}"},
+    "one group": lambda n: {"group": "g", "id": "x", "subset": f"s{n % 100}"},
+    "a column a row": lambda n: {f"c{n}": n},
+}
+
+
+@pytest.mark.parametrize("name", GROWING)
+def test_time_grows_with_the_rows_and_not_with_their_square(name):
+    def seconds(count):
+        rows = [{**GOOD, **GROWING[name](n)} for n in range(count)]
+        start = time.process_time()
+        items = parse_rows(rows, "data")
+        stratify(Suite("s", "r", items, {}), count // 2)
+        content_hash(items)
+        assert len({item.id for item in items}) == count
+        return time.process_time() - start
+
+    few, many = min(seconds(2_000) for _ in range(2)), seconds(8_000)
+    assert many < 10 * few + 0.1, f"four times the rows take {many / few:.1f} times as long"
+
+
+def test_half_a_surrogate_pair_in_a_name_leaves_the_item_usable():
+    rows = [{**GOOD, "subset": "a\ud83d", "group": "\udc00", "id": "\ud83d"}, {**GOOD, "subset": "b"}]
+    items = parse_rows(rows, "data")
+    assert [item.problem for item in items] == [None, None]
+    assert (items[0].id, items[0].subset, items[0].group) == ("\ud83d", "a\ud83d", "\udc00")
+    assert content_hash(items) != content_hash(items[1:])
+    assert len(stratify(Suite("s", "r", items, {}), 1).items) >= 1

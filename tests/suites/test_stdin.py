@@ -56,11 +56,11 @@ def test_every_format_is_read_from_standard_input(tmp_path):
 
 @pytest.mark.parametrize("more", [[], pytest.param(["--num_processes", "2"], marks=pytest.mark.slow)])
 def test_the_command_scores_what_is_piped_into_it(tmp_path, more):
-    command = ["-m", "rewardbench", "--model", "baseline/shortest", "--dataset", "-", "--output_dir", str(tmp_path)]
+    command = ["-m", "rewardbench", "--model", "baseline/longest", "--dataset", "-", "--output_dir", str(tmp_path)]
     ran = run(LINES, *command, "--json", *more)
     assert ran.returncode == 0, ran.stderr
     result = json.loads(ran.stdout)
-    assert (result["suite"], result["accuracy"]) == ("stdin", 0.0)
+    assert (result["suite"], result["accuracy"]) == ("stdin", 1.0)
 
 
 REFUSED = """
