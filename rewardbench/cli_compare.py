@@ -104,11 +104,11 @@ def _print_comparison(found: Any) -> None:
     out = _table("%", "n", "first", "second", "diff.", "95 %", "won", "lost", "p (Holm)")
     for one in found.sections[:MOST_ROWS]:
         out.add_row(*map(Cell, _cells(one, one.adjusted)))
-    if len(found.sections) > MOST_ROWS:
-        out.add_row(f"… and {len(found.sections) - MOST_ROWS:,} more sections: see --json")
     out.add_section()
     out.add_row(*map(Cell, _cells(found.score, found.score.p)), style="bold")
     Console().print(out)
+    if len(found.sections) > MOST_ROWS:
+        print(f"… and {len(found.sections) - MOST_ROWS:,} more sections: see --json")
     print(
         f"A true difference of {100 * found.score.detectable:.1f} points is the smallest that so many items find four "
         "times of five."
