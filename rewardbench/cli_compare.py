@@ -116,11 +116,11 @@ def _print_comparison(found: Any) -> None:
     out = _table("%", "n", "first", "second", "diff.", "95 %", "won", "lost", "p (Holm)")
     for one in found.sections[:MOST_ROWS]:
         out.add_row(*map(Cell, _cells(one, one.adjusted)))
-    if len(found.sections) > MOST_ROWS:
-        out.add_row(f"… and {len(found.sections) - MOST_ROWS:,} more sections: see --json")
     out.add_section()
     out.add_row(*map(Cell, _cells(found.score, found.score.p)), style="bold")
     make_console().print(out)
+    if len(found.sections) > MOST_ROWS:
+        echo(f"… and {len(found.sections) - MOST_ROWS:,} more sections: see --json")
     echo(power_sentence(found.score))
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rewardbench.compare import Comparison, Standing
     from rewardbench.gate import Gate
 
-MOST_ROWS = 100
+MOST_ROWS = 60
 """Rows of a picture; more are too high to draw."""
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#777777"
 BETTER, WORSE, OPEN = (BLUE, "^"), (ORANGE, "v"), (GREY, "o")

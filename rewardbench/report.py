@@ -29,7 +29,7 @@ def table(result: Result) -> Table:
     """Each section with its subsets, then the totals; shares in percent.
 
     The interval is that of the accuracy, and in the last row that of the score. Of more than `MOST_ROWS` sections and
-    subsets the first are shown, and the number of the others.
+    subsets the first are shown.
     """
     mirrors = {mirror.name: mirror for mirror in result.mirrors}
     out = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
@@ -40,8 +40,6 @@ def table(result: Result) -> Table:
     for figure, is_section in figures[:MOST_ROWS]:
         name, mirror = (figure.name, mirrors.get(figure.name)) if is_section else (f"  {figure.name}", None)
         out.add_row(*_cells(name, figure, mirror, bool(mirrors)), style="bold" if is_section else None)
-    if len(figures) > MOST_ROWS:
-        out.add_row(Text(f"… and {len(figures) - MOST_ROWS:,} more, in the JSON file"))
     out.add_section()
     out.add_row(*_cells("all pairs" if mirrors else "all items", result.accuracy, None, bool(mirrors)))
     out.add_row(*_score_cells(result.score, bool(mirrors)), style="bold")
@@ -72,6 +70,9 @@ def print_result(result: Result, console: Console) -> None:
 def _print_table(result: Result, console: Console) -> None:
     _print(console, f"{result.model} ({result.model_type}) on {result.suite}@{_short(result.revision)}", style="bold")
     console.print(table(result))
+    left_out = sum(1 for _ in _sections_with_subsets(result)) - MOST_ROWS
+    if left_out > 0:
+        _print(console, f"… and {left_out:,} more sections and subsets, in the JSON file")
 
 
 def key_values(result: Result) -> Iterator[str]:
