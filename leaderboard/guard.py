@@ -21,7 +21,7 @@ from starlette.responses import PlainTextResponse
 from uploads import MOST_FILES, MOST_REQUEST, Refused, Uploads
 
 PAGES = ("/", "/config", "/theme.css", "/favicon.ico", "/robots.txt", "/manifest.json")
-STREAMS = ("/gradio_api/queue/data", "/gradio_api/upload_progress", "/gradio_api/theme.css")
+STREAMS = ("/gradio_api/queue/data", "/gradio_api/upload_progress", "/gradio_api/theme.css", "/gradio_api/app_id")
 FOLDERS = ("/assets/", "/static/", "/gradio_api/heartbeat/")
 UPLOAD = "/gradio_api/upload"
 EVENTS = {"/gradio_api/queue/join": 2**16, "/gradio_api/component_server/": 2**19, "/gradio_api/cancel": 2**12}
