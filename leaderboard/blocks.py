@@ -42,7 +42,6 @@ def build(library: Library, see: Callable[[str], str], copy: Callable[[Any], str
                 _submission(checks)
     app.queue(default_concurrency_limit=2, max_size=16)
     app.has_launched = True  # unset by mount_gradio_app; without it Gradio takes any path of this machine as an upload
-    _refuse_forged_paths(app)
     outer = gr.mount_gradio_app(
         FastAPI(openapi_url=None),
         app,
@@ -56,9 +55,9 @@ def build(library: Library, see: Callable[[str], str], copy: Callable[[Any], str
         enable_monitoring=False,
         ssr_mode=False,
     )
+    _refuse_forged_paths(app)
     mounted = outer.routes[-1].app
     mounted.startup_events_triggered = True  # its lifespan does that; an address would do it once more
-    mounted.router.routes[:] = [route for route in mounted.router.routes if not _describes(route)]
 
     def stop() -> None:
         mounted.stop_event.set()
@@ -66,11 +65,6 @@ def build(library: Library, see: Callable[[str], str], copy: Callable[[Any], str
 
     outer.state.stop = stop
     return outer
-
-
-def _describes(route: Any) -> bool:
-    """Return True if a route describes the interface, which is not public."""
-    return str(getattr(route, "path", "")).endswith("openapi.json")
 
 
 def _refuse_forged_paths(app: Any) -> None:

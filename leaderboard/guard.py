@@ -11,6 +11,7 @@ import json
 import logging
 import re
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 from access import Access
@@ -21,7 +22,7 @@ from starlette.responses import PlainTextResponse
 from uploads import MOST_FILES, MOST_REQUEST, Refused, Uploads
 
 PAGES = ("/", "/config", "/theme.css", "/favicon.ico", "/robots.txt", "/manifest.json")
-STREAMS = ("/gradio_api/queue/data", "/gradio_api/upload_progress", "/gradio_api/theme.css")
+STREAMS = ("/gradio_api/queue/data", "/gradio_api/upload_progress", "/gradio_api/theme.css", "/gradio_api/app_id")
 FOLDERS = ("/assets/", "/static/", "/gradio_api/heartbeat/")
 UPLOAD = "/gradio_api/upload"
 EVENTS = {"/gradio_api/queue/join": 2**16, "/gradio_api/component_server/": 2**19, "/gradio_api/cancel": 2**12}
@@ -33,6 +34,8 @@ FUNCTIONS = ("see", "copy")
 """Functions of the page that a browser calls."""
 SLOWEST_BODY, SLOWEST_UPLOAD = 20.0, 120.0
 """Seconds until the whole body of an event, or of an upload, must be there."""
+LONGEST_REST = 5.0
+"""Seconds in which the rest of a refused body is read and dropped."""
 _SESSION = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _BOUNDARY = re.compile(r'multipart/form-data\s*;\s*boundary="?([A-Za-z0-9\'()+_,./:=?-]{1,70})"?\s*', re.IGNORECASE)
 
@@ -69,7 +72,13 @@ class Guard:
             await send({"type": "websocket.close", "code": 1008})
             return
 
-        started = False
+        started = ended = False
+
+        async def read() -> Any:
+            nonlocal ended
+            message = await receive()
+            ended = not message.get("more_body", False)
+            return message
 
         async def finish(message: Any) -> None:
             nonlocal started
@@ -81,8 +90,12 @@ class Guard:
             await send(message)
 
         try:
-            await self._answer(scope, receive, finish)
+            await self._answer(scope, read, finish)
         except Refused as refused:
+            with suppress(TimeoutError):  # a client that is still sending would not read the answer
+                async with asyncio.timeout(LONGEST_REST):
+                    while not ended:
+                        await read()
             answer = PlainTextResponse(f"{refused}\n", refused.status, headers={"Connection": "close"})
             await answer(scope, receive, finish)
         except Exception as error:  # one line, since a client can cause as many as it likes

@@ -59,9 +59,9 @@ def stop() -> None:
 
 def _run(arguments: list[str], name: str) -> None:
     """Run this module. Raises: InputError in the child's words, or if it ended in another way."""
-    command = [sys.executable, "-m", "rewardbench.verify.bounded", *arguments]
+    command = [sys.executable, "-P", "-m", "rewardbench.verify.bounded", *arguments]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(command, env={**os.environ, **_ENVIRONMENT}, **pipes) as child:  # type: ignore[call-overload]
+    with subprocess.Popen(command, env=_environment(), **pipes) as child:  # type: ignore[call-overload]
         _running.add(child)
         try:
             # stdin stays open meanwhile: its end tells the child that this process is gone.
@@ -74,6 +74,12 @@ def _run(arguments: list[str], name: str) -> None:
     if child.returncode:
         limits = f"{MEMORY // 2**20:,} MiB of memory or {SECONDS} s"
         raise InputError(f"Reading {name} took more than {limits}, which no result does: it was not read.")
+
+
+def _environment() -> dict[str, str]:
+    """Return the child's environment, in which this package is found wherever the program was started."""
+    path = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
+    return {**os.environ, **_ENVIRONMENT, "PYTHONPATH": os.pathsep.join(filter(None, path))}
 
 
 def _ends_in_time(child: subprocess.Popen[bytes]) -> bool:

@@ -159,3 +159,12 @@ def test_reading_is_ended_with_the_program(tmp_path):
     with pytest.raises(InputError):
         bounded.pack_untrusted(path)
     assert psutil.Process().children() == []
+
+
+def test_nothing_in_the_current_folder_is_imported(tmp_path, monkeypatch):
+    told, rows = result()
+    path = write(tmp_path, told, rows)
+    (tmp_path / "json.py").write_text("raise SystemExit(0)")
+    (tmp_path / "rewardbench.py").write_text("raise SystemExit(0)")
+    monkeypatch.chdir(tmp_path)
+    assert bounded.pack_untrusted(path)[0]["model"] == "org/good"
