@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rewardbench import results
+from rewardbench import results, stated
 from rewardbench.metrics import leaderboard_score, rule_of, section_means
 from rewardbench.scored import read_scored
 from rewardbench.store.local import Entry
@@ -35,7 +35,21 @@ def read_published(path: Path) -> list[Entry]:
     entries = list(_folder(path) if path.is_dir() else _table(path))
     if not entries:
         raise InputError(f"{path} holds no published results: see `rewardbench import --help` for what is read.")
+    for summary, _ in entries:
+        _refuse_hidden(path, summary)
     return entries
+
+
+def _refuse_hidden(path: Path, summary: Mapping[str, Any]) -> None:
+    """Raises: InputError for a name that would be seen as another, for it holds marks that are not seen."""
+    texts = [
+        summary["model"],
+        summary["model_type"],
+        *(one["name"] for one in summary["sections"] + summary["subsets"]),
+    ]
+    hidden = next((text for text in texts if stated.has_hidden(text) or "\n" in text or "\t" in text), None)
+    if hidden is not None:
+        raise InputError(f"{path} names {ascii(hidden)[:80]}, which holds invisible characters: correct that name.")
 
 
 def _table(path: Path) -> Iterator[Entry]:

@@ -118,3 +118,16 @@ def test_what_is_no_table_is_refused(tmp_path, told, sentence):
     path.write_text(told)
     with pytest.raises(InputError, match=sentence):
         read_published(path)
+
+
+@pytest.mark.parametrize("mark", ["\u202e", "\u200f", "\u2066", "\u200b", "\u061c", "\u2028", "\n"])
+@pytest.mark.parametrize("place", range(3))
+def test_a_name_with_marks_that_are_not_seen_is_refused(tmp_path, mark, place):
+    names = ["org/model", "DPO", "Chat"]
+    names[place] += mark + "x"
+    model, kind, section = names
+    path = tmp_path / "table.json"
+    path.write_text(json.dumps({"v1": [[model, kind, {"Score": 0.5, section: 0.5}]]}))
+    with pytest.raises(InputError, match="invisible characters") as caught:
+        read_published(path)
+    assert str(caught.value).isascii()

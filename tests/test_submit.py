@@ -1,6 +1,7 @@
 """What leaves this machine: a packed result, a pull request, a dataset of scores, a model's card."""
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from hubdouble import WHERE
 from rewardbench import results
 from rewardbench.cli import main
 from rewardbench.scored import read_scored
+from rewardbench.scorers.identity import digest
+from rewardbench.store import LocalStore
 from rewardbench.submit import card, pack, shown
 from rewardbench.types import InputError
 
@@ -102,6 +105,64 @@ def test_the_rules_of_a_file_count_for_nothing(scored, tmp_path, capsys, forged)
 def test_a_dry_run_sends_nothing(scored, tmp_path, capsys):
     assert run(capsys, "submit", scored, "--to", tmp_path / "store", "--dry_run")[0] == 0
     assert not (tmp_path / "store").exists()
+
+
+def test_a_copy_under_another_name_is_found_when_it_is_submitted(scored, tmp_path, capsys):
+    store = tmp_path / "store"
+    assert run(capsys, "submit", scored, "--to", store, "--name", "org/one")[0] == 0
+    code, out, _ = run(capsys, "submit", scored, "--to", store, "--name", "org/two")
+    assert (code, "verdict=flagged" in out, "org/one" in out, "key=" in out) == (3, True, True, False)
+    assert not (store / "org" / "two.json").exists()
+    code, out, _ = run(capsys, "submit", scored, "--to", store, "--name", "org/two", "--replace")
+    assert (code, "key=org/two" in out) == (0, True)
+
+
+def test_the_original_is_not_flagged_for_a_copy_that_came_later(scored, tmp_path, capsys):
+    store = LocalStore(tmp_path / "store")
+    for name, fingerprint in (("org/one", "1"), ("org/two", "2")):
+        summary, table = pack(scored, name)
+        own = {"kind": "baseline/random", "seed": 0, "run": fingerprint}
+        manifest = {**summary["manifest"], "fingerprint": own, "fingerprint_sha256": digest(own)}
+        store.add([({**summary, "manifest": manifest}, table)])
+    code, out, _ = run(capsys, "verify", store.path("org/one"), "--store", store.root)
+    assert (code, "findings=0" in out) == (0, True), out
+    code, out, _ = run(capsys, "verify", store.path("org/two"), "--store", store.root)
+    assert (code, "those of org/one" in out) == (3, True), out
+
+
+def test_a_change_of_a_stored_result_is_flagged_and_the_same_again_is_not(scored, tmp_path, capsys):
+    store = tmp_path / "store"
+    assert run(capsys, "submit", scored, "--to", store)[0] == 0
+    before = (store / "baseline" / "random.json").read_bytes()
+    assert run(capsys, "submit", scored, "--to", store)[0] == 0
+    code, out, _ = run(capsys, "submit", scored, "--to", store, "--license", "mit")
+    assert (code, "would change baseline/random" in out, "manifest.model.license" in out) == (3, True, True), out
+    assert (store / "baseline" / "random.json").read_bytes() == before
+    assert run(capsys, "submit", scored, "--to", store, "--license", "mit", "--replace")[0] == 0
+    assert (store / "baseline" / "random.json").read_bytes() != before
+
+
+def test_a_dry_run_leaves_a_store_as_it_is(scored, tmp_path, capsys):
+    store = tmp_path / "store"
+    run(capsys, "submit", scored, "--to", store)
+    before = {path: path.stat().st_mtime_ns for path in store.rglob("*")}
+    code, out, _ = run(capsys, "submit", scored, "--to", store, "--dry_run", "--name", "org/x")
+    assert (code, "verdict=flagged" in out) == (3, True)
+    assert {path: path.stat().st_mtime_ns for path in store.rglob("*")} == before
+
+
+def test_the_command_that_is_sent_is_quoted_and_has_no_unknown_license(scored, tmp_path):
+    told = json.loads(scored.read_bytes())
+    folder = str(tmp_path / "my models" / "m")
+    told["model"] = told["manifest"]["model"]["model"] = folder
+    told["manifest"]["model"]["license"] = "my-own-terms"
+    told["manifest"]["command"] = shlex.join(["rewardbench", "--model", folder, "--dataset", "core"])
+    moved = tmp_path / "model.json"
+    moved.write_text(json.dumps(told))
+    results.outputs_path(moved).write_bytes(results.outputs_path(scored).read_bytes())
+    summary, _ = pack(moved, "org/mine")
+    assert summary["manifest"]["command"] == "rewardbench --model org/mine --dataset core"
+    assert "license" not in summary["manifest"]["model"]
 
 
 def test_a_submission_to_the_hub_is_a_pull_request(scored, hub, capsys):

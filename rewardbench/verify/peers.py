@@ -139,8 +139,8 @@ class Peers:
         return self.store.path(row.key).stat().st_mtime_ns
 
 
-def changed_fields(stored: Mapping[str, Any], submitted: Mapping[str, Any]) -> list[str]:
-    """Return the names of the fields in which two summaries differ; those of the manifest one by one.
+def changed_fields(stored: Mapping[str, Any], submitted: Mapping[str, Any], depth: int = 2) -> list[str]:
+    """Return the names of the fields in which two summaries differ, down to `depth` levels below the first.
 
     >>> changed_fields({"date": "1", "manifest": {"command": "a"}}, {"date": "1", "manifest": {"command": "b"}})
     ['manifest.command']
@@ -150,8 +150,8 @@ def changed_fields(stored: Mapping[str, Any], submitted: Mapping[str, Any]) -> l
         old, new = stored.get(name), submitted.get(name)
         if old == new:
             continue
-        if name in ("manifest", "manifest.model") and isinstance(old, Mapping) and isinstance(new, Mapping):
-            names += [f"{name}.{inner}" for inner in changed_fields(old, new)]
+        if depth and isinstance(old, Mapping) and isinstance(new, Mapping):
+            names += [f"{_plain(name)}.{inner}" for inner in changed_fields(old, new, depth - 1)]
         else:
             names.append("scores" if name == results.OUTPUTS_HASH else _plain(name))
     return names

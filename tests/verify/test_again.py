@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 
 from rewardbench import results
+from rewardbench.board import refresh
 from rewardbench.cli import main
+from rewardbench.store import LocalStore
+from rewardbench.store.verdicts import summary_hash
 from rewardbench.types import Item, Suite
 from rewardbench.verify import agreement, draw, items_for
 
@@ -142,3 +145,97 @@ def test_a_result_that_is_not_there_is_said(capsys):
         main(["verify", "nowhere.json"])
     assert stop.value.code == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def ask(capsys, *more, path="results/tiny-rm.json", model="tiny-rm"):
+    """Exit code and key=value lines of a verification with a re-run on the toy pairs."""
+    told = ["verify", path, "--dataset", "p.jsonl", "--rerun", "30", "--model", str(model), "--device", "cpu", *more]
+    with pytest.raises(SystemExit) as stop:
+        main(told)
+    out = capsys.readouterr().out
+    values = dict(line.split("=", 1) for line in out.splitlines() if "=" in line and ": " not in line.split("=")[0])
+    return stop.value.code, values, out
+
+
+@pytest.fixture
+def wrong(model_folder):
+    """Another model than the one that was scored."""
+    return model_folder("llama", seed=7)
+
+
+def test_a_rerun_of_another_model_is_refused_in_one_sentence(scored_twice, wrong, capsys):
+    code, values, out = ask(capsys, model=wrong)
+    assert (code, values["verdict"], values["rerun_agrees"], values["findings"]) == (1, "refused", "no", "1")
+    assert "weights" in values["rerun_differs"]
+    assert "tokenizer" in values["rerun_differs"]
+    (sentence,) = [line for line in out.splitlines() if line.startswith("refused: ")]
+    assert "the re-run gives other scores" in sentence
+    assert "names another" in sentence
+    assert out.rstrip().endswith("verdict=refused")
+
+
+def test_a_copy_in_the_store_does_not_hide_that_a_rerun_disagrees(scored_twice, wrong, capsys):
+    path = Path("results/tiny-rm.json")
+    told = json.loads(path.read_bytes()) | {"model": "org/other"}
+    told["manifest"]["fingerprint"]["dtype"] = "other"
+    from rewardbench.scorers.identity import digest
+
+    told["manifest"]["fingerprint_sha256"] = digest(told["manifest"]["fingerprint"])
+    Path("mine").mkdir()
+    Path("mine/copy.json").write_text(json.dumps(told))
+    Path("mine/copy_outputs.jsonl").write_bytes(Path("results/tiny-rm_outputs.jsonl").read_bytes())
+    code, values, out = ask(capsys, "--store", "results", path="mine/copy.json", model=wrong)
+    assert "flagged: its scores are those of tiny-rm" in out
+    assert (code, values["verdict"]) == (1, "refused")
+
+
+def test_the_right_scores_from_another_model_than_the_manifest_names_are_flagged(scored_twice, capsys):
+    from rewardbench.scorers.identity import digest
+
+    path = Path("results/tiny-rm.json")
+    told = json.loads(path.read_bytes())
+    told["manifest"]["fingerprint"] |= {"weights": {"sha256": "0" * 64}, "device": "tpu"}
+    told["manifest"]["fingerprint_sha256"] = digest(told["manifest"]["fingerprint"])
+    path.write_text(json.dumps(told))
+    code, values, out = ask(capsys, "--store", "results", "--record")
+    assert (code, values["verdict"], values["rerun_agrees"]) == (3, "flagged", "yes")
+    assert values["rerun_differs"] == "device, weights"
+    assert "its manifest names another weights than the re-run had" in out
+    assert "recorded" not in values
+
+
+def test_the_verdict_names_the_model_its_weights_and_who_ran_it(scored_twice, capsys):
+    code, values, _ = ask(capsys, "--store", "results", "--record")
+    assert (code, values["verdict"], values["rerun_differs"]) == (0, "passed", "nothing")
+    summary = json.loads(Path("results/tiny-rm.json").read_bytes())
+    verdict = json.loads(Path("results", values["recorded"]).read_bytes())
+    assert verdict["badge"] == "verified"
+    assert verdict["summary_sha256"] == summary_hash(summary)
+    assert (verdict["model"], verdict["rerun_model"]) == ("tiny-rm", "tiny-rm")
+    assert verdict["rerun_weights"] == summary["manifest"]["fingerprint"]["weights"]
+    assert verdict["versions"].keys() >= {"rewardbench", "torch", "transformers"}
+    assert verdict["date"]
+    assert "by" in verdict
+
+
+def test_a_failed_rerun_is_recorded_and_takes_the_badge_away(scored_twice, wrong, capsys):
+    assert ask(capsys, "--store", "results", "--record")[0] == 0
+    assert refresh(LocalStore("results")).rows[0].badge == "verified"
+    code, values, _ = ask(capsys, "--store", "results", "--record", model=wrong)
+    assert (code, values["recorded"]) == (1, "verdicts/tiny-rm.json")
+    row = refresh(LocalStore("results")).rows[0]
+    assert (row.badge, "did not give these scores" in row.note) == ("recomputed", True)
+
+
+@pytest.mark.parametrize("name", ["index", "README", "Verdicts", "index.v2", "con", "Aux.final", "LPT1"])
+def test_a_name_that_no_store_keeps_is_refused_before_anything_is_scored(scored_twice, capsys, name):
+    import shutil
+
+    from rewardbench.paths import data_dir
+
+    shutil.copytree(data_dir() / "models" / "tiny-rm", name)
+    with pytest.raises(SystemExit) as stop:
+        main(["--model", f"./{name}", "--dataset", "p.jsonl", "--device", "cpu", "--output_dir", "other", "--no_cache"])
+    told = capsys.readouterr()
+    assert (stop.value.code, told.err.count("\n"), "cannot be called" in told.err) == (2, 1, True), told.err
+    assert not Path("other").exists()

@@ -102,8 +102,61 @@ def test_another_model_is_no_copy_and_one_that_is_there_already_is_flagged(tmp_p
 
 
 @pytest.mark.parametrize(
-    ("name", "there"), [("org/rn-7B", "org/m-7b"), ("org/m0del", "org/model"), ("org/mode1", "org/model")]
+    ("name", "there"),
+    [("org/rn-M", "org/m-m"), ("org/m0del", "org/model"), ("org/mode1", "org/model"), ("Org/Model", "org/model")],
 )
 def test_a_name_that_the_eye_takes_for_anothers_is_flagged(tmp_path, name, there):
     verdict, said = look(write(tmp_path, *result(name)), names=[there])
     assert (verdict, "easily taken" in said) == ("flagged", True)
+
+
+def test_a_size_that_does_not_fit_the_name_is_flagged(tmp_path):
+    told, rows = result("org/RM-7B")
+    about = told["manifest"]["model"]
+    for count, verdict in ((7_300_000_000, "passed"), (999_000_000_000, "flagged"), (50_000, "flagged")):
+        path = write(tmp_path, changed(told, ("manifest", "model"), {**about, "parameters": count}), rows)
+        assert look(path)[0] == verdict
+
+
+@pytest.mark.parametrize("name", ["baseline/longest", "baseline/random", "org/mine"])
+def test_a_baseline_passes_only_with_its_own_scores(tmp_path, name):
+    from rewardbench.engine.score import score
+    from rewardbench.metrics import rule_of
+    from rewardbench.results import assemble
+    from rewardbench.scorers.baselines import Baseline
+    from rewardbench.scorers.identity import digest
+    from rewardbench.types import ItemScores
+
+    kind = "baseline/random" if name == "org/mine" else name
+    found = [ItemScores(one.id, one.scores, tokens=(0, 0)) for one in score(SUITE.items, Baseline(kind)).items]
+    fingerprint = {"kind": kind, "seed": 0}
+    manifest = {"fingerprint": fingerprint, "fingerprint_sha256": digest(fingerprint)}
+
+    def submission(found):
+        rows = [results.to_row(i, f, rule_of(SUITE, i.subset)) for i, f in zip(SUITE.items, found, strict=True)]
+        return results.to_json(assemble(SUITE, name, "Baseline", found, manifest)), rows
+
+    flat = name == "baseline/longest"  # on this suite all completions of an item are equally long
+    assert look(write(tmp_path, *submission(found)))[0] == ("refused" if flat else "passed")
+    oracle = [ItemScores(one.id, (1.0 + n, float(n)), tokens=(0, 0)) for n, one in enumerate(found)]
+    verdict, said = look(write(tmp_path, *submission(oracle)))
+    assert (verdict, f"other scores than {kind}" in said) == ("refused", True)
+
+
+def test_the_gap_that_a_run_gives_passes(tmp_path):
+    from dataclasses import asdict, replace
+
+    from made import scores
+
+    from rewardbench.metrics import gap
+
+    built = replace(SUITE, items=tuple(replace(item, meta={"origin": "built"}) for item in SUITE.items))
+    told, rows = result()
+    own = read_scored(write(tmp_path, told, rows)).items
+    figures = [asdict(one) for one in gap(built, own, built, scores(built, 0.6, 1))]
+    path = write(tmp_path, {**told, "gap": figures}, rows)
+    assert check(path, built) == []
+    figures[1]["value"], figures[2]["value"] = figures[0]["value"], 0.0
+    assert check(write(tmp_path, {**told, "gap": figures}, rows), built) == [], "fresh scores are not published"
+    figures[2]["value"] = 0.1
+    assert "not core less fresh" in check(write(tmp_path, {**told, "gap": figures}, rows), built)[0].what
