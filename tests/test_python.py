@@ -1,0 +1,188 @@
+"""The same through Python: data and models in memory, and options of any type."""
+
+import json
+import subprocess
+import sys
+from math import nan
+from pathlib import Path
+
+import pytest
+
+import rewardbench
+from rewardbench import InputError, evaluate
+from rewardbench.types import Request
+
+LONGEST = "baseline/longest"
+ROWS = [
+    {"id": "a", "prompt": "Name a city.", "chosen": "Lima, by the river.", "rejected": "No."},
+    {"id": "b", "prompt": "Name two.", "chosen": "Oslo.", "rejected": "Oslo and Lima, which lie far apart."},
+]
+
+
+def scores(result):
+    return [item.scores for item in result.items]
+
+
+def forms():
+    """The same rows in all that holds rows in Python."""
+    import datasets
+    import pandas
+    import pyarrow
+
+    dataset = datasets.Dataset.from_list(ROWS)
+    return {
+        "list": ROWS,
+        "tuple": tuple(ROWS),
+        "generator": (row for row in ROWS),
+        "DataFrame": pandas.DataFrame(ROWS),
+        "Table": pyarrow.Table.from_pylist(ROWS),
+        "Dataset": dataset,
+        "IterableDataset": dataset.to_iterable_dataset(),
+        "DatasetDict": datasets.DatasetDict(train=dataset.select([0]), test=dataset),
+    }
+
+
+def test_data_in_memory_counts_as_the_same_data_in_a_file(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    in_file = evaluate(LONGEST, path)
+    assert scores(in_file) == [(19, 3), (5, 35)]
+    for name, data in forms().items():
+        result = evaluate(LONGEST, data)
+        assert (scores(result), result.revision) == (scores(in_file), in_file.revision), name
+        assert (result.suite, result.manifest["command"]) == ("memory", "")
+
+
+def test_options_of_the_data_work_in_memory():
+    import pandas
+
+    assert scores(evaluate(LONGEST, ROWS, limit=1)) == [(19, 3)]
+    assert scores(evaluate(LONGEST, forms()["DatasetDict"], split="train")) == [(19, 3)]
+    many = [{**row, "subset": row["id"]} for row in ROWS]
+    assert scores(evaluate(LONGEST, many, subset="b")) == [(5, 35)]
+    missing = evaluate(LONGEST, pandas.DataFrame([*ROWS, {"prompt": "Q", "chosen": nan, "rejected": "x"}]))
+    assert missing.items[2].reason == "chosen is missing"
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (3, "A dataset of type int cannot be read: pass a path, a name, a list of dicts"),
+        (None, "A dataset of type NoneType"),
+        ({"prompt": ["a"]}, "A dataset of type dict"),
+        (b"core", "A dataset of type bytes"),
+        ([], "the data in memory is empty"),
+        ([1], "Row 1 of the data in memory is of type int, not a dict"),
+        ([{"a": 1}], "the data in memory has the columns a; it needs chosen"),
+        (Path("nowhere.jsonl"), "nowhere.jsonl"),
+        ("~nobody-of-this-name/x.jsonl", "No home folder is known for ~nobody-of-this-name"),
+    ],
+)
+def test_data_that_cannot_be_read_is_one_sentence(data, words):
+    with pytest.raises(InputError, match=words):
+        evaluate(LONGEST, data)
+
+
+def test_a_function_of_two_texts_is_scored():
+    heard = []
+
+    def shorter(prompt, completion):
+        heard.append((prompt, completion))
+        return -len(completion)
+
+    result = evaluate(shorter, ROWS)
+    assert (result.model, result.model_type, scores(result)) == ("shorter", "Function", [(-19, -3), (-5, -35)])
+    assert ("Name a city.", "Lima, by the river.") in heard
+
+
+class Constant:
+    """A scorer as the package's own are."""
+
+    name, model_type, view = "constant", "Mine", "pointwise"
+    fingerprint = {"kind": "constant"}  # noqa: RUF012
+
+    def prepare(self, prompt, completion, rendered):
+        return Request(text=completion[-1]["content"], completion=completion[-1]["content"])
+
+    def run(self, requests):
+        return [0.0] * len(requests)
+
+
+def test_a_scorer_is_scored_and_a_model_whose_scores_all_tie_is_said_to_measure_nothing():
+    result = evaluate(Constant(), ROWS)
+    assert (result.model, result.accuracy.value, result.accuracy.ties) == ("constant", 0, 2)
+    (note,) = result.manifest["notes"]
+    assert note.startswith("All 2 scored items tie: the completions of each have one score, so no preference is")
+    assert evaluate(lambda prompt, completion: completion == "Oslo.", ROWS).manifest["notes"] == []
+
+
+def test_a_loaded_classifier_scores_as_its_folder_does(model_folder):
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    folder = model_folder()
+    model, tokenizer = AutoModelForSequenceClassification.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
+    model.train()
+    result = evaluate((model, tokenizer), ROWS, max_length=64)
+    assert scores(result) == scores(evaluate(folder, ROWS, max_length=64, device="cpu"))
+    assert (result.model, model.training) == (str(folder), True)
+    before = result.manifest["fingerprint_sha256"]
+    model.score.weight.data += 1
+    assert evaluate((model, tokenizer), ROWS, max_length=64).manifest["fingerprint_sha256"] != before
+    with pytest.raises(InputError, match="has no tokenizer with it: pass \\(model, tokenizer\\)"):
+        evaluate(model, ROWS)
+    with pytest.raises(InputError, match="dtype does not apply to a model in memory"):
+        evaluate((model, tokenizer), ROWS, dtype="float64")
+
+
+def fails(prompt, completion):
+    raise KeyError("x")
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        (3, "A model of type int cannot be scored: pass a name, a folder"),
+        (None, "A model of type NoneType"),
+        ((1, 2), "A model of type tuple"),
+        (fails, "The function fails fails on the prompt 'Name a city.' \\(KeyError"),
+        (lambda prompt: 1, "it must take a prompt and a completion, both text, and return a number"),
+        (lambda prompt, completion: "much", "and return a number"),
+        ("http://localhost:8000/v1", "is a URL: models behind an API cannot be scored"),
+    ],
+)
+def test_a_model_that_cannot_be_scored_is_one_sentence(model, words):
+    with pytest.raises(InputError, match=words):
+        evaluate(model, ROWS)
+
+
+COUNTS = ["limit", "batch_size", "batch_tokens", "num_processes", "max_length", "fresh"]
+OPTIONS = [(name, value, "a whole number or None") for name in COUNTS for value in ("5", 1.5, True, [1], ROWS)]
+OPTIONS += [("seed", "1", "a whole number"), ("beta", "x", "a number"), ("beta", None, "a number")]
+OPTIONS += [(name, 1, "True or False") for name in ("cache", "compile", "trust_remote_code", "scores_only")]
+OPTIONS += [(name, 7, "text or None") for name in ("split", "subset", "revision", "ref_model", "tokenizer", "device")]
+
+
+@pytest.mark.parametrize(("name", "value", "expected"), OPTIONS)
+def test_an_option_of_another_type_is_one_sentence(name, value, expected):
+    with pytest.raises(InputError, match=rf"{name} is .*: it must be {expected}\."):
+        evaluate(LONGEST, ROWS, **{name: value})
+
+
+def test_options_are_taken_as_other_libraries_hold_them():
+    import numpy
+    import torch
+
+    assert scores(evaluate(LONGEST, ROWS, limit=numpy.int64(1), torch_dtype=torch.float32, beta=1)) == [(19, 3)]
+    with pytest.raises(
+        InputError, match="no option 'max_lenght': did you mean max_length\\? It takes attn_impl.*, beta,"
+    ):
+        evaluate(LONGEST, ROWS, max_lenght=3)
+
+
+def test_the_public_names_are_listed_before_they_are_imported():
+    program = "import rewardbench, sys; print(dir(rewardbench)); print('torch' in sys.modules, rewardbench.__version__)"
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60).stdout
+    names, more = said.splitlines()
+    assert {"evaluate", "InputError", "Result", "RewardBenchCallback", "__version__"} <= set(eval(names))
+    assert more.startswith("False 1.")
+    assert rewardbench.__version__ == more.split()[1]
