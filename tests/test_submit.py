@@ -142,6 +142,17 @@ def test_a_change_of_a_stored_result_is_flagged_and_the_same_again_is_not(scored
     assert (store / "baseline" / "random.json").read_bytes() != before
 
 
+def test_a_folder_replaces_nothing_where_that_is_not_wanted(scored, tmp_path):
+    store = LocalStore(tmp_path / "store")
+    summary, table = pack(scored)
+    assert store.add([(summary, table)], replace=False) == ["baseline/random"]
+    assert store.add([(summary, table)], replace=False) == ["baseline/random"]
+    before = store.path("baseline/random").read_bytes()
+    with pytest.raises(InputError, match="it was not replaced"):
+        store.add([({**summary, "date": "2025-01-01"}, table)], replace=False)
+    assert store.path("baseline/random").read_bytes() == before
+
+
 def test_a_dry_run_leaves_a_store_as_it_is(scored, tmp_path, capsys):
     store = tmp_path / "store"
     run(capsys, "submit", scored, "--to", store)

@@ -152,8 +152,9 @@ class HubStore:
         """Return when a pull request was last pushed to, by the Hub's clock; a commit's own date can be forged."""
         with hub.spoken(f"Pull request {number} of {self.repo} cannot be read"):
             found = self.api.get_discussion_details(self.repo, number, repo_type="dataset")
-            times: list[datetime] = [event.created_at for event in found.events if event.type == "commit"]
-            return max([found.created_at, *times])
+            opened: datetime = found.created_at
+            pushes: list[datetime] = [event.created_at for event in found.events if event.type == "commit"]
+            return max([opened, *pushes])
 
     def user(self) -> str:
         """Return the name of the account whose token is used; empty where that is not known."""

@@ -68,8 +68,11 @@ class LocalStore:
             raise InputError(why_not(wanted.parent, error)) from error
         return str(path)
 
-    def add(self, entries: Iterable[Entry]) -> list[str]:
-        """Write results that are packed already; return their keys."""
+    def add(self, entries: Iterable[Entry], replace: bool = True) -> list[str]:
+        """Write results that are packed already; return their keys. Without `replace` none that is there is changed.
+
+        Raises: InputError where one would be, or nothing can be written.
+        """
         keys = []
         for summary, table in entries:
             wanted = self.root / f"{keys_of(summary)[0]}.json"
@@ -77,6 +80,8 @@ class LocalStore:
                 wanted.parent.mkdir(parents=True, exist_ok=True)
                 with one_writer(wanted.parent):
                     path = _own_path(wanted, summary)
+                    if not replace and os.path.lexists(path) and results.read_summary(path) != summary:
+                        raise InputError(f"{path} holds this result in another form already: it was not replaced.")
                     write_packed(path, summary, table)
             except OSError as error:
                 raise InputError(why_not(wanted.parent, error)) from error

@@ -32,12 +32,16 @@ class Peers:
         store: the results.
         path: of the submission's summary, with its scores beside it.
         keep: whether the store's index may be brought up to date.
+
+    Raises: InputError where the store cannot be read, also where only its rows of some time ago are known.
     """
 
     def __init__(self, store: Store, path: Path, keep: bool = True) -> None:
         self.store, self.path = store, path
         self.summary = fields.read(path)
         self.board, self._earned = look(store, keep=keep)
+        if self.board.offline:
+            raise InputError(f"The results as they are now are not known: {self.board.offline}")
         self._hash = summary_hash(self.summary)
         self.own = next((row for row in self._same_identity() if self._stored_hash(row.key) == self._hash), None)
         """The row of this very submission, to the byte, if it is in the store already."""
