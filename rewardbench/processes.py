@@ -148,7 +148,7 @@ def set_up_worker() -> None:
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     end_with_parent()
     with suppress(ImportError):
-        from tqdm import tqdm
+        from tqdm import tqdm  # type: ignore[import-untyped]
 
         tqdm.set_lock(threading.RLock())  # by default it makes one for several processes, with a semaphore
 

@@ -177,11 +177,12 @@ def test_a_command_inside_a_library_that_waits_for_ever_is_ended_all_the_same(tm
 LONG = " ".join(["a long answer that takes a while"] * 60)
 RUN = ["--model", "tiny-rm", "--dataset", "long.jsonl", "--no_cache", "--device", "cpu", "--batch_tokens", "500"]
 TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "rewardbench", *RUN]
+SIDES = ["--limit", "40", "--rounds", "99", "--sides", "ours,pipeline@8"]
 COMMANDS = {
     "pool": (["-m", "rewardbench", *RUN, "--num_processes", "2"], 2),
     "build": (["-m", "rewardbench", "data", "build", "math", "--count", "90000", "--workers", "2"], 3),
     "verify": (["-m", "rewardbench", "data", "verify"], 1),
-    "benchmark": ([ROOT / "scripts/benchmark", "--limit", "40", "--rounds", "99", "--sides", "ours,pipeline@8"], 2),
+    "benchmark": ([ROOT / "scripts/benchmark", "--threads", "1", *SIDES], 2),
     "torchrun": (TORCHRUN, 2),
 }
 """Each command that starts processes, and how many are below it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import socket
 import sys
@@ -116,6 +117,15 @@ def join(launched: Launch) -> None:
     store = _Meeting(launched).wait()
     with others_gone(launched.rank):
         dist.init_process_group("gloo", store=store, rank=launched.rank, world_size=launched.size)  # scores are few
+    atexit.register(leave)
+
+
+def leave() -> None:
+    """End the process group while its threads can still be joined; at the end of Python they would abort it."""
+    import torch.distributed as dist
+
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 class _Meeting:

@@ -226,7 +226,7 @@ def test_ranks_that_read_different_things_are_refused(limits, folder):
     own = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
     processes = [start(folder, *BASELINE, "--limit", limits[rank], RANK=str(rank), **own) for rank in (0, 1)]
     first, second = ends(processes)
-    assert (first[0], second[0]) == (2, 2)
+    assert (first[0], second[0]) == (2, 2), (first, second)
     assert re.fullmatch(r"rewardbench: This rank reads other data than rank 0: give all .*\n", second[2])
     assert re.fullmatch(r"rewardbench: Rank 0 stopped: another rank has ended, .*\n", first[2])
 
