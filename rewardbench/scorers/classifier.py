@@ -205,7 +205,7 @@ def load_classifier(spec: loading.ModelSpec) -> Classifier:
             "declared: pass a model with one label."
         )
     loading.refuse_moods(config, spec.model)
-    if config.is_encoder_decoder and getattr(config, "decoder_start_token_id", None) is None:
+    if hasattr(model, "_shift_right") and getattr(config, "decoder_start_token_id", None) is None:
         raise InputError(
             f"{spec.model} is an encoder-decoder whose config.json names no decoder_start_token_id, from which its "
             "decoder starts: add the one it was trained with."

@@ -7,6 +7,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICA
 from rewardbench.engine.score import score
 from rewardbench.scorers import ModelSpec, load_scorer
 from rewardbench.scorers.classifier import is_encoder
+from rewardbench.scorers.padding import accepted
 from rewardbench.types import InputError, Item
 
 pytestmark = pytest.mark.slow
@@ -91,5 +92,6 @@ def test_scores_are_those_of_the_models_own_forward_or_refused_in_one_sentence(a
     assert found.reason is None
     requests = [scorer.prepare(item.prompt, completion, False) for completion in item.completions]
     with torch.inference_mode():
-        truth = [float(model.eval()(input_ids=torch.tensor([r.ids.tolist()])).logits) for r in requests]
+        texts = [accepted(model, {"input_ids": torch.tensor([request.ids.tolist()])}) for request in requests]
+        truth = [float(model.eval()(**inputs).logits) for inputs in texts]
     assert found.scores == pytest.approx(truth, abs=1e-5)
