@@ -75,7 +75,7 @@ ROOMS = (
 
 HEAVY = (
     *("torch", "transformers", "datasets", "pandas", "scipy", "numpy", "pyarrow", "fastchat", "huggingface_hub"),
-    *("sklearn", "datasketch", "httpx"),
+    *("sklearn", "httpx"),
 )
 ASKS_FOR_THE_GPU = ("rewardbench/scorers/loading.py", "rewardbench/engine/budget.py")
 LONGEST_FILE, LONGEST_FUNCTION = 400, 60

@@ -1,10 +1,11 @@
 """The bar of the scoring loop: its total grows by what windows hold, and counts what is still to come."""
 
 import io
+import re
 
 from rich.console import Console
 
-from rewardbench.progress import Bar
+from rewardbench.progress import Bar, Ticks
 
 
 def test_the_total_is_what_is_known_and_a_guess_of_the_rest():
@@ -26,3 +27,24 @@ def test_scorers_without_tokens_are_followed_by_requests():
     bar.advance(8, 0)
     (task,) = bar._bar.tasks
     assert task.completed == task.total == 8
+
+
+def test_work_without_a_terminal_logs_its_rate_and_the_time_that_is_left(monkeypatch):
+    """Short work writes nothing; long work a line now and then."""
+    log = io.StringIO()
+    with Ticks("linting", 200, Console(file=log)) as tick:
+        tick()
+        assert log.getvalue() == ""
+        monkeypatch.setattr("rewardbench.progress.LOG_EVERY", 0.0)
+        tick()
+    (line,) = log.getvalue().splitlines()
+    assert re.fullmatch(r"linting done=2 rate=[\d.]+/s total=200 eta=\d+s", line)
+
+
+def test_a_bar_of_many_thousand_pieces_counts_them_all():
+    with Ticks("linting", 5_000, Console(file=io.StringIO(), force_terminal=True)) as tick:
+        for _ in range(5_000):
+            tick()
+    (task,) = tick._bar.tasks
+    assert task.completed == 5_000
+    assert task.fields["rate"].endswith("/s")
