@@ -49,8 +49,10 @@ COMMANDS = {
     "subset": ["show", RESULT, "--subset", "none"],
     "compare": ["compare", RESULT, "results/baseline/shortest.json", "--plot", "x/compare.svg"],
     "rank": ["compare", RESULT, RESULT, "results/baseline/shortest.json", "--plot", "x/rank.png"],
-    "gate": ["gate", "--baseline", RESULT, "--candidate", RESULT, "--section", f"{HOSTILE}=0.1", "--junit", "x/j.xml"]
-    + ["--markdown", "x/m.md", "--plot", "x/gate.pdf"],
+    "gate": [
+        *("gate", "--baseline", RESULT, "--candidate", RESULT, "--section", f"{HOSTILE}=0.1", "--junit", "x/j.xml"),
+        *("--markdown", "x/m.md", "--plot", "x/gate.pdf"),
+    ],
     "no section": ["gate", "--baseline", RESULT, "--candidate", RESULT, "--floor", "nowhere=0.5"],
     "index": ["index", "results"],
     "lint": ["data", "lint", "rows.jsonl"],
@@ -79,7 +81,7 @@ def test_no_field_of_the_data_can_steer_the_terminal_or_break_a_command(here, ca
 def test_every_json_of_such_data_is_ascii_json(here, capsys):
     assert run(capsys, "--model", "baseline/shortest", "--dataset", "rows.jsonl")[0] == 0
     for name, arguments in {"score": SCORE, **COMMANDS}.items():
-        code, out, err = run(capsys, *arguments, "--json")
+        code, out, _ = run(capsys, *arguments, "--json")
         if code != 2:
             strict(out)
             assert out.isascii(), name
