@@ -45,13 +45,21 @@ def schema() -> Any:
 
 
 def pack(rows: Iterable[Mapping[str, Any]]) -> bytes:
-    """Rows as `results.to_row` gives them, as the bytes of a parquet file; columns beside ours are left out."""
+    """Rows as `results.to_row` gives them, as the bytes of a parquet file; columns beside ours are left out.
+
+    Raises: InputError for half a surrogate pair, ValueError for values of other types.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     names = schema().names
     try:
         table = pa.Table.from_pylist([{name: row.get(name) for name in names} for row in rows], schema=schema())
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"The text {error.object[:40]!a} holds half a surrogate pair, which a published table cannot: mend it "
+            "in the data, and score the model again."
+        ) from error
     except pa.ArrowException as error:
         raise ValueError(_first_line(error)) from error
     out = io.BytesIO()

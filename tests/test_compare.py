@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import asdict, replace
+from math import inf, nan
 
 import made
 import pytest
@@ -176,6 +177,29 @@ def test_the_command_prints_a_table_examples_and_figures(tmp_path, capsys):
     assert json.loads(out)["score"]["difference"] == found.score.difference
     code, out, _ = run(capsys, "compare", first.path, second.path, first.path)
     assert (code, "rank.a=1" in out) == (0, True)
+
+
+def test_equal_results_are_not_said_to_find_a_difference_of_nothing(tmp_path, capsys):
+    first, second = two(tmp_path, made.singles(400), 0.5, 0.95)
+    code, out, _ = run(capsys, "compare", first.path, first.path)
+    assert code == 0
+    assert "The two models earn the same throughout: there is no difference to test." in out
+    assert {"p=1.0000", "detectable=nan"} <= set(out.splitlines())
+    assert "the smallest" not in out
+    assert json.loads(run(capsys, "compare", first.path, first.path, "--json")[1])["score"]["detectable"] is None
+    out = run(capsys, "compare", first.path, second.path)[1]
+    (line,) = (line for line in out.splitlines() if line.startswith("p="))
+    assert 0 < float(line.removeprefix("p=")) < 1e-4, "no p is 0"
+
+
+def test_flips_without_a_margin_come_last(tmp_path):
+    suite = made.singles(4)
+    right = [ItemScores(item.id, (1.0, 0.0)) for item in suite.items]
+    odd = [(nan, nan), (-1e308, 1e308), (0.0, 5.0), (inf, 0.0)]
+    wrong = [ItemScores(item.id, scores) for item, scores in zip(suite.items, odd, strict=True)]
+    first, second = (read_scored(made.store(tmp_path, suite, s, n)) for s, n in ((right, "a"), (wrong, "b")))
+    assert [flip.margins[1] for flip in compare(first, second).flips][:2] == [-inf, -5]
+    assert all(flip.margins[1] != flip.margins[1] for flip in compare(first, second).flips[2:])
 
 
 def test_one_result_is_nothing_to_compare(tmp_path, capsys):

@@ -2,6 +2,7 @@
 
 import inspect
 import json
+from math import nan
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -78,6 +79,47 @@ def test_limits_are_shares():
         Limits(max_drop=3)
     with pytest.raises(InputError, match="limit of Safety is 5: it must be a share"):
         Limits(sections={"Safety": 5}, floors={"Safety": 0.8})
+
+
+def test_a_result_without_one_score_is_nothing_to_compare(tmp_path, capsys):
+    suite = made.mirrors(4)
+    nothing = [ItemScores(item.id, (nan, nan), "too long") for item in suite.items]
+    given = {"base": made.scores(suite, 0.7), "none": nothing}
+    paths = {name: made.store(tmp_path, suite, found, name) for name, found in given.items()}
+    for pair in (("base", "none"), ("none", "base"), ("none", "none")):
+        first, second = (paths[name] for name in pair)
+        for command in (
+            ["gate", "--baseline", first, "--candidate", second],
+            ["compare", first, second],
+            ["compare", first, second, first],
+        ):
+            code, out, err = run(capsys, *command)
+            assert (code, out, err.count("\n")) == (2, "", 1)
+            assert "none.json holds no score: each of its 16 items is unscored" in err
+
+
+def test_a_limit_names_the_measure_that_it_acts_on(tmp_path, capsys):
+    """Half of each mirror is wrong: of the items a half is right, of the mirrors none."""
+    suite = made.mirrors(50)
+    found = [
+        ItemScores(item.id, (0.0, 1.0) if item.group.startswith("safety") and n % 2 else (1.0, 0.0))
+        for n, item in enumerate(suite.items)
+    ]
+    path = made.store(tmp_path, suite, found, "model")
+    files = ["--junit", tmp_path / "j.xml", "--markdown", tmp_path / "m.md"]
+    ask = ["gate", "--baseline", path, "--candidate", path, "--floor", "Safety=0.4", *files]
+    code, out, _ = run(capsys, *ask)
+    assert code == 1
+    assert "regression: Safety mirror accuracy is 0.00 (" in out
+    assert {"section.safety=0.5000", "mirror.safety=0.0000"} <= set(out.splitlines())
+    assert "section.chat" not in out
+    assert '"Safety mirror accuracy"' in (tmp_path / "j.xml").read_text()
+    assert "| Safety mirror accuracy floor |" in (tmp_path / "m.md").read_text()
+    code, out, _ = run(capsys, *ask, "--metric", "pair")
+    assert (code, "pass: Safety accuracy is 50.00 (" in out) == (0, True)
+    figures = json.loads(run(capsys, *ask, "--json")[1])
+    assert [check["metric"] for check in figures["checks"]] == ["mirror", "mirror"]
+    assert figures["sections"] == {"pair": {"Chat": 1, "Safety": 0.5}, "mirror": {"Chat": 1, "Safety": 0}}
 
 
 def hostile():

@@ -173,9 +173,8 @@ def test_options_are_taken_as_other_libraries_hold_them():
     import torch
 
     assert scores(evaluate(LONGEST, ROWS, limit=numpy.int64(1), torch_dtype=torch.float32, beta=1)) == [(19, 3)]
-    with pytest.raises(
-        InputError, match=r"no option 'max_lenght': did you mean max_length\? It takes attn_impl.*, beta,"
-    ):
+    words = r"no option 'max_lenght': did you mean max_length\? It takes attn_impl.*, beta,"
+    with pytest.raises(InputError, match=words):
         evaluate(LONGEST, ROWS, max_lenght=3)
 
 

@@ -100,10 +100,27 @@ def test_verdicts_without_scores_and_scores_that_are_not_there(tmp_path):
     assert read.model == "judge"
 
 
+def test_the_verdicts_of_a_judge_whose_scores_are_null_are_counted(tmp_path):
+    """As 0.1 writes them for generative judges, as rows and as columns."""
+    verdicts = [1, 0, 0.5, 1.0]
+    given = [pair(None, None, results=verdict, id=str(n)) for n, verdict in enumerate(verdicts)]
+    for row, verdict in zip(given, verdicts, strict=True):
+        row["results"] = verdict
+    columns = {name: [row[name] for row in given] for name in given[0]} | {"scores_chosen": [[None]] * 4}
+    (tmp_path / "columns.json").write_text(json.dumps(columns))
+    for path in (rows(tmp_path / "rows.jsonl", *given), tmp_path / "columns.json"):
+        read = read_scored(path)
+        assert [one.scores for one in read.items] == [(1, 0), (0, 1), (0.5, 0.5), (1, 0)]
+        assert measure(read.suite, read.items).totals["pair"].value == 0.5
+    unscored = rows(tmp_path / "unscored.jsonl", pair(None, None, reason="too long"))
+    assert isnan(read_scored(unscored).items[0].scores[0]), "that is no verdict"
+
+
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
         ("", "holds no scores"),
+        ('{"results": 7}', "row 1, has no scores"),
         ("[1]", "no JSON object"),
         ("{", "line 1, is not JSON"),
         ('{"prompt": "p"}', "row 1, has no scores"),

@@ -1,6 +1,7 @@
 """Misses to read, as text and as one HTML file."""
 
 import json
+from math import inf
 
 import made
 import pytest
@@ -78,3 +79,34 @@ def test_the_command_pages_and_writes_html(path, tmp_path, capsys):
     assert [one["id"] for one in json.loads(out)["shown"]] == [one.item.id for one in select(read_scored(path))[:3]]
     code, _, err = run(capsys, "show", path, "--section", "none")
     assert (code, err.count("\n")) == (2, 1)
+
+
+def test_a_margin_that_no_float_holds_is_null_with_its_reason(tmp_path, capsys):
+    path = tmp_path / "rows.jsonl"
+    scores = {"huge": [1e308, -1e308], "infinite": [inf, 1.0], "missing": [None, 1.0], "sound": [2.0, 1.5]}
+    path.write_text("".join(json.dumps({"id": id, "scores": two}) + "\n" for id, two in scores.items()))
+    code, out, err = run(capsys, "show", path, "--json")
+    assert (code, err) == (0, "")
+    shown = {one["id"]: one for one in json.loads(out, parse_constant=lambda word: pytest.fail(word))["shown"]}
+    assert {id: (one["margin"], one["reason"]) for id, one in shown.items()} == {
+        "sound": (0.5, None),
+        "huge": (None, "the margin is beyond the range of a float"),
+        "infinite": (None, "score is infinite"),
+        "missing": (None, "score is NaN"),
+    }
+    assert (shown["huge"]["scores"], shown["infinite"]["scores"]) == ([1e308, -1e308], [None, 1.0])
+    code, out, _ = run(capsys, "show", path, "--html", tmp_path / "x.html")
+    assert "huge (all, all): margin +inf (the margin is beyond the range of a float)" in out
+    assert "[+1.000e+308]" in out
+    assert max(map(len, out.splitlines())) < 100 + len(str(tmp_path))
+    assert "margin +nan (score is infinite)" in (tmp_path / "x.html").read_text()
+
+
+def test_rows_that_cannot_be_shown_are_said_and_so_is_a_filter_that_leaves_none(path, tmp_path, capsys):
+    (tmp_path / "rows.jsonl").write_text('{"id": "1", "scores": [1.0]}\n')
+    code, out, err = run(capsys, "show", tmp_path / "rows.jsonl")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "rows.jsonl holds no item to show: none of its 1 rows has right and wrong completions" in err
+    code, out, _ = run(capsys, "show", path, "--search", "no such words")
+    assert (code, out.splitlines()[0]) == (0, "note: no item matches these filters")
+    assert "note: page 99 is beyond the last, 12" in run(capsys, "show", path, "--page", 99)[1]

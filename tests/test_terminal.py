@@ -50,19 +50,8 @@ COMMANDS = {
     "compare": ["compare", RESULT, "results/baseline/shortest.json", "--plot", "x/compare.svg"],
     "rank": ["compare", RESULT, RESULT, "results/baseline/shortest.json", "--plot", "x/rank.png"],
     "gate": [
-        "gate",
-        "--baseline",
-        RESULT,
-        "--candidate",
-        RESULT,
-        "--section",
-        f"{HOSTILE}=0.1",
-        "--junit",
-        "x/j.xml",
-        "--markdown",
-        "x/m.md",
-        "--plot",
-        "x/gate.pdf",
+        *("gate", "--baseline", RESULT, "--candidate", RESULT, "--section", f"{HOSTILE}=0.1", "--junit", "x/j.xml"),
+        *("--markdown", "x/m.md", "--plot", "x/gate.pdf"),
     ],
     "no section": ["gate", "--baseline", RESULT, "--candidate", RESULT, "--floor", "nowhere=0.5"],
     "index": ["index", "results"],
@@ -89,10 +78,19 @@ def test_no_field_of_the_data_can_steer_the_terminal_or_break_a_command(here, ca
     assert "a\ufffd" in Path("x/page.html").read_text()
 
 
+def test_half_a_surrogate_pair_is_stored_and_refused_by_name_where_it_would_be_published(here, capsys):
+    assert run(capsys, *SCORE)[0] == 0
+    stored = [json.loads(line) for line in Path("results/baseline/longest_outputs.jsonl").read_text().splitlines()]
+    assert [row["subset"] for row in stored] == [row["subset"] for row in ROWS]
+    code, out, err = run(capsys, "submit", RESULT, "--to", "store", "--dry_run")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "The text 'a\\ud83d' holds half a surrogate pair" in err
+
+
 def test_every_json_of_such_data_is_ascii_json(here, capsys):
     assert run(capsys, "--model", "baseline/shortest", "--dataset", "rows.jsonl")[0] == 0
     for name, arguments in {"score": SCORE, **COMMANDS}.items():
-        code, out, _err = run(capsys, *arguments, "--json")
+        code, out, _ = run(capsys, *arguments, "--json")
         if code != 2:
             strict(out)
             assert out.isascii(), name

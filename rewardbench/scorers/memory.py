@@ -69,7 +69,7 @@ def scorer_of(model: Any, spec: ModelSpec) -> Iterator[Scorer]:
 
     Raises: InputError for anything else, and for options that a model in memory cannot follow.
     """
-    if all(hasattr(model, name) for name in ("prepare", "run", "fingerprint", "name", "view")):
+    if _is_scorer(model):
         yield model
         return
     parts = _model_and_tokenizer(model)
@@ -88,11 +88,18 @@ def scorer_of(model: Any, spec: ModelSpec) -> Iterator[Scorer]:
 
 def name_of(model: Any) -> str:
     """Name an object in memory as a result names its model."""
+    if _is_scorer(model):
+        return str(model.name)
     parts = _model_and_tokenizer(model)
     config = getattr(parts[0], "config", None) if parts else None
     path = getattr(config, "_name_or_path", "")
-    called = getattr(model, "name", None) or getattr(model, "__name__", None)
-    return str(path or (type(parts[0]).__name__ if parts else called) or type(model).__name__)
+    called = type(parts[0]).__name__ if parts else getattr(model, "__name__", type(model).__name__)
+    return str(path or called)
+
+
+def _is_scorer(model: Any) -> bool:
+    """Return True if the object has what the engine asks of a scorer."""
+    return all(hasattr(model, name) for name in ("prepare", "run", "fingerprint", "name", "view"))
 
 
 def _model_and_tokenizer(model: Any) -> tuple[Any, Any] | None:

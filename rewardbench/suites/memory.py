@@ -30,7 +30,7 @@ def read_rows(data: Any, split: str | None = None) -> list[Row]:
         return read_rows(data[name])
     if split:
         raise InputError(f"{WHERE} has no splits: leave out split={split!r}, or pass a DatasetDict.")
-    rows = []
+    rows: list[Row] = []
     for n, row in enumerate(_iterate(data), 1):
         if not isinstance(row, Mapping):
             raise InputError(f"Row {n} of {WHERE} is of type {type(row).__name__}, not a dict: {TAKEN}.")
