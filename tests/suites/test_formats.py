@@ -273,3 +273,11 @@ def test_the_shared_inputs_give_these_items():
     assert first("prompt-called-query.jsonl") == first("spaced-header.csv") == first("surrogate-subset.jsonl") == river
     with pytest.raises(InputError, match="loser_list is missing"):
         load_suite(str(FAULTS / "rmb_loser_null.jsonl"), protocol="rmb")
+
+
+def test_the_run_takes_the_pairs_that_were_asked_for(tmp_path):
+    from rewardbench.evaluation import evaluate
+
+    result = evaluate("baseline/longest", write(tmp_path, SCORED), pairs="all")
+    assert result.accuracy.n == 5
+    assert "--pairs all" in result.manifest["command"]
