@@ -6,11 +6,10 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from library import Library
 from limits import Open, Rate
@@ -18,17 +17,14 @@ from markup import esc
 from uploads import MOST_FILE
 
 from rewardbench import columns, results
-from rewardbench.board import Row
-from rewardbench.scored import Scored
 from rewardbench.store.hub import HubStore
 from rewardbench.store.local import Entry
 from rewardbench.submit import card, shown
 from rewardbench.suites import load_known
 from rewardbench.types import InputError
-from rewardbench.verify import Finding, bounded, check_packed, verdict_of
+from rewardbench.verify import Finding, bounded, verdict_of
+from rewardbench.verifying import verify_packed
 
-MOST_OTHERS = 200
-"""Models of the suite that a copy is looked for among, the best first; `rewardbench verify` looks at all."""
 LONGEST_CHECK = 60.0
 """Seconds that the search for copies may take."""
 
@@ -133,22 +129,10 @@ def _checked(library: Library, entry: Entry, still: Callable[[], None]) -> Looke
     rows = columns.count_rows(table or b"")
     if rows > len(suite.items):
         return _refused(f"It has {rows:,} items, and {suite.name} has {len(suite.items):,}.")
-    found = check_packed(entry, _others(library, summary, still), [row.model for row in library.rows().rows])
+    found = verify_packed(entry, library.store, still)
     verdict = verdict_of(found)
     takes = verdict == "passed" or (verdict == "flagged" and isinstance(library.store, HubStore))  # there people look
     return Looked(tuple(found), entry if takes else None)
-
-
-def _others(library: Library, summary: Mapping[str, Any], still: Callable[[], None]) -> Iterator[Scored]:
-    """Read the results that it may be copied from, one at a time, so that only one is held."""
-    rows: list[Row] = [row for row in library.rows().of(str(summary["suite"])) if row.ids][:MOST_OTHERS]
-    for row in rows:
-        still()
-        scored = None
-        with suppress(InputError):  # one that cannot be read is nobody's reason to wait
-            scored = library.items(row)
-        if scored is not None:
-            yield scored
 
 
 def send(library: Library, looked: Looked) -> str:
@@ -156,7 +140,7 @@ def send(library: Library, looked: Looked) -> str:
     assert looked.entry is not None
     if isinstance(library.store, HubStore):
         return f"A pull request was opened: {library.store.propose([looked.entry], card(looked.entry))}"
-    keys = library.store.add([looked.entry])
+    keys = library.store.add([looked.entry], replace=False)
     library.look()
     return f"Added as {keys[0]}."
 

@@ -145,8 +145,8 @@ def _gaps(rows: Sequence[Row]) -> str:
     )
     return (
         "<h2>Core against fresh draws</h2><p>Mirrors that the suite's builders made, beside new ones of the same "
-        "builders. A gap whose interval does not hold 0 says that the suite was trained on.</p>"
-        + figures_table(f"<tr><th></th>{names}</tr>", lines)
+        "builders, as stated by who submitted them. A gap whose interval does not hold 0 says that the suite was "
+        "trained on.</p>" + figures_table(f"<tr><th></th>{names}</tr>", lines)
     )
 
 

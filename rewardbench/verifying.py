@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import json
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import chain
@@ -105,10 +105,15 @@ def verify(asked: Asked) -> Verified:
     return Verified(path, key, suite, list(_findings(path, suite, peers, pull, key)))
 
 
-def verify_packed(entry: Entry, store: Store) -> list[Finding]:
+def verify_packed(entry: Entry, store: Store, before_each: Callable[[], None] = lambda: None) -> list[Finding]:
     """Check a result that is packed but nowhere yet, and hold it against the store that it is meant for.
 
     Nothing is written, neither the result nor the store's index.
+
+    Args:
+        entry: the summary and the table of scores.
+        store: where it shall go.
+        before_each: called before each stored result is read; raises InputError to end the check.
 
     Raises: InputError where its suite is none of ours, or the store cannot be read.
     """
@@ -118,16 +123,23 @@ def verify_packed(entry: Entry, store: Store) -> list[Finding]:
         path.write_text(results.dump(summary))
         results.table_path(path).write_bytes(table or b"")
         suite = load_known(str(summary["suite"]))
-        return list(_findings(path, suite, Peers(store, path, keep=False)))
+        peers = Peers(store, path, keep=False)
+        return list(_findings(path, suite, peers, before_each=before_each))
 
 
 def _findings(
-    path: Path, suite: Suite, peers: Peers | None, pull: tuple[str, int] | None = None, key: str = ""
+    path: Path,
+    suite: Suite,
+    peers: Peers | None,
+    pull: tuple[str, int] | None = None,
+    key: str = "",
+    before_each: Callable[[], None] = lambda: None,
 ) -> Iterator[Finding]:
     """Yield all that is wrong with a result; of one that is refused no more is asked."""
     sources: list[Iterator[Scored]] = [peers.others(suite)] if peers else []
     sources += [earlier_pulls(*pull, suite.name)] if pull else []
-    findings = check(path, suite, chain.from_iterable(sources), peers.names if peers else ())
+    others = _watched(chain.from_iterable(sources), before_each)
+    findings = check(path, suite, others, peers.names if peers else ())
     yield from findings
     if peers is None or verdict_of(findings) == "refused":
         return
@@ -135,6 +147,14 @@ def _findings(
         yield Finding("flagged", f"it is in {pull[0]} already, to the byte, as {peers.own.key}: close the pull request")
     yield from peers.changes(key if pull else "")
     yield from peers.leads()
+
+
+def _watched(others: Iterator[Scored], before_each: Callable[[], None]) -> Iterator[Scored]:
+    """Yield the same results; call `before_each` before each is read."""
+    before_each()
+    for other in others:
+        yield other
+        before_each()
 
 
 def _from_disk(result: str) -> tuple[Path, str]:

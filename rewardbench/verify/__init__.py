@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from rewardbench.verify.again import Agreement, agreement, draw, items_for
 from rewardbench.verify.copies import resemblance
-from rewardbench.verify.rules import Finding, check, check_packed, refuse_broken, verdict_of
+from rewardbench.verify.rules import Finding, check, refuse_broken, verdict_of
 
 __all__ = [
     "Agreement",
     "Finding",
     "agreement",
     "check",
-    "check_packed",
     "draw",
     "items_for",
     "refuse_broken",

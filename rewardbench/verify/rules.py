@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 from rewardbench import columns, metrics, results, stated
@@ -17,8 +16,6 @@ from rewardbench.scored import Scored, read_scored
 from rewardbench.scorers.baselines import RULES as BASELINES
 from rewardbench.scorers.baselines import Baseline
 from rewardbench.scorers.identity import digest
-from rewardbench.store.local import Entry
-from rewardbench.suites import load_known
 from rewardbench.types import InputError, Suite
 from rewardbench.verify import summary as fields
 from rewardbench.verify.copies import ALIKE, SAME_MISTAKES, Margins, correlation, margins_of, mixture, shared_mistakes
@@ -61,20 +58,6 @@ def check(path: Path, suite: Suite, others: Iterable[Scored] = (), names: Iterab
     found = [Finding("refused", what) for what in wrong]
     flagged = (*_copies(told, scored, others), *_lookalikes(told, names), *_size(told))
     return found + [Finding("flagged", what) for what in flagged]
-
-
-def check_packed(entry: Entry, others: Iterable[Scored] = (), names: Iterable[str] = ()) -> list[Finding]:
-    """The same of a result that is packed but nowhere yet, against the suite that it names.
-
-    Raises: InputError where that is none of ours.
-    """
-    summary, table = entry
-    suite = load_known(str(summary["suite"]))
-    with TemporaryDirectory() as folder:
-        path = Path(folder, "result.json")
-        path.write_text(results.dump(summary))
-        results.table_path(path).write_bytes(table or b"")
-        return check(path, suite, others, names)
 
 
 def refuse_broken(path: Path) -> dict[str, Any]:

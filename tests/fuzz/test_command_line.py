@@ -55,11 +55,13 @@ def try_all(count: int, strategy: st.SearchStrategy, prove: Callable[[Any], None
 def empty_folder() -> Iterator[Path]:
     """Context manager: work in a new folder, with a score cache of its own."""
     before = Path.cwd()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as outer:  # ".." of the working folder is empty too
+        folder = Path(outer, "work")
+        folder.mkdir()
         os.chdir(folder)
         cache, os.environ["REWARDBENCH_CACHE"] = os.environ.get("REWARDBENCH_CACHE"), f"{folder}/cache.sqlite"
         try:
-            yield Path(folder)
+            yield folder
         finally:
             os.chdir(before)
             if cache is not None:
