@@ -21,6 +21,7 @@ from rewardbench.cli import app
 ROOT = Path(__file__).parents[1]
 GITHUB = ROOT / ".github"
 WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yml"))
+EXAMPLES = [GITHUB / "examples" / "gate.yml", GITHUB / "examples" / "verify.yml"]
 FORMS = sorted(path for path in (GITHUB / "ISSUE_TEMPLATE").glob("*.yml") if path.name != "config.yml")
 PAGES = [*sorted(GITHUB.glob("*.md")), ROOT / "README.md"]
 CONFIG = GITHUB / "pre-commit-config.yaml"
@@ -80,14 +81,14 @@ def missing_files(text: str) -> Iterator[str]:
             yield f"{file} is not executable"
 
 
-@pytest.mark.parametrize("path", WORKFLOWS, ids=name)
+@pytest.mark.parametrize("path", [*WORKFLOWS, *EXAMPLES], ids=name)
 def test_a_workflow_is_safe_and_its_scripts_exist(path):
     workflow = yaml.safe_load(read(path))
     complaints = [*unsafe(workflow), *missing_files("\n".join(shell_commands(workflow)))]
     assert complaints == []
 
 
-@pytest.mark.parametrize("path", WORKFLOWS, ids=name)
+@pytest.mark.parametrize("path", [*WORKFLOWS, *EXAMPLES], ids=name)
 def test_the_commands_of_a_workflow_are_valid_shell(path):
     commands = shell_commands(yaml.safe_load(read(path)))
     for command in commands:
@@ -113,8 +114,8 @@ STEPS = "permissions: {contents: read}\njobs:\n  a:\n    timeout-minutes: 1\n   
     ],
 )
 def test_an_unsafe_workflow_is_noticed(text, complaint):
-    (found,) = unsafe(yaml.safe_load(text))
-    assert found.endswith(complaint)
+    (message,) = unsafe(yaml.safe_load(text))
+    assert message.endswith(complaint)
 
 
 @pytest.mark.parametrize(
@@ -367,8 +368,8 @@ def unknown_commands(text: str) -> Iterator[str]:
     ],
 )
 def test_an_unknown_command_is_noticed(text, complaint):
-    (found,) = unknown_commands(text)
-    assert found.endswith(complaint)
+    (message,) = unknown_commands(text)
+    assert message.endswith(complaint)
 
 
 @pytest.mark.parametrize("path", [*sorted(GITHUB.glob("*.md")), *FORMS], ids=name)
