@@ -24,7 +24,7 @@ from rewardbench.cli_gate import evaluate_and_gate_command, gate_command
 from rewardbench.cli_show import show_command
 from rewardbench.flags import DATA, HUB, MODEL, OLD, OUTPUT, RUN, Count, Text, flag
 from rewardbench.paths import home_path
-from rewardbench.processes import end_on_signals
+from rewardbench.processes import end_on_signals, end_with_parent
 from rewardbench.quiet import quieten
 from rewardbench.terminal import accept_any_text, echo, echo_json, make_console, printable
 from rewardbench.types import InputError
@@ -274,6 +274,8 @@ def main(arguments: list[str] | None = None) -> None:
     if arguments is None:  # called as the command, whose process is its own
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         end_on_signals()
+        if "TORCHELASTIC_RUN_ID" in os.environ:  # torchrun's ranks are nobody's without it
+            end_with_parent()
     accept_any_text()
     try:
         given = sys.argv[1:] if arguments is None else arguments

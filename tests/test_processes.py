@@ -199,6 +199,9 @@ def test_whatever_ends_a_command_ends_its_processes(command, name, tmp_path):
     (tmp_path / "long.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     arguments, count = COMMANDS[command]
     process = start([*arguments, *(["--output", "out"] if command == "build" else [])], tmp_path)
+    if command == "torchrun":  # whose ranks must have come to our first line
+        descendants(process, count)
+        time.sleep(8)
     code, err = end(process, name, count, patience=2)
     assert not list(tmp_path.glob("results/*.json"))
     if command == "torchrun":  # the code and the words are torchrun's

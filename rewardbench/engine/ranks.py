@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from rewardbench.engine.batching import Batch
 from rewardbench.engine.workers import Runner, Serving
-from rewardbench.processes import end_with_parent, whole_number
+from rewardbench.processes import whole_number
 from rewardbench.scorers.identity import digest
 from rewardbench.types import InputError
 
@@ -112,8 +112,6 @@ def join(launched: Launch) -> None:
     """
     import torch.distributed as dist
 
-    if "TORCHELASTIC_RUN_ID" in os.environ:
-        end_with_parent()
     store = _Meeting(launched).wait()
     with others_gone(launched.rank):
         dist.init_process_group("gloo", store=store, rank=launched.rank, world_size=launched.size)  # scores are few
@@ -142,7 +140,7 @@ class _Meeting:
 
     def wait(self) -> Any:
         """Return the store once every rank has joined."""
-        from torch.distributed import PrefixStore
+        from torch.distributed import PrefixStore  # type: ignore[attr-defined]
 
         store = None
         while store is None:
@@ -160,7 +158,7 @@ class _Meeting:
 
     def _connect(self) -> Any:
         """Open the store, or return None if rank 0 cannot be reached yet. Raises: InputError if the port is taken."""
-        from torch.distributed import TCPStore
+        from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
         by_agent = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
         holds = self.launched.rank == 0 and not by_agent
