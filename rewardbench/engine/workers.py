@@ -206,7 +206,7 @@ def _serve(connection: Any, rank: int, load: Callable[[], Any], part: int, arith
                 n, batch = connection.recv()
                 connection.send((n, runner(batch)))
     except InputError as error:
-        connection.send(InputError(str(error)))
+        connection.send(error)
 
 
 class _Together:
