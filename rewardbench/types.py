@@ -226,8 +226,11 @@ class Store(Protocol):
     def put(self, result: Result, suite: Suite) -> str:
         """Write a result whole or not at all; return where it is."""
 
-    def add(self, entries: Iterable[tuple[Mapping[str, Any], bytes | None]]) -> Sequence[str]:
-        """Write results that are packed already, each a summary and its table of scores, if any; return their keys."""
+    def add(self, entries: Iterable[tuple[Mapping[str, Any], bytes | None]], *, replace: bool = True) -> Sequence[str]:
+        """Write results that are packed already, each a summary and its table of scores, if any; return their keys.
+
+        Raises: InputError without `replace` if one is there already and differs.
+        """
 
     def get(self, key: str) -> Result:
         """The result of a key that `list` gives."""

@@ -8,10 +8,12 @@ from contextlib import contextmanager
 from dataclasses import fields
 from typing import Any
 
-from rewardbench.chat import Chat, plain
+from rewardbench.chat import Chat
 from rewardbench.scorers import loading
+from rewardbench.scorers.failures import first_sentence
 from rewardbench.scorers.loading import ModelSpec
-from rewardbench.types import InputError, Messages, Request, Scorer, View
+from rewardbench.templates import all_text
+from rewardbench.types import InputError, Messages, Request, Scorer, Tools, View
 
 TAKEN = (
     "pass a name, a folder, a Hub id, (model, tokenizer) of a classifier with one label, or a function of a prompt and "
@@ -39,9 +41,11 @@ class FunctionScorer:
         """The function's name; its code cannot be told from another's, so no score of it is cached."""
         return {"kind": "function", "name": self.name}
 
-    def prepare(self, prompt: Messages, completion: Messages, rendered: bool) -> Request:
-        """The plain text; nothing is tokenised."""
-        return Request(text=plain((*prompt, *completion)), completion=plain(completion))
+    def prepare(self, prompt: Messages, completion: Messages, rendered: bool, tools: Tools = ()) -> Request:
+        """Return the plain text, with reasoning and tool calls. Raises InputError if there are tools."""
+        if tools:
+            raise InputError(f"The function {self.name} is given texts, and this row has tools.")
+        return Request(text=all_text((*prompt, *completion)), completion=all_text(completion))
 
     def run(self, requests: Sequence[Request]) -> list[float]:
         """One number a request."""
@@ -54,7 +58,7 @@ class FunctionScorer:
         except Exception as error:  # of the user's own code
             raise InputError(
                 f"The function {self.name} fails on the prompt {prompt[:40]!r} ({type(error).__name__}: "
-                f"{loading.first_sentence(error)}): it must take a prompt and a completion, both text, and return a "
+                f"{first_sentence(error)}): it must take a prompt and a completion, both text, and return a "
                 "number."
             ) from error
 
