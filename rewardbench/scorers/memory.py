@@ -10,9 +10,9 @@ from typing import Any
 
 from rewardbench.chat import Chat
 from rewardbench.scorers import loading
+from rewardbench.scorers.baselines import all_text
 from rewardbench.scorers.failures import first_sentence
 from rewardbench.scorers.loading import ModelSpec
-from rewardbench.templates import all_text
 from rewardbench.types import InputError, Messages, Request, Scorer, Tools, View
 
 TAKEN = (
