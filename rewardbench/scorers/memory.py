@@ -8,9 +8,8 @@ from contextlib import contextmanager
 from dataclasses import fields
 from typing import Any
 
-from rewardbench.chat import Chat
+from rewardbench.chat import Chat, all_text
 from rewardbench.scorers import loading
-from rewardbench.scorers.baselines import all_text
 from rewardbench.scorers.failures import first_sentence
 from rewardbench.scorers.loading import ModelSpec
 from rewardbench.types import InputError, Messages, Request, Scorer, Tools, View
