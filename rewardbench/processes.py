@@ -37,10 +37,13 @@ def end_on_signals() -> None:
     threading.Thread(target=_end_in_time, args=(reader,), daemon=True).start()
 
 
+_ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+"""Signals that end a command, as far as the system has them."""
+
+
 def _ending_signals() -> list[signal.Signals]:
-    """SIGTERM and SIGHUP where the system has them, without those that this process was started to ignore."""
-    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    return [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+    """Return the ending signals that this process was not started to ignore."""
+    return [number for number in _ENDING if signal.getsignal(number) is not signal.SIG_IGN]
 
 
 def _exit(number: int, frame: FrameType | None) -> None:
@@ -50,8 +53,10 @@ def _exit(number: int, frame: FrameType | None) -> None:
 
 
 def _end_in_time(reader: int) -> None:
-    """Wait for the first signal, which the main thread may not hear for long, and end the process after `GRACE`."""
-    (number,) = os.read(reader, 1)
+    """Wait for an ending signal, which the main thread may not hear for long, and end the process after `GRACE`."""
+    number = 0
+    while number not in (signal.SIGINT, *_ENDING):  # every signal with a handler in Python is told here
+        (number,) = os.read(reader, 1)
     time.sleep(GRACE)
     os._exit(128 + number)
 
