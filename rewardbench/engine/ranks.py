@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import os
 import socket
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from rewardbench.engine.batching import Batch
 from rewardbench.engine.workers import Runner, Serving
 from rewardbench.processes import whole_number
 from rewardbench.scorers.identity import digest
+from rewardbench.terminal import echo
 from rewardbench.types import InputError
 
 T = TypeVar("T")
@@ -205,7 +205,7 @@ class _Meeting:
             )
         if waited > SILENT_SECONDS and not self.is_announced and self.joined < size:
             self.is_announced = True
-            print(f"rewardbench: rank {rank} is waiting: {known} (limit {self.limit} s)", file=sys.stderr, flush=True)
+            echo(f"rewardbench: rank {rank} is waiting: {known} (limit {self.limit} s)", error=True)
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from tempfile import TemporaryDirectory
 from rewardbench import results
 from rewardbench.store.local import Entry
 from rewardbench.submit import pack
+from rewardbench.terminal import echo
 from rewardbench.types import InputError
 from rewardbench.verify.rules import refuse_broken
 
@@ -124,12 +125,12 @@ def _main(path: str, name: str, folder: str, memory: str, seconds: str) -> int:
         refuse_broken(Path(path))
         summary, table = pack(path, name or None)
     except InputError as error:
-        print(error, flush=True)
+        echo(error)
         return _REFUSED
     except MemoryError:
         return 1
     except Exception as error:
-        print(f"{Path(path).name} is not a whole result ({type(error).__name__}).", flush=True)
+        echo(f"{Path(path).name} is not a whole result ({type(error).__name__}).")
         return _REFUSED
     place = Path(folder, "result.json")
     place.write_text(json.dumps(summary))

@@ -218,7 +218,7 @@ def submission(folder, name="org/new", headline=None):
     from rewardbench.evaluation import Settings, run_and_keep
     from rewardbench.scorers import ModelSpec
 
-    run_and_keep(Settings(ModelSpec("baseline/random", seed=77)), str(folder))
+    run_and_keep(Settings(ModelSpec("baseline/random", seed=80)), str(folder))
     path = folder / "baseline" / "random.json"
     told = json.loads(path.read_bytes())
     told["model"] = name
