@@ -8,7 +8,7 @@ import tables
 from frame import Page, badge, model_link, share, suite_choice
 from markup import esc, href
 
-from rewardbench.board import Board, Row
+from rewardbench.leaderboard.refresh import Board, Row
 
 FIRST = 100
 """Rows that are laid out at first; page.js says the same."""

@@ -9,9 +9,9 @@ from frame import Page, figures_table, model_link, suite_choice
 from library import Library
 from markup import esc, href, options
 
-from rewardbench.board import Row
-from rewardbench.compare import Comparison, Contrast, Flip, compare, power_sentence
-from rewardbench.show import completions_of, prompt_of
+from rewardbench.comparison.compare import Comparison, Contrast, Flip, compare, power_sentence
+from rewardbench.leaderboard.refresh import Row
+from rewardbench.results.browse import completions_of, prompt_of
 from rewardbench.types import InputError
 
 EXAMPLES = 10

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import tables
 from markup import esc, href, link, options
 
-from rewardbench.board import BADGES, Board, Figure, Row, age
+from rewardbench.leaderboard.refresh import BADGES, Board, Figure, Row, age
 
 PAGES = {
     "board": "Leaderboard",

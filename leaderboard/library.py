@@ -14,11 +14,11 @@ from typing import Any
 from frame import Page
 
 from rewardbench import results
-from rewardbench.board import Board, Earned, Row, read_earned, refresh, trusted
-from rewardbench.scored import Scored, read_scored
+from rewardbench.leaderboard.refresh import Board, Earned, Row, read_earned, refresh, trusted
+from rewardbench.results.scored import Scored, read_scored
 from rewardbench.store import LocalStore, open_store
 from rewardbench.suites import load_embedded
-from rewardbench.suites.table import find_spec
+from rewardbench.suites.registry import find_spec
 from rewardbench.types import InputError, Item
 
 FRESH = 60.0

@@ -16,14 +16,15 @@ from limits import Open, Rate
 from markup import esc
 from uploads import MOST_FILE
 
-from rewardbench import columns, results
+from rewardbench import results
+from rewardbench.leaderboard.submissions import Finding, bounded, verdict_of
+from rewardbench.leaderboard.submissions.package import card, shown
+from rewardbench.leaderboard.submissions.review import verify_packed
+from rewardbench.results import parquet
 from rewardbench.store.hub import HubStore
 from rewardbench.store.local import Entry
-from rewardbench.submit import card, shown
 from rewardbench.suites import load_known
 from rewardbench.types import InputError
-from rewardbench.verify import Finding, bounded, verdict_of
-from rewardbench.verifying import verify_packed
 
 LONGEST_CHECK = 60.0
 """Seconds that the search for copies may take."""
@@ -126,7 +127,7 @@ def _as_result(files: Sequence[str]) -> Iterator[Path]:
 def _checked(library: Library, entry: Entry, still: Callable[[], None]) -> Looked:
     summary, table = entry
     suite = load_known(str(summary["suite"]))
-    rows = columns.count_rows(table or b"")
+    rows = parquet.count_rows(table or b"")
     if rows > len(suite.items):
         return _refused(f"It has {rows:,} items, and {suite.name} has {len(suite.items):,}.")
     found = verify_packed(entry, library.store, still)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from rewardbench.board import BADGES, Figure, Row
+from rewardbench.leaderboard.refresh import BADGES, Figure, Row
 
 SIZES = ("up to 1B", "1B to 10B", "over 10B", "unknown size")
 

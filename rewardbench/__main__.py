@@ -1,5 +1,5 @@
 """`python -m rewardbench`."""
 
-from rewardbench.cli import main
+from rewardbench.cli.main import main
 
 main()

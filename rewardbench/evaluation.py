@@ -16,26 +16,26 @@ from typing import Any
 
 from rich.console import Console
 
+from rewardbench.console.progress import Bar
+from rewardbench.console.terminal import make_console
+from rewardbench.engine.backends.pool import Alone, Pool, Workers
+from rewardbench.engine.backends.torchrun import Ranks, is_first, launch
 from rewardbench.engine.cache import Cache
+from rewardbench.engine.loop import Run, score
 from rewardbench.engine.noise import is_exact, within_noise
-from rewardbench.engine.ranks import Ranks, is_first, launch
-from rewardbench.engine.score import Run, score
-from rewardbench.engine.workers import Alone, Pool, Workers
 from rewardbench.metrics import gap, is_scored, rule_of
-from rewardbench.options import read_options
+from rewardbench.models.fingerprint import digest
+from rewardbench.models.load import ModelSpec, refuse_less_than_one
+from rewardbench.models.metadata import facts
 from rewardbench.paths import home_path
-from rewardbench.progress import Bar
 from rewardbench.results import assemble
 from rewardbench.scorers import load_scorer
-from rewardbench.scorers.facts import facts
-from rewardbench.scorers.identity import digest
-from rewardbench.scorers.loading import ModelSpec, refuse_less_than_one
-from rewardbench.scorers.memory import name_of, scorer_of
+from rewardbench.scorers.in_memory import name_of, scorer_of
+from rewardbench.settings import read_options
 from rewardbench.store import LocalStore, open_store
 from rewardbench.store.local import refuse_model_name
 from rewardbench.suites import Pairs, load_suite, suite_of_rows
-from rewardbench.suites.memory import read_rows
-from rewardbench.terminal import make_console
+from rewardbench.suites.in_memory import read_rows
 from rewardbench.types import InputError, Item, ItemScores, Result, Rule, Scorer, Suite
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from math import fsum, inf, isfinite, nan, tanh
 
 from rewardbench import stats
-from rewardbench.suites.table import PRIOR_SETS
+from rewardbench.suites.registry import PRIOR_SETS
 from rewardbench.types import Estimate, InputError, Item, ItemScores, Rule, Suite
 
 LEADERBOARD_WEIGHTS = {"Chat": 2.0, "Chat Hard": 2.0, "Safety": 2.0, "Reasoning": 2.0, "Prior Sets": 1.0}

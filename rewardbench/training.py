@@ -11,13 +11,13 @@ from typing import Any
 from transformers import TrainerCallback
 
 from rewardbench.chat import Chat
-from rewardbench.engine.score import score
-from rewardbench.report import slug
+from rewardbench.engine.loop import score
+from rewardbench.forward.packed import settle
+from rewardbench.models import load
 from rewardbench.results import assemble
-from rewardbench.scorers import loading
+from rewardbench.results.report import slug
 from rewardbench.scorers.classifier import Classifier, is_encoder
 from rewardbench.scorers.logprobs import LogProbs
-from rewardbench.scorers.packed import settle
 from rewardbench.store import LocalStore
 from rewardbench.suites import load_suite
 from rewardbench.suites.sample import stratify
@@ -62,7 +62,7 @@ class RewardBenchCallback(TrainerCallback):
     ) -> None:
         self.trainer, self.every, self.keep_best, self.floor = trainer, every, keep_best, floor
         self.batch_tokens = batch_tokens
-        loading.refuse_less_than_one(self, "every", "batch_tokens")
+        load.refuse_less_than_one(self, "every", "batch_tokens")
         self.suite: Suite = stratify(load_suite(dataset), items, seed)
         self.best: float | None = None
         self.best_step: int | None = None
@@ -134,7 +134,7 @@ def _tokenizer_of(trainer: Any) -> Any:
 
 def live_scorer(model: Any, tokenizer: Any, max_length: int | None = None) -> Any:
     """A scorer of a model that is in memory, and may change under it."""
-    limit = loading.length_limit(model, tokenizer, max_length)
+    limit = load.length_limit(model, tokenizer, max_length)
     classifier = getattr(model.config, "num_labels", 0) == 1 and model.get_output_embeddings() is None
     chat = Chat(tokenizer, None, limit, "left", spans=not classifier, name="the model in training")
     with _evaluating(model):

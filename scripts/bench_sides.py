@@ -21,7 +21,7 @@ from bench_job import Job, Unavailable
 from bench_work import chunks, padding, synchronize
 
 from rewardbench.engine.cache import Cache
-from rewardbench.engine.score import score
+from rewardbench.engine.loop import score
 
 WORKER = Path(__file__).with_name("bench_incumbent.py")
 WARM = 4

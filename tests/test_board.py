@@ -8,8 +8,8 @@ import pytest
 from made import changed, mirrors, scores, singles, store
 
 from rewardbench import results
-from rewardbench.board import Board, age, read_index, refresh
-from rewardbench.cli import main
+from rewardbench.cli.main import main
+from rewardbench.leaderboard.refresh import Board, age, read_index, refresh
 from rewardbench.store import LocalStore, open_store
 from rewardbench.store.verdicts import make_verdict
 from rewardbench.types import InputError

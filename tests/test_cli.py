@@ -14,7 +14,7 @@ import pytest
 from conftest import SHARED
 
 from rewardbench import InputError, evaluate
-from rewardbench.cli import REPLACED, WHICH_SUITE, drop_flag_values, main
+from rewardbench.cli.main import REPLACED, WHICH_SUITE, drop_flag_values, main
 
 REPOSITORY = Path(__file__).parents[1]
 LONGEST = ["--model", "baseline/longest"]
@@ -94,7 +94,7 @@ def test_help_answers_in_under_0_7_seconds():
     assert min(seconds) < 0.7
 
 
-@pytest.mark.parametrize("code", ["import rewardbench", "from rewardbench.cli import main; main(['-h'])"])
+@pytest.mark.parametrize("code", ["import rewardbench", "from rewardbench.cli.main import main; main(['-h'])"])
 def test_nothing_heavy_is_imported_before_it_is_needed(code):
     tell = "import atexit, sys; atexit.register(lambda: print('loaded', *sys.modules, file=sys.stderr)); "
     loaded = python("-c", tell + code).stderr.split()

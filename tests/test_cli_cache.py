@@ -6,8 +6,8 @@ import time
 import pytest
 import typer
 
-from rewardbench.cli import main
-from rewardbench.cli_cache import cache
+from rewardbench.cli.cache import cache
+from rewardbench.cli.main import main
 from rewardbench.engine.cache import Cache
 
 FACTS = {"weights": {"sha256": "6e1ebbbb4deb8ab77a03"}, "dtype": "bfloat16", "template_sha256": "20abbcd23e8d6833"}
@@ -41,7 +41,7 @@ def command(monkeypatch, capfd):
     app = typer.Typer()
     app.callback()(lambda: None)
     app.add_typer(cache, name="cache")
-    monkeypatch.setattr("rewardbench.cli.app", app)
+    monkeypatch.setattr("rewardbench.cli.main.app", app)
 
     def run(*arguments):
         capfd.readouterr()

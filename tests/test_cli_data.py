@@ -13,7 +13,7 @@ import pytest
 
 from rewardbench.builders import BUILDERS
 from rewardbench.builders.core import read_core
-from rewardbench.cli import main
+from rewardbench.cli.main import main
 from rewardbench.paths import data_dir
 
 

@@ -9,12 +9,12 @@ import made
 import pytest
 
 from rewardbench import stats
-from rewardbench.cli import main
-from rewardbench.compare import compare, rank
-from rewardbench.gate import judge
+from rewardbench.cli.main import main
+from rewardbench.comparison.compare import compare, rank
+from rewardbench.comparison.gate import judge
 from rewardbench.metrics import measure
 from rewardbench.results import outputs_path
-from rewardbench.scored import read_scored
+from rewardbench.results.scored import read_scored
 from rewardbench.types import InputError, ItemScores, Rule
 
 

@@ -11,8 +11,8 @@ import typer
 from conftest import TEMPLATE, make_tokenizer
 from safetensors.torch import load_file, save_file
 
-from rewardbench.cli import main
-from rewardbench.cli_doctor import doctor_command
+from rewardbench.cli.doctor import doctor_command
+from rewardbench.cli.main import main
 from rewardbench.doctor import Settings
 from rewardbench.doctor.checkup import (
     Checkup,
@@ -28,9 +28,10 @@ from rewardbench.doctor.checkup import (
 )
 from rewardbench.doctor.grid import Cell, Heard, dropped_mask, grid, run
 from rewardbench.doctor.reading import Reading
-from rewardbench.scorers import classifier, logprobs, padding
+from rewardbench.forward import padding
+from rewardbench.models.load import ModelSpec
+from rewardbench.scorers import classifier, logprobs
 from rewardbench.scorers.classifier import load_classifier
-from rewardbench.scorers.loading import ModelSpec
 from rewardbench.types import InputError, Request
 
 CPU = ("--device", "cpu", "--subset", "facts")
@@ -49,7 +50,7 @@ def doctor(monkeypatch, capfd):
     app = typer.Typer()
     app.callback()(lambda: None)
     app.command("doctor")(doctor_command)
-    monkeypatch.setattr("rewardbench.cli.app", app)
+    monkeypatch.setattr("rewardbench.cli.main.app", app)
 
     def run(*arguments):
         capfd.readouterr()

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from conftest import TEMPLATE, make_tokenizer
 
-from rewardbench.cli import WHICH_SUITE, main
+from rewardbench.cli.main import WHICH_SUITE, main
 
 REPOSITORY = Path(__file__).parents[1]
 PAIRS = [{"prompt": f"Name city {n}.", "chosen": "Lima, by the river.", "rejected": "No."} for n in range(3)]

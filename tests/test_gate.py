@@ -13,10 +13,10 @@ import yaml
 from test_compare import run
 
 from rewardbench import stats
-from rewardbench.cli_gate import evaluate_and_gate_command
-from rewardbench.gate import Check, Gate, Limits, judge, to_junit, to_markdown
+from rewardbench.cli.gate import evaluate_and_gate_command
+from rewardbench.comparison.gate import Check, Gate, Limits, judge, to_junit, to_markdown
 from rewardbench.metrics import measure, score_interval
-from rewardbench.scored import Scored, read_scored
+from rewardbench.results.scored import Scored, read_scored
 from rewardbench.types import InputError, Item, ItemScores, Rule, Suite
 
 

@@ -16,7 +16,7 @@ import typer.main
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
-from rewardbench.cli import app
+from rewardbench.cli.main import app
 
 ROOT = Path(__file__).parents[1]
 GITHUB = ROOT / ".github"

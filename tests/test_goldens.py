@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rewardbench.metrics import credit, leaderboard_score, prior_sets, section_means, ties_score
-from rewardbench.suites.table import SUITES
+from rewardbench.suites.registry import SUITES
 from rewardbench.types import Item, Rule
 
 PAPER = json.loads((Path(__file__).parent / "goldens" / "rb1_paper.json").read_text())

@@ -10,17 +10,18 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from rewardbench import plots, stats
-from rewardbench.cli import main
-from rewardbench.compare import compare
-from rewardbench.engine.score import score
-from rewardbench.gate import judge
+from rewardbench import stats
+from rewardbench.cli.main import main
+from rewardbench.comparison import plots
+from rewardbench.comparison.compare import compare
+from rewardbench.comparison.gate import judge
+from rewardbench.engine.loop import score
 from rewardbench.metrics import summarize
-from rewardbench.report import MOST_ROWS, key_values, print_result, table
 from rewardbench.results import assemble, read_result
-from rewardbench.scored import read_scored
+from rewardbench.results.browse import select, to_html
+from rewardbench.results.report import MOST_ROWS, key_values, print_result, table
+from rewardbench.results.scored import read_scored
 from rewardbench.scorers.baselines import Baseline
-from rewardbench.show import select, to_html
 from rewardbench.types import Item, Message, Suite
 
 SMALL, LARGE = 500, 2_000
@@ -113,7 +114,7 @@ def test_many_steps_counted_at_once_give_the_p_of_one_at_a_time(monkeypatch):
     mixed = (alike * random.choice([1, 1, 1, 2], len(alike)))[:5_400]
     drawn = alike * random.choice([0.27, 0.19, 0.2], len(alike))
     together = [stats.sign_flip(parts.tolist()) for parts in (alike, mixed, drawn)]
-    monkeypatch.setattr("rewardbench.stats.differences.MANY_STEPS", 10**9)
+    monkeypatch.setattr("rewardbench.stats.paired.MANY_STEPS", 10**9)
     singly = [stats.sign_flip(parts.tolist()) for parts in (alike, mixed, drawn)]
     assert together[:2] == pytest.approx(singly[:2], rel=1e-6)
     assert together[2] == pytest.approx(singly[2], abs=0.02)
@@ -123,7 +124,7 @@ def test_the_interval_over_very_many_sections_is_that_of_the_bootstrap(monkeypat
     random = np.random.default_rng(0)
     strata = [stats.mean((random.random(3) < 0.7).tolist(), [f"{n}-{k}" for k in range(3)]) for n in range(1_200)]
     normal = stats.bootstrap(strata, [1.0] * len(strata))
-    monkeypatch.setattr("rewardbench.stats.differences.MANY_STRATA", 10**9)
+    monkeypatch.setattr("rewardbench.stats.paired.MANY_STRATA", 10**9)
     assert normal == pytest.approx(stats.bootstrap(strata, [1.0] * len(strata)), abs=0.001)
 
 

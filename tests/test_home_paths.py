@@ -56,7 +56,7 @@ def test_the_home_of_nobody_is_one_sentence_and_searched_words_are_no_path(home,
 
 def test_the_python_api_expands_it_too(home):
     from rewardbench import evaluate
-    from rewardbench.scored import read_scored
+    from rewardbench.results.scored import read_scored
     from rewardbench.store import LocalStore
 
     assert evaluate("baseline/longest", "~/rows.jsonl").score.value == 1

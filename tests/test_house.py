@@ -77,7 +77,7 @@ HEAVY = (
     *("torch", "transformers", "datasets", "pandas", "scipy", "numpy", "pyarrow", "fastchat", "huggingface_hub"),
     *("sklearn", "httpx"),
 )
-ASKS_FOR_THE_GPU = ("rewardbench/scorers/loading.py", "rewardbench/engine/budget.py")
+ASKS_FOR_THE_GPU = ("rewardbench/models/load.py", "rewardbench/engine/budget.py")
 LONGEST_FILE, LONGEST_FUNCTION = 400, 60
 
 # None of these patterns matches its own text, so that this file passes too.
@@ -196,10 +196,10 @@ def test_no_file_and_no_function_is_too_big():
 @pytest.mark.parametrize(
     ("rule", "path", "source", "breach"),
     [
-        (uphill, "rewardbench/chat.py", "from rewardbench.engine.score import score", "chat imports engine"),
+        (uphill, "rewardbench/chat.py", "from rewardbench.engine.loop import score", "chat imports engine"),
         (
             uphill,
-            "rewardbench/stats/means.py",
+            "rewardbench/stats/intervals.py",
             "def f():\n    from rewardbench import metrics",
             "stats imports metrics",
         ),
@@ -210,8 +210,8 @@ def test_no_file_and_no_function_is_too_big():
         (too_big, "scripts/x.py", "def f():\n" + "    x = 1\n" * 60, "f has 61 lines"),
         (undocumented, "rewardbench/x.py", "x = 1", "module has no"),
         (undocumented, "rewardbench/x.py", '"""M."""\nclass A:\n    """A."""\n    def go(self): ...', "go has no"),
-        (named_gpus, "rewardbench/engine/score.py", 'x = torch.ones(1, device="cuda:0")', "score.py:1"),
-        (named_gpus, "rewardbench/scorers/loading.py", "model.cuda()", "loading.py:1"),
+        (named_gpus, "rewardbench/engine/loop.py", 'x = torch.ones(1, device="cuda:0")', "score.py:1"),
+        (named_gpus, "rewardbench/models/load.py", "model.cuda()", "loading.py:1"),
         (leaks, "a.md", "cd /" + "home/ann/code", "a.md:1"),
         (leaks, "a.yml", "pip install --index-url" + "=file:///x", "index-url"),
         (leaks, "a.toml", "https://" + "files.pythonhosted.org/x", "https"),
@@ -228,12 +228,12 @@ def test_a_breach_is_seen(rule, path, source, breach):
         (
             uphill,
             "rewardbench/metrics.py",
-            "from rewardbench import stats\nfrom rewardbench.suites.table import SUITES",
+            "from rewardbench import stats\nfrom rewardbench.suites.registry import SUITES",
         ),
-        (uphill, "rewardbench/suites/rows.py", "from rewardbench.suites.table import Row\nimport json"),
+        (uphill, "rewardbench/suites/rows.py", "from rewardbench.suites.registry import Row\nimport json"),
         (too_big, "rewardbench/x.py", "def f():\n" + "    x = 1\n" * 59 + "x = 1\n" * 340),
         (undocumented, "rewardbench/x.py", '"""M."""\ndef _f(): ...\nclass _A: ...'),
-        (named_gpus, "rewardbench/cli.py", 'x = "cpu, cuda, cuda:1, mps"\ny = torch.cuda.is_available()'),
+        (named_gpus, "rewardbench/cli/main.py", 'x = "cpu, cuda, cuda:1, mps"\ny = torch.cuda.is_available()'),
         (leaks, "a.md", "models/home/x, ~/home/x, https://example.org/home/x, the --index-url of pip"),
     ],
 )
@@ -245,7 +245,7 @@ def test_what_is_fine_passes(rule, path, source):
     "door",
     [
         "import rewardbench",
-        "import rewardbench.cli as c\ntry: c.main(['--help'])\nexcept SystemExit as e: assert not e.code",
+        "import rewardbench.cli.main as c\ntry: c.main(['--help'])\nexcept SystemExit as e: assert not e.code",
     ],
 )
 def test_the_front_door_is_light(door):

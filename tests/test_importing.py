@@ -4,9 +4,9 @@ from collections import Counter
 import pytest
 from conftest import SHARED
 
-from rewardbench.board import refresh
-from rewardbench.cli import main
-from rewardbench.importing import exceptions, read_published
+from rewardbench.cli.main import main
+from rewardbench.leaderboard.refresh import refresh
+from rewardbench.leaderboard.submissions.published import exceptions, read_published
 from rewardbench.store import LocalStore
 from rewardbench.types import InputError
 

@@ -11,7 +11,7 @@ import subprocess
 import pytest
 from conftest import CORPUS, SHARED, make_model, make_tokenizer
 
-from rewardbench.engine.score import score
+from rewardbench.engine.loop import score
 from rewardbench.scorers import ModelSpec, load_scorer
 from rewardbench.suites import load_suite
 from rewardbench.types import Request

@@ -5,7 +5,7 @@ import re
 
 from rich.console import Console
 
-from rewardbench.progress import Bar, Ticks
+from rewardbench.console.progress import Bar, Ticks
 
 
 def test_the_total_is_what_is_known_and_a_guess_of_the_rest():
@@ -35,7 +35,7 @@ def test_work_without_a_terminal_logs_its_rate_and_the_time_that_is_left(monkeyp
     with Ticks("linting", 200, Console(file=log)) as tick:
         tick()
         assert log.getvalue() == ""
-        monkeypatch.setattr("rewardbench.progress.LOG_EVERY", 0.0)
+        monkeypatch.setattr("rewardbench.console.progress.LOG_EVERY", 0.0)
         tick()
     (line,) = log.getvalue().splitlines()
     assert re.fullmatch(r"linting done=2 rate=[\d.]+/s total=200 eta=\d+s", line)

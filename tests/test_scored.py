@@ -7,7 +7,7 @@ import made
 import pytest
 
 from rewardbench.metrics import measure, summarize
-from rewardbench.scored import read_scored
+from rewardbench.results.scored import read_scored
 from rewardbench.types import InputError
 
 

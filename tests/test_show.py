@@ -7,8 +7,8 @@ import made
 import pytest
 from test_compare import run
 
-from rewardbench.scored import read_scored
-from rewardbench.show import completions_of, excerpt, select, to_html
+from rewardbench.results.browse import completions_of, excerpt, select, to_html
+from rewardbench.results.scored import read_scored
 from rewardbench.types import InputError, Item, ItemScores, Message, Suite
 
 
@@ -56,7 +56,7 @@ def nasty():
 
 
 def test_no_text_can_steer_the_terminal_or_the_page(tmp_path):
-    from rewardbench.scored import Scored
+    from rewardbench.results.scored import Scored
 
     item, suite = nasty()
     assert "\x1b" not in excerpt(item, (1.0, 0.0))

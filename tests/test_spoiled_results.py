@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from rewardbench.cli import main
+from rewardbench.cli.main import main
 from rewardbench.results import OUTPUTS_HASH, outputs_path
 
 CODES = {0, 1, 2, 3}

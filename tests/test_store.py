@@ -159,7 +159,7 @@ def test_a_full_disk_gets_a_sentence_and_leaves_nothing(tmp_path, monkeypatch):
 
 
 def test_a_disk_that_fills_while_rows_are_put_aside_leaves_them(tmp_path, monkeypatch):
-    from rewardbench.store import writing
+    from rewardbench.store import atomic
 
     kept = open_store(tmp_path)
     kept.put(result_of(chosen=1.0), SUITE)
@@ -168,7 +168,7 @@ def test_a_disk_that_fills_while_rows_are_put_aside_leaves_them(tmp_path, monkey
         Path(to).write_bytes(Path(source).read_bytes()[:10])
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(writing.shutil, "copyfile", half)
+    monkeypatch.setattr(atomic.shutil, "copyfile", half)
     with pytest.raises(InputError, match="full"):
         kept.put(result_of(chosen=-1.0), SUITE)
     monkeypatch.undo()

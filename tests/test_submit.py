@@ -8,11 +8,11 @@ import pytest
 from hubdouble import WHERE
 
 from rewardbench import results
-from rewardbench.cli import main
-from rewardbench.scored import read_scored
-from rewardbench.scorers.identity import digest
+from rewardbench.cli.main import main
+from rewardbench.leaderboard.submissions.package import card, pack, shown
+from rewardbench.models.fingerprint import digest
+from rewardbench.results.scored import read_scored
 from rewardbench.store import LocalStore
-from rewardbench.submit import card, pack, shown
 from rewardbench.types import InputError
 
 
@@ -78,7 +78,7 @@ def test_a_result_goes_into_a_folder_and_a_spoiled_one_does_not(scored, tmp_path
 
 @pytest.mark.parametrize("forged", ["no rules", "weightless"])
 def test_the_rules_of_a_file_count_for_nothing(scored, tmp_path, capsys, forged):
-    from rewardbench.board import refresh
+    from rewardbench.leaderboard.refresh import refresh
     from rewardbench.store import LocalStore
 
     told = json.loads(scored.read_bytes())
@@ -208,8 +208,8 @@ def test_results_are_pushed_to_a_dataset_of_ones_own(hub, tmp_path, capsys, monk
 def test_the_card_of_the_model_gets_the_figures(hub, tmp_path):
     from huggingface_hub import HfApi, ModelCard
 
-    from rewardbench.publishing import write_card
     from rewardbench.results import assemble
+    from rewardbench.results.export import write_card
     from rewardbench.types import Item, ItemScores, Suite
 
     HfApi().create_repo("me/model")

@@ -13,8 +13,8 @@ from conftest import SHARED
 from test_compare import run
 
 import rewardbench
-from rewardbench.strict_json import DEEPEST, dump, to_plain
-from rewardbench.terminal import echo, listed, printable, printable_text
+from rewardbench.console.strict_json import DEEPEST, dump, to_plain
+from rewardbench.console.terminal import echo, listed, printable, printable_text
 
 PACKAGE = Path(rewardbench.__file__).parent
 HOSTILE = "s\x1b]0;title\x07\x1b[2J\u202edrawkcab\x9b31m\n[/red]"
@@ -110,7 +110,7 @@ def test_output_is_written_on_a_terminal_of_any_encoding(encoding, here):
     """Through the command line's own streams, in one process that runs them all."""
     environment = os.environ | {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0", "LC_ALL": "C"}
     program = (
-        "import sys\nfrom rewardbench.cli import main\ncodes = []\n"
+        "import sys\nfrom rewardbench.cli.main import main\ncodes = []\n"
         f"for arguments in {PRINTED!a}:\n"
         "    try:\n        main(arguments)\n    except SystemExit as stop:\n        codes.append(stop.code)\n"
         "sys.exit(0 if codes == [0, 0, 0, 0, 0, 2] else repr(codes))"

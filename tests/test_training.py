@@ -10,8 +10,8 @@ from conftest import words
 from test_compare import run
 
 from rewardbench import RewardBenchCallback
-from rewardbench.engine.score import score
-from rewardbench.scored import read_scored
+from rewardbench.engine.loop import score
+from rewardbench.results.scored import read_scored
 from rewardbench.training import KEY, live_scorer
 from rewardbench.types import InputError
 

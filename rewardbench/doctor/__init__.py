@@ -14,16 +14,17 @@ from typing import Any, Literal
 
 from rich.console import Console
 
+from rewardbench.console.progress import Ticks
+from rewardbench.console.terminal import make_console
 from rewardbench.doctor.checkup import Checkup, Figures, Finding, Pair, compare, failures, findings
 from rewardbench.doctor.grid import Heard, listen
 from rewardbench.doctor.reading import Reading, read
 from rewardbench.engine.batching import spread
-from rewardbench.engine.score import Prepared, distinct, prepare
+from rewardbench.engine.loop import Prepared, distinct, prepare
 from rewardbench.evaluation import Asked
-from rewardbench.progress import Ticks
-from rewardbench.scorers import load_scorer, loading, resolve
-from rewardbench.scorers.loading import ModelSpec
-from rewardbench.terminal import make_console
+from rewardbench.models import load
+from rewardbench.models.load import ModelSpec
+from rewardbench.scorers import load_scorer, resolve
 from rewardbench.types import InputError, Item
 
 __all__ = ["Checkup", "Figures", "Finding", "Settings", "examine"]
@@ -38,7 +39,7 @@ class Settings(Asked):
     """A fault to plant, so that a test sees it found."""
 
     def __post_init__(self) -> None:
-        loading.refuse_less_than_one(self, "sample")
+        load.refuse_less_than_one(self, "sample")
         if self.inject not in (None, "drop-mask"):
             raise InputError(f"inject is {self.inject!r}: it must be None or drop-mask.")
 
@@ -68,7 +69,7 @@ def examine(settings: Settings, console: Console | None = None) -> Checkup:
     truth, exact = first.heard, compare("float32", first.heard.cells, first.heard, first.pairs)
     figures, found = [exact], list(findings(exact, truth, first.pairs, first.reading))
     other = other_dtype(settings.model)
-    loading.release()
+    load.release()
     if other:
         try:
             heard = _look(items, settings, other, console).heard
@@ -109,8 +110,8 @@ def other_dtype(spec: ModelSpec) -> str | None:
     if spec.dtype != "auto":
         return None if spec.dtype == "float32" else spec.dtype
     spec = resolve(spec)
-    folder = loading.locate(spec.model, spec.revision, spec.trust_remote_code)
-    own = str(getattr(loading.load_config(folder, spec, spec.model), "dtype", None)).removeprefix("torch.")
+    folder = load.locate(spec.model, spec.revision, spec.trust_remote_code)
+    own = str(getattr(load.load_config(folder, spec, spec.model), "dtype", None)).removeprefix("torch.")
     return own if own in ("float16", "bfloat16", "float64") else "bfloat16"
 
 

@@ -14,8 +14,8 @@ from typing import Any, Literal
 
 from rewardbench.engine.batching import size, traits
 from rewardbench.engine.budget import bytes_per_token, free_memory
-from rewardbench.scorers.failures import ModelFailure, first_sentence, out_of_memory
-from rewardbench.scorers.loading import release
+from rewardbench.models.failures import ModelFailure, first_sentence, out_of_memory
+from rewardbench.models.load import release
 from rewardbench.types import Request
 
 SIZES = (1, 3, 8, 64)
@@ -150,7 +150,8 @@ def _laid_out(scorer: Any, cell: Cell) -> Iterator[None]:
 @contextmanager
 def dropped_mask() -> Iterator[None]:
     """Within, padded batches are given as if they held no padding: a mask of ones, and no position ids."""
-    from rewardbench.scorers import classifier, logprobs, padding
+    from rewardbench.forward import padding
+    from rewardbench.scorers import classifier, logprobs
 
     def pad_batch(*arguments: Any) -> dict[str, Any]:
         ids = padding.pad_batch(*arguments)["input_ids"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
-from rewardbench.scorers.prefix import costs
+from rewardbench.forward.prefix_tree import costs
 from rewardbench.types import Request
 
 Company = Callable[[int], Hashable]

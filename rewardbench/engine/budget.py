@@ -10,8 +10,8 @@ from typing import Any
 
 from rewardbench.engine.batching import arrange, size, spread
 from rewardbench.engine.cache import Cache
-from rewardbench.scorers.failures import out_of_memory
-from rewardbench.scorers.identity import digest
+from rewardbench.models.failures import out_of_memory
+from rewardbench.models.fingerprint import digest
 from rewardbench.types import Request
 
 CPU_TOKENS = 1280

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from rewardbench.models.failures import loading_reported
+from rewardbench.models.load import ModelSpec
 from rewardbench.paths import data_dir
 from rewardbench.scorers.baselines import Baseline
-from rewardbench.scorers.failures import loading_reported
-from rewardbench.scorers.loading import ModelSpec
 from rewardbench.types import InputError, Scorer
 
 EMBEDDED = {

@@ -10,18 +10,18 @@ from typing import Any
 import numpy as np
 
 from rewardbench.chat import Chat
+from rewardbench.forward.packed import hidden_states, settle, through_head
+from rewardbench.forward.padding import Side, accepted, filler, pad_batch, usable_pad
+from rewardbench.forward.prefix_tree import plant
+from rewardbench.forward.rope import RopeRule, rope_rule
+from rewardbench.forward.tree_attention import Row
 from rewardbench.hub import cache_note
-from rewardbench.scorers import loading
-from rewardbench.scorers.attention import Row
-from rewardbench.scorers.failures import reported, run_reported
-from rewardbench.scorers.families import choose_template
-from rewardbench.scorers.identity import identify
-from rewardbench.scorers.layers import is_compiled
-from rewardbench.scorers.loading import embedded, refuse_unknown
-from rewardbench.scorers.packed import hidden_states, settle, through_head
-from rewardbench.scorers.padding import Side, accepted, filler, pad_batch, usable_pad
-from rewardbench.scorers.prefix import plant
-from rewardbench.scorers.rope import RopeRule, rope_rule
+from rewardbench.models import load
+from rewardbench.models.failures import reported, run_reported
+from rewardbench.models.families import choose_template
+from rewardbench.models.fingerprint import identify
+from rewardbench.models.layers import is_compiled
+from rewardbench.models.load import embedded, refuse_unknown
 from rewardbench.types import InputError, Messages, Request, Tools, View
 
 
@@ -188,30 +188,30 @@ def reset_rope(model: Any, rule: RopeRule) -> None:
             model(input_ids=torch.zeros(1, 1, dtype=torch.long, device=model.device))
 
 
-def load_classifier(spec: loading.ModelSpec) -> Classifier:
+def load_classifier(spec: load.ModelSpec) -> Classifier:
     """Load a reward model from a folder or the Hub.
 
     Raises: InputError for a head that would be random, several labels, or a tokenizer of another vocabulary.
     """
-    folder = loading.locate(spec.model, spec.revision, spec.trust_remote_code)
+    folder = load.locate(spec.model, spec.revision, spec.trust_remote_code)
     from transformers import AutoModelForSequenceClassification  # takes seconds, which a wrong name need not wait
 
-    config = loading.load_config(folder, spec, spec.model)
-    tokenizer = loading.load_tokenizer(folder, spec, spec.model)
-    model, remarks = loading.load_model(AutoModelForSequenceClassification, folder, spec, spec.model, config)
+    config = load.load_config(folder, spec, spec.model)
+    tokenizer = load.load_tokenizer(folder, spec, spec.model)
+    model, remarks = load.load_model(AutoModelForSequenceClassification, folder, spec, spec.model, config)
     if model.config.num_labels != 1:
         raise InputError(
             f"{spec.model} gives {model.config.num_labels} numbers an item, and which of them is the reward is not "
             "declared: pass a model with one label."
         )
-    loading.refuse_moods(config, spec.model)
+    load.refuse_moods(config, spec.model)
     if hasattr(model, "_shift_right") and getattr(config, "decoder_start_token_id", None) is None:
         raise InputError(
             f"{spec.model} is an encoder-decoder whose config.json names no decoder_start_token_id, from which its "
             "decoder starts: add the one it was trained with."
         )
-    remarks += loading.check_vocabulary(tokenizer, model, spec.model)
-    limit = loading.length_limit(model, tokenizer, spec.max_length)
+    remarks += load.check_vocabulary(tokenizer, model, spec.model)
+    limit = load.length_limit(model, tokenizer, spec.max_length)
     template, notes = choose_template(spec.chat_template, spec.model, folder, config)
     remarks += notes
     chat = Chat(tokenizer, template, limit, spec.truncation_side, name=spec.model)

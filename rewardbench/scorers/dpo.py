@@ -12,13 +12,13 @@ from types import TracebackType
 from typing import Any
 
 from rewardbench.chat import Chat
+from rewardbench.forward.packed import settle
 from rewardbench.hub import cache_note
-from rewardbench.scorers import loading
+from rewardbench.models import load as loading
+from rewardbench.models.families import choose_template
+from rewardbench.models.fingerprint import config_identity, identify, same_weights
 from rewardbench.scorers.classifier import is_encoder
-from rewardbench.scorers.families import choose_template
-from rewardbench.scorers.identity import config_identity, identify, same_weights
 from rewardbench.scorers.logprobs import LogProbs, prepare_span
-from rewardbench.scorers.packed import settle
 from rewardbench.types import InputError, Messages, Request, Tools, View
 
 

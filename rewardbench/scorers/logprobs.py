@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rewardbench.chat import Chat
-from rewardbench.scorers.attention import Row
+from rewardbench.forward.packed import hidden_states, through_head
+from rewardbench.forward.padding import Side, accepted, filler, pad_batch
+from rewardbench.forward.prefix_tree import plant
+from rewardbench.forward.rope import rope_rule
+from rewardbench.forward.tree_attention import Row
+from rewardbench.models.failures import reported, run_reported
+from rewardbench.models.load import refuse_unknown
 from rewardbench.scorers.classifier import model_facts, reset_rope
-from rewardbench.scorers.failures import reported, run_reported
-from rewardbench.scorers.loading import refuse_unknown
-from rewardbench.scorers.packed import hidden_states, through_head
-from rewardbench.scorers.padding import Side, accepted, filler, pad_batch
-from rewardbench.scorers.prefix import plant
-from rewardbench.scorers.rope import rope_rule
 from rewardbench.types import InputError, Messages, Request, Tools, View
 
 if TYPE_CHECKING:

@@ -1,17 +1,6 @@
 """Credits and clusters in, estimates and tests out; this room knows no item, no model and no suite."""
 
-from rewardbench.stats.differences import (
-    Difference,
-    bootstrap,
-    bounds,
-    detectable,
-    holm,
-    items_needed,
-    paired,
-    resampled,
-    sign_flip,
-)
-from rewardbench.stats.means import (
+from rewardbench.stats.intervals import (
     COVERAGE,
     NO_VARIANCE,
     Interval,
@@ -23,6 +12,17 @@ from rewardbench.stats.means import (
     normal,
     weighted,
     wilson,
+)
+from rewardbench.stats.paired import (
+    Difference,
+    bootstrap,
+    bounds,
+    detectable,
+    holm,
+    items_needed,
+    paired,
+    resampled,
+    sign_flip,
 )
 from rewardbench.stats.ranking import beaten
 

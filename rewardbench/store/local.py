@@ -17,7 +17,7 @@ from typing import Any
 from rewardbench import results
 from rewardbench.engine.cache import default_path
 from rewardbench.paths import home_path, write_whole
-from rewardbench.store.writing import Draft, files_of, one_writer, why_not, write_packed, write_result
+from rewardbench.store.atomic import Draft, files_of, one_writer, why_not, write_packed, write_result
 from rewardbench.types import InputError, Result, Suite
 
 Entry = tuple[Mapping[str, Any], bytes | None]

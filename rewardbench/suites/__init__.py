@@ -10,15 +10,15 @@ from pathlib import Path
 from rewardbench.paths import data_dir
 from rewardbench.suites.badrows import BadRow
 from rewardbench.suites.columns import list_names
-from rewardbench.suites.files import Source, read_embedded, read_hub, read_source, refuse_slice
 from rewardbench.suites.formats import Pairs
+from rewardbench.suites.in_memory import WHERE
 from rewardbench.suites.lazy import Lazy
-from rewardbench.suites.memory import WHERE
-from rewardbench.suites.own import check_columns, check_names, hash_rules, is_suite_file, read_suite_file
+from rewardbench.suites.registry import SUITES, Row, SuiteSpec, find_spec, list_suites
 from rewardbench.suites.rows import content_hash, read_table
+from rewardbench.suites.sources import Source, read_embedded, read_hub, read_source, refuse_slice
 from rewardbench.suites.stdin import STDIN
 from rewardbench.suites.stream import stream_texts
-from rewardbench.suites.table import SUITES, Row, SuiteSpec, find_spec, list_suites
+from rewardbench.suites.yaml_suite import check_columns, check_names, hash_rules, is_suite_file, read_suite_file
 from rewardbench.types import InputError, Item, Rule, Suite
 
 __all__ = [

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rewardbench.suites.table import Row
+from rewardbench.suites.registry import Row
 
 BATCH = 1024
 """Rows that are decoded at a time."""

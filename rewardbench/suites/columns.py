@@ -11,7 +11,7 @@ from rewardbench.suites.formats import DESCRIPTIONS, known_columns
 from rewardbench.suites.forms import CONVERSATIONS, PREFERENCES
 from rewardbench.suites.lazy import Lazy
 from rewardbench.suites.prompts import FIRST_NAMES, OTHER_NAMES, SYSTEM_NAMES
-from rewardbench.suites.table import Row
+from rewardbench.suites.registry import Row
 
 FORMS = (*PREFERENCES, *CONVERSATIONS)
 _WHO = ("id", "subset", "group")

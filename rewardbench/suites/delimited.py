@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import IO, Any
 
+from rewardbench.suites.registry import Row
 from rewardbench.suites.spelled import spelled_messages
-from rewardbench.suites.table import Row
 
 _OTHER_SEPARATORS = (";", "\t", "|", ",")
 """What separates the fields where the usual separator finds but one column."""

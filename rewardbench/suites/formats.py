@@ -14,8 +14,8 @@ from typing import Any, Literal
 
 from rewardbench.suites.badrows import BadRow
 from rewardbench.suites.labels import LABELS, Label
+from rewardbench.suites.registry import Row
 from rewardbench.suites.spelled import spelled_texts, spelled_value
-from rewardbench.suites.table import Row
 from rewardbench.suites.turns import Unusable, kind
 from rewardbench.types import InputError
 

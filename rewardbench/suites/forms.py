@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from rewardbench.suites.prompts import SYSTEM_NAMES, prompt_turns
+from rewardbench.suites.registry import Row
 from rewardbench.suites.spelled import spelled_messages, spelled_texts, spelled_value
 from rewardbench.suites.survey import Survey
-from rewardbench.suites.table import Row
 from rewardbench.suites.turns import Unusable, kind, read_text, read_turns, say, split_prompt, transcript
 from rewardbench.types import Message, Messages
 

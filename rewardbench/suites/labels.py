@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from rewardbench.suites.table import Row
+from rewardbench.suites.registry import Row
 from rewardbench.suites.turns import Unusable
 
 FIRST = {"a", "model_a", "response_a", "assistant_a", "a>b", "a>>b", "left", "first", "response_1", "model_1", "1st"}

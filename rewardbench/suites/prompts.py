@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-from rewardbench.suites.table import Row
+from rewardbench.suites.registry import Row
 from rewardbench.suites.turns import transcript
 from rewardbench.types import InputError, Message
 

@@ -12,7 +12,7 @@ from typing import IO, Any
 
 from rewardbench.suites.arrow import ArrowReadError, read_arrow, read_parquet
 from rewardbench.suites.delimited import TableError, read_delimited
-from rewardbench.suites.table import Row
+from rewardbench.suites.registry import Row
 from rewardbench.types import InputError
 
 

@@ -19,9 +19,9 @@ from rewardbench.suites.forms import CONVERSATIONS, PREFERENCES, SPELLED, Form, 
 from rewardbench.suites.lazy import Lazy
 from rewardbench.suites.prompts import SAMPLE, SYSTEM_NAMES, find_beside, find_prompt, refuse_unread_prompt
 from rewardbench.suites.readers import column_names
+from rewardbench.suites.registry import Row
 from rewardbench.suites.spelled import spelled_messages
 from rewardbench.suites.survey import Survey
-from rewardbench.suites.table import Row
 from rewardbench.suites.turns import TEXT_FIELDS, Unusable, read_functions, transcript
 from rewardbench.types import InputError, Item, Message
 

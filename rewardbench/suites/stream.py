@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from rewardbench.suites.files import HUB_FILES
 from rewardbench.suites.readers import READERS, iterate_file, suffix
+from rewardbench.suites.sources import HUB_FILES
 from rewardbench.suites.stdin import STDIN, spool
 from rewardbench.types import InputError
 

@@ -12,11 +12,11 @@ import pytest
 from rich.console import Console
 from shapes import SHAPES, write
 
-from rewardbench.audit.contamination import find_overlap
-from rewardbench.audit.duplicates import near_duplicates
-from rewardbench.audit.lint import MOST_LEARNED, exceeding, lint, steps
-from rewardbench.audit.report import print_lint
-from rewardbench.audit.shallow import BLIND, credit
+from rewardbench.lint.contamination import find_overlap
+from rewardbench.lint.duplicates import near_duplicates
+from rewardbench.lint.report import print_lint
+from rewardbench.lint.run import MOST_LEARNED, exceeding, lint, steps
+from rewardbench.lint.shortcuts import BLIND, credit
 from rewardbench.suites import load_suite
 from rewardbench.types import Item, Message
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rewardbench.audit.contamination import END, find_overlap, run_hashes
+from rewardbench.lint.contamination import END, find_overlap, run_hashes
 from rewardbench.suites import load_suite, stream_texts
 from rewardbench.types import InputError
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from rewardbench.audit import learned
-from rewardbench.audit.duplicates import find_doubles, mask, near_duplicates
-from rewardbench.audit.lint import SHORTCUTS, exceeding, lint, lint_subset
-from rewardbench.audit.shallow import BLIND, credit, folded, lower_bound, shared
+from rewardbench.lint import learned
+from rewardbench.lint.duplicates import find_doubles, mask, near_duplicates
+from rewardbench.lint.run import SHORTCUTS, exceeding, lint, lint_subset
+from rewardbench.lint.shortcuts import BLIND, credit, folded, lower_bound, shared
 from rewardbench.suites import load_suite
 from rewardbench.types import InputError, Item, Message
 
@@ -146,7 +146,7 @@ def test_one_group_is_too_few_to_learn_from():
 
 
 def test_of_much_data_whole_groups_are_learned_from(monkeypatch):
-    monkeypatch.setattr("rewardbench.audit.lint.LARGEST", 20)
+    monkeypatch.setattr("rewardbench.lint.run.LARGEST", 20)
     figures = lint_subset(mirrors(40, "the {p}, not the {q}", "the {q}, not the {p}", "A {p}.", "The {q}, I say."))
     assert figures.n == 80
     assert figures.learned_on == 20

@@ -19,7 +19,7 @@ from rewardbench.builders.draw import Draw
 from rewardbench.builders.mirrors import Mirror, chat, from_json, read_mirrors, to_json, to_lines, twins
 from rewardbench.builders.order import Order, carry_out
 from rewardbench.builders.ties import read_ties
-from rewardbench.cli import main
+from rewardbench.cli.main import main
 from rewardbench.paths import data_dir, write_whole
 from rewardbench.types import InputError
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rewardbench.engine.batching import arrange, pack, plan, size
-from rewardbench.scorers.rope import RopeRule, rope_rule
+from rewardbench.forward.rope import RopeRule, rope_rule
 from rewardbench.types import Request
 
 

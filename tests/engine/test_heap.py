@@ -6,11 +6,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from rewardbench.engine import workers
+from rewardbench.engine.backends import pool
 
 PROGRAM = """
 import resource, sys, torch
-from rewardbench.engine.heap import keep_freed_memory
+from rewardbench.engine.malloc import keep_freed_memory
 kept = keep_freed_memory() if sys.argv[1] == "kept" else False
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for megabytes in range(1, 31):  # each one larger than any before, which glibc asks the system for
@@ -38,6 +38,6 @@ def test_blocks_are_taken_again_without_a_page_fault():
 @pytest.mark.parametrize(("device", "times"), [("cpu", 1), ("cuda", 0), (None, 0)])
 def test_whoever_runs_batches_on_a_cpu_keeps_it(device, times, monkeypatch):
     called = []
-    monkeypatch.setattr(workers, "keep_freed_memory", lambda: called.append(1))
-    workers.Runner(SimpleNamespace(model=SimpleNamespace(device=SimpleNamespace(type=device))) if device else object())
+    monkeypatch.setattr(pool, "keep_freed_memory", lambda: called.append(1))
+    pool.Runner(SimpleNamespace(model=SimpleNamespace(device=SimpleNamespace(type=device))) if device else object())
     assert len(called) == times

@@ -13,8 +13,8 @@ STREAM = """
 import sys, time, psutil
 from rewardbench.suites import files, load_suite
 from rewardbench.scorers.classifier import load_classifier
-from rewardbench.scorers.loading import ModelSpec
-from rewardbench.engine.score import score
+from rewardbench.models.load import ModelSpec
+from rewardbench.engine.loop import score
 from rewardbench.results import to_row
 from rewardbench.types import Rule
 from dataclasses import replace

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from test_resume import write_pairs
 
-from rewardbench.cli import main
-from rewardbench.engine.ranks import Launch, is_first, launch
+from rewardbench.cli.main import main
+from rewardbench.engine.backends.torchrun import Launch, is_first, launch
 
 BASELINE = ["--model", "baseline/longest"]
 

@@ -14,10 +14,10 @@ import pytest
 from conftest import pairs
 
 from rewardbench.engine.cache import Cache
-from rewardbench.engine.score import score
+from rewardbench.engine.loop import score
+from rewardbench.models.load import ModelSpec
 from rewardbench.scorers.classifier import load_classifier
 from rewardbench.scorers.dpo import load_dpo
-from rewardbench.scorers.loading import ModelSpec
 
 
 def spec(folder, **options):

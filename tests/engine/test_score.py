@@ -6,11 +6,11 @@ from typing import ClassVar
 import pytest
 import torch
 
+from rewardbench.engine.loop import score
 from rewardbench.engine.noise import within_noise
-from rewardbench.engine.score import score
+from rewardbench.models.load import ModelSpec
 from rewardbench.scorers.baselines import Baseline
 from rewardbench.scorers.classifier import load_classifier
-from rewardbench.scorers.loading import ModelSpec
 from rewardbench.types import InputError, Item, ItemScores, Message, Request
 
 

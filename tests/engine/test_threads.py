@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 COMMAND = """
 import os, sys
-from rewardbench.cli import main
+from rewardbench.cli.main import main
 sys.argv = ["rewardbench", "--version"]
 try:
     main()
@@ -36,4 +36,4 @@ def test_threads_of_the_command_wait_asleep():
 
 def test_what_the_user_has_chosen_stays_and_a_library_chooses_nothing():
     assert run(COMMAND + SHOW, OMP_WAIT_POLICY="ACTIVE").stdout.splitlines()[-1] == "ACTIVE"
-    assert run("import rewardbench, rewardbench.evaluation, rewardbench.cli\n" + SHOW).stdout == "None\n"
+    assert run("import rewardbench, rewardbench.evaluation, rewardbench.cli.main\n" + SHOW).stdout == "None\n"

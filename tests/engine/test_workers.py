@@ -10,12 +10,12 @@ from multiprocessing.connection import wait
 import pytest
 from conftest import pairs
 
-from rewardbench.engine import workers
+from rewardbench.engine.backends import pool as workers
+from rewardbench.engine.backends.pool import Pool, Runner
 from rewardbench.engine.cache import Cache
-from rewardbench.engine.score import score
-from rewardbench.engine.workers import Pool, Runner
+from rewardbench.engine.loop import score
+from rewardbench.models.load import ModelSpec
 from rewardbench.scorers import load_scorer
-from rewardbench.scorers.loading import ModelSpec
 from rewardbench.types import InputError, Request
 
 
@@ -135,7 +135,7 @@ def never():
 
 
 def test_no_process_starts_for_what_one_batch_or_the_cache_gives(specs, tmp_path, monkeypatch):
-    monkeypatch.setattr("rewardbench.engine.workers.Child", lambda *arguments: never())
+    monkeypatch.setattr("rewardbench.engine.backends.pool.Child", lambda *arguments: never())
     items, pool = pairs(40, 20), Pool(2, never)
     assert score(items, load_scorer(specs("baseline/longest")), workers=pool).batches == 1
     with Cache(tmp_path / "scores.sqlite") as cache:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
-from rewardbench.cli import main
+from rewardbench.cli.main import main
 
 EXIT_CODES = {0, 1, 2, 3, 130}
 EXITS: Counter[object] = Counter()

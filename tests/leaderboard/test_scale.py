@@ -12,10 +12,10 @@ import pytest
 import test_app
 from test_app import CHROMIUM, Server, shoot
 
-from rewardbench import columns, results
-from rewardbench.board import refresh
+from rewardbench import results
+from rewardbench.leaderboard.refresh import refresh
 from rewardbench.metrics import rule_of
-from rewardbench.results import assemble
+from rewardbench.results import assemble, parquet
 from rewardbench.store import LocalStore
 from rewardbench.types import Item, ItemScores, Rule, Suite
 
@@ -60,7 +60,7 @@ def large(tmp_path_factory):
         }
         result = assemble(whole, told["model"]["model"], ("Seq. Classifier", "DPO")[n % 2], found, told)
         rows = [results.to_row(i, f, rule_of(whole, i.subset)) for i, f in zip(whole.items, found, strict=True)]
-        table = columns.pack(rows)
+        table = parquet.pack(rows)
         summary = results.to_json(result) | {
             results.OUTPUTS_HASH: hashlib.sha256(table).hexdigest(),
             "date": "2026-11-28",

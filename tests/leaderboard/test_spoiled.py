@@ -10,12 +10,12 @@ pytest.importorskip("gradio")
 import app
 from library import Library
 
-from rewardbench.compare import compare, rank
-from rewardbench.gate import judge
-from rewardbench.scored import read_scored
-from rewardbench.show import select
+from rewardbench.comparison.compare import compare, rank
+from rewardbench.comparison.gate import judge
+from rewardbench.leaderboard.submissions import check
+from rewardbench.results.browse import select
+from rewardbench.results.scored import read_scored
 from rewardbench.types import InputError
-from rewardbench.verify import check
 
 SUITE = mirrors(4)
 VALUES = (None, [], {}, [1], {"a": 1}, "", "x", -1, 10**400, 1.7e308, True, "\ud800", [[[]]], "9999-12-31")

@@ -4,7 +4,7 @@ import io
 import pytest
 import tables
 
-from rewardbench.board import Figure, Row
+from rewardbench.leaderboard.refresh import Figure, Row
 
 
 def row(model="org/m", **more):

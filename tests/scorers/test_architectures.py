@@ -8,11 +8,11 @@ from conftest import make_model, make_tokenizer, pairs, words
 from test_invariance import by_hand, every_layout, one_by_one
 from test_invariance import loaded as opened
 
-from rewardbench.engine.score import score
-from rewardbench.scorers import company
+from rewardbench.engine.loop import score
+from rewardbench.forward import batch_effects
+from rewardbench.models.load import ModelSpec
 from rewardbench.scorers.classifier import load_classifier
 from rewardbench.scorers.dpo import load_dpo
-from rewardbench.scorers.loading import ModelSpec
 from rewardbench.types import InputError, Message
 
 MOE = {"moe_intermediate_size": 16, "num_experts": 4, "num_experts_per_tok": 2, "head_dim": 8}
@@ -130,7 +130,7 @@ def test_decoders_hold_it(name, tmp_path):
     scorer = loaded(tmp_path, name, DECODERS[name])
     assert not scorer.alone
     assert scorer.packed == (name not in PADDED)
-    assert (company.PADDED in scorer.notes) == (name in PADDED)
+    assert (batch_effects.PADDED in scorer.notes) == (name in PADDED)
     check_holds(scorer, pairs(6, 30))
 
 
@@ -146,7 +146,7 @@ def test_encoders_hold_it(name, tmp_path):
 def test_what_company_moves_is_scored_alone_and_says_so(name, tmp_path):
     scorer = loaded(tmp_path, name, MOVED[name], encoder=True)
     assert scorer.alone
-    assert company.NOTE in scorer.notes
+    assert batch_effects.NOTE in scorer.notes
     scale(scorer.model)
     check_holds(scorer, pairs(6, 30))
 
@@ -163,7 +163,9 @@ def test_a_model_with_moods_is_refused():
     draws = iter([1.0, 2.0, 3.0, 4.0])
     model = SimpleNamespace(dtype="torch.float32", config=SimpleNamespace(model_type="moody"))
     with pytest.raises(InputError, match=r"does not give a text the same score twice \(moody"):
-        company.moved_by_company(model, ["a"], lambda batch: [next(draws) for _ in batch], lambda one: next(draws), "M")
+        batch_effects.moved_by_company(
+            model, ["a"], lambda batch: [next(draws) for _ in batch], lambda one: next(draws), "M"
+        )
 
 
 def test_a_model_that_refuses_batches_is_asked_alone_and_one_that_cannot_run_is_refused():
@@ -174,8 +176,8 @@ def test_a_model_that_refuses_batches_is_asked_alone_and_one_that_cannot_run_is_
             raise ValueError("one at a time")
         return [float(len(batch[0]))]
 
-    assert company.moved_by_company(model, ["a", "bb"], shy, lambda one: float(len(one)), "M")
-    assert not company.moved_by_company(model, ["a"], shy, lambda one: float(len(one)), "M")
+    assert batch_effects.moved_by_company(model, ["a", "bb"], shy, lambda one: float(len(one)), "M")
+    assert not batch_effects.moved_by_company(model, ["a"], shy, lambda one: float(len(one)), "M")
 
 
 def test_a_model_whose_forward_fails_is_refused_by_its_architecture(tmp_path):

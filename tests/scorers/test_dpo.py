@@ -3,8 +3,8 @@
 import pytest
 from conftest import make_model, make_tokenizer
 
+from rewardbench.models.load import ModelSpec
 from rewardbench.scorers.dpo import load_dpo
-from rewardbench.scorers.loading import ModelSpec
 from rewardbench.types import InputError, Message
 
 

@@ -4,10 +4,10 @@ import pytest
 from conftest import make_tokenizer
 from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES as CLASSIFIERS
 
-from rewardbench.engine.score import score
+from rewardbench.engine.loop import score
+from rewardbench.forward.padding import accepted
 from rewardbench.scorers import ModelSpec, load_scorer
 from rewardbench.scorers.classifier import is_encoder
-from rewardbench.scorers.padding import accepted
 from rewardbench.types import InputError, Item
 
 pytestmark = pytest.mark.slow

@@ -6,9 +6,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from rewardbench.scorers.facts import facts
-from rewardbench.scorers.identity import weights_identity
-from rewardbench.scorers.loading import ModelSpec
+from rewardbench.models.fingerprint import weights_identity
+from rewardbench.models.load import ModelSpec
+from rewardbench.models.metadata import facts
 
 
 def test_the_size_is_that_of_all_files_and_the_license_that_of_the_card(tmp_path):

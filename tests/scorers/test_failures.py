@@ -6,10 +6,10 @@ import pickle
 import pytest
 from conftest import make_model, make_tokenizer
 
-from rewardbench.cli import main
-from rewardbench.engine.score import score
+from rewardbench.cli.main import main
+from rewardbench.engine.loop import score
+from rewardbench.models.failures import ModelFailure, run_reported
 from rewardbench.scorers import ModelSpec, load_scorer
-from rewardbench.scorers.failures import ModelFailure, run_reported
 from rewardbench.types import InputError, Item, Request
 
 

@@ -4,8 +4,8 @@ import shutil
 
 import pytest
 
+from rewardbench.models.families import FAMILIES
 from rewardbench.scorers import ModelSpec, load_scorer
-from rewardbench.scorers.families import FAMILIES
 from rewardbench.templates import fastchat_template
 
 ASKED = ({"role": "user", "content": "Name a river."},)

@@ -6,8 +6,8 @@ import shutil
 import pytest
 from conftest import make_tokenizer
 
+from rewardbench.models.fingerprint import tokenizer_identity
 from rewardbench.scorers import ModelSpec, load_scorer
-from rewardbench.scorers.identity import tokenizer_identity
 
 
 def fingerprint(folder, **options):

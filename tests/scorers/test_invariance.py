@@ -9,11 +9,11 @@ import pytest
 import torch
 from conftest import pairs, words
 
-from rewardbench.engine.score import score
-from rewardbench.scorers import padding
+from rewardbench.engine.loop import score
+from rewardbench.forward import padding
+from rewardbench.models.load import ModelSpec
 from rewardbench.scorers.classifier import load_classifier
 from rewardbench.scorers.dpo import load_dpo
-from rewardbench.scorers.loading import ModelSpec
 from rewardbench.types import InputError, Item, Message, Request
 
 ENCODERS = {"bert": 40.0, "deberta-v2": 12.0, "modernbert": 3.0}

@@ -7,10 +7,10 @@ import torch
 from conftest import pairs
 from test_invariance import one_by_one
 
-from rewardbench.engine.score import score
+from rewardbench.engine.loop import score
+from rewardbench.models.layers import compile_layers, is_compiled, layers_of
+from rewardbench.models.load import ModelSpec
 from rewardbench.scorers.classifier import load_classifier
-from rewardbench.scorers.layers import compile_layers, is_compiled, layers_of
-from rewardbench.scorers.loading import ModelSpec
 from rewardbench.types import InputError
 
 

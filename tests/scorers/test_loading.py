@@ -7,7 +7,8 @@ from importlib.util import find_spec
 import pytest
 from conftest import make_model, make_tokenizer
 
-from rewardbench.scorers import ModelSpec, load_scorer, loading
+from rewardbench.models import load as loading
+from rewardbench.scorers import ModelSpec, load_scorer
 from rewardbench.types import InputError
 
 

@@ -7,8 +7,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rewardbench.scorers.attention import Row, grouped, visible
-from rewardbench.scorers.prefix import Run, costs, plant
+from rewardbench.forward.prefix_tree import Run, costs, plant
+from rewardbench.forward.tree_attention import Row, grouped, visible
 
 SEQUENCES = st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=30), min_size=1, max_size=12, unique_by=tuple)
 

@@ -10,15 +10,15 @@ import pytest
 from hubdouble import WHERE
 from made import mirrors, scores, store
 
-from rewardbench import verifying
-from rewardbench.board import refresh
-from rewardbench.cli import main
+from rewardbench.cli.main import main
 from rewardbench.hub import Unreachable
+from rewardbench.leaderboard.refresh import refresh
+from rewardbench.leaderboard.submissions import review
+from rewardbench.leaderboard.submissions.package import card, pack
+from rewardbench.models.fingerprint import digest
 from rewardbench.results import assemble
-from rewardbench.scorers.identity import digest
 from rewardbench.store import open_store
 from rewardbench.store.hub import HubStore, packed
-from rewardbench.submit import card, pack
 from rewardbench.types import InputError, ItemScores
 
 SUITE = mirrors(20)
@@ -159,7 +159,7 @@ def test_who_may_not_write_is_told(hub):
 
 
 def test_a_submission_is_a_pull_request_that_is_verified_and_merged(hub, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(verifying, "load_known", lambda name: SUITE)
+    monkeypatch.setattr(review, "load_known", lambda name: SUITE)
     path = store(tmp_path, SUITE, [*result("me/a").items], "me/a")
     told = json.loads(path.read_bytes())
     told["manifest"].update(result("me/a").manifest)
@@ -195,7 +195,7 @@ def proposed(tmp_path, name, seed):
 
 
 def test_open_pull_requests_do_not_stand_in_each_others_way(hub, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(verifying, "load_known", lambda name: SUITE)
+    monkeypatch.setattr(review, "load_known", lambda name: SUITE)
     kept = open_store(WHERE)
     seeds = sorted(range(3), key=lambda seed: -result("me/x", seed=seed).score.value)  # who would lead is flagged
     for seed, name in zip(seeds, ("me/a", "me/b", "me/c"), strict=True):
@@ -206,19 +206,19 @@ def test_open_pull_requests_do_not_stand_in_each_others_way(hub, tmp_path, monke
 
 
 def test_what_is_merged_is_what_was_verified(hub, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(verifying, "load_known", lambda name: SUITE)
+    monkeypatch.setattr(review, "load_known", lambda name: SUITE)
     open_store(WHERE).propose([proposed(tmp_path, "me/a", 1)], "words")
-    asked = verifying.Asked(f"{WHERE}@refs/pr/1")
-    found = verifying.verify(asked)
+    asked = review.Asked(f"{WHERE}@refs/pr/1")
+    found = review.verify(asked)
     repo = hub.repos["org/results"]
     repo.commit("refs/pr/1", {"me/a.json": b"another", "me/a.parquet": b"thing"})
-    verifying.merge(asked, found)
+    review.merge(asked, found)
     assert repo.trees[repo.refs["main"]]["me/a.json"] != b"another"
     assert open_store(WHERE).get("me/a").model == "me/a"
 
 
 def test_a_pull_request_does_not_take_anothers_place(hub, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(verifying, "load_known", lambda name: SUITE)
+    monkeypatch.setattr(review, "load_known", lambda name: SUITE)
     kept = open_store(WHERE)
     kept.put(result("me/a"), SUITE)
     repo = hub.repos["org/results"]
@@ -280,4 +280,4 @@ def test_a_pull_request_that_does_more_is_refused(hub, added, sentence, capsys):
     repo = hub.repos["org/results"]
     repo.commit("refs/pr/1", added)
     with pytest.raises(InputError, match=sentence):
-        verifying.verify(verifying.Asked(f"{WHERE}@refs/pr/1"))
+        review.verify(review.Asked(f"{WHERE}@refs/pr/1"))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rewardbench.board import refresh
+from rewardbench.leaderboard.refresh import refresh
 from rewardbench.store import LocalStore
 
 WRITER = """

@@ -11,12 +11,12 @@ import pytest
 from huggingface_hub import DatasetCard
 
 from rewardbench.builders.core import read_core
-from rewardbench.catalogue import describe
-from rewardbench.engine.score import score
+from rewardbench.engine.loop import score
 from rewardbench.metrics import summarize
 from rewardbench.paths import data_dir
 from rewardbench.scorers.baselines import Baseline
 from rewardbench.suites import load_suite
+from rewardbench.suites.describe import describe
 
 SECTIONS = {"chat": "Chat", "safety": "Safety", "reasoning": "Reasoning", "pink_elephant": "Pink Elephant"}
 

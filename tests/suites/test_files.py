@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from rewardbench.suites.files import pick_splits, read_embedded, read_file, read_folder, read_source
+from rewardbench.suites.sources import pick_splits, read_embedded, read_file, read_folder, read_source
 from rewardbench.types import InputError
 
 ROWS = [

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from rewardbench.suites import files, load_suite
+from rewardbench.suites import load_suite, sources
 from rewardbench.suites.lazy import Lazy, lines
 from rewardbench.types import InputError
 
@@ -23,7 +23,7 @@ def write(path, rows):
 def both(tmp_path, monkeypatch):
     path = write(tmp_path / "pairs.jsonl", ROWS)
     whole = load_suite(str(path))
-    monkeypatch.setattr(files, "LARGE", 0)
+    monkeypatch.setattr(sources, "LARGE", 0)
     return whole, load_suite(str(path))
 
 
@@ -42,7 +42,7 @@ def test_both_ways_give_the_same_suite(both):
 
 def test_both_ways_give_the_same_result(both, tmp_path):
     from rewardbench.evaluation import Settings, run
-    from rewardbench.scorers.loading import ModelSpec
+    from rewardbench.models.load import ModelSpec
 
     path = str(tmp_path / "pairs.jsonl")
     found = []
@@ -51,7 +51,7 @@ def test_both_ways_give_the_same_result(both, tmp_path):
     assert [row[0].id for row in found] == [item.id for item in lazy.items]
     assert all(row[1].texts for row in found)
     assert not any(item.texts for item in lazy.items)
-    files.LARGE = 2**26  # monkeypatch puts it back as well
+    sources.LARGE = 2**26  # monkeypatch puts it back as well
     eager, _ = run(Settings(ModelSpec("baseline/random"), path))
     assert (eager.score, eager.subsets) == (lazy.score, lazy.subsets)
 
@@ -66,7 +66,7 @@ def test_both_ways_give_the_same_result(both, tmp_path):
     ],
 )
 def test_a_bad_line_is_named(content, sentence, tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "LARGE", 0)
+    monkeypatch.setattr(sources, "LARGE", 0)
     (tmp_path / "pairs.jsonl").write_bytes(content)
     with pytest.raises(InputError, match=sentence):
         load_suite(str(tmp_path / "pairs.jsonl"))

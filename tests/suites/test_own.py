@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rewardbench.cli import main
+from rewardbench.cli.main import main
 from rewardbench.suites import load_suite
 from rewardbench.types import InputError, Rule
 
@@ -172,7 +172,7 @@ def test_the_rules_are_part_of_the_revision(tmp_path):
 
 def test_two_suites_of_the_same_data_do_not_write_over_each_other(tmp_path):
     from rewardbench.evaluation import Settings, run_and_keep
-    from rewardbench.scorers.loading import ModelSpec
+    from rewardbench.models.load import ModelSpec
 
     paths = []
     for text in (SUITE, SUITE.replace("weight: 3", "weight: 9")):

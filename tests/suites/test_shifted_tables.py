@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from rewardbench.suites import load_suite, stream_texts
-from rewardbench.suites.files import read_source
 from rewardbench.suites.readers import read_file
+from rewardbench.suites.sources import read_source
 from rewardbench.types import InputError
 
 ROW = {"prompt": "Name a river.", "chosen": "The Elbe is one.", "rejected": "No."}

@@ -2,8 +2,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from rewardbench.suites import table
-from rewardbench.suites.table import SUITES, SuiteSpec, find_spec, list_suites
+from rewardbench.suites import registry
+from rewardbench.suites.registry import SUITES, SuiteSpec, find_spec, list_suites
 from rewardbench.types import Rule
 
 
@@ -59,7 +59,7 @@ def test_another_package_adds_a_suite_by_an_entry_point(monkeypatch):
         SimpleNamespace(name="mine", value="pkg:mine", load=lambda: mine),
         SimpleNamespace(name="odd", value="pkg:odd", load=dict),
     ]
-    monkeypatch.setattr(table, "entry_points", lambda group: points if group == "rewardbench.suites" else [])
+    monkeypatch.setattr(registry, "entry_points", lambda group: points if group == "rewardbench.suites" else [])
     assert find_spec("mine") is mine
     assert list_suites()[-2:] == ["mine", "odd"]
     assert find_spec("core") is SUITES["core"]

@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rewardbench import columns, results
+from rewardbench import results
+from rewardbench.results import parquet
 
 MIB = 2**20
 WIDE = b'{"id":"a","scores":[1,2],"x":[' + b"[]," * (5 * MIB) + b"[]]}\n"
@@ -35,9 +36,9 @@ def write(folder, summary, content, suffix=".jsonl"):
 def dictionary_bomb(rows=240_000):
     """A table whose texts are one long text, kept once: 100 kB that are a gigabyte of rows."""
     texts = pa.DictionaryArray.from_arrays(pa.array([0] * rows, pa.int32()), pa.array(["x" * 4_000]))
-    arrays = [texts if field.type == pa.string() else pa.nulls(rows, field.type) for field in columns.schema()]
+    arrays = [texts if field.type == pa.string() else pa.nulls(rows, field.type) for field in parquet.schema()]
     out = io.BytesIO()
-    pq.write_table(pa.table(arrays, names=columns.schema().names), out, compression="zstd")
+    pq.write_table(pa.table(arrays, names=parquet.schema().names), out, compression="zstd")
     return out.getvalue()
 
 
@@ -45,8 +46,8 @@ def lying_table(values=40_000_000):
     """A table of one row with a page of 320 MB, whose footer says 2 kB: 15 kB that take a gigabyte to read."""
     scores = pa.ListArray.from_arrays(pa.array([0, values], pa.int32()), pa.array(np.zeros(values)))
     plain = {pa.string(): pa.array(["a"])}
-    fields = [(field.name, plain.get(field.type, pa.nulls(1, field.type))) for field in columns.schema()]
-    table = pa.table(dict(fields) | {"scores": scores}, schema=columns.schema())
+    fields = [(field.name, plain.get(field.type, pa.nulls(1, field.type))) for field in parquet.schema()]
+    table = pa.table(dict(fields) | {"scores": scores}, schema=parquet.schema())
     out = io.BytesIO()
     pq.write_table(
         table, out, compression="zstd", use_dictionary=False, data_page_size=2**31 - 1, write_batch_size=10**9

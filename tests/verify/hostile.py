@@ -7,10 +7,10 @@ import random
 
 from made import mirrors, scores
 
-from rewardbench import columns, results
+from rewardbench import results
 from rewardbench.metrics import rule_of
-from rewardbench.results import assemble
-from rewardbench.scorers.identity import digest
+from rewardbench.models.fingerprint import digest
+from rewardbench.results import assemble, parquet
 from rewardbench.types import ItemScores
 
 SUITE = mirrors(30)
@@ -40,7 +40,7 @@ def result(name="org/good", share=0.8, seed=3):
 def write(folder, told, rows, table=None):
     """The two files, with the hash that belongs to them; returns the summary's path."""
     path = folder / "result.json"
-    content = columns.pack(rows) if table is None else table
+    content = parquet.pack(rows) if table is None else table
     results.table_path(path).write_bytes(content)
     summary = {**told, results.OUTPUTS_HASH: hashlib.sha256(content).hexdigest()} if isinstance(told, dict) else told
     path.write_text(json.dumps(summary) if isinstance(summary, dict) else summary)
@@ -209,7 +209,7 @@ def bomb():
     out = io.BytesIO()
     count = 3_000_000
     table = pa.table({"id": pa.array(["x" * 100] * count)} | {
-        name: pa.nulls(count, columns.schema().field(name).type) for name in columns.schema().names if name != "id"
+        name: pa.nulls(count, parquet.schema().field(name).type) for name in parquet.schema().names if name != "id"
     })  # fmt: skip
     pq.write_table(table, out, compression="zstd")
     return out.getvalue()
@@ -217,18 +217,18 @@ def bomb():
 
 def endless_list():
     """A few hundred bytes that hold five million scores."""
-    return columns.pack([{"id": "0", "scores": [0.0] * 5_000_000}])
+    return parquet.pack([{"id": "0", "scores": [0.0] * 5_000_000}])
 
 
 def endless_text():
     """A few thousand bytes that hold a megabyte, four thousand times."""
-    return columns.pack([{"id": "x" * 2**20, "scores": [0.0, 1.0]} for _ in range(64)])
+    return parquet.pack([{"id": "x" * 2**20, "scores": [0.0, 1.0]} for _ in range(64)])
 
 
 def wide():
     """Few rows with very long values."""
     rows = [{"id": str(n), "scores": [0.0] * 2_000_000} for n in range(40)]
-    return columns.pack(rows)
+    return parquet.pack(rows)
 
 
 def files():

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from rewardbench import results
-from rewardbench.board import refresh
-from rewardbench.cli import main
+from rewardbench.cli.main import main
+from rewardbench.leaderboard.refresh import refresh
+from rewardbench.leaderboard.submissions import agreement, draw, items_for
 from rewardbench.store import LocalStore
 from rewardbench.store.verdicts import summary_hash
 from rewardbench.types import Item, Suite
-from rewardbench.verify import agreement, draw, items_for
 
 SECTIONS = ("Chat", "Safety", "Reasoning", "Pink")
 
@@ -178,7 +178,7 @@ def test_a_copy_in_the_store_does_not_hide_that_a_rerun_disagrees(scored_twice, 
     path = Path("results/tiny-rm.json")
     told = json.loads(path.read_bytes()) | {"model": "org/other"}
     told["manifest"]["fingerprint"]["dtype"] = "other"
-    from rewardbench.scorers.identity import digest
+    from rewardbench.models.fingerprint import digest
 
     told["manifest"]["fingerprint_sha256"] = digest(told["manifest"]["fingerprint"])
     Path("mine").mkdir()
@@ -190,7 +190,7 @@ def test_a_copy_in_the_store_does_not_hide_that_a_rerun_disagrees(scored_twice, 
 
 
 def test_the_right_scores_from_another_model_than_the_manifest_names_are_flagged(scored_twice, capsys):
-    from rewardbench.scorers.identity import digest
+    from rewardbench.models.fingerprint import digest
 
     path = Path("results/tiny-rm.json")
     told = json.loads(path.read_bytes())

@@ -11,14 +11,15 @@ import psutil
 import pytest
 from hostile import result, write
 
-from rewardbench import columns, results
+from rewardbench import results
+from rewardbench.leaderboard.submissions import bounded
+from rewardbench.results import parquet
 from rewardbench.types import InputError
-from rewardbench.verify import bounded
 
 READ = """
 import resource, sys
 from rewardbench.types import InputError
-from rewardbench.verify import bounded
+from rewardbench.leaderboard.submissions import bounded
 bounded.MEMORY = int(sys.argv[2])
 try:
     print(len(bounded.pack_untrusted(sys.argv[1])[1]), "bytes")
@@ -49,21 +50,21 @@ def test_rows_that_grow_are_refused_while_they_are_read(tmp_path, name):
 
 
 def test_rows_and_values_are_counted_as_they_are_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(columns, "MOST_ROWS", 100)
-    monkeypatch.setattr(columns, "MOST_VALUES", 500)
+    monkeypatch.setattr(parquet, "MOST_ROWS", 100)
+    monkeypatch.setattr(parquet, "MOST_VALUES", 500)
     path = tmp_path / "x.jsonl"
     path.write_bytes(b'{"id":"a","scores":[1,2]}\n' * 100)
-    assert len(columns.read_lines(path)) == 100
+    assert len(parquet.read_lines(path)) == 100
     path.write_bytes(b'{"id":"a","scores":[1,2]}\n' * 101)
     with pytest.raises(InputError, match="101 rows, and a result at most 100"):
-        columns.read_lines(path)
+        parquet.read_lines(path)
     path.write_bytes(b'{"id":"a","scores":[1,2,3,4,5,6]}\n' * 100)
     with pytest.raises(InputError, match="504 values"):
-        columns.read_lines(path)
+        parquet.read_lines(path)
     table = tmp_path / "x.parquet"
-    table.write_bytes(columns.pack([{"id": "a", "scores": [0.0] * 6}] * 100))
+    table.write_bytes(parquet.pack([{"id": "a", "scores": [0.0] * 6}] * 100))
     with pytest.raises(InputError, match="600 values"):
-        columns.unpack(table)
+        parquet.unpack(table)
 
 
 def test_columns_that_a_result_does_not_have_are_dropped_line_by_line(tmp_path):
@@ -92,7 +93,7 @@ def test_an_honest_result_is_packed_as_by_submit(tmp_path):
     summary, table = bounded.pack_untrusted(path, "org/other")
     assert summary["model"] == "org/other"
     results.table_path(path).write_bytes(table)
-    assert len(columns.unpack(results.table_path(path))) == len(rows)
+    assert len(parquet.unpack(results.table_path(path))) == len(rows)
 
 
 def test_verify_on_the_command_line_refuses_in_one_sentence(tmp_path):
@@ -134,7 +135,16 @@ SLOW = b'{"id":"a","scores":[1,2]}\n' * 240_000
 
 def test_a_child_ends_when_nobody_waits_for_it(tmp_path):
     path = bombs.write(tmp_path, result()[0], SLOW)
-    command = [sys.executable, "-m", "rewardbench.verify.bounded", str(path), "", str(tmp_path), str(2**30), "60"]
+    command = [
+        sys.executable,
+        "-m",
+        "rewardbench.leaderboard.submissions.bounded",
+        str(path),
+        "",
+        str(tmp_path),
+        str(2**30),
+        "60",
+    ]
     child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     child.stdin.close()
     assert child.wait(30) == 1

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rewardbench.scored import read_scored
-from rewardbench.verify import copies
-from rewardbench.verify.copies import correlation, margins_of, mixture, shared_mistakes
+from rewardbench.leaderboard.submissions import similarity
+from rewardbench.leaderboard.submissions.similarity import correlation, margins_of, mixture, shared_mistakes
+from rewardbench.results.scored import read_scored
 
 DEMO = Path(__file__).parents[2] / "leaderboard" / "demo"
 ITEMS = 2000
@@ -20,9 +20,9 @@ def as_margins(values):
 def verdict(own, others):
     """By what a model is flagged, if by anything."""
     found = []
-    if max(correlation(own, other) for _, other in others) >= copies.ALIKE:
+    if max(correlation(own, other) for _, other in others) >= similarity.ALIKE:
         found.append("correlation")
-    if max(shared_mistakes(own, other) for _, other in others) >= copies.SAME_MISTAKES:
+    if max(shared_mistakes(own, other) for _, other in others) >= similarity.SAME_MISTAKES:
         found.append("mistakes")
     if mixture(own, others):
         found.append("mixture")

@@ -7,10 +7,10 @@ from hostile import FIELDS, ROWS, SUITE, files, result, rows_of, write
 from made import changed
 
 from rewardbench import results
-from rewardbench.scored import read_scored
+from rewardbench.leaderboard.submissions import check
+from rewardbench.leaderboard.submissions.checks import verdict_of
+from rewardbench.results.scored import read_scored
 from rewardbench.types import InputError
-from rewardbench.verify import check
-from rewardbench.verify.rules import verdict_of
 
 FILES = files()
 
@@ -120,11 +120,11 @@ def test_a_size_that_does_not_fit_the_name_is_flagged(tmp_path):
 
 @pytest.mark.parametrize("name", ["baseline/longest", "baseline/random", "org/mine"])
 def test_a_baseline_passes_only_with_its_own_scores(tmp_path, name):
-    from rewardbench.engine.score import score
+    from rewardbench.engine.loop import score
     from rewardbench.metrics import rule_of
+    from rewardbench.models.fingerprint import digest
     from rewardbench.results import assemble
     from rewardbench.scorers.baselines import Baseline
-    from rewardbench.scorers.identity import digest
     from rewardbench.types import ItemScores
 
     kind = "baseline/random" if name == "org/mine" else name

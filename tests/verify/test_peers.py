@@ -7,9 +7,9 @@ from hostile import SUITE, copied, result
 from made import changed
 
 from rewardbench import results
+from rewardbench.leaderboard.submissions import peers
+from rewardbench.leaderboard.submissions.peers import Peers
 from rewardbench.store import LocalStore
-from rewardbench.verify import peers
-from rewardbench.verify.peers import Peers
 
 
 def keep(folder, told, rows):

@@ -8,14 +8,15 @@ from hubdouble import WHERE
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 from made import changed, mirrors, scores, store
 
-from rewardbench import results, verifying
-from rewardbench.board import refresh
-from rewardbench.cli import main
+from rewardbench import results
+from rewardbench.cli.main import main
+from rewardbench.leaderboard.refresh import refresh
+from rewardbench.leaderboard.submissions import review
+from rewardbench.leaderboard.submissions.package import pack
+from rewardbench.models.fingerprint import digest
 from rewardbench.results import assemble
-from rewardbench.scorers.identity import digest
 from rewardbench.store import open_store
 from rewardbench.store.verdicts import make_verdict
-from rewardbench.submit import pack
 from rewardbench.types import InputError, ItemScores
 
 SUITE = mirrors(40)
@@ -23,7 +24,7 @@ SUITE = mirrors(40)
 
 @pytest.fixture(autouse=True)
 def suite(monkeypatch):
-    monkeypatch.setattr(verifying, "load_known", lambda name: SUITE)
+    monkeypatch.setattr(review, "load_known", lambda name: SUITE)
 
 
 def entry(folder, name, share=0.8, seed=0, change=lambda score: score, fingerprint=None):
@@ -162,14 +163,14 @@ def test_a_pull_request_that_deletes_is_refused(hub, victim, tmp_path, capsys):
 def test_a_row_that_came_meanwhile_is_not_replaced(hub, victim, tmp_path, capsys):
     """Before the verification: it is held against main as it is now. Between verification and merge: by the commit."""
     summary, table = entry(tmp_path, "org/new", 0.3, 9)
-    asked = verifying.Asked(f"{WHERE}@refs/pr/{pull(files_of('org/new', summary, table))}")
-    found = verifying.verify(asked)
+    asked = review.Asked(f"{WHERE}@refs/pr/{pull(files_of('org/new', summary, table))}")
+    found = review.verify(asked)
     assert found.findings == []
     other = changed(summary, ("manifest", "notes"), ["first"])
     open_store(WHERE).add([(other, table)])
     there = stored(hub, "org/new")
     with pytest.raises(InputError, match="already: it was not replaced"):
-        verifying.merge(asked, found)
+        review.merge(asked, found)
     assert merge(capsys, 1)[0] == 3
     assert stored(hub, "org/new") == there
 
@@ -186,8 +187,8 @@ def test_the_very_same_result_is_there_already(hub, victim, capsys):
 def test_what_was_pushed_after_verification_is_not_merged(hub, victim, tmp_path):
     summary, table = entry(tmp_path, "org/new", 0.3, 9)
     number = pull(files_of("org/new", summary, table))
-    asked = verifying.Asked(f"{WHERE}@refs/pr/{number}")
-    found = verifying.verify(asked)
+    asked = review.Asked(f"{WHERE}@refs/pr/{number}")
+    found = review.verify(asked)
     late = files_of("org/new", changed(summary, ("manifest", "command"), "rewardbench --model evil"), table)
     HfApi().create_commit(
         "org/results",
@@ -196,7 +197,7 @@ def test_what_was_pushed_after_verification_is_not_merged(hub, victim, tmp_path)
         revision=f"refs/pr/{number}",
         commit_message="late",
     )
-    verifying.merge(asked, found)
+    review.merge(asked, found)
     assert stored(hub, "org/new")["org/new.json"] == files_of("org/new", summary, table)["org/new.json"]
 
 

@@ -1,0 +1,123 @@
+"""`rewardbench doctor`: arguments in, words and figures out; nothing is computed here."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from rewardbench.cli import options
+from rewardbench.cli.options import DATA, MODEL, OUTPUT, RUN, Dtype, flag
+from rewardbench.console.logging import quieten
+from rewardbench.console.terminal import echo, echo_json, make_console
+
+if TYPE_CHECKING:
+    from rewardbench.doctor import Checkup
+    from rewardbench.doctor.reading import Reading
+
+Fault = Literal["drop-mask"] | None
+INJECT_HELP = "Plant a fault, to see it found: drop-mask gives padded batches without mask and positions. For tests"
+
+
+@options.takes(options.of_the_model, options.of_the_data, options.of_the_run)
+def doctor_command(
+    model: Annotated[str, flag(MODEL, "model", "Hub id, folder, tiny-rm or tiny-dpo")],
+    dataset: Annotated[str, flag(DATA, "dataset", "core, a suite, a Hub id, a folder, or a file")] = "core",
+    sample: Annotated[int, flag(DATA, "sample", "Items, spread over the data", min=1)] = 100,
+    torch_dtype: Annotated[Dtype, flag(RUN, "torch_dtype", "Besides float32; auto: the checkpoint's")] = "auto",
+    inject: Annotated[Fault, flag(RUN, "inject", INJECT_HELP)] = None,
+    as_json: Annotated[bool, flag(OUTPUT, "json", "Print the figures as JSON")] = False,
+    **more: Any,
+) -> None:
+    """Before you trust a score: what the model reads, and whether batch, order, padding or number format moves it.
+
+    Exit code 1 if float32 scores move or cannot be trusted; what another number format moves is only reported.
+    """
+    said = {**locals(), **more}
+    quieten()
+
+    from rewardbench.doctor import examine
+
+    found = examine(_settings(said), make_console(stderr=True))
+    if as_json:
+        echo_json(found.to_json())
+    else:
+        _print(found)
+    raise typer.Exit(found.exit_code)
+
+
+def _settings(said: dict[str, Any]) -> Any:
+    """The one frozen settings object."""
+    from dataclasses import fields
+
+    from rewardbench.doctor import Settings
+
+    rest = {field.name: said[field.name] for field in fields(Settings) if field.name != "model"}
+    return Settings(options.model_spec(said), **rest)
+
+
+def _print(found: Checkup) -> None:
+    """What is read, what moves, `key=value` lines, and what was found."""
+
+    echo(f"{found.model} ({found.model_type}) on {found.items} items of {found.suite}")
+    echo("weights: whole, the head's too; none is random")
+    for name, value in _facts(found.reading).items():
+        echo(f"{name}: {value}")
+    make_console().print(_table(found))
+    for name, value in found.key_values().items():
+        echo(f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}")
+    for finding in found.findings:
+        echo(f"{'WRONG' if finding.grave else 'finding'}: {_line(finding.text)}")
+    for note in found.notes:
+        echo(f"note: {_line(note)}")
+
+
+def _facts(reading: Reading) -> dict[str, object]:
+    """What the model reads, by name; text as Python writes it, so that spaces and line breaks are seen."""
+    head, tail = ([f"{number} {token!r}" for number, token in part] for part in (reading.head, reading.tail))
+    text = reading.text
+    bos = f"{reading.bos} ({reading.bos_token})" if reading.bos_token else "the tokenizer has none of its own"
+    return {
+        "template": f"{reading.template}, sha256 {reading.template_sha256}",
+        f"text of {reading.item}": repr(text) if len(text) <= 800 else f"{text[:500]!r} ... {text[-200:]!r}",
+        f"its {reading.tokens} tokens": ", ".join([*head, *(["..."] if tail else []), *tail]),
+        "BOS tokens": bos,
+        "ends with EOS": f"{'yes' if reading.ends_with_eos else 'no'}, with {reading.last_token!r}",
+        "scored": reading.pooling
+        + (f": {reading.pooled_token!r}" if reading.pooled_token is not None else "")
+        + (f", from token {reading.completion_start} on" if reading.completion_start is not None else ""),
+    }
+
+
+def _table(found: Checkup) -> Any:
+    """A row a cause and value, two columns a number format, and last what each number format comes to."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text as Cell
+
+    out = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
+    for header in ("cause", "value"):
+        out.add_column(header)
+    for figures in found.figures:
+        out.add_column(f"{figures.dtype}\nmax |Δ|", justify="right")
+        out.add_column("\nflips", justify="right")
+    rows: dict[tuple[str, str], list[Cell]] = {}
+    told = [(n, moved) for n, figures in enumerate(found.figures) for moved in figures.causes]
+    for n, moved in told + [(n, figures.whole) for n, figures in enumerate(found.figures)]:
+        key = (moved.cause, moved.value if moved.cause != "dtype" else "")
+        cells = rows.setdefault(key, [Cell("–")] * 2 * len(found.figures))
+        style = "bold red" if moved.bad and n == 0 else ""
+        apart = f"{moved.max_abs_diff:.2g}" if math.isfinite(moved.max_abs_diff) else "inf"
+        cells[2 * n : 2 * n + 2] = Cell(apart, style), Cell(str(moved.flips), style)
+    before = ""
+    for (cause, value), cells in rows.items():
+        if before and cause == "dtype":
+            out.add_section()
+        out.add_row("" if cause == before else cause, value, *cells)
+        before = cause
+    return out
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())

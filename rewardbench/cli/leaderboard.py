@@ -1,0 +1,226 @@
+"""`rewardbench leaderboard`, `submit`, `verify`, `import`, `index`: a store in, a page or a verdict out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rewardbench.cli import options
+from rewardbench.cli.compare import Json
+from rewardbench.cli.options import DATA, MODEL, OUTPUT, Count, Text, flag
+from rewardbench.console.terminal import echo, echo_json, make_console
+from rewardbench.types import InputError
+
+STORE = "Store"
+STORE_HELP = "A folder of results, or hf://datasets/org/name"
+CODES = {"passed": 0, "refused": 1, "flagged": 3}
+
+
+def leaderboard_command(
+    results: Annotated[str, flag(STORE, "results", STORE_HELP)] = "results/",
+    port: Annotated[int, flag(OUTPUT, "port", "Where the page is served", min=1, max=65535)] = 7860,
+    host: Annotated[str, flag(OUTPUT, "host", "0.0.0.0 serves other machines too")] = "127.0.0.1",
+    allow_host: Annotated[
+        list[str] | None,
+        flag(OUTPUT, "allow_host", "Another host name under which the page is reached, such as a proxy's"),
+    ] = None,
+    writable: Annotated[bool, flag(OUTPUT, "writable", "Let visitors add results to the folder")] = False,
+) -> None:
+    """Serve the leaderboard of a store as a web page."""
+    _refuse_missing(results)
+    app = _app()
+    access = app.Access(host, tuple(allow_host or ()), writable)
+    with app.listen(host, port) as listening:
+        _, board = _look(results)
+        echo(f"leaderboard=http://{host}:{port} (Ctrl-C stops it)")
+        app.launch(results, listening, board, access)
+
+
+def _refuse_missing(results: str) -> None:
+    """A folder that is to be read must be there."""
+    if "://" not in results and not Path(results).is_dir():
+        raise InputError(
+            f"There is no folder {results}: score a model first (rewardbench --model tiny-rm), or name another."
+        )
+
+
+def _look(location: str, rebuild: bool = False) -> Any:
+    """A store and its rows; a bar says how far the reading is, where there is much to be read."""
+
+    from rewardbench.console.progress import counted
+    from rewardbench.leaderboard.refresh import refresh
+    from rewardbench.store import open_store
+
+    store = open_store(location)
+    with counted(make_console(stderr=True), "reading results") as say:
+        return store, refresh(store, say, rebuild)
+
+
+def _app() -> Any:
+    """The app, which lies beside the package. Raises: InputError where it or Gradio is missing."""
+    import importlib.util
+    import sys
+
+    from rewardbench.paths import leaderboard_dir
+
+    if importlib.util.find_spec("gradio") is None:
+        raise InputError("The leaderboard needs Gradio: pip install 'rewardbench[leaderboard]'.")
+    folder = leaderboard_dir()
+    spec = importlib.util.spec_from_file_location("rewardbench_leaderboard", folder / "app.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def submit_command(
+    result: Annotated[str, typer.Argument(help="The .json that rewardbench has written")],
+    to: Annotated[str, flag(STORE, "to", STORE_HELP)],
+    name: Annotated[Text, flag(MODEL, "name", "What the model is called there: org/name")] = None,
+    license: Annotated[Text, flag(MODEL, "license", "Of the weights, such as apache-2.0")] = None,
+    dry_run: Annotated[bool, flag(OUTPUT, "dry_run", "Look and show, and send nothing")] = False,
+    replace: Annotated[
+        bool, flag(STORE, "replace", "Write to a folder what is flagged too, also over a result")
+    ] = False,
+) -> None:
+    """Look a result through, show what will be sent, and send it: a pull request on the Hub, a file in a folder.
+
+    Sent are the figures, the manifest and what each item was given; neither texts nor paths of this machine. Exit 3
+    where it is flagged, as a copy or a change of what is there: then nothing is written to a folder without --replace.
+    """
+    from rewardbench.leaderboard.submissions.package import card, pack, shown
+    from rewardbench.leaderboard.submissions.review import verify_packed
+    from rewardbench.store import open_store
+
+    entry = pack(result, name, license)
+    for line in shown(entry):
+        echo(line)
+    store = open_store(to)
+    findings = verify_packed(entry, store)
+    verdict = _say(findings)
+    if verdict == "refused":
+        raise InputError("Nothing was sent: mend what is said above, or score the model again.")
+    if hasattr(store, "propose"):  # there a person looks at what is flagged
+        if not dry_run:
+            echo(f"pull_request={store.propose([entry], card(entry))}")
+    elif verdict == "flagged" and not replace:
+        raise typer.Exit(CODES[verdict])
+    elif not dry_run:
+        echo(f"key={store.add([entry])[0]}")
+
+
+def _say(findings: list[Any]) -> str:
+    """Print what was found; return the verdict."""
+    from rewardbench.leaderboard.submissions import verdict_of
+
+    for one in findings:
+        echo(f"{one.kind}: {one.what}")
+    verdict = verdict_of(findings)
+    echo(f"findings={len(findings)}")
+    echo(f"verdict={verdict}")
+    return verdict
+
+
+def import_command(
+    source: Annotated[str, typer.Argument(help="A JSON table of published scores, or a copy of a results repository")],
+    to: Annotated[str, flag(STORE, "to", STORE_HELP)] = "results/",
+) -> None:
+    """Take in the results of others: published tables, and the files of allenai/reward-bench-results.
+
+    A table is {"v1" or "v2": [[model, type, {"Score": x, section: y}], ...]}. A repository has eval-set/org/model.json,
+    and eval-set-scores/org/model.json where the scores of items were kept.
+    """
+    from rewardbench.leaderboard.submissions.published import exceptions, read_published
+    from rewardbench.store import open_store
+
+    entries = read_published(Path(source))
+    odd = exceptions(entries)
+    open_store(to).add(entries)
+    for line in odd:
+        echo(f"note: {line}")
+    echo(f"imported={len(entries)}")
+    echo(f"score_unlike_its_sections={len(odd)}")
+
+
+def index_command(
+    store: Annotated[str, typer.Argument(help=STORE_HELP)] = "results/",
+    rebuild: Annotated[bool, flag(STORE, "rebuild", "Read every result again, not only those that changed")] = False,
+    as_json: Json = False,
+) -> None:
+    """Bring the index of a store up to date: one row per result, from which a leaderboard starts.
+
+    Files that have no row are listed as skipped.KEY=REASON.
+    """
+    from dataclasses import asdict
+
+    from rewardbench.store.local import INDEX
+
+    _refuse_missing(store)
+    place, board = _look(store, rebuild)
+    if board.offline:
+        raise InputError(board.offline)
+    for path in place.indexes()[:1]:
+        place.save(INDEX, path.read_bytes(), "Update the index")
+    if as_json:
+        echo_json([asdict(row) for suite in board.suites for row in board.of(suite)])
+        return
+    for suite in board.suites:
+        for row in board.of(suite):
+            echo(f"{suite}  {row.rank:>4}  {row.score.value or 0:.4f}  {row.badge:13}  {row.key}")
+    echo(f"rows={len(board.rows)}")
+    echo(f"skipped={len(board.skipped)}")
+    for key, reason in board.left_out.items():
+        echo(f"skipped.{ascii(key)[1:-1]}={ascii(reason)[1:-1]}")
+
+
+@options.takes(options.of_the_model, options.of_the_run)
+def verify_command(
+    result: Annotated[str, typer.Argument(help="A .json, or a pull request: hf://datasets/org/name@refs/pr/3")],
+    store: Annotated[Text, flag(STORE, "store", f"Results it may be copied from: {STORE_HELP}")] = None,
+    rerun: Annotated[Count, flag(MODEL, "rerun", "Score so many items of each section again", min=1)] = None,
+    model: Annotated[Text, flag(MODEL, "model", "With --rerun: the model, a folder or a Hub id")] = None,
+    record: Annotated[bool, flag(STORE, "record", "With --rerun: keep the badge, or its failure, in --store")] = False,
+    merge: Annotated[
+        bool, flag(STORE, "merge", "Add what a pull request holds if it passes, close it, and renew the index")
+    ] = False,
+    replace: Annotated[
+        bool, flag(STORE, "replace", "For a person who has looked: take what is flagged as passed, also over a result")
+    ] = False,
+    dataset: Annotated[Text, flag(DATA, "dataset", "A copy of the suite's data, if not found by its name")] = None,
+    protocol: Annotated[Text, flag(DATA, "protocol", "With --dataset: the suite")] = None,
+    **more: Any,
+) -> None:
+    """Is a submission what it says? Exit 0 passed, 1 refused, 3 flagged for a person to look at, 2 bad input.
+
+    Every figure is counted again from the items, which must be the suite's; names, sizes and copies are looked at. With
+    --rerun a sample, drawn now, is scored again: within the noise of its number format it must be the same.
+
+    Flagged is also what would change a result that is there, or lead the board without a re-run: --merge alone adds
+    neither.
+    """
+    from rewardbench.leaderboard.submissions import review
+
+    if record and not (rerun and store):
+        raise InputError("--record keeps the verdict of a re-run in a store: pass --rerun and --store too.")
+    if rerun and not model:
+        raise InputError("What is to be scored again needs its model: pass --model.")
+    asked = review.Asked(result, store, dataset, protocol)
+    found = review.verify(asked)
+    again = None
+    if rerun and found.verdict != "refused":
+        spec = options.model_spec({**more, "model": model})
+        again = review.score_again(found, spec, rerun)
+        for name, value in review.key_values(again).items():
+            echo(f"{name}={value}")
+        found = review.with_rerun(found, again)
+    verdict = _say(found.findings)
+    takes = verdict == "passed" or (verdict == "flagged" and replace)
+    if merge and takes:
+        echo(f"merged={review.merge(asked, found, replace)}")
+    if record and store and again and (takes or not again.agreement.agrees):
+        echo(f"recorded={review.record(found, again, store)}")
+    raise typer.Exit(0 if takes else CODES[verdict])

@@ -1,0 +1,321 @@
+"""Arguments in, one frozen Settings out; words on the terminal; nothing is computed here."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from rewardbench.cli import options
+from rewardbench.cli.cache import cache
+from rewardbench.cli.compare import compare_command
+from rewardbench.cli.data import data
+from rewardbench.cli.doctor import doctor_command
+from rewardbench.cli.gate import evaluate_and_gate_command, gate_command
+from rewardbench.cli.leaderboard import (
+    import_command,
+    index_command,
+    leaderboard_command,
+    submit_command,
+    verify_command,
+)
+from rewardbench.cli.options import DATA, HUB, MODEL, OLD, OUTPUT, RUN, Count, Text, flag
+from rewardbench.cli.show import show_command
+from rewardbench.console.logging import quieten
+from rewardbench.console.terminal import accept_any_text, echo, echo_json, make_console, printable
+from rewardbench.paths import home_path
+from rewardbench.processes import end_on_signals, end_with_parent
+from rewardbench.types import InputError
+
+app = typer.Typer(
+    cls=options.Group,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={
+        "token_normalize_func": lambda token: token.replace("-", "_"),
+        "help_option_names": ["--help", "-h"],
+    },
+)
+
+REPLACED = {
+    "wandb_run": "--wandb_run: logging to W&B is not part of this tool; --json prints every figure, for wandb.log().",
+    "not_quantized": "--not_quantized: models are never quantised here, so this is always so.",
+    "force_truncation": "--force_truncation: items over the length limit are always truncated, and counted.",
+    "save_all": "--save_all: {model}_outputs.jsonl always holds the scores of every item.",
+}
+"""What an old flag is answered with, where it no longer does anything."""
+
+WHICH_SUITE = (
+    "Suite: core, the embedded one. For RewardBench, the default of earlier versions, pass "
+    "--dataset allenai/reward-bench."
+)
+
+app.add_typer(data, name="data")
+app.add_typer(cache, name="cache")
+app.command("doctor")(doctor_command)
+app.command("compare")(compare_command)
+app.command("gate")(gate_command)
+app.command("evaluate-and-gate")(evaluate_and_gate_command)
+app.command("show")(show_command)
+app.command("leaderboard")(leaderboard_command)
+app.command("submit")(submit_command)
+app.command("verify")(verify_command)
+app.command("import")(import_command)
+app.command("index")(index_command)
+
+MODEL_HELP = "Hub id, folder, tiny-rm, tiny-dpo, or baseline/longest, baseline/shortest, baseline/random"
+DATASET_HELP = (
+    "core, allenai/reward-bench, allenai/reward-bench-2, allenai/preference-test-sets, or any Hub id, folder, jsonl, "
+    "json, parquet or csv with preferences, or - for standard input"
+)
+
+
+@app.callback(invoke_without_command=True)
+@options.takes(options.of_the_model, options.of_the_data, options.of_the_run)
+def main_command(
+    context: typer.Context,
+    model: Annotated[Text, flag(MODEL, "model", MODEL_HELP)] = None,
+    seed: Annotated[int, flag(MODEL, "seed", "Of baseline/random")] = 0,
+    dataset: Annotated[Text, flag(DATA, "dataset", DATASET_HELP)] = None,
+    limit: Annotated[Count, flag(DATA, "limit", "Only the first items", min=1)] = None,
+    load_json: Annotated[bool, flag(DATA, "load_json", "The dataset is a JSON file, whatever its name")] = False,
+    prioritize_scoring: Annotated[bool, flag(DATA, "prioritize_scoring", "Score `messages`, no preference")] = False,
+    fresh: Annotated[Count, flag(DATA, "fresh", "core: also a fresh draw by this seed, and the gap to it")] = None,
+    debug: Annotated[bool, flag(DATA, "debug", "Only the first 10 items")] = False,
+    batch_size: Annotated[Count, flag(RUN, "batch_size", "Most texts a batch; moves no score", min=1)] = None,
+    batch_tokens: Annotated[Count, flag(RUN, "batch_tokens", "Padded tokens a batch; found by itself", min=1)] = None,
+    num_processes: Annotated[Count, flag(RUN, "num_processes", "Processes that share the work", min=1)] = None,
+    no_cache: Annotated[bool, flag(RUN, "no_cache", "Neither look scores up nor keep them")] = False,
+    output_dir: Annotated[str, flag(OUTPUT, "output_dir", "Folder of the results")] = "results/",
+    as_json: Annotated[bool, flag(OUTPUT, "json", "Print the figures as JSON instead of a table")] = False,
+    version: Annotated[bool, flag(OUTPUT, "version", "Print the version")] = False,
+    push_results_to_hub: Annotated[bool, flag(HUB, "push_results_to_hub", "The scores as a dataset of yours")] = False,
+    upload_model_metadata_to_hf: Annotated[
+        bool, flag(HUB, "upload_model_metadata_to_hf", "The figures into the model's card on the Hub")
+    ] = False,
+    hf_entity: Annotated[Text, flag(HUB, "hf_entity", "Whose dataset: a user or an organisation; else yours")] = None,
+    hf_name: Annotated[Text, flag(HUB, "hf_name", "Its name; else rewardbench-MODEL")] = None,
+    not_quantized: Annotated[bool, flag(OLD, "not_quantized")] = False,
+    force_truncation: Annotated[bool, flag(OLD, "force_truncation")] = False,
+    save_all: Annotated[bool, flag(OLD, "save_all")] = False,
+    wandb_run: Annotated[Text, flag(OLD, "wandb_run")] = None,
+    **more: Any,
+) -> None:
+    """Score a reward model on chosen/rejected data: [bold]rewardbench --model X --dataset D[/bold]"""
+    said = {**locals(), **more}
+    if context.invoked_subcommand:
+        return
+    if version:
+        _print_version()
+        return
+    for old, answer in REPLACED.items():
+        if said[old]:
+            echo(answer, error=True)
+    if not model:
+        raise InputError("No model was named: pass --model, for a start --model tiny-rm.")
+    if dataset is None:
+        echo(WHICH_SUITE, error=True)
+    _score(said)
+
+
+def _print_version() -> None:
+    from importlib.metadata import version
+
+    echo(f"rewardbench {version('rewardbench')}")
+
+
+def _score(said: dict[str, Any]) -> None:
+    """Run and print. Heavy libraries are first imported here."""
+    quieten()
+
+    from rewardbench.evaluation import run_and_keep
+    from rewardbench.results.report import print_result, to_json
+
+    settings = _settings(said)
+    user = _refuse_unable(said)
+    fresh = None if settings.fresh is None else _draw_fresh(settings.fresh)
+    kept = run_and_keep(settings, said["output_dir"], make_console(stderr=True), fresh)
+    if kept is None:
+        return
+    result, where = kept
+    if not said["as_json"]:  # before anything is pushed, which may fail
+        print_result(result, make_console())
+        echo(f"results={where}")
+    pushed = _push(said, result, where, user)
+    if said["as_json"]:
+        echo_json({**to_json(result), "results": where, **pushed})
+        return
+    for name, value in pushed.items():
+        echo(f"{name}={value}")
+
+
+def _refuse_unable(said: dict[str, Any]) -> str:
+    """Who this user is on the Hub, where something is to be pushed there: asked before hours of scoring."""
+    if not (said["push_results_to_hub"] or said["upload_model_metadata_to_hf"]):
+        return ""
+    from rewardbench.results.export import refuse_unable
+
+    return refuse_unable(said["model"], with_card=said["upload_model_metadata_to_hf"])
+
+
+def _push(said: dict[str, Any], result: Any, where: str, user: str) -> dict[str, str]:
+    """Where the result went on the Hub, if it was to go there."""
+    from pathlib import Path
+
+    from rewardbench.results import export
+
+    pushed = {}
+    if said["push_results_to_hub"]:
+        pushed["pushed"] = export.push_results(Path(where), said["hf_entity"] or user, said["hf_name"])
+    if said["upload_model_metadata_to_hf"]:
+        pushed["card"] = export.write_card(result)
+    return pushed
+
+
+def _draw_fresh(seed: int) -> Any:
+    from rewardbench.builders.core import fresh_draw
+
+    return fresh_draw(seed)
+
+
+def _settings(said: dict[str, Any]) -> Any:
+    """The one frozen settings object."""
+    from rewardbench.evaluation import Settings
+
+    return Settings(
+        model=options.model_spec(said),
+        dataset="core" if said["dataset"] is None else said["dataset"],
+        split=said["split"],
+        subset=said["subset"],
+        dataset_revision=said["dataset_revision"],
+        protocol=said["protocol"],
+        pairs=said["pairs"],
+        scores_only=said["prioritize_scoring"],
+        load_json=said["load_json"],
+        fresh=said["fresh"],
+        limit=said["limit"] or (10 if said["debug"] else None),
+        batch_size=said["batch_size"],
+        batch_tokens=said["batch_tokens"],
+        num_processes=said["num_processes"],
+        cache=not said["no_cache"],
+    )
+
+
+def drop_flag_values(arguments: list[str]) -> list[str]:
+    """`--debug True`, as earlier versions also took it, becomes `--debug`; `--debug False` disappears.
+
+    >>> drop_flag_values(["--model", "m", "--debug", "False", "--load-json=true", "--save_all"])
+    ['--model', 'm', '--load-json', '--save_all']
+    """
+    kept: list[str] = []
+    for argument in (part for whole in arguments for part in _split_switch(whole)):
+        if kept and _is_switch(kept[-1]) and argument.lower() in YES | NO:
+            if argument.lower() in NO:
+                kept.pop()
+            continue
+        kept.append(argument)
+    return kept
+
+
+def expand_home(arguments: list[str]) -> list[str]:
+    """Expand `~` in the value of any option: a shell does it in `--plot ~/x.png`, and not in `--plot=~/x.png`.
+
+    >>> home = os.path.expanduser("~")
+    >>> expand_home(["show", "~/r.json", "--html=~/r.html", "--search", "~/x"]) == [
+    ...     "show", f"{home}/r.json", f"--html={home}/r.html", "--search", "~/x"]
+    True
+    """
+    expanded: list[str] = []
+    for argument in arguments:
+        option, equals, value = argument.partition("=") if argument.startswith("--") else ("", "", argument)
+        of_search = option == SEARCH or (expanded and expanded[-1] == SEARCH)
+        if value.startswith("~") and not of_search:
+            argument = f"{option}{equals}{home_path(value)}"
+        expanded.append(argument)
+    return expanded
+
+
+SEARCH = "--search"
+"""The option whose value is words of the texts, and no path."""
+
+
+def _is_switch(argument: str) -> bool:
+    return argument.startswith("--") and argument[2:].replace("-", "_") in SWITCHES
+
+
+def _split_switch(argument: str) -> list[str]:
+    name, _, value = argument.partition("=")
+    return [name, value] if value and _is_switch(name) else [argument]
+
+
+YES, NO = {"true", "t", "yes", "y", "1"}, {"false", "f", "no", "n", "0"}
+SWITCHES = {
+    "load_json",
+    "trust_remote_code",
+    "debug",
+    "prioritize_scoring",
+    "not_quantized",
+    "force_truncation",
+    "save_all",
+    "no_cache",
+    "compile",
+    "push_results_to_hub",
+    "upload_model_metadata_to_hf",
+}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The `rewardbench` command. Exit codes: 0 done, 2 bad input, 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP."""
+    from typer.exceptions import Exit, TyperException
+
+    if arguments is None:  # called as the command, whose process is its own
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        end_on_signals()
+        if "TORCHELASTIC_RUN_ID" in os.environ:  # torchrun's ranks are nobody's without it
+            end_with_parent()
+    accept_any_text()
+    try:
+        given = sys.argv[1:] if arguments is None else arguments
+        code = app(expand_home(drop_flag_values(given)), standalone_mode=False)
+        echo(end="")
+    except InputError as error:
+        code = _complain(str(error))
+    except TyperException as error:
+        code = _complain(f"{_usage_error(error)}: see {_command_of(error)} --help.")
+    except Exit as stop:
+        code = stop.exit_code
+    except OSError as error:
+        code = _complain(f"The system refused to read or write: {error}.")
+        sys.stdout = None  # else Python fails again when it flushes at its end
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    if code == INTERRUPTED:
+        _complain("Interrupted; results are written whole or not at all.")
+    sys.exit(code or 0)
+
+
+INTERRUPTED = 130
+"""What typer turns Ctrl-C into, and what shells expect."""
+
+
+def _complain(sentence: str) -> int:
+    echo("rewardbench:", printable(" ".join(sentence.split())), error=True)
+    return 2
+
+
+def _usage_error(error: Any) -> str:
+    """Return what is wrong with the arguments, without the validator's own words."""
+    return str(error.format_message()).replace("Value error, ", "").rstrip(".")
+
+
+def _command_of(error: Any) -> str:
+    """Return the command whose arguments are wrong, as it is called."""
+    names: list[str] = []
+    context = getattr(error, "ctx", None)
+    while context is not None and context.parent is not None:
+        names.insert(0, context.command.name)
+        context = context.parent
+    return " ".join(["rewardbench", *names])

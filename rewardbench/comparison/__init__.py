@@ -1,0 +1,1 @@
+"""Compare results: paired tests, the regression gate, plots."""

@@ -1,0 +1,1 @@
+"""One forward pass over a batch: padding, sequence packing over a prefix tree, RoPE, batch effects."""

@@ -1,0 +1,241 @@
+"""Rows that are empty, identical, double, in conflict, or nearly the same.
+
+Near duplicates are found by MinHash: texts that agree in a band of their signatures fall into one bucket, and each
+compares itself with a few representatives of its bucket only. Time and memory grow with the number of words, whatever
+the texts are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rewardbench.lint.shortcuts import LONGEST, texts
+from rewardbench.types import Item
+
+NGRAM, PERMUTATIONS = 5, 128
+TOKEN = re.compile(r"\w+")
+ENTITY = re.compile(r"(?<=[^\s.!?:\n] )[A-Z][\w’'-]*|\d[\d.,:]*")
+"""A number, or a capitalised word that does not open a sentence."""
+REPRESENTATIVES = 16
+"""Texts of a bucket that every other text of it is compared with; a bucket no larger is compared pair by pair."""
+MOST_CHECKS = 16
+"""Pairs whose exact Jaccard index may be computed in vain for one text."""
+BELOW = 0.12
+"""How far an estimate from signatures may lie below the index itself: 3 standard errors."""
+CHUNK = 20_000
+"""Pairs of signatures compared at a time."""
+
+Hashes = NDArray[np.uint64]
+Signatures = NDArray[np.uint32]
+
+
+@dataclass(frozen=True)
+class Doubles:
+    """Counts of rows; the shares are of prompts."""
+
+    empty: int
+    """A prompt or a completion without text."""
+    identical: int
+    """A right completion that equals a wrong one."""
+    duplicates: int
+    """The same prompt and completions as an earlier row."""
+    conflicts: int
+    """The same prompt and completions as an earlier row, with another label."""
+    near_duplicates_80: float
+    """Prompts with a Jaccard index of word 5-grams of at least .8 with a prompt of another group."""
+    masked_50: float
+    """The same at .5, with names and numbers masked."""
+
+
+def find_doubles(items: Sequence[Item], tick: Callable[[], None] = lambda: None) -> Doubles:
+    """Count them all, rows that no model can score included; `tick` is called twice for every prompt with text."""
+    read = [texts(item) for item in items]
+    prompted = [
+        (prompt, item.group or item.id) for item, (prompt, _) in zip(items, read, strict=True) if prompt.strip()
+    ]
+    prompts, groups = [prompt for prompt, _ in prompted], [group for _, group in prompted]
+    labels: dict[tuple[str, ...], set[frozenset[str]]] = defaultdict(set)
+    rows: Counter[tuple[object, ...]] = Counter()
+    for item, (prompt, completions) in zip(items, read, strict=True):
+        right = frozenset(completions[: item.num_correct])
+        labels[(prompt, *sorted(completions))].add(right)
+        rows[(prompt, right, *sorted(completions))] += 1
+    return Doubles(
+        empty=sum(
+            not (prompt.strip() or item.rendered) or not all(map(str.strip, completions))
+            for item, (prompt, completions) in zip(items, read, strict=True)
+        ),
+        identical=sum(
+            bool(set(completions[: item.num_correct]) & set(completions[item.num_correct :]))
+            for item, (_, completions) in zip(items, read, strict=True)
+        ),
+        duplicates=sum(rows.values()) - len(rows),
+        conflicts=sum(len(found) - 1 for found in labels.values()),
+        near_duplicates_80=near_duplicates(prompts, groups, 0.8, tick=tick),
+        masked_50=near_duplicates(prompts, groups, 0.5, edit=mask, tick=tick),
+    )
+
+
+def mask(text: str) -> str:
+    """A text with its names and numbers taken out, so that filled-in templates look alike.
+
+    >>> mask("Then Ada gave Bo 12 figs. Why?")
+    'Then _ gave _ _ figs. Why?'
+    """
+    return ENTITY.sub("_", text)
+
+
+def shingle_hashes(text: str) -> Hashes:
+    """Hash all runs of five lower-case words of a text's start (of a shorter text the whole): sorted, distinct.
+
+    >>> len(shingle_hashes("One two three, four five SIX")), len(shingle_hashes("six six six six six six six"))
+    (2, 1)
+    """
+    found = TOKEN.finditer(text.lower())
+    words = np.array([crc32(word.group().encode("utf-8", "surrogatepass")) for word in found], dtype=np.uint64)
+    length = min(NGRAM, len(words))
+    count = max(1, len(words) - NGRAM + 1)
+    hashes = np.full(count, length, dtype=np.uint64)
+    with np.errstate(over="ignore"):
+        for n in range(length):
+            hashes = _mixed(hashes + words[n : n + count])
+    return np.unique(hashes)
+
+
+def _mixed(values: Hashes) -> Hashes:
+    """Spread 64-bit values evenly (the finaliser of SplitMix64, Steele et al. 2014)."""
+    values = values + np.uint64(0x9E3779B97F4A7C15)
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))
+
+
+def near_duplicates(
+    prompts: Sequence[str],
+    groups: Sequence[str],
+    threshold: float,
+    edit: Callable[[str], str] = str,
+    tick: Callable[[], None] = lambda: None,
+) -> float:
+    """Return the share of prompts within a Jaccard index of `threshold` of a prompt of another group.
+
+    The index is of 5-word shingles of the first characters (`LONGEST`) of each prompt after `edit`. Texts that have the
+    same shingles are one text from the start on.
+    """
+    if not prompts:
+        return 0.0
+    distinct = _Distinct()
+    for prompt, group in zip(prompts, groups, strict=True):
+        distinct.add(edit(prompt[:LONGEST]), group)
+        tick()
+    near = _near(distinct, threshold)
+    return float(np.array(distinct.counts)[near].sum() / len(prompts))
+
+
+@dataclass
+class _Distinct:
+    """Texts with different shingles: how many prompts have them, and of which group."""
+
+    places: dict[bytes, int] = field(default_factory=dict)
+    shingles: list[Hashes] = field(default_factory=list)
+    counts: list[int] = field(default_factory=list)
+    owners: list[int] = field(default_factory=list)
+    """The number of the one group that has the text; -1 where several have it."""
+    groups: dict[str, int] = field(default_factory=dict)
+
+    def add(self, text: str, group: str) -> None:
+        """Count a prompt of a group."""
+        hashes = shingle_hashes(text)
+        owner = self.groups.setdefault(group, len(self.groups))
+        place = self.places.setdefault(blake2b(hashes.tobytes(), digest_size=16).digest(), len(self.counts))
+        if place == len(self.counts):
+            self.shingles.append(hashes)
+            self.counts.append(1)
+            self.owners.append(owner)
+            return
+        self.counts[place] += 1
+        if self.owners[place] != owner:
+            self.owners[place] = -1
+
+
+def _near(distinct: _Distinct, threshold: float) -> NDArray[np.bool_]:
+    """Return for each distinct text whether one of another group is near, or has it too: [texts]."""
+    owners = np.array(distinct.owners)
+    near: NDArray[np.bool_] = owners == -1
+    signatures = _signatures(distinct.shingles)
+    failures: dict[int, set[int]] = defaultdict(set)
+    rows = 5 if threshold > 0.65 else 3  # pairs at the threshold share a band with a chance of 99.6 % at least
+    for start in range(0, PERMUTATIONS - rows + 1, rows):
+        for first, second in _candidates(signatures[:, start : start + rows], owners):
+            open_pairs = ~(near[first] & near[second])
+            first, second = first[open_pairs], second[open_pairs]
+            close = _agreement(signatures, first, second) >= threshold - BELOW
+            for one, other in zip(first[close].tolist(), second[close].tolist(), strict=True):
+                if (near[one] and near[other]) or one in failures[other] or len(failures[other]) >= MOST_CHECKS:
+                    continue
+                if _jaccard(distinct.shingles[one], distinct.shingles[other]) >= threshold:
+                    near[one] = near[other] = True
+                else:
+                    failures[other].add(one)
+    return near
+
+
+def _signatures(shingles: Sequence[Hashes]) -> Signatures:
+    """Sign each set of shingles with its smallest hash under every permutation: [texts, permutations]."""
+    random = np.random.default_rng(1)
+    factors = random.integers(2**63, size=(PERMUTATIONS, 1), dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+    out = np.full((len(shingles), PERMUTATIONS), 2**32 - 1, dtype=np.uint32)
+    with np.errstate(over="ignore"):
+        for n, hashes in enumerate(shingles):
+            for start in range(0, len(hashes), CHUNK):
+                smallest = ((hashes[start : start + CHUNK] * factors) >> np.uint64(32)).min(axis=1)
+                out[n] = np.minimum(out[n], smallest.astype(np.uint32))
+    return out
+
+
+def _candidates(band: Signatures, owners: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Pair the texts of each bucket with its representatives: both [pairs], one representative a step.
+
+    Texts of different groups come first in a bucket, so that each text meets a representative of another group.
+    """
+    _, keys = np.unique(band, axis=0, return_inverse=True)
+    keys = keys.reshape(-1)
+    order = np.lexsort((owners, keys))
+    turns = np.empty(len(keys), dtype=np.int64)
+    turns[order] = _places(np.stack([keys[order], owners[order]], axis=1))
+    order = np.lexsort((turns, keys))
+    places = _places(keys[order][:, None])
+    for offset in range(min(REPRESENTATIVES, int(places.max(initial=0)))):
+        later = np.flatnonzero(places > offset)
+        first, second = order[later - places[later] + offset], order[later]
+        apart = (owners[first] != owners[second]) | (owners[first] == -1)
+        yield first[apart], second[apart]
+
+
+def _places(keys: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Number the rows of each run of equal keys from 0; `keys` are sorted, [rows, parts]."""
+    count = np.arange(len(keys))
+    starts = np.append(True, (keys[1:] != keys[:-1]).any(axis=1))[: len(keys)]
+    return count - np.maximum.accumulate(np.where(starts, count, 0))
+
+
+def _agreement(signatures: Signatures, first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Estimate the Jaccard index of pairs from their signatures: [pairs]."""
+    parts = [
+        (signatures[first[start : start + CHUNK]] == signatures[second[start : start + CHUNK]]).mean(axis=1)
+        for start in range(0, len(first), CHUNK)
+    ]
+    return np.concatenate(parts) if parts else np.empty(0)
+
+
+def _jaccard(one: Hashes, other: Hashes) -> float:
+    both = len(np.intersect1d(one, other, assume_unique=True))
+    return both / (len(one) + len(other) - both)

@@ -1,0 +1,282 @@
+"""What a preference set gives away: every shortcut on every subset, and rows that should not be there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from math import isnan
+from random import Random
+from statistics import fmean, median
+from typing import Any
+
+import numpy as np
+
+from rewardbench.lint.duplicates import Doubles, find_doubles
+from rewardbench.lint.learned import group_of, interaction, some_pairs, tfidf
+from rewardbench.lint.shortcuts import BLIND, LONGEST, count_matches, credit, folded, lower_bound, shared, texts
+from rewardbench.types import InputError, Item, Suite
+
+SHORTCUTS = (*BLIND, "tfidf", "overlap", "interaction")
+OPPOSITES = ("longer", "shorter")
+"""Two names for one rule and its opposite: their shares add up to 1."""
+SPACED = re.compile(r"\S+")
+LARGEST = 1000
+"""Pairs of a subset on which the learned shortcuts are trained; of more, whole groups are sampled."""
+LARGEST_GROUP = 0.1
+"""Share of `LARGEST` that one group may fill; of a larger one, a part is sampled."""
+IN_ALL = 10_000
+"""Pairs of all subsets on which they are trained; with many subsets, each has fewer."""
+MOST_LEARNED = 100
+"""Subsets that are learned from, the largest first."""
+
+
+@dataclass(frozen=True)
+class SubsetLint:
+    """Accuracies of shortcuts on one subset, from 0 to 1; `overlap` is folded (max(a, 1 - a)), the others are not.
+
+    What is learned is NaN where there are fewer than two groups to learn from and be tested on.
+    """
+
+    n: int
+    longer: float
+    shorter: float
+    newlines: float
+    markdown: float
+    refusal: float
+    tfidf: float
+    overlap: float
+    overlap_low: float
+    interaction: float
+    interaction_low: float
+    learned_on: int
+    """Items on which `tfidf` and `interaction` were trained: fewer than `n` where they were sampled."""
+    words_prompt: float
+    """Median number of words."""
+    words_response: float
+    length_gap: float
+    """Median over items of the difference between longest and shortest completion, as a share of the longest."""
+
+
+@dataclass(frozen=True)
+class Lint:
+    """The whole finding."""
+
+    dataset: str
+    revision: str
+    subsets: Mapping[str, SubsetLint]
+    sections: Mapping[str, Mapping[str, float]]
+    """Pooled `overlap` and `overlap_low` of each section."""
+    doubles: Doubles
+    unusable: int
+    """Rows that hold no preference, or cannot be read."""
+    cut: int
+    """Rows with a text so long that only its start was split into words."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "dataset": self.dataset,
+            "revision": self.revision,
+            "subsets": {name: _rounded(asdict(found)) for name, found in self.subsets.items()},
+            "sections": {name: _rounded(found) for name, found in self.sections.items()},
+            **_rounded(asdict(self.doubles)),
+            "unusable": self.unusable,
+            "cut": self.cut,
+            "notes": self.notes(),
+        }
+
+    def notes(self) -> list[str]:
+        """Say what was sampled, left out or cut, a sentence each."""
+        sampled = sum(0 < found.learned_on < found.n for found in self.subsets.values())
+        skipped = sum(not found.learned_on for found in self.subsets.values())
+        notes = []
+        if sampled:
+            notes.append(f"In {sampled} subsets tf-idf and interaction were learned from a sample of whole groups.")
+        if skipped:
+            notes.append(f"tf-idf and interaction were learned in the {MOST_LEARNED} largest subsets only.")
+        if self.cut:
+            notes.append(f"Of {self.cut} rows with very long texts only the first {LONGEST:,} characters were split.")
+        return notes
+
+
+def lint(suite: Suite, tick: Callable[[], None] = lambda: None) -> Lint:
+    """Try every shortcut on every subset; `tick` is called as often as `steps` says.
+
+    Raises: InputError where no row holds a preference.
+    """
+    items = [item for item in suite.items if item.has_preference and not item.problem]
+    if not items:
+        raise InputError(f"{suite.name} holds no preference: there is nothing to lint.")
+    by_subset: dict[str, list[Item]] = {}
+    for item in items:
+        by_subset.setdefault(item.subset, []).append(item)
+    sizes = _learned_sizes(by_subset)
+    figures: dict[str, _Shallow] = {}
+    subsets = {}
+    for name, members in by_subset.items():
+        figures[name] = _Shallow([_read(item, tick) for item in members])
+        subsets[name] = _lint_subset(members, figures[name], sizes.get(name, 0))
+    return Lint(
+        dataset=suite.name,
+        revision=suite.revision,
+        subsets=subsets,
+        sections=_sections(suite, figures),
+        doubles=find_doubles([item for item in suite.items if item.has_preference], tick),
+        unusable=len(suite.items) - len(items),
+        cut=sum(row.cut for shallow in figures.values() for row in shallow.rows),
+    )
+
+
+def steps(suite: Suite) -> int:
+    """Return how often `lint` ticks at most: once for the rules on each row, twice for its near duplicates."""
+    return 3 * len(suite.items)
+
+
+def lint_subset(items: Sequence[Item]) -> SubsetLint:
+    """Every shortcut on the items of one subset."""
+    return _lint_subset(items, _Shallow([_read(item) for item in items]), LARGEST)
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """What the rules without learning say of one item, without its texts."""
+
+    cluster: str
+    credits: tuple[float, ...]
+    """Of the rules of `BLIND`, in their order."""
+    overlap: float
+    words_prompt: int
+    words_responses: tuple[int, ...]
+    length_gap: float
+    cut: bool
+
+
+@dataclass(frozen=True)
+class _Shallow:
+    """The rows of one subset."""
+
+    rows: Sequence[_Row]
+
+    def blind(self) -> dict[str, float]:
+        """Return the mean credit of every rule that reads no prompt."""
+        means = np.mean([row.credits for row in self.rows], axis=0).tolist()
+        return dict(zip(BLIND, means, strict=True))
+
+
+def _read(item: Item, tick: Callable[[], None] = lambda: None) -> _Row:
+    prompt, completions = texts(item)
+    lengths = [len(text) for text in completions]
+    row = _Row(
+        cluster=item.group or item.id,
+        credits=tuple(credit(item, rule) for rule in BLIND.values()),
+        overlap=credit(item, shared),
+        words_prompt=count_matches(SPACED, prompt),
+        words_responses=tuple(count_matches(SPACED, text) for text in completions),
+        length_gap=1 - min(lengths) / max(lengths),
+        cut=max(len(prompt), *lengths) > LONGEST,
+    )
+    tick()
+    return row
+
+
+def _lint_subset(items: Sequence[Item], shallow: _Shallow, pairs: int) -> SubsetLint:
+    """Every shortcut on the items of one subset; at most so many pairs are learned from, none where it is 0."""
+    some = _sample(items, pairs) if pairs else []
+    crossed = interaction(some)
+    overlap = _overlap(shallow.rows)
+    return SubsetLint(
+        n=len(items),
+        **shallow.blind(),
+        tfidf=tfidf(some),
+        overlap=overlap["overlap"],
+        overlap_low=overlap["overlap_low"],
+        interaction=crossed.accuracy,
+        interaction_low=crossed.low,
+        learned_on=len(some),
+        words_prompt=median(row.words_prompt for row in shallow.rows),
+        words_response=median(count for row in shallow.rows for count in row.words_responses),
+        length_gap=median(row.length_gap for row in shallow.rows),
+    )
+
+
+def _learned_sizes(by_subset: Mapping[str, Sequence[Item]]) -> dict[str, int]:
+    """Return how many pairs of each subset may be learned from; those that are not named may not.
+
+    Small subsets come first, and what they leave of their share goes to the larger ones.
+    """
+    counts = {name: sum(len(some_pairs(item)) for item in items) for name, items in by_subset.items()}
+    names = sorted(counts, key=lambda name: counts[name])[-MOST_LEARNED:]
+    sizes, left = {}, IN_ALL
+    for n, name in enumerate(names):
+        sizes[name] = min(LARGEST, left // (len(names) - n))
+        left -= min(sizes[name], counts[name])
+    return sizes
+
+
+def _sample(items: Sequence[Item], pairs: int) -> Sequence[Item]:
+    """Whole groups in a seeded random order, until there are enough pairs; of a very large group a part."""
+    if sum(len(some_pairs(item)) for item in items) <= pairs:
+        return items
+    groups: dict[str, list[Item]] = {}
+    for item in items:
+        groups.setdefault(group_of(item), []).append(item)
+    names, taken, size = list(groups), [], 0
+    random = Random(0)
+    random.shuffle(names)
+    most = max(2, int(LARGEST_GROUP * pairs))
+    for name in names:
+        if size >= pairs:
+            break
+        group = groups[name]
+        members = group if len(group) <= most else random.sample(group, most)
+        taken += members
+        size += sum(len(some_pairs(item)) for item in members)
+    return taken
+
+
+def exceeding(found: Lint, most: float) -> list[str]:
+    """One sentence for each shortcut that beats `most`, a share from .5 to 1, with its own figure.
+
+    The opposite of a shortcut counts as well: the longer answer of a pair is the opposite of the shorter one.
+    """
+    return [
+        _sentence(subset, name, getattr(figures, name))
+        for subset, figures in found.subsets.items()
+        for name in SHORTCUTS
+        if _exceeds(name, getattr(figures, name), most)
+    ]
+
+
+def _exceeds(name: str, share: float, most: float) -> bool:
+    """Return True if a shortcut beats `most`; `shorter` is the opposite of `longer`, and each is named for itself."""
+    return share > most if name in OPPOSITES else folded(share) > most
+
+
+def _sentence(subset: str, name: str, share: float) -> str:
+    if share >= 1 - share:
+        return f"{subset}: {name} reaches {share:.3f}"
+    return f"{subset}: {name} reaches {share:.3f}, so its opposite reaches {1 - share:.3f}"
+
+
+def _overlap(rows: Sequence[_Row]) -> dict[str, float]:
+    credits = [row.overlap for row in rows]
+    low = lower_bound(credits, [row.cluster for row in rows])
+    return {"overlap": folded(fmean(credits)), "overlap_low": low}
+
+
+def _sections(suite: Suite, figures: Mapping[str, _Shallow]) -> dict[str, dict[str, float]]:
+    by_section: dict[str, list[_Row]] = {}
+    for subset, shallow in figures.items():
+        if subset in suite.rules:
+            by_section.setdefault(suite.rules[subset].section, []).extend(shallow.rows)
+    return {name: _overlap(rows) for name, rows in by_section.items()}
+
+
+def _rounded(figures: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _plain(value) for name, value in figures.items()}
+
+
+def _plain(value: Any) -> Any:
+    """Four decimals; what could not be measured is None."""
+    return (None if isnan(value) else round(value, 4)) if isinstance(value, float) else value

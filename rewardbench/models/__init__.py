@@ -1,0 +1,1 @@
+"""Names to loaded models: specification, weights, tokenizer, fingerprint, metadata."""

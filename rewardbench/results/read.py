@@ -1,0 +1,140 @@
+"""Read results back from their files: a summary, its rows, and nothing that is not whole."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import fields
+from math import nan
+from pathlib import Path
+from typing import Any
+
+from rewardbench.results import parquet
+from rewardbench.results.schema import OUTPUTS_HASH, SCHEMA, outputs_path, spare_path, table_path
+from rewardbench.types import Estimate, InputError, ItemScores, Result
+
+
+def read_result(path: str | Path) -> Result:
+    """The result whose summary is at `path`, with its per-item scores from the outputs file beside it."""
+    path = Path(path)
+    data = read_summary(path)
+    with whole(path):
+        return Result(
+            **{key: data[key] for key in ("suite", "revision", "model", "model_type", "manifest")},
+            score=_estimate(data["score"]),
+            accuracy=_estimate(data["accuracy_estimate"]),
+            sections=tuple(map(_estimate, data["sections"])),
+            subsets=tuple(map(_estimate, data["subsets"])),
+            mirrors=tuple(map(_estimate, data["mirrors"])),
+            gap=tuple(map(_estimate, data.get("gap", ()))),
+            items=tuple(map(_item_scores, read_rows(path, data))),
+        )
+
+
+def read_summary(path: Path) -> dict[str, Any]:
+    """The summary at `path` as it stands, known to be of our schema."""
+    data = _read_json(path, "a result")
+    if not isinstance(data, dict) or not isinstance(data.get("schema"), int):
+        raise InputError(f"{path} was not written by this rewardbench: it has no schema number.")
+    if data["schema"] != SCHEMA:
+        raise InputError(f"{path} has schema {data['schema']}, and this rewardbench reads {SCHEMA}; upgrade it.")
+    named = all(isinstance(data.get(name), str) for name in ("suite", "revision", "model"))
+    if not (isinstance(data.get("manifest"), dict) and named):
+        raise InputError(
+            f"{path} is not a whole result: it needs a manifest, and the names of its suite, revision and model; run "
+            "the evaluation again."
+        )
+    return data
+
+
+def read_rows(path: Path, summary: Mapping[str, Any], scores_only: bool = False) -> list[dict[str, Any]]:
+    """The per-item rows beside a summary, by the hash that it has of them; none where only figures were published.
+
+    Args:
+        path: of the summary.
+        summary: what it holds.
+        scores_only: read a JSONL file as an untrusted one: within limits, and without its texts.
+    """
+    wanted = summary.get(OUTPUTS_HASH)
+    usual = (outputs_path(path), table_path(path))
+    places = [place for place in (*usual, *map(spare_path, usual)) if place.is_file()]
+    if not places and wanted is None:
+        return []
+    for place in places:
+        if sha256_of(place) != wanted:
+            continue
+        if place.suffix == ".parquet":
+            return parquet.unpack(place)
+        return parquet.read_lines(place) if scores_only else _lines(place, place.read_bytes())
+    if not places:
+        raise InputError(f"Cannot read the per-item scores from {outputs_path(path)}: there is no such file.")
+    raise InputError(f"{places[0]} is not the outputs file of its summary; run the evaluation again.")
+
+
+def sha256_of(place: Path) -> str:
+    """Hash a file without holding it in memory. Raises: InputError if it cannot be read."""
+    try:
+        with place.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"Cannot read {place}: {error.strerror}.") from error
+
+
+def _lines(path: Path, content: bytes) -> list[dict[str, Any]]:
+    with whole(path):
+        rows = [json.loads(line) for line in content.splitlines()]
+        if not all(isinstance(row, dict) for row in rows):
+            raise TypeError("a line is no object")
+    return rows
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[None]:
+    """Within, whatever cannot be read of a stranger's file becomes one sentence. Raises: InputError."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError, ArithmeticError) as error:
+        raise InputError(f"{path} is not a whole result ({ascii(error)[:80]}); run the evaluation again.") from error
+
+
+def read_object(path: Path, what: str) -> dict[str, Any]:
+    """The JSON object at `path`. Raises: InputError, in which `what` says what was to be read."""
+    found = _read_json(path, what)
+    if not isinstance(found, dict):
+        raise InputError(f"{path} holds no {what}: its JSON is no object.")
+    return found
+
+
+def _read_json(path: Path, what: str) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"Cannot read {what} from {path}: {error.strerror}.") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} is not JSON, so {what} cannot be read from it.") from error
+
+
+def is_share(value: Any) -> bool:
+    """Whether it is a number that a share may be; the score of Ties goes from -.01 to 1.01.
+
+    >>> [is_share(value) for value in (0.5, 1.01, 1.5, True, "1", float("nan"))]
+    [True, True, False, False, False, False]
+    """
+    return isinstance(value, int | float) and not isinstance(value, bool) and -0.011 <= value <= 1.011
+
+
+def _estimate(data: Mapping[str, Any]) -> Estimate:
+    return Estimate(**{field.name: data[field.name] for field in fields(Estimate)})
+
+
+def _item_scores(row: Mapping[str, Any]) -> ItemScores:
+    return ItemScores(
+        id=row["id"],
+        scores=tuple(nan if score is None else float(score) for score in row["scores"]),
+        reason=row["reason"],
+        truncated=row["truncated"],
+        tokens=tuple(row["tokens"]),
+        texts=tuple(row.get("texts") or ()),  # a published result keeps none
+    )

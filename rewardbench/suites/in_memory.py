@@ -1,0 +1,51 @@
+"""Preference data that is in memory: lists of dicts, DataFrames and datasets become rows as a file gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rewardbench.console.strict_json import to_plain
+from rewardbench.suites.registry import Row
+from rewardbench.suites.sources import pick_splits
+from rewardbench.types import InputError
+
+WHERE = "the data in memory"
+TAKEN = "pass a path, a name, a list of dicts, a pandas DataFrame or a datasets.Dataset"
+TO_ROWS = ("to_pylist", "to_dicts", "to_list")
+"""Methods that give rows: of pyarrow tables, of polars, of datasets and pandas Series."""
+
+
+def read_rows(data: Any, split: str | None = None) -> list[Row]:
+    """Read the rows of data in memory; values become those of JSON, so NaN is a missing value.
+
+    Args:
+        data: an iterable of dicts, a DataFrame (pandas or polars), a pyarrow Table, a Dataset or a DatasetDict.
+        split: the split of a DatasetDict.
+
+    Raises: InputError if `data` is something else.
+    """
+    if isinstance(data, Mapping) and data and all(hasattr(value, "to_list") for value in data.values()):
+        (name,) = pick_splits(list(data), (split,) if split else (), WHERE)
+        return read_rows(data[name])
+    if split:
+        raise InputError(f"{WHERE} has no splits: leave out split={split!r}, or pass a DatasetDict.")
+    rows: list[Row] = []
+    for n, row in enumerate(_iterate(data), 1):
+        if not isinstance(row, Mapping):
+            raise InputError(f"Row {n} of {WHERE} is of type {type(row).__name__}, not a dict: {TAKEN}.")
+        rows.append({str(name): to_plain(value) for name, value in row.items()})
+    return rows
+
+
+def _iterate(data: Any) -> Iterable[Any]:
+    if hasattr(data, "to_dict") and hasattr(data, "columns"):  # pandas
+        rows: Iterable[Any] = data.to_dict("records")
+        return rows
+    for method in TO_ROWS:
+        if hasattr(data, method):
+            listed: Iterable[Any] = getattr(data, method)()
+            return listed
+    if isinstance(data, Iterable) and not isinstance(data, Mapping | bytes):
+        return data
+    raise InputError(f"A dataset of type {type(data).__name__} cannot be read: {TAKEN}.")
