@@ -37,8 +37,8 @@ from starlette.middleware.gzip import GZipMiddleware  # noqa: E402
 from starlette.routing import Mount  # noqa: E402
 from uploads import Uploads  # noqa: E402
 
+from rewardbench.errors import InputError  # noqa: E402
 from rewardbench.leaderboard.refresh import Board  # noqa: E402
-from rewardbench.types import InputError  # noqa: E402
 
 LONGEST_QUERY = 2_000
 

@@ -15,7 +15,7 @@ from markup import esc
 from quick import import_gradio
 from uploads import LONGEST_KEPT, MOST_FILE
 
-from rewardbench.types import InputError
+from rewardbench.errors import InputError
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # no call home
 gr = import_gradio()

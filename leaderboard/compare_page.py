@@ -10,9 +10,9 @@ from library import Library
 from markup import esc, href, options
 
 from rewardbench.comparison.compare import Comparison, Contrast, Flip, compare, power_sentence
+from rewardbench.errors import InputError
 from rewardbench.leaderboard.refresh import Row
 from rewardbench.results.browse import completions_of, prompt_of
-from rewardbench.types import InputError
 
 EXAMPLES = 10
 

@@ -14,12 +14,13 @@ from typing import Any
 from frame import Page
 
 from rewardbench import results
+from rewardbench.errors import InputError
 from rewardbench.leaderboard.refresh import Board, Earned, Row, read_earned, refresh, trusted
 from rewardbench.results.scored import Scored, read_scored
 from rewardbench.store import LocalStore, open_store
 from rewardbench.suites import load_embedded
 from rewardbench.suites.registry import find_spec
-from rewardbench.types import InputError, Item
+from rewardbench.types import Item
 
 FRESH = 60.0
 """Seconds for which rows are shown without a look at the store."""

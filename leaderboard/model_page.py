@@ -11,9 +11,9 @@ from frame import Page, badge, bar, figures_table, share
 from library import Library
 from markup import esc, href, options
 
+from rewardbench.errors import InputError
 from rewardbench.leaderboard.refresh import Figure, Row
 from rewardbench.results.browse import Shown, completions_of, prompt_of, select
-from rewardbench.types import InputError
 
 STEP = 10
 """Items a page."""

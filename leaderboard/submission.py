@@ -17,6 +17,7 @@ from markup import esc
 from uploads import MOST_FILE
 
 from rewardbench import results
+from rewardbench.errors import InputError
 from rewardbench.leaderboard.submissions import Finding, bounded, verdict_of
 from rewardbench.leaderboard.submissions.package import card, shown
 from rewardbench.leaderboard.submissions.review import verify_packed
@@ -24,7 +25,6 @@ from rewardbench.results import parquet
 from rewardbench.store.hub import HubStore
 from rewardbench.store.local import Entry
 from rewardbench.suites import load_known
-from rewardbench.types import InputError
 
 LONGEST_CHECK = 60.0
 """Seconds that the search for copies may take."""

@@ -11,11 +11,12 @@ from frame import Page, badge, bar, figures_table, model_link, share, suite_choi
 from library import Library
 from markup import address, esc, href
 
+from rewardbench.errors import InputError
 from rewardbench.leaderboard.refresh import Board, Row
 from rewardbench.results.browse import completions_of, prompt_of
 from rewardbench.suites import load_embedded
 from rewardbench.suites.registry import find_spec
-from rewardbench.types import InputError, Item
+from rewardbench.types import Item
 
 BASELINE = "Baseline"
 HARDEST = 25

@@ -3,9 +3,10 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rewardbench.errors import InputError
     from rewardbench.evaluation import evaluate
     from rewardbench.training import RewardBenchCallback
-    from rewardbench.types import InputError, Item, Result, Suite
+    from rewardbench.types import Item, Result, Suite
 
     __version__: str
 
@@ -31,6 +32,10 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("rewardbench")
+    if name == "InputError":
+        from rewardbench.errors import InputError
+
+        return InputError
     if name in __all__:
         from rewardbench import types
 

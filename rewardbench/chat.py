@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from rewardbench.errors import InputError
 from rewardbench.templates import (
     CLOCK,
     OWN,
@@ -20,7 +21,7 @@ from rewardbench.templates import (
     plain,
     unprinted_fields,
 )
-from rewardbench.types import InputError, Message, Messages, Request, Tools
+from rewardbench.types import Message, Messages, Request, Tools
 
 
 def shows(text: str, messages: Sequence[Message]) -> bool:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from rewardbench.types import InputError
+from rewardbench.errors import InputError
 
 TIMEOUT = 10.0
 """Seconds until the Hub counts as out of reach."""

@@ -6,7 +6,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from rewardbench.types import InputError
+from rewardbench.errors import InputError
 
 
 def data_dir() -> Path:

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType, ModuleType
 from typing import Any, TypeVar
 
-from rewardbench.types import InputError
+from rewardbench.errors import InputError
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from rewardbench.types import InputError, Message, Tools
+from rewardbench.errors import InputError
+from rewardbench.types import Message, Tools
 
 CLOCK = datetime(2024, 7, 26)
 """The date that templates print as today's: scores must not change overnight."""

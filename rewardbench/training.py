@@ -12,6 +12,7 @@ from transformers import TrainerCallback
 
 from rewardbench.chat import Chat
 from rewardbench.engine.loop import score
+from rewardbench.errors import InputError
 from rewardbench.forward.packed import settle
 from rewardbench.models import load
 from rewardbench.results import assemble
@@ -21,7 +22,7 @@ from rewardbench.scorers.logprobs import LogProbs
 from rewardbench.store import LocalStore
 from rewardbench.suites import load_suite
 from rewardbench.suites.sample import stratify
-from rewardbench.types import InputError, Request, Result, Suite
+from rewardbench.types import Request, Result, Suite
 
 KEY = "eval_rewardbench"
 FOLDER = "rewardbench"

@@ -17,10 +17,6 @@ View = Literal["pointwise", "pairwise", "listwise"]
 Credit = Literal["strict", "best_of_n", "ties"]
 
 
-class InputError(Exception):
-    """Bad input, said in one sentence: what, where, and what to do. The command line exits with code 2."""
-
-
 class Message(TypedDict):
     """One turn of a conversation; `role` is system, user, assistant or tool.
 

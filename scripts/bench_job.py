@@ -10,8 +10,10 @@ from typing import Any
 from bench_models import make_models
 
 from rewardbench.chat import fold_system
-from rewardbench.scorers import ModelSpec, load_scorer
-from rewardbench.types import InputError, Item, Message, Messages, Request
+from rewardbench.errors import InputError
+from rewardbench.scorers import load_scorer
+from rewardbench.settings import ModelSpec
+from rewardbench.types import Item, Message, Messages, Request
 
 
 class Unavailable(Exception):

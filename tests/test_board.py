@@ -9,10 +9,10 @@ from made import changed, mirrors, scores, singles, store
 
 from rewardbench import results
 from rewardbench.cli.main import main
+from rewardbench.errors import InputError
 from rewardbench.leaderboard.refresh import Board, age, read_index, refresh
 from rewardbench.store import LocalStore, open_store
 from rewardbench.store.verdicts import make_verdict
-from rewardbench.types import InputError
 
 
 @pytest.fixture

@@ -8,8 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rewardbench.chat import Chat
+from rewardbench.errors import InputError
 from rewardbench.templates import fastchat_template
-from rewardbench.types import InputError, Message, Request
+from rewardbench.types import Message, Request
 
 
 def turns(*pairs):

@@ -12,10 +12,11 @@ from rewardbench import stats
 from rewardbench.cli.main import main
 from rewardbench.comparison.compare import compare, rank
 from rewardbench.comparison.gate import judge
+from rewardbench.errors import InputError
 from rewardbench.metrics import measure
 from rewardbench.results import outputs_path
 from rewardbench.results.scored import read_scored
-from rewardbench.types import InputError, ItemScores, Rule
+from rewardbench.types import ItemScores, Rule
 
 
 def two(tmp_path, suite, first=0.7, second=0.8, agreement=0.8):

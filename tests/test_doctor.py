@@ -28,11 +28,12 @@ from rewardbench.doctor.checkup import (
 )
 from rewardbench.doctor.grid import Cell, Heard, dropped_mask, grid, run
 from rewardbench.doctor.reading import Reading
+from rewardbench.errors import InputError
 from rewardbench.forward import padding
-from rewardbench.models.load import ModelSpec
 from rewardbench.scorers import classifier, logprobs
 from rewardbench.scorers.classifier import load_classifier
-from rewardbench.types import InputError, Request
+from rewardbench.settings import ModelSpec
+from rewardbench.types import Request
 
 CPU = ("--device", "cpu", "--subset", "facts")
 """The subset of core with the shortest texts: 48 to 503 tokens of the tiny tokenizer."""

@@ -15,9 +15,10 @@ from test_compare import run
 from rewardbench import stats
 from rewardbench.cli.gate import evaluate_and_gate_command
 from rewardbench.comparison.gate import Check, Gate, Limits, judge, to_junit, to_markdown
+from rewardbench.errors import InputError
 from rewardbench.metrics import measure, score_interval
 from rewardbench.results.scored import Scored, read_scored
-from rewardbench.types import InputError, Item, ItemScores, Rule, Suite
+from rewardbench.types import Item, ItemScores, Rule, Suite
 
 
 def exactly(suite, wrong):

@@ -5,10 +5,10 @@ import pytest
 from conftest import SHARED
 
 from rewardbench.cli.main import main
+from rewardbench.errors import InputError
 from rewardbench.leaderboard.refresh import refresh
 from rewardbench.leaderboard.submissions.published import exceptions, read_published
 from rewardbench.store import LocalStore
-from rewardbench.types import InputError
 
 PUBLISHED = SHARED / "golden" / "published_scores.json"
 

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rewardbench.errors import InputError
 from rewardbench.metrics import (
     credit,
     gap,
@@ -16,7 +17,7 @@ from rewardbench.metrics import (
     ties_score,
 )
 from rewardbench.stats import wilson
-from rewardbench.types import InputError, Item, ItemScores, Rule, Suite
+from rewardbench.types import Item, ItemScores, Rule, Suite
 
 STRICT, BEST, TIES = Rule("s"), Rule("s", "best_of_n"), Rule("s", "ties")
 

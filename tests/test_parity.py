@@ -12,7 +12,8 @@ import pytest
 from conftest import CORPUS, SHARED, make_model, make_tokenizer
 
 from rewardbench.engine.loop import score
-from rewardbench.scorers import ModelSpec, load_scorer
+from rewardbench.scorers import load_scorer
+from rewardbench.settings import ModelSpec
 from rewardbench.suites import load_suite
 from rewardbench.types import Request
 

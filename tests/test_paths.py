@@ -1,7 +1,7 @@
 import pytest
 
 from rewardbench import paths
-from rewardbench.types import InputError
+from rewardbench.errors import InputError
 
 
 def test_a_wheel_carries_its_own_copy_and_the_repository_its_data(tmp_path, monkeypatch):

@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from rewardbench.errors import InputError
 from rewardbench.processes import whole_number
-from rewardbench.types import InputError
 
 ROOT = Path(__file__).parents[1]
 CODES = {"SIGTERM": 143, "SIGINT": 130, "SIGHUP": 129, "SIGKILL": -9}

@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
+from rewardbench.errors import InputError
 from rewardbench.results import report
-from rewardbench.types import Estimate, InputError, Result
+from rewardbench.types import Estimate, Result
 
 CHAT = Estimate("Chat", 300, 0.7333, 0.68, 0.78, ties=2, unscored=1, truncated=12, section="Chat")
 RESULT = Result(

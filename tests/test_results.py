@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from rewardbench import results
+from rewardbench.errors import InputError
 from rewardbench.metrics import summarize
-from rewardbench.types import InputError, Item, ItemScores, Result, Rule, Suite
+from rewardbench.types import Item, ItemScores, Result, Rule, Suite
 
 
 def user(text):

@@ -6,9 +6,9 @@ from math import isnan
 import made
 import pytest
 
+from rewardbench.errors import InputError
 from rewardbench.metrics import measure, summarize
 from rewardbench.results.scored import read_scored
-from rewardbench.types import InputError
 
 
 def test_our_own_files_count_as_they_did(tmp_path):

@@ -7,9 +7,10 @@ import made
 import pytest
 from test_compare import run
 
+from rewardbench.errors import InputError
 from rewardbench.results.browse import completions_of, excerpt, select, to_html
 from rewardbench.results.scored import read_scored
-from rewardbench.types import InputError, Item, ItemScores, Message, Suite
+from rewardbench.types import Item, ItemScores, Message, Suite
 
 
 @pytest.fixture

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from rewardbench import results
+from rewardbench.errors import InputError
 from rewardbench.metrics import rule_of, summarize
 from rewardbench.store import local as store
 from rewardbench.store import open_store, safe_name
-from rewardbench.types import InputError, Item, ItemScores, Result, Suite
+from rewardbench.types import Item, ItemScores, Result, Suite
 
 ANSWERS = tuple(({"role": "assistant", "content": text},) for text in ("yes", "no"))
 SUITE = Suite("toy", "r1", (Item("1", "a", ({"role": "user", "content": "q"},), ANSWERS),), {})

@@ -9,11 +9,11 @@ from hubdouble import WHERE
 
 from rewardbench import results
 from rewardbench.cli.main import main
+from rewardbench.errors import InputError
 from rewardbench.leaderboard.submissions.package import card, pack, shown
 from rewardbench.models.fingerprint import digest
 from rewardbench.results.scored import read_scored
 from rewardbench.store import LocalStore
-from rewardbench.types import InputError
 
 
 def run(capsys, *arguments):

@@ -6,9 +6,9 @@ import pytest
 from conftest import TEMPLATE, make_tokenizer
 
 from rewardbench.chat import Chat
+from rewardbench.errors import InputError
 from rewardbench.scorers.baselines import Baseline
 from rewardbench.suites.rows import parse_rows
-from rewardbench.types import InputError
 
 QWEN = (
     "{% if tools %}<|system|>{% for t in tools %}{{ t | tojson }}{% endfor %}{% endif %}"

@@ -11,9 +11,9 @@ from test_compare import run
 
 from rewardbench import RewardBenchCallback
 from rewardbench.engine.loop import score
+from rewardbench.errors import InputError
 from rewardbench.results.scored import read_scored
 from rewardbench.training import KEY, live_scorer
-from rewardbench.types import InputError
 
 
 def preferences(count, seed):

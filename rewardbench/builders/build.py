@@ -16,9 +16,9 @@ from typing import Any
 from rewardbench.builders import BUILDERS, Builder
 from rewardbench.builders.draw import Draw, Mould, Redraw
 from rewardbench.builders.mirrors import Mirror, from_json, to_json, to_lines
+from rewardbench.errors import InputError
 from rewardbench.paths import write_whole
 from rewardbench.processes import map_in_workers
-from rewardbench.types import InputError
 
 Tick = Callable[[], None]
 ATTEMPTS = 200

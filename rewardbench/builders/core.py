@@ -19,9 +19,9 @@ from rewardbench.builders.build import Tick, make, recipe
 from rewardbench.builders.check import Verified, verify, verify_cells
 from rewardbench.builders.mirrors import Mirror, read_mirrors
 from rewardbench.builders.ties import TieTwin, read_ties
+from rewardbench.errors import InputError
 from rewardbench.hub import upload
 from rewardbench.paths import cache_dir, data_dir, write_whole
-from rewardbench.types import InputError
 
 SPARE = 10
 """Mirrors that a fresh draw of a builder makes beyond its number, for those that turn out to be core's."""

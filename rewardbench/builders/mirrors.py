@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rewardbench.types import InputError, Message, Messages
+from rewardbench.errors import InputError
+from rewardbench.types import Message, Messages
 
 TWIN = re.compile(r"\[\[(.*?)\|(.*?)\]\]", re.DOTALL)
 

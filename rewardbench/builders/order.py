@@ -14,8 +14,8 @@ from rewardbench.builders import BUILDERS, CORE_SEED, fresh_seed, training_seed
 from rewardbench.builders.build import make
 from rewardbench.builders.check import Verified, verify
 from rewardbench.builders.core import SPARE, build_core, write_core
+from rewardbench.errors import InputError
 from rewardbench.paths import data_dir, write_whole
-from rewardbench.types import InputError
 
 Tick = Callable[[], None]
 

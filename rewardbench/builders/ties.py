@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from rewardbench.builders.mirrors import read_lines
-from rewardbench.types import InputError, Messages
+from rewardbench.errors import InputError
+from rewardbench.types import Messages
 from rewardbench.verifiers import Cell
 
 

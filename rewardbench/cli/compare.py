@@ -9,7 +9,7 @@ import typer
 
 from rewardbench.cli.options import DATA, OUTPUT, Text, flag
 from rewardbench.console.terminal import echo, echo_json, make_console, printable
-from rewardbench.types import InputError
+from rewardbench.errors import InputError
 
 RESULTS_HELP = "Results: the .json that rewardbench writes (ours or the incumbent's), or per-item rows in .jsonl"
 MetricFlag = Annotated[

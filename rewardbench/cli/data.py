@@ -10,7 +10,7 @@ from typer import Argument, Option
 
 from rewardbench.cli.options import Group
 from rewardbench.console.terminal import echo, echo_json, make_console
-from rewardbench.types import InputError
+from rewardbench.errors import InputError
 
 data = typer.Typer(
     cls=Group,

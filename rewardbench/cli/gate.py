@@ -14,8 +14,8 @@ from rewardbench.cli.compare import Json, MetricFlag, Plot
 from rewardbench.cli.options import DATA, MODEL, OUTPUT, Text, flag
 from rewardbench.console.logging import quieten
 from rewardbench.console.terminal import echo, echo_json, make_console, printable
+from rewardbench.errors import InputError
 from rewardbench.paths import write_whole
-from rewardbench.types import InputError
 
 GATE = "Gate"
 CODES = {"pass": 0, "regression": 1, "inconclusive": 3}
@@ -74,9 +74,10 @@ def _score(said: dict[str, Any]) -> str:
     """The path of the candidate's result."""
     quieten()
 
-    from rewardbench.evaluation import Asked, Settings, run_and_keep
+    from rewardbench.evaluation import run_and_keep
+    from rewardbench.settings import Inputs, Settings
 
-    data = {field.name: said[field.name] for field in fields(Asked) if field.name != "model"}
+    data = {field.name: said[field.name] for field in fields(Inputs) if field.name != "model"}
     settings = Settings(options.model_spec(said), **data, cache=True)
     kept = run_and_keep(settings, said["output_dir"], make_console(stderr=True))
     if kept is None:  # another process judges

@@ -11,7 +11,7 @@ from rewardbench.cli import options
 from rewardbench.cli.compare import Json
 from rewardbench.cli.options import DATA, MODEL, OUTPUT, Count, Text, flag
 from rewardbench.console.terminal import echo, echo_json, make_console
-from rewardbench.types import InputError
+from rewardbench.errors import InputError
 
 STORE = "Store"
 STORE_HELP = "A folder of results, or hf://datasets/org/name"

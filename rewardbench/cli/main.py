@@ -25,9 +25,9 @@ from rewardbench.cli.options import DATA, HUB, MODEL, OLD, OUTPUT, RUN, Count, T
 from rewardbench.cli.show import show_command
 from rewardbench.console.logging import quieten
 from rewardbench.console.terminal import accept_any_text, echo, echo_json, make_console, printable
+from rewardbench.errors import InputError
 from rewardbench.paths import home_path
 from rewardbench.processes import end_on_signals, end_with_parent
-from rewardbench.types import InputError
 
 app = typer.Typer(
     cls=options.Group,
@@ -183,7 +183,7 @@ def _draw_fresh(seed: int) -> Any:
 
 def _settings(said: dict[str, Any]) -> Any:
     """The one frozen settings object."""
-    from rewardbench.evaluation import Settings
+    from rewardbench.settings import Settings
 
     return Settings(
         model=options.model_spec(said),

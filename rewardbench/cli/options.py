@@ -44,7 +44,7 @@ def model_spec(said: dict[str, Any]) -> Any:
     """What a command was told of the model."""
     from dataclasses import fields
 
-    from rewardbench.models.load import ModelSpec
+    from rewardbench.settings import ModelSpec
 
     given = {field.name: said[field.name] for field in fields(ModelSpec) if field.name in said}
     return ModelSpec(**given, dtype=said["torch_dtype"])

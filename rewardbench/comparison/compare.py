@@ -13,9 +13,11 @@ from typing import Any, Literal
 import numpy as np
 
 from rewardbench import stats
+from rewardbench.errors import InputError
 from rewardbench.metrics import Measured, credit, is_scored, measure, rule_of
+from rewardbench.metrics.credit import margin
 from rewardbench.results.scored import Scored, hash_of_ids
-from rewardbench.types import InputError, Item, Suite
+from rewardbench.types import Item, Suite
 
 Metric = Literal["pair", "mirror"]
 
@@ -243,19 +245,6 @@ def _by_width(flip: Flip) -> tuple[bool, float]:
     """Sort the widest flip first, and those of which a margin is unknown last."""
     width = abs(flip.margins[0] - flip.margins[1])
     return isnan(width), -width
-
-
-def margin(item: Item, scores: Sequence[float]) -> float:
-    """Compute how far the lowest right completion is above the highest wrong one; NaN if a score is not finite.
-
-    Infinite where the difference of two finite scores is beyond the range of a float.
-
-    >>> margin(Item("a", "s", (), ((), (), ()), num_correct=2), (3.0, 2.0, 0.5))
-    1.5
-    """
-    if not is_scored(scores):
-        return nan
-    return min(scores[: item.num_correct]) - max(scores[item.num_correct :])
 
 
 def rank(models: Sequence[Scored], metric: Metric | None = None) -> list[Standing]:

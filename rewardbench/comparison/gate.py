@@ -16,9 +16,9 @@ from xml.etree import ElementTree
 from rewardbench import stats
 from rewardbench.comparison.compare import Metric, choose_metric, measured, pair_up
 from rewardbench.console.terminal import listed, printable
+from rewardbench.errors import InputError
 from rewardbench.metrics import Measured
 from rewardbench.results.scored import Scored, same_scores
-from rewardbench.types import InputError
 
 Verdict = Literal["pass", "regression", "inconclusive"]
 MAX_DROP = 0.03

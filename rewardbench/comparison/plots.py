@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from rewardbench.comparison.gate import MEASURES
 from rewardbench.console.terminal import printable
+from rewardbench.errors import InputError
 from rewardbench.paths import write_whole
-from rewardbench.types import InputError
 
 if TYPE_CHECKING:
     from rewardbench.comparison.compare import Comparison, Standing

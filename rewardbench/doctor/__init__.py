@@ -21,17 +21,19 @@ from rewardbench.doctor.grid import Heard, listen
 from rewardbench.doctor.reading import Reading, read
 from rewardbench.engine.batching import spread
 from rewardbench.engine.loop import Prepared, distinct, prepare
-from rewardbench.evaluation import Asked
+from rewardbench.errors import InputError
 from rewardbench.models import load
-from rewardbench.models.load import ModelSpec
-from rewardbench.scorers import load_scorer, resolve
-from rewardbench.types import InputError, Item
+from rewardbench.models.spec import resolve
+from rewardbench.scorers import load_scorer
+from rewardbench.settings import Inputs, ModelSpec
+from rewardbench.suites import load_inputs
+from rewardbench.types import Item
 
 __all__ = ["Checkup", "Figures", "Finding", "Settings", "examine"]
 
 
 @dataclass(frozen=True)
-class Settings(Asked):
+class Settings(Inputs):
     """One examination: a model, and the data of which a sample is scored."""
 
     sample: int = 100
@@ -63,7 +65,7 @@ def examine(settings: Settings, console: Console | None = None) -> Checkup:
 
     Raises: InputError for bad input: a head that would be random, a scorer that reads no tokens, no item to score.
     """
-    suite = settings.load_suite()
+    suite = load_inputs(settings)
     items, console = spread(suite.items, settings.sample), console or make_console(stderr=True)
     first = _look(items, settings, "float32", console)
     truth, exact = first.heard, compare("float32", first.heard.cells, first.heard, first.pairs)

@@ -20,8 +20,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from rewardbench.errors import InputError
 from rewardbench.paths import cache_dir, home_path
-from rewardbench.types import InputError
 
 APPLICATION = 0x72774263
 """Tells our files from other SQLite databases ("rwBc"; https://www.sqlite.org/pragma.html#pragma_application_id)."""

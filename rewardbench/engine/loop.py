@@ -20,9 +20,10 @@ from rewardbench.engine.batching import arrange, layout, spread
 from rewardbench.engine.budget import token_budget
 from rewardbench.engine.cache import Cache
 from rewardbench.engine.noise import is_exact
+from rewardbench.errors import InputError
 from rewardbench.models.failures import ModelFailure
 from rewardbench.models.fingerprint import digest
-from rewardbench.types import InputError, Item, ItemScores, Request, Scorer
+from rewardbench.types import Item, ItemScores, Request, Scorer
 
 WINDOW = 10_000
 """Items that are prepared and planned together; more would find no nearer neighbours, and fill the memory."""

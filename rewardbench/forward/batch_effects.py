@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from rewardbench.types import InputError, Message, Request, Scorer
+from rewardbench.errors import InputError
+from rewardbench.types import Message, Request, Scorer
 
 SENTENCE = "The river is short, but the city by it has more than twelve bridges.".split()
 LENGTHS = (1, 4, 13)

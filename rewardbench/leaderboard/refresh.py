@@ -15,11 +15,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from rewardbench.errors import InputError
 from rewardbench.hub import Unreachable
 from rewardbench.leaderboard.index import pack, read_earned, read_index
 from rewardbench.leaderboard.rows import AGREES, credits_of, ranked, row_of, trusted
 from rewardbench.leaderboard.types import BADGES, Board, Earned, Figure, Row, age
-from rewardbench.types import InputError, Store
+from rewardbench.types import Store
 
 __all__ = [
     "AGREES",

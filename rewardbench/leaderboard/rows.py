@@ -10,6 +10,7 @@ from typing import Any
 
 from rewardbench import results, stats
 from rewardbench.comparison.compare import choose_metric
+from rewardbench.errors import InputError
 from rewardbench.leaderboard.types import Earned, Figure, Row
 from rewardbench.metrics import credit, measure, rule_of, score_interval
 from rewardbench.results import stated
@@ -17,7 +18,7 @@ from rewardbench.results.scored import Scored, hash_of_ids, read_scored
 from rewardbench.store.verdicts import read_verdict, standing
 from rewardbench.suites import load_embedded
 from rewardbench.suites.registry import find_spec
-from rewardbench.types import InputError, Store
+from rewardbench.types import Store
 
 LONGEST_TEXT = 10_000
 AGREES = 1e-6

@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from rewardbench.errors import InputError
 from rewardbench.lint.duplicates import Doubles, find_doubles
 from rewardbench.lint.learned import group_of, interaction, some_pairs, tfidf
 from rewardbench.lint.shortcuts import BLIND, LONGEST, count_matches, credit, folded, lower_bound, shared, texts
-from rewardbench.types import InputError, Item, Suite
+from rewardbench.types import Item, Suite
 
 SHORTCUTS = (*BLIND, "tfidf", "overlap", "interaction")
 OPPOSITES = ("longer", "shorter")

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from rewardbench.types import InputError, Request
+from rewardbench.errors import InputError
+from rewardbench.types import Request
 
 MEMORY_SIGNS = ("can't allocate memory", "out of memory", "_ALLOC_FAILED")
 """How a CPU, MPS (or an asynchronous CUDA kernel) and cuBLAS report that memory ran out."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rewardbench.types import InputError
+from rewardbench.errors import InputError
 
 
 def base_of(model: Any) -> Any:

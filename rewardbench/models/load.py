@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
+from rewardbench.errors import InputError
 from rewardbench.hub import snapshot
 from rewardbench.models.failures import first_sentence
 from rewardbench.models.fingerprint import weight_files
 from rewardbench.models.layers import compile_layers
 from rewardbench.paths import home_path
 from rewardbench.processes import whole_number
-from rewardbench.types import InputError
+from rewardbench.settings import ModelSpec
 
 T = TypeVar("T")
 
@@ -24,51 +24,6 @@ FILES = ["*.safetensors", "*.json", "*.jinja", "*.txt", "*.model", "*.tiktoken",
 
 TOKENIZER_FILES = ["*token*", "*vocab*", "*.model"]
 """Names of which every tokenizer has one."""
-
-
-@dataclass(frozen=True)
-class ModelSpec:
-    """Everything the command line says of a model; `None` means the model's own."""
-
-    model: str
-    ref_model: str | None = None
-    ref_free_type: Literal["sum", "avg", "norm"] | None = None
-    revision: str | None = None
-    ref_revision: str | None = None
-    tokenizer: str | None = None
-    chat_template: str | None = None
-    max_length: int | None = None
-    truncation_side: Literal["left", "right"] = "left"
-    dtype: str = "auto"
-    attn_implementation: str | None = None
-    compile: bool = False
-    device: str | None = None
-    trust_remote_code: bool = False
-    beta: float = 1.0
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name, allowed in CHOICES.items():
-            if getattr(self, name) not in allowed:
-                known = ", ".join(map(str, allowed))
-                raise InputError(f"{name} is {getattr(self, name)!r}: it must be one of {known}.")
-        refuse_less_than_one(self, "max_length")
-
-
-CHOICES = {
-    "ref_free_type": (None, "sum", "avg", "norm"),
-    "truncation_side": ("left", "right"),
-    "dtype": ("auto", "float16", "bfloat16", "float32", "float64"),
-}
-"""Fields of a ModelSpec that take but a few values."""
-
-
-def refuse_less_than_one(settings: Any, *names: str) -> None:
-    """Raises: InputError where a count is given that is none."""
-    for name in names:
-        count = getattr(settings, name)
-        if count is not None and not (isinstance(count, int) and count >= 1):
-            raise InputError(f"{name} is {count!r}: it must be a whole number of at least 1, or None.")
 
 
 def attempt(what: str, load: Callable[[], T]) -> T:

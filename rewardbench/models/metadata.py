@@ -9,10 +9,11 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+from rewardbench.errors import InputError
 from rewardbench.models.fingerprint import weight_files
 from rewardbench.models.load import locate
-from rewardbench.scorers import ModelSpec, resolve
-from rewardbench.types import InputError
+from rewardbench.models.spec import resolve
+from rewardbench.settings import ModelSpec
 
 _LARGEST_HEADER = 2**27
 

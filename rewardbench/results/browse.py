@@ -8,12 +8,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import inf, isfinite
 
-from rewardbench.comparison.compare import margin
 from rewardbench.console.terminal import listed, printable_text
+from rewardbench.errors import InputError
 from rewardbench.metrics import credit, rule_of
+from rewardbench.metrics.credit import margin
 from rewardbench.results import why_unscored
 from rewardbench.results.scored import Scored
-from rewardbench.types import InputError, Item
+from rewardbench.types import Item
 
 LONGEST = 600
 """Characters of a text that are shown on a terminal."""

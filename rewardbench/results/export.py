@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from rewardbench import hub, results
+from rewardbench.errors import InputError
 from rewardbench.suites.registry import SUITES
-from rewardbench.types import InputError, Result
+from rewardbench.types import Result
 
 TASK = "reward-modeling"
 

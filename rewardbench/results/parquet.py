@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from rewardbench.types import InputError
+from rewardbench.errors import InputError
 
 MOST_BYTES = 64 * 2**20
 MOST_UNPACKED = 256 * 2**20

@@ -11,9 +11,10 @@ from math import nan
 from pathlib import Path
 from typing import Any
 
+from rewardbench.errors import InputError
 from rewardbench.results import parquet
 from rewardbench.results.schema import OUTPUTS_HASH, SCHEMA, outputs_path, spare_path, table_path
-from rewardbench.types import Estimate, InputError, ItemScores, Result
+from rewardbench.types import Estimate, ItemScores, Result
 
 
 def read_result(path: str | Path) -> Result:

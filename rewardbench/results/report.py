@@ -15,7 +15,8 @@ from rich.text import Text
 
 from rewardbench import results
 from rewardbench.console.terminal import printable
-from rewardbench.types import Estimate, InputError, Result
+from rewardbench.errors import InputError
+from rewardbench.types import Estimate, Result
 
 PREFIXES = {"pair": "section", "mirror": "mirror"}
 """What a section's figure by a metric is called in `key=value` lines: accuracy of items, or of whole mirrors."""

@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any, get_args
 
 from rewardbench import results
+from rewardbench.errors import InputError
 from rewardbench.paths import home_path
 from rewardbench.suites.registry import SUITES
-from rewardbench.types import Credit, InputError, Item, ItemScores, Message, Rule, Suite, is_weight
+from rewardbench.types import Credit, Item, ItemScores, Message, Rule, Suite, is_weight
 
 Row = Mapping[str, Any]
 UNTOLD = "ids:"

@@ -2,29 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from rewardbench.errors import InputError
 from rewardbench.models.failures import loading_reported
-from rewardbench.models.load import ModelSpec
-from rewardbench.paths import data_dir
+from rewardbench.models.spec import resolve
 from rewardbench.scorers.baselines import Baseline
-from rewardbench.types import InputError, Scorer
-
-EMBEDDED = {
-    "tiny-rm": ("models/tiny-rm", None),
-    "tiny-dpo": ("models/tiny-dpo/policy", "models/tiny-dpo/reference"),
-}
-"""Names that come with the package: folder of the model, folder of its reference."""
-
-
-def resolve(spec: ModelSpec) -> ModelSpec:
-    """The spec with an embedded name replaced by its folders; every other name stays."""
-    if spec.model not in EMBEDDED:
-        return spec
-    model, reference = EMBEDDED[spec.model]
-    free = spec.ref_free_type is not None
-    ref_model = spec.ref_model or (str(data_dir() / reference) if reference and not free else None)
-    return replace(spec, model=str(data_dir() / model), ref_model=ref_model)
+from rewardbench.settings import ModelSpec
+from rewardbench.types import Scorer
 
 
 def load_scorer(spec: ModelSpec) -> Scorer:
@@ -52,4 +35,4 @@ def _load(spec: ModelSpec) -> Scorer:
     return load_classifier(spec)
 
 
-__all__ = ["EMBEDDED", "ModelSpec", "load_scorer", "resolve"]
+__all__ = ["load_scorer"]

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rewardbench.chat import all_text
-from rewardbench.types import InputError, Messages, Request, Tools, View
+from rewardbench.errors import InputError
+from rewardbench.types import Messages, Request, Tools, View
 
 
 def _uniform(seed: int, text: str) -> float:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from rewardbench.chat import Chat
+from rewardbench.errors import InputError
 from rewardbench.forward.packed import hidden_states, settle, through_head
 from rewardbench.forward.padding import Side, accepted, filler, pad_batch, usable_pad
 from rewardbench.forward.prefix_tree import plant
@@ -22,7 +23,7 @@ from rewardbench.models.families import choose_template
 from rewardbench.models.fingerprint import identify
 from rewardbench.models.layers import is_compiled
 from rewardbench.models.load import embedded, refuse_unknown
-from rewardbench.types import InputError, Messages, Request, Tools, View
+from rewardbench.types import Messages, Request, Tools, View
 
 
 class Classifier:

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any
 
 from rewardbench.chat import Chat
+from rewardbench.errors import InputError
 from rewardbench.forward.packed import settle
 from rewardbench.hub import cache_note
 from rewardbench.models import load as loading
@@ -19,7 +20,7 @@ from rewardbench.models.families import choose_template
 from rewardbench.models.fingerprint import config_identity, identify, same_weights
 from rewardbench.scorers.classifier import is_encoder
 from rewardbench.scorers.logprobs import LogProbs, prepare_span
-from rewardbench.types import InputError, Messages, Request, Tools, View
+from rewardbench.types import Messages, Request, Tools, View
 
 
 class Part:

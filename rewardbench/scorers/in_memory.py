@@ -9,10 +9,11 @@ from dataclasses import fields
 from typing import Any
 
 from rewardbench.chat import Chat, all_text
+from rewardbench.errors import InputError
 from rewardbench.models import load
 from rewardbench.models.failures import first_sentence
-from rewardbench.models.load import ModelSpec
-from rewardbench.types import InputError, Messages, Request, Scorer, Tools, View
+from rewardbench.settings import ModelSpec
+from rewardbench.types import Messages, Request, Scorer, Tools, View
 
 TAKEN = (
     "pass a name, a folder, a Hub id, (model, tokenizer) of a classifier with one label, or a function of a prompt and "

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rewardbench.chat import Chat
+from rewardbench.errors import InputError
 from rewardbench.forward.packed import hidden_states, through_head
 from rewardbench.forward.padding import Side, accepted, filler, pad_batch
 from rewardbench.forward.prefix_tree import plant
@@ -17,7 +18,7 @@ from rewardbench.forward.tree_attention import Row
 from rewardbench.models.failures import reported, run_reported
 from rewardbench.models.load import refuse_unknown
 from rewardbench.scorers.classifier import model_facts, reset_rope
-from rewardbench.types import InputError, Messages, Request, Tools, View
+from rewardbench.types import Messages, Request, Tools, View
 
 if TYPE_CHECKING:
     import torch

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from rewardbench import results
-from rewardbench.types import InputError, Item, ItemScores, Result, Rule, Suite
+from rewardbench.errors import InputError
+from rewardbench.types import Item, ItemScores, Result, Rule, Suite
 
 DRAFT = "outputs.tmp"
 ABANDONED = 3600.0

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from rewardbench import hub, results
+from rewardbench.errors import InputError
 from rewardbench.paths import write_whole
 from rewardbench.store.local import INDEX, VERDICTS, Entry, keys_of, with_verdicts
-from rewardbench.types import InputError, Result, Suite
+from rewardbench.types import Result, Suite
 
 TRIES = 8
 """How often a commit is begun anew because another writer was faster."""

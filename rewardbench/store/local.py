@@ -16,9 +16,10 @@ from typing import Any
 
 from rewardbench import results
 from rewardbench.engine.cache import default_path
+from rewardbench.errors import InputError
 from rewardbench.paths import home_path, write_whole
 from rewardbench.store.atomic import Draft, files_of, one_writer, why_not, write_packed, write_result
-from rewardbench.types import InputError, Result, Suite
+from rewardbench.types import Result, Suite
 
 Entry = tuple[Mapping[str, Any], bytes | None]
 """A result packed to be published: its summary, which names the hash of its table of scores, and the table if any."""

@@ -9,8 +9,9 @@ from datetime import date
 from typing import Any
 
 from rewardbench import results
+from rewardbench.errors import InputError
 from rewardbench.store.local import VERDICTS
-from rewardbench.types import InputError, Store
+from rewardbench.types import Store
 
 VERIFIED, FAILED = "verified", "failed"
 """The badges of a verdict: the re-run agreed, or it did not."""

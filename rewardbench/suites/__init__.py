@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
+from rewardbench.errors import InputError
 from rewardbench.paths import data_dir
+from rewardbench.settings import Inputs, Pairs
 from rewardbench.suites.badrows import BadRow
 from rewardbench.suites.columns import list_names
-from rewardbench.suites.formats import Pairs
 from rewardbench.suites.in_memory import WHERE
 from rewardbench.suites.lazy import Lazy
 from rewardbench.suites.registry import SUITES, Row, SuiteSpec, find_spec, list_suites
@@ -19,7 +21,7 @@ from rewardbench.suites.sources import Source, read_embedded, read_hub, read_sou
 from rewardbench.suites.stdin import STDIN
 from rewardbench.suites.stream import stream_texts
 from rewardbench.suites.yaml_suite import check_columns, check_names, hash_rules, is_suite_file, read_suite_file
-from rewardbench.types import InputError, Item, Rule, Suite
+from rewardbench.types import Item, Rule, Suite
 
 __all__ = [
     "SUITES",
@@ -27,6 +29,7 @@ __all__ = [
     "SuiteSpec",
     "list_suites",
     "load_embedded",
+    "load_inputs",
     "load_known",
     "load_suite",
     "stream_texts",
@@ -84,6 +87,26 @@ def load_suite(
         suite = _build(spec, source, scores_only, pairs, partial=split is not None)
     taken = split if source.rows[0][0] else None  # a file has no splits
     return _cut(suite, taken, None if source.config else subset, limit)
+
+
+def load_inputs(inputs: Inputs, **options: Any) -> Suite:
+    """Load the data that settings name.
+
+    Args:
+        inputs: the dataset, and which part of it.
+        options: other options of `load_suite`.
+
+    Raises: InputError if it cannot be found or read.
+    """
+    return load_suite(
+        inputs.dataset,
+        split=inputs.split,
+        subset=inputs.subset,
+        revision=inputs.dataset_revision,
+        protocol=inputs.protocol,
+        pairs=inputs.pairs,
+        **options,
+    )
 
 
 def suite_of_rows(

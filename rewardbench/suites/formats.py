@@ -10,16 +10,16 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
+from rewardbench.errors import InputError
+from rewardbench.settings import Pairs
 from rewardbench.suites.badrows import BadRow
 from rewardbench.suites.labels import LABELS, Label
 from rewardbench.suites.registry import Row
 from rewardbench.suites.spelled import spelled_texts, spelled_value
 from rewardbench.suites.turns import Unusable, kind
-from rewardbench.types import InputError
 
-Pairs = Literal["best-worst", "all", "best-of-n"]
 PAIRS: tuple[Pairs, ...] = ("best-worst", "all", "best-of-n")
 """Which items a prompt with several scored completions makes: the best against the worst, every strictly ordered pair,
 or one item in which the best must beat all others."""

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rewardbench.console.strict_json import to_plain
+from rewardbench.errors import InputError
 from rewardbench.suites.registry import Row
 from rewardbench.suites.sources import pick_splits
-from rewardbench.types import InputError
 
 WHERE = "the data in memory"
 TAKEN = "pass a path, a name, a list of dicts, a pandas DataFrame or a datasets.Dataset"

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
+from rewardbench.errors import InputError
 from rewardbench.suites.registry import Row
 from rewardbench.suites.turns import transcript
-from rewardbench.types import InputError, Message
+from rewardbench.types import Message
 
 FIRST_NAMES = ("prompt", "question")
 OTHER_NAMES = (

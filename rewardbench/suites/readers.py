@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from rewardbench.errors import InputError
 from rewardbench.suites.arrow import ArrowReadError, read_arrow, read_parquet
 from rewardbench.suites.delimited import TableError, read_delimited
 from rewardbench.suites.registry import Row
-from rewardbench.types import InputError
 
 
 def read_file(path: Path, kind: str | None = None) -> list[Row]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from typing import Any, Literal
 
+from rewardbench.metrics.published import PRIOR_SETS
 from rewardbench.suites.protocols import (
     JUDGE_BENCH,
     RM_BENCH_RULES,
@@ -102,7 +103,6 @@ REWARD_BENCH = {
 
 REWARD_BENCH_2 = ("Factuality", "Precise IF", "Math", "Safety", "Focus", "Ties")
 
-PRIOR_SETS = ("anthropic_helpful", "anthropic_hhh", "shp", "summarize")
 UNWEIGHED_SETS = ("anthropic_harmless", "mtbench_gpt4", "mtbench_human")
 
 SUITES: Mapping[str, SuiteSpec] = {

@@ -12,9 +12,11 @@ from itertools import islice, pairwise
 from math import isnan
 from typing import Any
 
+from rewardbench.errors import InputError
+from rewardbench.settings import Pairs
 from rewardbench.suites.badrows import BadRow
 from rewardbench.suites.columns import list_names, nearest_format, rename_columns
-from rewardbench.suites.formats import PAIRS, SCORED, Pairs, convert_rows, find_format, find_single, join_singles
+from rewardbench.suites.formats import PAIRS, SCORED, convert_rows, find_format, find_single, join_singles
 from rewardbench.suites.forms import CONVERSATIONS, PREFERENCES, SPELLED, Form, Parsed, Reading, spells_lists
 from rewardbench.suites.lazy import Lazy
 from rewardbench.suites.prompts import SAMPLE, SYSTEM_NAMES, find_beside, find_prompt, refuse_unread_prompt
@@ -23,7 +25,7 @@ from rewardbench.suites.registry import Row
 from rewardbench.suites.spelled import spelled_messages
 from rewardbench.suites.survey import Survey
 from rewardbench.suites.turns import TEXT_FIELDS, Unusable, read_functions, transcript
-from rewardbench.types import InputError, Item, Message
+from rewardbench.types import Item, Message
 
 WHO = ("id", "subset", "group")
 TOOLS = "tools"

@@ -6,7 +6,8 @@ import random
 from collections.abc import Hashable, Iterable
 from dataclasses import replace
 
-from rewardbench.types import InputError, Item, Suite
+from rewardbench.errors import InputError
+from rewardbench.types import Item, Suite
 
 
 def stratify(suite: Suite, items: int, seed: int = 0) -> Suite:

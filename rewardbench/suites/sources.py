@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from rewardbench.errors import InputError
 from rewardbench.hub import snapshot
 from rewardbench.suites.arrow import batch_rows, first_line
 from rewardbench.suites.lazy import Lazy, lines
 from rewardbench.suites.readers import READERS, column_names, decode_line, iterate_file, read_file, suffix
 from rewardbench.suites.registry import Row
 from rewardbench.suites.stdin import STDIN, Spooled, spool
-from rewardbench.types import InputError
 
 _HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 _KINDS = ("parquet", "json", "jsonl", "ndjson", "csv", "tsv", "arrow")

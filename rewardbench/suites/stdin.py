@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
-from rewardbench.types import InputError
+from rewardbench.errors import InputError
 
 STDIN = "-"
 """The dataset that is read from standard input."""

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from rewardbench.errors import InputError
 from rewardbench.suites.readers import READERS, iterate_file, suffix
 from rewardbench.suites.sources import HUB_FILES
 from rewardbench.suites.stdin import STDIN, spool
-from rewardbench.types import InputError
 
 
 def stream_texts(dataset: str) -> Iterator[str]:

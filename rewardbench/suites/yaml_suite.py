@@ -15,9 +15,10 @@ from pathlib import Path
 from reprlib import repr as short
 from typing import Any
 
+from rewardbench.errors import InputError
 from rewardbench.suites.columns import KNOWN, list_names
 from rewardbench.suites.registry import Row, SuiteSpec
-from rewardbench.types import InputError, Rule, is_weight
+from rewardbench.types import Rule, is_weight
 
 KEYS = ("name", "dataset", "revision", "splits", "columns", "sections", "subsets", "section_weights", "headline")
 RULE_KEYS = ("credit", "weight")

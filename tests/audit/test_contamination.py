@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from rewardbench.errors import InputError
 from rewardbench.lint.contamination import END, find_overlap, run_hashes
 from rewardbench.suites import load_suite, stream_texts
-from rewardbench.types import InputError
 
 CORE = load_suite("core", split="safety")
 PROMPT = CORE.items[0].prompt[-1]["content"]

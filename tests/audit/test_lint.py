@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+from rewardbench.errors import InputError
 from rewardbench.lint import learned
 from rewardbench.lint.duplicates import find_doubles, mask, near_duplicates
 from rewardbench.lint.run import SHORTCUTS, exceeding, lint, lint_subset
 from rewardbench.lint.shortcuts import BLIND, credit, folded, lower_bound, shared
 from rewardbench.suites import load_suite
-from rewardbench.types import InputError, Item, Message
+from rewardbench.types import Item, Message
 
 SHARED = Path(os.environ.get("REWARDBENCH_SHARED", Path(__file__).parents[3] / "shared"))
 NOUNS = "ferry lamp cactus drum ladder comet basket river piano glove tunnel saddle anchor violin meadow".split()

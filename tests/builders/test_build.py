@@ -20,8 +20,8 @@ from rewardbench.builders.mirrors import Mirror, chat, from_json, read_mirrors, 
 from rewardbench.builders.order import Order, carry_out
 from rewardbench.builders.ties import read_ties
 from rewardbench.cli.main import main
+from rewardbench.errors import InputError
 from rewardbench.paths import data_dir, write_whole
-from rewardbench.types import InputError
 
 DATA = data_dir()
 MIRROR = Mirror("math", "one / two", chat("one?"), chat("two?"), "1", "2", {"kind": "math", "a": {}, "b": {"n": 1}})

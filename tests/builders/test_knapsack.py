@@ -23,7 +23,7 @@ from rewardbench.builders.knapsack.search import (
     tell_state,
 )
 from rewardbench.builders.mirrors import Mirror
-from rewardbench.types import InputError
+from rewardbench.errors import InputError
 
 SEEDS = range(5)
 CAMP = Knapsack(6, {"tent": (4, 10), "stove": (3, 7), "rope": (3, 7)})

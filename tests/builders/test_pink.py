@@ -23,7 +23,7 @@ from rewardbench.builders.pink.backends import HEADS, TAILS, check_answer, inven
 from rewardbench.builders.pink.deal import KINDS, Field, Outline, Plan, deal
 from rewardbench.builders.pink.material import MANNERS, Ask, Frame, Pair, Thing, fill, read_rules, read_topics
 from rewardbench.builders.pink.stages import digest, folder_of, read_rows
-from rewardbench.types import InputError
+from rewardbench.errors import InputError
 from rewardbench.verifiers.names import mentions
 
 MATERIAL = """

@@ -25,8 +25,8 @@ def test_the_containers_limit_is_respected(tmp_path):
 
 
 def test_the_budget_shrinks_with_memory_and_never_below_one_item(model_folder, monkeypatch):
-    from rewardbench.models.load import ModelSpec
     from rewardbench.scorers.classifier import load_classifier
+    from rewardbench.settings import ModelSpec
 
     scorer = load_classifier(ModelSpec(str(model_folder()), device="cpu"))
     asked = requests([200, 10])
@@ -40,8 +40,8 @@ def test_the_budget_shrinks_with_memory_and_never_below_one_item(model_folder, m
 
 
 def test_a_causal_model_also_pays_for_its_logits(model_folder):
-    from rewardbench.models.load import ModelSpec
     from rewardbench.scorers.dpo import load_dpo
+    from rewardbench.settings import ModelSpec
 
     scorer = load_dpo(ModelSpec(str(model_folder("llama", "causal")), ref_free_type="sum", device="cpu"))
     with scorer.parts[0] as policy:

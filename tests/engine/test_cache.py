@@ -12,7 +12,7 @@ import time
 import pytest
 
 from rewardbench.engine.cache import APPLICATION, Cache, _write_ahead, default_path
-from rewardbench.types import InputError
+from rewardbench.errors import InputError
 
 DAY = 86_400
 FACTS = {

@@ -15,9 +15,9 @@ from conftest import pairs
 
 from rewardbench.engine.cache import Cache
 from rewardbench.engine.loop import score
-from rewardbench.models.load import ModelSpec
 from rewardbench.scorers.classifier import load_classifier
 from rewardbench.scorers.dpo import load_dpo
+from rewardbench.settings import ModelSpec
 
 
 def spec(folder, **options):

@@ -8,10 +8,11 @@ import torch
 
 from rewardbench.engine.loop import score
 from rewardbench.engine.noise import within_noise
-from rewardbench.models.load import ModelSpec
+from rewardbench.errors import InputError
 from rewardbench.scorers.baselines import Baseline
 from rewardbench.scorers.classifier import load_classifier
-from rewardbench.types import InputError, Item, ItemScores, Message, Request
+from rewardbench.settings import ModelSpec
+from rewardbench.types import Item, ItemScores, Message, Request
 
 
 def message(text, role="assistant"):

@@ -14,9 +14,10 @@ from rewardbench.engine.backends import pool as workers
 from rewardbench.engine.backends.pool import Pool, Runner
 from rewardbench.engine.cache import Cache
 from rewardbench.engine.loop import score
-from rewardbench.models.load import ModelSpec
+from rewardbench.errors import InputError
 from rewardbench.scorers import load_scorer
-from rewardbench.types import InputError, Request
+from rewardbench.settings import ModelSpec
+from rewardbench.types import Request
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ import limits
 import uploads
 from starlette.datastructures import Headers
 
-from rewardbench.types import InputError
+from rewardbench.errors import InputError
 
 ROOT = Path(__file__).parents[2]
 SECRET = "secret-model-of-this-machine"

@@ -12,10 +12,10 @@ from library import Library
 
 from rewardbench.comparison.compare import compare, rank
 from rewardbench.comparison.gate import judge
+from rewardbench.errors import InputError
 from rewardbench.leaderboard.submissions import check
 from rewardbench.results.browse import select
 from rewardbench.results.scored import read_scored
-from rewardbench.types import InputError
 
 SUITE = mirrors(4)
 VALUES = (None, [], {}, [1], {"a": 1}, "", "x", -1, 10**400, 1.7e308, True, "\ud800", [[[]]], "9999-12-31")

@@ -9,11 +9,12 @@ from test_invariance import by_hand, every_layout, one_by_one
 from test_invariance import loaded as opened
 
 from rewardbench.engine.loop import score
+from rewardbench.errors import InputError
 from rewardbench.forward import batch_effects
-from rewardbench.models.load import ModelSpec
 from rewardbench.scorers.classifier import load_classifier
 from rewardbench.scorers.dpo import load_dpo
-from rewardbench.types import InputError, Message
+from rewardbench.settings import ModelSpec
+from rewardbench.types import Message
 
 MOE = {"moe_intermediate_size": 16, "num_experts": 4, "num_experts_per_tok": 2, "head_dim": 8}
 NARROW = {"d_ff": 64, "d_kv": 8, "num_layers": 2, "num_heads": 4, "decoder_start_token_id": 0}

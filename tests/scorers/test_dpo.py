@@ -3,9 +3,10 @@
 import pytest
 from conftest import make_model, make_tokenizer
 
-from rewardbench.models.load import ModelSpec
+from rewardbench.errors import InputError
 from rewardbench.scorers.dpo import load_dpo
-from rewardbench.types import InputError, Message
+from rewardbench.settings import ModelSpec
+from rewardbench.types import Message
 
 
 def say(role, content):

@@ -5,10 +5,12 @@ from conftest import make_tokenizer
 from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES as CLASSIFIERS
 
 from rewardbench.engine.loop import score
+from rewardbench.errors import InputError
 from rewardbench.forward.padding import accepted
-from rewardbench.scorers import ModelSpec, load_scorer
+from rewardbench.scorers import load_scorer
 from rewardbench.scorers.classifier import is_encoder
-from rewardbench.types import InputError, Item
+from rewardbench.settings import ModelSpec
+from rewardbench.types import Item
 
 pytestmark = pytest.mark.slow
 

@@ -7,8 +7,8 @@ import torch
 from safetensors.torch import save_file
 
 from rewardbench.models.fingerprint import weights_identity
-from rewardbench.models.load import ModelSpec
 from rewardbench.models.metadata import facts
+from rewardbench.settings import ModelSpec
 
 
 def test_the_size_is_that_of_all_files_and_the_license_that_of_the_card(tmp_path):

@@ -8,9 +8,11 @@ from conftest import make_model, make_tokenizer
 
 from rewardbench.cli.main import main
 from rewardbench.engine.loop import score
+from rewardbench.errors import InputError
 from rewardbench.models.failures import ModelFailure, run_reported
-from rewardbench.scorers import ModelSpec, load_scorer
-from rewardbench.types import InputError, Item, Request
+from rewardbench.scorers import load_scorer
+from rewardbench.settings import ModelSpec
+from rewardbench.types import Item, Request
 
 
 def say(role, content):

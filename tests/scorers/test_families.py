@@ -5,7 +5,8 @@ import shutil
 import pytest
 
 from rewardbench.models.families import FAMILIES
-from rewardbench.scorers import ModelSpec, load_scorer
+from rewardbench.scorers import load_scorer
+from rewardbench.settings import ModelSpec
 from rewardbench.templates import fastchat_template
 
 ASKED = ({"role": "user", "content": "Name a river."},)

@@ -7,7 +7,8 @@ import pytest
 from conftest import make_tokenizer
 
 from rewardbench.models.fingerprint import tokenizer_identity
-from rewardbench.scorers import ModelSpec, load_scorer
+from rewardbench.scorers import load_scorer
+from rewardbench.settings import ModelSpec
 
 
 def fingerprint(folder, **options):

@@ -10,11 +10,12 @@ import torch
 from conftest import pairs, words
 
 from rewardbench.engine.loop import score
+from rewardbench.errors import InputError
 from rewardbench.forward import padding
-from rewardbench.models.load import ModelSpec
 from rewardbench.scorers.classifier import load_classifier
 from rewardbench.scorers.dpo import load_dpo
-from rewardbench.types import InputError, Item, Message, Request
+from rewardbench.settings import ModelSpec
+from rewardbench.types import Item, Message, Request
 
 ENCODERS = {"bert": 40.0, "deberta-v2": 12.0, "modernbert": 3.0}
 """With the factor that widens their head until scores spread by .3."""

@@ -8,10 +8,10 @@ from conftest import pairs
 from test_invariance import one_by_one
 
 from rewardbench.engine.loop import score
+from rewardbench.errors import InputError
 from rewardbench.models.layers import compile_layers, is_compiled, layers_of
-from rewardbench.models.load import ModelSpec
 from rewardbench.scorers.classifier import load_classifier
-from rewardbench.types import InputError
+from rewardbench.settings import ModelSpec
 
 
 @pytest.mark.parametrize("arch", ["llama", "gpt2", "opt", "bert", "deberta-v2", "modernbert"])

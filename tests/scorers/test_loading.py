@@ -7,9 +7,10 @@ from importlib.util import find_spec
 import pytest
 from conftest import make_model, make_tokenizer
 
+from rewardbench.errors import InputError
 from rewardbench.models import load as loading
-from rewardbench.scorers import ModelSpec, load_scorer
-from rewardbench.types import InputError
+from rewardbench.scorers import load_scorer
+from rewardbench.settings import ModelSpec
 
 
 @pytest.fixture

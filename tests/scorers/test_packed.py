@@ -9,9 +9,9 @@ from conftest import pairs, words
 from test_invariance import DECODERS, by_hand, one_by_one
 
 from rewardbench.forward import packed
-from rewardbench.models.load import ModelSpec
 from rewardbench.scorers.classifier import load_classifier
 from rewardbench.scorers.dpo import load_dpo
+from rewardbench.settings import ModelSpec
 from rewardbench.types import Message
 
 CUT = [arch for arch in DECODERS if arch != "gpt2"]

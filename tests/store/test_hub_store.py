@@ -11,6 +11,7 @@ from hubdouble import WHERE
 from made import mirrors, scores, store
 
 from rewardbench.cli.main import main
+from rewardbench.errors import InputError
 from rewardbench.hub import Unreachable
 from rewardbench.leaderboard.refresh import refresh
 from rewardbench.leaderboard.submissions import review
@@ -19,7 +20,7 @@ from rewardbench.models.fingerprint import digest
 from rewardbench.results import assemble
 from rewardbench.store import open_store
 from rewardbench.store.hub import HubStore, packed
-from rewardbench.types import InputError, ItemScores
+from rewardbench.types import ItemScores
 
 SUITE = mirrors(20)
 

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from rewardbench.errors import InputError
 from rewardbench.suites.sources import pick_splits, read_embedded, read_file, read_folder, read_source
-from rewardbench.types import InputError
 
 ROWS = [
     {"prompt": "Q1", "chosen": 'a,\n"b"', "rejected": "ü"},

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 from conftest import SHARED
 
+from rewardbench.errors import InputError
 from rewardbench.suites import load_suite
-from rewardbench.types import InputError
 
 FAULTS = SHARED / "faults"
 needs_inputs = pytest.mark.skipif(not FAULTS.is_dir(), reason="the folder of shared inputs is not here")

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rewardbench.errors import InputError
 from rewardbench.suites import load_suite
 from rewardbench.suites.rows import content_hash
 from rewardbench.suites.sample import stratify
-from rewardbench.types import InputError
 
 TURNS = [{"role": "user", "content": "Name a river."}, {"role": "assistant", "content": "The Elbe."}]
 SHAREGPT = {"from": "gpt", "value": "The Elbe."}

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
+from rewardbench.errors import InputError
 from rewardbench.suites import load_suite, sources
 from rewardbench.suites.lazy import Lazy, lines
-from rewardbench.types import InputError
 
 ROWS = [
     {"id": str(n % 7), "subset": "ab"[n % 2], "prompt": f"Say {n}é", "chosen": f"{n}", "rejected": "no", "extra": n}
@@ -41,8 +41,8 @@ def test_both_ways_give_the_same_suite(both):
 
 
 def test_both_ways_give_the_same_result(both, tmp_path):
-    from rewardbench.evaluation import Settings, run
-    from rewardbench.models.load import ModelSpec
+    from rewardbench.evaluation import run
+    from rewardbench.settings import ModelSpec, Settings
 
     path = str(tmp_path / "pairs.jsonl")
     found = []

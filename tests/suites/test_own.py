@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from rewardbench.cli.main import main
+from rewardbench.errors import InputError
 from rewardbench.suites import load_suite
-from rewardbench.types import InputError, Rule
+from rewardbench.types import Rule
 
 SUITE = """
 name: house-rules
@@ -171,8 +172,8 @@ def test_the_rules_are_part_of_the_revision(tmp_path):
 
 
 def test_two_suites_of_the_same_data_do_not_write_over_each_other(tmp_path):
-    from rewardbench.evaluation import Settings, run_and_keep
-    from rewardbench.models.load import ModelSpec
+    from rewardbench.evaluation import run_and_keep
+    from rewardbench.settings import ModelSpec, Settings
 
     paths = []
     for text in (SUITE, SUITE.replace("weight: 3", "weight: 9")):

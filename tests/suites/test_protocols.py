@@ -4,10 +4,11 @@ import json
 
 import pytest
 
+from rewardbench.errors import InputError
 from rewardbench.metrics import measure, summarize
 from rewardbench.suites import load_suite
 from rewardbench.suites.protocols import both_orders
-from rewardbench.types import InputError, ItemScores
+from rewardbench.types import ItemScores
 
 
 def write(tmp_path, *rows):

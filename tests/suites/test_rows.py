@@ -3,9 +3,10 @@ import time
 
 import pytest
 
+from rewardbench.errors import InputError
 from rewardbench.suites.rows import content_hash, parse_rows
 from rewardbench.suites.sample import stratify
-from rewardbench.types import InputError, Item, Suite
+from rewardbench.types import Item, Suite
 
 
 def user(text):

@@ -2,9 +2,10 @@ from collections import Counter
 
 import pytest
 
+from rewardbench.errors import InputError
 from rewardbench.suites import load_suite
 from rewardbench.suites.sample import stratify
-from rewardbench.types import InputError, Item, Suite
+from rewardbench.types import Item, Suite
 
 
 def suite_of(**sizes):

@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from rewardbench.errors import InputError
 from rewardbench.suites import load_suite, stream_texts
 from rewardbench.suites.readers import read_file
 from rewardbench.suites.sources import read_source
-from rewardbench.types import InputError
 
 ROW = {"prompt": "Name a river.", "chosen": "The Elbe is one.", "rejected": "No."}
 CSV = "prompt,chosen,rejected\nName a river.,The Elbe is one.,No.\n"

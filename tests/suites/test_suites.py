@@ -8,9 +8,10 @@ from collections import Counter
 import pandas as pd
 import pytest
 
+from rewardbench.errors import InputError
 from rewardbench.paths import data_dir
 from rewardbench.suites import list_suites, load_suite
-from rewardbench.types import InputError, Rule
+from rewardbench.types import Rule
 
 REAL = pathlib.Path(os.environ.get("REWARDBENCH_SHARED", pathlib.Path(__file__).parents[3] / "shared")) / "real"
 

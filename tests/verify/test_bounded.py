@@ -12,9 +12,9 @@ import pytest
 from hostile import result, write
 
 from rewardbench import results
+from rewardbench.errors import InputError
 from rewardbench.leaderboard.submissions import bounded
 from rewardbench.results import parquet
-from rewardbench.types import InputError
 
 READ = """
 import resource, sys

@@ -7,10 +7,10 @@ from hostile import FIELDS, ROWS, SUITE, files, result, rows_of, write
 from made import changed
 
 from rewardbench import results
+from rewardbench.errors import InputError
 from rewardbench.leaderboard.submissions import check
 from rewardbench.leaderboard.submissions.checks import verdict_of
 from rewardbench.results.scored import read_scored
-from rewardbench.types import InputError
 
 FILES = files()
 

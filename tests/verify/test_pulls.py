@@ -10,6 +10,7 @@ from made import changed, mirrors, scores, store
 
 from rewardbench import results
 from rewardbench.cli.main import main
+from rewardbench.errors import InputError
 from rewardbench.leaderboard.refresh import refresh
 from rewardbench.leaderboard.submissions import review
 from rewardbench.leaderboard.submissions.package import pack
@@ -17,7 +18,7 @@ from rewardbench.models.fingerprint import digest
 from rewardbench.results import assemble
 from rewardbench.store import open_store
 from rewardbench.store.verdicts import make_verdict
-from rewardbench.types import InputError, ItemScores
+from rewardbench.types import ItemScores
 
 SUITE = mirrors(40)
 

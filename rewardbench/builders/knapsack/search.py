@@ -16,7 +16,7 @@ from typing import Any
 from rewardbench.builders.draw import Draw
 from rewardbench.builders.knapsack.exact import Knapsack, Table, value_table
 from rewardbench.builders.knapsack.packing import listed
-from rewardbench.types import InputError
+from rewardbench.errors import InputError
 
 EXPLORATION = sqrt(2)
 """Of the UCT rule, for values between 0 and 1."""

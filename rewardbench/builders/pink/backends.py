@@ -26,7 +26,7 @@ from rewardbench.builders.pink.material import (
     parse_pair,
     read_topics,
 )
-from rewardbench.types import InputError
+from rewardbench.errors import InputError
 
 HEADS = """
     Am Bar Bel Bor Cal Cor Dan Dar Del Dor El Fal Fen Gal Gor Hal Hel Ist Jar Kal Kel Lor Mal Mar Mer Mol Nar Nel Or Pal

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from rewardbench.types import InputError
+from rewardbench.errors import InputError
 
 HERE = Path(__file__).parent
 PLACE = re.compile(r"(?:\b(?P<article>[Aa])n? )?\{(?P<name>\w+)\}")

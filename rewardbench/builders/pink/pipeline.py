@@ -14,8 +14,8 @@ from rewardbench.builders.pink.backends import Backend, TemplateBackend
 from rewardbench.builders.pink.deal import Field, Outline, Plan, deal
 from rewardbench.builders.pink.material import Pair, parse_pair
 from rewardbench.builders.pink.stages import Row, Stages, folder_of
+from rewardbench.errors import InputError
 from rewardbench.paths import write_whole
-from rewardbench.types import InputError
 
 POOLS = ("suite", "fresh", "train")
 """Core; the same frames and rules under invented names; other frames, fewer rules and invented names, to train on."""

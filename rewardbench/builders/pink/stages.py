@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from rewardbench.builders.pink.backends import Backend
+from rewardbench.errors import InputError
 from rewardbench.paths import write_whole
-from rewardbench.types import InputError
 
 STAGES = ("topics", "pairs", "plans", "dialogues", "critique", "revision")
 

@@ -13,10 +13,10 @@ from typing import Any, Protocol, TypeVar
 from rewardbench.console.logging import quieten_worker
 from rewardbench.engine.batching import Batch, size
 from rewardbench.engine.malloc import keep_freed_memory
+from rewardbench.errors import InputError
 from rewardbench.models.failures import out_of_memory
 from rewardbench.models.fingerprint import digest
 from rewardbench.processes import Child, end_all
-from rewardbench.types import InputError
 
 T = TypeVar("T")
 

@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 from rewardbench.console.terminal import echo
 from rewardbench.engine.backends.pool import Runner, Serving
 from rewardbench.engine.batching import Batch
+from rewardbench.errors import InputError
 from rewardbench.models.fingerprint import digest
 from rewardbench.processes import whole_number
-from rewardbench.types import InputError
 
 T = TypeVar("T")
 

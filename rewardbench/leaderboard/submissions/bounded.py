@@ -19,10 +19,10 @@ from tempfile import TemporaryDirectory
 
 from rewardbench import results
 from rewardbench.console.terminal import echo
+from rewardbench.errors import InputError
 from rewardbench.leaderboard.submissions.checks import refuse_broken
 from rewardbench.leaderboard.submissions.package import pack
 from rewardbench.store.local import Entry
-from rewardbench.types import InputError
 
 MEMORY = 2**30
 """Bytes that reading may take, beside what the process takes when it begins."""

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from rewardbench import metrics, results
 from rewardbench.engine.loop import score
+from rewardbench.errors import InputError
 from rewardbench.leaderboard.refresh import AGREES
 from rewardbench.leaderboard.submissions import fields
 from rewardbench.leaderboard.submissions.similarity import (
@@ -27,7 +28,7 @@ from rewardbench.results import parquet, stated
 from rewardbench.results.scored import Scored, read_scored
 from rewardbench.scorers.baselines import RULES as BASELINES
 from rewardbench.scorers.baselines import Baseline
-from rewardbench.types import InputError, Suite
+from rewardbench.types import Suite
 
 Kind = Literal["refused", "flagged"]
 

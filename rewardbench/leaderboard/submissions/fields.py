@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from rewardbench import results
+from rewardbench.errors import InputError
 from rewardbench.results import stated
 from rewardbench.results.scored import counting
 from rewardbench.scorers.baselines import RULES as BASELINES
 from rewardbench.store.local import MOST_SUMMARY, refuse_reserved
-from rewardbench.types import Estimate, InputError
+from rewardbench.types import Estimate
 
 DEEPEST = 32
 LONGEST_TEXT = 4_000

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from rewardbench import results
+from rewardbench.errors import InputError
 from rewardbench.results import stated
 from rewardbench.store.local import Entry
-from rewardbench.types import InputError
 
 
 def pack(path: str | Path, name: str | None = None, license: str | None = None, today: date | None = None) -> Entry:

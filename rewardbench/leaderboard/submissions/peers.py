@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from rewardbench import results
+from rewardbench.errors import InputError
 from rewardbench.leaderboard.refresh import Row, credits_of, look, trusted
 from rewardbench.leaderboard.submissions import fields
 from rewardbench.leaderboard.submissions.checks import Finding, are_lookalikes
@@ -17,7 +18,7 @@ from rewardbench.results.scored import Scored, read_scored
 from rewardbench.store.hub import HubStore
 from rewardbench.store.local import keys_of
 from rewardbench.store.verdicts import summary_hash
-from rewardbench.types import InputError, Store, Suite
+from rewardbench.types import Store, Suite
 
 NEAREST = 64
 """Models whose scores are read: those with most mistakes in common. The index knows the mistakes of all."""

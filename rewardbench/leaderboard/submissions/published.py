@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from rewardbench import results
+from rewardbench.errors import InputError
 from rewardbench.metrics import leaderboard_score, rule_of, section_means
 from rewardbench.results import stated
 from rewardbench.results.scored import read_scored
 from rewardbench.store.local import Entry
 from rewardbench.suites.registry import REWARD_BENCH_2, SUITES
-from rewardbench.types import Estimate, InputError
+from rewardbench.types import Estimate
 
 TABLES = {"v1": "reward-bench", "v2": "reward-bench-2"}
 PUBLISHED = "published"

@@ -8,13 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from rewardbench import results
+from rewardbench.errors import InputError
 from rewardbench.leaderboard.submissions import fields
 from rewardbench.leaderboard.submissions.checks import refuse_broken
 from rewardbench.results import parquet
 from rewardbench.results.scored import Scored, read_scored
 from rewardbench.store.hub import HubStore
 from rewardbench.store.local import MOST_SUMMARY, keys_of, refuse_reserved
-from rewardbench.types import InputError
 
 KINDS = {"json": MOST_SUMMARY, "parquet": parquet.MOST_BYTES}
 """The files of a result, with the bytes that each may have."""

@@ -13,8 +13,8 @@ from math import ceil, comb, log
 
 import numpy as np
 
-from rewardbench.comparison.compare import margin
 from rewardbench.metrics import rule_of
+from rewardbench.metrics.credit import margin
 from rewardbench.types import Item, Suite
 
 WIDE = 6.0

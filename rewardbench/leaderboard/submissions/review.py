@@ -16,6 +16,7 @@ from typing import Any
 from rewardbench import results
 from rewardbench.engine.loop import score
 from rewardbench.engine.noise import is_exact
+from rewardbench.errors import InputError
 from rewardbench.leaderboard.refresh import refresh
 from rewardbench.leaderboard.submissions import Agreement, Finding, agreement, check, draw, fields, items_for
 from rewardbench.leaderboard.submissions.bounded import pack_untrusted
@@ -23,15 +24,15 @@ from rewardbench.leaderboard.submissions.checks import verdict_of
 from rewardbench.leaderboard.submissions.peers import Peers
 from rewardbench.leaderboard.submissions.pulls import earlier_pulls, read_pull
 from rewardbench.models.fingerprint import versions
-from rewardbench.models.load import ModelSpec
 from rewardbench.results.scored import Scored, read_scored
 from rewardbench.scorers import load_scorer
+from rewardbench.settings import ModelSpec
 from rewardbench.store import HUB, open_store
 from rewardbench.store.hub import HubStore
 from rewardbench.store.local import INDEX, Entry, keys_of
 from rewardbench.store.verdicts import make_verdict, summary_hash, verdict_place
 from rewardbench.suites import load_known, load_suite
-from rewardbench.types import InputError, Store, Suite
+from rewardbench.types import Store, Suite
 
 
 @dataclass(frozen=True)

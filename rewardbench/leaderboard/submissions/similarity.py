@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rewardbench.comparison.compare import margin
+from rewardbench.metrics.credit import margin
 from rewardbench.results.scored import Scored
 
 ALIKE = 0.99

@@ -1,0 +1,39 @@
+"""How a suite counts: credit, ties, aggregation, and the arithmetic of published leaderboards. No model and no text."""
+
+from __future__ import annotations
+
+from rewardbench.metrics.aggregate import (
+    Measured,
+    Summary,
+    gap,
+    measure,
+    score_interval,
+    summarize,
+)
+from rewardbench.metrics.credit import credit, is_scored, margin, rule_of
+from rewardbench.metrics.published import (
+    LEADERBOARD_WEIGHTS,
+    leaderboard_score,
+    prior_sets,
+    section_means,
+)
+from rewardbench.metrics.ties import ties_mean, ties_score
+
+__all__ = [
+    "LEADERBOARD_WEIGHTS",
+    "Measured",
+    "Summary",
+    "credit",
+    "gap",
+    "is_scored",
+    "leaderboard_score",
+    "margin",
+    "measure",
+    "prior_sets",
+    "rule_of",
+    "score_interval",
+    "section_means",
+    "summarize",
+    "ties_mean",
+    "ties_score",
+]
