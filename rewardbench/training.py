@@ -19,6 +19,7 @@ from rewardbench.results import assemble
 from rewardbench.results.report import slug
 from rewardbench.scorers.classifier import Classifier, is_encoder
 from rewardbench.scorers.logprobs import LogProbs
+from rewardbench.settings import refuse_less_than_one
 from rewardbench.store import LocalStore
 from rewardbench.suites import load_suite
 from rewardbench.suites.sample import stratify
@@ -63,7 +64,7 @@ class RewardBenchCallback(TrainerCallback):
     ) -> None:
         self.trainer, self.every, self.keep_best, self.floor = trainer, every, keep_best, floor
         self.batch_tokens = batch_tokens
-        load.refuse_less_than_one(self, "every", "batch_tokens")
+        refuse_less_than_one(self, "every", "batch_tokens")
         self.suite: Suite = stratify(load_suite(dataset), items, seed)
         self.best: float | None = None
         self.best_step: int | None = None

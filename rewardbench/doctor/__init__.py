@@ -25,7 +25,7 @@ from rewardbench.errors import InputError
 from rewardbench.models import load
 from rewardbench.models.spec import resolve
 from rewardbench.scorers import load_scorer
-from rewardbench.settings import Inputs, ModelSpec
+from rewardbench.settings import Inputs, ModelSpec, refuse_less_than_one
 from rewardbench.suites import load_inputs
 from rewardbench.types import Item
 
@@ -41,7 +41,7 @@ class Settings(Inputs):
     """A fault to plant, so that a test sees it found."""
 
     def __post_init__(self) -> None:
-        load.refuse_less_than_one(self, "sample")
+        refuse_less_than_one(self, "sample")
         if self.inject not in (None, "drop-mask"):
             raise InputError(f"inject is {self.inject!r}: it must be None or drop-mask.")
 

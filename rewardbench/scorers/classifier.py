@@ -23,6 +23,7 @@ from rewardbench.models.families import choose_template
 from rewardbench.models.fingerprint import identify
 from rewardbench.models.layers import is_compiled
 from rewardbench.models.load import embedded, refuse_unknown
+from rewardbench.settings import ModelSpec
 from rewardbench.types import Messages, Request, Tools, View
 
 
@@ -189,7 +190,7 @@ def reset_rope(model: Any, rule: RopeRule) -> None:
             model(input_ids=torch.zeros(1, 1, dtype=torch.long, device=model.device))
 
 
-def load_classifier(spec: load.ModelSpec) -> Classifier:
+def load_classifier(spec: ModelSpec) -> Classifier:
     """Load a reward model from a folder or the Hub.
 
     Raises: InputError for a head that would be random, several labels, or a tokenizer of another vocabulary.

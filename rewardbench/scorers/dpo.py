@@ -20,6 +20,7 @@ from rewardbench.models.families import choose_template
 from rewardbench.models.fingerprint import config_identity, identify, same_weights
 from rewardbench.scorers.classifier import is_encoder
 from rewardbench.scorers.logprobs import LogProbs, prepare_span
+from rewardbench.settings import ModelSpec
 from rewardbench.types import Messages, Request, Tools, View
 
 
@@ -116,7 +117,7 @@ class Dpo:
         return {"pooling": "sum over the completion's tokens" if self.free is None else self.free}
 
 
-def _read_causal(name: str, revision: str | None, spec: loading.ModelSpec) -> tuple[Any, Any]:
+def _read_causal(name: str, revision: str | None, spec: ModelSpec) -> tuple[Any, Any]:
     """Configuration and tokenizer of a causal model; all that can be wrong without its weights is found here."""
     folder = loading.locate(name, revision, spec.trust_remote_code)
     config = loading.load_config(folder, spec, name)
@@ -129,7 +130,7 @@ def _read_causal(name: str, revision: str | None, spec: loading.ModelSpec) -> tu
 
 
 def _load_causal(
-    name: str, revision: str | None, spec: loading.ModelSpec, chat: Chat, rule: str, config: Any, tokenizer: Any
+    name: str, revision: str | None, spec: ModelSpec, chat: Chat, rule: str, config: Any, tokenizer: Any
 ) -> LogProbs:
     """A causal model with its weights, asked how it takes company."""
     from transformers import AutoModelForCausalLM  # takes seconds, which a wrong name need not wait
@@ -141,7 +142,7 @@ def _load_causal(
     return scorer
 
 
-def _same_vocabulary(policy: Any, reference: Any, spec: loading.ModelSpec) -> None:
+def _same_vocabulary(policy: Any, reference: Any, spec: ModelSpec) -> None:
     """One may hold tokens that the other lacks (a pad token added in training), but no id may mean two tokens."""
     id_of = reference.get_vocab()
     token_at = {id: token for token, id in id_of.items()}
@@ -152,7 +153,7 @@ def _same_vocabulary(policy: Any, reference: Any, spec: loading.ModelSpec) -> No
         )
 
 
-def _refuse_same(folders: Sequence[Path], configs: Sequence[Any], spec: loading.ModelSpec) -> None:
+def _refuse_same(folders: Sequence[Path], configs: Sequence[Any], spec: ModelSpec) -> None:
     """Raises: InputError if policy and reference are one model, so that every reward would be 0."""
     if len(folders) == 2 and config_identity(configs[0]) == config_identity(configs[1]) and same_weights(*folders):
         raise InputError(
@@ -161,7 +162,7 @@ def _refuse_same(folders: Sequence[Path], configs: Sequence[Any], spec: loading.
         )
 
 
-def load_dpo(spec: loading.ModelSpec) -> Dpo:
+def load_dpo(spec: ModelSpec) -> Dpo:
     """Load a policy and its reference, or a policy alone; both at once only where there is room for both.
 
     Raises: InputError for a missing reference, other vocabularies, or weights that would be random.
