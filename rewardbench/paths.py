@@ -21,18 +21,6 @@ def data_dir() -> Path:
     raise InputError(f"The embedded data is missing beside {here}: install rewardbench again.")
 
 
-def leaderboard_dir() -> Path:
-    """The folder of the leaderboard's app: the repository's, or its copy inside an installed wheel.
-
-    Raises: InputError where the installation lacks it.
-    """
-    here = Path(__file__).resolve().parent
-    for folder in (here / "_leaderboard", here.parent / "leaderboard"):
-        if (folder / "app.py").is_file():
-            return folder
-    raise InputError(f"The leaderboard is missing beside {here}: install rewardbench again.")
-
-
 def home_path(path: str | Path) -> Path:
     """Return the path with a leading `~` expanded. Raises: InputError if it is of a user who is not known."""
     expanded = os.path.expanduser(path)

@@ -3,7 +3,6 @@
 import os
 import random
 import signal
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,7 +19,6 @@ os.environ["REWARDBENCH_CACHE"] = os.path.join(_cache.name, "scores.sqlite")
 # What a shell starts in the background ignores Ctrl-C, and so would every command that a test starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "leaderboard"))  # the app's modules lie flat, as on a Space
 
 SHARED = Path(os.environ.get("REWARDBENCH_SHARED", Path(__file__).parents[2] / "shared"))
 

@@ -59,22 +59,15 @@ def _look(location: str, rebuild: bool = False) -> Any:
 
 
 def _app() -> Any:
-    """The app, which lies beside the package. Raises: InputError where it or Gradio is missing."""
+    """Import the app. Raises: InputError if Gradio is missing."""
     import importlib.util
-    import sys
-
-    from rewardbench.paths import leaderboard_dir
 
     if importlib.util.find_spec("gradio") is None:
         raise InputError("The leaderboard needs Gradio: pip install 'rewardbench[leaderboard]'.")
-    folder = leaderboard_dir()
-    spec = importlib.util.spec_from_file_location("rewardbench_leaderboard", folder / "app.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    from rewardbench.leaderboard.app import serve
+
+    serve.limit_downloads()
+    return serve
 
 
 def submit_command(

@@ -15,14 +15,15 @@ from urllib.request import urlopen
 import pytest
 
 pytest.importorskip("gradio")
-import app
-from first import WAITING, FirstPaint, Opening
-from quick import import_gradio
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.responses import HTMLResponse
 from starlette.routing import Mount, Route
 from starlette.testclient import TestClient
+
+from rewardbench.leaderboard.app import serve as app
+from rewardbench.leaderboard.app.first import WAITING, FirstPaint, Opening
+from rewardbench.leaderboard.app.quick import import_gradio
 
 ROOT = Path(__file__).parents[2]
 PAGE = "<html><body class='x'>its own page</body></html>"

@@ -19,12 +19,10 @@ import pytest
 from test_first import free_port
 
 pytest.importorskip("gradio")
-import access
-import limits
-import uploads
 from starlette.datastructures import Headers
 
 from rewardbench.errors import InputError
+from rewardbench.leaderboard.app import access, limits, uploads
 
 ROOT = Path(__file__).parents[2]
 SECRET = "secret-model-of-this-machine"
@@ -359,7 +357,7 @@ def test_the_server_ends_while_a_check_is_running(tmp_path):
 
 
 def test_it_is_not_served_where_gradio_takes_any_path():
-    import blocks
+    from rewardbench.leaderboard.app import blocks
 
     gr = blocks.gr
     with gr.Blocks() as app:
@@ -441,7 +439,7 @@ def test_old_uploads_are_deleted_and_a_full_folder_takes_no_more(monkeypatch):
 
 
 def test_a_slow_body_is_given_up(monkeypatch):
-    import guard
+    from rewardbench.leaderboard.app import guard
 
     monkeypatch.setattr(guard, "SLOWEST_BODY", 0.1)
 
@@ -453,7 +451,7 @@ def test_a_slow_body_is_given_up(monkeypatch):
 
 
 def test_a_check_is_refused_while_another_of_the_client_runs():
-    import submission
+    from rewardbench.leaderboard.app import submission
 
     checks = submission.Checks(library=None)
     with checks.running.one("a"):

@@ -11,10 +11,9 @@ from made import mirrors, scores, singles, store
 
 pytest.importorskip("gradio")
 
-import app
-import model_page
-import suite_pages
-from library import Library
+from rewardbench.leaderboard.app import model_page, suite_pages
+from rewardbench.leaderboard.app import serve as app
+from rewardbench.leaderboard.app.library import Library
 
 SUITE = mirrors(40)
 EVIL = '"><img src=x onerror=alert(1)><script>alert(2)</script>${3}{{4}}'

@@ -7,12 +7,11 @@ from made import changed, mirrors, scores, store
 
 pytest.importorskip("gradio")
 
-import app
-from library import Library
-
 from rewardbench.comparison.compare import compare, rank
 from rewardbench.comparison.gate import judge
 from rewardbench.errors import InputError
+from rewardbench.leaderboard.app import serve as app
+from rewardbench.leaderboard.app.library import Library
 from rewardbench.leaderboard.submissions import check
 from rewardbench.results.browse import select
 from rewardbench.results.scored import read_scored

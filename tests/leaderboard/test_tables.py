@@ -2,8 +2,8 @@ import csv
 import io
 
 import pytest
-import tables
 
+from rewardbench.leaderboard.app import tables
 from rewardbench.leaderboard.refresh import Figure, Row
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import tables
-from frame import Page, badge, model_link, share, suite_choice
-from markup import esc, href
-
+from rewardbench.leaderboard.app import tables
+from rewardbench.leaderboard.app.frame import Page, badge, model_link, share, suite_choice
+from rewardbench.leaderboard.app.markup import esc, href
 from rewardbench.leaderboard.refresh import Board, Row
 
 FIRST = 100

@@ -6,12 +6,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import tables
-from frame import Page, badge, bar, figures_table, share
-from library import Library
-from markup import esc, href, options
-
 from rewardbench.errors import InputError
+from rewardbench.leaderboard.app import tables
+from rewardbench.leaderboard.app.frame import Page, badge, bar, figures_table, share
+from rewardbench.leaderboard.app.library import Library
+from rewardbench.leaderboard.app.markup import esc, href, options
 from rewardbench.leaderboard.refresh import Figure, Row
 from rewardbench.results.browse import Shown, completions_of, prompt_of, select
 

@@ -9,13 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import submission
-from library import Library
-from markup import esc
-from quick import import_gradio
-from uploads import LONGEST_KEPT, MOST_FILE
-
 from rewardbench.errors import InputError
+from rewardbench.leaderboard.app import submission
+from rewardbench.leaderboard.app.library import Library
+from rewardbench.leaderboard.app.markup import esc
+from rewardbench.leaderboard.app.quick import import_gradio
+from rewardbench.leaderboard.app.uploads import LONGEST_KEPT, MOST_FILE
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # no call home
 gr = import_gradio()

@@ -11,13 +11,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from library import Library
-from limits import Open, Rate
-from markup import esc
-from uploads import MOST_FILE
-
 from rewardbench import results
 from rewardbench.errors import InputError
+from rewardbench.leaderboard.app.library import Library
+from rewardbench.leaderboard.app.limits import Open, Rate
+from rewardbench.leaderboard.app.markup import esc
+from rewardbench.leaderboard.app.uploads import MOST_FILE
 from rewardbench.leaderboard.submissions import Finding, bounded, verdict_of
 from rewardbench.leaderboard.submissions.package import card, shown
 from rewardbench.leaderboard.submissions.review import verify_packed

@@ -11,10 +11,9 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from frame import Page
-
 from rewardbench import results
 from rewardbench.errors import InputError
+from rewardbench.leaderboard.app.frame import Page
 from rewardbench.leaderboard.refresh import Board, Earned, Row, read_earned, refresh, trusted
 from rewardbench.results.scored import Scored, read_scored
 from rewardbench.store import LocalStore, open_store

@@ -14,12 +14,13 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
-from access import Access
-from limits import Open, Rate, client_of
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.formparsers import MultiPartException
 from starlette.responses import PlainTextResponse
-from uploads import MOST_FILES, MOST_REQUEST, Refused, Uploads
+
+from rewardbench.leaderboard.app.access import Access
+from rewardbench.leaderboard.app.limits import Open, Rate, client_of
+from rewardbench.leaderboard.app.uploads import MOST_FILES, MOST_REQUEST, Refused, Uploads
 
 PAGES = ("/", "/config", "/theme.css", "/favicon.ico", "/robots.txt", "/manifest.json")
 STREAMS = ("/gradio_api/queue/data", "/gradio_api/upload_progress", "/gradio_api/theme.css", "/gradio_api/app_id")

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date
 
-import charts
-import tables
-from frame import Page, badge, bar, figures_table, model_link, share, suite_choice
-from library import Library
-from markup import address, esc, href
-
 from rewardbench.errors import InputError
+from rewardbench.leaderboard.app import charts, tables
+from rewardbench.leaderboard.app.frame import Page, badge, bar, figures_table, model_link, share, suite_choice
+from rewardbench.leaderboard.app.library import Library
+from rewardbench.leaderboard.app.markup import address, esc, href
 from rewardbench.leaderboard.refresh import Board, Row
 from rewardbench.results.browse import completions_of, prompt_of
 from rewardbench.suites import load_embedded

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from frame import Page, figures_table, model_link, suite_choice
-from library import Library
-from markup import esc, href, options
-
 from rewardbench.comparison.compare import Comparison, Contrast, Flip, compare, power_sentence
 from rewardbench.errors import InputError
+from rewardbench.leaderboard.app.frame import Page, figures_table, model_link, suite_choice
+from rewardbench.leaderboard.app.library import Library
+from rewardbench.leaderboard.app.markup import esc, href, options
 from rewardbench.leaderboard.refresh import Row
 from rewardbench.results.browse import completions_of, prompt_of
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-import tables
-from markup import esc, href, link, options
-
+from rewardbench.leaderboard.app import tables
+from rewardbench.leaderboard.app.markup import esc, href, link, options
 from rewardbench.leaderboard.refresh import BADGES, Board, Figure, Row, age
 
 PAGES = {

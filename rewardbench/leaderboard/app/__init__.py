@@ -1,0 +1,1 @@
+"""The leaderboard as a Gradio app: a store in, pages out."""

@@ -1,0 +1,189 @@
+"""Serve the leaderboard: which page an address asks for, and the server around all pages.
+
+Environment: REWARDBENCH_RESULTS, a folder or hf://datasets/org/name (else the demo of the Space); PORT;
+REWARDBENCH_HOSTS, further host names, separated by commas; REWARDBENCH_WRITABLE=1 lets visitors add to a folder;
+HF_TOKEN, HF_ENDPOINT and HF_HOME as the Hub's client reads them.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+HERE = Path(__file__).resolve().parent
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.routing import Mount
+
+from rewardbench.console.terminal import echo
+from rewardbench.errors import InputError
+from rewardbench.leaderboard.app import board_page, compare_page, model_page, submission, suite_pages, tables
+from rewardbench.leaderboard.app.access import Access
+from rewardbench.leaderboard.app.first import FirstPaint, Opening, Server
+from rewardbench.leaderboard.app.frame import Page, framed
+from rewardbench.leaderboard.app.guard import Guard
+from rewardbench.leaderboard.app.library import Library
+from rewardbench.leaderboard.app.markup import esc, href
+from rewardbench.leaderboard.app.uploads import Uploads
+from rewardbench.leaderboard.refresh import Board
+
+LONGEST_QUERY = 2_000
+
+
+def limit_downloads() -> None:
+    """Give up on a silent Hub after 10 s: visitors wait meanwhile. Call it before huggingface_hub is imported."""
+    os.environ.setdefault("HF_HUB_DOWNLOAD_TIMEOUT", "10")
+
+
+def view(library: Library, search: str) -> str:
+    """The page that an address asks for; one that does not exist says so."""
+    query = dict(parse_qsl(search.lstrip("?")[:LONGEST_QUERY]))
+    board = library.rows()
+    suite = query.get("suite", "")
+    if suite not in board.suites:
+        suite = board.suites[0] if board.suites else ""
+    try:
+        with library.building:
+            page = route(library, suite, query)
+    except InputError as error:
+        page = Page("This cannot be shown", f'<p class="rb-note">{esc(error)}</p>')
+    return framed(page, board, suite)
+
+
+def _first(library: Library) -> str:
+    """The first page with its first rows."""
+    board = library.rows()
+    suite = board.suites[0] if board.suites else ""
+    page = library.kept(("first", suite), lambda: board_page.show(board, suite, {}, board_page.FIRST))
+    return framed(page, board, suite)
+
+
+def route(library: Library, suite: str, query: Mapping[str, str]) -> Page:
+    """Which page an address asks for."""
+    name = query.get("view", "board")
+    if name == "model":
+        row = library.row(query.get("model", ""))
+        return model_page.show(library, row, query) if row else _nothing(suite)
+    if name == "compare":
+        return compare_page.show(library, suite, query)
+    if name == "size":
+        return library.kept((name, suite), lambda: suite_pages.size_and_time(library.rows(), suite, query))
+    if name == "items":
+        return library.kept((name, suite), lambda: suite_pages.hardest(library, suite, query))
+    if name == "suite":
+        return suite_pages.about_suite(library, suite, query)
+    if name == "submit":
+        return Page("Submit a result", SUBMIT if library.takes_files else submission.elsewhere(library), "submit")
+    if name == "about":
+        return suite_pages.about()
+    if library.row(query.get("row", "")):
+        return board_page.show(library.rows(), suite, query)
+    subsets = query.get("subsets") == "1"
+    return library.kept(("board", suite, subsets), lambda: board_page.show(library.rows(), suite, query))
+
+
+SUBMIT = """<p>Drop the two files that <code>rewardbench --model org/name</code> wrote: <code>name.json</code> and
+<code>name_outputs.jsonl</code>. They are looked through first; nothing is written before. Texts and paths of your
+machine are left out.</p>"""
+
+
+def _nothing(suite: str) -> Page:
+    back = href(view="board", suite=suite)
+    return Page("No such model", f'<p>There is no such row here. <a href="{back}">The leaderboard</a></p>')
+
+
+def export(library: Library, kind: str, suite: str, keys: list[str], names: list[str]) -> str:
+    """Rows that a reader sees, in their order and columns, for another program."""
+    by_key = {row.key: row for row in library.rows().of(suite)}
+    rows = [by_key[key] for key in dict.fromkeys(keys) if key in by_key]
+    known = {column.name for column in tables.columns(rows, with_subsets=True)}
+    names = [name for name in dict.fromkeys(names) if name in known]
+    if kind == "BibTeX":
+        return tables.to_bibtex(rows)
+    numbers = [column.name for column in tables.columns(rows, with_subsets=True) if column.number]
+    return tables.to_latex(rows, names, numbers) if kind == "LaTeX" else tables.to_csv(rows, names)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Where to be asked, taken before anything is read. Raises: InputError where the port is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=128)
+    except OSError as error:
+        where = f"port {port} of {host}: {error.strerror}"
+        raise InputError(f"The leaderboard cannot be served on {where}; pass another --port or --host.") from error
+
+
+def launch(location: str, listening: socket.socket, board: Board | None = None, access: Access | None = None) -> None:
+    """Serve the app until it is told to stop. Raises: InputError where the store cannot be read."""
+    access = access or Access()
+    uploads = Uploads()
+    try:
+        library = Library(location, board, writable=access.writable)
+        opening = Opening(lambda: _blocks(library), lambda: setattr(server, "should_exit", True))
+        server = Server(_guarded(opening, library, access, uploads), opening, uploads.close)
+        server.run([listening])
+        if opening.error:
+            raise opening.error
+    finally:
+        uploads.close()
+
+
+def _guarded(opening: Opening, library: Library, access: Access, uploads: Uploads) -> Guard:
+    """Return the ASGI app: requests are checked, answers are compressed, and the first rows are in the plain page."""
+    style = (HERE / "page.css").read_text("utf-8")
+    app = Starlette(
+        routes=[Mount("/", opening)],
+        middleware=[
+            Middleware(GZipMiddleware, compresslevel=5),
+            Middleware(FirstPaint, markup=lambda: _first(library), css=style),
+        ],
+        lifespan=opening.lifespan,
+    )
+    return Guard(app, access, uploads, library.takes_files)
+
+
+def _blocks(library: Library) -> Any:
+    """The Gradio app, which is imported when rows can be seen already."""
+    from rewardbench.leaderboard.app import blocks
+
+    def see(search: str) -> str:
+        return view(library, str(search))
+
+    def copy(asked: Any) -> str:
+        told = asked if isinstance(asked, dict) else {}
+        keys, names = ([str(one) for one in told.get(name) or ()] for name in ("keys", "names"))
+        return export(library, str(told.get("kind")), str(told.get("suite")), keys, names)
+
+    return blocks.build(library, see, copy)
+
+
+def _port() -> int:
+    told = os.environ.get("PORT") or os.environ.get("GRADIO_SERVER_PORT") or "7860"
+    if not (told.isascii() and told.isdecimal() and int(told) < 65_536):
+        raise InputError(f"The port {told!r} is none: set PORT or GRADIO_SERVER_PORT to a number below 65536.")
+    return int(told)
+
+
+def main(demo: Path) -> None:
+    """Serve the store that the environment names, as a Space or as a script.
+
+    Args:
+        demo: the folder of results that is shown if it names none.
+    """
+    limit_downloads()
+    results = os.environ.get("REWARDBENCH_RESULTS", str(demo))
+    access = Access.of_environment()
+    try:
+        with listen(access.host, _port()) as listening:
+            launch(results, listening, access=access)
+    except InputError as error:
+        echo(f"rewardbench: {error}", error=True)
+        sys.exit(2)
