@@ -40,6 +40,7 @@ def credit(item: Item, scores: Sequence[float], rule: Rule) -> float:
 
 
 def split_scores(item: Item, scores: Sequence[float]) -> tuple[list[float], list[float]]:
+    """Split scores into those of the right and those of the wrong completions."""
     if len(scores) != len(item.completions):
         raise ValueError(f"item {item.id} has {len(item.completions)} completions but {len(scores)} scores")
     return list(scores[: item.num_correct]), list(scores[item.num_correct :])

@@ -15,8 +15,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
-HERE = Path(__file__).resolve().parent
-
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
@@ -34,6 +32,7 @@ from rewardbench.leaderboard.app.markup import esc, href
 from rewardbench.leaderboard.app.uploads import Uploads
 from rewardbench.leaderboard.refresh import Board
 
+HERE = Path(__file__).resolve().parent
 LONGEST_QUERY = 2_000
 
 
