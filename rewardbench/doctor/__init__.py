@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import pstdev
-from typing import Any, Literal
+from typing import Literal
 
 from rich.console import Console
 
@@ -119,8 +119,8 @@ def other_dtype(spec: ModelSpec) -> str | None:
 
 def _look(items: Sequence[Item], settings: Settings, dtype: str, console: Console) -> _Look:
     """Load, prepare, read the first item, and run every cell. The weights are gone when it returns."""
-    scorer: Any = load_scorer(replace(settings.model, dtype=dtype))
-    if not hasattr(scorer, "chat"):
+    scorer = load_scorer(replace(settings.model, dtype=dtype))
+    if scorer.chat is None:
         raise InputError(
             f"{scorer.name} reads text, not tokens: it has no batches, padding or number format to examine."
         )
@@ -145,7 +145,7 @@ def _look(items: Sequence[Item], settings: Settings, dtype: str, console: Consol
         pairs,
         reading,
         heard,
-        list(scorer.notes) + _tf32(dtype),
+        [*scorer.report().notes, *_tf32(dtype)],
     )
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from rewardbench.errors import InputError
 from rewardbench.models.failures import loading_reported
 from rewardbench.models.spec import resolve
+from rewardbench.scorers.base import BaseScorer
 from rewardbench.scorers.baselines import Baseline
 from rewardbench.settings import ModelSpec
-from rewardbench.types import Scorer
 
 
-def load_scorer(spec: ModelSpec) -> Scorer:
+def load_scorer(spec: ModelSpec) -> BaseScorer:
     """The scorer for a model: a baseline, a DPO policy (with a reference, or reference-free), or a classifier.
 
     Raises: InputError, in one sentence, for anything that would not give a meaningful score.
@@ -25,7 +25,7 @@ def load_scorer(spec: ModelSpec) -> Scorer:
     return scorer
 
 
-def _load(spec: ModelSpec) -> Scorer:
+def _load(spec: ModelSpec) -> BaseScorer:
     if spec.ref_model or spec.ref_free_type:
         from rewardbench.scorers.dpo import load_dpo
 
@@ -35,4 +35,4 @@ def _load(spec: ModelSpec) -> Scorer:
     return load_classifier(spec)
 
 
-__all__ = ["load_scorer"]
+__all__ = ["BaseScorer", "load_scorer"]
