@@ -130,12 +130,12 @@ def _look(items: Sequence[Item], settings: Settings, dtype: str, console: Consol
         raise InputError(f"None of the {len(items)} sampled items can be scored; the first: {prepared[0].reason}")
     place = {request.key: n for n, request in enumerate(requests)}
     pairs = [
-        Pair(tuple(place[request.key] for request in one.requests), one.item.num_correct)
+        Pair(tuple(place[request.key] for request in one.by_completion), one.item.num_correct)
         for one in prepared
         if one.requests and one.item.has_preference
     ]
     first = next(one for one in prepared if one.requests)
-    reading = read(scorer, first.item, first.requests[0])
+    reading = read(scorer, first.item, first.by_completion[0])
     heard = listen(scorer, requests, lambda what, total: Ticks(what, total, console), dtype, settings.inject)
     return _Look(
         scorer.name,

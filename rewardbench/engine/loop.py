@@ -21,6 +21,7 @@ from rewardbench.engine.batching import arrange, layout, spread
 from rewardbench.engine.budget import token_budget
 from rewardbench.engine.cache import Cache
 from rewardbench.engine.noise import is_exact
+from rewardbench.engine.views import Collected, collect, expand
 from rewardbench.errors import InputError
 from rewardbench.models.failures import ModelFailure
 from rewardbench.models.fingerprint import digest
@@ -53,11 +54,18 @@ class Progress(Protocol):
 
 @dataclass(frozen=True)
 class Prepared:
-    """An item's requests, one a completion, or the reason why it has none."""
+    """An item's requests, one a call of the scorer, or the reason why it has none."""
 
     item: Item
     requests: tuple[Request, ...] = ()
     reason: str | None = None
+    first_shown: tuple[int, ...] = ()
+    """For each completion, in the item's order, the first request that shows it first."""
+
+    @property
+    def by_completion(self) -> tuple[Request, ...]:
+        """For each completion, in the item's order, the request that shows it first."""
+        return tuple(self.requests[n] for n in self.first_shown)
 
 
 @dataclass(frozen=True)
@@ -99,11 +107,14 @@ def prepare(item: Item, scorer: Scorer) -> Prepared:
     """Render every completion; what this model cannot take becomes a reason, not an end of the run."""
     if item.problem:
         return Prepared(item, reason=item.problem)
-    tools = {"tools": item.tools} if item.tools else {}
+    options = {"rendered": item.rendered, **({"tools": item.tools} if item.tools else {})}
     try:
-        return Prepared(item, tuple(scorer.prepare(item.prompt, c, item.rendered, **tools) for c in item.completions))
+        calls = expand(item, scorer.view)
+        requests = tuple(scorer.prepare(item.prompt, *call.completions(item), **options) for call in calls)
     except InputError as error:
         return Prepared(item, reason=str(error))
+    firsts = [call.shown[0] for call in calls]
+    return Prepared(item, requests, first_shown=tuple(map(firsts.index, range(len(item.completions)))))
 
 
 def score(items: Sequence[Item], scorer: Scorer, progress: Progress | None = None, **options: Any) -> Run:
@@ -220,9 +231,10 @@ class _Loop:
         if prepared.reason is not None:
             return ItemScores(item.id, (math.nan,) * len(item.completions), reason=prepared.reason)
         self.pooled_tokens.update(request.pooled_token for request in requests if request.pooled_token)
-        values = self._combined(self.stage_scores, requests)
+        collected = self._collected(item, self.stage_scores, requests)
+        values, shown = collected.scores, prepared.by_completion
         if item.id in self.sample:
-            alone = self._combined(self.unbatched, requests)
+            alone = self._collected(item, self.unbatched, requests).scores
             self.noise = max(self.noise, *(abs(a - b) for a, b in zip(values, alone, strict=True)))
         wild = [i for i, value in enumerate(values) if not math.isfinite(value)]
         return ItemScores(
@@ -230,13 +242,15 @@ class _Loop:
             values,
             reason=f"the score of completion {wild[0] + 1} is {values[wild[0]]}" if wild else None,
             truncated=any(request.dropped for request in requests),
-            tokens=tuple(map(len, requests)),
-            texts=tuple(request.text for request in requests),
+            tokens=tuple(map(len, shown)),
+            texts=tuple(request.text for request in shown),
+            order_inconsistency=collected.order_inconsistency,
         )
 
-    def _combined(self, stage_scores: Sequence[Scores], requests: Sequence[Request]) -> tuple[Any, ...]:
+    def _collected(self, item: Item, stage_scores: Sequence[Scores], requests: Sequence[Request]) -> Collected:
+        """Combine the stages' scores of an item's requests, and collect those of its completions."""
         values = [[scores[request.key] for request in requests] for scores in stage_scores]
-        return tuple(self.scorer.combine(values))
+        return collect(item, self.scorer.view, self.scorer.combine(values))
 
 
 class _Work:
