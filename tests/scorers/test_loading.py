@@ -44,7 +44,7 @@ def test_weights_of_another_head_are_named(folder):
     edit_weights(
         folder, lambda weights: weights | {"lm_head.weight": torch.ones(512, 32), "v_head.bias": torch.ones(1)}
     )
-    notes = load(folder).report().notes
+    notes = list(load(folder).report().notes)
     assert notes == [f"The files of {folder} hold weights that are not used: lm_head.weight and 1 more."]
 
 
