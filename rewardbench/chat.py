@@ -21,7 +21,7 @@ from rewardbench.templates import (
     plain,
     unprinted_fields,
 )
-from rewardbench.types import Message, Messages, Request, Tools
+from rewardbench.types import Message, Messages, TokenRequest, Tools
 
 
 def shows(text: str, messages: Sequence[Message]) -> bool:
@@ -130,7 +130,7 @@ class Frame:
 
 
 class Chat:
-    """Turns a prompt and a completion into a Request for one tokenizer.
+    """Turns a prompt and a completion into a TokenRequest for one tokenizer.
 
     Args:
         tokenizer: a transformers tokenizer; its padding and truncation settings are not used.
@@ -251,7 +251,9 @@ class Chat:
         self._notes.add("The template knows no system role: the system text stands at the head of the first user turn.")
         return text, folded
 
-    def request(self, prompt: Messages, completion: Messages, rendered: bool = False, tools: Tools = ()) -> Request:
+    def request(
+        self, prompt: Messages, completion: Messages, rendered: bool = False, tools: Tools = ()
+    ) -> TokenRequest:
         """The completion in its context as token ids. Raises InputError where the template cannot take it."""
         if rendered:
             text = plain(completion)
@@ -261,7 +263,7 @@ class Chat:
             frame = self._frame(text, messages)
         ids = self._encode(text, frame, self._ends(rendered))
         start = self._start(text, frame, ids, prompt, completion, tools) if self.spans and not rendered else 0
-        return self._fit(Request(text, plain(completion), array("i", ids), start, len(ids)))
+        return self._fit(TokenRequest(text, plain(completion), array("i", ids), start, len(ids)))
 
     def _start(
         self, text: str, frame: Frame, ids: list[int], prompt: Messages, completion: Messages, tools: Tools
@@ -343,7 +345,7 @@ class Chat:
         at = ids.index(token)
         return 0 if at and self.tokenizer.decode(ids[:at]).strip() else at + 1
 
-    def _fit(self, request: Request) -> Request:
+    def _fit(self, request: TokenRequest) -> TokenRequest:
         """Cut to `max_length` on the flag's side, keeping the BOS and what the tokenizer puts at both ends."""
         over = len(request.ids) - self.max_length if self.max_length else 0
         if over <= 0:
@@ -355,7 +357,7 @@ class Chat:
         if self.spans and self.truncation_side == "right" and request.start >= cut:
             raise InputError(f"The prompt alone fills max_length={self.max_length}: nothing of the completion is left.")
         start = min(max(request.start - over, cut), len(ids)) if request.start > cut else request.start
-        return Request(request.text, request.completion, ids, start, len(ids), dropped=over)
+        return TokenRequest(request.text, request.completion, ids, start, len(ids), dropped=over)
 
 
 def _leading(token: str, times: str) -> re.Pattern[str]:

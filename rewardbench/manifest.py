@@ -16,6 +16,7 @@ from rewardbench.engine.noise import is_exact, within_noise
 from rewardbench.metrics import is_scored
 from rewardbench.models.fingerprint import digest
 from rewardbench.models.metadata import facts
+from rewardbench.scorers.plugins import find_plugin
 from rewardbench.settings import ModelSpec, Settings
 from rewardbench.types import ItemScores, Scorer, Suite
 
@@ -25,7 +26,9 @@ def manifest(
 ) -> dict[str, Any]:
     """What decided the numbers (the fingerprint), what must not have (the run), and where it ran."""
     fingerprint = dict(scorer.fingerprint)
-    details = _details(scorer)
+    report = scorer.report()
+    pooled = Counter(scored.pooled_tokens).most_common(10)
+    details = {**report.details, **({"pooled_tokens": dict(pooled)} if pooled else {})}
     noise = _noise(fingerprint, suite, scored)
     return {
         "fingerprint": fingerprint,
@@ -36,7 +39,7 @@ def manifest(
             "ref_model": settings.model.ref_model,
             "tokenizer": settings.model.tokenizer or settings.model.model,
             "chat_template": settings.model.chat_template,
-            **({} if "model" in in_memory else facts(settings.model)),
+            **({} if "model" in in_memory or find_plugin(settings.model.model) else facts(settings.model)),
         },
         "run": {
             "token_budget": scored.token_budget,
@@ -50,12 +53,8 @@ def manifest(
         "session": {"computed": scored.computed, "batches": scored.batches},  # told, but not stored: see results
         "environment": environment(),
         "command": "" if in_memory else command(settings),
-        "notes": _notes(suite, scorer, scored, noise),
+        "notes": _notes(suite, report.notes, scored, noise),
     }
-
-
-def _details(scorer: Any) -> dict[str, Any]:
-    return dict(scorer.details()) if hasattr(scorer, "details") else {}
 
 
 def _noise(fingerprint: Mapping[str, Any], suite: Suite, scored: Run) -> dict[str, Any]:
@@ -65,9 +64,9 @@ def _noise(fingerprint: Mapping[str, Any], suite: Suite, scored: Run) -> dict[st
     return {"batch_noise": scored.noise, "within_noise": within_noise(suite.items, scored.items, scored.noise)}
 
 
-def _notes(suite: Suite, scorer: Any, scored: Run, noise: Mapping[str, Any]) -> list[str]:
+def _notes(suite: Suite, scorer_notes: Sequence[str], scored: Run, noise: Mapping[str, Any]) -> list[str]:
     notes = [suite.note] if suite.note else []
-    notes += getattr(scorer, "notes", [])
+    notes += scorer_notes
     reasons = Counter(item.reason for item in scored.items if item.reason is not None)
     if reasons:
         most = "; ".join(f"{count} × {reason.rstrip('.')}" for reason, count in reasons.most_common(3))

@@ -13,17 +13,18 @@ from transformers import TrainerCallback
 from rewardbench.chat import Chat
 from rewardbench.engine.loop import score
 from rewardbench.errors import InputError
-from rewardbench.forward.packed import settle
+from rewardbench.forward.packed import choose_layout
 from rewardbench.models import load
 from rewardbench.results import assemble
 from rewardbench.results.report import slug
+from rewardbench.scorers.base import BaseScorer
 from rewardbench.scorers.classifier import Classifier, is_encoder
 from rewardbench.scorers.logprobs import LogProbs
 from rewardbench.settings import refuse_less_than_one
 from rewardbench.store import LocalStore
 from rewardbench.suites import load_suite
 from rewardbench.suites.sample import stratify
-from rewardbench.types import Request, Result, Suite
+from rewardbench.types import BatchTraits, Messages, Result, Suite, TokenRequest
 
 KEY = "eval_rewardbench"
 FOLDER = "rewardbench"
@@ -134,39 +135,41 @@ def _tokenizer_of(trainer: Any) -> Any:
     return tokenizer
 
 
-def live_scorer(model: Any, tokenizer: Any, max_length: int | None = None) -> Any:
-    """A scorer of a model that is in memory, and may change under it."""
+def live_scorer(model: Any, tokenizer: Any, max_length: int | None = None) -> BaseScorer:
+    """Return a scorer of a model that is in memory, and may change under it."""
     limit = load.length_limit(model, tokenizer, max_length)
     classifier = getattr(model.config, "num_labels", 0) == 1 and model.get_output_embeddings() is None
     chat = Chat(tokenizer, None, limit, "left", spans=not classifier, name="the model in training")
     with _evaluating(model):
         if not classifier:
-            return _Drift(model, chat)
+            policy = LogProbs(model, chat, "the model in training")
+            return _Drift(policy.with_layout(*choose_layout(policy, may_pack=True)))
         scorer = Classifier(model, chat, "the model in training")
-        scorer.remarks = settle(scorer, may_pack=not is_encoder(model.config))
-    return scorer
+        return scorer.with_layout(*choose_layout(scorer, may_pack=not is_encoder(model.config)))
 
 
-class _Drift:
-    """A policy in training: how much likelier each completion became since it was first asked."""
+class _Drift(BaseScorer):
+    """A policy in training: how much likelier each completion became since it was first scored."""
 
     model_type = "DPO"
-    view = "pointwise"
-    name = "the model in training"
 
-    def __init__(self, model: Any, chat: Chat) -> None:
-        self.now = LogProbs(model, chat, self.name)
-        settle(self.now, may_pack=True)
+    def __init__(self, policy: LogProbs) -> None:
+        self.policy, self.name, self.model = policy, policy.name, policy.model
         self.before: dict[bytes, float] = {}
-        self.model, self.packed, self.company = model, self.now.packed, self.now.company
-        self.alone, self.prepare = self.now.alone, self.now.prepare
 
     @property
     def fingerprint(self) -> dict[str, Any]:
-        return {**self.now.fingerprint, "kind": self.model_type}
+        return {**self.policy.fingerprint, "kind": self.model_type}
 
-    def run(self, requests: Sequence[Request]) -> list[float]:
-        values = self.now.run(requests)
+    @property
+    def traits(self) -> BatchTraits:
+        return self.policy.traits
+
+    def prepare(self, prompt: Messages, *args: Any, **kwargs: Any) -> TokenRequest:
+        return self.policy.prepare(prompt, *args, **kwargs)
+
+    def run(self, requests: Sequence[TokenRequest]) -> list[float]:
+        values = self.policy.run(requests)
         return [value - self.before.setdefault(r.key, value) for r, value in zip(requests, values, strict=True)]
 
 

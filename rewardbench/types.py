@@ -6,12 +6,14 @@ Requests into ItemScores; metrics turn those into the Estimates of a Result; a S
 
 from __future__ import annotations
 
+import json
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Literal, NotRequired, Protocol, TypedDict
+from typing import Any, ClassVar, Literal, NotRequired, Protocol, TypedDict
 
 View = Literal["pointwise", "pairwise", "listwise"]
 Credit = Literal["strict", "best_of_n", "ties"]
@@ -107,12 +109,11 @@ class Suite:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Request:
-    """One completion in its context, ready for a scorer. Its length is its cost in tokens.
+class TokenRequest:
+    """One completion in its context, as token ids. Its length is its cost in tokens.
 
-    `ids[start:end]` are the completion's tokens; `dropped` tokens were cut off to fit. Scorers that read
-    text (baselines, judges) use `text` and `completion` and leave `ids` empty. Two requests are equal where a model
-    would read the same: the same tokens and span, or, without tokens, the same text.
+    `ids[start:end]` are the completion's tokens; `dropped` tokens were cut off to fit. Two requests are equal if they
+    have the same ids and span.
     """
 
     text: str
@@ -122,48 +123,166 @@ class Request:
     start: int = 0
     end: int = 0
     dropped: int = 0
+    pooled_token: str = ""
+    """The token whose state is scored, for the manifest; empty for scorers that pool none."""
     key: bytes = field(init=False, repr=False)
-    """16 bytes that name what is read, on any machine and in any process."""
+    """16 bytes that identify the ids and the span, on any machine and in any process."""
 
     def __post_init__(self) -> None:
         ids = array("i", self.ids)
         object.__setattr__(self, "ids", ids)
-        text = f"{len(self.text)} {self.text}{self.completion}"  # the length parts the two: a separator could be text
-        read = ids.tobytes() if ids else text.encode("utf-8", "surrogatepass")
         span = f"{self.start} {self.end} {len(ids)} ".encode()
-        object.__setattr__(self, "key", blake2b(span + read, digest_size=16).digest())
+        object.__setattr__(self, "key", blake2b(span + ids.tobytes(), digest_size=16).digest())
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Request) and self.key == other.key
+        return isinstance(other, TokenRequest) and self.key == other.key
 
     def __hash__(self) -> int:
         return hash(self.key)
 
+    @property
+    def sort_key(self) -> tuple[array[int], str, str]:
+        """What orders requests of one length."""
+        return self.ids, self.text, self.completion
+
+    def encode(self) -> bytes:
+        """Return the request as bytes, for another process."""
+        numbers = [self.start, self.end, self.dropped]
+        header = json.dumps(["tokens", self.text, self.completion, *numbers, self.pooled_token]).encode()
+        return header + b"\n" + self.ids.tobytes()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TextRequest:
+    """Completions in their context, as text: one of a pointwise call, two of a pairwise, all of a listwise one.
+
+    Its length is 0: no token is counted. Two requests are equal if they have the same texts and messages.
+    """
+
+    text: str
+    """All that the scorer reads; results record it."""
+    completions: tuple[str, ...]
+    """In the order in which the call shows them."""
+    messages: Messages = ()
+    """The conversation, for scorers that render it themselves (a server, a judge)."""
+    key: bytes = field(init=False, repr=False)
+    """16 bytes that identify the texts, on any machine and in any process."""
+
+    dropped: ClassVar[int] = 0
+    pooled_token: ClassVar[str] = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", blake2b(self.encode(), digest_size=16).digest())
+
+    def __len__(self) -> int:
+        return 0
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TextRequest) and self.key == other.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    @property
+    def sort_key(self) -> tuple[str, tuple[str, ...]]:
+        """What orders requests, which all have one length."""
+        return self.text, self.completions
+
+    def encode(self) -> bytes:
+        """Return the request as bytes, for another process."""
+        return json.dumps(["text", self.text, self.completions, self.messages]).encode() + b"\n"
+
+
+Request = TokenRequest | TextRequest
+"""What one call of a scorer reads; all requests of a scorer are of one kind."""
+
+
+def decode_request(data: bytes) -> Request:
+    """Return the request that `encode` gave as bytes.
+
+    >>> request = TokenRequest("Hi", "i", (7, 8), 1, 2)
+    >>> decode_request(request.encode()) == request
+    True
+    """
+    header, _, ids = data.partition(b"\n")  # JSON escapes line breaks
+    kind, text, *values = json.loads(header)
+    if kind == "text":
+        completions, messages = values
+        return TextRequest(text, tuple(completions), tuple(messages))
+    completion, start, end, dropped, pooled_token = values
+    return TokenRequest(text, completion, array("i", ids), start, end, dropped, pooled_token)
+
+
+Score = float | tuple[float, ...]
+"""What one call gives: a number, or, of a listwise call, one number a completion."""
+
+
+def one_bucket(length: int) -> Hashable:
+    """Return the same bucket for every length."""
+    return 0
+
+
+@dataclass(frozen=True)
+class BatchTraits:
+    """How a scorer takes its batches."""
+
+    packed: bool = False
+    """Whether each distinct prefix of a batch is computed once (sequence packing with tree attention)."""
+    max_batch_size: int | None = None
+    """Requests a batch may hold; None: any number."""
+    length_bucket: Callable[[int], Hashable] = one_bucket
+    """Requests share a batch only if their lengths give the same bucket."""
+    has_tokens: bool = False
+    """Whether it reads token ids, so that padding, layout and dtype could move its scores."""
+
+
+@dataclass(frozen=True)
+class ScorerReport:
+    """What a scorer adds to the manifest of a run."""
+
+    notes: tuple[str, ...] = ()
+    """Sentences for the reader."""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """Facts for the manifest's section `run`."""
+
 
 class Scorer(Protocol):
-    """A score per completion: higher is better. `fingerprint` holds everything that can move a score.
-
-    A scorer may also carry, and the engine and the manifest then read: `model` (whose size decides the batch),
-    `company(length)` (lengths share a batch only where it agrees), `alone` (one text at a time), `notes` (sentences
-    for the reader) and `details()` (what the manifest adds after a run).
-    """
+    """A score per completion: higher is better. `scorers.base.BaseScorer` holds defaults for most of it."""
 
     name: str
     model_type: str
     view: View
+    model: Any
+    """The torch model whose size decides the batch; None for scorers without one."""
+    is_cached: bool
+    """Whether the score cache serves it: its fingerprint tells all that can move a score, and a look-up is quicker."""
 
     @property
     def fingerprint(self) -> Mapping[str, Any]:
         """What can move a score, as plain JSON values; nothing that must not."""
 
-    def prepare(self, prompt: Messages, completion: Messages, rendered: bool, tools: Tools = ()) -> Request:
-        """Render one completion. Raises InputError where this model cannot take it."""
+    @property
+    def traits(self) -> BatchTraits:
+        """How it takes its batches."""
 
-    def run(self, requests: Sequence[Request]) -> list[float]:
-        """One forward over a batch that the engine planned; NaN where a score does not exist."""
+    @property
+    def stages(self) -> Sequence[AbstractContextManager[Scorer]]:
+        """The scorers that run one after the other, each loaded while its context is open."""
+
+    def prepare(self, prompt: Messages, *args: Any, **kwargs: Any) -> Request:
+        """Render the completions of one call. Raises: InputError if this model cannot take them."""
+
+    def run(self, requests: Sequence[Any]) -> Sequence[Score]:
+        """Run one batch that the engine planned; a score is NaN where it does not exist."""
+
+    def combine(self, stage_scores: Sequence[Sequence[Any]]) -> Sequence[Score]:
+        """Return the scores of requests from what each stage gave for them."""
+
+    def report(self) -> ScorerReport:
+        """Return what the manifest adds after a run."""
 
 
 @dataclass(frozen=True)
@@ -177,6 +296,8 @@ class ItemScores:
     tokens: tuple[int, ...] = ()
     texts: tuple[str, ...] = ()
     """What the model read: the rendered text of each completion in its context."""
+    order_inconsistency: float | None = None
+    """Of a pairwise scorer: the share of pairs whose two orders give different winners."""
 
 
 @dataclass(frozen=True)

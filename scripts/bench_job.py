@@ -13,7 +13,7 @@ from rewardbench.chat import fold_system
 from rewardbench.errors import InputError
 from rewardbench.scorers import load_scorer
 from rewardbench.settings import ModelSpec
-from rewardbench.types import Item, Message, Messages, Request
+from rewardbench.types import Item, Message, Messages, TokenRequest
 
 
 class Unavailable(Exception):
@@ -31,7 +31,7 @@ class Job:
     parts: Sequence[Any]
     """What of it holds a model: the scorer itself, or policy and reference."""
     items: Sequence[Item]
-    requests: Sequence[Request]
+    requests: Sequence[TokenRequest]
     """Of all completions in the order of the items, the chosen one first."""
     dtype: str
     device: Any
@@ -76,7 +76,7 @@ def make_job(args: Any, folder: Path, items: Sequence[Item]) -> Job:
 
 def opened(scorer: Any) -> list[Any]:
     """What holds a model, loaded and never closed, so that no pass that is timed loads it again."""
-    return [part.__enter__() for part in getattr(scorer, "parts", ())] or [scorer]
+    return [part.__enter__() for part in scorer.stages]
 
 
 def contents(items: Sequence[Item]) -> Iterator[str]:
@@ -97,7 +97,7 @@ def remembered(render: Callable[[Messages], str]) -> Callable[[Messages], str]:
     return once
 
 
-def prepared(scorer: Any, item: Item, completion: Sequence[Message]) -> Request | None:
+def prepared(scorer: Any, item: Item, completion: Sequence[Message]) -> TokenRequest | None:
     """The request of a completion; None where the model cannot take it."""
     try:
         return scorer.prepare(item.prompt, completion, item.rendered)

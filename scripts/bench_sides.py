@@ -98,7 +98,7 @@ def known_reference(job: Job) -> Here:
         raise Unavailable("There is no side known-reference for a classifier: it has none.")
     folder = tempfile.TemporaryDirectory()
     filled, copy = (Path(folder.name) / name for name in ("filled.sqlite", "copy.sqlite"))
-    with Cache(filled) as cache, job.scorer.parts[1] as reference:
+    with Cache(filled) as cache, job.scorer.stages[1] as reference:
         score(job.items, reference, cache=cache)
 
     def run(first: int | None) -> list[float]:

@@ -9,7 +9,7 @@ from statistics import median
 from typing import Any
 
 from rewardbench.chat import common_prefix
-from rewardbench.types import Request
+from rewardbench.types import TokenRequest
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Work:
         )
 
 
-def count_item(requests: Iterable[Request], spans: bool = False) -> Work:
+def count_item(requests: Iterable[TokenRequest], spans: bool = False) -> Work:
     """The work of one item with causal attention.
 
     In lexicographic order the longest prefix that a sequence shares with any earlier one is that with its neighbour,
@@ -53,7 +53,7 @@ def count_item(requests: Iterable[Request], spans: bool = False) -> Work:
     return total
 
 
-def count_both_ways(requests: Iterable[Request]) -> Work:
+def count_both_ways(requests: Iterable[TokenRequest]) -> Work:
     """The work of one item where tokens attend in both directions (encoders): nothing but equal texts is shared."""
     lengths = [len(r) for r in requests]
     alone = [len(r) for r in set(requests)]

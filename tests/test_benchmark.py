@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from rewardbench.types import Item, Request
+from rewardbench.types import Item, TokenRequest
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = ROOT / "scripts"
@@ -106,7 +106,7 @@ def work(module):
 
 
 def request(ids, start=0):
-    return Request("", "", tuple(ids), start, len(ids))
+    return TokenRequest("", "", tuple(ids), start, len(ids))
 
 
 def test_every_distinct_prefix_of_an_item_counts_once(work):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rewardbench.chat import Chat
 from rewardbench.errors import InputError
 from rewardbench.templates import fastchat_template
-from rewardbench.types import Message, Request
+from rewardbench.types import Message, TextRequest
 
 
 def turns(*pairs):
@@ -415,8 +415,8 @@ def test_no_character_of_a_text_moves_a_token(asked, answer):
 @given(CONTENT, CONTENT, CONTENT, CONTENT)
 def test_texts_that_differ_have_other_keys(text, completion, other_text, other_completion):
     same = (text, completion) == (other_text, other_completion)
-    assert (Request(text, completion) == Request(other_text, other_completion)) == same
+    assert (TextRequest(text, (completion,)) == TextRequest(other_text, (other_completion,))) == same
 
 
 def test_a_separator_in_a_text_parts_nothing():
-    assert Request("a\0b", "c") != Request("a", "b\0c")
+    assert TextRequest("a\0b", ("c",)) != TextRequest("a", ("b\0c",))

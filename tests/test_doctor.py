@@ -31,9 +31,9 @@ from rewardbench.doctor.reading import Reading
 from rewardbench.errors import InputError
 from rewardbench.forward import padding
 from rewardbench.scorers import classifier, logprobs
-from rewardbench.scorers.classifier import load_classifier
+from rewardbench.scorers.classifier import Classifier, load_classifier
 from rewardbench.settings import ModelSpec
-from rewardbench.types import Request
+from rewardbench.types import TokenRequest
 
 CPU = ("--device", "cpu", "--subset", "facts")
 """The subset of core with the shortest texts: 48 to 503 tokens of the tiny tokenizer."""
@@ -233,11 +233,17 @@ def test_settings_refuse_what_they_do_not_know():
         Settings(ModelSpec("m"), inject="drop-all")
 
 
-def test_the_grid_is_what_it_says_and_leaves_the_scorer_as_it_was(model_folder):
+def test_the_grid_is_what_it_says_and_leaves_the_scorer_as_it_was(model_folder, monkeypatch):
     scorer = load_classifier(ModelSpec(str(model_folder("llama")), device="cpu"))
-    requests = [Request("", "", array("i", [1, *range(10, 10 + n)])) for n in range(1, 8)]
+    before = scorer.layout
+    requests = [TokenRequest("", "", array("i", [1, *range(10, 10 + n)])) for n in range(1, 8)]
     seen = []
-    scorer.run = lambda batch: seen.append((scorer.packed, scorer.padding_side, list(batch))) or [0.0] * len(batch)
+
+    def record(self, batch):
+        seen.append((self.layout.packed, self.layout.side, list(batch)))
+        return [0.0] * len(batch)
+
+    monkeypatch.setattr(Classifier, "run", record)
     cells = grid(scorer)
     assert len(cells) == len(set(cells)) == 4 * 2 * 3
     run(scorer, Cell(3, "as it comes", "left", "padded"), requests)
@@ -246,11 +252,12 @@ def test_the_grid_is_what_it_says_and_leaves_the_scorer_as_it_was(model_folder):
     run(scorer, Cell(64, "shuffled", None, "row"), requests)
     ((packed, side, batch),) = seen
     assert (packed, side, set(batch) == set(requests), batch == requests) == (True, "right", True, False)
-    assert (scorer.packed, scorer.padding_side) == (True, "right")
+    assert scorer.layout == before
+    assert (before.packed, before.side) == (True, "right")
 
 
 def test_a_planted_fault_ends_with_its_context():
-    requests = [Request("", "", array("i", ids)) for ids in ([5], [6, 7])]
+    requests = [TokenRequest("", "", array("i", ids)) for ids in ([5], [6, 7])]
     with dropped_mask():
         for user in (classifier, logprobs):
             assert user.pad_batch(requests, 0, "left", "cpu")["attention_mask"].tolist() == [[1, 1], [1, 1]]

@@ -15,7 +15,7 @@ from rewardbench.engine.loop import score
 from rewardbench.scorers import load_scorer
 from rewardbench.settings import ModelSpec
 from rewardbench.suites import load_suite
-from rewardbench.types import Request
+from rewardbench.types import TokenRequest
 
 ANCHOR = os.environ.get("REWARDBENCH_ANCHOR", "")
 PAIRS = SHARED / "bench" / "speed_mix.jsonl"
@@ -100,7 +100,7 @@ def test_dpo_rewards_equal_the_incumbents_on_its_token_ids(folders, tmp_path):
     scorer = load_scorer(ModelSpec(folders["policy"], ref_model=folders["reference"]))
     worst, other_ids = 0.0, []
     for item, row, expected in zip(load_suite(str(PAIRS)).items, ids, theirs, strict=True):
-        ours = scorer.run([Request("", "", tuple(tokens), start, len(tokens)) for tokens, start in row])
+        ours = scorer.run([TokenRequest("", "", tuple(tokens), start, len(tokens)) for tokens, start in row])
         worst = max(worst, *(abs(a - b) for a, b in zip(ours, expected, strict=True)))
         assert (ours[0] > ours[1]) == (expected[0] > expected[1]) or abs(ours[0] - ours[1]) <= 4e-3
         for (tokens, _), completion in zip(row, item.completions, strict=True):

@@ -10,7 +10,8 @@ import pytest
 
 import rewardbench
 from rewardbench import InputError, evaluate
-from rewardbench.types import Request
+from rewardbench.scorers.base import BaseScorer
+from rewardbench.types import TextRequest
 
 LONGEST = "baseline/longest"
 ROWS = [
@@ -95,14 +96,14 @@ def test_a_function_of_two_texts_is_scored():
     assert ("Name a city.", "Lima, by the river.") in heard
 
 
-class Constant:
+class Constant(BaseScorer):
     """A scorer as the package's own are."""
 
-    name, model_type, view = "constant", "Mine", "pointwise"
+    name = "constant"
     fingerprint = {"kind": "constant"}  # noqa: RUF012
 
     def prepare(self, prompt, completion, rendered):
-        return Request(text=completion[-1]["content"], completion=completion[-1]["content"])
+        return TextRequest(completion[-1]["content"], (completion[-1]["content"],))
 
     def run(self, requests):
         return [0.0] * len(requests)

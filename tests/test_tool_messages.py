@@ -171,6 +171,6 @@ def test_the_span_of_a_call_begins_with_the_call(template):
 
 def test_a_baseline_counts_calls_and_reasoning():
     row = item(content=None, tool_calls=[call("{}")], reasoning_content="Peru.")
-    completion = Baseline("baseline/longest").prepare(row.prompt, row.completions[0], False).completion
+    completion = Baseline("baseline/longest").prepare(row.prompt, row.completions[0], False).completions[0]
     assert "rivers" in completion
     assert "Peru." in completion

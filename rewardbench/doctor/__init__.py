@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import pstdev
-from typing import Any, Literal
+from typing import Literal
 
 from rich.console import Console
 
@@ -119,8 +119,8 @@ def other_dtype(spec: ModelSpec) -> str | None:
 
 def _look(items: Sequence[Item], settings: Settings, dtype: str, console: Console) -> _Look:
     """Load, prepare, read the first item, and run every cell. The weights are gone when it returns."""
-    scorer: Any = load_scorer(replace(settings.model, dtype=dtype))
-    if not hasattr(scorer, "chat"):
+    scorer = load_scorer(replace(settings.model, dtype=dtype))
+    if scorer.chat is None:
         raise InputError(
             f"{scorer.name} reads text, not tokens: it has no batches, padding or number format to examine."
         )
@@ -130,12 +130,12 @@ def _look(items: Sequence[Item], settings: Settings, dtype: str, console: Consol
         raise InputError(f"None of the {len(items)} sampled items can be scored; the first: {prepared[0].reason}")
     place = {request.key: n for n, request in enumerate(requests)}
     pairs = [
-        Pair(tuple(place[request.key] for request in one.requests), one.item.num_correct)
+        Pair(tuple(place[request.key] for request in one.by_completion), one.item.num_correct)
         for one in prepared
         if one.requests and one.item.has_preference
     ]
     first = next(one for one in prepared if one.requests)
-    reading = read(scorer, first.item, first.requests[0])
+    reading = read(scorer, first.item, first.by_completion[0])
     heard = listen(scorer, requests, lambda what, total: Ticks(what, total, console), dtype, settings.inject)
     return _Look(
         scorer.name,
@@ -145,7 +145,7 @@ def _look(items: Sequence[Item], settings: Settings, dtype: str, console: Consol
         pairs,
         reading,
         heard,
-        list(scorer.notes) + _tf32(dtype),
+        [*scorer.report().notes, *_tf32(dtype)],
     )
 
 

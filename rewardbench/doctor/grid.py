@@ -9,14 +9,16 @@ import math
 import random
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from rewardbench.engine.batching import size, traits
+from rewardbench.engine.batching import size
 from rewardbench.engine.budget import bytes_per_token, free_memory
 from rewardbench.models.failures import ModelFailure, first_sentence, out_of_memory
 from rewardbench.models.load import release
-from rewardbench.types import Request
+from rewardbench.scorers.base import BaseScorer, ModelScorer
+from rewardbench.scorers.dpo import Dpo
+from rewardbench.types import TokenRequest
 
 SIZES = (1, 3, 8, 64)
 
@@ -47,34 +49,35 @@ class Heard:
     """How far each score may be from the definition in float32."""
 
 
-def grid(scorer: Any) -> list[Cell]:
-    """The cells that a scorer has: one that must be alone has no company, an encoder is not padded on the left."""
+def grid(scorer: ModelScorer) -> list[Cell]:
+    """Return the cells that a scorer has: one of batch size 1 has no others, an encoder is not padded on the left."""
     from rewardbench.scorers.classifier import is_encoder
 
-    packed, _, most = traits(scorer)
-    sizes = (1,) if most == 1 else SIZES
-    sides = ("right",) if most == 1 or is_encoder(scorer.model.config) else ("right", "left")
-    layouts: list[Any] = [("padded", side) for side in sides] + ([("row", None)] if packed else [])
+    traits = scorer.traits
+    sizes = (1,) if traits.max_batch_size == 1 else SIZES
+    sides = ("right",) if traits.max_batch_size == 1 or is_encoder(scorer.model.config) else ("right", "left")
+    layouts: list[Any] = [("padded", side) for side in sides] + ([("row", None)] if traits.packed else [])
     orders: tuple[Any, ...] = ("as it comes", "shuffled")
     return [Cell(n, order, side, layout) for layout, side in layouts for n in sizes for order in orders]
 
 
-def listen(scorer: Any, requests: Sequence[Request], watch: Watch, dtype: str, inject: str | None = None) -> Heard:
-    """All a scorer says; its parts one after the other, each loaded once, and put together."""
-    if not hasattr(scorer, "parts"):
+def listen(scorer: BaseScorer, requests: Sequence[Any], watch: Watch, dtype: str, inject: str | None = None) -> Heard:
+    """Return all scores of a scorer; its stages run one after the other, each loaded once, and are combined."""
+    if isinstance(scorer, ModelScorer):
         heard = _hear(scorer, requests, watch, f"examining in {dtype}", inject)
         most = max([1.0, *(abs(x) for x in heard.alone if math.isfinite(x))])
         return Heard(heard.alone, heard.cells, heard.failed, [1e-5 * most] * len(requests))
-    said = []
-    for part, name in zip(scorer.parts, ("policy", "reference"), strict=False):
-        with part as one:
-            said.append(_hear(one, requests, watch, f"examining the {name} in {dtype}", inject))
-    alone = [heard.alone for heard in said]
+    assert isinstance(scorer, Dpo)
+    stages = []
+    for stage, name in zip(scorer.stages, ("policy", "reference"), strict=False):
+        with stage as stage_scorer:
+            stages.append(_hear(stage_scorer, requests, watch, f"examining the {name} in {dtype}", inject))
+    alone = [heard.alone for heard in stages]
     scale = max(1.0, abs(scorer.beta))
     return Heard(
         scorer.combine(alone),
-        {cell: scorer.combine([heard.cells[cell] for heard in said]) for cell in _shared(said)},
-        {cell: why for heard in said for cell, why in heard.failed.items()},
+        {cell: scorer.combine([heard.cells[cell] for heard in stages]) for cell in _shared(stages)},
+        {cell: why for heard in stages for cell, why in heard.failed.items()},
         # the rounding of log-probabilities grows with their sum
         [scale * (5e-8 * sum(map(abs, values)) + 1e-5) for values in zip(*alone, strict=True)],
     )
@@ -84,7 +87,7 @@ def _shared(said: Sequence[Heard]) -> list[Cell]:
     return [cell for cell in said[0].cells if all(cell in heard.cells for heard in said)]
 
 
-def _hear(scorer: Any, requests: Sequence[Request], watch: Watch, what: str, inject: str | None) -> Heard:
+def _hear(scorer: ModelScorer, requests: Sequence[TokenRequest], watch: Watch, what: str, inject: str | None) -> Heard:
     heard, cells = Heard(), grid(scorer)
     with watch(what, len(cells) + 1) as tick:
         heard.alone.extend(scorer.by_itself(request) for request in requests)
@@ -103,48 +106,45 @@ def _hear(scorer: Any, requests: Sequence[Request], watch: Watch, what: str, inj
     return heard
 
 
-def run(scorer: Any, cell: Cell, requests: Sequence[Request], inject: str | None = None) -> Values:
-    """All scores, computed as the cell says. Raises: MemoryError or RuntimeError where a batch is too large."""
+def run(scorer: ModelScorer, cell: Cell, requests: Sequence[TokenRequest], inject: str | None = None) -> Values:
+    """Return all scores, computed as the cell says. Raises: MemoryError or RuntimeError if a batch is too large."""
     order = list(range(len(requests)))
     if cell.order == "shuffled":
         random.Random(0).shuffle(order)
-    found = [math.nan] * len(requests)
-    with _laid_out(scorer, cell), dropped_mask() if inject else nullcontext():
-        for places in _batches(order, requests, cell.size, traits(scorer)[1]):
+    variant = laid_out(scorer, cell)
+    scores = [math.nan] * len(requests)
+    with dropped_mask() if inject else nullcontext():
+        for places in _batches(order, requests, cell.size, variant.traits.length_bucket):
             batch = [requests[n] for n in places]
-            _refuse_too_large(scorer, batch)
-            for n, value in zip(places, scorer.run(batch), strict=True):
-                found[n] = value
-    return found
+            _refuse_too_large(variant, batch)
+            for n, value in zip(places, variant.run(batch), strict=True):
+                scores[n] = value
+    return scores
+
+
+def laid_out(scorer: ModelScorer, cell: Cell) -> ModelScorer:
+    """Return the scorer in the layout of a cell; the scorer itself stays as it is."""
+    layout = replace(scorer.layout, packed=cell.layout == "row", side=cell.side or scorer.layout.side)
+    return scorer.with_layout(layout)
 
 
 def _batches(
-    order: Sequence[int], requests: Sequence[Request], most: int, company: Callable[[int], Hashable]
+    order: Sequence[int], requests: Sequence[TokenRequest], most: int, length_bucket: Callable[[int], Hashable]
 ) -> Iterator[list[int]]:
     """Neighbours share a batch, except lengths that never may."""
     groups: dict[Hashable, list[int]] = {}
     for n in order:
-        groups.setdefault(company(len(requests[n])), []).append(n)
+        groups.setdefault(length_bucket(len(requests[n])), []).append(n)
     for group in groups.values():
         yield from (group[at : at + most] for at in range(0, len(group), most))
 
 
-def _refuse_too_large(scorer: Any, batch: Sequence[Request]) -> None:
+def _refuse_too_large(scorer: ModelScorer, batch: Sequence[TokenRequest]) -> None:
     """A GPU says when its memory ends; on a CPU the process would be killed."""
     if scorer.model.device.type == "cpu" and len(batch) > 1:
-        needed = size(batch, scorer) * bytes_per_token(scorer.model, max(map(len, batch)))
+        needed = size(batch, scorer.traits) * bytes_per_token(scorer.model, max(map(len, batch)))
         if needed > free_memory():
             raise MemoryError
-
-
-@contextmanager
-def _laid_out(scorer: Any, cell: Cell) -> Iterator[None]:
-    before = scorer.packed, scorer.padding_side
-    scorer.packed, scorer.padding_side = cell.layout == "row", cell.side or before[1]
-    try:
-        yield
-    finally:
-        scorer.packed, scorer.padding_side = before
 
 
 @contextmanager

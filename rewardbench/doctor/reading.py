@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
-from rewardbench.types import Item, Request
+from rewardbench.scorers.base import BaseScorer
+from rewardbench.types import Item, Request, TokenRequest
 
 SHOWN = 12
 """Tokens that are shown of either end of a text."""
@@ -42,14 +43,17 @@ class Reading:
     template_sha256: str
 
 
-def read(scorer: Any, item: Item, request: Request) -> Reading:
-    """What a scorer with a tokenizer reads of an item's first completion."""
-    tokenizer, ids = scorer.chat.tokenizer, request.ids.tolist()
+def read(scorer: BaseScorer, item: Item, request: Request) -> Reading:
+    """Return what a scorer with a tokenizer reads of an item's first completion."""
+    chat = scorer.chat
+    assert chat is not None
+    assert isinstance(request, TokenRequest)
+    tokenizer, ids = chat.tokenizer, request.ids.tolist()
     pairs = tuple(zip(ids, map(str, tokenizer.convert_ids_to_tokens(ids)), strict=True))
     short = len(ids) <= 2 * SHOWN
     bos, eos = _special(tokenizer, "bos", "cls"), _special(tokenizer, "eos", "sep")
     start = list(takewhile(lambda token: token == bos, ids))
-    facts = scorer.chat.describe()
+    facts = chat.describe()
     return Reading(
         item=item.id,
         text=request.text,
@@ -58,12 +62,12 @@ def read(scorer: Any, item: Item, request: Request) -> Reading:
         tail=() if short else pairs[-SHOWN:],
         bos_token=None if bos is None or bos == eos else str(tokenizer.convert_ids_to_tokens(bos)),
         bos=len(start) if bos == eos else sum(token == bos for token in ids),
-        bos_printed=scorer.chat.encode(request.text).count(bos),
+        bos_printed=sum(token == bos for token in chat.encode(request.text)),
         last_token=pairs[-1][1],
         ends_with_eos=ids[-1] == eos,
-        completion_start=request.start if scorer.chat.spans else None,
-        pooling=str(scorer.details()["pooling"]),
-        pooled_token=_pooled(scorer, item),
+        completion_start=request.start if chat.spans else None,
+        pooling=str(scorer.report().details["pooling"]),
+        pooled_token=request.pooled_token or None,
         template={"tokenizer": "its own", None: "none"}.get(facts["chat_template"], str(facts["chat_template"])),
         template_sha256=facts["template_sha256"],
     )
@@ -73,12 +77,3 @@ def _special(tokenizer: Any, *names: str) -> int | None:
     """The id of the first of these tokens that a tokenizer has."""
     found = (getattr(tokenizer, f"{name}_token_id", None) for name in names)
     return next((token for token in found if token is not None), None)
-
-
-def _pooled(scorer: Any, item: Item) -> str | None:
-    """A classifier counts, as it prepares, the tokens that its scores will be read from."""
-    if not hasattr(scorer, "pooled"):
-        return None
-    scorer.pooled.clear()
-    scorer.prepare(item.prompt, item.completions[0], item.rendered, item.tools)
-    return str(next(iter(scorer.pooled)))

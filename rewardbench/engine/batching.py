@@ -3,45 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from rewardbench.forward.prefix_tree import costs
-from rewardbench.types import Request
+from rewardbench.types import BatchTraits, Request, TokenRequest, one_bucket
 
-Company = Callable[[int], Hashable]
+Bucket = Callable[[int], Hashable]
 Batch = list[Request]
 T = TypeVar("T")
 
 
-def traits(scorer: Any) -> tuple[bool, Company, int | None]:
-    """Whether a scorer takes a row, which lengths may share a batch, and how many requests it takes at most."""
-    company: Company = getattr(scorer, "company", lambda length: 0)
-    return getattr(scorer, "packed", False), company, 1 if getattr(scorer, "alone", False) else None
+def layout(traits: BatchTraits) -> str:
+    """Return how a scorer's batches are laid out, in a word for the manifest."""
+    return "one at a time" if traits.max_batch_size == 1 else "row" if traits.packed else "padded"
 
 
-def layout(scorer: Any) -> str:
-    """How a scorer's batches are laid out, in a word for the manifest."""
-    packed, _, most = traits(scorer)
-    return "one at a time" if most == 1 else "row" if packed else "padded"
-
-
-def arrange(families: Iterable[Sequence[Request]], scorer: Any, budget: int, most: int | None = None) -> list[Batch]:
-    """The batches of a scorer: rows where it takes them, else padded ones.
+def arrange(
+    groups: Iterable[Sequence[Request]], traits: BatchTraits, budget: int, max_batch_size: int | None = None
+) -> list[Batch]:
+    """Return the batches of a scorer: packed where it takes them so, else padded.
 
     Args:
-        families: the requests of each item; every request once.
+        groups: the requests of each item, which share a prefix; every request once.
+        traits: of the scorer.
         budget: tokens a batch may hold, padding counted.
-        most: requests a batch may hold.
+        max_batch_size: requests a batch may hold, unless the scorer takes fewer.
     """
-    packed, company, cap = traits(scorer)
-    most = cap or most
-    if packed:
-        return pack(families, budget, most, company)
-    return plan([request for family in families for request in family], budget, most, company)
+    most = min((count for count in (traits.max_batch_size, max_batch_size) if count), default=None)
+    if traits.packed:
+        return pack(groups, budget, most, traits.length_bucket)
+    return plan([request for group in groups for request in group], budget, most, traits.length_bucket)
 
 
 def plan(
-    requests: Iterable[Request], budget: int, most: int | None = None, company: Company = lambda length: 0
+    requests: Iterable[Request], budget: int, most: int | None = None, length_bucket: Bucket = one_bucket
 ) -> list[Batch]:
     """Batches of similar length, longest first; the order of the input and the place of an item in it do not matter.
 
@@ -49,74 +44,75 @@ def plan(
         requests: distinct requests.
         budget: padded tokens a batch may hold; one longer request still gets a batch of its own.
         most: requests a batch may hold.
-        company: lengths may share a batch only where this number agrees (see scorers.rope).
+        length_bucket: requests share a batch only if their lengths give the same bucket (see forward.rope).
 
-    >>> [[len(r) for r in batch] for batch in plan([Request("", "", (1,) * n) for n in (2, 5, 3, 4)], 10)]
+    >>> [[len(r) for r in batch] for batch in plan([TokenRequest("", "", (1,) * n) for n in (2, 5, 3, 4)], 10)]
     [[5, 4], [3, 2]]
     """
     batches: list[Batch] = []
     room = 0
-    company_now: Hashable = None
-    for request in sorted(requests, key=lambda r: (-len(r), r.ids, r.text, r.completion)):
-        if not batches or len(batches[-1]) >= room or company(len(request)) != company_now:
+    bucket: Hashable = None
+    for request in sorted(requests, key=lambda r: (-len(r), r.sort_key)):
+        if not batches or len(batches[-1]) >= room or length_bucket(len(request)) != bucket:
             batches.append([])
             room = max(1, budget // max(1, len(request)))
             room = min(room, most) if most else room
-            company_now = company(len(request))
+            bucket = length_bucket(len(request))
         batches[-1].append(request)
     return batches
 
 
 def pack(
-    families: Iterable[Sequence[Request]], budget: int, most: int | None = None, company: Company = lambda length: 0
+    groups: Iterable[Sequence[Request]], budget: int, most: int | None = None, length_bucket: Bucket = one_bucket
 ) -> list[Batch]:
-    """Batches in which what shares a prefix stands together: families in lexicographic order, each whole.
+    """Return batches of groups that share prefixes: groups in lexicographic order, each whole.
 
-    A family that alone exceeds the budget is split. The order of the families does not matter.
+    A group that alone exceeds the budget is split. The order of the groups does not matter.
 
     Args:
-        families: the requests of each item; every request once.
+        groups: the requests of each item; every request once.
         budget: distinct tokens a batch may hold, a shared prefix counted once.
-        most, company: as in `plan`.
+        most: as in `plan`.
+        length_bucket: as in `plan`.
 
-    >>> a, b, c = (Request("", "", [*range(9), n]) for n in (20, 30, 40))
+    >>> a, b, c = (TokenRequest("", "", [*range(9), n]) for n in (20, 30, 40))
     >>> [[r.ids[-1] for r in batch] for batch in pack([[c], [b, a]], budget=12)]
     [[20, 30, 40]]
     >>> [[r.ids[-1] for r in batch] for batch in pack([[c], [b, a]], budget=11)]
     [[20, 30], [40]]
     """
     batches: list[Batch] = []
-    room, company_now = 0, None  # type: int, Hashable
-    for shared, family in _kin(families, company):
-        before = batches[-1] if batches and shared == company_now else []
-        added = _cost([*before[-1:], *family]) - (len(before[-1]) if before else 0)
-        fits = before and added <= room and not (most and len(before) + len(family) > most)
+    room, last_bucket = 0, None  # type: int, Hashable
+    for bucket, group in _sorted_groups(groups, length_bucket):
+        before = batches[-1] if batches and bucket == last_bucket else []
+        added = _cost([*before[-1:], *group]) - (len(before[-1]) if before else 0)
+        fits = before and added <= room and not (most and len(before) + len(group) > most)
         if not fits:
-            new = _split(family, budget, most)
+            new = _split(group, budget, most)
             batches += new
-            room, company_now = budget - _cost(new[-1]), shared
+            room, last_bucket = budget - _cost(new[-1]), bucket
         else:
-            batches[-1].extend(family)
+            batches[-1].extend(group)
             room -= added
     return sorted(batches, key=lambda batch: -max(map(len, batch)))
 
 
-def _kin(families: Iterable[Sequence[Request]], company: Company) -> list[tuple[Hashable, Batch]]:
-    """Each family in lexicographic order, cut where company must be avoided; families in that order too."""
-    found: list[tuple[Hashable, Batch]] = []
-    for family in families:
-        by_company: dict[Hashable, Batch] = {}
-        for request in sorted(family, key=lambda request: request.ids):
-            by_company.setdefault(company(len(request)), []).append(request)
-        found += by_company.items()
-    return sorted(found, key=lambda one: (str(one[0]), one[1][0].ids))
+def _sorted_groups(groups: Iterable[Sequence[Request]], length_bucket: Bucket) -> list[tuple[Hashable, Batch]]:
+    """Return each group in lexicographic order, cut by length bucket; the groups in that order too."""
+    cut: list[tuple[Hashable, Batch]] = []
+    for group in groups:
+        by_bucket: dict[Hashable, Batch] = {}
+        for request in sorted(group, key=lambda request: request.sort_key):
+            by_bucket.setdefault(length_bucket(len(request)), []).append(request)
+        cut += by_bucket.items()
+    return sorted(cut, key=lambda one: (str(one[0]), one[1][0].sort_key))
 
 
-def _split(family: Batch, budget: int, most: int | None) -> list[Batch]:
-    """A family as one batch where it fits, else as several."""
+def _split(group: Batch, budget: int, most: int | None) -> list[Batch]:
+    """Return a group as one batch where it fits, else as several."""
     batches: list[Batch] = [[]]
     used = 0
-    for request, cost in zip(family, _added(family), strict=True):
+    for request, cost in zip(group, _added(group), strict=True):
         if batches[-1] and (used + cost > budget or len(batches[-1]) == most):
             batches.append([])
             used, cost = 0, len(request)
@@ -126,17 +122,17 @@ def _split(family: Batch, budget: int, most: int | None) -> list[Batch]:
 
 
 def _added(batch: Sequence[Request]) -> Iterator[int]:
-    return costs(request.ids for request in batch)
+    return costs(request.ids for request in batch if isinstance(request, TokenRequest))
 
 
 def _cost(batch: Sequence[Request]) -> int:
     return sum(_added(batch))
 
 
-def size(batch: Sequence[Request], scorer: Any) -> int:
-    """The tokens that a batch makes a scorer compute: each distinct prefix once, or padding too."""
-    if traits(scorer)[0]:
-        return _cost(sorted(batch, key=lambda request: request.ids))
+def size(batch: Sequence[Request], traits: BatchTraits) -> int:
+    """Return the tokens that a batch makes a scorer compute: each distinct prefix once, or padding too."""
+    if traits.packed:
+        return _cost(sorted(batch, key=lambda request: request.sort_key))
     return len(batch) * max(map(len, batch))
 
 

@@ -12,7 +12,7 @@ from rewardbench.engine.batching import arrange, size, spread
 from rewardbench.engine.cache import Cache
 from rewardbench.models.failures import out_of_memory
 from rewardbench.models.fingerprint import digest
-from rewardbench.types import Request
+from rewardbench.types import Request, Scorer
 
 CPU_TOKENS = 1280
 """Tokens of a batch on a CPU where nothing is measured: fewer split long pairs, which computes their prompt twice, and
@@ -35,49 +35,48 @@ def machine() -> str:
     return f"{platform.node()} {platform.machine()} {torch.get_num_threads()} threads"
 
 
-def token_budget(scorer: Any, families: Sequence[Sequence[Request]], cache: Cache | None = None) -> int:
+def token_budget(scorer: Scorer, groups: Sequence[Sequence[Request]], cache: Cache | None = None) -> int:
     """How many tokens a batch may hold. Scorers that read text have no model and take everything at once.
 
     What is fastest is measured where there is work enough, and kept in the cache; what fits is asked every time.
     """
-    model = getattr(scorer, "model", None)
-    requests = [request for family in families for request in family]
+    requests = [request for group in groups for request in group]
     longest = max((len(request) for request in requests), default=0)
-    if model is None or longest == 0:
+    if scorer.model is None or longest == 0:
         return 2**40
-    if model.device.type == "cuda":
+    if scorer.model.device.type == "cuda":
         return _measure_cuda(scorer, max(requests, key=len))
-    fits = int(free_memory() * SHARE) // bytes_per_token(model, longest)
+    fits = int(free_memory() * SHARE) // bytes_per_token(scorer.model, longest)
     fast = CPU_TOKENS
-    if getattr(scorer, "packed", False) and sum(map(len, requests)) >= WORTH_MEASURING:
-        fast = _remembered(scorer, families, fits, cache)
+    if scorer.traits.packed and sum(map(len, requests)) >= WORTH_MEASURING:
+        fast = _remembered(scorer, groups, fits, cache)
     return max(longest, min(fast, fits))
 
 
-def _remembered(scorer: Any, families: Sequence[Sequence[Request]], most: int, cache: Cache | None) -> int:
+def _remembered(scorer: Scorer, groups: Sequence[Sequence[Request]], most: int, cache: Cache | None) -> int:
     if cache is None:
-        return _fastest(scorer, families, most)
+        return _fastest(scorer, groups, most)
     who, where = digest(dict(scorer.fingerprint)), machine()
     known = cache.budget(who, where)
     if known is None:
-        known = _fastest(scorer, families, most)
+        known = _fastest(scorer, groups, most)
         cache.keep_budget(who, where, known)
     return known
 
 
-def _fastest(scorer: Any, families: Sequence[Sequence[Request]], most: int) -> int:
-    """The candidate with the most tokens a second, on families drawn from all over."""
-    some = spread(families, 64)
+def _fastest(scorer: Scorer, groups: Sequence[Sequence[Request]], most: int) -> int:
+    """The candidate with the most tokens a second, on groups from all over the data."""
+    some, traits = spread(groups, 64), scorer.traits
     best, speed = CPU_TOKENS, 0.0
     for tokens in CANDIDATES:
         if tokens > most:
             break
-        batch = min(arrange(some, scorer, tokens), key=lambda batch: abs(size(batch, scorer) - tokens))
+        batch = min(arrange(some, traits, tokens), key=lambda batch: abs(size(batch, traits) - tokens))
         start = time.perf_counter()
         scorer.run(batch)
         seconds = time.perf_counter() - start
-        if size(batch, scorer) / seconds > speed * 1.03:  # a larger batch must earn its memory
-            best, speed = tokens, size(batch, scorer) / seconds
+        if size(batch, traits) / seconds > speed * 1.03:  # a larger batch must earn its memory
+            best, speed = tokens, size(batch, traits) / seconds
         if seconds > LONG:
             break
     return best
@@ -117,7 +116,7 @@ def bytes_per_token(model: Any, longest: int) -> int:
     return int(model.dtype.itemsize * (12 * hidden + 4 * inner + 3 * scores + logits) + 8 * longest)
 
 
-def _measure_cuda(scorer: Any, longest: Request) -> int:
+def _measure_cuda(scorer: Scorer, longest: Request) -> int:
     import torch
 
     device = scorer.model.device

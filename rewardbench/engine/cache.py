@@ -22,6 +22,7 @@ from typing import Any, Self
 
 from rewardbench.errors import InputError
 from rewardbench.paths import cache_dir, home_path
+from rewardbench.types import Score
 
 APPLICATION = 0x72774263
 """Tells our files from other SQLite databases ("rwBc"; https://www.sqlite.org/pragma.html#pragma_application_id)."""
@@ -121,9 +122,9 @@ class Cache:
             db.execute("UPDATE scorers SET name = ?, fingerprint = ? WHERE id = ?", (*self._registered[scorer], row))
         self._latest = scorer
 
-    def lookup(self, scorer: str, keys: Sequence[bytes]) -> dict[bytes, float]:
-        """The scores that are known, each the very float that was stored; keys without one are left out."""
-        found: dict[bytes, float] = {}
+    def lookup(self, scorer: str, keys: Sequence[bytes]) -> dict[bytes, Score]:
+        """Return the scores that are known, each the very float that was stored; keys without one are left out."""
+        found: dict[bytes, Score] = {}
         with _one_sentence(self.path):
             for start in range(0, len(keys), CHUNK):
                 chunk = keys[start : start + CHUNK]
@@ -133,14 +134,14 @@ class Cache:
                     f" AND key IN ({marks})",
                     (scorer, *chunk),
                 )
-                found.update((key, math.nan if score is None else score) for key, score in rows)
+                found.update((key, _score(column)) for key, column in rows)
         return found
 
-    def store(self, scorer: str, scores: Mapping[bytes, float]) -> None:
+    def store(self, scorer: str, scores: Mapping[bytes, Score]) -> None:
         """Add scores in one transaction. What is there already stays: the first score of a request is its score."""
         with self._writing() as db:
             row = self._row(scorer)
-            values = ((row, key, None if math.isnan(score) else float(score)) for key, score in scores.items())
+            values = ((row, key, _column(score)) for key, score in scores.items())
             db.executemany("INSERT OR IGNORE INTO scores VALUES (?, ?, ?)", values)
 
     def plan(self, run: str) -> list[list[bytes]] | None:
@@ -320,6 +321,24 @@ def _one_sentence(path: Path) -> Iterator[None]:
 def _sentence(path: Path, reason: str, remove: bool) -> str:
     ways = "remove the file, set REWARDBENCH_CACHE to another, or" if remove else "set REWARDBENCH_CACHE to another or"
     return f"The score cache {path} cannot be used ({reason}): {ways} pass --no_cache."
+
+
+def _column(score: Score) -> float | bytes | None:
+    """Return what the column `score` holds: a float, NULL for NaN, or the bytes of several floats.
+
+    >>> _column(0.5), _column(math.nan), _score(_column((1.0, -0.0)))
+    (0.5, None, (1.0, -0.0))
+    """
+    if isinstance(score, tuple):
+        return struct.pack(f"<{len(score)}d", *score)
+    return None if math.isnan(score) else float(score)
+
+
+def _score(column: float | bytes | None) -> Score:
+    """Return the score that `_column` stored."""
+    if isinstance(column, bytes):
+        return struct.unpack(f"<{len(column) // 8}d", column)
+    return math.nan if column is None else column
 
 
 def _pack(batches: Sequence[Sequence[bytes]]) -> bytes:

@@ -1,15 +1,16 @@
 """The one scoring loop: requests are prepared, planned into batches, run where no score is known yet, and collected.
 
-Items go through it in windows, so that a dataset of any size takes the memory of one. Of a scorer with several parts
+Items go through it in windows, so that a dataset of any size takes the memory of one. Of a scorer with several stages
 (policy and reference) each goes over all windows before the next one is loaded.
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import blake2b
@@ -20,10 +21,11 @@ from rewardbench.engine.batching import arrange, layout, spread
 from rewardbench.engine.budget import token_budget
 from rewardbench.engine.cache import Cache
 from rewardbench.engine.noise import is_exact
+from rewardbench.engine.views import Collected, collect, expand
 from rewardbench.errors import InputError
 from rewardbench.models.failures import ModelFailure
 from rewardbench.models.fingerprint import digest
-from rewardbench.types import Item, ItemScores, Request, Scorer
+from rewardbench.types import Item, ItemScores, Request, Score, Scorer
 
 WINDOW = 10_000
 """Items that are prepared and planned together; more would find no nearer neighbours, and fill the memory."""
@@ -31,9 +33,9 @@ FIRST_WINDOW = 1_000
 """So that computing begins before everything is tokenised."""
 
 SAMPLE = 32
-"""Items that are also scored without company."""
+"""Items that are also scored unbatched."""
 
-Scores = dict[bytes, float]
+Scores = dict[bytes, Score]
 """By the key of the request."""
 
 
@@ -52,11 +54,18 @@ class Progress(Protocol):
 
 @dataclass(frozen=True)
 class Prepared:
-    """An item's requests, one a completion, or the reason why it has none."""
+    """An item's requests, one a call of the scorer, or the reason why it has none."""
 
     item: Item
     requests: tuple[Request, ...] = ()
     reason: str | None = None
+    first_shown: tuple[int, ...] = ()
+    """For each completion, in the item's order, the first request that shows it first."""
+
+    @property
+    def by_completion(self) -> tuple[Request, ...]:
+        """For each completion, in the item's order, the request that shows it first."""
+        return tuple(self.requests[n] for n in self.first_shown)
 
 
 @dataclass(frozen=True)
@@ -86,21 +95,26 @@ class Run:
     requests: int
     tokens: int
     computed: int
-    """Of how many requests no score was known, summed over the parts."""
+    """Of how many requests no score was known, summed over the stages."""
     layout: str
     noise: float | None = None
-    """The largest difference that company made to the score of a sampled item."""
+    """The largest difference between the batched and the unbatched score of a sampled item."""
+    pooled_tokens: Mapping[str, int] = field(default_factory=dict)
+    """The tokens that scores were read from, each with its number of completions."""
 
 
 def prepare(item: Item, scorer: Scorer) -> Prepared:
     """Render every completion; what this model cannot take becomes a reason, not an end of the run."""
     if item.problem:
         return Prepared(item, reason=item.problem)
-    tools = {"tools": item.tools} if item.tools else {}
+    options = {"rendered": item.rendered, **({"tools": item.tools} if item.tools else {})}
     try:
-        return Prepared(item, tuple(scorer.prepare(item.prompt, c, item.rendered, **tools) for c in item.completions))
+        calls = expand(item, scorer.view)
+        requests = tuple(scorer.prepare(item.prompt, *call.completions(item), **options) for call in calls)
     except InputError as error:
         return Prepared(item, reason=str(error))
+    firsts = [call.shown[0] for call in calls]
+    return Prepared(item, requests, first_shown=tuple(map(firsts.index, range(len(item.completions)))))
 
 
 def score(items: Sequence[Item], scorer: Scorer, progress: Progress | None = None, **options: Any) -> Run:
@@ -113,14 +127,15 @@ class _Loop:
 
     def __init__(self, items: Sequence[Item], scorer: Scorer, options: Options, progress: Progress | None) -> None:
         self.items, self.scorer, self.options, self.progress = items, scorer, options, progress
-        self.parts: Sequence[Any] = getattr(scorer, "parts", None) or [nullcontext(scorer)]
+        self.stages = scorer.stages
         self.budget = self.batches = self.requests = self.tokens = self.computed = 0
         self.layouts: dict[str, None] = {}
         self.sample = {item.id for item in spread(items, SAMPLE)} if options.noise else set()
         self.noise, self.measured = 0.0, False
-        self.said: list[Scores] = []
-        """What each part said; of the last one only in this window."""
-        self.said_alone: list[Scores] = []
+        self.stage_scores: list[Scores] = []
+        """What each stage gave; of the last one only in this window."""
+        self.unbatched: list[Scores] = []
+        self.pooled_tokens: Counter[str] = Counter()
         self.stopped = False
 
     def go(self) -> Run:
@@ -131,28 +146,28 @@ class _Loop:
             self.stopped = True
 
     def _go(self) -> Run:
-        """Each part over all windows; with the last one the items are whole."""
+        """Run each stage over all windows; with the last one the items are whole."""
         found: list[ItemScores] = []
         if self.progress:
-            self.progress.start(len(self.items), len(self.parts))
-        for n, part in enumerate(self.parts):
-            with part as scorer, self.options.workers.serving(n, scorer) as workers:
-                self.said.append({})
-                self.said_alone.append({})
-                self.layouts[layout(scorer)] = None
+            self.progress.start(len(self.items), len(self.stages))
+        for n, stage in enumerate(self.stages):
+            with stage as scorer, self.options.workers.serving(n, scorer) as workers:
+                self.stage_scores.append({})
+                self.unbatched.append({})
+                self.layouts[layout(scorer.traits)] = None
                 budget = 0
                 for window in self._windows():
-                    families = distinct(window)
+                    groups = distinct(window)
                     with _naming_item(window):
-                        budget = budget or workers.agree(partial(self._budget, families, scorer))
-                        self._compute(window, families, scorer, workers, budget, first=n == 0)
-                    if n + 1 == len(self.parts):
+                        budget = budget or workers.agree(partial(self._budget, groups, scorer))
+                        self._compute(window, groups, scorer, workers, budget, first=n == 0)
+                    if n + 1 == len(self.stages):
                         found += [self.options.keep(p.item, self._collect(p)) for p in window]
-                        self.said[n], self.said_alone[n] = {}, {}
+                        self.stage_scores[n], self.unbatched[n] = {}, {}
                 self.budget = max(self.budget, budget)
         counts = self.batches, self.requests, self.tokens, self.computed
         noise = self.noise if self.measured else None
-        return Run(found, self.budget, *counts, " + ".join(self.layouts), noise)
+        return Run(found, self.budget, *counts, " + ".join(self.layouts), noise, self.pooled_tokens)
 
     def _windows(self) -> Iterator[list[Prepared]]:
         """Prepared items, a window at a time; the next one is tokenised while one is computed."""
@@ -169,21 +184,21 @@ class _Loop:
     def _prepare(self, start: int, end: int) -> list[Prepared]:
         return [prepare(item, self.scorer) for item in self.items[start:end] if not self.stopped]
 
-    def _budget(self, families: Sequence[Sequence[Request]], scorer: Any) -> int:
-        return self.options.batch_tokens or token_budget(scorer, families, self.options.cache)
+    def _budget(self, groups: Sequence[Sequence[Request]], scorer: Scorer) -> int:
+        return self.options.batch_tokens or token_budget(scorer, groups, self.options.cache)
 
     def _compute(
         self,
         window: Sequence[Prepared],
-        families: Sequence[Sequence[Request]],
-        scorer: Any,
+        groups: Sequence[Sequence[Request]],
+        scorer: Scorer,
         workers: Serving,
         budget: int,
         first: bool,
     ) -> None:
         """Find the score of every request of a window: in the cache, or by running its batch."""
-        requests = [request for family in families for request in family]
-        work = _Work(families, scorer, self.options, budget)
+        requests = [request for group in groups for request in group]
+        work = _Work(groups, scorer, self.options, budget)
         window_id, (known, batches) = workers.agree(lambda: (work.run, work.plan()))
         if window_id != work.run:
             raise InputError("This rank reads other data than rank 0: give all ranks the same files and options.")
@@ -202,11 +217,11 @@ class _Loop:
             if self.progress:
                 self.progress.advance(*_count(batch))
         work.done()
-        self.said[-1].update(known)
+        self.stage_scores[-1].update(known)
         lonely = [request for p in window if p.item.id in self.sample for request in p.requests]
         exact = bool(lonely) and is_exact(scorer.fingerprint)
         self.measured |= bool(lonely) and not exact
-        self.said_alone[-1].update(
+        self.unbatched[-1].update(
             {request.key: known[request.key] if exact else scorer.run([request])[0] for request in lonely}
         )
 
@@ -215,9 +230,11 @@ class _Loop:
         item, requests = prepared.item, prepared.requests
         if prepared.reason is not None:
             return ItemScores(item.id, (math.nan,) * len(item.completions), reason=prepared.reason)
-        values = self._combined(self.said, requests)
+        self.pooled_tokens.update(request.pooled_token for request in requests if request.pooled_token)
+        collected = self._collected(item, self.stage_scores, requests)
+        values, shown = collected.scores, prepared.by_completion
         if item.id in self.sample:
-            alone = self._combined(self.said_alone, requests)
+            alone = self._collected(item, self.unbatched, requests).scores
             self.noise = max(self.noise, *(abs(a - b) for a, b in zip(values, alone, strict=True)))
         wild = [i for i, value in enumerate(values) if not math.isfinite(value)]
         return ItemScores(
@@ -225,13 +242,15 @@ class _Loop:
             values,
             reason=f"the score of completion {wild[0] + 1} is {values[wild[0]]}" if wild else None,
             truncated=any(request.dropped for request in requests),
-            tokens=tuple(map(len, requests)),
-            texts=tuple(request.text for request in requests),
+            tokens=tuple(map(len, shown)),
+            texts=tuple(request.text for request in shown),
+            order_inconsistency=collected.order_inconsistency,
         )
 
-    def _combined(self, said: Sequence[Mapping[bytes, float]], requests: Sequence[Request]) -> tuple[float, ...]:
-        values = [[scores[request.key] for request in requests] for scores in said]
-        return tuple(self.scorer.combine(values) if hasattr(self.scorer, "combine") else values[0])
+    def _collected(self, item: Item, stage_scores: Sequence[Scores], requests: Sequence[Request]) -> Collected:
+        """Combine the stages' scores of an item's requests, and collect those of its completions."""
+        values = [[scores[request.key] for request in requests] for scores in stage_scores]
+        return collect(item, self.scorer.view, self.scorer.combine(values))
 
 
 class _Work:
@@ -241,10 +260,10 @@ class _Work:
     goes on with the same batches, and so with the same scores to the last bit.
     """
 
-    def __init__(self, families: Sequence[Sequence[Request]], scorer: Any, options: Options, budget: int) -> None:
-        self.families, self.scorer, self.budget, self.most = families, scorer, budget, options.batch_size
-        self.by_key = {request.key: request for family in families for request in family}
-        self.cache = options.cache if hasattr(scorer, "model") else None  # what reads text is quicker than a disk
+    def __init__(self, groups: Sequence[Sequence[Request]], scorer: Scorer, options: Options, budget: int) -> None:
+        self.groups, self.scorer, self.budget, self.most = groups, scorer, budget, options.batch_size
+        self.by_key = {request.key: request for group in groups for request in group}
+        self.cache = options.cache if scorer.is_cached else None
         self.id = digest(dict(scorer.fingerprint)) if self.cache else ""
         self.run = blake2b(self.id.encode() + b"".join(self.by_key), digest_size=16).hexdigest()
 
@@ -254,8 +273,8 @@ class _Work:
         unfinished = self.cache.plan(self.run) if self.cache else None
         if unfinished is not None:
             return known, unfinished
-        missing = [[request for request in family if request.key not in known] for family in self.families]
-        batches = arrange([family for family in missing if family], self.scorer, self.budget, self.most)
+        missing = [[request for request in group if request.key not in known] for group in self.groups]
+        batches = arrange([group for group in missing if group], self.scorer.traits, self.budget, self.most)
         keys = [[request.key for request in batch] for batch in batches]
         if self.cache:
             self.cache.register(self.id, self.scorer.name, self.scorer.fingerprint)
@@ -288,12 +307,12 @@ def _naming_item(window: Sequence[Prepared]) -> Iterator[None]:
 def distinct(window: Iterable[Prepared]) -> list[list[Request]]:
     """The requests of each item, every request with the first item that has it."""
     seen: set[Request] = set()
-    families = []
+    groups = []
     for prepared in window:
         new = [request for request in dict.fromkeys(prepared.requests) if request not in seen]
         seen.update(new)
-        families.append(new)
-    return [family for family in families if family]
+        groups.append(new)
+    return [group for group in groups if group]
 
 
 def _count(requests: Iterable[Request]) -> tuple[int, int]:

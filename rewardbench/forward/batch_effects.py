@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 from rewardbench.errors import InputError
-from rewardbench.types import Message, Request, Scorer
+from rewardbench.types import Message, TokenRequest
 
 SENTENCE = "The river is short, but the city by it has more than twelve bridges.".split()
 LENGTHS = (1, 4, 13)
@@ -24,19 +24,19 @@ TOLERANCE = {"tf32": 0.02, "float16": 0.02, "bfloat16": 0.1}
 EXACT = 1e-4
 
 
-def probes(scorer: Scorer) -> list[Request]:
+def probes(scorer: Any) -> list[TokenRequest]:
     """Short texts of different lengths, as this model's tokenizer gives them; fewer where it cannot take one bare."""
     return _prepared(scorer, [SENTENCE[:n] for n in LENGTHS])
 
 
-def branches(scorer: Scorer) -> list[Request]:
+def branches(scorer: Any) -> list[TokenRequest]:
     """Short texts that share their beginnings, at two depths, and one that shares nothing."""
     twice = SENTENCE + SENTENCE
     ends = (SENTENCE[::-1], ["Truly", "so."], ["Truly", "not", "so."], ["No."])
     return _prepared(scorer, [SENTENCE, *(twice[:20] + end for end in ends), [*twice[:11], "one."], SENTENCE[::-1]])
 
 
-def _prepared(scorer: Scorer, texts: Sequence[Sequence[str]]) -> list[Request]:
+def _prepared(scorer: Any, texts: Sequence[Sequence[str]]) -> list[TokenRequest]:
     found = []
     for words in texts:
         with suppress(InputError):
@@ -72,9 +72,9 @@ def differs(found: Sequence[float], wanted: Sequence[float], dtype: str) -> bool
 
 def moved_by_company(
     model: Any,
-    requests: Sequence[Request],
-    batched: Callable[[Sequence[Request]], list[float]],
-    alone: Callable[[Request], float],
+    requests: Sequence[TokenRequest],
+    batched: Callable[[Sequence[TokenRequest]], list[float]],
+    alone: Callable[[TokenRequest], float],
     name: str,
 ) -> bool:
     """Whether a batch gives other scores than the model's own forward on one unpadded text, so that it needs avoiding.

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rewardbench.forward import batch_effects
+from rewardbench.forward.padding import Side
 from rewardbench.forward.prefix_tree import Ids, plant
 from rewardbench.forward.tree_attention import NAME, NOW, Held, Row, attend
 from rewardbench.models.layers import base_of, last_layer
@@ -183,10 +185,29 @@ def _own_states(model: Any, ids: Ids) -> Any:
     return base_of(model)(input_ids=tokens, use_cache=False, return_dict=True)[0][0]
 
 
-def settle(scorer: Any, may_pack: bool) -> list[str]:
-    """Ask a scorer's model how it takes company, and choose: a row, padded batches, or one text at a time; what to say.
+@dataclass(frozen=True)
+class Layout:
+    """How the batches of one model are laid out; chosen at load, and no score depends on it."""
 
-    `may_pack` is whether a row makes sense at all: encoders look in both directions.
+    packed: bool = False
+    """Each distinct prefix of a batch is computed once (sequence packing); else the batch is padded."""
+    unbatched: bool = False
+    """Batch size 1."""
+    side: Side = "right"
+    """The padding side."""
+    last: Any = None
+    """The model's last layer, if it may run for the pooled or completion tokens alone."""
+
+
+def choose_layout(scorer: Any, may_pack: bool) -> tuple[Layout, list[str]]:
+    """Try how batching changes a model's scores, and choose its layout: packed, padded or batch size 1.
+
+    Args:
+        scorer: a `scorers.base.ModelScorer`.
+        may_pack: whether packing makes sense at all; encoders attend in both directions.
+
+    Returns:
+        The layout, and notes for the reader.
     """
 
     def batched(requests: Sequence[Any]) -> list[float]:
@@ -194,18 +215,22 @@ def settle(scorer: Any, may_pack: bool) -> list[str]:
         scores: list[float] = scorer.forward(requests) if len(requests) > 1 else scorer.run(requests)
         return scores
 
+    layout: Layout = scorer.layout
     probes = batch_effects.probes(scorer)
-    if batch_effects.moved_by_company(scorer.model, probes, batched, scorer.by_itself, scorer.name) or scorer.alone:
-        scorer.alone = True
-        return [batch_effects.NOTE]
+    moved = batch_effects.moved_by_company(scorer.model, probes, batched, scorer.by_itself, scorer.name)
+    if moved or layout.unbatched:
+        return replace(layout, unbatched=True), [batch_effects.NOTE]
     if not may_pack:
-        return []
+        return layout, []
     texts = batch_effects.branches(scorer)
     ids = [request.ids for request in texts]
-    scorer.packed = takes_a_row(scorer.model, ids)
-    if scorer.packed:
-        last = last_layer(scorer.model)
-        scorer.last = last if last is not None and takes_a_row(scorer.model, ids, last) else None
-        wanted = [scorer.by_itself(request) for request in texts]
-        scorer.packed = not batch_effects.differs(scorer.run(texts), wanted, batch_effects.number_format(scorer.model))
-    return [] if scorer.packed else [batch_effects.PADDED]
+    if not takes_a_row(scorer.model, ids):
+        return layout, [batch_effects.PADDED]
+    last = last_layer(scorer.model)
+    last = last if last is not None and takes_a_row(scorer.model, ids, last) else None
+    packed = replace(layout, packed=True, last=last)
+    scores = scorer.with_layout(packed).run(texts)
+    expected = [scorer.by_itself(request) for request in texts]
+    if batch_effects.differs(scores, expected, batch_effects.number_format(scorer.model)):
+        return layout, [batch_effects.PADDED]
+    return packed, []

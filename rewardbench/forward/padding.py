@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from rewardbench.types import Request
+from rewardbench.types import TokenRequest
 
 if TYPE_CHECKING:
     import torch
@@ -25,12 +25,12 @@ def usable_pad(config: Any) -> int | None:
     return pad if pad is not None and 0 <= pad < config.vocab_size else None
 
 
-def filler(requests: Sequence[Request], pad: int | None, vocabulary: int) -> int:
+def filler(requests: Sequence[TokenRequest], pad: int | None, vocabulary: int) -> int:
     """The id that fills a batch: the model's pad token, or, where it has none, one that no item holds.
 
     A pad id that occurs nowhere makes transformers pool the last real token, as one unpadded forward does.
 
-    >>> filler([Request("", "", (7, 9))], None, 10)
+    >>> filler([TokenRequest("", "", (7, 9))], None, 10)
     8
     """
     if pad is not None:
@@ -39,7 +39,7 @@ def filler(requests: Sequence[Request], pad: int | None, vocabulary: int) -> int
     return next(token for token in range(vocabulary - 1, -1, -1) if token not in held)
 
 
-def pad_batch(requests: Sequence[Request], fill: int, side: Side, device: Any) -> dict[str, torch.Tensor]:
+def pad_batch(requests: Sequence[TokenRequest], fill: int, side: Side, device: Any) -> dict[str, torch.Tensor]:
     """`input_ids` and `attention_mask`, each [requests, longest], and for left padding `position_ids`.
 
     On the right padding moves no position, and each model counts its own (RoBERTa starts at pad + 1).

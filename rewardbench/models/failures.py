@@ -7,14 +7,14 @@ from contextlib import contextmanager
 from typing import Any
 
 from rewardbench.errors import InputError
-from rewardbench.types import Request
+from rewardbench.types import TokenRequest
 
 MEMORY_SIGNS = ("can't allocate memory", "out of memory", "_ALLOC_FAILED")
 """How a CPU, MPS (or an asynchronous CUDA kernel) and cuBLAS report that memory ran out."""
 
 
 class ModelFailure(InputError):
-    """A model's forward failed on one text, which `key` names as a Request's key does."""
+    """A model's forward failed on one text, which `key` names as a request's key does."""
 
     def __init__(self, sentence: str, key: bytes = b"") -> None:
         super().__init__(sentence, key)
@@ -44,7 +44,7 @@ def first_sentence(error: BaseException) -> str:
 
 
 @contextmanager
-def reported(name: str, config: Any, request: Request) -> Iterator[None]:
+def reported(name: str, config: Any, request: TokenRequest) -> Iterator[None]:
     """Context manager: turn whatever a model's forward raises on one request into a ModelFailure.
 
     That memory ran out passes: the engine then tries smaller batches.
@@ -79,7 +79,7 @@ def loading_reported(name: str) -> Iterator[None]:
 
 
 def run_reported(
-    name: str, config: Any, requests: Sequence[Request], forward: Callable[[Sequence[Request]], list[float]]
+    name: str, config: Any, requests: Sequence[TokenRequest], forward: Callable[[Sequence[TokenRequest]], list[float]]
 ) -> list[float]:
     """Run a forward over a batch; where it fails, over each request, so that the one that fails can be named.
 

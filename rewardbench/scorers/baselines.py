@@ -8,7 +8,8 @@ from typing import Any
 
 from rewardbench.chat import all_text
 from rewardbench.errors import InputError
-from rewardbench.types import Messages, Request, Tools, View
+from rewardbench.scorers.base import BaseScorer
+from rewardbench.types import Messages, TextRequest, Tools
 
 
 def _uniform(seed: int, text: str) -> float:
@@ -17,21 +18,20 @@ def _uniform(seed: int, text: str) -> float:
     return int.from_bytes(digest[:8], "big") / 2**64
 
 
-RULES: Mapping[str, Callable[[Request, int], float]] = {
-    "longest": lambda request, seed: float(len(request.completion)),
-    "shortest": lambda request, seed: -float(len(request.completion)),
+RULES: Mapping[str, Callable[[TextRequest, int], float]] = {
+    "longest": lambda request, seed: float(len(request.completions[0])),
+    "shortest": lambda request, seed: -float(len(request.completions[0])),
     "random": lambda request, seed: _uniform(seed, request.text),
 }
 
 
-class Baseline:
+class Baseline(BaseScorer):
     """`baseline/longest`, `baseline/shortest` (in characters) or `baseline/random` (seeded).
 
     Raises: InputError for another name.
     """
 
     model_type = "Baseline"
-    view: View = "pointwise"
 
     def __init__(self, name: str, seed: int = 0) -> None:
         rule = name.removeprefix("baseline/")
@@ -47,10 +47,10 @@ class Baseline:
         """What can move a score: the rule and, for the random one, the seed."""
         return {"kind": self.name, "seed": self.seed if self.name == "baseline/random" else None}
 
-    def prepare(self, prompt: Messages, completion: Messages, rendered: bool, tools: Tools = ()) -> Request:
+    def prepare(self, prompt: Messages, completion: Messages, rendered: bool, tools: Tools = ()) -> TextRequest:
         """Return the plain text, with reasoning and tool calls; nothing is tokenised."""
-        return Request(text=all_text((*prompt, *completion)), completion=all_text(completion))
+        return TextRequest(all_text((*prompt, *completion)), (all_text(completion),))
 
-    def run(self, requests: Sequence[Request]) -> list[float]:
+    def run(self, requests: Sequence[TextRequest]) -> list[float]:
         """One number a request, by the rule."""
         return [self._rule(request, self.seed) for request in requests]

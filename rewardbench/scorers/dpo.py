@@ -7,27 +7,29 @@ arXiv 2305.18290). Without a reference: the policy's log-probability as sum, mea
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from rewardbench.chat import Chat
 from rewardbench.errors import InputError
-from rewardbench.forward.packed import settle
+from rewardbench.forward.packed import choose_layout
 from rewardbench.hub import cache_note
 from rewardbench.models import load as loading
 from rewardbench.models.families import choose_template
 from rewardbench.models.fingerprint import config_identity, identify, same_weights
+from rewardbench.scorers.base import BaseScorer
 from rewardbench.scorers.classifier import is_encoder
 from rewardbench.scorers.logprobs import LogProbs, prepare_span
 from rewardbench.settings import ModelSpec
-from rewardbench.types import Messages, Request, Tools, View
+from rewardbench.types import BatchTraits, Messages, ScorerReport, TokenRequest, Tools
 
 
-class Part:
-    """A scorer that is in memory only while somebody holds the part open, unless there is room to `keep` it.
+class Stage(AbstractContextManager[LogProbs]):
+    """Context manager: a scorer that is in memory only while its context is open, unless there is room to `keep` it.
 
-    A context manager; entering it twice loads once.
+    Entering it twice loads once.
     """
 
     def __init__(self, load: Callable[[], LogProbs], keep: bool) -> None:
@@ -36,12 +38,13 @@ class Part:
         self._holders = 0
         self.facts: Mapping[str, Any] = {}
         """Its fingerprint, known once it was loaded."""
-        self.remarks: list[str] = []
+        self.notes: tuple[str, ...] = ()
+        """Sentences for the reader, known once it was loaded."""
 
     def __enter__(self) -> LogProbs:
         if self._loaded is None:
             self._loaded = self._load()
-            self.facts, self.remarks = dict(self._loaded.fingerprint), self._loaded.remarks
+            self.facts, self.notes = dict(self._loaded.fingerprint), self._loaded.load_notes
         self._holders += 1
         return self._loaded
 
@@ -54,67 +57,78 @@ class Part:
             loading.release()
 
 
-class Dpo:
-    """Scores by policy against reference, or by the policy alone where there is none.
+class Dpo(BaseScorer):
+    """Score by policy against reference, or by the policy alone where there is none.
 
     Args:
-        parts: the policy and, but for `free`, its reference: causal models over one vocabulary.
+        stages: the policy and, but for `free`, its reference: causal models over one vocabulary.
         chat: renders with spans.
+        name: as results name it.
         beta: scales the reward; it moves no decision.
         free: the rule of a policy alone (sum, avg, norm).
         rows: how many tokens both of them embed.
+        notes: sentences for the reader.
     """
 
-    view: View = "pointwise"
+    stages: tuple[Stage, ...] = ()
+    chat: Chat
 
     def __init__(
-        self, parts: tuple[Part, ...], chat: Chat, name: str, beta: float, free: str | None, rows: int
+        self,
+        stages: tuple[Stage, ...],
+        chat: Chat,
+        name: str,
+        beta: float,
+        free: str | None,
+        rows: int,
+        notes: Sequence[str] = (),
     ) -> None:
-        self.parts, self.chat, self.name = parts, chat, name
+        self.stages, self.chat, self.name = stages, chat, name
         self.beta, self.free, self.rows = beta, free, rows
-        self.remarks: list[str] = []
+        self._notes = tuple(notes)
         self.model_type = "DPO" if free is None else f"DPO Ref. Free ({free})"
 
     @property
     def fingerprint(self) -> Mapping[str, Any]:
         """Everything that can move a score, reference and β included."""
-        facts = [part.facts for part in self.parts]
+        facts = [stage.facts for stage in self.stages]
         reference = {"reference": {k: facts[1].get(k) for k in ("weights", "config")}} if facts[1:] else {}
         return {**facts[0], "kind": self.model_type, "beta": self.beta, **reference}
 
     @property
-    def notes(self) -> list[str]:
-        """What was repaired on the way, one sentence each."""
-        said = [remark for part in self.parts for remark in part.remarks]
-        return sorted(self.chat.notes) + self.remarks + list(dict.fromkeys(said))
+    def traits(self) -> BatchTraits:
+        """Return that it reads tokens; how it takes batches its stages know."""
+        return BatchTraits(has_tokens=True)
 
     def open(self) -> None:
-        """Load every part, one after the other."""
-        for part in self.parts:
-            with part:
+        """Load every stage, one after the other."""
+        for stage in self.stages:
+            with stage:
                 pass
 
-    def prepare(self, prompt: Messages, completion: Messages, rendered: bool, tools: Tools = ()) -> Request:
+    def prepare(self, prompt: Messages, completion: Messages, rendered: bool, tools: Tools = ()) -> TokenRequest:
         """Render and tokenise one completion in its context, and find its tokens."""
         return prepare_span(self.chat, self.rows, prompt, completion, rendered, tools)
 
-    def combine(self, values: Sequence[Sequence[float]]) -> list[float]:
-        """Rewards from what each part said of the same requests, in the order of the parts."""
+    def combine(self, stage_scores: Sequence[Sequence[float]]) -> list[float]:
+        """Return rewards from the log-probabilities of each stage for the same requests."""
         if self.free is not None:
-            return list(values[0])
-        return [self.beta * (policy - reference) for policy, reference in zip(*values, strict=True)]
+            return list(stage_scores[0])
+        return [self.beta * (policy - reference) for policy, reference in zip(*stage_scores, strict=True)]
 
-    def run(self, requests: Sequence[Request]) -> list[float]:
-        """One reward a request; each part in turn. The engine goes through the parts itself."""
-        values = []
-        for part in self.parts:
-            with part as scorer:
-                values.append(scorer.run(requests))
-        return self.combine(values)
+    def run(self, requests: Sequence[TokenRequest]) -> list[float]:
+        """Return one reward a request; the stages run in turn. The engine goes through the stages itself."""
+        stage_scores = []
+        for stage in self.stages:
+            with stage as scorer:
+                stage_scores.append(scorer.run(requests))
+        return self.combine(stage_scores)
 
-    def details(self) -> dict[str, Any]:
-        """What the manifest adds after a run."""
-        return {"pooling": "sum over the completion's tokens" if self.free is None else self.free}
+    def report(self) -> ScorerReport:
+        """Return what was repaired on the way, and what is summed."""
+        stage_notes = [note for stage in self.stages for note in stage.notes]
+        notes = (*sorted(self.chat.notes), *self._notes, *dict.fromkeys(stage_notes))
+        return ScorerReport(notes, {"pooling": "sum over the completion's tokens" if self.free is None else self.free})
 
 
 def _read_causal(name: str, revision: str | None, spec: ModelSpec) -> tuple[Any, Any]:
@@ -132,14 +146,14 @@ def _read_causal(name: str, revision: str | None, spec: ModelSpec) -> tuple[Any,
 def _load_causal(
     name: str, revision: str | None, spec: ModelSpec, chat: Chat, rule: str, config: Any, tokenizer: Any
 ) -> LogProbs:
-    """A causal model with its weights, asked how it takes company."""
+    """Load a causal model with its weights, in the layout that suits it."""
     from transformers import AutoModelForCausalLM  # takes seconds, which a wrong name need not wait
 
     folder = loading.locate(name, revision, spec.trust_remote_code)
     model, remarks = loading.load_model(AutoModelForCausalLM, folder, spec, name, config)
     scorer = LogProbs(model, chat, name, rule, identify(folder, config, tokenizer, spec.trust_remote_code))
-    scorer.remarks = remarks + settle(scorer, may_pack=True)
-    return scorer
+    layout, layout_notes = choose_layout(scorer, may_pack=True)
+    return scorer.with_layout(layout, remarks + layout_notes)
 
 
 def _same_vocabulary(policy: Any, reference: Any, spec: ModelSpec) -> None:
@@ -192,14 +206,13 @@ def load_dpo(spec: ModelSpec) -> Dpo:
     keep = loading.roomy(folders, spec)
     rule = spec.ref_free_type or "sum"
 
-    def part(name: str, revision: str | None, config: Any, own: Any) -> Part:
-        return Part(lambda: _load_causal(name, revision, spec, chat, rule, config, own), keep)
+    def stage(name: str, revision: str | None, config: Any, own: Any) -> Stage:
+        return Stage(lambda: _load_causal(name, revision, spec, chat, rule, config, own), keep)
 
-    parts = [part(*named, *found) for named, found in zip(names, read, strict=True)]
-    scorer = Dpo(tuple(parts), chat, spec.model, spec.beta, spec.ref_free_type, min(rows))
+    stages = [stage(*named, *found) for named, found in zip(names, read, strict=True)]
     for folder, named in zip(folders, names, strict=True):
         notes += cache_note(folder, *named)
-    scorer.remarks = notes
+    scorer = Dpo(tuple(stages), chat, spec.model, spec.beta, spec.ref_free_type, min(rows), notes)
     if keep:
         scorer.open()  # what is wrong with the weights is said before anything is scored
     return scorer

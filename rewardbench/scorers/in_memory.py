@@ -12,8 +12,9 @@ from rewardbench.chat import Chat, all_text
 from rewardbench.errors import InputError
 from rewardbench.models import load
 from rewardbench.models.failures import first_sentence
+from rewardbench.scorers.base import BaseScorer
 from rewardbench.settings import ModelSpec
-from rewardbench.types import Messages, Request, Scorer, Tools, View
+from rewardbench.types import Messages, Scorer, TextRequest, Tools
 
 TAKEN = (
     "pass a name, a folder, a Hub id, (model, tokenizer) of a classifier with one label, or a function of a prompt and "
@@ -23,14 +24,13 @@ OF_A_LOADED_MODEL = {"model", "max_length", "chat_template", "truncation_side"}
 """Options that say something of a model that is loaded already."""
 
 
-class FunctionScorer:
+class FunctionScorer(BaseScorer):
     """Scores by a Python function of two texts, a prompt and a completion: the higher, the better.
 
     Raises: InputError where the function raises, or returns what is not a number.
     """
 
     model_type = "Function"
-    view: View = "pointwise"
 
     def __init__(self, function: Callable[[str, str], float]) -> None:
         self.function = function
@@ -41,20 +41,21 @@ class FunctionScorer:
         """The function's name; its code cannot be told from another's, so no score of it is cached."""
         return {"kind": "function", "name": self.name}
 
-    def prepare(self, prompt: Messages, completion: Messages, rendered: bool, tools: Tools = ()) -> Request:
+    def prepare(self, prompt: Messages, completion: Messages, rendered: bool, tools: Tools = ()) -> TextRequest:
         """Return the plain text, with reasoning and tool calls. Raises InputError if there are tools."""
         if tools:
             raise InputError(f"The function {self.name} is given texts, and this row has tools.")
-        return Request(text=all_text((*prompt, *completion)), completion=all_text(completion))
+        return TextRequest(all_text((*prompt, *completion)), (all_text(completion),))
 
-    def run(self, requests: Sequence[Request]) -> list[float]:
+    def run(self, requests: Sequence[TextRequest]) -> list[float]:
         """One number a request."""
         return [self._score(request) for request in requests]
 
-    def _score(self, request: Request) -> float:
-        prompt = request.text.removesuffix(request.completion).removesuffix("\n")
+    def _score(self, request: TextRequest) -> float:
+        (completion,) = request.completions
+        prompt = request.text.removesuffix(completion).removesuffix("\n")
         try:
-            return float(self.function(prompt, request.completion))
+            return float(self.function(prompt, completion))
         except Exception as error:  # of the user's own code
             raise InputError(
                 f"The function {self.name} fails on the prompt {prompt[:40]!r} ({type(error).__name__}: "
@@ -68,12 +69,12 @@ def scorer_of(model: Any, spec: ModelSpec) -> Iterator[Scorer]:
     """Context manager: the scorer of an object in memory; a model is in evaluation mode meanwhile.
 
     Args:
-        model: a scorer (types.Scorer), a function, a pipeline, or a model with its tokenizer.
+        model: a scorer (scorers.base.BaseScorer), a function, a pipeline, or a model with its tokenizer.
         spec: what else was asked of it.
 
     Raises: InputError for anything else, and for options that a model in memory cannot follow.
     """
-    if _is_scorer(model):
+    if isinstance(model, BaseScorer):
         yield model
         return
     parts = _model_and_tokenizer(model)
@@ -92,18 +93,13 @@ def scorer_of(model: Any, spec: ModelSpec) -> Iterator[Scorer]:
 
 def name_of(model: Any) -> str:
     """Name an object in memory as a result names its model."""
-    if _is_scorer(model):
-        return str(model.name)
+    if isinstance(model, BaseScorer):
+        return model.name
     parts = _model_and_tokenizer(model)
     config = getattr(parts[0], "config", None) if parts else None
     path = getattr(config, "_name_or_path", "")
     called = type(parts[0]).__name__ if parts else getattr(model, "__name__", type(model).__name__)
     return str(path or called)
-
-
-def _is_scorer(model: Any) -> bool:
-    """Return True if the object has what the engine asks of a scorer."""
-    return all(hasattr(model, name) for name in ("prepare", "run", "fingerprint", "name", "view"))
 
 
 def _model_and_tokenizer(model: Any) -> tuple[Any, Any] | None:
@@ -126,7 +122,7 @@ def _reject_options(spec: ModelSpec, known: set[str]) -> None:
 
 
 def _classifier(model: Any, tokenizer: Any, spec: ModelSpec) -> Scorer:
-    from rewardbench.forward.packed import settle
+    from rewardbench.forward.packed import choose_layout
     from rewardbench.models.fingerprint import config_identity, tokenizer_identity
     from rewardbench.scorers.classifier import Classifier, is_encoder
 
@@ -140,9 +136,7 @@ def _classifier(model: Any, tokenizer: Any, spec: ModelSpec) -> Scorer:
     chat = Chat(tokenizer, spec.chat_template, limit, spec.truncation_side, name=spec.model)
     identity = {"weights": {"sha256": hash_weights(model)}, "tokenizer": tokenizer_identity(tokenizer)}
     scorer = Classifier(model, chat, spec.model, {**identity, "config": config_identity(model.config)})
-    scorer.remarks = settle(scorer, may_pack=not is_encoder(model.config))
-    scorer.pooled.clear()  # of the probes
-    return scorer
+    return scorer.with_layout(*choose_layout(scorer, may_pack=not is_encoder(model.config)))
 
 
 def hash_weights(model: Any) -> str:

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rewardbench.chat import Chat
 from rewardbench.errors import InputError
-from rewardbench.forward.packed import hidden_states, through_head
+from rewardbench.forward.packed import Layout, hidden_states, through_head
 from rewardbench.forward.padding import Side, accepted, filler, pad_batch
 from rewardbench.forward.prefix_tree import plant
 from rewardbench.forward.rope import rope_rule
 from rewardbench.forward.tree_attention import Row
-from rewardbench.models.failures import reported, run_reported
+from rewardbench.models.failures import reported
 from rewardbench.models.load import refuse_unknown
+from rewardbench.scorers.base import ModelScorer
 from rewardbench.scorers.classifier import model_facts, reset_rope
-from rewardbench.types import Messages, Request, Tools, View
+from rewardbench.types import Messages, TokenRequest, Tools
 
 if TYPE_CHECKING:
     import torch
@@ -56,7 +57,7 @@ def token_log_probs(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor
     return torch.cat(parts)
 
 
-def row_log_probs(model: Any, requests: Sequence[Request], last: Any = None) -> list[torch.Tensor]:
+def row_log_probs(model: Any, requests: Sequence[TokenRequest], last: Any = None) -> list[torch.Tensor]:
     """log p of the tokens of each completion, every distinct prefix once, in float64, on the CPU.
 
     The LM head runs on the completions' positions alone, a chunk at a time, through the model's own forward.
@@ -101,7 +102,7 @@ def _log_probs_of(model: Any, hidden: torch.Tensor, ids: Any, which: Any, target
     return found
 
 
-def padded_log_probs(model: Any, requests: Sequence[Request], side: Side = "right") -> list[torch.Tensor]:
+def padded_log_probs(model: Any, requests: Sequence[TokenRequest], side: Side = "right") -> list[torch.Tensor]:
     """The same of a padded batch, for models that take no row."""
     import torch
 
@@ -124,7 +125,7 @@ def padded_log_probs(model: Any, requests: Sequence[Request], side: Side = "righ
         ]
 
 
-def own_log_probs(model: Any, request: Request) -> torch.Tensor:
+def own_log_probs(model: Any, request: TokenRequest) -> torch.Tensor:
     """The definition that every batch must equal: the model's own forward on one unpadded text, all logits kept."""
     import torch
 
@@ -146,7 +147,7 @@ RULES: Mapping[str, Callable[[Any], float]] = {
 
 def prepare_span(
     chat: Chat, rows: int, prompt: Messages, completion: Messages, rendered: bool, tools: Tools = ()
-) -> Request:
+) -> TokenRequest:
     """Render and tokenise a completion whose tokens must be there, and embedded by a table of so many rows."""
     request = chat.request(prompt, completion, rendered, tools)
     if request.end <= max(request.start, 1):
@@ -155,30 +156,31 @@ def prepare_span(
     return request
 
 
-class LogProbs:
-    """Scores a completion by its tokens' log-probabilities under one causal model.
+class LogProbs(ModelScorer):
+    """Score a completion by its tokens' log-probabilities under one causal model.
 
     Args:
         model: a causal language model, in evaluation mode.
         chat: renders with spans.
+        name: as results name it.
         rule: one of RULES.
         identity: what is known of weights, tokenizer and libraries; part of the fingerprint.
+        layout: how its batches are laid out; by default padded on the right.
     """
 
-    view: View = "pointwise"
     model_type = "Log-probabilities"
 
     def __init__(
-        self, model: Any, chat: Chat, name: str, rule: str = "sum", identity: Mapping[str, Any] | None = None
+        self,
+        model: Any,
+        chat: Chat,
+        name: str,
+        rule: str = "sum",
+        identity: Mapping[str, Any] | None = None,
+        layout: Layout | None = None,
     ) -> None:
-        self.model, self.chat, self.name, self.rule = model, chat, name, rule
-        self.padding_side: Side = "right"
-        self.rope = rope_rule(model.config.get_text_config())
-        self.alone = self.packed = False
-        self.last: Any = None
-        """The last layer, if a row may end there for the completion's tokens alone."""
-        self.remarks: list[str] = []
-        self._identity = dict(identity or {})
+        super().__init__(model, chat, name, identity, layout)
+        self.rule = rule
         self.rows = model.get_input_embeddings().weight.shape[0]
 
     @property
@@ -186,29 +188,21 @@ class LogProbs:
         """Everything that can move these log-probabilities."""
         return {"kind": f"log p ({self.rule})", **self._identity, **model_facts(self.model), **self.chat.describe()}
 
-    def company(self, length: int) -> Hashable:
-        """Items share a batch only where this agrees."""
-        return self.rope.company(length)
-
-    def prepare(self, prompt: Messages, completion: Messages, rendered: bool, tools: Tools = ()) -> Request:
+    def prepare(self, prompt: Messages, completion: Messages, rendered: bool, tools: Tools = ()) -> TokenRequest:
         """Render and tokenise one completion in its context, and find its tokens."""
         return prepare_span(self.chat, self.rows, prompt, completion, rendered, tools)
 
-    def log_probs(self, requests: Sequence[Request]) -> list[torch.Tensor]:
+    def log_probs(self, requests: Sequence[TokenRequest]) -> list[torch.Tensor]:
         """log p of each completion's tokens."""
-        if self.packed:
-            return row_log_probs(self.model, requests, self.last)
-        return padded_log_probs(self.model, requests, self.padding_side)
+        if self.layout.packed:
+            return row_log_probs(self.model, requests, self.layout.last)
+        return padded_log_probs(self.model, requests, self.layout.side)
 
-    def run(self, requests: Sequence[Request]) -> list[float]:
-        """One forward; one number a request. Raises ModelFailure if the model fails on one."""
-        return run_reported(self.name, self.model.config, requests, self.forward)
-
-    def forward(self, requests: Sequence[Request]) -> list[float]:
+    def forward(self, requests: Sequence[TokenRequest]) -> list[float]:
         """Run one forward over the whole batch; whatever the model raises passes."""
         return [RULES[self.rule](logps) for logps in self.log_probs(requests)]
 
-    def by_itself(self, request: Request) -> float:
+    def by_itself(self, request: TokenRequest) -> float:
         """What every batch must equal: the model's own forward on one unpadded text."""
         with reported(self.name, self.model.config, request):
             return RULES[self.rule](own_log_probs(self.model, request))

@@ -164,7 +164,7 @@ def _read_known(spec: SuiteSpec, split: str | None, revision: str | None, config
         return read_hub(spec.hub, _splits(spec, split), revision or spec.revision, config)
     if split and split not in spec.sections:
         raise InputError(f"{spec.name} has no split {split}: it has {', '.join(spec.sections)}.")
-    source = read_embedded(data_dir() / spec.name, _splits(spec, split) or tuple(spec.sections))
+    source = read_embedded(Path(spec.folder or data_dir() / spec.name), _splits(spec, split) or tuple(spec.sections))
     notes = (f"--dataset_revision has no effect on {spec.name}, which comes with this package.",) if revision else ()
     return replace(source, notes=notes)
 

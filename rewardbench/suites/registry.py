@@ -33,6 +33,8 @@ class SuiteSpec:
     name: str
     hub: str = ""
     """Id of the Hub dataset; empty for a suite embedded in this package, whose folder under data has its name."""
+    folder: str = ""
+    """Of another package's embedded suite: the folder of its data."""
     revision: str | None = None
     """The pinned commit; None resolves the Hub's main at load time, and records it."""
     splits: tuple[str, ...] = ()

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from rewardbench.engine.batching import arrange, pack, plan, size
 from rewardbench.forward.rope import RopeRule, rope_rule
-from rewardbench.types import Request
+from rewardbench.types import BatchTraits, TokenRequest
 
 
 def requests(lengths):
-    return [Request(str(i), "", (i,) * n) for i, n in enumerate(lengths)]
+    return [TokenRequest(str(i), "", (i,) * n) for i, n in enumerate(lengths)]
 
 
 @given(st.lists(st.integers(1, 50), max_size=60), st.integers(1, 200), st.integers(1, 9))
@@ -31,8 +31,8 @@ def test_the_plan_does_not_depend_on_the_order(order):
 
 
 def test_lengths_that_may_not_meet_do_not():
-    company = RopeRule(10, each_length=True).company
-    batches = plan(requests([12, 12, 11, 10, 3, 9]), 10**6, company=company)
+    length_bucket = RopeRule(10, each_length=True).company
+    batches = plan(requests([12, 12, 11, 10, 3, 9]), 10**6, length_bucket=length_bucket)
     assert [[len(r) for r in batch] for batch in batches] == [[12, 12], [11], [10, 9, 3]]
 
 
@@ -50,7 +50,7 @@ def families_of(drawn):
     """Requests of the drawn ids, every request once, as the loop gives them."""
     seen, found = set(), []
     for family in drawn:
-        new = [r for r in dict.fromkeys(Request("", "", ids) for ids in family) if r not in seen]
+        new = [r for r in dict.fromkeys(TokenRequest("", "", ids) for ids in family) if r not in seen]
         seen.update(new)
         found += [new] if new else []
     return found
@@ -89,26 +89,26 @@ def test_the_packing_does_not_depend_on_the_order(drawn, rng):
 
 def test_an_item_stays_whole_where_it_fits_and_neighbours_share_what_they_can():
     system = list(range(20))
-    a = [Request("", "", [*system, 50, *range(n)]) for n in (5, 6)]
-    b = [Request("", "", [*system, 60, *range(n)]) for n in (5, 6)]
+    a = [TokenRequest("", "", [*system, 50, *range(n)]) for n in (5, 6)]
+    b = [TokenRequest("", "", [*system, 60, *range(n)]) for n in (5, 6)]
     assert pack([b, a], budget=100) == [[*a, *b]]
     assert sorted(map(len, pack([a, b], budget=30))) == [2, 2]
-    assert size([*a, *b], SimpleNamespace(packed=True)) == 20 + 7 + 7
-    assert size([*a, *b], SimpleNamespace(packed=False)) == 4 * 27
+    assert size([*a, *b], BatchTraits(packed=True)) == 20 + 7 + 7
+    assert size([*a, *b], BatchTraits()) == 4 * 27
 
 
 def test_an_item_larger_than_the_budget_is_split():
-    many = [Request("", "", [*range(10), n, n, n]) for n in range(20, 30)]
+    many = [TokenRequest("", "", [*range(10), n, n, n]) for n in range(20, 30)]
     batches = pack([many], budget=20)
     assert [len(batch) for batch in batches] == [3, 3, 3, 1]  # 13 + 3 + 3 tokens each
 
 
 def test_a_scorer_says_how_it_is_batched():
     families = [requests([4, 4]), requests([3])]
-    padded = arrange(families, SimpleNamespace(), budget=100)
+    padded = arrange(families, BatchTraits(), budget=100)
     assert [[len(r) for r in batch] for batch in padded] == [[4, 4, 3]]
-    alone = arrange(families, SimpleNamespace(alone=True, packed=False), budget=100)
+    alone = arrange(families, BatchTraits(max_batch_size=1), budget=100)
     assert all(len(batch) == 1 for batch in alone)
     dynamic = RopeRule(3, each_length=True).company
-    apart = arrange(families, SimpleNamespace(packed=True, company=dynamic), budget=100)
+    apart = arrange(families, BatchTraits(packed=True, length_bucket=dynamic), budget=100)
     assert [[len(r) for r in batch] for batch in apart] == [[4, 4], [3]]

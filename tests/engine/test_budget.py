@@ -4,11 +4,11 @@ from types import SimpleNamespace
 
 from rewardbench.engine import budget
 from rewardbench.engine.budget import token_budget
-from rewardbench.types import Request
+from rewardbench.types import BatchTraits, TokenRequest
 
 
 def requests(lengths):
-    return [Request(str(i), "", (i,) * n) for i, n in enumerate(lengths)]
+    return [TokenRequest(str(i), "", (i,) * n) for i, n in enumerate(lengths)]
 
 
 def test_the_containers_limit_is_respected(tmp_path):
@@ -44,7 +44,7 @@ def test_a_causal_model_also_pays_for_its_logits(model_folder):
     from rewardbench.settings import ModelSpec
 
     scorer = load_dpo(ModelSpec(str(model_folder("llama", "causal")), ref_free_type="sum", device="cpu"))
-    with scorer.parts[0] as policy:
+    with scorer.stages[0] as policy:
         logits = 4 * policy.model.get_output_embeddings().weight.shape[0]
         assert budget.bytes_per_token(policy.model, 10) > policy.model.dtype.itemsize * logits
 
@@ -96,11 +96,13 @@ def test_where_it_is_worth_it_the_fastest_size_is_measured(monkeypatch):
 
     monkeypatch.setattr(budget.time, "perf_counter", lambda: clock[0])
     monkeypatch.setattr(budget, "bytes_per_token", lambda model, longest: 1)
-    scorer = SimpleNamespace(model=SimpleNamespace(device=torch.device("cpu")), run=run, packed=True)
+    scorer = SimpleNamespace(
+        model=SimpleNamespace(device=torch.device("cpu")), run=run, traits=BatchTraits(packed=True)
+    )
     many = [[request] for request in requests([100] * 5100)]
     assert token_budget(scorer, many) == 2560
     assert token_budget(scorer, many[:50]) == budget.CPU_TOKENS, "too little work to measure anything"
-    scorer.packed = False
+    scorer.traits = BatchTraits()
     assert token_budget(scorer, many) == budget.CPU_TOKENS
 
 
@@ -113,7 +115,7 @@ def test_what_was_measured_is_measured_once_and_a_small_run_keeps_nothing(monkey
     monkeypatch.setattr(budget, "_fastest", lambda scorer, families, most: measured.append(1) or 4096)
     monkeypatch.setattr(budget, "bytes_per_token", lambda model, longest: 1)
     model = SimpleNamespace(device=torch.device("cpu"))
-    scorer = SimpleNamespace(model=model, packed=True, fingerprint={"weights": "a"})
+    scorer = SimpleNamespace(model=model, traits=BatchTraits(packed=True), fingerprint={"weights": "a"})
     many = [[request] for request in requests([100] * 5100)]
     with Cache(tmp_path / "scores.sqlite") as cache:
         assert token_budget(scorer, many[:50], cache) == budget.CPU_TOKENS

@@ -65,7 +65,7 @@ def test_a_hundred_thousand_pairs_take_the_memory_of_a_window(model_folder, tmp_
 DPO = """
 import resource, sys, psutil
 from rewardbench.scorers.logprobs import LogProbs
-from rewardbench.types import Request
+from rewardbench.types import TokenRequest
 from conftest import make_config, make_tokenizer
 from rewardbench.chat import Chat
 import torch
@@ -78,11 +78,11 @@ torch.manual_seed(0)
 model = AutoModelForCausalLM.from_config(config).eval()
 size = sum(p.numel() * p.element_size() for p in model.parameters())
 scorer = LogProbs(model, Chat(make_tokenizer(), spans=True), "big vocabulary")
-scorer.packed = sys.argv[1] == "row"
+scorer = scorer.with_layout(replace(scorer.layout, packed=sys.argv[1] == "row"))
 generator = torch.Generator().manual_seed(0)
 prompt = torch.randint(0, 128_000, (1792,), generator=generator).tolist()
 ends = [torch.randint(0, 128_000, (256,), generator=generator).tolist() for _ in range(8)]
-requests = [Request("", "", prompt + end, 1792, 2048) for end in ends]
+requests = [TokenRequest("", "", prompt + end, 1792, 2048) for end in ends]
 open("/proc/self/clear_refs", "w").write("5")  # the peak so far was that of making the model
 values = scorer.run(requests)
 peak = next(int(line.split()[1]) * 1024 for line in open("/proc/self/status") if line.startswith("VmHWM"))

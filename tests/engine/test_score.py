@@ -9,10 +9,11 @@ import torch
 from rewardbench.engine.loop import score
 from rewardbench.engine.noise import within_noise
 from rewardbench.errors import InputError
+from rewardbench.scorers.base import BaseScorer
 from rewardbench.scorers.baselines import Baseline
 from rewardbench.scorers.classifier import load_classifier
 from rewardbench.settings import ModelSpec
-from rewardbench.types import Item, ItemScores, Message, Request
+from rewardbench.types import BatchTraits, Item, ItemScores, Message, TokenRequest
 
 
 def message(text, role="assistant"):
@@ -23,10 +24,12 @@ def pair(name, chosen, rejected, **fields):
     return Item(name, "all", message("Say it.", "user"), (message(chosen), message(rejected)), **fields)
 
 
-class Recorder:
+class Recorder(BaseScorer):
     """A scorer by length that records its batches and can fail on demand."""
 
-    name, model_type, view, fingerprint = "recorder", "Test", "pointwise", {}
+    name, model_type = "recorder", "Test"
+    fingerprint: ClassVar[dict[str, str]] = {}
+    traits = BatchTraits()
 
     def __init__(self, most_tokens=10**9):
         self.batches: list[int] = []
@@ -36,7 +39,7 @@ class Recorder:
         text = completion[0]["content"]
         if text == "refused":
             raise InputError("The template refuses it.")
-        return Request(text, text, tuple(map(ord, text)))
+        return TokenRequest(text, text, tuple(map(ord, text)))
 
     def run(self, requests):
         if len(requests) * max(map(len, requests)) > self.most_tokens:
@@ -93,7 +96,7 @@ def test_after_one_long_batch_did_not_fit_short_items_still_share_one():
 
 def test_a_scorer_that_asks_for_it_gets_one_request_at_a_time():
     scorer = Recorder()
-    scorer.alone = True
+    scorer.traits = BatchTraits(max_batch_size=1)
     score([pair("a", "xx", "xxx"), pair("b", "x", "xxxx")], scorer, batch_size=8)
     assert scorer.batches == [1, 1, 1, 1]
 

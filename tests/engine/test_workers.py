@@ -1,8 +1,6 @@
 """A pool of processes gives the scores of one, each batch once, whatever a scorer reads."""
 
 import os
-import pickle
-from contextlib import nullcontext
 from dataclasses import fields
 from functools import partial
 from multiprocessing.connection import wait
@@ -17,7 +15,7 @@ from rewardbench.engine.loop import score
 from rewardbench.errors import InputError
 from rewardbench.scorers import load_scorer
 from rewardbench.settings import ModelSpec
-from rewardbench.types import Request
+from rewardbench.types import BatchTraits, TextRequest, TokenRequest, decode_request
 
 
 @pytest.fixture
@@ -61,8 +59,8 @@ def patient(monkeypatch):
 
 def counted(scorer, counts):
     """Count the requests that a scorer is given in this process."""
-    for part in getattr(scorer, "parts", None) or [nullcontext(scorer)]:
-        with part as inner:
+    for stage in scorer.stages:
+        with stage as inner:
             inner.run = partial(count_and_run, inner.run, counts)
     return scorer
 
@@ -145,14 +143,23 @@ def test_no_process_starts_for_what_one_batch_or_the_cache_gives(specs, tmp_path
     assert again.computed == 0
 
 
-@pytest.mark.parametrize("request_", [Request("text é \ud800", "end"), Request("text", "end", (3, 1, 2), 1, 3, 7)])
+REQUESTS = [
+    TokenRequest("text é \ud800\n", "end", (3, 10, 2), 1, 3, 7, "<eos>"),
+    TextRequest("text é \ud800\n", ("end", "\n"), ({"role": "user", "content": "Hi"},)),
+]
+
+
+@pytest.mark.parametrize("request_", REQUESTS)
 def test_a_request_travels_whole(request_):
-    copy = pickle.loads(pickle.dumps(request_))
-    assert all(getattr(copy, field.name) == getattr(request_, field.name) for field in fields(Request))
+    copy = decode_request(request_.encode())
+    assert type(copy) is type(request_)
+    assert all(getattr(copy, field.name) == getattr(request_, field.name) for field in fields(request_))
 
 
 def test_after_a_batch_did_not_fit_none_as_large_is_tried_again():
     class Small:
+        model = None
+        traits = BatchTraits()
         tried: list[int] = []  # noqa: RUF012
 
         def run(self, batch):
@@ -162,7 +169,7 @@ def test_after_a_batch_did_not_fit_none_as_large_is_tried_again():
             return [float(request.ids[0]) for request in batch]
 
     runner = Runner(Small())
-    batch = [Request("", "", (n,)) for n in range(8)]
+    batch = [TokenRequest("", "", (n,)) for n in range(8)]
     assert runner(batch) == [float(n) for n in range(8)]
     assert runner(batch) == [float(n) for n in range(8)]
     assert Small.tried.count(8) == 1

@@ -11,6 +11,7 @@ from test_invariance import loaded as opened
 from rewardbench.engine.loop import score
 from rewardbench.errors import InputError
 from rewardbench.forward import batch_effects
+from rewardbench.forward.packed import Layout
 from rewardbench.scorers.classifier import load_classifier
 from rewardbench.scorers.dpo import load_dpo
 from rewardbench.settings import ModelSpec
@@ -122,23 +123,23 @@ def check_holds(scorer, items):
     truth = one_by_one(scorer.model, requests)
     assert max(truth) - min(truth) >= 0.05
     allowed = 1e-5 * max(1.0, max(map(abs, truth)))
-    for scores in every_layout(scorer, items, ("row", "right") if scorer.packed else ("right",)):
+    for scores in every_layout(scorer, items, ("row", "right") if scorer.traits.packed else ("right",)):
         assert max(abs(a - b) for a, b in zip(scores, truth, strict=True)) <= allowed
 
 
 @pytest.mark.parametrize("name", DECODERS)
 def test_decoders_hold_it(name, tmp_path):
     scorer = loaded(tmp_path, name, DECODERS[name])
-    assert not scorer.alone
-    assert scorer.packed == (name not in PADDED)
-    assert (batch_effects.PADDED in scorer.notes) == (name in PADDED)
+    assert not scorer.layout.unbatched
+    assert scorer.traits.packed == (name not in PADDED)
+    assert (batch_effects.PADDED in scorer.report().notes) == (name in PADDED)
     check_holds(scorer, pairs(6, 30))
 
 
 @pytest.mark.parametrize("name", ENCODERS)
 def test_encoders_hold_it(name, tmp_path):
     scorer = loaded(tmp_path, name, ENCODERS[name], encoder=True)
-    assert not scorer.alone
+    assert not scorer.layout.unbatched
     scale(scorer.model)
     check_holds(scorer, pairs(6, 30))
 
@@ -146,8 +147,8 @@ def test_encoders_hold_it(name, tmp_path):
 @pytest.mark.parametrize("name", MOVED)
 def test_what_company_moves_is_scored_alone_and_says_so(name, tmp_path):
     scorer = loaded(tmp_path, name, MOVED[name], encoder=True)
-    assert scorer.alone
-    assert batch_effects.NOTE in scorer.notes
+    assert scorer.layout.unbatched
+    assert batch_effects.NOTE in scorer.report().notes
     scale(scorer.model)
     check_holds(scorer, pairs(6, 30))
 
@@ -155,7 +156,7 @@ def test_what_company_moves_is_scored_alone_and_says_so(name, tmp_path):
 def test_the_probe_has_a_reason(tmp_path):
     scorer = loaded(tmp_path, "fnet", {}, encoder=True)
     scale(scorer.model)
-    scorer.alone = False
+    scorer = scorer.with_layout(Layout())
     with pytest.raises(AssertionError):
         check_holds(scorer, pairs(6, 30))
 
@@ -210,7 +211,7 @@ def test_an_encoder_decoder_reads_its_eos_and_a_text_without_one_keeps_its_reaso
         scorer.prepare((), say("assistant", "Lima"), True)
     request = scorer.prepare(say("user", "Hi"), say("assistant", "Lima"), False)
     assert len(scorer.run([request])) == 1
-    assert scorer.details() == {"pooling": "last EOS token", "pooled_tokens": {"<|eos|>": 1}}
+    assert (scorer.report().details, request.pooled_token) == ({"pooling": "last EOS token"}, "<|eos|>")
 
 
 @pytest.mark.parametrize(("arch", "pad"), [("llama", -1), ("gpt2", -1), ("gpt2", 512), ("gpt2", 9999)])
@@ -218,7 +219,7 @@ def test_a_pad_id_without_an_embedding_counts_as_none(arch, pad, model_folder):
     scorer = load_classifier(spec(model_folder(arch, pad_token_id=pad)))
     check_holds(scorer, pairs(6, 30))
     assert scorer.model.config.pad_token_id == pad
-    assert any("names no pad token" in note for note in scorer.notes)
+    assert any("names no pad token" in note for note in scorer.report().notes)
 
 
 @pytest.mark.parametrize("arch", ["llama", "roberta"])
@@ -257,8 +258,8 @@ def test_policies_hold_it(name, tmp_path):
     for seed, folder in enumerate(("policy", "reference")):
         make_model(tmp_path / folder, arch, "causal", seed, tokenizer=make_tokenizer(), **options)
     scorer = load_dpo(spec(tmp_path / "policy", ref_model=str(tmp_path / "reference")))
-    policy, reference = (opened(part) for part in scorer.parts)
-    assert not policy.alone
+    policy, reference = (opened(part) for part in scorer.stages)
+    assert not policy.layout.unbatched
     rng = random.Random(3)
     asked = say("user", words(rng, 12))
     requests = [scorer.prepare(asked, say("assistant", words(rng, n)), False) for n in (2, 30, 60)]
@@ -273,7 +274,7 @@ def test_rendered_text_of_a_policy_is_scored_from_its_second_token(model_folder)
     assert (short.start, short.end) == (0, len(short.ids))
     whole = type(short)(short.text, short.completion, short.ids, 1, short.end)
     assert scorer.run([short, long])[0] == pytest.approx(
-        float(by_hand(opened(scorer.parts[0]).model, whole).sum()), abs=1e-4
+        float(by_hand(opened(scorer.stages[0]).model, whole).sum()), abs=1e-4
     )
 
 
@@ -285,7 +286,7 @@ def test_the_reference_limits_length_and_company_too(tmp_path):
     make_model(tmp_path / "reference", "llama", "causal", tokenizer=tokenizer, **options)
     scorer = load_dpo(spec(tmp_path / "policy", ref_model=str(tmp_path / "reference")))
     assert scorer.chat.max_length == 60
-    companies = [[opened(part).company(n) for part in scorer.parts] for n in (10, 60, 61, 70)]
+    companies = [[opened(part).traits.length_bucket(n) for part in scorer.stages] for n in (10, 60, 61, 70)]
     assert companies == [[0, 0], [0, 0], [0, 61], [0, 70]]
 
 

@@ -12,7 +12,7 @@ from rewardbench.errors import InputError
 from rewardbench.models.failures import ModelFailure, run_reported
 from rewardbench.scorers import load_scorer
 from rewardbench.settings import ModelSpec
-from rewardbench.types import Item, Request
+from rewardbench.types import Item, TokenRequest
 
 
 def say(role, content):
@@ -68,7 +68,7 @@ def test_a_batch_that_only_fails_as_a_batch_is_scored_one_by_one():
         return [float(len(requests[0]))]
 
     config = type("Config", (), {"model_type": "shy"})
-    requests = [Request("", "", range(1, n)) for n in (3, 5)]
+    requests = [TokenRequest("", "", range(1, n)) for n in (3, 5)]
     assert run_reported("m", config, requests, forward) == [2.0, 4.0]
 
 
@@ -77,7 +77,7 @@ def test_memory_that_runs_out_is_left_to_the_engine():
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
 
     with pytest.raises(RuntimeError, match="allocate"):
-        run_reported("m", None, [Request("", "", (1,))], forward)
+        run_reported("m", None, [TokenRequest("", "", (1,))], forward)
 
 
 def test_a_failure_goes_from_one_process_to_another():

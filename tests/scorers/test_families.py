@@ -24,7 +24,11 @@ def load(folder, **options):
 def test_a_known_checkpoint_gets_the_template_it_was_published_with_and_says_so(name, tmp_path, model_folder):
     scorer = load(shutil.copytree(model_folder(), tmp_path / name))
     assert scorer.prepare(ASKED, ANSWER, False).text == ZIYA
-    assert [note for note in scorer.notes if "HFXM/RAMO-Llama3.1-8B was published with the chat template Ziya" in note]
+    assert [
+        note
+        for note in scorer.report().notes
+        if "HFXM/RAMO-Llama3.1-8B was published with the chat template Ziya" in note
+    ]
     assert scorer.fingerprint["chat_template"] == "Ziya"
 
 
@@ -33,7 +37,7 @@ def test_a_template_that_is_named_holds_also_the_tokenizers_own(tmp_path, model_
     own = load(folder, chat_template="tokenizer")
     assert own.prepare(ASKED, ANSWER, False).text == load(model_folder()).prepare(ASKED, ANSWER, False).text
     assert load(folder, chat_template="raw").prepare(ASKED, ANSWER, False).text == "Name a river.\nThe Elbe."
-    assert own.notes == load(model_folder()).notes
+    assert own.report().notes == load(model_folder()).report().notes
 
 
 def test_an_unknown_checkpoint_keeps_the_template_of_its_tokenizer(model_folder):

@@ -3,6 +3,7 @@
 import math
 import random
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,10 +13,11 @@ from conftest import pairs, words
 from rewardbench.engine.loop import score
 from rewardbench.errors import InputError
 from rewardbench.forward import padding
+from rewardbench.forward.packed import Layout
 from rewardbench.scorers.classifier import load_classifier
 from rewardbench.scorers.dpo import load_dpo
 from rewardbench.settings import ModelSpec
-from rewardbench.types import Item, Message, Request
+from rewardbench.types import Item, Message, TokenRequest
 
 ENCODERS = {"bert": 40.0, "deberta-v2": 12.0, "modernbert": 3.0}
 """With the factor that widens their head until scores spread by .3."""
@@ -36,7 +38,7 @@ DYNAMIC = {
 }
 
 
-def one_by_one(model: Any, requests: list[Request]) -> list[float]:
+def one_by_one(model: Any, requests: list[TokenRequest]) -> list[float]:
     """The definition: the model's own forward on one unpadded sequence."""
     with torch.inference_mode():
         return [float(model(input_ids=torch.tensor([r.ids])).logits) for r in requests]
@@ -51,21 +53,20 @@ LAYOUTS = ("row", "whole row", "right", "left")
 """A row without padding, one whose last layer runs for all of its tokens, and padded batches."""
 
 
-def lay_out(scorer: Any, layout: str) -> None:
-    scorer.packed, scorer.padding_side = "row" in layout, "left" if layout == "left" else "right"
-    if layout == "whole row":
-        scorer.last = None
+def lay_out(scorer: Any, layout: str) -> Any:
+    side, last = "left" if layout == "left" else "right", None if layout == "whole row" else scorer.layout.last
+    return scorer.with_layout(replace(scorer.layout, packed="row" in layout, side=side, last=last))
 
 
 def every_layout(scorer: Any, items: list[Item], layouts: tuple[str, ...] = LAYOUTS) -> list[list[float]]:
     """All scores, item by item, in each layout, budget and order."""
     found = []
     for layout in layouts:
-        lay_out(scorer, layout)
+        variant = lay_out(scorer, layout)
         for budget, size in ((1, None), (300, None), (2048, None), (10**6, 3), (10**6, 64)):
             order = list(items)
             random.Random(budget).shuffle(order)
-            scored = {s.id: s.scores for s in score(order, scorer, batch_tokens=budget, batch_size=size).items}
+            scored = {s.id: s.scores for s in score(order, variant, batch_tokens=budget, batch_size=size).items}
             found.append([x for item in items for x in scored[item.id]])
     return found
 
@@ -79,7 +80,7 @@ def test_every_layout_equals_the_single_forward(arch, model_folder):
     requests = [scorer.prepare(i.prompt, c, False) for i in items for c in i.completions]
     truth = one_by_one(scorer.model, requests)
     assert max(truth) - min(truth) >= 0.3
-    assert scorer.packed == (arch not in ENCODERS)
+    assert scorer.traits.packed == (arch not in ENCODERS)
     for scores in every_layout(scorer, items, ("right",) if arch in ENCODERS else LAYOUTS):
         assert max(abs(a - b) for a, b in zip(scores, truth, strict=True)) <= 1e-5
         decisions = [scores[i] > scores[i + 1] for i in range(0, len(scores), 2)]
@@ -115,7 +116,7 @@ def test_the_test_sees_a_dropped_position_id(model_folder, monkeypatch):
 def test_encoders_are_padded_on_the_right_only(model_folder):
     scorer = load_classifier(ModelSpec(str(model_folder("bert")), device="cpu"))
     with pytest.raises(InputError, match="encoder"):
-        type(scorer)(scorer.model, scorer.chat, "bert", padding_side="left")
+        type(scorer)(scorer.model, scorer.chat, "bert", layout=Layout(side="left"))
 
 
 def test_the_tokenizers_padding_side_changes_nothing(model_folder):
@@ -135,7 +136,7 @@ def test_pooling_is_the_models_own_without_a_distinct_pad_token(pad, model_folde
     truth = one_by_one(scorer.model, requests)
     for scores in every_layout(scorer, items):
         assert max(abs(a - b) for a, b in zip(scores, truth, strict=True)) <= 1e-5
-    assert ("<|eos|>" in scorer.details()["pooled_tokens"]) == (pad is None)
+    assert ("<|eos|>" in {request.pooled_token for request in requests}) == (pad is None)
     assert scorer.model.config.pad_token_id == pad
 
 
@@ -145,7 +146,7 @@ def loaded(part: Any) -> Any:
         return scorer
 
 
-def by_hand(model: Any, request: Request) -> torch.Tensor:
+def by_hand(model: Any, request: TokenRequest) -> torch.Tensor:
     """log p of each completion token, one at a time, from one unpadded forward."""
     with torch.inference_mode():
         logits = model(input_ids=torch.tensor([request.ids])).logits[0].double()
@@ -170,13 +171,12 @@ def test_dpo_equals_a_loop_by_hand(arch, model_folder):
     lengths = [r.end - r.start for r in requests]
     assert 20 <= min(lengths) < 30
     assert max(lengths) >= 1450
-    policy, reference = (loaded(part) for part in scorer.parts)
-    assert policy.packed
+    policy, reference = (loaded(part) for part in scorer.stages)
+    assert policy.traits.packed
     truth = [(by_hand(policy.model, request), by_hand(reference.model, request)) for request in requests]
     for layout in LAYOUTS:
-        lay_out(policy, layout)
-        lay_out(reference, layout)
-        for (p, r), reward in zip(truth, scorer.run(requests), strict=True):
+        rewards = scorer.combine([lay_out(stage, layout).run(requests) for stage in (policy, reference)])
+        for (p, r), reward in zip(truth, rewards, strict=True):
             allowed = 5e-8 * float(p.abs().sum() + r.abs().sum()) + 1e-5
             assert abs(reward - float((p - r).sum())) <= allowed
 
@@ -190,7 +190,7 @@ def test_reference_free_rewards_by_hand(model_folder):
             (Message(role="user", content="Hi"),), (Message(role="assistant", content="Lima"),), False
         )
         assert math.isclose(
-            scorer.run([request])[0], float(rule(by_hand(loaded(scorer.parts[0]).model, request))), abs_tol=1e-5
+            scorer.run([request])[0], float(rule(by_hand(loaded(scorer.stages[0]).model, request))), abs_tol=1e-5
         )
         assert scorer.model_type == f"DPO Ref. Free ({name})"
 
@@ -203,4 +203,4 @@ def test_the_completion_starts_after_the_assistants_header(model_folder):
     tokens = scorer.chat.tokenizer.convert_ids_to_tokens(list(request.ids))
     assert tokens[request.start - 1] == "<|assistant|>"
     assert scorer.chat.tokenizer.decode(request.ids[request.start :]) == "Lima<|eos|>"
-    assert len(loaded(scorer.parts[0]).log_probs([request])[0]) == request.end - request.start
+    assert len(loaded(scorer.stages[0]).log_probs([request])[0]) == request.end - request.start

@@ -44,7 +44,7 @@ def test_weights_of_another_head_are_named(folder):
     edit_weights(
         folder, lambda weights: weights | {"lm_head.weight": torch.ones(512, 32), "v_head.bias": torch.ones(1)}
     )
-    notes = load(folder).notes
+    notes = list(load(folder).report().notes)
     assert notes == [f"The files of {folder} hold weights that are not used: lm_head.weight and 1 more."]
 
 
@@ -120,7 +120,7 @@ def test_an_added_token_without_an_embedding_refuses_only_a_text_that_holds_it(f
     tokenizer.add_special_tokens({"pad_token": "[PAD]"})
     tokenizer.save_pretrained(folder)
     scorer = load(folder)
-    assert scorer.notes == [
+    assert list(scorer.report().notes) == [
         f"The tokenizer has the special token [PAD], for which {folder} has no embedding: a text that holds one is "
         "not scored."
     ]
@@ -184,8 +184,8 @@ def test_the_only_commit_of_a_cache_without_a_main_is_used_and_said(cache, folde
     scorer = load("org/rm")
     assert scorer.fingerprint["weights"] == {"commit": commit}
     note = f"The cache does not say which commit of org/rm is its main: the only one there, {commit}, was used."
-    assert note in scorer.notes
-    assert load("org/rm", revision=commit).notes == []
+    assert note in scorer.report().notes
+    assert load("org/rm", revision=commit).report().notes == ()
 
 
 def test_of_several_commits_in_a_cache_one_must_be_named(cache, folder):

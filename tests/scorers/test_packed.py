@@ -32,7 +32,7 @@ def test_pooled_tokens_alone_leave_the_last_layer(arch, model_folder):
     scorer = load_classifier(ModelSpec(str(model_folder(arch)), device="cpu"))
     requests = [scorer.prepare(i.prompt, c, False) for i in pairs(6) for c in i.completions]
     truth = one_by_one(scorer.model, requests)
-    seen = tokens_leaving(scorer.last)
+    seen = tokens_leaving(scorer.layout.last)
     assert scorer.run(requests) == pytest.approx(truth, abs=1e-5)
     assert seen == [len(requests)]
 
@@ -46,8 +46,8 @@ def test_few_predicted_tokens_alone_leave_it_and_many_take_all_along(arch, model
         [scorer.prepare(asked, (Message(role="assistant", content=words(rng, n)),), False) for n in lengths]
         for lengths in ([5, 9, 14], [200, 300])
     )
-    with scorer.parts[0] as part:
-        seen = tokens_leaving(part.last)
+    with scorer.stages[0] as part:
+        seen = tokens_leaving(part.layout.last)
         for requests in (few, many):
             wanted = [float(by_hand(part.model, request).sum()) for request in requests]
             seen.clear()
@@ -59,16 +59,16 @@ def test_few_predicted_tokens_alone_leave_it_and_many_take_all_along(arch, model
 
 def test_a_model_that_asks_for_all_tokens_gets_them(model_folder):
     scorer = load_classifier(ModelSpec(str(model_folder("gpt2")), device="cpu"))
-    assert scorer.packed
-    assert scorer.last is None
+    assert scorer.traits.packed
+    assert scorer.layout.last is None
 
 
 def test_a_layer_that_is_cut_wrongly_is_found_out(model_folder, monkeypatch):
     cut = packed._cut
     monkeypatch.setattr(packed, "_cut", lambda given, wanted, total: cut(given, (wanted + 1) % total, total))
     scorer = load_classifier(ModelSpec(str(model_folder("llama")), device="cpu"))
-    assert scorer.packed
-    assert scorer.last is None
+    assert scorer.traits.packed
+    assert scorer.layout.last is None
 
 
 def test_a_forward_that_stood_there_stands_there_again():

@@ -6,7 +6,7 @@ import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -17,6 +17,7 @@ from rewardbench.errors import InputError
 from rewardbench.models.failures import out_of_memory
 from rewardbench.models.fingerprint import digest
 from rewardbench.processes import Child, end_all
+from rewardbench.types import Score, Scorer, decode_request
 
 T = TypeVar("T")
 
@@ -24,7 +25,7 @@ T = TypeVar("T")
 class Serving(Protocol):
     """Workers that hold a scorer."""
 
-    def run(self, batches: Sequence[Batch]) -> Iterator[tuple[Batch, list[float]]]:
+    def run(self, batches: Sequence[Batch]) -> Iterator[tuple[Batch, list[Score]]]:
         """Each batch with its scores, in any order."""
 
     def agree(self, decide: Callable[[], T]) -> T:
@@ -34,22 +35,22 @@ class Serving(Protocol):
 class Workers(Protocol):
     """Who computes."""
 
-    def serving(self, part: int, scorer: Any) -> Any:
-        """A context in which they compute this part of the scorer; gives a `Serving`."""
+    def serving(self, stage: int, scorer: Scorer) -> AbstractContextManager[Serving]:
+        """Context manager: they compute this stage of the scorer."""
 
 
 class Runner:
     """Runs batches by one scorer; one that does not fit into memory is halved, and so is every later one as large."""
 
-    def __init__(self, scorer: Any) -> None:
+    def __init__(self, scorer: Scorer) -> None:
         self.scorer = scorer
         self.most: int | None = None
-        if hasattr(scorer, "model") and scorer.model.device.type == "cpu":
+        if scorer.model is not None and scorer.model.device.type == "cpu":
             keep_freed_memory()
 
-    def __call__(self, batch: Batch) -> list[float]:
+    def __call__(self, batch: Batch) -> list[Score]:
         """Scores in the order of the batch. Raises: InputError where one request alone does not fit."""
-        if self.most is not None and len(batch) > 1 and size(batch, self.scorer) > self.most:
+        if self.most is not None and len(batch) > 1 and size(batch, self.scorer.traits) > self.most:
             return self._halved(batch)
         try:
             return list(self.scorer.run(batch))
@@ -60,10 +61,10 @@ class Runner:
                 raise InputError(
                     f"An item of {len(batch[0])} tokens does not fit into memory: pass --max_length, or another device."
                 ) from error
-        self.most = size(batch, self.scorer) // 2
+        self.most = size(batch, self.scorer.traits) // 2
         return self._halved(batch)
 
-    def _halved(self, batch: Batch) -> list[float]:
+    def _halved(self, batch: Batch) -> list[Score]:
         middle = len(batch) // 2
         return self(batch[:middle]) + self(batch[middle:])
 
@@ -72,7 +73,7 @@ class Alone:
     """This process."""
 
     @contextmanager
-    def serving(self, part: int, scorer: Any) -> Iterator[Serving]:
+    def serving(self, stage: int, scorer: Scorer) -> Iterator[Serving]:
         """Itself, with the scorer that is loaded already."""
         yield _Here(Runner(scorer))
 
@@ -81,7 +82,7 @@ class _Here:
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
 
-    def run(self, batches: Sequence[Batch]) -> Iterator[tuple[Batch, list[float]]]:
+    def run(self, batches: Sequence[Batch]) -> Iterator[tuple[Batch, list[Score]]]:
         for batch in batches:
             yield batch, self._runner(batch)
 
@@ -100,13 +101,13 @@ class Pool:
         load: how another process comes by the scorer; it must survive pickling.
     """
 
-    def __init__(self, count: int, load: Callable[[], Any]) -> None:
+    def __init__(self, count: int, load: Callable[[], Scorer]) -> None:
         self.count, self.load = count, load
 
     @contextmanager
-    def serving(self, part: int, scorer: Any) -> Iterator[Serving]:
-        """Share the batches of a part; the workers end with the context."""
-        together = _Together(self, part, scorer)
+    def serving(self, stage: int, scorer: Scorer) -> Iterator[Serving]:
+        """Share the batches of a stage; the workers end with the context."""
+        together = _Together(self, stage, scorer)
         try:
             yield together
         finally:
@@ -148,9 +149,9 @@ class _Helper:
     """
 
     def __init__(
-        self, rank: int, load: Callable[[], Any], part: int, arithmetic: _Arithmetic | None, fingerprint: str
+        self, rank: int, load: Callable[[], Scorer], stage: int, arithmetic: _Arithmetic | None, fingerprint: str
     ) -> None:
-        self.child = Child(_serve, rank, load, part, arithmetic)
+        self.child = Child(_serve, rank, load, stage, arithmetic)
         self.connection = self.child.connection
         self.fingerprint = fingerprint
         self.is_loaded = False
@@ -160,9 +161,9 @@ class _Helper:
         """Hand out a batch, its requests whole; a worker that is gone is noticed when its answer is awaited."""
         self.at_hand[n] = batch
         with suppress(ConnectionError):
-            self.connection.send((n, batch))
+            self.connection.send((n, [request.encode() for request in batch]))
 
-    def take(self) -> Iterator[tuple[Batch, list[float]]]:
+    def take(self) -> Iterator[tuple[Batch, list[Score]]]:
         """Read an answer: the scores of a batch, or that the scorer is loaded.
 
         Raises: InputError where the worker is gone, met bad input, or loaded another scorer.
@@ -190,7 +191,7 @@ def _early_end(code: int | None) -> str:
     return f"A worker process ended early (exit code {code}; {cause}). What was scored is in the cache."
 
 
-def _serve(connection: Any, rank: int, load: Callable[[], Any], part: int, arithmetic: _Arithmetic | None) -> None:
+def _serve(connection: Any, rank: int, load: Callable[[], Scorer], stage: int, arithmetic: _Arithmetic | None) -> None:
     """Load the scorer in a worker, then score a batch at a time until the worker is ended."""
     os.environ["LOCAL_RANK"] = str(rank)
     quieten_worker()
@@ -198,13 +199,12 @@ def _serve(connection: Any, rank: int, load: Callable[[], Any], part: int, arith
         arithmetic.apply()
     try:
         scorer = load()
-        parts = getattr(scorer, "parts", None) or [nullcontext(scorer)]
-        with parts[part] as part_scorer:
-            runner = Runner(part_scorer)
-            connection.send(digest(dict(part_scorer.fingerprint)))
+        with scorer.stages[stage] as stage_scorer:
+            runner = Runner(stage_scorer)
+            connection.send(digest(dict(stage_scorer.fingerprint)))
             while True:
-                n, batch = connection.recv()
-                connection.send((n, runner(batch)))
+                n, encoded = connection.recv()
+                connection.send((n, runner([decode_request(data) for data in encoded])))
     except InputError as error:
         connection.send(error)
 
@@ -212,13 +212,13 @@ def _serve(connection: Any, rank: int, load: Callable[[], Any], part: int, arith
 class _Together:
     """The long batches go out first; this process takes from the other end, and hands out between two of its own."""
 
-    def __init__(self, pool: Pool, part: int, scorer: Any) -> None:
-        self._pool, self._part, self._scorer = pool, part, scorer
+    def __init__(self, pool: Pool, stage: int, scorer: Scorer) -> None:
+        self._pool, self._stage, self._scorer = pool, stage, scorer
         self._runner = Runner(scorer)
         self._helpers: list[_Helper] = []
         self._before = _Arithmetic.of_this_process(1)
 
-    def run(self, batches: Sequence[Batch]) -> Iterator[tuple[Batch, list[float]]]:
+    def run(self, batches: Sequence[Batch]) -> Iterator[tuple[Batch, list[Score]]]:
         from multiprocessing.connection import wait
 
         self._start(min(self._pool.count, len(batches)) - 1)
@@ -245,7 +245,7 @@ class _Together:
                 arithmetic.apply()
         fingerprint = digest(dict(self._scorer.fingerprint))
         for rank in range(len(self._helpers) + 1, count + 1):
-            self._helpers.append(_Helper(rank, self._pool.load, self._part, arithmetic, fingerprint))
+            self._helpers.append(_Helper(rank, self._pool.load, self._stage, arithmetic, fingerprint))
 
     def end(self) -> None:
         """End the workers; this process has all threads again."""

@@ -18,6 +18,7 @@ from rewardbench.engine.batching import Batch
 from rewardbench.errors import InputError
 from rewardbench.models.fingerprint import digest
 from rewardbench.processes import whole_number
+from rewardbench.types import Score, Scorer
 
 T = TypeVar("T")
 
@@ -89,8 +90,8 @@ class Ranks:
         self.rank, self.size = dist.get_rank(), dist.get_world_size()
 
     @contextmanager
-    def serving(self, part: int, scorer: Any) -> Iterator[Serving]:
-        """Share the batches of a part, with the scorer that every process has loaded already.
+    def serving(self, stage: int, scorer: Scorer) -> Iterator[Serving]:
+        """Share the batches of a stage, with the scorer that every process has loaded already.
 
         Raises: InputError if they loaded different models.
         """
@@ -223,7 +224,7 @@ class _Shared:
     def __init__(self, runner: Runner, rank: int, size: int) -> None:
         self._runner, self._rank, self._size = runner, rank, size
 
-    def run(self, batches: Sequence[Batch]) -> Iterator[tuple[Batch, list[float]]]:
+    def run(self, batches: Sequence[Batch]) -> Iterator[tuple[Batch, list[Score]]]:
         for first in range(0, len(batches), ROUND * self._size):
             some = batches[first : first + ROUND * self._size]
             every = self.gather([self._runner(batch) for batch in some[self._rank :: self._size]])
