@@ -13,7 +13,7 @@ from rewardbench.comparison.compare import choose_metric
 from rewardbench.errors import InputError
 from rewardbench.leaderboard.types import Earned, Figure, Row
 from rewardbench.metrics import credit, measure, rule_of, score_interval
-from rewardbench.results import stated
+from rewardbench.results import schema, stated
 from rewardbench.results.scored import Scored, hash_of_ids, read_scored
 from rewardbench.store.verdicts import read_verdict, standing
 from rewardbench.suites import load_embedded
@@ -101,7 +101,7 @@ def _figure(told: Mapping[str, Any], signed: bool = False) -> Figure:
     """Raises: ValueError for a share that is none; a difference is `signed`."""
     value, low, high = numbers = [told.get(name) for name in ("value", "low", "high")]
     for number in numbers:
-        if number is not None and not results.is_share(abs(number) if signed else number):
+        if number is not None and not schema.is_share(abs(number) if signed else number):
             raise ValueError(f"{number!r} is no share")
     n = told.get("n")
     return Figure(_text(told["name"]), value, low, high, n if isinstance(n, int) else None)

@@ -11,14 +11,16 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from rewardbench.errors import InputError
+from rewardbench.results.schema import LONGEST_ROW_TEXT, RowRecord, explain
 
 MOST_BYTES = 64 * 2**20
 MOST_UNPACKED = 256 * 2**20
 """What a table may take in memory, by its own account."""
 MOST_ROWS = 250_000
 MOST_VALUES = 4_000_000
-LONGEST_TEXT = 4_096
 MOST_LINES_BYTES = 8 * MOST_BYTES
 """Bytes of the largest JSONL file of rows, which holds texts beside scores."""
 LONGEST_LINE = 16 * 2**20
@@ -153,22 +155,14 @@ def _row(line: bytes, path: Path, number: int) -> dict[str, Any]:
         raise InputError(f"{path}, line {number}, is not JSON.") from error
     if not isinstance(row, dict):
         raise InputError(f"{path}, line {number}, is no JSON object.")
-    for name in TEXTS:
-        if not isinstance(row.get(name), str | None) or len(row.get(name) or "") > LONGEST_TEXT:
-            raise InputError(f"{path}, line {number}: {name} is no text of at most {LONGEST_TEXT:,} characters.")
-    for name in ("scores", "tokens"):
-        if not isinstance(row.get(name), list | None):
-            raise InputError(f"{path}, line {number}: {name} is no list.")
-        _refuse_large(path, len(row.get(name) or ()), MOST_VALUES, "values")
-        if not all(isinstance(value, int | float | None) for value in row.get(name) or ()):
-            raise InputError(f"{path}, line {number}: {name} holds something that is no number.")
-    for name in ("num_correct", "results", "truncated"):
-        if not isinstance(row.get(name), int | float | None):
-            raise InputError(f"{path}, line {number}: {name} is no number.")
-    if row.get("id") is None or row.get("scores") is None:
-        raise InputError(f"{path}, line {number}, has no id or no scores.")
-    kept = {name: row.get(name) for name in (*TEXTS, "num_correct", "scores", "results", "truncated")}
-    return {**kept, "tokens": row.get("tokens") or []}
+    try:
+        record = RowRecord.model_validate({name: row[name] for name in RowRecord.model_fields if name in row})
+    except ValidationError as error:
+        reason = explain(error)
+    else:
+        return {**vars(record), "tokens": record.tokens or []}
+    separator = ":" if reason.startswith(tuple(RowRecord.model_fields)) else ","
+    raise InputError(f"{path}, line {number}{separator} {reason}.")
 
 
 def _refuse_bomb(path: Path, told: Any) -> None:
@@ -187,7 +181,7 @@ def _refuse_long(path: Path, batch: Any) -> None:
     for column in batch.columns:
         if pa.types.is_dictionary(column.type) and pa.types.is_string(column.type.value_type):
             longest = pc.max(pc.binary_length(column.dictionary)).as_py()
-            _refuse_large(path, longest or 0, LONGEST_TEXT, "bytes in a text")
+            _refuse_large(path, longest or 0, LONGEST_ROW_TEXT, "bytes in a text")
 
 
 def _refuse_large(path: Path, found: int, most: int, unit: str = "bytes") -> None:

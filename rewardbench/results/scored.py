@@ -13,13 +13,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite, isnan, nan
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from rewardbench import results
 from rewardbench.errors import InputError
 from rewardbench.paths import home_path
+from rewardbench.results.schema import RulesRecord
 from rewardbench.suites.registry import SUITES
-from rewardbench.types import Credit, Item, ItemScores, Message, Rule, Suite, is_weight
+from rewardbench.types import Item, ItemScores, Message, Suite
 
 Row = Mapping[str, Any]
 UNTOLD = "ids:"
@@ -202,12 +203,8 @@ def _suite(summary: Mapping[str, Any], items: Sequence[Item]) -> Suite:
     """What is known of the suite that these items are."""
     told = (summary.get("manifest") or {}).get("suite") or {}
     if "rules" in told:
-        return Suite(
-            name=summary["suite"],
-            revision=summary["revision"],
-            items=items,
-            **counting(told),
-        )
+        counting = RulesRecord.model_validate(told).to_settings()
+        return Suite(name=summary["suite"], revision=summary["revision"], items=items, **counting)
     subsets = {item.subset for item in items}
     spec = next((spec for spec in SUITES.values() if spec.rules.keys() >= subsets), None)
     return Suite(
@@ -217,23 +214,6 @@ def _suite(summary: Mapping[str, Any], items: Sequence[Item]) -> Suite:
         rules={name: rule for name, rule in spec.rules.items() if name in subsets} if spec else {},
         section_weights=spec.section_weights if spec else {},
     )
-
-
-def counting(told: Mapping[str, Any]) -> dict[str, Any]:
-    """A manifest's rules, section weights and headline.
-
-    Raises: KeyError, TypeError, ValueError or AttributeError where they are none.
-    """
-    rules = {subset: Rule(section, credit, weight) for subset, (section, credit, weight) in told["rules"].items()}
-    weights = told["section_weights"]
-    numbers = [*weights.values(), *(rule.weight for rule in rules.values() if rule.weight is not None)]
-    if not all(isinstance(rule.section, str) and rule.credit in get_args(Credit) for rule in rules.values()):
-        raise TypeError("a rule that is none")
-    if not all(map(is_weight, numbers)):
-        raise TypeError("a weight that is none")
-    if told["headline"] not in ("accuracy", "mirror"):
-        raise TypeError("a headline that is none")
-    return {"rules": rules, "section_weights": weights, "headline": told["headline"]}
 
 
 def hash_of_ids(items: Iterable[Item]) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from rewardbench import results
 from rewardbench.errors import InputError
 from rewardbench.results import stated
-from rewardbench.results.scored import counting
+from rewardbench.results.schema import RulesRecord, is_share
 from rewardbench.scorers.baselines import RULES as BASELINES
 from rewardbench.store.local import MOST_SUMMARY, refuse_reserved
 from rewardbench.types import Estimate
@@ -156,7 +156,7 @@ def _figures(summary: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name} is no figure"
             continue
         for key in ("value", "low", "high"):
-            if one.get(key) is not None and not results.is_share(one[key]):
+            if one.get(key) is not None and not is_share(one[key]):
                 yield f"{key} of {name} is {_shown(one[key])}, which is no share"
         if not isinstance(one.get("n"), int) or not 0 <= one["n"] <= 10**7:
             yield f"n of {name} is {_shown(one.get('n'))}, which is no count"
@@ -176,7 +176,7 @@ def _gap(value: Any) -> Iterator[str]:
         return
     for one in value:
         numbers = [one["value"], one["low"], one["high"]]
-        if not all(results.is_share(abs(number)) for number in numbers if type(number) in (int, float)):
+        if not all(is_share(abs(number)) for number in numbers if type(number) in (int, float)):
             yield f"gap, {one['name']}, is {_shown(one['value'])}, which is no share"
         if any(number is not None and type(number) not in (int, float) for number in numbers):
             yield f"gap, {one['name']}, is {_shown(one['value'])}, which is no number"
@@ -185,7 +185,7 @@ def _gap(value: Any) -> Iterator[str]:
 def _are_rules(facts: Any) -> bool:
     """Whether what a manifest says of its suite can be read; it is not believed."""
     try:
-        return isinstance(facts, dict) and ("rules" not in facts or bool(counting(facts)))
+        return isinstance(facts, dict) and ("rules" not in facts or bool(RulesRecord.model_validate(facts)))
     except (KeyError, TypeError, ValueError, AttributeError):
         return False
 

@@ -14,6 +14,7 @@ from rewardbench import results
 from rewardbench.errors import InputError
 from rewardbench.metrics import leaderboard_score, rule_of, section_means
 from rewardbench.results import stated
+from rewardbench.results.schema import is_share
 from rewardbench.results.scored import read_scored
 from rewardbench.store.local import Entry
 from rewardbench.suites.registry import REWARD_BENCH_2, SUITES
@@ -160,7 +161,7 @@ def _with_items(path: Path) -> Entry:
 
 def _share(value: Any) -> float:
     """Raises: ValueError for what is no share."""
-    if not results.is_share(value):
+    if not is_share(value):
         raise ValueError(f"{value!r} is no share")
     return float(value)
 
