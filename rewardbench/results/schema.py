@@ -62,7 +62,7 @@ def must(check: Callable[[Any], bool], message: str, kind: LiteralString = RULE)
 
     def validate(value: Any) -> Any:
         if not check(value):
-            raise PydanticCustomError(kind, message)  # type: ignore[arg-type]
+            raise PydanticCustomError(kind, message)
         return value
 
     return PlainValidator(validate)
@@ -84,7 +84,7 @@ STRING, NUMBER = {"type": "string"}, {"type": "number"}
 # pydantic's own str rejects halves of surrogate pairs, which names of files may hold.
 Text = Annotated[str, must(_is_text, "which is no text"), WithJsonSchema(STRING)]
 Name = Annotated[str, must(_is_text, "which is no name"), WithJsonSchema(STRING)]
-Object = Annotated[dict[str, Any], must(_is_object, "which is no object"), WithJsonSchema({"type": "object"})]
+Object = Annotated[Any, must(_is_object, "which is no object"), WithJsonSchema({"type": "object"})]
 Number = Annotated[float, must(is_number, "which is no number"), WithJsonSchema(NUMBER)]
 Share = Annotated[
     float, must(is_share, "which is no share"), WithJsonSchema({**NUMBER, "minimum": -0.011, "maximum": 1.011})

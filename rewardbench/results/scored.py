@@ -55,6 +55,19 @@ def read_scored(path: str | Path, scores_only: bool = False) -> Scored:
     """
     path = home_path(path)
     summary, rows = _read(path, scores_only)
+    return to_scored(path, summary, rows)
+
+
+def to_scored(path: Path, summary: Mapping[str, Any], rows: Sequence[Row]) -> Scored:
+    """Return the scores in the rows of a result.
+
+    Args:
+        path: of the file, for messages.
+        summary: of the result, or what else is known of the run.
+        rows: one an item.
+
+    Raises: InputError if there are none, one cannot be read, or an item is there twice.
+    """
     if not rows:
         raise InputError(f"{path} holds no scores of items.")
     with results.whole(path):

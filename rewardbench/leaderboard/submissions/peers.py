@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,8 +11,8 @@ import numpy as np
 from rewardbench import results
 from rewardbench.errors import InputError
 from rewardbench.leaderboard.refresh import Row, credits_of, look, trusted
-from rewardbench.leaderboard.submissions import fields
 from rewardbench.leaderboard.submissions.checks import Finding, are_lookalikes
+from rewardbench.leaderboard.submissions.submission import Submission
 from rewardbench.results.scored import Scored, read_scored
 from rewardbench.store.hub import HubStore
 from rewardbench.store.local import keys_of
@@ -31,15 +30,15 @@ class Peers:
 
     Args:
         store: the results.
-        path: of the submission's summary, with its scores beside it.
+        submission: the result that is held against them.
         keep: whether the store's index may be brought up to date.
 
     Raises: InputError where the store cannot be read, also where only its rows of some time ago are known.
     """
 
-    def __init__(self, store: Store, path: Path, keep: bool = True) -> None:
-        self.store, self.path = store, path
-        self.summary = fields.read(path)
+    def __init__(self, store: Store, submission: Submission, keep: bool = True) -> None:
+        self.store, self.submission = store, submission
+        self.summary = submission.record
         self.board, self._earned = look(store, keep=keep)
         if self.board.offline:
             raise InputError(f"The results as they are now are not known: {self.board.offline}")
@@ -64,7 +63,7 @@ class Peers:
                 yield read_scored(self.store.path(row.key))
 
     def _nearest(self, rows: Sequence[Row], suite: Suite) -> list[Row]:
-        scored = trusted(read_scored(self.path), suite.name, suite.revision)
+        scored = trusted(self.submission.scored, suite.name, suite.revision)
         comparable = [row for row in rows if row.revision == suite.revision]
         if scored is None or len(comparable) <= NEAREST:
             return list(rows)
@@ -77,7 +76,7 @@ class Peers:
             either = np.maximum(theirs, mistakes).sum() if fits else 0.0
             shared[row.key] = float(np.minimum(theirs, mistakes).sum() / either) if either else float(fits)
         nearest = set(sorted(shared, key=lambda key: -shared[key])[:NEAREST])
-        fingerprint = self.summary["manifest"].get("fingerprint_sha256")
+        fingerprint = self.submission.fingerprint_hash
         named = {row.key for row in rows if row.model == self.summary["model"] or row.fingerprint == fingerprint}
         return [row for row in rows if row.key in nearest | named or row.revision != suite.revision]
 
@@ -114,7 +113,7 @@ class Peers:
     def _same_identity(self) -> list[Row]:
         """Return the rows of the suite, revision and fingerprint that the submission is of."""
         summary = self.summary
-        fingerprint = summary["manifest"].get("fingerprint_sha256")
+        fingerprint = self.submission.fingerprint_hash
         rows = [row for row in self.board.rows if (row.suite, row.revision) == (summary["suite"], summary["revision"])]
         if fingerprint:
             return [row for row in rows if row.fingerprint == fingerprint]
