@@ -35,7 +35,7 @@ def assemble(
     manifest: Mapping[str, Any],
     gap: tuple[Estimate, ...] = (),
 ) -> Result:
-    """The result of a model's scores: counted by the suite's rules, which it keeps with its manifest."""
+    """Compute the result of a model's scores by the suite's rules, which its manifest records."""
     summary = summarize(suite, items)
     facts = {
         "name": suite.name,
@@ -59,14 +59,14 @@ def assemble(
 
 
 def to_json(result: Result) -> dict[str, Any]:
-    """The figures and the manifest of a result, as plain JSON values.
+    """Return the figures and the manifest of a result, as plain JSON values.
 
     `accuracy`, `num_prompts`, `model`, `ref_model`, `tokenizer`, `chat_template` and `extra_results` mean what
     they mean in the incumbent's file; the three settings are read from `manifest["model"]`. `manifest["session"]` says
     what was computed this time and what was known: that is left out, so that a rerun gives the same bytes.
     """
-    asked = result.manifest.get("model") or {}
-    settings = {key: asked.get(key) for key in ("ref_model", "tokenizer", "chat_template")}
+    model_settings = result.manifest.get("model") or {}
+    settings = {key: model_settings.get(key) for key in ("ref_model", "tokenizer", "chat_template")}
     figures: dict[str, Any] = {
         "schema": SCHEMA,
         "suite": result.suite,
@@ -91,7 +91,7 @@ def to_json(result: Result) -> dict[str, Any]:
 
 def to_rows(result: Result, suite: Suite) -> Iterator[dict[str, Any]]:
     """One row an item, in the suite's order."""
-    by_id = {one.id: one for one in result.items}
+    by_id = {item_scores.id: item_scores for item_scores in result.items}
     for item in suite.items:
         yield to_row(item, by_id[item.id], rule_of(suite, item.subset))
 
@@ -106,8 +106,7 @@ def outputs_path(path: Path) -> Path:
 
 
 def identity(summary: Mapping[str, Any]) -> str:
-    """What a result is a result of: suite, revision and model fingerprint, as a hash. Settings that move no score
-    are not in it.
+    """Hash what a result is a result of: suite, revision and model fingerprint; no setting that moves no score.
 
     >>> a = {"suite": "core", "revision": "1", "model": "m", "manifest": {"fingerprint_sha256": "ab"}}
     >>> identity(a) == identity(a | {"model": "same weights elsewhere"}), identity(a) == identity(a | {"revision": "2"})
@@ -120,7 +119,7 @@ def identity(summary: Mapping[str, Any]) -> str:
 
 
 def sealed(summary: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> tuple[dict[str, Any], bytes]:
-    """A result packed to be published: its summary with the hash of the table of its scores, and that table."""
+    """Pack a result for publication: its summary with the hash of the table of its scores, and that table."""
     table = parquet.pack(rows)
     return {**summary, OUTPUTS_HASH: hashlib.sha256(table).hexdigest()}, table
 
@@ -135,9 +134,9 @@ def spare_path(place: Path) -> Path:
     return place.with_name(f".spare.{place.name}")
 
 
-def to_row(item: Item, found: ItemScores, rule: Rule) -> dict[str, Any]:
+def to_row(item: Item, item_scores: ItemScores, rule: Rule) -> dict[str, Any]:
     """One item's row; the dataset's own columns follow ours and never overwrite them."""
-    earned = credit(item, found.scores, rule)
+    earned = credit(item, item_scores.scores, rule)
     row = {
         "id": item.id,
         "subset": item.subset,
@@ -145,17 +144,17 @@ def to_row(item: Item, found: ItemScores, rule: Rule) -> dict[str, Any]:
         "prompt": _prompt_text(item.prompt),
         "results": int(earned) if earned in (0, 1) else earned,
         "credit": earned,
-        "reason": found.reason or why_unscored(found.scores),
+        "reason": item_scores.reason or why_unscored(item_scores.scores),
         "num_correct": item.num_correct,
-        "scores": found.scores,
-        "texts": found.texts,
-        "tokens": found.tokens,
-        "truncated": found.truncated,
+        "scores": item_scores.scores,
+        "texts": item_scores.texts,
+        "tokens": item_scores.tokens,
+        "truncated": item_scores.truncated,
     }
     if len(item.completions) == 2 and item.num_correct == 1:
-        row |= dict(zip(_PAIR_COLUMNS, (*_two(found.scores), *_two(found.texts)), strict=True))
-    own = {key: value for key, value in item.meta.items() if key not in row and key not in _PAIR_COLUMNS}
-    plain: dict[str, Any] = to_plain(row | own)
+        row |= dict(zip(_PAIR_COLUMNS, (*_two(item_scores.scores), *_two(item_scores.texts)), strict=True))
+    columns = {key: value for key, value in item.meta.items() if key not in row and key not in _PAIR_COLUMNS}
+    plain: dict[str, Any] = to_plain(row | columns)
     return plain
 
 
@@ -172,7 +171,7 @@ def why_unscored(scores: Sequence[float]) -> str | None:
 
 
 def _prompt_text(prompt: Messages) -> str:
-    """The user's words where they are all there is, else the conversation with its roles. Always a string."""
+    """Return the user's text if that is the whole prompt, else the conversation with its roles."""
     if len(prompt) == 1 and prompt[0]["role"] == "user":
         return prompt[0]["content"]
     return "\n\n".join(f"{message['role']}: {message['content']}" for message in prompt)

@@ -28,7 +28,7 @@ LONGEST_LINE = 16 * 2**20
 
 
 def schema() -> Any:
-    """The columns: one row an item, one score a completion, the right completions first."""
+    """Return the columns: one row an item, one score a completion, right completions first."""
     import pyarrow as pa
 
     return pa.schema(
@@ -77,7 +77,7 @@ def count_rows(table: bytes) -> int:
 
 
 def unpack(path: Path) -> list[dict[str, Any]]:
-    """The rows of a table. Raises: InputError for what is no such table, or is larger than a result can be."""
+    """Read the rows of a table. Raises: InputError if it is no such table, or larger than a result can be."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -165,16 +165,16 @@ def _row(line: bytes, path: Path, number: int) -> dict[str, Any]:
     raise InputError(f"{path}, line {number}{separator} {reason}.")
 
 
-def _refuse_bomb(path: Path, told: Any) -> None:
-    """Raises: InputError where the file is larger inside than out, by its own account of bytes and of values."""
-    groups = [told.row_group(n) for n in range(told.num_row_groups)]
+def _refuse_bomb(path: Path, metadata: Any) -> None:
+    """Reject a table whose metadata states more bytes or values than a result has. Raises: InputError."""
+    groups = [metadata.row_group(n) for n in range(metadata.num_row_groups)]
     _refuse_large(path, sum(group.total_byte_size for group in groups), MOST_UNPACKED)
-    for n in range(told.num_columns):
+    for n in range(metadata.num_columns):
         _refuse_large(path, sum(group.column(n).num_values for group in groups), MOST_VALUES, "values in a column")
 
 
 def _refuse_long(path: Path, batch: Any) -> None:
-    """Raises: InputError for a text that no id, subset or reason is."""
+    """Reject texts longer than an id, subset or reason can be. Raises: InputError."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -184,9 +184,9 @@ def _refuse_long(path: Path, batch: Any) -> None:
             _refuse_large(path, longest or 0, LONGEST_ROW_TEXT, "bytes in a text")
 
 
-def _refuse_large(path: Path, found: int, most: int, unit: str = "bytes") -> None:
-    if found > most:
-        raise InputError(f"{path} holds {found:,} {unit}, and a result at most {most:,}: it was not read.")
+def _refuse_large(path: Path, amount: int, most: int, unit: str = "bytes") -> None:
+    if amount > most:
+        raise InputError(f"{path} holds {amount:,} {unit}, and a result at most {most:,}: it was not read.")
 
 
 def _first_line(error: Exception) -> str:

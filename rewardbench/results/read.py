@@ -61,7 +61,7 @@ def read_summary(path: Path) -> dict[str, Any]:
 
 
 def read_rows(path: Path, summary: Mapping[str, Any], scores_only: bool = False) -> list[dict[str, Any]]:
-    """The per-item rows beside a summary, by the hash that it has of them; none where only figures were published.
+    """Read the per-item rows with the hash that a summary names; empty if only figures were published.
 
     Args:
         path: of the summary.
@@ -115,11 +115,11 @@ def _reason(error: Exception) -> str:
 
 
 def read_object(path: Path, what: str) -> dict[str, Any]:
-    """The JSON object at `path`. Raises: InputError, in which `what` says what was to be read."""
-    found = _read_json(path, what)
-    if not isinstance(found, dict):
+    """Read the JSON object at `path`. Raises: InputError, in which `what` says what was to be read."""
+    value = _read_json(path, what)
+    if not isinstance(value, dict):
         raise InputError(f"{path} holds no {what}: its JSON is no object.")
-    return found
+    return value
 
 
 def _read_json(path: Path, what: str) -> Any:

@@ -77,7 +77,7 @@ def _of_the_suite(summary: SubmittedSummary, suite: Suite) -> Iterator[str]:
 
 
 def _items(scored: Scored, suite: Suite) -> Iterator[str]:
-    """The ids must be exactly the suite's, once, with as many completions, subsets and groups as there."""
+    """Yield why the items are not those of the suite: ids, completions, subsets or groups differ."""
     wanted = {item.id: item for item in suite.items}
     counts = Counter(item.id for item in scored.suite.items)
     missing, foreign = sorted(wanted.keys() - counts.keys()), sorted(counts.keys() - wanted.keys())
@@ -85,33 +85,33 @@ def _items(scored: Scored, suite: Suite) -> Iterator[str]:
         yield f"{len(missing)} items of the suite are missing, such as {missing[0]!a}"
     if foreign:
         yield f"{len(foreign)} items are not in the suite, such as {ascii(foreign[0])[:60]}"
-    for item, found in zip(scored.suite.items, scored.items, strict=True):
-        own = wanted.get(item.id)
-        if own is None:
+    for item, item_scores in zip(scored.suite.items, scored.items, strict=True):
+        expected = wanted.get(item.id)
+        if expected is None:
             continue
-        if len(found.scores) != len(own.completions) or item.num_correct != own.num_correct:
-            given = f"{len(found.scores)} scores, {item.num_correct} of right completions"
-            yield f"item {own.id} has {given}, unlike the suite"
+        if len(item_scores.scores) != len(expected.completions) or item.num_correct != expected.num_correct:
+            actual = f"{len(item_scores.scores)} scores, {item.num_correct} of right completions"
+            yield f"item {expected.id} has {actual}, unlike the suite"
             return
-        if (item.subset, item.group) != (own.subset, own.group):
-            yield f"item {own.id} stands in another subset or group than in the suite"
+        if (item.subset, item.group) != (expected.subset, expected.group):
+            yield f"item {expected.id} stands in another subset or group than in the suite"
             return
 
 
 def _scores(scored: Scored) -> Iterator[str]:
     """Finite where no reason says why not, and not all the same."""
     finite: list[float] = []
-    for one in scored.items:
-        bad = [score for score in one.scores if not isfinite(score)]
-        if bad and not one.reason:
-            yield f"item {ascii(one.id)[:60]} has the score {bad[0]}, and no reason for it"
+    for item_scores in scored.items:
+        bad = [score for score in item_scores.scores if not isfinite(score)]
+        if bad and not item_scores.reason:
+            yield f"item {ascii(item_scores.id)[:60]} has the score {bad[0]}, and no reason for it"
             return
-        finite += [score for score in one.scores if isfinite(score)]
+        finite += [score for score in item_scores.scores if isfinite(score)]
     if any(abs(score) > 1e12 for score in finite):
         yield f"a score is {max(finite, key=abs):.3g}, which no model gives"
     if len(set(finite)) < 2:
         yield "all scores are the same"
-    elif all(len(set(one.scores)) == 1 for one in scored.items):
+    elif all(len(set(item_scores.scores)) == 1 for item_scores in scored.items):
         yield "within every item all scores are the same"
 
 
@@ -137,7 +137,7 @@ def _figures(summary: Mapping[str, Any]) -> dict[str, Any]:
     estimates = {name: summary[name] for name in ("score", "accuracy_estimate")}
     for kind in ("sections", "mirrors", "subsets"):
         figures[f"number of {kind}"] = len(summary[kind])
-        estimates |= {f"{kind}, {one['name']}": one for one in summary[kind]}
+        estimates |= {f"{kind}, {figure['name']}": figure for figure in summary[kind]}
     for name, estimate in estimates.items():
         figures |= {name if key == "value" else f"{name}, {key}": value for key, value in estimate.items()}
     extra = summary.get("extra_results")
@@ -145,10 +145,10 @@ def _figures(summary: Mapping[str, Any]) -> dict[str, Any]:
     return figures | {f"extra_results, {name}": value for name, value in named.items()}
 
 
-def _agree(one: Any, other: Any, tolerance: float) -> bool:
+def _agree(figure: Any, expected: Any, tolerance: float) -> bool:
     """Return True if two figures are equal, numbers within a tolerance."""
-    numbers = all(type(value) in (int, float) and abs(value) < 1e15 for value in (one, other))
-    return abs(one - other) <= tolerance if numbers else type(one) is type(other) and one == other
+    numbers = all(type(value) in (int, float) and abs(value) < 1e15 for value in (figure, expected))
+    return abs(figure - expected) <= tolerance if numbers else type(figure) is type(expected) and figure == expected
 
 
 def _built_gap(record: Mapping[str, Any], scored: Scored, suite: Suite) -> Iterator[str]:
@@ -218,11 +218,11 @@ def _copies(manifest: SubmittedManifest, scored: Scored, others: Iterable[Scored
         yield f"its scores are those of {parts}, but for noise (residual {100 * blend.unexplained:.1f} % of the spread)"
 
 
-def _likeness(own: Margins, theirs: Margins) -> str:
+def _likeness(margins: Margins, theirs: Margins) -> str:
     """Return in what two models are more alike than models that were trained apart; {} stands for the other's name."""
-    if (alike := correlation(own, theirs)) >= ALIKE:
+    if (alike := correlation(margins, theirs)) >= ALIKE:
         return f"its scores are those of {{}} but for noise (correlation {alike:.5f})"
-    if (alike := shared_mistakes(own, theirs)) >= SAME_MISTAKES:
+    if (alike := shared_mistakes(margins, theirs)) >= SAME_MISTAKES:
         return f"its mistakes are those of {{}} (at least {100 * alike:.0f} % of them are shared)"
     return ""
 
@@ -244,13 +244,13 @@ def _lookalikes(model: str, names: Iterable[str]) -> Iterator[str]:
 _ALIKE = str.maketrans("0o1li|_.", "oollll--")
 
 
-def are_lookalikes(one: str, other: str) -> bool:
+def are_lookalikes(name: str, other: str) -> bool:
     """Return True if the eye, or a file system that knows no case, takes one name for the other.
 
     >>> are_lookalikes("Org/Model", "org/model"), are_lookalikes("org/rn-1", "org/m_l"), are_lookalikes("a", "b")
     (True, True, False)
     """
-    return _seen(one) == _seen(other)
+    return _seen(name) == _seen(other)
 
 
 def _seen(name: str) -> str:
@@ -263,5 +263,5 @@ def verdict_of(findings: Sequence[Finding]) -> str:
     >>> verdict_of([Finding("flagged", "x")]), verdict_of([])
     ('flagged', 'passed')
     """
-    kinds = {one.kind for one in findings}
+    kinds = {finding.kind for finding in findings}
     return "refused" if "refused" in kinds else "flagged" if kinds else "passed"

@@ -94,7 +94,7 @@ class Peers:
                     yield Finding(
                         "flagged", f"it would change {_plain(there)}, which is there already: {self._changed(there)}"
                     )
-            elif there not in keys_of(self.summary) and any(are_lookalikes(there, one) for one in wanted):
+            elif there not in keys_of(self.summary) and any(are_lookalikes(there, candidate) for candidate in wanted):
                 yield Finding(
                     "flagged", f"its key {wanted[0]} is easily taken for {_plain(there)}, which is there already"
                 )
@@ -104,10 +104,12 @@ class Peers:
         summary = self.summary
         rows = [row for row in self.board.of(summary["suite"]) if row.revision == summary["revision"] and row.ids]
         scores = {row.model: row.score.value or 0.0 for row in rows if row is not self.own}
-        own = summary["score"]["value"]
-        if self.own is None and scores and own is not None and own > max(scores.values()):
+        score = summary["score"]["value"]
+        if self.own is None and scores and score is not None and score > max(scores.values()):
             best = max(scores, key=lambda model: scores[model])
-            what = f"it would lead with {100 * own:.2f} %, before {best} with {100 * scores[best]:.2f} %, on no re-run"
+            what = (
+                f"it would lead with {100 * score:.2f} %, before {best} with {100 * scores[best]:.2f} %, on no re-run"
+            )
             yield Finding("flagged", what, until_rerun=True)
 
     def _same_identity(self) -> list[Row]:
@@ -133,11 +135,11 @@ class Peers:
         more = f" and {len(names) - MOST_FIELDS} more" if len(names) > MOST_FIELDS else ""
         return ", ".join(names[:MOST_FIELDS]) + more
 
-    def _is_later(self, row: Row, own: Row) -> bool:
+    def _is_later(self, row: Row, reference: Row) -> bool:
         """Return True if a row came after one: by its date, in a folder of one date by that of its file."""
-        if isinstance(self.store, HubStore) or row.date != own.date:
-            return row.date > own.date
-        return self._changed_at(row) > self._changed_at(own)
+        if isinstance(self.store, HubStore) or row.date != reference.date:
+            return row.date > reference.date
+        return self._changed_at(row) > self._changed_at(reference)
 
     def _changed_at(self, row: Row) -> int:
         return self.store.path(row.key).stat().st_mtime_ns

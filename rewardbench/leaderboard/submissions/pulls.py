@@ -39,10 +39,10 @@ def read_pull(name: str, number: int) -> tuple[Submission, str]:
         raise InputError(f"Pull request {number} changes nothing: what it adds is in {name} already; close it.")
     keys = {file.rpartition(".")[0] for file in changed}
     key = next(iter(keys), "")
-    whole = all(f"{key}.{kind}" in proposed.files for kind in KINDS)
-    if gone or len(keys) != 1 or not whole or not {file.rpartition(".")[2] for file in changed} <= KINDS.keys():
-        told = ", ".join(ascii(file) for file in [*changed, *gone][:6])
-        raise InputError(f"Pull request {number} must add one result and touch nothing else, but it changes {told}.")
+    is_complete = all(f"{key}.{kind}" in proposed.files for kind in KINDS)
+    if gone or len(keys) != 1 or not is_complete or not {file.rpartition(".")[2] for file in changed} <= KINDS.keys():
+        names = ", ".join(ascii(file) for file in [*changed, *gone][:6])
+        raise InputError(f"Pull request {number} must add one result and touch nothing else, but it changes {names}.")
     if not is_clean_name(key):
         raise InputError(f"Pull request {number} adds {key!a:.60}, which is no place for a result: org/model.json is.")
     refuse_reserved(key)
@@ -72,12 +72,12 @@ def earlier_pulls(name: str, number: int, suite: str) -> Iterator[Scored]:
     results that are merged.
     """
     store = HubStore(name)
-    own = store.pushed(number), number
-    opened = {other: when for other, when in store.open_pulls().items() if (when, other) < own}
+    submitted = store.pushed(number), number
+    opened = {other: when for other, when in store.open_pulls().items() if (when, other) < submitted}
     for other in sorted(opened, reverse=True)[:MOST_OPEN]:
         with suppress(InputError):  # what cannot be read is refused when its own turn comes
             for scored in _added(store, other, suite):
-                if (store.pushed(other), other) < own:
+                if (store.pushed(other), other) < submitted:
                     yield replace(scored, model=f"{scored.model} (pull request {other})")
 
 
