@@ -22,7 +22,7 @@ LINTER = Path(sys.executable).with_name("lint-imports")
 
 HEAVY = (
     *("torch", "transformers", "datasets", "pandas", "scipy", "numpy", "pyarrow", "fastchat", "huggingface_hub"),
-    *("sklearn", "httpx"),
+    *("sklearn", "httpx", "pydantic"),
 )
 ASKS_FOR_THE_GPU = ("rewardbench/models/load.py", "rewardbench/engine/budget.py")
 LONGEST_FILE, LONGEST_FUNCTION = 400, 60

@@ -16,7 +16,7 @@ VERSION = "3"
 
 
 def pack(board: Board, earned: Mapping[str, Earned]) -> bytes:
-    """The bytes of an index."""
+    """Return the bytes of an index."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -26,9 +26,9 @@ def pack(board: Board, earned: Mapping[str, Earned]) -> bytes:
         values |= {name: json.dumps(values[name]) for name in FIGURES}
         values |= {"parts": earned[row.key].parts, "credits": earned[row.key].credits}
         rows.append(values)
-    told = {"version": VERSION, "built": repr(board.built), "skipped": json.dumps(dict(board.skipped))}
+    metadata = {"version": VERSION, "built": repr(board.built), "skipped": json.dumps(dict(board.skipped))}
     out = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(rows, schema=_schema(told)), out, compression="zstd")
+    pq.write_table(pa.Table.from_pylist(rows, schema=_schema(metadata)), out, compression="zstd")
     return out.getvalue()
 
 
@@ -37,40 +37,44 @@ NUMBERS = ("parameters", "rank", "better")
 EARNED = ("parts", "credits")
 
 
-def _schema(told: Mapping[str, str]) -> Any:
+def _schema(metadata: Mapping[str, str]) -> Any:
     import pyarrow as pa
 
     columns = [(f.name, pa.int64() if f.name in NUMBERS else pa.string()) for f in fields(Row)]
     columns += [(name, pa.list_(pa.float64())) for name in EARNED]
-    return pa.schema(columns, metadata=dict(told))
+    return pa.schema(columns, metadata=dict(metadata))
 
 
 def read_index(path: Path) -> Board | None:
-    """The rows of an index; None where it is not whole, or of another version."""
+    """Return the rows of an index; None if it is cut off, or of another version."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         file = pq.ParquetFile(path)
-        told = {key.decode(): value.decode() for key, value in (file.schema_arrow.metadata or {}).items()}
-        if told.get("version") != VERSION:
+        metadata = {key.decode(): value.decode() for key, value in (file.schema_arrow.metadata or {}).items()}
+        if metadata.get("version") != VERSION:
             return None
         if not set(EARNED) <= set(file.schema_arrow.names):
             return None
         table = file.read(columns=[f.name for f in fields(Row)])
-        return Board(tuple(map(_row, table.to_pylist())), float(told["built"]), skipped=json.loads(told["skipped"]))
+        return Board(
+            tuple(map(_row, table.to_pylist())), float(metadata["built"]), skipped=json.loads(metadata["skipped"])
+        )
     except (OSError, pa.ArrowException, KeyError, TypeError, ValueError, AttributeError):
         return None
 
 
-def _row(told: dict[str, Any]) -> Row:
-    score, *several = (json.loads(told[name]) for name in FIGURES)
-    figures = {name: tuple(Figure(**one) for one in found) for name, found in zip(FIGURES[1:], several, strict=True)}
-    return Row(**{**told, "score": Figure(**score), **figures})
+def _row(columns: dict[str, Any]) -> Row:
+    score, *several = (json.loads(columns[name]) for name in FIGURES)
+    figures = {
+        name: tuple(Figure(**record) for record in records) for name, records in zip(FIGURES[1:], several, strict=True)
+    }
+    return Row(**{**columns, "score": Figure(**score), **figures})
 
 
 def read_earned(path: Path, keys: Iterable[str] | None = None) -> dict[str, Earned]:
-    """What the models of an index earned, all or those of some keys."""
+    """Return the credits of the models in an index, of all or of some keys."""
     import pyarrow.parquet as pq
 
     wanted = [("key", "in", list(keys))] if keys is not None else None

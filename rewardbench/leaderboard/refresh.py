@@ -47,7 +47,7 @@ Earnings = Callable[[Iterable[str]], dict[str, Earned]]
 
 
 def refresh(store: Store, say: Say = lambda key, total: None, rebuild: bool = False) -> Board:
-    """The rows of a store: those of its index that still hold, and the others made anew; the index is kept.
+    """Return the rows of a store: from its index where the files are unchanged, else recomputed; update the index.
 
     Args:
         store: the results.
@@ -96,11 +96,11 @@ def _less(marks: Mapping[str, str], skipped: Mapping[str, str]) -> dict[str, str
 def _collect(
     store: Store, marks: Mapping[str, str], known: Mapping[Path, Board], say: Say
 ) -> tuple[list[Row], dict[str, Earned], dict[str, str]]:
-    kept, before = _kept(marks, known)
+    current, before = _kept(marks, known)
     rows, earned, skipped = [], {}, {}
     for key, mark in marks.items():
-        if key in kept:
-            rows.append(kept[key])
+        if key in current:
+            rows.append(current[key])
             earned[key] = before[key]
             continue
         try:
@@ -112,12 +112,12 @@ def _collect(
             continue
         rows.append(row)
         earned[key] = mine
-        say(key, len(marks) - len(kept))
+        say(key, len(marks) - len(current))
     return rows, earned, skipped
 
 
 def _kept(marks: Mapping[str, str], known: Mapping[Path, Board]) -> tuple[dict[str, Row], dict[str, Earned]]:
-    """The rows of all indexes whose files are still the same."""
+    """Return the rows of all indexes whose files are still the same."""
     rows: dict[str, Row] = {}
     earned: dict[str, Earned] = {}
     for path, board in known.items():

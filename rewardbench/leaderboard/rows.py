@@ -13,7 +13,7 @@ from rewardbench.comparison.compare import choose_metric
 from rewardbench.errors import InputError
 from rewardbench.leaderboard.types import Earned, Figure, Row
 from rewardbench.metrics import credit, measure, rule_of, score_interval
-from rewardbench.results import stated
+from rewardbench.results import schema, stated
 from rewardbench.results.scored import Scored, hash_of_ids, read_scored
 from rewardbench.store.verdicts import read_verdict, standing
 from rewardbench.suites import load_embedded
@@ -26,7 +26,7 @@ AGREES = 1e-6
 
 
 def row_of(store: Store, key: str, mark: str) -> tuple[Row, Earned]:
-    """A result as a row, counted from its items by our own rules where the suite is one of ours.
+    """Return a result as a row, recomputed from its items by the suite's own rules if the suite is known here.
 
     Raises: InputError for what is no result.
     """
@@ -93,18 +93,18 @@ def _figures(values: Any, signed: bool = False) -> tuple[Figure, ...] | None:
 
 
 def _text(value: Any) -> str:
-    """A stranger's text as one that can be written: no half of a character, and not without end."""
+    """Return an untrusted text that can be written: without halves of characters, and bounded."""
     return str(value)[:LONGEST_TEXT].encode("utf-8", "replace").decode()
 
 
-def _figure(told: Mapping[str, Any], signed: bool = False) -> Figure:
-    """Raises: ValueError for a share that is none; a difference is `signed`."""
-    value, low, high = numbers = [told.get(name) for name in ("value", "low", "high")]
+def _figure(record: Mapping[str, Any], signed: bool = False) -> Figure:
+    """Parse a figure; a difference is `signed`. Raises: ValueError for a value that is no share."""
+    value, low, high = numbers = [record.get(name) for name in ("value", "low", "high")]
     for number in numbers:
-        if number is not None and not results.is_share(abs(number) if signed else number):
+        if number is not None and not schema.is_share(abs(number) if signed else number):
             raise ValueError(f"{number!r} is no share")
-    n = told.get("n")
-    return Figure(_text(told["name"]), value, low, high, n if isinstance(n, int) else None)
+    n = record.get("n")
+    return Figure(_text(record["name"]), value, low, high, n if isinstance(n, int) else None)
 
 
 def trusted(scored: Scored, suite: str, revision: str) -> Scored | None:
@@ -116,49 +116,53 @@ def trusted(scored: Scored, suite: str, revision: str) -> Scored | None:
     if spec is None:
         return scored
     if spec.embedded:
-        own = load_embedded(spec.name)
-        return replace(scored, suite=replace(own, items=scored.suite.items)) if own.revision == revision else None
+        embedded = load_embedded(spec.name)
+        return (
+            replace(scored, suite=replace(embedded, items=scored.suite.items))
+            if embedded.revision == revision
+            else None
+        )
     rules = {
         name: spec.rules[name] for name in dict.fromkeys(i.subset for i in scored.suite.items) if name in spec.rules
     }
-    told = replace(
+    known_suite = replace(
         scored.suite,
         name=spec.name,
         rules=rules,
         section_weights=spec.section_weights,
         headline=spec.headline,
     )
-    return replace(scored, suite=told)
+    return replace(scored, suite=known_suite)
 
 
 def _counted(row: Row, scored: Scored, verified: bool, verdict: str) -> tuple[Row, Earned]:
     """Return a row with its figures recomputed from the items; `verdict` is a note on what a re-run found."""
-    found = measure(scored.suite, scored.items)
-    if found.totals[found.headline] is None:
+    measured = measure(scored.suite, scored.items)
+    if measured.totals[measured.headline] is None:
         raise InputError(f"{scored.path} holds no item with a preference.")
-    metric = choose_metric(found, None)
-    whole = found.total(metric)
-    low, high = score_interval(found)
-    agrees = row.score.value is not None and abs(row.score.value - whole.value) <= AGREES
+    metric = choose_metric(measured, None)
+    total = measured.total(metric)
+    low, high = score_interval(measured)
+    agrees = row.score.value is not None and abs(row.score.value - total.value) <= AGREES
     counted = replace(
         row,
-        ids=_hash_of_clusters(scored, whole),
+        ids=_hash_of_clusters(scored, total),
         metric=metric,
-        score=replace(_of("score", whole), low=low, high=high),
-        sections=tuple(_of(name, mean) for name, mean in found.present(metric).items()),
-        subsets=tuple(_of(name, mean) for name, mean in found.subsets.items() if mean),
+        score=replace(_of("score", total), low=low, high=high),
+        sections=tuple(_of(name, mean) for name, mean in measured.present(metric).items()),
+        subsets=tuple(_of(name, mean) for name, mean in measured.subsets.items() if mean),
         badge="verified" if verified and agrees else "recomputed",
         note=" ".join(filter(None, ("" if agrees else UNLIKE_ITEMS, verdict, row.note))),
     )
-    return counted, Earned(_parts(whole), credits_of(scored))
+    return counted, Earned(_parts(total), credits_of(scored))
 
 
 UNLIKE_ITEMS = "The score that its author stated does not follow from the items: this one does."
 
 
-def _hash_of_clusters(scored: Scored, whole: stats.Mean) -> str:
-    """What two rows must share to be paired: items, clusters and what these weigh."""
-    masses = sorted((repr(cluster), round(mass, 9)) for cluster, mass in whole.mass.items())
+def _hash_of_clusters(scored: Scored, total: stats.Mean) -> str:
+    """Hash what two rows must share to be paired: items, clusters and their weights."""
+    masses = sorted((repr(cluster), round(mass, 9)) for cluster, mass in total.mass.items())
     return hashlib.sha256(repr([hash_of_ids(scored.suite.items), masses]).encode()).hexdigest()[:16]
 
 
@@ -172,7 +176,7 @@ def _parts(mean: stats.Mean) -> tuple[float, ...]:
 
 def credits_of(scored: Scored) -> tuple[float, ...]:
     """Return the credit of each item with a preference, in the order of sorted ids."""
-    by_id = {one.id: one.scores for one in scored.items}
+    by_id = {item_scores.id: item_scores.scores for item_scores in scored.items}
     items = sorted((item for item in scored.suite.items if item.has_preference), key=lambda item: item.id)
     return tuple(credit(item, by_id[item.id], rule_of(scored.suite, item.subset)) for item in items)
 
@@ -200,7 +204,7 @@ def ranked(rows: Sequence[Row], earned: Mapping[str, Earned]) -> list[Row]:
 
 
 def _main_group(rows: Sequence[Row]) -> list[Row]:
-    """The rows of the items that most rows are of; of equal ones the latest revision."""
+    """Return the largest group of rows of the same items; of equal ones that of the latest revision."""
     groups: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         groups[row.ids].append(row)

@@ -83,7 +83,7 @@ class Board:
         return {key: reason.partition(" ")[2] for key, reason in sorted(self.skipped.items())}
 
     def of(self, suite: str) -> tuple[Row, ...]:
-        """A suite's rows, best first."""
+        """Return a suite's rows, best first."""
         mine = [row for row in self.rows if row.suite == suite]
         return tuple(
             sorted(mine, key=lambda row: (not row.rank, row.rank, -(row.score.value or 0.0), row.model.lower()))

@@ -3,16 +3,7 @@
 from __future__ import annotations
 
 from rewardbench.console.strict_json import dump
-from rewardbench.results.read import (
-    is_share,
-    read_object,
-    read_result,
-    read_rows,
-    read_summary,
-    sha256_of,
-    whole,
-)
-from rewardbench.results.schema import (
+from rewardbench.results.files import (
     OUTPUTS_HASH,
     SCHEMA,
     assemble,
@@ -26,6 +17,14 @@ from rewardbench.results.schema import (
     to_rows,
     why_unscored,
 )
+from rewardbench.results.read import (
+    read_object,
+    read_result,
+    read_rows,
+    read_summary,
+    sha256_of,
+    whole,
+)
 
 __all__ = [
     "OUTPUTS_HASH",
@@ -33,7 +32,6 @@ __all__ = [
     "assemble",
     "dump",
     "identity",
-    "is_share",
     "outputs_path",
     "read_object",
     "read_result",

@@ -54,32 +54,32 @@ def select(
             f"{scored.path} holds no item to show: none of its {len(scored.items):,} rows has right and wrong "
             "completions. Read the scores in its outputs file."
         )
-    _refuse_unknown("subset", subset, {one.item.subset for one in items})
-    _refuse_unknown("section", section, {one.section for one in items})
-    kept = [
-        one
-        for one in items
-        if not (errors and one.credit == 1)
-        and subset in (None, one.item.subset)
-        and section in (None, one.section)
-        and (not search or search.lower() in _all_text(one.item).lower())
+    _refuse_unknown("subset", subset, {entry.item.subset for entry in items})
+    _refuse_unknown("section", section, {entry.section for entry in items})
+    selected = [
+        entry
+        for entry in items
+        if not (errors and entry.credit == 1)
+        and subset in (None, entry.item.subset)
+        and section in (None, entry.section)
+        and (not search or search.lower() in _all_text(entry.item).lower())
     ]
-    return sorted(kept, key=lambda one: (one.margin != one.margin, one.margin))
+    return sorted(selected, key=lambda entry: (entry.margin != entry.margin, entry.margin))
 
 
 def _shown(scored: Scored, n: int) -> Shown:
-    item, found = scored.suite.items[n], scored.items[n]
+    item, item_scores = scored.suite.items[n], scored.items[n]
     rule = rule_of(scored.suite, item.subset)
-    gap = margin(item, found.scores)
-    reason = found.reason or why_unscored(found.scores)
+    gap = margin(item, item_scores.scores)
+    reason = item_scores.reason or why_unscored(item_scores.scores)
     if reason is None and not isfinite(gap):
         reason = "the margin is beyond the range of a float"
-    return Shown(item, rule.section, found.scores, gap, credit(item, found.scores, rule), reason)
+    return Shown(item, rule.section, item_scores.scores, gap, credit(item, item_scores.scores, rule), reason)
 
 
-def _refuse_unknown(what: str, asked: str | None, known: set[str]) -> None:
-    if asked is not None and asked not in known:
-        raise InputError(f"There is no {what} {asked!r} in this result: there are {listed(sorted(known))}.")
+def _refuse_unknown(what: str, name: str | None, known: set[str]) -> None:
+    if name is not None and name not in known:
+        raise InputError(f"There is no {what} {name!r} in this result: there are {listed(sorted(known))}.")
 
 
 def _all_text(item: Item) -> str:
@@ -87,19 +87,19 @@ def _all_text(item: Item) -> str:
 
 
 def prompt_of(item: Item) -> str:
-    """What was asked; empty where the file does not say."""
+    """Return the text of the prompt; empty if the file does not hold it."""
     return "\n\n".join(message["content"] for message in item.prompt)
 
 
 def completions_of(item: Item) -> list[str]:
-    """The completions without the prompt and the template before them, as far as the prompt can be found there."""
+    """Return the completions, each without the prompt and the template before it if the prompt is found there."""
     prompt = prompt_of(item).rpartition("\n\nuser: ")[2]  # of a conversation its last turn
     texts = [completion[-1]["content"] if completion else "" for completion in item.completions]
     return [text.rpartition(prompt)[2] if prompt and prompt in text else text for text in texts]
 
 
 def excerpt(item: Item, scores: Sequence[float] = ()) -> str:
-    """An item for a terminal: long texts are cut, and no character of theirs can steer it."""
+    """Format an item for a terminal: long texts are cut, control characters are replaced."""
     lines = [f"  prompt    {_short(prompt_of(item))}"] if item.prompt else []
     for n, text in enumerate(completions_of(item)):
         side = "chosen  " if n < item.num_correct else "rejected"
@@ -142,7 +142,7 @@ def to_html(scored: Scored, shown: Iterable[Shown]) -> str:
     """One page: every item with its texts and scores, to be filtered by subset and by words."""
     shown = list(shown)
     title = _escaped(f"{scored.model} on {scored.suite.name or 'its items'}")
-    subsets = sorted({one.item.subset for one in shown})
+    subsets = sorted({entry.item.subset for entry in shown})
     options = "".join(f'<option value="{_escaped(name)}">{_escaped(name)}</option>' for name in subsets)
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
@@ -150,7 +150,7 @@ def to_html(scored: Scored, shown: Iterable[Shown]) -> str:
         f"<style>{STYLE}</style><h1>{title}</h1>"
         f'<form onsubmit="return false"><label>Subset <select><option value="">all</option>{options}</select></label>'
         '<label>Words <input type="search"></label><output></output></form>'
-        + "".join(_article(one) for one in shown)
+        + "".join(_article(entry) for entry in shown)
         + f"<script>{SCRIPT}</script></html>\n"
     )
 
@@ -160,18 +160,18 @@ def _escaped(text: str) -> str:
     return html.escape(_NOT_IN_HTML.sub("\ufffd", text))
 
 
-def _article(one: Shown) -> str:
-    item = one.item
-    note = f" ({_escaped(one.reason)})" if one.reason else ""
+def _article(entry: Shown) -> str:
+    item = entry.item
+    note = f" ({_escaped(entry.reason)})" if entry.reason else ""
     name, subset = _escaped(item.id), _escaped(item.subset)
     parts = [
         f'<article data-subset="{subset}"><h2><bdi>{name}</bdi> · <bdi>{subset}</bdi> · '
-        f"margin {decimal(one.margin)}{note}</h2>"
+        f"margin {decimal(entry.margin)}{note}</h2>"
     ]
     if item.prompt:
         parts.append(f'<pre class="prompt">{_escaped(prompt_of(item))}</pre>')
     for n, text in enumerate(completions_of(item)):
         side = "chosen" if n < item.num_correct else "rejected"
-        title = f'<span class="side">{side} {decimal(one.scores[n])}</span>'
+        title = f'<span class="side">{side} {decimal(entry.scores[n])}</span>'
         parts.append(f'<pre class="{side}">{title}\n{_escaped(text.strip())}</pre>')
     return "".join(parts) + "</article>"

@@ -33,7 +33,7 @@ def refuse_unable(model: str, with_card: bool) -> str:
 
 
 def push_results(path: Path, entity: str, name: str | None = None) -> str:
-    """The two files of a stored result into a dataset of the Hub, which is made if it is not there; its address."""
+    """Upload the files of a stored result to a dataset of the Hub, created if missing; return the commit's URL."""
     from huggingface_hub import CommitOperationAdd, HfApi
 
     model = str(results.read_summary(path)["model"])
@@ -48,7 +48,7 @@ def push_results(path: Path, entity: str, name: str | None = None) -> str:
 
 
 def write_card(result: Result) -> str:
-    """The figures into the card of the model: `model-index`, and the Hub's evaluation results where the suite is there.
+    """Write the figures into the model's card: `model-index`, and evaluation results if the suite is on the Hub.
 
     Returns the address of the model.
     """
@@ -71,8 +71,8 @@ def write_card(result: Result) -> str:
 
 def _figures(result: Result) -> dict[str, float]:
     named = {"score": result.score, "accuracy": result.accuracy}
-    named |= {one.name: one for one in result.mirrors or result.sections}
-    return {name: one.value for name, one in named.items() if one.value is not None}
+    named |= {estimate.name: estimate for estimate in result.mirrors or result.sections}
+    return {name: estimate.value for name, estimate in named.items() if estimate.value is not None}
 
 
 def _model_index(result: Result) -> dict[str, Any]:
@@ -80,7 +80,7 @@ def _model_index(result: Result) -> dict[str, Any]:
     from huggingface_hub.repocard_data import eval_results_to_model_index
 
     spec = SUITES.get(result.suite)
-    found = [
+    evaluations = [
         EvalResult(
             task_type=TASK,
             task_name="Reward modeling",
@@ -93,11 +93,11 @@ def _model_index(result: Result) -> dict[str, Any]:
         )
         for name, value in _figures(result).items()
     ]
-    return {"model-index": eval_results_to_model_index(result.model.rpartition("/")[2], found)}
+    return {"model-index": eval_results_to_model_index(result.model.rpartition("/")[2], evaluations)}
 
 
 def _eval_results(result: Result) -> bytes:
-    """The entries of the Hub's own format; nothing where the suite is no dataset of the Hub."""
+    """Return evaluation results in the Hub's format; empty if the suite is no dataset of the Hub."""
     import yaml
     from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
 

@@ -11,14 +11,16 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from rewardbench.errors import InputError
+from rewardbench.results.schema import LONGEST_ROW_TEXT, RowRecord, explain
 
 MOST_BYTES = 64 * 2**20
 MOST_UNPACKED = 256 * 2**20
 """What a table may take in memory, by its own account."""
 MOST_ROWS = 250_000
 MOST_VALUES = 4_000_000
-LONGEST_TEXT = 4_096
 MOST_LINES_BYTES = 8 * MOST_BYTES
 """Bytes of the largest JSONL file of rows, which holds texts beside scores."""
 LONGEST_LINE = 16 * 2**20
@@ -26,7 +28,7 @@ LONGEST_LINE = 16 * 2**20
 
 
 def schema() -> Any:
-    """The columns: one row an item, one score a completion, the right completions first."""
+    """Return the columns: one row an item, one score a completion, right completions first."""
     import pyarrow as pa
 
     return pa.schema(
@@ -75,7 +77,7 @@ def count_rows(table: bytes) -> int:
 
 
 def unpack(path: Path) -> list[dict[str, Any]]:
-    """The rows of a table. Raises: InputError for what is no such table, or is larger than a result can be."""
+    """Read the rows of a table. Raises: InputError if it is no such table, or larger than a result can be."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -153,46 +155,38 @@ def _row(line: bytes, path: Path, number: int) -> dict[str, Any]:
         raise InputError(f"{path}, line {number}, is not JSON.") from error
     if not isinstance(row, dict):
         raise InputError(f"{path}, line {number}, is no JSON object.")
-    for name in TEXTS:
-        if not isinstance(row.get(name), str | None) or len(row.get(name) or "") > LONGEST_TEXT:
-            raise InputError(f"{path}, line {number}: {name} is no text of at most {LONGEST_TEXT:,} characters.")
-    for name in ("scores", "tokens"):
-        if not isinstance(row.get(name), list | None):
-            raise InputError(f"{path}, line {number}: {name} is no list.")
-        _refuse_large(path, len(row.get(name) or ()), MOST_VALUES, "values")
-        if not all(isinstance(value, int | float | None) for value in row.get(name) or ()):
-            raise InputError(f"{path}, line {number}: {name} holds something that is no number.")
-    for name in ("num_correct", "results", "truncated"):
-        if not isinstance(row.get(name), int | float | None):
-            raise InputError(f"{path}, line {number}: {name} is no number.")
-    if row.get("id") is None or row.get("scores") is None:
-        raise InputError(f"{path}, line {number}, has no id or no scores.")
-    kept = {name: row.get(name) for name in (*TEXTS, "num_correct", "scores", "results", "truncated")}
-    return {**kept, "tokens": row.get("tokens") or []}
+    try:
+        record = RowRecord.model_validate({name: row[name] for name in RowRecord.model_fields if name in row})
+    except ValidationError as error:
+        reason = explain(error)
+    else:
+        return {**vars(record), "tokens": record.tokens or []}
+    separator = ":" if reason.startswith(tuple(RowRecord.model_fields)) else ","
+    raise InputError(f"{path}, line {number}{separator} {reason}.")
 
 
-def _refuse_bomb(path: Path, told: Any) -> None:
-    """Raises: InputError where the file is larger inside than out, by its own account of bytes and of values."""
-    groups = [told.row_group(n) for n in range(told.num_row_groups)]
+def _refuse_bomb(path: Path, metadata: Any) -> None:
+    """Reject a table whose metadata states more bytes or values than a result has. Raises: InputError."""
+    groups = [metadata.row_group(n) for n in range(metadata.num_row_groups)]
     _refuse_large(path, sum(group.total_byte_size for group in groups), MOST_UNPACKED)
-    for n in range(told.num_columns):
+    for n in range(metadata.num_columns):
         _refuse_large(path, sum(group.column(n).num_values for group in groups), MOST_VALUES, "values in a column")
 
 
 def _refuse_long(path: Path, batch: Any) -> None:
-    """Raises: InputError for a text that no id, subset or reason is."""
+    """Reject texts longer than an id, subset or reason can be. Raises: InputError."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     for column in batch.columns:
         if pa.types.is_dictionary(column.type) and pa.types.is_string(column.type.value_type):
             longest = pc.max(pc.binary_length(column.dictionary)).as_py()
-            _refuse_large(path, longest or 0, LONGEST_TEXT, "bytes in a text")
+            _refuse_large(path, longest or 0, LONGEST_ROW_TEXT, "bytes in a text")
 
 
-def _refuse_large(path: Path, found: int, most: int, unit: str = "bytes") -> None:
-    if found > most:
-        raise InputError(f"{path} holds {found:,} {unit}, and a result at most {most:,}: it was not read.")
+def _refuse_large(path: Path, amount: int, most: int, unit: str = "bytes") -> None:
+    if amount > most:
+        raise InputError(f"{path} holds {amount:,} {unit}, and a result at most {most:,}: it was not read.")
 
 
 def _first_line(error: Exception) -> str:

@@ -11,47 +11,57 @@ from math import nan
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from rewardbench.errors import InputError
 from rewardbench.results import parquet
-from rewardbench.results.schema import OUTPUTS_HASH, SCHEMA, outputs_path, spare_path, table_path
+from rewardbench.results.files import OUTPUTS_HASH, SCHEMA, outputs_path, spare_path, table_path
+from rewardbench.results.schema import EstimateRecord, Header, Summary, explain
 from rewardbench.types import Estimate, ItemScores, Result
 
 
 def read_result(path: str | Path) -> Result:
-    """The result whose summary is at `path`, with its per-item scores from the outputs file beside it."""
+    """Return the result whose summary is at `path`, with its per-item scores from the outputs file beside it.
+
+    Raises: InputError if a file cannot be read, or holds no whole result.
+    """
     path = Path(path)
     data = read_summary(path)
     with whole(path):
+        summary = Summary.model_validate(data)
         return Result(
-            **{key: data[key] for key in ("suite", "revision", "model", "model_type", "manifest")},
-            score=_estimate(data["score"]),
-            accuracy=_estimate(data["accuracy_estimate"]),
-            sections=tuple(map(_estimate, data["sections"])),
-            subsets=tuple(map(_estimate, data["subsets"])),
-            mirrors=tuple(map(_estimate, data["mirrors"])),
-            gap=tuple(map(_estimate, data.get("gap", ()))),
+            suite=summary.suite,
+            revision=summary.revision,
+            model=summary.model,
+            model_type=summary.model_type,
+            manifest=summary.manifest,
+            score=_estimate(summary.score),
+            accuracy=_estimate(summary.accuracy_estimate),
+            sections=tuple(map(_estimate, summary.sections)),
+            subsets=tuple(map(_estimate, summary.subsets)),
+            mirrors=tuple(map(_estimate, summary.mirrors)),
+            gap=tuple(map(_estimate, summary.gap)),
             items=tuple(map(_item_scores, read_rows(path, data))),
         )
 
 
 def read_summary(path: Path) -> dict[str, Any]:
-    """The summary at `path` as it stands, known to be of our schema."""
+    """Return the summary at `path` as it is stored, with a known schema number and all fields of `Header`.
+
+    Raises: InputError if it cannot be read, or was written by another version.
+    """
     data = _read_json(path, "a result")
     if not isinstance(data, dict) or not isinstance(data.get("schema"), int):
         raise InputError(f"{path} was not written by this rewardbench: it has no schema number.")
     if data["schema"] != SCHEMA:
         raise InputError(f"{path} has schema {data['schema']}, and this rewardbench reads {SCHEMA}; upgrade it.")
-    named = all(isinstance(data.get(name), str) for name in ("suite", "revision", "model"))
-    if not (isinstance(data.get("manifest"), dict) and named):
-        raise InputError(
-            f"{path} is not a whole result: it needs a manifest, and the names of its suite, revision and model; run "
-            "the evaluation again."
-        )
+    with whole(path):
+        Header.model_validate(data)
     return data
 
 
 def read_rows(path: Path, summary: Mapping[str, Any], scores_only: bool = False) -> list[dict[str, Any]]:
-    """The per-item rows beside a summary, by the hash that it has of them; none where only figures were published.
+    """Read the per-item rows with the hash that a summary names; empty if only figures were published.
 
     Args:
         path: of the summary.
@@ -93,19 +103,23 @@ def _lines(path: Path, content: bytes) -> list[dict[str, Any]]:
 
 @contextmanager
 def whole(path: Path) -> Iterator[None]:
-    """Within, whatever cannot be read of a stranger's file becomes one sentence. Raises: InputError."""
+    """Context manager: what cannot be read of an untrusted file becomes a one-line error. Raises: InputError."""
     try:
         yield
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError, ArithmeticError) as error:
-        raise InputError(f"{path} is not a whole result ({ascii(error)[:80]}); run the evaluation again.") from error
+        raise InputError(f"{path} is not a whole result ({_reason(error)}); run the evaluation again.") from error
+
+
+def _reason(error: Exception) -> str:
+    return explain(error) if isinstance(error, ValidationError) else ascii(error)[:80]
 
 
 def read_object(path: Path, what: str) -> dict[str, Any]:
-    """The JSON object at `path`. Raises: InputError, in which `what` says what was to be read."""
-    found = _read_json(path, what)
-    if not isinstance(found, dict):
+    """Read the JSON object at `path`. Raises: InputError, in which `what` says what was to be read."""
+    value = _read_json(path, what)
+    if not isinstance(value, dict):
         raise InputError(f"{path} holds no {what}: its JSON is no object.")
-    return found
+    return value
 
 
 def _read_json(path: Path, what: str) -> Any:
@@ -117,17 +131,8 @@ def _read_json(path: Path, what: str) -> Any:
         raise InputError(f"{path} is not JSON, so {what} cannot be read from it.") from error
 
 
-def is_share(value: Any) -> bool:
-    """Whether it is a number that a share may be; the score of Ties goes from -.01 to 1.01.
-
-    >>> [is_share(value) for value in (0.5, 1.01, 1.5, True, "1", float("nan"))]
-    [True, True, False, False, False, False]
-    """
-    return isinstance(value, int | float) and not isinstance(value, bool) and -0.011 <= value <= 1.011
-
-
-def _estimate(data: Mapping[str, Any]) -> Estimate:
-    return Estimate(**{field.name: data[field.name] for field in fields(Estimate)})
+def _estimate(record: EstimateRecord) -> Estimate:
+    return Estimate(**{field.name: getattr(record, field.name) for field in fields(Estimate)})
 
 
 def _item_scores(row: Mapping[str, Any]) -> ItemScores:

@@ -60,7 +60,7 @@ def _sections_with_subsets(result: Result) -> Iterator[tuple[Estimate, bool]]:
 
 
 def print_result(result: Result, console: Console) -> None:
-    """A title, the table, `key=value` lines for scripts, and what there is to note about the run."""
+    """Print a title, the table, `key=value` lines for scripts, and the notes of the run."""
     _print_table(result, console)
     for line in key_values(result):
         _print(console, line)
@@ -77,17 +77,17 @@ def _print_table(result: Result, console: Console) -> None:
 
 
 def key_values(result: Result) -> Iterator[str]:
-    """The figures as `key=value` lines: shares from 0 to 1 with four decimals, `nan` where there is none.
+    """Yield the figures as `key=value` lines: shares from 0 to 1 with four decimals, `nan` if unscored.
 
     `n` counts items with a preference; the counts are of items. `computed` counts the texts whose score was not known.
     Of more than `MOST_ROWS` sections the first have a line, and `more_sections` counts the others.
     """
-    whole = result.accuracy
+    accuracy = result.accuracy
     shares = {"score": result.score.value, "score_low": result.score.low, "score_high": result.score.high}
-    for name, share in (shares | {"accuracy": whole.value}).items():
+    for name, share in (shares | {"accuracy": accuracy.value}).items():
         yield f"{name}={_decimal(share)}"
     for name in ("n", "ties", "unscored", "truncated"):
-        yield f"{name}={getattr(whole, name)}"
+        yield f"{name}={getattr(accuracy, name)}"
     if "session" in result.manifest:
         yield f"computed={result.manifest['session']['computed']}"
     for metric, estimates in (("pair", result.sections), ("mirror", result.mirrors)):
@@ -104,12 +104,12 @@ def key_values(result: Result) -> Iterator[str]:
 
 
 def to_json(result: Result) -> dict[str, Any]:
-    """The same figures for machines: the summary that a store keeps, with the notes at hand."""
+    """Return the same figures as JSON values: the summary that a store keeps, with the notes."""
     return results.to_json(result) | {"notes": list(result.manifest.get("notes", ()))}
 
 
 def save_svg(result: Result, path: str | Path) -> None:
-    """A picture of the title and the table as SVG, 80 columns wide; it asks no host for a font."""
+    """Render the title and the table as SVG, 80 columns wide, without fonts of other hosts."""
     console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True)
     _print_table(result, console)
     svg = re.sub(r"@font-face\s*{[^}]*}", "", console.export_svg(title="rewardbench"))
@@ -120,7 +120,7 @@ def save_svg(result: Result, path: str | Path) -> None:
 
 
 def slug(name: str) -> str:
-    """A name that a script can match.
+    """Return a name that a script can match.
 
     >>> slug("Chat Hard")
     'chat_hard'
@@ -138,7 +138,7 @@ def _cells(name: str, figure: Estimate, mirror: Estimate | None, with_mirrors: b
 
 
 def _score_cells(score: Estimate, with_mirrors: bool) -> list[Text]:
-    """The score is a mean of mirrors where there are any, and stands in their column."""
+    """Return the column of the score: that of mirrors if there are any."""
     shares = [Text(""), _interval(score), _share(score)] if with_mirrors else [_share(score), _interval(score)]
     return [Text("score"), Text(str(score.n)), *shares, *_counts(score)]
 

@@ -13,13 +13,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite, isnan, nan
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from rewardbench import results
 from rewardbench.errors import InputError
 from rewardbench.paths import home_path
+from rewardbench.results.schema import RulesRecord
 from rewardbench.suites.registry import SUITES
-from rewardbench.types import Credit, Item, ItemScores, Message, Rule, Suite, is_weight
+from rewardbench.types import Item, ItemScores, Message, Suite
 
 Row = Mapping[str, Any]
 UNTOLD = "ids:"
@@ -44,7 +45,7 @@ class Scored:
 
 
 def read_scored(path: str | Path, scores_only: bool = False) -> Scored:
-    """The scores of a result, by the path of its summary or of its per-item rows.
+    """Read the scores of a result, by the path of its summary or of its per-item rows.
 
     Args:
         path: of the summary, or of the rows.
@@ -54,6 +55,19 @@ def read_scored(path: str | Path, scores_only: bool = False) -> Scored:
     """
     path = home_path(path)
     summary, rows = _read(path, scores_only)
+    return to_scored(path, summary, rows)
+
+
+def to_scored(path: Path, summary: Mapping[str, Any], rows: Sequence[Row]) -> Scored:
+    """Return the scores in the rows of a result.
+
+    Args:
+        path: of the file, for messages.
+        summary: of the result, or what else is known of the run.
+        rows: one an item.
+
+    Raises: InputError if there are none, one cannot be read, or an item is there twice.
+    """
     if not rows:
         raise InputError(f"{path} holds no scores of items.")
     with results.whole(path):
@@ -67,17 +81,17 @@ def _scored(path: Path, summary: Mapping[str, Any], rows: Sequence[Row]) -> Scor
         twice = next(id for id, count in Counter(ids).items() if count > 1)
         raise InputError(f"{path} holds item {twice!r} twice, so its rows cannot be paired with another's.")
     items = [_item(row, id, len(scores)) for row, id, scores in zip(rows, ids, parsed, strict=True)]
-    found = [
+    item_scores = [
         ItemScores(id, scores, _reason(row), truncated=bool(row.get("truncated")))
         for row, id, scores in zip(rows, ids, parsed, strict=True)
     ]
     fingerprint = (summary.get("manifest") or {}).get("fingerprint_sha256", "")
     model = str(summary.get("model") or path.stem.removesuffix("_outputs"))
-    return Scored(model, _suite(summary, items), tuple(found), path, fingerprint)
+    return Scored(model, _suite(summary, items), tuple(item_scores), path, fingerprint)
 
 
 def _read(path: Path, scores_only: bool = False) -> tuple[Mapping[str, Any], Sequence[Row]]:
-    """What is known of the run, and a row an item."""
+    """Return what is known of the run, and a row an item."""
     if path.suffix == ".jsonl":
         beside = path.with_name(path.name.removesuffix("_outputs.jsonl") + ".json")
         summary = (
@@ -155,7 +169,7 @@ def _verdict(value: Any) -> tuple[float, float]:
 
 
 def _number(value: Any) -> float:
-    """A score, which the incumbent may keep as `[x]`; null is NaN.
+    """Parse a score, which rewardbench 0.1 may write as `[x]`; null is NaN.
 
     >>> _number([0.5]), _number(2)
     (0.5, 2.0)
@@ -172,7 +186,7 @@ def _reason(row: Row) -> str | None:
 
 
 def _ids(rows: Sequence[Row]) -> list[str]:
-    """The rows' own ids where they tell rows apart, with the subset before them if that takes it, else places."""
+    """Return the rows' ids if they are unique, else with the subset before them, else row numbers."""
     ids = [str(row["id"]) if row.get("id") is not None else "" for row in rows]
     for names in (ids, [f"{row.get('subset')}/{id}" for row, id in zip(rows, ids, strict=True)]):
         if all(ids) and len(set(names)) == len(names):
@@ -186,11 +200,11 @@ def _item(row: Row, id: str, completions: int) -> Item:
     texts = row.get("texts") or row.get("text") or [row.get("text_chosen"), row.get("text_rejected")]
     texts = list(texts) if isinstance(texts, list) and len(texts) == completions else [None] * completions
     prompt = row.get("prompt")
-    asked = prompt if isinstance(prompt, str) else json.dumps(prompt) if prompt is not None else ""
+    prompt_text = prompt if isinstance(prompt, str) else json.dumps(prompt) if prompt is not None else ""
     return Item(
         id=id,
         subset=str(row.get("subset") or "all"),
-        prompt=(Message(role="user", content=asked),) if asked else (),
+        prompt=(Message(role="user", content=prompt_text),) if prompt_text else (),
         completions=tuple((Message(role="assistant", content=str(text or "")),) for text in texts),
         num_correct=1 if row.get("num_correct") is None else int(row["num_correct"]),
         group=str(row.get("group") or ""),
@@ -199,15 +213,11 @@ def _item(row: Row, id: str, completions: int) -> Item:
 
 
 def _suite(summary: Mapping[str, Any], items: Sequence[Item]) -> Suite:
-    """What is known of the suite that these items are."""
-    told = (summary.get("manifest") or {}).get("suite") or {}
-    if "rules" in told:
-        return Suite(
-            name=summary["suite"],
-            revision=summary["revision"],
-            items=items,
-            **counting(told),
-        )
+    """Return what is known of the suite that these items are."""
+    facts = (summary.get("manifest") or {}).get("suite") or {}
+    if "rules" in facts:
+        counting = RulesRecord.model_validate(facts).to_settings()
+        return Suite(name=summary["suite"], revision=summary["revision"], items=items, **counting)
     subsets = {item.subset for item in items}
     spec = next((spec for spec in SUITES.values() if spec.rules.keys() >= subsets), None)
     return Suite(
@@ -219,25 +229,8 @@ def _suite(summary: Mapping[str, Any], items: Sequence[Item]) -> Suite:
     )
 
 
-def counting(told: Mapping[str, Any]) -> dict[str, Any]:
-    """A manifest's rules, section weights and headline.
-
-    Raises: KeyError, TypeError, ValueError or AttributeError where they are none.
-    """
-    rules = {subset: Rule(section, credit, weight) for subset, (section, credit, weight) in told["rules"].items()}
-    weights = told["section_weights"]
-    numbers = [*weights.values(), *(rule.weight for rule in rules.values() if rule.weight is not None)]
-    if not all(isinstance(rule.section, str) and rule.credit in get_args(Credit) for rule in rules.values()):
-        raise TypeError("a rule that is none")
-    if not all(map(is_weight, numbers)):
-        raise TypeError("a weight that is none")
-    if told["headline"] not in ("accuracy", "mirror"):
-        raise TypeError("a headline that is none")
-    return {"rules": rules, "section_weights": weights, "headline": told["headline"]}
-
-
 def hash_of_ids(items: Iterable[Item]) -> str:
-    """What tells one set of items from another where nothing else is known.
+    """Hash a set of items, to tell it from another where no revision is known.
 
     >>> hash_of_ids([Item("a", "s", (), ((), ())), Item("b", "s", (), ((), ()))])[:8]
     'ddb6420b'
@@ -246,7 +239,10 @@ def hash_of_ids(items: Iterable[Item]) -> str:
     return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def same_scores(one: Scored, other: Scored) -> bool:
+def same_scores(scored: Scored, other: Scored) -> bool:
     """Whether two models gave every item the same scores to the last bit, so that they are one as far as these go."""
-    theirs = {found.id: found.scores for found in other.items}
-    return all(found.scores == theirs.get(found.id) and all(map(isfinite, found.scores)) for found in one.items)
+    theirs = {item_scores.id: item_scores.scores for item_scores in other.items}
+    return all(
+        item_scores.scores == theirs.get(item_scores.id) and all(map(isfinite, item_scores.scores))
+        for item_scores in scored.items
+    )

@@ -14,7 +14,7 @@ HUB = "hf://datasets/"
 
 
 def open_store(location: str | Path) -> Store:
-    """The store at a folder, which need not exist yet, or at `hf://datasets/org/name[@revision]`.
+    """Open the store at a folder, which need not exist yet, or at `hf://datasets/org/name[@revision]`.
 
     Raises: InputError for another kind of address.
     """

@@ -32,9 +32,9 @@ class Draft:
         self._file: IO[bytes] | None = None
         self._made_folder = False
 
-    def add(self, item: Item, found: ItemScores, rule: Rule) -> None:
-        """The row of one item. Raises: InputError where the disk takes no more."""
-        line = results.dump(results.to_row(item, found, rule)).encode("ascii")
+    def add(self, item: Item, item_scores: ItemScores, rule: Rule) -> None:
+        """Write the row of one item. Raises: InputError if the disk is full."""
+        line = results.dump(results.to_row(item, item_scores, rule)).encode("ascii")
         self._digest.update(line)
         try:
             self._opened().write(line)
@@ -80,7 +80,7 @@ def _sweep(folder: Path) -> None:
 
 
 def files_of(path: Path) -> list[Path]:
-    """The files of the result whose summary is at `path`: that first."""
+    """Return the files of the result whose summary is at `path`, the summary first."""
     beside = (results.outputs_path(path), results.table_path(path))
     return [path, *(file for file in beside if file.exists())]
 
@@ -99,7 +99,7 @@ def write_result(path: Path, result: Result, suite: Suite, draft: Draft | None) 
 
 
 def write_packed(path: Path, summary: Mapping[str, Any], table: bytes | None) -> None:
-    """A summary, and the table of scores that it names, if it has one."""
+    """Write a summary, and the table of scores that it names, if it has one."""
     with _temporaries(path) as (rows, figures):
         _write_lines(figures, [results.dump(summary, indent=2)])
         if table is None:
@@ -134,7 +134,7 @@ def _sweep_temporaries(folder: Path) -> None:
 
 
 def _move(rows: Path, place: Path, summary: Path, path: Path) -> None:
-    """The rows first, the summary last. Until then the earlier rows stay beside, for readers and for the way back."""
+    """Replace the rows first, the summary last; the earlier rows stay until then, for readers and to roll back."""
     spare = results.spare_path(place)
     _restore(path, place, spare)
     if place.exists():

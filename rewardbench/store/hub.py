@@ -99,11 +99,11 @@ class HubStore:
         return str(commit.pr_url)
 
     def get(self, key: str) -> Result:
-        """The result of a key as `list` gives it."""
+        """Return the result of a key as `list` gives it."""
         return results.read_result(self.path(key))
 
     def list(self) -> list[str]:
-        """The keys of all files that may be results, sorted."""
+        """Return the keys of all files that may be results, sorted."""
         return sorted(self.versions())
 
     def versions(self) -> dict[str, str]:
@@ -118,17 +118,17 @@ class HubStore:
     def refresh(self) -> str:
         """Look at the newest commit of the revision: its hash, and what files it has."""
         with hub.spoken(f"The dataset {self.repo} cannot be read"):
-            found = self.api.repo_info(self.repo, repo_type="dataset", revision=self.revision, timeout=hub.TIMEOUT)
-            if found.sha != self._commit:
-                tree = self.api.list_repo_tree(self.repo, repo_type="dataset", revision=found.sha, recursive=True)
-                files = [one for one in tree if hasattr(one, "blob_id")]
-                self.files = {one.path: one.blob_id for one in files}
-                self.sizes = {one.path: one.size for one in files}
-                self._commit = found.sha
+            info = self.api.repo_info(self.repo, repo_type="dataset", revision=self.revision, timeout=hub.TIMEOUT)
+            if info.sha != self._commit:
+                tree = self.api.list_repo_tree(self.repo, repo_type="dataset", revision=info.sha, recursive=True)
+                files = [file for file in tree if hasattr(file, "blob_id")]
+                self.files = {file.path: file.blob_id for file in files}
+                self.sizes = {file.path: file.size for file in files}
+                self._commit = info.sha
         return self._commit
 
     def base(self) -> dict[str, str]:
-        """The files, with their hashes, where this revision left the main one: what a pull request was made from."""
+        """Return the files, with their hashes, of the commit at which this revision branched from main."""
         with hub.spoken(f"The history of {self.repo} cannot be read"):
             ours, main = (
                 [
@@ -141,20 +141,20 @@ class HubStore:
             if start is None:
                 return {}
             tree = self.api.list_repo_tree(self.repo, repo_type="dataset", revision=start, recursive=True)
-            return {one.path: one.blob_id for one in tree if hasattr(one, "blob_id")}
+            return {file.path: file.blob_id for file in tree if hasattr(file, "blob_id")}
 
     def open_pulls(self) -> dict[int, datetime]:
         """Return the numbers of the open pull requests, each with the time at which it was opened."""
         with hub.spoken(f"The pull requests of {self.repo} cannot be read"):
-            found = self.api.get_repo_discussions(self.repo, repo_type="dataset", discussion_status="open")
-            return {one.num: one.created_at for one in found if one.is_pull_request}
+            discussions = self.api.get_repo_discussions(self.repo, repo_type="dataset", discussion_status="open")
+            return {discussion.num: discussion.created_at for discussion in discussions if discussion.is_pull_request}
 
     def pushed(self, number: int) -> datetime:
         """Return when a pull request was last pushed to, by the Hub's clock; a commit's own date can be forged."""
         with hub.spoken(f"Pull request {number} of {self.repo} cannot be read"):
-            found = self.api.get_discussion_details(self.repo, number, repo_type="dataset")
-            opened: datetime = found.created_at
-            pushes: list[datetime] = [event.created_at for event in found.events if event.type == "commit"]
+            discussion = self.api.get_discussion_details(self.repo, number, repo_type="dataset")
+            opened: datetime = discussion.created_at
+            pushes: list[datetime] = [event.created_at for event in discussion.events if event.type == "commit"]
             return max([opened, *pushes])
 
     def user(self) -> str:
@@ -202,7 +202,7 @@ class HubStore:
         self._commit_all(change, f"Rename {key} to {new}")
 
     def load(self, name: str) -> Path | None:
-        """A file beside the results (the index, a verdict), or None where it is not there."""
+        """Return the path of a file beside the results (the index, a verdict), or None if there is none."""
         if not self._commit:
             self.refresh()
         return self._fetch(name) if name in self.files else None
@@ -214,12 +214,12 @@ class HubStore:
         self._commit_all(lambda: [CommitOperationAdd(name, content)], note or f"Update {name}")
 
     def indexes(self) -> Sequence[Path]:
-        """The indexes at hand: that which this machine has made, and the store's own."""
-        found = [self._memory()] if self._memory().is_file() else []
+        """Return the indexes at hand: that which this machine has made, and the store's own."""
+        paths = [self._memory()] if self._memory().is_file() else []
         with suppress(hub.Unreachable):
-            own = self.load(INDEX)
-            return [*found, own] if own else found
-        return found
+            stored = self.load(INDEX)
+            return [*paths, stored] if stored else paths
+        return paths
 
     def remember(self, index: bytes) -> None:
         """Keep an index on this machine; `save` puts it into the store."""
@@ -245,19 +245,19 @@ class HubStore:
         return [kind for kind in KINDS if kind.format(key) in self.files]
 
     def _own_keys(self, entries: Sequence[Entry]) -> Sequence[str]:
-        """A key for each result: that of an earlier one of the same identity, or else the first that is free."""
+        """Return a key for each result: that of an earlier one of the same identity, or else the first that is free."""
         taken: dict[str, str] = {}
         for summary, _ in entries:
-            own, keys = results.identity(summary), keys_of(summary)
+            identity, keys = results.identity(summary), keys_of(summary)
             there = {key: taken.get(key) or self._identity(key) for key in keys}
-            free = [key for key in keys if there[key] == own] or [key for key in keys if there[key] is None]
+            free = [key for key in keys if there[key] == identity] or [key for key in keys if there[key] is None]
             if not free:
                 raise InputError(f"{keys[-1]} is in the way of this result in {self.repo}; rename it.")
-            taken[free[0]] = own
+            taken[free[0]] = identity
         return [*taken]
 
     def _identity(self, key: str) -> str | None:
-        """The identity of what is there; None where nothing is, and no identity where it is no result."""
+        """Return the identity of the result at a key; None if nothing is there, empty if it is no result."""
         if f"{key}.json" not in self.files:
             return "" if f"{key}.parquet" in self.files else None
         try:
@@ -291,7 +291,7 @@ class HubStore:
 
 
 def packed(result: Result, suite: Suite) -> Entry:
-    """A result as its two published files: the summary, and the scores as parquet."""
+    """Pack a result as its two published files: the summary, and the scores as parquet."""
     return results.sealed(results.to_json(result), results.to_rows(result, suite))
 
 

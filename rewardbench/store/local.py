@@ -46,7 +46,7 @@ class LocalStore:
 
     @contextmanager
     def draft(self) -> Iterator[Draft]:
-        """A place for the rows of a run while it runs: `put` makes them a result, and without it they are gone."""
+        """Return a place for the rows of a run while it runs: `put` makes them a result, else they are dropped."""
         _refuse_unwritable(self.root)
         draft = Draft(self.root)
         try:
@@ -90,7 +90,7 @@ class LocalStore:
         return keys
 
     def get(self, key: str) -> Result:
-        """The result of a key as `list` gives it; one that is being replaced is read again."""
+        """Return the result of a key as `list` gives it; one that is being replaced is read again."""
         path = self.path(key)
         while True:
             mark = _mark(path)
@@ -101,11 +101,11 @@ class LocalStore:
                     raise
 
     def list(self) -> list[str]:
-        """The keys of all results here, sorted; files that are not ours are passed over."""
+        """Return the keys of all results here, sorted; other files are skipped."""
         return sorted(key for key in self.versions() if _identity_at(self.path(key)) is not None)
 
     def versions(self) -> dict[str, str]:
-        """The keys of all files that may be results, each with a mark that changes whenever its file does."""
+        """Return the keys of all files that may be results, each with a mark that changes whenever its file does."""
         marks = {}
         for path in self.root.rglob("*.json"):
             key = path.relative_to(self.root).as_posix().removesuffix(".json")
@@ -145,7 +145,7 @@ class LocalStore:
                 file.unlink(missing_ok=True)
 
     def load(self, name: str) -> Path | None:
-        """A file of the store beside the results (its index, a verdict), or None where it is not there."""
+        """Return the path of a file beside the results (the index, a verdict), or None if there is none."""
         path = self.root / name
         return path if path.is_file() else None
 
@@ -203,16 +203,16 @@ def _refuse_unwritable(folder: Path) -> None:
 
 
 def _mark(path: Path) -> str:
-    """What changes whenever a file does; empty where there is none."""
+    """Return a mark that changes whenever a file does; empty if there is none."""
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return ""
-    return f"{found.st_size}-{found.st_mtime_ns}-{found.st_ino}"
+    return f"{status.st_size}-{status.st_mtime_ns}-{status.st_ino}"
 
 
 def _content_mark(path: Path) -> str:
-    """The hash of a summary, which holds that of its rows; of what is too large to be one its size and time."""
+    """Hash a summary, which holds the hash of its rows; of a file too large to be one return its size and time."""
     try:
         if path.stat().st_size > MOST_SUMMARY:
             return _mark(path)
@@ -222,7 +222,7 @@ def _content_mark(path: Path) -> str:
 
 
 def with_verdicts(marks: Mapping[str, str]) -> dict[str, str]:
-    """Marks of files by key, without those of verdicts, which stand in the marks of what they are of."""
+    """Return marks of files by key, those of verdicts joined to the marks of their results."""
     return {
         key: f"{mark}+{marks[VERDICTS + key]}" if VERDICTS + key in marks else mark
         for key, mark in marks.items()
@@ -240,17 +240,17 @@ def safe_name(model: str, may_be_path: bool = True) -> PurePosixPath:
         model = "/" + os.path.basename(os.path.abspath(model))
     raw = model.replace("\\", "/").split("/")
     parts = [_UNSAFE.sub("_", part).strip(". ")[:_LONGEST_NAME] for part in raw]
-    kept = [part for part in parts if part] or ["model"]
+    names = [part for part in parts if part] or ["model"]
     is_hub_id = len(raw) <= 2 and raw[0] not in ("", ".", "..", "~")
-    return PurePosixPath(*(kept if is_hub_id else kept[-1:]))
+    return PurePosixPath(*(names if is_hub_id else names[-1:]))
 
 
 def _own_path(wanted: Path, summary: Mapping[str, Any]) -> Path:
-    """The file of an earlier run of the same identity, or else the first name that is free."""
-    own = results.identity(summary)
+    """Return the file of an earlier run of the same identity, or else the first name that is free."""
+    identity = results.identity(summary)
     paths = [wanted.with_name(f"{key.rpartition('/')[2]}.json") for key in keys_of({**summary, "model": wanted.stem})]
     for path in paths:
-        if _identity_at(path) == own:
+        if _identity_at(path) == identity:
             return path
     for path in paths:
         if not any(map(os.path.lexists, (path, results.outputs_path(path), results.table_path(path)))):
@@ -259,19 +259,22 @@ def _own_path(wanted: Path, summary: Mapping[str, Any]) -> Path:
 
 
 def keys_of(summary: Mapping[str, Any]) -> Sequence[str]:
-    """The keys that a result may take, the plain one first.
+    """Return the keys that a result may take, the plain one first.
 
     Raises: InputError for a name under which the store keeps what is no result.
     """
     name = safe_name(str(summary["model"]), may_be_path=False)
     refuse_reserved(name.as_posix())
-    suite, own = str(safe_name(str(summary["suite"]), may_be_path=False)).replace("/", "-"), results.identity(summary)
-    names = (name.name, f"{name.name}.{suite}-{own[:8]}", f"{name.name}.{suite}-{own}")
-    return [name.with_name(one).as_posix() for one in names]
+    suite, identity = (
+        str(safe_name(str(summary["suite"]), may_be_path=False)).replace("/", "-"),
+        results.identity(summary),
+    )
+    names = (name.name, f"{name.name}.{suite}-{identity[:8]}", f"{name.name}.{suite}-{identity}")
+    return [name.with_name(candidate).as_posix() for candidate in names]
 
 
 def refuse_reserved(key: str) -> None:
-    """Raises: InputError for a key where a store keeps its own files, or which Windows takes for a device."""
+    """Reject keys of a store's own files, and names of Windows devices. Raises: InputError."""
     first, *_ = stems = [part.partition(".")[0].strip().casefold() for part in key.split("/")]
     if first in ("", *RESERVED):
         raise InputError(f"A result cannot be called {key!a:.80}: the store keeps its own files under that name.")
@@ -280,12 +283,12 @@ def refuse_reserved(key: str) -> None:
 
 
 def refuse_model_name(model: str) -> None:
-    """Raises: InputError for a model under whose name no store keeps a result."""
+    """Reject a model under whose name no store keeps a result. Raises: InputError."""
     refuse_reserved(safe_name(model).as_posix())
 
 
 def _identity_at(path: Path) -> str | None:
-    """The identity of the result at `path`; None where there is none that we can read."""
+    """Return the identity of the result at `path`; None if there is none that can be read."""
     try:
         return results.identity(results.read_summary(path))
     except InputError:

@@ -12,7 +12,7 @@ from rewardbench.comparison.gate import judge
 from rewardbench.errors import InputError
 from rewardbench.leaderboard.app import serve as app
 from rewardbench.leaderboard.app.library import Library
-from rewardbench.leaderboard.submissions import check
+from rewardbench.leaderboard.submissions import check, read_submission
 from rewardbench.results.browse import select
 from rewardbench.results.scored import read_scored
 
@@ -57,7 +57,7 @@ def ask(question, *given):
 
 def answers(one, other):
     """What the commands say of a result, beside another."""
-    yield ask(check, one, SUITE)
+    yield ask(lambda: check(read_submission(one), SUITE))
     found = ask(read_scored, one)
     yield found
     if not isinstance(found, InputError):

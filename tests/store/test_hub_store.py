@@ -209,7 +209,7 @@ def test_open_pull_requests_do_not_stand_in_each_others_way(hub, tmp_path, monke
 def test_what_is_merged_is_what_was_verified(hub, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(review, "load_known", lambda name: SUITE)
     open_store(WHERE).propose([proposed(tmp_path, "me/a", 1)], "words")
-    asked = review.Asked(f"{WHERE}@refs/pr/1")
+    asked = review.SubmissionSource(f"{WHERE}@refs/pr/1")
     found = review.verify(asked)
     repo = hub.repos["org/results"]
     repo.commit("refs/pr/1", {"me/a.json": b"another", "me/a.parquet": b"thing"})
@@ -281,4 +281,4 @@ def test_a_pull_request_that_does_more_is_refused(hub, added, sentence, capsys):
     repo = hub.repos["org/results"]
     repo.commit("refs/pr/1", added)
     with pytest.raises(InputError, match=sentence):
-        review.verify(review.Asked(f"{WHERE}@refs/pr/1"))
+        review.verify(review.SubmissionSource(f"{WHERE}@refs/pr/1"))

@@ -8,7 +8,7 @@ from made import changed
 
 from rewardbench import results
 from rewardbench.errors import InputError
-from rewardbench.leaderboard.submissions import check
+from rewardbench.leaderboard.submissions import check, read_submission
 from rewardbench.leaderboard.submissions.checks import verdict_of
 from rewardbench.results.scored import read_scored
 
@@ -18,7 +18,7 @@ FILES = files()
 def look(path, **more):
     """The verdict and all words of it."""
     try:
-        found = check(path, SUITE, **more)
+        found = check(read_submission(path), SUITE, **more)
     except InputError as error:
         return "refused", str(error)
     return verdict_of(found), " | ".join(one.what for one in found)
@@ -154,9 +154,12 @@ def test_the_gap_that_a_run_gives_passes(tmp_path):
     told, rows = result()
     own = read_scored(write(tmp_path, told, rows)).items
     figures = [asdict(one) for one in gap(built, own, built, scores(built, 0.6, 1))]
-    path = write(tmp_path, {**told, "gap": figures}, rows)
-    assert check(path, built) == []
+
+    def findings():
+        return check(read_submission(write(tmp_path, {**told, "gap": figures}, rows)), built)
+
+    assert findings() == []
     figures[1]["value"], figures[2]["value"] = figures[0]["value"], 0.0
-    assert check(write(tmp_path, {**told, "gap": figures}, rows), built) == [], "fresh scores are not published"
+    assert findings() == [], "fresh scores are not published"
     figures[2]["value"] = 0.1
-    assert "not core less fresh" in check(write(tmp_path, {**told, "gap": figures}, rows), built)[0].what
+    assert "not core less fresh" in findings()[0].what

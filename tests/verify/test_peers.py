@@ -7,7 +7,7 @@ from hostile import SUITE, copied, result
 from made import changed
 
 from rewardbench import results
-from rewardbench.leaderboard.submissions import peers
+from rewardbench.leaderboard.submissions import peers, read_submission
 from rewardbench.leaderboard.submissions.peers import Peers
 from rewardbench.store import LocalStore
 
@@ -18,13 +18,13 @@ def keep(folder, told, rows):
 
 
 def submission(folder, told, rows):
-    """The two files of a submission; returns the summary's path."""
+    """A submission, read from its two files."""
     folder.mkdir()
     summary, table = results.sealed(told, rows)
     path = folder / "result.json"
     path.write_text(results.dump(summary))
     results.table_path(path).write_bytes(table)
-    return path
+    return read_submission(path)
 
 
 def test_of_many_rows_the_one_with_the_same_mistakes_is_read(tmp_path, monkeypatch):

@@ -164,7 +164,7 @@ def test_a_pull_request_that_deletes_is_refused(hub, victim, tmp_path, capsys):
 def test_a_row_that_came_meanwhile_is_not_replaced(hub, victim, tmp_path, capsys):
     """Before the verification: it is held against main as it is now. Between verification and merge: by the commit."""
     summary, table = entry(tmp_path, "org/new", 0.3, 9)
-    asked = review.Asked(f"{WHERE}@refs/pr/{pull(files_of('org/new', summary, table))}")
+    asked = review.SubmissionSource(f"{WHERE}@refs/pr/{pull(files_of('org/new', summary, table))}")
     found = review.verify(asked)
     assert found.findings == []
     other = changed(summary, ("manifest", "notes"), ["first"])
@@ -188,7 +188,7 @@ def test_the_very_same_result_is_there_already(hub, victim, capsys):
 def test_what_was_pushed_after_verification_is_not_merged(hub, victim, tmp_path):
     summary, table = entry(tmp_path, "org/new", 0.3, 9)
     number = pull(files_of("org/new", summary, table))
-    asked = review.Asked(f"{WHERE}@refs/pr/{number}")
+    asked = review.SubmissionSource(f"{WHERE}@refs/pr/{number}")
     found = review.verify(asked)
     late = files_of("org/new", changed(summary, ("manifest", "command"), "rewardbench --model evil"), table)
     HfApi().create_commit(

@@ -20,8 +20,8 @@ from tempfile import TemporaryDirectory
 from rewardbench import results
 from rewardbench.console.terminal import echo
 from rewardbench.errors import InputError
-from rewardbench.leaderboard.submissions.checks import refuse_broken
 from rewardbench.leaderboard.submissions.package import pack
+from rewardbench.leaderboard.submissions.submission import read_submission
 from rewardbench.store.local import Entry
 
 MEMORY = 2**30
@@ -122,7 +122,7 @@ def _main(path: str, name: str, folder: str, memory: str, seconds: str) -> int:
     pa.set_io_thread_count(1)
     _limit(int(memory), int(seconds))
     try:
-        refuse_broken(Path(path))
+        read_submission(Path(path))
         summary, table = pack(path, name or None)
     except InputError as error:
         echo(error)

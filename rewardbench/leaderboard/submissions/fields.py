@@ -1,18 +1,45 @@
-"""A stranger's summary in, what is wrong with its fields out; nothing of it is believed, and no item is read."""
+"""The fields of a submission as a model: every rule that a stranger's summary must meet before its items are read."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from rewardbench import results
 from rewardbench.errors import InputError
-from rewardbench.results import stated
-from rewardbench.results.scored import counting
+from rewardbench.results import schema, stated
+from rewardbench.results.schema import (
+    RULE,
+    SENTENCE,
+    STRING,
+    Count,
+    EstimateRecord,
+    Record,
+    RulesRecord,
+    Share,
+    Summary,
+    is_number,
+    is_share,
+    must,
+    shown,
+)
 from rewardbench.scorers.baselines import RULES as BASELINES
 from rewardbench.store.local import MOST_SUMMARY, refuse_reserved
 from rewardbench.types import Estimate
@@ -22,10 +49,19 @@ LONGEST_TEXT = 4_000
 _PART = r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}"
 _NAME = re.compile(rf"{_PART}(?:/{_PART})?")
 _HASH = re.compile(r"[0-9a-f]{64}")
+MOST_FIGURES = 10_000
+"""Figures of the longest list of a submission."""
+MOST_PROBLEMS = 50
+"""Problems of a submission that are named."""
+GAP = ("core", "fresh", "gap")
+"""Names of the figures that `metrics.gap` gives."""
 
 
 def read(path: Path) -> dict[str, Any]:
-    """The summary at `path`. Raises: InputError where it is too large, no strict JSON, or not of our schema."""
+    """Read the summary at `path` within limits.
+
+    Raises: InputError if it is too large, no strict JSON, nested too deep, or not of a known schema.
+    """
     try:
         size = path.stat().st_size
         if size > MOST_SUMMARY:
@@ -47,27 +83,22 @@ def _refuse_constant(name: str) -> None:
 
 
 def _depth(value: Any) -> int:
-    """How deep lists and objects are nested."""
-    deep, level = 0, [value]
+    """Return how deep lists and objects are nested."""
+    depth, level = 0, [value]
     while level:
-        deep += 1
-        level = [
-            one
-            for outer in level
-            for one in (outer.values() if isinstance(outer, dict) else outer if isinstance(outer, list) else ())
-        ]
-    return deep
-
-
-FIELDS = {
-    *("schema", "suite", "revision", "model", "model_type", "ref_model", "tokenizer", "chat_template", "num_prompts"),
-    *("accuracy", "score", "accuracy_estimate", "sections", "subsets", "mirrors", "gap", "extra_results", "manifest"),
-    *("date", results.OUTPUTS_HASH),
-}
+        depth += 1
+        inner: list[Any] = []
+        for outer in level:
+            if isinstance(outer, dict):
+                inner += outer.values()
+            elif isinstance(outer, list):
+                inner += outer
+        level = inner
+    return depth
 
 
 def is_clean_name(name: Any) -> bool:
-    """Whether a name is safe in a path, a page and a table, and can be no other's look-alike from another script.
+    """Return True if a name is safe in a path, a page and a table, and no look-alike in letters of another script.
 
     >>> [is_clean_name(name) for name in ("org/Model-7B.v2", "../etc", "=cmd()", "a/b/c", "mоdel", 7)]
     [True, False, False, False, False, False]
@@ -75,138 +106,201 @@ def is_clean_name(name: Any) -> bool:
     return isinstance(name, str) and bool(_NAME.fullmatch(name)) and ".." not in name
 
 
-def complaints(summary: Mapping[str, Any]) -> Iterator[str]:
-    """What is wrong with the fields."""
-    unknown = sorted(set(summary) - FIELDS)
-    if unknown:
-        yield f"there is no field {_shown(unknown[0])} in a result"
-    model = summary.get("model")
-    if not is_clean_name(model):
-        yield f"the model's name {_shown(model)} is not org/name in ASCII letters, digits, dots, dashes and underscores"
-    elif (reserved := _reserved(str(model))) is not None:
-        yield reserved
-    if not stated.is_model_type(summary.get("model_type")):
-        yield f"the model_type {_shown(summary.get('model_type'))} is none of {', '.join(stated.MODEL_TYPES)}"
-    elif wrong := _baseline_name(str(model), str(summary["model_type"])):
-        yield wrong
-    if not isinstance(summary.get(results.OUTPUTS_HASH), str) or not _HASH.fullmatch(summary[results.OUTPUTS_HASH]):
-        yield f"{results.OUTPUTS_HASH} is no sha256: scores of the items are needed"
-    facts = summary["manifest"].get("suite")
-    if facts is not None and not _are_rules(facts):
-        yield "manifest.suite is not what a suite is"
-    yield from _statements(summary)
-    yield from _figures(summary)
-    yield from _gap(summary.get("gap"))
-    yield from _texts(summary)
+def problems(record: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong with the fields of a summary, in ASCII: empty if it meets all rules."""
+    clauses: list[str] = []
+    try:
+        SubmittedSummary.model_validate(record)
+    except ValidationError as error:
+        clauses = schema.problems(error, MOST_PROBLEMS)
+    clauses += islice(_texts(record), MOST_PROBLEMS)
+    return clauses
 
 
-def _statements(summary: Mapping[str, Any]) -> Iterator[str]:
-    """Say what is wrong with the license, the date, the size and the command; each may be missing."""
-    manifest = summary["manifest"]
-    about = manifest.get("model") if manifest.get("model") is not None else {}
-    if not isinstance(about, dict):
-        yield f"manifest.model is {_shown(about)}, not an object"
-        return
-    license, day, size, command = (
-        about.get("license"),
-        summary.get("date"),
-        about.get("parameters"),
-        manifest.get("command"),
-    )
-    if license not in (None, "") and not stated.is_license(license):
-        yield f"the license {_shown(license)} is no SPDX or Hub identifier, such as apache-2.0, llama3.1 or other"
-    if day not in (None, "") and not stated.is_day(day):
-        yield f"the date {_shown(day)} is not written YYYY-MM-DD, is before {stated.EARLIEST}, or is yet to come"
-    if size is not None and not stated.is_parameter_count(size):
-        yield f"{_shown(size)} parameters are no plausible number of parameters"
-    if command not in (None, "") and not stated.is_command(command):
-        yield f"the command {_shown(command)} is no rewardbench command in one line with its arguments quoted"
-
-
-def _baseline_name(model: str, model_type: str) -> str:
-    """Return what is wrong with a name below baseline/, which only our own baselines have; else nothing."""
-    known = [f"baseline/{rule}" for rule in BASELINES]
-    if model.casefold().startswith("baseline/") and (model not in known or model_type != "Baseline"):
-        return f"the name {_shown(model)} is kept for the baselines {', '.join(known)}, of type Baseline"
-    return ""
-
-
-def _reserved(name: str) -> str | None:
+def _model_name(name: str) -> str:
+    if not is_clean_name(name):
+        raise PydanticCustomError(
+            SENTENCE,
+            "the model's name {name} is not org/name in ASCII letters, digits, dots, dashes and underscores",
+            {"name": shown(name)},
+        )
     try:
         refuse_reserved(name)
     except InputError as error:
-        return f"its name cannot be: {error}".rstrip(".")
-    return None
+        reason = str(error).rstrip(".")
+        raise PydanticCustomError(SENTENCE, "its name cannot be: {reason}", {"reason": reason}) from error
+    return name
 
 
-def _figures(summary: Mapping[str, Any]) -> Iterator[str]:
-    lists = {name: summary.get(name) for name in ("sections", "subsets", "mirrors", "gap")}
-    for name, value in lists.items():
-        if not (isinstance(value, list) and all(isinstance(one, dict) for one in value)):
-            yield f"{name} is no list of figures"
-            return
-    named = [("score", summary.get("score")), ("accuracy_estimate", summary.get("accuracy_estimate"))]
-    named += [
-        (f"{name}, {_shown(one.get('name'))}", one)
-        for name in ("sections", "subsets", "mirrors")
-        for one in lists[name] or ()
-    ]
-    for name, one in named:
-        if not isinstance(one, dict) or not isinstance(one.get("name"), str):
-            yield f"{name} is no figure"
-            continue
-        for key in ("value", "low", "high"):
-            if one.get(key) is not None and not results.is_share(one[key]):
-                yield f"{key} of {name} is {_shown(one[key])}, which is no share"
-        if not isinstance(one.get("n"), int) or not 0 <= one["n"] <= 10**7:
-            yield f"n of {name} is {_shown(one.get('n'))}, which is no count"
+def _may_be_empty(check: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: value in (None, "") or check(value)
 
 
-GAP = ("core", "fresh", "gap")
+def _is_outputs_hash(value: Any) -> bool:
+    return isinstance(value, str) and bool(_HASH.fullmatch(value))
 
 
-def _gap(value: Any) -> Iterator[str]:
-    """Say what is wrong with the figures against a fresh draw: none, or the three that `metrics.gap` gives."""
-    if not isinstance(value, list) or not value:
-        return  # that it is a list was asked before
-    keys = {field.name for field in fields(Estimate)}
-    whole = all(isinstance(one, dict) and set(one) == keys for one in value)
-    if not whole or tuple(one["name"] for one in value) != GAP:
-        yield f"gap does not hold the three figures {', '.join(GAP)}"
-        return
-    for one in value:
-        numbers = [one["value"], one["low"], one["high"]]
-        if not all(results.is_share(abs(number)) for number in numbers if type(number) in (int, float)):
-            yield f"gap, {one['name']}, is {_shown(one['value'])}, which is no share"
-        if any(number is not None and type(number) not in (int, float) for number in numbers):
-            yield f"gap, {one['name']}, is {_shown(one['value'])}, which is no number"
-
-
-def _are_rules(facts: Any) -> bool:
-    """Whether what a manifest says of its suite can be read; it is not believed."""
+def _suite_facts(value: Any) -> Any:
+    """Check what a manifest says of its suite; the checks do not rely on it."""
+    if value is None or (isinstance(value, dict) and "rules" not in value):
+        return value
     try:
-        return isinstance(facts, dict) and ("rules" not in facts or bool(counting(facts)))
-    except (KeyError, TypeError, ValueError, AttributeError):
-        return False
+        RulesRecord.model_validate(value)
+    except ValidationError as error:
+        text = "manifest.suite is not what a suite is: {reason}"
+        raise PydanticCustomError(SENTENCE, text, {"reason": schema.explain(error)}) from error
+    return value
+
+
+def _figure(value: Any) -> Any:
+    if not isinstance(value, dict) or not isinstance(value.get("name"), str):
+        raise PydanticCustomError(RULE, "which is no figure")
+    return value
+
+
+def _difference(value: Any) -> Any:
+    if not is_number(value):
+        raise PydanticCustomError(RULE, "which is no number")
+    if not is_share(abs(value)):
+        raise PydanticCustomError(RULE, "which is no share")
+    return value
+
+
+def _gap(values: Any) -> Any:
+    """Check that a gap is empty, or holds the three figures of `metrics.gap` with all their fields."""
+    if not isinstance(values, list) or not values:
+        return values
+    keys = {field.name for field in fields(Estimate)}
+    complete = all(isinstance(figure, dict) and set(figure) == keys for figure in values)
+    if not complete or tuple(figure["name"] for figure in values) != GAP:
+        raise PydanticCustomError(SENTENCE, f"gap does not hold the three figures {', '.join(GAP)}")
+    return values
+
+
+ModelName = Annotated[str, PlainValidator(_model_name), WithJsonSchema({**STRING, "pattern": _NAME.pattern})]
+ModelType = Annotated[
+    str,
+    must(stated.is_model_type, f"which is none of {', '.join(stated.MODEL_TYPES)}"),
+    WithJsonSchema({"enum": list(stated.MODEL_TYPES)}),
+]
+License = Annotated[
+    Any,
+    must(
+        _may_be_empty(stated.is_license),
+        "which is no SPDX or Hub identifier, such as apache-2.0, llama3.1 or other",
+    ),
+    WithJsonSchema(STRING),
+]
+Parameters = Annotated[
+    Any,
+    must(lambda value: value is None or stated.is_parameter_count(value), "which is no plausible number of parameters"),
+    WithJsonSchema({"type": "integer"}),
+]
+Command = Annotated[
+    Any,
+    must(
+        _may_be_empty(stated.is_command),
+        "which is no rewardbench command in one line with its arguments quoted",
+    ),
+    WithJsonSchema(STRING),
+]
+Day = Annotated[
+    Any,
+    must(
+        _may_be_empty(stated.is_day),
+        f"which is not written YYYY-MM-DD, is before {stated.EARLIEST}, or is yet to come",
+    ),
+    WithJsonSchema({**STRING, "format": "date"}),
+]
+OutputsHash = Annotated[
+    str,
+    must(_is_outputs_hash, f"{results.OUTPUTS_HASH} is no sha256: scores of the items are needed", SENTENCE),
+    WithJsonSchema({**STRING, "pattern": _HASH.pattern}),
+]
+Difference = Annotated[float, PlainValidator(_difference), WithJsonSchema({"type": "number"})]
+
+
+class SubmittedFigure(EstimateRecord):
+    """A figure of a submission: a share of so many clusters. Fields beside its own are left to the arithmetic."""
+
+    n: Count
+    value: Share | None
+    low: Share | None = None
+    high: Share | None = None
+
+
+class SubmittedDifference(EstimateRecord):
+    """A figure of a gap, which may be negative."""
+
+    value: Difference | None
+    low: Difference | None = None
+    high: Difference | None = None
+
+
+class ModelFacts(Record):
+    """What a manifest says of its model; each field may be missing."""
+
+    license: License = None
+    parameters: Parameters = None
+
+
+class SubmittedManifest(Record):
+    """The manifest of a submission."""
+
+    fingerprint: Any = None
+    fingerprint_sha256: Any = None
+    suite: Annotated[Any, AfterValidator(_suite_facts)] = None
+    model: ModelFacts | None = None
+    command: Command = None
+
+
+Figures = Annotated[
+    Sequence[Annotated[SubmittedFigure, BeforeValidator(_figure)]],
+    Field(max_length=MOST_FIGURES),
+]
+
+
+class SubmittedSummary(Summary):
+    """The summary of a submission: no field beside those of `Summary`, and each within its rule."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: ModelName
+    model_type: ModelType
+    manifest: SubmittedManifest
+    score: Annotated[SubmittedFigure, BeforeValidator(_figure)]
+    accuracy_estimate: Annotated[SubmittedFigure, BeforeValidator(_figure)]
+    sections: Figures
+    subsets: Figures
+    mirrors: Figures
+    gap: Annotated[Sequence[SubmittedDifference], BeforeValidator(_gap), Field(max_length=len(GAP))]
+    date: Day = None
+    outputs_sha256: OutputsHash
+
+    @model_validator(mode="after")
+    def _has_no_name_of_a_baseline(self) -> SubmittedSummary:
+        """Check that only our own baselines have a name below baseline/."""
+        known = [f"baseline/{rule}" for rule in BASELINES]
+        if self.model.casefold().startswith("baseline/") and (self.model not in known or self.model_type != "Baseline"):
+            raise PydanticCustomError(
+                SENTENCE,
+                "the name {name} is kept for the baselines {known}, of type Baseline",
+                {"name": shown(self.model), "known": ", ".join(known)},
+            )
+        return self
 
 
 def _texts(value: Any, where: str = "the summary") -> Iterator[str]:
-    """Texts with control or invisible characters, and such as no field of ours holds; also in names of fields."""
+    """Yield a clause for each text, at any depth, that is too long or holds hidden characters; also for keys."""
     if isinstance(value, str):
         if len(value) > LONGEST_TEXT:
             yield f"a text in {where} has {len(value):,} characters"
         if stated.has_hidden(value):
-            yield f"a text in {where} holds control or invisible characters: {_shown(value)}"
+            yield f"a text in {where} holds control or invisible characters: {shown(value)}"
     elif isinstance(value, Mapping):
-        for key, one in value.items():
+        for key, inner in value.items():
             yield from _texts(key, where)
-            yield from _texts(one, f"field {_shown(key)}")
+            yield from _texts(inner, f"field {shown(key)}")
     elif isinstance(value, list):
-        for one in value:
-            yield from _texts(one, where)
-
-
-def _shown(value: Any) -> str:
-    """A stranger's value as ASCII that steers nothing, cut short."""
-    text = ascii(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+        for inner in value:
+            yield from _texts(inner, where)

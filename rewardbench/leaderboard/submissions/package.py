@@ -15,7 +15,7 @@ from rewardbench.store.local import Entry
 
 
 def pack(path: str | Path, name: str | None = None, license: str | None = None, today: date | None = None) -> Entry:
-    """The result at `path` as it is published: a summary without what is only this machine's, and its scores.
+    """Pack the result at `path` for publication: its summary without paths of this machine, and its scores.
 
     Args:
         path: of its summary.
@@ -35,7 +35,7 @@ def pack(path: str | Path, name: str | None = None, license: str | None = None, 
 
 
 def _told(summary: dict[str, Any], name: str | None, license: str | None, today: date | None) -> dict[str, Any]:
-    asked = summary["manifest"].get("model") or {}
+    settings = summary["manifest"].get("model") or {}
     called = name or str(summary["model"])
     local = {key: None for key in ("tokenizer", "ref_model") if _is_local(summary.get(key))}
     return {
@@ -43,15 +43,15 @@ def _told(summary: dict[str, Any], name: str | None, license: str | None, today:
         **local,
         "model": called,
         "date": (today or datetime.now(UTC).date()).isoformat(),
-        "manifest": _public(summary["manifest"], asked, called, license),
+        "manifest": _public(summary["manifest"], settings, called, license),
     }
 
 
-def _public(manifest: Mapping[str, Any], asked: Mapping[str, Any], name: str, license: str | None) -> dict[str, Any]:
-    """The manifest with names for local paths, wherever they stand."""
-    local = {str(value): Path(str(value)).name for value in asked.values() if _is_local(value)}
-    if _is_local(asked.get("model")):  # its own folder, which may also be that of its tokenizer
-        local[str(asked["model"])] = name
+def _public(manifest: Mapping[str, Any], settings: Mapping[str, Any], name: str, license: str | None) -> dict[str, Any]:
+    """Return the manifest with a name in place of each local path."""
+    local = {str(value): Path(str(value)).name for value in settings.values() if _is_local(value)}
+    if _is_local(settings.get("model")):  # its own folder, which may also be that of its tokenizer
+        local[str(settings["model"])] = name
     local |= {_source(manifest): Path(_source(manifest)).name} if _is_local(_source(manifest)) else {}
     public = {key: _renamed(value, local) for key, value in manifest.items()}
     about = {**(public.get("model") or {}), "model": name}
@@ -87,12 +87,12 @@ def _renamed(value: Any, local: Mapping[str, str]) -> Any:
             value = value.replace(path, local[path])
         return value
     if isinstance(value, Mapping):
-        return {key: _renamed(one, local) for key, one in value.items()}
-    return [_renamed(one, local) for one in value] if isinstance(value, list) else value
+        return {key: _renamed(inner, local) for key, inner in value.items()}
+    return [_renamed(inner, local) for inner in value] if isinstance(value, list) else value
 
 
 def shown(entry: Entry) -> Iterator[str]:
-    """What will be sent, as `key=value` lines."""
+    """Yield what will be sent, as `key=value` lines."""
     summary, table = entry
     about = summary["manifest"].get("model") or {}
     for key, value in (
@@ -112,16 +112,16 @@ def shown(entry: Entry) -> Iterator[str]:
 
 
 def card(entry: Entry) -> str:
-    """The words of a pull request: what was scored, on what, how, and by which command."""
+    """Return the text of a pull request: what was scored, on what, how, and by which command."""
     summary = entry[0]
     manifest = summary["manifest"]
     lines = [f"**{summary['model']}** on {summary['suite']}@{summary['revision']}", ""]
     lines += ["| | % | 95 % | n |", "|---|--:|--:|--:|"]
-    for one in (summary["score"], *(summary["mirrors"] or summary["sections"])):
+    for figure in (summary["score"], *(summary["mirrors"] or summary["sections"])):
         value, low, high = (
-            100 * one[key] if one[key] is not None else float("nan") for key in ("value", "low", "high")
+            100 * figure[key] if figure[key] is not None else float("nan") for key in ("value", "low", "high")
         )
-        lines.append(f"| {one['name']} | {value:.2f} | {low:.2f}–{high:.2f} | {one['n']} |")
+        lines.append(f"| {figure['name']} | {value:.2f} | {low:.2f}–{high:.2f} | {figure['n']} |")
     environment = manifest.get("environment") or {}
     command = "".join(c for c in str(manifest.get("command", "")) if c.isprintable() and c != "`")
     versions = ", ".join(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,8 +11,8 @@ import numpy as np
 from rewardbench import results
 from rewardbench.errors import InputError
 from rewardbench.leaderboard.refresh import Row, credits_of, look, trusted
-from rewardbench.leaderboard.submissions import fields
 from rewardbench.leaderboard.submissions.checks import Finding, are_lookalikes
+from rewardbench.leaderboard.submissions.submission import Submission
 from rewardbench.results.scored import Scored, read_scored
 from rewardbench.store.hub import HubStore
 from rewardbench.store.local import keys_of
@@ -31,15 +30,15 @@ class Peers:
 
     Args:
         store: the results.
-        path: of the submission's summary, with its scores beside it.
+        submission: the result that is held against them.
         keep: whether the store's index may be brought up to date.
 
     Raises: InputError where the store cannot be read, also where only its rows of some time ago are known.
     """
 
-    def __init__(self, store: Store, path: Path, keep: bool = True) -> None:
-        self.store, self.path = store, path
-        self.summary = fields.read(path)
+    def __init__(self, store: Store, submission: Submission, keep: bool = True) -> None:
+        self.store, self.submission = store, submission
+        self.summary = submission.record
         self.board, self._earned = look(store, keep=keep)
         if self.board.offline:
             raise InputError(f"The results as they are now are not known: {self.board.offline}")
@@ -64,7 +63,7 @@ class Peers:
                 yield read_scored(self.store.path(row.key))
 
     def _nearest(self, rows: Sequence[Row], suite: Suite) -> list[Row]:
-        scored = trusted(read_scored(self.path), suite.name, suite.revision)
+        scored = trusted(self.submission.scored, suite.name, suite.revision)
         comparable = [row for row in rows if row.revision == suite.revision]
         if scored is None or len(comparable) <= NEAREST:
             return list(rows)
@@ -77,7 +76,7 @@ class Peers:
             either = np.maximum(theirs, mistakes).sum() if fits else 0.0
             shared[row.key] = float(np.minimum(theirs, mistakes).sum() / either) if either else float(fits)
         nearest = set(sorted(shared, key=lambda key: -shared[key])[:NEAREST])
-        fingerprint = self.summary["manifest"].get("fingerprint_sha256")
+        fingerprint = self.submission.fingerprint_hash
         named = {row.key for row in rows if row.model == self.summary["model"] or row.fingerprint == fingerprint}
         return [row for row in rows if row.key in nearest | named or row.revision != suite.revision]
 
@@ -95,7 +94,7 @@ class Peers:
                     yield Finding(
                         "flagged", f"it would change {_plain(there)}, which is there already: {self._changed(there)}"
                     )
-            elif there not in keys_of(self.summary) and any(are_lookalikes(there, one) for one in wanted):
+            elif there not in keys_of(self.summary) and any(are_lookalikes(there, candidate) for candidate in wanted):
                 yield Finding(
                     "flagged", f"its key {wanted[0]} is easily taken for {_plain(there)}, which is there already"
                 )
@@ -105,16 +104,18 @@ class Peers:
         summary = self.summary
         rows = [row for row in self.board.of(summary["suite"]) if row.revision == summary["revision"] and row.ids]
         scores = {row.model: row.score.value or 0.0 for row in rows if row is not self.own}
-        own = summary["score"]["value"]
-        if self.own is None and scores and own is not None and own > max(scores.values()):
+        score = summary["score"]["value"]
+        if self.own is None and scores and score is not None and score > max(scores.values()):
             best = max(scores, key=lambda model: scores[model])
-            what = f"it would lead with {100 * own:.2f} %, before {best} with {100 * scores[best]:.2f} %, on no re-run"
+            what = (
+                f"it would lead with {100 * score:.2f} %, before {best} with {100 * scores[best]:.2f} %, on no re-run"
+            )
             yield Finding("flagged", what, until_rerun=True)
 
     def _same_identity(self) -> list[Row]:
         """Return the rows of the suite, revision and fingerprint that the submission is of."""
         summary = self.summary
-        fingerprint = summary["manifest"].get("fingerprint_sha256")
+        fingerprint = self.submission.fingerprint_hash
         rows = [row for row in self.board.rows if (row.suite, row.revision) == (summary["suite"], summary["revision"])]
         if fingerprint:
             return [row for row in rows if row.fingerprint == fingerprint]
@@ -134,11 +135,11 @@ class Peers:
         more = f" and {len(names) - MOST_FIELDS} more" if len(names) > MOST_FIELDS else ""
         return ", ".join(names[:MOST_FIELDS]) + more
 
-    def _is_later(self, row: Row, own: Row) -> bool:
+    def _is_later(self, row: Row, reference: Row) -> bool:
         """Return True if a row came after one: by its date, in a folder of one date by that of its file."""
-        if isinstance(self.store, HubStore) or row.date != own.date:
-            return row.date > own.date
-        return self._changed_at(row) > self._changed_at(own)
+        if isinstance(self.store, HubStore) or row.date != reference.date:
+            return row.date > reference.date
+        return self._changed_at(row) > self._changed_at(reference)
 
     def _changed_at(self, row: Row) -> int:
         return self.store.path(row.key).stat().st_mtime_ns

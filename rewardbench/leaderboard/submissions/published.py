@@ -14,6 +14,7 @@ from rewardbench import results
 from rewardbench.errors import InputError
 from rewardbench.metrics import leaderboard_score, rule_of, section_means
 from rewardbench.results import stated
+from rewardbench.results.schema import is_share
 from rewardbench.results.scored import read_scored
 from rewardbench.store.local import Entry
 from rewardbench.suites.registry import REWARD_BENCH_2, SUITES
@@ -27,7 +28,7 @@ PRIOR = "Prior Sets (0.5 weight)"
 
 
 def read_published(path: Path) -> list[Entry]:
-    """The results in a table, or in a folder laid out as the incumbent's repositories are.
+    """Read the results in a table, or in a folder laid out as the repositories of rewardbench 0.1 are.
 
     A table is a JSON file `{"v1" or "v2": [[model, type, {"Score": x, section: y}], ...]}`; a folder has
     `eval-set/org/model.json`, and may have `eval-set-scores`, `pref-sets` and `pref-sets-scores`.
@@ -43,11 +44,11 @@ def read_published(path: Path) -> list[Entry]:
 
 
 def _refuse_hidden(path: Path, summary: Mapping[str, Any]) -> None:
-    """Raises: InputError for a name that would be seen as another, for it holds marks that are not seen."""
+    """Reject a name that holds invisible characters. Raises: InputError."""
     texts = [
         summary["model"],
         summary["model_type"],
-        *(one["name"] for one in summary["sections"] + summary["subsets"]),
+        *(figure["name"] for figure in summary["sections"] + summary["subsets"]),
     ]
     hidden = next((text for text in texts if stated.has_hidden(text) or "\n" in text or "\t" in text), None)
     if hidden is not None:
@@ -55,8 +56,8 @@ def _refuse_hidden(path: Path, summary: Mapping[str, Any]) -> None:
 
 
 def _table(path: Path) -> Iterator[Entry]:
-    told = results.read_object(path, PUBLISHED_RESULTS)
-    for name, rows in told.items():
+    tables = results.read_object(path, PUBLISHED_RESULTS)
+    for name, rows in tables.items():
         if name not in TABLES or not isinstance(rows, list):
             raise InputError(
                 f"{path} is no table of published scores: it has {name!r}, and {', '.join(TABLES)} are known."
@@ -72,7 +73,7 @@ def _table(path: Path) -> Iterator[Entry]:
 
 
 def _folder(folder: Path) -> Iterator[Entry]:
-    """A result for each model: with its items where the folder has their scores, else with its figures alone."""
+    """Yield a result for each model: with its items if the folder has their scores, else with its figures alone."""
     for path in sorted(folder.glob("eval-set/**/*.json")):
         name = path.relative_to(folder / "eval-set")
         items = folder / "eval-set-scores" / name
@@ -86,17 +87,19 @@ def _folder(folder: Path) -> Iterator[Entry]:
 
 def _subsets(path: Path, prior: Mapping[str, Any]) -> Entry:
     """Figures of subsets: sections and score follow by the suite's own rules."""
-    told = results.read_object(path, PUBLISHED_RESULTS)
-    subsets = {key: _share(value) for key, value in {**prior, **told}.items() if _is_number(value)}
+    record = results.read_object(path, PUBLISHED_RESULTS)
+    subsets = {key: _share(value) for key, value in {**prior, **record}.items() if _is_number(value)}
     suite = "reward-bench-2" if subsets.keys() <= set(REWARD_BENCH_2) else "reward-bench"
     rules = {**SUITES[suite].rules, **(SUITES["preference-test-sets"].rules if prior else {})}
-    kept = {name: value for name, value in subsets.items() if name in rules}
-    if not kept:
+    known = {name: value for name, value in subsets.items() if name in rules}
+    if not known:
         raise InputError(f"{path} has no figure of a subset that {suite} knows.")
-    sections = section_means(kept, {name: rules[name] for name in kept}, dict.fromkeys(kept, 1))
-    found = {name: value for name, value in sections.items() if value is not None}
-    score = leaderboard_score(found) if suite == "reward-bench" else sum(found.values()) / len(found)
-    return _bare(str(told.get("model")), str(told.get("model_type")), suite, score or 0.0, found, kept, path.name)
+    sections = section_means(known, {name: rules[name] for name in known}, dict.fromkeys(known, 1))
+    present = {name: value for name, value in sections.items() if value is not None}
+    score = leaderboard_score(present) if suite == "reward-bench" else sum(present.values()) / len(present)
+    return _bare(
+        str(record.get("model")), str(record.get("model_type")), suite, score or 0.0, present, known, path.name
+    )
 
 
 def _bare(
@@ -108,7 +111,7 @@ def _bare(
     subsets: Mapping[str, float],
     source: str,
 ) -> Entry:
-    """A summary whose figures have neither items nor intervals."""
+    """Return a summary whose figures have neither items nor intervals."""
     named = {name.replace(PRIOR, "Prior Sets"): value for name, value in sections.items()}
 
     def figure(name: str, value: float | None, section: str = "") -> dict[str, Any]:
@@ -138,29 +141,29 @@ def _bare(
 
 
 def _with_items(path: Path) -> Entry:
-    """The incumbent's column lists as a result of ours, counted from its items."""
+    """Convert the column lists of rewardbench 0.1 to a result, recomputed from its items."""
     scored = read_scored(path)
-    told = results.read_object(path, PUBLISHED_RESULTS)
+    record = results.read_object(path, PUBLISHED_RESULTS)
     result = results.assemble(
         scored.suite,
         scored.model,
-        str(told.get("model_type") or ""),
+        str(record.get("model_type") or ""),
         scored.items,
         {
             "published": {"source": path.name},
-            "model": {"model": scored.model, "chat_template": told.get("chat_template")},
+            "model": {"model": scored.model, "chat_template": record.get("chat_template")},
         },
     )
     rows = [
-        results.to_row(item, found, rule_of(scored.suite, item.subset))
-        for item, found in zip(scored.suite.items, scored.items, strict=True)
+        results.to_row(item, item_scores, rule_of(scored.suite, item.subset))
+        for item, item_scores in zip(scored.suite.items, scored.items, strict=True)
     ]
     return results.sealed(results.to_json(result), rows)
 
 
 def _share(value: Any) -> float:
-    """Raises: ValueError for what is no share."""
-    if not results.is_share(value):
+    """Return a share as a float. Raises: ValueError for any other value."""
+    if not is_share(value):
         raise ValueError(f"{value!r} is no share")
     return float(value)
 
@@ -170,12 +173,12 @@ def _is_number(value: Any) -> bool:
 
 
 def exceptions(entries: Sequence[Entry]) -> list[str]:
-    """The models whose published score does not follow from their published sections, to what four decimals can say."""
+    """Return the models whose published score does not follow from their published sections, to four decimals."""
     odd = []
     for summary, table in entries:
         if table is not None or summary["score"]["value"] is None:
             continue
-        sections = {one["name"]: one["value"] for one in summary["sections"]}
+        sections = {section["name"]: section["value"] for section in summary["sections"]}
         v1 = summary["suite"] == "reward-bench"
         counted = leaderboard_score(sections) if v1 else sum(sections.values()) / len(sections) if sections else None
         score = summary["score"]["value"]

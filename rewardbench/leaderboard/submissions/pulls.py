@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 
 from rewardbench import results
 from rewardbench.errors import InputError
-from rewardbench.leaderboard.submissions import fields
-from rewardbench.leaderboard.submissions.checks import refuse_broken
+from rewardbench.leaderboard.submissions.fields import is_clean_name
+from rewardbench.leaderboard.submissions.submission import Submission, read_submission
 from rewardbench.results import parquet
-from rewardbench.results.scored import Scored, read_scored
+from rewardbench.results.scored import Scored
 from rewardbench.store.hub import HubStore
 from rewardbench.store.local import MOST_SUMMARY, keys_of, refuse_reserved
 
@@ -22,8 +21,8 @@ MOST_OPEN = 256
 """Other open pull requests that are looked at, the newest first."""
 
 
-def read_pull(name: str, number: int) -> tuple[Path, str]:
-    """Return the path of the summary that a pull request adds, with its scores beside it, and its key.
+def read_pull(name: str, number: int) -> tuple[Submission, str]:
+    """Return the submission that a pull request adds, and its key.
 
     The pull request may touch one result and nothing else. Whether that is there already is not asked here.
 
@@ -40,23 +39,23 @@ def read_pull(name: str, number: int) -> tuple[Path, str]:
         raise InputError(f"Pull request {number} changes nothing: what it adds is in {name} already; close it.")
     keys = {file.rpartition(".")[0] for file in changed}
     key = next(iter(keys), "")
-    whole = all(f"{key}.{kind}" in proposed.files for kind in KINDS)
-    if gone or len(keys) != 1 or not whole or not {file.rpartition(".")[2] for file in changed} <= KINDS.keys():
-        told = ", ".join(ascii(file) for file in [*changed, *gone][:6])
-        raise InputError(f"Pull request {number} must add one result and touch nothing else, but it changes {told}.")
-    if not fields.is_clean_name(key):
+    is_complete = all(f"{key}.{kind}" in proposed.files for kind in KINDS)
+    if gone or len(keys) != 1 or not is_complete or not {file.rpartition(".")[2] for file in changed} <= KINDS.keys():
+        names = ", ".join(ascii(file) for file in [*changed, *gone][:6])
+        raise InputError(f"Pull request {number} must add one result and touch nothing else, but it changes {names}.")
+    if not is_clean_name(key):
         raise InputError(f"Pull request {number} adds {key!a:.60}, which is no place for a result: org/model.json is.")
     refuse_reserved(key)
     for kind, most in KINDS.items():
         if proposed.sizes[f"{key}.{kind}"] > most:
             raise InputError(f"{key}.{kind} has {proposed.sizes[f'{key}.{kind}']:,} bytes, at most {most:,} are read.")
-    path = proposed.path(key)
-    summary = fields.read(path)
+    submission = read_submission(proposed.path(key))
+    summary = submission.record
     if key not in keys_of(summary):
         raise InputError(f"Pull request {number} adds {key}, and {str(summary['model'])!a:.60} does not belong there.")
     if f"{key}.json" in merged.files and _identity(merged, key) != results.identity(summary):
         raise InputError(f"Pull request {number} would replace {key}, which is the result of another model.")
-    return path, key
+    return submission, key
 
 
 def _identity(store: HubStore, key: str) -> str:
@@ -73,12 +72,12 @@ def earlier_pulls(name: str, number: int, suite: str) -> Iterator[Scored]:
     results that are merged.
     """
     store = HubStore(name)
-    own = store.pushed(number), number
-    opened = {other: when for other, when in store.open_pulls().items() if (when, other) < own}
+    submitted = store.pushed(number), number
+    opened = {other: when for other, when in store.open_pulls().items() if (when, other) < submitted}
     for other in sorted(opened, reverse=True)[:MOST_OPEN]:
         with suppress(InputError):  # what cannot be read is refused when its own turn comes
             for scored in _added(store, other, suite):
-                if (store.pushed(other), other) < own:
+                if (store.pushed(other), other) < submitted:
                     yield replace(scored, model=f"{scored.model} (pull request {other})")
 
 
@@ -92,7 +91,7 @@ def _added(store: HubStore, number: int, suite: str) -> Iterator[Scored]:
         key, _, kind = file.rpartition(".")
         if kind != "json" or store.files.get(file) == blob or f"{key}.parquet" not in proposed.files:
             continue
-        if fields.is_clean_name(key) and all(proposed.sizes[f"{key}.{kind}"] <= most for kind, most in KINDS.items()):
-            path = proposed.path(key)
-            if refuse_broken(path)["suite"] == suite:
-                yield read_scored(path)
+        if is_clean_name(key) and all(proposed.sizes[f"{key}.{kind}"] <= most for kind, most in KINDS.items()):
+            submission = read_submission(proposed.path(key))
+            if submission.record["suite"] == suite:
+                yield submission.scored

@@ -62,17 +62,18 @@ def draw(suite: Suite, per_section: int, seed: int) -> Suite:
 def agreement(
     items: Sequence[Item],
     stated: Mapping[str, Sequence[float]],
-    found: Mapping[str, Sequence[float]],
+    rescored: Mapping[str, Sequence[float]],
     noise: float = 0.0,
 ) -> Agreement:
-    """Whether stated scores are those of a re-run.
+    """Compare stated scores with those of a re-run.
 
     Args:
         items: those that were scored again.
-        stated, found: scores by id.
+        stated: scores of the submission by item id.
+        rescored: scores of the re-run by item id.
         noise: by how much the batch moves a score of the re-run's number format; 0 in full precision.
     """
-    margins = np.array([(margin(i, stated[i.id]), margin(i, found[i.id])) for i in items], dtype=np.float64)
+    margins = np.array([(margin(i, stated[i.id]), margin(i, rescored[i.id])) for i in items], dtype=np.float64)
     margins = margins.reshape(-1, 2)
     margins = margins[np.isfinite(margins).all(1)]
     if not len(margins):
@@ -98,7 +99,7 @@ def agreement(
 
 
 def _chance(gained: int, near: int) -> float:
-    """The chance that of so many decisions at least so many fall to one side.
+    """Return the probability that of `near` fair decisions at least `gained` fall to one side.
 
     >>> _chance(2, 2), _chance(0, 0)
     (0.25, 1.0)

@@ -40,39 +40,39 @@ class Mixture:
     unexplained: float
 
 
-def resemblance(one: Scored, other: Scored) -> float:
+def resemblance(scored: Scored, other: Scored) -> float:
     """Return the correlation of two models' margins, or of their ranks where that is higher: from -1 to 1.
 
     Margins do not see a shift, nor correlation a scale; ranks see through any rising function of the margins. 0 where
     the two share fewer than 20 scored items.
     """
-    return correlation(margins_of(one), margins_of(other))
+    return correlation(margins_of(scored), margins_of(other))
 
 
 def margins_of(scored: Scored) -> dict[str, float]:
     """Return the finite margins of a result by item id; items without a preference have none."""
     pairs = zip(scored.suite.items, scored.items, strict=True)
-    margins = {item.id: margin(item, found.scores) for item, found in pairs if item.has_preference}
+    margins = {item.id: margin(item, item_scores.scores) for item, item_scores in pairs if item.has_preference}
     return {id: value for id, value in margins.items() if np.isfinite(value)}
 
 
-def correlation(one: Margins, other: Margins) -> float:
+def correlation(margins: Margins, other: Margins) -> float:
     """Return the correlation of margins, or of their ranks where that is higher; 0 for too few shared items."""
     from scipy.stats import rankdata
 
-    pairs = _shared(one, other)
+    pairs = _shared(margins, other)
     if len(pairs) < FEWEST or (pairs.std(0) == 0).any():
         return 0.0
     return max(float(np.corrcoef(values.T)[0, 1]) for values in (pairs, rankdata(pairs, axis=0)))
 
 
-def shared_mistakes(one: Margins, other: Margins) -> float:
+def shared_mistakes(margins: Margins, other: Margins) -> float:
     """Return the lower 95 % limit (Wilson) of the share of mistakes that two models have in common.
 
     The share is taken among the items that at least one of them gets wrong: 0 where those are fewer than 20. No
     transformation of scores item by item can lower it without changing a decision.
     """
-    wrong = _shared(one, other) <= 0
+    wrong = _shared(margins, other) <= 0
     either, both = int(wrong.any(1).sum()), int(wrong.all(1).sum())
     if either < FEWEST:
         return 0.0
@@ -82,7 +82,7 @@ def shared_mistakes(one: Margins, other: Margins) -> float:
     return float((centre - width) / (1 + Z**2 / either))
 
 
-def mixture(own: Margins, others: Sequence[tuple[str, Margins]]) -> Mixture | None:
+def mixture(margins: Margins, others: Sequence[tuple[str, Margins]]) -> Mixture | None:
     """Return the mixture of other models that a model's margins are but for noise, or None where they are none.
 
     Margins are regressed on those of the others with weights of at least 0 (no intercept: margins do not see a shift),
@@ -90,13 +90,13 @@ def mixture(own: Margins, others: Sequence[tuple[str, Margins]]) -> Mixture | No
     a judge's verdicts, are left to `shared_mistakes`: equal values say little there.
 
     Args:
-        own: margins of the model by item id.
+        margins: margins of the model by item id.
         others: names and margins of the others; only the most alike, one for each ten items, are fitted.
     """
     from scipy.optimize import nnls
 
-    ids = sorted(own)
-    target = np.array([own[id] for id in ids])
+    ids = sorted(margins)
+    target = np.array([margins[id] for id in ids])
     if len(ids) < FEWEST_MIXED or len(np.unique(target)) < len(ids) / 2 or target.std() == 0:
         return None
     names, columns = _columns(ids, target, others)
@@ -130,6 +130,6 @@ def _columns(
     return names, np.column_stack([column for _, _, column in nearest]) if nearest else np.empty((len(ids), 0))
 
 
-def _shared(one: Margins, other: Margins) -> np.ndarray:
+def _shared(margins: Margins, other: Margins) -> np.ndarray:
     """Return the margins of the items that both have, [items, 2]."""
-    return np.array([(one[id], other[id]) for id in one if id in other], dtype=np.float64).reshape(-1, 2)
+    return np.array([(margins[id], other[id]) for id in margins if id in other], dtype=np.float64).reshape(-1, 2)
