@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rewardbench.errors import InputError
-    from rewardbench.evaluation import evaluate
+    from rewardbench.evaluation import Evaluation, evaluate
     from rewardbench.training import RewardBenchCallback
     from rewardbench.types import Item, Result, Suite
 
     __version__: str
 
-__all__ = ["InputError", "Item", "Result", "RewardBenchCallback", "Suite", "evaluate"]
+__all__ = ["Evaluation", "InputError", "Item", "Result", "RewardBenchCallback", "Suite", "evaluate"]
 
 
 def __dir__() -> list[str]:
@@ -20,10 +20,10 @@ def __dir__() -> list[str]:
 
 def __getattr__(name: str) -> Any:
     """Import on first use, so that `import rewardbench` costs nothing."""
-    if name == "evaluate":
-        from rewardbench.evaluation import evaluate
+    if name in ("Evaluation", "evaluate"):
+        from rewardbench import evaluation
 
-        return evaluate
+        return getattr(evaluation, name)
     if name == "RewardBenchCallback":
         from rewardbench.training import RewardBenchCallback
 
