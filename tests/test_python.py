@@ -224,11 +224,15 @@ def test_the_flags_of_the_command_are_the_options_of_evaluate():
 
 
 USES = """
-from rewardbench import evaluate
+from rewardbench import evaluate, score
 evaluate("tiny-rm", max_length=3, pairs="all").to_pandas()
 evaluate(lambda prompt, completion: 1.0, [{"prompt": "a", "chosen": "b", "rejected": "c"}])
 evaluate("tiny-rm", max_lenght=3)
 evaluate("tiny-rm", max_length="3")
+number: float = score("tiny-rm", "a", "b", dtype="float32")
+numbers: list[float] = score("tiny-rm", messages=[[{"role": "assistant", "content": "a"}]])
+score("tiny-rm", "a", "b", max_lenght=3)
+wrong: float = score("tiny-rm", "a", ["b"])
 """
 
 
@@ -244,7 +248,7 @@ def check_types(program, folder):
 @pytest.mark.slow
 def test_mypy_checks_names_and_types_of_options(tmp_path):
     errors = check_types(USES, tmp_path)
-    assert set(errors) == {5, 6}, errors
+    assert set(errors) == {5, 6, 9, 10}, errors
     assert '"max_lenght" for "evaluate"; did you mean "max_length"' in errors[5]
     assert '"max_length" to "evaluate" has incompatible type "str"' in errors[6]
 
