@@ -97,7 +97,7 @@ class LoadedScorer:
     def score(self, *, messages: Sequence[Conversation]) -> list[float]: ...
 
     def score(self, prompt: Any = None, completion: Any = None, *, messages: Any = None) -> float | list[float]:
-        """Score completions; higher is better.
+        """Score completions; higher is better. A text longer than max_length is truncated, as in `evaluate`.
 
         Args:
             prompt: the text of a user, or the messages before the completion; or a list of them, one per completion.

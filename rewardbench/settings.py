@@ -59,12 +59,12 @@ def read_options(options: Mapping[str, Any], *classes: type, function: str = "ev
     known.pop("model", None)
     known.pop("dataset", None)
     values = {}
-    for given, value in options.items():
-        name = SYNONYMS.get(given, given)
+    for option, value in options.items():
+        name = SYNONYMS.get(option, option)
         if name not in known:
-            near = difflib.get_close_matches(given, known, 1)
+            near = difflib.get_close_matches(option, known, 1)
             hint = f"did you mean {near[0]}? " if near else ""
-            raise InputError(f"{function}() knows no option {given!r}: {hint}It takes {', '.join(sorted(known))}.")
+            raise InputError(f"{function}() knows no option {option!r}: {hint}It takes {', '.join(sorted(known))}.")
         values[name] = _read(name, value, known[name])
     return [{name: value for name, value in values.items() if name in fields} for fields in hints]
 

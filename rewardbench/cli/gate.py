@@ -1,4 +1,4 @@
-"""`rewardbench gate` and `rewardbench evaluate-and-gate`: arguments in, a verdict and an exit code out."""
+"""Run `rewardbench gate` and `rewardbench evaluate-and-gate`: print a verdict, and exit by it."""
 
 from __future__ import annotations
 

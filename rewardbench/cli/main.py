@@ -278,23 +278,24 @@ def _draw_fresh(seed: int) -> Path:
 
 
 def drop_flag_values(arguments: list[str]) -> list[str]:
-    """`--debug True`, as earlier versions also took it, becomes `--debug`; `--debug False` disappears.
+    """Replace `--debug True`, a form of earlier versions, by `--debug`, and drop `--debug False`.
 
     >>> drop_flag_values(["--model", "m", "--debug", "False", "--load-json=true", "--save_all"])
     ['--model', 'm', '--load-json', '--save_all']
     """
-    kept: list[str] = []
-    for argument in (part for whole in arguments for part in _split_switch(whole)):
-        if kept and _is_switch(kept[-1]) and argument.lower() in YES | NO:
-            if argument.lower() in NO:
-                kept.pop()
+    parts = [part for argument in arguments for part in _split_switch(argument)]
+    flags: list[str] = []
+    for part in parts:
+        if flags and _is_switch(flags[-1]) and part.lower() in YES | NO:
+            if part.lower() in NO:
+                flags.pop()
             continue
-        kept.append(argument)
-    return kept
+        flags.append(part)
+    return flags
 
 
 def expand_home(arguments: list[str]) -> list[str]:
-    """Expand `~` in the value of any option: a shell does it in `--plot ~/x.png`, and not in `--plot=~/x.png`.
+    """Expand `~` in the value of any option: a shell expands `--plot ~/x.png`, but not `--plot=~/x.png`.
 
     >>> home = os.path.expanduser("~")
     >>> expand_home(["show", "~/r.json", "--html=~/r.html", "--search", "~/x"]) == [
@@ -312,7 +313,7 @@ def expand_home(arguments: list[str]) -> list[str]:
 
 
 SEARCH = "--search"
-"""The option whose value is words of the texts, and no path."""
+"""The option whose value is a search text, not a path."""
 
 
 def _is_switch(argument: str) -> bool:
@@ -341,18 +342,18 @@ SWITCHES = {
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """The `rewardbench` command. Exit codes: 0 done, 2 bad input, 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP."""
+    """Run the `rewardbench` command. Exit codes: 0 done, 2 bad input, 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP."""
     from typer.exceptions import Exit, TyperException
 
-    if arguments is None:  # called as the command, whose process is its own
+    if arguments is None:  # called as the command, not from Python
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         end_on_signals()
-        if "TORCHELASTIC_RUN_ID" in os.environ:  # torchrun's ranks are nobody's without it
+        if "TORCHELASTIC_RUN_ID" in os.environ:  # a rank of torchrun must not outlive it
             end_with_parent()
     accept_any_text()
     try:
-        given = sys.argv[1:] if arguments is None else arguments
-        code = app(expand_home(drop_flag_values(given)), standalone_mode=False)
+        argv = sys.argv[1:] if arguments is None else arguments
+        code = app(expand_home(drop_flag_values(argv)), standalone_mode=False)
         echo(end="")
     except InputError as error:
         code = _complain(str(error))
@@ -371,7 +372,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 INTERRUPTED = 130
-"""What typer turns Ctrl-C into, and what shells expect."""
+"""Exit code after Ctrl-C, of typer and by the convention of shells."""
 
 
 def _complain(sentence: str) -> int:
@@ -380,7 +381,7 @@ def _complain(sentence: str) -> int:
 
 
 def _usage_error(error: Any) -> str:
-    """Return what is wrong with the arguments, without the validator's own words."""
+    """Return what is wrong with the arguments, without the validator's prefix."""
     return str(error.format_message()).replace("Value error, ", "").rstrip(".")
 
 
