@@ -1,16 +1,28 @@
-"""How good is a reward model? `evaluate(model, dataset)` scores one on chosen/rejected data."""
+"""Score reward models: `evaluate(model, dataset)` on preference data, `score(model, prompt, completion)` on texts."""
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rewardbench.errors import InputError
-    from rewardbench.evaluation import evaluate
+    from rewardbench.evaluation import Evaluation, evaluate
+    from rewardbench.scoring import LoadedScorer, load_scorer, score
     from rewardbench.training import RewardBenchCallback
     from rewardbench.types import Item, Result, Suite
 
     __version__: str
 
-__all__ = ["InputError", "Item", "Result", "RewardBenchCallback", "Suite", "evaluate"]
+__all__ = [
+    "Evaluation",
+    "InputError",
+    "Item",
+    "LoadedScorer",
+    "Result",
+    "RewardBenchCallback",
+    "Suite",
+    "evaluate",
+    "load_scorer",
+    "score",
+]
 
 
 def __dir__() -> list[str]:
@@ -20,10 +32,14 @@ def __dir__() -> list[str]:
 
 def __getattr__(name: str) -> Any:
     """Import on first use, so that `import rewardbench` costs nothing."""
-    if name == "evaluate":
-        from rewardbench.evaluation import evaluate
+    if name in ("Evaluation", "evaluate"):
+        from rewardbench import evaluation
 
-        return evaluate
+        return getattr(evaluation, name)
+    if name in ("LoadedScorer", "load_scorer", "score"):
+        from rewardbench import scoring
+
+        return getattr(scoring, name)
     if name == "RewardBenchCallback":
         from rewardbench.training import RewardBenchCallback
 

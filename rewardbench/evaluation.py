@@ -1,14 +1,14 @@
-"""Where suite, scorer, engine and result meet: what the command line and Python users call."""
+"""Evaluate a model on a suite: what the command line and Python users call."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from rich.console import Console
 
@@ -20,50 +20,161 @@ from rewardbench.engine.cache import Cache
 from rewardbench.engine.loop import Run, score
 from rewardbench.errors import InputError
 from rewardbench.manifest import manifest
-from rewardbench.metrics import gap, rule_of
+from rewardbench.metrics import credit, gap, margin, rule_of
 from rewardbench.paths import home_path
-from rewardbench.results import assemble
+from rewardbench.results import assemble, why_unscored
 from rewardbench.scorers import load_scorer
 from rewardbench.scorers.in_memory import name_of, scorer_of
-from rewardbench.settings import ModelSpec, Settings, read_options
+from rewardbench.settings import Data, Model, ModelSpec, Pairs, Settings, read_options, signature_of
 from rewardbench.store import LocalStore, open_store
 from rewardbench.store.local import refuse_model_name
 from rewardbench.suites import load_inputs, load_suite, suite_of_rows
 from rewardbench.suites.in_memory import read_rows
 from rewardbench.types import Item, ItemScores, Result, Rule, Scorer, Suite
 
+if TYPE_CHECKING:
+    import pandas
 
-def evaluate(model: Any, dataset: Any = "core", **options: Any) -> Result:
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Evaluation(Result):
+    """A Result with the data it was computed on, as `evaluate` returns it."""
+
+    data: Suite
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Return a DataFrame with one row per item.
+
+        Its columns: id, subset, section, prompt (messages), completions (a list of messages for each), scores (one per
+        completion), margin (lowest score of a right completion less the highest of a wrong one), credit (from 0 to 1;
+        NaN without a preference) and reason (why a score is missing; no value otherwise).
+        """
+        import pandas
+
+        rows = []
+        for item, scored in zip(self.data.items, self.items, strict=True):
+            rule = rule_of(self.data, item.subset)
+            row = {
+                "id": item.id,
+                "subset": item.subset,
+                "section": rule.section,
+                "prompt": list(item.prompt),
+                "completions": [list(completion) for completion in item.completions],
+                "scores": list(scored.scores),
+                "margin": margin(item, scored.scores) if item.has_preference else float("nan"),
+                "credit": credit(item, scored.scores, rule),
+                "reason": scored.reason or why_unscored(scored.scores),
+            }
+            rows.append(row)
+        return pandas.DataFrame(rows)
+
+    def save(self, folder: str | os.PathLike[str] = "results/") -> str:
+        """Write the files that the command writes to its --output_dir; return the path of the summary (.json).
+
+        Raises: InputError if nothing can be written there.
+        """
+        return LocalStore(os.fspath(folder)).put(self, self.data)
+
+
+def _evaluate(model: Any, dataset: Any = "core", **options: Any) -> Evaluation:
+    model_options, run_options = read_options(options, ModelSpec, Settings)
+    model, dataset = map(_path_as_text, (model, dataset))
+    spec = ModelSpec(model if isinstance(model, str) else name_of(model), **model_options)
+    settings = Settings(spec, dataset if isinstance(dataset, str) else "memory", **run_options)
+    suite = None if isinstance(dataset, str) else _suite_in_memory(dataset, settings)
+    if isinstance(model, str):
+        return _with_data(*run(settings, suite=suite))
+    if settings.cache or (settings.num_processes or 1) > 1:
+        raise InputError("A model in memory has no cache and one process: leave out cache and num_processes.")
+    with scorer_of(model, spec) as scorer:
+        return _with_data(*run(settings, suite=suite, scorer=scorer))
+
+
+def _with_data(result: Result, suite: Suite) -> Evaluation:
+    return Evaluation(**vars(result), data=suite)
+
+
+@signature_of(_evaluate)
+def evaluate(
+    model: Model,
+    dataset: Data = "core",
+    *,
+    ref_model: str | None = None,
+    ref_free_type: Literal["sum", "avg", "norm"] | None = None,
+    revision: str | None = None,
+    ref_revision: str | None = None,
+    tokenizer: str | None = None,
+    chat_template: str | None = None,
+    max_length: int | None = None,
+    truncation_side: Literal["left", "right"] = "left",
+    dtype: str = "auto",
+    attn_implementation: str | None = None,
+    compile: bool = False,
+    device: str | None = None,
+    trust_remote_code: bool = False,
+    beta: float = 1.0,
+    seed: int = 0,
+    split: str | None = None,
+    subset: str | None = None,
+    dataset_revision: str | None = None,
+    protocol: str | None = None,
+    pairs: Pairs | None = None,
+    scores_only: bool = False,
+    load_json: bool = False,
+    limit: int | None = None,
+    fresh: int | None = None,
+    batch_size: int | None = None,
+    batch_tokens: int | None = None,
+    num_processes: int | None = None,
+    cache: bool = False,
+) -> Evaluation:
     """Score a reward model on preference data.
 
     Args:
         model: an embedded name (tiny-rm, tiny-dpo), a baseline (baseline/longest, ...), a folder or a Hub id; or in
-            memory: (model, tokenizer) of a classifier with one label, or a function of a prompt and a completion, both
-            text, that returns a number.
+            memory: (model, tokenizer) of a classifier with one label, a scorer, or a function of a prompt and a
+            completion, both text, that returns a number.
         dataset: core, the name of a published suite, a file, a folder or a Hub id; or in memory: a list of dicts, a
             DataFrame or a `datasets.Dataset`.
-        options: fields of `ModelSpec` (ref_model, chat_template, max_length, dtype, ...) or of `Settings`
-            (split, limit, batch_size, ...).
+        ref_model: reference model of a DPO policy.
+        ref_free_type: score a policy by its log-probabilities: their sum, mean per token, or length-normalised.
+        revision: revision of the model on the Hub.
+        ref_revision: revision of the reference model on the Hub.
+        tokenizer: tokenizer, if not the model's own.
+        chat_template: a fastchat name, raw, or tokenizer.
+        max_length: maximum tokens per text; None is the model's own limit.
+        truncation_side: side on which longer texts are cut.
+        dtype: dtype of the weights: auto (the checkpoint's; float32 on a CPU), float16, bfloat16, float32 or float64.
+        attn_implementation: attention kernel: eager, sdpa or flash_attention_2.
+        compile: compile the model's layers (torch.compile).
+        device: cpu, cuda, cuda:1, mps; None is the best that there is.
+        trust_remote_code: run code of the model's repository.
+        beta: scale of the DPO reward.
+        seed: random seed of baseline/random.
+        split: split of the data.
+        subset: one subset, or one configuration of the data.
+        dataset_revision: revision of the data on the Hub.
+        protocol: the suite as which a local copy is read and counted.
+        pairs: items built from a prompt with several scored completions; None is its best against its worst.
+        scores_only: score `messages`, without a preference (--prioritize_scoring).
+        load_json: read the dataset as JSON, whatever its name.
+        limit: score only so many items, the first ones.
+        fresh: seed of a fresh draw of core; on the command line only.
+        batch_size: maximum texts per batch; does not change scores.
+        batch_tokens: maximum padded tokens per batch; None is measured. Does not change scores.
+        num_processes: number of worker processes; does not change scores.
+        cache: read scores from and write them to the local cache.
 
-    Returns: a Result; `result.score` is the headline with its interval, `result.items` the scores.
+    Returns: an Evaluation; `.score` is the headline with its 95 % interval, `.items` the scores, `.to_pandas()` a
+        DataFrame, and `.save(folder)` writes what the command writes.
 
     Raises: InputError, in one sentence, for bad input.
     """
-    of_the_model, of_the_run = read_options(options, ModelSpec, Settings)
-    model, dataset = map(_path_as_text, (model, dataset))
-    spec = ModelSpec(model if isinstance(model, str) else name_of(model), **of_the_model)
-    settings = Settings(spec, dataset if isinstance(dataset, str) else "memory", **of_the_run)
-    suite = None if isinstance(dataset, str) else _suite_in_memory(dataset, settings)
-    if isinstance(model, str):
-        return run(settings, suite=suite)[0]
-    if settings.cache or (settings.num_processes or 1) > 1:
-        raise InputError("A model in memory has no cache and one process: leave out cache and num_processes.")
-    with scorer_of(model, spec) as scorer:
-        return run(settings, suite=suite, scorer=scorer)[0]
+    raise NotImplementedError  # `_evaluate` runs in its place
 
 
 def _path_as_text(name: Any) -> Any:
-    """A path as text, with its `~` expanded; anything else as it is."""
+    """Return a path as text, with its `~` expanded; anything else unchanged."""
     is_home = isinstance(name, str) and name.startswith("~")
     return str(home_path(name)) if is_home or isinstance(name, os.PathLike) else name
 
@@ -93,16 +204,22 @@ def run(
     suite: Suite | None = None,
     scorer: Scorer | None = None,
 ) -> tuple[Result, Suite]:
-    """Load, score, and sum up; the console (stderr by default) carries the progress bar.
+    """Load, score, and summarise.
 
-    `fresh_draw` is the folder of the draw that the settings speak of: builders are none of this room's business.
-    `sink` is given every item as it is scored; the texts that the model read go to it, and the result holds none.
-    `suite` and `scorer` are data and a model in memory, in place of those that the settings name.
+    Args:
+        settings: the run.
+        console: where the progress bar is drawn; stderr by default.
+        fresh_draw: folder of the draw whose seed the settings name.
+        sink: called with every scored item; it gets the texts that the model read, and the result holds none.
+        suite: data in memory, in place of what the settings name.
+        scorer: a model in memory, in place of what the settings name.
 
-    Raises: InputError for bad input, also where not one item could be scored.
+    Returns: the result, and the suite it was computed on.
+
+    Raises: InputError for bad input, or if no item could be scored.
     """
     workers = _workers(settings)
-    in_memory = [name for name, thing in (("dataset", suite), ("model", scorer)) if thing is not None]
+    in_memory = [name for name, value in (("dataset", suite), ("model", scorer)) if value is not None]
     suite = suite or load_inputs(
         settings, limit=settings.limit, scores_only=settings.scores_only, as_json=settings.load_json
     )
@@ -110,18 +227,22 @@ def run(
     scorer = scorer or load_scorer(settings.model)
     scored = _score(suite, scorer, settings, workers, console, sink)
     _refuse_nothing(scored, suite, scorer)
-    apart = gap(suite, scored.items, fresh, _score(fresh, scorer, settings, workers, console).items) if fresh else ()
-    told = manifest(settings, suite, scorer, scored, in_memory) | ({"fresh": fresh.revision} if fresh else {})
-    result = assemble(suite, scorer.name, scorer.model_type, scored.items, told, apart)
+    fresh_gap = (
+        gap(suite, scored.items, fresh, _score(fresh, scorer, settings, workers, console).items) if fresh else ()
+    )
+    record = manifest(settings, suite, scorer, scored, in_memory) | ({"fresh": fresh.revision} if fresh else {})
+    result = assemble(suite, scorer.name, scorer.model_type, scored.items, record, fresh_gap)
     return result, suite
 
 
 def run_and_keep(
     settings: Settings, folder: str, console: Console | None = None, fresh_draw: Path | None = None
 ) -> tuple[Result, str] | None:
-    """The same with the result stored in a folder: it and its path; None in a process that only helps another.
+    """Run, and store the result in a folder.
 
-    Raises: InputError, also where nothing could be written there, before anything is scored.
+    Returns: the result and its path; None in a process that only helps another.
+
+    Raises: InputError for bad input, and before scoring if the folder cannot be written.
     """
     store = open_store(folder)
     if not isinstance(store, LocalStore):
@@ -184,8 +305,8 @@ def _refuse_nothing(scored: Run, suite: Suite, scorer: Scorer) -> None:
     if any(item.reason is None for item in scored.items):
         return
     first = scored.items[0]
-    sick = f" {scorer.name} has broken weights, or overflows in this number format: try --torch_dtype float32."
+    hint = f" {scorer.name} has broken weights, or overflows in this dtype: try --torch_dtype float32."
     raise InputError(
         f"None of the {len(scored.items)} items of {suite.name} could be scored; the first, {first.id}: "
-        f"{str(first.reason).rstrip('.')}.{sick if any(first.tokens) else ''}"
+        f"{str(first.reason).rstrip('.')}.{hint if any(first.tokens) else ''}"
     )

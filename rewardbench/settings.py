@@ -5,40 +5,72 @@ from __future__ import annotations
 import difflib
 import os
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import wraps
 from numbers import Integral, Real
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, ParamSpec, TypeVar, get_args, get_origin, get_type_hints
 
 from rewardbench.errors import InputError
+from rewardbench.types import Scorer
+
+Model = str | os.PathLike[str] | Scorer | tuple[Any, Any] | Callable[..., Any]
+"""A name, a folder or a Hub id; in memory: a scorer, (model, tokenizer), or a function of prompt and completion."""
+Data = str | os.PathLike[str] | Iterable[Any]
+"""A name, a file, a folder, a Hub id; or in memory: a list of dicts, a DataFrame or a `datasets.Dataset`."""
 
 EXPECTED = {bool: "True or False", int: "a whole number", float: "a number", str: "text"}
 SYNONYMS = {"torch_dtype": "dtype", "prioritize_scoring": "scores_only"}
-"""Options that the command line calls otherwise."""
+"""Names of the command line and of transformers, by which an option is known too."""
 
 
-def read_options(options: Mapping[str, Any], *classes: type) -> list[dict[str, Any]]:
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def signature_of(implementation: Callable[..., R]) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Decorator: call `implementation` under the signature and docstring of the function below, which never runs.
+
+    So an option has its name, type and default in the signature, and unknown names still reach `read_options`.
+    """
+
+    def decorate(documented: Callable[P, R]) -> Callable[P, R]:
+        @wraps(documented)
+        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            return implementation(*args, **kwargs)
+
+        return call
+
+    return decorate
+
+
+def read_options(options: Mapping[str, Any], *classes: type, function: str = "evaluate") -> list[dict[str, Any]]:
     """Sort options by the dataclass whose field they are.
+
+    Args:
+        options: values by the names of options.
+        classes: dataclasses whose fields are the options.
+        function: the function that was called, for the error.
 
     Raises: InputError for a name that no class has, and for a value of another type than the field's.
     """
-    hints = [get_type_hints(one) for one in classes]
+    hints = [get_type_hints(kind) for kind in classes]
     known = {name: hint for fields in hints for name, hint in fields.items() if hint not in classes}
     known.pop("model", None)
     known.pop("dataset", None)
     values = {}
-    for given, value in options.items():
-        name = SYNONYMS.get(given, given)
+    for option, value in options.items():
+        name = SYNONYMS.get(option, option)
         if name not in known:
-            near = difflib.get_close_matches(given, known, 1)
+            near = difflib.get_close_matches(option, known, 1)
             hint = f"did you mean {near[0]}? " if near else ""
-            raise InputError(f"evaluate() knows no option {given!r}: {hint}It takes {', '.join(sorted(known))}.")
+            raise InputError(f"{function}() knows no option {option!r}: {hint}It takes {', '.join(sorted(known))}.")
         values[name] = _read(name, value, known[name])
     return [{name: value for name, value in values.items() if name in fields} for fields in hints]
 
 
 def _read(name: str, value: Any, hint: Any) -> Any:
-    """Return the value as the field holds it; paths and a torch dtype as text, numbers of numpy as Python's."""
+    """Convert a value to the type of its field: paths and a torch dtype to text, numbers of numpy to Python's."""
     kinds = [kind for kind in (get_args(hint) or (hint,)) if get_origin(kind) is not Literal]
     optional = type(None) in kinds or hint is None
     if value is None and optional:
@@ -63,7 +95,7 @@ def _read(name: str, value: Any, hint: Any) -> Any:
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """Everything the command line says of a model; `None` means the model's own."""
+    """Which model is scored, and how it runs; `None` means the model's own. `evaluate` documents each option."""
 
     model: str
     ref_model: str | None = None
@@ -95,11 +127,11 @@ CHOICES = {
     "truncation_side": ("left", "right"),
     "dtype": ("auto", "float16", "bfloat16", "float32", "float64"),
 }
-"""Fields of a ModelSpec that take but a few values."""
+"""Fields of a ModelSpec that take one of a few values."""
 
 
 def refuse_less_than_one(settings: Any, *names: str) -> None:
-    """Raises: InputError where a count is given that is none."""
+    """Check counts. Raises: InputError if a setting is below 1."""
     for name in names:
         count = getattr(settings, name)
         if count is not None and not (isinstance(count, int) and count >= 1):
@@ -111,7 +143,7 @@ Pairs = Literal["best-worst", "all", "best-of-n"]
 
 @dataclass(frozen=True)
 class Inputs:
-    """A model, and the data it is scored on."""
+    """A model and the data on which it is scored."""
 
     model: ModelSpec
     dataset: str = "core"
@@ -120,23 +152,23 @@ class Inputs:
     dataset_revision: str | None = None
     protocol: str | None = None
     pairs: Pairs | None = None
-    """Which items a prompt with several scored completions makes; None: its best against its worst."""
+    """Items built from a prompt with several scored completions; None: its best against its worst."""
 
 
 @dataclass(frozen=True)
 class Settings(Inputs):
-    """One run: a model on data. Everything the command line can say, parsed."""
+    """One run: a model on data, and how it is computed."""
 
     scores_only: bool = False
     load_json: bool = False
     limit: int | None = None
     fresh: int | None = None
-    """The seed of a fresh draw of core's builders, to be scored beside core; `run` is given its folder."""
+    """The seed of a fresh draw of core's builders, which is scored too; `run` takes the folder of the draw."""
     batch_size: int | None = None
     batch_tokens: int | None = None
     num_processes: int | None = None
     cache: bool = False
-    """Whether scores are looked up in the local cache, and kept there."""
+    """Whether scores are read from and written to the local cache."""
 
     def __post_init__(self) -> None:
         refuse_less_than_one(self, "limit", "batch_size", "batch_tokens", "num_processes")

@@ -10,8 +10,9 @@ import json
 from array import array
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
+from html import escape
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NotRequired, Protocol, TypedDict
 
@@ -315,7 +316,7 @@ class Estimate:
     section: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result:
     """Everything known of one run: the figures, the per-item scores, and the manifest of what decided them."""
 
@@ -335,6 +336,43 @@ class Result:
     manifest: Mapping[str, Any] = field(default_factory=dict)
     gap: tuple[Estimate, ...] = ()
     """Mirror accuracy on the suite's built mirrors, on a fresh draw of them, and the difference; empty if not asked."""
+
+    def __repr__(self) -> str:
+        """Return one line: model, suite and headline."""
+        return (
+            f"{type(self).__name__}({self.model!r} on {self.suite}@{self.revision}: score {_percent(self.score)}, "
+            f"accuracy {_percent(self.accuracy)}, {len(self.items)} items)"
+        )
+
+    def _repr_html_(self) -> str:
+        """Return the table of sections with 95 % intervals, and the notes, for a notebook."""
+        title = escape(f"{self.model} ({self.model_type}) on {self.suite}@{self.revision}")
+        estimates = [*self.sections, replace(self.accuracy, name="accuracy"), replace(self.score, name="score")]
+        rows = "".join(_html_row(estimate) for estimate in estimates)
+        notes = "".join(f"<li>{escape(str(note))}</li>" for note in self.manifest.get("notes", ()))
+        head = "<tr><th>section</th><th>n</th><th>%</th><th>95 % interval</th><th>ties</th><th>unscored</th></tr>"
+        return f"<table><caption>{title}</caption><thead>{head}</thead><tbody>{rows}</tbody></table><ul>{notes}</ul>"
+
+
+def _percent(estimate: Estimate) -> str:
+    """Format a share and its interval in percent."""
+    if estimate.value is None:
+        return "–"
+    interval = _interval(estimate)
+    return f"{100 * estimate.value:.1f}" + (f" [{interval}]" if interval else "")
+
+
+def _interval(estimate: Estimate) -> str:
+    if estimate.low is None or estimate.high is None:
+        return ""
+    return f"{100 * estimate.low:.1f}–{100 * estimate.high:.1f}"
+
+
+def _html_row(estimate: Estimate) -> str:
+    """Format an estimate as a row of the table; its name comes from the data, so it is escaped."""
+    share = "–" if estimate.value is None else f"{100 * estimate.value:.1f}"
+    cells = (escape(estimate.name), estimate.n, share, _interval(estimate), estimate.ties, estimate.unscored)
+    return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
 
 
 class Store(Protocol):

@@ -1,16 +1,23 @@
 """The same through Python: data and models in memory, and options of any type."""
 
+import inspect
 import json
+import re
 import subprocess
 import sys
+from dataclasses import fields
 from math import nan
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
+import typer
 
 import rewardbench
 from rewardbench import InputError, evaluate
+from rewardbench.cli.main import REPLACED, app, main
 from rewardbench.scorers.base import BaseScorer
+from rewardbench.settings import ModelSpec, Settings
 from rewardbench.types import TextRequest
 
 LONGEST = "baseline/longest"
@@ -186,3 +193,98 @@ def test_the_public_names_are_listed_before_they_are_imported():
     assert {"evaluate", "InputError", "Result", "RewardBenchCallback", "__version__"} <= set(eval(names))
     assert more.startswith("False 1.")
     assert rewardbench.__version__ == more.split()[1]
+
+
+def option_fields(*classes):
+    """Default by name of the fields that are options: all but the model and the data themselves."""
+    found = {field.name: field.default for kind in classes for field in fields(kind)}
+    return {name: default for name, default in found.items() if name not in ("model", "dataset")}
+
+
+def test_the_signature_of_evaluate_is_that_of_the_settings():
+    parameters = inspect.signature(evaluate).parameters
+    assert list(parameters)[:2] == ["model", "dataset"]
+    options = {name: one for name, one in parameters.items() if name not in ("model", "dataset")}
+    assert {one.kind for one in options.values()} == {inspect.Parameter.KEYWORD_ONLY}
+    assert {name: one.default for name, one in options.items()} == option_fields(ModelSpec, Settings)
+    hints, wanted = get_type_hints(evaluate), get_type_hints(ModelSpec) | get_type_hints(Settings)
+    assert {name: hints[name] for name in options} == {name: wanted[name] for name in options}
+    documented = re.findall(r"^        (\w+): ", evaluate.__doc__, re.MULTILINE)
+    assert documented == list(parameters)
+
+
+def test_the_flags_of_the_command_are_the_options_of_evaluate():
+    flags = {option.name for option in typer.main.get_command(app).params if option.name}
+    renamed = {"torch_dtype": "dtype", "prioritize_scoring": "scores_only", "no_cache": "cache"}
+    only_on_the_command_line = {
+        *("help", "debug", "output_dir", "as_json", "version", "hf_entity", "hf_name"),
+        *("push_results_to_hub", "upload_model_metadata_to_hf", *REPLACED),
+    }
+    named = {renamed.get(name, name) for name in flags - only_on_the_command_line}
+    assert named == set(inspect.signature(evaluate).parameters)
+
+
+USES = """
+from rewardbench import evaluate, score
+evaluate("tiny-rm", max_length=3, pairs="all").to_pandas()
+evaluate(lambda prompt, completion: 1.0, [{"prompt": "a", "chosen": "b", "rejected": "c"}])
+evaluate("tiny-rm", max_lenght=3)
+evaluate("tiny-rm", max_length="3")
+number: float = score("tiny-rm", "a", "b", dtype="float32")
+numbers: list[float] = score("tiny-rm", messages=[[{"role": "assistant", "content": "a"}]])
+score("tiny-rm", "a", "b", max_lenght=3)
+wrong: float = score("tiny-rm", "a", ["b"])
+"""
+
+
+def check_types(program, folder):
+    """The lines at which mypy finds an error, with its words."""
+    path = folder / "uses.py"
+    path.write_text(program)
+    root = Path(rewardbench.__file__).parents[1]
+    run = subprocess.run([sys.executable, "-m", "mypy", path], cwd=root, capture_output=True, text=True)
+    return {int(line.split(":")[1]): line for line in run.stdout.splitlines() if "uses.py:" in line and "error" in line}
+
+
+@pytest.mark.slow
+def test_mypy_checks_names_and_types_of_options(tmp_path):
+    errors = check_types(USES, tmp_path)
+    assert set(errors) == {5, 6, 9, 10}, errors
+    assert '"max_lenght" for "evaluate"; did you mean "max_length"' in errors[5]
+    assert '"max_length" to "evaluate" has incompatible type "str"' in errors[6]
+
+
+ODD = {"id": "c", "subset": "<script>", "prompt": "Q", "chosen": "", "rejected": "x"}
+
+
+def test_a_result_as_a_table_of_items():
+    frame = evaluate(LONGEST, [*ROWS, ODD]).to_pandas()
+    assert list(frame.id) == ["a", "b", "c"]
+    assert list(frame.scores[:2]) == [[19, 3], [5, 35]]
+    assert (list(frame.margin[:2]), list(frame.credit)) == ([16, -30], [1, 0, 0])
+    assert frame.completions[0][1] == [{"role": "assistant", "content": "No."}]
+    assert frame.prompt[1] == [{"role": "user", "content": "Name two."}]
+    assert list(frame.reason.fillna("none")) == ["none", "none", "chosen is empty"]
+    assert list(frame.section) == ["all", "all", "<script>"]
+
+
+def test_a_result_is_short_in_a_shell_and_escaped_in_a_notebook():
+    result = evaluate(LONGEST, [*ROWS, ODD])
+    assert re.fullmatch(r"Evaluation\('baseline/longest' on memory@sha256:\w+: score .*, 3 items\)", repr(result))
+    html = result._repr_html_()
+    assert "<td>&lt;script&gt;</td><td>1</td>" in html
+    assert "<script>" not in html
+    assert "<td>all</td><td>2</td><td>50.0</td>" in html
+
+
+def test_a_saved_result_is_that_of_the_command(tmp_path, monkeypatch):
+    data = tmp_path / "rows.jsonl"
+    data.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit):
+        main(["--model", LONGEST, "--dataset", str(data), "--output_dir", "a", "--no_cache"])
+    path = evaluate(LONGEST, data).save("b")
+    assert path == "b/baseline/longest.json"
+    rows = "baseline/longest_outputs.jsonl"
+    assert Path("a", rows).read_bytes() == Path("b", rows).read_bytes()
+    assert Path(path).read_bytes() == Path("a/baseline/longest.json").read_bytes()

@@ -1,5 +1,6 @@
 import hashlib
 import json
+from dataclasses import asdict
 from datetime import date
 from math import inf, nan
 
@@ -152,7 +153,7 @@ def test_a_score_that_is_not_finite_gets_a_reason():
 
 def test_what_is_written_is_read_again(tmp_path):
     result = result_of(batch={"tokens": 4096, "noise": 1e-3}, seed=0)
-    assert repr(results.read_result(write(tmp_path, result))) == repr(result)
+    assert repr(asdict(results.read_result(write(tmp_path, result)))) == repr(asdict(result))
 
 
 def test_settings_that_are_not_finite_become_null(tmp_path):

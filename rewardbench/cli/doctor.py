@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from rewardbench.cli import options
-from rewardbench.cli.options import DATA, MODEL, OUTPUT, RUN, Dtype, flag
+from rewardbench.cli.options import DATA, MODEL, OUTPUT, RUN, DataOptions, Dtype, ModelOptions, RunOptions, flag
 from rewardbench.console.logging import quieten
 from rewardbench.console.terminal import echo, echo_json, make_console
 
@@ -20,41 +21,52 @@ Fault = Literal["drop-mask"] | None
 INJECT_HELP = "Plant a fault, to see it found: drop-mask gives padded batches without mask and positions. For tests"
 
 
-@options.takes(options.of_the_model, options.of_the_data, options.of_the_run)
+@dataclass(frozen=True, kw_only=True)
+class DoctorRun(RunOptions):
+    """Options that say how the model runs while it is examined."""
+
+    torch_dtype: Annotated[
+        Dtype, flag(RUN, "torch_dtype", "dtype to examine besides float32; auto: the checkpoint's")
+    ] = "auto"
+    inject: Annotated[Fault, flag(RUN, "inject", INJECT_HELP)] = None
+
+
+@options.with_groups
 def doctor_command(
+    *,
     model: Annotated[str, flag(MODEL, "model", "Hub id, folder, tiny-rm or tiny-dpo")],
     dataset: Annotated[str, flag(DATA, "dataset", "core, a suite, a Hub id, a folder, or a file")] = "core",
-    sample: Annotated[int, flag(DATA, "sample", "Items, spread over the data", min=1)] = 100,
-    torch_dtype: Annotated[Dtype, flag(RUN, "torch_dtype", "Besides float32; auto: the checkpoint's")] = "auto",
-    inject: Annotated[Fault, flag(RUN, "inject", INJECT_HELP)] = None,
+    sample: Annotated[int, flag(DATA, "sample", "Number of items, spread over the data", min=1)] = 100,
+    model_options: ModelOptions,
+    data: DataOptions,
+    run: DoctorRun,
     as_json: Annotated[bool, flag(OUTPUT, "json", "Print the figures as JSON")] = False,
-    **more: Any,
 ) -> None:
-    """Before you trust a score: what the model reads, and whether batch, order, padding or number format moves it.
+    """Check what the model reads, and whether batch, order, padding or dtype changes its scores.
 
-    Exit code 1 if float32 scores move or cannot be trusted; what another number format moves is only reported.
+    Exit code 1 if float32 scores change or cannot be trusted; changes in other dtypes are only reported.
     """
-    said = {**locals(), **more}
     quieten()
 
-    from rewardbench.doctor import examine
+    from rewardbench.doctor import Settings, examine
 
-    found = examine(_settings(said), make_console(stderr=True))
+    settings = Settings(
+        options.model_spec(model, model_options, run),
+        dataset=dataset,
+        split=data.split,
+        subset=data.subset,
+        dataset_revision=data.dataset_revision,
+        protocol=data.protocol,
+        pairs=data.pairs,
+        sample=sample,
+        inject=run.inject,
+    )
+    checkup = examine(settings, make_console(stderr=True))
     if as_json:
-        echo_json(found.to_json())
+        echo_json(checkup.to_json())
     else:
-        _print(found)
-    raise typer.Exit(found.exit_code)
-
-
-def _settings(said: dict[str, Any]) -> Any:
-    """The one frozen settings object."""
-    from dataclasses import fields
-
-    from rewardbench.doctor import Settings
-
-    rest = {field.name: said[field.name] for field in fields(Settings) if field.name != "model"}
-    return Settings(options.model_spec(said), **rest)
+        _print(checkup)
+    raise typer.Exit(checkup.exit_code)
 
 
 def _print(found: Checkup) -> None:

@@ -9,7 +9,7 @@ import typer
 
 from rewardbench.cli import options
 from rewardbench.cli.compare import Json
-from rewardbench.cli.options import DATA, MODEL, OUTPUT, Count, Text, flag
+from rewardbench.cli.options import DATA, MODEL, OUTPUT, Count, ModelOptions, RunOptions, Text, flag
 from rewardbench.console.terminal import echo, echo_json, make_console
 from rewardbench.errors import InputError
 
@@ -170,8 +170,9 @@ def index_command(
         echo(f"skipped.{ascii(key)[1:-1]}={ascii(reason)[1:-1]}")
 
 
-@options.takes(options.of_the_model, options.of_the_run)
+@options.with_groups
 def verify_command(
+    *,
     result: Annotated[str, typer.Argument(help="A .json, or a pull request: hf://datasets/org/name@refs/pr/3")],
     store: Annotated[Text, flag(STORE, "store", f"Results it may be copied from: {STORE_HELP}")] = None,
     rerun: Annotated[Count, flag(MODEL, "rerun", "Score so many items of each section again", min=1)] = None,
@@ -185,7 +186,8 @@ def verify_command(
     ] = False,
     dataset: Annotated[Text, flag(DATA, "dataset", "A copy of the suite's data, if not found by its name")] = None,
     protocol: Annotated[Text, flag(DATA, "protocol", "With --dataset: the suite")] = None,
-    **more: Any,
+    model_options: ModelOptions,
+    run: RunOptions,
 ) -> None:
     """Is a submission what it says? Exit 0 passed, 1 refused, 3 flagged for a person to look at, 2 bad input.
 
@@ -204,8 +206,8 @@ def verify_command(
     asked = review.Asked(result, store, dataset, protocol)
     found = review.verify(asked)
     again = None
-    if rerun and found.verdict != "refused":
-        spec = options.model_spec({**more, "model": model})
+    if rerun and model and found.verdict != "refused":
+        spec = options.model_spec(model, model_options, run)
         again = review.score_again(found, spec, rerun)
         for name, value in review.key_values(again).items():
             echo(f"{name}={value}")

@@ -1,10 +1,11 @@
-"""Arguments in, one frozen Settings out; words on the terminal; nothing is computed here."""
+"""The `rewardbench` command: parse arguments into frozen dataclasses, run, and print. Nothing is computed here."""
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,13 +22,32 @@ from rewardbench.cli.leaderboard import (
     submit_command,
     verify_command,
 )
-from rewardbench.cli.options import DATA, HUB, MODEL, OLD, OUTPUT, RUN, Count, Text, flag
+from rewardbench.cli.options import (
+    DATA,
+    HUB,
+    MODEL,
+    OLD,
+    OUTPUT,
+    RUN,
+    Count,
+    DataOptions,
+    ModelOptions,
+    RunOptions,
+    Text,
+    flag,
+)
 from rewardbench.cli.show import show_command
 from rewardbench.console.logging import quieten
 from rewardbench.console.terminal import accept_any_text, echo, echo_json, make_console, printable
 from rewardbench.errors import InputError
 from rewardbench.paths import home_path
 from rewardbench.processes import end_on_signals, end_with_parent
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rewardbench.settings import Settings
+    from rewardbench.types import Result
 
 app = typer.Typer(
     cls=options.Group,
@@ -46,7 +66,7 @@ REPLACED = {
     "force_truncation": "--force_truncation: items over the length limit are always truncated, and counted.",
     "save_all": "--save_all: {model}_outputs.jsonl always holds the scores of every item.",
 }
-"""What an old flag is answered with, where it no longer does anything."""
+"""Answers to flags of earlier versions that have no effect any more."""
 
 WHICH_SUITE = (
     "Suite: core, the embedded one. For RewardBench, the default of earlier versions, pass "
@@ -73,52 +93,127 @@ DATASET_HELP = (
 )
 
 
-@app.callback(invoke_without_command=True)
-@options.takes(options.of_the_model, options.of_the_data, options.of_the_run)
-def main_command(
-    context: typer.Context,
-    model: Annotated[Text, flag(MODEL, "model", MODEL_HELP)] = None,
-    seed: Annotated[int, flag(MODEL, "seed", "Of baseline/random")] = 0,
-    dataset: Annotated[Text, flag(DATA, "dataset", DATASET_HELP)] = None,
-    limit: Annotated[Count, flag(DATA, "limit", "Only the first items", min=1)] = None,
-    load_json: Annotated[bool, flag(DATA, "load_json", "The dataset is a JSON file, whatever its name")] = False,
-    prioritize_scoring: Annotated[bool, flag(DATA, "prioritize_scoring", "Score `messages`, no preference")] = False,
-    fresh: Annotated[Count, flag(DATA, "fresh", "core: also a fresh draw by this seed, and the gap to it")] = None,
-    debug: Annotated[bool, flag(DATA, "debug", "Only the first 10 items")] = False,
-    batch_size: Annotated[Count, flag(RUN, "batch_size", "Most texts a batch; moves no score", min=1)] = None,
-    batch_tokens: Annotated[Count, flag(RUN, "batch_tokens", "Padded tokens a batch; found by itself", min=1)] = None,
-    num_processes: Annotated[Count, flag(RUN, "num_processes", "Processes that share the work", min=1)] = None,
-    no_cache: Annotated[bool, flag(RUN, "no_cache", "Neither look scores up nor keep them")] = False,
-    output_dir: Annotated[str, flag(OUTPUT, "output_dir", "Folder of the results")] = "results/",
-    as_json: Annotated[bool, flag(OUTPUT, "json", "Print the figures as JSON instead of a table")] = False,
-    version: Annotated[bool, flag(OUTPUT, "version", "Print the version")] = False,
-    push_results_to_hub: Annotated[bool, flag(HUB, "push_results_to_hub", "The scores as a dataset of yours")] = False,
+@dataclass(frozen=True, kw_only=True)
+class NameOptions:
+    """Options that name the model."""
+
+    model: Annotated[Text, flag(MODEL, "model", MODEL_HELP)] = None
+    seed: Annotated[int, flag(MODEL, "seed", "Random seed of baseline/random")] = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ItemOptions:
+    """Options that name the data, and choose items of it."""
+
+    dataset: Annotated[Text, flag(DATA, "dataset", DATASET_HELP)] = None
+    limit: Annotated[Count, flag(DATA, "limit", "Score only the first items", min=1)] = None
+    load_json: Annotated[bool, flag(DATA, "load_json", "Read the dataset as JSON, whatever its name")] = False
+    prioritize_scoring: Annotated[bool, flag(DATA, "prioritize_scoring", "Score `messages`, no preference")] = False
+    fresh: Annotated[Count, flag(DATA, "fresh", "core: also score a fresh draw by this seed, and the gap")] = None
+    debug: Annotated[bool, flag(DATA, "debug", "Score only the first 10 items")] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchOptions:
+    """Options that say how the work is divided. None changes a score."""
+
+    batch_size: Annotated[Count, flag(RUN, "batch_size", "Maximum texts per batch; does not change scores", min=1)] = (
+        None
+    )
+    batch_tokens: Annotated[
+        Count, flag(RUN, "batch_tokens", "Maximum padded tokens per batch; default: measured", min=1)
+    ] = None
+    num_processes: Annotated[Count, flag(RUN, "num_processes", "Number of worker processes", min=1)] = None
+    no_cache: Annotated[bool, flag(RUN, "no_cache", "Disable the score cache")] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputOptions:
+    """Options that say what is written and printed."""
+
+    output_dir: Annotated[str, flag(OUTPUT, "output_dir", "Folder of the results")] = "results/"
+    as_json: Annotated[bool, flag(OUTPUT, "json", "Print the figures as JSON instead of a table")] = False
+    version: Annotated[bool, flag(OUTPUT, "version", "Print the version")] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class HubOptions:
+    """Options that push a result to the Hub."""
+
+    push_results_to_hub: Annotated[
+        bool, flag(HUB, "push_results_to_hub", "Push the scores to a dataset on the Hub")
+    ] = False
     upload_model_metadata_to_hf: Annotated[
-        bool, flag(HUB, "upload_model_metadata_to_hf", "The figures into the model's card on the Hub")
-    ] = False,
-    hf_entity: Annotated[Text, flag(HUB, "hf_entity", "Whose dataset: a user or an organisation; else yours")] = None,
-    hf_name: Annotated[Text, flag(HUB, "hf_name", "Its name; else rewardbench-MODEL")] = None,
-    not_quantized: Annotated[bool, flag(OLD, "not_quantized")] = False,
-    force_truncation: Annotated[bool, flag(OLD, "force_truncation")] = False,
-    save_all: Annotated[bool, flag(OLD, "save_all")] = False,
-    wandb_run: Annotated[Text, flag(OLD, "wandb_run")] = None,
-    **more: Any,
-) -> None:
+        bool, flag(HUB, "upload_model_metadata_to_hf", "Write the figures to the model card on the Hub")
+    ] = False
+    hf_entity: Annotated[Text, flag(HUB, "hf_entity", "User or organisation of the dataset; default: you")] = None
+    hf_name: Annotated[Text, flag(HUB, "hf_name", "Name of the dataset; default: rewardbench-MODEL")] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EarlierOptions:
+    """Options of earlier versions, which are answered and have no effect."""
+
+    not_quantized: Annotated[bool, flag(OLD, "not_quantized")] = False
+    force_truncation: Annotated[bool, flag(OLD, "force_truncation")] = False
+    save_all: Annotated[bool, flag(OLD, "save_all")] = False
+    wandb_run: Annotated[Text, flag(OLD, "wandb_run")] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arguments:
+    """Everything that `rewardbench` takes without a subcommand, by group."""
+
+    name: NameOptions
+    items: ItemOptions
+    batch: BatchOptions
+    output: OutputOptions
+    hub: HubOptions
+    earlier: EarlierOptions
+    model: ModelOptions
+    data: DataOptions
+    run: RunOptions
+
+    def settings(self) -> Settings:
+        """Build the settings of the run. Raises: InputError if a value is wrong."""
+        from rewardbench.settings import Settings
+
+        return Settings(
+            model=options.model_spec(self.name.model or "", self.model, self.run, self.name.seed),
+            dataset="core" if self.items.dataset is None else self.items.dataset,
+            split=self.data.split,
+            subset=self.data.subset,
+            dataset_revision=self.data.dataset_revision,
+            protocol=self.data.protocol,
+            pairs=self.data.pairs,
+            scores_only=self.items.prioritize_scoring,
+            load_json=self.items.load_json,
+            fresh=self.items.fresh,
+            limit=self.items.limit or (10 if self.items.debug else None),
+            batch_size=self.batch.batch_size,
+            batch_tokens=self.batch.batch_tokens,
+            num_processes=self.batch.num_processes,
+            cache=not self.batch.no_cache,
+        )
+
+
+@app.callback(invoke_without_command=True)
+@options.with_groups
+def main_command(context: typer.Context, arguments: Arguments) -> None:
     """Score a reward model on chosen/rejected data: [bold]rewardbench --model X --dataset D[/bold]"""
-    said = {**locals(), **more}
     if context.invoked_subcommand:
         return
-    if version:
+    if arguments.output.version:
         _print_version()
         return
-    for old, answer in REPLACED.items():
-        if said[old]:
+    for flag_name, answer in REPLACED.items():
+        if getattr(arguments.earlier, flag_name):
             echo(answer, error=True)
-    if not model:
+    if not arguments.name.model:
         raise InputError("No model was named: pass --model, for a start --model tiny-rm.")
-    if dataset is None:
+    if arguments.items.dataset is None:
         echo(WHICH_SUITE, error=True)
-    _score(said)
+    _score(arguments)
 
 
 def _print_version() -> None:
@@ -127,101 +222,80 @@ def _print_version() -> None:
     echo(f"rewardbench {version('rewardbench')}")
 
 
-def _score(said: dict[str, Any]) -> None:
+def _score(arguments: Arguments) -> None:
     """Run and print. Heavy libraries are first imported here."""
     quieten()
 
     from rewardbench.evaluation import run_and_keep
     from rewardbench.results.report import print_result, to_json
 
-    settings = _settings(said)
-    user = _refuse_unable(said)
+    settings = arguments.settings()
+    user = _hub_user(settings.model.model, arguments.hub)
     fresh = None if settings.fresh is None else _draw_fresh(settings.fresh)
-    kept = run_and_keep(settings, said["output_dir"], make_console(stderr=True), fresh)
-    if kept is None:
+    stored = run_and_keep(settings, arguments.output.output_dir, make_console(stderr=True), fresh)
+    if stored is None:
         return
-    result, where = kept
-    if not said["as_json"]:  # before anything is pushed, which may fail
+    result, path = stored
+    as_json = arguments.output.as_json
+    if not as_json:  # before anything is pushed, which may fail
         print_result(result, make_console())
-        echo(f"results={where}")
-    pushed = _push(said, result, where, user)
-    if said["as_json"]:
-        echo_json({**to_json(result), "results": where, **pushed})
+        echo(f"results={path}")
+    pushed = _push(arguments.hub, result, path, user)
+    if as_json:
+        echo_json({**to_json(result), "results": path, **pushed})
         return
     for name, value in pushed.items():
         echo(f"{name}={value}")
 
 
-def _refuse_unable(said: dict[str, Any]) -> str:
-    """Who this user is on the Hub, where something is to be pushed there: asked before hours of scoring."""
-    if not (said["push_results_to_hub"] or said["upload_model_metadata_to_hf"]):
+def _hub_user(model: str, hub: HubOptions) -> str:
+    """Return the user's name on the Hub if something is to be pushed; asked before hours of scoring."""
+    if not (hub.push_results_to_hub or hub.upload_model_metadata_to_hf):
         return ""
     from rewardbench.results.export import refuse_unable
 
-    return refuse_unable(said["model"], with_card=said["upload_model_metadata_to_hf"])
+    return refuse_unable(model, with_card=hub.upload_model_metadata_to_hf)
 
 
-def _push(said: dict[str, Any], result: Any, where: str, user: str) -> dict[str, str]:
-    """Where the result went on the Hub, if it was to go there."""
+def _push(hub: HubOptions, result: Result, path: str, user: str) -> dict[str, str]:
+    """Push the result as requested; return where it went."""
     from pathlib import Path
 
     from rewardbench.results import export
 
     pushed = {}
-    if said["push_results_to_hub"]:
-        pushed["pushed"] = export.push_results(Path(where), said["hf_entity"] or user, said["hf_name"])
-    if said["upload_model_metadata_to_hf"]:
+    if hub.push_results_to_hub:
+        pushed["pushed"] = export.push_results(Path(path), hub.hf_entity or user, hub.hf_name)
+    if hub.upload_model_metadata_to_hf:
         pushed["card"] = export.write_card(result)
     return pushed
 
 
-def _draw_fresh(seed: int) -> Any:
+def _draw_fresh(seed: int) -> Path:
     from rewardbench.builders.core import fresh_draw
 
     return fresh_draw(seed)
 
 
-def _settings(said: dict[str, Any]) -> Any:
-    """The one frozen settings object."""
-    from rewardbench.settings import Settings
-
-    return Settings(
-        model=options.model_spec(said),
-        dataset="core" if said["dataset"] is None else said["dataset"],
-        split=said["split"],
-        subset=said["subset"],
-        dataset_revision=said["dataset_revision"],
-        protocol=said["protocol"],
-        pairs=said["pairs"],
-        scores_only=said["prioritize_scoring"],
-        load_json=said["load_json"],
-        fresh=said["fresh"],
-        limit=said["limit"] or (10 if said["debug"] else None),
-        batch_size=said["batch_size"],
-        batch_tokens=said["batch_tokens"],
-        num_processes=said["num_processes"],
-        cache=not said["no_cache"],
-    )
-
-
 def drop_flag_values(arguments: list[str]) -> list[str]:
-    """`--debug True`, as earlier versions also took it, becomes `--debug`; `--debug False` disappears.
+    """Replace `--debug True`, a form of earlier versions, by `--debug`, and drop `--debug False`.
 
     >>> drop_flag_values(["--model", "m", "--debug", "False", "--load-json=true", "--save_all"])
     ['--model', 'm', '--load-json', '--save_all']
     """
-    kept: list[str] = []
-    for argument in (part for whole in arguments for part in _split_switch(whole)):
-        if kept and _is_switch(kept[-1]) and argument.lower() in YES | NO:
-            if argument.lower() in NO:
-                kept.pop()
+    parts = [part for argument in arguments for part in _split_switch(argument)]
+    flags: list[str] = []
+    for part in parts:
+        if flags and _is_switch(flags[-1]) and part.lower() in YES | NO:
+            if part.lower() in NO:
+                flags.pop()
             continue
-        kept.append(argument)
-    return kept
+        flags.append(part)
+    return flags
 
 
 def expand_home(arguments: list[str]) -> list[str]:
-    """Expand `~` in the value of any option: a shell does it in `--plot ~/x.png`, and not in `--plot=~/x.png`.
+    """Expand `~` in the value of any option: a shell expands `--plot ~/x.png`, but not `--plot=~/x.png`.
 
     >>> home = os.path.expanduser("~")
     >>> expand_home(["show", "~/r.json", "--html=~/r.html", "--search", "~/x"]) == [
@@ -239,7 +313,7 @@ def expand_home(arguments: list[str]) -> list[str]:
 
 
 SEARCH = "--search"
-"""The option whose value is words of the texts, and no path."""
+"""The option whose value is a search text, not a path."""
 
 
 def _is_switch(argument: str) -> bool:
@@ -268,18 +342,18 @@ SWITCHES = {
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """The `rewardbench` command. Exit codes: 0 done, 2 bad input, 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP."""
+    """Run the `rewardbench` command. Exit codes: 0 done, 2 bad input, 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP."""
     from typer.exceptions import Exit, TyperException
 
-    if arguments is None:  # called as the command, whose process is its own
+    if arguments is None:  # called as the command, not from Python
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         end_on_signals()
-        if "TORCHELASTIC_RUN_ID" in os.environ:  # torchrun's ranks are nobody's without it
+        if "TORCHELASTIC_RUN_ID" in os.environ:  # a rank of torchrun must not outlive it
             end_with_parent()
     accept_any_text()
     try:
-        given = sys.argv[1:] if arguments is None else arguments
-        code = app(expand_home(drop_flag_values(given)), standalone_mode=False)
+        argv = sys.argv[1:] if arguments is None else arguments
+        code = app(expand_home(drop_flag_values(argv)), standalone_mode=False)
         echo(end="")
     except InputError as error:
         code = _complain(str(error))
@@ -298,7 +372,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 INTERRUPTED = 130
-"""What typer turns Ctrl-C into, and what shells expect."""
+"""Exit code after Ctrl-C, of typer and by the convention of shells."""
 
 
 def _complain(sentence: str) -> int:
@@ -307,7 +381,7 @@ def _complain(sentence: str) -> int:
 
 
 def _usage_error(error: Any) -> str:
-    """Return what is wrong with the arguments, without the validator's own words."""
+    """Return what is wrong with the arguments, without the validator's prefix."""
     return str(error.format_message()).replace("Value error, ", "").rstrip(".")
 
 
