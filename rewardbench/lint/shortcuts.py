@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from rewardbench.stats import resampled
+from rewardbench.stats import resample
 from rewardbench.types import Item
 
 Floats = NDArray[np.float64]
@@ -103,7 +103,7 @@ def lower_bound(credits: Sequence[float], groups: Sequence[str], resamples: int 
     sums, sizes = group_sums(np.asarray(credits), groups)
     if sums.sum() < 0.5 * sizes.sum():
         sums = sizes - sums
-    shares = resampled(np.stack([sums, sizes], axis=1), np.random.default_rng(0), resamples)
+    shares = resample(np.stack([sums, sizes], axis=1), np.random.default_rng(0), resamples)
     return float(np.quantile(shares, 0.05))
 
 
