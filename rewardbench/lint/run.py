@@ -1,4 +1,4 @@
-"""What a preference set gives away: every shortcut on every subset, and rows that should not be there."""
+"""Lint a preference dataset: the accuracy of every shortcut on every subset, and duplicate rows."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from rewardbench.types import Item, Suite
 
 SHORTCUTS = (*BLIND, "tfidf", "overlap", "interaction")
 OPPOSITES = ("longer", "shorter")
-"""Two names for one rule and its opposite: their shares add up to 1."""
+"""Two rules that are opposites: their accuracies add up to 1."""
 SPACED = re.compile(r"\S+")
 LARGEST = 1000
-"""Pairs of a subset on which the learned shortcuts are trained; of more, whole groups are sampled."""
+"""Largest number of pairs of a subset that learned shortcuts use; beyond it whole groups are sampled."""
 LARGEST_GROUP = 0.1
-"""Share of `LARGEST` that one group may fill; of a larger one, a part is sampled."""
+"""Largest share of `LARGEST` from one group; a larger group is sampled."""
 IN_ALL = 10_000
-"""Pairs of all subsets on which they are trained; with many subsets, each has fewer."""
+"""Largest number of pairs over all subsets."""
 MOST_LEARNED = 100
-"""Subsets that are learned from, the largest first."""
+"""Largest number of subsets with learned shortcuts, the largest first."""
 
 
 @dataclass(frozen=True)
 class SubsetLint:
-    """Accuracies of shortcuts on one subset, from 0 to 1; `overlap` is folded (max(a, 1 - a)), the others are not.
+    """Shortcut accuracies on one subset, from 0 to 1; `overlap` is folded (max(a, 1 - a)), the others are not.
 
-    What is learned is NaN where there are fewer than two groups to learn from and be tested on.
+    Learned shortcuts are NaN if there are fewer than two groups for cross-validation.
     """
 
     n: int
@@ -61,7 +61,7 @@ class SubsetLint:
 
 @dataclass(frozen=True)
 class Lint:
-    """The whole finding."""
+    """The result of a lint run."""
 
     dataset: str
     revision: str
@@ -70,17 +70,17 @@ class Lint:
     """Pooled `overlap` and `overlap_low` of each section."""
     doubles: Doubles
     unusable: int
-    """Rows that hold no preference, or cannot be read."""
+    """Rows without a preference, or unreadable."""
     cut: int
-    """Rows with a text so long that only its start was split into words."""
+    """Rows with a text of which only the start was split into words."""
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """Return the fields as JSON values."""
         return {
             "dataset": self.dataset,
             "revision": self.revision,
-            "subsets": {name: _rounded(asdict(found)) for name, found in self.subsets.items()},
-            "sections": {name: _rounded(found) for name, found in self.sections.items()},
+            "subsets": {name: _rounded(asdict(subset)) for name, subset in self.subsets.items()},
+            "sections": {name: _rounded(section) for name, section in self.sections.items()},
             **_rounded(asdict(self.doubles)),
             "unusable": self.unusable,
             "cut": self.cut,
@@ -88,9 +88,9 @@ class Lint:
         }
 
     def notes(self) -> list[str]:
-        """Say what was sampled, left out or cut, a sentence each."""
-        sampled = sum(0 < found.learned_on < found.n for found in self.subsets.values())
-        skipped = sum(not found.learned_on for found in self.subsets.values())
+        """List what was sampled, left out or truncated, one sentence each."""
+        sampled = sum(0 < subset.learned_on < subset.n for subset in self.subsets.values())
+        skipped = sum(not subset.learned_on for subset in self.subsets.values())
         notes = []
         if sampled:
             notes.append(f"In {sampled} subsets tf-idf and interaction were learned from a sample of whole groups.")
@@ -102,9 +102,14 @@ class Lint:
 
 
 def lint(suite: Suite, tick: Callable[[], None] = lambda: None) -> Lint:
-    """Try every shortcut on every subset; `tick` is called as often as `steps` says.
+    """Measure every shortcut on every subset.
 
-    Raises: InputError where no row holds a preference.
+    Args:
+        suite: the data.
+        tick: called for each unit of progress, at most `steps(suite)` times.
+
+    Raises:
+        InputError: if no row has a preference.
     """
     items = [item for item in suite.items if item.has_preference and not item.problem]
     if not items:
@@ -130,18 +135,18 @@ def lint(suite: Suite, tick: Callable[[], None] = lambda: None) -> Lint:
 
 
 def steps(suite: Suite) -> int:
-    """Return how often `lint` ticks at most: once for the rules on each row, twice for its near duplicates."""
+    """Return the largest number of ticks of `lint`: one per row for the rules, two for near duplicates."""
     return 3 * len(suite.items)
 
 
 def lint_subset(items: Sequence[Item]) -> SubsetLint:
-    """Every shortcut on the items of one subset."""
+    """Measure every shortcut on the items of one subset."""
     return _lint_subset(items, _Shallow([_read(item) for item in items]), LARGEST)
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """What the rules without learning say of one item, without its texts."""
+    """The outcome of the rules on one item, without its texts."""
 
     cluster: str
     credits: tuple[float, ...]
@@ -182,19 +187,19 @@ def _read(item: Item, tick: Callable[[], None] = lambda: None) -> _Row:
 
 
 def _lint_subset(items: Sequence[Item], shallow: _Shallow, pairs: int) -> SubsetLint:
-    """Every shortcut on the items of one subset; at most so many pairs are learned from, none where it is 0."""
-    some = _sample(items, pairs) if pairs else []
-    crossed = interaction(some)
+    """Measure every shortcut on one subset; at most `pairs` pairs are learned from, none if it is 0."""
+    sample = _sample(items, pairs) if pairs else []
+    learned = interaction(sample)
     overlap = _overlap(shallow.rows)
     return SubsetLint(
         n=len(items),
         **shallow.blind(),
-        tfidf=tfidf(some),
+        tfidf=tfidf(sample),
         overlap=overlap["overlap"],
         overlap_low=overlap["overlap_low"],
-        interaction=crossed.accuracy,
-        interaction_low=crossed.low,
-        learned_on=len(some),
+        interaction=learned.accuracy,
+        interaction_low=learned.low,
+        learned_on=len(sample),
         words_prompt=median(row.words_prompt for row in shallow.rows),
         words_response=median(count for row in shallow.rows for count in row.words_responses),
         length_gap=median(row.length_gap for row in shallow.rows),
@@ -202,56 +207,60 @@ def _lint_subset(items: Sequence[Item], shallow: _Shallow, pairs: int) -> Subset
 
 
 def _learned_sizes(by_subset: Mapping[str, Sequence[Item]]) -> dict[str, int]:
-    """Return how many pairs of each subset may be learned from; those that are not named may not.
+    """Return how many pairs of each subset to learn from; subsets that are missing are skipped.
 
-    Small subsets come first, and what they leave of their share goes to the larger ones.
+    Small subsets come first, and the unused part of their share goes to the larger ones.
     """
     counts = {name: sum(len(some_pairs(item)) for item in items) for name, items in by_subset.items()}
     names = sorted(counts, key=lambda name: counts[name])[-MOST_LEARNED:]
-    sizes, left = {}, IN_ALL
+    sizes, remaining = {}, IN_ALL
     for n, name in enumerate(names):
-        sizes[name] = min(LARGEST, left // (len(names) - n))
-        left -= min(sizes[name], counts[name])
+        sizes[name] = min(LARGEST, remaining // (len(names) - n))
+        remaining -= min(sizes[name], counts[name])
     return sizes
 
 
 def _sample(items: Sequence[Item], pairs: int) -> Sequence[Item]:
-    """Whole groups in a seeded random order, until there are enough pairs; of a very large group a part."""
+    """Sample whole groups until there are enough pairs; of a very large group, a part."""
     if sum(len(some_pairs(item)) for item in items) <= pairs:
         return items
     groups: dict[str, list[Item]] = {}
     for item in items:
         groups.setdefault(group_of(item), []).append(item)
-    names, taken, size = list(groups), [], 0
+    names, sample, size = list(groups), [], 0
     random = Random(0)
     random.shuffle(names)
-    most = max(2, int(LARGEST_GROUP * pairs))
+    group_limit = max(2, int(LARGEST_GROUP * pairs))
     for name in names:
         if size >= pairs:
             break
         group = groups[name]
-        members = group if len(group) <= most else random.sample(group, most)
-        taken += members
+        members = group if len(group) <= group_limit else random.sample(group, group_limit)
+        sample += members
         size += sum(len(some_pairs(item)) for item in members)
-    return taken
+    return sample
 
 
-def exceeding(found: Lint, most: float) -> list[str]:
-    """One sentence for each shortcut that beats `most`, a share from .5 to 1, with its own figure.
+def exceeding(result: Lint, limit: float) -> list[str]:
+    """Describe each shortcut whose accuracy exceeds `limit`, one sentence each.
 
-    The opposite of a shortcut counts as well: the longer answer of a pair is the opposite of the shorter one.
+    The opposite of a shortcut counts as well: a preference for short answers is the opposite of one for long answers.
+
+    Args:
+        result: the lint.
+        limit: an accuracy, from .5 to 1.
     """
     return [
         _sentence(subset, name, getattr(figures, name))
-        for subset, figures in found.subsets.items()
+        for subset, figures in result.subsets.items()
         for name in SHORTCUTS
-        if _exceeds(name, getattr(figures, name), most)
+        if _exceeds(name, getattr(figures, name), limit)
     ]
 
 
-def _exceeds(name: str, share: float, most: float) -> bool:
-    """Return True if a shortcut beats `most`; `shorter` is the opposite of `longer`, and each is named for itself."""
-    return share > most if name in OPPOSITES else folded(share) > most
+def _exceeds(name: str, share: float, limit: float) -> bool:
+    """Return True if a shortcut exceeds `limit`; `longer` and `shorter` are opposites, and each has its own entry."""
+    return share > limit if name in OPPOSITES else folded(share) > limit
 
 
 def _sentence(subset: str, name: str, share: float) -> str:
@@ -279,5 +288,5 @@ def _rounded(figures: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Four decimals; what could not be measured is None."""
+    """Round to four decimals; NaN becomes None."""
     return (None if isnan(value) else round(value, 4)) if isinstance(value, float) else value

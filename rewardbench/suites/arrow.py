@@ -1,4 +1,4 @@
-"""Read Parquet and Arrow tables: rows of plain Python values, whatever types the columns beside the texts have."""
+"""Read Parquet and Arrow tables into rows of plain Python values, whatever the types of the other columns."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BATCH = 1024
 
 
 class ArrowReadError(ValueError):
-    """Why a table cannot be read, without the name of its file; `format` is "a Parquet file", say."""
+    """The reason why a table cannot be read, without the file name; `format` is "a Parquet file", say."""
 
     def __init__(self, reason: str, format: str) -> None:
         super().__init__(reason)

@@ -1,4 +1,4 @@
-"""Any data as a stream of texts, one a row, without ever holding it whole; never what a column means."""
+"""Stream the texts of any data, one per row, with bounded memory."""
 
 from __future__ import annotations
 
@@ -13,9 +13,12 @@ from rewardbench.suites.stdin import STDIN, spool
 
 
 def stream_texts(dataset: str) -> Iterator[str]:
-    """All text of each row of a file, of the files of a folder, or of a Hub dataset (every split).
+    """Yield the text of each row of a file, a folder or a Hub dataset (every split).
 
-    A `.json` file is read whole, all else row by row. Raises: InputError for what cannot be found or read.
+    A `.json` file is loaded at once, other formats row by row.
+
+    Raises:
+        InputError: if the data cannot be found or read.
     """
     path = spool(STDIN).path if dataset == STDIN else Path(dataset).expanduser()
     if path.is_file():
@@ -32,22 +35,22 @@ def _from_hub(dataset: str) -> Iterator[Any]:
     import datasets
 
     try:
-        found = datasets.load_dataset(dataset, streaming=True)
+        splits = datasets.load_dataset(dataset, streaming=True)
     except Exception as error:  # pyarrow, fsspec, the Hub's client and datasets each raise their own
         reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         raise InputError(f"There is no file, folder or Hub dataset {dataset!r} that can be read: {reason}.") from error
     try:
-        for split in found.values():
+        for split in splits.values():
             yield from split
     except Exception as error:
-        raise InputError(f"The dataset {dataset} broke off: {type(error).__name__} {error}.") from error
+        raise InputError(f"Reading the dataset {dataset} failed: {type(error).__name__} {error}.") from error
 
 
 def _text(value: Any) -> str:
-    """Every string in a row, a line each.
+    r"""Join all strings of a row, one per line.
 
     >>> _text({"prompt": "Hi", "chosen": [{"role": "user", "content": "Yes"}], "n": 3})
-    'Hi\\nuser\\nYes'
+    'Hi\nuser\nYes'
     """
     if isinstance(value, str):
         return value
