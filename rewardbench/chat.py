@@ -195,7 +195,8 @@ class Chat:
     def render(self, messages: Messages, tools: Tools = ()) -> str:
         """Return the text of a conversation with every message in it, in order.
 
-        Raises: InputError if the template refuses the turns, or leaves out a message, a tool call or the tools.
+        Raises:
+            InputError: if the template refuses the turns, or leaves out a message, a tool call or the tools.
         """
         return self._render_checked(messages, tools)[0] if messages else ""
 
@@ -224,7 +225,11 @@ class Chat:
         return True
 
     def _check_fields(self, text: str, messages: Messages, tools: Tools) -> None:
-        """Count the fields that the template leaves out. Raises InputError if tools or a tool call are among them."""
+        """Count the fields that the template leaves out.
+
+        Raises:
+            InputError: if tools or a tool call are among them.
+        """
         for field in unprinted_fields(self._render, text, messages, tools):
             if field in ("tools", "tool_calls"):
                 raise InputError(

@@ -38,7 +38,7 @@ OF_REWARDBENCH: Mapping[str, Mapping[str, Any]] = {
 
 
 def plain(messages: Sequence[Message]) -> str:
-    r"""Return the contents alone, one a line.
+    r"""Join the contents of messages, one per line.
 
     >>> plain([{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}])
     'Hi\nHello'
@@ -74,7 +74,8 @@ def absent_character(*texts: str) -> str:
 def tokenizer_template(tokenizer: Any, name: str) -> tuple[Render, str]:
     """Return the renderer of the tokenizer's own chat template, and its source with the clock frozen.
 
-    Raises: InputError if the tokenizer has none.
+    Raises:
+        InputError: if the tokenizer has none.
     """
     try:
         source = freeze_clock(tokenizer.get_chat_template())
@@ -150,7 +151,7 @@ def _as_given(arguments: Any) -> Any:
 
 
 def _as_object(arguments: Any) -> Any:
-    """Parse JSON text; return anything else, and text that is none, as it is."""
+    """Parse JSON text; return anything else unchanged."""
     try:
         return json.loads(arguments) if isinstance(arguments, str) else arguments
     except ValueError:
@@ -178,7 +179,8 @@ def _prints_text_as_json(apply: Apply, messages: Sequence[Message], tools: Tools
 def fastchat_template(name: str) -> tuple[Render, str]:
     """Return the renderer of a conversation template of fastchat; example turns that some carry are cleared.
 
-    Raises: InputError for a name that fastchat does not know, or a style that it cannot print.
+    Raises:
+        InputError: for a name that fastchat does not know, or a style that it cannot print.
     """
     from importlib.metadata import version
 

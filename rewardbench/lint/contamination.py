@@ -149,16 +149,16 @@ def find_overlap(
         "hit": Counter(name for name, share in shares if share > 0),
         "covered": Counter(name for name, share in shares if share >= HALF),
     }
+    subsets: dict[str, dict[str, int]] = {}
+    for name in dict.fromkeys(subset_names):
+        subsets[name] = {kind: counts[name] for kind, counts in counts_by_kind.items()}
     worst = sorted(np.flatnonzero(coverage > 0), key=lambda n: (-coverage[n], n))
     return Overlap(
         rows_read=rows_read,
         rows_hit=rows_hit,
         **{name: sum(counts.values()) for name, counts in counts_by_kind.items()},
         ngram=ngram,
-        subsets={
-            name: {kind: counts[name] for kind, counts in counts_by_kind.items()}
-            for name in dict.fromkeys(subset_names)
-        },
+        subsets=subsets,
         examples=[suite.items[int(n)].id for n in worst[:10]],
     )
 

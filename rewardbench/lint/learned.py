@@ -64,7 +64,7 @@ class Learned:
 
 def tfidf(items: Sequence[Item]) -> float:
     """Compute the accuracy of a logistic regression on 1-2-gram TF-IDF differences, without the prompt."""
-    groups = [group for item in items for group in [group_of(item)] * len(some_pairs(item))]
+    groups = _pair_groups(items)
     if len(set(groups)) < 2:
         return nan
     right, wrong = [], []
@@ -97,7 +97,7 @@ def interaction(items: Sequence[Item]) -> Learned:
     Features are binary, hashed to 2^18 buckets, and rows have length 1. The lower bound is the accuracy minus 1.645
     standard deviations of 200 refits in which right and wrong are swapped in random groups.
     """
-    groups = [group for item in items for group in [group_of(item)] * len(some_pairs(item))]
+    groups = _pair_groups(items)
     if len(set(groups)) < 2:
         return Learned(nan, nan)
     words_limit = int((CROSSED / (2 * len(groups))) ** 0.5)
@@ -123,6 +123,14 @@ def some_pairs(item: Item) -> list[tuple[int, int]]:
 def group_of(item: Item) -> str:
     """Return what an item shares with others: its group, or else its prompt."""
     return item.group or texts(item)[0]
+
+
+def _pair_groups(items: Sequence[Item]) -> list[str]:
+    """Return the group of each right-wrong pair of the items."""
+    groups: list[str] = []
+    for item in items:
+        groups += [group_of(item)] * len(some_pairs(item))
+    return groups
 
 
 def _some_words(text: str, limit: int) -> Hashes:

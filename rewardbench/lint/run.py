@@ -211,7 +211,7 @@ def _learned_sizes(by_subset: Mapping[str, Sequence[Item]]) -> dict[str, int]:
 
     Small subsets come first, and the unused part of their share goes to the larger ones.
     """
-    counts = {name: sum(len(some_pairs(item)) for item in items) for name, items in by_subset.items()}
+    counts = {name: _count_pairs(items) for name, items in by_subset.items()}
     names = sorted(counts, key=lambda name: counts[name])[-MOST_LEARNED:]
     sizes, remaining = {}, IN_ALL
     for n, name in enumerate(names):
@@ -220,9 +220,13 @@ def _learned_sizes(by_subset: Mapping[str, Sequence[Item]]) -> dict[str, int]:
     return sizes
 
 
+def _count_pairs(items: Sequence[Item]) -> int:
+    return sum(len(some_pairs(item)) for item in items)
+
+
 def _sample(items: Sequence[Item], pairs: int) -> Sequence[Item]:
     """Sample whole groups until there are enough pairs; of a very large group, a part."""
-    if sum(len(some_pairs(item)) for item in items) <= pairs:
+    if _count_pairs(items) <= pairs:
         return items
     groups: dict[str, list[Item]] = {}
     for item in items:
@@ -237,7 +241,7 @@ def _sample(items: Sequence[Item], pairs: int) -> Sequence[Item]:
         group = groups[name]
         members = group if len(group) <= group_limit else random.sample(group, group_limit)
         sample += members
-        size += sum(len(some_pairs(item)) for item in members)
+        size += _count_pairs(members)
     return sample
 
 
@@ -250,12 +254,13 @@ def exceeding(result: Lint, limit: float) -> list[str]:
         result: the lint.
         limit: an accuracy, from .5 to 1.
     """
-    return [
-        _sentence(subset, name, getattr(figures, name))
-        for subset, figures in result.subsets.items()
-        for name in SHORTCUTS
-        if _exceeds(name, getattr(figures, name), limit)
-    ]
+    sentences = []
+    for subset, figures in result.subsets.items():
+        for name in SHORTCUTS:
+            share = getattr(figures, name)
+            if _exceeds(name, share, limit):
+                sentences.append(_sentence(subset, name, share))
+    return sentences
 
 
 def _exceeds(name: str, share: float, limit: float) -> bool:

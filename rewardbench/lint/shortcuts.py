@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rewardbench.stats import resample
-from rewardbench.types import Item
+from rewardbench.types import Item, Messages
 
 Floats = NDArray[np.float64]
 Rule = Callable[[str, str], float]
@@ -72,8 +72,11 @@ BLIND: Mapping[str, Rule] = {
 
 def texts(item: Item) -> tuple[str, list[str]]:
     """Return the prompt as one text, and each completion as one."""
-    prompt = "\n".join(turn["content"] for turn in item.prompt)
-    return prompt, ["\n".join(turn["content"] for turn in turns) for turns in item.completions]
+    return _join(item.prompt), [_join(turns) for turns in item.completions]
+
+
+def _join(turns: Messages) -> str:
+    return "\n".join(turn["content"] for turn in turns)
 
 
 def credit(item: Item, rule: Rule) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from math import fsum
 
 from rewardbench import stats
@@ -158,8 +159,8 @@ def summarize(suite: Suite, item_scores: Sequence[ItemScores]) -> Summary:
     """Compute the estimates of a suite, each with its counts; see `measure` for the arguments."""
     credits = _SuiteCredits(suite, item_scores)
     means, rules, sections, mirrors = credits.averages(), credits.rules, credits.sections, credits.mirrors
-    pairs = [item for section in mirrors for item in sections[section]] if mirrors else credits.graded
-    units = [group for groups in mirrors.values() for group in groups] or _singletons(credits.graded)
+    pairs = list(chain.from_iterable(sections[section] for section in mirrors)) if mirrors else credits.graded
+    units = list(chain.from_iterable(mirrors.values())) or _singletons(credits.graded)
     score = _estimate("score", means.totals[means.headline], units)
     if score.value is not None:
         low, high = score_interval(means)
@@ -267,9 +268,13 @@ def _plain_mean(items: Sequence[_Graded]) -> stats.Mean | None:
 
 def _all_right(groups: Sequence[Sequence[_Graded]]) -> stats.Mean | None:
     """Compute the share of groups in which every item is right."""
-    preferences = [group for group in map(_with_preference, groups) if group]
-    credits = [float(all(item.credit == 1 for item in group)) for group in preferences]
-    return stats.mean(credits, [group[0].cluster for group in preferences]) if preferences else None
+    credits: list[float] = []
+    clusters: list[Hashable] = []
+    for items in map(_with_preference, groups):
+        if items:
+            credits.append(float(all(item.credit == 1 for item in items)))
+            clusters.append(items[0].cluster)
+    return stats.mean(credits, clusters) if credits else None
 
 
 def _average(means: Mapping[str, stats.Mean | None], weights: Mapping[str, float]) -> stats.Mean | None:

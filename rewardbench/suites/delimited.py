@@ -37,17 +37,21 @@ def read_delimited(file: IO[str], separator: str) -> Iterator[Row]:
     blanks = f"{separator} " in first
     records = csv.reader(chain([first], file), delimiter=separator, skipinitialspace=blanks, strict=True)
     try:
-        header = _name_columns(next((record for record in records if any(cell.strip() for cell in record)), []))
+        header = _name_columns(next(filter(_has_text, records), []))
         for record in records:
             if len(record) == len(header):
                 yield {name: _cell(cell) for name, cell in zip(header, record, strict=True)}
-            elif any(cell.strip() for cell in record):
+            elif _has_text(record):
                 raise TableError(
                     f"line {records.line_num} has {len(record)} fields, and the header {len(header)} "
                     f"({', '.join(header)[:200]}); put quotes around a text that holds a {separator!r}"
                 )
     except csv.Error as error:
         raise TableError(f"{error}, line {records.line_num}") from error
+
+
+def _has_text(record: list[str]) -> bool:
+    return any(cell.strip() for cell in record)
 
 
 def _find_separator(header: str, separator: str) -> str:

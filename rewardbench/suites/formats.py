@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 from rewardbench.errors import InputError
@@ -227,8 +228,11 @@ def _as_list(value: Any, name: str) -> list[Any]:
     if isinstance(value, str):
         value = spelled_value(value)
     if isinstance(value, dict) and value and all(isinstance(cells, list) for cells in value.values()):
-        length = max(len(cells) for cells in value.values())
-        return [{key: cells[n] for key, cells in value.items() if n < len(cells)} for n in range(length)]
+        objects: list[dict[str, Any]] = [{} for _ in range(max(map(len, value.values())))]
+        for key, cells in value.items():
+            for entry, cell in zip(objects, cells, strict=False):
+                entry[key] = cell
+        return objects
     if not isinstance(value, list):
         raise Unusable(f"{name} {kind(value, 'a list')}")
     if not value:
@@ -286,12 +290,12 @@ def pair_up(row: Row, scored: Sequence[tuple[Any, float | None]], pairs: Pairs, 
     if pairs == "best-worst":
         return [_item(row, (texts[0], texts[-1]), 1, used)]
     group = row.get("group") if row.get("group") is not None else f"{row.get('subset', 'all')}/{row.get('id')}"
-    return [
-        _item(row, (texts[i], texts[j]), 1, used, id=f"{row.get('id')}/{i + 1}-{j + 1}", group=group)
-        for i in range(len(ranked))
-        for j in range(i + 1, len(ranked))
-        if scores[i] > scores[j]
-    ]
+    items = []
+    for i, j in combinations(range(len(ranked)), 2):
+        if scores[i] > scores[j]:
+            name = f"{row.get('id')}/{i + 1}-{j + 1}"
+            items.append(_item(row, (texts[i], texts[j]), 1, used, id=name, group=group))
+    return items
 
 
 # One response a row

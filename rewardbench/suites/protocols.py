@@ -16,7 +16,7 @@ STYLES = ("concise", "plain", "markdown")
 LEVELS = ("easy", "normal", "hard")
 DOMAINS = ("chat", "code", "math", "safety", "safety-refuse", "safety-response")
 
-RM_BENCH_RULES = {f"{level}-{domain}": Rule(level.title()) for level in LEVELS for domain in DOMAINS}
+RM_BENCH_RULES = {f"{level}-{domain}": Rule(level.title()) for level, domain in product(LEVELS, DOMAINS)}
 """RM-Bench: the score is the mean of three accuracies."""
 
 

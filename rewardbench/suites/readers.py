@@ -7,6 +7,7 @@ import json
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,7 +20,8 @@ from rewardbench.suites.registry import Row
 def read_file(path: Path, kind: str | None = None) -> list[Row]:
     """Read all rows of a file. `kind` (".json") is its format if its name does not say it.
 
-    Raises: InputError if the file cannot be read.
+    Raises:
+        InputError: if the file cannot be read.
     """
     return list(iterate_file(path, kind))
 
@@ -27,7 +29,8 @@ def read_file(path: Path, kind: str | None = None) -> list[Row]:
 def iterate_file(path: Path, kind: str | None = None) -> Iterator[Row]:
     """Yield the rows of a file; all formats but .json are read in a stream.
 
-    Raises: InputError if the file cannot be read.
+    Raises:
+        InputError: if the file cannot be read.
     """
     reader = READERS.get(kind or suffix(path))
     if reader is None:
@@ -80,7 +83,11 @@ def _read_lines(path: Path) -> Iterator[Row]:
 
 
 def decode_line(line: bytes, path: Path, number: int) -> Row:
-    """Decode one line of a .jsonl file. Raises: InputError if it is not a JSON object in UTF-8."""
+    """Decode one line of a .jsonl file.
+
+    Raises:
+        InputError: if it is not a JSON object in UTF-8.
+    """
     try:
         text = line.decode("utf-8-sig" if number == 1 else "utf-8")
     except UnicodeDecodeError as error:
@@ -149,7 +156,10 @@ def _from_keyed_columns(columns: dict[str, dict[str, Any]], path: Path) -> list[
     odd = next((name for name, row_keys in keys.items() if row_keys != first), None)
     if odd is not None:
         raise InputError(f"{path}: its columns differ in their rows ({odd!r} has others than the first column).")
-    return [{name: cells[key] for name, cells in columns.items()} for key in first]
+    rows = []
+    for key in first:
+        rows.append({name: cells[key] for name, cells in columns.items()})
+    return rows
 
 
 def _read_table(path: Path, separator: str) -> Iterator[Row]:
@@ -170,4 +180,4 @@ READERS: dict[str, Callable[[Path], Iterator[Row]]] = {
 
 def column_names(rows: Sequence[Row]) -> set[str]:
     """Return the names of all columns of the rows."""
-    return {name for row in rows for name in row}
+    return set(chain.from_iterable(rows))

@@ -17,7 +17,7 @@ def stratify(suite: Suite, items: int, seed: int = 0) -> Suite:
     returned unchanged.
     """
     if items < 1:
-        raise InputError(f"A sample of {items} items is none: pass at least 1.")
+        raise InputError(f"The sample size is {items}: pass at least 1 item.")
     if items >= len(suite.items):
         return suite
     sampled: set[str] = set()

@@ -152,7 +152,9 @@ def read_embedded(folder: Path, stems: Sequence[str]) -> Source:
         version = (folder / "VERSION").read_text(encoding="utf-8").strip()
     except OSError as error:
         raise InputError(f"The embedded suite in {folder} is incomplete: {error}.") from error
-    rows = [(stem, row) for stem in stems for row in read_file(folder / f"{stem}.jsonl")]
+    rows: list[tuple[str, Row]] = []
+    for stem in stems:
+        rows += [(stem, row) for row in read_file(folder / f"{stem}.jsonl")]
     return Source(rows, str(folder), version=version)
 
 
@@ -173,7 +175,9 @@ def _read_splits(folder: Path, splits: Sequence[str], config: str | None, where:
         is_saved = any((folder / name).exists() for name in ("state.json", "dataset_dict.json"))
         data, config = (_load_saved(folder), None) if is_saved else _resolve_files(folder, config, where)
         names = pick_splits(list(data), splits, where)
-        rows = [(name, row) for name in names for row in _read_split(data[name], where)]
+        rows: list[tuple[str, Row]] = []
+        for name in names:
+            rows += [(name, row) for row in _read_split(data[name], where)]
     except InputError:
         raise
     except Exception as error:  # pyarrow, fsspec and datasets each raise their own
@@ -212,7 +216,10 @@ def _resolve_files(folder: Path, config: str | None, where: str) -> tuple[dict[s
     except Exception as error:
         raise InputError(f"{where} cannot be read as a dataset: {first_line(_root(error))}.") from error
     kind = ".tsv" if separator == "\t" else None
-    return {str(split): [(Path(file), kind) for file in paths] for split, paths in files.items()}, config
+    splits = {}
+    for split, paths in files.items():
+        splits[str(split)] = [(Path(file), kind) for file in paths]
+    return splits, config
 
 
 def _read_split(data: Any, where: str) -> Iterable[Row]:

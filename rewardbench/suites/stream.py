@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,11 @@ def stream_texts(dataset: str) -> Iterator[str]:
     if path.is_file():
         return map(_text, iterate_file(path))
     if path.is_dir():
-        files = sorted({file for pattern in HUB_FILES[1:] for file in path.rglob(pattern) if suffix(file) in READERS})
+        matches = chain.from_iterable(path.rglob(pattern) for pattern in HUB_FILES[1:])
+        files = sorted({file for file in matches if suffix(file) in READERS})
         if not files:
             raise InputError(f"{path} holds no jsonl, json, parquet or csv file.")
-        return (_text(row) for file in files for row in iterate_file(file))
+        return map(_text, chain.from_iterable(map(iterate_file, files)))
     return map(_text, _from_hub(dataset))
 
 

@@ -68,7 +68,11 @@ def read_turns(value: Any, name: str, role: str) -> Messages:
 
 
 def _read_message(value: Any, name: str) -> Message:
-    """Read one message, whose fields may hold any JSON value. Raises Unusable."""
+    """Read one message, whose fields may hold any JSON value.
+
+    Raises:
+        Unusable: if it is anything else.
+    """
     if not isinstance(value, dict):
         raise Unusable(f"a turn of {name} {kind(value, 'a message with role and content')}")
     role = value.get("role") or value.get("from")
@@ -108,7 +112,7 @@ def _short(value: Any) -> str:
 
 
 def read_content(value: Any, name: str) -> str:
-    """Return the content of a message: a text, or a list of text parts, joined. Raises Unusable.
+    """Return the content of a message: a text, or a list of text parts, joined.
 
     >>> read_content([{"type": "text", "text": "Name a "}, {"type": "text", "text": "river."}], "a turn")
     'Name a river.'

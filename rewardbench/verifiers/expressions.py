@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 from rewardbench.verifiers.cells import Cell
@@ -37,7 +38,7 @@ def _ask_some(kind: str, cells: Sequence[Cell]) -> list[str]:
     if len(answers) == len(cells):
         return answers
     if len(cells) > 1:
-        return [answer for cell in cells for answer in _ask_some(kind, [cell])]
+        return list(chain.from_iterable(_ask_some(kind, [cell]) for cell in cells))
     return [f"the evaluator stopped: {result.err.strip().splitlines()[-1:] or result.code}"]
 
 
