@@ -533,7 +533,7 @@ FULL = """
 import resource, struct, sys
 from pathlib import Path
 from rewardbench.engine.cache import Cache
-from rewardbench.types import InputError
+from rewardbench.errors import InputError
 with Cache(Path(sys.argv[1])) as cache:
     cache.store("aa", {struct.pack("<4I", 7, 0, 0, 0): 7.0})
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))

@@ -85,7 +85,7 @@ CHILD = """
 import json, sys, time
 from rewardbench import hub
 from rewardbench.suites import load_suite
-from rewardbench.types import InputError
+from rewardbench.errors import InputError
 hub.TIMEOUT = float(sys.argv[1])
 for arguments in json.loads(sys.argv[2]):
     start = time.monotonic()

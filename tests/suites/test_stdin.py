@@ -65,7 +65,7 @@ def test_the_command_scores_what_is_piped_into_it(tmp_path, more):
 
 REFUSED = """
 from rewardbench.suites import load_suite
-from rewardbench.types import InputError
+from rewardbench.errors import InputError
 try:
     load_suite("-")
 except InputError as error:
