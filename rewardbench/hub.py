@@ -22,7 +22,7 @@ class Unreachable(InputError):
 
 
 @contextmanager
-def spoken(action: str) -> Iterator[None]:
+def translate_errors(action: str) -> Iterator[None]:
     """Context manager: turn any error of the Hub client into a one-line error that begins with `action`.
 
     Raises:
