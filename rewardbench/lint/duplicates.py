@@ -37,7 +37,7 @@ Signatures = NDArray[np.uint32]
 
 
 @dataclass(frozen=True)
-class Doubles:
+class Duplicates:
     """Counts of duplicate rows; the shares are of prompts."""
 
     empty: int
@@ -54,7 +54,7 @@ class Doubles:
     """The same at .5, with names and numbers masked."""
 
 
-def find_doubles(items: Sequence[Item], tick: Callable[[], None] = lambda: None) -> Doubles:
+def find_duplicates(items: Sequence[Item], tick: Callable[[], None] = lambda: None) -> Duplicates:
     """Count all kinds of duplicates, including in rows that cannot be scored."""
     item_texts = [texts(item) for item in items]
     prompts: list[str] = []
@@ -72,7 +72,7 @@ def find_doubles(items: Sequence[Item], tick: Callable[[], None] = lambda: None)
         rows[(prompt, right, *sorted(completions))] += 1
         empty += not (prompt.strip() or item.rendered) or not all(map(str.strip, completions))
         identical += bool(right & set(completions[item.num_correct :]))
-    return Doubles(
+    return Duplicates(
         empty=empty,
         identical=identical,
         duplicates=sum(rows.values()) - len(rows),

@@ -32,7 +32,7 @@ def print_lint(result: Lint, console: Console | None = None) -> None:
     console.print(Text(f"{result.dataset}@{result.revision}", style="bold"), soft_wrap=True)
     console.print(table)
     _print_more(len(result.subsets), "subsets", console)
-    for name, value in asdict(result.doubles).items():
+    for name, value in asdict(result.duplicates).items():
         console.print(Text(f"{name}={value:.4f}" if isinstance(value, float) else f"{name}={value}"))
     for section, pooled in islice(result.sections.items(), MOST_ROWS):
         console.print(Text(f"overlap.{section.lower().replace(' ', '_')}={pooled['overlap']:.4f}"))

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from rewardbench.errors import InputError
-from rewardbench.lint.duplicates import Doubles, find_doubles
+from rewardbench.lint.duplicates import Duplicates, find_duplicates
 from rewardbench.lint.learned import group_of, interaction, some_pairs, tfidf
-from rewardbench.lint.shortcuts import BLIND, LONGEST, count_matches, credit, folded, lower_bound, shared, texts
+from rewardbench.lint.shortcuts import BLIND, LONGEST, count_matches, credit, folded, lower_bound, texts, word_overlap
 from rewardbench.types import Item, Suite
 
 SHORTCUTS = (*BLIND, "tfidf", "overlap", "interaction")
@@ -68,7 +68,7 @@ class Lint:
     subsets: Mapping[str, SubsetLint]
     sections: Mapping[str, Mapping[str, float]]
     """Pooled `overlap` and `overlap_low` of each section."""
-    doubles: Doubles
+    duplicates: Duplicates
     unusable: int
     """Rows without a preference, or unreadable."""
     cut: int
@@ -81,7 +81,7 @@ class Lint:
             "revision": self.revision,
             "subsets": {name: _rounded(asdict(subset)) for name, subset in self.subsets.items()},
             "sections": {name: _rounded(section) for name, section in self.sections.items()},
-            **_rounded(asdict(self.doubles)),
+            **_rounded(asdict(self.duplicates)),
             "unusable": self.unusable,
             "cut": self.cut,
             "notes": self.notes(),
@@ -128,7 +128,7 @@ def lint(suite: Suite, tick: Callable[[], None] = lambda: None) -> Lint:
         revision=suite.revision,
         subsets=subsets,
         sections=_sections(suite, figures),
-        doubles=find_doubles([item for item in suite.items if item.has_preference], tick),
+        duplicates=find_duplicates([item for item in suite.items if item.has_preference], tick),
         unusable=len(suite.items) - len(items),
         cut=sum(row.cut for shallow in figures.values() for row in shallow.rows),
     )
@@ -176,7 +176,7 @@ def _read(item: Item, tick: Callable[[], None] = lambda: None) -> _Row:
     row = _Row(
         cluster=item.group or item.id,
         credits=tuple(credit(item, rule) for rule in BLIND.values()),
-        overlap=credit(item, shared),
+        overlap=credit(item, word_overlap),
         words_prompt=count_matches(SPACED, prompt),
         words_responses=tuple(count_matches(SPACED, text) for text in completions),
         length_gap=1 - min(lengths) / max(lengths),

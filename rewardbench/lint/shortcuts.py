@@ -12,7 +12,7 @@ from rewardbench.stats import resample
 from rewardbench.types import Item, Messages
 
 Floats = NDArray[np.float64]
-Rule = Callable[[str, str], float]
+Shortcut = Callable[[str, str], float]
 """Scores a response, from the texts of prompt and response."""
 
 LONGEST = 100_000
@@ -37,10 +37,10 @@ def words(text: str) -> set[str]:
     return {word.group() for word in WORD.finditer(text[:LONGEST].lower())}
 
 
-def shared(prompt: str, response: str) -> float:
+def word_overlap(prompt: str, response: str) -> float:
     """Compute the word overlap of prompt and response (Ochiai coefficient of distinct words).
 
-    >>> shared("a b c d", "a x y z")
+    >>> word_overlap("a b c d", "a x y z")
     0.25
     """
     prompt_words, response_words = words(prompt), words(response)
@@ -60,7 +60,7 @@ def count_matches(pattern: re.Pattern[str], text: str) -> int:
     return sum(1 for _ in pattern.finditer(text))
 
 
-BLIND: Mapping[str, Rule] = {
+BLIND: Mapping[str, Shortcut] = {
     "longer": lambda prompt, response: len(response),
     "shorter": lambda prompt, response: -len(response),
     "newlines": lambda prompt, response: response.count("\n"),
@@ -79,7 +79,7 @@ def _join(turns: Messages) -> str:
     return "\n".join(turn["content"] for turn in turns)
 
 
-def credit(item: Item, rule: Rule) -> float:
+def credit(item: Item, rule: Shortcut) -> float:
     """Return the share of an item's right-wrong pairs that a rule gets right; a tie is half.
 
     Completions are sorted by score, which avoids comparing all pairs.

@@ -156,7 +156,7 @@ def _from_keyed_columns(columns: dict[str, dict[str, Any]], path: Path) -> list[
     odd = next((name for name, row_keys in keys.items() if row_keys != first), None)
     if odd is not None:
         raise InputError(f"{path}: its columns differ in their rows ({odd!r} has others than the first column).")
-    rows = []
+    rows: list[Row] = []
     for key in first:
         rows.append({name: cells[key] for name, cells in columns.items()})
     return rows
