@@ -78,7 +78,7 @@ def test_files_that_know_no_suite_are_paired_by_their_ids(tmp_path):
         return read_scored(path)
 
     assert compare(write("a.jsonl", "1", "2"), write("b.jsonl", "1", "2")).items == 2
-    with pytest.raises(InputError, match="1 items are in one of them only, such as '3'"):
+    with pytest.raises(InputError, match="1 items are in only one of them, such as '3'"):
         compare(write("a.jsonl", "1", "2"), write("b.jsonl", "1", "2", "3"))
 
 

@@ -169,7 +169,7 @@ def _reject_other_items(first: Scored, second: Scored) -> None:
         unpaired = sorted({item.id for item in suite.items} ^ {item.id for item in other_suite.items})
         reason = "their completions differ"
         if unpaired:
-            reason = f"{len(unpaired)} items are in one of them only, such as {unpaired[0]!r}"
+            reason = f"{len(unpaired)} items are in only one of them, such as {unpaired[0]!r}"
         raise InputError(f"{first.path} and {second.path} cannot be paired: {reason}.")
 
 

@@ -336,7 +336,7 @@ def join_singles(
         items += pair_up(members[0], scored, pairs, (text, label))
     if not items:
         raise InputError(
-            f"{where} holds one response a row with a {label} (as for KTO), and no prompt has two responses with "
+            f"{where} has one response per row with a {label} (as for KTO), and no prompt has two responses with "
             f"different {label}s: there is no pair to compare; give rows with chosen and rejected."
         )
     note = f"{unpaired} of {len(groups)} prompts have no two responses with different {label}s, and were left out."

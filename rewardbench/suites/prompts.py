@@ -68,7 +68,7 @@ def refuse_unread_prompt(columns: AbstractSet[str], sample: Sequence[Row], where
         listed = ", ".join(repr(name) for name in suspects)[:200]
         raise InputError(
             f"{where} has no column that is known as the prompt, and {listed} may be it: call it prompt, or map it in "
-            f"a suite file (columns: {{prompt: {suspects[0][:60]}}}); if chosen and rejected are whole texts, call "
+            f"a suite file (columns: {{prompt: {suspects[0][:60]}}}); if chosen and rejected are final texts, call "
             "them text_chosen and text_rejected."
         )
 

@@ -34,7 +34,7 @@ def iterate_file(path: Path, kind: str | None = None) -> Iterator[Row]:
     """
     reader = READERS.get(kind or suffix(path))
     if reader is None:
-        raise InputError(f"{path} is of no kind that can be read: give a {', '.join(READERS)} file.")
+        raise InputError(f"{path} has a format that cannot be read: give a {', '.join(READERS)} file.")
     with readable(path):
         yield from reader(path)
 

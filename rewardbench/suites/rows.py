@@ -269,7 +269,7 @@ def _find_problem(row: Parsed) -> str | None:
         if not completion[-1]["content"].strip() and "tool_calls" not in completion[-1]:
             return f"{name} is empty"
     if not all(map(_is_unicode, turns)):
-        return "the text holds half a surrogate pair, which no tokenizer reads"
+        return "the text has a lone surrogate, which no tokenizer can encode"
     return None
 
 

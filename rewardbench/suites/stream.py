@@ -28,7 +28,7 @@ def stream_texts(dataset: str) -> Iterator[str]:
         matches = chain.from_iterable(path.rglob(pattern) for pattern in HUB_FILES[1:])
         files = sorted({file for file in matches if suffix(file) in READERS})
         if not files:
-            raise InputError(f"{path} holds no jsonl, json, parquet or csv file.")
+            raise InputError(f"{path} contains no jsonl, json, parquet or csv file.")
         return map(_text, chain.from_iterable(map(iterate_file, files)))
     return map(_text, _from_hub(dataset))
 

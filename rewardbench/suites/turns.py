@@ -77,7 +77,7 @@ def _read_message(value: Any, name: str) -> Message:
         raise Unusable(f"a turn of {name} {kind(value, 'a message with role and content')}")
     role = value.get("role") or value.get("from")
     if not isinstance(role, str) or role not in ROLES:
-        raise Unusable(f"a turn of {name} has the role {_short(role)}, which is none of system, user, assistant, tool")
+        raise Unusable(f"a turn of {name} has the role {_short(role)}; the roles are system, user, assistant and tool")
     for field in UNREAD:
         if value.get(field):
             raise Unusable(f"a turn of {name} has {field}, which is not read")
