@@ -1,4 +1,4 @@
-"""Messages in, token ids out: the sole home of BOS and EOS, truncation, and where a completion begins."""
+"""Convert messages to token ids: BOS and EOS, truncation, and where a completion begins."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from rewardbench.types import Message, Messages, TokenRequest, Tools
 
 
 def shows(text: str, messages: Sequence[Message]) -> bool:
-    """Whether every message stands in the text, in order. Templates may trim a message and change its line breaks.
+    """Return True if the text contains every message, in order; templates may trim a message and change line breaks.
 
     >>> shows("<user> Hi <bot> Yes", [{"role": "user", "content": "Hi "}, {"role": "assistant", "content": "Yes"}])
     True
@@ -35,18 +35,18 @@ def shows(text: str, messages: Sequence[Message]) -> bool:
     text, at = "".join(text.split()), 0
     for message in messages:
         content = "".join(message["content"].split())
-        found = text.find(content, at)
-        if found < 0 and message["role"] == "tool":  # some templates print what a tool returned as JSON
+        position = text.find(content, at)
+        if position < 0 and message["role"] == "tool":  # some templates print what a tool returned as JSON
             content = "".join(json.dumps(message["content"], ensure_ascii=False)[1:-1].split())
-            found = text.find(content, at)
-        if found < 0:
+            position = text.find(content, at)
+        if position < 0:
             return False
-        at = found + len(content)
+        at = position + len(content)
     return True
 
 
 def answers(messages: Sequence[Message]) -> Messages:
-    """The messages without the thinking of the assistant, which templates of reasoning models drop or move.
+    """Remove the assistant's thinking from messages, which templates of reasoning models drop or move.
 
     >>> answers([{"role": "assistant", "content": "<think>7 or 8?</think> It is 7."}])
     ({'role': 'assistant', 'content': ' It is 7.'},)
@@ -72,13 +72,13 @@ def all_text(messages: Sequence[Message]) -> str:
 
 
 def fold_system(messages: Sequence[Message]) -> Messages:
-    """The system text at the head of the first user turn, for templates that know no system role.
+    r"""Prepend the system text to the first user turn, for templates without a system role.
 
     >>> fold_system([{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hi"}])
-    ({'role': 'user', 'content': 'Be kind.\\n\\nHi'},)
+    ({'role': 'user', 'content': 'Be kind.\n\nHi'},)
     """
-    system, first, *rest = messages
-    return (_with_content(first, f"{system['content']}\n\n{first['content']}"), *rest)
+    system, first, *later = messages
+    return (_with_content(first, f"{system['content']}\n\n{first['content']}"), *later)
 
 
 def _with_content(message: Message, content: str) -> Message:
@@ -96,7 +96,7 @@ def _refuse(error: InputError) -> Render:
 
 
 def added_tokens(tokenizer: Any) -> tuple[list[int], list[int]]:
-    """The ids this tokenizer puts before and after a text on its own (BOS or CLS; EOS or SEP)."""
+    """Return the ids that the tokenizer adds before and after a text (BOS or CLS; EOS or SEP)."""
     bare = tokenizer("a", add_special_tokens=False)["input_ids"]
     full = tokenizer("a", add_special_tokens=True)["input_ids"]
     for start in range(len(full) - len(bare) + 1):
@@ -106,7 +106,7 @@ def added_tokens(tokenizer: Any) -> tuple[list[int], list[int]]:
 
 
 def common_prefix(a: Sequence[object], b: Sequence[object]) -> int:
-    """How many leading ids, or characters, two sequences share.
+    """Count the leading ids, or characters, that two sequences share.
 
     >>> common_prefix([1, 2, 3], [1, 2, 4, 5])
     2
@@ -119,18 +119,18 @@ def common_prefix(a: Sequence[object], b: Sequence[object]) -> int:
 
 @dataclass(frozen=True)
 class Frame:
-    """What a template prints around the contents of messages: only its own tokens, never the user's."""
+    """The tokens that a template adds around the contents of messages."""
 
     begins: bool
-    """Whether it prints the tokens that the tokenizer puts before a text."""
+    """Whether it prints the tokens that the tokenizer adds before a text."""
     bos: int
-    """How many BOS tokens it begins with, one after the other."""
+    """Number of consecutive BOS tokens at the start."""
     ends: bool
-    """Whether it ends with the tokens that the tokenizer puts after a text."""
+    """Whether it ends with the tokens that the tokenizer adds after a text."""
 
 
 class Chat:
-    """Turns a prompt and a completion into a TokenRequest for one tokenizer.
+    """Converts a prompt and a completion to a TokenRequest for one tokenizer.
 
     Args:
         tokenizer: a transformers tokenizer; its padding and truncation settings are not used.
@@ -157,13 +157,13 @@ class Chat:
         self.name = name
         self._notes: set[str] = set()
         self._unprinted: dict[str, set[int]] = {}
-        """Fields that the template leaves out, each with the hashes of the conversations that hold them."""
+        """Fields that the template omits, each with the hashes of the conversations that contain them."""
         self._frames: dict[tuple[str, ...], Frame | None] = {}
         self._before, self._after = added_tokens(tokenizer)
         self._render, self.source = self._pick()
 
     def _pick(self) -> tuple[Render, str]:
-        """A tokenizer without a template still scores text that is already rendered; only messages are refused."""
+        """Return the renderer; without a template only rendered text can be scored, and messages raise InputError."""
         try:
             return pick_template(self.tokenizer, self.template, self.name)
         except InputError as error:
@@ -172,7 +172,7 @@ class Chat:
             return _refuse(error), ""
 
     def describe(self) -> dict[str, Any]:
-        """What of this room can move a score."""
+        """Return the settings that can change a score."""
         return {
             "chat_template": self.template or (OWN if self.source else None),
             "template_sha256": hashlib.sha256(self.source.encode()).hexdigest()[:16],
@@ -185,17 +185,18 @@ class Chat:
 
     @property
     def notes(self) -> set[str]:
-        """What was repaired or left out on the way, one sentence each."""
-        counted = {
+        """Repairs and omissions, one sentence each."""
+        omissions = {
             f"The chat template leaves out the {field} of messages: {len(texts)} texts were scored without."
             for field, texts in self._unprinted.items()
         }
-        return self._notes | counted
+        return self._notes | omissions
 
     def render(self, messages: Messages, tools: Tools = ()) -> str:
         """Return the text of a conversation with every message in it, in order.
 
-        Raises: InputError if the template refuses the turns, or leaves out a message, a tool call or the tools.
+        Raises:
+            InputError: if the template refuses the turns, or leaves out a message, a tool call or the tools.
         """
         return self._render_checked(messages, tools)[0] if messages else ""
 
@@ -207,7 +208,7 @@ class Chat:
         return text, messages
 
     def _render_shown(self, messages: Messages, tools: Tools) -> tuple[str, Messages]:
-        """Return the text, and the messages as the template was given them (a system message may be folded)."""
+        """Return the text, and the messages as the template received them (a system message may be folded)."""
         if messages[0]["role"] == "system":
             return self._render_system(messages, tools)
         text = self._render(messages, tools)
@@ -224,7 +225,11 @@ class Chat:
         return True
 
     def _check_fields(self, text: str, messages: Messages, tools: Tools) -> None:
-        """Count the fields that the template leaves out. Raises InputError if tools or a tool call are among them."""
+        """Count the fields that the template leaves out.
+
+        Raises:
+            InputError: if tools or a tool call are among them.
+        """
         for field in unprinted_fields(self._render, text, messages, tools):
             if field in ("tools", "tool_calls"):
                 raise InputError(
@@ -248,13 +253,13 @@ class Chat:
                 f"The chat template of {self.name} has no place for a system message that no user turn follows."
             )
         text, folded = self._render_shown(fold_system(messages), tools)
-        self._notes.add("The template knows no system role: the system text stands at the head of the first user turn.")
+        self._notes.add("The template knows no system role: the system text is prepended to the first user turn.")
         return text, folded
 
     def request(
         self, prompt: Messages, completion: Messages, rendered: bool = False, tools: Tools = ()
     ) -> TokenRequest:
-        """The completion in its context as token ids. Raises InputError where the template cannot take it."""
+        """Convert a completion in its context to token ids; raise InputError if the template cannot render it."""
         if rendered:
             text = plain(completion)
             frame = self._frame_of_text(text)
@@ -268,9 +273,9 @@ class Chat:
     def _start(
         self, text: str, frame: Frame, ids: list[int], prompt: Messages, completion: Messages, tools: Tools
     ) -> int:
-        """Where the completion's ids begin: its first character is where its text parts from another completion's.
+        """Return the index of the completion's first id: where its text diverges from that of another completion.
 
-        The header of a generation prompt would not do: some templates have none, or one unlike a finished turn's.
+        A generation prompt does not serve: some templates have none, or a header that differs from a finished turn's.
         """
         marker = absent_character(text, plain((*prompt, *completion)))
         first = Message(role=completion[0]["role"], content=marker)
@@ -278,16 +283,16 @@ class Chat:
             if field in completion[0]:
                 first[field] = marker  # type: ignore[literal-required]
         try:
-            other, _ = self._render_shown((*prompt, first, *completion[1:]), tools)
+            variant, _ = self._render_shown((*prompt, first, *completion[1:]), tools)
         except InputError:  # a tool turn must follow a call, in some templates
             if "tool_calls" not in completion[0]:
                 raise
             first["tool_calls"] = completion[0]["tool_calls"]
-            other, _ = self._render_shown((*prompt, first, *completion[1:]), tools)
-        return common_prefix(self._encode(text[: common_prefix(text, other)], frame, end=False), ids)
+            variant, _ = self._render_shown((*prompt, first, *completion[1:]), tools)
+        return common_prefix(self._encode(text[: common_prefix(text, variant)], frame, end=False), ids)
 
     def _frame(self, text: str, messages: Messages) -> Frame:
-        """Return what the template prints by itself around messages of these roles."""
+        """Return the tokens that the template adds around messages of these roles."""
         if self.template == "raw":
             return self._frame_of_text(text)
         roles = tuple(message["role"] for message in messages)
@@ -303,13 +308,13 @@ class Chat:
         return self._frames[roles] or self._frame_of_text(text)
 
     def _frame_of_text(self, text: str) -> Frame:
-        """Return the frame of final text, whose special tokens at both ends are meant as such."""
+        """Return the frame of a rendered text, whose special tokens at both ends are intended."""
         ids = self.encode(text.lstrip())
         begins = ids[: len(self._before)] == self._before
         return Frame(begins, self._leading_bos(text), bool(self._after) and ids[-len(self._after) :] == self._after)
 
     def _leading_bos(self, text: str) -> int:
-        """Count the BOS tokens that a text begins with; white space may stand before and between them."""
+        """Count the BOS tokens at the start of a text; white space may precede or separate them."""
         bos = self.tokenizer.bos_token
         return 0 if not bos else _leading(bos, "*").match(text)[0].count(bos)  # type: ignore[index]
 
@@ -322,10 +327,10 @@ class Chat:
         """Return ids with exactly one BOS before the first message, and the tokenizer's own tokens at the `end`."""
         if frame.bos > 1:
             bos = self.tokenizer.bos_token
-            first = _leading(bos, "{1}").match(text)
-            every = _leading(bos, f"{{{frame.bos}}}").match(text)
-            if first and every:
-                text = first[0] + text[every.end() :]
+            single = _leading(bos, "{1}").match(text)
+            repeated = _leading(bos, f"{{{frame.bos}}}").match(text)
+            if single and repeated:
+                text = single[0] + text[repeated.end() :]
                 self._notes.add("The rendered text held a second BOS token, which was dropped.")
         ids = self.encode(text)
         if not frame.begins:
@@ -333,12 +338,12 @@ class Chat:
         return ids + self._after if end and not frame.ends else ids
 
     def _ends(self, bare: bool) -> bool:
-        """A chat template decides its own EOS; untemplated text and encoders (CLS ... SEP) take the tokenizer's."""
+        """Return True if the tokenizer's EOS is added: to untemplated text, and for encoders (CLS ... SEP)."""
         cls = getattr(self.tokenizer, "cls_token_id", None)
         return bare or self.template == "raw" or (cls is not None and self._before == [cls])
 
     def _head(self, ids: list[int]) -> int:
-        """Count the ids that truncation on the left keeps: through the BOS or CLS, and white space before it."""
+        """Count the ids that left truncation keeps: through the BOS or CLS, with white space before it."""
         token = self._before[-1] if self._before else self.tokenizer.bos_token_id
         if token not in ids:
             return 0
@@ -346,7 +351,7 @@ class Chat:
         return 0 if at and self.tokenizer.decode(ids[:at]).strip() else at + 1
 
     def _fit(self, request: TokenRequest) -> TokenRequest:
-        """Cut to `max_length` on the flag's side, keeping the BOS and what the tokenizer puts at both ends."""
+        """Truncate to `max_length`, keeping the BOS and the tokens that the tokenizer adds at both ends."""
         over = len(request.ids) - self.max_length if self.max_length else 0
         if over <= 0:
             return request

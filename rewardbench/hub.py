@@ -1,4 +1,4 @@
-"""A repository of the Hub to a local folder: one question first, with a timeout, then only the files wanted."""
+"""Download repositories of the Hub: check once with a timeout, then fetch only the requested files."""
 
 from __future__ import annotations
 
@@ -10,22 +10,24 @@ from typing import Literal
 from rewardbench.errors import InputError
 
 TIMEOUT = 10.0
-"""Seconds until the Hub counts as out of reach."""
+"""Seconds until the Hub counts as unreachable."""
 
 
 PASSING = (408, 429)
-"""Refusals that another try may not meet: too slow, too often."""
+"""Status codes of temporary errors: timeout, too many requests."""
 
 
 class Unreachable(InputError):
-    """The Hub does not answer, or not sensibly; what is known of it already may still be shown."""
+    """The Hub does not answer, or fails; local data may still be used."""
 
 
 @contextmanager
-def spoken(what: str) -> Iterator[None]:
-    """Within, whatever the Hub's client raises becomes one sentence that begins with `what`.
+def translate_errors(action: str) -> Iterator[None]:
+    """Context manager: turn any error of the Hub client into a one-line error that begins with `action`.
 
-    Raises: InputError where the Hub refuses (4xx), Unreachable where it fails or is not there.
+    Raises:
+        InputError: if the Hub refuses (4xx).
+        Unreachable: if the Hub fails or cannot be reached.
     """
     from huggingface_hub.errors import HFValidationError
 
@@ -34,12 +36,12 @@ def spoken(what: str) -> Iterator[None]:
     except InputError:
         raise
     except HFValidationError as error:
-        raise InputError(f"{what}: {_reason(error)}.") from error
-    except Exception as error:  # the HTTP library's own errors too, which change with the version of the Hub's client
+        raise InputError(f"{action}: {_reason(error)}.") from error
+    except Exception as error:  # includes errors of the HTTP library, which differ between versions of the client
         status = getattr(getattr(error, "response", None), "status_code", 500)
         if status < 500 and status not in PASSING:
-            raise InputError(f"{what}: {_refusal(status, error)}.") from error
-        raise Unreachable(f"{what}, since the Hub cannot be reached ({_reason(error)}): try again later.") from error
+            raise InputError(f"{action}: {_refusal(status, error)}.") from error
+        raise Unreachable(f"{action}, since the Hub cannot be reached ({_reason(error)}): try again later.") from error
 
 
 def _refusal(status: int, error: Exception) -> str:
@@ -51,25 +53,32 @@ def _refusal(status: int, error: Exception) -> str:
 
 
 def snapshot(kind: Literal["model", "dataset"], name: str, revision: str | None, files: Sequence[str]) -> Path:
-    """The folder of a repository at a revision (None: its main), named by its commit.
+    """Return the local folder of a repository at a revision (None: main), named by its commit.
 
-    Downloaded or, where the Hub is out of reach, from the cache. `files` are patterns of what is wanted.
+    The repository is downloaded or, if the Hub is unreachable, read from the cache.
 
-    Raises: InputError where there is no such repository or revision for this user, or nothing can be reached.
+    Args:
+        kind: model or dataset.
+        name: the Hub id.
+        revision: branch, tag or commit.
+        files: patterns of the requested files.
+
+    Raises:
+        InputError: if this user cannot access the repository or revision, or it is neither reachable nor cached.
     """
     from huggingface_hub import constants, snapshot_download
 
-    unreached = _ask(kind, name, revision)
+    failure = _ask(kind, name, revision)
     try:
         folder = snapshot_download(
             name,
             repo_type=kind,
             revision=revision,
             allow_patterns=list(files),
-            local_files_only=unreached is not None,
+            local_files_only=failure is not None,
         )
-    except Exception as error:  # the HTTP library's own errors too, which change with the version of the Hub's client
-        if unreached is None:
+    except Exception as error:  # includes errors of the HTTP library, which differ between versions of the client
+        if failure is None:
             raise InputError(f"The download of the {kind} {name} failed: {_reason(error)}.") from error
         cached = _cached(kind, name) if revision is None else []
         if len(cached) == 1:
@@ -79,17 +88,17 @@ def snapshot(kind: Literal["model", "dataset"], name: str, revision: str | None,
             commits = ", ".join(path.name for path in cached)
             raise InputError(
                 f"The cache holds {len(cached)} commits of the {kind} {name} and does not say which is its main, and "
-                f"the Hub cannot be reached ({unreached}): pass {option} with one of {commits}."
+                f"the Hub cannot be reached ({failure}): pass {option} with one of {commits}."
             ) from error
         raise InputError(
             f"There is no local {kind} {name}, none in the cache, and the Hub at {constants.ENDPOINT} cannot be "
-            f"reached ({unreached}): check the name, the network, HF_ENDPOINT and HF_HUB_OFFLINE."
+            f"reached ({failure}): check the name, the network, HF_ENDPOINT and HF_HUB_OFFLINE."
         ) from error
     return Path(folder)
 
 
 def _cached(kind: str, name: str) -> list[Path]:
-    """Return the snapshots of a repository in the cache, as a download by commit leaves them: without refs/main."""
+    """Return the cached snapshots of a repository, as a download by commit leaves them: without refs/main."""
     from huggingface_hub import constants
     from huggingface_hub.file_download import repo_folder_name
 
@@ -98,7 +107,7 @@ def _cached(kind: str, name: str) -> list[Path]:
 
 
 def cache_note(folder: Path, name: str, revision: str | None) -> list[str]:
-    """Return a note if a folder is the only commit in a cache that does not say which commit is main."""
+    """Return a note if a folder is the only cached commit and the cache does not say which commit is main."""
     repository = folder.parent.parent
     in_cache = folder.parent.name == "snapshots" and repository.name.startswith(("models--", "datasets--"))
     if revision is not None or not in_cache or (repository / "refs" / "main").exists():
@@ -107,9 +116,12 @@ def cache_note(folder: Path, name: str, revision: str | None) -> list[str]:
 
 
 def upload(folder: Path, dataset: str, files: Sequence[str], private: bool, create_pr: bool) -> str:
-    """Send files of a folder to a dataset of the Hub, in one commit or pull request; return its address.
+    """Upload files of a folder to a Hub dataset, in one commit or pull request; return its address.
 
-    The dataset is made if it is not there. Raises: InputError where the Hub refuses or cannot be reached.
+    The dataset is created if necessary.
+
+    Raises:
+        InputError: if the Hub refuses or cannot be reached.
     """
     from huggingface_hub import HfApi
 
@@ -122,11 +134,11 @@ def upload(folder: Path, dataset: str, files: Sequence[str], private: bool, crea
             repo_id=dataset,
             repo_type="dataset",
             allow_patterns=list(files),
-            delete_patterns=[pattern for pattern in files if "*" in pattern],  # what is no longer there
+            delete_patterns=[pattern for pattern in files if "*" in pattern],  # files that no longer exist
             commit_message="Upload the suite",
             create_pr=create_pr,
         )
-    except Exception as error:  # HTTP errors, refused names, a missing token: each has a class of its own
+    except Exception as error:  # HTTP errors, invalid names, a missing token: each has its own class
         raise InputError(
             f"Nothing was pushed to the dataset {dataset}: {_reason(error)}; check the name, and HF_TOKEN."
         ) from error
@@ -134,9 +146,10 @@ def upload(folder: Path, dataset: str, files: Sequence[str], private: bool, crea
 
 
 def _ask(kind: Literal["model", "dataset"], name: str, revision: str | None) -> str | None:
-    """Ask the Hub once, with a timeout that snapshot_download lacks: None if it knows the repository, else what failed.
+    """Query the Hub once, with a timeout that snapshot_download lacks; return None, or the name of the error.
 
-    Raises: InputError where the Hub answers that there is none for this user.
+    Raises:
+        InputError: if the Hub has no such repository or revision for this user.
     """
     from huggingface_hub import HfApi
     from huggingface_hub.errors import GatedRepoError, HFValidationError, RepositoryNotFoundError, RevisionNotFoundError
@@ -159,7 +172,7 @@ def _ask(kind: Literal["model", "dataset"], name: str, revision: str | None) -> 
 
 
 def _reason(error: BaseException) -> str:
-    """The first line of what is at the bottom of an error."""
+    """Return the first line of the root cause of an error."""
     while error.__cause__ is not None:
         error = error.__cause__
     return (str(error).strip().split("\n")[0] or type(error).__name__).rstrip(".:")

@@ -1,4 +1,4 @@
-"""Where the embedded data lies, and how a file comes to be where it shall be."""
+"""Locate the embedded data and the cache folder, and write files atomically."""
 
 from __future__ import annotations
 
@@ -10,19 +10,24 @@ from rewardbench.errors import InputError
 
 
 def data_dir() -> Path:
-    """The folder that holds `core` and `models`: the repository's `data`, or its copy inside an installed wheel.
+    """Return the folder of `core` and `models`: the repository's `data`, or its copy in an installed wheel.
 
-    Raises: InputError where the installation lacks it.
+    Raises:
+        InputError: if the installation lacks it.
     """
-    here = Path(__file__).resolve().parent
-    for folder in (here / "_data", here.parent / "data"):
+    package = Path(__file__).resolve().parent
+    for folder in (package / "_data", package.parent / "data"):
         if folder.is_dir():
             return folder
-    raise InputError(f"The embedded data is missing beside {here}: install rewardbench again.")
+    raise InputError(f"The embedded data is missing beside {package}: install rewardbench again.")
 
 
 def home_path(path: str | Path) -> Path:
-    """Return the path with a leading `~` expanded. Raises: InputError if it is of a user who is not known."""
+    """Expand a leading `~` of a path.
+
+    Raises:
+        InputError: if the user is unknown.
+    """
     expanded = os.path.expanduser(path)
     if str(expanded).startswith("~") and "/" in str(expanded):
         raise InputError(f"No home folder is known for {path}: write the path in full.")
@@ -30,9 +35,10 @@ def home_path(path: str | Path) -> Path:
 
 
 def cache_dir() -> Path:
-    """Return the folder of what can be made again: `rewardbench` in `$XDG_CACHE_HOME`, or in `~/.cache`.
+    """Return the cache folder: `rewardbench` in `$XDG_CACHE_HOME`, or in `~/.cache`.
 
-    Raises: InputError if no home folder is known.
+    Raises:
+        InputError: if no home folder is known.
     """
     folder = os.path.expanduser(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
     if folder.startswith("~"):
@@ -44,9 +50,10 @@ def cache_dir() -> Path:
 
 
 def write_whole(path: str | Path, content: str | bytes) -> None:
-    """Write the whole file or none of it; text as UTF-8, in which half a surrogate pair becomes `?`.
+    """Write a file atomically; text as UTF-8, with `?` for a lone surrogate.
 
-    Raises: InputError where it cannot be written.
+    Raises:
+        InputError: if the file cannot be written.
     """
     path = home_path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")

@@ -1,4 +1,4 @@
-"""Processes that end together: workers never outlive their parent, and signals end a command in an orderly way."""
+"""Process lifetime: workers never outlive their parent, and signals end a command in an orderly way."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 GRACE = 5.0
-"""Seconds that a process has for an orderly end before it is ended."""
+"""Seconds that a process has to exit before it is killed."""
 POLL = 0.5
-"""Seconds between two looks at whether the parent is still there."""
+"""Seconds between two checks that the parent is alive."""
 
 
 def end_on_signals() -> None:
-    """Make SIGTERM and SIGHUP end this command as Ctrl-C does: clean up, then exit with 128 plus the signal's number.
+    """Make SIGTERM and SIGHUP end this command as Ctrl-C does: clean up, then exit with 128 plus the signal number.
 
-    A command that is still there after `GRACE` seconds (inside a library that waits for the network, say) is ended.
-    For the main thread of a command; a library never calls it. A signal that is ignored (`nohup`) stays ignored.
+    A command that still runs after `GRACE` seconds (inside a library that waits for the network, say) is ended. Call
+    this from the main thread of a command, never from a library. An ignored signal (`nohup`) stays ignored.
     """
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
@@ -38,31 +38,31 @@ def end_on_signals() -> None:
 
 
 _ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-"""Signals that end a command, as far as the system has them."""
+"""Signals that end a command, if the system has them."""
 
 
 def _ending_signals() -> list[signal.Signals]:
-    """Return the ending signals that this process was not started to ignore."""
+    """Return the ending signals that this process does not ignore."""
     return [number for number in _ENDING if signal.getsignal(number) is not signal.SIG_IGN]
 
 
 def _exit(number: int, frame: FrameType | None) -> None:
-    for other in _ending_signals():
-        signal.signal(other, signal.SIG_IGN)  # a second one must not interrupt the cleaning up
+    for signal_number in _ending_signals():
+        signal.signal(signal_number, signal.SIG_IGN)  # a second signal must not interrupt the cleanup
     sys.exit(128 + number)
 
 
 def _end_in_time(reader: int) -> None:
-    """Wait for an ending signal, which the main thread may not hear for long, and end the process after `GRACE`."""
+    """Wait for an ending signal, which the main thread may handle late, and end the process after `GRACE`."""
     number = 0
-    while number not in (signal.SIGINT, *_ENDING):  # every signal with a handler in Python is told here
+    while number not in (signal.SIGINT, *_ENDING):  # the pipe receives every signal with a Python handler
         (number,) = os.read(reader, 1)
     time.sleep(GRACE)
     os._exit(128 + number)
 
 
 def end_with_parent() -> None:
-    """End this process as soon as its parent has ended, however that came about; SIGKILL included."""
+    """End this process as soon as its parent has ended, even by SIGKILL."""
     from multiprocessing import parent_process
 
     parent = parent_process()
@@ -85,7 +85,7 @@ def _wait_for_other_parent(parent: int) -> Callable[[], None]:
 
 @contextmanager
 def starting_workers() -> Iterator[None]:
-    """Context manager: workers started within hear no Ctrl-C and do not import the caller's script.
+    """Context manager: workers started in it ignore Ctrl-C and do not import the caller's script.
 
     The script then needs no main guard. A worker is born with the signals blocked that the terminal sends to all.
     """
@@ -113,15 +113,15 @@ class Child:
         from multiprocessing import get_context
 
         context = get_context("spawn")  # a fork of a process with threads may hang
-        self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=_run, args=(theirs,), daemon=True)
+        self.connection, child_end = context.Pipe()
+        self.process = context.Process(target=_run, args=(child_end,), daemon=True)
         with starting_workers():
             self.process.start()
-        theirs.close()
+        child_end.close()
         self.connection.send((function, arguments))
 
     def exit_code(self) -> int | None:
-        """Return how the process ended, negative for a signal; it has `GRACE` seconds to do so."""
+        """Return the exit code, negative for a signal; wait for it at most `GRACE` seconds."""
         self.process.join(GRACE)
         return self.process.exitcode
 
@@ -136,7 +136,7 @@ class Child:
 
 
 def _run(connection: Any) -> None:
-    """Run a worker. What it imports comes after it has learned to end with its parent.
+    """Run a worker; before it imports anything, make it end with its parent.
 
     SIGTERM ends it on the spot, also inside a library: it holds nothing but memory.
     """
@@ -147,7 +147,7 @@ def _run(connection: Any) -> None:
 
 
 def set_up_worker() -> None:
-    """Leave Ctrl-C and a closed terminal to the parent, end with it, and hold no semaphore that then would leak."""
+    """Leave Ctrl-C and a closed terminal to the parent, end with it, and hold no semaphore that would leak."""
     for name in ("SIGINT", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
@@ -162,10 +162,13 @@ def map_in_workers(function: Callable[[T], R], items: Iterable[T], count: int, c
     """Apply a function in worker processes; results come in the order of the items.
 
     Args:
-        count: worker processes.
-        chunk: items that are handed to a worker at a time.
+        function: called with each item; must survive pickling.
+        items: the items.
+        count: number of worker processes.
+        chunk: number of items that a worker receives at a time.
 
-    Raises: InputError if a worker ends early.
+    Raises:
+        InputError: if a worker ends early.
     """
     from concurrent.futures import ProcessPoolExecutor
     from concurrent.futures.process import BrokenProcessPool
@@ -183,18 +186,19 @@ def map_in_workers(function: Callable[[T], R], items: Iterable[T], count: int, c
 
 
 def end_all(children: Iterable[Child]) -> None:
-    """End several workers, which get the signal together."""
-    some = list(children)
-    for child in some:
+    """End several workers, all signalled at the same time."""
+    workers = list(children)
+    for child in workers:
         child.process.terminate()
-    for child in some:
+    for child in workers:
         child.end()
 
 
 def whole_number(name: str) -> int | None:
-    """Return the value of an environment variable; None where it is unset or blank.
+    """Return the value of an environment variable as an integer; None if it is unset or blank.
 
-    Raises: InputError if it is anything but a whole number.
+    Raises:
+        InputError: if the value is not an integer.
     """
     text = os.environ.get(name, "").strip()
     if not text:

@@ -1,4 +1,4 @@
-"""Chat templates: render messages as text, with the tokenizer's own template, one of fastchat's, or none."""
+"""Chat templates: render messages as text with the tokenizer's template, one of fastchat's, or none."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from rewardbench.errors import InputError
 from rewardbench.types import Message, Tools
 
 CLOCK = datetime(2024, 7, 26)
-"""The date that templates print as today's: scores must not change overnight."""
+"""The date that templates print as today's, so that scores do not change overnight."""
 
 _CLOCK_CALL = re.compile(r"""strftime_now\s*\(\s*(["'])(.*?)\1\s*\)""")
 _CLOCK_LEFT = re.compile(r"strftime_now(?!\s+is\s+(?:not\s+)?defined)")
 
 OWN = "tokenizer"
-"""The name of the tokenizer's own template, where another would be the default."""
+"""Name of the tokenizer's template, for use where another one is the default."""
 
 Render = Callable[[Sequence[Message], Tools], str]
 """Renders messages and tools as text. Raises InputError."""
@@ -34,14 +34,14 @@ OF_REWARDBENCH: Mapping[str, Mapping[str, Any]] = {
     },
     "Ziya": {"roles": ("Human", "Assistant"), "sep_style": "ADD_COLON_SPACE_SINGLE", "sep": "\n\n"},
 }
-"""Templates that rewardbench 0.1 added to fastchat's, as fields of a fastchat Conversation."""
+"""Templates that rewardbench 0.1 added to those of fastchat, as fields of a fastchat Conversation."""
 
 
 def plain(messages: Sequence[Message]) -> str:
-    """Return the contents alone, one a line.
+    r"""Join the contents of messages, one per line.
 
     >>> plain([{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}])
-    'Hi\\nHello'
+    'Hi\nHello'
     """
     return "\n".join(m["content"] for m in messages)
 
@@ -74,7 +74,8 @@ def absent_character(*texts: str) -> str:
 def tokenizer_template(tokenizer: Any, name: str) -> tuple[Render, str]:
     """Return the renderer of the tokenizer's own chat template, and its source with the clock frozen.
 
-    Raises: InputError if the tokenizer has none.
+    Raises:
+        InputError: if the tokenizer has none.
     """
     try:
         source = freeze_clock(tokenizer.get_chat_template())
@@ -150,7 +151,7 @@ def _as_given(arguments: Any) -> Any:
 
 
 def _as_object(arguments: Any) -> Any:
-    """Parse JSON text; return anything else, and text that is none, as it is."""
+    """Parse JSON text; return anything else unchanged."""
     try:
         return json.loads(arguments) if isinstance(arguments, str) else arguments
     except ValueError:
@@ -178,7 +179,8 @@ def _prints_text_as_json(apply: Apply, messages: Sequence[Message], tools: Tools
 def fastchat_template(name: str) -> tuple[Render, str]:
     """Return the renderer of a conversation template of fastchat; example turns that some carry are cleared.
 
-    Raises: InputError for a name that fastchat does not know, or a style that it cannot print.
+    Raises:
+        InputError: for a name that fastchat does not know, or a style that it cannot print.
     """
     from importlib.metadata import version
 
@@ -237,7 +239,7 @@ def pick_template(tokenizer: Any, template: str | None, name: str) -> tuple[Rend
 
 
 REASONING = ("reasoning_content", "reasoning", "thinking")
-"""Fields of a message that hold what the assistant thought, all one thing by different names."""
+"""Names of the message field with the reasoning of the assistant."""
 
 
 def unprinted_fields(render: Render, text: str, messages: Sequence[Message], tools: Tools) -> Iterator[str]:

@@ -78,7 +78,7 @@ def test_files_that_know_no_suite_are_paired_by_their_ids(tmp_path):
         return read_scored(path)
 
     assert compare(write("a.jsonl", "1", "2"), write("b.jsonl", "1", "2")).items == 2
-    with pytest.raises(InputError, match="1 items are in one of them only, such as '3'"):
+    with pytest.raises(InputError, match="1 items are in only one of them, such as '3'"):
         compare(write("a.jsonl", "1", "2"), write("b.jsonl", "1", "2", "3"))
 
 
@@ -184,9 +184,9 @@ def test_equal_results_are_not_said_to_find_a_difference_of_nothing(tmp_path, ca
     first, second = two(tmp_path, made.singles(400), 0.5, 0.95)
     code, out, _ = run(capsys, "compare", first.path, first.path)
     assert code == 0
-    assert "The two models earn the same throughout: there is no difference to test." in out
+    assert "The two models have the same credit on every cluster: there is no difference to test." in out
     assert {"p=1.0000", "detectable=nan"} <= set(out.splitlines())
-    assert "the smallest" not in out
+    assert "Minimum detectable effect" not in out
     assert json.loads(run(capsys, "compare", first.path, first.path, "--json")[1])["score"]["detectable"] is None
     out = run(capsys, "compare", first.path, second.path)[1]
     (line,) = (line for line in out.splitlines() if line.startswith("p="))

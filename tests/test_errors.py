@@ -158,7 +158,7 @@ BAD = {
     # data
     "missing file": (baseline("--dataset", "nowhere.jsonl"), r"no dataset 'nowhere\.jsonl': .* is written org/name"),
     "dataset without a name": (baseline("--dataset", ""), r"no dataset '': no suite has that name"),
-    "unknown kind of file": (data("sheet.xlsx"), r"sheet\.xlsx is of no kind that can be read: give a \.jsonl"),
+    "unknown kind of file": (data("sheet.xlsx"), r"sheet\.xlsx has a format that cannot be read: give a \.jsonl"),
     "empty file": (data("empty.jsonl"), r"empty\.jsonl is empty: it holds no rows"),
     "no chosen column": (data("a.jsonl", {"prompt": "Q", "rejected": ""}), r"a\.jsonl has .* it needs chosen and rej"),
     "one bad line": (data("a.jsonl", *ONE_LINE_OFF), r"a\.jsonl, line 2: this is not JSON \(.*column"),

@@ -36,6 +36,25 @@ LEAKS = re.compile(
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
+SWEPT = (
+    "rewardbench/chat.py",
+    "rewardbench/comparison/",
+    "rewardbench/hub.py",
+    "rewardbench/lint/",
+    "rewardbench/metrics/",
+    "rewardbench/paths.py",
+    "rewardbench/processes.py",
+    "rewardbench/stats/",
+    "rewardbench/suites/",
+    "rewardbench/templates.py",
+    "rewardbench/verifiers/",
+)
+"""Packages and modules whose names and docstrings follow the style rules; ruff checks D and N in the same ones."""
+BANNED_NAMES = frozenset(
+    "found one told said asked own whole kept heard given held rest thing things there more some".split()
+)
+"""Pronouns and participles that do not name what a variable holds."""
+
 
 def sources() -> dict[str, str]:
     """Every Python file of the package and of scripts, by its path in the repository."""
@@ -93,6 +112,19 @@ def named_gpus(path: str, source: str) -> Iterator[str]:
             yield f"{path}:{node.lineno}: names a GPU"
 
 
+def banned_names(path: str, source: str) -> Iterator[str]:
+    """Yield each parameter and each assigned, loop or comprehension variable whose name is banned."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.arg):
+            name, line = node.arg, node.lineno
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            name, line = node.id, node.lineno
+        else:
+            continue
+        if name.strip("_") in BANNED_NAMES:
+            yield f"{path}:{line}: {name} does not name what it holds"
+
+
 def leaks(path: str, text: str) -> Iterator[str]:
     for number, line in enumerate(text.splitlines(), 1):
         for found in LEAKS.findall(line):
@@ -137,6 +169,19 @@ def test_no_file_and_no_function_is_too_big():
     assert "\n".join(breach for path, text in SOURCES.items() for breach in too_big(path, text)) == ""
 
 
+def test_names_of_the_ban_list_are_not_used():
+    swept = {path: text for path, text in PACKAGE.items() if path.startswith(SWEPT)}
+    assert all(any(path.startswith(prefix) for path in swept) for prefix in SWEPT)
+    assert "\n".join(breach for path, text in swept.items() for breach in banned_names(path, text)) == ""
+
+
+def test_ruff_checks_the_docstrings_of_what_is_swept():
+    ignores = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["ruff"]["lint"]["per-file-ignores"]
+    unswept = " ".join(glob for glob, rules in ignores.items() if "D" in rules)
+    names = {word for glob in re.findall(r"\{([^}]*)\}", unswept) for word in glob.split(",")}
+    assert {Path(prefix).stem for prefix in SWEPT} & names == set()
+
+
 @pytest.mark.parametrize(
     ("rule", "path", "source", "breach"),
     [
@@ -146,6 +191,10 @@ def test_no_file_and_no_function_is_too_big():
         (undocumented, "rewardbench/x.py", '"""M."""\nclass A:\n    """A."""\n    def go(self): ...', "go has no"),
         (named_gpus, "rewardbench/engine/loop.py", 'x = torch.ones(1, device="cuda:0")', "loop.py:1"),
         (named_gpus, "rewardbench/models/load.py", "model.cuda()", "load.py:1"),
+        (banned_names, "rewardbench/x.py", "def f(found): ...", "found"),
+        (banned_names, "rewardbench/x.py", "[one for one in x]", "one"),
+        (banned_names, "rewardbench/x.py", "for _, rest in x: ...", "rest"),
+        (banned_names, "rewardbench/x.py", "if (whole := f()): ...", "whole"),
         (leaks, "a.md", "cd /" + "home/ann/code", "a.md:1"),
         (leaks, "a.yml", "pip install --index-url" + "=file:///x", "index-url"),
         (leaks, "a.toml", "https://" + "files.pythonhosted.org/x", "https"),
@@ -162,6 +211,7 @@ def test_a_breach_is_seen(rule, path, source, breach):
         (too_big, "rewardbench/x.py", "def f():\n" + "    x = 1\n" * 59 + "x = 1\n" * 340),
         (undocumented, "rewardbench/x.py", '"""M."""\ndef _f(): ...\nclass _A: ...'),
         (named_gpus, "rewardbench/cli/main.py", 'x = "cpu, cuda, cuda:1, mps"\ny = torch.cuda.is_available()'),
+        (banned_names, "rewardbench/x.py", "row = found.one\nf(rest=1)"),
         (leaks, "a.md", "models/home/x, ~/home/x, https://example.org/home/x, the --index-url of pip"),
     ],
 )

@@ -1,5 +1,6 @@
 """Paired differences against statsmodels and scipy, and their coverage by simulation."""
 
+from importlib import import_module
 from itertools import product
 from math import comb, sqrt
 
@@ -53,12 +54,12 @@ def test_drawn_signs_agree_with_counted_ones(seed, monkeypatch):
     first, second, clusters = case(seed)
     steps = paired(mean(second, clusters), mean(first, clusters)).steps()
     exact = sign_flip(steps)
-    monkeypatch.setattr("rewardbench.stats.paired.EXACT", 0)
+    monkeypatch.setattr(import_module("rewardbench.stats.paired"), "EXACT", 0)
     assert sign_flip(steps) == pytest.approx(exact, abs=4 * sqrt(0.25 / 20_000))
     assert sign_flip(steps) == sign_flip(steps), "the same seed, the same draw"
 
 
-def test_signs_of_unlike_parts_are_drawn():
+def test_signs_of_unlike_parts_are_sampled():
     from scipy.stats import permutation_test
 
     parts = np.random.default_rng(1).normal(0.3, 1, 12)

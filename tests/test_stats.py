@@ -42,7 +42,7 @@ def test_unequal_clusters_by_hand():
     # mean 3/5; pulls a (3 - 3*.6)/5 = .24, b (0 - 2*.6)/5 = -.24; variance 2 * .1152; t(1) = 12.7062
     found = mean([1, 1, 1, 0, 0], "aaabb")
     assert found.value == 0.6
-    assert dict(found.pulls) == pytest.approx({"a": 0.24, "b": -0.24})
+    assert dict(found.influences) == pytest.approx({"a": 0.24, "b": -0.24})
     size = 0.24 / (2 * 0.1152)
     assert (found.low, found.high) == pytest.approx(wilson(0.6 * size, size, z=12.706205), abs=1e-6)
 
@@ -73,7 +73,7 @@ def test_parts_that_share_clusters_equal_the_pooled_mean():
     parts = weighted([mean(first, mirrors), mean(second, mirrors)], [1, 1])
     pooled = mean(first + second, mirrors * 2)
     assert (parts.value, parts.low, parts.high) == pytest.approx((pooled.value, pooled.low, pooled.high))
-    assert dict(parts.pulls) == pytest.approx(dict(pooled.pulls))
+    assert dict(parts.influences) == pytest.approx(dict(pooled.influences))
 
 
 def test_a_mean_of_means_knows_its_clusters_at_the_next_level():

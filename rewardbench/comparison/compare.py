@@ -1,6 +1,6 @@
-"""Two models' scores of the same items in, how far they are apart out: differences, tests, and what flipped.
+"""Compare models on the same items: paired differences, significance tests and flipped items.
 
-Everything is paired: a cluster (a mirror, or an item of its own) speaks by the difference of what the two earned on it.
+The unit of analysis is the cluster (a mirror, or a single item); its value is the paired difference in credit.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 from rewardbench import stats
 from rewardbench.errors import InputError
-from rewardbench.metrics import Measured, credit, is_scored, measure, rule_of
+from rewardbench.metrics import SuiteMeans, credit, is_scored, measure, rule_of
 from rewardbench.metrics.credit import margin
 from rewardbench.results.scored import Scored, hash_of_ids
 from rewardbench.types import Item, Suite
@@ -24,10 +24,11 @@ Metric = Literal["pair", "mirror"]
 
 @dataclass(frozen=True)
 class Contrast:
-    """One figure of both models, and the second less the first.
+    """One score of both models, and the difference: second minus first.
 
-    `wins` and `losses` count the clusters that speak for the second and for the first. `p` is that of the sign-flip
-    permutation test (McNemar's exact test where clusters are single items), `adjusted` by Holm over the sections.
+    `wins` and `losses` count the clusters in which the second and the first model is better. `p` is the p-value of
+    the sign-flip permutation test (McNemar's exact test if clusters are single items); `adjusted` is Holm's correction
+    over the sections.
     """
 
     name: str
@@ -47,7 +48,7 @@ class Contrast:
 
 @dataclass(frozen=True)
 class Flip:
-    """An item that one model has right and the other has not, with the margins of both: least right less best wrong."""
+    """An item with different credit under the two models, and both margins (lowest right minus highest wrong)."""
 
     item: Item
     section: str
@@ -57,7 +58,7 @@ class Flip:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Everything known of two models on the same items."""
+    """The comparison of two models on the same items."""
 
     first: str
     second: str
@@ -72,7 +73,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Standing:
-    """A model among several: its rank is one more than the number of models that are significantly better."""
+    """A ranked model; its rank is one more than the number of models that are significantly better."""
 
     model: str
     score: float
@@ -81,20 +82,26 @@ class Standing:
     clusters: int
     rank: int
     better: tuple[str, ...]
-    """The models that are."""
+    """Names of the significantly better models."""
 
 
 def compare(first: Scored, second: Scored, metric: Metric | None = None) -> Comparison:
-    """The second model against the first, by mirrors where the suite counts by them, else by items.
+    """Compare the second model with the first.
 
-    Raises: InputError where the two do not hold the same items of the same suite.
+    Args:
+        first: the result to compare with.
+        second: the result to compare.
+        metric: `pair` (items) or `mirror`; by default the suite's headline.
+
+    Raises:
+        InputError: if the two results do not have the same items of the same suite.
     """
     first, second = pair_up(first, second)
-    ours, theirs = measured(first), measured(second)
-    metric = choose_metric(ours, metric)
-    other = theirs.present(metric)
-    apart = [contrast(name, mean, other[name]) for name, mean in ours.present(metric).items()]
-    adjusted = stats.holm([one.p for one in apart])
+    first_means, second_means = compute_means(first), compute_means(second)
+    metric = choose_metric(first_means, metric)
+    second_sections = second_means.present(metric)
+    contrasts = [contrast(name, mean, second_sections[name]) for name, mean in first_means.present(metric).items()]
+    adjusted = stats.holm([section.p for section in contrasts])
     return Comparison(
         first=first.model,
         second=second.model,
@@ -102,37 +109,43 @@ def compare(first: Scored, second: Scored, metric: Metric | None = None) -> Comp
         revision=first.suite.revision,
         metric=metric,
         items=len(first.items),
-        score=total(ours, theirs, metric),
-        sections=tuple(replace(one, adjusted=p) for one, p in zip(apart, adjusted, strict=True)),
+        score=total(first_means, second_means, metric),
+        sections=tuple(replace(section, adjusted=p) for section, p in zip(contrasts, adjusted, strict=True)),
         flips=tuple(flips(first, second)),
     )
 
 
 def pair_up(first: Scored, second: Scored) -> tuple[Scored, Scored]:
-    """Both, counted alike: a file that knows no suite counts by the rules of the other's.
+    """Align two results; a result without a suite uses the rules of the other's suite.
 
-    Raises: InputError where the items of the two, or the rules that count them, are not the same.
+    Returns:
+        Both results, with the same items in the order of the suite.
+
+    Raises:
+        InputError: if the items or the credit rules of the two differ.
     """
-    _refuse_other_items(first, second)
-    told = next((one.suite for one in (first, second) if one.knows_suite), None)
-    first, second = (one if told is None or one.knows_suite else _counted_by(told, one) for one in (first, second))
-    mine, theirs = _terms(first.suite), _terms(second.suite)
-    if mine != theirs:
-        which = next(part for part in mine if mine[part] != theirs[part])
+    _reject_other_items(first, second)
+    if first.knows_suite and not second.knows_suite:
+        second = _with_suite(second, first.suite)
+    elif second.knows_suite and not first.knows_suite:
+        first = _with_suite(first, second.suite)
+    first_terms, second_terms = _terms(first.suite), _terms(second.suite)
+    if first_terms != second_terms:
+        term = next(name for name in first_terms if first_terms[name] != second_terms[name])
         raise InputError(
-            f"{first.path} and {second.path} cannot be paired: they do not agree on the {which} of their items. "
+            f"{first.path} and {second.path} cannot be paired: they do not agree on the {term} of their items. "
             "Score both models on one version of the data."
         )
     return first, second
 
 
-def _counted_by(suite: Suite, scored: Scored) -> Scored:
-    found = {one.id: one for one in scored.items}
-    return replace(scored, suite=suite, items=tuple(found[item.id] for item in suite.items))
+def _with_suite(scored: Scored, suite: Suite) -> Scored:
+    by_id = {scores.id: scores for scores in scored.items}
+    return replace(scored, suite=suite, items=tuple(by_id[item.id] for item in suite.items))
 
 
 def _terms(suite: Suite) -> dict[str, Any]:
-    """What decides how items count, by the name it has in a sentence."""
+    """Collect what determines the credit of items, by its name in the error message."""
     subsets = {item.id: item.subset for item in suite.items}
     rules = {subset: rule_of(suite, subset) for subset in set(subsets.values())}
     return {
@@ -144,121 +157,138 @@ def _terms(suite: Suite) -> dict[str, Any]:
     }
 
 
-def _refuse_other_items(first: Scored, second: Scored) -> None:
-    one, other = first.suite, second.suite
-    if first.knows_suite and second.knows_suite and (one.name, one.revision) != (other.name, other.revision):
+def _reject_other_items(first: Scored, second: Scored) -> None:
+    suite, other_suite = first.suite, second.suite
+    same_suite = (suite.name, suite.revision) == (other_suite.name, other_suite.revision)
+    if first.knows_suite and second.knows_suite and not same_suite:
         raise InputError(
-            f"{first.path} is of {one.name}@{one.revision[:24]} and {second.path} of {other.name}@"
-            f"{other.revision[:24]}: scores of different data cannot be paired. Score both models on one version."
+            f"{first.path} is of {suite.name}@{suite.revision[:24]} and {second.path} of {other_suite.name}@"
+            f"{other_suite.revision[:24]}: scores of different data cannot be paired. Score both models on one version."
         )
-    if hash_of_ids(one.items) != hash_of_ids(other.items):
-        mine, theirs = ({item.id for item in suite.items} for suite in (one, other))
-        alone = sorted(mine ^ theirs)
-        what = (
-            f"{len(alone)} items are in one of them only, such as {alone[0]!r}" if alone else "their completions differ"
-        )
-        raise InputError(f"{first.path} and {second.path} cannot be paired: {what}.")
+    if hash_of_ids(suite.items) != hash_of_ids(other_suite.items):
+        unpaired = sorted({item.id for item in suite.items} ^ {item.id for item in other_suite.items})
+        reason = "their completions differ"
+        if unpaired:
+            reason = f"{len(unpaired)} items are in only one of them, such as {unpaired[0]!r}"
+        raise InputError(f"{first.path} and {second.path} cannot be paired: {reason}.")
 
 
-def choose_metric(found: Measured, asked: Metric | None) -> Metric:
-    """What was asked for, or what the suite's headline is. Raises: InputError for mirrors where there are none."""
-    if asked == "mirror" and not found.mirror:
+def choose_metric(means: SuiteMeans, metric: Metric | None) -> Metric:
+    """Return the metric, by default that of the suite's headline.
+
+    Raises:
+        InputError: if the metric is `mirror` and the suite has no mirrors.
+    """
+    if metric == "mirror" and not means.mirror:
         raise InputError("This suite has no mirrors: pass --metric pair.")
-    return asked or ("mirror" if found.headline == "mirror" else "pair")
+    return metric or ("mirror" if means.headline == "mirror" else "pair")
 
 
-def measured(scored: Scored) -> Measured:
+def compute_means(scored: Scored) -> SuiteMeans:
     """Compute the means of a result.
 
-    Raises: InputError if none of its items holds a preference, or none of those has a score.
+    Raises:
+        InputError: if no item has a preference, or none of those has a score.
     """
-    found = measure(scored.suite, scored.items)
-    if found.totals[found.headline] is None:
+    means = measure(scored.suite, scored.items)
+    if means.totals[means.headline] is None:
         raise InputError(f"{scored.path} holds no item with a preference, so there is nothing to compare.")
     with_preference = {item.id for item in scored.suite.items if item.has_preference}
-    if not any(is_scored(one.scores) for one in scored.items if one.id in with_preference):
+    if not any(is_scored(item.scores) for item in scored.items if item.id in with_preference):
         raise InputError(
             f"{scored.path} holds no score: each of its {len(with_preference):,} items is unscored, so there is "
             "nothing to compare. Score the model again."
         )
-    return found
+    return means
 
 
 def contrast(name: str, first: stats.Mean, second: stats.Mean) -> Contrast:
-    """Two means as figures, the second less the first."""
-    apart = stats.paired(second, first)
-    p = stats.sign_flip(apart.steps())
+    """Compare two means over the same clusters: second minus first."""
+    difference = stats.paired(second, first)
+    p = stats.sign_flip(difference.steps())
     return Contrast(
         name=name,
         first=first.value,
         second=second.value,
-        difference=apart.value,
-        low=apart.low,
-        high=apart.high,
-        clusters=apart.clusters,
-        wins=apart.wins,
-        losses=apart.losses,
+        difference=difference.value,
+        low=difference.low,
+        high=difference.high,
+        clusters=difference.clusters,
+        wins=difference.wins,
+        losses=difference.losses,
         p=p,
         adjusted=p,
-        detectable=stats.detectable(apart.error) if apart.error > 0 else nan,
+        detectable=stats.detectable(difference.error) if difference.error > 0 else nan,
     )
 
 
 def power_sentence(score: Contrast) -> str:
-    """Say which difference so many items can find; nothing can be said where the differences have no spread."""
+    """Describe the minimum detectable effect in a sentence."""
     if score.wins + score.losses == 0:
-        return "The two models earn the same throughout: there is no difference to test."
+        return "The two models have the same credit on every cluster: there is no difference to test."
     if isnan(score.detectable):
-        return "The differences are all the same size, so the smallest difference that so many items find is unknown."
-    return (
-        f"A true difference of {100 * score.detectable:.1f} points is the smallest that so many items find four times "
-        "of five."
-    )
+        return "All differences have the same size, so the minimum detectable effect is unknown."
+    return f"Minimum detectable effect (80 % power): {100 * score.detectable:.1f} points."
 
 
-def total(first: Measured, second: Measured, metric: Metric) -> Contrast:
-    """The contrast of the score, whose interval comes from drawing clusters anew within each section."""
-    whole = contrast("score", first.total(metric), second.total(metric))
-    theirs = second.present(metric)
+def total(first: SuiteMeans, second: SuiteMeans, metric: Metric) -> Contrast:
+    """Compare the scores; the interval is a cluster bootstrap within each section."""
+    score = contrast("score", first.total(metric), second.total(metric))
+    second_sections = second.present(metric)
     sections = {name: mean for name, mean in first.present(metric).items() if first.weights[name] > 0}
-    strata = [stats.paired(theirs[name], mean) for name, mean in sections.items()]
-    if whole.wins + whole.losses == 0 or sum(one.clusters for one in strata) != whole.clusters:
-        return whole  # nothing differs, or sections share clusters
+    strata = [stats.paired(second_sections[name], mean) for name, mean in sections.items()]
+    if score.wins + score.losses == 0 or sum(stratum.clusters for stratum in strata) != score.clusters:
+        return score  # nothing differs, or sections share clusters
     low, high = stats.bootstrap(strata, [first.weights[name] for name in sections])
-    return replace(whole, low=low, high=high)
+    return replace(score, low=low, high=high)
 
 
 def flips(first: Scored, second: Scored) -> list[Flip]:
-    """The items that one of two models alone has right; those lost by the widest margin first."""
-    theirs = {found.id: found.scores for found in second.items}
-    found = []
-    for item, scored in zip(first.suite.items, first.items, strict=True):
+    """List the items with different credit under the two models, the largest change of the margin first."""
+    second_scores = {item.id: item.scores for item in second.items}
+    flipped = []
+    for item, item_scores in zip(first.suite.items, first.items, strict=True):
         rule = rule_of(first.suite, item.subset)
-        ours, other = (credit(item, scores, rule) for scores in (scored.scores, theirs[item.id]))
-        if item.has_preference and ours != other:
-            margins = margin(item, scored.scores), margin(item, theirs[item.id])
-            found.append(Flip(item, rule.section, "first" if ours > other else "second", margins))
-    return sorted(found, key=_by_width)
+        scores, other_scores = item_scores.scores, second_scores[item.id]
+        first_credit, second_credit = credit(item, scores, rule), credit(item, other_scores, rule)
+        if item.has_preference and first_credit != second_credit:
+            margins = margin(item, scores), margin(item, other_scores)
+            flipped.append(Flip(item, rule.section, "first" if first_credit > second_credit else "second", margins))
+    return sorted(flipped, key=_by_width)
 
 
 def _by_width(flip: Flip) -> tuple[bool, float]:
-    """Sort the widest flip first, and those of which a margin is unknown last."""
+    """Return the sort key: the widest flip first, and flips with an unknown margin last."""
     width = abs(flip.margins[0] - flip.margins[1])
     return isnan(width), -width
 
 
 def rank(models: Sequence[Scored], metric: Metric | None = None) -> list[Standing]:
-    """Several models, best first. All pairs are tested on the score, with Holm's correction over the pairs."""
-    lead = next((one for one in models if one.knows_suite), models[0])
-    models = [pair_up(lead, one)[1] for one in models]
-    found = [measured(one) for one in models]
-    chosen = choose_metric(found[0], metric)
-    means = [one.total(chosen) for one in found]
-    clusters = list(means[0].parts)
-    worse = stats.beaten([[mean.parts[cluster] for cluster in clusters] for mean in means])
-    better = [[models[b].model for b in np.flatnonzero(row).tolist()] for row in worse]
-    standings = [
-        Standing(one.model, mean.value, mean.low, mean.high, len(mean.mass), 1 + len(ahead), tuple(ahead))
-        for one, mean, ahead in zip(models, means, better, strict=True)
-    ]
-    return sorted(standings, key=lambda one: (one.rank, -one.score))
+    """Rank several models, best first.
+
+    All pairs are tested on the score, with Holm's correction over the pairs.
+
+    Args:
+        models: results of the same items.
+        metric: `pair` (items) or `mirror`; by default the suite's headline.
+
+    Raises:
+        InputError: if the results do not have the same items of the same suite.
+    """
+    reference = next((scored for scored in models if scored.knows_suite), models[0])
+    models = [pair_up(reference, scored)[1] for scored in models]
+    suite_means = [compute_means(scored) for scored in models]
+    metric = choose_metric(suite_means[0], metric)
+    totals = [means.total(metric) for means in suite_means]
+    clusters = list(totals[0].contributions)
+    contributions = []
+    for mean in totals:
+        contributions.append([mean.contributions[cluster] for cluster in clusters])
+    worse = stats.significantly_worse(contributions)
+    standings = []
+    for scored, mean, row in zip(models, totals, worse, strict=True):
+        better = tuple(models[index].model for index in np.flatnonzero(row).tolist())
+        standings.append(
+            Standing(scored.model, mean.value, mean.low, mean.high, len(mean.weights), 1 + len(better), better)
+        )
+    return sorted(standings, key=lambda standing: (standing.rank, -standing.score))

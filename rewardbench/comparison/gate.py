@@ -1,8 +1,8 @@
-"""The regression check in the CI of reward model training: a baseline and a candidate in, a verdict out.
+"""Regression gate for the CI of reward model training: judge a candidate against a baseline.
 
-One-sided 95 % bounds, paired and clustered. A drop is a regression where its lower bound exceeds what is allowed, and
-passes where its upper bound is below that; a floor is broken where the candidate's upper bound lies under it. What
-lies between is inconclusive, and says how many items would decide. A test that cannot say no says nothing.
+All bounds are one-sided 95 % bounds, paired and clustered. A drop is a regression if its lower bound exceeds the
+limit, and passes if its upper bound is below the limit. A floor is broken if the candidate's upper bound is below it.
+Anything else is inconclusive, with an estimate of how many items would decide.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Literal
 from xml.etree import ElementTree
 
 from rewardbench import stats
-from rewardbench.comparison.compare import Metric, choose_metric, measured, pair_up
+from rewardbench.comparison.compare import Metric, choose_metric, compute_means, pair_up
 from rewardbench.console.terminal import listed, printable
 from rewardbench.errors import InputError
-from rewardbench.metrics import Measured
+from rewardbench.metrics import SuiteMeans
 from rewardbench.results.scored import Scored, same_scores
 
 Verdict = Literal["pass", "regression", "inconclusive"]
@@ -28,7 +28,7 @@ ONE_SIDED = 0.9
 
 @dataclass(frozen=True)
 class Limits:
-    """What is allowed: drops of the score and of sections, and floors of sections (or of the score)."""
+    """Limits of the gate: largest drops of the score and of sections, and floors of sections (or of the score)."""
 
     max_drop: float = MAX_DROP
     sections: Mapping[str, float] = field(default_factory=dict)
@@ -42,7 +42,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Check:
-    """One rule: `value` is a drop (of the candidate under the baseline) or, of a floor, the candidate's own figure."""
+    """The check of one limit: `value` is the drop (baseline minus candidate) or, for a floor, the candidate's score."""
 
     name: str
     kind: Literal["drop", "floor"]
@@ -55,14 +55,14 @@ class Check:
     verdict: Verdict
     items: int
     metric: Metric = "pair"
-    """What the figures are shares of: right items (pair), or mirrors in which every item is right."""
+    """Share of right items (pair), or of mirrors in which every item is right."""
     needed: int | None = None
-    """Items such as these that would decide, where so many do not; None where no number would."""
+    """Estimated number of items that would decide an inconclusive check; None if no number would."""
 
 
 @dataclass(frozen=True)
 class Gate:
-    """The verdict, and each check that made it."""
+    """The verdict with its checks."""
 
     baseline: str
     candidate: str
@@ -72,15 +72,15 @@ class Gate:
     verdict: Verdict
     checks: tuple[Check, ...]
     sections: Mapping[Metric, Mapping[str, float]] = field(default_factory=dict)
-    """The candidate's figure of each section by each metric, as its report prints them."""
+    """The candidate's score of each section by each metric, as its report prints them."""
 
 
 MEASURES: Mapping[Metric, str] = {"pair": "accuracy", "mirror": "mirror accuracy"}
-"""What a figure by a metric is called wherever it is printed."""
+"""Display name of each metric."""
 
 
 def title(check: Check) -> str:
-    """Name the figure that a check is about.
+    """Name the score that is checked.
 
     >>> title(Check("Safety", "floor", 0.6, 0.5, 0.5, 0.5, 0.4, 0.6, "regression", 10, "mirror"))
     'Safety mirror accuracy'
@@ -89,23 +89,33 @@ def title(check: Check) -> str:
 
 
 def judge(baseline: Scored, candidate: Scored, limits: Limits | None = None, metric: Metric | None = None) -> Gate:
-    """Whether the candidate is worse than the baseline by more than is allowed.
+    """Check whether the candidate is worse than the baseline by more than the limits allow.
 
-    Raises: InputError where the two cannot be paired, or a section does not exist.
+    Args:
+        baseline: result of the baseline model.
+        candidate: result of the candidate on the same items.
+        limits: largest drops and floors; by default those of `Limits`.
+        metric: `pair` (items) or `mirror`; by default the suite's headline.
+
+    Raises:
+        InputError: if the two cannot be paired, or a section does not exist.
     """
     limits = limits or Limits()
     baseline, candidate = pair_up(baseline, candidate)
-    before, after = measured(baseline), measured(candidate)
-    metric = choose_metric(before, metric)
-    same = same_scores(baseline, candidate)
+    baseline_means, candidate_means = compute_means(baseline), compute_means(candidate)
+    metric = choose_metric(baseline_means, metric)
+    identical = same_scores(baseline, candidate)
 
     def means(name: str) -> tuple[stats.Mean, stats.Mean]:
-        return _mean(before, name, metric), _mean(after, name, metric)
+        return _mean(baseline_means, name, metric), _mean(candidate_means, name, metric)
 
     drops = {"score": limits.max_drop, **limits.sections}
-    checks = [_drop(name, limit, *means(name), same) for name, limit in drops.items()]
+    checks = [_drop(name, limit, *means(name), identical) for name, limit in drops.items()]
     checks += [_floor(name, limit, *means(name)) for name, limit in limits.floors.items()]
     checks = [replace(check, metric=metric) for check in checks]
+    sections: dict[Metric, dict[str, float]] = {}
+    for kind in MEASURES:
+        sections[kind] = {name: mean.value for name, mean in candidate_means.present(kind).items()}
     return Gate(
         baseline=baseline.model,
         candidate=candidate.model,
@@ -114,12 +124,12 @@ def judge(baseline: Scored, candidate: Scored, limits: Limits | None = None, met
         metric=metric,
         verdict=worst([check.verdict for check in checks]),
         checks=tuple(checks),
-        sections={kind: {name: mean.value for name, mean in after.present(kind).items()} for kind in MEASURES},
+        sections=sections,
     )
 
 
 def worst(verdicts: Sequence[Verdict]) -> Verdict:
-    """A regression anywhere is one; else what is undecided anywhere is.
+    """Return the worst verdict.
 
     >>> worst(["pass", "inconclusive"]), worst(["inconclusive", "regression", "pass"])
     ('inconclusive', 'regression')
@@ -128,61 +138,64 @@ def worst(verdicts: Sequence[Verdict]) -> Verdict:
     return next((verdict for verdict in order if verdict in verdicts), "pass")
 
 
-def _mean(found: Measured, name: str, metric: Metric) -> stats.Mean:
-    """Raises: InputError for a section that has no figure."""
+def _mean(means: SuiteMeans, name: str, metric: Metric) -> stats.Mean:
+    """Return the mean of a section, or of the score; raise InputError if there is no such section."""
     if name == "score":
-        return found.total(metric)
-    sections = found.present(metric)
+        return means.total(metric)
+    sections = means.present(metric)
     if name not in sections:
         raise InputError(f"There is no section {name!r} to check by {metric}: there are {listed(sections)}, and score.")
     return sections[name]
 
 
-def _drop(name: str, limit: float, before: stats.Mean, after: stats.Mean, same: bool) -> Check:
-    drop = stats.paired(before, after, ONE_SIDED)
-    low, high = (0.0, 0.0) if same else (drop.low, drop.high)  # one model twice: there is nothing to doubt
-    verdict: Verdict = "regression" if low > limit else "pass" if same or high < limit else "inconclusive"
-    return _check(name, "drop", limit, before, after, (drop.value, low, high), verdict, drop.error)
+def _drop(name: str, limit: float, baseline: stats.Mean, candidate: stats.Mean, identical: bool) -> Check:
+    drop = stats.paired(baseline, candidate, ONE_SIDED)
+    low, high = (0.0, 0.0) if identical else (drop.low, drop.high)  # identical scores: no uncertainty
+    verdict: Verdict = "regression" if low > limit else "pass" if identical or high < limit else "inconclusive"
+    return _check(name, "drop", limit, baseline, candidate, (drop.value, low, high), verdict, drop.error)
 
 
-def _floor(name: str, limit: float, before: stats.Mean, after: stats.Mean) -> Check:
-    low, high = stats.bounds(after, ONE_SIDED)
-    verdict: Verdict = "regression" if high < limit else "pass" if after.value >= limit else "inconclusive"
+def _floor(name: str, limit: float, baseline: stats.Mean, candidate: stats.Mean) -> Check:
+    low, high = stats.bounds(candidate, ONE_SIDED)
+    verdict: Verdict = "regression" if high < limit else "pass" if candidate.value >= limit else "inconclusive"
     error = (high - low) / 2 / stats.normal(ONE_SIDED)
-    return _check(name, "floor", limit, before, after, (after.value, low, high), verdict, error)
+    return _check(name, "floor", limit, baseline, candidate, (candidate.value, low, high), verdict, error)
 
 
 def _check(
     name: str,
     kind: Literal["drop", "floor"],
     limit: float,
-    before: stats.Mean,
-    after: stats.Mean,
-    found: tuple[float, float, float],
+    baseline: stats.Mean,
+    candidate: stats.Mean,
+    estimate: tuple[float, float, float],
     verdict: Verdict,
     error: float,
 ) -> Check:
-    """A check as figures; `found` is its value with both bounds, `error` the value's standard error."""
-    value, low, high = found
-    items = len(after.mass)
-    needed = stats.items_needed(items, error, limit - value) if verdict == "inconclusive" else inf
-    more = round(needed) if isfinite(needed) else None
-    return Check(name, kind, limit, before.value, after.value, value, low, high, verdict, items, needed=more)
+    """Build a check; `estimate` is the value with its bounds, `error` the standard error of the value."""
+    value, low, high = estimate
+    items = len(candidate.weights)
+    estimated = stats.items_needed(items, error, limit - value) if verdict == "inconclusive" else inf
+    needed = round(estimated) if isfinite(estimated) else None
+    return Check(name, kind, limit, baseline.value, candidate.value, value, low, high, verdict, items, needed=needed)
 
 
 def sentence(check: Check) -> str:
-    """A check in words."""
-    what = f"{title(check)} {'fell by' if check.value >= 0 else 'rose by'} {100 * abs(check.value):.2f} points"
+    """Describe a check in a sentence."""
+    change = f"{title(check)} {'fell by' if check.value >= 0 else 'rose by'} {100 * abs(check.value):.2f} points"
     bounds = f"95 % bounds {100 * check.low:+.2f} and {100 * check.high:+.2f}"
     if check.kind == "floor":
-        what, bounds = f"{title(check)} is {100 * check.value:.2f}", f"{100 * check.low:.2f} to {100 * check.high:.2f}"
+        change, bounds = (
+            f"{title(check)} is {100 * check.value:.2f}",
+            f"{100 * check.low:.2f} to {100 * check.high:.2f}",
+        )
     rule = f"{'floor' if check.kind == 'floor' else 'allowed'} {100 * check.limit:.2f}"
-    more = f"; about {check.needed:,} would decide" if check.needed else ""
-    return f"{what} ({bounds}; {rule}; n {check.items:,}{more})"
+    hint = f"; about {check.needed:,} would decide" if check.needed else ""
+    return f"{change} ({bounds}; {rule}; n {check.items:,}{hint})"
 
 
 def to_markdown(gate: Gate) -> str:
-    """A summary for people, as CI systems show it."""
+    """Format a gate as a Markdown summary, as CI systems show it."""
     measure = MEASURES[gate.metric]
     marks = {"pass": "✅ pass", "regression": "❌ regression", "inconclusive": "❔ inconclusive"}
     lines = [
@@ -207,18 +220,18 @@ def to_markdown(gate: Gate) -> str:
                 f"{check.items:,}",
             ]
         )
-        more = f" (about {check.needed:,} items would decide)" if check.needed else ""
-        lines.append(f"| {_cell(title(check))} {check.kind} | {numbers} | {marks[check.verdict]}{more} |")
+        hint = f" (about {check.needed:,} items would decide)" if check.needed else ""
+        lines.append(f"| {_cell(title(check))} {check.kind} | {numbers} | {marks[check.verdict]}{hint} |")
     return "\n".join(lines) + "\n"
 
 
 def _cell(text: str) -> str:
-    """Return a name that cannot break out of its place in markdown."""
+    """Escape a name for a cell of a Markdown table."""
     return "".join(" " if c in "|`<>[]" else c for c in printable(" ".join(text.split())))
 
 
 def to_junit(gate: Gate, inconclusive_fails: bool) -> bytes:
-    """A test suite in JUnit's XML, a test case a check; what is inconclusive is skipped, or fails where it shall."""
+    """Format a gate as JUnit XML, one test case per check; an inconclusive check is skipped, or fails on request."""
     failed = {"regression", "inconclusive"} if inconclusive_fails else {"regression"}
     counts = {
         "tests": len(gate.checks),
@@ -237,5 +250,5 @@ def to_junit(gate: Gate, inconclusive_fails: bool) -> bytes:
 
 
 def _xml(text: str) -> str:
-    """Return text without the characters that XML cannot hold."""
+    """Remove the characters that XML cannot hold."""
     return "".join(c for c in printable(text) if ord(c) not in (0xFFFE, 0xFFFF))

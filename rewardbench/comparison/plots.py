@@ -1,6 +1,6 @@
-"""Comparisons in, pictures out: differences and scores with their intervals. It computes nothing.
+"""Plot comparisons: differences and scores with their intervals, 800 pixels wide.
 
-Colours that every kind of sight tells apart, and marks that need none; 800 pixels wide.
+The colours are safe for colour-blind readers, and the marks differ too.
 """
 
 from __future__ import annotations
@@ -22,32 +22,34 @@ if TYPE_CHECKING:
     from rewardbench.comparison.gate import Gate
 
 MOST_ROWS = 60
-"""Rows of a picture; more are too high to draw."""
+"""Largest number of rows of a plot."""
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#777777"
 BETTER, WORSE, OPEN = (BLUE, "^"), (ORANGE, "v"), (GREY, "o")
 
 
-def draw_comparison(found: Comparison, path: str) -> None:
-    """The difference of each section (at most `MOST_ROWS`) and of the score, with its 95 % interval, about 0."""
-    rows = [*found.sections[:MOST_ROWS], found.score]
+def draw_comparison(comparison: Comparison, path: str) -> None:
+    """Plot the difference of each section (at most `MOST_ROWS`) and of the score, with 95 % intervals."""
+    rows = [*comparison.sections[:MOST_ROWS], comparison.score]
     with _figure(path, len(rows)) as axes:
-        for y, one in enumerate(reversed(rows)):
-            colour, mark = OPEN if one.low <= 0 <= one.high else BETTER if one.difference > 0 else WORSE
-            _whisker(axes, y, one.difference, one.low, one.high, colour, mark)
+        for y, row in enumerate(reversed(rows)):
+            colour, mark = OPEN if row.low <= 0 <= row.high else BETTER if row.difference > 0 else WORSE
+            _whisker(axes, y, row.difference, row.low, row.high, colour, mark)
         axes.axvline(0, color="black", linewidth=1)
-        labels = [f"{_short(one.name)} (n {one.clusters:,})" for one in reversed(rows)]
+        labels = [f"{_short(row.name)} (n {row.clusters:,})" for row in reversed(rows)]
         axes.set_yticks(range(len(rows)), labels, fontsize=11)
-        unit = "mirrors" if found.metric == "mirror" else "items"
-        axes.set_xlabel(f"difference in points of {MEASURES[found.metric]}, 95 % interval (n: clusters)", fontsize=11)
+        unit = "mirrors" if comparison.metric == "mirror" else "items"
+        axes.set_xlabel(
+            f"difference in points of {MEASURES[comparison.metric]}, 95 % interval (n: clusters)", fontsize=11
+        )
         axes.set_title(
-            f"{_short(found.second)} less {_short(found.first)} on {_short(found.suite or unit)}\n"
+            f"{_short(comparison.second)} minus {_short(comparison.first)} on {_short(comparison.suite or unit)}\n"
             f"▲ better  ▼ worse  ● could be either",
             fontsize=11,
         )
 
 
 def draw_gate(gate: Gate, path: str) -> None:
-    """Each drop (up to `MOST_ROWS`) with its one-sided bounds, and where its limit is."""
+    """Plot each drop (at most `MOST_ROWS`) with its one-sided bounds and its limit."""
     checks = [check for check in gate.checks if check.kind == "drop"][:MOST_ROWS]
     with _figure(path, len(checks)) as axes:
         marks = {"pass": (BLUE, "o"), "regression": (ORANGE, "X"), "inconclusive": (GREY, "s")}
@@ -62,14 +64,14 @@ def draw_gate(gate: Gate, path: str) -> None:
 
 
 def draw_ranks(standings: Sequence[Standing], path: str) -> None:
-    """Scores with their intervals, best first, each with its rank; models of one rank have one colour."""
+    """Plot scores with their intervals and ranks, best first; models of equal rank have the same colour."""
     standings = standings[:MOST_ROWS]
-    colours = {rank: (BLUE, ORANGE, GREY)[n % 3] for n, rank in enumerate(sorted({one.rank for one in standings}))}
+    ranks = sorted({standing.rank for standing in standings})
+    colours = {rank: (BLUE, ORANGE, GREY)[n % 3] for n, rank in enumerate(ranks)}
     with _figure(path, len(standings)) as axes:
-        for y, one in enumerate(reversed(standings)):
-            colour = colours[one.rank]
-            _whisker(axes, y, one.score, one.low, one.high, colour, "o")
-        labels = [f"{one.rank}. {_short(one.model)}" for one in reversed(standings)]
+        for y, standing in enumerate(reversed(standings)):
+            _whisker(axes, y, standing.score, standing.low, standing.high, colours[standing.rank], "o")
+        labels = [f"{standing.rank}. {_short(standing.model)}" for standing in reversed(standings)]
         axes.set_yticks(range(len(standings)), labels, fontsize=11)
         axes.set_xlabel(f"score, %, with its 95 % interval (n: {standings[0].clusters:,} clusters)", fontsize=11)
         axes.set_title("rank: one more than the number of models that are significantly better", fontsize=11)
@@ -77,12 +79,12 @@ def draw_ranks(standings: Sequence[Standing], path: str) -> None:
 
 @contextmanager
 def _figure(path: str, rows: int) -> Iterator[Any]:
-    """Axes for so many rows; in the end the picture is written, whole or not at all."""
+    """Context manager: yield axes for `rows` rows, and write the picture atomically at the end."""
     if find_spec("matplotlib") is None:
         raise InputError("A picture needs matplotlib: pip install 'rewardbench[plot]'.")
     kind = Path(path).suffix
     if kind not in (".png", ".svg", ".pdf"):
-        raise InputError(f"{path} is no picture: name a .png, .svg or .pdf file.")
+        raise InputError(f"{path} is not a picture: name a .png, .svg or .pdf file.")
     import matplotlib
 
     matplotlib.use("agg")
@@ -94,9 +96,9 @@ def _figure(path: str, rows: int) -> Iterator[Any]:
         axes.tick_params(axis="y", length=0)
         axes.margins(y=0.15)
         yield axes
-        drawn = io.BytesIO()
-        figure.savefig(drawn, format=kind[1:])
-        write_whole(path, drawn.getvalue())
+        picture = io.BytesIO()
+        figure.savefig(picture, format=kind[1:])
+        write_whole(path, picture.getvalue())
     finally:
         pyplot.close(figure)
 
@@ -106,8 +108,8 @@ def _whisker(axes: Any, y: int, value: float, low: float, high: float, colour: s
     axes.plot([100 * value], [y], mark, color=colour, markersize=9)
 
 
-def _short(text: str, most: int = 40) -> str:
-    """A name that leaves room for the picture, and in which no sign means anything to matplotlib."""
+def _short(text: str, limit: int = 40) -> str:
+    """Shorten a name for a label, and escape it for matplotlib."""
     clean = printable(text)
-    cut = clean if len(clean) <= most else f"{clean[: most - 1]}…"
+    cut = clean if len(clean) <= limit else f"{clean[: limit - 1]}…"
     return cut.replace("$", r"\$")

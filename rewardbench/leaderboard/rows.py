@@ -162,16 +162,16 @@ UNLIKE_ITEMS = "The score that its author stated does not follow from the items:
 
 def _hash_of_clusters(scored: Scored, total: stats.Mean) -> str:
     """Hash what two rows must share to be paired: items, clusters and their weights."""
-    masses = sorted((repr(cluster), round(mass, 9)) for cluster, mass in total.mass.items())
-    return hashlib.sha256(repr([hash_of_ids(scored.suite.items), masses]).encode()).hexdigest()[:16]
+    weights = sorted((repr(cluster), round(weight, 9)) for cluster, weight in total.weights.items())
+    return hashlib.sha256(repr([hash_of_ids(scored.suite.items), weights]).encode()).hexdigest()[:16]
 
 
 def _of(name: str, mean: stats.Mean) -> Figure:
-    return Figure(name, mean.value, mean.low, mean.high, len(mean.mass))
+    return Figure(name, mean.value, mean.low, mean.high, len(mean.weights))
 
 
 def _parts(mean: stats.Mean) -> tuple[float, ...]:
-    return tuple(mean.parts[cluster] for cluster in sorted(mean.parts, key=repr))
+    return tuple(mean.contributions[cluster] for cluster in sorted(mean.contributions, key=repr))
 
 
 def credits_of(scored: Scored) -> tuple[float, ...]:
@@ -192,7 +192,7 @@ def ranked(rows: Sequence[Row], earned: Mapping[str, Earned]) -> list[Row]:
         mine = [row for row in rows if row.suite == suite]
         group = _main_group([row for row in mine if row.ids])
         if group:
-            counts = stats.beaten([earned[row.key].parts for row in group]).sum(1)
+            counts = stats.significantly_worse([earned[row.key].parts for row in group]).sum(1)
             ahead |= {row.key: int(count) for row, count in zip(group, counts, strict=True)}
         scores = [row.score.value for row in mine if row.score.value is not None]
         bare = [row for row in mine if not row.ids and row.score.value is not None]

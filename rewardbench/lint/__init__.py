@@ -1,1 +1,1 @@
-"""What preference data gives away: shortcuts, duplicates, contamination. Reads Suites; scores no model."""
+"""Checks of preference data: shortcut accuracy, duplicates and contamination; no model is needed."""

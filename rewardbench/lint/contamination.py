@@ -1,4 +1,4 @@
-"""How much of a suite stands in other data: shared runs of words, found in one pass and in bounded memory."""
+"""Contamination check: n-gram overlap between a suite and other data, in one pass with bounded memory."""
 
 from __future__ import annotations
 
@@ -17,43 +17,43 @@ from rewardbench.types import Suite
 
 WORD = re.compile(r"\w+")
 CHUNK = 2000
-"""Rows held at a time."""
+"""Rows in memory at a time."""
 PRIME = np.uint64(0x9E3779B97F4A7C15)
 HALF = 0.5
 END = 2**63
-"""Behind the last word of a text; no vocabulary is so large."""
+"""Marks the end of a text; larger than any word number."""
 
 Hashes = NDArray[np.uint64]
 
 
 @dataclass(frozen=True)
 class Overlap:
-    """What of the suite was met, in rows; a row is hit by one shared run, and covered by half of its runs."""
+    """Overlap of a suite with other data; a row is hit by one shared n-gram, and covered by half of its own."""
 
     rows_read: int
     rows_hit: int
-    """Training rows that hold a run of the suite."""
+    """Training rows that contain an n-gram of the suite."""
     n: int
-    """Rows of the suite that are long enough to hold a run."""
+    """Rows of the suite that are long enough to contain an n-gram."""
     hit: int
     covered: int
     ngram: int
     subsets: Mapping[str, Mapping[str, int]]
     examples: Sequence[str]
-    """Ids of the rows hit hardest, the hardest first."""
+    """Ids of the rows with the highest coverage, the highest first."""
 
     @property
     def share(self) -> float:
-        """Of the suite's rows that are hit."""
+        """Share of the suite's rows that are hit."""
         return self.hit / self.n if self.n else 0.0
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """Return the fields as JSON values."""
         return asdict(self) | {"share": round(self.share, 4)}
 
 
 class Index:
-    """The runs of a suite: their hashes, sorted, and which row has which."""
+    """The n-grams of a suite: their sorted hashes, and the row of each."""
 
     def __init__(self, suite: Suite, ngram: int) -> None:
         self.ngram = ngram
@@ -63,16 +63,16 @@ class Index:
         for n, item in enumerate(suite.items):
             prompt, completions = texts(item)
             ids = self._ids([prompt, *completions], grow=True)
-            mine = np.unique(run_hashes(ids, ngram)[0])
-            hashes.append(mine)
-            owners.append(np.full(len(mine), n))
+            item_hashes = np.unique(run_hashes(ids, ngram)[0])
+            hashes.append(item_hashes)
+            owners.append(np.full(len(item_hashes), n))
         self.owners = np.concatenate(owners)
         self.all = np.concatenate(hashes)
         self.known = np.unique(self.all)
         self.met = np.zeros(len(self.known), dtype=bool)
 
     def _ids(self, rows: Iterable[str], grow: bool = False) -> NDArray[np.uint64]:
-        """Words as numbers, 0 for one that the suite does not have, and END behind each text."""
+        """Convert words to numbers, 0 for one that the suite does not have, with END after each text."""
         ids: list[int] = []
         for text in rows:
             for word in WORD.findall(text.lower()):
@@ -81,67 +81,84 @@ class Index:
         return np.array(ids, dtype=np.uint64)
 
     def read(self, rows: Sequence[str]) -> int:
-        """Mark what stands in these rows; return how many of them hold anything."""
-        found, at = run_hashes(self._ids(rows), self.ngram)
-        where = np.searchsorted(self.known, found).clip(max=len(self.known) - 1)
-        real = self.known[where] == found if len(self.known) else np.zeros(len(found), dtype=bool)
-        self.met[where[real]] = True
-        return len(np.unique(at[real]))
+        """Mark the n-grams that occur in these rows; return the number of rows with at least one."""
+        hashes, at = run_hashes(self._ids(rows), self.ngram)
+        positions = np.searchsorted(self.known, hashes).clip(max=len(self.known) - 1)
+        in_suite = self.known[positions] == hashes if len(self.known) else np.zeros(len(hashes), dtype=bool)
+        self.met[positions[in_suite]] = True
+        return len(np.unique(at[in_suite]))
 
     def coverage(self, rows: int) -> NDArray[np.float64]:
-        """Share of each suite row's runs that were met; NaN where a row has none."""
-        met = self.met[np.searchsorted(self.known, self.all)]
-        have = np.bincount(self.owners, minlength=rows).astype(float)
-        have[have == 0] = np.nan
-        return np.asarray(np.bincount(self.owners, met, minlength=rows) / have)
+        """Compute the share of each suite row's n-grams that occurred; NaN for a row without n-grams."""
+        occurred = self.met[np.searchsorted(self.known, self.all)]
+        totals = np.bincount(self.owners, minlength=rows).astype(float)
+        totals[totals == 0] = np.nan
+        return np.asarray(np.bincount(self.owners, occurred, minlength=rows) / totals)
 
 
 def run_hashes(ids: Hashes, ngram: int) -> tuple[Hashes, NDArray[np.int64]]:
-    """The hash of every run of `ngram` known words, and the text it stands in: both [runs].
+    """Hash every n-gram of known words.
 
-    0 is a word unknown, and END ends a text; two equal hashes are equal runs but for one chance in 2^64.
+    Two equal hashes are equal n-grams except with a chance of 2^-64.
+
+    Args:
+        ids: word numbers of all texts; 0 is an unknown word, and END ends a text: [words].
+        ngram: number of words of an n-gram.
+
+    Returns:
+        The hash of each n-gram, and the index of its text: both [n-grams].
     """
     if len(ids) < ngram:
         return np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.int64)
     count = len(ids) - ngram + 1
     hashes = np.zeros(count, dtype=np.uint64)
-    whole = np.ones(count, dtype=bool)
+    complete = np.ones(count, dtype=bool)
     with np.errstate(over="ignore"):
         for k in range(ngram):
             step = ids[k : k + count]
             hashes = (hashes ^ (step * PRIME)) * PRIME + (hashes >> np.uint64(29))
-            whole &= (step > 0) & (step < END)
-    text = np.cumsum(ids == END)[:count]
-    return hashes[whole], text[whole]
+            complete &= (step > 0) & (step < END)
+    text_numbers = np.cumsum(ids == END)[:count]
+    return hashes[complete], text_numbers[complete]
 
 
 def find_overlap(
     rows: Iterable[str], suite: Suite, ngram: int = 13, tick: Callable[[], None] = lambda: None
 ) -> Overlap:
-    """Hold a stream of training texts against a suite; `tick` is called for every 2,000 rows.
+    """Search a stream of training texts for the n-grams of a suite.
 
-    Memory is that of the suite's runs and of 2,000 rows, whatever the length of the stream.
+    The memory is that of the suite's n-grams and of 2,000 rows, whatever the length of the stream.
+
+    Args:
+        rows: the training texts.
+        suite: the suite to search for.
+        ngram: number of words of an n-gram.
+        tick: called after every 2,000 rows.
     """
     index = Index(suite, ngram)
-    read = hit = 0
+    rows_read = rows_hit = 0
     for chunk in _chunks(rows):
-        read += len(chunk)
-        hit += index.read(chunk)
+        rows_read += len(chunk)
+        rows_hit += index.read(chunk)
         tick()
     coverage = index.coverage(len(suite.items))
-    names = [item.subset for item in suite.items]
-    counted = {
-        "n": Counter(name for name, share in zip(names, coverage, strict=True) if share == share),
-        "hit": Counter(name for name, share in zip(names, coverage, strict=True) if share > 0),
-        "covered": Counter(name for name, share in zip(names, coverage, strict=True) if share >= HALF),
+    subset_names = [item.subset for item in suite.items]
+    shares = list(zip(subset_names, coverage, strict=True))
+    counts_by_kind = {
+        "n": Counter(name for name, share in shares if share == share),
+        "hit": Counter(name for name, share in shares if share > 0),
+        "covered": Counter(name for name, share in shares if share >= HALF),
     }
+    subsets: dict[str, dict[str, int]] = {}
+    for name in dict.fromkeys(subset_names):
+        subsets[name] = {kind: counts[name] for kind, counts in counts_by_kind.items()}
     worst = sorted(np.flatnonzero(coverage > 0), key=lambda n: (-coverage[n], n))
     return Overlap(
-        rows_read=read,
-        rows_hit=hit,
-        **{name: sum(counts.values()) for name, counts in counted.items()},
+        rows_read=rows_read,
+        rows_hit=rows_hit,
+        **{name: sum(counts.values()) for name, counts in counts_by_kind.items()},
         ngram=ngram,
-        subsets={name: {kind: counts[name] for kind, counts in counted.items()} for name in dict.fromkeys(names)},
+        subsets=subsets,
         examples=[suite.items[int(n)].id for n in worst[:10]],
     )
 

@@ -1,8 +1,7 @@
-"""Rows that are empty, identical, double, in conflict, or nearly the same.
+"""Duplicate checks: empty, identical, duplicate, conflicting and nearly duplicate rows.
 
-Near duplicates are found by MinHash: texts that agree in a band of their signatures fall into one bucket, and each
-compares itself with a few representatives of its bucket only. Time and memory grow with the number of words, whatever
-the texts are.
+Near duplicates are found by MinHash: texts that agree in a band of their signatures share a bucket, and each text is
+compared with a few representatives of its bucket only. Time and memory are linear in the number of words.
 """
 
 from __future__ import annotations
@@ -25,11 +24,11 @@ TOKEN = re.compile(r"\w+")
 ENTITY = re.compile(r"(?<=[^\s.!?:\n] )[A-Z][\w’'-]*|\d[\d.,:]*")
 """A number, or a capitalised word that does not open a sentence."""
 REPRESENTATIVES = 16
-"""Texts of a bucket that every other text of it is compared with; a bucket no larger is compared pair by pair."""
+"""Texts of a bucket that every other text of it is compared with."""
 MOST_CHECKS = 16
-"""Pairs whose exact Jaccard index may be computed in vain for one text."""
+"""Largest number of failed exact comparisons per text."""
 BELOW = 0.12
-"""How far an estimate from signatures may lie below the index itself: 3 standard errors."""
+"""Tolerance of the estimated Jaccard index: 3 standard errors."""
 CHUNK = 20_000
 """Pairs of signatures compared at a time."""
 
@@ -38,8 +37,8 @@ Signatures = NDArray[np.uint32]
 
 
 @dataclass(frozen=True)
-class Doubles:
-    """Counts of rows; the shares are of prompts."""
+class Duplicates:
+    """Counts of duplicate rows; the shares are of prompts."""
 
     empty: int
     """A prompt or a completion without text."""
@@ -55,37 +54,36 @@ class Doubles:
     """The same at .5, with names and numbers masked."""
 
 
-def find_doubles(items: Sequence[Item], tick: Callable[[], None] = lambda: None) -> Doubles:
-    """Count them all, rows that no model can score included; `tick` is called twice for every prompt with text."""
-    read = [texts(item) for item in items]
-    prompted = [
-        (prompt, item.group or item.id) for item, (prompt, _) in zip(items, read, strict=True) if prompt.strip()
-    ]
-    prompts, groups = [prompt for prompt, _ in prompted], [group for _, group in prompted]
+def find_duplicates(items: Sequence[Item], tick: Callable[[], None] = lambda: None) -> Duplicates:
+    """Count all kinds of duplicates, including in rows that cannot be scored."""
+    item_texts = [texts(item) for item in items]
+    prompts: list[str] = []
+    groups: list[str] = []
+    for item, (prompt, _) in zip(items, item_texts, strict=True):
+        if prompt.strip():
+            prompts.append(prompt)
+            groups.append(item.group or item.id)
     labels: dict[tuple[str, ...], set[frozenset[str]]] = defaultdict(set)
     rows: Counter[tuple[object, ...]] = Counter()
-    for item, (prompt, completions) in zip(items, read, strict=True):
+    empty = identical = 0
+    for item, (prompt, completions) in zip(items, item_texts, strict=True):
         right = frozenset(completions[: item.num_correct])
         labels[(prompt, *sorted(completions))].add(right)
         rows[(prompt, right, *sorted(completions))] += 1
-    return Doubles(
-        empty=sum(
-            not (prompt.strip() or item.rendered) or not all(map(str.strip, completions))
-            for item, (prompt, completions) in zip(items, read, strict=True)
-        ),
-        identical=sum(
-            bool(set(completions[: item.num_correct]) & set(completions[item.num_correct :]))
-            for item, (_, completions) in zip(items, read, strict=True)
-        ),
+        empty += not (prompt.strip() or item.rendered) or not all(map(str.strip, completions))
+        identical += bool(right & set(completions[item.num_correct :]))
+    return Duplicates(
+        empty=empty,
+        identical=identical,
         duplicates=sum(rows.values()) - len(rows),
-        conflicts=sum(len(found) - 1 for found in labels.values()),
+        conflicts=sum(len(answers) - 1 for answers in labels.values()),
         near_duplicates_80=near_duplicates(prompts, groups, 0.8, tick=tick),
         masked_50=near_duplicates(prompts, groups, 0.5, edit=mask, tick=tick),
     )
 
 
 def mask(text: str) -> str:
-    """A text with its names and numbers taken out, so that filled-in templates look alike.
+    """Mask the names and numbers of a text, so that instances of one template look alike.
 
     >>> mask("Then Ada gave Bo 12 figs. Why?")
     'Then _ gave _ _ figs. Why?'
@@ -99,8 +97,8 @@ def shingle_hashes(text: str) -> Hashes:
     >>> len(shingle_hashes("One two three, four five SIX")), len(shingle_hashes("six six six six six six six"))
     (2, 1)
     """
-    found = TOKEN.finditer(text.lower())
-    words = np.array([crc32(word.group().encode("utf-8", "surrogatepass")) for word in found], dtype=np.uint64)
+    matches = TOKEN.finditer(text.lower())
+    words = np.array([crc32(word.group().encode("utf-8", "surrogatepass")) for word in matches], dtype=np.uint64)
     length = min(NGRAM, len(words))
     count = max(1, len(words) - NGRAM + 1)
     hashes = np.full(count, length, dtype=np.uint64)
@@ -125,7 +123,7 @@ def near_duplicates(
     edit: Callable[[str], str] = str,
     tick: Callable[[], None] = lambda: None,
 ) -> float:
-    """Return the share of prompts within a Jaccard index of `threshold` of a prompt of another group.
+    """Compute the share of prompts within a Jaccard index of `threshold` of a prompt of another group.
 
     The index is of 5-word shingles of the first characters (`LONGEST`) of each prompt after `edit`. Texts that have the
     same shingles are one text from the start on.
@@ -148,7 +146,7 @@ class _Distinct:
     shingles: list[Hashes] = field(default_factory=list)
     counts: list[int] = field(default_factory=list)
     owners: list[int] = field(default_factory=list)
-    """The number of the one group that has the text; -1 where several have it."""
+    """Number of the group of each text; -1 if several groups have it."""
     groups: dict[str, int] = field(default_factory=dict)
 
     def add(self, text: str, group: str) -> None:
@@ -178,13 +176,13 @@ def _near(distinct: _Distinct, threshold: float) -> NDArray[np.bool_]:
             open_pairs = ~(near[first] & near[second])
             first, second = first[open_pairs], second[open_pairs]
             close = _agreement(signatures, first, second) >= threshold - BELOW
-            for one, other in zip(first[close].tolist(), second[close].tolist(), strict=True):
-                if (near[one] and near[other]) or one in failures[other] or len(failures[other]) >= MOST_CHECKS:
+            for left, right in zip(first[close].tolist(), second[close].tolist(), strict=True):
+                if (near[left] and near[right]) or left in failures[right] or len(failures[right]) >= MOST_CHECKS:
                     continue
-                if _jaccard(distinct.shingles[one], distinct.shingles[other]) >= threshold:
-                    near[one] = near[other] = True
+                if _jaccard(distinct.shingles[left], distinct.shingles[right]) >= threshold:
+                    near[left] = near[right] = True
                 else:
-                    failures[other].add(one)
+                    failures[right].add(left)
     return near
 
 
@@ -192,13 +190,13 @@ def _signatures(shingles: Sequence[Hashes]) -> Signatures:
     """Sign each set of shingles with its smallest hash under every permutation: [texts, permutations]."""
     random = np.random.default_rng(1)
     factors = random.integers(2**63, size=(PERMUTATIONS, 1), dtype=np.uint64) * np.uint64(2) + np.uint64(1)
-    out = np.full((len(shingles), PERMUTATIONS), 2**32 - 1, dtype=np.uint32)
+    signatures = np.full((len(shingles), PERMUTATIONS), 2**32 - 1, dtype=np.uint32)
     with np.errstate(over="ignore"):
         for n, hashes in enumerate(shingles):
             for start in range(0, len(hashes), CHUNK):
                 smallest = ((hashes[start : start + CHUNK] * factors) >> np.uint64(32)).min(axis=1)
-                out[n] = np.minimum(out[n], smallest.astype(np.uint32))
-    return out
+                signatures[n] = np.minimum(signatures[n], smallest.astype(np.uint32))
+    return signatures
 
 
 def _candidates(band: Signatures, owners: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
@@ -209,19 +207,19 @@ def _candidates(band: Signatures, owners: NDArray[np.int64]) -> Iterator[tuple[N
     _, keys = np.unique(band, axis=0, return_inverse=True)
     keys = keys.reshape(-1)
     order = np.lexsort((owners, keys))
-    turns = np.empty(len(keys), dtype=np.int64)
-    turns[order] = _places(np.stack([keys[order], owners[order]], axis=1))
-    order = np.lexsort((turns, keys))
+    ranks = np.empty(len(keys), dtype=np.int64)
+    ranks[order] = _places(np.stack([keys[order], owners[order]], axis=1))
+    order = np.lexsort((ranks, keys))
     places = _places(keys[order][:, None])
     for offset in range(min(REPRESENTATIVES, int(places.max(initial=0)))):
         later = np.flatnonzero(places > offset)
         first, second = order[later - places[later] + offset], order[later]
-        apart = (owners[first] != owners[second]) | (owners[first] == -1)
-        yield first[apart], second[apart]
+        other_group = (owners[first] != owners[second]) | (owners[first] == -1)
+        yield first[other_group], second[other_group]
 
 
 def _places(keys: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Number the rows of each run of equal keys from 0; `keys` are sorted, [rows, parts]."""
+    """Enumerate the rows of each run of equal keys from 0; `keys` are sorted: [rows, columns]."""
     count = np.arange(len(keys))
     starts = np.append(True, (keys[1:] != keys[:-1]).any(axis=1))[: len(keys)]
     return count - np.maximum.accumulate(np.where(starts, count, 0))
@@ -229,13 +227,14 @@ def _places(keys: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def _agreement(signatures: Signatures, first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.float64]:
     """Estimate the Jaccard index of pairs from their signatures: [pairs]."""
-    parts = [
+    blocks = [
         (signatures[first[start : start + CHUNK]] == signatures[second[start : start + CHUNK]]).mean(axis=1)
         for start in range(0, len(first), CHUNK)
     ]
-    return np.concatenate(parts) if parts else np.empty(0)
+    return np.concatenate(blocks) if blocks else np.empty(0)
 
 
-def _jaccard(one: Hashes, other: Hashes) -> float:
-    both = len(np.intersect1d(one, other, assume_unique=True))
-    return both / (len(one) + len(other) - both)
+def _jaccard(first: Hashes, second: Hashes) -> float:
+    """Compute the Jaccard index of two sets of hashes."""
+    common = len(np.intersect1d(first, second, assume_unique=True))
+    return common / (len(first) + len(second) - common)

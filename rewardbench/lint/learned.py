@@ -1,10 +1,9 @@
-"""Linear models on shallow features, cross-validated by group: what training alone can find without understanding.
+"""Learned shortcuts: linear models on shallow features, cross-validated by group.
 
-A row is the difference of a right and a wrong response's features, so that a model without intercept says of the
-swapped pair exactly the opposite. With few rows and very many features, the regression is solved among the rows.
+A row is the difference of a right and a wrong response's features, so that a model without intercept predicts exactly
+the opposite for the swapped pair. With few rows and very many features, the regression is solved in its dual form.
 
-Rows are capped by the caller, features by hashing, and words by `PART` and `CROSSED`: time and memory are bounded,
-whatever the texts are.
+Rows are limited by the caller, features by hashing, and words by `PART` and `CROSSED`: time and memory are bounded.
 """
 
 from __future__ import annotations
@@ -27,29 +26,29 @@ FOLDS, FOLD_SEEDS, REFITS = 5, 5, 200
 BUCKETS = 2**18
 TFIDF_BUCKETS = 2**20
 MANY = 500
-"""Pairs beyond which one set of folds and 40 refits are enough: both figures are narrow there in any case."""
+"""Number of pairs beyond which one fold assignment and 40 refits are precise enough."""
 DENSE, BLOCK = 1 / 32, 4096
 """Share of rows above which a column counts as dense, and the dense columns multiplied at a time."""
 MOST_PAIRS = 100
-"""Right-wrong pairs that one item may give."""
+"""Largest number of right-wrong pairs of one item."""
 PART = 10_000
-"""Characters of a text, from its start, that are learned from."""
+"""Characters of a text, from its start, that are used."""
 CROSSED = 16_000_000
-"""Pairs of a prompt word and a response word over all rows; of longer texts fewer words are crossed, by their hash."""
+"""Largest number of word pairs over all rows; longer texts use fewer words, selected by hash."""
 STRENGTH = 10.0
 """C of the interaction model, as its rule says."""
 PLAIN = 1.0
 """C of TF-IDF, the usual default."""
 CLOSE = 1e-4
-"""How near to its optimum a fit must come, as a share of the largest weight a row can have."""
+"""Convergence tolerance, relative to the largest possible weight of a row."""
 TIE = 1e-9
-"""Margins below this are rounding, and count half."""
+"""Margins below this are rounding errors, and count half."""
 ONE_SIDED = 1.645
 
 
 @dataclass(frozen=True)
 class Differences:
-    """Right minus wrong of every pair: how alike any two rows are [rows, rows], and the group of each row."""
+    """Feature differences (right minus wrong) of pairs: inner products [rows, rows], and groups [rows]."""
 
     gram: Floats
     groups: NDArray[np.int64]
@@ -64,9 +63,8 @@ class Learned:
 
 
 def tfidf(items: Sequence[Item]) -> float:
-    """Accuracy of a logistic regression on differences of 1-2-gram TF-IDF, blind to the prompt."""
-
-    groups = [group for item in items for group in [group_of(item)] * len(some_pairs(item))]
+    """Compute the accuracy of a logistic regression on 1-2-gram TF-IDF differences, without the prompt."""
+    groups = _pair_groups(items)
     if len(set(groups)) < 2:
         return nan
     right, wrong = [], []
@@ -94,22 +92,22 @@ def _tfidf_vectors(right: Sequence[str], wrong: Sequence[str]) -> Any:
 
 
 def interaction(items: Sequence[Item]) -> Learned:
-    """The same on pairs of a prompt word and a response word, binary and hashed to 2^18 features, rows of length 1.
+    """Compute the accuracy of a logistic regression on pairs of a prompt word and a response word.
 
-    The lower bound is the accuracy less 1.645 times the deviation of 200 refits in which right and wrong change
-    places in random groups: what such a model reaches where there is nothing to learn.
+    Features are binary, hashed to 2^18 buckets, and rows have length 1. The lower bound is the accuracy minus 1.645
+    standard deviations of 200 refits in which right and wrong are swapped in random groups.
     """
-    groups = [group for item in items for group in [group_of(item)] * len(some_pairs(item))]
+    groups = _pair_groups(items)
     if len(set(groups)) < 2:
         return Learned(nan, nan)
-    most_words = int((CROSSED / (2 * len(groups))) ** 0.5)
+    words_limit = int((CROSSED / (2 * len(groups))) ** 0.5)
     rows = []
     for item in items:
         prompt, completions = texts(item)
-        asked = _some_words(prompt, most_words)
-        used = dict.fromkeys(place for pair in some_pairs(item) for place in pair)
-        crossed = {place: _crossed(asked, _some_words(completions[place], most_words)) for place in used}
-        rows += [(crossed[right], crossed[wrong]) for right, wrong in some_pairs(item)]
+        prompt_words = _some_words(prompt, words_limit)
+        places = dict.fromkeys(place for pair in some_pairs(item) for place in pair)
+        features = {place: _crossed(prompt_words, _some_words(completions[place], words_limit)) for place in places}
+        rows += [(features[right], features[wrong]) for right, wrong in some_pairs(item)]
     data = _differences(_normalised(_sparse(rows)), groups)
     folds = [_folds(data, seed) for seed in range(_seeds(data))]
     accuracy = float(np.mean([_cross_validate(data, fold, _ones(data)) for fold in folds]))
@@ -117,42 +115,51 @@ def interaction(items: Sequence[Item]) -> Learned:
 
 
 def some_pairs(item: Item) -> list[tuple[int, int]]:
-    """Right-wrong pairs in which every completion has its turn (up to `MOST_PAIRS`): of Ties not all combinations."""
+    """List right-wrong pairs in which every completion occurs, at most `MOST_PAIRS`; for Ties not all combinations."""
     right, wrong = item.num_correct, len(item.completions) - item.num_correct
     return [(n % right, right + n % wrong) for n in range(min(max(right, wrong), MOST_PAIRS))]
 
 
 def group_of(item: Item) -> str:
-    """What an item shares with others: its group, else its prompt."""
+    """Return what an item shares with others: its group, or else its prompt."""
     return item.group or texts(item)[0]
 
 
-def _some_words(text: str, most: int) -> Hashes:
-    """Return the hashes of a text's words, at most so many: the smallest, so that texts agree on which are kept."""
+def _pair_groups(items: Sequence[Item]) -> list[str]:
+    """Return the group of each right-wrong pair of the items."""
+    groups: list[str] = []
+    for item in items:
+        groups += [group_of(item)] * len(some_pairs(item))
+    return groups
+
+
+def _some_words(text: str, limit: int) -> Hashes:
+    """Return the hashes of a text's words, at most `limit`: the smallest, so that texts agree on the selection."""
     hashes = np.array([zlib.crc32(word.encode("utf-8", "surrogatepass")) for word in words(text[:PART])], np.uint64)
-    return np.sort(hashes)[:most]
+    return np.sort(hashes)[:limit]
 
 
 def _crossed(prompt: Hashes, response: Hashes) -> NDArray[np.int32]:
-    """The features of a prompt with a response: each pair of their words, hashed."""
-    left, right = prompt * np.uint64(0x9E3779B97F4A7C15), response * np.uint64(0xC2B2AE3D27D4EB4F)
-    mixed = left[:, None] ^ right[None, :]
+    """Hash each pair of a prompt word and a response word into a feature."""
+    prompt_bits, response_bits = prompt * np.uint64(0x9E3779B97F4A7C15), response * np.uint64(0xC2B2AE3D27D4EB4F)
+    mixed = prompt_bits[:, None] ^ response_bits[None, :]
     return np.unique((mixed >> np.uint64(40)) % np.uint64(BUCKETS)).astype(np.int32)
 
 
 def _sparse(rows: Sequence[tuple[NDArray[np.int32], NDArray[np.int32]]]) -> Any:
-    """Right minus wrong as a sparse matrix [rows, features]; what both hold is gone."""
+    """Compute right minus wrong as a sparse matrix [rows, features]; common features cancel."""
     from scipy.sparse import csr_matrix
 
     plus = [np.setdiff1d(right, wrong, assume_unique=True) for right, wrong in rows]
     minus = [np.setdiff1d(wrong, right, assume_unique=True) for right, wrong in rows]
-    columns = [np.concatenate(both) for both in zip(plus, minus, strict=True)]
+    columns = [np.concatenate(pair) for pair in zip(plus, minus, strict=True)]
     values = [np.repeat([1.0, -1.0], [len(p), len(m)]) for p, m in zip(plus, minus, strict=True)]
     starts = np.cumsum([0, *map(len, columns)])
     return csr_matrix((np.concatenate(values), np.concatenate(columns), starts), shape=(len(rows), BUCKETS))
 
 
 def _normalised(rows: Any) -> Any:
+    """Scale each row to length 1."""
     from scipy.sparse import diags
     from scipy.sparse.linalg import norm
 
@@ -182,7 +189,7 @@ def _gram(rows: Any) -> Floats:
 
 
 def _seeds(data: Differences) -> int:
-    """Return how many sets of folds are taken."""
+    """Return the number of fold assignments."""
     return 1 if len(data.groups) > MANY else FOLD_SEEDS
 
 
@@ -191,17 +198,17 @@ def _ones(data: Differences) -> Floats:
 
 
 def _folds(data: Differences, seed: int) -> NDArray[np.int64]:
-    """The fold of each row: groups are dealt out in random order, so that the folds are even."""
+    """Assign each row to a fold: groups are distributed in random order, so that the folds are even."""
     count = int(data.groups.max()) + 1
-    dealt = np.empty(count, dtype=np.int64)
-    dealt[np.random.default_rng(seed).permutation(count)] = np.arange(count) % FOLDS
-    return dealt[data.groups]
+    fold_of_group = np.empty(count, dtype=np.int64)
+    fold_of_group[np.random.default_rng(seed).permutation(count)] = np.arange(count) % FOLDS
+    return fold_of_group[data.groups]
 
 
 def _cross_validate(data: Differences, folds: NDArray[np.int64], signs: Floats, strength: float = STRENGTH) -> Floats:
-    """Held-out accuracy of a fit for each row of `signs` [fits, rows]: 1, or -1 where right and wrong are swapped.
+    """Compute the held-out accuracy of a fit for each row of `signs` [fits, rows]: 1, or -1 for a swapped pair.
 
-    NaN where there is only one group.
+    The accuracy is NaN if there is only one group.
     """
     if len(np.unique(data.groups)) < 2:
         return np.full(len(signs), np.nan)
@@ -217,39 +224,40 @@ def _cross_validate(data: Differences, folds: NDArray[np.int64], signs: Floats, 
 
 
 def _fit(gram: Floats, signs: Floats, strength: float, steps: int = 500) -> Floats:
-    """Logistic regression without intercept, in the span of its rows: weights [fits, rows].
+    """Fit logistic regressions without intercept, in the span of the rows; return the weights [fits, rows].
 
     At the optimum each row's weight is the strength times its sign times the probability of its being wrong. The
     curvature is bounded by its largest value, so that one inverse serves all fits (Böhning and Lindsay 1988). Steps
-    carry momentum, which starts anew where it leads uphill (O'Donoghue and Candès 2015): rows that are nearly all
-    alike would take thousands without. A fit that has converged is left alone.
+    have momentum, which restarts when the objective rises (O'Donoghue and Candès 2015): otherwise nearly equal rows
+    take thousands of steps. Converged fits are not updated.
     """
-    bound = np.linalg.inv(np.eye(len(gram)) + strength / 4 * gram)
+    inverse = np.linalg.inv(np.eye(len(gram)) + strength / 4 * gram)
     weights = np.zeros_like(signs)
     active = np.arange(len(signs))
-    ahead, before = weights.copy(), weights.copy()
-    ahead_margins, before_margins = weights.copy(), weights.copy()
+    lookahead, previous = weights.copy(), weights.copy()
+    lookahead_margins, previous_margins = weights.copy(), weights.copy()
     age = np.zeros((len(signs), 1))
     for _ in range(steps):
-        wrong = 1 / (1 + np.exp(np.clip(signs[active] * ahead_margins, -500, 500)))
-        residual = strength * signs[active] * wrong - ahead
-        weights[active] = ahead
-        still = np.abs(residual).max(axis=1) >= CLOSE * strength
-        if not still.any():
+        wrong = 1 / (1 + np.exp(np.clip(signs[active] * lookahead_margins, -500, 500)))
+        residual = strength * signs[active] * wrong - lookahead
+        weights[active] = lookahead
+        unconverged = np.abs(residual).max(axis=1) >= CLOSE * strength
+        if not unconverged.any():
             break
-        after = ahead + residual @ bound
-        after_margins = after @ gram
-        uphill = (residual * (after_margins - before_margins)).sum(axis=1, keepdims=True) < 0
+        updated = lookahead + residual @ inverse
+        updated_margins = updated @ gram
+        uphill = (residual * (updated_margins - previous_margins)).sum(axis=1, keepdims=True) < 0
         age = np.where(uphill, 0, age + 1)
         momentum = age / (age + 3)
-        ahead = (after + momentum * (after - before))[still]
-        ahead_margins = (after_margins + momentum * (after_margins - before_margins))[still]
-        before, before_margins, age, active = after[still], after_margins[still], age[still], active[still]
+        lookahead = (updated + momentum * (updated - previous))[unconverged]
+        lookahead_margins = (updated_margins + momentum * (updated_margins - previous_margins))[unconverged]
+        previous, previous_margins = updated[unconverged], updated_margins[unconverged]
+        age, active = age[unconverged], active[unconverged]
     return weights
 
 
 def _null_deviation(data: Differences) -> float:
-    """Deviation of the accuracy where there is nothing to learn, averaged over the same folds."""
+    """Compute the standard deviation of the accuracy under random swaps, averaged over the same folds."""
     rng, seeds = np.random.default_rng(0), _seeds(data)
     refits = REFITS if seeds > 1 else REFITS // 5
     flips = rng.choice([-1.0, 1.0], size=(refits, int(data.groups.max()) + 1))[:, data.groups]

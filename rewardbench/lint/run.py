@@ -1,4 +1,4 @@
-"""What a preference set gives away: every shortcut on every subset, and rows that should not be there."""
+"""Lint a preference dataset: the accuracy of every shortcut on every subset, and duplicate rows."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from typing import Any
 import numpy as np
 
 from rewardbench.errors import InputError
-from rewardbench.lint.duplicates import Doubles, find_doubles
+from rewardbench.lint.duplicates import Duplicates, find_duplicates
 from rewardbench.lint.learned import group_of, interaction, some_pairs, tfidf
-from rewardbench.lint.shortcuts import BLIND, LONGEST, count_matches, credit, folded, lower_bound, shared, texts
+from rewardbench.lint.shortcuts import BLIND, LONGEST, count_matches, credit, folded, lower_bound, texts, word_overlap
 from rewardbench.types import Item, Suite
 
 SHORTCUTS = (*BLIND, "tfidf", "overlap", "interaction")
 OPPOSITES = ("longer", "shorter")
-"""Two names for one rule and its opposite: their shares add up to 1."""
+"""Two rules that are opposites: their accuracies add up to 1."""
 SPACED = re.compile(r"\S+")
 LARGEST = 1000
-"""Pairs of a subset on which the learned shortcuts are trained; of more, whole groups are sampled."""
+"""Largest number of pairs of a subset that learned shortcuts use; beyond it whole groups are sampled."""
 LARGEST_GROUP = 0.1
-"""Share of `LARGEST` that one group may fill; of a larger one, a part is sampled."""
+"""Largest share of `LARGEST` from one group; a larger group is sampled."""
 IN_ALL = 10_000
-"""Pairs of all subsets on which they are trained; with many subsets, each has fewer."""
+"""Largest number of pairs over all subsets."""
 MOST_LEARNED = 100
-"""Subsets that are learned from, the largest first."""
+"""Largest number of subsets with learned shortcuts, the largest first."""
 
 
 @dataclass(frozen=True)
 class SubsetLint:
-    """Accuracies of shortcuts on one subset, from 0 to 1; `overlap` is folded (max(a, 1 - a)), the others are not.
+    """Shortcut accuracies on one subset, from 0 to 1; `overlap` is folded (max(a, 1 - a)), the others are not.
 
-    What is learned is NaN where there are fewer than two groups to learn from and be tested on.
+    Learned shortcuts are NaN if there are fewer than two groups for cross-validation.
     """
 
     n: int
@@ -61,36 +61,36 @@ class SubsetLint:
 
 @dataclass(frozen=True)
 class Lint:
-    """The whole finding."""
+    """The result of a lint run."""
 
     dataset: str
     revision: str
     subsets: Mapping[str, SubsetLint]
     sections: Mapping[str, Mapping[str, float]]
     """Pooled `overlap` and `overlap_low` of each section."""
-    doubles: Doubles
+    duplicates: Duplicates
     unusable: int
-    """Rows that hold no preference, or cannot be read."""
+    """Rows without a preference, or unreadable."""
     cut: int
-    """Rows with a text so long that only its start was split into words."""
+    """Rows with a text of which only the start was split into words."""
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """Return the fields as JSON values."""
         return {
             "dataset": self.dataset,
             "revision": self.revision,
-            "subsets": {name: _rounded(asdict(found)) for name, found in self.subsets.items()},
-            "sections": {name: _rounded(found) for name, found in self.sections.items()},
-            **_rounded(asdict(self.doubles)),
+            "subsets": {name: _rounded(asdict(subset)) for name, subset in self.subsets.items()},
+            "sections": {name: _rounded(section) for name, section in self.sections.items()},
+            **_rounded(asdict(self.duplicates)),
             "unusable": self.unusable,
             "cut": self.cut,
             "notes": self.notes(),
         }
 
     def notes(self) -> list[str]:
-        """Say what was sampled, left out or cut, a sentence each."""
-        sampled = sum(0 < found.learned_on < found.n for found in self.subsets.values())
-        skipped = sum(not found.learned_on for found in self.subsets.values())
+        """List what was sampled, left out or truncated, one sentence each."""
+        sampled = sum(0 < subset.learned_on < subset.n for subset in self.subsets.values())
+        skipped = sum(not subset.learned_on for subset in self.subsets.values())
         notes = []
         if sampled:
             notes.append(f"In {sampled} subsets tf-idf and interaction were learned from a sample of whole groups.")
@@ -102,9 +102,14 @@ class Lint:
 
 
 def lint(suite: Suite, tick: Callable[[], None] = lambda: None) -> Lint:
-    """Try every shortcut on every subset; `tick` is called as often as `steps` says.
+    """Measure every shortcut on every subset.
 
-    Raises: InputError where no row holds a preference.
+    Args:
+        suite: the data.
+        tick: called for each unit of progress, at most `steps(suite)` times.
+
+    Raises:
+        InputError: if no row has a preference.
     """
     items = [item for item in suite.items if item.has_preference and not item.problem]
     if not items:
@@ -123,25 +128,25 @@ def lint(suite: Suite, tick: Callable[[], None] = lambda: None) -> Lint:
         revision=suite.revision,
         subsets=subsets,
         sections=_sections(suite, figures),
-        doubles=find_doubles([item for item in suite.items if item.has_preference], tick),
+        duplicates=find_duplicates([item for item in suite.items if item.has_preference], tick),
         unusable=len(suite.items) - len(items),
         cut=sum(row.cut for shallow in figures.values() for row in shallow.rows),
     )
 
 
 def steps(suite: Suite) -> int:
-    """Return how often `lint` ticks at most: once for the rules on each row, twice for its near duplicates."""
+    """Return the largest number of ticks of `lint`: one per row for the rules, two for near duplicates."""
     return 3 * len(suite.items)
 
 
 def lint_subset(items: Sequence[Item]) -> SubsetLint:
-    """Every shortcut on the items of one subset."""
+    """Measure every shortcut on the items of one subset."""
     return _lint_subset(items, _Shallow([_read(item) for item in items]), LARGEST)
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """What the rules without learning say of one item, without its texts."""
+    """The outcome of the rules on one item, without its texts."""
 
     cluster: str
     credits: tuple[float, ...]
@@ -171,7 +176,7 @@ def _read(item: Item, tick: Callable[[], None] = lambda: None) -> _Row:
     row = _Row(
         cluster=item.group or item.id,
         credits=tuple(credit(item, rule) for rule in BLIND.values()),
-        overlap=credit(item, shared),
+        overlap=credit(item, word_overlap),
         words_prompt=count_matches(SPACED, prompt),
         words_responses=tuple(count_matches(SPACED, text) for text in completions),
         length_gap=1 - min(lengths) / max(lengths),
@@ -182,19 +187,19 @@ def _read(item: Item, tick: Callable[[], None] = lambda: None) -> _Row:
 
 
 def _lint_subset(items: Sequence[Item], shallow: _Shallow, pairs: int) -> SubsetLint:
-    """Every shortcut on the items of one subset; at most so many pairs are learned from, none where it is 0."""
-    some = _sample(items, pairs) if pairs else []
-    crossed = interaction(some)
+    """Measure every shortcut on one subset; at most `pairs` pairs are learned from, none if it is 0."""
+    sample = _sample(items, pairs) if pairs else []
+    learned = interaction(sample)
     overlap = _overlap(shallow.rows)
     return SubsetLint(
         n=len(items),
         **shallow.blind(),
-        tfidf=tfidf(some),
+        tfidf=tfidf(sample),
         overlap=overlap["overlap"],
         overlap_low=overlap["overlap_low"],
-        interaction=crossed.accuracy,
-        interaction_low=crossed.low,
-        learned_on=len(some),
+        interaction=learned.accuracy,
+        interaction_low=learned.low,
+        learned_on=len(sample),
         words_prompt=median(row.words_prompt for row in shallow.rows),
         words_response=median(count for row in shallow.rows for count in row.words_responses),
         length_gap=median(row.length_gap for row in shallow.rows),
@@ -202,56 +207,65 @@ def _lint_subset(items: Sequence[Item], shallow: _Shallow, pairs: int) -> Subset
 
 
 def _learned_sizes(by_subset: Mapping[str, Sequence[Item]]) -> dict[str, int]:
-    """Return how many pairs of each subset may be learned from; those that are not named may not.
+    """Return how many pairs of each subset to learn from; subsets that are missing are skipped.
 
-    Small subsets come first, and what they leave of their share goes to the larger ones.
+    Small subsets come first, and the unused part of their share goes to the larger ones.
     """
-    counts = {name: sum(len(some_pairs(item)) for item in items) for name, items in by_subset.items()}
+    counts = {name: _count_pairs(items) for name, items in by_subset.items()}
     names = sorted(counts, key=lambda name: counts[name])[-MOST_LEARNED:]
-    sizes, left = {}, IN_ALL
+    sizes, remaining = {}, IN_ALL
     for n, name in enumerate(names):
-        sizes[name] = min(LARGEST, left // (len(names) - n))
-        left -= min(sizes[name], counts[name])
+        sizes[name] = min(LARGEST, remaining // (len(names) - n))
+        remaining -= min(sizes[name], counts[name])
     return sizes
 
 
+def _count_pairs(items: Sequence[Item]) -> int:
+    return sum(len(some_pairs(item)) for item in items)
+
+
 def _sample(items: Sequence[Item], pairs: int) -> Sequence[Item]:
-    """Whole groups in a seeded random order, until there are enough pairs; of a very large group a part."""
-    if sum(len(some_pairs(item)) for item in items) <= pairs:
+    """Sample whole groups until there are enough pairs; of a very large group, a part."""
+    if _count_pairs(items) <= pairs:
         return items
     groups: dict[str, list[Item]] = {}
     for item in items:
         groups.setdefault(group_of(item), []).append(item)
-    names, taken, size = list(groups), [], 0
+    names, sample, size = list(groups), [], 0
     random = Random(0)
     random.shuffle(names)
-    most = max(2, int(LARGEST_GROUP * pairs))
+    group_limit = max(2, int(LARGEST_GROUP * pairs))
     for name in names:
         if size >= pairs:
             break
         group = groups[name]
-        members = group if len(group) <= most else random.sample(group, most)
-        taken += members
-        size += sum(len(some_pairs(item)) for item in members)
-    return taken
+        members = group if len(group) <= group_limit else random.sample(group, group_limit)
+        sample += members
+        size += _count_pairs(members)
+    return sample
 
 
-def exceeding(found: Lint, most: float) -> list[str]:
-    """One sentence for each shortcut that beats `most`, a share from .5 to 1, with its own figure.
+def exceeding(result: Lint, limit: float) -> list[str]:
+    """Describe each shortcut whose accuracy exceeds `limit`, one sentence each.
 
-    The opposite of a shortcut counts as well: the longer answer of a pair is the opposite of the shorter one.
+    The opposite of a shortcut counts as well: a preference for short answers is the opposite of one for long answers.
+
+    Args:
+        result: the lint.
+        limit: an accuracy, from .5 to 1.
     """
-    return [
-        _sentence(subset, name, getattr(figures, name))
-        for subset, figures in found.subsets.items()
-        for name in SHORTCUTS
-        if _exceeds(name, getattr(figures, name), most)
-    ]
+    sentences = []
+    for subset, figures in result.subsets.items():
+        for name in SHORTCUTS:
+            share = getattr(figures, name)
+            if _exceeds(name, share, limit):
+                sentences.append(_sentence(subset, name, share))
+    return sentences
 
 
-def _exceeds(name: str, share: float, most: float) -> bool:
-    """Return True if a shortcut beats `most`; `shorter` is the opposite of `longer`, and each is named for itself."""
-    return share > most if name in OPPOSITES else folded(share) > most
+def _exceeds(name: str, share: float, limit: float) -> bool:
+    """Return True if a shortcut exceeds `limit`; `longer` and `shorter` are opposites, and each has its own entry."""
+    return share > limit if name in OPPOSITES else folded(share) > limit
 
 
 def _sentence(subset: str, name: str, share: float) -> str:
@@ -279,5 +293,5 @@ def _rounded(figures: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Four decimals; what could not be measured is None."""
+    """Round to four decimals; NaN becomes None."""
     return (None if isnan(value) else round(value, 4)) if isinstance(value, float) else value

@@ -1,4 +1,4 @@
-"""Rules that know nothing: each gives a response a number, and the higher one wins. No model, no training."""
+"""Shortcut rules that need no model and no training: each scores a response, and the higher score wins."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from rewardbench.stats import resampled
-from rewardbench.types import Item
+from rewardbench.stats import resample
+from rewardbench.types import Item, Messages
 
 Floats = NDArray[np.float64]
-Rule = Callable[[str, str], float]
-"""Of the prompt's text and the response's."""
+Shortcut = Callable[[str, str], float]
+"""Scores a response, from the texts of prompt and response."""
 
 LONGEST = 100_000
 """Characters of a text, from its start, that are split into words."""
 
 MARKDOWN = re.compile(r"^#{1,6} |^[^\S\n]*[-*] |^[^\S\n]*\d+\. |\*\*|`|^\|", re.MULTILINE)
-"""Its bullets never look past the end of a line: over blank lines that would take the square of their number."""
+"""Patterns for bullets match within one line only, which keeps the time linear."""
 REFUSAL = re.compile(
     r"\b(sorry|apologi[sz]e|can(?:no|')t|can not|won'?t|unable|not able|refuse|decline|inappropriate|illegal|harmful"
     r"|unethical|dangerous|as an ai|language model|i must|not comfortable)\b",
@@ -37,18 +37,22 @@ def words(text: str) -> set[str]:
     return {word.group() for word in WORD.finditer(text[:LONGEST].lower())}
 
 
-def shared(prompt: str, response: str) -> float:
-    """Distinct words that both hold, over the root of the product of both counts (Ochiai).
+def word_overlap(prompt: str, response: str) -> float:
+    """Compute the word overlap of prompt and response (Ochiai coefficient of distinct words).
 
-    >>> shared("a b c d", "a x y z")
+    >>> word_overlap("a b c d", "a x y z")
     0.25
     """
-    left, right = words(prompt), words(response)
-    return len(left & right) / (len(left) * len(right)) ** 0.5 if left and right else 0.0
+    prompt_words, response_words = words(prompt), words(response)
+    return (
+        len(prompt_words & response_words) / (len(prompt_words) * len(response_words)) ** 0.5
+        if prompt_words and response_words
+        else 0.0
+    )
 
 
 def count_matches(pattern: re.Pattern[str], text: str) -> int:
-    """Count the matches in a whole text, without holding them.
+    """Count the matches of a pattern in a text.
 
     >>> count_matches(WORD, "No, no")
     3
@@ -56,26 +60,29 @@ def count_matches(pattern: re.Pattern[str], text: str) -> int:
     return sum(1 for _ in pattern.finditer(text))
 
 
-BLIND: Mapping[str, Rule] = {
+BLIND: Mapping[str, Shortcut] = {
     "longer": lambda prompt, response: len(response),
     "shorter": lambda prompt, response: -len(response),
     "newlines": lambda prompt, response: response.count("\n"),
     "markdown": lambda prompt, response: count_matches(MARKDOWN, response),
     "refusal": lambda prompt, response: count_matches(REFUSAL, response.replace("’", "'")),
 }
-"""Rules that never look at the prompt."""
+"""Rules that ignore the prompt."""
 
 
 def texts(item: Item) -> tuple[str, list[str]]:
-    """The whole prompt as one text, and each completion as one."""
-    prompt = "\n".join(turn["content"] for turn in item.prompt)
-    return prompt, ["\n".join(turn["content"] for turn in turns) for turns in item.completions]
+    """Return the prompt as one text, and each completion as one."""
+    return _join(item.prompt), [_join(turns) for turns in item.completions]
 
 
-def credit(item: Item, rule: Rule) -> float:
+def _join(turns: Messages) -> str:
+    return "\n".join(turn["content"] for turn in turns)
+
+
+def credit(item: Item, rule: Shortcut) -> float:
     """Return the share of an item's right-wrong pairs that a rule gets right; a tie is half.
 
-    Completions are sorted by their scores, so that many of them cost no square of their number.
+    Completions are sorted by score, which avoids comparing all pairs.
     """
     prompt, completions = texts(item)
     scores = [rule(prompt, text) for text in completions]
@@ -87,7 +94,7 @@ def credit(item: Item, rule: Rule) -> float:
 
 
 def folded(share: float) -> float:
-    """A shortcut and its opposite are the same leak.
+    """Return the larger accuracy of a shortcut and its opposite.
 
     >>> folded(0.04)
     0.96
@@ -96,25 +103,28 @@ def folded(share: float) -> float:
 
 
 def lower_bound(credits: Sequence[float], groups: Sequence[str], resamples: int = 2000) -> float:
-    """One-sided 95 % lower bound of the folded mean credit, whole groups resampled.
+    """Compute the one-sided 95 % lower bound of the folded mean credit by a cluster bootstrap over groups.
 
-    `credits` [items] with the group of each; the seed is fixed, so that a lint says the same twice.
+    Args:
+        credits: credit of each item: [items].
+        groups: group of each item: [items].
+        resamples: number of resamples; the seed is fixed.
     """
     sums, sizes = group_sums(np.asarray(credits), groups)
     if sums.sum() < 0.5 * sizes.sum():
         sums = sizes - sums
-    shares = resampled(np.stack([sums, sizes], axis=1), np.random.default_rng(0), resamples)
+    shares = resample(np.stack([sums, sizes], axis=1), np.random.default_rng(0), resamples)
     return float(np.quantile(shares, 0.05))
 
 
 def group_sums(values: Floats, groups: Sequence[str]) -> tuple[Floats, Floats]:
-    """Sum of values and number of members of each group: both [groups]."""
-    which = number_groups(groups)
-    return np.bincount(which, values).astype(float), np.bincount(which).astype(float)
+    """Compute the sum of values and the number of members of each group: both [groups]."""
+    numbers = number_groups(groups)
+    return np.bincount(numbers, values).astype(float), np.bincount(numbers).astype(float)
 
 
 def number_groups(groups: Sequence[str]) -> NDArray[np.int64]:
-    """Number the groups in the order of their names: [members]. An array of text would be as wide as the longest name.
+    """Assign each member the number of its group, groups in the order of their names: [members].
 
     >>> number_groups(["b", "a", "b"]).tolist()
     [1, 0, 1]

@@ -1,9 +1,9 @@
-"""How a suite counts: credit, ties, aggregation, and the arithmetic of published leaderboards. No model and no text."""
+"""Metrics: credit of items, aggregation into estimates, and the scores of published leaderboards."""
 
 from __future__ import annotations
 
 from rewardbench.metrics.aggregate import (
-    Measured,
+    SuiteMeans,
     Summary,
     gap,
     measure,
@@ -21,7 +21,7 @@ from rewardbench.metrics.ties import ties_mean, ties_score
 
 __all__ = [
     "LEADERBOARD_WEIGHTS",
-    "Measured",
+    "SuiteMeans",
     "Summary",
     "credit",
     "gap",

@@ -1,13 +1,14 @@
-"""Credits in, estimates out: how a suite counts. No model and no text.
+"""Aggregate the credits of items into the estimates of a suite.
 
-One rule holds in every suite: an item whose scores are not all finite is unscored. It stays in n, earns
-nothing, and is counted beside every mean, so that failing can never raise a number.
+One rule holds in every suite: an item whose scores are not all finite is unscored. It stays in n with credit 0, and
+every mean reports the number of unscored items, so that a failure never raises a score.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from math import fsum
 
 from rewardbench import stats
@@ -18,7 +19,7 @@ from rewardbench.types import Estimate, Item, ItemScores, Rule, Suite
 
 @dataclass(frozen=True)
 class Summary:
-    """The figures of one run; the fields are those of `Result`."""
+    """The estimates of one run; the fields are those of `Result`."""
 
     score: Estimate
     accuracy: Estimate
@@ -29,15 +30,15 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class _Graded:
-    """What an item's scores earned, without its texts: of a large dataset all are held at once while they are counted.
+    """An item's credit and flags without its texts, since all items of a dataset are in memory at once.
 
-    `credit` is NaN where the item holds no preference, and then it is not `counted`.
+    `credit` is NaN for an item without a preference, and `has_preference` is False then.
     """
 
     id: str
     subset: str
     cluster: Hashable
-    counted: bool
+    has_preference: bool
     num_correct: int
     built: bool
     scores: tuple[float, ...]
@@ -48,11 +49,16 @@ class _Graded:
 
 
 @dataclass(frozen=True)
-class Measured:
-    """The means of one run, with what each cluster adds to them; None where there is nothing to count.
+class SuiteMeans:
+    """The means of one run, with the contribution of each cluster; None where no item has a preference.
 
-    `pair` and `mirror` are by section: the mean of its subsets, and the share of groups in which every item is right;
-    the latter only of sections that count by mirrors. `totals` are their means over sections, by the suite's weights.
+    Attributes:
+        headline: the metric of the score: `pair` or `mirror`.
+        pair: by section, the weighted mean of its subsets.
+        mirror: by section, the share of mirrors in which every item is right; only sections that count by mirrors.
+        totals: by metric, the mean over sections by the suite's weights.
+        weights: weight of each section.
+        subsets: the mean of each subset.
     """
 
     headline: str
@@ -63,181 +69,230 @@ class Measured:
     subsets: Mapping[str, stats.Mean | None]
 
     def present(self, metric: str) -> dict[str, stats.Mean]:
-        """Section means by `pair` or `mirror`, of the sections that have one."""
-        found = self.mirror if metric == "mirror" else self.pair
-        return {section: mean for section, mean in found.items() if mean is not None}
+        """Return the section means by `pair` or `mirror`, of the sections that have one."""
+        means = self.mirror if metric == "mirror" else self.pair
+        return {section: mean for section, mean in means.items() if mean is not None}
 
     def total(self, metric: str) -> stats.Mean:
-        """The mean over sections. Raises: ValueError where nothing holds a preference."""
-        found = self.totals.get(metric)
-        if found is None:
+        """Return the mean over sections.
+
+        Raises:
+            ValueError: if no item has a preference.
+        """
+        mean = self.totals.get(metric)
+        if mean is None:
             raise ValueError(f"nothing is counted by {metric}")
-        return found
+        return mean
 
 
-class _Counted:
+class _SuiteCredits:
     """A suite with its graded items, sorted into subsets and sections."""
 
     def __init__(self, suite: Suite, item_scores: Sequence[ItemScores]) -> None:
         self.suite, self.graded = suite, _grade(suite, item_scores)
         self.subsets: dict[str, list[_Graded]] = {name: [] for name in suite.rules}
-        for one in self.graded:
-            self.subsets.setdefault(one.subset, []).append(one)
+        for item in self.graded:
+            self.subsets.setdefault(item.subset, []).append(item)
         self.rules = {name: rule_of(suite, name) for name in self.subsets}
         self.names: dict[str, list[str]] = {}
         for name, rule in self.rules.items():
             self.names.setdefault(rule.section, []).append(name)
-        self.sections = {s: [one for name in of for one in self.subsets[name]] for s, of in self.names.items()}
-        by_mirror = {r.section for r in self.rules.values() if suite.headline == "mirror" and r.credit == "strict"}
+        self.sections = {section: self._items_of(names) for section, names in self.names.items()}
+        strict = {rule.section for rule in self.rules.values() if rule.credit == "strict"}
+        by_mirror = strict if suite.headline == "mirror" else set()
         self.mirrors = {section: _mirrors(self.sections[section]) for section in self.names if section in by_mirror}
 
-    def measured(self) -> Measured:
-        """Means of subsets, of sections, and of all."""
+    def _items_of(self, names: Sequence[str]) -> list[_Graded]:
+        return [item for name in names for item in self.subsets[name]]
+
+    def averages(self) -> SuiteMeans:
+        """Compute the means of subsets, of sections, and the totals."""
         subsets = {name: _subset_mean(items, self.rules[name]) for name, items in self.subsets.items()}
-        weight = {name: _weight(self.rules[name], items) for name, items in self.subsets.items()}
-        pair = {section: _average({n: subsets[n] for n in of}, weight) for section, of in self.names.items()}
+        subset_weights = {name: _weight(self.rules[name], items) for name, items in self.subsets.items()}
+        pair: dict[str, stats.Mean | None] = {}
+        for section, names in self.names.items():
+            pair[section] = _average({name: subsets[name] for name in names}, subset_weights)
         mirror = {section: _all_right(groups) for section, groups in self.mirrors.items()}
         weights = {section: self.suite.section_weights.get(section, 1.0) for section in self.names}
-        totals = {"pair": _average(pair, weights)} | ({"mirror": _average(mirror, weights)} if mirror else {})
-        return Measured("mirror" if mirror else "pair", pair, mirror, totals, weights, subsets)
+        totals = {"pair": _average(pair, weights)}
+        if mirror:
+            totals["mirror"] = _average(mirror, weights)
+        return SuiteMeans("mirror" if mirror else "pair", pair, mirror, totals, weights, subsets)
 
 
-def measure(suite: Suite, item_scores: Sequence[ItemScores]) -> Measured:
-    """The means of a whole suite by its own rules; `item_scores` holds every item of it once, in any order."""
-    return _Counted(suite, item_scores).measured()
+def measure(suite: Suite, item_scores: Sequence[ItemScores]) -> SuiteMeans:
+    """Compute the means of a suite by its rules.
 
+    Args:
+        suite: the suite.
+        item_scores: the scores of each item of the suite, exactly once, in any order.
 
-def score_interval(found: Measured) -> stats.Interval:
-    """The 95 % interval of the score: its clusters drawn anew within each section.
-
-    Where a section has all right or all wrong, drawing it anew knows no doubt: then the limits of the sections, which
-    do, may only widen it. Over four sections of 100 clusters it covers 94 to 95 % at .6 to .95, and 98 % at .95 to .99.
+    Raises:
+        ValueError: if an item has no scores, or a score belongs to no item.
     """
-    whole = found.total(found.headline)
-    sections = {name: one for name, one in found.present(found.headline).items() if found.weights[name] > 0}
-    if sum(len(one.mass) for one in sections.values()) != len(whole.mass):
-        return whole.low, whole.high  # sections share clusters, or a figure has none
-    low, high = stats.bootstrap(list(sections.values()), [found.weights[name] for name in sections])
-    if any(fsum(pull * pull for pull in one.pulls.values()) < stats.NO_VARIANCE for one in sections.values()):
-        return min(low, whole.low), max(high, whole.high)
-    return min(low, whole.value), max(high, whole.value)
+    return _SuiteCredits(suite, item_scores).averages()
+
+
+def score_interval(means: SuiteMeans) -> stats.Interval:
+    """Compute the 95 % interval of the score by a cluster bootstrap within each section.
+
+    A section in which all is right or all is wrong has no variance to resample: there the interval recovered from the
+    limits of the sections, which stay uncertain, may widen it. Over four sections of 100 clusters the interval covers
+    94 to 95 % at scores from .6 to .95, and 98 % at .95 to .99.
+    """
+    total = means.total(means.headline)
+    by_name = means.present(means.headline)
+    sections = {name: mean for name, mean in by_name.items() if means.weights[name] > 0}
+    if sum(len(mean.weights) for mean in sections.values()) != len(total.weights):
+        return total.low, total.high  # sections share clusters, or a mean has none
+    low, high = stats.bootstrap(list(sections.values()), [means.weights[name] for name in sections])
+    if any(_has_no_variance(mean) for mean in sections.values()):
+        return min(low, total.low), max(high, total.high)
+    return min(low, total.value), max(high, total.value)
+
+
+def _has_no_variance(mean: stats.Mean) -> bool:
+    return fsum(influence * influence for influence in mean.influences.values()) < stats.NO_VARIANCE
 
 
 def summarize(suite: Suite, item_scores: Sequence[ItemScores]) -> Summary:
-    """The same as figures, with what is to be counted beside each."""
-    counted = _Counted(suite, item_scores)
-    found, rules, sections, mirrors = counted.measured(), counted.rules, counted.sections, counted.mirrors
-    pairs = [one for section in mirrors for one in sections[section]] if mirrors else counted.graded
-    units = [group for groups in mirrors.values() for group in groups] or _singly(counted.graded)
-    score = _estimate("score", found.totals[found.headline], units)
+    """Compute the estimates of a suite, each with its counts; see `measure` for the arguments."""
+    credits = _SuiteCredits(suite, item_scores)
+    means, rules, sections, mirrors = credits.averages(), credits.rules, credits.sections, credits.mirrors
+    pairs = list(chain.from_iterable(sections[section] for section in mirrors)) if mirrors else credits.graded
+    units = list(chain.from_iterable(mirrors.values())) or _singletons(credits.graded)
+    score = _estimate("score", means.totals[means.headline], units)
     if score.value is not None:
-        low, high = score_interval(found)
+        low, high = score_interval(means)
         score = replace(score, low=low, high=high)
     return Summary(
         score=score,
-        accuracy=_estimate("accuracy", _plain_mean(pairs), _singly(pairs)),
-        sections=tuple(_estimate(s, found.pair[s], _singly(items), s) for s, items in sections.items()),
-        subsets=tuple(_estimate(n, found.subsets[n], _singly(i), rules[n].section) for n, i in counted.subsets.items()),
-        mirrors=tuple(_estimate(s, found.mirror[s], groups, s) for s, groups in mirrors.items()),
+        accuracy=_estimate("accuracy", _plain_mean(pairs), _singletons(pairs)),
+        sections=tuple(
+            _estimate(section, means.pair[section], _singletons(items), section) for section, items in sections.items()
+        ),
+        subsets=tuple(
+            _estimate(name, means.subsets[name], _singletons(items), rules[name].section)
+            for name, items in credits.subsets.items()
+        ),
+        mirrors=tuple(
+            _estimate(section, means.mirror[section], groups, section) for section, groups in mirrors.items()
+        ),
     )
 
 
 def gap(
     core: Suite, core_scores: Sequence[ItemScores], fresh: Suite, fresh_scores: Sequence[ItemScores]
 ) -> tuple[Estimate, Estimate, Estimate]:
-    """Mirror accuracy on the built mirrors of a suite, on a fresh draw of the same builders, and the difference.
+    """Compute the mirror accuracy on a suite's built mirrors and on fresh ones, and the difference.
 
-    A model that was trained on the suite's own mirrors is better there than on new ones; one that was not has a gap
-    whose interval holds 0.
+    A model that was trained on the mirrors of the suite is better there than on fresh mirrors; for any other model
+    the interval of the gap holds 0.
+
+    Args:
+        core: the suite.
+        core_scores: the scores of its items.
+        fresh: a suite from the same builders with another seed.
+        fresh_scores: the scores of its items.
+
+    Returns:
+        The estimates of core, fresh, and core minus fresh.
     """
-    built = [one for one in _grade(core, core_scores) if one.built]
-    groups = _mirrors(built), _mirrors(_grade(fresh, fresh_scores))
-    before, after = (_all_right(mirrors) for mirrors in groups)
-    apart = stats.difference(before, after) if before and after else None
+    core_groups = _mirrors([item for item in _grade(core, core_scores) if item.built])
+    fresh_groups = _mirrors(_grade(fresh, fresh_scores))
+    core_mean, fresh_mean = _all_right(core_groups), _all_right(fresh_groups)
+    difference = stats.difference(core_mean, fresh_mean) if core_mean and fresh_mean else None
     return (
-        _estimate("core", before, groups[0]),
-        _estimate("fresh", after, groups[1]),
-        _estimate("gap", apart, groups[1]),
+        _estimate("core", core_mean, core_groups),
+        _estimate("fresh", fresh_mean, fresh_groups),
+        _estimate("gap", difference, fresh_groups),
     )
 
 
 def _grade(suite: Suite, item_scores: Sequence[ItemScores]) -> list[_Graded]:
-    by_id = {one.id: one for one in item_scores}
+    """Grade the items in the order of the suite."""
+    by_id = {scores.id: scores for scores in item_scores}
     if len(by_id) != len(item_scores) or by_id.keys() != {item.id for item in suite.items}:
         raise ValueError(f"the scores are not those of {suite.name}: every item must have its scores once")
     return [_grade_item(item, by_id[item.id], rule_of(suite, item.subset)) for item in suite.items]
 
 
-def _grade_item(item: Item, found: ItemScores, rule: Rule) -> _Graded:
+def _grade_item(item: Item, item_scores: ItemScores, rule: Rule) -> _Graded:
     return _Graded(
         id=item.id,
         subset=item.subset,
         cluster=("group", item.group) if item.group else ("item", item.id),
-        counted=item.has_preference,
+        has_preference=item.has_preference,
         num_correct=item.num_correct,
         built=item.meta.get("origin") == "built",
-        scores=found.scores,
-        credit=credit(item, found.scores, rule),
-        tied=is_tied(item, found.scores, rule),
-        unscored=not is_scored(found.scores),
-        truncated=found.truncated,
+        scores=item_scores.scores,
+        credit=credit(item, item_scores.scores, rule),
+        tied=is_tied(item, item_scores.scores, rule),
+        unscored=not is_scored(item_scores.scores),
+        truncated=item_scores.truncated,
     )
 
 
-def _counted(items: Sequence[_Graded]) -> list[_Graded]:
-    return [one for one in items if one.counted]
+def _with_preference(items: Sequence[_Graded]) -> list[_Graded]:
+    return [item for item in items if item.has_preference]
 
 
-def _singly(items: Sequence[_Graded]) -> list[list[_Graded]]:
-    return [[one] for one in items]
+def _singletons(items: Sequence[_Graded]) -> list[list[_Graded]]:
+    return [[item] for item in items]
 
 
 def _mirrors(items: Sequence[_Graded]) -> list[list[_Graded]]:
     groups: dict[Hashable, list[_Graded]] = {}
-    for one in items:
-        groups.setdefault(one.cluster, []).append(one)
+    for item in items:
+        groups.setdefault(item.cluster, []).append(item)
     return list(groups.values())
 
 
 def _weight(rule: Rule, items: Sequence[_Graded]) -> float:
-    return rule.weight if rule.weight is not None else len(_counted(items))
+    return rule.weight if rule.weight is not None else len(_with_preference(items))
 
 
 def _subset_mean(items: Sequence[_Graded], rule: Rule) -> stats.Mean | None:
     if rule.credit != "ties":
         return _plain_mean(items)
-    rows = [(one.id, one.scores, one.num_correct) for one in _counted(items)]
+    rows = [(item.id, item.scores, item.num_correct) for item in _with_preference(items)]
     return ties_mean(rows) if rows else None
 
 
 def _plain_mean(items: Sequence[_Graded]) -> stats.Mean | None:
-    counted = _counted(items)
-    return stats.mean([one.credit for one in counted], [one.cluster for one in counted]) if counted else None
+    preferences = _with_preference(items)
+    if not preferences:
+        return None
+    return stats.mean([item.credit for item in preferences], [item.cluster for item in preferences])
 
 
 def _all_right(groups: Sequence[Sequence[_Graded]]) -> stats.Mean | None:
-    """The share of groups in which every item is right."""
-    counted = [group for group in map(_counted, groups) if group]
-    right = [float(all(one.credit == 1 for one in group)) for group in counted]
-    return stats.mean(right, [group[0].cluster for group in counted]) if counted else None
+    """Compute the share of groups in which every item is right."""
+    credits: list[float] = []
+    clusters: list[Hashable] = []
+    for items in map(_with_preference, groups):
+        if items:
+            credits.append(float(all(item.credit == 1 for item in items)))
+            clusters.append(items[0].cluster)
+    return stats.mean(credits, clusters) if credits else None
 
 
 def _average(means: Mapping[str, stats.Mean | None], weights: Mapping[str, float]) -> stats.Mean | None:
-    """The weighted mean over those present; None where none is, or none weighs anything."""
+    """Compute the weighted mean of the means that exist; None if none of them has a weight above 0."""
     present = [(m, weights[name]) for name, m in means.items() if m is not None and weights[name] > 0]
     return stats.weighted([m for m, _ in present], [w for _, w in present]) if present else None
 
 
-def _estimate(name: str, found: stats.Mean | None, units: Sequence[Sequence[_Graded]], section: str = "") -> Estimate:
-    """A figure over units, which are items or mirrors; a mirror is tied, unscored or truncated if an item of it is."""
+def _estimate(name: str, mean: stats.Mean | None, units: Sequence[Sequence[_Graded]], section: str = "") -> Estimate:
+    """Build an estimate over units (items or mirrors); a mirror is tied, unscored or truncated if an item is."""
     return Estimate(
         name=name,
-        n=sum(bool(_counted(unit)) for unit in units),
-        value=found.value if found else None,
-        low=found.low if found else None,
-        high=found.high if found else None,
-        ties=sum(any(one.tied for one in unit) for unit in units),
-        unscored=sum(any(one.unscored for one in unit) for unit in units),
-        truncated=sum(any(one.truncated for one in unit) for unit in units),
+        n=sum(bool(_with_preference(unit)) for unit in units),
+        value=mean.value if mean else None,
+        low=mean.low if mean else None,
+        high=mean.high if mean else None,
+        ties=sum(any(item.tied for item in unit) for unit in units),
+        unscored=sum(any(item.unscored for item in unit) for unit in units),
+        truncated=sum(any(item.truncated for item in unit) for unit in units),
         section=section,
     )

@@ -1,4 +1,4 @@
-"""What an item earns: credit from the scores of its completions."""
+"""Credit of an item from the scores of its completions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rewardbench.types import Item, Rule, Suite
 
 
 def is_scored(scores: Sequence[float]) -> bool:
-    """Whether every completion has a finite score.
+    """Return True if every completion has a finite score.
 
     >>> is_scored([0.5, -3.0]), is_scored([0.5, float("nan")]), is_scored([])
     (True, False, False)
@@ -18,15 +18,23 @@ def is_scored(scores: Sequence[float]) -> bool:
 
 
 def rule_of(suite: Suite, subset: str) -> Rule:
-    """The rule by which a subset counts; one that the suite does not name is a section of its own."""
+    """Return the rule of a subset; a subset without one is its own section."""
     return suite.rules.get(subset) or Rule(section=subset)
 
 
 def credit(item: Item, scores: Sequence[float], rule: Rule) -> float:
-    """What the item earns, from 0 to 1: 0 where it is unscored, NaN where it holds no preference.
+    """Compute the credit of an item.
 
-    strict and ties: 1 if every right completion scores above every wrong one; equal scores earn 0.
+    strict and ties: 1 if every right completion scores above every wrong one, else 0 (equal scores included).
     best_of_n: the chance that a pick among the top scores is right (1/k where one of k at the top is right).
+
+    Args:
+        item: the item; its right completions come first.
+        scores: one score per completion: [completions].
+        rule: the rule of the item's subset.
+
+    Returns:
+        The credit, from 0 to 1: 0 if the item is unscored, NaN if it has no preference.
     """
     if not item.has_preference:
         return nan
@@ -40,14 +48,18 @@ def credit(item: Item, scores: Sequence[float], rule: Rule) -> float:
 
 
 def split_scores(item: Item, scores: Sequence[float]) -> tuple[list[float], list[float]]:
-    """Split scores into those of the right and those of the wrong completions."""
+    """Split scores into those of the right and those of the wrong completions.
+
+    Raises:
+        ValueError: if the item has another number of completions.
+    """
     if len(scores) != len(item.completions):
         raise ValueError(f"item {item.id} has {len(item.completions)} completions but {len(scores)} scores")
     return list(scores[: item.num_correct]), list(scores[item.num_correct :])
 
 
 def is_tied(item: Item, scores: Sequence[float], rule: Rule) -> bool:
-    """Whether the decision hangs on equal scores: the best wrong one meets the right one it had to lose to."""
+    """Return True if the best wrong completion scores the same as the right one that decides the credit."""
     if not item.has_preference or not is_scored(scores):
         return False
     right, wrong = split_scores(item, scores)
@@ -55,9 +67,9 @@ def is_tied(item: Item, scores: Sequence[float], rule: Rule) -> bool:
 
 
 def margin(item: Item, scores: Sequence[float]) -> float:
-    """Compute how far the lowest right completion is above the highest wrong one; NaN if a score is not finite.
+    """Compute the lowest right score minus the highest wrong one; NaN if a score is not finite.
 
-    Infinite where the difference of two finite scores is beyond the range of a float.
+    The margin is infinite if the difference of two finite scores exceeds the range of a float.
 
     >>> margin(Item("a", "s", (), ((), (), ()), num_correct=2), (3.0, 2.0, 0.5))
     1.5

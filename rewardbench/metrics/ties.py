@@ -10,11 +10,11 @@ from rewardbench.errors import InputError
 from rewardbench.metrics.credit import is_scored
 
 TIES_WEIGHTS = (0.3, 0.3, 0.2, 0.2, 0.01)
-"""RewardBench 2, Ties: tied accuracy, reference accuracy, the two margin shares, and the margin itself."""
+"""Weights of tied accuracy, reference accuracy, the two margin shares, and the margin (RewardBench 2)."""
 
 
 def ties_score(rows: Iterable[tuple[str, Sequence[float], int]]) -> float:
-    """RewardBench 2's Ties score of (id, scores, num_correct) rows, from -.01 to 1.01; see `ties_mean`.
+    """Compute RewardBench 2's Ties score of (id, scores, num_correct) rows, from -.01 to 1.01; see `ties_mean`.
 
     >>> round(ties_score([("ref:0", [5.0, 0.0, -1.0], 1), ("tied:0", [5.0, 4.8, 5.1, 0.0, -1.0], 3)]), 6)
     1.01
@@ -23,13 +23,18 @@ def ties_score(rows: Iterable[tuple[str, Sequence[float], int]]) -> float:
 
 
 def ties_mean(rows: Iterable[tuple[str, Sequence[float], int]]) -> stats.Mean:
-    """RewardBench 2's Ties score with its interval over prompts.
+    """Compute RewardBench 2's Ties score with its interval over prompts.
 
-    Ids are `ref:N` and `tied:N`; the first `num_correct` scores are of right answers. An answer set is
-    accurate if its gap, min(right) - max(wrong), is above 0. Where prompt N has both rows, the gap should
-    also exceed the spread of the tied row's right answers. An unscored row is not accurate and exceeds
-    nothing; its margin is 0, as published (a margin that does not exist counts 0, and weighs .01).
-    Source: allenai/reward-bench, the Ties subset of version 2.
+    A row is accurate if its gap, min(right) - max(wrong), is above 0. If prompt N has both rows, the gap should also
+    exceed the spread of the tied row's right answers. An unscored row is not accurate and exceeds no spread; its
+    margin counts 0, as published (with weight .01). Source: allenai/reward-bench, the Ties subset of version 2.
+
+    Args:
+        rows: (id, scores, num_correct); ids are `ref:N` and `tied:N`, and the first `num_correct` scores belong to
+            right answers.
+
+    Raises:
+        InputError: if an id is neither `ref:N` nor `tied:N`.
     """
     gaps: dict[str, dict[str, float]] = {"ref": {}, "tied": {}}
     spreads: dict[str, float] = {}
@@ -41,27 +46,32 @@ def ties_mean(rows: Iterable[tuple[str, Sequence[float], int]]) -> stats.Mean:
         if kind == "tied":
             spreads[prompt] = max(right) - min(right) if scored else nan
     tied, ref = gaps["tied"], gaps["ref"]
-    both = [n for n in tied if n in ref]
-    hard = {n: min(tied[n], ref[n]) if isfinite(tied[n]) and isfinite(ref[n]) else nan for n in both}
+    paired = [prompt for prompt in tied if prompt in ref]
+    smaller_gaps = {prompt: _smaller_gap(tied[prompt], ref[prompt]) for prompt in paired}
     terms: list[dict[str, float]] = [
-        {n: float(gap > 0) for n, gap in tied.items()},
-        {n: float(gap > 0) for n, gap in ref.items()},
-        {n: float(tied[n] > spreads[n]) for n in both},
-        {n: float(hard[n] > spreads[n]) for n in both},
-        {n: _margin(hard[n], spreads[n]) for n in both},
+        {prompt: float(gap > 0) for prompt, gap in tied.items()},
+        {prompt: float(gap > 0) for prompt, gap in ref.items()},
+        {prompt: float(tied[prompt] > spreads[prompt]) for prompt in paired},
+        {prompt: float(smaller_gaps[prompt] > spreads[prompt]) for prompt in paired},
+        {prompt: _margin(smaller_gaps[prompt], spreads[prompt]) for prompt in paired},
     ]
-    kept = [(stats.mean(list(t.values()), list(t)), w) for t, w in zip(terms, TIES_WEIGHTS, strict=True) if t]
-    return stats.combine([m for m, _ in kept], [w for _, w in kept])
+    present = [(term, weight) for term, weight in zip(terms, TIES_WEIGHTS, strict=True) if term]
+    means = [stats.mean(list(term.values()), list(term)) for term, _ in present]
+    return stats.combine(means, [weight for _, weight in present])
+
+
+def _smaller_gap(tied: float, ref: float) -> float:
+    return min(tied, ref) if isfinite(tied) and isfinite(ref) else nan
 
 
 def _ties_id(id: str) -> tuple[str, str]:
-    kind, _, prompt = id.rpartition("/")[2].partition(":")  # ids that repeat carry their subset in front
+    kind, _, prompt = id.rpartition("/")[2].partition(":")  # duplicate ids have their subset as a prefix
     if kind not in ("ref", "tied") or not prompt:
         raise InputError(f"Item {id!r} counts as ties, so its id must be ref:N or tied:N.")
     return kind, prompt
 
 
 def _margin(gap: float, spread: float) -> float:
-    """tanh(gap / spread - 1), where 0 / 0 and NaN count 0."""
+    """Compute tanh(gap / spread - 1), where 0 / 0 and NaN count 0."""
     ratio = gap / spread if spread else inf * gap
     return tanh(ratio - 1) if ratio == ratio else 0.0

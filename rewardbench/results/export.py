@@ -22,7 +22,7 @@ def refuse_unable(model: str, with_card: bool) -> str:
     """
     from huggingface_hub import HfApi
 
-    with hub.spoken("Nothing can be pushed"):
+    with hub.translate_errors("Nothing can be pushed"):
         try:
             user = HfApi().whoami()
         except OSError as error:  # no token, or one that is not known
@@ -38,7 +38,7 @@ def push_results(path: Path, entity: str, name: str | None = None) -> str:
 
     model = str(results.read_summary(path)["model"])
     repo = f"{entity}/{name or 'rewardbench-' + re.sub(r'[^A-Za-z0-9._-]+', '-', model).strip('-.')}"
-    with hub.spoken(f"The results were not pushed to {repo}"):
+    with hub.translate_errors(f"The results were not pushed to {repo}"):
         api = HfApi()
         api.create_repo(repo, repo_type="dataset", exist_ok=True)
         files = (path, results.outputs_path(path))
@@ -54,7 +54,7 @@ def write_card(result: Result) -> str:
     """
     from huggingface_hub import HfApi, metadata_update
 
-    with hub.spoken(f"The card of {result.model} was not written"):
+    with hub.translate_errors(f"The card of {result.model} was not written"):
         metadata_update(result.model, _model_index(result), overwrite=True, commit_message=f"Results on {result.suite}")
         entries = _eval_results(result)
         if entries:

@@ -1,4 +1,4 @@
-"""Credits and clusters in, estimates and tests out; this room knows no item, no model and no suite."""
+"""Statistics of credits by cluster: means, intervals and tests. This package knows no item, model or suite."""
 
 from rewardbench.stats.intervals import (
     COVERAGE,
@@ -21,10 +21,10 @@ from rewardbench.stats.paired import (
     holm,
     items_needed,
     paired,
-    resampled,
+    resample,
     sign_flip,
 )
-from rewardbench.stats.ranking import beaten
+from rewardbench.stats.ranking import significantly_worse
 
 __all__ = [
     "COVERAGE",
@@ -32,7 +32,6 @@ __all__ = [
     "Difference",
     "Interval",
     "Mean",
-    "beaten",
     "bootstrap",
     "bounds",
     "combine",
@@ -44,8 +43,9 @@ __all__ = [
     "mean",
     "normal",
     "paired",
-    "resampled",
+    "resample",
     "sign_flip",
+    "significantly_worse",
     "weighted",
     "wilson",
 ]

@@ -1,8 +1,8 @@
-"""Credits and clusters in, 95 % intervals out; it knows no item, no model and no suite.
+"""Means of credits with 95 % confidence intervals.
 
-Items that share a cluster (the two halves of a mirror, one prompt in several styles) are not independent.
-Every mean therefore keeps what each cluster adds to its error, so that a mean of means still knows which of
-its parts move together: halves of a mirror pull against each other, styles of a prompt with each other.
+Items that share a cluster (both halves of a mirror, or one prompt in several styles) are not independent. Every mean
+therefore keeps the influence of each cluster on its error, so that a mean of means still knows how its terms covary:
+the halves of a mirror covary negatively, the styles of a prompt positively. This module knows no item, model or suite.
 """
 
 from __future__ import annotations
@@ -23,21 +23,26 @@ Interval = tuple[float, float]
 class Mean:
     """A mean with its 95 % interval.
 
-    `pulls` holds each cluster's share of the error, sum over its items of (credit - mean) / n; they sum to 0.
-    Without them (a figure read from elsewhere) the mean counts as independent of every other. `parts` holds what
-    each cluster adds to the value, and `mass` what it weighs in it.
+    Attributes:
+        value: the mean.
+        low: lower limit.
+        high: upper limit.
+        influences: each cluster's influence, the sum over its items of (credit - mean) / n; they sum to 0. Empty for
+            a value read from elsewhere, which counts as independent of every other mean.
+        contributions: what each cluster contributes to the value; they sum to it.
+        weights: the weight of each cluster in the value; they sum to 1.
     """
 
     value: float
     low: float
     high: float
-    pulls: Mapping[Hashable, float] = field(default_factory=dict)
-    parts: Mapping[Hashable, float] = field(default_factory=dict)
-    mass: Mapping[Hashable, float] = field(default_factory=dict)
+    influences: Mapping[Hashable, float] = field(default_factory=dict)
+    contributions: Mapping[Hashable, float] = field(default_factory=dict)
+    weights: Mapping[Hashable, float] = field(default_factory=dict)
 
 
 def normal(coverage: float) -> float:
-    """How many standard errors an interval of this coverage reaches to either side."""
+    """Return the half-width of a two-sided normal interval of this coverage, in standard errors."""
     return NormalDist().inv_cdf((1 + coverage) / 2)
 
 
@@ -45,13 +50,24 @@ _Z = normal(COVERAGE)
 
 
 def wilson(successes: float, n: float, z: float = _Z) -> Interval:
-    """Wilson's score interval of a share; `successes` and `n` may be fractional (Wilson 1927).
+    """Compute Wilson's score interval of a proportion (Wilson 1927).
 
     >>> low, high = wilson(8, 10)
     >>> round(low, 4), round(high, 4)
     (0.4902, 0.9433)
     >>> wilson(0, 10)[0], wilson(10, 10)[1]
     (0.0, 1.0)
+
+    Args:
+        successes: number of successes; may be fractional.
+        n: number of trials; may be fractional.
+        z: half-width in standard errors.
+
+    Returns:
+        Lower and upper limit, each from 0 to 1.
+
+    Raises:
+        ValueError: if `n` is not above 0.
     """
     if n <= 0:
         raise ValueError("a share of nothing has no interval")
@@ -64,57 +80,69 @@ def wilson(successes: float, n: float, z: float = _Z) -> Interval:
 
 
 def mean(credits: Sequence[float], clusters: Sequence[Hashable]) -> Mean:
-    """The mean of `credits` (each from 0 to 1), whose i-th item belongs to `clusters[i]`.
-
-    Single items get Wilson's interval; items that share clusters a cluster-robust one.
+    """Compute the mean of credits, with Wilson's interval, or a cluster-robust one where items share clusters.
 
     >>> mean([1, 1, 0, 1], "abcd").value
     0.75
+
+    Args:
+        credits: credit of each item, from 0 to 1: [items].
+        clusters: cluster of each item: [items].
+
+    Raises:
+        ValueError: if there are no credits.
     """
     n = len(credits)
     if n == 0:
         raise ValueError("a mean of nothing has no value")
     value = fsum(credits) / n
-    pulls: dict[Hashable, float] = {}
-    parts: dict[Hashable, float] = {}
-    mass: dict[Hashable, float] = {}
+    influences: dict[Hashable, float] = {}
+    contributions: dict[Hashable, float] = {}
+    weights: dict[Hashable, float] = {}
     for credit, cluster in zip(credits, clusters, strict=True):
-        for found, amount in ((pulls, credit - value), (parts, credit), (mass, 1.0)):
-            found[cluster] = found.get(cluster, 0.0) + amount / n
-    low, high = wilson(value * n, n) if len(pulls) == n else _robust(value, pulls)
-    return Mean(value, low, high, pulls, parts, mass)
+        influences[cluster] = influences.get(cluster, 0.0) + (credit - value) / n
+        contributions[cluster] = contributions.get(cluster, 0.0) + credit / n
+        weights[cluster] = weights.get(cluster, 0.0) + 1.0 / n
+    low, high = wilson(value * n, n) if len(influences) == n else _robust(value, influences)
+    return Mean(value, low, high, influences, contributions, weights)
 
 
 def interval(credits: Sequence[float], clusters: Sequence[Hashable]) -> Interval:
-    """The 95 % interval of the mean of `credits`; see `mean`.
+    """Compute the 95 % interval of the mean of `credits`; see `mean`.
 
     >>> [round(limit, 3) for limit in interval([1, 0, 1, 0], "aabb")]  # both mirrors half right: no variance
     [0.095, 0.905]
     """
-    found = mean(credits, clusters)
-    return found.low, found.high
+    estimate = mean(credits, clusters)
+    return estimate.low, estimate.high
 
 
 def combine(means: Sequence[Mean], weights: Sequence[float]) -> Mean:
-    """The sum of weight * mean, with the interval that its parts allow.
+    """Compute the sum of weight * mean, with its interval.
 
-    Parts without a common cluster are independent: their variances add, each recovered from its own limits
-    (Zou and Donner 2008), so a part at 0 or 1 still counts as uncertain. Parts that share clusters are
+    Means without a common cluster are independent: their variances add, each recovered from its own limits
+    (Zou and Donner 2008), so that a mean of 0 or 1 still counts as uncertain. Means that share clusters are
     summed cluster by cluster first.
+
+    Args:
+        means: the terms: [terms].
+        weights: weight of each term; a term of weight 0 is left out: [terms].
     """
     terms = [(m, w) for m, w in zip(means, weights, strict=True) if w != 0]
     value = fsum(w * m.value for m, w in terms)
-    pulls, parts, mass = (_summed([(getattr(m, name), w) for m, w in terms]) for name in ("pulls", "parts", "mass"))
-    if len(pulls) < sum(len(m.pulls) for m, _ in terms):
-        low, high = _robust(value, pulls)
+    influences = _sum_by_cluster([(m.influences, w) for m, w in terms])
+    contributions = _sum_by_cluster([(m.contributions, w) for m, w in terms])
+    cluster_weights = _sum_by_cluster([(m.weights, w) for m, w in terms])
+    if len(influences) < sum(len(m.influences) for m, _ in terms):
+        low, high = _robust(value, influences)
     else:
         low = max(value - sqrt(fsum((w * (m.value - m.low)) ** 2 for m, w in terms)), 0.0)
         high = min(value + sqrt(fsum((w * (m.high - m.value)) ** 2 for m, w in terms)), 1.0)
-    return Mean(value, min(low, value), max(high, value), pulls, parts, mass)
+    return Mean(value, min(low, value), max(high, value), influences, contributions, cluster_weights)
 
 
-def _summed(terms: Sequence[tuple[Mapping[Hashable, float], float]]) -> dict[Hashable, float]:
-    """Weighted sums, cluster by cluster."""
+def _sum_by_cluster(terms: Sequence[tuple[Mapping[Hashable, float], float]]) -> dict[Hashable, float]:
+    """Add up weighted amounts, cluster by cluster."""
     sums: dict[Hashable, float] = {}
     for amounts, weight in terms:
         for cluster, amount in amounts.items():
@@ -122,38 +150,43 @@ def _summed(terms: Sequence[tuple[Mapping[Hashable, float], float]]) -> dict[Has
     return sums
 
 
-def difference(one: Mean, other: Mean) -> Mean:
-    """`one` less `other`, of which no cluster is common; the limits are recovered from those of both, as in `combine`.
+def difference(first: Mean, second: Mean) -> Mean:
+    """Compute `first` minus `second`, which share no cluster; its limits are recovered from theirs, as in `combine`.
 
-    >>> apart = difference(Mean(0.9, 0.8, 1.0), Mean(0.5, 0.3, 0.7))
-    >>> [round(x, 4) for x in (apart.value, apart.low, apart.high)]
+    >>> gap = difference(Mean(0.9, 0.8, 1.0), Mean(0.5, 0.3, 0.7))
+    >>> [round(x, 4) for x in (gap.value, gap.low, gap.high)]
     [0.4, 0.1764, 0.6236]
     """
-    value = one.value - other.value
-    below = sqrt((one.value - one.low) ** 2 + (other.high - other.value) ** 2)
-    above = sqrt((one.high - one.value) ** 2 + (other.value - other.low) ** 2)
+    value = first.value - second.value
+    below = sqrt((first.value - first.low) ** 2 + (second.high - second.value) ** 2)
+    above = sqrt((first.high - first.value) ** 2 + (second.value - second.low) ** 2)
     return Mean(value, value - below, value + above)
 
 
 def weighted(means: Sequence[Mean], weights: Sequence[float]) -> Mean:
-    """The mean of means by weights >= 0 of any sum above 0.
+    """Compute the weighted mean of means.
 
     >>> weighted([Mean(0.9, 0.8, 1.0), Mean(0.5, 0.3, 0.7)], [3, 1]).value
     0.8
+
+    Args:
+        means: the means to average: [terms].
+        weights: their weights, at least 0, of any sum above 0: [terms].
     """
     total = fsum(weights)
     return combine(means, [w / total for w in weights])
 
 
-def _robust(value: float, pulls: Mapping[Hashable, float]) -> Interval:
-    """Wilson's interval at the sample size that explains the variance between clusters, with Student's t.
+def _robust(value: float, influences: Mapping[Hashable, float]) -> Interval:
+    """Compute Wilson's interval at the sample size that explains the variance between clusters, with Student's t.
 
-    The variance is that of the ratio estimator, G / (G - 1) * sum(pull²) over G clusters. The plain interval
+    The variance is that of the ratio estimator, G / (G - 1) * sum(influence²) over G clusters. The plain interval
     (value ± t * error) covers 93 % at a share of .95 over 200 clusters and 40 % over 10; this one 95 to 99 %.
     Where clusters do not differ, their number is the sample size.
     """
-    clusters = len(pulls)
-    variance = clusters / (clusters - 1) * fsum(pull * pull for pull in pulls.values()) if clusters > 1 else 0.0
+    clusters = len(influences)
+    squares = fsum(influence * influence for influence in influences.values())
+    variance = clusters / (clusters - 1) * squares if clusters > 1 else 0.0
     share = min(max(value, 0.0), 1.0)
     if variance < NO_VARIANCE or share in (0.0, 1.0):
         low, high = wilson(share * clusters, clusters)
@@ -165,7 +198,7 @@ def _robust(value: float, pulls: Mapping[Hashable, float]) -> Interval:
 
 @cache
 def student(freedom: int, coverage: float = COVERAGE) -> float:
-    """How many standard errors an interval of Student's t reaches to either side."""
+    """Return the half-width of a two-sided Student's t interval of this coverage, in standard errors."""
     from scipy.special import stdtrit
 
     return float(stdtrit(freedom, (1 + coverage) / 2))

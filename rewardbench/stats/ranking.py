@@ -1,4 +1,4 @@
-"""What each of several models earned on each cluster in, who is significantly better than whom out."""
+"""Pairwise significance tests among several models."""
 
 from __future__ import annotations
 
@@ -10,46 +10,50 @@ from rewardbench.stats.intervals import COVERAGE
 from rewardbench.stats.paired import holm, is_enumerable, sign_flip
 
 EXACT_PAIRS = 2_000
-"""Up to so many pairs of models (63 models) every assignment of signs is counted, where that can be done."""
+"""Up to this number of pairs of models (63 models), all sign assignments are enumerated where that is possible."""
 
 
-def beaten(parts: Sequence[Sequence[float]]) -> np.ndarray:
-    """Whether model `a` is significantly worse than model `b`: [models, models], True at [a, b].
+def significantly_worse(contributions: Sequence[Sequence[float]]) -> np.ndarray:
+    """Test all pairs of models by the sign-flip test, with Holm's correction over the pairs.
 
-    All pairs are tested by the sign-flip test on what their clusters add to the score, with Holm's correction over the
-    pairs, so that any false word among all of them has a chance of 5 %. Where signs cannot be enumerated (sections of
-    unlike sizes, many models) its normal limit is taken: drawn signs give no p below one over their number, which the
-    correction for many pairs needs. A sum of signs has lighter tails than the normal, which is thus on the safe side.
+    The chance of any false positive among all pairs is 5 %. Where signs cannot be enumerated (sections of unequal
+    sizes, many models), the normal limit of the test replaces it: random signs give no p-value below 1 / draws, which
+    is too coarse for the correction over many pairs. A sum of signs has lighter tails than the normal, so the limit
+    is conservative.
 
     Args:
-        parts: what each cluster adds to each model's score: [models, clusters], clusters in one order.
+        contributions: what each cluster contributes to each model's score, clusters in one order: [models, clusters].
+
+    Returns:
+        Booleans, [models, models]: True at [a, b] if model `a` is significantly worse than model `b`.
     """
-    earned = np.asarray(parts, dtype=np.float64)
-    models = len(earned)
+    credits = np.asarray(contributions, dtype=np.float64)
+    models = len(credits)
     first, second = np.triu_indices(models, 1)
-    apart = earned.sum(1)[second] - earned.sum(1)[first]
-    exact = len(first) <= EXACT_PAIRS and all(
-        is_enumerable((earned[b] - earned[a]).tolist()) for a, b in zip(first, second, strict=True)
-    )
-    p = _exact(earned, first, second) if exact else _normal(earned, first, second, apart)
-    significant = np.array(holm(p.tolist())) < 1 - COVERAGE
-    out = np.zeros((models, models), dtype=bool)
-    for worse, better, holds in ((first, second, apart > 0), (second, first, apart < 0)):
-        out[worse[significant & holds], better[significant & holds]] = True
-    return out
+    gaps = credits.sum(1)[second] - credits.sum(1)[first]
+    pairs = list(zip(first, second, strict=True))
+    exact = len(pairs) <= EXACT_PAIRS and all(is_enumerable((credits[b] - credits[a]).tolist()) for a, b in pairs)
+    p_values = _exact(credits, first, second) if exact else _normal(credits, first, second, gaps)
+    significant = np.array(holm(p_values.tolist())) < 1 - COVERAGE
+    worse = np.zeros((models, models), dtype=bool)
+    second_wins, first_wins = significant & (gaps > 0), significant & (gaps < 0)
+    worse[first[second_wins], second[second_wins]] = True
+    worse[second[first_wins], first[first_wins]] = True
+    return worse
 
 
-def _exact(earned: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    steps = (earned[b] - earned[a] for a, b in zip(first, second, strict=True))
+def _exact(credits: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Compute the p-value of each pair by the sign-flip test; rounding residues of 0 become 0."""
+    steps = (credits[b] - credits[a] for a, b in zip(first, second, strict=True))
     return np.array([sign_flip(np.where(np.abs(step) < 1e-12, 0.0, step).tolist()) for step in steps])
 
 
-def _normal(earned: np.ndarray, first: np.ndarray, second: np.ndarray, apart: np.ndarray) -> np.ndarray:
-    """The limit of the sign-flip test for many clusters: the sum over the root of the sum of squares is normal."""
+def _normal(credits: np.ndarray, first: np.ndarray, second: np.ndarray, gaps: np.ndarray) -> np.ndarray:
+    """Compute p-values by the limit for many clusters: the sum over the root of the sum of squares is normal."""
     from scipy.special import ndtr
 
-    squares = (earned**2).sum(1)
-    variance = np.maximum(squares[first] + squares[second] - 2 * (earned @ earned.T)[first, second], 0.0)
+    squares = (credits**2).sum(1)
+    variance = np.maximum(squares[first] + squares[second] - 2 * (credits @ credits.T)[first, second], 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        z = np.where(variance > 1e-18, np.abs(apart) / np.sqrt(variance), 0.0)
+        z = np.where(variance > 1e-18, np.abs(gaps) / np.sqrt(variance), 0.0)
     return np.asarray(2 * ndtr(-z))

@@ -87,7 +87,7 @@ class HubStore:
         """Open a pull request with results; return its address."""
         self.refresh()
         changes = _additions(self._own_keys(entries), entries)
-        with hub.spoken(f"No pull request was opened on {self.repo}"):
+        with hub.translate_errors(f"No pull request was opened on {self.repo}"):
             commit = self.api.create_commit(
                 self.repo,
                 changes,
@@ -117,7 +117,7 @@ class HubStore:
 
     def refresh(self) -> str:
         """Look at the newest commit of the revision: its hash, and what files it has."""
-        with hub.spoken(f"The dataset {self.repo} cannot be read"):
+        with hub.translate_errors(f"The dataset {self.repo} cannot be read"):
             info = self.api.repo_info(self.repo, repo_type="dataset", revision=self.revision, timeout=hub.TIMEOUT)
             if info.sha != self._commit:
                 tree = self.api.list_repo_tree(self.repo, repo_type="dataset", revision=info.sha, recursive=True)
@@ -129,7 +129,7 @@ class HubStore:
 
     def base(self) -> dict[str, str]:
         """Return the files, with their hashes, of the commit at which this revision branched from main."""
-        with hub.spoken(f"The history of {self.repo} cannot be read"):
+        with hub.translate_errors(f"The history of {self.repo} cannot be read"):
             ours, main = (
                 [
                     commit.commit_id
@@ -145,13 +145,13 @@ class HubStore:
 
     def open_pulls(self) -> dict[int, datetime]:
         """Return the numbers of the open pull requests, each with the time at which it was opened."""
-        with hub.spoken(f"The pull requests of {self.repo} cannot be read"):
+        with hub.translate_errors(f"The pull requests of {self.repo} cannot be read"):
             discussions = self.api.get_repo_discussions(self.repo, repo_type="dataset", discussion_status="open")
             return {discussion.num: discussion.created_at for discussion in discussions if discussion.is_pull_request}
 
     def pushed(self, number: int) -> datetime:
         """Return when a pull request was last pushed to, by the Hub's clock; a commit's own date can be forged."""
-        with hub.spoken(f"Pull request {number} of {self.repo} cannot be read"):
+        with hub.translate_errors(f"Pull request {number} of {self.repo} cannot be read"):
             discussion = self.api.get_discussion_details(self.repo, number, repo_type="dataset")
             opened: datetime = discussion.created_at
             pushes: list[datetime] = [event.created_at for event in discussion.events if event.type == "commit"]
@@ -166,7 +166,7 @@ class HubStore:
 
     def close(self, number: int, words: str) -> None:
         """Close a pull request with a comment."""
-        with hub.spoken(f"Pull request {number} of {self.repo} was not closed"):
+        with hub.translate_errors(f"Pull request {number} of {self.repo} was not closed"):
             self.api.change_discussion_status(self.repo, number, "closed", comment=words, repo_type="dataset")
 
     def path(self, key: str) -> Path:
@@ -235,7 +235,7 @@ class HubStore:
     def _fetch(self, name: str) -> Path:
         from huggingface_hub import hf_hub_download
 
-        with hub.spoken(f"{name} of the dataset {self.repo} cannot be read"):
+        with hub.translate_errors(f"{name} of the dataset {self.repo} cannot be read"):
             return Path(hf_hub_download(self.repo, name, repo_type="dataset", revision=self._commit))
 
     def _kinds_of(self, key: str) -> Sequence[str]:
@@ -274,7 +274,7 @@ class HubStore:
         for n in range(TRIES):
             parent = self.refresh()
             operations = list(change())
-            with hub.spoken(f"Nothing was written to the dataset {self.repo}"):
+            with hub.translate_errors(f"Nothing was written to the dataset {self.repo}"):
                 try:
                     return self.api.create_commit(
                         self.repo,

@@ -1,4 +1,4 @@
-"""Suites by name, and any other preference data by path or Hub id: the front of this room."""
+"""Load suites by name, and any other preference data by path or Hub id."""
 
 from __future__ import annotations
 
@@ -51,14 +51,22 @@ def load_suite(
 ) -> Suite:
     """Load a named suite, or the preference data in a file, a folder, a glob, a Hub dataset or standard input ("-").
 
-    A suite's name goes before a folder of that name (write ./core for the folder). `split` and `revision` go
-    before those of the suite; a file has no splits, and what is local no revisions. `subset` keeps one subset, or
-    takes one configuration of a dataset that has several. `limit` keeps the first items, and all that share a group
-    with them. `protocol` names the suite by whose columns and rules other data, a local copy say, is read and
-    counted. `pairs` says which items a prompt with several scored completions makes: best-worst (the default), all,
-    best-of-n. A suite that is not whole has this in its revision; what is worth knowing of the data is in its `note`.
+    A part of a suite says so in its revision; notes on the data are in its `note`.
 
-    Raises: InputError, one sentence, for all that cannot be found, read or scored.
+    Args:
+        dataset: a suite's name (which takes precedence over a folder of that name: write ./core for the folder), or a
+            file, folder, glob, Hub id or "-".
+        split: the split, instead of the suite's; a file has no splits.
+        revision: the Hub revision, instead of the suite's; local data has no revisions.
+        subset: one subset, or one configuration of a dataset that has several.
+        limit: number of items from the start; items that share a group with them are kept as well.
+        protocol: the suite whose columns and rules apply to other data, such as a local copy.
+        scores_only: read `messages` without a preference, even if there are preference columns.
+        as_json: read a file as JSON, whatever its name.
+        pairs: the items of a prompt with several scored completions: best-worst (default), all or best-of-n.
+
+    Raises:
+        InputError: if the data cannot be found, read or scored.
     """
     if limit is not None and limit < 1:
         raise InputError(f"The limit is {limit}: at least 1 item must remain.")
@@ -68,13 +76,13 @@ def load_suite(
     if spec and spec.local and not protocol:
         raise InputError(f"{spec.name} has no dataset on the Hub: pass --dataset FILE --protocol {spec.name}.")
     refuse_slice(split)
-    own = is_suite_file(dataset)
-    if own:
+    is_file = is_suite_file(dataset)
+    if is_file:
         if protocol:
-            raise InputError(f"{dataset} says itself how it counts: leave out --protocol.")
+            raise InputError(f"{dataset} is a suite file with its own rules: leave out --protocol.")
         spec, dataset = read_suite_file(dataset)
         revision = revision or spec.revision
-    if spec and not (protocol or own):
+    if spec and not (protocol or is_file):
         source = _read_known(spec, split, revision, subset)
         if as_json:
             source = replace(source, notes=(*source.notes, f"--load_json has no effect on {spec.name}."))
@@ -85,8 +93,8 @@ def load_suite(
             dataset, _splits(spec, split), revision, subset, ".json" if as_json else None
         )
         suite = _build(spec, source, scores_only, pairs, partial=split is not None)
-    taken = split if source.rows[0][0] else None  # a file has no splits
-    return _cut(suite, taken, None if source.config else subset, limit)
+    used_split = split if source.rows[0][0] else None  # a file has no splits
+    return _cut(suite, used_split, None if source.config else subset, limit)
 
 
 def load_inputs(inputs: Inputs, **options: Any) -> Suite:
@@ -96,7 +104,8 @@ def load_inputs(inputs: Inputs, **options: Any) -> Suite:
         inputs: the dataset, and which part of it.
         options: other options of `load_suite`.
 
-    Raises: InputError if it cannot be found or read.
+    Raises:
+        InputError: if the dataset cannot be found or read.
     """
     return load_suite(
         inputs.dataset,
@@ -118,9 +127,10 @@ def suite_of_rows(
     scores_only: bool = False,
     pairs: Pairs | None = None,
 ) -> Suite:
-    """Build a suite of rows in memory, by the options of `load_suite`.
+    """Build a suite from rows in memory; see `load_suite` for the options.
 
-    Raises: InputError if they cannot be scored.
+    Raises:
+        InputError: if no row can be scored.
     """
     spec = find_spec(protocol) if protocol else None
     if protocol and spec is None:
@@ -130,25 +140,26 @@ def suite_of_rows(
 
 
 def load_known(name: str) -> Suite:
-    """A suite by its name alone, for those whom a stranger told the name: no path is opened, and no other dataset.
+    """Load a suite by name only, for names from untrusted input: no path is opened, and no other dataset.
 
-    Raises: InputError for a name that is none of ours, or a suite that cannot be read.
+    Raises:
+        InputError: if the name is unknown, or the suite cannot be read.
     """
     spec = find_spec(name)
     if spec is None or spec.local:
-        known = ", ".join(one for one in list_suites() if one not in SUITES or not SUITES[one].local)
-        raise InputError(f"{name[:60]!a} is none of the suites that all know: {known}.")
+        names = ", ".join(suite for suite in list_suites() if suite not in SUITES or not SUITES[suite].local)
+        raise InputError(f"{name[:60]!a} is not a public suite: pass one of {names}.")
     return load_embedded(spec.name) if spec.embedded else load_suite(spec.name)
 
 
 @lru_cache(maxsize=4)
 def load_embedded(name: str) -> Suite:
-    """A suite that comes with a package; read once."""
+    """Load a suite that is part of an installed package; cached."""
     return load_suite(name)
 
 
 def _name(dataset: str) -> str:
-    """The name of other data: of a file or folder its own, of a Hub dataset the whole id."""
+    """Return the display name of other data: the file or folder name, or the whole Hub id."""
     if dataset == STDIN:
         return "stdin"
     path = Path(dataset).expanduser()
@@ -170,16 +181,16 @@ def _read_known(spec: SuiteSpec, split: str | None, revision: str | None, config
 
 
 def _read_like_embedded(spec: SuiteSpec, dataset: str, split: str | None) -> Source | None:
-    """A folder laid out as an embedded suite is: a file a section, of which some may be missing, and a VERSION."""
+    """Read a folder with the layout of an embedded suite: one file per section (some may be missing), and a VERSION."""
     folder = Path(dataset).expanduser()
-    there = [stem for stem in spec.sections if (folder / f"{stem}.jsonl").is_file() and split in (None, stem)]
-    return read_embedded(folder, there) if there and (folder / "VERSION").is_file() else None
+    stems = [stem for stem in spec.sections if (folder / f"{stem}.jsonl").is_file() and split in (None, stem)]
+    return read_embedded(folder, stems) if stems and (folder / "VERSION").is_file() else None
 
 
 def _build(
     spec: SuiteSpec, source: Source, scores_only: bool, pairs: Pairs | None, pin: str = "", partial: bool = False
 ) -> Suite:
-    """Make a suite of rows. Its revision is the pin, else its content, after the version of an embedded one."""
+    """Build a suite from rows; its revision is the pin, or else a hash of its content (after an embedded version)."""
     if spec.columns:
         check_columns(spec, source.rows, source.where)
     published = spec.name in SUITES
@@ -191,13 +202,13 @@ def _build(
         missing = check_names(spec, {item.subset for item in items}, partial)
         for sentence in missing:
             table.survey.remark(sentence)
-    tagged = zip(source.rows, items, strict=True) if spec.sections else ()
-    in_files = {item.subset: Rule(spec.sections[split]) for (split, _), item in tagged if split in spec.sections}
+    split_items = zip(source.rows, items, strict=True) if spec.sections else ()
+    file_rules = {item.subset: Rule(spec.sections[split]) for (split, _), item in split_items if split in spec.sections}
     return Suite(
         name=spec.name,
         revision=pin or version + content + (hash_rules(spec) if spec.checked else ""),
         items=items,
-        rules={**in_files, **spec.rules},
+        rules={**file_rules, **spec.rules},
         section_weights=_weights(spec, items),
         headline=spec.headline,
         source=source.where + _part(spec, source),
@@ -206,9 +217,12 @@ def _build(
 
 
 def _parsed(spec: SuiteSpec, rows: Sequence[tuple[str, Row]]) -> Sequence[Row]:
-    """Return rows with the columns that rows.py knows; one that the suite's converter cannot read is a BadRow."""
+    """Convert rows to the columns that rows.py knows; a row that the suite's converter cannot read is a BadRow."""
     if spec.expand:
-        return [_parse_one(spec, one, split) for split, row in rows for one in _expand_one(spec, row)]
+        expanded: list[Row] = []
+        for split, row in rows:
+            expanded += [_parse_one(spec, part, split) for part in _expand_one(spec, row)]
+        return expanded
     if isinstance(rows, Lazy):
         return rows.map(lambda n, tagged: _parse_one(spec, tagged[1], tagged[0]))
     return [_parse_one(spec, row, split) for split, row in rows]
@@ -235,15 +249,15 @@ def _reason(error: Exception) -> str:
 
 
 def _part(spec: SuiteSpec, source: Source) -> str:
-    """Which configuration and split of other data was taken: `datasets` may choose by the names of files."""
-    named = not (spec.splits or spec.sections or isinstance(source.rows, Lazy))  # one large file has no splits
-    splits = {split: None for split, _ in source.rows if split} if named else {}
-    taken = ([f"configuration {source.config}"] if source.config else []) + [f"split {name}" for name in splits]
-    return f" ({', '.join(taken)})" if taken else ""
+    """Describe which configuration and split of other data was selected, since `datasets` may choose by file names."""
+    has_splits = not (spec.splits or spec.sections or isinstance(source.rows, Lazy))  # one large file has no splits
+    splits = {split: None for split, _ in source.rows if split} if has_splits else {}
+    parts = ([f"configuration {source.config}"] if source.config else []) + [f"split {name}" for name in splits]
+    return f" ({', '.join(parts)})" if parts else ""
 
 
 def _weights(spec: SuiteSpec, items: Sequence[Item]) -> Mapping[str, float]:
-    """The suite's weights; none where all that is there weighs 0, since what is asked for alone is its own score."""
+    """Return the suite's section weights; none if all sections that are present have weight 0."""
     if not spec.section_weights:
         return {}
     sections = {spec.rules[item.subset].section if item.subset in spec.rules else item.subset for item in items}
@@ -251,21 +265,21 @@ def _weights(spec: SuiteSpec, items: Sequence[Item]) -> Mapping[str, float]:
 
 
 def _cut(suite: Suite, split: str | None, subset: str | None, limit: int | None) -> Suite:
-    """A part of a suite, with a revision that tells it from the whole."""
+    """Select a part of a suite, and record it in the revision."""
     marks = [f"{name}={value}" for name, value in (("split", split), ("subset", subset), ("limit", limit)) if value]
     if not marks:
         return suite
     items = tuple(item for item in suite.items if subset in (None, item.subset))
     if not items:
-        there = list_names({item.subset for item in suite.items})
-        raise InputError(f"{suite.name} has no subset {subset}: it has {there}.")
+        names = list_names({item.subset for item in suite.items})
+        raise InputError(f"{suite.name} has no subset {subset}: it has {names}.")
     if limit is not None:
         groups = {item.group for item in items[:limit]} - {""}
         items = tuple(item for n, item in enumerate(items) if n < limit or item.group in groups)
-    kept = {item.subset for item in items}
+    subsets = {item.subset for item in items}
     return replace(
         suite,
         items=items,
-        rules={name: rule for name, rule in suite.rules.items() if name in kept},
+        rules={name: rule for name, rule in suite.rules.items() if name in subsets},
         revision="+".join([suite.revision, *marks]),
     )

@@ -1,4 +1,4 @@
-"""Read Parquet and Arrow tables: rows of plain Python values, whatever types the columns beside the texts have."""
+"""Read Parquet and Arrow tables into rows of plain Python values, whatever the types of the other columns."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BATCH = 1024
 
 
 class ArrowReadError(ValueError):
-    """Why a table cannot be read, without the name of its file; `format` is "a Parquet file", say."""
+    """The reason why a table cannot be read, without the file name; `format` is "a Parquet file", say."""
 
     def __init__(self, reason: str, format: str) -> None:
         super().__init__(reason)
@@ -23,7 +23,11 @@ class ArrowReadError(ValueError):
 
 
 def read_parquet(path: Path) -> Iterator[Row]:
-    """Yield the rows of a Parquet file. Raises: ArrowReadError for a damaged file."""
+    """Yield the rows of a Parquet file.
+
+    Raises:
+        ArrowReadError: for a damaged file.
+    """
     import pyarrow.parquet
 
     with _decoded("a Parquet file"), pyarrow.parquet.ParquetFile(path) as file:
@@ -32,7 +36,11 @@ def read_parquet(path: Path) -> Iterator[Row]:
 
 
 def read_arrow(path: Path) -> Iterator[Row]:
-    """Yield the rows of an Arrow file or stream. Raises: ArrowReadError for a damaged file."""
+    """Yield the rows of an Arrow file or stream.
+
+    Raises:
+        ArrowReadError: for a damaged file.
+    """
     import pyarrow as pa
 
     with _decoded("an Arrow file"), pa.OSFile(str(path)) as source:
@@ -59,7 +67,11 @@ def _decoded(format: str) -> Iterator[None]:
 
 
 def batch_rows(batch: Any) -> Iterator[Row]:
-    """Yield the rows of a record batch or table. Raises: ValueError if two columns share a name."""
+    """Yield the rows of a record batch or table.
+
+    Raises:
+        ValueError: if two columns share a name.
+    """
     names = batch.schema.names
     name, count = Counter(names).most_common(1)[0] if names else ("", 0)
     if count > 1:

@@ -1,4 +1,4 @@
-"""A row that a converter could not read: it stays in the data as an item without scores, and says why."""
+"""A row that a converter could not read: it becomes an item without scores, with the reason."""
 
 from __future__ import annotations
 

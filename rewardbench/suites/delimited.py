@@ -1,4 +1,4 @@
-"""Read comma- or tab-separated tables: every cell is text, and every line has the fields that the header names."""
+"""Read comma- or tab-separated tables: every cell is text, and every line has the fields of the header."""
 
 from __future__ import annotations
 
@@ -12,31 +12,36 @@ from rewardbench.suites.registry import Row
 from rewardbench.suites.spelled import spelled_messages
 
 _OTHER_SEPARATORS = (";", "\t", "|", ",")
-"""What separates the fields where the usual separator finds but one column."""
+"""Separators to try if the usual one finds a single column."""
 
 
 class TableError(ValueError):
-    """Why a table cannot be read, without the name of its file."""
+    """The reason why a table cannot be read, without the file name."""
 
 
 def read_delimited(file: IO[str], separator: str) -> Iterator[Row]:
-    """Yield the rows of an open table (newline=""), cells as text; a blank after a separator is no part of a cell.
+    """Yield the rows of an open table, cells as text; a blank after a separator is not part of a cell.
 
-    Raises: TableError for a line with more or fewer fields than the header, a column named twice, or broken quotes.
+    Args:
+        file: the table, opened with newline="".
+        separator: the usual separator of the format.
+
+    Raises:
+        TableError: if a line has another number of fields than the header, a column name repeats, or quotes are broken.
     """
     csv.field_size_limit(2**31 - 1)
     first = file.readline()
-    if first.startswith("sep=") and len(first.strip()) == 5:  # Excel's own header
+    if first.startswith("sep=") and len(first.strip()) == 5:  # Excel's separator line
         separator, first = first[4], file.readline()
     separator = _find_separator(first, separator)
     blanks = f"{separator} " in first
     records = csv.reader(chain([first], file), delimiter=separator, skipinitialspace=blanks, strict=True)
     try:
-        header = _name_columns(next((record for record in records if any(cell.strip() for cell in record)), []))
+        header = _name_columns(next(filter(_has_text, records), []))
         for record in records:
             if len(record) == len(header):
                 yield {name: _cell(cell) for name, cell in zip(header, record, strict=True)}
-            elif any(cell.strip() for cell in record):
+            elif _has_text(record):
                 raise TableError(
                     f"line {records.line_num} has {len(record)} fields, and the header {len(header)} "
                     f"({', '.join(header)[:200]}); put quotes around a text that holds a {separator!r}"
@@ -45,15 +50,19 @@ def read_delimited(file: IO[str], separator: str) -> Iterator[Row]:
         raise TableError(f"{error}, line {records.line_num}") from error
 
 
+def _has_text(record: list[str]) -> bool:
+    return any(cell.strip() for cell in record)
+
+
 def _find_separator(header: str, separator: str) -> str:
-    """Return the separator of a header line: the usual one unless only another finds several columns.
+    """Return the separator of a header line: the given one, unless only another one finds several columns.
 
     >>> _find_separator("prompt;chosen;rejected", ","), _find_separator("prompt,chosen", ","), _find_separator("a", ",")
     (';', ',', ',')
     """
     if separator in header:
         return separator
-    return next((other for other in _OTHER_SEPARATORS if other in header), separator)
+    return next((candidate for candidate in _OTHER_SEPARATORS if candidate in header), separator)
 
 
 def _name_columns(record: list[str]) -> list[str]:
@@ -61,12 +70,12 @@ def _name_columns(record: list[str]) -> list[str]:
     names = [name.strip() or f"Unnamed: {n}" for n, name in enumerate(record)]
     name, count = Counter(names).most_common(1)[0] if names else ("", 0)
     if count > 1:
-        raise TableError(f"the header names the column {name[:60]!r} {count} times; give each column a name of its own")
+        raise TableError(f"the header names the column {name[:60]!r} {count} times; give each column a unique name")
     return names
 
 
 def _cell(cell: str) -> Any:
-    """Return a cell as text, or as the messages that it spells: a table has no other way to hold them.
+    """Return a cell as text, or as the messages that it encodes.
 
     >>> _cell('[{"role": "user", "content": "Hi"}]')
     [{'role': 'user', 'content': 'Hi'}]

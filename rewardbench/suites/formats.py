@@ -1,7 +1,7 @@
-"""Preference data as other projects write it, to rows with the columns that rows.py knows: one row per format.
+"""Convert preference data in the formats of other projects to rows with the columns that rows.py knows.
 
-Arena battles, HelpSteer, PKU-SafeRLHF, SHP, AlpacaFarm, UltraFeedback, KTO. A tie is an item of two completions of
-which none is right: it is scored, and counts in no accuracy.
+Formats: Arena battles, HelpSteer, PKU-SafeRLHF, SHP, AlpacaFarm, UltraFeedback, KTO. A tie becomes an item with two
+completions and no right one: it is scored, but counts in no accuracy.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 from rewardbench.errors import InputError
@@ -71,7 +72,7 @@ STEER = ("helpfulness", "overall_score", "score", "rating", "quality")
 
 @dataclass(frozen=True)
 class Format:
-    """How the rows of one format become rows that rows.py knows."""
+    """Converts the rows of one format to rows that rows.py knows."""
 
     name: str
     columns: tuple[str, ...]
@@ -97,17 +98,20 @@ def find_format(columns: AbstractSet[str], sample: Sequence[Row] = ()) -> Format
 
 
 def _holds_objects(value: Any) -> bool:
-    return isinstance(value, dict) or (isinstance(value, list) and any(isinstance(one, dict) for one in value))
+    return isinstance(value, dict) or (isinstance(value, list) and any(isinstance(entry, dict) for entry in value))
 
 
 def find_label(columns: AbstractSet[str]) -> Label | None:
-    """Return how a table of two responses says which is preferred."""
+    """Return the label format of a table of two responses."""
     return next((label for label in LABELS if set(label.columns) <= columns), None)
 
 
 def convert_rows(format: Format, rows: Sequence[Row], pairs: Pairs) -> list[Row]:
     """Convert every row; one that cannot be read becomes a BadRow with the reason."""
-    return [one for at, row in enumerate(rows) for one in _convert(format, row, at, pairs)]
+    converted: list[Row] = []
+    for at, row in enumerate(rows):
+        converted += _convert(format, row, at, pairs)
+    return converted
 
 
 def _convert(format: Format, row: Row, at: int, pairs: Pairs) -> Sequence[Row]:
@@ -122,17 +126,19 @@ def _convert(format: Format, row: Row, at: int, pairs: Pairs) -> Sequence[Row]:
         return [BadRow(row, "a value is nested too deep")]
 
 
-def _item(row: Row, completions: Sequence[Any], num_correct: int, used: Sequence[str], **more: Any) -> Row:
-    """Make a row of completions; the columns that held them are left out, and a tie carries that label."""
-    rest = {name: value for name, value in row.items() if name not in used}
+def _item(row: Row, completions: Sequence[Any], num_correct: int, used: Sequence[str], **fields: Any) -> Row:
+    """Build a row of completions without the columns that held them; a tie has the label `tie`."""
+    others = {name: value for name, value in row.items() if name not in used}
     tie = {"preference_label": "tie"} if num_correct == 0 else {}
-    return {**rest, **tie, "completions": list(completions), "num_correct": num_correct, **more}
+    return {**others, **tie, "completions": list(completions), "num_correct": num_correct, **fields}
 
 
 # Two responses and a label
 
 
 def _two_sides(first: str, second: str, label: Label) -> Format:
+    """Build the format of two responses and a label."""
+
     def convert(row: Row, pairs: Pairs) -> Sequence[Row]:
         sign = label.read(row)
         sides = {name: row.get(name) for name in (first, second)}
@@ -148,11 +154,11 @@ def _two_sides(first: str, second: str, label: Label) -> Format:
 
 
 def _battle(row: Row, sides: list[Any]) -> tuple[list[Any], Row]:
-    """Return the two responses and the prompt, which arenas write as lists of what was said turn by turn, as JSON."""
+    """Return the two responses and the prompt; arenas write these as JSON lists with one text per turn."""
     prompt = _spoken(row.get("prompt"))
     spoken = [_spoken(side) for side in sides]
     if prompt is None and None not in spoken and isinstance(row.get("prompt"), str):
-        prompt = [row["prompt"]]  # the responses alone are lists
+        prompt = [row["prompt"]]  # only the responses are lists
     if prompt is None:
         return sides, {}
     answers = [side if isinstance(side, list) else [text] for side, text in zip(spoken, sides, strict=True)]
@@ -164,15 +170,13 @@ def _spoken(value: Any) -> list[Any] | None:
     """Return the texts of a list of turns, or of its JSON; None for anything else."""
     if isinstance(value, str):
         return spelled_texts(value)
-    return (
-        value
-        if isinstance(value, list) and value and all(one is None or isinstance(one, str) for one in value)
-        else None
-    )
+    if not isinstance(value, list) or not value:
+        return None
+    return value if all(turn is None or isinstance(turn, str) for turn in value) else None
 
 
 def _interleave(prompt: Sequence[Any], answers: Sequence[Any], name: str) -> list[Row]:
-    """Return the conversation of a battle: each of the user's turns, and the answer to it."""
+    """Build the conversation of a battle: each user turn, and the answer to it."""
     if len(prompt) != len(answers):
         raise Unusable(f"the {name} response has {len(answers)} turns, and the prompt {len(prompt)}")
     if any(text is None for text in answers):
@@ -185,14 +189,14 @@ def _interleave(prompt: Sequence[Any], answers: Sequence[Any], name: str) -> lis
 
 def _renamer(better: str, worse: str) -> Callable[[Row, Pairs], Sequence[Row]]:
     def convert(row: Row, pairs: Pairs) -> Sequence[Row]:
-        rest = {name: value for name, value in row.items() if name not in (better, worse)}
-        return [{**rest, "chosen": row.get(better), "rejected": row.get(worse)}]
+        others = {name: value for name, value in row.items() if name not in (better, worse)}
+        return [{**others, "chosen": row.get(better), "rejected": row.get(worse)}]
 
     return convert
 
 
 def _read_output(row: Row, pairs: Pairs) -> Sequence[Row]:
-    """Read a pair that is one list, the preferred response first, as LLaMA-Factory once had it."""
+    """Read a pair in one list, the preferred response first (an early format of LLaMA-Factory)."""
     values = _as_list(row.get("output"), "output")
     if len(values) != 2:
         raise Unusable(f"output has {len(values)} entries, and a pair has 2")
@@ -220,12 +224,15 @@ def _scored_reader(texts: str, scores: str | None) -> Callable[[Row, Pairs], Seq
 
 
 def _as_list(value: Any, name: str) -> list[Any]:
-    """Return a list, also one that is written as text, or as `datasets` keeps a list of objects: an object of lists."""
+    """Return a list, also from text, or from an object of lists (as `datasets` stores a list of objects)."""
     if isinstance(value, str):
         value = spelled_value(value)
     if isinstance(value, dict) and value and all(isinstance(cells, list) for cells in value.values()):
-        length = max(len(cells) for cells in value.values())
-        return [{key: cells[n] for key, cells in value.items() if n < len(cells)} for n in range(length)]
+        objects: list[dict[str, Any]] = [{} for _ in range(max(map(len, value.values())))]
+        for key, cells in value.items():
+            for entry, cell in zip(objects, cells, strict=False):
+                entry[key] = cell
+        return objects
     if not isinstance(value, list):
         raise Unusable(f"{name} {kind(value, 'a list')}")
     if not value:
@@ -234,13 +241,14 @@ def _as_list(value: Any, name: str) -> list[Any]:
 
 
 def _own_text(value: Any) -> Any:
-    """Return the text or messages of a completion that is an object with its score and model."""
+    """Return the text or messages of a completion that is an object."""
     if not isinstance(value, Mapping) or value.keys() & {"role", "from"}:
         return value
     return next((value[name] for name in OWN_TEXTS if value.get(name) is not None), None)
 
 
 def _own_score(value: Any, name: str) -> tuple[Any, float | None]:
+    """Return the text and the score of a completion that is an object."""
     if not isinstance(value, Mapping):
         raise Unusable(f"{name} {kind(value, 'an object with its text and its score')}")
     key = next((key for key in OWN_SCORES if value.get(key) is not None), None)
@@ -248,7 +256,7 @@ def _own_score(value: Any, name: str) -> tuple[Any, float | None]:
 
 
 def _number(value: Any, sign: int = 1) -> float | None:
-    """Return a finite score, also one that is written as text; None where there is none.
+    """Return a finite score, also from text; None if there is none.
 
     >>> _number("4.5"), _number("N/A"), _number(True), _number(2, -1)
     (4.5, None, None, -2.0)
@@ -263,14 +271,17 @@ def _number(value: Any, sign: int = 1) -> float | None:
 
 
 def pair_up(row: Row, scored: Sequence[tuple[Any, float | None]], pairs: Pairs, used: Sequence[str]) -> list[Row]:
-    """Return the items of a prompt whose completions have scores; completions without one are left out.
+    """Build the items of a prompt from its scored completions; completions without a score are left out.
 
-    Where all scores are equal there is one item, a tie of the first two. Raises: Unusable with fewer than two scores.
+    Equal scores make one item, a tie of the first two.
+
+    Raises:
+        Unusable: if fewer than two completions have a score.
     """
-    known = [(text, score) for text, score in scored if score is not None]
-    if len(known) < 2:
-        raise Unusable(f"{len(known)} of {len(scored)} completions have a score, and a preference needs two")
-    ranked = sorted(known, key=lambda one: -one[1])
+    with_score = [(text, score) for text, score in scored if score is not None]
+    if len(with_score) < 2:
+        raise Unusable(f"{len(with_score)} of {len(scored)} completions have a score, and a preference needs two")
+    ranked = sorted(with_score, key=lambda pair: -pair[1])
     texts, scores = [text for text, _ in ranked], [score for _, score in ranked]
     if scores[0] == scores[-1]:
         return [_item(row, texts[:2], 0, used)]
@@ -279,12 +290,12 @@ def pair_up(row: Row, scored: Sequence[tuple[Any, float | None]], pairs: Pairs, 
     if pairs == "best-worst":
         return [_item(row, (texts[0], texts[-1]), 1, used)]
     group = row.get("group") if row.get("group") is not None else f"{row.get('subset', 'all')}/{row.get('id')}"
-    return [
-        _item(row, (texts[i], texts[j]), 1, used, id=f"{row.get('id')}/{i + 1}-{j + 1}", group=group)
-        for i in range(len(ranked))
-        for j in range(i + 1, len(ranked))
-        if scores[i] > scores[j]
-    ]
+    items = []
+    for i, j in combinations(range(len(ranked)), 2):
+        if scores[i] > scores[j]:
+            name = f"{row.get('id')}/{i + 1}-{j + 1}"
+            items.append(_item(row, (texts[i], texts[j]), 1, used, id=name, group=group))
+    return items
 
 
 # One response a row
@@ -303,9 +314,10 @@ def find_single(columns: AbstractSet[str]) -> tuple[str, str] | None:
 def join_singles(
     rows: Sequence[Row], columns: tuple[str, str], prompts: Sequence[str], where: str, pairs: Pairs
 ) -> tuple[list[Row], str]:
-    """Pair the responses that share a prompt, and say how many prompts have nothing to compare.
+    """Pair the responses to each prompt, and count the prompts without two different labels.
 
-    Raises: InputError if no prompt has two responses with different labels.
+    Raises:
+        InputError: if no prompt has two responses with different labels.
     """
     text, label = columns
     groups: dict[str, list[Row]] = {}
@@ -314,25 +326,25 @@ def join_singles(
         key = json.dumps(prompt, sort_keys=True, default=str)
         numbered = {"id": at, **row} if row.get("id") is not None else {**row, "id": at}
         groups.setdefault(key, []).append({**numbered, **prompt, text: answer})
-    items, alone = [], 0
+    items, unpaired = [], 0
     for members in groups.values():
         scored = [(row.get(text), _truth(row.get(label))) for row in members]
-        known = {score for _, score in scored if score is not None}
-        if len(scored) < 2 or len(known) < 2:
-            alone += 1
+        values = {score for _, score in scored if score is not None}
+        if len(scored) < 2 or len(values) < 2:
+            unpaired += 1
             continue
         items += pair_up(members[0], scored, pairs, (text, label))
     if not items:
         raise InputError(
-            f"{where} holds one response a row with a {label} (as for KTO), and no prompt has two responses with "
+            f"{where} has one response per row with a {label} (as for KTO), and no prompt has two responses with "
             f"different {label}s: there is no pair to compare; give rows with chosen and rejected."
         )
-    note = f"{alone} of {len(groups)} prompts have no two responses with different {label}s, and were left out."
-    return items, note if alone else ""
+    note = f"{unpaired} of {len(groups)} prompts have no two responses with different {label}s, and were left out."
+    return items, note if unpaired else ""
 
 
 def _split_single(row: Row, text: str, prompts: Sequence[str]) -> tuple[dict[str, Any], Any]:
-    """Return the prompt of a row and its response, which is the last turn where both are one conversation."""
+    """Return the prompt of a row and its response, which is the last turn of a conversation."""
     turns = row.get(text)
     if text in ("messages", "conversations") and isinstance(turns, list) and len(turns) > 1:
         return {"prompt": turns[:-1]}, turns[-1]
@@ -340,7 +352,7 @@ def _split_single(row: Row, text: str, prompts: Sequence[str]) -> tuple[dict[str
 
 
 def _truth(value: Any) -> float | None:
-    """Return a label as a number: true and false, their words, or a rating.
+    """Convert a label to a number: a boolean, a word for one, or a rating.
 
     >>> _truth(True), _truth("false"), _truth(3), _truth(None)
     (1.0, 0.0, 3.0, None)
@@ -354,7 +366,7 @@ def _truth(value: Any) -> float | None:
 
 
 def known_columns() -> Iterator[str]:
-    """Yield every column name that any of these formats knows."""
+    """Yield every column name of these formats."""
     for names in (*SIDES, *NAMED_PAIRS, LISTS, SCORES, *KTO, STEER, ("winner",)):
         yield from names
     for label in LABELS:

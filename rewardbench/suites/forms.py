@@ -1,4 +1,4 @@
-"""The forms of a row: which columns each needs, and how it becomes a prompt and completions."""
+"""Row formats: the columns that each form needs, and how it becomes a prompt and completions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TRANSCRIPTS = "Texts that are Human/Assistant transcripts were read as their tur
 
 @dataclass(frozen=True)
 class Parsed:
-    """What a row holds."""
+    """The content of a row."""
 
     prompt: Messages
     completions: tuple[Messages, ...]
@@ -29,29 +29,29 @@ class Parsed:
 
 @dataclass(frozen=True)
 class Reading:
-    """How the rows of one table are read."""
+    """How to read the rows of one table."""
 
     prompt: tuple[str, ...]
     survey: Survey
     lists: bool = False
-    """Whether chosen and rejected spell lists of texts in every row."""
+    """Whether chosen and rejected encode lists of texts in every row."""
     exact: bool = False
-    """Whether a published suite says that a prompt is text, whatever it looks like."""
+    """Whether prompts are plain text even if they look like messages (published suites)."""
 
 
 @dataclass(frozen=True)
 class Form:
-    """One way to write a row: the columns it needs, and how it is read."""
+    """A row format: the columns it needs, and how to read it."""
 
     needs: tuple[str, ...]
     read: Callable[[Row, Reading], Parsed]
     blank: Parsed
-    """What stands for a row that cannot be read: the usual number of completions, without text."""
+    """Placeholder for an unreadable row: the usual number of completions, without text."""
     prompted: bool = True
 
 
 def _read_prompt(row: Row, how: Reading) -> Messages:
-    """Return the prompt's turns; none where its columns are empty."""
+    """Return the prompt's turns; empty if its columns are."""
     parts = [(name, row[name]) for name in how.prompt if row.get(name) not in (None, "", [])]
     if len(parts) < 2:
         prompt = _read_one_prompt(*parts[0], how) if parts else ()
@@ -78,7 +78,7 @@ def _alternate(n: int, text: str) -> Message:
 
 
 def _read_history(value: Any) -> list[Message]:
-    """Return the turns of Alpaca's history, a list of pairs of what the user and the assistant said."""
+    """Read Alpaca's history: a list of pairs of a user text and an assistant text."""
     pairs = spelled_value(value) if isinstance(value, str) else value
     if not isinstance(pairs, list):
         raise Unusable(f"history {kind(value, 'a list of pairs')}")
@@ -91,7 +91,7 @@ def _read_history(value: Any) -> list[Message]:
 
 
 def _spelled(value: Any, how: Reading) -> Any:
-    """Return the messages that a text spells, or else the value as it is."""
+    """Return the messages that a text encodes, or the value unchanged."""
     messages = spelled_messages(value) if isinstance(value, str) else None
     if messages is None:
         return value
@@ -109,37 +109,37 @@ def _add_system(prompt: Messages, row: Row) -> Messages:
 def _read_preference(row: Row, how: Reading) -> Parsed:
     """Read `chosen` and `rejected`: each a text, a conversation, or a list of either."""
     chosen, rejected = (_several(row.get(name), name, how) for name in ("chosen", "rejected"))
-    given = row.get("num_correct")
-    num_correct = len(chosen) if given is None else _whole(given)
+    count = row.get("num_correct")
+    num_correct = len(chosen) if count is None else _count(count)
     return _read_completions(row, how, chosen + rejected, num_correct)
 
 
 def _read_ranked(name: str) -> Callable[[Row, Reading], Parsed]:
-    """Return a reader of a list of completions, the first `num_correct` of which are right."""
+    """Return a reader of a list of completions whose first `num_correct` are right."""
 
     def read(row: Row, how: Reading) -> Parsed:
-        listed = row.get(name)
-        if isinstance(listed, str) and (value := spelled_value(listed)) is not None:
+        entries = row.get(name)
+        if isinstance(entries, str) and (value := spelled_value(entries)) is not None:
             how.survey.remark(SPELLED)
-            listed = value
-        if not isinstance(listed, list) or not listed:
-            raise Unusable(f"{name} is an empty list" if listed == [] else f"{name} {kind(listed, 'a list')}")
-        named = [(f"completion {n}", one) for n, one in enumerate(listed, 1)]
-        return _read_completions(row, how, named, _whole(row.get("num_correct")))
+            entries = value
+        if not isinstance(entries, list) or not entries:
+            raise Unusable(f"{name} is an empty list" if entries == [] else f"{name} {kind(entries, 'a list')}")
+        completions = [(f"completion {n}", value) for n, value in enumerate(entries, 1)]
+        return _read_completions(row, how, completions, _count(row.get("num_correct")))
 
     return read
 
 
-def _read_completions(row: Row, how: Reading, named: Sequence[tuple[str, Any]], num_correct: int) -> Parsed:
-    if num_correct > len(named):
-        raise Unusable(f"num_correct is {num_correct}, but there are {len(named)} completions")
+def _read_completions(row: Row, how: Reading, named_values: Sequence[tuple[str, Any]], num_correct: int) -> Parsed:
+    if num_correct > len(named_values):
+        raise Unusable(f"num_correct is {num_correct}, but there are {len(named_values)} completions")
     prompt = _read_prompt(row, how)
-    values = [(name, _spelled(value, how)) for name, value in named]
+    values = [(name, _spelled(value, how)) for name, value in named_values]
     turns = [read_turns(value, name, "assistant") for name, value in values]
     if all(isinstance(value, str) for _, value in values):
-        spoken = [found for _, value in values if (found := transcript(value))]
-        if len(spoken) == len(values):
-            turns = spoken
+        transcripts = [dialogue for _, value in values if (dialogue := transcript(value))]
+        if len(transcripts) == len(values):
+            turns = transcripts
             if how.prompt:
                 how.survey.remark(TRANSCRIPTS)
         elif not how.prompt:
@@ -151,14 +151,14 @@ def _read_completions(row: Row, how: Reading, named: Sequence[tuple[str, Any]], 
 
 
 def _read_rendered(row: Row, how: Reading) -> Parsed:
-    """Read `text_chosen` and `text_rejected`: the final text, to which no template is applied."""
+    """Read `text_chosen` and `text_rejected`: final texts, without a template."""
     names = ("text_chosen", "text_rejected")
     texts = tuple(say("assistant", read_text(row.get(name), name)) for name in names)
     return Parsed((), texts, 1, rendered=True)
 
 
 def _read_conversation(name: str) -> Callable[[Row, Reading], Parsed]:
-    """Return a reader of a conversation: its last turn is scored, and nothing is preferred to it."""
+    """Return a reader of a conversation without a preference: its last turn is scored."""
 
     def read(row: Row, how: Reading) -> Parsed:
         turns = read_turns(_spelled(row.get(name), how), name, "assistant")
@@ -168,20 +168,20 @@ def _read_conversation(name: str) -> Callable[[Row, Reading], Parsed]:
 
 
 def _several(value: Any, name: str, how: Reading) -> list[tuple[str, Any]]:
-    """Return one completion, or each of a list of them, with the name it has in a sentence."""
+    """Return one completion, or each of a list, with its name in messages."""
     if how.lists and isinstance(value, str):
         value = spelled_texts(value) or value
     if not isinstance(value, list) or (value and isinstance(value[0], dict)):
         return [(name, value)]
     if not value:
         raise Unusable(f"{name} is an empty list")
-    return [(name if len(value) == 1 else f"{name} {n}", one) for n, one in enumerate(value, 1)]
+    return [(name if len(value) == 1 else f"{name} {n}", entry) for n, entry in enumerate(value, 1)]
 
 
-def _whole(value: Any) -> int:
-    """Return a count, also as Parquet (2.0) and CSV ("2") give it.
+def _count(value: Any) -> int:
+    """Return a count, also from a float (2.0, Parquet) or text ("2", CSV).
 
-    >>> _whole("2"), _whole(2.0)
+    >>> _count("2"), _count(2.0)
     (2, 2)
     """
     try:
@@ -194,7 +194,7 @@ def _whole(value: Any) -> int:
 
 
 def spells_lists(sample: Sequence[Row]) -> bool:
-    """Return True if chosen and rejected are texts that spell lists of texts in every row of a sample."""
+    """Return True if chosen and rejected are texts that encode lists of texts in every row of a sample."""
     values = [row.get(name) for row in sample for name in ("chosen", "rejected")]
     return bool(values) and all(isinstance(value, str) and spelled_texts(value) for value in values)
 

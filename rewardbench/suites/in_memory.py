@@ -1,4 +1,4 @@
-"""Preference data that is in memory: lists of dicts, DataFrames and datasets become rows as a file gives them."""
+"""Convert preference data in memory (lists of dicts, DataFrames, datasets) to rows."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from rewardbench.suites.registry import Row
 from rewardbench.suites.sources import pick_splits
 
 WHERE = "the data in memory"
-TAKEN = "pass a path, a name, a list of dicts, a pandas DataFrame or a datasets.Dataset"
+ACCEPTED = "pass a path, a name, a list of dicts, a pandas DataFrame or a datasets.Dataset"
 TO_ROWS = ("to_pylist", "to_dicts", "to_list")
-"""Methods that give rows: of pyarrow tables, of polars, of datasets and pandas Series."""
+"""Methods that return rows: of pyarrow tables, polars, datasets and pandas Series."""
 
 
 def read_rows(data: Any, split: str | None = None) -> list[Row]:
@@ -23,7 +23,8 @@ def read_rows(data: Any, split: str | None = None) -> list[Row]:
         data: an iterable of dicts, a DataFrame (pandas or polars), a pyarrow Table, a Dataset or a DatasetDict.
         split: the split of a DatasetDict.
 
-    Raises: InputError if `data` is something else.
+    Raises:
+        InputError: if `data` is of another type.
     """
     if isinstance(data, Mapping) and data and all(hasattr(value, "to_list") for value in data.values()):
         (name,) = pick_splits(list(data), (split,) if split else (), WHERE)
@@ -33,7 +34,7 @@ def read_rows(data: Any, split: str | None = None) -> list[Row]:
     rows: list[Row] = []
     for n, row in enumerate(_iterate(data), 1):
         if not isinstance(row, Mapping):
-            raise InputError(f"Row {n} of {WHERE} is of type {type(row).__name__}, not a dict: {TAKEN}.")
+            raise InputError(f"Row {n} of {WHERE} is of type {type(row).__name__}, not a dict: {ACCEPTED}.")
         rows.append({str(name): to_plain(value) for name, value in row.items()})
     return rows
 
@@ -44,8 +45,8 @@ def _iterate(data: Any) -> Iterable[Any]:
         return rows
     for method in TO_ROWS:
         if hasattr(data, method):
-            listed: Iterable[Any] = getattr(data, method)()
-            return listed
+            records: Iterable[Any] = getattr(data, method)()
+            return records
     if isinstance(data, Iterable) and not isinstance(data, Mapping | bytes):
         return data
-    raise InputError(f"A dataset of type {type(data).__name__} cannot be read: {TAKEN}.")
+    raise InputError(f"A dataset of type {type(data).__name__} cannot be read: {ACCEPTED}.")

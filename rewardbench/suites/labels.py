@@ -1,4 +1,4 @@
-"""Which of two responses a label prefers: 1 the first, -1 the second, 0 neither."""
+"""Preference labels of two responses: 1 prefers the first, -1 the second, 0 is a tie."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TIE |= {"b=a", "draw", "same", "equal", "neither", "none", "both", "tied"}
 
 @dataclass(frozen=True)
 class Label:
-    """The columns of a label, and how they are read: `read` raises Unusable for a value that is no such label."""
+    """The columns of a label, and their reader, which raises Unusable for an invalid value."""
 
     columns: tuple[str, ...]
     read: Callable[[Row], int]
@@ -77,14 +77,14 @@ def _choice(column: str, first: int, second: int) -> Callable[[Row], int]:
 
 
 def _compared(first: str, second: str) -> Callable[[Row], int]:
-    """Read a score of each response."""
+    """Compare the scores of both responses."""
 
     def read(row: Row) -> int:
-        ours, other = _as_number(row.get(first)), _as_number(row.get(second))
-        if ours is None or other is None:
-            name = first if ours is None else second
+        first_score, second_score = _as_number(row.get(first)), _as_number(row.get(second))
+        if first_score is None or second_score is None:
+            name = first if first_score is None else second
             raise Unusable(f"{name} is {_short(row.get(name))}, not a number")
-        return (ours > other) - (ours < other)
+        return (first_score > second_score) - (first_score < second_score)
 
     return read
 
@@ -127,4 +127,4 @@ LABELS = (
     Label(("verdict",), _named("verdict")),
     Label(("label",), _named("label")),
 )
-"""How tables of two responses say which is better, tried in this order."""
+"""Label formats, tried in this order."""

@@ -1,4 +1,4 @@
-"""Sequences that are read when they are asked for: a file of any size takes the memory of what is in hand."""
+"""Sequences that read their elements on access, so that a file of any size needs little memory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class Lazy(Sequence[T], Generic[T]):
-    """A sequence given by how its elements `first` to `end` are read; a slice is a list."""
+    """A sequence with a reader of its elements `first` to `end`; a slice is a list."""
 
     def __init__(self, length: int, read: Callable[[int, int], Iterator[T]]) -> None:
         self._length, self._read = length, read
@@ -36,7 +36,7 @@ class Lazy(Sequence[T], Generic[T]):
         return next(self._read(first, first + 1))
 
     def map(self, change: Callable[[int, T], Any]) -> Lazy[Any]:
-        """The same, each element changed, given its place, when it is read."""
+        """Return a sequence that converts each element, given its index, on access."""
 
         def read(first: int, end: int) -> Iterator[Any]:
             return (change(n, value) for n, value in enumerate(self._read(first, end), first))
@@ -45,7 +45,7 @@ class Lazy(Sequence[T], Generic[T]):
 
 
 def lines(path: Path, decode: Callable[[bytes, int], T]) -> Lazy[T]:
-    """The lines of a file that are not blank, decoded (given their number, from 1) when they are read."""
+    """Return the non-blank lines of a file, decoded (given their number, from 1) on access."""
     starts, numbers, at = array("Q"), array("Q"), 0
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):

@@ -1,4 +1,4 @@
-"""Where a table keeps the prompt: the columns that are read as it, and those that might be it under another name."""
+"""Find the prompt columns of a table, and columns that may hold the prompt under another name."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OTHER_NAMES = (
     *("messages", "input_text", "input_prompt", "prompt_text", "user_prompt", "user_query", "user_message"),
     *("user_input", "instructions", "problem", "user", "human", "task", "request", "post", "article"),
 )
-"""Names of the prompt beside prompt, question, instruction and input; the first that holds text is read."""
+"""Other names of the prompt column; the first that contains text is read."""
 
 SYSTEM_NAMES = ("system", "system_prompt", "system_message")
 
@@ -28,13 +28,13 @@ _FACTS = re.compile(
     r"reason|reasons|reasoning|explanation|rationale|feedback|critique|comments?|notes?|url|license|licence|language|"
     r"lang|date|time|timestamp|created|name|names|title|split|version|preference|tie|critiques|statement)$"
 )
-"""Names of columns that describe a row and are no prompt."""
+"""Names of metadata columns, which are not prompts."""
 SAMPLE = 200
-"""Rows that are looked at to decide what a column holds."""
+"""Number of rows to inspect to decide what a column holds."""
 
 
 def find_prompt(columns: AbstractSet[str], sample: Sequence[Row] = ()) -> tuple[str, ...]:
-    """Return the columns of the prompt; none if no column is known as one. `sample` are rows to look into.
+    """Return the prompt columns; empty if no column is known as one. `sample` are rows to inspect.
 
     `instruction` and `input` belong together, as in Alpaca.
 
@@ -52,29 +52,29 @@ def find_prompt(columns: AbstractSet[str], sample: Sequence[Row] = ()) -> tuple[
     return next(((name,) for name in OTHER_NAMES if name in columns and _holds_prompts(name, sample)), ())
 
 
-def find_beside(columns: AbstractSet[str], taken: Sequence[str], sample: Sequence[Row]) -> list[str]:
-    """Return the columns that look like a prompt too, beside the ones that are read as it."""
+def find_beside(columns: AbstractSet[str], used: Sequence[str], sample: Sequence[Row]) -> list[str]:
+    """Return the columns that look like a prompt but are not read as one."""
     names = (*FIRST_NAMES, "instruction", "input", *OTHER_NAMES)
-    conversations = ("messages", "conversations", "conversation", "history" if "instruction" in taken else "messages")
-    others = [name for name in names if name in columns and name not in taken and name not in conversations]
+    conversations = ("messages", "conversations", "conversation", "history" if "instruction" in used else "messages")
+    others = [name for name in names if name in columns and name not in used and name not in conversations]
     return [name for name in others if _holds_prompts(name, sample)]
 
 
 def refuse_unread_prompt(columns: AbstractSet[str], sample: Sequence[Row], where: str) -> None:
-    """Raise InputError if texts without a prompt stand beside a column that may be the prompt under another name."""
+    """Raise InputError if the table has texts without a prompt and a column that may be the prompt."""
     names = [name for name in sorted(columns) if not _FACTS.search(name.casefold())]
     suspects = [name for name in names if _holds_prompts(name, sample, strict=True)]
     if suspects:
         listed = ", ".join(repr(name) for name in suspects)[:200]
         raise InputError(
             f"{where} has no column that is known as the prompt, and {listed} may be it: call it prompt, or map it in "
-            f"a suite file (columns: {{prompt: {suspects[0][:60]}}}); if chosen and rejected are whole texts, call "
+            f"a suite file (columns: {{prompt: {suspects[0][:60]}}}); if chosen and rejected are final texts, call "
             "them text_chosen and text_rejected."
         )
 
 
 def _holds_prompts(name: str, sample: Sequence[Row], strict: bool = False) -> bool:
-    """Return True if most values of a column could be prompts; `strict`: also none that the completion repeats."""
+    """Return True if most values of a column may be prompts; `strict` excludes values that the completion repeats."""
     values = [(row.get(name), row) for row in sample]
     filled = [(value, row) for value, row in values if value not in (None, "", [])]
     likely = [value for value, row in filled if _may_be_prompt(value) and not (strict and _repeated(value, row))]

@@ -1,4 +1,4 @@
-"""Rows of published benchmarks as their authors write them, to rows with the columns that rows.py knows."""
+"""Convert the rows of published benchmarks to the columns that rows.py knows."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ STYLES = ("concise", "plain", "markdown")
 LEVELS = ("easy", "normal", "hard")
 DOMAINS = ("chat", "code", "math", "safety", "safety-refuse", "safety-response")
 
-RM_BENCH_RULES = {f"{level}-{domain}": Rule(level.title()) for level in LEVELS for domain in DOMAINS}
-"""RM-Bench: three accuracies, and the score is their mean."""
+RM_BENCH_RULES = {f"{level}-{domain}": Rule(level.title()) for level, domain in product(LEVELS, DOMAINS)}
+"""RM-Bench: the score is the mean of three accuracies."""
 
 
 def rm_bench_pairs(row: Row) -> list[Row]:
-    """The nine pairs of a prompt with three right and three wrong completions, each in three styles of rising effort.
+    """Build the nine pairs of a prompt with three right and three wrong completions, each in three styles.
 
-    A pair is hard where the wrong one is in the richer style, and easy where the right one is (Liu et al. 2024,
-    arXiv 2410.16184).
+    The styles are ordered from plain to rich. A pair is hard if the wrong completion has the richer style, and easy if
+    the right one has it (Liu et al. 2024, arXiv 2410.16184).
     """
-    chosen, rejected = row.get("chosen"), row.get("rejected")
-    rest = {name: value for name, value in row.items() if name not in ("chosen", "rejected", "id", "subset")}
+    right, wrong = row.get("chosen"), row.get("rejected")
+    others = {name: value for name, value in row.items() if name not in ("chosen", "rejected", "id", "subset")}
     problem = None
-    if not (_is_three(chosen) and _is_three(rejected)):
+    if not (_is_three(right) and _is_three(wrong)):
         problem = "it has no three chosen and three rejected completions"
     pairs: list[Row] = []
     for i, j in product(range(len(STYLES)), repeat=2):
         fields = {
-            **rest,
+            **others,
             "id": f"{row.get('id')}/{STYLES[i]}-{STYLES[j]}",
             "group": str(row.get("id")),
             "subset": f"{LEVELS[(i < j) - (i > j) + 1]}-{row.get('domain', 'all')}",
         }
         if problem is not None:
             pairs.append(BadRow(fields, problem))
-        elif isinstance(chosen, list) and isinstance(rejected, list):
-            pairs.append({**fields, "chosen": chosen[i], "rejected": rejected[j]})
+        elif isinstance(right, list) and isinstance(wrong, list):
+            pairs.append({**fields, "chosen": right[i], "rejected": wrong[j]})
     return pairs
 
 
@@ -52,11 +52,11 @@ def _is_three(value: Any) -> bool:
 
 JUDGE_BENCH = {"Knowledge": "mmlu-pro", "Reasoning": "livebench-reasoning", "Math": "livebench-math"}
 JUDGE_BENCH |= {"Coding": "livecodebench"}
-"""JudgeBench: category to how its sources begin."""
+"""JudgeBench: category to the prefix of its sources."""
 
 
 def judge_bench_pair(row: Row, split: str) -> Row:
-    """Two responses of which the label names the right one: `A>B` or `B>A` (Tan et al. 2024, arXiv 2410.12784)."""
+    """Convert two responses with a label of the right one, `A>B` or `B>A` (Tan et al. 2024, arXiv 2410.12784)."""
     label = row.get("label")
     source = str(row.get("source"))
     subset = next((name for name, start in JUDGE_BENCH.items() if source.startswith(start)), source)
@@ -81,19 +81,19 @@ RMB_RULES = {
 
 
 def rmb_row(row: Row, split: str) -> Row:
-    """A pair, or a best answer with those that it must all beat (Zhou et al. 2024, arXiv 2410.09893)."""
+    """Convert a pair, or a best answer with the answers that it must beat (Zhou et al. 2024, arXiv 2410.09893)."""
     goal = "Harmlessness" if str(row.get("category_path", "")).startswith("Harmless") else "Helpfulness"
     many = "loser_list" in row and not (row["loser_list"] is None and row.get("reject") is not None)
-    who = {
+    labels = {
         "id": row.get("bon_uid") if many else row.get("pair_uid"),
         "subset": f"{goal} {'BoN' if many else 'Pairwise'}",
     }
     losers = row["loser_list"] if many else [row.get("reject")]
     if not isinstance(losers, list) or not losers:
-        return BadRow(who, "loser_list is an empty list" if losers == [] else f"loser_list {kind(losers, 'a list')}")
+        return BadRow(labels, "loser_list is an empty list" if losers == [] else f"loser_list {kind(losers, 'a list')}")
     best = row.get("bon_best") if many else row.get("chosen")
     return {
-        **who,
+        **labels,
         "prompt": row.get("conversation_input"),
         "completions": [_answer(best), *map(_answer, losers)],
         "num_correct": 1,
@@ -106,12 +106,12 @@ def _answer(completion: Any) -> Any:
 
 
 def both_orders(outcomes: Sequence[int]) -> tuple[bool, bool]:
-    """JudgeBench's verdict on a pair that a judge saw in both orders: is it right, and is it consistent?
-
-    Args:
-        outcomes: of each order 1 where the judge prefers the right one, -1 the wrong one, 0 neither.
+    """Return JudgeBench's verdict on a pair judged in both orders: is it right, and is it consistent?
 
     >>> both_orders([1, 1]), both_orders([1, 0]), both_orders([1, -1]), both_orders([0, 0])
     ((True, True), (True, False), (False, False), (False, True))
+
+    Args:
+        outcomes: for each order, 1 if the judge prefers the right completion, -1 the wrong one, 0 neither.
     """
     return sum(outcomes) > 0, len(set(outcomes)) == 1

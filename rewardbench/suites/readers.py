@@ -1,4 +1,4 @@
-"""Read the rows of one file, by its format: JSON, tables of text, Parquet and Arrow; never what a column means."""
+"""Read the rows of one file by its format: JSON, text tables, Parquet and Arrow."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
@@ -17,9 +18,10 @@ from rewardbench.suites.registry import Row
 
 
 def read_file(path: Path, kind: str | None = None) -> list[Row]:
-    """Read every row of a file. `kind` (".json") is its format if its name does not say it.
+    """Read all rows of a file. `kind` (".json") is its format if its name does not say it.
 
-    Raises: InputError if the file cannot be read.
+    Raises:
+        InputError: if the file cannot be read.
     """
     return list(iterate_file(path, kind))
 
@@ -27,18 +29,19 @@ def read_file(path: Path, kind: str | None = None) -> list[Row]:
 def iterate_file(path: Path, kind: str | None = None) -> Iterator[Row]:
     """Yield the rows of a file; all formats but .json are read in a stream.
 
-    Raises: InputError if the file cannot be read.
+    Raises:
+        InputError: if the file cannot be read.
     """
     reader = READERS.get(kind or suffix(path))
     if reader is None:
-        raise InputError(f"{path} is of no kind that can be read: give a {', '.join(READERS)} file.")
+        raise InputError(f"{path} has a format that cannot be read: give a {', '.join(READERS)} file.")
     with readable(path):
         yield from reader(path)
 
 
 @contextmanager
 def readable(path: Path) -> Iterator[None]:
-    """Context manager: turn whatever reading a file raises into one sentence."""
+    """Context manager: turn any error of reading a file into a one-line InputError."""
     try:
         yield
     except UnicodeDecodeError as error:
@@ -64,7 +67,7 @@ def suffix(path: Path) -> str:
 
 
 def _open(path: Path) -> IO[str]:
-    """Open text as UTF-8, a byte order mark aside; line ends stay as they are."""
+    """Open text as UTF-8, without the byte order mark; line ends are unchanged."""
     if path.suffix == ".gz":
         return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
     return path.open(encoding="utf-8-sig", newline="")
@@ -73,14 +76,18 @@ def _open(path: Path) -> IO[str]:
 def _read_lines(path: Path) -> Iterator[Row]:
     with path.open("rb") if path.suffix != ".gz" else gzip.open(path, "rb") as lines:
         for number, line in enumerate(lines, 1):
-            # a carriage return is the line end of old exports; JSON has none inside a text
+            # old exports end lines with a carriage return; JSON escapes it in texts
             for part in line.split(b"\r") if b"\r" in line else (line,):
                 if not part.isspace() and part:
                     yield decode_line(part, path, number)
 
 
 def decode_line(line: bytes, path: Path, number: int) -> Row:
-    """Decode one line of a .jsonl file. Raises: InputError if it is not a JSON object in UTF-8."""
+    """Decode one line of a .jsonl file.
+
+    Raises:
+        InputError: if it is not a JSON object in UTF-8.
+    """
     try:
         text = line.decode("utf-8-sig" if number == 1 else "utf-8")
     except UnicodeDecodeError as error:
@@ -95,14 +102,14 @@ def decode_line(line: bytes, path: Path, number: int) -> Row:
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Make an object of its keys and values. Raises: ValueError if a key has two values."""
+    """Build an object; raise ValueError if a key has two values."""
     fields = dict(pairs)
     if len(fields) < len(pairs):
-        seen: dict[str, Any] = {}
+        first_values: dict[str, Any] = {}
         for key, value in pairs:
-            if key in seen and seen[key] != value:
-                raise ValueError(f"the key {key[:60]!r} stands twice in one object, with two values")
-            seen[key] = value
+            if key in first_values and first_values[key] != value:
+                raise ValueError(f"the key {key[:60]!r} occurs twice in one object, with two values")
+            first_values[key] = value
     return fields
 
 
@@ -113,7 +120,7 @@ def _as_row(value: Any, path: Path, line: int) -> Row:
 
 
 def _read_json(path: Path) -> Iterator[Row]:
-    """Read a list of rows, an object of columns, or, under the name .json, a row a line."""
+    """Read a list of rows, an object of columns, or one row per line."""
     with _open(path) as file:
         text = file.read()
     try:
@@ -130,7 +137,7 @@ def _read_json(path: Path) -> Iterator[Row]:
 
 
 def _from_columns(value: Any, path: Path) -> list[Row]:
-    """Columns as lists, or as pandas writes them: objects keyed by row. An object of neither kind is one row."""
+    """Convert columns (lists, or objects keyed by row, as pandas writes them) to rows; any other object is one row."""
     columns = value if isinstance(value, dict) else {}
     if columns and all(isinstance(cells, dict) for cells in columns.values()):
         return _from_keyed_columns(columns, path)
@@ -143,13 +150,16 @@ def _from_columns(value: Any, path: Path) -> list[Row]:
 
 
 def _from_keyed_columns(columns: dict[str, dict[str, Any]], path: Path) -> list[Row]:
-    """Join columns by the keys of their rows, whatever order each column has them in."""
+    """Join columns by the keys of their rows, in any order."""
     keys = {name: cells.keys() for name, cells in columns.items()}
     first = next(iter(keys.values()))
     odd = next((name for name, row_keys in keys.items() if row_keys != first), None)
     if odd is not None:
         raise InputError(f"{path}: its columns differ in their rows ({odd!r} has others than the first column).")
-    return [{name: cells[key] for name, cells in columns.items()} for key in first]
+    rows: list[Row] = []
+    for key in first:
+        rows.append({name: cells[key] for name, cells in columns.items()})
+    return rows
 
 
 def _read_table(path: Path, separator: str) -> Iterator[Row]:
@@ -169,5 +179,5 @@ READERS: dict[str, Callable[[Path], Iterator[Row]]] = {
 
 
 def column_names(rows: Sequence[Row]) -> set[str]:
-    """Return the names of all columns that any of the rows has."""
-    return {name for row in rows for name in row}
+    """Return the names of all columns of the rows."""
+    return set(chain.from_iterable(rows))

@@ -1,4 +1,4 @@
-"""The named suites, one row each: where the data lies, what is pinned, and how its subsets count."""
+"""The registered suites: where their data is, what is pinned, and the credit rules of their subsets."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ Row = Mapping[str, Any]
 
 
 def as_is(row: Row, split: str) -> Row:
-    """A row whose columns need no change."""
+    """Return a row unchanged."""
     return row
 
 
 @dataclass(frozen=True)
 class SuiteSpec:
-    """All there is to know of a named suite. Other packages add theirs by an entry point `rewardbench.suites`."""
+    """The definition of a suite. Other packages register theirs by the entry point `rewardbench.suites`."""
 
     name: str
     hub: str = ""
@@ -38,37 +38,37 @@ class SuiteSpec:
     revision: str | None = None
     """The pinned commit; None resolves the Hub's main at load time, and records it."""
     splits: tuple[str, ...] = ()
-    """The splits that make the suite; empty: test, else validation, else the only one."""
+    """The splits of the suite; by default test, else validation, else the only one."""
     parse: Callable[[Row, str], Row] = as_is
-    """A row and its split to a row with the columns that rows.py knows."""
+    """Converts a row and its split to a row with the columns that rows.py knows."""
     expand: Callable[[Row], Sequence[Row]] | None = None
-    """A row to several, before they are parsed."""
+    """Converts a row to several, before `parse`."""
     local: bool = False
-    """Whether it has no home on the Hub: a copy is read with `--protocol`."""
+    """Whether it is not on the Hub: a local copy is read with `--protocol`."""
     rules: Mapping[str, Rule] = field(default_factory=dict)
     section_weights: Mapping[str, float] = field(default_factory=dict)
     headline: Literal["accuracy", "mirror"] = "accuracy"
     sections: Mapping[str, str] = field(default_factory=dict)
-    """Of an embedded suite: each file, by its stem, to the section that all its subsets belong to."""
+    """For an embedded suite: the section of each file, by its stem."""
     columns: Mapping[str, str] = field(default_factory=dict)
-    """Of a suite file: the names that rows.py knows, to those of the data; all of them must be there."""
+    """For a suite file: known column names to those of the data, all of which must exist."""
     checked: bool = False
-    """Of a suite file: every subset and section that its rules name must be in the data, and they are its identity."""
+    """For a suite file: all subsets and sections of its rules must exist, and the rules are part of its revision."""
 
     @property
     def embedded(self) -> bool:
-        """Whether its data comes with a package."""
+        """Whether its data is part of a package."""
         return not self.hub and not self.local
 
 
 def _tie_pair(row: Row, split: str) -> Row:
-    """Ties come in pairs, `ref:N` and `tied:N`, over one question: one cluster."""
+    """Group the two rows of a Ties question, `ref:N` and `tied:N`, into one cluster."""
     _, colon, number = str(row.get("id")).partition(":")
     return {**row, "group": f"ties/{number}"} if row.get("subset") == "Ties" and colon else row
 
 
 def _subset_is_split(row: Row, split: str) -> Row:
-    """The test sets keep their source in the split; some have a finer `subset`, kept beside it."""
+    """Use the split as the subset, since the test sets name their source there; a finer `subset` is kept as well."""
     if not split:
         return row
     finer = {"subsubset": row["subset"]} if row.get("subset") is not None else {}
@@ -98,7 +98,7 @@ REWARD_BENCH = {
         "xstest-should-respond": 250,
         "donotanswer": 136,
     },
-    # math-prm has 447 rows; it weighs as much as the six languages together.
+    # math-prm has 447 rows; its weight equals that of the six languages together.
     "Reasoning": {"math-prm": 984} | {f"hep-{code}": 164 for code in ("cpp", "go", "java", "js", "python", "rust")},
 }
 """RewardBench 1: section to subset to its weight there."""
@@ -121,7 +121,7 @@ SUITES: Mapping[str, SuiteSpec] = {
                 "ties": "Ties",
             },
             rules={"ties": Rule("Ties", "ties")},
-            section_weights={"Ties": 0.0},  # it stands beside the headline
+            section_weights={"Ties": 0.0},  # reported, but not part of the score
         ),
         SuiteSpec(
             name="reward-bench",
@@ -179,7 +179,7 @@ SUITES: Mapping[str, SuiteSpec] = {
 
 
 def find_spec(name: str) -> SuiteSpec | None:
-    """The suite of that name or Hub id, here or in an installed package; None where there is none.
+    """Return the suite of that name or Hub id, here or in an installed package; None if there is none.
 
     >>> find_spec("allenai/reward-bench-2").name
     'reward-bench-2'
@@ -199,5 +199,5 @@ def find_spec(name: str) -> SuiteSpec | None:
 
 
 def list_suites() -> list[str]:
-    """The names that load_suite knows besides any file, folder and Hub id; those of other packages last."""
+    """List the names of the suites; those of other packages come last."""
     return [*SUITES, *sorted(point.name for point in entry_points(group="rewardbench.suites"))]

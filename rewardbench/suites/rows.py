@@ -1,4 +1,4 @@
-"""Rows of any preference data in, Items out: column names, ids, and why a row cannot be scored; never a file."""
+"""Convert rows of preference data to Items: column names, ids, and the reason why a row cannot be scored."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from itertools import islice, pairwise
+from itertools import chain, islice, pairwise
 from math import isnan
 from typing import Any
 
@@ -29,12 +29,12 @@ from rewardbench.types import Item, Message
 
 WHO = ("id", "subset", "group")
 TOOLS = "tools"
-"""The column of the functions that the assistant may call."""
+"""Column of the functions that the assistant may call."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """The items of a table, and what to tell of it: its notes are whole once the survey has watched all items."""
+    """The items of a table, and a survey of them, which is complete once it has counted all items."""
 
     items: Sequence[Item]
     survey: Survey
@@ -48,9 +48,10 @@ class _Layout:
 
 
 def parse_rows(rows: Sequence[Row], where: str, scores_only: bool = False) -> Sequence[Item]:
-    """Return every row as an Item with an id of its own; one that cannot be scored has its `problem` set.
+    """Convert every row to an Item with a unique id; a row that cannot be scored has its `problem` set.
 
-    Raises: InputError where there are no rows, no usable columns, or no row that can be scored.
+    Raises:
+        InputError: if there are no rows, no usable columns, or no row that can be scored.
     """
     return read_table(rows, where, scores_only).items
 
@@ -58,16 +59,17 @@ def parse_rows(rows: Sequence[Row], where: str, scores_only: bool = False) -> Se
 def read_table(
     rows: Sequence[Row], where: str, scores_only: bool = False, pairs: Pairs | None = None, exact: bool = False
 ) -> Table:
-    """Return the items of rows, and a survey of them.
+    """Convert rows to items, and survey them.
 
     Args:
         rows: the table.
         where: its name in messages.
         scores_only: read `messages` without a preference, even beside one.
         pairs: which items a prompt with several scored completions makes (default: best against worst).
-        exact: a published suite, whose prompts are text whatever they look like.
+        exact: prompts are plain text even if they look like messages (published suites).
 
-    Raises: InputError where there are no rows, no usable columns, or no row that can be scored.
+    Raises:
+        InputError: if there are no rows, no usable columns, or no row that can be scored.
     """
     if not rows:
         raise InputError(f"{where} is empty: it holds no rows to score.")
@@ -98,12 +100,12 @@ def _refuse_all_bad(rows: Sequence[Row], where: str) -> None:
 
 
 def content_hash(items: Iterable[Item]) -> str:
-    """The first 12 hex digits of `full_hash`."""
+    """Return the first 12 hex digits of `full_hash`."""
     return full_hash(items)[:12]
 
 
 def full_hash(items: Iterable[Item]) -> str:
-    """The sha256 of all that decides a score, an item a line; meta is not in it."""
+    """Compute the sha256 of everything that determines a score, one item per line; meta is left out."""
     digest = hashlib.sha256()
     for item in items:
         decides = (
@@ -121,12 +123,12 @@ def full_hash(items: Iterable[Item]) -> str:
 
 
 def _who(row: Row, at: int) -> tuple[str, str]:
-    """Id (else its place) and subset of a row."""
+    """Return the id (by default its index) and the subset of a row."""
     return _label(row.get("id"), str(at)), _label(row.get("subset"), "all")
 
 
 def _label(value: Any, default: str) -> str:
-    """Return a name as text; the default where there is none.
+    """Return a name as text, or the default if there is none.
 
     >>> _label(7, "0"), _label(None, "0"), _label(float("nan"), "all")
     ('7', '0', 'all')
@@ -156,7 +158,7 @@ def _parse(row: Row, id: str, layout: _Layout) -> Item:
 
 
 def _read(row: Row, layout: _Layout) -> tuple[Parsed, Sequence[Any], str | None]:
-    """Return what a row holds, its tools, and why no model can score it, if so."""
+    """Return the content of a row, its tools, and the reason why it cannot be scored, if any."""
     if isinstance(row, BadRow):
         return layout.form.blank, (), row.reason
     try:
@@ -177,18 +179,18 @@ def _to_known_format(
     pairs: Pairs | None,
     survey: Survey,
 ) -> Sequence[Row]:
-    """Return rows of a format of other projects with columns that the forms here know; other rows as they are."""
+    """Convert rows in a format of another project to the columns of the forms here; other rows are unchanged."""
     if pairs not in (None, *PAIRS):
         raise InputError(f"--pairs is {pairs}: it must be one of {', '.join(PAIRS)}.")
-    known = any(columns >= set(form.needs) for form in PREFERENCES) or (
+    has_known_form = any(columns >= set(form.needs) for form in PREFERENCES) or (
         scores_only and any(columns >= set(form.needs) for form in CONVERSATIONS)
     )
-    if not known and (format := find_format(columns, list(islice(rows, SAMPLE)))):
+    if not has_known_form and (format := find_format(columns, list(islice(rows, SAMPLE)))):
         survey.remark(f"The rows were read as {format.name}.")
         if pairs and format.name != SCORED:
             survey.remark(f"--pairs {pairs} has no effect: no prompt has several completions with scores.")
         return convert_rows(format, rows, pairs or "best-worst")
-    if not known and (single := find_single(columns)):
+    if not has_known_form and (single := find_single(columns)):
         prompts = find_prompt(columns - set(single), list(islice(rows, SAMPLE)))
         joined, note = join_singles(rows, single, (*prompts, *SYSTEM_NAMES), where, pairs or "best-worst")
         survey.remark(f"Responses to the same prompt were paired by {single[1]}.")
@@ -203,7 +205,7 @@ def _to_known_format(
 def _find_layout(
     rows: Sequence[Row], columns: AbstractSet[str], where: str, scores_only: bool, exact: bool, survey: Survey
 ) -> _Layout:
-    """Return how a table is read: by the first form that fits; only where scores are asked for, `messages` first."""
+    """Find the first form that fits a table; with `scores_only`, `messages` comes first."""
     forms = (*CONVERSATIONS, *PREFERENCES) if scores_only else (*PREFERENCES, *CONVERSATIONS)
     form = next((form for form in forms if columns >= set(form.needs)), None)
     if form is None:
@@ -229,7 +231,7 @@ def _find_layout(
 def _check_prompt(
     form: Form, prompt: Sequence[str], free: AbstractSet[str], sample: Sequence[Row], where: str, survey: Survey
 ) -> None:
-    """Say where the prompt is read if that is not plain. Raises: InputError if it may stand where it is not read."""
+    """Report where the prompt was read; raise InputError if a column that is not read may hold it."""
     if not prompt:
         if any(_is_rendered(row, form.needs[0]) for row in sample):
             refuse_unread_prompt(free, sample, where)
@@ -242,18 +244,17 @@ def _check_prompt(
 
 
 def _is_rendered(row: Row, name: str) -> bool:
-    """Return True if a completion is a text that holds no turns of its own."""
+    """Return True if a completion is a text without turns."""
     value = row.get(name)
     first = value[0] if isinstance(value, list) and value else value
     return isinstance(first, str) and not transcript(first) and spelled_messages(first) is None
 
 
 def _find_problem(row: Parsed) -> str | None:
-    """Why no model can score this row, or None."""
-    every = [*row.prompt, *(turn for completion in row.completions for turn in completion)]
-    if not row.rendered and not any(
-        turn["content"].strip() for turn in row.prompt if turn["role"] in ("user", "assistant")
-    ):
+    """Return the reason why no model can score this row, or None."""
+    turns = [*row.prompt, *chain.from_iterable(row.completions)]
+    spoken_turns = [turn for turn in row.prompt if turn["role"] in ("user", "assistant")]
+    if not row.rendered and not any(turn["content"].strip() for turn in spoken_turns):
         return "the prompt is empty"
     roles = [turn["role"] for turn in row.prompt]
     if ("assistant", "assistant") in pairwise(roles):
@@ -267,8 +268,8 @@ def _find_problem(row: Parsed) -> str | None:
             return f"{name} does not end with an assistant turn"
         if not completion[-1]["content"].strip() and "tool_calls" not in completion[-1]:
             return f"{name} is empty"
-    if not all(map(_is_unicode, every)):
-        return "the text holds half a surrogate pair, which no tokenizer reads"
+    if not all(map(_is_unicode, turns)):
+        return "the text has a lone surrogate, which no tokenizer can encode"
     return None
 
 
@@ -281,23 +282,24 @@ def _is_unicode(turn: Message) -> bool:
     return True
 
 
-def _give_ids(who: Sequence[tuple[str, str]]) -> list[str]:
-    """Ids, of rows given by id and subset; those that repeat (RewardBench counts anew in each subset) become
-    `subset/id`, and at need `#2`, `#3`.
+def _give_ids(labels: Sequence[tuple[str, str]]) -> list[str]:
+    """Make ids unique: repeated ids become `subset/id`, and if necessary `subset/id#2`, `#3`.
+
+    RewardBench restarts its ids in each subset.
 
     >>> _give_ids([("1", "a"), ("1", "b"), ("2", "b"), ("1", "b")])
     ['a/1', 'b/1', '2', 'b/1#2']
     """
-    count = Counter(id for id, _ in who)
-    named = [f"{subset}/{id}" if count[id] > 1 else id for id, subset in who]
-    taken: set[str] = set(named)
-    seen: set[str] = set()
-    last: dict[str, int] = {}  # the number that each name was given last: counting goes on from there
-    for at, base in enumerate(named):
+    count = Counter(id for id, _ in labels)
+    names = [f"{subset}/{id}" if count[id] > 1 else id for id, subset in labels]
+    base_names: set[str] = set(names)
+    used_names: set[str] = set()
+    last: dict[str, int] = {}  # the last number of each name
+    for at, base in enumerate(names):
         name, n = base, last.get(base, 1)
-        while name in seen or (n > 1 and name in taken):
+        while name in used_names or (n > 1 and name in base_names):
             n += 1
             name = f"{base}#{n}"
-        seen.add(name)
-        named[at], last[base] = name, n
-    return named
+        used_names.add(name)
+        names[at], last[base] = name, n
+    return names

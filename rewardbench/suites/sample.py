@@ -1,4 +1,4 @@
-"""A few clusters of a suite, from all of its subsets: for checks that are run often."""
+"""Sample clusters of a suite from all of its subsets, for checks that run often."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from rewardbench.types import Item, Suite
 
 
 def stratify(suite: Suite, items: int, seed: int = 0) -> Suite:
-    """About so many items, each subset with its share (and one cluster at least), clusters whole.
+    """Sample about `items` items: each subset in proportion (at least one cluster), clusters complete.
 
-    The draw depends on the seed and the ids alone, and stands in the revision. A suite that has no more is its own
-    sample.
+    The sample depends on the seed and the ids only, and is recorded in the revision. A suite with no more items is
+    returned unchanged.
     """
     if items < 1:
-        raise InputError(f"A sample of {items} items is none: pass at least 1.")
+        raise InputError(f"The sample size is {items}: pass at least 1 item.")
     if items >= len(suite.items):
         return suite
-    chosen: set[str] = set()
+    sampled: set[str] = set()
     for subset, clusters in _clusters(suite.items).items():
         order = sorted(clusters, key=str)
         random.Random(f"{seed} {subset}".encode("utf-8", "surrogatepass")).shuffle(order)
-        wanted = items * sum(map(len, clusters.values())) / len(suite.items)
-        taken = 0
+        target = items * sum(map(len, clusters.values())) / len(suite.items)
+        size = 0
         for key in order:
-            if taken and taken + len(clusters[key]) / 2 > wanted:
+            if size and size + len(clusters[key]) / 2 > target:
                 break
-            chosen.update(clusters[key])
-            taken += len(clusters[key])
-    kept = tuple(item for item in suite.items if item.id in chosen)
-    return replace(suite, items=kept, revision=f"{suite.revision}+sample={len(kept)},seed={seed}")
+            sampled.update(clusters[key])
+            size += len(clusters[key])
+    sample = tuple(item for item in suite.items if item.id in sampled)
+    return replace(suite, items=sample, revision=f"{suite.revision}+sample={len(sample)},seed={seed}")
 
 
 def _clusters(items: Iterable[Item]) -> dict[str, dict[Hashable, list[str]]]:
-    """Of each subset its clusters, by the ids of their items."""
-    found: dict[str, dict[Hashable, list[str]]] = {}
+    """Group the item ids of each subset by cluster."""
+    clusters: dict[str, dict[Hashable, list[str]]] = {}
     for item in items:
         key = ("group", item.group) if item.group else ("item", item.id)
-        found.setdefault(item.subset, {}).setdefault(key, []).append(item.id)
-    return found
+        clusters.setdefault(item.subset, {}).setdefault(key, []).append(item.id)
+    return clusters

@@ -1,4 +1,4 @@
-"""Files, folders and Hub datasets to rows, split by split; never what a column means."""
+"""Read files, folders and Hub datasets into rows, split by split."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ HUB_FILES = ["README.md", *(f"*.{kind}" for kind in _KINDS), *(f"*.{kind}.gz" fo
 
 @dataclass(frozen=True)
 class Source:
-    """Rows, each with its split, and where they came from."""
+    """Rows with their splits, and their origin."""
 
     rows: Sequence[tuple[str, Row]]
     where: str
     commit: str = ""
-    """Of a Hub dataset."""
+    """Commit of a Hub dataset."""
     version: str = ""
-    """Of an embedded suite."""
+    """Version of an embedded suite."""
     config: str | None = None
-    """The configuration taken, where a dataset has several."""
+    """The selected configuration, if a dataset has several."""
     notes: tuple[str, ...] = ()
-    """Sentences for the reader: what was chosen, and what had no effect."""
+    """Notes for the user: what was selected, and which options had no effect."""
 
 
 def read_source(
@@ -48,8 +48,17 @@ def read_source(
 ) -> Source:
     """Read the rows of standard input ("-"), a local file, a local folder, a glob or a Hub id, tried in this order.
 
-    A single file has no splits, and what is local no revisions; `kind` (".json") is its format where its name
-    does not say it. Raises InputError for all that cannot be read.
+    A single file has no splits, and local data has no revisions.
+
+    Args:
+        dataset: "-", a path, a glob or a Hub id.
+        splits: the splits to read; see `pick_splits`.
+        revision: revision of a Hub dataset.
+        config: configuration of a dataset that has several.
+        kind: format of a file (".json"), if its name does not say it.
+
+    Raises:
+        InputError: if the data cannot be found or read.
     """
     path = Path(dataset).expanduser()
     if dataset in (STDIN, "/dev/stdin") or _is_pipe(path):
@@ -73,24 +82,24 @@ def read_source(
 
 
 def refuse_slice(split: str | None) -> None:
-    """Raise InputError for a slice of a split, which `datasets` knows, and which is not the name of a split."""
+    """Raise InputError for a slice of a split, which `datasets` accepts, but this package does not."""
     if split and re.search(r"[\[\]+]", split):
         raise InputError(f"--split {split}: a slice of a split cannot be taken; pass the split's name, and --limit.")
 
 
 def _unsplit(source: Source, splits: Sequence[str], revision: str | None) -> Source:
-    """Say which options have no effect on data without splits and revisions."""
+    """Note the options that have no effect on data without splits and revisions."""
     return _note_useless(source, {"--split": ", ".join(splits), "--dataset_revision": revision})
 
 
 def _note_useless(source: Source, options: dict[str, str | None]) -> Source:
-    """Add a note for each option that was given, and has no effect on this data."""
+    """Note each option that has no effect on this data."""
     notes = [f"{name} has no effect on {source.where}." for name, value in options.items() if value]
     return replace(source, notes=(*source.notes, *notes))
 
 
 def _is_pipe(path: Path) -> bool:
-    """Return True for a named pipe, as a shell's <(command) makes one."""
+    """Return True for a named pipe, such as <(command) in a shell."""
     try:
         return stat.S_ISFIFO(path.stat().st_mode)
     except (OSError, ValueError):
@@ -103,15 +112,15 @@ def _read_spooled(spooled: Spooled, kind: str | None) -> Source:
 
 
 def _matches(dataset: str) -> list[Path]:
-    """Return the files that a glob names, sorted; none for a name without wildcards."""
+    """Return the files that match a glob, sorted; empty for a name without wildcards."""
     if not glob.has_magic(dataset):
         return []
-    found = map(Path, glob.glob(str(Path(dataset).expanduser()), recursive=True))
-    return sorted(path for path in found if path.is_file())
+    paths = map(Path, glob.glob(str(Path(dataset).expanduser()), recursive=True))
+    return sorted(path for path in paths if path.is_file())
 
 
 LARGE = 2**26
-"""Bytes above which a .jsonl file is read line by line, whenever a line is needed."""
+"""Size in bytes above which a .jsonl file is read line by line on access."""
 
 
 def _read_large(path: Path) -> Lazy[Row] | None:
@@ -121,12 +130,12 @@ def _read_large(path: Path) -> Lazy[Row] | None:
 
 
 def _untitled(rows: Sequence[Row]) -> Sequence[tuple[str, Row]]:
-    """Rows of no split."""
+    """Return rows without a split."""
     return rows.map(lambda n, row: ("", row)) if isinstance(rows, Lazy) else [("", row) for row in rows]
 
 
 def read_hub(dataset: str, splits: Sequence[str], revision: str | None, config: str | None) -> Source:
-    """Rows of a Hub dataset at a revision (None: its main). Raises InputError for all that cannot be read."""
+    """Read the rows of a Hub dataset at a revision (None: main); raise InputError if it cannot be read."""
     folder = snapshot("dataset", dataset, revision, HUB_FILES)
     where = f"{dataset}@{folder.name}"
     source = _read_splits(folder, splits, config, where)
@@ -138,33 +147,37 @@ def _read_local_folder(folder: Path, splits: Sequence[str], config: str | None) 
 
 
 def read_embedded(folder: Path, stems: Sequence[str]) -> Source:
-    """The files of an embedded suite, each a split, in that order; its VERSION stands beside them."""
+    """Read the files of an embedded suite in order, each as a split, and its VERSION."""
     try:
         version = (folder / "VERSION").read_text(encoding="utf-8").strip()
     except OSError as error:
         raise InputError(f"The embedded suite in {folder} is incomplete: {error}.") from error
-    rows = [(stem, row) for stem in stems for row in read_file(folder / f"{stem}.jsonl")]
+    rows: list[tuple[str, Row]] = []
+    for stem in stems:
+        rows += [(stem, row) for row in read_file(folder / f"{stem}.jsonl")]
     return Source(rows, str(folder), version=version)
 
 
 def read_folder(
     folder: Path, splits: Sequence[str], config: str | None, where: str
 ) -> tuple[list[tuple[str, Row]], str | None]:
-    """Rows of a dataset folder with their splits, and the configuration taken if there are several.
+    """Read the rows of a dataset folder with their splits, and the selected configuration if there are several.
 
-    `datasets` says which files are which split; they are read as single files are, so that no type is guessed.
+    `datasets` says which files are which split; they are read as single files are, so that types are not inferred.
     """
     source = _read_splits(folder, splits, config, where)
     return list(source.rows), source.config
 
 
 def _read_splits(folder: Path, splits: Sequence[str], config: str | None, where: str) -> Source:
-    """Read the splits asked for (see `pick_splits`) of a folder. Raises: InputError for all that cannot be read."""
+    """Read the requested splits of a folder (see `pick_splits`); raise InputError if it cannot be read."""
     try:
-        saved = any((folder / name).exists() for name in ("state.json", "dataset_dict.json"))
-        data, config = (_load_saved(folder), None) if saved else _resolve_files(folder, config, where)
+        is_saved = any((folder / name).exists() for name in ("state.json", "dataset_dict.json"))
+        data, config = (_load_saved(folder), None) if is_saved else _resolve_files(folder, config, where)
         names = pick_splits(list(data), splits, where)
-        rows = [(name, row) for name in names for row in _read_split(data[name], where)]
+        rows: list[tuple[str, Row]] = []
+        for name in names:
+            rows += [(name, row) for row in _read_split(data[name], where)]
     except InputError:
         raise
     except Exception as error:  # pyarrow, fsspec and datasets each raise their own
@@ -172,16 +185,16 @@ def _read_splits(folder: Path, splits: Sequence[str], config: str | None, where:
     return Source(rows, where, config=config, notes=_note_split(list(data), names, splits))
 
 
-def _note_split(there: Sequence[str], taken: Sequence[str], wanted: Sequence[str]) -> tuple[str, ...]:
-    """Say which split was taken where nobody named one and there are others."""
-    others = [name for name in there if name not in taken]
-    if wanted or not others:
+def _note_split(names: Sequence[str], selected: Sequence[str], requested: Sequence[str]) -> tuple[str, ...]:
+    """Note which split was selected by default, and which others exist."""
+    others = [name for name in names if name not in selected]
+    if requested or not others:
         return ()
-    return (f"The split {', '.join(taken)} was taken; there are also {', '.join(others)} (--split).",)
+    return (f"The split {', '.join(selected)} was taken; there are also {', '.join(others)} (--split).",)
 
 
 def _load_saved(folder: Path) -> dict[str, Any]:
-    """Return the tables of a folder that `save_to_disk` wrote, by their splits."""
+    """Load the tables of a folder written by `save_to_disk`, by split."""
     import datasets
 
     data = datasets.load_from_disk(str(folder.resolve()))
@@ -189,13 +202,13 @@ def _load_saved(folder: Path) -> dict[str, Any]:
 
 
 def _resolve_files(folder: Path, config: str | None, where: str) -> tuple[dict[str, Any], str | None]:
-    """Return the files of each split of a configuration, as the dataset card or the files' names say."""
+    """Return the files of each split of a configuration, by the dataset card or the file names."""
     import datasets
 
     try:
-        at = str(folder.resolve())
-        config = _pick_config(datasets.get_dataset_config_names(at), config, where)
-        builder = datasets.load_dataset_builder(at, config)
+        path = str(folder.resolve())
+        config = _pick_config(datasets.get_dataset_config_names(path), config, where)
+        builder = datasets.load_dataset_builder(path, config)
         files = builder.config.data_files or {}
         separator = getattr(builder.config, "sep", ",")
     except InputError:
@@ -203,18 +216,21 @@ def _resolve_files(folder: Path, config: str | None, where: str) -> tuple[dict[s
     except Exception as error:
         raise InputError(f"{where} cannot be read as a dataset: {first_line(_root(error))}.") from error
     kind = ".tsv" if separator == "\t" else None
-    return {str(split): [(Path(file), kind) for file in paths] for split, paths in files.items()}, config
+    splits = {}
+    for split, paths in files.items():
+        splits[str(split)] = [(Path(file), kind) for file in paths]
+    return splits, config
 
 
 def _read_split(data: Any, where: str) -> Iterable[Row]:
-    """Yield the rows of a split: of its files, or of a saved table."""
+    """Read the rows of a split from its files or its saved table."""
     if isinstance(data, list):
         return _read_alike([file for file, _ in data], where, [kind for _, kind in data])
     return batch_rows(data.with_format("arrow")[:])
 
 
 def _read_alike(files: Sequence[Path], where: str, kinds: Sequence[str | None] = ()) -> list[Row]:
-    """Read files that are parts of one table. Raises: InputError if the columns of one are not those of the first."""
+    """Read files that are parts of one table; raise InputError if their columns differ."""
     rows: list[Row] = []
     first: set[str] = set()
     for n, file in enumerate(files):
@@ -233,26 +249,29 @@ def _read_alike(files: Sequence[Path], where: str, kinds: Sequence[str | None] =
     return rows
 
 
-def _pick_config(names: Sequence[str], asked: str | None, where: str) -> str | None:
-    if len(names) < 2 or (asked is None and "default" in names):
+def _pick_config(names: Sequence[str], requested: str | None, where: str) -> str | None:
+    if len(names) < 2 or (requested is None and "default" in names):
         return None
-    if asked in names:
-        return asked
+    if requested in names:
+        return requested
     raise InputError(f"{where} has the configurations {', '.join(names)}: choose one with --subset.")
 
 
-def pick_splits(names: Sequence[str], asked: Sequence[str], where: str) -> Sequence[str]:
-    """The splits asked for; else test, else validation, else the only one. Raises InputError where it is open.
+def pick_splits(names: Sequence[str], requested: Sequence[str], where: str) -> Sequence[str]:
+    """Return the requested splits; by default test, else validation, else the only one.
 
     >>> pick_splits(["train", "test"], (), "org/data")
     ['test']
+
+    Raises:
+        InputError: if a split does not exist, or there are several and no default.
     """
-    missing = [name for name in asked if name not in names]
-    if asked and not missing:
-        return asked
-    if len(names) == 1 and (not asked or list(names) == ["train"]):
+    missing = [name for name in requested if name not in names]
+    if requested and not missing:
+        return requested
+    if len(names) == 1 and (not requested or list(names) == ["train"]):
         return names  # "train" is what files without a split in their names are called
-    if asked:
+    if requested:
         raise InputError(f"{where} has no split {', '.join(missing)}: it has {', '.join(names)}.")
     for usual in ("test", "validation"):
         if usual in names:

@@ -1,4 +1,4 @@
-"""Recognize text that spells a list, as exports to csv, pandas or Parquet make it of messages and lists."""
+"""Parse texts that encode lists or messages, as exports to csv, pandas or Parquet write them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _TOO_LONG = 2**24
 
 
 def spelled_messages(text: str) -> list[Any] | None:
-    r"""Return the messages that a text spells as JSON, as Python, or as numpy prints an array; None if it spells none.
+    r"""Return the messages that a text encodes as JSON, Python or a printed numpy array; None if there are none.
 
     >>> spelled_messages('[{"role": "user", "content": "Hi"}]')
     [{'role': 'user', 'content': 'Hi'}]
@@ -32,7 +32,7 @@ def spelled_messages(text: str) -> list[Any] | None:
 
 
 def spelled_texts(text: str) -> list[Any] | None:
-    r"""Return the list of texts that a text spells; None if it spells none.
+    r"""Return the list of texts that a text encodes; None if there is none.
 
     >>> spelled_texts('["a", "b"]'), spelled_texts("['a']"), spelled_texts("[1]"), spelled_texts("a")
     (['a', 'b'], ['a'], None, None)
@@ -42,13 +42,13 @@ def spelled_texts(text: str) -> list[Any] | None:
     if text.lstrip()[:1] != "[":
         return None
     value = spelled_value(text)
-    if isinstance(value, list) and value and all(one is None or isinstance(one, str) for one in value):
+    if isinstance(value, list) and value and all(entry is None or isinstance(entry, str) for entry in value):
         return value
     return None
 
 
 def spelled_value(text: str) -> Any:
-    """Return the list or object that a text spells as JSON, Python or a numpy array; None for any other text."""
+    """Return the list or object that a text encodes as JSON, Python or a numpy array; None for any other text."""
     stripped = text.strip()
     if len(stripped) > _TOO_LONG or (stripped[:1], stripped[-1:]) not in (("[", "]"), ("{", "}")):
         return None
@@ -63,7 +63,7 @@ def spelled_value(text: str) -> Any:
 
 
 def _parse_python(text: str) -> Any:
-    """Parse a Python literal; where numpy printed an array, without commas between its elements, put them in."""
+    """Parse a Python literal; add the missing commas of a printed numpy array."""
     tokens: list[tuple[int, str]] = []
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type in (tokenize.NL, tokenize.NEWLINE):
@@ -83,7 +83,7 @@ _SPEAKERS |= {"function_call", "bot", "chatgpt", "ipython"}
 
 
 def _is_message(value: Any) -> bool:
-    """Return True if a value has a role and a content, under OpenAI's or ShareGPT's names.
+    """Return True if a value has a role and content, by OpenAI's or ShareGPT's keys.
 
     >>> _is_message({"from": "human", "value": "Hi"}), _is_message({"from": "Berlin", "to": "Paris"})
     (True, False)

@@ -1,4 +1,4 @@
-"""Spool standard input, or a pipe, to a file of its own whose name says the format."""
+"""Copy standard input, or a pipe, to a temporary file whose name has the suffix of its format."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _HEAD = 2**16
 
 @dataclass(frozen=True)
 class Spooled:
-    """A copy of a stream; it lives as long as the process."""
+    """A copy of a stream, which exists as long as the process."""
 
     path: Path
     sha256: str
@@ -31,9 +31,10 @@ class Spooled:
 
 @lru_cache(maxsize=8)
 def spool(name: str) -> Spooled:
-    """Copy standard input ("-") or a named pipe to a file, once a process.
+    """Copy standard input ("-") or a named pipe to a file, once per process.
 
-    Raises: InputError if nothing is piped into standard input, or the copy fails.
+    Raises:
+        InputError: if nothing is piped into standard input, or the copy fails.
     """
     if name != STDIN:
         with Path(name).open("rb") as pipe:
@@ -65,7 +66,7 @@ def _copy(stream: BinaryIO) -> Spooled:
 
 
 def _find_format(path: Path) -> str:
-    """Return the suffix of the format that the first bytes show: Parquet, JSON, a row a line, or a table."""
+    """Detect the format from the first bytes, and return its suffix."""
     with path.open("rb") as file:
         head = file.read(_HEAD)
     if head.startswith(b"PAR1"):
@@ -86,9 +87,9 @@ def _unpack_head(head: bytes) -> bytes:
 
 
 def _find_text_format(head: bytes) -> str:
-    """Return the format of text.
+    r"""Detect the format of text.
 
-    >>> [_find_text_format(head) for head in (b'{"a": 1}', b'[{"a": 1}]', b"a,b", b"a\\tb")]
+    >>> [_find_text_format(head) for head in (b'{"a": 1}', b'[{"a": 1}]', b"a,b", b"a\tb")]
     ['.jsonl', '.json', '.csv', '.tsv']
     """
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()

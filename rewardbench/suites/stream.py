@@ -1,8 +1,9 @@
-"""Any data as a stream of texts, one a row, without ever holding it whole; never what a column means."""
+"""Stream the texts of any data, one per row, with bounded memory."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +14,22 @@ from rewardbench.suites.stdin import STDIN, spool
 
 
 def stream_texts(dataset: str) -> Iterator[str]:
-    """All text of each row of a file, of the files of a folder, or of a Hub dataset (every split).
+    """Yield the text of each row of a file, a folder or a Hub dataset (every split).
 
-    A `.json` file is read whole, all else row by row. Raises: InputError for what cannot be found or read.
+    A `.json` file is loaded at once, other formats row by row.
+
+    Raises:
+        InputError: if the data cannot be found or read.
     """
     path = spool(STDIN).path if dataset == STDIN else Path(dataset).expanduser()
     if path.is_file():
         return map(_text, iterate_file(path))
     if path.is_dir():
-        files = sorted({file for pattern in HUB_FILES[1:] for file in path.rglob(pattern) if suffix(file) in READERS})
+        matches = chain.from_iterable(path.rglob(pattern) for pattern in HUB_FILES[1:])
+        files = sorted({file for file in matches if suffix(file) in READERS})
         if not files:
-            raise InputError(f"{path} holds no jsonl, json, parquet or csv file.")
-        return (_text(row) for file in files for row in iterate_file(file))
+            raise InputError(f"{path} contains no jsonl, json, parquet or csv file.")
+        return map(_text, chain.from_iterable(map(iterate_file, files)))
     return map(_text, _from_hub(dataset))
 
 
@@ -32,22 +37,22 @@ def _from_hub(dataset: str) -> Iterator[Any]:
     import datasets
 
     try:
-        found = datasets.load_dataset(dataset, streaming=True)
+        splits = datasets.load_dataset(dataset, streaming=True)
     except Exception as error:  # pyarrow, fsspec, the Hub's client and datasets each raise their own
         reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         raise InputError(f"There is no file, folder or Hub dataset {dataset!r} that can be read: {reason}.") from error
     try:
-        for split in found.values():
+        for split in splits.values():
             yield from split
     except Exception as error:
-        raise InputError(f"The dataset {dataset} broke off: {type(error).__name__} {error}.") from error
+        raise InputError(f"Reading the dataset {dataset} failed: {type(error).__name__} {error}.") from error
 
 
 def _text(value: Any) -> str:
-    """Every string in a row, a line each.
+    r"""Join all strings of a row, one per line.
 
     >>> _text({"prompt": "Hi", "chosen": [{"role": "user", "content": "Yes"}], "n": 3})
-    'Hi\\nuser\\nYes'
+    'Hi\nuser\nYes'
     """
     if isinstance(value, str):
         return value

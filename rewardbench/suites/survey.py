@@ -1,4 +1,4 @@
-"""Collect what the reader of a result should know about the data: what was taken for what, and what counts nothing."""
+"""Collect what users should know about the data: how it was read, and what does not count."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rewardbench.types import Item
 
 @dataclass
 class Survey:
-    """Counts over the items of a suite, and remarks of those who read its rows."""
+    """Counts over the items of a suite, and remarks from reading its rows."""
 
     remarks: dict[str, None] = field(default_factory=dict)
     items: int = 0
@@ -19,16 +19,16 @@ class Survey:
     alike: int = 0
     repeated: int = 0
     unread: str = ""
-    """The names of the columns beside texts without a prompt."""
+    """Names of the unread columns of texts without a prompt."""
     explicit: bool = False
-    """Whether the columns say themselves that their texts are final (text_chosen)."""
+    """Whether the columns are named as final texts (text_chosen)."""
 
     def remark(self, sentence: str) -> None:
         """Add a sentence, once."""
         self.remarks[sentence] = None
 
     def watch(self, items: Iterable[Item]) -> Iterator[Item]:
-        """Yield the items, and count them."""
+        """Yield the items while counting them."""
         for item in items:
             self._count(item)
             yield item
@@ -43,7 +43,7 @@ class Survey:
         self.repeated += _repeats_prompt(item)
 
     def notes(self) -> list[str]:
-        """Return one sentence for each thing that stands out."""
+        """Return one sentence for each finding."""
         notes = list(self.remarks)
         if self.ties:
             notes.append(
@@ -64,7 +64,7 @@ class Survey:
 
 
 _SHORT = 12
-"""Characters of a prompt that an answer may begin with by chance."""
+"""Prompts shorter than this may start an answer by chance."""
 
 
 def _repeats_prompt(item: Item) -> bool:

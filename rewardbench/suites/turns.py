@@ -1,4 +1,4 @@
-"""Values of a row to turns of a conversation: messages, transcripts, and where a completion leaves the prompt."""
+"""Convert values of a row to conversation turns: messages, transcripts, and where a completion starts."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ ROLES = {
     "human": "user",
     "gpt": "assistant",
 }
-"""Names of a role, ShareGPT's among them, to ours."""
+"""Role names, including ShareGPT's, to standard roles."""
 
 _SPEAKER = re.compile(r"(?:\A(?=Human:)|\n\n)(Human|Assistant):")
 
 
 class Unusable(ValueError):
-    """Why a row cannot be scored by any model; it becomes the item's problem."""
+    """The reason why a row cannot be scored; it becomes the problem of the item."""
 
 
 def say(role: str, content: str) -> Messages:
-    """One turn, as a conversation."""
+    """Return a conversation of one turn."""
     return (Message(role=role, content=content),)
 
 
-def kind(value: Any, wanted: str = "text") -> str:
-    """What a value is instead of what was wanted, to follow its name in a sentence.
+def kind(value: Any, expected: str = "text") -> str:
+    """Describe the type of an unexpected value, to follow its name in a message.
 
     >>> kind(7)
     'is a number, not text'
@@ -43,24 +43,24 @@ def kind(value: Any, wanted: str = "text") -> str:
     if value is None or (isinstance(value, float) and isnan(value)):
         return "is missing"
     names = {bool: "true or false", int: "a number", float: "a number", str: "text", list: "a list", dict: "an object"}
-    return f"is {names.get(type(value), f'a {type(value).__name__}')}, not {wanted}"
+    return f"is {names.get(type(value), f'a {type(value).__name__}')}, not {expected}"
 
 
 def read_text(value: Any, name: str) -> str:
-    """The value, which must be text. Raises Unusable."""
+    """Return the value if it is text, or raise Unusable."""
     if isinstance(value, str):
         return value
     raise Unusable(f"{name} {kind(value)}")
 
 
 def read_turns(value: Any, name: str, role: str) -> Messages:
-    """A text as one turn of that role, or messages (also ShareGPT's from/value) as they come.
+    """Convert a text to one turn of a role, or read messages (also ShareGPT's from/value).
 
     >>> read_turns([{"from": "human", "value": "Hi"}], "prompt", "user")
     ({'role': 'user', 'content': 'Hi'},)
     """
     if isinstance(value, list | dict):
-        turns = tuple(_read_message(one, name) for one in (value if isinstance(value, list) else [value]))
+        turns = tuple(_read_message(turn, name) for turn in (value if isinstance(value, list) else [value]))
         if not turns:
             raise Unusable(f"{name} is an empty list")
         return turns
@@ -68,12 +68,16 @@ def read_turns(value: Any, name: str, role: str) -> Messages:
 
 
 def _read_message(value: Any, name: str) -> Message:
-    """Read one message, whose fields may hold any JSON value. Raises Unusable."""
+    """Read one message, whose fields may hold any JSON value.
+
+    Raises:
+        Unusable: if it is anything else.
+    """
     if not isinstance(value, dict):
         raise Unusable(f"a turn of {name} {kind(value, 'a message with role and content')}")
     role = value.get("role") or value.get("from")
     if not isinstance(role, str) or role not in ROLES:
-        raise Unusable(f"a turn of {name} has the role {_short(role)}, which is none of system, user, assistant, tool")
+        raise Unusable(f"a turn of {name} has the role {_short(role)}; the roles are system, user, assistant and tool")
     for field in UNREAD:
         if value.get(field):
             raise Unusable(f"a turn of {name} has {field}, which is not read")
@@ -93,22 +97,22 @@ def _read_message(value: Any, name: str) -> Message:
 
 
 UNREAD = ("function_call", "audio", "images", "image", "videos", "video")
-"""Fields of a message that hold what no template here is given; a message with one is not scored."""
+"""Message fields that templates do not receive; a message with one of them is not scored."""
 
 TEXT_FIELDS = ("reasoning_content", "reasoning", "thinking", "tool_call_id", "name")
 
 TEXT_PARTS = ("text", "input_text", "output_text")
-"""Types of a content part that is text, in OpenAI's interfaces."""
+"""Types of text parts in OpenAI's APIs."""
 
 
 def _short(value: Any) -> str:
-    """Return the repr of a value, cut where it is long."""
+    """Return the repr of a value, truncated to 60 characters."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def read_content(value: Any, name: str) -> str:
-    """Return the content of a message: a text, or a list of text parts, joined. Raises Unusable.
+    """Return the content of a message: a text, or a list of text parts, joined.
 
     >>> read_content([{"type": "text", "text": "Name a "}, {"type": "text", "text": "river."}], "a turn")
     'Name a river.'
@@ -130,12 +134,13 @@ def _read_part(part: Any, name: str) -> str:
 
 
 def read_functions(value: Any, name: str) -> list[dict[str, Any]]:
-    """Return functions or calls of functions, given as a list of objects or as its JSON text; [] for none.
-
-    Raises: Unusable if they are anything else, or one has no name.
+    """Read functions or function calls from a list of objects or its JSON text; return [] if there are none.
 
     >>> read_functions('[{"function": {"name": "f", "arguments": "{}"}}]', "tool_calls")
     [{'function': {'name': 'f', 'arguments': '{}'}}]
+
+    Raises:
+        Unusable: if the value is anything else, or a function has no name.
     """
     if value is None or value == "" or value == [] or (isinstance(value, float) and isnan(value)):
         return []
@@ -168,13 +173,13 @@ def _parse_list(value: Any) -> list[Any] | None:
 def _is_json(value: Any) -> bool:
     try:
         json.dumps(value, ensure_ascii=False).encode()
-    except (TypeError, ValueError, RecursionError):  # bytes or a date of parquet, half a surrogate pair
+    except (TypeError, ValueError, RecursionError):  # bytes or a date from Parquet, or a lone surrogate
         return False
     return True
 
 
 def transcript(text: str) -> Messages:
-    r"""The turns of a transcript as HH-RLHF writes them, whatever its line ends; none where the text is not one.
+    r"""Return the turns of a transcript in the format of HH-RLHF, with any line ends; empty if it is none.
 
     >>> [turn["role"] for turn in transcript("\n\nHuman: Hi\n\nAssistant: Hello")]
     ['user', 'assistant']
@@ -185,37 +190,38 @@ def transcript(text: str) -> Messages:
         return ()
     if "\r" in text and "\n\nAssistant:" not in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    before, *spoken = _SPEAKER.split(text)
-    if before.strip() or "Assistant" not in spoken[::2]:
+    preamble, *segments = _SPEAKER.split(text)
+    if preamble.strip() or "Assistant" not in segments[::2]:
         return ()
     roles = {"Human": "user", "Assistant": "assistant"}
     return tuple(
         Message(role=roles[speaker], content=words.strip())
-        for speaker, words in zip(spoken[::2], spoken[1::2], strict=True)
+        for speaker, words in zip(segments[::2], segments[1::2], strict=True)
     )
 
 
-def split_prompt(prompt: Messages, found: Sequence[Messages]) -> tuple[Messages, tuple[Messages, ...]]:
-    """The prompt and the completions after it, where some or all of them are whole conversations.
+def split_prompt(prompt: Messages, conversations: Sequence[Messages]) -> tuple[Messages, tuple[Messages, ...]]:
+    """Separate the prompt from the completions, some or all of which may be whole conversations.
 
-    Conversations that open with the prompt lose it. Where they open otherwise, they are the truth (a prompt
-    column often holds but a title), and the prompt is the start that they share.
+    The prompt is removed from conversations that start with it. If they start differently, the prompt column is
+    ignored (it is often a title only), and their common start is the prompt.
     """
-    rest = [turns[len(prompt) :] if turns[: len(prompt)] == prompt else turns for turns in found]
-    if all(turns and turns[0]["role"] == "assistant" for turns in rest):
-        return prompt, tuple(rest)
-    at = common_start(found)
-    return found[0][:at], tuple(turns[at:] for turns in found)
+    remainders = [turns[len(prompt) :] if turns[: len(prompt)] == prompt else turns for turns in conversations]
+    if all(turns and turns[0]["role"] == "assistant" for turns in remainders):
+        return prompt, tuple(remainders)
+    at = common_start(conversations)
+    return conversations[0][:at], tuple(turns[at:] for turns in conversations)
 
 
 def common_start(conversations: Sequence[Messages]) -> int:
-    """How many turns all conversations share before each goes on with an assistant turn of its own.
-
-    Raises: Unusable where they share none.
+    """Count the turns that all conversations share before each continues with its assistant turn.
 
     >>> ask, yes, no = (say("user", "Go?")[0], say("assistant", "Yes")[0], say("assistant", "No")[0])
     >>> common_start([(ask, yes), (ask, no)]), common_start([(ask, yes), (ask, yes)])
     (1, 1)
+
+    Raises:
+        Unusable: if the conversations share no turn.
     """
     at, longest = 0, min(len(turns) for turns in conversations) - 1
     while at < longest and all(turns[at] == conversations[0][at] for turns in conversations):

@@ -1,4 +1,4 @@
-"""A suite of one's own from a YAML file: where the data lies, what its columns are called, how its subsets count."""
+"""Read a user-defined suite from a YAML file: its dataset, column names, sections and weights."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ CREDITS = ("strict", "best_of_n", "ties")
 HEADLINES = ("accuracy", "mirror")
 OF_A_ROW = {"id", "subset", "group", *KNOWN}
 LISTED = ("prompt", "system", "chosen", "rejected", "completions", "num_correct", "messages", "id", "subset", "group")
-"""The keys of `columns` that a message names."""
+"""The keys of `columns` that messages list."""
 
 
 def is_suite_file(dataset: str) -> bool:
-    """Whether a dataset is named by the YAML file of a suite."""
+    """Return True if a dataset name is a YAML suite file."""
     return dataset.endswith((".yaml", ".yml"))
 
 
 def read_suite_file(path: str) -> tuple[SuiteSpec, str]:
-    """Read the suite, and the dataset that it takes its rows from: a file or folder beside the YAML, or a Hub id.
+    """Read a suite file; return the suite and its dataset (a path relative to the YAML file, or a Hub id).
 
         name: my-suite
         dataset: pairs.jsonl
@@ -47,7 +47,8 @@ def read_suite_file(path: str) -> tuple[SuiteSpec, str]:
           math: {weight: 2}
         section_weights: {Safety: 2}
 
-    Raises: InputError for what is no such file.
+    Raises:
+        InputError: if the file cannot be read, or its content is not valid.
     """
     content = _load(path)
     _refuse_unknown(path, "the file", content, KEYS)
@@ -67,18 +68,20 @@ def read_suite_file(path: str) -> tuple[SuiteSpec, str]:
         columns=columns,
         checked=True,
     )
-    beside = Path(path).expanduser().parent / dataset
-    return spec, str(beside) if beside.exists() or has_magic(dataset) else dataset
+    local_path = Path(path).expanduser().parent / dataset
+    return spec, str(local_path) if local_path.exists() or has_magic(dataset) else dataset
 
 
 def _read_rules(content: Mapping[str, Any], path: str) -> dict[str, Rule]:
-    """Return how each subset counts, by the keys `sections` and `subsets`."""
+    """Return the rule of each subset, from the keys `sections` and `subsets`."""
     rules: dict[str, Rule] = {}
     for section, subsets in _mapping(content, "sections", path).items():
         for subset in _names(subsets, f"section {section}", path):
             if subset in rules:
-                other = rules[subset].section
-                raise InputError(f"{path}: subset {subset} is in two sections, {other} and {section}; leave one.")
+                first_section = rules[subset].section
+                raise InputError(
+                    f"{path}: subset {subset} is in two sections, {first_section} and {section}; leave one."
+                )
             rules[subset] = Rule(section)
     for subset, facts in _mapping(content, "subsets", path).items():
         if not isinstance(facts, Mapping):
@@ -93,42 +96,43 @@ def _read_rules(content: Mapping[str, Any], path: str) -> dict[str, Rule]:
 def check_columns(spec: SuiteSpec, rows: Iterable[tuple[str, Row]], where: str) -> None:
     """Raise InputError if a column that the suite file maps is in no row of the data."""
     missing = dict(spec.columns)
-    there: set[str] = set()
+    names: set[str] = set()
     for _, row in rows:
-        there |= row.keys()
+        names |= row.keys()
         missing = {key: name for key, name in missing.items() if name not in row}
         if not missing:
             return
     key, name = next(iter(missing.items()))
     raise InputError(
-        f"{where} has no column {name!r}, which the suite {spec.name} maps to {key}; there are {list_names(there)}"
-        f"{_nearest(name, there)}"
+        f"{where} has no column {name!r}, which the suite {spec.name} maps to {key}; there are {list_names(names)}"
+        f"{_nearest(name, names)}"
     )
 
 
 def check_names(spec: SuiteSpec, subsets: AbstractSet[str], part: bool) -> list[str]:
-    """Hold the names of a suite's rules against its data; return what a part of the data lacks, as sentences.
+    """Check the names of a suite's rules against its data; return a note if a part of the data lacks a subset.
 
-    Raises: InputError for a subset without items in the whole data, or a weight of a section that is none.
+    Raises:
+        InputError: if a subset has no items in the full data, or a weighted section does not exist.
     """
     sections = {rule.section for rule in spec.rules.values()} | {name for name in subsets if name not in spec.rules}
     for section in spec.section_weights:
         if section not in sections:
             raise InputError(
-                f"The suite {spec.name} weighs a section {section!r} that it has not: {_some(sections)}"
+                f"The suite {spec.name} has a weight for a section {section!r} that does not exist: {_some(sections)}"
                 f"{_nearest(section, sections)}"
             )
-    lost = [name for name in spec.rules if name not in subsets]
-    if lost and not part:
+    absent = [name for name in spec.rules if name not in subsets]
+    if absent and not part:
         raise InputError(
-            f"The suite {spec.name} names a subset {lost[0]!r} that is not in its data: {_some(subsets)}"
-            f"{_nearest(lost[0], subsets)}"
+            f"The suite {spec.name} names a subset {absent[0]!r} that is not in its data: {_some(subsets)}"
+            f"{_nearest(absent[0], subsets)}"
         )
-    return [f"This split has no items of {', '.join(lost)[:200]}."] if lost else []
+    return [f"This split has no items of {', '.join(absent)[:200]}."] if absent else []
 
 
 def hash_rules(spec: SuiteSpec) -> str:
-    """Return the part of a revision that stands for the rules of a suite file; empty if it has none.
+    """Return the part of a revision that identifies the rules of a suite file; empty without rules.
 
     >>> hash_rules(SuiteSpec(name="mine"))
     ''
@@ -148,12 +152,12 @@ def _some(names: AbstractSet[str]) -> str:
 
 
 def _nearest(name: str, names: AbstractSet[str]) -> str:
-    """Return the end of a sentence: which name was probably meant.
+    """Return the end of a sentence that suggests the nearest name.
 
     >>> _nearest("Maths", {"math", "code"}), _nearest("x", {"math"})
     ('; did you mean math?', '.')
     """
-    folded = {other.casefold(): other for other in sorted(names)}
+    folded = {candidate.casefold(): candidate for candidate in sorted(names)}
     close = get_close_matches(name.casefold(), folded, 1, 0.5)
     return f"; did you mean {folded[close[0]]}?" if close else "."
 
@@ -162,13 +166,15 @@ def _load(path: str) -> Mapping[str, Any]:
     import yaml
 
     class UniqueKeys(yaml.SafeLoader):  # type: ignore[misc]
-        """A loader that knows no objects, and refuses a key that stands twice."""
+        """A safe loader that rejects duplicate keys."""
 
         def construct_mapping(self, node: Any, deep: bool = False) -> Any:
             keys = [getattr(key, "value", None) for key, _ in node.value]
-            twice = next((key for n, key in enumerate(keys) if isinstance(key, str) and key in keys[:n]), None)
-            if twice is not None and twice != "<<":
-                raise yaml.constructor.ConstructorError(None, None, f"the key {twice!r} stands twice", node.start_mark)
+            duplicate = next((key for n, key in enumerate(keys) if isinstance(key, str) and key in keys[:n]), None)
+            if duplicate is not None and duplicate != "<<":
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {duplicate!r} occurs twice", node.start_mark
+                )
             return super().construct_mapping(node, deep)
 
     try:
@@ -182,7 +188,7 @@ def _load(path: str) -> Mapping[str, Any]:
             f"{path}{where} is not YAML: {getattr(error, 'problem', None) or 'it cannot be read'}."
         ) from error
     if not isinstance(content, Mapping):
-        raise InputError(f"{path} describes no suite: it must be a mapping with a name and a dataset.")
+        raise InputError(f"{path} is not a suite file: it must be a mapping with a name and a dataset.")
     return content
 
 
@@ -192,9 +198,9 @@ def _refuse_unknown(
     names = set(known)
     for key in content:
         if key not in names:
-            near = _nearest(str(key), names)
+            suggestion = _nearest(str(key), names)
             raise InputError(
-                f"{path}: {where} has an unknown key {short(key)}: known are {', '.join(listed or known)}{near}"
+                f"{path}: {where} has an unknown key {short(key)}: known are {', '.join(listed or known)}{suggestion}"
             )
 
 
@@ -210,7 +216,7 @@ def _text(content: Mapping[str, Any], key: str, path: str) -> str:
 
 
 def _unquoted(value: Any) -> str:
-    """Say what YAML made of a value, and how to make it text."""
+    """Describe how YAML read a value, and how to make it text."""
     if isinstance(value, bool | int | float) or hasattr(value, "isoformat"):
         return f"{value}, which YAML does not read as text: put it in quotes"
     return f"{short(value)}, and must be text"
@@ -222,7 +228,7 @@ def _mapping(content: Mapping[str, Any], key: str, path: str) -> dict[str, Any]:
         return {}
     if not isinstance(value, Mapping):
         raise InputError(f"{path}: {key} must be a mapping.")
-    return {_name(name, f"a key of {key}", path): one for name, one in value.items()}
+    return {_name(name, f"a key of {key}", path): entry for name, entry in value.items()}
 
 
 def _names(value: Any, key: str, path: str) -> list[str]:
@@ -233,19 +239,19 @@ def _names(value: Any, key: str, path: str) -> list[str]:
     return [_name(name, f"a name in {key}", path) for name in value]
 
 
-def _name(value: Any, what: str, path: str) -> str:
-    """Return a name as text; a number is the text it would be in the data, but yes, no and dates must be quoted."""
+def _name(value: Any, place: str, path: str) -> str:
+    """Return a name as text; a number becomes text, but booleans and dates must be quoted."""
     if isinstance(value, str):
         return value
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    raise InputError(f"{path}: {what} is {_unquoted(value)}.")
+    raise InputError(f"{path}: {place} is {_unquoted(value)}.")
 
 
-def _choice(value: Any, choices: Sequence[str], what: str, path: str) -> Any:
+def _choice(value: Any, choices: Sequence[str], place: str, path: str) -> Any:
     if not isinstance(value, str) or value not in choices:
-        near = _nearest(str(value), set(choices)) if isinstance(value, str) else "."
-        raise InputError(f"{path}: {what} is {short(value)}, and must be one of {', '.join(choices)}{near}")
+        suggestion = _nearest(str(value), set(choices)) if isinstance(value, str) else "."
+        raise InputError(f"{path}: {place} is {short(value)}, and must be one of {', '.join(choices)}{suggestion}")
     return value
 
 
@@ -256,7 +262,7 @@ def _weight(value: Any, name: str, path: str) -> float:
 
 
 def _renamed(row: Row, split: str, columns: Mapping[str, str]) -> Row:
-    """Return a row whose columns have the names that rows.py knows; the others stay."""
-    theirs = set(columns.values())
-    rest = {name: value for name, value in row.items() if name not in theirs and name not in columns}
-    return rest | {ours: row.get(name) for ours, name in columns.items()}
+    """Rename the columns of a row to the names that rows.py knows; other columns are unchanged."""
+    data_names = set(columns.values())
+    others = {name: value for name, value in row.items() if name not in data_names and name not in columns}
+    return others | {key: row.get(name) for key, name in columns.items()}

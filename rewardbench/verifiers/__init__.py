@@ -1,4 +1,4 @@
-"""Programs that tell right from wrong: one for every kind of check, and the run over all four cells of mirrors."""
+"""Programs that check answers, one for each kind of check."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Math and knapsacks: the answer computed anew in exact fractions, and the plain sums that a response writes down."""
+"""Verifiers for math and knapsack answers: recompute the answer in exact fractions, and check written sums."""
 
 from __future__ import annotations
 
@@ -23,12 +23,13 @@ OPERATORS = {
 
 
 def value(expression: str) -> Fraction:
-    """Exact arithmetic on numbers, + - * / and brackets.
-
-    Raises: Broken where there is anything else in it.
+    """Evaluate numbers with + - * / and brackets exactly.
 
     >>> value("80*1.25 - 4/10")
     Fraction(498, 5)
+
+    Raises:
+        Broken: if the expression contains anything else.
     """
     try:
         return _value(ast.parse(expression.strip(), mode="eval").body, expression)
@@ -48,7 +49,7 @@ def _value(node: ast.AST, text: str) -> Fraction:
 
 
 def sums(text: str) -> list[tuple[str, str]]:
-    """Every sum of plain numbers in a text with the result it claims; units and signs within a sum are not read.
+    """List the sums of plain numbers in a text, each with its claimed result; units and signs within a sum are ignored.
 
     >>> sums("20% of 1,050 is 210, so 1,050 − 210 = 840 kronor.")
     [('20/100*1050', '210'), ('1050 - 210', '840')]
@@ -58,7 +59,7 @@ def sums(text: str) -> list[tuple[str, str]]:
 
 
 def adds_up(text: str) -> bool:
-    """Whether every sum in a text is right.
+    """Return True if every sum in a text is right.
 
     >>> adds_up("3 + 4 = 7, and 7 × 2 = 15")
     False
@@ -67,7 +68,7 @@ def adds_up(text: str) -> bool:
 
 
 def solves(cell: Cell) -> bool:
-    """The check's own sum gives its answer, the response ends on that answer, and its sums are right."""
+    """Return True if the response ends with the right answer and its sums are right."""
     check = cell.check
     if value(check["value"]) != value(check["answer"]):
         raise Broken(f"{check['value']} is not {check['answer']}")
@@ -77,36 +78,38 @@ def solves(cell: Cell) -> bool:
 
 
 def best_worth(items: Mapping[str, Sequence[int]], capacity: int) -> tuple[int, int]:
-    """The greatest total worth that fits, and in how many ways it can be had: dynamic programming over the load.
+    """Compute the largest total worth that fits, and the number of ways to reach it, by dynamic programming.
 
     `items` is name to (weight, worth), weights of at least 1. Checked against brute force in the tests.
 
     >>> best_worth({"tent": (4, 10), "stove": (3, 7), "rope": (3, 7)}, 6)
     (14, 1)
     """
-    best = [(0, 1)] + [(-1, 0)] * capacity  # by exact load: worth and ways; -1 where no choice weighs that much
+    best = [(0, 1)] + [(-1, 0)] * capacity  # by exact load: worth and ways; worth is -1 if no choice has that load
     for weight, worth in items.values():
         for load in range(capacity, weight - 1, -1):
-            before, ways = best[load - weight]
-            if before < 0:
+            smaller_worth, ways = best[load - weight]
+            if smaller_worth < 0:
                 continue
-            now, others = best[load]
-            gained = before + worth
-            best[load] = (gained, ways) if gained > now else (now, others + ways * (gained == now))
+            worth_so_far, ways_so_far = best[load]
+            total = smaller_worth + worth
+            best[load] = (
+                (total, ways) if total > worth_so_far else (worth_so_far, ways_so_far + ways * (total == worth_so_far))
+            )
     top = max(worth for worth, _ in best)
     return top, sum(ways for worth, ways in best if worth == top)
 
 
 def packs(cell: Cell) -> bool:
-    """The names before the total are those of the one best packing, the total is its worth, and the sums are right."""
+    """Return True if the response names the best packing before its total worth, and its sums are right."""
     items, capacity = cell.check["items"], cell.check["capacity"]
     worth, ways = best_worth(items, capacity)
     if ways != 1:
         raise Broken(f"there are {ways} best packings")
-    before, total, _ = re.sub(rf"(?<!\d){worth}(?!\d)", "\0", cell.response, count=1).partition("\0")
-    named = [name for name in items if re.search(rf"\b{re.escape(name)}\b", before, re.IGNORECASE)]
-    fits = sum(items[name][0] for name in named) <= capacity
-    best = sum(items[name][1] for name in named) == worth
+    packing, total, _ = re.sub(rf"(?<!\d){worth}(?!\d)", "\0", cell.response, count=1).partition("\0")
+    chosen_names = [name for name in items if re.search(rf"\b{re.escape(name)}\b", packing, re.IGNORECASE)]
+    fits = sum(items[name][0] for name in chosen_names) <= capacity
+    best = sum(items[name][1] for name in chosen_names) == worth
     return bool(total) and fits and best and adds_up(cell.response)
 
 

@@ -1,4 +1,4 @@
-"""What a verifier is asked and what it answers; nothing of how it finds out."""
+"""The interface of verifiers: the cells to check, and their outcomes."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ PASS, FAIL = "pass", "fail"
 
 @dataclass(frozen=True)
 class Cell:
-    """A response held against what one prompt asks for.
+    """A response with the check of one prompt.
 
-    `check` is what the verifier of its kind needs to know of that prompt; `right` says whether the response is one
-    of those that should pass.
+    `check` holds the data that the verifier of its kind needs; `right` is True if the response should pass.
     """
 
     row: str
@@ -25,32 +24,33 @@ class Cell:
 
 
 Verifier = Callable[[Sequence[Cell]], list[str]]
-"""For each cell PASS, FAIL, or in words why it could not be decided: a check that breaks is never a wrong answer."""
+"""Returns PASS, FAIL, or the reason why a cell could not be decided; a broken check is never a wrong answer."""
 
 
 class Broken(Exception):
-    """A check that cannot be run as it stands, in words."""
+    """A check that cannot be run; the message says why."""
 
 
 def each(holds: Callable[[Cell], bool]) -> Verifier:
-    """A verifier that decides one cell after the other."""
+    """Build a verifier that decides one cell after another."""
 
     def decide(cell: Cell) -> str:
         try:
             return PASS if holds(cell) else FAIL
-        except Exception as error:  # a check is data: whatever is wrong with it is told, and the others go on
+        except Exception as error:  # a check is data: report any error in it, and go on
             return f"its check breaks: {type(error).__name__}: {error}"
 
     return lambda cells: [decide(cell) for cell in cells]
 
 
 def faults(cells: Iterable[Cell], outcomes: Iterable[str]) -> list[tuple[str, str]]:
-    """The row, and one sentence, of every cell that did not come out as it should."""
+    """List the row and a description of every cell with an unexpected outcome."""
     pairs = zip(cells, outcomes, strict=True)
     return [(cell.row, _say(cell, outcome)) for cell, outcome in pairs if outcome != (PASS if cell.right else FAIL)]
 
 
 def _say(cell: Cell, outcome: str) -> str:
+    """Describe an unexpected outcome."""
     kind = "right" if cell.right else "wrong"
-    told = {PASS: "passes", FAIL: "fails"}.get(outcome, outcome)
-    return f"the {kind} response {cell.response[:60]!r} {told}"
+    verb = {PASS: "passes", FAIL: "fails"}.get(outcome, outcome)
+    return f"the {kind} response {cell.response[:60]!r} {verb}"

@@ -1,4 +1,4 @@
-"""Runs alone, in a sandbox: reads checks as JSON on stdin, prints an answer a line. Standard library only."""
+"""Evaluate checks in a sandbox: JSON checks on stdin, one outcome per line on stdout; standard library only."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ NAMES = {
 
 
 def evaluate(expression: str, **names: Any) -> Any:
-    """An expression over the given names, `re`, `json` and harmless built-ins."""
+    """Evaluate an expression over the given names, `re`, `json` and harmless built-ins."""
     return eval(expression, {"__builtins__": NAMES, "re": re, "json": json, **names})
 
 
 def holds(check: dict[str, Any], response: str) -> str:
-    """Whether the expression `holds` is true of the response; text that cannot be read as asked for fails it."""
+    """Check that the expression `holds` is true of the response; a response that cannot be parsed fails."""
     try:
         return "pass" if evaluate(check["holds"], r=response) else "fail"
     except ValueError:
@@ -32,27 +32,27 @@ def holds(check: dict[str, Any], response: str) -> str:
 
 
 def worlds(check: dict[str, Any], response: str) -> str:
-    """Whether `holds` leaves exactly the worlds `leaves`, and the response matches `says`."""
-    variables, found = check["variables"], []
+    """Check that `holds` leaves exactly the worlds `leaves`, and that the response matches `says`."""
+    variables, remaining = check["variables"], []
     for values in product(*variables.values()):
         world = dict(zip(variables, values, strict=True))
         if evaluate(check["holds"], **world):
-            seen = {name: world[name] for name in check.get("asks", variables)}
-            if seen not in found:
-                found.append(seen)
-    if found != check["leaves"]:
-        return f"its check breaks: the premises leave {found}"
+            facts = {name: world[name] for name in check.get("asks", variables)}
+            if facts not in remaining:
+                remaining.append(facts)
+    if remaining != check["leaves"]:
+        return f"its check breaks: the premises leave {remaining}"
     return "pass" if re.search(check["says"], response, re.DOTALL) else "fail"
 
 
-def answer(asked: dict[str, Any]) -> str:
-    """One check, whatever is wrong with it."""
+def answer(question: dict[str, Any]) -> str:
+    """Run one check, and report any error in it."""
     try:
-        return {"holds": holds, "worlds": worlds}[asked["kind"]](asked["check"], asked["response"])
+        return {"holds": holds, "worlds": worlds}[question["kind"]](question["check"], question["response"])
     except Exception as error:
         return f"its check breaks: {type(error).__name__}: {error}"
 
 
 if __name__ == "__main__":
-    for one in json.load(sys.stdin):
-        print(json.dumps(answer(one)), flush=True)
+    for question in json.load(sys.stdin):
+        print(json.dumps(answer(question)), flush=True)

@@ -1,4 +1,4 @@
-"""Pink elephants: whether a response names what it must not, under any alias and in its plain inflections."""
+"""Verifier for pink elephants: check that a response avoids forbidden names, their aliases and inflections."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ ENDING = r"(?:'s|s'|s|es|d|ed|ing)?"
 
 
 def mentions(text: str, names: Sequence[str]) -> list[str]:
-    """The names that stand in the text as words, in any case, with the ending of a plural, a genitive or a verb.
+    """List the names that occur in the text as words, in any case, also as plural, genitive or verb.
 
     >>> mentions("Adidas's shoes are no NIKES; snikers", ["Nike", "Puma"])
     ['NIKES']
     """
     text = text.replace("’", "'")
-    found: list[str] = []
+    matches: list[str] = []
     for name in names:
-        before = r"(?<!\w)" if name[0].isalnum() else ""
-        after = rf"{ENDING}(?!\w)" if name[-1].isalnum() else ""
-        found += re.findall(f"{before}{re.escape(name)}{after}", text, re.IGNORECASE)
-    return found
+        prefix = r"(?<!\w)" if name[0].isalnum() else ""
+        suffix = rf"{ENDING}(?!\w)" if name[-1].isalnum() else ""
+        matches += re.findall(f"{prefix}{re.escape(name)}{suffix}", text, re.IGNORECASE)
+    return matches
 
 
 def steers(cell: Cell) -> bool:
-    """No forbidden name, and at least one of those that are wanted."""
+    """Return True if the response has no forbidden name and at least one wanted name."""
     return not mentions(cell.response, cell.check["forbidden"]) and bool(mentions(cell.response, cell.check["wanted"]))
 
 

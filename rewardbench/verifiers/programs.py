@@ -1,4 +1,4 @@
-"""Code: the program in a response, then the check's tests, built and run, each in a folder of its own."""
+"""Verifier for code: build and run the program of a response with the check's tests."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from rewardbench.verifiers.sandbox import MEGABYTES, Ran, folder, run
 
 BLOCK = re.compile(r"```\w+\n(.*?)```", re.DOTALL)
 AT_ONCE = 64
-"""Programs that one call of a compiler takes."""
+"""Largest number of programs per compiler call."""
 
 
 @dataclass(frozen=True)
 class Language:
-    """How programs, each in a folder of its own, are built and run; all commands start beside those folders."""
+    """How programs, each in its own folder, are built and run; commands start in the parent of those folders."""
 
     file: str
     needs: tuple[str, ...]
     run: Callable[[str], Sequence[str]]
     failed: str = "^$"
-    """What a program that merely fails its tests leaves on stderr: all else is a program that breaks."""
+    """Pattern of stderr for a program that fails its tests; any other stderr is a crash."""
     build: Callable[[Sequence[str]], Sequence[Sequence[str]]] = lambda folders: ()
     head: str = ""
     memory: int | None = MEGABYTES
@@ -47,7 +47,7 @@ LANGUAGES = {
         failed=r"\bAssertionError\b",
         memory=None,
     ),
-    "java": Language(  # a package each, so that one compiler takes them all
+    "java": Language(  # one package each, so that one compiler call builds them all
         file="Main.java",
         needs=("javac", "java"),
         head="package {folder};",
@@ -74,18 +74,18 @@ LANGUAGES = {
 
 
 def missing_tools(check: Mapping[str, Any]) -> list[str]:
-    """What this machine lacks to run a check: the compilers of its language."""
+    """List the compilers that a check needs and this machine lacks."""
     language = LANGUAGES.get(check.get("language", ""))
     return [tool for tool in language.needs if shutil.which(tool) is None] if language else []
 
 
 def verify_code(cells: Sequence[Cell]) -> list[str]:
-    """PASS where the program passes the tests; a program that does not build, or breaks, is told in words."""
+    """Run the tests of each program; a program that does not build, or crashes, is described."""
     outcomes: dict[int, str] = {}
     for name in LANGUAGES:
-        mine = [n for n, cell in enumerate(cells) if cell.check.get("language") == name]
-        for start in range(0, len(mine), AT_ONCE):
-            chunk = mine[start : start + AT_ONCE]
+        places = [n for n, cell in enumerate(cells) if cell.check.get("language") == name]
+        for start in range(0, len(places), AT_ONCE):
+            chunk = places[start : start + AT_ONCE]
             outcomes |= zip(chunk, _run_all([cells[n] for n in chunk], LANGUAGES[name]), strict=True)
     return [outcomes.get(n, f"no language {cell.check.get('language')!r}") for n, cell in enumerate(cells)]
 
@@ -99,14 +99,15 @@ def _run_all(cells: Sequence[Cell], language: Language) -> list[str]:
         except Broken as error:
             return _one_by_one(cells, language, str(error))
         commands = language.build(names)
-        built = list(pool.map(lambda command: run(command, at, memory=None), commands))
-        if any(one.code for one in built):
-            return _one_by_one(cells, language, _last_line(next(one for one in built if one.code)))
+        builds = list(pool.map(lambda command: run(command, at, memory=None), commands))
+        failed = next((build for build in builds if build.code), None)
+        if failed is not None:
+            return _one_by_one(cells, language, _last_line(failed))
         return list(pool.map(lambda name: _judge(run(language.run(name), at, memory=language.memory), language), names))
 
 
 def _one_by_one(cells: Sequence[Cell], language: Language, error: str) -> list[str]:
-    """One program among many does not build: find which."""
+    """Find the program that does not build, by halving."""
     if len(cells) == 1:
         return [f"does not build: {error}"]
     middle = len(cells) // 2

@@ -1,6 +1,6 @@
-"""Programs of others, run with limits on time, memory and files, in a folder of their own that is thrown away.
+"""Run untrusted programs with limits on time, memory and files, each in a temporary folder.
 
-It holds in check what runs away, not what means harm: such a program may read what its user may read.
+The sandbox stops runaway programs, not malicious ones: a program can read whatever its user can read.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ FILE_MEGABYTES = 16
 
 
 WATCH = "(read line </dev/fd/{}; kill -9 -$$) >/dev/null 2>&1 &"
-"""Beside the command: wait until the other end of a pipe is closed, then end every process of the command's session."""
+"""Shell watchdog: wait until the other end of a pipe closes, then kill every process of the command's session."""
 
 
 @dataclass(frozen=True)
 class Ran:
-    """How a program ended: its exit code (None: it ran out of time), and what it printed."""
+    """The result of a program: its exit code (None if it ran out of time), and its output."""
 
     code: int | None
     out: str
@@ -35,7 +35,7 @@ class Ran:
 
 @contextmanager
 def folder() -> Iterator[Path]:
-    """An empty folder, gone afterwards whatever happened in it."""
+    """Context manager: yield an empty temporary folder."""
     with tempfile.TemporaryDirectory(prefix="rewardbench-") as name:
         yield Path(name)
 
@@ -43,21 +43,26 @@ def folder() -> Iterator[Path]:
 def run(command: Sequence[str], at: Path, stdin: str = "", memory: int | None = MEGABYTES) -> Ran:
     """Run a command under `ulimit`: processor time, file size, no core dump, and memory in megabytes.
 
-    `memory` is None for runtimes that reserve far more addresses than they use (Java, Node) and take a limit of
-    their own. The environment holds a PATH and nothing else of ours, secrets above all; on Linux the network is cut
-    off where the system lets an ordinary user do so. Whatever the command has started ends with this call, and with
-    this process.
+    The environment holds only a PATH, and no secrets; on Linux the network is cut off if the system allows it without
+    privileges. Every process that the command starts ends with this call, and with this process.
+
+    Args:
+        command: the program and its arguments.
+        at: the working directory.
+        stdin: text for its standard input.
+        memory: limit in megabytes; None for runtimes that reserve far more address space than they use (Java, Node)
+            and have a limit of their own.
     """
     limits = [f"ulimit -t {SECONDS}", f"ulimit -f {FILE_MEGABYTES * 1024 * 2}", "ulimit -c 0"]
     limits += [f"ulimit -v {memory * 1024}"] if memory else []
-    lifeline, ours = os.pipe()
+    lifeline, watched_end = os.pipe()
     shell = ["sh", "-c", "\n".join([*limits, WATCH.format(lifeline), 'exec "$@"']), "sh"]
-    clean = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(at), "TMPDIR": str(at), "LANG": "C.UTF-8"}
+    environment = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(at), "TMPDIR": str(at), "LANG": "C.UTF-8"}
     try:
         process = subprocess.Popen(
             [*_offline(), *shell, *command],
             cwd=at,
-            env=clean,
+            env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -71,7 +76,7 @@ def run(command: Sequence[str], at: Path, stdin: str = "", memory: int | None = 
         except subprocess.TimeoutExpired:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            process.wait()  # not for whoever still holds its pipes
+            process.wait()  # without waiting for other holders of its pipes
             return Ran(None, "", f"no end after {3 * SECONDS} s")
         finally:
             for pipe in (process.stdin, process.stdout, process.stderr):
@@ -79,7 +84,7 @@ def run(command: Sequence[str], at: Path, stdin: str = "", memory: int | None = 
                     pipe.close()
     finally:
         os.close(lifeline)
-        os.close(ours)
+        os.close(watched_end)
     return Ran(process.returncode, out, err[-4000:])
 
 
@@ -87,7 +92,7 @@ _PREFIX: list[list[str]] = []
 
 
 def _offline() -> list[str]:
-    """The command that takes the network away; empty where this system has none that an ordinary user may use."""
+    """Return the command prefix that cuts off the network; empty if this system does not allow it."""
     if not _PREFIX:
         prefix = ["unshare", "--net", "--map-root-user"]
         usable = shutil.which("unshare") and subprocess.run([*prefix, "true"], capture_output=True).returncode == 0

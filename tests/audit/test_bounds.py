@@ -51,17 +51,17 @@ def test_lint_of_any_shape_takes_seconds_and_little_memory(tmp_path, shape):
     assert len(printed.getvalue().splitlines()) < 250, "a table of all subsets is no table"
     (all_rows, *_) = found.subsets.values()
     expected = {
-        "alike": found.doubles.duplicates == ROWS - 1,
-        "same_answers": (all_rows.longer, all_rows.tfidf) == (1, 1) and found.doubles.near_duplicates_80 == 0,
-        "different": found.doubles.near_duplicates_80 == found.doubles.masked_50 == 0,
-        "one_word_changed": found.doubles.near_duplicates_80 == found.doubles.masked_50 == 1,
-        "one_template": found.doubles.near_duplicates_80 == 0,
+        "alike": found.duplicates.duplicates == ROWS - 1,
+        "same_answers": (all_rows.longer, all_rows.tfidf) == (1, 1) and found.duplicates.near_duplicates_80 == 0,
+        "different": found.duplicates.near_duplicates_80 == found.duplicates.masked_50 == 0,
+        "one_word_changed": found.duplicates.near_duplicates_80 == found.duplicates.masked_50 == 1,
+        "one_template": found.duplicates.near_duplicates_80 == 0,
         "one_group": all_rows.tfidf != all_rows.tfidf,
         "two_groups": all_rows.learned_on <= 200 and 0.3 < all_rows.tfidf < 0.7,
         "subset_a_row": len(found.subsets) == ROWS and sum(s.learned_on > 0 for s in found.subsets.values()) <= 100,
         "subset_two_rows": f"in the {MOST_LEARNED} largest subsets" in str(found.notes()),
         "same_id": all_rows.n == ROWS,
-        "no_text": (found.unusable, found.doubles.empty) == (ROWS - 1, ROWS - 1),
+        "no_text": (found.unusable, found.duplicates.empty) == (ROWS - 1, ROWS - 1),
         "blank_lines": all_rows.newlines == 1,
         "many_completions": all_rows.n == 2,
         "one_huge_row": found.cut == 1 and "very long texts" in str(found.notes()),

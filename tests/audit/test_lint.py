@@ -10,9 +10,9 @@ from sklearn.linear_model import LogisticRegression
 
 from rewardbench.errors import InputError
 from rewardbench.lint import learned
-from rewardbench.lint.duplicates import find_doubles, mask, near_duplicates
+from rewardbench.lint.duplicates import find_duplicates, mask, near_duplicates
 from rewardbench.lint.run import SHORTCUTS, exceeding, lint, lint_subset
-from rewardbench.lint.shortcuts import BLIND, credit, folded, lower_bound, shared
+from rewardbench.lint.shortcuts import BLIND, credit, folded, lower_bound, word_overlap
 from rewardbench.suites import load_suite
 from rewardbench.types import Item, Message
 
@@ -75,7 +75,7 @@ def test_an_echo_is_seen_by_overlap_and_counts_both_ways():
     found = lint_subset([one for one in echo if one.completions[0] != one.completions[1]])
     assert found.overlap == 1.0
     assert found.overlap_low == 1.0
-    assert shared("a b", "b c") == 0.5
+    assert word_overlap("a b", "b c") == 0.5
 
 
 def test_a_mould_is_seen_by_interaction_and_the_same_words_are_not():
@@ -121,7 +121,7 @@ def test_doubles_are_counted_each_for_what_they_are():
         item("4", "Same?", "Yes.", "Yes."),
         item("5", " ", "A", "B"),
     ]
-    found = find_doubles(rows)
+    found = find_duplicates(rows)
     assert (found.empty, found.identical, found.duplicates, found.conflicts) == (1, 1, 1, 1)
     assert found.near_duplicates_80 == 3 / 4  # of the prompts that there are
 
@@ -133,11 +133,11 @@ def test_rows_that_no_model_can_score_are_counted_as_empty(tmp_path):
     ]
     (tmp_path / "d.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     found = lint(load_suite(str(tmp_path / "d.jsonl")))
-    assert (found.doubles.empty, found.unusable, found.subsets["all"].n) == (2, 2, 4)
+    assert (found.duplicates.empty, found.unusable, found.subsets["all"].n) == (2, 2, 4)
     final = [{"text_chosen": f"a {n}", "text_rejected": f"b {n}"} for n in range(4)]
     (tmp_path / "r.jsonl").write_text("".join(json.dumps(row) + "\n" for row in final))
     found = lint(load_suite(str(tmp_path / "r.jsonl")))
-    assert (found.doubles.empty, found.doubles.near_duplicates_80) == (0, 0.0)
+    assert (found.duplicates.empty, found.duplicates.near_duplicates_80) == (0, 0.0)
 
 
 def test_one_group_is_too_few_to_learn_from():
@@ -215,7 +215,7 @@ def test_core_has_no_shortcut():
         assert figures.length_gap <= 0.15, name
     assert max(pooled["overlap_low"] for pooled in found.sections.values()) <= 0.55
     assert np.mean([figures.interaction for figures in found.subsets.values()]) <= 0.60
-    assert (found.doubles.empty, found.doubles.identical, found.doubles.duplicates) == (0, 0, 0)
-    assert found.doubles.near_duplicates_80 <= 0.01
-    assert found.doubles.masked_50 <= 0.25
+    assert (found.duplicates.empty, found.duplicates.identical, found.duplicates.duplicates) == (0, 0, 0)
+    assert found.duplicates.near_duplicates_80 <= 0.01
+    assert found.duplicates.masked_50 <= 0.25
     assert set(SHORTCUTS) <= set(vars(figures))

@@ -93,7 +93,7 @@ def test_an_empty_file_has_no_rows(tmp_path):
         ("wide.csv", b"a,b\n1,2\n1,2,3\n", r"wide\.csv is not a table that can be read: .*line 3"),
         ("no.parquet", b"not a table", r"no\.parquet is not a Parquet file that can be read"),
         ("no.jsonl.gz", b"not packed", r"no\.jsonl\.gz cannot be read"),
-        ("data.xlsx", b"", r"data\.xlsx is of no kind that can be read: give a \.jsonl, \.json, \.parquet"),
+        ("data.xlsx", b"", r"data\.xlsx has a format that cannot be read: give a \.jsonl, \.json, \.parquet"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_one_sentence(tmp_path, name, content, words):

@@ -184,7 +184,7 @@ def test_kto_rows_are_paired_only_where_a_prompt_has_both_labels(tmp_path):
     suite = load(tmp_path, *rows)
     assert [said(item) for item in suite.items] == [(("Why?",), [("good",), ("bad",)], 1)]
     assert "1 of 2 prompts have no two responses with different labels" in suite.note
-    with pytest.raises(InputError, match=r"one response a row with a label \(as for KTO\), and no prompt has two"):
+    with pytest.raises(InputError, match=r"one response per row with a label \(as for KTO\), and no prompt has two"):
         load(tmp_path, *rows[:2])
     turns = [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "good"}]
     bad = [turns[0], {"role": "assistant", "content": "bad"}]

@@ -96,7 +96,7 @@ def test_what_is_wrong_in_it_is_said_in_a_sentence(text, complaint, tmp_path):
 
 
 def test_it_takes_no_other_protocol(tmp_path):
-    with pytest.raises(InputError, match="says itself how it counts: leave out --protocol"):
+    with pytest.raises(InputError, match="is a suite file with its own rules: leave out --protocol"):
         load_suite(write(tmp_path), protocol="reward-bench")
 
 
@@ -119,7 +119,7 @@ def own(tmp_path, text, rows=ROWS, **options):
         (SUITE.replace("  code: {credit", "  maths: {credit"), "names a subset 'maths' .*did you mean math?"),
         (
             SUITE.replace("  Safety: 2", "  Safty: 2"),
-            "weighs a section 'Safty' that it has not.*did you mean Safety?",
+            "has a weight for a section 'Safty' that does not exist.*did you mean Safety?",
         ),
         (
             SUITE.replace("prompt: question", "prompt: quest"),
@@ -141,7 +141,7 @@ def own(tmp_path, text, rows=ROWS, **options):
         (SUITE.replace("[refusals]", "[math]"), "subset math is in two sections, Reasoning and Safety"),
         (SUITE.replace("chosen: good", "chosen: [good]"), "column chosen is .*, and must be text"),
         (SUITE + "splits: test\n", "splits must be a list"),
-        (SUITE + "name: other\n", "the key 'name' stands twice"),
+        (SUITE + "name: other\n", "the key 'name' occurs twice"),
         (SUITE.replace("sections:", "sections: 0\nsections_:", 1), "unknown key 'sections_'"),
         (SUITE.replace("  Safety: 2", "  Safety: .nan"), "weight of Safety is nan"),
         (SUITE.replace("{weight: 3}", "3"), "subset math must be a mapping"),

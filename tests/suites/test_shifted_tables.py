@@ -80,7 +80,7 @@ def test_a_table_whose_fields_may_be_shifted_is_refused(tmp_path, text, words):
 @pytest.mark.parametrize("suffix", ["jsonl", "json"])
 def test_a_key_with_two_values_is_refused(tmp_path, suffix):
     path = write(tmp_path / f"t.{suffix}", '{"prompt": "Q", "chosen": "a", "rejected": "b", "chosen": "c"}\n')
-    with pytest.raises(InputError, match="the key 'chosen' stands twice in one object, with two values"):
+    with pytest.raises(InputError, match="the key 'chosen' occurs twice in one object, with two values"):
         read_file(path)
     path = write(tmp_path / f"t.{suffix}", '{"prompt": "Q", "chosen": "a", "rejected": "b", "chosen": "a"}\n')
     assert len(read_file(path)) == 1
