@@ -12,7 +12,7 @@ from typing import Any
 from rewardbench.errors import InputError
 from rewardbench.leaderboard.app import submission
 from rewardbench.leaderboard.app.library import Library
-from rewardbench.leaderboard.app.markup import esc
+from rewardbench.leaderboard.app.markup import render
 from rewardbench.leaderboard.app.quick import import_gradio
 from rewardbench.leaderboard.app.uploads import LONGEST_KEPT, MOST_FILE
 
@@ -109,11 +109,10 @@ def _submission(checks: submission.Checks) -> None:
         if looked is None or looked.entry is None:
             return None, submission.words(looked), off
         try:
-            words = esc(checks.send(_client(request), looked))
-            return None, f'<p class="rb-looked passed" role="status">{words}</p>', off
+            message = checks.send(_client(request), looked)
+            return None, render("sent.html", verdict="passed", message=message), off
         except InputError as error:
-            refusal = f'<p class="rb-looked refused" role="alert">{esc(error)}</p>'
-            return looked, refusal, gr.Button(interactive=True)
+            return looked, render("sent.html", verdict="refused", message=error), gr.Button(interactive=True)
 
     gr.on(
         [files.change, name.submit],

@@ -22,13 +22,13 @@ from starlette.routing import Mount
 
 from rewardbench.console.terminal import echo
 from rewardbench.errors import InputError
-from rewardbench.leaderboard.app import board_page, compare_page, model_page, submission, suite_pages, tables
+from rewardbench.leaderboard.app import board_page, compare_page, model_page, suite_pages, tables
 from rewardbench.leaderboard.app.access import Access
 from rewardbench.leaderboard.app.first import FirstPaint, Opening, Server
 from rewardbench.leaderboard.app.frame import Page, framed
 from rewardbench.leaderboard.app.guard import Guard
 from rewardbench.leaderboard.app.library import Library
-from rewardbench.leaderboard.app.markup import esc, href
+from rewardbench.leaderboard.app.markup import render
 from rewardbench.leaderboard.app.uploads import Uploads
 from rewardbench.leaderboard.refresh import Board
 
@@ -52,7 +52,7 @@ def view(library: Library, search: str) -> str:
         with library.building:
             page = route(library, suite, query)
     except InputError as error:
-        page = Page("This cannot be shown", f'<p class="rb-note">{esc(error)}</p>')
+        page = Page("This cannot be shown", render("message.html", message=error))
     return framed(page, board, suite)
 
 
@@ -69,7 +69,7 @@ def route(library: Library, suite: str, query: Mapping[str, str]) -> Page:
     name = query.get("view", "board")
     if name == "model":
         row = library.row(query.get("model", ""))
-        return model_page.show(library, row, query) if row else _nothing(suite)
+        return model_page.show(library, row, query) if row else _missing(suite)
     if name == "compare":
         return compare_page.show(library, suite, query)
     if name == "size":
@@ -79,7 +79,8 @@ def route(library: Library, suite: str, query: Mapping[str, str]) -> Page:
     if name == "suite":
         return suite_pages.about_suite(library, suite, query)
     if name == "submit":
-        return Page("Submit a result", SUBMIT if library.takes_files else submission.elsewhere(library), "submit")
+        body = render("submit.html", takes_files=library.takes_files, location=library.location)
+        return Page("Submit a result", body, "submit")
     if name == "about":
         return suite_pages.about()
     if library.row(query.get("row", "")):
@@ -88,14 +89,8 @@ def route(library: Library, suite: str, query: Mapping[str, str]) -> Page:
     return library.kept(("board", suite, subsets), lambda: board_page.show(library.rows(), suite, query))
 
 
-SUBMIT = """<p>Drop the two files that <code>rewardbench --model org/name</code> wrote: <code>name.json</code> and
-<code>name_outputs.jsonl</code>. They are looked through first; nothing is written before. Texts and paths of your
-machine are left out.</p>"""
-
-
-def _nothing(suite: str) -> Page:
-    back = href(view="board", suite=suite)
-    return Page("No such model", f'<p>There is no such row here. <a href="{back}">The leaderboard</a></p>')
+def _missing(suite: str) -> Page:
+    return Page("No such model", render("missing.html", suite=suite))
 
 
 def export(library: Library, kind: str, suite: str, keys: list[str], names: list[str]) -> str:

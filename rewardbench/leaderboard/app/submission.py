@@ -15,7 +15,7 @@ from rewardbench import results
 from rewardbench.errors import InputError
 from rewardbench.leaderboard.app.library import Library
 from rewardbench.leaderboard.app.limits import Open, Rate
-from rewardbench.leaderboard.app.markup import esc
+from rewardbench.leaderboard.app.markup import render
 from rewardbench.leaderboard.app.uploads import MOST_FILE
 from rewardbench.leaderboard.submissions import Finding, bounded, verdict_of
 from rewardbench.leaderboard.submissions.package import card, shown
@@ -145,27 +145,18 @@ def send(library: Library, looked: Looked) -> str:
     return f"Added as {keys[0]}."
 
 
-def elsewhere(library: Library) -> str:
-    """Say how to submit where this page takes no files."""
-    return (
-        "<p>This page takes no files. Check a result and add it to the store with</p>"
-        f"<pre>rewardbench submit results/org/name.json --to {esc(library.location)}</pre>"
-        "<p>To let visitors add results here, start the page with <code>rewardbench leaderboard --writable</code>.</p>"
-    )
+SUMMARIES = {
+    "refused": "Nothing was saved.",
+    "flagged": "A maintainer has to review this. Not submitted yet.",
+    "passed": "All checks that need no model passed. Not submitted yet.",
+}
 
 
 def words(looked: Looked | None) -> str:
-    """What was found, for the page."""
+    """Return the findings of a check as HTML."""
     if looked is None:
         return ""
     verdict = verdict_of(looked.findings)
-    found = "".join(f"<li><b>{one.kind}</b> {esc(one.what)}</li>" for one in looked.findings)
-    listed = f"<ul>{found}</ul>" if found else ""
-    facts = "<br>".join(esc(line) for line in shown(looked.entry)) if looked.entry else ""
-    after = {
-        "refused": "Nothing was written.",
-        "flagged": "A person has to look at this. Nothing was written yet.",
-        "passed": "Everything that can be checked without the model holds. Nothing was written yet.",
-    }[verdict]
-    body = f'<h2>{verdict}</h2>{listed}<p>{after}</p><p class="rb-dim">{facts}</p>'
-    return f'<div class="rb-looked {verdict}" role="status">{body}</div>'
+    facts = list(shown(looked.entry)) if looked.entry else []
+    summary = SUMMARIES[verdict]
+    return str(render("checked.html", verdict=verdict, findings=looked.findings, summary=summary, facts=facts))
