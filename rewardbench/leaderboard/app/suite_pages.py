@@ -91,7 +91,7 @@ def hardest(library: Library, suite: str, query: Mapping[str, str]) -> Page:
     """Build the page of the items that the fewest models get right."""
     board = library.rows()
     rows = [row for row in board.of(suite) if row.ids and row.model_type != BASELINE]
-    values = {"suites": board.suites, "suite": suite, "message": ""}
+    values: dict[str, object] = {"suites": board.suites, "suite": suite, "message": ""}
     if len(rows) < 2:
         message = "This page needs two models with per-item scores, baselines not counted."
         return Page("Hardest items", render("hardest.html", **values | {"message": message}), "items")

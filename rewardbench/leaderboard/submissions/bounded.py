@@ -79,7 +79,7 @@ def _run(arguments: list[str], name: str) -> None:
 
 def _environment() -> dict[str, str]:
     """Return the child's environment, in which this package is found wherever the program was started."""
-    path = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
+    path = [str(Path(__file__).parents[3]), os.environ.get("PYTHONPATH", "")]
     return {**os.environ, **_ENVIRONMENT, "PYTHONPATH": os.pathsep.join(filter(None, path))}
 
 
