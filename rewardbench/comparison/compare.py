@@ -205,15 +205,13 @@ def contrast(name: str, first: stats.Mean, second: stats.Mean) -> Contrast:
 
 
 def power_sentence(score: Contrast) -> str:
-    """Say which difference so many items can find; nothing can be said where the differences have no spread."""
+    """Say how large a gap must be to be detected with this many items (80 % power)."""
     if score.wins + score.losses == 0:
-        return "The two models earn the same throughout: there is no difference to test."
+        return "The two models score the same on every item: there is no difference to test."
     if isnan(score.detectable):
-        return "The differences are all the same size, so the smallest difference that so many items find is unknown."
-    return (
-        f"A true difference of {100 * score.detectable:.1f} points is the smallest that so many items find four times "
-        "of five."
-    )
+        return "All differences have the same size, so the smallest detectable gap is unknown."
+    gap = f"{100 * score.detectable:.1f} points"
+    return f"With this many items, a gap smaller than {gap} would usually go undetected (80 % power)."
 
 
 def total(first: Measured, second: Measured, metric: Metric) -> Contrast:

@@ -12,9 +12,10 @@ from rewardbench.leaderboard.app import charts, tables
 from rewardbench.leaderboard.app.frame import Page, card
 from rewardbench.leaderboard.app.library import Library
 from rewardbench.leaderboard.app.markup import address, render
-from rewardbench.leaderboard.refresh import Board, Row
+from rewardbench.leaderboard.refresh import Board, Figure, Row
 from rewardbench.suites import load_embedded
 from rewardbench.suites.registry import find_spec
+from rewardbench.types import Suite
 
 BASELINE = "Baseline"
 HARDEST = 25
@@ -138,12 +139,23 @@ def about_suite(library: Library, suite: str, query: Mapping[str, str]) -> Page:
         num_items=len(embedded.items) if embedded else 0,
         revision=tables.short(embedded.revision) if embedded else "",
         sections=scored.sections if scored else (),
+        others=_outside_sections(embedded, scored) if embedded and scored else [],
         mirrors=scored is not None and scored.metric == "mirror",
         baselines=[row for row in rows if row.model_type == BASELINE],
         gaps=gaps,
         gap_headers=["", *(figure.name for figure in gaps[0].gap)] if gaps else [],
     )
     return Page(f"The suite {suite}", body, "suite")
+
+
+def _outside_sections(suite: Suite, row: Row) -> list[Figure]:
+    """Return the subsets of a row whose section does not count in the score."""
+    sections = {section.name for section in row.sections}
+    return [
+        subset
+        for subset in row.subsets
+        if subset.name in suite.rules and suite.rules[subset.name].section not in sections
+    ]
 
 
 def about() -> Page:
