@@ -384,7 +384,7 @@ def test_a_space_is_reached_by_its_names_and_shown_in_the_hubs_frame(monkeypatch
     assert all(map(found.serves, ("org-board.hf.space", "org-board--new.hf.space", "10.1.2.3:7860", "localhost")))
     assert not any(map(found.serves, ("hf.space.evil.example", "evil.example", "xhf.space")))
     found.check("POST", headers(host="org-board.hf.space", origin="https://org-board.hf.space"))
-    with pytest.raises(uploads.Refused):
+    with pytest.raises(uploads.RejectedError):
         found.check("POST", headers(host="org-board.hf.space", origin="https://evil.hf.space"))
     assert "frame-ancestors 'self' https://huggingface.co" in found.headers()["Content-Security-Policy"]
     forwarded = headers(x_forwarded_for="1.1.1.1, 203.0.113.9")
@@ -446,7 +446,7 @@ def test_a_slow_body_is_given_up(monkeypatch):
     async def never():
         await asyncio.sleep(60)
 
-    with pytest.raises(uploads.Refused, match="in time"):
+    with pytest.raises(uploads.RejectedError, match="in time"):
         asyncio.run(guard._body(never, Headers({}), 100))
 
 
