@@ -205,11 +205,11 @@ def contrast(name: str, first: stats.Mean, second: stats.Mean) -> Contrast:
 
 
 def power_sentence(score: Contrast) -> str:
-    """Say how large a gap must be to be detected with this many items (80 % power)."""
+    """Describe the minimum detectable effect in a sentence."""
     if score.wins + score.losses == 0:
-        return "The two models score the same on every item: there is no difference to test."
+        return "The two models have the same credit on every cluster: there is no difference to test."
     if isnan(score.detectable):
-        return "All differences have the same size, so the smallest detectable gap is unknown."
+        return "All differences have the same size, so the minimum detectable effect is unknown."
     gap = f"{100 * score.detectable:.1f} points"
     return f"With this many items, a gap smaller than {gap} would usually go undetected (80 % power)."
 

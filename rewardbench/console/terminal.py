@@ -76,8 +76,8 @@ def listed(names: Iterable[str], most: int = 20) -> str:
     ('a, b, c', 'a and 2 more')
     """
     names = list(names)
-    more = f" and {len(names) - most:,} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+    suffix = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + suffix
 
 
 def accept_any_text() -> None:

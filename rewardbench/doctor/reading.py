@@ -43,13 +43,7 @@ class Reading:
 
 
 def read(scorer: Any, item: Item, request: Request) -> Reading:
-    """Describe the model input of an item's first completion.
-
-    Args:
-        scorer: a scorer with a tokenizer.
-        item: the item.
-        request: the request of its first completion.
-    """
+    """What a scorer with a tokenizer reads of an item's first completion."""
     tokenizer, ids = scorer.chat.tokenizer, request.ids.tolist()
     pairs = tuple(zip(ids, map(str, tokenizer.convert_ids_to_tokens(ids)), strict=True))
     short = len(ids) <= 2 * SHOWN
@@ -82,7 +76,7 @@ def _special(tokenizer: Any, *names: str) -> int | None:
 
 
 def _pooled(scorer: Any, item: Item) -> str | None:
-    """Return the token that a classifier pools; None for other scorers."""
+    """A classifier counts, as it prepares, the tokens that its scores will be read from."""
     if not hasattr(scorer, "pooled"):
         return None
     scorer.pooled.clear()

@@ -411,9 +411,9 @@ def test_a_rate_is_of_one_client_and_one_period():
 
 def test_what_is_open_is_counted_for_each_client_and_for_all():
     found = limits.Open(each=1, total=2)
-    with found.one("a") as first, found.one("a") as again, found.one("b") as second, found.one("c") as third:
+    with found.slot("a") as first, found.slot("a") as again, found.slot("b") as second, found.slot("c") as third:
         assert (first, again, second, third) == (True, False, True, False)
-    with found.one("a") as then:
+    with found.slot("a") as then:
         assert then
 
 
@@ -454,7 +454,7 @@ def test_a_check_is_refused_while_another_of_the_client_runs():
     from rewardbench.leaderboard.app import submission
 
     checks = submission.Checks(library=None)
-    with checks.running.one("a"):
+    with checks.running.slot("a"):
         assert "Another check is running" in checks.look("a", ["x", "y"]).findings[0].what
     for _ in range(checks.checked.most):
         assert "Upload the two files" in checks.look("a", ["x", "y"]).findings[0].what

@@ -109,7 +109,7 @@ class Guard:
         self.access.check(scope["method"], headers)
         client = client_of(self.access.client(scope, headers))
         scope = {**scope, "client": (client, 0)}
-        with self.requests.one(client) as fits:
+        with self.requests.slot(client) as fits:
             if not fits:
                 raise RejectedError(429, "Too many open requests: close some and try again.")
             if scope["method"] in ("GET", "HEAD"):
@@ -170,7 +170,7 @@ class Guard:
             raise RejectedError(
                 413, f"An upload of {int(length):,} bytes is too large: the limit is {MOST_REQUEST:,} bytes."
             )
-        with self.uploading.one(client) as fits:
+        with self.uploading.slot(client) as fits:
             if not fits:
                 raise RejectedError(429, "Another upload is running: wait until it ends.")
             if not self.upload_count.take(client) or not self.uploaded.take(client, int(length)):
@@ -242,16 +242,16 @@ async def _body(receive: Receive, headers: Headers, most: int) -> bytes:
     if not length.isdecimal() or len(length) > 12 or int(length) > most:
         raise RejectedError(413, f"The body is too large: the limit is {most:,} bytes.")
     parts: list[bytes] = []
-    size, more = 0, True
+    size, incomplete = 0, True
     try:
         async with asyncio.timeout(SLOWEST_BODY):
-            while more:
+            while incomplete:
                 message = await receive()
                 if message["type"] == "http.disconnect":
                     raise RejectedError(400, "The request ended before its body did.")
                 parts.append(message.get("body", b""))
                 size += len(parts[-1])
-                more = message.get("more_body", False)
+                incomplete = message.get("more_body", False)
                 if size > most:
                     raise RejectedError(413, f"The body is too large: the limit is {most:,} bytes.")
     except TimeoutError as error:

@@ -71,7 +71,7 @@ class Library:
         self.board = refresh(self.store)
         return self.board
 
-    def kept(self, name: Hashable, make: Callable[[], Page]) -> Page:
+    def cached(self, name: Hashable, make: Callable[[], Page]) -> Page:
         """Return a page that depends on the rows alone, from a cache; one thread at a time builds it."""
         key = (name, _version(self.board))
         with self._making.setdefault(name, threading.Lock()):

@@ -69,7 +69,7 @@ class Open:
         self._lock = threading.Lock()
 
     @contextmanager
-    def one(self, client: str) -> Iterator[bool]:
+    def slot(self, client: str) -> Iterator[bool]:
         """Context manager: hold a slot; the value is False if none is free."""
         with self._lock:
             fits = self._counts[client] < self.each and self._counts.total() < self.total

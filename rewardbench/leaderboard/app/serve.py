@@ -60,7 +60,7 @@ def _first(library: Library) -> str:
     """Return the HTML of the leaderboard with its first rows."""
     board = library.rows()
     suite = board.suites[0] if board.suites else ""
-    page = library.kept(("first", suite), lambda: board_page.show(board, suite, {}, board_page.FIRST))
+    page = library.cached(("first", suite), lambda: board_page.show(board, suite, {}, board_page.FIRST))
     return framed(page, board, suite)
 
 
@@ -73,9 +73,9 @@ def route(library: Library, suite: str, query: Mapping[str, str]) -> Page:
     if name == "compare":
         return compare_page.show(library, suite, query)
     if name == "size":
-        return library.kept((name, suite), lambda: suite_pages.size_and_time(library.rows(), suite, query))
+        return library.cached((name, suite), lambda: suite_pages.size_and_time(library.rows(), suite, query))
     if name == "items":
-        return library.kept((name, suite), lambda: suite_pages.hardest(library, suite, query))
+        return library.cached((name, suite), lambda: suite_pages.hardest(library, suite, query))
     if name == "suite":
         return suite_pages.about_suite(library, suite, query)
     if name == "submit":
@@ -86,7 +86,7 @@ def route(library: Library, suite: str, query: Mapping[str, str]) -> Page:
     if library.row(query.get("row", "")):
         return board_page.show(library.rows(), suite, query)
     subsets = query.get("subsets") == "1"
-    return library.kept(("board", suite, subsets), lambda: board_page.show(library.rows(), suite, query))
+    return library.cached(("board", suite, subsets), lambda: board_page.show(library.rows(), suite, query))
 
 
 def _missing(suite: str) -> Page:

@@ -58,7 +58,7 @@ class Checks:
 
     def look(self, client: str, files: Sequence[str], name: str = "") -> Looked:
         """Check an upload, unless the client exceeds a limit."""
-        with self.running.one(client) as fits:
+        with self.running.slot(client) as fits:
             if not fits:
                 return _refused("Another check is running: wait until it ends, and drop the files again.")
             if not self.checked.take(client):

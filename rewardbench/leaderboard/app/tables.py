@@ -154,9 +154,14 @@ def to_latex(rows: Iterable[Row], names: Sequence[str], numbers: Iterable[str] =
     """Return rows as a LaTeX table (booktabs); columns in `numbers` are right-aligned."""
     right = set(numbers)
     lines = [r"\begin{tabular}{" + "".join("r" if name in right else "l" for name in names) + "}", r"\toprule"]
-    lines += [" & ".join(map(_latex, names)) + r" \\", r"\midrule"]
-    lines += [" & ".join(_latex(cell(row, name)) for name in names) + r" \\" for row in rows]
+    lines += [_latex_row(names), r"\midrule"]
+    for row in rows:
+        lines.append(_latex_row([cell(row, name) for name in names]))
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
+
+
+def _latex_row(cells: Sequence[str]) -> str:
+    return " & ".join(map(_latex, cells)) + r" \\"
 
 
 def _latex(text: str) -> str:
@@ -180,8 +185,10 @@ def to_bibtex(rows: Iterable[Row]) -> str:
 
 def choices(rows: Sequence[Row]) -> dict[str, list[str]]:
     """Return the kinds, sizes and badges that occur in some rows, as filters."""
+    sizes = {size_class(row.parameters) for row in rows}
+    badges = {row.badge for row in rows}
     return {
         "kind": sorted({row.model_type for row in rows}),
-        "size": [name for name in SIZES if name in {size_class(row.parameters) for row in rows}],
-        "badge": [name for name in BADGES if name in {row.badge for row in rows}],
+        "size": [name for name in SIZES if name in sizes],
+        "badge": [name for name in BADGES if name in badges],
     }
