@@ -39,7 +39,7 @@ def compare_command(
     from rewardbench.results.scored import read_scored
 
     if len(results) < 2:
-        raise InputError("Comparing needs two results or more, and one was passed.")
+        raise InputError("There is only one result: pass two or more to compare.")
     models = [read_scored(path) for path in results]
     if len(models) > 2:
         standings = rank(models, metric)

@@ -95,7 +95,7 @@ def test_two_models_are_compared(library):
 
 def test_the_hardest_items_the_suite_and_the_protocol(library):
     assert "are missed by all 3 models" in see(library, view="items").words
-    assert "mirrors" in see(library, view="suite").words
+    assert "Mirrors" in see(library, view="suite").words
     assert "95% confidence" in see(library, view="about").words
     assert "No model here reports its size" in see(library, view="size").words
 

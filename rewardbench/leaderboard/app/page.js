@@ -157,5 +157,8 @@ root.addEventListener('submit', (event) => {
   for (const [name, text] of new FormData(event.target)) if (text) query.set(name, text);
   show('?' + query + (anchor ? '#' + anchor : ''), true);
 });
+const closePanels = (except) => all('.rb-tools details[open]').forEach((panel) => { if (panel !== except) panel.open = false; });
+addEventListener('keydown', (event) => { if (event.key === 'Escape') closePanels(); });
+addEventListener('click', (event) => closePanels(event.target.closest?.('.rb-tools details')));
 addEventListener('popstate', () => show(location.search + location.hash, false));
 show(location.search + location.hash, false);
