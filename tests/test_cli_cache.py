@@ -119,8 +119,7 @@ def test_prune_deletes_nothing_when_it_is_not_clear_what(command, filled, argume
     code, out, err = command("prune", *arguments)
     assert (code, out) == (2, "")
     assert err == [
-        "rewardbench: It is not clear which scores to delete: pass --model NAME, --older_than DAYS or both, or --all "
-        "alone."
+        "rewardbench: Which scores to delete is not clear: pass --model NAME, --older_than DAYS or both, or only --all."
     ]
     assert len(models(filled)) == 2
 

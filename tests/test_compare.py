@@ -171,7 +171,7 @@ def test_the_command_prints_a_table_examples_and_figures(tmp_path, capsys):
     found = compare(first, second)
     assert float(lines["difference"]) == pytest.approx(found.score.difference, abs=5e-5)
     assert int(lines["n"]) == 160
-    assert out.count("has it right; margins") == 1
+    assert out.count("is correct; margins") == 1
     assert "right " in out
     assert "<user>" not in out, "the prompt is not shown again"
     code, out, _ = run(capsys, "compare", first.path, second.path, "--json")
@@ -186,7 +186,7 @@ def test_equal_results_are_not_said_to_find_a_difference_of_nothing(tmp_path, ca
     assert code == 0
     assert "The two models have the same credit on every cluster: there is no difference to test." in out
     assert {"p=1.0000", "detectable=nan"} <= set(out.splitlines())
-    assert "Minimum detectable effect" not in out
+    assert "would usually go undetected" not in out
     assert json.loads(run(capsys, "compare", first.path, first.path, "--json")[1])["score"]["detectable"] is None
     out = run(capsys, "compare", first.path, second.path)[1]
     (line,) = (line for line in out.splitlines() if line.startswith("p="))

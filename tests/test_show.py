@@ -110,4 +110,4 @@ def test_rows_that_cannot_be_shown_are_said_and_so_is_a_filter_that_leaves_none(
     assert "rows.jsonl holds no item to show: none of its 1 rows has right and wrong completions" in err
     code, out, _ = run(capsys, "show", path, "--search", "no such words")
     assert (code, out.splitlines()[0]) == (0, "note: no item matches these filters")
-    assert "note: page 99 is beyond the last, 12" in run(capsys, "show", path, "--page", 99)[1]
+    assert "note: there are only 12 pages: page 99 does not exist" in run(capsys, "show", path, "--page", 99)[1]

@@ -1,4 +1,4 @@
-"""`rewardbench cache ...`: arguments in, words and figures out; nothing is computed here."""
+"""Define `rewardbench cache ...`: parse arguments and print; nothing is computed here."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from rewardbench.errors import InputError
 
 cache = typer.Typer(
     cls=Group,
-    help="The score cache: what is in it, and how to make it smaller.",
+    help="Show or prune the score cache.",
     invoke_without_command=True,
     context_settings={"token_normalize_func": lambda token: token.replace("-", "_")},
 )
 
-Json = Annotated[bool, Option("--json", help="Print the figures as JSON")]
+Json = Annotated[bool, Option("--json", help="Print as JSON")]
 
 
 @cache.callback()
 def show_command(context: typer.Context, as_json: Json = False) -> None:
-    """The score cache: scorers with their scores, where it is, how big. It makes no file where there is none."""
+    """Show the score cache: scorers, number of scores, path and size."""
     if context.invoked_subcommand:
         context.obj = as_json
         return
@@ -47,20 +47,20 @@ def show_command(context: typer.Context, as_json: Json = False) -> None:
 @cache.command("prune")
 def prune_command(
     context: typer.Context,
-    model: Annotated[str | None, Option("--model", help="Scores of this model, named as in the table")] = None,
+    model: Annotated[str | None, Option("--model", help="Delete scores of this model (name as in the table)")] = None,
     older_than: Annotated[
-        float | None, Option("--older_than", help="Scores that no run has used for more than so many days", min=0)
+        float | None, Option("--older_than", help="Delete scores not used for this many days", min=0)
     ] = None,
-    everything: Annotated[bool, Option("--all", help="All scores")] = False,
+    everything: Annotated[bool, Option("--all", help="Delete all scores")] = False,
     as_json: Json = False,
 ) -> None:
-    """Delete scores, and shrink the file. With --model and --older_than, what both describe."""
+    """Delete scores and shrink the file. --model and --older_than together delete what matches both."""
     from rewardbench.engine.cache import Cache, default_path
 
     narrowed = model is not None or older_than is not None
     if narrowed == everything:
         raise InputError(
-            "It is not clear which scores to delete: pass --model NAME, --older_than DAYS or both, or --all alone."
+            "Which scores to delete is not clear: pass --model NAME, --older_than DAYS or both, or only --all."
         )
     pruned, path = 0, default_path()
     if path.exists():
@@ -70,7 +70,7 @@ def prune_command(
 
 
 def _print(figures: dict[str, Any], rows: list[dict[str, Any]]) -> None:
-    """A row a scorer, where there are any, in 80 columns with the digests cut short; then `key=value` lines."""
+    """Print a table of scorers with shortened digests, then `key=value` lines."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text

@@ -1,4 +1,4 @@
-"""`rewardbench compare A B [C ...]`: stored scores in, tables out; nothing is computed here."""
+"""Define `rewardbench compare A B [C ...]`: parse arguments and print; nothing is computed here."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ from rewardbench.cli.options import DATA, OUTPUT, Text, flag
 from rewardbench.console.terminal import echo, echo_json, make_console, printable
 from rewardbench.errors import InputError
 
-RESULTS_HELP = "Results: the .json that rewardbench writes (ours or the incumbent's), or per-item rows in .jsonl"
+RESULTS_HELP = "Result: the .json that rewardbench writes (any version), or per-item scores in .jsonl"
 MetricFlag = Annotated[
     Literal["pair", "mirror"] | None,
-    flag(DATA, "metric", "pair: accuracy; mirror: mirror accuracy; else the score's own"),
+    flag(DATA, "metric", "pair: accuracy; mirror: mirror accuracy; default: that of the score"),
 ]
-Plot = Annotated[Text, flag(OUTPUT, "plot", "Draw it: a .png, .svg or .pdf file")]
-Json = Annotated[bool, flag(OUTPUT, "json", "Print the figures as JSON")]
+Plot = Annotated[Text, flag(OUTPUT, "plot", "Save a plot: .png, .svg or .pdf")]
+Json = Annotated[bool, flag(OUTPUT, "json", "Print as JSON")]
 
 MOST_ROWS = 200
-"""Sections in a table; --json has all."""
+"""Maximum number of sections in a table; --json has all."""
 
 
 def compare_command(
     results: Annotated[list[str], typer.Argument(help=RESULTS_HELP)],
     metric: MetricFlag = None,
-    examples: Annotated[int, flag(OUTPUT, "examples", "Items that flipped, to read", min=0)] = 3,
+    examples: Annotated[int, flag(OUTPUT, "examples", "Number of disagreements to print", min=0)] = 3,
     plot: Plot = None,
     as_json: Json = False,
 ) -> None:
-    """Two models on the same items: difference, interval and test by section, and what flipped. Several: ranks.
+    """Compare two models by section (difference, 95% CI, p-value), or rank several.
 
-    Differences are the second model less the first, paired by item and clustered by mirror.
+    Differences are the second model minus the first, paired by item and clustered by mirror.
     """
     from rewardbench.comparison import plots
     from rewardbench.comparison.compare import compare, rank
     from rewardbench.results.scored import read_scored
 
     if len(results) < 2:
-        raise InputError("One result cannot be compared: pass two or more.")
+        raise InputError("There is only one result: pass two or more to compare.")
     models = [read_scored(path) for path in results]
     if len(models) > 2:
         standings = rank(models, metric)
@@ -61,14 +61,14 @@ def compare_command(
 
 
 def _figure(name: str, value: Any) -> str:
-    """A figure with four decimals; a very small p by its power of ten, since no p is 0."""
+    """Format a number with four decimals; a very small p in scientific notation, since no p is 0."""
     if not isinstance(value, float):
         return str(value)
     return f"{value:.1e}" if name == "p" and 0 < value < 0.0001 else f"{value:.4f}"
 
 
 def _plain(found: Any) -> dict[str, Any]:
-    """A comparison as JSON; a flipped item by its id."""
+    """Return a comparison as plain JSON values; disagreements have item ids only."""
     flips = [
         {
             "id": flip.item.id,
@@ -83,7 +83,7 @@ def _plain(found: Any) -> dict[str, Any]:
 
 
 def key_values(found: Any) -> dict[str, Any]:
-    """The figures as a script reads them."""
+    """Return the numbers for the `key=value` lines."""
     whole = found.score
     figures = {"metric": found.metric, "first": whole.first, "second": whole.second}
     figures |= {"difference": whole.difference, "low": whole.low, "high": whole.high, "p": whole.p}
@@ -113,7 +113,7 @@ def _print_comparison(found: Any) -> None:
 
     second, first, suite = map(printable, (found.second, found.first, found.suite or "their items"))
     echo(f"{second} (second) against {first} (first) on {suite}, by {MEASURES[found.metric]}")
-    out = _table("%", "n", "first", "second", "diff.", "95 %", "won", "lost", "p (Holm)")
+    out = _table("%", "n", "first", "second", "diff.", "95% CI", "wins", "losses", "p (Holm)")
     for one in found.sections[:MOST_ROWS]:
         out.add_row(*map(Cell, _cells(one, one.adjusted)))
     out.add_section()
@@ -136,15 +136,15 @@ def _print_flip(flip: Any, found: Any) -> None:
     better = found.first if flip.better == "first" else found.second
     margins = ", ".join(map(decimal, flip.margins))
     what = f"{printable(flip.item.id)} ({printable(flip.section)})"
-    echo(f"\n{what}: only {printable(better)} has it right; margins {margins}")
+    echo(f"\n{what}: only {printable(better)} is correct; margins {margins}")
     echo(excerpt(flip.item))
 
 
 def _print_ranks(standings: Any) -> None:
-    """Rank 1 is shared by all that no model is significantly better than."""
+    """Print ranks; models that no model is significantly better than share rank 1."""
     from rich.text import Text as Cell
 
-    out = _table("model", "rank", "score %", "95 %", "significantly better")
+    out = _table("model", "rank", "score %", "95% CI", "significantly better")
     for one in standings:
         shares = f"{100 * one.score:.1f}", f"{100 * one.low:.1f}–{100 * one.high:.1f}"
         better = ", ".join(map(printable, one.better)) or "none"

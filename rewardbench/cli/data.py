@@ -1,4 +1,4 @@
-"""`rewardbench data ...`: arguments in, words and figures out; nothing is computed here."""
+"""Define `rewardbench data ...`: parse arguments and print; nothing is computed here."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from rewardbench.errors import InputError
 
 data = typer.Typer(
     cls=Group,
-    help="Preference data: what is there, what it gives away, whether it is right, and how it is built.",
+    help="List, check, build and upload preference data.",
     no_args_is_help=True,
     context_settings={"token_normalize_func": lambda token: token.replace("-", "_")},
 )
 
 Text = str | None
-Json = Annotated[bool, Option("--json", help="Print the figures as JSON")]
-Dataset = Annotated[str, Argument(help="core, a suite, a Hub id, a folder, or a file with preferences")]
+Json = Annotated[bool, Option("--json", help="Print as JSON")]
+Dataset = Annotated[str, Argument(help="core, another suite, a Hub id, a folder, or a preference file")]
 Label = Literal["best", "meanq", "exact"]
 
 
 @data.command("list")
 def list_command(as_json: Json = False) -> None:
-    """The suites, and of core its sections, subsets, counts, version and sha256."""
+    """List the suites; for core also sections, subsets, counts, version and sha256."""
     from rewardbench.suites.describe import describe, print_catalogue
 
     found = describe()
@@ -37,16 +37,19 @@ def list_command(as_json: Json = False) -> None:
 @data.command("lint")
 def lint_command(
     dataset: Dataset,
-    split: Annotated[Text, Option("--split", help="Split of the data")] = None,
-    subset: Annotated[Text, Option("--subset", help="One subset, or one configuration of the data")] = None,
-    revision: Annotated[Text, Option("--dataset_revision", help="Revision of the data on the Hub")] = None,
-    protocol: Annotated[Text, Option("--protocol", help="Read a local copy as this suite")] = None,
+    split: Annotated[Text, Option("--split", help="Split of the dataset")] = None,
+    subset: Annotated[Text, Option("--subset", help="Subset, or configuration of the dataset")] = None,
+    revision: Annotated[Text, Option("--dataset_revision", help="Revision of the dataset on the Hub")] = None,
+    protocol: Annotated[Text, Option("--protocol", help="Treat a local copy as this suite")] = None,
     max_shortcut: Annotated[
-        float | None, Option("--max_shortcut", help="Exit 1 if a shortcut, or its opposite, beats this", min=0.5, max=1)
+        float | None,
+        Option(
+            "--max_shortcut", help="Exit 1 if the accuracy of a shortcut, or of its opposite, is higher", min=0.5, max=1
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """What a shortcut reaches on each subset, and rows that are empty, double or in conflict."""
+    """Measure shortcut accuracy on each subset, and find empty, duplicate or conflicting rows."""
     from rewardbench.lint.report import print_lint
     from rewardbench.lint.run import exceeding, lint, steps
     from rewardbench.suites import load_suite
@@ -65,19 +68,19 @@ def lint_command(
 def verify_command(
     dataset: Annotated[str, Argument(help="core, or a data folder with core/ and checks/")] = "core",
     trust_remote_code: Annotated[
-        bool, Option("--trust_remote_code", help="Run the programs of a folder that is not core")
+        bool, Option("--trust_remote_code", help="Allow running the programs in a folder other than core")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Run every check again: programs, sums, packings, premises, constraints, names; on all four cells."""
+    """Rerun all checks of the labels: programs, sums, packings, premises, constraints, names."""
     from rewardbench.builders.core import read_core
     from rewardbench.paths import data_dir
     from rewardbench.verifiers import VERIFIERS
 
     if dataset != "core" and not trust_remote_code:
         raise InputError(
-            f"To verify {dataset} is to run the programs in it, with your rights: pass --trust_remote_code if you "
-            "trust where it came from."
+            f"Verifying {dataset} runs the programs in it with your permissions. If you trust its source, pass "
+            "--trust_remote_code."
         )
     core = read_core(data_dir() if dataset == "core" else Path(dataset))
     with _ticks("verifying", len(VERIFIERS)) as tick:
@@ -94,15 +97,15 @@ def verify_command(
 
 @data.command("overlap")
 def overlap_command(
-    training: Annotated[str, Argument(help="Training data: a file, a folder or a Hub id; read in a stream")],
-    suite: Annotated[str, Argument(help="The suite that should not be in it")] = "core",
-    ngram: Annotated[int, Option("--ngram", help="Words in a row that must be the same", min=3)] = 13,
+    training: Annotated[str, Argument(help="Training data: a file, a folder or a Hub id; streamed")],
+    suite: Annotated[str, Argument(help="Suite to search for")] = "core",
+    ngram: Annotated[int, Option("--ngram", help="Length of matching n-grams, in words", min=3)] = 13,
     max_share: Annotated[
-        float | None, Option("--max_share", help="Exit 1 if more of the suite's rows are hit", min=0, max=1)
+        float | None, Option("--max_share", help="Exit 1 if a larger share of the suite's rows matches", min=0, max=1)
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """How much of a suite stands in a training set: shared runs of words, in bounded memory."""
+    """Measure contamination: the share of a suite whose n-grams occur in training data."""
     from rewardbench.lint.contamination import find_overlap
     from rewardbench.lint.report import print_overlap
     from rewardbench.suites import load_suite, stream_texts
@@ -116,19 +119,25 @@ def overlap_command(
 @data.command("build")
 def build_command(
     name: Annotated[str, Argument(help="core, or a builder: instructions, code, math, logic, knapsack, pink")],
-    seed: Annotated[int, Option("--seed", help="Of the draw")] = 0,
-    fresh: Annotated[int | None, Option("--fresh", help="core: new draws of all built subsets, by this seed")] = None,
-    count: Annotated[int | None, Option("--count", help="Mirrors; else as many as core has", min=1)] = None,
-    output: Annotated[Path | None, Option("--output", help="File (core: data folder) to write")] = None,
-    workers: Annotated[int, Option("--workers", help="Processes; moves nothing in the output", min=1)] = 1,
-    label: Annotated[
-        Label | None, Option("--label", help="knapsack: sibling states of a tree search, labelled so")
+    seed: Annotated[int, Option("--seed", help="Random seed")] = 0,
+    fresh: Annotated[
+        int | None, Option("--fresh", help="core: generate new mirrors for all generated subsets, with this seed")
     ] = None,
-    backend: Annotated[str, Option("--backend", help="pink: template, or the URL of an OpenAI-like API")] = "template",
-    llm: Annotated[str, Option("--llm", help="pink: the model asked at that URL")] = "",
+    count: Annotated[
+        int | None, Option("--count", help="Number of mirrors; default: as many as in core", min=1)
+    ] = None,
+    output: Annotated[Path | None, Option("--output", help="Output file (core: data folder)")] = None,
+    workers: Annotated[int, Option("--workers", help="Number of processes; does not change the output", min=1)] = 1,
+    label: Annotated[
+        Label | None, Option("--label", help="knapsack: label sibling states of a tree search by this rule")
+    ] = None,
+    backend: Annotated[
+        str, Option("--backend", help="pink: template, or the URL of an OpenAI-compatible API")
+    ] = "template",
+    llm: Annotated[str, Option("--llm", help="pink: model name for that API")] = "",
     as_json: Json = False,
 ) -> None:
-    """Make mirrors. The same seed gives the same bytes; an interrupted build goes on where it was."""
+    """Build mirrors. The same seed gives the same bytes; an interrupted build resumes."""
     from rewardbench.builders.order import Order, carry_out
 
     order = Order(name, seed, fresh, count, output, workers, label, backend, llm)
@@ -140,11 +149,11 @@ def build_command(
 @data.command("push")
 def push_command(
     repo: Annotated[str, Argument(help="Dataset on the Hub: org/name")],
-    folder: Annotated[Path | None, Option("--folder", help="Data folder; else the embedded one")] = None,
-    private: Annotated[bool, Option("--private", help="Where the dataset is made anew")] = False,
-    create_pr: Annotated[bool, Option("--create_pr", help="Open a pull request instead of a commit")] = False,
+    folder: Annotated[Path | None, Option("--folder", help="Data folder; default: the embedded one")] = None,
+    private: Annotated[bool, Option("--private", help="Create a new dataset as private")] = False,
+    create_pr: Annotated[bool, Option("--create_pr", help="Open a pull request instead of committing")] = False,
 ) -> None:
-    """Upload the suite with its checks and card to the Hub, after verifying that the files are whole."""
+    """Upload the suite with its checks and card to the Hub, after verifying the files."""
     from rewardbench.builders.core import push
 
     echo(f"pushed={push(folder, repo, private, create_pr)}")

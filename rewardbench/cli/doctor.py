@@ -1,4 +1,4 @@
-"""`rewardbench doctor`: arguments in, words and figures out; nothing is computed here."""
+"""Define `rewardbench doctor`: parse arguments and print; nothing is computed here."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rewardbench.doctor.reading import Reading
 
 Fault = Literal["drop-mask"] | None
-INJECT_HELP = "Plant a fault, to see it found: drop-mask gives padded batches without mask and positions. For tests"
+INJECT_HELP = "For tests: inject a fault. drop-mask passes padded batches without mask and positions"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,10 +70,10 @@ def doctor_command(
 
 
 def _print(found: Checkup) -> None:
-    """What is read, what moves, `key=value` lines, and what was found."""
+    """Print the model input, what changes the scores, `key=value` lines, findings and notes."""
 
     echo(f"{found.model} ({found.model_type}) on {found.items} items of {found.suite}")
-    echo("weights: whole, the head's too; none is random")
+    echo("weights: all loaded, including the head; none is randomly initialized")
     for name, value in _facts(found.reading).items():
         echo(f"{name}: {value}")
     make_console().print(_table(found))
@@ -86,14 +86,14 @@ def _print(found: Checkup) -> None:
 
 
 def _facts(reading: Reading) -> dict[str, object]:
-    """What the model reads, by name; text as Python writes it, so that spaces and line breaks are seen."""
+    """Return the model input by name; text is quoted, so that spaces and line breaks are visible."""
     head, tail = ([f"{number} {token!r}" for number, token in part] for part in (reading.head, reading.tail))
     text = reading.text
-    bos = f"{reading.bos} ({reading.bos_token})" if reading.bos_token else "the tokenizer has none of its own"
+    bos = f"{reading.bos} ({reading.bos_token})" if reading.bos_token else "none: the tokenizer has no BOS token"
     return {
         "template": f"{reading.template}, sha256 {reading.template_sha256}",
         f"text of {reading.item}": repr(text) if len(text) <= 800 else f"{text[:500]!r} ... {text[-200:]!r}",
-        f"its {reading.tokens} tokens": ", ".join([*head, *(["..."] if tail else []), *tail]),
+        f"{reading.tokens} tokens": ", ".join([*head, *(["..."] if tail else []), *tail]),
         "BOS tokens": bos,
         "ends with EOS": f"{'yes' if reading.ends_with_eos else 'no'}, with {reading.last_token!r}",
         "scored": reading.pooling
@@ -103,7 +103,7 @@ def _facts(reading: Reading) -> dict[str, object]:
 
 
 def _table(found: Checkup) -> Any:
-    """A row a cause and value, two columns a number format, and last what each number format comes to."""
+    """Build the table: a row for each cause and value, two columns for each dtype; the last row sums up."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text as Cell

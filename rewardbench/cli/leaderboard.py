@@ -1,4 +1,4 @@
-"""`rewardbench leaderboard`, `submit`, `verify`, `import`, `index`: a store in, a page or a verdict out."""
+"""Define `rewardbench leaderboard`, `submit`, `verify`, `import` and `index`: parse arguments and print."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ CODES = {"passed": 0, "refused": 1, "flagged": 3}
 
 def leaderboard_command(
     results: Annotated[str, flag(STORE, "results", STORE_HELP)] = "results/",
-    port: Annotated[int, flag(OUTPUT, "port", "Where the page is served", min=1, max=65535)] = 7860,
-    host: Annotated[str, flag(OUTPUT, "host", "0.0.0.0 serves other machines too")] = "127.0.0.1",
+    port: Annotated[int, flag(OUTPUT, "port", "Port to serve on", min=1, max=65535)] = 7860,
+    host: Annotated[str, flag(OUTPUT, "host", "Address to serve on; 0.0.0.0 allows other machines")] = "127.0.0.1",
     allow_host: Annotated[
         list[str] | None,
-        flag(OUTPUT, "allow_host", "Another host name under which the page is reached, such as a proxy's"),
+        flag(OUTPUT, "allow_host", "Additional host name of the page, such as a proxy's"),
     ] = None,
     writable: Annotated[bool, flag(OUTPUT, "writable", "Let visitors add results to the folder")] = False,
 ) -> None:
@@ -39,7 +39,11 @@ def leaderboard_command(
 
 
 def _refuse_missing(results: str) -> None:
-    """A folder that is to be read must be there."""
+    """Check that a folder exists.
+
+    Raises:
+        InputError: if it does not.
+    """
     if "://" not in results and not Path(results).is_dir():
         raise InputError(
             f"There is no folder {results}: score a model first (rewardbench --model tiny-rm), or name another."
@@ -47,7 +51,7 @@ def _refuse_missing(results: str) -> None:
 
 
 def _look(location: str, rebuild: bool = False) -> Any:
-    """A store and its rows; a bar says how far the reading is, where there is much to be read."""
+    """Open a store and read its rows, with a progress bar."""
 
     from rewardbench.console.progress import counted
     from rewardbench.leaderboard.refresh import refresh
@@ -59,11 +63,15 @@ def _look(location: str, rebuild: bool = False) -> Any:
 
 
 def _app() -> Any:
-    """Import the app. Raises: InputError if Gradio is missing."""
+    """Import the app.
+
+    Raises:
+        InputError: if Gradio is missing.
+    """
     import importlib.util
 
     if importlib.util.find_spec("gradio") is None:
-        raise InputError("The leaderboard needs Gradio: pip install 'rewardbench[leaderboard]'.")
+        raise InputError("The leaderboard needs Gradio. Run pip install 'rewardbench[leaderboard]'.")
     from rewardbench.leaderboard.app import serve
 
     serve.limit_downloads()
@@ -71,19 +79,17 @@ def _app() -> Any:
 
 
 def submit_command(
-    result: Annotated[str, typer.Argument(help="The .json that rewardbench has written")],
+    result: Annotated[str, typer.Argument(help="Result file (.json)")],
     to: Annotated[str, flag(STORE, "to", STORE_HELP)],
-    name: Annotated[Text, flag(MODEL, "name", "What the model is called there: org/name")] = None,
-    license: Annotated[Text, flag(MODEL, "license", "Of the weights, such as apache-2.0")] = None,
-    dry_run: Annotated[bool, flag(OUTPUT, "dry_run", "Look and show, and send nothing")] = False,
-    replace: Annotated[
-        bool, flag(STORE, "replace", "Write to a folder what is flagged too, also over a result")
-    ] = False,
+    name: Annotated[Text, flag(MODEL, "name", "Name of the model in the store: org/name")] = None,
+    license: Annotated[Text, flag(MODEL, "license", "License of the weights, such as apache-2.0")] = None,
+    dry_run: Annotated[bool, flag(OUTPUT, "dry_run", "Check the result without submitting it")] = False,
+    replace: Annotated[bool, flag(STORE, "replace", "Folder only: add flagged results too, and overwrite")] = False,
 ) -> None:
-    """Look a result through, show what will be sent, and send it: a pull request on the Hub, a file in a folder.
+    """Check a result, show what is submitted, and submit it: as a pull request on the Hub, or to a folder.
 
-    Sent are the figures, the manifest and what each item was given; neither texts nor paths of this machine. Exit 3
-    where it is flagged, as a copy or a change of what is there: then nothing is written to a folder without --replace.
+    Submitted are scores and manifest, without prompts, responses and local paths. Exit code 3 if the result is flagged,
+    as a copy or as a change of a stored result: then a folder is changed only with --replace.
     """
     from rewardbench.leaderboard.submissions.package import card, pack, shown
     from rewardbench.leaderboard.submissions.review import verify_packed
@@ -96,8 +102,8 @@ def submit_command(
     findings = verify_packed(entry, store)
     verdict = _say(findings)
     if verdict == "refused":
-        raise InputError("Nothing was sent: mend what is said above, or score the model again.")
-    if hasattr(store, "propose"):  # there a person looks at what is flagged
+        raise InputError("Nothing was submitted. Fix the problems listed above, or score the model again.")
+    if hasattr(store, "propose"):  # maintainers review flagged pull requests
         if not dry_run:
             echo(f"pull_request={store.propose([entry], card(entry))}")
     elif verdict == "flagged" and not replace:
@@ -107,7 +113,7 @@ def submit_command(
 
 
 def _say(findings: list[Any]) -> str:
-    """Print what was found; return the verdict."""
+    """Print the findings, and return the verdict."""
     from rewardbench.leaderboard.submissions import verdict_of
 
     for one in findings:
@@ -119,13 +125,13 @@ def _say(findings: list[Any]) -> str:
 
 
 def import_command(
-    source: Annotated[str, typer.Argument(help="A JSON table of published scores, or a copy of a results repository")],
+    source: Annotated[str, typer.Argument(help="JSON table of published scores, or a copy of a results repository")],
     to: Annotated[str, flag(STORE, "to", STORE_HELP)] = "results/",
 ) -> None:
-    """Take in the results of others: published tables, and the files of allenai/reward-bench-results.
+    """Import published results: tables, or files of allenai/reward-bench-results.
 
     A table is {"v1" or "v2": [[model, type, {"Score": x, section: y}], ...]}. A repository has eval-set/org/model.json,
-    and eval-set-scores/org/model.json where the scores of items were kept.
+    and eval-set-scores/org/model.json if there are per-item scores.
     """
     from rewardbench.leaderboard.submissions.published import exceptions, read_published
     from rewardbench.store import open_store
@@ -141,12 +147,12 @@ def import_command(
 
 def index_command(
     store: Annotated[str, typer.Argument(help=STORE_HELP)] = "results/",
-    rebuild: Annotated[bool, flag(STORE, "rebuild", "Read every result again, not only those that changed")] = False,
+    rebuild: Annotated[bool, flag(STORE, "rebuild", "Read all results again, not only changed ones")] = False,
     as_json: Json = False,
 ) -> None:
-    """Bring the index of a store up to date: one row per result, from which a leaderboard starts.
+    """Update the index of a store, which has one row per result and makes the leaderboard start fast.
 
-    Files that have no row are listed as skipped.KEY=REASON.
+    Files without a row are listed as skipped.KEY=REASON.
     """
     from dataclasses import asdict
 
@@ -174,35 +180,33 @@ def index_command(
 def verify_command(
     *,
     result: Annotated[str, typer.Argument(help="A .json, or a pull request: hf://datasets/org/name@refs/pr/3")],
-    store: Annotated[Text, flag(STORE, "store", f"Results it may be copied from: {STORE_HELP}")] = None,
-    rerun: Annotated[Count, flag(MODEL, "rerun", "Score so many items of each section again", min=1)] = None,
-    model: Annotated[Text, flag(MODEL, "model", "With --rerun: the model, a folder or a Hub id")] = None,
-    record: Annotated[bool, flag(STORE, "record", "With --rerun: keep the badge, or its failure, in --store")] = False,
+    store: Annotated[Text, flag(STORE, "store", f"Results to search for copies: {STORE_HELP}")] = None,
+    rerun: Annotated[Count, flag(MODEL, "rerun", "Re-score this many items of each section", min=1)] = None,
+    model: Annotated[Text, flag(MODEL, "model", "With --rerun: the model (folder or Hub id)")] = None,
+    record: Annotated[bool, flag(STORE, "record", "With --rerun: record the badge or the failure in --store")] = False,
     merge: Annotated[
-        bool, flag(STORE, "merge", "Add what a pull request holds if it passes, close it, and renew the index")
+        bool, flag(STORE, "merge", "If a pull request passes: add its result, close it, and update the index")
     ] = False,
-    replace: Annotated[
-        bool, flag(STORE, "replace", "For a person who has looked: take what is flagged as passed, also over a result")
-    ] = False,
-    dataset: Annotated[Text, flag(DATA, "dataset", "A copy of the suite's data, if not found by its name")] = None,
+    replace: Annotated[bool, flag(STORE, "replace", "After a review: accept flagged results, and overwrite")] = False,
+    dataset: Annotated[Text, flag(DATA, "dataset", "Copy of the suite's data, if it cannot be found by name")] = None,
     protocol: Annotated[Text, flag(DATA, "protocol", "With --dataset: the suite")] = None,
     model_options: ModelOptions,
     run: RunOptions,
 ) -> None:
-    """Is a submission what it says? Exit 0 passed, 1 refused, 3 flagged for a person to look at, 2 bad input.
+    """Verify a submission. Exit codes: 0 passed, 1 refused, 2 bad input, 3 flagged for review.
 
-    Every figure is counted again from the items, which must be the suite's; names, sizes and copies are looked at. With
-    --rerun a sample, drawn now, is scored again: within the noise of its number format it must be the same.
+    All scores are recomputed from the per-item scores, which must belong to the suite; names, sizes and copies are
+    checked. With --rerun a new random sample is re-scored: it must agree within the noise of its dtype.
 
-    Flagged is also what would change a result that is there, or lead the board without a re-run: --merge alone adds
-    neither.
+    Flagged are also results that would change a stored result, or lead the leaderboard without a re-run: --merge alone
+    adds neither.
     """
     from rewardbench.leaderboard.submissions import review
 
     if record and not (rerun and store):
-        raise InputError("--record keeps the verdict of a re-run in a store: pass --rerun and --store too.")
+        raise InputError("--record needs a re-run and a store: pass --rerun and --store too.")
     if rerun and not model:
-        raise InputError("What is to be scored again needs its model: pass --model.")
+        raise InputError("--rerun needs the model: pass --model.")
     asked = review.Asked(result, store, dataset, protocol)
     found = review.verify(asked)
     again = None

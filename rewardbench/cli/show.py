@@ -1,4 +1,4 @@
-"""`rewardbench show RESULT`: stored scores in, items to read out."""
+"""Define `rewardbench show RESULT`: parse arguments and print items."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from rewardbench.paths import write_whole
 
 def show_command(
     result: Annotated[str, typer.Argument(help=RESULTS_HELP)],
-    errors: Annotated[bool, flag(DATA, "errors", "Only what the model has wrong")] = False,
+    errors: Annotated[bool, flag(DATA, "errors", "Only items that the model gets wrong")] = False,
     subset: Annotated[Text, flag(DATA, "subset", "Only this subset")] = None,
     section: Annotated[Text, flag(DATA, "section", "Only this section")] = None,
-    search: Annotated[Text, flag(DATA, "search", "Only items with these words")] = None,
-    limit: Annotated[int, flag(OUTPUT, "limit", "Items to show as text", min=1)] = 10,
-    page: Annotated[int, flag(OUTPUT, "page", "Which so many of them", min=1)] = 1,
-    html: Annotated[Text, flag(OUTPUT, "html", "Write all of them to this HTML file")] = None,
+    search: Annotated[Text, flag(DATA, "search", "Only items that contain this text")] = None,
+    limit: Annotated[int, flag(OUTPUT, "limit", "Items per page", min=1)] = 10,
+    page: Annotated[int, flag(OUTPUT, "page", "Page number", min=1)] = 1,
+    html: Annotated[Text, flag(OUTPUT, "html", "Write all matching items to this HTML file")] = None,
     as_json: Json = False,
 ) -> None:
-    """The items of a result to read, the worst first: prompt, completions and scores."""
+    """Show the items of a result, lowest margin first: prompt, completions and scores."""
     from rewardbench.results.browse import select, to_html
     from rewardbench.results.scored import read_scored
 
@@ -39,7 +39,7 @@ def show_command(
         _print_item(one)
     pages = -(-len(shown) // limit)
     if not some:
-        why = f"page {page} is beyond the last, {pages}" if shown else "no item matches these filters"
+        why = f"there are only {pages} pages: page {page} does not exist" if shown else "no item matches these filters"
         echo(f"note: {why}")
     echo(f"items={len(shown)}\npage={page}\npages={pages}")
     if html:
@@ -57,7 +57,7 @@ def _print_item(one: Any) -> None:
 
 
 def _plain(one: Any) -> dict[str, Any]:
-    """An item as JSON; a score or a margin that JSON cannot hold is null, and `reason` says why."""
+    """Return an item as JSON values; for a score or margin that is null, `reason` says why."""
     from rewardbench.results.browse import completions_of, prompt_of
 
     return {

@@ -228,7 +228,8 @@ def power_sentence(score: Contrast) -> str:
         return "The two models have the same credit on every cluster: there is no difference to test."
     if isnan(score.detectable):
         return "All differences have the same size, so the minimum detectable effect is unknown."
-    return f"Minimum detectable effect (80 % power): {100 * score.detectable:.1f} points."
+    gap = f"{100 * score.detectable:.1f} points"
+    return f"With this many items, a gap smaller than {gap} would usually go undetected (80 % power)."
 
 
 def total(first: SuiteMeans, second: SuiteMeans, metric: Metric) -> Contrast:

@@ -1,1 +1,1 @@
-"""What reaches a terminal: text, tables, JSON, progress bars and the warnings of libraries."""
+"""Write to the terminal: text, tables, JSON, progress bars and the log level of libraries."""

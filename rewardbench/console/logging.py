@@ -1,4 +1,4 @@
-"""What libraries are told to keep to themselves, so that the terminal is ours."""
+"""Silence the logs, warnings and progress bars of libraries."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ QUIET = {
     "TOKENIZERS_PARALLELISM": "false",
     "TORCH_CPP_LOG_LEVEL": "ERROR",
 }
-"""What libraries are told before they are imported, unless the user told them otherwise."""
+"""Environment variables to set before libraries are imported, unless the user has set them."""
 
 
 def quieten() -> None:
-    """Libraries speak only of errors, and draw no bars but a download's; the manifest has what matters."""
+    """Let libraries log errors only, and show no progress bars but those of downloads."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
-    logging.getLogger().addHandler(logging.NullHandler())  # else Python prints what no handler takes
+    logging.getLogger().addHandler(logging.NullHandler())  # without a handler, Python prints warnings to stderr
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def quieten_worker() -> None:
-    """Silence libraries in a worker process: its parent loads the same, and speaks for both."""
+    """Silence libraries in a worker process; the main process logs the same messages."""
     os.environ.update(QUIET, HF_HUB_DISABLE_PROGRESS_BARS="1")
     warnings.simplefilter("ignore")
     logging.getLogger().addHandler(logging.NullHandler())

@@ -1,4 +1,4 @@
-"""A bar on the terminal for long work: items and tokens a second, and the time that is left."""
+"""Show progress of long work: bar, rate and remaining time."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from rich.progress import (
 
 
 class Bar:
-    """Follows the scoring loop by tokens, which cost, and shows items, which people count.
+    """Context manager: progress bar of the scoring loop.
 
-    What later windows hold is not known yet: until then their items are taken to be as long as those before.
-    A context manager. On anything but a terminal it stays silent.
+    The bar advances by tokens, which take the time, and shows items per second. Items of later windows are assumed to
+    be as long as those so far. Without a terminal nothing is shown.
     """
 
     def __init__(self, console: Console) -> None:
@@ -52,12 +52,12 @@ class Bar:
         self._bar.stop()
 
     def start(self, items: int, parts: int) -> None:
-        """Begin: so many items, to be gone over once for each part."""
+        """Start the bar: `items` items, scored once for each of `parts` stages."""
         self._left, self._start = items * parts, time.monotonic()
         self._task = self._bar.add_task("scoring", total=None, rate="")
 
     def expect(self, items: int, requests: int, tokens: int) -> None:
-        """A window begins: of its items so many requests with so many tokens are to be computed."""
+        """Start a window of `items`; `requests` and `tokens` count cache misses."""
         self._items += items
         self._left -= items
         self._requests += requests
@@ -66,7 +66,7 @@ class Bar:
             self._bar.update(self._task, total=self._cost * (1 + self._left / max(1, self._items)))
 
     def advance(self, requests: int, tokens: int) -> None:
-        """A batch is done."""
+        """Advance by a finished batch."""
         if self._task is None:
             return
         self._done += requests
@@ -74,21 +74,20 @@ class Bar:
         self._bar.update(self._task, advance=tokens or requests, rate=self.rate())
 
     def rate(self) -> str:
-        """Items and tokens a second since the start."""
+        """Return items and tokens per second since the start."""
         seconds = max(time.monotonic() - self._start, 1e-9)
         items = self._items * self._done / max(1, self._requests) / seconds
         return f"{items:,.1f} items/s, {self._tokens / seconds:,.0f} tokens/s"
 
 
 LOG_EVERY = 30.0
-"""Seconds between two lines of progress where there is no terminal."""
+"""Seconds between two log lines without a terminal."""
 
 
 class Ticks:
-    """Counts finished pieces of any work: a bar with a rate and the time that is left.
+    """Context manager: count finished steps, and show a bar with rate and remaining time.
 
-    A context manager that is called once for each piece. Where there is no terminal, work that takes long writes a line
-    of `key=value` every half a minute.
+    Call it once for each step. Without a terminal, it logs a `key=value` line every `LOG_EVERY` seconds.
     """
 
     def __init__(self, what: str, total: int | None, console: Console) -> None:
@@ -118,7 +117,7 @@ class Ticks:
         self._bar.stop()
 
     def __call__(self, *finished: object) -> None:
-        """One piece is done; pieces may be many thousands a second, so the bar is updated ten times a second."""
+        """Count a step; the bar is updated at most ten times a second, since steps may be much faster."""
         self._done += 1
         now = time.monotonic()
         if now - self._shown > 0.1 or self._done == self._total:
@@ -129,11 +128,11 @@ class Ticks:
             self._console.print(self.line(now), soft_wrap=True, markup=False, highlight=False)
 
     def rate(self, now: float) -> float:
-        """Return the pieces a second since the start."""
+        """Return the steps per second since the start."""
         return self._done / max(now - self._start, 1e-9)
 
     def line(self, now: float) -> str:
-        """Return the progress as `key=value`, for a log."""
+        """Return the progress as a `key=value` log line."""
         line = f"{self._what} done={self._done} rate={self.rate(now):.1f}/s"
         if self._total is None:
             return line
@@ -142,7 +141,11 @@ class Ticks:
 
 @contextmanager
 def counted(console: Console, what: str) -> Iterator[Callable[[str, int], None]]:
-    """A bar over a number of things that is known with the first of them; silent on anything but a terminal."""
+    """Context manager: show a bar whose total is known with the first step only.
+
+    Yields:
+        A function to call for each step, with a name and the total. Without a terminal nothing is shown.
+    """
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("ETA"), TimeRemainingColumn())
     bar = Progress(TextColumn(what), *columns, console=console, disable=not console.is_terminal, transient=True)
     with bar:

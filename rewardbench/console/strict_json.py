@@ -1,4 +1,4 @@
-"""Strict JSON in ASCII of any value: the one writer of JSON, to files and to the terminal."""
+"""Write strict JSON in ASCII from any value, to files and to the terminal."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from math import isfinite
 from typing import Any
 
 DEEPEST = 100
-"""Levels of nesting that are kept; no reader or writer of JSON reaches its recursion limit there."""
+"""Maximum depth of nesting, below the recursion limit of every JSON reader."""
 
 
 def dump(value: Any, indent: int | None = None) -> str:
-    r"""Write a line of JSON. NaN and infinities become null, other objects text; any text survives any reader.
+    r"""Return a value as a line of JSON: NaN and infinities become null, unknown objects become text.
 
     >>> dump({"margin": float("inf"), "subset": "a\ud83d"})
     '{"margin": null, "subset": "a\\ud83d"}\n'
@@ -24,9 +24,9 @@ def dump(value: Any, indent: int | None = None) -> str:
 
 
 def to_plain(value: Any, depth: int = 0) -> Any:
-    """Return the nearest JSON value: NaN and infinities are null, what JSON does not know becomes text.
+    """Convert a value to plain JSON types: NaN and infinities become null, unknown objects become text.
 
-    What is nested deeper than `DEEPEST` levels becomes null.
+    Values nested deeper than `DEEPEST` levels become null.
     """
     if value is None or isinstance(value, bool | int | str):
         return value

@@ -1,4 +1,4 @@
-"""What a model reads of one completion: its text, its tokens at both ends, and the token its score comes from."""
+"""Describe the model input of one completion: text, first and last tokens, and the token that is scored."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ from rewardbench.scorers.base import BaseScorer
 from rewardbench.types import Item, Request, TokenRequest
 
 SHOWN = 12
-"""Tokens that are shown of either end of a text."""
+"""Tokens shown at each end of a text."""
 
 Tokens = tuple[tuple[int, str], ...]
-"""Ids with what they stand for."""
+"""Pairs of token id and token."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What the model reads of one completion in its context, and from where its score comes."""
+    """The model input of one completion, and the position that is scored."""
 
     item: str
     text: str
     tokens: int
     head: Tokens
-    """The first tokens; all where there are few."""
+    """The first tokens; all tokens if there are few."""
     tail: Tokens
     bos_token: str | None
-    """The tokenizer's BOS, or CLS; None where it has none, or writes its EOS for both."""
+    """The tokenizer's BOS or CLS token; None if it has none, or its BOS is its EOS."""
     bos: int
-    """How many BOS tokens there are; where it is the EOS, how many at the beginning."""
+    """Number of BOS tokens; if BOS is EOS, the number at the start."""
     bos_printed: int
-    """How many the rendered text itself holds, as the template prints them."""
+    """Number of BOS tokens in the rendered text, written by the template."""
     last_token: str
     ends_with_eos: bool
     completion_start: int | None
-    """The first token that counts, for log-probabilities."""
+    """Index of the first token of the completion, for log-probabilities."""
     pooling: str
     pooled_token: str | None
-    """The token whose state is scored, for classifiers."""
+    """The token whose hidden state is scored, for classifiers."""
     template: str
     template_sha256: str
 
@@ -74,6 +74,6 @@ def read(scorer: BaseScorer, item: Item, request: Request) -> Reading:
 
 
 def _special(tokenizer: Any, *names: str) -> int | None:
-    """The id of the first of these tokens that a tokenizer has."""
-    found = (getattr(tokenizer, f"{name}_token_id", None) for name in names)
-    return next((token for token in found if token is not None), None)
+    """Return the id of the first of these special tokens that the tokenizer has."""
+    ids = (getattr(tokenizer, f"{name}_token_id", None) for name in names)
+    return next((id for id in ids if id is not None), None)

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 BADGES = {
-    "verified": "scored again by the maintainers on a sample drawn afterwards: it agrees",
-    "recomputed": "the figures follow from the scores of the items; whether the model gave them is not known",
-    "self-reported": "figures without items, as their author gave them",
-    "published": "imported from a published table, without items",
+    "verified": "maintainers re-scored a random sample after the submission, and the scores agree",
+    "recomputed": "recomputed from the per-item scores, which nobody has checked against the model",
+    "self-reported": "totals without per-item scores, as the author reported them",
+    "published": "imported from a published table, without per-item scores",
 }
 
 

@@ -142,6 +142,11 @@ def test_columns_are_chosen_and_rows_are_copied(page, server):
     page.click("summary:has-text('Columns')")
     page.uncheck("label:has-text('Badge') >> input[data-column]")
     assert not page.is_visible("th button:has-text('Badge')")
+    page.keyboard.press("Escape")
+    assert page.query_selector("details[open]") is None
+    page.click("summary:has-text('Columns')")
+    page.click("h1")
+    assert page.query_selector("details[open]") is None, "a click outside closes a panel"
     page.fill("[data-search]", "tiny-rm")
     for kind, words in (("CSV", "tiny-rm,"), ("LaTeX", "\\begin{tabular}"), ("BibTeX", "@misc{rewardbench-tinyrm")):
         page.evaluate("delete document.querySelector('.rb').dataset.copied")
@@ -196,6 +201,7 @@ def test_two_models_are_compared(page, server):
     page.select_option("select[name=b]", "tiny-rm")
     page.click("form button:has-text('Compare')")
     page.wait_for_selector("text=is better than", timeout=30_000)
+    assert page.inner_text("thead").split("\t")[2:4] == ["baseline/longest", "tiny-rm"]
     assert page.query_selector("article.rb-item")
     shoot(page, "compare")
 

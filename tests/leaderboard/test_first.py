@@ -134,9 +134,9 @@ def test_a_port_that_is_taken_is_one_sentence(serving):
 def test_a_port_that_is_none_is_one_sentence(monkeypatch, capsys, port):
     monkeypatch.setenv("PORT", port)
     with pytest.raises(SystemExit) as ended:
-        app.main(Path("demo"))
+        app.main(ROOT / "leaderboard" / "demo")
     assert ended.value.code == 2
-    told = f"The port '{port}' is none: set PORT or GRADIO_SERVER_PORT to a number below 65536."
+    told = f"The port '{port}' is invalid: set PORT or GRADIO_SERVER_PORT to a number below 65536."
     assert capsys.readouterr().err == f"rewardbench: {told}\n"
 
 

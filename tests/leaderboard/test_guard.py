@@ -384,7 +384,7 @@ def test_a_space_is_reached_by_its_names_and_shown_in_the_hubs_frame(monkeypatch
     assert all(map(found.serves, ("org-board.hf.space", "org-board--new.hf.space", "10.1.2.3:7860", "localhost")))
     assert not any(map(found.serves, ("hf.space.evil.example", "evil.example", "xhf.space")))
     found.check("POST", headers(host="org-board.hf.space", origin="https://org-board.hf.space"))
-    with pytest.raises(uploads.Refused):
+    with pytest.raises(uploads.RejectedError):
         found.check("POST", headers(host="org-board.hf.space", origin="https://evil.hf.space"))
     assert "frame-ancestors 'self' https://huggingface.co" in found.headers()["Content-Security-Policy"]
     forwarded = headers(x_forwarded_for="1.1.1.1, 203.0.113.9")
@@ -411,9 +411,9 @@ def test_a_rate_is_of_one_client_and_one_period():
 
 def test_what_is_open_is_counted_for_each_client_and_for_all():
     found = limits.Open(each=1, total=2)
-    with found.one("a") as first, found.one("a") as again, found.one("b") as second, found.one("c") as third:
+    with found.slot("a") as first, found.slot("a") as again, found.slot("b") as second, found.slot("c") as third:
         assert (first, again, second, third) == (True, False, True, False)
-    with found.one("a") as then:
+    with found.slot("a") as then:
         assert then
 
 
@@ -446,7 +446,7 @@ def test_a_slow_body_is_given_up(monkeypatch):
     async def never():
         await asyncio.sleep(60)
 
-    with pytest.raises(uploads.Refused, match="in time"):
+    with pytest.raises(uploads.RejectedError, match="in time"):
         asyncio.run(guard._body(never, Headers({}), 100))
 
 
@@ -454,7 +454,7 @@ def test_a_check_is_refused_while_another_of_the_client_runs():
     from rewardbench.leaderboard.app import submission
 
     checks = submission.Checks(library=None)
-    with checks.running.one("a"):
+    with checks.running.slot("a"):
         assert "Another check is running" in checks.look("a", ["x", "y"]).findings[0].what
     for _ in range(checks.checked.most):
         assert "Upload the two files" in checks.look("a", ["x", "y"]).findings[0].what

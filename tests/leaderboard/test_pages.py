@@ -14,6 +14,7 @@ pytest.importorskip("gradio")
 from rewardbench.leaderboard.app import model_page, suite_pages
 from rewardbench.leaderboard.app import serve as app
 from rewardbench.leaderboard.app.library import Library
+from rewardbench.leaderboard.app.markup import render
 
 SUITE = mirrors(40)
 EVIL = '"><img src=x onerror=alert(1)><script>alert(2)</script>${3}{{4}}'
@@ -68,7 +69,7 @@ def test_the_leaderboard_has_a_row_a_model_with_rank_and_interval(library):
 
 def test_a_models_page_shows_what_it_misses_and_what_made_it(library):
     page = see(library, view="model", model="org/mid")
-    assert "items, by margin, the lowest first" in page.words
+    assert "items, lowest margin first" in page.words
     assert page.tags.count("article") == 10
     assert "Question" in page.words
     assert "fingerprint_sha256" in page.words
@@ -78,8 +79,8 @@ def test_a_models_page_shows_what_it_misses_and_what_made_it(library):
 
 def test_the_items_are_turned_over_page_by_page(library):
     first, second = (see(library, view="model", model="org/low", **{"from": start}) for start in (0, 10))
-    assert "Later" in first.words
-    assert "Earlier" in second.words
+    assert "Next" in first.words
+    assert "Previous" in second.words
     assert first.words != second.words
     for odd in ("-5", "x", "9" * 30, "1e9"):
         assert see(library, view="model", model="org/low", **{"from": odd}).tags
@@ -88,15 +89,15 @@ def test_the_items_are_turned_over_page_by_page(library):
 def test_two_models_are_compared(library):
     page = see(library, view="compare", a="org/low", b="org/best")
     assert "is better than" in page.words
-    assert "only org/best has it right" in page.words
+    assert "only org/best is correct" in page.words
     assert "choose" in see(library, view="compare").words
 
 
 def test_the_hardest_items_the_suite_and_the_protocol(library):
     assert "are missed by all 3 models" in see(library, view="items").words
-    assert "mirrors" in see(library, view="suite").words
-    assert "95 %" in see(library, view="about").words
-    assert "Of no model here the size is known" in see(library, view="size").words
+    assert "Mirrors" in see(library, view="suite").words
+    assert "95% confidence" in see(library, view="about").words
+    assert "No model here reports its size" in see(library, view="size").words
 
 
 @pytest.mark.parametrize(
@@ -158,8 +159,8 @@ def test_what_a_result_holds_is_no_markup(library, tmp_path):
 def test_chance_is_told_where_mirrors_count_and_only_there(library, tmp_path):
     suite = singles(20)
     store(tmp_path, suite, scores(suite, 0.5), "org/a")
-    assert "guessing gets 25 %" in see(library).words
-    assert "guessing" not in see(Library(str(tmp_path))).words
+    assert "coin flips get 25%" in see(library).words
+    assert "coin flips" not in see(Library(str(tmp_path))).words
 
 
 @pytest.mark.parametrize("days", [("0001-01-01", "9999-12-31"), ("0001-01-01",) * 2, ("9999-12-31",) * 2])
@@ -180,7 +181,7 @@ def test_a_manifest_of_any_nesting_is_shown_cut(tmp_path):
     path.write_text(json.dumps(told | {"manifest": told["manifest"] | {"zeros": zeros}}))
     assert len(json.dumps(zeros, indent=2)) > 1_000_000
     page = app.view(Library(str(tmp_path)), "?view=model&model=org/wide")
-    assert "the file of the result holds the rest" in page
+    assert "the result file has the full manifest" in page
     assert len(page) < 500_000
     assert len(model_page._cut_json(nested(100_000))) < 60_000
 
@@ -204,7 +205,7 @@ def test_a_page_of_the_same_rows_is_made_once_however_many_ask(tmp_path, monkeyp
     assert len(made) == len(pages) == 1
     store(tmp_path, SUITE, scores(SUITE, 0.9, seed=9), "org/new")
     library.look()
-    assert "of 4 have it right" in app.view(library, "?view=items")
+    assert "of 4 models are right" in app.view(library, "?view=items")
     assert len(made) == 2
 
 
@@ -215,13 +216,34 @@ def test_old_rows_are_shown_with_their_age_where_the_store_is_out_of_reach(libra
         page = see(library)
     finally:
         library.board = board
-    assert "cannot be reached just now" in page.words
+    assert "cannot be reached right now" in page.words
     assert "2 hours ago" in page.words
     assert page.tags.count("tr") == 4
 
 
 def test_an_empty_store_says_how_to_fill_it(tmp_path):
-    assert "no results here yet" in see(Library(str(tmp_path))).words
+    assert "No results yet" in see(Library(str(tmp_path))).words
+
+
+def test_a_comparison_of_published_totals_of_one_model_or_of_a_model_with_itself_says_what_is_missing(
+    library, tmp_path
+):
+    assert "Choose two different models." in see(library, view="compare", a="org/low", b="org/low").words
+    assert "Choose two models to compare." in see(library, view="compare", a="org/low").words
+    assert "published totals only" in see(Library(str(tmp_path)), view="compare").words
+
+
+@pytest.mark.parametrize(("better", "words"), [(0, "no model is"), (1, "1 model is"), (2, "2 models are")])
+def test_the_number_of_better_models_is_said_in_grammar(library, better, words):
+    row = replace(library.board.rows[0], better=better)
+    assert f"{words} significantly better" in model_page._facts(row)["Rank"]
+
+
+def test_every_template_escapes_text_and_the_braces_of_gradio():
+    for name in ("message.html", "sent.html"):
+        page = str(render(name, message=EVIL, verdict="passed"))
+        assert not [mark for mark in ("<img", "<script", "${", "{{") if mark in page]
+        assert "&lt;script&gt;" in page
 
 
 def test_rows_for_other_programs_are_those_asked_for_in_their_order(library):

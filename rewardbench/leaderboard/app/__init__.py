@@ -1,1 +1,1 @@
-"""The leaderboard as a Gradio app: a store in, pages out."""
+"""Serve the results of a store as a leaderboard, with Gradio."""

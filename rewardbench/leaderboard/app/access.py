@@ -1,4 +1,4 @@
-"""Who may reach the page: the host names it is served under, the origins of requests, and the headers for browsers."""
+"""Decide who may reach the page: check host names and origins of requests, and set security headers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 
-from rewardbench.leaderboard.app.uploads import Refused
+from rewardbench.leaderboard.app.uploads import RejectedError
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 WILDCARDS = ("0.0.0.0", "::", "")
@@ -36,11 +36,11 @@ UNUSED = ("accelerometer", "camera", "geolocation", "gyroscope", "magnetometer",
 
 @dataclass(frozen=True)
 class Access:
-    """How a leaderboard is reached.
+    """Describe how a leaderboard is reached.
 
     Args:
-        host: address that it is served on.
-        hosts: further names under which it is reached, such as that of a proxy.
+        host: address to serve on.
+        hosts: additional host names, such as that of a proxy.
         writable: whether visitors may add results to a local folder.
         space: whether it runs as a Space, behind the proxy of the Hub.
     """
@@ -52,7 +52,7 @@ class Access:
 
     @classmethod
     def of_environment(cls) -> Access:
-        """Return the access of a Space or a script, as the environment states it."""
+        """Return the access of a Space or a script from environment variables."""
         space = bool(os.environ.get("SPACE_ID"))
         names = [os.environ.get("SPACE_HOST", ""), *os.environ.get("REWARDBENCH_HOSTS", "").split(",")]
         return cls(
@@ -63,22 +63,25 @@ class Access:
         )
 
     def check(self, method: str, headers: Headers) -> None:
-        """Check whom a request addresses and where it comes from.
+        """Check the host name and the origin of a request.
 
-        Raises: Refused for a name that is not ours, which a page elsewhere may have bound to this address (DNS
-            rebinding), and for a change that a page of another origin asks for.
+        Raises:
+            RejectedError: if the host name is not served here (protects against DNS rebinding), or a page of another
+                origin sends a request that is not GET or HEAD.
         """
-        named = headers.getlist("host")
+        hosts = headers.getlist("host")
         forwarded = headers.getlist("x-forwarded-host")
-        if len(named) != 1 or not all(self.serves(host) for host in (*named, *forwarded)):
-            raise Refused(400, "This host name is not served here; `--allow_host NAME` adds one.")
+        if len(hosts) != 1 or not all(self.serves(host) for host in (*hosts, *forwarded)):
+            raise RejectedError(400, "This host name is not served here. `--allow_host NAME` adds one.")
         if method in ("GET", "HEAD"):
             return
         origin = headers.get("origin")
         site = headers.get("sec-fetch-site", "same-origin")
-        foreign = site not in ("same-origin", "none") if origin is None else not self._is_own(origin, named + forwarded)
+        foreign = (
+            site not in ("same-origin", "none") if origin is None else not self._is_ours(origin, hosts + forwarded)
+        )
         if foreign or len(headers.getlist("origin")) > 1:
-            raise Refused(403, "The request comes from a page of another origin.")
+            raise RejectedError(403, "The request comes from a page of another origin. Open this page directly.")
 
     def serves(self, host: str) -> bool:
         """Return True if a Host header names this server."""
@@ -93,8 +96,8 @@ class Access:
             return False
         return _is_address(name) or name == _plain(socket.gethostname())
 
-    def _is_own(self, origin: str, named: Iterable[str]) -> bool:
-        """Return True if a page of this origin is ours."""
+    def _is_ours(self, origin: str, hosts: Iterable[str]) -> bool:
+        """Return True if an origin is one of these hosts."""
         try:
             parts = urlsplit(origin)
             name, port = parts.hostname or "", parts.port
@@ -105,16 +108,16 @@ class Access:
         if name in map(_plain, self.hosts):
             return True
         usual = {"http": 80, "https": 443}[parts.scheme]
-        return any((name, port or usual) == (_name(host), _port(host) or usual) for host in named)
+        return any((name, port or usual) == (_name(host), _port(host) or usual) for host in hosts)
 
     def client(self, scope: Any, headers: Headers) -> str:
-        """Return the address of the client: of a Space, what the Hub's proxy saw, which stands last."""
-        if self.space and (passed := headers.getlist("x-forwarded-for")):
-            return passed[-1].rpartition(",")[2].strip()
+        """Return the address of the client; on a Space, the last X-Forwarded-For entry, set by the Hub's proxy."""
+        if self.space and (forwarded := headers.getlist("x-forwarded-for")):
+            return forwarded[-1].rpartition(",")[2].strip()
         return str((scope.get("client") or ("unknown",))[0])
 
     def headers(self) -> dict[str, str]:
-        """Return the headers of every answer."""
+        """Return the headers of every response."""
         parents = "'self' https://huggingface.co https://*.hf.space" if self.space else "'self'"
         policy = {**POLICY, "frame-ancestors": parents}
         return {
@@ -126,7 +129,7 @@ class Access:
 
 
 def _name(host: str) -> str | None:
-    """Return the name or address of a Host header, without its port; None if it is no host.
+    """Return the name or address in a Host header, without its port; None if it is invalid.
 
     >>> [_name(host) for host in ("LocalHost:7860", "[::1]:80", "a@b", "a b", "")]
     ['localhost', '::1', None, None, None]

@@ -1,4 +1,4 @@
-"""The frame that Gradio gives: one element for all pages, and the form that takes files."""
+"""Build the Gradio app: one HTML element for all pages, and the upload form."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import Any
 from rewardbench.errors import InputError
 from rewardbench.leaderboard.app import submission
 from rewardbench.leaderboard.app.library import Library
-from rewardbench.leaderboard.app.markup import esc
+from rewardbench.leaderboard.app.markup import render
 from rewardbench.leaderboard.app.quick import import_gradio
 from rewardbench.leaderboard.app.uploads import LONGEST_KEPT, MOST_FILE
 
-os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # no call home
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # no telemetry
 gr = import_gradio()
 from fastapi import FastAPI  # noqa: E402
 from gradio import Request  # noqa: E402
@@ -26,7 +26,13 @@ HERE = Path(__file__).resolve().parent
 
 
 def build(library: Library, see: Callable[[str], str], copy: Callable[[Any], str]) -> Any:
-    """An ASGI app over a store: `see` shows the page of an address, `copy` gives rows away."""
+    """Build the ASGI app.
+
+    Args:
+        library: results to show.
+        see: returns the HTML of an address.
+        copy: returns rows as CSV, LaTeX or BibTeX.
+    """
     checks = submission.Checks(library)
     with gr.Blocks(title="rewardbench", fill_width=True, delete_cache=(600, int(LONGEST_KEPT))) as app:
         gr.HTML(
@@ -40,7 +46,7 @@ def build(library: Library, see: Callable[[str], str], copy: Callable[[Any], str
             with gr.Column(elem_id="rb-submit"):
                 _submission(checks)
     app.queue(default_concurrency_limit=2, max_size=16)
-    app.has_launched = True  # unset by mount_gradio_app; without it Gradio takes any path of this machine as an upload
+    app.has_launched = True  # mount_gradio_app does not set it, and without it Gradio reads any local path as an upload
     outer = gr.mount_gradio_app(
         FastAPI(openapi_url=None),
         app,
@@ -56,7 +62,7 @@ def build(library: Library, see: Callable[[str], str], copy: Callable[[Any], str
     )
     _refuse_forged_paths(app)
     mounted = outer.routes[-1].app
-    mounted.startup_events_triggered = True  # its lifespan does that; an address would do it once more
+    mounted.startup_events_triggered = True  # its lifespan starts them; the first request would start them again
 
     def stop() -> None:
         mounted.stop_event.set()
@@ -67,9 +73,13 @@ def build(library: Library, see: Callable[[str], str], copy: Callable[[Any], str
 
 
 def _refuse_forged_paths(app: Any) -> None:
-    """Raise InputError if this Gradio takes a file that nobody uploaded: `has_launched` is not its public interface."""
-    with tempfile.NamedTemporaryFile(suffix=".json", dir=tempfile.gettempdir()) as outside:
-        forged = {"path": outside.name, "meta": {"_type": "gradio.FileData"}}
+    """Check that Gradio rejects a file that nobody uploaded, since `has_launched` is not its public interface.
+
+    Raises:
+        InputError: if Gradio reads it.
+    """
+    with tempfile.NamedTemporaryFile(suffix=".json", dir=tempfile.gettempdir()) as file:
+        forged = {"path": file.name, "meta": {"_type": "gradio.FileData"}}
         for event in app.fns.values():
             if not any(isinstance(block, gr.File) for block in event.inputs):
                 continue
@@ -84,48 +94,49 @@ def _refuse_forged_paths(app: Any) -> None:
 
 
 UNSAFE = (
-    f"The leaderboard is not served: gradio {gr.__version__} would read files of this machine that nobody uploaded; "
-    "install the version that pip install 'rewardbench[leaderboard]' asks for."
+    f"The leaderboard was not started: gradio {gr.__version__} would read files of this machine that nobody uploaded. "
+    "Install the version that pip install 'rewardbench[leaderboard]' asks for."
 )
 
 
 def _submission(checks: submission.Checks) -> None:
-    """The part of the page that takes files."""
+    """Add the upload form."""
     files = gr.File(
-        label="The two files of a result", file_count="multiple", file_types=[".json", ".jsonl", ".parquet"]
+        label="Result files: .json, and .jsonl or .parquet",
+        file_count="multiple",
+        file_types=[".json", ".jsonl", ".parquet"],
     )
-    name = gr.Textbox(label="Model name, if the file has another (org/name)", max_length=200)
-    found = gr.HTML()
-    kept = gr.State(None, time_to_live=LONGEST_KEPT)
+    name = gr.Textbox(label="Model name (org/name), if different from the file", max_length=200)
+    findings = gr.HTML()
+    state = gr.State(None, time_to_live=LONGEST_KEPT)
     button = gr.Button("Submit", interactive=False, variant="primary")
 
-    def look(uploaded: list[str] | None, called: str, request: Request) -> tuple[Any, Any, Any]:
-        looked = checks.look(_client(request), uploaded, called or "") if uploaded and len(uploaded) > 1 else None
-        fine = looked is not None and looked.entry is not None
-        return looked, submission.words(looked), gr.Button(interactive=fine)
+    def look(paths: list[str] | None, model: str, request: Request) -> tuple[Any, Any, Any]:
+        looked = checks.look(_client(request), paths, model or "") if paths and len(paths) > 1 else None
+        can_submit = looked is not None and looked.entry is not None
+        return looked, submission.words(looked), gr.Button(interactive=can_submit)
 
     def send(looked: submission.Looked | None, request: Request) -> tuple[Any, Any, Any]:
-        off = gr.Button(interactive=False)
+        disabled = gr.Button(interactive=False)
         if looked is None or looked.entry is None:
-            return None, submission.words(looked), off
+            return None, submission.words(looked), disabled
         try:
-            words = esc(checks.send(_client(request), looked))
-            return None, f'<p class="rb-looked passed" role="status">{words}</p>', off
+            message = checks.send(_client(request), looked)
+            return None, render("sent.html", verdict="passed", message=message), disabled
         except InputError as error:
-            refusal = f'<p class="rb-looked refused" role="alert">{esc(error)}</p>'
-            return looked, refusal, gr.Button(interactive=True)
+            return looked, render("sent.html", verdict="refused", message=error), gr.Button(interactive=True)
 
     gr.on(
         [files.change, name.submit],
         look,
         [files, name],
-        [kept, found, button],
+        [state, findings, button],
         concurrency_limit=2,
         api_visibility="private",
     )
-    button.click(send, kept, [kept, found, button], concurrency_limit=1, api_visibility="private")
+    button.click(send, state, [state, findings, button], concurrency_limit=1, api_visibility="private")
 
 
 def _client(request: Any) -> str:
-    """Return the client of a request, as Guard has put it there."""
+    """Return the client of a request, as Guard has set it."""
     return str(request.client.host) if request is not None and request.client else "unknown"

@@ -1,4 +1,4 @@
-"""Points in, drawings as SVG out: in the page's own colours, with words for those who cannot see them."""
+"""Draw scatter plots as SVG, with labels for screen readers; page.css has the colors."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil, floor, log10
 
-from rewardbench.leaderboard.app.markup import esc
+from markupsafe import Markup
+
+from rewardbench.leaderboard.app.markup import render
 
 WIDTH, HEIGHT = 760, 420
 LEFT, RIGHT, TOP, BOTTOM = 56, 44, 16, 52
@@ -14,7 +16,7 @@ LEFT, RIGHT, TOP, BOTTOM = 56, 44, 16, 52
 
 @dataclass(frozen=True)
 class Point:
-    """Something at (x, y), y with its interval; `href` is where it leads, `mark` a class of its own."""
+    """A point with its interval in y; `href` is the address of its link, `mark` an extra CSS class."""
 
     x: float
     y: float
@@ -27,18 +29,18 @@ class Point:
 
 @dataclass(frozen=True)
 class Axis:
-    """What is drawn along an axis, and at which values it has ticks."""
+    """An axis: title, ticks as (value, label), and a function that maps a value to a position."""
 
     title: str
     ticks: Sequence[tuple[float, str]]
     place: Callable[[float], float]
-    """From 0 to 1."""
+    """Maps a value to 0 (start of the axis) to 1 (end)."""
 
 
 def linear(
     title: str, low: float, high: float, label: Callable[[float], str], count: int = 6, least: float = 0.0
 ) -> Axis:
-    """An axis of round steps, none of them below `least`."""
+    """Make an axis with ticks at round steps, none of them below `least`."""
     span = (high - low) or 1.0
     step = 10 ** floor(log10(span / count))
     step = max(least, next(step * factor for factor in (1, 2, 5, 10) if span / (step * factor) <= count))
@@ -49,23 +51,58 @@ def linear(
 
 
 def logarithmic(title: str, low: float, high: float, label: Callable[[float], str]) -> Axis:
-    """An axis of powers of ten."""
+    """Make an axis with ticks at powers of ten."""
     first, last = floor(log10(low)), max(ceil(log10(high)), floor(log10(low)) + 1)
     ticks = [(10.0**n, label(10.0**n)) for n in range(first, last + 1)]
     return Axis(title, ticks, lambda value: (log10(value) - first) / (last - first))
 
 
-def scatter(points: Sequence[Point], x: Axis, y: Axis, words: str, line: Sequence[tuple[float, float]] = ()) -> str:
-    """A drawing of points with their intervals, each a link; `line` joins some places by steps."""
-    parts = [
-        f'<div class="rb-scroll"><svg class="rb-chart" role="img" viewBox="0 0 {WIDTH} {HEIGHT}" ',
-        f'aria-label="{esc(words)}">',
-        *_grid(x, y),
-        _steps(line, x, y),
-        *(_point(point, x, y) for point in points),
-        "</svg></div>",
-    ]
-    return "".join(parts)
+@dataclass(frozen=True)
+class _Tick:
+    position: float
+    label: str
+
+
+@dataclass(frozen=True)
+class _Mark:
+    """A point in the coordinates of the drawing."""
+
+    point: Point
+    x: float
+    y: float
+    low: float
+    high: float
+
+
+def scatter(points: Sequence[Point], x: Axis, y: Axis, label: str, line: Sequence[tuple[float, float]] = ()) -> Markup:
+    """Draw points with their intervals; each point is a link.
+
+    Args:
+        points: what to draw.
+        x: horizontal axis.
+        y: vertical axis.
+        label: description for screen readers.
+        line: places (x, y) to join by a step line.
+    """
+    return render(
+        "chart.html",
+        width=WIDTH,
+        height=HEIGHT,
+        left=LEFT,
+        right=WIDTH - RIGHT,
+        top=TOP,
+        bottom=HEIGHT - BOTTOM,
+        label=label,
+        x_title=x.title,
+        y_title=y.title,
+        x_ticks=[_Tick(_across(x, value), text) for value, text in x.ticks],
+        y_ticks=[_Tick(_up(y, value), text) for value, text in y.ticks],
+        path=_steps(line, x, y),
+        marks=[
+            _Mark(point, _across(x, point.x), _up(y, point.y), _up(y, point.low), _up(y, point.high))
+            for point in points
+        ],
+    )
 
 
 def _across(axis: Axis, value: float) -> float:
@@ -76,42 +113,19 @@ def _up(axis: Axis, value: float) -> float:
     return round(HEIGHT - BOTTOM - axis.place(value) * (HEIGHT - TOP - BOTTOM), 1)
 
 
-def _grid(x: Axis, y: Axis) -> list[str]:
-    parts = []
-    for value, label in y.ticks:
-        at = _up(y, value)
-        parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at}" y2="{at}"/>')
-        parts.append(f'<text x="{LEFT - 8}" y="{at + 4}" text-anchor="end">{esc(label)}</text>')
-    for value, label in x.ticks:
-        at = _across(x, value)
-        parts.append(f'<line class="grid" x1="{at}" x2="{at}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>')
-        parts.append(f'<text x="{at}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{esc(label)}</text>')
-    middle = (HEIGHT - BOTTOM + TOP) / 2
-    parts.append(f'<text x="{(WIDTH + LEFT) / 2}" y="{HEIGHT - 8}" text-anchor="middle">{esc(x.title)}</text>')
-    parts.append(f'<text transform="translate(14 {middle}) rotate(-90)" text-anchor="middle">{esc(y.title)}</text>')
-    return parts
-
-
 def _steps(line: Sequence[tuple[float, float]], x: Axis, y: Axis) -> str:
+    """Return the SVG path of a step line, or nothing if it has fewer than two places."""
     if len(line) < 2:
         return ""
-    path = f"M{_across(x, line[0][0])} {_up(y, line[0][1])}"
-    path += "".join(f"H{_across(x, at)}V{_up(y, height)}" for at, height in line[1:])
-    return f'<path class="front" d="{path}"/>'
-
-
-def _point(point: Point, x: Axis, y: Axis) -> str:
-    across, up = _across(x, point.x), _up(y, point.y)
-    low, high = _up(y, point.low), _up(y, point.high)
-    return (
-        f'<a href="{esc(point.href)}" aria-label="{esc(point.name)}"><title>{esc(point.name)}</title>'
-        f'<line class="whisker" x1="{across}" x2="{across}" y1="{low}" y2="{high}"/>'
-        f'<circle class="{esc(point.mark)}" cx="{across}" cy="{up}" r="6"/></a>'
-    )
+    start, *others = line
+    path = f"M{_across(x, start[0])} {_up(y, start[1])}"
+    for across, height in others:
+        path += f"H{_across(x, across)}V{_up(y, height)}"
+    return path
 
 
 def front(points: Sequence[Point]) -> list[tuple[float, float]]:
-    """The best so far from left to right.
+    """Return the best points so far, from left to right.
 
     >>> front([Point(1, .5, 0, 1, "", ""), Point(2, .4, 0, 1, "", ""), Point(3, .9, 0, 1, "", "")])
     [(1, 0.5), (3, 0.9)]

@@ -1,7 +1,7 @@
-"""What a reader sees before Gradio is there: the head of the table.
+"""Show the first rows before Gradio is loaded.
 
-Gradio takes seconds to be imported, and its scripts seconds more to be loaded. The plain address is answered without
-either: by a waiting page while the app is made, later by Gradio's own page, and the first rows stand in both.
+Importing Gradio takes seconds, and loading its scripts more seconds. Requests for `/` do not wait: they get a waiting
+page while the app starts, and Gradio's page later. Both contain the first rows of the table.
 """
 
 from __future__ import annotations
@@ -25,32 +25,32 @@ STYLE = """
   --border-color-primary: color-mix(in srgb, CanvasText 12%, Canvas); --link-text-color: LinkText;
   --background-fill-primary: Canvas; --input-background-fill: Canvas; --background-fill-secondary: transparent; }
 """
-"""The frame's variables, in the browser's own colors, and its measures: little moves when it comes."""
+"""Gradio's variables and sizes in system colors, so that little moves when Gradio takes over."""
 WAITING = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>rewardbench</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"></head>
 <body><script>
 fetch("config").then((answer) => answer.ok ? 0 : 2000, () => 2000)
   .then((wait) => setTimeout(() => location.reload(), wait));
 </script></body></html>"""
-"""Asks for what only the app can answer, which keeps it waiting until the app is there."""
+"""Requests what only the app can answer, and reloads when the app has started."""
 _BODY = re.compile(rb"<body[^>]*>")
 
 
 def _plain(scope: Any) -> bool:
-    """Whether the first page is asked for, as it is; names like `__theme`, which a Space adds, are for the frame."""
+    """Return True for a request for `/` without parameters, except those like `__theme`, which a Space adds."""
     if scope["type"] != "http" or (scope["method"], scope["path"]) != ("GET", "/"):
         return False
-    asked = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
-    return all(name.startswith("__") for name, _ in asked)
+    parameters = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    return all(name.startswith("__") for name, _ in parameters)
 
 
 class Opening:
-    """An ASGI app that stands for another while that is made: the plain address gets a waiting page, others wait.
+    """ASGI app that answers while another app starts: `/` gets a waiting page, other requests wait.
 
     Args:
-        make: makes the other one, in a thread that nothing waits for at the end. What its `state.stop` holds, if
-            anything, is called before its connections are waited for.
-        failed: told when that, or its start, raised; the exception is kept in `error`.
+        make: makes the other app, in a daemon thread. Its `state.stop`, if set, is called at shutdown before
+            waiting for connections.
+        failed: called if making or starting the app raises; the exception is in `error`.
     """
 
     def __init__(self, make: Callable[[], Any], failed: Callable[[], None]) -> None:
@@ -61,14 +61,14 @@ class Opening:
 
     @asynccontextmanager
     async def lifespan(self, _: Any) -> AsyncIterator[None]:
-        """From the first request to the last; the other's own lifespan lies within, in one task."""
-        living = asyncio.create_task(self._live())
+        """Context manager: the lifespan of this app, within which the other app starts and stops."""
+        task = asyncio.create_task(self._live())
         yield
         self.close()
-        await living
+        await task
 
     def close(self) -> None:
-        """Let go of all who wait: for the app, and in its streams."""
+        """Release all requests that wait for the app, and end its streams."""
         if self._app:
             getattr(self._app.state, "stop", lambda: None)()
         self._over.set()
@@ -76,12 +76,12 @@ class Opening:
         self._settled.set()
 
     async def _live(self) -> None:
-        found: list[Any] = []
+        apps: list[Any] = []
         loop = asyncio.get_running_loop()
-        threading.Thread(target=self._work, args=(found, loop), daemon=True).start()
+        threading.Thread(target=self._work, args=(apps, loop), daemon=True).start()
         await self._made.wait()
-        if found:
-            await self._serve(found[0])
+        if apps:
+            await self._serve(apps[0])
         if self.error:
             self._failed()
 
@@ -94,31 +94,31 @@ class Opening:
         except Exception as error:
             self.error = error
 
-    def _work(self, found: list[Any], loop: asyncio.AbstractEventLoop) -> None:
+    def _work(self, apps: list[Any], loop: asyncio.AbstractEventLoop) -> None:
         try:
-            found.append(self._make())
+            apps.append(self._make())
         except Exception as error:
             self.error = error
-        with suppress(RuntimeError):  # all is over already
+        with suppress(RuntimeError):  # the loop has ended already
             loop.call_soon_threadsafe(self._made.set)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer; who has waited in vain is told to ask again."""
+        """Answer a request; if the app failed to start, with status 503."""
         if _plain(scope) and not self._app:
             await HTMLResponse(WAITING)(scope, receive, send)
             return
         await self._settled.wait()
-        answers = self._app or HTMLResponse("The leaderboard is not here: ask again.", 503)
-        await answers(scope, receive, send)
+        app = self._app or HTMLResponse("The leaderboard is not available. Try again later.", 503)
+        await app(scope, receive, send)
 
 
 class Server(uvicorn.Server):
-    """One that lets go of its streams before it waits for its connections to end.
+    """Server that closes its streams before it waits for connections to end.
 
     Args:
-        app: what is served.
-        opening: what stands behind it.
-        ended: called when it has ended; a signal may end the process right after.
+        app: the ASGI app to serve.
+        opening: the app that starts behind it.
+        ended: called after shutdown; a signal may end the process right after.
     """
 
     def __init__(self, app: Any, opening: Opening, ended: Callable[[], None] = lambda: None) -> None:
@@ -127,19 +127,19 @@ class Server(uvicorn.Server):
         self._opening, self._ended = opening, ended
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End."""
+        """Shut down the server."""
         self._opening.close()
         await super().shutdown(sockets)
         self._ended()
 
 
 class FirstPaint:
-    """An ASGI middleware that puts markup into the page at `/`; page.js takes it away when it has its own.
+    """ASGI middleware that inserts HTML into the page at `/`; page.js removes it when the app is ready.
 
     Args:
-        app: what answers.
-        markup: gives what stands there at first.
-        css: how it looks.
+        app: the app that answers.
+        markup: returns the HTML to insert.
+        css: style sheet of the inserted HTML.
     """
 
     def __init__(self, app: Any, markup: Callable[[], str], css: str) -> None:
@@ -147,27 +147,27 @@ class FirstPaint:
         self.markup, self.style = markup, f"<style>{css}{STYLE}</style>"
 
     async def __call__(self, scope: Any, receive: Any, send: Callable[[Any], Any]) -> None:
-        """Answer; every address but the plain one as it is."""
+        """Answer a request; only requests for `/` are changed."""
         if not _plain(scope):
             await self.app(scope, receive, send)
             return
-        begun: list[Any] = []
+        starts: list[Any] = []
         parts: list[bytes] = []
 
         async def gather(message: Any) -> None:
             if message["type"] == "http.response.start":
-                begun.append(message)
+                starts.append(message)
                 return
             parts.append(message.get("body", b""))
             if not message.get("more_body"):
-                await self._send(begun[0], b"".join(parts), send)
+                await self._send(starts[0], b"".join(parts), send)
 
         headers = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
-        await self.app({**scope, "headers": headers}, receive, gather)  # what is compressed cannot be added to
+        await self.app({**scope, "headers": headers}, receive, gather)  # nothing can be inserted into a compressed body
 
     async def _send(self, start: Any, page: bytes, send: Callable[[Any], Any]) -> None:
         first = f'{self.style}<div id="rb-first" class="rb">{self.markup()}</div>'.encode()
-        page = _BODY.sub(lambda found: found[0] + first, page, count=1)
+        page = _BODY.sub(lambda match: match[0] + first, page, count=1)
         headers = [(name, value) for name, value in start["headers"] if name.lower() != b"content-length"]
         await send({**start, "headers": [*headers, (b"content-length", str(len(page)).encode())]})
         await send({"type": "http.response.body", "body": page})

@@ -1,7 +1,7 @@
-"""Requests that are refused before Gradio sees them, and the headers of every answer.
+"""Reject bad requests before Gradio sees them, and set the headers of every response.
 
-Served is what the page itself asks for, and nothing else of Gradio's interface. Bodies of events are parsed here and
-written anew, so that Gradio reads exactly what was checked.
+Only requests that the page itself sends are served; the rest of Gradio's interface is closed. Bodies of events are
+parsed, checked and re-serialized here, so that Gradio reads exactly what was checked.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from starlette.responses import PlainTextResponse
 
 from rewardbench.leaderboard.app.access import Access
 from rewardbench.leaderboard.app.limits import Open, Rate, client_of
-from rewardbench.leaderboard.app.uploads import MOST_FILES, MOST_REQUEST, Refused, Uploads
+from rewardbench.leaderboard.app.uploads import MOST_FILES, MOST_REQUEST, RejectedError, Uploads
 
 PAGES = ("/", "/config", "/theme.css", "/favicon.ico", "/robots.txt", "/manifest.json")
 STREAMS = ("/gradio_api/queue/data", "/gradio_api/upload_progress", "/gradio_api/theme.css", "/gradio_api/app_id")
 FOLDERS = ("/assets/", "/static/", "/gradio_api/heartbeat/")
 UPLOAD = "/gradio_api/upload"
 EVENTS = {"/gradio_api/queue/join": 2**16, "/gradio_api/component_server/": 2**19, "/gradio_api/cancel": 2**12}
-"""Where events are posted, each with the bytes of its largest body."""
+"""Paths that events are posted to, with the maximum body size in bytes."""
 FORM = (UPLOAD, "/gradio_api/queue/join")
 NUM_EVENTS = 2
-"""Events of the form: a check, and a submission."""
+"""Events of the form: check and submit."""
 FUNCTIONS = ("see", "copy")
-"""Functions of the page that a browser calls."""
+"""Server functions that the page calls."""
 SLOWEST_BODY, SLOWEST_UPLOAD = 20.0, 120.0
-"""Seconds until the whole body of an event, or of an upload, must be there."""
+"""Seconds within which the body of an event, or of an upload, must arrive."""
 LONGEST_REST = 5.0
-"""Seconds in which the rest of a refused body is read and dropped."""
+"""Seconds for reading and discarding the rest of a rejected body."""
 _SESSION = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _BOUNDARY = re.compile(r'multipart/form-data\s*;\s*boundary="?([A-Za-z0-9\'()+_,./:=?-]{1,70})"?\s*', re.IGNORECASE)
 
@@ -45,13 +45,13 @@ Send = Callable[[Any], Awaitable[None]]
 
 
 class Guard:
-    """An ASGI middleware that refuses what the page does not ask for, what is too much, and what comes from others.
+    """ASGI middleware that rejects requests which the page does not send, exceed a limit, or come from other origins.
 
     Args:
-        app: what answers.
-        access: hosts under which the page is served.
+        app: the app that answers.
+        access: host names that are served.
         uploads: the folder of uploaded files.
-        takes_files: whether the page has a form for files.
+        takes_files: whether the page has an upload form.
     """
 
     def __init__(self, app: Any, access: Access, uploads: Uploads, takes_files: bool = True) -> None:
@@ -65,7 +65,7 @@ class Guard:
         self.upload_count = Rate(60, 600)
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
-        """Answer, or refuse with one sentence."""
+        """Answer a request, or reject it with one sentence."""
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
@@ -92,61 +92,65 @@ class Guard:
 
         try:
             await self._answer(scope, read, finish)
-        except Refused as refused:
-            with suppress(TimeoutError):  # a client that is still sending would not read the answer
+        except RejectedError as refused:
+            with suppress(TimeoutError):  # a client that is still sending would not read the response
                 async with asyncio.timeout(LONGEST_REST):
                     while not ended:
                         await read()
             answer = PlainTextResponse(f"{refused}\n", refused.status, headers={"Connection": "close"})
             await answer(scope, receive, finish)
-        except Exception as error:  # one line, since a client can cause as many as it likes
+        except Exception as error:  # one line, since clients can cause any number of these
             logging.getLogger("uvicorn.error").error("%s %s: %r", scope["method"], scope["path"][:100], error)
             if not started:
-                await PlainTextResponse("The server could not answer this.\n", 500)(scope, receive, finish)
+                await PlainTextResponse("The server failed to answer this request.\n", 500)(scope, receive, finish)
 
     async def _answer(self, scope: Any, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
         self.access.check(scope["method"], headers)
         client = client_of(self.access.client(scope, headers))
         scope = {**scope, "client": (client, 0)}
-        with self.requests.one(client) as fits:
+        with self.requests.slot(client) as fits:
             if not fits:
-                raise Refused(429, "Too many requests are open: close some and try again.")
+                raise RejectedError(429, "Too many open requests: close some and try again.")
             if scope["method"] in ("GET", "HEAD"):
                 _check_path(scope["path"])
                 await self.app(scope, receive, send)
             elif scope["method"] == "POST":
                 await self._post(scope, receive, send, client)
             else:
-                raise Refused(405, "This method is not served here.")
+                raise RejectedError(405, "This method is not served here.")
 
     async def _post(self, scope: Any, receive: Receive, send: Send, client: str) -> None:
         if not self.posts.take(client):
-            raise Refused(429, "Too many requests in a minute: wait, and try again.")
+            raise RejectedError(429, "Too many requests per minute: wait, and try again.")
         path, headers = scope["path"], Headers(scope=scope)
         if path in FORM and not self.takes_files:
-            raise Refused(404, "This page takes no files.")
+            raise RejectedError(404, "This page does not accept files.")
         if path == UPLOAD:
             await self._upload(scope, receive, send, client)
             return
         if path not in EVENTS:
-            raise Refused(404, "There is nothing at this address.")
+            raise RejectedError(404, "There is nothing at this address.")
         if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-            raise Refused(415, "The body must be application/json.")
+            raise RejectedError(415, "The body must be application/json.")
         body = _parsed(await _body(receive, headers, EVENTS[path]))
         if path == "/gradio_api/queue/join":
             body = self._event(body)
             if not self.joins.take(client):
-                raise Refused(429, "Too many submissions in ten minutes: wait, and try again.")
+                raise RejectedError(429, "Too many submissions in ten minutes: wait, and try again.")
         elif path == "/gradio_api/component_server/":
             body = _call(body)
         await _replay(self.app, scope, receive, send, json.dumps(body).encode())
 
     def _event(self, body: Any) -> dict[str, Any]:
-        """Return the event as it may be passed on. Raises: Refused if the page sends no such event."""
+        """Return the validated event.
+
+        Raises:
+            RejectedError: if the page does not send such an event.
+        """
         inputs = body.get("data")
         if not isinstance(inputs, list) or body.get("fn_index") not in range(NUM_EVENTS):
-            raise Refused(400, "The request is not an event of the page.")
+            raise RejectedError(400, "The request is not an event of the page.")
         trigger = body.get("trigger_id")
         return {
             "session_hash": _session(body),
@@ -161,48 +165,66 @@ class Guard:
         multipart = _BOUNDARY.fullmatch(headers.get("content-type", ""))
         length = headers.get("content-length", "")
         if multipart is None or not (length.isascii() and length.isdecimal() and len(length) < 12):
-            raise Refused(411, "An upload needs a multipart boundary and a Content-Length.")
+            raise RejectedError(411, "An upload needs a multipart boundary and a Content-Length.")
         if int(length) > MOST_REQUEST:
-            raise Refused(413, f"An upload of {int(length):,} bytes is too large: at most {MOST_REQUEST:,} are taken.")
-        with self.uploading.one(client) as fits:
+            raise RejectedError(
+                413, f"An upload of {int(length):,} bytes is too large: the limit is {MOST_REQUEST:,} bytes."
+            )
+        with self.uploading.slot(client) as fits:
             if not fits:
-                raise Refused(429, "Another upload is running: wait until it has ended.")
+                raise RejectedError(429, "Another upload is running: wait until it ends.")
             if not self.upload_count.take(client) or not self.uploaded.take(client, int(length)):
-                raise Refused(429, "Too many uploads: try again in an hour.")
+                raise RejectedError(429, "Too many uploads: try again in an hour.")
             if not await asyncio.to_thread(self.uploads.has_room, int(length)):
-                raise Refused(503, "The server holds too many uploads just now: try again in an hour.")
+                raise RejectedError(503, "The server has no room for uploads right now: try again in an hour.")
             await self.app(scope, _limited(receive, f"--{multipart[1]}".encode()), send)
 
 
 def _check_path(path: str) -> None:
-    """Raises: Refused for an address that the page does not ask for."""
+    """Check that the page requests this address.
+
+    Raises:
+        RejectedError: if it does not.
+    """
     if path not in PAGES and path not in STREAMS and not path.startswith(FOLDERS):
-        raise Refused(404, "There is nothing at this address.")
+        raise RejectedError(404, "There is nothing at this address.")
 
 
 def _session(body: dict[str, Any]) -> str:
     session = body.get("session_hash")
     if not isinstance(session, str) or not _SESSION.fullmatch(session):
-        raise Refused(400, "The request names no session of the page.")
+        raise RejectedError(400, "The request has no valid session.")
     return session
 
 
 def _call(body: dict[str, Any]) -> dict[str, Any]:
-    """Return the call of a function of the page as it may be passed on. Raises: Refused if it is none."""
+    """Return the validated call of a server function.
+
+    Raises:
+        RejectedError: if the page has no such function.
+    """
     if body.get("fn_name") not in FUNCTIONS or not isinstance(body.get("component_id"), int):
-        raise Refused(404, "The page has no such function.")
-    kept = {name: body[name] for name in ("fn_name", "component_id")}
-    return {**kept, "session_hash": _session(body), "data": body.get("data")}
+        raise RejectedError(404, "The page has no such function.")
+    return {
+        "fn_name": body["fn_name"],
+        "component_id": body["component_id"],
+        "session_hash": _session(body),
+        "data": body.get("data"),
+    }
 
 
 def _parsed(body: bytes) -> dict[str, Any]:
-    """Parse strict JSON. Raises: Refused if it is no object."""
+    """Parse a JSON object, without NaN and infinities.
+
+    Raises:
+        RejectedError: if it is invalid.
+    """
     try:
         value = json.loads(body, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
-        raise Refused(400, "The body is not JSON.") from error
+        raise RejectedError(400, "The body is not JSON.") from error
     if not isinstance(value, dict):
-        raise Refused(400, "The body is not a JSON object.")
+        raise RejectedError(400, "The body is not a JSON object.")
     return value
 
 
@@ -211,46 +233,51 @@ def _refuse_constant(name: str) -> None:
 
 
 async def _body(receive: Receive, headers: Headers, most: int) -> bytes:
-    """Read a whole body. Raises: Refused if it is too large or too slow."""
+    """Read a body of at most `most` bytes.
+
+    Raises:
+        RejectedError: if it is too large or too slow.
+    """
     length = headers.get("content-length", "0")
     if not length.isdecimal() or len(length) > 12 or int(length) > most:
-        raise Refused(413, f"The body is too large: at most {most:,} bytes are read.")
+        raise RejectedError(413, f"The body is too large: the limit is {most:,} bytes.")
     parts: list[bytes] = []
-    size, more = 0, True
+    size, incomplete = 0, True
     try:
         async with asyncio.timeout(SLOWEST_BODY):
-            while more:
+            while incomplete:
                 message = await receive()
                 if message["type"] == "http.disconnect":
-                    raise Refused(400, "The request ended before its body did.")
+                    raise RejectedError(400, "The request ended before its body did.")
                 parts.append(message.get("body", b""))
                 size += len(parts[-1])
-                more = message.get("more_body", False)
+                incomplete = message.get("more_body", False)
                 if size > most:
-                    raise Refused(413, f"The body is too large: at most {most:,} bytes are read.")
+                    raise RejectedError(413, f"The body is too large: the limit is {most:,} bytes.")
     except TimeoutError as error:
-        raise Refused(408, "The body did not arrive in time.") from error
+        raise RejectedError(408, "The body did not arrive in time.") from error
     return b"".join(parts)
 
 
 async def _replay(app: Any, scope: Any, receive: Receive, send: Send, body: bytes) -> None:
-    """Answer a request whose body was read and written anew."""
-    kept = [(name, value) for name, value in scope["headers"] if name not in (b"content-length", b"transfer-encoding")]
+    """Answer a request with a replaced body."""
+    dropped = (b"content-length", b"transfer-encoding")
+    headers = [(name, value) for name, value in scope["headers"] if name not in dropped]
     pending = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive_again() -> Any:
         return pending.pop() if pending else await receive()
 
     length = (b"content-length", str(len(body)).encode())
-    await app({**scope, "headers": [*kept, length]}, receive_again, send)
+    await app({**scope, "headers": [*headers, length]}, receive_again, send)
 
 
 def _limited(receive: Receive, delimiter: bytes) -> Receive:
-    """Return a `receive` that ends an upload of too many parts, too many bytes, or too long a time.
+    """Return a `receive` that stops an upload with too many parts or bytes, or one that takes too long.
 
-    Gradio's parser deletes what it has written of an upload when this exception passes through it.
+    Gradio's parser deletes the files of an upload if it raises MultiPartException.
     """
-    seen = {"bytes": 0, "parts": 0}
+    totals = {"bytes": 0, "parts": 0}
     tail = b""
     end = asyncio.get_running_loop().time() + SLOWEST_UPLOAD
 
@@ -265,11 +292,11 @@ def _limited(receive: Receive, delimiter: bytes) -> Receive:
             raise MultiPartException("The upload was broken off.")
         window = tail + message.get("body", b"")
         tail = window[max(0, len(window) - len(delimiter) + 1) :]
-        seen["bytes"] += len(message.get("body", b""))
-        seen["parts"] += window.count(delimiter)
-        if seen["parts"] > MOST_FILES + 1:
+        totals["bytes"] += len(message.get("body", b""))
+        totals["parts"] += window.count(delimiter)
+        if totals["parts"] > MOST_FILES + 1:
             raise MultiPartException(f"An upload has at most {MOST_FILES} files.")
-        if seen["bytes"] > MOST_REQUEST:
+        if totals["bytes"] > MOST_REQUEST:
             raise MultiPartException(f"File size exceeded maximum allowed size of {MOST_REQUEST} bytes.")
         return message
 

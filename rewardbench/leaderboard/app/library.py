@@ -1,4 +1,4 @@
-"""What the pages read: the rows of a store, looked at anew now and then, and the items of one result when asked for."""
+"""Read the results of a store for the pages: rows, refreshed in the background, and items of a result on demand."""
 
 from __future__ import annotations
 
@@ -22,21 +22,19 @@ from rewardbench.suites.registry import find_spec
 from rewardbench.types import Item
 
 FRESH = 60.0
-"""Seconds for which rows are shown without a look at the store."""
-
-
+"""Seconds until rows are refreshed from the store."""
 MOST_PAGES = 32
-"""Pages that are kept until the rows change."""
+"""Pages that are cached until the rows change."""
 MOST_BUILT = 3
-"""Pages that are built at a time: one of a thousand rows takes megabytes, and hundreds while it is built."""
+"""Pages built concurrently: one with a thousand rows has megabytes, and needs hundreds of megabytes to build."""
 
 
 class Library:
-    """The results of one store. Rows are refreshed in the background; pages never wait for the Hub.
+    """Results of one store. Rows are refreshed in the background, so pages never wait for the Hub.
 
     Args:
-        location: of the store.
-        board: its rows, if they are known already.
+        location: folder or Hub dataset of the store.
+        board: rows of the store, if they have been read already.
         writable: whether visitors may add results to a local folder.
     """
 
@@ -44,7 +42,7 @@ class Library:
         self.location = location
         self.store = open_store(location)
         self.takes_files = writable or not isinstance(self.store, LocalStore)
-        """Whether results can be submitted on the page: to the Hub by pull request, to a folder only if asked for."""
+        """Whether the page accepts submissions: to the Hub by pull request, to a folder only if `writable`."""
         self.building = threading.BoundedSemaphore(MOST_BUILT)
         self._pages: OrderedDict[Hashable, Page] = OrderedDict()
         self._making: dict[Hashable, threading.Lock] = {}
@@ -54,7 +52,7 @@ class Library:
         self.scored = lru_cache(maxsize=64)(self._scored)
 
     def rows(self) -> Board:
-        """The rows as of now, or as of a minute ago while a newer look is being taken."""
+        """Return the current rows; older than `FRESH` seconds, they are refreshed in the background."""
         if time.monotonic() - self._looked > FRESH and self._busy.acquire(blocking=False):
             threading.Thread(target=self._look, daemon=True).start()
         return self.board
@@ -68,13 +66,13 @@ class Library:
             self._busy.release()
 
     def look(self) -> Board:
-        """Look at the store now."""
+        """Refresh the rows from the store, and return them."""
         self._looked = time.monotonic()
         self.board = refresh(self.store)
         return self.board
 
-    def kept(self, name: Hashable, make: Callable[[], Page]) -> Page:
-        """Return a page that depends on the rows alone; it is made once for the same rows, by one thread at a time."""
+    def cached(self, name: Hashable, make: Callable[[], Page]) -> Page:
+        """Return a page that depends on the rows alone, from a cache; one thread at a time builds it."""
         key = (name, _version(self.board))
         with self._making.setdefault(name, threading.Lock()):
             if key not in self._pages:
@@ -86,25 +84,26 @@ class Library:
         return page
 
     def row(self, key: str) -> Row | None:
-        """The row of a key, if there is one."""
+        """Return the row with a key, or None."""
         return next((row for row in self.rows().rows if row.key == key), None)
 
     def summary(self, row: Row) -> dict[str, Any]:
-        """The file of a row as its author wrote it."""
+        """Return the summary of a row as its author wrote it."""
         return results.read_summary(self.store.path(row.key))
 
     def items(self, row: Row) -> Scored:
-        """A row's items with its scores, and with their texts where those are at hand.
+        """Return the items and scores of a row, with texts if the suite is included in the package.
 
-        Raises: InputError where there are none, or the store cannot be reached.
+        Raises:
+            InputError: if there are no per-item scores, or the store cannot be reached.
         """
-        found: Scored = self.scored(row.key, row.mark)
-        return found
+        scored: Scored = self.scored(row.key, row.mark)
+        return scored
 
     def _scored(self, key: str, mark: str) -> Scored:
         row = self.row(key)
         if row is None or not row.ids:
-            raise InputError("This row has figures only: there are no scores of its items.")
+            raise InputError("This row was published as totals only, without per-item scores.")
         path = self.store.path(key)
         scored = trusted(read_scored(path), row.suite, row.revision)
         if scored is None:
@@ -114,7 +113,7 @@ class Library:
         return replace(scored, suite=replace(scored.suite, items=items))
 
     def texts(self, row: Row) -> dict[str, Item]:
-        """The items of a row's suite by id, where the suite comes with the package in the same revision; else none."""
+        """Return the items of a suite by id, if the package includes it in the same revision as the row's."""
         spec = find_spec(row.suite)
         if spec is None or not spec.embedded:
             return {}
@@ -122,20 +121,20 @@ class Library:
         return {item.id: item for item in suite.items} if suite.revision == row.revision else {}
 
     def earned(self, rows: Sequence[Row]) -> list[Earned]:
-        """What the models of some rows earned, as the indexes keep it."""
-        found: dict[str, Earned] = {}
+        """Return the credits of some rows from the indexes."""
+        credits: dict[str, Earned] = {}
         for place in self.store.indexes():
-            found = read_earned(place, [row.key for row in rows]) | found
-        return [found[row.key] for row in rows if row.key in found]
+            credits = read_earned(place, [row.key for row in rows]) | credits
+        return [credits[row.key] for row in rows if row.key in credits]
 
 
 def _version(board: Board) -> int:
-    """Return what changes whenever rows do."""
+    """Return a hash that changes whenever the rows do."""
     return hash(tuple((row.key, row.mark, row.rank) for row in board.rows))
 
 
 def _with_texts(item: Item, texts: dict[str, Item]) -> Item:
-    own = texts.get(item.id)
-    if own is None or len(own.completions) != len(item.completions):
+    source = texts.get(item.id)
+    if source is None or len(source.completions) != len(item.completions):
         return item
-    return replace(item, prompt=own.prompt, completions=own.completions)
+    return replace(item, prompt=source.prompt, completions=source.completions)

@@ -1,4 +1,4 @@
-"""Limits on what one visitor, and all visitors together, may ask of the server."""
+"""Limit the requests of each client, and of all clients together."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 MOST_CLIENTS = 10_000
-"""Clients that a limit remembers; the one not seen for longest is forgotten first."""
+"""Clients that a limit tracks; beyond that the least recent is dropped."""
 
 
 def client_of(address: str) -> str:
-    """Return the name that limits use for a client: its IPv4 address, or the /64 network of its IPv6 address.
+    """Return the key of a client: its IPv4 address, or the /64 network of its IPv6 address.
 
     >>> client_of("192.0.2.7"), client_of("2001:db8::1:2"), client_of("testclient")
     ('192.0.2.7', '2001:db8::/64', 'testclient')
@@ -56,11 +56,11 @@ class Rate:
 
 
 class Open:
-    """Limit how many things each client, and all clients together, have open at a time.
+    """Limit the concurrent requests of each client, and of all clients together.
 
     Args:
-        each: most that one client has open.
-        total: most that all clients have open.
+        each: limit per client.
+        total: limit over all clients.
     """
 
     def __init__(self, each: int, total: int) -> None:
@@ -69,8 +69,8 @@ class Open:
         self._lock = threading.Lock()
 
     @contextmanager
-    def one(self, client: str) -> Iterator[bool]:
-        """Context manager: open one thing; the value is False if the client must not."""
+    def slot(self, client: str) -> Iterator[bool]:
+        """Context manager: hold a slot; the value is False if none is free."""
         with self._lock:
             fits = self._counts[client] < self.each and self._counts.total() < self.total
             if fits:

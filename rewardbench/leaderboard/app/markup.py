@@ -1,47 +1,74 @@
-"""Texts of strangers in, markup out: the one place where anything becomes HTML."""
+"""Render the templates of the pages. Autoescape is on: text from submissions stays text."""
 
 from __future__ import annotations
 
-import html
-from collections.abc import Iterable, Mapping
+from pathlib import Path
 from urllib.parse import urlencode
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from rewardbench.leaderboard.app import tables
+from rewardbench.leaderboard.refresh import BADGES
+
+TEMPLATES = Path(__file__).with_name("templates")
 _BRACES = str.maketrans({"{": "&#123;", "}": "&#125;", "$": "&#36;", "`": "&#96;"})
 
 
-def esc(value: object) -> str:
-    """Text that is only text, in an element or in a quoted attribute, also where the frame fills in templates.
+def render(template: str, **values: object) -> Markup:
+    """Render a template of this package.
 
-    >>> esc('<b onclick="x">${1}{{2}}')
-    '&lt;b onclick=&quot;x&quot;&gt;&#36;&#123;1&#125;&#123;&#123;2&#125;&#125;'
+    Args:
+        template: file name in `templates/`.
+        values: variables of the template. Everything but `Markup` is escaped.
     """
-    return html.escape(str(value)).translate(_BRACES)
+    return Markup(_ENVIRONMENT.get_template(template).render(**values))
 
 
-def href(**query: object) -> str:
-    """A link within the app, as it stands in an attribute.
+def escaped(value: object) -> Markup:
+    """Escape text for an element or a quoted attribute, also against the placeholders of Gradio's templates.
 
-    >>> href(suite="core", model="a/b&c")
-    '?suite=core&amp;model=a%2Fb%26c'
+    >>> print(escaped('<b onclick="x">${1}{{2}}'))
+    &lt;b onclick=&#34;x&#34;&gt;&#36;&#123;1&#125;&#123;&#123;2&#125;&#125;
+    >>> print(escaped(Markup("<b>")))
+    <b>
     """
-    return html.escape(address(**query))
+    if isinstance(value, Markup):
+        return value
+    return Markup(str(escape(str(value))).translate(_BRACES))
 
 
 def address(**query: object) -> str:
-    """The same before it is put into markup."""
+    """Return the address of a page of the app; empty values are left out.
+
+    >>> address(suite="core", model="a/b&c", row="")
+    '?suite=core&model=a%2Fb%26c'
+    """
     return "?" + urlencode({key: str(value) for key, value in query.items() if value not in (None, "")})
 
 
-def link(words: object, **query: object) -> str:
-    """A link within the app."""
-    return f'<a href="{href(**query)}">{esc(words)}</a>'
+def _percent(share: float) -> float:
+    """Return a share as a percentage from 0 to 100, with one decimal."""
+    return round(100 * min(max(share, 0.0), 1.0), 1)
 
 
-def options(values: Iterable[str] | Mapping[str, str], chosen: str = "", first: str | None = None) -> str:
-    """The options of a `<select>`; a mapping is of values to words, `first` the words of an empty one."""
-    words = values if isinstance(values, Mapping) else {value: value for value in values}
-    parts = [f'<option value="">{esc(first)}</option>'] if first is not None else []
-    for value, shown in words.items():
-        mark = " selected" if value == chosen else ""
-        parts.append(f'<option value="{esc(value)}"{mark}>{esc(shown)}</option>')
-    return "".join(parts)
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=escaped,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals |= {"address": address, "badges": BADGES}
+    environment.filters |= {
+        "percent": tables.percent,
+        "interval": tables.interval,
+        "short": tables.short,
+        "share": _percent,
+    }
+    return environment
+
+
+_ENVIRONMENT = _environment()

@@ -1,23 +1,23 @@
-// The way between pages without a reload, and the table: sorted, searched and filtered where it stands.
-// Markup comes from the server, where all text of strangers was made text; here it is only put in place.
+// Navigates between pages without a reload; sorts, searches and filters the table in the browser.
+// The server sends HTML in which all untrusted text is escaped; here it is only inserted.
 const root = element.querySelector('.rb');
 const all = (selector) => [...root.querySelectorAll(selector)];
-let turn = 0;
+let lastRequest = 0;
 
 async function show(address, push) {
-  const mine = ++turn;
+  const request = ++lastRequest;
   root.setAttribute('aria-busy', 'true');
   let html;
   try {
     html = await server.see(address);
   } catch (error) {
-    html = '<p class="rb-note" role="alert">The server does not answer; reload the page.</p>';
+    html = '<p class="rb-note" role="alert">The server did not respond. Reload the page.</p>';
   }
-  if (mine !== turn) return;
+  if (request !== lastRequest) return;
   if (push) history.pushState(null, '', address);
   root.innerHTML = html;
   document.getElementById('rb-first')?.remove();
-  whole = new URLSearchParams(address).has('row');
+  showAll = new URLSearchParams(address).has('row');
   root.removeAttribute('aria-busy');
   const query = new URLSearchParams(address.split('#')[0]);
   const upload = document.getElementById('rb-submit');
@@ -30,9 +30,9 @@ async function show(address, push) {
   else if (push) { scrollTo(0, 0); root.querySelector('main')?.focus({ preventScroll: true }); }
 }
 
-// A browser lays out what it shows: of a long table the first rows, until somebody asks for all.
+// Only the first rows of a long table are laid out until the visitor asks for all.
 const FIRST = 100;
-let whole = false;
+let showAll = false;
 
 const rows = () => all('.rb-table tbody tr');
 const value = (cell) => cell.dataset.v ?? cell.textContent;
@@ -50,7 +50,7 @@ function sort(column, up) {
     const order = a < b ? -1 : a > b ? 1 : 0;
     return (up ? order : -order) || i - j;
   });
-  body.append(...keyed.map((one) => one[2]));
+  body.append(...keyed.map((entry) => entry[2]));
   filter();
   for (const head of all('.rb-table th')) {
     if (head.dataset.c == column) head.setAttribute('aria-sort', up ? 'ascending' : 'descending');
@@ -60,14 +60,14 @@ function sort(column, up) {
 
 function filter() {
   const words = (root.querySelector('[data-search]')?.value || '').toLowerCase().split(/\s+/).filter(Boolean);
-  const kept = {};
-  for (const box of all('[data-filter]:checked')) (kept[box.dataset.filter] ??= new Set()).add(box.value);
+  const filters = {};
+  for (const box of all('[data-filter]:checked')) (filters[box.dataset.filter] ??= new Set()).add(box.value);
   let count = 0;
   const lines = rows();
-  const most = whole ? Infinity : FIRST;
+  const most = showAll ? Infinity : FIRST;
   for (const row of lines) {
     const on = words.every((word) => row.dataset.text.includes(word))
-      && Object.entries(kept).every(([name, values]) => values.has(row.dataset[name]));
+      && Object.entries(filters).every(([name, values]) => values.has(row.dataset[name]));
     count += on;
     row.classList.toggle('out', !on);
     const seen = on && count <= most;
@@ -84,7 +84,7 @@ function columns(box) {
   for (const cell of all(`.rb-table [data-c="${box.dataset.column}"]`)) cell.hidden = !box.checked;
 }
 
-// What a reader has chosen stands in the address, so that a reload and a link keep it.
+// Keeps search, filters and sort order in the address, so that reloads and links preserve them.
 function remember() {
   const query = new URLSearchParams(location.search);
   const set = (name, text) => (text ? query.set(name, text) : query.delete(name));
@@ -108,15 +108,15 @@ function restore(query) {
 }
 
 async function copy(button) {
-  const shown = all('.rb-table th:not([hidden])').map((head) => head.textContent.trim());
+  const shown = all('.rb-table th:not([hidden])').map((head) => head.dataset.name);
   const keys = rows().filter((row) => !row.classList.contains('out')).map((row) => row.dataset.key);
   const { suite } = root.querySelector('.rb-table').dataset;
   const text = await server.copy({ kind: button.dataset.copy, suite, keys, names: shown });
-  let said = 'Copied';
-  try { await navigator.clipboard.writeText(text); } catch { said = 'Not allowed'; }
+  let status = 'Copied';
+  try { await navigator.clipboard.writeText(text); } catch { status = 'Blocked by browser'; }
   root.dataset.copied = text;
   const words = button.textContent;
-  button.textContent = said;
+  button.textContent = status;
   setTimeout(() => { button.textContent = words; }, 1500);
 }
 
@@ -131,11 +131,11 @@ root.addEventListener('click', (event) => {
   }
   const head = event.target.closest('.rb-table th button')?.parentElement;
   if (head) {
-    const first = !head.classList.contains('num') || head.textContent.trim() === 'Rank';
+    const first = !head.classList.contains('num') || head.dataset.name === 'Rank';
     sort(head.dataset.c, head.hasAttribute('aria-sort') ? head.getAttribute('aria-sort') !== 'ascending' : first);
     remember();
   }
-  if (event.target.closest('[data-more]')) { whole = true; filter(); }
+  if (event.target.closest('[data-more]')) { showAll = true; filter(); }
   const button = event.target.closest('[data-copy]');
   if (button) copy(button);
 });
@@ -157,5 +157,8 @@ root.addEventListener('submit', (event) => {
   for (const [name, text] of new FormData(event.target)) if (text) query.set(name, text);
   show('?' + query + (anchor ? '#' + anchor : ''), true);
 });
+const closePanels = (except) => all('.rb-tools details[open]').forEach((panel) => { if (panel !== except) panel.open = false; });
+addEventListener('keydown', (event) => { if (event.key === 'Escape') closePanels(); });
+addEventListener('click', (event) => closePanels(event.target.closest?.('.rb-tools details')));
 addEventListener('popstate', () => show(location.search + location.hash, false));
 show(location.search + location.hash, false);

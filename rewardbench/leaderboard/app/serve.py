@@ -1,8 +1,8 @@
-"""Serve the leaderboard: which page an address asks for, and the server around all pages.
+"""Serve the leaderboard: map addresses to pages, and run the server.
 
-Environment: REWARDBENCH_RESULTS, a folder or hf://datasets/org/name (else the demo of the Space); PORT;
-REWARDBENCH_HOSTS, further host names, separated by commas; REWARDBENCH_WRITABLE=1 lets visitors add to a folder;
-HF_TOKEN, HF_ENDPOINT and HF_HOME as the Hub's client reads them.
+Environment variables: REWARDBENCH_RESULTS, a folder or hf://datasets/org/name (default: the demo of the Space); PORT;
+REWARDBENCH_HOSTS, additional host names, separated by commas; REWARDBENCH_WRITABLE=1 lets visitors add results to a
+folder; HF_TOKEN, HF_ENDPOINT and HF_HOME as in huggingface_hub.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from starlette.routing import Mount
 
 from rewardbench.console.terminal import echo
 from rewardbench.errors import InputError
-from rewardbench.leaderboard.app import board_page, compare_page, model_page, submission, suite_pages, tables
+from rewardbench.leaderboard.app import board_page, compare_page, model_page, suite_pages, tables
 from rewardbench.leaderboard.app.access import Access
 from rewardbench.leaderboard.app.first import FirstPaint, Opening, Server
 from rewardbench.leaderboard.app.frame import Page, framed
 from rewardbench.leaderboard.app.guard import Guard
 from rewardbench.leaderboard.app.library import Library
-from rewardbench.leaderboard.app.markup import esc, href
+from rewardbench.leaderboard.app.markup import render
 from rewardbench.leaderboard.app.uploads import Uploads
 from rewardbench.leaderboard.refresh import Board
 
@@ -37,12 +37,12 @@ LONGEST_QUERY = 2_000
 
 
 def limit_downloads() -> None:
-    """Give up on a silent Hub after 10 s: visitors wait meanwhile. Call it before huggingface_hub is imported."""
+    """Set the timeout of Hub downloads to 10 s, since visitors wait. Call this before importing huggingface_hub."""
     os.environ.setdefault("HF_HUB_DOWNLOAD_TIMEOUT", "10")
 
 
 def view(library: Library, search: str) -> str:
-    """The page that an address asks for; one that does not exist says so."""
+    """Return the HTML of the page at an address, or a page that says why there is none."""
     query = dict(parse_qsl(search.lstrip("?")[:LONGEST_QUERY]))
     board = library.rows()
     suite = query.get("suite", "")
@@ -52,54 +52,49 @@ def view(library: Library, search: str) -> str:
         with library.building:
             page = route(library, suite, query)
     except InputError as error:
-        page = Page("This cannot be shown", f'<p class="rb-note">{esc(error)}</p>')
+        page = Page("Page not available", render("message.html", message=error))
     return framed(page, board, suite)
 
 
 def _first(library: Library) -> str:
-    """The first page with its first rows."""
+    """Return the HTML of the leaderboard with its first rows."""
     board = library.rows()
     suite = board.suites[0] if board.suites else ""
-    page = library.kept(("first", suite), lambda: board_page.show(board, suite, {}, board_page.FIRST))
+    page = library.cached(("first", suite), lambda: board_page.show(board, suite, {}, board_page.FIRST))
     return framed(page, board, suite)
 
 
 def route(library: Library, suite: str, query: Mapping[str, str]) -> Page:
-    """Which page an address asks for."""
+    """Return the page for a query."""
     name = query.get("view", "board")
     if name == "model":
         row = library.row(query.get("model", ""))
-        return model_page.show(library, row, query) if row else _nothing(suite)
+        return model_page.show(library, row, query) if row else _missing(suite)
     if name == "compare":
         return compare_page.show(library, suite, query)
     if name == "size":
-        return library.kept((name, suite), lambda: suite_pages.size_and_time(library.rows(), suite, query))
+        return library.cached((name, suite), lambda: suite_pages.size_and_time(library.rows(), suite, query))
     if name == "items":
-        return library.kept((name, suite), lambda: suite_pages.hardest(library, suite, query))
+        return library.cached((name, suite), lambda: suite_pages.hardest(library, suite, query))
     if name == "suite":
         return suite_pages.about_suite(library, suite, query)
     if name == "submit":
-        return Page("Submit a result", SUBMIT if library.takes_files else submission.elsewhere(library), "submit")
+        body = render("submit.html", takes_files=library.takes_files, location=library.location)
+        return Page("Submit a result", body, "submit")
     if name == "about":
         return suite_pages.about()
     if library.row(query.get("row", "")):
         return board_page.show(library.rows(), suite, query)
     subsets = query.get("subsets") == "1"
-    return library.kept(("board", suite, subsets), lambda: board_page.show(library.rows(), suite, query))
+    return library.cached(("board", suite, subsets), lambda: board_page.show(library.rows(), suite, query))
 
 
-SUBMIT = """<p>Drop the two files that <code>rewardbench --model org/name</code> wrote: <code>name.json</code> and
-<code>name_outputs.jsonl</code>. They are looked through first; nothing is written before. Texts and paths of your
-machine are left out.</p>"""
-
-
-def _nothing(suite: str) -> Page:
-    back = href(view="board", suite=suite)
-    return Page("No such model", f'<p>There is no such row here. <a href="{back}">The leaderboard</a></p>')
+def _missing(suite: str) -> Page:
+    return Page("No such model", render("missing.html", suite=suite))
 
 
 def export(library: Library, kind: str, suite: str, keys: list[str], names: list[str]) -> str:
-    """Rows that a reader sees, in their order and columns, for another program."""
+    """Return rows as CSV, LaTeX or BibTeX, in the order and with the columns that the visitor sees."""
     by_key = {row.key: row for row in library.rows().of(suite)}
     rows = [by_key[key] for key in dict.fromkeys(keys) if key in by_key]
     known = {column.name for column in tables.columns(rows, with_subsets=True)}
@@ -111,17 +106,31 @@ def export(library: Library, kind: str, suite: str, keys: list[str], names: list
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Where to be asked, taken before anything is read. Raises: InputError where the port is taken."""
+    """Open the socket to serve on, before any result is read.
+
+    Raises:
+        InputError: if the port cannot be used.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=128)
     except OSError as error:
         where = f"port {port} of {host}: {error.strerror}"
-        raise InputError(f"The leaderboard cannot be served on {where}; pass another --port or --host.") from error
+        raise InputError(f"The leaderboard cannot be served on {where}. Pass another --port or --host.") from error
 
 
 def launch(location: str, listening: socket.socket, board: Board | None = None, access: Access | None = None) -> None:
-    """Serve the app until it is told to stop. Raises: InputError where the store cannot be read."""
+    """Serve the app until it is stopped.
+
+    Args:
+        location: folder or Hub dataset of the store.
+        listening: socket from `listen`.
+        board: rows of the store, if they have been read already.
+        access: who may reach the page; by default this machine only.
+
+    Raises:
+        InputError: if the store cannot be read.
+    """
     access = access or Access()
     uploads = Uploads()
     try:
@@ -136,7 +145,7 @@ def launch(location: str, listening: socket.socket, board: Board | None = None, 
 
 
 def _guarded(opening: Opening, library: Library, access: Access, uploads: Uploads) -> Guard:
-    """Return the ASGI app: requests are checked, answers are compressed, and the first rows are in the plain page."""
+    """Return the ASGI app, which checks requests, compresses responses, and inserts the first rows at `/`."""
     style = (HERE / "page.css").read_text("utf-8")
     app = Starlette(
         routes=[Mount("/", opening)],
@@ -150,32 +159,33 @@ def _guarded(opening: Opening, library: Library, access: Access, uploads: Upload
 
 
 def _blocks(library: Library) -> Any:
-    """The Gradio app, which is imported when rows can be seen already."""
+    """Build the Gradio app; importing it here lets the first rows be shown meanwhile."""
     from rewardbench.leaderboard.app import blocks
 
     def see(search: str) -> str:
         return view(library, str(search))
 
-    def copy(asked: Any) -> str:
-        told = asked if isinstance(asked, dict) else {}
-        keys, names = ([str(one) for one in told.get(name) or ()] for name in ("keys", "names"))
-        return export(library, str(told.get("kind")), str(told.get("suite")), keys, names)
+    def copy(request: Any) -> str:
+        query = request if isinstance(request, dict) else {}
+        keys = [str(key) for key in query.get("keys") or ()]
+        names = [str(name) for name in query.get("names") or ()]
+        return export(library, str(query.get("kind")), str(query.get("suite")), keys, names)
 
     return blocks.build(library, see, copy)
 
 
 def _port() -> int:
-    told = os.environ.get("PORT") or os.environ.get("GRADIO_SERVER_PORT") or "7860"
-    if not (told.isascii() and told.isdecimal() and int(told) < 65_536):
-        raise InputError(f"The port {told!r} is none: set PORT or GRADIO_SERVER_PORT to a number below 65536.")
-    return int(told)
+    port = os.environ.get("PORT") or os.environ.get("GRADIO_SERVER_PORT") or "7860"
+    if not (port.isascii() and port.isdecimal() and int(port) < 65_536):
+        raise InputError(f"The port {port!r} is invalid: set PORT or GRADIO_SERVER_PORT to a number below 65536.")
+    return int(port)
 
 
 def main(demo: Path) -> None:
-    """Serve the store that the environment names, as a Space or as a script.
+    """Serve the store in the environment variables, as a Space or as a script.
 
     Args:
-        demo: the folder of results that is shown if it names none.
+        demo: folder of results to show by default.
     """
     limit_downloads()
     results = os.environ.get("REWARDBENCH_RESULTS", str(demo))

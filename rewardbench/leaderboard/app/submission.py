@@ -1,4 +1,4 @@
-"""Uploaded files in, what is wrong with them out; only where nothing is, a submission. Nothing is written before."""
+"""Check uploaded results, and submit those that pass. Nothing is saved before."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rewardbench import results
 from rewardbench.errors import InputError
 from rewardbench.leaderboard.app.library import Library
 from rewardbench.leaderboard.app.limits import Open, Rate
-from rewardbench.leaderboard.app.markup import esc
+from rewardbench.leaderboard.app.markup import render
 from rewardbench.leaderboard.app.uploads import MOST_FILE
 from rewardbench.leaderboard.submissions import Finding, bounded, verdict_of
 from rewardbench.leaderboard.submissions.package import card, shown
@@ -26,22 +26,27 @@ from rewardbench.store.local import Entry
 from rewardbench.suites import load_known
 
 LONGEST_CHECK = 60.0
-"""Seconds that the search for copies may take."""
+"""Time limit of the search for copies, in seconds."""
 
 
 @dataclass(frozen=True)
 class Looked:
-    """What was found, and the result as it would be sent; without it where it cannot be."""
+    """Outcome of a check.
+
+    Args:
+        findings: what the check found.
+        entry: the result as it would be submitted; None if it cannot be.
+    """
 
     findings: tuple[Finding, ...]
     entry: Entry | None = None
 
 
 class Checks:
-    """Checks of uploads, limited so that no visitor keeps the others waiting.
+    """Check uploads, with limits so that no visitor keeps the others waiting.
 
     Args:
-        library: whose store takes the results.
+        library: results that submissions are added to.
     """
 
     def __init__(self, library: Library) -> None:
@@ -52,27 +57,31 @@ class Checks:
         self.over = threading.Event()
 
     def look(self, client: str, files: Sequence[str], name: str = "") -> Looked:
-        """Look through an upload if the client may ask for that now."""
-        with self.running.one(client) as fits:
+        """Check an upload, unless the client exceeds a limit."""
+        with self.running.slot(client) as fits:
             if not fits:
-                return _refused("Another check is running: wait until it has ended, and drop the files again.")
+                return _refused("Another check is running: wait until it ends, and drop the files again.")
             if not self.checked.take(client):
                 return _refused("Too many checks in ten minutes: wait, or use `rewardbench submit`.")
             return look(self.library, files, name, self._refuse_late(time.monotonic() + LONGEST_CHECK))
 
     def send(self, client: str, looked: Looked) -> str:
-        """Submit what was looked through. Raises: InputError if the store refuses it, or the client sends too much."""
+        """Submit a checked result.
+
+        Raises:
+            InputError: if the store rejects it, or the client exceeds a limit.
+        """
         if not (self.sent.take(client) and self.sent_by_all.take("all")):
             raise InputError("Too many submissions in an hour: wait, or use `rewardbench submit`.")
         return send(self.library, looked)
 
     def stop(self) -> None:
-        """End all checks, because the server ends."""
+        """Stop all checks, because the server stops."""
         self.over.set()
         bounded.stop()
 
     def _refuse_late(self, end: float) -> Callable[[], None]:
-        """Return a function that raises InputError once a check has taken too long, or the server ends."""
+        """Return a function that raises InputError after the deadline `end`, or if the server stops."""
 
         def refuse() -> None:
             if self.over.is_set() or time.monotonic() > end:
@@ -82,13 +91,13 @@ class Checks:
 
 
 def look(library: Library, files: Sequence[str], name: str = "", still: Callable[[], None] = lambda: None) -> Looked:
-    """Look through an upload of a summary and its scores; nothing outside a temporary folder is written.
+    """Check an upload of a summary and its scores; only a temporary folder is written to.
 
     Args:
-        library: whose store would take the result.
-        files: the uploaded files.
-        name: what the model is called; else what the summary calls it.
-        still: called now and then; raises InputError to end the check.
+        library: results that the submission would be added to.
+        files: paths of the uploaded files.
+        name: name of the model; by default the one in the summary.
+        still: called now and then; raises InputError to stop the check.
     """
     try:
         still()
@@ -108,7 +117,11 @@ def _refused(reason: str) -> Looked:
 
 @contextmanager
 def _as_result(files: Sequence[str]) -> Iterator[Path]:
-    """The uploaded files under names of ours. Raises: InputError where they are not the two files of a result."""
+    """Context manager: copy the uploaded files to a temporary folder, and yield the path of the summary.
+
+    Raises:
+        InputError: if they are not the two files of a result.
+    """
     kinds = {Path(file).suffix: file for file in files}
     rows = kinds.get(".jsonl") or kinds.get(".parquet")
     if len(files) != 2 or ".json" not in kinds or rows is None:
@@ -118,7 +131,9 @@ def _as_result(files: Sequence[str]) -> Iterator[Path]:
         place = results.table_path(path) if rows.endswith(".parquet") else results.outputs_path(path)
         for source, target in ((kinds[".json"], path), (rows, place)):
             if Path(source).stat().st_size > MOST_FILE:
-                raise InputError(f"A file of {Path(source).stat().st_size:,} bytes is no result: it was not read.")
+                raise InputError(
+                    f"A file of {Path(source).stat().st_size:,} bytes is larger than any result: it was not read."
+                )
             shutil.copyfile(source, target)
         yield path
 
@@ -128,15 +143,20 @@ def _checked(library: Library, entry: Entry, still: Callable[[], None]) -> Looke
     suite = load_known(str(summary["suite"]))
     rows = parquet.count_rows(table or b"")
     if rows > len(suite.items):
-        return _refused(f"It has {rows:,} items, and {suite.name} has {len(suite.items):,}.")
-    found = verify_packed(entry, library.store, still)
-    verdict = verdict_of(found)
-    takes = verdict == "passed" or (verdict == "flagged" and isinstance(library.store, HubStore))  # there people look
-    return Looked(tuple(found), entry if takes else None)
+        return _refused(f"The upload has {rows:,} items, but {suite.name} has {len(suite.items):,}.")
+    findings = verify_packed(entry, library.store, still)
+    verdict = verdict_of(findings)
+    reviewed = isinstance(library.store, HubStore)  # maintainers review pull requests
+    can_submit = verdict == "passed" or (verdict == "flagged" and reviewed)
+    return Looked(tuple(findings), entry if can_submit else None)
 
 
 def send(library: Library, looked: Looked) -> str:
-    """Submit what was looked through. Raises: InputError where the store does not take it."""
+    """Submit a checked result, and return a message for the visitor.
+
+    Raises:
+        InputError: if the store rejects it.
+    """
     assert looked.entry is not None
     if isinstance(library.store, HubStore):
         return f"A pull request was opened: {library.store.propose([looked.entry], card(looked.entry))}"
@@ -145,27 +165,18 @@ def send(library: Library, looked: Looked) -> str:
     return f"Added as {keys[0]}."
 
 
-def elsewhere(library: Library) -> str:
-    """Say how to submit where this page takes no files."""
-    return (
-        "<p>This page takes no files. Check a result and add it to the store with</p>"
-        f"<pre>rewardbench submit results/org/name.json --to {esc(library.location)}</pre>"
-        "<p>To let visitors add results here, start the page with <code>rewardbench leaderboard --writable</code>.</p>"
-    )
+SUMMARIES = {
+    "refused": "Nothing was saved.",
+    "flagged": "A maintainer has to review this. Not submitted yet.",
+    "passed": "All checks that need no model passed. Not submitted yet.",
+}
 
 
 def words(looked: Looked | None) -> str:
-    """What was found, for the page."""
+    """Return the findings of a check as HTML."""
     if looked is None:
         return ""
     verdict = verdict_of(looked.findings)
-    found = "".join(f"<li><b>{one.kind}</b> {esc(one.what)}</li>" for one in looked.findings)
-    listed = f"<ul>{found}</ul>" if found else ""
-    facts = "<br>".join(esc(line) for line in shown(looked.entry)) if looked.entry else ""
-    after = {
-        "refused": "Nothing was written.",
-        "flagged": "A person has to look at this. Nothing was written yet.",
-        "passed": "Everything that can be checked without the model holds. Nothing was written yet.",
-    }[verdict]
-    body = f'<h2>{verdict}</h2>{listed}<p>{after}</p><p class="rb-dim">{facts}</p>'
-    return f'<div class="rb-looked {verdict}" role="status">{body}</div>'
+    facts = list(shown(looked.entry)) if looked.entry else []
+    summary = SUMMARIES[verdict]
+    return str(render("checked.html", verdict=verdict, findings=looked.findings, summary=summary, facts=facts))

@@ -1,4 +1,4 @@
-"""Rows of a board in, what stands in a table out, and tables for other programs; pure, and no page."""
+"""Turn rows into cells of the table, and into CSV, LaTeX and BibTeX. No HTML here."""
 
 from __future__ import annotations
 
@@ -15,35 +15,44 @@ SIZES = ("up to 1B", "1B to 10B", "over 10B", "unknown size")
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its name, what it holds for readers, and whether it is shown at first."""
+    """A column of the table.
+
+    Args:
+        name: identifies the column.
+        title: tooltip of its header.
+        number: whether cells are numbers, which are right-aligned.
+        shown: whether it is shown at first.
+        label: text of its header; the name if empty.
+    """
 
     name: str
     title: str
     number: bool = True
     shown: bool = True
+    label: str = ""
 
 
 def columns(rows: Sequence[Row], with_subsets: bool = False) -> list[Column]:
-    """The columns for some rows: theirs and a column for each section, and for each subset if asked."""
+    """Return the columns for some rows: one for each section, and with `with_subsets` one for each subset."""
     sections = dict.fromkeys(figure.name for row in rows for figure in row.sections)
     subsets = dict.fromkeys(figure.name for row in rows for figure in row.subsets) if with_subsets else {}
     return [
-        Column("Rank", "1 + the number of models that are significantly better"),
+        Column("Rank", "1 + the number of significantly better models"),
         Column("Model", "", number=False),
-        Column("Score", "Percent, with its 95 % interval"),
-        *(Column(name, f"Section {name}, percent") for name in sections),
-        Column("Kind", "How the model scores", number=False),
-        Column("Size", "Parameters"),
-        Column("Badge", "How far the row can be believed", number=False),
-        Column("License", "Of the weights", number=False, shown=any(row.license for row in rows)),
-        Column("Date", "Of the submission", number=False, shown=any(row.date for row in rows)),
+        Column("Score", "Percent, with 95% confidence interval", label="Score (95% CI)"),
+        *(Column(name, f"Section {name} (%)") for name in sections),
+        Column("Kind", "Type of reward model", number=False),
+        Column("Size", "Number of parameters"),
+        Column("Badge", "How the scores were checked (see About)", number=False),
+        Column("License", "License of the weights", number=False, shown=any(row.license for row in rows)),
+        Column("Date", "Date of submission", number=False, shown=any(row.date for row in rows)),
         Column("Version", "Revision of the suite", number=False, shown=len({row.revision for row in rows}) > 1),
-        *(Column(name, f"Subset {name}, percent") for name in subsets if name not in sections),
+        *(Column(name, f"Subset {name} (%)") for name in subsets if name not in sections),
     ]
 
 
 def cell(row: Row, column: str) -> str:
-    """What stands in a row's column, as text."""
+    """Return the text of a cell."""
     plain = {
         "Rank": str(row.rank or "–"),
         "Model": row.model,
@@ -57,11 +66,12 @@ def cell(row: Row, column: str) -> str:
     }
     if column in plain:
         return plain[column]
-    return percent(next((one for one in (*row.sections, *row.subsets) if one.name == column), None))
+    figures = {figure.name: figure for figure in (*row.subsets, *row.sections)}
+    return percent(figures.get(column))
 
 
 def percent(figure: Figure | None) -> str:
-    """A share in percent with one decimal; a dash where there is none.
+    """Return a share in percent with one decimal, or a dash if there is none.
 
     >>> percent(Figure("a", 0.87654)), percent(None)
     ('87.7', '–')
@@ -70,7 +80,7 @@ def percent(figure: Figure | None) -> str:
 
 
 def interval(figure: Figure) -> str:
-    """Both limits in percent, or why there are none.
+    """Return both limits in percent, or "no interval".
 
     >>> interval(Figure("a", 0.8, 0.75, 0.84)), interval(Figure("a", 0.8))
     ('75.0–84.0', 'no interval')
@@ -81,7 +91,7 @@ def interval(figure: Figure) -> str:
 
 
 def size(parameters: int | None) -> str:
-    """A number of parameters as people say it.
+    """Return a number of parameters in short form.
 
     >>> [size(n) for n in (950_000, 1_600_000, 8_030_000_000, None)]
     ['950K', '1.6M', '8B', '']
@@ -95,31 +105,28 @@ def size(parameters: int | None) -> str:
 
 
 def size_class(parameters: int | None) -> str:
-    """Which of SIZES a model is."""
+    """Return the size class of a model, one of `SIZES`."""
     if parameters is None:
         return SIZES[3]
     return SIZES[0] if parameters <= 10**9 else SIZES[1] if parameters <= 10**10 else SIZES[2]
 
 
 def short(revision: str) -> str:
-    """A revision without most of a hash.
+    """Shorten the hashes in a revision to 8 digits.
 
     >>> short("1.2.0+0123456789abcdef"), short("ids:0123456789abcdef")
     ('1.2.0+01234567', 'ids:01234567')
     """
-    return re.sub(r"[0-9a-f]{12,}", lambda found: found[0][:8], revision)
+    return re.sub(r"[0-9a-f]{12,}", lambda match: match[0][:8], revision)
 
 
 def search_text(row: Row) -> str:
-    """What a search looks through."""
+    """Return the text that the search box matches."""
     return " ".join([row.model, row.model_type, row.badge, row.license, row.date]).lower()
 
 
-# for other programs
-
-
 def to_csv(rows: Iterable[Row], names: Sequence[str]) -> str:
-    """Rows as CSV in which no cell is a formula: one that might be taken for one begins with an apostrophe."""
+    """Return rows as CSV. A cell that a spreadsheet could read as a formula gets a leading apostrophe."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([_no_formula(name) for name in [*names, "Low", "High"]])
@@ -144,12 +151,17 @@ _LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {
 
 
 def to_latex(rows: Iterable[Row], names: Sequence[str], numbers: Iterable[str] = ()) -> str:
-    """Rows as a LaTeX table (booktabs)."""
+    """Return rows as a LaTeX table (booktabs); columns in `numbers` are right-aligned."""
     right = set(numbers)
     lines = [r"\begin{tabular}{" + "".join("r" if name in right else "l" for name in names) + "}", r"\toprule"]
-    lines += [" & ".join(map(_latex, names)) + r" \\", r"\midrule"]
-    lines += [" & ".join(_latex(cell(row, name)) for name in names) + r" \\" for row in rows]
+    lines += [_latex_row(names), r"\midrule"]
+    for row in rows:
+        lines.append(_latex_row([cell(row, name) for name in names]))
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
+
+
+def _latex_row(cells: Sequence[str]) -> str:
+    return " & ".join(map(_latex, cells)) + r" \\"
 
 
 def _latex(text: str) -> str:
@@ -157,7 +169,7 @@ def _latex(text: str) -> str:
 
 
 def to_bibtex(rows: Iterable[Row]) -> str:
-    """An entry for each row: what was measured, on what, when."""
+    """Return a BibTeX entry for each row: model, suite, score, year."""
     entries = []
     for row in rows:
         key = re.sub(r"\W+", "", row.model) or "model"
@@ -172,9 +184,11 @@ def to_bibtex(rows: Iterable[Row]) -> str:
 
 
 def choices(rows: Sequence[Row]) -> dict[str, list[str]]:
-    """What rows can be filtered by: kinds, sizes and badges that there are."""
+    """Return the kinds, sizes and badges that occur in some rows, as filters."""
+    sizes = {size_class(row.parameters) for row in rows}
+    badges = {row.badge for row in rows}
     return {
         "kind": sorted({row.model_type for row in rows}),
-        "size": [name for name in SIZES if name in {size_class(row.parameters) for row in rows}],
-        "badge": [name for name in BADGES if name in {row.badge for row in rows}],
+        "size": [name for name in SIZES if name in sizes],
+        "badge": [name for name in BADGES if name in badges],
     }

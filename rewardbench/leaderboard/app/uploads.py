@@ -1,4 +1,4 @@
-"""Uploaded files: the one folder they are in, how much it holds, and which paths a request may name."""
+"""Manage the folder of uploaded files: limit its size, and check the paths that requests name."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from pathlib import Path
 from typing import Any
 
 MOST_FILE = 64 * 2**20
-"""Bytes of the largest file."""
+"""Maximum size of a file, in bytes."""
 MOST_REQUEST = MOST_FILE + 2**20
-"""Bytes of the largest upload: scores and a summary, with what multipart adds."""
+"""Maximum size of an upload, in bytes: scores and summary, with the multipart overhead."""
 MOST_FILES = 2
-"""Files of one upload: the summary and the scores."""
+"""Files in one upload: the summary and the scores."""
 MOST_STORED = 2**30
-"""Bytes that the folder holds, beside uploads that are under way."""
+"""Bytes that the folder may hold, not counting uploads in progress."""
 LONGEST_KEPT, SHORTEST_KEPT = 3_600.0, 300.0
-"""Seconds after which an uploaded file is deleted: as a rule, and where the folder is full."""
+"""Seconds until an uploaded file is deleted: normally, and when the folder is full."""
 LONGEST_TEXT = 2_000
 DEEPEST = 4
 
 
-class Refused(Exception):
-    """Raised for a request that is not answered; its text is one sentence for the client.
+class RejectedError(Exception):
+    """Raised to reject a request; its text is one sentence for the client.
 
     Args:
-        status: HTTP status of the answer.
+        status: HTTP status of the response.
         reason: the sentence.
     """
 
@@ -39,7 +39,7 @@ class Refused(Exception):
 
 
 class Uploads:
-    """A private folder for uploaded files, deleted by `close`. Gradio writes into it."""
+    """Private folder of uploaded files, which Gradio writes to; `close` deletes it."""
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="rewardbench-uploads-")).resolve()
@@ -50,11 +50,11 @@ class Uploads:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def has_room(self, size: int) -> bool:
-        """Delete old files. Return True if a file of `size` bytes may be added."""
+        """Delete old files, and return True if a file of `size` bytes may be added."""
         return any(self.sweep(keep) + size <= MOST_STORED for keep in (LONGEST_KEPT, SHORTEST_KEPT))
 
     def sweep(self, keep: float) -> int:
-        """Delete files older than `keep` seconds, also parts of broken uploads. Return the bytes that are left."""
+        """Delete files older than `keep` seconds, also parts of broken uploads, and return the bytes that are left."""
         oldest = time.time() - keep
         total = 0
         for folder, _, names in os.walk(self.folder, topdown=False):
@@ -73,9 +73,10 @@ class Uploads:
         return total
 
     def inputs(self, value: Any, depth: int = 0) -> Any:
-        """Return the inputs of an event as they may be passed on: plain values, and files that were uploaded.
+        """Return the validated inputs of an event: plain values, and uploaded files.
 
-        Raises: Refused for anything else.
+        Raises:
+            RejectedError: for anything else.
         """
         if value is None or isinstance(value, bool | int | float):
             return value
@@ -85,19 +86,21 @@ class Uploads:
             return [self.inputs(each, depth + 1) for each in value]
         if isinstance(value, dict) and isinstance(value.get("path"), str):
             return self._file(value["path"], value)
-        raise Refused(400, "The request holds inputs that the page does not send.")
+        raise RejectedError(400, "The request has inputs that this page does not send.")
 
     def _file(self, path: str, about: Mapping[str, Any]) -> dict[str, Any]:
-        """Describe an uploaded file anew; of the request only its path and its shown name are kept."""
+        """Return the description of an uploaded file; only path and display name come from the request."""
         try:
             real = Path(os.path.realpath(path, strict=True))
             status = os.lstat(path)
         except (OSError, ValueError) as error:
-            raise Refused(403, NOT_UPLOADED) from error
+            raise RejectedError(403, NOT_UPLOADED) from error
         if str(real) != path or not real.is_relative_to(self.folder) or not stat.S_ISREG(status.st_mode):
-            raise Refused(403, NOT_UPLOADED)
+            raise RejectedError(403, NOT_UPLOADED)
         if status.st_size > MOST_FILE:
-            raise Refused(413, f"A file of {status.st_size:,} bytes is too large: at most {MOST_FILE:,} are read.")
+            raise RejectedError(
+                413, f"A file of {status.st_size:,} bytes is too large: the limit is {MOST_FILE:,} bytes."
+            )
         shown = about.get("orig_name")
         return {
             "path": path,
@@ -107,11 +110,11 @@ class Uploads:
         }
 
 
-NOT_UPLOADED = "The request names a file that was not uploaded: upload it again."
+NOT_UPLOADED = "The file is not on the server. Upload it again."
 
 
 def _remove_empty(folder: str, oldest: float) -> None:
-    """Remove an old folder if it is empty; one that an upload is about to fill stays."""
+    """Remove a folder if it is old and empty; a recent one may belong to an upload in progress."""
     try:
         if os.stat(folder).st_mtime < oldest:
             os.rmdir(folder)
