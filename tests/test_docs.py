@@ -199,6 +199,22 @@ def test_the_blocks_of_a_page_run(page, workplace, capfd):
                     assert code in allowed, f"{command}: exit code {code}\n{capfd.readouterr().err[-2000:]}"
 
 
+def test_the_python_of_the_readme_runs(workplace):
+    """The first block; the second is a trainer's, which tests/test_training.py runs."""
+    import pandas
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    code, training = [block for block in blocks(ROOT / "README.md") if block.language == "python"]
+    assert "RewardBenchCallback" in training.text
+    names = {
+        "model": AutoModelForSequenceClassification.from_pretrained("my-checkpoint"),
+        "tokenizer": AutoTokenizer.from_pretrained("my-checkpoint"),
+        "dataframe": pandas.read_json("my_pairs.jsonl", lines=True),
+    }
+    exec(compile(code.text, "README.md", "exec"), names)
+    assert names["result"].score.n == 40
+
+
 def test_every_json_line_of_the_guide_is_read(workplace):
     from rewardbench import evaluate
 
