@@ -1,0 +1,91 @@
+"""Generate the command line reference from the commands themselves; an undocumented one fails the build."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+import typer.main
+from mkdocs.exceptions import PluginError
+from mkdocs.structure.files import File, Files
+
+from rewardbench.cli import main
+
+PAGE = "reference/cli.md"
+NAMES = {int: "integer", float: "number", str: "text", Path: "path"}
+
+INTRODUCTION = """# Command line
+
+Every command and option. This page is generated from the program, which prints the same with `--help`.
+Options can be written with hyphens too: `--max-length` is `--max_length`.
+
+Exit codes: 0 success (for `gate`: pass), 1 a regression, a refused submission or a failed check, 2 bad input,
+3 undecided or flagged for a person, 130 after Ctrl-C, 143 after SIGTERM.
+"""
+
+
+def on_files(files: Files, config: Any) -> Files:
+    """Add the generated page."""
+    command = typer.main.get_command(main.app)
+    text = "\n".join([INTRODUCTION, *command_sections(command, "rewardbench")])
+    files.append(File.generated(config, PAGE, content=text))
+    return files
+
+
+def command_sections(command: Any, name: str) -> Iterator[str]:
+    """Yield the section of a command, then those of its subcommands.
+
+    Raises:
+        PluginError: If the command or one of its options has no help.
+    """
+    if not command.help:
+        raise PluginError(f"{name} is not documented: give its function a docstring.")
+    yield f"## `{name}` {{ #{name.replace(' ', '-')} }}\n"
+    yield plain(command.help) + "\n"
+    arguments = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
+    options = [parameter for parameter in command.params if parameter.param_type_name == "option"]
+    usage = " ".join([name, "[OPTIONS]" if options else "", *(argument.name.upper() for argument in arguments)])
+    yield f"```text\n{usage}\n```\n"
+    if arguments:
+        yield table("Argument", [row(argument, f"`{argument.name.upper()}`", name) for argument in arguments])
+    panels: dict[str, list[Any]] = {}
+    for option in options:
+        if option.name != "help":
+            panels.setdefault(getattr(option, "rich_help_panel", None) or "Options", []).append(option)
+    for panel, members in panels.items():
+        yield f"**{panel}**\n"
+        yield table("Option", [row(option, f"`{option.opts[0]}`", name) for option in members])
+    for child_name, child in getattr(command, "commands", {}).items():
+        yield from command_sections(child, f"{name} {child_name}")
+
+
+def row(parameter: Any, shown: str, command_name: str) -> str:
+    """Format a parameter as a row of a table."""
+    text = getattr(parameter, "help", None) or main.REPLACED.get(parameter.name, "").partition(": ")[2]
+    if not text:
+        raise PluginError(f"{shown} of {command_name} is not documented: give it a help text.")
+    kind = "switch" if getattr(parameter, "is_flag", False) else values(parameter.type_descriptor.annotation)
+    if getattr(parameter, "multiple", False):
+        kind += ", repeatable"
+    has_default = parameter.default not in (None, False, "", ()) and not parameter.required
+    note = "required" if parameter.required else (f"`{parameter.default}`" if has_default else "")
+    return f"| {shown} | {kind} | {note} | {plain(text).replace('|', chr(92) + '|')} |"
+
+
+def values(annotation: Any) -> str:
+    """Return the values a parameter takes: its choices, or the name of its type."""
+    if get_origin(annotation) is Literal:
+        return ", ".join(f"`{choice}`" for choice in get_args(annotation))
+    return NAMES.get(annotation, "text")
+
+
+def table(header: str, rows: list[str]) -> str:
+    """Join rows to a table."""
+    return "\n".join([f"| {header} | Value | Default | Meaning |", "|---|---|---|---|", *rows, ""])
+
+
+def plain(text: str) -> str:
+    """Return help text without terminal markup."""
+    return re.sub(r"\[/?bold\]", "`", text.strip())
