@@ -18,7 +18,7 @@ from rewardbench.results import parquet
 
 READ = """
 import resource, sys
-from rewardbench.types import InputError
+from rewardbench.errors import InputError
 from rewardbench.leaderboard.submissions import bounded
 bounded.MEMORY = int(sys.argv[2])
 try:
