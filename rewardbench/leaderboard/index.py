@@ -1,4 +1,4 @@
-"""Rows to a parquet file and back: what a leaderboard starts from."""
+"""Write the rows of a leaderboard to a parquet file, its index, and read them back."""
 
 from __future__ import annotations
 

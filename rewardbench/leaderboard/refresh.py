@@ -1,4 +1,4 @@
-"""A store in, the rows of a leaderboard out: figures counted from the items, ranks that chance does not make, badges.
+"""Compute the rows of a leaderboard from a store: recomputed figures, ranks by significance, badges.
 
 The index is a parquet file that keeps a row a result, with what each cluster earned. A row whose files have changed is
 made anew, so that an index that is old or cut off costs time and nothing else.

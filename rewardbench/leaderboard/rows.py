@@ -1,4 +1,4 @@
-"""A stored result in, its row out: counted from the items by our own rules, with a badge that says what is known."""
+"""Compute the row of a stored result: figures recomputed from the items by the suite's rules, and a badge."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from rewardbench.comparison.compare import choose_metric
 from rewardbench.errors import InputError
 from rewardbench.leaderboard.types import Earned, Figure, Row
 from rewardbench.metrics import credit, measure, rule_of, score_interval
-from rewardbench.results import schema, stated
+from rewardbench.results import stated
+from rewardbench.results.schema import StatedDifference, StatedFigure
 from rewardbench.results.scored import Scored, hash_of_ids, read_scored
 from rewardbench.store.verdicts import read_verdict, standing
 from rewardbench.suites import load_embedded
@@ -85,10 +86,13 @@ def _stated(key: str, mark: str, summary: Mapping[str, Any]) -> Row:
 
 
 def _figures(values: Any, signed: bool = False) -> tuple[Figure, ...] | None:
-    """Return a list of figures, or None where one of them cannot be read."""
+    """Return a list of figures, or None if one of them cannot be read; differences are `signed`."""
+    record_type = StatedDifference if signed else StatedFigure
+    if not isinstance(values, list):
+        return None
     try:
-        return tuple(_figure(value, signed) for value in values)
-    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError):
+        return tuple(_figure(record_type.model_validate(value)) for value in values)
+    except (ValueError, ArithmeticError):
         return None
 
 
@@ -97,31 +101,24 @@ def _text(value: Any) -> str:
     return str(value)[:LONGEST_TEXT].encode("utf-8", "replace").decode()
 
 
-def _figure(record: Mapping[str, Any], signed: bool = False) -> Figure:
-    """Parse a figure; a difference is `signed`. Raises: ValueError for a value that is no share."""
-    value, low, high = numbers = [record.get(name) for name in ("value", "low", "high")]
-    for number in numbers:
-        if number is not None and not schema.is_share(abs(number) if signed else number):
-            raise ValueError(f"{number!r} is no share")
-    n = record.get("n")
-    return Figure(_text(record["name"]), value, low, high, n if isinstance(n, int) else None)
+def _figure(record: StatedFigure) -> Figure:
+    n = record.n if isinstance(record.n, int) else None
+    return Figure(_text(record.name), record.value, record.low, record.high, n)
 
 
 def trusted(scored: Scored, suite: str, revision: str) -> Scored | None:
-    """Scores with the rules of the suite that they are said to be of, whatever their file says of its rules.
+    """Return scores with the rules of the suite that they name, whatever their file says of its rules.
 
-    Data of one's own counts as its file says. None where the suite is embedded and of another revision than here.
+    Data that is no known suite counts as its file says. None if the suite is embedded, and of another revision here.
     """
     spec = find_spec(suite)
     if spec is None:
         return scored
     if spec.embedded:
         embedded = load_embedded(spec.name)
-        return (
-            replace(scored, suite=replace(embedded, items=scored.suite.items))
-            if embedded.revision == revision
-            else None
-        )
+        if embedded.revision != revision:
+            return None
+        return replace(scored, suite=replace(embedded, items=scored.suite.items))
     rules = {
         name: spec.rules[name] for name in dict.fromkeys(i.subset for i in scored.suite.items) if name in spec.rules
     }

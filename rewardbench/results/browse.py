@@ -1,4 +1,4 @@
-"""Stored scores in, the items to read out: the worst misses first, as text or as one HTML file without any request."""
+"""Select items of a result to read, the worst misses first; show them as text, or as one HTML file without requests."""
 
 from __future__ import annotations
 

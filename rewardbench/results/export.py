@@ -1,4 +1,4 @@
-"""A result out to its author's own repositories on the Hub: scores as a dataset, figures into the model's card."""
+"""Publish a result in its author's repositories on the Hub: scores as a dataset, figures in the model's card."""
 
 from __future__ import annotations
 

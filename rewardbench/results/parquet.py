@@ -1,4 +1,4 @@
-"""Per-item rows to a parquet table and back, within limits: what comes from strangers is measured while it is read.
+"""Write per-item rows as a parquet table, and read them back within limits: untrusted files are measured while read.
 
 The table holds what figures need: scores, not texts. Those stand once, in the suite.
 """

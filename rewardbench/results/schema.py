@@ -80,6 +80,14 @@ def _is_count(value: Any) -> bool:
     return isinstance(value, int) and 0 <= value <= 10**7
 
 
+def _difference(value: Any) -> Any:
+    if not is_number(value):
+        raise PydanticCustomError(RULE, "which is no number")
+    if not is_share(abs(value)):
+        raise PydanticCustomError(RULE, "which is no share")
+    return value
+
+
 STRING, NUMBER = {"type": "string"}, {"type": "number"}
 # pydantic's own str rejects halves of surrogate pairs, which names of files may hold.
 Text = Annotated[str, must(_is_text, "which is no text"), WithJsonSchema(STRING)]
@@ -92,6 +100,7 @@ Share = Annotated[
 Count = Annotated[
     int, must(_is_count, "which is no count"), WithJsonSchema({"type": "integer", "minimum": 0, "maximum": 10**7})
 ]
+Difference = Annotated[float, PlainValidator(_difference), WithJsonSchema(NUMBER)]
 Weight = Annotated[float, must(is_weight, "which is no weight"), WithJsonSchema({**NUMBER, "minimum": 0})]
 
 
@@ -116,13 +125,21 @@ class EstimateRecord(Record):
 
 
 class StatedFigure(Record):
-    """A share that a stranger's summary states; a leaderboard leaves out a list with one that breaks these rules."""
+    """A share as an untrusted summary states it: the least that a leaderboard shows."""
 
     name: Any
     value: Share | None = None
     low: Share | None = None
     high: Share | None = None
     n: Any = None
+
+
+class StatedDifference(StatedFigure):
+    """A difference of shares, from -1 to 1."""
+
+    value: Difference | None = None
+    low: Difference | None = None
+    high: Difference | None = None
 
 
 class _RuleRecord(Record):

@@ -1,7 +1,7 @@
-"""Files of per-item scores in, a suite and its scores out, which can be counted again without a model.
+"""Read files of per-item scores as a suite and its scores, which can be recomputed without a model.
 
-Ours know their suite's rules. The incumbent's (the two files of its command line, and the column lists of its results
-repositories) know subsets at most: where those are a published suite's, its rules count them.
+Ours know their suite's rules. Those of rewardbench 0.1 (the two files of its command line, and the column lists of its
+results repositories) know subsets at most: where those are a published suite's, its rules count them.
 """
 
 from __future__ import annotations

@@ -32,6 +32,14 @@ def test_a_good_one_passes(tmp_path):
     assert look(write(tmp_path, *result())) == ("passed", "")
 
 
+def test_a_submission_is_parsed_once(tmp_path):
+    """The checks use the value that was read, and never its summary file again."""
+    submission = read_submission(write(tmp_path, *result()))
+    submission.path.unlink()
+    assert check(submission, SUITE) == []
+    assert submission.summary.model == submission.scored.model == "org/good"
+
+
 @pytest.mark.parametrize("name", FIELDS)
 def test_a_spoiled_field_is_refused(tmp_path, name):
     where, value, words = FIELDS[name]

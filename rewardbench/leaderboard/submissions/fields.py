@@ -30,13 +30,12 @@ from rewardbench.results.schema import (
     SENTENCE,
     STRING,
     Count,
+    Difference,
     EstimateRecord,
     Record,
     RulesRecord,
     Share,
     Summary,
-    is_number,
-    is_share,
     must,
     shown,
 )
@@ -158,14 +157,6 @@ def _figure(value: Any) -> Any:
     return value
 
 
-def _difference(value: Any) -> Any:
-    if not is_number(value):
-        raise PydanticCustomError(RULE, "which is no number")
-    if not is_share(abs(value)):
-        raise PydanticCustomError(RULE, "which is no share")
-    return value
-
-
 def _gap(values: Any) -> Any:
     """Check that a gap is empty, or holds the three figures of `metrics.gap` with all their fields."""
     if not isinstance(values, list) or not values:
@@ -217,7 +208,6 @@ OutputsHash = Annotated[
     must(_is_outputs_hash, f"{results.OUTPUTS_HASH} is no sha256: scores of the items are needed", SENTENCE),
     WithJsonSchema({**STRING, "pattern": _HASH.pattern}),
 ]
-Difference = Annotated[float, PlainValidator(_difference), WithJsonSchema({"type": "number"})]
 
 
 class SubmittedFigure(EstimateRecord):

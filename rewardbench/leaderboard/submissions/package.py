@@ -1,4 +1,4 @@
-"""A stored result out to others: packed without texts and paths, looked through, then sent."""
+"""Pack a stored result for publication, without texts and paths of this machine, and describe what is sent."""
 
 from __future__ import annotations
 

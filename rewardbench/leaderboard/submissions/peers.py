@@ -1,4 +1,4 @@
-"""The results of a store that a submission is held against: as they are now, not when the submission was begun."""
+"""Compare a submission with the results of a store, as they are now."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Published results of others in, packed results out: tables of scores, and the files of the incumbent's repositories.
+"""Import published results: tables of scores, and the files of the repositories of rewardbench 0.1.
 
 A table's figures have no items behind them and no interval; they are marked as published, and stand as they were.
 """

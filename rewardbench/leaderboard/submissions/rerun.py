@@ -1,4 +1,4 @@
-"""Scores that were stated and scores of a re-run in, whether they are one model's out; and how many items that takes.
+"""Decide whether stated scores and those of a re-run are one model's, and how many items that takes.
 
 Honest re-runs differ by noise: nothing in float32, thousandths in bfloat16, so that decisions turn only near a margin
 of 0. Who has turned decisions has margins that are wrong by more than any noise.
