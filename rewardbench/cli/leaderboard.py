@@ -207,8 +207,8 @@ def verify_command(
         raise InputError("--record needs a re-run and a store: pass --rerun and --store too.")
     if rerun and not model:
         raise InputError("--rerun needs the model: pass --model.")
-    asked = review.Asked(result, store, dataset, protocol)
-    found = review.verify(asked)
+    source = review.SubmissionSource(result, store, dataset, protocol)
+    found = review.verify(source)
     again = None
     if rerun and model and found.verdict != "refused":
         spec = options.model_spec(model, model_options, run)
@@ -219,7 +219,7 @@ def verify_command(
     verdict = _say(found.findings)
     takes = verdict == "passed" or (verdict == "flagged" and replace)
     if merge and takes:
-        echo(f"merged={review.merge(asked, found, replace)}")
+        echo(f"merged={review.merge(source, found, replace)}")
     if record and store and again and (takes or not again.agreement.agrees):
         echo(f"recorded={review.record(found, again, store)}")
     raise typer.Exit(0 if takes else CODES[verdict])

@@ -53,10 +53,6 @@ class SubmissionSource:
         return (name, int(reference)) if self.result.startswith(HUB) and reference.isdecimal() else None
 
 
-Asked = SubmissionSource
-"""The earlier name, for callers that still use it."""
-
-
 @dataclass(frozen=True)
 class Review:
     """A submission with the findings of its checks."""
