@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from html import escape
-from pathlib import Path
 from typing import Any, ClassVar, Literal, NotRequired, Protocol, TypedDict
 
 View = Literal["pointwise", "pairwise", "listwise"]
@@ -373,46 +372,3 @@ def _html_row(estimate: Estimate) -> str:
     share = "–" if estimate.value is None else f"{100 * estimate.value:.1f}"
     cells = (escape(estimate.name), estimate.n, share, _interval(estimate), estimate.ties, estimate.unscored)
     return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
-
-
-class Store(Protocol):
-    """Where Results live: a local folder or a Hub dataset, one interface. A key is a path in it without `.json`."""
-
-    def put(self, result: Result, suite: Suite) -> str:
-        """Write a result whole or not at all; return where it is."""
-
-    def add(self, entries: Iterable[tuple[Mapping[str, Any], bytes | None]], *, replace: bool = True) -> Sequence[str]:
-        """Write results that are packed already, each a summary and its table of scores, if any; return their keys.
-
-        Raises: InputError without `replace` if one is there already and differs.
-        """
-
-    def get(self, key: str) -> Result:
-        """The result of a key that `list` gives."""
-
-    def versions(self) -> dict[str, str]:
-        """The keys of what may be results, each with a mark that changes whenever its files do."""
-
-    def path(self, key: str) -> Path:
-        """Where the summary of a key lies on this machine, with its scores beside it."""
-
-    def delete(self, key: str) -> None:
-        """Remove a result."""
-
-    def rename(self, key: str, new: str) -> None:
-        """Move a result to another key."""
-
-    def load(self, name: str) -> Path | None:
-        """A file beside the results (the index, a verdict), or None where it is not there."""
-
-    def save(self, name: str, content: bytes, note: str = "") -> None:
-        """Write such a file whole."""
-
-    def indexes(self) -> Sequence[Path]:
-        """The indexes at hand, that of this machine first."""
-
-    def remember(self, index: bytes) -> None:
-        """Keep an index on this machine."""
-
-    def list(self) -> list[str]:
-        """The keys of all results, sorted."""

@@ -20,7 +20,7 @@ from rewardbench.hub import Unreachable
 from rewardbench.leaderboard.index import pack, read_earned, read_index
 from rewardbench.leaderboard.rows import AGREES, credits_of, ranked, row_of, trusted
 from rewardbench.leaderboard.types import BADGES, Board, Earned, Figure, Row, age
-from rewardbench.types import Store
+from rewardbench.store.base import Store
 
 __all__ = [
     "AGREES",

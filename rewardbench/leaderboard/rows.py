@@ -16,10 +16,10 @@ from rewardbench.metrics import credit, measure, rule_of, score_interval
 from rewardbench.results import stated
 from rewardbench.results.schema import StatedDifference, StatedFigure
 from rewardbench.results.scored import Scored, hash_of_ids, read_scored
+from rewardbench.store.base import Store
 from rewardbench.store.verdicts import read_verdict, standing
 from rewardbench.suites import load_embedded
 from rewardbench.suites.registry import find_spec
-from rewardbench.types import Store
 
 LONGEST_TEXT = 10_000
 AGREES = 1e-6

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from rewardbench.errors import InputError
+from rewardbench.store.base import Store
 from rewardbench.store.local import LocalStore, safe_name
-from rewardbench.types import Store
 
 __all__ = ["LocalStore", "open_store", "safe_name"]
 

@@ -75,9 +75,9 @@ class HubStore:
 
         def change() -> list[Any]:
             keys[:] = self._own_keys(entries)
-            there = [key for key in keys if f"{key}.json" in self.files]
-            if there and not replace:
-                raise InputError(f"{there[0]} is in {self.repo} already: it was not replaced.")
+            stored = [key for key in keys if f"{key}.json" in self.files]
+            if stored and not replace:
+                raise InputError(f"{stored[0]} is in {self.repo} already: it was not replaced.")
             return _additions(keys, entries) + ([] if "README.md" in self.files else [_card()])
 
         self._commit_all(change, note or f"Add {_names(entries)}")
@@ -249,8 +249,8 @@ class HubStore:
         taken: dict[str, str] = {}
         for summary, _ in entries:
             identity, keys = results.identity(summary), keys_of(summary)
-            there = {key: taken.get(key) or self._identity(key) for key in keys}
-            free = [key for key in keys if there[key] == identity] or [key for key in keys if there[key] is None]
+            stored = {key: taken.get(key) or self._identity(key) for key in keys}
+            free = [key for key in keys if stored[key] == identity] or [key for key in keys if stored[key] is None]
             if not free:
                 raise InputError(f"{keys[-1]} is in the way of this result in {self.repo}; rename it.")
             taken[free[0]] = identity

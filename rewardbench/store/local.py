@@ -195,10 +195,10 @@ class LocalStore:
 
 def _refuse_unwritable(folder: Path) -> None:
     """Say before hours of scoring what `put` would say after them."""
-    there = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
-    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+    parent = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
+    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
         raise InputError(
-            f"The result cannot be written to {folder} ({there} is no writable folder); name another output folder."
+            f"The result cannot be written to {folder} ({parent} is no writable folder); name another output folder."
         )
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from rewardbench import results
 from rewardbench.errors import InputError
+from rewardbench.store.base import Store
 from rewardbench.store.local import VERDICTS
-from rewardbench.types import Store
 
 VERIFIED, FAILED = "verified", "failed"
 """The badges of a verdict: the re-run agreed, or it did not."""

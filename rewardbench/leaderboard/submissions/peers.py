@@ -14,10 +14,11 @@ from rewardbench.leaderboard.refresh import Row, credits_of, look, trusted
 from rewardbench.leaderboard.submissions.checks import Finding, are_lookalikes
 from rewardbench.leaderboard.submissions.submission import Submission
 from rewardbench.results.scored import Scored, read_scored
+from rewardbench.store.base import Store
 from rewardbench.store.hub import HubStore
 from rewardbench.store.local import keys_of
 from rewardbench.store.verdicts import summary_hash
-from rewardbench.types import Store, Suite
+from rewardbench.types import Suite
 
 NEAREST = 64
 """Models whose scores are read: those with most mistakes in common. The index knows the mistakes of all."""
@@ -88,15 +89,15 @@ class Peers:
         """
         wanted = [key] if key else keys_of(self.summary)[:1]
         same = {row.key for row in self._same_identity()}
-        for there in sorted({*(row.key for row in self.board.rows), *self.board.skipped}):
-            if there in same or there == key:
-                if self.own is None or there != self.own.key:
+        for stored in sorted({*(row.key for row in self.board.rows), *self.board.skipped}):
+            if stored in same or stored == key:
+                if self.own is None or stored != self.own.key:
                     yield Finding(
-                        "flagged", f"it would change {_plain(there)}, which is there already: {self._changed(there)}"
+                        "flagged", f"it would change {_plain(stored)}, which is there already: {self._changed(stored)}"
                     )
-            elif there not in keys_of(self.summary) and any(are_lookalikes(there, candidate) for candidate in wanted):
+            elif stored not in keys_of(self.summary) and any(are_lookalikes(stored, candidate) for candidate in wanted):
                 yield Finding(
-                    "flagged", f"its key {wanted[0]} is easily taken for {_plain(there)}, which is there already"
+                    "flagged", f"its key {wanted[0]} is easily taken for {_plain(stored)}, which is there already"
                 )
 
     def leads(self) -> Iterator[Finding]:
@@ -132,8 +133,8 @@ class Peers:
             names = changed_fields(results.read_summary(self.store.path(key)), self.summary)
         except InputError:
             return "what is there cannot be read"
-        more = f" and {len(names) - MOST_FIELDS} more" if len(names) > MOST_FIELDS else ""
-        return ", ".join(names[:MOST_FIELDS]) + more
+        suffix = f" and {len(names) - MOST_FIELDS} more" if len(names) > MOST_FIELDS else ""
+        return ", ".join(names[:MOST_FIELDS]) + suffix
 
     def _is_later(self, row: Row, reference: Row) -> bool:
         """Return True if a row came after one: by its date, in a folder of one date by that of its file."""

@@ -29,11 +29,12 @@ from rewardbench.results.scored import Scored
 from rewardbench.scorers import load_scorer
 from rewardbench.settings import ModelSpec
 from rewardbench.store import HUB, open_store
+from rewardbench.store.base import Store
 from rewardbench.store.hub import HubStore
 from rewardbench.store.local import INDEX, Entry, keys_of
 from rewardbench.store.verdicts import make_verdict, summary_hash, verdict_place
 from rewardbench.suites import load_known, load_suite
-from rewardbench.types import Store, Suite
+from rewardbench.types import Suite
 
 
 @dataclass(frozen=True)
