@@ -39,5 +39,6 @@ def test_blocks_are_taken_again_without_a_page_fault():
 def test_whoever_runs_batches_on_a_cpu_keeps_it(device, times, monkeypatch):
     called = []
     monkeypatch.setattr(pool, "keep_freed_memory", lambda: called.append(1))
-    pool.Runner(SimpleNamespace(model=SimpleNamespace(device=SimpleNamespace(type=device))) if device else object())
+    model = SimpleNamespace(device=SimpleNamespace(type=device)) if device else None
+    pool.Runner(SimpleNamespace(model=model))
     assert len(called) == times

@@ -1,6 +1,7 @@
 """Where a model's layers are, and that compiling them moves no score."""
 
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
@@ -35,14 +36,14 @@ def test_compiled_layers_give_the_same_scores_under_another_fingerprint(model_fo
     folder, items = str(model_folder("llama")), pairs(10)
     plain = load_classifier(ModelSpec(folder, device="cpu"))
     compiled = load_classifier(ModelSpec(folder, device="cpu", compile=True))
-    assert compiled.packed
-    assert compiled.last is not None
+    assert compiled.layout.packed
+    assert compiled.layout.last is not None
     requests = [plain.prepare(i.prompt, c, False) for i in items for c in i.completions]
     truth = one_by_one(plain.model, requests)
     torch._dynamo.utils.counters.clear()
-    for packed in (True, False):
-        compiled.packed = packed
-        found = [x for one in score(items, compiled, batch_tokens=300).items for x in one.scores]
+    for layout in (compiled.layout, replace(compiled.layout, packed=False)):
+        laid_out = compiled.with_layout(layout)
+        found = [x for one in score(items, laid_out, batch_tokens=300).items for x in one.scores]
         assert found == pytest.approx(truth, abs=1e-5)
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] <= 4, "compiled anew for another length"
     assert is_compiled(compiled.model)

@@ -16,8 +16,8 @@ WRITER = """
 import sys
 sys.path.insert(0, sys.argv[2])
 from made import mirrors, scores
-from rewardbench import columns, results
-from rewardbench.results import assemble
+from rewardbench import results
+from rewardbench.results import assemble, parquet
 from rewardbench.store import LocalStore
 from rewardbench.types import ItemScores
 import hashlib
@@ -34,7 +34,7 @@ while True:
         print("ready", flush=True)
     for result in made:
         kept.put(result, suite)
-        table = columns.pack(results.to_rows(result, suite))
+        table = parquet.pack(results.to_rows(result, suite))
         told = results.to_json(result) | {"model": "org/packed"}
         told[results.OUTPUTS_HASH] = hashlib.sha256(table).hexdigest()
         kept.add([(told, table)])
