@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Unpack
 
 from rich.console import Console
 
@@ -25,7 +25,7 @@ from rewardbench.paths import home_path
 from rewardbench.results import assemble, why_unscored
 from rewardbench.scorers import load_scorer
 from rewardbench.scorers.in_memory import name_of, scorer_of
-from rewardbench.settings import Data, Model, ModelSpec, Pairs, Settings, read_options, signature_of
+from rewardbench.settings import Data, EvaluateOptions, Model, ModelSpec, Settings, read_options, with_options
 from rewardbench.store import LocalStore, open_store
 from rewardbench.store.local import refuse_model_name
 from rewardbench.suites import load_inputs, load_suite, suite_of_rows
@@ -76,7 +76,7 @@ class Evaluation(Result):
         return LocalStore(os.fspath(folder)).put(self, self.data)
 
 
-def _evaluate(model: Any, dataset: Any = "core", **options: Any) -> Evaluation:
+def _evaluate(model: Any, dataset: Any, options: Mapping[str, Any]) -> Evaluation:
     model_options, run_options = read_options(options, ModelSpec, Settings)
     model, dataset = map(_path_as_text, (model, dataset))
     spec = ModelSpec(model if isinstance(model, str) else name_of(model), **model_options)
@@ -94,40 +94,8 @@ def _with_data(result: Result, suite: Suite) -> Evaluation:
     return Evaluation(**vars(result), data=suite)
 
 
-@signature_of(_evaluate)
-def evaluate(
-    model: Model,
-    dataset: Data = "core",
-    *,
-    ref_model: str | None = None,
-    ref_free_type: Literal["sum", "avg", "norm"] | None = None,
-    revision: str | None = None,
-    ref_revision: str | None = None,
-    tokenizer: str | None = None,
-    chat_template: str | None = None,
-    max_length: int | None = None,
-    truncation_side: Literal["left", "right"] = "left",
-    dtype: str = "auto",
-    attn_implementation: str | None = None,
-    compile: bool = False,
-    device: str | None = None,
-    trust_remote_code: bool = False,
-    beta: float = 1.0,
-    seed: int = 0,
-    split: str | None = None,
-    subset: str | None = None,
-    dataset_revision: str | None = None,
-    protocol: str | None = None,
-    pairs: Pairs | None = None,
-    scores_only: bool = False,
-    load_json: bool = False,
-    limit: int | None = None,
-    fresh: int | None = None,
-    batch_size: int | None = None,
-    batch_tokens: int | None = None,
-    num_processes: int | None = None,
-    cache: bool = False,
-) -> Evaluation:
+@with_options(ModelSpec, Settings)
+def evaluate(model: Model, dataset: Data = "core", **options: Unpack[EvaluateOptions]) -> Evaluation:
     """Score a reward model on preference data.
 
     Args:
@@ -170,7 +138,7 @@ def evaluate(
 
     Raises: InputError, in one sentence, for bad input.
     """
-    raise NotImplementedError  # `_evaluate` runs in its place
+    return _evaluate(model, dataset, options)
 
 
 def _path_as_text(name: Any) -> Any:

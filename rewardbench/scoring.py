@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
-from typing import Any, Literal, Self, TypedDict, Unpack, overload
+from typing import Any, Self, Unpack, overload
 
 from rewardbench import scorers
 from rewardbench.engine.cache import Cache
@@ -14,7 +14,7 @@ from rewardbench.engine.loop import score as score_items
 from rewardbench.errors import InputError
 from rewardbench.paths import home_path
 from rewardbench.scorers.in_memory import name_of, scorer_of
-from rewardbench.settings import Model, ModelSpec, read_options, refuse_less_than_one
+from rewardbench.settings import Model, ModelSpec, ScorerOptions, read_options, refuse_less_than_one
 from rewardbench.suites.in_memory import read_rows
 from rewardbench.suites.rows import parse_rows
 from rewardbench.types import Scorer
@@ -24,29 +24,6 @@ Conversation = Sequence[Mapping[str, Any]]
 Prompt = str | Conversation
 """The text of a user, or the messages before the completion."""
 Many = list[str] | tuple[str, ...]
-
-
-class ScorerOptions(TypedDict, total=False):
-    """Options of `load_scorer` and `score`; all may be left out, and mean what they mean in `evaluate`."""
-
-    ref_model: str | None
-    ref_free_type: Literal["sum", "avg", "norm"] | None
-    revision: str | None
-    ref_revision: str | None
-    tokenizer: str | None
-    chat_template: str | None
-    max_length: int | None
-    truncation_side: Literal["left", "right"]
-    dtype: str
-    attn_implementation: str | None
-    compile: bool
-    device: str | None
-    trust_remote_code: bool
-    beta: float
-    seed: int
-    batch_size: int | None
-    batch_tokens: int | None
-    cache: bool
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ import difflib
 import os
 import reprlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from functools import wraps
+from dataclasses import dataclass, fields
+from inspect import Parameter, signature
 from numbers import Integral, Real
-from typing import Any, Literal, ParamSpec, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypedDict, TypeVar, get_args, get_origin, get_type_hints
 
 from rewardbench.errors import InputError
 from rewardbench.types import Scorer
@@ -24,22 +24,31 @@ SYNONYMS = {"torch_dtype": "dtype", "prioritize_scoring": "scores_only"}
 """Names of the command line and of transformers, by which an option is known too."""
 
 
-P = ParamSpec("P")
-R = TypeVar("R")
+F = TypeVar("F", bound=Callable[..., Any])
 
 
-def signature_of(implementation: Callable[..., R]) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Decorator: call `implementation` under the signature and docstring of the function below, which never runs.
+def with_options(*classes: type) -> Callable[[F], F]:
+    """Decorator: show the fields of dataclasses as the keywords of a function that takes them as `**options`.
 
-    So an option has its name, type and default in the signature, and unknown names still reach `read_options`.
+    `inspect.signature`, help() and notebooks then name every option with its type and default; type checkers read the
+    function's own annotation, and unknown names still reach `read_options`.
     """
 
-    def decorate(documented: Callable[P, R]) -> Callable[P, R]:
-        @wraps(documented)
-        def call(*args: P.args, **kwargs: P.kwargs) -> R:
-            return implementation(*args, **kwargs)
-
-        return call
+    def decorate(function: F) -> F:
+        own = signature(function)
+        parameters = [one for one in own.parameters.values() if one.kind is not Parameter.VAR_KEYWORD]
+        names = {one.name for one in parameters}
+        hints = {name: hint for name, hint in get_type_hints(function).items() if name in {*names, "return"}}
+        for group in classes:
+            types = get_type_hints(group)
+            for field in fields(group):
+                if field.name not in names:
+                    parameters.append(Parameter(field.name, Parameter.KEYWORD_ONLY, default=field.default))
+                    hints[field.name] = types[field.name]
+        parameters = [one.replace(annotation=hints[one.name]) for one in parameters]
+        function.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+        function.__annotations__ = hints
+        return function
 
     return decorate
 
@@ -172,3 +181,41 @@ class Settings(Inputs):
 
     def __post_init__(self) -> None:
         refuse_less_than_one(self, "limit", "batch_size", "batch_tokens", "num_processes")
+
+
+class ScorerOptions(TypedDict, total=False):
+    """Options of `load_scorer` and `score`; all may be left out, and mean what they mean in `evaluate`."""
+
+    ref_model: str | None
+    ref_free_type: Literal["sum", "avg", "norm"] | None
+    revision: str | None
+    ref_revision: str | None
+    tokenizer: str | None
+    chat_template: str | None
+    max_length: int | None
+    truncation_side: Literal["left", "right"]
+    dtype: str
+    attn_implementation: str | None
+    compile: bool
+    device: str | None
+    trust_remote_code: bool
+    beta: float
+    seed: int
+    batch_size: int | None
+    batch_tokens: int | None
+    cache: bool
+
+
+class EvaluateOptions(ScorerOptions, total=False):
+    """Options of `evaluate`: those of `ModelSpec` and `Settings`, for type checkers; all may be left out."""
+
+    split: str | None
+    subset: str | None
+    dataset_revision: str | None
+    protocol: str | None
+    pairs: Pairs | None
+    scores_only: bool
+    load_json: bool
+    limit: int | None
+    fresh: int | None
+    num_processes: int | None

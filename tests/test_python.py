@@ -17,7 +17,7 @@ import rewardbench
 from rewardbench import InputError, evaluate
 from rewardbench.cli.main import REPLACED, app, main
 from rewardbench.scorers.base import BaseScorer
-from rewardbench.settings import ModelSpec, Settings
+from rewardbench.settings import EvaluateOptions, ModelSpec, Settings
 from rewardbench.types import TextRequest
 
 LONGEST = "baseline/longest"
@@ -209,6 +209,7 @@ def test_the_signature_of_evaluate_is_that_of_the_settings():
     assert {name: one.default for name, one in options.items()} == option_fields(ModelSpec, Settings)
     hints, wanted = get_type_hints(evaluate), get_type_hints(ModelSpec) | get_type_hints(Settings)
     assert {name: hints[name] for name in options} == {name: wanted[name] for name in options}
+    assert get_type_hints(EvaluateOptions) == {name: wanted[name] for name in options}
     documented = re.findall(r"^        (\w+): ", evaluate.__doc__, re.MULTILINE)
     assert documented == list(parameters)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -53,11 +53,7 @@ def doctor_command(
     settings = Settings(
         options.model_spec(model, model_options, run),
         dataset=dataset,
-        split=data.split,
-        subset=data.subset,
-        dataset_revision=data.dataset_revision,
-        protocol=data.protocol,
-        pairs=data.pairs,
+        **asdict(data),
         sample=sample,
         inject=run.inject,
     )

@@ -95,11 +95,7 @@ def _score(spec: ModelSpec, dataset: str, data: DataOptions, output_dir: str) ->
     settings = Settings(
         spec,
         dataset=dataset,
-        split=data.split,
-        subset=data.subset,
-        dataset_revision=data.dataset_revision,
-        protocol=data.protocol,
-        pairs=data.pairs,
+        **asdict(data),
         cache=True,
     )
     stored = run_and_keep(settings, output_dir, make_console(stderr=True))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -181,11 +181,7 @@ class Arguments:
         return Settings(
             model=options.model_spec(self.name.model or "", self.model, self.run, self.name.seed),
             dataset="core" if self.items.dataset is None else self.items.dataset,
-            split=self.data.split,
-            subset=self.data.subset,
-            dataset_revision=self.data.dataset_revision,
-            protocol=self.data.protocol,
-            pairs=self.data.pairs,
+            **asdict(self.data),
             scores_only=self.items.prioritize_scoring,
             load_json=self.items.load_json,
             fresh=self.items.fresh,

@@ -61,12 +61,9 @@ class TokenPairs(Viewer):
             all_text(first) + all_text(second), all_text(first), one + two, len(one), len(one) + len(two)
         )
 
-    def judge(self, texts):
-        raise NotImplementedError
-
     def run(self, requests):
         both = [["".join(map(chr, r.ids[: r.start])), "".join(map(chr, r.ids[r.start :]))] for r in requests]
-        return [Viewer.judge(self, texts) for texts in both]
+        return [self.judge(texts) for texts in both]
 
 
 def load(view, first=False, seconds=0.0):
