@@ -4,7 +4,6 @@ import gc
 import io
 import json
 import time
-from importlib import import_module
 
 import made
 import numpy as np
@@ -115,7 +114,7 @@ def test_many_steps_counted_at_once_give_the_p_of_one_at_a_time(monkeypatch):
     mixed = (alike * random.choice([1, 1, 1, 2], len(alike)))[:5_400]
     drawn = alike * random.choice([0.27, 0.19, 0.2], len(alike))
     together = [stats.sign_flip(parts.tolist()) for parts in (alike, mixed, drawn)]
-    monkeypatch.setattr(import_module("rewardbench.stats.paired"), "MANY_STEPS", 10**9)
+    monkeypatch.setattr("rewardbench.stats.differences.MANY_STEPS", 10**9)
     singly = [stats.sign_flip(parts.tolist()) for parts in (alike, mixed, drawn)]
     assert together[:2] == pytest.approx(singly[:2], rel=1e-6)
     assert together[2] == pytest.approx(singly[2], abs=0.02)
@@ -125,7 +124,7 @@ def test_the_interval_over_very_many_sections_is_that_of_the_bootstrap(monkeypat
     random = np.random.default_rng(0)
     strata = [stats.mean((random.random(3) < 0.7).tolist(), [f"{n}-{k}" for k in range(3)]) for n in range(1_200)]
     normal = stats.bootstrap(strata, [1.0] * len(strata))
-    monkeypatch.setattr(import_module("rewardbench.stats.paired"), "MANY_STRATA", 10**9)
+    monkeypatch.setattr("rewardbench.stats.differences.MANY_STRATA", 10**9)
     assert normal == pytest.approx(stats.bootstrap(strata, [1.0] * len(strata)), abs=0.001)
 
 

@@ -1,5 +1,16 @@
 """Statistics of credits by cluster: means, intervals and tests. This package knows no item, model or suite."""
 
+from rewardbench.stats.differences import (
+    Difference,
+    bootstrap,
+    bounds,
+    detectable,
+    holm,
+    items_needed,
+    paired,
+    resample,
+    sign_flip,
+)
 from rewardbench.stats.intervals import (
     COVERAGE,
     NO_VARIANCE,
@@ -12,17 +23,6 @@ from rewardbench.stats.intervals import (
     normal,
     weighted,
     wilson,
-)
-from rewardbench.stats.paired import (
-    Difference,
-    bootstrap,
-    bounds,
-    detectable,
-    holm,
-    items_needed,
-    paired,
-    resample,
-    sign_flip,
 )
 from rewardbench.stats.ranking import significantly_worse
 

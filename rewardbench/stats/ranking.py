@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from rewardbench.stats.differences import holm, is_enumerable, sign_flip
 from rewardbench.stats.intervals import COVERAGE
-from rewardbench.stats.paired import holm, is_enumerable, sign_flip
 
 EXACT_PAIRS = 2_000
 """Up to this number of pairs of models (63 models), all sign assignments are enumerated where that is possible."""
