@@ -3,9 +3,9 @@
 import logging
 
 import pytest
-from conftest import CORPUS, TEMPLATE, make_tokenizer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from random_models import CORPUS, TEMPLATE, make_tokenizer
 
 from rewardbench.chat import Chat
 from rewardbench.errors import InputError

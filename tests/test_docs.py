@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 import typer.main
+from repository import ROOT
 
 from rewardbench.cli.main import app, main
 
-ROOT = Path(__file__).parents[1]
 GUIDE = ROOT / ".github" / "docs"
 PAGES = sorted((GUIDE / "pages").rglob("*.md"))
 FENCE = re.compile(r"^( *)```(\w+)(?: title=\"([^\"]+)\")?\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
@@ -31,14 +31,14 @@ NOT_RUN = {
     "torchrun": "tests/engine/test_ranks.py runs it",
     "org/": "needs the Hub",
     "Skywork/": "needs the Hub",
-    "hf://": "needs the Hub; tests/verify/test_pulls.py does it on a double",
+    "hf://": "needs the Hub; tests/leaderboard/submissions/test_pull_requests.py does it on a double",
     "rewardbench leaderboard ": "serves until it is stopped; tests/leaderboard does it",
     "rewardbench data verify core": "runs hundreds of programs; tests/suites/test_core_data.py does it",
     "rewardbench doctor --model ./my-checkpoint": "takes a minute; index.md runs it on a sample",
     "--fresh": "scores core and a draw of the same size; tests/builders/test_build.py does it",
     "--dataset core\n": "scores the whole of core",
-    "rewardbench submit results/": "needs the result of the whole of core; tests/test_submit.py does it",
-    "rewardbench verify results/": "needs the result of the whole of core; tests/verify does it",
+    "rewardbench submit results/": "needs all of core; tests/leaderboard/submissions/test_submit.py does it",
+    "rewardbench verify results/": "needs the result of the whole of core; tests/leaderboard/submissions does it",
 }
 """Commands of the guide that are not run, by what is in them, with the reason."""
 

@@ -15,10 +15,10 @@ import pytest
 import typer.main
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+from repository import ROOT
 
 from rewardbench.cli.main import app
 
-ROOT = Path(__file__).parents[1]
 GITHUB = ROOT / ".github"
 WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yml"))
 EXAMPLES = [GITHUB / "examples" / "gate.yml", GITHUB / "examples" / "verify.yml"]

@@ -5,9 +5,9 @@ import io
 import json
 import time
 
-import made
 import numpy as np
 import pytest
+import synthetic
 from rich.console import Console
 
 from rewardbench import stats
@@ -73,8 +73,8 @@ class Stored:
 
     def __init__(self, folder, shape, count):
         self.suite = suite_of(count, *SHAPES[shape])
-        self.scores = [made.scores(self.suite, 0.7, seed) for seed in (0, 1)]
-        self.paths = [made.store(folder, self.suite, self.scores[n], f"m{n}") for n in (0, 1)]
+        self.scores = [synthetic.scores(self.suite, 0.7, seed) for seed in (0, 1)]
+        self.paths = [synthetic.store(folder, self.suite, self.scores[n], f"m{n}") for n in (0, 1)]
         self.read = [read_scored(path) for path in self.paths]
         self.result = read_result(self.paths[0])
 

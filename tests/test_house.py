@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from repository import ROOT
 
 import rewardbench
 
-ROOT = Path(__file__).parents[1]
 LINTER = Path(sys.executable).with_name("lint-imports")
 
 HEAVY = (

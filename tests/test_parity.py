@@ -9,7 +9,8 @@ import os
 import subprocess
 
 import pytest
-from conftest import CORPUS, SHARED, make_model, make_tokenizer
+from random_models import CORPUS, make_model, make_tokenizer
+from repository import SHARED
 
 from rewardbench.engine.loop import score
 from rewardbench.scorers import load_scorer

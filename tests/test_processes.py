@@ -7,15 +7,14 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import psutil
 import pytest
+from repository import ROOT
 
 from rewardbench.errors import InputError
 from rewardbench.processes import whole_number
 
-ROOT = Path(__file__).parents[1]
 CODES = {"SIGTERM": 143, "SIGINT": 130, "SIGHUP": 129, "SIGKILL": -9}
 SOON = 20
 """Seconds in which everything has ended on a machine with ten times as much work as cores; else it takes one."""

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from conftest import TEMPLATE, make_tokenizer
+from random_models import TEMPLATE, make_tokenizer
 
 from rewardbench.chat import Chat
 from rewardbench.errors import InputError

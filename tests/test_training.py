@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import words
-from test_compare import run
+from random_models import words
+from terminal import run
 
 from rewardbench import RewardBenchCallback
 from rewardbench.engine.loop import score
@@ -115,7 +115,7 @@ def test_training_stops_when_the_score_falls_through_the_floor(model_folder, tmp
 def test_a_policy_is_measured_by_how_it_has_moved(model_folder):
     model, tokenizer = load(model_folder("llama", "causal"), causal=True)
     scorer = live_scorer(model, tokenizer)
-    from conftest import pairs
+    from random_models import pairs
 
     items = pairs(4)
     assert {x for one in score(items, scorer).items for x in one.scores} == {0.0}

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from repository import ROOT
 
 STREAM = """
 import sys, time, psutil
@@ -66,7 +67,7 @@ DPO = """
 import resource, sys, psutil
 from rewardbench.scorers.logprobs import LogProbs
 from rewardbench.types import TokenRequest
-from conftest import make_config, make_tokenizer
+from random_models import make_config, make_tokenizer
 from rewardbench.chat import Chat
 import torch
 from transformers import AutoModelForCausalLM
@@ -95,7 +96,7 @@ print(f"peak={peak - before} size={size} apart={abs(values[3] - own)}")
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux can forget a peak")
 def test_a_large_vocabulary_costs_no_logits(tmp_path):
     told = subprocess.run(
-        [sys.executable, "-c", DPO, "row"], capture_output=True, text=True, cwd=Path(__file__).parents[1], check=True
+        [sys.executable, "-c", DPO, "row"], capture_output=True, text=True, cwd=ROOT, check=True
     ).stdout
     peak, size, apart = re.search(r"peak=(\d+) size=(\d+) apart=(\S+)", told).groups()
     allowed = 1.3 * int(size) + 500 * 2**20

@@ -10,17 +10,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_resume import write_pairs
+from ports import free_port
+from random_models import write_pairs
 
 from rewardbench.cli.main import main
 from rewardbench.engine.backends.torchrun import Launch, is_first, launch
 
 BASELINE = ["--model", "baseline/longest"]
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
 
 
 def start(folder, *arguments, **environment):

@@ -1,6 +1,5 @@
 """A run that is killed goes on where it was, and ends in the same bytes; only who gave a score knows it."""
 
-import json
 import os
 import random
 import signal
@@ -11,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import pairs
+from random_models import pairs, write_pairs
 
 from rewardbench.engine.cache import Cache
 from rewardbench.engine.loop import score
@@ -99,19 +98,6 @@ def test_a_batch_that_failed_leaves_those_before_it_known_and_the_plan_in_place(
     assert resumed.computed == 24 - known
     assert resumed.batches == whole.batches - 3
     assert scores(resumed) == scores(whole)
-
-
-def write_pairs(path: Path, count: int) -> None:
-    rows = [
-        {
-            "id": item.id,
-            "prompt": item.prompt[0]["content"],
-            "chosen": item.completions[0][0]["content"],
-            "rejected": item.completions[1][0]["content"],
-        }
-        for item in pairs(count, 40)
-    ]
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
 def start(folder: Path, model: Path, cache: str) -> subprocess.Popen[bytes]:

@@ -4,10 +4,10 @@ import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
-from test_ranks import free_port
+from ports import free_port
+from repository import ROOT
 from viewers import Viewer, items, load
 
 from rewardbench.engine.cache import Cache
@@ -19,9 +19,19 @@ from rewardbench.types import Item
 VIEWS = ["pointwise", "pairwise", "listwise", "pairwise tokens"]
 
 
+SUPPORT = ROOT / "tests" / "support"
+
+
 def start(view, way="one", cache="", seconds=0.0, **environment):
-    own = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parent), **environment}
-    command = [sys.executable, Path(__file__).with_name("viewers.py"), view, way, str(cache), str(seconds)]
+    own = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(SUPPORT), **environment}
+    command = [
+        sys.executable,
+        SUPPORT / "viewers.py",
+        view,
+        way,
+        str(cache),
+        str(seconds),
+    ]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen(command, env={**os.environ, **own}, text=True, **pipes)
 

@@ -6,7 +6,7 @@ from functools import partial
 from multiprocessing.connection import wait
 
 import pytest
-from conftest import pairs
+from random_models import pairs
 
 from rewardbench.engine.backends import pool as workers
 from rewardbench.engine.backends.pool import Pool, Runner

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import EXITS, Outcome, check, run
-from commands import CommandLine, command_lines
+from fuzz_commands import CommandLine, command_lines
+from fuzz_inputs import Table, damaged_files, say, scalars, spoiled, tables
+from fuzz_runner import EXITS, Outcome, check, run
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
-from inputs import Table, damaged_files, say, scalars, spoiled, tables
 
 LONGEST = ("--model", "baseline/longest")
 PAIRS = [

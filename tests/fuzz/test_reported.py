@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from command import check, run
-from conftest import SHARED
+from fuzz_runner import check, run
+from repository import SHARED
 
 FAULTS = SHARED / "faults"
 pytestmark = pytest.mark.skipif(not FAULTS.is_dir(), reason="the reported inputs are not here")

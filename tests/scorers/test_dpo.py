@@ -1,7 +1,7 @@
 """What a policy and its reference must share."""
 
 import pytest
-from conftest import make_model, make_tokenizer
+from random_models import make_model, make_tokenizer
 
 from rewardbench.errors import InputError
 from rewardbench.scorers.dpo import load_dpo

@@ -4,7 +4,7 @@ import json
 import pickle
 
 import pytest
-from conftest import make_model, make_tokenizer
+from random_models import make_model, make_tokenizer
 
 from rewardbench.cli.main import main
 from rewardbench.engine.loop import score

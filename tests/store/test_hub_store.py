@@ -7,8 +7,8 @@ import sys
 import threading
 
 import pytest
-from hubdouble import WHERE
-from made import mirrors, scores, store
+from hub_server import WHERE
+from synthetic import mirrors, scores, store
 
 from rewardbench.cli.main import main
 from rewardbench.errors import InputError

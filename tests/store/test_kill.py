@@ -5,9 +5,9 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
+from repository import ROOT
 
 from rewardbench.leaderboard.refresh import refresh
 from rewardbench.store import LocalStore
@@ -15,7 +15,7 @@ from rewardbench.store import LocalStore
 WRITER = """
 import sys
 sys.path.insert(0, sys.argv[2])
-from made import mirrors, scores
+from synthetic import mirrors, scores
 from rewardbench import results
 from rewardbench.results import assemble, parquet
 from rewardbench.store import LocalStore
@@ -47,7 +47,7 @@ def test_a_store_survives_its_writers(tmp_path, kills):
     folder = tmp_path / "results"
     for n in range(kills):
         writer = subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(folder), str(Path(__file__).parents[1])], stdout=subprocess.PIPE
+            [sys.executable, "-c", WRITER, str(folder), str(ROOT / "tests" / "support")], stdout=subprocess.PIPE
         )
         assert writer.stdout.readline() == b"ready\n"
         time.sleep(0.05 + 0.25 * chance.random())

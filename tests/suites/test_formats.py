@@ -4,7 +4,7 @@ import json
 
 import pandas as pd
 import pytest
-from conftest import SHARED
+from repository import SHARED
 
 from rewardbench.errors import InputError
 from rewardbench.suites import load_suite

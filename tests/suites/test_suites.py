@@ -1,19 +1,18 @@
 import json
-import os
-import pathlib
 import subprocess
 import sys
 from collections import Counter
 
 import pandas as pd
 import pytest
+from repository import SHARED
 
 from rewardbench.errors import InputError
 from rewardbench.paths import data_dir
 from rewardbench.suites import list_suites, load_suite
 from rewardbench.types import Rule
 
-REAL = pathlib.Path(os.environ.get("REWARDBENCH_SHARED", pathlib.Path(__file__).parents[3] / "shared")) / "real"
+REAL = SHARED / "real"
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,8 @@
 
 An item's margin is what tells its completions apart: the right one's score less the best wrong one's. Models that were
 trained apart differ in their margins, and above all in which items they get wrong. All tests below were set so that
-honest models, also checkpoints of one run, are not flagged (tests/verify/test_copies.py measures it).
+honest models, also checkpoints of one run, are not flagged; tests/leaderboard/submissions/test_similarity.py measures
+it.
 """
 
 from __future__ import annotations

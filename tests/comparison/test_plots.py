@@ -1,0 +1,33 @@
+"""Pictures: written whole, of a kind that can be, and of what was measured."""
+
+import re
+
+import pytest
+import synthetic
+from synthetic import two
+from terminal import run
+
+
+@pytest.fixture
+def paths(tmp_path):
+    return [one.path for one in two(tmp_path, synthetic.mirrors(40))]
+
+
+def test_compare_gate_and_ranks_draw(paths, tmp_path, capsys):
+    first, second = paths
+    assert run(capsys, "compare", first, second, "--plot", tmp_path / "new" / "a.svg")[0] == 0
+    assert run(capsys, "compare", first, second, first, "--plot", tmp_path / "new" / "b.svg")[0] == 0
+    assert run(capsys, "gate", "--baseline", first, "--candidate", first, "--plot", tmp_path / "new" / "c.svg")[0] == 0
+    comments = {path.name: path.read_text() for path in (tmp_path / "new").iterdir()}
+    assert sorted(comments) == ["a.svg", "b.svg", "c.svg"]
+    words = {name: re.findall(r"<!-- (.*?) -->", text) for name, text in comments.items()}
+    assert {"Chat (n 40)", "score (n 80)"} <= set(words["a.svg"])
+    assert "1. a" in words["b.svg"]
+    assert "score: pass (n 80)" in words["c.svg"]
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a", "file/a.png"])
+def test_what_cannot_be_a_picture_is_said(name, paths, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    code, _, err = run(capsys, "compare", *paths, "--plot", tmp_path / name)
+    assert (code, err.count("\n")) == (2, 1)

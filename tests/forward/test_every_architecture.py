@@ -1,0 +1,99 @@
+"""Every sequence classifier of transformers, tiny and random: exact scores or one sentence, never a traceback."""
+
+import pytest
+from random_models import make_tokenizer
+from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES as CLASSIFIERS
+
+from rewardbench.engine.loop import score
+from rewardbench.errors import InputError
+from rewardbench.forward.padding import accepted
+from rewardbench.scorers import load_scorer
+from rewardbench.scorers.classifier import is_encoder
+from rewardbench.settings import ModelSpec
+from rewardbench.types import Item
+
+pytestmark = pytest.mark.slow
+
+SMALL = {
+    "vocab_size": 512,
+    **dict.fromkeys(
+        ("hidden_size", "d_model", "n_embd", "dim", "embed_dim", "embedding_size", "word_embed_proj_dim"), 32
+    ),
+    **dict.fromkeys(("intermediate_size", "d_ff", "ffn_dim", "n_inner", "hidden_dim", "d_inner"), 64),
+    **dict.fromkeys(("encoder_ffn_dim", "decoder_ffn_dim", "moe_intermediate_size", "d_kv"), 16),
+    **dict.fromkeys(("num_hidden_layers", "num_layers", "n_layer", "n_layers", "num_decoder_layers"), 2),
+    **dict.fromkeys(("encoder_layers", "decoder_layers"), 2),
+    **dict.fromkeys(("num_attention_heads", "n_head", "n_heads", "num_heads"), 4),
+    **dict.fromkeys(("encoder_attention_heads", "decoder_attention_heads"), 4),
+    **dict.fromkeys(("num_key_value_heads", "num_experts_per_tok"), 2),
+    **dict.fromkeys(("num_experts", "num_local_experts", "n_routed_experts"), 4),
+    **dict.fromkeys(("head_dim", "rotary_dim", "attention_head_size", "qk_rope_head_dim", "v_head_dim"), 8),
+    **dict.fromkeys(("qk_nope_head_dim", "kv_lora_rank", "q_lora_rank", "state_size"), 8),
+    **dict.fromkeys(("max_position_embeddings", "n_positions", "max_seq_len"), 128),
+    "attention_window": 16,
+    "num_labels": 1,
+    "pad_token_id": 0,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+    "sep_token_id": 2,
+    "cls_token_id": 1,
+    "decoder_start_token_id": 1,
+}
+"""Sizes by every name that configurations have for them."""
+LARGEST = 20_000_000
+TEXTS = ("Lima", "the capital of the country is a city by the river", "x y z " * 200)
+
+
+def tiny(arch):
+    """A tiny configuration; skips the test where the architecture cannot be made small, or has no text."""
+    import torch
+    from transformers import AutoConfig, AutoModelForSequenceClassification
+
+    try:
+        standard = AutoConfig.for_model(arch)
+        config = AutoConfig.for_model(arch, **{name: n for name, n in SMALL.items() if hasattr(standard, name)})
+        text = config.get_text_config()
+        for name, n in SMALL.items():
+            if text is not config and hasattr(text, name):
+                setattr(text, name, n)
+        config.num_labels = 1
+        with torch.device("meta"):
+            size = sum(weight.numel() for weight in AutoModelForSequenceClassification.from_config(config).parameters())
+    except Exception as error:  # sizes that this architecture does not take: nothing of ours
+        pytest.skip(f"no tiny configuration: {error}"[:120])
+    if size > LARGEST:
+        pytest.skip(f"{size} parameters")
+    return config
+
+
+@pytest.mark.parametrize("arch", sorted(CLASSIFIERS))
+def test_scores_are_those_of_the_models_own_forward_or_refused_in_one_sentence(arch, tmp_path):
+    import torch
+    from transformers import AutoModelForSequenceClassification
+
+    config = tiny(arch)
+    torch.manual_seed(0)
+    try:
+        model = AutoModelForSequenceClassification.from_config(config)
+        model.save_pretrained(tmp_path)
+    except Exception as error:
+        pytest.skip(f"cannot be made or saved: {error}"[:120])
+    make_tokenizer(encoder=is_encoder(config)).save_pretrained(tmp_path)
+    turn = ({"role": "user", "content": "Hi"},)
+    item = Item("one", "all", turn, tuple(({"role": "assistant", "content": text},) for text in TEXTS))
+    refusal = ""
+    try:
+        scorer = load_scorer(ModelSpec(str(tmp_path), device="cpu"))
+        (found,) = score([item], scorer).items
+    except InputError as error:
+        refusal = str(error)
+    if refusal:
+        assert "\n" not in refusal
+        assert str(tmp_path) in refusal
+        pytest.skip(f"refused: {refusal}")
+    assert found.reason is None
+    requests = [scorer.prepare(item.prompt, completion, False) for completion in item.completions]
+    with torch.inference_mode():
+        texts = [accepted(model, {"input_ids": torch.tensor([request.ids.tolist()])}) for request in requests]
+        truth = [float(model.eval()(**inputs).logits) for inputs in texts]
+    assert found.scores == pytest.approx(truth, abs=1e-5)

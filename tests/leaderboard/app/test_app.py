@@ -1,0 +1,324 @@
+"""The leaderboard in a real browser: Debian's Chromium, driven by Playwright, against a running server."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+from ports import free_port
+from repository import ROOT
+from synthetic import mirrors, scores, store
+
+pytest.importorskip("gradio")
+sync_api = pytest.importorskip("playwright.sync_api")
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine")
+
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+).split()
+SHOTS = os.environ.get("REWARDBENCH_SCREENSHOTS")
+"""A folder for pictures of the pages, to be looked at."""
+
+
+class Server:
+    """`rewardbench leaderboard` over a store, in a process of its own."""
+
+    def __init__(self, results, *flags):
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}/"
+        command = [
+            sys.executable,
+            "-m",
+            "rewardbench",
+            "leaderboard",
+            "--results",
+            str(results),
+            "--port",
+            str(self.port),
+            *flags,
+        ]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=ROOT)
+        deadline = time.monotonic() + 90
+        while time.monotonic() < deadline:
+            with socket.socket() as ask:
+                if ask.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return
+            if self.process.poll() is not None:
+                raise RuntimeError(self.process.stderr.read().decode())
+            time.sleep(0.1)
+        raise RuntimeError("the server did not start")
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(20)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_api.sync_playwright() as play:
+        found = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield found
+        found.close()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """The demo, in a copy that may be written to."""
+    folder = tmp_path_factory.mktemp("store") / "demo"
+    shutil.copytree(ROOT / "leaderboard" / "demo", folder, ignore=shutil.ignore_patterns(".*"))
+    found = Server(folder, "--writable")
+    found.folder = folder
+    yield found
+    found.stop()
+
+
+@pytest.fixture
+def page(browser, server):
+    """A page that asks nobody but its server, and whose scripts raise nothing."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    found = context.new_page()
+    asked, raised = [], []
+    found.on("request", lambda request: asked.append(request.url))
+    found.on("pageerror", lambda error: raised.append(str(error)))
+    yield found
+    context.close()
+    assert [url for url in asked if not url.startswith((server.url, "data:", "blob:"))] == []
+    assert raised == []
+
+
+def go(page, url, words="tr[data-key]"):
+    page.goto(url)
+    page.wait_for_selector("#rb .rb main", timeout=60_000)
+    page.wait_for_selector("#rb-first", state="detached", timeout=60_000)
+    page.wait_for_selector(words, timeout=60_000)
+    return page
+
+
+def models(page):
+    return [one.get_attribute("data-key") for one in page.query_selector_all("tr[data-key]") if one.is_visible()]
+
+
+def shoot(page, name):
+    if SHOTS:
+        Path(SHOTS).mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=str(Path(SHOTS, f"{name}.png")))
+
+
+def test_the_table_is_searched_filtered_and_sorted(page, server):
+    go(page, server.url)
+    everything = models(page)
+    assert len(everything) >= 13
+    page.fill("[data-search]", "tiny")
+    assert sorted(models(page)) == ["tiny-dpo", "tiny-rm"]
+    assert "2 of" in page.inner_text(".rb-count")
+    page.fill("[data-search]", "")
+    page.click("summary:has-text('Kind')")
+    page.check("[data-filter=kind][value=Baseline]")
+    assert sorted(models(page)) == ["baseline/longest", "baseline/random", "baseline/shortest"]
+    page.reload()
+    page.wait_for_selector(".rb-count:has-text('of')")
+    assert len(models(page)) == 3, "what was chosen survives a reload"
+    go(page, server.url)
+    page.click("th button:has-text('Size')")
+    sizes = [int(one.get_attribute("data-v")) for one in page.query_selector_all("td[data-v]:nth-child(n+5)")]
+    known = [size for size in sizes if size]
+    assert known == sorted(known, reverse=True)
+    assert page.get_attribute("th[aria-sort]", "aria-sort") == "descending"
+    page.click("th button:has-text('Size')")
+    assert page.get_attribute("th[aria-sort]", "aria-sort") == "ascending"
+
+
+def test_columns_are_chosen_and_rows_are_copied(page, server):
+    go(page, server.url)
+    assert page.is_visible("th button:has-text('Badge')")
+    page.click("summary:has-text('Columns')")
+    page.uncheck("label:has-text('Badge') >> input[data-column]")
+    assert not page.is_visible("th button:has-text('Badge')")
+    page.keyboard.press("Escape")
+    assert page.query_selector("details[open]") is None
+    page.click("summary:has-text('Columns')")
+    page.click("h1")
+    assert page.query_selector("details[open]") is None, "a click outside closes a panel"
+    page.fill("[data-search]", "tiny-rm")
+    for kind, words in (("CSV", "tiny-rm,"), ("LaTeX", "\\begin{tabular}"), ("BibTeX", "@misc{rewardbench-tinyrm")):
+        page.evaluate("delete document.querySelector('.rb').dataset.copied")
+        page.click(f"[data-copy={kind}]")
+        page.wait_for_function("document.querySelector('.rb').dataset.copied")
+        text = page.get_attribute(".rb", "data-copied")
+        assert words in text
+        assert "longest" not in text
+
+
+def test_the_first_rows_stand_in_the_page_itself_for_the_plain_address_alone(server):
+    def fetched(query):
+        with urlopen(server.url + query) as answer:
+            return answer.read().decode()
+
+    plain = fetched("")
+    assert 'id="rb-first"' in plain
+    assert 'data-key="tiny-rm"' in plain.partition("<body")[2]
+    assert 'id="rb-first"' not in fetched("?view=about")
+
+
+def test_a_models_page_its_items_and_the_way_back(page, server):
+    go(page, server.url)
+    page.click("a:has-text('tiny-rm')")
+    page.wait_for_selector("article.rb-item")
+    assert page.inner_text("h1") == "tiny-rm"
+    assert page.query_selector("article pre.prompt")
+    assert page.query_selector("article pre.chosen")
+    page.fill("[name=search]", "zzzz no such word")
+    page.click("form button")
+    page.wait_for_selector("text=0 items")
+    page.go_back()
+    page.wait_for_selector("article.rb-item")
+    page.go_back()
+    page.wait_for_selector("tr[data-key]")
+
+
+def test_a_deep_link_survives_a_reload(page, server):
+    go(page, f"{server.url}?view=model&suite=core&model=tiny-rm", "article.rb-item")
+    page.reload()
+    page.wait_for_selector("article.rb-item")
+    assert page.inner_text("h1") == "tiny-rm"
+    go(page, f"{server.url}?view=board&suite=core&row=tiny-dpo", "tr.chosen")
+    page.reload()
+    page.wait_for_selector("tr.chosen")
+    assert page.get_attribute("tr.chosen", "data-key") == "tiny-dpo"
+
+
+def test_two_models_are_compared(page, server):
+    go(page, f"{server.url}?view=compare&suite=core", "select[name=a]")
+    page.select_option("select[name=a]", "baseline/longest")
+    page.select_option("select[name=b]", "tiny-rm")
+    page.click("form button:has-text('Compare')")
+    page.wait_for_selector("text=is better than", timeout=30_000)
+    assert page.inner_text("thead").split("\t")[2:4] == ["baseline/longest", "tiny-rm"]
+    assert page.query_selector("article.rb-item")
+    shoot(page, "compare")
+
+
+def test_the_keyboard_reaches_and_sorts(page, server):
+    go(page, server.url)
+    page.focus("th button:has-text('Score')")
+    page.keyboard.press("Enter")
+    assert page.get_attribute("th[aria-sort]", "aria-sort") == "descending"
+    unnamed = page.evaluate(
+        """() => [...document.querySelectorAll('.rb input, .rb select, .rb button, .rb a')]
+        .filter((one) => !(one.labels?.length || one.getAttribute('aria-label') || one.textContent.trim())).length"""
+    )
+    assert unnamed == 0, "everything that can be reached has a name"
+
+
+def submission(folder, name="org/new", headline=None):
+    """The files of tiny-rm as it was scored, under another name; the second half of its scores is another's."""
+    from rewardbench import results
+    from rewardbench.evaluation import run_and_keep
+    from rewardbench.settings import ModelSpec, Settings
+
+    run_and_keep(Settings(ModelSpec("baseline/random", seed=80)), str(folder))
+    path = folder / "baseline" / "random.json"
+    told = json.loads(path.read_bytes())
+    told["model"] = name
+    if headline is not None:
+        told["score"]["value"] = headline
+    path.write_text(json.dumps(told))
+    return [str(path), str(results.outputs_path(path))]
+
+
+def test_a_bad_submission_is_told_why_and_a_good_one_is_added(page, server, tmp_path):
+    before = sorted(path.name for path in server.folder.rglob("*"))
+    go(page, f"{server.url}?view=submit", "#rb-submit button:has-text('Submit')")
+    page.set_input_files("#rb-submit input[type=file]", submission(tmp_path / "bad", headline=0.99))
+    page.wait_for_selector(".rb-looked.refused", timeout=60_000)
+    assert "the items give" in page.inner_text(".rb-looked")
+    shoot(page, "submit-refused")
+    assert page.is_disabled("#rb-submit button:has-text('Submit')")
+    assert sorted(path.name for path in server.folder.rglob("*")) == before, "nothing was written"
+    go(page, f"{server.url}?view=submit", "#rb-submit button:has-text('Submit')")
+    page.set_input_files("#rb-submit input[type=file]", submission(tmp_path / "good"))
+    page.wait_for_selector(".rb-looked.passed", timeout=60_000)
+    shoot(page, "submit-passed")
+    page.click("#rb-submit button:has-text('Submit')")
+    page.wait_for_selector("text=Added as org/new", timeout=30_000)
+    go(page, server.url)
+    assert "org/new" in models(page)
+
+
+def test_a_hostile_submission_is_refused_in_words_that_do_nothing(page, server, tmp_path):
+    evil = '"><img src=x onerror="window.hacked=1"><script>window.hacked=1</script>'
+    before = sorted(path.name for path in server.folder.rglob("*"))
+    go(page, f"{server.url}?view=submit", "#rb-submit button:has-text('Submit')")
+    page.set_input_files("#rb-submit input[type=file]", submission(tmp_path, name=f"../../{evil}"))
+    page.wait_for_selector(".rb-looked.refused", timeout=60_000)
+    assert "name" in page.inner_text(".rb-looked")
+    assert page.evaluate("window.hacked") is None
+    assert sorted(path.name for path in server.folder.rglob("*")) == before
+
+
+def test_the_app_starts_as_a_space_does(browser, tmp_path):
+    """With nothing but the Hub's variables (and a port, since others may have the usual one)."""
+    port = free_port()
+    told = {"HF_HOME": str(tmp_path), "HF_TOKEN": "hf_fake", "PORT": str(port), "PATH": os.environ["PATH"]}
+    told |= {name: os.environ[name] for name in ("PYTHONPATH", "HOME") if name in os.environ}
+    app = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT / "leaderboard", env=told, stderr=subprocess.PIPE)
+    try:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and app.poll() is None:
+            with socket.socket() as ask:
+                if ask.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.2)
+        page = browser.new_context().new_page()
+        go(page, f"http://127.0.0.1:{port}/")
+        assert "tiny-rm" in models(page)
+    finally:
+        app.terminate()
+        app.wait(20)
+        app.stderr.close()
+
+
+def test_nothing_of_a_hostile_store_is_executed(browser, tmp_path):
+    evil = '"><img src=x onerror="window.hacked=1"><script>window.hacked=1</script>${window.hacked=1}{{constructor}}'
+    suite = mirrors(20)
+    for n in range(2):
+        path = store(tmp_path, suite, scores(suite, 0.5, seed=n), f"org/m{n}")
+        told = json.loads(path.read_bytes())
+        told |= {"model": f"{evil}{n}", "model_type": evil, "date": evil, "suite": evil, "revision": evil}
+        told["manifest"] |= {"command": evil, "model": {"license": evil}}
+        path.write_text(json.dumps(told))
+    found = Server(tmp_path)
+    try:
+        page = browser.new_context().new_page()
+        for query in ("", "?view=model&model=org/m0", "?view=compare&a=org/m0&b=org/m1", "?view=items", "?view=suite"):
+            go(page, found.url + query, "h1")
+            page.wait_for_timeout(300)
+            assert page.evaluate("window.hacked") is None
+            assert page.query_selector(".rb img") is None
+            assert page.query_selector(".rb script") is None
+    finally:
+        found.stop()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_page_fits_its_screen(browser, server, width, theme):
+    context = browser.new_context(viewport={"width": width, "height": 844}, color_scheme=theme)
+    page = context.new_page()
+    pages = {"board": "", "model": "&view=model&model=tiny-rm", "size": "&view=size", "items": "&view=items",
+             "suite": "&view=suite", "about": "&view=about", "submit": "&view=submit"}  # fmt: skip
+    for name, query in pages.items():
+        go(page, f"{server.url}?__theme={theme}{query}", "h1")
+        page.wait_for_timeout(200)
+        over = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert over <= 1, f"{name} is {over} pixels too wide"
+        shoot(page, f"{name}-{width}-{theme}")
+    context.close()

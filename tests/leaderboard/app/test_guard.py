@@ -1,0 +1,462 @@
+"""Requests that no page sends, to a real server: refused, and the server goes on."""
+
+import asyncio
+import hashlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+from ports import free_port
+from repository import ROOT
+
+pytest.importorskip("gradio")
+from starlette.datastructures import Headers
+
+from rewardbench.errors import InputError
+from rewardbench.leaderboard.app import access, limits, uploads
+
+SECRET = "secret-model-of-this-machine"
+
+
+class Served:
+    """`rewardbench leaderboard` over a copy of the demo, in a process of its own."""
+
+    def __init__(self, folder, *flags):
+        self.results = shutil.copytree(ROOT / "leaderboard" / "demo", folder / "demo")
+        self.temporary = folder / "temporary"
+        self.temporary.mkdir()
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.client = httpx.Client(base_url=self.url, timeout=30, trust_env=False)
+        command = [sys.executable, "-m", "rewardbench", "leaderboard", "--results", str(self.results), *flags]
+        self.process = subprocess.Popen(
+            [*command, "--port", str(self.port)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "TMPDIR": str(self.temporary)},
+        )
+        assert self.process.stdout.readline().startswith(b"leaderboard=")
+        assert self.get("/config").status_code == 200
+
+    def get(self, path, **more):
+        return self.client.get(path, **more)
+
+    def post(self, path, value=None, **more):
+        if value is not None:
+            more["headers"] = {"content-type": "application/json", **more.get("headers", {})}
+            more["content"] = json.dumps(value)
+        return self.client.post(path, **more)
+
+    def join(self, data, session="abc", **more):
+        return self.post("/gradio_api/queue/join", {"data": data, "fn_index": 0, "session_hash": session, **more})
+
+    def see(self, address, **more):
+        call = {"data": address, "component_id": 1, "fn_name": "see", "session_hash": "abc"}
+        return self.post("/gradio_api/component_server/", call, **more)
+
+    def upload(self, *files):
+        return self.post("/gradio_api/upload", files=[("files", file) for file in files])
+
+    def outcome(self, session):
+        """What the queue says of the last event of a session."""
+        with self.client.stream("GET", f"/gradio_api/queue/data?session_hash={session}", timeout=60) as answer:
+            for line in answer.iter_lines():
+                if "process_completed" in line:
+                    return json.loads(line.removeprefix("data: "))
+        return None
+
+    def kept(self):
+        (folder,) = self.temporary.glob("rewardbench-uploads-*")
+        return [path for path in folder.rglob("*") if path.is_file()]
+
+    def stop(self):
+        """Send SIGTERM; return the seconds until the server has ended."""
+        start = time.monotonic()
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(30)
+        self.process.stdout.close()
+        self.client.close()
+        return time.monotonic() - start
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    found = Served(tmp_path_factory.mktemp("guard"), "--writable")
+    yield found
+    assert found.stop() < 5
+    assert list(found.temporary.glob("rewardbench-*")) == []
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory, served):
+    """Files of the machine that nobody uploaded."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    secret = folder / "secret.json"
+    told = json.loads((served.results / "tiny-rm.json").read_bytes())
+    secret.write_text(json.dumps(told | {"model": SECRET}))
+    os.mkfifo(folder / "fifo")
+    (uploaded,) = served.upload(("a.json", b"{}")).json()
+    own = Path(uploaded).parent
+    (own / "link.json").symlink_to(secret)
+    (own / "folder").symlink_to(folder)
+    return {
+        "an endless device": "/dev/zero",
+        "a device": "/dev/random",
+        "the password file": "/etc/passwd",
+        "the environment": "/proc/self/environ",
+        "its memory": "/proc/self/mem",
+        "a descriptor": "/proc/self/fd/0",
+        "a FIFO": str(folder / "fifo"),
+        "a result elsewhere": str(secret),
+        "a result of the store": str(served.results / "tiny-rm.json"),
+        "a relative path": "pyproject.toml",
+        "upwards": f"{own}/../../../../../../../etc/passwd",
+        "upwards within": f"{own}/../{own.name}/a.json",
+        "a link among the uploads": str(own / "link.json"),
+        "a linked folder among the uploads": str(own / "folder" / "secret.json"),
+        "a folder": str(own),
+        "a file that is not there": f"{own}/b.json",
+        "an address": "http://127.0.0.1:9/x.json",
+        "a file address": f"file://{secret}",
+        "a null byte": "/etc/passwd\0.json",
+        "an endless name": "/" + "a" * 70_000,
+        "no name": "",
+        "a lone surrogate": "\ud800",
+    }
+
+
+META = {"_type": "gradio.FileData"}
+FORMS = {
+    "as the page sends it": lambda path: [[{"path": path, "meta": META}], ""],
+    "not in a list": lambda path: [{"path": path, "meta": META}, ""],
+    "without meta": lambda path: [[{"path": path}], ""],
+    "as a stream": lambda path: [[{"path": path, "meta": META, "is_stream": True}], ""],
+    "with an address": lambda path: [[{"path": path, "url": path, "orig_name": path, "meta": META}], ""],
+    "nested": lambda path: [[[{"path": path, "meta": META}]], ""],
+    "twice": lambda path: [[{"path": path, "meta": META}] * 2, ""],
+    "as the name": lambda path: [None, {"path": path, "meta": META}],
+    "in a dict": lambda path: [{"value": {"path": path, "meta": META}}, ""],
+    "in event data": lambda path: [[{"path": path, "meta": META}], {"x": 1}],
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_path_that_nobody_uploaded_is_refused_and_the_server_goes_on(served, places, form):
+    before = sorted(served.kept())
+    for name, path in places.items():
+        answer = served.join(FORMS[form](path))
+        assert answer.status_code in (400, 403, 413), name
+        assert "event_id" not in answer.text, name
+        assert SECRET not in answer.text
+        assert "root:" not in answer.text
+    assert served.get("/").status_code == 200
+    assert sorted(served.kept()) == before
+
+
+def test_many_forged_requests_at_once_stop_nobody(served, places):
+    with ThreadPoolExecutor(24) as pool:
+        forged = [
+            pool.submit(served.join, FORMS["as the page sends it"](path))
+            for path in ("/dev/zero", places["a FIFO"]) * 12
+        ]
+        seen = [pool.submit(served.see, "?view=about") for _ in range(12)]
+        assert {one.result().status_code for one in forged} <= {403, 429}
+        assert {one.result().status_code for one in seen} == {200}
+
+
+UNSERVED = """
+/gradio_api/openapi.json /openapi.json /docs /gradio_api/info /monitoring /monitoring/summary /gradio_api/vibe-code
+/gradio_api/proxy=http://127.0.0.1:9 /gradio_api/runs /gradio_api/queue/status /gradio_api/deep_link /login /svelte/x
+/gradio_api/stream/a/b/1/playlist.m3u8 /gradio_api/startup-events
+""".split()
+UNPOSTED = """
+/gradio_api/run/look /gradio_api/api/look /gradio_api/call/look /gradio_api/call/v2/look /gradio_api/stream/abc
+/gradio_api/reset /gradio_api/process_recording /login /gradio_api/vibe-edit /gradio_api/component_server
+/gradio_api//queue/join
+""".split()
+
+
+def test_files_named_by_another_way_into_gradio_are_not_served(served, places):
+    path = places["a result elsewhere"]
+    for address in (*UNSERVED, f"/gradio_api/file={path}", f"/gradio_api/file/{path}", f"/file={path}"):
+        assert served.get(address).status_code == 404, address
+    body = {"data": FORMS["as the page sends it"](path), "fn_index": 0, "session_hash": "abc"}
+    for address in UNPOSTED:
+        assert served.post(address, body).status_code == 404, address
+    assert served.join([None, ""], fn_index=7).status_code == 400
+    assert served.client.put("/gradio_api/queue/join", json=body).status_code == 405
+    call = {"data": path, "component_id": 2, "fn_name": "preprocess", "session_hash": "abc"}
+    assert served.post("/gradio_api/component_server/", call).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"[" * 60_000, 400),
+        (b"x" * 70_000, 413),
+        (b"{}", 400),
+        (b"[]", 400),
+        (b"", 400),
+        (b"\xff", 400),
+        (b'{"data": NaN}', 400),
+        (b'{"data": [null, ""], "fn_index": 0}', 400),
+        (b'{"data": [null, ""], "fn_index": 0, "session_hash": {"a": 1}}', 400),
+        (b'{"data": [null, ""], "fn_index": "0", "session_hash": "a"}', 400),
+        (b'{"data": {"a": 1}, "fn_index": 0, "session_hash": "a"}', 400),
+    ],
+)
+def test_a_body_that_no_page_sends_is_refused(served, body, status):
+    answer = served.post("/gradio_api/queue/join", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == status
+    assert answer.text.count("\n") == 1
+
+
+def test_of_two_paths_under_one_name_gradio_reads_the_one_that_was_checked(served):
+    (path,) = served.upload(("a.json", b"{}")).json()
+    file = f'{{"path": "/etc/passwd", "path": "{path}", "meta": {{"_type": "gradio.FileData"}}}}'
+    body = f'{{"data": [[{file}], ""], "fn_index": 0, "session_hash": "twice"}}'
+    answer = served.post("/gradio_api/queue/join", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == 200
+    assert served.outcome("twice")["success"]
+
+
+def test_uploaded_files_are_taken(served):
+    names = ("tiny-rm.json", "tiny-rm.parquet")
+    paths = served.upload(*((name, (served.results / name).read_bytes()) for name in names)).json()
+    assert served.join([[{"path": path, "meta": META} for path in paths], ""], "honest").status_code == 200
+    told = served.outcome("honest")
+    assert "which is there already" in told["output"]["data"][1]
+
+
+def test_an_upload_is_limited_in_number_and_size(served):
+    before = sorted(served.kept())
+    three = served.upload(*((f"{n}.json", b"{}") for n in range(3)))
+    assert (three.status_code, three.text) == (400, "An upload has at most 2 files.")
+    many = served.post("/gradio_api/upload", data={f"a{n}": "x" for n in range(900)}, files={"files": b"x"})
+    assert many.status_code == 400
+    large = served.upload(("a.json", b"0" * (uploads.MOST_REQUEST + 1)))
+    assert large.status_code == 413
+    kind = {"content-type": "multipart/form-data; boundary=abc"}
+    assert served.post("/gradio_api/upload", content=iter([b"x"]), headers=kind).status_code == 411
+    assert served.post("/gradio_api/upload", content=b"x").status_code == 411
+    assert sorted(served.kept()) == before, "nothing is kept of what was refused"
+
+
+def test_of_an_upload_that_breaks_off_nothing_is_kept(served):
+    before = sorted(served.kept())
+    head = f"POST /gradio_api/upload HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\nContent-Length: 100000\r\n"
+    head += "Content-Type: multipart/form-data; boundary=abc\r\n\r\n"
+    part = '--abc\r\nContent-Disposition: form-data; name="files"; filename="a.json"\r\n\r\n' + "x" * 50_000
+    with socket.create_connection(("127.0.0.1", served.port)) as sending:
+        sending.sendall((head + part).encode())
+        deadline = time.monotonic() + 10
+        while sorted(served.kept()) == before and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert sorted(served.kept()) != before
+    while sorted(served.kept()) != before and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert sorted(served.kept()) == before
+
+
+@pytest.mark.parametrize("bomb", ["lines", "deep"])
+def test_an_upload_that_grows_is_refused_in_words(served, bomb):
+    rows = {"lines": b'{"a":[]}\n' * 2**20, "deep": b"[" * 2**20}[bomb]
+    told = json.loads((served.results / "tiny-rm.json").read_bytes())
+    told["outputs_sha256"] = hashlib.sha256(rows).hexdigest()
+    paths = served.upload(("a.json", json.dumps(told).encode()), ("a_outputs.jsonl", rows)).json()
+    served.join([[{"path": path, "meta": META} for path in paths], ""], bomb)
+    told = served.outcome(bomb)["output"]["data"][1]
+    assert "result_outputs.jsonl, line 1" in told
+    assert "/tmp" not in told
+    assert str(served.temporary) not in told
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"host": "evil.example"}, 400),
+        ({"host": "127.0.0.1.evil.example"}, 400),
+        ({"host": "127.0.0.1@evil.example"}, 400),
+        ({"host": "10.0.0.7"}, 400),
+        ({"host": ""}, 400),
+        ({"x-forwarded-host": "evil.example"}, 400),
+        ({"origin": "http://evil.example"}, 403),
+        ({"origin": "null"}, 403),
+        ({"origin": "http://127.0.0.1:1"}, 403),
+        ({"origin": "http://127.0.0.1.evil.example"}, 403),
+        ({"sec-fetch-site": "cross-site"}, 403),
+        ({"sec-fetch-site": "same-site"}, 403),
+        ({"content-type": "text/plain"}, 415),
+        ({}, 200),
+        ({"host": "localhost:7860", "origin": "http://localhost:7860"}, 200),
+        ({"host": "[::1]"}, 200),
+        ({"sec-fetch-site": "same-origin"}, 200),
+    ],
+)
+def test_a_page_elsewhere_can_change_nothing(served, headers, status):
+    assert served.see("?view=about", headers=headers).status_code == status
+    if status == 400:
+        assert served.get("/", headers=headers).status_code == 400
+
+
+@pytest.mark.parametrize("path", ["/", "/config", "/nothing", "/static/js/iframeResizer.contentWindow.min.js"])
+def test_every_answer_tells_browsers_what_the_page_may_do(served, path):
+    headers = served.get(path).headers
+    assert "frame-ancestors 'self'" in headers["content-security-policy"]
+    assert "default-src 'self'" in headers["content-security-policy"]
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "same-origin"
+    assert "camera=()" in headers["permissions-policy"]
+
+
+def test_answers_are_compressed(served):
+    answer = served.see("?view=board", headers={"accept-encoding": "gzip"})
+    assert answer.headers["content-encoding"] == "gzip"
+    assert "tr data-key" in answer.json()
+    first = served.get("/", headers={"accept-encoding": "br, gzip"})
+    assert first.headers["content-encoding"] == "gzip"
+    assert 'id="rb-first"' in first.text
+
+
+def test_visitors_write_into_a_folder_only_if_asked_for(tmp_path):
+    found = Served(tmp_path)
+    before = sorted(path.name for path in found.results.rglob("*"))
+    page = found.see("?view=submit").json()
+    assert f"rewardbench submit results/org/name.json --to {found.results}" in page
+    assert "--writable" in page
+    assert found.join([None, ""]).status_code == 404
+    assert found.upload(("a.json", b"{}")).status_code == 404
+    assert sorted(path.name for path in found.results.rglob("*")) == before
+    assert found.stop() < 5
+
+
+def test_the_server_ends_while_a_check_is_running(tmp_path):
+    found = Served(tmp_path, "--writable")
+    rows = b'{"id":"a","scores":[1,2]}\n' * 240_000
+    told = json.loads((found.results / "tiny-rm.json").read_bytes())
+    told["outputs_sha256"] = hashlib.sha256(rows).hexdigest()
+    paths = found.upload(("a.json", json.dumps(told).encode()), ("a_outputs.jsonl", rows)).json()
+    found.join([[{"path": path, "meta": META} for path in paths], ""], "slow")
+    me = psutil.Process(found.process.pid)
+    deadline = time.monotonic() + 20
+    while not me.children() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    (child,) = me.children()
+    assert found.stop() < 5
+    child.wait(5)
+
+
+def test_it_is_not_served_where_gradio_takes_any_path():
+    from rewardbench.leaderboard.app import blocks
+
+    gr = blocks.gr
+    with gr.Blocks() as app:
+        file = gr.File()
+        gr.Button().click(lambda path: None, file, None)
+    with pytest.raises(InputError, match="would read files of this machine that nobody uploaded"):
+        blocks._refuse_forged_paths(app)
+    app.has_launched = True
+    blocks._refuse_forged_paths(app)
+
+
+# without a server
+
+
+def headers(**named):
+    return Headers({name.replace("_", "-"): value for name, value in named.items()})
+
+
+def test_a_space_is_reached_by_its_names_and_shown_in_the_hubs_frame(monkeypatch):
+    monkeypatch.setenv("SPACE_ID", "org/board")
+    monkeypatch.setenv("SPACE_HOST", "org-board.hf.space")
+    found = access.Access.of_environment()
+    assert found.host == "0.0.0.0"
+    assert all(map(found.serves, ("org-board.hf.space", "org-board--new.hf.space", "10.1.2.3:7860", "localhost")))
+    assert not any(map(found.serves, ("hf.space.evil.example", "evil.example", "xhf.space")))
+    found.check("POST", headers(host="org-board.hf.space", origin="https://org-board.hf.space"))
+    with pytest.raises(uploads.RejectedError):
+        found.check("POST", headers(host="org-board.hf.space", origin="https://evil.hf.space"))
+    assert "frame-ancestors 'self' https://huggingface.co" in found.headers()["Content-Security-Policy"]
+    forwarded = headers(x_forwarded_for="1.1.1.1, 203.0.113.9")
+    assert found.client({"client": ("10.0.0.1", 1)}, forwarded) == "203.0.113.9"
+    assert access.Access().client({"client": ("10.0.0.1", 1)}, forwarded) == "10.0.0.1"
+
+
+def test_a_proxys_name_is_added_and_a_wildcard_takes_addresses_alone():
+    found = access.Access("0.0.0.0", ("board.example",))
+    assert all(map(found.serves, ("board.example", "192.168.1.5:7860", "[fe80::1]:80")))
+    assert not found.serves("evil.example")
+    found.check("POST", headers(host="127.0.0.1:7860", origin="https://board.example"))
+    assert access.Access("192.168.1.5").serves("192.168.1.5:7860")
+    assert not access.Access("192.168.1.5").serves("192.168.1.6")
+
+
+def test_a_rate_is_of_one_client_and_one_period():
+    rate = limits.Rate(2, 0.2)
+    assert [rate.take("a"), rate.take("a"), rate.take("a"), rate.take("b")] == [True, True, False, True]
+    time.sleep(0.25)
+    assert rate.take("a")
+    assert not limits.Rate(10, 60).take("a", 11)
+
+
+def test_what_is_open_is_counted_for_each_client_and_for_all():
+    found = limits.Open(each=1, total=2)
+    with found.slot("a") as first, found.slot("a") as again, found.slot("b") as second, found.slot("c") as third:
+        assert (first, again, second, third) == (True, False, True, False)
+    with found.slot("a") as then:
+        assert then
+
+
+def test_old_uploads_are_deleted_and_a_full_folder_takes_no_more(monkeypatch):
+    found = uploads.Uploads()
+    try:
+        for n, age in enumerate((4_000, 400, 0)):
+            place = found.folder / str(n) / "a.json"
+            place.parent.mkdir()
+            place.write_bytes(b"x" * 100)
+            os.utime(place, (time.time() - age,) * 2)
+            os.utime(place.parent, (time.time() - age,) * 2)
+        assert found.has_room(100)
+        assert not (found.folder / "0" / "a.json").exists()
+        assert (found.folder / "1" / "a.json").exists()
+        monkeypatch.setattr(uploads, "MOST_STORED", 250)
+        assert found.has_room(100), "a full folder gives up what is older than minutes"
+        assert not (found.folder / "1" / "a.json").exists()
+        assert not found.has_room(200)
+    finally:
+        found.close()
+    assert not found.folder.exists()
+
+
+def test_a_slow_body_is_given_up(monkeypatch):
+    from rewardbench.leaderboard.app import guard
+
+    monkeypatch.setattr(guard, "SLOWEST_BODY", 0.1)
+
+    async def never():
+        await asyncio.sleep(60)
+
+    with pytest.raises(uploads.RejectedError, match="in time"):
+        asyncio.run(guard._body(never, Headers({}), 100))
+
+
+def test_a_check_is_refused_while_another_of_the_client_runs():
+    from rewardbench.leaderboard.app import submission
+
+    checks = submission.Checks(library=None)
+    with checks.running.slot("a"):
+        assert "Another check is running" in checks.look("a", ["x", "y"]).findings[0].what
+    for _ in range(checks.checked.most):
+        assert "Upload the two files" in checks.look("a", ["x", "y"]).findings[0].what
+    assert "Too many checks" in checks.look("a", ["x", "y"]).findings[0].what
+    assert "Upload the two files" in checks.look("b", ["x", "y"]).findings[0].what

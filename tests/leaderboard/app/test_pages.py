@@ -1,0 +1,253 @@
+"""Every page as markup, without a browser: what it says, and that no text of a stranger becomes markup."""
+
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+from synthetic import mirrors, scores, singles, store
+
+pytest.importorskip("gradio")
+
+from rewardbench.leaderboard.app import model_page, suite_pages
+from rewardbench.leaderboard.app import serve as app
+from rewardbench.leaderboard.app.library import Library
+from rewardbench.leaderboard.app.markup import render
+
+SUITE = mirrors(40)
+EVIL = '"><img src=x onerror=alert(1)><script>alert(2)</script>${3}{{4}}'
+
+
+class Markup(HTMLParser):
+    """Tags, attributes and text of a page; an element that is closed but not open is an error."""
+
+    VOID = ("img", "input", "br", "line", "circle", "path")
+
+    def __init__(self, page):
+        super().__init__()
+        self.tags, self.attributes, self.words, self.open = [], [], "", []
+        self.feed(page)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += [name for name, _ in attrs]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.words += data
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("results")
+    for n, (name, share) in enumerate({"org/best": 0.98, "org/mid": 0.8, "org/low": 0.5}.items()):
+        store(folder, SUITE, scores(SUITE, share, seed=n), name)
+    return Library(str(folder))
+
+
+def see(library, **query):
+    from urllib.parse import urlencode
+
+    return Markup(app.view(library, "?" + urlencode(query)))
+
+
+def test_the_leaderboard_has_a_row_a_model_with_rank_and_interval(library):
+    page = see(library)
+    assert page.tags.count("tr") == 4
+    assert all(name in page.words for name in ("org/best", "org/mid", "org/low", "recomputed", "Chat", "Safety"))
+
+
+def test_a_models_page_shows_what_it_misses_and_what_made_it(library):
+    page = see(library, view="model", model="org/mid")
+    assert "items, lowest margin first" in page.words
+    assert page.tags.count("article") == 10
+    assert "Question" in page.words
+    assert "fingerprint_sha256" in page.words
+    fewer = see(library, view="model", model="org/mid", search="zzz")
+    assert "0 items" in fewer.words
+
+
+def test_the_items_are_turned_over_page_by_page(library):
+    first, second = (see(library, view="model", model="org/low", **{"from": start}) for start in (0, 10))
+    assert "Next" in first.words
+    assert "Previous" in second.words
+    assert first.words != second.words
+    for odd in ("-5", "x", "9" * 30, "1e9"):
+        assert see(library, view="model", model="org/low", **{"from": odd}).tags
+
+
+def test_two_models_are_compared(library):
+    page = see(library, view="compare", a="org/low", b="org/best")
+    assert "is better than" in page.words
+    assert "only org/best is correct" in page.words
+    assert "choose" in see(library, view="compare").words
+
+
+def test_the_hardest_items_the_suite_and_the_protocol(library):
+    assert "are missed by all 3 models" in see(library, view="items").words
+    assert "Mirrors" in see(library, view="suite").words
+    assert "95% confidence" in see(library, view="about").words
+    assert "No model here reports its size" in see(library, view="size").words
+
+
+@pytest.mark.parametrize(
+    "query", [{"view": "model", "model": "none"}, {"view": "model"}, {"view": "zzz"}, {"suite": "zzz"}]
+)
+def test_an_address_that_leads_nowhere_says_so_or_leads_home(library, query):
+    assert see(library, **query).tags.count("h1") == 1
+
+
+@pytest.mark.parametrize("name", ["view", "suite", "model", "a", "b", "search", "subset", "from", "row", "q"])
+@pytest.mark.parametrize("page", ["board", "model", "compare"])
+def test_what_stands_in_an_address_is_no_markup(library, name, page):
+    query = {"view": page, "model": "org/mid", "a": "org/low", "b": "org/mid"} | {name: EVIL}
+    found = see(library, **query)
+    assert not {"script", "img"} & set(found.tags)
+    assert not [one for one in found.attributes if one.startswith("on")]
+
+
+def test_what_a_result_holds_is_no_markup(library, tmp_path):
+    """Even if a hostile file came into the store past all checks."""
+    suite = replace(
+        SUITE,
+        items=tuple(
+            replace(
+                item, id=f"{EVIL}{n}", subset=EVIL, group=f"{EVIL}{n // 2}", prompt=({"role": "user", "content": EVIL},)
+            )
+            for n, item in enumerate(SUITE.items)
+        ),
+        rules={EVIL: replace(next(iter(SUITE.rules.values())), section=EVIL)},
+        name=EVIL,
+        revision=EVIL,
+    )
+    for n in range(2):
+        path = store(tmp_path, suite, scores(suite, 0.5, seed=n), f"org/m{n}")
+        told = json.loads(path.read_bytes())
+        told |= {"model": f"{EVIL}{n}", "model_type": EVIL, "date": EVIL}
+        told["manifest"] |= {"command": EVIL, EVIL: EVIL, "model": {"license": EVIL}}
+        path.write_text(json.dumps(told))
+    evil = Library(str(tmp_path))
+    assert len(evil.board.rows) == 2
+    keys = [row.key for row in evil.board.rows]
+    for query in (
+        {},
+        {"subsets": "1"},
+        {"view": "model", "model": keys[0]},
+        {"view": "compare", "a": keys[0], "b": keys[1]},
+        {"view": "items"},
+        {"view": "suite"},
+        {"view": "size"},
+    ):
+        found = see(evil, **query)
+        assert not {"script", "img"} & set(found.tags), query
+        assert not [one for one in found.attributes if one.startswith("on")]
+        raw = app.view(evil, "")
+        assert "${" not in raw
+        assert "{{" not in raw
+
+
+def test_chance_is_told_where_mirrors_count_and_only_there(library, tmp_path):
+    suite = singles(20)
+    store(tmp_path, suite, scores(suite, 0.5), "org/a")
+    assert "coin flips get 25%" in see(library).words
+    assert "coin flips" not in see(Library(str(tmp_path))).words
+
+
+@pytest.mark.parametrize("days", [("0001-01-01", "9999-12-31"), ("0001-01-01",) * 2, ("9999-12-31",) * 2])
+def test_any_date_has_its_place_on_an_axis(tmp_path, days):
+    for n, day in enumerate(days):
+        path = store(tmp_path, SUITE, scores(SUITE, 0.6, seed=n), f"org/m{n}")
+        path.write_text(json.dumps(json.loads(path.read_bytes()) | {"date": day}))
+    page = see(Library(str(tmp_path)), view="size")
+    assert page.tags.count("circle") == 2
+
+
+def test_a_manifest_of_any_nesting_is_shown_cut(tmp_path):
+    path = store(tmp_path, SUITE, scores(SUITE, 0.8), "org/wide")
+    told = json.loads(path.read_bytes())
+    zeros = [0]
+    for _ in range(20):
+        zeros = [zeros, zeros] if len(json.dumps(zeros)) < 100_000 else [zeros]
+    path.write_text(json.dumps(told | {"manifest": told["manifest"] | {"zeros": zeros}}))
+    assert len(json.dumps(zeros, indent=2)) > 1_000_000
+    page = app.view(Library(str(tmp_path)), "?view=model&model=org/wide")
+    assert "the result file has the full manifest" in page
+    assert len(page) < 500_000
+    assert len(model_page._cut_json(nested(100_000))) < 60_000
+
+
+def nested(levels):
+    value = []
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+def test_a_page_of_the_same_rows_is_made_once_however_many_ask(tmp_path, monkeypatch):
+    for n in range(3):
+        store(tmp_path, SUITE, scores(SUITE, 0.5, seed=n), f"org/m{n}")
+    library = Library(str(tmp_path))
+    made = []
+    hardest = suite_pages.hardest
+    monkeypatch.setattr(suite_pages, "hardest", lambda *asked: (made.append(1), time.sleep(0.2), hardest(*asked))[2])
+    with ThreadPoolExecutor(12) as pool:
+        pages = set(pool.map(lambda _: app.view(library, "?view=items"), range(12)))
+    assert len(made) == len(pages) == 1
+    store(tmp_path, SUITE, scores(SUITE, 0.9, seed=9), "org/new")
+    library.look()
+    assert "of 4 models are right" in app.view(library, "?view=items")
+    assert len(made) == 2
+
+
+def test_old_rows_are_shown_with_their_age_where_the_store_is_out_of_reach(library):
+    board = library.board
+    library.board = replace(board, offline="The Hub is down.", built=board.built - 7200)
+    try:
+        page = see(library)
+    finally:
+        library.board = board
+    assert "cannot be reached right now" in page.words
+    assert "2 hours ago" in page.words
+    assert page.tags.count("tr") == 4
+
+
+def test_an_empty_store_says_how_to_fill_it(tmp_path):
+    assert "No results yet" in see(Library(str(tmp_path))).words
+
+
+def test_a_comparison_of_published_totals_of_one_model_or_of_a_model_with_itself_says_what_is_missing(
+    library, tmp_path
+):
+    assert "Choose two different models." in see(library, view="compare", a="org/low", b="org/low").words
+    assert "Choose two models to compare." in see(library, view="compare", a="org/low").words
+    assert "published totals only" in see(Library(str(tmp_path)), view="compare").words
+
+
+@pytest.mark.parametrize(("better", "words"), [(0, "no model is"), (1, "1 model is"), (2, "2 models are")])
+def test_the_number_of_better_models_is_said_in_grammar(library, better, words):
+    row = replace(library.board.rows[0], better=better)
+    assert f"{words} significantly better" in model_page._facts(row)["Rank"]
+
+
+def test_every_template_escapes_text_and_the_braces_of_gradio():
+    for name in ("message.html", "sent.html"):
+        page = str(render(name, message=EVIL, verdict="passed"))
+        assert not [mark for mark in ("<img", "<script", "${", "{{") if mark in page]
+        assert "&lt;script&gt;" in page
+
+
+def test_rows_for_other_programs_are_those_asked_for_in_their_order(library):
+    text = app.export(library, "CSV", "toy", ["org/low", "org/best", "none"], ["Model", "Score"])
+    assert [line.split(",")[0] for line in text.splitlines()] == ["Model", "org/low", "org/best"]
+    assert "tabular" in app.export(library, "LaTeX", "toy", ["org/low"], ["Model"])
+    assert "@misc" in app.export(library, "BibTeX", "toy", ["org/low"], [])

@@ -1,0 +1,243 @@
+"""What leaves this machine: a packed result, a pull request, a dataset of scores, a model's card."""
+
+import json
+import shlex
+from pathlib import Path
+
+import pytest
+from hub_server import WHERE
+
+from rewardbench import results
+from rewardbench.cli.main import main
+from rewardbench.errors import InputError
+from rewardbench.leaderboard.submissions.package import card, pack, shown
+from rewardbench.models.fingerprint import digest
+from rewardbench.results.scored import read_scored
+from rewardbench.store import LocalStore
+
+
+def run(capsys, *arguments):
+    with pytest.raises(SystemExit) as stop:
+        main([str(one) for one in arguments])
+    told = capsys.readouterr()
+    return stop.value.code, told.out, told.err
+
+
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory):
+    """A baseline on core, as the command line keeps it."""
+    folder = tmp_path_factory.mktemp("scored")
+    with pytest.raises(SystemExit):
+        main(["--model", "baseline/random", "--output_dir", str(folder), "--no_cache"])
+    return folder / "baseline" / "random.json"
+
+
+def test_what_is_sent_has_no_texts_and_no_paths_of_this_machine(scored, tmp_path):
+    told = json.loads(scored.read_bytes())
+    told["model"] = told["manifest"]["model"]["model"] = str(tmp_path / "my" / "model")
+    told["manifest"]["model"]["tokenizer"] = told["tokenizer"] = told["model"]
+    told["manifest"]["command"] = f"rewardbench --model {tmp_path}/my/model --dataset core"
+    moved = tmp_path / "model.json"
+    moved.write_text(json.dumps(told))
+    results.outputs_path(moved).write_bytes(results.outputs_path(scored).read_bytes())
+    summary, table = pack(moved, "org/mine", "mit")
+    words = json.dumps(summary)
+    assert str(tmp_path) not in words
+    assert summary["model"] == "org/mine"
+    assert summary["manifest"]["model"]["license"] == "mit"
+    assert "rewardbench --model org/mine --dataset core" in words
+    place = tmp_path / "sent.json"
+    place.write_text(words)
+    results.table_path(place).write_bytes(table)
+    before, after = read_scored(scored), read_scored(place)
+    assert [one.scores for one in before.items] == [one.scores for one in after.items]
+    assert not any(completion[0]["content"] for item in after.suite.items for completion in item.completions)
+
+
+def test_it_says_what_it_sends(scored):
+    entry = pack(scored)
+    told = dict(line.split("=", 1) for line in shown(entry))
+    assert told["model"] == "baseline/random"
+    assert told["suite"].startswith("core@")
+    assert int(told["scores_bytes"]) == len(entry[1])
+    assert "| Chat |" in card(entry)
+
+
+def test_a_result_goes_into_a_folder_and_a_spoiled_one_does_not(scored, tmp_path, capsys):
+    code, out, _ = run(capsys, "submit", scored, "--to", tmp_path / "store", "--name", "org/mine")
+    assert (code, "verdict=passed" in out, "key=org/mine" in out) == (0, True, True)
+    told = json.loads(scored.read_bytes())
+    told["score"]["value"] += 0.01
+    spoiled = tmp_path / "spoiled.json"
+    spoiled.write_text(json.dumps(told))
+    results.outputs_path(spoiled).write_bytes(results.outputs_path(scored).read_bytes())
+    code, out, err = run(capsys, "submit", spoiled, "--to", tmp_path / "other", "--name", "org/mine")
+    assert (code, "the items give" in out, err.count("\n")) == (2, True, 1)
+    assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize("forged", ["no rules", "weightless"])
+def test_the_rules_of_a_file_count_for_nothing(scored, tmp_path, capsys, forged):
+    from rewardbench.leaderboard.refresh import refresh
+    from rewardbench.store import LocalStore
+
+    told = json.loads(scored.read_bytes())
+    true = told["score"]["value"]
+    if forged == "no rules":
+        del told["manifest"]["suite"]
+    else:
+        rules = told["manifest"]["suite"]["rules"]
+        told["manifest"]["suite"]["rules"] = {name: ["Ties", "strict", None] for name in rules}
+    place = tmp_path / "store" / "m.json"
+    place.parent.mkdir()
+    place.write_text(json.dumps(told))
+    results.outputs_path(place).write_bytes(results.outputs_path(scored).read_bytes())
+    (row,) = refresh(LocalStore(place.parent)).rows
+    assert row.score.value == pytest.approx(true)
+    assert row.rank == 1
+    code, out, _ = run(capsys, "submit", place, "--to", tmp_path / "x", "--name", "org/m", "--dry_run")
+    assert (code, "verdict=passed" in out) == (0, True), "the stated figures are the true ones"
+    told["score"]["value"] = 0.9
+    place.write_text(json.dumps(told))
+    assert run(capsys, "submit", place, "--to", tmp_path / "x", "--name", "org/m", "--dry_run")[0] == 2
+
+
+def test_a_dry_run_sends_nothing(scored, tmp_path, capsys):
+    assert run(capsys, "submit", scored, "--to", tmp_path / "store", "--dry_run")[0] == 0
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_copy_under_another_name_is_found_when_it_is_submitted(scored, tmp_path, capsys):
+    store = tmp_path / "store"
+    assert run(capsys, "submit", scored, "--to", store, "--name", "org/one")[0] == 0
+    code, out, _ = run(capsys, "submit", scored, "--to", store, "--name", "org/two")
+    assert (code, "verdict=flagged" in out, "org/one" in out, "key=" in out) == (3, True, True, False)
+    assert not (store / "org" / "two.json").exists()
+    code, out, _ = run(capsys, "submit", scored, "--to", store, "--name", "org/two", "--replace")
+    assert (code, "key=org/two" in out) == (0, True)
+
+
+def test_the_original_is_not_flagged_for_a_copy_that_came_later(scored, tmp_path, capsys):
+    store = LocalStore(tmp_path / "store")
+    for name, fingerprint in (("org/one", "1"), ("org/two", "2")):
+        summary, table = pack(scored, name)
+        own = {"kind": "baseline/random", "seed": 0, "run": fingerprint}
+        manifest = {**summary["manifest"], "fingerprint": own, "fingerprint_sha256": digest(own)}
+        store.add([({**summary, "manifest": manifest}, table)])
+    code, out, _ = run(capsys, "verify", store.path("org/one"), "--store", store.root)
+    assert (code, "findings=0" in out) == (0, True), out
+    code, out, _ = run(capsys, "verify", store.path("org/two"), "--store", store.root)
+    assert (code, "those of org/one" in out) == (3, True), out
+
+
+def test_a_change_of_a_stored_result_is_flagged_and_the_same_again_is_not(scored, tmp_path, capsys):
+    store = tmp_path / "store"
+    assert run(capsys, "submit", scored, "--to", store)[0] == 0
+    before = (store / "baseline" / "random.json").read_bytes()
+    assert run(capsys, "submit", scored, "--to", store)[0] == 0
+    code, out, _ = run(capsys, "submit", scored, "--to", store, "--license", "mit")
+    assert (code, "would change baseline/random" in out, "manifest.model.license" in out) == (3, True, True), out
+    assert (store / "baseline" / "random.json").read_bytes() == before
+    assert run(capsys, "submit", scored, "--to", store, "--license", "mit", "--replace")[0] == 0
+    assert (store / "baseline" / "random.json").read_bytes() != before
+
+
+def test_a_folder_replaces_nothing_where_that_is_not_wanted(scored, tmp_path):
+    store = LocalStore(tmp_path / "store")
+    summary, table = pack(scored)
+    assert store.add([(summary, table)], replace=False) == ["baseline/random"]
+    assert store.add([(summary, table)], replace=False) == ["baseline/random"]
+    before = store.path("baseline/random").read_bytes()
+    with pytest.raises(InputError, match="it was not replaced"):
+        store.add([({**summary, "date": "2025-01-01"}, table)], replace=False)
+    assert store.path("baseline/random").read_bytes() == before
+
+
+def test_a_dry_run_leaves_a_store_as_it_is(scored, tmp_path, capsys):
+    store = tmp_path / "store"
+    run(capsys, "submit", scored, "--to", store)
+    before = {path: path.stat().st_mtime_ns for path in store.rglob("*")}
+    code, out, _ = run(capsys, "submit", scored, "--to", store, "--dry_run", "--name", "org/x")
+    assert (code, "verdict=flagged" in out) == (3, True)
+    assert {path: path.stat().st_mtime_ns for path in store.rglob("*")} == before
+
+
+def test_the_command_that_is_sent_is_quoted_and_has_no_unknown_license(scored, tmp_path):
+    told = json.loads(scored.read_bytes())
+    folder = str(tmp_path / "my models" / "m")
+    told["model"] = told["manifest"]["model"]["model"] = folder
+    told["manifest"]["model"]["license"] = "my-own-terms"
+    told["manifest"]["command"] = shlex.join(["rewardbench", "--model", folder, "--dataset", "core"])
+    moved = tmp_path / "model.json"
+    moved.write_text(json.dumps(told))
+    results.outputs_path(moved).write_bytes(results.outputs_path(scored).read_bytes())
+    summary, _ = pack(moved, "org/mine")
+    assert summary["manifest"]["command"] == "rewardbench --model org/mine --dataset core"
+    assert "license" not in summary["manifest"]["model"]
+
+
+def test_a_submission_to_the_hub_is_a_pull_request(scored, hub, capsys):
+    code, out, _ = run(capsys, "submit", scored, "--to", WHERE, "--name", "org/mine")
+    assert (code, "pull_request=" in out) == (0, True)
+    assert sorted(hub.repos["org/results"].pulls[1]) == ["org/mine.json", "org/mine.parquet"]
+    code, out, _ = run(capsys, "verify", f"{WHERE}@refs/pr/1", "--merge")
+    assert (code, "verdict=passed" in out, "merged=" in out) == (0, True, True)
+    code, out, _ = run(capsys, "submit", scored, "--to", WHERE, "--name", "org/copy")
+    assert code == 0
+    code, out, _ = run(capsys, "verify", f"{WHERE}@refs/pr/2", "--merge")
+    assert (code, "the same scores as" in out, "merged=" in out) == (3, True, False)
+    assert hub.repos["org/results"].closed == {1}
+
+
+def test_what_has_no_items_cannot_be_sent(tmp_path):
+    path = tmp_path / "x.json"
+    told = {"schema": 1, "manifest": {}, "suite": "core", "revision": "1", "model": "m"}
+    path.write_text(json.dumps({**told, results.OUTPUTS_HASH: None}))
+    with pytest.raises(InputError, match="no scores of its items"):
+        pack(path)
+
+
+def test_results_are_pushed_to_a_dataset_of_ones_own(hub, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = run(capsys, "--model", "baseline/random", "--limit", 4, "--push_results_to_hub", "--hf_name", "mine")
+    assert (code, "pushed=" in out) == (0, True)
+    repo = hub.repos["me/mine"]
+    assert sorted(repo.trees[repo.refs["main"]]) == ["random.json", "random_outputs.jsonl"]
+
+
+def test_the_card_of_the_model_gets_the_figures(hub, tmp_path):
+    from huggingface_hub import HfApi, ModelCard
+
+    from rewardbench.results import assemble
+    from rewardbench.results.export import write_card
+    from rewardbench.types import Item, ItemScores, Suite
+
+    HfApi().create_repo("me/model")
+    items = tuple(Item(str(n), "Math", (), ((), ())) for n in range(4))
+    suite = Suite("reward-bench-2", "c" * 40, items, {})
+    found = [ItemScores(str(n), (float(n), 1.0)) for n in range(4)]
+    assert write_card(assemble(suite, "me/model", "DPO", found, {})).endswith("/me/model")
+    repo = hub.repos["me/model"]
+    files = repo.trees[repo.refs["main"]]
+    assert ".eval_results/rewardbench-reward-bench-2.yaml" in files
+    import yaml
+    from huggingface_hub import parse_eval_result_entries
+
+    entries = parse_eval_result_entries(yaml.safe_load(files[".eval_results/rewardbench-reward-bench-2.yaml"]))
+    assert {(one.dataset_id, one.task_id, one.value) for one in entries} == {
+        ("allenai/reward-bench-2", "score", 50.0),
+        ("allenai/reward-bench-2", "accuracy", 50.0),
+        ("allenai/reward-bench-2", "Math", 50.0),
+    }
+    told = ModelCard(files["README.md"].decode()).data.eval_results
+    assert {(one.metric_name, one.metric_value) for one in told} == {("score", 0.5), ("accuracy", 0.5), ("Math", 0.5)}
+
+
+def test_who_cannot_push_is_told_before_anything_is_scored(hub, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = run(capsys, "--model", "tiny-rm", "--upload_model_metadata_to_hf")
+    assert (code, "no model on the Hub" in err, err.count("\n")) == (2, True, 2)
+    hub.fault = 401
+    code, _, err = run(capsys, "--model", "baseline/random", "--push_results_to_hub")
+    assert (code, "set HF_TOKEN" in err) == (2, True)
+    assert not Path("results").exists()

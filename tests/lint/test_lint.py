@@ -1,0 +1,219 @@
+"""The linter on data whose leaks are planted, and on real pairs whose leaks are known."""
+
+import json
+
+import numpy as np
+import pytest
+from repository import SHARED
+from sklearn.linear_model import LogisticRegression
+
+from rewardbench.errors import InputError
+from rewardbench.lint import learned
+from rewardbench.lint.duplicates import find_duplicates, mask, near_duplicates
+from rewardbench.lint.run import SHORTCUTS, exceeding, lint, lint_subset
+from rewardbench.lint.shortcuts import BLIND, credit, folded, lower_bound, word_overlap
+from rewardbench.suites import load_suite
+from rewardbench.types import Item, Message
+
+NOUNS = "ferry lamp cactus drum ladder comet basket river piano glove tunnel saddle anchor violin meadow".split()
+
+
+def turn(role, text):
+    return (Message(role=role, content=text),)
+
+
+def item(id, prompt, right, wrong, group="", subset="s"):
+    right, wrong = ([texts] if isinstance(texts, str) else texts for texts in (right, wrong))
+    completions = tuple(turn("assistant", text) for text in (*right, *wrong))
+    return Item(id, subset, turn("user", prompt), completions, len(right), group)
+
+
+def mirrors(n, a, b, x, y):
+    """Mirrors in which two nouns fill the texts."""
+    pairs = [(NOUNS[k % len(NOUNS)], NOUNS[(k * k + 1 + k) % len(NOUNS)]) for k in range(n)]
+    return [
+        one
+        for k, (p, q) in enumerate(pairs)
+        for one in (
+            item(f"{k}-a", a.format(p=p, q=q), x.format(p=p, q=q), y.format(p=p, q=q), f"m{k}"),
+            item(f"{k}-b", b.format(p=p, q=q), y.format(p=p, q=q), x.format(p=p, q=q), f"m{k}"),
+        )
+    ]
+
+
+def test_blind_rules_see_what_they_should():
+    one = item("1", "How long?", "A long answer,\n- with a list\nand `code`.", "Sorry, I can't say.")
+    assert {name: credit(one, rule) for name, rule in BLIND.items()} == {
+        "longer": 1.0,
+        "shorter": 0.0,
+        "newlines": 1.0,
+        "markdown": 1.0,
+        "refusal": 0.0,
+    }
+
+
+def test_credit_counts_every_right_wrong_pair_and_half_for_a_tie():
+    one = item("1", "p", ["aaa", "bb"], ["cc", "d", "eee"])
+    assert credit(one, BLIND["longer"]) == pytest.approx((0.5 + 1 + 1 + 0.5 + 1 + 0) / 6)
+
+
+def test_a_whole_mirror_gives_nothing_to_rules_that_do_not_read_the_prompt():
+    items = mirrors(30, "the {p}, not the {q}", "the {q}, not the {p}", "A {p} it is!\n\nGood.", "{q}")
+    found = lint_subset(items)
+    assert [getattr(found, name) for name in (*BLIND, "tfidf")] == [0.5] * 6
+
+
+def test_a_broken_twin_is_seen_by_tfidf():
+    items = [one for one in mirrors(40, "is it {p}", "is it {q}", "yes, {p}", "no, {q}") if one.id.endswith("-a")]
+    assert learned.tfidf(items) == 1.0
+
+
+def test_an_echo_is_seen_by_overlap_and_counts_both_ways():
+    echo = mirrors(40, "tell me of {p}", "tell me of {q}", "the {p}", "the {q}")
+    found = lint_subset([one for one in echo if one.completions[0] != one.completions[1]])
+    assert found.overlap == 1.0
+    assert found.overlap_low == 1.0
+    assert word_overlap("a b", "b c") == 0.5
+
+
+def test_a_mould_is_seen_by_interaction_and_the_same_words_are_not():
+    leak = mirrors(40, "at least {p}", "at most {p}", "use >= {p}", "use <= {p}")
+    assert learned.interaction(leak).accuracy > 0.9
+    assert learned.interaction(leak).low > 0.6
+    same = mirrors(40, "{p} before {q}", "{q} before {p}", "{p} first", "{q} first")
+    assert learned.interaction(same).accuracy == 0.5
+
+
+def test_the_fit_is_that_of_scikit_learn():
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(40, 200))
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    signs = rng.choice([-1.0, 1.0], size=(3, 40))
+    weights = learned._fit(rows @ rows.T, signs, strength=10.0)
+    for mine, labels in zip(weights @ rows, signs, strict=True):
+        theirs = LogisticRegression(C=10.0, fit_intercept=False, tol=1e-8, max_iter=10_000).fit(rows, labels)
+        assert mine == pytest.approx(theirs.coef_[0], abs=2e-3)
+
+
+def test_no_group_stands_in_two_folds_and_folds_are_even():
+    data = learned.Differences(np.eye(60), np.repeat(np.arange(30), 2))
+    folds = learned._folds(data, seed=3)
+    assert all(len(set(folds[data.groups == group])) == 1 for group in range(30))
+    assert np.bincount(folds).tolist() == [12] * 5
+
+
+def test_the_lower_bound_resamples_groups_and_folds_the_rule_over():
+    credits, groups = [1.0, 0.0] * 50, [str(n // 2) for n in range(100)]
+    assert lower_bound(credits, groups) == 0.5  # every mirror gives one half: nothing varies
+    singly = lower_bound(credits, [str(n) for n in range(100)])
+    assert 0.40 < singly < 0.44  # .5 less 1.645 standard errors of .05
+    assert lower_bound([0.0] * 9 + [1.0], list("abcdefghij")) == pytest.approx(0.7, abs=0.11)
+    assert folded(0.1) == 0.9
+
+
+def test_doubles_are_counted_each_for_what_they_are():
+    rows = [
+        item("1", "Where is the ferry now, please?", "There.", "Here."),
+        item("2", "Where is the ferry now, please?", "There.", "Here."),
+        item("3", "Where is the ferry now, please?", "Here.", "There."),
+        item("4", "Same?", "Yes.", "Yes."),
+        item("5", " ", "A", "B"),
+    ]
+    found = find_duplicates(rows)
+    assert (found.empty, found.identical, found.duplicates, found.conflicts) == (1, 1, 1, 1)
+    assert found.near_duplicates_80 == 3 / 4  # of the prompts that there are
+
+
+def test_rows_that_no_model_can_score_are_counted_as_empty(tmp_path):
+    rows = [{"prompt": f"q{n}", "chosen": "yes", "rejected": "no"} for n in range(4)] + [
+        {"prompt": "", "chosen": "yes", "rejected": "no"},
+        {"prompt": "q", "chosen": "", "rejected": "no"},
+    ]
+    (tmp_path / "d.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = lint(load_suite(str(tmp_path / "d.jsonl")))
+    assert (found.duplicates.empty, found.unusable, found.subsets["all"].n) == (2, 2, 4)
+    final = [{"text_chosen": f"a {n}", "text_rejected": f"b {n}"} for n in range(4)]
+    (tmp_path / "r.jsonl").write_text("".join(json.dumps(row) + "\n" for row in final))
+    found = lint(load_suite(str(tmp_path / "r.jsonl")))
+    assert (found.duplicates.empty, found.duplicates.near_duplicates_80) == (0, 0.0)
+
+
+def test_one_group_is_too_few_to_learn_from():
+    figures = lint_subset([item(str(n), "same prompt", f"yes {n}", f"no {n}") for n in range(3)])
+    assert np.isnan(figures.tfidf)
+    assert np.isnan(figures.interaction)
+
+
+def test_of_much_data_whole_groups_are_learned_from(monkeypatch):
+    monkeypatch.setattr("rewardbench.lint.run.LARGEST", 20)
+    figures = lint_subset(mirrors(40, "the {p}, not the {q}", "the {q}, not the {p}", "A {p}.", "The {q}, I say."))
+    assert figures.n == 80
+    assert figures.learned_on == 20
+    assert figures.tfidf == 0.5
+
+
+def test_near_duplicates_mask_names_and_numbers_and_spare_twins():
+    said = "Please tell {} that the boat to {} leaves at {} sharp and will not wait for anybody at all"
+    prompts = [said.format("Ada", "Bergen", 7), said.format("Bo", "Cork", 19), "Something else altogether, friend"]
+    assert near_duplicates(prompts, ["a", "b", "c"], 0.8) == 0
+    masked = [mask(prompt) for prompt in prompts]
+    assert near_duplicates(masked, ["a", "b", "c"], 0.8) == pytest.approx(2 / 3)
+    assert near_duplicates(masked, ["a", "a", "c"], 0.8) == 0
+
+
+def test_exceeding_names_the_subset_and_the_shortcut(tmp_path):
+    path = tmp_path / "leak.jsonl"
+    rows = [{"prompt": f"q{n}", "chosen": "long " * (n + 2), "rejected": "short"} for n in range(20)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = lint(load_suite(str(path)))
+    told = exceeding(found, 0.65)
+    assert "all: longer reaches 1.000" in told
+    assert not any("shorter" in sentence for sentence in told), "its own figure is 0"
+    assert not any("markdown" in sentence for sentence in told)
+
+
+def test_data_without_preferences_is_refused(tmp_path):
+    path = tmp_path / "plain.jsonl"
+    path.write_text(
+        json.dumps({"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yo"}]})
+    )
+    with pytest.raises(InputError, match="holds no preference"):
+        lint(load_suite(str(path)))
+
+
+REAL = pytest.mark.skipif(not (SHARED / "real").is_dir(), reason="the real pairs are not here")
+
+
+@REAL
+@pytest.mark.parametrize(
+    ("file", "rule", "share", "within"),
+    [
+        ("llmbar-adver-GPTInst", "tfidf", 0.88, 0.04),
+        ("math-analog-gsm8k", "longer", 0.04, 0.02),
+        ("hep-python", "tfidf", 0.59, 0.05),
+    ],
+)
+def test_the_shortcuts_of_published_sets_are_found(file, rule, share, within):
+    items = load_suite(str(SHARED / "real" / f"{file}.jsonl")).items
+    found = lint_subset([one for one in items if not one.problem])
+    assert getattr(found, rule) == pytest.approx(share, abs=within)
+
+
+def test_core_has_no_shortcut():
+    found = lint(load_suite("core"))
+    for name, figures in found.subsets.items():
+        blind = [getattr(figures, rule) for rule in (*BLIND, "tfidf")]
+        if name == "ties":
+            assert blind == pytest.approx([0.5] * 6, abs=0.05)
+            continue
+        assert blind == [0.5] * 6, name
+        assert figures.overlap_low <= 0.57, name
+        assert figures.interaction_low <= 0.60, name
+        assert figures.n < 200 or figures.interaction <= 0.65, name
+        assert figures.length_gap <= 0.15, name
+    assert max(pooled["overlap_low"] for pooled in found.sections.values()) <= 0.55
+    assert np.mean([figures.interaction for figures in found.subsets.values()]) <= 0.60
+    assert (found.duplicates.empty, found.duplicates.identical, found.duplicates.duplicates) == (0, 0, 0)
+    assert found.duplicates.near_duplicates_80 <= 0.01
+    assert found.duplicates.masked_50 <= 0.25
+    assert set(SHORTCUTS) <= set(vars(figures))

@@ -1,0 +1,50 @@
+"""Where a model's layers are, and that compiling them moves no score."""
+
+import shutil
+from dataclasses import replace
+
+import pytest
+import torch
+from random_models import pairs
+from reference import one_by_one
+
+from rewardbench.engine.loop import score
+from rewardbench.errors import InputError
+from rewardbench.models.layers import compile_layers, is_compiled, layers_of
+from rewardbench.scorers.classifier import load_classifier
+from rewardbench.settings import ModelSpec
+
+
+@pytest.mark.parametrize("arch", ["llama", "gpt2", "opt", "bert", "deberta-v2", "modernbert"])
+def test_layers_are_found_by_their_number(arch, model_folder):
+    model = load_classifier(ModelSpec(str(model_folder(arch)), device="cpu")).model
+    layers = layers_of(model)
+    assert len(layers) == 2
+    assert {type(layer) for layer in layers} == {type(layers[0])}
+    assert not is_compiled(model)
+
+
+def test_layers_that_cannot_be_told_are_not_compiled(model_folder):
+    model = load_classifier(ModelSpec(str(model_folder("llama")), device="cpu")).model
+    model.config.num_hidden_layers = 5
+    with pytest.raises(InputError, match=r"layers of reward cannot be told .* leave out --compile"):
+        compile_layers(model, "reward")
+
+
+@pytest.mark.skipif(not (shutil.which("g++") or shutil.which("clang++")), reason="needs a C++ compiler")
+def test_compiled_layers_give_the_same_scores_under_another_fingerprint(model_folder):
+    folder, items = str(model_folder("llama")), pairs(10)
+    plain = load_classifier(ModelSpec(folder, device="cpu"))
+    compiled = load_classifier(ModelSpec(folder, device="cpu", compile=True))
+    assert compiled.layout.packed
+    assert compiled.layout.last is not None
+    requests = [plain.prepare(i.prompt, c, False) for i in items for c in i.completions]
+    truth = one_by_one(plain.model, requests)
+    torch._dynamo.utils.counters.clear()
+    for layout in (compiled.layout, replace(compiled.layout, packed=False)):
+        laid_out = compiled.with_layout(layout)
+        found = [x for one in score(items, laid_out, batch_tokens=300).items for x in one.scores]
+        assert found == pytest.approx(truth, abs=1e-5)
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] <= 4, "compiled anew for another length"
+    assert is_compiled(compiled.model)
+    assert dict(compiled.fingerprint) == {**plain.fingerprint, "compiled": True}

@@ -1,0 +1,158 @@
+"""Small real models: random weights, a real tokenizer, saved to a folder and loaded like any other."""
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+from rewardbench.types import Item, Message
+
+TEMPLATE = (
+    "{{ bos_token }}{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{% if m.role == 'assistant' %}{{ eos_token }}"
+    "{% endif %}{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+
+CORPUS = [
+    "the capital of the country is a city by the river and the answer is short",
+    "How many apples are left? 12 - 5 = 7. Please write exactly two sentences.",
+    "def f(xs): return [x for x in xs if x > 3]  # Ankara, Istanbul, Lima, Oslo",
+]
+
+SIZES: dict[str, dict[str, Any]] = {
+    "llama": {"num_key_value_heads": 2},
+    "mistral": {"num_key_value_heads": 2, "sliding_window": 16},
+    "qwen2": {"num_key_value_heads": 2},
+    "qwen3": {"num_key_value_heads": 2, "head_dim": 8},
+    "gemma2": {"num_key_value_heads": 2, "head_dim": 8, "sliding_window": 16},
+    "gemma3_text": {"num_key_value_heads": 2, "head_dim": 8, "sliding_window": 16},
+    "gpt_neox": {},
+    "gpt2": {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 2048},
+    "opt": {"ffn_dim": 64, "word_embed_proj_dim": 32},
+    "bert": {},
+    "deberta-v2": {
+        "relative_attention": True,
+        "pos_att_type": ["p2c", "c2p"],
+        "max_relative_positions": -1,
+        "position_buckets": 16,
+        "share_att_key": True,
+        "norm_rel_ebd": "layer_norm",
+    },
+    "modernbert": {"local_attention": 16},
+    "phi3": {"num_key_value_heads": 2},
+}
+"""What each architecture needs beyond the common sizes; 2 layers, hidden 32."""
+
+VOCABULARY = 512
+"""Rows of the embedding: more than the tokenizer has ids, as real models have."""
+
+ENCODERS = {"bert", "deberta-v2", "modernbert"}
+
+
+WORDS = "the capital of a country is the city by river and answer short apples left exactly two Lima Oslo def".split()
+
+
+def words(rng: random.Random, n: int) -> str:
+    return " ".join(rng.choice(WORDS) for _ in range(n))
+
+
+def pairs(count: int = 20, longest: int = 60, seed: int = 0) -> list[Item]:
+    rng = random.Random(seed)
+
+    def turn(role: str, most: int) -> tuple[Message, ...]:
+        return (Message(role=role, content=words(rng, rng.randint(1, most))),)
+
+    return [
+        Item(str(i), "all", turn("user", longest), (turn("assistant", longest), turn("assistant", longest)))
+        for i in range(count)
+    ]
+
+
+def make_tokenizer(template: str | None = TEMPLATE, encoder: bool = False, corpus: list[str] = CORPUS) -> Any:
+    """A byte-level BPE tokenizer trained on a few lines, with BOS (decoders) or CLS and SEP (encoders)."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    core = Tokenizer(models.BPE())
+    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    core.decoder = decoders.ByteLevel()
+    special = ["<|pad|>", "<|bos|>", "<|eos|>", "<|system|>", "<|user|>", "<|assistant|>"]
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=400, special_tokens=special, initial_alphabet=alphabet)
+    core.train_from_iterator(corpus, trainer)
+    if encoder:
+        core.post_processor = processors.TemplateProcessing(
+            single="<|bos|> $A <|eos|>", special_tokens=[("<|bos|>", 1), ("<|eos|>", 2)]
+        )
+        names = {"cls_token": "<|bos|>", "sep_token": "<|eos|>"}
+    else:
+        names = {"bos_token": "<|bos|>", "eos_token": "<|eos|>"}
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, pad_token="<|pad|>", **names)
+    tokenizer.chat_template = template.replace("{{ bos_token }}", "") if encoder and template else template
+    if encoder and tokenizer.chat_template:
+        tokenizer.chat_template = tokenizer.chat_template.replace("{{ eos_token }}", "")
+    return tokenizer
+
+
+def make_config(arch: str, vocabulary: int, **options: Any) -> Any:
+    from transformers import AutoConfig
+
+    common = {
+        "vocab_size": vocabulary,
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "max_position_embeddings": 2048,
+        "pad_token_id": 0,
+        "bos_token_id": 1,
+        "eos_token_id": 2,
+    }
+    if arch == "gpt2":
+        for name in ("hidden_size", "num_hidden_layers", "num_attention_heads", "max_position_embeddings"):
+            common.pop(name)
+    if arch == "modernbert":
+        common.update(cls_token_id=1, sep_token_id=2)
+    return AutoConfig.for_model(arch, **{**common, **SIZES.get(arch, {}), **options})
+
+
+def make_model(folder: Path, arch: str = "llama", kind: str = "reward", seed: int = 0, **options: Any) -> Path:
+    """Save a random model with its tokenizer; `kind` is reward or causal. Weights are wide, so that scores spread."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
+
+    tokenizer = options.pop("tokenizer", None) or make_tokenizer(encoder=arch in ENCODERS)
+    config = make_config(arch, VOCABULARY, **options)
+    torch.manual_seed(seed)
+    if kind == "reward":
+        if "num_labels" not in options:
+            config.num_labels = 1
+        model = AutoModelForSequenceClassification.from_config(config)
+    else:
+        model = AutoModelForCausalLM.from_config(config)
+    spread(model)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def spread(model: Any) -> None:
+    """Widen random weights until scores of different texts differ by tenths and positions matter."""
+    import torch
+
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if weight.dim() == 2:
+                weight.mul_(12.0 if "wpe" in name or "position" in name else 4.0)
+
+
+def write_pairs(path: Path, count: int) -> None:
+    rows = [
+        {
+            "id": item.id,
+            "prompt": item.prompt[0]["content"],
+            "chosen": item.completions[0][0]["content"],
+            "rejected": item.completions[1][0]["content"],
+        }
+        for item in pairs(count, 40)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
