@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from tiny_data import Messages, Mirror, chat
 
 from rewardbench.builders.mirrors import Mirror as Whole
-from rewardbench.builders.pink.assemble import Dialogue, assemble
-from rewardbench.builders.pink.backends import TemplateBackend, reply
-from rewardbench.builders.pink.deal import Field, Outline, Plan, deal
-from rewardbench.builders.pink.material import Pair, Thing, Topic, fill, fill_turns, read_rules
+from rewardbench.builders.templates.pink.assemble import Dialogue, assemble
+from rewardbench.builders.templates.pink.backends import TemplateBackend, reply
+from rewardbench.builders.templates.pink.material import Pair, Thing, Topic, fill, fill_turns, read_rules
+from rewardbench.builders.templates.pink.plan import Field, Outline, Plan, deal
 from rewardbench.lint.shortcuts import words as words_of
 
 _ONSETS = "b br c ch d dr f g gr h j k kl l m n p pr qu r s sh st t tr v w y z".split()

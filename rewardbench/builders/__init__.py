@@ -42,7 +42,7 @@ class Builder:
     @property
     def module(self) -> Any:
         """Imported when asked for."""
-        return import_module(f"rewardbench.builders.{self.name}")
+        return import_module(f"rewardbench.builders.templates.{self.name}")
 
 
 BUILDERS: Mapping[str, Builder] = {

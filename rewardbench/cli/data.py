@@ -138,7 +138,7 @@ def build_command(
     as_json: Json = False,
 ) -> None:
     """Build mirrors. The same seed gives the same bytes; an interrupted build resumes."""
-    from rewardbench.builders.order import Order, carry_out
+    from rewardbench.builders.request import Order, carry_out
 
     order = Order(name, seed, fresh, count, output, workers, label, backend, llm)
     with _ticks(f"building {name}", order.total()) as tick:

@@ -17,7 +17,7 @@ from rewardbench.builders.build import Journal, build, draw_mirror, make, recipe
 from rewardbench.builders.core import Core, build_core, push, read_core, write_core
 from rewardbench.builders.draw import Draw
 from rewardbench.builders.mirrors import Mirror, chat, from_json, read_mirrors, to_json, to_lines, twins
-from rewardbench.builders.order import Order, carry_out
+from rewardbench.builders.request import Order, carry_out
 from rewardbench.builders.ties import read_ties
 from rewardbench.cli.main import main
 from rewardbench.errors import InputError

@@ -10,10 +10,10 @@ import pytest
 
 from rewardbench.builders.build import draw_mirror
 from rewardbench.builders.check import verify
-from rewardbench.builders.code import MOULDS, languages, lists, ordering, sums, telling
-from rewardbench.builders.code.languages import TO_CPP, TO_JAVASCRIPT, Function, literal, translate, whole
 from rewardbench.builders.draw import Draw, Redraw
 from rewardbench.builders.mirrors import Mirror
+from rewardbench.builders.templates.code import MOULDS, languages, lists, ordering, sums, telling
+from rewardbench.builders.templates.code.languages import TO_CPP, TO_JAVASCRIPT, Function, literal, translate, whole
 
 LANGUAGES = {"python": (), "javascript": ("node",), "java": ("javac", "java"), "cpp": ("g++",)}
 

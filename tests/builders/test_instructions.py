@@ -9,7 +9,7 @@ import pytest
 from rewardbench.builders.build import draw_mirror
 from rewardbench.builders.check import verify
 from rewardbench.builders.draw import Draw, Redraw
-from rewardbench.builders.instructions import MOULDS, asking, material, tables, values, wording
+from rewardbench.builders.templates.instructions import MOULDS, asking, material, tables, values, wording
 
 SEEDS = range(5)
 

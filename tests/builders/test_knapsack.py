@@ -10,10 +10,18 @@ import pytest
 from rewardbench.builders.build import draw_mirror
 from rewardbench.builders.check import verify
 from rewardbench.builders.draw import Draw, Redraw
-from rewardbench.builders.knapsack import MOULDS
-from rewardbench.builders.knapsack.exact import Knapsack, best_packing, greedy_packing, is_unique, value_table
-from rewardbench.builders.knapsack.packing import Case, Packing, draw_case, pack, weights_exchanged, worths_exchanged
-from rewardbench.builders.knapsack.search import (
+from rewardbench.builders.mirrors import Mirror
+from rewardbench.builders.templates.knapsack import MOULDS
+from rewardbench.builders.templates.knapsack.exact import Knapsack, best_packing, greedy_packing, is_unique, value_table
+from rewardbench.builders.templates.knapsack.packing import (
+    Case,
+    Packing,
+    draw_case,
+    pack,
+    weights_exchanged,
+    worths_exchanged,
+)
+from rewardbench.builders.templates.knapsack.search import (
     Search,
     label_agreement,
     random_knapsack,
@@ -22,7 +30,6 @@ from rewardbench.builders.knapsack.search import (
     tell_sack,
     tell_state,
 )
-from rewardbench.builders.mirrors import Mirror
 from rewardbench.errors import InputError
 
 SEEDS = range(5)

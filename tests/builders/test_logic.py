@@ -9,9 +9,9 @@ import pytest
 from rewardbench.builders.build import draw_mirror
 from rewardbench.builders.check import verify
 from rewardbench.builders.draw import Draw, Redraw
-from rewardbench.builders.logic import MOULDS
-from rewardbench.builders.logic.puzzles import Claim, Puzzle, claims, half, in_order, one_each, parted, pose
 from rewardbench.builders.mirrors import to_json
+from rewardbench.builders.templates.logic import MOULDS
+from rewardbench.builders.templates.logic.puzzles import Claim, Puzzle, claims, half, in_order, one_each, parted, pose
 
 SEEDS = range(5)
 

@@ -10,10 +10,10 @@ from rewardbench.builders.build import draw_mirror
 from rewardbench.builders.check import verify
 from rewardbench.builders.draw import Draw, Redraw
 from rewardbench.builders.framing import exchanged
-from rewardbench.builders.math import MOULDS
-from rewardbench.builders.math.prices import voucher_price
-from rewardbench.builders.math.telling import Work, number, problem
 from rewardbench.builders.mirrors import Mirror
+from rewardbench.builders.templates.math import MOULDS
+from rewardbench.builders.templates.math.prices import voucher_price
+from rewardbench.builders.templates.math.telling import Work, number, problem
 
 SEEDS = range(5)
 

@@ -17,12 +17,12 @@ import pytest
 
 from rewardbench.builders.check import verify
 from rewardbench.builders.mirrors import read_mirrors
-from rewardbench.builders.pink import OpenAIBackend, TemplateBackend, build, stages_summary
-from rewardbench.builders.pink.assemble import asking, mention_places
-from rewardbench.builders.pink.backends import HEADS, TAILS, check_answer, invent
-from rewardbench.builders.pink.deal import KINDS, Field, Outline, Plan, deal
-from rewardbench.builders.pink.material import MANNERS, Ask, Frame, Pair, Thing, fill, read_rules, read_topics
-from rewardbench.builders.pink.stages import digest, folder_of, read_rows
+from rewardbench.builders.templates.pink import OpenAIBackend, TemplateBackend, build, stages_summary
+from rewardbench.builders.templates.pink.assemble import asking, mention_places
+from rewardbench.builders.templates.pink.backends import HEADS, TAILS, check_answer, invent
+from rewardbench.builders.templates.pink.material import MANNERS, Ask, Frame, Pair, Thing, fill, read_rules, read_topics
+from rewardbench.builders.templates.pink.plan import KINDS, Field, Outline, Plan, deal
+from rewardbench.builders.templates.pink.stages import digest, folder_of, read_rows
 from rewardbench.errors import InputError
 from rewardbench.verifiers.names import mentions
 
@@ -339,7 +339,7 @@ def test_a_killed_build_is_taken_up(tmp_path, material, template):
     output = tmp_path / "killed.jsonl"
     program = f"""
 import asyncio, pathlib
-from rewardbench.builders.pink import TemplateBackend, build
+from rewardbench.builders.templates.pink import TemplateBackend, build
 class Slow(TemplateBackend):
     async def answer(self, stage, request, key):
         await asyncio.sleep(0.05)
@@ -440,7 +440,7 @@ class Endpoint(BaseHTTPRequestHandler):
 def endpoint(template):
     import tomllib
 
-    from rewardbench.builders.pink.material import HERE
+    from rewardbench.builders.templates.pink.material import HERE
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Endpoint)
     told = tomllib.loads((HERE / "prompts.toml").read_text(encoding="utf-8"))

@@ -1,5 +1,0 @@
-"""Knapsacks in pairs of the same words, labelled by the exact solution; and a study of labels from tree search."""
-
-from rewardbench.builders.knapsack import hours, journeys, places
-
-MOULDS = journeys.MOULDS + hours.MOULDS + places.MOULDS

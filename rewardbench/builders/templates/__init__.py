@@ -1,0 +1,1 @@
+"""Content of the builders: a package of templates for each kind of task."""

@@ -1,0 +1,221 @@
+"""Moulds about marks: what a sign stands for, which of two wins, which goes between what."""
+
+from __future__ import annotations
+
+from rewardbench.builders.draw import Draw, Drawn
+from rewardbench.builders.templates.code.telling import ints, make
+
+
+def which_zeros_go(draw: Draw) -> Drawn:
+    """Zeros are cut at the front or at the back."""
+    core = str(draw.number(11, 99)) + "0" + str(draw.number(1, 9))
+    return make(
+        draw,
+        "zeros in front or zeros behind are dropped",
+        (
+            "{trim/strip_zeros} {serial/code}",
+            "Serial numbers come as strings of digits. All zeros at the [[front|back]] have to go, zeros at the [[back|"
+            "front]] and those inside have to stay. {Please write/Write me} $want. No serial number is all zeros.",
+        ),
+        (
+            "{clean/normalise} {reading/raw}",
+            "$l, $sig. string of digits from the scales, never only zeros. {get rid of/remove} the 0s on the "
+            "[[left|right]], keep the ones on the [[right|left]]. so $e1 -> [[$x|$y]], not [[$y|$x]]",
+        ),
+        (
+            "{core_of/unpadded} {account/field}",
+            "The bank in $town sends fields padded with zeros. Its clerk, $p, tells us: [[leading|trailing]] zeros "
+            "are padding, [[trailing|leading]] zeros belong to the number. {Would you write/Could you give me} $want "
+            "which returns the field, still a string, without its padding? At least one digit isn't zero.",
+        ),
+        takes="str",
+        gives="str",
+        bodies={
+            "python": 'return $a.⟦lstrip|rstrip⟧("0")',
+            "javascript": 'return $a.replace(/⟦^0+|0+$⟧/, "");',
+            "java": 'return $a.replaceFirst("⟦^0+|0+$⟧", "");',
+            "cpp": """
+                ⟦auto at = $a.find_first_not_of('0');|auto at = $a.find_last_not_of('0');⟧
+                return ⟦$a.substr(at)|$a.substr(0, at + 1)⟧;
+            """,
+        },
+        wants=(
+            lambda text: text[next(i for i, c in enumerate(text) if c != "0") :],
+            lambda text: text[: max(i for i, c in enumerate(text) if c != "0") + 1],
+        ),
+        inputs=[(f"00{core}0",), (f"0{core}000",), (core,), ("7",), ("5050",)],
+    )
+
+
+def inner_and_outer_marks(draw: Draw) -> Drawn:
+    """Which of two separators stands within a group, and which between groups."""
+    table = [draw.numbers(draw.number(2, 3), 1, 20), draw.numbers(2, 1, 20)]
+    u, v = draw.some(("/", ";", ":", "+", "-"), 2)
+    return make(
+        draw,
+        "which separator is the inner one",
+        (
+            "{render/to_text} {groups/parts} {one/sep1} {two/sep2}",
+            "$Want makes one string out of the $grid $a. Within a row the numbers are joined by [[$b|$c]], and the "
+            "rows are joined by [[$c|$b]]. {No spaces, nothing/No spaces and nothing} at the ends, please. There is "
+            "at least one row and none is empty.",
+        ),
+        (
+            "{to_line/serialise} {rounds/table} {sign/mark} {other_sign/other_mark}",
+            "$l, $sig. chess rounds to text: [[$c|$b]] separates rounds, [[$b|$c]] separates the numbers inside a "
+            "round. e.g. $e1 with $e2 and $e3 gives [[$x|$y]], not [[$y|$x]]. {never empty/no empty rounds}",
+        ),
+        (
+            "{encode/pack} {shelves/numbers} {sep1/mark} {sep2/other_mark}",
+            "A label printer in $town wants its data as text. The [[inner|outer]] separator is $b, the [[outer|inner]] "
+            "one $c, i.e. one goes between the numbers of a shelf and one between shelves. {Could you write/Can I "
+            "have} $want? Every shelf has numbers, and there is a shelf.",
+        ),
+        takes="grid str str",
+        gives="str",
+        bodies={
+            "python": "return ⟦$c|$b⟧.join(⟦$b|$c⟧.join(str(x) for x in r) for r in $a)",
+            "java": """
+                StringBuilder out = new StringBuilder();
+                for (int i = 0; i < $a.length; i++) {
+                    if (i > 0) out.append(⟦$c|$b⟧);
+                    for (int j = 0; j < $a[i].length; j++) {
+                        if (j > 0) out.append(⟦$b|$c⟧);
+                        out.append($a[i][j]);
+                    }
+                }
+                return out.toString();
+            """,
+            "javascript": "return $a.map((r) => r.join(⟦$b|$c⟧)).join(⟦$c|$b⟧);",
+            "cpp": """
+                std::string out;
+                for (std::size_t i = 0; i < $a.size(); ++i) {
+                    if (i > 0) out += ⟦$c|$b⟧;
+                    for (std::size_t j = 0; j < $a[i].size(); ++j) {
+                        if (j > 0) out += ⟦$b|$c⟧;
+                        out += std::to_string($a[i][j]);
+                    }
+                }
+                return out;
+            """,
+        },
+        wants=(_joined, lambda table, u, v: _joined(table, v, u)),
+        inputs=[(table, u, v), ([ints(draw, 2, 1, 9), [3]], u, v), ([[5]], u, v)],
+    )
+
+
+def _joined(table: list[list[int]], inner: str, outer: str) -> str:
+    text = ""
+    for row in table:
+        text += outer * bool(text) + str(row[0]) + "".join(inner + str(one) for one in row[1:])
+    return text
+
+
+def word_that_wins(draw: Draw) -> Drawn:
+    """Where two rules apply at once, which of them wins."""
+    m, n = draw.pick(((2, 3), (3, 2), (3, 4), (4, 3), (2, 5), (5, 2)))
+    size = m * n + draw.number(0, 2)
+    return make(
+        draw,
+        "which rule wins where both apply",
+        (
+            "{calendar/jobs} {days/n} {sweep/s} {wash/w}",
+            '$Want: $ares of strings for day 1 to day $a. Every $b days we sweep (days $b, 2*$b, ...), "S"; every $c '
+            'days we wash, "W"; other days get "-". When both fall on one day, [[sweeping|washing]] wins over '
+            "[[washing|sweeping]], {one letter per day/just one letter}.",
+        ),
+        (
+            "{beads/necklace} {length/beads_in_all} {silver/s_step} {wood/w_step}",
+            'necklace pattern, $l: $sig, positions 1 to $a as $ares of one-letter strings. multiples of $b -> "S", '
+            'multiples of $c -> "W", {anything else/the rest} -> "-". multiple of both: take the letter for '
+            "[[$b|$c]] and not the one for [[$c|$b]]",
+        ),
+        (
+            "{lights/signals} {seconds/ticks} {s_gap/s_every} {w_gap/w_every}",
+            'A lighthouse near $town flashes S in seconds divisible by $b and W in seconds divisible by $c, and "-" '
+            "stands for a dark second. It can't do both: then the [[S|W]] is shown, the [[W|S]] is left out. I'd like "
+            "$want {with the letters/giving the letters} of the seconds 1 to $a, in order.",
+        ),
+        takes="int int int",
+        gives="strs",
+        bodies={
+            "python": """
+                out = []
+                for i in range(1, $a + 1):
+                    if i % ⟦$b|$c⟧ == 0:
+                        out.append("⟦S|W⟧")
+                    elif i % ⟦$c|$b⟧ == 0:
+                        out.append("⟦W|S⟧")
+                    else:
+                        out.append("-")
+                return out
+            """,
+            "java": """
+                List<String> out = new ArrayList<>();
+                for (int i = 1; i <= $a; i++) {
+                    if (i % ⟦$b|$c⟧ == 0) out.add("⟦S|W⟧");
+                    else if (i % ⟦$c|$b⟧ == 0) out.add("⟦W|S⟧");
+                    else out.add("-");
+                }
+                return out;
+            """,
+        },
+        wants=(
+            lambda size, m, n: ["SW-"[0 if i % m == 0 else 1 if i % n == 0 else 2] for i in range(1, size + 1)],
+            lambda size, m, n: ["SW-"[1 if i % n == 0 else 0 if i % m == 0 else 2] for i in range(1, size + 1)],
+        ),
+        inputs=[(size, m, n), (m * n - 1, m, n), (1, m, n), (0, m, n)],
+    )
+
+
+def blank_or_dash(draw: Draw) -> Drawn:
+    """Which mark stands for an answer, and which for none."""
+    words = draw.some(("yes", "no", "tea", "milk", "left", "right", "maybe"), 3)
+    answers = draw.some([*words, "", "", "-", "?"], 6)
+    return make(
+        draw,
+        "an empty string or a dash counts as an answer",
+        (
+            "{answered/count_answers} {fields/replies}",
+            '$Want, please: how many entries of $a are answers. {An entry that is/A string like} "[[-|?]]" counts as '
+            'an answer, "[[?|-]]" and the empty string don\'t, any other text does.',
+        ),
+        (
+            "{filled/non_blank} {cells/boxes}",
+            "survey form, $alist of strings. [[?|-]] means nobody touched the box, [[-|?]] means somebody crossed it "
+            "out on purpose. {count/I need the number of} boxes somebody wrote in, crossed out ones included, "
+            "untouched and "
+            'empty ones ("") not. $l, $sig',
+        ),
+        (
+            "{votes/valid} {slips/ballots}",
+            'Board election in $town. On a slip, "[[-|?]]" is an abstention, "[[?|-]]" is something nobody could '
+            "read. Valid are all slips except the unreadable and the empty ones; an abstention is valid. Could you "
+            "send $want {counting/that counts} the valid slips in $a?",
+        ),
+        takes="strs",
+        gives="int",
+        bodies={
+            "python": 'return sum(1 for s in $a if s not in ("", "⟦?|-⟧"))',
+            "java": """
+                int count = 0;
+                for (String s : $a) {
+                    if (!s.isEmpty() && !s.equals("⟦?|-⟧")) count++;
+                }
+                return count;
+            """,
+            "javascript": 'return $a.filter((s) => s !== "" && s !== "⟦?|-⟧").length;',
+            "cpp": """
+                int count = 0;
+                for (const std::string& s : $a) {
+                    if (!s.empty() && s != "⟦?|-⟧") ++count;
+                }
+                return count;
+            """,
+        },
+        wants=(
+            lambda texts: len(texts) - texts.count("") - texts.count("?"),
+            lambda texts: len(texts) - texts.count("") - texts.count("-"),
+        ),
+        inputs=[([*answers, draw.pick("-?")],), (["-", "?", "x"],), (["a", "", "-", "-"],), ([],)],
+    )

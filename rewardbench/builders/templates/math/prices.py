@@ -1,0 +1,346 @@
+"""Prices: the order of discounts, what a percentage is of, which units cost what."""
+
+from __future__ import annotations
+
+from rewardbench.builders.draw import Draw, Drawn, Redraw
+from rewardbench.builders.framing import Frame, exchanged, moulds
+from rewardbench.builders.templates.math.telling import Tell, Work, money, number, problem, share
+
+
+def voucher_orders(draw: Draw, wording: int) -> Drawn:
+    """A voucher and a percentage off, in one order or the other."""
+    town, coin, k = money(draw)
+    price, off, cut = draw.number(60, 240, 20) * k, draw.number(5, 30, 5) * k, draw.pick((5, 10, 15, 20, 25, 30, 40))
+    first, second = exchanged(f"the voucher of {number(off)} {coin}", f"the discount of {cut}%")
+    early, late = exchanged(f"takes {cut}% off", f"takes {number(off)} {coin} off")
+    what = draw.pick(("a rucksack", "a bread oven", "a rain coat", "a drum", "a desk lamp", "a hammock"))
+    frames: tuple[Frame, ...] = (
+        f"I found {what} for {number(price)} {coin} in {town}. The till applies {first} to begin with and {second} to "
+        f"whatever is left then. What do I pay?",
+        f"price tag says {number(price)}. according to the cashier {second} comes last, and {first} comes ahead of it. "
+        f"how many {coin} do i end up paying",
+        (
+            f"You are the price bot of a shop in {town}. For members, the shop {early} at step one. At step two, it "
+            f"{late} what remains.",
+            f"I'm a member and would like to buy {what} at {number(price)} {coin}. What will it cost me?",
+        ),
+    )
+    tell: Tell = draw.pick((voucher_price, voucher_lines))
+    voucher_first = Work(f"({price}-{off})*(100-{cut})/100", tell(price, off, cut, coin, True))
+    voucher_last = Work(f"{price}*(100-{cut})/100-{off}", tell(price, off, cut, coin, False))
+    sides = (voucher_last, voucher_first) if wording == 2 else (voucher_first, voucher_last)
+    return problem("whether the voucher or the percentage comes off first", frames[wording], *sides)
+
+
+def voucher_price(price: int, off: int, cut: int, coin: str, voucher: bool) -> str:
+    """The price after both, worked in sentences; the voucher comes first or last."""
+    if voucher:
+        left = price - off
+        part = share(left * cut, 100)
+        return (
+            f"{number(price)} − {number(off)} = {number(left)}. Then {cut}% of {number(left)} is {number(part)}, "
+            f"and {number(left)} − {number(part)} = {number(left - part)} {coin}."
+        )
+    part = share(price * cut, 100)
+    return (
+        f"{cut}% of {number(price)} is {number(part)}, and {number(price)} − {number(part)} = {number(price - part)}. "
+        f"Then {number(price - part)} − {number(off)} = {number(price - part - off)} {coin}."
+    )
+
+
+def voucher_lines(price: int, off: int, cut: int, coin: str, voucher: bool) -> str:
+    """The same in two lines."""
+    keep = f"× {100 - cut} / 100"
+    if voucher:
+        left = price - off
+        steps = (
+            f"{number(price)} − {number(off)} = {number(left)}",
+            f"{number(left)} {keep} = {number(share(left * (100 - cut), 100))}",
+        )
+    else:
+        kept = share(price * (100 - cut), 100)
+        steps = f"{number(price)} {keep} = {number(kept)}", f"{number(kept)} − {number(off)} = {number(kept - off)}"
+    return f"Step 1: {steps[0]}\nStep 2: {steps[1]}\n\nSo that is what you pay, in {coin}."
+
+
+def taxed_extra(draw: Draw, wording: int) -> Drawn:
+    """Of two extras, one is taxed and the other is not."""
+    town, coin, k = money(draw)
+    base, rate = draw.number(40, 200, 20) * k, draw.pick((5, 10, 15, 20, 25))
+    u, v = (k * n for n in draw.numbers(2, 4, 30, 2))
+    left, right = exchanged("delivery", "engraving")
+    bed, meal = exchanged("breakfast", "parking")
+    frames: tuple[Frame, ...] = (
+        f"A trophy costs {number(base)} {coin} in {town}, plus {number(u)} for delivery and {number(v)} for engraving. "
+        f"{rate}% tax goes on the trophy and on the {left}, none on the {right}. What is the sum to transfer?",
+        f"hotel is {number(base)} {coin} a night, breakfast {number(u)} on top, parking {number(v)} on top. theres a "
+        f"{rate}% city tax that counts for the room and {bed}, {meal} is exempt. total for a night with both extras?",
+        (
+            f"You write invoices for a print shop in {town}. Tax of {rate}% is due on the prints "
+            f"and on {left}; there is "
+            f"none on {right}.",
+            f"One invoice, please: prints {number(base)} {coin}, delivery {number(u)} and engraving of the frame "
+            f"{number(v)}. What is the amount due?",
+        ),
+    )
+
+    def work(taxed: int, free: int, short: bool) -> Work:
+        net = base + taxed
+        tax = share(net * rate, 100)
+        total = f"{number(net)} + {number(tax)} + {number(free)} = {number(net + tax + free)}"
+        text = (
+            f"Taxed: {number(base)} + {number(taxed)} = {number(net)}, and {rate}% of {number(net)} is {number(tax)}. "
+            f"All told {total} {coin}."
+            if short
+            else f"The tax is due on {number(base)} + {number(taxed)} = {number(net)} {coin}.\n"
+            f"{rate}% of {number(net)} is {number(tax)}.\nWith the untaxed {number(free)}: {total}"
+        )
+        return Work(f"({base}+{taxed})*(100+{rate})/100+{free}", text)
+
+    short = draw.chance()
+    return problem("which of two extras is taxed", frames[wording], work(u, v, short), work(v, u, short))
+
+
+def dearer_than(draw: Draw, wording: int) -> Drawn:
+    """Dearer by a percentage: which of two prices is the base."""
+    _, coin, k = money(draw)
+    more, known = draw.pick((10, 20, 25, 50, 60)), draw.number(8, 120, 4) * k
+    one, two = draw.some(("the ferry", "the train", "the bus", "the night boat"), 2)
+    ann, bob = draw.people(2)
+    high, low = exchanged(one, two)
+    rich, poor = exchanged(ann, bob)
+    yes, no = exchanged("cashews", "almonds")
+    frames: tuple[Frame, ...] = (
+        f"A ticket for {high} costs {more}% more than one for {low}. For {one} it is {number(known)} {coin}. What does "
+        f"a ticket for {two} cost?",
+        f"{ann} earns {number(known)} {coin} an hour, and {rich} earns {more}% more than {poor}. so whats {bob} on?",
+        (
+            f"You know the price list of a nut stall. A bag of {yes} is always priced {more}% above a bag of {no}.",
+            f"Good morning! Cashews are {number(known)} {coin} a bag today, I see. And how much is a bag of almonds?",
+        ),
+    )
+    top, bottom = share(known * (100 + more), 100), share(known * 100, 100 + more)
+    style, factor = draw.chance(), number(share(100 + more, 100))
+    down = (
+        f"{number(known)} {coin} is 100 + {more} = {100 + more} percent of the other amount. One percent is "
+        f"{number(known)} / {100 + more} = {number(bottom / 100)}, and 100 × {number(bottom / 100)} = {number(bottom)}."
+        if style
+        else f"The amount we look for is the smaller one.\nSo divide: {number(known)} / {factor} = {number(bottom)}"
+    )
+    up = (
+        f"{number(known)} {coin} is 100 percent here, and the other amount is 100 + {more} = "
+        f"{100 + more} percent. One percent is "
+        f"{number(known)} / 100 = {number(share(known, 100))}, and {100 + more} × "
+        f"{number(share(known, 100))} = {number(top)}."
+        if style
+        else f"The amount we look for is the larger one.\nSo multiply: {number(known)} × {factor} = {number(top)}"
+    )
+    a, b = Work(f"{known}*100/(100+{more})", down), Work(f"{known}*(100+{more})/100", up)
+    return problem("which of two amounts the percentage is of", frames[wording], a, b)
+
+
+def margin_base(draw: Draw, wording: int) -> Drawn:
+    """Profit as a percentage of the cost or of the selling price."""
+    town, coin, k = money(draw)
+    cost = draw.number(12, 120, 4) * k
+    rate = draw.pick((20, 25, 40, 50, 60))
+    yes, no = exchanged("what the customer pays", "what I pay the maker")
+    sale, buy = exchanged("selling price", "purchase price")
+    mine, theirs = exchanged("till price", "supplier's price")
+    thing = draw.pick(("basket", "vase", "shawl", "carpet", "lantern"))
+    frames: tuple[Frame, ...] = (
+        f"In my shop in {town}, a {thing} costs me {number(cost)} {coin} from the maker. My profit "
+        f"has to be {rate}% of "
+        f"{yes}, not {rate}% of {no}. What must I sell it for?",
+        f"purchase price {number(cost)} {coin}, want {rate}% profit, and by that i mean percent of the {sale}, forget "
+        f"percent of the {buy}. what price goes on the {thing}",
+        (
+            f"In this wholesale office, profit is a percentage of the {mine}; counting it as a "
+            f"percentage of the {theirs} "
+            f"is not allowed.",
+            f"We get a {thing} for {number(cost)} {coin} and our profit on it is to be {rate}%. "
+            "Which price do we print "
+            f"on the label?",
+        ),
+    )
+    high, low = share(cost * 100, 100 - rate), share(cost * (100 + rate), 100)
+    if high > 3 * cost:
+        raise Redraw
+    gains = number(high - cost), number(low - cost)
+    a = (
+        f"The cost is 100 − {rate} = {100 - rate} percent of the price we want. {number(cost)} / "
+        f"{number(share(100 - rate, 100))} = {number(high)}"
+    )
+    b = (
+        f"The price we want is 100 + {rate} = {100 + rate} percent of the cost. {number(cost)} × "
+        f"{number(share(100 + rate, 100))} = {number(low)}"
+    )
+    if draw.chance():
+        a = (
+            f"100 − {rate} = {100 - rate}, and the cost over {100 - rate}% leaves a profit of "
+            f"{gains[0]}: {number(cost)} + {gains[0]} = {number(high)}"
+        )
+        b = (
+            f"100 + {rate} = {100 + rate}, so the cost times {100 + rate}% leaves a profit of "
+            f"{gains[1]}: {number(cost)} + {gains[1]} = {number(low)}"
+        )
+    works = Work(f"{cost}*100/(100-{rate})", f"{a} {coin}."), Work(f"{cost}*(100+{rate})/100", f"{b} {coin}.")
+    return problem("what the profit is a percentage of", frames[wording], *works)
+
+
+def tiered(draw: Draw, wording: int) -> Drawn:
+    """The first units at one price, the units beyond at another."""
+    town, coin, k = money(draw)
+    u, v = (n * max(1, k // 5) for n in draw.numbers(2, 2, 12))
+    limit, over = draw.number(10, 40, 5), draw.number(4, 30)
+    used = limit + over
+    low, high = exchanged(number(u), number(v))
+    frames: tuple[Frame, ...] = (
+        f"The waterworks of {town} charge {low} {coin} for each of the first {limit} cubic meters in a quarter and "
+        f"{high} {coin} for each one after those. We used {used}. What is the bill?",
+        f"desk in a shared office: {low} an hour up to hour {limit} of a month, from there on {high} an hour. was "
+        f"there for {used} hours this month. how many {coin}",
+        (
+            f"You are the desk of a tile workshop. Painted tiles cost {low} {coin} each for the first {limit} in an "
+            f"order, and {high} {coin} each for all that go beyond {limit}.",
+            f"Hi there, I'd like {used} tiles with the heron on them, all in one order. What should I bring along?",
+        ),
+    )
+    tell: Tell = draw.pick(
+        (
+            lambda u, v: (
+                f"{limit} × {number(u)} = {number(limit * u)}. Then {used} − {limit} = {over} "
+                f"remain, and {over} × {number(v)} = "
+                f"{number(over * v)}. Together {number(limit * u)} + {number(over * v)} = "
+                f"{number(limit * u + over * v)} {coin}."
+            ),
+            lambda u, v: (
+                f"- First {limit}: {limit} × {number(u)} = {number(limit * u)} {coin}\n"
+                f"- Next {over}: {over} × {number(v)} = {number(over * v)} {coin}\n"
+                f"- Sum: {number(limit * u)} + {number(over * v)} = {number(limit * u + over * v)} {coin}"
+            ),
+        )
+    )
+    sides = [Work(f"{limit}*{s}+({used}-{limit})*{t}", tell(s, t)) for s, t in ((u, v), (v, u))]
+    return problem("which price is for the first units", frames[wording], *sides)
+
+
+def change_from_note(draw: Draw, wording: int) -> Drawn:
+    """Two things bought, whose counts change places: the change from a note."""
+    town, coin, k = money(draw)
+    u, v = draw.numbers(2, 2, 9)
+    p, q = (n * k for n in draw.numbers(2, 2, 12))
+    note = next((size * k for size in (20, 50, 100, 200) if size * k > max(u * p + v * q, v * p + u * q)), 0)
+    left, right = exchanged(u, v)
+    one, two = draw.some(("mangoes", "loaves", "coconuts", "cheeses", "melons", "pastries"), 2)
+    person = draw.people(1)[0]
+    frames: tuple[Frame, ...] = (
+        f"At the market in {town} {one} are {number(p)} {coin} each and {two} {number(q)} {coin} each. {person} takes "
+        f"{left} of the {one} and {right} of the {two} and pays with {number(note)} {coin}. How much change is due?",
+        f"paid with a {number(note)} note, bought {left} {one} at {number(p)} and {right} {two} at "
+        f"{number(q)} apiece. what "
+        f"should i get back? ({coin})",
+        (
+            f"You are a till. {one.capitalize()}: {number(p)} {coin} each. {two.capitalize()}: "
+            f"{number(q)} {coin} each. Say how much change to "
+            f"give.",
+            f"{left} {one}, {right} {two}, customer gave {number(note)}",
+        ),
+    )
+    tell: Tell = draw.pick(
+        (
+            lambda u, v: (
+                f"{u} × {number(p)} = {number(u * p)} and {v} × {number(q)} = {number(v * q)}, so the price is "
+                f"{number(u * p)} + {number(v * q)} = {number(u * p + v * q)}. "
+                f"The change is {number(note)} − {number(u * p + v * q)} = {number(note - u * p - v * q)} {coin}."
+            ),
+            lambda u, v: (
+                f"{one.capitalize()}: {u} × {number(p)} = {number(u * p)}\n{two.capitalize()}: {v} "
+                f"× {number(q)} = {number(v * q)}\n"
+                f"Change: {number(note)} − {number(u * p)} − {number(v * q)} = {number(note - u * p - v * q)}"
+            ),
+        )
+    )
+    if not note:
+        raise Redraw
+    sides = [Work(f"{note}-({s}*{p}+{t}*{q})", tell(s, t)) for s, t in ((u, v), (v, u))]
+    return problem("how many of which thing are bought", frames[wording], *sides)
+
+
+def fee_and_rate(draw: Draw, wording: int) -> Drawn:
+    """Something once and something each time, the two amounts exchanged."""
+    town, coin, k = money(draw)
+    u, v = (n * k for n in draw.numbers(2, 5, 60))
+    n = draw.number(3, 14)
+    once, each = exchanged(number(u), number(v))
+    frames: tuple[Frame, ...] = (
+        f"The rowing club in {town} takes {once} {coin} on joining and {each} {coin} a month from "
+        "the first month on. What "
+        f"have I paid after {n} months?",
+        f"plumber: {each} per hour, plus {once} for coming out. was here {n} hours, one visit. how "
+        f"many {coin} is the bill",
+        (
+            f"You answer for a bike hire. A hire is {once} {coin} for the paperwork, whatever its "
+            f"length, and {each} {coin} "
+            f"for each day.",
+            f"Hello! My cousin needs a bike for {n} days in a row, a single hire. Could you tell me the full price?",
+        ),
+    )
+    tell: Tell = draw.pick(
+        (
+            lambda u, v: (
+                f"{n} × {number(v)} = {number(n * v)}, and once {number(u)} on top: {number(n * v)} + "
+                f"{number(u)} = {number(n * v + u)} {coin}."
+            ),
+            lambda u, v: (
+                f"Once: {number(u)} {coin}\nEach time: {n} × {number(v)} = {number(n * v)} {coin}\n"
+                f"Together: {number(u)} + {number(n * v)} = {number(u + n * v)} {coin}"
+            ),
+        )
+    )
+    sides = [Work(f"{s}+{n}*{t}", tell(s, t)) for s, t in ((u, v), (v, u))]
+    return problem("which amount is due once", frames[wording], *sides)
+
+
+def fence_cost(draw: Draw, wording: int) -> Drawn:
+    """A rectangle whose long sides cost one price and whose short sides another."""
+    _, coin, k = money(draw)
+    long, short = sorted(draw.numbers(2, 6, 60), reverse=True)
+    p, q = (n * k for n in draw.numbers(2, 3, 20))
+    left, right = exchanged(number(p), number(q))
+    frames: tuple[Frame, ...] = (
+        f"A rectangular paddock is {long} m long and {short} m wide. Along the two long sides the "
+        f"fence costs {left} {coin} a "
+        f"meter, along the two short sides {right} {coin} a meter. What does the whole fence cost?",
+        f"framing a carpet {short} dm x {long} dm. ribbon for both short edges is {right} {coin} "
+        "per dm, for both long edges "
+        f"{left} per dm. total for the ribbon",
+        (
+            f"You quote for a stage builder. Edging costs {left} {coin} per meter on long sides "
+            f"and {right} {coin} per meter "
+            f"on short sides. All four sides always get edging.",
+            f"Our stage is a rectangle of {long} by {short} meters. What will the edging be?",
+        ),
+    )
+    tell: Tell = draw.pick(
+        (
+            lambda u, v: (
+                f"2 × {long} × {number(u)} = {number(2 * long * u)} and 2 × {short} × {number(v)} = "
+                f"{number(2 * short * v)}. In total {number(2 * long * u)} + {number(2 * short * v)} = "
+                f"{number(2 * long * u + 2 * short * v)} {coin}."
+            ),
+            lambda u, v: (
+                f"Long: 2 × {long} = {2 * long}, {2 * long} × {number(u)} = "
+                f"{number(2 * long * u)}\nShort: 2 × {short} = {2 * short}, {2 * short} × {number(v)} "
+                f"= {number(2 * short * v)}\nSum: {number(2 * long * u)} + {number(2 * short * v)} = "
+                f"{number(2 * long * u + 2 * short * v)}"
+            ),
+        )
+    )
+    sides = [Work(f"2*{long}*{s}+2*{short}*{t}", tell(s, t)) for s, t in ((p, q), (q, p))]
+    return problem("which price is for the long sides", frames[wording], *sides)
+
+
+MOULDS = tuple(
+    moulds(voucher_orders, taxed_extra, dearer_than, margin_base, tiered, change_from_note, fee_and_rate, fence_cost)
+)

@@ -1,0 +1,316 @@
+"""Ratios, mixtures and averages; units, recipes and maps: the two sides of a proportion change places."""
+
+from __future__ import annotations
+
+from math import gcd, lcm
+
+from rewardbench.builders.draw import Draw, Drawn, Redraw
+from rewardbench.builders.framing import Frame, exchanged, moulds
+from rewardbench.builders.templates.math.telling import Tell, Work, number, problem, share, whole
+
+
+def _coprime(draw: Draw) -> tuple[int, int]:
+    i, j = draw.numbers(2, 2, 9)
+    if gcd(i, j) > 1:
+        raise Redraw
+    return i, j
+
+
+def ratio_of_total(draw: Draw, wording: int) -> Drawn:
+    """A total in a ratio whose two sides change places."""
+    i, j = _coprime(draw)
+    part = draw.number(5, 60, 5)
+    total = (i + j) * part
+    thing, other = draw.some(("sand", "gravel", "clay", "lime", "ash"), 2)
+    grain, seed = draw.some(("oats", "barley", "millet", "lentils", "raisins", "sesame"), 2)
+    asked = (thing, grain, "wool")[wording]
+    left, right = exchanged(thing, other)
+    first, second = exchanged(grain, seed)
+    cotton, wool = exchanged("cotton", "wool")
+    frames: tuple[Frame, ...] = (
+        f"I'm mixing a floor for the goat shed: {left} and {right} in the ratio {i} : {j} by "
+        f"weight, {number(total)} kg "
+        f"in all. How many kilos of {thing} should I fetch?",
+        f"porridge mix is {i} parts {first} to {j} parts {second} (by weight). need {number(total)} g of mix. grams of "
+        f"{grain}?",
+        (
+            f"You answer questions of weavers. House rule: in every blanket, {cotton} and {wool} stand in the ratio "
+            f"{i} to {j} by weight, and nothing else is used.",
+            f"One more order came in this morning. The finished blankets will weigh {number(total)} kg together. "
+            f"What weight of wool do I need to buy for that?",
+        ),
+    )
+    tell: Tell = draw.pick(
+        (
+            lambda u: (
+                f"There are {i} + {j} = {i + j} parts, so one part is {number(total)} / {i + j} = {part}. "
+                f"Of these parts, {u} are {asked}: {u} × {part} = {number(u * part)}."
+            ),
+            lambda u: (
+                f"Parts: {i} + {j} = {i + j}\nOne part: {number(total)} / {i + j} = {part}\n"
+                f"The {asked}, with {u} parts: {u} × {part} = {number(u * part)}"
+            ),
+        )
+    )
+    sides = [Work(f"{total}*{u}/({i}+{j})", tell(u)) for u in (i, j)]
+    return problem("which side of the ratio is asked for", frames[wording], *(sides[::-1] if wording == 2 else sides))
+
+
+def ratio_of_part(draw: Draw, wording: int) -> Drawn:
+    """From one known side of a ratio to the other side."""
+    i, j = _coprime(draw)
+    known = i * j * draw.number(1, 5)
+    left, right = exchanged(i, j)
+    syrup = draw.pick(("ginger syrup", "hibiscus syrup", "tamarind syrup", "elderflower syrup"))
+    place = draw.pick(("Kyoto", "Zanzibar", "Bergen", "Cusco", "Tbilisi"))
+    frames: tuple[Frame, ...] = (
+        f"For the street party we stir {left} cups of {syrup} into every {right} cups of water. There are {known} cups "
+        f"of {syrup} in the pantry and we want to use them all. How many cups of water is that?",
+        f"bead pattern from {place}: always {left} green ones, then {right} white ones, over and over. ive got {known} "
+        f"green ones & want to use every one, whole patterns only. how many white ones to order",
+        (
+            f"In our climbing hall, an evening group has {left} children for every {right} grown-ups, no exceptions.",
+            "Understood. What would you like to know?",
+            f"Tonight's list has {known} children on it. How many grown-ups have to be there?",
+        ),
+    )
+    tell: Tell = draw.pick(
+        (
+            lambda u, v: (
+                f"{known} is {known} / {u} = {known // u} times the given {u}, and each time {v} go with it. "
+                f"That makes {known // u} × {v} = {known // u * v}."
+            ),
+            lambda u, v: (
+                f"One round takes {u} of the first and {v} of the second.\nRounds: {known} / {u} = {known // u}\n"
+                f"So it takes {known // u} × {v} = {known // u * v}."
+            ),
+        )
+    )
+    sides = [Work(f"{known}*{v}/{u}", tell(u, v)) for u, v in ((i, j), (j, i))]
+    return problem("the two sides of the ratio change places", frames[wording], *sides)
+
+
+def mixture(draw: Draw, wording: int) -> Drawn:
+    """Two strengths poured together: how much there is of which."""
+    u, v = draw.numbers(2, 2, 14)
+    weak, strong = sorted(draw.numbers(2, *((3, 24), (10, 90, 5), (5, 50, 5))[wording]))
+    left, right = exchanged(u, v)
+    what = draw.pick(("vinegar", "bleach solution", "brine", "plant feed"))
+    frames: tuple[Frame, ...] = (
+        f"If I pour {left} liters of {weak}% {what} and {right} liters of {strong}% {what} into one bucket, what "
+        f"percentage does the bucket end up at?",
+        f"hi! got two canisters of alcohol for cleaning instruments, the blue one is {weak}% and "
+        f"the red one {strong}%. "
+        f"mixing {left} cups from blue with {right} cups from red. whats the strength of the result in %",
+        (
+            f"You help in the lab of a dairy. Cream on shelf 1 has {weak}% fat, cream on shelf 2 has {strong}% fat.",
+            f"For today's batch I blended {left} kg from shelf 1 with {right} kg from shelf 2. I have to write the fat "
+            f"content on the label. How many percent?",
+        ),
+    )
+
+    def work(u: int, v: int, short: bool) -> Work:
+        low, high, n = u * weak, v * strong, u + v
+        end = f"({low} + {high}) / {n} = {number(share(low + high, n))}"
+        if short:
+            return Work(
+                f"({u}*{weak}+{v}*{strong})/({u}+{v})", f"{u} × {weak} = {low} and {v} × {strong} = {high}. {end}%."
+            )
+        text = (
+            f"Weigh each strength by its amount: {u} × {weak} = {low}, {v} × {strong} = {high}.\nIn "
+            f"all {u} + {v} = {n}."
+        )
+        return Work(f"({u}*{weak}+{v}*{strong})/({u}+{v})", f"{text}\nThe mix has {end} percent.")
+
+    short = draw.chance()
+    return problem("which amount has which strength", frames[wording], work(u, v, short), work(v, u, short))
+
+
+def average_replaced(draw: Draw, wording: int) -> Drawn:
+    """One of several values is replaced, in the one or in the other direction."""
+    n, mean = draw.number(4, 8), draw.number(30, 60)
+    low, gap = draw.number(12, 45), n * draw.number(1, 4)
+    out, new = exchanged(low, low + gap)
+    town = draw.pick(("Bergamo", "Ulsan", "Gaborone", "Salta", "Vaasa"))
+    frames: tuple[Frame, ...] = (
+        f"{n} crates on a scale in {town} weigh {mean} kg each on average. A crate of {out} kg is "
+        "lifted off and one of "
+        f"{new} kg put in its place. What is the average now, in kg?",
+        f"average age in our quiz team is {mean}, there are {n} of us. now the member aged {out} "
+        "quits and somebody aged "
+        f"{new} joins. new average age?",
+        (
+            f"I had {n} measurements with a mean of {mean}.",
+            "Got it. Is anything wrong with them?",
+            f"Yes, I mistyped one. I put in {out}, but the sheet says {new}. All the rest is fine. "
+            "What is the corrected "
+            f"mean?",
+        ),
+    )
+    total = n * mean
+    tell: Tell = draw.pick(
+        (
+            lambda u, v: (
+                f"The sum was {n} × {mean} = {total}. Now it is {total} − {u} + {v} = {total - u + v}, "
+                f"which gives {total - u + v} / {n} = {number(share(total - u + v, n))}."
+            ),
+            lambda u, v: (
+                f"- Old sum: {n} × {mean} = {total}\n- Take out {u}: {total} − {u} = {total - u}\n"
+                f"- Put in {v}: {total - u} + {v} = {total - u + v}\n"
+                f"- New average: {total - u + v} / {n} = {number(share(total - u + v, n))}"
+            ),
+        )
+    )
+    sides = [Work(f"{mean}+({v}-{u})/{n}", tell(u, v)) for u, v in ((low, low + gap), (low + gap, low))]
+    return problem("which value leaves and which comes in", frames[wording], *sides)
+
+
+def weighted_average(draw: Draw, wording: int) -> Drawn:
+    """Two groups with an average each, whose sizes change places."""
+    u, v = draw.numbers(2, 4, 26)
+    low, high = sorted(draw.numbers(2, 12, 70))
+    left, right = exchanged(u, v)
+    one, two = draw.people(2)
+    frames: tuple[Frame, ...] = (
+        f"A ferry carries {left} sacks of {low} kg on average and {right} barrels of {high} kg on average. What is the "
+        f"average weight of all this freight taken together, in kg a piece?",
+        f"{one} marked {left} exam papers, mean {low} points. {two} marked {right} papers, mean "
+        f"{high} points. whats the "
+        f"mean over all papers",
+        (
+            "You are the assistant of an egg farm. Answer with a short working.",
+            f"We have {left} young birds and {right} old ones. The young ones laid {low} eggs each on average over the "
+            f"spring and the old ones {high} each. How many eggs is that per bird, over the whole flock?",
+        ),
+    )
+    tell: Tell = draw.pick(
+        (
+            lambda u, v: (
+                f"{u} × {low} = {number(u * low)} and {v} × {high} = {number(v * high)}, together "
+                f"{number(u * low + v * high)}. "
+                f"Over {u} + {v} = {u + v} that is {number(u * low + v * high)} / {u + v} = "
+                f"{number(share(u * low + v * high, u + v))}."
+            ),
+            lambda u, v: (
+                f"First sum: {u} × {low} = {number(u * low)}\nSecond sum: {v} × {high} = {number(v * high)}\n"
+                f"Average: {number(u * low + v * high)} / {u + v} = {number(share(u * low + v * high, u + v))}"
+            ),
+        )
+    )
+    sides = [Work(f"({s}*{low}+{t}*{high})/({s}+{t})", tell(s, t)) for s, t in ((u, v), (v, u))]
+    return problem("which average belongs to the larger group", frames[wording], *sides)
+
+
+def units(draw: Draw, wording: int) -> Drawn:
+    """From one unit into the other, there or back."""
+    small, mid = draw.numbers(2, 3, 9)
+    n = small * mid * draw.number(2, 6)
+    one, two = exchanged("baskets", "bushels")
+    left, right = exchanged("knots", "spans")
+    coin, coins = exchanged("silver coins", "gold coins")
+    frames: tuple[Frame, ...] = (
+        f"At our orchard, {small} baskets fill one of the bushels exactly. For the harvest list I "
+        f"need to write {n} {two} "
+        f"as {one}. What number goes on the list?",
+        f"old rope measure from grandpas notes: {small} knots make one of the spans. he says the "
+        f"boat rope is {n} {left} "
+        f"long. how many {right} is that",
+        (
+            f"You are the banker of a board game. {small} copper coins are worth one of the silver "
+            f"coins, and {mid} silver "
+            f"coins are worth one of the gold coins. No fees.",
+            f"I would like to know about pure exchanges of copper, silver and gold. What are {n} "
+            f"{coins} worth in {coin}?",
+        ),
+    )
+    each = mid if wording == 2 else small
+    tell: Tell = draw.pick(
+        (
+            lambda sign, end, way: (
+                f"The unit asked for is {way}, and {each} of one make one of the other: {n} {sign} "
+                f"{each} = {number(end)}."
+            ),
+            lambda sign, end, way: (
+                f"Rule: {each} to 1\nThe new unit is {way}.\nResult: {n} {sign} {each} = {number(end)}"
+            ),
+        )
+    )
+    more, fewer = (
+        Work(f"{n}*{each}", tell("×", n * each, "smaller")),
+        Work(f"{n}/{each}", tell("/", whole(n, each), "larger")),
+    )
+    sides = (fewer, more) if wording == 1 else (more, fewer)
+    return problem("from the large unit to the small or back", frames[wording], *sides)
+
+
+def recipe(draw: Draw, wording: int) -> Drawn:
+    """For so many people, wanted for so many others: the two counts change places."""
+    u, v = draw.numbers(2, 3, 15)
+    amount = lcm(u, v) * draw.number(2, 40)
+    if not 50 * max(u, v) <= amount <= 130 * min(u, v):  # grams a head, as people and hens eat them
+        raise Redraw
+    left, right = exchanged(u, v)
+    flour = draw.pick(("chickpea flour", "rice", "red lentils", "cornmeal", "couscous"))
+    frames: tuple[Frame, ...] = (
+        f"My aunt's recipe is for {left} people and takes {amount} g of {flour}. There will be "
+        f"{right} people at the table. "
+        f"How many grams of {flour} do I weigh out?",
+        f"{amount} ml of dye is enough for {left} shirts. how many ml for {right} shirts, same shade",
+        (
+            "You help at a poultry yard. Grain is given in proportion to the number of hens.",
+            f"Last week I had {left} hens in the yard and gave out {amount} g of grain each morning. This week I have "
+            f"{right} hens. How many grams should it be each morning?",
+        ),
+    )
+    tell: Tell = draw.pick(
+        (
+            lambda u, v: (
+                f"For one it is {amount} / {u} = {number(share(amount, u))}. For {v} it is {v} × "
+                f"{number(share(amount, u))} = {number(share(amount * v, u))}."
+            ),
+            lambda u, v: (
+                f"- One: {amount} / {u} = {number(share(amount, u))}\n- {v} of them: "
+                f"{number(share(amount, u))} × {v} = {number(share(amount * v, u))}"
+            ),
+        )
+    )
+    sides = [Work(f"{amount}*{t}/{s}", tell(s, t)) for s, t in ((u, v), (v, u))]
+    return problem("for how many it is, and for how many it is wanted", frames[wording], *sides)
+
+
+def map_scale(draw: Draw, wording: int) -> Drawn:
+    """So much on the map for so much outside: the two lengths change places."""
+    i, j = _coprime(draw)
+    known = i * j * draw.number(1, 2)
+    left, right = exchanged(i, j)
+    place = draw.pick(("Svalbard", "the Atacama", "Sumba", "the Karoo", "Skye", "Hokkaido"))
+    frames: tuple[Frame, ...] = (
+        f"On my hiking map of {place}, {left} cm stand for {right} km. The trail measures {known} "
+        "cm on the map. How many "
+        f"kilometers will we walk?",
+        f"model railway: every {left} mm of the model are {right} cm of the real train. real cm for a model part of "
+        f"{known} mm?",
+        (
+            f"In my knitting pattern, {left} rows give {right} cm of scarf.",
+            "That sounds like a dense stitch. How can I help?",
+            f"I've finished {known} rows. So how many cm of scarf should I have by now?",
+        ),
+    )
+    tell: Tell = draw.pick(
+        (
+            lambda u, v: (
+                f"{known} / {u} = {known // u} steps of the scale, each worth {v}. That is "
+                f"{known // u} × {v} = {known // u * v}."
+            ),
+            lambda u, v: (
+                f"Scale: {u} to {v}\nSteps: {known} / {u} = {known // u}\nLength: {known // u} × {v} = {known // u * v}"
+            ),
+        )
+    )
+    sides = [Work(f"{known}*{t}/{s}", tell(s, t)) for s, t in ((i, j), (j, i))]
+    return problem("the two sides of the scale change places", frames[wording], *sides)
+
+
+MOULDS = tuple(
+    moulds(ratio_of_total, ratio_of_part, mixture, average_replaced, weighted_average, units, recipe, map_scale)
+)
