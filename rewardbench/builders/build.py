@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from rewardbench.builders import BUILDERS, Builder
-from rewardbench.builders.draw import Draw, Mould, Redraw
+from rewardbench.builders.draw import Resample, Rng, Template
 from rewardbench.builders.mirrors import Mirror, from_json, to_json, to_lines
 from rewardbench.errors import InputError
 from rewardbench.paths import write_whole
@@ -25,23 +25,23 @@ ATTEMPTS = 200
 
 
 def draw_mirror(name: str, seed: int, index: int) -> Mirror:
-    """The mirror of a builder at an index: its moulds take turns, in an order that the seed shuffles."""
+    """The mirror of a builder at an index: its templates take turns, in an order that the seed shuffles."""
     builder = BUILDERS[name]
-    mould = _mould(builder.module.MOULDS, name, seed, index)
+    template = _template_at(builder.module.TEMPLATES, name, seed, index)
     for attempt in range(ATTEMPTS):
-        draw = Draw(f"{name}/{seed}/{index}/{attempt}")
+        draw = Rng(f"{name}/{seed}/{index}/{attempt}")
         try:
-            drawn = mould(draw)
-        except Redraw:
+            drawn = template(draw)
+        except Resample:
             continue
-        source = {"builder": name, "mould": mould.__name__, "seed": seed, "index": index}
-        mirror = Mirror(builder.subset, drawn.hinge, drawn.a, drawn.b, drawn.x, drawn.y, drawn.check, source)
+        source = {"builder": name, "mould": template.__name__, "seed": seed, "index": index}
+        mirror = Mirror(builder.subset, drawn.edit, drawn.a, drawn.b, drawn.x, drawn.y, drawn.check, source)
         return mirror.swapped() if draw.chance() else mirror
-    raise RuntimeError(f"the mould {mould.__name__} of {name} gave no mirror in {ATTEMPTS} draws")
+    raise RuntimeError(f"the template {template.__name__} of {name} gave no mirror in {ATTEMPTS} draws")
 
 
-def _mould(moulds: Sequence[Mould], name: str, seed: int, index: int) -> Mould:
-    order = Draw(f"{name}/{seed}").some(moulds, len(moulds))
+def _template_at(templates: Sequence[Template], name: str, seed: int, index: int) -> Template:
+    order = Rng(f"{name}/{seed}").sample(templates, len(templates))
     return order[index % len(order)]
 
 

@@ -187,7 +187,7 @@ def _joined_ties(folder: Path) -> list[TieTwin]:
 def _check_row(made: Mirror | TieTwin) -> dict[str, Any]:
     if isinstance(made, TieTwin):
         return made.to_json()
-    row = {"group": made.group, "hinge": made.hinge, "check": made.check, "source": made.source}
+    row = {"group": made.group, "hinge": made.edit, "check": made.check, "source": made.source}
     return {name: value for name, value in row.items() if value}
 
 

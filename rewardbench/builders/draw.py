@@ -12,15 +12,15 @@ from rewardbench.types import Messages
 T = TypeVar("T")
 
 
-class Redraw(Exception):
+class Resample(Exception):
     """A draw that came out degenerate (two answers alike, say): draw again."""
 
 
 @dataclass(frozen=True)
-class Drawn:
+class MirrorContent:
     """What a mould makes of a draw: the mirror but for its subset, source and group."""
 
-    hinge: str
+    edit: str
     a: Messages
     b: Messages
     x: str
@@ -28,38 +28,38 @@ class Drawn:
     check: dict[str, Any] = field(default_factory=dict)
 
 
-class Draw:
+class Rng:
     """Seeded choices, and the names of people."""
 
     def __init__(self, key: str) -> None:
-        self.rng = random.Random(key)
+        self.generator = random.Random(key)
 
     def pick(self, options: Sequence[T]) -> T:
         """One of them."""
-        return options[self.rng.randrange(len(options))]
+        return options[self.generator.randrange(len(options))]
 
-    def some(self, options: Sequence[T], n: int) -> list[T]:
+    def sample(self, options: Sequence[T], n: int) -> list[T]:
         """`n` different ones, in random order."""
-        return self.rng.sample(list(options), n)
+        return self.generator.sample(list(options), n)
 
     def number(self, low: int, high: int, step: int = 1) -> int:
         """One of low, low + step, ... up to high, both ends possible."""
-        return self.rng.randrange(low, high + 1, step)
+        return self.generator.randrange(low, high + 1, step)
 
     def numbers(self, n: int, low: int, high: int, step: int = 1) -> list[int]:
         """`n` different numbers from low to high."""
-        return self.rng.sample(range(low, high + 1, step), n)
+        return self.generator.sample(range(low, high + 1, step), n)
 
     def chance(self, p: float = 0.5) -> bool:
         """True with probability p."""
-        return self.rng.random() < p
+        return self.generator.random() < p
 
     def people(self, n: int) -> list[str]:
         """`n` different first names, from all over the world."""
-        return self.some(NAMES, n)
+        return self.sample(NAMES, n)
 
 
-Mould = Callable[[Draw], Drawn]
+Template = Callable[[Rng], MirrorContent]
 
 NAMES = """
     Abena Adaeze Adil Aiko Ailsa Akira Alba Alejo Amara Amina Anand Anouk Anselm Arjun Asel Astrid Ayşe Azadeh Bahar

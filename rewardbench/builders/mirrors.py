@@ -20,7 +20,7 @@ class Mirror:
     """`x` is right for prompt `a` and wrong for `b`, `y` the other way round; it makes two preference pairs."""
 
     subset: str
-    hinge: str
+    edit: str
     """One line: what differs between the prompts, and so turns the preference."""
     a: Messages
     b: Messages
@@ -37,7 +37,7 @@ class Mirror:
         check = dict(self.check)
         if check:
             check |= {"a": check["b"], "b": check["a"]}
-        return Mirror(self.subset, self.hinge, self.b, self.a, self.y, self.x, check, self.source, self.group)
+        return Mirror(self.subset, self.edit, self.b, self.a, self.y, self.x, check, self.source, self.group)
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Its two preference pairs, as rows of a dataset."""
@@ -65,10 +65,10 @@ def chat(*turns: str, system: str = "") -> Messages:
     return head + tuple(Message(role=roles[n % 2], content=turn) for n, turn in enumerate(turns))
 
 
-def twins(template: str) -> tuple[str, str]:
+def variants(template: str) -> tuple[str, str]:
     """Both readings of a text whose `[[one|other]]` places differ.
 
-    >>> twins("at [[least|most]] {k} of [[them|those]]")
+    >>> variants("at [[least|most]] {k} of [[them|those]]")
     ('at least {k} of them', 'at most {k} of those')
     """
     return TWIN.sub(r"\1", template), TWIN.sub(r"\2", template)
@@ -76,7 +76,9 @@ def twins(template: str) -> tuple[str, str]:
 
 def from_json(value: Mapping[str, Any]) -> Mirror:
     """A mirror from what `to_json` wrote."""
-    return Mirror(**{**value, "a": tuple(value["a"]), "b": tuple(value["b"])})
+    fields = {**value, "edit": value["hinge"], "a": tuple(value["a"]), "b": tuple(value["b"])}
+    del fields["hinge"]
+    return Mirror(**fields)
 
 
 def read_mirrors(path: Path) -> list[Mirror]:
@@ -100,8 +102,17 @@ def read_lines(path: Path) -> list[str]:
 
 def to_json(mirror: Mirror) -> str:
     """One line of a file of mirrors; what is empty is left out."""
-    fields = ("group", "subset", "hinge", "a", "b", "x", "y", "check", "source")
-    value = {name: getattr(mirror, name) for name in fields}
+    value = {
+        "group": mirror.group,
+        "subset": mirror.subset,
+        "hinge": mirror.edit,
+        "a": mirror.a,
+        "b": mirror.b,
+        "x": mirror.x,
+        "y": mirror.y,
+        "check": mirror.check,
+        "source": mirror.source,
+    }
     return json.dumps({name: held for name, held in value.items() if held}, ensure_ascii=False)
 
 

@@ -30,7 +30,7 @@ class TieTwin:
     """All of `p` are right for `a` and wrong for `b`; all of `q` the other way round."""
 
     group: str
-    hinge: str
+    edit: str
     a: Messages
     b: Messages
     p: tuple[str, ...]
@@ -65,7 +65,7 @@ class TieTwin:
 
     def to_json(self) -> dict[str, Any]:
         """What `read_ties` reads."""
-        value = asdict(self)
+        value = {"hinge" if name == "edit" else name: field for name, field in asdict(self).items()}
         return {name: held for name, held in value.items() if held}
 
     def cells(self) -> Iterator[Cell]:
@@ -93,4 +93,6 @@ def _from_json(value: Mapping[str, Any]) -> TieTwin:
     ref = value["ref"]
     lists = {name: tuple(value[name]) for name in ("a", "b", "p", "q")}
     reference = {**ref, **{name: tuple(ref[name]) for name in ("completions", "a", "b")}}
-    return TieTwin(**{**value, **lists, "ref": Reference(**reference)})
+    fields = {**value, **lists, "edit": value["hinge"], "ref": Reference(**reference)}
+    del fields["hinge"]
+    return TieTwin(**fields)

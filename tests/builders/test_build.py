@@ -15,8 +15,8 @@ import pytest
 from rewardbench.builders import BUILDERS, CORE_SEED, fresh_seed, training_seed
 from rewardbench.builders.build import Journal, build, draw_mirror, make, recipe
 from rewardbench.builders.core import Core, build_core, push, read_core, write_core
-from rewardbench.builders.draw import Draw
-from rewardbench.builders.mirrors import Mirror, chat, from_json, read_mirrors, to_json, to_lines, twins
+from rewardbench.builders.draw import Rng
+from rewardbench.builders.mirrors import Mirror, chat, from_json, read_mirrors, to_json, to_lines, variants
 from rewardbench.builders.request import Order, carry_out
 from rewardbench.builders.ties import read_ties
 from rewardbench.cli.main import main
@@ -49,12 +49,12 @@ def test_a_line_that_is_no_mirror_is_named(tmp_path):
     (tmp_path / "m.jsonl").write_text(to_json(MIRROR) + '\n{"subset": "math"}\n')
     with pytest.raises(InputError, match=r"m.jsonl, line 2 is not a mirror"):
         read_mirrors(tmp_path / "m.jsonl")
-    assert twins("[[a|b]] c") == ("a c", "b c")
+    assert variants("[[a|b]] c") == ("a c", "b c")
 
 
 def test_a_draw_is_that_of_its_key():
     def sample(key):
-        draw = Draw(key)
+        draw = Rng(key)
         return draw.people(3), draw.numbers(3, 1, 99), draw.pick("abcdef"), draw.number(0, 10, 5), draw.chance()
 
     assert sample("x") == sample("x") != sample("y")
