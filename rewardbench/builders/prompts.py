@@ -1,4 +1,4 @@
-"""How a question is put: frames with places that differ between the two prompts, and wordings that take turns."""
+"""Prompt templates: texts with places that differ between the two prompts of a mirror, and numbered wordings."""
 
 from __future__ import annotations
 
@@ -11,35 +11,43 @@ from rewardbench.types import Messages
 WORDINGS = 3
 
 PromptTemplate = str | tuple[str, ...]
-"""One message of the user, or several turns; an even number of texts opens with a system message."""
+"""One user message, or several turns in alternation; if their number is even, the first is a system message."""
 
 Problem = Callable[[Rng, int], MirrorContent]
-"""A problem in one of its WORDINGS."""
+"""A function that makes a mirror in the wording of this number, below WORDINGS."""
 
 
-def render(frame: PromptTemplate, side: int) -> Messages:
-    """The prompt on one side (0 or 1) of a frame."""
-    texts = [variants(text)[side] for text in ((frame,) if isinstance(frame, str) else frame)]
-    return chat(*texts) if len(texts) % 2 else chat(*texts[1:], system=texts[0])
+def render(template: PromptTemplate, side: int) -> Messages:
+    """Return one prompt of a mirror.
+
+    Args:
+        template: with `[[left|right]]` where the prompts differ.
+        side: 0 for the left variant, 1 for the right.
+    """
+    turns = (template,) if isinstance(template, str) else template
+    texts = [variants(turn)[side] for turn in turns]
+    if len(texts) % 2 == 0:
+        return chat(*texts[1:], system=texts[0])
+    return chat(*texts)
 
 
-def swapped(one: object, other: object) -> tuple[str, str]:
-    """The marks of two things that change places between the prompts.
+def swapped(left: object, right: object) -> tuple[str, str]:
+    """Return two places of a prompt template whose contents are swapped between the prompts.
 
     >>> swapped("tea", "rice")
     ('[[tea|rice]]', '[[rice|tea]]')
     """
-    return f"[[{one}|{other}]]", f"[[{other}|{one}]]"
+    return f"[[{left}|{right}]]", f"[[{right}|{left}]]"
 
 
 def with_wordings(*problems: Problem) -> Iterator[Template]:
-    """Every wording of every problem as a template of its own, so that a draw of as many mirrors repeats none."""
+    """Yield each wording of each problem as a template, so that one build repeats none before all are used."""
     for problem in problems:
         for wording in range(WORDINGS):
-            yield _worded(problem, wording)
+            yield _with_wording(problem, wording)
 
 
-def _worded(problem: Problem, wording: int) -> Template:
+def _with_wording(problem: Problem, wording: int) -> Template:
     def template(rng: Rng) -> MirrorContent:
         return problem(rng, wording)
 
