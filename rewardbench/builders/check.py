@@ -1,4 +1,4 @@
-"""Mirrors to the verifiers: all four cells of each, and what came of it."""
+"""Verify mirrors: run the verifier of each on its four cells, both responses against both prompts."""
 
 from __future__ import annotations
 
@@ -10,43 +10,67 @@ from rewardbench.verifiers import VERIFIERS, Cell, faults, missing_tools
 
 
 @dataclass(frozen=True)
-class Verified:
-    """How many pairs passed, one sentence for each cell that did not come out as it should, and what was left out."""
+class Verification:
+    """Outcome of verifying mirrors."""
 
     pairs: int
+    """Number of preference pairs (rows) that passed."""
     failed: tuple[str, ...]
+    """One sentence for each cell with an unexpected outcome."""
     skipped: tuple[str, ...] = ()
-    """Mirrors whose language this machine cannot run, with what it lacks."""
+    """One sentence for each mirror whose programs this machine cannot run, with the missing tools."""
 
-    def __add__(self, other: Verified) -> Verified:
-        return Verified(self.pairs + other.pairs, self.failed + other.failed, self.skipped + other.skipped)
+    def __add__(self, other: Verification) -> Verification:
+        return Verification(self.pairs + other.pairs, self.failed + other.failed, self.skipped + other.skipped)
 
 
 def cells(mirror: Mirror) -> Iterator[Cell]:
-    """Both responses against both prompts."""
+    """Yield the four cells of a mirror: both responses against both prompts."""
     for half, prompt, right, wrong in (("a", mirror.a, mirror.x, mirror.y), ("b", mirror.b, mirror.y, mirror.x)):
         text = "\n".join(turn["content"] for turn in prompt)
         for response in (right, wrong):
             yield Cell(f"{mirror.group}-{half}", mirror.check[half], response, response is right, text)
 
 
-def verify(mirrors: Sequence[Mirror], tick: Callable[[], None] = lambda: None) -> Verified:
-    """Run every check there is; a mirror without one is not counted. `tick` is called for each kind of check."""
-    kinds = {mirror.group: mirror.check.get("kind") for mirror in mirrors if mirror.check}
-    unknown = [f"{group}: there is no verifier {kind!r}" for group, kind in kinds.items() if kind not in VERIFIERS]
-    found = Verified(0, tuple(unknown))
-    for kind in VERIFIERS:
-        mine = [mirror for mirror in mirrors if mirror.check.get("kind") == kind]
-        lacking = {mirror.group: missing_tools(mirror.check["a"]) for mirror in mine}
-        skipped = [f"{group}: {', '.join(tools)} not installed" for group, tools in lacking.items() if tools]
-        asked = [cell for mirror in mine if not lacking[mirror.group] for cell in cells(mirror)]
-        found += replace(verify_cells(kind, asked), skipped=tuple(skipped))
+def verify(mirrors: Sequence[Mirror], tick: Callable[[], None] = lambda: None) -> Verification:
+    """Verify all mirrors that have a check.
+
+    Args:
+        mirrors: each with its `group`, which names it in the outcome.
+        tick: called once for each kind of verifier.
+    """
+    by_kind: dict[str, list[Mirror]] = {kind: [] for kind in VERIFIERS}
+    unknown = []
+    for mirror in mirrors:
+        kind = mirror.check.get("kind")
+        if kind in by_kind:
+            by_kind[kind].append(mirror)
+        elif mirror.check:
+            unknown.append(f"{mirror.group}: there is no verifier {kind!r}")
+    total = Verification(0, tuple(unknown))
+    for kind, same_kind in by_kind.items():
+        total += _verify_kind(kind, same_kind)
         tick()
-    return found
+    return total
 
 
-def verify_cells(kind: str, asked: Sequence[Cell]) -> Verified:
-    """One kind of check on its cells; a row with any fault is not counted as verified."""
-    failed = faults(asked, VERIFIERS[kind](asked)) if asked else []
-    rows = {cell.row for cell in asked} - {row for row, _ in failed}
-    return Verified(len(rows), tuple(f"{row}: {said}" for row, said in failed))
+def _verify_kind(kind: str, mirrors: Sequence[Mirror]) -> Verification:
+    kind_cells: list[Cell] = []
+    skipped = []
+    for mirror in mirrors:
+        tools = missing_tools(mirror.check["a"])
+        if tools:
+            skipped.append(f"{mirror.group}: {', '.join(tools)} not installed")
+        else:
+            kind_cells += cells(mirror)
+    return replace(verify_cells(kind, kind_cells), skipped=tuple(skipped))
+
+
+def verify_cells(kind: str, kind_cells: Sequence[Cell]) -> Verification:
+    """Run one kind of verifier; a row with any failed cell does not count as passed."""
+    if not kind_cells:
+        return Verification(0, ())
+    failures = faults(kind_cells, VERIFIERS[kind](kind_cells))
+    rows = {cell.row for cell in kind_cells}
+    failed_rows = {row for row, _ in failures}
+    return Verification(len(rows - failed_rows), tuple(f"{row}: {reason}" for row, reason in failures))

@@ -1,8 +1,8 @@
-"""The suite itself: what is written by hand and what the builders make, to the files that are published.
+"""The core suite: build it from hand-written and generated mirrors; write, read, verify and upload its files.
 
-A data folder holds `written/` (one mirror a line, the source), and what is made from it: `core/` (one preference
-pair a line, a file a section) and `checks/` (hinge, check and origin of each mirror). A fresh draw is a data folder
-with built mirrors only.
+A data folder has `written/` (the hand-written mirrors, one per line), from which `core/` (one preference pair per line,
+one file per section) and `checks/` (edit, check and source of each mirror) are made. The data folder of a fresh draw
+has only generated mirrors.
 """
 
 from __future__ import annotations
@@ -14,17 +14,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from rewardbench.builders import BUILDERS, CORE_SEED, Builder, fresh_seed
-from rewardbench.builders.build import Tick, make, recipe
-from rewardbench.builders.check import Verified, verify, verify_cells
-from rewardbench.builders.mirrors import Mirror, read_mirrors
-from rewardbench.builders.ties import TieTwin, read_ties
+from rewardbench.builders.build import Tick, build_mirrors
+from rewardbench.builders.check import Verification, verify, verify_cells
+from rewardbench.builders.journal import source_hash
+from rewardbench.builders.mirrors import Mirror, from_json, read_mirrors
+from rewardbench.builders.registry import BUILDERS, CORE_SEED, Builder, fresh_seed
+from rewardbench.builders.ties import TiesMirror, read_ties
 from rewardbench.errors import InputError
 from rewardbench.hub import upload
 from rewardbench.paths import cache_dir, data_dir, write_whole
+from rewardbench.verifiers import Cell
 
 SPARE = 10
-"""Mirrors that a fresh draw of a builder makes beyond its number, for those that turn out to be core's."""
+"""Extra mirrors that each builder generates for a fresh draw, to replace those that repeat a prompt of core."""
 SECTIONS = ("chat", "safety", "reasoning", "pink_elephant")
 
 
@@ -33,132 +35,167 @@ class Core:
     """The mirrors of each section, and the ties."""
 
     mirrors: Mapping[str, Sequence[Mirror]]
-    ties: Sequence[TieTwin] = ()
+    ties: Sequence[TiesMirror] = ()
+
+    def all_mirrors(self) -> list[Mirror]:
+        """Return the mirrors of all sections, without the ties."""
+        return [mirror for mirrors in self.mirrors.values() for mirror in mirrors]
 
     def size(self) -> int:
-        """How many rows it has."""
-        return sum(2 * len(mirrors) for mirrors in self.mirrors.values()) + 4 * len(self.ties)
+        """Return the number of rows."""
+        return 2 * len(self.all_mirrors()) + 4 * len(self.ties)
 
-    def verify(self, tick: Tick = lambda: None) -> Verified:
-        """Run every check there is, on all cells; `tick` is called for each kind of check."""
-        found = verify([mirror for mirrors in self.mirrors.values() for mirror in mirrors], tick)
-        return found + verify_cells("ties", [cell for twin in self.ties if twin.check for cell in twin.cells()])
+    def verify(self, tick: Tick = lambda: None) -> Verification:
+        """Run all checks on all cells; `tick` is called once for each kind of verifier."""
+        ties_cells: list[Cell] = []
+        for mirror in self.ties:
+            if mirror.check:
+                ties_cells += mirror.cells()
+        return verify(self.all_mirrors(), tick) + verify_cells("ties", ties_cells)
 
 
 def build_core(
-    written: Path | None, seed: int = CORE_SEED, workers: int = 1, work: Path | None = None, tick: Tick = lambda: None
+    written: Path | None,
+    seed: int = CORE_SEED,
+    workers: int = 1,
+    work_dir: Path | None = None,
+    tick: Tick = lambda: None,
 ) -> Core:
-    """The hand-written mirrors of a folder (None: none of them) with those of every builder at a seed.
+    """Build the core suite, or a fresh draw of its generated part.
 
-    `work` is where unfinished draws wait for the next call.
+    Args:
+        written: folder of the hand-written mirrors; None for a fresh draw, which has no hand-written mirrors and
+            repeats no prompt of core.
+        seed: the seed of every builder.
+        workers: number of processes.
+        work_dir: folder for unfinished builds, from which the next call resumes; None: a temporary folder.
+        tick: called for each generated mirror.
     """
-    spare = 0 if written else SPARE
+    generated: dict[str, list[Mirror]] = {}
     with TemporaryDirectory() as temporary:
-        at = work or Path(temporary)
-        built = {  # a draw that is whole is made again: only an unfinished one waits
-            name: make(
-                name, seed, builder.core + spare, at / f"{name}-{seed}.jsonl", workers, tick, **_pool(name, written)
-            )
-            for name, builder in BUILDERS.items()
-        }
+        for name, builder in BUILDERS.items():
+            count = builder.core_count + (0 if written else SPARE)
+            output = (work_dir or Path(temporary)) / f"{name}-{seed}.jsonl"
+            options = {"pool": "suite" if written else "fresh"} if name == "pink" else {}
+            generated[name] = build_mirrors(name, seed, count, output, workers, tick, **options)
     mirrors: dict[str, list[Mirror]] = {section: [] for section in SECTIONS}
-    for section in SECTIONS if written else ():
-        mirrors[section] += read_mirrors(written / f"{section}.jsonl") if written else []
-    known = set() if written else _published()
-    for name, drawn in built.items():
-        new = [mirror for mirror in drawn if not known & {str(mirror.a), str(mirror.b)}]
-        mirrors[BUILDERS[name].section] += _numbered(BUILDERS[name], new[: BUILDERS[name].core])
-    return Core(
-        {section: tuple(made) for section, made in mirrors.items() if made},
-        read_ties(written / "ties.jsonl") if written else (),
-    )
+    if written:
+        for section in SECTIONS:
+            mirrors[section] += read_mirrors(written / f"{section}.jsonl")
+    core_prompts = set() if written else _core_prompts()
+    for name, candidates in generated.items():
+        builder = BUILDERS[name]
+        new = [mirror for mirror in candidates if core_prompts.isdisjoint(map(str, (mirror.a, mirror.b)))]
+        mirrors[builder.section] += _numbered(builder, new[: builder.core_count])
+    filled = {section: tuple(section_mirrors) for section, section_mirrors in mirrors.items() if section_mirrors}
+    return Core(filled, read_ties(written / "ties.jsonl") if written else ())
 
 
-def _published() -> set[str]:
-    """The prompts of core, which a fresh draw passes over where it meets one."""
-    mirrors = [mirror for mirrors in read_core(data_dir()).mirrors.values() for mirror in mirrors]
-    return {str(prompt) for mirror in mirrors for prompt in (mirror.a, mirror.b)}
+def _core_prompts() -> set[str]:
+    """Return the prompts of the published core, as strings."""
+    prompts = set()
+    for mirror in read_core(data_dir()).all_mirrors():
+        prompts |= {str(mirror.a), str(mirror.b)}
+    return prompts
 
 
-def _pool(name: str, written: Path | None) -> dict[str, str]:
-    """Fresh pink elephants go under names that nobody has heard."""
-    return {"pool": "suite" if written else "fresh"} if name == "pink" else {}
-
-
-def _numbered(builder: Builder, drawn: Iterable[Mirror]) -> list[Mirror]:
-    """Built mirrors carry a b in their names, so that nobody takes one for a written one."""
-    head = builder.subset if builder.section.startswith("pink") else f"{builder.section}-{builder.subset}"
-    return [replace(mirror, group=f"{head}-b{n:03d}") for n, mirror in enumerate(drawn, 1)]
+def _numbered(builder: Builder, mirrors: Iterable[Mirror]) -> list[Mirror]:
+    """Name generated mirrors; the `b` before the number distinguishes them from hand-written ones."""
+    prefix = builder.subset if builder.section.startswith("pink") else f"{builder.section}-{builder.subset}"
+    return [replace(mirror, group=f"{prefix}-b{n:03d}") for n, mirror in enumerate(mirrors, 1)]
 
 
 def write_core(core: Core, folder: Path, version: str) -> None:
-    """Write `core/` and `checks/` into a data folder."""
+    """Write `core/` and `checks/` into a data folder; `core/VERSION` is written last."""
     for section, mirrors in core.mirrors.items():
-        write_whole(folder / "core" / f"{section}.jsonl", _lines(row for mirror in mirrors for row in mirror.rows()))
-        write_whole(folder / "checks" / f"{section}.jsonl", _lines(map(_check_row, mirrors)))
+        rows: list[object] = []
+        for mirror in mirrors:
+            rows += mirror.rows()
+        write_whole(folder / "core" / f"{section}.jsonl", _to_jsonl(rows))
+        write_whole(folder / "checks" / f"{section}.jsonl", _to_jsonl(map(_check_row, mirrors)))
     if core.ties:
-        write_whole(folder / "core" / "ties.jsonl", _lines(row for twin in core.ties for row in twin.rows()))
-        write_whole(folder / "checks" / "ties.jsonl", _lines(map(_check_row, core.ties)))
+        rows = []
+        for ties_mirror in core.ties:
+            rows += ties_mirror.rows()
+        write_whole(folder / "core" / "ties.jsonl", _to_jsonl(rows))
+        write_whole(folder / "checks" / "ties.jsonl", _to_jsonl(mirror.to_json() for mirror in core.ties))
     write_whole(folder / "core" / "VERSION", f"{version}\n")
 
 
 def fresh_draw(seed: int) -> Path:
-    """The folder with the pairs of a fresh draw, made once and kept in the user's cache.
+    """Return the `core/` folder of a fresh draw, built at the first call and kept in the user's cache.
 
-    Its name holds what the draw depends on: the seed, the version of core and the builders themselves.
+    The name of its data folder has all that the draw depends on: the seed, the version of core, and the hash of the
+    builders' source.
     """
     version = (data_dir() / "core" / "VERSION").read_text(encoding="utf-8").strip()
-    folder = cache_dir() / f"fresh-{version}-{recipe()}-{seed}"
-    if not (folder / "core" / "VERSION").exists():  # written last
+    folder = cache_dir() / f"fresh-{version}-{source_hash()}-{seed}"
+    if not (folder / "core" / "VERSION").exists():
         write_core(build_core(None, fresh_seed(seed)), folder, f"{version}-fresh{seed}")
     return folder / "core"
 
 
 def push(folder: Path | None, repo: str, private: bool, create_pr: bool) -> str:
-    """Upload the cards, the licence, and what they speak of, of a data folder that is whole; return where.
+    """Upload a data folder with its card and licence to the Hub, and return the address.
 
-    Raises: InputError where they are not, or the Hub refuses.
+    Args:
+        folder: the data folder; None: the one in this package.
+        repo: dataset on the Hub, org/name.
+        private: create a new dataset as private.
+        create_pr: open a pull request instead of committing.
+
+    Raises:
+        InputError: if a file is missing, rows and checks differ, or the Hub refuses.
     """
-    at = folder or data_dir()
-    read_core(at)
-    if not all((at / name).is_file() for name in ("README.md", "LICENSE")):
-        raise InputError(f"{at} has no README.md or no LICENSE: a dataset without its card is not pushed.")
-    return upload(at, repo, ["README.md", "LICENSE", "core/*", "checks/*", "cards/*", "written/*"], private, create_pr)
+    data_folder = folder or data_dir()
+    read_core(data_folder)
+    for name in ("README.md", "LICENSE"):
+        if not (data_folder / name).is_file():
+            raise InputError(f"{data_folder} has no {name}: a dataset is uploaded only with its card and licence.")
+    patterns = ["README.md", "LICENSE", "core/*", "checks/*", "cards/*", "written/*"]
+    return upload(data_folder, repo, patterns, private, create_pr)
 
 
 def read_core(folder: Path) -> Core:
-    """The published rows of a data folder, joined with their checks.
+    """Read a data folder: its rows, joined with their checks.
 
-    Raises: InputError where a file is missing, or the rows and the checks do not belong together.
+    Raises:
+        InputError: if a file is missing or damaged, or rows and checks differ.
     """
     try:
         return _read_core(folder)
     except (KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{folder} is not a whole data folder: {type(error).__name__} {error} in its rows.") from error
+        raise InputError(f"{folder} has damaged rows: {type(error).__name__} {error}.") from error
 
 
 def _read_core(folder: Path) -> Core:
-    mirrors = {section: _joined(folder, section) for section in SECTIONS if _rows_path(folder, section).exists()}
+    mirrors = {}
+    for section in SECTIONS:
+        if _rows_path(folder, section).exists():
+            mirrors[section] = _read_section(folder, section)
     if not mirrors:
         raise InputError(f"{folder} holds no suite with checks: it needs core/*.jsonl and checks/*.jsonl.")
-    return Core(mirrors, _joined_ties(folder) if _rows_path(folder, "ties").exists() else ())
+    return Core(mirrors, _read_ties(folder) if _rows_path(folder, "ties").exists() else ())
 
 
 def _rows_path(folder: Path, section: str) -> Path:
     return folder / "core" / f"{section}.jsonl"
 
 
-def _joined(folder: Path, section: str) -> list[Mirror]:
-    every = _read(_rows_path(folder, section))
-    rows = {row["id"]: row for row in every}
-    if len(rows) < len(every):
-        raise InputError(f"{folder}/core/{section}.jsonl has an id twice: each row must have its own.")
+def _read_section(folder: Path, section: str) -> list[Mirror]:
+    rows: dict[str, Mapping[str, Any]] = {}
+    for row in _read_jsonl(_rows_path(folder, section)):
+        if row["id"] in rows:
+            raise InputError(f"{folder}/core/{section}.jsonl has the id {row['id']} twice.")
+        rows[row["id"]] = row
     mirrors = []
-    for check in _read(folder / "checks" / f"{section}.jsonl"):
-        pair = [rows.pop(f"{check['group']}-{half}", None) for half in "ab"]
-        if not pair[0] or not pair[1]:
-            raise InputError(f"{folder}/checks/{section}.jsonl speaks of {check['group']}, of which core has no pair.")
-        mirrors.append(_mirror(pair[0], pair[1], check))
+    for check in _read_jsonl(folder / "checks" / f"{section}.jsonl"):
+        a, b = (rows.pop(f"{check['group']}-{half}", None) for half in "ab")
+        if not a or not b:
+            raise InputError(
+                f"{folder}/checks/{section}.jsonl names {check['group']}, but core/{section}.jsonl lacks its pair."
+            )
+        mirrors.append(_join(a, b, check))
     if rows:
         raise InputError(
             f"{folder}/core/{section}.jsonl has the row {next(iter(rows))}, which no line of checks names."
@@ -166,37 +203,47 @@ def _joined(folder: Path, section: str) -> list[Mirror]:
     return mirrors
 
 
-def _mirror(a: Mapping[str, Any], b: Mapping[str, Any], check: Mapping[str, Any]) -> Mirror:
+def _join(a: Mapping[str, object], b: Mapping[str, object], check: Mapping[str, object]) -> Mirror:
+    """Return the mirror of two rows and the line of `checks/` that describes them."""
     if (a["chosen"], a["rejected"]) != (b["rejected"], b["chosen"]):
         raise InputError(f"{a['group']} is no mirror: what is chosen in one half must be rejected in the other.")
-    asked = check.get("check", {})
-    source = check.get("source", {})
-    prompts = tuple(a["prompt"]), tuple(b["prompt"])
-    return Mirror(a["subset"], check["hinge"], *prompts, a["chosen"], b["chosen"], asked, source, check["group"])
+    return from_json(
+        {
+            "group": check["group"],
+            "subset": a["subset"],
+            "hinge": check["hinge"],
+            "a": a["prompt"],
+            "b": b["prompt"],
+            "x": a["chosen"],
+            "y": b["chosen"],
+            "check": check.get("check", {}),
+            "source": check.get("source", {}),
+        }
+    )
 
 
-def _joined_ties(folder: Path) -> list[TieTwin]:
-    """Ties keep their whole source beside the check, so that the rows can be held against it."""
-    rows = list(_read(_rows_path(folder, "ties")))
-    twins = read_ties(folder / "checks" / "ties.jsonl")
-    if [row for twin in twins for row in twin.rows()] != rows:
-        raise InputError(f"{folder}/core/ties.jsonl is not what checks/ties.jsonl says.")
-    return twins
+def _read_ties(folder: Path) -> list[TiesMirror]:
+    """Read the ties; `checks/ties.jsonl` has their full content, so the rows must equal what it gives."""
+    mirrors = read_ties(folder / "checks" / "ties.jsonl")
+    expected: list[object] = []
+    for mirror in mirrors:
+        expected += mirror.rows()
+    if expected != _read_jsonl(_rows_path(folder, "ties")):
+        raise InputError(f"{folder}/core/ties.jsonl differs from the rows that checks/ties.jsonl gives.")
+    return mirrors
 
 
-def _check_row(made: Mirror | TieTwin) -> dict[str, Any]:
-    if isinstance(made, TieTwin):
-        return made.to_json()
-    row = {"group": made.group, "hinge": made.hinge, "check": made.check, "source": made.source}
+def _check_row(mirror: Mirror) -> dict[str, object]:
+    row = {"group": mirror.group, "hinge": mirror.edit, "check": mirror.check, "source": mirror.source}
     return {name: value for name, value in row.items() if value}
 
 
-def _read(path: Path) -> list[dict[str, Any]]:
+def _read_jsonl(path: Path) -> list[dict[str, Any]]:
     try:
         return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read: {error}.") from error
 
 
-def _lines(rows: Iterable[Mapping[str, Any]]) -> str:
+def _to_jsonl(rows: Iterable[object]) -> str:
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)

@@ -1,4 +1,8 @@
-"""Seeded choices for builders. The same key gives the same draw on every machine; nothing else is random."""
+"""Seeded random choices for templates, and what a template returns.
+
+A template is a function from an Rng to a MirrorContent. The Rng is its only source of randomness, so that the same key
+gives the same mirror on every machine.
+"""
 
 from __future__ import annotations
 
@@ -12,54 +16,58 @@ from rewardbench.types import Messages
 T = TypeVar("T")
 
 
-class Redraw(Exception):
-    """A draw that came out degenerate (two answers alike, say): draw again."""
+class Resample(Exception):
+    """Raised by a template if its choices make a degenerate mirror, such as two equal answers; it is called again."""
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """What a mould makes of a draw: the mirror but for its subset, source and group."""
+class MirrorContent:
+    """The mirror that a template makes, without subset, source and group."""
 
-    hinge: str
+    edit: str
+    """The differing detail of the prompts, in one line."""
     a: Messages
     b: Messages
     x: str
+    """The response that is right for prompt `a` and wrong for prompt `b`."""
     y: str
+    """The response that is right for prompt `b` and wrong for prompt `a`."""
     check: dict[str, Any] = field(default_factory=dict)
+    """Data of the verifier: its `kind`, and what must hold of a right response to `a` and to `b`."""
 
 
-class Draw:
-    """Seeded choices, and the names of people."""
+class Rng:
+    """Seeded random choices, and first names."""
 
     def __init__(self, key: str) -> None:
-        self.rng = random.Random(key)
+        self.generator = random.Random(key)
 
     def pick(self, options: Sequence[T]) -> T:
-        """One of them."""
-        return options[self.rng.randrange(len(options))]
+        """Return one of the options."""
+        return options[self.generator.randrange(len(options))]
 
-    def some(self, options: Sequence[T], n: int) -> list[T]:
-        """`n` different ones, in random order."""
-        return self.rng.sample(list(options), n)
+    def sample(self, options: Sequence[T], n: int) -> list[T]:
+        """Return `n` different options in random order."""
+        return self.generator.sample(list(options), n)
 
     def number(self, low: int, high: int, step: int = 1) -> int:
-        """One of low, low + step, ... up to high, both ends possible."""
-        return self.rng.randrange(low, high + 1, step)
+        """Return one of low, low + step, ... up to and including high."""
+        return self.generator.randrange(low, high + 1, step)
 
     def numbers(self, n: int, low: int, high: int, step: int = 1) -> list[int]:
-        """`n` different numbers from low to high."""
-        return self.rng.sample(range(low, high + 1, step), n)
+        """Return `n` different numbers of low, low + step, ... up to and including high."""
+        return self.generator.sample(range(low, high + 1, step), n)
 
     def chance(self, p: float = 0.5) -> bool:
-        """True with probability p."""
-        return self.rng.random() < p
+        """Return True with probability `p`."""
+        return self.generator.random() < p
 
     def people(self, n: int) -> list[str]:
-        """`n` different first names, from all over the world."""
-        return self.some(NAMES, n)
+        """Return `n` different first names, from all over the world."""
+        return self.sample(NAMES, n)
 
 
-Mould = Callable[[Draw], Drawn]
+Template = Callable[[Rng], MirrorContent]
 
 NAMES = """
     Abena Adaeze Adil Aiko Ailsa Akira Alba Alejo Amara Amina Anand Anouk Anselm Arjun Asel Astrid Ayşe Azadeh Bahar

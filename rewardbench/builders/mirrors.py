@@ -1,4 +1,4 @@
-"""The mirror: two prompts, two responses, each response right for one prompt only; and its form on disk."""
+"""The mirror: a minimal pair of prompts with two responses, each right for one prompt only; and its file format."""
 
 from __future__ import annotations
 
@@ -7,47 +7,64 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from rewardbench.errors import InputError
 from rewardbench.types import Message, Messages
 
-TWIN = re.compile(r"\[\[(.*?)\|(.*?)\]\]", re.DOTALL)
+DIFFERENCE = re.compile(r"\[\[(.*?)\|(.*?)\]\]", re.DOTALL)
+
+
+class PairRow(TypedDict):
+    """A preference pair, as a row of a dataset."""
+
+    id: str
+    subset: str
+    group: str
+    origin: str
+    """`built` or `written`."""
+    prompt: list[Message]
+    chosen: str
+    rejected: str
 
 
 @dataclass(frozen=True)
 class Mirror:
-    """`x` is right for prompt `a` and wrong for `b`, `y` the other way round; it makes two preference pairs."""
+    """Two prompts that differ in one detail, and two responses; it gives two preference pairs.
+
+    Response `x` is right for prompt `a` and wrong for `b`; `y` is right for `b` and wrong for `a`. In files, `edit` is
+    the field `hinge`.
+    """
 
     subset: str
-    hinge: str
-    """One line: what differs between the prompts, and so turns the preference."""
+    edit: str
+    """The differing detail of the prompts, in one line."""
     a: Messages
     b: Messages
     x: str
     y: str
     check: Mapping[str, Any] = field(default_factory=dict)
-    """What a program needs to tell right from wrong: its `kind`, and what holds for `a` and for `b`; else empty."""
+    """Data of the verifier: its `kind`, and what must hold of a right response to `a` and to `b`. Empty: no check."""
     source: Mapping[str, Any] = field(default_factory=dict)
-    """Where it came from: builder, mould, seed, index; empty for a mirror written by hand."""
+    """Builder, template (`mould` in files), seed and index; empty for a hand-written mirror."""
     group: str = ""
+    """Its name in a suite, the cluster of its two rows."""
 
     def swapped(self) -> Mirror:
-        """The same mirror with its halves exchanged."""
+        """Return this mirror with `a` and `b`, and `x` and `y`, swapped."""
         check = dict(self.check)
         if check:
             check |= {"a": check["b"], "b": check["a"]}
-        return Mirror(self.subset, self.hinge, self.b, self.a, self.y, self.x, check, self.source, self.group)
+        return Mirror(self.subset, self.edit, self.b, self.a, self.y, self.x, check, self.source, self.group)
 
-    def rows(self) -> Iterator[dict[str, Any]]:
-        """Its two preference pairs, as rows of a dataset."""
-        origin = "built" if self.source else "written"
+    def rows(self) -> Iterator[PairRow]:
+        """Yield its two preference pairs."""
         for half, prompt, chosen, rejected in (("a", self.a, self.x, self.y), ("b", self.b, self.y, self.x)):
             yield {
                 "id": f"{self.group}-{half}",
                 "subset": self.subset,
                 "group": self.group,
-                "origin": origin,
+                "origin": "built" if self.source else "written",
                 "prompt": list(prompt),
                 "chosen": chosen,
                 "rejected": rejected,
@@ -55,32 +72,65 @@ class Mirror:
 
 
 def chat(*turns: str, system: str = "") -> Messages:
-    """Turns of user and assistant in alternation, behind a system message where there is one.
+    """Return a conversation: the turns of user and assistant in alternation, after the system message if any.
 
     >>> chat("Hello", system="Be kind.")
     ({'role': 'system', 'content': 'Be kind.'}, {'role': 'user', 'content': 'Hello'})
     """
-    head = (Message(role="system", content=system),) if system else ()
-    roles = ("user", "assistant")
-    return head + tuple(Message(role=roles[n % 2], content=turn) for n, turn in enumerate(turns))
+    messages = [Message(role="system", content=system)] if system else []
+    for n, turn in enumerate(turns):
+        messages.append(Message(role=("user", "assistant")[n % 2], content=turn))
+    return tuple(messages)
 
 
-def twins(template: str) -> tuple[str, str]:
-    """Both readings of a text whose `[[one|other]]` places differ.
+def variants(template: str) -> tuple[str, str]:
+    """Return both variants of a text in which `[[left|right]]` marks the differences.
 
-    >>> twins("at [[least|most]] {k} of [[them|those]]")
+    >>> variants("at [[least|most]] {k} of [[them|those]]")
     ('at least {k} of them', 'at most {k} of those')
     """
-    return TWIN.sub(r"\1", template), TWIN.sub(r"\2", template)
+    return DIFFERENCE.sub(r"\1", template), DIFFERENCE.sub(r"\2", template)
 
 
 def from_json(value: Mapping[str, Any]) -> Mirror:
-    """A mirror from what `to_json` wrote."""
-    return Mirror(**{**value, "a": tuple(value["a"]), "b": tuple(value["b"])})
+    """Return the mirror of a JSON object that `to_json` wrote.
+
+    Raises:
+        TypeError: if it has an unknown field, or lacks a required one.
+        KeyError: if it lacks a required field.
+    """
+    fields = {**value, "edit": value["hinge"], "a": tuple(value["a"]), "b": tuple(value["b"])}
+    del fields["hinge"]
+    return Mirror(**fields)
+
+
+def to_json(mirror: Mirror) -> str:
+    """Return a mirror as one line of JSON without empty fields."""
+    fields = {
+        "group": mirror.group,
+        "subset": mirror.subset,
+        "hinge": mirror.edit,
+        "a": mirror.a,
+        "b": mirror.b,
+        "x": mirror.x,
+        "y": mirror.y,
+        "check": mirror.check,
+        "source": mirror.source,
+    }
+    return json.dumps({name: value for name, value in fields.items() if value}, ensure_ascii=False)
+
+
+def to_lines(mirrors: Iterable[Mirror]) -> str:
+    """Return the content of a file of mirrors, one JSON object per line."""
+    return "".join(to_json(mirror) + "\n" for mirror in mirrors)
 
 
 def read_mirrors(path: Path) -> list[Mirror]:
-    """The mirrors of a file, one JSON object a line. Raises InputError where a line is not a mirror."""
+    """Read a file of mirrors, one JSON object per line.
+
+    Raises:
+        InputError: if the file cannot be read, or a line is not a mirror.
+    """
     mirrors = []
     for n, line in enumerate(read_lines(path), 1):
         try:
@@ -91,20 +141,12 @@ def read_mirrors(path: Path) -> list[Mirror]:
 
 
 def read_lines(path: Path) -> list[str]:
-    """The lines of a file of JSON; other separators of lines, which JSON leaves as they are, end none."""
+    r"""Read the lines of a JSONL file. Only `\n` ends a line: JSON strings may contain other line separators.
+
+    Raises:
+        InputError: if the file cannot be read.
+    """
     try:
         return path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read: {error}.") from error
-
-
-def to_json(mirror: Mirror) -> str:
-    """One line of a file of mirrors; what is empty is left out."""
-    fields = ("group", "subset", "hinge", "a", "b", "x", "y", "check", "source")
-    value = {name: getattr(mirror, name) for name in fields}
-    return json.dumps({name: held for name, held in value.items() if held}, ensure_ascii=False)
-
-
-def to_lines(mirrors: Iterable[Mirror]) -> str:
-    """A whole file of mirrors."""
-    return "".join(to_json(mirror) + "\n" for mirror in mirrors)

@@ -1,27 +1,23 @@
-"""What somebody asked to be built, carried out: which builder, where to, and the figures that are told afterwards."""
+"""Requests of `rewardbench data build`: validate one, run it, and return the figures to print."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from shutil import rmtree
-from typing import Any
 
-from rewardbench.builders import BUILDERS, CORE_SEED, fresh_seed, training_seed
-from rewardbench.builders.build import make
-from rewardbench.builders.check import Verified, verify
+from rewardbench.builders.build import Tick, build_mirrors
+from rewardbench.builders.check import Verification, verify
 from rewardbench.builders.core import SPARE, build_core, write_core
+from rewardbench.builders.registry import BUILDERS, CORE_SEED, fresh_seed, training_seed
 from rewardbench.errors import InputError
 from rewardbench.paths import data_dir, write_whole
 
-Tick = Callable[[], None]
-
 
 @dataclass(frozen=True)
-class Order:
+class BuildRequest:
     """The arguments of `rewardbench data build`."""
 
     name: str
@@ -35,125 +31,153 @@ class Order:
     llm: str = ""
 
     def total(self) -> int:
-        """How many mirrors will be made."""
+        """Return the number of mirrors to build.
+
+        Raises:
+            InputError: if there is no such builder.
+        """
         if self.name == "core":
             spare = 0 if self.fresh is None else SPARE
-            return sum(builder.core + spare for builder in BUILDERS.values())
+            return sum(builder.core_count + spare for builder in BUILDERS.values())
         if self.name not in BUILDERS:
             raise InputError(f"There is no builder {self.name!r}: it must be core, {', '.join(BUILDERS)}.")
-        return self.count or BUILDERS[self.name].core
+        return self.count or BUILDERS[self.name].core_count
+
+    def validate(self) -> None:
+        """Check that the arguments go together.
+
+        Raises:
+            InputError: if they do not.
+        """
+        self.total()
+        if self.name == "core" and (self.count or self.label or self.seed):
+            raise InputError("core takes --fresh SEED, --output and --workers: its counts and its own seed are fixed.")
+        if self.name != "core" and self.fresh is not None:
+            raise InputError(f"--fresh belongs to core: for other mirrors of {self.name} pass --seed.")
+        if self.label and self.name != "knapsack":
+            raise InputError(f"--label belongs to knapsack, not to {self.name}.")
+        if self.backend != "template" and self.name != "pink":
+            raise InputError(f"--backend belongs to pink, not to {self.name}.")
 
 
-def carry_out(order: Order, tick: Tick = lambda: None) -> dict[str, Any]:
-    """Build, verify and write; return what to tell. Raises: InputError where the order makes no sense."""
-    _refuse_nonsense(order)
-    if order.name == "core":
-        return _core(order, tick)
-    if order.label:
-        return _study(order)
-    return _mirrors(order, tick)
+def run_request(request: BuildRequest, tick: Tick = lambda: None) -> dict[str, object]:
+    """Build, verify and write.
+
+    Args:
+        request: what to build.
+        tick: called for each mirror.
+
+    Returns:
+        The figures to print, by name.
+
+    Raises:
+        InputError: if the request is invalid, or a file cannot be written.
+    """
+    request.validate()
+    if request.name == "core":
+        return _build_core(request, tick)
+    if request.label:
+        return _build_search_study(request)
+    return _build_training_data(request, tick)
 
 
-def _refuse_nonsense(order: Order) -> None:
-    order.total()
-    if order.name == "core" and (order.count or order.label or order.seed):
-        raise InputError("core takes --fresh SEED, --output and --workers: its counts and its own seed are fixed.")
-    if order.name != "core" and order.fresh is not None:
-        raise InputError(f"--fresh belongs to core: for another draw of {order.name} pass --seed.")
-    if order.label and order.name != "knapsack":
-        raise InputError(f"--label belongs to knapsack, not to {order.name}.")
-    if order.backend != "template" and order.name != "pink":
-        raise InputError(f"--backend belongs to pink, not to {order.name}.")
-
-
-def _core(order: Order, tick: Tick) -> dict[str, Any]:
-    written = None if order.fresh is not None else _written()
-    seed = CORE_SEED if order.fresh is None else fresh_seed(order.fresh)
-    folder = order.output or (data_dir() if written else Path(f"fresh-{order.fresh}"))
-    work = folder / ".unfinished"
-    core = build_core(written, seed, order.workers, work, tick)
-    found = core.verify()
-    _insist(found)
-    if found.skipped:
-        raise InputError(f"core is not written unverified: {found.skipped[0]} ({len(found.skipped)} mirrors).")
+def _build_core(request: BuildRequest, tick: Tick) -> dict[str, object]:
     version = (data_dir() / "core" / "VERSION").read_text(encoding="utf-8").strip()
-    write_core(core, folder, version if written else f"{version}-fresh{order.fresh}")
-    rmtree(work, ignore_errors=True)
+    if request.fresh is None:
+        written, seed, folder = _written_dir(), CORE_SEED, request.output or data_dir()
+    else:
+        written, seed, folder = None, fresh_seed(request.fresh), request.output or Path(f"fresh-{request.fresh}")
+        version += f"-fresh{request.fresh}"
+    work_dir = folder / ".unfinished"
+    core = build_core(written, seed, request.workers, work_dir, tick)
+    verification = core.verify()
+    _require_no_failure(verification)
+    if verification.skipped:
+        count = len(verification.skipped)
+        raise InputError(f"core is not written unverified: {verification.skipped[0]} ({count} mirrors).")
+    write_core(core, folder, version)
+    rmtree(work_dir, ignore_errors=True)
     return {
         "folder": str(folder),
         "rows": core.size(),
-        "verified": found.pairs,
+        "verified": verification.pairs,
         "failed": 0,
-        "files_sha256": _sha(folder),
+        "files_sha256": _hash_files(folder),
     }
 
 
-def _written() -> Path:
+def _written_dir() -> Path:
     folder = data_dir() / "written"
     if not folder.is_dir():
         raise InputError("The hand-written part of core is not in an installed package: build it in a checkout.")
     return folder
 
 
-def _sha(folder: Path) -> str:
-    """Of all files of a data folder's core and checks, by name."""
+def _hash_files(folder: Path) -> str:
+    """Return the SHA-256 of the names and contents of all files in `core/` and `checks/`."""
     digest = hashlib.sha256()
     for path in sorted([*(folder / "core").iterdir(), *(folder / "checks").iterdir()]):
         digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()
 
 
-def _mirrors(order: Order, tick: Tick) -> dict[str, Any]:
-    output = order.output or Path(f"{order.name}-{order.seed}.jsonl")
-    seed = training_seed(order.seed)
-    mirrors = make(order.name, seed, order.total(), output, order.workers, tick, **_options(order))
-    found = verify([replace(mirror, group=f"{order.name}-{n}") for n, mirror in enumerate(mirrors)])
-    if found.failed:
+def _build_training_data(request: BuildRequest, tick: Tick) -> dict[str, object]:
+    output = request.output or Path(f"{request.name}-{request.seed}.jsonl")
+    seed = training_seed(request.seed)
+    mirrors = build_mirrors(
+        request.name, seed, request.total(), output, request.workers, tick, **_pink_options(request)
+    )
+    named = [replace(mirror, group=f"{request.name}-{n}") for n, mirror in enumerate(mirrors)]
+    verification = verify(named)
+    if verification.failed:
         output.unlink()
-    _insist(found)
+    _require_no_failure(verification)
     return {
         "output": str(output),
         "mirrors": len(mirrors),
-        "moulds": len({mirror.source.get("mould") for mirror in mirrors}),
-        "verified": found.pairs,
+        "templates": len({mirror.source.get("mould") for mirror in mirrors}),
+        "verified": verification.pairs,
         "failed": 0,
-        "skipped": len(found.skipped),
+        "skipped": len(verification.skipped),
         "sha256": hashlib.sha256(output.read_bytes()).hexdigest(),
     }
 
 
-def _options(order: Order) -> dict[str, Any]:
-    """Of pink elephants: the material kept for training, or another backend, which thinks up its own."""
-    if order.name != "pink":
+def _pink_options(request: BuildRequest) -> dict[str, object]:
+    """Return the options of the builder `pink`: the pool reserved for training, or another backend."""
+    if request.name != "pink":
         return {}
-    if order.backend == "template":
+    if request.backend == "template":
         return {"pool": "train"}
-    if not order.llm:
+    if not request.llm:
         raise InputError("Which model shall the endpoint use? Pass --llm with its name there.")
     from rewardbench.builders.templates.pink.backends import OpenAIBackend
 
-    return {"backend": OpenAIBackend(order.backend, order.llm)}
+    return {"backend": OpenAIBackend(request.backend, request.llm)}
 
 
-def _study(order: Order) -> dict[str, Any]:
-    """Sibling states of a tree search as preference rows, labelled by what the search believes, or by the truth."""
+def _build_search_study(request: BuildRequest) -> dict[str, object]:
+    """Write sibling states of a tree search as preference rows, labelled by the search or by the exact solver."""
     from rewardbench.builders.templates.knapsack.search import label_agreement, study
 
-    rows = study(seed=order.seed, instances=order.count or 200, label=order.label or "exact")
-    output = order.output or Path(f"knapsack-{order.label}-{order.seed}.jsonl")
+    label = request.label or "exact"
+    rows = study(seed=request.seed, instances=request.count or 200, label=label)
+    output = request.output or Path(f"knapsack-{label}-{request.seed}.jsonl")
     write_whole(output, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
-    doubt = {} if order.label == "exact" else {"warning": "labels of a search, not of the exact solver: for study only"}
-    return {
-        **doubt,
+    figures: dict[str, object] = {}
+    if label != "exact":
+        figures["warning"] = "labels of a search, not of the exact solver: for study only"
+    return figures | {
         "output": str(output),
         "rows": len(rows),
-        "label": order.label,
+        "label": label,
         "label_agreement_exact": f"{label_agreement(rows):.4f}",
         "sha256": hashlib.sha256(output.read_bytes()).hexdigest(),
     }
 
 
-def _insist(found: Verified) -> None:
-    """A builder's mirror that its own verifier refuses is our fault, and is never written."""
-    if found.failed:
-        raise RuntimeError(f"{len(found.failed)} cells fail their check, the first: {found.failed[0]}")
+def _require_no_failure(verification: Verification) -> None:
+    """Raise RuntimeError if a generated mirror fails its own check: that is an error of the builder."""
+    if verification.failed:
+        count = len(verification.failed)
+        raise RuntimeError(f"{count} cells fail their check, the first: {verification.failed[0]}")

@@ -1,36 +1,55 @@
-"""Ties in twins: two prompts over two sets of answers, each set right for one; and a reference question for each."""
+"""The ties subset: mirrors whose prompts have several right answers each, with a reference question for each prompt."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from rewardbench.builders.mirrors import read_lines
 from rewardbench.errors import InputError
-from rewardbench.types import Messages
+from rewardbench.types import Message, Messages
 from rewardbench.verifiers import Cell
+
+
+class TiesRow(TypedDict):
+    """A prompt with its right and wrong answers, as a row of a dataset."""
+
+    id: str
+    """`tied:` or `ref:` before the name of the mirror and the half."""
+    subset: str
+    group: str
+    origin: str
+    prompt: list[Message]
+    chosen: list[str]
+    rejected: list[str]
 
 
 @dataclass(frozen=True)
 class Reference:
-    """Two questions over the same answers, each with one right answer: their positions are `right_a`, `right_b`."""
+    """Two questions with the same possible answers, of which one is right for each."""
 
     completions: tuple[str, ...]
     a: Messages
     right_a: int
+    """Index of the right answer to question `a`."""
     b: Messages
     right_b: int
+    """Index of the right answer to question `b`."""
 
 
 @dataclass(frozen=True)
-class TieTwin:
-    """All of `p` are right for `a` and wrong for `b`; all of `q` the other way round."""
+class TiesMirror:
+    """Two prompts that differ in one detail, and two sets of answers.
+
+    All answers in `p` are right for prompt `a` and wrong for `b`; all in `q` are right for `b` and wrong for `a`. In
+    files, `edit` is the field `hinge`.
+    """
 
     group: str
-    hinge: str
+    edit: str
     a: Messages
     b: Messages
     p: tuple[str, ...]
@@ -38,23 +57,23 @@ class TieTwin:
     ref: Reference
     subset: str = "ties"
     check: Mapping[str, Any] = field(default_factory=dict)
-    """An expression over the response `r` for each of the four prompts: a, b, ref_a, ref_b."""
+    """A Python expression over the response `r` for each of the four prompts: a, b, ref_a, ref_b."""
 
-    def rows(self) -> Iterator[dict[str, Any]]:
-        """Two tied items and their two reference items, under ids that say which belong together."""
-        for half, prompt, right, wrong in self._tied():
-            yield self._row(f"tied:{self.group}-{half}", prompt, right, wrong)
-        for half, prompt, at in (("a", self.ref.a, self.ref.right_a), ("b", self.ref.b, self.ref.right_b)):
-            others = [text for n, text in enumerate(self.ref.completions) if n != at]
-            yield self._row(f"ref:{self.group}-{half}", prompt, [self.ref.completions[at]], others)
+    def rows(self) -> Iterator[TiesRow]:
+        """Yield its two rows with tied answers, then its two reference rows."""
+        yield self._row("tied", "a", self.a, self.p, self.q)
+        yield self._row("tied", "b", self.b, self.q, self.p)
+        yield self._reference_row("a", self.ref.a, self.ref.right_a)
+        yield self._reference_row("b", self.ref.b, self.ref.right_b)
 
-    def _tied(self) -> Iterator[tuple[str, Messages, tuple[str, ...], tuple[str, ...]]]:
-        yield "a", self.a, self.p, self.q
-        yield "b", self.b, self.q, self.p
+    def _reference_row(self, half: str, prompt: Messages, right: int) -> TiesRow:
+        answers = self.ref.completions
+        wrong = [answer for n, answer in enumerate(answers) if n != right]
+        return self._row("ref", half, prompt, [answers[right]], wrong)
 
-    def _row(self, id: str, prompt: Messages, right: Any, wrong: Any) -> dict[str, Any]:
+    def _row(self, kind: str, half: str, prompt: Messages, right: Sequence[str], wrong: Sequence[str]) -> TiesRow:
         return {
-            "id": id,
+            "id": f"{kind}:{self.group}-{half}",
             "subset": self.subset,
             "group": self.group,
             "origin": "written",
@@ -63,34 +82,50 @@ class TieTwin:
             "rejected": list(wrong),
         }
 
-    def to_json(self) -> dict[str, Any]:
-        """What `read_ties` reads."""
-        value = asdict(self)
-        return {name: held for name, held in value.items() if held}
+    def to_json(self) -> dict[str, object]:
+        """Return the JSON object that `read_ties` reads."""
+        fields: dict[str, object] = {}
+        for name, value in asdict(self).items():
+            if value:
+                fields["hinge" if name == "edit" else name] = value
+        return fields
 
     def cells(self) -> Iterator[Cell]:
-        """Every answer against the prompt of its row."""
+        """Yield every answer of every row, to be checked against the row's prompt."""
         for row in self.rows():
             kind, half = row["id"].split(":")[0], row["id"][-1]
             check = {"holds": self.check[half if kind == "tied" else f"ref_{half}"]}
-            for name in ("chosen", "rejected"):
-                for response in row[name]:
-                    yield Cell(row["id"], check, response, name == "chosen")
+            for response in row["chosen"]:
+                yield Cell(row["id"], check, response, True)
+            for response in row["rejected"]:
+                yield Cell(row["id"], check, response, False)
 
 
-def read_ties(path: Path) -> list[TieTwin]:
-    """The twins of a file, one JSON object a line. Raises InputError where a line is not one."""
-    twins = []
+def read_ties(path: Path) -> list[TiesMirror]:
+    """Read a file of ties mirrors, one JSON object per line.
+
+    Raises:
+        InputError: if the file cannot be read, or a line is not a ties mirror.
+    """
+    mirrors = []
     for n, line in enumerate(read_lines(path), 1):
         try:
-            twins.append(_from_json(json.loads(line)))
+            mirrors.append(_from_json(json.loads(line)))
         except (ValueError, TypeError, KeyError) as error:
-            raise InputError(f"{path}, line {n} is not a twin of ties: {error}.") from error
-    return twins
+            raise InputError(f"{path}, line {n} is not a ties mirror: {error}.") from error
+    return mirrors
 
 
-def _from_json(value: Mapping[str, Any]) -> TieTwin:
-    ref = value["ref"]
-    lists = {name: tuple(value[name]) for name in ("a", "b", "p", "q")}
-    reference = {**ref, **{name: tuple(ref[name]) for name in ("completions", "a", "b")}}
-    return TieTwin(**{**value, **lists, "ref": Reference(**reference)})
+def _from_json(value: Mapping[str, Any]) -> TiesMirror:
+    fields = {**value, "edit": value["hinge"], "ref": _reference(value["ref"])}
+    del fields["hinge"]
+    for name in ("a", "b", "p", "q"):
+        fields[name] = tuple(fields[name])
+    return TiesMirror(**fields)
+
+
+def _reference(value: Mapping[str, Any]) -> Reference:
+    fields = dict(value)
+    for name in ("completions", "a", "b"):
+        fields[name] = tuple(fields[name])
+    return Reference(**fields)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -84,15 +85,20 @@ def verify_command(
         )
     core = read_core(data_dir() if dataset == "core" else Path(dataset))
     with _ticks("verifying", len(VERIFIERS)) as tick:
-        found = core.verify(tick)
-    figures = {"verified": found.pairs, "failed": len(found.failed), "skipped": len(found.skipped), "rows": core.size()}
+        verification = core.verify(tick)
+    figures = {
+        "verified": verification.pairs,
+        "failed": len(verification.failed),
+        "skipped": len(verification.skipped),
+        "rows": core.size(),
+    }
     if as_json:
-        echo_json(figures | {"failures": found.failed, "skips": found.skipped})
+        echo_json(figures | {"failures": verification.failed, "skips": verification.skipped})
     else:
-        for finding in (*found.failed, *found.skipped):
+        for finding in (*verification.failed, *verification.skipped):
             echo(finding)
         echo(_key_values(figures))
-    raise typer.Exit(1 if found.failed else 0)
+    raise typer.Exit(1 if verification.failed else 0)
 
 
 @data.command("overlap")
@@ -138,11 +144,11 @@ def build_command(
     as_json: Json = False,
 ) -> None:
     """Build mirrors. The same seed gives the same bytes; an interrupted build resumes."""
-    from rewardbench.builders.request import Order, carry_out
+    from rewardbench.builders.request import BuildRequest, run_request
 
-    order = Order(name, seed, fresh, count, output, workers, label, backend, llm)
-    with _ticks(f"building {name}", order.total()) as tick:
-        figures = carry_out(order, tick)
+    request = BuildRequest(name, seed, fresh, count, output, workers, label, backend, llm)
+    with _ticks(f"building {name}", request.total()) as tick:
+        figures = run_request(request, tick)
     echo_json(figures) if as_json else echo(_key_values(figures, "\n"))
 
 
@@ -166,5 +172,5 @@ def _ticks(what: str, total: int | None) -> Any:
     return Ticks(what, total, make_console(stderr=True))
 
 
-def _key_values(figures: dict[str, Any], between: str = " ") -> str:
+def _key_values(figures: Mapping[str, object], between: str = " ") -> str:
     return between.join(f"{name}={value}" for name, value in figures.items())

@@ -10,24 +10,24 @@ import pytest
 
 from rewardbench.builders.build import draw_mirror
 from rewardbench.builders.check import verify
-from rewardbench.builders.draw import Draw, Redraw
+from rewardbench.builders.draw import Resample, Rng
 from rewardbench.builders.mirrors import Mirror
-from rewardbench.builders.templates.code import MOULDS, languages, lists, ordering, sums, telling
+from rewardbench.builders.templates.code import TEMPLATES, languages, lists, ordering, sums, telling
 from rewardbench.builders.templates.code.languages import TO_CPP, TO_JAVASCRIPT, Function, literal, translate, whole
 
 LANGUAGES = {"python": (), "javascript": ("node",), "java": ("javac", "java"), "cpp": ("g++",)}
 
 
-def drawn(mould, seed, language="python"):
+def drawn(template, seed, language="python"):
     """What a mould gives at a seed, in a language: draws that come out degenerate or in another one are passed over."""
-    one = next(one for one in attempts(mould, seed) if one.check["a"]["language"] == language)
-    return Mirror("code", one.hinge, one.a, one.b, one.x, one.y, one.check, group=f"{mould.__name__}-{seed}")
+    one = next(one for one in attempts(template, seed) if one.check["a"]["language"] == language)
+    return Mirror("code", one.edit, one.a, one.b, one.x, one.y, one.check, group=f"{template.__name__}-{seed}")
 
 
-def attempts(mould, seed):
+def attempts(template, seed):
     for attempt in count():
-        with suppress(Redraw):
-            yield mould(Draw(f"{mould.__name__}/{seed}/{attempt}"))
+        with suppress(Resample):
+            yield template(Rng(f"{template.__name__}/{seed}/{attempt}"))
 
 
 def words(messages):
@@ -38,7 +38,7 @@ def words(messages):
 def test_moulds_pass_their_own_tests_and_fail_their_twins(language):
     if any(shutil.which(tool) is None for tool in LANGUAGES[language]):
         pytest.skip(f"{language} is not installed")
-    mirrors = [drawn(mould, 0, language) for mould in (MOULDS if language == "python" else MOULDS[::4])]
+    mirrors = [drawn(template, 0, language) for template in (TEMPLATES if language == "python" else TEMPLATES[::4])]
     verified = verify(mirrors)
     assert verified.failed == ()
     assert verified.pairs == 2 * len(mirrors)
@@ -47,8 +47,8 @@ def test_moulds_pass_their_own_tests_and_fail_their_twins(language):
 @pytest.mark.parametrize("seed", range(1, 5))
 def test_every_mould_passes_at_more_seeds(seed):
     """Here and now, without a process for each program."""
-    for mould in MOULDS:
-        mirror = drawn(mould, seed)
+    for template in TEMPLATES:
+        mirror = drawn(template, seed)
         x, y = (re.search(r"```python\n(.*?)```", text, re.DOTALL)[1] for text in (mirror.x, mirror.y))
         a, b = (mirror.check[half]["tests"] for half in "ab")
         assert [passes(*pair) for pair in ((x, a), (y, a), (x, b), (y, b))] == [True, False, False, True], mirror.group
@@ -67,17 +67,17 @@ def test_a_sample_passes_its_own_tests_and_fails_its_twins(language):
     if any(shutil.which(tool) is None for tool in LANGUAGES[language]):
         pytest.skip(f"{language} is not installed")
     sample = (ordering.sort_by_two, lists.keep_of_repeats) if language == "java" else (ordering.sort_by_two,)
-    assert verify([drawn(mould, 0, language) for mould in sample]).pairs == 2 * len(sample)
+    assert verify([drawn(template, 0, language) for template in sample]).pairs == 2 * len(sample)
 
 
 def test_both_prompts_of_a_mirror_hold_the_same_words():
-    mirrors = [drawn(mould, seed, language) for mould in MOULDS for seed in range(5) for language in LANGUAGES]
+    mirrors = [drawn(template, seed, language) for template in TEMPLATES for seed in range(5) for language in LANGUAGES]
     assert [mirror.group for mirror in mirrors if words(mirror.a) != words(mirror.b)] == []
     assert [mirror.group for mirror in mirrors if mirror.a == mirror.b or mirror.x == mirror.y] == []
 
 
 def test_nothing_is_left_of_the_notation_in_a_prompt():
-    mirrors = [drawn(mould, seed) for mould in MOULDS for seed in range(5)]
+    mirrors = [drawn(template, seed) for template in TEMPLATES for seed in range(5)]
     prompts = [turn["content"] for mirror in mirrors for turn in (*mirror.a, *mirror.b)]
     assert [text for text in prompts if re.search(r"\$|\||⟦|>>|##|\{\w+ ?/", text)] == []
 
@@ -93,14 +93,14 @@ def test_a_planted_error_is_caught():
 
 
 def test_the_same_key_gives_the_same_mirror_and_another_seed_another():
-    first = [draw_mirror("code", 7, index) for index in range(len(MOULDS))]
-    assert first == [draw_mirror("code", 7, index) for index in range(len(MOULDS))]
-    assert {mirror.source["mould"] for mirror in first} == {mould.__name__ for mould in MOULDS}
-    assert first != [draw_mirror("code", 8, index) for index in range(len(MOULDS))]
+    first = [draw_mirror("code", 7, index) for index in range(len(TEMPLATES))]
+    assert first == [draw_mirror("code", 7, index) for index in range(len(TEMPLATES))]
+    assert {mirror.source["mould"] for mirror in first} == {template.__name__ for template in TEMPLATES}
+    assert first != [draw_mirror("code", 8, index) for index in range(len(TEMPLATES))]
 
 
 def test_there_are_moulds_enough_and_every_language_is_drawn():
-    assert len(MOULDS) == len({mould.__name__ for mould in MOULDS}) == 51
+    assert len(TEMPLATES) == len({template.__name__ for template in TEMPLATES}) == 51
     found = [draw_mirror("code", seed, index).check["a"]["language"] for seed in range(3) for index in range(112)]
     shares = {language: found.count(language) / len(found) for language in LANGUAGES}
     assert 0.28 < shares["python"] < 0.42
@@ -109,7 +109,7 @@ def test_there_are_moulds_enough_and_every_language_is_drawn():
 
 
 def test_the_arguments_of_a_story_get_names_that_go_together():
-    drawn_names = {tuple(telling._named(Draw(str(key)), "{jobs/plan} days {sweep/s} {wash/w}")) for key in range(40)}
+    drawn_names = {tuple(telling._named(Rng(str(key)), "{jobs/plan} days {sweep/s} {wash/w}")) for key in range(40)}
     assert {name[1:] for name in drawn_names} == {("days", "sweep", "wash"), ("days", "s", "w")}
     assert {name[0] for name in drawn_names} == {"jobs", "plan"}
 
@@ -117,7 +117,7 @@ def test_the_arguments_of_a_story_get_names_that_go_together():
 def test_a_fixed_example_computed_by_hand():
     """4000 less a quarter is 3000, less 500 is 2500; 4000 less 500 is 3500, less a quarter is 2625."""
     mirror = telling.make(
-        Draw("fixed"),
+        Rng("fixed"),
         "percent first",
         ("due price off", "$Want for $e1 and $e2: [[$x|$y]], not [[$y|$x]]. {Thanks/Thanks}."),
         takes="int int",
@@ -140,8 +140,8 @@ def test_specs_that_agree_everywhere_or_nowhere_are_drawn_again():
     parts = {"takes": "int", "gives": "int", "bodies": {"python": "return $a", "java": "return $a;"}}
     story = ("same value", "$Want")
     for wants in ((abs, abs), (abs, lambda value: abs(value) + 1)):
-        with pytest.raises(Redraw):
-            telling.make(Draw("x"), "none", story, wants=wants, inputs=[(3,), (4,)], **parts)
+        with pytest.raises(Resample):
+            telling.make(Rng("x"), "none", story, wants=wants, inputs=[(3,), (4,)], **parts)
 
 
 def test_a_story_may_not_name_what_the_body_names_or_a_language_reserves():
@@ -149,7 +149,7 @@ def test_a_story_may_not_name_what_the_body_names_or_a_language_reserves():
     for name in ("total", "case"):
         bodies = {"python": "total = ⟦$a|-$a⟧\nreturn total", "java": "int total = ⟦$a|-$a⟧;\nreturn total;"}
         with pytest.raises(ValueError, match=name):
-            telling.make(Draw("x"), "sign", (f"same {name}", "$Want"), bodies=bodies, **parts)
+            telling.make(Rng("x"), "sign", (f"same {name}", "$Want"), bodies=bodies, **parts)
 
 
 def test_plain_java_is_told_in_the_other_languages():

@@ -8,8 +8,8 @@ import pytest
 
 from rewardbench.builders.build import draw_mirror
 from rewardbench.builders.check import verify
-from rewardbench.builders.draw import Draw, Redraw
-from rewardbench.builders.templates.instructions import MOULDS, asking, material, tables, values, wording
+from rewardbench.builders.draw import Resample, Rng
+from rewardbench.builders.templates.instructions import TEMPLATES, asking, material, tables, values, wording
 
 SEEDS = range(5)
 
@@ -24,19 +24,19 @@ def words(said):
 
 @pytest.fixture(scope="module")
 def mirrors():
-    drawn = [draw_mirror("instructions", seed, index) for seed in SEEDS for index in range(len(MOULDS))]
+    drawn = [draw_mirror("instructions", seed, index) for seed in SEEDS for index in range(len(TEMPLATES))]
     return [replace(mirror, group=f"m{n}") for n, mirror in enumerate(drawn)]
 
 
 def test_there_are_enough_moulds_each_with_a_name_of_its_own():
-    assert len({mould.__name__ for mould in MOULDS}) == len(MOULDS) == 60
+    assert len({template.__name__ for template in TEMPLATES}) == len(TEMPLATES) == 60
 
 
 def test_every_mould_passes_its_verifier_at_five_seeds(mirrors):
-    assert {mirror.source["mould"] for mirror in mirrors} == {mould.__name__ for mould in MOULDS}
+    assert {mirror.source["mould"] for mirror in mirrors} == {template.__name__ for template in TEMPLATES}
     verified = verify(mirrors)
     assert verified.failed == ()
-    assert verified.pairs == 2 * len(SEEDS) * len(MOULDS)
+    assert verified.pairs == 2 * len(SEEDS) * len(TEMPLATES)
 
 
 def test_both_prompts_are_made_of_the_same_words(mirrors):
@@ -73,8 +73,8 @@ def test_the_same_draw_twice_is_the_same_and_another_seed_is_another():
 
 
 def test_a_planted_error_is_caught(mirrors):
-    broken = [replace(mirror, x=mirror.y) for mirror in mirrors[: len(MOULDS)]]
-    assert len(verify(broken).failed) == 2 * len(MOULDS)  # the copy fails for a, and passes as the wrong one for b
+    broken = [replace(mirror, x=mirror.y) for mirror in mirrors[: len(TEMPLATES)]]
+    assert len(verify(broken).failed) == 2 * len(TEMPLATES)  # the copy fails for a, and passes as the wrong one for b
 
 
 def test_what_the_checks_count():
@@ -92,14 +92,14 @@ def test_what_the_checks_count():
 def test_degrees_of_both_scales_name_the_same_heat():
     """0 °C is 32 °F and 100 °C is 212 °F, and the scale between is straight."""
     for key in range(10):
-        drawn = values.degrees(Draw(str(key)))
+        drawn = values.degrees(Rng(str(key)))
         celsius, fahrenheit = ([int(n) for n in re.findall(r"(\d+) °", said)] for said in (drawn.x, drawn.y))
         assert len(celsius) == len(fahrenheit) >= 3
         assert [(f - 32) * 100 == c * 180 for c, f in zip(celsius, fahrenheit, strict=True)] == [True] * len(celsius)
 
 
 def test_the_total_is_the_sum_of_the_lines():
-    drawn = tables.total_line(Draw("0"))
+    drawn = tables.total_line(Rng("0"))
     total, *lines = (int(line.split()[-1]) for line in drawn.x.splitlines() if line)
     assert total == sum(lines)
 
@@ -126,7 +126,7 @@ def test_headlines_and_facts_are_as_the_moulds_need_them():
 
 def test_a_notice_says_first_what_it_is_about_and_keeps_the_order_of_the_file():
     for key in range(20):
-        drawn = material.notice(Draw(str(key)), 4)
+        drawn = material.notice(Rng(str(key)), 4)
         (kind,) = [kind for kind in material.kinds("notices") if kind["hello"] == drawn.hello]
         openings = [sentence.partition("{")[0] for _, sentence in kind["facts"]]
         places = [next(n for n, text_ in enumerate(openings) if said.startswith(text_)) for said in drawn.sentences]
@@ -144,7 +144,7 @@ def test_what_is_quoted_word_for_word_stands_in_the_prompt_as_it_is(mirrors):
 
 def test_the_notes_of_the_mould_on_tense_hold_both_tenses():
     for key in range(10):
-        drawn = wording.tense(Draw(str(key)))
+        drawn = wording.tense(Rng(str(key)))
         notes = text(drawn.a)
         now, then = (words(said) - words(other) for said, other in ((drawn.x, drawn.y), (drawn.y, drawn.x)))
         assert now & words(notes)
@@ -154,8 +154,8 @@ def test_the_notes_of_the_mould_on_tense_hold_both_tenses():
 def test_only_what_can_be_missing_is_checked():
     for key in range(20):
         try:
-            drawn = material.listing(Draw(str(key)), 4, stock=True)
-        except Redraw:
+            drawn = material.listing(Rng(str(key)), 4, stock=True)
+        except Resample:
             continue
         assert [drawn.job, drawn.title] in [kind.get("stock") for kind in material.kinds("lists")]
 

@@ -9,9 +9,9 @@ import pytest
 
 from rewardbench.builders.build import draw_mirror
 from rewardbench.builders.check import verify
-from rewardbench.builders.draw import Draw, Redraw
+from rewardbench.builders.draw import Resample, Rng
 from rewardbench.builders.mirrors import Mirror
-from rewardbench.builders.templates.knapsack import MOULDS
+from rewardbench.builders.templates.knapsack import TEMPLATES
 from rewardbench.builders.templates.knapsack.exact import Knapsack, best_packing, greedy_packing, is_unique, value_table
 from rewardbench.builders.templates.knapsack.packing import (
     Case,
@@ -36,16 +36,16 @@ SEEDS = range(5)
 CAMP = Knapsack(6, {"tent": (4, 10), "stove": (3, 7), "rope": (3, 7)})
 
 
-def drawn(number, mould, seed):
+def drawn(number, template, seed):
     """The first draw of a mould at a seed that is not degenerate."""
     for attempt in range(200):
         try:
-            made = mould(Draw(f"test/{seed}/{attempt}"))
-        except Redraw:
+            made = template(Rng(f"test/{seed}/{attempt}"))
+        except Resample:
             continue
-        group = f"{mould.__name__}-{number}-{seed}"
-        return Mirror("knapsack", made.hinge, made.a, made.b, made.x, made.y, made.check, group=group)
-    raise AssertionError(f"{mould.__name__} never gives a mirror")
+        group = f"{template.__name__}-{number}-{seed}"
+        return Mirror("knapsack", made.edit, made.a, made.b, made.x, made.y, made.check, group=group)
+    raise AssertionError(f"{template.__name__} never gives a mirror")
 
 
 def told(prompt):
@@ -72,7 +72,7 @@ def brute_force(sack):
     return sorted(fitting, key=lambda found: -found[0])
 
 
-MIRRORS = [drawn(number, mould, seed) for number, mould in enumerate(MOULDS) for seed in SEEDS]
+MIRRORS = [drawn(number, template, seed) for number, template in enumerate(TEMPLATES) for seed in SEEDS]
 
 
 # --- the exact solution
@@ -91,8 +91,8 @@ def test_a_fixed_example_by_hand():
 
 @pytest.mark.parametrize("seed", range(20))
 def test_dynamic_programming_is_brute_force(seed):
-    draw = Draw(f"dp/{seed}")
-    sack = random_knapsack(draw, draw.number(1, 8))
+    rng = Rng(f"dp/{seed}")
+    sack = random_knapsack(rng, rng.number(1, 8))
     (best, names), *others = brute_force(sack)
     assert value_table(list(sack.items.values()), sack.capacity)[0][-1] == best
     assert is_unique(sack) == (not others or others[0][0] < best)
@@ -104,8 +104,8 @@ def test_dynamic_programming_is_brute_force(seed):
 
 
 def test_there_are_18_situations_of_three_wordings():
-    assert len({mould.__name__ for mould in MOULDS}) == 18
-    assert len(MOULDS) == 54
+    assert len({template.__name__ for template in TEMPLATES}) == 18
+    assert len(TEMPLATES) == 54
 
 
 def test_every_mould_passes_its_verifier():
@@ -177,10 +177,10 @@ def test_the_same_seed_gives_the_same_mirror_and_another_one_other_numbers():
 
 
 def test_two_items_change_what_they_weigh_or_what_they_are_worth():
-    draw = Draw("exchange")
+    rng = Rng("exchange")
     for turn, column in ((weights_exchanged, 0), (worths_exchanged, 1)):
         sack = Knapsack(9, {"tent": (4, 10), "stove": (3, 7), "rope": (2, 5)})
-        after = turn(draw, sack)
+        after = turn(rng, sack)
         assert sum(sack.items[name] != after.items[name] for name in sack.items) == 2
         for n in (0, 1):
             assert sorted(pair[n] for pair in after.items.values()) == sorted(pair[n] for pair in sack.items.values())
@@ -190,13 +190,13 @@ def test_two_items_change_what_they_weigh_or_what_they_are_worth():
 def test_a_total_that_stands_in_the_prompt_is_drawn_again():
     case = Case(CAMP, CAMP._replace(capacity=4))
     tell = "Pack {0.the}: {0.sum}.".format
-    with pytest.raises(Redraw):
+    with pytest.raises(Resample):
         pack("room", f"{case.room} kg, and 14 others: {case.rows('{name} {weight} {worth}')}", case, tell)
 
 
 def test_a_turn_that_changes_nothing_gives_no_case():
-    with pytest.raises(Redraw):
-        draw_case(Draw("same"), "tent, stove, rope, lamp", 4, (1, 9, 1), (1, 9, 1), lambda _, sack: sack)
+    with pytest.raises(Resample):
+        draw_case(Rng("same"), "tent, stove, rope, lamp", 4, (1, 9, 1), (1, 9, 1), lambda _, sack: sack)
 
 
 # --- tree search
@@ -214,7 +214,7 @@ def test_the_search_of_a_fixed_example_by_hand():
 
 
 def test_visits_and_worths_add_up_and_no_best_is_beyond_the_exact_one():
-    sack = random_knapsack(Draw("sums"), 7)
+    sack = random_knapsack(Rng("sums"), 7)
     root = Search(sack, random.Random(1)).run(1500)
     pairs = list(siblings(root))
     assert len(pairs) > 50

@@ -8,9 +8,9 @@ import pytest
 
 from rewardbench.builders.build import draw_mirror
 from rewardbench.builders.check import verify
-from rewardbench.builders.draw import Draw, Redraw
+from rewardbench.builders.draw import Resample, Rng
 from rewardbench.builders.mirrors import to_json
-from rewardbench.builders.templates.logic import MOULDS
+from rewardbench.builders.templates.logic import TEMPLATES
 from rewardbench.builders.templates.logic.puzzles import Claim, Puzzle, claims, half, in_order, one_each, parted, pose
 
 SEEDS = range(5)
@@ -19,7 +19,7 @@ SEEDS = range(5)
 @cache
 def drawn(seed):
     """One mirror of each mould."""
-    found = [draw_mirror("logic", seed, index) for index in range(len(MOULDS))]
+    found = [draw_mirror("logic", seed, index) for index in range(len(TEMPLATES))]
     return [replace(mirror, group=f"logic-{seed}-{n}") for n, mirror in enumerate(found)]
 
 
@@ -34,10 +34,10 @@ def text(prompt):
 @pytest.mark.parametrize("seed", SEEDS)
 def test_every_mould_passes_its_verifier(seed):
     mirrors = drawn(seed)
-    assert {mirror.source["mould"] for mirror in mirrors} == {mould.__name__ for mould in MOULDS}
+    assert {mirror.source["mould"] for mirror in mirrors} == {template.__name__ for template in TEMPLATES}
     found = verify(mirrors)
     assert found.failed == ()
-    assert found.pairs == 2 * len(MOULDS)
+    assert found.pairs == 2 * len(TEMPLATES)
 
 
 def test_both_prompts_have_the_same_words_and_both_responses_about_the_same_length():
@@ -104,7 +104,7 @@ def test_no_claim_is_idle_in_either_of_two_parted_lists():
     pool = claims("ahead", "{0} < {1}", "{0} < {1}", names)
     pool += claims("next", "{0} + 1 == {1}", "{0} + 1 == {1}", names)
     for key in range(20):
-        for heard in parted(Draw(str(key)), puzzle, pool, 3):
+        for heard in parted(Rng(str(key)), puzzle, pool, 3):
             left = [len(puzzle.worlds(puzzle.holds([*heard[:k], *heard[k + 1 :]]))) for k in range(3)]
             assert len(puzzle.worlds(puzzle.holds(heard))) == 1
             assert min(left) > 1
@@ -113,13 +113,13 @@ def test_no_claim_is_idle_in_either_of_two_parted_lists():
 def test_parted_finds_two_lists_that_differ_in_one_claim_and_gives_up_where_there_are_none():
     puzzle = one_each(["a", "b", "c"], range(3))
     pool = claims("before", "{0} before {1}", "{0} < {1}", ["a", "b", "c"])
-    one, other = parted(Draw("x"), puzzle, pool, 2)
+    one, other = parted(Rng("x"), puzzle, pool, 2)
     assert sum(x != y for x, y in zip(one, other, strict=True)) == 1
     solved = [puzzle.worlds(puzzle.holds(heard)) for heard in (one, other)]
     assert [len(worlds) for worlds in solved] == [1, 1]
     assert solved[0] != solved[1]
-    with pytest.raises(Redraw):
-        parted(Draw("x"), puzzle, pool, 1)
+    with pytest.raises(Resample):
+        parted(Rng("x"), puzzle, pool, 1)
 
 
 def test_claims_take_the_form_that_the_frame_asks_for():

@@ -8,27 +8,27 @@ import pytest
 
 from rewardbench.builders.build import draw_mirror
 from rewardbench.builders.check import verify
-from rewardbench.builders.draw import Draw, Redraw
-from rewardbench.builders.framing import exchanged
+from rewardbench.builders.draw import Resample, Rng
 from rewardbench.builders.mirrors import Mirror
-from rewardbench.builders.templates.math import MOULDS
+from rewardbench.builders.prompts import swapped
+from rewardbench.builders.templates.math import TEMPLATES
 from rewardbench.builders.templates.math.prices import voucher_price
 from rewardbench.builders.templates.math.telling import Work, number, problem
 
 SEEDS = range(5)
 
 
-def drawn(number, mould, seed):
+def drawn(number, template, seed):
     """The first draw of a mould at a seed that is not degenerate."""
     for attempt in range(300):
         try:
-            made = mould(Draw(f"test/{seed}/{attempt}"))
-        except Redraw:
+            made = template(Rng(f"test/{seed}/{attempt}"))
+        except Resample:
             continue
         return Mirror(
-            "math", made.hinge, made.a, made.b, made.x, made.y, made.check, group=f"{mould.__name__}-{number}-{seed}"
+            "math", made.edit, made.a, made.b, made.x, made.y, made.check, group=f"{template.__name__}-{number}-{seed}"
         )
-    raise AssertionError(f"{mould.__name__} never gives a mirror")
+    raise AssertionError(f"{template.__name__} never gives a mirror")
 
 
 def told(prompt):
@@ -39,12 +39,12 @@ def words(prompt):
     return set(re.findall(r"\w+|[^\w\s]", told(prompt).lower()))
 
 
-MIRRORS = [drawn(number, mould, seed) for number, mould in enumerate(MOULDS) for seed in SEEDS]
+MIRRORS = [drawn(number, template, seed) for number, template in enumerate(TEMPLATES) for seed in SEEDS]
 
 
 def test_there_are_45_problems_of_three_wordings():
-    assert len({mould.__name__ for mould in MOULDS}) == 45
-    assert len(MOULDS) == 135
+    assert len({template.__name__ for template in TEMPLATES}) == 45
+    assert len(TEMPLATES) == 135
 
 
 def test_every_mould_passes_its_verifier():
@@ -206,7 +206,7 @@ def test_a_planted_error_is_caught():
     assert "the right response 'So 2 + 2 = 5." in sentence
 
 
-U, V = exchanged(3, 5)
+U, V = swapped(3, 5)
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ U, V = exchanged(3, 5)
     ids=["alike", "given", "not round", "negative", "unlike in length"],
 )
 def test_degenerate_problems_are_drawn_again(frame, a, b):
-    with pytest.raises(Redraw):
+    with pytest.raises(Resample):
         problem("", frame, a, b)
 
 
@@ -234,5 +234,5 @@ def test_an_even_number_of_texts_opens_with_a_system_message():
 
 def test_numbers_of_more_than_two_decimals_are_drawn_again():
     assert number(Fraction(1999, 100)) == "19.99"
-    with pytest.raises(Redraw):
+    with pytest.raises(Resample):
         number(Fraction(1, 3))

@@ -272,14 +272,14 @@ def test_mentions_are_told_from_words_that_hold_the_name():
 
 
 def test_invented_names_are_new_and_keep_the_case():
-    from rewardbench.builders.draw import Draw
+    from rewardbench.builders.draw import Rng
 
     pairs = [Pair(Thing("ale", ("bitter",)), Thing("Porto"), "beer", "on sale", "one")]
-    (made,) = invent(pairs, Draw("k"))
+    (made,) = invent(pairs, Rng("k"))
     assert (made.one.aliases, made.trap, made.kind) == ((), "", "beer")
     assert made.one.name.islower()
     assert made.other.name.istitle()
-    assert made != invent(pairs, Draw("l"))[0]
+    assert made != invent(pairs, Rng("l"))[0]
     assert len({head + tail for head in HEADS for tail in TAILS}) == len(HEADS) * len(TAILS) >= 1500
 
 
@@ -532,7 +532,7 @@ def train(tmp_path_factory):
 def halves(mirror):
     """Both halves, the one with the rule first: prompt, right, wrong, check."""
     both = [(mirror.a, mirror.x, mirror.y, mirror.check["a"]), (mirror.b, mirror.y, mirror.x, mirror.check["b"])]
-    ruled = mirror.hinge.split(" forbids ")[1].split(" and wants ")[0]
+    ruled = mirror.edit.split(" forbids ")[1].split(" and wants ")[0]
     return both if mirror.check["a"]["forbidden"][:1] == [ruled] else both[::-1]
 
 

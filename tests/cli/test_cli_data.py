@@ -11,8 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from rewardbench.builders import BUILDERS
 from rewardbench.builders.core import read_core
+from rewardbench.builders.registry import BUILDERS
 from rewardbench.cli.main import main
 from rewardbench.paths import data_dir
 
@@ -224,7 +224,7 @@ def test_a_fresh_draw_is_scored_beside_core_and_the_gap_told(tmp_path):
     assert ran.returncode == 0, ran.stderr
     found = json.loads(ran.stdout)
     core, fresh, gap = found["gap"]
-    built = sum(builder.core for builder in BUILDERS.values())
+    built = sum(builder.core_count for builder in BUILDERS.values())
     assert (core["n"], fresh["n"]) == (built, built)
     assert gap["value"] == pytest.approx(core["value"] - fresh["value"])
     assert gap["low"] < gap["value"] < gap["high"]

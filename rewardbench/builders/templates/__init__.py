@@ -1,1 +1,1 @@
-"""Content of the builders: a package of templates for each kind of task."""
+"""Content of the builders: one package of templates for each subset with generated mirrors."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from rewardbench.builders.draw import Mould
+from rewardbench.builders.draw import Template
 from rewardbench.builders.templates.code import grids, limits, lists, marks, ordering, pairs, sums, texts
 
-MOULDS: tuple[Mould, ...] = (
+TEMPLATES: tuple[Template, ...] = (
     ordering.sort_by_two,
     ordering.highest_then_lowest,
     ordering.first_or_last_lowest,

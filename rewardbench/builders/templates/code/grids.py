@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from math import prod
 
-from rewardbench.builders.draw import Draw, Drawn, Redraw
+from rewardbench.builders.draw import MirrorContent, Resample, Rng
 from rewardbench.builders.templates.code.telling import ints, make, rows
 
 
-def totals_by(draw: Draw) -> Drawn:
+def totals_by(rng: Rng) -> MirrorContent:
     """Totals of the rows or of the columns, by what they stand for."""
     return make(
-        draw,
+        rng,
         "rows and columns exchange what they stand for",
         (
             "{per_day/daily} {sales/sold}",
@@ -47,14 +47,14 @@ def totals_by(draw: Draw) -> Drawn:
             lambda table: list(map(sum, table)),
             lambda table: [sum(r[j] for r in table) for j in range(len(table[0]))],
         ),
-        inputs=[(rows(draw, 3, 0, 9, 3),), (rows(draw, 2, 0, 9, 3),), ([[1, 2], [2, 1]],), ([[7]],)],
+        inputs=[(rows(rng, 3, 0, 9, 3),), (rows(rng, 2, 0, 9, 3),), ([[1, 2], [2, 1]],), ([[7]],)],
     )
 
 
-def max_of_min(draw: Draw) -> Drawn:
+def max_of_min(rng: Rng) -> MirrorContent:
     """The largest of the smallest, or the smallest of the largest."""
     return make(
-        draw,
+        rng,
         "largest of the rows' smallest or smallest of the rows' largest",
         (
             "{pick_value/compromise} {table/numbers}",
@@ -92,14 +92,14 @@ def max_of_min(draw: Draw) -> Drawn:
             lambda table: sorted(sorted(r)[0] for r in table)[-1],
             lambda table: sorted(sorted(r)[-1] for r in table)[0],
         ),
-        inputs=[(rows(draw, 3, 1, 30, 3),), (rows(draw, 2, 1, 30, 4),), ([[5]],), ([[4, 4], [4, 4]],)],
+        inputs=[(rows(rng, 3, 1, 30, 3),), (rows(rng, 2, 1, 30, 4),), ([[5]],), ([[4, 4], [4, 4]],)],
     )
 
 
-def reading_order(draw: Draw) -> Drawn:
+def reading_order(rng: Rng) -> MirrorContent:
     """A table read row by row, or column by column."""
     return make(
-        draw,
+        rng,
         "read along the rows or along the columns",
         (
             "{flatten/unroll} {board/cells}",
@@ -136,14 +136,14 @@ def reading_order(draw: Draw) -> Drawn:
             lambda table: [x for r in table for x in r],
             lambda table: [table[i][j] for j in range(len(table[0])) for i in range(len(table))],
         ),
-        inputs=[(rows(draw, 2, 1, 50, 3),), (rows(draw, 3, 1, 50, 3),), ([[3, 8]],), ([[4], [2]],)],
+        inputs=[(rows(rng, 2, 1, 50, 3),), (rows(rng, 3, 1, 50, 3),), ([[3, 8]],), ([[4], [2]],)],
     )
 
 
-def quarter_turn(draw: Draw) -> Drawn:
+def quarter_turn(rng: Rng) -> MirrorContent:
     """A picture turned to the right or to the left."""
     return make(
-        draw,
+        rng,
         "turned clockwise or counterclockwise",
         (
             "{turn/rotate_tile} {tile/pixels}",
@@ -196,14 +196,14 @@ def quarter_turn(draw: Draw) -> Drawn:
             lambda g: [[r[j] for r in reversed(g)] for j in range(len(g[0]))],
             lambda g: [[r[j] for r in g] for j in reversed(range(len(g[0])))],
         ),
-        inputs=[(rows(draw, 2, 1, 9, 3),), (rows(draw, 2, 1, 9),), ([[6]],)],
+        inputs=[(rows(rng, 2, 1, 9, 3),), (rows(rng, 2, 1, 9),), ([[6]],)],
     )
 
 
-def which_diagonal(draw: Draw) -> Drawn:
+def which_diagonal(rng: Rng) -> MirrorContent:
     """The sum of the falling or of the rising diagonal."""
     return make(
-        draw,
+        rng,
         "the diagonal that falls or the one that rises",
         (
             "{diagonal/slanted} {square/matrix}",
@@ -238,15 +238,15 @@ def which_diagonal(draw: Draw) -> Drawn:
             lambda g: sum(x for i, r in enumerate(g) for j, x in enumerate(r) if i == j),
             lambda g: sum(x for i, r in enumerate(g) for j, x in enumerate(r) if i + j == len(g) - 1),
         ),
-        inputs=[(rows(draw, 3, 1, 20, 3),), (rows(draw, 2, 1, 20),), (rows(draw, 4, 1, 20, 4),), ([[9]],)],
+        inputs=[(rows(rng, 3, 1, 20, 3),), (rows(rng, 2, 1, 20),), (rows(rng, 4, 1, 20, 4),), ([[9]],)],
     )
 
 
-def every_some(draw: Draw) -> Drawn:
+def every_some(rng: Rng) -> MirrorContent:
     """Some column holds in every row, or every column holds in some row."""
-    k = draw.number(4, 6)
+    k = rng.number(4, 6)
     return make(
-        draw,
+        rng,
         "every row has some entry, or some row has only such entries",
         (
             "{bonus_due/bonus} {sales/weeks} {goal/target}",
@@ -284,7 +284,7 @@ def every_some(draw: Draw) -> Drawn:
             lambda table, k: max(min(r) for r in table) >= k,
         ),
         inputs=[
-            *(((rows(draw, 3, 1, 9, 3)), k) for _ in range(4)),
+            *(((rows(rng, 3, 1, 9, 3)), k) for _ in range(4)),
             ([[k, k - 1], [k - 1, k]], k),
             ([[k, k], [1, 1]], k),
             ([[k, k]], k),
@@ -293,14 +293,14 @@ def every_some(draw: Draw) -> Drawn:
     )
 
 
-def counted_from(draw: Draw) -> Drawn:
+def counted_from(rng: Rng) -> MirrorContent:
     """One index counts from 0 and the other from 1."""
-    seats = rows(draw, 4, 10, 99, 4)
-    i, j = draw.numbers(2, 1, 3)
+    seats = rows(rng, 4, 10, 99, 4)
+    i, j = rng.numbers(2, 1, 3)
     if seats[i][j - 1] == seats[i - 1][j]:
-        raise Redraw
+        raise Resample
     return make(
-        draw,
+        rng,
         "rows count from 0 and columns from 1, or the other way round",
         (
             "{seat/chair_id} {hall/plan} {row/row_number} {chair/chair_number}",
@@ -330,10 +330,10 @@ def counted_from(draw: Draw) -> Drawn:
     )
 
 
-def sum_of_products(draw: Draw) -> Drawn:
+def sum_of_products(rng: Rng) -> MirrorContent:
     """Within a row multiply and across rows add, or the other way round."""
     return make(
-        draw,
+        rng,
         "products are added, or sums are multiplied",
         (
             "{combine/fold} {rows/table}",
@@ -375,7 +375,7 @@ def sum_of_products(draw: Draw) -> Drawn:
             """,
         },
         wants=(_products_added, _sums_multiplied),
-        inputs=[([ints(draw, draw.number(2, 3), 2, 6) for _ in range(3)],), ([[2, 5], [3, 4]],), ([[6]],), ([[2, 2]],)],
+        inputs=[([ints(rng, rng.number(2, 3), 2, 6) for _ in range(3)],), ([[2, 5], [3, 4]],), ([[6]],), ([[2, 2]],)],
     )
 
 

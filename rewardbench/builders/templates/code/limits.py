@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from itertools import takewhile
 
-from rewardbench.builders.draw import Draw, Drawn
+from rewardbench.builders.draw import MirrorContent, Rng
 from rewardbench.builders.templates.code.telling import ints, make
 
 
-def on_the_limit(draw: Draw) -> Drawn:
+def on_the_limit(rng: Rng) -> MirrorContent:
     """A value exactly on the limit belongs to one group or to the other."""
-    limit = draw.number(5, 30)
+    limit = rng.number(5, 30)
     return make(
-        draw,
+        rng,
         "a value exactly on the limit counts with the high ones or with the low ones",
         (
             "{count_red/red} {readings/levels} {limit/mark}",
@@ -34,7 +34,7 @@ def on_the_limit(draw: Draw) -> Drawn:
         gives="int",
         bodies={
             "python": "return sum(x ⟦>=|>⟧ $b for x in $a)"
-            if draw.chance()
+            if rng.chance()
             else "return len([x for x in $a if x ⟦>=|>⟧ $b])",
             "java": """
                 int count = 0;
@@ -49,16 +49,16 @@ def on_the_limit(draw: Draw) -> Drawn:
             lambda values, edge: len(values) - sum(v < edge for v in values),
             lambda values, edge: len(values) - sum(v <= edge for v in values),
         ),
-        inputs=[([*ints(draw, 4, 1, 35), limit], limit), ([limit] * 2, limit), ([limit + 1, limit - 1], limit)],
+        inputs=[([*ints(rng, 4, 1, 35), limit], limit), ([limit] * 2, limit), ([limit + 1, limit - 1], limit)],
     )
 
 
-def half_open(draw: Draw) -> Drawn:
+def half_open(rng: Rng) -> MirrorContent:
     """One end of a range belongs to it, the other does not."""
-    low = draw.number(3, 9)
-    high = low + draw.number(4, 9)
+    low = rng.number(3, 9)
+    high = low + rng.number(4, 9)
     return make(
-        draw,
+        rng,
         "the lower or the upper end belongs to the range",
         (
             "{in_range/tally} {hours/times} {first/opening} {last/closing}",
@@ -95,18 +95,18 @@ def half_open(draw: Draw) -> Drawn:
             lambda values, lo, hi: sum(v in range(lo + 1, hi + 1) for v in values),
         ),
         inputs=[
-            ([low, *ints(draw, 4, low + 1, high + 2), low], low, high),
-            ([high, *ints(draw, 3, 1, high)], low, high),
+            ([low, *ints(rng, 4, low + 1, high + 2), low], low, high),
+            ([high, *ints(rng, 3, 1, high)], low, high),
             ([low + 1, high + 1], low, high),
         ],
     )
 
 
-def which_is_rounded_up(draw: Draw) -> Drawn:
+def which_is_rounded_up(rng: Rng) -> MirrorContent:
     """Two quotients are added, one rounded up and one down."""
-    per, other = draw.numbers(2, 4, 9)
+    per, other = rng.numbers(2, 4, 9)
     return make(
-        draw,
+        rng,
         "which of two quotients is rounded up, and which down",
         (
             "{containers/trays_and_cases} {jars/jar_count} {per_tray/tray_size} {per_case/case_size}",
@@ -139,18 +139,18 @@ def which_is_rounded_up(draw: Draw) -> Drawn:
             lambda n, u, v: len(range(0, n, v)) + (n - n % u) // u,
         ),
         inputs=[
-            (per * draw.number(3, 9), per, other),
-            (other * draw.number(2, 9), per, other),
+            (per * rng.number(3, 9), per, other),
+            (other * rng.number(2, 9), per, other),
             (per * other, per, other),
         ],
     )
 
 
-def stop_or_skip(draw: Draw) -> Drawn:
+def stop_or_skip(rng: Rng) -> MirrorContent:
     """One mark ends the list, the other is passed over."""
-    low = [*ints(draw, 2, 3, 20), 0, draw.number(3, 20), -1, draw.number(21, 40)]
+    low = [*ints(rng, 2, 3, 20), 0, rng.number(3, 20), -1, rng.number(21, 40)]
     return make(
-        draw,
+        rng,
         "which mark ends the list and which is merely passed over",
         (
             "{sum_log/add_up} {log/records}",
@@ -195,14 +195,14 @@ def stop_or_skip(draw: Draw) -> Drawn:
             lambda values: sum(v for v in takewhile(lambda v: v != 0, values) if v > 0),
             lambda values: sum(v for v in takewhile(lambda v: v != -1, values) if v > 0),
         ),
-        inputs=[(low,), ([5, -1, 7, 0, 2],), (ints(draw, 4, 1, 9),), ([],)],
+        inputs=[(low,), ([5, -1, 7, 0, 2],), (ints(rng, 4, 1, 9),), ([],)],
     )
 
 
-def beats_which_neighbour(draw: Draw) -> Drawn:
+def beats_which_neighbour(rng: Rng) -> MirrorContent:
     """Entries higher than the one before, or than the one after."""
     return make(
-        draw,
+        rng,
         "compared with the entry before or with the entry after",
         (
             "{better_days/strong_days} {sales/takings}",
@@ -225,7 +225,7 @@ def beats_which_neighbour(draw: Draw) -> Drawn:
         gives="int",
         bodies={
             "python": "return sum(1 for i in range(1, len($a)) if $a[i] ⟦>|<⟧ $a[i - 1])"
-            if draw.chance()
+            if rng.chance()
             else "return sum(q ⟦>|<⟧ p for p, q in zip($a, $a[1:]))",
             "java": """
                 int count = 0;
@@ -239,14 +239,14 @@ def beats_which_neighbour(draw: Draw) -> Drawn:
             lambda values: sum(values[i] > values[i - 1] for i in range(1, len(values))),
             lambda values: sum(values[i] > values[i + 1] for i in range(len(values) - 1)),
         ),
-        inputs=[(ints(draw, draw.number(5, 8), 2, 30),), ([4, 6, 9],), ([3, 3],), ([8],), ([],)],
+        inputs=[(ints(rng, rng.number(5, 8), 2, 30),), ([4, 6, 9],), ([3, 3],), ([8],), ([],)],
     )
 
 
-def climb_or_drop(draw: Draw) -> Drawn:
+def climb_or_drop(rng: Rng) -> MirrorContent:
     """The biggest rise, or the biggest fall, from an earlier entry to a later one."""
     return make(
-        draw,
+        rng,
         "the biggest climb or the biggest drop",
         (
             "{extreme/biggest} {prices/rates}",
@@ -288,15 +288,15 @@ def climb_or_drop(draw: Draw) -> Drawn:
             lambda values: max([v - min(values[: i + 1]) for i, v in enumerate(values)], default=0),
             lambda values: max([max(values[: i + 1]) - v for i, v in enumerate(values)], default=0),
         ),
-        inputs=[(ints(draw, draw.number(5, 7), 3, 40),), ([2, 9, 4],), ([1, 5, 8],), ([6, 6],), ([],)],
+        inputs=[(ints(rng, rng.number(5, 7), 3, 40),), ([2, 9, 4],), ([1, 5, 8],), ([6, 6],), ([],)],
     )
 
 
-def before_or_behind(draw: Draw) -> Drawn:
+def before_or_behind(rng: Rng) -> MirrorContent:
     """How many stand in front of an entry, or behind it."""
-    queue = draw.numbers(draw.number(5, 7), 10, 99)
+    queue = rng.numbers(rng.number(5, 7), 10, 99)
     return make(
-        draw,
+        rng,
         "how many stand before it or behind it",
         (
             "{others/waiting} {queue/tickets} {mine/ticket}",
@@ -332,5 +332,5 @@ def before_or_behind(draw: Draw) -> Drawn:
             lambda values, one: len(list(takewhile(lambda v: v != one, values))),
             lambda values, one: len(list(takewhile(lambda v: v != one, values[::-1]))),
         ),
-        inputs=[(queue, draw.pick(queue)), (queue, queue[0]), (queue[:3], queue[1]), ([4], 4)],
+        inputs=[(queue, rng.pick(queue)), (queue, queue[0]), (queue[:3], queue[1]), ([4], 4)],
     )

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections import deque
 from itertools import product
 
-from rewardbench.builders.draw import Draw, Drawn
+from rewardbench.builders.draw import MirrorContent, Rng
 from rewardbench.builders.templates.code.telling import ints, make
 
 
-def in_one_only(draw: Draw) -> Drawn:
+def in_one_only(rng: Rng) -> MirrorContent:
     """What the first list has and the second lacks, or the other way round."""
-    pool = draw.numbers(7, 10, 99)
-    one, other = pool[:4], draw.some(pool[2:], 4)
+    pool = rng.numbers(7, 10, 99)
+    one, other = pool[:4], rng.sample(pool[2:], 4)
     return make(
-        draw,
+        rng,
         "which list has it, and which lacks it",
         (
             "{missing/unmatched} {invited/asked} {came/present}",
@@ -61,11 +61,11 @@ def in_one_only(draw: Draw) -> Drawn:
     )
 
 
-def fastest_index(draw: Draw) -> Drawn:
+def fastest_index(rng: Rng) -> MirrorContent:
     """In all combinations, which part changes fastest."""
-    m, n = draw.number(2, 3), draw.number(2, 3)
+    m, n = rng.number(2, 3), rng.number(2, 3)
     return make(
-        draw,
+        rng,
         "which of two parts changes fastest",
         (
             "{combine/all_pairs} {tens/bases} {ones/extras}",
@@ -101,7 +101,7 @@ def fastest_index(draw: Draw) -> Drawn:
             lambda u, v: [sum(pair) for pair in product(v, u)],
         ),
         inputs=[
-            (draw.numbers(m, 20, 60, 10), draw.numbers(n, 1, 9)),
+            (rng.numbers(m, 20, 60, 10), rng.numbers(n, 1, 9)),
             ([100, 200], [5, 6, 7]),
             ([30], [1, 2]),
             ([], [4]),
@@ -109,11 +109,11 @@ def fastest_index(draw: Draw) -> Drawn:
     )
 
 
-def keep_of_repeats(draw: Draw) -> Drawn:
+def keep_of_repeats(rng: Rng) -> MirrorContent:
     """Of equal entries the first stays, or the last."""
-    u, v, w = draw.numbers(3, 10, 60)
+    u, v, w = rng.numbers(3, 10, 60)
     return make(
-        draw,
+        rng,
         "of equal entries the first or the last stays",
         (
             "{thin_out/unique} {calls/visits}",
@@ -156,12 +156,12 @@ def keep_of_repeats(draw: Draw) -> Drawn:
     )
 
 
-def dropped_at_the_ends(draw: Draw) -> Drawn:
+def dropped_at_the_ends(rng: Rng) -> MirrorContent:
     """How many go at the front, and how many at the back."""
-    values = ints(draw, draw.number(6, 8), 1, 40)
-    m, n = draw.numbers(2, 1, 3)
+    values = ints(rng, rng.number(6, 8), 1, 40)
+    m, n = rng.numbers(2, 1, 3)
     return make(
-        draw,
+        rng,
         "which count belongs to which end",
         (
             "{trimmed/middle} {samples/values} {cut/m} {other_cut/n}",
@@ -202,11 +202,11 @@ def dropped_at_the_ends(draw: Draw) -> Drawn:
     )
 
 
-def round_which_way(draw: Draw) -> Drawn:
+def round_which_way(rng: Rng) -> MirrorContent:
     """Entries move towards the start or towards the end."""
-    values, k = draw.numbers(draw.number(5, 6), 1, 40), draw.number(1, 2)
+    values, k = rng.numbers(rng.number(5, 6), 1, 40), rng.number(1, 2)
     return make(
-        draw,
+        rng,
         "moved towards the start or towards the end",
         (
             "{rotate/shifted} {values/ring} {k/steps}",
@@ -238,7 +238,7 @@ def round_which_way(draw: Draw) -> Drawn:
                 return out;
             """,
             "javascript": "return ⟦[...$a.slice($b), ...$a.slice(0, $b)]|[...$a.slice(-$b), ...$a.slice(0, -$b)]⟧;"
-            if draw.chance(0.5)
+            if rng.chance(0.5)
             else "return $a.map((_, i) => $a[(i ⟦+ $b|+ $a.length - $b⟧) % $a.length]);",
         },
         wants=(lambda values, k: _turned(values, -k), _turned),
@@ -252,11 +252,11 @@ def _turned(values: list[int], k: int) -> list[int]:
     return list(ring)
 
 
-def group_in_front(draw: Draw) -> Drawn:
+def group_in_front(rng: Rng) -> MirrorContent:
     """Small ones before large ones, or large ones before small ones, order kept otherwise."""
-    k = draw.number(12, 25)
+    k = rng.number(12, 25)
     return make(
-        draw,
+        rng,
         "which group goes in front, order within groups kept",
         (
             "{regroup/split} {values/numbers} {pivot/mark}",
@@ -292,7 +292,7 @@ def group_in_front(draw: Draw) -> Drawn:
             lambda values, k: sorted(values, key=lambda v: v < k),
         ),
         inputs=[
-            ([v for v in ints(draw, 6, 3, 40) if v != k], k),
+            ([v for v in ints(rng, 6, 3, 40) if v != k], k),
             ([k + 1, k - 1, k + 3, k - 2], k),
             ([k + 2, k + 1], k),
             ([], k),

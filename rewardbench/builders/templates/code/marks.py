@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from rewardbench.builders.draw import Draw, Drawn
+from rewardbench.builders.draw import MirrorContent, Rng
 from rewardbench.builders.templates.code.telling import ints, make
 
 
-def which_zeros_go(draw: Draw) -> Drawn:
+def which_zeros_go(rng: Rng) -> MirrorContent:
     """Zeros are cut at the front or at the back."""
-    core = str(draw.number(11, 99)) + "0" + str(draw.number(1, 9))
+    core = str(rng.number(11, 99)) + "0" + str(rng.number(1, 9))
     return make(
-        draw,
+        rng,
         "zeros in front or zeros behind are dropped",
         (
             "{trim/strip_zeros} {serial/code}",
@@ -47,12 +47,12 @@ def which_zeros_go(draw: Draw) -> Drawn:
     )
 
 
-def inner_and_outer_marks(draw: Draw) -> Drawn:
+def inner_and_outer_marks(rng: Rng) -> MirrorContent:
     """Which of two separators stands within a group, and which between groups."""
-    table = [draw.numbers(draw.number(2, 3), 1, 20), draw.numbers(2, 1, 20)]
-    u, v = draw.some(("/", ";", ":", "+", "-"), 2)
+    table = [rng.numbers(rng.number(2, 3), 1, 20), rng.numbers(2, 1, 20)]
+    u, v = rng.sample(("/", ";", ":", "+", "-"), 2)
     return make(
-        draw,
+        rng,
         "which separator is the inner one",
         (
             "{render/to_text} {groups/parts} {one/sep1} {two/sep2}",
@@ -100,7 +100,7 @@ def inner_and_outer_marks(draw: Draw) -> Drawn:
             """,
         },
         wants=(_joined, lambda table, u, v: _joined(table, v, u)),
-        inputs=[(table, u, v), ([ints(draw, 2, 1, 9), [3]], u, v), ([[5]], u, v)],
+        inputs=[(table, u, v), ([ints(rng, 2, 1, 9), [3]], u, v), ([[5]], u, v)],
     )
 
 
@@ -111,12 +111,12 @@ def _joined(table: list[list[int]], inner: str, outer: str) -> str:
     return text
 
 
-def word_that_wins(draw: Draw) -> Drawn:
+def word_that_wins(rng: Rng) -> MirrorContent:
     """Where two rules apply at once, which of them wins."""
-    m, n = draw.pick(((2, 3), (3, 2), (3, 4), (4, 3), (2, 5), (5, 2)))
-    size = m * n + draw.number(0, 2)
+    m, n = rng.pick(((2, 3), (3, 2), (3, 4), (4, 3), (2, 5), (5, 2)))
+    size = m * n + rng.number(0, 2)
     return make(
-        draw,
+        rng,
         "which rule wins where both apply",
         (
             "{calendar/jobs} {days/n} {sweep/s} {wash/w}",
@@ -168,12 +168,12 @@ def word_that_wins(draw: Draw) -> Drawn:
     )
 
 
-def blank_or_dash(draw: Draw) -> Drawn:
+def blank_or_dash(rng: Rng) -> MirrorContent:
     """Which mark stands for an answer, and which for none."""
-    words = draw.some(("yes", "no", "tea", "milk", "left", "right", "maybe"), 3)
-    answers = draw.some([*words, "", "", "-", "?"], 6)
+    words = rng.sample(("yes", "no", "tea", "milk", "left", "right", "maybe"), 3)
+    answers = rng.sample([*words, "", "", "-", "?"], 6)
     return make(
-        draw,
+        rng,
         "an empty string or a dash counts as an answer",
         (
             "{answered/count_answers} {fields/replies}",
@@ -217,5 +217,5 @@ def blank_or_dash(draw: Draw) -> Drawn:
             lambda texts: len(texts) - texts.count("") - texts.count("?"),
             lambda texts: len(texts) - texts.count("") - texts.count("-"),
         ),
-        inputs=[([*answers, draw.pick("-?")],), (["-", "?", "x"],), (["a", "", "-", "-"],), ([],)],
+        inputs=[([*answers, rng.pick("-?")],), (["-", "?", "x"],), (["a", "", "-", "-"],), ([],)],
     )

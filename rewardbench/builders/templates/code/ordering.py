@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from rewardbench.builders.draw import Draw, Drawn
+from rewardbench.builders.draw import MirrorContent, Rng
 from rewardbench.builders.templates.code.telling import ints, make, rows
 
 
-def sort_by_two(draw: Draw) -> Drawn:
+def sort_by_two(rng: Rng) -> MirrorContent:
     """Which of two columns decides, and which only breaks ties."""
     return make(
-        draw,
+        rng,
         "which column is the main key, and which breaks ties",
         (
             "{arrange/shelve} {crates/boxes}",
@@ -49,14 +49,14 @@ def sort_by_two(draw: Draw) -> Drawn:
             """,
         },
         wants=(sorted, lambda table: [list(r)[::-1] for r in sorted(r[::-1] for r in table)]),
-        inputs=[(rows(draw, n, 1, 4),) for n in (3, 5, 7)] + [([[2, 2], [1, 1]],), ([],)],
+        inputs=[(rows(rng, n, 1, 4),) for n in (3, 5, 7)] + [([[2, 2], [1, 1]],), ([],)],
     )
 
 
-def highest_then_lowest(draw: Draw) -> Drawn:
+def highest_then_lowest(rng: Rng) -> MirrorContent:
     """One column falls and the other rises."""
     return make(
-        draw,
+        rng,
         "descending then ascending, or ascending then descending",
         (
             "{price_list/listing} {teas/wares}",
@@ -97,15 +97,15 @@ def highest_then_lowest(draw: Draw) -> Drawn:
             lambda table: sorted(sorted(table, key=lambda r: r[1]), key=lambda r: r[0], reverse=True),
             lambda table: sorted(sorted(table, key=lambda r: r[1], reverse=True), key=lambda r: r[0]),
         ),
-        inputs=[(rows(draw, n, 11, 14),) for n in (4, 6, 7)] + [([[12, 12]],), ([],)],
+        inputs=[(rows(rng, n, 11, 14),) for n in (4, 6, 7)] + [([[12, 12]],), ([],)],
     )
 
 
-def first_or_last_lowest(draw: Draw) -> Drawn:
+def first_or_last_lowest(rng: Rng) -> MirrorContent:
     """Of equal minima, the first index or the last."""
-    lows = ints(draw, draw.number(4, 6), 2, 5)
+    lows = ints(rng, rng.number(4, 6), 2, 5)
     return make(
-        draw,
+        rng,
         "of equal minima the first or the last counts",
         (
             "{coldest/chilliest} {nights/lows}",
@@ -147,17 +147,17 @@ def first_or_last_lowest(draw: Draw) -> Drawn:
             lambda values: values.index(min(values)),
             lambda values: max(i for i, one in enumerate(values) if one == min(values)),
         ),
-        inputs=[(lows,), (ints(draw, 6, 3, 5),), ([4, 4],), ([7, 3, 9],), ([5],)],
+        inputs=[(lows,), (ints(rng, 6, 3, 5),), ([4, 4],), ([7, 3, 9],), ([5],)],
     )
 
 
-def other_field_of_top(draw: Draw) -> Drawn:
+def other_field_of_top(rng: Rng) -> MirrorContent:
     """The row with the most of one column, told by the other column."""
-    firsts, seconds = draw.numbers(4, 20, 60), draw.numbers(4, 20, 60)
+    firsts, seconds = rng.numbers(4, 20, 60), rng.numbers(4, 20, 60)
     table = [list(pair) for pair in zip(firsts, seconds, strict=True)]
     top = max(table, key=sum)
     return make(
-        draw,
+        rng,
         "which column is searched and which is given back",
         (
             "{lookup/of_top_well} {wells/well_data}",
@@ -199,11 +199,11 @@ def other_field_of_top(draw: Draw) -> Drawn:
     )
 
 
-def kth_from_which_end(draw: Draw) -> Drawn:
+def kth_from_which_end(rng: Rng) -> MirrorContent:
     """Whether k counts from the smallest or from the largest."""
-    values, k = draw.numbers(5, 10, 90), draw.number(1, 2)
+    values, k = rng.numbers(5, 10, 90), rng.number(1, 2)
     return make(
-        draw,
+        rng,
         "k = 1 is the largest or the smallest",
         (
             "{kth/pick_one} {heights/trees} {k/rank}",
@@ -226,7 +226,7 @@ def kth_from_which_end(draw: Draw) -> Drawn:
         gives="int",
         bodies={
             "python": "return sorted($a⟦, reverse=True|⟧)[$b - 1]"
-            if draw.chance()
+            if rng.chance()
             else "return sorted($a)[⟦-$b|$b - 1⟧]",
             "java": """
                 int[] out = $a.clone();
@@ -248,11 +248,11 @@ def kth_from_which_end(draw: Draw) -> Drawn:
     )
 
 
-def shared_place(draw: Draw) -> Drawn:
+def shared_place(rng: Rng) -> MirrorContent:
     """Equal scores share the better or the worse of the places they take up."""
-    u, v, w = sorted(draw.numbers(3, 10, 60))
+    u, v, w = sorted(rng.numbers(3, 10, 60))
     return make(
-        draw,
+        rng,
         "equals share the better or the worse place",
         (
             "{places/ranking} {scores/points}",
@@ -292,16 +292,16 @@ def shared_place(draw: Draw) -> Drawn:
             lambda values: [sorted(values)[::-1].index(v) + 1 for v in values],
             lambda values: [len(values) - sorted(values).index(v) for v in values],
         ),
-        inputs=[(draw.some([u, v, v, w, u], 4),), ([w, w, u],), ([v, u, v, v],), ([u, w, v],), ([u],), ([],)],
+        inputs=[(rng.sample([u, v, v, w, u], 4),), ([w, w, u],), ([v, u, v, v],), ([u, w, v],), ([u],), ([],)],
     )
 
 
-def who_starts(draw: Draw) -> Drawn:
+def who_starts(rng: Rng) -> MirrorContent:
     """Two lists taken in turn, and which of them begins."""
-    n = draw.number(2, 4)
-    pool = draw.numbers(2 * n, 1, 60)
+    n = rng.number(2, 4)
+    pool = rng.numbers(2 * n, 1, 60)
     return make(
-        draw,
+        rng,
         "which list begins when entries are taken in turn",
         (
             "{interleave/weave} {left/warp} {right/weft}",

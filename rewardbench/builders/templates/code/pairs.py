@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from rewardbench.builders.draw import Draw, Drawn
+from rewardbench.builders.draw import MirrorContent, Rng
 from rewardbench.builders.templates.code.telling import make, rows
 
 
-def pair_roles(draw: Draw) -> Drawn:
+def pair_roles(rng: Rng) -> MirrorContent:
     """Which column of a row names whom, when one's rows are counted."""
-    table = rows(draw, draw.number(5, 7), 1, 4)
+    table = rows(rng, rng.number(5, 7), 1, 4)
     return make(
-        draw,
+        rng,
         "which column holds whom",
         (
             "{how_many/tally} {rides/trips} {who/driver}",
@@ -44,15 +44,15 @@ def pair_roles(draw: Draw) -> Drawn:
             lambda table, who: [u for u, v in table].count(who),
             lambda table, who: [v for u, v in table].count(who),
         ),
-        inputs=[(table, draw.number(1, 4)), (table, 1), (table, 3), (table, 9), ([], 1)],
+        inputs=[(table, rng.number(1, 4)), (table, 1), (table, 3), (table, 9), ([], 1)],
     )
 
 
-def length_or_end(draw: Draw) -> Drawn:
+def length_or_end(rng: Rng) -> MirrorContent:
     """The second number of a row is where it ends, or how long it is."""
-    table = [[draw.number(1, 9), draw.number(10, 16)] for _ in range(3)]
+    table = [[rng.number(1, 9), rng.number(10, 16)] for _ in range(3)]
     return make(
-        draw,
+        rng,
         "the second number of a row is an end or a length",
         (
             "{busy_at/shifts_at} {shifts/spans} {t/hour}",
@@ -88,14 +88,14 @@ def length_or_end(draw: Draw) -> Drawn:
             lambda table, t: sum(t in range(u, v) for u, v in table),
             lambda table, t: sum(t in range(u, u + v) for u, v in table),
         ),
-        inputs=[(table, draw.number(10, 24)), (table, 12), (table, 0), ([], 3)],
+        inputs=[(table, rng.number(10, 24)), (table, 12), (table, 0), ([], 3)],
     )
 
 
-def big_unit_first(draw: Draw) -> Drawn:
+def big_unit_first(rng: Rng) -> MirrorContent:
     """A pair holds hours and minutes, or minutes and hours."""
     return make(
-        draw,
+        rng,
         "which of a pair's numbers is the larger unit",
         (
             "{total_minutes/all_minutes} {laps/legs}",
@@ -128,15 +128,15 @@ def big_unit_first(draw: Draw) -> Drawn:
             lambda table: 60 * sum(u for u, _ in table) + sum(v for _, v in table),
             lambda table: 60 * sum(v for _, v in table) + sum(u for u, _ in table),
         ),
-        inputs=[(rows(draw, draw.number(2, 4), 1, 30),), ([[2, 8]],), ([[5, 5]],), ([],)],
+        inputs=[(rows(rng, rng.number(2, 4), 1, 30),), ([[2, 8]],), ([[5, 5]],), ([],)],
     )
 
 
-def spots(draw: Draw) -> Drawn:
+def spots(rng: Rng) -> MirrorContent:
     """Whether a spot names its row first or its column."""
-    grid = rows(draw, 4, 1, 60, 4)
+    grid = rows(rng, 4, 1, 60, 4)
     return make(
-        draw,
+        rng,
         "a spot is row then column, or column then row",
         (
             "{values_at/pick_values} {grid/depths} {spots/buoys}",
@@ -172,16 +172,16 @@ def spots(draw: Draw) -> Drawn:
             lambda g, where: [g[r][c] for r, c in where],
             lambda g, where: [g[r][c] for c, r in where],
         ),
-        inputs=[(grid, rows(draw, 3, 0, 3)), (grid, [[0, 3], [1, 2]]), (grid, [[2, 2], [0, 0]]), (grid, [])],
+        inputs=[(grid, rows(rng, 3, 0, 3)), (grid, [[0, 3], [1, 2]]), (grid, [[2, 2], [0, 0]]), (grid, [])],
     )
 
 
-def up_the_chain(draw: Draw) -> Drawn:
+def up_the_chain(rng: Rng) -> MirrorContent:
     """Pairs tell who is above whom; the way up from somebody."""
-    a, b, c, d, e = draw.numbers(5, 10, 99)
-    chain = draw.some([[a, b], [b, c], [c, d]], 3)
+    a, b, c, d, e = rng.numbers(5, 10, 99)
+    chain = rng.sample([[a, b], [b, c], [c, d]], 3)
     return make(
-        draw,
+        rng,
         "which of a pair is above the other",
         (
             "{top/head_of} {pairs/reports} {worker/person}",
@@ -231,7 +231,7 @@ def up_the_chain(draw: Draw) -> Drawn:
             """,
         },
         wants=(_followed, lambda pairs, at: _followed([pair[::-1] for pair in pairs], at)),
-        inputs=[(chain, draw.pick((b, c))), (chain, a), (chain, d), (chain, e), ([], a)],
+        inputs=[(chain, rng.pick((b, c))), (chain, a), (chain, d), (chain, e), ([], a)],
     )
 
 

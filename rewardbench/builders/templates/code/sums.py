@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from rewardbench.builders.draw import Draw, Drawn
+from rewardbench.builders.draw import MirrorContent, Rng
 from rewardbench.builders.templates.code.telling import ints, make
 
 
-def subtracted_from(draw: Draw) -> Drawn:
+def subtracted_from(rng: Rng) -> MirrorContent:
     """Which of two lists is subtracted from which."""
-    n = draw.number(3, 5)
+    n = rng.number(3, 5)
     return make(
-        draw,
+        rng,
         "which list is subtracted from which",
         (
             "{differences/minus} {planned/target} {actual/measured}",
@@ -45,15 +45,15 @@ def subtracted_from(draw: Draw) -> Drawn:
             lambda u, v: [u[i] - v[i] for i in range(len(u))],
             lambda u, v: [v[i] - u[i] for i in range(len(u))],
         ),
-        inputs=[(ints(draw, n, 1, 50), ints(draw, n, 1, 50)), ([4, 9], [9, 4]), ([6], [6]), ([], [])],
+        inputs=[(ints(rng, n, 1, 50), ints(rng, n, 1, 50)), ([4, 9], [9, 4]), ([6], [6]), ([], [])],
     )
 
 
-def which_divides(draw: Draw) -> Drawn:
+def which_divides(rng: Rng) -> MirrorContent:
     """A rate is so many of one to one of the other, or the other way round."""
-    rate = draw.number(3, 9)
+    rate = rng.number(3, 9)
     return make(
-        draw,
+        rng,
         "multiply by the rate or divide by it",
         (
             "{to_pearls/pearls_for} {shells/count} {rate/ratio}",
@@ -79,15 +79,15 @@ def which_divides(draw: Draw) -> Drawn:
             "java": "return $a ⟦/|*⟧ $b;",
         },
         wants=(lambda amount, r: len(range(0, amount, r)), lambda amount, r: sum([amount] * r)),
-        inputs=[(rate * draw.number(3, 20), rate), (rate * 4, rate), (0, rate), (12, 1)],
+        inputs=[(rate * rng.number(3, 20), rate), (rate * 4, rate), (0, rate), (12, 1)],
     )
 
 
-def percentage_or_voucher(draw: Draw) -> Drawn:
+def percentage_or_voucher(rng: Rng) -> MirrorContent:
     """Percent off and a fixed sum off, in either order."""
-    percent, off = draw.pick((10, 20, 25, 50)), draw.number(2, 9) * 100
+    percent, off = rng.pick((10, 20, 25, 50)), rng.number(2, 9) * 100
     return make(
-        draw,
+        rng,
         "percentage first or fixed sum first",
         (
             "{to_pay/final_price} {price/amount} {percent/rebate} {voucher/cents_off}",
@@ -124,7 +124,7 @@ def percentage_or_voucher(draw: Draw) -> Drawn:
             lambda price, pc, sum_off: price - sum_off - (price - sum_off) * pc // 100,
         ),
         inputs=[
-            (draw.number(20, 60) * 100, percent, off),
+            (rng.number(20, 60) * 100, percent, off),
             (4000, percent, off),
             (3000, percent, 0),
             (5000, 0, off),
@@ -132,12 +132,12 @@ def percentage_or_voucher(draw: Draw) -> Drawn:
     )
 
 
-def morning_and_evening(draw: Draw) -> Drawn:
+def morning_and_evening(rng: Rng) -> MirrorContent:
     """A loop in which doubling comes first, or taking away."""
-    k = draw.number(2, 5)
-    start = draw.number(k + 2, 20)
+    k = rng.number(2, 5)
+    start = rng.number(k + 2, 20)
     return make(
-        draw,
+        rng,
         "first double and then take away, or first take away and then double",
         (
             "{after_days/lilies} {start/leaves} {taken/cut} {days/n}",
@@ -179,15 +179,15 @@ def morning_and_evening(draw: Draw) -> Drawn:
             lambda s, b, n: s * 2**n - b * (2**n - 1),
             lambda s, b, n: s * 2**n - 2 * b * (2**n - 1),
         ),
-        inputs=[(start + 8, k, draw.number(2, 4)), (start + 3, k, 1), (30, k, 3), (start, k, 0)],
+        inputs=[(start + 8, k, rng.number(2, 4)), (start + 3, k, 1), (30, k, 3), (start, k, 0)],
     )
 
 
-def seats_along(draw: Draw) -> Drawn:
+def seats_along(rng: Rng) -> MirrorContent:
     """Numbers run along the rows, or down the columns."""
-    n, m = draw.numbers(2, 3, 7)
+    n, m = rng.numbers(2, 3, 7)
     return make(
-        draw,
+        rng,
         "numbered along the rows or along the columns",
         (
             "{locate/position} {number/sticker} {height/row_count} {width/column_count}",
@@ -223,16 +223,16 @@ def seats_along(draw: Draw) -> Drawn:
             lambda one, n, m: [[i, j] for i in range(n) for j in range(m)][one],
             lambda one, n, m: [[i, j] for j in range(m) for i in range(n)][one],
         ),
-        inputs=[(draw.number(2, n * m - 2), n, m), (n * m - 2, n, m), (1, n, m), (0, n, m), (n * m - 1, n, m)],
+        inputs=[(rng.number(2, n * m - 2), n, m), (n * m - 2, n, m), (1, n, m), (0, n, m), (n * m - 1, n, m)],
     )
 
 
-def adults_and_children(draw: Draw) -> Drawn:
+def adults_and_children(rng: Rng) -> MirrorContent:
     """Which price belongs to whom."""
-    m, n = draw.numbers(2, 2, 9)
-    u, v = draw.numbers(2, 5, 20)
+    m, n = rng.numbers(2, 2, 9)
+    u, v = rng.numbers(2, 5, 20)
     return make(
-        draw,
+        rng,
         "which price belongs to which count",
         (
             "{fare/ferry_fare} {adults/grown_ups} {children/kids} {price/p1} {other_price/p2}",
@@ -265,10 +265,10 @@ def adults_and_children(draw: Draw) -> Drawn:
     )
 
 
-def even_and_odd_places(draw: Draw) -> Drawn:
+def even_and_odd_places(rng: Rng) -> MirrorContent:
     """Which places are added, and which subtracted."""
     return make(
-        draw,
+        rng,
         "even or odd places are added, the others subtracted",
         (
             "{check_sum/alternating} {digits/numbers}",
@@ -291,7 +291,7 @@ def even_and_odd_places(draw: Draw) -> Drawn:
         gives="int",
         bodies={
             "python": "return sum(x if i % 2 == ⟦0|1⟧ else -x for i, x in enumerate($a))"
-            if draw.chance()
+            if rng.chance()
             else "return ⟦sum($a[::2]) - sum($a[1::2])|sum($a[1::2]) - sum($a[::2])⟧",
             "java": """
                 int total = 0;
@@ -302,7 +302,7 @@ def even_and_odd_places(draw: Draw) -> Drawn:
             """,
         },
         wants=(_added_in_turn, lambda values: _added_in_turn([0, *values])),
-        inputs=[(ints(draw, draw.number(4, 6), 1, 30),), ([5, 2, 8],), ([4, 4],), ([7],), ([],)],
+        inputs=[(ints(rng, rng.number(4, 6), 1, 30),), ([5, 2, 8],), ([4, 4],), ([7],), ([],)],
     )
 
 
@@ -313,11 +313,11 @@ def _added_in_turn(values: list[int]) -> int:
     return total
 
 
-def lowest_digit(draw: Draw) -> Drawn:
+def lowest_digit(rng: Rng) -> MirrorContent:
     """Which end of a list of digits holds the ones."""
-    digits = ints(draw, draw.number(3, 4), 1, 9)
+    digits = ints(rng, rng.number(3, 4), 1, 9)
     return make(
-        draw,
+        rng,
         "the ones digit stands first or last",
         (
             "{to_number/value} {digits/figures}",

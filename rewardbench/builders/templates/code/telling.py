@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from textwrap import dedent
 from typing import Any
 
-from rewardbench.builders.draw import Draw, Drawn, Redraw
-from rewardbench.builders.mirrors import chat, twins
+from rewardbench.builders.draw import MirrorContent, Resample, Rng
+from rewardbench.builders.mirrors import chat, variants
 from rewardbench.builders.templates.code.languages import (
     RESERVED,
     TITLES,
@@ -76,69 +76,69 @@ for _words_of in WORDS.values():
     }
 
 
-def ints(draw: Draw, size: int, low: int, high: int) -> list[int]:
+def ints(rng: Rng, size: int, low: int, high: int) -> list[int]:
     """So many numbers, repeats allowed."""
-    return [draw.number(low, high) for _ in range(size)]
+    return [rng.number(low, high) for _ in range(size)]
 
 
-def rows(draw: Draw, size: int, low: int, high: int, width: int = 2) -> list[list[int]]:
+def rows(rng: Rng, size: int, low: int, high: int, width: int = 2) -> list[list[int]]:
     """So many rows of numbers, repeats allowed."""
-    return [ints(draw, width, low, high) for _ in range(size)]
+    return [ints(rng, width, low, high) for _ in range(size)]
 
 
 def make(
-    draw: Draw,
-    hinge: str,
+    rng: Rng,
+    edit: str,
     *stories: Story,
     takes: str,
     gives: str,
     bodies: Mapping[str, str],
     wants: tuple[Reference, Reference],
     inputs: Sequence[Case],
-) -> Drawn:
+) -> MirrorContent:
     """The mirror of one of the stories in one of the languages.
 
     `bodies` holds the function's body in Python and in plain Java, and in C++ or JavaScript where they would not read
     like Java; `wants` holds what each spec asks for, on `inputs`, the first of which may be shown in the question.
     """
-    language = _language(draw)
-    function, names, question = _told(draw, draw.pick(stories), language, takes, gives)
+    language = _language(rng)
+    function, names, question = _told(rng, rng.pick(stories), language, takes, gives)
     body = _body(bodies, language)
     _avoid(names, body)
     cases = [[(given, want(*given)) for given in inputs] for want in wants]
     _hinge_shows(cases)
     programs = [whole(language, function, _fill(half, names)) for half in _both(body, language, bodies)]
-    words = _words(draw, question, function, names, language) | _example(language, cases)
-    a, b = (_chat(half, words) for half in twins(question))
-    lead, note = draw.pick(LEADS), draw.pick(NOTES)
+    words = _words(rng, question, function, names, language) | _example(language, cases)
+    a, b = (_chat(half, words) for half in variants(question))
+    lead, note = rng.pick(LEADS), rng.pick(NOTES)
     x, y = ("\n\n".join(part for part in (lead, f"```{language}\n{code}```", note) if part) for code in programs)
     halves = {half: {"language": language, "tests": tests(language, function, cases[n])} for n, half in enumerate("ab")}
-    return Drawn(hinge, a, b, x, y, {"kind": "code", **halves})
+    return MirrorContent(edit, a, b, x, y, {"kind": "code", **halves})
 
 
-def _language(draw: Draw) -> str:
-    return draw.pick([language for language, share in SHARES.items() for _ in range(share)])
+def _language(rng: Rng) -> str:
+    return rng.pick([language for language, share in SHARES.items() for _ in range(share)])
 
 
-def _told(draw: Draw, story: Story, language: str, takes: str, gives: str) -> tuple[Function, dict[str, str], str]:
-    words = _named(draw, story[0])
+def _told(rng: Rng, story: Story, language: str, takes: str, gives: str) -> tuple[Function, dict[str, str], str]:
+    words = _named(rng, story[0])
     name, *arguments = [camel(word) for word in words] if language in ("javascript", "java") else words
     pairs = tuple(zip(arguments, takes.split(), strict=True))
-    function = Function(name, pairs, gives, hints=draw.chance(0.3), arrow=draw.chance(0.3))
-    return function, {"f": name} | dict(zip("abcd", arguments, strict=False)), _spun(draw, story[1])
+    function = Function(name, pairs, gives, hints=rng.chance(0.3), arrow=rng.chance(0.3))
+    return function, {"f": name} | dict(zip("abcd", arguments, strict=False)), _spun(rng, story[1])
 
 
-def _named(draw: Draw, text: str) -> list[str]:
+def _named(rng: Rng, text: str) -> list[str]:
     """The function's name, and of each argument's `{this/that}` the same one, as they are made to go together."""
     function, *arguments = text.split()
-    either = draw.number(0, 1)
+    either = rng.number(0, 1)
     names = (argument.strip("{}").split("/") for argument in arguments)
-    return [_spun(draw, function), *(options[either % len(options)] for options in names)]
+    return [_spun(rng, function), *(options[either % len(options)] for options in names)]
 
 
-def _spun(draw: Draw, text: str) -> str:
+def _spun(rng: Rng, text: str) -> str:
     """One of each `{this/that}`."""
-    return re.sub(r"\{([^{}]*)\}", lambda found: draw.pick(found[1].split("/")), text)
+    return re.sub(r"\{([^{}]*)\}", lambda found: rng.pick(found[1].split("/")), text)
 
 
 def _body(bodies: Mapping[str, str], language: str) -> str:
@@ -162,16 +162,16 @@ def _hinge_shows(cases: Sequence[Sequence[tuple[Case, Any]]]) -> None:
     """The specs must differ on the first input, and agree on some other."""
     same = [one == other for one, other in zip(*cases, strict=True)]
     if same[0] or not any(same):
-        raise Redraw
+        raise Resample
 
 
-def _words(draw: Draw, question: str, function: Function, names: Mapping[str, str], language: str) -> dict[str, str]:
+def _words(rng: Rng, question: str, function: Function, names: Mapping[str, str], language: str) -> dict[str, str]:
     """What the question's `$names` stand for: code, which is ticked where it could be read as prose, and places."""
     clash = set(names.values()) & set(re.findall(r"(?<!\$)\b\w+", question))
-    tick = "`" if clash or draw.chance() else ""
-    p, q = draw.people(2)
+    tick = "`" if clash or rng.chance() else ""
+    p, q = rng.people(2)
     words = {key: f"{tick}{name}{tick}" for key, name in names.items()} | WORDS[language]
-    words |= {"p": p, "q": q, "town": draw.pick(PLACES), "lang": TITLES[language].removesuffix("17")}
+    words |= {"p": p, "q": q, "town": rng.pick(PLACES), "lang": TITLES[language].removesuffix("17")}
     words |= {"want": _want(function, language, tick), "sig": _signature(function, language, tick)}
     return words | {"Want": words["want"][0].upper() + words["want"][1:]}
 

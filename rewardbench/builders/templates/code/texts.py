@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rewardbench.builders.draw import Draw, Drawn
+from rewardbench.builders.draw import MirrorContent, Rng
 from rewardbench.builders.templates.code.telling import make
 
 WORDS = """
@@ -11,13 +11,13 @@ WORDS = """
 """.split()
 
 
-def begins_and_ends(draw: Draw) -> Drawn:
+def begins_and_ends(rng: Rng) -> MirrorContent:
     """Which of two pieces stands in front, and which at the end."""
-    u, v = draw.some(("ax", "be", "cor", "di", "em", "fo", "ga", "hu"), 2)
-    middle = draw.some(WORDS, 4)
+    u, v = rng.sample(("ax", "be", "cor", "di", "em", "fo", "ga", "hu"), 2)
+    middle = rng.sample(WORDS, 4)
     codes = [u + middle[0] + v, v + middle[1] + u, u + middle[2] + v, u + middle[3]]
     return make(
-        draw,
+        rng,
         "which piece is the prefix and which the suffix",
         (
             "{count_codes/matching} {codes/keys} {one/piece} {other/other_piece}",
@@ -66,11 +66,11 @@ def begins_and_ends(draw: Draw) -> Drawn:
     )
 
 
-def first_or_last_dash(draw: Draw) -> Drawn:
+def first_or_last_dash(rng: Rng) -> MirrorContent:
     """A label is cut at its first dash or at its last."""
-    one, two, three, four = draw.some(WORDS, 4)
+    one, two, three, four = rng.sample(WORDS, 4)
     return make(
-        draw,
+        rng,
         "cut at the first or at the last separator",
         (
             "{stem/head} {label/tag}",
@@ -92,7 +92,7 @@ def first_or_last_dash(draw: Draw) -> Drawn:
         takes="str",
         gives="str",
         bodies={
-            "python": 'return $a.⟦split|rsplit⟧("-", 1)[0]' if draw.chance() else 'return $a[: $a.⟦find|rfind⟧("-")]',
+            "python": 'return $a.⟦split|rsplit⟧("-", 1)[0]' if rng.chance() else 'return $a[: $a.⟦find|rfind⟧("-")]',
             "java": 'return $a.substring(0, $a.⟦indexOf|lastIndexOf⟧("-"));',
             "javascript": 'return $a.slice(0, $a.⟦indexOf|lastIndexOf⟧("-"));',
             "cpp": "return $a.substr(0, $a.⟦find|rfind⟧('-'));",
@@ -105,11 +105,11 @@ def first_or_last_dash(draw: Draw) -> Drawn:
     )
 
 
-def padded_sides(draw: Draw) -> Drawn:
+def padded_sides(rng: Rng) -> MirrorContent:
     """One string is padded in front, the other behind."""
-    item, width = draw.pick(WORDS), draw.number(9, 12)
+    item, width = rng.pick(WORDS), rng.number(9, 12)
     return make(
-        draw,
+        rng,
         "which of two strings is padded on the left, and which on the right",
         (
             "{line/menu_line} {dish/item} {price/amount} {width/columns}",
@@ -148,15 +148,15 @@ def padded_sides(draw: Draw) -> Drawn:
             lambda u, v, n: u + "." * (2 * n - len(u) - len(v)) + v,
             lambda u, v, n: "." * (n - len(u)) + u + v + "." * (n - len(v)),
         ),
-        inputs=[(item, str(draw.number(2, 99)), width), ("a", "bc", 3), (item, item, len(item)), ("xy", "zz", 2)],
+        inputs=[(item, str(rng.number(2, 99)), width), ("a", "bc", 3), (item, item, len(item)), ("xy", "zz", 2)],
     )
 
 
-def login_name(draw: Draw) -> Drawn:
+def login_name(rng: Rng) -> MirrorContent:
     """Initial of one name and the whole of the other."""
-    given, family = draw.people(2)
+    given, family = rng.people(2)
     return make(
-        draw,
+        rng,
         "which name is cut to its initial",
         (
             "{login/account} {given/forename} {family/surname}",
@@ -187,11 +187,11 @@ def login_name(draw: Draw) -> Drawn:
     )
 
 
-def readable_end(draw: Draw) -> Drawn:
+def readable_end(rng: Rng) -> MirrorContent:
     """Which end of a secret stays readable."""
-    text = draw.pick(WORDS) + str(draw.number(100, 999))
+    text = rng.pick(WORDS) + str(rng.number(100, 999))
     return make(
-        draw,
+        rng,
         "the first or the last characters stay readable",
         (
             "{mask/hide} {token/secret} {n/shown}",
@@ -229,18 +229,18 @@ def readable_end(draw: Draw) -> Drawn:
             lambda text, n: "".join(c if i < n else "*" for i, c in enumerate(text)),
             lambda text, n: "".join(c if i >= len(text) - n else "*" for i, c in enumerate(text)),
         ),
-        inputs=[(text, draw.number(2, 3)), (text, 1), ("abc", 3), ("anna", 4)],
+        inputs=[(text, rng.number(2, 3)), (text, 1), ("abc", 3), ("anna", 4)],
     )
 
 
-def longest_by_alphabet(draw: Draw) -> Drawn:
+def longest_by_alphabet(rng: Rng) -> MirrorContent:
     """Of equally long words the one nearer to a or nearer to z."""
-    size = draw.pick((5, 6))
-    long = draw.some([word for word in WORDS if len(word) == size], 3)
-    short = draw.some([word for word in WORDS if len(word) < size], 1)
-    words = draw.some(long + short, 4)
+    size = rng.pick((5, 6))
+    long = rng.sample([word for word in WORDS if len(word) == size], 3)
+    short = rng.sample([word for word in WORDS if len(word) < size], 1)
+    words = rng.sample(long + short, 4)
     return make(
-        draw,
+        rng,
         "of equally long words the first or the last in the alphabet",
         (
             "{longest/pick_word} {words/entries}",

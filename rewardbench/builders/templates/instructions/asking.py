@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from rewardbench.builders.draw import NAMES, Draw, Drawn
-from rewardbench.builders.mirrors import chat, twins
+from rewardbench.builders.draw import NAMES, MirrorContent, Rng
+from rewardbench.builders.mirrors import chat, variants
 from rewardbench.types import Messages
 
 TOWNS = """
@@ -96,31 +96,31 @@ def joined(words: Sequence[str], last: str = "and") -> str:
 
 
 def ask(
-    draw: Draw, rules: Sequence[str], job: str, paste: str = "", casual: bool = True, head: Sequence[str] = BEFORE_PASTE
+    rng: Rng, rules: Sequence[str], job: str, paste: str = "", casual: bool = True, head: Sequence[str] = BEFORE_PASTE
 ) -> tuple[Messages, Messages]:
     """Both prompts: one of the rules, put before, into, behind or above the job and what is pasted below it.
 
     A `casual` one may come without any capital letter.
     """
-    rule = capital(draw.pick(rules))
-    label = draw.pick(head)
+    rule = capital(rng.pick(rules))
+    label = rng.pick(head)
     material = f"\n\n{label}\n{paste}".replace("\n\n\n", "\n\n") if paste else ""
     job = capital(job) + ("" if job[-1] in ".?!" else ".")
-    place = draw.pick(("system", "system", "start", "start", "turn", "middle", "end"))
-    opening, closing = draw.pick(OPENINGS), draw.pick(CLOSINGS)
+    place = rng.pick(("system", "system", "start", "start", "turn", "middle", "end"))
+    opening, closing = rng.pick(OPENINGS), rng.pick(CLOSINGS)
     turns = {
         "start": (f"{rule} {job}{closing}{material}",),
         "middle": (f"{opening}{job} {rule}{closing}{material}",),
-        "end": (f"{opening}{job}{material}\n\n{draw.pick(LAST)}{rule}{closing}",),
-        "turn": (draw.pick(STANDING).format(rule=rule), draw.pick(ACKNOWLEDGED), f"{opening}{job}{closing}{material}"),
+        "end": (f"{opening}{job}{material}\n\n{rng.pick(LAST)}{rule}{closing}",),
+        "turn": (rng.pick(STANDING).format(rule=rule), rng.pick(ACKNOWLEDGED), f"{opening}{job}{closing}{material}"),
         "system": (f"{opening}{job}{closing}{material}",),
     }[place]
-    if casual and draw.chance(0.3):
+    if casual and rng.chance(0.3):
         turns = tuple(_typed(turn) if n % 2 == 0 else turn for n, turn in enumerate(turns))
-    house = draw.pick(HOUSES).format(town=draw.pick(TOWNS))
+    house = rng.pick(HOUSES).format(town=rng.pick(TOWNS))
     system = f"{house} {rule}" if place == "system" else ""
-    sides = [[twins(turn)[side] for turn in turns] for side in (0, 1)]
-    one, other = (chat(*told, system=twins(system)[side]) for side, told in enumerate(sides))
+    sides = [[variants(turn)[side] for turn in turns] for side in (0, 1)]
+    one, other = (chat(*told, system=variants(system)[side]) for side, told in enumerate(sides))
     return one, other
 
 
@@ -130,10 +130,12 @@ def _typed(text: str) -> str:
     return text[:-1] if text.endswith(".") else text
 
 
-def settle(hinge: str, prompts: tuple[Messages, Messages], texts: tuple[str, str], holds: tuple[str, str]) -> Drawn:
+def settle(
+    edit: str, prompts: tuple[Messages, Messages], texts: tuple[str, str], holds: tuple[str, str]
+) -> MirrorContent:
     """The mirror of two prompts, two responses, and what must hold of each."""
     check = {"kind": "instructions", "a": {"holds": holds[0]}, "b": {"holds": holds[1]}}
-    return Drawn(hinge, *prompts, *texts, check)
+    return MirrorContent(edit, *prompts, *texts, check)
 
 
 LINES = "[l.strip() for l in r.splitlines() if l.strip()]"

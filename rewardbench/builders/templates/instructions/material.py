@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from rewardbench.builders.draw import Draw, Redraw
+from rewardbench.builders.draw import Resample, Rng
 from rewardbench.builders.templates.instructions.asking import NUMBERS, WEEKDAYS
 
 MONTHS = (
@@ -63,21 +63,19 @@ class Notice:
         return "\n".join(self.notes)
 
 
-def notice(draw: Draw, size: int) -> Notice:
+def notice(rng: Rng, size: int) -> Notice:
     """One of the notices, with `size` of its facts: what it is about, then the others in the order of the file."""
-    kind = draw.pick(kinds("notices"))
-    person, sender = draw.people(2)
+    kind = rng.pick(kinds("notices"))
+    person, sender = rng.people(2)
     time = (
-        f"{draw.pick(NUMBERS[7:12])} o'clock"
-        if draw.chance()
-        else f"{draw.number(8, 11)}:{draw.pick(['15', '30', '45'])}"
+        f"{rng.pick(NUMBERS[7:12])} o'clock" if rng.chance() else f"{rng.number(8, 11)}:{rng.pick(['15', '30', '45'])}"
     )
-    fill = {"p": person, "n": NUMBERS[draw.number(3, 9)], "t": time, "day": draw.pick(WEEKDAYS)}
-    others = sorted(draw.some(range(1, len(kind["facts"])), size - 1))
+    fill = {"p": person, "n": NUMBERS[rng.number(3, 9)], "t": time, "day": rng.pick(WEEKDAYS)}
+    others = sorted(rng.sample(range(1, len(kind["facts"])), size - 1))
     facts = [kind["facts"][n] for n in (0, *others)]
-    heads = {n: draw.pick([head for head in kind["heads"] if len(head.split()) == n]) for n in (3, 4)}
+    heads = {n: rng.pick([head for head in kind["heads"] if len(head.split()) == n]) for n in (3, 4)}
     return Notice(
-        job=draw.pick(ASKING[:5]).format(draw.pick(kind["jobs"])),
+        job=rng.pick(ASKING[:5]).format(rng.pick(kind["jobs"])),
         notes=[note.format(**fill) for note, _ in facts],
         sentences=[sentence.format(**fill) for _, sentence in facts],
         hello=kind["hello"],
@@ -86,7 +84,7 @@ def notice(draw: Draw, size: int) -> Notice:
         long_head=heads[4],
         question=kind["question"],
         thanks=kind["thanks"],
-        emoji=draw.some(kind["emoji"], 2),
+        emoji=rng.sample(kind["emoji"], 2),
     )
 
 
@@ -107,11 +105,11 @@ class Sections:
         )
 
 
-def sections(draw: Draw, size: int) -> Sections:
+def sections(rng: Rng, size: int) -> Sections:
     """One of the answers in two parts, `size` points in each; the parts in either order."""
-    kind = draw.pick(kinds("sections"))
-    parts = draw.some([(kind["names"][0], kind["first"]), (kind["names"][1], kind["second"])], 2)
-    return Sections(kind["job"], [name for name, _ in parts], [draw.some(points, size) for _, points in parts])
+    kind = rng.pick(kinds("sections"))
+    parts = rng.sample([(kind["names"][0], kind["first"]), (kind["names"][1], kind["second"])], 2)
+    return Sections(kind["job"], [name for name, _ in parts], [rng.sample(points, size) for _, points in parts])
 
 
 @dataclass(frozen=True)
@@ -146,16 +144,16 @@ class Records:
         )
 
 
-def records(draw: Draw, size: int) -> Records:
+def records(rng: Rng, size: int) -> Records:
     """One kind of record, `size` rows; no two share a name, a thing, a date, a month's day or a number."""
-    kind = draw.pick(kinds("records"))
-    whos, whats = draw.people(size), draw.some(kind["things"], size)
-    numbers = draw.numbers(size, *kind["range"])
-    days = [date(2015 + draw.number(0, 10), draw.number(1, 12), draw.number(1, 28)) for _ in whos]
+    kind = rng.pick(kinds("records"))
+    whos, whats = rng.people(size), rng.sample(kind["things"], size)
+    numbers = rng.numbers(size, *kind["range"])
+    days = [date(2015 + rng.number(0, 10), rng.number(1, 12), rng.number(1, 28)) for _ in whos]
     if len({(day.year, day.month) for day in days}) < size:
-        raise Redraw
+        raise Resample
     rows = [Record(*row) for row in zip(whos, whats, days, numbers, strict=True)]
-    return Records(draw.pick(kind["about"]), kind["fields"], rows, kind["line"])
+    return Records(rng.pick(kind["about"]), kind["fields"], rows, kind["line"])
 
 
 @dataclass(frozen=True)
@@ -167,14 +165,14 @@ class Listing:
     items: list[str]
 
 
-def listing(draw: Draw, size: int, stock: bool = False) -> Listing:
+def listing(rng: Rng, size: int, stock: bool = False) -> Listing:
     """One of the lists, `size` of its things in no order; no two open with the same letter.
 
     `stock` asks for one whose things may be there or missing, with the job and the title for that.
     """
-    kind = draw.pick([kind for kind in kinds("lists") if not stock or "stock" in kind])
-    items = draw.some(kind["items"], size)
+    kind = rng.pick([kind for kind in kinds("lists") if not stock or "stock" in kind])
+    items = rng.sample(kind["items"], size)
     if len({item[0].lower() for item in items}) < size or items in (sorted(items), sorted(items, reverse=True)):
-        raise Redraw
+        raise Resample
     job, title = kind["stock"] if stock else (kind["job"], kind["title"])
     return Listing(job, title, items)

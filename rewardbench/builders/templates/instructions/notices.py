@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rewardbench.builders.draw import Draw, Drawn, Mould, Redraw
+from rewardbench.builders.draw import MirrorContent, Resample, Rng, Template
 from rewardbench.builders.templates.instructions.asking import (
     LINES,
     NUMBERS,
@@ -21,14 +21,14 @@ from rewardbench.builders.templates.instructions.material import Notice, notice
 from rewardbench.types import Messages
 
 
-def _asked(draw: Draw, rules: Sequence[str], note: Notice) -> tuple[Messages, Messages]:
-    return ask(draw, rules, note.job, note.paste)
+def _asked(rng: Rng, rules: Sequence[str], note: Notice) -> tuple[Messages, Messages]:
+    return ask(rng, rules, note.job, note.paste)
 
 
-def sentence_count(draw: Draw) -> Drawn:
+def sentence_count(rng: Rng) -> MirrorContent:
     """Three sentences and not four, or four and not three."""
-    few = draw.number(3, 5)
-    note = notice(draw, few + 1)
+    few = rng.number(3, 5)
+    note = notice(rng, few + 1)
     p, q = both(NUMBERS[few], NUMBERS[few + 1])
     rules = (
         f"Exactly {p} sentences, not {q}.",
@@ -40,12 +40,12 @@ def sentence_count(draw: Draw) -> Drawn:
     short = " ".join([*rest, f"{one[:-1]}, and {lowered(other)}"])
     long = " ".join(note.sentences)
     holds = (f"{SENTENCES} == {few}", f"{SENTENCES} == {few + 1}")
-    return settle(f"{few} sentences / {few + 1}", _asked(draw, rules, note), (short, long), holds)
+    return settle(f"{few} sentences / {few + 1}", _asked(rng, rules, note), (short, long), holds)
 
 
-def paragraph_or_list(draw: Draw) -> Drawn:
+def paragraph_or_list(rng: Rng) -> MirrorContent:
     """A paragraph and no list, or a list and no paragraph."""
-    note = notice(draw, draw.number(3, 5))
+    note = notice(rng, rng.number(3, 5))
     p, q = both("a paragraph", "a bulleted list")
     rules = (
         f"Make it {p}, not {q}.",
@@ -53,21 +53,21 @@ def paragraph_or_list(draw: Draw) -> Drawn:
         f"The body should be {p}. No matter how tempting, do not turn it into {q}.",
         f"People here prefer {p} to {q}, so that is the form to use.",
     )
-    mark = draw.pick("-*•")
+    mark = rng.pick("-*•")
     texts = (
         f"{note.hello}\n\n" + " ".join(note.sentences),
         f"{note.hello}\n\n" + "\n".join(f"{mark} {sentence}" for sentence in note.sentences),
     )
     marked = f"sum(l[0] in '-*•' for l in {LINES})"
     holds = (f"{marked} == 0 and len({LINES}) == 2", f"{marked} == len({LINES}) - 1 == {len(note.sentences)}")
-    return settle("a paragraph / a list", _asked(draw, rules, note), texts, holds)
+    return settle("a paragraph / a list", _asked(rng, rules, note), texts, holds)
 
 
-def name_and_day(draw: Draw) -> Drawn:
+def name_and_day(rng: Rng) -> MirrorContent:
     """The sender's name on the first line and the weekday on the last, or the other way round."""
-    note, day = notice(draw, draw.number(2, 4)), draw.pick(WEEKDAYS)
+    note, day = notice(rng, rng.number(2, 4)), rng.pick(WEEKDAYS)
     p, q = both(f"the sender's name ({note.sender})", f"the day of writing ({day})")
-    if draw.chance():
+    if rng.chance():
         p, q = both(note.sender, day)
     rules = (
         f"The first line is {p} and nothing else, the last line is {q} and nothing else.",
@@ -78,12 +78,12 @@ def name_and_day(draw: Draw) -> Drawn:
     texts = (f"{note.sender}\n\n{body}\n\n{day}", f"{day}\n\n{body}\n\n{note.sender}")
     ends = f"[{LINES}[0], {LINES}[-1]]"
     holds = (f"{ends} == {[note.sender, day]}", f"{ends} == {[day, note.sender]}")
-    return settle("name first, day last / day first", _asked(draw, rules, note), texts, holds)
+    return settle("name first, day last / day first", _asked(rng, rules, note), texts, holds)
 
 
-def emoji_ends(draw: Draw) -> Drawn:
+def emoji_ends(rng: Rng) -> MirrorContent:
     """It opens with one emoji and closes with another, or the other way round."""
-    note = notice(draw, draw.number(2, 4))
+    note = notice(rng, rng.number(2, 4))
     one, other = note.emoji
     p, q = both(one, other)
     rules = (
@@ -94,12 +94,12 @@ def emoji_ends(draw: Draw) -> Drawn:
     body = " ".join(note.sentences)
     texts = (f"{one} {body} {other}", f"{other} {body} {one}")
     holds = tuple(f"r.startswith({a!r}) and r.endswith({b!r})" for a, b in ((one, other), (other, one)))
-    return settle("which emoji opens, which closes", _asked(draw, rules, note), texts, (holds[0], holds[1]))
+    return settle("which emoji opens, which closes", _asked(rng, rules, note), texts, (holds[0], holds[1]))
 
 
-def question_and_thanks(draw: Draw) -> Drawn:
+def question_and_thanks(rng: Rng) -> MirrorContent:
     """A question in the first sentence and thanks in the last, or the other way round."""
-    note = notice(draw, draw.number(2, 3))
+    note = notice(rng, rng.number(2, 3))
     p, q = both("a question to the readers", "a word of thanks")
     rules = (
         f"The first sentence has to be {p}, the last one {q}.",
@@ -110,12 +110,12 @@ def question_and_thanks(draw: Draw) -> Drawn:
     texts = (f"{note.question} {body} {note.thanks}", f"{note.thanks} {body} {note.question}")
     asks, thanks = r"[^.!?]*\?", r"Thank you[^.!?]*\."
     holds = (shape(f"{asks} .* {thanks}"), shape(f"{thanks} .* {asks}"))
-    return settle("question first / thanks first", _asked(draw, rules, note), texts, holds)
+    return settle("question first / thanks first", _asked(rng, rules, note), texts, holds)
 
 
-def notes_order(draw: Draw) -> Drawn:
+def notes_order(rng: Rng) -> MirrorContent:
     """The facts in the order of the notes, or from the last note to the first."""
-    note = notice(draw, draw.number(3, 5))
+    note = notice(rng, rng.number(3, 5))
     p, q = both("from the first to the last", "from the last to the first")
     rules = (
         f"Take the notes {p}, not {q}.",
@@ -126,15 +126,15 @@ def notes_order(draw: Draw) -> Drawn:
     texts = (f"{note.hello} " + lowered(" ".join(note.sentences)), f"{note.hello} " + lowered(" ".join(back)))
     tails = [sentence.split(" ", 1)[1] for sentence in note.sentences]
     holds = (found_in_order(tails), found_in_order(tails[::-1]))
-    prompts = _asked(draw, rules, note)
+    prompts = _asked(rng, rules, note)
     return settle("in the order of the notes / in reverse", prompts, texts, holds)
 
 
-def name_in_capitals(draw: Draw) -> Drawn:
+def name_in_capitals(rng: Rng) -> MirrorContent:
     """One of two names in capitals, the other as usual."""
-    note, (one, other) = notice(draw, 2), draw.people(2)
+    note, (one, other) = notice(rng, 2), rng.people(2)
     if any(name in note.paste for name in (one, other)):
-        raise Redraw
+        raise Resample
     p, q = both(one, other)
     rules = (
         f"Write the name of {p} in capitals and leave {q} as it is.",
@@ -142,7 +142,7 @@ def name_in_capitals(draw: Draw) -> Drawn:
         f"Since {p} is in charge that day, that name goes in capitals; {q} gets ordinary spelling.",
         f"{p} all in capital letters, please, but {q} not.",
     )
-    noted, last = draw.pick(
+    noted, last = rng.pick(
         (
             ("{} and {} there from the start", "{} and {} will be there from the start."),
             ("anything else: ask {} or {}", "You can ask {} or {} about anything else."),
@@ -152,12 +152,12 @@ def name_in_capitals(draw: Draw) -> Drawn:
     texts = (f"{body} {last.format(one.upper(), other)}", f"{body} {last.format(one, other.upper())}")
     holds = (found_in_order([one.upper(), other]), found_in_order([one, other.upper()]))
     paste = f"{note.paste}\n{noted.format(one, other)}"
-    return settle("whose name is in capitals", ask(draw, rules, note.job, paste, casual=False), texts, holds)
+    return settle("whose name is in capitals", ask(rng, rules, note.job, paste, casual=False), texts, holds)
 
 
-def headline_and_body(draw: Draw) -> Drawn:
+def headline_and_body(rng: Rng) -> MirrorContent:
     """A headline of three words over four sentences, or of four words over three sentences."""
-    note = notice(draw, 4)
+    note = notice(rng, 4)
     p, q = both("three", "four")
     rules = (
         f"The headline has {p} words, the text below it {q} sentences.",
@@ -169,19 +169,19 @@ def headline_and_body(draw: Draw) -> Drawn:
     texts = (f"{note.short_head}\n\n" + " ".join(note.sentences), f"{note.long_head}\n\n{three}")
     counted = f"[len({LINES}[0].split()), {SENTENCES}]"
     holds = (f"{counted} == [3, 4]", f"{counted} == [4, 3]")
-    return settle("three words over four sentences / four over three", _asked(draw, rules, note), texts, holds)
+    return settle("three words over four sentences / four over three", _asked(rng, rules, note), texts, holds)
 
 
-def case_of_subject(draw: Draw) -> Drawn:
+def case_of_subject(rng: Rng) -> MirrorContent:
     """The subject line in capitals and the sign-off in lower case, or the other way round."""
-    note = notice(draw, draw.number(2, 3))
+    note = notice(rng, rng.number(2, 3))
     p, q = both("subject line", "sign-off")
     rules = (
         f"It is an e-mail: {p} entirely in capitals, {q} entirely in lower case.",
         f"Format it as an e-mail. Our style wants the {p} in capital letters only and the {q} in small letters only.",
         f"E-mail with subject line and sign-off; capitals for the {p}, small letters for the {q}.",
     )
-    signed = draw.pick(("Kind regards", "Best wishes", "Warmly", "Yours")) + f", {note.sender}"
+    signed = rng.pick(("Kind regards", "Best wishes", "Warmly", "Yours")) + f", {note.sender}"
     body = f"{note.hello}\n" + " ".join(note.sentences)
     head = note.short_head
     texts = (
@@ -191,13 +191,13 @@ def case_of_subject(draw: Draw) -> Drawn:
     ends = f"(lambda first, last: first.{{}}() and last.{{}}())({LINES}[0], {LINES}[-1])"
     holds = (ends.format("isupper", "islower"), ends.format("islower", "isupper"))
     paste = f"{note.paste}\nsigned by {note.sender}"
-    return settle("subject in capitals / sign-off in capitals", ask(draw, rules, note.job, paste), texts, holds)
+    return settle("subject in capitals / sign-off in capitals", ask(rng, rules, note.job, paste), texts, holds)
 
 
-def paragraph_sizes(draw: Draw) -> Drawn:
+def paragraph_sizes(rng: Rng) -> MirrorContent:
     """A first paragraph of one sentence and a second of three, or the other way round."""
-    few, many = draw.pick(((1, 3), (1, 4), (2, 3), (1, 2)))
-    note = notice(draw, few + many)
+    few, many = rng.pick(((1, 3), (1, 4), (2, 3), (1, 2)))
+    note = notice(rng, few + many)
     p, q = both(NUMBERS[few], NUMBERS[many])
     rules = (
         f"Two paragraphs: the first with {p} and the second with {q} of the sentences.",
@@ -207,12 +207,12 @@ def paragraph_sizes(draw: Draw) -> Drawn:
     texts = tuple(" ".join(note.sentences[:n]) + "\n\n" + " ".join(note.sentences[n:]) for n in (few, many))
     counted = r"[len(re.findall(r'[.!?](?=\s|$)', part)) for part in r.split('\n\n')]"
     holds = (f"{counted} == {[few, many]}", f"{counted} == {[many, few]}")
-    return settle("short paragraph first / long one first", _asked(draw, rules, note), (texts[0], texts[1]), holds)
+    return settle("short paragraph first / long one first", _asked(rng, rules, note), (texts[0], texts[1]), holds)
 
 
-def exclamation(draw: Draw) -> Drawn:
+def exclamation(rng: Rng) -> MirrorContent:
     """The greeting ends in an exclamation mark and the closing in a full stop, or the other way round."""
-    note = notice(draw, draw.number(2, 3))
+    note = notice(rng, rng.number(2, 3))
     p, q = both("exclamation mark", "full stop")
     rules = (
         f"At the end of the greeting: {p}. At the end of the last sentence: {q}.",
@@ -224,10 +224,10 @@ def exclamation(draw: Draw) -> Drawn:
     texts = (f"{hello}!\n{body}\n{note.thanks}", f"{hello}.\n{body}\n{note.thanks[:-1]}!")
     ends = f"({LINES}[0][-1], {LINES}[-1][-1])"
     holds = (f"{ends} == ('!', '.')", f"{ends} == ('.', '!')")
-    return settle("greeting exclaims / closing exclaims", _asked(draw, rules, note), texts, holds)
+    return settle("greeting exclaims / closing exclaims", _asked(rng, rules, note), texts, holds)
 
 
-MOULDS: tuple[Mould, ...] = (
+TEMPLATES: tuple[Template, ...] = (
     sentence_count,
     paragraph_or_list,
     name_and_day,

@@ -4,36 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rewardbench.builders.draw import Draw, Drawn, Mould
+from rewardbench.builders.draw import MirrorContent, Rng, Template
 from rewardbench.builders.templates.instructions.asking import LINES, NUMBERS, ask, both, found_in_order, settle
 from rewardbench.builders.templates.instructions.material import Sections, sections
 from rewardbench.types import Messages
 
 
-def _asked(draw: Draw, rules: Sequence[str], parts: Sections) -> tuple[Messages, Messages]:
+def _asked(rng: Rng, rules: Sequence[str], parts: Sections) -> tuple[Messages, Messages]:
     named = f"The two parts are {' and '.join(repr(name) for name in parts.names)}.".replace("'", '"')
-    job = parts.job if draw.chance() else f"{parts.job.rstrip('.')}. {named}"
-    return ask(draw, rules, job, parts.paste)
+    job = parts.job if rng.chance() else f"{parts.job.rstrip('.')}. {named}"
+    return ask(rng, rules, job, parts.paste)
 
 
-def _heading(draw: Draw) -> str:
-    return draw.pick(("## {}", "**{}**", "{}:", "### {}"))
+def _heading(rng: Rng) -> str:
+    return rng.pick(("## {}", "**{}**", "{}:", "### {}"))
 
 
 def _listed(mark: str, points: Sequence[str]) -> str:
     return "\n".join(f"{mark} {point}" for point in points)
 
 
-def bullets_or_prose(draw: Draw) -> Drawn:
+def bullets_or_prose(rng: Rng) -> MirrorContent:
     """One part as bullets and the other as running text, or the other way round."""
-    parts = sections(draw, draw.number(2, 4))
+    parts = sections(rng, rng.number(2, 4))
     p, q = both(*(f'"{name}"' for name in parts.names))
     rules = (
         f"Make the part {p} a bulleted list and the part {q} running text.",
         f"Bullets under {p}, full paragraph under {q}.",
         f"Set {p} as bullets and {q} as a paragraph, each below its own heading.",
     )
-    style, mark = _heading(draw), draw.pick("-*•")
+    style, mark = _heading(rng), rng.pick("-*•")
     listed = ["\n".join(f"{mark} {point}" for point in points) for points in parts.points]
     prose = [" ".join(points) for points in parts.points]
     one, other = (style.format(name) for name in parts.names)
@@ -45,32 +45,32 @@ def bullets_or_prose(draw: Draw) -> Drawn:
     size = len(parts.points[0])
     counted = f"({bullet[0]}, {bullet[1]})"
     holds = (f"{counted} == ({size}, 0)", f"{counted} == (0, {size})")
-    return settle("which part is bulleted", _asked(draw, rules, parts), texts, holds)
+    return settle("which part is bulleted", _asked(rng, rules, parts), texts, holds)
 
 
-def part_order(draw: Draw) -> Drawn:
+def part_order(rng: Rng) -> MirrorContent:
     """Which part comes first."""
-    parts = sections(draw, draw.number(2, 3))
+    parts = sections(rng, rng.number(2, 3))
     p, q = both(*(f'"{name}"' for name in parts.names))
     rules = (
         f"Begin with {p}, then {q}.",
         f"The upper half is {p}, the lower half {q}.",
         f"Readers see {p} on the front and {q} on the back, so keep that order.",
     )
-    style, mark = _heading(draw), draw.pick("-*•")
+    style, mark = _heading(rng), rng.pick("-*•")
     one, other = (
         f"{style.format(name)}\n{_listed(mark, points)}" for name, points in zip(parts.names, parts.points, strict=True)
     )
     marks = [points[0] for points in parts.points]
     holds = (found_in_order(marks), found_in_order(marks[::-1]))
     texts = (f"{one}\n\n{other}", f"{other}\n\n{one}")
-    return settle("which part comes first", _asked(draw, rules, parts), texts, holds)
+    return settle("which part comes first", _asked(rng, rules, parts), texts, holds)
 
 
-def two_markers(draw: Draw) -> Drawn:
+def two_markers(rng: Rng) -> MirrorContent:
     """One list marker in one part and another in the other, or the other way round."""
-    parts = sections(draw, draw.number(2, 4))
-    first, second = draw.some(("-", "*", "+", ">"), 2)
+    parts = sections(rng, rng.number(2, 4))
+    first, second = rng.sample(("-", "*", "+", ">"), 2)
     p, q = both(first, second)
     name, other = parts.names
     rules = (
@@ -92,13 +92,13 @@ def two_markers(draw: Draw) -> Drawn:
 
     pairs = ((first, second), (second, first))
     texts, holds = [marked(pair) for pair in pairs], [starts(pair) for pair in pairs]
-    return settle("which part has which marker", _asked(draw, rules, parts), (texts[0], texts[1]), (holds[0], holds[1]))
+    return settle("which part has which marker", _asked(rng, rules, parts), (texts[0], texts[1]), (holds[0], holds[1]))
 
 
-def points_per_part(draw: Draw) -> Drawn:
+def points_per_part(rng: Rng) -> MirrorContent:
     """Three points in one part and two in the other, or the other way round."""
-    few, many = draw.pick(((2, 3), (2, 4), (3, 4), (1, 3)))
-    parts = sections(draw, many)
+    few, many = rng.pick(((2, 3), (2, 4), (3, 4), (1, 3)))
+    parts = sections(rng, many)
     p, q = both(NUMBERS[few], NUMBERS[many])
     name, other = parts.names
     rules = (
@@ -106,7 +106,7 @@ def points_per_part(draw: Draw) -> Drawn:
         f'Keep {p} of the points for "{name}" and {q} for "{other}", the most useful ones.',
         f'It must fit the card: "{name}" gets {p} of the lines, "{other}" gets {q}.',
     )
-    style, mark = _heading(draw), draw.pick("-•")
+    style, mark = _heading(rng), rng.pick("-•")
 
     def cut(sizes: tuple[int, int]) -> str:
         blocks = (
@@ -118,12 +118,12 @@ def points_per_part(draw: Draw) -> Drawn:
     counted = f"[len(re.findall(r'(?m)^[-•] ', part)) for part in r.split({other!r})]"
     holds = (f"{counted} == {[few, many]}", f"{counted} == {[many, few]}")
     texts = (cut((few, many)), cut((many, few)))
-    return settle("how many points in which part", _asked(draw, rules, parts), texts, holds)
+    return settle("how many points in which part", _asked(rng, rules, parts), texts, holds)
 
 
-def bold_or_italic(draw: Draw) -> Drawn:
+def bold_or_italic(rng: Rng) -> MirrorContent:
     """Headings bold and points in italics, or the other way round."""
-    parts = sections(draw, draw.number(2, 3))
+    parts = sections(rng, rng.number(2, 3))
     p, q = both("headings", "points")
     rules = (
         f"Markdown: the {p} in bold with two asterisks, the {q} in italics with one asterisk.",
@@ -143,19 +143,19 @@ def bold_or_italic(draw: Draw) -> Drawn:
     heads, points = stars.format(repr(parts.names)), stars.format(repr(said))
     holds = tuple(f"{heads} == {[a] * 2} and {points} == {[b] * len(said)}" for a, b in ((2, 1), (1, 2)))
     texts = (set_in("**", "*"), set_in("*", "**"))
-    return settle("bold headings / bold points", _asked(draw, rules, parts), texts, (holds[0], holds[1]))
+    return settle("bold headings / bold points", _asked(rng, rules, parts), texts, (holds[0], holds[1]))
 
 
-def numbering(draw: Draw) -> Drawn:
+def numbering(rng: Rng) -> MirrorContent:
     """The second part starts at 1 again, or counts on."""
-    parts = sections(draw, draw.number(2, 4))
+    parts = sections(rng, rng.number(2, 4))
     p, q = both("starts again at 1", "counts on from the first")
     rules = (
         f"Number the points. In the second part the numbering {p}; it never {q}.",
         f"All points are numbered. The numbering of the second part {p} (wrong: it {q}).",
         f"Numbered points throughout. Where the second part begins, the numbering {p}. It is a mistake if it {q}.",
     )
-    size, style = len(parts.points[0]), _heading(draw)
+    size, style = len(parts.points[0]), _heading(rng)
 
     def number(second: int) -> str:
         blocks = (
@@ -167,19 +167,19 @@ def numbering(draw: Draw) -> Drawn:
     counts = r"re.findall(r'(?m)^(\d+)\. ', r)"
     once = [str(n) for n in range(1, size + 1)]
     holds = (f"{counts} == {once * 2}", f"{counts} == {[str(n) for n in range(1, 2 * size + 1)]}")
-    return settle("starts again at 1 / counts on", _asked(draw, rules, parts), (number(1), number(size + 1)), holds)
+    return settle("starts again at 1 / counts on", _asked(rng, rules, parts), (number(1), number(size + 1)), holds)
 
 
-def table_sides(draw: Draw) -> Drawn:
+def table_sides(rng: Rng) -> MirrorContent:
     """Which part stands in the left column of a table."""
-    parts = sections(draw, draw.number(2, 3))
+    parts = sections(rng, rng.number(2, 3))
     p, q = both(*(f'"{name}"' for name in parts.names))
     rules = (
         f"A table with {p} in the left column and {q} in the right.",
         f"Two columns, left {p}, right {q}.",
         f"Make it a Markdown table; {p} belongs on the left-hand side, {q} on the right-hand side.",
     )
-    rule = draw.pick(("|---|---|", "| --- | --- |"))
+    rule = rng.pick(("|---|---|", "| --- | --- |"))
 
     def table(left: int) -> str:
         pairs = zip(parts.points[left], parts.points[1 - left], strict=True)
@@ -188,10 +188,10 @@ def table_sides(draw: Draw) -> Drawn:
 
     cells = f"[[c.strip() for c in l.strip('|').split('|')] for l in {LINES}]"
     holds = tuple(f"{cells}[0] == {names!r}" for names in (parts.names, parts.names[::-1]))
-    return settle("which part is on the left", _asked(draw, rules, parts), (table(0), table(1)), (holds[0], holds[1]))
+    return settle("which part is on the left", _asked(rng, rules, parts), (table(0), table(1)), (holds[0], holds[1]))
 
 
-MOULDS: tuple[Mould, ...] = (
+TEMPLATES: tuple[Template, ...] = (
     bullets_or_prose,
     part_order,
     two_markers,

@@ -6,7 +6,7 @@ import json
 import unicodedata
 from collections.abc import Sequence
 
-from rewardbench.builders.draw import Draw, Drawn, Mould, Redraw
+from rewardbench.builders.draw import MirrorContent, Resample, Rng, Template
 from rewardbench.builders.templates.instructions.asking import LINES, ask, both, found_in_order, settle
 from rewardbench.builders.templates.instructions.material import Record, Records, records
 from rewardbench.types import Messages
@@ -21,8 +21,8 @@ JOBS = (
 )
 
 
-def _asked(draw: Draw, rules: Sequence[str], rows: Records, casual: bool = True) -> tuple[Messages, Messages]:
-    return ask(draw, rules, draw.pick(JOBS).format(about=rows.about), rows.paste, casual=casual)
+def _asked(rng: Rng, rules: Sequence[str], rows: Records, casual: bool = True) -> tuple[Messages, Messages]:
+    return ask(rng, rules, rng.pick(JOBS).format(about=rows.about), rows.paste, casual=casual)
 
 
 def _plain(name: str) -> str:
@@ -35,10 +35,10 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in cells)
 
 
-def csv_columns(draw: Draw) -> Drawn:
+def csv_columns(rng: Rng) -> MirrorContent:
     """CSV with one column first and another last, or the other way round."""
-    rows = records(draw, draw.number(3, 4))
-    one, middle, other = draw.some((0, 1, 3), 3)
+    rows = records(rng, rng.number(3, 4))
+    one, middle, other = rng.sample((0, 1, 3), 3)
     first, last = rows.fields[one], rows.fields[other]
     p, q = both(first, last)
     rules = (
@@ -58,13 +58,13 @@ def csv_columns(draw: Draw) -> Drawn:
         f" and {LINES}[1].split(',') == {[values[0][n] for n in order]!r}"
         for order in orders
     )
-    told = _asked(draw, rules, rows)
+    told = _asked(rng, rules, rows)
     return settle("which column comes first", told, (csv(orders[0]), csv(orders[1])), (holds[0], holds[1]))
 
 
-def json_key(draw: Draw) -> Drawn:
+def json_key(rng: Rng) -> MirrorContent:
     """A JSON object from person to thing, or from thing to person."""
-    rows = records(draw, draw.number(3, 4))
+    rows = records(rng, rng.number(3, 4))
     first, second = rows.fields[:2]
     p, q = both(first, second)
     rules = (
@@ -74,15 +74,15 @@ def json_key(draw: Draw) -> Drawn:
     )
     forth = {row.who: row.what for row in rows.rows}
     back = {what: who for who, what in forth.items()}
-    indent = draw.pick((None, 2, 4))
+    indent = rng.pick((None, 2, 4))
     texts = (json.dumps(forth, indent=indent, ensure_ascii=False), json.dumps(back, indent=indent, ensure_ascii=False))
     holds = (f"json.loads(r) == {forth!r}", f"json.loads(r) == {back!r}")
-    return settle(f"{first} to {second} / {second} to {first}", _asked(draw, rules, rows, False), texts, holds)
+    return settle(f"{first} to {second} / {second} to {first}", _asked(rng, rules, rows, False), texts, holds)
 
 
-def json_shape(draw: Draw) -> Drawn:
+def json_shape(rng: Rng) -> MirrorContent:
     """One JSON object of columns, or an array of rows."""
-    rows = records(draw, draw.number(2, 3))
+    rows = records(rng, rng.number(2, 3))
     keys = (rows.fields[0], rows.fields[3])
     p, q = both("an array of objects", "an object of arrays")
     rules = (
@@ -92,15 +92,15 @@ def json_shape(draw: Draw) -> Drawn:
     )
     by_row = [{keys[0]: row.who, keys[1]: row.number} for row in rows.rows]
     by_column = {key: [row[key] for row in by_row] for key in keys}
-    texts = tuple(json.dumps(held, indent=draw.pick((None, 2)), ensure_ascii=False) for held in (by_row, by_column))
+    texts = tuple(json.dumps(held, indent=rng.pick((None, 2)), ensure_ascii=False) for held in (by_row, by_column))
     holds = (f"json.loads(r) == {by_row!r}", f"json.loads(r) == {by_column!r}")
-    told = _asked(draw, rules, rows, False)
+    told = _asked(rng, rules, rows, False)
     return settle("an array of objects / an object of arrays", told, (texts[0], texts[1]), holds)
 
 
-def table_or_list(draw: Draw) -> Drawn:
+def table_or_list(rng: Rng) -> MirrorContent:
     """A Markdown table, or a list."""
-    rows = records(draw, draw.number(3, 4))
+    rows = records(rng, rng.number(3, 4))
     who, what, _, number = rows.fields
     p, q = both("table", "list")
     rules = (
@@ -108,7 +108,7 @@ def table_or_list(draw: Draw) -> Drawn:
         f"A {p}, not a {q}: {who}, {what}, {number}.",
         f"Our page shows a {p} well and a {q} badly, so give me {who}, {what} and {number} in the form that works.",
     )
-    mark = draw.pick("-*")
+    mark = rng.pick("-*")
     texts = (
         _table((who, what, number), [(row.who, row.what, row.number) for row in rows.rows]),
         "\n".join(f"{mark} {who}: {row.who}, {what}: {row.what}, {number}: {row.number}" for row in rows.rows),
@@ -116,12 +116,12 @@ def table_or_list(draw: Draw) -> Drawn:
     count = len(rows.rows)
     barred, marked = f"sum(l[0] == '|' for l in {LINES})", f"sum(l[0] in '-*' for l in {LINES})"
     holds = (f"({barred}, {marked}) == ({count + 2}, 0)", f"({barred}, {marked}) == (0, {count})")
-    return settle("a table / a list", _asked(draw, rules, rows), texts, holds)
+    return settle("a table / a list", _asked(rng, rules, rows), texts, holds)
 
 
-def newest_first(draw: Draw) -> Drawn:
+def newest_first(rng: Rng) -> MirrorContent:
     """The newest on top, or the oldest."""
-    rows = records(draw, draw.number(3, 5))
+    rows = records(rng, rng.number(3, 5))
     who, what, _, _ = rows.fields
     p, q = both("newest", "oldest")
     rules = (
@@ -130,19 +130,19 @@ def newest_first(draw: Draw) -> Drawn:
         f"In a list of date, {who} and {what}, the {q} must close the list and the {p} open it.",
     )
     down = sorted(rows.rows, key=lambda row: row.when, reverse=True)
-    mark = draw.pick(("- ", "* ", "", "• "))
+    mark = rng.pick(("- ", "* ", "", "• "))
     lines = [f"{mark}{row.spoken}, {row.who}, {row.what}" for row in down]
     names = [row.who for row in down]
     holds = (found_in_order(names), found_in_order(names[::-1]))
     if rows.rows in (down, down[::-1]):
-        raise Redraw
+        raise Resample
     texts = ("\n".join(lines), "\n".join(lines[::-1]))
-    return settle("newest first / oldest first", _asked(draw, rules, rows), texts, holds)
+    return settle("newest first / oldest first", _asked(rng, rules, rows), texts, holds)
 
 
-def sort_column(draw: Draw) -> Drawn:
+def sort_column(rng: Rng) -> MirrorContent:
     """Sorted by name, or by number."""
-    rows = records(draw, draw.number(3, 5))
+    rows = records(rng, rng.number(3, 5))
     who, _, _, number = rows.fields
     p, q = both(who, number)
     rules = (
@@ -156,8 +156,8 @@ def sort_column(draw: Draw) -> Drawn:
     by_number = sorted(rows.rows, key=lambda row: row.number)
     orders = [[row.who for row in order] for order in (by_name, by_number)]
     if orders[0][0] == orders[1][0] or [row.who for row in rows.rows] in orders:
-        raise Redraw
-    tabled, mark = draw.chance(), draw.pick(("- ", "", "* "))
+        raise Resample
+    tabled, mark = rng.chance(), rng.pick(("- ", "", "* "))
 
     def show(order: list[Record]) -> str:
         if tabled:
@@ -165,12 +165,12 @@ def sort_column(draw: Draw) -> Drawn:
         return "\n".join(f"{mark}{row.who}: {row.number}" for row in order)
 
     holds = (found_in_order(orders[0]), found_in_order(orders[1]))
-    return settle(f"by {who} / by {number}", _asked(draw, rules, rows), (show(by_name), show(by_number)), holds)
+    return settle(f"by {who} / by {number}", _asked(rng, rules, rows), (show(by_name), show(by_number)), holds)
 
 
-def total_line(draw: Draw) -> Drawn:
+def total_line(rng: Rng) -> MirrorContent:
     """The total above the lines, or below them."""
-    rows = records(draw, draw.number(3, 5))
+    rows = records(rng, rng.number(3, 5))
     who, what, _, number = rows.fields
     p, q = both("above", "below")
     rules = (
@@ -179,17 +179,17 @@ def total_line(draw: Draw) -> Drawn:
         f"Rows with {who}, {what}, {number}. Whoever looks {p} them finds the total; {q} them there is none.",
     )
     total = f"Total: {sum(row.number for row in rows.rows)}"
-    mark = draw.pick(("- ", "* ", "", "• "))
+    mark = rng.pick(("- ", "* ", "", "• "))
     body = "\n".join(f"{mark}{row.who}, {row.what}, {row.number}" for row in rows.rows)
-    gap = draw.pick(("\n", "\n\n"))
+    gap = rng.pick(("\n", "\n\n"))
     holds = (f"{LINES}[0] == {total!r}", f"{LINES}[-1] == {total!r}")
     texts = (f"{total}{gap}{body}", f"{body}{gap}{total}")
-    return settle("total above / below", _asked(draw, rules, rows), texts, holds)
+    return settle("total above / below", _asked(rng, rules, rows), texts, holds)
 
 
-def transposed(draw: Draw) -> Drawn:
+def transposed(rng: Rng) -> MirrorContent:
     """People as rows and fields as columns, or the other way round."""
-    rows = records(draw, draw.number(2, 3))
+    rows = records(rng, rng.number(2, 3))
     who, what, _, number = rows.fields
     p, q = both("rows", "columns")
     rules = (
@@ -205,12 +205,12 @@ def transposed(draw: Draw) -> Drawn:
     names = [row.who for row in rows.rows]
     cells = f"[[c.strip() for c in l.strip('|').split('|')] for l in {LINES}]"
     holds = (f"[c[0] for c in {cells}][2:] == {names!r}", f"{cells}[0][1:] == {names!r}")
-    return settle("people as rows / as columns", _asked(draw, rules, rows), (upright, lying), holds)
+    return settle("people as rows / as columns", _asked(rng, rules, rows), (upright, lying), holds)
 
 
-def brackets_or_quotes(draw: Draw) -> Drawn:
+def brackets_or_quotes(rng: Rng) -> MirrorContent:
     """Names in round brackets and things in quotation marks, or the other way round."""
-    rows = records(draw, draw.number(3, 4))
+    rows = records(rng, rng.number(3, 4))
     who, what, _, number = rows.fields
     p, q = both("round brackets", "quotation marks")
     rules = (
@@ -218,7 +218,7 @@ def brackets_or_quotes(draw: Draw) -> Drawn:
         f"Use {p} for every {who} and {q} for every {what}; the {number} stay bare.",
         f"Line by line. What goes in {p} is the {who}; what goes in {q} is the {what}. The {number} come at the end.",
     )
-    mark = draw.pick(("- ", "* ", "", "• "))
+    mark = rng.pick(("- ", "* ", "", "• "))
 
     def lines(names: str, things: str) -> str:
         told = (f"{mark}{names.format(row.who)} {things.format(row.what)} {row.number}" for row in rows.rows)
@@ -228,12 +228,12 @@ def brackets_or_quotes(draw: Draw) -> Drawn:
     names, things = [row.who for row in rows.rows], [row.what for row in rows.rows]
     found = r"(re.findall(r'\((.*?)\)', r), re.findall(r'\"(.*?)\"', r))"
     holds = (f"{found} == {(names, things)!r}", f"{found} == {(things, names)!r}")
-    return settle("names in brackets / in quotation marks", _asked(draw, rules, rows), texts, holds)
+    return settle("names in brackets / in quotation marks", _asked(rng, rules, rows), texts, holds)
 
 
-def bold_column(draw: Draw) -> Drawn:
+def bold_column(rng: Rng) -> MirrorContent:
     """Names in bold and numbers plain, or the other way round."""
-    rows = records(draw, draw.number(3, 4))
+    rows = records(rng, rng.number(3, 4))
     who, _, _, number = rows.fields
     p, q = both(who, number)
     rules = (
@@ -241,7 +241,7 @@ def bold_column(draw: Draw) -> Drawn:
         f"List {who} and {number}. Bold (two asterisks): {p}. Plain: {q}.",
         f"Show {who} with {number}; put every {p} between double asterisks and leave the {q} without.",
     )
-    mark, link = draw.pick(("- ", "", "• ")), draw.pick((": ", " – ", ", "))
+    mark, link = rng.pick(("- ", "", "• ")), rng.pick((": ", " – ", ", "))
 
     def lines(name: str, value: str) -> str:
         return "\n".join(f"{mark}{name.format(row.who)}{link}{value.format(row.number)}" for row in rows.rows)
@@ -250,10 +250,10 @@ def bold_column(draw: Draw) -> Drawn:
     bold = r"re.findall(r'\*\*(.*?)\*\*', r)"
     names, values = [row.who for row in rows.rows], [str(row.number) for row in rows.rows]
     holds = (f"{bold} == {names!r}", f"{bold} == {values!r}")
-    return settle(f"{who} in bold / {number} in bold", _asked(draw, rules, rows), texts, holds)
+    return settle(f"{who} in bold / {number} in bold", _asked(rng, rules, rows), texts, holds)
 
 
-MOULDS: tuple[Mould, ...] = (
+TEMPLATES: tuple[Template, ...] = (
     csv_columns,
     json_key,
     json_shape,

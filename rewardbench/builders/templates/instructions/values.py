@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rewardbench.builders.draw import Draw, Drawn, Mould, Redraw
+from rewardbench.builders.draw import MirrorContent, Resample, Rng, Template
 from rewardbench.builders.templates.instructions.asking import LINES, NUMBERS, TOWNS, ask, both, found_in_order, settle
 from rewardbench.builders.templates.instructions.material import records
 
@@ -19,15 +19,15 @@ STREETS = """
 """.split()
 
 
-def _lines(draw: Draw, whats: Sequence[str], values: Sequence[str], start: str = "") -> str:
+def _lines(rng: Rng, whats: Sequence[str], values: Sequence[str], start: str = "") -> str:
     """One value a line, each behind what it belongs to."""
-    mark, link = draw.pick(("- ", "", "* ", "• ")), draw.pick((": ", " – ", ", "))
+    mark, link = rng.pick(("- ", "", "* ", "• ")), rng.pick((": ", " – ", ", "))
     return start + "\n".join(f"{mark}{what}{link}{value}" for what, value in zip(whats, values, strict=True))
 
 
-def _pair(draw: Draw, whats: Sequence[str], one: Sequence[str], other: Sequence[str]) -> tuple[str, str]:
+def _pair(rng: Rng, whats: Sequence[str], one: Sequence[str], other: Sequence[str]) -> tuple[str, str]:
     """The same lines with either kind of value."""
-    text = _lines(draw, whats, [f"<{n}>" for n in range(len(whats))])
+    text = _lines(rng, whats, [f"<{n}>" for n in range(len(whats))])
     texts = [text, text]
     for side, values in enumerate((one, other)):
         for n, value in enumerate(values):
@@ -35,13 +35,13 @@ def _pair(draw: Draw, whats: Sequence[str], one: Sequence[str], other: Sequence[
     return texts[0], texts[1]
 
 
-def date_style(draw: Draw) -> Drawn:
+def date_style(rng: Rng) -> MirrorContent:
     """Dates from year to day, or from day to year."""
-    rows = records(draw, draw.number(3, 4))
+    rows = records(rng, rng.number(3, 4))
     if any(row.when.day < 13 for row in rows.rows):
-        raise Redraw
+        raise Resample
     p, q = both("year", "day")
-    sign, name = draw.pick((("-", "hyphens"), (".", "full stops"), ("/", "slashes")))
+    sign, name = rng.pick((("-", "hyphens"), (".", "full stops"), ("/", "slashes")))
     rules = (
         f"Dates in figures: first the {p}, then the month, last the {q}, with {name} between.",
         f"House style for dates is {p}, month, {q}, all in digits and joined by {name}.",
@@ -56,13 +56,13 @@ def date_style(draw: Draw) -> Drawn:
     whos = [row.who for row in rows.rows]
     one, other = ([row.when.strftime(style) for row in rows.rows] for style in (years, days))
     dates = r"re.findall(r'\d+[-./]\d+[-./]\d+', r)"
-    told = ask(draw, rules, draw.pick(jobs), rows.paste)
+    told = ask(rng, rules, rng.pick(jobs), rows.paste)
     return settle(
-        "year first / day first", told, _pair(draw, whos, one, other), (f"{dates} == {one}", f"{dates} == {other}")
+        "year first / day first", told, _pair(rng, whos, one, other), (f"{dates} == {one}", f"{dates} == {other}")
     )
 
 
-def clock(draw: Draw) -> Drawn:
+def clock(rng: Rng) -> MirrorContent:
     """Times on the 24-hour clock, or on the 12-hour clock."""
     places = (
         ("the ferry's stops", ["mole", "island", "lighthouse", "old port", "lagoon"]),
@@ -71,9 +71,9 @@ def clock(draw: Draw) -> Drawn:
         ("the prayer house's open day", ["tour", "organ", "tea", "talk", "choir"]),
         ("my medicine schedule", ["drops", "inhaler", "syrup", "tablet", "ointment"]),
     )
-    job, pool = draw.pick(places)
-    whats = draw.some(pool, draw.number(3, 4))
-    times = sorted((hour, draw.pick((5, 10, 20, 35, 40, 50))) for hour in draw.numbers(len(whats), 13, 22))
+    job, pool = rng.pick(places)
+    whats = rng.sample(pool, rng.number(3, 4))
+    times = sorted((hour, rng.pick((5, 10, 20, 35, 40, 50))) for hour in rng.numbers(len(whats), 13, 22))
     p, q = both("24-hour", "12-hour")
     rules = (
         f"Times on the {p} clock, not on the {q} clock.",
@@ -81,7 +81,7 @@ def clock(draw: Draw) -> Drawn:
         f"Write times the {p} way. The {q} way is for another edition.",
     )
     said = ("at {h}.{m:02d} in the {part}", "{m} minutes past {h} in the {part}", "{part}, {h} {m:02d}")
-    style = draw.pick(said)
+    style = rng.pick(said)
     paste = [
         f"{what} {style.format(m=m, h=h - 12, part='afternoon' if h < 18 else 'evening')}"
         for what, (h, m) in zip(whats, times, strict=True)
@@ -91,23 +91,23 @@ def clock(draw: Draw) -> Drawn:
     other = [f"{h - 12}:{m:02d} pm" for h, m in times]
     found = r"re.findall(r'\d+:\d\d(?: pm)?', r)"
     holds = (f"{found} == {one}", f"{found} == {other}")
-    told = ask(draw, rules, draw.pick(jobs), "\n".join(paste))
-    return settle("24-hour clock / 12-hour clock", told, _pair(draw, whats, one, other), holds)
+    told = ask(rng, rules, rng.pick(jobs), "\n".join(paste))
+    return settle("24-hour clock / 12-hour clock", told, _pair(rng, whats, one, other), holds)
 
 
-def degrees(draw: Draw) -> Drawn:
+def degrees(rng: Rng) -> MirrorContent:
     """Temperatures in Celsius, or in Fahrenheit; the notes hold some of each."""
     places = (
         ("what the thermometers in our greenhouse said", ["door", "fig tree", "tank", "bench", "roof"]),
         ("the oven settings of our bakery", ["rye loaf", "brioche", "flapjacks", "pizza", "quiche"]),
-        ("the weather stations' readings", draw.some(TOWNS, 5)),
+        ("the weather stations' readings", rng.sample(TOWNS, 5)),
         ("the water temperatures along our coast", ["jetty", "lagoon", "river mouth", "harbour", "cove"]),
     )
-    which = draw.number(0, len(places) - 1)
+    which = rng.number(0, len(places) - 1)
     job, pool = places[which]
-    whats = draw.some(pool, draw.number(3, 4))
+    whats = rng.sample(pool, rng.number(3, 4))
     low, high = ((5, 40), (150, 225), (10, 35), (5, 30))[which]
-    celsius = draw.numbers(len(whats), low, high, 5)
+    celsius = rng.numbers(len(whats), low, high, 5)
     fahrenheit = [n * 9 // 5 + 32 for n in celsius]
     p, q = both("Celsius", "Fahrenheit")
     rules = (
@@ -127,11 +127,11 @@ def degrees(draw: Draw) -> Drawn:
     one, other = [f"{n} °C" for n in celsius], [f"{n} °F" for n in fahrenheit]
     found = r"re.findall(r'\d+ °[CF]', r)"
     holds = (f"{found} == {one}", f"{found} == {other}")
-    told = ask(draw, rules, draw.pick(jobs), "\n".join(paste))
-    return settle("Celsius / Fahrenheit", told, _pair(draw, whats, one, other), holds)
+    told = ask(rng, rules, rng.pick(jobs), "\n".join(paste))
+    return settle("Celsius / Fahrenheit", told, _pair(rng, whats, one, other), holds)
 
 
-def figures_or_words(draw: Draw) -> Drawn:
+def figures_or_words(rng: Rng) -> MirrorContent:
     """Quantities as words, or as figures; the notes hold some of each."""
     places = (
         ("the tableware we borrow for the feast", ["plates", "bowls", "ladles", "trays", "jugs", "candlesticks"]),
@@ -140,18 +140,18 @@ def figures_or_words(draw: Draw) -> Drawn:
         ("the order for the sewing room", ["zips", "bobbins", "thimbles", "buckles", "ribbons", "needles"]),
         ("the animals on our farm", ["goats", "ducks", "donkeys", "geese", "hens", "llamas"]),
     )
-    job, pool = draw.pick(places)
-    whats = draw.some(pool, draw.number(3, 5))
-    counts = draw.numbers(len(whats), 2, 12)
+    job, pool = rng.pick(places)
+    whats = rng.sample(pool, rng.number(3, 5))
+    counts = rng.numbers(len(whats), 2, 12)
     p, q = both("words", "figures")
     rules = (
         f"Give the quantities in {p}, not in {q}.",
         f"Numbers as {p}. I mix them up with {q} and you should not.",
         f"In this office quantities are written in {p}; {q} are not allowed.",
     )
-    paste = [f"{what}: {NUMBERS[n] if draw.chance() else n}" for what, n in zip(whats, counts, strict=True)]
+    paste = [f"{what}: {NUMBERS[n] if rng.chance() else n}" for what, n in zip(whats, counts, strict=True)]
     jobs = (f"Write out {job}", f"I need {job}, one thing a line", f"Please type up {job} for me")
-    mark, order = draw.pick(("- ", "", "* ")), draw.chance()
+    mark, order = rng.pick(("- ", "", "* ")), rng.chance()
 
     def show(values: Sequence[object]) -> str:
         pairs = zip(whats, values, strict=True)
@@ -161,11 +161,11 @@ def figures_or_words(draw: Draw) -> Drawn:
     found_words = rf"[w for w in re.findall(r'[a-z]+', r) if w in {NUMBERS!r}]"
     digits = r"[int(n) for n in re.findall(r'\d+', r)]"
     holds = (f"{found_words} == {words} and not {digits}", f"{digits} == {counts} and not {found_words}")
-    told = ask(draw, rules, draw.pick(jobs), "\n".join(paste))
+    told = ask(rng, rules, rng.pick(jobs), "\n".join(paste))
     return settle("quantities in words / in figures", told, (show(words), show(counts)), holds)
 
 
-def thousands(draw: Draw) -> Drawn:
+def thousands(rng: Rng) -> MirrorContent:
     """A comma for thousands and a point for decimals, or the other way round."""
     places = (
         ("our quarterly sales", "{} euros {} cents", ["olive oil", "soap", "candles", "vinegar", "honey"]),
@@ -173,9 +173,9 @@ def thousands(draw: Draw) -> Drawn:
         ("the building firm's invoices", "{} dollars {} cents", ["roof", "windows", "plaster", "drains", "tiles"]),
         ("the harvest weights in kilos", "{} kilos {}0 grams", ["wheat", "barley", "rapeseed", "oats", "maize"]),
     )
-    job, noted, pool = draw.pick(places)
-    whats = draw.some(pool, draw.number(3, 4))
-    amounts = [(n, draw.number(11, 98)) for n in draw.numbers(len(whats), 1101, 98999)]
+    job, noted, pool = rng.pick(places)
+    whats = rng.sample(pool, rng.number(3, 4))
+    amounts = [(n, rng.number(11, 98)) for n in rng.numbers(len(whats), 1101, 98999)]
     p, q = both("comma", "point")
     rules = (
         f"Thousands are set off by a {p}, decimals by a {q}.",
@@ -192,11 +192,11 @@ def thousands(draw: Draw) -> Drawn:
     other = [value.translate(str.maketrans(",.", ".,")) for value in one]
     found = r"re.findall(r'\d+[.,]\d{3}[.,]\d\d', r)"
     holds = (f"{found} == {one}", f"{found} == {other}")
-    told = ask(draw, rules, draw.pick(jobs), "\n".join(paste))
-    return settle("1,234.56 / 1.234,56", told, _pair(draw, whats, one, other), holds)
+    told = ask(rng, rules, rng.pick(jobs), "\n".join(paste))
+    return settle("1,234.56 / 1.234,56", told, _pair(rng, whats, one, other), holds)
 
 
-def currency_side(draw: Draw) -> Drawn:
+def currency_side(rng: Rng) -> MirrorContent:
     """The currency sign before the amount, or behind it."""
     places = (
         ("the drinks on our terrace", 3, 9, ["lemonade", "iced tea", "horchata", "cider", "lassi"]),
@@ -204,11 +204,11 @@ def currency_side(draw: Draw) -> Drawn:
         ("the services of the corner salon", 8, 64, ["fringe", "short cut", "braids", "beard", "colour"]),
         ("the services of our laundry", 3, 25, ["shirt", "duvet", "curtain", "coat", "tablecloth"]),
     )
-    job, low, high, pool = draw.pick(places)
-    whats = draw.some(pool, draw.number(3, 4))
+    job, low, high, pool = rng.pick(places)
+    whats = rng.sample(pool, rng.number(3, 4))
     coins = (("euro", "s", "€", 1), ("pound", "s", "£", 1), ("yen", "", "¥", 100), ("rupee", "s", "₹", 50))
-    name, plural, sign, worth = draw.pick((*coins, ("lira", "s", "₺", 20)))
-    prices = [worth * price for price in draw.numbers(len(whats), low, high)]
+    name, plural, sign, worth = rng.pick((*coins, ("lira", "s", "₺", 20)))
+    prices = [worth * price for price in rng.numbers(len(whats), low, high)]
     p, q = both("before", "behind")
     rules = (
         f"The {sign} stands {p} the amount, never {q} it, with no space.",
@@ -226,14 +226,14 @@ def currency_side(draw: Draw) -> Drawn:
         f"re.findall(r'{sign}(\\d+)(?!\\d*{sign})', r) == {list(map(str, prices))}",
         f"re.findall(r'(?<![{sign}\\d])(\\d+){sign}', r) == {list(map(str, prices))}",
     )
-    told = ask(draw, rules, draw.pick(jobs), "\n".join(paste))
-    return settle("sign before / behind the amount", told, _pair(draw, whats, one, other), holds)
+    told = ask(rng, rules, rng.pick(jobs), "\n".join(paste))
+    return settle("sign before / behind the amount", told, _pair(rng, whats, one, other), holds)
 
 
-def name_order(draw: Draw) -> Drawn:
+def name_order(rng: Rng) -> MirrorContent:
     """Surnames first, or first names first."""
-    size = draw.number(3, 5)
-    people = list(zip(draw.people(size), draw.some(SURNAMES, size), strict=True))
+    size = rng.number(3, 5)
+    people = list(zip(rng.people(size), rng.sample(SURNAMES, size), strict=True))
     p, q = both("surname", "first name")
     rules = (
         f"In every line the {p} leads and the {q} follows, without a comma.",
@@ -247,22 +247,22 @@ def name_order(draw: Draw) -> Drawn:
         "I need the crew list of the ferry",
         "Write out the names for the plaque in the hall",
     )
-    paste = [f"{last} (first name {first})" if draw.chance() else f"{first}, surname {last}" for first, last in people]
-    mark = draw.pick(("- ", "", "* ", "• "))
+    paste = [f"{last} (first name {first})" if rng.chance() else f"{first}, surname {last}" for first, last in people]
+    mark = rng.pick(("- ", "", "* ", "• "))
     texts = ["\n".join(f"{mark}{' '.join(pair[::step])}" for pair in people) for step in (-1, 1)]
     names = [[" ".join(pair[::step]) for pair in people] for step in (-1, 1)]
     holds = (found_in_order(names[0]), found_in_order(names[1]))
-    told = ask(draw, rules, draw.pick(jobs), "\n".join(paste))
+    told = ask(rng, rules, rng.pick(jobs), "\n".join(paste))
     return settle("surname first / first name first", told, (texts[0], texts[1]), holds)
 
 
-def address_order(draw: Draw) -> Drawn:
+def address_order(rng: Rng) -> MirrorContent:
     """The postcode before the town, or behind it."""
-    size = draw.number(2, 3)
+    size = rng.number(2, 3)
     parts = zip(
-        draw.people(size), draw.some(SURNAMES, size), draw.some(STREETS, size), draw.some(TOWNS, size), strict=True
+        rng.people(size), rng.sample(SURNAMES, size), rng.sample(STREETS, size), rng.sample(TOWNS, size), strict=True
     )
-    homes = [(*part, draw.number(3, 90), draw.number(10400, 99600)) for part in parts]
+    homes = [(*part, rng.number(3, 90), rng.number(10400, 99600)) for part in parts]
     p, q = both("postcode", "town")
     rules = (
         f"In the last line of an address the {p} comes first and the {q} after it.",
@@ -279,7 +279,7 @@ def address_order(draw: Draw) -> Drawn:
         "{0} {1}: {4} {2} Street in {3} (postcode {5})",
         "postcode {5}, town {3}, {4} {2} Street, for {0} {1}",
     )
-    note = draw.pick(notes)
+    note = rng.pick(notes)
     labels = [
         "\n\n".join(
             f"{first} {last}\n{number} {street} Street\n{ending}" for first, last, street, number, ending in shown
@@ -293,11 +293,11 @@ def address_order(draw: Draw) -> Drawn:
         f"{LINES}[2::3] == {[f'{code} {town}' for *_, town, _, code in homes]!r}",
         f"{LINES}[2::3] == {[f'{town} {code}' for *_, town, _, code in homes]!r}",
     )
-    told = ask(draw, rules, draw.pick(jobs), "\n".join(note.format(*home) for home in homes))
+    told = ask(rng, rules, rng.pick(jobs), "\n".join(note.format(*home) for home in homes))
     return settle("postcode first / town first", told, (labels[0], labels[1]), holds)
 
 
-MOULDS: tuple[Mould, ...] = (
+TEMPLATES: tuple[Template, ...] = (
     date_style,
     clock,
     degrees,

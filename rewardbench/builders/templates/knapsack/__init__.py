@@ -2,4 +2,4 @@
 
 from rewardbench.builders.templates.knapsack import hours, journeys, places
 
-MOULDS = journeys.MOULDS + hours.MOULDS + places.MOULDS
+TEMPLATES = journeys.TEMPLATES + hours.TEMPLATES + places.TEMPLATES

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from rewardbench.builders.draw import Draw, Drawn
-from rewardbench.builders.framing import Frame, exchanged, moulds
+from rewardbench.builders.draw import MirrorContent, Rng
+from rewardbench.builders.prompts import PromptTemplate, swapped, with_wordings
 from rewardbench.builders.templates.knapsack.packing import (
     Tell,
     capital,
@@ -24,13 +24,13 @@ JOBS = "gear wheel, chess set, lamp shade, phone stand, plant pot, door hook, bi
 ACTS = "fire juggler, shadow theatre, brass band, puppeteers, tightrope, drum circle, poetry duel, magician"
 
 
-def radio_programme(draw: Draw, wording: int) -> Drawn:
+def radio_programme(rng: Rng, wording: int) -> MirrorContent:
     """Segments of a show that two audiences have rated differently."""
-    case = draw_case(draw, SEGMENTS, 5, (4, 26, 1), (10, 49, 1), other_worths((10, 49, 1)))
-    young, old = draw.some(("students", "farmers", "commuters", "night workers", "pensioners"), 2)
-    here, there = exchanged(young, old)
+    case = draw_case(rng, SEGMENTS, 5, (4, 26, 1), (10, 49, 1), other_worths((10, 49, 1)))
+    young, old = rng.sample(("students", "farmers", "commuters", "night workers", "pensioners"), 2)
+    here, there = swapped(young, old)
     length = case.a.capacity
-    frames: tuple[Frame, ...] = (
+    frames: tuple[PromptTemplate, ...] = (
         f"We've got {length} minutes to fill on our local station (music covers the gaps). Test listeners gave points "
         f"to each segment, the first number from {young}, the second from {old}:\n"
         f"{case.rows('{name}, {weight} min: {worth_a} / {worth_b}')}\n"
@@ -45,7 +45,7 @@ def radio_programme(draw: Draw, wording: int) -> Drawn:
             f"from {young}, points from {old}: {case.rows('{name} {weight}, {worth_a}, {worth_b}', '; ')}.",
         ),
     )
-    tell: Tell = draw.pick(
+    tell: Tell = rng.pick(
         (
             lambda p: f"Broadcast {p.the}. Points: {p.sum}. Running time: {p.load} minutes.",
             lambda p: f"I'd run {p.the}, which gets {p.sum} points. Leave out {p.the_left} this time.",
@@ -54,12 +54,12 @@ def radio_programme(draw: Draw, wording: int) -> Drawn:
     return pack("for which of two audiences the show is made", frames[wording], case, tell)
 
 
-def exam_revision(draw: Draw, wording: int) -> Drawn:
+def exam_revision(rng: Rng, wording: int) -> MirrorContent:
     """Hours of revision on one of two days."""
-    case = draw_case(draw, TOPICS, 5, (2, 9, 1), (5, 28, 1), other_room(2, 3))
-    friday, sunday = draw.some(("Monday", "Thursday", "Friday", "Sunday"), 2)
-    exam = draw.pick(("the entrance exam", "my resit", "the state exam", "my finals"))
-    frames: tuple[Frame, ...] = (
+    case = draw_case(rng, TOPICS, 5, (2, 9, 1), (5, 28, 1), other_room(2, 3))
+    friday, sunday = rng.sample(("Monday", "Thursday", "Friday", "Sunday"), 2)
+    exam = rng.pick(("the entrance exam", "my resit", "the state exam", "my finals"))
+    frames: tuple[PromptTemplate, ...] = (
         f"I have {case.room} hours for revision on {friday} and {case.rest} hours on {sunday}. For every topic I've "
         f"guessed how long it takes and how many marks it would add in {exam}:\n"
         f"{case.rows('{name} - {weight} h - {worth} marks')}\nA topic half revised adds nothing. "
@@ -73,7 +73,7 @@ def exam_revision(draw: Draw, wording: int) -> Drawn:
             f"in marks. A topic must be finished to count. {case.rows('{Name}: {weight} hours, {worth} marks.', ' ')}",
         ),
     )
-    tell: Tell = draw.pick(
+    tell: Tell = rng.pick(
         (
             lambda p: f"Revise {p.names}. You gain {p.sum} marks and need {p.load} hours.",
             lambda p: f"{capital(p.names)} give you the most that day: {p.sum} marks. Skip {p.left} for now.",
@@ -82,13 +82,13 @@ def exam_revision(draw: Draw, wording: int) -> Drawn:
     return pack("how many hours each of two days has", frames[wording], case, tell)
 
 
-def film_festival(draw: Draw, wording: int) -> Drawn:
+def film_festival(rng: Rng, wording: int) -> MirrorContent:
     """Films for a day, chosen by the stars of one of two critics."""
-    case = draw_case(draw, FILMS, 5, (45, 150, 5), (11, 50, 1), other_worths((11, 50, 1)))
-    one, other = draw.people(2)
-    here, there = exchanged(one, other)
-    town, minutes = draw.pick(("Locarno", "Busan", "Ouagadougou", "Valdivia")), case.a.capacity
-    frames: tuple[Frame, ...] = (
+    case = draw_case(rng, FILMS, 5, (45, 150, 5), (11, 50, 1), other_worths((11, 50, 1)))
+    one, other = rng.people(2)
+    here, there = swapped(one, other)
+    town, minutes = rng.pick(("Locarno", "Busan", "Ouagadougou", "Valdivia")), case.a.capacity
+    frames: tuple[PromptTemplate, ...] = (
         f"We're spending a day at the festival in {town}, long enough for {minutes} minutes of film. {one} and {other} "
         f"both scored the programme (length, {one}'s score, {other}'s score):\n\n"
         f"{case.rows('{name} ({weight} min): {worth_a}, {worth_b}')}\n\n"
@@ -104,7 +104,7 @@ def film_festival(draw: Draw, wording: int) -> Drawn:
             f"{there} is ill.",
         ),
     )
-    tell: Tell = draw.pick(
+    tell: Tell = rng.pick(
         (
             lambda p: f"Watch {p.names}. That makes {p.sum} points in {p.load} minutes.",
             lambda p: f"{capital(p.names)} it is: {p.sum} points. Not today: {p.left}.",
@@ -113,12 +113,12 @@ def film_festival(draw: Draw, wording: int) -> Drawn:
     return pack("whose scores decide", frames[wording], case, tell)
 
 
-def repair_cafe(draw: Draw, wording: int) -> Drawn:
+def repair_cafe(rng: Rng, wording: int) -> MirrorContent:
     """What a volunteer repairs in an afternoon; two donations are exchanged."""
-    case = draw_case(draw, REPAIRS, 5, (15, 95, 5), (6, 35, 1), worths_exchanged)
-    person, town = draw.people(1)[0], draw.pick(("Tartu", "Leuven", "Dunedin", "Porto Alegre"))
+    case = draw_case(rng, REPAIRS, 5, (15, 95, 5), (6, 35, 1), worths_exchanged)
+    person, town = rng.people(1)[0], rng.pick(("Tartu", "Leuven", "Dunedin", "Porto Alegre"))
     minutes = case.a.capacity
-    frames: tuple[Frame, ...] = (
+    frames: tuple[PromptTemplate, ...] = (
         f"{person} is alone at the repair café in {town} this afternoon and has {minutes} minutes. On the bench:\n"
         f"{case.rows('* {name}: {weight} minutes, owner donates {worth}')}\n"
         f"Donations come only for finished repairs. Which ones should {person} do to raise the most?",
@@ -132,7 +132,7 @@ def repair_cafe(draw: Draw, wording: int) -> Drawn:
             f"{case.rows('the {name} takes {weight} and brings {worth}', ', ')}",
         ),
     )
-    tell: Tell = draw.pick(
+    tell: Tell = rng.pick(
         (
             lambda p: f"Repair {p.the}. Donations: {p.sum}. Time: {p.load} minutes.",
             lambda p: (
@@ -143,13 +143,13 @@ def repair_cafe(draw: Draw, wording: int) -> Drawn:
     return pack("two of the donations have changed places", frames[wording], case, tell)
 
 
-def print_queue(draw: Draw, wording: int) -> Drawn:
+def print_queue(rng: Rng, wording: int) -> MirrorContent:
     """Orders for a 3D printer whose two materials take different times."""
-    case = draw_case(draw, JOBS, 5, (2, 14, 1), (7, 38, 1), other_weights((2, 14, 1)))
-    resin, nylon = draw.some(("resin", "nylon", "cork filament", "PLA"), 2)
-    here, there = exchanged(resin, nylon)
+    case = draw_case(rng, JOBS, 5, (2, 14, 1), (7, 38, 1), other_weights((2, 14, 1)))
+    resin, nylon = rng.sample(("resin", "nylon", "cork filament", "PLA"), 2)
+    here, there = swapped(resin, nylon)
     hours = case.a.capacity
-    frames: tuple[Frame, ...] = (
+    frames: tuple[PromptTemplate, ...] = (
         f"The 3D printer at our makerspace is mine for {hours} hours. I'll use {here} throughout since the {there} has "
         f"run out. Each order with its price and the hours it would take in {resin} and in {nylon}:\n"
         f"{case.rows('{name}, price {worth}: {weight_a} h, {weight_b} h')}\n"
@@ -164,7 +164,7 @@ def print_queue(draw: Draw, wording: int) -> Drawn:
             f"{case.rows('{name} ({worth}, {weight_a}, {weight_b})', ', ')}.",
         ),
     )
-    tell: Tell = draw.pick(
+    tell: Tell = rng.pick(
         (
             lambda p: f"Print {p.the}. They sell for {p.sum} and keep the machine busy for {p.load} hours.",
             lambda p: f"{capital(p.the)} earn the most: {p.sum}.\nTurn down: {p.left}.",
@@ -173,11 +173,11 @@ def print_queue(draw: Draw, wording: int) -> Drawn:
     return pack("which of two materials is printed", frames[wording], case, tell)
 
 
-def street_stage(draw: Draw, wording: int) -> Drawn:
+def street_stage(rng: Rng, wording: int) -> MirrorContent:
     """Acts for a street stage; two of them change lengths."""
-    case = draw_case(draw, ACTS, 5, (10, 55, 5), (12, 60, 1), weights_exchanged)
-    town, minutes = draw.pick(("Galway", "Kraków", "Oaxaca", "Jaipur")), case.a.capacity
-    frames: tuple[Frame, ...] = (
+    case = draw_case(rng, ACTS, 5, (10, 55, 5), (12, 60, 1), weights_exchanged)
+    town, minutes = rng.pick(("Galway", "Kraków", "Oaxaca", "Jaipur")), case.a.capacity
+    frames: tuple[PromptTemplate, ...] = (
         f"Street festival, {town}. The permit allows {minutes} minutes of performance on the small stage, changeovers "
         "not counted. Expected coins in the hat, in hundreds, are in brackets. "
         f"{case.rows('{Name}: {weight} minutes ({worth}).', ' ')} Everybody performs in full or not at all. "
@@ -192,7 +192,7 @@ def street_stage(draw: Draw, wording: int) -> Drawn:
             "shortened, which acts give the highest number of votes?",
         ),
     )
-    tell: Tell = draw.pick(
+    tell: Tell = rng.pick(
         (
             lambda p: f"Put on {p.the}. That makes {p.sum}, and {p.load} minutes on stage.",
             lambda p: f"The best bill is {p.the}: {p.sum}. Turned away: {p.left}.",
@@ -201,4 +201,4 @@ def street_stage(draw: Draw, wording: int) -> Drawn:
     return pack("two of the acts have changed lengths", frames[wording], case, tell)
 
 
-MOULDS = tuple(moulds(radio_programme, exam_revision, film_festival, repair_cafe, print_queue, street_stage))
+TEMPLATES = tuple(with_wordings(radio_programme, exam_revision, film_festival, repair_cafe, print_queue, street_stage))

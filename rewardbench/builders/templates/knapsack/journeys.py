@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from rewardbench.builders.draw import Draw, Drawn
-from rewardbench.builders.framing import Frame, exchanged, moulds
+from rewardbench.builders.draw import MirrorContent, Rng
+from rewardbench.builders.prompts import PromptTemplate, swapped, with_wordings
 from rewardbench.builders.templates.knapsack.packing import (
     Tell,
     capital,
@@ -23,12 +23,12 @@ HUT = "firewood, flour, lentils, gas bottles, blankets, potatoes, paint, cheese"
 CASES = "violin, trumpet, tuba, harp, accordion, cello, banjo, zither"
 
 
-def luggage(draw: Draw, wording: int) -> Drawn:
+def luggage(rng: Rng, wording: int) -> MirrorContent:
     """Two travellers whose suitcases hold different weights: what the one of them carries home."""
-    case = draw_case(draw, SUITCASE, 5, (2, 11, 1), (18, 75, 1), other_room(2, 4))
-    one, other = draw.people(2)
-    town, asked = draw.pick(("Shiraz", "Fes", "Bukhara", "Gaziantep")), draw.pick(("profit", "margin"))
-    frames: tuple[Frame, ...] = (
+    case = draw_case(rng, SUITCASE, 5, (2, 11, 1), (18, 75, 1), other_room(2, 4))
+    one, other = rng.people(2)
+    town, asked = rng.pick(("Shiraz", "Fes", "Bukhara", "Gaziantep")), rng.pick(("profit", "margin"))
+    frames: tuple[PromptTemplate, ...] = (
         f"{one} and {other} fly back from {town} tomorrow. {one} may check in {case.room} kg, {other} {case.rest} kg. "
         f"We have one bundle of each of these, with its weight and the {asked} we'd make on it at home:\n\n"
         f"{case.rows('{name}: {weight} kg, {worth} euros')}\n\n"
@@ -42,7 +42,7 @@ def luggage(draw: Draw, wording: int) -> Drawn:
             f"{case.rows('{name} {weight} kg / {worth}', '; ')}. There's one of each and they stay whole.",
         ),
     )
-    tell: Tell = draw.pick(
+    tell: Tell = rng.pick(
         (
             lambda p: f"Load {p.names}. That earns {p.sum}, and no other load within the limit earns as much.",
             lambda p: f"The best load is {p.names}, which brings {p.sum}.\nLeave behind: {p.left}.",
@@ -51,12 +51,12 @@ def luggage(draw: Draw, wording: int) -> Drawn:
     return pack("whose suitcase holds how much", frames[wording], case, tell)
 
 
-def boat_hold(draw: Draw, wording: int) -> Drawn:
+def boat_hold(rng: Rng, wording: int) -> MirrorContent:
     """A hold of fixed size; two of the lots change weights."""
-    case = draw_case(draw, HOLD, 5, (3, 15, 1), (20, 95, 1), weights_exchanged)
-    port, ship = draw.pick(("Zanzibar", "Makassar", "Cartagena", "Muscat")), draw.pick(("dhow", "schooner", "ketch"))
+    case = draw_case(rng, HOLD, 5, (3, 15, 1), (20, 95, 1), weights_exchanged)
+    port, ship = rng.pick(("Zanzibar", "Makassar", "Cartagena", "Muscat")), rng.pick(("dhow", "schooner", "ketch"))
     room = case.a.capacity
-    frames: tuple[Frame, ...] = (
+    frames: tuple[PromptTemplate, ...] = (
         f"For a board game set in {port}: my {ship} can carry {room} tons, and every lot on the quay can be bought "
         f"once, whole or not at all. The cards say:\n{case.rows('- {name}: {weight} tons, sells for {worth} coins')}\n"
         "Which lots give me the most coins in one voyage?",
@@ -68,7 +68,7 @@ def boat_hold(draw: Draw, wording: int) -> Drawn:
             f"Today in {port}, tons first and then the pay: {case.rows('{name} {weight}, {worth}', '; ')}.",
         ),
     )
-    tell: Tell = draw.pick(
+    tell: Tell = rng.pick(
         (
             lambda p: f"Take {p.names} on board: {p.sum}. Together they weigh {p.load} tons.",
             lambda p: f"{capital(p.names)} should sail. They bring {p.sum}, while {p.left} stay on the quay.",
@@ -77,11 +77,11 @@ def boat_hold(draw: Draw, wording: int) -> Drawn:
     return pack("two of the lots have changed weights", frames[wording], case, tell)
 
 
-def rocket_payload(draw: Draw, wording: int) -> Drawn:
+def rocket_payload(rng: Rng, wording: int) -> MirrorContent:
     """Instruments for one of two craft, which carry different masses."""
-    case = draw_case(draw, PAYLOAD, 5, (4, 19, 1), (21, 80, 1), other_room(2, 5))
-    lander, rover = draw.some(("lander", "rover", "orbiter", "balloon"), 2)
-    frames: tuple[Frame, ...] = (
+    case = draw_case(rng, PAYLOAD, 5, (4, 19, 1), (21, 80, 1), other_room(2, 5))
+    lander, rover = rng.sample(("lander", "rover", "orbiter", "balloon"), 2)
+    frames: tuple[PromptTemplate, ...] = (
         f"Classroom exercise on mission planning. The {lander} can carry {case.room} kg of instruments and the {rover} "
         f"{case.rest} kg. A committee has rated the candidates:\n\n"
         f"| instrument | mass | rating |\n|---|---|---|\n{case.rows('| {name} | {weight} kg | {worth} |')}\n\n"
@@ -95,7 +95,7 @@ def rocket_payload(draw: Draw, wording: int) -> Drawn:
             f"Please select for the {lander}. {case.rows('{Name}: {weight} kg, {worth} points.', ' ')}",
         ),
     )
-    tell: Tell = draw.pick(
+    tell: Tell = rng.pick(
         (
             lambda p: f"Fly {p.the}. The ratings add up to {p.sum}, with a mass of {p.load} kg.",
             lambda p: f"Selected: {p.names}.\nScore: {p.sum}.\nNot selected: {p.left}.",
@@ -104,12 +104,12 @@ def rocket_payload(draw: Draw, wording: int) -> Drawn:
     return pack("which craft carries how much", frames[wording], case, tell)
 
 
-def pannier(draw: Draw, wording: int) -> Drawn:
+def pannier(rng: Rng, wording: int) -> MirrorContent:
     """A cargo bike delivers what pays best; two fees are exchanged."""
-    case = draw_case(draw, PANNIER, 5, (2, 12, 1), (8, 39, 1), worths_exchanged)
-    town, rider = draw.pick(("Utrecht", "Kyoto", "Bogotá", "Odense")), draw.people(1)[0]
+    case = draw_case(rng, PANNIER, 5, (2, 12, 1), (8, 39, 1), worths_exchanged)
+    town, rider = rng.pick(("Utrecht", "Kyoto", "Bogotá", "Odense")), rng.people(1)[0]
     room = case.a.capacity
-    frames: tuple[Frame, ...] = (
+    frames: tuple[PromptTemplate, ...] = (
         f"I deliver second-hand things by bike in {town} and my panniers take {room} kg, no more. Waiting for pick-up "
         f"are {case.rows('a {name} of {weight} kg (fee {worth})', ', ')}. I'm only riding once today. "
         "What should I bring along to collect the most in fees?",
@@ -122,7 +122,7 @@ def pannier(draw: Draw, wording: int) -> Drawn:
             "can in a single ride, so what do I load?",
         ),
     )
-    tell: Tell = draw.pick(
+    tell: Tell = rng.pick(
         (
             lambda p: f"Bring {p.the}. You collect {p.sum} in fees and ride with {p.load} kg.",
             lambda p: f"For one ride, {p.the} pay best: {p.sum}. You'd have to leave {p.the_left} for another day.",
@@ -131,13 +131,13 @@ def pannier(draw: Draw, wording: int) -> Drawn:
     return pack("two of the fees have changed places", frames[wording], case, tell)
 
 
-def mountain_hut(draw: Draw, wording: int) -> Drawn:
+def mountain_hut(rng: Rng, wording: int) -> MirrorContent:
     """Supplies for a hut, by mule or by helicopter."""
-    case = draw_case(draw, HUT, 5, (10, 75, 5), (11, 60, 1), other_room(10, 15))
-    mule, flight = draw.some(("mule", "helicopter", "cable lift", "snowmobile"), 2)
-    here, there = exchanged(mule, flight)
-    valley = draw.pick(("Langtang", "the Engadin", "the Tatras", "the Drakensberg"))
-    frames: tuple[Frame, ...] = (
+    case = draw_case(rng, HUT, 5, (10, 75, 5), (11, 60, 1), other_room(10, 15))
+    mule, flight = rng.sample(("mule", "helicopter", "cable lift", "snowmobile"), 2)
+    here, there = swapped(mule, flight)
+    valley = rng.pick(("Langtang", "the Engadin", "the Tatras", "the Drakensberg"))
+    frames: tuple[PromptTemplate, ...] = (
         f"Our hut in {valley} gets its supplies either by {mule}, {case.a.capacity} kg a trip, or by {flight}, "
         f"{case.b.capacity} kg a trip. This week there will be a single trip, and it's the {here}, because the {there} "
         "is being repaired. The warden gave everything a score for how badly it is needed:\n"
@@ -152,7 +152,7 @@ def mountain_hut(draw: Draw, wording: int) -> Drawn:
             f"Today: {case.rows('{name} ({weight} kg, {worth} points)', ', ')}. One trip, by {here}, not by {there}.",
         ),
     )
-    tell: Tell = draw.pick(
+    tell: Tell = rng.pick(
         (
             lambda p: f"Send up {p.names}. Their scores make {p.sum}; the load is {p.load} kg.",
             lambda p: f"This trip should carry {p.names}, for {p.sum} points. Waiting for the next one: {p.left}.",
@@ -161,14 +161,14 @@ def mountain_hut(draw: Draw, wording: int) -> Drawn:
     return pack("which of two carriers is out of order", frames[wording], case, tell)
 
 
-def orchestra_van(draw: Draw, wording: int) -> Drawn:
+def orchestra_van(rng: Rng, wording: int) -> MirrorContent:
     """Instruments for hire in one of two kinds of cases, which are of different weights."""
-    case = draw_case(draw, CASES, 5, (3, 18, 1), (15, 70, 1), other_weights((3, 18, 1)))
-    cases, boxes = draw.some(("flight cases", "hard cases", "wooden crates", "padded boxes"), 2)
-    here, there = exchanged(cases, boxes)
-    town = draw.pick(("Ljubljana", "Mendoza", "Cork", "Daegu"))
+    case = draw_case(rng, CASES, 5, (3, 18, 1), (15, 70, 1), other_weights((3, 18, 1)))
+    cases, boxes = rng.sample(("flight cases", "hard cases", "wooden crates", "padded boxes"), 2)
+    here, there = swapped(cases, boxes)
+    town = rng.pick(("Ljubljana", "Mendoza", "Cork", "Daegu"))
     room = case.a.capacity
-    frames: tuple[Frame, ...] = (
+    frames: tuple[PromptTemplate, ...] = (
         f"We rent out instruments at the festival in {town} and the trailer is rated for {room} kg. Rental income per "
         f"instrument, then the weight in {cases}, then the weight in {boxes}:\n"
         f"{case.rows('{name}: {worth} | {weight_a} kg | {weight_b} kg')}\n"
@@ -184,7 +184,7 @@ def orchestra_van(draw: Draw, wording: int) -> Drawn:
             "Pick the instruments that bring in the most rent.",
         ),
     )
-    tell: Tell = draw.pick(
+    tell: Tell = rng.pick(
         (
             lambda p: f"Load {p.the}, and the rent comes to {p.sum}. The trailer then carries {p.load} kg.",
             lambda p: f"Best choice: {p.names}. Rent: {p.sum}. Staying at home: {p.left}.",
@@ -193,4 +193,4 @@ def orchestra_van(draw: Draw, wording: int) -> Drawn:
     return pack("in which of two kinds of cases the instruments travel", frames[wording], case, tell)
 
 
-MOULDS = tuple(moulds(luggage, boat_hold, rocket_payload, pannier, mountain_hut, orchestra_van))
+TEMPLATES = tuple(with_wordings(luggage, boat_hold, rocket_payload, pannier, mountain_hut, orchestra_van))

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rewardbench.builders.draw import Draw, Drawn, Redraw
-from rewardbench.builders.framing import Frame, told
+from rewardbench.builders.draw import MirrorContent, Resample, Rng
+from rewardbench.builders.prompts import PromptTemplate, render
 from rewardbench.builders.templates.knapsack.exact import Knapsack, best_packing, greedy_packing, is_unique
 
 TRIALS = 3000
@@ -135,26 +135,26 @@ def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-Turn = Callable[[Draw, Knapsack], Knapsack]
+Turn = Callable[[Rng, Knapsack], Knapsack]
 """What becomes of a knapsack in the other prompt."""
 
 
-def draw_case(draw: Draw, names: str, count: int, weights: Range, worths: Range, turn: Turn) -> Case:
+def draw_case(rng: Rng, names: str, count: int, weights: Range, worths: Range, turn: Turn) -> Case:
     """Numbers for `count` of the names (they stand between commas), such that the case holds.
 
     Both best packings are unique and take the same number of items, and the greedy packing misses the best in one
     of the two at least, in most cases in both. Raises: Redraw where no such numbers turn up.
     """
-    chosen = draw.some([name.strip() for name in names.split(",")], count)
-    misses = draw.pick((1, 2, 2, 2))
+    chosen = rng.sample([name.strip() for name in names.split(",")], count)
+    misses = rng.pick((1, 2, 2, 2))
     for _ in range(TRIALS):
-        items = dict(zip(chosen, _pairs(draw.numbers(count, *weights), draw.numbers(count, *worths)), strict=True))
-        capacity = draw.number(*_between(weights, sum(weight for weight, _ in items.values())))
+        items = dict(zip(chosen, _pairs(rng.numbers(count, *weights), rng.numbers(count, *worths)), strict=True))
+        capacity = rng.number(*_between(weights, sum(weight for weight, _ in items.values())))
         one = Knapsack(capacity, items)
-        other = turn(draw, one)
+        other = turn(rng, one)
         if _holds(one, other, misses):
             return Case(one, other)
-    raise Redraw
+    raise Resample
 
 
 def _pairs(weights: Sequence[int], worths: Sequence[int]) -> list[tuple[int, int]]:
@@ -180,22 +180,22 @@ def _holds(one: Knapsack, other: Knapsack, misses: int) -> bool:
 def other_room(low: int, high: int) -> Turn:
     """The other prompt is about a bag that holds from `low` to `high` more or less."""
 
-    def turn(draw: Draw, sack: Knapsack) -> Knapsack:
-        return sack._replace(capacity=sack.capacity + draw.number(low, high, low) * draw.pick((-1, 1)))
+    def turn(rng: Rng, sack: Knapsack) -> Knapsack:
+        return sack._replace(capacity=sack.capacity + rng.number(low, high, low) * rng.pick((-1, 1)))
 
     return turn
 
 
-def weights_exchanged(draw: Draw, sack: Knapsack) -> Knapsack:
+def weights_exchanged(rng: Rng, sack: Knapsack) -> Knapsack:
     """Two items change weights."""
-    one, other = draw.some(list(sack.items), 2)
+    one, other = rng.sample(list(sack.items), 2)
     (weight, worth), (heft, price) = sack.items[one], sack.items[other]
     return sack._replace(items={**sack.items, one: (heft, worth), other: (weight, price)})
 
 
-def worths_exchanged(draw: Draw, sack: Knapsack) -> Knapsack:
+def worths_exchanged(rng: Rng, sack: Knapsack) -> Knapsack:
     """Two items change worths."""
-    one, other = draw.some(list(sack.items), 2)
+    one, other = rng.sample(list(sack.items), 2)
     (weight, worth), (heft, price) = sack.items[one], sack.items[other]
     return sack._replace(items={**sack.items, one: (weight, price), other: (heft, worth)})
 
@@ -203,8 +203,8 @@ def worths_exchanged(draw: Draw, sack: Knapsack) -> Knapsack:
 def other_worths(worths: Range) -> Turn:
     """The other prompt asks somebody who has another opinion of every item."""
 
-    def turn(draw: Draw, sack: Knapsack) -> Knapsack:
-        fresh = draw.numbers(len(sack.items), *worths)
+    def turn(rng: Rng, sack: Knapsack) -> Knapsack:
+        fresh = rng.numbers(len(sack.items), *worths)
         pairs = zip(sack.items.items(), fresh, strict=True)
         return sack._replace(items={name: (weight, worth) for (name, (weight, _)), worth in pairs})
 
@@ -214,28 +214,28 @@ def other_worths(worths: Range) -> Turn:
 def other_weights(weights: Range) -> Turn:
     """The other prompt has every item in another form, of another weight."""
 
-    def turn(draw: Draw, sack: Knapsack) -> Knapsack:
-        fresh = draw.numbers(len(sack.items), *weights)
+    def turn(rng: Rng, sack: Knapsack) -> Knapsack:
+        fresh = rng.numbers(len(sack.items), *weights)
         pairs = zip(sack.items.items(), fresh, strict=True)
         return sack._replace(items={name: (weight, worth) for (name, (_, worth)), weight in pairs})
 
     return turn
 
 
-def pack(hinge: str, frame: Frame, case: Case, tell: Tell) -> Drawn:
+def pack(edit: str, frame: PromptTemplate, case: Case, tell: Tell) -> MirrorContent:
     """The drawn mirror. Raises Redraw where a total stands in a prompt, or in a response before its place."""
     packings = [Packing(sack, best_packing(sack)) for sack in (case.a, case.b)]
-    prompts = [told(frame, side) for side in (0, 1)]
+    prompts = [render(frame, side) for side in (0, 1)]
     texts = [tell(packing) for packing in packings]
     given = " ".join(turn["content"] for prompt in prompts for turn in prompt)
     if any(str(packing.total) in given for packing in packings):
-        raise Redraw
+        raise Resample
     if any(packing.sum not in _until_total(text, packing) for text, packing in zip(texts, packings, strict=True)):
-        raise Redraw
+        raise Resample
     if abs(len(texts[0]) - len(texts[1])) > LENGTHS_APART * max(map(len, texts)):
-        raise Redraw
+        raise Resample
     check = {"kind": "knapsack", "a": _check(case.a), "b": _check(case.b)}
-    return Drawn(hinge, prompts[0], prompts[1], texts[0], texts[1], check)
+    return MirrorContent(edit, prompts[0], prompts[1], texts[0], texts[1], check)
 
 
 def _until_total(text: str, packing: Packing) -> str:

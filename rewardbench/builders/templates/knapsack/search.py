@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from math import log, sqrt
 from typing import Any
 
-from rewardbench.builders.draw import Draw
+from rewardbench.builders.draw import Rng
 from rewardbench.builders.templates.knapsack.exact import Knapsack, Table, value_table
 from rewardbench.builders.templates.knapsack.packing import listed
 from rewardbench.errors import InputError
@@ -138,9 +138,9 @@ def study(
     _refuse_nonsense(label, instances, items, iterations)
     rows: list[dict[str, Any]] = []
     for n in range(instances):
-        draw = Draw(f"knapsack-search/{seed}/{n}/{items}")
-        sack = random_knapsack(draw, items)
-        found = Search(sack, draw.rng).run(iterations)
+        rng = Rng(f"knapsack-search/{seed}/{n}/{items}")
+        sack = random_knapsack(rng, items)
+        found = Search(sack, rng.generator).run(iterations)
         pairs = [pair for pair in siblings(found) if min(node.visits for node in pair) >= min_visits]
         for one, other in pairs:
             if one.exact != other.exact and LABELS[label](one) != LABELS[label](other):
@@ -155,9 +155,9 @@ def _refuse_nonsense(label: str, *counts: int) -> None:
         raise InputError(f"instances, items and iterations must be at least 1, items at most {len(THINGS)}.")
 
 
-def random_knapsack(draw: Draw, items: int) -> Knapsack:
+def random_knapsack(rng: Rng, items: int) -> Knapsack:
     """Things of 1 to 20 kg, worth 1 to 50, and room for half of their weight."""
-    pairs = {name: (draw.number(1, 20), draw.number(1, 50)) for name in draw.some(THINGS, items)}
+    pairs = {name: (rng.number(1, 20), rng.number(1, 50)) for name in rng.sample(THINGS, items)}
     return Knapsack(sum(weight for weight, _ in pairs.values()) // 2, pairs)
 
 

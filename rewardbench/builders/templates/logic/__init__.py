@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from rewardbench.builders.draw import Mould
+from rewardbench.builders.draw import Template
 from rewardbench.builders.templates.logic import orders, owners, rules, seats, times, truths
 
-MOULDS: tuple[Mould, ...] = tuple(
-    mould for room in (orders, seats, owners, rules, truths, times) for mould in room.MOULDS
+TEMPLATES: tuple[Template, ...] = tuple(
+    template for room in (orders, seats, owners, rules, truths, times) for template in room.TEMPLATES
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rewardbench.builders.draw import Draw, Drawn
+from rewardbench.builders.draw import MirrorContent, Rng
 from rewardbench.builders.templates.logic.puzzles import (
     Claim,
     Puzzle,
@@ -17,20 +17,20 @@ from rewardbench.builders.templates.logic.puzzles import (
 )
 
 
-def _line(draw: Draw, names: Sequence[str], pool: list[Claim]) -> tuple[Puzzle, tuple[list[Claim], list[Claim]]]:
+def _line(rng: Rng, names: Sequence[str], pool: list[Claim]) -> tuple[Puzzle, tuple[list[Claim], list[Claim]]]:
     puzzle = one_each(names, range(1, len(names) + 1))
-    return puzzle, parted(draw, puzzle, pool, 3)
+    return puzzle, parted(rng, puzzle, pool, 3)
 
 
-def ferry_queue(draw: Draw) -> Drawn:
+def ferry_queue(rng: Rng) -> MirrorContent:
     """Four people wait for tickets."""
-    names, port = draw.people(4), draw.pick(("Split", "Zanzibar", "Puno", "Cebu", "Bergen", "Mombasa", "Piraeus"))
+    names, port = rng.people(4), rng.pick(("Split", "Zanzibar", "Puno", "Cebu", "Bergen", "Mombasa", "Piraeus"))
     pool = claims(
-        "ahead", draw.pick(("{0} is somewhere ahead of {1}", "{1} gets served later than {0}")), "{0} < {1}", names
+        "ahead", rng.pick(("{0} is somewhere ahead of {1}", "{1} gets served later than {0}")), "{0} < {1}", names
     )
     pool += claims("next", "{0} stands directly in front of {1}", "{0} + 1 == {1}", names)
     pool += claims("between", "there is exactly one person between {0} and {1}", "abs({0} - {1}) == 2", names)
-    puzzle, heard = _line(draw, names, pool)
+    puzzle, heard = _line(rng, names, pool)
     frames = (
         "Four of us are queueing for the ferry in {port}: {names}. {s} Who is where, front to back?",
         "ferry tickets, {port}, queue of 4 ({names}). {l}. whats the order from the window backwards",
@@ -43,17 +43,17 @@ def ferry_queue(draw: Draw) -> Drawn:
         " {names}, all one behind the other. Please write down the line, starting with the one at its head.",
     )
     replies = ("{answer}. {why}", "Starting at the window: {answer}. {why}", "{how} The line runs like this: {answer}.")
-    return mirror(draw, puzzle, heard, frames, replies, in_order, port=port, names=listing(draw.some(names, 4)))
+    return mirror(rng, puzzle, heard, frames, replies, in_order, port=port, names=listing(rng.sample(names, 4)))
 
 
-def finish_line(draw: Draw) -> Drawn:
+def finish_line(rng: Rng) -> MirrorContent:
     """A race without ties; the medals are asked for."""
-    names = draw.people(4)
-    sport = draw.pick(("kayak", "sack", "sledge", "cross-country", "wheelchair", "mountain bike", "rowing"))
-    pool = claims("beat", draw.pick(("{0} beat {1}", "{0} got home earlier than {1}")), "{0} < {1}", names)
+    names = rng.people(4)
+    sport = rng.pick(("kayak", "sack", "sledge", "cross-country", "wheelchair", "mountain bike", "rowing"))
+    pool = claims("beat", rng.pick(("{0} beat {1}", "{0} got home earlier than {1}")), "{0} < {1}", names)
     pool += claims("two", "{0} finished exactly two places behind {1}", "{0} == {1} + 2", names)
     pool += claims("next", "{0} came in immediately after {1}", "{0} == {1} + 1", names)
-    puzzle, heard = _line(draw, names, pool)
+    puzzle, heard = _line(rng, names, pool)
     frames = (
         "The {sport} race at our village fair had four starters ({names}) and no ties. The judge lost the sheet, but"
         " we remember this much. {s} Who took gold, silver and bronze, and who came last?",
@@ -75,17 +75,17 @@ def finish_line(draw: Draw) -> Drawn:
         "{how} So the places one to four go to {answer}, in that order.",
         "The result: {answer}. {why}",
     )
-    return mirror(draw, puzzle, heard, frames, replies, in_order, sport=sport, names=listing(draw.some(names, 4)))
+    return mirror(rng, puzzle, heard, frames, replies, in_order, sport=sport, names=listing(rng.sample(names, 4)))
 
 
-def spice_shelf(draw: Draw) -> Drawn:
+def spice_shelf(rng: Rng) -> MirrorContent:
     """Jars on a shelf, left to right."""
-    jars = draw.some(("cumin", "saffron", "sumac", "paprika", "turmeric", "ginger", "fennel", "nutmeg", "cardamom"), 4)
+    jars = rng.sample(("cumin", "saffron", "sumac", "paprika", "turmeric", "ginger", "fennel", "nutmeg", "cardamom"), 4)
     pool = claims("left", "the {0} is to the left of the {1}, not necessarily right beside it", "{0} < {1}", jars)
     pool += claims("touch", "the {0} stands immediately to the left of the {1}", "{0} + 1 == {1}", jars)
     pool += claims("apart", "the {0} and the {1} do not touch", "abs({0} - {1}) > 1", jars)
     pool += claims("end", "the {0} is at one end of the shelf", "{0} in (1, 4)", jars)
-    puzzle, heard = _line(draw, jars, pool)
+    puzzle, heard = _line(rng, jars, pool)
     frames = (
         "My grandmother keeps four jars in one row and knows them by touch. They are {names}. {s} She cannot see any"
         " more, so please tell me the row from left to right and I will read it to her.",
@@ -102,17 +102,17 @@ def spice_shelf(draw: Draw) -> Drawn:
         "{Answer}, reading from the left. {why}",
         "{how} From left to right the row is {answer}.",
     )
-    return mirror(draw, puzzle, heard, frames, replies, in_order, names=listing(draw.some(jars, 4)))
+    return mirror(rng, puzzle, heard, frames, replies, in_order, names=listing(rng.sample(jars, 4)))
 
 
-def tower_floors(draw: Draw) -> Drawn:
+def tower_floors(rng: Rng) -> MirrorContent:
     """One household a floor, counted from below."""
-    names, town = draw.people(4), draw.pick(("Tbilisi", "Montevideo", "Naples", "Busan", "Nairobi", "Porto", "Gdynia"))
+    names, town = rng.people(4), rng.pick(("Tbilisi", "Montevideo", "Naples", "Busan", "Nairobi", "Porto", "Gdynia"))
     pool = claims("above", "{0} lives higher up than {1}", "{0} > {1}", names)
     pool += claims("over", "{0} hears the footsteps of {1} through the ceiling", "{0} + 1 == {1}", names)
     pool += claims("not", "{0} is neither on the top floor nor on the bottom one", "{0} in (2, 3)", names)
     pool += claims("apart", "{0} and {1} are not on neighbouring floors", "abs({0} - {1}) > 1", names)
-    puzzle, heard = _line(draw, names, pool)
+    puzzle, heard = _line(rng, names, pool)
     frames = (
         "Our house in {town} has four floors with one tenant on each: {names}. You only ever hear whoever is directly"
         " overhead. {s} Name the tenants from the bottom floor up.",
@@ -133,17 +133,17 @@ def tower_floors(draw: Draw) -> Drawn:
         "{how} From the bottom floor to the top: {answer}.",
         "{answer}, lowest floor first. {why}",
     )
-    return mirror(draw, puzzle, heard, frames, replies, in_order, town=town, names=listing(draw.some(names, 4)))
+    return mirror(rng, puzzle, heard, frames, replies, in_order, town=town, names=listing(rng.sample(names, 4)))
 
 
-def open_mic(draw: Draw) -> Drawn:
+def open_mic(rng: Rng) -> MirrorContent:
     """Acts of an evening; one place is asked for."""
-    names, place = draw.people(4), draw.number(1, 4)
+    names, place = rng.people(4), rng.number(1, 4)
     pool = claims("before", "{0} is on before {1}", "{0} < {1}", names)
     pool += claims("straight", "{0} takes the stage straight after {1}", "{0} == {1} + 1", names)
     pool += claims("first", "either {0} or {1} opens the evening", "1 in ({0}, {1})", names)
     pool += claims("half", "{0} performs in the second half, so third or fourth", "{0} > 2", names)
-    puzzle, heard = _line(draw, names, pool)
+    puzzle, heard = _line(rng, names, pool)
     frames = (
         "Open mic tonight at the {bar}. Four acts, one at a time: {names}. The host only gave me hints. {s} I want to"
         " film the {place} act, so who will that be?",
@@ -161,20 +161,20 @@ def open_mic(draw: Draw) -> Drawn:
         "{how} It is {answer} whom you will see then.",
     )
     fields = {
-        "bar": draw.pick(("Blue Heron", "Old Cistern", "Paper Moon", "Three Herrings", "Tin Whistle", "Green Kettle")),
+        "bar": rng.pick(("Blue Heron", "Old Cistern", "Paper Moon", "Three Herrings", "Tin Whistle", "Green Kettle")),
         "place": ("first", "second", "third", "fourth")[place - 1],
-        "names": listing(draw.some(names, 4)),
+        "names": listing(rng.sample(names, 4)),
     }
-    return mirror(draw, puzzle, heard, frames, replies, lambda found: in_order(found).split(", ")[place - 1], **fields)
+    return mirror(rng, puzzle, heard, frames, replies, lambda found: in_order(found).split(", ")[place - 1], **fields)
 
 
-def growing_up(draw: Draw) -> Drawn:
+def growing_up(rng: Rng) -> MirrorContent:
     """Heights by comparison only."""
-    names, place = draw.people(4), draw.number(0, 3)
-    pool = claims("taller", draw.pick(("{0} is taller than {1}", "{1} looks up at {0}")), "{0} < {1}", names)
+    names, place = rng.people(4), rng.number(0, 3)
+    pool = claims("taller", rng.pick(("{0} is taller than {1}", "{1} looks up at {0}")), "{0} < {1}", names)
     pool += claims("both", "{0} is shorter than both {1} and {2}", "{0} > {1} and {0} > {2}", names)
     pool += claims("between", "in height {0} comes between {1} and {2}", "min({1}, {2}) < {0} < max({1}, {2})", names)
-    puzzle, heard = _line(draw, names, pool)
+    puzzle, heard = _line(rng, names, pool)
     frames = (
         "{names} are cousins and no two are equally tall. {s} Which cousin is the {who}?",
         "Costumes for the school play, four sizes. I never met the children, their teacher in {town} just wrote: {l}."
@@ -189,22 +189,22 @@ def growing_up(draw: Draw) -> Drawn:
     replies = ("It is {answer}. {why}", "{how} You are looking for {answer}.", "The answer is {answer}. {why}")
     fields = {
         "who": ("tallest", "second tallest", "second shortest", "shortest")[place],
-        "town": draw.pick(("Izmir", "Tampere", "Salta", "Accra", "Hue", "Galway")),
-        "names": listing(draw.some(names, 4)),
+        "town": rng.pick(("Izmir", "Tampere", "Salta", "Accra", "Hue", "Galway")),
+        "names": listing(rng.sample(names, 4)),
     }
-    return mirror(draw, puzzle, heard, frames, replies, lambda found: in_order(found).split(", ")[place], **fields)
+    return mirror(rng, puzzle, heard, frames, replies, lambda found: in_order(found).split(", ")[place], **fields)
 
 
-def parked_vans(draw: Draw) -> Drawn:
+def parked_vans(rng: Rng) -> MirrorContent:
     """Colours in a row, seen from the office."""
-    vans = draw.some(("red", "white", "black", "silver", "yellow", "orange", "purple", "green"), 4)
+    vans = rng.sample(("red", "white", "black", "silver", "yellow", "orange", "purple", "green"), 4)
     pool = claims(
         "between", "the {0} van is between the {1} one and the {2} one", "min({1}, {2}) < {0} < max({1}, {2})", vans
     )
     pool += claims("right", "the {0} van is further to the right than the {1} one", "{0} > {1}", vans)
     pool += claims("end", "the {0} van is at the far left or the far right", "{0} in (1, 4)", vans)
     pool += claims("beside", "the {0} van and the {1} one are side by side", "abs({0} - {1}) == 1", vans)
-    puzzle, heard = _line(draw, vans, pool)
+    puzzle, heard = _line(rng, vans, pool)
     frames = (
         "From my office I see four vans parked in a row, {names}. {s} (Between means anywhere between.) Give me the"
         " row as I see it, from the left.",
@@ -224,12 +224,12 @@ def parked_vans(draw: Draw) -> Drawn:
         "{how} Left to right they are {answer}.",
         "{Answer}, beginning on the left. {why}",
     )
-    return mirror(draw, puzzle, heard, frames, replies, in_order, names=listing(draw.some(vans, 4)))
+    return mirror(rng, puzzle, heard, frames, replies, in_order, names=listing(rng.sample(vans, 4)))
 
 
-def old_street(draw: Draw) -> Drawn:
+def old_street(rng: Rng) -> MirrorContent:
     """Shops by the year they opened."""
-    shops = draw.some(("bakery", "pharmacy", "bookshop", "florist", "tailor", "butcher", "tearoom", "cobbler"), 4)
+    shops = rng.sample(("bakery", "pharmacy", "bookshop", "florist", "tailor", "butcher", "tearoom", "cobbler"), 4)
     pool = claims("before", "the {0} was there before the {1}", "{0} < {1}", shops)
     pool += claims(
         "during",
@@ -239,7 +239,7 @@ def old_street(draw: Draw) -> Drawn:
     )
     pool += claims("after", "the {0} opened after the {1} but before the {2}", "{1} < {0} < {2}", shops)
     pool += claims("last", "the newest of them is the {0} or the {1}", "4 in ({0}, {1})", shops)
-    puzzle, heard = _line(draw, shops, pool)
+    puzzle, heard = _line(rng, shops, pool)
     frames = (
         "I am writing a leaflet on our old street. Four shops opened there in four different years: the {names}. An"
         " old neighbour remembers the following. {s} List them from oldest to newest.",
@@ -258,8 +258,8 @@ def old_street(draw: Draw) -> Drawn:
         "{Answer}, in order of opening. {why}",
     )
     return mirror(
-        draw, puzzle, heard, frames, replies, in_order, k=draw.number(3, 19), names=listing(draw.some(shops, 4))
+        rng, puzzle, heard, frames, replies, in_order, k=rng.number(3, 19), names=listing(rng.sample(shops, 4))
     )
 
 
-MOULDS = (ferry_queue, finish_line, spice_shelf, tower_floors, open_mic, growing_up, parked_vans, old_street)
+TEMPLATES = (ferry_queue, finish_line, spice_shelf, tower_floors, open_mic, growing_up, parked_vans, old_street)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rewardbench.builders.draw import Draw, Drawn, Redraw
+from rewardbench.builders.draw import MirrorContent, Resample, Rng
 from rewardbench.builders.templates.logic.puzzles import Claim, Puzzle, World, claims, listing, mirror, one_each, parted
 
 
@@ -10,13 +10,13 @@ def _told(found: list[World], joint: str) -> str:
     return listing([f"{name}{joint}{thing}" for name, thing in found[0].items()])
 
 
-def trio(draw: Draw) -> Drawn:
+def trio(rng: Rng) -> MirrorContent:
     """Three musicians, three instruments."""
-    names, things = draw.people(3), draw.some(("oud", "cello", "sitar", "harp", "flute", "banjo", "tuba", "kora"), 3)
+    names, things = rng.people(3), rng.sample(("oud", "cello", "sitar", "harp", "flute", "banjo", "tuba", "kora"), 3)
     puzzle = one_each(names, things)
     pool = claims("not", "{0} does not play the {1}", "{0} != '{1}'", names, things)
     pool += claims("either", "the {2} belongs to {0} or to {1}", "'{2}' in ({0}, {1})", names, names, things)
-    heard = parted(draw, puzzle, pool, draw.number(2, 3))
+    heard = parted(rng, puzzle, pool, rng.number(2, 3))
     frames = (
         "{names} play in a trio of {all_three}, one instrument each. {s} Who plays what?",
         "I have to introduce the trio tonight in {town} and I've mixed them up: {names}. One has the {things[0]}, one"
@@ -30,18 +30,18 @@ def trio(draw: Draw) -> Drawn:
     )
     replies = ("It must be like this: {answer}. {why}", "{how} So: {answer}.", "Here is the match: {answer}. {why}")
     fields = {
-        "town": draw.pick(("Tunis", "Lviv", "Cardiff", "Kochi", "Baku", "Malmö")),
-        "names": listing(draw.some(names, 3)),
+        "town": rng.pick(("Tunis", "Lviv", "Cardiff", "Kochi", "Baku", "Malmö")),
+        "names": listing(rng.sample(names, 3)),
     }
     return mirror(
-        draw,
+        rng,
         puzzle,
         heard,
         frames,
         replies,
         lambda found: _told(found, " on the "),
-        things=draw.some(things, 3),
-        all_three=listing(draw.some(things, 3)),
+        things=rng.sample(things, 3),
+        all_three=listing(rng.sample(things, 3)),
         **fields,
     )
 
@@ -52,17 +52,17 @@ def _refuse_repeats(heard: tuple[list[Claim], list[Claim]]) -> None:
         openings = [claim.text.split(" brought ")[0] for claim in told if claim.kind == "neither"]
         pairs = [frozenset(opening.removeprefix("neither ").split(" nor ")) for opening in openings]
         if len(set(pairs)) < len(pairs):
-            raise Redraw
+            raise Resample
 
 
-def potluck(draw: Draw) -> Drawn:
+def potluck(rng: Rng) -> MirrorContent:
     """Four guests, four dishes; one guest is asked for."""
-    names, things = draw.people(4), draw.some(("soup", "rice", "salad", "bread", "curry", "pie", "stew", "cake"), 4)
-    puzzle, wanted = one_each(names, things), draw.pick(things)
+    names, things = rng.people(4), rng.sample(("soup", "rice", "salad", "bread", "curry", "pie", "stew", "cake"), 4)
+    puzzle, wanted = one_each(names, things), rng.pick(things)
     pool = claims("neither", "neither {0} nor {1} brought the {2}", "'{2}' not in ({0}, {1})", names, names, things)
     pool += claims("one", "{0} made either the {1} or the {2}", "{0} in ('{1}', '{2}')", names, things, things)
     pool += claims("likes", "{0} praised the {1}, which somebody else had made", "{0} != '{1}'", names, things)
-    heard = parted(draw, puzzle, pool, 4)
+    heard = parted(rng, puzzle, pool, 4)
     _refuse_repeats(heard)
     frames = (
         "Four neighbours ({names}) each brought one dish to the {day} potluck: {d[0]}, {d[1]}, {d[2]} and {d[3]}, all"
@@ -80,12 +80,12 @@ def potluck(draw: Draw) -> Drawn:
     )
     replies = ("That was {answer}. {why}", "{how} You are looking for {answer}.", "It was {answer} who made it. {why}")
     fields = {
-        "day": draw.pick(("Friday", "Saturday", "Sunday")),
-        "d": draw.some(things, 4),
-        "names": listing(draw.some(names, 4)),
+        "day": rng.pick(("Friday", "Saturday", "Sunday")),
+        "d": rng.sample(things, 4),
+        "names": listing(rng.sample(names, 4)),
     }
     return mirror(
-        draw,
+        rng,
         puzzle,
         heard,
         frames,
@@ -96,9 +96,9 @@ def potluck(draw: Draw) -> Drawn:
     )
 
 
-def gift_circle(draw: Draw) -> Drawn:
+def gift_circle(rng: Rng) -> MirrorContent:
     """Each gives to one other, in a single circle."""
-    names = draw.people(4)
+    names = rng.people(4)
     circle = one_each(names, names)
     pairs = f"zip({names}, ({', '.join(names)}))"
     step = f"dict({pairs})"
@@ -109,7 +109,7 @@ def gift_circle(draw: Draw) -> Drawn:
     pool += claims(
         "two", "{0} is going to buy for somebody who buys for {1}", f"dict({pairs})[{{0}}] == '{{1}}'", names
     )
-    heard = parted(draw, Puzzle(circle.variables, base), pool, draw.number(2, 3))
+    heard = parted(rng, Puzzle(circle.variables, base), pool, rng.number(2, 3))
     frames = (
         "Our office draws names for presents. Four of us, each gives to exactly one and gets from exactly one, and"
         " following the presents you go through all four before you are back at the start. {s} We are {names}."
@@ -133,17 +133,17 @@ def gift_circle(draw: Draw) -> Drawn:
 
     replies = ("{answer}. {why}", "{how} The presents go from {answer}.", "The loop goes from {answer}. {why}")
     puzzle = Puzzle(circle.variables, base)
-    return mirror(draw, puzzle, heard, frames, replies, chain, one=one, names=listing(draw.some(names, 4)))
+    return mirror(rng, puzzle, heard, frames, replies, chain, one=one, names=listing(rng.sample(names, 4)))
 
 
-def wrong_labels(draw: Draw) -> Drawn:
+def wrong_labels(rng: Rng) -> MirrorContent:
     """Every label is wrong."""
-    things = draw.some(("rice", "lentils", "sugar", "salt", "flour", "oats", "tea", "cocoa", "couscous"), 4)
+    things = rng.sample(("rice", "lentils", "sugar", "salt", "flour", "oats", "tea", "cocoa", "couscous"), 4)
     puzzle = one_each(things, things)
     puzzle = Puzzle(puzzle.variables, " and ".join([puzzle.base, *(f"{thing} != {thing!r}" for thing in things)]))
     pool = claims("not", "the {0} tin does not hold {1}", "{0} != '{1}'", things)
     pool += claims("two", "the {1} tin or the {2} tin has the {0} in it", "'{0}' in ({1}, {2})", things)
-    heard = parted(draw, puzzle, pool, draw.number(2, 3))
+    heard = parted(rng, puzzle, pool, rng.number(2, 3))
     frames = (
         "Someone has relabelled my four kitchen tins ({names}) so that now not a single label is right. {s} What is"
         " really in each?",
@@ -163,19 +163,19 @@ def wrong_labels(draw: Draw) -> Drawn:
         return listing([f"{thing} in the {label} tin" for label, thing in found[0].items()])
 
     replies = ("You will find {answer}. {why}", "{how} So you have {answer}.", "The contents are: {answer}. {why}")
-    return mirror(draw, puzzle, heard, frames, replies, contents, names=listing(draw.some(things, 4)))
+    return mirror(rng, puzzle, heard, frames, replies, contents, names=listing(rng.sample(things, 4)))
 
 
-def party_guests(draw: Draw) -> Drawn:
+def party_guests(rng: Rng) -> MirrorContent:
     """Conditions on who comes; the list of guests is asked for."""
-    names = draw.people(4)
+    names = rng.people(4)
     puzzle = Puzzle({name: [False, True] for name in names})
     pool = claims(
-        "with", draw.pick(("if {0} comes, {1} comes too", "{0} only comes if {1} does")), "not {0} or {1}", names
+        "with", rng.pick(("if {0} comes, {1} comes too", "{0} only comes if {1} does")), "not {0} or {1}", names
     )
     pool += claims("never", "{0} and {1} never come to the same party", "not ({0} and {1})", names)
     pool += claims("one", "at least one of {0} and {1} will come", "{0} or {1}", names)
-    heard = parted(draw, puzzle, pool, draw.number(4, 5))
+    heard = parted(rng, puzzle, pool, rng.number(4, 5))
     frames = (
         "I invited {names} for {day} and want to know for how many to cook. {s} Which of the four are coming?",
         "guest list logic, {day}: {names}\n{n}\n\nwho shows up, who doesnt?",
@@ -191,30 +191,30 @@ def party_guests(draw: Draw) -> Drawn:
     def guests(found: list[World]) -> str:
         coming = [name for name in names if found[0][name]]
         if len(coming) != 2:
-            raise Redraw
+            raise Resample
         away = [name for name in names if name not in coming]
         return f"{listing(coming)} will come, while {listing(away)} will stay away"
 
-    day = draw.pick(("Saturday", "Sunday", "Friday night", "New Year's Eve"))
+    day = rng.pick(("Saturday", "Sunday", "Friday night", "New Year's Eve"))
     replies = ("{answer}. {why}", "{how} That means {answer}.", "As far as I can see, {answer}. {why}")
-    return mirror(draw, puzzle, heard, frames, replies, guests, day=day, names=listing(draw.some(names, 4)))
+    return mirror(rng, puzzle, heard, frames, replies, guests, day=day, names=listing(rng.sample(names, 4)))
 
 
-def boat_crew(draw: Draw) -> Drawn:
+def boat_crew(rng: Rng) -> MirrorContent:
     """Exactly two of four go."""
-    names = draw.people(4)
+    names = rng.people(4)
     puzzle = Puzzle({name: [False, True] for name in names}, f"{' + '.join(names)} == 2")
     pool = claims(
         "without",
         "{0} will not set foot in a {boat} without {1}".replace(
-            "{boat}", boat := draw.pick(("canoe", "dinghy", "gondola"))
+            "{boat}", boat := rng.pick(("canoe", "dinghy", "gondola"))
         ),
         "not {0} or {1}",
         names,
     )
     pool += claims("clash", "{0} and {1} refuse to sit in it together", "not ({0} and {1})", names)
     pool += claims("swap", "unless {0} goes, {1} has to go", "{0} or {1}", names)
-    heard = parted(draw, puzzle, pool, draw.number(2, 3))
+    heard = parted(rng, puzzle, pool, rng.number(2, 3))
     frames = (
         "The {boat} takes exactly two of {names}, and it goes full. {s} Which two are in it?",
         "{names} want to cross the lake, but it is a {boat} for two and there is one crossing today with both seats"
@@ -231,16 +231,16 @@ def boat_crew(draw: Draw) -> Drawn:
     def pair(found: list[World]) -> str:
         return listing([name for name in names if found[0][name]])
 
-    return mirror(draw, puzzle, heard, frames, replies, pair, boat=boat, names=listing(draw.some(names, 4)))
+    return mirror(rng, puzzle, heard, frames, replies, pair, boat=boat, names=listing(rng.sample(names, 4)))
 
 
-def two_rules(draw: Draw) -> Drawn:
+def two_rules(rng: Rng) -> MirrorContent:
     """Rank by one figure and break ties by another, or the other way round."""
-    names = draw.people(4)
-    high, low = draw.numbers(2, 11, 29)
-    many, few = draw.numbers(2, 2, 9)
-    scores = dict(zip(names, draw.some([(high, many), (high, few), (low, many), (low, few)], 4), strict=True))
-    one, other = draw.pick((("points", "goals"), ("wins", "medals"), ("stars", "votes"), ("catches", "runs")))
+    names = rng.people(4)
+    high, low = rng.numbers(2, 11, 29)
+    many, few = rng.numbers(2, 2, 9)
+    scores = dict(zip(names, rng.sample([(high, many), (high, few), (low, many), (low, few)], 4), strict=True))
+    one, other = rng.pick((("points", "goals"), ("wins", "medals"), ("stars", "votes"), ("catches", "runs")))
     table = "\n".join(f"{name}: {x} {one}, {y} {other}" for name, (x, y) in scores.items())
 
     def told(first: int) -> list[Claim]:
@@ -266,16 +266,16 @@ def two_rules(draw: Draw) -> Drawn:
     )
     puzzle = Puzzle(dict.fromkeys(("p1", "p2", "p3", "p4"), names))
     return mirror(
-        draw,
+        rng,
         puzzle,
         (told(0), told(1)),
         frames,
         replies,
         lambda found: ", ".join(found[0].values()),
         table=table,
-        town=draw.pick(("Bamako", "Turku", "Cork", "Medan", "Rosario", "Gdańsk")),
-        names=listing(draw.some(names, 4)),
+        town=rng.pick(("Bamako", "Turku", "Cork", "Medan", "Rosario", "Gdańsk")),
+        names=listing(rng.sample(names, 4)),
     )
 
 
-MOULDS = (trio, potluck, gift_circle, wrong_labels, party_guests, boat_crew, two_rules)
+TEMPLATES = (trio, potluck, gift_circle, wrong_labels, party_guests, boat_crew, two_rules)

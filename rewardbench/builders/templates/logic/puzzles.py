@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import permutations, product
 from typing import Any, NamedTuple
 
-from rewardbench.builders.draw import Draw, Drawn, Redraw
+from rewardbench.builders.draw import MirrorContent, Resample, Rng
 from rewardbench.builders.mirrors import chat
 from rewardbench.types import Messages
 
@@ -97,7 +97,7 @@ class Puzzle:
         return [world for world in all_of_them if eval(code, dict(world))]
 
 
-def parted(draw: Draw, puzzle: Puzzle, pool: Sequence[Claim], n: int) -> tuple[list[Claim], list[Claim]]:
+def parted(rng: Rng, puzzle: Puzzle, pool: Sequence[Claim], n: int) -> tuple[list[Claim], list[Claim]]:
     """Two lists of `n` claims that differ in one of a kind; each leaves one world, and no claim is idle."""
     possible = puzzle.worlds(puzzle.base)
     code = {claim: compile(claim.holds, "<claim>", "eval") for claim in pool}
@@ -110,15 +110,15 @@ def parted(draw: Draw, puzzle: Puzzle, pool: Sequence[Claim], n: int) -> tuple[l
         return len(left(heard)) == 1 and all(len(left([*heard[:k], *heard[k + 1 :]])) > 1 for k in range(n))
 
     for _ in range(TRIES):
-        a = draw.some(pool, n)
-        at = draw.number(0, n - 1)
+        a = rng.sample(pool, n)
+        at = rng.number(0, n - 1)
         if not tight(a):
             continue
-        for other in draw.some(pool, len(pool)):
+        for other in rng.sample(pool, len(pool)):
             b = [*a[:at], other, *a[at + 1 :]]
             if other.kind == a[at].kind and left(b) != left(a) and tight(b):
                 return a, b
-    raise Redraw
+    raise Resample
 
 
 def words(text: str) -> set[str]:
@@ -170,7 +170,7 @@ def half(puzzle: Puzzle, heard: Sequence[Claim], says: str, asks: Sequence[str])
 
 
 def mirror(
-    draw: Draw,
+    rng: Rng,
     puzzle: Puzzle,
     heard: tuple[Sequence[Claim], Sequence[Claim]],
     frames: Sequence[Frame],
@@ -178,26 +178,26 @@ def mirror(
     answer: Callable[[list[World]], str],
     asks: Sequence[str] = (),
     **fields: object,
-) -> Drawn:
+) -> MirrorContent:
     """Both halves in one frame and one form of reply; `answer` puts the worlds that are left into words.
 
     Raises: Redraw where the answers are alike, where one stands in both responses, or where one prompt has a
     word that the other lacks.
     """
-    frame, reply = draw.pick(frames), draw.pick(replies)
-    fields |= {"why": draw.pick(WHY).strip(), "how": draw.pick(HOW).strip()}
+    frame, reply = rng.pick(frames), rng.pick(replies)
+    fields |= {"why": rng.pick(WHY).strip(), "how": rng.pick(HOW).strip()}
     prompts = [pose(frame, claims, **fields) for claims in heard]
     answers = [answer(puzzle.worlds(puzzle.holds(claims))) for claims in heard]
     alike = {frozenset(words("\n".join(turn["content"] for turn in prompt))) for prompt in prompts}
     if answers[0] == answers[1] or len(alike) > 1:
-        raise Redraw
+        raise Resample
     x, y = (reply.format(answer=told, Answer=capital(told), **fields) for told in answers)
     if answers[0].lower() in y.lower() or answers[1].lower() in x.lower():
-        raise Redraw
+        raise Resample
     sides = [half(puzzle, claims, f"(?i){re.escape(told)}", asks) for claims, told in zip(heard, answers, strict=True)]
     texts = [[claim.text for claim in claims] for claims in heard]
-    hinge = " / ".join(next(one for one in mine if one not in other) for mine, other in (texts, texts[::-1]))
-    return Drawn(hinge, prompts[0], prompts[1], x, y, {"kind": "logic", "a": sides[0], "b": sides[1]})
+    edit = " / ".join(next(one for one in mine if one not in other) for mine, other in (texts, texts[::-1]))
+    return MirrorContent(edit, prompts[0], prompts[1], x, y, {"kind": "logic", "a": sides[0], "b": sides[1]})
 
 
 def one_each(names: Sequence[str], places: Sequence[Any]) -> Puzzle:

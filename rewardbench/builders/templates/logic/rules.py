@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import pairwise
 
-from rewardbench.builders.draw import Draw, Drawn
+from rewardbench.builders.draw import MirrorContent, Rng
 from rewardbench.builders.templates.logic.puzzles import Claim, Puzzle, World, claims, listing, mirror
 
 DEVICES = (
@@ -44,17 +44,17 @@ def _verdict(name: str, yes: str, no: str, open_: str) -> Callable[[list[World]]
     return told
 
 
-def devices(draw: Draw) -> Drawn:
+def devices(rng: Rng) -> MirrorContent:
     """Whenever one holds, so does the other; or the converse; and one of them is seen."""
-    (p, p_on, p_off), (q, q_on, q_off) = draw.some(DEVICES, 2)
-    lit = draw.chance()
+    (p, p_on, p_off), (q, q_on, q_off) = rng.sample(DEVICES, 2)
+    lit = rng.chance()
     fact = Claim("fact", f"at this moment the {q} is {q_on if lit else q_off}", q if lit else f"not {q}")
     on = {p: p_on, q: q_on}
     rules = [
         Claim("rule", f"whenever the {x} is {on[x]}, the {y} is {on[y]}", f"not {x} or {y}")
         for x, y in ((p, q), (q, p))
     ]
-    first = draw.chance()
+    first = rng.chance()
     heard = tuple([fact, rule] if first else [rule, fact] for rule in rules)
     frames = (
         "Two facts about the plant in {town}: {l}. What does that tell me about the {p}?",
@@ -79,28 +79,28 @@ def devices(draw: Draw) -> Drawn:
         f"the {p} may be {p_on} and may just as well be {p_off}",
     )
     fields = {"p": p, "q": q, "on": p_on, "off": p_off, "q_on": q_on, "q_off": q_off}
-    town = draw.pick(("Antwerp", "Santos", "Pusan", "Durban", "Gdynia", "Callao"))
+    town = rng.pick(("Antwerp", "Santos", "Pusan", "Durban", "Gdynia", "Callao"))
     puzzle = Puzzle({p: [False, True], q: [False, True]})
-    return mirror(draw, puzzle, (heard[0], heard[1]), frames, replies, told, asks=[p], town=town, **fields)
+    return mirror(rng, puzzle, (heard[0], heard[1]), frames, replies, told, asks=[p], town=town, **fields)
 
 
-def club_members(draw: Draw) -> Drawn:
+def club_members(rng: Rng) -> MirrorContent:
     """Everyone who does one thing does the other; two members are known by one habit each."""
-    (one, other), (ones, one_do), (twos, two_do) = draw.people(2), *draw.some(HABITS, 2)
+    (one, other), (ones, one_do), (twos, two_do) = rng.people(2), *rng.sample(HABITS, 2)
     variables = {f"{name}_{habit}": [False, True] for name in (one, other) for habit in (ones, twos)}
     facts = [
         Claim("fact", f"{one} does not {two_do}", f"not {one}_{twos}"),
         Claim("fact", f"{other} {ones}", f"{other}_{ones}"),
     ]
-    facts = draw.some(facts, 2)
+    facts = rng.sample(facts, 2)
 
     def rule(x: str, y: str) -> Claim:
         holds = " and ".join(f"(not {name}_{x} or {name}_{y})" for name in (one, other))
         return Claim("rule", f"everybody there who {x} also {y}", holds)
 
-    at = draw.number(0, 2)
+    at = rng.number(0, 2)
     heard = tuple([*facts[:at], rule(x, y), *facts[at:]] for x, y in ((ones, twos), (twos, ones)))
-    asked, known, do = draw.pick(((one, ones, one_do), (other, twos, two_do)))
+    asked, known, do = rng.pick(((one, ones, one_do), (other, twos, two_do)))
     frames = (
         "About the youth club in {town}: {l}. {one} and {other} are both members. Does {asked} {do}?",
         "{one} and {other} are in my youth club. {s} now my sister claims nobody can know whether {asked} {do_s}. is"
@@ -124,9 +124,9 @@ def club_members(draw: Draw) -> Drawn:
         f"{asked} does not {do} and it cannot be otherwise",
         f"{asked} might {do} and it might be otherwise",
     )
-    town = draw.pick(("Łódź", "Quito", "Kumasi", "Bergen", "Hanoi", "Limerick", "Tartu"))
+    town = rng.pick(("Łódź", "Quito", "Kumasi", "Bergen", "Hanoi", "Limerick", "Tartu"))
     return mirror(
-        draw,
+        rng,
         Puzzle(variables),
         (heard[0], heard[1]),
         frames,
@@ -143,9 +143,9 @@ def club_members(draw: Draw) -> Drawn:
     )
 
 
-def groups(draw: Draw) -> Drawn:
+def groups(rng: Rng) -> MirrorContent:
     """Two quantified statements whose quantifiers change places."""
-    names = [name.replace("_", " ") for name in draw.some(GROUPS, 3)]
+    names = [name.replace("_", " ") for name in rng.sample(GROUPS, 3)]
     regions = [f"in_{k}{m}{n}" for k in (0, 1) for m in (0, 1) for n in (0, 1) if k + m + n]
     inside = {name: [one for one in regions if one[3 + k] == "1"] for k, name in enumerate(names)}
 
@@ -158,8 +158,8 @@ def groups(draw: Draw) -> Drawn:
         return Claim(quantifier, f"{quantifier} in the {x} is also in the {y}", holds[quantifier])
 
     k, m, n = names
-    one, other = draw.pick((("everybody", "nobody"), ("everybody", "somebody")))
-    order = draw.some((0, 1), 2)
+    one, other = rng.pick((("everybody", "nobody"), ("everybody", "somebody")))
+    order = rng.sample((0, 1), 2)
     heard = tuple([[say(u, k, m), say(v, m, n)][at] for at in order] for u, v in ((one, other), (other, one)))
     base = " and ".join([*(f"any([{', '.join(inside[name])}])" for name in names), f"both == {share(k, n)}"])
     frames = (
@@ -186,18 +186,18 @@ def groups(draw: Draw) -> Drawn:
         "there may or may not be one who is in both",
     )
     puzzle = Puzzle({name: [False, True] for name in [*regions, "both"]}, base)
-    town = draw.pick(("Ghent", "Suva", "Kigali", "Trondheim", "Puebla", "Mysore"))
-    return mirror(draw, puzzle, (heard[0], heard[1]), frames, replies, told, asks=["both"], k=k, last=n, town=town)
+    town = rng.pick(("Ghent", "Suva", "Kigali", "Trondheim", "Puebla", "Mysore"))
+    return mirror(rng, puzzle, (heard[0], heard[1]), frames, replies, told, asks=["both"], k=k, last=n, town=town)
 
 
-def cards_to_turn(draw: Draw) -> Drawn:
+def cards_to_turn(rng: Rng) -> MirrorContent:
     """A rule about two-sided things, each seen from one side; which could break it?"""
     colours, signs = (
-        draw.some(("red", "blue", "green", "yellow", "white"), 2),
-        draw.some(("star", "moon", "anchor", "crown", "leaf"), 2),
+        rng.sample(("red", "blue", "green", "yellow", "white"), 2),
+        rng.sample(("star", "moon", "anchor", "crown", "leaf"), 2),
     )
-    thing = draw.pick(("ticket", "token", "coaster", "card", "tile"))
-    seen = draw.some([*colours, *signs], 4)
+    thing = rng.pick(("ticket", "token", "coaster", "card", "tile"))
+    seen = rng.sample([*colours, *signs], 4)
 
     def rule(p: str, q: str) -> Claim:
         hidden = f"({signs} if turn in {colours} else {colours})"
@@ -232,7 +232,7 @@ def cards_to_turn(draw: Draw) -> Drawn:
 
     heard = ([rule(colours[0], signs[0])], [rule(signs[0], colours[0])])
     return mirror(
-        draw,
+        rng,
         Puzzle({"turn": seen}),
         heard,
         frames,
@@ -249,17 +249,17 @@ def _side(what: str, colours: list[str]) -> str:
     return what if what in colours else ("an " if what[0] in "aeiou" else "a ") + what
 
 
-def late_chain(draw: Draw) -> Drawn:
+def late_chain(rng: Rng) -> MirrorContent:
     """Three implications in a row, of which one is turned round; one end is known, the other asked for."""
-    names = draw.people(4)
+    names = rng.people(4)
     puzzle = Puzzle({name: [False, True] for name in names})
     rule = {claim.text: claim for claim in claims("rule", "when {0} is late, so is {1}", "not {0} or {1}", names)}
     links = list(pairwise(names))
-    turned = draw.number(0, 2)
-    on_time = draw.chance()
+    turned = rng.number(0, 2)
+    on_time = rng.chance()
     known, asked = (names[3], names[0]) if on_time else (names[0], names[3])
     fact = Claim("fact", f"{known} was {'on time' if on_time else 'late'} today", f"not {known}" if on_time else known)
-    order = draw.some(range(3), 3)
+    order = rng.sample(range(3), 3)
 
     def told(links: list[tuple[str, str]]) -> list[Claim]:
         return [*(rule[f"when {links[k][0]} is late, so is {links[k][1]}"] for k in order), fact]
@@ -288,21 +288,21 @@ def late_chain(draw: Draw) -> Drawn:
         f"{asked} was on time and cannot have been late",
         f"{asked} may have been on time and may have been late",
     )
-    town = draw.pick(("Zagreb", "Melbourne", "Lisbon", "Kolkata", "Riga", "Sapporo"))
-    return mirror(draw, puzzle, heard, frames, replies, verdict, asks=[asked], asked=asked, town=town)
+    town = rng.pick(("Zagreb", "Melbourne", "Lisbon", "Kolkata", "Riga", "Sapporo"))
+    return mirror(rng, puzzle, heard, frames, replies, verdict, asks=[asked], asked=asked, town=town)
 
 
-def which_gate(draw: Draw) -> Drawn:
+def which_gate(rng: Rng) -> MirrorContent:
     """Two rules apply to one person; which goes first is the question."""
     (p, q), (one, other), name = (
-        draw.some(("a dog", "a bicycle", "a pram", "a tent", "a drum", "a kite"), 2),
-        draw.some(("north gate", "river gate", "garden door", "side stairs", "old bridge", "courtyard"), 2),
-        draw.people(1)[0],
+        rng.sample(("a dog", "a bicycle", "a pram", "a tent", "a drum", "a kite"), 2),
+        rng.sample(("north gate", "river gate", "garden door", "side stairs", "old bridge", "courtyard"), 2),
+        rng.people(1)[0],
     )
     routes = {p: one, q: other}
     lines = [
         Claim("route", f"whoever brings {x} uses the {routes[x]}", f"way_of[{x!r}] == {routes[x]!r}")
-        for x in draw.some((p, q), 2)
+        for x in rng.sample((p, q), 2)
     ]
     ways = [dict(zip((p, q), pair, strict=True)) for pair in ((one, other), (other, one))]
     puzzle = Puzzle({"way_of": ways, "way": [one, other]})
@@ -311,8 +311,8 @@ def which_gate(draw: Draw) -> Drawn:
         rank = Claim("rank", f"the line about {x} takes precedence over the one about {y}", f"way == way_of[{x!r}]")
         return [*lines[:at], rank, *lines[at:]]
 
-    at = draw.number(0, 2)
-    bring = listing(draw.some((p, q), 2))
+    at = rng.number(0, 2)
+    bring = listing(rng.sample((p, q), 2))
     frames = (
         "House rules of the festival in {town}: {l}. {name} turns up with {bring}. Which way in?",
         "{name} is coming to the fair with {bring}. on the board it says\n{b}\nwhere should i send {name}",
@@ -329,9 +329,9 @@ def which_gate(draw: Draw) -> Drawn:
         "At the {answer}; that is what the rules come to in a case like this one.",
         "Two of the lines apply here, and together with the third they lead to the {answer}.",
     )
-    town = draw.pick(("Arles", "Goa", "Cádiz", "Tallinn", "Durban", "Cuenca"))
+    town = rng.pick(("Arles", "Goa", "Cádiz", "Tallinn", "Durban", "Cuenca"))
     return mirror(
-        draw,
+        rng,
         puzzle,
         (told(p, q), told(q, p)),
         frames,
@@ -343,4 +343,4 @@ def which_gate(draw: Draw) -> Drawn:
     )
 
 
-MOULDS = (devices, club_members, groups, cards_to_turn, late_chain, which_gate)
+TEMPLATES = (devices, club_members, groups, cards_to_turn, late_chain, which_gate)

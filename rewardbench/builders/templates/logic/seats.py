@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from rewardbench.builders.draw import Draw, Drawn, Redraw
+from rewardbench.builders.draw import MirrorContent, Resample, Rng
 from rewardbench.builders.templates.logic.puzzles import Claim, Puzzle, World, claims, listing, mirror, one_each, parted
 
 CORNERS = {0: "north-west", 1: "north-east", 2: "south-west", 3: "south-east"}
 
 
-def round_table(draw: Draw) -> Drawn:
+def round_table(rng: Rng) -> MirrorContent:
     """Four chairs in a circle: who is opposite."""
-    names = draw.people(4)
+    names = rng.people(4)
     puzzle = one_each(names, range(4))
     puzzle = Puzzle(puzzle.variables, f"{puzzle.base} and {names[0]} == 0")
     pool = claims(
@@ -22,7 +22,7 @@ def round_table(draw: Draw) -> Drawn:
     pool += claims(
         "passes", "when {0} hands the bread on clockwise, {1} is not the next to get it", "{1} != ({0} + 1) % 4", names
     )
-    heard = parted(draw, puzzle, pool, draw.number(2, 3))
+    heard = parted(rng, puzzle, pool, rng.number(2, 3))
     frames = (
         "Four friends around a round table, evenly spaced: {names}. {s} Going clockwise, starting from {one}: who"
         " comes next, and next, and next?",
@@ -45,18 +45,18 @@ def round_table(draw: Draw) -> Drawn:
         "{answer}, and then you are back at the start. {why}",
         "{how} So it goes {answer}.",
     )
-    return mirror(draw, puzzle, heard, frames, replies, round_from, one=names[0], names=listing(draw.some(names, 4)))
+    return mirror(rng, puzzle, heard, frames, replies, round_from, one=names[0], names=listing(rng.sample(names, 4)))
 
 
-def town_map(draw: Draw) -> Drawn:
+def town_map(rng: Rng) -> MirrorContent:
     """Four landmarks on the corners of a square."""
-    marks = draw.some(("mill", "chapel", "school", "well", "inn", "smithy", "library", "market", "museum"), 4)
+    marks = rng.sample(("mill", "chapel", "school", "well", "inn", "smithy", "library", "market", "museum"), 4)
     pool = claims("north", "the {0} is due north of the {1}", "{0} + 2 == {1}", marks)
     pool += claims("east", "the {0} is due east of the {1}", "{0} == {1} + 1 and {1} % 2 == 0", marks)
     pool += claims("diagonal", "the {0} and the {1} are at opposite corners of the square", "{0} + {1} == 3", marks)
     pool += claims("not", "the {0} is not on the northern side of the square", "{0} > 1", marks)
-    puzzle, wanted = one_each(marks, range(4)), draw.number(0, 3)
-    heard = parted(draw, puzzle, pool, draw.number(2, 3))
+    puzzle, wanted = one_each(marks, range(4)), rng.number(0, 3)
+    heard = parted(rng, puzzle, pool, rng.number(2, 3))
     frames = (
         "I am drawing a map of a square in {town}. At its four corners (north-west, north-east, south-west,"
         " south-east) there are the {names}, one at each. {s} What do I draw at the {corner} corner?",
@@ -74,27 +74,27 @@ def town_map(draw: Draw) -> Drawn:
     )
     replies = ("The {answer}. {why}", "{how} In that corner there is the {answer}.", "It must be the {answer}. {why}")
     return mirror(
-        draw,
+        rng,
         puzzle,
         heard,
         frames,
         replies,
         lambda found: next(name for name in marks if found[0][name] == wanted),
-        town=draw.pick(("Lucca", "Antigua", "Bukhara", "Évora", "Galle", "Sibiu", "Trogir")),
+        town=rng.pick(("Lucca", "Antigua", "Bukhara", "Évora", "Galle", "Sibiu", "Trogir")),
         corner=CORNERS[wanted],
-        names=listing(draw.some(marks, 4)),
+        names=listing(rng.sample(marks, 4)),
     )
 
 
-def coach_seats(draw: Draw) -> Drawn:
+def coach_seats(rng: Rng) -> MirrorContent:
     """Two rows with a window and an aisle seat each: 0 and 1 in front (window, aisle), 2 and 3 behind."""
-    names, window = draw.people(4), draw.pick((0, 2))
+    names, window = rng.people(4), rng.pick((0, 2))
     pool = claims("behind", "{0} sits directly behind {1}", "{0} == {1} + 2", names)
     pool += claims("window", "{0} has the window seat in the row of {1}", "{0} % 2 == 0 and {1} == {0} + 1", names)
     pool += claims("row", "{0} and {1} are in different rows", "{0} // 2 != {1} // 2", names)
     pool += claims("aisle", "{0} is by the aisle", "{0} % 2 == 1", names)
-    puzzle, wanted = one_each(names, range(4)), window + draw.number(0, 1)
-    heard = parted(draw, puzzle, pool, draw.number(2, 3))
+    puzzle, wanted = one_each(names, range(4)), window + rng.number(0, 1)
+    heard = parted(rng, puzzle, pool, rng.number(2, 3))
     frames = (
         "On the night coach to {town} four of us have a front row and a back row of two seats each: one by the"
         " window, one by the aisle. {s} So which of us ({names}) has the {seat}?",
@@ -111,33 +111,33 @@ def coach_seats(draw: Draw) -> Drawn:
     )
     replies = ("{answer} has it. {why}", "{how} That seat belongs to {answer}.", "That is the seat of {answer}. {why}")
     return mirror(
-        draw,
+        rng,
         puzzle,
         heard,
         frames,
         replies,
         lambda found: next(name for name in names if found[0][name] == wanted),
-        town=draw.pick(("Cusco", "Almaty", "Mendoza", "Kars", "Lhasa", "Oaxaca", "Tirana")),
+        town=rng.pick(("Cusco", "Almaty", "Mendoza", "Kars", "Lhasa", "Oaxaca", "Tirana")),
         seat=f"{('front', 'back')[wanted // 2]} {('window', 'aisle')[wanted % 2]} seat",
-        names=listing(draw.some(names, 4)),
+        names=listing(rng.sample(names, 4)),
     )
 
 
-def _turns(draw: Draw, one: str, other: str) -> tuple[list[str], list[str]]:
-    turns = draw.some([one] * 2 + [other], 3) + draw.some([one, other], 2)
+def _turns(rng: Rng, one: str, other: str) -> tuple[list[str], list[str]]:
+    turns = rng.sample([one] * 2 + [other], 3) + rng.sample([one, other], 2)
     return turns, [other if turn == one else one for turn in turns]
 
 
-def turning_robot(draw: Draw) -> Drawn:
+def turning_robot(rng: Rng) -> MirrorContent:
     """Left and right exchanged; the direction faced at the end."""
-    start, job = draw.pick(("north", "east", "south", "west")), draw.pick(("clean", "mow", "paint", "patrol"))
+    start, job = rng.pick(("north", "east", "south", "west")), rng.pick(("clean", "mow", "paint", "patrol"))
     compass = ("north", "east", "south", "west")
     puzzle = Puzzle({"facing": list(compass)})
     heard = tuple(
         [
             Claim("turns", f"{', '.join(turns[:-1])}, {turns[-1]}", f"{compass}.index(facing) == {end}"),
         ]
-        for turns in _turns(draw, "left", "right")
+        for turns in _turns(rng, "left", "right")
         for end in [(compass.index(start) + sum(1 if turn == "right" else -1 for turn in turns)) % 4]
     )
     frames = (
@@ -159,16 +159,16 @@ def turning_robot(draw: Draw) -> Drawn:
         "Once each pair of a left and a right is cancelled, what remains of the turns leads to {answer}.",
     )
     return mirror(
-        draw, puzzle, (heard[0], heard[1]), frames, replies, lambda found: str(found[0]["facing"]), job=job, start=start
+        rng, puzzle, (heard[0], heard[1]), frames, replies, lambda found: str(found[0]["facing"]), job=job, start=start
     )
 
 
-def cup_shuffle(draw: Draw) -> Drawn:
+def cup_shuffle(rng: Rng) -> MirrorContent:
     """Swaps of cups, in one order or another."""
     places = ["left", "middle", "right"]
-    swaps = [draw.some(places, 2) for _ in range(draw.number(3, 4))]
-    again = draw.some(swaps, len(swaps))
-    start, thing = draw.pick(places), draw.pick(("pea", "marble", "coin", "ring", "bean", "pebble", "button"))
+    swaps = [rng.sample(places, 2) for _ in range(rng.number(3, 4))]
+    again = rng.sample(swaps, len(swaps))
+    start, thing = rng.pick(places), rng.pick(("pea", "marble", "coin", "ring", "bean", "pebble", "button"))
 
     def told(swaps: list[list[str]]) -> list[Claim]:
         at = start
@@ -177,7 +177,7 @@ def cup_shuffle(draw: Draw) -> Drawn:
         return [Claim("swaps", ", then ".join(f"{one} with {other}" for one, other in swaps), f"end == {at!r}")]
 
     if any(set(one) == set(other) for mine in (swaps, again) for one, other in pairwise(mine)):
-        raise Redraw
+        raise Resample
     frames = (
         "Three cups in a row, a {thing} under the {start} one. The cups are swapped by position: {l}. Where's the"
         " {thing} now?",
@@ -200,7 +200,7 @@ def cup_shuffle(draw: Draw) -> Drawn:
     )
     puzzle = Puzzle({"end": places})
     return mirror(
-        draw,
+        rng,
         puzzle,
         (told(swaps), told(again)),
         frames,
@@ -211,4 +211,4 @@ def cup_shuffle(draw: Draw) -> Drawn:
     )
 
 
-MOULDS = (round_table, town_map, coach_seats, turning_robot, cup_shuffle)
+TEMPLATES = (round_table, town_map, coach_seats, turning_robot, cup_shuffle)

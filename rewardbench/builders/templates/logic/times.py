@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rewardbench.builders.draw import Draw, Drawn, Redraw
+from rewardbench.builders.draw import MirrorContent, Resample, Rng
 from rewardbench.builders.templates.logic.puzzles import (
     Claim,
     Puzzle,
@@ -21,9 +21,9 @@ DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sun
 COUNTS = {"once": 1, "twice": 2, "three times": 3}
 
 
-def rota(draw: Draw) -> Drawn:
+def rota(rng: Rng) -> MirrorContent:
     """One person a day, Monday to Thursday."""
-    names, days = draw.people(4), DAYS[:4]
+    names, days = rng.people(4), DAYS[:4]
     puzzle = one_each(names, range(4))
     pool = claims("after", "{0} takes the day straight after the one of {1}", "{0} == {1} + 1", names)
     pool += claims("earlier", "{0} has a shift earlier in the week than {1}", "{0} < {1}", names)
@@ -31,7 +31,7 @@ def rota(draw: Draw) -> Drawn:
         Claim("cannot", f"{name} cannot do {day}", f"{name} != {k}") for name in names for k, day in enumerate(days)
     ]
     pool += claims("gap", "{0} and {1} have exactly one day between them", "abs({0} - {1}) == 2", names)
-    heard = parted(draw, puzzle, pool, 3)
+    heard = parted(rng, puzzle, pool, 3)
     frames = (
         "Please make me the rota for {place}: Monday, Tuesday, Wednesday, Thursday, one person each day, and"
         " everybody once. People: {names}. {s}",
@@ -48,7 +48,7 @@ def rota(draw: Draw) -> Drawn:
     def plan(found: list[World]) -> str:
         return ", ".join(f"{day} {name}" for day, name in zip(days, in_order(found).split(", "), strict=True))
 
-    place = draw.pick(
+    place = rng.pick(
         (
             "the soup kitchen",
             "the toy library",
@@ -59,14 +59,16 @@ def rota(draw: Draw) -> Drawn:
         )
     )
     replies = ("{answer}. {why}", "{how} So the week looks like this: {answer}.", "Here is the plan: {answer}. {why}")
-    return mirror(draw, puzzle, heard, frames, replies, plan, place=place, names=listing(draw.some(names, 4)))
+    return mirror(rng, puzzle, heard, frames, replies, plan, place=place, names=listing(rng.sample(names, 4)))
 
 
-def busy_week(draw: Draw) -> Drawn:
+def busy_week(rng: Rng) -> MirrorContent:
     """Before and after change places; one event has a date."""
-    one, two, three = draw.some(("exam", "match", "concert", "wedding", "funeral", "checkup", "rehearsal", "flight"), 3)
-    near, far = draw.numbers(2, 2, 4)
-    anchor = draw.number(0, 6)
+    one, two, three = rng.sample(
+        ("exam", "match", "concert", "wedding", "funeral", "checkup", "rehearsal", "flight"), 3
+    )
+    near, far = rng.numbers(2, 2, 4)
+    anchor = rng.number(0, 6)
     puzzle = Puzzle({name: range(7) for name in (one, two, three)})
     fact = Claim("fact", f"the {three} is on {DAYS[anchor]}", f"{three} == {anchor}")
 
@@ -77,10 +79,10 @@ def busy_week(draw: Draw) -> Drawn:
             Claim("far", f"the {two} is {far} days {y} the {three}", f"{two} == {three} {sign[y]} {far}"),
         ]
 
-    order = draw.some(range(3), 3)
+    order = rng.sample(range(3), 3)
     heard = tuple([[*told(*words), fact][k] for k in order] for words in (("before", "after"), ("after", "before")))
     if any(len(puzzle.worlds(puzzle.holds(mine))) != 1 for mine in heard):
-        raise Redraw
+        raise Resample
     frames = (
         "Next week, Monday to Sunday, I have three things on. {s} On which day is the {one}?",
         "whats the day of the {one}? {l}. all within one week that starts on a Monday",
@@ -100,7 +102,7 @@ def busy_week(draw: Draw) -> Drawn:
         "Stepping from the {three} to the {two} and on to the {one}, you arrive at {answer}.",
     )
     return mirror(
-        draw,
+        rng,
         puzzle,
         (heard[0], heard[1]),
         frames,
@@ -109,18 +111,18 @@ def busy_week(draw: Draw) -> Drawn:
         one=one,
         two=two,
         three=three,
-        name=draw.people(1)[0],
+        name=rng.people(1)[0],
     )
 
 
-def light_switches(draw: Draw) -> Drawn:
+def light_switches(rng: Rng) -> MirrorContent:
     """Each switch flips two lamps or three; how often each was pressed is what changes."""
-    lamps = draw.some(("hall", "porch", "cellar", "attic", "kitchen", "garage", "landing"), 3)
-    colours = draw.some(("brass", "black", "white", "wooden", "round", "chipped"), 3)
+    lamps = rng.sample(("hall", "porch", "cellar", "attic", "kitchen", "garage", "landing"), 3)
+    colours = rng.sample(("brass", "black", "white", "wooden", "round", "chipped"), 3)
     wires = dict(
-        zip(colours, draw.some([lamps[:2], lamps[1:], [lamps[0], lamps[2]], lamps, lamps[:1]], 3), strict=True)
+        zip(colours, rng.sample([lamps[:2], lamps[1:], [lamps[0], lamps[2]], lamps, lamps[:1]], 3), strict=True)
     )
-    counts = draw.some(sorted(COUNTS), 3)
+    counts = rng.sample(sorted(COUNTS), 3)
     again = [counts[1], counts[0], counts[2]]
 
     def told(counts: list[str]) -> list[Claim]:
@@ -131,7 +133,7 @@ def light_switches(draw: Draw) -> Drawn:
         text = listing([f"the {colour} one {pressed[colour]}" for colour in shown])
         return [Claim("pressed", text, holds)]
 
-    shown = draw.some(colours, 3)
+    shown = rng.sample(colours, 3)
     wiring = "; ".join(
         f"the {c} switch flips {listing(wires[c]) if len(wires[c]) > 1 else wires[c][0] + ' alone'}" for c in colours
     )
@@ -151,7 +153,7 @@ def light_switches(draw: Draw) -> Drawn:
     def lit(found: list[World]) -> str:
         on = [lamp for lamp in lamps if found[0][lamp]]
         if not 0 < len(on) < 3:
-            raise Redraw
+            raise Resample
         off = [lamp for lamp in lamps if lamp not in on]
         return f"{' and '.join(on)} on, {' and '.join(off)} off"
 
@@ -161,7 +163,7 @@ def light_switches(draw: Draw) -> Drawn:
         "Count the flips of each lamp and see which are odd: that leaves {answer}.",
     )
     puzzle = Puzzle({lamp: [False, True] for lamp in lamps})
-    return mirror(draw, puzzle, (told(counts), told(again)), frames, replies, lit, wiring=wiring, names=listing(lamps))
+    return mirror(rng, puzzle, (told(counts), told(again)), frames, replies, lit, wiring=wiring, names=listing(lamps))
 
 
 def _ancestors(name: str, up: Mapping[str, str]) -> list[str]:
@@ -176,10 +178,10 @@ def _ancestors(name: str, up: Mapping[str, str]) -> list[str]:
     return line
 
 
-def kinship(draw: Draw) -> Drawn:
+def kinship(rng: Rng) -> MirrorContent:
     """Whose brother or sister somebody is decides what they are to a third."""
-    elder, middle, young, other, child = draw.people(5)
-    further = draw.chance()
+    elder, middle, young, other, child = rng.people(5)
+    further = rng.chance()
     who = child if further else other
     links = [
         (f"{elder} is a parent of {middle}", {middle: elder}),
@@ -187,7 +189,7 @@ def kinship(draw: Draw) -> Drawn:
         *([(f"{other} is a parent of {child}", {child: other})] if further else []),
     ]
     ranks = ("a sibling", "an aunt or uncle", "a great-aunt or great-uncle", "a first cousin", "a cousin of a parent")
-    order = draw.some(range(len(links) + 1), len(links) + 1)
+    order = rng.sample(range(len(links) + 1), len(links) + 1)
 
     def told(twin: str) -> list[Claim]:
         up = {name: above for _, link in links for name, above in link.items()}
@@ -224,7 +226,7 @@ def kinship(draw: Draw) -> Drawn:
     )
     puzzle = Puzzle({"link": ranks})
     return mirror(
-        draw,
+        rng,
         puzzle,
         (told(elder), told(middle)),
         frames,
@@ -232,13 +234,13 @@ def kinship(draw: Draw) -> Drawn:
         lambda found: f"{found[0]['link']}",
         who=who,
         young=young,
-        town=draw.pick(("Braga", "Kotor", "Uppsala", "Popayán", "Gori", "Visby")),
+        town=rng.pick(("Braga", "Kotor", "Uppsala", "Popayán", "Gori", "Visby")),
     )
 
 
-def knockout(draw: Draw) -> Drawn:
+def knockout(rng: Rng) -> MirrorContent:
     """Two semi-finals and a final: 0 won, 1 lost the final, 2 lost to the winner, 3 lost to the other finalist."""
-    names = draw.people(4)
+    names = rng.people(4)
     puzzle = one_each(names, range(4))
     pool = claims("beat", "{0} knocked {1} out", "({0}, {1}) in ((0, 1), (0, 2), (1, 3))", names)
     pool += claims(
@@ -249,7 +251,7 @@ def knockout(draw: Draw) -> Drawn:
     )
     pool += claims("final", "{0} or {1} lost the final", "1 in ({0}, {1})", names)
     pool += claims("semi", "{0} went out in a semi-final", "{0} > 1", names)
-    heard = parted(draw, puzzle, pool, draw.number(2, 3))
+    heard = parted(rng, puzzle, pool, rng.number(2, 3))
     frames = (
         "Our {game} cup had two semi-finals and a final, no match for third place. {names} took part. {s} Who won the"
         " cup?",
@@ -264,28 +266,28 @@ def knockout(draw: Draw) -> Drawn:
         " {names}; there were two semi-finals, then a final for the cup.\n\n{n}\n\nWhose face is it?",
     )
     replies = ("{answer} won it. {why}", "{how} The winner is {answer}.", "It was {answer} who took the cup. {why}")
-    game = draw.pick(("darts", "carrom", "table tennis", "draughts", "billiards", "mancala", "badminton"))
+    game = rng.pick(("darts", "carrom", "table tennis", "draughts", "billiards", "mancala", "badminton"))
     return mirror(
-        draw,
+        rng,
         puzzle,
         heard,
         frames,
         replies,
         lambda found: in_order(found).split(", ")[0],
         game=game,
-        names=listing(draw.some(names, 4)),
+        names=listing(rng.sample(names, 4)),
     )
 
 
-def bike_lock(draw: Draw) -> Drawn:
+def bike_lock(rng: Rng) -> MirrorContent:
     """Three digits from relations between them."""
     places = ["first", "second", "third"]
-    more, total, times = draw.number(1, 4), draw.number(8, 14), draw.pick((2, 3))
+    more, total, times = rng.number(1, 4), rng.number(8, 14), rng.pick((2, 3))
     puzzle = Puzzle({place: range(1, 10) for place in places}, "len({first, second, third}) == 3")
     pool = claims("times", f"the {{0}} digit is {times} times the {{1}}", f"{{0}} == {times} * {{1}}", places)
     pool += claims("more", f"the {{0}} digit is {more} more than the {{1}}", f"{{0}} == {{1}} + {more}", places)
     pool += claims("sum", f"the {{0}} and the {{1}} digit add up to {total}", f"{{0}} + {{1}} == {total}", places)
-    heard = parted(draw, puzzle, pool, 3)
+    heard = parted(rng, puzzle, pool, 3)
     frames = (
         "I forgot the code of my bike lock. It has a first, a second and a third digit, all different and none of"
         " them zero. I do remember some sums I made up about it. {s} What's the code?",
@@ -300,14 +302,14 @@ def bike_lock(draw: Draw) -> Drawn:
     )
     replies = ("The code is {answer}. {why}", "{how} That gives {answer}.", "{answer}, from left to right. {why}")
     return mirror(
-        draw,
+        rng,
         puzzle,
         heard,
         frames,
         replies,
         lambda found: "-".join(str(found[0][place]) for place in places),
-        name=draw.people(1)[0],
+        name=rng.people(1)[0],
     )
 
 
-MOULDS = (rota, busy_week, light_switches, kinship, knockout, bike_lock)
+TEMPLATES = (rota, busy_week, light_switches, kinship, knockout, bike_lock)

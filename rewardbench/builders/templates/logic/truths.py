@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rewardbench.builders.draw import Draw, Drawn, Redraw
+from rewardbench.builders.draw import MirrorContent, Resample, Rng
 from rewardbench.builders.templates.logic.puzzles import TRIES, Claim, Puzzle, World, claims, listing, mirror, parted
 
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
-def islanders(draw: Draw) -> Drawn:
+def islanders(rng: Rng) -> MirrorContent:
     """Three who always or never tell the truth."""
-    names = draw.people(3)
-    good, bad, place = draw.pick(
+    names = rng.people(3)
+    good, bad, place = rng.pick(
         (
             ("truth-teller", "liar", "island"),
             ("knight", "knave", "castle"),
@@ -26,7 +26,7 @@ def islanders(draw: Draw) -> Drawn:
     pool += claims("same", '{0} says "{1} and {2} are of the same kind"', "{0} == ({1} == {2})", names)
     pool += claims("one", f'{{0}} says "exactly one of {{1}} and {{2}} is a {good}"', "{0} == ({1} != {2})", names)
     pool += claims("both", f'{{0}} says "{{1}} and I are both {bad}s"', "{0} == (not {0} and not {1})", names)
-    heard = parted(draw, puzzle, pool, draw.number(2, 3))
+    heard = parted(rng, puzzle, pool, rng.number(2, 3))
     frames = (
         "Everybody in this {place} is either a {good} and says only true things, or a {bad} and says only false"
         " things. You meet {names}. {s} Who is what?",
@@ -46,12 +46,12 @@ def islanders(draw: Draw) -> Drawn:
 
     replies = ("{answer}. {why}", "{how} {answer}.", "Here it is: {answer}. {why}")
     return mirror(
-        draw, puzzle, heard, frames, replies, kinds, good=good, bad=bad, place=place, names=listing(draw.some(names, 3))
+        rng, puzzle, heard, frames, replies, kinds, good=good, bad=bad, place=place, names=listing(rng.sample(names, 3))
     )
 
 
 def _counted(
-    draw: Draw, name: str, values: Sequence[str], said: Sequence[list[Claim]], true: int
+    rng: Rng, name: str, values: Sequence[str], said: Sequence[list[Claim]], true: int
 ) -> tuple[list[Claim], list[Claim]]:
     """One statement of each speaker, of which so many are true; two such lists that part at one of a kind."""
 
@@ -61,19 +61,19 @@ def _counted(
 
     puzzle = Puzzle({name: values})
     for _ in range(TRIES):
-        a = [draw.pick(pool) for pool in said]
-        at = draw.number(0, len(said) - 1)
+        a = [rng.pick(pool) for pool in said]
+        at = rng.number(0, len(said) - 1)
         b = [*a]
-        b[at] = draw.pick([claim for claim in said[at] if claim.kind == a[at].kind])
+        b[at] = rng.pick([claim for claim in said[at] if claim.kind == a[at].kind])
         left = [puzzle.worlds(puzzle.holds(heard(spoken))) for spoken in (a, b)]
         if len(left[0]) == len(left[1]) == 1 and left[0] != left[1] and len({claim.holds for claim in a}) == len(a):
             return heard(a), heard(b)
-    raise Redraw
+    raise Resample
 
 
-def broken_vase(draw: Draw) -> Drawn:
+def broken_vase(rng: Rng) -> MirrorContent:
     """Four suspects, one statement each, so many of them true."""
-    names, true = draw.people(4), draw.pick((1, 3))
+    names, true = rng.people(4), rng.pick((1, 3))
     said = []
     for name in names:
         rest = [one for one in names if one != name]
@@ -82,7 +82,7 @@ def broken_vase(draw: Draw) -> Drawn:
         )
         pool += claims("two", f'{name}: "it was {{0}} or {{1}}"', "who in ('{0}', '{1}')", rest)
         said.append([*pool, Claim("me", f'{name}: "it wasn\'t me"', f"who != {name!r}")])
-    heard = _counted(draw, "who", names, said, true)
+    heard = _counted(rng, "who", names, said, true)
     frames = (
         "One of {names} {did}, nobody helped. I asked all of them.\n{b}\nA neighbour saw it and says that exactly"
         " {count} of these four answers {verb} true. Who did it?",
@@ -99,13 +99,13 @@ def broken_vase(draw: Draw) -> Drawn:
         " it?",
     )
     fields = {
-        "did": draw.pick(
+        "did": rng.pick(
             ("broke the vase", "ate the last mango", "let the goat out", "lost the car keys", "drew on the wall")
         ),
         "count": {1: "one", 3: "three"}[true],
         "verb": "is" if true == 1 else "are",
         "plural": "" if true == 1 else "s",
-        "names": listing(draw.some(names, 4)),
+        "names": listing(rng.sample(names, 4)),
     }
     replies = (
         "It was {answer}. Take each of the four in turn as the culprit and count the true answers.",
@@ -113,13 +113,13 @@ def broken_vase(draw: Draw) -> Drawn:
         " {answer}.",
         "{answer} did it; with anybody else as the culprit the count of true answers does not come out right.",
     )
-    return mirror(draw, Puzzle({"who": names}), heard, frames, replies, lambda found: str(found[0]["who"]), **fields)
+    return mirror(rng, Puzzle({"who": names}), heard, frames, replies, lambda found: str(found[0]["who"]), **fields)
 
 
-def three_chests(draw: Draw) -> Drawn:
+def three_chests(rng: Rng) -> MirrorContent:
     """Labels on chests, so many of them true."""
-    chests = draw.some(("oak", "iron", "cedar", "bamboo", "copper", "ivory", "glass"), 3)
-    thing, true = draw.pick(("crown", "map", "ruby", "letter", "key")), draw.pick((1, 2))
+    chests = rng.sample(("oak", "iron", "cedar", "bamboo", "copper", "ivory", "glass"), 3)
+    thing, true = rng.pick(("crown", "map", "ruby", "letter", "key")), rng.pick((1, 2))
     said = []
     for chest in chests:
         own = f'on the {chest} chest: "the {thing} is'
@@ -127,7 +127,7 @@ def three_chests(draw: Draw) -> Drawn:
             "not", own + ' not in the {0} one"', "place != '{0}'", chests
         )
         said.append(pool)
-    heard = _counted(draw, "place", chests, said, true)
+    heard = _counted(rng, "place", chests, said, true)
     frames = (
         "A {thing} lies in one of three chests, made of {names}. Each bears a sign.\n{b}\nExactly {count} of the"
         " three signs {verb} true. You may open one chest. Which?",
@@ -146,7 +146,7 @@ def three_chests(draw: Draw) -> Drawn:
         "thing": thing,
         "count": {1: "one", 2: "two"}[true],
         "verb": "is" if true == 1 else "are",
-        "names": listing(draw.some(chests, 3)),
+        "names": listing(rng.sample(chests, 3)),
     }
     replies = (
         "Open the {answer} chest. Put the {thing} in each of the three in thought, and count the true signs every"
@@ -155,16 +155,16 @@ def three_chests(draw: Draw) -> Drawn:
         "Counting true signs for each of the three places, I get the right number only for the {answer} chest.",
     )
     return mirror(
-        draw, Puzzle({"place": chests}), heard, frames, replies, lambda found: str(found[0]["place"]), **fields
+        rng, Puzzle({"place": chests}), heard, frames, replies, lambda found: str(found[0]["place"]), **fields
     )
 
 
-def lying_days(draw: Draw) -> Drawn:
+def lying_days(rng: Rng) -> MirrorContent:
     """Two who lie on days of their own; each says something of yesterday or tomorrow."""
-    one, other = draw.people(2)
+    one, other = rng.people(2)
     lies = {}
     for name in (one, other):
-        start, length = draw.number(0, 6), draw.number(2, 3)
+        start, length = rng.number(0, 6), rng.number(2, 3)
         lies[name] = [(start + k) % 7 for k in range(length)]
     said = {
         "I was lying yesterday": -1,
@@ -172,7 +172,7 @@ def lying_days(draw: Draw) -> Drawn:
         "the day before yesterday I lied": -2,
         "two days from now I will lie": 2,
     }
-    first, second = draw.some(sorted(said), 2)
+    first, second = rng.sample(sorted(said), 2)
 
     def told(name: str, words: str) -> Claim:
         holds = f"(day not in {lies[name]}) == ((day + {said[words]}) % 7 in {lies[name]})"
@@ -181,7 +181,7 @@ def lying_days(draw: Draw) -> Drawn:
     heard = ([told(one, first), told(other, second)], [told(other, first), told(one, second)])
     puzzle = Puzzle({"day": range(7)})
     if any(len(puzzle.worlds(puzzle.holds(mine))) != 1 for mine in heard):
-        raise Redraw
+        raise Resample
     habits = " ".join(
         f"{name} lies on {listing([DAYS[k] for k in lies[name]])}, and is honest on all other days."
         for name in (one, other)
@@ -201,7 +201,7 @@ def lying_days(draw: Draw) -> Drawn:
         "{answer}: going through the seven days one by one, no other lets both of them speak the way they did.",
         "The only day that fits both of them is {answer}, as you can see by going through all seven.",
     )
-    return mirror(draw, puzzle, heard, frames, replies, lambda found: DAYS[found[0]["day"]], habits=habits)
+    return mirror(rng, puzzle, heard, frames, replies, lambda found: DAYS[found[0]["day"]], habits=habits)
 
 
-MOULDS = (islanders, broken_vase, three_chests, lying_days)
+TEMPLATES = (islanders, broken_vase, three_chests, lying_days)

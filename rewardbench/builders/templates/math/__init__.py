@@ -2,4 +2,6 @@
 
 from rewardbench.builders.templates.math import bills, labour, prices, ratios, shares, trips
 
-MOULDS = shares.MOULDS + ratios.MOULDS + prices.MOULDS + bills.MOULDS + trips.MOULDS + labour.MOULDS
+TEMPLATES = (
+    shares.TEMPLATES + ratios.TEMPLATES + prices.TEMPLATES + bills.TEMPLATES + trips.TEMPLATES + labour.TEMPLATES
+)

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from rewardbench.builders.draw import Draw, Drawn, Redraw
-from rewardbench.builders.framing import Frame, exchanged, moulds
+from rewardbench.builders.draw import MirrorContent, Resample, Rng
+from rewardbench.builders.prompts import PromptTemplate, swapped, with_wordings
 from rewardbench.builders.templates.math.telling import Tell, Work, money, number, problem, share, whole
 
 
-def exchange_desk(draw: Draw, wording: int) -> Drawn:
+def exchange_desk(rng: Rng, wording: int) -> MirrorContent:
     """A desk that buys and sells at two rates: who has what, and who wants what."""
-    buy = draw.number(8, 40)
-    sell, n = buy + draw.number(1, 4), draw.number(40, 400, 20)
-    coin = draw.pick(("pesos", "kronor", "rand", "baht", "rupees"))
-    other = draw.pick(("euros", "dollars", "pounds"))
-    verbs = exchanged("have", "want")
-    give, take = exchanged("give", "get")
-    hand, leave = exchanged("hands over", "leaves with")
-    frames: tuple[Frame, ...] = (
+    buy = rng.number(8, 40)
+    sell, n = buy + rng.number(1, 4), rng.number(40, 400, 20)
+    coin = rng.pick(("pesos", "kronor", "rand", "baht", "rupees"))
+    other = rng.pick(("euros", "dollars", "pounds"))
+    verbs = swapped("have", "want")
+    give, take = swapped("give", "get")
+    hand, leave = swapped("hands over", "leaves with")
+    frames: tuple[PromptTemplate, ...] = (
         f"The exchange desk at the port buys one of your {other} for {buy} {coin} and sells one to "
         f"you for {sell} {coin}. "
         f"I {verbs[0]} {n} {other} and {verbs[1]} {coin}. How many {coin} change hands?",
@@ -29,7 +29,7 @@ def exchange_desk(draw: Draw, wording: int) -> Drawn:
             f"Next in the line: a customer who {hand} {n} {other} and {leave} {coin}. How many {coin} should I enter?",
         ),
     )
-    tell: Tell = draw.pick(
+    tell: Tell = rng.pick(
         (
             lambda rate, deal: (
                 f"The desk {deal} here, so the rate of {rate} is the right one: {n} × {rate} = {number(n * rate)}."
@@ -44,15 +44,15 @@ def exchange_desk(draw: Draw, wording: int) -> Drawn:
     return problem("which currency is given and which wanted", frames[wording], *sides)
 
 
-def simple_or_compound(draw: Draw, wording: int) -> Drawn:
+def simple_or_compound(rng: Rng, wording: int) -> MirrorContent:
     """Interest on interest at one of two places, on the first amount only at the other."""
-    town, coin, k = money(draw)
-    rate, start = draw.pick((2, 4, 5, 10, 20)), draw.number(1000, 8000, 500) * k
-    one, two = draw.some(("Acacia", "Baobab", "Cedar", "Juniper", "Larch", "Tamarind"), 2)
-    ann, bob = draw.people(2)
-    grows, stays = exchanged(one, two)
-    lends, asks = exchanged(ann, bob)
-    frames: tuple[Frame, ...] = (
+    town, coin, k = money(rng)
+    rate, start = rng.pick((2, 4, 5, 10, 20)), rng.number(1000, 8000, 500) * k
+    one, two = rng.sample(("Acacia", "Baobab", "Cedar", "Juniper", "Larch", "Tamarind"), 2)
+    ann, bob = rng.people(2)
+    grows, stays = swapped(one, two)
+    lends, asks = swapped(ann, bob)
+    frames: tuple[PromptTemplate, ...] = (
         f"Two banks in {town}, {one} and {two}, both pay {rate}% interest a year. {grows} pays "
         "interest on earlier interest "
         f"too, {stays} only ever on the deposit. I leave {number(start)} {coin} at {one} for exactly 2 years. How much "
@@ -84,21 +84,21 @@ def simple_or_compound(draw: Draw, wording: int) -> Drawn:
             text = f"Year 1: {lines[0]}.\nYear 2: {lines[1]}.\nBoth: {total} {coin}."
         return Work(f"{start}*(100+{rate})*(100+{rate})/10000-{start}" if compound else f"{start}*{rate}/100*2", text)
 
-    short = draw.chance()
+    short = rng.chance()
     return problem("which of the two pays interest on interest", frames[wording], work(True, short), work(False, short))
 
 
-def savings_goal(draw: Draw, wording: int) -> Drawn:
+def savings_goal(rng: Rng, wording: int) -> MirrorContent:
     """So many weeks at one amount, then another amount a week up to a goal."""
-    _, coin, k = money(draw)
-    u, v = draw.numbers(2, 10, 60, 5)
-    weeks = draw.number(3, 8)
-    goal = draw.number(300, 1200, 20)
-    person = draw.people(1)[0]
-    low, high = exchanged(number(u * k), number(v * k))
-    slow, fast = exchanged(u, v)
-    ride, wish = draw.pick(("kayak", "sewing machine", "cello", "telescope")), number(goal * k)
-    frames: tuple[Frame, ...] = (
+    _, coin, k = money(rng)
+    u, v = rng.numbers(2, 10, 60, 5)
+    weeks = rng.number(3, 8)
+    goal = rng.number(300, 1200, 20)
+    person = rng.people(1)[0]
+    low, high = swapped(number(u * k), number(v * k))
+    slow, fast = swapped(u, v)
+    ride, wish = rng.pick(("kayak", "sewing machine", "cello", "telescope")), number(goal * k)
+    frames: tuple[PromptTemplate, ...] = (
         f"{person} wants a {ride} that costs {wish} {coin}. For {weeks} weeks {person} puts {low} "
         f"{coin} a week in a jar, "
         f"and in every week after that {high}. How many weeks does it take in all until the {ride} is paid for?",
@@ -113,7 +113,7 @@ def savings_goal(draw: Draw, wording: int) -> Drawn:
         ),
     )
     k = 1 if wording == 2 else k
-    tell: Tell = draw.pick(
+    tell: Tell = rng.pick(
         (
             lambda u, v, n: (
                 f"{weeks} × {number(u * k)} = {number(weeks * u * k)} comes first. Then "
@@ -131,21 +131,21 @@ def savings_goal(draw: Draw, wording: int) -> Drawn:
         )
     )
     if max(u, v) * weeks >= goal:
-        raise Redraw
+        raise Resample
     sides = [
         Work(f"{weeks}+({goal}-{weeks}*{s})/{t}", tell(s, t, whole(goal - weeks * s, t))) for s, t in ((u, v), (v, u))
     ]
     return problem("which amount comes in the first weeks", frames[wording], *sides)
 
 
-def shared_ride(draw: Draw, wording: int) -> Drawn:
+def shared_ride(rng: Rng, wording: int) -> MirrorContent:
     """Two share a ride, one gets out earlier: who pays for the rest alone."""
-    town, coin, k = money(draw)
-    one, two = draw.people(2)
-    near, more, price = draw.number(4, 20, 2), draw.number(3, 16), draw.number(2, 4) * k
+    town, coin, k = money(rng)
+    one, two = rng.people(2)
+    near, more, price = rng.number(4, 20, 2), rng.number(3, 16), rng.number(2, 4) * k
     far = near + more
-    early, late = exchanged(one, two)
-    frames: tuple[Frame, ...] = (
+    early, late = swapped(one, two)
+    frames: tuple[PromptTemplate, ...] = (
         f"A taxi in {town} costs {number(price)} {coin} a kilometer. {one} and {two} get in together; {early} gets out "
         f"after {near} km and {late} rides on to km {far}. Each kilometer is shared equally by "
         "those in the car. What does "
@@ -165,7 +165,7 @@ def shared_ride(draw: Draw, wording: int) -> Drawn:
     )
     price *= 1 if wording == 0 else 10
     half, alone = whole(near * price, 2), more * price
-    tell: Tell = draw.pick(
+    tell: Tell = rng.pick(
         (
             lambda extra, who: (
                 f"The shared part costs {near} × {number(price)} = {number(2 * half)}, and half of it is "
@@ -184,15 +184,15 @@ def shared_ride(draw: Draw, wording: int) -> Drawn:
     return problem("who of the two leaves first", frames[wording], a, b)
 
 
-def split_by_nights(draw: Draw, wording: int) -> Drawn:
+def split_by_nights(rng: Rng, wording: int) -> MirrorContent:
     """A bill split by how long each stayed, less what one has paid already."""
-    town, coin, k = money(draw)
-    one, two = draw.people(2)
-    u, v = draw.numbers(2, 2, 9)
-    each = draw.number(10, 60, 5) * k
-    total, paid = (u + v) * each, draw.number(5, 15, 5) * k
-    left, right = exchanged(u, v)
-    frames: tuple[Frame, ...] = (
+    town, coin, k = money(rng)
+    one, two = rng.people(2)
+    u, v = rng.numbers(2, 2, 9)
+    each = rng.number(10, 60, 5) * k
+    total, paid = (u + v) * each, rng.number(5, 15, 5) * k
+    left, right = swapped(u, v)
+    frames: tuple[PromptTemplate, ...] = (
         f"The cabin near {town} cost {number(total)} {coin}. {one} slept there {left} nights and "
         f"{two} {right} nights, and "
         f"they split the cost by nights. {one} has put down a deposit of {number(paid)} {coin} "
@@ -208,7 +208,7 @@ def split_by_nights(draw: Draw, wording: int) -> Drawn:
             f"much must {one} pay now?",
         ),
     )
-    tell: Tell = draw.pick(
+    tell: Tell = rng.pick(
         (
             lambda u, v: (
                 f"{number(total)} / ({u} + {v}) = {number(each)} for each unit. {u} × "
@@ -227,18 +227,18 @@ def split_by_nights(draw: Draw, wording: int) -> Drawn:
     return problem("who was there how long", frames[wording], *sides)
 
 
-def packing(draw: Draw, wording: int) -> Drawn:
+def packing(rng: Rng, wording: int) -> MirrorContent:
     """Full boxes only, or the one begun as well: which rule is whose."""
-    size, full = draw.number(6, 24), draw.number(4, 15)
-    over = draw.number(1, size - 1)
-    n, rate = size * full + over, draw.number(3, 12)
-    town, coin, k = money(draw)
+    size, full = rng.number(6, 24), rng.number(4, 15)
+    over = rng.number(1, size - 1)
+    n, rate = size * full + over, rng.number(3, 12)
+    town, coin, k = money(rng)
     pay = rate * k
-    one, two = draw.people(2)
-    only, every = exchanged(one, two)
-    road, rail = exchanged("road", "rail")
-    bed, lab = exchanged("North", "South")
-    frames: tuple[Frame, ...] = (
+    one, two = rng.people(2)
+    only, every = swapped(one, two)
+    road, rail = swapped("road", "rail")
+    bed, lab = swapped("North", "South")
+    frames: tuple[PromptTemplate, ...] = (
         f"Our hens laid {n} eggs; {size} go in a tray. {one} and {two} in {town} both pay "
         f"{number(pay)} {coin} a tray, but "
         f"{only} pays for full trays only, while {every} pays for the tray that isn't full as "
@@ -254,7 +254,7 @@ def packing(draw: Draw, wording: int) -> Drawn:
             f"I was in car park North for {n} minutes. How much is that?",
         ),
     )
-    tell: Tell = draw.pick(
+    tell: Tell = rng.pick(
         (
             lambda t, what: (
                 f"{full} × {size} = {full * size}, and {n} − {full * size} = {over} are over. {what}, "
@@ -275,4 +275,4 @@ def packing(draw: Draw, wording: int) -> Drawn:
     )
 
 
-MOULDS = tuple(moulds(exchange_desk, simple_or_compound, savings_goal, shared_ride, split_by_nights, packing))
+TEMPLATES = tuple(with_wordings(exchange_desk, simple_or_compound, savings_goal, shared_ride, split_by_nights, packing))

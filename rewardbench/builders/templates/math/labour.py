@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from rewardbench.builders.draw import Draw, Drawn, Redraw
-from rewardbench.builders.framing import Frame, exchanged, moulds
+from rewardbench.builders.draw import MirrorContent, Resample, Rng
+from rewardbench.builders.prompts import PromptTemplate, swapped, with_wordings
 from rewardbench.builders.templates.math.telling import TIMES, Tell, Work, number, ordinal, problem, share, whole
 
 
-def weekday_pages(draw: Draw, wording: int) -> Drawn:
+def weekday_pages(rng: Rng, wording: int) -> MirrorContent:
     """So many on a weekday, so many on a day of the weekend: what whole weeks come to."""
-    u, v = draw.numbers(2, 8, 45)
-    weeks = draw.number(2, 6)
-    person = draw.people(1)[0]
-    work, rest = exchanged(u, v)
-    frames: tuple[Frame, ...] = (
+    u, v = rng.numbers(2, 8, 45)
+    weeks = rng.number(2, 6)
+    person = rng.people(1)[0]
+    work, rest = swapped(u, v)
+    frames: tuple[PromptTemplate, ...] = (
         f"{person} reads {work} pages of a long saga on each day from Monday to Friday and {rest} "
         "pages on each Saturday "
         f"and each Sunday. How many pages is that in {weeks} full weeks?",
@@ -27,7 +27,7 @@ def weekday_pages(draw: Draw, wording: int) -> Drawn:
             f"I'm ordering diesel for the coming {weeks} weeks, 7 days each. How many crossings should I count on?",
         ),
     )
-    tell: Tell = draw.pick(
+    tell: Tell = rng.pick(
         (
             lambda u, v: (
                 f"A week has 5 × {u} = {5 * u} and 2 × {v} = {2 * v}, so {5 * u} + {2 * v} = "
@@ -46,13 +46,13 @@ def weekday_pages(draw: Draw, wording: int) -> Drawn:
     return problem("which amount is for the five days, which for the two", frames[wording], *sides)
 
 
-def tank(draw: Draw, wording: int) -> Drawn:
+def tank(rng: Rng, wording: int) -> MirrorContent:
     """Inflow alone for a while, then inflow and outflow together, the two times exchanged."""
-    inflow = draw.number(9, 40)
-    out = draw.number(2, inflow - 3)
-    u, v = draw.numbers(2, 4, 30)
-    left, right = exchanged(u, v)
-    frames: tuple[Frame, ...] = (
+    inflow = rng.number(9, 40)
+    out = rng.number(2, inflow - 3)
+    u, v = rng.numbers(2, 4, 30)
+    left, right = swapped(u, v)
+    frames: tuple[PromptTemplate, ...] = (
         f"The rain tank was empty when the pump was switched on. The pump brings {inflow} liters a "
         "minute and never stops; "
         f"the drain lets {out} liters a minute out while it is open. The drain stayed shut for "
@@ -69,7 +69,7 @@ def tank(draw: Draw, wording: int) -> Drawn:
         ),
     )
     net = inflow - out
-    tell: Tell = draw.pick(
+    tell: Tell = rng.pick(
         (
             lambda u, v: (
                 f"{u} × {inflow} = {number(u * inflow)} to begin with. Then {inflow} − {out} = {net} "
@@ -87,14 +87,14 @@ def tank(draw: Draw, wording: int) -> Drawn:
     return problem("how long without and how long with the outflow", frames[wording], *sides)
 
 
-def work_pair(draw: Draw, wording: int) -> Drawn:
+def work_pair(rng: Rng, wording: int) -> MirrorContent:
     """One works several times as fast as the other: how long both together need."""
-    one, two = draw.people(2)
-    m = draw.number(2, 4)
-    alone = m * (m + 1) * draw.number(1, 5)
-    fast, slow = exchanged(one, two)
-    big, small = exchanged("the old pump", "the new pump")
-    frames: tuple[Frame, ...] = (
+    one, two = rng.people(2)
+    m = rng.number(2, 4)
+    alone = m * (m + 1) * rng.number(1, 5)
+    fast, slow = swapped(one, two)
+    big, small = swapped("the old pump", "the new pump")
+    frames: tuple[PromptTemplate, ...] = (
         f"{one} alone needs {alone} hours to mend all the nets of the boat. {fast} mends "
         f"{TIMES[m]} as fast as {slow}. How "
         f"many hours do they need if both mend at the same time?",
@@ -108,7 +108,7 @@ def work_pair(draw: Draw, wording: int) -> Drawn:
             f"and we run the old and the new pump side by side. How many hours will that take?",
         ),
     )
-    tell: Tell = draw.pick(
+    tell: Tell = rng.pick(
         (
             lambda mine: (
                 f"Count the slower one as 1 and the faster one as {m}, together 1 + {m} = {m + 1}. "
@@ -126,12 +126,12 @@ def work_pair(draw: Draw, wording: int) -> Drawn:
     return problem("who works faster than whom", frames[wording], *sides)
 
 
-def pumps(draw: Draw, wording: int) -> Drawn:
+def pumps(rng: Rng, wording: int) -> MirrorContent:
     """More hands, less time: so many need so long, how long do others need."""
-    u, v = draw.numbers(2, 2, 12)
-    time = draw.number(6, 60)
-    left, right = exchanged(u, v)
-    frames: tuple[Frame, ...] = (
+    u, v = rng.numbers(2, 2, 12)
+    time = rng.number(6, 60)
+    left, right = swapped(u, v)
+    frames: tuple[PromptTemplate, ...] = (
         f"{left} identical pumps empty the basin in {time} hours. How many hours do {right} of "
         "them take for the same basin?",
         f"if {left} of us clear the beach in {time} minutes, and everyone is equally quick, how "
@@ -143,7 +143,7 @@ def pumps(draw: Draw, wording: int) -> Drawn:
             f"We'll have {right} horses, from day one and with just as much hay. How many days will it last then?",
         ),
     )
-    tell: Tell = draw.pick(
+    tell: Tell = rng.pick(
         (
             lambda u, v: (
                 f"A single one would take {u} × {time} = {u * time}. Shared by {v}, that is {u * time} "
@@ -155,19 +155,19 @@ def pumps(draw: Draw, wording: int) -> Drawn:
         )
     )
     if (u * time) % v or (v * time) % u:
-        raise Redraw
+        raise Resample
     sides = [Work(f"{s}*{time}/{t}", tell(s, t)) for s, t in ((u, v), (v, u))]
     return problem("how many need the given time, and how many are asked about", frames[wording], *sides)
 
 
-def posts(draw: Draw, wording: int) -> Drawn:
+def posts(rng: Rng, wording: int) -> MirrorContent:
     """Two things in a row at regular gaps: which of them stands at both ends too."""
-    gap, other = draw.some((4, 5, 6, 8, 10, 12), 2)
-    length = gap * other * draw.number(2, 5)
-    yes, no = exchanged("lamp", "bench")
-    bus, tram = exchanged("buses", "trams")
-    rose, herb = exchanged("rose", "lavender")
-    frames: tuple[Frame, ...] = (
+    gap, other = rng.sample((4, 5, 6, 8, 10, 12), 2)
+    length = gap * other * rng.number(2, 5)
+    yes, no = swapped("lamp", "bench")
+    bus, tram = swapped("buses", "trams")
+    rose, herb = swapped("rose", "lavender")
+    frames: tuple[PromptTemplate, ...] = (
         f"A straight promenade is {length} m long. It gets a lamp every {gap} m and a bench every "
         f"{other} m, measured from "
         f"the start; right at the start and right at the end there is a {yes} too, but no {no}. "
@@ -183,7 +183,7 @@ def posts(draw: Draw, wording: int) -> Drawn:
         ),
     )
     n = length // gap
-    tell: Tell = draw.pick(
+    tell: Tell = rng.pick(
         (
             lambda sign, end, why: (
                 f"{length} / {gap} = {n} gaps. {why}, there is one "
@@ -197,14 +197,14 @@ def posts(draw: Draw, wording: int) -> Drawn:
     return problem("which of two things stands at the ends too", frames[wording], a, b)
 
 
-def pages_between(draw: Draw, wording: int) -> Drawn:
+def pages_between(rng: Rng, wording: int) -> MirrorContent:
     """From one number to another: one counts both ends, the other neither."""
-    one, two = draw.people(2)
-    low = draw.number(12, 80)
-    high = low + draw.number(15, 70)
-    whole_, inner = exchanged(one, two)
-    spring, autumn = exchanged("spring", "autumn")
-    frames: tuple[Frame, ...] = (
+    one, two = rng.people(2)
+    low = rng.number(12, 80)
+    high = low + rng.number(15, 70)
+    whole_, inner = swapped(one, two)
+    spring, autumn = swapped("spring", "autumn")
+    frames: tuple[PromptTemplate, ...] = (
         f"{one} and {two} proofread pages {low} to {high} of the yearbook. {whole_} read all "
         f"of these, page {low} and page {high} included; {inner} read only what lies strictly between those two. "
         f"How many pages did {one} read?",
@@ -219,7 +219,7 @@ def pages_between(draw: Draw, wording: int) -> Drawn:
         ),
     )
     gap = high - low
-    tell: Tell = draw.pick(
+    tell: Tell = rng.pick(
         (
             lambda sign, end, what: (
                 f"From {low} to {high} it is {high} − {low} = {gap} steps. {what}, that makes {gap} {sign} 1 = {end}."
@@ -234,12 +234,12 @@ def pages_between(draw: Draw, wording: int) -> Drawn:
     )
 
 
-def tournament(draw: Draw, wording: int) -> Drawn:
+def tournament(rng: Rng, wording: int) -> MirrorContent:
     """Knock-out among so many, all against all among so many others."""
-    u, v = draw.numbers(2, 5, 16)
-    left, right = exchanged(u, v)
-    sport = draw.pick(("table tennis", "petanque", "draughts", "badminton", "carrom"))
-    frames: tuple[Frame, ...] = (
+    u, v = rng.numbers(2, 5, 16)
+    left, right = swapped(u, v)
+    sport = rng.pick(("table tennis", "petanque", "draughts", "badminton", "carrom"))
+    frames: tuple[PromptTemplate, ...] = (
         f"Our {sport} day has two events. In one, {left} players meet in a knock-out: who loses is "
         "out, until one is left. "
         f"In the other, {right} players each play all the others once. How many matches do we have to schedule?",
@@ -269,20 +269,20 @@ def tournament(draw: Draw, wording: int) -> Drawn:
             )
         return Work(f"{out}-1+{league}*({league}-1)/2", text)
 
-    short = draw.chance()
+    short = rng.chance()
     sides = work(u, v, short), work(v, u, short)
     return problem("how many play in which form", frames[wording], *(sides[::-1] if wording == 1 else sides))
 
 
-def queue(draw: Draw, wording: int) -> Drawn:
+def queue(rng: Rng, wording: int) -> MirrorContent:
     """So many places ahead, then so many behind; or the other way round."""
-    one, two, three = draw.people(3)
-    up, down = draw.numbers(2, 3, 9)
-    at = draw.number(14, 30)
-    ahead, behind = exchanged("ahead of", "behind")
-    above, below = exchanged("above", "below")
-    hot, cold = exchanged("warmer", "colder")
-    frames: tuple[Frame, ...] = (
+    one, two, three = rng.people(3)
+    up, down = rng.numbers(2, 3, 9)
+    at = rng.number(14, 30)
+    ahead, behind = swapped("ahead of", "behind")
+    above, below = swapped("above", "below")
+    hot, cold = swapped("warmer", "colder")
+    frames: tuple[PromptTemplate, ...] = (
         f"In the line at the ferry {one} is {ordinal(at)}. {two} stands {up} places {ahead} {one}, "
         f"and {three} stands {down} "
         f"places {behind} {two}. What is {three}'s place in the line?",
@@ -296,7 +296,7 @@ def queue(draw: Draw, wording: int) -> Drawn:
             f"The thermometer on the coast shows {at} degrees. What temperature should I expect up on the pass?",
         ),
     )
-    tell: Tell = draw.pick(
+    tell: Tell = rng.pick(
         (
             lambda s, mid, t, end: f"Step one: {at} {s} {up} = {mid}. Step two: {mid} {t} {down} = {end}.",
             lambda s, mid, t, end: (
@@ -309,4 +309,4 @@ def queue(draw: Draw, wording: int) -> Drawn:
     return problem("which step goes forward and which back", frames[wording], a, b)
 
 
-MOULDS = tuple(moulds(weekday_pages, tank, work_pair, pumps, posts, pages_between, tournament, queue))
+TEMPLATES = tuple(with_wordings(weekday_pages, tank, work_pair, pumps, posts, pages_between, tournament, queue))

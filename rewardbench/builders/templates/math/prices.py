@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from rewardbench.builders.draw import Draw, Drawn, Redraw
-from rewardbench.builders.framing import Frame, exchanged, moulds
+from rewardbench.builders.draw import MirrorContent, Resample, Rng
+from rewardbench.builders.prompts import PromptTemplate, swapped, with_wordings
 from rewardbench.builders.templates.math.telling import Tell, Work, money, number, problem, share
 
 
-def voucher_orders(draw: Draw, wording: int) -> Drawn:
+def voucher_orders(rng: Rng, wording: int) -> MirrorContent:
     """A voucher and a percentage off, in one order or the other."""
-    town, coin, k = money(draw)
-    price, off, cut = draw.number(60, 240, 20) * k, draw.number(5, 30, 5) * k, draw.pick((5, 10, 15, 20, 25, 30, 40))
-    first, second = exchanged(f"the voucher of {number(off)} {coin}", f"the discount of {cut}%")
-    early, late = exchanged(f"takes {cut}% off", f"takes {number(off)} {coin} off")
-    what = draw.pick(("a rucksack", "a bread oven", "a rain coat", "a drum", "a desk lamp", "a hammock"))
-    frames: tuple[Frame, ...] = (
+    town, coin, k = money(rng)
+    price, off, cut = rng.number(60, 240, 20) * k, rng.number(5, 30, 5) * k, rng.pick((5, 10, 15, 20, 25, 30, 40))
+    first, second = swapped(f"the voucher of {number(off)} {coin}", f"the discount of {cut}%")
+    early, late = swapped(f"takes {cut}% off", f"takes {number(off)} {coin} off")
+    what = rng.pick(("a rucksack", "a bread oven", "a rain coat", "a drum", "a desk lamp", "a hammock"))
+    frames: tuple[PromptTemplate, ...] = (
         f"I found {what} for {number(price)} {coin} in {town}. The till applies {first} to begin with and {second} to "
         f"whatever is left then. What do I pay?",
         f"price tag says {number(price)}. according to the cashier {second} comes last, and {first} comes ahead of it. "
@@ -25,7 +25,7 @@ def voucher_orders(draw: Draw, wording: int) -> Drawn:
             f"I'm a member and would like to buy {what} at {number(price)} {coin}. What will it cost me?",
         ),
     )
-    tell: Tell = draw.pick((voucher_price, voucher_lines))
+    tell: Tell = rng.pick((voucher_price, voucher_lines))
     voucher_first = Work(f"({price}-{off})*(100-{cut})/100", tell(price, off, cut, coin, True))
     voucher_last = Work(f"{price}*(100-{cut})/100-{off}", tell(price, off, cut, coin, False))
     sides = (voucher_last, voucher_first) if wording == 2 else (voucher_first, voucher_last)
@@ -63,14 +63,14 @@ def voucher_lines(price: int, off: int, cut: int, coin: str, voucher: bool) -> s
     return f"Step 1: {steps[0]}\nStep 2: {steps[1]}\n\nSo that is what you pay, in {coin}."
 
 
-def taxed_extra(draw: Draw, wording: int) -> Drawn:
+def taxed_extra(rng: Rng, wording: int) -> MirrorContent:
     """Of two extras, one is taxed and the other is not."""
-    town, coin, k = money(draw)
-    base, rate = draw.number(40, 200, 20) * k, draw.pick((5, 10, 15, 20, 25))
-    u, v = (k * n for n in draw.numbers(2, 4, 30, 2))
-    left, right = exchanged("delivery", "engraving")
-    bed, meal = exchanged("breakfast", "parking")
-    frames: tuple[Frame, ...] = (
+    town, coin, k = money(rng)
+    base, rate = rng.number(40, 200, 20) * k, rng.pick((5, 10, 15, 20, 25))
+    u, v = (k * n for n in rng.numbers(2, 4, 30, 2))
+    left, right = swapped("delivery", "engraving")
+    bed, meal = swapped("breakfast", "parking")
+    frames: tuple[PromptTemplate, ...] = (
         f"A trophy costs {number(base)} {coin} in {town}, plus {number(u)} for delivery and {number(v)} for engraving. "
         f"{rate}% tax goes on the trophy and on the {left}, none on the {right}. What is the sum to transfer?",
         f"hotel is {number(base)} {coin} a night, breakfast {number(u)} on top, parking {number(v)} on top. theres a "
@@ -97,20 +97,20 @@ def taxed_extra(draw: Draw, wording: int) -> Drawn:
         )
         return Work(f"({base}+{taxed})*(100+{rate})/100+{free}", text)
 
-    short = draw.chance()
+    short = rng.chance()
     return problem("which of two extras is taxed", frames[wording], work(u, v, short), work(v, u, short))
 
 
-def dearer_than(draw: Draw, wording: int) -> Drawn:
+def dearer_than(rng: Rng, wording: int) -> MirrorContent:
     """Dearer by a percentage: which of two prices is the base."""
-    _, coin, k = money(draw)
-    more, known = draw.pick((10, 20, 25, 50, 60)), draw.number(8, 120, 4) * k
-    one, two = draw.some(("the ferry", "the train", "the bus", "the night boat"), 2)
-    ann, bob = draw.people(2)
-    high, low = exchanged(one, two)
-    rich, poor = exchanged(ann, bob)
-    yes, no = exchanged("cashews", "almonds")
-    frames: tuple[Frame, ...] = (
+    _, coin, k = money(rng)
+    more, known = rng.pick((10, 20, 25, 50, 60)), rng.number(8, 120, 4) * k
+    one, two = rng.sample(("the ferry", "the train", "the bus", "the night boat"), 2)
+    ann, bob = rng.people(2)
+    high, low = swapped(one, two)
+    rich, poor = swapped(ann, bob)
+    yes, no = swapped("cashews", "almonds")
+    frames: tuple[PromptTemplate, ...] = (
         f"A ticket for {high} costs {more}% more than one for {low}. For {one} it is {number(known)} {coin}. What does "
         f"a ticket for {two} cost?",
         f"{ann} earns {number(known)} {coin} an hour, and {rich} earns {more}% more than {poor}. so whats {bob} on?",
@@ -120,7 +120,7 @@ def dearer_than(draw: Draw, wording: int) -> Drawn:
         ),
     )
     top, bottom = share(known * (100 + more), 100), share(known * 100, 100 + more)
-    style, factor = draw.chance(), number(share(100 + more, 100))
+    style, factor = rng.chance(), number(share(100 + more, 100))
     down = (
         f"{number(known)} {coin} is 100 + {more} = {100 + more} percent of the other amount. One percent is "
         f"{number(known)} / {100 + more} = {number(bottom / 100)}, and 100 × {number(bottom / 100)} = {number(bottom)}."
@@ -139,16 +139,16 @@ def dearer_than(draw: Draw, wording: int) -> Drawn:
     return problem("which of two amounts the percentage is of", frames[wording], a, b)
 
 
-def margin_base(draw: Draw, wording: int) -> Drawn:
+def margin_base(rng: Rng, wording: int) -> MirrorContent:
     """Profit as a percentage of the cost or of the selling price."""
-    town, coin, k = money(draw)
-    cost = draw.number(12, 120, 4) * k
-    rate = draw.pick((20, 25, 40, 50, 60))
-    yes, no = exchanged("what the customer pays", "what I pay the maker")
-    sale, buy = exchanged("selling price", "purchase price")
-    mine, theirs = exchanged("till price", "supplier's price")
-    thing = draw.pick(("basket", "vase", "shawl", "carpet", "lantern"))
-    frames: tuple[Frame, ...] = (
+    town, coin, k = money(rng)
+    cost = rng.number(12, 120, 4) * k
+    rate = rng.pick((20, 25, 40, 50, 60))
+    yes, no = swapped("what the customer pays", "what I pay the maker")
+    sale, buy = swapped("selling price", "purchase price")
+    mine, theirs = swapped("till price", "supplier's price")
+    thing = rng.pick(("basket", "vase", "shawl", "carpet", "lantern"))
+    frames: tuple[PromptTemplate, ...] = (
         f"In my shop in {town}, a {thing} costs me {number(cost)} {coin} from the maker. My profit "
         f"has to be {rate}% of "
         f"{yes}, not {rate}% of {no}. What must I sell it for?",
@@ -165,7 +165,7 @@ def margin_base(draw: Draw, wording: int) -> Drawn:
     )
     high, low = share(cost * 100, 100 - rate), share(cost * (100 + rate), 100)
     if high > 3 * cost:
-        raise Redraw
+        raise Resample
     gains = number(high - cost), number(low - cost)
     a = (
         f"The cost is 100 − {rate} = {100 - rate} percent of the price we want. {number(cost)} / "
@@ -175,7 +175,7 @@ def margin_base(draw: Draw, wording: int) -> Drawn:
         f"The price we want is 100 + {rate} = {100 + rate} percent of the cost. {number(cost)} × "
         f"{number(share(100 + rate, 100))} = {number(low)}"
     )
-    if draw.chance():
+    if rng.chance():
         a = (
             f"100 − {rate} = {100 - rate}, and the cost over {100 - rate}% leaves a profit of "
             f"{gains[0]}: {number(cost)} + {gains[0]} = {number(high)}"
@@ -188,14 +188,14 @@ def margin_base(draw: Draw, wording: int) -> Drawn:
     return problem("what the profit is a percentage of", frames[wording], *works)
 
 
-def tiered(draw: Draw, wording: int) -> Drawn:
+def tiered(rng: Rng, wording: int) -> MirrorContent:
     """The first units at one price, the units beyond at another."""
-    town, coin, k = money(draw)
-    u, v = (n * max(1, k // 5) for n in draw.numbers(2, 2, 12))
-    limit, over = draw.number(10, 40, 5), draw.number(4, 30)
+    town, coin, k = money(rng)
+    u, v = (n * max(1, k // 5) for n in rng.numbers(2, 2, 12))
+    limit, over = rng.number(10, 40, 5), rng.number(4, 30)
     used = limit + over
-    low, high = exchanged(number(u), number(v))
-    frames: tuple[Frame, ...] = (
+    low, high = swapped(number(u), number(v))
+    frames: tuple[PromptTemplate, ...] = (
         f"The waterworks of {town} charge {low} {coin} for each of the first {limit} cubic meters in a quarter and "
         f"{high} {coin} for each one after those. We used {used}. What is the bill?",
         f"desk in a shared office: {low} an hour up to hour {limit} of a month, from there on {high} an hour. was "
@@ -206,7 +206,7 @@ def tiered(draw: Draw, wording: int) -> Drawn:
             f"Hi there, I'd like {used} tiles with the heron on them, all in one order. What should I bring along?",
         ),
     )
-    tell: Tell = draw.pick(
+    tell: Tell = rng.pick(
         (
             lambda u, v: (
                 f"{limit} × {number(u)} = {number(limit * u)}. Then {used} − {limit} = {over} "
@@ -225,16 +225,16 @@ def tiered(draw: Draw, wording: int) -> Drawn:
     return problem("which price is for the first units", frames[wording], *sides)
 
 
-def change_from_note(draw: Draw, wording: int) -> Drawn:
+def change_from_note(rng: Rng, wording: int) -> MirrorContent:
     """Two things bought, whose counts change places: the change from a note."""
-    town, coin, k = money(draw)
-    u, v = draw.numbers(2, 2, 9)
-    p, q = (n * k for n in draw.numbers(2, 2, 12))
+    town, coin, k = money(rng)
+    u, v = rng.numbers(2, 2, 9)
+    p, q = (n * k for n in rng.numbers(2, 2, 12))
     note = next((size * k for size in (20, 50, 100, 200) if size * k > max(u * p + v * q, v * p + u * q)), 0)
-    left, right = exchanged(u, v)
-    one, two = draw.some(("mangoes", "loaves", "coconuts", "cheeses", "melons", "pastries"), 2)
-    person = draw.people(1)[0]
-    frames: tuple[Frame, ...] = (
+    left, right = swapped(u, v)
+    one, two = rng.sample(("mangoes", "loaves", "coconuts", "cheeses", "melons", "pastries"), 2)
+    person = rng.people(1)[0]
+    frames: tuple[PromptTemplate, ...] = (
         f"At the market in {town} {one} are {number(p)} {coin} each and {two} {number(q)} {coin} each. {person} takes "
         f"{left} of the {one} and {right} of the {two} and pays with {number(note)} {coin}. How much change is due?",
         f"paid with a {number(note)} note, bought {left} {one} at {number(p)} and {right} {two} at "
@@ -247,7 +247,7 @@ def change_from_note(draw: Draw, wording: int) -> Drawn:
             f"{left} {one}, {right} {two}, customer gave {number(note)}",
         ),
     )
-    tell: Tell = draw.pick(
+    tell: Tell = rng.pick(
         (
             lambda u, v: (
                 f"{u} × {number(p)} = {number(u * p)} and {v} × {number(q)} = {number(v * q)}, so the price is "
@@ -262,18 +262,18 @@ def change_from_note(draw: Draw, wording: int) -> Drawn:
         )
     )
     if not note:
-        raise Redraw
+        raise Resample
     sides = [Work(f"{note}-({s}*{p}+{t}*{q})", tell(s, t)) for s, t in ((u, v), (v, u))]
     return problem("how many of which thing are bought", frames[wording], *sides)
 
 
-def fee_and_rate(draw: Draw, wording: int) -> Drawn:
+def fee_and_rate(rng: Rng, wording: int) -> MirrorContent:
     """Something once and something each time, the two amounts exchanged."""
-    town, coin, k = money(draw)
-    u, v = (n * k for n in draw.numbers(2, 5, 60))
-    n = draw.number(3, 14)
-    once, each = exchanged(number(u), number(v))
-    frames: tuple[Frame, ...] = (
+    town, coin, k = money(rng)
+    u, v = (n * k for n in rng.numbers(2, 5, 60))
+    n = rng.number(3, 14)
+    once, each = swapped(number(u), number(v))
+    frames: tuple[PromptTemplate, ...] = (
         f"The rowing club in {town} takes {once} {coin} on joining and {each} {coin} a month from "
         "the first month on. What "
         f"have I paid after {n} months?",
@@ -286,7 +286,7 @@ def fee_and_rate(draw: Draw, wording: int) -> Drawn:
             f"Hello! My cousin needs a bike for {n} days in a row, a single hire. Could you tell me the full price?",
         ),
     )
-    tell: Tell = draw.pick(
+    tell: Tell = rng.pick(
         (
             lambda u, v: (
                 f"{n} × {number(v)} = {number(n * v)}, and once {number(u)} on top: {number(n * v)} + "
@@ -302,13 +302,13 @@ def fee_and_rate(draw: Draw, wording: int) -> Drawn:
     return problem("which amount is due once", frames[wording], *sides)
 
 
-def fence_cost(draw: Draw, wording: int) -> Drawn:
+def fence_cost(rng: Rng, wording: int) -> MirrorContent:
     """A rectangle whose long sides cost one price and whose short sides another."""
-    _, coin, k = money(draw)
-    long, short = sorted(draw.numbers(2, 6, 60), reverse=True)
-    p, q = (n * k for n in draw.numbers(2, 3, 20))
-    left, right = exchanged(number(p), number(q))
-    frames: tuple[Frame, ...] = (
+    _, coin, k = money(rng)
+    long, short = sorted(rng.numbers(2, 6, 60), reverse=True)
+    p, q = (n * k for n in rng.numbers(2, 3, 20))
+    left, right = swapped(number(p), number(q))
+    frames: tuple[PromptTemplate, ...] = (
         f"A rectangular paddock is {long} m long and {short} m wide. Along the two long sides the "
         f"fence costs {left} {coin} a "
         f"meter, along the two short sides {right} {coin} a meter. What does the whole fence cost?",
@@ -322,7 +322,7 @@ def fence_cost(draw: Draw, wording: int) -> Drawn:
             f"Our stage is a rectangle of {long} by {short} meters. What will the edging be?",
         ),
     )
-    tell: Tell = draw.pick(
+    tell: Tell = rng.pick(
         (
             lambda u, v: (
                 f"2 × {long} × {number(u)} = {number(2 * long * u)} and 2 × {short} × {number(v)} = "
@@ -341,6 +341,8 @@ def fence_cost(draw: Draw, wording: int) -> Drawn:
     return problem("which price is for the long sides", frames[wording], *sides)
 
 
-MOULDS = tuple(
-    moulds(voucher_orders, taxed_extra, dearer_than, margin_base, tiered, change_from_note, fee_and_rate, fence_cost)
+TEMPLATES = tuple(
+    with_wordings(
+        voucher_orders, taxed_extra, dearer_than, margin_base, tiered, change_from_note, fee_and_rate, fence_cost
+    )
 )

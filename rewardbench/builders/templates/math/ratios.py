@@ -4,30 +4,30 @@ from __future__ import annotations
 
 from math import gcd, lcm
 
-from rewardbench.builders.draw import Draw, Drawn, Redraw
-from rewardbench.builders.framing import Frame, exchanged, moulds
+from rewardbench.builders.draw import MirrorContent, Resample, Rng
+from rewardbench.builders.prompts import PromptTemplate, swapped, with_wordings
 from rewardbench.builders.templates.math.telling import Tell, Work, number, problem, share, whole
 
 
-def _coprime(draw: Draw) -> tuple[int, int]:
-    i, j = draw.numbers(2, 2, 9)
+def _coprime(rng: Rng) -> tuple[int, int]:
+    i, j = rng.numbers(2, 2, 9)
     if gcd(i, j) > 1:
-        raise Redraw
+        raise Resample
     return i, j
 
 
-def ratio_of_total(draw: Draw, wording: int) -> Drawn:
+def ratio_of_total(rng: Rng, wording: int) -> MirrorContent:
     """A total in a ratio whose two sides change places."""
-    i, j = _coprime(draw)
-    part = draw.number(5, 60, 5)
+    i, j = _coprime(rng)
+    part = rng.number(5, 60, 5)
     total = (i + j) * part
-    thing, other = draw.some(("sand", "gravel", "clay", "lime", "ash"), 2)
-    grain, seed = draw.some(("oats", "barley", "millet", "lentils", "raisins", "sesame"), 2)
+    thing, other = rng.sample(("sand", "gravel", "clay", "lime", "ash"), 2)
+    grain, seed = rng.sample(("oats", "barley", "millet", "lentils", "raisins", "sesame"), 2)
     asked = (thing, grain, "wool")[wording]
-    left, right = exchanged(thing, other)
-    first, second = exchanged(grain, seed)
-    cotton, wool = exchanged("cotton", "wool")
-    frames: tuple[Frame, ...] = (
+    left, right = swapped(thing, other)
+    first, second = swapped(grain, seed)
+    cotton, wool = swapped("cotton", "wool")
+    frames: tuple[PromptTemplate, ...] = (
         f"I'm mixing a floor for the goat shed: {left} and {right} in the ratio {i} : {j} by "
         f"weight, {number(total)} kg "
         f"in all. How many kilos of {thing} should I fetch?",
@@ -40,7 +40,7 @@ def ratio_of_total(draw: Draw, wording: int) -> Drawn:
             f"What weight of wool do I need to buy for that?",
         ),
     )
-    tell: Tell = draw.pick(
+    tell: Tell = rng.pick(
         (
             lambda u: (
                 f"There are {i} + {j} = {i + j} parts, so one part is {number(total)} / {i + j} = {part}. "
@@ -56,14 +56,14 @@ def ratio_of_total(draw: Draw, wording: int) -> Drawn:
     return problem("which side of the ratio is asked for", frames[wording], *(sides[::-1] if wording == 2 else sides))
 
 
-def ratio_of_part(draw: Draw, wording: int) -> Drawn:
+def ratio_of_part(rng: Rng, wording: int) -> MirrorContent:
     """From one known side of a ratio to the other side."""
-    i, j = _coprime(draw)
-    known = i * j * draw.number(1, 5)
-    left, right = exchanged(i, j)
-    syrup = draw.pick(("ginger syrup", "hibiscus syrup", "tamarind syrup", "elderflower syrup"))
-    place = draw.pick(("Kyoto", "Zanzibar", "Bergen", "Cusco", "Tbilisi"))
-    frames: tuple[Frame, ...] = (
+    i, j = _coprime(rng)
+    known = i * j * rng.number(1, 5)
+    left, right = swapped(i, j)
+    syrup = rng.pick(("ginger syrup", "hibiscus syrup", "tamarind syrup", "elderflower syrup"))
+    place = rng.pick(("Kyoto", "Zanzibar", "Bergen", "Cusco", "Tbilisi"))
+    frames: tuple[PromptTemplate, ...] = (
         f"For the street party we stir {left} cups of {syrup} into every {right} cups of water. There are {known} cups "
         f"of {syrup} in the pantry and we want to use them all. How many cups of water is that?",
         f"bead pattern from {place}: always {left} green ones, then {right} white ones, over and over. ive got {known} "
@@ -74,7 +74,7 @@ def ratio_of_part(draw: Draw, wording: int) -> Drawn:
             f"Tonight's list has {known} children on it. How many grown-ups have to be there?",
         ),
     )
-    tell: Tell = draw.pick(
+    tell: Tell = rng.pick(
         (
             lambda u, v: (
                 f"{known} is {known} / {u} = {known // u} times the given {u}, and each time {v} go with it. "
@@ -90,13 +90,13 @@ def ratio_of_part(draw: Draw, wording: int) -> Drawn:
     return problem("the two sides of the ratio change places", frames[wording], *sides)
 
 
-def mixture(draw: Draw, wording: int) -> Drawn:
+def mixture(rng: Rng, wording: int) -> MirrorContent:
     """Two strengths poured together: how much there is of which."""
-    u, v = draw.numbers(2, 2, 14)
-    weak, strong = sorted(draw.numbers(2, *((3, 24), (10, 90, 5), (5, 50, 5))[wording]))
-    left, right = exchanged(u, v)
-    what = draw.pick(("vinegar", "bleach solution", "brine", "plant feed"))
-    frames: tuple[Frame, ...] = (
+    u, v = rng.numbers(2, 2, 14)
+    weak, strong = sorted(rng.numbers(2, *((3, 24), (10, 90, 5), (5, 50, 5))[wording]))
+    left, right = swapped(u, v)
+    what = rng.pick(("vinegar", "bleach solution", "brine", "plant feed"))
+    frames: tuple[PromptTemplate, ...] = (
         f"If I pour {left} liters of {weak}% {what} and {right} liters of {strong}% {what} into one bucket, what "
         f"percentage does the bucket end up at?",
         f"hi! got two canisters of alcohol for cleaning instruments, the blue one is {weak}% and "
@@ -122,17 +122,17 @@ def mixture(draw: Draw, wording: int) -> Drawn:
         )
         return Work(f"({u}*{weak}+{v}*{strong})/({u}+{v})", f"{text}\nThe mix has {end} percent.")
 
-    short = draw.chance()
+    short = rng.chance()
     return problem("which amount has which strength", frames[wording], work(u, v, short), work(v, u, short))
 
 
-def average_replaced(draw: Draw, wording: int) -> Drawn:
+def average_replaced(rng: Rng, wording: int) -> MirrorContent:
     """One of several values is replaced, in the one or in the other direction."""
-    n, mean = draw.number(4, 8), draw.number(30, 60)
-    low, gap = draw.number(12, 45), n * draw.number(1, 4)
-    out, new = exchanged(low, low + gap)
-    town = draw.pick(("Bergamo", "Ulsan", "Gaborone", "Salta", "Vaasa"))
-    frames: tuple[Frame, ...] = (
+    n, mean = rng.number(4, 8), rng.number(30, 60)
+    low, gap = rng.number(12, 45), n * rng.number(1, 4)
+    out, new = swapped(low, low + gap)
+    town = rng.pick(("Bergamo", "Ulsan", "Gaborone", "Salta", "Vaasa"))
+    frames: tuple[PromptTemplate, ...] = (
         f"{n} crates on a scale in {town} weigh {mean} kg each on average. A crate of {out} kg is "
         "lifted off and one of "
         f"{new} kg put in its place. What is the average now, in kg?",
@@ -148,7 +148,7 @@ def average_replaced(draw: Draw, wording: int) -> Drawn:
         ),
     )
     total = n * mean
-    tell: Tell = draw.pick(
+    tell: Tell = rng.pick(
         (
             lambda u, v: (
                 f"The sum was {n} × {mean} = {total}. Now it is {total} − {u} + {v} = {total - u + v}, "
@@ -165,13 +165,13 @@ def average_replaced(draw: Draw, wording: int) -> Drawn:
     return problem("which value leaves and which comes in", frames[wording], *sides)
 
 
-def weighted_average(draw: Draw, wording: int) -> Drawn:
+def weighted_average(rng: Rng, wording: int) -> MirrorContent:
     """Two groups with an average each, whose sizes change places."""
-    u, v = draw.numbers(2, 4, 26)
-    low, high = sorted(draw.numbers(2, 12, 70))
-    left, right = exchanged(u, v)
-    one, two = draw.people(2)
-    frames: tuple[Frame, ...] = (
+    u, v = rng.numbers(2, 4, 26)
+    low, high = sorted(rng.numbers(2, 12, 70))
+    left, right = swapped(u, v)
+    one, two = rng.people(2)
+    frames: tuple[PromptTemplate, ...] = (
         f"A ferry carries {left} sacks of {low} kg on average and {right} barrels of {high} kg on average. What is the "
         f"average weight of all this freight taken together, in kg a piece?",
         f"{one} marked {left} exam papers, mean {low} points. {two} marked {right} papers, mean "
@@ -183,7 +183,7 @@ def weighted_average(draw: Draw, wording: int) -> Drawn:
             f"spring and the old ones {high} each. How many eggs is that per bird, over the whole flock?",
         ),
     )
-    tell: Tell = draw.pick(
+    tell: Tell = rng.pick(
         (
             lambda u, v: (
                 f"{u} × {low} = {number(u * low)} and {v} × {high} = {number(v * high)}, together "
@@ -201,14 +201,14 @@ def weighted_average(draw: Draw, wording: int) -> Drawn:
     return problem("which average belongs to the larger group", frames[wording], *sides)
 
 
-def units(draw: Draw, wording: int) -> Drawn:
+def units(rng: Rng, wording: int) -> MirrorContent:
     """From one unit into the other, there or back."""
-    small, mid = draw.numbers(2, 3, 9)
-    n = small * mid * draw.number(2, 6)
-    one, two = exchanged("baskets", "bushels")
-    left, right = exchanged("knots", "spans")
-    coin, coins = exchanged("silver coins", "gold coins")
-    frames: tuple[Frame, ...] = (
+    small, mid = rng.numbers(2, 3, 9)
+    n = small * mid * rng.number(2, 6)
+    one, two = swapped("baskets", "bushels")
+    left, right = swapped("knots", "spans")
+    coin, coins = swapped("silver coins", "gold coins")
+    frames: tuple[PromptTemplate, ...] = (
         f"At our orchard, {small} baskets fill one of the bushels exactly. For the harvest list I "
         f"need to write {n} {two} "
         f"as {one}. What number goes on the list?",
@@ -224,7 +224,7 @@ def units(draw: Draw, wording: int) -> Drawn:
         ),
     )
     each = mid if wording == 2 else small
-    tell: Tell = draw.pick(
+    tell: Tell = rng.pick(
         (
             lambda sign, end, way: (
                 f"The unit asked for is {way}, and {each} of one make one of the other: {n} {sign} "
@@ -243,15 +243,15 @@ def units(draw: Draw, wording: int) -> Drawn:
     return problem("from the large unit to the small or back", frames[wording], *sides)
 
 
-def recipe(draw: Draw, wording: int) -> Drawn:
+def recipe(rng: Rng, wording: int) -> MirrorContent:
     """For so many people, wanted for so many others: the two counts change places."""
-    u, v = draw.numbers(2, 3, 15)
-    amount = lcm(u, v) * draw.number(2, 40)
+    u, v = rng.numbers(2, 3, 15)
+    amount = lcm(u, v) * rng.number(2, 40)
     if not 50 * max(u, v) <= amount <= 130 * min(u, v):  # grams a head, as people and hens eat them
-        raise Redraw
-    left, right = exchanged(u, v)
-    flour = draw.pick(("chickpea flour", "rice", "red lentils", "cornmeal", "couscous"))
-    frames: tuple[Frame, ...] = (
+        raise Resample
+    left, right = swapped(u, v)
+    flour = rng.pick(("chickpea flour", "rice", "red lentils", "cornmeal", "couscous"))
+    frames: tuple[PromptTemplate, ...] = (
         f"My aunt's recipe is for {left} people and takes {amount} g of {flour}. There will be "
         f"{right} people at the table. "
         f"How many grams of {flour} do I weigh out?",
@@ -262,7 +262,7 @@ def recipe(draw: Draw, wording: int) -> Drawn:
             f"{right} hens. How many grams should it be each morning?",
         ),
     )
-    tell: Tell = draw.pick(
+    tell: Tell = rng.pick(
         (
             lambda u, v: (
                 f"For one it is {amount} / {u} = {number(share(amount, u))}. For {v} it is {v} × "
@@ -278,13 +278,13 @@ def recipe(draw: Draw, wording: int) -> Drawn:
     return problem("for how many it is, and for how many it is wanted", frames[wording], *sides)
 
 
-def map_scale(draw: Draw, wording: int) -> Drawn:
+def map_scale(rng: Rng, wording: int) -> MirrorContent:
     """So much on the map for so much outside: the two lengths change places."""
-    i, j = _coprime(draw)
-    known = i * j * draw.number(1, 2)
-    left, right = exchanged(i, j)
-    place = draw.pick(("Svalbard", "the Atacama", "Sumba", "the Karoo", "Skye", "Hokkaido"))
-    frames: tuple[Frame, ...] = (
+    i, j = _coprime(rng)
+    known = i * j * rng.number(1, 2)
+    left, right = swapped(i, j)
+    place = rng.pick(("Svalbard", "the Atacama", "Sumba", "the Karoo", "Skye", "Hokkaido"))
+    frames: tuple[PromptTemplate, ...] = (
         f"On my hiking map of {place}, {left} cm stand for {right} km. The trail measures {known} "
         "cm on the map. How many "
         f"kilometers will we walk?",
@@ -296,7 +296,7 @@ def map_scale(draw: Draw, wording: int) -> Drawn:
             f"I've finished {known} rows. So how many cm of scarf should I have by now?",
         ),
     )
-    tell: Tell = draw.pick(
+    tell: Tell = rng.pick(
         (
             lambda u, v: (
                 f"{known} / {u} = {known // u} steps of the scale, each worth {v}. That is "
@@ -311,6 +311,6 @@ def map_scale(draw: Draw, wording: int) -> Drawn:
     return problem("the two sides of the scale change places", frames[wording], *sides)
 
 
-MOULDS = tuple(
-    moulds(ratio_of_total, ratio_of_part, mixture, average_replaced, weighted_average, units, recipe, map_scale)
+TEMPLATES = tuple(
+    with_wordings(ratio_of_total, ratio_of_part, mixture, average_replaced, weighted_average, units, recipe, map_scale)
 )

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from rewardbench.builders.draw import Draw, Drawn, Redraw
-from rewardbench.builders.framing import Frame, exchanged, moulds
+from rewardbench.builders.draw import MirrorContent, Resample, Rng
+from rewardbench.builders.prompts import PromptTemplate, swapped, with_wordings
 from rewardbench.builders.templates.math.telling import SHARES, TIMES, Tell, Work, money, number, problem, whole
 
 
-def share_of_rest(draw: Draw, wording: int) -> Drawn:
+def share_of_rest(rng: Rng, wording: int) -> MirrorContent:
     """The first takes a share of all, the second a share of the rest: which share is whose."""
-    one, two = draw.people(2)
-    i, j = draw.some((2, 3, 4, 5, 6), 2)
-    n = draw.number(60, 360, 60)
-    first, second = exchanged(SHARES[i], SHARES[j])
-    fruit = draw.pick(("plums", "quinces", "limes", "figs", "guavas", "walnuts"))
-    frames: tuple[Frame, ...] = (
+    one, two = rng.people(2)
+    i, j = rng.sample((2, 3, 4, 5, 6), 2)
+    n = rng.number(60, 360, 60)
+    first, second = swapped(SHARES[i], SHARES[j])
+    fruit = rng.pick(("plums", "quinces", "limes", "figs", "guavas", "walnuts"))
+    frames: tuple[PromptTemplate, ...] = (
         f"{one} and {two} picked {n} {fruit} in the old orchard. {one} takes {first} of them, then "
         f"{two} takes {second} "
         f"of what is left, and all the others go to the neighbours. How many {fruit} does {two} take?",
@@ -26,7 +26,7 @@ def share_of_rest(draw: Draw, wording: int) -> Drawn:
             f"Hello, the stock is at {n} bags this spring. How many bags go out in the second round?",
         ),
     )
-    tell: Tell = draw.pick(
+    tell: Tell = rng.pick(
         (
             lambda i, s, j: (
                 f"First {n} / {i} = {s} are gone, which leaves {n} − {s} = {n - s}. "
@@ -42,15 +42,15 @@ def share_of_rest(draw: Draw, wording: int) -> Drawn:
     return problem("which share comes off all, which off the rest", frames[wording], *sides)
 
 
-def times_as_much(draw: Draw, wording: int) -> Drawn:
+def times_as_much(rng: Rng, wording: int) -> MirrorContent:
     """Of two who share what a third leaves, one pays a multiple of the other."""
-    one, two, third = draw.people(3)
-    town, coin, k = money(draw)
-    m, part, fixed = draw.number(2, 4), draw.number(12, 40) * k, draw.number(10, 45) * k
+    one, two, third = rng.people(3)
+    town, coin, k = money(rng)
+    m, part, fixed = rng.number(2, 4), rng.number(12, 40) * k, rng.number(10, 45) * k
     rest = part * (m + 1)
     bill = rest + fixed
-    more, less = exchanged(one, two)
-    frames: tuple[Frame, ...] = (
+    more, less = swapped(one, two)
+    frames: tuple[PromptTemplate, ...] = (
         f"Dinner in {town} came to {number(bill)} {coin} for {one}, {two} and {third}. {third} puts in {number(fixed)} "
         f"{coin}. Of the remainder, {more} pays {TIMES[m]} as much as {less}. What does {one} pay?",
         f"splitting a van rental, {number(bill)} {coin} altogether. {third} only needed it for an hour and gives "
@@ -64,7 +64,7 @@ def times_as_much(draw: Draw, wording: int) -> Drawn:
             f"one, so {more} will pay {TIMES[m]} as much as {less}. Please tell me {one}'s part.",
         ),
     )
-    tell: Tell = draw.pick(
+    tell: Tell = rng.pick(
         (
             lambda mine, his: (
                 f"Without {third} there is {number(bill)} − {number(fixed)} = {number(rest)} left. "
@@ -84,14 +84,14 @@ def times_as_much(draw: Draw, wording: int) -> Drawn:
     return problem("who pays the multiple of whom", frames[wording], a, b)
 
 
-def sum_and_difference(draw: Draw, wording: int) -> Drawn:
+def sum_and_difference(rng: Rng, wording: int) -> MirrorContent:
     """A sum, a difference, and who has more."""
-    one, two = draw.people(2)
-    less, gap = draw.number(15, 90), draw.number(4, 28, 2)
+    one, two = rng.people(2)
+    less, gap = rng.number(15, 90), rng.number(4, 28, 2)
     total = less + less + gap
-    more, fewer = exchanged(one, two)
-    thing = draw.pick(("stickers", "shells", "comics", "marbles", "postcards"))
-    frames: tuple[Frame, ...] = (
+    more, fewer = swapped(one, two)
+    thing = rng.pick(("stickers", "shells", "comics", "marbles", "postcards"))
+    frames: tuple[PromptTemplate, ...] = (
         f"{one} and {two} own {total} {thing} between them. {more} has {gap} more than {fewer}. "
         f"How many has {one} got?",
         f"Results of the village vote are in. Only {one} and {two} stood, {total} valid votes were "
@@ -106,7 +106,7 @@ def sum_and_difference(draw: Draw, wording: int) -> Drawn:
         ),
     )
     base = number(total - gap)
-    tell: Tell = draw.pick(
+    tell: Tell = rng.pick(
         (
             lambda big: (
                 f"Leave the extra {gap} aside: {total} − {gap} = {base}, and half of that is {base} / 2 = {less}. "
@@ -126,15 +126,15 @@ def sum_and_difference(draw: Draw, wording: int) -> Drawn:
     return problem("who of the two has more", frames[wording], a, b)
 
 
-def chain(draw: Draw, wording: int) -> Drawn:
+def chain(rng: Rng, wording: int) -> MirrorContent:
     """More than, then times as many; or times as many, then more than."""
-    one, two, three = draw.people(3)
-    m, d, r = draw.number(2, 4), draw.number(5, 30), draw.number(6, 25)
-    thing = draw.pick(("hens", "goats", "beehives", "olive trees", "sheep"))
-    upper, lower = exchanged(f"{d} more {thing} than", f"{TIMES[m]} as many {thing} as")
-    longer, shorter = exchanged(f"{d} pages more than", f"{TIMES[m]} as many pages as")
-    plus, times = exchanged(f"add {d}", f"multiply by {m}")
-    frames: tuple[Frame, ...] = (
+    one, two, three = rng.people(3)
+    m, d, r = rng.number(2, 4), rng.number(5, 30), rng.number(6, 25)
+    thing = rng.pick(("hens", "goats", "beehives", "olive trees", "sheep"))
+    upper, lower = swapped(f"{d} more {thing} than", f"{TIMES[m]} as many {thing} as")
+    longer, shorter = swapped(f"{d} pages more than", f"{TIMES[m]} as many pages as")
+    plus, times = swapped(f"add {d}", f"multiply by {m}")
+    frames: tuple[PromptTemplate, ...] = (
         f"{one} keeps {upper} {two}, and {two} keeps {lower} {three}. {three} keeps {r}. How many does {one} keep?",
         f"summer reading: {three} has read {r} pages, {two} {shorter} {three}, {one} {longer} {two}. "
         f"how many is that for {one}?",
@@ -150,19 +150,19 @@ def chain(draw: Draw, wording: int) -> Drawn:
         lead = draw_lead[wording == 2]
         return f"{lead} {r}.\nThe next step is {first}.\nAnd the last one is {second}."
 
-    draw_lead = (draw.pick((f"Start from {three}, who has", f"The one number we know is {three}'s,")), "It starts at")
+    draw_lead = (rng.pick((f"Start from {three}, who has", f"The one number we know is {three}'s,")), "It starts at")
     a = Work(f"{r}*{m}+{d}", lines(f"{r} × {m} = {r * m}", f"{r * m} + {d} = {r * m + d}"))
     b = Work(f"({r}+{d})*{m}", lines(f"{r} + {d} = {r + d}", f"{r + d} × {m} = {(r + d) * m}"))
     return problem("which step comes first, adding or multiplying", frames[wording], a, b)
 
 
-def only_one(draw: Draw, wording: int) -> Drawn:
+def only_one(rng: Rng, wording: int) -> MirrorContent:
     """Two overlapping groups whose sizes change places: how many are in the first alone."""
-    both = draw.number(4, 15)
-    u, v = draw.numbers(2, both + 5, both + 40)
-    left, right = exchanged(u, v)
-    one, two = draw.some(("Hindi", "Portuguese", "Swahili", "Korean", "Arabic", "Polish"), 2)
-    frames: tuple[Frame, ...] = (
+    both = rng.number(4, 15)
+    u, v = rng.numbers(2, both + 5, both + 40)
+    left, right = swapped(u, v)
+    one, two = rng.sample(("Hindi", "Portuguese", "Swahili", "Korean", "Arabic", "Polish"), 2)
+    frames: tuple[PromptTemplate, ...] = (
         f"On our floor {left} people speak {one} and {right} speak {two}; {both} of them speak both. How many speak "
         f"{one} but not {two}?",
         f"club survey.. {left} members said they swim, {right} said they cycle, and {both} of "
@@ -174,7 +174,7 @@ def only_one(draw: Draw, wording: int) -> Drawn:
             f"Yes, {both} houses do. I'm writing to all that have a cellar and no attic. How many letters is it?",
         ),
     )
-    neither = draw.number(0, 1)
+    neither = rng.number(0, 1)
     tell: Tell = (
         lambda u: (
             f"The group in question has {u} in it. Of these, {both} belong to both, and {u} − "
@@ -185,16 +185,16 @@ def only_one(draw: Draw, wording: int) -> Drawn:
     return problem("how large each group is", frames[wording], *(Work(f"{s}-{both}", tell(s)) for s in (u, v)))
 
 
-def percent_of_percent(draw: Draw, wording: int) -> Drawn:
+def percent_of_percent(rng: Rng, wording: int) -> MirrorContent:
     """A percentage of all, and another of those: how many are in the first only."""
-    i, j = draw.numbers(2, 10, 80, 5)
-    n = draw.number(200, 2000, 100)
+    i, j = rng.numbers(2, 10, 80, 5)
+    n = rng.number(200, 2000, 100)
     if 100 in (i + j, 2 * i, 2 * j):
-        raise Redraw
-    first, second = exchanged(f"{i}%", f"{j}%")
-    frames: tuple[Frame, ...] = (
+        raise Resample
+    first, second = swapped(f"{i}%", f"{j}%")
+    frames: tuple[PromptTemplate, ...] = (
         f"There are {number(n)} pupils at the school in "
-        f"{draw.pick(('Maun', 'Jaffna', 'Narvik', 'Cuenca'))}. {first} of "
+        f"{rng.pick(('Maun', 'Jaffna', 'Narvik', 'Cuenca'))}. {first} of "
         f"them come by bike, and {second} of those who come by bike wear a helmet. How many come by bike without a "
         f"helmet?",
         f"newsletter went to {number(n)} addresses, {first} opened it, {second} of the openers "
@@ -207,7 +207,7 @@ def percent_of_percent(draw: Draw, wording: int) -> Drawn:
             f"The crop is {number(n)} apples. How many red ones can be sold?",
         ),
     )
-    tell: Tell = draw.pick(
+    tell: Tell = rng.pick(
         (
             lambda i, j, s, t: (
                 f"{i}% of {number(n)} is {number(s)}. {j}% of {number(s)} is {number(t)}, and those don't count, so "
@@ -227,11 +227,11 @@ def percent_of_percent(draw: Draw, wording: int) -> Drawn:
     return problem("which percentage is of all, which of the part", frames[wording], *sides)
 
 
-def choices(draw: Draw, wording: int) -> Drawn:
+def choices(rng: Rng, wording: int) -> MirrorContent:
     """Two of these and one of those, or one of these and two of those: how many ways."""
-    n, m = draw.numbers(2, 4, 12)
-    one, two = exchanged("one", "two")
-    frames: tuple[Frame, ...] = (
+    n, m = rng.numbers(2, 4, 12)
+    one, two = swapped("one", "two")
+    frames: tuple[PromptTemplate, ...] = (
         f"For the open evening we choose {two} of {n} songs and {one} of {m} poems; in which order "
         "they come doesn't matter. "
         f"How many different programmes are possible?",
@@ -259,17 +259,17 @@ def choices(draw: Draw, wording: int) -> Drawn:
             )
         return Work(f"{pairs_of}*({pairs_of}-1)/2*{single}", text)
 
-    short = draw.chance()
+    short = rng.chance()
     return problem("of which two are chosen, of which one", frames[wording], work(n, m, short), work(m, n, short))
 
 
-def ages(draw: Draw, wording: int) -> Drawn:
+def ages(rng: Rng, wording: int) -> MirrorContent:
     """Older by so many years or a multiple: who of the two, and how old in some years."""
-    one, two = draw.people(2)
-    m, years, known = draw.number(2, 4), draw.number(3, 12), draw.number(2, 6)
+    one, two = rng.people(2)
+    m, years, known = rng.number(2, 4), rng.number(3, 12), rng.number(2, 6)
     age = known * m
-    old, young = exchanged(one, two)
-    frames: tuple[Frame, ...] = (
+    old, young = swapped(one, two)
+    frames: tuple[PromptTemplate, ...] = (
         f"{one} is {age} years old. {old} is {TIMES[m]} as old as {young}. How old will {two} be in {years} years?",
         f"{two} and {one} are cousins, {old} {TIMES[m]} the age of {young}, {one} is {age} now. "
         f"whats {two}'s age {years} years "
@@ -282,7 +282,7 @@ def ages(draw: Draw, wording: int) -> Drawn:
             f"old is {two}?",
         ),
     )
-    tell: Tell = draw.pick(
+    tell: Tell = rng.pick(
         (
             lambda sign, now: (
                 f"Now {two} is {age} {sign} {m} = {now} years old. In {years} years that is {now} + "
@@ -298,6 +298,6 @@ def ages(draw: Draw, wording: int) -> Drawn:
     return problem("who of the two is older", frames[wording], a, b)
 
 
-MOULDS = tuple(
-    moulds(share_of_rest, times_as_much, sum_and_difference, chain, only_one, percent_of_percent, choices, ages)
+TEMPLATES = tuple(
+    with_wordings(share_of_rest, times_as_much, sum_and_difference, chain, only_one, percent_of_percent, choices, ages)
 )

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import NamedTuple
 
-from rewardbench.builders.draw import Draw, Drawn, Redraw
-from rewardbench.builders.framing import Frame, told
+from rewardbench.builders.draw import MirrorContent, Resample, Rng
+from rewardbench.builders.prompts import PromptTemplate, render
 from rewardbench.types import Messages
 from rewardbench.verifiers.arithmetic import value
 
@@ -49,18 +49,18 @@ class Work(NamedTuple):
     """How the text writes the answer at its end, where not as a number."""
 
 
-def problem(hinge: str, frame: Frame, a: Work, b: Work) -> Drawn:
+def problem(edit: str, frame: PromptTemplate, a: Work, b: Work) -> MirrorContent:
     """The drawn mirror. Raises Redraw where the answers are alike, not round, or given in the prompt already."""
     answers = [value(work.value) for work in (a, b)]
-    prompts = [told(frame, side) for side in (0, 1)]
+    prompts = [render(frame, side) for side in (0, 1)]
     if answers[0] == answers[1] or min(answers) <= 0:
-        raise Redraw
+        raise Resample
     if {number(answer) for answer in answers} & {given for prompt in prompts for given in _numbers(prompt)}:
-        raise Redraw
+        raise Resample
     if abs(len(a.text) - len(b.text)) > LENGTHS_APART * max(len(a.text), len(b.text)):
-        raise Redraw
+        raise Resample
     check = {"kind": "math", "a": _check(a, answers[0]), "b": _check(b, answers[1])}
-    return Drawn(hinge, prompts[0], prompts[1], a.text, b.text, check)
+    return MirrorContent(edit, prompts[0], prompts[1], a.text, b.text, check)
 
 
 def _numbers(prompt: Messages) -> list[str]:
@@ -81,7 +81,7 @@ def number(amount: Fraction | int) -> str:
     """
     cents = Fraction(amount) * 100
     if cents.denominator != 1:
-        raise Redraw
+        raise Resample
     whole, rest = divmod(int(cents), 100)
     return f"{whole:,}" + (f".{rest:02d}".rstrip("0") if rest else "")
 
@@ -98,7 +98,7 @@ def share(part: Fraction | int, of: int) -> Fraction:
 def whole(part: int, of: int) -> int:
     """The same where it must come out even. Raises Redraw where it does not."""
     if part % of:
-        raise Redraw
+        raise Resample
     return part // of
 
 
@@ -140,7 +140,7 @@ def ordinal(place: int) -> str:
     return f"{place}{ending}"
 
 
-def money(draw: Draw) -> tuple[str, str, int]:
+def money(rng: Rng) -> tuple[str, str, int]:
     """A town, its money, and about how much of it one euro is, to scale prices by."""
-    coin, scale, towns = draw.pick(MONEY)
-    return draw.pick(towns), coin, scale
+    coin, scale, towns = rng.pick(MONEY)
+    return rng.pick(towns), coin, scale

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from rewardbench.builders.draw import Draw, Drawn, Redraw
-from rewardbench.builders.framing import Frame, exchanged, moulds
+from rewardbench.builders.draw import MirrorContent, Resample, Rng
+from rewardbench.builders.prompts import PromptTemplate, swapped, with_wordings
 from rewardbench.builders.templates.math.telling import Tell, Work, clock, count, ordinal, problem, span
 
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
-def two_legs(draw: Draw, wording: int) -> Drawn:
+def two_legs(rng: Rng, wording: int) -> MirrorContent:
     """Two distances at two speeds that change places: the time for both."""
-    slow, fast = draw.numbers(2, 3, 8)
-    near, far = (slow * fast * n for n in draw.numbers(2, 1, 3))
-    left, right = exchanged(slow, fast)
-    person = draw.people(1)[0]
-    place, other = draw.some(("the lighthouse", "the monastery", "the ferry pier", "the hot springs"), 2)
-    frames: tuple[Frame, ...] = (
+    slow, fast = rng.numbers(2, 3, 8)
+    near, far = (slow * fast * n for n in rng.numbers(2, 1, 3))
+    left, right = swapped(slow, fast)
+    person = rng.people(1)[0]
+    place, other = rng.sample(("the lighthouse", "the monastery", "the ferry pier", "the hot springs"), 2)
+    frames: tuple[PromptTemplate, ...] = (
         f"{person} paddles {near} km down a river at {left} km/h and then goes on for {far} km at "
         f"{right} km/h, without "
         f"a break. How many hours does the whole trip take?",
@@ -31,7 +31,7 @@ def two_legs(draw: Draw, wording: int) -> Drawn:
         ),
     )
     unit = "minutes" if wording == 2 else "hours"
-    tell: Tell = draw.pick(
+    tell: Tell = rng.pick(
         (
             lambda u, v: (
                 f"{near} / {u} = {near // u} {unit}, then {far} / {v} = {far // v} {unit}. "
@@ -47,13 +47,13 @@ def two_legs(draw: Draw, wording: int) -> Drawn:
     return problem("which part goes at which speed", frames[wording], *sides)
 
 
-def relay(draw: Draw, wording: int) -> Drawn:
+def relay(rng: Rng, wording: int) -> MirrorContent:
     """One takes longer than the first, another less: when the second hands over."""
-    one, two, three = draw.people(3)
-    base, plus, minus = draw.number(20, 55), draw.number(3, 15), draw.number(3, 15)
-    slow, fast = exchanged(two, three)
-    late, soon = exchanged("the rice", "the fish")
-    frames: tuple[Frame, ...] = (
+    one, two, three = rng.people(3)
+    base, plus, minus = rng.number(20, 55), rng.number(3, 15), rng.number(3, 15)
+    slow, fast = swapped(two, three)
+    late, soon = swapped("the rice", "the fish")
+    frames: tuple[PromptTemplate, ...] = (
         f"In the relay over the pass, {one} goes first, {two} second and {three} third. {one} "
         f"needs {base} minutes, {slow} "
         f"{plus} minutes more than {one}, and {fast} {minus} minutes less than {one}. How many minutes after the start "
@@ -69,7 +69,7 @@ def relay(draw: Draw, wording: int) -> Drawn:
             "done. When the rice is done, how many minutes have passed?",
         ),
     )
-    tell: Tell = draw.pick(
+    tell: Tell = rng.pick(
         (
             lambda sign, d, t: (
                 f"The second one takes {base} {sign} {d} = {t} minutes. With the first: {base} + {t} = "
@@ -85,15 +85,15 @@ def relay(draw: Draw, wording: int) -> Drawn:
     return problem("who takes longer and who less", frames[wording], a, b)
 
 
-def head_start(draw: Draw, wording: int) -> Drawn:
+def head_start(rng: Rng, wording: int) -> MirrorContent:
     """Two going the same way: who is ahead at the start, the faster or the slower."""
-    one, two = draw.people(2)
-    slow, gain, times = draw.number(4, 16), draw.number(2, 6), draw.number(3, 6)
+    one, two = rng.people(2)
+    slow, gain, times = rng.number(4, 16), rng.number(2, 6), rng.number(3, 6)
     fast, won = slow + gain, gain * times
-    lead = draw.number(2, won - 2)
-    ahead, behind = exchanged(one, two)
-    left, right = exchanged("blue", "red")
-    frames: tuple[Frame, ...] = (
+    lead = rng.number(2, won - 2)
+    ahead, behind = swapped(one, two)
+    left, right = swapped("blue", "red")
+    frames: tuple[PromptTemplate, ...] = (
         f"{one} cycles at {fast} km/h, {two} at {slow} km/h, along one and the same coast road in "
         "the same direction. At "
         f"noon {ahead} is {lead} km ahead of {behind}. How many kilometers lie between them {times} hours later?",
@@ -109,7 +109,7 @@ def head_start(draw: Draw, wording: int) -> Drawn:
             f"differ in {times} days?",
         ),
     )
-    tell: Tell = draw.pick(
+    tell: Tell = rng.pick(
         (
             lambda first, sign, second: (
                 f"The faster one gains {fast} − {slow} = {gain} each time, which makes {times} × {gain} = {won}. "
@@ -126,13 +126,13 @@ def head_start(draw: Draw, wording: int) -> Drawn:
     return problem("whether the faster or the slower one is ahead at first", frames[wording], a, b)
 
 
-def two_clocks(draw: Draw, wording: int) -> Drawn:
+def two_clocks(rng: Rng, wording: int) -> MirrorContent:
     """One clock is ahead of the other: which, and what the other shows."""
-    off, walk, at = draw.number(3, 14), draw.number(16, 40), draw.number(8 * 60, 20 * 60, 5)
-    fast, slow = exchanged("my watch", "the station clock")
-    oven, phone = exchanged("the oven clock", "my phone")
-    tower, hall = exchanged("the tower clock", "the hall clock")
-    frames: tuple[Frame, ...] = (
+    off, walk, at = rng.number(3, 14), rng.number(16, 40), rng.number(8 * 60, 20 * 60, 5)
+    fast, slow = swapped("my watch", "the station clock")
+    oven, phone = swapped("the oven clock", "my phone")
+    tower, hall = swapped("the tower clock", "the hall clock")
+    frames: tuple[PromptTemplate, ...] = (
         f"My bus leaves when the station clock says {clock(at + walk)}, and I need {walk} minutes to get there from my "
         f"door. By comparison, {fast} is {off} minutes ahead of {slow}. What does my watch say at "
         "the last moment to set "
@@ -148,7 +148,7 @@ def two_clocks(draw: Draw, wording: int) -> Drawn:
         ),
     )
     given, sign, way = (at + walk, "-", "back from") if wording == 0 else (at - walk, "+", "on from")
-    tell: Tell = draw.pick(
+    tell: Tell = rng.pick(
         (
             lambda shown, side: (
                 f"{walk} minutes {way} {clock(given)} it is {clock(at)} by the clock that counts. "
@@ -166,15 +166,15 @@ def two_clocks(draw: Draw, wording: int) -> Drawn:
     return problem("which of two clocks is ahead", frames[wording], *((back, fore) if wording == 1 else (fore, back)))
 
 
-def time_zones(draw: Draw, wording: int) -> Drawn:
+def time_zones(rng: Rng, wording: int) -> MirrorContent:
     """A trip or a call between two time zones: which is ahead."""
-    gap, length, start = draw.number(1, 4), draw.number(65, 290, 5), draw.number(8 * 60, 13 * 60, 5)
-    one, two = draw.some(("Port Amaro", "Saint Odile", "Kalle Bay", "New Harran", "Mirel", "Tessaly"), 2)
-    ann, bob = draw.people(2)
-    east, west = exchanged(one, two)
-    early, late = exchanged(ann, bob)
+    gap, length, start = rng.number(1, 4), rng.number(65, 290, 5), rng.number(8 * 60, 13 * 60, 5)
+    one, two = rng.sample(("Port Amaro", "Saint Odile", "Kalle Bay", "New Harran", "Mirel", "Tessaly"), 2)
+    ann, bob = rng.people(2)
+    east, west = swapped(one, two)
+    early, late = swapped(ann, bob)
     apart = count(gap, "hour")
-    frames: tuple[Frame, ...] = (
+    frames: tuple[PromptTemplate, ...] = (
         f"The plane leaves {one} at {clock(start)} local time and is in the air for "
         f"{span(length)}. Clocks in {east} are "
         f"{apart} ahead of clocks in {west}. What is the local time in {two} on landing?",
@@ -188,7 +188,7 @@ def time_zones(draw: Draw, wording: int) -> Drawn:
         ),
     )
     end = start + length
-    tell: Tell = draw.pick(
+    tell: Tell = rng.pick(
         (
             lambda shown, side: (
                 f"Where it starts, it is {clock(end)} at the end, {span(length)} on from "
@@ -206,14 +206,14 @@ def time_zones(draw: Draw, wording: int) -> Drawn:
     return problem("which of two places is ahead in time", frames[wording], behind, ahead)
 
 
-def start_time(draw: Draw, wording: int) -> Drawn:
+def start_time(rng: Rng, wording: int) -> MirrorContent:
     """So many of one step and so many of another up to a time of day: when to start."""
-    u, v = draw.numbers(2, 20, 55, 5)
-    n, m = draw.pick(((2, 3), (3, 2), (2, 4), (4, 2), (3, 4)))
-    ready = draw.number(11 * 60, 20 * 60, 15)
-    left, right = exchanged(u, v)
-    dough = draw.pick(("flatbread", "plaited loaf", "rye loaf", "milk bread"))
-    frames: tuple[Frame, ...] = (
+    u, v = rng.numbers(2, 20, 55, 5)
+    n, m = rng.pick(((2, 3), (3, 2), (2, 4), (4, 2), (3, 4)))
+    ready = rng.number(11 * 60, 20 * 60, 15)
+    left, right = swapped(u, v)
+    dough = rng.pick(("flatbread", "plaited loaf", "rye loaf", "milk bread"))
+    frames: tuple[PromptTemplate, ...] = (
         f"My {dough} needs {count(n, 'rise')} of {left} minutes each and {count(m, 'round')} in "
         f"the oven of {right} minutes "
         f"each, with nothing in between. It has to be ready at {clock(ready)}. When do I start the first step?",
@@ -227,7 +227,7 @@ def start_time(draw: Draw, wording: int) -> Drawn:
             f"{count(m, 'glaze cycle')} to get through. At what time should the first one begin?",
         ),
     )
-    tell: Tell = draw.pick(
+    tell: Tell = rng.pick(
         (
             lambda u, v, t: (
                 f"{n} × {u} = {n * u} and {m} × {v} = {m * v}, which is {n * u} + {m * v} = {t} minutes. "
@@ -244,14 +244,14 @@ def start_time(draw: Draw, wording: int) -> Drawn:
     return problem("which step takes how long", frames[wording], *sides)
 
 
-def calendar(draw: Draw, wording: int) -> Drawn:
+def calendar(rng: Rng, wording: int) -> MirrorContent:
     """Two fixed weekdays that change places: the date of the third, fourth ... time."""
-    given, date = draw.number(0, 6), draw.number(3, 9)
-    i, j = draw.numbers(2, 0, 6)
-    nth = draw.number(2, 4)
-    month = draw.pick(("March", "May", "July", "October"))
-    left, right = exchanged(DAYS[i], DAYS[j])
-    frames: tuple[Frame, ...] = (
+    given, date = rng.number(0, 6), rng.number(3, 9)
+    i, j = rng.numbers(2, 0, 6)
+    nth = rng.number(2, 4)
+    month = rng.pick(("March", "May", "July", "October"))
+    left, right = swapped(DAYS[i], DAYS[j])
+    frames: tuple[PromptTemplate, ...] = (
         f"In {month} the {ordinal(date)} is a {DAYS[given]}. The choir sings every {left} and the drummers meet every "
         f"{right} of that month. On what date of {month} does the choir sing for the {ordinal(nth)} time that month?",
         f"bins: glass every {left}, paper every {right}. {month} {date} is a {DAYS[given]}. date "
@@ -264,7 +264,7 @@ def calendar(draw: Draw, wording: int) -> Drawn:
             f"the coast?",
         ),
     )
-    tell: Tell = draw.pick(
+    tell: Tell = rng.pick(
         (
             lambda day, first: (
                 f"The first {day} of the month is day {first}. The {ordinal(nth)} one comes {nth - 1} "
@@ -277,10 +277,10 @@ def calendar(draw: Draw, wording: int) -> Drawn:
         )
     )
     if given in (i, j):
-        raise Redraw
+        raise Resample
     firsts = [(date - 1 + day - given) % 7 + 1 for day in (i, j)]
     sides = [Work(f"{first}+7*({nth}-1)", tell(DAYS[day], first)) for day, first in zip((i, j), firsts, strict=True)]
     return problem("which weekday is whose", frames[wording], *sides)
 
 
-MOULDS = tuple(moulds(two_legs, relay, head_start, two_clocks, time_zones, start_time, calendar))
+TEMPLATES = tuple(with_wordings(two_legs, relay, head_start, two_clocks, time_zones, start_time, calendar))

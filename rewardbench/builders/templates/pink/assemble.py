@@ -44,7 +44,7 @@ def assemble(plan: Plan, pair: Pair, dialogue: Dialogue) -> Mirror:
     side, told = {"reversed": ("rule", turned), "free": ("neutral", places), "decoy": ("decoy", places)}[plan.kind]
     return Mirror(
         subset="pink-elephant",
-        hinge=_hinge(plan, rule, x, y),
+        edit=_edit(plan, rule, x, y),
         a=_prompt(rule, "rule", places, turns),
         b=_prompt(rule, side, told, turns),
         x=_trapped(dialogue.revision, pair),
@@ -94,7 +94,7 @@ def _trapped(text: str, pair: Pair) -> str:
     return f"{text} {pair.trap}" if pair.trap else text
 
 
-def _hinge(plan: Plan, rule: Rule, x: Thing, y: Thing) -> str:
+def _edit(plan: Plan, rule: Rule, x: Thing, y: Thing) -> str:
     twin = {
         "reversed": "B the other way round",
         "free": f"B has no such rule, and the user wants {x.name}",

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from rewardbench.builders.draw import Draw
+from rewardbench.builders.draw import Rng
 from rewardbench.builders.templates.pink.material import (
     HERE,
     MANNERS,
@@ -68,7 +68,7 @@ class TemplateBackend:
 
     async def answer(self, stage: str, request: Mapping[str, Any], key: str) -> Mapping[str, Any]:
         """What the material holds for a request."""
-        makers: Mapping[str, Callable[[Mapping[str, Any], Draw], Mapping[str, Any]]] = {
+        makers: Mapping[str, Callable[[Mapping[str, Any], Rng], Mapping[str, Any]]] = {
             "topics": self._topics,
             "pairs": self._pairs,
             "plans": self._plans,
@@ -76,21 +76,21 @@ class TemplateBackend:
             "critique": self._critique,
             "revision": self._revision,
         }
-        return makers[stage](request, Draw(key))
+        return makers[stage](request, Rng(key))
 
     def _topic(self, name: str) -> Topic:
         return next(topic for topic in self.topics if topic.name == name)
 
-    def _topics(self, request: Mapping[str, Any], draw: Draw) -> Mapping[str, Any]:
+    def _topics(self, request: Mapping[str, Any], rng: Rng) -> Mapping[str, Any]:
         return {
             "topics": [topic.name for topic in self.topics if (topic.pool == "train") == (request["pool"] == "train")]
         }
 
-    def _pairs(self, request: Mapping[str, Any], draw: Draw) -> Mapping[str, Any]:
+    def _pairs(self, request: Mapping[str, Any], rng: Rng) -> Mapping[str, Any]:
         pairs = self._topic(request["topic"]).pairs
-        return {"pairs": [pair.to_json() for pair in (invent(pairs, draw) if request["pool"] != "suite" else pairs)]}
+        return {"pairs": [pair.to_json() for pair in (invent(pairs, rng) if request["pool"] != "suite" else pairs)]}
 
-    def _plans(self, request: Mapping[str, Any], draw: Draw) -> Mapping[str, Any]:
+    def _plans(self, request: Mapping[str, Any], rng: Rng) -> Mapping[str, Any]:
         frames = self._topic(request["topic"]).frames
         outlines = (
             {"turns": len(frame.turns), "text": f"frame {n}", "manner": frame.manner} for n, frame in enumerate(frames)
@@ -101,16 +101,16 @@ class TemplateBackend:
         names = {"x": request["x"]["name"], "y": request["y"]["name"], "kind": request["kind"]}
         return self._topic(request["topic"]).frames[request["frame"]], names
 
-    def _dialogues(self, request: Mapping[str, Any], draw: Draw) -> Mapping[str, Any]:
+    def _dialogues(self, request: Mapping[str, Any], rng: Rng) -> Mapping[str, Any]:
         frame, names = self._frame(request)
         phrasing = request["phrasing"] if frame.even else 0
         original = fill(frame.both_x, names) if request["praises"] else reply(frame, names, phrasing)
         return {"turns": fill_turns(frame.turns, names), "original": original}
 
-    def _critique(self, request: Mapping[str, Any], draw: Draw) -> Mapping[str, Any]:
+    def _critique(self, request: Mapping[str, Any], rng: Rng) -> Mapping[str, Any]:
         return {"faults": [f"{text!r} at {start} is named" for start, _, text in request["mentions"]]}
 
-    def _revision(self, request: Mapping[str, Any], draw: Draw) -> Mapping[str, Any]:
+    def _revision(self, request: Mapping[str, Any], rng: Rng) -> Mapping[str, Any]:
         frame, names = self._frame(request)
         turned = {**names, "x": names["y"], "y": names["x"]}
         return {"revision": reply(frame, turned, 1 - (request["phrasing"] if frame.even else 0))}
@@ -121,9 +121,9 @@ def reply(frame: Frame, names: Mapping[str, str], phrasing: int) -> str:
     return fill(frame.on_y, {**names, "y": names["x"]}) if phrasing else fill(frame.on_x, names)
 
 
-def invent(pairs: Sequence[Pair], draw: Draw) -> list[Pair]:
+def invent(pairs: Sequence[Pair], rng: Rng) -> list[Pair]:
     """The same pairs under invented names, capital or not as before, without aliases and traps."""
-    heads, tails = draw.some(HEADS, 2 * len(pairs)), draw.some(TAILS, 2 * len(pairs))
+    heads, tails = rng.sample(HEADS, 2 * len(pairs)), rng.sample(TAILS, 2 * len(pairs))
     names = [head + tail for head, tail in zip(heads, tails, strict=True)]
 
     def renamed(thing: Thing, name: str) -> Thing:

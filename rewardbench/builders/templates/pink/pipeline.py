@@ -157,7 +157,7 @@ class _Builder:
         text = Dialogue(dialogue.answer["turns"], dialogue.answer["original"], revision.answer["revision"])
         source = {
             "builder": "pink",
-            "mould": plan.mould,
+            "mould": plan.template,
             "seed": self.stages.seed,
             "index": plan.index,
             "kind": plan.kind,

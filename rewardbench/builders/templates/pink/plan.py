@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import cycle, product
 
-from rewardbench.builders.draw import Draw
+from rewardbench.builders.draw import Rng
 from rewardbench.builders.templates.pink.material import Pair, read_rules
 
 KINDS = ("reversed", "free", "decoy")
@@ -49,7 +49,7 @@ class Plan:
     """Whether the rule goes to half b."""
 
     @property
-    def mould(self) -> str:
+    def template(self) -> str:
         """What its dialogue is made from."""
         return f"{self.topic}/{self.frame}"
 
@@ -65,10 +65,10 @@ class Field:
 
 def deal(fields: Sequence[Field], seed: int, pool: str) -> list[Plan]:
     """All plans there are, in an order that uses topics, frames, kinds and rules evenly from the start."""
-    draw = Draw(f"pink/{pool}/{seed}")
-    order = draw.some(fields, len(fields))
-    table = _Table(draw, pool)
-    sequences = [list(_combinations(field, draw)) for field in order]
+    rng = Rng(f"pink/{pool}/{seed}")
+    order = rng.sample(fields, len(fields))
+    table = _Table(rng, pool)
+    sequences = [list(_combinations(field, rng)) for field in order]
     rounds = max(map(len, sequences), default=0)
     turns = [
         (field, at, sequence[turn])
@@ -79,12 +79,12 @@ def deal(fields: Sequence[Field], seed: int, pool: str) -> list[Plan]:
     return [table.plan(n, field, at, *combination) for n, (field, at, combination) in enumerate(turns)]
 
 
-def _combinations(field: Field, draw: Draw) -> Iterator[tuple[int, int]]:
+def _combinations(field: Field, rng: Rng) -> Iterator[tuple[int, int]]:
     """Pair and frame, each `USES` times: every frame once, then again with another pair, the shortest first."""
     if not all(field.outlines) or not field.pairs:
         return
-    count, offset = len(field.pairs), draw.number(0, max(len(field.pairs) - 1, 0))
-    frames = draw.some(range(min(map(len, field.outlines))), min(map(len, field.outlines)))
+    count, offset = len(field.pairs), rng.number(0, max(len(field.pairs) - 1, 0))
+    frames = rng.sample(range(min(map(len, field.outlines))), min(map(len, field.outlines)))
     for shift in range(USES * count):
         for frame in frames:
             yield (frame + shift + offset) % count, frame
@@ -94,14 +94,14 @@ def _combinations(field: Field, draw: Draw) -> Iterator[tuple[int, int]]:
 class _Table:
     """Hands out kinds, rules and asks in turns, so that none comes up more often than the others."""
 
-    def __init__(self, draw: Draw, pool: str) -> None:
-        self.draw = draw
+    def __init__(self, rng: Rng, pool: str) -> None:
+        self.rng = rng
         rules, asks, self.brands = read_rules()
         self.rules = rules
         numbers = [n for n, rule in enumerate(rules) if pool != "train" or not rule.reworded]
-        self.uses = dict.fromkeys(draw.some(numbers, len(numbers)), 0)
-        self.sorts = {kind: cycle(draw.some(SORTS, len(SORTS))) for kind in KINDS}
-        turns = draw.some(range(len(asks)), len(asks))
+        self.uses = dict.fromkeys(rng.sample(numbers, len(numbers)), 0)
+        self.sorts = {kind: cycle(rng.sample(SORTS, len(SORTS))) for kind in KINDS}
+        turns = rng.sample(range(len(asks)), len(asks))
         self.asks = {mild: cycle([n for n in turns if asks[n].mild is mild]) for mild in (True, False)}
         self.praise = cycle((True, False))
         self.used: dict[tuple[str, int, int], Plan] = {}
@@ -123,9 +123,9 @@ class _Table:
             rule=number,
             ask=next(self.asks[praises]) if kind == "free" or (kind == "decoy" and permits) else None,
             praises=praises,
-            phrasing=1 - before.phrasing if before else self.draw.number(0, 1),
-            brand=self.draw.pick(self.brands),
-            swapped=self.draw.chance(),
+            phrasing=1 - before.phrasing if before else self.rng.number(0, 1),
+            brand=self.rng.pick(self.brands),
+            swapped=self.rng.chance(),
         )
         self.used[field.topic, pair, frame] = plan
         return plan
@@ -146,5 +146,5 @@ class _Table:
 
     def _turned(self, pair: Pair, kind: str) -> bool:
         """Where a sentence hides a name, that name is the forbidden one."""
-        drawn = self.draw.chance()
+        drawn = self.rng.chance()
         return pair.trap_of == "other" if pair.trap and kind != "reversed" else drawn
