@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import fsum
 
 from rewardbench import stats
 from rewardbench.metrics.credit import credit, is_scored, is_tied, rule_of
@@ -170,8 +169,7 @@ def score_interval(means: SuiteMeans) -> stats.Interval:
 
 
 def _has_no_variance(mean: stats.Mean) -> bool:
-    squares = [influence * influence for influence in mean.influences.values()]
-    return fsum(squares) < stats.NO_VARIANCE
+    return stats.sum_of_squares(mean.influences.values()) < stats.NO_VARIANCE
 
 
 def summarize(suite: Suite, item_scores: Sequence[ItemScores]) -> SuiteEstimates:
