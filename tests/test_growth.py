@@ -14,7 +14,7 @@ from rewardbench import stats
 from rewardbench.cli.main import main
 from rewardbench.comparison import plots
 from rewardbench.comparison.compare import compare
-from rewardbench.comparison.gate import judge
+from rewardbench.comparison.gate import decide
 from rewardbench.engine.loop import score
 from rewardbench.metrics import summarize
 from rewardbench.results import assemble, read_result
@@ -87,7 +87,7 @@ class Stored:
             "print": lambda: print_result(self.result, Console(file=io.StringIO(), width=100)),
             "read": lambda: (read_scored(self.paths[0]), read_result(self.paths[0])),
             "compare": lambda: compare(*self.read),
-            "gate": lambda: judge(*self.read),
+            "gate": lambda: decide(*self.read),
             "show": lambda: to_html(self.read[0], select(self.read[0], errors=True)),
         }
 

@@ -120,11 +120,11 @@ def _shares(values: list[str] | None, option: str) -> dict[str, float]:
 
 def _decide(baseline: str, candidate: str, gate: GateOptions) -> None:
     """Judge, write the requested files, print, and exit by the verdict."""
-    from rewardbench.comparison.gate import judge, sentence, to_junit, to_markdown
+    from rewardbench.comparison.gate import decide, sentence, to_junit, to_markdown
     from rewardbench.comparison.plots import draw_gate
     from rewardbench.results.scored import read_scored
 
-    decision = judge(read_scored(baseline), read_scored(candidate), gate.limits(), gate.metric)
+    decision = decide(read_scored(baseline), read_scored(candidate), gate.limits(), gate.metric)
     code = CODES[decision.verdict]
     if decision.verdict == "inconclusive" and gate.inconclusive:
         code = 0 if gate.inconclusive == "pass" else 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import isnan, nan
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from rewardbench.errors import InputError
 from rewardbench.metrics import SuiteMeans, credit, is_scored, measure, rule_of
 from rewardbench.metrics.credit import margin
 from rewardbench.results.scored import Scored, hash_of_ids
-from rewardbench.types import Item, Suite
+from rewardbench.types import Item, ItemScores, Rule, Suite
 
 Metric = Literal["pair", "mirror"]
 
@@ -72,7 +72,7 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class Standing:
+class RankedModel:
     """A ranked model; its rank is one more than the number of models that are significantly better."""
 
     model: str
@@ -96,12 +96,9 @@ def compare(first: Scored, second: Scored, metric: Metric | None = None) -> Comp
     Raises:
         InputError: if the two results do not have the same items of the same suite.
     """
-    first, second = pair_up(first, second)
+    first, second = align(first, second)
     first_means, second_means = compute_means(first), compute_means(second)
     metric = choose_metric(first_means, metric)
-    second_sections = second_means.present(metric)
-    contrasts = [contrast(name, mean, second_sections[name]) for name, mean in first_means.present(metric).items()]
-    adjusted = stats.holm([section.p for section in contrasts])
     return Comparison(
         first=first.model,
         second=second.model,
@@ -109,13 +106,13 @@ def compare(first: Scored, second: Scored, metric: Metric | None = None) -> Comp
         revision=first.suite.revision,
         metric=metric,
         items=len(first.items),
-        score=total(first_means, second_means, metric),
-        sections=tuple(replace(section, adjusted=p) for section, p in zip(contrasts, adjusted, strict=True)),
-        flips=tuple(flips(first, second)),
+        score=contrast_scores(first_means, second_means, metric),
+        sections=tuple(contrast_sections(first_means, second_means, metric)),
+        flips=tuple(find_flips(first, second)),
     )
 
 
-def pair_up(first: Scored, second: Scored) -> tuple[Scored, Scored]:
+def align(first: Scored, second: Scored) -> tuple[Scored, Scored]:
     """Align two results; a result without a suite uses the rules of the other's suite.
 
     Returns:
@@ -129,30 +126,44 @@ def pair_up(first: Scored, second: Scored) -> tuple[Scored, Scored]:
         second = _with_suite(second, first.suite)
     elif second.knows_suite and not first.knows_suite:
         first = _with_suite(first, second.suite)
-    first_terms, second_terms = _terms(first.suite), _terms(second.suite)
-    if first_terms != second_terms:
-        term = next(name for name in first_terms if first_terms[name] != second_terms[name])
-        raise InputError(
-            f"{first.path} and {second.path} cannot be paired: they do not agree on the {term} of their items. "
-            "Score both models on one version of the data."
-        )
+    second_terms = _credit_terms(second.suite)
+    for name, term in _credit_terms(first.suite).items():
+        if term != second_terms[name]:
+            raise InputError(
+                f"{first.path} and {second.path} cannot be paired: they do not agree on the {name} of their items. "
+                "Score both models on one version of the data."
+            )
     return first, second
 
 
 def _with_suite(scored: Scored, suite: Suite) -> Scored:
-    by_id = {scores.id: scores for scores in scored.items}
+    """Return a result with this suite, its scores in the order of the suite's items."""
+    by_id = _scores_by_id(scored)
     return replace(scored, suite=suite, items=tuple(by_id[item.id] for item in suite.items))
 
 
-def _terms(suite: Suite) -> dict[str, Any]:
+def _scores_by_id(scored: Scored) -> dict[str, ItemScores]:
+    return {item_scores.id: item_scores for item_scores in scored.items}
+
+
+def _credit_terms(suite: Suite) -> dict[str, object]:
     """Collect what determines the credit of items, by its name in the error message."""
-    subsets = {item.id: item.subset for item in suite.items}
-    rules = {subset: rule_of(suite, subset) for subset in set(subsets.values())}
+    subsets: dict[str, str] = {}
+    groups: dict[str, str] = {}
+    for item in suite.items:
+        subsets[item.id] = item.subset
+        groups[item.id] = item.group
+    rules: dict[str, Rule] = {}
+    section_weights: dict[str, float] = {}
+    for subset in set(subsets.values()):
+        rule = rule_of(suite, subset)
+        rules[subset] = rule
+        section_weights[rule.section] = suite.section_weights.get(rule.section, 1.0)
     return {
         "subsets": subsets,
-        "groups": {item.id: item.group for item in suite.items},
+        "groups": groups,
         "rules": rules,
-        "section weights": {rule.section: suite.section_weights.get(rule.section, 1.0) for rule in rules.values()},
+        "section weights": section_weights,
         "headline": suite.headline,
     }
 
@@ -166,7 +177,7 @@ def _reject_other_items(first: Scored, second: Scored) -> None:
             f"{other_suite.revision[:24]}: scores of different data cannot be paired. Score both models on one version."
         )
     if hash_of_ids(suite.items) != hash_of_ids(other_suite.items):
-        unpaired = sorted({item.id for item in suite.items} ^ {item.id for item in other_suite.items})
+        unpaired = sorted(_scores_by_id(first).keys() ^ _scores_by_id(second).keys())
         reason = "their completions differ"
         if unpaired:
             reason = f"{len(unpaired)} items are in only one of them, such as {unpaired[0]!r}"
@@ -193,13 +204,14 @@ def compute_means(scored: Scored) -> SuiteMeans:
     means = measure(scored.suite, scored.items)
     if means.totals[means.headline] is None:
         raise InputError(f"{scored.path} holds no item with a preference, so there is nothing to compare.")
-    with_preference = {item.id for item in scored.suite.items if item.has_preference}
-    if not any(is_scored(item.scores) for item in scored.items if item.id in with_preference):
-        raise InputError(
-            f"{scored.path} holds no score: each of its {len(with_preference):,} items is unscored, so there is "
-            "nothing to compare. Score the model again."
-        )
-    return means
+    ids_with_preference = {item.id for item in scored.suite.items if item.has_preference}
+    for item in scored.items:
+        if item.id in ids_with_preference and is_scored(item.scores):
+            return means
+    raise InputError(
+        f"{scored.path} holds no score: each of its {len(ids_with_preference):,} items is unscored, so there is "
+        "nothing to compare. Score the model again."
+    )
 
 
 def contrast(name: str, first: stats.Mean, second: stats.Mean) -> Contrast:
@@ -232,39 +244,56 @@ def power_sentence(score: Contrast) -> str:
     return f"With this many items, a gap smaller than {gap} would usually go undetected (80 % power)."
 
 
-def total(first: SuiteMeans, second: SuiteMeans, metric: Metric) -> Contrast:
+def contrast_scores(first: SuiteMeans, second: SuiteMeans, metric: Metric) -> Contrast:
     """Compare the scores; the interval is a cluster bootstrap within each section."""
     score = contrast("score", first.total(metric), second.total(metric))
-    second_sections = second.present(metric)
-    sections = {name: mean for name, mean in first.present(metric).items() if first.weights[name] > 0}
-    strata = [stats.paired(second_sections[name], mean) for name, mean in sections.items()]
-    if score.wins + score.losses == 0 or sum(stratum.clusters for stratum in strata) != score.clusters:
+    second_sections = second.section_means(metric)
+    strata: list[stats.PairedDifference] = []
+    weights: list[float] = []
+    clusters = 0
+    for name, first_mean in first.section_means(metric).items():
+        if first.weights[name] > 0:
+            stratum = stats.paired(second_sections[name], first_mean)
+            strata.append(stratum)
+            weights.append(first.weights[name])
+            clusters += stratum.clusters
+    if score.wins + score.losses == 0 or clusters != score.clusters:
         return score  # nothing differs, or sections share clusters
-    low, high = stats.bootstrap(strata, [first.weights[name] for name in sections])
+    low, high = stats.bootstrap(strata, weights)
     return replace(score, low=low, high=high)
 
 
-def flips(first: Scored, second: Scored) -> list[Flip]:
+def contrast_sections(first: SuiteMeans, second: SuiteMeans, metric: Metric) -> list[Contrast]:
+    """Compare each section, with Holm's correction over the sections."""
+    second_sections = second.section_means(metric)
+    contrasts: list[Contrast] = []
+    for name, first_mean in first.section_means(metric).items():
+        contrasts.append(contrast(name, first_mean, second_sections[name]))
+    adjusted = stats.holm([section.p for section in contrasts])
+    return [replace(section, adjusted=p) for section, p in zip(contrasts, adjusted, strict=True)]
+
+
+def find_flips(first: Scored, second: Scored) -> list[Flip]:
     """List the items with different credit under the two models, the largest change of the margin first."""
-    second_scores = {item.id: item.scores for item in second.items}
-    flipped = []
+    flips: list[Flip] = []
+    second_scores = _scores_by_id(second)
     for item, item_scores in zip(first.suite.items, first.items, strict=True):
         rule = rule_of(first.suite, item.subset)
-        scores, other_scores = item_scores.scores, second_scores[item.id]
+        scores, other_scores = item_scores.scores, second_scores[item.id].scores
         first_credit, second_credit = credit(item, scores, rule), credit(item, other_scores, rule)
         if item.has_preference and first_credit != second_credit:
             margins = margin(item, scores), margin(item, other_scores)
-            flipped.append(Flip(item, rule.section, "first" if first_credit > second_credit else "second", margins))
-    return sorted(flipped, key=_by_width)
+            flips.append(Flip(item, rule.section, "first" if first_credit > second_credit else "second", margins))
+    return sorted(flips, key=_by_change_of_margin)
 
 
-def _by_width(flip: Flip) -> tuple[bool, float]:
-    """Return the sort key: the widest flip first, and flips with an unknown margin last."""
-    width = abs(flip.margins[0] - flip.margins[1])
-    return isnan(width), -width
+def _by_change_of_margin(flip: Flip) -> tuple[bool, float]:
+    """Return the sort key: the largest change of the margin first, and flips with an unknown margin last."""
+    change = abs(flip.margins[0] - flip.margins[1])
+    return isnan(change), -change
 
 
-def rank(models: Sequence[Scored], metric: Metric | None = None) -> list[Standing]:
+def rank(models: Sequence[Scored], metric: Metric | None = None) -> list[RankedModel]:
     """Rank several models, best first.
 
     All pairs are tested on the score, with Holm's correction over the pairs.
@@ -277,19 +306,19 @@ def rank(models: Sequence[Scored], metric: Metric | None = None) -> list[Standin
         InputError: if the results do not have the same items of the same suite.
     """
     reference = next((scored for scored in models if scored.knows_suite), models[0])
-    models = [pair_up(reference, scored)[1] for scored in models]
-    suite_means = [compute_means(scored) for scored in models]
+    models = [align(reference, scored)[1] for scored in models]
+    suite_means = list(map(compute_means, models))
     metric = choose_metric(suite_means[0], metric)
     totals = [means.total(metric) for means in suite_means]
     clusters = list(totals[0].contributions)
-    contributions = []
+    contributions: list[list[float]] = []
     for mean in totals:
         contributions.append([mean.contributions[cluster] for cluster in clusters])
-    worse = stats.significantly_worse(contributions)
-    standings = []
-    for scored, mean, row in zip(models, totals, worse, strict=True):
-        better = tuple(models[index].model for index in np.flatnonzero(row).tolist())
-        standings.append(
-            Standing(scored.model, mean.value, mean.low, mean.high, len(mean.weights), 1 + len(better), better)
+    is_worse = stats.significantly_worse(contributions)
+    ranked: list[RankedModel] = []
+    for scored, mean, is_worse_than in zip(models, totals, is_worse, strict=True):
+        better = tuple(models[index].model for index in np.flatnonzero(is_worse_than).tolist())
+        ranked.append(
+            RankedModel(scored.model, mean.value, mean.low, mean.high, len(mean.weights), 1 + len(better), better)
         )
-    return sorted(standings, key=lambda standing: (standing.rank, -standing.score))
+    return sorted(ranked, key=lambda model: (model.rank, -model.score))

@@ -1,4 +1,4 @@
-"""Regression gate for the CI of reward model training: judge a candidate against a baseline.
+"""Regression gate for the CI of reward model training: check a candidate against a baseline.
 
 All bounds are one-sided 95 % bounds, paired and clustered. A drop is a regression if its lower bound exceeds the
 limit, and passes if its upper bound is below the limit. A floor is broken if the candidate's upper bound is below it.
@@ -14,7 +14,7 @@ from typing import Literal
 from xml.etree import ElementTree
 
 from rewardbench import stats
-from rewardbench.comparison.compare import Metric, choose_metric, compute_means, pair_up
+from rewardbench.comparison.compare import Metric, align, choose_metric, compute_means
 from rewardbench.console.terminal import listed, printable
 from rewardbench.errors import InputError
 from rewardbench.metrics import SuiteMeans
@@ -35,9 +35,9 @@ class Limits:
     floors: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name, value in (("max_drop", self.max_drop), *self.sections.items(), *self.floors.items()):
-            if not 0 <= value <= 1:
-                raise InputError(f"The limit of {name} is {value}: it must be a share from 0 to 1.")
+        for name, limit in (("max_drop", self.max_drop), *self.sections.items(), *self.floors.items()):
+            if not 0 <= limit <= 1:
+                raise InputError(f"The limit of {name} is {limit}: it must be a share from 0 to 1.")
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Gate:
-    """The verdict with its checks."""
+class Decision:
+    """The decision of the gate: its verdict, and the checks that led to it."""
 
     baseline: str
     candidate: str
@@ -88,7 +88,7 @@ def title(check: Check) -> str:
     return f"{check.name} {MEASURES[check.metric]}"
 
 
-def judge(baseline: Scored, candidate: Scored, limits: Limits | None = None, metric: Metric | None = None) -> Gate:
+def decide(baseline: Scored, candidate: Scored, limits: Limits | None = None, metric: Metric | None = None) -> Decision:
     """Check whether the candidate is worse than the baseline by more than the limits allow.
 
     Args:
@@ -101,22 +101,24 @@ def judge(baseline: Scored, candidate: Scored, limits: Limits | None = None, met
         InputError: if the two cannot be paired, or a section does not exist.
     """
     limits = limits or Limits()
-    baseline, candidate = pair_up(baseline, candidate)
+    baseline, candidate = align(baseline, candidate)
     baseline_means, candidate_means = compute_means(baseline), compute_means(candidate)
     metric = choose_metric(baseline_means, metric)
     identical = same_scores(baseline, candidate)
 
-    def means(name: str) -> tuple[stats.Mean, stats.Mean]:
+    def means_of(name: str) -> tuple[stats.Mean, stats.Mean]:
         return _mean(baseline_means, name, metric), _mean(candidate_means, name, metric)
 
-    drops = {"score": limits.max_drop, **limits.sections}
-    checks = [_drop(name, limit, *means(name), identical) for name, limit in drops.items()]
-    checks += [_floor(name, limit, *means(name)) for name, limit in limits.floors.items()]
-    checks = [replace(check, metric=metric) for check in checks]
-    sections: dict[Metric, dict[str, float]] = {}
-    for kind in MEASURES:
-        sections[kind] = {name: mean.value for name, mean in candidate_means.present(kind).items()}
-    return Gate(
+    checks: list[Check] = []
+    for name, limit in {"score": limits.max_drop, **limits.sections}.items():
+        checks.append(replace(_check_drop(name, limit, *means_of(name), identical), metric=metric))
+    for name, limit in limits.floors.items():
+        checks.append(replace(_check_floor(name, limit, *means_of(name)), metric=metric))
+    section_scores: dict[Metric, dict[str, float]] = {}
+    for each_metric in MEASURES:
+        means = candidate_means.section_means(each_metric)
+        section_scores[each_metric] = {name: mean.value for name, mean in means.items()}
+    return Decision(
         baseline=baseline.model,
         candidate=candidate.model,
         suite=baseline.suite.name,
@@ -124,7 +126,7 @@ def judge(baseline: Scored, candidate: Scored, limits: Limits | None = None, met
         metric=metric,
         verdict=worst([check.verdict for check in checks]),
         checks=tuple(checks),
-        sections=sections,
+        sections=section_scores,
     )
 
 
@@ -142,27 +144,27 @@ def _mean(means: SuiteMeans, name: str, metric: Metric) -> stats.Mean:
     """Return the mean of a section, or of the score; raise InputError if there is no such section."""
     if name == "score":
         return means.total(metric)
-    sections = means.present(metric)
+    sections = means.section_means(metric)
     if name not in sections:
         raise InputError(f"There is no section {name!r} to check by {metric}: there are {listed(sections)}, and score.")
     return sections[name]
 
 
-def _drop(name: str, limit: float, baseline: stats.Mean, candidate: stats.Mean, identical: bool) -> Check:
+def _check_drop(name: str, limit: float, baseline: stats.Mean, candidate: stats.Mean, identical: bool) -> Check:
     drop = stats.paired(baseline, candidate, ONE_SIDED)
     low, high = (0.0, 0.0) if identical else (drop.low, drop.high)  # identical scores: no uncertainty
     verdict: Verdict = "regression" if low > limit else "pass" if identical or high < limit else "inconclusive"
-    return _check(name, "drop", limit, baseline, candidate, (drop.value, low, high), verdict, drop.error)
+    return _make_check(name, "drop", limit, baseline, candidate, (drop.value, low, high), verdict, drop.error)
 
 
-def _floor(name: str, limit: float, baseline: stats.Mean, candidate: stats.Mean) -> Check:
+def _check_floor(name: str, limit: float, baseline: stats.Mean, candidate: stats.Mean) -> Check:
     low, high = stats.bounds(candidate, ONE_SIDED)
     verdict: Verdict = "regression" if high < limit else "pass" if candidate.value >= limit else "inconclusive"
     error = (high - low) / 2 / stats.normal(ONE_SIDED)
-    return _check(name, "floor", limit, baseline, candidate, (candidate.value, low, high), verdict, error)
+    return _make_check(name, "floor", limit, baseline, candidate, (candidate.value, low, high), verdict, error)
 
 
-def _check(
+def _make_check(
     name: str,
     kind: Literal["drop", "floor"],
     limit: float,
@@ -194,61 +196,63 @@ def sentence(check: Check) -> str:
     return f"{change} ({bounds}; {rule}; n {check.items:,}{hint})"
 
 
-def to_markdown(gate: Gate) -> str:
-    """Format a gate as a Markdown summary, as CI systems show it."""
-    measure = MEASURES[gate.metric]
+def to_markdown(decision: Decision) -> str:
+    """Format a decision as a Markdown summary, as CI systems show it."""
+    measure = MEASURES[decision.metric]
     marks = {"pass": "✅ pass", "regression": "❌ regression", "inconclusive": "❔ inconclusive"}
     lines = [
-        f"### Reward model gate: {marks[gate.verdict]}",
+        f"### Reward model gate: {marks[decision.verdict]}",
         "",
-        f"`{_cell(gate.candidate)}` against `{_cell(gate.baseline)}` on {_cell(gate.suite)}, by {measure}",
+        f"`{_cell(decision.candidate)}` against `{_cell(decision.baseline)}` on {_cell(decision.suite)}, by {measure}",
         "",
         "| check | baseline | candidate | change | one-sided 95 % bounds | limit | n | verdict |",
         "|---|--:|--:|--:|--:|--:|--:|---|",
     ]
-    for check in gate.checks:
-        floor = check.kind == "floor"
-        change = 100 * (check.candidate - check.baseline)
-        bounds = (check.low, check.high) if floor else (-check.high, -check.low)
-        numbers = " | ".join(
-            [
-                f"{100 * check.baseline:.2f}",
-                f"{100 * check.candidate:.2f}",
-                f"{change:+.2f}",
-                "{:.2f} … {:.2f}".format(*(100 * bound for bound in bounds)),
-                f"{'≥ ' if floor else '−'}{100 * check.limit:.2f}",
-                f"{check.items:,}",
-            ]
-        )
+    for check in decision.checks:
+        is_floor = check.kind == "floor"
+        low, high = (check.low, check.high) if is_floor else (-check.high, -check.low)
         hint = f" (about {check.needed:,} items would decide)" if check.needed else ""
-        lines.append(f"| {_cell(title(check))} {check.kind} | {numbers} | {marks[check.verdict]}{hint} |")
+        cells = (
+            f"{_cell(title(check))} {check.kind}",
+            f"{100 * check.baseline:.2f}",
+            f"{100 * check.candidate:.2f}",
+            f"{100 * (check.candidate - check.baseline):+.2f}",
+            f"{100 * low:.2f} … {100 * high:.2f}",
+            f"{'≥ ' if is_floor else '−'}{100 * check.limit:.2f}",
+            f"{check.items:,}",
+            f"{marks[check.verdict]}{hint}",
+        )
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+_MARKUP_TO_BLANK = str.maketrans(dict.fromkeys("|`<>[]", " "))
 
 
 def _cell(text: str) -> str:
     """Escape a name for a cell of a Markdown table."""
-    return "".join(" " if c in "|`<>[]" else c for c in printable(" ".join(text.split())))
+    return printable(" ".join(text.split())).translate(_MARKUP_TO_BLANK)
 
 
-def to_junit(gate: Gate, inconclusive_fails: bool) -> bytes:
-    """Format a gate as JUnit XML, one test case per check; an inconclusive check is skipped, or fails on request."""
-    failed = {"regression", "inconclusive"} if inconclusive_fails else {"regression"}
-    counts = {
-        "tests": len(gate.checks),
-        "failures": sum(check.verdict in failed for check in gate.checks),
-        "skipped": sum(check.verdict not in {*failed, "pass"} for check in gate.checks),
-    }
-    root = ElementTree.Element("testsuite", {"name": "rewardbench gate", **{k: str(v) for k, v in counts.items()}})
-    for check in gate.checks:
+def to_junit(decision: Decision, inconclusive_fails: bool) -> bytes:
+    """Format a decision as JUnit XML, a test case per check; an inconclusive check is skipped, or fails on request."""
+    failing = {"regression", "inconclusive"} if inconclusive_fails else {"regression"}
+    root = ElementTree.Element("testsuite", {"name": "rewardbench gate", "tests": str(len(decision.checks))})
+    failures = skipped = 0
+    for check in decision.checks:
         case = ElementTree.SubElement(root, "testcase", classname=f"rewardbench.{check.kind}", name=_xml(title(check)))
-        if check.verdict in failed:
+        if check.verdict in failing:
+            failures += 1
             ElementTree.SubElement(case, "failure", message=_xml(sentence(check)), type=check.verdict)
         elif check.verdict != "pass":
+            skipped += 1
             ElementTree.SubElement(case, "skipped", message=_xml(sentence(check)))
         ElementTree.SubElement(case, "system-out").text = _xml(sentence(check))
+    root.set("failures", str(failures))
+    root.set("skipped", str(skipped))
     return bytes(ElementTree.tostring(root, encoding="utf-8", xml_declaration=True))
 
 
 def _xml(text: str) -> str:
     """Remove the characters that XML cannot hold."""
-    return "".join(c for c in printable(text) if ord(c) not in (0xFFFE, 0xFFFF))
+    return printable(text).translate({0xFFFE: None, 0xFFFF: None})

@@ -9,8 +9,9 @@ import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
+from itertools import cycle
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rewardbench.comparison.gate import MEASURES
 from rewardbench.console.terminal import printable
@@ -18,8 +19,10 @@ from rewardbench.errors import InputError
 from rewardbench.paths import write_whole
 
 if TYPE_CHECKING:
-    from rewardbench.comparison.compare import Comparison, Standing
-    from rewardbench.comparison.gate import Gate
+    from matplotlib.axes import Axes
+
+    from rewardbench.comparison.compare import Comparison, RankedModel
+    from rewardbench.comparison.gate import Decision
 
 MOST_ROWS = 60
 """Largest number of rows of a plot."""
@@ -30,12 +33,13 @@ BETTER, WORSE, OPEN = (BLUE, "^"), (ORANGE, "v"), (GREY, "o")
 def draw_comparison(comparison: Comparison, path: str) -> None:
     """Plot the difference of each section (at most `MOST_ROWS`) and of the score, with 95 % intervals."""
     rows = [*comparison.sections[:MOST_ROWS], comparison.score]
+    labels: list[str] = []
     with _figure(path, len(rows)) as axes:
         for y, row in enumerate(reversed(rows)):
             colour, mark = OPEN if row.low <= 0 <= row.high else BETTER if row.difference > 0 else WORSE
-            _whisker(axes, y, row.difference, row.low, row.high, colour, mark)
+            labels.append(f"{_short(row.name)} (n {row.clusters:,})")
+            _draw_interval(axes, y, row.difference, row.low, row.high, colour, mark)
         axes.axvline(0, color="black", linewidth=1)
-        labels = [f"{_short(row.name)} (n {row.clusters:,})" for row in reversed(rows)]
         axes.set_yticks(range(len(rows)), labels, fontsize=11)
         unit = "mirrors" if comparison.metric == "mirror" else "items"
         axes.set_xlabel(
@@ -48,37 +52,39 @@ def draw_comparison(comparison: Comparison, path: str) -> None:
         )
 
 
-def draw_gate(gate: Gate, path: str) -> None:
+def draw_gate(decision: Decision, path: str) -> None:
     """Plot each drop (at most `MOST_ROWS`) with its one-sided bounds and its limit."""
-    checks = [check for check in gate.checks if check.kind == "drop"][:MOST_ROWS]
+    checks = [check for check in decision.checks if check.kind == "drop"][:MOST_ROWS]
+    marks = {"pass": (BLUE, "o"), "regression": (ORANGE, "X"), "inconclusive": (GREY, "s")}
+    labels: list[str] = []
     with _figure(path, len(checks)) as axes:
-        marks = {"pass": (BLUE, "o"), "regression": (ORANGE, "X"), "inconclusive": (GREY, "s")}
         for y, check in enumerate(reversed(checks)):
-            _whisker(axes, y, check.value, check.low, check.high, *marks[check.verdict])
+            labels.append(f"{_short(check.name)}: {check.verdict} (n {check.items:,})")
+            _draw_interval(axes, y, check.value, check.low, check.high, *marks[check.verdict])
             axes.plot([100 * check.limit] * 2, [y - 0.35, y + 0.35], color="black", linewidth=2)
         axes.axvline(0, color="black", linewidth=0.5, linestyle=":")
-        labels = [f"{_short(check.name)}: {check.verdict} (n {check.items:,})" for check in reversed(checks)]
         axes.set_yticks(range(len(checks)), labels, fontsize=11)
-        axes.set_xlabel(f"drop in points of {MEASURES[gate.metric]}, one-sided 95 % bounds", fontsize=11)
-        axes.set_title(f"{_short(gate.candidate)} against {_short(gate.baseline)}\n▍ what is allowed", fontsize=11)
+        axes.set_xlabel(f"drop in points of {MEASURES[decision.metric]}, one-sided 95 % bounds", fontsize=11)
+        axes.set_title(f"{_short(decision.candidate)} against {_short(decision.baseline)}\n▍ allowed drop", fontsize=11)
 
 
-def draw_ranks(standings: Sequence[Standing], path: str) -> None:
+def draw_ranks(models: Sequence[RankedModel], path: str) -> None:
     """Plot scores with their intervals and ranks, best first; models of equal rank have the same colour."""
-    standings = standings[:MOST_ROWS]
-    ranks = sorted({standing.rank for standing in standings})
-    colours = {rank: (BLUE, ORANGE, GREY)[n % 3] for n, rank in enumerate(ranks)}
-    with _figure(path, len(standings)) as axes:
-        for y, standing in enumerate(reversed(standings)):
-            _whisker(axes, y, standing.score, standing.low, standing.high, colours[standing.rank], "o")
-        labels = [f"{standing.rank}. {_short(standing.model)}" for standing in reversed(standings)]
-        axes.set_yticks(range(len(standings)), labels, fontsize=11)
-        axes.set_xlabel(f"score, %, with its 95 % interval (n: {standings[0].clusters:,} clusters)", fontsize=11)
+    models = models[:MOST_ROWS]
+    ranks = sorted({model.rank for model in models})
+    colours = dict(zip(ranks, cycle((BLUE, ORANGE, GREY)), strict=False))
+    labels: list[str] = []
+    with _figure(path, len(models)) as axes:
+        for y, model in enumerate(reversed(models)):
+            _draw_interval(axes, y, model.score, model.low, model.high, colours[model.rank], "o")
+            labels.append(f"{model.rank}. {_short(model.model)}")
+        axes.set_yticks(range(len(models)), labels, fontsize=11)
+        axes.set_xlabel(f"score, %, with its 95 % interval (n: {models[0].clusters:,} clusters)", fontsize=11)
         axes.set_title("rank: one more than the number of models that are significantly better", fontsize=11)
 
 
 @contextmanager
-def _figure(path: str, rows: int) -> Iterator[Any]:
+def _figure(path: str, rows: int) -> Iterator[Axes]:
     """Context manager: yield axes for `rows` rows, and write the picture atomically at the end."""
     if find_spec("matplotlib") is None:
         raise InputError("A picture needs matplotlib: pip install 'rewardbench[plot]'.")
@@ -103,7 +109,7 @@ def _figure(path: str, rows: int) -> Iterator[Any]:
         pyplot.close(figure)
 
 
-def _whisker(axes: Any, y: int, value: float, low: float, high: float, colour: str, mark: str) -> None:
+def _draw_interval(axes: Axes, y: int, value: float, low: float, high: float, colour: str, mark: str) -> None:
     axes.plot([100 * low, 100 * high], [y, y], color=colour, linewidth=2.5, solid_capstyle="butt")
     axes.plot([100 * value], [y], mark, color=colour, markersize=9)
 

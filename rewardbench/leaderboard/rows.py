@@ -146,7 +146,7 @@ def _counted(row: Row, scored: Scored, verified: bool, verdict: str) -> tuple[Ro
         ids=_hash_of_clusters(scored, total),
         metric=metric,
         score=replace(_of("score", total), low=low, high=high),
-        sections=tuple(_of(name, mean) for name, mean in measured.present(metric).items()),
+        sections=tuple(_of(name, mean) for name, mean in measured.section_means(metric).items()),
         subsets=tuple(_of(name, mean) for name, mean in measured.subsets.items() if mean),
         badge="verified" if verified and agrees else "recomputed",
         note=" ".join(filter(None, ("" if agrees else UNLIKE_ITEMS, verdict, row.note))),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from rewardbench.metrics.aggregate import (
+    SuiteEstimates,
     SuiteMeans,
-    Summary,
     gap,
     measure,
     score_interval,
@@ -21,8 +21,8 @@ from rewardbench.metrics.ties import ties_mean, ties_score
 
 __all__ = [
     "LEADERBOARD_WEIGHTS",
+    "SuiteEstimates",
     "SuiteMeans",
-    "Summary",
     "credit",
     "gap",
     "is_scored",

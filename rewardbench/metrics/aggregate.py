@@ -6,10 +6,8 @@ every mean reports the number of unscored items, so that a failure never raises 
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
-from math import fsum
 
 from rewardbench import stats
 from rewardbench.metrics.credit import credit, is_scored, is_tied, rule_of
@@ -18,7 +16,7 @@ from rewardbench.types import Estimate, Item, ItemScores, Rule, Suite
 
 
 @dataclass(frozen=True)
-class Summary:
+class SuiteEstimates:
     """The estimates of one run; the fields are those of `Result`."""
 
     score: Estimate
@@ -68,7 +66,7 @@ class SuiteMeans:
     weights: Mapping[str, float]
     subsets: Mapping[str, stats.Mean | None]
 
-    def present(self, metric: str) -> dict[str, stats.Mean]:
+    def section_means(self, metric: str) -> dict[str, stats.Mean]:
         """Return the section means by `pair` or `mirror`, of the sections that have one."""
         means = self.mirror if metric == "mirror" else self.pair
         return {section: mean for section, mean in means.items() if mean is not None}
@@ -85,39 +83,52 @@ class SuiteMeans:
         return mean
 
 
-class _SuiteCredits:
-    """A suite with its graded items, sorted into subsets and sections."""
+class _GradedSuite:
+    """The graded items of a suite, by subset, by section, and by mirror of a section."""
 
     def __init__(self, suite: Suite, item_scores: Sequence[ItemScores]) -> None:
-        self.suite, self.graded = suite, _grade(suite, item_scores)
-        self.subsets: dict[str, list[_Graded]] = {name: [] for name in suite.rules}
-        for item in self.graded:
+        self.section_weights = suite.section_weights
+        self.items = _grade(suite, item_scores)
+        self.subsets: dict[str, list[_Graded]] = {}
+        for subset in suite.rules:
+            self.subsets[subset] = []
+        for item in self.items:
             self.subsets.setdefault(item.subset, []).append(item)
-        self.rules = {name: rule_of(suite, name) for name in self.subsets}
-        self.names: dict[str, list[str]] = {}
-        for name, rule in self.rules.items():
-            self.names.setdefault(rule.section, []).append(name)
-        self.sections = {section: self._items_of(names) for section, names in self.names.items()}
-        strict = {rule.section for rule in self.rules.values() if rule.credit == "strict"}
-        by_mirror = strict if suite.headline == "mirror" else set()
-        self.mirrors = {section: _mirrors(self.sections[section]) for section in self.names if section in by_mirror}
+        self.rules: dict[str, Rule] = {}
+        self.subset_names: dict[str, list[str]] = {}
+        self.sections: dict[str, list[_Graded]] = {}
+        for subset, items in self.subsets.items():
+            rule = rule_of(suite, subset)
+            self.rules[subset] = rule
+            self.subset_names.setdefault(rule.section, []).append(subset)
+            self.sections.setdefault(rule.section, []).extend(items)
+        self.mirrors: dict[str, list[list[_Graded]]] = {}
+        if suite.headline == "mirror":
+            strict_sections = {rule.section for rule in self.rules.values() if rule.credit == "strict"}
+            for section, items in self.sections.items():
+                if section in strict_sections:
+                    self.mirrors[section] = _group_mirrors(items)
 
-    def _items_of(self, names: Sequence[str]) -> list[_Graded]:
-        return [item for name in names for item in self.subsets[name]]
-
-    def averages(self) -> SuiteMeans:
+    def means(self) -> SuiteMeans:
         """Compute the means of subsets, of sections, and the totals."""
-        subsets = {name: _subset_mean(items, self.rules[name]) for name, items in self.subsets.items()}
-        subset_weights = {name: _weight(self.rules[name], items) for name, items in self.subsets.items()}
+        subset_means: dict[str, stats.Mean | None] = {}
+        subset_weights: dict[str, float] = {}
+        for subset, items in self.subsets.items():
+            subset_means[subset] = _subset_mean(items, self.rules[subset])
+            subset_weights[subset] = _subset_weight(items, self.rules[subset])
         pair: dict[str, stats.Mean | None] = {}
-        for section, names in self.names.items():
-            pair[section] = _average({name: subsets[name] for name in names}, subset_weights)
-        mirror = {section: _all_right(groups) for section, groups in self.mirrors.items()}
-        weights = {section: self.suite.section_weights.get(section, 1.0) for section in self.names}
-        totals = {"pair": _average(pair, weights)}
+        section_weights: dict[str, float] = {}
+        for section, subsets in self.subset_names.items():
+            pair[section] = _average({subset: subset_means[subset] for subset in subsets}, subset_weights)
+            section_weights[section] = self.section_weights.get(section, 1.0)
+        totals = {"pair": _average(pair, section_weights)}
+        mirror: dict[str, stats.Mean | None] = {}
+        for section, groups in self.mirrors.items():
+            mirror[section] = _mirror_mean(groups)
         if mirror:
-            totals["mirror"] = _average(mirror, weights)
-        return SuiteMeans("mirror" if mirror else "pair", pair, mirror, totals, weights, subsets)
+            totals["mirror"] = _average(mirror, section_weights)
+        headline = "mirror" if mirror else "pair"
+        return SuiteMeans(headline, pair, mirror, totals, section_weights, subset_means)
 
 
 def measure(suite: Suite, item_scores: Sequence[ItemScores]) -> SuiteMeans:
@@ -130,7 +141,7 @@ def measure(suite: Suite, item_scores: Sequence[ItemScores]) -> SuiteMeans:
     Raises:
         ValueError: if an item has no scores, or a score belongs to no item.
     """
-    return _SuiteCredits(suite, item_scores).averages()
+    return _GradedSuite(suite, item_scores).means()
 
 
 def score_interval(means: SuiteMeans) -> stats.Interval:
@@ -141,44 +152,74 @@ def score_interval(means: SuiteMeans) -> stats.Interval:
     94 to 95 % at scores from .6 to .95, and 98 % at .95 to .99.
     """
     total = means.total(means.headline)
-    by_name = means.present(means.headline)
-    sections = {name: mean for name, mean in by_name.items() if means.weights[name] > 0}
-    if sum(len(mean.weights) for mean in sections.values()) != len(total.weights):
+    section_means: list[stats.Mean] = []
+    section_weights: list[float] = []
+    clusters = 0
+    for section, mean in means.section_means(means.headline).items():
+        if means.weights[section] > 0:
+            section_means.append(mean)
+            section_weights.append(means.weights[section])
+            clusters += len(mean.weights)
+    if clusters != len(total.weights):
         return total.low, total.high  # sections share clusters, or a mean has none
-    low, high = stats.bootstrap(list(sections.values()), [means.weights[name] for name in sections])
-    if any(_has_no_variance(mean) for mean in sections.values()):
+    low, high = stats.bootstrap(section_means, section_weights)
+    if any(map(_has_no_variance, section_means)):
         return min(low, total.low), max(high, total.high)
     return min(low, total.value), max(high, total.value)
 
 
 def _has_no_variance(mean: stats.Mean) -> bool:
-    return fsum(influence * influence for influence in mean.influences.values()) < stats.NO_VARIANCE
+    return stats.sum_of_squares(mean.influences.values()) < stats.NO_VARIANCE
 
 
-def summarize(suite: Suite, item_scores: Sequence[ItemScores]) -> Summary:
+def summarize(suite: Suite, item_scores: Sequence[ItemScores]) -> SuiteEstimates:
     """Compute the estimates of a suite, each with its counts; see `measure` for the arguments."""
-    credits = _SuiteCredits(suite, item_scores)
-    means, rules, sections, mirrors = credits.averages(), credits.rules, credits.sections, credits.mirrors
-    pairs = list(chain.from_iterable(sections[section] for section in mirrors)) if mirrors else credits.graded
-    units = list(chain.from_iterable(mirrors.values())) or _singletons(credits.graded)
-    score = _estimate("score", means.totals[means.headline], units)
-    if score.value is not None:
-        low, high = score_interval(means)
-        score = replace(score, low=low, high=high)
-    return Summary(
-        score=score,
-        accuracy=_estimate("accuracy", _plain_mean(pairs), _singletons(pairs)),
-        sections=tuple(
-            _estimate(section, means.pair[section], _singletons(items), section) for section, items in sections.items()
-        ),
-        subsets=tuple(
-            _estimate(name, means.subsets[name], _singletons(items), rules[name].section)
-            for name, items in credits.subsets.items()
-        ),
-        mirrors=tuple(
-            _estimate(section, means.mirror[section], groups, section) for section, groups in mirrors.items()
-        ),
+    graded = _GradedSuite(suite, item_scores)
+    means = graded.means()
+    return SuiteEstimates(
+        score=_score_estimate(graded, means),
+        accuracy=_accuracy_estimate(graded),
+        sections=tuple(_section_estimates(graded, means)),
+        subsets=tuple(_subset_estimates(graded, means)),
+        mirrors=tuple(_mirror_estimates(graded, means)),
     )
+
+
+def _score_estimate(graded: _GradedSuite, means: SuiteMeans) -> Estimate:
+    """Build the headline; its units are the mirrors of a suite that counts by mirrors, else the items."""
+    mirrors: list[list[_Graded]] = []
+    for groups in graded.mirrors.values():
+        mirrors += groups
+    score = _estimate("score", means.totals[means.headline], mirrors or _singletons(graded.items))
+    if score.value is None:
+        return score
+    low, high = score_interval(means)
+    return replace(score, low=low, high=high)
+
+
+def _accuracy_estimate(graded: _GradedSuite) -> Estimate:
+    """Build the plain accuracy, over the sections with mirrors if there are any, else over all items."""
+    items: list[_Graded] = []
+    for section in graded.mirrors:
+        items += graded.sections[section]
+    items = items if graded.mirrors else graded.items
+    return _estimate("accuracy", _plain_mean(items), _singletons(items))
+
+
+def _section_estimates(graded: _GradedSuite, means: SuiteMeans) -> Iterator[Estimate]:
+    for section, items in graded.sections.items():
+        yield _estimate(section, means.pair[section], _singletons(items), section)
+
+
+def _subset_estimates(graded: _GradedSuite, means: SuiteMeans) -> Iterator[Estimate]:
+    for subset, items in graded.subsets.items():
+        section = graded.rules[subset].section
+        yield _estimate(subset, means.subsets[subset], _singletons(items), section)
+
+
+def _mirror_estimates(graded: _GradedSuite, means: SuiteMeans) -> Iterator[Estimate]:
+    for section, groups in graded.mirrors.items():
+        yield _estimate(section, means.mirror[section], groups, section)
 
 
 def gap(
@@ -198,9 +239,10 @@ def gap(
     Returns:
         The estimates of core, fresh, and core minus fresh.
     """
-    core_groups = _mirrors([item for item in _grade(core, core_scores) if item.built])
-    fresh_groups = _mirrors(_grade(fresh, fresh_scores))
-    core_mean, fresh_mean = _all_right(core_groups), _all_right(fresh_groups)
+    built_items = [item for item in _grade(core, core_scores) if item.built]
+    core_groups = _group_mirrors(built_items)
+    fresh_groups = _group_mirrors(_grade(fresh, fresh_scores))
+    core_mean, fresh_mean = _mirror_mean(core_groups), _mirror_mean(fresh_groups)
     difference = stats.difference(core_mean, fresh_mean) if core_mean and fresh_mean else None
     return (
         _estimate("core", core_mean, core_groups),
@@ -211,10 +253,15 @@ def gap(
 
 def _grade(suite: Suite, item_scores: Sequence[ItemScores]) -> list[_Graded]:
     """Grade the items in the order of the suite."""
-    by_id = {scores.id: scores for scores in item_scores}
+    by_id: dict[str, ItemScores] = {}
+    for scores in item_scores:
+        by_id[scores.id] = scores
     if len(by_id) != len(item_scores) or by_id.keys() != {item.id for item in suite.items}:
         raise ValueError(f"the scores are not those of {suite.name}: every item must have its scores once")
-    return [_grade_item(item, by_id[item.id], rule_of(suite, item.subset)) for item in suite.items]
+    graded: list[_Graded] = []
+    for item in suite.items:
+        graded.append(_grade_item(item, by_id[item.id], rule_of(suite, item.subset)))
+    return graded
 
 
 def _grade_item(item: Item, item_scores: ItemScores, rule: Rule) -> _Graded:
@@ -241,18 +288,21 @@ def _singletons(items: Sequence[_Graded]) -> list[list[_Graded]]:
     return [[item] for item in items]
 
 
-def _mirrors(items: Sequence[_Graded]) -> list[list[_Graded]]:
+def _group_mirrors(items: Sequence[_Graded]) -> list[list[_Graded]]:
+    """Group items by cluster, in the order in which the clusters first occur."""
     groups: dict[Hashable, list[_Graded]] = {}
     for item in items:
         groups.setdefault(item.cluster, []).append(item)
     return list(groups.values())
 
 
-def _weight(rule: Rule, items: Sequence[_Graded]) -> float:
+def _subset_weight(items: Sequence[_Graded], rule: Rule) -> float:
+    """Return the weight of a subset: that of its rule, by default the number of items with a preference."""
     return rule.weight if rule.weight is not None else len(_with_preference(items))
 
 
 def _subset_mean(items: Sequence[_Graded], rule: Rule) -> stats.Mean | None:
+    """Compute the mean of a subset by its credit rule; None if no item has a preference."""
     if rule.credit != "ties":
         return _plain_mean(items)
     rows = [(item.id, item.scores, item.num_correct) for item in _with_preference(items)]
@@ -260,39 +310,54 @@ def _subset_mean(items: Sequence[_Graded], rule: Rule) -> stats.Mean | None:
 
 
 def _plain_mean(items: Sequence[_Graded]) -> stats.Mean | None:
-    preferences = _with_preference(items)
-    if not preferences:
-        return None
-    return stats.mean([item.credit for item in preferences], [item.cluster for item in preferences])
+    """Compute the mean credit of the items with a preference; None if there are none."""
+    credits: list[float] = []
+    clusters: list[Hashable] = []
+    for item in _with_preference(items):
+        credits.append(item.credit)
+        clusters.append(item.cluster)
+    return stats.mean(credits, clusters) if credits else None
 
 
-def _all_right(groups: Sequence[Sequence[_Graded]]) -> stats.Mean | None:
-    """Compute the share of groups in which every item is right."""
+def _mirror_mean(groups: Sequence[Sequence[_Graded]]) -> stats.Mean | None:
+    """Compute the share of groups in which every item is right; None if no item has a preference."""
     credits: list[float] = []
     clusters: list[Hashable] = []
     for items in map(_with_preference, groups):
         if items:
-            credits.append(float(all(item.credit == 1 for item in items)))
+            all_right = all(item.credit == 1 for item in items)
+            credits.append(float(all_right))
             clusters.append(items[0].cluster)
     return stats.mean(credits, clusters) if credits else None
 
 
 def _average(means: Mapping[str, stats.Mean | None], weights: Mapping[str, float]) -> stats.Mean | None:
     """Compute the weighted mean of the means that exist; None if none of them has a weight above 0."""
-    present = [(m, weights[name]) for name, m in means.items() if m is not None and weights[name] > 0]
-    return stats.weighted([m for m, _ in present], [w for _, w in present]) if present else None
+    terms: list[stats.Mean] = []
+    term_weights: list[float] = []
+    for name, mean in means.items():
+        if mean is not None and weights[name] > 0:
+            terms.append(mean)
+            term_weights.append(weights[name])
+    return stats.weighted(terms, term_weights) if terms else None
 
 
 def _estimate(name: str, mean: stats.Mean | None, units: Sequence[Sequence[_Graded]], section: str = "") -> Estimate:
     """Build an estimate over units (items or mirrors); a mirror is tied, unscored or truncated if an item is."""
+    n = ties = unscored = truncated = 0
+    for unit in units:
+        n += any(item.has_preference for item in unit)
+        ties += any(item.tied for item in unit)
+        unscored += any(item.unscored for item in unit)
+        truncated += any(item.truncated for item in unit)
     return Estimate(
         name=name,
-        n=sum(bool(_with_preference(unit)) for unit in units),
+        n=n,
         value=mean.value if mean else None,
         low=mean.low if mean else None,
         high=mean.high if mean else None,
-        ties=sum(any(item.tied for item in unit) for unit in units),
-        unscored=sum(any(item.unscored for item in unit) for unit in units),
-        truncated=sum(any(item.truncated for item in unit) for unit in units),
+        ties=ties,
+        unscored=unscored,
+        truncated=truncated,
         section=section,
     )

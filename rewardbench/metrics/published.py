@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from math import fsum
 
 from rewardbench.types import Rule
@@ -31,13 +31,20 @@ def section_means(
     Returns:
         The score of each section; None if no subset of it has a value.
     """
-    terms: dict[str, list[tuple[float, float]]] = {rule.section: [] for rule in rules.values()}
+    values_by_section: dict[str, list[float]] = {}
+    weights_by_section: dict[str, list[float]] = {}
     for name, rule in rules.items():
+        values_by_section.setdefault(rule.section, [])
+        weights_by_section.setdefault(rule.section, [])
         value = values.get(name)
         if value is not None:
             weight = rule.weight if rule.weight is not None else (counts or {})[name]
-            terms[rule.section].append((value, weight))
-    return {section: _weighted_value(pairs) for section, pairs in terms.items()}
+            values_by_section[rule.section].append(value)
+            weights_by_section[rule.section].append(weight)
+    means: dict[str, float | None] = {}
+    for section, section_values in values_by_section.items():
+        means[section] = _weighted_mean(section_values, weights_by_section[section])
+    return means
 
 
 def prior_sets(subsets: Mapping[str, float | None]) -> float | None:
@@ -46,7 +53,12 @@ def prior_sets(subsets: Mapping[str, float | None]) -> float | None:
     >>> round(prior_sets({"anthropic_helpful": .664, "anthropic_hhh": .873, "shp": .671, "summarize": .646}), 4)
     0.7135
     """
-    return _weighted_value((value, 1.0) for name in PRIOR_SETS if (value := subsets.get(name)) is not None)
+    values: list[float] = []
+    for name in PRIOR_SETS:
+        value = subsets.get(name)
+        if value is not None:
+            values.append(value)
+    return _weighted_mean(values, [1.0] * len(values))
 
 
 def leaderboard_score(sections: Mapping[str, float | None]) -> float | None:
@@ -55,10 +67,22 @@ def leaderboard_score(sections: Mapping[str, float | None]) -> float | None:
     >>> leaderboard_score({"Chat": 1.0, "Chat Hard": 0.5, "Safety": 0.5, "Reasoning": 0.0, "Prior Sets": 0.5})
     0.5
     """
-    weights = LEADERBOARD_WEIGHTS.items()
-    return _weighted_value((value, weight) for name, weight in weights if (value := sections.get(name)) is not None)
+    values: list[float] = []
+    weights: list[float] = []
+    for name, weight in LEADERBOARD_WEIGHTS.items():
+        value = sections.get(name)
+        if value is not None:
+            values.append(value)
+            weights.append(weight)
+    return _weighted_mean(values, weights)
 
 
-def _weighted_value(pairs: Iterable[tuple[float, float]]) -> float | None:
-    terms = [(value, weight) for value, weight in pairs if weight > 0]
-    return fsum(v * w for v, w in terms) / fsum(w for _, w in terms) if terms else None
+def _weighted_mean(values: Sequence[float], weights: Sequence[float]) -> float | None:
+    """Compute sum(weight * value) / sum(weight) over the terms with a weight above 0; None if there are none."""
+    products: list[float] = []
+    positive_weights: list[float] = []
+    for value, weight in zip(values, weights, strict=True):
+        if weight > 0:
+            products.append(value * weight)
+            positive_weights.append(weight)
+    return fsum(products) / fsum(positive_weights) if products else None

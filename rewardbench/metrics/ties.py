@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import inf, isfinite, nan, tanh
 
 from rewardbench import stats
@@ -36,28 +36,48 @@ def ties_mean(rows: Iterable[tuple[str, Sequence[float], int]]) -> stats.Mean:
     Raises:
         InputError: if an id is neither `ref:N` nor `tied:N`.
     """
-    gaps: dict[str, dict[str, float]] = {"ref": {}, "tied": {}}
+    ref_gaps: dict[str, float] = {}
+    tied_gaps: dict[str, float] = {}
     spreads: dict[str, float] = {}
     for id, scores, num_correct in rows:
         kind, prompt = _ties_id(id)
-        right, wrong = list(scores[:num_correct]), list(scores[num_correct:])
-        scored = is_scored(scores)
-        gaps[kind][prompt] = min(right) - max(wrong) if scored else nan
-        if kind == "tied":
-            spreads[prompt] = max(right) - min(right) if scored else nan
-    tied, ref = gaps["tied"], gaps["ref"]
-    paired = [prompt for prompt in tied if prompt in ref]
-    smaller_gaps = {prompt: _smaller_gap(tied[prompt], ref[prompt]) for prompt in paired}
-    terms: list[dict[str, float]] = [
-        {prompt: float(gap > 0) for prompt, gap in tied.items()},
-        {prompt: float(gap > 0) for prompt, gap in ref.items()},
-        {prompt: float(tied[prompt] > spreads[prompt]) for prompt in paired},
-        {prompt: float(smaller_gaps[prompt] > spreads[prompt]) for prompt in paired},
-        {prompt: _margin(smaller_gaps[prompt], spreads[prompt]) for prompt in paired},
-    ]
-    present = [(term, weight) for term, weight in zip(terms, TIES_WEIGHTS, strict=True) if term]
-    means = [stats.mean(list(term.values()), list(term)) for term, _ in present]
-    return stats.combine(means, [weight for _, weight in present])
+        gap, spread = _gap_and_spread(scores, num_correct)
+        if kind == "ref":
+            ref_gaps[prompt] = gap
+        else:
+            tied_gaps[prompt] = gap
+            spreads[prompt] = spread
+    tied_above_spread: dict[str, float] = {}
+    both_above_spread: dict[str, float] = {}
+    margins: dict[str, float] = {}
+    for prompt, tied_gap in tied_gaps.items():
+        if prompt in ref_gaps:
+            spread = spreads[prompt]
+            smaller_gap = _smaller_gap(tied_gap, ref_gaps[prompt])
+            tied_above_spread[prompt] = float(tied_gap > spread)
+            both_above_spread[prompt] = float(smaller_gap > spread)
+            margins[prompt] = _margin(smaller_gap, spread)
+    terms = (_accuracies(tied_gaps), _accuracies(ref_gaps), tied_above_spread, both_above_spread, margins)
+    means: list[stats.Mean] = []
+    weights: list[float] = []
+    for term, weight in zip(terms, TIES_WEIGHTS, strict=True):
+        if term:
+            means.append(stats.mean(list(term.values()), list(term)))
+            weights.append(weight)
+    return stats.combine(means, weights)
+
+
+def _gap_and_spread(scores: Sequence[float], num_correct: int) -> tuple[float, float]:
+    """Return min(right) - max(wrong), and the spread of the right answers; both NaN for an unscored row."""
+    if not is_scored(scores):
+        return nan, nan
+    right, wrong = scores[:num_correct], scores[num_correct:]
+    return min(right) - max(wrong), max(right) - min(right)
+
+
+def _accuracies(gaps: Mapping[str, float]) -> dict[str, float]:
+    """Return 1 for each prompt with a gap above 0, else 0."""
+    return {prompt: float(gap > 0) for prompt, gap in gaps.items()}
 
 
 def _smaller_gap(tied: float, ref: float) -> float:

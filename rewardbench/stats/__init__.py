@@ -1,7 +1,7 @@
 """Statistics of credits by cluster: means, intervals and tests. This package knows no item, model or suite."""
 
 from rewardbench.stats.differences import (
-    Difference,
+    PairedDifference,
     bootstrap,
     bounds,
     detectable,
@@ -21,6 +21,7 @@ from rewardbench.stats.intervals import (
     interval,
     mean,
     normal,
+    sum_of_squares,
     weighted,
     wilson,
 )
@@ -29,9 +30,9 @@ from rewardbench.stats.ranking import significantly_worse
 __all__ = [
     "COVERAGE",
     "NO_VARIANCE",
-    "Difference",
     "Interval",
     "Mean",
+    "PairedDifference",
     "bootstrap",
     "bounds",
     "combine",
@@ -46,6 +47,7 @@ __all__ = [
     "resample",
     "sign_flip",
     "significantly_worse",
+    "sum_of_squares",
     "weighted",
     "wilson",
 ]

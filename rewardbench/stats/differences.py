@@ -12,7 +12,7 @@ from math import fsum, inf, log, sqrt
 
 import numpy as np
 
-from rewardbench.stats.intervals import COVERAGE, NO_VARIANCE, Interval, Mean, normal, student, wilson
+from rewardbench.stats.intervals import COVERAGE, NO_VARIANCE, Interval, Mean, normal, student, sum_of_squares, wilson
 
 POWER = 0.8
 EXACT = 50_000
@@ -23,12 +23,14 @@ MANY_STRATA = 1_000
 """Number of strata beyond which their weighted sum is taken to be normal."""
 MANY_STEPS = 5_000
 """Number of steps of a sign-flip test beyond which equal steps are grouped."""
+RESIDUE = 1e-12
+"""Contributions below this are rounding residues of 0."""
 _CELLS = 10**7
 """Random numbers in memory at a time."""
 
 
 @dataclass(frozen=True)
-class Difference:
+class PairedDifference:
     """One mean minus another, over the same clusters.
 
     Attributes:
@@ -64,10 +66,14 @@ class Difference:
 
     def steps(self) -> list[float]:
         """Return the contributions; rounding residues of 0 become 0."""
-        return [0.0 if abs(amount) < 1e-12 else amount for amount in self.contributions.values()]
+        return list(map(_without_residue, self.contributions.values()))
 
 
-def paired(first: Mean, second: Mean, coverage: float = COVERAGE) -> Difference:
+def _without_residue(amount: float) -> float:
+    return 0.0 if abs(amount) < RESIDUE else amount
+
+
+def paired(first: Mean, second: Mean, coverage: float = COVERAGE) -> PairedDifference:
     """Compute `first` minus `second`, which have the same clusters with the same weights.
 
     The share of wins and the share of losses get Wilson's interval at the sample size that explains their variance
@@ -90,10 +96,12 @@ def paired(first: Mean, second: Mean, coverage: float = COVERAGE) -> Difference:
     if first.weights.keys() != second.weights.keys():
         raise ValueError("the two means are not over the same clusters")
     clusters = list(first.weights)
-    weights = np.array([first.weights[cluster] for cluster in clusters])
+    weights = np.array(list(first.weights.values()))
     steps = np.array([first.contributions[cluster] - second.contributions[cluster] for cluster in clusters])
     value = first.value - second.value
-    wins, losses = (np.where(np.abs(steps) < 1e-12, 0.0, np.maximum(sign * steps, 0.0)) for sign in (1, -1))
+    is_residue = np.abs(steps) < RESIDUE
+    wins = np.where(is_residue, 0.0, np.maximum(steps, 0.0))
+    losses = np.where(is_residue, 0.0, np.maximum(-steps, 0.0))
     gain, loss = float(wins.sum()), float(losses.sum())
     win_influences, loss_influences = wins - gain * weights, losses - loss * weights
     factor = len(clusters) / max(1, len(clusters) - 1)
@@ -108,7 +116,7 @@ def paired(first: Mean, second: Mean, coverage: float = COVERAGE) -> Difference:
     below = _recover_distance(gain - gain_low, loss_high - loss, correlation)
     above = _recover_distance(gain_high - gain, loss - loss_low, correlation)
     centred = steps - value * weights
-    return Difference(
+    return PairedDifference(
         value=value,
         low=value - below,
         high=value + above,
@@ -127,8 +135,8 @@ def bounds(estimate: Mean, coverage: float) -> Interval:
     """
     clusters = len(estimate.weights)
     factor = clusters / max(1, clusters - 1)
-    variance = factor * fsum(influence * influence for influence in estimate.influences.values())
-    size = 1 / fsum(weight * weight for weight in estimate.weights.values())
+    variance = factor * sum_of_squares(estimate.influences.values())
+    size = 1 / sum_of_squares(estimate.weights.values())
     return _limits(estimate.value, variance, size, clusters, coverage)
 
 
@@ -205,7 +213,8 @@ def is_enumerable(contributions: Sequence[float]) -> bool:
 
 def _step_sizes(contributions: Sequence[float]) -> np.ndarray:
     """Return the absolute values of the contributions that are not 0."""
-    return np.array([abs(amount) for amount in contributions if abs(amount) >= 1e-12])
+    sizes = np.abs(np.array(contributions, dtype=np.float64))
+    return sizes[sizes >= RESIDUE]
 
 
 def _enumerable_multiples(steps: np.ndarray) -> np.ndarray | None:
@@ -256,7 +265,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def bootstrap(strata: Sequence[Difference | Mean], weights: Sequence[float], seed: int = 0) -> Interval:
+def bootstrap(strata: Sequence[Mean | PairedDifference], weights: Sequence[float], seed: int = 0) -> Interval:
     """Compute the 95 % percentile interval of a weighted mean by a cluster bootstrap within each stratum.
 
     The sum over very many strata is normal, and its interval follows from their variances.
@@ -272,25 +281,26 @@ def bootstrap(strata: Sequence[Difference | Mean], weights: Sequence[float], see
     total = fsum(weights)
     sums = np.zeros(RESAMPLES)
     for stratum, weight in zip(strata, weights, strict=True):
-        pairs = np.array([(stratum.contributions[cluster], share) for cluster, share in stratum.weights.items()])
+        contributions = [stratum.contributions[cluster] for cluster in stratum.weights]
+        pairs = np.stack([contributions, list(stratum.weights.values())], axis=1)
         sums += weight / total * resample(pairs, random) * float(pairs[:, 1].sum())
     tail = (1 - COVERAGE) / 2
     low, high = np.quantile(sums, [tail, 1 - tail])
     return float(low), float(high)
 
 
-def _normal_interval(strata: Sequence[Difference | Mean], weights: Sequence[float]) -> Interval:
+def _normal_interval(strata: Sequence[Mean | PairedDifference], weights: Sequence[float]) -> Interval:
     """Compute the limit of `bootstrap` for many strata."""
     total = fsum(weights)
     value, variance = 0.0, 0.0
     for stratum, weight in zip(strata, weights, strict=True):
-        total_share = fsum(stratum.weights.values())
-        mean = fsum(stratum.contributions[cluster] for cluster in stratum.weights)
-        influences = [
-            stratum.contributions[cluster] - mean / total_share * share for cluster, share in stratum.weights.items()
-        ]
+        contributions = [stratum.contributions[cluster] for cluster in stratum.weights]
+        mean, total_share = fsum(contributions), fsum(stratum.weights.values())
+        influences: list[float] = []
+        for contribution, share in zip(contributions, stratum.weights.values(), strict=True):
+            influences.append(contribution - mean / total_share * share)
         value += weight / total * mean
-        variance += (weight / total) ** 2 * fsum(influence * influence for influence in influences)
+        variance += (weight / total) ** 2 * sum_of_squares(influences)
     half = normal(COVERAGE) * sqrt(variance)
     return value - half, value + half
 

@@ -7,7 +7,7 @@ the halves of a mirror covary negatively, the styles of a prompt positively. Thi
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from math import fsum, sqrt
@@ -128,26 +128,41 @@ def combine(means: Sequence[Mean], weights: Sequence[float]) -> Mean:
         means: the terms: [terms].
         weights: weight of each term; a term of weight 0 is left out: [terms].
     """
-    terms = [(m, w) for m, w in zip(means, weights, strict=True) if w != 0]
-    value = fsum(w * m.value for m, w in terms)
-    influences = _sum_by_cluster([(m.influences, w) for m, w in terms])
-    contributions = _sum_by_cluster([(m.contributions, w) for m, w in terms])
-    cluster_weights = _sum_by_cluster([(m.weights, w) for m, w in terms])
-    if len(influences) < sum(len(m.influences) for m, _ in terms):
+    influences: dict[Hashable, float] = {}
+    contributions: dict[Hashable, float] = {}
+    cluster_weights: dict[Hashable, float] = {}
+    values: list[float] = []
+    squares_below: list[float] = []
+    squares_above: list[float] = []
+    term_clusters = 0
+    for mean, weight in zip(means, weights, strict=True):
+        if weight == 0:
+            continue
+        values.append(weight * mean.value)
+        squares_below.append((weight * (mean.value - mean.low)) ** 2)
+        squares_above.append((weight * (mean.high - mean.value)) ** 2)
+        term_clusters += len(mean.influences)
+        _add_by_cluster(influences, mean.influences, weight)
+        _add_by_cluster(contributions, mean.contributions, weight)
+        _add_by_cluster(cluster_weights, mean.weights, weight)
+    value = fsum(values)
+    if len(influences) < term_clusters:
         low, high = _robust(value, influences)
     else:
-        low = max(value - sqrt(fsum((w * (m.value - m.low)) ** 2 for m, w in terms)), 0.0)
-        high = min(value + sqrt(fsum((w * (m.high - m.value)) ** 2 for m, w in terms)), 1.0)
+        low = max(value - sqrt(fsum(squares_below)), 0.0)
+        high = min(value + sqrt(fsum(squares_above)), 1.0)
     return Mean(value, min(low, value), max(high, value), influences, contributions, cluster_weights)
 
 
-def _sum_by_cluster(terms: Sequence[tuple[Mapping[Hashable, float], float]]) -> dict[Hashable, float]:
-    """Add up weighted amounts, cluster by cluster."""
-    sums: dict[Hashable, float] = {}
-    for amounts, weight in terms:
-        for cluster, amount in amounts.items():
-            sums[cluster] = sums.get(cluster, 0.0) + weight * amount
-    return sums
+def _add_by_cluster(sums: dict[Hashable, float], amounts: Mapping[Hashable, float], weight: float) -> None:
+    """Add weighted amounts to the sums of their clusters."""
+    for cluster, amount in amounts.items():
+        sums[cluster] = sums.get(cluster, 0.0) + weight * amount
+
+
+def sum_of_squares(values: Iterable[float]) -> float:
+    """Compute the sum of squared values, exactly rounded."""
+    return fsum(value * value for value in values)
 
 
 def difference(first: Mean, second: Mean) -> Mean:
@@ -174,7 +189,7 @@ def weighted(means: Sequence[Mean], weights: Sequence[float]) -> Mean:
         weights: their weights, at least 0, of any sum above 0: [terms].
     """
     total = fsum(weights)
-    return combine(means, [w / total for w in weights])
+    return combine(means, [weight / total for weight in weights])
 
 
 def _robust(value: float, influences: Mapping[Hashable, float]) -> Interval:
@@ -185,7 +200,7 @@ def _robust(value: float, influences: Mapping[Hashable, float]) -> Interval:
     Where clusters do not differ, their number is the sample size.
     """
     clusters = len(influences)
-    squares = fsum(influence * influence for influence in influences.values())
+    squares = sum_of_squares(influences.values())
     variance = clusters / (clusters - 1) * squares if clusters > 1 else 0.0
     share = min(max(value, 0.0), 1.0)
     if variance < NO_VARIANCE or share in (0.0, 1.0):

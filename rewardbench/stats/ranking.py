@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rewardbench.stats.differences import holm, is_enumerable, sign_flip
+from rewardbench.stats.differences import RESIDUE, holm, is_enumerable, sign_flip
 from rewardbench.stats.intervals import COVERAGE
 
 EXACT_PAIRS = 2_000
@@ -31,9 +31,10 @@ def significantly_worse(contributions: Sequence[Sequence[float]]) -> np.ndarray:
     models = len(credits)
     first, second = np.triu_indices(models, 1)
     gaps = credits.sum(1)[second] - credits.sum(1)[first]
-    pairs = list(zip(first, second, strict=True))
-    exact = len(pairs) <= EXACT_PAIRS and all(is_enumerable((credits[b] - credits[a]).tolist()) for a, b in pairs)
-    p_values = _exact(credits, first, second) if exact else _normal(credits, first, second, gaps)
+    if len(first) <= EXACT_PAIRS and _all_enumerable(credits, first, second):
+        p_values = _exact(credits, first, second)
+    else:
+        p_values = _normal(credits, first, second, gaps)
     significant = np.array(holm(p_values.tolist())) < 1 - COVERAGE
     worse = np.zeros((models, models), dtype=bool)
     second_wins, first_wins = significant & (gaps > 0), significant & (gaps < 0)
@@ -42,10 +43,19 @@ def significantly_worse(contributions: Sequence[Sequence[float]]) -> np.ndarray:
     return worse
 
 
+def _all_enumerable(credits: np.ndarray, first: np.ndarray, second: np.ndarray) -> bool:
+    """Return True if the sign-flip test of every pair of models enumerates all signs."""
+    return all(is_enumerable((credits[b] - credits[a]).tolist()) for a, b in zip(first, second, strict=True))
+
+
 def _exact(credits: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Compute the p-value of each pair by the sign-flip test; rounding residues of 0 become 0."""
-    steps = (credits[b] - credits[a] for a, b in zip(first, second, strict=True))
-    return np.array([sign_flip(np.where(np.abs(step) < 1e-12, 0.0, step).tolist()) for step in steps])
+    p_values: list[float] = []
+    for a, b in zip(first, second, strict=True):
+        steps = credits[b] - credits[a]
+        steps[np.abs(steps) < RESIDUE] = 0.0
+        p_values.append(sign_flip(steps.tolist()))
+    return np.array(p_values)
 
 
 def _normal(credits: np.ndarray, first: np.ndarray, second: np.ndarray, gaps: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from terminal import run
 
 from rewardbench import stats
 from rewardbench.comparison.compare import compare, rank
-from rewardbench.comparison.gate import judge
+from rewardbench.comparison.gate import decide
 from rewardbench.errors import InputError
 from rewardbench.metrics import measure
 from rewardbench.results import outputs_path
@@ -86,7 +86,7 @@ def test_rows_that_know_no_suite_count_by_the_rules_of_those_that_do(tmp_path):
     assert whole.metric == "mirror"
     assert figures(compare(first, bare)) == figures(whole)
     assert figures(compare(bare, second).score) == figures(compare(second, second).score)
-    assert judge(bare, first) == judge(second, first)
+    assert decide(bare, first) == decide(second, first)
     assert rank([bare, first]) == rank([second, first])
 
 
@@ -115,7 +115,7 @@ def test_results_that_count_differently_are_refused(tmp_path, change, words):
         read_scored(synthetic.store(tmp_path, kind, synthetic.scores(suite, 0.5), name))
         for kind, name in ((suite, "a"), (other, "b"))
     )
-    for ask in (lambda: compare(a, b), lambda: judge(a, b), lambda: rank([a, b])):
+    for ask in (lambda: compare(a, b), lambda: decide(a, b), lambda: rank([a, b])):
         with pytest.raises(InputError, match=f"cannot be paired: they do not agree on the {words} of their items"):
             ask()
 
@@ -125,7 +125,7 @@ def test_scores_without_a_preference_are_nothing_to_compare(tmp_path):
     alone = replace(suite, items=tuple(replace(i, completions=i.completions[:1], num_correct=0) for i in suite.items))
     found = [ItemScores(item.id, (1.0,)) for item in alone.items]
     one = read_scored(synthetic.store(tmp_path, alone, found, "a"))
-    for ask in (lambda: compare(one, one), lambda: judge(one, one), lambda: rank([one, one])):
+    for ask in (lambda: compare(one, one), lambda: decide(one, one), lambda: rank([one, one])):
         with pytest.raises(InputError, match="no item with a preference, so there is nothing to compare"):
             ask()
 

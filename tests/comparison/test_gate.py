@@ -15,7 +15,7 @@ from terminal import run
 
 from rewardbench import stats
 from rewardbench.cli.gate import evaluate_and_gate_command
-from rewardbench.comparison.gate import Check, Gate, Limits, judge, to_junit, to_markdown
+from rewardbench.comparison.gate import Check, Decision, Limits, decide, to_junit, to_markdown
 from rewardbench.errors import InputError
 from rewardbench.metrics import measure, score_interval
 from rewardbench.results.scored import Scored, read_scored
@@ -30,7 +30,7 @@ def exactly(suite, wrong):
 def gate(tmp_path, before, after, suite=None, **limits):
     suite = suite or synthetic.singles(2000)
     paths = [synthetic.store(tmp_path, suite, found, name) for found, name in ((before, "base"), (after, "new"))]
-    return judge(*map(read_scored, paths), Limits(**limits))
+    return decide(*map(read_scored, paths), Limits(**limits))
 
 
 def test_a_clear_loss_is_a_regression_and_a_small_one_passes(tmp_path):
@@ -127,7 +127,7 @@ def test_a_limit_names_the_measure_that_it_acts_on(tmp_path, capsys):
 def hostile():
     nasty = "a|b<script>\x00`\n"
     check = Check(nasty, "drop", 0.03, 0.9, 0.8, 0.1, 0.08, 0.12, "regression", 100)
-    return Gate(nasty, nasty, nasty, "r", "pair", "regression", (check,))
+    return Decision(nasty, nasty, nasty, "r", "pair", "regression", (check,))
 
 
 def test_names_cannot_break_out_of_the_summary_or_the_xml():
@@ -246,7 +246,7 @@ def rates(drop, runs=RUNS):
     random = np.random.default_rng(int(1000 * drop))
     counts, covered = {"pass": 0, "regression": 0, "inconclusive": 0}, 0
     for _ in range(runs):
-        found = judge(*drawn(random, suite, drop))
+        found = decide(*drawn(random, suite, drop))
         counts[found.verdict] += 1
         covered += found.checks[0].low <= drop <= found.checks[0].high
     return {verdict: count / runs for verdict, count in counts.items()} | {"covered": covered / runs}
@@ -267,7 +267,7 @@ def test_how_often_the_gate_is_wrong():
     assert all(0.88 <= one["covered"] <= 0.92 for one in (equal, allowed, worse)), "two-sided 90 %"
     suite = Suite("toy", "r", tuple(Item(str(n), "all", (), ((), ())) for n in range(2000)), {})
     random = np.random.default_rng(1)
-    assert all(judge(one, one).verdict == "pass" for one, _ in (drawn(random, suite, 0.0) for _ in range(50)))
+    assert all(decide(one, one).verdict == "pass" for one, _ in (drawn(random, suite, 0.0) for _ in range(50)))
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ from synthetic import changed, mirrors, scores, store
 pytest.importorskip("gradio")
 
 from rewardbench.comparison.compare import compare, rank
-from rewardbench.comparison.gate import judge
+from rewardbench.comparison.gate import decide
 from rewardbench.errors import InputError
 from rewardbench.leaderboard.app import serve as app
 from rewardbench.leaderboard.app.library import Library
@@ -62,7 +62,7 @@ def answers(one, other):
     yield found
     if not isinstance(found, InputError):
         yield ask(select, found)
-        for question in (compare, judge, lambda *both: rank(both)):
+        for question in (compare, decide, lambda *both: rank(both)):
             yield ask(question, read_scored(other), found)
 
 
