@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
 from rewardbench.errors import InputError
 
+Kind = Literal["model", "dataset"]
+
 TIMEOUT = 10.0
 """Seconds until the Hub counts as unreachable."""
-
 
 PASSING = (408, 429)
 """Status codes of temporary errors: timeout, too many requests."""
@@ -52,10 +55,11 @@ def _refusal(status: int, error: Exception) -> str:
     return _reason(error)
 
 
-def snapshot(kind: Literal["model", "dataset"], name: str, revision: str | None, files: Sequence[str]) -> Path:
+def snapshot(kind: Kind, name: str, revision: str | None, files: Sequence[str]) -> Path:
     """Return the local folder of a repository at a revision (None: main), named by its commit.
 
-    The repository is downloaded or, if the Hub is unreachable, read from the cache.
+    The revision is resolved to a commit by one request. Files of that commit that are not cached are downloaded; if
+    the Hub is unreachable, the repository is read from the cache.
 
     Args:
         kind: model or dataset.
@@ -68,14 +72,16 @@ def snapshot(kind: Literal["model", "dataset"], name: str, revision: str | None,
     """
     from huggingface_hub import constants, snapshot_download
 
-    failure = _ask(kind, name, revision)
+    commit, failure = _resolve(kind, name, revision)
     try:
-        folder = snapshot_download(
-            name,
-            repo_type=kind,
-            revision=revision,
-            allow_patterns=list(files),
-            local_files_only=failure is not None,
+        folder = Path(
+            snapshot_download(
+                name,
+                repo_type=kind,
+                revision=commit or revision,
+                allow_patterns=list(files),
+                local_files_only=failure is not None,
+            )
         )
     except Exception as error:  # includes errors of the HTTP library, which differ between versions of the client
         if failure is None:
@@ -94,16 +100,42 @@ def snapshot(kind: Literal["model", "dataset"], name: str, revision: str | None,
             f"There is no local {kind} {name}, none in the cache, and the Hub at {constants.ENDPOINT} cannot be "
             f"reached ({failure}): check the name, the network, HF_ENDPOINT and HF_HUB_OFFLINE."
         ) from error
-    return Path(folder)
+    if commit and commit != revision:
+        _save_reference(folder.parent.parent, revision or constants.DEFAULT_REVISION, commit)
+    return folder
 
 
-def _cached(kind: str, name: str) -> list[Path]:
+def _save_reference(repository: Path, revision: str, commit: str) -> None:
+    """Record in the cache which commit a branch or tag is, so that it can be read while the Hub is unreachable.
+
+    The client records it only if it resolves the revision itself, by a second request.
+    """
+    reference = repository / "refs" / revision
+    with suppress(OSError):  # a read-only cache
+        reference.parent.mkdir(parents=True, exist_ok=True)
+        if not reference.is_file() or reference.read_text() != commit:
+            draft = reference.with_name(f"{reference.name}.{os.getpid()}.tmp")
+            draft.write_text(commit)
+            os.replace(draft, reference)  # a concurrent reader sees the old commit or the new one
+
+
+def _cached(kind: Kind, name: str) -> list[Path]:
     """Return the cached snapshots of a repository, as a download by commit leaves them: without refs/main."""
     from huggingface_hub import constants
     from huggingface_hub.file_download import repo_folder_name
 
     folder = Path(constants.HF_HUB_CACHE, repo_folder_name(repo_id=name, repo_type=kind), "snapshots")
     return sorted(path for path in folder.glob("*") if path.is_dir() and any(path.iterdir()))
+
+
+def commit_of(folder: Path) -> str | None:
+    """Return the commit of a snapshot in the Hub cache; None for any other folder.
+
+    >>> commit_of(Path("snapshots", "a" * 40)) == "a" * 40, commit_of(Path("snapshots/step-100"))
+    (True, None)
+    """
+    is_snapshot = folder.parent.name == "snapshots" and re.fullmatch("[0-9a-f]{40}", folder.name)
+    return folder.name if is_snapshot else None
 
 
 def cache_note(folder: Path, name: str, revision: str | None) -> list[str]:
@@ -145,8 +177,11 @@ def upload(folder: Path, dataset: str, files: Sequence[str], private: bool, crea
     return str(commit.pr_url or commit.commit_url)
 
 
-def _ask(kind: Literal["model", "dataset"], name: str, revision: str | None) -> str | None:
-    """Query the Hub once, with a timeout that snapshot_download lacks; return None, or the name of the error.
+def _resolve(kind: Kind, name: str, revision: str | None) -> tuple[str | None, str | None]:
+    """Resolve a revision to a commit by one request, with a timeout that snapshot_download lacks.
+
+    Returns:
+        The commit and None, or None and the name of the error if the Hub is unreachable.
 
     Raises:
         InputError: if the Hub has no such repository or revision for this user.
@@ -155,7 +190,7 @@ def _ask(kind: Literal["model", "dataset"], name: str, revision: str | None) -> 
     from huggingface_hub.errors import GatedRepoError, HFValidationError, RepositoryNotFoundError, RevisionNotFoundError
 
     try:
-        HfApi().repo_info(name, repo_type=kind, revision=revision, timeout=TIMEOUT)
+        return HfApi().repo_info(name, repo_type=kind, revision=revision, timeout=TIMEOUT).sha, None
     except HFValidationError as error:
         raise InputError(f"{name!r} is neither a local {kind} nor a Hub id (org/name): {_reason(error)}.") from error
     except GatedRepoError as error:
@@ -167,8 +202,7 @@ def _ask(kind: Literal["model", "dataset"], name: str, revision: str | None) -> 
     except RevisionNotFoundError as error:
         raise InputError(f"The {kind} {name} has no revision {revision!r}: check the name of the revision.") from error
     except Exception as error:  # connection errors, timeouts, offline mode, a failing server
-        return type(error).__name__
-    return None
+        return None, type(error).__name__
 
 
 def _reason(error: BaseException) -> str:

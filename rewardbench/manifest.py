@@ -15,8 +15,6 @@ from rewardbench.engine.loop import Run
 from rewardbench.engine.noise import is_exact, within_noise
 from rewardbench.metrics import is_scored
 from rewardbench.models.fingerprint import digest
-from rewardbench.models.metadata import facts
-from rewardbench.scorers.plugins import find_plugin
 from rewardbench.settings import ModelSpec, Settings
 from rewardbench.types import ItemScores, Scorer, Suite
 
@@ -39,7 +37,7 @@ def manifest(
             "ref_model": settings.model.ref_model,
             "tokenizer": settings.model.tokenizer or settings.model.model,
             "chat_template": settings.model.chat_template,
-            **({} if "model" in in_memory or find_plugin(settings.model.model) else facts(settings.model)),
+            **report.metadata,
         },
         "run": {
             "token_budget": scored.token_budget,

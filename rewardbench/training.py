@@ -14,11 +14,12 @@ from rewardbench.chat import Chat
 from rewardbench.engine.loop import score
 from rewardbench.errors import InputError
 from rewardbench.forward.packed import choose_layout
-from rewardbench.models import load
+from rewardbench.models.layers import is_encoder
+from rewardbench.models.limits import length_limit
 from rewardbench.results import assemble
 from rewardbench.results.report import slug
 from rewardbench.scorers.base import BaseScorer
-from rewardbench.scorers.classifier import Classifier, is_encoder
+from rewardbench.scorers.classifier import Classifier
 from rewardbench.scorers.logprobs import LogProbs
 from rewardbench.settings import refuse_less_than_one
 from rewardbench.store import LocalStore
@@ -137,7 +138,7 @@ def _tokenizer_of(trainer: Any) -> Any:
 
 def live_scorer(model: Any, tokenizer: Any, max_length: int | None = None) -> BaseScorer:
     """Return a scorer of a model that is in memory, and may change under it."""
-    limit = load.length_limit(model, tokenizer, max_length)
+    limit = length_limit(model, tokenizer, max_length)
     classifier = getattr(model.config, "num_labels", 0) == 1 and model.get_output_embeddings() is None
     chat = Chat(tokenizer, None, limit, "left", spans=not classifier, name="the model in training")
     with _evaluating(model):

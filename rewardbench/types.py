@@ -247,6 +247,8 @@ class ScorerReport:
     """Sentences for the reader."""
     details: Mapping[str, Any] = field(default_factory=dict)
     """Facts for the manifest's section `run`."""
+    metadata: Mapping[str, int | str] = field(default_factory=dict)
+    """Number of `parameters` and `license`, for the manifest's section `model`."""
 
 
 class Scorer(Protocol):

@@ -22,7 +22,8 @@ from rewardbench.doctor.reading import Reading, read
 from rewardbench.engine.batching import spread
 from rewardbench.engine.loop import Prepared, distinct, prepare
 from rewardbench.errors import InputError
-from rewardbench.models import load
+from rewardbench.models.devices import release
+from rewardbench.models.load import open_checkpoint
 from rewardbench.models.spec import resolve
 from rewardbench.scorers import load_scorer
 from rewardbench.settings import Inputs, ModelSpec, refuse_less_than_one
@@ -71,7 +72,7 @@ def examine(settings: Settings, console: Console | None = None) -> Checkup:
     truth, exact = first.heard, compare("float32", first.heard.cells, first.heard, first.pairs)
     figures, found = [exact], list(findings(exact, truth, first.pairs, first.reading))
     other = other_dtype(settings.model)
-    load.release()
+    release()
     if other:
         try:
             heard = _look(items, settings, other, console).heard
@@ -111,9 +112,7 @@ def other_dtype(spec: ModelSpec) -> str | None:
     """The number format to look at besides float32: what was asked for, else the checkpoint's own, else bfloat16."""
     if spec.dtype != "auto":
         return None if spec.dtype == "float32" else spec.dtype
-    spec = resolve(spec)
-    folder = load.locate(spec.model, spec.revision, spec.trust_remote_code)
-    own = str(getattr(load.load_config(folder, spec, spec.model), "dtype", None)).removeprefix("torch.")
+    own = open_checkpoint(resolve(spec)).dtype
     return own if own in ("float16", "bfloat16", "float64") else "bfloat16"
 
 

@@ -14,8 +14,8 @@ from typing import Any, Literal
 
 from rewardbench.engine.batching import size
 from rewardbench.engine.budget import bytes_per_token, free_memory
+from rewardbench.models.devices import release
 from rewardbench.models.failures import ModelFailure, first_sentence, out_of_memory
-from rewardbench.models.load import release
 from rewardbench.scorers.base import BaseScorer, ModelScorer
 from rewardbench.scorers.dpo import Dpo
 from rewardbench.types import TokenRequest
@@ -51,7 +51,7 @@ class Heard:
 
 def grid(scorer: ModelScorer) -> list[Cell]:
     """Return the cells that a scorer has: one of batch size 1 has no others, an encoder is not padded on the left."""
-    from rewardbench.scorers.classifier import is_encoder
+    from rewardbench.models.layers import is_encoder
 
     traits = scorer.traits
     sizes = (1,) if traits.max_batch_size == 1 else SIZES

@@ -65,6 +65,19 @@ def reported(name: str, config: Any, request: TokenRequest) -> Iterator[None]:
 
 
 @contextmanager
+def part_reported(part: str) -> Iterator[None]:
+    """Context manager: turn whatever a library raises while it loads a part of a model into an InputError.
+
+    Args:
+        part: what is loaded, for the message: "the tokenizer of X".
+    """
+    try:
+        yield
+    except Exception as error:
+        raise InputError(f"Cannot load {part}: {first_sentence(error)}.") from error
+
+
+@contextmanager
 def loading_reported(name: str) -> Iterator[None]:
     """Context manager: turn whatever a model's own parts raise while it is loaded and tried into a ModelFailure."""
     try:

@@ -1,22 +1,28 @@
-"""What names a model whatever it is called: digests of everything that can move its scores."""
+"""Digests that identify a model, whatever its name: weights, configuration, tokenizer, code and library versions."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+
+from rewardbench.hub import commit_of
+
+if TYPE_CHECKING:
+    import torch
+    from safetensors import safe_open
+    from transformers import PreTrainedConfig, PreTrainedTokenizerBase
 
 INDEX = "model.safetensors.index.json"
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """Return the safetensors files that transformers loads, sorted: those of the index, else the single file.
+    """Return the safetensors files that transformers loads, sorted: the single file, else those of the index.
 
-    Others beside them (a consolidated twin) are not counted; where neither is there, all are.
+    Other files in the folder (a consolidated copy) do not count. Without a single file and an index, all files do.
     """
     single, index = folder / "model.safetensors", folder / INDEX
     if single.is_file():
@@ -24,7 +30,7 @@ def weight_files(folder: Path) -> list[Path]:
     if index.is_file():
         try:
             names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-        except (ValueError, KeyError, AttributeError, TypeError):  # transformers says what is wrong with it
+        except (ValueError, KeyError, AttributeError, TypeError):  # transformers reports the error
             names = set()
         files = sorted(folder / str(name) for name in names)
         if files and all(file.is_file() for file in files):
@@ -33,32 +39,40 @@ def weight_files(folder: Path) -> list[Path]:
 
 
 def same_weights(a: Path, b: Path) -> bool:
-    """Return True if two folders hold the same tensors, however they are split into files and in whatever dtype.
+    """Return True if two folders have the same tensors, however they are split into files and in whatever dtype.
 
-    Stops at the first tensor that differs. Where a file cannot be read, they count as different.
+    Stops at the first tensor that differs. Files that cannot be read count as different.
     """
     import torch
     from safetensors import SafetensorError
 
-    files, others = weight_files(a), weight_files(b)
-    if files and len(files) == len(others) and all(map(Path.samefile, files, others)):
+    a_files, b_files = weight_files(a), weight_files(b)
+    if a_files and len(a_files) == len(b_files) and all(map(Path.samefile, a_files, b_files)):
         return True
     with ExitStack() as stack:
         try:
-            mine, theirs = _open_tensors(files, stack), _open_tensors(others, stack)
+            a_tensors, b_tensors = _open_tensors(a_files, stack), _open_tensors(b_files, stack)
         except (OSError, SafetensorError):
             return False
-        if not mine or mine.keys() != theirs.keys():
+        if not a_tensors or a_tensors.keys() != b_tensors.keys():
             return False
-        pairs = ((mine[name].get_tensor(name), theirs[name].get_tensor(name)) for name in sorted(mine))
-        return all(torch.equal(tensor.double(), other.double()) for tensor, other in pairs)
+        for name in sorted(a_tensors):
+            if not torch.equal(_read_double(a_tensors[name], name), _read_double(b_tensors[name], name)):
+                return False
+    return True
 
 
-def _open_tensors(files: Sequence[Path], stack: ExitStack) -> dict[str, Any]:
+def _read_double(file: safe_open, name: str) -> torch.Tensor:
+    """Read a tensor of an open file in float64."""
+    tensor: torch.Tensor = file.get_tensor(name)  # type: ignore[no-untyped-call]
+    return tensor.double()
+
+
+def _open_tensors(files: Sequence[Path], stack: ExitStack) -> dict[str, safe_open]:
     """Return the name of each tensor with its open file, which the stack closes."""
     from safetensors import safe_open
 
-    tensors: dict[str, Any] = {}
+    tensors: dict[str, safe_open] = {}
     for path in files:
         file = stack.enter_context(safe_open(path, framework="pt"))
         tensors.update(dict.fromkeys(file.keys(), file))
@@ -66,9 +80,10 @@ def _open_tensors(files: Sequence[Path], stack: ExitStack) -> dict[str, Any]:
 
 
 def weights_identity(folder: Path) -> dict[str, str]:
-    """The commit of a Hub snapshot, else the sha256 of the safetensors files, names and bytes."""
-    if folder.parent.name == "snapshots" and re.fullmatch("[0-9a-f]{40}", folder.name):
-        return {"commit": folder.name}
+    """Return the commit of a Hub snapshot, else the sha256 of the names and bytes of the safetensors files."""
+    commit = commit_of(folder)
+    if commit:
+        return {"commit": commit}
     total = hashlib.sha256()
     for path in weight_files(folder):
         with path.open("rb") as file:
@@ -76,23 +91,25 @@ def weights_identity(folder: Path) -> dict[str, str]:
     return {"sha256": total.hexdigest()}
 
 
-def digest(value: Any) -> str:
-    """The first 16 hex digits of the sha256 of a value's canonical JSON."""
+def digest(value: object) -> str:
+    """Return the first 16 hex digits of the sha256 of a value's canonical JSON."""
     text = json.dumps(value, sort_keys=True, default=str, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def tokenizer_identity(tokenizer: Any) -> str:
-    """A digest of vocabulary, merges and special tokens; padding and truncation settings do not count."""
+def tokenizer_identity(tokenizer: PreTrainedTokenizerBase) -> str:
+    """Return a digest of vocabulary, merges and special tokens, without settings of padding and truncation."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:
         return digest([tokenizer.get_vocab(), tokenizer.special_tokens_map])
-    state = {k: v for k, v in json.loads(backend.to_str()).items() if k not in ("padding", "truncation")}
+    state = json.loads(backend.to_str())
+    state.pop("padding", None)
+    state.pop("truncation", None)
     return digest([state, tokenizer.special_tokens_map])
 
 
-def config_identity(config: Any) -> str:
-    """A digest of what the configuration computes with; its name and the version that wrote it do not count."""
+def config_identity(config: PreTrainedConfig) -> str:
+    """Return a digest of the configuration, without its name, its dtype and the version that wrote it."""
     state = config.to_dict()
     for setting in ("_name_or_path", "transformers_version", "dtype", "torch_dtype", "architectures"):
         state.pop(setting, None)
@@ -100,19 +117,28 @@ def config_identity(config: Any) -> str:
 
 
 def versions() -> dict[str, str]:
-    """The libraries that compute a score."""
+    """Return the versions of the libraries that compute a score."""
     from importlib.metadata import version
 
     return {name: version(name) for name in ("rewardbench", "torch", "transformers", "tokenizers")}
 
 
 def code_identity(folder: Path) -> str:
-    """A digest of the repository's own code."""
+    """Return a digest of the repository's own code."""
     return digest({path.name: path.read_text() for path in sorted(folder.glob("*.py"))})
 
 
-def identify(folder: Path, config: Any, tokenizer: Any, runs_code: bool) -> dict[str, Any]:
-    """Weights, configuration, tokenizer, the repository's own code where it was allowed to run, and libraries."""
+def identify(
+    folder: Path, config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase, runs_code: bool
+) -> dict[str, object]:
+    """Return the fingerprint of a model: weights, configuration, tokenizer, remote code and library versions.
+
+    Args:
+        folder: the model's files.
+        config: its configuration.
+        tokenizer: the tokenizer that is used.
+        runs_code: whether code of the repository may run, which is then identified too.
+    """
     return {
         "weights": weights_identity(folder),
         "config": config_identity(config),

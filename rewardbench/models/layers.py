@@ -1,47 +1,61 @@
-"""The layers of a model: where they are, and how they are compiled."""
+"""Parts of a model: its base without the head, and its layers, which can be compiled."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rewardbench.errors import InputError
 
+if TYPE_CHECKING:
+    from torch.nn import Module, ModuleList
+    from transformers import PreTrainedConfig, PreTrainedModel
 
-def base_of(model: Any) -> Any:
-    """The part of a model that gives hidden states to its head; a model without a head is its own."""
-    return getattr(model, model.base_model_prefix, model)
+
+def base_of(model: PreTrainedModel) -> Module:
+    """Return the part of a model that gives hidden states to its head; the model itself if it has no head."""
+    base: Module = getattr(model, model.base_model_prefix, model)
+    return base
 
 
-def layers_of(model: Any) -> Any:
-    """The list of a model's layers, as far as it can be told without knowing the architecture; or None."""
+def layers_of(model: PreTrainedModel) -> ModuleList | None:
+    """Return the list of a model's layers: the module list of the configured length; None if there is none."""
     from torch.nn import ModuleList
 
     count = getattr(model.config.get_text_config(), "num_hidden_layers", None)
-    return next(
-        (part for part in base_of(model).modules() if isinstance(part, ModuleList) and len(part) == count), None
-    )
+    for module in base_of(model).modules():
+        if isinstance(module, ModuleList) and len(module) == count:
+            return module
+    return None
 
 
-def last_layer(model: Any) -> Any:
-    """The last of them, or None."""
+def last_layer(model: PreTrainedModel) -> Module | None:
+    """Return the last of a model's layers, or None."""
     layers = layers_of(model)
     return None if layers is None else layers[-1]
 
 
-def compile_layers(model: Any, name: str) -> None:
-    """Have torch compile each layer when it is first called; all of one kind are compiled once, for all lengths.
+def compile_layers(model: PreTrainedModel, name: str) -> None:
+    """Compile each layer with torch.compile on its first call; layers of one class share a graph for all lengths.
 
-    Raises: InputError where the layers cannot be found.
+    Raises:
+        InputError: if the layers are not found.
     """
     import torch
 
     layers = layers_of(model)
     if layers is None:
-        raise InputError(f"The layers of {name} cannot be told from its other parts: leave out --compile.")
+        raise InputError(f"The layers of {name} are not found, so they cannot be compiled: leave out --compile.")
     for layer in layers:
         layer.forward = torch.compile(layer.forward, dynamic=True)
 
 
-def is_compiled(model: Any) -> bool:
-    """Whether its layers are compiled."""
+def is_compiled(model: PreTrainedModel) -> bool:
+    """Return True if the model's layers are compiled."""
     return hasattr(getattr(last_layer(model), "forward", None), "_torchdynamo_orig_callable")
+
+
+def is_encoder(config: PreTrainedConfig) -> bool:
+    """Return True if the architecture is made for masked language modelling, so that its first token is pooled."""
+    from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
+
+    return config.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES

@@ -1,333 +1,315 @@
-"""Names in, models out: where weights come from, and what is refused at the door."""
+"""Load a model: `load(spec)` returns the model, its tokenizer and everything that is recorded about it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Literal
 
 from rewardbench.errors import InputError
-from rewardbench.hub import snapshot
-from rewardbench.models.failures import first_sentence
-from rewardbench.models.fingerprint import weight_files
-from rewardbench.models.layers import compile_layers
-from rewardbench.paths import home_path
-from rewardbench.processes import whole_number
+from rewardbench.hub import cache_note, commit_of
+from rewardbench.models.devices import pick_device, pick_dtype
+from rewardbench.models.failures import part_reported
+from rewardbench.models.fingerprint import identify
+from rewardbench.models.layers import compile_layers, is_encoder
+from rewardbench.models.limits import check_vocabulary, length_limit, name_first
+from rewardbench.models.locate import locate, reject_lfs_pointers
+from rewardbench.models.metadata import read_metadata
 from rewardbench.settings import ModelSpec
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-FILES = ["*.safetensors", "*.json", "*.jinja", "*.txt", "*.model", "*.tiktoken", "README.md"]
-"""What is fetched from the Hub: no pickle, and code only where it was asked for."""
+Kind = Literal["classifier", "causal"]
 
-TOKENIZER_FILES = ["*token*", "*vocab*", "*.model"]
-"""Names of which every tokenizer has one."""
+TOKENIZER_FILES = ("*token*", "*vocab*", "*.model")
+"""Patterns of which every tokenizer has a file."""
 
-
-def attempt(what: str, load: Callable[[], T]) -> T:
-    """Run a loader of transformers; whatever it raises (each library has errors of its own) becomes one sentence."""
-    try:
-        return load()
-    except Exception as error:
-        raise InputError(f"Cannot load {what}: {first_sentence(error)}.") from error
+ADAPTER_KEY = re.compile(r"lora_|\.(?:ia3_l|hada_|lokr_|oft_|boft_|vera_|randlora_)|\.(?:modules_to_save|base_layer)\.")
+"""Matches the names of weights that belong to a PEFT adapter."""
 
 
-def locate(name: str, revision: str | None = None, code: bool = False) -> Path:
-    """The folder of a model: a local one, or the snapshot of a Hub id, fetched or already cached.
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model on disk: its files, configuration and tokenizer; its weights are not in memory."""
 
-    Raises: InputError where there is none, or the Hub cannot be reached and nothing is cached.
+    name: str
+    """The folder or Hub id, for messages."""
+    kind: Kind
+    folder: Path
+    config: PreTrainedConfig
+    tokenizer: PreTrainedTokenizerBase
+    dtype: str
+    """Dtype of the weights by the configuration; empty if it names none."""
+    notes: tuple[str, ...] = ()
+    """Sentences for the reader."""
+
+    @property
+    def commit(self) -> str | None:
+        """Return the commit of a Hub snapshot; None for a local folder."""
+        return commit_of(self.folder)
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model in memory, in evaluation mode, with its tokenizer and everything that is recorded about it."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    config: PreTrainedConfig
+    fingerprint: Mapping[str, object]
+    """Digests of weights, configuration, tokenizer and remote code, and the versions of libraries."""
+    max_length: int | None
+    """Maximum tokens of a text; None if unlimited."""
+    dtype: str
+    """Dtype in memory."""
+    folder: Path
+    commit: str | None = None
+    """Commit of a Hub snapshot; None for a local folder."""
+    metadata: Mapping[str, int | str] = field(default_factory=dict)
+    """`parameters` (their number) and `license`, as far as they are known."""
+    notes: tuple[str, ...] = ()
+    """Sentences for the reader."""
+
+
+def load(spec: ModelSpec) -> LoadedModel:
+    """Load the model of a spec: a causal model if the spec names a reference or a reference-free rule, else a
+    classifier with one label.
+
+    The Hub is queried once. Only safetensors files are read, and no weight is initialised at random.
+
+    Raises:
+        InputError: if the model cannot be found or loaded, or if its scores would be meaningless: missing or
+            unused weights, several labels, the tokenizer of another model, scores that depend on chance.
     """
-    if "://" in name:
-        raise InputError(
-            f"{name} is a URL: models behind an API cannot be scored. Pass a folder with config.json, or a Hub id "
-            "(org/name)."
+    return load_weights(open_checkpoint(spec), spec)
+
+
+def open_checkpoint(spec: ModelSpec, tokenizer: PreTrainedTokenizerBase | None = None) -> Checkpoint:
+    """Find a model's files and read its configuration and tokenizer; everything is checked that needs no weights.
+
+    Args:
+        spec: the model, and how it is loaded.
+        tokenizer: used instead of loading the one that the spec names.
+
+    Raises:
+        InputError: see `load`.
+    """
+    name, kind = spec.model, _kind_of(spec)
+    folder = locate(name, spec.revision, spec.trust_remote_code)
+    config = _load_config(folder, spec)
+    if kind == "causal":
+        _reject_other_kinds(config, name)
+    _reject_nondeterministic(config, name)
+    return Checkpoint(
+        name,
+        kind,
+        folder,
+        config,
+        tokenizer or _load_tokenizer(folder, spec),
+        str(getattr(config, "dtype", None) or "").removeprefix("torch."),
+        tuple(cache_note(folder, name, spec.revision)),
+    )
+
+
+def load_weights(checkpoint: Checkpoint, spec: ModelSpec) -> LoadedModel:
+    """Load a checkpoint's weights onto the device, in evaluation mode.
+
+    Raises:
+        InputError: see `load`.
+    """
+    name, config, tokenizer = checkpoint.name, checkpoint.config, checkpoint.tokenizer
+    model, notes = _read_weights(checkpoint, spec)
+    if checkpoint.kind == "classifier":
+        _check_classifier(model, name)
+    notes = [*checkpoint.notes, *notes, *check_vocabulary(tokenizer, model, name)]
+    return LoadedModel(
+        model=model,
+        tokenizer=tokenizer,
+        config=config,
+        fingerprint=identify(checkpoint.folder, config, tokenizer, spec.trust_remote_code),
+        max_length=length_limit(model, tokenizer, spec.max_length),
+        dtype=str(model.dtype).removeprefix("torch."),
+        folder=checkpoint.folder,
+        commit=checkpoint.commit,
+        metadata=read_metadata(checkpoint.folder),
+        notes=tuple(notes),
+    )
+
+
+def build_skeleton(checkpoint: Checkpoint, spec: ModelSpec) -> PreTrainedModel:
+    """Build a causal model without weights, which takes no memory, to measure its vocabulary and positions."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    with part_reported(checkpoint.name), torch.device("meta"):
+        skeleton: PreTrainedModel = AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
+            checkpoint.config, trust_remote_code=spec.trust_remote_code
         )
-    folder = home_path(name)
-    if folder.is_dir():
-        if revision:
-            raise InputError(f"{name} is a local folder, which has no revisions: leave out --revision.")
-        return folder
-    if folder.exists() or name.count("/") > 1 or name.startswith((".", "/", "~")):
-        raise InputError(f"There is no model folder at {name}: pass a folder with config.json, or a Hub id (org/name).")
-    return snapshot("model", name, revision, [*FILES, "*.py"] if code else FILES)
+    return skeleton
 
 
-def load_config(folder: Path, spec: ModelSpec, name: str) -> Any:
-    """The model's configuration, with code from the repository only where asked."""
+def _kind_of(spec: ModelSpec) -> Kind:
+    return "causal" if spec.ref_model or spec.ref_free_type else "classifier"
+
+
+def _load_config(folder: Path, spec: ModelSpec) -> PreTrainedConfig:
+    """Load the configuration; code of the repository runs only with --trust_remote_code."""
     from transformers import AutoConfig
 
-    refuse_pointers(folder, name)
+    name, adapter = spec.model, folder / "adapter_config.json"
+    reject_lfs_pointers(folder, name)
     if not (folder / "config.json").is_file():
-        if (folder / "adapter_config.json").is_file():
+        if adapter.is_file():
             raise InputError(f"{name} is an adapter without its base: merge it into its model first, and pass that.")
         raise InputError(f"{name} has no config.json: pass the folder of a model as save_pretrained() writes it.")
-    if (folder / "adapter_config.json").is_file() and find_spec("peft"):
+    if adapter.is_file() and find_spec("peft"):
         raise InputError(
-            f"{name} holds an adapter beside whole weights, and with peft installed its base would be loaded instead: "
-            "remove adapter_config.json, or merge the adapter first."
+            f"{name} has an adapter as well as complete weights, and with peft installed the adapter's base would be "
+            "loaded instead: remove adapter_config.json, or merge the adapter first."
         )
-    return attempt(
-        f"the configuration of {name}",
-        lambda: AutoConfig.from_pretrained(folder, trust_remote_code=spec.trust_remote_code),
-    )
+    with part_reported(f"the configuration of {name}"):
+        config: PreTrainedConfig = AutoConfig.from_pretrained(folder, trust_remote_code=spec.trust_remote_code)
+    return config
 
 
-def load_tokenizer(folder: Path, spec: ModelSpec, name: str) -> Any:
-    """The tokenizer of `spec.tokenizer`, or the model's own."""
+def _load_tokenizer(folder: Path, spec: ModelSpec) -> PreTrainedTokenizerBase:
+    """Load the tokenizer that the spec names, else the model's own."""
     from transformers import AutoTokenizer
 
-    where = locate(spec.tokenizer, code=spec.trust_remote_code) if spec.tokenizer else folder
-    if not any(path for pattern in TOKENIZER_FILES for path in where.glob(pattern)):
-        raise InputError(f"{spec.tokenizer or name} has no tokenizer: pass --tokenizer, a folder or Hub id with one.")
-    return attempt(
-        f"the tokenizer of {spec.tokenizer or name}",
-        lambda: AutoTokenizer.from_pretrained(where, trust_remote_code=spec.trust_remote_code),
-    )
+    name = spec.tokenizer or spec.model
+    is_own = spec.tokenizer is None or (spec.tokenizer == spec.model and spec.revision is None)
+    source = folder if is_own else locate(name, code=spec.trust_remote_code)
+    if not any(any(source.glob(pattern)) for pattern in TOKENIZER_FILES):
+        raise InputError(f"{name} has no tokenizer: pass --tokenizer, a folder or Hub id with one.")
+    with part_reported(f"the tokenizer of {name}"):
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            source, trust_remote_code=spec.trust_remote_code
+        )
+    return tokenizer
 
 
-def pick_device(asked: str | None) -> Any:
-    """The device asked for, else the first GPU, else the CPU."""
-    import torch
+def _read_weights(checkpoint: Checkpoint, spec: ModelSpec) -> tuple[PreTrainedModel, list[str]]:
+    """Load safetensors files into the Auto class of the checkpoint's kind; return the model and notes."""
+    import transformers
 
-    if asked:
-        try:
-            probe = torch.zeros(1, device=asked)
-            probe.item()
-        except Exception as error:  # AssertionError, RuntimeError and others, by device
-            raise InputError(
-                f"--device {asked} cannot be used here ({first_sentence(error)}): pass cpu, or leave it out."
-            ) from error
-        return probe.device
-    if torch.cuda.is_available():
-        of_this_process = (whole_number("LOCAL_RANK") or 0) % torch.cuda.device_count()  # torchrun's, or ours
-        return torch.device("cuda", of_this_process)
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-
-
-def pick_dtype(asked: str, device: Any) -> Any:
-    """`auto` is the checkpoint's own on a GPU, and float32 on a CPU."""
-    import torch
-
-    if asked == "auto":
-        return torch.float32 if device.type == "cpu" else "auto"
-    return getattr(torch, asked)
-
-
-def load_model(auto: Any, folder: Path, spec: ModelSpec, name: str, config: Any) -> tuple[Any, list[str]]:
-    """Load weights into `auto` (an Auto class): safetensors only, in evaluation mode, nothing newly initialised.
-
-    Returns: the model, and what should be said of it.
-
-    Raises: InputError where weights are missing, of another shape, left over from a part in use, or in pickle files.
-    """
+    name, folder = checkpoint.name, checkpoint.folder
     if not any(folder.glob("*.safetensors")):
         raise InputError(
             f"{name} has no weights in safetensors files, and others (pickle can run code) are not read: save the "
             "model again with save_pretrained()."
         )
-    device = pick_device(spec.device)
-    options: dict[str, Any] = {
-        "dtype": pick_dtype(spec.dtype, device),
-        "use_safetensors": True,
-        "ignore_mismatched_sizes": True,  # refused below, with a better sentence
-    }
-    if spec.attn_implementation:
-        options["attn_implementation"] = spec.attn_implementation
-    model, info = attempt(
-        f"the weights of {name}",
-        lambda: auto.from_pretrained(
-            folder, config=config, trust_remote_code=spec.trust_remote_code, output_loading_info=True, **options
-        ),
+    auto_class = (
+        transformers.AutoModelForSequenceClassification
+        if checkpoint.kind == "classifier"
+        else transformers.AutoModelForCausalLM
     )
-    _refuse_random(name, info, of_policy=bool(spec.ref_model or spec.ref_free_type))
+    device = pick_device(spec.device)
+    kernel = {"attn_implementation": spec.attn_implementation} if spec.attn_implementation else {}
+    with part_reported(f"the weights of {name}"):
+        model, info = auto_class.from_pretrained(  # type: ignore[misc]  # output_loading_info gives a pair
+            folder,
+            config=checkpoint.config,
+            dtype=pick_dtype(spec.dtype, device),
+            use_safetensors=True,
+            ignore_mismatched_sizes=True,  # rejected below, with a clearer message
+            trust_remote_code=spec.trust_remote_code,
+            output_loading_info=True,
+            **kernel,
+        )
+    _reject_mismatched(name, info["mismatched_keys"])
+    _reject_missing(checkpoint, sorted(info["missing_keys"]))
     model.config.return_dict = True
     model = model.to(device).eval()
     if spec.compile:
         compile_layers(model, name)
-    return model, _left_over(name, model, sorted(info["unexpected_keys"]))
+    return model, _check_unused(name, model, sorted(info["unexpected_keys"]))
 
 
-def refuse_pointers(folder: Path, name: str) -> None:
-    """Raises: InputError if a file of the model is a Git LFS pointer, which stands for a file that was not fetched."""
-    for file in sorted(path for pattern in FILES for path in folder.glob(pattern) if path.is_file()):
-        with file.open("rb") as content:
-            if content.read(len(LFS)) == LFS:
-                raise InputError(
-                    f"{file.name} of {name} is a Git LFS pointer, not the file itself: run git lfs pull in its folder, "
-                    "or download the model again."
-                )
+def _reject_other_kinds(config: PreTrainedConfig, name: str) -> None:
+    """Reject encoders and classifiers, which are not DPO policies."""
+    if is_encoder(config) or config.is_encoder_decoder:
+        raise InputError(f"{name} is not a causal language model, so it has no DPO reward: leave out --ref_model.")
+    if any("ForSequenceClassification" in saved for saved in config.architectures or []):
+        raise InputError(f"{name} is a classifier, not a policy: score it without --ref_model and --ref_free_type.")
 
 
-LFS = b"version https://git-lfs"
-"""How a Git LFS pointer begins."""
+def _reject_nondeterministic(config: PreTrainedConfig, name: str) -> None:
+    """Reject models that give a long text different scores; the short texts of the batch probe cannot show that.
 
-
-def skeleton(config: Any, spec: ModelSpec, name: str) -> Any:
-    """A causal model without weights, which takes no memory: its tables of tokens and positions can be measured."""
-    import torch
-    from transformers import AutoModelForCausalLM
-
-    def build() -> Any:
-        with torch.device("meta"):
-            return AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
-                config, trust_remote_code=spec.trust_remote_code
-            )
-
-    return attempt(name, build)
-
-
-def roomy(folders: Sequence[Path], spec: ModelSpec) -> bool:
-    """Whether the weights of all folders fit into half of the memory that is free, so that none need go."""
-    import psutil
-    import torch
-
-    device = pick_device(spec.device)
-    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
-    wide = 2 if device.type == "cpu" else 1  # bfloat16 on disk is float32 there
-    size = sum(file.stat().st_size for folder in folders for file in weight_files(folder))
-    return bool(wide * size < free / 2)
-
-
-def release() -> None:
-    """Give back the memory of a model that nobody holds any more."""
-    import gc
-
-    import torch
-
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-
-
-def _left_over(name: str, model: Any, keys: list[str]) -> list[str]:
-    """A sentence on weights that this kind of model has no use for (the other head, say).
-
-    Raises: InputError where one belongs to a part that is in use (a bias, a scale), which then computes another thing.
-    """
-    unmerged = [key for key in keys if ADAPTER_KEY.search(key)]
-    if unmerged:
-        raise InputError(
-            f"{name} holds the weights of an adapter that was never merged ({unmerged[0]}{_more(unmerged)}), and the "
-            "model would be scored without it: merge it (merge_and_unload() of peft) and save the model again."
-        )
-    parts = {path for path, module in model.named_modules() if getattr(module, "weight", None) is not None}
-    for key in keys:
-        if key.rpartition(".")[0] in parts:
-            raise InputError(
-                f"{name} has a weight {key} that its config.json makes no use of, so the model would compute "
-                "something else than was trained: the two do not fit."
-            )
-    return [f"The files of {name} hold weights that are not used: {keys[0]}{_more(keys)}."] if keys else []
-
-
-ADAPTER_KEY = re.compile(r"lora_|\.(?:ia3_l|hada_|lokr_|oft_|boft_|vera_|randlora_)|\.(?:modules_to_save|base_layer)\.")
-"""In the names of weights: parts of an adapter of peft."""
-
-
-def _more(names: Sequence[str]) -> str:
-    return f" and {len(names) - 1} more" if len(names) > 1 else ""
-
-
-def _refuse_random(name: str, info: dict[str, Any], of_policy: bool) -> None:
-    if info["mismatched_keys"]:
-        key, found, wanted = sorted(info["mismatched_keys"])[0]
-        raise InputError(
-            f"{name} has weights of another size than its config.json says ({key} is {list(found)}, not "
-            f"{list(wanted)}): the two belong to different models."
-        )
-    lost = sorted(info["missing_keys"])
-    if lost:
-        more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
-        hint = (
-            "A reward model with a head is scored without --ref_model and --ref_free_type."
-            if of_policy
-            else "For a policy trained with DPO pass --ref_model (or --ref_free_type)."
-        )
-        raise InputError(
-            f"{name} lacks weights ({lost[0]}{more}), which would be random: it is not a trained model of this kind. "
-            + hint
-        )
-
-
-def refuse_moods(config: Any, name: str) -> None:
-    """Raises: InputError where one long text has several scores, which texts as short as a probe cannot show.
-
-    Block-sparse attention (BigBird) turns full for good after the first short item; LSH (Reformer) draws its hashes.
+    Block-sparse attention (BigBird) switches to full attention for good after the first short text; LSH attention
+    (Reformer) draws random hashes.
     """
     if "lsh" in getattr(config, "attn_layers", ()):
-        raise InputError(f"{name} draws random hashes at every forward, so its scores cannot be given again.")
+        raise InputError(f"{name} draws random hashes in every forward pass, so its scores are not reproducible.")
     if getattr(config, "attention_type", None) == "block_sparse":
         raise InputError(
-            f"{name} attends in sparse blocks until its first short item, so scores would depend on the order: set "
+            f"{name} uses block-sparse attention until its first short text, so scores would depend on the order: set "
             "attention_type to original_full in its config.json."
         )
 
 
-def embedded(model: Any, name: str) -> int:
-    """How many ids a model has an embedding for. Raises: InputError where it embeds something else than ids."""
-    return attempt(f"{name}, which has no table of tokens", lambda: int(model.get_input_embeddings().weight.shape[0]))
-
-
-def check_vocabulary(tokenizer: Any, model: Any, name: str) -> list[str]:
-    """Return a note on special tokens that the model has no embedding for; a text that holds one keeps its reason.
-
-    Raises: InputError if ordinary text has such tokens, so that the tokenizer is another model's.
-    """
-    rows = embedded(model, name)
-    special = {str(token): id_ for id_, token in tokenizer.added_tokens_decoder.items() if token.special}
-    highest = max([id_ for token, id_ in tokenizer.get_vocab().items() if token not in special], default=0)
-    if highest >= rows:
+def _check_classifier(model: PreTrainedModel, name: str) -> None:
+    """Check that a classifier has one label, and that an encoder-decoder says where its decoder starts."""
+    config = model.config
+    if config.num_labels != 1:
         raise InputError(
-            f"The tokenizer has ids up to {highest}, but {name} embeds only {rows}: pass the --tokenizer the model "
-            "was trained with."
+            f"{name} outputs {config.num_labels} numbers per text, and which of them is the reward is not declared: "
+            "pass a model with one label."
         )
-    unknown = sorted(token for token, id_ in special.items() if id_ >= rows)
-    if not unknown:
-        return []
-    return [
-        f"The tokenizer has the special token {unknown[0]}{_more(unknown)}, for which {name} has no embedding: a text "
-        "that holds one is not scored."
-    ]
+    if hasattr(model, "_shift_right") and getattr(config, "decoder_start_token_id", None) is None:
+        raise InputError(
+            f"{name} is an encoder-decoder whose config.json names no decoder_start_token_id, from which its decoder "
+            "starts: add the one it was trained with."
+        )
 
 
-def refuse_unknown(ids: Sequence[int], rows: int, tokenizer: Any, owner: str = "the model") -> None:
-    """Raises: InputError if a text has a token that a table of so many rows does not embed."""
-    highest = max(ids, default=0)
-    if highest >= rows:
-        token = tokenizer.convert_ids_to_tokens(highest)
-        raise InputError(f"The text has a token that {owner} does not embed: {token}, id {highest} of {rows}.")
+def _reject_mismatched(name: str, keys: Sequence[tuple[str, Sequence[int], Sequence[int]]]) -> None:
+    """Reject weights of another shape than the configuration's: (key, shape in the file, shape in the model)."""
+    if keys:
+        key, file_shape, model_shape = sorted(keys)[0]
+        raise InputError(
+            f"{name} has weights of another size than its config.json says ({key} is {list(file_shape)}, not "
+            f"{list(model_shape)}): the two belong to different models."
+        )
 
 
-POSITION_TABLES = {"wpe", "position_embeddings", "embed_positions", "positions_embed"}
-"""What transformers calls a table of learned positions."""
+def _reject_missing(checkpoint: Checkpoint, keys: Sequence[str]) -> None:
+    """Reject a model with weights that are in no file and would be random."""
+    if not keys:
+        return
+    hint = (
+        "A reward model with a head is scored without --ref_model and --ref_free_type."
+        if checkpoint.kind == "causal"
+        else "For a policy trained with DPO pass --ref_model (or --ref_free_type)."
+    )
+    raise InputError(
+        f"{checkpoint.name} lacks weights ({name_first(keys)}), which would be random: it is not a trained model of "
+        f"this kind. {hint}"
+    )
 
 
-def position_limit(model: Any) -> int | None:
-    """How many tokens learned positions allow; None for models that compute theirs (RoPE, ALiBi)."""
-    for path, module in model.named_modules():
-        table = getattr(module, "weight", None)  # of torch's Embedding, or of one that an architecture brings (I-BERT)
-        if path.split(".")[-1] in POSITION_TABLES and table is not None and table.dim() == 2:
-            padding = getattr(module, "padding_idx", None)
-            skipped = 0 if padding is None else padding + 1  # RoBERTa counts from there
-            return int(table.shape[0]) - int(getattr(module, "offset", skipped))
-    return None
+def _check_unused(name: str, model: PreTrainedModel, keys: Sequence[str]) -> list[str]:
+    """Return a note on weights in the files that this kind of model does not use (another head, say).
 
-
-def length_limit(model: Any, tokenizer: Any, asked: int | None) -> int | None:
-    """The longest item in tokens: what was asked, else the model's own limit; never past its learned positions.
-
-    Raises: InputError where more was asked than the model has positions for.
+    Raises:
+        InputError: if they belong to an adapter, or to a module that is in use (a bias, a scale), so that the model
+            would compute something else than it was trained to.
     """
-    config = model.config.get_text_config()
-    configured = getattr(config, "max_position_embeddings", None)
-    built = getattr(config, "max_seq_len", None)  # MPT builds its ALiBi biases for so many tokens
-    tables = [n for n in (position_limit(model), built) if n]
-    hard = min(tables) if tables else None
-    if hard and configured:
-        hard = min(hard, configured)  # Nyströmformer has two rows more than positions
-    if asked and hard and asked > hard:
-        raise InputError(f"--max_length {asked} is more than the {hard} positions this model has: pass at most {hard}.")
-    limits = [n for n in (hard, configured, tokenizer.model_max_length) if n and n < 10**9]
-    return asked or (min(limits) if limits else None)
+    adapter_keys = list(filter(ADAPTER_KEY.search, keys))
+    if adapter_keys:
+        raise InputError(
+            f"{name} has the weights of an adapter that was never merged ({name_first(adapter_keys)}), and the model "
+            "would be scored without it: merge it (merge_and_unload() of peft) and save the model again."
+        )
+    modules = {path for path, module in model.named_modules() if getattr(module, "weight", None) is not None}
+    for key in keys:
+        if key.rpartition(".")[0] in modules:
+            raise InputError(
+                f"{name} has a weight {key} that its config.json does not use, so the model would compute something "
+                "else than it was trained to: weights and config.json do not match."
+            )
+    return [f"The files of {name} have weights that are not used: {name_first(keys)}."] if keys else []

@@ -1,50 +1,43 @@
-"""What a model's folder says of it besides its scores: its size, and the license on its card."""
+"""Read a model's number of parameters and its license from its files."""
 
 from __future__ import annotations
 
-import json
-import re
-import struct
 from math import prod
 from pathlib import Path
-from typing import Any
 
-from rewardbench.errors import InputError
 from rewardbench.models.fingerprint import weight_files
-from rewardbench.models.load import locate
-from rewardbench.models.spec import resolve
-from rewardbench.settings import ModelSpec
 
-_LARGEST_HEADER = 2**27
+LONGEST_LICENSE = 40
+"""Characters of a license identifier."""
 
 
-def facts(spec: ModelSpec) -> dict[str, Any]:
-    """`parameters` and `license`, as far as they are known; nothing of a baseline. No weight is read."""
-    if spec.model.startswith("baseline/"):
-        return {}
+def read_metadata(folder: Path) -> dict[str, int | str]:
+    """Return `parameters` and `license`, as far as they are known, without reading a weight or querying the Hub."""
+    metadata: dict[str, int | str] = {}
+    if parameters := sum(map(_count_parameters, weight_files(folder))):
+        metadata["parameters"] = parameters
+    if license_id := _read_license(folder / "README.md"):
+        metadata["license"] = license_id
+    return metadata
+
+
+def _count_parameters(path: Path) -> int:
+    """Return the number of parameters in a safetensors file by its header; 0 if it is broken."""
+    from safetensors import SafetensorError, safe_open
+
     try:
-        folder = locate(resolve(spec).model, spec.revision)
-    except InputError:
-        return {}
-    found = {"parameters": sum(map(_parameters, weight_files(folder))) or None, "license": _license(folder)}
-    return {name: value for name, value in found.items() if value}
+        with safe_open(path, framework="np") as file:
+            return sum(prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118  # not a dict
+    except (OSError, SafetensorError):
+        return 0
 
 
-def _parameters(path: Path) -> int:
-    """The numbers in a safetensors file, by its header."""
-    with path.open("rb") as file:
-        start = file.read(8)
-        length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
-        if not 0 < length <= _LARGEST_HEADER:
-            return 0
-        header = json.loads(file.read(length))
-    return sum(prod(one["shape"]) for name, one in header.items() if name != "__metadata__")
+def _read_license(card: Path) -> str | None:
+    """Return the license identifier on a model card; None if there is no card, or it cannot be parsed."""
+    from huggingface_hub import metadata_load
 
-
-def _license(folder: Path) -> str | None:
-    """The license in the front matter of the card."""
-    card = folder / "README.md"
-    text = card.read_text(encoding="utf-8", errors="replace")[:20_000] if card.is_file() else ""
-    front = re.match(r"---\n(.*?)\n---", text, re.DOTALL)
-    found = re.search(r"^license:\s*([A-Za-z0-9.+-]{1,40})\s*$", front[1], re.MULTILINE) if front else None
-    return found[1] if found else None
+    try:
+        license_id = (metadata_load(card) or {}).get("license")
+    except Exception:  # a missing file, wrong encoding, YAML errors; a card must not fail a run
+        return None
+    return license_id if isinstance(license_id, str) and 0 < len(license_id) <= LONGEST_LICENSE else None

@@ -100,6 +100,8 @@ class ModelScorer(BaseScorer):
         self._identity = dict(identity or {})
         self.load_notes: tuple[str, ...] = ()
         """What was repaired when the model was loaded."""
+        self.metadata: Mapping[str, int | str] = {}
+        """Number of parameters and license, if they are known."""
 
     @property
     def traits(self) -> BatchTraits:
@@ -133,4 +135,4 @@ class ModelScorer(BaseScorer):
 
     def report(self) -> ScorerReport:
         """Return what was repaired on the way."""
-        return ScorerReport((*sorted(self.chat.notes), *self.load_notes))
+        return ScorerReport((*sorted(self.chat.notes), *self.load_notes), metadata=self.metadata)

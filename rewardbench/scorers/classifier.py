@@ -17,13 +17,11 @@ from rewardbench.forward.padding import accepted, filler, pad_batch, usable_pad
 from rewardbench.forward.prefix_tree import plant
 from rewardbench.forward.rope import RopeRule
 from rewardbench.forward.tree_attention import Row
-from rewardbench.hub import cache_note
-from rewardbench.models import load
 from rewardbench.models.failures import reported
 from rewardbench.models.families import choose_template
-from rewardbench.models.fingerprint import identify
-from rewardbench.models.layers import is_compiled
-from rewardbench.models.load import embedded, refuse_unknown
+from rewardbench.models.layers import is_compiled, is_encoder
+from rewardbench.models.limits import embedding_rows, reject_unknown_tokens
+from rewardbench.models.load import load
 from rewardbench.scorers.base import ModelScorer
 from rewardbench.settings import ModelSpec
 from rewardbench.types import Messages, ScorerReport, TokenRequest, Tools
@@ -51,7 +49,7 @@ class Classifier(ModelScorer):
     ) -> None:
         layout = layout or Layout(unbatched=bool(model.config.is_encoder_decoder))
         super().__init__(model, chat, name, identity, layout)
-        self.rows = embedded(model, name)
+        self.rows = embedding_rows(model, name)
         self._encoder = is_encoder(model.config)
         self._pad = usable_pad(model.config.get_text_config())
         if self._encoder and layout.side == "left":
@@ -67,7 +65,7 @@ class Classifier(ModelScorer):
         request = self.chat.request(prompt, completion, rendered, tools)
         if not request.ids:
             raise InputError("The text has no tokens.")
-        refuse_unknown(request.ids, self.rows, self.chat.tokenizer)
+        reject_unknown_tokens(request.ids, self.rows, self.chat.tokenizer)
         if self.model.config.is_encoder_decoder and self.model.config.eos_token_id not in request.ids:
             raise InputError("The text has no EOS token, from which this encoder-decoder is read.")
         return replace(request, pooled_token=self._pooled_token(request))
@@ -130,7 +128,7 @@ class Classifier(ModelScorer):
         """Return what was repaired on the way, and where scores are read."""
         repaired = "The configuration names no pad token: batches are filled with an id that no item holds."
         notes = super().report().notes + ((repaired,) if self._pad is None and not self._encoder else ())
-        return ScorerReport(notes, {"pooling": self._rule()})
+        return ScorerReport(notes, {"pooling": self._rule()}, self.metadata)
 
 
 @contextmanager
@@ -142,13 +140,6 @@ def _pad_token(model: Any, pad: int) -> Iterator[None]:
         yield
     finally:
         config.pad_token_id = named
-
-
-def is_encoder(config: Any) -> bool:
-    """Whether the architecture was made for masked language modelling, so that its first token is pooled."""
-    from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES as MASKED
-
-    return config.model_type in MASKED
 
 
 def model_facts(model: Any) -> dict[str, Any]:
@@ -176,31 +167,13 @@ def reset_rope(model: Any, rule: RopeRule) -> None:
 def load_classifier(spec: ModelSpec) -> Classifier:
     """Load a reward model from a folder or the Hub.
 
-    Raises: InputError for a head that would be random, several labels, or a tokenizer of another vocabulary.
+    Raises:
+        InputError: if the model cannot be loaded, or its scores would be meaningless (see `models.load.load`).
     """
-    folder = load.locate(spec.model, spec.revision, spec.trust_remote_code)
-    from transformers import AutoModelForSequenceClassification  # takes seconds, which a wrong name need not wait
-
-    config = load.load_config(folder, spec, spec.model)
-    tokenizer = load.load_tokenizer(folder, spec, spec.model)
-    model, remarks = load.load_model(AutoModelForSequenceClassification, folder, spec, spec.model, config)
-    if model.config.num_labels != 1:
-        raise InputError(
-            f"{spec.model} gives {model.config.num_labels} numbers an item, and which of them is the reward is not "
-            "declared: pass a model with one label."
-        )
-    load.refuse_moods(config, spec.model)
-    if hasattr(model, "_shift_right") and getattr(config, "decoder_start_token_id", None) is None:
-        raise InputError(
-            f"{spec.model} is an encoder-decoder whose config.json names no decoder_start_token_id, from which its "
-            "decoder starts: add the one it was trained with."
-        )
-    remarks += load.check_vocabulary(tokenizer, model, spec.model)
-    limit = load.length_limit(model, tokenizer, spec.max_length)
-    template, notes = choose_template(spec.chat_template, spec.model, folder, config)
-    remarks += notes
-    chat = Chat(tokenizer, template, limit, spec.truncation_side, name=spec.model)
-    scorer = Classifier(model, chat, spec.model, identify(folder, config, tokenizer, spec.trust_remote_code))
-    remarks += cache_note(folder, spec.model, spec.revision)
-    layout, layout_notes = choose_layout(scorer, may_pack=not is_encoder(config))
-    return scorer.with_layout(layout, remarks + layout_notes)
+    loaded = load(spec)
+    template, template_notes = choose_template(spec.chat_template, spec.model, loaded.folder, loaded.config)
+    chat = Chat(loaded.tokenizer, template, loaded.max_length, spec.truncation_side, name=spec.model)
+    scorer = Classifier(loaded.model, chat, spec.model, loaded.fingerprint)
+    scorer.metadata = loaded.metadata
+    layout, layout_notes = choose_layout(scorer, may_pack=not is_encoder(loaded.config))
+    return scorer.with_layout(layout, [*loaded.notes, *template_notes, *layout_notes])

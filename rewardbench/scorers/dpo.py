@@ -8,19 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from pathlib import Path
+from dataclasses import replace
+from functools import partial
 from types import TracebackType
 from typing import Any
 
 from rewardbench.chat import Chat
 from rewardbench.errors import InputError
 from rewardbench.forward.packed import choose_layout
-from rewardbench.hub import cache_note
-from rewardbench.models import load as loading
+from rewardbench.models.devices import fits_in_memory, pick_device, release
 from rewardbench.models.families import choose_template
-from rewardbench.models.fingerprint import config_identity, identify, same_weights
+from rewardbench.models.fingerprint import config_identity, same_weights
+from rewardbench.models.limits import check_vocabulary, embedding_rows, length_limit
+from rewardbench.models.load import Checkpoint, build_skeleton, load_weights, open_checkpoint
+from rewardbench.models.metadata import read_metadata
 from rewardbench.scorers.base import BaseScorer
-from rewardbench.scorers.classifier import is_encoder
 from rewardbench.scorers.logprobs import LogProbs, prepare_span
 from rewardbench.settings import ModelSpec
 from rewardbench.types import BatchTraits, Messages, ScorerReport, TokenRequest, Tools
@@ -54,7 +56,7 @@ class Stage(AbstractContextManager[LogProbs]):
         self._holders -= 1
         if not self._keep and self._holders == 0:
             self._loaded = None
-            loading.release()
+            release()
 
 
 class Dpo(BaseScorer):
@@ -68,6 +70,7 @@ class Dpo(BaseScorer):
         free: the rule of a policy alone (sum, avg, norm).
         rows: how many tokens both of them embed.
         notes: sentences for the reader.
+        metadata: number of parameters and license of the policy.
     """
 
     stages: tuple[Stage, ...] = ()
@@ -82,10 +85,12 @@ class Dpo(BaseScorer):
         free: str | None,
         rows: int,
         notes: Sequence[str] = (),
+        metadata: Mapping[str, int | str] | None = None,
     ) -> None:
         self.stages, self.chat, self.name = stages, chat, name
         self.beta, self.free, self.rows = beta, free, rows
         self._notes = tuple(notes)
+        self._metadata = metadata or {}
         self.model_type = "DPO" if free is None else f"DPO Ref. Free ({free})"
 
     @property
@@ -128,32 +133,16 @@ class Dpo(BaseScorer):
         """Return what was repaired on the way, and what is summed."""
         stage_notes = [note for stage in self.stages for note in stage.notes]
         notes = (*sorted(self.chat.notes), *self._notes, *dict.fromkeys(stage_notes))
-        return ScorerReport(notes, {"pooling": "sum over the completion's tokens" if self.free is None else self.free})
+        pooling = "sum over the completion's tokens" if self.free is None else self.free
+        return ScorerReport(notes, {"pooling": pooling}, self._metadata)
 
 
-def _read_causal(name: str, revision: str | None, spec: ModelSpec) -> tuple[Any, Any]:
-    """Configuration and tokenizer of a causal model; all that can be wrong without its weights is found here."""
-    folder = loading.locate(name, revision, spec.trust_remote_code)
-    config = loading.load_config(folder, spec, name)
-    if is_encoder(config) or config.is_encoder_decoder:
-        raise InputError(f"{name} is no causal language model, so it has no DPO reward: leave out --ref_model.")
-    if any("ForSequenceClassification" in saved for saved in config.architectures or []):
-        raise InputError(f"{name} is a classifier, not a policy: score it without --ref_model and --ref_free_type.")
-    loading.refuse_moods(config, name)
-    return config, loading.load_tokenizer(folder, spec, name)
-
-
-def _load_causal(
-    name: str, revision: str | None, spec: ModelSpec, chat: Chat, rule: str, config: Any, tokenizer: Any
-) -> LogProbs:
-    """Load a causal model with its weights, in the layout that suits it."""
-    from transformers import AutoModelForCausalLM  # takes seconds, which a wrong name need not wait
-
-    folder = loading.locate(name, revision, spec.trust_remote_code)
-    model, remarks = loading.load_model(AutoModelForCausalLM, folder, spec, name, config)
-    scorer = LogProbs(model, chat, name, rule, identify(folder, config, tokenizer, spec.trust_remote_code))
+def _load_log_probs(checkpoint: Checkpoint, spec: ModelSpec, chat: Chat) -> LogProbs:
+    """Load a causal model with its weights, and choose its layout."""
+    loaded = load_weights(checkpoint, spec)
+    scorer = LogProbs(loaded.model, chat, checkpoint.name, spec.ref_free_type or "sum", loaded.fingerprint)
     layout, layout_notes = choose_layout(scorer, may_pack=True)
-    return scorer.with_layout(layout, remarks + layout_notes)
+    return scorer.with_layout(layout, [*loaded.notes, *layout_notes])
 
 
 def _same_vocabulary(policy: Any, reference: Any, spec: ModelSpec) -> None:
@@ -167,52 +156,52 @@ def _same_vocabulary(policy: Any, reference: Any, spec: ModelSpec) -> None:
         )
 
 
-def _refuse_same(folders: Sequence[Path], configs: Sequence[Any], spec: ModelSpec) -> None:
-    """Raises: InputError if policy and reference are one model, so that every reward would be 0."""
-    if len(folders) == 2 and config_identity(configs[0]) == config_identity(configs[1]) and same_weights(*folders):
+def _reject_equal(policy: Checkpoint, reference: Checkpoint) -> None:
+    """Reject a policy and a reference with the same weights, so that every reward would be 0."""
+    if config_identity(policy.config) != config_identity(reference.config):
+        return
+    if same_weights(policy.folder, reference.folder):
         raise InputError(
-            f"{spec.model} and its reference {spec.ref_model} have the same weights, so every reward would be 0: pass "
+            f"{policy.name} and its reference {reference.name} have the same weights, so every reward would be 0: pass "
             "the model that training started from."
         )
 
 
-def load_dpo(spec: ModelSpec) -> Dpo:
-    """Load a policy and its reference, or a policy alone; both at once only where there is room for both.
-
-    Raises: InputError for a missing reference, other vocabularies, or weights that would be random.
-    """
-    if spec.ref_free_type is None and spec.ref_model is None:
+def _open_checkpoints(spec: ModelSpec) -> list[Checkpoint]:
+    """Open the policy and, unless the reward is reference-free, its reference."""
+    if spec.ref_free_type is not None:
+        return [open_checkpoint(spec)]
+    if spec.ref_model is None:
         raise InputError(f"{spec.model} needs its reference: pass --ref_model, or --ref_free_type.")
-    names = [(spec.model, spec.revision)]
-    if spec.ref_free_type is None:
-        names.append((str(spec.ref_model), spec.ref_revision))
-    read = [_read_causal(name, revision, spec) for name, revision in names]
-    tokenizer = read[0][1]
-    if read[1:]:
-        _same_vocabulary(tokenizer, read[1][1], spec)
+    policy = open_checkpoint(spec)
+    tokenizer = policy.tokenizer if spec.tokenizer else None
+    reference = open_checkpoint(replace(spec, model=spec.ref_model, revision=spec.ref_revision), tokenizer)
+    _same_vocabulary(policy.tokenizer, reference.tokenizer, spec)
+    _reject_equal(policy, reference)
+    return [policy, reference]
+
+
+def load_dpo(spec: ModelSpec) -> Dpo:
+    """Load a policy and its reference, or a policy alone; both at once only if both fit into memory.
+
+    Raises:
+        InputError: if the reference is missing, the vocabularies differ, or a model cannot be loaded.
+    """
+    checkpoints = _open_checkpoints(spec)
+    policy = checkpoints[0]
     limits, rows = [], []
-    notes: list[str] = []
-    for (name, _), (config, own) in zip(names, read, strict=True):
-        skeleton = loading.skeleton(config, spec, name)
-        notes += loading.check_vocabulary(own, skeleton, name)
-        limits.append(loading.length_limit(skeleton, tokenizer, spec.max_length))
-        rows.append(loading.embedded(skeleton, name))
-    limit = min((known for known in limits if known), default=None)
-    folders = [loading.locate(name, revision, spec.trust_remote_code) for name, revision in names]
-    template, remarks = choose_template(spec.chat_template, spec.model, folders[0], read[0][0])
-    notes += remarks
-    chat = Chat(tokenizer, template, limit, spec.truncation_side, spans=True, name=spec.model)
-    _refuse_same(folders, [config for config, _ in read], spec)
-    keep = loading.roomy(folders, spec)
-    rule = spec.ref_free_type or "sum"
-
-    def stage(name: str, revision: str | None, config: Any, own: Any) -> Stage:
-        return Stage(lambda: _load_causal(name, revision, spec, chat, rule, config, own), keep)
-
-    stages = [stage(*named, *found) for named, found in zip(names, read, strict=True)]
-    for folder, named in zip(folders, names, strict=True):
-        notes += cache_note(folder, *named)
-    scorer = Dpo(tuple(stages), chat, spec.model, spec.beta, spec.ref_free_type, min(rows), notes)
+    for checkpoint in checkpoints:
+        skeleton = build_skeleton(checkpoint, spec)
+        check_vocabulary(checkpoint.tokenizer, skeleton, checkpoint.name)
+        limits.append(length_limit(skeleton, policy.tokenizer, spec.max_length))
+        rows.append(embedding_rows(skeleton, checkpoint.name))
+    template, template_notes = choose_template(spec.chat_template, spec.model, policy.folder, policy.config)
+    limit = min(filter(None, limits), default=None)
+    chat = Chat(policy.tokenizer, template, limit, spec.truncation_side, spans=True, name=spec.model)
+    keep = fits_in_memory([checkpoint.folder for checkpoint in checkpoints], pick_device(spec.device))
+    stages = tuple(Stage(partial(_load_log_probs, checkpoint, spec, chat), keep) for checkpoint in checkpoints)
+    metadata = read_metadata(policy.folder)
+    scorer = Dpo(stages, chat, spec.model, spec.beta, spec.ref_free_type, min(rows), template_notes, metadata)
     if keep:
-        scorer.open()  # what is wrong with the weights is said before anything is scored
+        scorer.open()  # errors in the weights are reported before anything is scored
     return scorer

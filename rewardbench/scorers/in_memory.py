@@ -10,8 +10,8 @@ from typing import Any
 
 from rewardbench.chat import Chat, all_text
 from rewardbench.errors import InputError
-from rewardbench.models import load
 from rewardbench.models.failures import first_sentence
+from rewardbench.models.limits import check_vocabulary, length_limit
 from rewardbench.scorers.base import BaseScorer
 from rewardbench.settings import ModelSpec
 from rewardbench.types import Messages, Scorer, TextRequest, Tools
@@ -124,15 +124,16 @@ def _reject_options(spec: ModelSpec, known: set[str]) -> None:
 def _classifier(model: Any, tokenizer: Any, spec: ModelSpec) -> Scorer:
     from rewardbench.forward.packed import choose_layout
     from rewardbench.models.fingerprint import config_identity, tokenizer_identity
-    from rewardbench.scorers.classifier import Classifier, is_encoder
+    from rewardbench.models.layers import is_encoder
+    from rewardbench.scorers.classifier import Classifier
 
     if getattr(model.config, "num_labels", 0) != 1 or model.get_output_embeddings() is not None:
         raise InputError(
             f"{type(model).__name__} is not a classifier with one label. Save a policy with save_pretrained(), and "
             "pass its folder with ref_model or ref_free_type."
         )
-    load.check_vocabulary(tokenizer, model, spec.model)
-    limit = load.length_limit(model, tokenizer, spec.max_length)
+    check_vocabulary(tokenizer, model, spec.model)
+    limit = length_limit(model, tokenizer, spec.max_length)
     chat = Chat(tokenizer, spec.chat_template, limit, spec.truncation_side, name=spec.model)
     identity = {"weights": {"sha256": hash_weights(model)}, "tokenizer": tokenizer_identity(tokenizer)}
     scorer = Classifier(model, chat, spec.model, {**identity, "config": config_identity(model.config)})

@@ -16,7 +16,7 @@ from rewardbench.forward.prefix_tree import plant
 from rewardbench.forward.rope import rope_rule
 from rewardbench.forward.tree_attention import Row
 from rewardbench.models.failures import reported
-from rewardbench.models.load import refuse_unknown
+from rewardbench.models.limits import reject_unknown_tokens
 from rewardbench.scorers.base import ModelScorer
 from rewardbench.scorers.classifier import model_facts, reset_rope
 from rewardbench.types import Messages, TokenRequest, Tools
@@ -152,7 +152,7 @@ def prepare_span(
     request = chat.request(prompt, completion, rendered, tools)
     if request.end <= max(request.start, 1):
         raise InputError("The completion has no token of its own in this template.")
-    refuse_unknown(request.ids, rows, chat.tokenizer, "the policy or its reference")
+    reject_unknown_tokens(request.ids, rows, chat.tokenizer, "the policy or its reference")
     return request
 
 

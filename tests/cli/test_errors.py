@@ -209,7 +209,7 @@ BAD = {
     "pickle weights": (broken(pickled), r"broken has no weights in safetensors files.*pickle.*: save the model again"),
     "weights of another size": (broken(configured(hidden_size=48)), r"broken .* is \[512, 32\], not \[512, 48\]"),
     "base model without a head": (model(kind="causal"), r"lacks weights \(score\.weight\), .* random.* pass --ref"),
-    "two labels": (model(num_labels=2), r"gives 2 numbers an item.*: pass a model with one label"),
+    "two labels": (model(num_labels=2), r"outputs 2 numbers per text.*: pass a model with one label"),
     "more tokens than embeddings": (broken(grown), r"ids up to 689, but broken embeds only 512: pass the --tokenizer"),
     "more tokens than positions": (model("--max_length", "4096", arch="gpt2"), r"4096 is more .*: pass at most 2048"),
     "NaN in every score": (broken(poisoned("score.weight", 0)), NO_SCORE + r".* is nan\. broken has .* --torch_dtype"),
@@ -220,8 +220,11 @@ BAD = {
         policy({"kind": "causal"}, "--ref_free_type", "sum"),
         r"model and --ref_free_type excl",
     ),
-    "encoder as policy": (policy({"kind": "causal"}, arch="bert", kind="reward"), r"no causal .*: leave out --ref"),
-    "encoder as reference": (policy({"arch": "bert"}), r"bert\d+ is no causal language model.*: leave out --ref_model"),
+    "encoder as policy": (policy({"kind": "causal"}, arch="bert", kind="reward"), r"not a causal .*: leave out --ref"),
+    "encoder as reference": (
+        policy({"arch": "bert"}),
+        r"bert\d+ is not a causal .*: leave out --ref_model",
+    ),
     "classifier as policy": (
         policy({"kind": "causal"}, kind="reward"),
         r"is a classifier, not a policy: score it without --ref",

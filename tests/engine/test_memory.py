@@ -14,7 +14,7 @@ STREAM = """
 import sys, time, psutil
 from rewardbench.suites import files, load_suite
 from rewardbench.scorers.classifier import load_classifier
-from rewardbench.models.load import ModelSpec
+from rewardbench.settings import ModelSpec
 from rewardbench.engine.loop import score
 from rewardbench.results import to_row
 from rewardbench.types import Rule

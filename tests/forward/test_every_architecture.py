@@ -7,8 +7,8 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICA
 from rewardbench.engine.loop import score
 from rewardbench.errors import InputError
 from rewardbench.forward.padding import accepted
+from rewardbench.models.layers import is_encoder
 from rewardbench.scorers import load_scorer
-from rewardbench.scorers.classifier import is_encoder
 from rewardbench.settings import ModelSpec
 from rewardbench.types import Item
 

@@ -27,7 +27,7 @@ def test_layers_are_found_by_their_number(arch, model_folder):
 def test_layers_that_cannot_be_told_are_not_compiled(model_folder):
     model = load_classifier(ModelSpec(str(model_folder("llama")), device="cpu")).model
     model.config.num_hidden_layers = 5
-    with pytest.raises(InputError, match=r"layers of reward cannot be told .* leave out --compile"):
+    with pytest.raises(InputError, match=r"layers of reward are not found, .* leave out --compile"):
         compile_layers(model, "reward")
 
 

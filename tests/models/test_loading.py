@@ -34,7 +34,7 @@ def test_a_weight_that_a_part_in_use_would_ignore_is_refused(folder, key):
     import torch
 
     edit_weights(folder, lambda weights: weights | {key: torch.ones(1)})
-    with pytest.raises(InputError, match=rf"has a weight {key} that its config.json makes no use of"):
+    with pytest.raises(InputError, match=rf"has a weight {key} that its config.json does not use"):
         load(folder)
 
 
@@ -45,7 +45,7 @@ def test_weights_of_another_head_are_named(folder):
         folder, lambda weights: weights | {"lm_head.weight": torch.ones(512, 32), "v_head.bias": torch.ones(1)}
     )
     notes = list(load(folder).report().notes)
-    assert notes == [f"The files of {folder} hold weights that are not used: lm_head.weight and 1 more."]
+    assert notes == [f"The files of {folder} have weights that are not used: lm_head.weight and 1 more."]
 
 
 def test_weights_under_a_prefix_are_missing(folder):
@@ -65,7 +65,7 @@ def test_an_adapter_beside_weights_is_refused_where_peft_would_load_it(folder, m
     if find_spec("peft") is None:
         load(folder)
     monkeypatch.setattr(loading, "find_spec", lambda name: name == "peft")
-    with pytest.raises(InputError, match="holds an adapter beside whole weights"):
+    with pytest.raises(InputError, match="has an adapter as well as complete weights"):
         load(folder)
 
 
@@ -121,8 +121,7 @@ def test_an_added_token_without_an_embedding_refuses_only_a_text_that_holds_it(f
     tokenizer.save_pretrained(folder)
     scorer = load(folder)
     assert list(scorer.report().notes) == [
-        f"The tokenizer has the special token [PAD], for which {folder} has no embedding: a text that holds one is "
-        "not scored."
+        f"The tokenizer has the special token [PAD], for which {folder} has no embedding: a text with it is not scored."
     ]
     assert len(scorer.run([scorer.prepare(text("Hi", "user"), text("Lima"), False)])) == 1
     with pytest.raises(InputError, match=r"a token that the model does not embed: \[PAD\], id 512 of 512"):
