@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from rewardbench.builders.draw import MirrorContent, Rng, Template
-from rewardbench.builders.mirrors import chat, variants
+from rewardbench.builders.mirrors import DIFFERENCE, chat, variants
 from rewardbench.types import Messages
 
 WORDINGS = 3
@@ -24,11 +24,19 @@ def render(template: PromptTemplate, side: int) -> Messages:
         template: with `[[left|right]]` where the prompts differ.
         side: 0 for the left variant, 1 for the right.
     """
-    turns = (template,) if isinstance(template, str) else template
-    texts = [variants(turn)[side] for turn in turns]
-    if len(texts) % 2 == 0:
-        return chat(*texts[1:], system=texts[0])
-    return chat(*texts)
+    return to_messages([variants(turn)[side] for turn in turns_of(template)])
+
+
+def turns_of(template: PromptTemplate) -> tuple[str, ...]:
+    """Return the turns of a prompt template, also if it is a single message."""
+    return (template,) if isinstance(template, str) else template
+
+
+def to_messages(turns: Sequence[str]) -> Messages:
+    """Return the conversation of some turns; if their number is even, the first is a system message."""
+    if len(turns) % 2 == 0:
+        return chat(*turns[1:], system=turns[0])
+    return chat(*turns)
 
 
 def swapped(left: object, right: object) -> tuple[str, str]:
@@ -38,6 +46,30 @@ def swapped(left: object, right: object) -> tuple[str, str]:
     ('[[tea|rice]]', '[[rice|tea]]')
     """
     return f"[[{left}|{right}]]", f"[[{right}|{left}]]"
+
+
+def capitalize(text: str) -> str:
+    """Return the text with its first letter in upper case, in both variants of a template.
+
+    >>> capitalize("[[one|two]] of them, please"), capitalize("the Pope")
+    ('[[One|Two]] of them, please', 'The Pope')
+    """
+    difference = DIFFERENCE.match(text)
+    if difference:
+        left, right = difference.groups()
+        return f"[[{capitalize(left)}|{capitalize(right)}]]{text[difference.end() :]}"
+    return text[:1].upper() + text[1:]
+
+
+def join_words(words: Sequence[str], last: str = "and") -> str:
+    """Return words as English lists them.
+
+    >>> join_words(["figs", "limes", "pears"])
+    'figs, limes and pears'
+    """
+    if len(words) < 2:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} {last} {words[-1]}"
 
 
 def with_wordings(*problems: Problem) -> Iterator[Template]:

@@ -1,10 +1,18 @@
-"""Logic: two sets of premises of the same words, and what follows from each, found by enumeration."""
+"""Logic puzzles: two sets of premises in the same words, and what follows from each, found by enumeration.
+
+A template makes its claims and prompts and calls `puzzles.make_mirror`; see the examples at the top of each module.
+"""
 
 from __future__ import annotations
 
 from rewardbench.builders.draw import Template
 from rewardbench.builders.templates.logic import orders, owners, rules, seats, times, truths
 
-TEMPLATES: tuple[Template, ...] = tuple(
-    template for room in (orders, seats, owners, rules, truths, times) for template in room.TEMPLATES
+TEMPLATES: tuple[Template, ...] = (
+    *orders.TEMPLATES,
+    *seats.TEMPLATES,
+    *owners.TEMPLATES,
+    *rules.TEMPLATES,
+    *truths.TEMPLATES,
+    *times.TEMPLATES,
 )

@@ -1,37 +1,49 @@
-"""Things in a row: queues, races, shelves, floors, programmes, heights, parked cars, openings of shops."""
+"""Puzzles about an order: queues, races, shelves, floors, programmes, heights, parked vans, openings of shops.
+
+Each claim compares places in the order, and each list of claims leaves exactly one order. The question asks for the
+order, or for one place in it. For example, `ferry_queue`:
+
+    a: ferry tickets, Split, queue of 4 (Ravi, Rafael, Zahra and Azadeh). Azadeh is somewhere ahead of Rafael; Ravi is
+       somewhere ahead of Zahra; Rafael stands directly in front of Ravi. whats the order from the window backwards
+    b: the same, but "Zahra is somewhere ahead of Azadeh" instead of "Azadeh is somewhere ahead of Rafael"
+    x: Azadeh, Rafael, Ravi, Zahra. I checked it against each line you gave, and no alternative survives.
+    y: Rafael, Ravi, Zahra, Azadeh. I checked it against each line you gave, and no alternative survives.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from rewardbench.builders.draw import MirrorContent, Rng
+from rewardbench.builders.prompts import join_words
 from rewardbench.builders.templates.logic.puzzles import (
     Claim,
     Puzzle,
     claims,
+    contrasting_claims,
     in_order,
-    listing,
-    mirror,
-    one_each,
-    parted,
+    make_mirror,
+    name_in_place,
+    one_to_one,
 )
 
 
-def _line(rng: Rng, names: Sequence[str], pool: list[Claim]) -> tuple[Puzzle, tuple[list[Claim], list[Claim]]]:
-    puzzle = one_each(names, range(1, len(names) + 1))
-    return puzzle, parted(rng, puzzle, pool, 3)
+def _order_puzzle(rng: Rng, names: Sequence[str], pool: list[Claim]) -> tuple[Puzzle, tuple[list[Claim], list[Claim]]]:
+    """Return a puzzle in which each name has a place, from 1, and three claims for each prompt."""
+    puzzle = one_to_one(names, range(1, len(names) + 1))
+    return puzzle, contrasting_claims(rng, puzzle, pool, 3)
 
 
 def ferry_queue(rng: Rng) -> MirrorContent:
-    """Four people wait for tickets."""
+    """Make a mirror about four people who wait for tickets: who stands where?"""
     names, port = rng.people(4), rng.pick(("Split", "Zanzibar", "Puno", "Cebu", "Bergen", "Mombasa", "Piraeus"))
     pool = claims(
         "ahead", rng.pick(("{0} is somewhere ahead of {1}", "{1} gets served later than {0}")), "{0} < {1}", names
     )
     pool += claims("next", "{0} stands directly in front of {1}", "{0} + 1 == {1}", names)
     pool += claims("between", "there is exactly one person between {0} and {1}", "abs({0} - {1}) == 2", names)
-    puzzle, heard = _line(rng, names, pool)
-    frames = (
+    puzzle, premises = _order_puzzle(rng, names, pool)
+    prompts = (
         "Four of us are queueing for the ferry in {port}: {names}. {s} Who is where, front to back?",
         "ferry tickets, {port}, queue of 4 ({names}). {l}. whats the order from the window backwards",
         (
@@ -43,18 +55,20 @@ def ferry_queue(rng: Rng) -> MirrorContent:
         " {names}, all one behind the other. Please write down the line, starting with the one at its head.",
     )
     replies = ("{answer}. {why}", "Starting at the window: {answer}. {why}", "{how} The line runs like this: {answer}.")
-    return mirror(rng, puzzle, heard, frames, replies, in_order, port=port, names=listing(rng.sample(names, 4)))
+    return make_mirror(
+        rng, puzzle, premises, prompts, replies, in_order, port=port, names=join_words(rng.sample(names, 4))
+    )
 
 
 def finish_line(rng: Rng) -> MirrorContent:
-    """A race without ties; the medals are asked for."""
+    """Make a mirror about a race without ties: who came first to fourth?"""
     names = rng.people(4)
     sport = rng.pick(("kayak", "sack", "sledge", "cross-country", "wheelchair", "mountain bike", "rowing"))
     pool = claims("beat", rng.pick(("{0} beat {1}", "{0} got home earlier than {1}")), "{0} < {1}", names)
     pool += claims("two", "{0} finished exactly two places behind {1}", "{0} == {1} + 2", names)
     pool += claims("next", "{0} came in immediately after {1}", "{0} == {1} + 1", names)
-    puzzle, heard = _line(rng, names, pool)
-    frames = (
+    puzzle, premises = _order_puzzle(rng, names, pool)
+    prompts = (
         "The {sport} race at our village fair had four starters ({names}) and no ties. The judge lost the sheet, but"
         " we remember this much. {s} Who took gold, silver and bronze, and who came last?",
         (
@@ -75,18 +89,20 @@ def finish_line(rng: Rng) -> MirrorContent:
         "{how} So the places one to four go to {answer}, in that order.",
         "The result: {answer}. {why}",
     )
-    return mirror(rng, puzzle, heard, frames, replies, in_order, sport=sport, names=listing(rng.sample(names, 4)))
+    return make_mirror(
+        rng, puzzle, premises, prompts, replies, in_order, sport=sport, names=join_words(rng.sample(names, 4))
+    )
 
 
 def spice_shelf(rng: Rng) -> MirrorContent:
-    """Jars on a shelf, left to right."""
+    """Make a mirror about jars on a shelf: which stands where, left to right?"""
     jars = rng.sample(("cumin", "saffron", "sumac", "paprika", "turmeric", "ginger", "fennel", "nutmeg", "cardamom"), 4)
     pool = claims("left", "the {0} is to the left of the {1}, not necessarily right beside it", "{0} < {1}", jars)
     pool += claims("touch", "the {0} stands immediately to the left of the {1}", "{0} + 1 == {1}", jars)
     pool += claims("apart", "the {0} and the {1} do not touch", "abs({0} - {1}) > 1", jars)
     pool += claims("end", "the {0} is at one end of the shelf", "{0} in (1, 4)", jars)
-    puzzle, heard = _line(rng, jars, pool)
-    frames = (
+    puzzle, premises = _order_puzzle(rng, jars, pool)
+    prompts = (
         "My grandmother keeps four jars in one row and knows them by touch. They are {names}. {s} She cannot see any"
         " more, so please tell me the row from left to right and I will read it to her.",
         "spice rack, one row of four jars: {names}\n{b}\nleft to right?",
@@ -102,18 +118,18 @@ def spice_shelf(rng: Rng) -> MirrorContent:
         "{Answer}, reading from the left. {why}",
         "{how} From left to right the row is {answer}.",
     )
-    return mirror(rng, puzzle, heard, frames, replies, in_order, names=listing(rng.sample(jars, 4)))
+    return make_mirror(rng, puzzle, premises, prompts, replies, in_order, names=join_words(rng.sample(jars, 4)))
 
 
 def tower_floors(rng: Rng) -> MirrorContent:
-    """One household a floor, counted from below."""
+    """Make a mirror about a house with one person on each floor: who lives where, from below?"""
     names, town = rng.people(4), rng.pick(("Tbilisi", "Montevideo", "Naples", "Busan", "Nairobi", "Porto", "Gdynia"))
     pool = claims("above", "{0} lives higher up than {1}", "{0} > {1}", names)
     pool += claims("over", "{0} hears the footsteps of {1} through the ceiling", "{0} + 1 == {1}", names)
     pool += claims("not", "{0} is neither on the top floor nor on the bottom one", "{0} in (2, 3)", names)
     pool += claims("apart", "{0} and {1} are not on neighbouring floors", "abs({0} - {1}) > 1", names)
-    puzzle, heard = _line(rng, names, pool)
-    frames = (
+    puzzle, premises = _order_puzzle(rng, names, pool)
+    prompts = (
         "Our house in {town} has four floors with one tenant on each: {names}. You only ever hear whoever is directly"
         " overhead. {s} Name the tenants from the bottom floor up.",
         "new postman here ({town}), four storeys, one name per storey: {names}. no names at the doors! neighbours"
@@ -133,18 +149,20 @@ def tower_floors(rng: Rng) -> MirrorContent:
         "{how} From the bottom floor to the top: {answer}.",
         "{answer}, lowest floor first. {why}",
     )
-    return mirror(rng, puzzle, heard, frames, replies, in_order, town=town, names=listing(rng.sample(names, 4)))
+    return make_mirror(
+        rng, puzzle, premises, prompts, replies, in_order, town=town, names=join_words(rng.sample(names, 4))
+    )
 
 
 def open_mic(rng: Rng) -> MirrorContent:
-    """Acts of an evening; one place is asked for."""
+    """Make a mirror about the acts of an evening: who is the first, second, third or fourth?"""
     names, place = rng.people(4), rng.number(1, 4)
     pool = claims("before", "{0} is on before {1}", "{0} < {1}", names)
     pool += claims("straight", "{0} takes the stage straight after {1}", "{0} == {1} + 1", names)
     pool += claims("first", "either {0} or {1} opens the evening", "1 in ({0}, {1})", names)
     pool += claims("half", "{0} performs in the second half, so third or fourth", "{0} > 2", names)
-    puzzle, heard = _line(rng, names, pool)
-    frames = (
+    puzzle, premises = _order_puzzle(rng, names, pool)
+    prompts = (
         "Open mic tonight at the {bar}. Four acts, one at a time: {names}. The host only gave me hints. {s} I want to"
         " film the {place} act, so who will that be?",
         "who's on {place} tonight? line-up at the {bar} is {names}, four slots, and the poster is a riddle:\n{b}",
@@ -163,19 +181,19 @@ def open_mic(rng: Rng) -> MirrorContent:
     fields = {
         "bar": rng.pick(("Blue Heron", "Old Cistern", "Paper Moon", "Three Herrings", "Tin Whistle", "Green Kettle")),
         "place": ("first", "second", "third", "fourth")[place - 1],
-        "names": listing(rng.sample(names, 4)),
+        "names": join_words(rng.sample(names, 4)),
     }
-    return mirror(rng, puzzle, heard, frames, replies, lambda found: in_order(found).split(", ")[place - 1], **fields)
+    return make_mirror(rng, puzzle, premises, prompts, replies, name_in_place(place - 1), **fields)
 
 
 def growing_up(rng: Rng) -> MirrorContent:
-    """Heights by comparison only."""
+    """Make a mirror about heights: who is the tallest, second tallest, second shortest or shortest?"""
     names, place = rng.people(4), rng.number(0, 3)
     pool = claims("taller", rng.pick(("{0} is taller than {1}", "{1} looks up at {0}")), "{0} < {1}", names)
     pool += claims("both", "{0} is shorter than both {1} and {2}", "{0} > {1} and {0} > {2}", names)
     pool += claims("between", "in height {0} comes between {1} and {2}", "min({1}, {2}) < {0} < max({1}, {2})", names)
-    puzzle, heard = _line(rng, names, pool)
-    frames = (
+    puzzle, premises = _order_puzzle(rng, names, pool)
+    prompts = (
         "{names} are cousins and no two are equally tall. {s} Which cousin is the {who}?",
         "Costumes for the school play, four sizes. I never met the children, their teacher in {town} just wrote: {l}."
         " All of them ({names}) differ in height. Whose costume will be the {who} one's?",
@@ -190,13 +208,13 @@ def growing_up(rng: Rng) -> MirrorContent:
     fields = {
         "who": ("tallest", "second tallest", "second shortest", "shortest")[place],
         "town": rng.pick(("Izmir", "Tampere", "Salta", "Accra", "Hue", "Galway")),
-        "names": listing(rng.sample(names, 4)),
+        "names": join_words(rng.sample(names, 4)),
     }
-    return mirror(rng, puzzle, heard, frames, replies, lambda found: in_order(found).split(", ")[place], **fields)
+    return make_mirror(rng, puzzle, premises, prompts, replies, name_in_place(place), **fields)
 
 
 def parked_vans(rng: Rng) -> MirrorContent:
-    """Colours in a row, seen from the office."""
+    """Make a mirror about parked vans: which colour stands where, left to right?"""
     vans = rng.sample(("red", "white", "black", "silver", "yellow", "orange", "purple", "green"), 4)
     pool = claims(
         "between", "the {0} van is between the {1} one and the {2} one", "min({1}, {2}) < {0} < max({1}, {2})", vans
@@ -204,8 +222,8 @@ def parked_vans(rng: Rng) -> MirrorContent:
     pool += claims("right", "the {0} van is further to the right than the {1} one", "{0} > {1}", vans)
     pool += claims("end", "the {0} van is at the far left or the far right", "{0} in (1, 4)", vans)
     pool += claims("beside", "the {0} van and the {1} one are side by side", "abs({0} - {1}) == 1", vans)
-    puzzle, heard = _line(rng, vans, pool)
-    frames = (
+    puzzle, premises = _order_puzzle(rng, vans, pool)
+    prompts = (
         "From my office I see four vans parked in a row, {names}. {s} (Between means anywhere between.) Give me the"
         " row as I see it, from the left.",
         "Guess the row! Four delivery vans, one each of {names}, side by side in front of a bakery.\n{b}\n'Between'"
@@ -224,11 +242,11 @@ def parked_vans(rng: Rng) -> MirrorContent:
         "{how} Left to right they are {answer}.",
         "{Answer}, beginning on the left. {why}",
     )
-    return mirror(rng, puzzle, heard, frames, replies, in_order, names=listing(rng.sample(vans, 4)))
+    return make_mirror(rng, puzzle, premises, prompts, replies, in_order, names=join_words(rng.sample(vans, 4)))
 
 
 def old_street(rng: Rng) -> MirrorContent:
-    """Shops by the year they opened."""
+    """Make a mirror about shops: in which order did they open?"""
     shops = rng.sample(("bakery", "pharmacy", "bookshop", "florist", "tailor", "butcher", "tearoom", "cobbler"), 4)
     pool = claims("before", "the {0} was there before the {1}", "{0} < {1}", shops)
     pool += claims(
@@ -239,8 +257,8 @@ def old_street(rng: Rng) -> MirrorContent:
     )
     pool += claims("after", "the {0} opened after the {1} but before the {2}", "{1} < {0} < {2}", shops)
     pool += claims("last", "the newest of them is the {0} or the {1}", "4 in ({0}, {1})", shops)
-    puzzle, heard = _line(rng, shops, pool)
-    frames = (
+    puzzle, premises = _order_puzzle(rng, shops, pool)
+    prompts = (
         "I am writing a leaflet on our old street. Four shops opened there in four different years: the {names}. An"
         " old neighbour remembers the following. {s} List them from oldest to newest.",
         "which of these came first, second, third, fourth? {names}. all opened in different years. {l}",
@@ -257,8 +275,8 @@ def old_street(rng: Rng) -> MirrorContent:
         "{how} From oldest to newest: {answer}.",
         "{Answer}, in order of opening. {why}",
     )
-    return mirror(
-        rng, puzzle, heard, frames, replies, in_order, k=rng.number(3, 19), names=listing(rng.sample(shops, 4))
+    return make_mirror(
+        rng, puzzle, premises, prompts, replies, in_order, k=rng.number(3, 19), names=join_words(rng.sample(shops, 4))
     )
 
 

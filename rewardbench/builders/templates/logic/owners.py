@@ -1,70 +1,85 @@
-"""Who has what: instruments, dishes, presents in a circle, mislabelled tins, guests, crews, and two rules of rank."""
+"""Puzzles about who has what: instruments, dishes, presents, labels, guests, crews; and a ranking by two figures.
+
+The claims of each prompt leave exactly one assignment of values to names. For example, `trio`:
+
+    a: Ravi, Yara and Nadia play in a trio of banjo, kora and sitar, one instrument each. The sitar belongs to Nadia or
+       to Yara. Yara does not play the sitar. The kora belongs to Yara or to Nadia. Who plays what?
+    b: the same, but "Yara does not play the kora"
+    x: I listed the cases and checked them against what you wrote. So: Ravi on the banjo, Yara on the kora and Nadia on
+       the sitar.
+    y: I listed the cases and checked them against what you wrote. So: Ravi on the banjo, Yara on the sitar and Nadia
+       on the kora.
+"""
 
 from __future__ import annotations
 
 from rewardbench.builders.draw import MirrorContent, Resample, Rng
-from rewardbench.builders.templates.logic.puzzles import Claim, Puzzle, World, claims, listing, mirror, one_each, parted
-
-
-def _told(found: list[World], joint: str) -> str:
-    return listing([f"{name}{joint}{thing}" for name, thing in found[0].items()])
+from rewardbench.builders.prompts import join_words
+from rewardbench.builders.templates.logic.puzzles import (
+    Claim,
+    Puzzle,
+    World,
+    claims,
+    contrasting_claims,
+    make_mirror,
+    name_with,
+    one_to_one,
+)
 
 
 def trio(rng: Rng) -> MirrorContent:
-    """Three musicians, three instruments."""
-    names, things = rng.people(3), rng.sample(("oud", "cello", "sitar", "harp", "flute", "banjo", "tuba", "kora"), 3)
-    puzzle = one_each(names, things)
-    pool = claims("not", "{0} does not play the {1}", "{0} != '{1}'", names, things)
-    pool += claims("either", "the {2} belongs to {0} or to {1}", "'{2}' in ({0}, {1})", names, names, things)
-    heard = parted(rng, puzzle, pool, rng.number(2, 3))
-    frames = (
+    """Make a mirror about three musicians: who plays which instrument?"""
+    names = rng.people(3)
+    instruments = rng.sample(("oud", "cello", "sitar", "harp", "flute", "banjo", "tuba", "kora"), 3)
+    puzzle = one_to_one(names, instruments)
+    pool = claims("not", "{0} does not play the {1}", "{0} != '{1}'", names, instruments)
+    pool += claims("either", "the {2} belongs to {0} or to {1}", "'{2}' in ({0}, {1})", names, names, instruments)
+    premises = contrasting_claims(rng, puzzle, pool, rng.number(2, 3))
+    prompts = (
         "{names} play in a trio of {all_three}, one instrument each. {s} Who plays what?",
-        "I have to introduce the trio tonight in {town} and I've mixed them up: {names}. One has the {things[0]}, one"
-        " the {things[1]} and one the {things[2]}. My notes say: {l}. Help! Which of them plays which?",
+        "I have to introduce the trio tonight in {town} and I've mixed them up: {names}. One has the {parts[0]}, one"
+        " the {parts[1]} and one the {parts[2]}. My notes say: {l}. Help! Which of them plays which?",
         (
             "You write programme notes for a concert hall in {town}.",
-            "Three instruments ({things[0]}, {things[1]}, {things[2]}), three players ({names}).\n{b}\nMatch them for"
+            "Three instruments ({parts[0]}, {parts[1]}, {parts[2]}), three players ({names}).\n{b}\nMatch them for"
             " the programme.",
         ),
-        "match player to instrument\nplayers: {names}\ninstruments: {things[0]} / {things[1]} / {things[2]}\n\n{n}",
+        "match player to instrument\nplayers: {names}\ninstruments: {parts[0]} / {parts[1]} / {parts[2]}\n\n{n}",
     )
+
+    def players(worlds: list[World]) -> str:
+        return join_words([f"{name} on the {instrument}" for name, instrument in worlds[0].items()])
+
     replies = ("It must be like this: {answer}. {why}", "{how} So: {answer}.", "Here is the match: {answer}. {why}")
     fields = {
         "town": rng.pick(("Tunis", "Lviv", "Cardiff", "Kochi", "Baku", "Malmö")),
-        "names": listing(rng.sample(names, 3)),
+        "names": join_words(rng.sample(names, 3)),
     }
-    return mirror(
+    return make_mirror(
         rng,
         puzzle,
-        heard,
-        frames,
+        premises,
+        prompts,
         replies,
-        lambda found: _told(found, " on the "),
-        things=rng.sample(things, 3),
-        all_three=listing(rng.sample(things, 3)),
+        players,
+        parts=rng.sample(instruments, 3),
+        all_three=join_words(rng.sample(instruments, 3)),
         **fields,
     )
 
 
-def _refuse_repeats(heard: tuple[list[Claim], list[Claim]]) -> None:
-    """No two claims of one kind on the same names: nobody would tell them apart."""
-    for told in heard:
-        openings = [claim.text.split(" brought ")[0] for claim in told if claim.kind == "neither"]
-        pairs = [frozenset(opening.removeprefix("neither ").split(" nor ")) for opening in openings]
-        if len(set(pairs)) < len(pairs):
-            raise Resample
-
-
 def potluck(rng: Rng) -> MirrorContent:
-    """Four guests, four dishes; one guest is asked for."""
-    names, things = rng.people(4), rng.sample(("soup", "rice", "salad", "bread", "curry", "pie", "stew", "cake"), 4)
-    puzzle, wanted = one_each(names, things), rng.pick(things)
-    pool = claims("neither", "neither {0} nor {1} brought the {2}", "'{2}' not in ({0}, {1})", names, names, things)
-    pool += claims("one", "{0} made either the {1} or the {2}", "{0} in ('{1}', '{2}')", names, things, things)
-    pool += claims("likes", "{0} praised the {1}, which somebody else had made", "{0} != '{1}'", names, things)
-    heard = parted(rng, puzzle, pool, 4)
-    _refuse_repeats(heard)
-    frames = (
+    """Make a mirror about four guests and their dishes: who made one of these?"""
+    names = rng.people(4)
+    dishes = rng.sample(("soup", "rice", "salad", "bread", "curry", "pie", "stew", "cake"), 4)
+    puzzle, wanted = one_to_one(names, dishes), rng.pick(dishes)
+    pool = claims("neither", "neither {0} nor {1} brought the {2}", "'{2}' not in ({0}, {1})", names, names, dishes)
+    pool += claims("one", "{0} made either the {1} or the {2}", "{0} in ('{1}', '{2}')", names, dishes, dishes)
+    pool += claims("likes", "{0} praised the {1}, which somebody else had made", "{0} != '{1}'", names, dishes)
+    premises = contrasting_claims(rng, puzzle, pool, 4)
+    if _repeats_a_pair(premises[0]) or _repeats_a_pair(premises[1]):
+        raise Resample
+    prompts = (
         "Four neighbours ({names}) each brought one dish to the {day} potluck: {d[0]}, {d[1]}, {d[2]} and {d[3]}, all"
         " home-made. {s} I want the recipe of the {wanted}; whom do I ask?",
         "whose was the {wanted}?? potluck on {day}, everyone cooked one thing. people: {names}. things: {d[0]},"
@@ -81,70 +96,86 @@ def potluck(rng: Rng) -> MirrorContent:
     replies = ("That was {answer}. {why}", "{how} You are looking for {answer}.", "It was {answer} who made it. {why}")
     fields = {
         "day": rng.pick(("Friday", "Saturday", "Sunday")),
-        "d": rng.sample(things, 4),
-        "names": listing(rng.sample(names, 4)),
+        "d": rng.sample(dishes, 4),
+        "names": join_words(rng.sample(names, 4)),
     }
-    return mirror(
+    return make_mirror(
         rng,
         puzzle,
-        heard,
-        frames,
+        premises,
+        prompts,
         replies,
-        lambda found: next(name for name in names if found[0][name] == wanted),
+        name_with(wanted),
         wanted=wanted,
         **fields,
     )
 
 
+def _repeats_a_pair(premises: list[Claim]) -> bool:
+    """Return True if two claims of the kind "neither" are about the same two people, which would be confusing."""
+    pairs = set()
+    for claim in premises:
+        if claim.kind == "neither":
+            names = claim.text.split(" brought ")[0].removeprefix("neither ")
+            pair = frozenset(names.split(" nor "))
+            if pair in pairs:
+                return True
+            pairs.add(pair)
+    return False
+
+
 def gift_circle(rng: Rng) -> MirrorContent:
-    """Each gives to one other, in a single circle."""
+    """Make a mirror about presents in a circle: who gives to whom?"""
     names = rng.people(4)
-    circle = one_each(names, names)
-    pairs = f"zip({names}, ({', '.join(names)}))"
-    step = f"dict({pairs})"
-    one = names[0]
-    base = f"{circle.base} and len({{{one}, {step}[{one}], {step}[{step}[{one}]]}} - {{{one!r}}}) == 3"
+    circle = one_to_one(names, names)
+    receiver_of = f"dict(zip({names}, ({', '.join(names)})))"
+    first = names[0]
+    second, third = f"{receiver_of}[{first}]", f"{receiver_of}[{receiver_of}[{first}]]"
+    base = f"{circle.base} and len({{{first}, {second}, {third}}} - {{{first!r}}}) == 3"
     pool = claims("not", "{0} did not draw {1}", "{0} != '{1}'", names)
     pool += claims("back", "{0} will be given something by {1} or by {2}", "'{0}' in ({1}, {2})", names)
     pool += claims(
-        "two", "{0} is going to buy for somebody who buys for {1}", f"dict({pairs})[{{0}}] == '{{1}}'", names
+        "two", "{0} is going to buy for somebody who buys for {1}", f"{receiver_of}[{{0}}] == '{{1}}'", names
     )
-    heard = parted(rng, Puzzle(circle.variables, base), pool, rng.number(2, 3))
-    frames = (
+    puzzle = Puzzle(circle.variables, base)
+    premises = contrasting_claims(rng, puzzle, pool, rng.number(2, 3))
+    prompts = (
         "Our office draws names for presents. Four of us, each gives to exactly one and gets from exactly one, and"
         " following the presents you go through all four before you are back at the start. {s} We are {names}."
-        " Starting with {one}, who gives to whom?",
+        " Starting with {first}, who gives to whom?",
         "secret santa w/ {names}, one single loop of 4 (so no two people swap). clues i overheard: {l}. lay out the"
-        " loop pls, begin at {one}",
+        " loop pls, begin at {first}",
         (
             "You referee a parlour game: four players form one closed chain of gifts, each giving to the next.",
-            "The players are {names}. Known so far:\n{b}\nTell me the chain, from {one} onwards until it closes.",
+            "The players are {names}. Known so far:\n{b}\nTell me the chain, from {first} onwards until it closes.",
         ),
         "Presents will go round in one big ring this year: each of {names} gives one, each receives one, and no"
         " smaller ring closes on the way. I have peeked at some slips of paper.\n\n{n}\n\nFollow the presents for me,"
-        " with {one} as the first giver.",
+        " with {first} as the first giver.",
     )
 
-    def chain(found: list[World]) -> str:
-        order = [one]
-        while len(order) < 4:
-            order.append(found[0][order[-1]])
-        return " to ".join([*order, one])
+    def chain(worlds: list[World]) -> str:
+        givers = [first]
+        while len(givers) < 4:
+            givers.append(worlds[0][givers[-1]])
+        return " to ".join([*givers, first])
 
     replies = ("{answer}. {why}", "{how} The presents go from {answer}.", "The loop goes from {answer}. {why}")
-    puzzle = Puzzle(circle.variables, base)
-    return mirror(rng, puzzle, heard, frames, replies, chain, one=one, names=listing(rng.sample(names, 4)))
+    return make_mirror(
+        rng, puzzle, premises, prompts, replies, chain, first=first, names=join_words(rng.sample(names, 4))
+    )
 
 
 def wrong_labels(rng: Rng) -> MirrorContent:
-    """Every label is wrong."""
-    things = rng.sample(("rice", "lentils", "sugar", "salt", "flour", "oats", "tea", "cocoa", "couscous"), 4)
-    puzzle = one_each(things, things)
-    puzzle = Puzzle(puzzle.variables, " and ".join([puzzle.base, *(f"{thing} != {thing!r}" for thing in things)]))
-    pool = claims("not", "the {0} tin does not hold {1}", "{0} != '{1}'", things)
-    pool += claims("two", "the {1} tin or the {2} tin has the {0} in it", "'{0}' in ({1}, {2})", things)
-    heard = parted(rng, puzzle, pool, rng.number(2, 3))
-    frames = (
+    """Make a mirror about tins with wrong labels: what is in each?"""
+    foods = rng.sample(("rice", "lentils", "sugar", "salt", "flour", "oats", "tea", "cocoa", "couscous"), 4)
+    any_labels = one_to_one(foods, foods)
+    wrong = [f"{food} != {food!r}" for food in foods]
+    puzzle = Puzzle(any_labels.variables, " and ".join([any_labels.base, *wrong]))
+    pool = claims("not", "the {0} tin does not hold {1}", "{0} != '{1}'", foods)
+    pool += claims("two", "the {1} tin or the {2} tin has the {0} in it", "'{0}' in ({1}, {2})", foods)
+    premises = contrasting_claims(rng, puzzle, pool, rng.number(2, 3))
+    prompts = (
         "Someone has relabelled my four kitchen tins ({names}) so that now not a single label is right. {s} What is"
         " really in each?",
         "all 4 of my tins have the wrong label on. labels = {names} and those four are the contents too, just mixed"
@@ -159,24 +190,23 @@ def wrong_labels(rng: Rng) -> MirrorContent:
         " itself.\n\n{n}\n\nWork out the truth, tin by tin.",
     )
 
-    def contents(found: list[World]) -> str:
-        return listing([f"{thing} in the {label} tin" for label, thing in found[0].items()])
+    def contents(worlds: list[World]) -> str:
+        return join_words([f"{food} in the {label} tin" for label, food in worlds[0].items()])
 
     replies = ("You will find {answer}. {why}", "{how} So you have {answer}.", "The contents are: {answer}. {why}")
-    return mirror(rng, puzzle, heard, frames, replies, contents, names=listing(rng.sample(things, 4)))
+    return make_mirror(rng, puzzle, premises, prompts, replies, contents, names=join_words(rng.sample(foods, 4)))
 
 
 def party_guests(rng: Rng) -> MirrorContent:
-    """Conditions on who comes; the list of guests is asked for."""
+    """Make a mirror about conditions of guests: which two of four come?"""
     names = rng.people(4)
-    puzzle = Puzzle({name: [False, True] for name in names})
-    pool = claims(
-        "with", rng.pick(("if {0} comes, {1} comes too", "{0} only comes if {1} does")), "not {0} or {1}", names
-    )
+    puzzle = Puzzle(dict.fromkeys(names, (False, True)))
+    condition = rng.pick(("if {0} comes, {1} comes too", "{0} only comes if {1} does"))
+    pool = claims("with", condition, "not {0} or {1}", names)
     pool += claims("never", "{0} and {1} never come to the same party", "not ({0} and {1})", names)
     pool += claims("one", "at least one of {0} and {1} will come", "{0} or {1}", names)
-    heard = parted(rng, puzzle, pool, rng.number(4, 5))
-    frames = (
+    premises = contrasting_claims(rng, puzzle, pool, rng.number(4, 5))
+    prompts = (
         "I invited {names} for {day} and want to know for how many to cook. {s} Which of the four are coming?",
         "guest list logic, {day}: {names}\n{n}\n\nwho shows up, who doesnt?",
         (
@@ -188,34 +218,28 @@ def party_guests(rng: Rng) -> MirrorContent:
         " comes or does not.\n{b}\nMay I have the list of those present and of those absent?",
     )
 
-    def guests(found: list[World]) -> str:
-        coming = [name for name in names if found[0][name]]
+    def guests(worlds: list[World]) -> str:
+        coming = [name for name in names if worlds[0][name]]
         if len(coming) != 2:
             raise Resample
         away = [name for name in names if name not in coming]
-        return f"{listing(coming)} will come, while {listing(away)} will stay away"
+        return f"{join_words(coming)} will come, while {join_words(away)} will stay away"
 
     day = rng.pick(("Saturday", "Sunday", "Friday night", "New Year's Eve"))
     replies = ("{answer}. {why}", "{how} That means {answer}.", "As far as I can see, {answer}. {why}")
-    return mirror(rng, puzzle, heard, frames, replies, guests, day=day, names=listing(rng.sample(names, 4)))
+    return make_mirror(rng, puzzle, premises, prompts, replies, guests, day=day, names=join_words(rng.sample(names, 4)))
 
 
 def boat_crew(rng: Rng) -> MirrorContent:
-    """Exactly two of four go."""
+    """Make a mirror about a boat with two seats: which two of four go?"""
     names = rng.people(4)
-    puzzle = Puzzle({name: [False, True] for name in names}, f"{' + '.join(names)} == 2")
-    pool = claims(
-        "without",
-        "{0} will not set foot in a {boat} without {1}".replace(
-            "{boat}", boat := rng.pick(("canoe", "dinghy", "gondola"))
-        ),
-        "not {0} or {1}",
-        names,
-    )
+    puzzle = Puzzle(dict.fromkeys(names, (False, True)), f"{' + '.join(names)} == 2")
+    boat = rng.pick(("canoe", "dinghy", "gondola"))
+    pool = claims("without", f"{{0}} will not set foot in a {boat} without {{1}}", "not {0} or {1}", names)
     pool += claims("clash", "{0} and {1} refuse to sit in it together", "not ({0} and {1})", names)
     pool += claims("swap", "unless {0} goes, {1} has to go", "{0} or {1}", names)
-    heard = parted(rng, puzzle, pool, rng.number(2, 3))
-    frames = (
+    premises = contrasting_claims(rng, puzzle, pool, rng.number(2, 3))
+    prompts = (
         "The {boat} takes exactly two of {names}, and it goes full. {s} Which two are in it?",
         "{names} want to cross the lake, but it is a {boat} for two and there is one crossing today with both seats"
         " taken. Also, {l}. Who crosses?",
@@ -228,28 +252,28 @@ def boat_crew(rng: Rng) -> MirrorContent:
     )
     replies = ("{answer} go. {why}", "{how} The pair is {answer}.", "It has to be {answer}. {why}")
 
-    def pair(found: list[World]) -> str:
-        return listing([name for name in names if found[0][name]])
+    def pair(worlds: list[World]) -> str:
+        return join_words([name for name in names if worlds[0][name]])
 
-    return mirror(rng, puzzle, heard, frames, replies, pair, boat=boat, names=listing(rng.sample(names, 4)))
+    return make_mirror(rng, puzzle, premises, prompts, replies, pair, boat=boat, names=join_words(rng.sample(names, 4)))
 
 
 def two_rules(rng: Rng) -> MirrorContent:
-    """Rank by one figure and break ties by another, or the other way round."""
+    """Make a mirror about a table of two figures, ranked by either first: what is the ranking?"""
     names = rng.people(4)
     high, low = rng.numbers(2, 11, 29)
     many, few = rng.numbers(2, 2, 9)
     scores = dict(zip(names, rng.sample([(high, many), (high, few), (low, many), (low, few)], 4), strict=True))
-    one, other = rng.pick((("points", "goals"), ("wins", "medals"), ("stars", "votes"), ("catches", "runs")))
-    table = "\n".join(f"{name}: {x} {one}, {y} {other}" for name, (x, y) in scores.items())
+    figures = rng.pick((("points", "goals"), ("wins", "medals"), ("stars", "votes"), ("catches", "runs")))
+    table = "\n".join(f"{name}: {x} {figures[0]}, {y} {figures[1]}" for name, (x, y) in scores.items())
 
-    def told(first: int) -> list[Claim]:
-        kinds = (one, other) if first == 0 else (other, one)
-        text = f"more {kinds[0]} rank higher, and {kinds[1]} decide only between equals"
+    def rank_claim(first: int) -> Claim:
+        """Return the claim that the figure at this index ranks, and the other breaks ties."""
+        text = f"more {figures[first]} rank higher, and {figures[1 - first]} decide only between equals"
         key = f"lambda name: ({scores}[name][{first}], {scores}[name][{1 - first}])"
-        return [Claim("rank", text, f"[p1, p2, p3, p4] == sorted({names}, key={key}, reverse=True)")]
+        return Claim("rank", text, f"[p1, p2, p3, p4] == sorted({names}, key={key}, reverse=True)")
 
-    frames = (
+    prompts = (
         "Final table of our league in {town}:\n{table}\nThe rule here: {l}. Give me the ranking, best first.",
         "how do i rank these? {s}\n\n{table}",
         (
@@ -265,16 +289,16 @@ def two_rules(rng: Rng) -> MirrorContent:
         "In order of rank that is {answer}.",
     )
     puzzle = Puzzle(dict.fromkeys(("p1", "p2", "p3", "p4"), names))
-    return mirror(
+    return make_mirror(
         rng,
         puzzle,
-        (told(0), told(1)),
-        frames,
+        ([rank_claim(0)], [rank_claim(1)]),
+        prompts,
         replies,
-        lambda found: ", ".join(found[0].values()),
+        lambda worlds: ", ".join(worlds[0].values()),
         table=table,
         town=rng.pick(("Bamako", "Turku", "Cork", "Medan", "Rosario", "Gdańsk")),
-        names=listing(rng.sample(names, 4)),
+        names=join_words(rng.sample(names, 4)),
     )
 
 

@@ -1,4 +1,9 @@
-"""A puzzle's worlds, its claims in English and in Python at once, and the search for two that part at one claim."""
+"""Puzzles whose answers are found by enumeration, and the mirrors of two puzzles that differ in one claim.
+
+A claim is a premise in English and as a Python expression. A puzzle has variables with their possible values; a world
+is one assignment of values. `contrasting_claims` searches for two lists of claims that differ in one, such that each
+list leaves one world; `make_mirror` asks about both. In the check of a mirror, a verifier enumerates the worlds again.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +14,13 @@ from itertools import permutations, product
 from typing import Any, NamedTuple
 
 from rewardbench.builders.draw import MirrorContent, Resample, Rng
-from rewardbench.builders.mirrors import chat
+from rewardbench.builders.prompts import PromptTemplate, capitalize, to_messages, turns_of
 from rewardbench.types import Messages
 
 World = dict[str, Any]
-Frame = str | tuple[str, ...]
-"""A prompt with places for claims: one turn; (system, user); or (user, assistant, user)."""
+"""A value for each variable."""
+Answer = Callable[[list[World]], str]
+"""Puts the worlds that the claims leave into words."""
 
 TRIES = 300
 WHY = """
@@ -59,157 +65,234 @@ HOW = """
 
 
 class Claim(NamedTuple):
-    """One premise, in both tongues."""
+    """One premise, in English and as a Python expression over the variables of the puzzle."""
 
     kind: str
     text: str
-    holds: str
+    expression: str
 
 
-def claims(kind: str, text: str, holds: str, *slots: Sequence[Any]) -> list[Claim]:
-    """The claim for every choice of one from each slot, all different; a single slot serves all the places.
+def claims(kind: str, text: str, expression: str, *slots: Sequence[object]) -> list[Claim]:
+    """Return the claims for all ways to fill the places {0}, {1}, ... of a text with different values.
+
+    Args:
+        kind: of the claims; the differing claims of a mirror are of the same kind.
+        text: the claim in English, with places.
+        expression: the claim in Python, with the same places.
+        *slots: the possible values of each place; a single slot serves all places.
 
     >>> claims("before", "{0} before {1}", "{0} < {1}", ["a", "b"])[0]
-    Claim(kind='before', text='a before b', holds='a < b')
+    Claim(kind='before', text='a before b', expression='a < b')
     """
-    places = 1 + max(int(found) for found in re.findall(r"\{(\d)", text + holds))
-    chosen = permutations(slots[0], places) if len(slots) == 1 else product(*slots)
-    return [
-        Claim(kind, text.format(*args), holds.format(*args)) for args in chosen if len(set(map(str, args))) == len(args)
-    ]
+    num_places = 1 + max(map(int, re.findall(r"\{(\d)", text + expression)))
+    fillings = permutations(slots[0], num_places) if len(slots) == 1 else product(*slots)
+    filled = []
+    for values in fillings:
+        if len(set(map(str, values))) == len(values):
+            filled.append(Claim(kind, text.format(*values), expression.format(*values)))
+    return filled
 
 
 @dataclass(frozen=True)
 class Puzzle:
-    """What could be the case before any claim is heard."""
+    """The worlds that are possible before any claim."""
 
     variables: Mapping[str, Sequence[Any]]
+    """The possible values of each variable."""
     base: str = "True"
+    """A Python expression that is true in every possible world."""
 
-    def holds(self, heard: Sequence[Claim]) -> str:
-        """All that is known, as one Python expression."""
-        return " and ".join([self.base, *(f"({claim.holds})" for claim in heard)])
+    def expression(self, premises: Sequence[Claim]) -> str:
+        """Return the base and all premises as one Python expression."""
+        return " and ".join([self.base, *(f"({claim.expression})" for claim in premises)])
 
     def worlds(self, expression: str) -> list[World]:
-        """Those in which the expression is true, in the order of enumeration."""
+        """Return the worlds in which the expression is true, in the order of enumeration."""
         code = compile(expression, "<claims>", "eval")
-        all_of_them = (dict(zip(self.variables, values, strict=True)) for values in product(*self.variables.values()))
-        return [world for world in all_of_them if eval(code, dict(world))]
+        true_worlds = []
+        for values in product(*self.variables.values()):
+            world = dict(zip(self.variables, values, strict=True))
+            if eval(code, dict(world)):
+                true_worlds.append(world)
+        return true_worlds
+
+    def solve(self, premises: Sequence[Claim]) -> list[World]:
+        """Return the worlds that the premises leave."""
+        return self.worlds(self.expression(premises))
 
 
-def parted(rng: Rng, puzzle: Puzzle, pool: Sequence[Claim], n: int) -> tuple[list[Claim], list[Claim]]:
-    """Two lists of `n` claims that differ in one of a kind; each leaves one world, and no claim is idle."""
+def one_to_one(names: Sequence[str], values: Sequence[object]) -> Puzzle:
+    """Return a puzzle in which each name has a value of its own."""
+    return Puzzle({name: list(values) for name in names}, f"len({{{', '.join(names)}}}) == {len(names)}")
+
+
+def contrasting_claims(rng: Rng, puzzle: Puzzle, pool: Sequence[Claim], n: int) -> tuple[list[Claim], list[Claim]]:
+    """Return two lists of `n` claims that differ in one claim, of the same kind, and leave different worlds.
+
+    Each list leaves exactly one world, and without any of its claims more than one.
+
+    Raises:
+        Resample: if none is found in TRIES tries.
+    """
     possible = puzzle.worlds(puzzle.base)
-    code = {claim: compile(claim.holds, "<claim>", "eval") for claim in pool}
-    true = {claim: {k for k, world in enumerate(possible) if eval(code[claim], dict(world))} for claim in pool}
+    true_in = {claim: _worlds_where(claim, possible) for claim in pool}
 
-    def left(heard: Sequence[Claim]) -> set[int]:
-        return set(range(len(possible))).intersection(*(true[claim] for claim in heard))
+    def remaining(premises: Sequence[Claim]) -> set[int]:
+        return set(range(len(possible))).intersection(*(true_in[claim] for claim in premises))
 
-    def tight(heard: Sequence[Claim]) -> bool:
-        return len(left(heard)) == 1 and all(len(left([*heard[:k], *heard[k + 1 :]])) > 1 for k in range(n))
+    def is_minimal(premises: Sequence[Claim]) -> bool:
+        if len(remaining(premises)) != 1:
+            return False
+        return all(len(remaining([*premises[:k], *premises[k + 1 :]])) > 1 for k in range(n))
 
     for _ in range(TRIES):
         a = rng.sample(pool, n)
-        at = rng.number(0, n - 1)
-        if not tight(a):
+        position = rng.number(0, n - 1)
+        if not is_minimal(a):
             continue
-        for other in rng.sample(pool, len(pool)):
-            b = [*a[:at], other, *a[at + 1 :]]
-            if other.kind == a[at].kind and left(b) != left(a) and tight(b):
+        for replacement in rng.sample(pool, len(pool)):
+            b = [*a[:position], replacement, *a[position + 1 :]]
+            if replacement.kind == a[position].kind and remaining(b) != remaining(a) and is_minimal(b):
                 return a, b
     raise Resample
 
 
-def words(text: str) -> set[str]:
-    """Distinct words and punctuation marks, lower-cased."""
+def _worlds_where(claim: Claim, possible: Sequence[World]) -> set[int]:
+    """Return the indices of the worlds in which a claim is true."""
+    code = compile(claim.expression, "<claim>", "eval")
+    return {k for k, world in enumerate(possible) if eval(code, dict(world))}
+
+
+def render_prompt(template: PromptTemplate, premises: Sequence[Claim], **fields: object) -> Messages:
+    """Return a prompt with premises.
+
+    Args:
+        template: with a place for the premises: as sentences {s}, as a bulleted list {b}, as a numbered list {n}, or
+            within a sentence {l}.
+        premises: the claims.
+        **fields: contents of its other places.
+    """
+    texts = [claim.text for claim in premises]
+    sentences = [f"{capitalize(text)}." for text in texts]
+    forms = {
+        "s": " ".join(sentences),
+        "b": "\n".join(f"- {text}" for text in texts),
+        "n": "\n".join(f"{n}. {sentence}" for n, sentence in enumerate(sentences, 1)),
+        "l": "; ".join(texts),
+    }
+    return to_messages([turn.format(**forms, **fields) for turn in turns_of(template)])
+
+
+def make_check(puzzle: Puzzle, premises: Sequence[Claim], pattern: str, query: Sequence[str]) -> dict[str, object]:
+    """Return the data with which a verifier checks the responses to one prompt.
+
+    Args:
+        puzzle: the puzzle.
+        premises: the claims in the prompt.
+        pattern: regular expression that a right response matches.
+        query: variables that the question is about; empty: all.
+    """
+    solutions: list[World] = []
+    for world in puzzle.solve(premises):
+        solution = {name: world[name] for name in query or puzzle.variables}
+        if solution not in solutions:
+            solutions.append(solution)
+    check: dict[str, object] = {
+        "variables": {name: list(values) for name, values in puzzle.variables.items()},
+        "holds": puzzle.expression(premises),
+        "leaves": solutions,
+        "says": pattern,
+    }
+    if query:
+        check["asks"] = list(query)
+    return check
+
+
+def make_mirror(
+    rng: Rng,
+    puzzle: Puzzle,
+    premises: tuple[Sequence[Claim], Sequence[Claim]],
+    prompts: Sequence[PromptTemplate],
+    replies: Sequence[str],
+    answer: Answer,
+    query: Sequence[str] = (),
+    **fields: object,
+) -> MirrorContent:
+    """Return a mirror: one prompt template with either premises, and one reply template with either answer.
+
+    Args:
+        rng: picks the prompt template and the reply template.
+        puzzle: the puzzle.
+        premises: the claims in prompt `a`, and those in prompt `b`.
+        prompts: prompt templates (see `render_prompt`).
+        replies: reply templates, with places {answer}, or {Answer} at the start of a sentence, and {why} or {how}.
+        answer: puts the worlds that the premises leave into words.
+        query: variables that the question is about; empty: all.
+        **fields: contents of the other places of prompts and replies.
+
+    Raises:
+        Resample: if the answers are equal, if one occurs in both responses, or if a prompt has a word that the other
+            lacks.
+    """
+    prompt, reply = rng.pick(prompts), rng.pick(replies)
+    fields |= {"why": rng.pick(WHY).strip(), "how": rng.pick(HOW).strip()}
+    a, b = (render_prompt(prompt, side, **fields) for side in premises)
+    answer_a, answer_b = (answer(puzzle.solve(side)) for side in premises)
+    if answer_a == answer_b or _vocabulary(a) != _vocabulary(b):
+        raise Resample
+    x = reply.format(answer=answer_a, Answer=capitalize(answer_a), **fields)
+    y = reply.format(answer=answer_b, Answer=capitalize(answer_b), **fields)
+    if answer_a.lower() in y.lower() or answer_b.lower() in x.lower():
+        raise Resample
+    check = {
+        "kind": "logic",
+        "a": make_check(puzzle, premises[0], f"(?i){re.escape(answer_a)}", query),
+        "b": make_check(puzzle, premises[1], f"(?i){re.escape(answer_b)}", query),
+    }
+    edit = f"{_first_new_text(premises[0], premises[1])} / {_first_new_text(premises[1], premises[0])}"
+    return MirrorContent(edit, a, b, x, y, check)
+
+
+def _vocabulary(prompt: Messages) -> set[str]:
+    """Return the distinct words and punctuation marks of a prompt, in lower case."""
+    text = "\n".join(turn["content"] for turn in prompt)
     return set(re.findall(r"\w+|[^\w\s]", text.lower()))
 
 
-def listing(names: Sequence[str], last: str = "and") -> str:
-    """Names in prose.
+def _first_new_text(premises: Sequence[Claim], other_premises: Sequence[Claim]) -> str:
+    other_texts = [claim.text for claim in other_premises]
+    return next(claim.text for claim in premises if claim.text not in other_texts)
 
-    >>> listing(["a", "b", "c"])
-    'a, b and c'
+
+def names_in_order(worlds: list[World]) -> list[str]:
+    """Return the names by their values, smallest first, in the only world.
+
+    >>> names_in_order([{"b": 2, "a": 1}])
+    ['a', 'b']
     """
-    return f"{', '.join(names[:-1])} {last} {names[-1]}"
+    (world,) = worlds
+    return sorted(world, key=lambda name: world[name])
 
 
-def capital(text: str) -> str:
-    """With a capital letter, as a sentence begins; the rest as it was.
-
-    >>> capital("the Pope")
-    'The Pope'
-    """
-    return text[:1].upper() + text[1:]
-
-
-def pose(frame: Frame, heard: Sequence[Claim], **fields: object) -> Messages:
-    """The prompt: claims as sentences {s}, lines {b}, numbered {n}, or a list within a sentence {l}."""
-    texts = [claim.text for claim in heard]
-    forms = {
-        "s": " ".join(f"{capital(text)}." for text in texts),
-        "b": "\n".join(f"- {text}" for text in texts),
-        "n": "\n".join(f"{n}. {capital(text)}." for n, text in enumerate(texts, 1)),
-        "l": "; ".join(texts),
-    }
-    turns = [turn.format(**forms, **fields) for turn in ((frame,) if isinstance(frame, str) else frame)]
-    return chat(turns[1], system=turns[0]) if len(turns) == 2 else chat(*turns)
-
-
-def half(puzzle: Puzzle, heard: Sequence[Claim], says: str, asks: Sequence[str]) -> dict[str, Any]:
-    """The check of one half, with the worlds that its claims leave."""
-    leaves: list[World] = []
-    for world in puzzle.worlds(puzzle.holds(heard)):
-        seen = {name: world[name] for name in asks or puzzle.variables}
-        if seen not in leaves:
-            leaves.append(seen)
-    variables = {name: list(values) for name, values in puzzle.variables.items()}
-    check = {"variables": variables, "holds": puzzle.holds(heard), "leaves": leaves, "says": says}
-    return check | ({"asks": list(asks)} if asks else {})
-
-
-def mirror(
-    rng: Rng,
-    puzzle: Puzzle,
-    heard: tuple[Sequence[Claim], Sequence[Claim]],
-    frames: Sequence[Frame],
-    replies: Sequence[str],
-    answer: Callable[[list[World]], str],
-    asks: Sequence[str] = (),
-    **fields: object,
-) -> MirrorContent:
-    """Both halves in one frame and one form of reply; `answer` puts the worlds that are left into words.
-
-    Raises: Redraw where the answers are alike, where one stands in both responses, or where one prompt has a
-    word that the other lacks.
-    """
-    frame, reply = rng.pick(frames), rng.pick(replies)
-    fields |= {"why": rng.pick(WHY).strip(), "how": rng.pick(HOW).strip()}
-    prompts = [pose(frame, claims, **fields) for claims in heard]
-    answers = [answer(puzzle.worlds(puzzle.holds(claims))) for claims in heard]
-    alike = {frozenset(words("\n".join(turn["content"] for turn in prompt))) for prompt in prompts}
-    if answers[0] == answers[1] or len(alike) > 1:
-        raise Resample
-    x, y = (reply.format(answer=told, Answer=capital(told), **fields) for told in answers)
-    if answers[0].lower() in y.lower() or answers[1].lower() in x.lower():
-        raise Resample
-    sides = [half(puzzle, claims, f"(?i){re.escape(told)}", asks) for claims, told in zip(heard, answers, strict=True)]
-    texts = [[claim.text for claim in claims] for claims in heard]
-    edit = " / ".join(next(one for one in mine if one not in other) for mine, other in (texts, texts[::-1]))
-    return MirrorContent(edit, prompts[0], prompts[1], x, y, {"kind": "logic", "a": sides[0], "b": sides[1]})
-
-
-def one_each(names: Sequence[str], places: Sequence[Any]) -> Puzzle:
-    """Everything has a place of its own."""
-    return Puzzle({name: list(places) for name in names}, f"len({{{', '.join(names)}}}) == {len(names)}")
-
-
-def in_order(worlds: list[World], between: str = ", ") -> str:
-    """The names by their place, first to last, of the one world there is.
+def in_order(worlds: list[World]) -> str:
+    """Answer with all names by their values.
 
     >>> in_order([{"b": 2, "a": 1}])
     'a, b'
     """
-    (world,) = worlds
-    return between.join(sorted(world, key=lambda name: world[name]))
+    return ", ".join(names_in_order(worlds))
+
+
+def name_in_place(index: int) -> Answer:
+    """Return an answer with the name at this position of the order, counted from 0."""
+    return lambda worlds: names_in_order(worlds)[index]
+
+
+def name_with(value: object) -> Answer:
+    """Return an answer with the name that has this value in the first world."""
+    return lambda worlds: next(name for name in worlds[0] if worlds[0][name] == value)
+
+
+def value_of(variable: str) -> Answer:
+    """Return an answer with the value of a variable in the first world."""
+    return lambda worlds: str(worlds[0][variable])

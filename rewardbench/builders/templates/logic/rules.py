@@ -1,12 +1,23 @@
-"""What follows from a rule and what does not: implications and their converses, quantifiers, tests, precedence."""
+"""What follows from a rule and what does not: implications and their converses, quantifiers, tests, precedence.
+
+The prompts differ in the direction of a rule; from one direction something follows, from the other often nothing does.
+For example, `club_members`:
+
+    a: About the youth club in Kumasi: Rafael paints; Keira does not sail; everybody there who sails also paints. Keira
+       and Rafael are both members. Does Rafael sail?
+    b: the same, but "everybody there who paints also sails"
+    x: As far as your lines go, Rafael might sail and it might be otherwise.
+    y: As far as your lines go, Rafael does sail and it cannot be otherwise.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from rewardbench.builders.draw import MirrorContent, Rng
-from rewardbench.builders.templates.logic.puzzles import Claim, Puzzle, World, claims, listing, mirror
+from rewardbench.builders.prompts import join_words
+from rewardbench.builders.templates.logic.puzzles import Answer, Claim, Puzzle, World, make_mirror, value_of
 
 DEVICES = (
     ("pump", "running", "idle"),
@@ -31,32 +42,35 @@ HABITS = (
     ("bakes", "bake"),
     ("sails", "sail"),
 )
+REGIONS = ("in_001", "in_010", "in_011", "in_100", "in_101", "in_110", "in_111")
+"""The regions of a Venn diagram of three groups, named by a 1 for each group that contains the region."""
+REGIONS_OF_FIRST = ("in_100", "in_101", "in_110", "in_111")
+REGIONS_OF_SECOND = ("in_010", "in_011", "in_110", "in_111")
+REGIONS_OF_THIRD = ("in_001", "in_011", "in_101", "in_111")
 GROUPS = "choir orchestra debating_team chess_club film_club drama_group rowing_crew garden_club book_circle".split()
 
 
-def _verdict(name: str, yes: str, no: str, open_: str) -> Callable[[list[World]], str]:
-    """What may be said of a variable: true or false in all worlds that are left, or open."""
+def _verdict(variable: str, yes: str, no: str, undecided: str) -> Answer:
+    """Return an answer that depends on a variable: true in all worlds, false in all, or undecided."""
 
-    def told(found: list[World]) -> str:
-        seen = {world[name] for world in found}
-        return open_ if len(seen) == 2 else yes if True in seen else no
+    def verdict(worlds: list[World]) -> str:
+        values = {world[variable] for world in worlds}
+        if len(values) == 2:
+            return undecided
+        return yes if True in values else no
 
-    return told
+    return verdict
 
 
 def devices(rng: Rng) -> MirrorContent:
-    """Whenever one holds, so does the other; or the converse; and one of them is seen."""
+    """Make a mirror about an implication or its converse: what follows for a device that cannot be seen?"""
     (p, p_on, p_off), (q, q_on, q_off) = rng.sample(DEVICES, 2)
     lit = rng.chance()
     fact = Claim("fact", f"at this moment the {q} is {q_on if lit else q_off}", q if lit else f"not {q}")
-    on = {p: p_on, q: q_on}
-    rules = [
-        Claim("rule", f"whenever the {x} is {on[x]}, the {y} is {on[y]}", f"not {x} or {y}")
-        for x, y in ((p, q), (q, p))
-    ]
-    first = rng.chance()
-    heard = tuple([fact, rule] if first else [rule, fact] for rule in rules)
-    frames = (
+    rule_a = Claim("rule", f"whenever the {p} is {p_on}, the {q} is {q_on}", f"not {p} or {q}")
+    rule_b = Claim("rule", f"whenever the {q} is {q_on}, the {p} is {p_on}", f"not {q} or {p}")
+    premises = ([fact, rule_a], [fact, rule_b]) if rng.chance() else ([rule_a, fact], [rule_b, fact])
+    prompts = (
         "Two facts about the plant in {town}: {l}. What does that tell me about the {p}?",
         "im on night shift and the manual says the {p} is always either {on} or {off}, same for the {q} ({q_on} or"
         " {q_off}). {s} can i conclude anything on the {p}, or not?",
@@ -72,7 +86,7 @@ def devices(rng: Rng) -> MirrorContent:
         "From that we get this much: {answer}.",
         "{Answer}. Nothing more follows from those two facts.",
     )
-    told = _verdict(
+    verdict = _verdict(
         p,
         f"the {p} must be {p_on} and cannot be {p_off}",
         f"the {p} must be {p_off} and cannot be {p_on}",
@@ -80,37 +94,39 @@ def devices(rng: Rng) -> MirrorContent:
     )
     fields = {"p": p, "q": q, "on": p_on, "off": p_off, "q_on": q_on, "q_off": q_off}
     town = rng.pick(("Antwerp", "Santos", "Pusan", "Durban", "Gdynia", "Callao"))
-    puzzle = Puzzle({p: [False, True], q: [False, True]})
-    return mirror(rng, puzzle, (heard[0], heard[1]), frames, replies, told, asks=[p], town=town, **fields)
+    puzzle = Puzzle({p: (False, True), q: (False, True)})
+    return make_mirror(rng, puzzle, premises, prompts, replies, verdict, query=[p], town=town, **fields)
 
 
 def club_members(rng: Rng) -> MirrorContent:
-    """Everyone who does one thing does the other; two members are known by one habit each."""
-    (one, other), (ones, one_do), (twos, two_do) = rng.people(2), *rng.sample(HABITS, 2)
-    variables = {f"{name}_{habit}": [False, True] for name in (one, other) for habit in (ones, twos)}
+    """Make a mirror about "everyone who does p does q" or its converse: does a certain member do p, or q?"""
+    ann, bob = rng.people(2)
+    (does_p, do_p), (does_q, do_q) = rng.sample(HABITS, 2)
+    variables = [f"{ann}_{does_p}", f"{ann}_{does_q}", f"{bob}_{does_p}", f"{bob}_{does_q}"]
     facts = [
-        Claim("fact", f"{one} does not {two_do}", f"not {one}_{twos}"),
-        Claim("fact", f"{other} {ones}", f"{other}_{ones}"),
+        Claim("fact", f"{ann} does not {do_q}", f"not {ann}_{does_q}"),
+        Claim("fact", f"{bob} {does_p}", f"{bob}_{does_p}"),
     ]
     facts = rng.sample(facts, 2)
+    position = rng.number(0, 2)
 
-    def rule(x: str, y: str) -> Claim:
-        holds = " and ".join(f"(not {name}_{x} or {name}_{y})" for name in (one, other))
-        return Claim("rule", f"everybody there who {x} also {y}", holds)
+    def with_rule(x: str, y: str) -> list[Claim]:
+        expression = f"(not {ann}_{x} or {ann}_{y}) and (not {bob}_{x} or {bob}_{y})"
+        rule = Claim("rule", f"everybody there who {x} also {y}", expression)
+        return [*facts[:position], rule, *facts[position:]]
 
-    at = rng.number(0, 2)
-    heard = tuple([*facts[:at], rule(x, y), *facts[at:]] for x, y in ((ones, twos), (twos, ones)))
-    asked, known, do = rng.pick(((one, ones, one_do), (other, twos, two_do)))
-    frames = (
-        "About the youth club in {town}: {l}. {one} and {other} are both members. Does {asked} {do}?",
-        "{one} and {other} are in my youth club. {s} now my sister claims nobody can know whether {asked} {do_s}. is"
+    target, does, do = rng.pick(((ann, does_p, do_p), (bob, does_q, do_q)))
+    prompts = (
+        "About the youth club in {town}: {l}. {ann} and {bob} are both members. Does {target} {do}?",
+        "{ann} and {bob} are in my youth club. {s} now my sister claims nobody can know whether {target} {does}. is"
         " she right",
         (
             "I'm seating people at the {town} club dinner and want to know who shares a hobby.",
             "What do you know about the members' hobbies?",
-            "{s} (There are {names} in the club, among others.) What about {asked}, would you say that {asked} {do_s}?",
+            "{s} (There are {names} in the club, among others.) What about {target}, would you say that {target}"
+            " {does}?",
         ),
-        "Members {one}, {other} and some more, a club in {town}.\n{b}\nQuestion: does {asked} {do}, or is it"
+        "Members {ann}, {bob} and some more, a club in {town}.\n{b}\nQuestion: does {target} {do}, or is it"
         " impossible to say?",
     )
     replies = (
@@ -118,51 +134,45 @@ def club_members(rng: Rng) -> MirrorContent:
         "{answer}, judging by what you wrote.",
         "What you wrote means that {answer}.",
     )
-    told = _verdict(
-        f"{asked}_{known}",
-        f"{asked} does {do} and it cannot be otherwise",
-        f"{asked} does not {do} and it cannot be otherwise",
-        f"{asked} might {do} and it might be otherwise",
+    verdict = _verdict(
+        f"{target}_{does}",
+        f"{target} does {do} and it cannot be otherwise",
+        f"{target} does not {do} and it cannot be otherwise",
+        f"{target} might {do} and it might be otherwise",
     )
     town = rng.pick(("Łódź", "Quito", "Kumasi", "Bergen", "Hanoi", "Limerick", "Tartu"))
-    return mirror(
+    return make_mirror(
         rng,
-        Puzzle(variables),
-        (heard[0], heard[1]),
-        frames,
+        Puzzle(dict.fromkeys(variables, (False, True))),
+        (with_rule(does_p, does_q), with_rule(does_q, does_p)),
+        prompts,
         replies,
-        told,
-        asks=[f"{asked}_{known}"],
-        one=one,
-        other=other,
-        asked=asked,
+        verdict,
+        query=[f"{target}_{does}"],
+        ann=ann,
+        bob=bob,
+        target=target,
         do=do,
-        do_s=known,
-        names=listing([other, one]),
+        does=does,
+        names=join_words([bob, ann]),
         town=town,
     )
 
 
 def groups(rng: Rng) -> MirrorContent:
-    """Two quantified statements whose quantifiers change places."""
-    names = [name.replace("_", " ") for name in rng.sample(GROUPS, 3)]
-    regions = [f"in_{k}{m}{n}" for k in (0, 1) for m in (0, 1) for n in (0, 1) if k + m + n]
-    inside = {name: [one for one in regions if one[3 + k] == "1"] for k, name in enumerate(names)}
+    """Make a mirror about two quantified statements, the quantifiers swapped: do two groups share a member?"""
+    k, m, n = (name.replace("_", " ") for name in rng.sample(GROUPS, 3))
+    regions = {k: REGIONS_OF_FIRST, m: REGIONS_OF_SECOND, n: REGIONS_OF_THIRD}
+    quantifiers = rng.pick((("everybody", "nobody"), ("everybody", "somebody")))
+    is_reversed = rng.sample((0, 1), 2) == [1, 0]
 
-    def share(x: str, y: str) -> str:
-        return f"any([{', '.join(one for one in inside[x] if one in inside[y])}])"
+    def statements(first: str, second: str) -> list[Claim]:
+        pair = [_quantified_claim(first, k, m, regions), _quantified_claim(second, m, n, regions)]
+        return pair[::-1] if is_reversed else pair
 
-    def say(quantifier: str, x: str, y: str) -> Claim:
-        rest = f"any([{', '.join(one for one in inside[x] if one not in inside[y])}])"
-        holds = {"everybody": f"not {rest}", "nobody": f"not {share(x, y)}", "somebody": share(x, y)}
-        return Claim(quantifier, f"{quantifier} in the {x} is also in the {y}", holds[quantifier])
-
-    k, m, n = names
-    one, other = rng.pick((("everybody", "nobody"), ("everybody", "somebody")))
-    order = rng.sample((0, 1), 2)
-    heard = tuple([[say(u, k, m), say(v, m, n)][at] for at in order] for u, v in ((one, other), (other, one)))
-    base = " and ".join([*(f"any([{', '.join(inside[name])}])" for name in names), f"both == {share(k, n)}"])
-    frames = (
+    premises = (statements(*quantifiers), statements(*quantifiers[::-1]))
+    base = f"{_any(regions[k])} and {_any(regions[m])} and {_any(regions[n])} and both == {_any_common(k, n, regions)}"
+    prompts = (
         "At our school in {town}, {l}. All three groups have members. Is there anyone who is in the {k} and in the"
         " {last}?",
         "timetable clash? {s} (none of these is empty.) i need to know if the {k} and the {last} have a member in"
@@ -179,45 +189,64 @@ def groups(rng: Rng) -> MirrorContent:
         "As to a member in common, {answer}.",
         "What follows is this: {answer}.",
     )
-    told = _verdict(
+    verdict = _verdict(
         "both",
         "there must be somebody who is in both",
         "there cannot be anybody who is in both",
         "there may or may not be one who is in both",
     )
-    puzzle = Puzzle({name: [False, True] for name in [*regions, "both"]}, base)
+    puzzle = Puzzle(dict.fromkeys([*REGIONS, "both"], (False, True)), base)
     town = rng.pick(("Ghent", "Suva", "Kigali", "Trondheim", "Puebla", "Mysore"))
-    return mirror(rng, puzzle, (heard[0], heard[1]), frames, replies, told, asks=["both"], k=k, last=n, town=town)
+    return make_mirror(rng, puzzle, premises, prompts, replies, verdict, query=["both"], k=k, last=n, town=town)
+
+
+def _quantified_claim(quantifier: str, x: str, y: str, regions: Mapping[str, Sequence[str]]) -> Claim:
+    """Return the claim that everybody, nobody or somebody in one group is also in the other."""
+    only_x = [region for region in regions[x] if region not in regions[y]]
+    expressions = {
+        "everybody": f"not {_any(only_x)}",
+        "nobody": f"not {_any_common(x, y, regions)}",
+        "somebody": _any_common(x, y, regions),
+    }
+    return Claim(quantifier, f"{quantifier} in the {x} is also in the {y}", expressions[quantifier])
+
+
+def _any_common(x: str, y: str, regions: Mapping[str, Sequence[str]]) -> str:
+    """Return the expression that two groups share a member."""
+    return _any([region for region in regions[x] if region in regions[y]])
+
+
+def _any(regions: Sequence[str]) -> str:
+    """Return the expression that some region has a member."""
+    return f"any([{', '.join(regions)}])"
 
 
 def cards_to_turn(rng: Rng) -> MirrorContent:
-    """A rule about two-sided things, each seen from one side; which could break it?"""
-    colours, signs = (
-        rng.sample(("red", "blue", "green", "yellow", "white"), 2),
-        rng.sample(("star", "moon", "anchor", "crown", "leaf"), 2),
-    )
-    thing = rng.pick(("ticket", "token", "coaster", "card", "tile"))
-    seen = rng.sample([*colours, *signs], 4)
+    """Make a mirror about a rule for cards with two sides (Wason's selection task): which cards to turn?"""
+    colours = rng.sample(("red", "blue", "green", "yellow", "white"), 2)
+    signs = rng.sample(("star", "moon", "anchor", "crown", "leaf"), 2)
+    card = rng.pick(("ticket", "token", "coaster", "card", "tile"))
+    visible = rng.sample([*colours, *signs], 4)
 
     def rule(p: str, q: str) -> Claim:
         hidden = f"({signs} if turn in {colours} else {colours})"
-        text = f"if one side is {_side(p, colours)}, the other is {_side(q, colours)}"
+        text = f"if one side is {_describe_side(p, colours)}, the other is {_describe_side(q, colours)}"
         return Claim("rule", text, f"any({p!r} in (turn, back) and {q!r} not in (turn, back) for back in {hidden})")
 
-    frames = (
-        "Each {thing} in this box has a colour ({c}) on one side and a picture ({s_}) on its other side. They were"
-        " meant to be printed by this rule: {l}. Four of them lie on my desk and show {seen}. Which ones do I have to"
-        " flip to find out whether the four obey?",
-        "logic test, stuck. 4 {thing}s on the table showing {seen}. every {thing} = one colour side ({c}) + one"
-        " picture side ({s_}). claim to test: {l}. flip as few as possible, which?",
+    prompts = (
+        "Each {card} in this box has a colour ({colours}) on one side and a picture ({pictures}) on its other side."
+        " They were meant to be printed by this rule: {l}. Four of them lie on my desk and show {visible}. Which ones"
+        " do I have to flip to find out whether the four obey?",
+        "logic test, stuck. 4 {card}s on the table showing {visible}. every {card} = one colour side ({colours}) + one"
+        " picture side ({pictures}). claim to test: {l}. flip as few as possible, which?",
         (
-            "You inspect prints. Every {thing} has a colour side ({c}) and a picture side ({s_}).",
-            "The rule to be checked: {l}. Before me I have four, showing {seen}. I don't want to turn any {thing} "
+            "You inspect prints. Every {card} has a colour side ({colours}) and a picture side ({pictures}).",
+            "The rule to be checked: {l}. Before me I have four, showing {visible}. I don't want to turn any {card} "
             "without need. Which must I turn to see if the rule holds for them?",
         ),
-        "My niece makes {thing}s with a colour on one side ({c}) and a drawing on the other ({s_}). She swears that"
-        " {l}. I see {seen} in front of me and would like to catch her out with as little turning as possible. What"
-        " do I turn?",
+        "My niece makes {card}s with a colour on one side ({colours}) and a drawing on the other ({pictures}). She"
+        " swears that {l}. I see {visible} in front of me and would like to catch her out with as little turning as"
+        " possible. What do I turn?",
     )
     replies = (
         "Turn {answer}. Whatever is on the back of the other two, the rule stands.",
@@ -225,57 +254,57 @@ def cards_to_turn(rng: Rng) -> MirrorContent:
         "Only {answer} could break the rule, so look at the back of those two.",
     )
 
-    def told(found: list[World]) -> str:
-        return " and ".join(
-            f"the {world['turn']} one" for world in sorted(found, key=lambda world: seen.index(world["turn"]))
-        )
+    def cards(worlds: list[World]) -> str:
+        in_sight_order = sorted(worlds, key=lambda world: visible.index(world["turn"]))
+        return " and ".join(f"the {world['turn']} one" for world in in_sight_order)
 
-    heard = ([rule(colours[0], signs[0])], [rule(signs[0], colours[0])])
-    return mirror(
+    return make_mirror(
         rng,
-        Puzzle({"turn": seen}),
-        heard,
-        frames,
+        Puzzle({"turn": visible}),
+        ([rule(colours[0], signs[0])], [rule(signs[0], colours[0])]),
+        prompts,
         replies,
-        told,
-        thing=thing,
-        c=" or ".join(colours),
-        s_=" or ".join(f"a {sign}" if sign != "anchor" else "an anchor" for sign in signs),
-        seen=listing([_side(one, colours) for one in seen]),
+        cards,
+        card=card,
+        colours=" or ".join(colours),
+        pictures=" or ".join(map(_with_article, signs)),
+        visible=join_words([_describe_side(side, colours) for side in visible]),
     )
 
 
-def _side(what: str, colours: list[str]) -> str:
-    return what if what in colours else ("an " if what[0] in "aeiou" else "a ") + what
+def _describe_side(side: str, colours: list[str]) -> str:
+    return side if side in colours else _with_article(side)
+
+
+def _with_article(noun: str) -> str:
+    return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
 
 
 def late_chain(rng: Rng) -> MirrorContent:
-    """Three implications in a row, of which one is turned round; one end is known, the other asked for."""
+    """Make a mirror about a chain of three implications, one of them reversed: what follows for its other end?"""
     names = rng.people(4)
-    puzzle = Puzzle({name: [False, True] for name in names})
-    rule = {claim.text: claim for claim in claims("rule", "when {0} is late, so is {1}", "not {0} or {1}", names)}
     links = list(pairwise(names))
-    turned = rng.number(0, 2)
+    reversed_link = rng.number(0, 2)
     on_time = rng.chance()
-    known, asked = (names[3], names[0]) if on_time else (names[0], names[3])
+    known, target = (names[3], names[0]) if on_time else (names[0], names[3])
     fact = Claim("fact", f"{known} was {'on time' if on_time else 'late'} today", f"not {known}" if on_time else known)
     order = rng.sample(range(3), 3)
-
-    def told(links: list[tuple[str, str]]) -> list[Claim]:
-        return [*(rule[f"when {links[k][0]} is late, so is {links[k][1]}"] for k in order), fact]
-
-    heard = (told(links), told([link[::-1] if k == turned else link for k, link in enumerate(links)]))
-    frames = (
+    rules_a, rules_b = [], []
+    for k in order:
+        first, second = links[k]
+        rules_a.append(_late_rule(first, second))
+        rules_b.append(_late_rule(second, first) if k == reversed_link else rules_a[-1])
+    prompts = (
         "Four colleagues share one tram line in {town}, and I have noticed some patterns that never fail. {s} Was"
-        " {asked} late or on time today?",
-        "{l}. no exceptions ever to any of these. what do you know about {asked} today, late or on time?",
+        " {target} late or on time today?",
+        "{l}. no exceptions ever to any of these. what do you know about {target} today, late or on time?",
         (
             "My colleagues in {town} have a strange pattern of being late.",
             "Which pattern? If it is strict, it may let us work out who was on time on a given day and who was late.",
-            "As strict as can be:\n{b}\nCan you work out {asked}'s case?",
+            "As strict as can be:\n{b}\nCan you work out {target}'s case?",
         ),
         "In our office in {town} the following has held every single day for years.\n\n{n}\n\n(The last line is about"
-        " today only.) Nobody has asked {asked} yet. Can we say whether {asked} was late or on time?",
+        " today only.) Nobody has asked {target} yet. Can we say whether {target} was late or on time?",
     )
     replies = (
         "By those patterns, {answer}.",
@@ -283,37 +312,39 @@ def late_chain(rng: Rng) -> MirrorContent:
         "{answer}, if I take your lines strictly.",
     )
     verdict = _verdict(
-        asked,
-        f"{asked} was late and cannot have been on time",
-        f"{asked} was on time and cannot have been late",
-        f"{asked} may have been on time and may have been late",
+        target,
+        f"{target} was late and cannot have been on time",
+        f"{target} was on time and cannot have been late",
+        f"{target} may have been on time and may have been late",
     )
     town = rng.pick(("Zagreb", "Melbourne", "Lisbon", "Kolkata", "Riga", "Sapporo"))
-    return mirror(rng, puzzle, heard, frames, replies, verdict, asks=[asked], asked=asked, town=town)
+    puzzle = Puzzle(dict.fromkeys(names, (False, True)))
+    premises = ([*rules_a, fact], [*rules_b, fact])
+    return make_mirror(rng, puzzle, premises, prompts, replies, verdict, query=[target], target=target, town=town)
+
+
+def _late_rule(first: str, second: str) -> Claim:
+    return Claim("rule", f"when {first} is late, so is {second}", f"not {first} or {second}")
 
 
 def which_gate(rng: Rng) -> MirrorContent:
-    """Two rules apply to one person; which goes first is the question."""
-    (p, q), (one, other), name = (
-        rng.sample(("a dog", "a bicycle", "a pram", "a tent", "a drum", "a kite"), 2),
-        rng.sample(("north gate", "river gate", "garden door", "side stairs", "old bridge", "courtyard"), 2),
-        rng.people(1)[0],
-    )
-    routes = {p: one, q: other}
-    lines = [
-        Claim("route", f"whoever brings {x} uses the {routes[x]}", f"way_of[{x!r}] == {routes[x]!r}")
-        for x in rng.sample((p, q), 2)
-    ]
-    ways = [dict(zip((p, q), pair, strict=True)) for pair in ((one, other), (other, one))]
-    puzzle = Puzzle({"way_of": ways, "way": [one, other]})
+    """Make a mirror about two rules for one person and which takes precedence: which way in?"""
+    p, q = rng.sample(("a dog", "a bicycle", "a pram", "a tent", "a drum", "a kite"), 2)
+    gates = rng.sample(("north gate", "river gate", "garden door", "side stairs", "old bridge", "courtyard"), 2)
+    (name,) = rng.people(1)
+    gate_of = {p: gates[0], q: gates[1]}
+    routes = []
+    for x in rng.sample((p, q), 2):
+        routes.append(Claim("route", f"whoever brings {x} uses the {gate_of[x]}", f"way_of[{x!r}] == {gate_of[x]!r}"))
+    puzzle = Puzzle({"way_of": [gate_of, {p: gates[1], q: gates[0]}], "way": gates})
+    position = rng.number(0, 2)
 
-    def told(x: str, y: str) -> list[Claim]:
+    def with_rank(x: str, y: str) -> list[Claim]:
         rank = Claim("rank", f"the line about {x} takes precedence over the one about {y}", f"way == way_of[{x!r}]")
-        return [*lines[:at], rank, *lines[at:]]
+        return [*routes[:position], rank, *routes[position:]]
 
-    at = rng.number(0, 2)
-    bring = listing(rng.sample((p, q), 2))
-    frames = (
+    bring = join_words(rng.sample((p, q), 2))
+    prompts = (
         "House rules of the festival in {town}: {l}. {name} turns up with {bring}. Which way in?",
         "{name} is coming to the fair with {bring}. on the board it says\n{b}\nwhere should i send {name}",
         (
@@ -330,13 +361,13 @@ def which_gate(rng: Rng) -> MirrorContent:
         "Two of the lines apply here, and together with the third they lead to the {answer}.",
     )
     town = rng.pick(("Arles", "Goa", "Cádiz", "Tallinn", "Durban", "Cuenca"))
-    return mirror(
+    return make_mirror(
         rng,
         puzzle,
-        (told(p, q), told(q, p)),
-        frames,
+        (with_rank(p, q), with_rank(q, p)),
+        prompts,
         replies,
-        lambda found: str(found[0]["way"]),
+        value_of("way"),
         name=name,
         bring=bring,
         town=town,

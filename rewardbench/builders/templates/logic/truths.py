@@ -1,17 +1,42 @@
-"""Who tells the truth: islanders, suspects and labels of which so many are true, and liars with fixed days."""
+"""Puzzles about true and false statements: liars, suspects, signs on chests, and liars with fixed days.
+
+The statements of each prompt leave exactly one possibility. For example, `three_chests`:
+
+    a: My treasure hunt for the kids: three small chests (iron, cedar and glass), a map in one of them, and a sign on
+       each.
+
+       1. On the glass chest: "the map is not in the cedar one".
+       2. On the cedar chest: "the map is in the cedar one".
+       3. On the iron chest: "the map is in the iron one".
+
+       I will tell them that exactly two of the signs are true. Before I do so, where should they find it?
+    b: the same, but the third sign says "the map is in the cedar one"
+    x: The map is in the iron chest: with any other place the number of true signs would not be right.
+    y: The map is in the cedar chest: with any other place the number of true signs would not be right.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from rewardbench.builders.draw import MirrorContent, Resample, Rng
-from rewardbench.builders.templates.logic.puzzles import TRIES, Claim, Puzzle, World, claims, listing, mirror, parted
+from rewardbench.builders.prompts import join_words
+from rewardbench.builders.templates.logic.puzzles import (
+    TRIES,
+    Claim,
+    Puzzle,
+    World,
+    claims,
+    contrasting_claims,
+    make_mirror,
+    value_of,
+)
 
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
 def islanders(rng: Rng) -> MirrorContent:
-    """Three who always or never tell the truth."""
+    """Make a mirror about three people who always or never tell the truth: who is which?"""
     names = rng.people(3)
     good, bad, place = rng.pick(
         (
@@ -21,13 +46,13 @@ def islanders(rng: Rng) -> MirrorContent:
             ("saint", "rascal", "village"),
         )
     )
-    puzzle = Puzzle({name: [False, True] for name in names})
+    puzzle = Puzzle(dict.fromkeys(names, (False, True)))
     pool = claims("bad", f'{{0}} says "{{1}} is a {bad}"', "{0} == (not {1})", names)
     pool += claims("same", '{0} says "{1} and {2} are of the same kind"', "{0} == ({1} == {2})", names)
     pool += claims("one", f'{{0}} says "exactly one of {{1}} and {{2}} is a {good}"', "{0} == ({1} != {2})", names)
     pool += claims("both", f'{{0}} says "{{1}} and I are both {bad}s"', "{0} == (not {0} and not {1})", names)
-    heard = parted(rng, puzzle, pool, rng.number(2, 3))
-    frames = (
+    premises = contrasting_claims(rng, puzzle, pool, rng.number(2, 3))
+    prompts = (
         "Everybody in this {place} is either a {good} and says only true things, or a {bad} and says only false"
         " things. You meet {names}. {s} Who is what?",
         "{good}s never lie, {bad}s always do, and there's nobody else in the whole {place}. i talked to"
@@ -41,49 +66,71 @@ def islanders(rng: Rng) -> MirrorContent:
         " false.\n\n{n}\n\nThose are all the words I got out of {names}. Tell me what each of them was born as.",
     )
 
-    def kinds(found: list[World]) -> str:
-        return listing([f"{name} is a {good if found[0][name] else bad}" for name in names])
+    def kinds(worlds: list[World]) -> str:
+        return join_words([f"{name} is a {good if worlds[0][name] else bad}" for name in names])
 
     replies = ("{answer}. {why}", "{how} {answer}.", "Here it is: {answer}. {why}")
-    return mirror(
-        rng, puzzle, heard, frames, replies, kinds, good=good, bad=bad, place=place, names=listing(rng.sample(names, 3))
+    return make_mirror(
+        rng,
+        puzzle,
+        premises,
+        prompts,
+        replies,
+        kinds,
+        good=good,
+        bad=bad,
+        place=place,
+        names=join_words(rng.sample(names, 3)),
     )
 
 
-def _counted(
-    rng: Rng, name: str, values: Sequence[str], said: Sequence[list[Claim]], true: int
+def _contrasting_statements(
+    rng: Rng, puzzle: Puzzle, pools: Sequence[Sequence[Claim]], num_true: int
 ) -> tuple[list[Claim], list[Claim]]:
-    """One statement of each speaker, of which so many are true; two such lists that part at one of a kind."""
+    """Return two lists of statements that differ in one statement, of the same kind, and leave different worlds.
 
-    def heard(spoken: Sequence[Claim]) -> list[Claim]:
-        count = f"[{', '.join(claim.holds for claim in spoken)}].count(True) == {true}"
-        return [claim._replace(holds="True" if k else count) for k, claim in enumerate(spoken)]
+    Args:
+        rng: picks the statements.
+        puzzle: the puzzle.
+        pools: the possible statements of each speaker, of whom each makes one.
+        num_true: number of statements that are true.
 
-    puzzle = Puzzle({name: values})
+    Raises:
+        Resample: if none is found in TRIES tries.
+    """
     for _ in range(TRIES):
-        a = [rng.pick(pool) for pool in said]
-        at = rng.number(0, len(said) - 1)
-        b = [*a]
-        b[at] = rng.pick([claim for claim in said[at] if claim.kind == a[at].kind])
-        left = [puzzle.worlds(puzzle.holds(heard(spoken))) for spoken in (a, b)]
-        if len(left[0]) == len(left[1]) == 1 and left[0] != left[1] and len({claim.holds for claim in a}) == len(a):
-            return heard(a), heard(b)
+        statements = list(map(rng.pick, pools))
+        position = rng.number(0, len(pools) - 1)
+        kind = statements[position].kind
+        replacement = rng.pick([claim for claim in pools[position] if claim.kind == kind])
+        a = _exactly(num_true, statements)
+        b = _exactly(num_true, [*statements[:position], replacement, *statements[position + 1 :]])
+        worlds_a, worlds_b = puzzle.solve(a), puzzle.solve(b)
+        is_solvable = len(worlds_a) == len(worlds_b) == 1 and worlds_a != worlds_b
+        if is_solvable and len({claim.expression for claim in statements}) == len(statements):
+            return a, b
     raise Resample
 
 
+def _exactly(num_true: int, statements: Sequence[Claim]) -> list[Claim]:
+    """Return the statements as premises: the expression of the first is that so many of them are true."""
+    count = f"[{', '.join(claim.expression for claim in statements)}].count(True) == {num_true}"
+    return [claim._replace(expression="True" if k else count) for k, claim in enumerate(statements)]
+
+
 def broken_vase(rng: Rng) -> MirrorContent:
-    """Four suspects, one statement each, so many of them true."""
-    names, true = rng.people(4), rng.pick((1, 3))
-    said = []
+    """Make a mirror about four suspects with one statement each, a known number of them true: who did it?"""
+    names, num_true = rng.people(4), rng.pick((1, 3))
+    pools = []
     for name in names:
-        rest = [one for one in names if one != name]
-        pool = claims("was", f'{name}: "it was {{0}}"', "who == '{0}'", rest) + claims(
-            "not", f'{name}: "it wasn\'t {{0}}"', "who != '{0}'", rest
-        )
-        pool += claims("two", f'{name}: "it was {{0}} or {{1}}"', "who in ('{0}', '{1}')", rest)
-        said.append([*pool, Claim("me", f'{name}: "it wasn\'t me"', f"who != {name!r}")])
-    heard = _counted(rng, "who", names, said, true)
-    frames = (
+        others = [suspect for suspect in names if suspect != name]
+        pool = claims("was", f'{name}: "it was {{0}}"', "who == '{0}'", others)
+        pool += claims("not", f'{name}: "it wasn\'t {{0}}"', "who != '{0}'", others)
+        pool += claims("two", f'{name}: "it was {{0}} or {{1}}"', "who in ('{0}', '{1}')", others)
+        pools.append([*pool, Claim("me", f'{name}: "it wasn\'t me"', f"who != {name!r}")])
+    puzzle = Puzzle({"who": names})
+    premises = _contrasting_statements(rng, puzzle, pools, num_true)
+    prompts = (
         "One of {names} {did}, nobody helped. I asked all of them.\n{b}\nA neighbour saw it and says that exactly"
         " {count} of these four answers {verb} true. Who did it?",
         "who {did}?? {l}. just one culprit, one of these four, and {count} statement{plural} {verb} true, the rest"
@@ -102,10 +149,10 @@ def broken_vase(rng: Rng) -> MirrorContent:
         "did": rng.pick(
             ("broke the vase", "ate the last mango", "let the goat out", "lost the car keys", "drew on the wall")
         ),
-        "count": {1: "one", 3: "three"}[true],
-        "verb": "is" if true == 1 else "are",
-        "plural": "" if true == 1 else "s",
-        "names": listing(rng.sample(names, 4)),
+        "count": {1: "one", 3: "three"}[num_true],
+        "verb": "is" if num_true == 1 else "are",
+        "plural": "" if num_true == 1 else "s",
+        "names": join_words(rng.sample(names, 4)),
     }
     replies = (
         "It was {answer}. Take each of the four in turn as the culprit and count the true answers.",
@@ -113,80 +160,80 @@ def broken_vase(rng: Rng) -> MirrorContent:
         " {answer}.",
         "{answer} did it; with anybody else as the culprit the count of true answers does not come out right.",
     )
-    return mirror(rng, Puzzle({"who": names}), heard, frames, replies, lambda found: str(found[0]["who"]), **fields)
+    return make_mirror(rng, puzzle, premises, prompts, replies, value_of("who"), **fields)
 
 
 def three_chests(rng: Rng) -> MirrorContent:
-    """Labels on chests, so many of them true."""
+    """Make a mirror about signs on three chests, a known number of them true: which chest is it?"""
     chests = rng.sample(("oak", "iron", "cedar", "bamboo", "copper", "ivory", "glass"), 3)
-    thing, true = rng.pick(("crown", "map", "ruby", "letter", "key")), rng.pick((1, 2))
-    said = []
+    treasure, num_true = rng.pick(("crown", "map", "ruby", "letter", "key")), rng.pick((1, 2))
+    pools = []
     for chest in chests:
-        own = f'on the {chest} chest: "the {thing} is'
-        pool = claims("in", own + ' in the {0} one"', "place == '{0}'", chests) + claims(
-            "not", own + ' not in the {0} one"', "place != '{0}'", chests
-        )
-        said.append(pool)
-    heard = _counted(rng, "place", chests, said, true)
-    frames = (
-        "A {thing} lies in one of three chests, made of {names}. Each bears a sign.\n{b}\nExactly {count} of the"
+        sign = f'on the {chest} chest: "the {treasure} is'
+        pool = claims("in", sign + ' in the {0} one"', "place == '{0}'", chests)
+        pool += claims("not", sign + ' not in the {0} one"', "place != '{0}'", chests)
+        pools.append(pool)
+    puzzle = Puzzle({"place": chests})
+    premises = _contrasting_statements(rng, puzzle, pools, num_true)
+    prompts = (
+        "A {treasure} lies in one of three chests, made of {names}. Each bears a sign.\n{b}\nExactly {count} of the"
         " three signs {verb} true. You may open one chest. Which?",
-        "escape room help!! 3 chests ({names}), the {thing} is in one. signs: {l}. the game master said {count} of"
+        "escape room help!! 3 chests ({names}), the {treasure} is in one. signs: {l}. the game master said {count} of"
         " the signs {verb} true and what's left is false. where is it?",
         (
-            "You are the oracle of an adventure game. The {thing} is hidden in exactly one of three chests, and of"
+            "You are the oracle of an adventure game. The {treasure} is hidden in exactly one of three chests, and of"
             " the signs on them exactly {count} {verb} true.",
             "O oracle, here is what I read.\n\n{n}\n\nThe chests are of {names}. Where shall I look?",
         ),
-        "My treasure hunt for the kids: three small chests ({names}), a {thing} in one of them, and a sign on"
+        "My treasure hunt for the kids: three small chests ({names}), a {treasure} in one of them, and a sign on"
         " each.\n\n{n}\n\nI will tell them that exactly {count} of the signs {verb} true. Before I do so, where"
         " should they find it?",
     )
     fields = {
-        "thing": thing,
-        "count": {1: "one", 2: "two"}[true],
-        "verb": "is" if true == 1 else "are",
-        "names": listing(rng.sample(chests, 3)),
+        "treasure": treasure,
+        "count": {1: "one", 2: "two"}[num_true],
+        "verb": "is" if num_true == 1 else "are",
+        "names": join_words(rng.sample(chests, 3)),
     }
     replies = (
-        "Open the {answer} chest. Put the {thing} in each of the three in thought, and count the true signs every"
+        "Open the {answer} chest. Put the {treasure} in each of the three in thought, and count the true signs every"
         " time.",
-        "The {thing} is in the {answer} chest: with any other place the number of true signs would not be right.",
+        "The {treasure} is in the {answer} chest: with any other place the number of true signs would not be right.",
         "Counting true signs for each of the three places, I get the right number only for the {answer} chest.",
     )
-    return mirror(
-        rng, Puzzle({"place": chests}), heard, frames, replies, lambda found: str(found[0]["place"]), **fields
-    )
+    return make_mirror(rng, puzzle, premises, prompts, replies, value_of("place"), **fields)
 
 
 def lying_days(rng: Rng) -> MirrorContent:
-    """Two who lie on days of their own; each says something of yesterday or tomorrow."""
-    one, other = rng.people(2)
+    """Make a mirror about two people who lie on certain days, their statements swapped: which day is it?"""
+    ann, bob = rng.people(2)
     lies = {}
-    for name in (one, other):
+    for name in (ann, bob):
         start, length = rng.number(0, 6), rng.number(2, 3)
         lies[name] = [(start + k) % 7 for k in range(length)]
-    said = {
+    day_offsets = {
         "I was lying yesterday": -1,
         "I am going to lie tomorrow": 1,
         "the day before yesterday I lied": -2,
         "two days from now I will lie": 2,
     }
-    first, second = rng.sample(sorted(said), 2)
+    first, second = rng.sample(sorted(day_offsets), 2)
 
-    def told(name: str, words: str) -> Claim:
-        holds = f"(day not in {lies[name]}) == ((day + {said[words]}) % 7 in {lies[name]})"
-        return Claim("said", f'{name} says "{words}"', holds)
+    def statement(name: str, words: str) -> Claim:
+        expression = f"(day not in {lies[name]}) == ((day + {day_offsets[words]}) % 7 in {lies[name]})"
+        return Claim("said", f'{name} says "{words}"', expression)
 
-    heard = ([told(one, first), told(other, second)], [told(other, first), told(one, second)])
+    premises_a = [statement(ann, first), statement(bob, second)]
+    premises_b = [statement(bob, first), statement(ann, second)]
     puzzle = Puzzle({"day": range(7)})
-    if any(len(puzzle.worlds(puzzle.holds(mine))) != 1 for mine in heard):
+    if len(puzzle.solve(premises_a)) != 1 or len(puzzle.solve(premises_b)) != 1:
         raise Resample
-    habits = " ".join(
-        f"{name} lies on {listing([DAYS[k] for k in lies[name]])}, and is honest on all other days."
-        for name in (one, other)
-    )
-    frames = (
+    sentences = []
+    for name, days in lies.items():
+        day_names = join_words([DAYS[day] for day in days])
+        sentences.append(f"{name} lies on {day_names}, and is honest on all other days.")
+    habits = " ".join(sentences)
+    prompts = (
         "{habits} Today {l}. Which day of the week is it today?",
         "i've two odd friends. {habits} just now {l}. so what day are we on?? my phone is dead",
         (
@@ -201,7 +248,8 @@ def lying_days(rng: Rng) -> MirrorContent:
         "{answer}: going through the seven days one by one, no other lets both of them speak the way they did.",
         "The only day that fits both of them is {answer}, as you can see by going through all seven.",
     )
-    return mirror(rng, puzzle, heard, frames, replies, lambda found: DAYS[found[0]["day"]], habits=habits)
+    premises = (premises_a, premises_b)
+    return make_mirror(rng, puzzle, premises, prompts, replies, lambda worlds: DAYS[worlds[0]["day"]], habits=habits)
 
 
 TEMPLATES = (islanders, broken_vase, three_chests, lying_days)
