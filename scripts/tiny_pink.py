@@ -21,7 +21,7 @@ from rewardbench.builders.templates.pink.assemble import Dialogue, assemble
 from rewardbench.builders.templates.pink.backends import TemplateBackend, reply
 from rewardbench.builders.templates.pink.material import Pair, Thing, Topic, fill, fill_turns, read_rules
 from rewardbench.builders.templates.pink.plan import Field, Outline, Plan, deal
-from rewardbench.lint.shortcuts import words as words_of
+from rewardbench.lint.shortcuts import distinct_words
 
 _ONSETS = "b br c ch d dr f g gr h j k kl l m n p pr qu r s sh st t tr v w y z".split()
 _VOWELS = "a e i o u ai ea oo ou y".split()
@@ -81,7 +81,7 @@ def _deal(topics: dict[str, Topic], rng: random.Random) -> Iterator[Elephant]:
 
 
 def _same_words(mirror: Whole) -> bool:
-    one, other = (words_of("\n".join(turn["content"] for turn in prompt)) for prompt in (mirror.a, mirror.b))
+    one, other = (distinct_words("\n".join(turn["content"] for turn in prompt)) for prompt in (mirror.a, mirror.b))
     return one == other
 
 

@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
-from typing import Any
+from math import isnan
 
 import numpy as np
-from numpy.typing import NDArray
 
-from rewardbench.lint.shortcuts import texts
+from rewardbench.lint.arrays import Floats, Hashes, Indices
+from rewardbench.lint.shortcuts import item_texts
 from rewardbench.types import Suite
 
 WORD = re.compile(r"\w+")
@@ -22,8 +22,6 @@ PRIME = np.uint64(0x9E3779B97F4A7C15)
 HALF = 0.5
 END = 2**63
 """Marks the end of a text; larger than any word number."""
-
-Hashes = NDArray[np.uint64]
 
 
 @dataclass(frozen=True)
@@ -47,31 +45,31 @@ class Overlap:
         """Share of the suite's rows that are hit."""
         return self.hit / self.n if self.n else 0.0
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return the fields as JSON values."""
         return asdict(self) | {"share": round(self.share, 4)}
 
 
-class Index:
-    """The n-grams of a suite: their sorted hashes, and the row of each."""
+class NgramIndex:
+    """The n-grams of a suite: their sorted hashes, the row of each, and whether the training data has it."""
 
     def __init__(self, suite: Suite, ngram: int) -> None:
         self.ngram = ngram
         self.words: dict[str, int] = {}
-        owners: list[NDArray[np.int64]] = []
+        owners: list[Indices] = []
         hashes: list[Hashes] = []
         for n, item in enumerate(suite.items):
-            prompt, completions = texts(item)
+            prompt, completions = item_texts(item)
             ids = self._ids([prompt, *completions], grow=True)
             item_hashes = np.unique(run_hashes(ids, ngram)[0])
             hashes.append(item_hashes)
             owners.append(np.full(len(item_hashes), n))
         self.owners = np.concatenate(owners)
-        self.all = np.concatenate(hashes)
-        self.known = np.unique(self.all)
-        self.met = np.zeros(len(self.known), dtype=bool)
+        self.hashes = np.concatenate(hashes)
+        self.distinct = np.unique(self.hashes)
+        self.occurred = np.zeros(len(self.distinct), dtype=bool)
 
-    def _ids(self, rows: Iterable[str], grow: bool = False) -> NDArray[np.uint64]:
+    def _ids(self, rows: Iterable[str], grow: bool = False) -> Hashes:
         """Convert words to numbers, 0 for one that the suite does not have, with END after each text."""
         ids: list[int] = []
         for text in rows:
@@ -83,20 +81,20 @@ class Index:
     def read(self, rows: Sequence[str]) -> int:
         """Mark the n-grams that occur in these rows; return the number of rows with at least one."""
         hashes, at = run_hashes(self._ids(rows), self.ngram)
-        positions = np.searchsorted(self.known, hashes).clip(max=len(self.known) - 1)
-        in_suite = self.known[positions] == hashes if len(self.known) else np.zeros(len(hashes), dtype=bool)
-        self.met[positions[in_suite]] = True
+        positions = np.searchsorted(self.distinct, hashes).clip(max=len(self.distinct) - 1)
+        in_suite = self.distinct[positions] == hashes if len(self.distinct) else np.zeros(len(hashes), dtype=bool)
+        self.occurred[positions[in_suite]] = True
         return len(np.unique(at[in_suite]))
 
-    def coverage(self, rows: int) -> NDArray[np.float64]:
+    def coverage(self, rows: int) -> Floats:
         """Compute the share of each suite row's n-grams that occurred; NaN for a row without n-grams."""
-        occurred = self.met[np.searchsorted(self.known, self.all)]
+        ngram_occurred = self.occurred[np.searchsorted(self.distinct, self.hashes)]
         totals = np.bincount(self.owners, minlength=rows).astype(float)
         totals[totals == 0] = np.nan
-        return np.asarray(np.bincount(self.owners, occurred, minlength=rows) / totals)
+        return np.asarray(np.bincount(self.owners, ngram_occurred, minlength=rows) / totals)
 
 
-def run_hashes(ids: Hashes, ngram: int) -> tuple[Hashes, NDArray[np.int64]]:
+def run_hashes(ids: Hashes, ngram: int) -> tuple[Hashes, Indices]:
     """Hash every n-gram of known words.
 
     Two equal hashes are equal n-grams except with a chance of 2^-64.
@@ -135,31 +133,31 @@ def find_overlap(
         ngram: number of words of an n-gram.
         tick: called after every 2,000 rows.
     """
-    index = Index(suite, ngram)
+    index = NgramIndex(suite, ngram)
     rows_read = rows_hit = 0
     for chunk in _chunks(rows):
         rows_read += len(chunk)
         rows_hit += index.read(chunk)
         tick()
     coverage = index.coverage(len(suite.items))
-    subset_names = [item.subset for item in suite.items]
-    shares = list(zip(subset_names, coverage, strict=True))
-    counts_by_kind = {
-        "n": Counter(name for name, share in shares if share == share),
-        "hit": Counter(name for name, share in shares if share > 0),
-        "covered": Counter(name for name, share in shares if share >= HALF),
-    }
+    totals: Counter[str] = Counter()
     subsets: dict[str, dict[str, int]] = {}
-    for name in dict.fromkeys(subset_names):
-        subsets[name] = {kind: counts[name] for kind, counts in counts_by_kind.items()}
-    worst = sorted(np.flatnonzero(coverage > 0), key=lambda n: (-coverage[n], n))
+    for item, share in zip(suite.items, coverage.tolist(), strict=True):
+        subset = subsets.setdefault(item.subset, {"n": 0, "hit": 0, "covered": 0})
+        flags = {"n": not isnan(share), "hit": share > 0, "covered": share >= HALF}
+        for kind, flag in flags.items():
+            subset[kind] += flag
+            totals[kind] += flag
+    highest_first = sorted(np.flatnonzero(coverage > 0).tolist(), key=lambda n: (-coverage[n], n))
     return Overlap(
         rows_read=rows_read,
         rows_hit=rows_hit,
-        **{name: sum(counts.values()) for name, counts in counts_by_kind.items()},
+        n=totals["n"],
+        hit=totals["hit"],
+        covered=totals["covered"],
         ngram=ngram,
         subsets=subsets,
-        examples=[suite.items[int(n)].id for n in worst[:10]],
+        examples=[suite.items[n].id for n in highest_first[:10]],
     )
 
 

@@ -16,7 +16,8 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from rewardbench.lint.shortcuts import LONGEST, texts
+from rewardbench.lint.arrays import Floats, Hashes, Indices
+from rewardbench.lint.shortcuts import LONGEST, item_texts
 from rewardbench.types import Item
 
 NGRAM, PERMUTATIONS = 5, 128
@@ -32,7 +33,6 @@ BELOW = 0.12
 CHUNK = 20_000
 """Pairs of signatures compared at a time."""
 
-Hashes = NDArray[np.uint64]
 Signatures = NDArray[np.uint32]
 
 
@@ -56,17 +56,16 @@ class Duplicates:
 
 def find_duplicates(items: Sequence[Item], tick: Callable[[], None] = lambda: None) -> Duplicates:
     """Count all kinds of duplicates, including in rows that cannot be scored."""
-    item_texts = [texts(item) for item in items]
     prompts: list[str] = []
     groups: list[str] = []
-    for item, (prompt, _) in zip(items, item_texts, strict=True):
-        if prompt.strip():
-            prompts.append(prompt)
-            groups.append(item.group or item.id)
     labels: dict[tuple[str, ...], set[frozenset[str]]] = defaultdict(set)
     rows: Counter[tuple[object, ...]] = Counter()
     empty = identical = 0
-    for item, (prompt, completions) in zip(items, item_texts, strict=True):
+    for item in items:
+        prompt, completions = item_texts(item)
+        if prompt.strip():
+            prompts.append(prompt)
+            groups.append(item.group or item.id)
         right = frozenset(completions[: item.num_correct])
         labels[(prompt, *sorted(completions))].add(right)
         rows[(prompt, right, *sorted(completions))] += 1
@@ -76,7 +75,7 @@ def find_duplicates(items: Sequence[Item], tick: Callable[[], None] = lambda: No
         empty=empty,
         identical=identical,
         duplicates=sum(rows.values()) - len(rows),
-        conflicts=sum(len(answers) - 1 for answers in labels.values()),
+        conflicts=sum(map(len, labels.values())) - len(labels),
         near_duplicates_80=near_duplicates(prompts, groups, 0.8, tick=tick),
         masked_50=near_duplicates(prompts, groups, 0.5, edit=mask, tick=tick),
     )
@@ -173,8 +172,8 @@ def _near(distinct: _Distinct, threshold: float) -> NDArray[np.bool_]:
     rows = 5 if threshold > 0.65 else 3  # pairs at the threshold share a band with a chance of 99.6 % at least
     for start in range(0, PERMUTATIONS - rows + 1, rows):
         for first, second in _candidates(signatures[:, start : start + rows], owners):
-            open_pairs = ~(near[first] & near[second])
-            first, second = first[open_pairs], second[open_pairs]
+            undecided = ~(near[first] & near[second])
+            first, second = first[undecided], second[undecided]
             close = _agreement(signatures, first, second) >= threshold - BELOW
             for left, right in zip(first[close].tolist(), second[close].tolist(), strict=True):
                 if (near[left] and near[right]) or left in failures[right] or len(failures[right]) >= MOST_CHECKS:
@@ -199,7 +198,7 @@ def _signatures(shingles: Sequence[Hashes]) -> Signatures:
     return signatures
 
 
-def _candidates(band: Signatures, owners: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+def _candidates(band: Signatures, owners: Indices) -> Iterator[tuple[Indices, Indices]]:
     """Pair the texts of each bucket with its representatives: both [pairs], one representative a step.
 
     Texts of different groups come first in a bucket, so that each text meets a representative of another group.
@@ -218,19 +217,19 @@ def _candidates(band: Signatures, owners: NDArray[np.int64]) -> Iterator[tuple[N
         yield first[other_group], second[other_group]
 
 
-def _places(keys: NDArray[np.int64]) -> NDArray[np.int64]:
+def _places(keys: Indices) -> Indices:
     """Enumerate the rows of each run of equal keys from 0; `keys` are sorted: [rows, columns]."""
     count = np.arange(len(keys))
     starts = np.append(True, (keys[1:] != keys[:-1]).any(axis=1))[: len(keys)]
     return count - np.maximum.accumulate(np.where(starts, count, 0))
 
 
-def _agreement(signatures: Signatures, first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.float64]:
+def _agreement(signatures: Signatures, first: Indices, second: Indices) -> Floats:
     """Estimate the Jaccard index of pairs from their signatures: [pairs]."""
-    blocks = [
-        (signatures[first[start : start + CHUNK]] == signatures[second[start : start + CHUNK]]).mean(axis=1)
-        for start in range(0, len(first), CHUNK)
-    ]
+    blocks: list[Floats] = []
+    for start in range(0, len(first), CHUNK):
+        chunk = slice(start, start + CHUNK)
+        blocks.append((signatures[first[chunk]] == signatures[second[chunk]]).mean(axis=1))
     return np.concatenate(blocks) if blocks else np.empty(0)
 
 

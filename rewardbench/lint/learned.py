@@ -12,16 +12,19 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import nan
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rewardbench.lint.shortcuts import number_groups, texts, words
+from rewardbench.lint.arrays import Floats, Hashes, Indices
+from rewardbench.lint.shortcuts import distinct_words, item_texts, number_groups
 from rewardbench.types import Item
 
-Floats = NDArray[np.float64]
-Hashes = NDArray[np.uint64]
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+Features = NDArray[np.int32]
 FOLDS, FOLD_SEEDS, REFITS = 5, 5, 200
 BUCKETS = 2**18
 TFIDF_BUCKETS = 2**20
@@ -47,11 +50,11 @@ ONE_SIDED = 1.645
 
 
 @dataclass(frozen=True)
-class Differences:
+class FeatureDifferences:
     """Feature differences (right minus wrong) of pairs: inner products [rows, rows], and groups [rows]."""
 
     gram: Floats
-    groups: NDArray[np.int64]
+    groups: Indices
 
 
 @dataclass(frozen=True)
@@ -67,17 +70,19 @@ def tfidf(items: Sequence[Item]) -> float:
     groups = _pair_groups(items)
     if len(set(groups)) < 2:
         return nan
-    right, wrong = [], []
+    right_texts: list[str] = []
+    wrong_texts: list[str] = []
     for item in items:
-        completions = [text[:PART] for text in texts(item)[1]]
-        right += [completions[place] for place, _ in some_pairs(item)]
-        wrong += [completions[place] for _, place in some_pairs(item)]
-    rows = _tfidf_vectors(right, wrong)
-    data = _differences(rows[: len(right)] - rows[len(right) :], groups)
-    return float(np.mean([_cross_validate(data, _folds(data, n), _ones(data), PLAIN) for n in range(_seeds(data))]))
+        _, completions = item_texts(item)
+        for right, wrong in some_pairs(item):
+            right_texts.append(completions[right][:PART])
+            wrong_texts.append(completions[wrong][:PART])
+    vectors = _tfidf_vectors(right_texts, wrong_texts)
+    pairs = len(right_texts)
+    return _mean_accuracy(_differences(vectors[:pairs] - vectors[pairs:], groups), PLAIN)
 
 
-def _tfidf_vectors(right: Sequence[str], wrong: Sequence[str]) -> Any:
+def _tfidf_vectors(right: Sequence[str], wrong: Sequence[str]) -> csr_matrix:
     """Return the TF-IDF vectors of both lists of texts, one after the other; document frequencies count a text once."""
     from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
 
@@ -101,28 +106,45 @@ def interaction(items: Sequence[Item]) -> Learned:
     if len(set(groups)) < 2:
         return Learned(nan, nan)
     words_limit = int((CROSSED / (2 * len(groups))) ** 0.5)
-    rows = []
+    rows: list[tuple[Features, Features]] = []
     for item in items:
-        prompt, completions = texts(item)
-        prompt_words = _some_words(prompt, words_limit)
-        places = dict.fromkeys(place for pair in some_pairs(item) for place in pair)
-        features = {place: _crossed(prompt_words, _some_words(completions[place], words_limit)) for place in places}
-        rows += [(features[right], features[wrong]) for right, wrong in some_pairs(item)]
+        rows += _crossed_pairs(item, words_limit)
     data = _differences(_normalised(_sparse(rows)), groups)
-    folds = [_folds(data, seed) for seed in range(_seeds(data))]
-    accuracy = float(np.mean([_cross_validate(data, fold, _ones(data)) for fold in folds]))
+    accuracy = _mean_accuracy(data, STRENGTH)
     return Learned(accuracy, accuracy - ONE_SIDED * _null_deviation(data))
+
+
+def _crossed_pairs(item: Item, words_limit: int) -> list[tuple[Features, Features]]:
+    """Return the features of the right and of the wrong completion of each pair, each completion computed once."""
+    prompt, completions = item_texts(item)
+    prompt_words = _word_hashes(prompt, words_limit)
+    features: dict[int, Features] = {}
+    for pair in some_pairs(item):
+        for completion in pair:
+            if completion not in features:
+                features[completion] = _crossed(prompt_words, _word_hashes(completions[completion], words_limit))
+    return [(features[right], features[wrong]) for right, wrong in some_pairs(item)]
+
+
+def _mean_accuracy(data: FeatureDifferences, strength: float) -> float:
+    """Compute the held-out accuracy, averaged over the fold assignments."""
+    no_swaps = np.ones((1, len(data.groups)))
+    accuracies: list[Floats] = []
+    for seed in range(_seeds(data)):
+        accuracies.append(_cross_validate(data, _folds(data, seed), no_swaps, strength))
+    return float(np.mean(accuracies))
 
 
 def some_pairs(item: Item) -> list[tuple[int, int]]:
     """List right-wrong pairs in which every completion occurs, at most `MOST_PAIRS`; for Ties not all combinations."""
-    right, wrong = item.num_correct, len(item.completions) - item.num_correct
-    return [(n % right, right + n % wrong) for n in range(min(max(right, wrong), MOST_PAIRS))]
+    num_correct, num_wrong = item.num_correct, len(item.completions) - item.num_correct
+    count = min(max(num_correct, num_wrong), MOST_PAIRS)
+    return [(n % num_correct, num_correct + n % num_wrong) for n in range(count)]
 
 
 def group_of(item: Item) -> str:
     """Return what an item shares with others: its group, or else its prompt."""
-    return item.group or texts(item)[0]
+    return item.group or item_texts(item)[0]
 
 
 def _pair_groups(items: Sequence[Item]) -> list[str]:
@@ -133,32 +155,36 @@ def _pair_groups(items: Sequence[Item]) -> list[str]:
     return groups
 
 
-def _some_words(text: str, limit: int) -> Hashes:
+def _word_hashes(text: str, limit: int) -> Hashes:
     """Return the hashes of a text's words, at most `limit`: the smallest, so that texts agree on the selection."""
-    hashes = np.array([zlib.crc32(word.encode("utf-8", "surrogatepass")) for word in words(text[:PART])], np.uint64)
+    encoded_words = [word.encode("utf-8", "surrogatepass") for word in distinct_words(text[:PART])]
+    hashes = np.array(list(map(zlib.crc32, encoded_words)), np.uint64)
     return np.sort(hashes)[:limit]
 
 
-def _crossed(prompt: Hashes, response: Hashes) -> NDArray[np.int32]:
+def _crossed(prompt: Hashes, response: Hashes) -> Features:
     """Hash each pair of a prompt word and a response word into a feature."""
     prompt_bits, response_bits = prompt * np.uint64(0x9E3779B97F4A7C15), response * np.uint64(0xC2B2AE3D27D4EB4F)
     mixed = prompt_bits[:, None] ^ response_bits[None, :]
     return np.unique((mixed >> np.uint64(40)) % np.uint64(BUCKETS)).astype(np.int32)
 
 
-def _sparse(rows: Sequence[tuple[NDArray[np.int32], NDArray[np.int32]]]) -> Any:
+def _sparse(rows: Sequence[tuple[Features, Features]]) -> csr_matrix:
     """Compute right minus wrong as a sparse matrix [rows, features]; common features cancel."""
     from scipy.sparse import csr_matrix
 
-    plus = [np.setdiff1d(right, wrong, assume_unique=True) for right, wrong in rows]
-    minus = [np.setdiff1d(wrong, right, assume_unique=True) for right, wrong in rows]
-    columns = [np.concatenate(pair) for pair in zip(plus, minus, strict=True)]
-    values = [np.repeat([1.0, -1.0], [len(p), len(m)]) for p, m in zip(plus, minus, strict=True)]
+    columns: list[Features] = []
+    values: list[Floats] = []
+    for right, wrong in rows:
+        right_only = np.setdiff1d(right, wrong, assume_unique=True)
+        wrong_only = np.setdiff1d(wrong, right, assume_unique=True)
+        columns.append(np.concatenate([right_only, wrong_only]))
+        values.append(np.repeat([1.0, -1.0], [len(right_only), len(wrong_only)]))
     starts = np.cumsum([0, *map(len, columns)])
     return csr_matrix((np.concatenate(values), np.concatenate(columns), starts), shape=(len(rows), BUCKETS))
 
 
-def _normalised(rows: Any) -> Any:
+def _normalised(rows: csr_matrix) -> csr_matrix:
     """Scale each row to length 1."""
     from scipy.sparse import diags
     from scipy.sparse.linalg import norm
@@ -167,11 +193,11 @@ def _normalised(rows: Any) -> Any:
     return diags(1 / np.where(lengths == 0, 1, lengths)) @ rows
 
 
-def _differences(rows: Any, groups: Sequence[str]) -> Differences:
-    return Differences(_gram(rows), number_groups(groups))
+def _differences(rows: csr_matrix, groups: Sequence[str]) -> FeatureDifferences:
+    return FeatureDifferences(_gram(rows), number_groups(groups))
 
 
-def _gram(rows: Any) -> Floats:
+def _gram(rows: csr_matrix) -> Floats:
     """Return the inner products of sparse rows [rows, features]: [rows, rows].
 
     A sparse product takes the square of a column's entries: columns that most rows share are multiplied densely, a
@@ -188,16 +214,12 @@ def _gram(rows: Any) -> Floats:
     return np.asarray(gram + (sparse @ sparse.T).toarray())
 
 
-def _seeds(data: Differences) -> int:
+def _seeds(data: FeatureDifferences) -> int:
     """Return the number of fold assignments."""
     return 1 if len(data.groups) > MANY else FOLD_SEEDS
 
 
-def _ones(data: Differences) -> Floats:
-    return np.ones((1, len(data.groups)))
-
-
-def _folds(data: Differences, seed: int) -> NDArray[np.int64]:
+def _folds(data: FeatureDifferences, seed: int) -> Indices:
     """Assign each row to a fold: groups are distributed in random order, so that the folds are even."""
     count = int(data.groups.max()) + 1
     fold_of_group = np.empty(count, dtype=np.int64)
@@ -205,7 +227,7 @@ def _folds(data: Differences, seed: int) -> NDArray[np.int64]:
     return fold_of_group[data.groups]
 
 
-def _cross_validate(data: Differences, folds: NDArray[np.int64], signs: Floats, strength: float = STRENGTH) -> Floats:
+def _cross_validate(data: FeatureDifferences, folds: Indices, signs: Floats, strength: float) -> Floats:
     """Compute the held-out accuracy of a fit for each row of `signs` [fits, rows]: 1, or -1 for a swapped pair.
 
     The accuracy is NaN if there is only one group.
@@ -256,10 +278,12 @@ def _fit(gram: Floats, signs: Floats, strength: float, steps: int = 500) -> Floa
     return weights
 
 
-def _null_deviation(data: Differences) -> float:
+def _null_deviation(data: FeatureDifferences) -> float:
     """Compute the standard deviation of the accuracy under random swaps, averaged over the same folds."""
     rng, seeds = np.random.default_rng(0), _seeds(data)
     refits = REFITS if seeds > 1 else REFITS // 5
-    flips = rng.choice([-1.0, 1.0], size=(refits, int(data.groups.max()) + 1))[:, data.groups]
-    accuracies = np.mean([_cross_validate(data, _folds(data, seed), flips) for seed in range(seeds)], axis=0)
-    return float(np.std(accuracies))
+    swaps = rng.choice([-1.0, 1.0], size=(refits, int(data.groups.max()) + 1))[:, data.groups]
+    accuracies: list[Floats] = []
+    for seed in range(seeds):
+        accuracies.append(_cross_validate(data, _folds(data, seed), swaps, STRENGTH))
+    return float(np.std(np.mean(accuracies, axis=0)))

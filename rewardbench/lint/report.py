@@ -12,7 +12,7 @@ from rich.text import Text
 
 from rewardbench.console.terminal import make_console, printable
 from rewardbench.lint.contamination import Overlap
-from rewardbench.lint.run import SHORTCUTS, Lint, SubsetLint
+from rewardbench.lint.run import SHORTCUTS, LintResult, SubsetLint
 
 MOST_ROWS = 100
 """Subsets in a table; --json has all."""
@@ -20,7 +20,7 @@ GLARING = 0.65
 """Accuracy of a shortcut, or of its opposite, above which it is marked."""
 
 
-def print_lint(result: Lint, console: Console | None = None) -> None:
+def print_lint(result: LintResult, console: Console | None = None) -> None:
     """Print a table of shortcut accuracies by subset in percent, then `key=value` lines."""
     console = console or make_console()
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
@@ -28,32 +28,35 @@ def print_lint(result: Lint, console: Console | None = None) -> None:
     for header in ("n", "longer", "new\nlines", "mark\ndown", "refu\nsal", "tf-idf", "over\nlap", "inter\naction"):
         table.add_column(header, justify="right")
     for name, figures in islice(result.subsets.items(), MOST_ROWS):
-        table.add_row(Text(printable(name)), str(figures.n), *_shares(figures))
+        table.add_row(Text(printable(name)), str(figures.n), *_format_shares(figures))
     console.print(Text(f"{result.dataset}@{result.revision}", style="bold"), soft_wrap=True)
     console.print(table)
-    _print_more(len(result.subsets), "subsets", console)
+    _print_omitted(len(result.subsets), "subsets", console)
     for name, value in asdict(result.duplicates).items():
         console.print(Text(f"{name}={value:.4f}" if isinstance(value, float) else f"{name}={value}"))
     for section, pooled in islice(result.sections.items(), MOST_ROWS):
         console.print(Text(f"overlap.{section.lower().replace(' ', '_')}={pooled['overlap']:.4f}"))
-    _print_more(len(result.sections), "sections", console)
+    _print_omitted(len(result.sections), "sections", console)
     console.print(Text(f"unusable={result.unusable}"))
     for note in result.notes():
         console.print(Text(f"note: {note}"), soft_wrap=True)
 
 
-def _print_more(rows: int, unit: str, console: Console) -> None:
+def _print_omitted(rows: int, unit: str, console: Console) -> None:
     """Print how many rows a table leaves out."""
     if rows > MOST_ROWS:
         console.print(Text(f"… and {rows - MOST_ROWS:,} more {unit}: see --json"))
 
 
-def _shares(figures: SubsetLint) -> list[Text]:
-    names = [name for name in SHORTCUTS if name != "shorter"]
-    return [_share(getattr(figures, name)) for name in names]
+def _format_shares(figures: SubsetLint) -> list[Text]:
+    cells: list[Text] = []
+    for name in SHORTCUTS:
+        if name != "shorter":
+            cells.append(_format_share(getattr(figures, name)))
+    return cells
 
 
-def _share(value: float) -> Text:
+def _format_share(value: float) -> Text:
     if value != value:
         return Text("–")
     return Text(f"{100 * value:.1f}", style="red" if max(value, 1 - value) > GLARING else "")
@@ -67,9 +70,9 @@ def print_overlap(overlap: Overlap, console: Console | None = None) -> None:
     for header in ("n", "hit", "half covered"):
         table.add_column(header, justify="right")
     for name, counts in islice(overlap.subsets.items(), MOST_ROWS):
-        table.add_row(Text(printable(name)), *(str(counts[kind]) for kind in ("n", "hit", "covered")))
+        table.add_row(Text(printable(name)), str(counts["n"]), str(counts["hit"]), str(counts["covered"]))
     console.print(table)
-    _print_more(len(overlap.subsets), "subsets", console)
+    _print_omitted(len(overlap.subsets), "subsets", console)
     for name in ("rows_read", "rows_hit", "n", "hit", "covered", "ngram"):
         console.print(Text(f"{name}={getattr(overlap, name)}"))
     console.print(Text(f"share={overlap.share:.4f}"))

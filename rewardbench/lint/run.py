@@ -8,14 +8,22 @@ from dataclasses import asdict, dataclass
 from math import isnan
 from random import Random
 from statistics import fmean, median
-from typing import Any
 
 import numpy as np
 
 from rewardbench.errors import InputError
 from rewardbench.lint.duplicates import Duplicates, find_duplicates
 from rewardbench.lint.learned import group_of, interaction, some_pairs, tfidf
-from rewardbench.lint.shortcuts import BLIND, LONGEST, count_matches, credit, folded, lower_bound, texts, word_overlap
+from rewardbench.lint.shortcuts import (
+    BLIND,
+    LONGEST,
+    count_matches,
+    folded,
+    item_texts,
+    lower_bound,
+    shortcut_credit,
+    word_overlap,
+)
 from rewardbench.types import Item, Suite
 
 SHORTCUTS = (*BLIND, "tfidf", "overlap", "interaction")
@@ -60,7 +68,7 @@ class SubsetLint:
 
 
 @dataclass(frozen=True)
-class Lint:
+class LintResult:
     """The result of a lint run."""
 
     dataset: str
@@ -74,13 +82,15 @@ class Lint:
     cut: int
     """Rows with a text of which only the start was split into words."""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return the fields as JSON values."""
+        subsets = {name: _rounded(asdict(subset)) for name, subset in self.subsets.items()}
+        sections = {name: _rounded(section) for name, section in self.sections.items()}
         return {
             "dataset": self.dataset,
             "revision": self.revision,
-            "subsets": {name: _rounded(asdict(subset)) for name, subset in self.subsets.items()},
-            "sections": {name: _rounded(section) for name, section in self.sections.items()},
+            "subsets": subsets,
+            "sections": sections,
             **_rounded(asdict(self.duplicates)),
             "unusable": self.unusable,
             "cut": self.cut,
@@ -89,8 +99,10 @@ class Lint:
 
     def notes(self) -> list[str]:
         """List what was sampled, left out or truncated, one sentence each."""
-        sampled = sum(0 < subset.learned_on < subset.n for subset in self.subsets.values())
-        skipped = sum(not subset.learned_on for subset in self.subsets.values())
+        sampled = skipped = 0
+        for subset in self.subsets.values():
+            sampled += 0 < subset.learned_on < subset.n
+            skipped += not subset.learned_on
         notes = []
         if sampled:
             notes.append(f"In {sampled} subsets tf-idf and interaction were learned from a sample of whole groups.")
@@ -101,7 +113,7 @@ class Lint:
         return notes
 
 
-def lint(suite: Suite, tick: Callable[[], None] = lambda: None) -> Lint:
+def lint(suite: Suite, tick: Callable[[], None] = lambda: None) -> LintResult:
     """Measure every shortcut on every subset.
 
     Args:
@@ -118,19 +130,21 @@ def lint(suite: Suite, tick: Callable[[], None] = lambda: None) -> Lint:
     for item in items:
         by_subset.setdefault(item.subset, []).append(item)
     sizes = _learned_sizes(by_subset)
-    figures: dict[str, _Shallow] = {}
-    subsets = {}
+    outcomes: dict[str, list[_RuleOutcome]] = {}
+    subsets: dict[str, SubsetLint] = {}
+    cut = 0
     for name, members in by_subset.items():
-        figures[name] = _Shallow([_read(item, tick) for item in members])
-        subsets[name] = _lint_subset(members, figures[name], sizes.get(name, 0))
-    return Lint(
+        outcomes[name] = [_apply_rules(item, tick) for item in members]
+        subsets[name] = _lint_subset(members, outcomes[name], sizes.get(name, 0))
+        cut += sum(outcome.cut for outcome in outcomes[name])
+    return LintResult(
         dataset=suite.name,
         revision=suite.revision,
         subsets=subsets,
-        sections=_sections(suite, figures),
+        sections=_lint_sections(suite, outcomes),
         duplicates=find_duplicates([item for item in suite.items if item.has_preference], tick),
         unusable=len(suite.items) - len(items),
-        cut=sum(row.cut for shallow in figures.values() for row in shallow.rows),
+        cut=cut,
     )
 
 
@@ -141,11 +155,11 @@ def steps(suite: Suite) -> int:
 
 def lint_subset(items: Sequence[Item]) -> SubsetLint:
     """Measure every shortcut on the items of one subset."""
-    return _lint_subset(items, _Shallow([_read(item) for item in items]), LARGEST)
+    return _lint_subset(items, list(map(_apply_rules, items)), LARGEST)
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class _RuleOutcome:
     """The outcome of the rules on one item, without its texts."""
 
     cluster: str
@@ -158,51 +172,47 @@ class _Row:
     cut: bool
 
 
-@dataclass(frozen=True)
-class _Shallow:
-    """The rows of one subset."""
-
-    rows: Sequence[_Row]
-
-    def blind(self) -> dict[str, float]:
-        """Return the mean credit of every rule that reads no prompt."""
-        means = np.mean([row.credits for row in self.rows], axis=0).tolist()
-        return dict(zip(BLIND, means, strict=True))
-
-
-def _read(item: Item, tick: Callable[[], None] = lambda: None) -> _Row:
-    prompt, completions = texts(item)
-    lengths = [len(text) for text in completions]
-    row = _Row(
+def _apply_rules(item: Item, tick: Callable[[], None] = lambda: None) -> _RuleOutcome:
+    prompt, completions = item_texts(item)
+    lengths = list(map(len, completions))
+    outcome = _RuleOutcome(
         cluster=item.group or item.id,
-        credits=tuple(credit(item, rule) for rule in BLIND.values()),
-        overlap=credit(item, word_overlap),
+        credits=tuple(shortcut_credit(item, rule) for rule in BLIND.values()),
+        overlap=shortcut_credit(item, word_overlap),
         words_prompt=count_matches(SPACED, prompt),
         words_responses=tuple(count_matches(SPACED, text) for text in completions),
         length_gap=1 - min(lengths) / max(lengths),
         cut=max(len(prompt), *lengths) > LONGEST,
     )
     tick()
-    return row
+    return outcome
 
 
-def _lint_subset(items: Sequence[Item], shallow: _Shallow, pairs: int) -> SubsetLint:
+def _lint_subset(items: Sequence[Item], outcomes: Sequence[_RuleOutcome], pairs: int) -> SubsetLint:
     """Measure every shortcut on one subset; at most `pairs` pairs are learned from, none if it is 0."""
     sample = _sample(items, pairs) if pairs else []
     learned = interaction(sample)
-    overlap = _overlap(shallow.rows)
+    overlap = _pool_overlap(outcomes)
+    blind_means = np.mean([outcome.credits for outcome in outcomes], axis=0).tolist()
+    prompt_words: list[int] = []
+    response_words: list[int] = []
+    length_gaps: list[float] = []
+    for outcome in outcomes:
+        prompt_words.append(outcome.words_prompt)
+        response_words += outcome.words_responses
+        length_gaps.append(outcome.length_gap)
     return SubsetLint(
         n=len(items),
-        **shallow.blind(),
+        **dict(zip(BLIND, blind_means, strict=True)),
         tfidf=tfidf(sample),
         overlap=overlap["overlap"],
         overlap_low=overlap["overlap_low"],
         interaction=learned.accuracy,
         interaction_low=learned.low,
         learned_on=len(sample),
-        words_prompt=median(row.words_prompt for row in shallow.rows),
-        words_response=median(count for row in shallow.rows for count in row.words_responses),
-        length_gap=median(row.length_gap for row in shallow.rows),
+        words_prompt=median(prompt_words),
+        words_response=median(response_words),
+        length_gap=median(length_gaps),
     )
 
 
@@ -221,7 +231,7 @@ def _learned_sizes(by_subset: Mapping[str, Sequence[Item]]) -> dict[str, int]:
 
 
 def _count_pairs(items: Sequence[Item]) -> int:
-    return sum(len(some_pairs(item)) for item in items)
+    return sum(map(len, map(some_pairs, items)))
 
 
 def _sample(items: Sequence[Item], pairs: int) -> Sequence[Item]:
@@ -245,7 +255,7 @@ def _sample(items: Sequence[Item], pairs: int) -> Sequence[Item]:
     return sample
 
 
-def exceeding(result: Lint, limit: float) -> list[str]:
+def exceeding(result: LintResult, limit: float) -> list[str]:
     """Describe each shortcut whose accuracy exceeds `limit`, one sentence each.
 
     The opposite of a shortcut counts as well: a preference for short answers is the opposite of one for long answers.
@@ -274,24 +284,31 @@ def _sentence(subset: str, name: str, share: float) -> str:
     return f"{subset}: {name} reaches {share:.3f}, so its opposite reaches {1 - share:.3f}"
 
 
-def _overlap(rows: Sequence[_Row]) -> dict[str, float]:
-    credits = [row.overlap for row in rows]
-    low = lower_bound(credits, [row.cluster for row in rows])
-    return {"overlap": folded(fmean(credits)), "overlap_low": low}
+def _pool_overlap(outcomes: Sequence[_RuleOutcome]) -> dict[str, float]:
+    """Compute the accuracy of word overlap over items, and its lower bound over clusters."""
+    credits: list[float] = []
+    clusters: list[str] = []
+    for outcome in outcomes:
+        credits.append(outcome.overlap)
+        clusters.append(outcome.cluster)
+    return {"overlap": folded(fmean(credits)), "overlap_low": lower_bound(credits, clusters)}
 
 
-def _sections(suite: Suite, figures: Mapping[str, _Shallow]) -> dict[str, dict[str, float]]:
-    by_section: dict[str, list[_Row]] = {}
-    for subset, shallow in figures.items():
+def _lint_sections(suite: Suite, outcomes: Mapping[str, Sequence[_RuleOutcome]]) -> dict[str, dict[str, float]]:
+    """Pool the overlap of the subsets of each section that the suite's rules name."""
+    by_section: dict[str, list[_RuleOutcome]] = {}
+    for subset, subset_outcomes in outcomes.items():
         if subset in suite.rules:
-            by_section.setdefault(suite.rules[subset].section, []).extend(shallow.rows)
-    return {name: _overlap(rows) for name, rows in by_section.items()}
+            by_section.setdefault(suite.rules[subset].section, []).extend(subset_outcomes)
+    return {section: _pool_overlap(section_outcomes) for section, section_outcomes in by_section.items()}
 
 
-def _rounded(figures: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _plain(value) for name, value in figures.items()}
+def _rounded(figures: Mapping[str, object]) -> dict[str, object]:
+    return {name: _round(value) for name, value in figures.items()}
 
 
-def _plain(value: Any) -> Any:
+def _round(value: object) -> object:
     """Round to four decimals; NaN becomes None."""
-    return (None if isnan(value) else round(value, 4)) if isinstance(value, float) else value
+    if not isinstance(value, float):
+        return value
+    return None if isnan(value) else round(value, 4)

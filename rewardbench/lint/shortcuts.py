@@ -6,12 +6,11 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rewardbench.lint.arrays import Floats, Indices
 from rewardbench.stats import resample
 from rewardbench.types import Item, Messages
 
-Floats = NDArray[np.float64]
 Shortcut = Callable[[str, str], float]
 """Scores a response, from the texts of prompt and response."""
 
@@ -28,10 +27,10 @@ REFUSAL = re.compile(
 WORD = re.compile(r"\w+|[^\w\s]")
 
 
-def words(text: str) -> set[str]:
+def distinct_words(text: str) -> set[str]:
     """Return the distinct lower-cased words and punctuation marks of the first characters of a text.
 
-    >>> sorted(words("No, no: YES"))
+    >>> sorted(distinct_words("No, no: YES"))
     [',', ':', 'no', 'yes']
     """
     return {word.group() for word in WORD.finditer(text[:LONGEST].lower())}
@@ -43,12 +42,11 @@ def word_overlap(prompt: str, response: str) -> float:
     >>> word_overlap("a b c d", "a x y z")
     0.25
     """
-    prompt_words, response_words = words(prompt), words(response)
-    return (
-        len(prompt_words & response_words) / (len(prompt_words) * len(response_words)) ** 0.5
-        if prompt_words and response_words
-        else 0.0
-    )
+    prompt_words, response_words = distinct_words(prompt), distinct_words(response)
+    if not prompt_words or not response_words:
+        return 0.0
+    mean_count: float = (len(prompt_words) * len(response_words)) ** 0.5
+    return len(prompt_words & response_words) / mean_count
 
 
 def count_matches(pattern: re.Pattern[str], text: str) -> int:
@@ -70,21 +68,21 @@ BLIND: Mapping[str, Shortcut] = {
 """Rules that ignore the prompt."""
 
 
-def texts(item: Item) -> tuple[str, list[str]]:
+def item_texts(item: Item) -> tuple[str, list[str]]:
     """Return the prompt as one text, and each completion as one."""
-    return _join(item.prompt), [_join(turns) for turns in item.completions]
+    return _join(item.prompt), list(map(_join, item.completions))
 
 
 def _join(turns: Messages) -> str:
     return "\n".join(turn["content"] for turn in turns)
 
 
-def credit(item: Item, rule: Shortcut) -> float:
+def shortcut_credit(item: Item, rule: Shortcut) -> float:
     """Return the share of an item's right-wrong pairs that a rule gets right; a tie is half.
 
     Completions are sorted by score, which avoids comparing all pairs.
     """
-    prompt, completions = texts(item)
+    prompt, completions = item_texts(item)
     scores = [rule(prompt, text) for text in completions]
     if len(scores) == 2:
         return 0.5 + 0.5 * (scores[0] > scores[1]) - 0.5 * (scores[0] < scores[1])
@@ -123,7 +121,7 @@ def group_sums(values: Floats, groups: Sequence[str]) -> tuple[Floats, Floats]:
     return np.bincount(numbers, values).astype(float), np.bincount(numbers).astype(float)
 
 
-def number_groups(groups: Sequence[str]) -> NDArray[np.int64]:
+def number_groups(groups: Sequence[str]) -> Indices:
     """Assign each member the number of its group, groups in the order of their names: [members].
 
     >>> number_groups(["b", "a", "b"]).tolist()

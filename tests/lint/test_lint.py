@@ -11,7 +11,7 @@ from rewardbench.errors import InputError
 from rewardbench.lint import learned
 from rewardbench.lint.duplicates import find_duplicates, mask, near_duplicates
 from rewardbench.lint.run import SHORTCUTS, exceeding, lint, lint_subset
-from rewardbench.lint.shortcuts import BLIND, credit, folded, lower_bound, word_overlap
+from rewardbench.lint.shortcuts import BLIND, folded, lower_bound, shortcut_credit, word_overlap
 from rewardbench.suites import load_suite
 from rewardbench.types import Item, Message
 
@@ -43,7 +43,7 @@ def mirrors(n, a, b, x, y):
 
 def test_blind_rules_see_what_they_should():
     one = item("1", "How long?", "A long answer,\n- with a list\nand `code`.", "Sorry, I can't say.")
-    assert {name: credit(one, rule) for name, rule in BLIND.items()} == {
+    assert {name: shortcut_credit(one, rule) for name, rule in BLIND.items()} == {
         "longer": 1.0,
         "shorter": 0.0,
         "newlines": 1.0,
@@ -54,7 +54,7 @@ def test_blind_rules_see_what_they_should():
 
 def test_credit_counts_every_right_wrong_pair_and_half_for_a_tie():
     one = item("1", "p", ["aaa", "bb"], ["cc", "d", "eee"])
-    assert credit(one, BLIND["longer"]) == pytest.approx((0.5 + 1 + 1 + 0.5 + 1 + 0) / 6)
+    assert shortcut_credit(one, BLIND["longer"]) == pytest.approx((0.5 + 1 + 1 + 0.5 + 1 + 0) / 6)
 
 
 def test_a_whole_mirror_gives_nothing_to_rules_that_do_not_read_the_prompt():
@@ -96,7 +96,7 @@ def test_the_fit_is_that_of_scikit_learn():
 
 
 def test_no_group_stands_in_two_folds_and_folds_are_even():
-    data = learned.Differences(np.eye(60), np.repeat(np.arange(30), 2))
+    data = learned.FeatureDifferences(np.eye(60), np.repeat(np.arange(30), 2))
     folds = learned._folds(data, seed=3)
     assert all(len(set(folds[data.groups == group])) == 1 for group in range(30))
     assert np.bincount(folds).tolist() == [12] * 5

@@ -16,7 +16,7 @@ from rewardbench.lint.contamination import find_overlap
 from rewardbench.lint.duplicates import near_duplicates
 from rewardbench.lint.report import print_lint
 from rewardbench.lint.run import MOST_LEARNED, exceeding, lint, steps
-from rewardbench.lint.shortcuts import BLIND, credit
+from rewardbench.lint.shortcuts import BLIND, shortcut_credit
 from rewardbench.suites import load_suite
 from rewardbench.types import Item, Message
 
@@ -130,7 +130,7 @@ def assistant(text):
 def test_credit_over_many_completions_is_that_of_all_pairs():
     texts = ["x" * (n * 7 % 5) for n in range(12)]
     pairs = [(len(a) > len(b)) + 0.5 * (len(a) == len(b)) for a in texts[:5] for b in texts[5:]]
-    assert credit(completions(texts, 5), BLIND["longer"]) == pytest.approx(sum(pairs) / len(pairs))
+    assert shortcut_credit(completions(texts, 5), BLIND["longer"]) == pytest.approx(sum(pairs) / len(pairs))
 
 
 def test_each_text_of_a_large_bucket_meets_one_of_another_group():
