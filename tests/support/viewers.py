@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path
 
 from rewardbench.chat import all_text
-from rewardbench.engine.backends.pool import Alone, Pool
+from rewardbench.engine.backends.inline import Inline
+from rewardbench.engine.backends.pool import Pool
 from rewardbench.engine.backends.torchrun import Ranks, is_first, launch
 from rewardbench.engine.cache import Cache
 from rewardbench.engine.loop import score
@@ -84,7 +85,7 @@ def main(view, way, cache, seconds):
     """Print the scores of one run; rank 0 alone prints."""
     scorer = load(view, seconds=float(seconds))
     loaded = partial(load, view, seconds=float(seconds))
-    workers = Ranks(launch()) if launch() else Pool(2, loaded) if way == "pool" else Alone()
+    workers = Ranks(launch()) if launch() else Pool(2, loaded) if way == "pool" else Inline()
     opened = Cache(Path(cache)) if cache and is_first() else None
     run = score(items(), scorer, batch_size=4, workers=workers, cache=opened)
     if is_first():
