@@ -7,8 +7,8 @@ import json
 import re
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 from rewardbench.errors import InputError
 from rewardbench.templates import (
@@ -17,85 +17,49 @@ from rewardbench.templates import (
     REASONING,
     Render,
     absent_character,
+    answers,
+    fold_system,
     pick_template,
     plain,
+    shows,
     unprinted_fields,
 )
 from rewardbench.types import Message, Messages, TokenRequest, Tools
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
-def shows(text: str, messages: Sequence[Message]) -> bool:
-    """Return True if the text contains every message, in order; templates may trim a message and change line breaks.
-
-    >>> shows("<user> Hi <bot> Yes", [{"role": "user", "content": "Hi "}, {"role": "assistant", "content": "Yes"}])
-    True
-    >>> shows("<user> Hi", [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hi"}])
-    False
-    """
-    text, at = "".join(text.split()), 0
-    for message in messages:
-        content = "".join(message["content"].split())
-        position = text.find(content, at)
-        if position < 0 and message["role"] == "tool":  # some templates print what a tool returned as JSON
-            content = "".join(json.dumps(message["content"], ensure_ascii=False)[1:-1].split())
-            position = text.find(content, at)
-        if position < 0:
-            return False
-        at = position + len(content)
-    return True
-
-
-def answers(messages: Sequence[Message]) -> Messages:
-    """Remove the assistant's thinking from messages, which templates of reasoning models drop or move.
-
-    >>> answers([{"role": "assistant", "content": "<think>7 or 8?</think> It is 7."}])
-    ({'role': 'assistant', 'content': ' It is 7.'},)
-    """
-    return tuple(
-        _with_content(m, m["content"].rpartition("</think>")[2]) if m["role"] == "assistant" else m for m in messages
-    )
+THINKING_DROPPED = "The template leaves out the thinking of assistant turns, up to </think>."
+SYSTEM_FOLDED = "The template knows no system role: the system text is prepended to the first user turn."
+BOS_DROPPED = "The rendered text held a second BOS token, which was dropped."
+FIELD_OMITTED = "The chat template leaves out the {field} of messages: {{count}} texts were scored without."
 
 
 def all_text(messages: Sequence[Message]) -> str:
-    """Return the contents with the reasoning before and the tool calls after them, one a line.
+    """Join the reasoning, the contents and the tool calls of messages, one per line.
 
     >>> all_text([{"role": "assistant", "content": "", "tool_calls": [{"name": "f"}]}])
     '[{"name": "f"}]'
     """
     lines: list[str] = []
     for message in messages:
-        reasoning = [str(message.get(field, "")) for field in REASONING]
+        reasoning = [str(text) for field in REASONING if (text := message.get(field))]
         calls = [json.dumps(message["tool_calls"], ensure_ascii=False)] if "tool_calls" in message else []
-        content = [message["content"]] if message["content"] or not (calls or any(reasoning)) else []
-        lines += [text for text in reasoning if text] + content + calls
+        content = [message["content"]] if message["content"] or not (calls or reasoning) else []
+        lines += reasoning + content + calls
     return "\n".join(lines)
 
 
-def fold_system(messages: Sequence[Message]) -> Messages:
-    r"""Prepend the system text to the first user turn, for templates without a system role.
+def _raise_always(error: InputError) -> Render:
+    """Return a renderer that raises the error for any messages."""
 
-    >>> fold_system([{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hi"}])
-    ({'role': 'user', 'content': 'Be kind.\n\nHi'},)
-    """
-    system, first, *later = messages
-    return (_with_content(first, f"{system['content']}\n\n{first['content']}"), *later)
-
-
-def _with_content(message: Message, content: str) -> Message:
-    """Copy a message with another content; its other fields stay."""
-    copy = message.copy()
-    copy["content"] = content
-    return copy
-
-
-def _refuse(error: InputError) -> Render:
     def render(messages: Sequence[Message], tools: Tools = ()) -> str:
         raise error
 
     return render
 
 
-def added_tokens(tokenizer: Any) -> tuple[list[int], list[int]]:
+def added_tokens(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int]]:
     """Return the ids that the tokenizer adds before and after a text (BOS or CLS; EOS or SEP)."""
     bare = tokenizer("a", add_special_tokens=False)["input_ids"]
     full = tokenizer("a", add_special_tokens=True)["input_ids"]
@@ -118,15 +82,26 @@ def common_prefix(a: Sequence[object], b: Sequence[object]) -> int:
 
 
 @dataclass(frozen=True)
-class Frame:
-    """The tokens that a template adds around the contents of messages."""
+class SpecialTokens:
+    """The special tokens that a template prints around the contents of messages."""
 
-    begins: bool
-    """Whether it prints the tokens that the tokenizer adds before a text."""
-    bos: int
+    has_prefix: bool
+    """True if the template prints the tokens that the tokenizer adds before a text."""
+    bos_count: int
     """Number of consecutive BOS tokens at the start."""
-    ends: bool
-    """Whether it ends with the tokens that the tokenizer adds after a text."""
+    has_suffix: bool
+    """True if the template ends with the tokens that the tokenizer adds after a text."""
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """A conversation rendered by the template."""
+
+    text: str
+    messages: Messages
+    """The messages as passed to the template, which may have no system message."""
+    notes: tuple[str, ...] = ()
+    """What was repaired or omitted, as in `TokenRequest.notes`."""
 
 
 class Chat:
@@ -135,14 +110,15 @@ class Chat:
     Args:
         tokenizer: a transformers tokenizer; its padding and truncation settings are not used.
         template: None or "tokenizer" for its own chat template, "raw", or the name of a fastchat template.
-        max_length: in tokens; longer items lose tokens on the `truncation_side`, never the BOS, and say how many.
-        spans: also find where the completion's tokens begin (DPO needs it; a classifier does not).
+        max_length: maximum tokens; longer texts are truncated on the `truncation_side`, but keep their BOS.
+        truncation_side: side on which tokens are cut off.
+        spans: also find the first token of the completion, which log-probabilities need and classifiers do not.
         name: the model, for error messages.
     """
 
     def __init__(
         self,
-        tokenizer: Any,
+        tokenizer: PreTrainedTokenizerBase,
         template: str | None = None,
         max_length: int | None = None,
         truncation_side: Literal["left", "right"] = "left",
@@ -155,10 +131,8 @@ class Chat:
         self.truncation_side = truncation_side
         self.spans = spans
         self.name = name
-        self._notes: set[str] = set()
-        self._unprinted: dict[str, set[int]] = {}
-        """Fields that the template omits, each with the hashes of the conversations that contain them."""
-        self._frames: dict[tuple[str, ...], Frame | None] = {}
+        self._tokens_by_roles: dict[tuple[str, ...], SpecialTokens | None] = {}
+        """Cache: the special tokens around messages of these roles."""
         self._before, self._after = added_tokens(tokenizer)
         self._render, self.source = self._pick()
 
@@ -169,7 +143,7 @@ class Chat:
         except InputError as error:
             if self.template not in (None, OWN):
                 raise
-            return _refuse(error), ""
+            return _raise_always(error), ""
 
     def describe(self) -> dict[str, Any]:
         """Return the settings that can change a score."""
@@ -183,99 +157,113 @@ class Chat:
             "tokens_after": self._after,
         }
 
-    @property
-    def notes(self) -> set[str]:
-        """Repairs and omissions, one sentence each."""
-        omissions = {
-            f"The chat template leaves out the {field} of messages: {len(texts)} texts were scored without."
-            for field, texts in self._unprinted.items()
-        }
-        return self._notes | omissions
-
     def render(self, messages: Messages, tools: Tools = ()) -> str:
         """Return the text of a conversation with every message in it, in order.
 
         Raises:
             InputError: if the template refuses the turns, or leaves out a message, a tool call or the tools.
         """
-        return self._render_checked(messages, tools)[0] if messages else ""
+        return self._render_checked(messages, tools).text if messages else ""
 
-    def _render_checked(self, messages: Messages, tools: Tools) -> tuple[str, Messages]:
-        """Render, and check that the template prints tools, tool calls and reasoning where there are any."""
-        text, messages = self._render_shown(messages, tools)
-        if tools or any(message.keys() - {"role", "content"} for message in messages):
-            self._check_fields(text, messages, tools)
-        return text, messages
+    def _render_checked(self, messages: Messages, tools: Tools) -> Rendering:
+        """Render, and check that the template prints tools, tool calls and reasoning if there are any."""
+        rendering = self._render_shown(messages, tools)
+        if not tools and not any(message.keys() - {"role", "content"} for message in rendering.messages):
+            return rendering
+        omissions = self._omissions(rendering, tools)
+        return Rendering(rendering.text, rendering.messages, rendering.notes + omissions)
 
-    def _render_shown(self, messages: Messages, tools: Tools) -> tuple[str, Messages]:
-        """Return the text, and the messages as the template received them (a system message may be folded)."""
+    def _render_shown(self, messages: Messages, tools: Tools) -> Rendering:
+        """Render, and check that the text contains every message; a system message may be folded into a user turn."""
         if messages[0]["role"] == "system":
             return self._render_system(messages, tools)
-        text = self._render(messages, tools)
-        if not self._shows(text, messages):
+        rendering = self._render_complete(messages, tools)
+        if rendering is None:
             raise InputError(f"The chat template of {self.name} drops a message: pass another --chat_template.")
-        return text, messages
+        return rendering
 
-    def _shows(self, text: str, messages: Messages) -> bool:
+    def _render_complete(self, messages: Messages, tools: Tools) -> Rendering | None:
+        """Render; return None if the template drops a message. It may drop the thinking of the assistant."""
+        text = self._render(messages, tools)
         if shows(text, messages):
-            return True
-        if not shows(text, answers(messages)):
-            return False
-        self._notes.add("The template leaves out the thinking of assistant turns, up to </think>.")
-        return True
+            return Rendering(text, messages)
+        if shows(text, answers(messages)):
+            return Rendering(text, messages, (THINKING_DROPPED,))
+        return None
 
-    def _check_fields(self, text: str, messages: Messages, tools: Tools) -> None:
-        """Count the fields that the template leaves out.
+    def _omissions(self, rendering: Rendering, tools: Tools) -> tuple[str, ...]:
+        """Return a note for each field that the template leaves out.
 
         Raises:
             InputError: if tools or a tool call are among them.
         """
-        for field in unprinted_fields(self._render, text, messages, tools):
+        notes: list[str] = []
+        for field in unprinted_fields(self._render, rendering.text, rendering.messages, tools):
             if field in ("tools", "tool_calls"):
                 raise InputError(
                     f"The chat template of {self.name} does not print the {field} of this row: pass another "
                     f"--chat_template or model, or leave out {field}."
                 )
-            field = "arguments of tool calls" if field == "arguments" else field
-            conversation = hash(json.dumps(messages, sort_keys=True, default=str))
-            self._unprinted.setdefault(field, set()).add(conversation)
+            notes.append(FIELD_OMITTED.format(field="arguments of tool calls" if field == "arguments" else field))
+        return tuple(dict.fromkeys(notes))
 
-    def _render_system(self, messages: Messages, tools: Tools) -> tuple[str, Messages]:
+    def _render_system(self, messages: Messages, tools: Tools) -> Rendering:
+        """Render a conversation with a system message; prepend it to the user turn if the template has no system role.
+
+        Raises:
+            InputError: if the template has no system role, and no user turn follows.
+        """
+        can_fold = len(messages) > 1 and messages[1]["role"] == "user"
         try:
-            text = self._render(messages, tools)
-            if self._shows(text, messages):
-                return text, messages
+            rendering = self._render_complete(messages, tools)
         except InputError:
-            if len(messages) == 1 or messages[1]["role"] != "user":
+            if not can_fold:
                 raise
-        if len(messages) == 1 or messages[1]["role"] != "user":
+            rendering = None
+        if rendering is not None:
+            return rendering
+        if not can_fold:
             raise InputError(
                 f"The chat template of {self.name} has no place for a system message that no user turn follows."
             )
-        text, folded = self._render_shown(fold_system(messages), tools)
-        self._notes.add("The template knows no system role: the system text is prepended to the first user turn.")
-        return text, folded
+        folded = self._render_shown(fold_system(messages), tools)
+        return Rendering(folded.text, folded.messages, (*folded.notes, SYSTEM_FOLDED))
 
     def request(
         self, prompt: Messages, completion: Messages, rendered: bool = False, tools: Tools = ()
     ) -> TokenRequest:
-        """Convert a completion in its context to token ids; raise InputError if the template cannot render it."""
+        """Convert a completion in its context to token ids.
+
+        Args:
+            prompt: the messages before the completion.
+            completion: the messages of the completion.
+            rendered: the completion is the final text: apply no template.
+            tools: the functions that the assistant may call.
+
+        Raises:
+            InputError: if the template cannot render the messages, or truncation leaves nothing of the completion.
+        """
         if rendered:
             text = plain(completion)
-            frame = self._frame_of_text(text)
+            notes: tuple[str, ...] = ()
+            special = self._special_tokens_of_text(text)
         else:
-            text, messages = self._render_checked((*prompt, *completion), tools)
-            frame = self._frame(text, messages)
-        ids = self._encode(text, frame, self._ends(rendered))
-        start = self._start(text, frame, ids, prompt, completion, tools) if self.spans and not rendered else 0
-        return self._fit(TokenRequest(text, plain(completion), array("i", ids), start, len(ids)))
+            rendering = self._render_checked((*prompt, *completion), tools)
+            text, notes = rendering.text, rendering.notes
+            special = self._special_tokens(rendering)
+        single = self._with_single_bos(text, special.bos_count)
+        if single != text:
+            notes = (*notes, BOS_DROPPED)
+        ids = self._encode(single, special, self._adds_suffix(rendered))
+        start = self._start(text, special, ids, prompt, completion, tools) if self.spans and not rendered else 0
+        return self._fit(TokenRequest(text, plain(completion), array("i", ids), start, len(ids), notes=notes))
 
     def _start(
-        self, text: str, frame: Frame, ids: list[int], prompt: Messages, completion: Messages, tools: Tools
+        self, text: str, special: SpecialTokens, ids: list[int], prompt: Messages, completion: Messages, tools: Tools
     ) -> int:
-        """Return the index of the completion's first id: where its text diverges from that of another completion.
+        """Return the index of the first token of the completion: where another completion's text would differ.
 
-        A generation prompt does not serve: some templates have none, or a header that differs from a finished turn's.
+        The generation prompt is no help: some templates have none, and others print another header in finished turns.
         """
         marker = absent_character(text, plain((*prompt, *completion)))
         first = Message(role=completion[0]["role"], content=marker)
@@ -283,91 +271,108 @@ class Chat:
             if field in completion[0]:
                 first[field] = marker  # type: ignore[literal-required]
         try:
-            variant, _ = self._render_shown((*prompt, first, *completion[1:]), tools)
-        except InputError:  # a tool turn must follow a call, in some templates
+            variant = self._render_shown((*prompt, first, *completion[1:]), tools).text
+        except InputError:  # some templates require a tool call before a tool turn
             if "tool_calls" not in completion[0]:
                 raise
             first["tool_calls"] = completion[0]["tool_calls"]
-            variant, _ = self._render_shown((*prompt, first, *completion[1:]), tools)
-        return common_prefix(self._encode(text[: common_prefix(text, variant)], frame, end=False), ids)
+            variant = self._render_shown((*prompt, first, *completion[1:]), tools).text
+        shared = self._with_single_bos(text[: common_prefix(text, variant)], special.bos_count)
+        return common_prefix(self._encode(shared, special, has_end=False), ids)
 
-    def _frame(self, text: str, messages: Messages) -> Frame:
-        """Return the tokens that the template adds around messages of these roles."""
+    def _special_tokens(self, rendering: Rendering) -> SpecialTokens:
+        """Return the special tokens that the template prints around messages of these roles."""
         if self.template == "raw":
-            return self._frame_of_text(text)
-        roles = tuple(message["role"] for message in messages)
-        if roles not in self._frames:
-            try:
-                marker = absent_character(self.source)
-                text = self._render([Message(role=role, content=marker) for role in roles], ())
-                begins = set(self._before) <= set(self.encode(text.partition(marker)[0]))
-                ends = bool(self._after) and self.encode(text)[-len(self._after) :] == self._after
-                self._frames[roles] = Frame(begins, self._leading_bos(text), ends)
-            except InputError:  # a tool turn that no call asked for, say
-                self._frames[roles] = None
-        return self._frames[roles] or self._frame_of_text(text)
+            return self._special_tokens_of_text(rendering.text)
+        roles = tuple(message["role"] for message in rendering.messages)
+        if roles not in self._tokens_by_roles:
+            self._tokens_by_roles[roles] = self._special_tokens_of_roles(roles)
+        return self._tokens_by_roles[roles] or self._special_tokens_of_text(rendering.text)
 
-    def _frame_of_text(self, text: str) -> Frame:
-        """Return the frame of a rendered text, whose special tokens at both ends are intended."""
+    def _special_tokens_of_roles(self, roles: Sequence[str]) -> SpecialTokens | None:
+        """Render messages with placeholder contents; return None if the template refuses them."""
+        marker = absent_character(self.source)
+        try:
+            text = self._render([Message(role=role, content=marker) for role in roles], ())
+        except InputError:  # for example a tool turn without a tool call
+            return None
+        has_prefix = set(self._before) <= set(self.encode(text.partition(marker)[0]))
+        return SpecialTokens(has_prefix, self._count_bos(text), self._has_suffix(self.encode(text)))
+
+    def _special_tokens_of_text(self, text: str) -> SpecialTokens:
+        """Return the special tokens at both ends of a rendered text."""
         ids = self.encode(text.lstrip())
-        begins = ids[: len(self._before)] == self._before
-        return Frame(begins, self._leading_bos(text), bool(self._after) and ids[-len(self._after) :] == self._after)
+        has_prefix = ids[: len(self._before)] == self._before
+        return SpecialTokens(has_prefix, self._count_bos(text), self._has_suffix(ids))
 
-    def _leading_bos(self, text: str) -> int:
+    def _has_suffix(self, ids: list[int]) -> bool:
+        """Return True if the ids end with the tokens that the tokenizer adds after a text."""
+        return bool(self._after) and ids[-len(self._after) :] == self._after
+
+    def _count_bos(self, text: str) -> int:
         """Count the BOS tokens at the start of a text; white space may precede or separate them."""
         bos = self.tokenizer.bos_token
         return 0 if not bos else _leading(bos, "*").match(text)[0].count(bos)  # type: ignore[index]
+
+    def _with_single_bos(self, text: str, bos_count: int) -> str:
+        """Remove all BOS tokens at the start of a text but the first."""
+        if bos_count <= 1:
+            return text
+        bos = str(self.tokenizer.bos_token)
+        single = _leading(bos, "{1}").match(text)
+        repeated = _leading(bos, f"{{{bos_count}}}").match(text)
+        return single[0] + text[repeated.end() :] if single and repeated else text
 
     def encode(self, text: str) -> list[int]:
         """Return the ids of a text, as `apply_chat_template(tokenize=True)` gives them."""
         options = {"add_special_tokens": False, "truncation": False, "padding": False, "verbose": False}
         return list(self.tokenizer(text, **options)["input_ids"])
 
-    def _encode(self, text: str, frame: Frame, end: bool) -> list[int]:
-        """Return ids with exactly one BOS before the first message, and the tokenizer's own tokens at the `end`."""
-        if frame.bos > 1:
-            bos = self.tokenizer.bos_token
-            single = _leading(bos, "{1}").match(text)
-            repeated = _leading(bos, f"{{{frame.bos}}}").match(text)
-            if single and repeated:
-                text = single[0] + text[repeated.end() :]
-                self._notes.add("The rendered text held a second BOS token, which was dropped.")
+    def _encode(self, text: str, special: SpecialTokens, has_end: bool) -> list[int]:
+        """Return ids that begin with the tokenizer's prefix and, if `has_end`, end with its suffix."""
         ids = self.encode(text)
-        if not frame.begins:
+        if not special.has_prefix:
             ids = self._before + ids
-        return ids + self._after if end and not frame.ends else ids
+        return ids + self._after if has_end and not special.has_suffix else ids
 
-    def _ends(self, bare: bool) -> bool:
-        """Return True if the tokenizer's EOS is added: to untemplated text, and for encoders (CLS ... SEP)."""
+    def _adds_suffix(self, rendered: bool) -> bool:
+        """Return True if the tokenizer's EOS is added: to text without a template, and for encoders (CLS ... SEP)."""
         cls = getattr(self.tokenizer, "cls_token_id", None)
-        return bare or self.template == "raw" or (cls is not None and self._before == [cls])
+        return rendered or self.template == "raw" or (cls is not None and self._before == [cls])
 
-    def _head(self, ids: list[int]) -> int:
-        """Count the ids that left truncation keeps: through the BOS or CLS, with white space before it."""
+    def _prefix_length(self, ids: list[int]) -> int:
+        """Count the ids that left truncation keeps: up to the BOS or CLS, with white space before it."""
         token = self._before[-1] if self._before else self.tokenizer.bos_token_id
         if token not in ids:
             return 0
-        at = ids.index(token)
-        return 0 if at and self.tokenizer.decode(ids[:at]).strip() else at + 1
+        position = ids.index(token)
+        return 0 if position and str(self.tokenizer.decode(ids[:position])).strip() else position + 1
 
     def _fit(self, request: TokenRequest) -> TokenRequest:
-        """Truncate to `max_length`, keeping the BOS and the tokens that the tokenizer adds at both ends."""
-        over = len(request.ids) - self.max_length if self.max_length else 0
-        if over <= 0:
+        """Truncate to `max_length`, but keep the BOS and the tokens that the tokenizer adds at both ends.
+
+        Raises:
+            InputError: if nothing of the completion is left.
+        """
+        excess = len(request.ids) - self.max_length if self.max_length else 0
+        if excess <= 0:
             return request
-        head = self._head(request.ids.tolist())
-        tail = len(self._after) if self._after and request.ids[-len(self._after) :].tolist() == self._after else 0
-        cut = head if self.truncation_side == "left" else len(request.ids) - tail - over
-        ids = request.ids[:cut] + request.ids[cut + over :]
+        ids = request.ids.tolist()
+        suffix_length = len(self._after) if self._has_suffix(ids) else 0
+        cut = self._prefix_length(ids) if self.truncation_side == "left" else len(ids) - suffix_length - excess
         if self.spans and self.truncation_side == "right" and request.start >= cut:
             raise InputError(f"The prompt alone fills max_length={self.max_length}: nothing of the completion is left.")
-        start = min(max(request.start - over, cut), len(ids)) if request.start > cut else request.start
-        return TokenRequest(request.text, request.completion, ids, start, len(ids), dropped=over)
+        shortened = request.ids[:cut] + request.ids[cut + excess :]
+        start = request.start
+        if start > cut:
+            start = min(max(start - excess, cut), len(shortened))
+        return replace(request, ids=shortened, start=start, end=len(shortened), dropped=excess)
 
 
 def _leading(token: str, times: str) -> re.Pattern[str]:
+    """Return a pattern for a token that is repeated at the start of a text."""
     return re.compile(rf"(?:\s*{re.escape(token)}){times}")
 
 
-def _prints_date(tokenizer: Any, template: str | None) -> bool:
+def _prints_date(tokenizer: PreTrainedTokenizerBase, template: str | None) -> bool:
     return template in (None, OWN) and "strftime_now" in str(tokenizer.chat_template or "")

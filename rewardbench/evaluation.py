@@ -14,10 +14,12 @@ from rich.console import Console
 
 from rewardbench.console.progress import Bar
 from rewardbench.console.terminal import make_console
-from rewardbench.engine.backends.pool import Alone, Pool, Workers
+from rewardbench.engine.backends.base import Workers
+from rewardbench.engine.backends.inline import Inline
+from rewardbench.engine.backends.pool import Pool
 from rewardbench.engine.backends.torchrun import Ranks, is_first, launch
 from rewardbench.engine.cache import Cache
-from rewardbench.engine.loop import Run, score
+from rewardbench.engine.loop import ScoringRun, score
 from rewardbench.errors import InputError
 from rewardbench.manifest import manifest
 from rewardbench.metrics import credit, gap, margin, rule_of
@@ -241,7 +243,7 @@ def _score(
     workers: Workers,
     console: Console | None,
     sink: Sink | None = None,
-) -> Run:
+) -> ScoringRun:
     def keep(item: Item, found: ItemScores) -> ItemScores:
         if sink is None:
             return found
@@ -266,10 +268,10 @@ def _workers(settings: Settings) -> Workers:
         return Ranks(launched)
     if settings.num_processes and settings.num_processes > 1:
         return Pool(settings.num_processes, partial(load_scorer, settings.model))
-    return Alone()
+    return Inline()
 
 
-def _refuse_nothing(scored: Run, suite: Suite, scorer: Scorer) -> None:
+def _refuse_nothing(scored: ScoringRun, suite: Suite, scorer: Scorer) -> None:
     if any(item.reason is None for item in scored.items):
         return
     first = scored.items[0]

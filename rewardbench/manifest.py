@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from rewardbench.engine.loop import Run
+from rewardbench.engine.loop import ScoringRun
 from rewardbench.engine.noise import is_exact, within_noise
 from rewardbench.metrics import is_scored
 from rewardbench.models.fingerprint import digest
@@ -20,7 +20,7 @@ from rewardbench.types import ItemScores, Scorer, Suite
 
 
 def manifest(
-    settings: Settings, suite: Suite, scorer: Scorer, scored: Run, in_memory: Sequence[str] = ()
+    settings: Settings, suite: Suite, scorer: Scorer, scored: ScoringRun, in_memory: Sequence[str] = ()
 ) -> dict[str, Any]:
     """What decided the numbers (the fingerprint), what must not have (the run), and where it ran."""
     fingerprint = dict(scorer.fingerprint)
@@ -51,18 +51,18 @@ def manifest(
         "session": {"computed": scored.computed, "batches": scored.batches},  # told, but not stored: see results
         "environment": environment(),
         "command": "" if in_memory else command(settings),
-        "notes": _notes(suite, report.notes, scored, noise),
+        "notes": _notes(suite, (*scored.notes, *report.notes), scored, noise),
     }
 
 
-def _noise(fingerprint: Mapping[str, Any], suite: Suite, scored: Run) -> dict[str, Any]:
+def _noise(fingerprint: Mapping[str, Any], suite: Suite, scored: ScoringRun) -> dict[str, Any]:
     """In a short number format the batch moves a score; by how much, and which decisions that could turn."""
     if is_exact(fingerprint) or scored.noise is None:
         return {}
     return {"batch_noise": scored.noise, "within_noise": within_noise(suite.items, scored.items, scored.noise)}
 
 
-def _notes(suite: Suite, scorer_notes: Sequence[str], scored: Run, noise: Mapping[str, Any]) -> list[str]:
+def _notes(suite: Suite, scorer_notes: Sequence[str], scored: ScoringRun, noise: Mapping[str, Any]) -> list[str]:
     notes = [suite.note] if suite.note else []
     notes += scorer_notes
     reasons = Counter(item.reason for item in scored.items if item.reason is not None)

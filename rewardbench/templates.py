@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from rewardbench.errors import InputError
-from rewardbench.types import Message, Tools
+from rewardbench.types import Message, Messages, Tools
 
 CLOCK = datetime(2024, 7, 26)
 """The date that templates print as today's, so that scores do not change overnight."""
@@ -287,3 +287,59 @@ def _renders_as(render: Render, text: str, messages: Sequence[Message], tools: T
         return render(messages, tools) == text
     except InputError:
         return False
+
+
+def shows(text: str, messages: Sequence[Message]) -> bool:
+    """Return True if the text contains every message, in order; templates may trim a message and change line breaks.
+
+    >>> shows("<user> Hi <bot> Yes", [{"role": "user", "content": "Hi "}, {"role": "assistant", "content": "Yes"}])
+    True
+    >>> shows("<user> Hi", [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hi"}])
+    False
+    """
+    text, end = _without_space(text), 0
+    for message in messages:
+        content = _without_space(message["content"])
+        position = text.find(content, end)
+        if position < 0 and message["role"] == "tool":  # some templates print the output of a tool as JSON
+            content = _without_space(json.dumps(message["content"], ensure_ascii=False)[1:-1])
+            position = text.find(content, end)
+        if position < 0:
+            return False
+        end = position + len(content)
+    return True
+
+
+def _without_space(text: str) -> str:
+    return "".join(text.split())
+
+
+def answers(messages: Sequence[Message]) -> Messages:
+    """Remove the assistant's thinking from messages, which templates of reasoning models drop or move.
+
+    >>> answers([{"role": "assistant", "content": "<think>7 or 8?</think> It is 7."}])
+    ({'role': 'assistant', 'content': ' It is 7.'},)
+    """
+    answers_only: list[Message] = []
+    for message in messages:
+        if message["role"] == "assistant":
+            message = _with_content(message, message["content"].rpartition("</think>")[2])
+        answers_only.append(message)
+    return tuple(answers_only)
+
+
+def fold_system(messages: Sequence[Message]) -> Messages:
+    r"""Prepend the system text to the first user turn, for templates without a system role.
+
+    >>> fold_system([{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hi"}])
+    ({'role': 'user', 'content': 'Be kind.\n\nHi'},)
+    """
+    system, first, *later = messages
+    return (_with_content(first, f"{system['content']}\n\n{first['content']}"), *later)
+
+
+def _with_content(message: Message, content: str) -> Message:
+    """Copy a message and replace its content."""
+    copy = message.copy()
+    copy["content"] = content
+    return copy

@@ -1,7 +1,7 @@
-"""The nouns of the house, in plain Python: what is scored, how it counts, and what comes out.
+"""Data types shared by all packages: items and suites, requests and scorers, scores and results.
 
-Builders make a Suite of Items; chat turns an Item into Requests; the engine and a Scorer turn
-Requests into ItemScores; metrics turn those into the Estimates of a Result; a Store keeps Results.
+A Suite holds Items. A Scorer turns the completions of an Item into Requests, and the engine turns Requests into
+ItemScores. Metrics turn ItemScores into the Estimates of a Result, and a Store saves Results.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Message(TypedDict):
     role: str
     content: str
     null_content: NotRequired[bool]
-    """Whether the content came as null, as beside tool calls; `content` is then empty."""
+    """True if the content was null in the data, as it is in messages with tool calls; `content` is then empty."""
     reasoning_content: NotRequired[str]
     reasoning: NotRequired[str]
     thinking: NotRequired[str]
@@ -45,36 +45,36 @@ Tools = Sequence[Mapping[str, Any]]
 class Item:
     """A prompt with its completions, of which the first `num_correct` are right.
 
-    A pair is 2 completions with 1 correct, best-of-4 is 4 with 1, Ties is n with k, and a plain
-    conversation to be scored without a preference is 1 with 0. `group` names the cluster the item
-    belongs to (its mirror, prompt or style cell); items that share it are not independent.
+    A pair has 2 completions, 1 correct; a best-of-4 item has 4, 1 correct; a Ties item has n, k correct; a
+    conversation to be scored without a preference has 1 completion, 0 correct. `group` names the cluster of the item
+    (its mirror, prompt or style cell); items of one group are not independent.
     """
 
     id: str
     subset: str
     prompt: Messages
     completions: tuple[Messages, ...]
-    """Each completion as its turns: nearly always one assistant message, more where conversations diverge early."""
+    """Each completion as a tuple of messages: usually one assistant message, several if it has more turns."""
     num_correct: int = 1
     group: str = ""
     rendered: bool = False
-    """The text is final (`text_chosen`): no template is applied, and the prompt is empty."""
+    """True if the text is final (`text_chosen`): no template is applied, and the prompt is empty."""
     problem: str | None = None
-    """Why this row cannot be scored by any model (an empty response, say); its scores are NaN."""
+    """Why no model can score this row, for example an empty response; its scores are NaN."""
     meta: Mapping[str, Any] = field(default_factory=dict)
-    """The row's other columns, as they came."""
+    """The other columns of the row, unchanged."""
     tools: Tools = ()
-    """The functions that the assistant may call, as JSON schemas; templates print them."""
+    """The functions that the assistant may call, as JSON schemas; chat templates print them."""
 
     @property
     def has_preference(self) -> bool:
-        """Whether some completions are right and others wrong."""
+        """Return True if the item has both right and wrong completions."""
         return 0 < self.num_correct < len(self.completions)
 
 
 @dataclass(frozen=True)
 class Rule:
-    """How one subset counts: its section, its credit rule, and its weight there (None: its number of items)."""
+    """How one subset counts: section, credit rule, and weight in the section (None: the number of items)."""
 
     section: str
     credit: Credit = "strict"
@@ -82,7 +82,7 @@ class Rule:
 
 
 def is_weight(value: object) -> bool:
-    """Whether it can be the weight of a subset or a section.
+    """Return True if a value can be the weight of a subset or a section.
 
     >>> [is_weight(value) for value in (0, 2.5, -1, float("nan"), True, "1")]
     [True, True, False, False, False, False]
@@ -92,41 +92,43 @@ def is_weight(value: object) -> bool:
 
 @dataclass(frozen=True)
 class Suite:
-    """Items with the rules by which they count. `revision` pins the content; Results of two revisions never mix."""
+    """Items with the rules by which they count. `revision` pins the content: results of two revisions never mix."""
 
     name: str
     revision: str
     items: Sequence[Item]
     rules: Mapping[str, Rule]
-    """Subset to Rule; a subset without one forms a section of its own name, with strict credit."""
+    """Rule of each subset; a subset without a rule is a section of the same name, with strict credit."""
     section_weights: Mapping[str, float] = field(default_factory=dict)
-    """Weight of each section in the score; a section without one weighs 1."""
+    """Weight of each section in the score; 1 for a section that is not listed."""
     headline: Literal["accuracy", "mirror"] = "accuracy"
-    """What the score averages over sections: item credit, or groups in which every item is right."""
+    """What the score averages over sections: item credit, or the share of groups in which every item is right."""
     source: str = ""
-    """Where the data came from: a Hub id at a commit, or a path with a content hash."""
+    """Source of the data: a Hub id at a commit, or a path with a content hash."""
     note: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TokenRequest:
-    """One completion in its context, as token ids. Its length is its cost in tokens.
+    """One completion in its context, as token ids; `len()` is the number of tokens.
 
-    `ids[start:end]` are the completion's tokens; `dropped` tokens were cut off to fit. Two requests are equal if they
-    have the same ids and span.
+    `ids[start:end]` are the tokens of the completion; `dropped` tokens were truncated. Two requests are equal if they
+    have the same ids and the same span.
     """
 
     text: str
     completion: str
     ids: array[int] = field(default_factory=lambda: array("i"))
-    """32-bit integers (any sequence is taken), so that a window of many thousand long texts stays small."""
+    """Any sequence of integers; stored as 32-bit integers to save memory."""
     start: int = 0
     end: int = 0
     dropped: int = 0
     pooled_token: str = ""
-    """The token whose state is scored, for the manifest; empty for scorers that pool none."""
+    """The token whose hidden state is scored, for the manifest; empty for scorers that do not pool."""
+    notes: tuple[str, ...] = ()
+    """What `prepare` repaired or omitted, one sentence each, for the manifest; see `engine.notes`."""
     key: bytes = field(init=False, repr=False)
-    """16 bytes that identify the ids and the span, on any machine and in any process."""
+    """16 bytes that identify ids and span, the same on every machine and in every process."""
 
     def __post_init__(self) -> None:
         ids = array("i", self.ids)
@@ -145,37 +147,39 @@ class TokenRequest:
 
     @property
     def sort_key(self) -> tuple[array[int], str, str]:
-        """What orders requests of one length."""
+        """Return the sort key of requests that have the same length."""
         return self.ids, self.text, self.completion
 
     def encode(self) -> bytes:
-        """Return the request as bytes, for another process."""
-        numbers = [self.start, self.end, self.dropped]
-        header = json.dumps(["tokens", self.text, self.completion, *numbers, self.pooled_token]).encode()
-        return header + b"\n" + self.ids.tobytes()
+        """Serialize the request for another process."""
+        fields = [self.text, self.completion, self.start, self.end, self.dropped, self.pooled_token, self.notes]
+        return json.dumps(["tokens", *fields]).encode() + b"\n" + self.ids.tobytes()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TextRequest:
-    """Completions in their context, as text: one of a pointwise call, two of a pairwise, all of a listwise one.
+    """Completions in their context, as text: one (pointwise scorers), two (pairwise) or all (listwise).
 
-    Its length is 0: no token is counted. Two requests are equal if they have the same texts and messages.
+    `len()` is 0, since no tokens are counted. Two requests are equal if they have the same texts and messages.
     """
 
     text: str
-    """All that the scorer reads; results record it."""
+    """The whole model input; results record it."""
     completions: tuple[str, ...]
-    """In the order in which the call shows them."""
+    """The completions, in the order shown."""
     messages: Messages = ()
     """The conversation, for scorers that render it themselves (a server, a judge)."""
+    notes: tuple[str, ...] = ()
+    """What `prepare` repaired or omitted, one sentence each, for the manifest; see `engine.notes`."""
     key: bytes = field(init=False, repr=False)
-    """16 bytes that identify the texts, on any machine and in any process."""
+    """16 bytes that identify texts and messages, the same on every machine and in every process."""
 
     dropped: ClassVar[int] = 0
     pooled_token: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "key", blake2b(self.encode(), digest_size=16).digest())
+        content = json.dumps(["text", self.text, self.completions, self.messages]).encode() + b"\n"
+        object.__setattr__(self, "key", blake2b(content, digest_size=16).digest())
 
     def __len__(self) -> int:
         return 0
@@ -188,20 +192,20 @@ class TextRequest:
 
     @property
     def sort_key(self) -> tuple[str, tuple[str, ...]]:
-        """What orders requests, which all have one length."""
+        """Return the sort key of requests, which all have the same length."""
         return self.text, self.completions
 
     def encode(self) -> bytes:
-        """Return the request as bytes, for another process."""
-        return json.dumps(["text", self.text, self.completions, self.messages]).encode() + b"\n"
+        """Serialize the request for another process."""
+        return json.dumps(["text", self.text, self.completions, self.messages, self.notes]).encode() + b"\n"
 
 
 Request = TokenRequest | TextRequest
-"""What one call of a scorer reads; all requests of a scorer are of one kind."""
+"""The input of one call of a scorer; all requests of a scorer are of one type."""
 
 
 def decode_request(data: bytes) -> Request:
-    """Return the request that `encode` gave as bytes.
+    """Deserialize a request, the inverse of `encode`.
 
     >>> request = TokenRequest("Hi", "i", (7, 8), 1, 2)
     >>> decode_request(request.encode()) == request
@@ -210,18 +214,18 @@ def decode_request(data: bytes) -> Request:
     header, _, ids = data.partition(b"\n")  # JSON escapes line breaks
     kind, text, *values = json.loads(header)
     if kind == "text":
-        completions, messages = values
-        return TextRequest(text, tuple(completions), tuple(messages))
-    completion, start, end, dropped, pooled_token = values
-    return TokenRequest(text, completion, array("i", ids), start, end, dropped, pooled_token)
+        completions, messages, notes = values
+        return TextRequest(text, tuple(completions), tuple(messages), tuple(notes))
+    completion, start, end, dropped, pooled_token, notes = values
+    return TokenRequest(text, completion, array("i", ids), start, end, dropped, pooled_token, tuple(notes))
 
 
 Score = float | tuple[float, ...]
-"""What one call gives: a number, or, of a listwise call, one number a completion."""
+"""The output of one call: a number, or one number per completion for a listwise scorer."""
 
 
 def one_bucket(length: int) -> Hashable:
-    """Return the same bucket for every length."""
+    """Put every length into the same bucket."""
     return 0
 
 
@@ -230,13 +234,13 @@ class BatchTraits:
     """How a scorer takes its batches."""
 
     packed: bool = False
-    """Whether each distinct prefix of a batch is computed once (sequence packing with tree attention)."""
+    """True if each distinct prefix of a batch is computed once (sequence packing with tree attention)."""
     max_batch_size: int | None = None
-    """Requests a batch may hold; None: any number."""
+    """Maximum requests per batch; None is unlimited."""
     length_bucket: Callable[[int], Hashable] = one_bucket
-    """Requests share a batch only if their lengths give the same bucket."""
+    """Bucket of a length in tokens; requests share a batch only if they share a bucket."""
     has_tokens: bool = False
-    """Whether it reads token ids, so that padding, layout and dtype could move its scores."""
+    """True if the scorer reads token ids, so that padding, layout and dtype could change its scores."""
 
 
 @dataclass(frozen=True)
@@ -244,52 +248,52 @@ class ScorerReport:
     """What a scorer adds to the manifest of a run."""
 
     notes: tuple[str, ...] = ()
-    """Sentences for the reader."""
+    """Notes on the loaded model, one sentence each."""
     details: Mapping[str, Any] = field(default_factory=dict)
-    """Facts for the manifest's section `run`."""
+    """Entries of the manifest's section `run`."""
     metadata: Mapping[str, int | str] = field(default_factory=dict)
     """Number of `parameters` and `license`, for the manifest's section `model`."""
 
 
 class Scorer(Protocol):
-    """A score per completion: higher is better. `scorers.base.BaseScorer` holds defaults for most of it."""
+    """A model that scores completions, the higher the better. `scorers.base.BaseScorer` has most defaults."""
 
     name: str
     model_type: str
     view: View
     model: Any
-    """The torch model whose size decides the batch; None for scorers without one."""
+    """The torch model, whose size limits the batch; None for scorers without one."""
     is_cached: bool
-    """Whether the score cache serves it: its fingerprint tells all that can move a score, and a look-up is quicker."""
+    """True if scores are cached. The fingerprint must then cover everything that can change a score."""
 
     @property
     def fingerprint(self) -> Mapping[str, Any]:
-        """What can move a score, as plain JSON values; nothing that must not."""
+        """Return everything that can change a score, as plain JSON values, and nothing else."""
 
     @property
     def traits(self) -> BatchTraits:
-        """How it takes its batches."""
+        """Return how the scorer takes its batches."""
 
     @property
     def stages(self) -> Sequence[AbstractContextManager[Scorer]]:
-        """The scorers that run one after the other, each loaded while its context is open."""
+        """Return the scorers that run in turn, each loaded only while its context is open."""
 
     def prepare(self, prompt: Messages, *args: Any, **kwargs: Any) -> Request:
-        """Render the completions of one call. Raises: InputError if this model cannot take them."""
+        """Render the completions of one call; see `BaseScorer.prepare`."""
 
     def run(self, requests: Sequence[Any]) -> Sequence[Score]:
-        """Run one batch that the engine planned; a score is NaN where it does not exist."""
+        """Score one batch, NaN where there is no score."""
 
     def combine(self, stage_scores: Sequence[Sequence[Any]]) -> Sequence[Score]:
-        """Return the scores of requests from what each stage gave for them."""
+        """Combine the scores that each stage returned for the same requests."""
 
     def report(self) -> ScorerReport:
-        """Return what the manifest adds after a run."""
+        """Return what the manifest records after a run."""
 
 
 @dataclass(frozen=True)
 class ItemScores:
-    """One score per completion of an item, in the item's order; NaN with a reason where there is none."""
+    """The scores of an item's completions, in the item's order; NaN with a reason where there is none."""
 
     id: str
     scores: tuple[float, ...]
@@ -297,14 +301,14 @@ class ItemScores:
     truncated: bool = False
     tokens: tuple[int, ...] = ()
     texts: tuple[str, ...] = ()
-    """What the model read: the rendered text of each completion in its context."""
+    """The model input of each completion: its rendered text in its context."""
     order_inconsistency: float | None = None
-    """Of a pairwise scorer: the share of pairs whose two orders give different winners."""
+    """For pairwise scorers, the share of pairs whose winner depends on the order shown; None for others."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A share with its 95 % interval. `value` is None where nothing was scored: an empty subset has no accuracy."""
+    """A share with its 95 % confidence interval; `value` is None if no item was scored."""
 
     name: str
     n: int
@@ -319,37 +323,37 @@ class Estimate:
 
 @dataclass(frozen=True, repr=False)
 class Result:
-    """Everything known of one run: the figures, the per-item scores, and the manifest of what decided them."""
+    """The result of one run: estimates, per-item scores, and the manifest of how they were computed."""
 
     suite: str
     revision: str
     model: str
     model_type: str
     score: Estimate
-    """The headline: the weighted mean of its sections."""
+    """The headline: the weighted mean of the sections."""
     accuracy: Estimate
-    """Plain mean of item credit over the whole suite, as the incumbent prints it."""
+    """Mean item credit over the whole suite, as rewardbench 0.1 prints it."""
     sections: tuple[Estimate, ...]
     subsets: tuple[Estimate, ...]
     mirrors: tuple[Estimate, ...] = ()
-    """Per section, the share of groups in which every item is right; only where groups are mirrors."""
+    """Per section, the share of groups in which every item is right; empty if groups are not mirrors."""
     items: tuple[ItemScores, ...] = ()
     manifest: Mapping[str, Any] = field(default_factory=dict)
     gap: tuple[Estimate, ...] = ()
-    """Mirror accuracy on the suite's built mirrors, on a fresh draw of them, and the difference; empty if not asked."""
+    """Mirror accuracy on the built mirrors, on a fresh draw of them, and the difference; empty without a draw."""
 
     def __repr__(self) -> str:
-        """Return one line: model, suite and headline."""
+        """Format model, suite and headline as one line."""
         return (
             f"{type(self).__name__}({self.model!r} on {self.suite}@{self.revision}: score {_percent(self.score)}, "
             f"accuracy {_percent(self.accuracy)}, {len(self.items)} items)"
         )
 
     def _repr_html_(self) -> str:
-        """Return the table of sections with 95 % intervals, and the notes, for a notebook."""
+        """Format sections, 95 % intervals and notes as an HTML table, for notebooks."""
         title = escape(f"{self.model} ({self.model_type}) on {self.suite}@{self.revision}")
         estimates = [*self.sections, replace(self.accuracy, name="accuracy"), replace(self.score, name="score")]
-        rows = "".join(_html_row(estimate) for estimate in estimates)
+        rows = "".join(map(_html_row, estimates))
         notes = "".join(f"<li>{escape(str(note))}</li>" for note in self.manifest.get("notes", ()))
         head = "<tr><th>section</th><th>n</th><th>%</th><th>95 % interval</th><th>ties</th><th>unscored</th></tr>"
         return f"<table><caption>{title}</caption><thead>{head}</thead><tbody>{rows}</tbody></table><ul>{notes}</ul>"
@@ -370,7 +374,7 @@ def _interval(estimate: Estimate) -> str:
 
 
 def _html_row(estimate: Estimate) -> str:
-    """Format an estimate as a row of the table; its name comes from the data, so it is escaped."""
+    """Format an estimate as a row of the HTML table, with its name escaped."""
     share = "–" if estimate.value is None else f"{100 * estimate.value:.1f}"
     cells = (escape(estimate.name), estimate.n, share, _interval(estimate), estimate.ties, estimate.unscored)
     return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"

@@ -9,10 +9,10 @@ from typing import Any
 
 from bench_models import make_models
 
-from rewardbench.chat import fold_system
 from rewardbench.errors import InputError
 from rewardbench.scorers import load_scorer
 from rewardbench.settings import ModelSpec
+from rewardbench.templates import fold_system
 from rewardbench.types import Item, Message, Messages, TokenRequest
 
 

@@ -49,8 +49,9 @@ def test_one_bos_and_the_templates_eos():
 
 def test_a_second_bos_is_dropped_and_said():
     chat = Chat(make_tokenizer(template="{{ bos_token }}" + TEMPLATE))
-    assert tokens(chat, chat.request(ASK, ANSWER)).count("<|bos|>") == 1
-    assert chat.notes == {"The rendered text held a second BOS token, which was dropped."}
+    request = chat.request(ASK, ANSWER)
+    assert tokens(chat, request).count("<|bos|>") == 1
+    assert request.notes == ("The rendered text held a second BOS token, which was dropped.",)
 
 
 def test_a_bos_is_added_where_the_tokenizer_adds_one_and_the_template_forgets_it():
@@ -91,7 +92,8 @@ def test_a_system_message_that_the_template_drops_is_folded():
     chat = Chat(make_tokenizer(template=silent))
     request = chat.request(SYSTEM, ANSWER)
     assert "<|user|>Answer in one word.\n\nWhat is the capital?" in request.text
-    assert "no system role" in next(iter(chat.notes))
+    (note,) = request.notes
+    assert "no system role" in note
 
 
 def test_a_system_message_that_the_template_refuses_is_folded():
@@ -131,7 +133,7 @@ def test_a_template_may_drop_the_thinking_and_says_so():
     chat = Chat(make_tokenizer(template=forgetful), spans=True)
     request = chat.request(ASK, turns(("assistant", "<think>Peru?</think>Lima")))
     assert said(chat, request) == "Lima<|eos|>"
-    assert chat.notes == {"The template leaves out the thinking of assistant turns, up to </think>."}
+    assert request.notes == ("The template leaves out the thinking of assistant turns, up to </think>.",)
     with pytest.raises(InputError, match="drops a message"):
         chat.request(turns(("user", "<think>Peru?</think>Lima")), ANSWER)
 

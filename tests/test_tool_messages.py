@@ -6,6 +6,7 @@ import pytest
 from random_models import TEMPLATE, make_tokenizer
 
 from rewardbench.chat import Chat
+from rewardbench.engine.notes import request_notes
 from rewardbench.errors import InputError
 from rewardbench.scorers.baselines import Baseline
 from rewardbench.suites.rows import parse_rows
@@ -130,11 +131,11 @@ def test_fastchat_has_no_place_for_a_tool_turn():
 
 def test_arguments_that_are_not_printed_are_counted():
     names = QWEN.replace(", 'arguments': c.function.arguments", "")
-    chat, _ = render(names, item())
-    assert chat.notes == {
-        "The chat template leaves out the arguments of tool calls of messages: 1 texts were scored without."
-    }
-    assert render(names, item("{}"))[0].notes == set()
+    _, request = render(names, item())
+    assert request_notes([request, request]) == (
+        "The chat template leaves out the arguments of tool calls of messages: 1 texts were scored without.",
+    )
+    assert render(names, item("{}"))[1].notes == ()
 
 
 @pytest.mark.parametrize("field", ["reasoning_content", "reasoning", "thinking"])
@@ -143,12 +144,12 @@ def test_reasoning_is_printed_or_counted(field):
     row = type(row)(row.id, row.subset, row.prompt[:1], row.completions)
     printing = THINKER.replace("reasoning_content", field)
     chat, request = render(printing, row)
-    assert (request.text.endswith("<think>Peru has many.</think>The Rimac.<|eos|>"), chat.notes) == (True, set())
+    assert (request.text.endswith("<think>Peru has many.</think>The Rimac.<|eos|>"), request.notes) == (True, ())
     chat, request = render(TEMPLATE, row)
     assert "Peru" not in request.text
-    assert chat.notes == {f"The chat template leaves out the {field} of messages: 1 texts were scored without."}
-    chat.request(row.prompt, row.completions[0])
-    assert "1 texts" in next(iter(chat.notes))
+    note = f"The chat template leaves out the {field} of messages: 1 texts were scored without."
+    again = chat.request(row.prompt, row.completions[0])
+    assert request_notes([request, again]) == (note,)
 
 
 def test_the_span_begins_with_the_reasoning():

@@ -21,6 +21,7 @@ from rewardbench.doctor.grid import Heard, listen
 from rewardbench.doctor.reading import Reading, read
 from rewardbench.engine.batching import spread
 from rewardbench.engine.loop import Prepared, distinct, prepare
+from rewardbench.engine.notes import request_notes
 from rewardbench.errors import InputError
 from rewardbench.models.devices import release
 from rewardbench.models.load import open_checkpoint
@@ -144,7 +145,7 @@ def _look(items: Sequence[Item], settings: Settings, dtype: str, console: Consol
         pairs,
         reading,
         heard,
-        [*scorer.report().notes, *_tf32(dtype)],
+        [*request_notes(requests), *scorer.report().notes, *_tf32(dtype)],
     )
 
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from rewardbench.engine.batching import size
+from rewardbench.engine.batching import count_tokens
 from rewardbench.engine.budget import bytes_per_token, free_memory
 from rewardbench.models.devices import release
 from rewardbench.models.failures import ModelFailure, first_sentence, out_of_memory
@@ -142,7 +142,7 @@ def _batches(
 def _refuse_too_large(scorer: ModelScorer, batch: Sequence[TokenRequest]) -> None:
     """A GPU says when its memory ends; on a CPU the process would be killed."""
     if scorer.model.device.type == "cpu" and len(batch) > 1:
-        needed = size(batch, scorer.traits) * bytes_per_token(scorer.model, max(map(len, batch)))
+        needed = count_tokens(batch, scorer.traits) * bytes_per_token(scorer.model, max(map(len, batch)))
         if needed > free_memory():
             raise MemoryError
 

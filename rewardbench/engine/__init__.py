@@ -1,1 +1,1 @@
-"""From requests to scores: batches, the one loop, and what the batch may move."""
+"""Score requests: plan batches, run them once on one or several workers, cache the scores, and collect them by item."""

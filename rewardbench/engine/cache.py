@@ -1,7 +1,7 @@
-"""Scores on disk: what a scorer once said of a request, and the plan of an unfinished run; never a model or a text.
+"""Cache scores on disk, with the batch plans of unfinished runs and measured token budgets; never models or texts.
 
-One SQLite file. Several processes may share it, on a disk of one machine: its locks do not hold on network file
-systems. A transaction is in the file whole or not at all, however the process that wrote it ends.
+The cache is one SQLite file. Several processes of one machine may share it, on a local disk: SQLite's locks do not work
+on network file systems. Every change is a transaction, so a process that is killed leaves a consistent file.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from rewardbench.errors import InputError
 from rewardbench.paths import cache_dir, home_path
 from rewardbench.types import Score
 
 APPLICATION = 0x72774263
-"""Tells our files from other SQLite databases ("rwBc"; https://www.sqlite.org/pragma.html#pragma_application_id)."""
+"""The application id of our files ("rwBc"; https://www.sqlite.org/pragma.html#pragma_application_id)."""
 
 VERSION = 1
-"""Of the tables below. Files of another version are refused: a score is cheaper than a migration."""
+"""Version of the tables. Files of another version are rejected: scores can be recomputed."""
 
-# `score` has no type on purpose: a REAL column keeps whole numbers as integers, and so loses the sign of -0.0.
+# The column `score` has no type: a REAL column stores whole numbers as integers, and would lose the sign of -0.0.
 TABLES = (
     "CREATE TABLE scorers (id INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE, name TEXT NOT NULL,"
     " fingerprint TEXT NOT NULL, used REAL NOT NULL)",
@@ -40,59 +40,63 @@ TABLES = (
     f"PRAGMA application_id = {APPLICATION}",
 )
 
-PATIENCE = 30.0
-"""Seconds to wait for another process that writes; a transaction of ours takes milliseconds."""
+LOCK_SECONDS = 30.0
+"""Time limit for another process to release its lock; our transactions take milliseconds."""
 
 CHUNK = 900
-"""Keys a query asks for: below 999, the most variables that every SQLite takes."""
+"""Keys per query: every version of SQLite takes 999 variables."""
 
-KEY = 16
-"""Bytes of a key."""
+KEY_BYTES = 16
+"""Bytes of the key of a request."""
 
 DAY = 86_400
+"""Seconds of a day."""
 
 
 @dataclass(frozen=True)
-class Entry:
+class CachedScorer:
     """What the cache holds of one scorer."""
 
     scorer: str
+    """Hex digest of its fingerprint."""
     model: str
     scores: int
+    """Number of cached scores."""
     used: str
-    """When a run last asked for it or added to it: ISO time, UTC."""
+    """Time of its last use, ISO 8601 in UTC."""
     facts: Mapping[str, str] = field(default_factory=dict)
-    """Of its fingerprint, what tells two scorers of one name apart: weights, dtype, template."""
+    """Weights, dtype and template of its fingerprint, to tell scorers of one model apart."""
 
 
 def default_path() -> Path:
-    """`$REWARDBENCH_CACHE`, a file, or else `rewardbench/scores.sqlite` where the user's caches lie."""
-    if named := os.environ.get("REWARDBENCH_CACHE"):
-        return home_path(named)
+    """Return the path in `$REWARDBENCH_CACHE`, or else `rewardbench/scores.sqlite` in the user's cache folder."""
+    if path := os.environ.get("REWARDBENCH_CACHE"):
+        return home_path(path)
     return cache_dir() / "scores.sqlite"
 
 
 class Cache:
-    """The scores of many scorers in one file. A connection is of one process and one thread: do not carry it over."""
+    """The score cache of many scorers, in one file. Use an instance in one process and one thread only."""
 
     def __init__(self, path: Path | None = None, clock: Callable[[], float] = time.time) -> None:
-        """Open the file, made where it is missing.
+        """Open the file; create it if there is none.
 
         Args:
-            path: the file; `default_path()` where None.
-            clock: seconds since 1970, by which use is dated.
+            path: the file; None is `default_path()`.
+            clock: returns the time in seconds since 1970, by which uses are dated.
 
-        Raises: InputError where the file is no cache of this version, or cannot be written.
+        Raises:
+            InputError: if the file is not a cache of this version, or cannot be written.
         """
         self.path = default_path() if path is None else Path(path)
         self._clock = clock
         self._registered: dict[str, tuple[str, str]] = {}
         self._latest: str | None = None
-        with _one_sentence(self.path):
+        with _file_errors(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(self.path, timeout=PATIENCE, isolation_level=None)
+            self._db = sqlite3.connect(self.path, timeout=LOCK_SECONDS, isolation_level=None)
             try:
-                self._prepare()
+                self._initialize()
             except BaseException:
                 self._db.close()
                 raise
@@ -106,26 +110,27 @@ class Cache:
         self.close()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._db.close()
 
-    def register(self, scorer: str, name: str, fingerprint: Mapping[str, Any]) -> None:
-        """Note who a scorer is, and that it is in use now; plans kept from here on are its.
+    def register(self, scorer: str, name: str, fingerprint: Mapping[str, object]) -> None:
+        """Record a scorer and the time of its use. Plans that are stored later belong to it.
 
         Args:
-            scorer: hex digest of all that can move its scores.
-            name: the model, as the user named it last.
+            scorer: hex digest of the fingerprint.
+            name: the model, as the user named it.
+            fingerprint: everything that can change its scores.
         """
         self._registered[scorer] = (name, json.dumps(dict(fingerprint), default=str))
-        with self._writing() as db:
-            row = self._row(scorer)
+        with self._transaction() as db:
+            row = self._scorer_id(scorer)
             db.execute("UPDATE scorers SET name = ?, fingerprint = ? WHERE id = ?", (*self._registered[scorer], row))
         self._latest = scorer
 
     def lookup(self, scorer: str, keys: Sequence[bytes]) -> dict[bytes, Score]:
-        """Return the scores that are known, each the very float that was stored; keys without one are left out."""
-        found: dict[bytes, Score] = {}
-        with _one_sentence(self.path):
+        """Return the cached scores, bit for bit as they were stored; keys without a score are left out."""
+        scores: dict[bytes, Score] = {}
+        with _file_errors(self.path):
             for start in range(0, len(keys), CHUNK):
                 chunk = keys[start : start + CHUNK]
                 marks = ",".join("?" * len(chunk))
@@ -134,119 +139,124 @@ class Cache:
                     f" AND key IN ({marks})",
                     (scorer, *chunk),
                 )
-                found.update((key, _score(column)) for key, column in rows)
-        return found
+                for key, column in rows:
+                    scores[key] = _from_column(column)
+        return scores
 
     def store(self, scorer: str, scores: Mapping[bytes, Score]) -> None:
-        """Add scores in one transaction. What is there already stays: the first score of a request is its score."""
-        with self._writing() as db:
-            row = self._row(scorer)
-            values = ((row, key, _column(score)) for key, score in scores.items())
+        """Add scores, in one transaction. A score that is cached already is not replaced."""
+        with self._transaction() as db:
+            row = self._scorer_id(scorer)
+            values = ((row, key, _to_column(score)) for key, score in scores.items())
             db.executemany("INSERT OR IGNORE INTO scores VALUES (?, ?, ?)", values)
 
     def plan(self, run: str) -> list[list[bytes]] | None:
-        """The batches of an unfinished run, as `keep_plan` had them; None where there are none."""
-        found = self._one("SELECT batches FROM plans WHERE run = ?", run)
-        return None if found is None else _unpack(found)
+        """Return the batches of an unfinished run, as lists of keys; None if none are stored."""
+        batches = self._first_value("SELECT batches FROM plans WHERE run = ?", run)
+        return _decode_plan(batches) if isinstance(batches, bytes) else None
 
-    def keep_plan(self, run: str, batches: Sequence[Sequence[bytes]]) -> None:
-        """Keep the batches of a run, in place of earlier ones; they go with the scorer that was registered last."""
-        with self._writing() as db:
-            row = None if self._latest is None else self._row(self._latest)
-            db.execute("REPLACE INTO plans VALUES (?, ?, ?, ?)", (run, row, self._clock(), _pack(batches)))
+    def store_plan(self, run: str, batches: Sequence[Sequence[bytes]]) -> None:
+        """Store the batches of a run, in place of earlier ones. They belong to the scorer registered last."""
+        with self._transaction() as db:
+            row = None if self._latest is None else self._scorer_id(self._latest)
+            db.execute("REPLACE INTO plans VALUES (?, ?, ?, ?)", (run, row, self._clock(), _encode_plan(batches)))
 
-    def forget_plan(self, run: str) -> None:
-        """Drop the batches of a run that is finished."""
-        with self._writing() as db:
+    def delete_plan(self, run: str) -> None:
+        """Delete the batches of a finished run."""
+        with self._transaction() as db:
             db.execute("DELETE FROM plans WHERE run = ?", (run,))
 
     def budget(self, scorer: str, machine: str) -> int | None:
-        """The padded tokens a batch may hold, as measured on this kind of machine; None where nobody measured."""
-        found = self._one(
+        """Return the token budget that was measured on this machine; None if none was."""
+        tokens = self._first_value(
             "SELECT tokens FROM budgets WHERE scorer = (SELECT id FROM scorers WHERE digest = ?) AND machine = ?",
             *(scorer, machine),
         )
-        return None if found is None else int(found)
+        return tokens if isinstance(tokens, int) else None
 
-    def keep_budget(self, scorer: str, machine: str, tokens: int) -> None:
-        """Keep a measured budget, in place of an earlier one."""
-        with self._writing() as db:
-            db.execute("REPLACE INTO budgets VALUES (?, ?, ?)", (self._row(scorer), machine, tokens))
+    def store_budget(self, scorer: str, machine: str, tokens: int) -> None:
+        """Store a measured token budget, in place of an earlier one."""
+        with self._transaction() as db:
+            db.execute("REPLACE INTO budgets VALUES (?, ?, ?)", (self._scorer_id(scorer), machine, tokens))
 
-    def entries(self) -> list[Entry]:
-        """What is here, by scorer, the one used last first."""
-        with _one_sentence(self.path):
+    def entries(self) -> list[CachedScorer]:
+        """Return what is cached by scorer, the one used last first."""
+        with _file_errors(self.path):
             rows = self._db.execute(
                 "SELECT digest, name, (SELECT COUNT(*) FROM scores WHERE scorer = scorers.id), used, fingerprint"
                 " FROM scorers ORDER BY used DESC, id DESC"
             ).fetchall()
-        return [
-            Entry(scorer, name, count, _iso(used), facts(json.loads(fingerprint)))
-            for scorer, name, count, used, fingerprint in rows
-        ]
+        entries: list[CachedScorer] = []
+        for scorer, name, count, used, fingerprint in rows:
+            entries.append(CachedScorer(scorer, name, count, _iso(used), short_fingerprint(json.loads(fingerprint))))
+        return entries
 
     def size(self) -> int:
-        """Bytes on disk, those of SQLite's own files beside ours included."""
-        files = (self.path.with_name(self.path.name + end) for end in ("", "-wal", "-shm"))
+        """Return the bytes on disk, including SQLite's journal files."""
         total = 0
-        for file in files:
+        for suffix in ("", "-wal", "-shm"):
             with suppress(FileNotFoundError):
-                total += file.stat().st_size
+                total += self.path.with_name(self.path.name + suffix).stat().st_size
         return total
 
     def prune(self, *, model: str | None = None, older_than: float | None = None) -> int:
-        """Delete scorers with their scores, plans and budgets, and give their space back; all where nothing is given.
+        """Delete scorers with their scores, plans and budgets, and shrink the file. Without arguments, delete all.
 
         Args:
-            model: only scorers of this name.
-            older_than: only scorers that no run has used for more than so many days.
+            model: delete only scorers of this name.
+            older_than: delete only scorers that were not used for this many days.
 
-        Returns: how many scores went.
+        Returns:
+            The number of scores deleted.
         """
-        # SQL compares with NULL to NULL: what is not given then holds for every row.
-        given = {"model": model, "before": None if older_than is None else self._clock() - older_than * DAY}
+        # A comparison with NULL is NULL: without a condition, ifnull(..., 1) holds for every row.
+        conditions = {"model": model, "before": None if older_than is None else self._clock() - older_than * DAY}
         chosen = "SELECT id FROM scorers WHERE ifnull(name = :model, 1) AND ifnull(used < :before, 1)"
-        nobodys = "scorer IS NULL AND :model IS NULL AND ifnull(kept < :before, 1)"
-        with self._writing() as db:
-            pruned = db.execute(f"DELETE FROM scores WHERE scorer IN ({chosen})", given).rowcount
-            db.execute(f"DELETE FROM plans WHERE scorer IN ({chosen}) OR ({nobodys})", given)
-            db.execute(f"DELETE FROM budgets WHERE scorer IN ({chosen})", given)
-            db.execute(f"DELETE FROM scorers WHERE id IN ({chosen})", given)
-        # Where the disk is full or another writes for long, the file stays as big; the scores are gone all the same.
-        with _one_sentence(self.path), suppress(sqlite3.OperationalError):
+        without_scorer = "scorer IS NULL AND :model IS NULL AND ifnull(kept < :before, 1)"
+        with self._transaction() as db:
+            pruned = db.execute(f"DELETE FROM scores WHERE scorer IN ({chosen})", conditions).rowcount
+            db.execute(f"DELETE FROM plans WHERE scorer IN ({chosen}) OR ({without_scorer})", conditions)
+            db.execute(f"DELETE FROM budgets WHERE scorer IN ({chosen})", conditions)
+            db.execute(f"DELETE FROM scorers WHERE id IN ({chosen})", conditions)
+        # If the disk is full, or another process writes for long, the file does not shrink, but the scores are deleted.
+        with _file_errors(self.path), suppress(sqlite3.OperationalError):
             self._db.execute("VACUUM")
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return pruned
 
-    def _prepare(self) -> None:
-        """Refuse what is not ours before anything is written into it; make the tables where there are none.
+    def _initialize(self) -> None:
+        """Reject files that are not ours before writing to them; create the tables in an empty file.
 
-        The lock keeps others from making them while we look. Something is always written: where that is refused, it
-        is better known before hours of scoring.
+        The lock keeps other processes from creating them at the same time. The version is always written, so that a
+        file that cannot be written is reported before hours of scoring.
         """
         self._db.execute("PRAGMA synchronous = NORMAL")
-        with self._writing() as db:
+        with self._transaction() as db:
             if self._is_empty():
                 for statement in TABLES:
                     db.execute(statement)
             db.execute(f"PRAGMA user_version = {VERSION}")
-        _write_ahead(self._db)
+        _enable_write_ahead(self._db)
 
     def _is_empty(self) -> bool:
-        """Whether the tables are still to be made. Raises InputError where those that are there are not ours."""
-        marks = (self._one("PRAGMA application_id"), self._one("PRAGMA user_version"))
+        """Return True if the file has no tables yet.
+
+        Raises:
+            InputError: if it has tables that are not ours, or of another version.
+        """
+        marks = (self._first_value("PRAGMA application_id"), self._first_value("PRAGMA user_version"))
         if marks == (APPLICATION, VERSION):
             return False
-        if marks == (0, 0) and not self._one("SELECT COUNT(*) FROM sqlite_master"):
+        if marks == (0, 0) and not self._first_value("SELECT COUNT(*) FROM sqlite_master"):
             return True
         if marks[0] == APPLICATION:
-            raise InputError(_sentence(self.path, "it is of another version of rewardbench", remove=True))
-        raise InputError(_sentence(self.path, "it is the database of another program", remove=False))
+            raise InputError(_cannot_use(self.path, "it is of another version of rewardbench", may_remove=True))
+        raise InputError(_cannot_use(self.path, "it is the database of another program", may_remove=False))
 
     @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        """A transaction that holds the lock from its start, so that no other writer can come between."""
-        with _one_sentence(self.path):
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """Context manager: a transaction that locks the file from its start, so that no other process can write."""
+        with _file_errors(self.path):
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
@@ -255,39 +265,39 @@ class Cache:
                 self._db.rollback()
                 raise
 
-    def _row(self, scorer: str) -> int:
-        """The number of a scorer that is in use now, inside a transaction; another process may have pruned it."""
-        who = self._registered.get(scorer, ("", "{}"))
+    def _scorer_id(self, scorer: str) -> int:
+        """Record the use of a scorer, inside a transaction, and return its id. It is new if it was pruned meanwhile."""
+        name_and_fingerprint = self._registered.get(scorer, ("", "{}"))
         self._db.execute(
             "INSERT INTO scorers (digest, name, fingerprint, used) VALUES (?, ?, ?, ?)"
             " ON CONFLICT (digest) DO UPDATE SET used = excluded.used",
-            (scorer, *who, self._clock()),
+            (scorer, *name_and_fingerprint, self._clock()),
         )
         return int(self._db.execute("SELECT id FROM scorers WHERE digest = ?", (scorer,)).fetchone()[0])
 
-    def _one(self, query: str, *values: Any) -> Any:
-        """The first value of the first row; None where there is none."""
-        with _one_sentence(self.path):
-            row = self._db.execute(query, values).fetchone()
+    def _first_value(self, query: str, *parameters: str) -> object:
+        """Return the first value of the first row; None if there is no row."""
+        with _file_errors(self.path):
+            row = self._db.execute(query, parameters).fetchone()
         return None if row is None else row[0]
 
 
-def facts(fingerprint: Mapping[str, Any]) -> dict[str, str]:
-    """The few facts that tell scorers of one name apart, digests shortened.
+def short_fingerprint(fingerprint: Mapping[str, object]) -> dict[str, str]:
+    """Return weights, dtype and template of a fingerprint, each cut to 12 characters.
 
-    >>> facts({"weights": {"sha256": "6e1ebbbb4deb8ab77a03"}, "dtype": "float32", "template_sha256": None})
+    >>> short_fingerprint({"weights": {"sha256": "6e1ebbbb4deb8ab77a03"}, "dtype": "float32", "template_sha256": None})
     {'weights': '6e1ebbbb4deb', 'dtype': 'float32'}
     """
     weights = fingerprint.get("weights")
     if isinstance(weights, Mapping):
         weights = next(iter(weights.values()), None)
-    found = {"weights": weights, "dtype": fingerprint.get("dtype"), "template": fingerprint.get("template_sha256")}
-    return {name: str(value)[:12] for name, value in found.items() if value}
+    values = {"weights": weights, "dtype": fingerprint.get("dtype"), "template": fingerprint.get("template_sha256")}
+    return {name: str(value)[:12] for name, value in values.items() if value}
 
 
-def _write_ahead(db: sqlite3.Connection) -> None:
-    """Let readers work beside a writer. SQLite does not itself wait here for others that open the same new file."""
-    deadline = time.monotonic() + PATIENCE
+def _enable_write_ahead(db: sqlite3.Connection) -> None:
+    """Let processes read while one writes. Retry while others open the same new file: SQLite does not wait for them."""
+    deadline = time.monotonic() + LOCK_SECONDS
     while True:
         try:
             db.execute("PRAGMA journal_mode = WAL")
@@ -303,30 +313,33 @@ def _is_busy(error: sqlite3.Error) -> bool:
 
 
 @contextmanager
-def _one_sentence(path: Path) -> Iterator[None]:
-    """What the disk or others did to the file becomes an InputError; mistakes of ours stay what they are."""
+def _file_errors(path: Path) -> Iterator[None]:
+    """Context manager: turn errors of the disk, of the file or of other processes into an InputError."""
     try:
         yield
     except OSError as error:
-        raise InputError(_sentence(path, error.strerror or str(error), remove=False)) from error
+        raise InputError(_cannot_use(path, error.strerror or str(error), may_remove=False)) from error
     except sqlite3.DatabaseError as error:
         if type(error) is sqlite3.DatabaseError:  # "file is not a database", "database disk image is malformed"
-            raise InputError(_sentence(path, str(error), remove=True)) from error
+            raise InputError(_cannot_use(path, str(error), may_remove=True)) from error
         if type(error) is sqlite3.OperationalError:
-            reason = f"another process has kept it for {PATIENCE:.0f} seconds" if _is_busy(error) else str(error)
-            raise InputError(_sentence(path, reason, remove=False)) from error
+            is_busy = _is_busy(error)
+            reason = f"another process has locked it for {LOCK_SECONDS:.0f} seconds" if is_busy else str(error)
+            raise InputError(_cannot_use(path, reason, may_remove=False)) from error
         raise
 
 
-def _sentence(path: Path, reason: str, remove: bool) -> str:
-    ways = "remove the file, set REWARDBENCH_CACHE to another, or" if remove else "set REWARDBENCH_CACHE to another or"
-    return f"The score cache {path} cannot be used ({reason}): {ways} pass --no_cache."
+def _cannot_use(path: Path, reason: str, may_remove: bool) -> str:
+    advice = "set REWARDBENCH_CACHE to another or"
+    if may_remove:
+        advice = "remove the file, set REWARDBENCH_CACHE to another, or"
+    return f"The score cache {path} cannot be used ({reason}): {advice} pass --no_cache."
 
 
-def _column(score: Score) -> float | bytes | None:
-    """Return what the column `score` holds: a float, NULL for NaN, or the bytes of several floats.
+def _to_column(score: Score) -> float | bytes | None:
+    """Convert a score to a value of the column `score`: a float, NULL for NaN, or the bytes of several floats.
 
-    >>> _column(0.5), _column(math.nan), _score(_column((1.0, -0.0)))
+    >>> _to_column(0.5), _to_column(math.nan), _from_column(_to_column((1.0, -0.0)))
     (0.5, None, (1.0, -0.0))
     """
     if isinstance(score, tuple):
@@ -334,32 +347,33 @@ def _column(score: Score) -> float | bytes | None:
     return None if math.isnan(score) else float(score)
 
 
-def _score(column: float | bytes | None) -> Score:
-    """Return the score that `_column` stored."""
+def _from_column(column: float | bytes | None) -> Score:
+    """Convert a value of the column `score` to a score, the inverse of `_to_column`."""
     if isinstance(column, bytes):
         return struct.unpack(f"<{len(column) // 8}d", column)
     return math.nan if column is None else column
 
 
-def _pack(batches: Sequence[Sequence[bytes]]) -> bytes:
-    """The number of batches, their sizes, and all keys, without a byte between."""
+def _encode_plan(batches: Sequence[Sequence[bytes]]) -> bytes:
+    """Serialize batches: their number, their sizes, and all keys, without separators."""
     sizes = struct.pack(f"<{len(batches) + 1}I", len(batches), *map(len, batches))
-    return sizes + b"".join(key for batch in batches for key in batch)
+    return sizes + b"".join(map(b"".join, batches))
 
 
-def _unpack(blob: bytes) -> list[list[bytes]]:
-    """The inverse of `_pack`.
+def _decode_plan(plan: bytes) -> list[list[bytes]]:
+    """Deserialize batches, the inverse of `_encode_plan`.
 
-    >>> _unpack(_pack([[b"a" * 16, b"b" * 16], []])) == [[b"a" * 16, b"b" * 16], []]
+    >>> _decode_plan(_encode_plan([[b"a" * 16, b"b" * 16], []])) == [[b"a" * 16, b"b" * 16], []]
     True
     """
-    (count,) = struct.unpack_from("<I", blob)
-    place = 4 * (count + 1)
+    (count,) = struct.unpack_from("<I", plan)
+    sizes = struct.unpack_from(f"<{count}I", plan, 4)
+    start = 4 * (count + 1)
     batches: list[list[bytes]] = []
-    for size in struct.unpack_from(f"<{count}I", blob, 4):
-        end = place + size * KEY
-        batches.append([blob[at : at + KEY] for at in range(place, end, KEY)])
-        place = end
+    for size in sizes:
+        end = start + size * KEY_BYTES
+        batches.append([plan[place : place + KEY_BYTES] for place in range(start, end, KEY_BYTES)])
+        start = end
     return batches
 
 

@@ -1,7 +1,7 @@
-"""The one scoring loop: requests are prepared, planned into batches, run where no score is known yet, and collected.
+"""Score items: prepare requests, look up cached scores, run the other requests in batches, and collect scores by item.
 
-Items go through it in windows, so that a dataset of any size takes the memory of one. Of a scorer with several stages
-(policy and reference) each goes over all windows before the next one is loaded.
+Items are processed in windows, so that memory does not grow with the number of items. A scorer with several stages
+(policy and reference) runs each stage over all windows before it loads the next one.
 """
 
 from __future__ import annotations
@@ -13,81 +13,83 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from hashlib import blake2b
 from typing import Any, Protocol
 
-from rewardbench.engine.backends.pool import Alone, Serving, Workers
-from rewardbench.engine.batching import arrange, layout, spread
+from rewardbench.engine.backends.base import StageWorkers, Workers
+from rewardbench.engine.backends.inline import Inline
+from rewardbench.engine.batching import layout_name, spread
 from rewardbench.engine.budget import token_budget
 from rewardbench.engine.cache import Cache
 from rewardbench.engine.noise import is_exact
-from rewardbench.engine.views import Collected, collect, expand
+from rewardbench.engine.notes import NoteCounter
+from rewardbench.engine.views import CollectedScores, collect, expand
+from rewardbench.engine.window import Groups, ScoresByKey, StageWindow
 from rewardbench.errors import InputError
 from rewardbench.models.failures import ModelFailure
-from rewardbench.models.fingerprint import digest
-from rewardbench.types import Item, ItemScores, Request, Score, Scorer
+from rewardbench.types import Item, ItemScores, Request, Scorer
 
 WINDOW = 10_000
-"""Items that are prepared and planned together; more would find no nearer neighbours, and fill the memory."""
+"""Items that are prepared and batched together. More would take more memory, and hardly share longer prefixes."""
 FIRST_WINDOW = 1_000
-"""So that computing begins before everything is tokenised."""
-
+"""Items of the first window: few, so that scoring begins before everything is tokenized."""
 SAMPLE = 32
-"""Items that are also scored unbatched."""
-
-Scores = dict[bytes, Score]
-"""By the key of the request."""
+"""Items that are also scored unbatched, to measure noise."""
 
 
 class Progress(Protocol):
-    """What the loop tells a progress bar."""
+    """A progress bar, as the loop calls it."""
 
     def start(self, items: int, parts: int) -> None:
-        """So many items there are, to be gone over once for each part."""
+        """Start with the number of items, and of passes over them (one per stage)."""
 
     def expect(self, items: int, requests: int, tokens: int) -> None:
-        """A window of so many items begins, with so much in it that no score is known of."""
+        """Start a window of `items`; `requests` and `tokens` count cache misses."""
 
     def advance(self, requests: int, tokens: int) -> None:
-        """So much more is done."""
+        """Count requests and tokens as computed."""
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """An item's requests, one a call of the scorer, or the reason why it has none."""
+    """An item with its requests, or with the reason why it cannot be scored."""
 
     item: Item
     requests: tuple[Request, ...] = ()
+    """One request per call of the scorer."""
     reason: str | None = None
     first_shown: tuple[int, ...] = ()
-    """For each completion, in the item's order, the first request that shows it first."""
+    """For each completion of the item, the index of the first request that shows it first."""
 
     @property
     def by_completion(self) -> tuple[Request, ...]:
-        """For each completion, in the item's order, the request that shows it first."""
-        return tuple(self.requests[n] for n in self.first_shown)
+        """Return for each completion of the item the first request that shows it first."""
+        return tuple(self.requests[index] for index in self.first_shown)
+
+
+def _unchanged(item: Item, item_scores: ItemScores) -> ItemScores:
+    return item_scores
 
 
 @dataclass(frozen=True)
 class Options:
-    """How to compute, which moves no score."""
+    """How scores are computed. No option changes a score."""
 
     batch_tokens: int | None = None
-    """Tokens a batch may hold; found by itself where None."""
+    """Maximum tokens per batch; None is measured."""
     batch_size: int | None = None
-    """Requests a batch may hold; unlimited where None."""
+    """Maximum requests per batch; None is unlimited."""
     cache: Cache | None = None
-    workers: Workers = field(default_factory=Alone)
+    workers: Workers = field(default_factory=Inline)
     window: int = WINDOW
-    keep: Callable[[Item, ItemScores], ItemScores] = lambda item, found: found
-    """What to remember of an item once it is scored; called in the order of the items."""
+    keep: Callable[[Item, ItemScores], ItemScores] = _unchanged
+    """Called with each scored item, in the order of items; returns what the run keeps in memory."""
     noise: bool = False
-    """Whether to score a sample without company too, in number formats where that moves a score."""
+    """True to score a sample of items unbatched too, if the dtype is not exact."""
 
 
 @dataclass(frozen=True)
-class Run:
-    """Scores by item, in the order of the items, and how they were computed (which must not move them)."""
+class ScoringRun:
+    """The scores of all items, in their order, and how they were computed."""
 
     items: list[ItemScores]
     token_budget: int
@@ -95,226 +97,247 @@ class Run:
     requests: int
     tokens: int
     computed: int
-    """Of how many requests no score was known, summed over the stages."""
+    """Number of cache misses, summed over the stages."""
     layout: str
     noise: float | None = None
-    """The largest difference between the batched and the unbatched score of a sampled item."""
+    """Largest difference between the batched and the unbatched score of a sampled item; None if not measured."""
     pooled_tokens: Mapping[str, int] = field(default_factory=dict)
-    """The tokens that scores were read from, each with its number of completions."""
+    """Number of completions by the token whose hidden state is scored."""
+    notes: tuple[str, ...] = ()
+    """What `prepare` repaired or omitted, one sentence each."""
 
 
 def prepare(item: Item, scorer: Scorer) -> Prepared:
-    """Render every completion; what this model cannot take becomes a reason, not an end of the run."""
+    """Make the requests of an item; an InputError of the scorer becomes the reason why the item has no scores."""
     if item.problem:
         return Prepared(item, reason=item.problem)
-    options = {"rendered": item.rendered, **({"tools": item.tools} if item.tools else {})}
+    options: dict[str, Any] = {"rendered": item.rendered}
+    if item.tools:
+        options["tools"] = item.tools
+    requests: list[Request] = []
     try:
         calls = expand(item, scorer.view)
-        requests = tuple(scorer.prepare(item.prompt, *call.completions(item), **options) for call in calls)
+        for call in calls:
+            requests.append(scorer.prepare(item.prompt, *call.completions(item), **options))
     except InputError as error:
         return Prepared(item, reason=str(error))
-    firsts = [call.shown[0] for call in calls]
-    return Prepared(item, requests, first_shown=tuple(map(firsts.index, range(len(item.completions)))))
+    first_completions = [call.shown[0] for call in calls]
+    first_shown = map(first_completions.index, range(len(item.completions)))
+    return Prepared(item, tuple(requests), first_shown=tuple(first_shown))
 
 
-def score(items: Sequence[Item], scorer: Scorer, progress: Progress | None = None, **options: Any) -> Run:
-    """Score every completion of every item; identical requests are scored once. `options` are those of `Options`."""
-    return _Loop(items, scorer, Options(**options), progress).go()
+def distinct(window: Iterable[Prepared]) -> Groups:
+    """Return the requests of each item without those of earlier items; items without new requests are left out."""
+    seen: set[Request] = set()
+    groups: Groups = []
+    for prepared in window:
+        new = [request for request in dict.fromkeys(prepared.requests) if request not in seen]
+        seen.update(new)
+        if new:
+            groups.append(new)
+    return groups
+
+
+def score(items: Sequence[Item], scorer: Scorer, progress: Progress | None = None, **options: Any) -> ScoringRun:
+    """Score every completion of every item; identical requests of a window are scored once.
+
+    Args:
+        items: the items.
+        scorer: the scorer.
+        progress: a progress bar.
+        **options: fields of `Options`.
+
+    Raises:
+        InputError: if the model fails on an item, a request does not fit into memory, or a worker fails.
+    """
+    return _Loop(items, scorer, Options(**options), progress).run()
 
 
 class _Loop:
-    """One call of `score`, with what it counts on the way."""
+    """One call of `score`, and its counts so far."""
 
     def __init__(self, items: Sequence[Item], scorer: Scorer, options: Options, progress: Progress | None) -> None:
         self.items, self.scorer, self.options, self.progress = items, scorer, options, progress
         self.stages = scorer.stages
         self.budget = self.batches = self.requests = self.tokens = self.computed = 0
         self.layouts: dict[str, None] = {}
+        """Names of the layouts, in the order of stages."""
         self.sample = {item.id for item in spread(items, SAMPLE)} if options.noise else set()
-        self.noise, self.measured = 0.0, False
-        self.stage_scores: list[Scores] = []
-        """What each stage gave; of the last one only in this window."""
-        self.unbatched: list[Scores] = []
+        self.noise, self.is_measured = 0.0, False
+        self.stage_scores: list[ScoresByKey] = []
+        """Scores of each stage; those of the last stage are dropped after each window."""
+        self.unbatched: list[ScoresByKey] = []
+        """The same for the unbatched scores of the sample."""
         self.pooled_tokens: Counter[str] = Counter()
-        self.stopped = False
+        self.notes = NoteCounter()
+        self.is_stopped = False
+        """True if the thread that prepares the next window must stop."""
 
-    def go(self) -> Run:
-        """Score everything; the thread that tokenises ahead ends with it, however that comes about."""
+    def run(self) -> ScoringRun:
+        """Score all items."""
         try:
-            return self._go()
+            item_scores = self._run_stages()
         finally:
-            self.stopped = True
+            self.is_stopped = True
+        return ScoringRun(
+            item_scores,
+            self.budget,
+            self.batches,
+            self.requests,
+            self.tokens,
+            self.computed,
+            layout=" + ".join(self.layouts),
+            noise=self.noise if self.is_measured else None,
+            pooled_tokens=self.pooled_tokens,
+            notes=self.notes.sentences(),
+        )
 
-    def _go(self) -> Run:
-        """Run each stage over all windows; with the last one the items are whole."""
-        found: list[ItemScores] = []
+    def _run_stages(self) -> list[ItemScores]:
+        """Run each stage over all windows; collect the scores of items in the last stage."""
+        item_scores: list[ItemScores] = []
         if self.progress:
             self.progress.start(len(self.items), len(self.stages))
         for n, stage in enumerate(self.stages):
-            with stage as scorer, self.options.workers.serving(n, scorer) as workers:
+            is_last = n + 1 == len(self.stages)
+            with stage as scorer, self.options.workers.load(n, scorer) as workers:
                 self.stage_scores.append({})
                 self.unbatched.append({})
-                self.layouts[layout(scorer.traits)] = None
+                self.layouts[layout_name(scorer.traits)] = None
                 budget = 0
                 for window in self._windows():
                     groups = distinct(window)
                     with _naming_item(window):
-                        budget = budget or workers.agree(partial(self._budget, groups, scorer))
-                        self._compute(window, groups, scorer, workers, budget, first=n == 0)
-                    if n + 1 == len(self.stages):
-                        found += [self.options.keep(p.item, self._collect(p)) for p in window]
+                        budget = budget or workers.broadcast(partial(self._token_budget, groups, scorer))
+                        stage_window = StageWindow(groups, scorer, self.options.cache, budget, self.options.batch_size)
+                        self._compute(stage_window, len(window), workers)
+                        self._score_sample(window, scorer)
+                    if n == 0:
+                        self._count(window, groups)
+                    if is_last:
+                        for prepared in window:
+                            item_scores.append(self.options.keep(prepared.item, self._collect(prepared)))
                         self.stage_scores[n], self.unbatched[n] = {}, {}
                 self.budget = max(self.budget, budget)
-        counts = self.batches, self.requests, self.tokens, self.computed
-        noise = self.noise if self.measured else None
-        return Run(found, self.budget, *counts, " + ".join(self.layouts), noise, self.pooled_tokens)
+        return item_scores
 
     def _windows(self) -> Iterator[list[Prepared]]:
-        """Prepared items, a window at a time; the next one is tokenised while one is computed."""
+        """Yield prepared items, a window at a time; a thread prepares the next window while one is computed."""
         first, size = min(FIRST_WINDOW, self.options.window), self.options.window
         edges = [0, *range(first, len(self.items), size), len(self.items)]
-        with ThreadPoolExecutor(1) as ahead:
-            coming = ahead.submit(self._prepare, edges[0], edges[1])
+        with ThreadPoolExecutor(1) as executor:
+            next_window = executor.submit(self._prepare, edges[0], edges[1])
             for n in range(1, len(edges)):
-                window = coming.result()
+                window = next_window.result()
                 if n + 1 < len(edges):
-                    coming = ahead.submit(self._prepare, edges[n], edges[n + 1])
+                    next_window = executor.submit(self._prepare, edges[n], edges[n + 1])
                 yield window
 
     def _prepare(self, start: int, end: int) -> list[Prepared]:
-        return [prepare(item, self.scorer) for item in self.items[start:end] if not self.stopped]
+        return [prepare(item, self.scorer) for item in self.items[start:end] if not self.is_stopped]
 
-    def _budget(self, groups: Sequence[Sequence[Request]], scorer: Scorer) -> int:
+    def _token_budget(self, groups: Groups, scorer: Scorer) -> int:
         return self.options.batch_tokens or token_budget(scorer, groups, self.options.cache)
 
-    def _compute(
-        self,
-        window: Sequence[Prepared],
-        groups: Sequence[Sequence[Request]],
-        scorer: Scorer,
-        workers: Serving,
-        budget: int,
-        first: bool,
-    ) -> None:
-        """Find the score of every request of a window: in the cache, or by running its batch."""
-        requests = [request for group in groups for request in group]
-        work = _Work(groups, scorer, self.options, budget)
-        window_id, (known, batches) = workers.agree(lambda: (work.run, work.plan()))
-        if window_id != work.run:
+    def _compute(self, stage_window: StageWindow, items: int, workers: StageWorkers) -> None:
+        """Look up the scores of a window's requests in the cache, and compute the others.
+
+        Raises:
+            InputError: if this rank has other requests than rank 0.
+        """
+        window_id, (scores, batches) = workers.broadcast(lambda: (stage_window.id, stage_window.plan()))
+        if window_id != stage_window.id:
             raise InputError("This rank reads other data than rank 0: give all ranks the same files and options.")
-        pending = [[work.by_key[key] for key in batch] for batch in batches if not known.keys() >= set(batch)]
-        if first:
-            self.requests += len(requests)
-            self.tokens += sum(map(len, requests))
-        self.computed += sum(map(len, pending))
+        pending = stage_window.pending(batches, scores)
+        requests, tokens = _size(pending)
+        self.computed += requests
         self.batches += len(pending)
         if self.progress:
-            self.progress.expect(len(window), *_count(request for batch in pending for request in batch))
+            self.progress.expect(items, requests, tokens)
         for batch, values in workers.run(pending):
-            new = {request.key: value for request, value in zip(batch, values, strict=True)}
-            known.update(new)
-            work.keep(new)
+            batch_scores = {request.key: value for request, value in zip(batch, values, strict=True)}
+            scores.update(batch_scores)
+            stage_window.store(batch_scores)
             if self.progress:
-                self.progress.advance(*_count(batch))
-        work.done()
-        self.stage_scores[-1].update(known)
-        lonely = [request for p in window if p.item.id in self.sample for request in p.requests]
-        exact = bool(lonely) and is_exact(scorer.fingerprint)
-        self.measured |= bool(lonely) and not exact
-        self.unbatched[-1].update(
-            {request.key: known[request.key] if exact else scorer.run([request])[0] for request in lonely}
-        )
+                self.progress.advance(*_size([batch]))
+        stage_window.finish()
+        self.stage_scores[-1].update(scores)
+
+    def _score_sample(self, window: Sequence[Prepared], scorer: Scorer) -> None:
+        """Score the sampled items of a window unbatched; at an exact dtype, copy their batched scores."""
+        sampled = [prepared for prepared in window if prepared.item.id in self.sample and prepared.requests]
+        if not sampled:
+            return
+        exact = is_exact(scorer.fingerprint)
+        self.is_measured |= not exact
+        for prepared in sampled:
+            for request in prepared.requests:
+                value = self.stage_scores[-1][request.key] if exact else scorer.run([request])[0]
+                self.unbatched[-1][request.key] = value
+
+    def _count(self, window: Sequence[Prepared], groups: Groups) -> None:
+        """Count requests, tokens and notes of a window; once, in the first stage."""
+        requests, tokens = _size(groups)
+        self.requests += requests
+        self.tokens += tokens
+        for prepared in window:
+            self.notes.add(prepared.requests)
 
     def _collect(self, prepared: Prepared) -> ItemScores:
-        """An item's scores in the order of its completions; NaN and infinity keep the item, with a reason."""
+        """Return the scores of an item; if one is NaN or infinite, with the reason."""
         item, requests = prepared.item, prepared.requests
         if prepared.reason is not None:
             return ItemScores(item.id, (math.nan,) * len(item.completions), reason=prepared.reason)
-        self.pooled_tokens.update(request.pooled_token for request in requests if request.pooled_token)
-        collected = self._collected(item, self.stage_scores, requests)
-        values, shown = collected.scores, prepared.by_completion
+        for request in requests:
+            if request.pooled_token:
+                self.pooled_tokens[request.pooled_token] += 1
+        collected = self._combine(item, self.stage_scores, requests)
         if item.id in self.sample:
-            alone = self._collected(item, self.unbatched, requests).scores
-            self.noise = max(self.noise, *(abs(a - b) for a, b in zip(values, alone, strict=True)))
-        wild = [i for i, value in enumerate(values) if not math.isfinite(value)]
+            unbatched = self._combine(item, self.unbatched, requests)
+            for batched_score, unbatched_score in zip(collected.scores, unbatched.scores, strict=True):
+                self.noise = max(self.noise, abs(batched_score - unbatched_score))
+        shown = prepared.by_completion
         return ItemScores(
             item.id,
-            values,
-            reason=f"the score of completion {wild[0] + 1} is {values[wild[0]]}" if wild else None,
+            collected.scores,
+            reason=_why_not_finite(collected.scores),
             truncated=any(request.dropped for request in requests),
             tokens=tuple(map(len, shown)),
             texts=tuple(request.text for request in shown),
             order_inconsistency=collected.order_inconsistency,
         )
 
-    def _collected(self, item: Item, stage_scores: Sequence[Scores], requests: Sequence[Request]) -> Collected:
-        """Combine the stages' scores of an item's requests, and collect those of its completions."""
-        values = [[scores[request.key] for request in requests] for scores in stage_scores]
-        return collect(item, self.scorer.view, self.scorer.combine(values))
+    def _combine(self, item: Item, scores: Sequence[ScoresByKey], requests: Sequence[Request]) -> CollectedScores:
+        """Combine the scores of all stages for an item's requests, and collect those of its completions."""
+        stage_scores = [[by_key[request.key] for request in requests] for by_key in scores]
+        return collect(item, self.scorer.view, self.scorer.combine(stage_scores))
 
 
-class _Work:
-    """What a window asks of one scorer, and the cache's part in it.
-
-    The plan covers all that was unknown when it was made, and is kept until the window is done: a run that was killed
-    goes on with the same batches, and so with the same scores to the last bit.
-    """
-
-    def __init__(self, groups: Sequence[Sequence[Request]], scorer: Scorer, options: Options, budget: int) -> None:
-        self.groups, self.scorer, self.budget, self.most = groups, scorer, budget, options.batch_size
-        self.by_key = {request.key: request for group in groups for request in group}
-        self.cache = options.cache if scorer.is_cached else None
-        self.id = digest(dict(scorer.fingerprint)) if self.cache else ""
-        self.run = blake2b(self.id.encode() + b"".join(self.by_key), digest_size=16).hexdigest()
-
-    def plan(self) -> tuple[Scores, list[list[bytes]]]:
-        """Scores that are known, and batches, by their keys, that hold all others."""
-        known = self.cache.lookup(self.id, list(self.by_key)) if self.cache else {}
-        unfinished = self.cache.plan(self.run) if self.cache else None
-        if unfinished is not None:
-            return known, unfinished
-        missing = [[request for request in group if request.key not in known] for group in self.groups]
-        batches = arrange([group for group in missing if group], self.scorer.traits, self.budget, self.most)
-        keys = [[request.key for request in batch] for batch in batches]
-        if self.cache:
-            self.cache.register(self.id, self.scorer.name, self.scorer.fingerprint)
-            self.cache.keep_plan(self.run, keys)
-        return known, keys
-
-    def keep(self, scores: Scores) -> None:
-        """A batch is done: one transaction."""
-        if self.cache:
-            self.cache.store(self.id, scores)
-
-    def done(self) -> None:
-        """All batches are."""
-        if self.cache:
-            self.cache.forget_plan(self.run)
+def _why_not_finite(scores: Sequence[float]) -> str | None:
+    """Name the first score that is NaN or infinite; return None if there is none."""
+    for number, value in enumerate(scores, 1):
+        if not math.isfinite(value):
+            return f"the score of completion {number} is {value}"
+    return None
 
 
 @contextmanager
 def _naming_item(window: Sequence[Prepared]) -> Iterator[None]:
-    """Context manager: name the item of a ModelFailure, and say where the scores of the others are."""
+    """Context manager: add the item to the message of a ModelFailure, and say that other scores are cached."""
     try:
         yield
     except ModelFailure as failure:
-        ids = [p.item.id for p in window if any(request.key == failure.key for request in p.requests)]
-        if not ids:
-            raise
-        raise InputError(f"Item {ids[0]}: {failure} What was scored before is in the cache, if it is on.") from failure
+        for prepared in window:
+            if any(request.key == failure.key for request in prepared.requests):
+                raise InputError(
+                    f"Item {prepared.item.id}: {failure} Scores computed so far are in the cache, if it is enabled."
+                ) from failure
+        raise
 
 
-def distinct(window: Iterable[Prepared]) -> list[list[Request]]:
-    """The requests of each item, every request with the first item that has it."""
-    seen: set[Request] = set()
-    groups = []
-    for prepared in window:
-        new = [request for request in dict.fromkeys(prepared.requests) if request not in seen]
-        seen.update(new)
-        groups.append(new)
-    return [group for group in groups if group]
-
-
-def _count(requests: Iterable[Request]) -> tuple[int, int]:
-    lengths = [len(request) for request in requests]
-    return len(lengths), sum(lengths)
+def _size(batches: Iterable[Sequence[Request]]) -> tuple[int, int]:
+    """Count the requests and the tokens of batches."""
+    requests = tokens = 0
+    for batch in batches:
+        requests += len(batch)
+        tokens += sum(map(len, batch))
+    return requests, tokens

@@ -1,18 +1,17 @@
-"""How far the batch moves a score in a short number format, and which decisions lie inside that."""
+"""Tell whether batching changes scores at this dtype, and which decisions are within that noise."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from rewardbench.types import Item, ItemScores
 
 EXACT = {"float32", "float64"}
-"""Formats in which the batch moves no decision; nothing is measured for them."""
+"""Dtypes at which batching changes no decision, so that no noise is measured."""
 
 
-def is_exact(fingerprint: Mapping[str, Any]) -> bool:
-    """Whether a scorer computes in full precision; float32 does not where matrices are multiplied in TF32.
+def is_exact(fingerprint: Mapping[str, object]) -> bool:
+    """Return True if a scorer computes in full precision; float32 with TF32 matrix multiplication does not.
 
     >>> [is_exact({"dtype": kind, "float32_matmul": "highest"}) for kind in ("float64", "float32", "bfloat16")]
     [True, True, False]
@@ -24,11 +23,19 @@ def is_exact(fingerprint: Mapping[str, Any]) -> bool:
 
 
 def within_noise(items: Sequence[Item], scores: Sequence[ItemScores], noise: float) -> list[str]:
-    """Ids of the items whose right and wrong completions are nearer to each other than twice the noise."""
-    return [
-        item.id
-        for item, scored in zip(items, scores, strict=True)
-        if scored.reason is None
-        and item.has_preference
-        and abs(min(scored.scores[: item.num_correct]) - max(scored.scores[item.num_correct :])) <= 2 * noise
-    ]
+    """Return the ids of items whose margin is at most twice the noise, so that batching could change the decision.
+
+    Args:
+        items: items of a suite.
+        scores: their scores, in the same order.
+        noise: largest difference between a batched and an unbatched score.
+    """
+    ids: list[str] = []
+    for item, item_scores in zip(items, scores, strict=True):
+        if item_scores.reason is not None or not item.has_preference:
+            continue
+        right = item_scores.scores[: item.num_correct]
+        wrong = item_scores.scores[item.num_correct :]
+        if abs(min(right) - max(wrong)) <= 2 * noise:
+            ids.append(item.id)
+    return ids

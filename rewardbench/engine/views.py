@@ -1,7 +1,7 @@
-"""How the completions of an item become calls of a scorer, and the scores of the calls become scores of completions.
+"""Expand an item into calls of a pointwise, pairwise or listwise scorer, and collect the scores of its completions.
 
-A scorer never learns which completion the data calls right: completions are shown in an order that a hash of the item's
-id decides, and scores are mapped back.
+A hash of the item's id decides the order in which completions are shown, so a scorer cannot learn from positions which
+completion is right.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from rewardbench.types import Item, Messages, Score, View
 
 
 @dataclass(frozen=True)
-class Call:
-    """One call of a scorer: the completions that it shows, in order, by their index in the item."""
+class ScorerCall:
+    """One call of a scorer."""
 
     shown: tuple[int, ...]
+    """Indices of the completions shown, in this order."""
 
     def completions(self, item: Item) -> tuple[Messages, ...]:
         """Return the completions in the order shown."""
@@ -28,23 +29,22 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Collected:
-    """The scores of an item's completions, in the item's order.
-
-    `order_inconsistency`, of a pairwise scorer, is the share of pairs whose two orders give different winners.
-    """
+class CollectedScores:
+    """The scores of an item's completions, in the item's order."""
 
     scores: tuple[float, ...]
     order_inconsistency: float | None = None
+    """For pairwise scorers, the share of pairs whose winner depends on the order shown; None for others."""
 
 
-def expand(item: Item, view: View) -> tuple[Call, ...]:
+def expand(item: Item, view: View) -> tuple[ScorerCall, ...]:
     """Return the calls that score an item.
 
-    Pointwise: one call a completion. Pairwise: every pair in both orders. Listwise: every rotation of all completions.
+    Pointwise: one call per completion. Pairwise: two calls per pair, one in each order. Listwise: one call per rotation
+    of the completions.
 
     Raises:
-        InputError: if the item has too few completions for the view.
+        InputError: if the item has a single completion, and the view needs several.
 
     >>> item = Item("a", "all", (), ((), (), ()))
     >>> [len(expand(item, view)) for view in ("pointwise", "pairwise", "listwise")]
@@ -52,71 +52,80 @@ def expand(item: Item, view: View) -> tuple[Call, ...]:
     """
     order = shown_order(item)
     if view == "pointwise":
-        return tuple(Call((index,)) for index in order)
+        return tuple(ScorerCall((index,)) for index in order)
     if len(order) < 2:
         raise InputError(f"A {view} scorer compares completions, and the item has one.")
     if view == "pairwise":
-        return tuple(Call(pair) for pair in permutations(order, 2))
-    return tuple(Call((*order[n:], *order[:n])) for n in range(len(order)))
+        return tuple(map(ScorerCall, permutations(order, 2)))
+    rotations = [(*order[n:], *order[:n]) for n in range(len(order))]
+    return tuple(map(ScorerCall, rotations))
 
 
 def shown_order(item: Item) -> tuple[int, ...]:
-    """Return the indices of an item's completions in an order that a hash of its id decides."""
-    name = item.id.encode("utf-8", "surrogatepass")
-    digests = [blake2b(b"%d " % n + name, digest_size=8).digest() for n in range(len(item.completions))]
-    return tuple(sorted(range(len(digests)), key=digests.__getitem__))
+    """Return the indices of an item's completions in the order of a hash of its id."""
+    item_id = item.id.encode("utf-8", "surrogatepass")
+
+    def position(index: int) -> bytes:
+        return blake2b(b"%d " % index + item_id, digest_size=8).digest()
+
+    return tuple(sorted(range(len(item.completions)), key=position))
 
 
-def collect(item: Item, view: View, scores: Sequence[Score]) -> Collected:
-    """Return the scores of an item's completions from those of its calls, in the order of `expand`.
+def collect(item: Item, view: View, call_scores: Sequence[Score]) -> CollectedScores:
+    """Return the scores of an item's completions.
 
     Pairwise: the win rate of a completion against the others, over both orders. Listwise: its mean over the rotations.
 
+    Args:
+        item: the item.
+        view: the view of the scorer.
+        call_scores: the scores of the item's calls, in the order of `expand`.
+
     Raises:
-        InputError: if a score is not what a scorer of this view returns.
+        InputError: if a score is not of the type that a scorer of this view must return.
     """
     calls = expand(item, view)
     if view == "pairwise":
-        return _collect_pairs(item, calls, scores)
-    totals: list[list[float]] = [[] for _ in item.completions]
-    for call, score in zip(calls, scores, strict=True):
+        return _collect_pairs(item, calls, call_scores)
+    scores: list[list[float]] = [[] for _ in item.completions]
+    for call, score in zip(calls, call_scores, strict=True):
         values = score if isinstance(score, tuple) else (score,)
         if len(values) != len(call.shown):
             raise InputError(
                 f"The {view} scorer returned {len(values)} scores for a call that shows {len(call.shown)} completions: "
-                "run() must return one a completion."
+                "run() must return one per completion."
             )
         for index, value in zip(call.shown, values, strict=True):
-            totals[index].append(value)
+            scores[index].append(value)
     if view == "pointwise":
-        return Collected(tuple(value for (value,) in totals))
-    return Collected(tuple(_sum(values) / len(values) for values in totals))
+        return CollectedScores(tuple(value for (value,) in scores))
+    return CollectedScores(tuple(_sum(values) / len(values) for values in scores))
 
 
-def _collect_pairs(item: Item, calls: Sequence[Call], scores: Sequence[Score]) -> Collected:
-    """Return win rates, and the share of pairs whose two orders give different winners."""
+def _collect_pairs(item: Item, calls: Sequence[ScorerCall], probabilities: Sequence[Score]) -> CollectedScores:
+    """Return win rates, and the share of pairs whose winner depends on the order."""
     first_wins: dict[tuple[int, ...], float] = {}
     wins: list[list[float]] = [[] for _ in item.completions]
-    for call, score in zip(calls, scores, strict=True):
-        if isinstance(score, tuple) or score < 0 or score > 1:
+    for call, probability in zip(calls, probabilities, strict=True):
+        if isinstance(probability, tuple) or probability < 0 or probability > 1:
             raise InputError(
-                f"The pairwise scorer returned {score}: run() must return the probability, 0 to 1, that the first "
-                "completion is better than the second."
+                f"The pairwise scorer returned {probability}: run() must return the probability, 0 to 1, that the "
+                "first completion is better than the second."
             )
-        first_wins[call.shown] = score
+        first_wins[call.shown] = probability
         first, second = call.shown
-        wins[first].append(score)
-        wins[second] += [1, -score]
+        wins[first].append(probability)
+        wins[second] += [1, -probability]
     disagreements = 0
-    for (first, second), score in first_wins.items():
+    for (first, second), probability in first_wins.items():
         swapped = 1 - first_wins[second, first]
-        disagreements += first < second and _winner(score) != _winner(swapped)
-    games = 2 * (len(wins) - 1)
-    return Collected(tuple(_sum(terms) / games for terms in wins), 2 * disagreements / len(calls))
+        disagreements += first < second and _winner(probability) != _winner(swapped)
+    comparisons = 2 * (len(wins) - 1)
+    return CollectedScores(tuple(_sum(terms) / comparisons for terms in wins), 2 * disagreements / len(calls))
 
 
 def _sum(values: Sequence[float]) -> float:
-    """Return the sum of values, rounded once, so that scores that are equal stay equal in every order."""
+    """Return the exactly rounded sum, which does not depend on the order of the values."""
     return math.fsum(values) if all(map(math.isfinite, values)) else sum(values)
 
 

@@ -153,6 +153,8 @@ def to_row(item: Item, item_scores: ItemScores, rule: Rule) -> dict[str, Any]:
     }
     if len(item.completions) == 2 and item.num_correct == 1:
         row |= dict(zip(_PAIR_COLUMNS, (*_two(item_scores.scores), *_two(item_scores.texts)), strict=True))
+    if item_scores.order_inconsistency is not None:
+        row["order_inconsistency"] = item_scores.order_inconsistency
     columns = {key: value for key, value in item.meta.items() if key not in row and key not in _PAIR_COLUMNS}
     plain: dict[str, Any] = to_plain(row | columns)
     return plain

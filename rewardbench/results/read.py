@@ -143,4 +143,13 @@ def _item_scores(row: Mapping[str, Any]) -> ItemScores:
         truncated=row["truncated"],
         tokens=tuple(row["tokens"]),
         texts=tuple(row.get("texts") or ()),  # a published result keeps none
+        order_inconsistency=read_order_inconsistency(row),
     )
+
+
+def read_order_inconsistency(row: Mapping[str, object]) -> float | None:
+    """Return the order inconsistency of a row of a pairwise scorer; None for rows of other scorers."""
+    value = row.get("order_inconsistency")
+    if isinstance(value, float) and 0 <= value <= 1:
+        return value
+    return None  # any other value is a column of the dataset

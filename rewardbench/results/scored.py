@@ -18,6 +18,7 @@ from typing import Any
 from rewardbench import results
 from rewardbench.errors import InputError
 from rewardbench.paths import home_path
+from rewardbench.results.read import read_order_inconsistency
 from rewardbench.results.schema import RulesRecord
 from rewardbench.suites.registry import SUITES
 from rewardbench.types import Item, ItemScores, Message, Suite
@@ -82,7 +83,13 @@ def _scored(path: Path, summary: Mapping[str, Any], rows: Sequence[Row]) -> Scor
         raise InputError(f"{path} holds item {twice!r} twice, so its rows cannot be paired with another's.")
     items = [_item(row, id, len(scores)) for row, id, scores in zip(rows, ids, parsed, strict=True)]
     item_scores = [
-        ItemScores(id, scores, _reason(row), truncated=bool(row.get("truncated")))
+        ItemScores(
+            id,
+            scores,
+            _reason(row),
+            truncated=bool(row.get("truncated")),
+            order_inconsistency=read_order_inconsistency(row),
+        )
         for row, id, scores in zip(rows, ids, parsed, strict=True)
     ]
     fingerprint = (summary.get("manifest") or {}).get("fingerprint_sha256", "")

@@ -1,4 +1,4 @@
-"""The kinds of models, and how a name finds its kind. A new kind is a file and a row in `load_scorer`."""
+"""Scorers by kind of model, and `load_scorer`, which finds the kind of a model by its name and options."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from rewardbench.settings import ModelSpec
 
 
 def load_scorer(spec: ModelSpec) -> BaseScorer:
-    """Return the scorer of a model: a baseline, one of another package, a DPO policy, or a classifier.
+    """Load the scorer of a model: a baseline, a plug-in of another package, a DPO policy, or a classifier.
 
-    Raises: InputError, in one sentence, for anything that would not give a meaningful score.
+    Raises:
+        InputError: if the model cannot be loaded, or its scores would be meaningless.
     """
     if spec.model.startswith("baseline/"):
         return Baseline(spec.model, spec.seed)
-    if spec.model not in EMBEDDED and (point := find_plugin(spec.model)):
-        scorer = load_plugin(point, spec)
+    if spec.model not in EMBEDDED and (entry_point := find_plugin(spec.model)):
+        scorer = load_plugin(entry_point, spec)
         scorer.name = spec.model
         return scorer
     if spec.ref_model and spec.ref_free_type:

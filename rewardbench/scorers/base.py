@@ -1,4 +1,4 @@
-"""Base classes of scorers: a plug-in subclasses `BaseScorer` and writes `fingerprint`, `prepare` and `run`."""
+"""Base classes of scorers: `BaseScorer`, of which a plug-in writes `prepare` and `run`, and `ModelScorer`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from rewardbench.chat import Chat
 from rewardbench.forward.packed import Layout
@@ -14,36 +14,40 @@ from rewardbench.forward.rope import RopeRule, rope_rule
 from rewardbench.models.failures import run_reported
 from rewardbench.types import BatchTraits, Messages, Request, Score, Scorer, ScorerReport, TokenRequest, View
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
 
 class BaseScorer(ABC):
-    """A scorer with defaults for everything but `fingerprint`, `prepare` and `run`.
+    """A scorer with defaults for everything but `prepare` and `run`.
 
-    `prepare` takes as many completions as a call of the view shows: one (pointwise), two (pairwise) or all (listwise).
-    It must change nothing in the scorer. A call of `run` returns for each request
+    The view decides how many completions a call shows, and what `run` returns for each request:
 
-    - pointwise: a number, the higher the better;
-    - pairwise: the probability, 0 to 1, that the first completion is better than the second;
-    - listwise: a tuple with one number a completion, the higher the better.
+    - pointwise: one completion; a number, the higher the better;
+    - pairwise: two completions; the probability, 0 to 1, that the first is better than the second;
+    - listwise: all completions of an item; a tuple with one number per completion, the higher the better.
     """
 
     name: str = ""
     model_type: str = "Custom"
     view: View = "pointwise"
     model: Any = None
-    """The torch model whose size decides the batch; None for scorers without one."""
+    """The torch model, whose size limits the batch; None for scorers without one."""
     chat: Chat | None = None
-    """What renders and tokenises; None for scorers that read text."""
+    """Renders and tokenizes; None for scorers that read text."""
     is_cached: bool = False
-    """Whether the score cache serves it."""
+    """True if scores are cached. The fingerprint must then cover everything that can change a score."""
 
     @property
-    @abstractmethod
     def fingerprint(self) -> Mapping[str, Any]:
-        """Return what can move a score, as plain JSON values; nothing that must not."""
+        """Return everything that can change a score, as plain JSON values; by default the class and the name."""
+        return {"kind": f"{type(self).__module__}.{type(self).__qualname__}", "name": self.name}
 
     @abstractmethod
     def prepare(self, prompt: Messages, *args: Any, **kwargs: Any) -> Request:
         """Render the completions of one call: `prepare(prompt, *completions, rendered, tools=())`.
+
+        This must not change the scorer. Notes on repairs travel with the request, in `TokenRequest.notes`.
 
         Args:
             prompt: the messages before the completions.
@@ -51,70 +55,75 @@ class BaseScorer(ABC):
             kwargs: `rendered` by name, and `tools` for items that have any.
 
         Raises:
-            InputError: if this model cannot take the item, which then has no score.
+            InputError: if this model cannot score the item.
         """
 
     @abstractmethod
     def run(self, requests: Sequence[Any]) -> Sequence[Score]:
-        """Score a batch, a score a request; NaN where a score does not exist."""
+        """Score a batch; return one score per request, NaN where there is none."""
 
     @property
     def traits(self) -> BatchTraits:
-        """Return how it takes its batches."""
+        """Return how the scorer takes its batches."""
         return BatchTraits()
 
     @property
     def stages(self) -> Sequence[AbstractContextManager[Scorer]]:
-        """Return the scorers that run one after the other; by default itself alone."""
+        """Return the scorers that run in turn, each loaded only while its context is open; by default this one."""
         return (nullcontext(self),)
 
     def combine(self, stage_scores: Sequence[Sequence[Any]]) -> Sequence[Score]:
-        """Return the scores of requests from what each stage gave for them; by default of the only stage."""
+        """Combine the scores that each stage returned for the same requests; by default there is one stage."""
         return stage_scores[0]
 
     def report(self) -> ScorerReport:
-        """Return what the manifest adds after a run: sentences for the reader, and facts."""
+        """Return what the manifest records after a run."""
         return ScorerReport()
 
 
 class ModelScorer(BaseScorer):
-    """A scorer of token ids by one torch model, in a layout that was chosen when it was loaded.
+    """A scorer of token ids by one torch model, in the batch layout that was chosen at load time.
 
     Args:
         model: in evaluation mode.
-        chat: renders for its tokenizer.
-        name: as results name it.
-        identity: what is known of weights, tokenizer and libraries; part of the fingerprint.
-        layout: how its batches are laid out.
+        chat: renders and tokenizes for this model.
+        name: of the model, for results.
+        identity: fingerprint of weights, tokenizer and libraries, as far as they are known.
+        layout: layout of batches.
     """
 
     is_cached = True
     chat: Chat
 
     def __init__(
-        self, model: Any, chat: Chat, name: str, identity: Mapping[str, Any] | None = None, layout: Layout | None = None
+        self,
+        model: PreTrainedModel,
+        chat: Chat,
+        name: str,
+        identity: Mapping[str, object] | None = None,
+        layout: Layout | None = None,
     ) -> None:
         self.model, self.chat, self.name = model, chat, name
         self.layout = layout or Layout()
         self.rope: RopeRule = rope_rule(model.config.get_text_config())
         self._identity = dict(identity or {})
         self.load_notes: tuple[str, ...] = ()
-        """What was repaired when the model was loaded."""
+        """Repairs at load time, one sentence each."""
         self.metadata: Mapping[str, int | str] = {}
         """Number of parameters and license, if they are known."""
 
     @property
     def traits(self) -> BatchTraits:
-        """Return how its layout takes batches."""
-        most = 1 if self.layout.unbatched else None
-        return BatchTraits(self.layout.packed, most, self.rope.company, has_tokens=True)
+        """Return how the layout takes batches."""
+        max_batch_size = 1 if self.layout.unbatched else None
+        return BatchTraits(self.layout.packed, max_batch_size, self.rope.company, has_tokens=True)
 
     def with_layout(self, layout: Layout, notes: Sequence[str] = ()) -> Self:
-        """Return this scorer, of the same model, in another layout.
+        """Copy this scorer, with the same model, and change its layout.
 
         Args:
-            layout: how its batches are laid out.
-            notes: sentences for the reader, added to its own.
+            layout: layout of batches.
+            notes: one sentence each, added to `load_notes`.
         """
         variant = copy.copy(self)
         variant.layout = layout
@@ -122,17 +131,24 @@ class ModelScorer(BaseScorer):
         return variant
 
     def run(self, requests: Sequence[TokenRequest]) -> list[float]:
-        """Run one forward; one number a request. Raises ModelFailure if the model fails on one."""
+        """Score a batch in one forward pass.
+
+        Returns:
+            One number per request.
+
+        Raises:
+            ModelFailure: if the model fails on a request.
+        """
         return run_reported(self.name, self.model.config, requests, self.forward)
 
     @abstractmethod
     def forward(self, requests: Sequence[TokenRequest]) -> list[float]:
-        """Run one forward over the whole batch; whatever the model raises passes."""
+        """Score a batch in one forward pass; exceptions of the model pass through."""
 
     @abstractmethod
     def by_itself(self, request: TokenRequest) -> float:
-        """Score one unpadded text by the model's own forward, which every batch must equal."""
+        """Score one text by the model's own forward pass, without padding: the reference for every batch."""
 
     def report(self) -> ScorerReport:
-        """Return what was repaired on the way."""
-        return ScorerReport((*sorted(self.chat.notes), *self.load_notes), metadata=self.metadata)
+        """Return the repairs at load time, and the model's metadata."""
+        return ScorerReport(self.load_notes, metadata=self.metadata)

@@ -1,10 +1,9 @@
-"""Scores that read no prompt: what a suite must not be solved by."""
+"""Baselines that ignore the prompt: longest, shortest and random completion."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from rewardbench.chat import all_text
 from rewardbench.errors import InputError
@@ -13,7 +12,7 @@ from rewardbench.types import Messages, TextRequest, Tools
 
 
 def _uniform(seed: int, text: str) -> float:
-    """A number in [0, 1) that depends on the seed and the text alone, so neither order nor batch can move it."""
+    """Return a number in [0, 1) that depends on seed and text only, not on the order of requests or on batches."""
     digest = hashlib.sha256(f"{seed}\0{text}".encode()).digest()
     return int.from_bytes(digest[:8], "big") / 2**64
 
@@ -28,7 +27,12 @@ RULES: Mapping[str, Callable[[TextRequest, int], float]] = {
 class Baseline(BaseScorer):
     """`baseline/longest`, `baseline/shortest` (in characters) or `baseline/random` (seeded).
 
-    Raises: InputError for another name.
+    Args:
+        name: name of the baseline.
+        seed: random seed of `baseline/random`.
+
+    Raises:
+        InputError: if there is no baseline of this name.
     """
 
     model_type = "Baseline"
@@ -36,21 +40,21 @@ class Baseline(BaseScorer):
     def __init__(self, name: str, seed: int = 0) -> None:
         rule = name.removeprefix("baseline/")
         if rule not in RULES:
-            known = ", ".join(f"baseline/{known}" for known in RULES)
-            raise InputError(f"There is no baseline {name!r}: use {known}.")
+            names = ", ".join(f"baseline/{rule}" for rule in RULES)
+            raise InputError(f"There is no baseline {name!r}: use {names}.")
         self.name = f"baseline/{rule}"
         self.seed = seed
         self._rule = RULES[rule]
 
     @property
-    def fingerprint(self) -> Mapping[str, Any]:
-        """What can move a score: the rule and, for the random one, the seed."""
+    def fingerprint(self) -> Mapping[str, object]:
+        """Return the rule and, for `baseline/random`, the seed."""
         return {"kind": self.name, "seed": self.seed if self.name == "baseline/random" else None}
 
     def prepare(self, prompt: Messages, completion: Messages, rendered: bool, tools: Tools = ()) -> TextRequest:
-        """Return the plain text, with reasoning and tool calls; nothing is tokenised."""
+        """Join the texts of all messages, with reasoning and tool calls."""
         return TextRequest(all_text((*prompt, *completion)), (all_text(completion),))
 
     def run(self, requests: Sequence[TextRequest]) -> list[float]:
-        """One number a request, by the rule."""
+        """Return one number per request."""
         return [self._rule(request, self.seed) for request in requests]

@@ -1,4 +1,4 @@
-"""A sequence classifier with one label: its logit is the score."""
+"""Score by a sequence classifier with one label; its logit is the score."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -26,26 +26,35 @@ from rewardbench.scorers.base import ModelScorer
 from rewardbench.settings import ModelSpec
 from rewardbench.types import Messages, ScorerReport, TokenRequest, Tools
 
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
 
 class Classifier(ModelScorer):
-    """Score by `AutoModelForSequenceClassification`, pooled by the model's own rule.
+    """Score by `AutoModelForSequenceClassification`, with the pooling of the model.
 
     Args:
         model: with one label, in evaluation mode.
-        chat: renders for its tokenizer.
-        name: as results name it.
-        identity: what `load_classifier` knows of weights, tokenizer and libraries; part of the fingerprint.
-        layout: how its batches are laid out. By default padded on the right, or, for an encoder-decoder, which takes
-            only batches with equally many EOS tokens an item, batch size 1.
+        chat: renders and tokenizes for this model.
+        name: of the model, for results.
+        identity: fingerprint of weights, tokenizer and libraries, as far as they are known.
+        layout: layout of batches; by default padded on the right. An encoder-decoder has batch size 1, since it takes
+            only batches in which all texts have the same number of EOS tokens.
 
     Raises:
-        InputError: if an encoder, which pools its first token, is to be padded on the left.
+        InputError: if the layout pads an encoder on the left, where its pooled first token is.
     """
 
     model_type = "Seq. Classifier"
 
     def __init__(
-        self, model: Any, chat: Chat, name: str, identity: Mapping[str, Any] | None = None, layout: Layout | None = None
+        self,
+        model: PreTrainedModel,
+        chat: Chat,
+        name: str,
+        identity: Mapping[str, object] | None = None,
+        layout: Layout | None = None,
     ) -> None:
         layout = layout or Layout(unbatched=bool(model.config.is_encoder_decoder))
         super().__init__(model, chat, name, identity, layout)
@@ -56,12 +65,12 @@ class Classifier(ModelScorer):
             raise InputError(f"{name} is an encoder, which pools its first token: it can only be padded on the right.")
 
     @property
-    def fingerprint(self) -> Mapping[str, Any]:
-        """Everything that can move a score, and nothing that must not."""
-        return {"kind": self.model_type, **self._identity, **model_facts(self.model), **self.chat.describe()}
+    def fingerprint(self) -> Mapping[str, object]:
+        """Return everything that can change a score, and nothing else."""
+        return {"kind": self.model_type, **self._identity, **describe_model(self.model), **self.chat.describe()}
 
     def prepare(self, prompt: Messages, completion: Messages, rendered: bool, tools: Tools = ()) -> TokenRequest:
-        """Render and tokenise one completion in its context."""
+        """Render and tokenize one completion in its context."""
         request = self.chat.request(prompt, completion, rendered, tools)
         if not request.ids:
             raise InputError("The text has no tokens.")
@@ -71,39 +80,45 @@ class Classifier(ModelScorer):
         return replace(request, pooled_token=self._pooled_token(request))
 
     def forward(self, requests: Sequence[TokenRequest]) -> list[float]:
-        """Run one forward over the whole batch; whatever the model raises passes."""
-        return self._in_a_row(requests) if self.layout.packed else self._padded(requests)
+        """Score a batch in one forward pass; exceptions of the model pass through."""
+        return self._forward_packed(requests) if self.layout.packed else self._forward_padded(requests)
 
-    def _in_a_row(self, requests: Sequence[TokenRequest]) -> list[float]:
-        """Every distinct prefix once, and the head on the pooled positions alone."""
+    def _forward_packed(self, requests: Sequence[TokenRequest]) -> list[float]:
+        """Compute every distinct prefix once, and apply the head to the pooled positions only."""
         import torch
 
         tree = plant([request.ids for request in requests])
-        at = [int(tree.slots(n, i, i + 1)[0]) for n, i in enumerate(map(self._pooled_at, requests))]
-        wanted, which = np.unique(at, return_inverse=True)
+        slots: list[int] = []
+        for n, request in enumerate(requests):
+            position = self._last_position(request)
+            slots.append(int(tree.slots(n, position, position + 1)[0]))
+        distinct_slots, slot_numbers = np.unique(slots, return_inverse=True)
         reset_rope(self.model, self.rope)
-        with torch.inference_mode(), _pad_token(self.model, 0 if self._pad is None else self._pad):
-            hidden = hidden_states(self.model, Row(tree, wanted), self.layout.last)[which]
-            ids = torch.from_numpy(tree.ids[at]).to(hidden.device)
+        with torch.inference_mode(), _pad_token_id(self.model, 0 if self._pad is None else self._pad):
+            hidden = hidden_states(self.model, Row(tree, distinct_slots), self.layout.last)[slot_numbers]
+            ids = torch.from_numpy(tree.ids[slots]).to(hidden.device)
             logits = through_head(self.model, hidden[:, None], ids[:, None])
-        return [float(x) for x in logits.float().reshape(-1).tolist()]
+        return _to_floats(logits)
 
-    def _pooled_at(self, request: TokenRequest) -> int:
-        """The last token that is not the pad token, as transformers has it for decoders."""
-        return next((i for i in range(len(request) - 1, -1, -1) if request.ids[i] != self._pad), 0)
+    def _last_position(self, request: TokenRequest) -> int:
+        """Return the position of the last token that is not the pad token, which transformers pools for decoders."""
+        for position in range(len(request) - 1, -1, -1):
+            if request.ids[position] != self._pad:
+                return position
+        return 0
 
-    def _padded(self, requests: Sequence[TokenRequest]) -> list[float]:
+    def _forward_padded(self, requests: Sequence[TokenRequest]) -> list[float]:
         import torch
 
         fill = filler(requests, self._pad, self.model.config.get_text_config().vocab_size)
         inputs = pad_batch(requests, fill, self.layout.side, self.model.device)
         reset_rope(self.model, self.rope)
-        with torch.inference_mode(), _pad_token(self.model, fill):
+        with torch.inference_mode(), _pad_token_id(self.model, fill):
             logits = self.model(**accepted(self.model, inputs)).logits
-        return [float(x) for x in logits.float().reshape(-1).tolist()]
+        return _to_floats(logits)
 
     def by_itself(self, request: TokenRequest) -> float:
-        """The definition that every batch must equal: the model's own forward on one unpadded text."""
+        """Score one text by the model's own forward pass, without padding: the reference for every batch."""
         import torch
 
         with torch.inference_mode(), reported(self.name, self.model.config, request):
@@ -112,51 +127,58 @@ class Classifier(ModelScorer):
             return float(self.model(**accepted(self.model, {"input_ids": ids})).logits)
 
     def _pooled_token(self, request: TokenRequest) -> str:
-        """Return the token that is scored: the last that is not the pad token, or the first of an encoder."""
+        """Return the pooled token: the last that is not the pad token, or the first of an encoder."""
         if self.model.config.is_encoder_decoder:
             token = self.model.config.eos_token_id
         else:
-            token = request.ids[0 if self._encoder else self._pooled_at(request)]
+            token = request.ids[0 if self._encoder else self._last_position(request)]
         return sys.intern(str(self.chat.tokenizer.convert_ids_to_tokens(token)))
 
-    def _rule(self) -> str:
+    def _pooling(self) -> str:
+        """Name the pooled token, for the manifest."""
         if self.model.config.is_encoder_decoder:
             return "last EOS token"
         return "the encoder's own" if self._encoder else f"last token whose id is not {self._pad}"
 
     def report(self) -> ScorerReport:
-        """Return what was repaired on the way, and where scores are read."""
-        repaired = "The configuration names no pad token: batches are filled with an id that no item holds."
-        notes = super().report().notes + ((repaired,) if self._pad is None and not self._encoder else ())
-        return ScorerReport(notes, {"pooling": self._rule()}, self.metadata)
+        """Return the repairs at load time, the pooled token, and the model's metadata."""
+        notes = super().report().notes
+        if self._pad is None and not self._encoder:
+            notes += ("The configuration names no pad token: batches are filled with an id that no item holds.",)
+        return ScorerReport(notes, {"pooling": self._pooling()}, self.metadata)
+
+
+def _to_floats(logits: torch.Tensor) -> list[float]:
+    """Convert logits [requests, 1] to one number per request."""
+    return list(map(float, logits.float().reshape(-1).tolist()))
 
 
 @contextmanager
-def _pad_token(model: Any, pad: int) -> Iterator[None]:
-    """Within, the model takes this id for padding; some refuse a batch without one."""
+def _pad_token_id(model: PreTrainedModel, pad: int) -> Iterator[None]:
+    """Context manager: the model takes this id for padding; some models reject a batch without a pad token."""
     config = model.config.get_text_config()
-    named, config.pad_token_id = config.pad_token_id, pad
+    original, config.pad_token_id = config.pad_token_id, pad
     try:
         yield
     finally:
-        config.pad_token_id = named
+        config.pad_token_id = original
 
 
-def model_facts(model: Any) -> dict[str, Any]:
-    """What a loaded model says of itself: number format, how it multiplies, attention kernel, kind of device."""
+def describe_model(model: PreTrainedModel) -> dict[str, object]:
+    """Return how a loaded model computes, for the fingerprint: dtype, TF32, attention kernel, kind of device."""
     import torch
 
     return {
         "dtype": str(model.dtype).removeprefix("torch."),
-        "float32_matmul": torch.get_float32_matmul_precision(),  # some containers turn TF32 on
+        "float32_matmul": torch.get_float32_matmul_precision(),  # some containers enable TF32
         "attn_implementation": model.config._attn_implementation,
         **({"compiled": True} if is_compiled(model) else {}),
         "device": model.device.type,
     }
 
 
-def reset_rope(model: Any, rule: RopeRule) -> None:
-    """Dynamic RoPE remembers the longest item it has met; a one-token forward makes it forget."""
+def reset_rope(model: PreTrainedModel, rule: RopeRule) -> None:
+    """Reset dynamic RoPE, which adapts to the longest text so far, by a forward pass of one token."""
     if rule.each_length:
         import torch
 

@@ -1,7 +1,7 @@
-"""Implicit rewards of a DPO policy: how much likelier the completion became than under the reference.
+"""Score by the implicit reward of a DPO policy, or by the policy's log-probability without a reference model.
 
-r(x, y) = β (log π(y|x) − log π_ref(y|x)), summed over the completion's tokens (Rafailov et al. 2023,
-arXiv 2305.18290). Without a reference: the policy's log-probability as sum, mean a token, or minus its 2-norm.
+The reward is β (log π(y|x) − log π_ref(y|x)), summed over the completion's tokens (Rafailov et al. 2023,
+arXiv 2305.18290). Reference-free rewards are the sum, the mean per token, or minus the 2-norm of log-probabilities.
 """
 
 from __future__ import annotations
@@ -29,47 +29,49 @@ from rewardbench.types import BatchTraits, Messages, ScorerReport, TokenRequest,
 
 
 class Stage(AbstractContextManager[LogProbs]):
-    """Context manager: a scorer that is in memory only while its context is open, unless there is room to `keep` it.
+    """Context manager: load a scorer, and unload it at the end. Contexts may be nested; the scorer is loaded once.
 
-    Entering it twice loads once.
+    Args:
+        load: loads the scorer.
+        keep: True to keep the scorer in memory after the context ends.
     """
 
     def __init__(self, load: Callable[[], LogProbs], keep: bool) -> None:
         self._load, self._keep = load, keep
         self._loaded: LogProbs | None = None
-        self._holders = 0
-        self.facts: Mapping[str, Any] = {}
-        """Its fingerprint, known once it was loaded."""
+        self._open_contexts = 0
+        self.fingerprint: Mapping[str, object] = {}
+        """Fingerprint of the scorer; empty until it is loaded."""
         self.notes: tuple[str, ...] = ()
-        """Sentences for the reader, known once it was loaded."""
+        """Load notes of the scorer; empty until it is loaded."""
 
     def __enter__(self) -> LogProbs:
         if self._loaded is None:
             self._loaded = self._load()
-            self.facts, self.notes = dict(self._loaded.fingerprint), self._loaded.load_notes
-        self._holders += 1
+            self.fingerprint, self.notes = dict(self._loaded.fingerprint), self._loaded.load_notes
+        self._open_contexts += 1
         return self._loaded
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._holders -= 1
-        if not self._keep and self._holders == 0:
+        self._open_contexts -= 1
+        if not self._keep and self._open_contexts == 0:
             self._loaded = None
             release()
 
 
 class Dpo(BaseScorer):
-    """Score by policy against reference, or by the policy alone where there is none.
+    """Score by a policy and its reference, or by a policy without reference.
 
     Args:
-        stages: the policy and, but for `free`, its reference: causal models over one vocabulary.
+        stages: the policy and, unless `free` is set, its reference: causal models with the same vocabulary.
         chat: renders with spans.
-        name: as results name it.
-        beta: scales the reward; it moves no decision.
-        free: the rule of a policy alone (sum, avg, norm).
-        rows: how many tokens both of them embed.
-        notes: sentences for the reader.
+        name: of the model, for results.
+        beta: scale of the reward; it changes no decision.
+        free: rule of a policy without reference: sum, avg or norm.
+        rows: number of tokens that all stages embed.
+        notes: notes at load time, one sentence each.
         metadata: number of parameters and license of the policy.
     """
 
@@ -94,45 +96,51 @@ class Dpo(BaseScorer):
         self.model_type = "DPO" if free is None else f"DPO Ref. Free ({free})"
 
     @property
-    def fingerprint(self) -> Mapping[str, Any]:
-        """Everything that can move a score, reference and β included."""
-        facts = [stage.facts for stage in self.stages]
-        reference = {"reference": {k: facts[1].get(k) for k in ("weights", "config")}} if facts[1:] else {}
-        return {**facts[0], "kind": self.model_type, "beta": self.beta, **reference}
+    def fingerprint(self) -> Mapping[str, object]:
+        """Return everything that can change a score, including the reference and β."""
+        policy, *references = self.stages
+        fingerprint = {**policy.fingerprint, "kind": self.model_type, "beta": self.beta}
+        for reference in references:
+            fingerprint["reference"] = {part: reference.fingerprint.get(part) for part in ("weights", "config")}
+        return fingerprint
 
     @property
     def traits(self) -> BatchTraits:
-        """Return that it reads tokens; how it takes batches its stages know."""
+        """Return that the scorer reads tokens; the stages have their own batch layouts."""
         return BatchTraits(has_tokens=True)
 
     def open(self) -> None:
-        """Load every stage, one after the other."""
+        """Load each stage in turn."""
         for stage in self.stages:
             with stage:
                 pass
 
     def prepare(self, prompt: Messages, completion: Messages, rendered: bool, tools: Tools = ()) -> TokenRequest:
-        """Render and tokenise one completion in its context, and find its tokens."""
+        """Render and tokenize one completion in its context, with the span of its tokens."""
         return prepare_span(self.chat, self.rows, prompt, completion, rendered, tools)
 
     def combine(self, stage_scores: Sequence[Sequence[float]]) -> list[float]:
-        """Return rewards from the log-probabilities of each stage for the same requests."""
+        """Return rewards, from the log-probabilities of each stage for the same requests."""
         if self.free is not None:
             return list(stage_scores[0])
-        return [self.beta * (policy - reference) for policy, reference in zip(*stage_scores, strict=True)]
+        policy_scores, reference_scores = stage_scores
+        pairs = zip(policy_scores, reference_scores, strict=True)
+        return [self.beta * (policy - reference) for policy, reference in pairs]
 
     def run(self, requests: Sequence[TokenRequest]) -> list[float]:
-        """Return one reward a request; the stages run in turn. The engine goes through the stages itself."""
-        stage_scores = []
+        """Return one reward per request, by running each stage in turn. The engine runs the stages itself."""
+        stage_scores: list[list[float]] = []
         for stage in self.stages:
             with stage as scorer:
                 stage_scores.append(scorer.run(requests))
         return self.combine(stage_scores)
 
     def report(self) -> ScorerReport:
-        """Return what was repaired on the way, and what is summed."""
-        stage_notes = [note for stage in self.stages for note in stage.notes]
-        notes = (*sorted(self.chat.notes), *self._notes, *dict.fromkeys(stage_notes))
+        """Return the notes at load time, how log-probabilities make a reward, and the policy's metadata."""
+        stage_notes: list[str] = []
+        for stage in self.stages:
+            stage_notes += stage.notes
+        notes = (*self._notes, *dict.fromkeys(stage_notes))
         pooling = "sum over the completion's tokens" if self.free is None else self.free
         return ScorerReport(notes, {"pooling": pooling}, self._metadata)
 

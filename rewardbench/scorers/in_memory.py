@@ -1,4 +1,4 @@
-"""Scorers of what is in memory: a Python function, and a loaded classifier with its tokenizer."""
+"""Scorers of objects in memory: a Python function, or a loaded classifier with its tokenizer."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rewardbench.chat import Chat, all_text
 from rewardbench.errors import InputError
@@ -16,18 +16,22 @@ from rewardbench.scorers.base import BaseScorer
 from rewardbench.settings import ModelSpec
 from rewardbench.types import Messages, Scorer, TextRequest, Tools
 
-TAKEN = (
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+SUPPORTED = (
     "pass a name, a folder, a Hub id, (model, tokenizer) of a classifier with one label, or a function of a prompt and "
     "a completion"
 )
-OF_A_LOADED_MODEL = {"model", "max_length", "chat_template", "truncation_side"}
-"""Options that say something of a model that is loaded already."""
+LOADED_MODEL_OPTIONS = {"model", "max_length", "chat_template", "truncation_side"}
+"""Options that apply to a model in memory."""
 
 
 class FunctionScorer(BaseScorer):
-    """Scores by a Python function of two texts, a prompt and a completion: the higher, the better.
+    """Score by a Python function of two texts, prompt and completion, which returns a number, the higher the better.
 
-    Raises: InputError where the function raises, or returns what is not a number.
+    Args:
+        function: the function; an exception, or a value that is not a number, becomes an InputError.
     """
 
     model_type = "Function"
@@ -37,26 +41,30 @@ class FunctionScorer(BaseScorer):
         self.name = str(getattr(function, "__name__", type(function).__name__)).strip("<>")
 
     @property
-    def fingerprint(self) -> Mapping[str, Any]:
-        """The function's name; its code cannot be told from another's, so no score of it is cached."""
+    def fingerprint(self) -> Mapping[str, object]:
+        """Return the name of the function. Its code is not known, so its scores are not cached."""
         return {"kind": "function", "name": self.name}
 
     def prepare(self, prompt: Messages, completion: Messages, rendered: bool, tools: Tools = ()) -> TextRequest:
-        """Return the plain text, with reasoning and tool calls. Raises InputError if there are tools."""
+        """Join the texts of all messages, with reasoning and tool calls.
+
+        Raises:
+            InputError: if there are tools.
+        """
         if tools:
             raise InputError(f"The function {self.name} is given texts, and this row has tools.")
         return TextRequest(all_text((*prompt, *completion)), (all_text(completion),))
 
     def run(self, requests: Sequence[TextRequest]) -> list[float]:
-        """One number a request."""
-        return [self._score(request) for request in requests]
+        """Return one number per request."""
+        return list(map(self._score, requests))
 
     def _score(self, request: TextRequest) -> float:
         (completion,) = request.completions
         prompt = request.text.removesuffix(completion).removesuffix("\n")
         try:
             return float(self.function(prompt, completion))
-        except Exception as error:  # of the user's own code
+        except Exception as error:  # the function is code of the user
             raise InputError(
                 f"The function {self.name} fails on the prompt {prompt[:40]!r} ({type(error).__name__}: "
                 f"{first_sentence(error)}): it must take a prompt and a completion, both text, and return a "
@@ -65,69 +73,91 @@ class FunctionScorer(BaseScorer):
 
 
 @contextmanager
-def scorer_of(model: Any, spec: ModelSpec) -> Iterator[Scorer]:
-    """Context manager: the scorer of an object in memory; a model is in evaluation mode meanwhile.
+def scorer_of(model: object, spec: ModelSpec) -> Iterator[Scorer]:
+    """Context manager: the scorer of an object in memory; a model is in evaluation mode until the context ends.
 
     Args:
         model: a scorer (scorers.base.BaseScorer), a function, a pipeline, or a model with its tokenizer.
-        spec: what else was asked of it.
+        spec: options of the model.
 
-    Raises: InputError for anything else, and for options that a model in memory cannot follow.
+    Raises:
+        InputError: for other objects, and for options that do not apply to a model in memory.
     """
     if isinstance(model, BaseScorer):
         yield model
         return
-    parts = _model_and_tokenizer(model)
-    _reject_options(spec, OF_A_LOADED_MODEL if parts else {"model"})
-    if parts is None:
-        yield FunctionScorer(model)
+    model_and_tokenizer = _model_and_tokenizer(model)
+    if model_and_tokenizer is None:
+        _reject_options(spec, {"model"})
+        yield FunctionScorer(_callable(model))
         return
-    network, tokenizer = parts
-    training = network.training
-    network.eval()
+    _reject_options(spec, LOADED_MODEL_OPTIONS)
+    network, tokenizer = model_and_tokenizer
+    was_training = network.training
+    network.eval()  # type: ignore[no-untyped-call]
     try:
         yield _classifier(network, tokenizer, spec)
     finally:
-        network.train(training)
+        network.train(was_training)
 
 
-def name_of(model: Any) -> str:
-    """Name an object in memory as a result names its model."""
+def name_of(model: object) -> str:
+    """Name an object in memory, for results: the path of its configuration, or the name of its class or function.
+
+    Raises:
+        InputError: if the object cannot be scored.
+    """
     if isinstance(model, BaseScorer):
         return model.name
-    parts = _model_and_tokenizer(model)
-    config = getattr(parts[0], "config", None) if parts else None
-    path = getattr(config, "_name_or_path", "")
-    called = type(parts[0]).__name__ if parts else getattr(model, "__name__", type(model).__name__)
-    return str(path or called)
+    model_and_tokenizer = _model_and_tokenizer(model)
+    if model_and_tokenizer is None:
+        return str(getattr(model, "__name__", type(model).__name__))
+    network, _ = model_and_tokenizer
+    return str(getattr(network.config, "_name_or_path", "") or type(network).__name__)
 
 
-def _model_and_tokenizer(model: Any) -> tuple[Any, Any] | None:
-    """The two parts of a pair or of a pipeline, None for a function. Raises: InputError for anything else."""
+def _model_and_tokenizer(model: object) -> tuple[PreTrainedModel, PreTrainedTokenizerBase] | None:
+    """Return the model and the tokenizer of a pair or of a pipeline; None for a function.
+
+    Raises:
+        InputError: for other objects.
+    """
     pair = model if isinstance(model, tuple | list) else (getattr(model, "model", None), getattr(model, "tokenizer", 0))
     if len(pair) == 2 and hasattr(pair[0], "config") and hasattr(pair[1], "apply_chat_template"):
         return pair[0], pair[1]
     if hasattr(model, "config"):
         raise InputError(f"{type(model).__name__} has no tokenizer with it: pass (model, tokenizer).")
-    if not callable(model):
-        raise InputError(f"A model of type {type(model).__name__} cannot be scored: {TAKEN}.")
+    _callable(model)
     return None
 
 
-def _reject_options(spec: ModelSpec, known: set[str]) -> None:
-    """Reject what says how a model is loaded."""
+def _callable(model: object) -> Callable[[str, str], float]:
+    """Return the object if it can be called.
+
+    Raises:
+        InputError: if it cannot.
+    """
+    if not callable(model):
+        raise InputError(f"A model of type {type(model).__name__} cannot be scored: {SUPPORTED}.")
+    return model
+
+
+def _reject_options(spec: ModelSpec, allowed: set[str]) -> None:
+    """Reject options that are set and not allowed, since they say how a model is loaded."""
     for field in fields(ModelSpec):
-        if field.name not in known and getattr(spec, field.name) != field.default:
+        if field.name not in allowed and getattr(spec, field.name) != field.default:
             raise InputError(f"{field.name} does not apply to a model in memory: leave it out, or pass a folder.")
 
 
-def _classifier(model: Any, tokenizer: Any, spec: ModelSpec) -> Scorer:
+def _classifier(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, spec: ModelSpec) -> Scorer:
+    """Return the scorer of a loaded classifier."""
     from rewardbench.forward.packed import choose_layout
     from rewardbench.models.fingerprint import config_identity, tokenizer_identity
     from rewardbench.models.layers import is_encoder
     from rewardbench.scorers.classifier import Classifier
 
-    if getattr(model.config, "num_labels", 0) != 1 or model.get_output_embeddings() is not None:
+    outputs = model.get_output_embeddings()  # type: ignore[no-untyped-call]
+    if getattr(model.config, "num_labels", 0) != 1 or outputs is not None:
         raise InputError(
             f"{type(model).__name__} is not a classifier with one label. Save a policy with save_pretrained(), and "
             "pass its folder with ref_model or ref_free_type."
@@ -140,7 +170,7 @@ def _classifier(model: Any, tokenizer: Any, spec: ModelSpec) -> Scorer:
     return scorer.with_layout(*choose_layout(scorer, may_pack=not is_encoder(model.config)))
 
 
-def hash_weights(model: Any) -> str:
+def hash_weights(model: PreTrainedModel) -> str:
     """Return the sha256 of a model's weights in memory, names and bytes."""
     import torch
 

@@ -1,4 +1,4 @@
-"""One causal model: how likely it finds the tokens of a completion. Policy and reference are each one of these."""
+"""Score a completion by its log-probability under one causal model; a DPO reward combines two of these."""
 
 from __future__ import annotations
 
@@ -18,115 +18,153 @@ from rewardbench.forward.tree_attention import Row
 from rewardbench.models.failures import reported
 from rewardbench.models.limits import reject_unknown_tokens
 from rewardbench.scorers.base import ModelScorer
-from rewardbench.scorers.classifier import model_facts, reset_rope
+from rewardbench.scorers.classifier import describe_model, reset_rope
 from rewardbench.types import Messages, TokenRequest, Tools
 
 if TYPE_CHECKING:
     import torch
+    from numpy.typing import NDArray
+    from transformers import PreTrainedModel
+
+    Integers = NDArray[np.integer[Any]]
 
 CHUNK = 2**24
-"""Logits that exist at a time: 64 MiB in float32, whatever the vocabulary and the length."""
+"""Maximum logits in memory at a time: 64 MiB in float32, for any vocabulary and length."""
 
 
-def normalisers(logits: torch.Tensor) -> torch.Tensor:
-    """The log of the summed exponentials of each row of logits [tokens, vocabulary], in float64.
+def log_normalizers(logits: torch.Tensor) -> torch.Tensor:
+    """Return the log-sum-exp of each row of logits.
 
-    Exponentials in float32 and their sum in float64 are as near as the logits themselves, at half of the cost.
+    Exponentials in float32 with their sum in float64 are as exact as the logits, at half of the cost of float64.
+
+    Args:
+        logits: [tokens, vocabulary], any float dtype.
+
+    Returns:
+        [tokens], float64.
     """
     import torch
 
     logits = logits if logits.dtype == torch.float64 else logits.float()
-    most = logits.max(-1, keepdim=True).values
-    return (logits - most).exp_().sum(-1, dtype=torch.float64).log_() + most[:, 0].double()
+    maxima = logits.max(-1, keepdim=True).values
+    return (logits - maxima).exp_().sum(-1, dtype=torch.float64).log_() + maxima[:, 0].double()
 
 
 def token_log_probs(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """log p of each target under its row of logits, in float64.
+    """Return the log-probability of each target.
 
     Args:
-        logits: [tokens, vocabulary], any float type.
+        logits: [tokens, vocabulary], any float dtype.
         targets: [tokens] ids.
+
+    Returns:
+        [tokens], float64.
     """
     import torch
 
     rows = max(1, CHUNK // logits.shape[-1])
-    parts = [
-        part.gather(1, ids[:, None])[:, 0].double() - normalisers(part)
-        for part, ids in zip(torch.split(logits, rows), torch.split(targets, rows), strict=True)
-    ]
-    return torch.cat(parts)
+    log_probs: list[torch.Tensor] = []
+    for chunk, ids in zip(torch.split(logits, rows), torch.split(targets, rows), strict=True):
+        log_probs.append(chunk.gather(1, ids[:, None])[:, 0].double() - log_normalizers(chunk))
+    return torch.cat(log_probs)
 
 
-def row_log_probs(model: Any, requests: Sequence[TokenRequest], last: Any = None) -> list[torch.Tensor]:
-    """log p of the tokens of each completion, every distinct prefix once, in float64, on the CPU.
+def packed_log_probs(
+    model: PreTrainedModel, requests: Sequence[TokenRequest], last: torch.nn.Module | None = None
+) -> list[torch.Tensor]:
+    """Return the log-probabilities of the tokens of each completion; every distinct prefix is computed once.
 
-    The LM head runs on the completions' positions alone, a chunk at a time, through the model's own forward.
+    The LM head runs on the positions of completions only, in chunks, in the model's own forward pass.
 
     Args:
-        last: the model's last layer, if it may run for those positions alone.
+        model: a causal language model.
+        requests: completions with their spans.
+        last: the last layer of the model, if it may run for those positions only.
+
+    Returns:
+        For each request [completion tokens], float64, on the CPU.
     """
     import torch
 
     tree = plant([request.ids for request in requests])
-    spans = [(max(request.start, 1), request.end) for request in requests]
-    slots = np.concatenate([tree.slots(n, start - 1, end - 1) for n, (start, end) in enumerate(spans)])
-    targets = np.concatenate([np.asarray(r.ids[a:b]) for r, (a, b) in zip(requests, spans, strict=True)])
-    wanted, which = np.unique(slots, return_inverse=True)
+    slots: list[Integers] = []
+    targets: list[Integers] = []
+    for n, request in enumerate(requests):
+        start = max(request.start, 1)
+        slots.append(tree.slots(n, start - 1, request.end - 1))
+        targets.append(np.asarray(request.ids[start : request.end]))
+    distinct_slots, slot_numbers = np.unique(np.concatenate(slots), return_inverse=True)
     reset_rope(model, rope_rule(model.config.get_text_config()))
     with torch.inference_mode():
-        hidden = hidden_states(model, Row(tree, wanted), last)
-        found = _log_probs_of(model, hidden, tree.ids[wanted], which, targets)
-    return list(torch.split(torch.from_numpy(found), [end - start for start, end in spans]))
+        hidden = hidden_states(model, Row(tree, distinct_slots), last)
+        log_probs = _head_log_probs(model, hidden, tree.ids[distinct_slots], slot_numbers, np.concatenate(targets))
+    return list(torch.split(torch.from_numpy(log_probs), list(map(len, targets))))
 
 
-def _log_probs_of(model: Any, hidden: torch.Tensor, ids: Any, which: Any, targets: Any) -> Any:
-    """log p of each target behind its hidden state, which passes the head once for all targets behind it.
+def _head_log_probs(
+    model: PreTrainedModel, hidden: torch.Tensor, ids: Integers, states: Integers, targets: Integers
+) -> NDArray[np.float64]:
+    """Return the log-probability of each target; each hidden state passes the LM head once for all its targets.
 
     Args:
+        model: a causal language model.
         hidden: [states, width].
-        ids: [states], the tokens they belong to.
-        which: [targets], the state of each.
+        ids: [states], the input token of each state.
+        states: [targets], the index of the state before each target.
+        targets: [targets], the ids to look up.
     """
     import torch
 
-    order = np.argsort(which, kind="stable")
-    sorted_which = which[order]
-    found = np.empty(len(targets))
+    order = np.argsort(states, kind="stable")
+    sorted_states = states[order]
+    log_probs = np.empty(len(targets))
     rows = max(1, CHUNK // model.config.get_text_config().vocab_size)
     for first in range(0, len(hidden), rows):
         tokens = torch.from_numpy(ids[first : first + rows]).to(hidden.device)
         logits = through_head(model, hidden[first : first + rows][None], tokens[None])[0]
-        mine = order[np.searchsorted(sorted_which, first) : np.searchsorted(sorted_which, first + rows)]
-        place, target = (torch.from_numpy(part).to(logits.device) for part in (which[mine] - first, targets[mine]))
-        found[mine] = (logits[place, target.long()].double() - normalisers(logits)[place]).cpu().numpy()
-    return found
+        chunk = order[np.searchsorted(sorted_states, first) : np.searchsorted(sorted_states, first + rows)]
+        places = torch.from_numpy(states[chunk] - first).to(logits.device)
+        chunk_targets = torch.from_numpy(targets[chunk]).to(logits.device).long()
+        chunk_log_probs = logits[places, chunk_targets].double() - log_normalizers(logits)[places]
+        log_probs[chunk] = chunk_log_probs.cpu().numpy()
+    return log_probs
 
 
-def padded_log_probs(model: Any, requests: Sequence[TokenRequest], side: Side = "right") -> list[torch.Tensor]:
-    """The same of a padded batch, for models that take no row."""
+def padded_log_probs(
+    model: PreTrainedModel, requests: Sequence[TokenRequest], side: Side = "right"
+) -> list[torch.Tensor]:
+    """Return the same as `packed_log_probs` from a padded batch, for models that cannot be packed.
+
+    Args:
+        model: a causal language model.
+        requests: completions with their spans.
+        side: the side on which shorter texts are padded.
+    """
     import torch
 
     inputs = pad_batch(requests, filler(requests, None, model.config.get_text_config().vocab_size), side, model.device)
     longest = inputs["input_ids"].shape[1]
-    offsets = [longest - len(r) if side == "left" else 0 for r in requests]
-    spans = [(max(r.start, 1) + o, r.end + o) for r, o in zip(requests, offsets, strict=True)]
-    kept = longest - min(start for start, _ in spans) + 1
-    trims = "logits_to_keep" in inspect.signature(model.forward).parameters
+    spans: list[tuple[int, int]] = []
+    for request in requests:
+        offset = longest - len(request) if side == "left" else 0
+        spans.append((max(request.start, 1) + offset, request.end + offset))
+    options: dict[str, int] = {}
+    if "logits_to_keep" in inspect.signature(model.forward).parameters:
+        first_start = min(start for start, _ in spans)
+        options["logits_to_keep"] = longest - first_start + 1
     reset_rope(model, rope_rule(model.config.get_text_config()))
+    log_probs: list[torch.Tensor] = []
     with torch.inference_mode():
-        options = {"logits_to_keep": kept} if trims else {}
         logits = model(**accepted(model, inputs), **options).logits
         dropped = longest - logits.shape[1]
-        return [
-            token_log_probs(
-                logits[row, start - 1 - dropped : end - 1 - dropped], inputs["input_ids"][row, start:end]
-            ).cpu()
-            for row, (start, end) in enumerate(spans)
-        ]
+        for row, (start, end) in enumerate(spans):
+            row_logits = logits[row, start - 1 - dropped : end - 1 - dropped]
+            log_probs.append(token_log_probs(row_logits, inputs["input_ids"][row, start:end]).cpu())
+    return log_probs
 
 
-def own_log_probs(model: Any, request: TokenRequest) -> torch.Tensor:
-    """The definition that every batch must equal: the model's own forward on one unpadded text, all logits kept."""
+def unbatched_log_probs(model: PreTrainedModel, request: TokenRequest) -> torch.Tensor:
+    """Return the same for one text, by the model's own forward pass without padding: the reference for every batch."""
     import torch
 
     ids = torch.tensor([list(request.ids)], device=model.device)
@@ -137,18 +175,30 @@ def own_log_probs(model: Any, request: TokenRequest) -> torch.Tensor:
         return token_log_probs(logits[start - 1 : request.end - 1], ids[0, start : request.end]).cpu()
 
 
-RULES: Mapping[str, Callable[[Any], float]] = {
-    "sum": lambda logps: float(logps.sum()),
-    "avg": lambda logps: float(logps.mean()),
-    "norm": lambda logps: -float(logps.norm()),
+RULES: Mapping[str, Callable[[torch.Tensor], float]] = {
+    "sum": lambda log_probs: float(log_probs.sum()),
+    "avg": lambda log_probs: float(log_probs.mean()),
+    "norm": lambda log_probs: -float(log_probs.norm()),
 }
-"""What a completion's log-probabilities come to."""
+"""How the log-probabilities of a completion's tokens make one score."""
 
 
 def prepare_span(
     chat: Chat, rows: int, prompt: Messages, completion: Messages, rendered: bool, tools: Tools = ()
 ) -> TokenRequest:
-    """Render and tokenise a completion whose tokens must be there, and embedded by a table of so many rows."""
+    """Render and tokenize one completion in its context, with the span of its tokens.
+
+    Args:
+        chat: renders with spans.
+        rows: number of tokens that the model embeds.
+        prompt: the messages before the completion.
+        completion: the messages of the completion.
+        rendered: True if the text is final.
+        tools: the functions that the assistant may call.
+
+    Raises:
+        InputError: if the completion has no tokens, or one that the model does not embed.
+    """
     request = chat.request(prompt, completion, rendered, tools)
     if request.end <= max(request.start, 1):
         raise InputError("The completion has no token of its own in this template.")
@@ -162,47 +212,47 @@ class LogProbs(ModelScorer):
     Args:
         model: a causal language model, in evaluation mode.
         chat: renders with spans.
-        name: as results name it.
+        name: of the model, for results.
         rule: one of RULES.
-        identity: what is known of weights, tokenizer and libraries; part of the fingerprint.
-        layout: how its batches are laid out; by default padded on the right.
+        identity: fingerprint of weights, tokenizer and libraries, as far as they are known.
+        layout: layout of batches; by default padded on the right.
     """
 
     model_type = "Log-probabilities"
 
     def __init__(
         self,
-        model: Any,
+        model: PreTrainedModel,
         chat: Chat,
         name: str,
         rule: str = "sum",
-        identity: Mapping[str, Any] | None = None,
+        identity: Mapping[str, object] | None = None,
         layout: Layout | None = None,
     ) -> None:
         super().__init__(model, chat, name, identity, layout)
         self.rule = rule
-        self.rows = model.get_input_embeddings().weight.shape[0]
+        self.rows: int = model.get_input_embeddings().weight.shape[0]  # type: ignore[index, assignment]
 
     @property
-    def fingerprint(self) -> Mapping[str, Any]:
-        """Everything that can move these log-probabilities."""
-        return {"kind": f"log p ({self.rule})", **self._identity, **model_facts(self.model), **self.chat.describe()}
+    def fingerprint(self) -> Mapping[str, object]:
+        """Return everything that can change these log-probabilities."""
+        return {"kind": f"log p ({self.rule})", **self._identity, **describe_model(self.model), **self.chat.describe()}
 
     def prepare(self, prompt: Messages, completion: Messages, rendered: bool, tools: Tools = ()) -> TokenRequest:
-        """Render and tokenise one completion in its context, and find its tokens."""
+        """Render and tokenize one completion in its context, with the span of its tokens."""
         return prepare_span(self.chat, self.rows, prompt, completion, rendered, tools)
 
     def log_probs(self, requests: Sequence[TokenRequest]) -> list[torch.Tensor]:
-        """log p of each completion's tokens."""
+        """Return for each request the log-probabilities of the completion's tokens, float64."""
         if self.layout.packed:
-            return row_log_probs(self.model, requests, self.layout.last)
+            return packed_log_probs(self.model, requests, self.layout.last)
         return padded_log_probs(self.model, requests, self.layout.side)
 
     def forward(self, requests: Sequence[TokenRequest]) -> list[float]:
-        """Run one forward over the whole batch; whatever the model raises passes."""
-        return [RULES[self.rule](logps) for logps in self.log_probs(requests)]
+        """Score a batch in one forward pass; exceptions of the model pass through."""
+        return list(map(RULES[self.rule], self.log_probs(requests)))
 
     def by_itself(self, request: TokenRequest) -> float:
-        """What every batch must equal: the model's own forward on one unpadded text."""
+        """Score one text by the model's own forward pass, without padding: the reference for every batch."""
         with reported(self.name, self.model.config, request):
-            return RULES[self.rule](own_log_probs(self.model, request))
+            return RULES[self.rule](unbatched_log_probs(self.model, request))

@@ -32,7 +32,7 @@ def test_the_budget_shrinks_with_memory_and_never_below_one_item(model_folder, m
     asked = requests([200, 10])
     rich = token_budget(scorer, [asked])
     per_token = budget.bytes_per_token(scorer.model, 200)
-    monkeypatch.setattr(budget, "free_memory", lambda: int(1000 * per_token / budget.SHARE))
+    monkeypatch.setattr(budget, "free_memory", lambda: int(1000 * per_token / budget.MEMORY_SHARE))
     assert rich == budget.CPU_TOKENS
     assert token_budget(scorer, [asked]) == 1000
     monkeypatch.setattr(budget, "free_memory", lambda: 0)
@@ -112,7 +112,7 @@ def test_what_was_measured_is_measured_once_and_a_small_run_keeps_nothing(monkey
     from rewardbench.engine.cache import Cache
 
     measured = []
-    monkeypatch.setattr(budget, "_fastest", lambda scorer, families, most: measured.append(1) or 4096)
+    monkeypatch.setattr(budget, "_fastest_budget", lambda scorer, families, most: measured.append(1) or 4096)
     monkeypatch.setattr(budget, "bytes_per_token", lambda model, longest: 1)
     model = SimpleNamespace(device=torch.device("cpu"))
     scorer = SimpleNamespace(model=model, traits=BatchTraits(packed=True), fingerprint={"weights": "a"})

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from rewardbench.engine.cache import APPLICATION, Cache, _write_ahead, default_path
+from rewardbench.engine.cache import APPLICATION, Cache, _enable_write_ahead, default_path
 from rewardbench.errors import InputError
 
 DAY = 86_400
@@ -134,22 +134,22 @@ def test_a_transaction_with_a_mistake_in_it_leaves_nothing(cache):
 def test_plans_survive_until_they_are_replaced_or_forgotten(path):
     batches = [[key(1), key(2)], [], [key(3)]]
     with Cache(path) as opened:
-        opened.keep_plan("run", [[key(9)]])
-        opened.keep_plan("run", batches)
-        opened.keep_plan("other", [])
+        opened.store_plan("run", [[key(9)]])
+        opened.store_plan("run", batches)
+        opened.store_plan("other", [])
     with Cache(path) as opened:
         assert opened.plan("run") == batches
         assert opened.plan("other") == []
         assert opened.plan("third") is None
-        opened.forget_plan("run")
-        opened.forget_plan("third")
+        opened.delete_plan("run")
+        opened.delete_plan("third")
         assert (opened.plan("run"), opened.plan("other")) == (None, [])
 
 
 def test_a_budget_is_of_a_scorer_on_a_machine(cache):
-    cache.keep_budget("aa", "H100", 5)
-    cache.keep_budget("aa", "H100", 65536)
-    cache.keep_budget("ab", "H100", 7)
+    cache.store_budget("aa", "H100", 5)
+    cache.store_budget("aa", "H100", 65536)
+    cache.store_budget("ab", "H100", 7)
     found = [cache.budget(*asked) for asked in (("aa", "H100"), ("ab", "H100"), ("aa", "cpu"), ("ac", "H100"))]
     assert found == [65536, 7, None, None]
 
@@ -242,11 +242,11 @@ def test_a_file_that_another_is_just_opening_is_waited_for(monkeypatch):
                 raise error
 
     busy = Busy()
-    _write_ahead(busy)
+    _enable_write_ahead(busy)
     assert busy.refusals == 0
-    monkeypatch.setattr("rewardbench.engine.cache.PATIENCE", -1.0)
+    monkeypatch.setattr("rewardbench.engine.cache.LOCK_SECONDS", -1.0)
     with pytest.raises(sqlite3.OperationalError, match="locked"):
-        _write_ahead(Busy())
+        _enable_write_ahead(Busy())
 
 
 ENDLESS = """
@@ -258,7 +258,7 @@ with Cache(path) as cache:
     n = 0
     while True:
         cache.store("aa", {struct.pack("<4I", round, n, i, 0): float(n) for i in range(size)})
-        cache.keep_plan("run", [[struct.pack("<4I", round, n, i, 0) for i in range(size)]])
+        cache.store_plan("run", [[struct.pack("<4I", round, n, i, 0) for i in range(size)]])
         print(n, flush=True)
         n += 1
 """
@@ -336,13 +336,13 @@ def filled(path):
     """Three scorers of two models, used on the days 1000, 1010 and 1020; each has a plan and a budget."""
     clock = Clock()
     with Cache(path, clock) as opened:
-        opened.keep_plan("nobody's", [[key(1)]])
+        opened.store_plan("nobody's", [[key(1)]])
         for n, (scorer, model) in enumerate([("aa", "org/rm"), ("ab", "org/other"), ("ac", "org/rm")]):
             clock.day = 1000 + 10 * n
             opened.register(scorer, model, FACTS)
             opened.store(scorer, {key(i): 0.5 for i in range(n + 1)})
-            opened.keep_plan(f"run of {scorer}", [[key(1)]])
-            opened.keep_budget(scorer, "H100", 100)
+            opened.store_plan(f"run of {scorer}", [[key(1)]])
+            opened.store_budget(scorer, "H100", 100)
         yield opened
 
 
@@ -556,11 +556,11 @@ def test_a_full_disk_gives_one_sentence_and_loses_nothing(path, start):
 
 
 def test_a_writer_that_never_ends_is_waited_for_and_then_named(path, cache, monkeypatch):
-    monkeypatch.setattr("rewardbench.engine.cache.PATIENCE", 0.1)
+    monkeypatch.setattr("rewardbench.engine.cache.LOCK_SECONDS", 0.1)
     with Cache(path) as other:
         connection = sqlite3.connect(path, isolation_level=None)
         connection.execute("BEGIN IMMEDIATE")
-        with pytest.raises(InputError, match=rf"another process has kept it for 0 seconds{ELSEWHERE}"):
+        with pytest.raises(InputError, match=rf"another process has locked it for 0 seconds{ELSEWHERE}"):
             other.store("aa", {key(1): 1.0})
         assert other.lookup("aa", [key(1)]) == {}
         connection.execute("COMMIT")

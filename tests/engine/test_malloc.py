@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from rewardbench.engine.backends import pool
+from rewardbench.engine.backends import base
 
 PROGRAM = """
 import resource, sys, torch
@@ -38,7 +38,7 @@ def test_blocks_are_taken_again_without_a_page_fault():
 @pytest.mark.parametrize(("device", "times"), [("cpu", 1), ("cuda", 0), (None, 0)])
 def test_whoever_runs_batches_on_a_cpu_keeps_it(device, times, monkeypatch):
     called = []
-    monkeypatch.setattr(pool, "keep_freed_memory", lambda: called.append(1))
+    monkeypatch.setattr(base, "keep_freed_memory", lambda: called.append(1))
     model = SimpleNamespace(device=SimpleNamespace(type=device)) if device else None
-    pool.Runner(SimpleNamespace(model=model))
+    base.BatchRunner(SimpleNamespace(model=model))
     assert len(called) == times

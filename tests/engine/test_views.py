@@ -1,4 +1,4 @@
-"""Pairwise and listwise scorers: no position leaks which completion is right, and no way to compute moves a score."""
+"""Pairwise and listwise scorers: positions do not show which completion is right; workers and cache change nothing."""
 
 import os
 import subprocess
@@ -8,7 +8,7 @@ import time
 import pytest
 from ports import free_port
 from repository import ROOT
-from viewers import Viewer, items, load
+from viewers import Viewer, items, load, show
 
 from rewardbench.engine.cache import Cache
 from rewardbench.engine.loop import score
@@ -17,33 +17,26 @@ from rewardbench.errors import InputError
 from rewardbench.types import Item
 
 VIEWS = ["pointwise", "pairwise", "listwise", "pairwise tokens"]
-
-
 SUPPORT = ROOT / "tests" / "support"
 
 
-def start(view, way="one", cache="", seconds=0.0, **environment):
-    own = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(SUPPORT), **environment}
-    command = [
-        sys.executable,
-        SUPPORT / "viewers.py",
-        view,
-        way,
-        str(cache),
-        str(seconds),
-    ]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(command, env={**os.environ, **own}, text=True, **pipes)
+def start(view, way="inline", cache="", seconds=0.0, **variables):
+    """Start the program of viewers.py."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(SUPPORT), **variables}
+    command = [sys.executable, SUPPORT / "viewers.py", view, way, str(cache), str(seconds)]
+    return subprocess.Popen(command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 def end(*processes):
+    """Wait for processes that must succeed; return stdout and stderr of the first."""
     texts = [process.communicate(timeout=60) for process in processes]
     assert [process.returncode for process in processes] == [0] * len(processes), texts
     return texts[0]
 
 
 def expected(view):
-    return "\n".join(map(repr, score(items(), load(view), batch_size=4).items)) + "\n"
+    """Return the output of the program in one process."""
+    return show(score(items(), load(view), batch_size=4))
 
 
 @pytest.mark.parametrize("view", VIEWS)
@@ -53,23 +46,25 @@ def test_a_pool_gives_the_bytes_of_one_process(view):
 
 @pytest.mark.parametrize("view", ["pairwise", pytest.param("listwise", marks=pytest.mark.slow)])
 def test_two_ranks_give_the_bytes_of_one_process(view):
-    meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": "2"}
-    assert end(*(start(view, RANK=str(rank), **meeting) for rank in range(2)))[0] == expected(view)
+    variables = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": "2"}
+    ranks = [start(view, RANK=str(rank), **variables) for rank in range(2)]
+    assert end(*ranks)[0] == expected(view)
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_the_cache_gives_the_same_scores(view, tmp_path):
+def test_the_cache_gives_the_same_scores_and_notes(view, tmp_path):
     with Cache(tmp_path / "scores.sqlite") as cache:
         first, again = (score(items(), load(view), batch_size=4, cache=cache) for _ in range(2))
     assert (first.computed, again.computed) == (first.requests, 0)
     assert first.items == again.items == score(items(), load(view), batch_size=4).items
+    assert first.notes == again.notes
 
 
 @pytest.mark.parametrize("view", ["pairwise", "listwise"])
 def test_a_killed_run_is_resumed_with_the_same_bytes(view, tmp_path):
     path = tmp_path / "scores.sqlite"
     process = start(view, cache=path, seconds=0.2)
-    while not known(path):
+    while not has_scores(path):
         assert process.poll() is None
         time.sleep(0.05)
     process.kill()
@@ -79,8 +74,8 @@ def test_a_killed_run_is_resumed_with_the_same_bytes(view, tmp_path):
     assert 0 < int(err.rpartition("computed=")[2]) < score(items(), load(view)).requests
 
 
-def known(path):
-    """Whether a cache holds scores."""
+def has_scores(path):
+    """Return True if a cache contains scores."""
     if not path.exists():
         return False
     with Cache(path) as cache:
@@ -88,22 +83,22 @@ def known(path):
 
 
 def test_a_scorer_that_prefers_what_comes_first_is_at_chance():
-    found = score(items(), Viewer("pairwise", first=True)).items
-    assert {value for item in found for value in item.scores} == {0.5}
-    assert {item.order_inconsistency for item in found} == {1.0}
-    listed = score(items(), Viewer("listwise", first=True)).items
-    assert all(len(set(item.scores)) == 1 for item in listed)
+    pairwise = score(items(), Viewer("pairwise", first=True)).items
+    assert {value for item_scores in pairwise for value in item_scores.scores} == {0.5}
+    assert {item_scores.order_inconsistency for item_scores in pairwise} == {1.0}
+    listwise = score(items(), Viewer("listwise", first=True)).items
+    assert all(len(set(item_scores.scores)) == 1 for item_scores in listwise)
 
 
 def test_win_rates_and_means_are_those_by_hand():
-    (one,) = [item for item in items() if item.id == "1"]
+    (item,) = [item for item in items() if item.id == "1"]
     judge = Viewer("pairwise").judge
-    a, b, c = (completion[0]["content"] for completion in one.completions)
-    (found,) = score([one], Viewer("pairwise")).items
+    a, b, c = (completion[0]["content"] for completion in item.completions)
+    (item_scores,) = score([item], Viewer("pairwise")).items
     wins = judge((a, b)) + 1 - judge((b, a)) + judge((a, c)) + 1 - judge((c, a))
-    assert found.scores[0] == pytest.approx(wins / 4)
-    assert 0 <= found.order_inconsistency <= 1
-    assert found.texts[1].endswith(("City 1 1\nCity 1 0", "City 1 1\nCity 1 2")), "the call that shows it first"
+    assert item_scores.scores[0] == pytest.approx(wins / 4)
+    assert 0 <= item_scores.order_inconsistency <= 1
+    assert item_scores.texts[1].endswith(("City 1 1\nCity 1 0", "City 1 1\nCity 1 2")), "the call that shows it first"
 
 
 def test_the_right_completion_is_shown_at_every_place():
@@ -112,10 +107,10 @@ def test_the_right_completion_is_shown_at_every_place():
 
 
 def test_a_pair_needs_two_completions():
-    alone = Item("a", "all", (), ((),), num_correct=0)
+    single = Item("a", "all", (), ((),), num_correct=0)
     with pytest.raises(InputError, match="A pairwise scorer compares completions, and the item has one"):
-        expand(alone, "pairwise")
-    assert "compares completions" in score([alone], Viewer("pairwise")).items[0].reason
+        expand(single, "pairwise")
+    assert "compares completions" in score([single], Viewer("pairwise")).items[0].reason
 
 
 @pytest.mark.parametrize(("view", "value"), [("pairwise", 3.0), ("pairwise", (0.5, 0.5)), ("listwise", 1.0)])

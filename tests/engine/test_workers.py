@@ -8,8 +8,9 @@ from multiprocessing.connection import wait
 import pytest
 from random_models import pairs
 
-from rewardbench.engine.backends import pool as workers
-from rewardbench.engine.backends.pool import Pool, Runner
+from rewardbench.engine.backends import pool as pool_module
+from rewardbench.engine.backends.base import BatchRunner
+from rewardbench.engine.backends.pool import Pool
 from rewardbench.engine.cache import Cache
 from rewardbench.engine.loop import score
 from rewardbench.errors import InputError
@@ -49,12 +50,12 @@ def specs(model_folder):
 def patient(monkeypatch):
     """Hand out no batch before the workers have loaded, or ended: else this process is done first."""
 
-    class Patient(workers._Together):
+    class Patient(pool_module._PoolStage):
         def _start(self, count):
             super()._start(count)
-            assert not self._helpers or wait([helper.connection for helper in self._helpers], 120)
+            assert not self._workers or wait([worker.connection for worker in self._workers], 120)
 
-    monkeypatch.setattr(workers, "_Together", Patient)
+    monkeypatch.setattr(pool_module, "_PoolStage", Patient)
 
 
 def counted(scorer, counts):
@@ -168,7 +169,7 @@ def test_after_a_batch_did_not_fit_none_as_large_is_tried_again():
                 raise RuntimeError("CUDA out of memory")
             return [float(request.ids[0]) for request in batch]
 
-    runner = Runner(Small())
+    runner = BatchRunner(Small())
     batch = [TokenRequest("", "", (n,)) for n in range(8)]
     assert runner(batch) == [float(n) for n in range(8)]
     assert runner(batch) == [float(n) for n in range(8)]

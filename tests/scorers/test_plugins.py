@@ -1,109 +1,80 @@
-"""A package of two files adds a scorer and a suite by entry points; the command scores the one on the other."""
+"""An installed package adds scorers and a suite by entry points; a pool of processes writes the file of one process."""
 
 import json
-import os
-import subprocess
-import sys
-import zipfile
 
 import pytest
+from plugins import Environment, write_package
 
-SCORER = '''
-from rewardbench.chat import all_text
-from rewardbench.scorers.base import BaseScorer
-from rewardbench.types import TextRequest
-
-
-class Counter(BaseScorer):
-    """Score a completion by how often it holds a word."""
-
-    def __init__(self, word):
-        self.word = word
-
-    @property
-    def fingerprint(self):
-        return {"kind": "counter", "word": self.word}
-
-    def prepare(self, prompt, completion, rendered, tools=()):
-        return TextRequest(all_text((*prompt, *completion)), (all_text(completion),))
-
-    def run(self, requests):
-        return [float(request.completions[0].count(self.word)) for request in requests]
-
-
-def load(spec):
-    return Counter(spec.model.partition(":")[2] or "yes")
-
-
-def load_nothing(spec):
-    return None
-
-
-def load_badly(spec):
-    raise ZeroDivisionError("no word")
-'''
-SUITE = """
-from pathlib import Path
-
-from rewardbench.suites import SuiteSpec
-from rewardbench.types import Rule
-
-FOLDER = Path(__file__).with_name("cities_data")
-SPEC = SuiteSpec("cities", folder=str(FOLDER), sections={"easy": "Easy"}, rules={"capitals": Rule("Easy")})
-"""
-POINTS = """[rewardbench.scorers]
-counter = cities_scorer:load
-nothing = cities_scorer:load_nothing
-badly = cities_scorer:load_badly
-
-[rewardbench.suites]
-cities = cities_suite:SPEC
-"""
-ROWS = [
-    {"id": str(n), "subset": "capitals", "prompt": "Is it a capital?", "chosen": "yes, " * (n + 1), "rejected": "no"}
-    for n in range(4)
-]
+WORDS = ["Lima", "Oslo", "Quito", "Cairo", "Tunis"]
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    """A folder into which a wheel of the package was unpacked, as an installer does."""
-    folder = tmp_path_factory.mktemp("installed")
-    with zipfile.ZipFile(folder / "cities.whl", "w") as wheel:
-        wheel.writestr("cities_scorer.py", SCORER)
-        wheel.writestr("cities_suite.py", SUITE)
-        wheel.writestr("cities_data/VERSION", "1.0")
-        wheel.writestr("cities_data/easy.jsonl", "\n".join(map(json.dumps, ROWS)))
-        wheel.writestr("cities-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: cities\nVersion: 1.0\n")
-        wheel.writestr("cities-1.0.dist-info/entry_points.txt", POINTS)
-        wheel.extractall(folder)
-    return folder
+def environment(tmp_path_factory):
+    """Return a fresh environment with the package installed."""
+    source = tmp_path_factory.mktemp("source")
+    write_package(source)
+    fresh = Environment(tmp_path_factory.mktemp("environment"))
+    fresh.install(source)
+    return fresh
 
 
-def command(site, *arguments):
-    own = {"PYTHONPATH": str(site), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-    line = [sys.executable, "-m", "rewardbench", "--dataset", "cities", "--output_dir", "results", *arguments]
-    return subprocess.run(line, cwd=site, env={**os.environ, **own}, capture_output=True, text=True, timeout=120)
+def stored_summary(folder):
+    (path,) = [path for path in folder.rglob("*.json") if "fingerprint" in path.read_text()]
+    return json.loads(path.read_text())
 
 
-def test_a_package_of_two_files_adds_a_scorer_and_a_suite(site):
-    ran = command(site, "--model", "counter:yes", "--num_processes", "2", "--batch_size", "1")
+def test_an_installed_package_adds_a_scorer_and_a_suite(environment, tmp_path):
+    ran = environment.run(tmp_path, "--model", "counter:yes", "--dataset", "cities", "--output_dir", "results")
     assert (ran.returncode, ran.stderr) == (0, "")
-    (summary,) = [p for p in (site / "results").rglob("*.json") if "fingerprint" in p.read_text()]
-    result = json.loads(summary.read_text())
+    result = stored_summary(tmp_path)
     assert (result["model"], result["suite"], result["accuracy"]) == ("counter:yes", "cities", 1.0)
-    assert result["manifest"]["fingerprint"] == {"kind": "counter", "word": "yes"}
+    assert result["manifest"]["fingerprint"] == {"kind": "cities.scorer.Counter", "name": "counter:yes"}
 
 
 @pytest.mark.parametrize(
-    ("model", "sentence"),
+    ("model", "message"),
     [
-        ("nothing", "The scorer nothing (cities_scorer:load_nothing) is of type NoneType: it must be a subclass of"),
-        ("badly", "The scorer badly (cities_scorer:load_badly) cannot be loaded: ZeroDivisionError: no word."),
+        ("nothing", "The scorer nothing (cities.scorer:load_nothing) is of type NoneType: it must be a subclass of"),
+        ("broken", "The scorer broken (cities.scorer:load_broken) cannot be loaded: ZeroDivisionError: no word."),
     ],
 )
-def test_a_plugin_that_gives_no_scorer_is_one_sentence(model, sentence, site):
-    ran = command(site, "--model", model)
+def test_a_plugin_that_gives_no_scorer_is_a_one_line_error(model, message, environment, tmp_path):
+    ran = environment.run(tmp_path, "--model", model, "--dataset", "cities")
     assert (ran.returncode, ran.stdout) == (2, "")
     assert len(ran.stderr.splitlines()) == 1
-    assert sentence in ran.stderr
+    assert message in ran.stderr
+
+
+def write_items(path):
+    """Write items of two to four completions."""
+    rows = []
+    for n in range(20):
+        completions = [f"{word} {n}" for word in WORDS[: 2 + n % 3]]
+        rows.append({"id": str(n), "prompt": f"City {n}?", "chosen": completions[:1], "rejected": completions[1:]})
+    path.write_text("\n".join(map(json.dumps, rows)))
+
+
+def outputs(folder):
+    """Return the per-item file of the only result in a folder."""
+    (path,) = folder.rglob("*_outputs.jsonl")
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("model", ["baseline/longest", "viewer:pointwise", "viewer:pairwise", "viewer:listwise"])
+def test_two_processes_write_the_per_item_file_of_one(model, environment, tmp_path):
+    write_items(tmp_path / "items.jsonl")
+    arguments = ["--model", model, "--dataset", "items.jsonl", "--batch_size", "1", "--no_cache"]
+    in_pool = [*arguments, "--num_processes", "2", "--output_dir", "pool"]
+    pool = environment.run(tmp_path, *in_pool, VIEWER_PROCESSES="2")
+    assert (pool.returncode, pool.stderr) == (0, "")
+    if model.startswith("viewer"):
+        assert len(set((tmp_path / "ran.txt").read_text().split())) == 2, "both processes computed scores"
+    single = environment.run(tmp_path, *arguments, "--output_dir", "single")
+    assert (single.returncode, single.stderr) == (0, "")
+    assert outputs(tmp_path / "pool") == outputs(tmp_path / "single")
+    notes = [stored_summary(tmp_path / name)["manifest"]["notes"] for name in ("pool", "single")]
+    assert notes[0] == notes[1]
+    assert any("Texts of low quality: " in note for note in notes[0]) == model.startswith("viewer")
+    rows = list(map(json.loads, outputs(tmp_path / "pool").splitlines()))
+    assert len(rows) == 20
+    assert {"order_inconsistency" in row for row in rows} == {model == "viewer:pairwise"}

@@ -1,6 +1,7 @@
-"""Small scorers of each view, for tests in other processes too."""
+"""Small scorers of each view, for tests of several processes; also a plug-in and a program."""
 
 import hashlib
+import os
 import sys
 import time
 from array import array
@@ -8,7 +9,8 @@ from functools import partial
 from pathlib import Path
 
 from rewardbench.chat import all_text
-from rewardbench.engine.backends.pool import Alone, Pool
+from rewardbench.engine.backends.inline import Inline
+from rewardbench.engine.backends.pool import Pool
 from rewardbench.engine.backends.torchrun import Ranks, is_first, launch
 from rewardbench.engine.cache import Cache
 from rewardbench.engine.loop import score
@@ -16,15 +18,16 @@ from rewardbench.scorers.base import BaseScorer
 from rewardbench.types import BatchTraits, Item, Message, TextRequest, TokenRequest
 
 COUNT = 40
+NOTE = "Texts of low quality: {count}."
 
 
 def quality(text):
-    """A number in [0, 1) that depends on the text alone."""
+    """Return a number in [0, 1) that depends on the text only."""
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") / 2**32
 
 
 class Viewer(BaseScorer):
-    """Scores texts by `quality`; `first` prefers whatever it is shown first."""
+    """Scores texts by `quality`; with `first`, prefers the completion shown first."""
 
     name, is_cached = "viewer", True
 
@@ -37,7 +40,8 @@ class Viewer(BaseScorer):
 
     def prepare(self, prompt, *completions, rendered, tools=()):
         texts = tuple(map(all_text, completions))
-        return TextRequest("\n".join([all_text(prompt), *texts]), texts)
+        text = "\n".join([all_text(prompt), *texts])
+        return TextRequest(text, texts, notes=(NOTE,) if quality(text) < 0.5 else ())
 
     def run(self, requests):
         time.sleep(self.seconds)
@@ -51,44 +55,85 @@ class Viewer(BaseScorer):
 
 
 class TokenPairs(Viewer):
-    """The same of two completions in one row of token ids, split at `start`."""
+    """The same for two completions as one sequence of token ids, split at `start`."""
 
     traits = BatchTraits(has_tokens=True)
 
     def prepare(self, prompt, first, second, rendered, tools=()):
-        one, two = (array("i", map(ord, all_text(text))) for text in (first, second))
-        return TokenRequest(
-            all_text(first) + all_text(second), all_text(first), one + two, len(one), len(one) + len(two)
-        )
+        first_ids, second_ids = (array("i", map(ord, all_text(completion))) for completion in (first, second))
+        ids = first_ids + second_ids
+        return TokenRequest(all_text(first) + all_text(second), all_text(first), ids, len(first_ids), len(ids))
 
     def run(self, requests):
-        both = [["".join(map(chr, r.ids[: r.start])), "".join(map(chr, r.ids[r.start :]))] for r in requests]
-        return [self.judge(texts) for texts in both]
+        scores = []
+        for request in requests:
+            texts = ["".join(map(chr, ids)) for ids in (request.ids[: request.start], request.ids[request.start :])]
+            scores.append(self.judge(texts))
+        return scores
 
 
 def load(view, first=False, seconds=0.0):
     return TokenPairs("pairwise", first, seconds) if view == "pairwise tokens" else Viewer(view, first, seconds)
 
 
+class PluginViewer(Viewer):
+    """A viewer in a plug-in: writes down the processes that loaded it and those that ran batches.
+
+    With the environment variable VIEWER_PROCESSES, a batch waits until so many processes have loaded the scorer.
+    """
+
+    def __init__(self, view):
+        super().__init__(view, seconds=0.01)
+        record("loaded")
+
+    def run(self, requests):
+        record("ran")
+        while len(recorded("loaded")) < int(os.environ.get("VIEWER_PROCESSES", "1")):
+            time.sleep(0.02)
+        return super().run(requests)
+
+
+def record(event):
+    """Append the id of this process to a file in the working folder."""
+    with Path(f"{event}.txt").open("a") as file:
+        file.write(f"{os.getpid()}\n")
+
+
+def recorded(event):
+    """Return the ids of the processes that recorded an event."""
+    return set(Path(f"{event}.txt").read_text().split())
+
+
+def load_plugin(spec):
+    """Return the scorer of `--model viewer:VIEW`."""
+    return PluginViewer(spec.model.partition(":")[2])
+
+
 def items():
-    """Items of two to four completions."""
+    """Return items of two to four completions."""
     prompt = (Message(role="user", content="Name a city."),)
-    made = []
+    result = []
     for n in range(COUNT):
         texts = [f"City {n} {index}" for index in range(2 + n % 3)]
-        made.append(Item(str(n), "all", prompt, tuple((Message(role="assistant", content=t),) for t in texts)))
-    return made
+        completions = tuple((Message(role="assistant", content=text),) for text in texts)
+        result.append(Item(str(n), "all", prompt, completions))
+    return result
+
+
+def show(run):
+    """Format the scores and the notes of a run, one per line."""
+    return "\n".join([*map(repr, run.items), *run.notes]) + "\n"
 
 
 def main(view, way, cache, seconds):
-    """Print the scores of one run; rank 0 alone prints."""
+    """Print the scores and notes of one run; only rank 0 prints."""
     scorer = load(view, seconds=float(seconds))
-    loaded = partial(load, view, seconds=float(seconds))
-    workers = Ranks(launch()) if launch() else Pool(2, loaded) if way == "pool" else Alone()
-    opened = Cache(Path(cache)) if cache and is_first() else None
-    run = score(items(), scorer, batch_size=4, workers=workers, cache=opened)
+    load_scorer = partial(load, view, seconds=float(seconds))
+    workers = Ranks(launch()) if launch() else Pool(2, load_scorer) if way == "pool" else Inline()
+    score_cache = Cache(Path(cache)) if cache and is_first() else None
+    run = score(items(), scorer, batch_size=4, workers=workers, cache=score_cache)
     if is_first():
-        print("\n".join(map(repr, run.items)))
+        print(show(run), end="")
         print(f"computed={run.computed}", file=sys.stderr)
 
 

@@ -1,1 +1,1 @@
-"""Where batches run: in this process, in a pool of processes, or in the ranks of torchrun."""
+"""Workers that score batches: this process, a pool of processes, or the ranks of torchrun."""

@@ -1,4 +1,4 @@
-"""The processes that torchrun, accelerate or a user has started together: each scores its share of the batches."""
+"""Score batches in the ranks that torchrun or accelerate has started: each rank scores its share."""
 
 from __future__ import annotations
 
@@ -10,40 +10,47 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rewardbench.console.terminal import echo
-from rewardbench.engine.backends.pool import Runner, Serving
+from rewardbench.engine.backends.base import BatchRunner, StageWorkers
 from rewardbench.engine.batching import Batch
 from rewardbench.errors import InputError
 from rewardbench.models.fingerprint import digest
 from rewardbench.processes import whole_number
 from rewardbench.types import Score, Scorer
 
+if TYPE_CHECKING:
+    from torch.distributed import Store  # type: ignore[attr-defined]
+
 T = TypeVar("T")
 
 JOIN_SECONDS = 120
-"""How long a rank waits for the others to join; REWARDBENCH_JOIN_SECONDS sets another limit."""
+"""Time limit for all ranks to join; the environment variable REWARDBENCH_JOIN_SECONDS overrides it."""
 SILENT_SECONDS = 2.0
-"""Ranks that torchrun has started join within this time, and nothing is said of it."""
+"""Time after which a rank that waits prints a message; torchrun's ranks join sooner."""
 ATTEMPT_SECONDS = 5.0
-"""How long one attempt to connect may take, during which no signal is heard."""
+"""Time limit of one attempt to connect, which no signal interrupts."""
 ROUND = 8
-"""Batches of each process between two exchanges."""
+"""Batches that each rank scores between two exchanges of scores."""
 
 WITHOUT = "or unset RANK and WORLD_SIZE to score in one process"
 
 
 @dataclass(frozen=True)
 class Launch:
-    """What a launcher says in the environment: this process's rank, how many there are, and where they meet."""
+    """This process's rank and the number of ranks, as the launcher set them in the environment."""
 
     rank: int
     size: int
 
     @property
     def address(self) -> tuple[str, int]:
-        """Host and port of rank 0. Raises: InputError if the environment names none."""
+        """Return host and port of rank 0.
+
+        Raises:
+            InputError: if the environment does not set them, or the port is invalid.
+        """
         host, port = os.environ.get("MASTER_ADDR", "").strip(), whole_number("MASTER_PORT")
         if not host or port is None:
             missing = "MASTER_PORT" if host else "MASTER_ADDR"
@@ -54,9 +61,10 @@ class Launch:
 
 
 def launch() -> Launch | None:
-    """Return what the environment says of several processes; None where this process was started alone.
+    """Read rank and number of ranks from the environment; return None if there is only this process.
 
-    Raises: InputError if RANK and WORLD_SIZE are no whole numbers, or contradict each other.
+    Raises:
+        InputError: if RANK and WORLD_SIZE are not integers, or contradict each other.
     """
     if not (os.environ.get("RANK", "").strip() and os.environ.get("WORLD_SIZE", "").strip()):
         return None
@@ -71,15 +79,16 @@ def launch() -> Launch | None:
 
 
 def is_first() -> bool:
-    """Return True if this process is the one that prints and writes."""
+    """Return True if this process prints and writes results: rank 0, or the only process."""
     launched = launch()
     return launched is None or launched.rank == 0
 
 
 class Ranks:
-    """Every process that was started together: each computes its share, and all know all scores.
+    """The ranks of a launcher: each computes its share of the batches, and all receive all scores.
 
-    Raises: InputError if the others do not join in time.
+    Raises:
+        InputError: if not all ranks join within the time limit.
     """
 
     def __init__(self, launched: Launch) -> None:
@@ -90,45 +99,47 @@ class Ranks:
         self.rank, self.size = dist.get_rank(), dist.get_world_size()
 
     @contextmanager
-    def serving(self, stage: int, scorer: Scorer) -> Iterator[Serving]:
-        """Share the batches of a stage, with the scorer that every process has loaded already.
+    def load(self, stage: int, scorer: Scorer) -> Iterator[StageWorkers]:
+        """Context manager: share the batches of a stage, which every rank has loaded.
 
-        Raises: InputError if they loaded different models.
+        Raises:
+            InputError: if the ranks loaded different models.
         """
-        shared = _Shared(Runner(scorer), self.rank, self.size)
-        prints = shared.gather(digest(dict(scorer.fingerprint)))
-        others = [rank for rank, fingerprint in enumerate(prints) if fingerprint != prints[0]]
-        if others:
-            raise InputError(
-                f"Rank {others[0]} loaded another model than rank 0 (weights, tokenizer, dtype, device or versions "
-                "differ): give all ranks the same."
-            )
-        yield shared
+        stage_workers = _RankStage(BatchRunner(scorer), self.rank, self.size)
+        fingerprints = stage_workers.gather(digest(dict(scorer.fingerprint)))
+        for rank, fingerprint in enumerate(fingerprints):
+            if fingerprint != fingerprints[0]:
+                raise InputError(
+                    f"Rank {rank} loaded another model than rank 0 (weights, tokenizer, dtype, device or versions "
+                    "differ): give all ranks the same."
+                )
+        yield stage_workers
 
 
 def join(launched: Launch) -> None:
-    """Meet the other ranks and form a process group.
+    """Wait for the other ranks, and form a process group.
 
-    Raises: InputError if they are not all there within the time limit.
+    Raises:
+        InputError: if not all ranks join within the time limit.
     """
     import torch.distributed as dist
 
-    store = _Meeting(launched).wait()
-    with others_gone(launched.rank):
+    store = _Rendezvous(launched).wait()
+    with rank_failures(launched.rank):
         dist.init_process_group("gloo", store=store, rank=launched.rank, world_size=launched.size)  # scores are few
     atexit.register(leave)
 
 
 def leave() -> None:
-    """End the process group while its threads can still be joined; at the end of Python they would abort it."""
+    """End the process group while its threads can be joined; at interpreter exit they would abort the process."""
     import torch.distributed as dist
 
     if dist.is_initialized():
         dist.destroy_process_group()
 
 
-class _Meeting:
-    """Where ranks wait for each other: a store that rank 0, or torchrun's agent, holds."""
+class _Rendezvous:
+    """Waits until all ranks have joined a key-value store, which rank 0 or the agent of torchrun hosts."""
 
     def __init__(self, launched: Launch) -> None:
         self.launched, self.address = launched, launched.address
@@ -137,49 +148,60 @@ class _Meeting:
         self.start = time.monotonic()
         self.is_announced = False
         self.joined = 0
-        """Ranks that are known to be there; 0 while rank 0 is not."""
+        """Number of ranks that have joined; 0 until rank 0 is reached."""
 
-    def wait(self) -> Any:
-        """Return the store once every rank has joined."""
+    def wait(self) -> Store:
+        """Return the store once all ranks have joined.
+
+        Raises:
+            InputError: after the time limit.
+        """
         from torch.distributed import PrefixStore  # type: ignore[attr-defined]
 
         store = None
         while store is None:
             store = self._connect()
-            self._look()
+            self._check_time()
         attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
-        common = PrefixStore(f"rewardbench/{attempt}", store)
-        self.joined = common.add("joined", 1)
+        shared_store: Store = PrefixStore(f"rewardbench/{attempt}", store)
+        self.joined = shared_store.add("joined", 1)
         while self.joined < self.launched.size:
             time.sleep(0.1)
-            self._look()
-            with others_gone(self.launched.rank):
-                self.joined = common.add("joined", 0)
-        return common
+            self._check_time()
+            with rank_failures(self.launched.rank):
+                self.joined = shared_store.add("joined", 0)
+        return shared_store
 
-    def _connect(self) -> Any:
-        """Open the store, or return None if rank 0 cannot be reached yet. Raises: InputError if the port is taken."""
+    def _connect(self) -> Store | None:
+        """Open the store; return None if rank 0 cannot be reached yet.
+
+        Raises:
+            InputError: if the port is taken.
+        """
         from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
-        by_agent = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
-        holds = self.launched.rank == 0 and not by_agent
-        if not self._is_reachable(holds):
+        has_agent = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
+        is_host = self.launched.rank == 0 and not has_agent
+        if not self._is_reachable(is_host):
             time.sleep(0.2)
             return None
         limit = timedelta(seconds=ATTEMPT_SECONDS)
         try:
-            return TCPStore(*self.address, is_master=holds, wait_for_workers=False, timeout=limit, multi_tenant=True)
+            store: Store = TCPStore(
+                *self.address, is_master=is_host, wait_for_workers=False, timeout=limit, multi_tenant=True
+            )
         except (RuntimeError, ValueError) as error:
             if "EADDRINUSE" in str(error) or "already in use" in str(error):
                 raise InputError(
                     f"The ranks cannot meet at {self.place}: the port is taken; set another MASTER_PORT for all."
                 ) from error
             return None
+        return store
 
-    def _is_reachable(self, holds: bool) -> bool:
-        """Return True if the host is known and, but for who holds the store, answers; torch fails in many lines."""
+    def _is_reachable(self, is_host: bool) -> bool:
+        """Return True if the host is known and accepts connections. Torch would print many lines if it did not."""
         try:
-            if holds:
+            if is_host:
                 socket.getaddrinfo(*self.address)
             else:
                 socket.create_connection(self.address, ATTEMPT_SECONDS).close()
@@ -189,61 +211,67 @@ class _Meeting:
 
     @property
     def place(self) -> str:
-        """Host and port in words."""
+        """Return host and port as text."""
         return ":".join(map(str, self.address))
 
-    def _look(self) -> None:
-        """Say for whom this rank waits, once it has waited for long. Raises: InputError after the time limit."""
+    def _check_time(self) -> None:
+        """Print once which ranks are missing.
+
+        Raises:
+            InputError: after the time limit.
+        """
         waited = time.monotonic() - self.start
         rank, size = self.launched.rank, self.launched.size
-        known = f"{self.joined} of {size} ranks have joined at {self.place}"
+        status = f"{self.joined} of {size} ranks have joined at {self.place}"
         if not self.joined:
-            known = f"{'no such host' if rank == 0 else f'rank 0 of {size} cannot be reached'} at {self.place}"
+            status = f"{'no such host' if rank == 0 else f'rank 0 of {size} cannot be reached'} at {self.place}"
         if waited > self.limit:
             raise InputError(
-                f"Rank {rank} has waited {self.limit} s: {known}. Start the others (REWARDBENCH_JOIN_SECONDS sets the "
+                f"Rank {rank} has waited {self.limit} s: {status}. Start the others (REWARDBENCH_JOIN_SECONDS sets the "
                 f"limit), {WITHOUT}."
             )
         if waited > SILENT_SECONDS and not self.is_announced and self.joined < size:
             self.is_announced = True
-            echo(f"rewardbench: rank {rank} is waiting: {known} (limit {self.limit} s)", error=True)
+            echo(f"rewardbench: rank {rank} is waiting: {status} (limit {self.limit} s)", error=True)
 
 
 @contextmanager
-def others_gone(rank: int) -> Iterator[None]:
-    """Context manager: an exchange that fails because another rank has ended raises InputError."""
+def rank_failures(rank: int) -> Iterator[None]:
+    """Context manager: raise InputError if an exchange fails because another rank has ended."""
     try:
         yield
     except RuntimeError as error:
         raise InputError(
-            f"Rank {rank} stopped: another rank has ended, or cannot be reached any more; what it printed says why."
+            f"Rank {rank} stopped: another rank has ended, or cannot be reached any more; see its error message."
         ) from error
 
 
-class _Shared:
-    def __init__(self, runner: Runner, rank: int, size: int) -> None:
+class _RankStage:
+    """Rank r scores every `size`-th batch, and the ranks exchange scores after `ROUND` batches each."""
+
+    def __init__(self, runner: BatchRunner, rank: int, size: int) -> None:
         self._runner, self._rank, self._size = runner, rank, size
 
     def run(self, batches: Sequence[Batch]) -> Iterator[tuple[Batch, list[Score]]]:
         for first in range(0, len(batches), ROUND * self._size):
-            some = batches[first : first + ROUND * self._size]
-            every = self.gather([self._runner(batch) for batch in some[self._rank :: self._size]])
-            for n, batch in enumerate(some):
-                yield batch, every[n % self._size][n // self._size]
+            round_batches = batches[first : first + ROUND * self._size]
+            scores_by_rank = self.gather([self._runner(batch) for batch in round_batches[self._rank :: self._size]])
+            for n, batch in enumerate(round_batches):
+                yield batch, scores_by_rank[n % self._size][n // self._size]
 
     def gather(self, value: T) -> list[T]:
-        """Return the values of all ranks, in their order."""
+        """Return the values of all ranks, in the order of ranks."""
         import torch.distributed as dist
 
-        every: list[Any] = [None] * self._size
-        with others_gone(self._rank):
-            dist.all_gather_object(every, value)
-        return every
+        values: list[Any] = [None] * self._size
+        with rank_failures(self._rank):
+            dist.all_gather_object(values, value)
+        return values
 
-    def agree(self, decide: Callable[[], T]) -> T:
+    def broadcast(self, compute: Callable[[], T]) -> T:
         import torch.distributed as dist
 
-        decision = [decide() if self._rank == 0 else None]
-        with others_gone(self._rank):
-            dist.broadcast_object_list(decision)
-        return decision[0]  # type: ignore[return-value]
+        values = [compute() if self._rank == 0 else None]
+        with rank_failures(self._rank):
+            dist.broadcast_object_list(values)
+        return values[0]  # type: ignore[return-value]

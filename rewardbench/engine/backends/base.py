@@ -1,0 +1,73 @@
+"""The interface of workers, and the loop that all of them run: score a batch, and halve it if memory runs out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol, TypeVar
+
+from rewardbench.engine.batching import Batch, count_tokens
+from rewardbench.engine.malloc import keep_freed_memory
+from rewardbench.errors import InputError
+from rewardbench.models.failures import out_of_memory
+from rewardbench.types import Score, Scorer
+
+T = TypeVar("T")
+
+
+class StageWorkers(Protocol):
+    """Workers that have loaded one stage of a scorer."""
+
+    def run(self, batches: Sequence[Batch]) -> Iterator[tuple[Batch, list[Score]]]:
+        """Yield each batch with its scores, in any order."""
+
+    def broadcast(self, compute: Callable[[], T]) -> T:
+        """Call a function in one process, and return its value in all of them."""
+
+
+class Workers(Protocol):
+    """One or several processes that score batches."""
+
+    def load(self, stage: int, scorer: Scorer) -> AbstractContextManager[StageWorkers]:
+        """Context manager: the workers load a stage of the scorer.
+
+        Args:
+            stage: index into `Scorer.stages`.
+            scorer: the scorer of that stage, as loaded in this process.
+        """
+
+
+class BatchRunner:
+    """Runs batches on a scorer. A batch that does not fit into memory is halved, and so are later ones of its size."""
+
+    def __init__(self, scorer: Scorer) -> None:
+        self.scorer = scorer
+        self.max_tokens: int | None = None
+        """Half of the tokens of the smallest batch that ran out of memory."""
+        if scorer.model is not None and scorer.model.device.type == "cpu":
+            keep_freed_memory()
+
+    def __call__(self, batch: Batch) -> list[Score]:
+        """Return the scores of a batch, in its order.
+
+        Raises:
+            InputError: if a single request does not fit into memory.
+        """
+        limit = self.max_tokens
+        if limit is not None and len(batch) > 1 and count_tokens(batch, self.scorer.traits) > limit:
+            return self._run_halves(batch)
+        try:
+            return list(self.scorer.run(batch))
+        except RuntimeError as error:
+            if not out_of_memory(error):
+                raise
+            if len(batch) == 1:
+                raise InputError(
+                    f"An item of {len(batch[0])} tokens does not fit into memory: pass --max_length, or another device."
+                ) from error
+        self.max_tokens = count_tokens(batch, self.scorer.traits) // 2
+        return self._run_halves(batch)
+
+    def _run_halves(self, batch: Batch) -> list[Score]:
+        middle = len(batch) // 2
+        return self(batch[:middle]) + self(batch[middle:])
