@@ -101,7 +101,7 @@ from rewardbench.processes import end_on_signals
 from rewardbench.verifiers import sandbox
 end_on_signals()
 try:
-    sandbox.run(["sh", "-c", "sleep 61 & sleep 62"], Path("."))
+    sandbox.run_limited(["sh", "-c", "sleep 61 & sleep 62"], Path("."))
 except KeyboardInterrupt:
     sys.exit(130)
 """

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
-from rewardbench.verifiers.cells import Broken, Cell, each
+from rewardbench.verifiers.cells import BrokenCheck, Cell, cell_by_cell
 
 NUMBER = r"\d+(?:\.\d+)?"
 TERM = rf"(?:{NUMBER}|\({NUMBER} ?[-+*/] ?{NUMBER}\))"
@@ -22,19 +22,19 @@ OPERATORS = {
 }
 
 
-def value(expression: str) -> Fraction:
+def exact_value(expression: str) -> Fraction:
     """Evaluate numbers with + - * / and brackets exactly.
 
-    >>> value("80*1.25 - 4/10")
+    >>> exact_value("80*1.25 - 4/10")
     Fraction(498, 5)
 
     Raises:
-        Broken: if the expression contains anything else.
+        BrokenCheck: if the expression contains anything else.
     """
     try:
         return _value(ast.parse(expression.strip(), mode="eval").body, expression)
     except SyntaxError as error:
-        raise Broken(f"{expression!r} is no sum") from error
+        raise BrokenCheck(f"{expression!r} is not a sum") from error
 
 
 def _value(node: ast.AST, text: str) -> Fraction:
@@ -45,13 +45,13 @@ def _value(node: ast.AST, text: str) -> Fraction:
         return -_value(node.operand, text)
     if isinstance(node, ast.Constant) and type(node.value) in (int, float):
         return Fraction(ast.get_source_segment(text.strip(), node) or "")  # the digits, not the float
-    raise Broken(f"{text!r} is no sum of numbers")
+    raise BrokenCheck(f"{text!r} is not a sum of numbers")
 
 
-def sums(text: str) -> list[tuple[str, str]]:
+def written_sums(text: str) -> list[tuple[str, str]]:
     """List the sums of plain numbers in a text, each with its claimed result; units and signs within a sum are ignored.
 
-    >>> sums("20% of 1,050 is 210, so 1,050 − 210 = 840 kronor.")
+    >>> written_sums("20% of 1,050 is 210, so 1,050 − 210 = 840 kronor.")
     [('20/100*1050', '210'), ('1050 - 210', '840')]
     """
     text = re.sub(r"(?<=\d),(?=\d{3}\b)", "", text).replace("−", "-").replace("×", "*").replace("÷", "/")
@@ -64,17 +64,17 @@ def adds_up(text: str) -> bool:
     >>> adds_up("3 + 4 = 7, and 7 × 2 = 15")
     False
     """
-    return all(value(left) == value(right) for left, right in sums(text))
+    return all(exact_value(left) == exact_value(right) for left, right in written_sums(text))
 
 
 def solves(cell: Cell) -> bool:
     """Return True if the response ends with the right answer and its sums are right."""
     check = cell.check
-    if value(check["value"]) != value(check["answer"]):
-        raise Broken(f"{check['value']} is not {check['answer']}")
-    says = re.escape(check.get("says", check["answer"]))
-    ends = re.search(rf"(?<![\d.,/−-]){says}(?![\d/]|[.,]\d)\D*$", cell.response)
-    return bool(ends) and adds_up(cell.response)
+    if exact_value(check["value"]) != exact_value(check["answer"]):
+        raise BrokenCheck(f"{check['value']} is not {check['answer']}")
+    answer = re.escape(check.get("says", check["answer"]))
+    ends_with_answer = re.search(rf"(?<![\d.,/−-]){answer}(?![\d/]|[.,]\d)\D*$", cell.response)
+    return bool(ends_with_answer) and adds_up(cell.response)
 
 
 def best_worth(items: Mapping[str, Sequence[int]], capacity: int) -> tuple[int, int]:
@@ -85,7 +85,7 @@ def best_worth(items: Mapping[str, Sequence[int]], capacity: int) -> tuple[int, 
     >>> best_worth({"tent": (4, 10), "stove": (3, 7), "rope": (3, 7)}, 6)
     (14, 1)
     """
-    best = [(0, 1)] + [(-1, 0)] * capacity  # by exact load: worth and ways; worth is -1 if no choice has that load
+    best = [(0, 1)] + [(-1, 0)] * capacity  # (worth, ways) by exact load; worth is -1 if no choice has that load
     for weight, worth in items.values():
         for load in range(capacity, weight - 1, -1):
             smaller_worth, ways = best[load - weight]
@@ -93,11 +93,12 @@ def best_worth(items: Mapping[str, Sequence[int]], capacity: int) -> tuple[int, 
                 continue
             worth_so_far, ways_so_far = best[load]
             total = smaller_worth + worth
-            best[load] = (
-                (total, ways) if total > worth_so_far else (worth_so_far, ways_so_far + ways * (total == worth_so_far))
-            )
-    top = max(worth for worth, _ in best)
-    return top, sum(ways for worth, ways in best if worth == top)
+            if total > worth_so_far:
+                best[load] = (total, ways)
+            elif total == worth_so_far:
+                best[load] = (total, ways_so_far + ways)
+    highest_worth, _ = max(best)
+    return highest_worth, sum(ways for worth, ways in best if worth == highest_worth)
 
 
 def packs(cell: Cell) -> bool:
@@ -105,13 +106,16 @@ def packs(cell: Cell) -> bool:
     items, capacity = cell.check["items"], cell.check["capacity"]
     worth, ways = best_worth(items, capacity)
     if ways != 1:
-        raise Broken(f"there are {ways} best packings")
+        raise BrokenCheck(f"there are {ways} best packings")
     packing, total, _ = re.sub(rf"(?<!\d){worth}(?!\d)", "\0", cell.response, count=1).partition("\0")
-    chosen_names = [name for name in items if re.search(rf"\b{re.escape(name)}\b", packing, re.IGNORECASE)]
-    fits = sum(items[name][0] for name in chosen_names) <= capacity
-    best = sum(items[name][1] for name in chosen_names) == worth
-    return bool(total) and fits and best and adds_up(cell.response)
+    packed_weight = packed_worth = 0
+    for name, (item_weight, item_worth) in items.items():
+        if re.search(rf"\b{re.escape(name)}\b", packing, re.IGNORECASE):
+            packed_weight += item_weight
+            packed_worth += item_worth
+    is_best = packed_weight <= capacity and packed_worth == worth
+    return bool(total) and is_best and adds_up(cell.response)
 
 
-verify_math = each(solves)
-verify_knapsack = each(packs)
+verify_math = cell_by_cell(solves)
+verify_knapsack = cell_by_cell(packs)

@@ -27,29 +27,36 @@ Verifier = Callable[[Sequence[Cell]], list[str]]
 """Returns PASS, FAIL, or the reason why a cell could not be decided; a broken check is never a wrong answer."""
 
 
-class Broken(Exception):
+class BrokenCheck(Exception):
     """A check that cannot be run; the message says why."""
 
 
-def each(holds: Callable[[Cell], bool]) -> Verifier:
-    """Build a verifier that decides one cell after another."""
+def cell_by_cell(passes: Callable[[Cell], bool]) -> Verifier:
+    """Build a verifier that decides one cell after another.
+
+    Args:
+        passes: returns True if the response of a cell passes its check; any error is reported as the outcome.
+    """
 
     def decide(cell: Cell) -> str:
         try:
-            return PASS if holds(cell) else FAIL
+            return PASS if passes(cell) else FAIL
         except Exception as error:  # a check is data: report any error in it, and go on
             return f"its check breaks: {type(error).__name__}: {error}"
 
-    return lambda cells: [decide(cell) for cell in cells]
+    return lambda cells: list(map(decide, cells))
 
 
 def faults(cells: Iterable[Cell], outcomes: Iterable[str]) -> list[tuple[str, str]]:
     """List the row and a description of every cell with an unexpected outcome."""
-    pairs = zip(cells, outcomes, strict=True)
-    return [(cell.row, _say(cell, outcome)) for cell, outcome in pairs if outcome != (PASS if cell.right else FAIL)]
+    unexpected: list[tuple[str, str]] = []
+    for cell, outcome in zip(cells, outcomes, strict=True):
+        if outcome != (PASS if cell.right else FAIL):
+            unexpected.append((cell.row, _describe(cell, outcome)))
+    return unexpected
 
 
-def _say(cell: Cell, outcome: str) -> str:
+def _describe(cell: Cell, outcome: str) -> str:
     """Describe an unexpected outcome."""
     kind = "right" if cell.right else "wrong"
     verb = {PASS: "passes", FAIL: "fails"}.get(outcome, outcome)

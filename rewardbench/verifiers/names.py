@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from rewardbench.verifiers.cells import Cell, each
+from rewardbench.verifiers.cells import Cell, cell_by_cell
 
 ENDING = r"(?:'s|s'|s|es|d|ed|ing)?"
 
@@ -30,4 +30,4 @@ def steers(cell: Cell) -> bool:
     return not mentions(cell.response, cell.check["forbidden"]) and bool(mentions(cell.response, cell.check["wanted"]))
 
 
-verify_names = each(steers)
+verify_names = cell_by_cell(steers)

@@ -78,15 +78,15 @@ def test_a_planted_error_is_caught(mirrors):
 
 
 def test_what_the_checks_count():
-    from rewardbench.verifiers.evaluator import evaluate
+    from rewardbench.verifiers.evaluator import evaluate_expression
 
     said = "The bus leaves at 8:15. Bring a jumper, and {p} takes the register.\n\nThank you!"
-    assert evaluate(asking.SENTENCES, r=said) == 3
-    assert len(evaluate(asking.LINES, r=said)) == 2
+    assert evaluate_expression(asking.SENTENCES, r=said) == 3
+    assert len(evaluate_expression(asking.LINES, r=said)) == 2
     jun = "4 June 2020, Ida\n5 May 2019, Jun"
-    assert evaluate(asking.found_in_order(["Ida", "Jun"]), r=jun)
-    assert not evaluate(asking.found_in_order(["Jun", "Ida"]), r=jun)
-    assert not evaluate(asking.found_in_order(["Ida", "Omar"]), r=jun)
+    assert evaluate_expression(asking.found_in_order(["Ida", "Jun"]), r=jun)
+    assert not evaluate_expression(asking.found_in_order(["Jun", "Ida"]), r=jun)
+    assert not evaluate_expression(asking.found_in_order(["Ida", "Omar"]), r=jun)
 
 
 def test_degrees_of_both_scales_name_the_same_heat():

@@ -1,4 +1,4 @@
-"""Every verifier on core, and every verifier on an error planted where a reader would not look twice."""
+"""Run every verifier on core, and on planted errors that are easy to overlook."""
 
 import re
 import shutil
@@ -12,11 +12,11 @@ from rewardbench.builders.check import cells, verify
 from rewardbench.builders.core import read_core
 from rewardbench.paths import data_dir
 from rewardbench.verifiers import VERIFIERS, Cell, faults
-from rewardbench.verifiers.arithmetic import adds_up, best_worth, sums, value
-from rewardbench.verifiers.cells import FAIL, PASS, Broken
+from rewardbench.verifiers.arithmetic import adds_up, best_worth, exact_value, written_sums
+from rewardbench.verifiers.cells import FAIL, PASS, BrokenCheck
 from rewardbench.verifiers.names import mentions
 from rewardbench.verifiers.programs import LANGUAGES, verify_code
-from rewardbench.verifiers.sandbox import folder, run
+from rewardbench.verifiers.sandbox import run_limited, temporary_folder
 
 CORE = read_core(data_dir())
 MIRRORS = [mirror for mirrors in CORE.mirrors.values() for mirror in mirrors]
@@ -35,42 +35,42 @@ def python_cells():
 
 @pytest.mark.parametrize("kind", LIGHT)
 def test_every_right_response_passes_and_every_wrong_one_fails(kind):
-    asked = cells_of(kind)
-    assert len(asked) >= 4 * 40
-    assert faults(asked, VERIFIERS[kind](asked)) == []
+    cells_to_check = cells_of(kind)
+    assert len(cells_to_check) >= 4 * 40
+    assert faults(cells_to_check, VERIFIERS[kind](cells_to_check)) == []
 
 
 @pytest.mark.parametrize("kind", LIGHT)
-def test_a_swap_of_chosen_and_rejected_is_caught_in_every_cell(kind):
-    asked = [replace(cell, right=not cell.right) for cell in cells_of(kind)]
-    assert len(faults(asked, VERIFIERS[kind](asked))) == len(asked)
+def test_a_swap_of_chosen_and_rejected_is_detected_in_every_cell(kind):
+    swapped = [replace(cell, right=not cell.right) for cell in cells_of(kind)]
+    assert len(faults(swapped, VERIFIERS[kind](swapped))) == len(swapped)
 
 
-def test_all_answers_of_the_ties_pass_for_their_own_prompt_alone():
+def test_answers_of_ties_pass_for_their_prompt_and_fail_for_the_other():
     twins = [twin for twin in CORE.ties if twin.check]
-    asked = [cell for twin in twins for cell in twin.cells()]
+    twin_cells = [cell for twin in twins for cell in twin.cells()]
     assert len(twins) >= 25
-    assert faults(asked, VERIFIERS["ties"](asked)) == []
-    swapped = [replace(cell, right=not cell.right) for cell in asked]
-    assert len(faults(swapped, VERIFIERS["ties"](swapped))) == len(asked)
+    assert faults(twin_cells, VERIFIERS["ties"](twin_cells)) == []
+    swapped = [replace(cell, right=not cell.right) for cell in twin_cells]
+    assert len(faults(swapped, VERIFIERS["ties"](swapped))) == len(twin_cells)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_program_passes_its_own_tests_and_fails_the_others(language):
-    lacking = [tool for tool in LANGUAGES[language].needs if shutil.which(tool) is None]
-    if lacking:
-        pytest.skip(f"{', '.join(lacking)} not installed")
+def test_a_program_passes_its_tests_and_fails_those_of_the_other_prompt(language):
+    missing_tools = [tool for tool in LANGUAGES[language].needs if shutil.which(tool) is None]
+    if missing_tools:
+        pytest.skip(f"{', '.join(missing_tools)} not installed")
     mirrors = [m for m in MIRRORS if m.check.get("kind") == "code" and m.check["a"]["language"] == language]
-    found = verify(mirrors[:6])
-    assert (found.pairs, found.failed) == (12, ())
+    report = verify(mirrors[:6])
+    assert (report.pairs, report.failed) == (12, ())
 
 
-def test_swapped_programs_are_caught_when_they_run():
-    asked = [replace(cell, right=not cell.right) for cell in python_cells()]
-    assert len(faults(asked, verify_code(asked))) == len(asked) == 12
+def test_swapped_programs_are_detected():
+    swapped = [replace(cell, right=not cell.right) for cell in python_cells()]
+    assert len(faults(swapped, verify_code(swapped))) == len(swapped) == 12
 
 
-def test_a_program_that_breaks_is_no_wrong_answer():
+def test_a_crashing_program_is_reported_and_not_counted_as_wrong():
     good = python_cells()[0]
     broken = replace(good, response=good.response.replace("):", ":", 1))
     crash = replace(good, response="```python\nraise KeyError('x')\n```")
@@ -83,14 +83,14 @@ def test_a_program_that_breaks_is_no_wrong_answer():
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is not installed")
-def test_one_program_that_does_not_compile_does_not_spoil_the_others():
+def test_one_program_that_does_not_compile_leaves_the_other_outcomes_unchanged():
     tests = "int main() { return twice(2) == 4 ? 0 : 1; }\n"
     bodies = ("return 2 * n;", "return n + 3;", "return 2 * m;", "return n + n;")
-    asked = [
+    program_cells = [
         Cell(str(n), {"language": "cpp", "tests": tests}, f"```cpp\nint twice(int n) {{ {body} }}\n```", True)
         for n, body in enumerate(bodies)
     ]
-    outcomes = verify_code(asked)
+    outcomes = verify_code(program_cells)
     assert [outcomes[n] for n in (0, 1, 3)] == [PASS, FAIL, PASS]
     assert "does not build" in outcomes[2]
 
@@ -108,7 +108,7 @@ def test_one_program_that_does_not_compile_does_not_spoil_the_others():
         ("pink-elephant-015", "Nike", "the one with the Three Stripes, or Nike"),
     ],
 )
-def test_a_small_slip_in_a_right_response_is_seen(group, old, new):
+def test_a_small_error_in_a_right_response_is_detected(group, old, new):
     cell = next(cells(WRITTEN[group]))
     slip = re.sub(re.escape(old), new, cell.response, count=1, flags=re.IGNORECASE)
     assert slip != cell.response
@@ -116,18 +116,19 @@ def test_a_small_slip_in_a_right_response_is_seen(group, old, new):
     assert verifier([cell, replace(cell, response=slip)]) == [PASS, FAIL]
 
 
-def test_a_check_of_an_unknown_kind_is_a_failure():
+def test_a_check_of_an_unknown_kind_fails():
     odd = replace(WRITTEN["reasoning-math-001"], check={"kind": "maths", "a": {}, "b": {}})
     assert verify([odd]).failed == ("reasoning-math-001: there is no verifier 'maths'",)
 
 
-def test_signs_and_digits_around_an_answer_are_seen():
+def test_signs_and_digits_around_an_answer_are_detected():
     check = {"value": "8 - 3", "answer": "5"}
-    said = [Cell("m", check, text, True) for text in ("It is 5.", "It is -5.", "It is −5.", "It is 15.", "It is 5.5.")]
-    assert VERIFIERS["math"](said) == [PASS, FAIL, FAIL, FAIL, FAIL]
+    responses = ("It is 5.", "It is -5.", "It is −5.", "It is 15.", "It is 5.5.")
+    math_cells = [Cell("m", check, response, True) for response in responses]
+    assert VERIFIERS["math"](math_cells) == [PASS, FAIL, FAIL, FAIL, FAIL]
 
 
-def test_a_check_that_breaks_is_told_and_the_others_go_on():
+def test_a_broken_check_is_reported_and_the_others_are_still_evaluated():
     good = Cell("good", {"holds": "len(r) == 2"}, "ab", True)
     bad = replace(good, row="bad", check={"holds": "open('x')"})
     endless = replace(good, row="endless", check={"holds": "nonsense +"})
@@ -139,14 +140,14 @@ def test_a_check_that_breaks_is_told_and_the_others_go_on():
 
 
 @pytest.mark.parametrize("change", [{"holds": "not fan"}, {"leaves": [{"vent": True}]}])
-def test_a_premise_that_does_not_lead_to_the_conclusion_is_seen(change):
+def test_premises_that_do_not_imply_the_conclusion_are_detected(change):
     cell = next(cells(WRITTEN["reasoning-logic-001"]))
     outcomes = VERIFIERS["logic"]([cell, replace(cell, check={**cell.check, **change})])
     assert outcomes[0] == PASS
     assert "the premises leave" in outcomes[1]
 
 
-def test_a_knapsack_with_two_best_packings_is_seen():
+def test_a_knapsack_with_two_best_packings_is_detected():
     cell = next(cells(WRITTEN["reasoning-knapsack-001"]))
     double = {**cell.check["items"], "tea": cell.check["items"]["cocoa"]}
     outcomes = VERIFIERS["knapsack"]([cell, replace(cell, check={**cell.check, "items": double})])
@@ -154,7 +155,7 @@ def test_a_knapsack_with_two_best_packings_is_seen():
     assert "2 best packings" in outcomes[1]
 
 
-def test_the_best_worth_is_that_of_brute_force():
+def test_best_worth_equals_brute_force():
     for mirror in WRITTEN.values():
         if mirror.check["kind"] != "knapsack":
             continue
@@ -164,44 +165,44 @@ def test_the_best_worth_is_that_of_brute_force():
         assert best_worth(items, capacity) == (max(worths), worths.count(max(worths)))
 
 
-def test_sums_are_exact_and_nothing_but_sums():
-    assert value("0.1 + 0.2 - 3/10") == 0
-    assert value("-(2 - 5)") == 3
+def test_exact_value_is_exact_and_rejects_anything_but_sums():
+    assert exact_value("0.1 + 0.2 - 3/10") == 0
+    assert exact_value("-(2 - 5)") == 3
     for nonsense in ("__import__('os')", "1 if 2 else 3", "2 ** 9", "'a' * 3", "1 +"):
-        with pytest.raises(Broken):
-            value(nonsense)
-    assert sums("(3 + 4) × 2 = 14, half of 14 is 7") == [("(3 + 4) * 2", "14")]
+        with pytest.raises(BrokenCheck):
+            exact_value(nonsense)
+    assert written_sums("(3 + 4) × 2 = 14, half of 14 is 7") == [("(3 + 4) * 2", "14")]
     assert not adds_up("2 + 2 = 5")
 
 
-def test_no_sum_in_a_written_response_is_overlooked():
+def test_written_sums_finds_every_sum_of_the_written_responses():
     checked = [cell for m in WRITTEN.values() if m.check["kind"] in ("math", "knapsack") for cell in cells(m)]
     for text in {cell.response for cell in checked}:
-        assert len(sums(text)) == text.count("=") + len(re.findall(r"% of \S+ is ", text)), text
+        assert len(written_sums(text)) == text.count("=") + len(re.findall(r"% of \S+ is ", text)), text
 
 
-def test_mentions_are_whole_words_in_any_case_and_inflection():
+def test_mentions_finds_whole_words_in_any_case_and_inflection():
     assert mentions("Nike's, NIKES and niked", ["Nike"]) == ["Nike's", "NIKES", "niked"]
     assert mentions("a sale of aleph", ["ale"]) == []
     assert mentions("plain C# here", ["C#"]) == ["C#"]
 
 
-def test_the_sandbox_holds_its_limits(tmp_path, monkeypatch):
+def test_the_sandbox_enforces_its_limits(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "secret")
     python = shutil.which("python3")
-    with folder() as at:
-        seen = run([python, "-c", "import os; print(os.environ.get('HF_TOKEN'), os.getcwd())"], at)
-        assert seen.out.split() == ["None", str(at.resolve())]
-        assert run([python, "-c", "x = bytearray(2 * 10**9)"], at).code == 1
-        assert run([python, "-c", "open('big', 'wb').write(b'x' * 10**8)"], at).code != 0
-        assert (at / "big").stat().st_size <= 16 * 2**20
-    assert not at.exists()
+    with temporary_folder() as folder:
+        result = run_limited([python, "-c", "import os; print(os.environ.get('HF_TOKEN'), os.getcwd())"], folder)
+        assert result.out.split() == ["None", str(folder.resolve())]
+        assert run_limited([python, "-c", "x = bytearray(2 * 10**9)"], folder).code == 1
+        assert run_limited([python, "-c", "open('big', 'wb').write(b'x' * 10**8)"], folder).code != 0
+        assert (folder / "big").stat().st_size <= 16 * 2**20
+    assert not folder.exists()
 
 
-def test_a_program_without_end_is_stopped(monkeypatch):
+def test_an_endless_program_is_stopped(monkeypatch):
     monkeypatch.setattr("rewardbench.verifiers.sandbox.SECONDS", 1)
     started = time.monotonic()
-    with folder() as at:
-        assert run([shutil.which("python3"), "-c", "while True: pass"], at).code != 0
-        assert run(["sleep", "60"], at).code is None
+    with temporary_folder() as folder:
+        assert run_limited([shutil.which("python3"), "-c", "while True: pass"], folder).code != 0
+        assert run_limited(["sleep", "60"], folder).code is None
     assert time.monotonic() - started < 15
