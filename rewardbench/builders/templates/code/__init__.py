@@ -1,4 +1,15 @@
-"""Programs that do what one of two specs asks for and differ from the other's in one place, in four languages."""
+"""Templates of code: two specifications, and two programs that differ in one place, in one of four languages.
+
+A template is a function that draws its numbers and calls `code_mirror` (see `assembly`, which also explains the
+notation of the texts). To add one, write it into the file of its theme, and name it below.
+
+Example of a mirror, from `sums.which_divides`:
+
+    prompt a: "... `b` is the price of one lira told in tala. ..."
+    prompt b: "... `b` is the price of one tala told in lira. ..."
+    response x, right for a: `return a // b`
+    response y, right for b: `return a * b`
+"""
 
 from __future__ import annotations
 

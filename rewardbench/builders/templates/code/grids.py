@@ -1,16 +1,24 @@
-"""Moulds about tables: rows and columns, corners, which index comes first."""
+"""Templates about tables: rows and columns, corners, and which index comes first.
+
+Example of a mirror, from `reading_order`:
+
+    prompt a: "... The row index changes slowly there, the column index fast."
+    prompt b: "... The column index changes slowly there, the row index fast."
+    response x, right for a: `return [x for r in board for x in r]`
+    response y, right for b: `return [x for r in zip(*board) for x in r]`
+"""
 
 from __future__ import annotations
 
 from math import prod
 
 from rewardbench.builders.draw import MirrorContent, Resample, Rng
-from rewardbench.builders.templates.code.telling import ints, make, rows
+from rewardbench.builders.templates.code.assembly import code_mirror, ints, rows
 
 
 def totals_by(rng: Rng) -> MirrorContent:
-    """Totals of the rows or of the columns, by what they stand for."""
-    return make(
+    """Swap what the rows and the columns of a table stand for."""
+    return code_mirror(
         rng,
         "rows and columns exchange what they stand for",
         (
@@ -29,8 +37,8 @@ def totals_by(rng: Rng) -> MirrorContent:
             "side and the [[districts|proposals]] along the top, so that a number says how many votes a proposal got "
             "in a district. {I'd like/Please write} $want for the votes of each proposal, as $ares.",
         ),
-        takes="grid",
-        gives="ints",
+        parameters="grid",
+        returns="ints",
         bodies={
             "python": "return [sum(r) for r in ⟦$a|zip(*$a)⟧]",
             "java": """
@@ -43,17 +51,17 @@ def totals_by(rng: Rng) -> MirrorContent:
                 return out;
             """,
         },
-        wants=(
+        references=(
             lambda table: list(map(sum, table)),
-            lambda table: [sum(r[j] for r in table) for j in range(len(table[0]))],
+            lambda table: [sum(row[j] for row in table) for j in range(len(table[0]))],
         ),
         inputs=[(rows(rng, 3, 0, 9, 3),), (rows(rng, 2, 0, 9, 3),), ([[1, 2], [2, 1]],), ([[7]],)],
     )
 
 
 def max_of_min(rng: Rng) -> MirrorContent:
-    """The largest of the smallest, or the smallest of the largest."""
-    return make(
+    """Swap the largest of the rows' minima and the smallest of their maxima."""
+    return code_mirror(
         rng,
         "largest of the rows' smallest or smallest of the rows' largest",
         (
@@ -73,8 +81,8 @@ def max_of_min(rng: Rng) -> MirrorContent:
             "its [[lowest|highest]] bridge is noted. The barge company of $p wants the [[highest|lowest]] of the noted "
             "clearances. Can you write $want? There are routes, and all have bridges.",
         ),
-        takes="grid",
-        gives="int",
+        parameters="grid",
+        returns="int",
         bodies={
             "python": "return ⟦max(min(r) for r in $a)|min(max(r) for r in $a)⟧",
             "java": """
@@ -88,17 +96,17 @@ def max_of_min(rng: Rng) -> MirrorContent:
             """,
             "javascript": "return ⟦Math.max|Math.min⟧(...$a.map((r) => ⟦Math.min|Math.max⟧(...r)));",
         },
-        wants=(
-            lambda table: sorted(sorted(r)[0] for r in table)[-1],
-            lambda table: sorted(sorted(r)[-1] for r in table)[0],
+        references=(
+            lambda table: sorted(sorted(row)[0] for row in table)[-1],
+            lambda table: sorted(sorted(row)[-1] for row in table)[0],
         ),
         inputs=[(rows(rng, 3, 1, 30, 3),), (rows(rng, 2, 1, 30, 4),), ([[5]],), ([[4, 4], [4, 4]],)],
     )
 
 
 def reading_order(rng: Rng) -> MirrorContent:
-    """A table read row by row, or column by column."""
-    return make(
+    """Swap reading a table along its rows and along its columns."""
+    return code_mirror(
         rng,
         "read along the rows or along the columns",
         (
@@ -118,8 +126,8 @@ def reading_order(rng: Rng) -> MirrorContent:
             "[[rows|columns]] rather than [[columns|rows]], beginning each from its low index. $Want should return the "
             "beds' numbers as they are visited, in one $res; the garden is a full rectangle.",
         ),
-        takes="grid",
-        gives="ints",
+        parameters="grid",
+        returns="ints",
         bodies={
             "python": "return [x for r in ⟦$a|zip(*$a)⟧ for x in r]",
             "java": """
@@ -132,7 +140,7 @@ def reading_order(rng: Rng) -> MirrorContent:
                 return out;
             """,
         },
-        wants=(
+        references=(
             lambda table: [x for r in table for x in r],
             lambda table: [table[i][j] for j in range(len(table[0])) for i in range(len(table))],
         ),
@@ -141,8 +149,8 @@ def reading_order(rng: Rng) -> MirrorContent:
 
 
 def quarter_turn(rng: Rng) -> MirrorContent:
-    """A picture turned to the right or to the left."""
-    return make(
+    """Swap turning a picture clockwise and counterclockwise."""
+    return code_mirror(
         rng,
         "turned clockwise or counterclockwise",
         (
@@ -164,8 +172,8 @@ def quarter_turn(rng: Rng) -> MirrorContent:
             "[[top|bottom]] and its former right edge at the [[bottom|top]]. Could you write $want, giving back the "
             "quilt as it hangs?",
         ),
-        takes="grid",
-        gives="grid",
+        parameters="grid",
+        returns="grid",
         bodies={
             "python": "return [list(r) for r in ⟦zip(*$a[::-1])|list(zip(*$a))[::-1]⟧]",
             "java": """
@@ -192,17 +200,17 @@ def quarter_turn(rng: Rng) -> MirrorContent:
                 return out;
             """,
         },
-        wants=(
-            lambda g: [[r[j] for r in reversed(g)] for j in range(len(g[0]))],
-            lambda g: [[r[j] for r in g] for j in reversed(range(len(g[0])))],
+        references=(
+            lambda picture: [[row[j] for row in reversed(picture)] for j in range(len(picture[0]))],
+            lambda picture: [[row[j] for row in picture] for j in reversed(range(len(picture[0])))],
         ),
         inputs=[(rows(rng, 2, 1, 9, 3),), (rows(rng, 2, 1, 9),), ([[6]],)],
     )
 
 
 def which_diagonal(rng: Rng) -> MirrorContent:
-    """The sum of the falling or of the rising diagonal."""
-    return make(
+    """Swap the falling and the rising diagonal of a square."""
+    return code_mirror(
         rng,
         "the diagonal that falls or the one that rises",
         (
@@ -223,8 +231,8 @@ def which_diagonal(rng: Rng) -> MirrorContent:
             "from the [[northeast|northwest]], has been cut. Please write $want that sums the cells under the hedge "
             "that still stands.",
         ),
-        takes="grid",
-        gives="int",
+        parameters="grid",
+        returns="int",
         bodies={
             "python": "return sum($a[i]⟦[i]|[-1 - i]⟧ for i in range(len($a)))",
             "java": """
@@ -234,18 +242,19 @@ def which_diagonal(rng: Rng) -> MirrorContent:
                 return total;
             """,
         },
-        wants=(
-            lambda g: sum(x for i, r in enumerate(g) for j, x in enumerate(r) if i == j),
-            lambda g: sum(x for i, r in enumerate(g) for j, x in enumerate(r) if i + j == len(g) - 1),
+        references=(
+            lambda square: sum(row[i] for i, row in enumerate(square)),
+            lambda square: sum(row[::-1][i] for i, row in enumerate(square)),
         ),
         inputs=[(rows(rng, 3, 1, 20, 3),), (rows(rng, 2, 1, 20),), (rows(rng, 4, 1, 20, 4),), ([[9]],)],
     )
 
 
 def every_some(rng: Rng) -> MirrorContent:
-    """Some column holds in every row, or every column holds in some row."""
+    """Swap "every row has some such entry" and "some row has only such entries"."""
     k = rng.number(4, 6)
-    return make(
+    random_tables = [rows(rng, 3, 1, 9, 3) for _ in range(4)]
+    return code_mirror(
         rng,
         "every row has some entry, or some row has only such entries",
         (
@@ -265,8 +274,8 @@ def every_some(rng: Rng) -> MirrorContent:
             "for [[every|some]] watch, [[some|every]] trial of that watch reached $b or more. Could you write $want, "
             "true for a lot that passes? {There is at least one watch/At least one watch is tested}.",
         ),
-        takes="grid int",
-        gives="bool",
+        parameters="grid int",
+        returns="bool",
         bodies={
             "python": "return ⟦all(any|any(all⟧(x >= $b for x in r) for r in $a)",
             "java": """
@@ -279,12 +288,12 @@ def every_some(rng: Rng) -> MirrorContent:
             """,
             "javascript": "return $a.⟦every|some⟧((r) => r.⟦some|every⟧((x) => x >= $b));",
         },
-        wants=(
-            lambda table, k: min(max(r) for r in table) >= k,
-            lambda table, k: max(min(r) for r in table) >= k,
+        references=(
+            lambda table, limit: min(map(max, table)) >= limit,
+            lambda table, limit: max(map(min, table)) >= limit,
         ),
         inputs=[
-            *(((rows(rng, 3, 1, 9, 3)), k) for _ in range(4)),
+            *((table, k) for table in random_tables),
             ([[k, k - 1], [k - 1, k]], k),
             ([[k, k], [1, 1]], k),
             ([[k, k]], k),
@@ -294,12 +303,12 @@ def every_some(rng: Rng) -> MirrorContent:
 
 
 def counted_from(rng: Rng) -> MirrorContent:
-    """One index counts from 0 and the other from 1."""
+    """Swap which of two indices counts from 0, and which from 1."""
     seats = rows(rng, 4, 10, 99, 4)
     i, j = rng.numbers(2, 1, 3)
     if seats[i][j - 1] == seats[i - 1][j]:
         raise Resample
-    return make(
+    return code_mirror(
         rng,
         "rows count from 0 and columns from 1, or the other way round",
         (
@@ -319,20 +328,20 @@ def counted_from(rng: Rng) -> MirrorContent:
             '"level [[zero|one]]" for the top level, and the box at the very left is box "[[one|zero]]" to them. '
             "$Want takes level and box as people say it and returns the number stored there{, please/, thanks}.",
         ),
-        takes="grid int int",
-        gives="int",
+        parameters="grid int int",
+        returns="int",
         bodies={
             "python": "return $a⟦[$b][$c - 1]|[$b - 1][$c]⟧",
             "java": "return $a⟦[$b][$c - 1]|[$b - 1][$c]⟧;",
         },
-        wants=(lambda g, r, c: g[r][:c][-1], lambda g, r, c: g[:r][-1][c]),
+        references=(lambda grid, row, column: grid[row][:column][-1], lambda grid, row, column: grid[:row][-1][column]),
         inputs=[(seats, i, j), (seats, 2, 2), ([[7, 7], [7, 7]], 1, 1)],
     )
 
 
 def sum_of_products(rng: Rng) -> MirrorContent:
-    """Within a row multiply and across rows add, or the other way round."""
-    return make(
+    """Swap the sum of products and the product of sums."""
+    return code_mirror(
         rng,
         "products are added, or sums are multiplied",
         (
@@ -352,8 +361,8 @@ def sum_of_products(rng: Rng) -> MirrorContent:
             "[[multiplied|summed up]], and the results of the rows are [[summed up|multiplied]] in the end. No row "
             "lacks numbers and there is always a row. I'd be glad of $want that returns this.",
         ),
-        takes="grid",
-        gives="int",
+        parameters="grid",
+        returns="int",
         bodies={
             "python": """
                 total = ⟦0|1⟧
@@ -374,14 +383,16 @@ def sum_of_products(rng: Rng) -> MirrorContent:
                 return total;
             """,
         },
-        wants=(_products_added, _sums_multiplied),
+        references=(_products_added, _sums_multiplied),
         inputs=[([ints(rng, rng.number(2, 3), 2, 6) for _ in range(3)],), ([[2, 5], [3, 4]],), ([[6]],), ([[2, 2]],)],
     )
 
 
 def _products_added(table: list[list[int]]) -> int:
-    return sum(prod(row) for row in table)
+    """Multiply within each row, and add the products."""
+    return sum(map(prod, table))
 
 
 def _sums_multiplied(table: list[list[int]]) -> int:
-    return prod(sum(row) for row in table)
+    """Add within each row, and multiply the sums."""
+    return prod(map(sum, table))

@@ -1,4 +1,8 @@
-"""How four languages write types, values, signatures and tests; and how a body in plain Java reads in two others."""
+"""Types, values, signatures and tests in four languages, and a translation of plain Java into C++ and JavaScript.
+
+`Function("late_days", (("days", "ints"), ("limit", "int")), "ints")` becomes `def late_days(days, limit):` in Python
+and `static List<Integer> lateDays(int[] days, int limit)` in Java.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from textwrap import indent
-from typing import Any
+from typing import NamedTuple
 
 TITLES = {"python": "Python", "javascript": "JavaScript", "java": "Java", "cpp": "C++17"}
 TYPES = {
@@ -28,8 +32,8 @@ TYPES = {
         "grid": "std::vector<std::vector<int>>",
     },
 }
-RETURNED = {"ints": "List<Integer>", "strs": "List<String>"}
-"""Where Java gives back another type than it takes."""
+JAVA_RETURN_TYPES = {"ints": "List<Integer>", "strs": "List<String>"}
+"""Kinds whose type as a result differs from that as a parameter, in Java."""
 
 JAVA_IMPORTS = ("ArrayList", "Arrays", "Comparator", "HashSet", "LinkedHashSet", "List", "Set")
 CPP_INCLUDES = {
@@ -53,13 +57,13 @@ RESERVED = frozenset(
     type typedef typename typeof union unsigned using var virtual void volatile while with write xor yield zip
     """.split()
 )
-"""Words that are no name in one of the languages, or that stand for something else."""
+"""Keywords and built-in names of the languages: no function or parameter may be called so."""
 
-_EXACT = (r"\.equals\((\w+)\)", r" == \1")
-_AT = ((r"\.get\(([^()]*)\)", r"[\1]"), (r"\.charAt\(([^()]*)\)", r"[\1]"))
+_EQUALS = (r"\.equals\((\w+)\)", r" == \1")
+_INDEX = ((r"\.get\(([^()]*)\)", r"[\1]"), (r"\.charAt\(([^()]*)\)", r"[\1]"))
 TO_CPP = (
-    _EXACT,
-    *_AT,
+    _EQUALS,
+    *_INDEX,
     (r"for \(String (\w+) :", r"for (const std::string& \1 :"),
     (r"for \(int\[\] (\w+) :", r"for (const std::vector<int>& \1 :"),
     (r"List<Integer> (\w+) = new ArrayList<>\(\);", r"std::vector<int> \1;"),
@@ -71,8 +75,8 @@ TO_CPP = (
     (r"\bMath\.(max|min|abs)\(", r"std::\1("),
 )
 TO_JAVASCRIPT = (
-    _EXACT,
-    *_AT,
+    _EQUALS,
+    *_INDEX,
     (r"for \([\w\[\]]+ (\w+) : ", r"for (const \1 of "),
     (r"List<\w+> (\w+) = new ArrayList<>\(\);", r"const \1 = [];"),
     (r"\b(?:int|boolean|String)(?:\[\])? (\w+)(?= =|;)", r"let \1"),
@@ -83,144 +87,174 @@ TO_JAVASCRIPT = (
 )
 
 
+class Example(NamedTuple):
+    """The arguments of a call, and the result that a reference function gives for them."""
+
+    arguments: tuple[object, ...]
+    result: object
+
+
 @dataclass(frozen=True)
 class Function:
-    """A function's name, its arguments with their kinds (int, bool, str, ints, strs, grid), and what it gives."""
+    """A function's name, its parameters with their kinds (int, bool, str, ints, strs, grid), and the result's kind."""
 
     name: str
-    arguments: tuple[tuple[str, str], ...]
-    gives: str
+    parameters: tuple[tuple[str, str], ...]
+    returns: str
     hints: bool = False
+    """Whether it has type hints, in Python."""
     arrow: bool = False
+    """Whether it is an arrow function, in JavaScript."""
 
-    def bare(self) -> str:
-        """Name and arguments, as a language without types has them."""
-        return f"{self.name}({', '.join(name for name, _ in self.arguments)})"
+    def untyped_signature(self) -> str:
+        """Return name and parameters for a language without types."""
+        return f"{self.name}({', '.join(name for name, _ in self.parameters)})"
 
-    def typed(self, language: str) -> str:
-        """The same with types, in Java or C++."""
+    def typed_signature(self, language: str) -> str:
+        """Return result type, name and typed parameters, in Java or C++."""
         types = TYPES[language]
-        big = "const {}& {}" if language == "cpp" else "{} {}"
-        takes = [(big if kind not in ("int", "bool") else "{} {}").format(types[kind], n) for n, kind in self.arguments]
-        gives = RETURNED.get(self.gives, types[self.gives]) if language == "java" else types[self.gives]
-        return f"{gives} {self.name}({', '.join(takes)})"
+        parameters = []
+        for name, kind in self.parameters:
+            by_reference = language == "cpp" and kind not in ("int", "bool")
+            parameters.append(f"const {types[kind]}& {name}" if by_reference else f"{types[kind]} {name}")
+        returns = types[self.returns]
+        if language == "java":
+            returns = JAVA_RETURN_TYPES.get(self.returns, returns)
+        return f"{returns} {self.name}({', '.join(parameters)})"
 
-    def holder(self) -> str:
-        """The class that holds it in Java."""
+    def class_name(self) -> str:
+        """Return the name of the class that contains the function in Java."""
         return self.name[0].upper() + self.name[1:]
 
 
-def camel(name: str) -> str:
-    """The name as Java and JavaScript write it.
+def camel_case(name: str) -> str:
+    """Return the name as Java and JavaScript write it.
 
-    >>> camel("days_left")
+    >>> camel_case("days_left")
     'daysLeft'
     """
-    return re.sub(r"_(\w)", lambda found: found[1].upper(), name)
+    return re.sub(r"_(\w)", lambda match: match[1].upper(), name)
 
 
 def translate(java: str, rules: Sequence[tuple[str, str]]) -> str:
-    """A body in plain Java told in another language.
+    """Translate a body in plain Java by regular expressions and their replacements.
 
     >>> translate("for (int x : seen) if (x == 3) out.add(x);", TO_JAVASCRIPT)
     'for (const x of seen) if (x === 3) out.push(x);'
     """
-    for pattern, told in rules:
-        java = re.sub(pattern, told, java)
+    for pattern, replacement in rules:
+        java = re.sub(pattern, replacement, java)
     return java
 
 
-def whole(language: str, function: Function, body: str) -> str:
-    """The program: what it imports, its head, and the body, which is indented by fours and gets what is usual."""
-    return {"python": _python, "javascript": _javascript, "java": _java, "cpp": _cpp}[language](function, body)
+def program(language: str, function: Function, body: str) -> str:
+    """Return the source of a program: its imports, the function's signature, and the indented body."""
+    writers = {"python": _python, "javascript": _javascript, "java": _java, "cpp": _cpp}
+    return writers[language](function, body)
 
 
 def _python(function: Function, body: str) -> str:
     types = TYPES["python"]
-    hinted = ", ".join(f"{name}: {types[kind]}" for name, kind in function.arguments)
-    head = f"{function.name}({hinted}) -> {types[function.gives]}" if function.hints else function.bare()
-    return f"def {head}:\n{indent(body, '    ')}\n"
+    signature = function.untyped_signature()
+    if function.hints:
+        hints = ", ".join(f"{name}: {types[kind]}" for name, kind in function.parameters)
+        signature = f"{function.name}({hints}) -> {types[function.returns]}"
+    return f"def {signature}:\n{indent(body, '    ')}\n"
 
 
 def _javascript(function: Function, body: str) -> str:
-    arguments = function.bare().removeprefix(function.name)
-    head = f"const {function.name} = {arguments} =>" if function.arrow else f"function {function.bare()}"
-    return f"{head} {{\n{_halved(indent(body, '    '))}\n}}{';' if function.arrow else ''}\n"
+    signature = function.untyped_signature()
+    code = _two_space_indent(indent(body, "    "))
+    if function.arrow:
+        return f"const {function.name} = {signature.removeprefix(function.name)} => {{\n{code}\n}};\n"
+    return f"function {signature} {{\n{code}\n}}\n"
 
 
-def _halved(text: str) -> str:
-    return re.sub(r"^ +", lambda found: found[0][::2], text, flags=re.MULTILINE)
+def _two_space_indent(text: str) -> str:
+    """Halve the indentation of every line."""
+    return re.sub(r"^ +", lambda match: match[0][::2], text, flags=re.MULTILINE)
 
 
 def _java(function: Function, body: str) -> str:
-    code = (
-        f"class {function.holder()} {{\n    static {function.typed('java')} {{\n{indent(body, ' ' * 8)}\n    }}\n}}\n"
-    )
-    used = [name for name in JAVA_IMPORTS if re.search(rf"\b{name}\b", code)]
-    imports = "".join(f"import java.util.{name};\n" for name in used)
+    signature = f"static {function.typed_signature('java')}"
+    code = f"class {function.class_name()} {{\n    {signature} {{\n{indent(body, ' ' * 8)}\n    }}\n}}\n"
+    imports = ""
+    for name in JAVA_IMPORTS:
+        if re.search(rf"\b{name}\b", code):
+            imports += f"import java.util.{name};\n"
     return f"{imports}\n{code}" if imports else code
 
 
 def _cpp(function: Function, body: str) -> str:
-    code = f"{function.typed('cpp')} {{\n{indent(body, '    ')}\n}}\n"
-    includes = "".join(f"#include <{name}>\n" for name, used in CPP_INCLUDES.items() if re.search(used, code))
+    code = f"{function.typed_signature('cpp')} {{\n{indent(body, '    ')}\n}}\n"
+    includes = ""
+    for header, pattern in CPP_INCLUDES.items():
+        if re.search(pattern, code):
+            includes += f"#include <{header}>\n"
     return f"{includes}\n{code}" if includes else code
 
 
-def shown(language: str, value: Any) -> str:
-    """A value as people write it in a question.
+def display(language: str, value: object) -> str:
+    """Return a value as people write it in a question.
 
-    >>> shown("java", [1, 2]), shown("python", True)
+    >>> display("java", [1, 2]), display("python", True)
     ('{1, 2}', 'True')
     """
     if isinstance(value, bool):
         return str(value) if language == "python" else str(value).lower()
     if isinstance(value, list):
-        inner = ", ".join(shown(language, one) for one in value)
-        return f"[{inner}]" if language in ("python", "javascript") else f"{{{inner}}}"
+        elements = ", ".join(display(language, element) for element in value)
+        return f"[{elements}]" if language in ("python", "javascript") else f"{{{elements}}}"
     return f'"{value}"' if isinstance(value, str) else str(value)
 
 
-def literal(language: str, value: Any, kind: str) -> str:
-    """A value as a program holds it.
+def literal(language: str, value: object, kind: str) -> str:
+    """Return a value as an expression of a program.
 
     >>> literal("cpp", [[1, 2]], "grid")
     'std::vector<std::vector<int>>{{1, 2}}'
     """
+    text = display(language, value)
     if isinstance(value, list) and language in ("java", "cpp"):
-        return f"{'new ' if language == 'java' else ''}{TYPES[language][kind]}{shown(language, value)}"
-    return shown(language, value)
+        return f"{'new ' if language == 'java' else ''}{TYPES[language][kind]}{text}"
+    return text
 
 
-def tests(language: str, function: Function, cases: Sequence[tuple[tuple[Any, ...], Any]]) -> str:
-    """A program's tests: its calls, each with what is to come out."""
-    lines = [_test(language, function, arguments, wanted) for arguments, wanted in cases]
-    head, foot = {
+def assertions(language: str, function: Function, examples: Sequence[Example]) -> str:
+    """Return a program's tests: one call an example, whose result must be the expected one."""
+    opening, closing = {
         "java": ("class Main { public static void main(String[] z) {\n", "} }\n"),
         "cpp": ("#include <string>\n#include <vector>\nint main() {\n", "  return 0;\n}\n"),
     }.get(language, ("", ""))
-    return head + "".join(f"{line}\n" for line in lines) + foot
+    lines = ""
+    for example in examples:
+        lines += _assertion(language, function, example) + "\n"
+    return opening + lines + closing
 
 
-def _test(language: str, function: Function, arguments: tuple[Any, ...], wanted: Any) -> str:
-    kinds = [kind for _, kind in function.arguments]
-    takes = ", ".join(literal(language, one, kind) for one, kind in zip(arguments, kinds, strict=True))
-    call = f"{function.name}({takes})"
-    value = literal(language, wanted, function.gives)
+def _assertion(language: str, function: Function, example: Example) -> str:
+    arguments = []
+    for value, (_, kind) in zip(example.arguments, function.parameters, strict=True):
+        arguments.append(literal(language, value, kind))
+    call = f"{function.name}({', '.join(arguments)})"
+    expected = literal(language, example.result, function.returns)
     if language == "python":
-        return f"assert {call} == {value}"
+        return f"assert {call} == {expected}"
     if language == "javascript":
-        return f'require("assert").deepStrictEqual({call}, {value});'
+        return f'require("assert").deepStrictEqual({call}, {expected});'
     if language == "java":
-        return f"  if (!({_java_equal(f'{function.holder()}.{call}', wanted, function.gives)})) System.exit(1);"
-    right = f"std::string({value})" if function.gives == "str" else value
-    return f"  if (!({call} == {right})) return 1;"
+        comparison = _java_comparison(f"{function.class_name()}.{call}", example.result, function.returns)
+        return f"  if (!({comparison})) System.exit(1);"
+    if function.returns == "str":
+        expected = f"std::string({expected})"
+    return f"  if (!({call} == {expected})) return 1;"
 
 
-def _java_equal(call: str, wanted: Any, kind: str) -> str:
-    value = literal("java", wanted, kind)
+def _java_comparison(call: str, result: object, kind: str) -> str:
+    """Return an expression that is true if a call gives the expected result."""
+    expected = literal("java", result, kind)
     if kind in ("ints", "strs"):
-        return f"java.util.List.of({', '.join(shown('java', one) for one in wanted)}).equals({call})"
+        return f"java.util.List.of({display('java', result)[1:-1]}).equals({call})"
     if kind == "grid":
-        return f"java.util.Arrays.deepEquals({value}, {call})"
-    return f"{value}.equals({call})" if kind == "str" else f"{call} == {value}"
+        return f"java.util.Arrays.deepEquals({expected}, {call})"
+    return f"{expected}.equals({call})" if kind == "str" else f"{call} == {expected}"

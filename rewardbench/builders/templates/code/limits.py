@@ -1,17 +1,25 @@
-"""Moulds about limits and neighbours: what lies on the edge, what stops a loop, what is compared with what."""
+"""Templates about limits and neighbours: what belongs to an edge, what ends a loop, and what is compared with what.
+
+Example of a mirror, from `on_the_limit`:
+
+    prompt a: "... loads above `limit` go by truck, loads below by bike. if a load equals `limit` send it by truck"
+    prompt b: "... loads above `limit` go by truck, loads below by bike. if a load equals `limit` send it by bike"
+    response x, right for a: `return sum(x >= limit for x in loads)`
+    response y, right for b: `return sum(x > limit for x in loads)`
+"""
 
 from __future__ import annotations
 
 from itertools import takewhile
 
 from rewardbench.builders.draw import MirrorContent, Rng
-from rewardbench.builders.templates.code.telling import ints, make
+from rewardbench.builders.templates.code.assembly import code_mirror, ints
 
 
 def on_the_limit(rng: Rng) -> MirrorContent:
-    """A value exactly on the limit belongs to one group or to the other."""
+    """Swap the group to which a value exactly on the limit belongs."""
     limit = rng.number(5, 30)
-    return make(
+    return code_mirror(
         rng,
         "a value exactly on the limit counts with the high ones or with the low ones",
         (
@@ -30,8 +38,8 @@ def on_the_limit(rng: Rng) -> MirrorContent:
             "and {as for somebody of/whoever is of} just that age, the board decided: [[seniors|juniors]] rather than "
             "[[juniors|seniors]]. Could you give me $want returning how many of $a play with the seniors?",
         ),
-        takes="ints int",
-        gives="int",
+        parameters="ints int",
+        returns="int",
         bodies={
             "python": "return sum(x ⟦>=|>⟧ $b for x in $a)"
             if rng.chance()
@@ -45,7 +53,7 @@ def on_the_limit(rng: Rng) -> MirrorContent:
             """,
             "javascript": "return $a.filter((x) => x ⟦>=|>⟧ $b).length;",
         },
-        wants=(
+        references=(
             lambda values, edge: len(values) - sum(v < edge for v in values),
             lambda values, edge: len(values) - sum(v <= edge for v in values),
         ),
@@ -54,10 +62,10 @@ def on_the_limit(rng: Rng) -> MirrorContent:
 
 
 def half_open(rng: Rng) -> MirrorContent:
-    """One end of a range belongs to it, the other does not."""
+    """Swap which end of a range belongs to it."""
     low = rng.number(3, 9)
     high = low + rng.number(4, 9)
-    return make(
+    return code_mirror(
         rng,
         "the lower or the upper end belongs to the range",
         (
@@ -78,8 +86,8 @@ def half_open(rng: Rng) -> MirrorContent:
             "need/Please give me} $want: how many of the aid posts in $a (by kilometre) belong to the section that "
             "starts at $b and ends at $c?",
         ),
-        takes="ints int int",
-        gives="int",
+        parameters="ints int int",
+        returns="int",
         bodies={
             "python": "return sum(1 for x in $a if $b ⟦<= x <|< x <=⟧ $c)",
             "java": """
@@ -90,7 +98,7 @@ def half_open(rng: Rng) -> MirrorContent:
                 return count;
             """,
         },
-        wants=(
+        references=(
             lambda values, lo, hi: sum(v in range(lo, hi) for v in values),
             lambda values, lo, hi: sum(v in range(lo + 1, hi + 1) for v in values),
         ),
@@ -103,9 +111,9 @@ def half_open(rng: Rng) -> MirrorContent:
 
 
 def which_is_rounded_up(rng: Rng) -> MirrorContent:
-    """Two quotients are added, one rounded up and one down."""
+    """Swap which of two quotients is rounded up, and which down."""
     per, other = rng.numbers(2, 4, 9)
-    return make(
+    return code_mirror(
         rng,
         "which of two quotients is rounded up, and which down",
         (
@@ -127,14 +135,14 @@ def which_is_rounded_up(rng: Rng) -> MirrorContent:
             "A [[tray|box]] counts even so, a [[box|tray]] doesn't (we leave the rest out). All numbers are positive. "
             "$Want, please.",
         ),
-        takes="int int int",
-        gives="int",
+        parameters="int int int",
+        returns="int",
         bodies={
             "python": "return ⟦-(-$a // $b) + $a // $c|$a // $b + -(-$a // $c)⟧",
             "java": "return ⟦($a + $b - 1) / $b + $a / $c|$a / $b + ($a + $c - 1) / $c⟧;",
             "javascript": "return ⟦Math.ceil($a / $b) + Math.floor($a / $c)|Math.floor($a / $b) + Math.ceil($a / $c)⟧;",
         },
-        wants=(
+        references=(
             lambda n, u, v: len(range(0, n, u)) + (n - n % v) // v,
             lambda n, u, v: len(range(0, n, v)) + (n - n % u) // u,
         ),
@@ -147,9 +155,9 @@ def which_is_rounded_up(rng: Rng) -> MirrorContent:
 
 
 def stop_or_skip(rng: Rng) -> MirrorContent:
-    """One mark ends the list, the other is passed over."""
+    """Swap which of two marks ends a list, and which is skipped."""
     low = [*ints(rng, 2, 3, 20), 0, rng.number(3, 20), -1, rng.number(21, 40)]
-    return make(
+    return code_mirror(
         rng,
         "which mark ends the list and which is merely passed over",
         (
@@ -169,8 +177,8 @@ def stop_or_skip(rng: Rng) -> MirrorContent:
             "as [[-1|0]] and simply doesn't count; [[0|-1]] {means/tells us} the player went home, and from there on "
             "the numbers are somebody else's. So $e1 gives [[$x|$y]], not [[$y|$x]].",
         ),
-        takes="ints",
-        gives="int",
+        parameters="ints",
+        returns="int",
         bodies={
             "python": """
                 total = 0
@@ -191,7 +199,7 @@ def stop_or_skip(rng: Rng) -> MirrorContent:
                 return total;
             """,
         },
-        wants=(
+        references=(
             lambda values: sum(v for v in takewhile(lambda v: v != 0, values) if v > 0),
             lambda values: sum(v for v in takewhile(lambda v: v != -1, values) if v > 0),
         ),
@@ -200,8 +208,8 @@ def stop_or_skip(rng: Rng) -> MirrorContent:
 
 
 def beats_which_neighbour(rng: Rng) -> MirrorContent:
-    """Entries higher than the one before, or than the one after."""
-    return make(
+    """Swap the entry before and the entry after, to which each entry is compared."""
+    return code_mirror(
         rng,
         "compared with the entry before or with the entry after",
         (
@@ -221,8 +229,8 @@ def beats_which_neighbour(rng: Rng) -> MirrorContent:
             "was longer than the one [[preceding|following]] it; the one [[following|preceding]] it is of no interest. "
             "{Could you write/Can you write} $want?",
         ),
-        takes="ints",
-        gives="int",
+        parameters="ints",
+        returns="int",
         bodies={
             "python": "return sum(1 for i in range(1, len($a)) if $a[i] ⟦>|<⟧ $a[i - 1])"
             if rng.chance()
@@ -235,7 +243,7 @@ def beats_which_neighbour(rng: Rng) -> MirrorContent:
                 return count;
             """,
         },
-        wants=(
+        references=(
             lambda values: sum(values[i] > values[i - 1] for i in range(1, len(values))),
             lambda values: sum(values[i] > values[i + 1] for i in range(len(values) - 1)),
         ),
@@ -244,8 +252,8 @@ def beats_which_neighbour(rng: Rng) -> MirrorContent:
 
 
 def climb_or_drop(rng: Rng) -> MirrorContent:
-    """The biggest rise, or the biggest fall, from an earlier entry to a later one."""
-    return make(
+    """Swap the biggest rise and the biggest fall from an earlier entry to a later one."""
+    return code_mirror(
         rng,
         "the biggest climb or the biggest drop",
         (
@@ -264,8 +272,8 @@ def climb_or_drop(rng: Rng) -> MirrorContent:
             "after the other, have the largest [[climb|descent]] between them, and how many floors is it? The largest "
             "[[descent|climb]] is a job for later. {Just the number/Only the number of floors}, 0 for none, as $want.",
         ),
-        takes="ints",
-        gives="int",
+        parameters="ints",
+        returns="int",
         bodies={
             "python": """
                 best = 0
@@ -284,7 +292,7 @@ def climb_or_drop(rng: Rng) -> MirrorContent:
                 return best;
             """,
         },
-        wants=(
+        references=(
             lambda values: max([v - min(values[: i + 1]) for i, v in enumerate(values)], default=0),
             lambda values: max([max(values[: i + 1]) - v for i, v in enumerate(values)], default=0),
         ),
@@ -293,9 +301,9 @@ def climb_or_drop(rng: Rng) -> MirrorContent:
 
 
 def before_or_behind(rng: Rng) -> MirrorContent:
-    """How many stand in front of an entry, or behind it."""
+    """Swap the entries before an entry and the entries behind it."""
     queue = rng.numbers(rng.number(5, 7), 10, 99)
-    return make(
+    return code_mirror(
         rng,
         "how many stand before it or behind it",
         (
@@ -317,8 +325,8 @@ def before_or_behind(rng: Rng) -> MirrorContent:
             "know how many books come [[before|after]] the one with code $b. {Those/The ones} [[after|before]] it "
             "don't matter. It will certainly be in the list. Could you send $want?",
         ),
-        takes="ints int",
-        gives="int",
+        parameters="ints int",
+        returns="int",
         bodies={
             "python": "return ⟦$a.index($b)|len($a) - 1 - $a.index($b)⟧",
             "java": """
@@ -328,9 +336,9 @@ def before_or_behind(rng: Rng) -> MirrorContent:
             """,
             "javascript": "return ⟦$a.indexOf($b)|$a.length - 1 - $a.indexOf($b)⟧;",
         },
-        wants=(
-            lambda values, one: len(list(takewhile(lambda v: v != one, values))),
-            lambda values, one: len(list(takewhile(lambda v: v != one, values[::-1]))),
+        references=(
+            lambda values, entry: len(list(takewhile(lambda v: v != entry, values))),
+            lambda values, entry: len(list(takewhile(lambda v: v != entry, values[::-1]))),
         ),
         inputs=[(queue, rng.pick(queue)), (queue, queue[0]), (queue[:3], queue[1]), ([4], 4)],
     )

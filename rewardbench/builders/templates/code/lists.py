@@ -1,4 +1,12 @@
-"""Moulds about lists: which is taken from which, what is kept of repeats, which way things move."""
+"""Templates about lists: which is subtracted from which, which repeats stay, and in which direction entries move.
+
+Example of a mirror, from `keep_of_repeats`:
+
+    prompt a: "... Of equal entries in calls only the first stays, not the last or any between them. ..."
+    prompt b: "... Of equal entries in calls only the last stays, not the first or any between them. ..."
+    response x, right for a: `return [x for i, x in enumerate(calls) if x not in calls[:i]]`
+    response y, right for b: `return [x for i, x in enumerate(calls) if x not in calls[i + 1 :]]`
+"""
 
 from __future__ import annotations
 
@@ -6,14 +14,14 @@ from collections import deque
 from itertools import product
 
 from rewardbench.builders.draw import MirrorContent, Rng
-from rewardbench.builders.templates.code.telling import ints, make
+from rewardbench.builders.templates.code.assembly import code_mirror, ints
 
 
 def in_one_only(rng: Rng) -> MirrorContent:
-    """What the first list has and the second lacks, or the other way round."""
+    """Swap the list that has an entry and the list that lacks it."""
     pool = rng.numbers(7, 10, 99)
-    one, other = pool[:4], rng.sample(pool[2:], 4)
-    return make(
+    first, second = pool[:4], rng.sample(pool[2:], 4)
+    return code_mirror(
         rng,
         "which list has it, and which lacks it",
         (
@@ -32,8 +40,8 @@ def in_one_only(rng: Rng) -> MirrorContent:
             "[[$a|$b]] it drops every number that the register [[$b|$a]] has as well, and gives back what remains, "
             "order unchanged. Within a register numbers don't repeat.",
         ),
-        takes="ints ints",
-        gives="ints",
+        parameters="ints ints",
+        returns="ints",
         bodies={
             "python": "return [x for x in ⟦$a|$b⟧ if x not in ⟦$b|$a⟧]",
             "java": """
@@ -53,18 +61,18 @@ def in_one_only(rng: Rng) -> MirrorContent:
                 return out;
             """,
         },
-        wants=(
+        references=(
             lambda u, v: [k for k in dict.fromkeys(u) if v.count(k) == 0],
             lambda u, v: [k for k in dict.fromkeys(v) if u.count(k) == 0],
         ),
-        inputs=[(one, other), (pool[:3], pool[3:]), ([4, 6], [6, 4]), ([], [])],
+        inputs=[(first, second), (pool[:3], pool[3:]), ([4, 6], [6, 4]), ([], [])],
     )
 
 
 def fastest_index(rng: Rng) -> MirrorContent:
-    """In all combinations, which part changes fastest."""
+    """Swap which of two parts changes fastest when all combinations are listed."""
     m, n = rng.number(2, 3), rng.number(2, 3)
-    return make(
+    return code_mirror(
         rng,
         "which of two parts changes fastest",
         (
@@ -84,8 +92,8 @@ def fastest_index(rng: Rng) -> MirrorContent:
             "costs: all sums with the first of [[$a|$b]], next all sums with its second, and so on; within these "
             "blocks one goes through [[$b|$a]]. {Could it be/May I have it as} $want?",
         ),
-        takes="ints ints",
-        gives="ints",
+        parameters="ints ints",
+        returns="ints",
         bodies={
             "python": "return [x + y for ⟦x in $a for y in $b|y in $b for x in $a⟧]",
             "java": """
@@ -96,7 +104,7 @@ def fastest_index(rng: Rng) -> MirrorContent:
                 return out;
             """,
         },
-        wants=(
+        references=(
             lambda u, v: [sum(pair) for pair in product(u, v)],
             lambda u, v: [sum(pair) for pair in product(v, u)],
         ),
@@ -110,9 +118,9 @@ def fastest_index(rng: Rng) -> MirrorContent:
 
 
 def keep_of_repeats(rng: Rng) -> MirrorContent:
-    """Of equal entries the first stays, or the last."""
+    """Swap whether the first or the last of equal entries stays."""
     u, v, w = rng.numbers(3, 10, 60)
-    return make(
+    return code_mirror(
         rng,
         "of equal entries the first or the last stays",
         (
@@ -133,8 +141,8 @@ def keep_of_repeats(rng: Rng) -> MirrorContent:
             "[[first|last]] time rather than for the [[last|first]]. Can you write $want {for the new round/which "
             "gives the new round}?",
         ),
-        takes="ints",
-        gives="ints",
+        parameters="ints",
+        returns="ints",
         bodies={
             "python": "return [x for i, x in enumerate($a) if x not in ⟦$a[:i]|$a[i + 1 :]⟧]",
             "java": """
@@ -148,7 +156,7 @@ def keep_of_repeats(rng: Rng) -> MirrorContent:
             """,
             "javascript": "return $a.filter((x, i) => $a.⟦indexOf|lastIndexOf⟧(x) === i);",
         },
-        wants=(
+        references=(
             lambda values: list(dict.fromkeys(values)),
             lambda values: list(dict.fromkeys(values[::-1]))[::-1],
         ),
@@ -157,10 +165,10 @@ def keep_of_repeats(rng: Rng) -> MirrorContent:
 
 
 def dropped_at_the_ends(rng: Rng) -> MirrorContent:
-    """How many go at the front, and how many at the back."""
+    """Swap how many entries are dropped at the front and at the back."""
     values = ints(rng, rng.number(6, 8), 1, 40)
     m, n = rng.numbers(2, 1, 3)
-    return make(
+    return code_mirror(
         rng,
         "which count belongs to which end",
         (
@@ -180,8 +188,8 @@ def dropped_at_the_ends(rng: Rng) -> MirrorContent:
             "rejects $b rings on the [[inner|outer]] side and $c rings on the [[outer|inner]] side. {I need/Please "
             "write} $want for the rings that are kept; at least one is.",
         ),
-        takes="ints int int",
-        gives="ints",
+        parameters="ints int int",
+        returns="ints",
         bodies={
             "python": "return $a[⟦$b|$c⟧ : len($a) - ⟦$c|$b⟧]",
             "java": """
@@ -194,7 +202,7 @@ def dropped_at_the_ends(rng: Rng) -> MirrorContent:
             "javascript": "return $a.slice(⟦$b|$c⟧, $a.length - ⟦$c|$b⟧);",
             "cpp": "return std::vector<int>($a.begin() + ⟦$b|$c⟧, $a.end() - ⟦$c|$b⟧);",
         },
-        wants=(
+        references=(
             lambda values, m, n: [v for i, v in enumerate(values) if m <= i < len(values) - n],
             lambda values, m, n: [v for i, v in enumerate(values) if n <= i < len(values) - m],
         ),
@@ -203,9 +211,9 @@ def dropped_at_the_ends(rng: Rng) -> MirrorContent:
 
 
 def round_which_way(rng: Rng) -> MirrorContent:
-    """Entries move towards the start or towards the end."""
+    """Swap rotating a list towards its start and towards its end."""
     values, k = rng.numbers(rng.number(5, 6), 1, 40), rng.number(1, 2)
-    return make(
+    return code_mirror(
         rng,
         "moved towards the start or towards the end",
         (
@@ -225,8 +233,8 @@ def round_which_way(rng: Rng) -> MirrorContent:
             "[[left|right]], and the one at the [[left|right]] end lands at the [[right|left]] end. $p from $town "
             "needs $want: the $res after $b clicks ({fewer/always fewer} than there are seats).",
         ),
-        takes="ints int",
-        gives="ints",
+        parameters="ints int",
+        returns="ints",
         bodies={
             "python": "return ⟦$a[$b:] + $a[:$b]|$a[len($a) - $b :] + $a[: len($a) - $b]⟧",
             "java": """
@@ -241,21 +249,22 @@ def round_which_way(rng: Rng) -> MirrorContent:
             if rng.chance(0.5)
             else "return $a.map((_, i) => $a[(i ⟦+ $b|+ $a.length - $b⟧) % $a.length]);",
         },
-        wants=(lambda values, k: _turned(values, -k), _turned),
+        references=(lambda values, k: _rotated(values, -k), _rotated),
         inputs=[(values, k), (values[:3], 1), ([1, 2, 1, 2], 2), ([8, 8], 1)],
     )
 
 
-def _turned(values: list[int], k: int) -> list[int]:
+def _rotated(values: list[int], k: int) -> list[int]:
+    """Rotate a list by `k` places towards its end."""
     ring = deque(values)
     ring.rotate(k)
     return list(ring)
 
 
 def group_in_front(rng: Rng) -> MirrorContent:
-    """Small ones before large ones, or large ones before small ones, order kept otherwise."""
+    """Swap whether small or large entries go in front, with the order kept otherwise."""
     k = rng.number(12, 25)
-    return make(
+    return code_mirror(
         rng,
         "which group goes in front, order within groups kept",
         (
@@ -275,8 +284,8 @@ def group_in_front(rng: Rng) -> MirrorContent:
             "Light means less than $b, heavy means more than $b, and nothing weighs just $b. {Otherwise/Apart from "
             "this} the sequence in $a is left alone. Could you write $want with the new sequence?",
         ),
-        takes="ints int",
-        gives="ints",
+        parameters="ints int",
+        returns="ints",
         bodies={
             "python": "return [x for x in $a if x ⟦<|>⟧ $b] + [x for x in $a if x ⟦>|<⟧ $b]",
             "java": """
@@ -287,7 +296,7 @@ def group_in_front(rng: Rng) -> MirrorContent:
             """,
             "javascript": "return [...$a.filter((x) => x ⟦<|>⟧ $b), ...$a.filter((x) => x ⟦>|<⟧ $b)];",
         },
-        wants=(
+        references=(
             lambda values, k: sorted(values, key=lambda v: v > k),
             lambda values, k: sorted(values, key=lambda v: v < k),
         ),

@@ -1,15 +1,23 @@
-"""Moulds about marks: what a sign stands for, which of two wins, which goes between what."""
+"""Templates about marks in texts: what a mark stands for, which rule wins, and which separator is the inner one.
+
+Example of a mirror, from `which_zeros_go`:
+
+    prompt a: "... remove the 0s on the left, keep the ones on the right. so "0075050" -> "75050", not "007505""
+    prompt b: "... remove the 0s on the right, keep the ones on the left. so "0075050" -> "007505", not "75050""
+    response x, right for a: `return reading.lstrip("0")`
+    response y, right for b: `return reading.rstrip("0")`
+"""
 
 from __future__ import annotations
 
 from rewardbench.builders.draw import MirrorContent, Rng
-from rewardbench.builders.templates.code.telling import ints, make
+from rewardbench.builders.templates.code.assembly import code_mirror, ints
 
 
 def which_zeros_go(rng: Rng) -> MirrorContent:
-    """Zeros are cut at the front or at the back."""
+    """Swap removing the zeros in front and the zeros at the end."""
     core = str(rng.number(11, 99)) + "0" + str(rng.number(1, 9))
-    return make(
+    return code_mirror(
         rng,
         "zeros in front or zeros behind are dropped",
         (
@@ -28,8 +36,8 @@ def which_zeros_go(rng: Rng) -> MirrorContent:
             "are padding, [[trailing|leading]] zeros belong to the number. {Would you write/Could you give me} $want "
             "which returns the field, still a string, without its padding? At least one digit isn't zero.",
         ),
-        takes="str",
-        gives="str",
+        parameters="str",
+        returns="str",
         bodies={
             "python": 'return $a.⟦lstrip|rstrip⟧("0")',
             "javascript": 'return $a.replace(/⟦^0+|0+$⟧/, "");',
@@ -39,7 +47,7 @@ def which_zeros_go(rng: Rng) -> MirrorContent:
                 return ⟦$a.substr(at)|$a.substr(0, at + 1)⟧;
             """,
         },
-        wants=(
+        references=(
             lambda text: text[next(i for i, c in enumerate(text) if c != "0") :],
             lambda text: text[: max(i for i, c in enumerate(text) if c != "0") + 1],
         ),
@@ -48,10 +56,10 @@ def which_zeros_go(rng: Rng) -> MirrorContent:
 
 
 def inner_and_outer_marks(rng: Rng) -> MirrorContent:
-    """Which of two separators stands within a group, and which between groups."""
+    """Swap the separator within groups and the separator between groups."""
     table = [rng.numbers(rng.number(2, 3), 1, 20), rng.numbers(2, 1, 20)]
     u, v = rng.sample(("/", ";", ":", "+", "-"), 2)
-    return make(
+    return code_mirror(
         rng,
         "which separator is the inner one",
         (
@@ -71,8 +79,8 @@ def inner_and_outer_marks(rng: Rng) -> MirrorContent:
             "one $c, i.e. one goes between the numbers of a shelf and one between shelves. {Could you write/Can I "
             "have} $want? Every shelf has numbers, and there is a shelf.",
         ),
-        takes="grid str str",
-        gives="str",
+        parameters="grid str str",
+        returns="str",
         bodies={
             "python": "return ⟦$c|$b⟧.join(⟦$b|$c⟧.join(str(x) for x in r) for r in $a)",
             "java": """
@@ -99,23 +107,26 @@ def inner_and_outer_marks(rng: Rng) -> MirrorContent:
                 return out;
             """,
         },
-        wants=(_joined, lambda table, u, v: _joined(table, v, u)),
+        references=(_joined, lambda table, u, v: _joined(table, v, u)),
         inputs=[(table, u, v), ([ints(rng, 2, 1, 9), [3]], u, v), ([[5]], u, v)],
     )
 
 
 def _joined(table: list[list[int]], inner: str, outer: str) -> str:
+    """Join the numbers of each row by one separator, and the rows by the other."""
     text = ""
     for row in table:
-        text += outer * bool(text) + str(row[0]) + "".join(inner + str(one) for one in row[1:])
-    return text
+        for position, number in enumerate(row):
+            separator = inner if position else outer
+            text += separator + str(number)
+    return text.removeprefix(outer)
 
 
 def word_that_wins(rng: Rng) -> MirrorContent:
-    """Where two rules apply at once, which of them wins."""
+    """Swap which of two rules wins where both apply."""
     m, n = rng.pick(((2, 3), (3, 2), (3, 4), (4, 3), (2, 5), (5, 2)))
     size = m * n + rng.number(0, 2)
-    return make(
+    return code_mirror(
         rng,
         "which rule wins where both apply",
         (
@@ -136,8 +147,8 @@ def word_that_wins(rng: Rng) -> MirrorContent:
             "stands for a dark second. It can't do both: then the [[S|W]] is shown, the [[W|S]] is left out. I'd like "
             "$want {with the letters/giving the letters} of the seconds 1 to $a, in order.",
         ),
-        takes="int int int",
-        gives="strs",
+        parameters="int int int",
+        returns="strs",
         bodies={
             "python": """
                 out = []
@@ -160,7 +171,7 @@ def word_that_wins(rng: Rng) -> MirrorContent:
                 return out;
             """,
         },
-        wants=(
+        references=(
             lambda size, m, n: ["SW-"[0 if i % m == 0 else 1 if i % n == 0 else 2] for i in range(1, size + 1)],
             lambda size, m, n: ["SW-"[1 if i % n == 0 else 0 if i % m == 0 else 2] for i in range(1, size + 1)],
         ),
@@ -169,10 +180,10 @@ def word_that_wins(rng: Rng) -> MirrorContent:
 
 
 def blank_or_dash(rng: Rng) -> MirrorContent:
-    """Which mark stands for an answer, and which for none."""
+    """Swap whether an empty string or a dash counts as an answer."""
     words = rng.sample(("yes", "no", "tea", "milk", "left", "right", "maybe"), 3)
     answers = rng.sample([*words, "", "", "-", "?"], 6)
-    return make(
+    return code_mirror(
         rng,
         "an empty string or a dash counts as an answer",
         (
@@ -193,8 +204,8 @@ def blank_or_dash(rng: Rng) -> MirrorContent:
             "read. Valid are all slips except the unreadable and the empty ones; an abstention is valid. Could you "
             "send $want {counting/that counts} the valid slips in $a?",
         ),
-        takes="strs",
-        gives="int",
+        parameters="strs",
+        returns="int",
         bodies={
             "python": 'return sum(1 for s in $a if s not in ("", "⟦?|-⟧"))',
             "java": """
@@ -213,7 +224,7 @@ def blank_or_dash(rng: Rng) -> MirrorContent:
                 return count;
             """,
         },
-        wants=(
+        references=(
             lambda texts: len(texts) - texts.count("") - texts.count("?"),
             lambda texts: len(texts) - texts.count("") - texts.count("-"),
         ),

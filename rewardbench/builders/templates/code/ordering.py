@@ -1,14 +1,22 @@
-"""Moulds about order: what comes first, which of equals, whose turn it is."""
+"""Templates about order: which key comes first, which of several equals counts, and whose turn it is.
+
+Example of a mirror, from `first_or_last_lowest`:
+
+    prompt a: "... equal ones: the one furthest to the left, so not furthest to the right"
+    prompt b: "... equal ones: the one furthest to the right, so not furthest to the left"
+    response x, right for a: a loop with `if waiting[i] < waiting[best]: best = i`
+    response y, right for b: a loop with `if waiting[i] <= waiting[best]: best = i`
+"""
 
 from __future__ import annotations
 
 from rewardbench.builders.draw import MirrorContent, Rng
-from rewardbench.builders.templates.code.telling import ints, make, rows
+from rewardbench.builders.templates.code.assembly import code_mirror, ints, rows
 
 
 def sort_by_two(rng: Rng) -> MirrorContent:
-    """Which of two columns decides, and which only breaks ties."""
-    return make(
+    """Swap which of two columns is the main sort key, and which breaks ties."""
+    return code_mirror(
         rng,
         "which column is the main key, and which breaks ties",
         (
@@ -29,8 +37,8 @@ def sort_by_two(rng: Rng) -> MirrorContent:
             "there, too, fewer is better. {We need/We would like} $want that gives the rows back, best team at the "
             "top.",
         ),
-        takes="grid",
-        gives="grid",
+        parameters="grid",
+        returns="grid",
         bodies={
             "python": "return sorted($a, key=lambda r: (r[⟦0|1⟧], r[⟦1|0⟧]))",
             "java": """
@@ -48,14 +56,14 @@ def sort_by_two(rng: Rng) -> MirrorContent:
                 return out;
             """,
         },
-        wants=(sorted, lambda table: [list(r)[::-1] for r in sorted(r[::-1] for r in table)]),
+        references=(sorted, lambda table: [[u, v] for v, u in sorted([v, u] for u, v in table)]),
         inputs=[(rows(rng, n, 1, 4),) for n in (3, 5, 7)] + [([[2, 2], [1, 1]],), ([],)],
     )
 
 
 def highest_then_lowest(rng: Rng) -> MirrorContent:
-    """One column falls and the other rises."""
-    return make(
+    """Swap which of two sort keys is descending, and which ascending."""
+    return code_mirror(
         rng,
         "descending then ascending, or ascending then descending",
         (
@@ -75,8 +83,8 @@ def highest_then_lowest(rng: Rng) -> MirrorContent:
             "[height, hours]. $Want, please: it returns the rows in order of height, [[tall ones|small ones]] before "
             "[[small ones|tall ones]]; equal heights go in order of hours, [[short|long]] before [[long|short]].",
         ),
-        takes="grid",
-        gives="grid",
+        parameters="grid",
+        returns="grid",
         bodies={
             "python": "return sorted($a, key=lambda r: (⟦-r[0], r[1]|r[0], -r[1]⟧))",
             "java": """
@@ -93,7 +101,7 @@ def highest_then_lowest(rng: Rng) -> MirrorContent:
                 return out;
             """,
         },
-        wants=(
+        references=(
             lambda table: sorted(sorted(table, key=lambda r: r[1]), key=lambda r: r[0], reverse=True),
             lambda table: sorted(sorted(table, key=lambda r: r[1], reverse=True), key=lambda r: r[0]),
         ),
@@ -102,9 +110,9 @@ def highest_then_lowest(rng: Rng) -> MirrorContent:
 
 
 def first_or_last_lowest(rng: Rng) -> MirrorContent:
-    """Of equal minima, the first index or the last."""
+    """Swap whether the first or the last of equal minima counts."""
     lows = ints(rng, rng.number(4, 6), 2, 5)
-    return make(
+    return code_mirror(
         rng,
         "of equal minima the first or the last counts",
         (
@@ -125,8 +133,8 @@ def first_or_last_lowest(rng: Rng) -> MirrorContent:
             "left to right (non-empty). equal ones: the one furthest to the [[left|right]], so not furthest to the "
             "[[right|left]]",
         ),
-        takes="ints",
-        gives="int",
+        parameters="ints",
+        returns="int",
         bodies={
             "python": """
                 best = 0
@@ -143,20 +151,20 @@ def first_or_last_lowest(rng: Rng) -> MirrorContent:
                 return best;
             """,
         },
-        wants=(
+        references=(
             lambda values: values.index(min(values)),
-            lambda values: max(i for i, one in enumerate(values) if one == min(values)),
+            lambda values: len(values) - 1 - values[::-1].index(min(values)),
         ),
         inputs=[(lows,), (ints(rng, 6, 3, 5),), ([4, 4],), ([7, 3, 9],), ([5],)],
     )
 
 
 def other_field_of_top(rng: Rng) -> MirrorContent:
-    """The row with the most of one column, told by the other column."""
+    """Swap the column whose maximum is searched and the column that is returned."""
     firsts, seconds = rng.numbers(4, 20, 60), rng.numbers(4, 20, 60)
-    table = [list(pair) for pair in zip(firsts, seconds, strict=True)]
+    table = list(map(list, zip(firsts, seconds, strict=True)))
     top = max(table, key=sum)
-    return make(
+    return code_mirror(
         rng,
         "which column is searched and which is given back",
         (
@@ -175,8 +183,8 @@ def other_field_of_top(rng: Rng) -> MirrorContent:
             " >> The number of [[tons|axles]] that belongs to whichever wagon has the most [[axles|tons]], as an int. "
             "{Do it as/Put it into} $want; there is always at least one wagon.",
         ),
-        takes="grid",
-        gives="int",
+        parameters="grid",
+        returns="int",
         bodies={
             "python": "return max($a, key=lambda r: r[⟦0|1⟧])[⟦1|0⟧]",
             "java": """
@@ -194,15 +202,18 @@ def other_field_of_top(rng: Rng) -> MirrorContent:
                 return $a[best][⟦1|0⟧];
             """,
         },
-        wants=(lambda table: sorted(table)[-1][1], lambda table: sorted(r[::-1] for r in table)[-1][1]),
+        references=(
+            lambda table: sorted(table)[-1][1],
+            lambda table: sorted([v, u] for u, v in table)[-1][1],
+        ),
         inputs=[(table,), (table[1:],), ([[top[0], top[0]]],)],
     )
 
 
 def kth_from_which_end(rng: Rng) -> MirrorContent:
-    """Whether k counts from the smallest or from the largest."""
+    """Swap whether k counts from the largest or from the smallest."""
     values, k = rng.numbers(5, 10, 90), rng.number(1, 2)
-    return make(
+    return code_mirror(
         rng,
         "k = 1 is the largest or the smallest",
         (
@@ -222,8 +233,8 @@ def kth_from_which_end(rng: Rng) -> MirrorContent:
             "bid 2 and so on. {The counting/This} starts at the [[top|bottom]] end, with the [[dearest|cheapest]], and "
             "runs to the [[bottom|top]] end, the [[cheapest|dearest]]. Can you make $want that gives bid number $b?",
         ),
-        takes="ints int",
-        gives="int",
+        parameters="ints int",
+        returns="int",
         bodies={
             "python": "return sorted($a⟦, reverse=True|⟧)[$b - 1]"
             if rng.chance()
@@ -240,18 +251,18 @@ def kth_from_which_end(rng: Rng) -> MirrorContent:
                 return out[⟦out.size() - $b|$b - 1⟧];
             """,
         },
-        wants=(
-            lambda values, n: next(v for v in values if sum(w > v for w in values) == n - 1),
-            lambda values, n: next(v for v in values if sum(w < v for w in values) == n - 1),
+        references=(
+            lambda values, k: next(v for v in values if sum(w > v for w in values) == k - 1),
+            lambda values, k: next(v for v in values if sum(w < v for w in values) == k - 1),
         ),
         inputs=[(values, k), (values, 4), (values, 3), (values[:3], 1), ([6], 1)],
     )
 
 
 def shared_place(rng: Rng) -> MirrorContent:
-    """Equal scores share the better or the worse of the places they take up."""
+    """Swap whether equal scores share the better or the worse of their places."""
     u, v, w = sorted(rng.numbers(3, 10, 60))
-    return make(
+    return code_mirror(
         rng,
         "equals share the better or the worse place",
         (
@@ -272,8 +283,8 @@ def shared_place(rng: Rng) -> MirrorContent:
             "who tie all get the place of whoever of them would be listed [[first|last]], never that of whoever would "
             "be listed [[last|first]]. {Could you write/Could I have} $want with the places in the order of $a?",
         ),
-        takes="ints",
-        gives="ints",
+        parameters="ints",
+        returns="ints",
         bodies={
             "python": "return [sum(y ⟦> x for y in $a) + 1|>= x for y in $a)⟧ for x in $a]",
             "java": """
@@ -288,7 +299,7 @@ def shared_place(rng: Rng) -> MirrorContent:
                 return out;
             """,
         },
-        wants=(
+        references=(
             lambda values: [sorted(values)[::-1].index(v) + 1 for v in values],
             lambda values: [len(values) - sorted(values).index(v) for v in values],
         ),
@@ -297,10 +308,10 @@ def shared_place(rng: Rng) -> MirrorContent:
 
 
 def who_starts(rng: Rng) -> MirrorContent:
-    """Two lists taken in turn, and which of them begins."""
+    """Swap which list begins when two lists take turns."""
     n = rng.number(2, 4)
     pool = rng.numbers(2 * n, 1, 60)
-    return make(
+    return code_mirror(
         rng,
         "which list begins when entries are taken in turn",
         (
@@ -320,8 +331,8 @@ def who_starts(rng: Rng) -> MirrorContent:
             "so a [[band|choir]] closes the evening. $a has the choirs' ids and $b the bands'; {please write/now "
             "write} $want for the evening's order.",
         ),
-        takes="ints ints",
-        gives="ints",
+        parameters="ints ints",
+        returns="ints",
         bodies={
             "python": "return [x for pair in zip(⟦$a, $b|$b, $a⟧) for x in pair]",
             "java": """
@@ -334,7 +345,7 @@ def who_starts(rng: Rng) -> MirrorContent:
             """,
             "javascript": "return ⟦$a|$b⟧.flatMap((x, i) => [x, ⟦$b|$a⟧[i]]);",
         },
-        wants=(
+        references=(
             lambda u, v: [(u, v)[i % 2][i // 2] for i in range(2 * len(u))],
             lambda u, v: [(v, u)[i % 2][i // 2] for i in range(2 * len(u))],
         ),

@@ -1,15 +1,23 @@
-"""Moulds about pairs: which of the two numbers stands for what."""
+"""Templates about pairs of numbers: what the first and the second number of a pair stand for.
+
+Example of a mirror, from `spots`:
+
+    prompt a: "... in a step the second number is the column and the first number is the row (from 0). ..."
+    prompt b: "... in a step the first number is the column and the second number is the row (from 0). ..."
+    response x, right for a: `return [maze[i][j] for i, j in steps]`
+    response y, right for b: `return [maze[j][i] for i, j in steps]`
+"""
 
 from __future__ import annotations
 
 from rewardbench.builders.draw import MirrorContent, Rng
-from rewardbench.builders.templates.code.telling import make, rows
+from rewardbench.builders.templates.code.assembly import code_mirror, rows
 
 
 def pair_roles(rng: Rng) -> MirrorContent:
-    """Which column of a row names whom, when one's rows are counted."""
+    """Swap which column of a table holds the person whose rows are counted."""
     table = rows(rng, rng.number(5, 7), 1, 4)
-    return make(
+    return code_mirror(
         rng,
         "which column holds whom",
         (
@@ -28,8 +36,8 @@ def pair_roles(rng: Rng) -> MirrorContent:
             "a tool, the [[second|first]] the one who {borrowed it/took it home}. $Want should say how many tools "
             "member $b has lent.",
         ),
-        takes="grid int",
-        gives="int",
+        parameters="grid int",
+        returns="int",
         bodies={
             "python": "return sum(1 for ⟦u, _|_, u⟧ in $a if u == $b)",
             "java": """
@@ -40,18 +48,18 @@ def pair_roles(rng: Rng) -> MirrorContent:
                 return count;
             """,
         },
-        wants=(
-            lambda table, who: [u for u, v in table].count(who),
-            lambda table, who: [v for u, v in table].count(who),
+        references=(
+            lambda table, person: [u for u, v in table].count(person),
+            lambda table, person: [v for u, v in table].count(person),
         ),
         inputs=[(table, rng.number(1, 4)), (table, 1), (table, 3), (table, 9), ([], 1)],
     )
 
 
 def length_or_end(rng: Rng) -> MirrorContent:
-    """The second number of a row is where it ends, or how long it is."""
+    """Swap whether the second number of a row is an end or a length."""
     table = [[rng.number(1, 9), rng.number(10, 16)] for _ in range(3)]
-    return make(
+    return code_mirror(
         rng,
         "the second number of a row is an end or a length",
         (
@@ -72,8 +80,8 @@ def length_or_end(rng: Rng) -> MirrorContent:
             "older sheet has the [[duration|departure]] there. {Could you write/Would you write} $want that says how "
             "many ferries lie in port at $b? At the arrival a ferry is in port, at the departure it is gone.",
         ),
-        takes="grid int",
-        gives="int",
+        parameters="grid int",
+        returns="int",
         bodies={
             "python": "return sum(1 for u, v in $a if u <= $b < ⟦v|u + v⟧)",
             "java": """
@@ -84,17 +92,17 @@ def length_or_end(rng: Rng) -> MirrorContent:
                 return count;
             """,
         },
-        wants=(
-            lambda table, t: sum(t in range(u, v) for u, v in table),
-            lambda table, t: sum(t in range(u, u + v) for u, v in table),
+        references=(
+            lambda table, time: sum(time in range(start, end) for start, end in table),
+            lambda table, time: sum(time in range(start, start + length) for start, length in table),
         ),
         inputs=[(table, rng.number(10, 24)), (table, 12), (table, 0), ([], 3)],
     )
 
 
 def big_unit_first(rng: Rng) -> MirrorContent:
-    """A pair holds hours and minutes, or minutes and hours."""
-    return make(
+    """Swap whether a pair holds hours and minutes, or minutes and hours."""
+    return code_mirror(
         rng,
         "which of a pair's numbers is the larger unit",
         (
@@ -114,8 +122,8 @@ def big_unit_first(rng: Rng) -> MirrorContent:
             "[[right|left]] one is seconds. {Now please write/So write} $want: how long all songs take together, told "
             "in seconds.",
         ),
-        takes="grid",
-        gives="int",
+        parameters="grid",
+        returns="int",
         bodies={
             "python": "return sum(⟦u * 60 + v|u + v * 60⟧ for u, v in $a)",
             "java": """
@@ -124,7 +132,7 @@ def big_unit_first(rng: Rng) -> MirrorContent:
                 return total;
             """,
         },
-        wants=(
+        references=(
             lambda table: 60 * sum(u for u, _ in table) + sum(v for _, v in table),
             lambda table: 60 * sum(v for _, v in table) + sum(u for u, _ in table),
         ),
@@ -133,9 +141,9 @@ def big_unit_first(rng: Rng) -> MirrorContent:
 
 
 def spots(rng: Rng) -> MirrorContent:
-    """Whether a spot names its row first or its column."""
+    """Swap whether a position names its row or its column first."""
     grid = rows(rng, 4, 1, 60, 4)
-    return make(
+    return code_mirror(
         rng,
         "a spot is row then column, or column then row",
         (
@@ -156,8 +164,8 @@ def spots(rng: Rng) -> MirrorContent:
             "[[Row|Column]], [[column|row]]. Now {write/please write} $want: the entries of $a, which is as high as it "
             "is wide, that the slips point to.",
         ),
-        takes="grid grid",
-        gives="ints",
+        parameters="grid grid",
+        returns="ints",
         bodies={
             "python": "return [$a⟦[i][j]|[j][i]⟧ for i, j in $b]",
             "java": """
@@ -168,19 +176,19 @@ def spots(rng: Rng) -> MirrorContent:
                 return out;
             """,
         },
-        wants=(
-            lambda g, where: [g[r][c] for r, c in where],
-            lambda g, where: [g[r][c] for c, r in where],
+        references=(
+            lambda grid, positions: [grid[row][column] for row, column in positions],
+            lambda grid, positions: [grid[row][column] for column, row in positions],
         ),
         inputs=[(grid, rows(rng, 3, 0, 3)), (grid, [[0, 3], [1, 2]]), (grid, [[2, 2], [0, 0]]), (grid, [])],
     )
 
 
 def up_the_chain(rng: Rng) -> MirrorContent:
-    """Pairs tell who is above whom; the way up from somebody."""
+    """Swap which number of a pair is above the other, on the way up from somebody."""
     a, b, c, d, e = rng.numbers(5, 10, 99)
     chain = rng.sample([[a, b], [b, c], [c, d]], 3)
-    return make(
+    return code_mirror(
         rng,
         "which of a pair is above the other",
         (
@@ -201,8 +209,8 @@ def up_the_chain(rng: Rng) -> MirrorContent:
             "[[latter|former]]. Every horse has one known parent at most and one known foal at most. Could you write "
             "$want that goes back from horse $b, parent by parent, and returns the {oldest/earliest} horse it gets to?",
         ),
-        takes="grid int",
-        gives="int",
+        parameters="grid int",
+        returns="int",
         bodies={
             "python": """
                 up = {⟦u: v|v: u⟧ for u, v in $a}
@@ -230,11 +238,14 @@ def up_the_chain(rng: Rng) -> MirrorContent:
                 return at;
             """,
         },
-        wants=(_followed, lambda pairs, at: _followed([pair[::-1] for pair in pairs], at)),
+        references=(_last_above, lambda pairs, entry: _last_above([[v, u] for u, v in pairs], entry)),
         inputs=[(chain, rng.pick((b, c))), (chain, a), (chain, d), (chain, e), ([], a)],
     )
 
 
-def _followed(pairs: list[list[int]], at: int) -> int:
-    above = [v for u, v in pairs if u == at]
-    return _followed(pairs, above[0]) if above else at
+def _last_above(pairs: list[list[int]], entry: int) -> int:
+    """Follow the pairs from an entry to the last one above it."""
+    for below, above in pairs:
+        if below == entry:
+            return _last_above(pairs, above)
+    return entry

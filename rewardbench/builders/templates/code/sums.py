@@ -1,15 +1,23 @@
-"""Moulds about arithmetic: which argument plays which part, and which step is first."""
+"""Templates about arithmetic: which role each argument plays, and which step comes first.
+
+Example of a mirror, from `subtracted_from`:
+
+    prompt a: "... every entry of measured has been subtracted from the entry of target at the same place."
+    prompt b: "... every entry of target has been subtracted from the entry of measured at the same place."
+    response x, right for a: `return [p - q for p, q in zip(target, measured)]`
+    response y, right for b: `return [q - p for p, q in zip(target, measured)]`
+"""
 
 from __future__ import annotations
 
 from rewardbench.builders.draw import MirrorContent, Rng
-from rewardbench.builders.templates.code.telling import ints, make
+from rewardbench.builders.templates.code.assembly import code_mirror, ints
 
 
 def subtracted_from(rng: Rng) -> MirrorContent:
-    """Which of two lists is subtracted from which."""
+    """Swap which of two lists is subtracted from the other."""
     n = rng.number(3, 5)
-    return make(
+    return code_mirror(
         rng,
         "which list is subtracted from which",
         (
@@ -28,8 +36,8 @@ def subtracted_from(rng: Rng) -> MirrorContent:
             "{records/columns}, $a and $b. Per stop, the report shows the number [[from $a|from $b]] less the number "
             "[[from $b|from $a]], and may well be negative. Could you make $want for it?",
         ),
-        takes="ints ints",
-        gives="ints",
+        parameters="ints ints",
+        returns="ints",
         bodies={
             "python": "return [⟦p - q|q - p⟧ for p, q in zip($a, $b)]",
             "java": """
@@ -41,7 +49,7 @@ def subtracted_from(rng: Rng) -> MirrorContent:
             """,
             "javascript": "return $a.map((x, i) => ⟦x - $b[i]|$b[i] - x⟧);",
         },
-        wants=(
+        references=(
             lambda u, v: [u[i] - v[i] for i in range(len(u))],
             lambda u, v: [v[i] - u[i] for i in range(len(u))],
         ),
@@ -50,9 +58,9 @@ def subtracted_from(rng: Rng) -> MirrorContent:
 
 
 def which_divides(rng: Rng) -> MirrorContent:
-    """A rate is so many of one to one of the other, or the other way round."""
+    """Swap the direction of a rate: multiply by it, or divide by it."""
     rate = rng.number(3, 9)
-    return make(
+    return code_mirror(
         rng,
         "multiply by the rate or divide by it",
         (
@@ -72,21 +80,21 @@ def which_divides(rng: Rng) -> MirrorContent:
             "model]] correspond to one unit of the [[model|original]]. {Write/Please write} $want that takes a "
             "length $a of the original and returns the model's length. Everything stays integral.",
         ),
-        takes="int int",
-        gives="int",
+        parameters="int int",
+        returns="int",
         bodies={
             "python": "return $a ⟦//|*⟧ $b",
             "java": "return $a ⟦/|*⟧ $b;",
         },
-        wants=(lambda amount, r: len(range(0, amount, r)), lambda amount, r: sum([amount] * r)),
+        references=(lambda amount, r: len(range(0, amount, r)), lambda amount, r: sum([amount] * r)),
         inputs=[(rate * rng.number(3, 20), rate), (rate * 4, rate), (0, rate), (12, 1)],
     )
 
 
 def percentage_or_voucher(rng: Rng) -> MirrorContent:
-    """Percent off and a fixed sum off, in either order."""
+    """Swap whether a percentage or a fixed sum is deducted first."""
     percent, off = rng.pick((10, 20, 25, 50)), rng.number(2, 9) * 100
-    return make(
+    return code_mirror(
         rng,
         "percentage first or fixed sum first",
         (
@@ -107,8 +115,8 @@ def percentage_or_voucher(rng: Rng) -> MirrorContent:
             "litres are drawn. >> Which happens earlier? >> The [[evaporation|drawing]]; the [[drawing|evaporation]] "
             "is {later/the later one}. Give me $want for the litres left. Whole numbers throughout.",
         ),
-        takes="int int int",
-        gives="int",
+        parameters="int int int",
+        returns="int",
         bodies={
             "python": "return ⟦$a * (100 - $b) // 100 - $c|($a - $c) * (100 - $b) // 100⟧",
             "java": "return ⟦$a * (100 - $b) / 100 - $c|($a - $c) * (100 - $b) / 100⟧;",
@@ -119,7 +127,7 @@ def percentage_or_voucher(rng: Rng) -> MirrorContent:
                 return rest;
             """,
         },
-        wants=(
+        references=(
             lambda price, pc, sum_off: price - price * pc // 100 - sum_off,
             lambda price, pc, sum_off: price - sum_off - (price - sum_off) * pc // 100,
         ),
@@ -133,10 +141,10 @@ def percentage_or_voucher(rng: Rng) -> MirrorContent:
 
 
 def morning_and_evening(rng: Rng) -> MirrorContent:
-    """A loop in which doubling comes first, or taking away."""
+    """Swap whether a loop doubles first or takes away first."""
     k = rng.number(2, 5)
     start = rng.number(k + 2, 20)
-    return make(
+    return code_mirror(
         rng,
         "first double and then take away, or first take away and then double",
         (
@@ -158,8 +166,8 @@ def morning_and_evening(rng: Rng) -> MirrorContent:
             "{Could you write/Can you write} $want that starts with $a cells and returns how many there are $c steps "
             "later? There are always enough cells.",
         ),
-        takes="int int int",
-        gives="int",
+        parameters="int int int",
+        returns="int",
         bodies={
             "python": """
                 left = $a
@@ -175,7 +183,7 @@ def morning_and_evening(rng: Rng) -> MirrorContent:
                 return left;
             """,
         },
-        wants=(
+        references=(
             lambda s, b, n: s * 2**n - b * (2**n - 1),
             lambda s, b, n: s * 2**n - 2 * b * (2**n - 1),
         ),
@@ -184,9 +192,9 @@ def morning_and_evening(rng: Rng) -> MirrorContent:
 
 
 def seats_along(rng: Rng) -> MirrorContent:
-    """Numbers run along the rows, or down the columns."""
+    """Swap numbering along the rows and along the columns."""
     n, m = rng.numbers(2, 3, 7)
-    return make(
+    return code_mirror(
         rng,
         "numbered along the rows or along the columns",
         (
@@ -207,8 +215,8 @@ def seats_along(rng: Rng) -> MirrorContent:
             "end of a [[row|column]] before starting on the {following/next} one; nobody walks a [[column|row]] that "
             "way. Give me $want which, for plot number $a, returns [row, column], both starting at 0.",
         ),
-        takes="int int int",
-        gives="ints",
+        parameters="int int int",
+        returns="ints",
         bodies={
             "python": "return [⟦$a // $c, $a % $c|$a % $b, $a // $b⟧]",
             "java": """
@@ -219,19 +227,19 @@ def seats_along(rng: Rng) -> MirrorContent:
             """,
             "javascript": "return [⟦Math.floor($a / $c), $a % $c|$a % $b, Math.floor($a / $b)⟧];",
         },
-        wants=(
-            lambda one, n, m: [[i, j] for i in range(n) for j in range(m)][one],
-            lambda one, n, m: [[i, j] for j in range(m) for i in range(n)][one],
+        references=(
+            lambda seat, height, width: [[i, j] for i in range(height) for j in range(width)][seat],
+            lambda seat, height, width: [[i, j] for j in range(width) for i in range(height)][seat],
         ),
         inputs=[(rng.number(2, n * m - 2), n, m), (n * m - 2, n, m), (1, n, m), (0, n, m), (n * m - 1, n, m)],
     )
 
 
 def adults_and_children(rng: Rng) -> MirrorContent:
-    """Which price belongs to whom."""
+    """Swap which of two prices belongs to which count."""
     m, n = rng.numbers(2, 2, 9)
     u, v = rng.numbers(2, 5, 20)
-    return make(
+    return code_mirror(
         rng,
         "which price belongs to which count",
         (
@@ -251,13 +259,13 @@ def adults_and_children(rng: Rng) -> MirrorContent:
             "of a barrel, the [[latter|former]] that of a sack. What is the weight of the load? {As/Put it in} $want, "
             "please.",
         ),
-        takes="int int int int",
-        gives="int",
+        parameters="int int int int",
+        returns="int",
         bodies={
             "python": "return $a * ⟦$c|$d⟧ + $b * ⟦$d|$c⟧",
             "java": "return $a * ⟦$c|$d⟧ + $b * ⟦$d|$c⟧;",
         },
-        wants=(
+        references=(
             lambda m, n, u, v: sum([u] * m + [v] * n),
             lambda m, n, u, v: sum([v] * m + [u] * n),
         ),
@@ -266,8 +274,8 @@ def adults_and_children(rng: Rng) -> MirrorContent:
 
 
 def even_and_odd_places(rng: Rng) -> MirrorContent:
-    """Which places are added, and which subtracted."""
-    return make(
+    """Swap whether even or odd places are added, with the others subtracted."""
+    return code_mirror(
         rng,
         "even or odd places are added, the others subtracted",
         (
@@ -287,8 +295,8 @@ def even_and_odd_places(rng: Rng) -> MirrorContent:
             "and so on [[drain|fill]] it, by the litres that $a has for the hour. Could you write $want for the change "
             "of the level {over the whole time/in all}, plus meaning more water?",
         ),
-        takes="ints",
-        gives="int",
+        parameters="ints",
+        returns="int",
         bodies={
             "python": "return sum(x if i % 2 == ⟦0|1⟧ else -x for i, x in enumerate($a))"
             if rng.chance()
@@ -301,22 +309,24 @@ def even_and_odd_places(rng: Rng) -> MirrorContent:
                 return total;
             """,
         },
-        wants=(_added_in_turn, lambda values: _added_in_turn([0, *values])),
+        references=(_added_in_turn, lambda values: _added_in_turn([0, *values])),
         inputs=[(ints(rng, rng.number(4, 6), 1, 30),), ([5, 2, 8],), ([4, 4],), ([7],), ([],)],
     )
 
 
 def _added_in_turn(values: list[int]) -> int:
+    """Add the entries with alternating signs, the first with a plus."""
     total, sign = 0, 1
-    for one in values:
-        total, sign = total + sign * one, -sign
+    for value in values:
+        total += sign * value
+        sign = -sign
     return total
 
 
 def lowest_digit(rng: Rng) -> MirrorContent:
-    """Which end of a list of digits holds the ones."""
+    """Swap whether the ones digit is the first or the last of a list of digits."""
     digits = ints(rng, rng.number(3, 4), 1, 9)
-    return make(
+    return code_mirror(
         rng,
         "the ones digit stands first or last",
         (
@@ -337,8 +347,8 @@ def lowest_digit(rng: Rng) -> MirrorContent:
             "the [[largest|smallest]] power of ten and ending with the one for the [[smallest|largest]]. {Would "
             "you/Could you} write $want for the number on the abacus? Without rods it's 0.",
         ),
-        takes="ints",
-        gives="int",
+        parameters="ints",
+        returns="int",
         bodies={
             "python": """
                 total = 0
@@ -354,7 +364,7 @@ def lowest_digit(rng: Rng) -> MirrorContent:
                 return total;
             """,
         },
-        wants=(
+        references=(
             lambda values: int("".join(map(str, values)) or "0"),
             lambda values: sum(v * 10**i for i, v in enumerate(values)),
         ),

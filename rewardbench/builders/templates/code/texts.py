@@ -1,9 +1,17 @@
-"""Moulds about strings: which end, which part, which of two rules."""
+"""Templates about strings: which end, which part, and which of two rules.
+
+Example of a mirror, from `first_or_last_dash`:
+
+    prompt a: "... the part of tag before its first hyphen, not the part before its last hyphen. ..."
+    prompt b: "... the part of tag before its last hyphen, not the part before its first hyphen. ..."
+    response x, right for a: `return tag[: tag.find("-")]`
+    response y, right for b: `return tag[: tag.rfind("-")]`
+"""
 
 from __future__ import annotations
 
 from rewardbench.builders.draw import MirrorContent, Rng
-from rewardbench.builders.templates.code.telling import make
+from rewardbench.builders.templates.code.assembly import code_mirror
 
 WORDS = """
     amber basil cedar clove coral dill ebony fennel ginger hazel indigo jade kelp lemon maple mint nutmeg olive onyx
@@ -12,11 +20,11 @@ WORDS = """
 
 
 def begins_and_ends(rng: Rng) -> MirrorContent:
-    """Which of two pieces stands in front, and which at the end."""
+    """Swap which of two pieces is the prefix, and which the suffix."""
     u, v = rng.sample(("ax", "be", "cor", "di", "em", "fo", "ga", "hu"), 2)
     middle = rng.sample(WORDS, 4)
     codes = [u + middle[0] + v, v + middle[1] + u, u + middle[2] + v, u + middle[3]]
-    return make(
+    return code_mirror(
         rng,
         "which piece is the prefix and which the suffix",
         (
@@ -36,8 +44,8 @@ def begins_and_ends(rng: Rng) -> MirrorContent:
             "the end while [[$b|$c]] stands at the beginning. Could you write $want that says how many there are? No "
             "name is so short that {the two/both} could overlap.",
         ),
-        takes="strs str str",
-        gives="int",
+        parameters="strs str str",
+        returns="int",
         bodies={
             "python": "return sum(1 for s in $a if s.startswith(⟦$b|$c⟧) and s.endswith(⟦$c|$b⟧))",
             "java": """
@@ -58,7 +66,7 @@ def begins_and_ends(rng: Rng) -> MirrorContent:
                 return count;
             """,
         },
-        wants=(
+        references=(
             lambda codes, u, v: sum(c[: len(u)] == u and c[-len(v) :] == v for c in codes),
             lambda codes, u, v: sum(c[: len(v)] == v and c[-len(u) :] == u for c in codes),
         ),
@@ -67,9 +75,9 @@ def begins_and_ends(rng: Rng) -> MirrorContent:
 
 
 def first_or_last_dash(rng: Rng) -> MirrorContent:
-    """A label is cut at its first dash or at its last."""
-    one, two, three, four = rng.sample(WORDS, 4)
-    return make(
+    """Swap cutting a label at its first dash and at its last."""
+    u, v, w, z = rng.sample(WORDS, 4)
+    return code_mirror(
         rng,
         "cut at the first or at the last separator",
         (
@@ -89,26 +97,26 @@ def first_or_last_dash(rng: Rng) -> MirrorContent:
             "now on, and no longer [[$y|$x]]: the text {ahead of/in front of} the [[first|last]] hyphen instead of the "
             "[[last|first]]. I need $want.",
         ),
-        takes="str",
-        gives="str",
+        parameters="str",
+        returns="str",
         bodies={
             "python": 'return $a.⟦split|rsplit⟧("-", 1)[0]' if rng.chance() else 'return $a[: $a.⟦find|rfind⟧("-")]',
             "java": 'return $a.substring(0, $a.⟦indexOf|lastIndexOf⟧("-"));',
             "javascript": 'return $a.slice(0, $a.⟦indexOf|lastIndexOf⟧("-"));',
             "cpp": "return $a.substr(0, $a.⟦find|rfind⟧('-'));",
         },
-        wants=(
+        references=(
             lambda text: text.partition("-")[0],
-            lambda text: text[: max(i for i, c in enumerate(text) if c == "-")],
+            lambda text: "-".join(text.split("-")[:-1]),
         ),
-        inputs=[(f"{one}-{two}-{three}",), (f"{two}-{one}-{four}-{three}",), (f"{four}-{one}",), (f"-{two}",)],
+        inputs=[(f"{u}-{v}-{w}",), (f"{v}-{u}-{z}-{w}",), (f"{z}-{u}",), (f"-{v}",)],
     )
 
 
 def padded_sides(rng: Rng) -> MirrorContent:
-    """One string is padded in front, the other behind."""
+    """Swap which of two strings is padded on the left, and which on the right."""
     item, width = rng.pick(WORDS), rng.number(9, 12)
-    return make(
+    return code_mirror(
         rng,
         "which of two strings is padded on the left, and which on the right",
         (
@@ -128,8 +136,8 @@ def padded_sides(rng: Rng) -> MirrorContent:
             "the second to the first. >> Where do the dots go? >> [[Before|Behind]] the text of $b; [[behind|before]] "
             "the text of $a. As $want, please, no string is too long.",
         ),
-        takes="str str int",
-        gives="str",
+        parameters="str str int",
+        returns="str",
         bodies={
             "python": 'return $a.⟦ljust|rjust⟧($c, ".") + $b.⟦rjust|ljust⟧($c, ".")',
             "java": """
@@ -144,7 +152,7 @@ def padded_sides(rng: Rng) -> MirrorContent:
                 return ⟦$a + front + back + $b|front + $a + $b + back⟧;
             """,
         },
-        wants=(
+        references=(
             lambda u, v, n: u + "." * (2 * n - len(u) - len(v)) + v,
             lambda u, v, n: "." * (n - len(u)) + u + v + "." * (n - len(v)),
         ),
@@ -153,9 +161,9 @@ def padded_sides(rng: Rng) -> MirrorContent:
 
 
 def login_name(rng: Rng) -> MirrorContent:
-    """Initial of one name and the whole of the other."""
-    given, family = rng.people(2)
-    return make(
+    """Swap which name is cut to its initial, and which is kept in full."""
+    first_name, family_name = rng.people(2)
+    return code_mirror(
         rng,
         "which name is cut to its initial",
         (
@@ -176,21 +184,21 @@ def login_name(rng: Rng) -> MirrorContent:
             "[[$a|$b]] and then all of [[$b|$a]], glued together. {So/That is,} for $e1 and $e2 it is [[$x|$y]] and "
             "not [[$y|$x]]. Could you write $want?",
         ),
-        takes="str str",
-        gives="str",
+        parameters="str str",
+        returns="str",
         bodies={
             "python": "return ⟦$a[0] + $b|$b[0] + $a⟧",
             "java": "return ⟦$a.charAt(0) + $b|$b.charAt(0) + $a⟧;",
         },
-        wants=(lambda u, v: u[:1] + v, lambda u, v: v[:1] + u),
-        inputs=[(given, family), (family, given), ("Ada", "Ada"), ("Q", "Q")],
+        references=(lambda u, v: u[:1] + v, lambda u, v: v[:1] + u),
+        inputs=[(first_name, family_name), (family_name, first_name), ("Ada", "Ada"), ("Q", "Q")],
     )
 
 
 def readable_end(rng: Rng) -> MirrorContent:
-    """Which end of a secret stays readable."""
+    """Swap whether the first or the last characters of a secret stay readable."""
     text = rng.pick(WORDS) + str(rng.number(100, 999))
-    return make(
+    return code_mirror(
         rng,
         "the first or the last characters stay readable",
         (
@@ -211,8 +219,8 @@ def readable_end(rng: Rng) -> MirrorContent:
             "[[$x|$y]], it printed [[$y|$x]] until today. {Could you write/May I have} $want? $b lies between 1 and "
             "the reference's length.",
         ),
-        takes="str int",
-        gives="str",
+        parameters="str int",
+        returns="str",
         bodies={
             "python": 'return ⟦$a[:$b] + "*" * (len($a) - $b)|"*" * (len($a) - $b) + $a[-$b:]⟧',
             "java": """
@@ -225,7 +233,7 @@ def readable_end(rng: Rng) -> MirrorContent:
                 return ⟦$a.substr(0, $b) + stars|stars + $a.substr($a.size() - $b)⟧;
             """,
         },
-        wants=(
+        references=(
             lambda text, n: "".join(c if i < n else "*" for i, c in enumerate(text)),
             lambda text, n: "".join(c if i >= len(text) - n else "*" for i, c in enumerate(text)),
         ),
@@ -234,12 +242,12 @@ def readable_end(rng: Rng) -> MirrorContent:
 
 
 def longest_by_alphabet(rng: Rng) -> MirrorContent:
-    """Of equally long words the one nearer to a or nearer to z."""
+    """Swap whether the first or the last in the alphabet wins among equally long words."""
     size = rng.pick((5, 6))
     long = rng.sample([word for word in WORDS if len(word) == size], 3)
     short = rng.sample([word for word in WORDS if len(word) < size], 1)
     words = rng.sample(long + short, 4)
-    return make(
+    return code_mirror(
         rng,
         "of equally long words the first or the last in the alphabet",
         (
@@ -259,8 +267,8 @@ def longest_by_alphabet(rng: Rng) -> MirrorContent:
             "alphabetical order and the one at the [[top|bottom]] of it wins, whereas the one at the [[bottom|top]] "
             "has lost. Could you give me $want? {There's always a word/$a is never empty}.",
         ),
-        takes="strs",
-        gives="str",
+        parameters="strs",
+        returns="str",
         bodies={
             "python": "return ⟦min($a, key=lambda s: (-len(s), s))|max($a, key=lambda s: (len(s), s))⟧",
             "java": """
@@ -287,9 +295,9 @@ def longest_by_alphabet(rng: Rng) -> MirrorContent:
                 return best;
             """,
         },
-        wants=(
-            lambda words: sorted(w for w in words if len(w) == max(map(len, words)))[0],
-            lambda words: sorted(w for w in words if len(w) == max(map(len, words)))[-1],
+        references=(
+            lambda words: sorted(word for word in words if len(word) == max(map(len, words)))[0],
+            lambda words: sorted(word for word in words if len(word) == max(map(len, words)))[-1],
         ),
         inputs=[(words,), (long,), ([*long[:1], "zo", "ab"],), (["fig"],)],
     )

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from rewardbench.builders.draw import MirrorContent, Resample, Rng
 from rewardbench.builders.prompts import PromptTemplate, render
 from rewardbench.types import Messages
-from rewardbench.verifiers.arithmetic import value
+from rewardbench.verifiers.arithmetic import exact_value
 
 LENGTHS_APART = 0.15
 """Two workings whose lengths differ by a larger share of the longer one are drawn again."""
@@ -51,7 +51,7 @@ class Work(NamedTuple):
 
 def problem(edit: str, frame: PromptTemplate, a: Work, b: Work) -> MirrorContent:
     """The drawn mirror. Raises Redraw where the answers are alike, not round, or given in the prompt already."""
-    answers = [value(work.value) for work in (a, b)]
+    answers = [exact_value(work.value) for work in (a, b)]
     prompts = [render(frame, side) for side in (0, 1)]
     if answers[0] == answers[1] or min(answers) <= 0:
         raise Resample
