@@ -1,4 +1,4 @@
-"""The builder of word problems: all moulds verify, prompts hold the same words, and a reader comes to the answers."""
+"""Test the math templates: all verify, prompts use the same words, and the answers follow from the prompts."""
 
 import re
 from dataclasses import replace
@@ -12,31 +12,30 @@ from rewardbench.builders.draw import Resample, Rng
 from rewardbench.builders.mirrors import Mirror
 from rewardbench.builders.prompts import swapped
 from rewardbench.builders.templates.math import TEMPLATES
+from rewardbench.builders.templates.math.assembly import Solution, math_mirror, number
 from rewardbench.builders.templates.math.prices import voucher_price
-from rewardbench.builders.templates.math.telling import Work, number, problem
 
 SEEDS = range(5)
 
 
 def drawn(number, template, seed):
-    """The first draw of a mould at a seed that is not degenerate."""
+    """Return the first mirror that a template gives at a seed; degenerate draws are skipped."""
     for attempt in range(300):
         try:
-            made = template(Rng(f"test/{seed}/{attempt}"))
+            content = template(Rng(f"test/{seed}/{attempt}"))
         except Resample:
             continue
-        return Mirror(
-            "math", made.edit, made.a, made.b, made.x, made.y, made.check, group=f"{template.__name__}-{number}-{seed}"
-        )
+        parts = {name: getattr(content, name) for name in ("edit", "a", "b", "x", "y", "check")}
+        return Mirror("math", **parts, group=f"{template.__name__}-{number}-{seed}")
     raise AssertionError(f"{template.__name__} never gives a mirror")
 
 
-def told(prompt):
+def text_of(prompt):
     return "\n".join(turn["content"] for turn in prompt)
 
 
 def words(prompt):
-    return set(re.findall(r"\w+|[^\w\s]", told(prompt).lower()))
+    return set(re.findall(r"\w+|[^\w\s]", text_of(prompt).lower()))
 
 
 MIRRORS = [drawn(number, template, seed) for number, template in enumerate(TEMPLATES) for seed in SEEDS]
@@ -47,20 +46,20 @@ def test_there_are_45_problems_of_three_wordings():
     assert len(TEMPLATES) == 135
 
 
-def test_every_mould_passes_its_verifier():
-    found = verify(MIRRORS)
-    assert (found.failed, found.pairs) == ((), 2 * 135 * len(SEEDS))
+def test_every_template_passes_its_verifier():
+    report = verify(MIRRORS)
+    assert (report.failed, report.pairs) == ((), 2 * 135 * len(SEEDS))
 
 
-def test_both_prompts_hold_the_same_words_and_differ():
+def test_both_prompts_have_the_same_words_and_differ():
     assert [m.group for m in MIRRORS if words(m.a) != words(m.b) or m.a == m.b] == []
 
 
-def test_no_mark_of_a_twin_is_left_over():
-    assert [m.group for m in MIRRORS if re.search(r"\[\[|\]\]|\{|\}", told(m.a) + told(m.b) + m.x + m.y)] == []
+def test_texts_contain_no_leftover_notation():
+    assert [m.group for m in MIRRORS if re.search(r"\[\[|\]\]|\{|\}", text_of(m.a) + text_of(m.b) + m.x + m.y)] == []
 
 
-def test_responses_are_of_alike_length_and_shape():
+def test_responses_have_similar_length_and_equal_line_counts():
     for mirror in MIRRORS:
         assert abs(len(mirror.x) - len(mirror.y)) <= 0.15 * max(len(mirror.x), len(mirror.y))
         assert mirror.x.count("\n") == mirror.y.count("\n")
@@ -86,8 +85,8 @@ READERS = {
     ),
     "dearer_than": (
         rf"{NAME} earns (\d+) \w+ an hour, and {NAME} earns (\d+)% more than",
-        lambda known, pay, rich, more: (
-            int(pay) / (1 + Fraction(more) / 100) if rich == known else int(pay) * (1 + Fraction(more) / 100)
+        lambda known, pay, rich, percent: (
+            int(pay) / (1 + Fraction(percent) / 100) if rich == known else int(pay) * (1 + Fraction(percent) / 100)
         ),
     ),
     "exchange_desk": (
@@ -97,8 +96,8 @@ READERS = {
     "shared_ride": (
         rf"costs (\d+) \w+ a kilometer.*; {NAME} gets out after (\d+) km and {NAME} rides on to km (\d+)"
         rf".*does {NAME} pay",
-        lambda price, _, near, late, far, asked: (
-            int(price) * (Fraction(int(near), 2) + (int(far) - int(near) if late == asked else 0))
+        lambda price, _, near, late, far, payer: (
+            int(price) * (Fraction(int(near), 2) + (int(far) - int(near) if late == payer else 0))
         ),
     ),
     "work_pair": (
@@ -113,14 +112,14 @@ READERS = {
     ),
     "calendar": (
         r"In (\w+) the (\d+)\w\w is a (\w+)\. The choir sings every (\w+) .* for the (\d)",
-        lambda _, date, day, asked, nth: [
-            d for d in range(1, 32) if (d - int(date) + WEEK.index(day)) % 7 == WEEK.index(asked)
+        lambda _, date, day, rehearsal_day, nth: [
+            d for d in range(1, 32) if (d - int(date) + WEEK.index(day)) % 7 == WEEK.index(rehearsal_day)
         ][int(nth) - 1],
     ),
     "choices": (
         r"choose (one|two) of (\d+) songs and (one|two) of (\d+) poems",
-        lambda one, n, _, m: (
-            int(n) * (int(n) - 1) * int(m) // 2 if one == "two" else int(m) * (int(m) - 1) * int(n) // 2
+        lambda song_count, n, _, m: (
+            int(n) * (int(n) - 1) * int(m) // 2 if song_count == "two" else int(m) * (int(m) - 1) * int(n) // 2
         ),
     ),
     "tournament": (
@@ -133,7 +132,7 @@ READERS = {
     ),
     "packing": (
         rf"laid (\d+) eggs; (\d+) go in a tray\. .* pay (\d+) \w+ a tray, but {NAME} pays for full .* would {NAME} pay",
-        lambda n, size, pay, only, asked: (int(n) // int(size) + (only != asked)) * int(pay),
+        lambda n, size, pay, only, payer: (int(n) // int(size) + (only != payer)) * int(pay),
     ),
     "percent_of_percent": (
         r"to (\d+) addresses, (\d+)% opened it, (\d+)% of the openers",
@@ -144,7 +143,7 @@ READERS = {
         lambda inn, out, u, v: int(inn) * (int(u) + int(v)) - int(out) * int(v),
     ),
 }
-"""For one wording of a mould: what to read from its prompt, and the answer worked out from that alone."""
+"""For one wording of a template: what to read from its prompt, and the answer computed from that alone."""
 
 PARTS = {"half": Fraction(1, 2), "a third": Fraction(1, 3), "a quarter": Fraction(1, 4)} | {
     "a fifth": Fraction(1, 5),
@@ -155,20 +154,20 @@ WEEK = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sun
 
 
 @pytest.mark.parametrize("name", READERS)
-def test_a_reader_of_the_prompt_comes_to_the_checks_answer(name):
+def test_the_answer_computed_from_the_prompt_equals_that_of_the_check(name):
     pattern, solve = READERS[name]
-    read = 0
+    prompts_read = 0
     for mirror in (mirror for mirror in MIRRORS if mirror.group.startswith(f"{name}-")):
         for prompt, check in ((mirror.a, mirror.check["a"]), (mirror.b, mirror.check["b"])):
-            plain = re.sub(r"(?<=\d),(?=\d{3})", "", told(prompt))
-            found = re.search(pattern, plain, re.DOTALL)
-            if found:
-                assert solve(*found.groups()) == Fraction(check["answer"]), plain
-                read += 1
-    assert read >= len(SEEDS)
+            plain = re.sub(r"(?<=\d),(?=\d{3})", "", text_of(prompt))
+            match = re.search(pattern, plain, re.DOTALL)
+            if match:
+                assert solve(*match.groups()) == Fraction(check["answer"]), plain
+                prompts_read += 1
+    assert prompts_read >= len(SEEDS)
 
 
-def test_a_fixed_example_by_hand():
+def test_a_fixed_example_computed_by_hand():
     # 120 − 15 = 105, less a fifth of it: 84; and 120 less a fifth: 96, 96 − 15 = 81
     assert voucher_price(120, 15, 20, "euros", True) == (
         "120 − 15 = 105. Then 20% of 105 is 21, and 105 − 21 = 84 euros."
@@ -178,27 +177,29 @@ def test_a_fixed_example_by_hand():
     )
 
 
-def test_nobody_eats_more_than_130_grams():
+def test_recipes_use_between_50_and_130_grams_a_person():
     recipes = [mirror for mirror in MIRRORS if mirror.group.startswith("recipe-")]
     assert len(recipes) == 3 * len(SEEDS)
     for mirror in recipes:
-        amount, heads = (max(map(int, re.findall(r"\d+", told(mirror.a)))), re.findall(r"\b\d{1,2}\b", told(mirror.a)))
-        assert all(50 <= amount / int(count) <= 130 for count in heads), told(mirror.a)
+        text = text_of(mirror.a)
+        amount = max(map(int, re.findall(r"\d+", text)))
+        head_counts = re.findall(r"\b\d{1,2}\b", text)
+        assert all(50 <= amount / int(count) <= 130 for count in head_counts), text
 
 
-def test_the_same_seed_gives_the_same_mirror_and_another_seed_others():
+def test_a_seed_determines_the_mirrors():
     assert [draw_mirror("math", 3, n) for n in range(8)] == [draw_mirror("math", 3, n) for n in range(8)]
-    assert not {told(draw_mirror("math", 3, n).a) for n in range(40)} & {
-        told(draw_mirror("math", 4, n).a) for n in range(40)
+    assert not {text_of(draw_mirror("math", 3, n).a) for n in range(40)} & {
+        text_of(draw_mirror("math", 4, n).a) for n in range(40)
     }
 
 
-def test_as_many_mirrors_as_moulds_never_repeat_a_wording():
-    made = [draw_mirror("math", 0, n).source["mould"] for n in range(108)]
-    assert max(made.count(name) for name in made) == 3
+def test_108_mirrors_repeat_no_wording():
+    names = [draw_mirror("math", 0, n).source["mould"] for n in range(108)]
+    assert max(map(names.count, names)) == 3
 
 
-def test_a_planted_error_is_caught():
+def test_a_planted_error_is_detected():
     mirror = MIRRORS[0]
     assert len(verify([replace(mirror, x=mirror.y, y=mirror.x)]).failed) == 4
     slip = replace(mirror, x="So 2 + 2 = 5. " + mirror.x)
@@ -212,27 +213,27 @@ U, V = swapped(3, 5)
 @pytest.mark.parametrize(
     ("frame", "a", "b"),
     [
-        (f"{U} or {V}?", Work("2+2", "It is 4."), Work("1+3", "It is 4.")),
-        (f"{U} or {V}, or 4?", Work("2+2", "It is 4."), Work("3+3", "It is 6.")),
-        (f"{U} or {V}?", Work("1/3", "It is a third."), Work("3+3", "It is 6.")),
-        (f"{U} or {V}?", Work("3-5", "It is −2."), Work("3+3", "It is 6.")),
-        (f"{U} or {V}?", Work("2+2", "It is 4."), Work("3+3", "After long thought, it is 6.")),
+        (f"{U} or {V}?", Solution("2+2", "It is 4."), Solution("1+3", "It is 4.")),
+        (f"{U} or {V}, or 4?", Solution("2+2", "It is 4."), Solution("3+3", "It is 6.")),
+        (f"{U} or {V}?", Solution("1/3", "It is a third."), Solution("3+3", "It is 6.")),
+        (f"{U} or {V}?", Solution("3-5", "It is −2."), Solution("3+3", "It is 6.")),
+        (f"{U} or {V}?", Solution("2+2", "It is 4."), Solution("3+3", "After long thought, it is 6.")),
     ],
     ids=["alike", "given", "not round", "negative", "unlike in length"],
 )
-def test_degenerate_problems_are_drawn_again(frame, a, b):
+def test_degenerate_problems_are_resampled(frame, a, b):
     with pytest.raises(Resample):
-        problem("", frame, a, b)
+        math_mirror("", frame, a, b)
 
 
-def test_an_even_number_of_texts_opens_with_a_system_message():
-    made = problem("", ("Count.", f"{U} {V}"), Work("2+2", "It is 4."), Work("3+3", "It is 6."))
-    assert [turn["role"] for turn in made.a] == ["system", "user"]
-    assert (made.a[1]["content"], made.b[1]["content"]) == ("3 5", "5 3")
-    assert made.check == {"kind": "math", "a": {"value": "2+2", "answer": "4"}, "b": {"value": "3+3", "answer": "6"}}
+def test_the_first_of_an_even_number_of_texts_is_a_system_message():
+    content = math_mirror("", ("Count.", f"{U} {V}"), Solution("2+2", "It is 4."), Solution("3+3", "It is 6."))
+    assert [turn["role"] for turn in content.a] == ["system", "user"]
+    assert (content.a[1]["content"], content.b[1]["content"]) == ("3 5", "5 3")
+    assert content.check == {"kind": "math", "a": {"value": "2+2", "answer": "4"}, "b": {"value": "3+3", "answer": "6"}}
 
 
-def test_numbers_of_more_than_two_decimals_are_drawn_again():
+def test_numbers_with_more_than_two_decimals_are_resampled():
     assert number(Fraction(1999, 100)) == "19.99"
     with pytest.raises(Resample):
         number(Fraction(1, 3))

@@ -1,4 +1,4 @@
-"""The exact solution of a knapsack, by dynamic programming over the items still open and the room left."""
+"""Solve a knapsack exactly, by dynamic programming over the undecided items and the remaining capacity."""
 
 from __future__ import annotations
 
@@ -9,59 +9,67 @@ from rewardbench.verifiers.arithmetic import best_worth
 
 
 class Knapsack(NamedTuple):
-    """What can be packed, name to (weight, worth), and how much weight fits; each item once."""
+    """A weight limit, and the items by name with their (weight, worth); each item can be packed once."""
 
     capacity: int
     items: Mapping[str, tuple[int, int]]
 
 
-Table = list[list[int]]
-"""[items open + 1, room + 1]: the most worth that items n, n + 1, ... can still bring where so much room is left."""
+ValueTable = list[list[int]]
+"""[undecided items + 1, capacity + 1]: the largest worth that items n, n + 1, ... add within a remaining capacity."""
 
 
-def value_table(pairs: Sequence[tuple[int, int]], capacity: int) -> Table:
-    """The table of (weight, worth) pairs.
+def value_table(pairs: Sequence[tuple[int, int]], capacity: int) -> ValueTable:
+    """Compute the table of items given as (weight, worth).
 
     >>> value_table([(4, 10), (3, 7)], 5)
     [[0, 0, 0, 7, 10, 10], [0, 0, 0, 7, 7, 7], [0, 0, 0, 0, 0, 0]]
     """
     table = [[0] * (capacity + 1)]
     for weight, worth in reversed(pairs):
-        below = table[0]
-        taken = [below[room - weight] + worth if room >= weight else 0 for room in range(capacity + 1)]
-        table.insert(0, [max(both) for both in zip(below, taken, strict=True)])
+        without_item = table[0]
+        row = list(without_item)
+        for remaining in range(weight, capacity + 1):
+            row[remaining] = max(row[remaining], without_item[remaining - weight] + worth)
+        table.insert(0, row)
     return table
 
 
-def best_packing(sack: Knapsack) -> tuple[str, ...]:
-    """The names of a best packing, in the order of the items; where there are several, one of them.
+def best_packing(knapsack: Knapsack) -> tuple[str, ...]:
+    """Return the names of a best packing, in the order of the items; if there are several, one of them.
 
     >>> best_packing(Knapsack(6, {"tent": (4, 10), "stove": (3, 7), "rope": (3, 7)}))
     ('stove', 'rope')
     """
-    table = value_table(list(sack.items.values()), sack.capacity)
-    room, packed = sack.capacity, []
-    for n, (name, (weight, _)) in enumerate(sack.items.items()):
-        if table[n][room] > table[n + 1][room]:
+    table = value_table(list(knapsack.items.values()), knapsack.capacity)
+    remaining, packed = knapsack.capacity, []
+    for n, (name, (weight, _)) in enumerate(knapsack.items.items()):
+        if table[n][remaining] > table[n + 1][remaining]:
             packed.append(name)
-            room -= weight
+            remaining -= weight
     return tuple(packed)
 
 
-def is_unique(sack: Knapsack) -> bool:
-    """Whether no other packing is worth as much as the best one."""
-    return best_worth(sack.items, sack.capacity)[1] == 1
+def is_unique(knapsack: Knapsack) -> bool:
+    """Return True if no other packing is worth as much as the best one."""
+    return best_worth(knapsack.items, knapsack.capacity)[1] == 1
 
 
-def greedy_packing(sack: Knapsack) -> tuple[str, ...]:
-    """What fits, taken by worth per weight: the tempting answer.
+def greedy_packing(knapsack: Knapsack) -> tuple[str, ...]:
+    """Pack items by worth per weight as long as they fit: the tempting answer.
 
     >>> greedy_packing(Knapsack(6, {"tent": (4, 10), "stove": (3, 7), "rope": (3, 7)}))
     ('tent',)
     """
-    room, packed = sack.capacity, set()
-    for name in sorted(sack.items, key=lambda name: -sack.items[name][1] / sack.items[name][0]):
-        if sack.items[name][0] <= room:
+
+    def worth_per_weight(name: str) -> float:
+        weight, worth = knapsack.items[name]
+        return worth / weight
+
+    remaining, packed = knapsack.capacity, set()
+    for name in sorted(knapsack.items, key=worth_per_weight, reverse=True):
+        weight, _ = knapsack.items[name]
+        if weight <= remaining:
             packed.add(name)
-            room -= sack.items[name][0]
-    return tuple(name for name in sack.items if name in packed)
+            remaining -= weight
+    return tuple(filter(packed.__contains__, knapsack.items))

@@ -1,20 +1,30 @@
-"""How a knapsack is told: two prompts of the same words with something exchanged, each with its one best packing."""
+"""Assemble a mirror of knapsacks: two prompts of the same words that differ in one number or role.
+
+Every template of this package draws a pair of knapsacks, writes three wordings of the prompt, and calls
+`knapsack_mirror` with one of them. Example, from `rocket_payload`:
+
+    prompt a: "The lander can carry 24 kg of instruments and the rover 28 kg. ... Choose the set for the lander ..."
+    prompt b: "The lander can carry 28 kg of instruments and the rover 24 kg. ... Choose the set for the lander ..."
+    response x, right for a: "Fly the drill and the radar. The ratings add up to 60 + 45 = 105, ..."
+    response y, right for b: "Fly the camera and the radar. The ratings add up to 73 + 45 = 118, ..."
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from rewardbench.builders.draw import MirrorContent, Resample, Rng
 from rewardbench.builders.prompts import PromptTemplate, render
 from rewardbench.builders.templates.knapsack.exact import Knapsack, best_packing, greedy_packing, is_unique
+from rewardbench.types import Messages
 
 TRIALS = 3000
-LENGTHS_APART = 0.12
+"""How many pairs of knapsacks are drawn before a template gives up."""
+MAX_LENGTH_DIFFERENCE = 0.12
 """Two responses whose lengths differ by a larger share of the longer one are drawn again."""
 
-Range = tuple[int, int, int]
+NumberRange = tuple[int, int, int]
 """Lowest, highest and step of a number."""
 
 
@@ -22,226 +32,258 @@ Range = tuple[int, int, int]
 class Packing:
     """The best packing of a knapsack, in the words and sums of a response."""
 
-    sack: Knapsack
-    chosen: tuple[str, ...]
+    knapsack: Knapsack
+    packed: tuple[str, ...]
 
     @property
     def names(self) -> str:
-        """As in `figs, tea and rice`."""
-        return listed(self.chosen)
+        """Return the packed items, as in `figs, tea and rice`."""
+        return join_words(self.packed)
 
     @property
-    def the(self) -> str:
-        """As in `the tent and the rope`."""
-        return listed([f"the {name}" for name in self.chosen])
+    def the_names(self) -> str:
+        """Return the packed items with articles, as in `the tent and the rope`."""
+        return join_words(_with_articles(self.packed))
 
     @property
-    def left(self) -> str:
-        """The names of what is not packed."""
-        return listed([name for name in self.sack.items if name not in self.chosen])
+    def left_out(self) -> str:
+        """Return the items that are not packed."""
+        return join_words(self._left_out())
 
     @property
-    def the_left(self) -> str:
-        """The same with articles."""
-        return listed([f"the {name}" for name in self.sack.items if name not in self.chosen])
+    def the_left_out(self) -> str:
+        """Return the items that are not packed, with articles."""
+        return join_words(_with_articles(self._left_out()))
+
+    def _left_out(self) -> list[str]:
+        return [name for name in self.knapsack.items if name not in self.packed]
 
     @property
     def total(self) -> int:
-        """The worth of all that is packed."""
-        return sum(self.sack.items[name][1] for name in self.chosen)
+        """Return the total worth of the packed items."""
+        return sum(self._worths())
 
     @property
     def sum(self) -> str:
-        """Of the worths, as in `40 + 19 = 59`."""
-        return f"{' + '.join(str(self.sack.items[name][1]) for name in self.chosen)} = {self.total}"
+        """Return the sum of the worths, as in `40 + 19 = 59`."""
+        return _written_sum(self._worths())
 
     @property
     def load(self) -> str:
-        """Of the weights, in the same form."""
-        weights = [self.sack.items[name][0] for name in self.chosen]
-        return f"{' + '.join(map(str, weights))} = {sum(weights)}"
+        """Return the sum of the weights, as in `3 + 5 = 8`."""
+        return _written_sum([self.knapsack.items[name][0] for name in self.packed])
 
-    def rows(self, template: str, between: str = "\n") -> str:
-        """What is packed, item by item, in a template of {name}, {weight} and {worth}."""
-        return _rows(
-            template,
-            between,
-            [(n, {"weight": self.sack.items[n][0], "worth": self.sack.items[n][1]}) for n in self.chosen],
-        )
+    def _worths(self) -> list[int]:
+        return [self.knapsack.items[name][1] for name in self.packed]
 
 
-Tell = Callable[[Packing], str]
-"""A response, of the packing that it proposes."""
+ResponseWriter = Callable[[Packing], str]
+"""Writes a response, given the packing that it proposes."""
 
 
 @dataclass(frozen=True)
-class Case:
-    """Two knapsacks of the same names, each with one best packing and the two not alike."""
+class KnapsackPair:
+    """The knapsacks of both prompts: the same item names, and a unique best packing each, which differ."""
 
     a: Knapsack
     b: Knapsack
 
     @property
-    def room(self) -> str:
-        """How much fits, in marks that twins() reads."""
-        return marked(self.a.capacity, self.b.capacity)
+    def capacity(self) -> str:
+        """Return how much fits, marked if it differs between the prompts."""
+        return mark_variants(self.a.capacity, self.b.capacity)
 
     @property
-    def rest(self) -> str:
-        """The room of the other bag, which has the other size."""
-        return marked(self.b.capacity, self.a.capacity)
+    def other_capacity(self) -> str:
+        """Return the capacity of the other bag in the prompt, which has the other prompt's size."""
+        return mark_variants(self.b.capacity, self.a.capacity)
 
-    def rows(self, template: str, between: str = "\n") -> str:
-        """All items, in a template of {name}, {weight} and {worth} (marked where they differ between the prompts).
+    def rows(self, template: str, separator: str = "\n") -> str:
+        """List all items in a template of {name}, {Name}, {weight} and {worth}, marked if they differ.
 
-        {weight_a}, {weight_b}, {worth_a} and {worth_b} are those of one prompt, for both to tell.
+        {weight_a}, {weight_b}, {worth_a} and {worth_b} are the numbers of one prompt, for both prompts to state.
         """
-        return _rows(template, between, [(name, self._columns(name)) for name in self.a.items])
+        rows = []
+        for name, (weight_a, worth_a) in self.a.items.items():
+            weight_b, worth_b = self.b.items[name]
+            fields = {
+                "name": name,
+                "Name": capitalize_first(name),
+                "weight": mark_variants(weight_a, weight_b),
+                "worth": mark_variants(worth_a, worth_b),
+            }
+            row = template.format(**fields, weight_a=weight_a, weight_b=weight_b, worth_a=worth_a, worth_b=worth_b)
+            rows.append(row)
+        return separator.join(rows)
 
-    def _columns(self, name: str) -> dict[str, object]:
-        (weight_a, worth_a), (weight_b, worth_b) = self.a.items[name], self.b.items[name]
-        numbers = {"weight_a": weight_a, "weight_b": weight_b, "worth_a": worth_a, "worth_b": worth_b}
-        return numbers | {"weight": marked(weight_a, weight_b), "worth": marked(worth_a, worth_b)}
 
+def mark_variants(a: object, b: object) -> str:
+    """Mark what differs between the two prompts; equal values are left as they are.
 
-def _rows(template: str, between: str, rows: Sequence[tuple[str, dict[str, Any]]]) -> str:
-    return between.join(template.format(name=name, Name=capital(name), **columns) for name, columns in rows)
-
-
-def marked(one: object, other: object) -> str:
-    """What stands in the one prompt and in the other, as one text.
-
-    >>> marked(17, 20), marked(5, 5)
+    >>> mark_variants(17, 20), mark_variants(5, 5)
     ('[[17|20]]', '5')
     """
-    return str(one) if one == other else f"[[{one}|{other}]]"
+    return str(a) if a == b else f"[[{a}|{b}]]"
 
 
-def listed(words: Sequence[str]) -> str:
-    """Words in a row.
+def join_words(words: Sequence[str]) -> str:
+    """Join words by commas and a final "and".
 
-    >>> listed(["figs", "tea", "rice"])
+    >>> join_words(["figs", "tea", "rice"])
     'figs, tea and rice'
     """
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+    if len(words) < 2:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} and {words[-1]}"
 
 
-def capital(text: str) -> str:
-    """A text with a capital at its beginning.
+def capitalize_first(text: str) -> str:
+    """Capitalize the first letter of a text, and leave the others as they are.
 
-    >>> capital("figs and tea")
-    'Figs and tea'
+    >>> capitalize_first("figs and tea from Fes")
+    'Figs and tea from Fes'
     """
     return text[:1].upper() + text[1:]
 
 
-Turn = Callable[[Rng, Knapsack], Knapsack]
-"""What becomes of a knapsack in the other prompt."""
+def _with_articles(names: Sequence[str]) -> list[str]:
+    return [f"the {name}" for name in names]
 
 
-def draw_case(rng: Rng, names: str, count: int, weights: Range, worths: Range, turn: Turn) -> Case:
-    """Numbers for `count` of the names (they stand between commas), such that the case holds.
+def _written_sum(numbers: Sequence[int]) -> str:
+    return f"{' + '.join(map(str, numbers))} = {sum(numbers)}"
 
-    Both best packings are unique and take the same number of items, and the greedy packing misses the best in one
-    of the two at least, in most cases in both. Raises: Redraw where no such numbers turn up.
+
+KnapsackChange = Callable[[Rng, Knapsack], Knapsack]
+"""Turns the knapsack of prompt a into that of prompt b."""
+
+
+def draw_pair(
+    rng: Rng, names: str, count: int, weights: NumberRange, worths: NumberRange, change: KnapsackChange
+) -> KnapsackPair:
+    """Draw a pair of knapsacks with unique best packings of equally many items.
+
+    The greedy packing is not the best one in at least one of the two, in most pairs in both.
+
+    Args:
+        rng: source of all random choices.
+        names: names of possible items, separated by commas.
+        count: number of items.
+        weights: range of the weights, which are all different.
+        worths: range of the worths, which are all different.
+        change: makes the second knapsack from the first.
+
+    Raises:
+        Resample: if no such pair turns up in `TRIALS` trials.
     """
-    chosen = rng.sample([name.strip() for name in names.split(",")], count)
-    misses = rng.pick((1, 2, 2, 2))
+    item_names = rng.sample(list(map(str.strip, names.split(","))), count)
+    required_misses = rng.pick((1, 2, 2, 2))
     for _ in range(TRIALS):
-        items = dict(zip(chosen, _pairs(rng.numbers(count, *weights), rng.numbers(count, *worths)), strict=True))
-        capacity = rng.number(*_between(weights, sum(weight for weight, _ in items.values())))
-        one = Knapsack(capacity, items)
-        other = turn(rng, one)
-        if _holds(one, other, misses):
-            return Case(one, other)
+        item_weights = rng.numbers(count, *weights)
+        item_worths = rng.numbers(count, *worths)
+        items = dict(zip(item_names, zip(item_weights, item_worths, strict=True), strict=True))
+        capacity = rng.number(*_capacity_range(sum(item_weights), step=weights[2]))
+        a = Knapsack(capacity, items)
+        b = change(rng, a)
+        if _is_suitable(a, b, required_misses):
+            return KnapsackPair(a, b)
     raise Resample
 
 
-def _pairs(weights: Sequence[int], worths: Sequence[int]) -> list[tuple[int, int]]:
-    return list(zip(weights, worths, strict=True))
+def _capacity_range(total_weight: int, step: int) -> NumberRange:
+    """Return capacities of four to seven tenths of the total weight."""
+    return total_weight * 4 // 10 // step * step, total_weight * 7 // 10 // step * step, step
 
 
-def _between(weights: Range, load: int) -> Range:
-    """Room for four to seven tenths of everything, in steps of the weights."""
-    step = weights[2]
-    return load * 4 // 10 // step * step, load * 7 // 10 // step * step, step
-
-
-def _holds(one: Knapsack, other: Knapsack, misses: int) -> bool:
-    best = [best_packing(sack) for sack in (one, other)]
-    if best[0] == best[1] or len(best[0]) != len(best[1]) or not 2 <= len(best[0]) < len(one.items):
+def _is_suitable(a: Knapsack, b: Knapsack, required_misses: int) -> bool:
+    """Return True if the best packings are unique, of equal size and different worth, and not easily found."""
+    best_a, best_b = best_packing(a), best_packing(b)
+    if best_a == best_b or len(best_a) != len(best_b) or not 2 <= len(best_a) < len(a.items):
         return False
-    if sum(greedy_packing(sack) != packed for sack, packed in zip((one, other), best, strict=True)) < misses:
+    greedy_misses = (greedy_packing(a) != best_a) + (greedy_packing(b) != best_b)
+    if greedy_misses < required_misses:
         return False
-    worths = [sum(sack.items[name][1] for name in packed) for sack, packed in zip((one, other), best, strict=True)]
-    return worths[0] != worths[1] and is_unique(one) and is_unique(other)
+    return Packing(a, best_a).total != Packing(b, best_b).total and is_unique(a) and is_unique(b)
 
 
-def other_room(low: int, high: int) -> Turn:
-    """The other prompt is about a bag that holds from `low` to `high` more or less."""
+def change_capacity(low: int, high: int) -> KnapsackChange:
+    """Build a change to a bag that holds `low`, 2 * `low`, ... up to `high` more or less."""
 
-    def turn(rng: Rng, sack: Knapsack) -> Knapsack:
-        return sack._replace(capacity=sack.capacity + rng.number(low, high, low) * rng.pick((-1, 1)))
+    def change(rng: Rng, knapsack: Knapsack) -> Knapsack:
+        return knapsack._replace(capacity=knapsack.capacity + rng.number(low, high, low) * rng.pick((-1, 1)))
 
-    return turn
-
-
-def weights_exchanged(rng: Rng, sack: Knapsack) -> Knapsack:
-    """Two items change weights."""
-    one, other = rng.sample(list(sack.items), 2)
-    (weight, worth), (heft, price) = sack.items[one], sack.items[other]
-    return sack._replace(items={**sack.items, one: (heft, worth), other: (weight, price)})
+    return change
 
 
-def worths_exchanged(rng: Rng, sack: Knapsack) -> Knapsack:
-    """Two items change worths."""
-    one, other = rng.sample(list(sack.items), 2)
-    (weight, worth), (heft, price) = sack.items[one], sack.items[other]
-    return sack._replace(items={**sack.items, one: (weight, price), other: (heft, worth)})
+def swap_weights(rng: Rng, knapsack: Knapsack) -> Knapsack:
+    """Swap the weights of two items."""
+    u, v = rng.sample(list(knapsack.items), 2)
+    (weight_u, worth_u), (weight_v, worth_v) = knapsack.items[u], knapsack.items[v]
+    return knapsack._replace(items={**knapsack.items, u: (weight_v, worth_u), v: (weight_u, worth_v)})
 
 
-def other_worths(worths: Range) -> Turn:
-    """The other prompt asks somebody who has another opinion of every item."""
-
-    def turn(rng: Rng, sack: Knapsack) -> Knapsack:
-        fresh = rng.numbers(len(sack.items), *worths)
-        pairs = zip(sack.items.items(), fresh, strict=True)
-        return sack._replace(items={name: (weight, worth) for (name, (weight, _)), worth in pairs})
-
-    return turn
+def swap_worths(rng: Rng, knapsack: Knapsack) -> Knapsack:
+    """Swap the worths of two items."""
+    u, v = rng.sample(list(knapsack.items), 2)
+    (weight_u, worth_u), (weight_v, worth_v) = knapsack.items[u], knapsack.items[v]
+    return knapsack._replace(items={**knapsack.items, u: (weight_u, worth_v), v: (weight_v, worth_u)})
 
 
-def other_weights(weights: Range) -> Turn:
-    """The other prompt has every item in another form, of another weight."""
+def redraw_worths(worths: NumberRange) -> KnapsackChange:
+    """Build a change of all worths: the other prompt is about somebody with another opinion of every item."""
 
-    def turn(rng: Rng, sack: Knapsack) -> Knapsack:
-        fresh = rng.numbers(len(sack.items), *weights)
-        pairs = zip(sack.items.items(), fresh, strict=True)
-        return sack._replace(items={name: (weight, worth) for (name, (_, worth)), weight in pairs})
+    def change(rng: Rng, knapsack: Knapsack) -> Knapsack:
+        items = dict(knapsack.items)
+        new_worths = rng.numbers(len(items), *worths)
+        for (name, (weight, _)), worth in zip(knapsack.items.items(), new_worths, strict=True):
+            items[name] = (weight, worth)
+        return knapsack._replace(items=items)
 
-    return turn
+    return change
 
 
-def pack(edit: str, frame: PromptTemplate, case: Case, tell: Tell) -> MirrorContent:
-    """The drawn mirror. Raises Redraw where a total stands in a prompt, or in a response before its place."""
-    packings = [Packing(sack, best_packing(sack)) for sack in (case.a, case.b)]
-    prompts = [render(frame, side) for side in (0, 1)]
-    texts = [tell(packing) for packing in packings]
-    given = " ".join(turn["content"] for prompt in prompts for turn in prompt)
-    if any(str(packing.total) in given for packing in packings):
+def redraw_weights(weights: NumberRange) -> KnapsackChange:
+    """Build a change of all weights: the other prompt has every item in another form."""
+
+    def change(rng: Rng, knapsack: Knapsack) -> Knapsack:
+        items = dict(knapsack.items)
+        new_weights = rng.numbers(len(items), *weights)
+        for (name, (_, worth)), weight in zip(knapsack.items.items(), new_weights, strict=True):
+            items[name] = (weight, worth)
+        return knapsack._replace(items=items)
+
+    return change
+
+
+def knapsack_mirror(edit: str, prompt: PromptTemplate, pair: KnapsackPair, write: ResponseWriter) -> MirrorContent:
+    """Assemble the mirror of a prompt and a pair of knapsacks.
+
+    Raises:
+        Resample: if a total occurs in a prompt, or in a response before its sum; or if the lengths of the responses
+            differ too much.
+    """
+    packing_a, packing_b = Packing(pair.a, best_packing(pair.a)), Packing(pair.b, best_packing(pair.b))
+    prompt_a, prompt_b = render(prompt, 0), render(prompt, 1)
+    x, y = write(packing_a), write(packing_b)
+    prompt_text = _text(prompt_a) + " " + _text(prompt_b)
+    for packing, response in ((packing_a, x), (packing_b, y)):
+        if str(packing.total) in prompt_text or not _total_is_first_in_sum(response, packing):
+            raise Resample
+    if abs(len(x) - len(y)) > MAX_LENGTH_DIFFERENCE * max(len(x), len(y)):
         raise Resample
-    if any(packing.sum not in _until_total(text, packing) for text, packing in zip(texts, packings, strict=True)):
-        raise Resample
-    if abs(len(texts[0]) - len(texts[1])) > LENGTHS_APART * max(map(len, texts)):
-        raise Resample
-    check = {"kind": "knapsack", "a": _check(case.a), "b": _check(case.b)}
-    return MirrorContent(edit, prompts[0], prompts[1], texts[0], texts[1], check)
+    check = {"kind": "knapsack", "a": _check(pair.a), "b": _check(pair.b)}
+    return MirrorContent(edit, prompt_a, prompt_b, x, y, check)
 
 
-def _until_total(text: str, packing: Packing) -> str:
-    before, total, _ = text.partition(str(packing.total))
-    return before + total
+def _text(prompt: Messages) -> str:
+    return " ".join(turn["content"] for turn in prompt)
 
 
-def _check(sack: Knapsack) -> dict[str, object]:
-    return {"capacity": sack.capacity, "items": {name: list(pair) for name, pair in sack.items.items()}}
+def _total_is_first_in_sum(response: str, packing: Packing) -> bool:
+    """Return True if the first occurrence of the total is that at the end of its sum."""
+    before, total, _ = response.partition(str(packing.total))
+    return packing.sum in before + total
+
+
+def _check(knapsack: Knapsack) -> Mapping[str, object]:
+    return {"capacity": knapsack.capacity, "items": {name: list(pair) for name, pair in knapsack.items.items()}}

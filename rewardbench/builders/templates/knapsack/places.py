@@ -1,19 +1,27 @@
-"""Space and money to fill: beds, disks, tables, freezers, budgets, columns."""
+"""Templates about space and money to fill: garden beds, disks, tables, fridges, funds and pages.
+
+Example of a mirror, from `newspaper_page`:
+
+    prompt a: "40 lines left on the page, small ads: bakery 30 for 12 lines, circus 51 for 25 lines, ..."
+    prompt b: "40 lines left on the page, small ads: bakery 30 for 25 lines, circus 51 for 12 lines, ..."
+    response x, right for a: "Print the bakery and the dentist. Income: 30 + 64 = 94. ..."
+    response y, right for b: "Print the circus and the dentist. Income: 51 + 64 = 115. ..."
+"""
 
 from __future__ import annotations
 
 from rewardbench.builders.draw import MirrorContent, Rng
 from rewardbench.builders.prompts import PromptTemplate, swapped, with_wordings
 from rewardbench.builders.templates.knapsack.packing import (
-    Tell,
-    capital,
-    draw_case,
-    other_room,
-    other_weights,
-    other_worths,
-    pack,
-    weights_exchanged,
-    worths_exchanged,
+    ResponseWriter,
+    capitalize_first,
+    change_capacity,
+    draw_pair,
+    knapsack_mirror,
+    redraw_weights,
+    redraw_worths,
+    swap_weights,
+    swap_worths,
 )
 
 CROPS = "okra, leeks, chard, beetroot, garlic, fennel, cabbages, radishes, cassava"
@@ -25,176 +33,176 @@ NOTICES = "bakery, circus, dentist, ferry line, optician, hat shop, driving scho
 
 
 def garden_beds(rng: Rng, wording: int) -> MirrorContent:
-    """Metres of bed for crops that are sown or planted, and so need different room."""
-    case = draw_case(rng, CROPS, 5, (2, 13, 1), (6, 34, 1), other_weights((2, 13, 1)))
+    """Swap the way in which crops are grown; each way needs different lengths of bed."""
+    pair = draw_pair(rng, CROPS, 5, (2, 13, 1), (6, 34, 1), redraw_weights((2, 13, 1)))
     sown, planted = rng.sample(("single rows", "double rows", "mounds", "squares"), 2)
-    here, there = swapped(sown, planted)
-    place, metres = rng.pick(("allotment", "school garden", "monastery garden", "back yard")), case.a.capacity
-    frames: tuple[PromptTemplate, ...] = (
+    method, other_method = swapped(sown, planted)
+    place, metres = rng.pick(("allotment", "school garden", "monastery garden", "back yard")), pair.a.capacity
+    prompts: tuple[PromptTemplate, ...] = (
         f"There are {metres} metres of bed left in our {place}. Expected harvest in kg, and the metres needed when "
-        f"grown in {sown} or in {planted}:\n{case.rows('{name}: {worth} kg, {weight_a} m or {weight_b} m')}\n"
-        f"We're going to use {here} because {there} didn't work last year. A crop is grown completely or not at all. "
-        "What do we grow for the largest harvest?",
-        f"{place}, bed of {metres} m, all in {here}, nothing in {there}. "
-        + case.rows(f"{{name}} {{worth}} kg, {{weight_a}} m in {sown}, {{weight_b}} m in {planted}", "; ")
+        f"grown in {sown} or in {planted}:\n{pair.rows('{name}: {worth} kg, {weight_a} m or {weight_b} m')}\n"
+        f"We're going to use {method} because {other_method} didn't work last year. A crop is grown completely or not "
+        "at all. What do we grow for the largest harvest?",
+        f"{place}, bed of {metres} m, all in {method}, nothing in {other_method}. "
+        + pair.rows(f"{{name}} {{worth}} kg, {{weight_a}} m in {sown}, {{weight_b}} m in {planted}", "; ")
         + ". what to grow for the most kg",
         (
             f"What's better for a {place}, {sown} or {planted}?",
-            f"That depends on the soil: on heavy soil choose {here}, on sandy soil {there}.",
+            f"That depends on the soil: on heavy soil choose {method}, on sandy soil {other_method}.",
             f"Heavy soil, so I'll follow that for all of them. I have {metres} metres. Crop, kg, metres in {sown}, "
-            f"metres in {planted}: {case.rows('{name}, {worth}, {weight_a}, {weight_b}', '; ')}. "
-            "Which crops yield the most kg altogether, each grown once?",
+            f"metres in {planted}: {pair.rows('{name}, {worth}, {weight_a}, {weight_b}', '; ')}. Which crops yield "
+            "the most kg altogether, each grown once?",
         ),
     )
-    tell: Tell = rng.pick(
+    write: ResponseWriter = rng.pick(
         (
             lambda p: f"Grow {p.names}. You harvest {p.sum} kg from {p.load} metres.",
-            lambda p: f"{capital(p.names)} yield the most, {p.sum} kg. There is no room for {p.left}.",
+            lambda p: f"{capitalize_first(p.names)} yield the most, {p.sum} kg. There is no room for {p.left_out}.",
         )
     )
-    return pack("in which of two ways the crops are grown", frames[wording], case, tell)
+    return knapsack_mirror("in which of two ways the crops are grown", prompts[wording], pair, write)
 
 
 def disk_space(rng: Rng, wording: int) -> MirrorContent:
-    """Games for one of two devices with different free space."""
-    case = draw_case(rng, GAMES, 5, (5, 48, 1), (12, 90, 1), other_room(4, 8))
+    """Swap the free space of two devices, and ask which games to install on one of them."""
+    pair = draw_pair(rng, GAMES, 5, (5, 48, 1), (12, 90, 1), change_capacity(4, 8))
     tablet, laptop = rng.sample(("tablet", "laptop", "handheld", "old PC"), 2)
     person = rng.people(1)[0]
-    frames: tuple[PromptTemplate, ...] = (
-        f"{person} has a long train ride and no internet. Free on the {tablet}: {case.room} GB. Free on the {laptop}: "
-        f"{case.rest} GB. The games, with their size and the hours of fun {person} expects:\n"
-        f"{case.rows('- {name}: {weight} GB, {worth} hours')}\nOnly the {tablet} is coming along. "
-        "Which games should be on it for the most hours?",
-        f"game / GB / my rating: {case.rows('{name} / {weight} / {worth}', ', ')}. {laptop} has {case.rest} GB free "
-        f"and the {tablet} {case.room}. need the highest total rating on the {tablet}. what do i install",
+    prompts: tuple[PromptTemplate, ...] = (
+        f"{person} has a long train ride and no internet. Free on the {tablet}: {pair.capacity} GB. Free on the "
+        f"{laptop}: {pair.other_capacity} GB. The games, with their size and the hours of fun {person} expects:\n"
+        f"{pair.rows('- {name}: {weight} GB, {worth} hours')}\nOnly the {tablet} is coming along. Which games should "
+        "be on it for the most hours?",
+        f"game / GB / my rating: {pair.rows('{name} / {weight} / {worth}', ', ')}. {laptop} has {pair.other_capacity} "
+        f"GB free and the {tablet} {pair.capacity}. need the highest total rating on the {tablet}. what do i install",
         (
-            f"Storage: the {laptop} has {case.rest} GB left, the {tablet} has {case.room} GB left. Installed games "
-            "never get split between devices. When asked for a selection, maximise the total rating.",
-            f"I'd like to fill the {tablet}. Ratings: {case.rows('{name} {worth}', ', ')}. Sizes in GB: "
-            f"{case.rows('{name} {weight}', ', ')}.",
+            f"Storage: the {laptop} has {pair.other_capacity} GB left, the {tablet} has {pair.capacity} GB left. "
+            "Installed games never get split between devices. When asked for a selection, maximise the total rating.",
+            f"I'd like to fill the {tablet}. Ratings: {pair.rows('{name} {worth}', ', ')}. Sizes in GB: "
+            f"{pair.rows('{name} {weight}', ', ')}.",
         ),
     )
-    tell: Tell = rng.pick(
+    write: ResponseWriter = rng.pick(
         (
             lambda p: f"Install {p.names}. The total is {p.sum}, in {p.load} GB.",
-            lambda p: f"Go for {p.names}: {p.sum} in total. Don't install {p.left}.",
+            lambda p: f"Go for {p.names}: {p.sum} in total. Don't install {p.left_out}.",
         )
     )
-    return pack("which device has how much space", frames[wording], case, tell)
+    return knapsack_mirror("which device has how much space", prompts[wording], pair, write)
 
 
 def market_table(rng: Rng, wording: int) -> MirrorContent:
-    """Length of a table for wares; two takings are exchanged."""
-    case = draw_case(rng, WARES, 5, (30, 140, 10), (21, 95, 1), worths_exchanged)
-    town, length = rng.pick(("Tbilisi", "Antigua", "Ghent", "Luang Prabang")), case.a.capacity
-    frames: tuple[PromptTemplate, ...] = (
+    """Swap the takings of two of the wares for a market table."""
+    pair = draw_pair(rng, WARES, 5, (30, 140, 10), (21, 95, 1), swap_worths)
+    town, length = rng.pick(("Tbilisi", "Antigua", "Ghent", "Luang Prabang")), pair.a.capacity
+    prompts: tuple[PromptTemplate, ...] = (
         f"My stall at the Sunday market in {town} has a table of {length} cm. From past weeks I know what each kind "
-        f"of ware takes in and how much of the table it needs:\n{case.rows('{name} ({weight} cm): {worth}')}\n"
+        f"of ware takes in and how much of the table it needs:\n{pair.rows('{name} ({weight} cm): {worth}')}\n"
         "With less than its length a kind isn't worth showing. What do I put out to take in the most?",
-        f"table {length} cm. {case.rows('{name} need {weight} cm and make {worth}', ', ')}. no stacking, no half "
+        f"table {length} cm. {pair.rows('{name} need {weight} cm and make {worth}', ', ')}. no stacking, no half "
         "displays. what goes on the table for best takings?",
         (
-            "Stall planner: takings per kind of ware are "
-            f"{case.rows('{name} {worth}', ', ')}; table needed is {case.rows('{name} {weight} cm', ', ')}. "
-            "Each kind appears once or not at all.",
+            f"Stall planner: takings per kind of ware are {pair.rows('{name} {worth}', ', ')}; table needed is "
+            f"{pair.rows('{name} {weight} cm', ', ')}. Each kind appears once or not at all.",
             f"hello, we're in {town} with a {length} cm table this time. which kinds give us the highest takings?",
         ),
     )
-    tell: Tell = rng.pick(
+    write: ResponseWriter = rng.pick(
         (
             lambda p: f"Put out {p.names}. Expect takings of {p.sum}, using {p.load} cm of the table.",
-            lambda p: f"This table earns most with {p.names}: {p.sum}. Keep {p.left} in the car.",
+            lambda p: f"This table earns most with {p.names}: {p.sum}. Keep {p.left_out} in the car.",
         )
     )
-    return pack("two of the takings have changed places", frames[wording], case, tell)
+    return knapsack_mirror("two of the takings have changed places", prompts[wording], pair, write)
 
 
 def food_truck(rng: Rng, wording: int) -> MirrorContent:
-    """Litres of a truck's fridge for dishes that sell differently at two events."""
-    case = draw_case(rng, DISHES, 5, (6, 40, 2), (20, 99, 1), other_worths((20, 99, 1)))
+    """Swap the event at which a food truck sells; each event has different profits."""
+    pair = draw_pair(rng, DISHES, 5, (6, 40, 2), (20, 99, 1), redraw_worths((20, 99, 1)))
     match, concert = rng.sample(("football match", "jazz concert", "flea market", "campus fair"), 2)
-    here, there = swapped(match, concert)
-    litres, town = case.a.capacity, rng.pick(("Montevideo", "Leeds", "Penang", "Nantes"))
-    frames: tuple[PromptTemplate, ...] = (
+    event, other_event = swapped(match, concert)
+    litres, town = pair.a.capacity, rng.pick(("Montevideo", "Leeds", "Penang", "Nantes"))
+    prompts: tuple[PromptTemplate, ...] = (
         f"The fridge of our food truck holds {litres} litres. For a full batch of each dish you see the litres, the "
-        f"profit at a {match} and the profit at a {concert}.\n{case.rows('{name}: {weight}, {worth_a}, {worth_b}')}\n"
-        f"Tonight we park at the {here} in {town}, the {there} was called off. Which batches do we prepare for the "
-        "highest profit? At most one batch per dish.",
-        f"truck fridge = {litres} litres, going to the {here} instead of the {there}. one batch per dish max. "
-        + case.rows(f"{{name}} {{weight}} l ({match} {{worth_a}}, {concert} {{worth_b}})", ", ")
+        f"profit at a {match} and the profit at a {concert}.\n{pair.rows('{name}: {weight}, {worth_a}, {worth_b}')}\n"
+        f"Tonight we park at the {event} in {town}, the {other_event} was called off. Which batches do we prepare for "
+        "the highest profit? At most one batch per dish.",
+        f"truck fridge = {litres} litres, going to the {event} instead of the {other_event}. one batch per dish max. "
+        + pair.rows(f"{{name}} {{weight}} l ({match} {{worth_a}}, {concert} {{worth_b}})", ", ")
         + ". best batches for profit?",
         (
             f"Is it the {match} or the {concert} tonight?",
-            f"According to your calendar it's the {here}. The {there} is next month.",
-            f"Thanks! Then tell me which batches go in the fridge ({litres} litres) for the most profit. "
-            f"Litres: {case.rows('{name} {weight}', ', ')}. "
-            f"Profit at a {match}: {case.rows('{name} {worth_a}', ', ')}. "
-            f"Profit at a {concert}: {case.rows('{name} {worth_b}', ', ')}. One batch of each at most.",
+            f"According to your calendar it's the {event}. The {other_event} is next month.",
+            f"Thanks! Then tell me which batches go in the fridge ({litres} litres) for the most profit. Litres: "
+            f"{pair.rows('{name} {weight}', ', ')}. Profit at a {match}: {pair.rows('{name} {worth_a}', ', ')}. "
+            f"Profit at a {concert}: {pair.rows('{name} {worth_b}', ', ')}. One batch of each at most.",
         ),
     )
-    tell: Tell = rng.pick(
+    write: ResponseWriter = rng.pick(
         (
             lambda p: f"Prepare {p.names}. The profit is {p.sum}, and the fridge holds {p.load} litres.",
-            lambda p: f"{capital(p.names)} are the best choice tonight: {p.sum}. Leave out {p.left}.",
+            lambda p: f"{capitalize_first(p.names)} are the best choice tonight: {p.sum}. Leave out {p.left_out}.",
         )
     )
-    return pack("at which of two events the truck sells", frames[wording], case, tell)
+    return knapsack_mirror("at which of two events the truck sells", prompts[wording], pair, write)
 
 
 def village_grants(rng: Rng, wording: int) -> MirrorContent:
-    """Projects paid from one of two funds of different size."""
-    case = draw_case(rng, PROJECTS, 5, (6, 40, 1), (15, 90, 1), other_room(3, 7))
+    """Swap the sizes of two funds, and ask which projects one of them should pay for."""
+    pair = draw_pair(rng, PROJECTS, 5, (6, 40, 1), (15, 90, 1), change_capacity(3, 7))
     water, youth = rng.sample(("harvest fund", "jubilee fund", "river fund", "lottery fund"), 2)
     region = rng.pick(("Turkana", "Chiapas", "Ladakh", "Epirus"))
-    frames: tuple[PromptTemplate, ...] = (
-        f"Our foundation works in {region}. The {water} has {case.room} thousand euros and the {youth} "
-        f"{case.rest} thousand. Applications, with the cost in thousands and the households reached:\n\n"
-        f"{case.rows('{name} | {weight} | {worth}')}\n\n"
-        f"We pay a project in full or decline it, and money from the two funds can't be mixed. Which ones should the "
+    prompts: tuple[PromptTemplate, ...] = (
+        f"Our foundation works in {region}. The {water} has {pair.capacity} thousand euros and the {youth} "
+        f"{pair.other_capacity} thousand. Applications, with the cost in thousands and the households reached:\n\n"
+        f"{pair.rows('{name} | {weight} | {worth}')}\n\n"
+        "We pay a project in full or decline it, and money from the two funds can't be mixed. Which ones should the "
         f"{water} pay for so that the number of households is as high as possible?",
-        f"grant round {region}, amounts in thousands. {youth}: {case.rest}. {water}: {case.room}. applications (cost, "
-        f"households): {case.rows('{name} {weight}, {worth}', '; ')}. full funding only. best set for the {water} "
-        "to reach most households",
+        f"grant round {region}, amounts in thousands. {youth}: {pair.other_capacity}. {water}: {pair.capacity}. "
+        f"applications (cost, households): {pair.rows('{name} {weight}, {worth}', '; ')}. full funding only. best set "
+        f"for the {water} to reach most households",
         (
             "You advise a foundation. Projects get their full cost or nothing. Suggest the set that reaches the most "
-            f"households. Available in thousands: {water} {case.room}, {youth} {case.rest}.",
+            f"households. Available in thousands: {water} {pair.capacity}, {youth} {pair.other_capacity}.",
             f"We'd like a proposal for the {water} only. "
-            f"{case.rows('The {name} costs {weight} and reaches {worth}.', ' ')}",
+            f"{pair.rows('The {name} costs {weight} and reaches {worth}.', ' ')}",
         ),
     )
-    tell: Tell = rng.pick(
+    write: ResponseWriter = rng.pick(
         (
-            lambda p: f"Fund {p.the}. They reach {p.sum} households and cost {p.load} thousand.",
-            lambda p: f"The best set is {p.the}, for {p.sum} households. Decline: {p.left}.",
+            lambda p: f"Fund {p.the_names}. They reach {p.sum} households and cost {p.load} thousand.",
+            lambda p: f"The best set is {p.the_names}, for {p.sum} households. Decline: {p.left_out}.",
         )
     )
-    return pack("which fund has how much", frames[wording], case, tell)
+    return knapsack_mirror("which fund has how much", prompts[wording], pair, write)
 
 
 def newspaper_page(rng: Rng, wording: int) -> MirrorContent:
-    """Lines of a page for advertisements; two of them change lengths."""
-    case = draw_case(rng, NOTICES, 5, (6, 34, 1), (14, 75, 1), weights_exchanged)
-    town, lines = rng.pick(("Reykjavík", "Windhoek", "Salta", "Trieste")), case.a.capacity
-    frames: tuple[PromptTemplate, ...] = (
+    """Swap the lengths of two of the ads for a newspaper page."""
+    pair = draw_pair(rng, NOTICES, 5, (6, 34, 1), (14, 75, 1), swap_weights)
+    town, lines = rng.pick(("Reykjavík", "Windhoek", "Salta", "Trieste")), pair.a.capacity
+    prompts: tuple[PromptTemplate, ...] = (
         f"Page three of our weekly in {town} has {lines} lines free for small ads. These came in, with the lines they "
-        f"take and what they pay:\n{case.rows('{Name}, {weight} lines, {worth}')}\n"
+        f"take and what they pay:\n{pair.rows('{Name}, {weight} lines, {worth}')}\n"
         "None may be shortened or printed twice. Which ones do we print to earn the most?",
-        f"{lines} lines left on the page, small ads: {case.rows('{name} {worth} for {weight} lines', ', ')}. cant "
+        f"{lines} lines left on the page, small ads: {pair.rows('{name} {worth} for {weight} lines', ', ')}. cant "
         "shorten them. which ones make the most money together?",
         (
             "Hello, I need help with our page of small ads. No ad is cut, none runs twice.",
             "Of course. How much space is there, and what have you received?",
-            f"{capital(case.rows('the {name} wants {weight} lines and pays {worth}', ', '))}. And {lines} lines of "
-            "space. I'm after the highest income.",
+            f"{capitalize_first(pair.rows('the {name} wants {weight} lines and pays {worth}', ', '))}. And {lines} "
+            "lines of space. I'm after the highest income.",
         ),
     )
-    tell: Tell = rng.pick(
+    write: ResponseWriter = rng.pick(
         (
-            lambda p: f"Print {p.the}. Income: {p.sum}. Space used: {p.load} lines.",
-            lambda p: f"{capital(p.the)} together pay best: {p.sum}. There's no space for {p.the_left}.",
+            lambda p: f"Print {p.the_names}. Income: {p.sum}. Space used: {p.load} lines.",
+            lambda p: (
+                f"{capitalize_first(p.the_names)} together pay best: {p.sum}. There's no space for {p.the_left_out}."
+            ),
         )
     )
-    return pack("two of the ads have changed lengths", frames[wording], case, tell)
+    return knapsack_mirror("two of the ads have changed lengths", prompts[wording], pair, write)
 
 
 TEMPLATES = tuple(with_wordings(garden_beds, disk_space, market_table, food_truck, village_grants, newspaper_page))

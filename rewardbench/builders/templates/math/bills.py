@@ -1,14 +1,31 @@
-"""Money over time and between people: exchange, interest, savings, shared costs."""
+"""Templates about money over time and between people: exchange, interest, savings and shared costs.
+
+Example of a mirror, from `shared_ride`:
+
+    prompt a: "... Ann gets out after 4 km and Bob rides on to km 10. Each kilometer is shared equally by those in the
+        car. What does Bob pay?"
+    prompt b: "... Bob gets out after 4 km and Ann rides on to km 10. ... What does Bob pay?"
+    response x, right for a: "Together: 4 × 2 / 2 = 4 for each. Alone: 6 × 2 = 12, all of it for Bob. Bob: 4 + 12 = 16"
+    response y, right for b: "Together: 4 × 2 / 2 = 4 for each. Alone: 6 × 2 = 12, all of it for Ann. Bob: 4 + 0 = 4"
+"""
 
 from __future__ import annotations
 
 from rewardbench.builders.draw import MirrorContent, Resample, Rng
 from rewardbench.builders.prompts import PromptTemplate, swapped, with_wordings
-from rewardbench.builders.templates.math.telling import Tell, Work, money, number, problem, share, whole
+from rewardbench.builders.templates.math.assembly import (
+    Solution,
+    SolutionWriter,
+    math_mirror,
+    money,
+    number,
+    share,
+    whole_quotient,
+)
 
 
 def exchange_desk(rng: Rng, wording: int) -> MirrorContent:
-    """A desk that buys and sells at two rates: who has what, and who wants what."""
+    """Swap the currency that a customer gives and the currency that the customer wants."""
     buy = rng.number(8, 40)
     sell, n = buy + rng.number(1, 4), rng.number(40, 400, 20)
     coin = rng.pick(("pesos", "kronor", "rand", "baht", "rupees"))
@@ -16,20 +33,18 @@ def exchange_desk(rng: Rng, wording: int) -> MirrorContent:
     verbs = swapped("have", "want")
     give, take = swapped("give", "get")
     hand, leave = swapped("hands over", "leaves with")
-    frames: tuple[PromptTemplate, ...] = (
-        f"The exchange desk at the port buys one of your {other} for {buy} {coin} and sells one to "
-        f"you for {sell} {coin}. "
-        f"I {verbs[0]} {n} {other} and {verbs[1]} {coin}. How many {coin} change hands?",
-        f"rates at the kiosk: they pay {buy} {coin} for each of the {other} they get, and ask "
-        f"{sell} {coin} for each of "
-        f"the {other} they give. im there to {give} them {coin} and {take} {n} {other}. how many {coin} is that",
+    prompts: tuple[PromptTemplate, ...] = (
+        f"The exchange desk at the port buys one of your {other} for {buy} {coin} and sells one to you for {sell} "
+        f"{coin}. I {verbs[0]} {n} {other} and {verbs[1]} {coin}. How many {coin} change hands?",
+        f"rates at the kiosk: they pay {buy} {coin} for each of the {other} they get, and ask {sell} {coin} for each "
+        f"of the {other} they give. im there to {give} them {coin} and {take} {n} {other}. how many {coin} is that",
         (
             f"You assist the cashiers of a bank. When the bank buys {other}, one is worth {buy} {coin}; when the bank "
             f"sells {other}, one is worth {sell} {coin}. There is no other fee.",
             f"Next in the line: a customer who {hand} {n} {other} and {leave} {coin}. How many {coin} should I enter?",
         ),
     )
-    tell: Tell = rng.pick(
+    write: SolutionWriter = rng.pick(
         (
             lambda rate, deal: (
                 f"The desk {deal} here, so the rate of {rate} is the right one: {n} × {rate} = {number(n * rate)}."
@@ -39,42 +54,38 @@ def exchange_desk(rng: Rng, wording: int) -> MirrorContent:
             ),
         )
     )
-    buys, sells = Work(f"{n}*{buy}", tell(buy, f"buys {other}")), Work(f"{n}*{sell}", tell(sell, f"sells {other}"))
-    sides = (sells, buys) if wording == 1 else (buys, sells)
-    return problem("which currency is given and which wanted", frames[wording], *sides)
+    buys = Solution(f"{n}*{buy}", write(buy, f"buys {other}"))
+    sells = Solution(f"{n}*{sell}", write(sell, f"sells {other}"))
+    solutions = (sells, buys) if wording == 1 else (buys, sells)
+    return math_mirror("which currency is given and which wanted", prompts[wording], *solutions)
 
 
 def simple_or_compound(rng: Rng, wording: int) -> MirrorContent:
-    """Interest on interest at one of two places, on the first amount only at the other."""
+    """Swap which of two places pays interest on interest."""
     town, coin, k = money(rng)
     rate, start = rng.pick((2, 4, 5, 10, 20)), rng.number(1000, 8000, 500) * k
-    one, two = rng.sample(("Acacia", "Baobab", "Cedar", "Juniper", "Larch", "Tamarind"), 2)
+    bank, other_bank = rng.sample(("Acacia", "Baobab", "Cedar", "Juniper", "Larch", "Tamarind"), 2)
     ann, bob = rng.people(2)
-    grows, stays = swapped(one, two)
+    grows, stays = swapped(bank, other_bank)
     lends, asks = swapped(ann, bob)
-    frames: tuple[PromptTemplate, ...] = (
-        f"Two banks in {town}, {one} and {two}, both pay {rate}% interest a year. {grows} pays "
-        "interest on earlier interest "
-        f"too, {stays} only ever on the deposit. I leave {number(start)} {coin} at {one} for exactly 2 years. How much "
-        f"interest will that have earned?",
-        f"borrowing {number(start)} {coin} for two full years, nothing repaid until the end, "
-        f"{rate}% a year. {lends} wants "
-        f"interest on the interest of year one as well, {asks} just on the {number(start)}. say i "
-        f"borrow from {ann}, how "
-        f"much interest do i owe at the end",
+    prompts: tuple[PromptTemplate, ...] = (
+        f"Two banks in {town}, {bank} and {other_bank}, both pay {rate}% interest a year. {grows} pays interest on "
+        f"earlier interest too, {stays} only ever on the deposit. I leave {number(start)} {coin} at {bank} for "
+        "exactly 2 years. How much interest will that have earned?",
+        f"borrowing {number(start)} {coin} for two full years, nothing repaid until the end, {rate}% a year. {lends} "
+        f"wants interest on the interest of year one as well, {asks} just on the {number(start)}. say i borrow from "
+        f"{ann}, how much interest do i owe at the end",
         (
-            f"You explain savings plans. Plan {one} and plan {two} yield {rate}% a year. In plan "
-            f"{grows} the interest is "
-            f"added to the savings each year and earns interest itself; in plan {stays} it is set "
-            "aside and earns none.",
-            f"Suppose {number(start)} {coin} go into plan {one} and stay for 2 whole years. What "
-            "does the interest come "
-            f"to, both years together?",
+            f"You explain savings plans. Plan {bank} and plan {other_bank} yield {rate}% a year. In plan {grows} the "
+            f"interest is added to the savings each year and earns interest itself; in plan {stays} it is set aside "
+            "and earns none.",
+            f"Suppose {number(start)} {coin} go into plan {bank} and stay for 2 whole years. What does the interest "
+            "come to, both years together?",
         ),
     )
-    year = whole(start * rate, 100)
+    year = whole_quotient(start * rate, 100)
 
-    def work(compound: bool, short: bool) -> Work:
+    def work(compound: bool, short: bool) -> Solution:
         base = start + year if compound else start
         again = share(base * rate, 100)
         total = f"{number(year)} + {number(again)} = {number(year + again)}"
@@ -82,14 +93,16 @@ def simple_or_compound(rng: Rng, wording: int) -> MirrorContent:
         text = f"{lines[0]}, and in the second year {lines[1]}. Over the two years: {total} {coin}."
         if not short:
             text = f"Year 1: {lines[0]}.\nYear 2: {lines[1]}.\nBoth: {total} {coin}."
-        return Work(f"{start}*(100+{rate})*(100+{rate})/10000-{start}" if compound else f"{start}*{rate}/100*2", text)
+        expression = f"{start}*(100+{rate})*(100+{rate})/10000-{start}" if compound else f"{start}*{rate}/100*2"
+        return Solution(expression, text)
 
     short = rng.chance()
-    return problem("which of the two pays interest on interest", frames[wording], work(True, short), work(False, short))
+    solutions = work(True, short), work(False, short)
+    return math_mirror("which of the two pays interest on interest", prompts[wording], *solutions)
 
 
 def savings_goal(rng: Rng, wording: int) -> MirrorContent:
-    """So many weeks at one amount, then another amount a week up to a goal."""
+    """Swap the weekly amounts of the first weeks and of the later weeks."""
     _, coin, k = money(rng)
     u, v = rng.numbers(2, 10, 60, 5)
     weeks = rng.number(3, 8)
@@ -98,13 +111,11 @@ def savings_goal(rng: Rng, wording: int) -> MirrorContent:
     low, high = swapped(number(u * k), number(v * k))
     slow, fast = swapped(u, v)
     ride, wish = rng.pick(("kayak", "sewing machine", "cello", "telescope")), number(goal * k)
-    frames: tuple[PromptTemplate, ...] = (
-        f"{person} wants a {ride} that costs {wish} {coin}. For {weeks} weeks {person} puts {low} "
-        f"{coin} a week in a jar, "
-        f"and in every week after that {high}. How many weeks does it take in all until the {ride} is paid for?",
-        f"need to save {wish} {coin}. first {weeks} weeks i can do {low} a week, afterwards {high} "
-        "a week. total number of "
-        f"weeks?",
+    prompts: tuple[PromptTemplate, ...] = (
+        f"{person} wants a {ride} that costs {wish} {coin}. For {weeks} weeks {person} puts {low} {coin} a week in a "
+        f"jar, and in every week after that {high}. How many weeks does it take in all until the {ride} is paid for?",
+        f"need to save {wish} {coin}. first {weeks} weeks i can do {low} a week, afterwards {high} a week. total "
+        "number of weeks?",
         (
             f"I'm training for a {number(goal)} km challenge that runs as long as I like.",
             "Nice! How far do you ride?",
@@ -113,166 +124,151 @@ def savings_goal(rng: Rng, wording: int) -> MirrorContent:
         ),
     )
     k = 1 if wording == 2 else k
-    tell: Tell = rng.pick(
+    write: SolutionWriter = rng.pick(
         (
             lambda u, v, n: (
-                f"{weeks} × {number(u * k)} = {number(weeks * u * k)} comes first. Then "
-                f"{number(goal * k)} − {number(weeks * u * k)} = "
-                f"{number((goal - weeks * u) * k)} is missing, {number((goal - weeks * u) * k)} / "
-                f"{number(v * k)} = {n} weeks, and "
-                f"{weeks} + {n} = {weeks + n}."
+                f"{weeks} × {number(u * k)} = {number(weeks * u * k)} comes first. Then {number(goal * k)} − "
+                f"{number(weeks * u * k)} = {number((goal - weeks * u) * k)} is missing, "
+                f"{number((goal - weeks * u) * k)} / {number(v * k)} = {n} weeks, and {weeks} + {n} = {weeks + n}."
             ),
             lambda u, v, n: (
                 f"1. {weeks} weeks: {weeks} × {number(u * k)} = {number(weeks * u * k)}\n"
                 f"2. Missing: {number(goal * k)} − {number(weeks * u * k)} = {number((goal - weeks * u) * k)}\n"
-                f"3. Further weeks: {number((goal - weeks * u) * k)} / {number(v * k)} = {n}\n4. "
-                f"In all: {weeks} + {n} = {weeks + n}"
+                f"3. Further weeks: {number((goal - weeks * u) * k)} / {number(v * k)} = {n}\n4. In all: {weeks} + "
+                f"{n} = {weeks + n}"
             ),
         )
     )
     if max(u, v) * weeks >= goal:
         raise Resample
-    sides = [
-        Work(f"{weeks}+({goal}-{weeks}*{s})/{t}", tell(s, t, whole(goal - weeks * s, t))) for s, t in ((u, v), (v, u))
-    ]
-    return problem("which amount comes in the first weeks", frames[wording], *sides)
+    solutions = []
+    for s, t in ((u, v), (v, u)):
+        further_weeks = whole_quotient(goal - weeks * s, t)
+        solutions.append(Solution(f"{weeks}+({goal}-{weeks}*{s})/{t}", write(s, t, further_weeks)))
+    return math_mirror("which amount comes in the first weeks", prompts[wording], *solutions)
 
 
 def shared_ride(rng: Rng, wording: int) -> MirrorContent:
-    """Two share a ride, one gets out earlier: who pays for the rest alone."""
+    """Swap which of two people leaves a shared ride first."""
     town, coin, k = money(rng)
-    one, two = rng.people(2)
-    near, more, price = rng.number(4, 20, 2), rng.number(3, 16), rng.number(2, 4) * k
-    far = near + more
-    early, late = swapped(one, two)
-    frames: tuple[PromptTemplate, ...] = (
-        f"A taxi in {town} costs {number(price)} {coin} a kilometer. {one} and {two} get in together; {early} gets out "
-        f"after {near} km and {late} rides on to km {far}. Each kilometer is shared equally by "
-        "those in the car. What does "
-        f"{two} pay?",
-        f"storage unit is {number(price * 10)} {coin} a month. {one} & {two} rented it together, "
-        f"{early} cleared out after "
-        f"{near} months, {late} after {far}. every month is split evenly between whoever still has stuff in there. "
-        f"{two}'s total??",
+    ann, bob = rng.people(2)
+    near, extra_distance, price = rng.number(4, 20, 2), rng.number(3, 16), rng.number(2, 4) * k
+    far = near + extra_distance
+    early, late = swapped(ann, bob)
+    prompts: tuple[PromptTemplate, ...] = (
+        f"A taxi in {town} costs {number(price)} {coin} a kilometer. {ann} and {bob} get in together; {early} gets "
+        f"out after {near} km and {late} rides on to km {far}. Each kilometer is shared equally by those in the car. "
+        f"What does {bob} pay?",
+        f"storage unit is {number(price * 10)} {coin} a month. {ann} & {bob} rented it together, {early} cleared out "
+        f"after {near} months, {late} after {far}. every month is split evenly between whoever still has stuff in "
+        f"there. {bob}'s total??",
         (
-            f"{one} and {two} moor their boats at one jetty. The jetty costs {number(price * 10)} "
-            f"{coin} a day, and each "
-            f"day's cost is divided equally among the boats that lie there.",
-            f"They came on the same day. {early} left after {near} days and {late} after {far} "
-            "days; no other boats came. "
-            f"What does {two} have to pay?",
+            f"{ann} and {bob} moor their boats at one jetty. The jetty costs {number(price * 10)} {coin} a day, and "
+            "each day's cost is divided equally among the boats that lie there.",
+            f"They came on the same day. {early} left after {near} days and {late} after {far} days; no other boats "
+            f"came. What does {bob} have to pay?",
         ),
     )
     price *= 1 if wording == 0 else 10
-    half, alone = whole(near * price, 2), more * price
-    tell: Tell = rng.pick(
+    half, alone = whole_quotient(near * price, 2), extra_distance * price
+    write: SolutionWriter = rng.pick(
         (
             lambda extra, who: (
                 f"The shared part costs {near} × {number(price)} = {number(2 * half)}, and half of it is "
-                f"{number(2 * half)} / 2 = {number(half)}. The other {more} fall to {who} alone, "
-                f"{more} × {number(price)} = {number(alone)}. "
-                f"So {two} pays {number(half)} + {number(extra)} = {number(half + extra)} {coin}."
+                f"{number(2 * half)} / 2 = {number(half)}. The other {extra_distance} fall to {who} alone, "
+                f"{extra_distance} × {number(price)} = {number(alone)}. So {bob} pays {number(half)} + "
+                f"{number(extra)} = {number(half + extra)} {coin}."
             ),
             lambda extra, who: (
                 f"Together: {near} × {number(price)} / 2 = {number(half)} for each\n"
-                f"Alone: {more} × {number(price)} = {number(alone)}, all of it for {who}\n"
-                f"{two}: {number(half)} + {number(extra)} = {number(half + extra)}"
+                f"Alone: {extra_distance} × {number(price)} = {number(alone)}, all of it for {who}\n"
+                f"{bob}: {number(half)} + {number(extra)} = {number(half + extra)}"
             ),
         )
     )
-    a, b = Work(f"{near}*{price}/2+({far}-{near})*{price}", tell(alone, two)), Work(f"{near}*{price}/2", tell(0, one))
-    return problem("who of the two leaves first", frames[wording], a, b)
+    a = Solution(f"{near}*{price}/2+({far}-{near})*{price}", write(alone, bob))
+    b = Solution(f"{near}*{price}/2", write(0, ann))
+    return math_mirror("who of the two leaves first", prompts[wording], a, b)
 
 
 def split_by_nights(rng: Rng, wording: int) -> MirrorContent:
-    """A bill split by how long each stayed, less what one has paid already."""
+    """Swap how long two people stayed, and ask for a share of the bill less a deposit."""
     town, coin, k = money(rng)
-    one, two = rng.people(2)
+    ann, bob = rng.people(2)
     u, v = rng.numbers(2, 2, 9)
     each = rng.number(10, 60, 5) * k
     total, paid = (u + v) * each, rng.number(5, 15, 5) * k
     left, right = swapped(u, v)
-    frames: tuple[PromptTemplate, ...] = (
-        f"The cabin near {town} cost {number(total)} {coin}. {one} slept there {left} nights and "
-        f"{two} {right} nights, and "
-        f"they split the cost by nights. {one} has put down a deposit of {number(paid)} {coin} "
-        f"already. What does {one} "
-        f"still owe?",
-        f"{one} worked {left} hours on the mural and {two} {right}. fee is {number(total)} {coin}, "
-        "divided by hours worked. "
-        f"{one} already got an advance of {number(paid)}. how much is still to come for {one}",
+    prompts: tuple[PromptTemplate, ...] = (
+        f"The cabin near {town} cost {number(total)} {coin}. {ann} slept there {left} nights and {bob} {right} "
+        f"nights, and they split the cost by nights. {ann} has put down a deposit of {number(paid)} {coin} already. "
+        f"What does {ann} still owe?",
+        f"{ann} worked {left} hours on the mural and {bob} {right}. fee is {number(total)} {coin}, divided by hours "
+        f"worked. {ann} already got an advance of {number(paid)}. how much is still to come for {ann}",
         (
             "You do the accounts of a garden club. Water costs are divided among the plots by area.",
-            f"There are only two plots: {one} has {left} ares, {two} has {right} ares. This year's water costs are "
-            f"{number(total)} {coin}, and {one} has a credit of {number(paid)} from last year. How "
-            f"much must {one} pay now?",
+            f"There are only two plots: {ann} has {left} ares, {bob} has {right} ares. This year's water costs are "
+            f"{number(total)} {coin}, and {ann} has a credit of {number(paid)} from last year. How much must {ann} "
+            "pay now?",
         ),
     )
-    tell: Tell = rng.pick(
+    write: SolutionWriter = rng.pick(
         (
             lambda u, v: (
-                f"{number(total)} / ({u} + {v}) = {number(each)} for each unit. {u} × "
-                f"{number(each)} = {number(u * each)} "
-                f"is {one}'s part. Less what is settled: {number(u * each)} − {number(paid)} = "
+                f"{number(total)} / ({u} + {v}) = {number(each)} for each unit. {u} × {number(each)} = "
+                f"{number(u * each)} is {ann}'s part. Less what is settled: {number(u * each)} − {number(paid)} = "
                 f"{number(u * each - paid)} {coin}."
             ),
             lambda u, v: (
                 f"- Units: {u} + {v} = {u + v}\n- One unit: {number(total)} / {u + v} = {number(each)}\n"
-                f"- {one}: {u} × {number(each)} = {number(u * each)}\n- Open: {number(u * each)} − "
-                f"{number(paid)} = {number(u * each - paid)}"
+                f"- {ann}: {u} × {number(each)} = {number(u * each)}\n- Open: {number(u * each)} − {number(paid)} = "
+                f"{number(u * each - paid)}"
             ),
         )
     )
-    sides = [Work(f"{total}*{s}/({s}+{t})-{paid}", tell(s, t)) for s, t in ((u, v), (v, u))]
-    return problem("who was there how long", frames[wording], *sides)
+    solutions = [Solution(f"{total}*{s}/({s}+{t})-{paid}", write(s, t)) for s, t in ((u, v), (v, u))]
+    return math_mirror("who was there how long", prompts[wording], *solutions)
 
 
 def packing(rng: Rng, wording: int) -> MirrorContent:
-    """Full boxes only, or the one begun as well: which rule is whose."""
+    """Swap whose rule it is to count the box that is not full."""
     size, full = rng.number(6, 24), rng.number(4, 15)
     over = rng.number(1, size - 1)
     n, rate = size * full + over, rng.number(3, 12)
     town, coin, k = money(rng)
     pay = rate * k
-    one, two = rng.people(2)
-    only, every = swapped(one, two)
+    ann, bob = rng.people(2)
+    only, every = swapped(ann, bob)
     road, rail = swapped("road", "rail")
     bed, lab = swapped("North", "South")
-    frames: tuple[PromptTemplate, ...] = (
-        f"Our hens laid {n} eggs; {size} go in a tray. {one} and {two} in {town} both pay "
-        f"{number(pay)} {coin} a tray, but "
-        f"{only} pays for full trays only, while {every} pays for the tray that isn't full as "
-        f"well. What would {one} pay?",
-        f"{n} tiles, {size} to a crate. by {road} they charge for full crates only, by {rail} they "
-        f"charge for the crate thats not full as well. {number(pay)} {coin} per crate either way. cost by road?",
+    prompts: tuple[PromptTemplate, ...] = (
+        f"Our hens laid {n} eggs; {size} go in a tray. {ann} and {bob} in {town} both pay {number(pay)} {coin} a "
+        f"tray, but {only} pays for full trays only, while {every} pays for the tray that isn't full as well. What "
+        f"would {ann} pay?",
+        f"{n} tiles, {size} to a crate. by {road} they charge for full crates only, by {rail} they charge for the "
+        f"crate thats not full as well. {number(pay)} {coin} per crate either way. cost by road?",
         (
-            f"You count parking time. Car park {bed} charges completed blocks of {size} minutes "
-            "and nothing for a block "
-            f"that has only begun. Car park {lab} charges for a block as soon as it has begun. A "
-            f"block is {number(pay)} "
-            f"{coin} in both.",
+            f"You count parking time. Car park {bed} charges completed blocks of {size} minutes and nothing for a "
+            f"block that has only begun. Car park {lab} charges for a block as soon as it has begun. A block is "
+            f"{number(pay)} {coin} in both.",
             f"I was in car park North for {n} minutes. How much is that?",
         ),
     )
-    tell: Tell = rng.pick(
+    write: SolutionWriter = rng.pick(
         (
             lambda t, what: (
-                f"{full} × {size} = {full * size}, and {n} − {full * size} = {over} are over. {what}, "
-                f"{t} count: {t} × {number(pay)} = {number(t * pay)} {coin}."
+                f"{full} × {size} = {full * size}, and {n} − {full * size} = {over} are over. {what}, {t} count: {t} "
+                f"× {number(pay)} = {number(t * pay)} {coin}."
             ),
             lambda t, what: (
-                f"1. {n} − {full} × {size} = {over} left over\n2. {what}: {t}\n3. {t} × {number(pay)} "
-                f"= {number(t * pay)} {coin}"
+                f"1. {n} − {full} × {size} = {over} left over\n2. {what}: {t}\n3. {t} × {number(pay)} = "
+                f"{number(t * pay)} {coin}"
             ),
         )
     )
-    a = Work(f"{n}//{size}*{pay}", tell(full, "Without the one begun"))
-    return problem(
-        "who counts the box that is not full",
-        frames[wording],
-        a,
-        Work(f"({n}//{size}+1)*{pay}", tell(full + 1, "With the one begun")),
-    )
+    a = Solution(f"{n}//{size}*{pay}", write(full, "Without the one begun"))
+    b = Solution(f"({n}//{size}+1)*{pay}", write(full + 1, "With the one begun"))
+    return math_mirror("who counts the box that is not full", prompts[wording], a, b)
 
 
 TEMPLATES = tuple(with_wordings(exchange_desk, simple_or_compound, savings_goal, shared_ride, split_by_nights, packing))

@@ -1,153 +1,154 @@
-"""Work by the hour, water in and out, and counts: posts, pages, matches, places."""
+"""Templates about work, flows and counts: hours, pumps, posts, pages, matches and places in a line.
+
+Example of a mirror, from `pumps`:
+
+    prompt a: "4 identical pumps empty the basin in 12 hours. How many hours do 3 of them take for the same basin?"
+    prompt b: "3 identical pumps empty the basin in 12 hours. How many hours do 4 of them take for the same basin?"
+    response x, right for a: "A single one would take 4 × 12 = 48. Shared by 3, that is 48 / 3 = 16."
+    response y, right for b: "A single one would take 3 × 12 = 36. Shared by 4, that is 36 / 4 = 9."
+"""
 
 from __future__ import annotations
 
 from rewardbench.builders.draw import MirrorContent, Resample, Rng
 from rewardbench.builders.prompts import PromptTemplate, swapped, with_wordings
-from rewardbench.builders.templates.math.telling import TIMES, Tell, Work, number, ordinal, problem, share, whole
+from rewardbench.builders.templates.math.assembly import (
+    TIMES,
+    Solution,
+    SolutionWriter,
+    math_mirror,
+    number,
+    ordinal,
+    share,
+    whole_quotient,
+)
 
 
 def weekday_pages(rng: Rng, wording: int) -> MirrorContent:
-    """So many on a weekday, so many on a day of the weekend: what whole weeks come to."""
+    """Swap the amount of a weekday and the amount of a day of the weekend."""
     u, v = rng.numbers(2, 8, 45)
     weeks = rng.number(2, 6)
     person = rng.people(1)[0]
-    work, rest = swapped(u, v)
-    frames: tuple[PromptTemplate, ...] = (
-        f"{person} reads {work} pages of a long saga on each day from Monday to Friday and {rest} "
-        "pages on each Saturday "
-        f"and each Sunday. How many pages is that in {weeks} full weeks?",
-        f"bakery order: {rest} rolls sat & sun (each day), {work} rolls on each of mon, tue, wed, "
-        "thu, fri. how many rolls in "
-        f"{weeks} weeks",
+    weekday, weekend = swapped(u, v)
+    prompts: tuple[PromptTemplate, ...] = (
+        f"{person} reads {weekday} pages of a long saga on each day from Monday to Friday and {weekend} pages on each "
+        f"Saturday and each Sunday. How many pages is that in {weeks} full weeks?",
+        f"bakery order: {weekend} rolls sat & sun (each day), {weekday} rolls on each of mon, tue, wed, thu, fri. how "
+        f"many rolls in {weeks} weeks",
         (
-            "You are the helper of a small ferry. On a day of the weekend (Saturday, Sunday) it "
-            f"makes {rest} crossings, on "
-            f"any other day {work}. It runs every day of the year.",
+            f"You are the helper of a small ferry. On a day of the weekend (Saturday, Sunday) it makes {weekend} "
+            f"crossings, on any other day {weekday}. It runs every day of the year.",
             f"I'm ordering diesel for the coming {weeks} weeks, 7 days each. How many crossings should I count on?",
         ),
     )
-    tell: Tell = rng.pick(
+    write: SolutionWriter = rng.pick(
         (
             lambda u, v: (
-                f"A week has 5 × {u} = {5 * u} and 2 × {v} = {2 * v}, so {5 * u} + {2 * v} = "
-                f"{5 * u + 2 * v}. In {weeks} weeks: {weeks} × {5 * u + 2 * v} = "
-                f"{number(weeks * (5 * u + 2 * v))}."
+                f"A week has 5 × {u} = {5 * u} and 2 × {v} = {2 * v}, so {5 * u} + {2 * v} = {5 * u + 2 * v}. In "
+                f"{weeks} weeks: {weeks} × {5 * u + 2 * v} = {number(weeks * (5 * u + 2 * v))}."
             ),
             lambda u, v: (
-                f"- {weeks} × 5 = {weeks * 5} days at {u}: {weeks * 5} × {u} = "
-                f"{number(weeks * 5 * u)}\n- {weeks} × 2 = {weeks * 2} days at {v}: {weeks * 2} × {v} "
-                f"= {number(weeks * 2 * v)}\n- In all: {number(weeks * 5 * u)} + "
-                f"{number(weeks * 2 * v)} = {number(weeks * (5 * u + 2 * v))}"
+                f"- {weeks} × 5 = {weeks * 5} days at {u}: {weeks * 5} × {u} = {number(weeks * 5 * u)}\n- {weeks} × 2 "
+                f"= {weeks * 2} days at {v}: {weeks * 2} × {v} = {number(weeks * 2 * v)}\n- In all: "
+                f"{number(weeks * 5 * u)} + {number(weeks * 2 * v)} = {number(weeks * (5 * u + 2 * v))}"
             ),
         )
     )
-    sides = [Work(f"{weeks}*(5*{s}+2*{t})", tell(s, t)) for s, t in ((u, v), (v, u))]
-    return problem("which amount is for the five days, which for the two", frames[wording], *sides)
+    solutions = [Solution(f"{weeks}*(5*{s}+2*{t})", write(s, t)) for s, t in ((u, v), (v, u))]
+    return math_mirror("which amount is for the five days, which for the two", prompts[wording], *solutions)
 
 
 def tank(rng: Rng, wording: int) -> MirrorContent:
-    """Inflow alone for a while, then inflow and outflow together, the two times exchanged."""
+    """Swap the times without and with the outflow."""
     inflow = rng.number(9, 40)
     out = rng.number(2, inflow - 3)
     u, v = rng.numbers(2, 4, 30)
     left, right = swapped(u, v)
-    frames: tuple[PromptTemplate, ...] = (
-        f"The rain tank was empty when the pump was switched on. The pump brings {inflow} liters a "
-        "minute and never stops; "
-        f"the drain lets {out} liters a minute out while it is open. The drain stayed shut for "
-        f"{left} minutes and was then "
-        f"open for {right} minutes. How many liters were in the tank at that point?",
-        f"game q: my farm makes {inflow} gold per hour, nonstop. the guard eats {out} gold an hour "
-        f"while hired. {left} hours "
-        f"without the guard then {right} hours with. started from zero. gold now?",
+    prompts: tuple[PromptTemplate, ...] = (
+        f"The rain tank was empty when the pump was switched on. The pump brings {inflow} liters a minute and never "
+        f"stops; the drain lets {out} liters a minute out while it is open. The drain stayed shut for {left} minutes "
+        f"and was then open for {right} minutes. How many liters were in the tank at that point?",
+        f"game q: my farm makes {inflow} gold per hour, nonstop. the guard eats {out} gold an hour while hired. "
+        f"{left} hours without the guard then {right} hours with. started from zero. gold now?",
         (
-            f"You model a car park. It is empty at opening time; {inflow} cars drive in every "
-            "minute all day. The exit is "
-            f"closed for the first {left} minutes, and from then on {out} cars drive out every minute.",
+            f"You model a car park. It is empty at opening time; {inflow} cars drive in every minute all day. The "
+            f"exit is closed for the first {left} minutes, and from then on {out} cars drive out every minute.",
             f"The exit has now been working for exactly {right} minutes. How many cars are inside?",
         ),
     )
     net = inflow - out
-    tell: Tell = rng.pick(
+    write: SolutionWriter = rng.pick(
         (
             lambda u, v: (
-                f"{u} × {inflow} = {number(u * inflow)} to begin with. Then {inflow} − {out} = {net} "
-                f"net, {v} × {net} = {number(v * net)}, and {number(u * inflow)} + {number(v * net)} = "
-                f"{number(u * inflow + v * net)}."
+                f"{u} × {inflow} = {number(u * inflow)} to begin with. Then {inflow} − {out} = {net} net, {v} × {net} "
+                f"= {number(v * net)}, and {number(u * inflow)} + {number(v * net)} = {number(u * inflow + v * net)}."
             ),
             lambda u, v: (
-                f"In: ({u} + {v}) × {inflow} = {number((u + v) * inflow)}\nOut: {v} × {out} = "
-                f"{number(v * out)}\nIn the end: {number((u + v) * inflow)} − {number(v * out)} = "
-                f"{number(u * inflow + v * net)}"
+                f"In: ({u} + {v}) × {inflow} = {number((u + v) * inflow)}\nOut: {v} × {out} = {number(v * out)}\nIn "
+                f"the end: {number((u + v) * inflow)} − {number(v * out)} = {number(u * inflow + v * net)}"
             ),
         )
     )
-    sides = [Work(f"{s}*{inflow}+{t}*({inflow}-{out})", tell(s, t)) for s, t in ((u, v), (v, u))]
-    return problem("how long without and how long with the outflow", frames[wording], *sides)
+    solutions = [Solution(f"{s}*{inflow}+{t}*({inflow}-{out})", write(s, t)) for s, t in ((u, v), (v, u))]
+    return math_mirror("how long without and how long with the outflow", prompts[wording], *solutions)
 
 
 def work_pair(rng: Rng, wording: int) -> MirrorContent:
-    """One works several times as fast as the other: how long both together need."""
-    one, two = rng.people(2)
+    """Swap which of two works faster, and ask how long both need together."""
+    ann, bob = rng.people(2)
     m = rng.number(2, 4)
     alone = m * (m + 1) * rng.number(1, 5)
-    fast, slow = swapped(one, two)
+    fast, slow = swapped(ann, bob)
     big, small = swapped("the old pump", "the new pump")
-    frames: tuple[PromptTemplate, ...] = (
-        f"{one} alone needs {alone} hours to mend all the nets of the boat. {fast} mends "
-        f"{TIMES[m]} as fast as {slow}. How "
-        f"many hours do they need if both mend at the same time?",
-        f"{fast} shells peas {TIMES[m]} as fast as {slow}. by {one} alone the whole sack takes "
-        f"{alone} minutes. both start "
-        f"on it together, how many minutes till its empty?",
+    prompts: tuple[PromptTemplate, ...] = (
+        f"{ann} alone needs {alone} hours to mend all the nets of the boat. {fast} mends {TIMES[m]} as fast as "
+        f"{slow}. How many hours do they need if both mend at the same time?",
+        f"{fast} shells peas {TIMES[m]} as fast as {slow}. by {ann} alone the whole sack takes {alone} minutes. both "
+        "start on it together, how many minutes till its empty?",
         (
             f"You advise on draining flooded cellars. Per hour, {big} moves {TIMES[m]} as much water as {small}.",
-            f"With nothing but the old pump, our cellar was dry after {alone} hours last year. "
-            "This year it's just as full, "
-            f"and we run the old and the new pump side by side. How many hours will that take?",
+            f"With nothing but the old pump, our cellar was dry after {alone} hours last year. This year it's just as "
+            "full, and we run the old and the new pump side by side. How many hours will that take?",
         ),
     )
-    tell: Tell = rng.pick(
+    write: SolutionWriter = rng.pick(
         (
             lambda mine: (
-                f"Count the slower one as 1 and the faster one as {m}, together 1 + {m} = {m + 1}. "
-                "The one we know the time "
-                f"of counts {mine}, so the job is {alone} × {mine} = {alone * mine}, and "
-                f"{alone * mine} / {m + 1} = {whole(alone * mine, m + 1)}."
+                f"Count the slower one as 1 and the faster one as {m}, together 1 + {m} = {m + 1}. The one we know "
+                f"the time of counts {mine}, so the job is {alone} × {mine} = {alone * mine}, and {alone * mine} / "
+                f"{m + 1} = {whole_quotient(alone * mine, m + 1)}."
             ),
             lambda mine: (
                 f"- The known speed: {mine} in {alone}, which is {alone} × {mine} = {alone * mine} for the job\n"
-                f"- Both at once: {m} + 1 = {m + 1}\n- {alone * mine} / {m + 1} = {whole(alone * mine, m + 1)}"
+                f"- Both at once: {m} + 1 = {m + 1}\n- {alone * mine} / {m + 1} = {whole_quotient(alone * mine, m + 1)}"
             ),
         )
     )
-    sides = Work(f"{alone}*{m}/({m}+1)", tell(m)), Work(f"{alone}/({m}+1)", tell(1))
-    return problem("who works faster than whom", frames[wording], *sides)
+    solutions = Solution(f"{alone}*{m}/({m}+1)", write(m)), Solution(f"{alone}/({m}+1)", write(1))
+    return math_mirror("who works faster than whom", prompts[wording], *solutions)
 
 
 def pumps(rng: Rng, wording: int) -> MirrorContent:
-    """More hands, less time: so many need so long, how long do others need."""
+    """Swap how many need the stated time and how many are asked about."""
     u, v = rng.numbers(2, 2, 12)
     time = rng.number(6, 60)
     left, right = swapped(u, v)
-    frames: tuple[PromptTemplate, ...] = (
-        f"{left} identical pumps empty the basin in {time} hours. How many hours do {right} of "
-        "them take for the same basin?",
-        f"if {left} of us clear the beach in {time} minutes, and everyone is equally quick, how "
-        f"long for {right} of us? in "
-        f"minutes",
+    prompts: tuple[PromptTemplate, ...] = (
+        f"{left} identical pumps empty the basin in {time} hours. How many hours do {right} of them take for the same "
+        "basin?",
+        f"if {left} of us clear the beach in {time} minutes, and everyone is equally quick, how long for {right} of "
+        "us? in minutes",
         (
             f"For our {left} horses the hay in the barn lasts {time} days. All horses eat the same amount.",
             "Good to know. Is something about to change?",
             f"We'll have {right} horses, from day one and with just as much hay. How many days will it last then?",
         ),
     )
-    tell: Tell = rng.pick(
+    write: SolutionWriter = rng.pick(
         (
             lambda u, v: (
-                f"A single one would take {u} × {time} = {u * time}. Shared by {v}, that is {u * time} "
-                f"/ {v} = {number(share(u * time, v))}."
+                f"A single one would take {u} × {time} = {u * time}. Shared by {v}, that is {u * time} / {v} = "
+                f"{number(share(u * time, v))}."
             ),
             lambda u, v: (
                 f"Total: {u} × {time} = {u * time}\nDivided by {v}: {u * time} / {v} = {number(share(u * time, v))}"
@@ -156,70 +157,66 @@ def pumps(rng: Rng, wording: int) -> MirrorContent:
     )
     if (u * time) % v or (v * time) % u:
         raise Resample
-    sides = [Work(f"{s}*{time}/{t}", tell(s, t)) for s, t in ((u, v), (v, u))]
-    return problem("how many need the given time, and how many are asked about", frames[wording], *sides)
+    solutions = [Solution(f"{s}*{time}/{t}", write(s, t)) for s, t in ((u, v), (v, u))]
+    return math_mirror("how many need the given time, and how many are asked about", prompts[wording], *solutions)
 
 
 def posts(rng: Rng, wording: int) -> MirrorContent:
-    """Two things in a row at regular gaps: which of them stands at both ends too."""
+    """Swap which of two regular rows also has posts at both ends."""
     gap, other = rng.sample((4, 5, 6, 8, 10, 12), 2)
     length = gap * other * rng.number(2, 5)
     yes, no = swapped("lamp", "bench")
     bus, tram = swapped("buses", "trams")
     rose, herb = swapped("rose", "lavender")
-    frames: tuple[PromptTemplate, ...] = (
-        f"A straight promenade is {length} m long. It gets a lamp every {gap} m and a bench every "
-        f"{other} m, measured from "
-        f"the start; right at the start and right at the end there is a {yes} too, but no {no}. "
-        "How many lamps are needed?",
-        f"a bus every {gap} min and a tram every {other} min for {length} min, counting from when "
-        f"the fair opens. the {bus} "
-        f"also run right at opening and right at the last minute, the {tram} dont. number of buses?",
+    prompts: tuple[PromptTemplate, ...] = (
+        f"A straight promenade is {length} m long. It gets a lamp every {gap} m and a bench every {other} m, measured "
+        f"from the start; right at the start and right at the end there is a {yes} too, but no {no}. How many lamps "
+        "are needed?",
+        f"a bus every {gap} min and a tram every {other} min for {length} min, counting from when the fair opens. the "
+        f"{bus} also run right at opening and right at the last minute, the {tram} dont. number of buses?",
         (
             f"You plan flower beds of two rows. The {rose} row always has a bush at each of its two ends as well, the "
             f"{herb} row has none at its ends.",
-            f"My bed is a straight line of {length} dm. Measured from one end I want a rose bush every {gap} dm in the "
-            f"front row and a lavender bush every {other} dm in the back row. How many rose bushes do I buy?",
+            f"My bed is a straight line of {length} dm. Measured from one end I want a rose bush every {gap} dm in "
+            f"the front row and a lavender bush every {other} dm in the back row. How many rose bushes do I buy?",
         ),
     )
     n = length // gap
-    tell: Tell = rng.pick(
+    write: SolutionWriter = rng.pick(
         (
             lambda sign, end, why: (
-                f"{length} / {gap} = {n} gaps. {why}, there is one "
-                f"{'more' if sign == '+' else 'fewer'} than gaps: {n} {sign} 1 = {end}."
+                f"{length} / {gap} = {n} gaps. {why}, there is one {'more' if sign == '+' else 'fewer'} than gaps: "
+                f"{n} {sign} 1 = {end}."
             ),
             lambda sign, end, why: f"- Gaps: {length} / {gap} = {n}\n- {why}: {n} {sign} 1 = {end}",
         )
     )
-    a = Work(f"{length}/{gap}+1", tell("+", n + 1, "With one at each end"))
-    b = Work(f"{length}/{gap}-1", tell("−", n - 1, "With none at the ends"))
-    return problem("which of two things stands at the ends too", frames[wording], a, b)
+    a = Solution(f"{length}/{gap}+1", write("+", n + 1, "With one at each end"))
+    b = Solution(f"{length}/{gap}-1", write("−", n - 1, "With none at the ends"))
+    return math_mirror("which of two things stands at the ends too", prompts[wording], a, b)
 
 
 def pages_between(rng: Rng, wording: int) -> MirrorContent:
-    """From one number to another: one counts both ends, the other neither."""
-    one, two = rng.people(2)
+    """Swap who counts both ends of a range and who counts neither."""
+    ann, bob = rng.people(2)
     low = rng.number(12, 80)
     high = low + rng.number(15, 70)
-    whole_, inner = swapped(one, two)
+    inclusive, exclusive = swapped(ann, bob)
     spring, autumn = swapped("spring", "autumn")
-    frames: tuple[PromptTemplate, ...] = (
-        f"{one} and {two} proofread pages {low} to {high} of the yearbook. {whole_} read all "
-        f"of these, page {low} and page {high} included; {inner} read only what lies strictly between those two. "
-        f"How many pages did {one} read?",
-        f"locker numbers.. {whole_} has every locker from {low} to {high}, both of these included. "
-        f"{inner} had every locker "
-        f"from {low} to {high} as well but lost both of these. how many does {one} have now",
+    prompts: tuple[PromptTemplate, ...] = (
+        f"{ann} and {bob} proofread pages {low} to {high} of the yearbook. {inclusive} read all of these, page {low} "
+        f"and page {high} included; {exclusive} read only what lies strictly between those two. How many pages did "
+        f"{ann} read?",
+        f"locker numbers.. {inclusive} has every locker from {low} to {high}, both of these included. {exclusive} had "
+        f"every locker from {low} to {high} as well but lost both of these. how many does {ann} have now",
         (
-            f"You answer questions about a museum's passes. In {spring}, a pass from day {low} to "
-            f"day {high} of the season "
-            f"is valid on its first and last day; in {autumn} it is not, but on all days between.",
+            f"You answer questions about a museum's passes. In {spring}, a pass from day {low} to day {high} of the "
+            f"season is valid on its first and last day; in {autumn} it is not, but on all days between.",
             f"Hello, I've got an autumn pass from day {low} to day {high}. On how many days can I come in?",
         ),
     )
     gap = high - low
-    tell: Tell = rng.pick(
+    write: SolutionWriter = rng.pick(
         (
             lambda sign, end, what: (
                 f"From {low} to {high} it is {high} − {low} = {gap} steps. {what}, that makes {gap} {sign} 1 = {end}."
@@ -227,76 +224,71 @@ def pages_between(rng: Rng, wording: int) -> MirrorContent:
             lambda sign, end, what: f"Steps: {high} − {low} = {gap}\n{what}: {gap} {sign} 1 = {end}",
         )
     )
-    both = Work(f"{high}-{low}+1", tell("+", gap + 1, "With both ends counted"))
-    none = Work(f"{high}-{low}-1", tell("−", gap - 1, "With neither end counted"))
-    return problem(
-        "who counts both ends, who neither", frames[wording], *((none, both) if wording == 2 else (both, none))
+    both = Solution(f"{high}-{low}+1", write("+", gap + 1, "With both ends counted"))
+    none = Solution(f"{high}-{low}-1", write("−", gap - 1, "With neither end counted"))
+    return math_mirror(
+        "who counts both ends, who neither", prompts[wording], *((none, both) if wording == 2 else (both, none))
     )
 
 
 def tournament(rng: Rng, wording: int) -> MirrorContent:
-    """Knock-out among so many, all against all among so many others."""
+    """Swap how many play a knock-out and how many play all against all."""
     u, v = rng.numbers(2, 5, 16)
     left, right = swapped(u, v)
     sport = rng.pick(("table tennis", "petanque", "draughts", "badminton", "carrom"))
-    frames: tuple[PromptTemplate, ...] = (
-        f"Our {sport} day has two events. In one, {left} players meet in a knock-out: who loses is "
-        "out, until one is left. "
-        f"In the other, {right} players each play all the others once. How many matches do we have to schedule?",
-        f"{left} kids play everyone vs everyone (once), {right} grownups play knockout till theres "
-        "a winner, no third place "
-        f"game. how many games of {sport} all in all",
+    prompts: tuple[PromptTemplate, ...] = (
+        f"Our {sport} day has two events. In one, {left} players meet in a knock-out: who loses is out, until one is "
+        f"left. In the other, {right} players each play all the others once. How many matches do we have to schedule?",
+        f"{left} kids play everyone vs everyone (once), {right} grownups play knockout till theres a winner, no third "
+        f"place game. how many games of {sport} all in all",
         (
-            f"You set up {sport} cups. The junior cup is a knock-out without a match for third "
-            "place. In the senior cup, "
-            f"everyone meets everyone else exactly once.",
+            f"You set up {sport} cups. The junior cup is a knock-out without a match for third place. In the senior "
+            "cup, everyone meets everyone else exactly once.",
             f"{left} juniors and {right} seniors signed up. How many matches will the umpires see?",
         ),
     )
 
-    def work(out: int, league: int, short: bool) -> Work:
+    def work(out: int, league: int, short: bool) -> Solution:
         pairs = league * (league - 1) // 2
         if short:
             text = (
-                f"Knock-out: {out} − 1 = {out - 1}. All against all: {league} × {league - 1} / 2 = "
-                f"{pairs}. Together: {out - 1} + {pairs} = {out - 1 + pairs}."
+                f"Knock-out: {out} − 1 = {out - 1}. All against all: {league} × {league - 1} / 2 = {pairs}. Together: "
+                f"{out - 1} + {pairs} = {out - 1 + pairs}."
             )
         else:
             text = (
-                f"- Everyone but the winner loses once: {out} − 1 = {out - 1}\n- Pairs of {league}: "
-                f"{league} × {league - 1} / 2 = {pairs}\n- Sum: {out - 1} + {pairs} = "
-                f"{out - 1 + pairs}"
+                f"- Everyone but the winner loses once: {out} − 1 = {out - 1}\n- Pairs of {league}: {league} × "
+                f"{league - 1} / 2 = {pairs}\n- Sum: {out - 1} + {pairs} = {out - 1 + pairs}"
             )
-        return Work(f"{out}-1+{league}*({league}-1)/2", text)
+        return Solution(f"{out}-1+{league}*({league}-1)/2", text)
 
     short = rng.chance()
-    sides = work(u, v, short), work(v, u, short)
-    return problem("how many play in which form", frames[wording], *(sides[::-1] if wording == 1 else sides))
+    solutions = work(u, v, short), work(v, u, short)
+    if wording == 1:
+        solutions = solutions[::-1]
+    return math_mirror("how many play in which form", prompts[wording], *solutions)
 
 
 def queue(rng: Rng, wording: int) -> MirrorContent:
-    """So many places ahead, then so many behind; or the other way round."""
-    one, two, three = rng.people(3)
+    """Swap which of two steps goes forward and which goes back."""
+    ann, bob, eve = rng.people(3)
     up, down = rng.numbers(2, 3, 9)
     at = rng.number(14, 30)
     ahead, behind = swapped("ahead of", "behind")
     above, below = swapped("above", "below")
     hot, cold = swapped("warmer", "colder")
-    frames: tuple[PromptTemplate, ...] = (
-        f"In the line at the ferry {one} is {ordinal(at)}. {two} stands {up} places {ahead} {one}, "
-        f"and {three} stands {down} "
-        f"places {behind} {two}. What is {three}'s place in the line?",
-        f"{one} lives on floor {at}. {two} is {up} floors {below} {one}, {three} is {down} floors "
-        f"{above} {two}. which floor "
-        f"is {three} on?",
+    prompts: tuple[PromptTemplate, ...] = (
+        f"In the line at the ferry {ann} is {ordinal(at)}. {bob} stands {up} places {ahead} {ann}, and {eve} stands "
+        f"{down} places {behind} {bob}. What is {eve}'s place in the line?",
+        f"{ann} lives on floor {at}. {bob} is {up} floors {below} {ann}, {eve} is {down} floors {above} {bob}. which "
+        f"floor is {eve} on?",
         (
-            f"You read a weather table. The plain is {up} degrees {cold} than the coast. The pass "
-            f"is {down} degrees {hot} "
-            f"than the plain.",
+            f"You read a weather table. The plain is {up} degrees {cold} than the coast. The pass is {down} degrees "
+            f"{hot} than the plain.",
             f"The thermometer on the coast shows {at} degrees. What temperature should I expect up on the pass?",
         ),
     )
-    tell: Tell = rng.pick(
+    write: SolutionWriter = rng.pick(
         (
             lambda s, mid, t, end: f"Step one: {at} {s} {up} = {mid}. Step two: {mid} {t} {down} = {end}.",
             lambda s, mid, t, end: (
@@ -304,9 +296,9 @@ def queue(rng: Rng, wording: int) -> MirrorContent:
             ),
         )
     )
-    a = Work(f"{at}-{up}+{down}", tell("−", at - up, "+", at - up + down))
-    b = Work(f"{at}+{up}-{down}", tell("+", at + up, "−", at + up - down))
-    return problem("which step goes forward and which back", frames[wording], a, b)
+    a = Solution(f"{at}-{up}+{down}", write("−", at - up, "+", at - up + down))
+    b = Solution(f"{at}+{up}-{down}", write("+", at + up, "−", at + up - down))
+    return math_mirror("which step goes forward and which back", prompts[wording], a, b)
 
 
 TEMPLATES = tuple(with_wordings(weekday_pages, tank, work_pair, pumps, posts, pages_between, tournament, queue))

@@ -1,45 +1,53 @@
-"""Prices: the order of discounts, what a percentage is of, which units cost what."""
+"""Templates about prices: the order of discounts, the base of a percentage, and which units have which price.
+
+Example of a mirror, from `tiered`:
+
+    prompt a: "Painted tiles cost 3 euros each for the first 10, and 7 euros each for all that go beyond 10. ..."
+    prompt b: "Painted tiles cost 7 euros each for the first 10, and 3 euros each for all that go beyond 10. ..."
+    response x, right for a: "10 × 3 = 30. Then 15 − 10 = 5 remain, and 5 × 7 = 35. Together 30 + 35 = 65 euros."
+    response y, right for b: "10 × 7 = 70. Then 15 − 10 = 5 remain, and 5 × 3 = 15. Together 70 + 15 = 85 euros."
+"""
 
 from __future__ import annotations
 
 from rewardbench.builders.draw import MirrorContent, Resample, Rng
 from rewardbench.builders.prompts import PromptTemplate, swapped, with_wordings
-from rewardbench.builders.templates.math.telling import Tell, Work, money, number, problem, share
+from rewardbench.builders.templates.math.assembly import Solution, SolutionWriter, math_mirror, money, number, share
 
 
 def voucher_orders(rng: Rng, wording: int) -> MirrorContent:
-    """A voucher and a percentage off, in one order or the other."""
+    """Swap the order of a voucher and a percentage."""
     town, coin, k = money(rng)
     price, off, cut = rng.number(60, 240, 20) * k, rng.number(5, 30, 5) * k, rng.pick((5, 10, 15, 20, 25, 30, 40))
     first, second = swapped(f"the voucher of {number(off)} {coin}", f"the discount of {cut}%")
     early, late = swapped(f"takes {cut}% off", f"takes {number(off)} {coin} off")
     what = rng.pick(("a rucksack", "a bread oven", "a rain coat", "a drum", "a desk lamp", "a hammock"))
-    frames: tuple[PromptTemplate, ...] = (
+    prompts: tuple[PromptTemplate, ...] = (
         f"I found {what} for {number(price)} {coin} in {town}. The till applies {first} to begin with and {second} to "
-        f"whatever is left then. What do I pay?",
-        f"price tag says {number(price)}. according to the cashier {second} comes last, and {first} comes ahead of it. "
-        f"how many {coin} do i end up paying",
+        "whatever is left then. What do I pay?",
+        f"price tag says {number(price)}. according to the cashier {second} comes last, and {first} comes ahead of "
+        f"it. how many {coin} do i end up paying",
         (
             f"You are the price bot of a shop in {town}. For members, the shop {early} at step one. At step two, it "
             f"{late} what remains.",
             f"I'm a member and would like to buy {what} at {number(price)} {coin}. What will it cost me?",
         ),
     )
-    tell: Tell = rng.pick((voucher_price, voucher_lines))
-    voucher_first = Work(f"({price}-{off})*(100-{cut})/100", tell(price, off, cut, coin, True))
-    voucher_last = Work(f"{price}*(100-{cut})/100-{off}", tell(price, off, cut, coin, False))
-    sides = (voucher_last, voucher_first) if wording == 2 else (voucher_first, voucher_last)
-    return problem("whether the voucher or the percentage comes off first", frames[wording], *sides)
+    write: SolutionWriter = rng.pick((voucher_price, voucher_lines))
+    voucher_first = Solution(f"({price}-{off})*(100-{cut})/100", write(price, off, cut, coin, True))
+    voucher_last = Solution(f"{price}*(100-{cut})/100-{off}", write(price, off, cut, coin, False))
+    solutions = (voucher_last, voucher_first) if wording == 2 else (voucher_first, voucher_last)
+    return math_mirror("whether the voucher or the percentage comes off first", prompts[wording], *solutions)
 
 
-def voucher_price(price: int, off: int, cut: int, coin: str, voucher: bool) -> str:
-    """The price after both, worked in sentences; the voucher comes first or last."""
-    if voucher:
+def voucher_price(price: int, off: int, cut: int, coin: str, voucher_first: bool) -> str:
+    """Write the price after voucher and percentage in sentences."""
+    if voucher_first:
         left = price - off
         part = share(left * cut, 100)
         return (
-            f"{number(price)} − {number(off)} = {number(left)}. Then {cut}% of {number(left)} is {number(part)}, "
-            f"and {number(left)} − {number(part)} = {number(left - part)} {coin}."
+            f"{number(price)} − {number(off)} = {number(left)}. Then {cut}% of {number(left)} is {number(part)}, and "
+            f"{number(left)} − {number(part)} = {number(left - part)} {coin}."
         )
     part = share(price * cut, 100)
     return (
@@ -48,43 +56,46 @@ def voucher_price(price: int, off: int, cut: int, coin: str, voucher: bool) -> s
     )
 
 
-def voucher_lines(price: int, off: int, cut: int, coin: str, voucher: bool) -> str:
-    """The same in two lines."""
-    keep = f"× {100 - cut} / 100"
-    if voucher:
+def voucher_lines(price: int, off: int, cut: int, coin: str, voucher_first: bool) -> str:
+    """Write the price after voucher and percentage in two lines."""
+    factor = f"× {100 - cut} / 100"
+    if voucher_first:
         left = price - off
         steps = (
             f"{number(price)} − {number(off)} = {number(left)}",
-            f"{number(left)} {keep} = {number(share(left * (100 - cut), 100))}",
+            f"{number(left)} {factor} = {number(share(left * (100 - cut), 100))}",
         )
     else:
-        kept = share(price * (100 - cut), 100)
-        steps = f"{number(price)} {keep} = {number(kept)}", f"{number(kept)} − {number(off)} = {number(kept - off)}"
+        reduced = share(price * (100 - cut), 100)
+        steps = (
+            f"{number(price)} {factor} = {number(reduced)}",
+            f"{number(reduced)} − {number(off)} = {number(reduced - off)}",
+        )
     return f"Step 1: {steps[0]}\nStep 2: {steps[1]}\n\nSo that is what you pay, in {coin}."
 
 
 def taxed_extra(rng: Rng, wording: int) -> MirrorContent:
-    """Of two extras, one is taxed and the other is not."""
+    """Swap which of two extras is taxed."""
     town, coin, k = money(rng)
     base, rate = rng.number(40, 200, 20) * k, rng.pick((5, 10, 15, 20, 25))
     u, v = (k * n for n in rng.numbers(2, 4, 30, 2))
     left, right = swapped("delivery", "engraving")
     bed, meal = swapped("breakfast", "parking")
-    frames: tuple[PromptTemplate, ...] = (
-        f"A trophy costs {number(base)} {coin} in {town}, plus {number(u)} for delivery and {number(v)} for engraving. "
-        f"{rate}% tax goes on the trophy and on the {left}, none on the {right}. What is the sum to transfer?",
+    prompts: tuple[PromptTemplate, ...] = (
+        f"A trophy costs {number(base)} {coin} in {town}, plus {number(u)} for delivery and {number(v)} for "
+        f"engraving. {rate}% tax goes on the trophy and on the {left}, none on the {right}. What is the sum to "
+        "transfer?",
         f"hotel is {number(base)} {coin} a night, breakfast {number(u)} on top, parking {number(v)} on top. theres a "
         f"{rate}% city tax that counts for the room and {bed}, {meal} is exempt. total for a night with both extras?",
         (
-            f"You write invoices for a print shop in {town}. Tax of {rate}% is due on the prints "
-            f"and on {left}; there is "
-            f"none on {right}.",
+            f"You write invoices for a print shop in {town}. Tax of {rate}% is due on the prints and on {left}; there "
+            f"is none on {right}.",
             f"One invoice, please: prints {number(base)} {coin}, delivery {number(u)} and engraving of the frame "
             f"{number(v)}. What is the amount due?",
         ),
     )
 
-    def work(taxed: int, free: int, short: bool) -> Work:
+    def work(taxed: int, free: int, short: bool) -> Solution:
         net = base + taxed
         tax = share(net * rate, 100)
         total = f"{number(net)} + {number(tax)} + {number(free)} = {number(net + tax + free)}"
@@ -95,72 +106,69 @@ def taxed_extra(rng: Rng, wording: int) -> MirrorContent:
             else f"The tax is due on {number(base)} + {number(taxed)} = {number(net)} {coin}.\n"
             f"{rate}% of {number(net)} is {number(tax)}.\nWith the untaxed {number(free)}: {total}"
         )
-        return Work(f"({base}+{taxed})*(100+{rate})/100+{free}", text)
+        return Solution(f"({base}+{taxed})*(100+{rate})/100+{free}", text)
 
     short = rng.chance()
-    return problem("which of two extras is taxed", frames[wording], work(u, v, short), work(v, u, short))
+    return math_mirror("which of two extras is taxed", prompts[wording], work(u, v, short), work(v, u, short))
 
 
 def dearer_than(rng: Rng, wording: int) -> MirrorContent:
-    """Dearer by a percentage: which of two prices is the base."""
+    """Swap which of two amounts is the base of a percentage."""
     _, coin, k = money(rng)
-    more, known = rng.pick((10, 20, 25, 50, 60)), rng.number(8, 120, 4) * k
-    one, two = rng.sample(("the ferry", "the train", "the bus", "the night boat"), 2)
+    percent, known = rng.pick((10, 20, 25, 50, 60)), rng.number(8, 120, 4) * k
+    vehicle, other_vehicle = rng.sample(("the ferry", "the train", "the bus", "the night boat"), 2)
     ann, bob = rng.people(2)
-    high, low = swapped(one, two)
+    high, low = swapped(vehicle, other_vehicle)
     rich, poor = swapped(ann, bob)
     yes, no = swapped("cashews", "almonds")
-    frames: tuple[PromptTemplate, ...] = (
-        f"A ticket for {high} costs {more}% more than one for {low}. For {one} it is {number(known)} {coin}. What does "
-        f"a ticket for {two} cost?",
-        f"{ann} earns {number(known)} {coin} an hour, and {rich} earns {more}% more than {poor}. so whats {bob} on?",
+    prompts: tuple[PromptTemplate, ...] = (
+        f"A ticket for {high} costs {percent}% more than one for {low}. For {vehicle} it is {number(known)} {coin}. "
+        f"What does a ticket for {other_vehicle} cost?",
+        f"{ann} earns {number(known)} {coin} an hour, and {rich} earns {percent}% more than {poor}. so whats {bob} on?",
         (
-            f"You know the price list of a nut stall. A bag of {yes} is always priced {more}% above a bag of {no}.",
+            f"You know the price list of a nut stall. A bag of {yes} is always priced {percent}% above a bag of {no}.",
             f"Good morning! Cashews are {number(known)} {coin} a bag today, I see. And how much is a bag of almonds?",
         ),
     )
-    top, bottom = share(known * (100 + more), 100), share(known * 100, 100 + more)
-    style, factor = rng.chance(), number(share(100 + more, 100))
+    top, bottom = share(known * (100 + percent), 100), share(known * 100, 100 + percent)
+    style, factor = rng.chance(), number(share(100 + percent, 100))
     down = (
-        f"{number(known)} {coin} is 100 + {more} = {100 + more} percent of the other amount. One percent is "
-        f"{number(known)} / {100 + more} = {number(bottom / 100)}, and 100 × {number(bottom / 100)} = {number(bottom)}."
+        f"{number(known)} {coin} is 100 + {percent} = {100 + percent} percent of the other amount. One percent is "
+        f"{number(known)} / {100 + percent} = {number(bottom / 100)}, and 100 × {number(bottom / 100)} = "
+        f"{number(bottom)}."
         if style
         else f"The amount we look for is the smaller one.\nSo divide: {number(known)} / {factor} = {number(bottom)}"
     )
     up = (
-        f"{number(known)} {coin} is 100 percent here, and the other amount is 100 + {more} = "
-        f"{100 + more} percent. One percent is "
-        f"{number(known)} / 100 = {number(share(known, 100))}, and {100 + more} × "
+        f"{number(known)} {coin} is 100 percent here, and the other amount is 100 + {percent} = {100 + percent} "
+        f"percent. One percent is {number(known)} / 100 = {number(share(known, 100))}, and {100 + percent} × "
         f"{number(share(known, 100))} = {number(top)}."
         if style
         else f"The amount we look for is the larger one.\nSo multiply: {number(known)} × {factor} = {number(top)}"
     )
-    a, b = Work(f"{known}*100/(100+{more})", down), Work(f"{known}*(100+{more})/100", up)
-    return problem("which of two amounts the percentage is of", frames[wording], a, b)
+    a, b = Solution(f"{known}*100/(100+{percent})", down), Solution(f"{known}*(100+{percent})/100", up)
+    return math_mirror("which of two amounts the percentage is of", prompts[wording], a, b)
 
 
 def margin_base(rng: Rng, wording: int) -> MirrorContent:
-    """Profit as a percentage of the cost or of the selling price."""
+    """Swap whether the profit is a percentage of the selling price or of the cost."""
     town, coin, k = money(rng)
     cost = rng.number(12, 120, 4) * k
     rate = rng.pick((20, 25, 40, 50, 60))
     yes, no = swapped("what the customer pays", "what I pay the maker")
     sale, buy = swapped("selling price", "purchase price")
     mine, theirs = swapped("till price", "supplier's price")
-    thing = rng.pick(("basket", "vase", "shawl", "carpet", "lantern"))
-    frames: tuple[PromptTemplate, ...] = (
-        f"In my shop in {town}, a {thing} costs me {number(cost)} {coin} from the maker. My profit "
-        f"has to be {rate}% of "
-        f"{yes}, not {rate}% of {no}. What must I sell it for?",
+    article = rng.pick(("basket", "vase", "shawl", "carpet", "lantern"))
+    prompts: tuple[PromptTemplate, ...] = (
+        f"In my shop in {town}, a {article} costs me {number(cost)} {coin} from the maker. My profit has to be "
+        f"{rate}% of {yes}, not {rate}% of {no}. What must I sell it for?",
         f"purchase price {number(cost)} {coin}, want {rate}% profit, and by that i mean percent of the {sale}, forget "
-        f"percent of the {buy}. what price goes on the {thing}",
+        f"percent of the {buy}. what price goes on the {article}",
         (
-            f"In this wholesale office, profit is a percentage of the {mine}; counting it as a "
-            f"percentage of the {theirs} "
-            f"is not allowed.",
-            f"We get a {thing} for {number(cost)} {coin} and our profit on it is to be {rate}%. "
-            "Which price do we print "
-            f"on the label?",
+            f"In this wholesale office, profit is a percentage of the {mine}; counting it as a percentage of the "
+            f"{theirs} is not allowed.",
+            f"We get a {article} for {number(cost)} {coin} and our profit on it is to be {rate}%. Which price do we "
+            "print on the label?",
         ),
     )
     high, low = share(cost * 100, 100 - rate), share(cost * (100 + rate), 100)
@@ -177,25 +185,25 @@ def margin_base(rng: Rng, wording: int) -> MirrorContent:
     )
     if rng.chance():
         a = (
-            f"100 − {rate} = {100 - rate}, and the cost over {100 - rate}% leaves a profit of "
-            f"{gains[0]}: {number(cost)} + {gains[0]} = {number(high)}"
+            f"100 − {rate} = {100 - rate}, and the cost over {100 - rate}% leaves a profit of {gains[0]}: "
+            f"{number(cost)} + {gains[0]} = {number(high)}"
         )
         b = (
-            f"100 + {rate} = {100 + rate}, so the cost times {100 + rate}% leaves a profit of "
-            f"{gains[1]}: {number(cost)} + {gains[1]} = {number(low)}"
+            f"100 + {rate} = {100 + rate}, so the cost times {100 + rate}% leaves a profit of {gains[1]}: "
+            f"{number(cost)} + {gains[1]} = {number(low)}"
         )
-    works = Work(f"{cost}*100/(100-{rate})", f"{a} {coin}."), Work(f"{cost}*(100+{rate})/100", f"{b} {coin}.")
-    return problem("what the profit is a percentage of", frames[wording], *works)
+    works = Solution(f"{cost}*100/(100-{rate})", f"{a} {coin}."), Solution(f"{cost}*(100+{rate})/100", f"{b} {coin}.")
+    return math_mirror("what the profit is a percentage of", prompts[wording], *works)
 
 
 def tiered(rng: Rng, wording: int) -> MirrorContent:
-    """The first units at one price, the units beyond at another."""
+    """Swap the price of the first units and the price of the units beyond."""
     town, coin, k = money(rng)
     u, v = (n * max(1, k // 5) for n in rng.numbers(2, 2, 12))
     limit, over = rng.number(10, 40, 5), rng.number(4, 30)
     used = limit + over
     low, high = swapped(number(u), number(v))
-    frames: tuple[PromptTemplate, ...] = (
+    prompts: tuple[PromptTemplate, ...] = (
         f"The waterworks of {town} charge {low} {coin} for each of the first {limit} cubic meters in a quarter and "
         f"{high} {coin} for each one after those. We used {used}. What is the bill?",
         f"desk in a shared office: {low} an hour up to hour {limit} of a month, from there on {high} an hour. was "
@@ -206,12 +214,11 @@ def tiered(rng: Rng, wording: int) -> MirrorContent:
             f"Hi there, I'd like {used} tiles with the heron on them, all in one order. What should I bring along?",
         ),
     )
-    tell: Tell = rng.pick(
+    write: SolutionWriter = rng.pick(
         (
             lambda u, v: (
-                f"{limit} × {number(u)} = {number(limit * u)}. Then {used} − {limit} = {over} "
-                f"remain, and {over} × {number(v)} = "
-                f"{number(over * v)}. Together {number(limit * u)} + {number(over * v)} = "
+                f"{limit} × {number(u)} = {number(limit * u)}. Then {used} − {limit} = {over} remain, and {over} × "
+                f"{number(v)} = {number(over * v)}. Together {number(limit * u)} + {number(over * v)} = "
                 f"{number(limit * u + over * v)} {coin}."
             ),
             lambda u, v: (
@@ -221,76 +228,73 @@ def tiered(rng: Rng, wording: int) -> MirrorContent:
             ),
         )
     )
-    sides = [Work(f"{limit}*{s}+({used}-{limit})*{t}", tell(s, t)) for s, t in ((u, v), (v, u))]
-    return problem("which price is for the first units", frames[wording], *sides)
+    solutions = [Solution(f"{limit}*{s}+({used}-{limit})*{t}", write(s, t)) for s, t in ((u, v), (v, u))]
+    return math_mirror("which price is for the first units", prompts[wording], *solutions)
 
 
 def change_from_note(rng: Rng, wording: int) -> MirrorContent:
-    """Two things bought, whose counts change places: the change from a note."""
+    """Swap how many of two goods are bought, and ask for the change from a note."""
     town, coin, k = money(rng)
     u, v = rng.numbers(2, 2, 9)
     p, q = (n * k for n in rng.numbers(2, 2, 12))
     note = next((size * k for size in (20, 50, 100, 200) if size * k > max(u * p + v * q, v * p + u * q)), 0)
     left, right = swapped(u, v)
-    one, two = rng.sample(("mangoes", "loaves", "coconuts", "cheeses", "melons", "pastries"), 2)
+    goods, other_goods = rng.sample(("mangoes", "loaves", "coconuts", "cheeses", "melons", "pastries"), 2)
     person = rng.people(1)[0]
-    frames: tuple[PromptTemplate, ...] = (
-        f"At the market in {town} {one} are {number(p)} {coin} each and {two} {number(q)} {coin} each. {person} takes "
-        f"{left} of the {one} and {right} of the {two} and pays with {number(note)} {coin}. How much change is due?",
-        f"paid with a {number(note)} note, bought {left} {one} at {number(p)} and {right} {two} at "
-        f"{number(q)} apiece. what "
-        f"should i get back? ({coin})",
+    prompts: tuple[PromptTemplate, ...] = (
+        f"At the market in {town} {goods} are {number(p)} {coin} each and {other_goods} {number(q)} {coin} each. "
+        f"{person} takes {left} of the {goods} and {right} of the {other_goods} and pays with {number(note)} {coin}. "
+        "How much change is due?",
+        f"paid with a {number(note)} note, bought {left} {goods} at {number(p)} and {right} {other_goods} at "
+        f"{number(q)} apiece. what should i get back? ({coin})",
         (
-            f"You are a till. {one.capitalize()}: {number(p)} {coin} each. {two.capitalize()}: "
-            f"{number(q)} {coin} each. Say how much change to "
-            f"give.",
-            f"{left} {one}, {right} {two}, customer gave {number(note)}",
+            f"You are a till. {goods.capitalize()}: {number(p)} {coin} each. {other_goods.capitalize()}: {number(q)} "
+            f"{coin} each. Say how much change to give.",
+            f"{left} {goods}, {right} {other_goods}, customer gave {number(note)}",
         ),
     )
-    tell: Tell = rng.pick(
+    write: SolutionWriter = rng.pick(
         (
             lambda u, v: (
                 f"{u} × {number(p)} = {number(u * p)} and {v} × {number(q)} = {number(v * q)}, so the price is "
-                f"{number(u * p)} + {number(v * q)} = {number(u * p + v * q)}. "
-                f"The change is {number(note)} − {number(u * p + v * q)} = {number(note - u * p - v * q)} {coin}."
+                f"{number(u * p)} + {number(v * q)} = {number(u * p + v * q)}. The change is {number(note)} − "
+                f"{number(u * p + v * q)} = {number(note - u * p - v * q)} {coin}."
             ),
             lambda u, v: (
-                f"{one.capitalize()}: {u} × {number(p)} = {number(u * p)}\n{two.capitalize()}: {v} "
-                f"× {number(q)} = {number(v * q)}\n"
+                f"{goods.capitalize()}: {u} × {number(p)} = {number(u * p)}\n{other_goods.capitalize()}: {v} × "
+                f"{number(q)} = {number(v * q)}\n"
                 f"Change: {number(note)} − {number(u * p)} − {number(v * q)} = {number(note - u * p - v * q)}"
             ),
         )
     )
     if not note:
         raise Resample
-    sides = [Work(f"{note}-({s}*{p}+{t}*{q})", tell(s, t)) for s, t in ((u, v), (v, u))]
-    return problem("how many of which thing are bought", frames[wording], *sides)
+    solutions = [Solution(f"{note}-({s}*{p}+{t}*{q})", write(s, t)) for s, t in ((u, v), (v, u))]
+    return math_mirror("how many of which thing are bought", prompts[wording], *solutions)
 
 
 def fee_and_rate(rng: Rng, wording: int) -> MirrorContent:
-    """Something once and something each time, the two amounts exchanged."""
+    """Swap an amount paid once and an amount paid each time."""
     town, coin, k = money(rng)
     u, v = (n * k for n in rng.numbers(2, 5, 60))
     n = rng.number(3, 14)
     once, each = swapped(number(u), number(v))
-    frames: tuple[PromptTemplate, ...] = (
-        f"The rowing club in {town} takes {once} {coin} on joining and {each} {coin} a month from "
-        "the first month on. What "
-        f"have I paid after {n} months?",
-        f"plumber: {each} per hour, plus {once} for coming out. was here {n} hours, one visit. how "
-        f"many {coin} is the bill",
+    prompts: tuple[PromptTemplate, ...] = (
+        f"The rowing club in {town} takes {once} {coin} on joining and {each} {coin} a month from the first month on. "
+        f"What have I paid after {n} months?",
+        f"plumber: {each} per hour, plus {once} for coming out. was here {n} hours, one visit. how many {coin} is the "
+        "bill",
         (
-            f"You answer for a bike hire. A hire is {once} {coin} for the paperwork, whatever its "
-            f"length, and {each} {coin} "
-            f"for each day.",
+            f"You answer for a bike hire. A hire is {once} {coin} for the paperwork, whatever its length, and {each} "
+            f"{coin} for each day.",
             f"Hello! My cousin needs a bike for {n} days in a row, a single hire. Could you tell me the full price?",
         ),
     )
-    tell: Tell = rng.pick(
+    write: SolutionWriter = rng.pick(
         (
             lambda u, v: (
-                f"{n} × {number(v)} = {number(n * v)}, and once {number(u)} on top: {number(n * v)} + "
-                f"{number(u)} = {number(n * v + u)} {coin}."
+                f"{n} × {number(v)} = {number(n * v)}, and once {number(u)} on top: {number(n * v)} + {number(u)} = "
+                f"{number(n * v + u)} {coin}."
             ),
             lambda u, v: (
                 f"Once: {number(u)} {coin}\nEach time: {n} × {number(v)} = {number(n * v)} {coin}\n"
@@ -298,31 +302,28 @@ def fee_and_rate(rng: Rng, wording: int) -> MirrorContent:
             ),
         )
     )
-    sides = [Work(f"{s}+{n}*{t}", tell(s, t)) for s, t in ((u, v), (v, u))]
-    return problem("which amount is due once", frames[wording], *sides)
+    solutions = [Solution(f"{s}+{n}*{t}", write(s, t)) for s, t in ((u, v), (v, u))]
+    return math_mirror("which amount is due once", prompts[wording], *solutions)
 
 
 def fence_cost(rng: Rng, wording: int) -> MirrorContent:
-    """A rectangle whose long sides cost one price and whose short sides another."""
+    """Swap the prices of the long and the short sides of a rectangle."""
     _, coin, k = money(rng)
     long, short = sorted(rng.numbers(2, 6, 60), reverse=True)
     p, q = (n * k for n in rng.numbers(2, 3, 20))
     left, right = swapped(number(p), number(q))
-    frames: tuple[PromptTemplate, ...] = (
-        f"A rectangular paddock is {long} m long and {short} m wide. Along the two long sides the "
-        f"fence costs {left} {coin} a "
-        f"meter, along the two short sides {right} {coin} a meter. What does the whole fence cost?",
-        f"framing a carpet {short} dm x {long} dm. ribbon for both short edges is {right} {coin} "
-        "per dm, for both long edges "
-        f"{left} per dm. total for the ribbon",
+    prompts: tuple[PromptTemplate, ...] = (
+        f"A rectangular paddock is {long} m long and {short} m wide. Along the two long sides the fence costs {left} "
+        f"{coin} a meter, along the two short sides {right} {coin} a meter. What does the whole fence cost?",
+        f"framing a carpet {short} dm x {long} dm. ribbon for both short edges is {right} {coin} per dm, for both "
+        f"long edges {left} per dm. total for the ribbon",
         (
-            f"You quote for a stage builder. Edging costs {left} {coin} per meter on long sides "
-            f"and {right} {coin} per meter "
-            f"on short sides. All four sides always get edging.",
+            f"You quote for a stage builder. Edging costs {left} {coin} per meter on long sides and {right} {coin} "
+            "per meter on short sides. All four sides always get edging.",
             f"Our stage is a rectangle of {long} by {short} meters. What will the edging be?",
         ),
     )
-    tell: Tell = rng.pick(
+    write: SolutionWriter = rng.pick(
         (
             lambda u, v: (
                 f"2 × {long} × {number(u)} = {number(2 * long * u)} and 2 × {short} × {number(v)} = "
@@ -330,15 +331,14 @@ def fence_cost(rng: Rng, wording: int) -> MirrorContent:
                 f"{number(2 * long * u + 2 * short * v)} {coin}."
             ),
             lambda u, v: (
-                f"Long: 2 × {long} = {2 * long}, {2 * long} × {number(u)} = "
-                f"{number(2 * long * u)}\nShort: 2 × {short} = {2 * short}, {2 * short} × {number(v)} "
-                f"= {number(2 * short * v)}\nSum: {number(2 * long * u)} + {number(2 * short * v)} = "
-                f"{number(2 * long * u + 2 * short * v)}"
+                f"Long: 2 × {long} = {2 * long}, {2 * long} × {number(u)} = {number(2 * long * u)}\nShort: 2 × "
+                f"{short} = {2 * short}, {2 * short} × {number(v)} = {number(2 * short * v)}\nSum: "
+                f"{number(2 * long * u)} + {number(2 * short * v)} = {number(2 * long * u + 2 * short * v)}"
             ),
         )
     )
-    sides = [Work(f"2*{long}*{s}+2*{short}*{t}", tell(s, t)) for s, t in ((p, q), (q, p))]
-    return problem("which price is for the long sides", frames[wording], *sides)
+    solutions = [Solution(f"2*{long}*{s}+2*{short}*{t}", write(s, t)) for s, t in ((p, q), (q, p))]
+    return math_mirror("which price is for the long sides", prompts[wording], *solutions)
 
 
 TEMPLATES = tuple(
