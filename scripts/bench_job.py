@@ -1,23 +1,29 @@
-"""What all sides of a benchmark are given: the same model, and pairs that every one of them can take."""
+"""Prepare what all sides of scripts/benchmark score: one model, and pairs that every side supports."""
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TypeVar
 
 from bench_models import make_models
 
 from rewardbench.errors import InputError
-from rewardbench.scorers import load_scorer
+from rewardbench.scorers import BaseScorer, load_scorer
 from rewardbench.settings import ModelSpec
 from rewardbench.templates import fold_system
 from rewardbench.types import Item, Message, Messages, TokenRequest
 
+if TYPE_CHECKING:
+    import torch
+
+T = TypeVar("T")
+
 
 class Unavailable(Exception):
-    """Why a side cannot run here, in one sentence."""
+    """Why a side cannot run here, in one line."""
 
 
 @dataclass(frozen=True)
@@ -26,25 +32,26 @@ class Job:
 
     model: str
     reference: str | None
-    scorer: Any
-    """Ours, loaded."""
-    parts: Sequence[Any]
-    """What of it holds a model: the scorer itself, or policy and reference."""
+    scorer: BaseScorer | None
+    """The loaded scorer of this package; None in a child process."""
+    parts: Sequence[BaseScorer]
+    """The scorers with one model each: the scorer itself, or those of policy and reference."""
     items: Sequence[Item]
     requests: Sequence[TokenRequest]
-    """Of all completions in the order of the items, the chosen one first."""
+    """The requests of all completions in the order of the items, the chosen one first."""
     dtype: str
-    device: Any
+    device: torch.device
     threads: int
     max_length: int
-    anchor: str | None
-    """The Python of the environment with the published package."""
+    published_python: str | None
+    """The Python of an environment with the published package."""
 
 
-def make_job(args: Any, folder: Path, items: Sequence[Item]) -> Job:
-    """Load our scorer, and keep the pairs whose texts fit into the model and the limit.
+def make_job(args: argparse.Namespace, folder: Path, items: Sequence[Item]) -> Job:
+    """Load the scorer of this package, and select the pairs whose texts fit the model and the limit.
 
-    Raises: InputError where none does.
+    Raises:
+        InputError: If there is no such pair.
     """
     if not items:
         raise InputError(f"{args.pairs} has no plain pair: a prompt with one right and one wrong answer.")
@@ -53,52 +60,58 @@ def make_job(args: Any, folder: Path, items: Sequence[Item]) -> Job:
         model, reference = make_models(folder, args.size, args.kind, contents(items))
     options = {"max_length": args.max_length, "dtype": args.dtype, "device": args.device}
     scorer = load_scorer(ModelSpec(model, ref_model=reference, **options))
-    parts = opened(scorer)
-    scorer.chat.render = remembered(scorer.chat.render)
-    made = [(item, [prepared(scorer, item, completion) for completion in item.completions]) for item in items]
-    kept = [(item, requests) for item, requests in made if all(r is not None and not r.dropped for r in requests)]
-    if not kept:
+    parts = open_parts(scorer)
+    scorer.chat.render = with_memory(scorer.chat.render)
+    fitting_items, requests = [], []
+    for item in items:
+        item_requests = [prepare(scorer, item, completion) for completion in item.completions]
+        if all(request is not None and not request.dropped for request in item_requests):
+            fitting_items.append(item)
+            requests += item_requests
+    if not fitting_items:
         raise InputError(f"No pair of {args.pairs} fits into {args.max_length} tokens: pass another --max_length.")
     return Job(
         model=model,
         reference=reference,
         scorer=scorer,
         parts=parts,
-        items=[item for item, _ in kept],
-        requests=[request for _, requests in kept for request in requests],
+        items=fitting_items,
+        requests=requests,
         dtype=args.dtype,
         device=parts[0].model.device,
         threads=args.threads,
         max_length=scorer.chat.max_length or args.max_length,
-        anchor=args.anchor,
+        published_python=args.published_python,
     )
 
 
-def opened(scorer: Any) -> list[Any]:
-    """What holds a model, loaded and never closed, so that no pass that is timed loads it again."""
-    return [part.__enter__() for part in scorer.stages]
+def open_parts(scorer: BaseScorer) -> list[BaseScorer]:
+    """Load all models of a scorer and never release them, so that no timed pass loads one."""
+    return [stage.__enter__() for stage in scorer.stages]
 
 
 def contents(items: Sequence[Item]) -> Iterator[str]:
-    """All messages of all items."""
-    return (message["content"] for item in items for turns in (item.prompt, *item.completions) for message in turns)
+    """Yield the texts of all messages of all items."""
+    for item in items:
+        for turns in (item.prompt, *item.completions):
+            yield from (message["content"] for message in turns)
 
 
-def remembered(render: Callable[[Messages], str]) -> Callable[[Messages], str]:
-    """Rendering that is done once, before the clock runs: the other sides are given rendered texts too."""
-    known: dict[Any, str] = {}
+def with_memory(render: Callable[[Messages], str]) -> Callable[[Messages], str]:
+    """Return `render` with a memory: it renders before the timing, as for the sides that get rendered texts."""
+    rendered_texts: dict[tuple[tuple[str, str], ...], str] = {}
 
-    def once(messages: Messages) -> str:
+    def render_once(messages: Messages) -> str:
         key = tuple((message["role"], message["content"]) for message in messages)
-        if key not in known:
-            known[key] = render(messages)
-        return known[key]
+        if key not in rendered_texts:
+            rendered_texts[key] = render(messages)
+        return rendered_texts[key]
 
-    return once
+    return render_once
 
 
-def prepared(scorer: Any, item: Item, completion: Sequence[Message]) -> TokenRequest | None:
-    """The request of a completion; None where the model cannot take it."""
+def prepare(scorer: BaseScorer, item: Item, completion: Sequence[Message]) -> TokenRequest | None:
+    """Return the request of a completion, or None if the model rejects it."""
     try:
         return scorer.prepare(item.prompt, completion, item.rendered)
     except InputError:
@@ -106,24 +119,29 @@ def prepared(scorer: Any, item: Item, completion: Sequence[Message]) -> TokenReq
 
 
 def is_plain_pair(item: Item) -> bool:
-    """One right and one wrong answer of one message each, to turns that alternate: what every side can take."""
+    """Return True for one right and one wrong answer of one message each, after alternating turns.
+
+    Every side supports such pairs.
+    """
     roles = [message["role"] for message in item.prompt]
     turns = roles[1:] if roles[:1] == ["system"] else roles
-    alternate = len(turns) % 2 == 1 and all(role == ("user", "assistant")[n % 2] for n, role in enumerate(turns))
-    one_each = len(item.completions) == 2 and item.num_correct == 1 and all(len(c) == 1 for c in item.completions)
-    return alternate and one_each and not item.rendered and item.problem is None
+    expected = [("user", "assistant")[turn % 2] for turn in range(len(turns))]
+    alternate = len(turns) % 2 == 1 and turns == expected
+    is_pair = len(item.completions) == 2 and item.num_correct == 1
+    single_messages = all(len(completion) == 1 for completion in item.completions)
+    return alternate and is_pair and single_messages and not item.rendered and item.problem is None
 
 
-def same_for_all(item: Item) -> Item:
-    """The published package knows no system turn: its text goes to the head of the first user turn, for all sides."""
+def without_system_turn(item: Item) -> Item:
+    """Move a system message into the first user turn, because the published package does not support system turns."""
     return replace(item, prompt=fold_system(item.prompt)) if item.prompt[0]["role"] == "system" else item
 
 
-def spaced(items: Sequence[Item], limit: int | None) -> list[Item]:
-    """So many items, evenly from the whole.
+def evenly_spaced(items: Sequence[T], limit: int | None) -> list[T]:
+    """Return `limit` items at even distances, or all items.
 
-    >>> spaced("abcdefg", 3)
+    >>> evenly_spaced("abcdefg", 3)
     ['a', 'c', 'e']
     """
-    n = min(limit or len(items), len(items))
-    return [items[i * len(items) // n] for i in range(n)]
+    count = min(limit or len(items), len(items))
+    return [items[index * len(items) // count] for index in range(count)]

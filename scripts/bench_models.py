@@ -1,4 +1,4 @@
-"""Random Llamas for benchmarks: real shapes, a real tokenizer, weights scaled so that scores of texts differ."""
+"""Make random Llamas for scripts/benchmark: real shapes, a trained tokenizer, and weights with which scores differ."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}<|{{ message.role }}|>{{ message.content }}{{ eos_token }}{% endfor %}"
@@ -28,22 +31,27 @@ class Size:
 
 
 SIZES = {"10m": Size(320, 8, 864, 5), "50m": Size(640, 10, 1728, 10)}
-"""By the parameters in their layers, in millions."""
+"""Shapes by the number of parameters in their layers."""
 
 
 def make_models(folder: Path, size: str, kind: str, texts: Iterable[str]) -> tuple[str, str | None]:
-    """A reward model, or for `dpo` a policy and its reference, each with the tokenizer, in folders of their own."""
+    """Save a reward model, or a policy and its reference if `kind` is "dpo", and return their folders.
+
+    Args:
+        folder: Where each model gets a folder.
+        size: Key of SIZES.
+        kind: "classifier" or "dpo".
+        texts: Texts to train the tokenizer on.
+    """
     tokenizer = train_tokenizer(texts)
     if kind == "classifier":
         return make_model(folder / "model", SIZES[size], False, 0, tokenizer), None
-    policy, reference = (
-        make_model(folder / name, SIZES[size], True, seed, tokenizer) for seed, name in enumerate(("policy", "ref"))
-    )
-    return policy, reference
+    policy = make_model(folder / "policy", SIZES[size], True, 0, tokenizer)
+    return policy, make_model(folder / "ref", SIZES[size], True, 1, tokenizer)
 
 
-def train_tokenizer(texts: Iterable[str]) -> Any:
-    """A byte-level BPE that has seen these texts. It adds no token of its own: BOS and EOS stand in the template."""
+def train_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
+    """Train a byte-level BPE. It adds no special tokens: the template has BOS and EOS."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -66,8 +74,8 @@ def train_tokenizer(texts: Iterable[str]) -> Any:
     return tokenizer
 
 
-def make_model(folder: Path, size: Size, causal: bool, seed: int, tokenizer: Any) -> str:
-    """Save a random Llama, causal or with one label."""
+def make_model(folder: Path, size: Size, causal: bool, seed: int, tokenizer: PreTrainedTokenizerFast) -> str:
+    """Save a random Llama, causal or with one label, and return its folder."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM, LlamaForSequenceClassification
 
@@ -87,23 +95,23 @@ def make_model(folder: Path, size: Size, causal: bool, seed: int, tokenizer: Any
     )
     torch.manual_seed(seed)
     model = (LlamaForCausalLM if causal else LlamaForSequenceClassification)(config)
-    spread(model)
+    scale_weights(model)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    settings = folder / "tokenizer_config.json"  # the class by the name that every version of transformers knows
-    known = json.loads(settings.read_text()) | {"tokenizer_class": "PreTrainedTokenizerFast"}
-    settings.write_text(json.dumps(known, indent=1))
+    path = folder / "tokenizer_config.json"  # with a class name that every version of transformers knows
+    settings = json.loads(path.read_text()) | {"tokenizer_class": "PreTrainedTokenizerFast"}
+    path.write_text(json.dumps(settings, indent=1))
     return str(folder)
 
 
-def spread(model: Any) -> None:
-    """Draw weights that keep the size of what passes through them, so that scores differ and no layer saturates."""
+def scale_weights(model: PreTrainedModel) -> None:
+    """Draw weights that preserve the scale of activations, so that scores differ and no layer saturates."""
     import torch
 
-    table, outputs = model.get_input_embeddings().weight, model.get_output_embeddings()
+    embeddings, outputs = model.get_input_embeddings().weight, model.get_output_embeddings()
     with torch.no_grad():
         for weight in model.parameters():
             if weight.dim() == 2:
-                weight.normal_(0, 1 if weight is table else weight.shape[1] ** -0.5)
+                weight.normal_(0, 1 if weight is embeddings else weight.shape[1] ** -0.5)
         if outputs is not None:
             outputs.weight.mul_(0.5)  # log-probabilities of two such models then differ by less than 1 a token

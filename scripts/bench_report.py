@@ -1,4 +1,4 @@
-"""Figures of a benchmark in, words and a picture out: key=value lines, tables, a chart. It times nothing."""
+"""Report the figures of scripts/benchmark as key=value lines, tables and a chart."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ import sys
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 Figures = Mapping[str, Any]
 
 OURS, OTHERS = "#0072B2", "#999999"
-"""Blue and grey, which every kind of sight tells apart."""
+"""Blue and grey, which are distinct in every kind of colour vision."""
 
 
 def key_of(name: str) -> str:
-    """A side's name in a key.
+    """Return the name of a side as a part of a key.
 
     >>> key_of("cross-encoder@32")
     'cross_encoder_32'
@@ -25,63 +28,65 @@ def key_of(name: str) -> str:
 
 
 def flat(figures: Figures) -> dict[str, Any]:
-    """All figures by one name each; None where there is none."""
-    found = {name: value for name, value in figures.items() if name not in ("sides", "versions")}
+    """Return all figures in one flat mapping; a missing value is None."""
+    values = {name: value for name, value in figures.items() if name not in ("sides", "versions")}
     for side in figures["sides"]:
         key = key_of(side["name"])
-        found[f"{key}_seconds"] = side["seconds"]
+        values[f"{key}_seconds"] = side["seconds"]
         if side["name"] != "ours":
-            found |= {f"{name}_{key}": side[name] for name in ("ratio", "max_abs_diff")}
+            values[f"ratio_{key}"] = side["ratio"]
+            values[f"max_abs_diff_{key}"] = side["max_abs_diff"]
         if side["padding"] is not None:
-            found[f"padding_{key}"] = side["padding"]
-    return found
+            values[f"padding_{key}"] = side["padding"]
+    return values
 
 
 def key_values(figures: Figures) -> Iterator[str]:
-    """The figures as `key=value` lines, `nan` where there is none."""
+    """Yield the figures as `key=value` lines; a missing value is `nan`."""
     for name, value in flat(figures).items():
-        yield f"{name}={'nan' if value is None else f'{value:.4g}' if isinstance(value, float) else value}"
+        text = f"{value:.4g}" if isinstance(value, float) else str(value)
+        yield f"{name}={'nan' if value is None else text}"
 
 
 HEAD = ("", "seconds", "from–to", "pairs/s", "time ÷ ours", "padding", "max. diff.")
 
 
 def rows(figures: Figures, first_column: str = "label") -> Iterator[tuple[str, ...]]:
-    """The cells of the table, a row a side."""
+    """Yield the cells of the table, one row per side."""
     for side in figures["sides"]:
-        first = side["name"] == "ours"
+        is_ours = side["name"] == "ours"
         yield (
             side[first_column],
             f"{side['seconds']:.3g}",
             f"{min(side['rounds']):.3g}–{max(side['rounds']):.3g}",
             f"{figures['pairs'] / side['seconds']:.3g}",
-            "1" if first else f"{side['ratio']:.2f}",
+            "1" if is_ours else f"{side['ratio']:.2f}",
             "–" if side["padding"] is None else f"{100 * side['padding']:.0f} %",
-            "–" if first or side["max_abs_diff"] is None else f"{side['max_abs_diff']:.1g}",
+            "–" if is_ours or side["max_abs_diff"] is None else f"{side['max_abs_diff']:.1g}",
         )
 
 
-def many(n: int, name: str) -> str:
-    """A number of things.
+def plural(n: int, name: str) -> str:
+    """Return a number with a noun.
 
-    >>> many(1, "round"), many(3, "round")
+    >>> plural(1, "round"), plural(3, "round")
     ('1 round', '3 rounds')
     """
     return f"{n} {name}{'' if n == 1 else 's'}"
 
 
 def caption(figures: Figures) -> str:
-    """What was measured, and on what."""
+    """Describe the data, the model and the machine."""
     return (
         f"{figures['pairs']:,} pairs of {figures['data']} ({figures['tokens']:,} tokens, of which "
         f"{figures['unique_tokens']:,} in distinct prefixes), {figures['model']}, {figures['dtype']}, "
-        f"{many(figures['threads'], 'thread')}, {figures['processor']}; median of "
-        f"{many(figures['rounds'], 'interleaved round')}."
+        f"{plural(figures['threads'], 'thread')}, {figures['processor']}; median of "
+        f"{plural(figures['rounds'], 'interleaved round')}."
     )
 
 
 def speed(figures: Figures) -> str:
-    """What ours reached, against what the device can do."""
+    """Describe the speed of this version as a share of the peak of the device."""
     share = figures["share_of_peak"]
     return (
         f"Ours: {figures['tokens_per_second']:,.0f} tokens/s, {figures['unique_tokens_per_second']:,.0f} distinct; "
@@ -89,43 +94,43 @@ def speed(figures: Figures) -> str:
     )
 
 
-WHY_OTHER = (
-    "Scores of the published package differ where it reads other token ids (another BOS before a text; for a policy "
-    "also another EOS behind, and a long prompt cut to 128 tokens), and where positions are learned, since it pads on "
+WHY_SCORES_DIFFER = (
+    "Scores of the published package differ if it reads other token ids (a second BOS before a text; for a policy "
+    "also a second EOS at the end, and long prompts cut to 128 tokens), and if positions are learned, since it pads on "
     "the left."
 )
 
 
 def remarks(figures: Figures) -> list[str]:
-    """What there is to know about the differences between scores."""
-    published = [side for side in figures["sides"] if side["name"].startswith("incumbent")]
-    moved = any(side["max_abs_diff"] is None or side["max_abs_diff"] > 1e-2 for side in published)
-    return [WHY_OTHER] if moved else []
+    """Return notes on differences between scores."""
+    published = [side for side in figures["sides"] if side["name"].startswith("published")]
+    differs = any(side["max_abs_diff"] is None or side["max_abs_diff"] > 1e-2 for side in published)
+    return [WHY_SCORES_DIFFER] if differs else []
 
 
-def table(figures: Figures) -> Any:
-    """The table for a terminal, with the short names of the sides."""
+def table(figures: Figures) -> Table:
+    """Return the table for a terminal, with the short names of the sides."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    out = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    layout = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for n, name in enumerate(HEAD):
-        out.add_column(name.replace(" ", "\n", 1), justify="right" if n else "left", no_wrap=True)
+        layout.add_column(name.replace(" ", "\n", 1), justify="right" if n else "left", no_wrap=True)
     for row in rows(figures, "name"):
-        out.add_row(*row)
-    return out
+        layout.add_row(*row)
+    return layout
 
 
 def markdown(figures: Figures) -> str:
-    """The table for a document, with its caption."""
+    """Return the table as Markdown, with its caption."""
     lines = [HEAD, ("---", *["---:"] * (len(HEAD) - 1)), *rows(figures)]
-    drawn = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    cells = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     versions = ", ".join(f"{name} {version}" for name, version in figures["versions"].items())
-    return "\n\n".join([caption(figures), drawn, speed(figures), *remarks(figures), f"{versions}."]) + "\n"
+    return "\n\n".join([caption(figures), cells, speed(figures), *remarks(figures), f"{versions}."]) + "\n"
 
 
 def write(figures: Figures, folder: Path) -> None:
-    """benchmark.md, benchmark.json and, where matplotlib is installed, benchmark.png."""
+    """Write benchmark.md, benchmark.json and, if matplotlib is installed, benchmark.png."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "benchmark.md").write_text(markdown(figures), encoding="utf-8")
     (folder / "benchmark.json").write_text(json.dumps(figures, indent=1, ensure_ascii=False), encoding="utf-8")
@@ -136,13 +141,13 @@ def write(figures: Figures, folder: Path) -> None:
 
 
 def base_of(figures: Figures) -> Mapping[str, Any]:
-    """The side that the chart calls 1: the published package, or else the slowest."""
-    published = [side for side in figures["sides"] if side["name"].startswith("incumbent")]
+    """Return the side whose speed is 1 in the chart: the published package, or else the slowest side."""
+    published = [side for side in figures["sides"] if side["name"].startswith("published")]
     return published[0] if published else max(figures["sides"], key=lambda side: side["seconds"])
 
 
 def draw(figures: Figures, path: Path) -> None:
-    """A bar a side, how many times as fast as one of them; 800 pixels wide."""
+    """Draw a chart with one bar per side, its speed as a multiple of one side's; 800 pixels wide."""
     import matplotlib
 
     matplotlib.use("agg")
@@ -169,9 +174,9 @@ def draw(figures: Figures, path: Path) -> None:
 
 
 def title(figures: Figures) -> str:
-    """Two lines over the chart."""
-    where = f"{figures['dtype']}, {many(figures['threads'], 'thread')}, {figures['processor']}"
+    """Return the title of the chart, in two lines."""
+    setting = f"{figures['dtype']}, {plural(figures['threads'], 'thread')}, {figures['processor']}"
     return (
         f"Scoring {figures['pairs']:,} pairs with {figures['model']} (longer is faster)\n"
-        f"{where}, median of {many(figures['rounds'], 'round')}"
+        f"{setting}, median of {plural(figures['rounds'], 'round')}"
     )

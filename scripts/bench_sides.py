@@ -1,4 +1,4 @@
-"""The sides of a benchmark: each scores the same completions and says how long that took; loading does not count."""
+"""The sides of scripts/benchmark: each scores the same completions and returns the seconds, without loading."""
 
 from __future__ import annotations
 
@@ -11,50 +11,59 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import cache, partial
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from bench_apart import Apart
 from bench_job import Job, Unavailable
+from bench_process import SeparateProcess
 from bench_work import chunks, padding, synchronize
 
 from rewardbench.engine.cache import Cache
 from rewardbench.engine.loop import score
 
-WORKER = Path(__file__).with_name("bench_incumbent.py")
-WARM = 4
-"""Items scored before the first pass that is timed."""
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+WORKER = Path(__file__).with_name("bench_published.py")
+WARM_UP = 4
+"""Number of items that are scored before timing starts."""
+
+Run = Callable[[int | None], list[float]]
+"""Scores the completions of the first items, or of all if the argument is None."""
 
 
 class Side(Protocol):
-    """One way to score. `padding` is padded positions for each real token; None where there are none or not known."""
+    """One way to score. `padding` is the number of padded positions per real token; None if zero or unknown."""
 
     name: str
     label: str
     same_ids: bool
     padding: float | None
 
-    def once(self) -> tuple[float, list[float]]:
-        """Score everything: seconds, and a score for each request."""
+    def run(self) -> tuple[float, list[float]]:
+        """Score everything; return seconds, and one score per request."""
 
     def close(self) -> None:
-        """Give back what is held."""
+        """Release processes and files."""
 
 
-class Here:
+class InProcess:
     """A side that scores in this process."""
 
     same_ids = True
     padding: float | None = None
 
-    def __init__(self, name: str, label: str, device: Any, run: Callable[[int | None], list[float]]) -> None:
+    def __init__(self, name: str, label: str, device: torch.device, run: Run) -> None:
         self.name, self.label, self._device, self._run = name, label, device, run
-        run(WARM)
+        run(WARM_UP)
 
-    def once(self) -> tuple[float, list[float]]:
-        """The clock is read when the device is done."""
+    def run(self) -> tuple[float, list[float]]:
+        """Score everything; the clock is read when the device has finished."""
         synchronize(self._device)
         start = time.perf_counter()
         scores = self._run(None)
@@ -62,113 +71,131 @@ class Here:
         return time.perf_counter() - start, scores
 
     def close(self) -> None:
-        """Nothing is held but memory."""
+        """Do nothing: only memory is in use."""
 
 
-def ours(job: Job) -> Here:
-    """This package's engine."""
+def scores_of(job: Job, count: int | None, cache: Cache | None = None) -> list[float]:
+    """Score the first items of a job with the engine of this package; None scores all."""
+    scores: list[float] = []
+    for item in score(job.items[:count], job.scorer, cache=cache).items:
+        scores += item.scores
+    return scores
 
-    def run(first: int | None) -> list[float]:
-        return [value for item in score(job.items[:first], job.scorer).items for value in item.scores]
 
-    return Here("ours", "rewardbench (this version)", job.device, run)
+def ours(job: Job) -> InProcess:
+    """Return this package's engine."""
+    return InProcess("ours", "rewardbench (this version)", job.device, partial(scores_of, job))
 
 
-def padded_ours(job: Job) -> Here:
-    """This package's engine with prefix sharing switched off: batches of similar length, padded."""
-    if not any(getattr(part, "packed", False) for part in job.parts):
-        raise Unavailable("There is no side sorted: ours shares no prefixes with this model, and is that side itself.")
+def padded_ours(job: Job) -> InProcess:
+    """Return this package's engine without sequence packing: padded batches of similar length."""
+    if not any(is_packed(part) for part in job.parts):
+        raise Unavailable("There is no side sorted: this model is not packed, so that ours already is that side.")
 
-    def run(first: int | None) -> list[float]:
-        before = [part.packed for part in job.parts]
+    def run(count: int | None) -> list[float]:
+        layouts = [part.layout for part in job.parts]
         try:
             for part in job.parts:
-                part.packed = False
-            return [value for item in score(job.items[:first], job.scorer).items for value in item.scores]
+                part.layout = replace(part.layout, packed=False)
+            return scores_of(job, count)
         finally:
-            for part, packed in zip(job.parts, before, strict=True):
-                part.packed = packed
+            for part, layout in zip(job.parts, layouts, strict=True):
+                part.layout = layout
 
-    return Here("sorted", "this version, prefixes not shared", job.device, run)
+    return InProcess("sorted", "this version, prefixes not shared", job.device, run)
 
 
-def known_reference(job: Job) -> Here:
-    """This package's engine as for the second checkpoint of a run: the reference's log-probabilities are cached."""
+def is_packed(part: object) -> bool:
+    """Return True if a scorer packs its batches."""
+    return getattr(getattr(part, "layout", None), "packed", False)
+
+
+def known_reference(job: Job) -> InProcess:
+    """Return this package's engine for a second checkpoint: the log-probabilities of the reference are cached."""
     if not job.reference:
-        raise Unavailable("There is no side known-reference for a classifier: it has none.")
+        raise Unavailable("There is no side known-reference for a classifier, which has no reference.")
     folder = tempfile.TemporaryDirectory()
-    filled, copy = (Path(folder.name) / name for name in ("filled.sqlite", "copy.sqlite"))
+    filled, copy = Path(folder.name, "filled.sqlite"), Path(folder.name, "copy.sqlite")
     with Cache(filled) as cache, job.scorer.stages[1] as reference:
         score(job.items, reference, cache=cache)
 
-    def run(first: int | None) -> list[float]:
+    def run(count: int | None) -> list[float]:
         copy.write_bytes(filled.read_bytes())
         with Cache(copy) as cache:
-            return [value for item in score(job.items[:first], job.scorer, cache=cache).items for value in item.scores]
+            return scores_of(job, count, cache)
 
-    side = Here("known-reference", "this version, reference cached", job.device, run)
+    side = InProcess("known-reference", "this version, reference cached", job.device, run)
     side.close = folder.cleanup  # type: ignore[method-assign]
     return side
 
 
-def texts_for(job: Job, tokenizer: Any) -> tuple[list[str], bool]:
-    """Rendered texts from which this tokenizer makes the ids that ours has, and whether it does so for all of them.
+def texts_for(job: Job, tokenizer: PreTrainedTokenizerBase) -> tuple[list[str], bool]:
+    """Return rendered texts for a tokenizer, and whether it encodes all of them to the token ids of the requests.
 
-    A tokenizer that puts a BOS before every text gets the text without its own.
+    A tokenizer that puts a BOS before every text gets the text without its BOS.
     """
-    bos, texts, same = tokenizer.bos_token or "", [], True
+    bos, texts, same_ids = tokenizer.bos_token or "", [], True
     for request in job.requests:
-        forms = (request.text, request.text.removeprefix(bos))
-        right = [text for text in forms if list(tokenizer(text)["input_ids"]) == list(request.ids)]
-        texts.append(right[0] if right else request.text)
-        same = same and bool(right)
-    return texts, same
+        text, without_bos = request.text, request.text.removeprefix(bos)
+        ids = list(request.ids)
+        if list(tokenizer(text)["input_ids"]) != ids:
+            if list(tokenizer(without_bos)["input_ids"]) == ids:
+                text = without_bos
+            else:
+                same_ids = False
+        texts.append(text)
+    return texts, same_ids
 
 
-def pipeline(job: Job, batch: int) -> Here:
-    """The text classification pipeline of transformers, in the order of the data, padded on the right."""
+def pipeline(job: Job, batch_size: int) -> InProcess:
+    """Return the text classification pipeline of transformers, with batches in the order of the data, padded right."""
     import torch
     import transformers
 
     tokenizer = transformers.AutoTokenizer.from_pretrained(job.model, padding_side="right", truncation_side="left")
     options = {"dtype": getattr(torch, job.dtype)}
     model = transformers.AutoModelForSequenceClassification.from_pretrained(job.model, **options).eval()
-    fit(tokenizer, model)
+    match_tokenizer(tokenizer, model)
     pipe = transformers.pipeline(
         "text-classification",
         model=model,
         tokenizer=tokenizer,
         device=job.device,
-        batch_size=batch,
+        batch_size=batch_size,
         function_to_apply="none",
     )
-    texts, same = texts_for(job, tokenizer)
+    texts, same_ids = texts_for(job, tokenizer)
 
-    def run(first: int | None) -> list[float]:
-        some = texts if first is None else texts[: 2 * first]
-        return [found["score"] for found in pipe(some, truncation=True, max_length=job.max_length)]
+    def run(count: int | None) -> list[float]:
+        outputs = pipe(first_texts(texts, count), truncation=True, max_length=job.max_length)
+        return [output["score"] for output in outputs]
 
-    side = Here(f"pipeline@{batch}", f"transformers pipeline, batch {batch}", job.device, run)
-    side.same_ids, side.padding = same, padding(chunks([len(r) for r in job.requests], batch))
+    side = InProcess(f"pipeline@{batch_size}", f"transformers pipeline, batch {batch_size}", job.device, run)
+    side.same_ids, side.padding = same_ids, padding(chunks(list(map(len, job.requests)), batch_size))
     return side
 
 
-def fit(tokenizer: Any, model: Any) -> None:
-    """Give a pad token to those that name none, and leave out inputs that the model does not take."""
+def first_texts(texts: Sequence[str], count: int | None) -> Sequence[str]:
+    """Return the texts of the first items, which have two each; None returns all."""
+    return texts if count is None else texts[: 2 * count]
+
+
+def match_tokenizer(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -> None:
+    """Set a missing pad token, and remove inputs that the model does not accept."""
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     config = model.config.get_text_config()
     if config.pad_token_id is None:
         config.pad_token_id = tokenizer.pad_token_id
-    taken = inspect.signature(model.forward).parameters
-    tokenizer.model_input_names = [name for name in tokenizer.model_input_names if name in taken]
+    accepted = inspect.signature(model.forward).parameters
+    tokenizer.model_input_names = [name for name in tokenizer.model_input_names if name in accepted]
 
 
 @cache
 def load_cross_encoder(folder: str, dtype: str, device: str, max_length: int) -> Any:
-    """One model for all batch sizes, which takes rendered texts as they are.
+    """Return one model for all batch sizes that scores rendered texts.
 
-    By itself it takes a list of texts for one pair, and puts texts through the chat template a second time.
+    By default, CrossEncoder reads a list of texts as one pair, and renders texts with the chat template again.
     """
     import torch
     from sentence_transformers import CrossEncoder
@@ -185,168 +212,198 @@ def load_cross_encoder(folder: str, dtype: str, device: str, max_length: int) ->
     model.is_singular_input = lambda inputs: False
     model[0].modality_config = {"text": model[0].modality_config["text"]}
     model.tokenizer.padding_side, model.tokenizer.truncation_side = "right", "left"
-    fit(model.tokenizer, model.model)
+    match_tokenizer(model.tokenizer, model.model)
     return model
 
 
-def cross_encoder(job: Job, batch: int) -> Here:
-    """`CrossEncoder.predict` of sentence-transformers, which sorts by length."""
+def cross_encoder(job: Job, batch_size: int) -> InProcess:
+    """Return `CrossEncoder.predict` of sentence-transformers, which sorts texts by length."""
     if find_spec("sentence_transformers") is None:
         raise Unavailable(
             "sentence-transformers is missing: pip install sentence-transformers -c constraints.txt, or leave out "
             "the sides cross-encoder."
         )
     model = load_cross_encoder(job.model, job.dtype, str(job.device), job.max_length)
-    texts, same = texts_for(job, model.tokenizer)
+    texts, same_ids = texts_for(job, model.tokenizer)
 
-    def run(first: int | None) -> list[float]:
-        some = texts if first is None else texts[: 2 * first]
-        found = model.predict(some, batch_size=batch, show_progress_bar=False)
-        return [float(value) for value in found]
+    def run(count: int | None) -> list[float]:
+        scores = model.predict(first_texts(texts, count), batch_size=batch_size, show_progress_bar=False)
+        return list(map(float, scores))
 
-    side = Here(f"cross-encoder@{batch}", f"CrossEncoder.predict, batch {batch}", job.device, run)
-    lengths = [len(r) for _, r in sorted(zip(texts, job.requests, strict=True), key=lambda pair: -len(pair[0]))]
-    side.same_ids, side.padding = same, padding(chunks(lengths, batch))
+    side = InProcess(f"cross-encoder@{batch_size}", f"CrossEncoder.predict, batch {batch_size}", job.device, run)
+    by_text_length = sorted(zip(texts, job.requests, strict=True), key=lambda pair: -len(pair[0]))
+    lengths = [len(request) for _, request in by_text_length]
+    side.same_ids, side.padding = same_ids, padding(chunks(lengths, batch_size))
     return side
 
 
-class Incumbent:
-    """The published package, in a process of its own that stays alive between passes."""
+class Published:
+    """The published package, in a process that stays alive between passes."""
 
     same_ids = False
-    """It may put another BOS before a text, and another EOS behind."""
+    """It may add a second BOS before a text, and a second EOS at the end."""
 
-    def __init__(self, job: Job, batch: int) -> None:
-        if not job.anchor:
+    def __init__(self, job: Job, batch_size: int) -> None:
+        if not job.published_python:
             raise Unavailable(
-                "The published package needs an environment of its own: python -m venv incumbent && incumbent/bin/pip "
-                "install 'rewardbench==0.1.4' 'trl<0.16', then pass --anchor incumbent/bin/python."
+                "The published package needs its own environment: python -m venv published && published/bin/pip "
+                "install 'rewardbench==0.1.4' 'trl<0.16', then pass --published_python published/bin/python."
             )
         if job.device.type not in ("cpu", "cuda"):
             raise Unavailable(f"The published package runs on a CPU or a CUDA device, not on {job.device.type}.")
-        self.name, self.padding = f"incumbent@{batch}", incumbent_padding(job, batch)
+        self.name, self.padding = f"published@{batch_size}", published_padding(job, batch_size)
         self._folder = tempfile.TemporaryDirectory()
         self._errors = Path(self._folder.name, "errors")
         self._process = start_worker(job, self._errors)
-        version = self._ask({**worker_job(job), "batch_size": batch})["version"]
-        self.label = f"rewardbench {version}, batch {batch}"
+        version = self._request({**worker_job(job), "batch_size": batch_size})["version"]
+        self.label = f"rewardbench {version}, batch {batch_size}"
 
-    def once(self) -> tuple[float, list[float]]:
-        """It reads its own clock, so that the way to it does not count."""
-        answer = self._ask("again")
-        return answer["seconds"], [value for pair in answer["scores"] for value in pair]
+    def run(self) -> tuple[float, list[float]]:
+        """Score everything; the seconds are by the clock of that process, without communication."""
+        answer = self._request("run")
+        return answer["seconds"], list(chain.from_iterable(answer["scores"]))
 
-    def _ask(self, message: Any) -> Any:
+    def _request(self, message: object) -> Any:
         try:
             print(json.dumps(message), file=self._process.stdin, flush=True)
             return json.loads(self._process.stdout.readline())
-        except (OSError, ValueError):  # it is dead, and its last words say why
+        except (OSError, ValueError):  # the process has ended, and its last line says why
             self._process.wait()
-            last = ([line for line in self._errors.read_text().splitlines() if line.strip()] or ["no message"])[-1]
-            raise Unavailable(f"The published package failed: {last.strip()}") from None
+            lines = self._errors.read_text().strip().splitlines() or ["no message"]
+            raise Unavailable(f"The published package failed: {lines[-1].strip()}") from None
 
     def close(self) -> None:
-        """End the worker, which holds nothing that needs an orderly end."""
+        """Kill the worker, which has nothing to save."""
         self._process.kill()
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
-            with suppress(OSError):  # what was not sent any more
+            with suppress(OSError):  # unsent data
                 pipe.close()
         self._folder.cleanup()
 
 
-def start_worker(job: Job, errors: Path) -> Any:
-    """The other Python, waiting for its job. Raises: Unavailable where there is none."""
-    pipe, command = subprocess.PIPE, [job.anchor, str(WORKER)]
+def start_worker(job: Job, errors: Path) -> subprocess.Popen[str]:
+    """Start the Python of the published package, which waits for its job.
+
+    Raises:
+        Unavailable: If it cannot be started.
+    """
+    pipe, command = subprocess.PIPE, [job.published_python, str(WORKER)]
+    environment = worker_environment(job)
     try:
         with errors.open("w") as file:
-            return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=file, text=True, env=own_environment(job))
+            return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=file, text=True, env=environment)
     except OSError as error:
-        raise Unavailable(f"There is no Python at --anchor {job.anchor}: {error.strerror}.") from error
+        message = f"There is no Python at --published_python {job.published_python}: {error.strerror}."
+        raise Unavailable(message) from error
 
 
-def own_environment(job: Job) -> dict[str, str]:
-    """This process's environment, without what would lead another Python to packages of ours."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON") and k != "VIRTUAL_ENV"}
-    return environment | ({"CUDA_VISIBLE_DEVICES": ""} if job.device.type == "cpu" else {})
+def worker_environment(job: Job) -> dict[str, str]:
+    """Return the environment of this process, without variables that would make the other Python import from here."""
+    environment = {}
+    for name, value in os.environ.items():
+        if not name.startswith("PYTHON") and name != "VIRTUAL_ENV":
+            environment[name] = value
+    if job.device.type == "cpu":
+        environment["CUDA_VISIBLE_DEVICES"] = ""
+    return environment
 
 
 def worker_job(job: Job) -> dict[str, Any]:
-    """The job in plain values."""
-    rows = [
-        {
-            "prompt": [dict(message) for message in item.prompt],
-            "chosen": item.completions[0][0]["content"],
-            "rejected": item.completions[1][0]["content"],
+    """Return the job as JSON values."""
+    rows = []
+    for item in job.items:
+        chosen, rejected = item.completions
+        row = {
+            "prompt": list(map(dict, item.prompt)),
+            "chosen": chosen[0]["content"],
+            "rejected": rejected[0]["content"],
         }
-        for item in job.items
-    ]
-    plain = {name: getattr(job, name) for name in ("model", "reference", "dtype", "threads", "max_length")}
-    return {**plain, "device": str(job.device), "rows": rows}
+        rows.append(row)
+    return {
+        "model": job.model,
+        "reference": job.reference,
+        "dtype": job.dtype,
+        "threads": job.threads,
+        "max_length": job.max_length,
+        "device": str(job.device),
+        "rows": rows,
+    }
 
 
-def incumbent_padding(job: Job, batch: int) -> float:
-    """It pads chosen and rejected texts of a batch apart; those of a policy together."""
-    lengths = [len(r) for r in job.requests]
+def published_padding(job: Job, batch_size: int) -> float:
+    """Return the padding of the published package, which pads chosen and rejected texts together only for a policy."""
+    lengths = list(map(len, job.requests))
     if job.reference:
-        return padding(chunks(lengths, 2 * batch))
-    return padding([*chunks(lengths[::2], batch), *chunks(lengths[1::2], batch)])
+        return padding(chunks(lengths, 2 * batch_size))
+    return padding([*chunks(lengths[::2], batch_size), *chunks(lengths[1::2], batch_size)])
 
 
-def apart(make: Callable[[Job, int], Side], not_for: str, job: Job, batch: int) -> Side:
-    """A side that scores classifiers, in a process of its own. Raises: Unavailable for a policy."""
+def in_separate_process(make_side: Callable[[Job, int], Side], unsupported: str, job: Job, batch_size: int) -> Side:
+    """Return a side for classifiers, in a separate process.
+
+    Raises:
+        Unavailable: If the model is a policy.
+    """
     if job.reference:
-        raise Unavailable(f"There is no side {not_for}.")
-    return Apart(make, job, batch)
+        raise Unavailable(f"There is no side {unsupported}.")
+    return SeparateProcess(make_side, job, batch_size)
 
 
 SIDES: dict[str, Callable[..., Side]] = {
     "ours": ours,
     "sorted": padded_ours,
     "known-reference": known_reference,
-    "incumbent": Incumbent,
-    "pipeline": partial(apart, pipeline, "pipeline for a policy: it knows only classifiers"),
-    "cross-encoder": partial(apart, cross_encoder, "cross-encoder for a policy: it scores classifiers"),
+    "published": Published,
+    "pipeline": partial(in_separate_process, pipeline, "pipeline for a policy: it scores only classifiers"),
+    "cross-encoder": partial(in_separate_process, cross_encoder, "cross-encoder for a policy: it scores classifiers"),
 }
-DEFAULTS = ["ours", "sorted", "known-reference", "incumbent@8", "incumbent@64"]
+DEFAULTS = ["ours", "sorted", "known-reference", "published@8", "published@64"]
 DEFAULTS += ["pipeline@8", "cross-encoder@8", "cross-encoder@32"]
-BATCH = {"incumbent": 8, "pipeline": 8, "cross-encoder": 32}
-"""What a side takes if it is named without a batch size."""
+BATCH_SIZES = {"published": 8, "pipeline": 8, "cross-encoder": 32}
+"""Batch size of a side that is named without one."""
 
 
 def make_sides(names: Sequence[str] | None, job: Job) -> list[Side]:
-    """The sides that were asked for, or all that can run here; of the others is said why not.
+    """Return the named sides, or without names all that can run here; print why the others cannot.
 
-    Raises: Unavailable for one that was asked for.
+    Raises:
+        Unavailable: If a named side cannot run here.
     """
-    made: list[Side] = []
+    sides: list[Side] = []
     for name in names or DEFAULTS:
         try:
-            made.append(make_side(name, job))
+            sides.append(make_side(name, job))
         except Unavailable as reason:
             if names:
-                for side in made:
+                for side in sides:
                     side.close()
                 raise
             print(reason, file=sys.stderr)
-    return made
+    return sides
 
 
 def make_side(name: str, job: Job) -> Side:
-    """A side by its name. Raises: Unavailable."""
-    kind, batch = read_name(name)
-    return SIDES[kind](job, batch) if batch else SIDES[kind](job)
+    """Return a side by its name.
+
+    Raises:
+        Unavailable: If there is no such side, or it cannot run here.
+    """
+    kind, batch_size = read_name(name)
+    return SIDES[kind](job, batch_size) if batch_size else SIDES[kind](job)
 
 
 def read_name(name: str) -> tuple[str, int | None]:
-    """The kind of a side, and its batch size where it has one.
+    """Return the kind of a side, and its batch size or None.
 
     >>> read_name("pipeline@16"), read_name("cross-encoder"), read_name("ours")
     (('pipeline', 16), ('cross-encoder', 32), ('ours', None))
 
-    Raises: Unavailable.
+    Raises:
+        Unavailable: If there is no such side.
     """
-    kind, _, batch = name.partition("@")
-    if kind not in SIDES or (batch and not (kind in BATCH and batch.isdecimal() and int(batch))):
+    kind, _, text = name.partition("@")
+    is_batch_size = kind in BATCH_SIZES and text.isdecimal() and int(text) > 0
+    if kind not in SIDES or (text and not is_batch_size):
         raise Unavailable(f"There is no side {name!r}: it must be one of {', '.join(DEFAULTS)}, or another batch size.")
-    return kind, int(batch) if batch else BATCH.get(kind)
+    return kind, int(text) if text else BATCH_SIZES.get(kind)

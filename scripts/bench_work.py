@@ -1,4 +1,4 @@
-"""What a benchmark counts: tokens, distinct prefixes, padding, useful floating-point operations, a machine's peak."""
+"""Count the work of scripts/benchmark: tokens, distinct prefixes, padding, floating-point operations, peak speed."""
 
 from __future__ import annotations
 
@@ -6,18 +6,24 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, TypeVar
 
 from rewardbench.chat import common_prefix
 from rewardbench.types import TokenRequest
 
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+T = TypeVar("T")
+
 
 @dataclass(frozen=True)
 class Work:
-    """What must be computed at the least, for one model, if nothing is computed twice.
+    """The minimum that one model must compute, if nothing is computed twice.
 
-    `tokens` counts all completions with their prompts, `unique` every distinct prefix of an item once, `attended` the
-    tokens that the unique ones attend to, themselves included, and `read` the hidden states that go through the head.
+    `tokens` counts all completions with their prompts, `unique` each distinct prefix of an item once, `attended` the
+    tokens that the unique ones attend to, including themselves, and `read` the hidden states that pass the head.
     """
 
     tokens: int = 0
@@ -35,35 +41,38 @@ class Work:
 
 
 def count_item(requests: Iterable[TokenRequest], spans: bool = False) -> Work:
-    """The work of one item with causal attention.
+    """Count the work of one item with causal attention.
 
-    In lexicographic order the longest prefix that a sequence shares with any earlier one is that with its neighbour,
-    so the nodes of the trie are counted without building it. A token at depth d (from 0) attends to d + 1.
+    In lexicographic order, a sequence shares its longest prefix with its predecessor, so the nodes of the trie are
+    counted without building it. A token at depth d (from 0) attends to d + 1 tokens.
 
     Args:
-        spans: every token of a completion is predicted, from the state before it (DPO); else one score is read.
+        requests: The requests of the item's completions.
+        spans: True if every token of a completion is predicted from the state before it (DPO); else one state is read.
     """
-    total, before = Work(), ()
-    for ids, start, end in sorted((tuple(r.ids), r.start, r.end) for r in requests):
-        shared, n = common_prefix(before, ids), len(ids)
+    sequences = sorted((tuple(request.ids), request.start, request.end) for request in requests)
+    total, previous_ids = Work(), ()
+    for ids, start, end in sequences:
+        shared, length = common_prefix(previous_ids, ids), len(ids)
         first = max(start, 1) - 1
-        read = max(0, end - 1 - max(first, shared)) if spans else int(shared < n)
-        total += Work(n, n - shared, n * (n + 1) // 2 - shared * (shared + 1) // 2, read)
-        before = ids
+        read = max(0, end - 1 - max(first, shared)) if spans else int(shared < length)
+        attended = length * (length + 1) // 2 - shared * (shared + 1) // 2
+        total += Work(length, length - shared, attended, read)
+        previous_ids = ids
     return total
 
 
-def count_both_ways(requests: Iterable[TokenRequest]) -> Work:
-    """The work of one item where tokens attend in both directions (encoders): nothing but equal texts is shared."""
-    lengths = [len(r) for r in requests]
-    alone = [len(r) for r in set(requests)]
-    return Work(sum(lengths), sum(alone), sum(n * n for n in alone), len(alone))
+def count_bidirectional(requests: Sequence[TokenRequest]) -> Work:
+    """Count the work of one item with bidirectional attention (encoders), in which only equal texts are shared."""
+    distinct_lengths = list(map(len, set(requests)))
+    attended = sum(length * length for length in distinct_lengths)
+    return Work(sum(map(len, requests)), sum(distinct_lengths), attended, len(distinct_lengths))
 
 
-def useful_flops(work: Work, model: Any) -> int:
-    """2 operations a weight of the body a token, 2 a weight of the head a state read, and attention.
+def useful_flops(work: Work, model: PreTrainedModel) -> int:
+    """Count floating-point operations: 2 per weight of the body and token, 2 per weight of the head and state.
 
-    Scores and sums of attention: 4 × layers × heads × head width for each token attended to.
+    Attention adds 4 × layers × heads × head width for each attended token, for scores and weighted sums.
     """
     config = model.config.get_text_config()
     heads = config.num_attention_heads
@@ -73,53 +82,60 @@ def useful_flops(work: Work, model: Any) -> int:
     return 2 * body * work.unique + 2 * head * work.read + attention
 
 
-def count_weights(model: Any) -> tuple[int, int]:
-    """Parameters of the body without its tables of embeddings, and of the head."""
+def count_weights(model: PreTrainedModel) -> tuple[int, int]:
+    """Count the parameters of the body without its embeddings, and those of the head."""
     import torch
 
     base = getattr(model, model.base_model_prefix, model)
-    tables = {id(m.weight): m.weight.numel() for m in base.modules() if isinstance(m, torch.nn.Embedding)}
-    within = {id(p) for p in base.parameters()}
-    outputs = model.get_output_embeddings()  # may be the table of embeddings itself, tied
-    head = (
-        outputs.weight.numel()
-        if outputs is not None
-        else sum(p.numel() for p in model.parameters() if id(p) not in within)
-    )
-    return sum(p.numel() for p in base.parameters()) - sum(tables.values()), head
+    embedding_sizes = {}
+    for module in base.modules():
+        if isinstance(module, torch.nn.Embedding):
+            embedding_sizes[id(module.weight)] = module.weight.numel()
+    base_sizes = {id(weight): weight.numel() for weight in base.parameters()}
+    outputs = model.get_output_embeddings()  # may be tied to the input embeddings
+    if outputs is not None:
+        head = outputs.weight.numel()
+    else:
+        head = sum(weight.numel() for weight in model.parameters() if id(weight) not in base_sizes)
+    return sum(base_sizes.values()) - sum(embedding_sizes.values()), head
 
 
 def padding(batches: Iterable[Sequence[int]]) -> float:
-    """Padded positions for each real token, from the lengths in each batch.
+    """Return the number of padded positions per real token, from the lengths of the texts in each batch.
 
     >>> padding([[4, 2], [2]])
     0.25
     """
-    batches = [batch for batch in batches if batch]
-    return sum(max(batch) * len(batch) for batch in batches) / sum(map(sum, batches)) - 1
+    positions = tokens = 0
+    for lengths in batches:
+        positions += max(lengths, default=0) * len(lengths)
+        tokens += sum(lengths)
+    return positions / tokens - 1
 
 
-def chunks(values: Sequence[Any], size: int) -> list[Sequence[Any]]:
-    """Neighbours in batches.
+def chunks(values: Sequence[T], size: int) -> list[Sequence[T]]:
+    """Split values into batches, in order.
 
     >>> chunks([1, 2, 3], 2)
     [[1, 2], [3]]
     """
-    return [values[at : at + size] for at in range(0, len(values), size)]
+    return [values[start : start + size] for start in range(0, len(values), size)]
 
 
-def synchronize(device: Any) -> None:
-    """Wait until the device has done what it was told, so that the clock can be read."""
+def synchronize(device: torch.device) -> None:
+    """Wait until the device has finished its work, so that the clock can be read."""
     import torch
 
     if device.type != "cpu":
         getattr(torch, device.type).synchronize()
 
 
-def square(device: str, itemsize: int) -> int:
-    """Rows of the matrices: a GPU needs large ones, and a CPU takes minutes where it has no unit for short numbers.
+def matrix_size(device: str, itemsize: int) -> int:
+    """Return the number of rows of the matrices that are multiplied to measure the peak.
 
-    >>> square("cpu", 4), square("cpu", 2), square("gpu", 2)
+    A GPU needs large matrices. A CPU without native 16-bit arithmetic takes minutes for them.
+
+    >>> matrix_size("cpu", 4), matrix_size("cpu", 2), matrix_size("gpu", 2)
     (2048, 512, 8192)
     """
     if device != "cpu":
@@ -128,19 +144,20 @@ def square(device: str, itemsize: int) -> int:
 
 
 class Peak:
-    """How fast a device multiplies large square matrices: the median over all measurements, in operations a second."""
+    """The speed of large matrix products on a device: the median over all measurements, in operations per second."""
 
-    def __init__(self, device: Any, dtype: Any) -> None:
+    def __init__(self, device: torch.device, dtype: torch.dtype) -> None:
         import torch
 
-        self.device, self.size = device, square(device.type, dtype.itemsize)
+        self.device, self.size = device, matrix_size(device.type, dtype.itemsize)
         generator = torch.Generator().manual_seed(0)
-        self._a, self._b = (torch.randn(self.size, self.size, generator=generator).to(device, dtype) for _ in range(2))
-        self._seen: list[float] = []
-        self.once()  # warm
+        self._a = torch.randn(self.size, self.size, generator=generator).to(device, dtype)
+        self._b = torch.randn(self.size, self.size, generator=generator).to(device, dtype)
+        self._speeds: list[float] = []
+        self.multiply()  # warm-up
 
-    def once(self) -> float:
-        """Seconds of one product."""
+    def multiply(self) -> float:
+        """Multiply the matrices and return the seconds."""
         import torch
 
         synchronize(self.device)
@@ -150,10 +167,10 @@ class Peak:
         return time.perf_counter() - start
 
     def measure(self, times: int = 3) -> None:
-        """A few more products."""
-        self._seen += [2 * self.size**3 / self.once() for _ in range(times)]
+        """Measure the speed of a few products."""
+        self._speeds += [2 * self.size**3 / self.multiply() for _ in range(times)]
 
     @property
     def flops(self) -> float:
-        """Operations a second, so far."""
-        return median(self._seen)
+        """Return the median speed so far, in operations per second."""
+        return median(self._speeds)

@@ -18,8 +18,8 @@ _BODY = """
 
 {what}
 
-It is a real model, trained in earnest, that shows the plumbing: it loads and scores through exactly the same
-path as a model ten thousand times its size. **It is not a good judge.** Do not use it to judge anything.
+It is a real model for tests and examples: it is loaded and scored by the same code as a model ten thousand times
+its size. **It is not a good judge.** Do not use it to judge anything.
 
 - Architecture: Llama, {parameters} parameters, width 128, bfloat16 safetensors, at most 4,096 tokens.
 - Tokenizer: its own byte-level BPE of 2,048 tokens; a chat template with system, user and assistant turns.
@@ -54,7 +54,7 @@ _WHAT = {
         "text-generation",
         "dpo",
         "3 layers, 0.9 M",
-        "The policy of tiny-dpo: the reference beside it after direct preference optimisation (β = 0.1) on mirrors\n"
+        "The policy of tiny-dpo: the reference after direct preference optimisation (β = 0.1) on mirrors\n"
         "(two prompts, two responses, each right for one prompt only).",
     ),
 }
@@ -69,8 +69,8 @@ _DATA = {
     ),
     "tiny-dpo": (
         "templates with invented names, rules and facts, written for this purpose (`scripts/tiny_phrases.toml`).\n"
-        "  No run of eight of its words stands in the curated suite `core`.",
-        "new names and topics, the same moulds",
+        "  No eight consecutive words of it occur in the suite `core`.",
+        "new names and topics, the same templates",
     ),
 }
 

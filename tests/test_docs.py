@@ -1,32 +1,34 @@
-"""The README and the guide: every command names real options, and the guide's commands and Python are run.
+"""The README and the guide: every command names real options, and every command and example is run.
 
 The blocks of a page run in order in a temporary folder with small data, as a reader would run them.
 """
 
 import json
+import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer.main
+from pages import EXTEND, GUIDE, GUIDE_PAGES, README, Block, blocks, install, page_name, shell_commands, write_examples
 from repository import ROOT
 
+from rewardbench import evaluate
 from rewardbench.cli.main import app, main
 
-GUIDE = ROOT / ".github" / "docs"
-PAGES = sorted((GUIDE / "pages").rglob("*.md"))
-FENCE = re.compile(r"^( *)```(\w+)(?: title=\"([^\"]+)\")?\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+PAGES = [README, ROOT / ".github" / "CONTRIBUTING.md", *GUIDE_PAGES]
+RUN_PAGES = [page for page in (README, *GUIDE_PAGES) if blocks(page, "bash") or blocks(page, "python")]
 COMMAND = re.compile(r"(?:-m )?rewardbench(?= )")
 
 NOT_RUN = {
     "scripts/setup": "installs the package",
+    "scripts/demo": "tests/scripts/test_setup.py tests the installation, index.md scores the model",
+    "scripts/test": "runs this test",
     "pip install": "installs a package",
     "torchrun": "tests/engine/test_ranks.py runs it",
     "org/": "needs the Hub",
@@ -40,10 +42,13 @@ NOT_RUN = {
     "rewardbench submit results/": "needs all of core; tests/leaderboard/submissions/test_submit.py does it",
     "rewardbench verify results/": "needs the result of the whole of core; tests/leaderboard/submissions does it",
 }
-"""Commands of the guide that are not run, by what is in them, with the reason."""
+"""Commands that are not run, by a part of the command, with the reason."""
 
-NOT_RUN_PYTHON = "not run: needs a trainer"
-"""Title of a Python block that is not run: tests/test_training.py runs a real trainer with the callback."""
+NOT_RUN_PYTHON = "RewardBenchCallback"
+"""Python blocks with this name are not run: tests/test_training.py runs a real trainer with the callback."""
+
+WITH_PACKAGE = "with the package installed"
+"""Title of shell blocks that need the package whose files the page shows."""
 
 EXIT_CODES = {
     "data lint my_pairs.jsonl --max_shortcut": {0, 1},
@@ -54,33 +59,11 @@ EXIT_CODES = {
 """Commands whose answer is an exit code; all others must end with 0."""
 
 
-@dataclass(frozen=True)
-class Block:
-    """A fenced block of a page."""
-
-    language: str
-    title: str
-    text: str
-
-
-def blocks(page: Path) -> list[Block]:
-    matches = FENCE.finditer(page.read_text(encoding="utf-8"))
-    return [Block(match[2], match[3] or "", re.sub(rf"(?m)^{match[1]}", "", match[4])) for match in matches]
-
-
-def commands(block: Block) -> list[str]:
-    """Return the commands of a shell block, without comments, continued lines joined."""
-    lines = block.text.replace("\\\n", " ").splitlines()
-    stripped = [re.sub(r"(^|\s)#.*", "", line).strip() for line in lines]
-    return [line for line in stripped if line]
-
-
-def shell_commands(page: Path) -> list[str]:
-    return [command for block in blocks(page) if block.language in ("bash", "sh") for command in commands(block)]
-
-
 def reason_not_run(command: str) -> str | None:
-    return next((reason for part, reason in NOT_RUN.items() if part in f"{command}\n"), None)
+    for part, reason in NOT_RUN.items():
+        if part in f"{command}\n":
+            return reason
+    return None
 
 
 def unknown_names(command: str) -> Iterator[str]:
@@ -101,21 +84,17 @@ def _unknown(group: Any, words: list[str]) -> Iterator[str]:
             return
         yield from _unknown(children[words[0]], words[1:])
         return
-    known = {name for parameter in group.params for name in parameter.opts}
-    yield from (word for word in words if word.startswith("--") and word.replace("-", "_") not in _spellings(known))
+    known = {"__help"}
+    for parameter in group.params:
+        known.update(option.replace("-", "_") for option in parameter.opts)
+    yield from (word for word in words if word.startswith("--") and word.replace("-", "_") not in known)
 
 
-def _spellings(options: set[str]) -> set[str]:
-    return {option.replace("-", "_") for option in options} | {"__help"}
-
-
-def page_name(path: Path) -> str:
-    return path.relative_to(ROOT).as_posix()
-
-
-@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / ".github" / "CONTRIBUTING.md", *PAGES], ids=page_name)
+@pytest.mark.parametrize("page", PAGES, ids=page_name)
 def test_every_command_names_real_subcommands_and_options(page):
-    complaints = [f"{command}: {name}" for command in shell_commands(page) for name in unknown_names(command)]
+    complaints = []
+    for command in shell_commands(page):
+        complaints += [f"{command}: {name}" for name in unknown_names(command)]
     assert complaints == []
 
 
@@ -134,98 +113,199 @@ def test_a_name_that_does_not_exist_is_noticed(command, name):
 
 
 def test_the_guide_names_every_command():
-    named = {part for page in PAGES for command in shell_commands(page) for part in command.split()}
-    group = typer.main.get_command(app)
-    leaves = [leaf for name, child in group.commands.items() for leaf in getattr(child, "commands", None) or {name}]
-    told = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
-    missing = [leaf for leaf in leaves if leaf not in named and f"rewardbench {leaf}`" not in told]
+    text, words = "", set()
+    for page in GUIDE_PAGES:
+        text += page.read_text(encoding="utf-8")
+        words.update(" ".join(shell_commands(page)).split())
+    leaves = []
+    for name, child in typer.main.get_command(app).commands.items():
+        leaves += getattr(child, "commands", None) or [name]
+    missing = [leaf for leaf in leaves if leaf not in words and f"rewardbench {leaf}`" not in text]
     assert missing == ["push"]  # a maintainers' command, in the generated reference
 
 
 def test_every_reason_not_to_run_a_command_is_needed():
-    guide = [f"{command}\n" for page in PAGES for command in shell_commands(page)]
-    assert [part for part in NOT_RUN if not any(part in command for command in guide)] == []
-
-
-def write_pairs(path: Path) -> None:
-    rows = []
-    for number in range(40):
-        prompt = f"What is {number} plus {number + 3}?"
-        right, wrong = f"It is {2 * number + 3}.", f"I think that it is {2 * number + 4 + number % 3}."
-        chosen, rejected = (right, wrong) if number % 3 else (right + " That is the sum.", wrong[:10])
-        subset = "facts" if number % 2 else "refusals"
-        rows.append({"prompt": prompt, "chosen": chosen, "rejected": rejected, "subset": subset})
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    commands = [f"{command}\n" for page in RUN_PAGES for command in shell_commands(page)]
+    assert [part for part in NOT_RUN if not any(part in command for command in commands)] == []
 
 
 @pytest.fixture
 def workplace(tmp_path, monkeypatch):
-    """A folder with the files that the guide speaks of."""
-    write_pairs(tmp_path / "my_pairs.jsonl")
-    shutil.copy(tmp_path / "my_pairs.jsonl", tmp_path / "train.jsonl")
-    models = ROOT / "data" / "models"
-    shutil.copytree(models / "tiny-rm", tmp_path / "my-checkpoint")
-    shutil.copytree(models / "tiny-dpo" / "policy", tmp_path / "policy")
-    shutil.copytree(models / "tiny-dpo" / "reference", tmp_path / "sft")
+    """A folder with the files that the README and the guide name."""
+    write_examples(tmp_path)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{Path('/usr/bin')}:{Path('/bin')}")
-    return tmp_path
+    modules = set(sys.modules)
+    yield tmp_path
+    for name in set(sys.modules) - modules:
+        if getattr(sys.modules[name], "__file__", None) == str(tmp_path / f"{name}.py"):
+            del sys.modules[name]
 
 
 def run_command(command: str) -> int:
-    """Run a command of ours in this process, which saves the imports, and any other in a shell."""
-    if not command.startswith("rewardbench ") or re.search(r"[|;&<>]", command):
+    """Run a command of rewardbench in this process, which saves the imports, and any other in a shell."""
+    if not command.startswith("rewardbench ") or re.search(r"[|;&<>*]", command):
         return subprocess.run(["bash", "-c", command], timeout=300).returncode
     with pytest.raises(SystemExit) as exit_info:
         main(shlex.split(command)[1:])
     return int(exit_info.value.code or 0)
 
 
-RUN = [page for page in PAGES if any(block.language in ("bash", "python") for block in blocks(page))]
+def run_installed(command: str, folder: Path) -> int:
+    """Run a command in a process in which the package of a folder is installed."""
+    install(folder)
+    arguments = [sys.executable, "-m", *shlex.split(command)]
+    return subprocess.run(arguments, env={**os.environ, "PYTHONPATH": str(folder)}, timeout=120).returncode
 
 
-@pytest.mark.parametrize("page", RUN, ids=page_name)
-def test_the_blocks_of_a_page_run(page, workplace, capfd):
+def allowed_codes(command: str) -> set[int]:
+    for part, codes in EXIT_CODES.items():
+        if part in command:
+            return codes
+    return {0}
+
+
+def run_block(block: Block, folder: Path, page: str, names: dict[str, object]) -> None:
+    """Run a block as a reader would: add to a file, run Python, or run commands."""
+    if block.is_file:
+        with (folder / block.title).open("a") as file:
+            file.write(block.text)
+    elif block.language == "python" and NOT_RUN_PYTHON not in block.text and not block.title:
+        exec(compile(block.text, page, "exec"), {"__name__": "guide", **names})
+    elif block.language == "bash":
+        for command in block.commands():
+            if reason_not_run(command) is None:
+                code = run_installed(command, folder) if block.title == WITH_PACKAGE else run_command(command)
+                assert code in allowed_codes(command), f"{command}: exit code {code}"
+
+
+@pytest.mark.parametrize("page", [page for page in RUN_PAGES if page != README], ids=page_name)
+def test_the_blocks_of_a_page_run(page, workplace):
     for block in blocks(page):
-        if block.language == "yaml" and block.title:
-            (workplace / block.title).write_text(block.text)
-        elif block.language == "python" and block.title != NOT_RUN_PYTHON:
-            exec(compile(block.text, page_name(page), "exec"), {"__name__": "guide"})
-        elif block.language == "bash":
-            for command in commands(block):
-                if reason_not_run(command) is None:
-                    allowed = next((codes for part, codes in EXIT_CODES.items() if part in command), {0})
-                    code = run_command(command)
-                    assert code in allowed, f"{command}: exit code {code}\n{capfd.readouterr().err[-2000:]}"
+        run_block(block, workplace, page_name(page), {})
 
 
-def test_the_python_of_the_readme_runs(workplace):
-    """The first block; the second is a trainer's, which tests/test_training.py runs."""
+def test_the_blocks_of_the_readme_run(workplace):
+    """The README names two results that exist, and objects that exist in a reader's program."""
     import pandas
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-    code, training = [block for block in blocks(ROOT / "README.md") if block.language == "python"]
-    assert "RewardBenchCallback" in training.text
+    def a(prompt: str, completion: str) -> float:
+        return len(completion)
+
+    def b(prompt: str, completion: str) -> float:
+        return -len(completion)
+
+    for scorer in (a, b):
+        evaluate(scorer, "my_pairs.jsonl").save("results/")
     names = {
         "model": AutoModelForSequenceClassification.from_pretrained("my-checkpoint"),
         "tokenizer": AutoTokenizer.from_pretrained("my-checkpoint"),
         "dataframe": pandas.read_json("my_pairs.jsonl", lines=True),
     }
-    exec(compile(code.text, "README.md", "exec"), names)
-    assert names["result"].score.n == 40
+    for block in blocks(README):
+        run_block(block, workplace, "README.md", names)
+    assert sum(reason_not_run(command) is None for command in shell_commands(README)) >= 8
 
 
-def test_every_json_line_of_the_guide_is_read(workplace):
-    from rewardbench import evaluate
-
-    for page in PAGES:
-        for block in blocks(page):
-            if block.language == "json":
-                rows = [json.loads(line) for line in block.text.splitlines()]
-                assert evaluate("baseline/longest", rows).score.n > 0
+@pytest.mark.parametrize("page", PAGES, ids=page_name)
+def test_every_line_of_data_is_read(page):
+    for block in blocks(page, "json"):
+        if not block.title:
+            rows = [json.loads(line) for line in block.text.splitlines()]
+            assert evaluate("baseline/longest", rows).score.n > 0
 
 
 def test_the_pages_link_to_no_other_host():
-    text = "\n".join(path.read_text(encoding="utf-8") for path in [*PAGES, GUIDE / "mkdocs.yml"])
-    assert re.findall(r"https?://[^\s)]+", text) == []
+    for path in [*GUIDE_PAGES, GUIDE / "mkdocs.yml"]:
+        assert re.findall(r"https?://[^\s)]+", path.read_text(encoding="utf-8")) == [], path
     assert "font: false" in (GUIDE / "mkdocs.yml").read_text()
+
+
+# The page "Extend"
+
+
+def row_of(table: str, module: Any) -> str:
+    """Return the row that the page adds to a table of a module, as its source."""
+    title = f"{table} in {module.__name__.replace('.', '/')}.py"
+    (block,) = (block for block in blocks(EXTEND, "python") if block.title == title)
+    return block.text
+
+
+def test_the_row_of_a_checkpoint_family_chooses_its_chat_template(workplace, monkeypatch):
+    from rewardbench.models import families
+
+    result = evaluate("./my-checkpoint", "my_pairs.jsonl", limit=2)
+    assert result.manifest["fingerprint"]["chat_template"] == "tokenizer"
+    rows = eval(f"{{{row_of('FAMILIES', families)}}}", dict(vars(families)))
+    monkeypatch.setattr(families, "FAMILIES", {**families.FAMILIES, **rows})
+    result = evaluate("./my-checkpoint", "my_pairs.jsonl", limit=2)
+    assert result.manifest["fingerprint"]["chat_template"] == "openbmb"
+
+
+def test_the_row_of_a_suite_sets_its_sections_and_weights(workplace, monkeypatch):
+    from rewardbench.suites import registry
+
+    (spec,) = eval(f"({row_of('SUITES', registry)})", dict(vars(registry)))
+    monkeypatch.setattr(registry, "SUITES", {**registry.SUITES, spec.name: spec})
+    result = evaluate("baseline/longest", "my_pairs.jsonl", protocol="my-bench")
+    values = {section.name: section.value for section in result.sections}
+    assert set(values) == {"Knowledge", "Safety"}
+    assert result.score.value == pytest.approx((values["Knowledge"] + 2 * values["Safety"]) / 3)
+
+
+@pytest.mark.parametrize("block", [block for block in blocks(EXTEND) if block.language != "bash"], ids=str)
+def test_an_example_of_an_extension_has_at_most_15_lines(block):
+    assert 1 <= len(block.text.rstrip().splitlines()) <= 15
+
+
+# The page "Result format"
+
+FORMAT = GUIDE / "pages" / "reference" / "format.md"
+
+
+def keys(value: object) -> object:
+    """Return the nested keys of a JSON object, of a list those of its first element."""
+    if isinstance(value, dict):
+        return {name: keys(child) for name, child in value.items()}
+    return keys(value[0]) if isinstance(value, list) and value else None
+
+
+def table_fields(heading: str) -> set[str]:
+    """Return the fields in the first column of the table below a heading."""
+    section = re.split(r"^## ", FORMAT.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    (text,) = (part for part in section if part.startswith(f"{heading}\n"))
+    fields = set()
+    for row in re.findall(r"^\| (`.*?) \|", text, re.MULTILINE):
+        fields.update(re.findall(r"`(\w+)`", row))
+    return fields
+
+
+@pytest.fixture
+def written(workplace):
+    """The summary and the first line of the outputs that the command of the page writes."""
+    (block,) = blocks(FORMAT, "bash")
+    (command,) = block.commands()
+    assert run_command(command) == 0
+    summary = json.loads((workplace / "results" / "tiny-rm.json").read_text())
+    return summary, json.loads((workplace / "results" / "tiny-rm_outputs.jsonl").read_text().splitlines()[0])
+
+
+def test_the_example_result_is_valid_and_what_the_command_writes(written):
+    from rewardbench.results import read_result
+
+    (block,) = blocks(FORMAT, "json")
+    example, (summary, _) = json.loads(block.text), written
+    assert keys(example) == keys(summary)
+    for field in ("suite", "revision", "model", "score", "accuracy_estimate", "sections", "subsets"):
+        assert example[field] == summary[field], field
+    path = Path("results", "tiny-rm.json")
+    path.write_text(block.text.replace(example["outputs_sha256"], summary["outputs_sha256"]))
+    assert read_result(path).score.value == example["score"]["value"]
+
+
+def test_the_format_page_has_every_field_of_the_manifest_and_the_outputs(written):
+    summary, row = written
+    assert table_fields("Manifest") == set(summary["manifest"])
+    assert table_fields("Outputs") == set(row)

@@ -1,13 +1,15 @@
-"""Score pairs with the published `rewardbench` package, for `scripts/benchmark`, which starts this in its environment.
+"""Score pairs with the published `rewardbench` package; scripts/benchmark starts this in an environment that has it.
 
-    python -m venv incumbent && incumbent/bin/pip install 'rewardbench==0.1.4' 'trl<0.16'
+    python -m venv published && published/bin/pip install 'rewardbench==0.1.4' 'trl<0.16'
+    scripts/benchmark --published_python published/bin/python
 
-Only the package's own functions score: `prepare_dialogue_from_tokenizer`, `RewardBenchPipeline`, `DPOInference`. What
-is adapted moves no score: the device may be a CPU, nothing is quantised, and files of newer versions of transformers
-are read. The loop over batches is that of its command line.
+Only the package's own functions score: `prepare_dialogue_from_tokenizer`, `RewardBenchPipeline`, `DPOInference`. The
+adaptations do not change a score: the device may be a CPU, nothing is quantised, and files of newer versions of
+transformers are read. The loop over batches is that of its command line.
 
-Speaks JSON lines: reads a job, loads, scores a few pairs to warm up, says that it is ready; then scores all pairs once
-for every line that it reads, and answers with seconds (tokenising included, templates and loading not) and scores.
+The process exchanges JSON lines with the benchmark: it reads a job, loads the model, scores a few pairs to warm up, and
+sends that it is ready. For each further line it scores all pairs, and sends the scores and the seconds, which include
+tokenisation but not loading and templates.
 """
 
 from __future__ import annotations
@@ -19,8 +21,8 @@ import threading
 import time
 from pathlib import Path
 
-WARM = 4
-"""Pairs scored before the first that is timed."""
+WARM_UP = 4
+"""Number of pairs that are scored before timing starts."""
 
 
 def main() -> None:
@@ -32,19 +34,20 @@ def main() -> None:
     import torch
 
     torch.set_num_threads(job["threads"])
-    score, rows = (make_dpo if job["reference"] else make_classifier)(job)
-    score(rows[:WARM])
+    make_scorer = make_dpo if job["reference"] else make_classifier
+    score, rows = make_scorer(job)
+    score(rows[:WARM_UP])
     from importlib.metadata import version
 
-    say(channel, {"ready": True, "version": version("rewardbench")})
+    send(channel, {"ready": True, "version": version("rewardbench")})
     for _ in sys.stdin:
         start = time.perf_counter()
         scores = score(rows)
-        say(channel, {"seconds": time.perf_counter() - start, "scores": scores})
+        send(channel, {"seconds": time.perf_counter() - start, "scores": scores})
 
 
 def end_with_parent():
-    """End as soon as the benchmark has ended, also in the middle of a pass; rewardbench.processes is not known here."""
+    """End this process as soon as the benchmark ends; its environment lacks rewardbench.processes, which does this."""
     parent = os.getppid()
 
     def watch():
@@ -55,13 +58,17 @@ def end_with_parent():
     threading.Thread(target=watch, daemon=True).start()
 
 
-def say(channel, message):
+def send(channel, message):
+    """Write a message as one JSON line."""
     channel.write(json.dumps(message) + "\n")
     channel.flush()
 
 
 def make_classifier(job):
-    """Its reward model pipeline, which pads chosen and rejected texts of a batch apart, on the left."""
+    """Return a function that scores rows with its reward model pipeline, and the rendered rows.
+
+    The pipeline pads the chosen and the rejected texts of a batch separately, on the left.
+    """
     from rewardbench.models.pipeline import RewardBenchPipeline
     from transformers import AutoModelForSequenceClassification
 
@@ -78,15 +85,19 @@ def make_classifier(job):
     def score(rows):
         scores = []
         for batch in batches(rows, job["batch_size"]):
-            sides = [pipe([row[key] for row in batch], **options) for key in ("text_chosen", "text_rejected")]
-            scores += zip(*(logits.float().flatten().tolist() for logits in sides), strict=True)
+            chosen = pipe([row["text_chosen"] for row in batch], **options).float().flatten().tolist()
+            rejected = pipe([row["text_rejected"] for row in batch], **options).float().flatten().tolist()
+            scores += zip(chosen, rejected, strict=True)
         return scores
 
     return score, render(job, tokenizer)
 
 
 def make_dpo(job):
-    """Its DPO inference: rows are tokenised one by one, then collated by trl and run through policy and reference."""
+    """Return a function that scores rows with its DPO inference, and the rendered rows.
+
+    Rows are tokenised one by one, then collated by trl and run through policy and reference.
+    """
     import torch
     from accelerate import Accelerator
     from rewardbench.dpo import DPOInference
@@ -96,7 +107,8 @@ def make_dpo(job):
     tokenizer = load_tokenizer(job["model"])
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token_id = tokenizer.eos_token_id
-    policy, reference = (load(AutoModelForCausalLM, job[name], job) for name in ("model", "reference"))
+    policy = load(AutoModelForCausalLM, job["model"], job)
+    reference = load(AutoModelForCausalLM, job["reference"], job)
     accelerator = Accelerator(cpu=job["device"] == "cpu")
     dpo = DPOInference(policy, reference, tokenizer=tokenizer, accelerator=accelerator)
     dpo.max_length = job["max_length"]
@@ -109,34 +121,37 @@ def make_dpo(job):
         features = [dpo.tokenize_row(row) for row in rows]
         with torch.no_grad():
             for batch in batches(features, job["batch_size"]):
-                rewards = dpo.inference_step(collate(batch))
-                scores += zip(*(part.float().tolist() for part in rewards), strict=True)
+                chosen, rejected = dpo.inference_step(collate(batch))
+                scores += zip(chosen.float().tolist(), rejected.float().tolist(), strict=True)
         return scores
 
     return score, render(job, tokenizer)
 
 
-def load(auto, folder, job):
+def load(auto_class, folder, job):
+    """Load a model onto the device of the job, in its dtype."""
     import torch
 
-    options = {"torch_dtype": getattr(torch, job["dtype"]), **rotation(folder)}
-    return auto.from_pretrained(folder, **options).to(job["device"]).eval()
+    options = {"torch_dtype": getattr(torch, job["dtype"]), **rope_options(folder)}
+    return auto_class.from_pretrained(folder, **options).to(job["device"]).eval()
 
 
-def rotation(folder):
-    """The settings of rotary positions by the names that its transformers reads; it takes defaults for newer ones."""
+def rope_options(folder):
+    """Return the RoPE settings by the names of its transformers, which ignores the newer names."""
     rope = json.loads(Path(folder, "config.json").read_text(encoding="utf-8")).get("rope_parameters") or {}
     if "rope_theta" not in rope:
         return {}
     scaling = {name: value for name, value in rope.items() if name != "rope_theta"}
-    plain = scaling.get("rope_type", "default") == "default"
-    return {"rope_theta": rope["rope_theta"], **({} if plain else {"rope_scaling": scaling})}
+    options = {"rope_theta": rope["rope_theta"]}
+    if scaling.get("rope_type", "default") != "default":
+        options["rope_scaling"] = scaling
+    return options
 
 
 def load_tokenizer(folder):
-    """Its transformers knows neither the class name, nor the file of the template that newer versions write.
+    """Load a tokenizer whose class name and template file its transformers does not know.
 
-    Of the extra special tokens, which are a list now, all that is needed stands in tokenizer.json.
+    Newer versions save the extra special tokens as a list, which it cannot read; tokenizer.json has them too.
     """
     from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
@@ -147,27 +162,29 @@ def load_tokenizer(folder):
     template = Path(folder, "chat_template.jinja")
     if tokenizer.chat_template is None and template.is_file():
         tokenizer.chat_template = template.read_text(encoding="utf-8")
-    if "token_type_ids" in tokenizer.model_input_names:  # which a Llama refuses
+    if "token_type_ids" in tokenizer.model_input_names:  # which a Llama rejects
         tokenizer.model_input_names = ["input_ids", "attention_mask"]
     return tokenizer
 
 
 def redirect_batches(device):
-    """Its pipeline moves every batch to a GPU by name; here to where the model is."""
+    """Make its pipeline move batches to the device of the model; it names a GPU."""
     from transformers.tokenization_utils_base import BatchEncoding
 
     move = BatchEncoding.to
-    BatchEncoding.to = lambda batch, asked, **options: move(batch, device, **options)
+    BatchEncoding.to = lambda batch, named_device, **options: move(batch, device, **options)
 
 
 def render(job, tokenizer):
+    """Render the conversations of all rows."""
     from rewardbench.utils import prepare_dialogue_from_tokenizer
 
     return [prepare_dialogue_from_tokenizer(dict(row), tokenizer) for row in job["rows"]]
 
 
 def batches(rows, size):
-    return [rows[at : at + size] for at in range(0, len(rows), size)]
+    """Split rows into batches, in order."""
+    return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 
 if __name__ == "__main__":
