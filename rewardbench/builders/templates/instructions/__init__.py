@@ -1,13 +1,17 @@
-"""Instructions that a program can check: form, order, number, wording. What is right for one prompt is wrong for its
-twin, which exchanges what two things have to be."""
+"""Instructions that a program can check: form, order, number, wording.
+
+The prompts of a mirror swap the two parts of a rule, so that they have the same words; what is right for one is wrong
+for the other. A template draws its material and calls `rendering.make_prompts` and `rendering.make_mirror`; see the
+examples at the top of each module.
+"""
 
 from rewardbench.builders.draw import Template
-from rewardbench.builders.templates.instructions import lists, notices, parts, tables, values, wording
+from rewardbench.builders.templates.instructions import lists, notices, sections, tables, values, wording
 
 TEMPLATES: tuple[Template, ...] = (
     *notices.TEMPLATES,
     *lists.TEMPLATES,
-    *parts.TEMPLATES,
+    *sections.TEMPLATES,
     *tables.TEMPLATES,
     *values.TEMPLATES,
     *wording.TEMPLATES,
