@@ -31,7 +31,7 @@ from rewardbench.settings import Data, EvaluateOptions, Model, ModelSpec, Settin
 from rewardbench.store import LocalStore, open_store
 from rewardbench.store.local import refuse_model_name
 from rewardbench.suites import load_inputs, load_suite, suite_of_rows
-from rewardbench.suites.in_memory import read_rows
+from rewardbench.suites.in_memory import read_in_memory
 from rewardbench.types import Item, ItemScores, Result, Rule, Scorer, Suite
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def _suite_in_memory(data: Any, settings: Settings) -> Suite:
     if settings.dataset_revision or settings.load_json:
         raise InputError("Data in memory has no revision and is no file: leave out dataset_revision and load_json.")
     return suite_of_rows(
-        read_rows(data, settings.split),
+        read_in_memory(data, settings.split),
         subset=settings.subset,
         limit=settings.limit,
         protocol=settings.protocol,

@@ -15,7 +15,7 @@ from rewardbench.errors import InputError
 from rewardbench.paths import home_path
 from rewardbench.scorers.in_memory import name_of, scorer_of
 from rewardbench.settings import Model, ModelSpec, ScorerOptions, read_options, refuse_less_than_one
-from rewardbench.suites.in_memory import read_rows
+from rewardbench.suites.in_memory import read_in_memory
 from rewardbench.suites.rows import parse_rows
 from rewardbench.types import Scorer
 
@@ -92,7 +92,7 @@ class LoadedScorer:
         return scores[0] if is_single else scores
 
     def _score(self, conversations: Sequence[Conversation]) -> list[float]:
-        rows = read_rows({"messages": conversation} for conversation in conversations)
+        rows = read_in_memory({"messages": conversation} for conversation in conversations)
         items = parse_rows(rows, "the texts", scores_only=True)
         with Cache() if self._batching.cache else nullcontext() as cache:
             run = score_items(

@@ -11,11 +11,11 @@ from typing import Any
 from rewardbench.errors import InputError
 from rewardbench.paths import data_dir
 from rewardbench.settings import Inputs, Pairs
-from rewardbench.suites.badrows import BadRow
 from rewardbench.suites.columns import list_names
+from rewardbench.suites.data_row import BadRow, DataRow
 from rewardbench.suites.in_memory import WHERE
-from rewardbench.suites.lazy import Lazy
-from rewardbench.suites.registry import SUITES, Row, SuiteSpec, find_spec, list_suites
+from rewardbench.suites.lazy import LazySequence
+from rewardbench.suites.registry import SUITES, SuiteSpec, find_spec, list_suites
 from rewardbench.suites.rows import content_hash, read_table
 from rewardbench.suites.sources import Source, read_embedded, read_hub, read_source, refuse_slice
 from rewardbench.suites.stdin import STDIN
@@ -70,9 +70,7 @@ def load_suite(
     """
     if limit is not None and limit < 1:
         raise InputError(f"The limit is {limit}: at least 1 item must remain.")
-    spec = find_spec(protocol or dataset)
-    if protocol and spec is None:
-        raise InputError(f"There is no protocol {protocol!r}: it must be one of {', '.join(list_suites())}.")
+    spec = _find_protocol(protocol) if protocol else find_spec(dataset)
     if spec and spec.local and not protocol:
         raise InputError(f"{spec.name} has no dataset on the Hub: pass --dataset FILE --protocol {spec.name}.")
     refuse_slice(split)
@@ -88,13 +86,14 @@ def load_suite(
             source = replace(source, notes=(*source.notes, f"--load_json has no effect on {spec.name}."))
         suite = _build(spec, source, scores_only, pairs, pin=source.commit)
     else:
-        spec = spec or SuiteSpec(name=_name(dataset))
+        spec = spec or SuiteSpec(name=_display_name(dataset))
         source = _read_like_embedded(spec, dataset, split) or read_source(
-            dataset, _splits(spec, split), revision, subset, ".json" if as_json else None
+            dataset, _requested_splits(spec, split), revision, subset, ".json" if as_json else None
         )
         suite = _build(spec, source, scores_only, pairs, partial=split is not None)
-    used_split = split if source.rows[0][0] else None  # a file has no splits
-    return _cut(suite, used_split, None if source.config else subset, limit)
+    first_split, _ = source.rows[0]
+    used_split = split if first_split else None  # a file has no splits
+    return _select(suite, used_split, None if source.config else subset, limit)
 
 
 def load_inputs(inputs: Inputs, **options: Any) -> Suite:
@@ -119,7 +118,7 @@ def load_inputs(inputs: Inputs, **options: Any) -> Suite:
 
 
 def suite_of_rows(
-    rows: Sequence[Row],
+    rows: Sequence[DataRow],
     *,
     subset: str | None = None,
     limit: int | None = None,
@@ -132,11 +131,17 @@ def suite_of_rows(
     Raises:
         InputError: if no row can be scored.
     """
-    spec = find_spec(protocol) if protocol else None
-    if protocol and spec is None:
-        raise InputError(f"There is no protocol {protocol!r}: it must be one of {', '.join(list_suites())}.")
+    spec = _find_protocol(protocol) if protocol else SuiteSpec(name="memory")
     source = Source(rows=[("", row) for row in rows], where=WHERE)
-    return _cut(_build(spec or SuiteSpec(name="memory"), source, scores_only, pairs), None, subset, limit)
+    return _select(_build(spec, source, scores_only, pairs), None, subset, limit)
+
+
+def _find_protocol(name: str) -> SuiteSpec:
+    """Return the suite of that name; raise InputError if there is none."""
+    spec = find_spec(name)
+    if spec is None:
+        raise InputError(f"There is no protocol {name!r}: it must be one of {', '.join(list_suites())}.")
+    return spec
 
 
 def load_known(name: str) -> Suite:
@@ -147,8 +152,8 @@ def load_known(name: str) -> Suite:
     """
     spec = find_spec(name)
     if spec is None or spec.local:
-        names = ", ".join(suite for suite in list_suites() if suite not in SUITES or not SUITES[suite].local)
-        raise InputError(f"{name[:60]!a} is not a public suite: pass one of {names}.")
+        public = [suite for suite in list_suites() if suite not in SUITES or not SUITES[suite].local]
+        raise InputError(f"{name[:60]!a} is not a public suite: pass one of {', '.join(public)}.")
     return load_embedded(spec.name) if spec.embedded else load_suite(spec.name)
 
 
@@ -158,24 +163,25 @@ def load_embedded(name: str) -> Suite:
     return load_suite(name)
 
 
-def _name(dataset: str) -> str:
-    """Return the display name of other data: the file or folder name, or the whole Hub id."""
+def _display_name(dataset: str) -> str:
+    """Return the display name of other data: the file or folder name, or the full Hub id."""
     if dataset == STDIN:
         return "stdin"
     path = Path(dataset).expanduser()
     return path.resolve().name if path.exists() else dataset
 
 
-def _splits(spec: SuiteSpec, split: str | None) -> Sequence[str]:
+def _requested_splits(spec: SuiteSpec, split: str | None) -> Sequence[str]:
     return (split,) if split else spec.splits
 
 
 def _read_known(spec: SuiteSpec, split: str | None, revision: str | None, config: str | None) -> Source:
     if spec.hub:
-        return read_hub(spec.hub, _splits(spec, split), revision or spec.revision, config)
+        return read_hub(spec.hub, _requested_splits(spec, split), revision or spec.revision, config)
     if split and split not in spec.sections:
         raise InputError(f"{spec.name} has no split {split}: it has {', '.join(spec.sections)}.")
-    source = read_embedded(Path(spec.folder or data_dir() / spec.name), _splits(spec, split) or tuple(spec.sections))
+    folder = Path(spec.folder) if spec.folder else data_dir() / spec.name
+    source = read_embedded(folder, _requested_splits(spec, split) or tuple(spec.sections))
     notes = (f"--dataset_revision has no effect on {spec.name}, which comes with this package.",) if revision else ()
     return replace(source, notes=notes)
 
@@ -183,7 +189,10 @@ def _read_known(spec: SuiteSpec, split: str | None, revision: str | None, config
 def _read_like_embedded(spec: SuiteSpec, dataset: str, split: str | None) -> Source | None:
     """Read a folder with the layout of an embedded suite: one file per section (some may be missing), and a VERSION."""
     folder = Path(dataset).expanduser()
-    stems = [stem for stem in spec.sections if (folder / f"{stem}.jsonl").is_file() and split in (None, stem)]
+    stems: list[str] = []
+    for stem in spec.sections:
+        if split in (None, stem) and (folder / f"{stem}.jsonl").is_file():
+            stems.append(stem)
     return read_embedded(folder, stems) if stems and (folder / "VERSION").is_file() else None
 
 
@@ -194,41 +203,49 @@ def _build(
     if spec.columns:
         check_columns(spec, source.rows, source.where)
     published = spec.name in SUITES
-    table = read_table(_parsed(spec, source.rows), source.where, scores_only, pairs, published)
-    items = table.items
+    table = read_table(_parse_rows(spec, source.rows), source.where, scores_only, pairs, published)
+    items, survey = table.items, table.survey
+    content = content_hash(survey.watch(items))
     version = f"{source.version}+" if source.version else "sha256:"
-    content = content_hash(table.survey.watch(items))
+    rules_hash = ""
     if spec.checked:
-        missing = check_names(spec, {item.subset for item in items}, partial)
-        for sentence in missing:
-            table.survey.remark(sentence)
-    split_items = zip(source.rows, items, strict=True) if spec.sections else ()
-    file_rules = {item.subset: Rule(spec.sections[split]) for (split, _), item in split_items if split in spec.sections}
+        rules_hash = hash_rules(spec)
+        for sentence in check_names(spec, _subset_names(items), partial):
+            survey.remark(sentence)
     return Suite(
         name=spec.name,
-        revision=pin or version + content + (hash_rules(spec) if spec.checked else ""),
+        revision=pin or version + content + rules_hash,
         items=items,
-        rules={**file_rules, **spec.rules},
-        section_weights=_weights(spec, items),
+        rules={**_file_rules(spec, source, items), **spec.rules},
+        section_weights=_section_weights(spec, items),
         headline=spec.headline,
-        source=source.where + _part(spec, source),
-        note=" ".join([*source.notes, *table.survey.notes()]),
+        source=source.where + _describe_part(spec, source),
+        note=" ".join([*source.notes, *survey.notes()]),
     )
 
 
-def _parsed(spec: SuiteSpec, rows: Sequence[tuple[str, Row]]) -> Sequence[Row]:
+def _file_rules(spec: SuiteSpec, source: Source, items: Sequence[Item]) -> dict[str, Rule]:
+    """Return the rules of an embedded suite's subsets: the section of each is that of its file."""
+    rules: dict[str, Rule] = {}
+    if spec.sections:
+        for (split, _), item in zip(source.rows, items, strict=True):
+            if split in spec.sections:
+                rules[item.subset] = Rule(spec.sections[split])
+    return rules
+
+
+def _parse_rows(spec: SuiteSpec, rows: Sequence[tuple[str, DataRow]]) -> Sequence[DataRow]:
     """Convert rows to the columns that rows.py knows; a row that the suite's converter cannot read is a BadRow."""
-    if spec.expand:
-        expanded: list[Row] = []
-        for split, row in rows:
-            expanded += [_parse_one(spec, part, split) for part in _expand_one(spec, row)]
-        return expanded
-    if isinstance(rows, Lazy):
-        return rows.map(lambda n, tagged: _parse_one(spec, tagged[1], tagged[0]))
-    return [_parse_one(spec, row, split) for split, row in rows]
+    if isinstance(rows, LazySequence) and not spec.expand:
+        return rows.map(lambda n, split_and_row: _parse_row(spec, split_and_row[1], split_and_row[0]))
+    parsed: list[DataRow] = []
+    for split, row in rows:
+        for expanded in _expand_row(spec, row):
+            parsed.append(_parse_row(spec, expanded, split))
+    return parsed
 
 
-def _parse_one(spec: SuiteSpec, row: Row, split: str) -> Row:
+def _parse_row(spec: SuiteSpec, row: DataRow, split: str) -> DataRow:
     if isinstance(row, BadRow):
         return row
     try:
@@ -237,7 +254,7 @@ def _parse_one(spec: SuiteSpec, row: Row, split: str) -> Row:
         return BadRow({}, _reason(error))
 
 
-def _expand_one(spec: SuiteSpec, row: Row) -> Sequence[Row]:
+def _expand_row(spec: SuiteSpec, row: DataRow) -> Sequence[DataRow]:
     try:
         return spec.expand(row) if spec.expand else [row]
     except (InputError, RecursionError) as error:
@@ -248,38 +265,46 @@ def _reason(error: Exception) -> str:
     return "a value is nested too deep" if isinstance(error, RecursionError) else str(error).rstrip(".")
 
 
-def _part(spec: SuiteSpec, source: Source) -> str:
+def _describe_part(spec: SuiteSpec, source: Source) -> str:
     """Describe which configuration and split of other data was selected, since `datasets` may choose by file names."""
-    has_splits = not (spec.splits or spec.sections or isinstance(source.rows, Lazy))  # one large file has no splits
-    splits = {split: None for split, _ in source.rows if split} if has_splits else {}
-    parts = ([f"configuration {source.config}"] if source.config else []) + [f"split {name}" for name in splits]
+    parts = {f"configuration {source.config}": None} if source.config else {}
+    if not (spec.splits or spec.sections or isinstance(source.rows, LazySequence)):  # one large file has no splits
+        for split, _ in source.rows:
+            if split:
+                parts[f"split {split}"] = None
     return f" ({', '.join(parts)})" if parts else ""
 
 
-def _weights(spec: SuiteSpec, items: Sequence[Item]) -> Mapping[str, float]:
+def _section_weights(spec: SuiteSpec, items: Sequence[Item]) -> Mapping[str, float]:
     """Return the suite's section weights; none if all sections that are present have weight 0."""
     if not spec.section_weights:
         return {}
-    sections = {spec.rules[item.subset].section if item.subset in spec.rules else item.subset for item in items}
-    return spec.section_weights if any(spec.section_weights.get(section, 1.0) for section in sections) else {}
+    for subset in _subset_names(items):
+        section = spec.rules[subset].section if subset in spec.rules else subset
+        if spec.section_weights.get(section, 1.0):
+            return spec.section_weights
+    return {}
 
 
-def _cut(suite: Suite, split: str | None, subset: str | None, limit: int | None) -> Suite:
+def _subset_names(items: Sequence[Item]) -> set[str]:
+    return {item.subset for item in items}
+
+
+def _select(suite: Suite, split: str | None, subset: str | None, limit: int | None) -> Suite:
     """Select a part of a suite, and record it in the revision."""
-    marks = [f"{name}={value}" for name, value in (("split", split), ("subset", subset), ("limit", limit)) if value]
-    if not marks:
+    revision = suite.revision
+    for name, value in (("split", split), ("subset", subset), ("limit", limit)):
+        if value:
+            revision += f"+{name}={value}"
+    if revision == suite.revision:
         return suite
     items = tuple(item for item in suite.items if subset in (None, item.subset))
     if not items:
-        names = list_names({item.subset for item in suite.items})
+        names = list_names(_subset_names(suite.items))
         raise InputError(f"{suite.name} has no subset {subset}: it has {names}.")
     if limit is not None:
         groups = {item.group for item in items[:limit]} - {""}
         items = tuple(item for n, item in enumerate(items) if n < limit or item.group in groups)
-    subsets = {item.subset for item in items}
-    return replace(
-        suite,
-        items=items,
-        rules={name: rule for name, rule in suite.rules.items() if name in subsets},
-        revision="+".join([suite.revision, *marks]),
-    )
+    subsets = _subset_names(items)
+    rules = {name: rule for name, rule in suite.rules.items() if name in subsets}
+    return replace(suite, items=items, rules=rules, revision=revision)

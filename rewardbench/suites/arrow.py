@@ -6,9 +6,12 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from rewardbench.suites.registry import Row
+from rewardbench.suites.data_row import DataRow
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 BATCH = 1024
 """Rows that are decoded at a time."""
@@ -22,7 +25,7 @@ class ArrowReadError(ValueError):
         self.format = format
 
 
-def read_parquet(path: Path) -> Iterator[Row]:
+def read_parquet(path: Path) -> Iterator[DataRow]:
     """Yield the rows of a Parquet file.
 
     Raises:
@@ -30,12 +33,12 @@ def read_parquet(path: Path) -> Iterator[Row]:
     """
     import pyarrow.parquet
 
-    with _decoded("a Parquet file"), pyarrow.parquet.ParquetFile(path) as file:
+    with _arrow_errors("a Parquet file"), pyarrow.parquet.ParquetFile(path) as file:
         for batch in file.iter_batches(BATCH):
             yield from batch_rows(batch)
 
 
-def read_arrow(path: Path) -> Iterator[Row]:
+def read_arrow(path: Path) -> Iterator[DataRow]:
     """Yield the rows of an Arrow file or stream.
 
     Raises:
@@ -43,12 +46,12 @@ def read_arrow(path: Path) -> Iterator[Row]:
     """
     import pyarrow as pa
 
-    with _decoded("an Arrow file"), pa.OSFile(str(path)) as source:
+    with _arrow_errors("an Arrow file"), pa.OSFile(str(path)) as source:
         is_file = source.read(6) == b"ARROW1"
         source.seek(0)
         if is_file:
             reader = pa.ipc.open_file(source)
-            batches = (reader.get_batch(n) for n in range(reader.num_record_batches))
+            batches = map(reader.get_batch, range(reader.num_record_batches))
         else:
             batches = pa.ipc.open_stream(source)
         for batch in batches:
@@ -56,7 +59,7 @@ def read_arrow(path: Path) -> Iterator[Row]:
 
 
 @contextmanager
-def _decoded(format: str) -> Iterator[None]:
+def _arrow_errors(format: str) -> Iterator[None]:
     """Context manager: turn what pyarrow raises (its classes differ from type to type) into an ArrowReadError."""
     try:
         yield
@@ -66,7 +69,7 @@ def _decoded(format: str) -> Iterator[None]:
         raise ArrowReadError(first_line(error), format) from error
 
 
-def batch_rows(batch: Any) -> Iterator[Row]:
+def batch_rows(batch: pa.RecordBatch | pa.Table) -> Iterator[DataRow]:
     """Yield the rows of a record batch or table.
 
     Raises:
@@ -76,12 +79,12 @@ def batch_rows(batch: Any) -> Iterator[Row]:
     name, count = Counter(names).most_common(1)[0] if names else ("", 0)
     if count > 1:
         raise ValueError(f"it has {count} columns called {name[:60]!r}")
-    columns = [_values(column) for column in batch.columns]
+    columns = list(map(_column_values, batch.columns))
     for cells in zip(*columns, strict=True):
         yield dict(zip(names, cells, strict=True))
 
 
-def _values(column: Any) -> list[Any]:
+def _column_values(column: pa.Array | pa.ChunkedArray) -> list[object]:
     """Return the values of a column as Python's; those that Python cannot hold (a date past 9999) as their numbers.
 
     A column that no cast can read is missing in every row.
@@ -89,12 +92,12 @@ def _values(column: Any) -> list[Any]:
     import pyarrow as pa
 
     if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
-        column = _as_text(column)
+        column = _binary_as_text(column)
     try:
         return list(column.to_pylist())
     except Exception:  # OverflowError, ValueError, a zone that is not known: each type has its own
         pass
-    for target in (_plain(column.type), pa.string()):
+    for target in (_with_integer_times(column.type), pa.string()):
         try:
             return list(column.cast(target).to_pylist())
         except Exception:  # the same
@@ -102,8 +105,8 @@ def _values(column: Any) -> list[Any]:
     return [None] * len(column)
 
 
-def _as_text(column: Any) -> Any:
-    """Return a column of bytes as text if it is UTF-8: some writers leave out that mark."""
+def _binary_as_text(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """Return a column of bytes as text if it is UTF-8: some writers do not mark text as such."""
     import pyarrow as pa
 
     try:
@@ -112,7 +115,7 @@ def _as_text(column: Any) -> Any:
         return column
 
 
-def _plain(type: Any) -> Any:
+def _with_integer_times(type: pa.DataType) -> pa.DataType:
     """Return a type with integers for times and dates, at any depth."""
     import pyarrow as pa
 
@@ -121,11 +124,12 @@ def _plain(type: Any) -> Any:
     if pa.types.is_temporal(type):
         return pa.int64()
     if pa.types.is_list(type) or pa.types.is_large_list(type) or pa.types.is_fixed_size_list(type):
-        return pa.list_(_plain(type.value_type))
+        return pa.list_(_with_integer_times(type.value_type))
     if pa.types.is_struct(type):
-        return pa.struct([pa.field(type.field(n).name, _plain(type.field(n).type)) for n in range(type.num_fields)])
+        fields = map(type.field, range(type.num_fields))
+        return pa.struct([pa.field(field.name, _with_integer_times(field.type)) for field in fields])
     if pa.types.is_dictionary(type):
-        return _plain(type.value_type)
+        return _with_integer_times(type.value_type)
     return type
 
 

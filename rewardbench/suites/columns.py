@@ -6,31 +6,30 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from difflib import get_close_matches
 
-from rewardbench.suites.badrows import BadRow
-from rewardbench.suites.formats import DESCRIPTIONS, known_columns
-from rewardbench.suites.forms import CONVERSATIONS, PREFERENCES
-from rewardbench.suites.lazy import Lazy
+from rewardbench.suites.converters import DESCRIPTIONS, known_columns
+from rewardbench.suites.data_row import BadRow, DataRow
+from rewardbench.suites.lazy import LazySequence
 from rewardbench.suites.prompts import FIRST_NAMES, OTHER_NAMES, SYSTEM_NAMES
-from rewardbench.suites.registry import Row
+from rewardbench.suites.row_formats import CONVERSATIONS, PREFERENCES
 
-FORMS = (*PREFERENCES, *CONVERSATIONS)
-_WHO = ("id", "subset", "group")
+FORMATS = (*PREFERENCES, *CONVERSATIONS)
+ID_COLUMNS = ("id", "subset", "group")
 KNOWN = {*FIRST_NAMES, *OTHER_NAMES, *SYSTEM_NAMES, "instruction", "input", "num_correct", *known_columns()}
-KNOWN |= {name for form in FORMS for name in form.needs}
-"""All column names that a form or format reads."""
+KNOWN |= {name for format in FORMATS for name in format.needs}
+"""All column names that a format reads."""
 LONGEST_LIST = 400
 """Longest list of column names in a message, in characters."""
 
 
-def rename_columns(rows: Sequence[Row], columns: AbstractSet[str]) -> tuple[Sequence[Row], AbstractSet[str]]:
+def rename_columns(rows: Sequence[DataRow], columns: AbstractSet[str]) -> tuple[Sequence[DataRow], AbstractSet[str]]:
     """Rename columns to their known spelling (no surrounding blanks, capitals or hyphens); return rows and names."""
     spelling = _spellings(columns)
     if not spelling:
         return rows, columns
-    renamed = {spelling.get(name, name) for name in columns}
-    if isinstance(rows, Lazy):
-        return rows.map(lambda at, row: _renamed(row, spelling)), renamed
-    return [_renamed(row, spelling) for row in rows], renamed
+    renamed_columns = {spelling.get(name, name) for name in columns}
+    if isinstance(rows, LazySequence):
+        return rows.map(lambda at, row: _renamed(row, spelling)), renamed_columns
+    return [_renamed(row, spelling) for row in rows], renamed_columns
 
 
 def _spellings(columns: AbstractSet[str]) -> dict[str, str]:
@@ -43,21 +42,22 @@ def _spellings(columns: AbstractSet[str]) -> dict[str, str]:
     for name in sorted(columns):
         plain = name.strip().lstrip("\ufeff")
         folded = plain.casefold().replace("-", "_").replace(" ", "_")
-        spelled = plain if plain in {*_WHO, *KNOWN} else folded if folded in KNOWN else name
-        if spelled not in columns and spelled not in spelling.values():
-            spelling[name] = spelled
+        known = plain if plain in {*ID_COLUMNS, *KNOWN} else folded if folded in KNOWN else name
+        if known not in columns and known not in spelling.values():
+            spelling[name] = known
     return spelling
 
 
-def _renamed(row: Row, spelling: Mapping[str, str]) -> Row:
-    return row if isinstance(row, BadRow) else {spelling.get(name, name): value for name, value in row.items()}
+def _renamed(row: DataRow, spelling: Mapping[str, str]) -> DataRow:
+    if isinstance(row, BadRow):
+        return row
+    return {spelling.get(name, name): value for name, value in row.items()}
 
 
 def nearest_format(columns: AbstractSet[str], where: str) -> str:
     """Describe the columns of a table that fits no known format, and the nearest format."""
-    names = list_names(columns)
-    expected = ", or ".join([*(" and ".join(form.needs) for form in FORMS), *DESCRIPTIONS])
-    nearest = max(FORMS, key=lambda form: len(columns & set(form.needs)))
+    expected = [" and ".join(format.needs) for format in FORMATS]
+    nearest = max(FORMATS, key=lambda format: len(columns & set(format.needs)))
     missing = [name for name in nearest.needs if name not in columns]
     if len(missing) < len(nearest.needs):
         similar = get_close_matches(missing[0], sorted(columns), 1)
@@ -66,13 +66,19 @@ def nearest_format(columns: AbstractSet[str], where: str) -> str:
     else:
         hint = "none of these columns exists"
     return (
-        f"{where} has the columns {names}; it needs {expected}; {hint}. A suite file (.yaml) with a dataset and "
+        f"{where} has the columns {list_names(columns)}; it needs {', or '.join([*expected, *DESCRIPTIONS])}; {hint}. "
+        "A suite file (.yaml) with a dataset and "
         "columns: {chosen: NAME, rejected: NAME, prompt: NAME} maps other names."
     )
 
 
 def list_names(columns: AbstractSet[str]) -> str:
     """List column names for a message, sorted; surrounding blanks are shown."""
-    names = [repr(name) if name != name.strip() or not name else name for name in sorted(columns)]
-    text = ", ".join(name if len(name) <= 60 else f"{name[:60]}..." for name in names)
+    text = ", ".join(map(_display_name, sorted(columns)))
     return text if len(text) <= LONGEST_LIST else f"{text[:LONGEST_LIST]}..."
+
+
+def _display_name(name: str) -> str:
+    """Return a column name, quoted if it is blank at an end, and cut to 60 characters."""
+    shown = repr(name) if name != name.strip() or not name else name
+    return shown if len(shown) <= 60 else f"{shown[:60]}..."

@@ -6,10 +6,10 @@ import csv
 from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
-from typing import IO, Any
+from typing import IO
 
-from rewardbench.suites.registry import Row
-from rewardbench.suites.spelled import spelled_messages
+from rewardbench.suites.data_row import DataRow
+from rewardbench.suites.encoded_text import decode_messages
 
 _OTHER_SEPARATORS = (";", "\t", "|", ",")
 """Separators to try if the usual one finds a single column."""
@@ -19,7 +19,7 @@ class TableError(ValueError):
     """The reason why a table cannot be read, without the file name."""
 
 
-def read_delimited(file: IO[str], separator: str) -> Iterator[Row]:
+def read_delimited(file: IO[str], separator: str) -> Iterator[DataRow]:
     """Yield the rows of an open table, cells as text; a blank after a separator is not part of a cell.
 
     Args:
@@ -40,7 +40,7 @@ def read_delimited(file: IO[str], separator: str) -> Iterator[Row]:
         header = _name_columns(next(filter(_has_text, records), []))
         for record in records:
             if len(record) == len(header):
-                yield {name: _cell(cell) for name, cell in zip(header, record, strict=True)}
+                yield dict(zip(header, map(_decode_cell, record), strict=True))
             elif _has_text(record):
                 raise TableError(
                     f"line {records.line_num} has {len(record)} fields, and the header {len(header)} "
@@ -51,18 +51,21 @@ def read_delimited(file: IO[str], separator: str) -> Iterator[Row]:
 
 
 def _has_text(record: list[str]) -> bool:
-    return any(cell.strip() for cell in record)
+    return any(map(str.strip, record))
 
 
 def _find_separator(header: str, separator: str) -> str:
-    """Return the separator of a header line: the given one, unless only another one finds several columns.
+    """Return the separator of a header line: the usual one, unless only another one finds several columns.
 
     >>> _find_separator("prompt;chosen;rejected", ","), _find_separator("prompt,chosen", ","), _find_separator("a", ",")
     (';', ',', ',')
     """
     if separator in header:
         return separator
-    return next((candidate for candidate in _OTHER_SEPARATORS if candidate in header), separator)
+    for candidate in _OTHER_SEPARATORS:
+        if candidate in header:
+            return candidate
+    return separator
 
 
 def _name_columns(record: list[str]) -> list[str]:
@@ -74,13 +77,13 @@ def _name_columns(record: list[str]) -> list[str]:
     return names
 
 
-def _cell(cell: str) -> Any:
+def _decode_cell(cell: str) -> object:
     """Return a cell as text, or as the messages that it encodes.
 
-    >>> _cell('[{"role": "user", "content": "Hi"}]')
+    >>> _decode_cell('[{"role": "user", "content": "Hi"}]')
     [{'role': 'user', 'content': 'Hi'}]
-    >>> _cell("[1]")
+    >>> _decode_cell("[1]")
     '[1]'
     """
-    messages = spelled_messages(cell)
+    messages = decode_messages(cell)
     return cell if messages is None else messages

@@ -4,83 +4,91 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-from rewardbench.suites.registry import Row
+from rewardbench.suites.data_row import DataRow
 from rewardbench.suites.turns import Unusable
 
 FIRST = {"a", "model_a", "response_a", "assistant_a", "a>b", "a>>b", "left", "first", "response_1", "model_1", "1st"}
 SECOND = {"b", "model_b", "response_b", "assistant_b", "b>a", "b>>a", "right", "second", "response_2", "model_2", "2nd"}
 TIE = {"tie", "tie (bothbad)", "tie (both bad)", "bothbad", "both_bad", "both bad", "both good", "both_good", "a=b"}
 TIE |= {"b=a", "draw", "same", "equal", "neither", "none", "both", "tied"}
+SIGN_OF_WORD = dict.fromkeys(FIRST, 1) | dict.fromkeys(SECOND, -1) | dict.fromkeys(TIE, 0)
+"""Lower-case words for an outcome, to its sign."""
+
+FLAGS = {"winner_model_a": 1, "winner_model_b": -1, "winner_tie": 0}
+"""Columns of which one is 1, to the sign of that outcome."""
 
 
 @dataclass(frozen=True)
-class Label:
+class LabelReader:
     """The columns of a label, and their reader, which raises Unusable for an invalid value."""
 
     columns: tuple[str, ...]
-    read: Callable[[Row], int]
+    read: Callable[[DataRow], int]
 
 
-def _flags(row: Row) -> int:
+def _read_flags(row: DataRow) -> int:
     """Read one column per outcome, of which one is set."""
-    outcomes = {1: "winner_model_a", -1: "winner_model_b", 0: "winner_tie"}
-    marks = {sign: _as_number(row.get(name)) for sign, name in outcomes.items()}
-    signs = [sign for sign, mark in marks.items() if mark == 1]
-    if len(signs) != 1 or any(mark not in (0, 1, None) for mark in marks.values()):
+    signs: list[int] = []
+    are_flags = True
+    for column, sign in FLAGS.items():
+        flag = _parse_number(row.get(column))
+        are_flags = are_flags and flag in (0, 1, None)
+        if flag == 1:
+            signs.append(sign)
+    if len(signs) != 1 or not are_flags:
         raise Unusable("of winner_model_a, winner_model_b and winner_tie not exactly one is 1")
     return signs[0]
 
 
-def _named(column: str) -> Callable[[Row], int]:
-    """Read a column that names the winner: a side, a tie, or one of the two models."""
+def _winner_reader(column: str) -> Callable[[DataRow], int]:
+    """Return a reader of a column that names the winner: a side, a tie, or one of the two models."""
 
-    def read(row: Row) -> int:
+    def read(row: DataRow) -> int:
         value = row.get(column)
-        word = value.strip().casefold() if isinstance(value, str) else None
-        models = [row.get("model_a"), row.get("model_b")]
-        if isinstance(value, str) and models.count(value) == 1:
-            return 1 if models[0] == value else -1
-        for sign, words in ((1, FIRST), (-1, SECOND), (0, TIE)):
-            if word in words:
-                return sign
+        if isinstance(value, str):
+            models = [row.get("model_a"), row.get("model_b")]
+            if models.count(value) == 1:
+                return 1 if models[0] == value else -1
+            word = value.strip().casefold()
+            if word in SIGN_OF_WORD:
+                return SIGN_OF_WORD[word]
         raise Unusable(f"{column} is {_short(value)}, which names neither of the two responses, nor a tie")
 
     return read
 
 
-def _signed(column: str) -> Callable[[Row], int]:
-    """Read a strength from -3 (the first is much better) over 0 (a tie) to 3."""
+def _strength_reader(column: str) -> Callable[[DataRow], int]:
+    """Return a reader of a strength from -3 (the first is much better) over 0 (a tie) to 3."""
 
-    def read(row: Row) -> int:
-        number = _as_number(row.get(column))
-        if number is None or abs(number) > 3:
+    def read(row: DataRow) -> int:
+        strength = _parse_number(row.get(column))
+        if strength is None or abs(strength) > 3:
             raise Unusable(f"{column} is {_short(row.get(column))}, not a number from -3 to 3")
-        return (number < 0) - (number > 0)
+        return (strength < 0) - (strength > 0)
 
     return read
 
 
-def _choice(column: str, first: int, second: int) -> Callable[[Row], int]:
-    """Read the number of the better response, or its name."""
+def _choice_reader(column: str, first: int, second: int) -> Callable[[DataRow], int]:
+    """Return a reader of the number of the better response, or of its name."""
 
-    def read(row: Row) -> int:
-        number = _as_number(row.get(column))
-        if number is None:
-            return _named(column)(row)
-        if number not in (first, second):
+    def read(row: DataRow) -> int:
+        choice = _parse_number(row.get(column))
+        if choice is None:
+            return _winner_reader(column)(row)
+        if choice not in (first, second):
             raise Unusable(f"{column} is {_short(row.get(column))}, neither {first} nor {second}")
-        return 1 if number == first else -1
+        return 1 if choice == first else -1
 
     return read
 
 
-def _compared(first: str, second: str) -> Callable[[Row], int]:
-    """Compare the scores of both responses."""
+def _score_reader(first: str, second: str) -> Callable[[DataRow], int]:
+    """Return a reader that compares the scores of both responses."""
 
-    def read(row: Row) -> int:
-        first_score, second_score = _as_number(row.get(first)), _as_number(row.get(second))
+    def read(row: DataRow) -> int:
+        first_score, second_score = _parse_number(row.get(first)), _parse_number(row.get(second))
         if first_score is None or second_score is None:
             name = first if first_score is None else second
             raise Unusable(f"{name} is {_short(row.get(name))}, not a number")
@@ -89,10 +97,10 @@ def _compared(first: str, second: str) -> Callable[[Row], int]:
     return read
 
 
-def _as_number(value: Any) -> float | None:
+def _parse_number(value: object) -> float | None:
     """Return a finite number, also one that is written as text; None for anything else.
 
-    >>> _as_number("-2"), _as_number(True), _as_number("x"), _as_number([1])
+    >>> _parse_number("-2"), _parse_number(True), _parse_number("x"), _parse_number([1])
     (-2.0, 1.0, None, None)
     """
     if not isinstance(value, bool | int | float | str):
@@ -104,27 +112,27 @@ def _as_number(value: Any) -> float | None:
     return number if abs(number) < float("inf") else None
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     return "missing" if value is None else repr(value)[:60]
 
 
-LABELS = (
-    Label(("winner_model_a", "winner_model_b"), _flags),
-    Label(("winner",), _named("winner")),
-    Label(("overall_preference",), _signed("overall_preference")),
-    Label(("preference_strength",), _signed("preference_strength")),
-    Label(("better_response_id",), _choice("better_response_id", 0, 1)),
-    Label(("human_ref_a", "human_ref_b", "labels"), _choice("labels", 1, 0)),
-    Label(("output_1", "output_2", "preference"), _choice("preference", 1, 2)),
-    Label(("score_a", "score_b"), _compared("score_a", "score_b")),
-    Label(("score_0", "score_1"), _compared("score_0", "score_1")),
-    Label(("score_1", "score_2"), _compared("score_1", "score_2")),
-    Label(("rating_a", "rating_b"), _compared("rating_a", "rating_b")),
-    Label(("preference",), _named("preference")),
-    Label(("preferred",), _named("preferred")),
-    Label(("chosen",), _named("chosen")),
-    Label(("choice",), _named("choice")),
-    Label(("verdict",), _named("verdict")),
-    Label(("label",), _named("label")),
+LABEL_READERS = (
+    LabelReader(("winner_model_a", "winner_model_b"), _read_flags),
+    LabelReader(("winner",), _winner_reader("winner")),
+    LabelReader(("overall_preference",), _strength_reader("overall_preference")),
+    LabelReader(("preference_strength",), _strength_reader("preference_strength")),
+    LabelReader(("better_response_id",), _choice_reader("better_response_id", 0, 1)),
+    LabelReader(("human_ref_a", "human_ref_b", "labels"), _choice_reader("labels", 1, 0)),
+    LabelReader(("output_1", "output_2", "preference"), _choice_reader("preference", 1, 2)),
+    LabelReader(("score_a", "score_b"), _score_reader("score_a", "score_b")),
+    LabelReader(("score_0", "score_1"), _score_reader("score_0", "score_1")),
+    LabelReader(("score_1", "score_2"), _score_reader("score_1", "score_2")),
+    LabelReader(("rating_a", "rating_b"), _score_reader("rating_a", "rating_b")),
+    LabelReader(("preference",), _winner_reader("preference")),
+    LabelReader(("preferred",), _winner_reader("preferred")),
+    LabelReader(("chosen",), _winner_reader("chosen")),
+    LabelReader(("choice",), _winner_reader("choice")),
+    LabelReader(("verdict",), _winner_reader("verdict")),
+    LabelReader(("label",), _winner_reader("label")),
 )
 """Label formats, tried in this order."""

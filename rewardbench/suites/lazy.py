@@ -5,12 +5,13 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Generic, TypeVar, overload
+from typing import Generic, TypeVar, overload
 
 T = TypeVar("T")
+Converted = TypeVar("Converted")
 
 
-class Lazy(Sequence[T], Generic[T]):
+class LazySequence(Sequence[T], Generic[T]):
     """A sequence with a reader of its elements `first` to `end`; a slice is a list."""
 
     def __init__(self, length: int, read: Callable[[int, int], Iterator[T]]) -> None:
@@ -29,23 +30,24 @@ class Lazy(Sequence[T], Generic[T]):
     def __getitem__(self, at: int | slice) -> T | list[T]:
         if isinstance(at, slice):
             first, end, step = at.indices(self._length)
-            return list(self._read(first, end)) if step == 1 else [self[n] for n in range(first, end, step)]
+            return list(self._read(first, end)) if step == 1 else list(map(self.__getitem__, range(first, end, step)))
         if not -self._length <= at < self._length:
             raise IndexError(at)
         first = at % self._length
         return next(self._read(first, first + 1))
 
-    def map(self, change: Callable[[int, T], Any]) -> Lazy[Any]:
-        """Return a sequence that converts each element, given its index, on access."""
+    def map(self, convert: Callable[[int, T], Converted]) -> LazySequence[Converted]:
+        """Return a sequence that converts each element, from its index and value, on access."""
 
-        def read(first: int, end: int) -> Iterator[Any]:
-            return (change(n, value) for n, value in enumerate(self._read(first, end), first))
+        def read(first: int, end: int) -> Iterator[Converted]:
+            for n, value in enumerate(self._read(first, end), first):
+                yield convert(n, value)
 
-        return Lazy(self._length, read)
+        return LazySequence(self._length, read)
 
 
-def lines(path: Path, decode: Callable[[bytes, int], T]) -> Lazy[T]:
-    """Return the non-blank lines of a file, decoded (given their number, from 1) on access."""
+def lazy_lines(path: Path, decode: Callable[[bytes, int], T]) -> LazySequence[T]:
+    """Return the non-blank lines of a file, which `decode` converts, with their number (from 1), on access."""
     starts, numbers, at = array("Q"), array("Q"), 0
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
@@ -60,4 +62,4 @@ def lines(path: Path, decode: Callable[[bytes, int], T]) -> Lazy[T]:
                 file.seek(starts[n])
                 yield decode(file.readline(), numbers[n])
 
-    return Lazy(len(starts), read)
+    return LazySequence(len(starts), read)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from typing import Any
 
 from rewardbench.errors import InputError
-from rewardbench.suites.registry import Row
+from rewardbench.suites.data_row import DataRow, first_column
 from rewardbench.suites.turns import transcript
 from rewardbench.types import Message
 
@@ -22,7 +21,7 @@ OTHER_NAMES = (
 
 SYSTEM_NAMES = ("system", "system_prompt", "system_message")
 
-_FACTS = re.compile(
+_METADATA = re.compile(
     r"(chosen|rejected|meta|annotat|label|score|rating)|"
     r"(^|_)(id|ids|uid|uuid|hash|source|sources|dataset|origin|model|models|category|subject|topic|domain|tags?|type|"
     r"reason|reasons|reasoning|explanation|rationale|feedback|critique|comments?|notes?|url|license|licence|language|"
@@ -33,7 +32,7 @@ SAMPLE = 200
 """Number of rows to inspect to decide what a column holds."""
 
 
-def find_prompt(columns: AbstractSet[str], sample: Sequence[Row] = ()) -> tuple[str, ...]:
+def find_prompt(columns: AbstractSet[str], sample: Sequence[DataRow] = ()) -> tuple[str, ...]:
     """Return the prompt columns; empty if no column is known as one. `sample` are rows to inspect.
 
     `instruction` and `input` belong together, as in Alpaca.
@@ -43,29 +42,38 @@ def find_prompt(columns: AbstractSet[str], sample: Sequence[Row] = ()) -> tuple[
     >>> find_prompt({"query", "chosen"}, [{"query": "Name a river."}]), find_prompt({"user"}, [{"user": "u7"}])
     (('query',), ())
     """
-    for name in FIRST_NAMES:
-        if name in columns:
+    first = first_column(FIRST_NAMES, columns)
+    if first is not None:
+        return (first,)
+    alpaca_names = tuple(name for name in ("instruction", "input") if name in columns)
+    if alpaca_names:
+        return alpaca_names
+    for name in OTHER_NAMES:
+        if name in columns and _holds_prompts(name, sample):
             return (name,)
-    names = tuple(name for name in ("instruction", "input") if name in columns)
-    if names:
-        return names
-    return next(((name,) for name in OTHER_NAMES if name in columns and _holds_prompts(name, sample)), ())
+    return ()
 
 
-def find_beside(columns: AbstractSet[str], used: Sequence[str], sample: Sequence[Row]) -> list[str]:
+def find_unused_prompts(columns: AbstractSet[str], used: Sequence[str], sample: Sequence[DataRow]) -> list[str]:
     """Return the columns that look like a prompt but are not read as one."""
-    names = (*FIRST_NAMES, "instruction", "input", *OTHER_NAMES)
-    conversations = ("messages", "conversations", "conversation", "history" if "instruction" in used else "messages")
-    others = [name for name in names if name in columns and name not in used and name not in conversations]
-    return [name for name in others if _holds_prompts(name, sample)]
+    skipped = {*used, "messages", "conversations", "conversation"}
+    if "instruction" in used:
+        skipped.add("history")
+    names: list[str] = []
+    for name in (*FIRST_NAMES, "instruction", "input", *OTHER_NAMES):
+        if name in columns and name not in skipped and _holds_prompts(name, sample):
+            names.append(name)
+    return names
 
 
-def refuse_unread_prompt(columns: AbstractSet[str], sample: Sequence[Row], where: str) -> None:
+def refuse_unread_prompt(columns: AbstractSet[str], sample: Sequence[DataRow], where: str) -> None:
     """Raise InputError if the table has texts without a prompt and a column that may be the prompt."""
-    names = [name for name in sorted(columns) if not _FACTS.search(name.casefold())]
-    suspects = [name for name in names if _holds_prompts(name, sample, strict=True)]
+    suspects: list[str] = []
+    for name in sorted(columns):
+        if not _METADATA.search(name.casefold()) and _holds_prompts(name, sample, strict=True):
+            suspects.append(name)
     if suspects:
-        listed = ", ".join(repr(name) for name in suspects)[:200]
+        listed = ", ".join(map(repr, suspects))[:200]
         raise InputError(
             f"{where} has no column that is known as the prompt, and {listed} may be it: call it prompt, or map it in "
             f"a suite file (columns: {{prompt: {suspects[0][:60]}}}); if chosen and rejected are final texts, call "
@@ -73,15 +81,19 @@ def refuse_unread_prompt(columns: AbstractSet[str], sample: Sequence[Row], where
         )
 
 
-def _holds_prompts(name: str, sample: Sequence[Row], strict: bool = False) -> bool:
+def _holds_prompts(name: str, sample: Sequence[DataRow], strict: bool = False) -> bool:
     """Return True if most values of a column may be prompts; `strict` excludes values that the completion repeats."""
-    values = [(row.get(name), row) for row in sample]
-    filled = [(value, row) for value, row in values if value not in (None, "", [])]
-    likely = [value for value, row in filled if _may_be_prompt(value) and not (strict and _repeated(value, row))]
-    return bool(filled) and len(likely) * 2 >= len(filled)
+    filled = likely = 0
+    for row in sample:
+        value = row.get(name)
+        if value in (None, "", []):
+            continue
+        filled += 1
+        likely += _may_be_prompt(value) and not (strict and _is_in_chosen(value, row))
+    return filled > 0 and likely * 2 >= filled
 
 
-def _may_be_prompt(value: Any) -> bool:
+def _may_be_prompt(value: object) -> bool:
     """Return True for messages, and for text of two words, a sentence, or in a script without blanks.
 
     >>> [_may_be_prompt(value) for value in ("Name a river.", "Why?", "gpt-4", "你好吗", [{"role": "user"}], 3)]
@@ -92,8 +104,9 @@ def _may_be_prompt(value: Any) -> bool:
     return isinstance(value, list) and any(isinstance(turn, dict) for turn in value)
 
 
-def _repeated(value: Any, row: Row) -> bool:
-    return isinstance(value, str) and isinstance(row.get("chosen"), str) and value in row["chosen"]
+def _is_in_chosen(value: object, row: DataRow) -> bool:
+    chosen = row.get("chosen")
+    return isinstance(value, str) and isinstance(chosen, str) and value in chosen
 
 
 def prompt_turns(text: str) -> list[Message] | None:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import product
-from typing import Any
 
-from rewardbench.suites.badrows import BadRow
+from rewardbench.suites.data_row import BadRow, DataRow
 from rewardbench.suites.turns import kind
 from rewardbench.types import Rule
-
-Row = Mapping[str, Any]
 
 STYLES = ("concise", "plain", "markdown")
 LEVELS = ("easy", "normal", "hard")
@@ -20,7 +17,7 @@ RM_BENCH_RULES = {f"{level}-{domain}": Rule(level.title()) for level, domain in 
 """RM-Bench: the score is the mean of three accuracies."""
 
 
-def rm_bench_pairs(row: Row) -> list[Row]:
+def rm_bench_pairs(row: DataRow) -> list[DataRow]:
     """Build the nine pairs of a prompt with three right and three wrong completions, each in three styles.
 
     The styles are ordered from plain to rich. A pair is hard if the wrong completion has the richer style, and easy if
@@ -31,7 +28,7 @@ def rm_bench_pairs(row: Row) -> list[Row]:
     problem = None
     if not (_is_three(right) and _is_three(wrong)):
         problem = "it has no three chosen and three rejected completions"
-    pairs: list[Row] = []
+    pairs: list[DataRow] = []
     for i, j in product(range(len(STYLES)), repeat=2):
         fields = {
             **others,
@@ -46,7 +43,7 @@ def rm_bench_pairs(row: Row) -> list[Row]:
     return pairs
 
 
-def _is_three(value: Any) -> bool:
+def _is_three(value: object) -> bool:
     return isinstance(value, list) and len(value) == len(STYLES)
 
 
@@ -55,45 +52,51 @@ JUDGE_BENCH |= {"Coding": "livecodebench"}
 """JudgeBench: category to the prefix of its sources."""
 
 
-def judge_bench_pair(row: Row, split: str) -> Row:
+def judge_bench_pair(row: DataRow, split: str) -> DataRow:
     """Convert two responses with a label of the right one, `A>B` or `B>A` (Tan et al. 2024, arXiv 2410.12784)."""
     label = row.get("label")
     source = str(row.get("source"))
-    subset = next((name for name, start in JUDGE_BENCH.items() if source.startswith(start)), source)
+    subset = _judge_bench_category(source)
     if label not in ("A>B", "B>A"):
         fields = {"id": row.get("pair_id"), "subset": subset}
         return BadRow(fields, f"its label is {repr(label)[:40]}: it must be A>B or B>A")
-    right, wrong = (f"response_{side}" for side in str(label).split(">"))
+    chosen, rejected = ("response_A", "response_B") if label == "A>B" else ("response_B", "response_A")
     return {
         "id": row.get("pair_id"),
         "subset": subset,
         "prompt": row.get("question"),
-        "chosen": row.get(right),
-        "rejected": row.get(wrong),
+        "chosen": row.get(chosen),
+        "rejected": row.get(rejected),
         "source": source,
         "original_id": row.get("original_id"),
     }
 
 
-RMB_RULES = {
-    f"{goal} {kind}": Rule(f"{goal} {kind}") for goal in ("Helpfulness", "Harmlessness") for kind in ("Pairwise", "BoN")
-}
+def _judge_bench_category(source: str) -> str:
+    for category, prefix in JUDGE_BENCH.items():
+        if source.startswith(prefix):
+            return category
+    return source
 
 
-def rmb_row(row: Row, split: str) -> Row:
+RMB_SUBSETS = ("Helpfulness Pairwise", "Helpfulness BoN", "Harmlessness Pairwise", "Harmlessness BoN")
+RMB_RULES = {name: Rule(name) for name in RMB_SUBSETS}
+
+
+def rmb_row(row: DataRow, split: str) -> DataRow:
     """Convert a pair, or a best answer with the answers that it must beat (Zhou et al. 2024, arXiv 2410.09893)."""
     goal = "Harmlessness" if str(row.get("category_path", "")).startswith("Harmless") else "Helpfulness"
-    many = "loser_list" in row and not (row["loser_list"] is None and row.get("reject") is not None)
-    labels = {
-        "id": row.get("bon_uid") if many else row.get("pair_uid"),
-        "subset": f"{goal} {'BoN' if many else 'Pairwise'}",
+    is_best_of_n = "loser_list" in row and not (row["loser_list"] is None and row.get("reject") is not None)
+    fields = {
+        "id": row.get("bon_uid") if is_best_of_n else row.get("pair_uid"),
+        "subset": f"{goal} {'BoN' if is_best_of_n else 'Pairwise'}",
     }
-    losers = row["loser_list"] if many else [row.get("reject")]
+    losers = row["loser_list"] if is_best_of_n else [row.get("reject")]
     if not isinstance(losers, list) or not losers:
-        return BadRow(labels, "loser_list is an empty list" if losers == [] else f"loser_list {kind(losers, 'a list')}")
-    best = row.get("bon_best") if many else row.get("chosen")
+        return BadRow(fields, "loser_list is an empty list" if losers == [] else f"loser_list {kind(losers, 'a list')}")
+    best = row.get("bon_best") if is_best_of_n else row.get("chosen")
     return {
-        **labels,
+        **fields,
         "prompt": row.get("conversation_input"),
         "completions": [_answer(best), *map(_answer, losers)],
         "num_correct": 1,
@@ -101,7 +104,7 @@ def rmb_row(row: Row, split: str) -> Row:
     }
 
 
-def _answer(completion: Any) -> Any:
+def _answer(completion: object) -> object:
     return completion.get("answer") if isinstance(completion, Mapping) else completion
 
 

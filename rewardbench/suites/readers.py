@@ -5,19 +5,19 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from rewardbench.errors import InputError
 from rewardbench.suites.arrow import ArrowReadError, read_arrow, read_parquet
+from rewardbench.suites.data_row import DataRow
 from rewardbench.suites.delimited import TableError, read_delimited
-from rewardbench.suites.registry import Row
 
 
-def read_file(path: Path, kind: str | None = None) -> list[Row]:
+def read_file(path: Path, kind: str | None = None) -> list[DataRow]:
     """Read all rows of a file. `kind` (".json") is its format if its name does not say it.
 
     Raises:
@@ -26,7 +26,7 @@ def read_file(path: Path, kind: str | None = None) -> list[Row]:
     return list(iterate_file(path, kind))
 
 
-def iterate_file(path: Path, kind: str | None = None) -> Iterator[Row]:
+def iterate_file(path: Path, kind: str | None = None) -> Iterator[DataRow]:
     """Yield the rows of a file; all formats but .json are read in a stream.
 
     Raises:
@@ -73,16 +73,16 @@ def _open(path: Path) -> IO[str]:
     return path.open(encoding="utf-8-sig", newline="")
 
 
-def _read_lines(path: Path) -> Iterator[Row]:
+def _read_lines(path: Path) -> Iterator[DataRow]:
     with path.open("rb") if path.suffix != ".gz" else gzip.open(path, "rb") as lines:
         for number, line in enumerate(lines, 1):
             # old exports end lines with a carriage return; JSON escapes it in texts
-            for part in line.split(b"\r") if b"\r" in line else (line,):
-                if not part.isspace() and part:
-                    yield decode_line(part, path, number)
+            for row_json in line.split(b"\r") if b"\r" in line else (line,):
+                if row_json and not row_json.isspace():
+                    yield decode_line(row_json, path, number)
 
 
-def decode_line(line: bytes, path: Path, number: int) -> Row:
+def decode_line(line: bytes, path: Path, number: int) -> DataRow:
     """Decode one line of a .jsonl file.
 
     Raises:
@@ -101,11 +101,11 @@ def decode_line(line: bytes, path: Path, number: int) -> Row:
     return _as_row(value, path, number)
 
 
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
     """Build an object; raise ValueError if a key has two values."""
     fields = dict(pairs)
     if len(fields) < len(pairs):
-        first_values: dict[str, Any] = {}
+        first_values: dict[str, object] = {}
         for key, value in pairs:
             if key in first_values and first_values[key] != value:
                 raise ValueError(f"the key {key[:60]!r} occurs twice in one object, with two values")
@@ -113,13 +113,13 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return fields
 
 
-def _as_row(value: Any, path: Path, line: int) -> Row:
+def _as_row(value: object, path: Path, line: int) -> DataRow:
     if not isinstance(value, dict):
         raise InputError(f"{path}, line {line}: a row must be a JSON object, not {json.dumps(value)[:40]}.")
     return value
 
 
-def _read_json(path: Path) -> Iterator[Row]:
+def _read_json(path: Path) -> Iterator[DataRow]:
     """Read a list of rows, an object of columns, or one row per line."""
     with _open(path) as file:
         text = file.read()
@@ -136,12 +136,13 @@ def _read_json(path: Path) -> Iterator[Row]:
     return iter(_from_columns(value, path))
 
 
-def _from_columns(value: Any, path: Path) -> list[Row]:
+def _from_columns(value: object, path: Path) -> list[DataRow]:
     """Convert columns (lists, or objects keyed by row, as pandas writes them) to rows; any other object is one row."""
     columns = value if isinstance(value, dict) else {}
-    if columns and all(isinstance(cells, dict) for cells in columns.values()):
+    types = set(map(type, columns.values()))
+    if types == {dict}:
         return _from_keyed_columns(columns, path)
-    if not columns or not all(isinstance(cells, list) for cells in columns.values()):
+    if types != {list}:
         return [_as_row(value, path, 1)]
     lengths = {name: len(cells) for name, cells in columns.items()}
     if len(set(lengths.values())) > 1:
@@ -149,35 +150,42 @@ def _from_columns(value: Any, path: Path) -> list[Row]:
     return [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
 
 
-def _from_keyed_columns(columns: dict[str, dict[str, Any]], path: Path) -> list[Row]:
+def _from_keyed_columns(columns: Mapping[str, Mapping[str, object]], path: Path) -> list[DataRow]:
     """Join columns by the keys of their rows, in any order."""
-    keys = {name: cells.keys() for name, cells in columns.items()}
-    first = next(iter(keys.values()))
-    odd = next((name for name, row_keys in keys.items() if row_keys != first), None)
-    if odd is not None:
-        raise InputError(f"{path}: its columns differ in their rows ({odd!r} has others than the first column).")
-    rows: list[Row] = []
-    for key in first:
+    first_keys = next(iter(columns.values())).keys()
+    for name, cells in columns.items():
+        if cells.keys() != first_keys:
+            raise InputError(f"{path}: its columns differ in their rows ({name!r} has others than the first column).")
+    rows: list[DataRow] = []
+    for key in first_keys:
         rows.append({name: cells[key] for name, cells in columns.items()})
     return rows
 
 
-def _read_table(path: Path, separator: str) -> Iterator[Row]:
+def _read_table(path: Path, separator: str) -> Iterator[DataRow]:
     with _open(path) as file:
         yield from read_delimited(file, separator)
 
 
-READERS: dict[str, Callable[[Path], Iterator[Row]]] = {
+def _read_csv(path: Path) -> Iterator[DataRow]:
+    return _read_table(path, ",")
+
+
+def _read_tsv(path: Path) -> Iterator[DataRow]:
+    return _read_table(path, "\t")
+
+
+READERS: dict[str, Callable[[Path], Iterator[DataRow]]] = {
     ".jsonl": _read_lines,
     ".json": _read_json,
     ".parquet": read_parquet,
-    ".csv": lambda path: _read_table(path, ","),
-    ".tsv": lambda path: _read_table(path, "\t"),
+    ".csv": _read_csv,
+    ".tsv": _read_tsv,
     ".arrow": read_arrow,
     ".ndjson": _read_lines,
 }
 
 
-def column_names(rows: Sequence[Row]) -> set[str]:
+def column_names(rows: Sequence[DataRow]) -> set[str]:
     """Return the names of all columns of the rows."""
     return set(chain.from_iterable(rows))

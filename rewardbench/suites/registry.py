@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
-from typing import Any, Literal
+from typing import Literal
 
 from rewardbench.metrics.published import PRIOR_SETS
+from rewardbench.suites.data_row import DataRow
 from rewardbench.suites.protocols import (
     JUDGE_BENCH,
     RM_BENCH_RULES,
@@ -18,10 +19,8 @@ from rewardbench.suites.protocols import (
 )
 from rewardbench.types import Rule
 
-Row = Mapping[str, Any]
 
-
-def as_is(row: Row, split: str) -> Row:
+def as_is(row: DataRow, split: str) -> DataRow:
     """Return a row unchanged."""
     return row
 
@@ -39,9 +38,9 @@ class SuiteSpec:
     """The pinned commit; None resolves the Hub's main at load time, and records it."""
     splits: tuple[str, ...] = ()
     """The splits of the suite; by default test, else validation, else the only one."""
-    parse: Callable[[Row, str], Row] = as_is
+    parse: Callable[[DataRow, str], DataRow] = as_is
     """Converts a row and its split to a row with the columns that rows.py knows."""
-    expand: Callable[[Row], Sequence[Row]] | None = None
+    expand: Callable[[DataRow], Sequence[DataRow]] | None = None
     """Converts a row to several, before `parse`."""
     local: bool = False
     """Whether it is not on the Hub: a local copy is read with `--protocol`."""
@@ -61,13 +60,13 @@ class SuiteSpec:
         return not self.hub and not self.local
 
 
-def _tie_pair(row: Row, split: str) -> Row:
+def _tie_pair(row: DataRow, split: str) -> DataRow:
     """Group the two rows of a Ties question, `ref:N` and `tied:N`, into one cluster."""
     _, colon, number = str(row.get("id")).partition(":")
     return {**row, "group": f"ties/{number}"} if row.get("subset") == "Ties" and colon else row
 
 
-def _subset_is_split(row: Row, split: str) -> Row:
+def _subset_is_split(row: DataRow, split: str) -> DataRow:
     """Use the split as the subset, since the test sets name their source there; a finer `subset` is kept as well."""
     if not split:
         return row

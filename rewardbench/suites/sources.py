@@ -5,29 +5,34 @@ from __future__ import annotations
 import glob
 import re
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rewardbench.errors import InputError
 from rewardbench.hub import snapshot
 from rewardbench.suites.arrow import batch_rows, first_line
-from rewardbench.suites.lazy import Lazy, lines
-from rewardbench.suites.readers import READERS, column_names, decode_line, iterate_file, read_file, suffix
-from rewardbench.suites.registry import Row
-from rewardbench.suites.stdin import STDIN, Spooled, spool
+from rewardbench.suites.data_row import DataRow
+from rewardbench.suites.lazy import LazySequence, lazy_lines
+from rewardbench.suites.readers import READERS, column_names, decode_line, read_file, suffix
+from rewardbench.suites.stdin import STDIN, StreamCopy, copy_stream
+
+if TYPE_CHECKING:
+    import datasets
 
 _HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 _KINDS = ("parquet", "json", "jsonl", "ndjson", "csv", "tsv", "arrow")
-HUB_FILES = ["README.md", *(f"*.{kind}" for kind in _KINDS), *(f"*.{kind}.gz" for kind in _KINDS)]
+DATA_FILES = [*(f"*.{kind}" for kind in _KINDS), *(f"*.{kind}.gz" for kind in _KINDS)]
+"""Patterns of the files that hold data."""
 
 
 @dataclass(frozen=True)
 class Source:
     """Rows with their splits, and their origin."""
 
-    rows: Sequence[tuple[str, Row]]
+    rows: Sequence[tuple[str, DataRow]]
     where: str
     commit: str = ""
     """Commit of a Hub dataset."""
@@ -62,23 +67,23 @@ def read_source(
     """
     path = Path(dataset).expanduser()
     if dataset in (STDIN, "/dev/stdin") or _is_pipe(path):
-        spooled = spool(STDIN if dataset == "/dev/stdin" else str(path))
-        return _unsplit(_read_spooled(spooled, kind), splits, revision)
+        copy = copy_stream(STDIN if dataset == "/dev/stdin" else str(path))
+        return _note_unsplit(_read_copy(copy, kind), splits, revision)
     if path.is_file():
         rows = _read_large(path) or read_file(path, kind)
-        return _unsplit(Source(_untitled(rows), str(path)), splits, revision)
+        return _note_unsplit(Source(_without_split(rows), str(path)), splits, revision)
     if dataset and path.is_dir():
-        source = _read_local_folder(path, splits, config)
-        return _note_useless(source, {"--dataset_revision": revision, "--load_json": kind})
+        source = _read_splits(path, splits, config, str(path))
+        return _note_unused(source, {"--dataset_revision": revision, "--load_json": kind})
     if files := _matches(dataset):
-        rows = _read_alike(files, dataset)
-        return _note_useless(_unsplit(Source(_untitled(rows), dataset), splits, revision), {"--load_json": kind})
+        source = Source(_without_split(_read_parts(files, dataset)), dataset)
+        return _note_unused(_note_unsplit(source, splits, revision), {"--load_json": kind})
     if suffix(path) in READERS or not _HUB_ID.fullmatch(dataset):
         raise InputError(
             f"There is no dataset {dataset!r}: no suite has that name, no file or folder is there, and a dataset of "
             "the Hub is written org/name."
         )
-    return _note_useless(read_hub(dataset, splits, revision, config), {"--load_json": kind})
+    return _note_unused(read_hub(dataset, splits, revision, config), {"--load_json": kind})
 
 
 def refuse_slice(split: str | None) -> None:
@@ -87,12 +92,12 @@ def refuse_slice(split: str | None) -> None:
         raise InputError(f"--split {split}: a slice of a split cannot be taken; pass the split's name, and --limit.")
 
 
-def _unsplit(source: Source, splits: Sequence[str], revision: str | None) -> Source:
+def _note_unsplit(source: Source, splits: Sequence[str], revision: str | None) -> Source:
     """Note the options that have no effect on data without splits and revisions."""
-    return _note_useless(source, {"--split": ", ".join(splits), "--dataset_revision": revision})
+    return _note_unused(source, {"--split": ", ".join(splits), "--dataset_revision": revision})
 
 
-def _note_useless(source: Source, options: dict[str, str | None]) -> Source:
+def _note_unused(source: Source, options: Mapping[str, str | None]) -> Source:
     """Note each option that has no effect on this data."""
     notes = [f"{name} has no effect on {source.where}." for name, value in options.items() if value]
     return replace(source, notes=(*source.notes, *notes))
@@ -106,9 +111,9 @@ def _is_pipe(path: Path) -> bool:
         return False
 
 
-def _read_spooled(spooled: Spooled, kind: str | None) -> Source:
-    rows = _read_large(spooled.path) or read_file(spooled.path, kind)
-    return Source(_untitled(rows), f"stdin (sha256:{spooled.sha256})")
+def _read_copy(copy: StreamCopy, kind: str | None) -> Source:
+    rows = _read_large(copy.path) or read_file(copy.path, kind)
+    return Source(_without_split(rows), f"stdin (sha256:{copy.sha256})")
 
 
 def _matches(dataset: str) -> list[Path]:
@@ -116,34 +121,32 @@ def _matches(dataset: str) -> list[Path]:
     if not glob.has_magic(dataset):
         return []
     paths = map(Path, glob.glob(str(Path(dataset).expanduser()), recursive=True))
-    return sorted(path for path in paths if path.is_file())
+    return sorted(filter(Path.is_file, paths))
 
 
 LARGE = 2**26
 """Size in bytes above which a .jsonl file is read line by line on access."""
 
 
-def _read_large(path: Path) -> Lazy[Row] | None:
+def _read_large(path: Path) -> LazySequence[DataRow] | None:
     if path.suffix != ".jsonl" or path.stat().st_size < LARGE:
         return None
-    return lines(path, lambda line, number: decode_line(line, path, number))
+    return lazy_lines(path, lambda line, number: decode_line(line, path, number))
 
 
-def _untitled(rows: Sequence[Row]) -> Sequence[tuple[str, Row]]:
-    """Return rows without a split."""
-    return rows.map(lambda n, row: ("", row)) if isinstance(rows, Lazy) else [("", row) for row in rows]
+def _without_split(rows: Sequence[DataRow]) -> Sequence[tuple[str, DataRow]]:
+    """Return each row with an empty split."""
+    if isinstance(rows, LazySequence):
+        return rows.map(lambda n, row: ("", row))
+    return [("", row) for row in rows]
 
 
 def read_hub(dataset: str, splits: Sequence[str], revision: str | None, config: str | None) -> Source:
     """Read the rows of a Hub dataset at a revision (None: main); raise InputError if it cannot be read."""
-    folder = snapshot("dataset", dataset, revision, HUB_FILES)
+    folder = snapshot("dataset", dataset, revision, ["README.md", *DATA_FILES])
     where = f"{dataset}@{folder.name}"
     source = _read_splits(folder, splits, config, where)
     return replace(source, commit=folder.name)
-
-
-def _read_local_folder(folder: Path, splits: Sequence[str], config: str | None) -> Source:
-    return _read_splits(folder, splits, config, str(folder))
 
 
 def read_embedded(folder: Path, stems: Sequence[str]) -> Source:
@@ -152,37 +155,31 @@ def read_embedded(folder: Path, stems: Sequence[str]) -> Source:
         version = (folder / "VERSION").read_text(encoding="utf-8").strip()
     except OSError as error:
         raise InputError(f"The embedded suite in {folder} is incomplete: {error}.") from error
-    rows: list[tuple[str, Row]] = []
+    rows: list[tuple[str, DataRow]] = []
     for stem in stems:
         rows += [(stem, row) for row in read_file(folder / f"{stem}.jsonl")]
     return Source(rows, str(folder), version=version)
 
 
-def read_folder(
-    folder: Path, splits: Sequence[str], config: str | None, where: str
-) -> tuple[list[tuple[str, Row]], str | None]:
-    """Read the rows of a dataset folder with their splits, and the selected configuration if there are several.
-
-    `datasets` says which files are which split; they are read as single files are, so that types are not inferred.
-    """
-    source = _read_splits(folder, splits, config, where)
-    return list(source.rows), source.config
-
-
 def _read_splits(folder: Path, splits: Sequence[str], config: str | None, where: str) -> Source:
-    """Read the requested splits of a folder (see `pick_splits`); raise InputError if it cannot be read."""
+    """Read the requested splits of a folder (see `pick_splits`); raise InputError if it cannot be read.
+
+    `datasets` decides which files are which split; they are read as single files are, so that types are not inferred.
+    """
     try:
-        is_saved = any((folder / name).exists() for name in ("state.json", "dataset_dict.json"))
-        data, config = (_load_saved(folder), None) if is_saved else _resolve_files(folder, config, where)
-        names = pick_splits(list(data), splits, where)
-        rows: list[tuple[str, Row]] = []
-        for name in names:
-            rows += [(name, row) for row in _read_split(data[name], where)]
+        if (folder / "state.json").exists() or (folder / "dataset_dict.json").exists():
+            readers, config = _saved_readers(folder), None
+        else:
+            readers, config = _file_readers(folder, config, where)
+        selected = pick_splits(list(readers), splits, where)
+        rows: list[tuple[str, DataRow]] = []
+        for split in selected:
+            rows += [(split, row) for row in readers[split]()]
     except InputError:
         raise
     except Exception as error:  # pyarrow, fsspec and datasets each raise their own
-        raise InputError(f"{where} cannot be read as a dataset: {first_line(_root(error))}.") from error
-    return Source(rows, where, config=config, notes=_note_split(list(data), names, splits))
+        raise InputError(f"{where} cannot be read as a dataset: {first_line(_root_cause(error))}.") from error
+    return Source(rows, where, config=config, notes=_note_split(list(readers), selected, splits))
 
 
 def _note_split(names: Sequence[str], selected: Sequence[str], requested: Sequence[str]) -> tuple[str, ...]:
@@ -193,16 +190,28 @@ def _note_split(names: Sequence[str], selected: Sequence[str], requested: Sequen
     return (f"The split {', '.join(selected)} was taken; there are also {', '.join(others)} (--split).",)
 
 
-def _load_saved(folder: Path) -> dict[str, Any]:
-    """Load the tables of a folder written by `save_to_disk`, by split."""
+SplitReaders = dict[str, Callable[[], Iterable[DataRow]]]
+"""By split, a function that reads its rows."""
+
+
+def _saved_readers(folder: Path) -> SplitReaders:
+    """Return the readers of a folder written by `save_to_disk`, by split."""
     import datasets
 
-    data = datasets.load_from_disk(str(folder.resolve()))
-    return dict(data) if isinstance(data, dict) else {"train": data}
+    saved = datasets.load_from_disk(str(folder.resolve()))
+    tables = saved if isinstance(saved, dict) else {"train": saved}
+    readers: SplitReaders = {}
+    for split, table in tables.items():
+        readers[split] = partial(_read_saved, table)
+    return readers
 
 
-def _resolve_files(folder: Path, config: str | None, where: str) -> tuple[dict[str, Any], str | None]:
-    """Return the files of each split of a configuration, by the dataset card or the file names."""
+def _read_saved(table: datasets.Dataset) -> Iterable[DataRow]:
+    return batch_rows(table.with_format("arrow")[:])
+
+
+def _file_readers(folder: Path, config: str | None, where: str) -> tuple[SplitReaders, str | None]:
+    """Return the readers of the files of each split, by the dataset card or the file names; and the configuration."""
     import datasets
 
     try:
@@ -214,33 +223,26 @@ def _resolve_files(folder: Path, config: str | None, where: str) -> tuple[dict[s
     except InputError:
         raise
     except Exception as error:
-        raise InputError(f"{where} cannot be read as a dataset: {first_line(_root(error))}.") from error
+        raise InputError(f"{where} cannot be read as a dataset: {first_line(_root_cause(error))}.") from error
     kind = ".tsv" if separator == "\t" else None
-    splits = {}
+    readers: SplitReaders = {}
     for split, paths in files.items():
-        splits[str(split)] = [(Path(file), kind) for file in paths]
-    return splits, config
+        readers[str(split)] = partial(_read_parts, list(map(Path, paths)), where, kind)
+    return readers, config
 
 
-def _read_split(data: Any, where: str) -> Iterable[Row]:
-    """Read the rows of a split from its files or its saved table."""
-    if isinstance(data, list):
-        return _read_alike([file for file, _ in data], where, [kind for _, kind in data])
-    return batch_rows(data.with_format("arrow")[:])
-
-
-def _read_alike(files: Sequence[Path], where: str, kinds: Sequence[str | None] = ()) -> list[Row]:
-    """Read files that are parts of one table; raise InputError if their columns differ."""
-    rows: list[Row] = []
-    first: set[str] = set()
-    for n, file in enumerate(files):
+def _read_parts(files: Sequence[Path], where: str, kind: str | None = None) -> list[DataRow]:
+    """Read files that are parts of one table, all of one format; raise InputError if their columns differ."""
+    rows: list[DataRow] = []
+    first_columns: set[str] = set()
+    for file in files:
         try:
-            part = list(iterate_file(file, kinds[n] if kinds else None))
+            part = read_file(file, kind)
         except InputError as error:
             raise InputError(f"{where} cannot be read as a dataset: {str(error).rstrip('.')}.") from error
         columns = column_names(part)
-        first = first or columns
-        if not (columns <= first or first <= columns):
+        first_columns = first_columns or columns
+        if not (columns <= first_columns or first_columns <= columns):
             raise InputError(
                 f"{where} cannot be read as a dataset: its files differ in their columns, so give one of them "
                 f"({file.name} has {', '.join(sorted(columns))[:200]})."
@@ -279,7 +281,7 @@ def pick_splits(names: Sequence[str], requested: Sequence[str], where: str) -> S
     raise InputError(f"{where} has the splits {', '.join(names)}: choose one with --split.")
 
 
-def _root(error: BaseException) -> BaseException:
+def _root_cause(error: BaseException) -> BaseException:
     while error.__cause__ is not None:
         error = error.__cause__
     return error

@@ -22,7 +22,7 @@ _HEAD = 2**16
 
 
 @dataclass(frozen=True)
-class Spooled:
+class StreamCopy:
     """A copy of a stream, which exists as long as the process."""
 
     path: Path
@@ -30,7 +30,7 @@ class Spooled:
 
 
 @lru_cache(maxsize=8)
-def spool(name: str) -> Spooled:
+def copy_stream(name: str) -> StreamCopy:
     """Copy standard input ("-") or a named pipe to a file, once per process.
 
     Raises:
@@ -48,7 +48,7 @@ def spool(name: str) -> Spooled:
 _folder: list[tempfile.TemporaryDirectory[str]] = []
 
 
-def _copy(stream: BinaryIO) -> Spooled:
+def _copy(stream: BinaryIO) -> StreamCopy:
     if not _folder:
         _folder.append(tempfile.TemporaryDirectory(prefix="rewardbench-stdin-"))  # removed when the process ends
     spooled = Path(_folder[0].name) / "spooled"
@@ -62,7 +62,7 @@ def _copy(stream: BinaryIO) -> Spooled:
         shutil.move(spooled, path)
     except OSError as error:
         raise InputError(f"Standard input cannot be copied to {spooled.parent}: {error.strerror or error}.") from error
-    return Spooled(path, digest.hexdigest())
+    return StreamCopy(path, digest.hexdigest())
 
 
 def _find_format(path: Path) -> str:

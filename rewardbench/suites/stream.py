@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 from rewardbench.errors import InputError
 from rewardbench.suites.readers import READERS, iterate_file, suffix
-from rewardbench.suites.sources import HUB_FILES
-from rewardbench.suites.stdin import STDIN, spool
+from rewardbench.suites.sources import DATA_FILES
+from rewardbench.suites.stdin import STDIN, copy_stream
 
 
 def stream_texts(dataset: str) -> Iterator[str]:
@@ -21,19 +20,25 @@ def stream_texts(dataset: str) -> Iterator[str]:
     Raises:
         InputError: if the data cannot be found or read.
     """
-    path = spool(STDIN).path if dataset == STDIN else Path(dataset).expanduser()
+    path = copy_stream(STDIN).path if dataset == STDIN else Path(dataset).expanduser()
     if path.is_file():
-        return map(_text, iterate_file(path))
+        return map(_row_text, iterate_file(path))
     if path.is_dir():
-        matches = chain.from_iterable(path.rglob(pattern) for pattern in HUB_FILES[1:])
-        files = sorted({file for file in matches if suffix(file) in READERS})
-        if not files:
-            raise InputError(f"{path} contains no jsonl, json, parquet or csv file.")
-        return map(_text, chain.from_iterable(map(iterate_file, files)))
-    return map(_text, _from_hub(dataset))
+        return map(_row_text, chain.from_iterable(map(iterate_file, _data_files(path))))
+    return map(_row_text, _stream_hub(dataset))
 
 
-def _from_hub(dataset: str) -> Iterator[Any]:
+def _data_files(folder: Path) -> list[Path]:
+    """Return the data files of a folder, at any depth, sorted; raise InputError if there are none."""
+    files: set[Path] = set()
+    for pattern in DATA_FILES:
+        files.update(path for path in folder.rglob(pattern) if suffix(path) in READERS)
+    if not files:
+        raise InputError(f"{folder} contains no jsonl, json, parquet or csv file.")
+    return sorted(files)
+
+
+def _stream_hub(dataset: str) -> Iterator[object]:
     import datasets
 
     try:
@@ -48,13 +53,13 @@ def _from_hub(dataset: str) -> Iterator[Any]:
         raise InputError(f"Reading the dataset {dataset} failed: {type(error).__name__} {error}.") from error
 
 
-def _text(value: Any) -> str:
+def _row_text(value: object) -> str:
     r"""Join all strings of a row, one per line.
 
-    >>> _text({"prompt": "Hi", "chosen": [{"role": "user", "content": "Yes"}], "n": 3})
+    >>> _row_text({"prompt": "Hi", "chosen": [{"role": "user", "content": "Yes"}], "n": 3})
     'Hi\nuser\nYes'
     """
     if isinstance(value, str):
         return value
     children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return "\n".join(text for text in map(_text, children) if text)
+    return "\n".join(filter(None, map(_row_text, children)))

@@ -16,8 +16,8 @@ class Survey:
     items: int = 0
     ties: int = 0
     rendered: int = 0
-    alike: int = 0
-    repeated: int = 0
+    identical: int = 0
+    with_prompt: int = 0
     unread: str = ""
     """Names of the unread columns of texts without a prompt."""
     explicit: bool = False
@@ -39,8 +39,8 @@ class Survey:
         self.items += 1
         self.ties += len(item.completions) > 1 and not item.has_preference
         self.rendered += item.rendered
-        self.alike += item.has_preference and all(turns == item.completions[0] for turns in item.completions)
-        self.repeated += _repeats_prompt(item)
+        self.identical += item.has_preference and item.completions.count(item.completions[0]) == len(item.completions)
+        self.with_prompt += _repeats_prompt(item)
 
     def notes(self) -> list[str]:
         """Return one sentence for each finding."""
@@ -56,9 +56,9 @@ class Survey:
                 "rejected were scored as final texts, without a chat template"
                 f"{f' (not read: {self.unread})' if self.unread else ''}."
             )
-        if self.items and self.alike == self.items:
+        if self.items and self.identical == self.items:
             notes.append("chosen and rejected are the same in every item: nothing can be preferred.")
-        if self.items and self.repeated == self.items:
+        if self.items and self.with_prompt == self.items:
             notes.append("Every completion begins with its prompt: the model reads the prompt twice.")
         return notes
 
@@ -71,5 +71,5 @@ def _repeats_prompt(item: Item) -> bool:
     """Return True if every completion begins with the last words of the user."""
     if not item.prompt or len(item.prompt[-1]["content"]) < _SHORT:
         return False
-    words = item.prompt[-1]["content"]
-    return all(turns[0]["content"].startswith(words) for turns in item.completions)
+    last_turn = item.prompt[-1]["content"]
+    return all(turns[0]["content"].startswith(last_turn) for turns in item.completions)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import isnan
 from typing import Any
 
@@ -32,7 +32,7 @@ def say(role: str, content: str) -> Messages:
     return (Message(role=role, content=content),)
 
 
-def kind(value: Any, expected: str = "text") -> str:
+def kind(value: object, expected: str = "text") -> str:
     """Describe the type of an unexpected value, to follow its name in a message.
 
     >>> kind(7)
@@ -46,28 +46,29 @@ def kind(value: Any, expected: str = "text") -> str:
     return f"is {names.get(type(value), f'a {type(value).__name__}')}, not {expected}"
 
 
-def read_text(value: Any, name: str) -> str:
+def read_text(value: object, name: str) -> str:
     """Return the value if it is text, or raise Unusable."""
     if isinstance(value, str):
         return value
     raise Unusable(f"{name} {kind(value)}")
 
 
-def read_turns(value: Any, name: str, role: str) -> Messages:
+def read_turns(value: object, name: str, role: str) -> Messages:
     """Convert a text to one turn of a role, or read messages (also ShareGPT's from/value).
 
     >>> read_turns([{"from": "human", "value": "Hi"}], "prompt", "user")
     ({'role': 'user', 'content': 'Hi'},)
     """
-    if isinstance(value, list | dict):
-        turns = tuple(_read_message(turn, name) for turn in (value if isinstance(value, list) else [value]))
-        if not turns:
-            raise Unusable(f"{name} is an empty list")
-        return turns
-    return say(role, read_text(value, name))
+    if isinstance(value, dict):
+        return (_read_message(value, name),)
+    if not isinstance(value, list):
+        return say(role, read_text(value, name))
+    if not value:
+        raise Unusable(f"{name} is an empty list")
+    return tuple(_read_message(turn, name) for turn in value)
 
 
-def _read_message(value: Any, name: str) -> Message:
+def _read_message(value: object, name: str) -> Message:
     """Read one message, whose fields may hold any JSON value.
 
     Raises:
@@ -78,7 +79,7 @@ def _read_message(value: Any, name: str) -> Message:
     role = value.get("role") or value.get("from")
     if not isinstance(role, str) or role not in ROLES:
         raise Unusable(f"a turn of {name} has the role {_short(role)}; the roles are system, user, assistant and tool")
-    for field in UNREAD:
+    for field in UNREAD_FIELDS:
         if value.get(field):
             raise Unusable(f"a turn of {name} has {field}, which is not read")
     calls = read_functions(value.get("tool_calls"), f"tool_calls of a turn of {name}")
@@ -96,7 +97,7 @@ def _read_message(value: Any, name: str) -> Message:
     return message
 
 
-UNREAD = ("function_call", "audio", "images", "image", "videos", "video")
+UNREAD_FIELDS = ("function_call", "audio", "images", "image", "videos", "video")
 """Message fields that templates do not receive; a message with one of them is not scored."""
 
 TEXT_FIELDS = ("reasoning_content", "reasoning", "thinking", "tool_call_id", "name")
@@ -105,13 +106,13 @@ TEXT_PARTS = ("text", "input_text", "output_text")
 """Types of text parts in OpenAI's APIs."""
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     """Return the repr of a value, truncated to 60 characters."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def read_content(value: Any, name: str) -> str:
+def read_content(value: object, name: str) -> str:
     """Return the content of a message: a text, or a list of text parts, joined.
 
     >>> read_content([{"type": "text", "text": "Name a "}, {"type": "text", "text": "river."}], "a turn")
@@ -122,18 +123,18 @@ def read_content(value: Any, name: str) -> str:
     return "".join(_read_part(part, name) for part in value)
 
 
-def _read_part(part: Any, name: str) -> str:
+def _read_part(part: object, name: str) -> str:
     if isinstance(part, str):
         return part
     if not isinstance(part, dict):
         raise Unusable(f"a part of {name} {kind(part)}")
-    type_ = part.get("type", "text")
-    if type_ not in TEXT_PARTS:
-        raise Unusable(f"a part of {name} is of the type {_short(type_)}, and only text is read")
+    part_type = part.get("type", "text")
+    if part_type not in TEXT_PARTS:
+        raise Unusable(f"a part of {name} is of the type {_short(part_type)}, and only text is read")
     return read_text(part.get("text"), f"a part of {name}")
 
 
-def read_functions(value: Any, name: str) -> list[dict[str, Any]]:
+def read_functions(value: object, name: str) -> list[dict[str, Any]]:
     """Read functions or function calls from a list of objects or its JSON text; return [] if there are none.
 
     >>> read_functions('[{"function": {"name": "f", "arguments": "{}"}}]', "tool_calls")
@@ -144,23 +145,31 @@ def read_functions(value: Any, name: str) -> list[dict[str, Any]]:
     """
     if value is None or value == "" or value == [] or (isinstance(value, float) and isnan(value)):
         return []
-    functions = _parse_list(value)
-    if functions is None:
+    entries = _parse_list(value)
+    if entries is None:
         raise Unusable(f"{name} {kind(value, 'a list of functions')}")
-    for function in functions:
-        inner = function.get("function", function) if isinstance(function, dict) else None
-        if not isinstance(inner, dict) or not isinstance(inner.get("name"), str) or not _is_json(function):
-            raise Unusable(f"{name} holds {_short(function)}, which is no function with a name")
-    return [_drop_nulls(function) for function in functions]
+    functions: list[dict[str, Any]] = []
+    for entry in entries:
+        if not isinstance(entry, dict) or not _has_name(entry) or not _is_json(entry):
+            raise Unusable(f"{name} holds {_short(entry)}, which is no function with a name")
+        functions.append(_drop_nulls(entry))
+    return functions
 
 
-def _drop_nulls(function: dict[str, Any]) -> dict[str, Any]:
-    """Copy a function or call without the keys that Arrow fills with null; its arguments stay as they are."""
+def _has_name(function: Mapping[str, object]) -> bool:
+    """Return True if a function, or the function of a call, has a name."""
+    inner = function.get("function", function)
+    return isinstance(inner, dict) and isinstance(inner.get("name"), str)
+
+
+def _drop_nulls(function: Mapping[str, object]) -> dict[str, Any]:
+    """Copy a function or call without the keys that Arrow fills with null; its arguments are not changed."""
     copy = {key: value for key, value in function.items() if value is not None}
-    return {**copy, "function": _drop_nulls(copy["function"])} if "function" in copy else copy
+    inner = copy.get("function")
+    return {**copy, "function": _drop_nulls(inner)} if isinstance(inner, dict) else copy
 
 
-def _parse_list(value: Any) -> list[Any] | None:
+def _parse_list(value: object) -> list[object] | None:
     """Return a list, also from its JSON text; None for anything else."""
     if isinstance(value, str):
         try:
@@ -170,7 +179,7 @@ def _parse_list(value: Any) -> list[Any] | None:
     return value if isinstance(value, list) else None
 
 
-def _is_json(value: Any) -> bool:
+def _is_json(value: object) -> bool:
     try:
         json.dumps(value, ensure_ascii=False).encode()
     except (TypeError, ValueError, RecursionError):  # bytes or a date from Parquet, or a lone surrogate
@@ -191,26 +200,29 @@ def transcript(text: str) -> Messages:
     if "\r" in text and "\n\nAssistant:" not in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     preamble, *segments = _SPEAKER.split(text)
-    if preamble.strip() or "Assistant" not in segments[::2]:
+    speakers, turn_texts = segments[::2], segments[1::2]
+    if preamble.strip() or "Assistant" not in speakers:
         return ()
-    roles = {"Human": "user", "Assistant": "assistant"}
-    return tuple(
-        Message(role=roles[speaker], content=words.strip())
-        for speaker, words in zip(segments[::2], segments[1::2], strict=True)
-    )
+    turns: list[Message] = []
+    for speaker, turn_text in zip(speakers, turn_texts, strict=True):
+        turns.append(Message(role="user" if speaker == "Human" else "assistant", content=turn_text.strip()))
+    return tuple(turns)
 
 
 def split_prompt(prompt: Messages, conversations: Sequence[Messages]) -> tuple[Messages, tuple[Messages, ...]]:
-    """Separate the prompt from the completions, some or all of which may be whole conversations.
+    """Separate the prompt from the completions, some or all of which may be complete conversations.
 
     The prompt is removed from conversations that start with it. If they start differently, the prompt column is
     ignored (it is often a title only), and their common start is the prompt.
     """
-    remainders = [turns[len(prompt) :] if turns[: len(prompt)] == prompt else turns for turns in conversations]
-    if all(turns and turns[0]["role"] == "assistant" for turns in remainders):
-        return prompt, tuple(remainders)
-    at = common_start(conversations)
-    return conversations[0][:at], tuple(turns[at:] for turns in conversations)
+    completions: list[Messages] = []
+    for turns in conversations:
+        completion = turns[len(prompt) :] if turns[: len(prompt)] == prompt else turns
+        if not completion or completion[0]["role"] != "assistant":
+            start = common_start(conversations)
+            return conversations[0][:start], tuple(turns[start:] for turns in conversations)
+        completions.append(completion)
+    return prompt, tuple(completions)
 
 
 def common_start(conversations: Sequence[Messages]) -> int:
@@ -223,11 +235,16 @@ def common_start(conversations: Sequence[Messages]) -> int:
     Raises:
         Unusable: if the conversations share no turn.
     """
-    at, longest = 0, min(len(turns) for turns in conversations) - 1
-    while at < longest and all(turns[at] == conversations[0][at] for turns in conversations):
-        at += 1
-    while at and any(turns[at]["role"] != "assistant" for turns in conversations):
-        at -= 1
-    if at == 0 and any(turns[0]["role"] != "assistant" for turns in conversations):
+    start, longest = 0, min(map(len, conversations)) - 1
+    while start < longest and all(turns[start] == conversations[0][start] for turns in conversations):
+        start += 1
+    while start and not _all_assistant(conversations, start):
+        start -= 1
+    if start == 0 and not _all_assistant(conversations, 0):
         raise Unusable("the completions share no prompt")
-    return at
+    return start
+
+
+def _all_assistant(conversations: Sequence[Messages], at: int) -> bool:
+    """Return True if this turn is the assistant's in every conversation."""
+    return all(turns[at]["role"] == "assistant" for turns in conversations)

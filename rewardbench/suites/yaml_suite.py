@@ -13,18 +13,22 @@ from glob import has_magic
 from itertools import islice
 from pathlib import Path
 from reprlib import repr as short
-from typing import Any
+from typing import Literal, TypeVar
 
 from rewardbench.errors import InputError
 from rewardbench.suites.columns import KNOWN, list_names
-from rewardbench.suites.registry import Row, SuiteSpec
-from rewardbench.types import Rule, is_weight
+from rewardbench.suites.data_row import DataRow
+from rewardbench.suites.registry import SuiteSpec
+from rewardbench.types import Credit, Rule, is_weight
+
+Choice = TypeVar("Choice", bound=str)
+Headline = Literal["accuracy", "mirror"]
 
 KEYS = ("name", "dataset", "revision", "splits", "columns", "sections", "subsets", "section_weights", "headline")
 RULE_KEYS = ("credit", "weight")
-CREDITS = ("strict", "best_of_n", "ties")
-HEADLINES = ("accuracy", "mirror")
-OF_A_ROW = {"id", "subset", "group", *KNOWN}
+CREDITS: tuple[Credit, ...] = ("strict", "best_of_n", "ties")
+HEADLINES: tuple[Headline, ...] = ("accuracy", "mirror")
+COLUMN_KEYS = {"id", "subset", "group", *KNOWN}
 LISTED = ("prompt", "system", "chosen", "rejected", "completions", "num_correct", "messages", "id", "subset", "group")
 """The keys of `columns` that messages list."""
 
@@ -53,17 +57,17 @@ def read_suite_file(path: str) -> tuple[SuiteSpec, str]:
     content = _load(path)
     _refuse_unknown(path, "the file", content, KEYS)
     name, dataset = _text(content, "name", path), _text(content, "dataset", path)
-    columns = _mapping(content, "columns", path)
-    _refuse_unknown(path, "columns", columns, OF_A_ROW, LISTED)
-    columns = {key: _name(value, f"column {key}", path) for key, value in columns.items()}
-    weights = _mapping(content, "section_weights", path)
+    columns = _read_columns(content, path)
+    section_weights: dict[str, float] = {}
+    for section, weight in _mapping(content, "section_weights", path).items():
+        section_weights[section] = _weight(weight, section, path)
     spec = SuiteSpec(
         name=name,
         revision=_text(content, "revision", path) if content.get("revision") is not None else None,
-        splits=tuple(_names(content.get("splits") or [], "splits", path)),
-        parse=partial(_renamed, columns=columns),
+        splits=tuple(_list_of_names(content.get("splits") or [], "splits", path)),
+        parse=partial(_rename_columns, columns=columns),
         rules=_read_rules(content, path),
-        section_weights={section: _weight(value, section, path) for section, value in weights.items()},
+        section_weights=section_weights,
         headline=_choice(content.get("headline", "accuracy"), HEADLINES, "headline", path),
         columns=columns,
         checked=True,
@@ -72,41 +76,51 @@ def read_suite_file(path: str) -> tuple[SuiteSpec, str]:
     return spec, str(local_path) if local_path.exists() or has_magic(dataset) else dataset
 
 
-def _read_rules(content: Mapping[str, Any], path: str) -> dict[str, Rule]:
+def _read_columns(content: Mapping[str, object], path: str) -> dict[str, str]:
+    """Return the known column names, each with the name in the data."""
+    mapping = _mapping(content, "columns", path)
+    _refuse_unknown(path, "columns", mapping, COLUMN_KEYS, LISTED)
+    columns: dict[str, str] = {}
+    for key, name in mapping.items():
+        columns[key] = _name(name, f"column {key}", path)
+    return columns
+
+
+def _read_rules(content: Mapping[str, object], path: str) -> dict[str, Rule]:
     """Return the rule of each subset, from the keys `sections` and `subsets`."""
     rules: dict[str, Rule] = {}
     for section, subsets in _mapping(content, "sections", path).items():
-        for subset in _names(subsets, f"section {section}", path):
+        for subset in _list_of_names(subsets, f"section {section}", path):
             if subset in rules:
                 first_section = rules[subset].section
                 raise InputError(
                     f"{path}: subset {subset} is in two sections, {first_section} and {section}; leave one."
                 )
             rules[subset] = Rule(section)
-    for subset, facts in _mapping(content, "subsets", path).items():
-        if not isinstance(facts, Mapping):
+    for subset, fields in _mapping(content, "subsets", path).items():
+        if not isinstance(fields, Mapping):
             raise InputError(f"{path}: subset {subset} must be a mapping of {', '.join(RULE_KEYS)}.")
-        _refuse_unknown(path, f"subset {subset}", facts, RULE_KEYS)
-        credit = _choice(facts.get("credit", "strict"), CREDITS, f"credit of {subset}", path)
-        weight = _weight(facts["weight"], subset, path) if "weight" in facts else None
+        _refuse_unknown(path, f"subset {subset}", fields, RULE_KEYS)
+        credit = _choice(fields.get("credit", "strict"), CREDITS, f"credit of {subset}", path)
+        weight = _weight(fields["weight"], subset, path) if "weight" in fields else None
         rules[subset] = Rule(rules[subset].section if subset in rules else subset, credit, weight)
     return rules
 
 
-def check_columns(spec: SuiteSpec, rows: Iterable[tuple[str, Row]], where: str) -> None:
+def check_columns(spec: SuiteSpec, rows: Iterable[tuple[str, DataRow]], where: str) -> None:
     """Raise InputError if a column that the suite file maps is in no row of the data."""
-    missing = dict(spec.columns)
+    required = set(spec.columns.values())
     names: set[str] = set()
     for _, row in rows:
         names |= row.keys()
-        missing = {key: name for key, name in missing.items() if name not in row}
-        if not missing:
+        if required <= names:
             return
-    key, name = next(iter(missing.items()))
-    raise InputError(
-        f"{where} has no column {name!r}, which the suite {spec.name} maps to {key}; there are {list_names(names)}"
-        f"{_nearest(name, names)}"
-    )
+    for key, name in spec.columns.items():
+        if name not in names:
+            raise InputError(
+                f"{where} has no column {name!r}, which the suite {spec.name} maps to {key}; there are "
+                f"{list_names(names)}{_suggest(name, names)}"
+            )
 
 
 def check_names(spec: SuiteSpec, subsets: AbstractSet[str], part: bool) -> list[str]:
@@ -115,18 +129,18 @@ def check_names(spec: SuiteSpec, subsets: AbstractSet[str], part: bool) -> list[
     Raises:
         InputError: if a subset has no items in the full data, or a weighted section does not exist.
     """
-    sections = {rule.section for rule in spec.rules.values()} | {name for name in subsets if name not in spec.rules}
+    sections = {rule.section for rule in spec.rules.values()} | (subsets - spec.rules.keys())
     for section in spec.section_weights:
         if section not in sections:
             raise InputError(
-                f"The suite {spec.name} has a weight for a section {section!r} that does not exist: {_some(sections)}"
-                f"{_nearest(section, sections)}"
+                f"The suite {spec.name} has a weight for a section {section!r} that does not exist: "
+                f"{_list_some(sections)}{_suggest(section, sections)}"
             )
     absent = [name for name in spec.rules if name not in subsets]
     if absent and not part:
         raise InputError(
-            f"The suite {spec.name} names a subset {absent[0]!r} that is not in its data: {_some(subsets)}"
-            f"{_nearest(absent[0], subsets)}"
+            f"The suite {spec.name} names a subset {absent[0]!r} that is not in its data: {_list_some(subsets)}"
+            f"{_suggest(absent[0], subsets)}"
         )
     return [f"This split has no items of {', '.join(absent)[:200]}."] if absent else []
 
@@ -146,15 +160,15 @@ def hash_rules(spec: SuiteSpec) -> str:
     return f"+rules={hashlib.sha256(content.encode()).hexdigest()[:8]}"
 
 
-def _some(names: AbstractSet[str]) -> str:
+def _list_some(names: AbstractSet[str]) -> str:
     listed = ", ".join(islice(sorted(names), 20))
     return f"there are {listed}{', ...' if len(names) > 20 else ''}"
 
 
-def _nearest(name: str, names: AbstractSet[str]) -> str:
+def _suggest(name: str, names: AbstractSet[str]) -> str:
     """Return the end of a sentence that suggests the nearest name.
 
-    >>> _nearest("Maths", {"math", "code"}), _nearest("x", {"math"})
+    >>> _suggest("Maths", {"math", "code"}), _suggest("x", {"math"})
     ('; did you mean math?', '.')
     """
     folded = {candidate.casefold(): candidate for candidate in sorted(names)}
@@ -162,20 +176,23 @@ def _nearest(name: str, names: AbstractSet[str]) -> str:
     return f"; did you mean {folded[close[0]]}?" if close else "."
 
 
-def _load(path: str) -> Mapping[str, Any]:
+def _load(path: str) -> Mapping[str, object]:
     import yaml
 
     class UniqueKeys(yaml.SafeLoader):  # type: ignore[misc]
         """A safe loader that rejects duplicate keys."""
 
-        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-            keys = [getattr(key, "value", None) for key, _ in node.value]
-            duplicate = next((key for n, key in enumerate(keys) if isinstance(key, str) and key in keys[:n]), None)
-            if duplicate is not None and duplicate != "<<":
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {duplicate!r} occurs twice", node.start_mark
-                )
-            return super().construct_mapping(node, deep)
+        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:
+            keys: list[object] = []
+            for key_node, _ in node.value:
+                key = key_node.value
+                if isinstance(key, str) and key != "<<" and key in keys:
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"the key {key!r} occurs twice", node.start_mark
+                    )
+                keys.append(key)
+            pairs: dict[object, object] = super().construct_mapping(node, deep)
+            return pairs
 
     try:
         content = yaml.load(Path(path).expanduser().read_text(encoding="utf-8"), UniqueKeys)
@@ -193,18 +210,18 @@ def _load(path: str) -> Mapping[str, Any]:
 
 
 def _refuse_unknown(
-    path: str, where: str, content: Mapping[Any, Any], known: Iterable[str], listed: Sequence[str] = ()
+    path: str, where: str, content: Iterable[object], known: Iterable[str], listed: Sequence[str] = ()
 ) -> None:
     names = set(known)
     for key in content:
         if key not in names:
-            suggestion = _nearest(str(key), names)
+            suggestion = _suggest(str(key), names)
             raise InputError(
                 f"{path}: {where} has an unknown key {short(key)}: known are {', '.join(listed or known)}{suggestion}"
             )
 
 
-def _text(content: Mapping[str, Any], key: str, path: str) -> str:
+def _text(content: Mapping[str, object], key: str, path: str) -> str:
     value = content.get(key)
     if value is None or value == "":
         raise InputError(f"{path} has no {key}: write one, as text.")
@@ -215,23 +232,26 @@ def _text(content: Mapping[str, Any], key: str, path: str) -> str:
     return value
 
 
-def _unquoted(value: Any) -> str:
+def _unquoted(value: object) -> str:
     """Describe how YAML read a value, and how to make it text."""
     if isinstance(value, bool | int | float) or hasattr(value, "isoformat"):
         return f"{value}, which YAML does not read as text: put it in quotes"
     return f"{short(value)}, and must be text"
 
 
-def _mapping(content: Mapping[str, Any], key: str, path: str) -> dict[str, Any]:
+def _mapping(content: Mapping[str, object], key: str, path: str) -> dict[str, object]:
     value = content.get(key)
     if value is None:
         return {}
     if not isinstance(value, Mapping):
         raise InputError(f"{path}: {key} must be a mapping.")
-    return {_name(name, f"a key of {key}", path): entry for name, entry in value.items()}
+    mapping: dict[str, object] = {}
+    for name, entry in value.items():
+        mapping[_name(name, f"a key of {key}", path)] = entry
+    return mapping
 
 
-def _names(value: Any, key: str, path: str) -> list[str]:
+def _list_of_names(value: object, key: str, path: str) -> list[str]:
     if not isinstance(value, list):
         raise InputError(f"{path}: {key} must be a list.")
     if not value and key != "splits":
@@ -239,7 +259,7 @@ def _names(value: Any, key: str, path: str) -> list[str]:
     return [_name(name, f"a name in {key}", path) for name in value]
 
 
-def _name(value: Any, place: str, path: str) -> str:
+def _name(value: object, place: str, path: str) -> str:
     """Return a name as text; a number becomes text, but booleans and dates must be quoted."""
     if isinstance(value, str):
         return value
@@ -248,21 +268,24 @@ def _name(value: Any, place: str, path: str) -> str:
     raise InputError(f"{path}: {place} is {_unquoted(value)}.")
 
 
-def _choice(value: Any, choices: Sequence[str], place: str, path: str) -> Any:
-    if not isinstance(value, str) or value not in choices:
-        suggestion = _nearest(str(value), set(choices)) if isinstance(value, str) else "."
-        raise InputError(f"{path}: {place} is {short(value)}, and must be one of {', '.join(choices)}{suggestion}")
-    return value
+def _choice(value: object, choices: Sequence[Choice], place: str, path: str) -> Choice:
+    for choice in choices:
+        if choice == value:
+            return choice
+    suggestion = _suggest(value, set(choices)) if isinstance(value, str) else "."
+    raise InputError(f"{path}: {place} is {short(value)}, and must be one of {', '.join(choices)}{suggestion}")
 
 
-def _weight(value: Any, name: str, path: str) -> float:
-    if not is_weight(value):
+def _weight(value: object, name: str, path: str) -> float:
+    if not isinstance(value, int | float) or not is_weight(value):
         raise InputError(f"{path}: the weight of {name} is {short(value)}, and must be a number of 0 or more.")
     return float(value)
 
 
-def _renamed(row: Row, split: str, columns: Mapping[str, str]) -> Row:
+def _rename_columns(row: DataRow, split: str, columns: Mapping[str, str]) -> DataRow:
     """Rename the columns of a row to the names that rows.py knows; other columns are unchanged."""
-    data_names = set(columns.values())
-    others = {name: value for name, value in row.items() if name not in data_names and name not in columns}
-    return others | {key: row.get(name) for key, name in columns.items()}
+    replaced = {*columns, *columns.values()}
+    renamed = {name: value for name, value in row.items() if name not in replaced}
+    for key, name in columns.items():
+        renamed[key] = row.get(name)
+    return renamed

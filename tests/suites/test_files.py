@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from rewardbench.errors import InputError
-from rewardbench.suites.sources import pick_splits, read_embedded, read_file, read_folder, read_source
+from rewardbench.suites.sources import pick_splits, read_embedded, read_file, read_source
 
 ROWS = [
     {"prompt": "Q1", "chosen": 'a,\n"b"', "rejected": "ü"},
@@ -142,9 +142,10 @@ def test_a_folder_with_several_configurations_needs_one(tmp_path):
     write(tmp_path / "d" / "README.md", card)
     write(tmp_path / "d" / "en.jsonl", lines(ROWS[:1]))
     write(tmp_path / "d" / "de.jsonl", lines(ROWS[1:]))
-    assert read_folder(tmp_path / "d", (), "de", "D") == ([("train", ROWS[1])], "de")
-    with pytest.raises(InputError, match="D has the configurations en, de: choose one with --subset"):
-        read_folder(tmp_path / "d", (), None, "D")
+    source = read_source(str(tmp_path / "d"), config="de")
+    assert (source.rows, source.config) == ([("train", ROWS[1])], "de")
+    with pytest.raises(InputError, match="d has the configurations en, de: choose one with --subset"):
+        read_source(str(tmp_path / "d"))
 
 
 def test_a_folder_that_cannot_be_read_is_one_sentence(tmp_path):

@@ -6,7 +6,7 @@ import pytest
 
 from rewardbench.errors import InputError
 from rewardbench.suites import load_suite, sources
-from rewardbench.suites.lazy import Lazy, lines
+from rewardbench.suites.lazy import LazySequence, lazy_lines
 
 ROWS = [
     {"id": str(n % 7), "subset": "ab"[n % 2], "prompt": f"Say {n}é", "chosen": f"{n}", "rejected": "no", "extra": n}
@@ -29,7 +29,7 @@ def both(tmp_path, monkeypatch):
 
 def test_both_ways_give_the_same_suite(both):
     whole, lazy = both
-    assert isinstance(lazy.items, Lazy)
+    assert isinstance(lazy.items, LazySequence)
     assert tuple(lazy.items) == whole.items
     assert lazy.revision == whole.revision
     assert (lazy.rules, lazy.source) == (whole.rules, whole.source)
@@ -47,7 +47,7 @@ def test_both_ways_give_the_same_result(both, tmp_path):
     path = str(tmp_path / "pairs.jsonl")
     found = []
     lazy, suite = run(Settings(ModelSpec("baseline/random"), path), sink=lambda *row: found.append(row))
-    assert isinstance(suite.items, Lazy)
+    assert isinstance(suite.items, LazySequence)
     assert [row[0].id for row in found] == [item.id for item in lazy.items]
     assert all(row[1].texts for row in found)
     assert not any(item.texts for item in lazy.items)
@@ -74,4 +74,4 @@ def test_a_bad_line_is_named(content, sentence, tmp_path, monkeypatch):
 
 def test_lines_are_counted_with_the_blank_ones(tmp_path):
     (tmp_path / "x").write_bytes(b"one\n\n three\r\n")
-    assert list(lines(tmp_path / "x", lambda line, number: (number, line))) == [(1, b"one\n"), (3, b" three\r\n")]
+    assert list(lazy_lines(tmp_path / "x", lambda line, number: (number, line))) == [(1, b"one\n"), (3, b" three\r\n")]
