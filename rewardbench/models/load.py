@@ -76,10 +76,12 @@ class LoadedModel:
 
 
 def load(spec: ModelSpec) -> LoadedModel:
-    """Load the model of a spec: a causal model if the spec names a reference or a reference-free rule, else a
-    classifier with one label.
+    """Load the model of a spec: a causal model for a DPO reward, else a classifier with one label.
 
     The Hub is queried once. Only safetensors files are read, and no weight is initialised at random.
+
+    Args:
+        spec: the model, and how it is loaded; a reference or a reference-free rule makes it a DPO policy.
 
     Raises:
         InputError: if the model cannot be found or loaded, or if its scores would be meaningless: missing or

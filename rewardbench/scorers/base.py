@@ -116,7 +116,7 @@ class ModelScorer(BaseScorer):
     def traits(self) -> BatchTraits:
         """Return how the layout takes batches."""
         max_batch_size = 1 if self.layout.unbatched else None
-        return BatchTraits(self.layout.packed, max_batch_size, self.rope.company, has_tokens=True)
+        return BatchTraits(self.layout.packed, max_batch_size, self.rope.length_bucket, has_tokens=True)
 
     def with_layout(self, layout: Layout, notes: Sequence[str] = ()) -> Self:
         """Copy this scorer, with the same model, and change its layout.
