@@ -257,7 +257,7 @@ class ProbedScorer(Protocol):
     def forward(self, requests: Sequence[TokenRequest]) -> list[float]:
         """Score a batch in one forward pass."""
 
-    def by_itself(self, request: TokenRequest) -> float:
+    def score_unbatched(self, request: TokenRequest) -> float:
         """Score one unpadded text by the model's own forward."""
 
     def with_layout(self, layout: Layout) -> Self:
@@ -281,7 +281,7 @@ def choose_layout(scorer: ProbedScorer, may_pack: bool) -> tuple[Layout, list[st
 
     layout, model = scorer.layout, scorer.model
     probe = batch_effects.batching_probe(scorer)
-    is_sensitive = batch_effects.is_batch_sensitive(model, probe, score_batch, scorer.by_itself, scorer.name)
+    is_sensitive = batch_effects.is_batch_sensitive(model, probe, score_batch, scorer.score_unbatched, scorer.name)
     if is_sensitive or layout.unbatched:
         return replace(layout, unbatched=True), [batch_effects.UNBATCHED_NOTE]
     if not may_pack:
@@ -295,7 +295,7 @@ def choose_layout(scorer: ProbedScorer, may_pack: bool) -> tuple[Layout, list[st
         last_layer = None
     packed = replace(layout, packed=True, last_layer=last_layer)
     scores = scorer.with_layout(packed).run(probe)
-    expected = [scorer.by_itself(request) for request in probe]
+    expected = [scorer.score_unbatched(request) for request in probe]
     if batch_effects.differs(scores, expected, batch_effects.compute_dtype(model)):
         return layout, [batch_effects.PADDED_NOTE]
     return packed, []

@@ -146,7 +146,7 @@ class ModelScorer(BaseScorer):
         """Score a batch in one forward pass; exceptions of the model pass through."""
 
     @abstractmethod
-    def by_itself(self, request: TokenRequest) -> float:
+    def score_unbatched(self, request: TokenRequest) -> float:
         """Score one text by the model's own forward pass, without padding: the reference for every batch."""
 
     def report(self) -> ScorerReport:

@@ -117,7 +117,7 @@ class Classifier(ModelScorer):
             logits = self.model(**filter_inputs(self.model, inputs)).logits
         return _to_floats(logits)
 
-    def by_itself(self, request: TokenRequest) -> float:
+    def score_unbatched(self, request: TokenRequest) -> float:
         """Score one text by the model's own forward pass, without padding: the reference for every batch."""
         import torch
 

@@ -255,7 +255,7 @@ class LogProbs(ModelScorer):
         """Score a batch in one forward pass; exceptions of the model pass through."""
         return list(map(RULES[self.rule], self.log_probs(requests)))
 
-    def by_itself(self, request: TokenRequest) -> float:
+    def score_unbatched(self, request: TokenRequest) -> float:
         """Score one text by the model's own forward pass, without padding: the reference for every batch."""
         with reported(self.name, self.model.config, request):
             return RULES[self.rule](unbatched_log_probs(self.model, request))
