@@ -11,7 +11,7 @@ from typing import Literal
 
 from rewardbench.errors import InputError
 
-Kind = Literal["model", "dataset"]
+RepoType = Literal["model", "dataset"]
 
 TIMEOUT = 10.0
 """Seconds until the Hub counts as unreachable."""
@@ -55,7 +55,7 @@ def _refusal(status: int, error: Exception) -> str:
     return _reason(error)
 
 
-def snapshot(kind: Kind, name: str, revision: str | None, files: Sequence[str]) -> Path:
+def snapshot(kind: RepoType, name: str, revision: str | None, files: Sequence[str]) -> Path:
     """Return the local folder of a repository at a revision (None: main), named by its commit.
 
     The revision is resolved to a commit by one request. Files of that commit that are not cached are downloaded; if
@@ -119,7 +119,7 @@ def _save_reference(repository: Path, revision: str, commit: str) -> None:
             os.replace(draft, reference)  # a concurrent reader sees the old commit or the new one
 
 
-def _cached(kind: Kind, name: str) -> list[Path]:
+def _cached(kind: RepoType, name: str) -> list[Path]:
     """Return the cached snapshots of a repository, as a download by commit leaves them: without refs/main."""
     from huggingface_hub import constants
     from huggingface_hub.file_download import repo_folder_name
@@ -177,7 +177,7 @@ def upload(folder: Path, dataset: str, files: Sequence[str], private: bool, crea
     return str(commit.pr_url or commit.commit_url)
 
 
-def _resolve(kind: Kind, name: str, revision: str | None) -> tuple[str | None, str | None]:
+def _resolve(kind: RepoType, name: str, revision: str | None) -> tuple[str | None, str | None]:
     """Resolve a revision to a commit by one request, with a timeout that snapshot_download lacks.
 
     Returns:

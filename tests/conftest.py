@@ -1,4 +1,4 @@
-"""Options and fixtures of all tests; helpers to import are in tests/support."""
+"""Define options and fixtures of all tests; modules that tests import are in tests/support."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 _cache = tempfile.TemporaryDirectory(prefix="rewardbench")  # removed at the end
 os.environ["REWARDBENCH_CACHE"] = os.path.join(_cache.name, "scores.sqlite")
-# What a shell starts in the background ignores Ctrl-C, and so would every command that a test starts.
+# Background processes of a shell ignore Ctrl-C, and so would every command that a test starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -23,8 +23,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if lost := [item.nodeid for item in items if "alone" in item.keywords and item.path.name != "test_cli.py"]:
-        raise pytest.UsageError(f"scripts/test runs tests marked alone from tests/cli/test_cli.py only: move {lost[0]}")
+    for item in items:
+        if "alone" in item.keywords and item.path.name != "test_cli.py":
+            raise pytest.UsageError(
+                f"scripts/test runs tests marked alone from tests/cli/test_cli.py only: move {item.nodeid}"
+            )
     if config.getoption("--slow"):
         return
     for item in items:
@@ -33,28 +36,28 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(autouse=True)
-def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test finds the scores of another."""
+def separate_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give each test a score cache of its own."""
     monkeypatch.setenv("REWARDBENCH_CACHE", str(tmp_path_factory.mktemp("cache") / "scores.sqlite"))
 
 
 @pytest.fixture(scope="session")
 def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """A factory of model folders; the same arguments give the same folder."""
-    made: dict[str, Path] = {}
+    """Return a function that makes model folders; the same arguments return the same folder."""
+    folders: dict[str, Path] = {}
 
     def make(arch: str = "llama", kind: str = "reward", seed: int = 0, **options: Any) -> Path:
         key = repr((arch, kind, seed, sorted(options.items(), key=lambda pair: pair[0])))
-        if key not in made:
-            made[key] = make_model(tmp_path_factory.mktemp(arch), arch, kind, seed, **options)
-        return made[key]
+        if key not in folders:
+            folders[key] = make_model(tmp_path_factory.mktemp(arch), arch, kind, seed, **options)
+        return folders[key]
 
     return make
 
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
-    """A Hub of our own, to which the real client goes; it has an empty dataset org/results."""
+    """Run a local Hub that the real client connects to, with an empty dataset org/results."""
     import hub_server
     from huggingface_hub import HfApi, constants
 

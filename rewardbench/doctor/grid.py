@@ -90,7 +90,7 @@ def _shared(said: Sequence[Heard]) -> list[Cell]:
 def _hear(scorer: ModelScorer, requests: Sequence[TokenRequest], watch: Watch, what: str, inject: str | None) -> Heard:
     heard, cells = Heard(), grid(scorer)
     with watch(what, len(cells) + 1) as tick:
-        heard.alone.extend(scorer.by_itself(request) for request in requests)
+        heard.alone.extend(scorer.score_unbatched(request) for request in requests)
         tick()
         for cell in cells:
             full = False

@@ -1,101 +1,122 @@
-"""What a model does in company: tried once, at load, before a score is believed.
+"""Batch-sensitivity probe: check once, at load time, whether batching or padding changes a model's scores.
 
-Most architectures give a text one score whatever stands beside it. Some do not: without a mask padding is mixed in
-(fnet), convolved (convbert) or pooled (xlnet). No list of names could know them all, nor the code that a repository
-brings along, so the model itself is asked.
+Most architectures score a text independently of its batch. Some do not: without an attention mask padding is mixed in
+(fnet), convolved (convbert) or pooled (xlnet). A list of names could not cover all architectures and the code that
+repositories bring along, so each model is tried on short texts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Protocol
 
 from rewardbench.errors import InputError
-from rewardbench.types import Message, TokenRequest
+from rewardbench.types import Message, Messages, TokenRequest
 
-SENTENCE = "The river is short, but the city by it has more than twelve bridges.".split()
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+WORDS = "The river is short, but the city by it has more than twelve bridges.".split()
+"""Probe texts consist of these words; they are shorter than any length from which RoPE changes."""
 LENGTHS = (1, 4, 13)
-"""Words of the probe texts; few, so that they lie below every length at which positions change."""
+"""Lengths of the batching probe, in words."""
 
 TOLERANCE = {"tf32": 0.02, "float16": 0.02, "bfloat16": 0.1}
-"""Relative to the largest probe score; in these formats rounding alone moves a score by a part of that."""
+"""Maximum difference by rounding in a dtype, relative to the largest score of the probe."""
+EXACT_TOLERANCE = 1e-4
+"""The same in float32 and float64."""
 
-EXACT = 1e-4
-
-
-def probes(scorer: Any) -> list[TokenRequest]:
-    """Short texts of different lengths, as this model's tokenizer gives them; fewer where it cannot take one bare."""
-    return _prepared(scorer, [SENTENCE[:n] for n in LENGTHS])
+PADDED_NOTE = "This architecture does not support sequence packing; scored in padded batches."
+UNBATCHED_NOTE = "This architecture is not batch-invariant; scored with batch size 1."
 
 
-def branches(scorer: Any) -> list[TokenRequest]:
-    """Short texts that share their beginnings, at two depths, and one that shares nothing."""
-    twice = SENTENCE + SENTENCE
-    ends = (SENTENCE[::-1], ["Truly", "so."], ["Truly", "not", "so."], ["No."])
-    return _prepared(scorer, [SENTENCE, *(twice[:20] + end for end in ends), [*twice[:11], "one."], SENTENCE[::-1]])
+class Preparer(Protocol):
+    """A scorer that turns texts into requests."""
+
+    def prepare(self, prompt: Messages, completion: Messages, rendered: bool) -> TokenRequest:
+        """Tokenise a completion in its context."""
 
 
-def _prepared(scorer: Any, texts: Sequence[Sequence[str]]) -> list[TokenRequest]:
-    found = []
+def batching_probe(scorer: Preparer) -> list[TokenRequest]:
+    """Return short texts of different lengths; fewer if the scorer rejects one."""
+    return _prepare_distinct(scorer, [WORDS[:length] for length in LENGTHS])
+
+
+def packing_probe(scorer: Preparer) -> list[TokenRequest]:
+    """Return short texts that share prefixes of two lengths, and one that shares nothing."""
+    twice = WORDS + WORDS
+    backwards = WORDS[::-1]
+    texts = [WORDS]
+    for ending in (backwards, ["Truly", "so."], ["Truly", "not", "so."], ["No."]):
+        texts.append(twice[:20] + ending)
+    return _prepare_distinct(scorer, [*texts, [*twice[:11], "one."], backwards])
+
+
+def _prepare_distinct(scorer: Preparer, texts: Sequence[Sequence[str]]) -> list[TokenRequest]:
+    requests: dict[TokenRequest, None] = {}
     for words in texts:
         with suppress(InputError):
-            text = Message(role="assistant", content=" ".join(words))
-            found.append(scorer.prepare((), (text,), rendered=True))
-    return list(dict.fromkeys(found))
+            message = Message(role="assistant", content=" ".join(words))
+            requests[scorer.prepare((), (message,), rendered=True)] = None
+    return list(requests)
 
 
-def number_format(model: Any) -> str:
-    """What a model computes in: its dtype, or tf32 where float32 matrices are multiplied shorter."""
+def compute_dtype(model: PreTrainedModel) -> str:
+    """Return the dtype a model computes in: its weights', or tf32 if torch multiplies float32 matrices in TF32."""
     import torch
 
     dtype = str(model.dtype).removeprefix("torch.")
     return "tf32" if dtype == "float32" and torch.get_float32_matmul_precision() != "highest" else dtype
 
 
-def allowance(model: Any) -> float:
-    """How far apart two ways of computing may be in a model's number format, relative to the largest value."""
-    return TOLERANCE.get(number_format(model), EXACT)
+def tolerance(dtype: str) -> float:
+    """Return the maximum difference by rounding in a dtype, relative to the largest value."""
+    return TOLERANCE.get(dtype, EXACT_TOLERANCE)
 
 
-def differs(found: Sequence[float], wanted: Sequence[float], dtype: str) -> bool:
-    """Whether two rows of scores are further apart than rounding makes them in a number format.
+def differs(scores: Sequence[float], expected: Sequence[float], dtype: str) -> bool:
+    """Return True if scores differ by more than rounding in a dtype.
 
     >>> differs([1.0, 2.0], [1.00001, 2.0], "float32"), differs([1.0, 2.0], [1.01, 2.0], "float32")
     (False, True)
     >>> differs([1.0, 2.0], [1.01, 2.0], "bfloat16")
     False
     """
-    allowed = TOLERANCE.get(dtype, EXACT) * max(map(abs, wanted), default=0.0)
-    return any(abs(a - b) > allowed for a, b in zip(found, wanted, strict=True))
+    allowed = tolerance(dtype) * max(map(abs, expected), default=0.0)
+    return any(abs(a - b) > allowed for a, b in zip(scores, expected, strict=True))
 
 
-def moved_by_company(
-    model: Any,
+def is_batch_sensitive(
+    model: PreTrainedModel,
     requests: Sequence[TokenRequest],
-    batched: Callable[[Sequence[TokenRequest]], list[float]],
-    alone: Callable[[TokenRequest], float],
+    score_batch: Callable[[Sequence[TokenRequest]], list[float]],
+    score_unbatched: Callable[[TokenRequest], float],
     name: str,
 ) -> bool:
-    """Whether a batch gives other scores than the model's own forward on one unpadded text, so that it needs avoiding.
+    """Return True if batching changes a model's scores, or the model cannot run a batch.
 
-    Raises: InputError where the model cannot run at all, or differs from its own forward even text by text.
+    Args:
+        model: the model, in evaluation mode.
+        requests: the probe.
+        score_batch: scores a batch in one forward pass.
+        score_unbatched: scores one text by the model's own forward, without padding.
+        name: the model's name, for the error.
+
+    Raises:
+        InputError: if the model cannot run, or gives one text different scores even at batch size 1.
     """
-    dtype = number_format(model)
-    wanted = [alone(request) for request in requests]
+    dtype = compute_dtype(model)
+    expected = [score_unbatched(request) for request in requests]
     try:
-        if not differs(batched(requests), wanted, dtype):
+        if not differs(score_batch(requests), expected, dtype):
             return False
-    except Exception:  # the architecture takes no batch of several, perhaps one of a single text
+    except Exception:  # the architecture may run at batch size 1 only
         pass
-    single = [batched([request])[0] for request in requests]
-    if differs(single, wanted, dtype):
+    single = [score_batch([request])[0] for request in requests]
+    if differs(single, expected, dtype):
         raise InputError(
-            f"{name} does not give a text the same score twice ({model.config.model_type} draws random numbers, or "
-            "keeps something of the text before): it cannot be scored here."
+            f"{name} gives the same text different scores ({model.config.model_type} draws random numbers, or keeps "
+            "state of earlier texts), so it cannot be scored."
         )
     return True
-
-
-PADDED = "This architecture takes no row of several texts: it was scored in padded batches."
-NOTE = "Padding or company moves the scores of this architecture: its items were scored one at a time."

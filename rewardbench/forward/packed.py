@@ -1,7 +1,7 @@
-"""A model on one row of tokens, whose layers attend as attention.py says.
+"""Run a model over a packed sequence, and choose at load time whether batches are packed, padded or unbatched.
 
-Not every architecture takes it: some have attention of their own, some pass what is not known here. Each model is
-asked at load (`takes_a_row`), and those that do not are scored in padded batches.
+Some architectures do not support packing: they have attention code of their own, or pass arguments that tree attention
+does not implement. Each model is probed when it is loaded (`supports_packing`).
 """
 
 from __future__ import annotations
@@ -9,89 +9,107 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 
 from rewardbench.forward import batch_effects
-from rewardbench.forward.padding import Side
-from rewardbench.forward.prefix_tree import Ids, plant
-from rewardbench.forward.tree_attention import NAME, NOW, Held, Row, attend
-from rewardbench.models.layers import base_of, last_layer
+from rewardbench.forward.padding import PaddingSide
+from rewardbench.forward.prefix_tree import Ids, PrefixTrie, build_trie
+from rewardbench.forward.tree_attention import CURRENT, NAME, KeysStored, PackedBatch, attend
+from rewardbench.models import layers
+from rewardbench.models.layers import base_of
+from rewardbench.types import Messages, TokenRequest
 
 if TYPE_CHECKING:
     import torch
+    from torch.nn import Module
+    from transformers import PreTrainedConfig, PreTrainedModel
 
 
 @contextmanager
-def attending(model: Any, row: Row) -> Iterator[None]:
-    """Within, the layers of a model attend by a row."""
+def tree_attention(model: PreTrainedModel, batch: PackedBatch) -> Iterator[None]:
+    """Context manager: the model's layers compute tree attention over a batch."""
     import torch
     from transformers import AttentionInterface
 
-    uncompiled = torch.compiler.disable(attend)  # type: ignore[no-untyped-call]  # no graph knows what a row looks like
+    uncompiled = torch.compiler.disable(attend)  # type: ignore[no-untyped-call]  # a graph cannot capture the trie
     AttentionInterface.register(NAME, uncompiled)
-    configs = {id(part.config): part.config for part in model.modules() if hasattr(part, "config")}.values()
-    before = [config._attn_implementation for config in configs]
-    token = NOW.set(row)
+    configs: dict[int, PreTrainedConfig] = {}
+    for module in model.modules():
+        config = getattr(module, "config", None)
+        if config is not None:
+            configs[id(config)] = config
+    before = {key: config._attn_implementation for key, config in configs.items()}
+    token = CURRENT.set(batch)
     try:
-        for config in configs:
+        for config in configs.values():
             config._attn_implementation = NAME
         yield
     finally:
-        NOW.reset(token)
-        for config, name in zip(configs, before, strict=True):
-            config._attn_implementation = name
+        CURRENT.reset(token)
+        for key, config in configs.items():
+            config._attn_implementation = before[key]
 
 
-def hidden_states(model: Any, row: Row, last: Any = None) -> torch.Tensor:
-    """The last hidden states of the wanted tokens of a row: [wanted, width]. The caller has turned gradients off.
+def hidden_states(model: PreTrainedModel, batch: PackedBatch, last_layer: Module | None = None) -> torch.Tensor:
+    """Return the last hidden states of a batch's wanted slots: [wanted, width]. The caller has disabled gradients.
 
     Args:
-        last: the model's last layer, if it may run for the wanted tokens alone; worth it where they are few.
+        model: a decoder, with or without a head.
+        batch: the packed sequence.
+        last_layer: the model's last layer, if it may run for the wanted slots only; that is done if they are few.
     """
     import torch
 
-    ids, depths = (torch.from_numpy(part).to(model.device)[None] for part in (row.tree.ids, row.tree.depths))
-    wanted = torch.from_numpy(row.wanted).to(model.device)
-    few = last is not None and 2 * len(wanted) <= len(row.tree.ids)
-    with attending(model, row), _ending(last, row, wanted) if few else nullcontext():
-        found = base_of(model)(input_ids=ids, position_ids=depths, use_cache=False, return_dict=True)
-    hidden: torch.Tensor = found[0][0]
-    return hidden if row.held else hidden[wanted]
+    trie, device = batch.trie, model.device
+    input_ids = torch.from_numpy(trie.input_ids).to(device)[None]
+    position_ids = torch.from_numpy(trie.position_ids).to(device)[None]
+    wanted = torch.from_numpy(batch.wanted).to(device)
+    shortened: AbstractContextManager[None] = nullcontext()
+    if last_layer is not None and 2 * len(wanted) <= len(trie.input_ids):
+        shortened = _shortened(last_layer, batch, wanted)
+    with tree_attention(model, batch), shortened:
+        outputs = base_of(model)(input_ids=input_ids, position_ids=position_ids, use_cache=False, return_dict=True)
+    hidden: torch.Tensor = outputs[0][0]
+    return hidden if batch.stored else hidden[wanted]
 
 
-def _ending(last: Any, row: Row, wanted: torch.Tensor) -> AbstractContextManager[None]:
-    """Within, the last layer runs twice: until it has the keys and values of all tokens, then for the wanted ones."""
-    whole, total = last.forward, len(row.tree.ids)
+def _shortened(last_layer: Module, batch: PackedBatch, wanted: torch.Tensor) -> AbstractContextManager[None]:
+    """Context manager: the last layer first stores keys and values of all slots, then runs for the wanted slots."""
+    full_forward, total = last_layer.forward, len(batch.trie.input_ids)
 
-    def forward(*given: Any, **named: Any) -> Any:
-        row.holding = True
+    def forward(*arguments: object, **options: object) -> Any:
+        batch.storing = True
         try:
-            return whole(*given, **named)
-        except Held:
-            row.holding = False
-            return whole(*_cut(given, wanted, total), **{k: _cut(v, wanted, total) for k, v in named.items()})
+            return full_forward(*arguments, **options)
+        except KeysStored:
+            batch.storing = False
+            selected = {name: _select_tokens(option, wanted, total) for name, option in options.items()}
+            return full_forward(*(_select_tokens(argument, wanted, total) for argument in arguments), **selected)
         finally:
-            row.holding = False
+            batch.storing = False
 
-    return replaced(last, forward)
+    return replaced_forward(last_layer, forward)
 
 
-def _cut(given: Any, wanted: torch.Tensor, total: int) -> Any:
-    """Of what a layer is given, that which holds something for each token, for the wanted ones."""
-    if isinstance(given, tuple | list):
-        return tuple(_cut(part, wanted, total) for part in given)
-    shape = tuple(getattr(given, "shape", ()))
-    if shape[:2] == (1, total):
-        return given[:, wanted]
-    return given[wanted] if shape == (total,) else given
+def _select_tokens(argument: object, wanted: torch.Tensor, total: int) -> object:
+    """Return the wanted tokens of a layer's argument, if it has one entry per token: [1, total, ...] or [total]."""
+    import torch
+
+    if isinstance(argument, tuple | list):
+        return tuple(_select_tokens(element, wanted, total) for element in argument)
+    if not isinstance(argument, torch.Tensor):
+        return argument
+    if argument.shape[:2] == (1, total):
+        return argument[:, wanted]
+    return argument[wanted] if argument.shape == (total,) else argument
 
 
 @contextmanager
-def replaced(module: Any, forward: Callable[..., Any]) -> Iterator[None]:
-    """Within, a module's forward is another."""
-    before = vars(module).get("forward")  # a hook may stand there already
+def replaced_forward(module: Module, forward: Callable[..., Any]) -> Iterator[None]:
+    """Context manager: a module has another forward."""
+    before = vars(module).get("forward")  # set by hooks of other libraries
     module.forward = forward
     try:
         yield
@@ -101,136 +119,183 @@ def replaced(module: Any, forward: Callable[..., Any]) -> Iterator[None]:
             module.forward = before
 
 
-def through_head(model: Any, hidden: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
-    """What the model's own forward makes of hidden states [rows, tokens, width]: its head with all caps and scales.
+def apply_head(model: PreTrainedModel, hidden: torch.Tensor, input_ids: torch.Tensor) -> torch.Tensor:
+    """Return the logits that the model's own forward computes from hidden states, with all caps and scales.
 
-    `ids` [rows, tokens] stand for the tokens; a head may look for padding in them.
+    Args:
+        model: a model with a head; its base is replaced by the hidden states.
+        hidden: [rows, tokens, width].
+        input_ids: [rows, tokens]; a head may look for padding in them.
     """
-    bases = {id(base): base for base in (base_of(model), model.get_decoder())}.values()  # OPT asks the inner one
-    with ExitStack() as within:
+    decoder = model.get_decoder()  # type: ignore[no-untyped-call]  # the head of OPT calls it
+    bases = {id(base): base for base in (base_of(model), decoder)}.values()
+    with ExitStack() as stack:
         for base in bases:
-            within.enter_context(replaced(base, lambda *_, **__: _Given(hidden)))
-        logits: torch.Tensor = model(input_ids=ids, use_cache=False).logits
+            stack.enter_context(replaced_forward(base, lambda *_, **__: _BaseOutput(hidden)))
+        logits: torch.Tensor = model(input_ids=input_ids, use_cache=False).logits
     return logits
 
 
-class _Given(tuple[Any]):
-    """What a base model gives, with nothing in it but its hidden states; by name or by place, as heads ask for them."""
+class _BaseOutput(tuple["torch.Tensor"]):
+    """Output of a base model with its hidden states only, which heads read by name or by index."""
 
-    def __new__(cls, hidden: Any) -> _Given:
+    def __new__(cls, hidden: torch.Tensor) -> _BaseOutput:
         return super().__new__(cls, (hidden,))
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> torch.Tensor | None:
         if name.startswith("__"):
             raise AttributeError(name)
         return self[0] if name == "last_hidden_state" else None
 
 
-KINDS_OF_LAYER = {"full_attention", "sliding_attention"}
+SUPPORTED_LAYERS = {"full_attention", "sliding_attention"}
+"""Types of layers that tree attention implements."""
 
 
-def fits(config: Any) -> bool:
-    """Whether a configuration lets a row be tried: short probes cannot show what begins at some length only."""
-    return set(_layers(config)) <= KINDS_OF_LAYER and not getattr(config, "attention_chunk_size", None)
+def may_support_packing(config: PreTrainedConfig) -> bool:
+    """Return True if a configuration has only features that short probes can test, or that start at any length."""
+    return set(_layer_types(config)) <= SUPPORTED_LAYERS and not getattr(config, "attention_chunk_size", None)
 
 
-def honours(row: Row, config: Any) -> bool:
-    """Whether attention was called once a layer, with nothing unknown, and told of the window there is."""
-    window = getattr(config, "sliding_window", None) if "sliding_attention" in _layers(config) else None
-    told = window is None or window in row.windows
-    return row.calls == config.num_hidden_layers and not row.unknown and told
+def was_supported(batch: PackedBatch, config: PreTrainedConfig) -> bool:
+    """Return True if each layer called tree attention once, with known arguments and the configured window."""
+    window = getattr(config, "sliding_window", None) if "sliding_attention" in _layer_types(config) else None
+    has_window = window is None or window in batch.windows
+    return batch.calls == config.num_hidden_layers and not batch.unsupported and has_window
 
 
-def _layers(config: Any) -> Sequence[str]:
-    """The kinds of layers a configuration names; where it names none, a window means that all have it."""
+def _layer_types(config: PreTrainedConfig) -> Sequence[str]:
+    """Return the layer types of a configuration; if it names none, a window means that all layers have it."""
     window = getattr(config, "sliding_window", None) if getattr(config, "use_sliding_window", True) else None
     return getattr(config, "layer_types", None) or ["sliding_attention" if window else "full_attention"]
 
 
-def takes_a_row(model: Any, sequences: Sequence[Ids], last: Any = None) -> bool:
-    """Whether hidden states in a row are those of the model's own forward on each sequence alone.
+def supports_packing(model: PreTrainedModel, sequences: Sequence[Ids], last_layer: Module | None = None) -> bool:
+    """Return True if packed hidden states equal those of the model's own forward on each unpacked sequence.
 
     Args:
-        sequences: 32-bit arrays that share prefixes, and some of which do not.
-        last: as for `hidden_states`; then a third of the tokens are asked for, else all.
+        model: a decoder.
+        sequences: 32-bit arrays, some of which share prefixes.
+        last_layer: as for `hidden_states`; a third of the slots is then read instead of all.
     """
     config = model.config.get_text_config()
-    if not fits(config):
+    if not may_support_packing(config):
         return False
     import torch
 
-    tree = plant(sequences)
-    row = Row(tree, np.arange(0, len(tree.ids), 1 if last is None else 3))
+    trie = build_trie(sequences)
+    batch = PackedBatch(trie, np.arange(0, len(trie.input_ids), 1 if last_layer is None else 3))
     try:
         with torch.inference_mode():
-            together = hidden_states(model, row, last)
-            alone = [_own_states(model, ids) for ids in sequences]
-    except Exception:  # whatever a model raises that is asked for what it has never been asked
+            packed = hidden_states(model, batch, last_layer)
+            unpacked = [_unpacked_hidden_states(model, ids) for ids in sequences]
+    except Exception:  # architectures fail in many ways on arguments they were not written for
         return False
-    if not honours(row, config):
+    if not was_supported(batch, config):
         return False
-    apart = 0.0
-    for n, (ids, own) in enumerate(zip(sequences, alone, strict=True)):
-        slots = tree.slots(n, 0, len(ids))
-        (asked,) = np.nonzero(np.isin(slots, row.wanted))
-        found = together[np.searchsorted(row.wanted, slots[asked])]
-        apart = max(apart, *(found - own[asked]).abs().flatten().tolist())
-    return apart <= batch_effects.allowance(model) * max(float(own.abs().max()) for own in alone)
+    allowed = batch_effects.tolerance(batch_effects.compute_dtype(model))
+    largest = max(float(states.abs().max()) for states in unpacked)
+    return _largest_difference(trie, batch.wanted, packed, unpacked) <= allowed * largest
 
 
-def _own_states(model: Any, ids: Ids) -> Any:
+def _largest_difference(
+    trie: PrefixTrie, wanted: np.typing.NDArray[np.int64], packed: torch.Tensor, unpacked: Sequence[torch.Tensor]
+) -> float:
+    """Return the largest difference between packed hidden states and those of each sequence, at the wanted slots.
+
+    Args:
+        trie: the packed sequences.
+        wanted: slots of the packed hidden states.
+        packed: [wanted, width].
+        unpacked: of each sequence, [tokens, width].
+    """
+    largest = 0.0
+    for n, states in enumerate(unpacked):
+        slots = trie.slots(n, 0, len(states))
+        (tokens,) = np.nonzero(np.isin(slots, wanted))
+        difference = packed[np.searchsorted(wanted, slots[tokens])] - states[tokens]
+        largest = max(largest, *difference.abs().flatten().tolist())
+    return largest
+
+
+def _unpacked_hidden_states(model: PreTrainedModel, ids: Ids) -> torch.Tensor:
+    """Return the hidden states of the model's own forward on one sequence: [tokens, width]."""
     import torch
 
-    tokens = torch.tensor([list(ids)], device=model.device)
-    return base_of(model)(input_ids=tokens, use_cache=False, return_dict=True)[0][0]
+    input_ids = torch.tensor([list(ids)], device=model.device)
+    states: torch.Tensor = base_of(model)(input_ids=input_ids, use_cache=False, return_dict=True)[0][0]
+    return states
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How the batches of one model are laid out; chosen at load, and no score depends on it."""
+    """How the batches of one model are laid out; chosen at load time. No score depends on it."""
 
     packed: bool = False
-    """Each distinct prefix of a batch is computed once (sequence packing); else the batch is padded."""
+    """Whether batches are packed; otherwise they are padded."""
     unbatched: bool = False
-    """Batch size 1."""
-    side: Side = "right"
+    """Whether the batch size is 1."""
+    side: PaddingSide = "right"
     """The padding side."""
-    last: Any = None
-    """The model's last layer, if it may run for the pooled or completion tokens alone."""
+    last_layer: Module | None = None
+    """The model's last layer, if it may run for the pooled or completion tokens only."""
 
 
-def choose_layout(scorer: Any, may_pack: bool) -> tuple[Layout, list[str]]:
-    """Try how batching changes a model's scores, and choose its layout: packed, padded or batch size 1.
+class ProbedScorer(Protocol):
+    """A scorer of one model whose layout is chosen (`scorers.base.ModelScorer`)."""
+
+    model: Any
+    name: str
+    layout: Layout
+
+    def prepare(self, prompt: Messages, completion: Messages, rendered: bool) -> TokenRequest:
+        """Tokenise a completion in its context."""
+
+    def run(self, requests: Sequence[TokenRequest]) -> list[float]:
+        """Score a batch, or each text alone if the batch fails."""
+
+    def forward(self, requests: Sequence[TokenRequest]) -> list[float]:
+        """Score a batch in one forward pass."""
+
+    def score_unbatched(self, request: TokenRequest) -> float:
+        """Score one unpadded text by the model's own forward."""
+
+    def with_layout(self, layout: Layout) -> Self:
+        """Return this scorer with another layout."""
+
+
+def choose_layout(scorer: ProbedScorer, may_pack: bool) -> tuple[Layout, list[str]]:
+    """Probe how batching changes a model's scores, and choose its layout: packed, padded or batch size 1.
 
     Args:
         scorer: a `scorers.base.ModelScorer`.
-        may_pack: whether packing makes sense at all; encoders attend in both directions.
+        may_pack: whether packing is possible at all; encoders attend in both directions.
 
     Returns:
         The layout, and notes for the reader.
     """
 
-    def batched(requests: Sequence[Any]) -> list[float]:
-        """Run a batch as it is: `run` would fall back to one text at a time."""
-        scores: list[float] = scorer.forward(requests) if len(requests) > 1 else scorer.run(requests)
-        return scores
+    def score_batch(requests: Sequence[TokenRequest]) -> list[float]:
+        """Score in one forward pass; `run` would fall back to single texts if the batch fails."""
+        return scorer.forward(requests) if len(requests) > 1 else scorer.run(requests)
 
-    layout: Layout = scorer.layout
-    probes = batch_effects.probes(scorer)
-    moved = batch_effects.moved_by_company(scorer.model, probes, batched, scorer.by_itself, scorer.name)
-    if moved or layout.unbatched:
-        return replace(layout, unbatched=True), [batch_effects.NOTE]
+    layout, model = scorer.layout, scorer.model
+    probe = batch_effects.batching_probe(scorer)
+    is_sensitive = batch_effects.is_batch_sensitive(model, probe, score_batch, scorer.score_unbatched, scorer.name)
+    if is_sensitive or layout.unbatched:
+        return replace(layout, unbatched=True), [batch_effects.UNBATCHED_NOTE]
     if not may_pack:
         return layout, []
-    texts = batch_effects.branches(scorer)
-    ids = [request.ids for request in texts]
-    if not takes_a_row(scorer.model, ids):
-        return layout, [batch_effects.PADDED]
-    last = last_layer(scorer.model)
-    last = last if last is not None and takes_a_row(scorer.model, ids, last) else None
-    packed = replace(layout, packed=True, last=last)
-    scores = scorer.with_layout(packed).run(texts)
-    expected = [scorer.by_itself(request) for request in texts]
-    if batch_effects.differs(scores, expected, batch_effects.number_format(scorer.model)):
-        return layout, [batch_effects.PADDED]
+    probe = batch_effects.packing_probe(scorer)
+    ids = [request.ids for request in probe]
+    if not supports_packing(model, ids):
+        return layout, [batch_effects.PADDED_NOTE]
+    last_layer = layers.last_layer(model)
+    if last_layer is not None and not supports_packing(model, ids, last_layer):
+        last_layer = None
+    packed = replace(layout, packed=True, last_layer=last_layer)
+    scores = scorer.with_layout(packed).run(probe)
+    expected = [scorer.score_unbatched(request) for request in probe]
+    if batch_effects.differs(scores, expected, batch_effects.compute_dtype(model)):
+        return layout, [batch_effects.PADDED_NOTE]
     return packed, []

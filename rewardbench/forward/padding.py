@@ -1,65 +1,74 @@
-"""Token ids in, rectangular tensors out: padding, masks and positions for one forward."""
+"""Pad token ids to a rectangle: input ids, attention mask and position ids of one forward pass."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
 
 from rewardbench.types import TokenRequest
 
 if TYPE_CHECKING:
     import torch
+    from transformers import PreTrainedConfig, PreTrainedModel
 
-Side = Literal["left", "right"]
+PaddingSide = Literal["left", "right"]
 
 
-def usable_pad(config: Any) -> int | None:
-    """The pad id of a configuration; None where it names none, or one that has no embedding (-1 in many a Llama).
+def read_pad_id(config: PreTrainedConfig) -> int | None:
+    """Return the pad token id of a configuration; None if there is none, or it has no embedding (-1 in many Llamas).
 
     >>> from types import SimpleNamespace
-    >>> [usable_pad(SimpleNamespace(pad_token_id=pad, vocab_size=10)) for pad in (0, 9, None, -1, 10)]
+    >>> [read_pad_id(SimpleNamespace(pad_token_id=pad, vocab_size=10)) for pad in (0, 9, None, -1, 10)]
     [0, 9, None, None, None]
     """
-    pad = config.pad_token_id
+    pad: int | None = config.pad_token_id
     return pad if pad is not None and 0 <= pad < config.vocab_size else None
 
 
-def filler(requests: Sequence[TokenRequest], pad: int | None, vocabulary: int) -> int:
-    """The id that fills a batch: the model's pad token, or, where it has none, one that no item holds.
+def choose_pad_id(requests: Sequence[TokenRequest], pad: int | None, vocabulary_size: int) -> int:
+    """Return the id that fills a batch: the model's pad token id, or, if it has none, an id that no text contains.
 
-    A pad id that occurs nowhere makes transformers pool the last real token, as one unpadded forward does.
+    With a pad id that no text contains, transformers pools the last real token, as in an unpadded forward pass.
 
-    >>> filler([TokenRequest("", "", (7, 9))], None, 10)
+    >>> choose_pad_id([TokenRequest("", "", (7, 9))], None, 10)
     8
     """
     if pad is not None:
         return pad
-    held = {token for request in requests for token in request.ids}
-    return next(token for token in range(vocabulary - 1, -1, -1) if token not in held)
+    used: set[int] = set()
+    for request in requests:
+        used.update(request.ids)
+    pad = vocabulary_size - 1
+    while pad in used:
+        pad -= 1
+    return pad
 
 
-def pad_batch(requests: Sequence[TokenRequest], fill: int, side: Side, device: Any) -> dict[str, torch.Tensor]:
-    """`input_ids` and `attention_mask`, each [requests, longest], and for left padding `position_ids`.
+def pad_batch(
+    requests: Sequence[TokenRequest], pad_id: int, side: PaddingSide, device: torch.device
+) -> dict[str, torch.Tensor]:
+    """Return `input_ids` and `attention_mask`, each [requests, longest], and for left padding `position_ids`.
 
-    On the right padding moves no position, and each model counts its own (RoBERTa starts at pad + 1).
+    Right padding moves no position, and each model counts positions itself (RoBERTa starts at pad + 1).
     """
     import torch
 
-    longest = max(len(request) for request in requests)
-    ids = torch.full((len(requests), longest), fill, dtype=torch.long)
-    mask = torch.zeros_like(ids)
-    for row, request in enumerate(requests):
-        at = slice(longest - len(request), None) if side == "left" else slice(0, len(request))
-        ids[row, at] = torch.tensor(request.ids, dtype=torch.long)
-        mask[row, at] = 1
-    inputs = {"input_ids": ids, "attention_mask": mask}
+    longest = max(map(len, requests))
+    input_ids = torch.full((len(requests), longest), pad_id, dtype=torch.long)
+    attention_mask = torch.zeros_like(input_ids)
+    for n, request in enumerate(requests):
+        start = longest - len(request) if side == "left" else 0
+        tokens = slice(start, start + len(request))
+        input_ids[n, tokens] = torch.tensor(request.ids, dtype=torch.long)
+        attention_mask[n, tokens] = 1
+    inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
     if side == "left":
-        inputs["position_ids"] = (mask.cumsum(1) - 1).clamp(min=0)
+        inputs["position_ids"] = (attention_mask.cumsum(1) - 1).clamp(min=0)
     return {name: tensor.to(device) for name, tensor in inputs.items()}
 
 
-def accepted(model: Any, inputs: dict[str, torch.Tensor]) -> dict[str, Any]:
-    """What this model's forward takes of the inputs; and no cache, which would hold keys and values of every layer."""
-    names = inspect.signature(model.forward).parameters
-    return {name: value for name, value in {**inputs, "use_cache": False}.items() if name in names}
+def filter_inputs(model: PreTrainedModel, inputs: Mapping[str, torch.Tensor]) -> dict[str, object]:
+    """Return the inputs that a model's forward takes, and `use_cache=False`: a KV cache would only cost memory."""
+    parameters = inspect.signature(model.forward).parameters
+    return {name: value for name, value in {**inputs, "use_cache": False}.items() if name in parameters}

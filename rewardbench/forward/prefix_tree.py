@@ -1,7 +1,7 @@
-"""What token sequences have in common: each distinct prefix once, as one row of runs; never a model.
+"""Pack token sequences into a prefix trie: one sequence without padding, in which every shared prefix occurs once.
 
-A completion shares its prompt, and often its first words, with the others of its item. Laid out in lexicographic
-order, every sequence is a path: pieces of the row that others brought, and a run of its own.
+Sequences are added in lexicographic order. Each is a path through the trie: spans of earlier branches that it shares,
+then a branch of its own.
 """
 
 from __future__ import annotations
@@ -15,49 +15,65 @@ import numpy as np
 from numpy.typing import NDArray
 
 Ids: TypeAlias = "array[int]"
-Piece = tuple[int, int]
-"""A stretch of the row: where it begins, and how many tokens it has."""
+"""Token ids of a sequence, as 32-bit integers."""
+Span = tuple[int, int]
+"""Consecutive slots of the packed sequence: the first slot, and the number of slots."""
 Ints = NDArray[np.int64]
 
-LEAST = 8
-"""Tokens that must be shared to be worth sharing: a shorter prefix costs an attention call more than it saves."""
+MIN_SHARED = 8
+"""Length from which a shared prefix is computed once; a shorter one costs more attention calls than it saves."""
 
 
 @dataclass(frozen=True)
-class Run:
-    """Tokens that one sequence brings into the row, behind the pieces that it shares with earlier ones."""
+class Branch:
+    """Tokens of one sequence that follow the prefix it shares with earlier ones."""
 
     start: int
+    """Slot of the first token."""
     length: int
-    pieces: tuple[Piece, ...] = ()
+    prefix: tuple[Span, ...] = ()
+    """Slots of the shared prefix."""
 
     @property
-    def shared(self) -> int:
-        """How many tokens stand before its own: the depth of its first one."""
-        return sum(length for _, length in self.pieces)
+    def depth(self) -> int:
+        """Return the position of the first token in its sequence: the length of the shared prefix."""
+        return sum(length for _, length in self.prefix)
 
 
 @dataclass(frozen=True)
-class Tree:
-    """Sequences as one row without padding, every shared prefix in it once.
+class PrefixTrie:
+    """Sequences packed into one, every shared prefix once."""
 
-    `ids` and `depths` are [tokens]: what stands in each slot of the row, and its position in its own sequence.
-    """
-
-    ids: Ints
-    depths: Ints
-    runs: tuple[Run, ...]
-    paths: tuple[tuple[Piece, ...], ...]
-    """Of each sequence, in the order they were given."""
+    input_ids: Ints
+    """Token ids of the packed sequence: [slots]."""
+    position_ids: Ints
+    """Position of each token in its own sequence (its depth in the trie): [slots]."""
+    branches: tuple[Branch, ...]
+    """In the order of their slots, without gaps."""
+    paths: tuple[tuple[Span, ...], ...]
+    """Slots of each sequence, in the order in which the sequences were given."""
 
     def slots(self, sequence: int, start: int, end: int) -> Ints:
-        """The slots of the row that hold tokens `start` to `end` of a sequence."""
-        whole = np.concatenate([np.arange(at, at + length) for at, length in self.paths[sequence]])
-        return whole[start:end]
+        """Return the slots of tokens `start` to `end` of a sequence."""
+        spans = [np.arange(first, first + length) for first, length in self.paths[sequence]]
+        return np.concatenate(spans)[start:end]
+
+    def attention_mask(self) -> NDArray[np.bool_]:
+        """Return which slots each token attends to: [slots, slots], True for its ancestors and itself.
+
+        This defines tree attention. The forward pass never builds the whole mask, only parts of it
+        (`tree_attention.PackedBatch.plan`).
+        """
+        mask = np.zeros((len(self.input_ids), len(self.input_ids)), dtype=bool)
+        for path in range(len(self.paths)):
+            slots = self.slots(path, 0, len(self.input_ids))
+            for depth, slot in enumerate(slots):
+                mask[slot, slots[: depth + 1]] = True
+        return mask
 
 
 def shared_prefix(a: Ids, b: Ids) -> int:
-    """How many leading tokens two sequences share; both are 32-bit arrays.
+    """Return the number of leading tokens that two sequences share; both are 32-bit arrays.
 
     >>> shared_prefix(array("i", [1, 2, 3]), array("i", [1, 2, 4, 5])), shared_prefix(array("i"), array("i", [1]))
     (2, 0)
@@ -66,80 +82,86 @@ def shared_prefix(a: Ids, b: Ids) -> int:
     if n == 0:
         return 0
     differs = np.frombuffer(a, np.int32, n) != np.frombuffer(b, np.int32, n)
-    at = int(differs.argmax())
-    return at if differs[at] else n
+    first = int(differs.argmax())
+    return first if differs[first] else n
 
 
-def worth_sharing(prefix: int) -> int:
-    """The prefix, or 0 where it is too short to be worth it.
+def worth_sharing(prefix: int, min_shared: int = MIN_SHARED) -> int:
+    """Return the length of a prefix, or 0 if it is too short to be shared.
 
     >>> worth_sharing(7), worth_sharing(8)
     (0, 8)
     """
-    return prefix if prefix >= LEAST else 0
+    return prefix if prefix >= min_shared else 0
 
 
 def costs(ordered: Iterable[Ids]) -> Iterator[int]:
-    """The tokens that each sequence, in lexicographic order, adds to those before it.
+    """Yield the number of tokens that each sequence, in lexicographic order, adds to the trie.
 
     >>> list(costs([array("i", range(9)), array("i", [*range(8), 20, 21])]))
     [9, 2]
     """
-    before: Ids = array("i")
+    previous: Ids = array("i")
     for ids in ordered:
-        yield len(ids) - worth_sharing(shared_prefix(before, ids))
-        before = ids
+        yield len(ids) - worth_sharing(shared_prefix(previous, ids))
+        previous = ids
 
 
-def plant(sequences: Sequence[Ids]) -> Tree:
-    """The tree of some sequences (32-bit arrays, none empty).
+def build_trie(sequences: Sequence[Ids], min_shared: int = MIN_SHARED) -> PrefixTrie:
+    """Build the prefix trie of sequences (32-bit arrays, none empty).
 
-    >>> tree = plant([array("i", [*range(9), 30]), array("i", range(9)), array("i", [7, 7])])
-    >>> tree.ids.tolist(), tree.depths.tolist()
+    Args:
+        sequences: token ids.
+        min_shared: length from which a shared prefix is stored once.
+
+    >>> trie = build_trie([array("i", [*range(9), 30]), array("i", range(9)), array("i", [7, 7])])
+    >>> trie.input_ids.tolist(), trie.position_ids.tolist()
     ([0, 1, 2, 3, 4, 5, 6, 7, 8, 30, 7, 7], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1])
-    >>> tree.paths
+    >>> trie.paths
     (((0, 10),), ((0, 9),), ((10, 2),))
     """
-    paths: list[tuple[Piece, ...]] = [()] * len(sequences)
-    runs: list[Run] = []
-    own: list[Ids] = []
-    size, before, path = 0, array("i"), ()  # type: int, Ids, tuple[Piece, ...]
-    for n in sorted(range(len(sequences)), key=lambda n: sequences[n]):
+    paths: list[tuple[Span, ...]] = [()] * len(sequences)
+    branches: list[Branch] = []
+    input_ids: list[Ints] = []
+    position_ids: list[Ints] = []
+    size, previous, path = 0, array("i"), ()  # type: int, Ids, tuple[Span, ...]
+    for n in sorted(range(len(sequences)), key=sequences.__getitem__):
         ids = sequences[n]
-        pieces = _cut(path, worth_sharing(shared_prefix(before, ids)))
-        kept = sum(length for _, length in pieces)
-        if kept < len(ids):
-            runs.append(Run(size, len(ids) - kept, pieces))
-            own.append(ids[kept:])
-            pieces = _joined(pieces, (size, len(ids) - kept))
-            size += len(ids) - kept
-        paths[n], path, before = pieces, pieces, ids
-    depths = [np.arange(run.shared, run.shared + run.length) for run in runs]
-    row = np.concatenate([np.asarray(ids, np.int64) for ids in own])
-    return Tree(row, np.concatenate(depths), tuple(runs), tuple(paths))
+        path = _truncate(path, worth_sharing(shared_prefix(previous, ids), min_shared))
+        depth = sum(length for _, length in path)
+        if depth < len(ids):
+            branch = Branch(size, len(ids) - depth, path)
+            branches.append(branch)
+            input_ids.append(np.asarray(ids[depth:], np.int64))
+            position_ids.append(np.arange(depth, len(ids)))
+            path = _extend(path, (size, branch.length))
+            size += branch.length
+        paths[n], previous = path, ids
+    return PrefixTrie(np.concatenate(input_ids), np.concatenate(position_ids), tuple(branches), tuple(paths))
 
 
-def _cut(path: Sequence[Piece], length: int) -> tuple[Piece, ...]:
-    """The first so many tokens of a path.
+def _truncate(path: Sequence[Span], length: int) -> tuple[Span, ...]:
+    """Return the first `length` tokens of a path.
 
-    >>> _cut([(0, 5), (9, 4)], 7)
+    >>> _truncate([(0, 5), (9, 4)], 7)
     ((0, 5), (9, 2))
     """
-    kept: list[Piece] = []
-    for at, size in path:
+    spans: list[Span] = []
+    for start, size in path:
         if length <= 0:
             break
-        kept.append((at, min(size, length)))
+        spans.append((start, min(size, length)))
         length -= size
-    return tuple(kept)
+    return tuple(spans)
 
 
-def _joined(pieces: tuple[Piece, ...], piece: Piece) -> tuple[Piece, ...]:
-    """One piece more; stretches that touch become one.
+def _extend(path: tuple[Span, ...], span: Span) -> tuple[Span, ...]:
+    """Append a span to a path; adjacent spans become one.
 
-    >>> _joined(((0, 5),), (5, 2)), _joined(((0, 5),), (7, 2))
+    >>> _extend(((0, 5),), (5, 2)), _extend(((0, 5),), (7, 2))
     (((0, 7),), ((0, 5), (7, 2)))
     """
-    if pieces and sum(pieces[-1]) == piece[0]:
-        return (*pieces[:-1], (pieces[-1][0], pieces[-1][1] + piece[1]))
-    return (*pieces, piece)
+    if path and sum(path[-1]) == span[0]:
+        start, length = path[-1]
+        return (*path[:-1], (start, length + span[1]))
+    return (*path, span)

@@ -1,33 +1,34 @@
-"""Positions that depend on the company: which lengths may share a batch under longrope and dynamic RoPE.
+"""Find which lengths may share a batch under RoPE variants whose frequencies depend on the longest sequence.
 
-Both pick their frequencies from the longest item of a forward, so a long neighbour would move a short
-item's score. See `dynamic_rope_update` in transformers.modeling_rope_utils.
+longrope and dynamic RoPE choose their frequencies by the longest sequence of a forward pass, so a long text would
+change the scores of short texts in its batch. See `dynamic_rope_update` in transformers.modeling_rope_utils.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
 
 
 @dataclass(frozen=True)
 class RopeRule:
-    """What a batch may mix.
-
-    `original` is the length above which frequencies change; `each_length` says that they change again with
-    every further token (dynamic), so that longer items share a batch only with items of their own length.
-    """
+    """Which lengths a batch may mix."""
 
     original: int | None = None
+    """Length above which frequencies change; None if they never do."""
     each_length: bool = False
+    """Whether they change again with every further token (dynamic RoPE)."""
 
-    def company(self, length: int) -> int:
-        """Items may share a batch when this number is equal.
+    def length_bucket(self, length: int) -> int:
+        """Return a bucket; texts may share a batch only if their lengths have the same bucket.
 
-        >>> [RopeRule(8).company(n) for n in (3, 8, 9, 20)]
+        >>> [RopeRule(8).length_bucket(n) for n in (3, 8, 9, 20)]
         [0, 0, 1, 1]
-        >>> [RopeRule(8, each_length=True).company(n) for n in (3, 8, 9, 20)]
+        >>> [RopeRule(8, each_length=True).length_bucket(n) for n in (3, 8, 9, 20)]
         [0, 0, 9, 20]
         """
         if self.original is None or length <= self.original:
@@ -35,21 +36,23 @@ class RopeRule:
         return length if self.each_length else 1
 
 
-def _parameter_sets(config: Any) -> Iterator[Mapping[str, Any]]:
-    """RoPE parameters stand flat, or one set a layer type (gemma3, modernbert)."""
-    found = getattr(config, "rope_parameters", None) or {}
-    if "rope_type" in found:
-        yield found
-    yield from (inner for inner in found.values() if isinstance(inner, Mapping))
-
-
-def rope_rule(config: Any) -> RopeRule:
-    """The rule of a model's configuration; models without such RoPE mix freely."""
+def rope_rule(config: PreTrainedConfig) -> RopeRule:
+    """Return the rule of a configuration; without such a RoPE, all lengths mix."""
     for parameters in _parameter_sets(config):
         kind = str(parameters.get("rope_type", "default"))
         if kind == "longrope":
             original = parameters.get("original_max_position_embeddings", config.max_position_embeddings)
-            return RopeRule(int(original))
+            return RopeRule(int(str(original)))
         if "dynamic" in kind:
             return RopeRule(int(config.max_position_embeddings), each_length=True)
     return RopeRule()
+
+
+def _parameter_sets(config: PreTrainedConfig) -> Iterator[Mapping[str, object]]:
+    """Yield the RoPE parameters: one set, or one for each layer type (gemma3, modernbert)."""
+    parameters = getattr(config, "rope_parameters", None) or {}
+    if "rope_type" in parameters:
+        yield parameters
+    for value in parameters.values():
+        if isinstance(value, Mapping):
+            yield value

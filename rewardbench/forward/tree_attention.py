@@ -1,7 +1,7 @@
-"""Attention over one row of tokens: no padding, every shared prefix once, each sequence to itself.
+"""Tree attention: in a packed sequence each token attends to its ancestors in the prefix trie only.
 
-Registered with transformers as an attention implementation, so that the model's own layers, unmodified, call it.
-The row says by position ids where each token stands; the runs of its tree (see prefix.py) say what it may look at.
+`attend` is registered with transformers as an attention implementation, so a model's own layers call it, unmodified.
+Position ids give each token its position; the branches of the trie give the tokens it may attend to.
 """
 
 from __future__ import annotations
@@ -9,115 +9,147 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from rewardbench.forward.prefix_tree import Ints, Run, Tree
+from rewardbench.forward.prefix_tree import Branch, Ints, PrefixTrie
 
 if TYPE_CHECKING:
     import torch
 
-NAME = "rewardbench_row"
-MERGE = 2048
-"""Scores that are computed in vain rather than making one more call of the attention kernel."""
-HARMLESS = {"cache_position", "deterministic", "output_attentions", "output_hidden_states", "position_embeddings"}
-HARMLESS |= {"position_ids", "return_dict", "use_cache", "output_router_logits", "logits_to_keep"}
-"""Arguments that some layers hand down and that do not change what attention computes."""
+NAME = "rewardbench_tree_attention"
+MAX_MASKED = 2048
+"""Attention scores per branch that may be computed only to be masked, to save one more kernel call."""
+IGNORED = {"cache_position", "deterministic", "output_attentions", "output_hidden_states", "position_embeddings"}
+IGNORED |= {"position_ids", "return_dict", "use_cache", "output_router_logits", "logits_to_keep"}
+"""Arguments that some layers pass on and that do not change what attention computes."""
 
 
-class Held(Exception):
-    """A layer has given its keys and values, and nothing behind them is wanted of it."""
+class KeysStored(Exception):
+    """Raised in the last layer once its keys and values are stored: its output is not needed for all tokens."""
 
 
-Call = tuple[slice, Any, Any]
-"""Queries (a slice of those there are), keys (a slice of the row, or slots), and a mask, or None for a causal one."""
+class KernelCall(NamedTuple):
+    """One call of the attention kernel."""
+
+    queries: slice
+    """Among the query tokens of the layer."""
+    keys: slice | torch.Tensor
+    """Slots of the keys and values."""
+    mask: torch.Tensor | None
+    """Added to the attention scores: [queries, keys]; None for a causal mask."""
 
 
 @dataclass
-class Row:
-    """What one forward attends to, and what was seen of it: `calls` of the kernel, windows, arguments not known.
+class PackedBatch:
+    """One forward pass over a packed sequence: what is computed, and which attention arguments were seen."""
 
-    Args:
-        wanted: slots whose last hidden state is asked for, ascending.
-    """
-
-    tree: Tree
+    trie: PrefixTrie
     wanted: Ints
-    holding: bool = False
-    """Whether the layer that runs is asked for its keys and values alone."""
-    held: tuple[torch.Tensor, torch.Tensor] | None = None
-    """Keys and values of the last layer, which then runs for the wanted slots alone."""
+    """Slots whose last hidden states are read, ascending."""
+    storing: bool = False
+    """Whether the running layer only stores its keys and values."""
+    stored: tuple[torch.Tensor, torch.Tensor] | None = None
+    """Keys and values of the last layer, which then runs for the wanted slots only."""
     calls: int = 0
+    """Number of attention calls."""
     windows: set[int | None] = field(default_factory=set)
-    unknown: set[str] = field(default_factory=set)
-    _plans: dict[tuple[int | None, bool], list[Call]] = field(default_factory=dict)
+    """Sliding windows that layers asked for."""
+    unsupported: set[str] = field(default_factory=set)
+    """Arguments that tree attention does not implement."""
+    _plans: dict[tuple[int | None, bool], list[KernelCall]] = field(default_factory=dict)
 
-    def plan(self, window: int | None, like: torch.Tensor) -> list[Call]:
-        """The calls of the kernel, one for each group of runs; queries are all slots, or the wanted ones."""
-        key = window, self.held is not None
+    def plan(self, window: int | None, like: torch.Tensor) -> list[KernelCall]:
+        """Return the kernel calls of a layer, one for each group of branches.
+
+        The queries are all slots or, once keys and values are stored, the wanted slots.
+
+        Args:
+            window: sliding window of the layer.
+            like: gives the dtype and device of the masks.
+        """
+        key = window, self.stored is not None
         if key not in self._plans:
-            asked = np.arange(len(self.tree.ids)) if self.held is None else self.wanted
-            calls = (self._call(runs, asked, window, like) for runs in grouped(self.tree.runs))
-            self._plans[key] = [call for call in calls if call]
+            query_slots = np.arange(len(self.trie.input_ids)) if self.stored is None else self.wanted
+            calls = [self._plan_call(group, query_slots, window, like) for group in group_branches(self.trie.branches)]
+            self._plans[key] = list(filter(None, calls))
         return self._plans[key]
 
-    def _call(self, runs: Sequence[Run], asked: Ints, window: int | None, like: torch.Tensor) -> Call | None:
-        """Of some runs with one prefix, for those of their tokens that are asked for."""
+    def _plan_call(
+        self, group: Sequence[Branch], query_slots: Ints, window: int | None, like: torch.Tensor
+    ) -> KernelCall | None:
+        """Return the call for the query slots in a group of branches with one prefix; None if there are none."""
         import torch
 
-        own = slice(runs[0].start, runs[-1].start + runs[-1].length)
-        first, end = (int(at) for at in np.searchsorted(asked, [own.start, own.stop]))
-        if first == end:
+        start, end = group[0].start, group[-1].start + group[-1].length
+        first, last = (int(n) for n in np.searchsorted(query_slots, [start, end]))
+        if first == last:
             return None
-        whole = end - first == runs[0].length
-        if whole and not runs[0].pieces and (window is None or runs[0].length <= window):
-            return slice(first, end), own, None
-        slots = np.concatenate(
-            [np.arange(at, at + n) for at, n in (*runs[0].pieces, (own.start, own.stop - own.start))]
-        )
-        allowed = torch.from_numpy(visible(runs, self.tree.depths, slots, asked[first:end], window))
-        mask = torch.zeros(allowed.shape, dtype=like.dtype).masked_fill_(~allowed, -torch.inf)
-        keys: Any = torch.from_numpy(slots).to(like.device) if runs[0].pieces else own
-        return slice(first, end), keys, mask.to(like.device)
+        queries, slots_of_group = slice(first, last), slice(start, end)
+        prefix = group[0].prefix
+        is_single = last - first == group[0].length
+        if is_single and not prefix and (window is None or group[0].length <= window):
+            return KernelCall(queries, slots_of_group, None)
+        spans = [np.arange(span_start, span_start + length) for span_start, length in prefix]
+        key_slots = np.concatenate([*spans, np.arange(start, end)])
+        allowed = group_mask(group, self.trie.position_ids, key_slots, query_slots[first:last], window)
+        mask = torch.zeros(allowed.shape, dtype=like.dtype).masked_fill_(~torch.from_numpy(allowed), -torch.inf)
+        keys = torch.from_numpy(key_slots).to(like.device) if prefix else slots_of_group
+        return KernelCall(queries, keys, mask.to(like.device))
 
 
-def grouped(runs: Sequence[Run]) -> list[list[Run]]:
-    """Neighbours with the same prefix go through the kernel together, where that costs less than calling it again."""
-    groups: list[list[Run]] = []
-    for run in runs:
+def group_branches(branches: Sequence[Branch]) -> list[list[Branch]]:
+    """Group adjacent branches with the same prefix into one kernel call, if that costs less than separate calls."""
+    groups: list[list[Branch]] = []
+    for branch in branches:
         group = groups[-1] if groups else []
-        if group and run.pieces and group[0].pieces == run.pieces and _in_vain([*group, run]) <= MERGE * len(group):
-            group.append(run)
+        has_same_prefix = bool(group and branch.prefix and group[0].prefix == branch.prefix)
+        if has_same_prefix and _masked_scores([*group, branch]) <= MAX_MASKED * len(group):
+            group.append(branch)
         else:
-            groups.append([run])
+            groups.append([branch])
     return groups
 
 
-def _in_vain(runs: Sequence[Run]) -> int:
-    """Scores between neighbours, which a call for all of them computes and masks."""
-    total = sum(run.length for run in runs)
-    return total * total - sum(run.length**2 for run in runs)
+def _masked_scores(branches: Sequence[Branch]) -> int:
+    """Return the number of attention scores between different branches, which one call would compute and mask."""
+    lengths = [branch.length for branch in branches]
+    return sum(lengths) ** 2 - sum(length**2 for length in lengths)
 
 
-def visible(runs: Sequence[Run], depths: Ints, slots: Ints, queries: Ints, window: int | None) -> Any:
-    """Which of the `slots`, a prefix and then the runs that share it, each query may attend to: [queries, slots].
+def group_mask(
+    group: Sequence[Branch], position_ids: Ints, key_slots: Ints, query_slots: Ints, window: int | None
+) -> NDArray[np.bool_]:
+    """Return which keys each query attends to: [queries, keys].
 
-    All of the prefix, what stands before it in its own run, and of both only what lies within the window.
+    A query attends to the shared prefix and to earlier tokens of its branch, as far as they are within the window.
+
+    Args:
+        group: branches with one prefix.
+        position_ids: of all slots.
+        key_slots: the prefix, then the branches.
+        query_slots: slots in the branches.
+        window: sliding window in tokens; None for full attention.
     """
-    firsts = np.repeat([run.start for run in runs], [run.length for run in runs])[queries - runs[0].start]
-    shared = np.arange(len(slots)) < runs[0].shared
-    allowed = shared | ((firsts[:, None] <= slots) & (slots <= queries[:, None]))
+    starts = [branch.start for branch in group]
+    lengths = [branch.length for branch in group]
+    branch_starts = np.repeat(starts, lengths)[query_slots - starts[0]]
+    in_prefix = np.arange(len(key_slots)) < group[0].depth
+    in_branch = (branch_starts[:, None] <= key_slots) & (key_slots <= query_slots[:, None])
+    allowed: NDArray[np.bool_] = in_prefix | in_branch
     if window is not None:
-        allowed &= depths[queries][:, None] - depths[slots] < window
+        allowed &= position_ids[query_slots][:, None] - position_ids[key_slots] < window
     return allowed
 
 
-NOW: ContextVar[Row] = ContextVar("row")
+CURRENT: ContextVar[PackedBatch] = ContextVar("packed_batch")
+"""The batch of the running forward pass."""
 
 
 def attend(
-    module: Any,
+    module: torch.nn.Module,
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
@@ -127,54 +159,70 @@ def attend(
     sliding_window: int | None = None,
     softcap: float | None = None,
     is_causal: bool | None = None,
-    **more: Any,
+    **options: object,
 ) -> tuple[torch.Tensor, None]:
-    """Attention over one row: query [1, heads, tokens, width], key and value [1, kv heads, tokens, width].
+    """Compute tree attention over the current packed batch, with the signature that transformers calls.
 
-    Returns: [1, tokens, heads, value width]. Where the row holds keys and values, the queries are those of its wanted
-    tokens, and what comes with them is known better.
+    Args:
+        module: the attention module.
+        query: [1, heads, queries, head width]; once keys and values are stored, of the wanted slots only.
+        key: [1, KV heads, slots, head width]; replaced by stored keys.
+        value: [1, KV heads, slots, value width]; replaced by stored values.
+        attention_mask: not supported; packing needs none.
+        scaling: factor of the attention scores.
+        dropout: not supported.
+        sliding_window: maximum distance of attended tokens.
+        softcap: limit of the attention scores (Gemma 2).
+        is_causal: False is not supported.
+        options: arguments of the architecture; those that are not known to be harmless are recorded as unsupported.
 
-    Raises: Held where the row asks for keys and values alone.
+    Returns:
+        The output, [1, queries, heads, value width], and None for attention weights.
+
+    Raises:
+        KeysStored: if the batch only stores keys and values.
     """
-    row = NOW.get()
-    if row.holding:
-        row.held = key, value
-        raise Held
-    row.calls += 1
-    row.windows.add(sliding_window)
-    row.unknown |= {name for name, given in more.items() if given is not None and name not in HARMLESS}
+    batch = CURRENT.get()
+    if batch.storing:
+        batch.stored = key, value
+        raise KeysStored
+    batch.calls += 1
+    batch.windows.add(sliding_window)
+    batch.unsupported |= {name for name, option in options.items() if option is not None and name not in IGNORED}
     if attention_mask is not None or is_causal is False or dropout:
-        row.unknown.add("a mask, dropout, or attention in both directions")
-    key, value = row.held or (key, value)
+        batch.unsupported.add("a mask, dropout, or bidirectional attention")
+    key, value = batch.stored or (key, value)
     heads = query.shape[1]
-    if key.shape[1] != heads:
-        key, value = (part.repeat_interleave(heads // part.shape[1], dim=1) for part in (key, value))
+    if key.shape[1] != heads:  # grouped-query attention
+        key, value = (states.repeat_interleave(heads // states.shape[1], dim=1) for states in (key, value))
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-    out = query.new_empty(1, query.shape[2], heads, value.shape[-1])
-    for own, keys, mask in row.plan(sliding_window, query):
-        q, k, v = query[:, :, own], _at(key, keys), _at(value, keys)
-        out[:, own] = (_softcapped if softcap else _plain)(q, k, v, mask, scale, softcap).transpose(1, 2)
-    return out, None
+    output = query.new_empty(1, query.shape[2], heads, value.shape[-1])
+    for call in batch.plan(sliding_window, query):
+        q, k, v = query[:, :, call.queries], _select(key, call.keys), _select(value, call.keys)
+        states = _softcapped(q, k, v, call.mask, scale, softcap) if softcap else _plain(q, k, v, call.mask, scale)
+        output[:, call.queries] = states.transpose(1, 2)
+    return output, None
 
 
-def _at(part: torch.Tensor, keys: Any) -> torch.Tensor:
-    """Some tokens of keys or values [1, heads, tokens, width]. In memory the heads of a token stand together."""
-    if isinstance(keys, slice):
-        return part[:, :, keys]
-    return part.transpose(1, 2).index_select(1, keys).transpose(1, 2)
+def _select(states: torch.Tensor, slots: slice | torch.Tensor) -> torch.Tensor:
+    """Return some slots of keys or values [1, heads, slots, width]. In memory, the heads of a token are adjacent."""
+    if isinstance(slots, slice):
+        return states[:, :, slots]
+    return states.transpose(1, 2).index_select(1, slots).transpose(1, 2)
 
 
-def _plain(q: Any, k: Any, v: Any, mask: Any, scale: float, softcap: float | None) -> torch.Tensor:
+def _plain(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor | None, scale: float) -> torch.Tensor:
     from torch.nn.functional import scaled_dot_product_attention
 
     return scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None, scale=scale)
 
 
-def _softcapped(q: Any, k: Any, v: Any, mask: Any, scale: float, softcap: float | None) -> Any:
-    """In the open, since no kernel of torch caps its scores (Gemma 2)."""
+def _softcapped(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor | None, scale: float, softcap: float
+) -> torch.Tensor:
+    """Compute attention step by step, since no kernel of torch caps its scores (Gemma 2)."""
     import torch
 
-    assert softcap is not None
     scores = torch.tanh(q @ k.transpose(-1, -2) * scale / softcap) * softcap
     if mask is None:
         n = scores.shape[-1]

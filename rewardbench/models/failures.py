@@ -1,20 +1,23 @@
-"""Errors from inside a model, reported in one sentence: the model, its architecture, and the text it was given."""
+"""Report errors from inside a model in one line: the model, its architecture, and the text it failed on."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rewardbench.errors import InputError
 from rewardbench.types import TokenRequest
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
+
 MEMORY_SIGNS = ("can't allocate memory", "out of memory", "_ALLOC_FAILED")
-"""How a CPU, MPS (or an asynchronous CUDA kernel) and cuBLAS report that memory ran out."""
+"""Parts of the messages with which a CPU, MPS (or an asynchronous CUDA kernel) and cuBLAS report out of memory."""
 
 
 class ModelFailure(InputError):
-    """A model's forward failed on one text, which `key` names as a request's key does."""
+    """A model's forward failed on one text; `key` is the key of its request."""
 
     def __init__(self, sentence: str, key: bytes = b"") -> None:
         super().__init__(sentence, key)
@@ -34,9 +37,9 @@ def out_of_memory(error: BaseException) -> bool:
 
 
 def first_sentence(error: BaseException) -> str:
-    """Return the head of a library's message, on one line.
+    """Return the first sentence of a library's message, on one line.
 
-    >>> first_sentence(ValueError("No such thing. See the docs\\nat length"))
+    >>> first_sentence(ValueError("No such thing. See the docs" + chr(10) + "at length"))
     'No such thing'
     """
     line = str(error).strip().split("\n")[0]
@@ -44,10 +47,10 @@ def first_sentence(error: BaseException) -> str:
 
 
 @contextmanager
-def reported(name: str, config: Any, request: TokenRequest) -> Iterator[None]:
+def reported(name: str, config: PreTrainedConfig, request: TokenRequest) -> Iterator[None]:
     """Context manager: turn whatever a model's forward raises on one request into a ModelFailure.
 
-    That memory ran out passes: the engine then tries smaller batches.
+    Out-of-memory errors pass unchanged: the engine then tries smaller batches.
     """
     try:
         yield
@@ -58,8 +61,8 @@ def reported(name: str, config: Any, request: TokenRequest) -> Iterator[None]:
             raise
         raise ModelFailure(
             f"{name} (architecture {config.model_type}) failed on a text of {len(request)} tokens, with "
-            f"{type(error).__name__}: {first_sentence(error)}. Nothing of the data is wrong: run rewardbench doctor "
-            f"--model {name} and report what it prints.",
+            f"{type(error).__name__}: {first_sentence(error)}. The data is not the cause: run rewardbench doctor "
+            f"--model {name} and report its output.",
             request.key,
         ) from error
 
@@ -79,7 +82,7 @@ def part_reported(part: str) -> Iterator[None]:
 
 @contextmanager
 def loading_reported(name: str) -> Iterator[None]:
-    """Context manager: turn whatever a model's own parts raise while it is loaded and tried into a ModelFailure."""
+    """Context manager: turn whatever a model's own code raises while it is loaded and probed into a ModelFailure."""
     try:
         yield
     except (InputError, OSError):
@@ -92,11 +95,21 @@ def loading_reported(name: str) -> Iterator[None]:
 
 
 def run_reported(
-    name: str, config: Any, requests: Sequence[TokenRequest], forward: Callable[[Sequence[TokenRequest]], list[float]]
+    name: str,
+    config: PreTrainedConfig,
+    requests: Sequence[TokenRequest],
+    forward: Callable[[Sequence[TokenRequest]], list[float]],
 ) -> list[float]:
-    """Run a forward over a batch; where it fails, over each request, so that the one that fails can be named.
+    """Run a forward over a batch or, if that fails, over each request, so that the error names the text.
 
-    Raises: ModelFailure; the error of torch if memory runs out.
+    Args:
+        name: the model's name, for the error.
+        config: the model's configuration, for the error.
+        requests: the batch.
+        forward: scores a batch in one forward pass.
+
+    Raises:
+        ModelFailure: if the model fails on a single request; errors of torch pass if memory runs out.
     """
     if len(requests) > 1:
         try:

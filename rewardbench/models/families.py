@@ -1,19 +1,22 @@
-"""Published model families that want other input than the default: what they were published with."""
+"""Chat templates of published models that were trained with another template than their tokenizer's."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
 
 
 @dataclass(frozen=True)
 class Family:
-    """What a family needs beyond what its checkpoints say of themselves."""
+    """Settings of a model family that its checkpoints do not contain."""
 
     chat_template: str
-    """The template that it was published with: one of fastchat's, or of those that rewardbench 0.1 added."""
+    """Template used at publication: one of fastchat's, or of those that rewardbench 0.1 added."""
 
 
 FAMILIES: Mapping[str, Family] = {
@@ -29,44 +32,54 @@ FAMILIES: Mapping[str, Family] = {
     "weqweasdas/hh_rlhf_rm_open_llama_3b": Family("Robin"),
     "berkeley-nest/Starling-RM-7B-alpha": Family("llama-2"),
 }
-"""By Hub id, after the evaluation configurations of rewardbench 0.1, with which their scores were published."""
+"""Families by Hub id, from the evaluation configurations of rewardbench 0.1, with which scores were published."""
 
 
-def find_family(name: str, folder: Path, config: Any) -> tuple[str, Family] | None:
+def find_family(name: str, folder: Path, config: PreTrainedConfig) -> tuple[str, Family] | None:
     """Return the id and the family of a checkpoint, or None.
 
-    A checkpoint is known by the name it was asked for, the id its configuration was loaded from, its folder in the
-    cache of the Hub, or the name of its local folder.
+    A checkpoint is recognised by its requested name, the id its configuration was loaded from, its folder in the Hub
+    cache, or the name of its local folder.
     """
     return _match([name, str(getattr(config, "_name_or_path", "")), *_names_of(folder)])
 
 
 def _names_of(folder: Path) -> list[str]:
-    """Return what a folder may be called: its own name, and in the cache of the Hub its repository's."""
+    """Return the Hub id of a folder in the Hub cache (else an empty string), and the name of the folder."""
     repository = folder.parent.parent.name
     cached = repository.removeprefix("models--").replace("--", "/") if repository.startswith("models--") else ""
     return [cached, folder.resolve().name]
 
 
 def _match(names: Iterable[str]) -> tuple[str, Family] | None:
-    by_name = {key.lower(): id_ for id_ in FAMILIES for key in (id_, id_.rpartition("/")[2], id_.replace("/", "--"))}
+    by_name: dict[str, str] = {}
+    for id_ in FAMILIES:
+        for spelling in (id_, id_.rpartition("/")[2], id_.replace("/", "--")):
+            by_name[spelling.lower()] = id_
     for name in names:
-        id_ = by_name.get(name.lower()) or by_name.get(name.rstrip("/").rpartition("/")[2].lower())
-        if id_:
-            return id_, FAMILIES[id_]
+        match = by_name.get(name.lower()) or by_name.get(name.rstrip("/").rpartition("/")[2].lower())
+        if match:
+            return match, FAMILIES[match]
     return None
 
 
-def choose_template(asked: str | None, name: str, folder: Path, config: Any) -> tuple[str | None, list[str]]:
-    """Return the chat template to use, and a note if it is a family's instead of the tokenizer's own.
+def choose_template(
+    requested: str | None, name: str, folder: Path, config: PreTrainedConfig
+) -> tuple[str | None, list[str]]:
+    """Return the chat template to use (None: the tokenizer's own), and a note if it is a family's.
 
     Args:
-        asked: what the user named, which always holds.
+        requested: the user's choice, which takes precedence.
+        name: the requested name of the model.
+        folder: its files.
+        config: its configuration.
     """
-    found = None if asked is not None else find_family(name, folder, config)
-    if found is None:
-        return asked, []
-    id_, family = found
+    if requested is not None:
+        return requested, []
+    match = find_family(name, folder, config)
+    if match is None:
+        return None, []
+    id_, family = match
     return family.chat_template, [
         f"{id_} was published with the chat template {family.chat_template}, which was used instead of its "
         "tokenizer's: pass --chat_template tokenizer for that one."

@@ -18,12 +18,13 @@ from rewardbench.models.layers import compile_layers, is_encoder
 from rewardbench.models.limits import check_vocabulary, length_limit, name_first
 from rewardbench.models.locate import locate, reject_lfs_pointers
 from rewardbench.models.metadata import read_metadata
+from rewardbench.models.spec import resolve
 from rewardbench.settings import ModelSpec
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-Kind = Literal["classifier", "causal"]
+ModelKind = Literal["classifier", "causal"]
 
 TOKENIZER_FILES = ("*token*", "*vocab*", "*.model")
 """Patterns of which every tokenizer has a file."""
@@ -38,7 +39,7 @@ class Checkpoint:
 
     name: str
     """The folder or Hub id, for messages."""
-    kind: Kind
+    kind: ModelKind
     folder: Path
     config: PreTrainedConfig
     tokenizer: PreTrainedTokenizerBase
@@ -76,15 +77,18 @@ class LoadedModel:
 
 
 def load(spec: ModelSpec) -> LoadedModel:
-    """Load the model of a spec: a causal model if the spec names a reference or a reference-free rule, else a
-    classifier with one label.
+    """Load the model of a spec: a causal model for a DPO reward, else a classifier with one label.
 
     The Hub is queried once. Only safetensors files are read, and no weight is initialised at random.
+
+    Args:
+        spec: the model, and how it is loaded; a reference or a reference-free rule makes it a DPO policy.
 
     Raises:
         InputError: if the model cannot be found or loaded, or if its scores would be meaningless: missing or
             unused weights, several labels, the tokenizer of another model, scores that depend on chance.
     """
+    spec = resolve(spec)
     return load_weights(open_checkpoint(spec), spec)
 
 
@@ -152,7 +156,7 @@ def build_skeleton(checkpoint: Checkpoint, spec: ModelSpec) -> PreTrainedModel:
     return skeleton
 
 
-def _kind_of(spec: ModelSpec) -> Kind:
+def _kind_of(spec: ModelSpec) -> ModelKind:
     return "causal" if spec.ref_model or spec.ref_free_type else "classifier"
 
 

@@ -1,4 +1,4 @@
-"""Names of models: what a user says of one, and the models that come with the package."""
+"""Resolve the names of models that come with the package."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ EMBEDDED = {
     "tiny-rm": ("models/tiny-rm", None),
     "tiny-dpo": ("models/tiny-dpo/policy", "models/tiny-dpo/reference"),
 }
-"""Names that come with the package: folder of the model, folder of its reference."""
+"""Folder of each embedded model, and of its reference."""
 
 
 def resolve(spec: ModelSpec) -> ModelSpec:
-    """The spec with an embedded name replaced by its folders; every other name stays."""
+    """Return the spec with an embedded name replaced by its folders; other specs are returned unchanged."""
     if spec.model not in EMBEDDED:
         return spec
     model, reference = EMBEDDED[spec.model]
-    free = spec.ref_free_type is not None
-    ref_model = spec.ref_model or (str(data_dir() / reference) if reference and not free else None)
+    ref_model = spec.ref_model
+    if ref_model is None and reference and spec.ref_free_type is None:
+        ref_model = str(data_dir() / reference)
     return replace(spec, model=str(data_dir() / model), ref_model=ref_model)

@@ -116,7 +116,7 @@ class ModelScorer(BaseScorer):
     def traits(self) -> BatchTraits:
         """Return how the layout takes batches."""
         max_batch_size = 1 if self.layout.unbatched else None
-        return BatchTraits(self.layout.packed, max_batch_size, self.rope.company, has_tokens=True)
+        return BatchTraits(self.layout.packed, max_batch_size, self.rope.length_bucket, has_tokens=True)
 
     def with_layout(self, layout: Layout, notes: Sequence[str] = ()) -> Self:
         """Copy this scorer, with the same model, and change its layout.
@@ -146,7 +146,7 @@ class ModelScorer(BaseScorer):
         """Score a batch in one forward pass; exceptions of the model pass through."""
 
     @abstractmethod
-    def by_itself(self, request: TokenRequest) -> float:
+    def score_unbatched(self, request: TokenRequest) -> float:
         """Score one text by the model's own forward pass, without padding: the reference for every batch."""
 
     def report(self) -> ScorerReport:

@@ -12,11 +12,11 @@ import numpy as np
 
 from rewardbench.chat import Chat
 from rewardbench.errors import InputError
-from rewardbench.forward.packed import Layout, choose_layout, hidden_states, through_head
-from rewardbench.forward.padding import accepted, filler, pad_batch, usable_pad
-from rewardbench.forward.prefix_tree import plant
+from rewardbench.forward.packed import Layout, apply_head, choose_layout, hidden_states
+from rewardbench.forward.padding import choose_pad_id, filter_inputs, pad_batch, read_pad_id
+from rewardbench.forward.prefix_tree import build_trie
 from rewardbench.forward.rope import RopeRule
-from rewardbench.forward.tree_attention import Row
+from rewardbench.forward.tree_attention import PackedBatch
 from rewardbench.models.failures import reported
 from rewardbench.models.families import choose_template
 from rewardbench.models.layers import is_compiled, is_encoder
@@ -60,7 +60,7 @@ class Classifier(ModelScorer):
         super().__init__(model, chat, name, identity, layout)
         self.rows = embedding_rows(model, name)
         self._encoder = is_encoder(model.config)
-        self._pad = usable_pad(model.config.get_text_config())
+        self._pad = read_pad_id(model.config.get_text_config())
         if self._encoder and layout.side == "left":
             raise InputError(f"{name} is an encoder, which pools its first token: it can only be padded on the right.")
 
@@ -87,17 +87,17 @@ class Classifier(ModelScorer):
         """Compute every distinct prefix once, and apply the head to the pooled positions only."""
         import torch
 
-        tree = plant([request.ids for request in requests])
+        trie = build_trie([request.ids for request in requests])
         slots: list[int] = []
         for n, request in enumerate(requests):
             position = self._last_position(request)
-            slots.append(int(tree.slots(n, position, position + 1)[0]))
+            slots.append(int(trie.slots(n, position, position + 1)[0]))
         distinct_slots, slot_numbers = np.unique(slots, return_inverse=True)
         reset_rope(self.model, self.rope)
         with torch.inference_mode(), _pad_token_id(self.model, 0 if self._pad is None else self._pad):
-            hidden = hidden_states(self.model, Row(tree, distinct_slots), self.layout.last)[slot_numbers]
-            ids = torch.from_numpy(tree.ids[slots]).to(hidden.device)
-            logits = through_head(self.model, hidden[:, None], ids[:, None])
+            hidden = hidden_states(self.model, PackedBatch(trie, distinct_slots), self.layout.last_layer)[slot_numbers]
+            ids = torch.from_numpy(trie.input_ids[slots]).to(hidden.device)
+            logits = apply_head(self.model, hidden[:, None], ids[:, None])
         return _to_floats(logits)
 
     def _last_position(self, request: TokenRequest) -> int:
@@ -110,21 +110,21 @@ class Classifier(ModelScorer):
     def _forward_padded(self, requests: Sequence[TokenRequest]) -> list[float]:
         import torch
 
-        fill = filler(requests, self._pad, self.model.config.get_text_config().vocab_size)
-        inputs = pad_batch(requests, fill, self.layout.side, self.model.device)
+        pad_id = choose_pad_id(requests, self._pad, self.model.config.get_text_config().vocab_size)
+        inputs = pad_batch(requests, pad_id, self.layout.side, self.model.device)
         reset_rope(self.model, self.rope)
-        with torch.inference_mode(), _pad_token_id(self.model, fill):
-            logits = self.model(**accepted(self.model, inputs)).logits
+        with torch.inference_mode(), _pad_token_id(self.model, pad_id):
+            logits = self.model(**filter_inputs(self.model, inputs)).logits
         return _to_floats(logits)
 
-    def by_itself(self, request: TokenRequest) -> float:
+    def score_unbatched(self, request: TokenRequest) -> float:
         """Score one text by the model's own forward pass, without padding: the reference for every batch."""
         import torch
 
         with torch.inference_mode(), reported(self.name, self.model.config, request):
             reset_rope(self.model, self.rope)
             ids = torch.tensor([request.ids], device=self.model.device)
-            return float(self.model(**accepted(self.model, {"input_ids": ids})).logits)
+            return float(self.model(**filter_inputs(self.model, {"input_ids": ids})).logits)
 
     def _pooled_token(self, request: TokenRequest) -> str:
         """Return the pooled token: the last that is not the pad token, or the first of an encoder."""

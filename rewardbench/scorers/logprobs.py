@@ -10,11 +10,11 @@ import numpy as np
 
 from rewardbench.chat import Chat
 from rewardbench.errors import InputError
-from rewardbench.forward.packed import Layout, hidden_states, through_head
-from rewardbench.forward.padding import Side, accepted, filler, pad_batch
-from rewardbench.forward.prefix_tree import plant
+from rewardbench.forward.packed import Layout, apply_head, hidden_states
+from rewardbench.forward.padding import PaddingSide, choose_pad_id, filter_inputs, pad_batch
+from rewardbench.forward.prefix_tree import build_trie
 from rewardbench.forward.rope import rope_rule
-from rewardbench.forward.tree_attention import Row
+from rewardbench.forward.tree_attention import PackedBatch
 from rewardbench.models.failures import reported
 from rewardbench.models.limits import reject_unknown_tokens
 from rewardbench.scorers.base import ModelScorer
@@ -70,7 +70,7 @@ def token_log_probs(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor
 
 
 def packed_log_probs(
-    model: PreTrainedModel, requests: Sequence[TokenRequest], last: torch.nn.Module | None = None
+    model: PreTrainedModel, requests: Sequence[TokenRequest], last_layer: torch.nn.Module | None = None
 ) -> list[torch.Tensor]:
     """Return the log-probabilities of the tokens of each completion; every distinct prefix is computed once.
 
@@ -79,25 +79,27 @@ def packed_log_probs(
     Args:
         model: a causal language model.
         requests: completions with their spans.
-        last: the last layer of the model, if it may run for those positions only.
+        last_layer: the last layer of the model, if it may run for those positions only.
 
     Returns:
         For each request [completion tokens], float64, on the CPU.
     """
     import torch
 
-    tree = plant([request.ids for request in requests])
+    trie = build_trie([request.ids for request in requests])
     slots: list[Integers] = []
     targets: list[Integers] = []
     for n, request in enumerate(requests):
         start = max(request.start, 1)
-        slots.append(tree.slots(n, start - 1, request.end - 1))
+        slots.append(trie.slots(n, start - 1, request.end - 1))
         targets.append(np.asarray(request.ids[start : request.end]))
     distinct_slots, slot_numbers = np.unique(np.concatenate(slots), return_inverse=True)
     reset_rope(model, rope_rule(model.config.get_text_config()))
     with torch.inference_mode():
-        hidden = hidden_states(model, Row(tree, distinct_slots), last)
-        log_probs = _head_log_probs(model, hidden, tree.ids[distinct_slots], slot_numbers, np.concatenate(targets))
+        hidden = hidden_states(model, PackedBatch(trie, distinct_slots), last_layer)
+        log_probs = _head_log_probs(
+            model, hidden, trie.input_ids[distinct_slots], slot_numbers, np.concatenate(targets)
+        )
     return list(torch.split(torch.from_numpy(log_probs), list(map(len, targets))))
 
 
@@ -121,7 +123,7 @@ def _head_log_probs(
     rows = max(1, CHUNK // model.config.get_text_config().vocab_size)
     for first in range(0, len(hidden), rows):
         tokens = torch.from_numpy(ids[first : first + rows]).to(hidden.device)
-        logits = through_head(model, hidden[first : first + rows][None], tokens[None])[0]
+        logits = apply_head(model, hidden[first : first + rows][None], tokens[None])[0]
         chunk = order[np.searchsorted(sorted_states, first) : np.searchsorted(sorted_states, first + rows)]
         places = torch.from_numpy(states[chunk] - first).to(logits.device)
         chunk_targets = torch.from_numpy(targets[chunk]).to(logits.device).long()
@@ -131,7 +133,7 @@ def _head_log_probs(
 
 
 def padded_log_probs(
-    model: PreTrainedModel, requests: Sequence[TokenRequest], side: Side = "right"
+    model: PreTrainedModel, requests: Sequence[TokenRequest], side: PaddingSide = "right"
 ) -> list[torch.Tensor]:
     """Return the same as `packed_log_probs` from a padded batch, for models that cannot be packed.
 
@@ -142,7 +144,8 @@ def padded_log_probs(
     """
     import torch
 
-    inputs = pad_batch(requests, filler(requests, None, model.config.get_text_config().vocab_size), side, model.device)
+    pad_id = choose_pad_id(requests, None, model.config.get_text_config().vocab_size)
+    inputs = pad_batch(requests, pad_id, side, model.device)
     longest = inputs["input_ids"].shape[1]
     spans: list[tuple[int, int]] = []
     for request in requests:
@@ -155,7 +158,7 @@ def padded_log_probs(
     reset_rope(model, rope_rule(model.config.get_text_config()))
     log_probs: list[torch.Tensor] = []
     with torch.inference_mode():
-        logits = model(**accepted(model, inputs), **options).logits
+        logits = model(**filter_inputs(model, inputs), **options).logits
         dropped = longest - logits.shape[1]
         for row, (start, end) in enumerate(spans):
             row_logits = logits[row, start - 1 - dropped : end - 1 - dropped]
@@ -245,14 +248,14 @@ class LogProbs(ModelScorer):
     def log_probs(self, requests: Sequence[TokenRequest]) -> list[torch.Tensor]:
         """Return for each request the log-probabilities of the completion's tokens, float64."""
         if self.layout.packed:
-            return packed_log_probs(self.model, requests, self.layout.last)
+            return packed_log_probs(self.model, requests, self.layout.last_layer)
         return padded_log_probs(self.model, requests, self.layout.side)
 
     def forward(self, requests: Sequence[TokenRequest]) -> list[float]:
         """Score a batch in one forward pass; exceptions of the model pass through."""
         return list(map(RULES[self.rule], self.log_probs(requests)))
 
-    def by_itself(self, request: TokenRequest) -> float:
+    def score_unbatched(self, request: TokenRequest) -> float:
         """Score one text by the model's own forward pass, without padding: the reference for every batch."""
         with reported(self.name, self.model.config, request):
             return RULES[self.rule](unbatched_log_probs(self.model, request))

@@ -31,7 +31,7 @@ def test_the_plan_does_not_depend_on_the_order(order):
 
 
 def test_lengths_that_may_not_meet_do_not():
-    length_bucket = RopeRule(10, each_length=True).company
+    length_bucket = RopeRule(10, each_length=True).length_bucket
     batches = plan_padded(requests([12, 12, 11, 10, 3, 9]), 10**6, length_bucket=length_bucket)
     assert [[len(r) for r in batch] for batch in batches] == [[12, 12], [11], [10, 9, 3]]
 
@@ -109,6 +109,6 @@ def test_a_scorer_says_how_it_is_batched():
     assert [[len(r) for r in batch] for batch in padded] == [[4, 4, 3]]
     alone = plan_batches(families, BatchTraits(max_batch_size=1), budget=100)
     assert all(len(batch) == 1 for batch in alone)
-    dynamic = RopeRule(3, each_length=True).company
+    dynamic = RopeRule(3, each_length=True).length_bucket
     apart = plan_batches(families, BatchTraits(packed=True, length_bucket=dynamic), budget=100)
     assert [[len(r) for r in batch] for batch in apart] == [[4, 4], [3]]

@@ -87,7 +87,7 @@ requests = [TokenRequest("", "", prompt + end, 1792, 2048) for end in ends]
 open("/proc/self/clear_refs", "w").write("5")  # the peak so far was that of making the model
 values = scorer.run(requests)
 peak = next(int(line.split()[1]) * 1024 for line in open("/proc/self/status") if line.startswith("VmHWM"))
-own = scorer.by_itself(requests[3])
+own = scorer.score_unbatched(requests[3])
 print(f"peak={peak - before} size={size} apart={abs(values[3] - own)}")
 """
 

@@ -1,12 +1,15 @@
-"""Every sequence classifier of transformers, tiny and random: exact scores or one sentence, never a traceback."""
+"""Every sequence classifier of transformers, tiny and random: exact scores or a one-line error, no traceback."""
 
 import pytest
-from random_models import make_tokenizer
+import torch
+from random_models import make_tokenizer, turn
+from reference import prepare_all
+from transformers import AutoConfig, AutoModelForSequenceClassification
 from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES as CLASSIFIERS
 
 from rewardbench.engine.loop import score
 from rewardbench.errors import InputError
-from rewardbench.forward.padding import accepted
+from rewardbench.forward.padding import filter_inputs
 from rewardbench.models.layers import is_encoder
 from rewardbench.scorers import load_scorer
 from rewardbench.settings import ModelSpec
@@ -39,27 +42,32 @@ SMALL = {
     "cls_token_id": 1,
     "decoder_start_token_id": 1,
 }
-"""Sizes by every name that configurations have for them."""
+"""Sizes by every name that configurations use for them."""
 LARGEST = 20_000_000
+"""Maximum number of parameters."""
 TEXTS = ("Lima", "the capital of the country is a city by the river", "x y z " * 200)
 
 
-def tiny(arch):
-    """A tiny configuration; skips the test where the architecture cannot be made small, or has no text."""
-    import torch
-    from transformers import AutoConfig, AutoModelForSequenceClassification
+def set_sizes(config):
+    """Set every size that a configuration has."""
+    for name, size in SMALL.items():
+        if hasattr(config, name):
+            setattr(config, name, size)
 
+
+def tiny_config(arch):
+    """Return a tiny configuration; skip the test if the architecture cannot be made small, or has no text."""
     try:
-        standard = AutoConfig.for_model(arch)
-        config = AutoConfig.for_model(arch, **{name: n for name, n in SMALL.items() if hasattr(standard, name)})
-        text = config.get_text_config()
-        for name, n in SMALL.items():
-            if text is not config and hasattr(text, name):
-                setattr(text, name, n)
+        defaults = AutoConfig.for_model(arch)
+        config = AutoConfig.for_model(arch, **{name: size for name, size in SMALL.items() if hasattr(defaults, name)})
+        text_config = config.get_text_config()
+        if text_config is not config:
+            set_sizes(text_config)
         config.num_labels = 1
         with torch.device("meta"):
-            size = sum(weight.numel() for weight in AutoModelForSequenceClassification.from_config(config).parameters())
-    except Exception as error:  # sizes that this architecture does not take: nothing of ours
+            parameters = AutoModelForSequenceClassification.from_config(config).parameters()
+            size = sum(weight.numel() for weight in parameters)
+    except Exception as error:  # sizes that this architecture does not take; not an error of this package
         pytest.skip(f"no tiny configuration: {error}"[:120])
     if size > LARGEST:
         pytest.skip(f"{size} parameters")
@@ -67,11 +75,8 @@ def tiny(arch):
 
 
 @pytest.mark.parametrize("arch", sorted(CLASSIFIERS))
-def test_scores_are_those_of_the_models_own_forward_or_refused_in_one_sentence(arch, tmp_path):
-    import torch
-    from transformers import AutoModelForSequenceClassification
-
-    config = tiny(arch)
+def test_scores_equal_the_unbatched_forward_or_the_model_is_rejected_in_one_line(arch, tmp_path):
+    config = tiny_config(arch)
     torch.manual_seed(0)
     try:
         model = AutoModelForSequenceClassification.from_config(config)
@@ -79,21 +84,21 @@ def test_scores_are_those_of_the_models_own_forward_or_refused_in_one_sentence(a
     except Exception as error:
         pytest.skip(f"cannot be made or saved: {error}"[:120])
     make_tokenizer(encoder=is_encoder(config)).save_pretrained(tmp_path)
-    turn = ({"role": "user", "content": "Hi"},)
-    item = Item("one", "all", turn, tuple(({"role": "assistant", "content": text},) for text in TEXTS))
-    refusal = ""
+    item = Item("1", "all", turn("user", "Hi"), tuple(turn("assistant", text) for text in TEXTS))
+    message = ""
     try:
         scorer = load_scorer(ModelSpec(str(tmp_path), device="cpu"))
-        (found,) = score([item], scorer).items
+        (item_scores,) = score([item], scorer).items
     except InputError as error:
-        refusal = str(error)
-    if refusal:
-        assert "\n" not in refusal
-        assert str(tmp_path) in refusal
-        pytest.skip(f"refused: {refusal}")
-    assert found.reason is None
-    requests = [scorer.prepare(item.prompt, completion, False) for completion in item.completions]
+        message = str(error)
+    if message:
+        assert "\n" not in message
+        assert str(tmp_path) in message
+        pytest.skip(f"rejected: {message}")
+    assert item_scores.reason is None
+    expected = []
     with torch.inference_mode():
-        texts = [accepted(model, {"input_ids": torch.tensor([request.ids.tolist()])}) for request in requests]
-        truth = [float(model.eval()(**inputs).logits) for inputs in texts]
-    assert found.scores == pytest.approx(truth, abs=1e-5)
+        for request in prepare_all(scorer, [item]):
+            inputs = filter_inputs(model, {"input_ids": torch.tensor([request.ids.tolist()])})
+            expected.append(float(model.eval()(**inputs).logits))
+    assert item_scores.scores == pytest.approx(expected, abs=1e-5)

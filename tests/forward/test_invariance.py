@@ -7,8 +7,18 @@ from typing import Any
 
 import pytest
 import torch
-from random_models import pairs, words
-from reference import DECODERS, LAYOUTS, by_hand, every_layout, lay_out, loaded, one_by_one
+from random_models import pairs, turn, words
+from reference import (
+    DECODERS,
+    LAYOUTS,
+    largest_difference,
+    load_stage,
+    log_probs_by_hand,
+    prepare_all,
+    score_in_layouts,
+    score_unbatched,
+    with_layout,
+)
 
 from rewardbench.engine.loop import score
 from rewardbench.errors import InputError
@@ -17,10 +27,9 @@ from rewardbench.forward.packed import Layout
 from rewardbench.scorers.classifier import load_classifier
 from rewardbench.scorers.dpo import load_dpo
 from rewardbench.settings import ModelSpec
-from rewardbench.types import Message
 
 ENCODERS = {"bert": 40.0, "deberta-v2": 12.0, "modernbert": 3.0}
-"""With the factor that widens their head until scores spread by .3."""
+"""Encoders, with the factor that widens their head until scores spread by .3."""
 LONGROPE = {
     "rope_parameters": {
         "rope_type": "longrope",
@@ -31,57 +40,65 @@ LONGROPE = {
     },
     "original_max_position_embeddings": 60,
 }
-DYNAMIC = {
+DYNAMIC_ROPE = {
     "rope_parameters": {"rope_type": "dynamic", "rope_theta": 10000.0, "factor": 4.0},
     "max_position_embeddings": 60,
 }
 
 
-def widen(model: Any, factor: float) -> None:
+def widen_head(model: Any, factor: float) -> None:
     with torch.no_grad():
         model.classifier.weight.mul_(factor)
 
 
+def decisions(scores: list[float]) -> list[bool]:
+    """Return, for the scores of pairs, whether each first completion is preferred."""
+    return [chosen > rejected for chosen, rejected in zip(scores[::2], scores[1::2], strict=True)]
+
+
 @pytest.mark.parametrize("arch", [*DECODERS, *ENCODERS])
-def test_every_layout_equals_the_single_forward(arch, model_folder):
+def test_every_layout_equals_the_unbatched_forward(arch, model_folder):
     items = pairs()
     scorer = load_classifier(ModelSpec(str(model_folder(arch)), device="cpu"))
     if arch in ENCODERS:
-        widen(scorer.model, ENCODERS[arch])
-    requests = [scorer.prepare(i.prompt, c, False) for i in items for c in i.completions]
-    truth = one_by_one(scorer.model, requests)
-    assert max(truth) - min(truth) >= 0.3
+        widen_head(scorer.model, ENCODERS[arch])
+    expected = score_unbatched(scorer.model, prepare_all(scorer, items))
+    assert max(expected) - min(expected) >= 0.3
     assert scorer.traits.packed == (arch not in ENCODERS)
-    for scores in every_layout(scorer, items, ("right",) if arch in ENCODERS else LAYOUTS):
-        assert max(abs(a - b) for a, b in zip(scores, truth, strict=True)) <= 1e-5
-        decisions = [scores[i] > scores[i + 1] for i in range(0, len(scores), 2)]
-        assert decisions == [truth[i] > truth[i + 1] for i in range(0, len(truth), 2)]
+    for scores in score_in_layouts(scorer, items, ("padded right",) if arch in ENCODERS else LAYOUTS):
+        assert largest_difference(scores, expected) <= 1e-5
+        assert decisions(scores) == decisions(expected)
 
 
-@pytest.mark.parametrize(("arch", "rope"), [("phi3", LONGROPE), ("llama", DYNAMIC)], ids=["longrope", "dynamic"])
-def test_a_long_neighbour_moves_no_short_item(arch, rope, model_folder):
+@pytest.mark.parametrize(("arch", "rope"), [("phi3", LONGROPE), ("llama", DYNAMIC_ROPE)], ids=["longrope", "dynamic"])
+def test_a_long_text_does_not_change_the_scores_of_short_texts(arch, rope, model_folder):
     items = pairs(longest=45)
     folder = str(model_folder(arch, **rope))
     scorer = load_classifier(ModelSpec(folder, device="cpu", max_length=500))
-    requests = [scorer.prepare(i.prompt, c, False) for i in items for c in i.completions]
+    requests = prepare_all(scorer, items)
     assert min(map(len, requests)) < 60 < max(map(len, requests))
     fresh = load_classifier(ModelSpec(folder, device="cpu")).model
-    truth = [one_by_one(deepcopy(fresh), [request])[0] for request in requests]  # since dynamic RoPE remembers
-    for scores in every_layout(scorer, items):
-        assert max(abs(a - b) for a, b in zip(scores, truth, strict=True)) <= 1e-5
+    expected = []
+    for request in requests:
+        expected += score_unbatched(deepcopy(fresh), [request])  # since dynamic RoPE keeps state
+    for scores in score_in_layouts(scorer, items):
+        assert largest_difference(scores, expected) <= 1e-5
 
 
-def test_the_test_sees_a_dropped_position_id(model_folder, monkeypatch):
+def test_the_comparison_notices_missing_position_ids(model_folder, monkeypatch):
     items = pairs()
     scorer = load_classifier(ModelSpec(str(model_folder("gpt2")), device="cpu"))
-    right = every_layout(scorer, items, ("right",))[0]
-    keep = padding.accepted
-    monkeypatch.setattr(
-        "rewardbench.scorers.classifier.accepted",
-        lambda model, inputs: {k: v for k, v in keep(model, inputs).items() if k != "position_ids"},
-    )
-    wrong = every_layout(scorer, items, ("left",))[2]
-    assert max(abs(a - b) for a, b in zip(right, wrong, strict=True)) > 0.05
+    correct = score_in_layouts(scorer, items, ("padded right",))[0]
+    filter_inputs = padding.filter_inputs
+
+    def without_position_ids(model, inputs):
+        filtered = filter_inputs(model, inputs)
+        filtered.pop("position_ids", None)
+        return filtered
+
+    monkeypatch.setattr("rewardbench.scorers.classifier.filter_inputs", without_position_ids)
+    wrong = score_in_layouts(scorer, items, ("padded left",))[2]
+    assert largest_difference(correct, wrong) > 0.05
 
 
 def test_encoders_are_padded_on_the_right_only(model_folder):
@@ -90,70 +107,67 @@ def test_encoders_are_padded_on_the_right_only(model_folder):
         type(scorer)(scorer.model, scorer.chat, "bert", layout=Layout(side="left"))
 
 
-def test_the_tokenizers_padding_side_changes_nothing(model_folder):
+def test_the_sides_of_the_tokenizer_change_no_score(model_folder):
     items = pairs(6)
     scorer = load_classifier(ModelSpec(str(model_folder("llama")), device="cpu"))
-    before = [s.scores for s in score(items, scorer).items]
+    before = [item_scores.scores for item_scores in score(items, scorer).items]
     scorer.chat.tokenizer.padding_side = "left"
     scorer.chat.tokenizer.truncation_side = "right"
-    assert [s.scores for s in score(items, scorer).items] == before
+    assert [item_scores.scores for item_scores in score(items, scorer).items] == before
 
 
 @pytest.mark.parametrize("pad", [2, None], ids=["pad is eos", "no pad token"])
 def test_pooling_is_the_models_own_without_a_distinct_pad_token(pad, model_folder):
     items = pairs(8)
     scorer = load_classifier(ModelSpec(str(model_folder("llama", pad_token_id=pad)), device="cpu"))
-    requests = [scorer.prepare(i.prompt, c, False) for i in items for c in i.completions]
-    truth = one_by_one(scorer.model, requests)
-    for scores in every_layout(scorer, items):
-        assert max(abs(a - b) for a, b in zip(scores, truth, strict=True)) <= 1e-5
+    requests = prepare_all(scorer, items)
+    expected = score_unbatched(scorer.model, requests)
+    for scores in score_in_layouts(scorer, items):
+        assert largest_difference(scores, expected) <= 1e-5
     assert ("<|eos|>" in {request.pooled_token for request in requests}) == (pad is None)
     assert scorer.model.config.pad_token_id == pad
 
 
 @pytest.mark.parametrize("arch", DECODERS)
-def test_dpo_equals_a_loop_by_hand(arch, model_folder):
-    policy = str(model_folder(arch, "causal", seed=1))
-    reference = str(model_folder(arch, "causal", seed=2))
-    scorer = load_dpo(ModelSpec(policy, ref_model=reference, device="cpu"))
+def test_dpo_rewards_equal_those_by_hand(arch, model_folder):
+    policy_folder = str(model_folder(arch, "causal", seed=1))
+    reference_folder = str(model_folder(arch, "causal", seed=2))
+    scorer = load_dpo(ModelSpec(policy_folder, ref_model=reference_folder, device="cpu"))
     rng = random.Random(3)
-    asked = (Message(role="user", content=words(rng, 12)),)
-    requests = [
-        scorer.prepare(asked, (Message(role="assistant", content=words(rng, n)),), False) for n in (20, 90, 400, 1450)
-    ]
-    lengths = [r.end - r.start for r in requests]
+    prompt = turn("user", words(rng, 12))
+    requests = [scorer.prepare(prompt, turn("assistant", words(rng, n)), False) for n in (20, 90, 400, 1450)]
+    lengths = [request.end - request.start for request in requests]
     assert 20 <= min(lengths) < 30
     assert max(lengths) >= 1450
-    policy, reference = (loaded(part) for part in scorer.stages)
+    policy, reference = map(load_stage, scorer.stages)
     assert policy.traits.packed
-    truth = [(by_hand(policy.model, request), by_hand(reference.model, request)) for request in requests]
+    expected = [
+        (log_probs_by_hand(policy.model, request), log_probs_by_hand(reference.model, request)) for request in requests
+    ]
     for layout in LAYOUTS:
-        rewards = scorer.combine([lay_out(stage, layout).run(requests) for stage in (policy, reference)])
-        for (p, r), reward in zip(truth, rewards, strict=True):
-            allowed = 5e-8 * float(p.abs().sum() + r.abs().sum()) + 1e-5
-            assert abs(reward - float((p - r).sum())) <= allowed
+        stage_scores = [with_layout(stage, layout).run(requests) for stage in (policy, reference)]
+        rewards = scorer.combine(stage_scores)
+        for (policy_log_probs, reference_log_probs), reward in zip(expected, rewards, strict=True):
+            magnitude = float(policy_log_probs.abs().sum() + reference_log_probs.abs().sum())
+            expected_reward = float((policy_log_probs - reference_log_probs).sum())
+            assert abs(reward - expected_reward) <= 5e-8 * magnitude + 1e-5
 
 
-def test_reference_free_rewards_by_hand(model_folder):
+def test_reference_free_rewards_equal_those_by_hand(model_folder):
     folder = str(model_folder("llama", "causal", seed=1))
     rules = {"sum": lambda p: p.sum(), "avg": lambda p: p.mean(), "norm": lambda p: -(p**2).sum().sqrt()}
     for name, rule in rules.items():
         scorer = load_dpo(ModelSpec(folder, ref_free_type=name, device="cpu"))
-        request = scorer.prepare(
-            (Message(role="user", content="Hi"),), (Message(role="assistant", content="Lima"),), False
-        )
-        assert math.isclose(
-            scorer.run([request])[0], float(rule(by_hand(loaded(scorer.stages[0]).model, request))), abs_tol=1e-5
-        )
+        request = scorer.prepare(turn("user", "Hi"), turn("assistant", "Lima"), False)
+        expected = float(rule(log_probs_by_hand(load_stage(scorer.stages[0]).model, request)))
+        assert math.isclose(scorer.run([request])[0], expected, abs_tol=1e-5)
         assert scorer.model_type == f"DPO Ref. Free ({name})"
 
 
-def test_the_completion_starts_after_the_assistants_header(model_folder):
+def test_the_completion_starts_after_the_header_of_the_assistant(model_folder):
     scorer = load_dpo(ModelSpec(str(model_folder("llama", "causal")), ref_free_type="sum", device="cpu"))
-    request = scorer.prepare(
-        (Message(role="user", content="Lima Lima"),), (Message(role="assistant", content="Lima"),), False
-    )
+    request = scorer.prepare(turn("user", "Lima Lima"), turn("assistant", "Lima"), False)
     tokens = scorer.chat.tokenizer.convert_ids_to_tokens(list(request.ids))
     assert tokens[request.start - 1] == "<|assistant|>"
     assert scorer.chat.tokenizer.decode(request.ids[request.start :]) == "Lima<|eos|>"
-    assert len(loaded(scorer.stages[0]).log_probs([request])[0]) == request.end - request.start
+    assert len(load_stage(scorer.stages[0]).log_probs([request])[0]) == request.end - request.start

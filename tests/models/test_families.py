@@ -1,4 +1,4 @@
-"""Checkpoints that were published with another template than their tokenizer's."""
+"""Checkpoints that were published with another chat template than their tokenizer's."""
 
 import shutil
 
@@ -9,7 +9,7 @@ from rewardbench.scorers import load_scorer
 from rewardbench.settings import ModelSpec
 from rewardbench.templates import fastchat_template
 
-ASKED = ({"role": "user", "content": "Name a river."},)
+PROMPT = ({"role": "user", "content": "Name a river."},)
 ANSWER = ({"role": "assistant", "content": "The Elbe."},)
 ZIYA = "\n\nHuman: Name a river.\n\nAssistant: The Elbe.\n\n"
 
@@ -21,23 +21,20 @@ def load(folder, **options):
 @pytest.mark.parametrize(
     "name", ["RAMO-Llama3.1-8B", "HFXM/RAMO-Llama3.1-8B", "models--HFXM--RAMO-Llama3.1-8B/snapshots/a"]
 )
-def test_a_known_checkpoint_gets_the_template_it_was_published_with_and_says_so(name, tmp_path, model_folder):
+def test_a_known_checkpoint_gets_the_template_it_was_published_with_and_a_note(name, tmp_path, model_folder):
     scorer = load(shutil.copytree(model_folder(), tmp_path / name))
-    assert scorer.prepare(ASKED, ANSWER, False).text == ZIYA
-    assert [
-        note
-        for note in scorer.report().notes
-        if "HFXM/RAMO-Llama3.1-8B was published with the chat template Ziya" in note
-    ]
+    assert scorer.prepare(PROMPT, ANSWER, False).text == ZIYA
+    notes = "\n".join(scorer.report().notes)
+    assert "HFXM/RAMO-Llama3.1-8B was published with the chat template Ziya" in notes
     assert scorer.fingerprint["chat_template"] == "Ziya"
 
 
-def test_a_template_that_is_named_holds_also_the_tokenizers_own(tmp_path, model_folder):
+def test_a_requested_template_takes_precedence(tmp_path, model_folder):
     folder = shutil.copytree(model_folder(), tmp_path / "RAMO-Llama3.1-8B")
-    own = load(folder, chat_template="tokenizer")
-    assert own.prepare(ASKED, ANSWER, False).text == load(model_folder()).prepare(ASKED, ANSWER, False).text
-    assert load(folder, chat_template="raw").prepare(ASKED, ANSWER, False).text == "Name a river.\nThe Elbe."
-    assert own.report().notes == load(model_folder()).report().notes
+    scorer = load(folder, chat_template="tokenizer")
+    assert scorer.prepare(PROMPT, ANSWER, False).text == load(model_folder()).prepare(PROMPT, ANSWER, False).text
+    assert load(folder, chat_template="raw").prepare(PROMPT, ANSWER, False).text == "Name a river.\nThe Elbe."
+    assert scorer.report().notes == load(model_folder()).report().notes
 
 
 def test_an_unknown_checkpoint_keeps_the_template_of_its_tokenizer(model_folder):
@@ -45,9 +42,9 @@ def test_an_unknown_checkpoint_keeps_the_template_of_its_tokenizer(model_folder)
 
 
 @pytest.mark.parametrize("template", sorted({family.chat_template for family in FAMILIES.values()}))
-def test_every_template_of_a_family_can_be_printed(template):
+def test_every_template_of_a_family_renders_a_conversation(template):
     render, _ = fastchat_template(template)
-    assert "Elbe" in render([*ASKED, *ANSWER])
+    assert "Elbe" in render([*PROMPT, *ANSWER])
 
 
 @pytest.mark.parametrize(
@@ -58,5 +55,5 @@ def test_every_template_of_a_family_can_be_printed(template):
         ("pku-align", "BEGINNING OF CONVERSATION: USER: Name a river. ASSISTANT: The Elbe. "),
     ],
 )
-def test_the_templates_of_rewardbench_are_its_own_to_the_letter(template, text):
-    assert fastchat_template(template)[0]([*ASKED, *ANSWER]) == text
+def test_the_templates_added_by_rewardbench_0_1_render_the_same_text(template, text):
+    assert fastchat_template(template)[0]([*PROMPT, *ANSWER]) == text

@@ -1,4 +1,4 @@
-"""What changes a fingerprint, and what must not."""
+"""Changes that alter a fingerprint, and changes that must not."""
 
 import json
 import shutil
@@ -20,11 +20,11 @@ def folder(tmp_path, model_folder):
     return shutil.copytree(model_folder(), tmp_path / "model")
 
 
-def test_a_copy_under_another_name_is_the_same_model(tmp_path, folder):
+def test_a_copy_in_another_folder_has_the_same_fingerprint(tmp_path, folder):
     assert fingerprint(folder) == fingerprint(shutil.copytree(folder, tmp_path / "copy"))
 
 
-def test_one_changed_weight_is_another_model(folder):
+def test_one_changed_weight_changes_the_fingerprint(folder):
     from safetensors.torch import load_file, save_file
 
     before = fingerprint(folder)
@@ -34,7 +34,7 @@ def test_one_changed_weight_is_another_model(folder):
     assert fingerprint(folder)["weights"] != before["weights"]
 
 
-def test_a_changed_configuration_is_another_model(folder):
+def test_a_changed_configuration_changes_the_fingerprint(folder):
     before = fingerprint(folder)
     path = folder / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"rms_norm_eps": 0.1}))
@@ -52,11 +52,11 @@ def test_a_changed_configuration_is_another_model(folder):
     ],
     ids=str,
 )
-def test_what_can_move_a_score_is_in_it(folder, options):
+def test_options_that_can_change_scores_change_the_fingerprint(folder, options):
     assert fingerprint(folder, **options) != fingerprint(folder)
 
 
-def test_padding_and_truncation_of_a_tokenizer_are_not():
+def test_padding_and_truncation_settings_of_a_tokenizer_do_not_count():
     tokenizer = make_tokenizer()
     before = tokenizer_identity(tokenizer)
     tokenizer.backend_tokenizer.enable_truncation(5)
@@ -66,18 +66,18 @@ def test_padding_and_truncation_of_a_tokenizer_are_not():
     assert tokenizer_identity(tokenizer) != before
 
 
-def test_a_commit_of_the_hub_is_the_identity_of_its_weights(tmp_path, folder):
+def test_weights_of_a_hub_snapshot_are_identified_by_its_commit(tmp_path, folder):
     cached = tmp_path / "snapshots" / ("0" * 40)
     shutil.copytree(folder, cached)
     assert fingerprint(cached)["weights"] == {"commit": "0" * 40}
 
 
-def test_a_folder_of_snapshots_is_no_commit(tmp_path, folder):
-    one = shutil.copytree(folder, tmp_path / "a" / "snapshots" / "step-100")
-    assert fingerprint(one)["weights"] == fingerprint(folder)["weights"]
+def test_a_folder_in_snapshots_that_is_not_a_commit_is_hashed(tmp_path, folder):
+    checkpoint = shutil.copytree(folder, tmp_path / "a" / "snapshots" / "step-100")
+    assert fingerprint(checkpoint)["weights"] == fingerprint(folder)["weights"]
 
 
-def test_how_float32_is_multiplied_is_in_it(folder):
+def test_the_precision_of_float32_products_changes_the_fingerprint(folder):
     import torch
 
     before = torch.get_float32_matmul_precision()

@@ -1,4 +1,4 @@
-"""Where a model's layers are, and that compiling them moves no score."""
+"""Finding a model's layers, and compiling them without a change of scores."""
 
 import shutil
 from dataclasses import replace
@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 from random_models import pairs
-from reference import one_by_one
+from reference import prepare_all, score_unbatched
 
 from rewardbench.engine.loop import score
 from rewardbench.errors import InputError
@@ -24,7 +24,7 @@ def test_layers_are_found_by_their_number(arch, model_folder):
     assert not is_compiled(model)
 
 
-def test_layers_that_cannot_be_told_are_not_compiled(model_folder):
+def test_layers_that_are_not_found_are_not_compiled(model_folder):
     model = load_classifier(ModelSpec(str(model_folder("llama")), device="cpu")).model
     model.config.num_hidden_layers = 5
     with pytest.raises(InputError, match=r"layers of reward are not found, .* leave out --compile"):
@@ -37,14 +37,14 @@ def test_compiled_layers_give_the_same_scores_under_another_fingerprint(model_fo
     plain = load_classifier(ModelSpec(folder, device="cpu"))
     compiled = load_classifier(ModelSpec(folder, device="cpu", compile=True))
     assert compiled.layout.packed
-    assert compiled.layout.last is not None
-    requests = [plain.prepare(i.prompt, c, False) for i in items for c in i.completions]
-    truth = one_by_one(plain.model, requests)
+    assert compiled.layout.last_layer is not None
+    expected = score_unbatched(plain.model, prepare_all(plain, items))
     torch._dynamo.utils.counters.clear()
     for layout in (compiled.layout, replace(compiled.layout, packed=False)):
-        laid_out = compiled.with_layout(layout)
-        found = [x for one in score(items, laid_out, batch_tokens=300).items for x in one.scores]
-        assert found == pytest.approx(truth, abs=1e-5)
-    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] <= 4, "compiled anew for another length"
+        scores: list[float] = []
+        for item_scores in score(items, compiled.with_layout(layout), batch_tokens=300).items:
+            scores += item_scores.scores
+        assert scores == pytest.approx(expected, abs=1e-5)
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] <= 4, "recompiled for another length"
     assert is_compiled(compiled.model)
     assert dict(compiled.fingerprint) == {**plain.fingerprint, "compiled": True}

@@ -1,11 +1,11 @@
-"""What is refused at the door because its scores would be another model's."""
+"""Models that are rejected when they are loaded, because their scores would be meaningless, and limits of length."""
 
 import json
 import shutil
 from importlib.util import find_spec
 
 import pytest
-from random_models import make_model, make_tokenizer
+from random_models import make_model, make_tokenizer, turn
 
 from rewardbench.errors import InputError
 from rewardbench.models import load as loading
@@ -30,7 +30,7 @@ def edit_weights(folder, change):
 
 
 @pytest.mark.parametrize("key", ["score.bias", "model.layers.0.self_attn.q_proj.bias", "model.norm.weight_scale"])
-def test_a_weight_that_a_part_in_use_would_ignore_is_refused(folder, key):
+def test_a_weight_that_a_module_in_use_would_ignore_is_rejected(folder, key):
     import torch
 
     edit_weights(folder, lambda weights: weights | {key: torch.ones(1)})
@@ -38,7 +38,7 @@ def test_a_weight_that_a_part_in_use_would_ignore_is_refused(folder, key):
         load(folder)
 
 
-def test_weights_of_another_head_are_named(folder):
+def test_weights_of_another_head_are_noted(folder):
     import torch
 
     edit_weights(
@@ -48,19 +48,19 @@ def test_weights_of_another_head_are_named(folder):
     assert notes == [f"The files of {folder} have weights that are not used: lm_head.weight and 1 more."]
 
 
-def test_weights_under_a_prefix_are_missing(folder):
+def test_weights_under_another_prefix_count_as_missing(folder):
     edit_weights(folder, lambda weights: {f"base.{key}": value for key, value in weights.items()})
     with pytest.raises(InputError, match=r"lacks weights \(model.embed_tokens.weight and \d+ more\)"):
         load(folder)
 
 
-def test_a_classifier_with_tied_embeddings_is_no_policy(tmp_path):
+def test_a_classifier_with_tied_embeddings_is_rejected_as_a_policy(tmp_path):
     make_model(tmp_path, "llama", tokenizer=make_tokenizer(), tie_word_embeddings=True)
     with pytest.raises(InputError, match="is a classifier, not a policy"):
         load(tmp_path, ref_free_type="sum")
 
 
-def test_an_adapter_beside_weights_is_refused_where_peft_would_load_it(folder, monkeypatch):
+def test_an_adapter_next_to_weights_is_rejected_if_peft_would_load_it(folder, monkeypatch):
     (folder / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": "org/base"}))
     if find_spec("peft") is None:
         load(folder)
@@ -69,32 +69,28 @@ def test_an_adapter_beside_weights_is_refused_where_peft_would_load_it(folder, m
         load(folder)
 
 
-def test_a_config_that_asks_for_tuples_changes_nothing(folder):
+def test_a_config_with_return_dict_false_is_scored(folder):
     path = folder / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"return_dict": False}))
-    request = load(folder).prepare((), ({"role": "assistant", "content": "Lima"},), True)
+    request = load(folder).prepare((), turn("assistant", "Lima"), True)
     assert len(load(folder).run([request])) == 1
 
 
 @pytest.mark.parametrize(
     ("arch", "options", "limit"), [("nystromformer", {}, 40), ("openai-gpt", {}, 40), ("roberta", {}, 39)]
 )
-def test_learned_positions_limit_the_length_in_every_spelling(arch, options, limit, tmp_path):
+def test_learned_positions_limit_the_length_whatever_their_table_is_called(arch, options, limit, tmp_path):
     encoder = arch != "openai-gpt"
     make_model(tmp_path, arch, tokenizer=make_tokenizer(encoder=encoder), max_position_embeddings=40, **options)
     scorer = load(tmp_path)
     assert scorer.chat.max_length == limit
-    request = scorer.prepare((), ({"role": "assistant", "content": "x y z " * 60},), True)
+    request = scorer.prepare((), turn("assistant", "x y z " * 60), True)
     assert (len(request), len(scorer.run([request]))) == (limit, 1)
     with pytest.raises(InputError, match=f"more than the {limit} positions"):
         load(tmp_path, max_length=limit + 1)
 
 
-def text(content, role="assistant"):
-    return ({"role": role, "content": content},)
-
-
-def test_a_git_lfs_pointer_is_named(folder):
+def test_a_git_lfs_pointer_is_rejected(folder):
     pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'a' * 64}\nsize 140000\n"
     (folder / "tokenizer.json").write_text(pointer)
     with pytest.raises(InputError, match=r"tokenizer.json of .* is a Git LFS pointer, .* run git lfs pull"):
@@ -102,7 +98,7 @@ def test_a_git_lfs_pointer_is_named(folder):
 
 
 @pytest.mark.parametrize("part", ["lora_A.default", "lora_B", "lora_magnitude_vector", "modules_to_save.default"])
-def test_an_adapter_that_was_never_merged_is_refused(folder, part):
+def test_an_adapter_that_was_never_merged_is_rejected(folder, part):
     import torch
 
     key = f"model.layers.0.self_attn.q_proj.{part}.weight"
@@ -111,7 +107,7 @@ def test_an_adapter_that_was_never_merged_is_refused(folder, part):
         load(folder)
 
 
-def test_an_added_token_without_an_embedding_refuses_only_a_text_that_holds_it(folder):
+def test_an_added_token_without_an_embedding_rejects_only_texts_with_it(folder):
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(folder)
@@ -123,12 +119,12 @@ def test_an_added_token_without_an_embedding_refuses_only_a_text_that_holds_it(f
     assert list(scorer.report().notes) == [
         f"The tokenizer has the special token [PAD], for which {folder} has no embedding: a text with it is not scored."
     ]
-    assert len(scorer.run([scorer.prepare(text("Hi", "user"), text("Lima"), False)])) == 1
+    assert len(scorer.run([scorer.prepare(turn("user", "Hi"), turn("assistant", "Lima"), False)])) == 1
     with pytest.raises(InputError, match=r"a token that the model does not embed: \[PAD\], id 512 of 512"):
-        scorer.prepare(text("Hi", "user"), text("[PAD]"), False)
+        scorer.prepare(turn("user", "Hi"), turn("assistant", "[PAD]"), False)
 
 
-def test_an_ordinary_vocabulary_that_the_model_does_not_embed_is_refused(tmp_path):
+def test_ordinary_tokens_without_an_embedding_are_rejected(tmp_path):
     make_model(tmp_path, "llama", tokenizer=make_tokenizer(), vocab_size=200)
     with pytest.raises(InputError, match=r"has ids up to \d+, but .* embeds only 200"):
         load(tmp_path)
@@ -141,16 +137,16 @@ def test_an_ordinary_vocabulary_that_the_model_does_not_embed_is_refused(tmp_pat
         ("ibert", {"max_position_embeddings": 40}, 39),
     ],
 )
-def test_positions_that_are_no_embedding_of_torch_limit_the_length_too(arch, options, limit, tmp_path):
+def test_positions_that_are_not_a_torch_embedding_limit_the_length_too(arch, options, limit, tmp_path):
     make_model(tmp_path, arch, tokenizer=make_tokenizer(encoder=arch == "ibert"), **options)
     scorer = load(tmp_path)
-    request = scorer.prepare((), text("x y z " * 60), True)
+    request = scorer.prepare((), turn("assistant", "x y z " * 60), True)
     assert (len(request), request.dropped > 0, len(scorer.run([request]))) == (limit, True, 1)
     with pytest.raises(InputError, match=f"more than the {limit} positions"):
         load(tmp_path, max_length=limit + 1)
 
 
-def test_an_encoder_decoder_that_does_not_say_where_its_decoder_starts_is_refused(tmp_path):
+def test_an_encoder_decoder_without_a_decoder_start_token_is_rejected(tmp_path):
     narrow = {"d_ff": 64, "d_kv": 8, "num_layers": 2, "num_heads": 4}
     make_model(tmp_path, "t5", tokenizer=make_tokenizer(), **narrow)
     path = tmp_path / "config.json"
@@ -161,8 +157,8 @@ def test_an_encoder_decoder_that_does_not_say_where_its_decoder_starts_is_refuse
         load(tmp_path)
 
 
-def cached(home, commits, source):
-    """A cache of the Hub as downloads by commit leave it: without refs/main."""
+def fill_cache(home, commits, source):
+    """Fill a Hub cache as downloads by commit do: without refs/main."""
     for commit in commits:
         shutil.copytree(source, home / "models--org--rm" / "snapshots" / commit)
 
@@ -177,9 +173,9 @@ def cache(tmp_path, monkeypatch):
     return home
 
 
-def test_the_only_commit_of_a_cache_without_a_main_is_used_and_said(cache, folder):
+def test_the_only_commit_of_a_cache_without_a_main_is_used_with_a_note(cache, folder):
     commit = "a" * 40
-    cached(cache, [commit], folder)
+    fill_cache(cache, [commit], folder)
     scorer = load("org/rm")
     assert scorer.fingerprint["weights"] == {"commit": commit}
     note = f"The cache does not say which commit of org/rm is its main: the only one there, {commit}, was used."
@@ -187,7 +183,7 @@ def test_the_only_commit_of_a_cache_without_a_main_is_used_and_said(cache, folde
     assert load("org/rm", revision=commit).report().notes == ()
 
 
-def test_of_several_commits_in_a_cache_one_must_be_named(cache, folder):
-    cached(cache, ["a" * 40, "b" * 40], folder)
+def test_several_commits_in_a_cache_without_a_main_are_rejected(cache, folder):
+    fill_cache(cache, ["a" * 40, "b" * 40], folder)
     with pytest.raises(InputError, match=f"pass --revision with one of {'a' * 40}, {'b' * 40}"):
         load("org/rm")

@@ -13,14 +13,14 @@ from rewardbench.scorers import load_scorer
 from rewardbench.settings import ModelSpec
 
 
-def test_the_size_is_that_of_all_files_and_the_license_that_of_the_card(tmp_path):
+def test_parameters_of_all_files_are_counted_and_the_license_is_read_from_the_card(tmp_path):
     save_file({"a": torch.zeros(3, 4), "b": torch.zeros(5)}, tmp_path / "model-1.safetensors", {"format": "pt"})
     save_file({"c": torch.zeros(2)}, tmp_path / "model-2.safetensors")
     (tmp_path / "README.md").write_text("---\nlanguage: en\nlicense: mit\n---\nlicense: none\n")
     assert read_metadata(tmp_path) == {"parameters": 19, "license": "mit"}
 
 
-def test_an_embedded_model_is_known_and_a_baseline_has_no_size():
+def test_embedded_models_report_their_metadata_and_baselines_have_none():
     metadata = load_scorer(ModelSpec("tiny-rm", device="cpu")).report().metadata
     assert metadata["license"] == "apache-2.0"
     assert 1_000_000 < metadata["parameters"] < 1_200_000
@@ -53,12 +53,12 @@ def test_a_quoted_license_and_windows_line_ends_are_read(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"123", b"\xff" * 16])
-def test_a_broken_file_has_no_size(tmp_path, content):
+def test_a_broken_file_has_no_parameters(tmp_path, content):
     (tmp_path / "model.safetensors").write_bytes(content)
     assert read_metadata(tmp_path) == {}
 
 
-def test_a_twin_of_the_weights_that_is_not_loaded_does_not_count(tmp_path):
+def test_a_copy_of_the_weights_that_is_not_loaded_does_not_count(tmp_path):
     save_file({"a": torch.zeros(3, 4)}, tmp_path / "model.safetensors")
     before = weights_identity(tmp_path)
     save_file({"a": torch.zeros(3, 4)}, tmp_path / "consolidated.safetensors")
@@ -66,7 +66,7 @@ def test_a_twin_of_the_weights_that_is_not_loaded_does_not_count(tmp_path):
     assert weights_identity(tmp_path) == before
 
 
-def test_of_shards_those_of_the_index_count(tmp_path):
+def test_only_the_shards_of_the_index_count(tmp_path):
     for name in ("model-1.safetensors", "model-2.safetensors", "consolidated.safetensors"):
         save_file({name: torch.zeros(4)}, tmp_path / name)
     index = {"weight_map": {"model-1.safetensors": "model-1.safetensors", "b": "model-2.safetensors"}}

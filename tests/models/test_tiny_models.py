@@ -1,4 +1,4 @@
-"""The embedded models: small, complete, loadable by the standard classes, and made by a deterministic script."""
+"""The embedded models are small, complete, loaded by the standard classes, and made by a deterministic script."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CHAT = [
 
 
 def load(folder: str, **options: Any) -> tuple[Any, dict[str, Any]]:
-    """A model through its Auto class, with what the loader found missing."""
+    """Load a model through its Auto class; return it with the loading info."""
     import transformers
 
     kind = "AutoModelForSequenceClassification" if folder == "tiny-rm" else "AutoModelForCausalLM"
@@ -87,11 +87,11 @@ def test_policy_moved_away_from_its_reference() -> None:
 
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_special_tokens_are_distinct_and_agree_with_the_config(folder: str) -> None:
-    loaded = tokenizer(folder)
+    special = tokenizer(folder)
     config = json.loads((MODELS / folder / "config.json").read_text())
-    ids = (loaded.pad_token_id, loaded.bos_token_id, loaded.eos_token_id)
+    ids = (special.pad_token_id, special.bos_token_id, special.eos_token_id)
     assert ids == (config["pad_token_id"], config["bos_token_id"], config["eos_token_id"]) == (0, 1, 2)
-    assert loaded.convert_tokens_to_ids(["<|system|>", "<|user|>", "<|assistant|>"]) == [3, 4, 5]
+    assert special.convert_tokens_to_ids(["<|system|>", "<|user|>", "<|assistant|>"]) == [3, 4, 5]
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
@@ -113,23 +113,25 @@ def test_plain_text_survives_the_tokenizer_behind_one_bos() -> None:
     assert tokenizer().decode(ids[1:]) == text
 
 
+def sum_log_probs(model: Any, inputs: Any) -> float:
+    """Return the log-probability of all tokens but the first."""
+    mean_loss: float = model(**inputs, labels=inputs["input_ids"]).loss.item()
+    return -mean_loss * (inputs["input_ids"].shape[1] - 1)
+
+
 def test_scores_differ_between_completions() -> None:
     import torch
 
     model, _ = load("tiny-rm", dtype=torch.float32)
-    policy, reference = (load(f"tiny-dpo/{name}", dtype=torch.float32)[0] for name in ("policy", "reference"))
+    policy, _ = load("tiny-dpo/policy", dtype=torch.float32)
+    reference, _ = load("tiny-dpo/reference", dtype=torch.float32)
     rewards, log_ratios = [], []
     for answer in ("The Elbe.", "I would rather not say."):
-        ids = tokenizer().apply_chat_template(
-            [*CHAT[:2], {"role": "assistant", "content": answer}], return_tensors="pt"
-        )
+        messages = [*CHAT[:2], {"role": "assistant", "content": answer}]
+        inputs = tokenizer().apply_chat_template(messages, return_tensors="pt")
         with torch.no_grad():
-            rewards.append(model(**ids).logits.item())
-            sums = [
-                -m(**ids, labels=ids["input_ids"]).loss.item() * (ids["input_ids"].shape[1] - 1)
-                for m in (policy, reference)
-            ]
-        log_ratios.append(sums[0] - sums[1])
+            rewards.append(model(**inputs).logits.item())
+            log_ratios.append(sum_log_probs(policy, inputs) - sum_log_probs(reference, inputs))
     assert abs(rewards[0] - rewards[1]) > 0.01
     assert abs(log_ratios[0] - log_ratios[1]) > 0.01
 

@@ -92,7 +92,7 @@ def test_writers_at_once_lose_nothing(hub):
         one.join()
     assert errors == []
     assert open_store(WHERE).list() == [f"me/m{n}" for n in range(4)]
-    assert sum(path.endswith("/commit/main") for _, path in hub.asked) > 4, "somebody had to begin anew"
+    assert sum(path.endswith("/commit/main") for _, path in hub.requests) > 4, "somebody had to begin anew"
 
 
 def test_a_rename_and_a_deletion_are_commits(hub):

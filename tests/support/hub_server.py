@@ -1,4 +1,4 @@
-"""A Hub on 127.0.0.1, for the real client: datasets with commits, pull requests and large files, and ways to fail."""
+"""Serve a Hub on 127.0.0.1 to the real client: repositories with commits, pull requests and large files, and faults."""
 
 import base64
 import hashlib
@@ -14,11 +14,11 @@ from urllib.parse import parse_qs, unquote, urlparse
 DATE = "2026-11-28T00:00:00.000Z"
 START = datetime(2026, 11, 28, tzinfo=UTC)
 WHERE = "hf://datasets/org/results"
-"""The address of the dataset that the fixture `hub` has."""
+"""Address of the dataset that the fixture `hub` creates."""
 
 
 class Repo:
-    """A dataset: trees by commit, and where the branches are."""
+    """A repository: files by commit, and the commit of each branch."""
 
     def __init__(self):
         self.trees = {"0" * 40: {}}
@@ -29,7 +29,7 @@ class Repo:
         self.closed = set()
 
     def commit(self, ref, files, parent=None):
-        """A commit on top of a branch, or, where the branch is new, of `parent` (else of main)."""
+        """Commit files on top of a branch or, if the branch is new, of `parent` (else of main); return the commit."""
         sha = hashlib.sha1(f"{len(self.trees)} {ref}".encode()).hexdigest()
         when = START + timedelta(seconds=len(self.trees))
         self.pushes.setdefault(ref, []).append((sha, when.strftime("%Y-%m-%dT%H:%M:%S.000Z")))
@@ -39,7 +39,7 @@ class Repo:
         return sha
 
     def discussion(self, name, number):
-        """A pull request as the Hub describes it."""
+        """Return a pull request in the Hub's JSON format."""
         commits = self.pushes[f"refs/pr/{number}"]
         author = {"name": "me"}
         return {
@@ -64,8 +64,8 @@ class Repo:
             ],
         }
 
-    def line(self, sha):
-        """A commit and those before it."""
+    def history(self, sha):
+        """Yield a commit and those before it."""
         while sha:
             yield sha
             sha = self.parents.get(sha)
@@ -94,13 +94,13 @@ class Hub(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         url = urlparse(self.path)
         path, query = unquote(url.path), parse_qs(url.query)
-        server.asked.append((self.command, path))
+        server.requests.append((self.command, path))
         fault = server.fault
         if fault == "timeout":
             time.sleep(server.patience)
             fault = 500
         if isinstance(fault, int):
-            return self.say(fault, {"error": "planted"})
+            return self.say(fault, {"error": "injected"})
         with server.lock:
             return self.route(path, query, body)
 
@@ -109,8 +109,8 @@ class Hub(BaseHTTPRequestHandler):
         if path == "/api/whoami-v2":
             return self.say(200, {"name": "me", "type": "user", "auth": {"accessToken": {"role": "write"}}})
         if path == "/api/repos/create":
-            told = json.loads(body)
-            name = f"{told.get('organization') or 'me'}/{told['name']}"
+            fields = json.loads(body)
+            name = f"{fields.get('organization') or 'me'}/{fields['name']}"
             if name in self.server.repos:
                 return self.say(409, {"url": f"{self.server.url}/datasets/{name}", "error": "exists"})
             self.server.repos[name] = Repo()
@@ -130,74 +130,70 @@ class Hub(BaseHTTPRequestHandler):
             return self.resolve("/".join(parts[:2]), parts[3:])
         return self.say(404, {"error": path})
 
-    def large(self, told):
-        objects = [
-            {
-                "oid": one["oid"],
-                "size": one["size"],
-                "actions": {"upload": {"href": f"{self.server.url}/lfs/{one['oid']}"}},
-            }
-            for one in told["objects"]
-        ]
+    def large(self, batch):
+        """Return where to upload large files."""
+        objects = []
+        for file in batch["objects"]:
+            upload = {"href": f"{self.server.url}/lfs/{file['oid']}"}
+            objects.append({"oid": file["oid"], "size": file["size"], "actions": {"upload": upload}})
         return self.say(200, {"objects": objects, "transfer": "basic"})
 
     def reference(self, repo, words):
-        """A revision at the start of some words, which may hold slashes; and what follows."""
+        """Split a path that begins with a revision: return its commit, its name (which may have slashes), the rest."""
         if words[:2] == ["refs", "pr"]:
             return repo.refs.get("/".join(words[:3])), "/".join(words[:3]), words[3:]
         name = words[0]
         return (repo.refs.get(name) or (name if name in repo.trees else None)), name, words[1:]
 
-    def api(self, name, rest, query, body):
+    def api(self, name, endpoint, query, body):
+        """Answer a call of the API for a repository; `endpoint` is the path below it, split."""
         repo = self.server.repos.get(name)
         if repo is None:
             return self.say(404, {"error": "none"}, {"X-Error-Code": "RepoNotFound"})
-        if not rest or rest[0] == "revision":
-            sha, _, _ = self.reference(repo, rest[1:] or ["main"])
+        if not endpoint or endpoint[0] == "revision":
+            sha, _, _ = self.reference(repo, endpoint[1:] or ["main"])
             if sha is None:
                 return self.say(404, {"error": "none"}, {"X-Error-Code": "RevisionNotFound"})
             return self.say(200, {"id": name, "sha": sha, "siblings": [], "tags": [], "private": False})
-        if rest[0] == "tree":
-            sha, _, folder = self.reference(repo, rest[1:])
+        if endpoint[0] == "tree":
+            sha, _, folder = self.reference(repo, endpoint[1:])
             deep = query.get("recursive", ["False"])[0].lower() == "true"
             return self.say(200, list(tree(repo.trees[sha], "/".join(folder), deep)))
-        if rest[0] == "preupload":
+        if endpoint[0] == "preupload":
             files = json.loads(body)["files"]
-            modes = [
-                {
-                    "path": one["path"],
-                    "uploadMode": "lfs" if one["path"].endswith(".parquet") else "regular",
-                    "shouldIgnore": False,
-                }
-                for one in files
-            ]
+            modes = []
+            for file in files:
+                mode = "lfs" if file["path"].endswith(".parquet") else "regular"
+                modes.append({"path": file["path"], "uploadMode": mode, "shouldIgnore": False})
             return self.say(200, {"files": modes})
-        if rest[0] == "commit":
-            return self.commit(name, repo, rest[1:], query, body)
-        if rest[0] == "commits":
-            sha, _, _ = self.reference(repo, rest[1:])
-            return self.say(
-                200, [{"id": one, "title": "", "message": "", "date": DATE, "authors": []} for one in repo.line(sha)]
-            )
-        if rest[0] == "discussions" and self.command == "GET":
-            return self.discussions(name, repo, rest[1:], query)
-        if rest[0] == "discussions":  # a comment, or another status
-            repo.closed.add(int(rest[1]))
+        if endpoint[0] == "commit":
+            return self.commit(name, repo, endpoint[1:], query, body)
+        if endpoint[0] == "commits":
+            sha, _, _ = self.reference(repo, endpoint[1:])
+            description = {"title": "", "message": "", "date": DATE, "authors": []}
+            return self.say(200, [{"id": commit, **description} for commit in repo.history(sha)])
+        if endpoint[0] == "discussions" and self.command == "GET":
+            return self.discussions(name, repo, endpoint[1:], query)
+        if endpoint[0] == "discussions":  # a comment, or another status
+            repo.closed.add(int(endpoint[1]))
             event = {"id": "1", "type": "status-change", "createdAt": DATE, "author": {"name": "me"}}
             return self.say(200, {"newStatus": {**event, "data": {"status": "closed"}}, "newMessage": event})
         return self.say(404, {"error": "unknown"})
 
-    def discussions(self, name, repo, rest, query):
-        """One pull request, or a page of all of those with a status."""
-        if rest:
-            return self.say(200, repo.discussion(name, int(rest[0])))
+    def discussions(self, name, repo, number_and_action, query):
+        """Return a pull request, or a page of those with a status."""
+        if number_and_action:
+            return self.say(200, repo.discussion(name, int(number_and_action[0])))
         numbers = sorted((int(ref.rpartition("/")[2]) for ref in repo.refs if ref.startswith("refs/pr/")), reverse=True)
-        found = [repo.discussion(name, number) for number in numbers]
-        wanted = query.get("status", [None])[0]
-        found = [one for one in found if wanted in (None, one["status"])]
+        status = query.get("status", [None])[0]
+        pulls = []
+        for number in numbers:
+            pull = repo.discussion(name, number)
+            if status in (None, pull["status"]):
+                pulls.append(pull)
         page, size = int(query.get("p", ["0"])[0]), self.server.page
         start = page * size
-        return self.say(200, {"discussions": found[start : start + size], "count": len(found), "start": start})
+        return self.say(200, {"discussions": pulls[start : start + size], "count": len(pulls), "start": start})
 
     def commit(self, name, repo, words, query, body):
         if self.server.readonly:
@@ -207,49 +203,49 @@ class Hub(BaseHTTPRequestHandler):
         parent = header.get("parentCommit")
         opens = query.get("create_pr") == ["1"]
         head, branch, _ = self.reference(repo, words)
-        if opens:  # from the parent that was asked for, however old
+        if opens:  # from the requested parent, however old
             head = parent or head
         elif parent and parent != head:
             return self.say(412, {"error": "A commit has happened since. Please refresh and try again."})
-        added, gone = {}, set()
+        files, added = dict(repo.trees[head]), {}
         for line in lines:
-            told = line["value"]
+            operation = line["value"]
             if line["key"] == "file":
-                added[told["path"]] = base64.b64decode(told["content"])
+                added[operation["path"]] = base64.b64decode(operation["content"])
             elif line["key"] == "lfsFile":
-                added[told["path"]] = self.server.large[told["oid"]]
+                added[operation["path"]] = self.server.large[operation["oid"]]
             elif line["key"] == "deletedFile":
-                gone.add(told["path"])
-        files = {path: data for path, data in repo.trees[head].items() if path not in gone} | added
-        told = {"commitUrl": f"{self.server.url}/datasets/{name}/commit/x", "success": True}
+                files.pop(operation["path"], None)
+        files |= added
+        answer = {"commitUrl": f"{self.server.url}/datasets/{name}/commit/x", "success": True}
         if opens:
             number = len(repo.pulls) + 1
             repo.pulls[number] = added
-            told["commitOid"] = repo.commit(f"refs/pr/{number}", files, head)
-            told["pullRequestUrl"] = f"{self.server.url}/datasets/{name}/discussions/{number}"
+            answer["commitOid"] = repo.commit(f"refs/pr/{number}", files, head)
+            answer["pullRequestUrl"] = f"{self.server.url}/datasets/{name}/discussions/{number}"
         else:
-            told["commitOid"] = repo.commit(branch, files)
-        return self.say(200, told)
+            answer["commitOid"] = repo.commit(branch, files)
+        return self.say(200, answer)
 
     def resolve(self, name, words):
         repo = self.server.repos.get(name)
         if repo is None:
             return self.say(404, {}, {"X-Error-Code": "RepoNotFound"})
-        sha, _, rest = self.reference(repo, words)
+        sha, _, file = self.reference(repo, words)
         if sha is None:
             return self.say(404, {}, {"X-Error-Code": "RevisionNotFound"})
-        data = repo.trees[sha].get("/".join(rest))
+        data = repo.trees[sha].get("/".join(file))
         if data is None:
             return self.say(404, {}, {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": sha})
         headers = {"ETag": f'"{hashlib.sha1(data).hexdigest()}"', "X-Repo-Commit": sha}
-        return self.say(200, data, headers, half=self.server.fault == "half" and "/".join(rest).endswith(".json"))
+        return self.say(200, data, headers, half=self.server.fault == "half" and "/".join(file).endswith(".json"))
 
     def say(self, status, value, headers=None, half=False):
         data = value if isinstance(value, bytes) else json.dumps(value).encode()
         self.send_response(status)
         sent = {"Content-Type": "application/json", **(headers or {}), "Content-Length": str(len(data))}
-        for name, one in sent.items():
-            self.send_header(name, one)
+        for header in sent.items():
+            self.send_header(*header)
         self.end_headers()
         if self.command == "HEAD":
             return
@@ -262,7 +258,7 @@ class Hub(BaseHTTPRequestHandler):
 
 
 def tree(files, folder, deep):
-    """What lies in a folder, with all below it if asked; folders are named as well."""
+    """Yield the files and folders in a folder; if `deep`, also those in its subfolders."""
     start = f"{folder}/" if folder else ""
     seen = set()
     for path, data in sorted(files.items()):
@@ -280,10 +276,13 @@ def tree(files, folder, deep):
 
 @contextmanager
 def hub():
-    """A running double: `repos`, what was `asked`, and `fault`: a status, "timeout", "half", or None."""
+    """Context manager: run the server.
+
+    It has `repos` by name, the `requests` it received, and a `fault`: a status code, "timeout", "half" or None.
+    """
     server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
     server.daemon_threads = True
-    server.repos, server.large, server.asked, server.lock = {}, {}, [], threading.Lock()
+    server.repos, server.large, server.requests, server.lock = {}, {}, [], threading.Lock()
     server.fault, server.readonly, server.patience, server.page = None, False, 3.0, 50
     server.url = f"http://127.0.0.1:{server.server_port}"
     threading.Thread(target=server.serve_forever, daemon=True).start()

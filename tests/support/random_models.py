@@ -1,4 +1,4 @@
-"""Small real models: random weights, a real tokenizer, saved to a folder and loaded like any other."""
+"""Make small models: random weights and a real tokenizer, saved to a folder and loaded like any other model."""
 
 import json
 import random
@@ -40,10 +40,10 @@ SIZES: dict[str, dict[str, Any]] = {
     "modernbert": {"local_attention": 16},
     "phi3": {"num_key_value_heads": 2},
 }
-"""What each architecture needs beyond the common sizes; 2 layers, hidden 32."""
+"""Settings of each architecture in addition to the common sizes: 2 layers, width 32."""
 
 VOCABULARY = 512
-"""Rows of the embedding: more than the tokenizer has ids, as real models have."""
+"""Rows of the embedding: more than the tokenizer has ids, as in real models."""
 
 ENCODERS = {"bert", "deberta-v2", "modernbert"}
 
@@ -55,20 +55,24 @@ def words(rng: random.Random, n: int) -> str:
     return " ".join(rng.choice(WORDS) for _ in range(n))
 
 
+def turn(role: str, content: str) -> tuple[Message, ...]:
+    return (Message(role=role, content=content),)
+
+
 def pairs(count: int = 20, longest: int = 60, seed: int = 0) -> list[Item]:
+    """Return random pairs; `longest` is the maximum number of words of a message."""
     rng = random.Random(seed)
-
-    def turn(role: str, most: int) -> tuple[Message, ...]:
-        return (Message(role=role, content=words(rng, rng.randint(1, most))),)
-
-    return [
-        Item(str(i), "all", turn("user", longest), (turn("assistant", longest), turn("assistant", longest)))
-        for i in range(count)
-    ]
+    items = []
+    for n in range(count):
+        prompt, chosen, rejected = (
+            turn(role, words(rng, rng.randint(1, longest))) for role in ("user", "assistant", "assistant")
+        )
+        items.append(Item(str(n), "all", prompt, (chosen, rejected)))
+    return items
 
 
 def make_tokenizer(template: str | None = TEMPLATE, encoder: bool = False, corpus: list[str] = CORPUS) -> Any:
-    """A byte-level BPE tokenizer trained on a few lines, with BOS (decoders) or CLS and SEP (encoders)."""
+    """Train a byte-level BPE tokenizer on a few lines, with BOS (decoders) or CLS and SEP (encoders)."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -116,7 +120,7 @@ def make_config(arch: str, vocabulary: int, **options: Any) -> Any:
 
 
 def make_model(folder: Path, arch: str = "llama", kind: str = "reward", seed: int = 0, **options: Any) -> Path:
-    """Save a random model with its tokenizer; `kind` is reward or causal. Weights are wide, so that scores spread."""
+    """Save a random model with its tokenizer; `kind` is reward or causal. Its scores spread (see `spread`)."""
     import torch
     from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
@@ -146,13 +150,9 @@ def spread(model: Any) -> None:
 
 
 def write_pairs(path: Path, count: int) -> None:
-    rows = [
-        {
-            "id": item.id,
-            "prompt": item.prompt[0]["content"],
-            "chosen": item.completions[0][0]["content"],
-            "rejected": item.completions[1][0]["content"],
-        }
-        for item in pairs(count, 40)
-    ]
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    """Write random pairs as a .jsonl file."""
+    with path.open("w") as file:
+        for item in pairs(count, 40):
+            chosen, rejected = (completion[0]["content"] for completion in item.completions)
+            row = {"id": item.id, "prompt": item.prompt[0]["content"], "chosen": chosen, "rejected": rejected}
+            file.write(json.dumps(row) + "\n")

@@ -1,58 +1,86 @@
-"""Scores by definition: a model run on one unpadded sequence at a time; and by every layout of the engine."""
+"""Reference scores by a model's own forward on unpadded sequences, and scores in every layout of the engine."""
 
 import random
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import torch
+from transformers import PreTrainedModel
 
 from rewardbench.engine.loop import score
+from rewardbench.scorers.base import ModelScorer
+from rewardbench.scorers.dpo import Stage
+from rewardbench.scorers.logprobs import LogProbs
 from rewardbench.types import Item, TokenRequest
 
 DECODERS = ["llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3_text", "gpt_neox", "gpt2", "opt"]
 
+LAYOUTS = ("packed", "packed with full last layer", "padded right", "padded left")
 
-def one_by_one(model: Any, requests: list[TokenRequest]) -> list[float]:
-    """The definition: the model's own forward on one unpadded sequence."""
+BUDGETS = ((1, None), (300, None), (2048, None), (10**6, 3), (10**6, 64))
+"""Maximum tokens and maximum texts of a batch."""
+
+
+def prepare_all(scorer: ModelScorer, items: Sequence[Item]) -> list[TokenRequest]:
+    """Return the requests of all completions, item by item."""
+    requests = []
+    for item in items:
+        for completion in item.completions:
+            requests.append(scorer.prepare(item.prompt, completion, False))
+    return requests
+
+
+def score_unbatched(model: PreTrainedModel, requests: Sequence[TokenRequest]) -> list[float]:
+    """Return the reference scores: the model's own forward on one unpadded sequence at a time."""
+    scores = []
     with torch.inference_mode():
-        return [float(model(input_ids=torch.tensor([r.ids])).logits) for r in requests]
+        for request in requests:
+            scores.append(float(model(input_ids=torch.tensor([request.ids])).logits))
+    return scores
 
 
-LAYOUTS = ("row", "whole row", "right", "left")
-"""A row without padding, one whose last layer runs for all of its tokens, and padded batches."""
+def largest_difference(scores: Sequence[float], expected: Sequence[float]) -> float:
+    """Return the largest absolute difference between scores of the same texts."""
+    return max(abs(a - b) for a, b in zip(scores, expected, strict=True))
 
 
-def lay_out(scorer: Any, layout: str) -> Any:
-    side, last = "left" if layout == "left" else "right", None if layout == "whole row" else scorer.layout.last
-    return scorer.with_layout(replace(scorer.layout, packed="row" in layout, side=side, last=last))
+def with_layout(scorer: ModelScorer, layout: str) -> ModelScorer:
+    """Return the scorer in one of LAYOUTS."""
+    side = "left" if layout == "padded left" else "right"
+    last_layer = None if layout == "packed with full last layer" else scorer.layout.last_layer
+    packed = layout.startswith("packed")
+    return scorer.with_layout(replace(scorer.layout, packed=packed, side=side, last_layer=last_layer))
 
 
-def every_layout(scorer: Any, items: list[Item], layouts: tuple[str, ...] = LAYOUTS) -> list[list[float]]:
-    """All scores, item by item, in each layout, budget and order."""
-    found = []
+def score_in_layouts(scorer: ModelScorer, items: Sequence[Item], layouts: Sequence[str] = LAYOUTS) -> list[list[float]]:
+    """Return all scores, item by item, for each layout and budget; each time in another order."""
+    all_scores = []
     for layout in layouts:
-        variant = lay_out(scorer, layout)
-        for budget, size in ((1, None), (300, None), (2048, None), (10**6, 3), (10**6, 64)):
-            order = list(items)
-            random.Random(budget).shuffle(order)
-            scored = {s.id: s.scores for s in score(order, variant, batch_tokens=budget, batch_size=size).items}
-            found.append([x for item in items for x in scored[item.id]])
-    return found
+        variant = with_layout(scorer, layout)
+        for batch_tokens, batch_size in BUDGETS:
+            shuffled = list(items)
+            random.Random(batch_tokens).shuffle(shuffled)
+            scored = score(shuffled, variant, batch_tokens=batch_tokens, batch_size=batch_size).items
+            scores_by_id = {item_scores.id: item_scores.scores for item_scores in scored}
+            scores: list[float] = []
+            for item in items:
+                scores += scores_by_id[item.id]
+            all_scores.append(scores)
+    return all_scores
 
 
-def loaded(part: Any) -> Any:
-    """The scorer of one model; tiny ones stay in memory."""
-    with part as scorer:
+def load_stage(stage: Stage) -> LogProbs:
+    """Return the scorer of one stage of a DPO scorer; tiny models stay in memory."""
+    with stage as scorer:
         return scorer
 
 
-def by_hand(model: Any, request: TokenRequest) -> torch.Tensor:
-    """log p of each completion token, one at a time, from one unpadded forward."""
+def log_probs_by_hand(model: PreTrainedModel, request: TokenRequest) -> torch.Tensor:
+    """Return the log-probability of each completion token, computed one at a time from one unpadded forward."""
     with torch.inference_mode():
         logits = model(input_ids=torch.tensor([request.ids])).logits[0].double()
-    return torch.stack(
-        [
-            logits[at - 1, request.ids[at]] - torch.logsumexp(logits[at - 1], 0)
-            for at in range(request.start, request.end)
-        ]
-    )
+    log_probs = []
+    for position in range(request.start, request.end):
+        row = logits[position - 1]
+        log_probs.append(row[request.ids[position]] - torch.logsumexp(row, 0))
+    return torch.stack(log_probs)

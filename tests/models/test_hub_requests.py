@@ -1,0 +1,88 @@
+"""Requests to the Hub that a run of the command line makes, counted by the double: one look-up per model."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import hub_server
+import pytest
+from random_models import write_pairs
+
+
+def read_files(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.fixture
+def server(model_folder):
+    """Serve a classifier, a policy and its reference; nothing was requested yet."""
+    with hub_server.hub() as server:
+        models = {"org/rm": {}, "org/policy": {"kind": "causal"}, "org/reference": {"kind": "causal", "seed": 1}}
+        for name, options in models.items():
+            server.repos[name] = hub_server.Repo()
+            server.repos[name].commit("main", read_files(model_folder(**options)))
+        yield server
+
+
+@pytest.fixture
+def rewardbench(server, tmp_path):
+    """Run the command line in a process of its own; return its summary and the requests it made."""
+    write_pairs(tmp_path / "pairs.jsonl", 4)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
+    environment |= {"HF_ENDPOINT": server.url, "HF_HOME": str(tmp_path / "home"), "HF_HUB_DISABLE_XET": "1"}
+    environment |= {"HF_HUB_ETAG_TIMEOUT": "2", "HF_HUB_DISABLE_TELEMETRY": "1"}
+
+    def run(*arguments):
+        output = tempfile.mkdtemp(dir=tmp_path)
+        options = ["--dataset", "pairs.jsonl", "--device", "cpu", "--output_dir", output]
+        command = [sys.executable, "-m", "rewardbench", *arguments, *options]
+        server.requests.clear()
+        completed = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+        assert completed.returncode == 0, completed.stderr
+        (summary,) = Path(output).rglob("*.json")
+        return json.loads(summary.read_text()), list(server.requests)
+
+    return run
+
+
+def look_ups(requests):
+    """Return the paths that look up a model; others list the files of a commit, or download them."""
+    return [path for _, path in requests if path.startswith("/api/models/") and "/tree/" not in path]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        (["--model", "org/rm", "--tokenizer", "org/rm"], ["org/rm"]),
+        (["--model", "org/policy", "--ref_model", "org/reference"], ["org/policy", "org/reference"]),
+    ],
+    ids=["classifier", "DPO"],
+)
+def test_a_run_looks_each_model_up_once(arguments, names, server, rewardbench):
+    cold, cold_requests = rewardbench(*arguments)
+    assert look_ups(cold_requests) == [f"/api/models/{name}" for name in names]
+    assert len(cold_requests) == len(set(cold_requests)), "a file was requested twice"
+    warm, warm_requests = rewardbench(*arguments)
+    assert warm_requests == [("GET", f"/api/models/{name}") for name in names]
+    assert warm["manifest"]["fingerprint"]["weights"] == {"commit": server.repos[names[0]].refs["main"]}
+    assert warm["manifest"]["model"]["parameters"] > 10_000
+
+    server.fault = 503
+    offline, _ = rewardbench(*arguments)
+    assert cold["score"] == warm["score"] == offline["score"]
+    assert offline["manifest"]["fingerprint"] == warm["manifest"]["fingerprint"]
+
+
+def test_a_new_commit_of_main_is_used_and_an_old_one_by_its_revision(server, rewardbench, model_folder):
+    old, _ = rewardbench("--model", "org/rm")
+    repository = server.repos["org/rm"]
+    commit = repository.refs["main"]
+    repository.commit("main", read_files(model_folder(seed=7)))
+    new, _ = rewardbench("--model", "org/rm")
+    assert new["manifest"]["fingerprint"]["weights"] == {"commit": repository.refs["main"]}
+    pinned, requests = rewardbench("--model", "org/rm", "--revision", commit)
+    assert pinned["manifest"]["fingerprint"] == old["manifest"]["fingerprint"]
+    assert requests == [("GET", f"/api/models/org/rm/revision/{commit}")]
