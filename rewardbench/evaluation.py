@@ -1,4 +1,4 @@
-"""Evaluate a model on a suite: what the command line and Python users call."""
+"""Evaluate a model on a suite: `evaluate` for Python users, `run` and `run_and_store` for commands."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, TypeVar, Unpack
 
 from rich.console import Console
 
@@ -21,35 +21,38 @@ from rewardbench.engine.backends.torchrun import Ranks, is_first, launch
 from rewardbench.engine.cache import Cache
 from rewardbench.engine.loop import ScoringRun, score
 from rewardbench.errors import InputError
-from rewardbench.manifest import manifest
+from rewardbench.manifest import build_manifest
 from rewardbench.metrics import credit, gap, margin, rule_of
 from rewardbench.paths import home_path
 from rewardbench.results import assemble, why_unscored
 from rewardbench.scorers import load_scorer
 from rewardbench.scorers.in_memory import name_of, scorer_of
-from rewardbench.settings import Data, EvaluateOptions, Model, ModelSpec, Settings, read_options, with_options
+from rewardbench.settings import Data, EvaluateOptions, Model, ModelSpec, Settings, sort_options, with_options
 from rewardbench.store import LocalStore, open_store
 from rewardbench.store.local import refuse_model_name
 from rewardbench.suites import load_inputs, load_suite, suite_of_rows
 from rewardbench.suites.in_memory import read_in_memory
-from rewardbench.types import Item, ItemScores, Result, Rule, Scorer, Suite
+from rewardbench.types import Estimate, Item, ItemScores, Result, Rule, Scorer, Suite
 
 if TYPE_CHECKING:
     import pandas
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Evaluation(Result):
-    """A Result with the data it was computed on, as `evaluate` returns it."""
+    """The result of `evaluate`: a Result with the data it was computed on."""
 
     data: Suite
 
     def to_pandas(self) -> pandas.DataFrame:
         """Return a DataFrame with one row per item.
 
-        Its columns: id, subset, section, prompt (messages), completions (a list of messages for each), scores (one per
-        completion), margin (lowest score of a right completion less the highest of a wrong one), credit (from 0 to 1;
-        NaN without a preference) and reason (why a score is missing; no value otherwise).
+        Returns:
+            Columns: id, subset, section, prompt (messages), completions (a list of messages for each), scores (one per
+            completion), margin (lowest score of a correct completion minus the highest of a wrong one), credit (0 to 1;
+            NaN without a preference) and reason (why a score is missing; None if none is).
         """
         import pandas
 
@@ -71,16 +74,76 @@ class Evaluation(Result):
         return pandas.DataFrame(rows)
 
     def save(self, folder: str | os.PathLike[str] = "results/") -> str:
-        """Write the files that the command writes to its --output_dir; return the path of the summary (.json).
+        """Write the files that the command writes to --output_dir.
 
-        Raises: InputError if nothing can be written there.
+        Args:
+            folder: folder of results, which is created if needed.
+
+        Returns:
+            The path of the summary (.json).
+
+        Raises:
+            InputError: if the folder cannot be written.
         """
         return LocalStore(os.fspath(folder)).put(self, self.data)
 
 
-def _evaluate(model: Any, dataset: Any, options: Mapping[str, Any]) -> Evaluation:
-    model_options, run_options = read_options(options, ModelSpec, Settings)
-    model, dataset = map(_path_as_text, (model, dataset))
+@with_options(ModelSpec, Settings)
+def evaluate(model: Model, dataset: Data = "core", **options: Unpack[EvaluateOptions]) -> Evaluation:
+    """Score a reward model on preference data.
+
+    Args:
+        model: name of an embedded model (tiny-rm, tiny-dpo) or baseline (baseline/longest, ...), a folder or a Hub id;
+            or a model in memory: (model, tokenizer) of a classifier with one label, a scorer, or a function that takes
+            a prompt and a completion as text and returns a number.
+        dataset: core, the name of another suite, a file, a folder or a Hub id; or data in memory: a list of dicts, a
+            DataFrame or a `datasets.Dataset`.
+        ref_model: reference model of a DPO policy.
+        ref_free_type: score a policy without a reference, by its log-probabilities: sum, avg (mean per token) or norm
+            (length-normalized).
+        revision: revision of the model on the Hub.
+        ref_revision: revision of the reference model on the Hub.
+        tokenizer: Hub id or folder of the tokenizer; None is the model's.
+        chat_template: name of a fastchat template, raw, or tokenizer (its own template).
+        max_length: maximum tokens per text; None is the model's limit.
+        truncation_side: side on which longer texts are truncated.
+        dtype: dtype of the weights: auto (the checkpoint's; float32 on a CPU), float16, bfloat16, float32 or float64.
+        attn_implementation: eager, sdpa or flash_attention_2; None is the model's default.
+        compile: compile the model's layers (torch.compile).
+        device: cpu, cuda, cuda:1 or mps; None is the best available.
+        trust_remote_code: allow code from the model's repository to run.
+        beta: scale of the DPO reward.
+        seed: random seed of baseline/random.
+        split: split of the dataset.
+        subset: only this subset, or this configuration of the dataset.
+        dataset_revision: revision of the dataset on the Hub.
+        protocol: suite whose columns and rules apply to `dataset`, a copy of its data.
+        pairs: how several scored completions of a prompt become items; None is best-worst.
+        scores_only: score the column `messages`, without preferences.
+        load_json: read `dataset` as JSON, whatever its file name.
+        limit: score only the first items.
+        fresh: seed of newly generated mirrors; on the command line only.
+        batch_size: maximum texts per batch; does not change scores.
+        batch_tokens: maximum padded tokens per batch; None is measured. Does not change scores.
+        num_processes: number of worker processes; does not change scores.
+        cache: read scores from the local cache, and write them to it.
+
+    Returns:
+        An Evaluation: `.score` is the headline with its 95 % interval, `.items` the scores, `.to_pandas()` a DataFrame
+        with a row per item; `.save(folder)` writes the files that the command writes.
+
+    Raises:
+        InputError: for bad input, with a one-line message.
+
+    >>> evaluate("baseline/longest", [{"prompt": "1 + 1?", "chosen": "It is 2.", "rejected": "3"}]).score.value
+    1.0
+    """
+    return _evaluate(model, dataset, options)
+
+
+def _evaluate(model: Model, dataset: Data, options: Mapping[str, object]) -> Evaluation:
+    model_options, run_options = sort_options(options, ModelSpec, Settings)
+    model, dataset = _path_as_text(model), _path_as_text(dataset)
     spec = ModelSpec(model if isinstance(model, str) else name_of(model), **model_options)
     settings = Settings(spec, dataset if isinstance(dataset, str) else "memory", **run_options)
     suite = None if isinstance(dataset, str) else _suite_in_memory(dataset, settings)
@@ -96,62 +159,21 @@ def _with_data(result: Result, suite: Suite) -> Evaluation:
     return Evaluation(**vars(result), data=suite)
 
 
-@with_options(ModelSpec, Settings)
-def evaluate(model: Model, dataset: Data = "core", **options: Unpack[EvaluateOptions]) -> Evaluation:
-    """Score a reward model on preference data.
-
-    Args:
-        model: an embedded name (tiny-rm, tiny-dpo), a baseline (baseline/longest, ...), a folder or a Hub id; or in
-            memory: (model, tokenizer) of a classifier with one label, a scorer, or a function of a prompt and a
-            completion, both text, that returns a number.
-        dataset: core, the name of a published suite, a file, a folder or a Hub id; or in memory: a list of dicts, a
-            DataFrame or a `datasets.Dataset`.
-        ref_model: reference model of a DPO policy.
-        ref_free_type: score a policy by its log-probabilities: their sum, mean per token, or length-normalised.
-        revision: revision of the model on the Hub.
-        ref_revision: revision of the reference model on the Hub.
-        tokenizer: tokenizer, if not the model's own.
-        chat_template: a fastchat name, raw, or tokenizer.
-        max_length: maximum tokens per text; None is the model's own limit.
-        truncation_side: side on which longer texts are cut.
-        dtype: dtype of the weights: auto (the checkpoint's; float32 on a CPU), float16, bfloat16, float32 or float64.
-        attn_implementation: attention kernel: eager, sdpa or flash_attention_2.
-        compile: compile the model's layers (torch.compile).
-        device: cpu, cuda, cuda:1, mps; None is the best that there is.
-        trust_remote_code: run code of the model's repository.
-        beta: scale of the DPO reward.
-        seed: random seed of baseline/random.
-        split: split of the data.
-        subset: one subset, or one configuration of the data.
-        dataset_revision: revision of the data on the Hub.
-        protocol: the suite as which a local copy is read and counted.
-        pairs: items built from a prompt with several scored completions; None is its best against its worst.
-        scores_only: score `messages`, without a preference (--prioritize_scoring).
-        load_json: read the dataset as JSON, whatever its name.
-        limit: score only so many items, the first ones.
-        fresh: seed of a fresh draw of core; on the command line only.
-        batch_size: maximum texts per batch; does not change scores.
-        batch_tokens: maximum padded tokens per batch; None is measured. Does not change scores.
-        num_processes: number of worker processes; does not change scores.
-        cache: read scores from and write them to the local cache.
-
-    Returns: an Evaluation; `.score` is the headline with its 95 % interval, `.items` the scores, `.to_pandas()` a
-        DataFrame, and `.save(folder)` writes what the command writes.
-
-    Raises: InputError, in one sentence, for bad input.
-    """
-    return _evaluate(model, dataset, options)
-
-
-def _path_as_text(name: Any) -> Any:
+def _path_as_text(value: T) -> T | str:
     """Return a path as text, with its `~` expanded; anything else unchanged."""
-    is_home = isinstance(name, str) and name.startswith("~")
-    return str(home_path(name)) if is_home or isinstance(name, os.PathLike) else name
+    if isinstance(value, str):
+        return str(home_path(value)) if value.startswith("~") else value
+    return str(home_path(Path(value))) if isinstance(value, os.PathLike) else value
 
 
-def _suite_in_memory(data: Any, settings: Settings) -> Suite:
+def _suite_in_memory(data: object, settings: Settings) -> Suite:
+    """Build a suite from rows in memory.
+
+    Raises:
+        InputError: if options for files are set, or no row can be scored.
+    """
     if settings.dataset_revision or settings.load_json:
-        raise InputError("Data in memory has no revision and is no file: leave out dataset_revision and load_json.")
+        raise InputError("Data in memory has no revision and no file: leave out dataset_revision and load_json.")
     return suite_of_rows(
         read_in_memory(data, settings.split),
         subset=settings.subset,
@@ -163,6 +185,7 @@ def _suite_in_memory(data: Any, settings: Settings) -> Suite:
 
 
 Sink = Callable[[Item, ItemScores, Rule], None]
+"""Receives a scored item with the texts that the model read, and the rule of its subset."""
 
 
 def run(
@@ -180,39 +203,50 @@ def run(
         settings: the run.
         console: where the progress bar is drawn; stderr by default.
         fresh_draw: folder of the draw whose seed the settings name.
-        sink: called with every scored item; it gets the texts that the model read, and the result holds none.
-        suite: data in memory, in place of what the settings name.
-        scorer: a model in memory, in place of what the settings name.
+        sink: called with every scored item, which has its rendered texts; items of the result have none.
+        suite: data in memory, instead of the data that the settings name.
+        scorer: a model in memory, instead of the model that the settings name.
 
-    Returns: the result, and the suite it was computed on.
+    Returns:
+        The result, and the suite it was computed on.
 
-    Raises: InputError for bad input, or if no item could be scored.
+    Raises:
+        InputError: for bad input, or if no item could be scored.
     """
-    workers = _workers(settings)
+    workers = _choose_workers(settings)
     in_memory = [name for name, value in (("dataset", suite), ("model", scorer)) if value is not None]
     suite = suite or load_inputs(
         settings, limit=settings.limit, scores_only=settings.scores_only, as_json=settings.load_json
     )
-    fresh = _fresh(settings, suite, fresh_draw)
+    fresh = _load_fresh_draw(settings, suite, fresh_draw)
     scorer = scorer or load_scorer(settings.model)
     scored = _score(suite, scorer, settings, workers, console, sink)
-    _refuse_nothing(scored, suite, scorer)
-    fresh_gap = (
-        gap(suite, scored.items, fresh, _score(fresh, scorer, settings, workers, console).items) if fresh else ()
-    )
-    record = manifest(settings, suite, scorer, scored, in_memory) | ({"fresh": fresh.revision} if fresh else {})
+    _check_any_scored(scored, suite, scorer)
+    record = build_manifest(settings, suite, scorer, scored, in_memory)
+    fresh_gap: tuple[Estimate, ...] = ()
+    if fresh:
+        fresh_gap = gap(suite, scored.items, fresh, _score(fresh, scorer, settings, workers, console).items)
+        record["fresh"] = fresh.revision
     result = assemble(suite, scorer.name, scorer.model_type, scored.items, record, fresh_gap)
     return result, suite
 
 
-def run_and_keep(
+def run_and_store(
     settings: Settings, folder: str, console: Console | None = None, fresh_draw: Path | None = None
 ) -> tuple[Result, str] | None:
     """Run, and store the result in a folder.
 
-    Returns: the result and its path; None in a process that only helps another.
+    Args:
+        settings: the run.
+        folder: folder of results; a Hub dataset is rejected.
+        console: where the progress bar is drawn; stderr by default.
+        fresh_draw: folder of the draw whose seed the settings name.
 
-    Raises: InputError for bad input, and before scoring if the folder cannot be written.
+    Returns:
+        The result and the path of its summary; None in a process of torchrun other than rank 0.
+
+    Raises:
+        InputError: for bad input, and before scoring if the folder cannot be written.
     """
     store = open_store(folder)
     if not isinstance(store, LocalStore):
@@ -220,19 +254,26 @@ def run_and_keep(
             f"A run writes to a folder, not to {folder}: pass a local --output_dir, then rewardbench submit."
         )
     refuse_model_name(settings.model.model)
-    _workers(settings)
+    _choose_workers(settings)
     with store.draft() as draft:
         result, suite = run(settings, console, fresh_draw, draft.add)
         return (result, store.put(result, suite, draft)) if is_first() else None
 
 
-def _fresh(settings: Settings, suite: Suite, folder: Path | None) -> Suite | None:
+def _load_fresh_draw(settings: Settings, suite: Suite, folder: Path | None) -> Suite | None:
+    """Load the newly generated mirrors that are compared with core; None if the settings name no seed.
+
+    Raises:
+        InputError: if the folder is missing, or the suite is not the complete core.
+    """
     if settings.fresh is None:
         return None
     if folder is None:
-        raise InputError("A fresh draw needs its folder: use the command line, or pass run() what fresh_draw() gives.")
+        raise InputError("fresh works on the command line only: rewardbench --fresh SEED.")
     if suite.name != "core" or settings.protocol or "+" in suite.revision.partition("+")[2]:
-        raise InputError("A fresh draw is compared with the whole of core: leave out --split, --subset and --limit.")
+        raise InputError(
+            "A fresh draw is compared with the complete suite core: leave out --split, --subset and --limit."
+        )
     return load_suite(str(folder), protocol="core")
 
 
@@ -244,24 +285,35 @@ def _score(
     console: Console | None,
     sink: Sink | None = None,
 ) -> ScoringRun:
-    def keep(item: Item, found: ItemScores) -> ItemScores:
-        if sink is None:
-            return found
-        sink(item, found, rule_of(suite, item.subset))
-        return replace(found, texts=())
+    """Score all items of a suite, with a progress bar; each goes to `sink` first."""
 
-    options: dict[str, Any] = {"batch_tokens": settings.batch_tokens, "batch_size": settings.batch_size}
+    def keep(item: Item, item_scores: ItemScores) -> ItemScores:
+        if sink is None:
+            return item_scores
+        sink(item, item_scores, rule_of(suite, item.subset))
+        return replace(item_scores, texts=())
+
     with (
         Cache() if settings.cache and is_first() else nullcontext() as cache,
         Bar(console or make_console(stderr=True)) as bar,
     ):
-        return score(suite.items, scorer, bar, **options, cache=cache, workers=workers, keep=keep, noise=True)
+        return score(
+            suite.items,
+            scorer,
+            bar,
+            batch_tokens=settings.batch_tokens,
+            batch_size=settings.batch_size,
+            cache=cache,
+            workers=workers,
+            keep=keep,
+            noise=True,
+        )
 
 
-def _workers(settings: Settings) -> Workers:
-    """Return the ranks that torchrun or accelerate has started, a pool that was asked for, or this process alone.
+def _choose_workers(settings: Settings) -> Workers:
+    """Return the processes that score: the ranks of torchrun or accelerate, a pool, or this process.
 
-    Ranks meet here, before anything is loaded: where one fails later, the others hear of it.
+    Ranks connect here, before anything is loaded, so that all end if one fails later.
     """
     launched = launch()
     if launched:
@@ -271,12 +323,19 @@ def _workers(settings: Settings) -> Workers:
     return Inline()
 
 
-def _refuse_nothing(scored: ScoringRun, suite: Suite, scorer: Scorer) -> None:
+def _check_any_scored(scored: ScoringRun, suite: Suite, scorer: Scorer) -> None:
+    """Check that at least one item was scored.
+
+    Raises:
+        InputError: if none was, with the reason of the first item.
+    """
     if any(item.reason is None for item in scored.items):
         return
     first = scored.items[0]
-    hint = f" {scorer.name} has broken weights, or overflows in this dtype: try --torch_dtype float32."
+    hint = ""
+    if any(first.tokens):
+        hint = f" {scorer.name} has broken weights, or overflows in this dtype: try --torch_dtype float32."
     raise InputError(
         f"None of the {len(scored.items)} items of {suite.name} could be scored; the first, {first.id}: "
-        f"{str(first.reason).rstrip('.')}.{hint if any(first.tokens) else ''}"
+        f"{str(first.reason).rstrip('.')}.{hint}"
     )

@@ -1,4 +1,4 @@
-"""The manifest of a result: what decided its numbers, what must not have, and where it ran."""
+"""Build the manifest of a result: what decided its numbers, how it was computed, and where."""
 
 from __future__ import annotations
 
@@ -8,26 +8,43 @@ import platform
 import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 from rewardbench.engine.loop import ScoringRun
 from rewardbench.engine.noise import is_exact, within_noise
 from rewardbench.metrics import is_scored
 from rewardbench.models.fingerprint import digest
-from rewardbench.settings import ModelSpec, Settings
+from rewardbench.settings import Settings
 from rewardbench.types import ItemScores, Scorer, Suite
 
 
-def manifest(
+def build_manifest(
     settings: Settings, suite: Suite, scorer: Scorer, scored: ScoringRun, in_memory: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """What decided the numbers (the fingerprint), what must not have (the run), and where it ran."""
+    """Build the manifest of a run.
+
+    Args:
+        settings: settings of the run.
+        suite: the items that were scored.
+        scorer: the scorer, after the run.
+        scored: scores and counts of the run.
+        in_memory: "model" or "dataset" for each that was passed as an object.
+
+    Returns:
+        A JSON object: `fingerprint` holds what can change a score, `run` what cannot, `session` counts that are
+        printed but not stored.
+    """
     fingerprint = dict(scorer.fingerprint)
     report = scorer.report()
-    pooled = Counter(scored.pooled_tokens).most_common(10)
-    details = {**report.details, **({"pooled_tokens": dict(pooled)} if pooled else {})}
-    noise = _noise(fingerprint, suite, scored)
+    details = dict(report.details)
+    pooled_tokens = Counter(scored.pooled_tokens).most_common(10)
+    if pooled_tokens:
+        details["pooled_tokens"] = dict(pooled_tokens)
+    noise = _measure_noise(fingerprint, suite, scored)
+    if noise:
+        details["batch_noise"] = noise.largest
+        details["within_noise"] = noise.item_ids
     return {
         "fingerprint": fingerprint,
         "fingerprint_sha256": digest(fingerprint),
@@ -46,72 +63,87 @@ def manifest(
             "requests": scored.requests,
             "tokens": scored.tokens,
             **details,
-            **noise,
         },
-        "session": {"computed": scored.computed, "batches": scored.batches},  # told, but not stored: see results
-        "environment": environment(),
-        "command": "" if in_memory else command(settings),
+        "session": {"computed": scored.computed, "batches": scored.batches},  # printed, but not stored: see results
+        "environment": describe_environment(),
+        "command": "" if in_memory else format_command(settings),
         "notes": _notes(suite, (*scored.notes, *report.notes), scored, noise),
     }
 
 
-def _noise(fingerprint: Mapping[str, Any], suite: Suite, scored: ScoringRun) -> dict[str, Any]:
-    """In a short number format the batch moves a score; by how much, and which decisions that could turn."""
+@dataclass(frozen=True)
+class _Noise:
+    """Effect of batching on scores in a dtype of less than full precision."""
+
+    largest: float
+    """Largest difference between the batched and the unbatched score of a sampled item."""
+    item_ids: list[str]
+    """Items whose margin is within that noise."""
+
+
+def _measure_noise(fingerprint: Mapping[str, Any], suite: Suite, scored: ScoringRun) -> _Noise | None:
+    """Return the batch noise of the run; None in full precision."""
     if is_exact(fingerprint) or scored.noise is None:
-        return {}
-    return {"batch_noise": scored.noise, "within_noise": within_noise(suite.items, scored.items, scored.noise)}
+        return None
+    return _Noise(scored.noise, within_noise(suite.items, scored.items, scored.noise))
 
 
-def _notes(suite: Suite, scorer_notes: Sequence[str], scored: ScoringRun, noise: Mapping[str, Any]) -> list[str]:
+def _notes(suite: Suite, scorer_notes: Sequence[str], scored: ScoringRun, noise: _Noise | None) -> list[str]:
+    """Return sentences for the reader: on the data, the model, unscored items, ties and batch noise."""
     notes = [suite.note] if suite.note else []
     notes += scorer_notes
     reasons = Counter(item.reason for item in scored.items if item.reason is not None)
     if reasons:
-        most = "; ".join(f"{count} × {reason.rstrip('.')}" for reason, count in reasons.most_common(3))
-        notes.append(f"Unscored: {most}. Their ids are in the outputs file.")
+        frequent = "; ".join(f"{count} × {reason.rstrip('.')}" for reason, count in reasons.most_common(3))
+        notes.append(f"Unscored: {frequent}. Their ids are in the outputs file.")
     notes += _note_on_ties(suite, scored.items)
-    if noise and math.isfinite(noise["batch_noise"]):
+    if noise and math.isfinite(noise.largest):
         notes.append(
-            f"In this number format the batch moves a score by up to {noise['batch_noise']:.2g}; the margin of "
-            f"{len(noise['within_noise'])} items lies inside that."
+            f"In this dtype batching changes a score by up to {noise.largest:.2g}; the margins of "
+            f"{len(noise.item_ids)} items are within that noise."
         )
     return notes
 
 
 def _note_on_ties(suite: Suite, items: Sequence[ItemScores]) -> list[str]:
-    """Say so if the model gives the completions of every item that it scores the same score."""
-    pairs = zip(suite.items, items, strict=True)
-    scored = [found.scores for item, found in pairs if item.has_preference and is_scored(found.scores)]
-    if not scored or any(min(scores) < max(scores) for scores in scored):
+    """Return a note if the completions of every scored item have equal scores."""
+    count = 0
+    for item, item_scores in zip(suite.items, items, strict=True):
+        if item.has_preference and is_scored(item_scores.scores):
+            if min(item_scores.scores) < max(item_scores.scores):
+                return []
+            count += 1
+    if not count:
         return []
     return [
-        f"All {len(scored):,} scored items tie: the completions of each have one score, so no preference is measured. "
-        "Check that the model is a trained one, that its template shows the completions, and that they differ."
+        f"All {count:,} scored items tie: the completions of each have the same score, so no preference is measured. "
+        "Check that the model is trained, that its template prints the completions, and that they differ."
     ]
 
 
-def environment() -> dict[str, Any]:
-    """The machine and the libraries that a rerun may want to compare."""
+def describe_environment() -> dict[str, Any]:
+    """Return the versions of Python and of libraries, the platform, and the number of CPUs."""
     from importlib.metadata import version
 
     names = ("rewardbench", "torch", "transformers", "tokenizers", "datasets", "huggingface_hub", "numpy")
-    facts: dict[str, Any] = {name: version(name) for name in names}
-    facts.update(python=platform.python_version(), platform=platform.platform(), cpus=os.cpu_count())
-    return facts
+    environment: dict[str, Any] = {name: version(name) for name in names}
+    environment.update(python=platform.python_version(), platform=platform.platform(), cpus=os.cpu_count())
+    return environment
 
 
-def command(settings: Settings) -> str:
-    """The command that gives these figures again."""
+def format_command(settings: Settings) -> str:
+    """Return the shell command that reproduces the scores, with the options that are not defaults."""
     parts = ["rewardbench", "--model", settings.model.model, "--dataset", settings.dataset]
-    said = {f.name: getattr(settings.model, f.name) for f in fields(ModelSpec) if f.name != "model"}
-    said |= {f.name: getattr(settings, f.name) for f in fields(Settings) if f.name not in ("model", "dataset")}
-    defaults = {f.name: f.default for f in (*fields(ModelSpec), *fields(Settings))}
-    for name, value in said.items():
-        if value == defaults[name] or name == "cache":
-            continue
-        parts += [f"--{FLAGS.get(name, name)}"] + ([] if value is True else [str(value)])
+    for options in (settings.model, settings):
+        for field in fields(options):
+            value = getattr(options, field.name)
+            if field.name in ("model", "dataset", "cache") or value == field.default:
+                continue
+            parts.append(f"--{FLAGS.get(field.name, field.name)}")
+            if value is not True:
+                parts.append(str(value))
     return shlex.join(parts)
 
 
 FLAGS = {"dtype": "torch_dtype", "scores_only": "prioritize_scoring"}
-"""Fields whose flag has another name."""
+"""Fields whose command-line option has another name."""

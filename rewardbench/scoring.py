@@ -1,12 +1,12 @@
-"""Score texts of one's own, without a suite: `load_scorer` and `score`."""
+"""Score texts without a suite: `score` once, `load_scorer` for many calls."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
-from typing import Any, Self, Unpack, overload
+from typing import Self, TypeGuard, Unpack, overload
 
 from rewardbench import scorers
 from rewardbench.engine.cache import Cache
@@ -14,20 +14,28 @@ from rewardbench.engine.loop import score as score_items
 from rewardbench.errors import InputError
 from rewardbench.paths import home_path
 from rewardbench.scorers.in_memory import name_of, scorer_of
-from rewardbench.settings import Model, ModelSpec, ScorerOptions, read_options, refuse_less_than_one
+from rewardbench.settings import (
+    CheckedOptions,
+    Model,
+    ModelSpec,
+    ScorerOptions,
+    check_at_least_one,
+    sort_options,
+    with_options,
+)
 from rewardbench.suites.in_memory import read_in_memory
 from rewardbench.suites.rows import parse_rows
 from rewardbench.types import Scorer
 
-Conversation = Sequence[Mapping[str, Any]]
+Conversation = Sequence[Mapping[str, object]]
 """Chat messages, each a dict with `role` and `content`, the last one of the assistant."""
 Prompt = str | Conversation
 """The text of a user, or the messages before the completion."""
-Many = list[str] | tuple[str, ...]
+Texts = list[str] | tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Batching:
+class Batching(CheckedOptions):
     """How texts are divided into batches, and whether their scores are cached. Does not change scores."""
 
     batch_size: int | None = None
@@ -35,14 +43,15 @@ class Batching:
     cache: bool = False
 
     def __post_init__(self) -> None:
-        refuse_less_than_one(self, "batch_size", "batch_tokens")
+        super().__post_init__()
+        check_at_least_one(self, "batch_size", "batch_tokens")
 
 
 class LoadedScorer:
     """A loaded reward model that scores texts.
 
     A model in memory is in evaluation mode until `close()`, or until the end of a `with` block. A DPO policy and its
-    reference model are loaded anew by each call of `score`, one after the other: pass many texts at once.
+    reference model are loaded by each call of `score`, one after the other, so pass many texts at once.
 
     >>> scorer = load_scorer("baseline/longest")
     >>> scorer.score("Name a city.", "Lima.")
@@ -65,7 +74,7 @@ class LoadedScorer:
     def score(self, prompt: Prompt, completion: str) -> float: ...
 
     @overload
-    def score(self, prompt: Prompt | Sequence[Prompt], completion: Many) -> list[float]: ...
+    def score(self, prompt: Prompt | Sequence[Prompt], completion: Texts) -> list[float]: ...
 
     @overload
     def score(self, *, messages: Conversation) -> float: ...
@@ -73,17 +82,26 @@ class LoadedScorer:
     @overload
     def score(self, *, messages: Sequence[Conversation]) -> list[float]: ...
 
-    def score(self, prompt: Any = None, completion: Any = None, *, messages: Any = None) -> float | list[float]:
+    def score(
+        self,
+        prompt: Prompt | Sequence[Prompt] | None = None,
+        completion: str | Texts | None = None,
+        *,
+        messages: Conversation | Sequence[Conversation] | None = None,
+    ) -> float | list[float]:
         """Score completions; higher is better. A text longer than max_length is truncated, as in `evaluate`.
 
         Args:
-            prompt: the text of a user, or the messages before the completion; or a list of them, one per completion.
-            completion: the text of the assistant; or a list of texts, of one prompt or of as many.
-            messages: in place of both, a conversation that ends with the assistant, or a list of conversations.
+            prompt: the text of a user, or the messages before the completion; or a list of prompts, one per
+                completion.
+            completion: the text of the assistant; or a list of texts, for one prompt or for a list of prompts.
+            messages: instead of both, a conversation that ends with the assistant, or a list of conversations.
 
-        Returns: a float for one completion or conversation, a list of floats in the given order for a list.
+        Returns:
+            A float for one completion or conversation; for a list, a list of floats in the same order.
 
-        Raises: InputError if a text cannot be scored.
+        Raises:
+            InputError: if a text cannot be scored.
         """
         conversations, is_single = _read_conversations(prompt, completion, messages)
         if not conversations:
@@ -108,7 +126,7 @@ class LoadedScorer:
         return [item.scores[0] for item in run.items]
 
     def close(self) -> None:
-        """Return a model in memory to the mode in which it was."""
+        """Return a model in memory to its previous mode (training or evaluation)."""
         self._stack.close()
 
     def __repr__(self) -> str:
@@ -121,14 +139,22 @@ class LoadedScorer:
         self.close()
 
 
+@with_options(ModelSpec, Batching)
 def load_scorer(model: Model, **options: Unpack[ScorerOptions]) -> LoadedScorer:
-    """Load a reward model that scores texts of one's own.
+    """Load a reward model to score texts.
 
     Args:
-        model: what `evaluate` takes: a name, a folder, a Hub id, or a model in memory.
-        **options: see `ScorerOptions`.
+        model: name, folder or Hub id of a model, or a model in memory, as in `evaluate`.
+        **options: options of the model, its dtype, device and batches, as in `evaluate`.
 
-    Raises: InputError for bad input.
+    Returns:
+        A LoadedScorer, whose method `score` takes prompts and completions, or messages.
+
+    Raises:
+        InputError: for bad input, with a one-line message.
+
+    >>> load_scorer("baseline/longest").score("Name a city.", ["Lima.", "No."])
+    [5.0, 3.0]
     """
     return _load(model, "load_scorer", options)
 
@@ -139,7 +165,7 @@ def score(model: Model, prompt: Prompt, completion: str, **options: Unpack[Score
 
 @overload
 def score(
-    model: Model, prompt: Prompt | Sequence[Prompt], completion: Many, **options: Unpack[ScorerOptions]
+    model: Model, prompt: Prompt | Sequence[Prompt], completion: Texts, **options: Unpack[ScorerOptions]
 ) -> list[float]: ...
 
 
@@ -151,26 +177,29 @@ def score(model: Model, *, messages: Conversation, **options: Unpack[ScorerOptio
 def score(model: Model, *, messages: Sequence[Conversation], **options: Unpack[ScorerOptions]) -> list[float]: ...
 
 
+@with_options(ModelSpec, Batching)
 def score(
     model: Model,
-    prompt: Any = None,
-    completion: Any = None,
+    prompt: Prompt | Sequence[Prompt] | None = None,
+    completion: str | Texts | None = None,
     *,
-    messages: Any = None,
+    messages: Conversation | Sequence[Conversation] | None = None,
     **options: Unpack[ScorerOptions],
 ) -> float | list[float]:
-    """Load a reward model, and score texts once. `load_scorer` keeps it for more.
+    """Load a reward model, and score texts once. Use `load_scorer` to score more than once.
 
     Args:
-        model: what `evaluate` takes: a name, a folder, a Hub id, or a model in memory.
-        prompt: as `LoadedScorer.score`.
-        completion: as `LoadedScorer.score`.
-        messages: as `LoadedScorer.score`.
-        **options: see `ScorerOptions`.
+        model: name, folder or Hub id of a model, or a model in memory, as in `evaluate`.
+        prompt: the text of a user, or the messages before the completion; or a list of prompts, one per completion.
+        completion: the text of the assistant; or a list of texts, for one prompt or for a list of prompts.
+        messages: instead of both, a conversation that ends with the assistant, or a list of conversations.
+        **options: options of the model, its dtype, device and batches, as in `evaluate`.
 
-    Returns: a float for one completion or conversation, a list of floats for a list.
+    Returns:
+        A float for one completion or conversation; for a list, a list of floats in the same order.
 
-    Raises: InputError for bad input.
+    Raises:
+        InputError: for bad input, with a one-line message.
 
     >>> score("baseline/shortest", "Name a city.", ["Lima.", "No."])
     [-5.0, -3.0]
@@ -181,9 +210,9 @@ def score(
     return scores[0] if is_single else scores
 
 
-def _load(model: Any, function: str, options: ScorerOptions) -> LoadedScorer:
-    model_options, batch_options = read_options(options, ModelSpec, Batching, function=function)
-    batching = Batching(**batch_options)
+def _load(model: Model, function: str, options: ScorerOptions) -> LoadedScorer:
+    model_options, batch_values = sort_options(options, ModelSpec, Batching, function=function)
+    batching = Batching(**batch_values)
     if isinstance(model, str | os.PathLike):
         name = os.fspath(model)
         spec = ModelSpec(str(home_path(name)) if name.startswith("~") else name, **model_options)
@@ -195,16 +224,19 @@ def _load(model: Any, function: str, options: ScorerOptions) -> LoadedScorer:
         return LoadedScorer(scorer, batching, stack.pop_all())
 
 
-def _read_conversations(prompt: Any, completion: Any, messages: Any) -> tuple[list[Conversation], bool]:
-    """Return conversations, and whether one alone was passed. Raises: InputError for arguments of another form."""
+def _read_conversations(prompt: object, completion: object, messages: object) -> tuple[list[Conversation], bool]:
+    """Convert the arguments of `score` to conversations.
+
+    Returns:
+        The conversations, and True if the arguments are of one completion or conversation, not of a list.
+
+    Raises:
+        InputError: if the arguments have another form.
+    """
     if messages is not None:
         if prompt is not None or completion is not None:
             raise InputError("Pass messages, or a prompt and a completion, not both.")
-        is_single = _is_conversation(messages)
-        conversations = [messages] if is_single else _as_list(messages)
-        if not all(map(_is_conversation, conversations)):
-            raise InputError("messages must be a list of dicts with role and content, or a list of such lists.")
-        return conversations, is_single
+        return _read_messages(messages)
     if prompt is None or completion is None:
         raise InputError("Pass a prompt and a completion, or messages=[{'role': ..., 'content': ...}, ...].")
     is_single = isinstance(completion, str)
@@ -212,28 +244,59 @@ def _read_conversations(prompt: Any, completion: Any, messages: Any) -> tuple[li
     is_one_prompt = isinstance(prompt, str) or _is_conversation(prompt)
     prompts = [prompt] * len(completions) if is_one_prompt else _as_list(prompt)
     if len(prompts) != len(completions) or (is_single and not is_one_prompt):
-        raise InputError(f"There are {len(prompts)} prompts and {len(completions)} completions: pass as many of both.")
-    return [_join(*pair) for pair in zip(prompts, completions, strict=True)], is_single
+        raise InputError(
+            f"There are {len(prompts)} prompts and {len(completions)} completions: pass the same number of both."
+        )
+    return list(map(_join, prompts, completions)), is_single
 
 
-def _is_conversation(value: Any) -> bool:
+def _read_messages(messages: object) -> tuple[list[Conversation], bool]:
+    """Return one or several conversations as a list, and True if it is one.
+
+    Raises:
+        InputError: if `messages` is neither.
+    """
+    if _is_conversation(messages):
+        return [messages], True
+    conversations = []
+    for conversation in _as_list(messages):
+        if not _is_conversation(conversation):
+            raise InputError("messages must be a list of dicts with role and content, or a list of such lists.")
+        conversations.append(conversation)
+    return conversations, False
+
+
+def _is_conversation(value: object) -> TypeGuard[Conversation]:
     """Return True if the value is a list of messages, and not a list of conversations."""
-    return isinstance(value, list | tuple) and len(value) > 0 and all(isinstance(turn, Mapping) for turn in value)
+    if not isinstance(value, list | tuple) or not value:
+        return False
+    return all(isinstance(message, Mapping) for message in value)
 
 
-def _as_list(values: Any) -> list[Any]:
-    if isinstance(values, str | Mapping) or not hasattr(values, "__iter__"):
+def _as_list(values: object) -> list[object]:
+    """Return the elements of a list or another iterable.
+
+    Raises:
+        InputError: for text, a dict, or a value that is no iterable.
+    """
+    if isinstance(values, str | Mapping) or not isinstance(values, Iterable):
         raise InputError(
             f"A value of type {type(values).__name__} is not a list of texts: pass a text, messages, or a list of them."
         )
     return list(values)
 
 
-def _join(prompt: Prompt, completion: str) -> Conversation:
-    """Put a completion after its prompt."""
+def _join(prompt: object, completion: object) -> Conversation:
+    """Append a completion to its prompt.
+
+    Raises:
+        InputError: if one of them is of another type.
+    """
     if not isinstance(completion, str):
         raise InputError(f"A completion is of type {type(completion).__name__}: it must be text.")
-    if not (isinstance(prompt, str) or _is_conversation(prompt)):
+    answer = {"role": "assistant", "content": completion}
+    if isinstance(prompt, str):
+        return [{"role": "user", "content": prompt}, answer]
+    if not _is_conversation(prompt):
         raise InputError(f"A prompt is of type {type(prompt).__name__}: it must be text, or a list of messages.")
-    turns = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
-    return [*turns, {"role": "assistant", "content": completion}]
+    return [*prompt, answer]

@@ -2,58 +2,71 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import reprlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
+from functools import cache
 from inspect import Parameter, signature
 from numbers import Integral, Real
-from typing import Any, Literal, TypedDict, TypeVar, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, SupportsFloat, TypedDict, TypeVar, get_args, get_origin, get_type_hints
 
 from rewardbench.errors import InputError
 from rewardbench.types import Scorer
 
-Model = str | os.PathLike[str] | Scorer | tuple[Any, Any] | Callable[..., Any]
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+Model = str | os.PathLike[str] | Scorer | tuple[object, object] | Callable[[str, str], SupportsFloat]
 """A name, a folder or a Hub id; in memory: a scorer, (model, tokenizer), or a function of prompt and completion."""
-Data = str | os.PathLike[str] | Iterable[Any]
+Data = str | os.PathLike[str] | Iterable[object]
 """A name, a file, a folder, a Hub id; or in memory: a list of dicts, a DataFrame or a `datasets.Dataset`."""
 
-EXPECTED = {bool: "True or False", int: "a whole number", float: "a number", str: "text"}
+RefFreeType = Literal["sum", "avg", "norm"]
+TruncationSide = Literal["left", "right"]
+Dtype = Literal["auto", "float16", "bfloat16", "float32", "float64"]
+Pairs = Literal["best-worst", "all", "best-of-n"]
+
 SYNONYMS = {"torch_dtype": "dtype", "prioritize_scoring": "scores_only"}
-"""Names of the command line and of transformers, by which an option is known too."""
+"""Names of the command line and of transformers that an option also has."""
 
-
-F = TypeVar("F", bound=Callable[..., Any])
+F = TypeVar("F", bound=Callable[..., object])
 
 
 def with_options(*classes: type) -> Callable[[F], F]:
-    """Decorator: show the fields of dataclasses as the keywords of a function that takes them as `**options`.
+    """Return a decorator that shows the fields of dataclasses as keywords of a function that takes `**options`.
 
-    `inspect.signature`, help() and notebooks then name every option with its type and default; type checkers read the
-    function's own annotation, and unknown names still reach `read_options`.
+    `inspect.signature`, help() and notebooks then name every option with its type and default. Type checkers read the
+    annotation of `**options`.
     """
 
     def decorate(function: F) -> F:
-        own = signature(function)
-        parameters = [one for one in own.parameters.values() if one.kind is not Parameter.VAR_KEYWORD]
-        names = {one.name for one in parameters}
-        hints = {name: hint for name, hint in get_type_hints(function).items() if name in {*names, "return"}}
+        original = signature(function)
+        hints = get_type_hints(function)
+        parameters = []
+        for parameter in original.parameters.values():
+            if parameter.kind is not Parameter.VAR_KEYWORD:
+                parameters.append(parameter.replace(annotation=hints[parameter.name]))
+        names = {parameter.name for parameter in parameters}
         for group in classes:
             types = get_type_hints(group)
             for field in fields(group):
                 if field.name not in names:
-                    parameters.append(Parameter(field.name, Parameter.KEYWORD_ONLY, default=field.default))
-                    hints[field.name] = types[field.name]
-        parameters = [one.replace(annotation=hints[one.name]) for one in parameters]
-        function.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
-        function.__annotations__ = hints
+                    hint = types[field.name]
+                    parameters.append(
+                        Parameter(field.name, Parameter.KEYWORD_ONLY, default=field.default, annotation=hint)
+                    )
+        function.__signature__ = original.replace(  # type: ignore[attr-defined]
+            parameters=parameters, return_annotation=hints["return"]
+        )
+        function.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        function.__annotations__["return"] = hints["return"]
         return function
 
     return decorate
 
 
-def read_options(options: Mapping[str, Any], *classes: type, function: str = "evaluate") -> list[dict[str, Any]]:
+def sort_options(options: Mapping[str, object], *classes: type, function: str = "evaluate") -> list[dict[str, Any]]:
     """Sort options by the dataclass whose field they are.
 
     Args:
@@ -61,61 +74,118 @@ def read_options(options: Mapping[str, Any], *classes: type, function: str = "ev
         classes: dataclasses whose fields are the options.
         function: the function that was called, for the error.
 
-    Raises: InputError for a name that no class has, and for a value of another type than the field's.
+    Returns:
+        For each class the keyword arguments of its constructor.
+
+    Raises:
+        InputError: for a name that no class has.
     """
-    hints = [get_type_hints(kind) for kind in classes]
-    known = {name: hint for fields in hints for name, hint in fields.items() if hint not in classes}
-    known.pop("model", None)
-    known.pop("dataset", None)
-    values = {}
+    names = [_option_names(group) for group in classes]
+    known = set().union(*names)
+    arguments: list[dict[str, Any]] = [{} for _ in classes]
     for option, value in options.items():
         name = SYNONYMS.get(option, option)
         if name not in known:
+            import difflib
+
             near = difflib.get_close_matches(option, known, 1)
             hint = f"did you mean {near[0]}? " if near else ""
             raise InputError(f"{function}() knows no option {option!r}: {hint}It takes {', '.join(sorted(known))}.")
-        values[name] = _read(name, value, known[name])
-    return [{name: value for name, value in values.items() if name in fields} for fields in hints]
+        for group, group_names in zip(arguments, names, strict=True):
+            if name in group_names:
+                group[name] = value
+    return arguments
 
 
-def _read(name: str, value: Any, hint: Any) -> Any:
-    """Convert a value to the type of its field: paths and a torch dtype to text, numbers of numpy to Python's."""
-    kinds = [kind for kind in (get_args(hint) or (hint,)) if get_origin(kind) is not Literal]
-    optional = type(None) in kinds or hint is None
-    if value is None and optional:
-        return None
-    if get_origin(hint) is Literal or len(kinds) < len(get_args(hint)):
-        return value  # one of a few values, which the class itself checks
-    if str in kinds and isinstance(value, os.PathLike):
-        return os.fspath(value)
-    if name == "dtype" and not isinstance(value, str):
-        return str(value).removeprefix("torch.")
-    if bool in kinds and isinstance(value, bool):
-        return value
-    if int in kinds and isinstance(value, Integral) and not isinstance(value, bool):
-        return int(value)
-    if float in kinds and isinstance(value, Real) and not isinstance(value, bool):
-        return float(value)
-    if str in kinds and isinstance(value, str):
-        return value
-    expected = " or ".join([EXPECTED[kind] for kind in kinds if kind in EXPECTED] + ["None"] * optional)
-    raise InputError(f"{name} is {reprlib.repr(value)}: it must be {expected}.")
+def _option_names(group: type) -> set[str]:
+    """Return the fields of a dataclass of options, without the model and the data, which are positional."""
+    return {field.name for field in fields(group)} - {"model", "dataset"}
+
+
+class CheckedOptions:
+    """Base of dataclasses of options: checks the type of each field, and converts paths, numpy numbers and dtypes."""
+
+    def __post_init__(self) -> None:
+        hints = get_type_hints(type(self))
+        for name, hint in hints.items():
+            if not is_dataclass(hint):
+                object.__setattr__(self, name, _check_type(name, getattr(self, name), hint))
+
+
+def _check_type(name: str, value: object, hint: type) -> object:
+    """Return a value as the type of its field: paths and torch dtypes as text, numbers of numpy as Python's.
+
+    Raises:
+        InputError: if the value is of another type.
+    """
+    from pydantic import ValidationError
+
+    converted = value
+    if isinstance(value, os.PathLike):
+        converted = os.fspath(value)
+    elif isinstance(value, Integral) and not isinstance(value, bool):
+        converted = int(value)
+    elif isinstance(value, Real) and not isinstance(value, bool):
+        converted = float(value)
+    elif name == "dtype":
+        converted = str(value).removeprefix("torch.")
+    try:
+        return _adapter(hint).validate_python(converted, strict=True)
+    except ValidationError:
+        raise InputError(f"{name} is {reprlib.repr(value)}: it must be {_describe_type(hint)}.") from None
+
+
+@cache
+def _adapter(hint: type) -> TypeAdapter[object]:
+    """Return the validator of a type; pydantic is imported here, since importing it takes a while."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(hint)
+
+
+TYPE_NAMES = {bool: "True or False", int: "a whole number", float: "a number", str: "text"}
+
+
+def _describe_type(hint: type) -> str:
+    """Describe a type for an error message.
+
+    >>> _describe_type(int | None), _describe_type(TruncationSide)
+    ('a whole number or None', 'one of left, right')
+    """
+    if get_origin(hint) is Literal:
+        return f"one of {', '.join(map(str, get_args(hint)))}"
+    if type(None) in get_args(hint):
+        (inner,) = set(get_args(hint)) - {type(None)}
+        return f"{_describe_type(inner)} or None"
+    return TYPE_NAMES[hint]
+
+
+def check_at_least_one(settings: object, *names: str) -> None:
+    """Check that attributes are None or a whole number of at least 1.
+
+    Raises:
+        InputError: if one is not.
+    """
+    for name in names:
+        count = getattr(settings, name)
+        if count is not None and not (isinstance(count, int) and count >= 1):
+            raise InputError(f"{name} is {count!r}: it must be a whole number of at least 1, or None.")
 
 
 @dataclass(frozen=True)
-class ModelSpec:
+class ModelSpec(CheckedOptions):
     """Which model is scored, and how it runs; `None` means the model's own. `evaluate` documents each option."""
 
     model: str
     ref_model: str | None = None
-    ref_free_type: Literal["sum", "avg", "norm"] | None = None
+    ref_free_type: RefFreeType | None = None
     revision: str | None = None
     ref_revision: str | None = None
     tokenizer: str | None = None
     chat_template: str | None = None
     max_length: int | None = None
-    truncation_side: Literal["left", "right"] = "left"
-    dtype: str = "auto"
+    truncation_side: TruncationSide = "left"
+    dtype: Dtype = "auto"
     attn_implementation: str | None = None
     compile: bool = False
     device: str | None = None
@@ -124,34 +194,12 @@ class ModelSpec:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, allowed in CHOICES.items():
-            if getattr(self, name) not in allowed:
-                known = ", ".join(map(str, allowed))
-                raise InputError(f"{name} is {getattr(self, name)!r}: it must be one of {known}.")
-        refuse_less_than_one(self, "max_length")
-
-
-CHOICES = {
-    "ref_free_type": (None, "sum", "avg", "norm"),
-    "truncation_side": ("left", "right"),
-    "dtype": ("auto", "float16", "bfloat16", "float32", "float64"),
-}
-"""Fields of a ModelSpec that take one of a few values."""
-
-
-def refuse_less_than_one(settings: Any, *names: str) -> None:
-    """Check counts. Raises: InputError if a setting is below 1."""
-    for name in names:
-        count = getattr(settings, name)
-        if count is not None and not (isinstance(count, int) and count >= 1):
-            raise InputError(f"{name} is {count!r}: it must be a whole number of at least 1, or None.")
-
-
-Pairs = Literal["best-worst", "all", "best-of-n"]
+        super().__post_init__()
+        check_at_least_one(self, "max_length")
 
 
 @dataclass(frozen=True)
-class Inputs:
+class Inputs(CheckedOptions):
     """A model and the data on which it is scored."""
 
     model: ModelSpec
@@ -172,7 +220,7 @@ class Settings(Inputs):
     load_json: bool = False
     limit: int | None = None
     fresh: int | None = None
-    """The seed of a fresh draw of core's builders, which is scored too; `run` takes the folder of the draw."""
+    """Seed of a fresh draw of core's builders, which is scored too; `run` takes the folder of the draw."""
     batch_size: int | None = None
     batch_tokens: int | None = None
     num_processes: int | None = None
@@ -180,21 +228,22 @@ class Settings(Inputs):
     """Whether scores are read from and written to the local cache."""
 
     def __post_init__(self) -> None:
-        refuse_less_than_one(self, "limit", "batch_size", "batch_tokens", "num_processes")
+        super().__post_init__()
+        check_at_least_one(self, "limit", "batch_size", "batch_tokens", "num_processes")
 
 
 class ScorerOptions(TypedDict, total=False):
     """Options of `load_scorer` and `score`; all may be left out, and mean what they mean in `evaluate`."""
 
     ref_model: str | None
-    ref_free_type: Literal["sum", "avg", "norm"] | None
+    ref_free_type: RefFreeType | None
     revision: str | None
     ref_revision: str | None
     tokenizer: str | None
     chat_template: str | None
     max_length: int | None
-    truncation_side: Literal["left", "right"]
-    dtype: str
+    truncation_side: TruncationSide
+    dtype: Dtype
     attn_implementation: str | None
     compile: bool
     device: str | None

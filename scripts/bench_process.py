@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench_job import Job, Unavailable
 
+from rewardbench.engine.malloc import keep_freed_memory
 from rewardbench.processes import Child
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def _serve(connection: Connection, make_side: MakeSide, job: Job, batch_size: in
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     torch.set_num_threads(job.threads)
+    keep_freed_memory()  # as the rewardbench command does
     try:
         side = make_side(job, batch_size)
     except Unavailable as reason:

@@ -1,4 +1,4 @@
-"""The same through Python: data and models in memory, and options of any type."""
+"""evaluate(): data and models in memory, options of any type, and what a result shows."""
 
 import inspect
 import json
@@ -15,7 +15,7 @@ import typer
 
 import rewardbench
 from rewardbench import InputError, evaluate
-from rewardbench.cli.main import REPLACED, app, main
+from rewardbench.cli.main import NO_EFFECT, app, main
 from rewardbench.scorers.base import BaseScorer
 from rewardbench.settings import EvaluateOptions, ModelSpec, Settings
 from rewardbench.types import TextRequest
@@ -32,7 +32,7 @@ def scores(result):
 
 
 def forms():
-    """The same rows in all that holds rows in Python."""
+    """Return the same rows as each type of dataset in Python."""
     import datasets
     import pandas
     import pyarrow
@@ -50,7 +50,7 @@ def forms():
     }
 
 
-def test_data_in_memory_counts_as_the_same_data_in_a_file(tmp_path):
+def test_data_in_memory_scores_as_the_same_data_in_a_file(tmp_path):
     path = tmp_path / "rows.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
     in_file = evaluate(LONGEST, path)
@@ -61,7 +61,7 @@ def test_data_in_memory_counts_as_the_same_data_in_a_file(tmp_path):
         assert (result.suite, result.manifest["command"]) == ("memory", "")
 
 
-def test_options_of_the_data_work_in_memory():
+def test_options_of_the_data_apply_in_memory():
     import pandas
 
     assert scores(evaluate(LONGEST, ROWS, limit=1)) == [(19, 3)]
@@ -86,25 +86,25 @@ def test_options_of_the_data_work_in_memory():
         ("~nobody-of-this-name/x.jsonl", "No home folder is known for ~nobody-of-this-name"),
     ],
 )
-def test_data_that_cannot_be_read_is_one_sentence(data, words):
+def test_data_that_cannot_be_read_is_a_one_line_error(data, words):
     with pytest.raises(InputError, match=words):
         evaluate(LONGEST, data)
 
 
 def test_a_function_of_two_texts_is_scored():
-    heard = []
+    calls = []
 
     def shorter(prompt, completion):
-        heard.append((prompt, completion))
+        calls.append((prompt, completion))
         return -len(completion)
 
     result = evaluate(shorter, ROWS)
     assert (result.model, result.model_type, scores(result)) == ("shorter", "Function", [(-19, -3), (-5, -35)])
-    assert ("Name a city.", "Lima, by the river.") in heard
+    assert ("Name a city.", "Lima, by the river.") in calls
 
 
 class Constant(BaseScorer):
-    """A scorer as the package's own are."""
+    """A scorer of the base class for plug-ins."""
 
     name = "constant"
     fingerprint = {"kind": "constant"}  # noqa: RUF012
@@ -116,11 +116,11 @@ class Constant(BaseScorer):
         return [0.0] * len(requests)
 
 
-def test_a_scorer_is_scored_and_a_model_whose_scores_all_tie_is_said_to_measure_nothing():
+def test_a_scorer_in_memory_is_scored_and_a_note_says_that_all_items_tie():
     result = evaluate(Constant(), ROWS)
     assert (result.model, result.accuracy.value, result.accuracy.ties) == ("constant", 0, 2)
     (note,) = result.manifest["notes"]
-    assert note.startswith("All 2 scored items tie: the completions of each have one score, so no preference is")
+    assert note.startswith("All 2 scored items tie: the completions of each have the same score, so no preference is")
     assert evaluate(lambda prompt, completion: completion == "Oslo.", ROWS).manifest["notes"] == []
 
 
@@ -158,7 +158,7 @@ def fails(prompt, completion):
         ("http://localhost:8000/v1", "is a URL: models behind an API cannot be scored"),
     ],
 )
-def test_a_model_that_cannot_be_scored_is_one_sentence(model, words):
+def test_a_model_that_cannot_be_scored_is_a_one_line_error(model, words):
     with pytest.raises(InputError, match=words):
         evaluate(model, ROWS)
 
@@ -171,12 +171,12 @@ OPTIONS += [(name, 7, "text or None") for name in ("split", "subset", "revision"
 
 
 @pytest.mark.parametrize(("name", "value", "expected"), OPTIONS)
-def test_an_option_of_another_type_is_one_sentence(name, value, expected):
+def test_an_option_of_another_type_is_a_one_line_error(name, value, expected):
     with pytest.raises(InputError, match=rf"{name} is .*: it must be {expected}\."):
         evaluate(LONGEST, ROWS, **{name: value})
 
 
-def test_options_are_taken_as_other_libraries_hold_them():
+def test_options_accept_numpy_numbers_and_torch_dtypes():
     import numpy
     import torch
 
@@ -188,29 +188,30 @@ def test_options_are_taken_as_other_libraries_hold_them():
 
 def test_the_public_names_are_listed_before_they_are_imported():
     program = "import rewardbench, sys; print(dir(rewardbench)); print('torch' in sys.modules, rewardbench.__version__)"
-    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60).stdout
-    names, more = said.splitlines()
+    output = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60).stdout
+    names, line = output.splitlines()
     assert {"evaluate", "InputError", "Result", "RewardBenchCallback", "__version__"} <= set(eval(names))
-    assert more.startswith("False 1.")
-    assert rewardbench.__version__ == more.split()[1]
+    assert line.startswith("False 1.")
+    assert rewardbench.__version__ == line.split()[1]
 
 
 def option_fields(*classes):
-    """Default by name of the fields that are options: all but the model and the data themselves."""
-    found = {field.name: field.default for kind in classes for field in fields(kind)}
-    return {name: default for name, default in found.items() if name not in ("model", "dataset")}
+    """Return the default of each option by its name: of all fields but the model and the dataset."""
+    defaults = {field.name: field.default for kind in classes for field in fields(kind)}
+    return {name: default for name, default in defaults.items() if name not in ("model", "dataset")}
 
 
 def test_the_signature_of_evaluate_is_that_of_the_settings():
     parameters = inspect.signature(evaluate).parameters
     assert list(parameters)[:2] == ["model", "dataset"]
-    options = {name: one for name, one in parameters.items() if name not in ("model", "dataset")}
-    assert {one.kind for one in options.values()} == {inspect.Parameter.KEYWORD_ONLY}
-    assert {name: one.default for name, one in options.items()} == option_fields(ModelSpec, Settings)
+    options = {name: option for name, option in parameters.items() if name not in ("model", "dataset")}
+    assert {option.kind for option in options.values()} == {inspect.Parameter.KEYWORD_ONLY}
+    assert {name: option.default for name, option in options.items()} == option_fields(ModelSpec, Settings)
     hints, wanted = get_type_hints(evaluate), get_type_hints(ModelSpec) | get_type_hints(Settings)
     assert {name: hints[name] for name in options} == {name: wanted[name] for name in options}
     assert get_type_hints(EvaluateOptions) == {name: wanted[name] for name in options}
-    documented = re.findall(r"^        (\w+): ", evaluate.__doc__, re.MULTILINE)
+    arguments = evaluate.__doc__.partition("Args:")[2].partition("Returns:")[0]
+    documented = re.findall(r"^        (\w+): ", arguments, re.MULTILINE)
     assert documented == list(parameters)
 
 
@@ -219,7 +220,7 @@ def test_the_flags_of_the_command_are_the_options_of_evaluate():
     renamed = {"torch_dtype": "dtype", "prioritize_scoring": "scores_only", "no_cache": "cache"}
     only_on_the_command_line = {
         *("help", "debug", "output_dir", "as_json", "version", "hf_entity", "hf_name"),
-        *("push_results_to_hub", "upload_model_metadata_to_hf", *REPLACED),
+        *("push_results_to_hub", "upload_model_metadata_to_hf", *NO_EFFECT),
     }
     named = {renamed.get(name, name) for name in flags - only_on_the_command_line}
     assert named == set(inspect.signature(evaluate).parameters)
@@ -239,7 +240,7 @@ wrong: float = score("tiny-rm", "a", ["b"])
 
 
 def check_types(program, folder):
-    """The lines at which mypy finds an error, with its words."""
+    """Run mypy on a program; return its errors by line."""
     path = folder / "uses.py"
     path.write_text(program)
     root = Path(rewardbench.__file__).parents[1]
@@ -258,7 +259,7 @@ def test_mypy_checks_names_and_types_of_options(tmp_path):
 ODD = {"id": "c", "subset": "<script>", "prompt": "Q", "chosen": "", "rejected": "x"}
 
 
-def test_a_result_as_a_table_of_items():
+def test_to_pandas_has_a_row_per_item():
     frame = evaluate(LONGEST, [*ROWS, ODD]).to_pandas()
     assert list(frame.id) == ["a", "b", "c"]
     assert list(frame.scores[:2]) == [[19, 3], [5, 35]]
@@ -269,7 +270,7 @@ def test_a_result_as_a_table_of_items():
     assert list(frame.section) == ["all", "all", "<script>"]
 
 
-def test_a_result_is_short_in_a_shell_and_escaped_in_a_notebook():
+def test_a_result_has_a_short_repr_and_escaped_html():
     result = evaluate(LONGEST, [*ROWS, ODD])
     assert re.fullmatch(r"Evaluation\('baseline/longest' on memory@sha256:\w+: score .*, 3 items\)", repr(result))
     html = result._repr_html_()
@@ -278,7 +279,7 @@ def test_a_result_is_short_in_a_shell_and_escaped_in_a_notebook():
     assert "<td>all</td><td>2</td><td>50.0</td>" in html
 
 
-def test_a_saved_result_is_that_of_the_command(tmp_path, monkeypatch):
+def test_a_saved_result_has_the_bytes_that_the_command_writes(tmp_path, monkeypatch):
     data = tmp_path / "rows.jsonl"
     data.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
     monkeypatch.chdir(tmp_path)

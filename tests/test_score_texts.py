@@ -1,4 +1,4 @@
-"""Scoring of one's own texts: the numbers are those of evaluate(), in every form that texts have."""
+"""score() and load_scorer(): the scores are those of evaluate(), for every form of the arguments."""
 
 import inspect
 from typing import get_type_hints
@@ -99,4 +99,6 @@ def test_the_typed_options_are_those_of_the_settings():
     hints = get_type_hints(ModelSpec) | get_type_hints(Batching)
     del hints["model"]
     assert get_type_hints(ScorerOptions) == hints
-    assert list(inspect.signature(score).parameters) == ["model", "prompt", "completion", "messages", "options"]
+    names = ["model", "prompt", "completion", "messages"]
+    assert list(inspect.signature(score).parameters) == [*names, *hints]
+    assert list(inspect.signature(load_scorer).parameters) == ["model", *hints]

@@ -1,4 +1,4 @@
-"""The callback, in trainers of transformers and of TRL."""
+"""RewardBenchCallback, in trainers of transformers and TRL."""
 
 import json
 import random
@@ -13,11 +13,11 @@ from rewardbench import RewardBenchCallback
 from rewardbench.engine.loop import score
 from rewardbench.errors import InputError
 from rewardbench.results.scored import read_scored
-from rewardbench.training import KEY, live_scorer
+from rewardbench.training import LOG_PREFIX, live_scorer
 
 
 def preferences(count, seed):
-    """Pairs of which the right one says Lima and the wrong one Oslo."""
+    """Return pairs whose chosen text contains Lima and whose rejected text contains Oslo."""
     rng = random.Random(seed)
     return [
         {
@@ -43,7 +43,7 @@ def load(folder, causal=False):
 
 
 def plain_trainer(folder, out, steps=6, **options):
-    """A Trainer that teaches a classifier to give one text a high score, and no other."""
+    """Return a Trainer that teaches a classifier to give one text a high score, and another a low one."""
     from transformers import Trainer, TrainingArguments
 
     model, tokenizer = load(folder)
@@ -56,21 +56,21 @@ def plain_trainer(folder, out, steps=6, **options):
 
 
 def curve(trainer):
-    return {row["step"]: row for row in trainer.state.log_history if KEY in row}
+    return {row["step"]: row for row in trainer.state.log_history if LOG_PREFIX in row}
 
 
-def test_it_scores_before_every_so_often_and_at_the_end(model_folder, tmp_path):
+def test_it_scores_before_training_every_few_steps_and_at_the_end(model_folder, tmp_path):
     trainer = plain_trainer(model_folder("llama"), tmp_path / "out", steps=5)
     callback = RewardBenchCallback(trainer, every=2, dataset=write(tmp_path, preferences(30, 1)), items=20)
     trainer.add_callback(callback)
     trainer.train()
-    found = curve(trainer)
-    assert list(found) == [0, 2, 4, 5]
-    for row in found.values():
-        assert row[f"{KEY}_low"] <= row[KEY] <= row[f"{KEY}_high"]
-        assert row[f"{KEY}_overhead"] > 0
-    kept = sorted(path.name for path in (tmp_path / "out" / "rewardbench").glob("step-*[0-9].json"))
-    assert kept == ["step-000000.json", "step-000002.json", "step-000004.json", "step-000005.json"]
+    rows = curve(trainer)
+    assert list(rows) == [0, 2, 4, 5]
+    for row in rows.values():
+        assert row[f"{LOG_PREFIX}_low"] <= row[LOG_PREFIX] <= row[f"{LOG_PREFIX}_high"]
+        assert row[f"{LOG_PREFIX}_overhead"] > 0
+    files = sorted(path.name for path in (tmp_path / "out" / "rewardbench").glob("step-*[0-9].json"))
+    assert files == ["step-000000.json", "step-000002.json", "step-000004.json", "step-000005.json"]
     last = read_scored(tmp_path / "out" / "rewardbench" / "step-000005.json")
     assert (len(last.items), last.suite.revision.split("+")[1]) == (20, "sample=20,seed=0")
     assert trainer.model.training is True
@@ -84,49 +84,49 @@ def test_the_scores_are_those_of_the_saved_model(model_folder, tmp_path):
     trainer.add_callback(RewardBenchCallback(trainer, every=100, dataset=data))
     trainer.train()
     trainer.save_model(str(tmp_path / "saved"))
-    found = {one.id: one.scores for one in evaluate(str(tmp_path / "saved"), data, device="cpu").items}
-    for one in read_scored(tmp_path / "out" / "rewardbench" / "step-000006.json").items:
-        assert one.scores == pytest.approx(found[one.id], abs=1e-5)
+    expected = {item.id: item.scores for item in evaluate(str(tmp_path / "saved"), data, device="cpu").items}
+    for item in read_scored(tmp_path / "out" / "rewardbench" / "step-000006.json").items:
+        assert item.scores == pytest.approx(expected[item.id], abs=1e-5)
 
 
-def test_training_stops_when_the_score_falls_through_the_floor(model_folder, tmp_path):
+def test_training_stops_when_the_score_falls_below_the_floor(model_folder, tmp_path):
     trainer = plain_trainer(model_folder("llama"), tmp_path / "out", steps=9)
     callback = RewardBenchCallback(trainer, every=3, dataset=write(tmp_path, preferences(60, 1)), floor=0.5)
     scores = iter([0.4, 0.9, 0.1, 0.9])
-    watch = callback._watch
+    record = callback._record
 
-    def told(result, *rest):
+    def record_next_score(result, *state):
         from dataclasses import replace
 
         value = next(scores)
-        watch(replace(result, score=replace(result.score, value=value, high=value + 0.1)), *rest)
+        record(replace(result, score=replace(result.score, value=value, high=value + 0.1)), *state)
 
-    callback._watch = told
+    callback._record = record_next_score
     trainer.add_callback(callback)
     trainer.train()
     assert trainer.state.global_step == 6, "low at the start is no fall"
     assert callback.best_step == 3
-    kept, now = (
+    saved, initial = (
         load(folder)[0].score.weight for folder in (tmp_path / "out" / "rewardbench" / "best", model_folder("llama"))
     )
-    assert not torch.equal(kept, now), "the best model is the trained one"
+    assert not torch.equal(saved, initial), "the best model is the trained one"
 
 
-def test_a_policy_is_measured_by_how_it_has_moved(model_folder):
+def test_a_policy_is_scored_by_the_change_of_its_log_probabilities(model_folder):
     model, tokenizer = load(model_folder("llama", "causal"), causal=True)
     scorer = live_scorer(model, tokenizer)
     from random_models import pairs
 
     items = pairs(4)
-    assert {x for one in score(items, scorer).items for x in one.scores} == {0.0}
+    assert {value for item in score(items, scorer).items for value in item.scores} == {0.0}
     with torch.no_grad():
         for weight in model.parameters():
             weight.add_(0.01 * torch.randn_like(weight))
-    moved = [x for one in score(items, scorer).items for x in one.scores]
-    assert len(set(moved)) == 8
+    changes = [value for item in score(items, scorer).items for value in item.scores]
+    assert len(set(changes)) == 8
 
 
-def test_a_trainer_without_a_tokenizer_is_told_so(model_folder, tmp_path):
+def test_a_trainer_without_a_tokenizer_is_an_error(model_folder, tmp_path):
     trainer = plain_trainer(model_folder("llama"), tmp_path / "out")
     trainer.processing_class = None
     trainer.add_callback(RewardBenchCallback(trainer, dataset=write(tmp_path, preferences(4, 1))))
@@ -158,22 +158,22 @@ def test_a_run_of_trls_reward_trainer(model_folder, tmp_path, capsys):
     callback = RewardBenchCallback(trainer, dataset=data)
     trainer.add_callback(callback)
     trainer.train()
-    found, folder = curve(trainer), tmp_path / "out" / "rewardbench"
-    a_score, a_step = callback.seconds / len(found), callback.seconds / callback.overhead / 200
+    rows_by_step, folder = curve(trainer), tmp_path / "out" / "rewardbench"
+    a_score, a_step = callback.seconds / len(rows_by_step), callback.seconds / callback.overhead / 200
     steady = a_score / (callback.every * a_step)
     with capsys.disabled():
-        print("\ncurve", {step: round(row[KEY], 3) for step, row in found.items()})
+        print("\ncurve", {step: round(row[LOG_PREFIX], 3) for step, row in rows_by_step.items()})
         print(f"overhead {callback.overhead:.3f} of two scores in 200 steps, {steady:.3f} of one in {callback.every}")
-    assert list(found) == [0, 200]
-    assert found[200][KEY] > 0.9 > found[0][KEY]
+    assert list(rows_by_step) == [0, 200]
+    assert rows_by_step[200][LOG_PREFIX] > 0.9 > rows_by_step[0][LOG_PREFIX]
     assert steady < 0.05
     first, last = (folder / f"step-{step:06d}.json" for step in (0, 200))
     assert run(capsys, "gate", "--baseline", first, "--candidate", last)[0] == 0
     assert run(capsys, "gate", "--baseline", last, "--candidate", first)[0] == 1
     best = ["--model", folder / "best", "--dataset", data, "--output_dir", tmp_path / "ci", "--device", "cpu"]
-    whole = ["evaluate-and-gate", *best, "--baseline"]
+    command = ["evaluate-and-gate", *best, "--baseline"]
     assert run(capsys, "--model", folder / "best", "--dataset", data, "--output_dir", tmp_path / "base")[0] == 0
-    assert run(capsys, *whole, tmp_path / "base" / "best.json", "--junit", tmp_path / "gate.xml")[0] == 0
+    assert run(capsys, *command, tmp_path / "base" / "best.json", "--junit", tmp_path / "gate.xml")[0] == 0
     assert Path(tmp_path / "gate.xml").is_file()
 
 
@@ -201,9 +201,13 @@ def test_a_run_of_trls_dpo_trainer(model_folder, tmp_path, capsys):
     callback = RewardBenchCallback(trainer, dataset=write(tmp_path, preferences(200, 3)), every=30)
     trainer.add_callback(callback)
     trainer.train()
-    found = curve(trainer)
+    rows_by_step = curve(trainer)
     with capsys.disabled():
-        print("\ncurve", {step: round(row[KEY], 3) for step, row in found.items()}, f"overhead {callback.overhead:.3f}")
-    assert list(found) == [0, 30, 60]
-    assert found[0][KEY] == 0, "before training nothing is likelier than it was"
-    assert found[60][KEY] > 0.8
+        print(
+            "\ncurve",
+            {step: round(row[LOG_PREFIX], 3) for step, row in rows_by_step.items()},
+            f"overhead {callback.overhead:.3f}",
+        )
+    assert list(rows_by_step) == [0, 30, 60]
+    assert rows_by_step[0][LOG_PREFIX] == 0, "no log-probability has changed before training"
+    assert rows_by_step[60][LOG_PREFIX] > 0.8

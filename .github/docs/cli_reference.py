@@ -63,7 +63,7 @@ def command_sections(command: Any, name: str) -> Iterator[str]:
 
 def row(parameter: Any, shown: str, command_name: str) -> str:
     """Format a parameter as a row of a table."""
-    text = getattr(parameter, "help", None) or main.REPLACED.get(parameter.name, "").partition(": ")[2]
+    text = getattr(parameter, "help", None)
     if not text:
         raise PluginError(f"{shown} of {command_name} is not documented: give it a help text.")
     kind = "switch" if getattr(parameter, "is_flag", False) else values(parameter.type_descriptor.annotation)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer import Option
 
-from rewardbench.cli.options import Group
+from rewardbench.cli.options import Group, JsonOption
+from rewardbench.console.tables import add_text_row, make_table
 from rewardbench.console.terminal import echo, echo_json, make_console
 from rewardbench.errors import InputError
+
+if TYPE_CHECKING:
+    from rewardbench.engine.cache import Entry
 
 cache = typer.Typer(
     cls=Group,
@@ -19,29 +24,31 @@ cache = typer.Typer(
     context_settings={"token_normalize_func": lambda token: token.replace("-", "_")},
 )
 
-Json = Annotated[bool, Option("--json", help="Print as JSON")]
-
 
 @cache.callback()
-def show_command(context: typer.Context, as_json: Json = False) -> None:
-    """Show the score cache: scorers, number of scores, path and size."""
+def show_cache_command(context: typer.Context, as_json: JsonOption = False) -> None:
+    """Show the score cache: models, number of scores, path and size."""
     if context.invoked_subcommand:
         context.obj = as_json
         return
     from rewardbench.engine.cache import Cache, default_path
 
-    path, entries, size = default_path(), [], 0
+    path = default_path()
+    entries: Sequence[Entry] = []
+    size = 0
     if path.exists():
         with Cache(path) as opened:
             entries, size = opened.entries(), opened.size()
-    figures = {
+    totals = {
         "path": str(path),
         "scores": sum(entry.scores for entry in entries),
         "models": len({entry.model for entry in entries}),
         "bytes": size,
     }
-    rows = [asdict(entry) for entry in entries]
-    echo_json(figures | {"entries": rows}) if as_json else _print(figures, rows)
+    if as_json:
+        echo_json({**totals, "entries": list(map(asdict, entries))})
+    else:
+        _print_entries(totals, entries)
 
 
 @cache.command("prune")
@@ -52,13 +59,13 @@ def prune_command(
         float | None, Option("--older_than", help="Delete scores not used for this many days", min=0)
     ] = None,
     everything: Annotated[bool, Option("--all", help="Delete all scores")] = False,
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Delete scores and shrink the file. --model and --older_than together delete what matches both."""
+    """Delete scores and shrink the file. With both --model and --older_than, only scores that match both."""
     from rewardbench.engine.cache import Cache, default_path
 
-    narrowed = model is not None or older_than is not None
-    if narrowed == everything:
+    has_filter = model is not None or older_than is not None
+    if has_filter == everything:
         raise InputError(
             "Which scores to delete is not clear: pass --model NAME, --older_than DAYS or both, or only --all."
         )
@@ -66,24 +73,20 @@ def prune_command(
     if path.exists():
         with Cache(path) as opened:
             pruned = opened.prune(model=model, older_than=older_than)
-    echo_json({"pruned": pruned}) if as_json or context.obj else echo(f"pruned={pruned}")
+    if as_json or context.obj:
+        echo_json({"pruned": pruned})
+    else:
+        echo(f"pruned={pruned}")
 
 
-def _print(figures: dict[str, Any], rows: list[dict[str, Any]]) -> None:
-    """Print a table of scorers with shortened digests, then `key=value` lines."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-    from rich.text import Text
-
-    out = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
-    out.add_column("model", overflow="fold")
-    out.add_column("scores", justify="right")
-    for header in ("used", "weights", "dtype", "template"):
-        out.add_column(header, no_wrap=True)
-    for row in rows:
-        facts = (row["facts"].get(name, "")[:8] for name in ("weights", "dtype", "template"))
-        out.add_row(*map(Text, (row["model"], str(row["scores"]), row["used"][:10], *facts)))
-    if rows:
-        make_console().print(out)
-    for name, value in figures.items():
+def _print_entries(totals: Mapping[str, object], entries: Sequence[Entry]) -> None:
+    """Print a table of models with shortened digests, then `key=value` lines."""
+    table = make_table("model", "scores", "used", "weights", "dtype", "template", right_from=6)
+    table.columns[1].justify = "right"
+    for entry in entries:
+        digests = [str(entry.facts.get(name, ""))[:8] for name in ("weights", "dtype", "template")]
+        add_text_row(table, entry.model, entry.scores, entry.used[:10], *digests)
+    if entries:
+        make_console().print(table)
+    for name, value in totals.items():
         echo(f"{name}={value}")

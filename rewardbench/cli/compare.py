@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, replace
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from rewardbench.cli.options import DATA, OUTPUT, Text, flag
+from rewardbench.cli.options import DATA, OUTPUT, JsonOption, TextOption, flag
+from rewardbench.console.tables import add_text_row, make_table
 from rewardbench.console.terminal import echo, echo_json, make_console, printable
 from rewardbench.errors import InputError
 
-RESULTS_HELP = "Result: the .json that rewardbench writes (any version), or per-item scores in .jsonl"
-MetricFlag = Annotated[
-    Literal["pair", "mirror"] | None,
-    flag(DATA, "metric", "pair: accuracy; mirror: mirror accuracy; default: that of the score"),
-]
-Plot = Annotated[Text, flag(OUTPUT, "plot", "Save a plot: .png, .svg or .pdf")]
-Json = Annotated[bool, flag(OUTPUT, "json", "Print as JSON")]
+if TYPE_CHECKING:
+    from rewardbench.comparison.compare import Comparison, Contrast, Flip, Standing
 
-MOST_ROWS = 200
+RESULT_HELP = "Result: the .json that rewardbench writes (any version), or per-item scores in .jsonl"
+MetricOption = Annotated[
+    Literal["pair", "mirror"] | None,
+    flag(DATA, "metric", "pair: accuracy; mirror: mirror accuracy; default: the metric of the score"),
+]
+PlotOption = Annotated[TextOption, flag(OUTPUT, "plot", "Save a plot: .png, .svg or .pdf")]
+
+MAX_ROWS = 200
 """Maximum number of sections in a table; --json has all."""
 
 
 def compare_command(
-    results: Annotated[list[str], typer.Argument(help=RESULTS_HELP)],
-    metric: MetricFlag = None,
+    results: Annotated[list[str], typer.Argument(help=RESULT_HELP)],
+    metric: MetricOption = None,
     examples: Annotated[int, flag(OUTPUT, "examples", "Number of disagreements to print", min=0)] = 3,
-    plot: Plot = None,
-    as_json: Json = False,
+    plot: PlotOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Compare two models by section (difference, 95% CI, p-value), or rank several.
 
@@ -40,115 +44,128 @@ def compare_command(
 
     if len(results) < 2:
         raise InputError("There is only one result: pass two or more to compare.")
-    models = [read_scored(path) for path in results]
+    models = list(map(read_scored, results))
     if len(models) > 2:
         standings = rank(models, metric)
         if plot:
             plots.draw_ranks(standings, plot)
-        echo_json([asdict(one) for one in standings]) if as_json else _print_ranks(standings)
+        if as_json:
+            echo_json(list(map(asdict, standings)))
+        else:
+            _print_ranks(standings)
         return
-    found = compare(models[0], models[1], metric)
+    comparison = compare(models[0], models[1], metric)
     if plot:
-        plots.draw_comparison(found, plot)
+        plots.draw_comparison(comparison, plot)
     if as_json:
-        echo_json(_plain(found))
-        return
-    _print_comparison(found)
-    for flip in found.flips[:examples]:
-        _print_flip(flip, found)
-    for name, value in key_values(found).items():
-        echo(f"{name}={_figure(name, value)}")
+        echo_json(_comparison_json(comparison))
+    else:
+        _print_comparison(comparison, examples)
 
 
-def _figure(name: str, value: Any) -> str:
+def _comparison_json(comparison: Comparison) -> dict[str, object]:
+    """Return a comparison as plain JSON values; flips have item ids, without texts."""
+    flips = []
+    for flip in comparison.flips:
+        flips.append(
+            {
+                "id": flip.item.id,
+                "subset": flip.item.subset,
+                "section": flip.section,
+                "better": flip.better,
+                "margins": flip.margins,
+            }
+        )
+    return {**asdict(replace(comparison, flips=())), "flips": flips}
+
+
+def comparison_values(comparison: Comparison) -> dict[str, object]:
+    """Return the numbers for the `key=value` lines."""
+    score = comparison.score
+    better = [flip.better for flip in comparison.flips]
+    return {
+        "metric": comparison.metric,
+        "first": score.first,
+        "second": score.second,
+        "difference": score.difference,
+        "low": score.low,
+        "high": score.high,
+        "p": score.p,
+        "detectable": score.detectable,
+        "clusters": score.clusters,
+        "wins": score.wins,
+        "losses": score.losses,
+        "n": comparison.items,
+        "flips_to_first": better.count("first"),
+        "flips_to_second": better.count("second"),
+    }
+
+
+def _format_value(name: str, value: object) -> str:
     """Format a number with four decimals; a very small p in scientific notation, since no p is 0."""
     if not isinstance(value, float):
         return str(value)
     return f"{value:.1e}" if name == "p" and 0 < value < 0.0001 else f"{value:.4f}"
 
 
-def _plain(found: Any) -> dict[str, Any]:
-    """Return a comparison as plain JSON values; disagreements have item ids only."""
-    flips = [
-        {
-            "id": flip.item.id,
-            "subset": flip.item.subset,
-            "section": flip.section,
-            "better": flip.better,
-            "margins": flip.margins,
-        }
-        for flip in found.flips
-    ]
-    return {**asdict(replace(found, flips=())), "flips": flips}
-
-
-def key_values(found: Any) -> dict[str, Any]:
-    """Return the numbers for the `key=value` lines."""
-    whole = found.score
-    figures = {"metric": found.metric, "first": whole.first, "second": whole.second}
-    figures |= {"difference": whole.difference, "low": whole.low, "high": whole.high, "p": whole.p}
-    figures |= {"detectable": whole.detectable, "clusters": whole.clusters, "wins": whole.wins, "losses": whole.losses}
-    return figures | {
-        "n": found.items,
-        "flips_to_first": sum(flip.better == "first" for flip in found.flips),
-        "flips_to_second": sum(flip.better == "second" for flip in found.flips),
-    }
-
-
-def _table(*headers: str) -> Any:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    out = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
-    for n, header in enumerate(headers):
-        out.add_column(header, justify="right" if n else "left", overflow="fold")
-    return out
-
-
-def _print_comparison(found: Any) -> None:
-    from rich.text import Text as Cell
-
+def _print_comparison(comparison: Comparison, examples: int) -> None:
+    """Print the table of sections, the minimum detectable effect, some flips, and `key=value` lines."""
     from rewardbench.comparison.compare import power_sentence
     from rewardbench.comparison.gate import MEASURES
 
-    second, first, suite = map(printable, (found.second, found.first, found.suite or "their items"))
-    echo(f"{second} (second) against {first} (first) on {suite}, by {MEASURES[found.metric]}")
-    out = _table("%", "n", "first", "second", "diff.", "95% CI", "wins", "losses", "p (Holm)")
-    for one in found.sections[:MOST_ROWS]:
-        out.add_row(*map(Cell, _cells(one, one.adjusted)))
-    out.add_section()
-    out.add_row(*map(Cell, _cells(found.score, found.score.p)), style="bold")
-    make_console().print(out)
-    if len(found.sections) > MOST_ROWS:
-        echo(f"… and {len(found.sections) - MOST_ROWS:,} more sections: see --json")
-    echo(power_sentence(found.score))
+    first, second = printable(comparison.first), printable(comparison.second)
+    suite = printable(comparison.suite or "their items")
+    echo(f"{second} (second) against {first} (first) on {suite}, by {MEASURES[comparison.metric]}")
+    table = make_table("%", "n", "first", "second", "diff.", "95% CI", "wins", "losses", "p (Holm)")
+    for section in comparison.sections[:MAX_ROWS]:
+        add_text_row(table, *_cells(section, section.adjusted))
+    table.add_section()
+    add_text_row(table, *_cells(comparison.score, comparison.score.p), style="bold")
+    make_console().print(table)
+    if len(comparison.sections) > MAX_ROWS:
+        echo(f"… and {len(comparison.sections) - MAX_ROWS:,} more sections: see --json")
+    echo(power_sentence(comparison.score))
+    for flip in comparison.flips[:examples]:
+        _print_flip(flip, comparison)
+    for name, value in comparison_values(comparison).items():
+        echo(f"{name}={_format_value(name, value)}")
 
 
-def _cells(one: Any, p: float) -> list[str]:
-    shares = [f"{100 * one.first:.1f}", f"{100 * one.second:.1f}", f"{100 * one.difference:+.1f}"]
-    interval = f"{100 * one.low:+.1f} … {100 * one.high:+.1f}"
-    return [printable(one.name), str(one.clusters), *shares, interval, str(one.wins), str(one.losses), f"{p:.2g}"]
+def _cells(contrast: Contrast, p: float) -> list[str]:
+    """Return the row of a section, or of the score."""
+    return [
+        printable(contrast.name),
+        str(contrast.clusters),
+        f"{100 * contrast.first:.1f}",
+        f"{100 * contrast.second:.1f}",
+        f"{100 * contrast.difference:+.1f}",
+        f"{100 * contrast.low:+.1f} … {100 * contrast.high:+.1f}",
+        str(contrast.wins),
+        str(contrast.losses),
+        f"{p:.2g}",
+    ]
 
 
-def _print_flip(flip: Any, found: Any) -> None:
+def _print_flip(flip: Flip, comparison: Comparison) -> None:
+    """Print an item that only one of the models gets right."""
     from rewardbench.results.browse import decimal, excerpt
 
-    better = found.first if flip.better == "first" else found.second
+    better = comparison.first if flip.better == "first" else comparison.second
     margins = ", ".join(map(decimal, flip.margins))
-    what = f"{printable(flip.item.id)} ({printable(flip.section)})"
-    echo(f"\n{what}: only {printable(better)} is correct; margins {margins}")
+    echo(
+        f"\n{printable(flip.item.id)} ({printable(flip.section)}): only {printable(better)} is correct; "
+        f"margins {margins}"
+    )
     echo(excerpt(flip.item))
 
 
-def _print_ranks(standings: Any) -> None:
+def _print_ranks(standings: Sequence[Standing]) -> None:
     """Print ranks; models that no model is significantly better than share rank 1."""
-    from rich.text import Text as Cell
-
-    out = _table("model", "rank", "score %", "95% CI", "significantly better")
-    for one in standings:
-        shares = f"{100 * one.score:.1f}", f"{100 * one.low:.1f}–{100 * one.high:.1f}"
-        better = ", ".join(map(printable, one.better)) or "none"
-        out.add_row(*map(Cell, (printable(one.model), str(one.rank), *shares, better)))
-    make_console().print(out)
-    for one in standings:
-        echo(f"rank.{printable(one.model)}={one.rank}")
+    table = make_table("model", "rank", "score %", "95% CI", "significantly better")
+    for standing in standings:
+        better = ", ".join(map(printable, standing.better)) or "none"
+        score, interval = f"{100 * standing.score:.1f}", f"{100 * standing.low:.1f}–{100 * standing.high:.1f}"
+        add_text_row(table, printable(standing.model), standing.rank, score, interval, better)
+    make_console().print(table)
+    for standing in standings:
+        echo(f"rank.{printable(standing.model)}={standing.rank}")

@@ -4,128 +4,146 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from rewardbench.cli import options
-from rewardbench.cli.options import DATA, MODEL, OUTPUT, RUN, DataOptions, Dtype, ModelOptions, RunOptions, flag
-from rewardbench.console.logging import quieten
+from rewardbench.cli.options import DATA, MODEL, OUTPUT, RUN, DataOptions, DtypeOption, ModelOptions, RunOptions, flag
+from rewardbench.cli.process import set_up_scoring
+from rewardbench.console.tables import add_text_row, make_table
 from rewardbench.console.terminal import echo, echo_json, make_console
 
 if TYPE_CHECKING:
-    from rewardbench.doctor import Checkup
-    from rewardbench.doctor.reading import Reading
+    from rich.table import Table
+    from rich.text import Text
 
-Fault = Literal["drop-mask"] | None
+    from rewardbench.doctor import DoctorReport
+    from rewardbench.doctor.model_input import ModelInput
+    from rewardbench.doctor.report import Deviation
+
 INJECT_HELP = "For tests: inject a fault. drop-mask passes padded batches without mask and positions"
+LONGEST_SHOWN = 800
+"""Characters up to which the rendered text is printed in full."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DoctorRun(RunOptions):
-    """Options that say how the model runs while it is examined."""
+    """Options for how the model runs while it is examined."""
 
     torch_dtype: Annotated[
-        Dtype, flag(RUN, "torch_dtype", "dtype to examine besides float32; auto: the checkpoint's")
+        DtypeOption, flag(RUN, "torch_dtype", "dtype to examine besides float32; auto: the checkpoint's")
     ] = "auto"
-    inject: Annotated[Fault, flag(RUN, "inject", INJECT_HELP)] = None
+    inject: Annotated[Literal["drop-mask"] | None, flag(RUN, "inject", INJECT_HELP, metavar="<drop-mask>")] = None
 
 
 @options.with_groups
 def doctor_command(
     *,
-    model: Annotated[str, flag(MODEL, "model", "Hub id, folder, tiny-rm or tiny-dpo")],
-    dataset: Annotated[str, flag(DATA, "dataset", "core, a suite, a Hub id, a folder, or a file")] = "core",
+    model: Annotated[str, flag(MODEL, "model", "Hub id or folder of the model, tiny-rm, or tiny-dpo")],
+    dataset: Annotated[str, flag(DATA, "dataset", "core, another suite, a Hub id, a folder, or a file")] = "core",
     sample: Annotated[int, flag(DATA, "sample", "Number of items, spread over the data", min=1)] = 100,
     model_options: ModelOptions,
     data: DataOptions,
     run: DoctorRun,
-    as_json: Annotated[bool, flag(OUTPUT, "json", "Print the figures as JSON")] = False,
+    as_json: Annotated[bool, flag(OUTPUT, "json", "Print the report as JSON")] = False,
 ) -> None:
-    """Check what the model reads, and whether batch, order, padding or dtype changes its scores.
+    """Check whether batch size, order, padding or dtype changes a model's scores, and show the tokens it reads.
 
     Exit code 1 if float32 scores change or cannot be trusted; changes in other dtypes are only reported.
     """
-    quieten()
+    set_up_scoring()
 
-    from rewardbench.doctor import Settings, examine
+    from rewardbench.doctor import DoctorSettings, examine
 
-    settings = Settings(
+    settings = DoctorSettings(
         options.model_spec(model, model_options, run),
         dataset=dataset,
         **asdict(data),
         sample=sample,
         inject=run.inject,
     )
-    checkup = examine(settings, make_console(stderr=True))
+    report = examine(settings, make_console(stderr=True))
     if as_json:
-        echo_json(checkup.to_json())
+        echo_json(report.to_json())
     else:
-        _print(checkup)
-    raise typer.Exit(checkup.exit_code)
+        _print_report(report)
+    raise typer.Exit(report.exit_code)
 
 
-def _print(found: Checkup) -> None:
-    """Print the model input, what changes the scores, `key=value` lines, findings and notes."""
-
-    echo(f"{found.model} ({found.model_type}) on {found.items} items of {found.suite}")
+def _print_report(report: DoctorReport) -> None:
+    """Print the model input, the deviations, `key=value` lines, findings and notes."""
+    echo(f"{report.model} ({report.model_type}) on {report.items} items of {report.suite}")
     echo("weights: all loaded, including the head; none is randomly initialized")
-    for name, value in _facts(found.reading).items():
+    for name, value in _describe_input(report.model_input).items():
         echo(f"{name}: {value}")
-    make_console().print(_table(found))
-    for name, value in found.key_values().items():
-        echo(f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}")
-    for finding in found.findings:
-        echo(f"{'WRONG' if finding.grave else 'finding'}: {_line(finding.text)}")
-    for note in found.notes:
-        echo(f"note: {_line(note)}")
+    make_console().print(_make_table(report))
+    for name, number in report.key_values().items():
+        echo(f"{name}={number:.3g}" if isinstance(number, float) else f"{name}={number}")
+    for finding in report.findings:
+        echo(f"{'ERROR' if finding.grave else 'finding'}: {_one_line(finding.text)}")
+    for note in report.notes:
+        echo(f"note: {_one_line(note)}")
 
 
-def _facts(reading: Reading) -> dict[str, object]:
+def _describe_input(model_input: ModelInput) -> dict[str, str]:
     """Return the model input by name; text is quoted, so that spaces and line breaks are visible."""
-    head, tail = ([f"{number} {token!r}" for number, token in part] for part in (reading.head, reading.tail))
-    text = reading.text
-    bos = f"{reading.bos} ({reading.bos_token})" if reading.bos_token else "none: the tokenizer has no BOS token"
+    text, bos = model_input.text, "none: the tokenizer has no BOS token"
+    if model_input.bos_token:
+        bos = f"{model_input.bos} ({model_input.bos_token})"
+    scored = model_input.pooling
+    if model_input.pooled_token is not None:
+        scored += f": {model_input.pooled_token!r}"
+    if model_input.completion_start is not None:
+        scored += f", from token {model_input.completion_start} on"
+    tokens = [f"{number} {token!r}" for number, token in model_input.head]
+    if model_input.tail:
+        tokens.append("...")
+    tokens += [f"{number} {token!r}" for number, token in model_input.tail]
     return {
-        "template": f"{reading.template}, sha256 {reading.template_sha256}",
-        f"text of {reading.item}": repr(text) if len(text) <= 800 else f"{text[:500]!r} ... {text[-200:]!r}",
-        f"{reading.tokens} tokens": ", ".join([*head, *(["..."] if tail else []), *tail]),
+        "template": f"{model_input.template}, sha256 {model_input.template_sha256}",
+        f"text of {model_input.item}": repr(text)
+        if len(text) <= LONGEST_SHOWN
+        else f"{text[:500]!r} ... {text[-200:]!r}",
+        f"{model_input.tokens} tokens": ", ".join(tokens),
         "BOS tokens": bos,
-        "ends with EOS": f"{'yes' if reading.ends_with_eos else 'no'}, with {reading.last_token!r}",
-        "scored": reading.pooling
-        + (f": {reading.pooled_token!r}" if reading.pooled_token is not None else "")
-        + (f", from token {reading.completion_start} on" if reading.completion_start is not None else ""),
+        "ends with EOS": f"{'yes' if model_input.ends_with_eos else 'no'}, with {model_input.last_token!r}",
+        "scored": scored,
     }
 
 
-def _table(found: Checkup) -> Any:
-    """Build the table: a row for each cause and value, two columns for each dtype; the last row sums up."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-    from rich.text import Text as Cell
+def _make_table(report: DoctorReport) -> Table:
+    """Return the table of deviations: a row for each cause and value, two columns for each dtype, and a last row."""
+    from rich.text import Text
 
-    out = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
-    for header in ("cause", "value"):
-        out.add_column(header)
-    for figures in found.figures:
-        out.add_column(f"{figures.dtype}\nmax |Δ|", justify="right")
-        out.add_column("\nflips", justify="right")
-    rows: dict[tuple[str, str], list[Cell]] = {}
-    told = [(n, moved) for n, figures in enumerate(found.figures) for moved in figures.causes]
-    for n, moved in told + [(n, figures.whole) for n, figures in enumerate(found.figures)]:
-        key = (moved.cause, moved.value if moved.cause != "dtype" else "")
-        cells = rows.setdefault(key, [Cell("–")] * 2 * len(found.figures))
-        style = "bold red" if moved.bad and n == 0 else ""
-        apart = f"{moved.max_abs_diff:.2g}" if math.isfinite(moved.max_abs_diff) else "inf"
-        cells[2 * n : 2 * n + 2] = Cell(apart, style), Cell(str(moved.flips), style)
-    before = ""
+    headers = ["cause", "value"]
+    for deviations in report.deviations:
+        headers += [f"{deviations.dtype}\nmax |Δ|", "\nflips"]
+    rows: dict[tuple[str, str], list[Text]] = {}
+    for column, deviations in enumerate(report.deviations):
+        for deviation in (*deviations.causes, deviations.overall):
+            key = ("dtype", "") if deviation is deviations.overall else (deviation.cause, deviation.value)
+            cells = rows.setdefault(key, [Text("–")] * 2 * len(report.deviations))
+            cells[2 * column : 2 * column + 2] = _deviation_cells(deviation, is_exact=column == 0)
+    overall = rows.pop(("dtype", ""))
+    table = make_table(*headers, right_from=2)
+    previous = ""
     for (cause, value), cells in rows.items():
-        if before and cause == "dtype":
-            out.add_section()
-        out.add_row("" if cause == before else cause, value, *cells)
-        before = cause
-    return out
+        add_text_row(table, "" if cause == previous else cause, value, *cells)
+        previous = cause
+    table.add_section()
+    add_text_row(table, "dtype", "", *overall)
+    return table
 
 
-def _line(text: str) -> str:
+def _deviation_cells(deviation: Deviation, is_exact: bool) -> list[Text]:
+    """Return the largest difference and the flips; red if they are too large in an exact dtype (float32)."""
+    from rich.text import Text
+
+    style = "bold red" if is_exact and deviation.exceeds_float32 else ""
+    difference = f"{deviation.max_abs_diff:.2g}" if math.isfinite(deviation.max_abs_diff) else "inf"
+    return [Text(difference, style), Text(str(deviation.flips), style)]
+
+
+def _one_line(text: str) -> str:
     return " ".join(text.split())

@@ -5,46 +5,66 @@ from __future__ import annotations
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from rewardbench.cli import options
-from rewardbench.cli.compare import Json, MetricFlag, Plot
-from rewardbench.cli.options import DATA, MODEL, OUTPUT, DataOptions, ModelOptions, RunOptions, Text, flag
-from rewardbench.console.logging import quieten
+from rewardbench.cli.compare import MetricOption, PlotOption
+from rewardbench.cli.options import (
+    DATA,
+    MODEL,
+    OUTPUT,
+    DataOptions,
+    JsonOption,
+    ModelOptions,
+    RunOptions,
+    TextOption,
+    flag,
+)
+from rewardbench.cli.process import set_up_scoring
 from rewardbench.console.terminal import echo, echo_json, make_console, printable
 from rewardbench.errors import InputError
 from rewardbench.paths import write_whole
 
 if TYPE_CHECKING:
-    from rewardbench.comparison.gate import Limits
+    from rewardbench.comparison.gate import Gate, Limits
     from rewardbench.settings import ModelSpec
 
 GATE = "Gate"
 CODES = {"pass": 0, "regression": 1, "inconclusive": 3}
 
-Several = list[str] | None
-Decided = Literal["pass", "fail"] | None
-Baseline = Annotated[str, flag(GATE, "baseline", "Baseline result (.json)")]
+RepeatedOption = list[str] | None
+VerdictOption = Literal["pass", "fail"] | None
+BaselineOption = Annotated[str, flag(GATE, "baseline", "Baseline result (.json)")]
 
 
 @dataclass(frozen=True, kw_only=True)
 class GateOptions:
-    """Options that say what is allowed, and what is written."""
+    """Options for the limits, and for the files to write."""
 
-    max_drop: Annotated[float, flag(GATE, "max_drop", "Allowed drop of the score, as a share", min=0, max=1)] = 0.03
-    metric: MetricFlag = None
-    section: Annotated[Several, flag(GATE, "section", "NAME=0.02: allowed drop of a section, by --metric")] = None
-    floor: Annotated[Several, flag(GATE, "floor", "NAME=0.80: minimum of a section or score, by --metric")] = None
-    inconclusive: Annotated[Decided, flag(GATE, "inconclusive", "Exit 0 or 1 if undecided; default: 3")] = None
-    junit: Annotated[Text, flag(OUTPUT, "junit", "Write JUnit XML to this file")] = None
-    markdown: Annotated[Text, flag(OUTPUT, "markdown", "Write a summary in markdown to this file")] = None
-    plot: Plot = None
-    as_json: Json = False
+    max_drop: Annotated[float, flag(GATE, "max_drop", "Allowed drop of the score, from 0 to 1", min=0, max=1)] = 0.03
+    metric: MetricOption = None
+    section: Annotated[
+        RepeatedOption, flag(GATE, "section", "NAME=0.02: allowed drop of a section, by --metric; repeatable")
+    ] = None
+    floor: Annotated[
+        RepeatedOption, flag(GATE, "floor", "NAME=0.80: minimum of a section or score, by --metric; repeatable")
+    ] = None
+    inconclusive: Annotated[
+        VerdictOption, flag(GATE, "inconclusive", "Exit code if inconclusive: pass is 0, fail is 1; default: 3")
+    ] = None
+    junit: Annotated[TextOption, flag(OUTPUT, "junit", "Write JUnit XML to this file")] = None
+    markdown: Annotated[TextOption, flag(OUTPUT, "markdown", "Write a summary in markdown to this file")] = None
+    plot: PlotOption = None
+    as_json: JsonOption = False
 
     def limits(self) -> Limits:
-        """Build the limits. Raises: InputError if one is not a share."""
+        """Build the limits.
+
+        Raises:
+            InputError: if one is not a number from 0 to 1.
+        """
         from rewardbench.comparison.gate import Limits
 
         return Limits(self.max_drop, _shares(self.section, "section"), _shares(self.floor, "floor"))
@@ -52,15 +72,15 @@ class GateOptions:
 
 @options.with_groups
 def gate_command(
-    baseline: Baseline,
+    baseline: BaselineOption,
     candidate: Annotated[str, flag(GATE, "candidate", "Candidate result (.json)")],
     gate: GateOptions,
 ) -> None:
-    """Is the candidate worse than the baseline? Exit 0 pass, 1 regression, 3 inconclusive, 2 bad input.
+    """Test whether a candidate is worse than a baseline. Exit codes: 0 pass, 1 regression, 3 inconclusive, 2 bad input.
 
-    One-sided 95 % bounds, paired by item, clustered by mirror. A candidate that is no worse fails by chance at most
-    once in twenty runs. Limits and floors apply to what the score counts (core: mirror accuracy, printed as
-    mirror.NAME; other data: accuracy, printed as section.NAME), or to what --metric names.
+    One-sided 95% bounds, paired by item, clustered by mirror: a candidate that is no worse fails by chance at most
+    once in twenty runs. Limits and floors apply to the metric of the score (core: mirror accuracy, printed as
+    mirror.NAME; other data: accuracy, printed as section.NAME), or to --metric.
     """
     _decide(baseline, candidate, gate)
 
@@ -68,17 +88,17 @@ def gate_command(
 @options.with_groups
 def evaluate_and_gate_command(
     *,
-    model: Annotated[str, flag(MODEL, "model", "The candidate: a checkpoint's folder, or a Hub id")],
-    baseline: Baseline,
-    dataset: Annotated[str, flag(DATA, "dataset", "The data of the baseline")] = "core",
+    model: Annotated[str, flag(MODEL, "model", "Candidate: folder of a checkpoint, or a Hub id")],
+    baseline: BaselineOption,
+    dataset: Annotated[str, flag(DATA, "dataset", "Dataset of the baseline")] = "core",
     output_dir: Annotated[str, flag(OUTPUT, "output_dir", "Folder of the candidate's result")] = "results/",
     model_options: ModelOptions,
     data: DataOptions,
     run: RunOptions,
     gate: GateOptions,
 ) -> None:
-    """Score a checkpoint, store the result, and compare it with the baseline: one step of a CI."""
-    gate.limits()  # a wrong limit is reported before hours of scoring
+    """Score a checkpoint, store the result, and gate it against the baseline: one step of a CI job."""
+    gate.limits()  # report a wrong limit before hours of scoring
     if not Path(baseline).is_file():
         raise InputError(f"There is no result at {baseline}: pass the .json of the baseline.")
     spec = options.model_spec(model, model_options, run)
@@ -87,25 +107,24 @@ def evaluate_and_gate_command(
 
 def _score(spec: ModelSpec, dataset: str, data: DataOptions, output_dir: str) -> str:
     """Score the candidate; return the path of its result."""
-    quieten()
+    set_up_scoring()
 
-    from rewardbench.evaluation import run_and_keep
+    from rewardbench.evaluation import run_and_store
     from rewardbench.settings import Settings
 
-    settings = Settings(
-        spec,
-        dataset=dataset,
-        **asdict(data),
-        cache=True,
-    )
-    stored = run_and_keep(settings, output_dir, make_console(stderr=True))
-    if stored is None:  # another process judges
+    settings = Settings(spec, dataset=dataset, **asdict(data), cache=True)
+    stored = run_and_store(settings, output_dir, make_console(stderr=True))
+    if stored is None:  # rank 0 decides
         raise typer.Exit
     return stored[1]
 
 
 def _shares(values: list[str] | None, option: str) -> dict[str, float]:
-    """Parse the values of an option that is repeated, each `NAME=0.02`."""
+    """Parse the values of a repeated option, each `NAME=0.02`.
+
+    Raises:
+        InputError: if one has another form.
+    """
     shares = {}
     for value in values or ():
         section, equals, share = value.rpartition("=")
@@ -114,20 +133,20 @@ def _shares(values: list[str] | None, option: str) -> dict[str, float]:
         except ValueError:
             equals = ""
         if not equals or not section:
-            raise InputError(f"--{option} {value} is not NAME=SHARE: write, say, --{option} Safety=0.8.")
+            raise InputError(f"--{option} {value} is not NAME=NUMBER: write, for example, --{option} Safety=0.8.")
     return shares
 
 
 def _decide(baseline: str, candidate: str, gate: GateOptions) -> None:
-    """Judge, write the requested files, print, and exit by the verdict."""
-    from rewardbench.comparison.gate import decide, sentence, to_junit, to_markdown
+    """Compare the results, write the requested files, print, and exit with the code of the verdict."""
+    from rewardbench.comparison.gate import decide, to_junit, to_markdown
     from rewardbench.comparison.plots import draw_gate
     from rewardbench.results.scored import read_scored
 
     decision = decide(read_scored(baseline), read_scored(candidate), gate.limits(), gate.metric)
     code = CODES[decision.verdict]
     if decision.verdict == "inconclusive" and gate.inconclusive:
-        code = 0 if gate.inconclusive == "pass" else 1
+        code = CODES["pass" if gate.inconclusive == "pass" else "regression"]
     if gate.plot:
         draw_gate(decision, gate.plot)
     summary = to_markdown(decision)
@@ -139,31 +158,42 @@ def _decide(baseline: str, candidate: str, gate: GateOptions) -> None:
     if gate.as_json:
         echo_json({**asdict(decision), "exit_code": code, "candidate_result": candidate})
     else:
-        for check in decision.checks:
-            echo(f"{check.verdict}: {printable(sentence(check))}")
-        for line in _section_lines(decision):
-            echo(line)
-        score = decision.checks[0]
-        echo(f"drop={score.value:.4f}\ndrop_low={score.low:.4f}\ndrop_high={score.high:.4f}\nn={score.items}")
-        echo(f"verdict={decision.verdict}\nexit_code={code}")
+        _print_decision(decision, code)
     raise typer.Exit(code)
 
 
-def _section_lines(decision: Any) -> list[str]:
-    """Format the candidate's figures of the checked sections, under the names of its report."""
+def _print_decision(decision: Gate, code: int) -> None:
+    """Print each check in a sentence, then `key=value` lines."""
+    from rewardbench.comparison.gate import sentence
+
+    for check in decision.checks:
+        echo(f"{check.verdict}: {printable(sentence(check))}")
+    for line in _section_lines(decision):
+        echo(line)
+    score = decision.checks[0]
+    echo(f"drop={score.value:.4f}\ndrop_low={score.low:.4f}\ndrop_high={score.high:.4f}\nn={score.items}")
+    echo(f"verdict={decision.verdict}\nexit_code={code}")
+
+
+def _section_lines(decision: Gate) -> list[str]:
+    """Format the candidate's values of the checked sections, under the names of its report."""
     from rewardbench.results.report import PREFIXES, slug
 
     checked = {check.name for check in decision.checks}
-    return [
-        f"{PREFIXES[metric]}.{slug(name)}={value:.4f}"
-        for metric, figures in decision.sections.items()
-        for name, value in figures.items()
-        if name in checked
-    ]
+    lines = []
+    for metric, sections in decision.sections.items():
+        for name, value in sections.items():
+            if name in checked:
+                lines.append(f"{PREFIXES[metric]}.{slug(name)}={value:.4f}")
+    return lines
 
 
 def _append(path: str | None, text: str) -> None:
-    """Append to the file in which GitHub collects the summary of a step."""
+    """Append to the file in which GitHub collects the summary of a step.
+
+    Raises:
+        InputError: if it cannot be written.
+    """
     if not path:
         return
     try:

@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rewardbench.cli import options
-from rewardbench.cli.compare import Json
-from rewardbench.cli.options import DATA, MODEL, OUTPUT, Count, ModelOptions, RunOptions, Text, flag
+from rewardbench.cli.options import (
+    DATA,
+    MODEL,
+    OUTPUT,
+    CountOption,
+    JsonOption,
+    ModelOptions,
+    RunOptions,
+    TextOption,
+    flag,
+)
 from rewardbench.console.terminal import echo, echo_json, make_console
 from rewardbench.errors import InputError
 
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from rewardbench.leaderboard.submissions import Finding
+    from rewardbench.leaderboard.types import Board
+    from rewardbench.store.base import Store
+
 STORE = "Store"
-STORE_HELP = "A folder of results, or hf://datasets/org/name"
+STORE_HELP = "Folder of results, or hf://datasets/org/name"
 CODES = {"passed": 0, "refused": 1, "flagged": 3}
 
 
@@ -26,20 +43,20 @@ def leaderboard_command(
         list[str] | None,
         flag(OUTPUT, "allow_host", "Additional host name of the page, such as a proxy's"),
     ] = None,
-    writable: Annotated[bool, flag(OUTPUT, "writable", "Let visitors add results to the folder")] = False,
+    writable: Annotated[bool, flag(OUTPUT, "writable", "Allow visitors to add results to the folder")] = False,
 ) -> None:
     """Serve the leaderboard of a store as a web page."""
-    _refuse_missing(results)
-    app = _app()
+    _check_folder(results)
+    app = _import_app()
     access = app.Access(host, tuple(allow_host or ()), writable)
     with app.listen(host, port) as listening:
-        _, board = _look(results)
+        _, board = _read_board(results)
         echo(f"leaderboard=http://{host}:{port} (Ctrl-C stops it)")
         app.launch(results, listening, board, access)
 
 
-def _refuse_missing(results: str) -> None:
-    """Check that a folder exists.
+def _check_folder(results: str) -> None:
+    """Check that a local store exists.
 
     Raises:
         InputError: if it does not.
@@ -50,19 +67,18 @@ def _refuse_missing(results: str) -> None:
         )
 
 
-def _look(location: str, rebuild: bool = False) -> Any:
+def _read_board(location: str, rebuild: bool = False) -> tuple[Store, Board]:
     """Open a store and read its rows, with a progress bar."""
-
     from rewardbench.console.progress import counted
     from rewardbench.leaderboard.refresh import refresh
     from rewardbench.store import open_store
 
     store = open_store(location)
-    with counted(make_console(stderr=True), "reading results") as say:
-        return store, refresh(store, say, rebuild)
+    with counted(make_console(stderr=True), "reading results") as advance:
+        return store, refresh(store, advance, rebuild)
 
 
-def _app() -> Any:
+def _import_app() -> ModuleType:
     """Import the app.
 
     Raises:
@@ -81,15 +97,15 @@ def _app() -> Any:
 def submit_command(
     result: Annotated[str, typer.Argument(help="Result file (.json)")],
     to: Annotated[str, flag(STORE, "to", STORE_HELP)],
-    name: Annotated[Text, flag(MODEL, "name", "Name of the model in the store: org/name")] = None,
-    license: Annotated[Text, flag(MODEL, "license", "License of the weights, such as apache-2.0")] = None,
+    name: Annotated[TextOption, flag(MODEL, "name", "Name of the model in the store: org/name")] = None,
+    license: Annotated[TextOption, flag(MODEL, "license", "License of the weights, such as apache-2.0")] = None,
     dry_run: Annotated[bool, flag(OUTPUT, "dry_run", "Check the result without submitting it")] = False,
     replace: Annotated[bool, flag(STORE, "replace", "Folder only: add flagged results too, and overwrite")] = False,
 ) -> None:
     """Check a result, show what is submitted, and submit it: as a pull request on the Hub, or to a folder.
 
-    Submitted are scores and manifest, without prompts, responses and local paths. Exit code 3 if the result is flagged,
-    as a copy or as a change of a stored result: then a folder is changed only with --replace.
+    Scores and manifest are submitted, without prompts, responses and local paths. Exit code 3 if the result is flagged,
+    as a copy or as a change of a stored result: it is then added to a folder only with --replace.
     """
     from rewardbench.leaderboard.submissions.package import card, pack, shown
     from rewardbench.leaderboard.submissions.review import verify_packed
@@ -100,7 +116,7 @@ def submit_command(
         echo(line)
     store = open_store(to)
     findings = verify_packed(entry, store)
-    verdict = _say(findings)
+    verdict = _print_findings(findings)
     if verdict == "refused":
         raise InputError("Nothing was submitted. Fix the problems listed above, or score the model again.")
     if hasattr(store, "propose"):  # maintainers review flagged pull requests
@@ -112,12 +128,12 @@ def submit_command(
         echo(f"key={store.add([entry])[0]}")
 
 
-def _say(findings: list[Any]) -> str:
+def _print_findings(findings: Sequence[Finding]) -> str:
     """Print the findings, and return the verdict."""
     from rewardbench.leaderboard.submissions import verdict_of
 
-    for one in findings:
-        echo(f"{one.kind}: {one.what}")
+    for finding in findings:
+        echo(f"{finding.kind}: {finding.what}")
     verdict = verdict_of(findings)
     echo(f"findings={len(findings)}")
     echo(f"verdict={verdict}")
@@ -130,25 +146,26 @@ def import_command(
 ) -> None:
     """Import published results: tables, or files of allenai/reward-bench-results.
 
-    A table is {"v1" or "v2": [[model, type, {"Score": x, section: y}], ...]}. A repository has eval-set/org/model.json,
-    and eval-set-scores/org/model.json if there are per-item scores.
+    A table is a JSON object with the key v1 or v2; its value is a list of rows: model, type, and an object with the
+    score (Score) and the sections. A repository has eval-set/org/model.json, and eval-set-scores/org/model.json if
+    there are per-item scores.
     """
     from rewardbench.leaderboard.submissions.published import exceptions, read_published
     from rewardbench.store import open_store
 
     entries = read_published(Path(source))
-    odd = exceptions(entries)
+    notes = exceptions(entries)
     open_store(to).add(entries)
-    for line in odd:
-        echo(f"note: {line}")
+    for note in notes:
+        echo(f"note: {note}")
     echo(f"imported={len(entries)}")
-    echo(f"score_unlike_its_sections={len(odd)}")
+    echo(f"score_unlike_its_sections={len(notes)}")
 
 
 def index_command(
     store: Annotated[str, typer.Argument(help=STORE_HELP)] = "results/",
     rebuild: Annotated[bool, flag(STORE, "rebuild", "Read all results again, not only changed ones")] = False,
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Update the index of a store, which has one row per result and makes the leaderboard start fast.
 
@@ -158,18 +175,18 @@ def index_command(
 
     from rewardbench.store.local import INDEX
 
-    _refuse_missing(store)
-    place, board = _look(store, rebuild)
+    _check_folder(store)
+    opened, board = _read_board(store, rebuild)
     if board.offline:
         raise InputError(board.offline)
-    for path in place.indexes()[:1]:
-        place.save(INDEX, path.read_bytes(), "Update the index")
+    for path in opened.indexes()[:1]:
+        opened.save(INDEX, path.read_bytes(), "Update the index")
+    ranked = [(suite, row) for suite in board.suites for row in board.of(suite)]
     if as_json:
-        echo_json([asdict(row) for suite in board.suites for row in board.of(suite)])
+        echo_json([asdict(row) for _, row in ranked])
         return
-    for suite in board.suites:
-        for row in board.of(suite):
-            echo(f"{suite}  {row.rank:>4}  {row.score.value or 0:.4f}  {row.badge:13}  {row.key}")
+    for suite, row in ranked:
+        echo(f"{suite}  {row.rank:>4}  {row.score.value or 0:.4f}  {row.badge:13}  {row.key}")
     echo(f"rows={len(board.rows)}")
     echo(f"skipped={len(board.skipped)}")
     for key, reason in board.left_out.items():
@@ -177,29 +194,32 @@ def index_command(
 
 
 @options.with_groups
-def verify_command(
+def verify_result_command(
     *,
-    result: Annotated[str, typer.Argument(help="A .json, or a pull request: hf://datasets/org/name@refs/pr/3")],
-    store: Annotated[Text, flag(STORE, "store", f"Results to search for copies: {STORE_HELP}")] = None,
-    rerun: Annotated[Count, flag(MODEL, "rerun", "Re-score this many items of each section", min=1)] = None,
-    model: Annotated[Text, flag(MODEL, "model", "With --rerun: the model (folder or Hub id)")] = None,
+    result: Annotated[str, typer.Argument(help="Result (.json), or a pull request: hf://datasets/org/name@refs/pr/3")],
+    store: Annotated[TextOption, flag(STORE, "store", "Store to search for copies of the result")] = None,
+    rerun: Annotated[CountOption, flag(MODEL, "rerun", "Re-score this many items of each section", min=1)] = None,
+    model: Annotated[TextOption, flag(MODEL, "model", "With --rerun: Hub id or folder of the model")] = None,
     record: Annotated[bool, flag(STORE, "record", "With --rerun: record the badge or the failure in --store")] = False,
     merge: Annotated[
         bool, flag(STORE, "merge", "If a pull request passes: add its result, close it, and update the index")
     ] = False,
     replace: Annotated[bool, flag(STORE, "replace", "After a review: accept flagged results, and overwrite")] = False,
-    dataset: Annotated[Text, flag(DATA, "dataset", "Copy of the suite's data, if it cannot be found by name")] = None,
-    protocol: Annotated[Text, flag(DATA, "protocol", "With --dataset: the suite")] = None,
+    dataset: Annotated[
+        TextOption, flag(DATA, "dataset", "Copy of the suite's data, if it cannot be found by name")
+    ] = None,
+    protocol: Annotated[TextOption, flag(DATA, "protocol", "With --dataset: name of the suite")] = None,
     model_options: ModelOptions,
     run: RunOptions,
 ) -> None:
     """Verify a submission. Exit codes: 0 passed, 1 refused, 2 bad input, 3 flagged for review.
 
-    All scores are recomputed from the per-item scores, which must belong to the suite; names, sizes and copies are
-    checked. With --rerun a new random sample is re-scored: it must agree within the noise of its dtype.
+    All figures are recomputed from the per-item scores, which must belong to the suite; names and sizes are checked,
+    and copies of other results are searched for. With --rerun a new random sample is re-scored: its scores must agree
+    within the noise of the dtype.
 
-    Flagged are also results that would change a stored result, or lead the leaderboard without a re-run: --merge alone
-    adds neither.
+    A result is also flagged if it would change a stored result, or lead the leaderboard without a re-run: --merge adds
+    it only with --replace.
     """
     from rewardbench.leaderboard.submissions import review
 
@@ -208,18 +228,18 @@ def verify_command(
     if rerun and not model:
         raise InputError("--rerun needs the model: pass --model.")
     source = review.SubmissionSource(result, store, dataset, protocol)
-    found = review.verify(source)
-    again = None
-    if rerun and model and found.verdict != "refused":
+    reviewed = review.verify(source)
+    rescored = None
+    if rerun and model and reviewed.verdict != "refused":
         spec = options.model_spec(model, model_options, run)
-        again = review.score_again(found, spec, rerun)
-        for name, value in review.key_values(again).items():
+        rescored = review.score_again(reviewed, spec, rerun)
+        for name, value in review.key_values(rescored).items():
             echo(f"{name}={value}")
-        found = review.with_rerun(found, again)
-    verdict = _say(found.findings)
-    takes = verdict == "passed" or (verdict == "flagged" and replace)
-    if merge and takes:
-        echo(f"merged={review.merge(source, found, replace)}")
-    if record and store and again and (takes or not again.agreement.agrees):
-        echo(f"recorded={review.record(found, again, store)}")
-    raise typer.Exit(0 if takes else CODES[verdict])
+        reviewed = review.with_rerun(reviewed, rescored)
+    verdict = _print_findings(reviewed.findings)
+    is_accepted = verdict == "passed" or (verdict == "flagged" and replace)
+    if merge and is_accepted:
+        echo(f"merged={review.merge(source, reviewed, replace)}")
+    if record and store and rescored and (is_accepted or not rescored.agreement.agrees):
+        echo(f"recorded={review.record(reviewed, rescored, store)}")
+    raise typer.Exit(0 if is_accepted else CODES[verdict])

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rewardbench.cli import options
+from rewardbench.cli.arguments import drop_flag_values, expand_home
 from rewardbench.cli.cache import cache
 from rewardbench.cli.compare import compare_command
 from rewardbench.cli.data import data
@@ -20,31 +21,32 @@ from rewardbench.cli.leaderboard import (
     index_command,
     leaderboard_command,
     submit_command,
-    verify_command,
+    verify_result_command,
 )
 from rewardbench.cli.options import (
     DATA,
+    DEPRECATED,
     HUB,
     MODEL,
-    OLD,
     OUTPUT,
     RUN,
-    Count,
+    CountOption,
     DataOptions,
     ModelOptions,
     RunOptions,
-    Text,
+    TextOption,
     flag,
 )
+from rewardbench.cli.process import set_up_scoring
 from rewardbench.cli.show import show_command
-from rewardbench.console.logging import quieten
 from rewardbench.console.terminal import accept_any_text, echo, echo_json, make_console, printable
 from rewardbench.errors import InputError
-from rewardbench.paths import home_path
 from rewardbench.processes import end_on_signals, end_with_parent
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from typer.exceptions import TyperException
 
     from rewardbench.settings import Settings
     from rewardbench.types import Result
@@ -60,16 +62,16 @@ app = typer.Typer(
     },
 )
 
-REPLACED = {
-    "wandb_run": "--wandb_run: logging to W&B is not part of this tool; --json prints every figure, for wandb.log().",
-    "not_quantized": "--not_quantized: models are never quantised here, so this is always so.",
-    "force_truncation": "--force_truncation: items over the length limit are always truncated, and counted.",
-    "save_all": "--save_all: {model}_outputs.jsonl always holds the scores of every item.",
+NO_EFFECT = {
+    "wandb_run": "rewardbench has no W&B logging; pass the output of --json to wandb.log()",
+    "not_quantized": "rewardbench never quantizes a model",
+    "force_truncation": "texts over the length limit are always truncated",
+    "save_all": "{model}_outputs.jsonl always contains the scores of every item",
 }
-"""Answers to flags of earlier versions that have no effect any more."""
+"""Options of earlier versions that have no effect, with the reason."""
 
-WHICH_SUITE = (
-    "Suite: core, the embedded one. For RewardBench, the default of earlier versions, pass "
+DEFAULT_DATASET_NOTE = (
+    "Scoring on core, the embedded suite. For RewardBench, the default of earlier versions, pass "
     "--dataset allenai/reward-bench."
 )
 
@@ -82,7 +84,7 @@ app.command("evaluate-and-gate")(evaluate_and_gate_command)
 app.command("show")(show_command)
 app.command("leaderboard")(leaderboard_command)
 app.command("submit")(submit_command)
-app.command("verify")(verify_command)
+app.command("verify")(verify_result_command)
 app.command("import")(import_command)
 app.command("index")(index_command)
 
@@ -97,42 +99,49 @@ DATASET_HELP = (
 class NameOptions:
     """Options that name the model."""
 
-    model: Annotated[Text, flag(MODEL, "model", MODEL_HELP)] = None
+    model: Annotated[TextOption, flag(MODEL, "model", MODEL_HELP)] = None
     seed: Annotated[int, flag(MODEL, "seed", "Random seed of baseline/random")] = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class ItemOptions:
-    """Options that name the data, and choose items of it."""
+    """Options that name the data and select items."""
 
-    dataset: Annotated[Text, flag(DATA, "dataset", DATASET_HELP)] = None
-    limit: Annotated[Count, flag(DATA, "limit", "Score only the first items", min=1)] = None
-    load_json: Annotated[bool, flag(DATA, "load_json", "Read the dataset as JSON, whatever its name")] = False
-    prioritize_scoring: Annotated[bool, flag(DATA, "prioritize_scoring", "Score `messages`, no preference")] = False
-    fresh: Annotated[Count, flag(DATA, "fresh", "core: also score a fresh draw by this seed, and the gap")] = None
+    dataset: Annotated[TextOption, flag(DATA, "dataset", DATASET_HELP)] = None
+    limit: Annotated[CountOption, flag(DATA, "limit", "Score only the first items", min=1)] = None
+    load_json: Annotated[bool, flag(DATA, "load_json", "Read --dataset as JSON, whatever its file name")] = False
+    prioritize_scoring: Annotated[
+        bool, flag(DATA, "prioritize_scoring", "Score the column `messages`, without preferences")
+    ] = False
+    fresh: Annotated[
+        CountOption,
+        flag(DATA, "fresh", "core: also score newly generated mirrors with this seed, and report the difference"),
+    ] = None
     debug: Annotated[bool, flag(DATA, "debug", "Score only the first 10 items")] = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class BatchOptions:
-    """Options that say how the work is divided. None changes a score."""
+    """Options for batches, processes and the cache. None changes a score."""
 
-    batch_size: Annotated[Count, flag(RUN, "batch_size", "Maximum texts per batch; does not change scores", min=1)] = (
-        None
-    )
-    batch_tokens: Annotated[
-        Count, flag(RUN, "batch_tokens", "Maximum padded tokens per batch; default: measured", min=1)
+    batch_size: Annotated[
+        CountOption, flag(RUN, "batch_size", "Maximum texts per batch; does not change scores", min=1)
     ] = None
-    num_processes: Annotated[Count, flag(RUN, "num_processes", "Number of worker processes", min=1)] = None
+    batch_tokens: Annotated[
+        CountOption, flag(RUN, "batch_tokens", "Maximum padded tokens per batch; default: measured at the start", min=1)
+    ] = None
+    num_processes: Annotated[
+        CountOption, flag(RUN, "num_processes", "Number of worker processes; does not change scores", min=1)
+    ] = None
     no_cache: Annotated[bool, flag(RUN, "no_cache", "Disable the score cache")] = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class OutputOptions:
-    """Options that say what is written and printed."""
+    """Options for what is written and printed."""
 
-    output_dir: Annotated[str, flag(OUTPUT, "output_dir", "Folder of the results")] = "results/"
-    as_json: Annotated[bool, flag(OUTPUT, "json", "Print the figures as JSON instead of a table")] = False
+    output_dir: Annotated[str, flag(OUTPUT, "output_dir", "Folder to which results are written")] = "results/"
+    as_json: Annotated[bool, flag(OUTPUT, "json", "Print the result as JSON instead of a table")] = False
     version: Annotated[bool, flag(OUTPUT, "version", "Print the version")] = False
 
 
@@ -144,25 +153,27 @@ class HubOptions:
         bool, flag(HUB, "push_results_to_hub", "Push the scores to a dataset on the Hub")
     ] = False
     upload_model_metadata_to_hf: Annotated[
-        bool, flag(HUB, "upload_model_metadata_to_hf", "Write the figures to the model card on the Hub")
+        bool, flag(HUB, "upload_model_metadata_to_hf", "Write the scores to the model card on the Hub")
     ] = False
-    hf_entity: Annotated[Text, flag(HUB, "hf_entity", "User or organisation of the dataset; default: you")] = None
-    hf_name: Annotated[Text, flag(HUB, "hf_name", "Name of the dataset; default: rewardbench-MODEL")] = None
+    hf_entity: Annotated[
+        TextOption, flag(HUB, "hf_entity", "User or organization of the dataset; default: your user name")
+    ] = None
+    hf_name: Annotated[TextOption, flag(HUB, "hf_name", "Name of the dataset; default: rewardbench-MODEL")] = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class EarlierOptions:
-    """Options of earlier versions, which are answered and have no effect."""
+    """Options of earlier versions, which have no effect."""
 
-    not_quantized: Annotated[bool, flag(OLD, "not_quantized")] = False
-    force_truncation: Annotated[bool, flag(OLD, "force_truncation")] = False
-    save_all: Annotated[bool, flag(OLD, "save_all")] = False
-    wandb_run: Annotated[Text, flag(OLD, "wandb_run")] = None
+    not_quantized: Annotated[bool, flag(DEPRECATED, "not_quantized", NO_EFFECT["not_quantized"])] = False
+    force_truncation: Annotated[bool, flag(DEPRECATED, "force_truncation", NO_EFFECT["force_truncation"])] = False
+    save_all: Annotated[bool, flag(DEPRECATED, "save_all", NO_EFFECT["save_all"])] = False
+    wandb_run: Annotated[TextOption, flag(DEPRECATED, "wandb_run", NO_EFFECT["wandb_run"])] = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
-    """Everything that `rewardbench` takes without a subcommand, by group."""
+    """All options of `rewardbench` without a command."""
 
     name: NameOptions
     items: ItemOptions
@@ -175,7 +186,11 @@ class Arguments:
     run: RunOptions
 
     def settings(self) -> Settings:
-        """Build the settings of the run. Raises: InputError if a value is wrong."""
+        """Build the settings of the run.
+
+        Raises:
+            InputError: if a value is wrong.
+        """
         from rewardbench.settings import Settings
 
         return Settings(
@@ -196,19 +211,19 @@ class Arguments:
 @app.callback(invoke_without_command=True)
 @options.with_groups
 def main_command(context: typer.Context, arguments: Arguments) -> None:
-    """Score a reward model on chosen/rejected data: [bold]rewardbench --model X --dataset D[/bold]"""
+    """Score a reward model on preference data: [bold]rewardbench --model MODEL --dataset DATASET[/bold]."""
     if context.invoked_subcommand:
         return
     if arguments.output.version:
         _print_version()
         return
-    for flag_name, answer in REPLACED.items():
-        if getattr(arguments.earlier, flag_name):
-            echo(answer, error=True)
+    for name, reason in NO_EFFECT.items():
+        if getattr(arguments.earlier, name):
+            echo(f"--{name} has no effect: {reason}.", error=True)
     if not arguments.name.model:
-        raise InputError("No model was named: pass --model, for a start --model tiny-rm.")
+        raise InputError("No model was given: pass --model NAME, for example --model tiny-rm.")
     if arguments.items.dataset is None:
-        echo(WHICH_SUITE, error=True)
+        echo(DEFAULT_DATASET_NOTE, error=True)
     _score(arguments)
 
 
@@ -219,16 +234,16 @@ def _print_version() -> None:
 
 
 def _score(arguments: Arguments) -> None:
-    """Run and print. Heavy libraries are first imported here."""
-    quieten()
+    """Score, store and print. Heavy libraries are first imported here."""
+    set_up_scoring()
 
-    from rewardbench.evaluation import run_and_keep
+    from rewardbench.evaluation import run_and_store
     from rewardbench.results.report import print_result, to_json
 
     settings = arguments.settings()
     user = _hub_user(settings.model.model, arguments.hub)
     fresh = None if settings.fresh is None else _draw_fresh(settings.fresh)
-    stored = run_and_keep(settings, arguments.output.output_dir, make_console(stderr=True), fresh)
+    stored = run_and_store(settings, arguments.output.output_dir, make_console(stderr=True), fresh)
     if stored is None:
         return
     result, path = stored
@@ -245,7 +260,11 @@ def _score(arguments: Arguments) -> None:
 
 
 def _hub_user(model: str, hub: HubOptions) -> str:
-    """Return the user's name on the Hub if something is to be pushed; asked before hours of scoring."""
+    """Return the user's name on the Hub if something is to be pushed, and check it before hours of scoring.
+
+    Raises:
+        InputError: if the user is not logged in, or may not write.
+    """
     if not (hub.push_results_to_hub or hub.upload_model_metadata_to_hf):
         return ""
     from rewardbench.results.export import refuse_unable
@@ -254,7 +273,7 @@ def _hub_user(model: str, hub: HubOptions) -> str:
 
 
 def _push(hub: HubOptions, result: Result, path: str, user: str) -> dict[str, str]:
-    """Push the result as requested; return where it went."""
+    """Push the result as requested; return the addresses by name."""
     from pathlib import Path
 
     from rewardbench.results import export
@@ -273,97 +292,30 @@ def _draw_fresh(seed: int) -> Path:
     return fresh_draw(seed)
 
 
-def drop_flag_values(arguments: list[str]) -> list[str]:
-    """Replace `--debug True`, a form of earlier versions, by `--debug`, and drop `--debug False`.
-
-    >>> drop_flag_values(["--model", "m", "--debug", "False", "--load-json=true", "--save_all"])
-    ['--model', 'm', '--load-json', '--save_all']
-    """
-    parts = [part for argument in arguments for part in _split_switch(argument)]
-    flags: list[str] = []
-    for part in parts:
-        if flags and _is_switch(flags[-1]) and part.lower() in YES | NO:
-            if part.lower() in NO:
-                flags.pop()
-            continue
-        flags.append(part)
-    return flags
-
-
-def expand_home(arguments: list[str]) -> list[str]:
-    """Expand `~` in the value of any option: a shell expands `--plot ~/x.png`, but not `--plot=~/x.png`.
-
-    >>> home = os.path.expanduser("~")
-    >>> expand_home(["show", "~/r.json", "--html=~/r.html", "--search", "~/x"]) == [
-    ...     "show", f"{home}/r.json", f"--html={home}/r.html", "--search", "~/x"]
-    True
-    """
-    expanded: list[str] = []
-    for argument in arguments:
-        option, equals, value = argument.partition("=") if argument.startswith("--") else ("", "", argument)
-        of_search = option == SEARCH or (expanded and expanded[-1] == SEARCH)
-        if value.startswith("~") and not of_search:
-            argument = f"{option}{equals}{home_path(value)}"
-        expanded.append(argument)
-    return expanded
-
-
-SEARCH = "--search"
-"""The option whose value is a search text, not a path."""
-
-
-def _is_switch(argument: str) -> bool:
-    return argument.startswith("--") and argument[2:].replace("-", "_") in SWITCHES
-
-
-def _split_switch(argument: str) -> list[str]:
-    name, _, value = argument.partition("=")
-    return [name, value] if value and _is_switch(name) else [argument]
-
-
-YES, NO = {"true", "t", "yes", "y", "1"}, {"false", "f", "no", "n", "0"}
-SWITCHES = {
-    "load_json",
-    "trust_remote_code",
-    "debug",
-    "prioritize_scoring",
-    "not_quantized",
-    "force_truncation",
-    "save_all",
-    "no_cache",
-    "compile",
-    "push_results_to_hub",
-    "upload_model_metadata_to_hf",
-}
-
-
 def main(arguments: list[str] | None = None) -> None:
     """Run the `rewardbench` command. Exit codes: 0 done, 2 bad input, 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP."""
     from typer.exceptions import Exit, TyperException
 
     if arguments is None:  # called as the command, not from Python
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-        end_on_signals()
-        if "TORCHELASTIC_RUN_ID" in os.environ:  # a rank of torchrun must not outlive it
-            end_with_parent()
+        _set_up_process()
     accept_any_text()
     try:
         argv = sys.argv[1:] if arguments is None else arguments
         code = app(expand_home(drop_flag_values(argv)), standalone_mode=False)
         echo(end="")
     except InputError as error:
-        code = _complain(str(error))
+        code = _print_error(str(error))
     except TyperException as error:
-        code = _complain(f"{_usage_error(error)}: see {_command_of(error)} --help.")
+        code = _print_error(f"{_usage_error(error)}: see {_command_of(error)} --help.")
     except Exit as stop:
         code = stop.exit_code
     except OSError as error:
-        code = _complain(f"The system refused to read or write: {error}.")
-        sys.stdout = None  # else Python fails again when it flushes at its end
+        code = _print_error(f"Reading or writing failed: {error}.")
+        sys.stdout = None  # else Python fails again when it flushes at exit
     except KeyboardInterrupt:
         code = INTERRUPTED
     if code == INTERRUPTED:
-        _complain("Interrupted; results are written whole or not at all.")
+        _print_error("Interrupted; no partial result was written.")
     sys.exit(code or 0)
 
 
@@ -371,17 +323,26 @@ INTERRUPTED = 130
 """Exit code after Ctrl-C, of typer and by the convention of shells."""
 
 
-def _complain(sentence: str) -> int:
+def _set_up_process() -> None:
+    """Set what only a command may set for its whole process: signals, and how OpenMP threads wait."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    end_on_signals()
+    if "TORCHELASTIC_RUN_ID" in os.environ:  # a rank of torchrun must not outlive it
+        end_with_parent()
+
+
+def _print_error(sentence: str) -> int:
+    """Print an error on one line, and return the exit code of bad input."""
     echo("rewardbench:", printable(" ".join(sentence.split())), error=True)
     return 2
 
 
-def _usage_error(error: Any) -> str:
+def _usage_error(error: TyperException) -> str:
     """Return what is wrong with the arguments, without the validator's prefix."""
     return str(error.format_message()).replace("Value error, ", "").rstrip(".")
 
 
-def _command_of(error: Any) -> str:
+def _command_of(error: TyperException) -> str:
     """Return the command whose arguments are wrong, as it is called."""
     names: list[str] = []
     context = getattr(error, "ctx", None)

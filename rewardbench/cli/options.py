@@ -1,93 +1,160 @@
-"""Options that commands share, as frozen dataclasses: their panels, their values, and how a switch is shown."""
+"""Options that commands share, as frozen dataclasses, and how typer shows them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import wraps
-from inspect import Parameter, Signature, signature
+from inspect import Parameter, Signature, cleandoc, signature
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 from typer import Option
 from typer.core import TyperGroup
 
 if TYPE_CHECKING:
+    from typer._click import Command, Context
+    from typer._click import Parameter as CommandParameter
+
     from rewardbench.settings import ModelSpec
 
-MODEL, DATA, RUN, OUTPUT, HUB, OLD = "Model", "Data", "Run", "Output", "Hub", "Of earlier versions"
+MODEL, DATA, RUN, OUTPUT, HUB, DEPRECATED = "Model", "Data", "Run", "Output", "Hub", "Deprecated (no effect)"
+"""Panels of the help."""
 
 
-def flag(panel: str, name: str, text: str = "", **limits: Any) -> Any:
-    """Declare an option by its one name; `--a-b` is read as `--a_b`."""
-    return Option(f"--{name}", help=text, rich_help_panel=panel, **limits)
+def flag(
+    panel: str,
+    name: str,
+    text: str = "",
+    *,
+    min: int | float | None = None,
+    max: int | float | None = None,
+    metavar: str | None = None,
+) -> Any:
+    """Declare an option with one name, which is also accepted with hyphens for underscores.
+
+    Args:
+        panel: panel of the help in which the option is listed.
+        name: name without the leading hyphens.
+        text: help text.
+        min: smallest accepted number.
+        max: largest accepted number.
+        metavar: accepted values, as the help shows them; by default from the type.
+    """
+    return Option(f"--{name}", help=text, rich_help_panel=panel, min=min, max=max, metavar=metavar)
+
+
+JsonOption = Annotated[bool, flag(OUTPUT, "json", "Print as JSON")]
 
 
 class Group(TyperGroup):
-    """Commands whose help shows a switch without a type: `--json`, not `--json <bool>`."""
+    """A group of commands with a tidier help.
 
-    def get_params(self, ctx: Any) -> Any:
+    A boolean flag is shown without a type, `--json` and not `--json <bool>`; lines of a paragraph are joined.
+    """
+
+    def get_params(self, ctx: Context) -> list[CommandParameter]:
         """Return the options of the group itself."""
-        return _without_types_of_switches(super().get_params(ctx))
+        params = super().get_params(ctx)
+        _hide_bool_types(params)
+        return params
 
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Return a command of the group, its switches changed too."""
+    def get_command(self, ctx: Context, cmd_name: str) -> Command | None:
+        """Return a command of the group."""
         command = super().get_command(ctx, cmd_name)
         if command is not None:
-            _without_types_of_switches(command.get_params(ctx))
+            _hide_bool_types(command.get_params(ctx))
+            command.help = _join_lines(command.help or "")
         return command
 
 
-def _without_types_of_switches(params: Any) -> Any:
+def _hide_bool_types(params: Sequence[CommandParameter]) -> None:
+    """Remove the type of boolean flags from the help."""
     for param in params:
         if getattr(param, "is_bool_flag", False):
             param.metavar = ""
-    return params
 
 
-Text = str | None
-Count = int | None
-Pairs = Literal["best-worst", "all", "best-of-n"] | None
-Side = Literal["left", "right"]
-FreeType = Literal["sum", "avg", "norm"] | None
-Dtype = Literal["auto", "float16", "bfloat16", "float32", "float64"]
-Kernel = Literal["eager", "sdpa", "flash_attention_2"] | None
+def _join_lines(text: str) -> str:
+    r"""Join the lines of each paragraph, so that the terminal wraps them.
+
+    >>> _join_lines("Score a model.\n\nOne\nparagraph.")
+    'Score a model.\n\nOne paragraph.'
+    """
+    return "\n\n".join(paragraph.replace("\n", " ") for paragraph in cleandoc(text).split("\n\n"))
+
+
+TextOption = str | None
+CountOption = int | None
+# These are the types of rewardbench.settings, written again because that module takes too long to import for --help.
+PairsOption = Literal["best-worst", "all", "best-of-n"] | None
+RefFreeOption = Literal["sum", "avg", "norm"] | None
+TruncationOption = Literal["left", "right"]
+DtypeOption = Literal["auto", "float16", "bfloat16", "float32", "float64"]
+AttentionOption = Literal["eager", "sdpa", "flash_attention_2"] | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelOptions:
-    """Options that say what a model is, besides its name."""
+    """Options for the model, besides its name."""
 
-    ref_model: Annotated[Text, flag(MODEL, "ref_model", "Reference model of a DPO policy")] = None
-    ref_free_type: Annotated[FreeType, flag(MODEL, "ref_free_type", "Score a policy by its log-probabilities")] = None
-    revision: Annotated[Text, flag(MODEL, "revision", "Revision of the model on the Hub")] = None
-    ref_revision: Annotated[Text, flag(MODEL, "ref_revision", "Revision of the reference model")] = None
-    tokenizer: Annotated[Text, flag(MODEL, "tokenizer", "Tokenizer, if not the model's own")] = None
-    chat_template: Annotated[Text, flag(MODEL, "chat_template", "A fastchat name, raw, or tokenizer")] = None
-    trust_remote_code: Annotated[bool, flag(MODEL, "trust_remote_code", "Run code of the repository")] = False
+    ref_model: Annotated[TextOption, flag(MODEL, "ref_model", "Reference model of a DPO policy")] = None
+    ref_free_type: Annotated[
+        RefFreeOption,
+        flag(MODEL, "ref_free_type", "Score a policy without a reference, by the sum, mean or norm of its log-probs"),
+    ] = None
+    revision: Annotated[TextOption, flag(MODEL, "revision", "Revision of the model on the Hub")] = None
+    ref_revision: Annotated[TextOption, flag(MODEL, "ref_revision", "Revision of the reference model")] = None
+    tokenizer: Annotated[TextOption, flag(MODEL, "tokenizer", "Tokenizer (Hub id or folder); default: the model's")] = (
+        None
+    )
+    chat_template: Annotated[
+        TextOption, flag(MODEL, "chat_template", "Name of a fastchat template, raw, or tokenizer (its own template)")
+    ] = None
+    trust_remote_code: Annotated[
+        bool, flag(MODEL, "trust_remote_code", "Allow code from the model's repository to run")
+    ] = False
     beta: Annotated[float, flag(MODEL, "beta", "Scale of the DPO reward")] = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataOptions:
-    """Options that say which data is read, besides its name."""
+    """Options for the data, besides its name."""
 
-    split: Annotated[Text, flag(DATA, "split", "Split of the data")] = None
-    subset: Annotated[Text, flag(DATA, "subset", "One subset, or one configuration of the data")] = None
-    dataset_revision: Annotated[Text, flag(DATA, "dataset_revision", "Revision of the data on the Hub")] = None
-    protocol: Annotated[Text, flag(DATA, "protocol", "Read and count a local copy as this suite")] = None
-    pairs: Annotated[Pairs, flag(DATA, "pairs", "Pairs of scored completions; default: best-worst")] = None
+    split: Annotated[TextOption, flag(DATA, "split", "Split of the dataset")] = None
+    subset: Annotated[TextOption, flag(DATA, "subset", "Only this subset, or configuration of the dataset")] = None
+    dataset_revision: Annotated[TextOption, flag(DATA, "dataset_revision", "Revision of the dataset on the Hub")] = None
+    protocol: Annotated[
+        TextOption, flag(DATA, "protocol", "Suite whose columns and rules apply to --dataset, a copy of its data")
+    ] = None
+    pairs: Annotated[
+        PairsOption,
+        flag(
+            DATA,
+            "pairs",
+            "How the scored completions of a prompt become items; default: best-worst",
+            metavar="<best-worst|all|best-of-n>",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """Options that say how a model runs."""
+    """Options for how a model runs."""
 
-    max_length: Annotated[Count, flag(RUN, "max_length", "Tokens per text; default: the model's limit", min=1)] = None
-    truncation_side: Annotated[Side, flag(RUN, "truncation_side", "Side on which longer texts are cut")] = "left"
-    torch_dtype: Annotated[Dtype, flag(RUN, "torch_dtype", "auto: the checkpoint's; float32 on a CPU")] = "auto"
-    attn_implementation: Annotated[Kernel, flag(RUN, "attn_implementation", "Attention kernel")] = None
+    max_length: Annotated[
+        CountOption, flag(RUN, "max_length", "Maximum tokens per text; default: the model's limit", min=1)
+    ] = None
+    truncation_side: Annotated[
+        TruncationOption, flag(RUN, "truncation_side", "Side on which longer texts are truncated")
+    ] = "left"
+    torch_dtype: Annotated[
+        DtypeOption, flag(RUN, "torch_dtype", "dtype of the weights; auto: the checkpoint's, float32 on a CPU")
+    ] = "auto"
+    attn_implementation: Annotated[
+        AttentionOption, flag(RUN, "attn_implementation", "Attention implementation; default: the model's")
+    ] = None
     compile: Annotated[bool, flag(RUN, "compile", "Compile the model's layers (torch.compile)")] = False
-    device: Annotated[Text, flag(RUN, "device", "cpu, cuda, cuda:1, mps")] = None
+    device: Annotated[TextOption, flag(RUN, "device", "cpu, cuda, cuda:1 or mps; default: the best available")] = None
 
 
 def model_spec(name: str, model: ModelOptions, run: RunOptions, seed: int = 0) -> ModelSpec:
@@ -115,24 +182,27 @@ def model_spec(name: str, model: ModelOptions, run: RunOptions, seed: int = 0) -
 
 
 def with_groups(command: Callable[..., None]) -> Callable[..., None]:
-    """Decorator: replace each parameter that is a dataclass by the options that its fields declare.
+    """Decorate a command: each parameter that is a dataclass becomes the options that its fields declare.
 
-    The command gets one instance of each dataclass. A field may be a dataclass of options itself.
+    The command receives one instance of each dataclass. A field may be a dataclass of options itself.
     """
     arguments = signature(command, eval_str=True).parameters
 
     @wraps(command)
-    def parsed(**values: Any) -> None:
-        command(**{name: _build(one.annotation, values, name) for name, one in arguments.items()})
+    def parsed(**values: object) -> None:
+        groups = {name: _build(parameter.annotation, values, name) for name, parameter in arguments.items()}
+        command(**groups)
 
-    options = [option for one in arguments.values() for option in _expand(one)]
+    options: list[Parameter] = []
+    for parameter in arguments.values():
+        options.extend(_expand(parameter))
     parsed.__signature__ = Signature(options)  # type: ignore[attr-defined]
     parsed.__annotations__ = {option.name: option.annotation for option in options}
     return parsed
 
 
 def _expand(parameter: Parameter) -> Iterator[Parameter]:
-    """Yield the parameter, or in place of a dataclass those of its fields."""
+    """Yield the parameter itself, or the fields of its dataclass."""
     group = parameter.annotation
     if not is_dataclass(group):
         yield parameter.replace(kind=Parameter.KEYWORD_ONLY)
@@ -143,9 +213,10 @@ def _expand(parameter: Parameter) -> Iterator[Parameter]:
         yield from _expand(Parameter(field.name, Parameter.KEYWORD_ONLY, default=default, annotation=hints[field.name]))
 
 
-def _build(kind: Any, values: Mapping[str, Any], name: str) -> Any:
-    """Return the value of an option, or the instance of a group of options."""
-    if not is_dataclass(kind):
+def _build(hint: object, values: Mapping[str, object], name: str) -> object:
+    """Return the value of an option, or the instance of a dataclass of options."""
+    if not isinstance(hint, type) or not is_dataclass(hint):
         return values[name]
-    hints = get_type_hints(kind, include_extras=True)
-    return kind(**{field.name: _build(hints[field.name], values, field.name) for field in fields(kind)})  # type: ignore[operator]
+    hints = get_type_hints(hint, include_extras=True)
+    arguments = {field.name: _build(hints[field.name], values, field.name) for field in fields(hint)}
+    return hint(**arguments)

@@ -1,7 +1,7 @@
-"""What to know before one trusts a score: whether anything moves it that must not, and what the model reads.
+"""Examine a model before its scores are trusted: does batching or dtype change them, and what does the model read?
 
-Every text is first scored by the definition: the model's own forward on it alone, unpadded, in float32. Then all are
-scored again in batches of each size, order, padding side, layout and number format, and what differs is counted.
+Every text is first scored by the model's own forward in float32, unbatched and unpadded: the reference. Then all texts
+are scored with each combination of batch size, order, padding side, layout and dtype, and differences are counted.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import pstdev
-from typing import Literal
 
 from rich.console import Console
 
 from rewardbench.console.progress import Ticks
 from rewardbench.console.terminal import make_console
-from rewardbench.doctor.checkup import Checkup, Figures, Finding, Pair, compare, failures, findings
-from rewardbench.doctor.grid import Heard, listen
-from rewardbench.doctor.reading import Reading, read
+from rewardbench.doctor.findings import failed_cells, find_problems
+from rewardbench.doctor.grid import Fault, GridScores, score_grid
+from rewardbench.doctor.model_input import ModelInput, describe_input
+from rewardbench.doctor.report import DoctorFinding, DoctorReport, DtypeDeviations, PreferencePair, measure_deviations
 from rewardbench.engine.batching import spread
 from rewardbench.engine.loop import Prepared, distinct, prepare
 from rewardbench.engine.notes import request_notes
@@ -27,130 +27,176 @@ from rewardbench.models.devices import release
 from rewardbench.models.load import open_checkpoint
 from rewardbench.models.spec import resolve
 from rewardbench.scorers import load_scorer
-from rewardbench.settings import Inputs, ModelSpec, refuse_less_than_one
+from rewardbench.scorers.base import BaseScorer
+from rewardbench.settings import Dtype, Inputs, ModelSpec, check_at_least_one
 from rewardbench.suites import load_inputs
-from rewardbench.types import Item
+from rewardbench.types import Item, Suite, TokenRequest
 
-__all__ = ["Checkup", "Figures", "Finding", "Settings", "examine"]
+__all__ = ["DoctorFinding", "DoctorReport", "DoctorSettings", "DtypeDeviations", "examine"]
+
+OTHER_DTYPES: dict[str, Dtype] = {"float16": "float16", "bfloat16": "bfloat16", "float64": "float64"}
+"""Dtypes of a checkpoint that are examined besides float32."""
 
 
 @dataclass(frozen=True)
-class Settings(Inputs):
-    """One examination: a model, and the data of which a sample is scored."""
+class DoctorSettings(Inputs):
+    """Settings of an examination: a model, and the data from which a sample is scored."""
 
     sample: int = 100
-    inject: Literal["drop-mask"] | None = None
-    """A fault to plant, so that a test sees it found."""
+    """Number of items."""
+    inject: Fault | None = None
 
     def __post_init__(self) -> None:
-        refuse_less_than_one(self, "sample")
-        if self.inject not in (None, "drop-mask"):
-            raise InputError(f"inject is {self.inject!r}: it must be None or drop-mask.")
+        super().__post_init__()
+        check_at_least_one(self, "sample")
 
 
 @dataclass(frozen=True)
-class _Look:
-    """What is kept of a scorer that was run in one number format."""
+class _Examination:
+    """One model in one dtype: its requests and scores."""
 
     name: str
     model_type: str
     prepared: list[Prepared]
     requests: int
-    pairs: list[Pair]
-    reading: Reading
-    heard: Heard
+    pairs: list[PreferencePair]
+    model_input: ModelInput
+    scores: GridScores
     notes: list[str]
 
 
-def examine(settings: Settings, console: Console | None = None) -> Checkup:
-    """Score a sample in every way there is, and compare; the console (stderr by default) carries progress bars.
+def examine(settings: DoctorSettings, console: Console | None = None) -> DoctorReport:
+    """Score a sample with every combination of batch size, order, padding side, layout and dtype, and compare.
 
-    Raises: InputError for bad input: a head that would be random, a scorer that reads no tokens, no item to score.
+    Args:
+        settings: the model and the data.
+        console: where progress bars are drawn; stderr by default.
+
+    Raises:
+        InputError: for bad input: a head that would be random, a scorer that reads no tokens, no item to score.
     """
+    console = console or make_console(stderr=True)
     suite = load_inputs(settings)
-    items, console = spread(suite.items, settings.sample), console or make_console(stderr=True)
-    first = _look(items, settings, "float32", console)
-    truth, exact = first.heard, compare("float32", first.heard.cells, first.heard, first.pairs)
-    figures, found = [exact], list(findings(exact, truth, first.pairs, first.reading))
-    other = other_dtype(settings.model)
+    items = spread(suite.items, settings.sample)
+    exact = _examine(items, settings, "float32", console)
+    deviations = [measure_deviations("float32", exact.scores.cells, exact.scores, exact.pairs)]
+    findings = list(find_problems(deviations[0], exact.scores, exact.pairs, exact.model_input))
+    dtype = other_dtype(settings.model)
     release()
-    if other:
+    if dtype:
         try:
-            heard = _look(items, settings, other, console).heard
-            figures.append(compare(other, heard.cells, truth, first.pairs))
-            found += failures(other, heard)
+            scores = _examine(items, settings, dtype, console).scores
+            deviations.append(measure_deviations(dtype, scores.cells, exact.scores, exact.pairs))
+            findings += failed_cells(dtype, scores)
         except InputError as error:
-            found.append(Finding(f"In {other} there is no score: {error}"))
-    return _checkup(first, suite.name, suite.revision, figures, found, [suite.note] if suite.note else [])
+            findings.append(DoctorFinding(f"No score could be computed in {dtype}: {error}"))
+    return _make_report(exact, suite, deviations, findings)
 
 
-def _checkup(
-    look: _Look, suite: str, revision: str, figures: list[Figures], found: list[Finding], notes: list[str]
-) -> Checkup:
-    scored = [prepared for prepared in look.prepared if prepared.requests]
-    finite = [value for value in look.heard.alone if math.isfinite(value)]
-    reasons = [str(prepared.reason) for prepared in look.prepared if prepared.reason is not None]
+def _make_report(
+    examination: _Examination, suite: Suite, deviations: list[DtypeDeviations], findings: list[DoctorFinding]
+) -> DoctorReport:
+    notes = [suite.note] if suite.note else []
+    reasons = [item.reason for item in examination.prepared if item.reason is not None]
     if reasons:
-        notes.append(f"{len(reasons)} of {len(look.prepared)} items cannot be scored; the first: {reasons[0]}")
-    return Checkup(
-        model=look.name,
-        model_type=look.model_type,
-        suite=suite,
-        revision=revision,
-        items=len(scored),
-        pairs=len(look.pairs),
-        requests=look.requests,
-        truncated=sum(any(request.dropped for request in prepared.requests) for prepared in scored),
-        score_sd=pstdev(finite) if finite else math.nan,
-        figures=tuple(figures),
-        reading=look.reading,
-        findings=tuple(found),
-        notes=(*notes, *look.notes),
+        notes.append(f"{len(reasons)} of {len(examination.prepared)} items cannot be scored; the first: {reasons[0]}")
+    finite_scores = list(filter(math.isfinite, examination.scores.reference))
+    return DoctorReport(
+        model=examination.name,
+        model_type=examination.model_type,
+        suite=suite.name,
+        revision=suite.revision,
+        items=sum(bool(item.requests) for item in examination.prepared),
+        pairs=len(examination.pairs),
+        requests=examination.requests,
+        truncated=sum(map(_is_truncated, examination.prepared)),
+        score_sd=pstdev(finite_scores) if finite_scores else math.nan,
+        deviations=tuple(deviations),
+        model_input=examination.model_input,
+        findings=tuple(findings),
+        notes=(*notes, *examination.notes),
     )
 
 
-def other_dtype(spec: ModelSpec) -> str | None:
-    """The number format to look at besides float32: what was asked for, else the checkpoint's own, else bfloat16."""
+def _is_truncated(item: Prepared) -> bool:
+    return any(request.dropped for request in item.requests)
+
+
+def other_dtype(spec: ModelSpec) -> Dtype | None:
+    """Return the dtype to examine besides float32: the one in `spec`, else the checkpoint's, else bfloat16.
+
+    Returns:
+        The name of the dtype; None if `spec` names float32.
+    """
     if spec.dtype != "auto":
         return None if spec.dtype == "float32" else spec.dtype
-    own = open_checkpoint(resolve(spec)).dtype
-    return own if own in ("float16", "bfloat16", "float64") else "bfloat16"
+    return OTHER_DTYPES.get(str(open_checkpoint(resolve(spec)).dtype), "bfloat16")
 
 
-def _look(items: Sequence[Item], settings: Settings, dtype: str, console: Console) -> _Look:
-    """Load, prepare, read the first item, and run every cell. The weights are gone when it returns."""
+def _examine(items: Sequence[Item], settings: DoctorSettings, dtype: Dtype, console: Console) -> _Examination:
+    """Load the model in a dtype, and score the items in every grid cell; the weights are freed afterwards.
+
+    Raises:
+        InputError: if the scorer reads no tokens, or no item can be scored.
+    """
     scorer = load_scorer(replace(settings.model, dtype=dtype))
     if scorer.chat is None:
-        raise InputError(
-            f"{scorer.name} reads text, not tokens: it has no batches, padding or number format to examine."
-        )
+        raise InputError(f"{scorer.name} reads text, not tokens: it has no batches, padding or dtype to examine.")
     prepared = [prepare(item, scorer) for item in items]
-    requests = [request for family in distinct(prepared) for request in family]
+    requests = _token_requests(prepared)
     if not requests:
         raise InputError(f"None of the {len(items)} sampled items can be scored; the first: {prepared[0].reason}")
-    place = {request.key: n for n, request in enumerate(requests)}
-    pairs = [
-        Pair(tuple(place[request.key] for request in one.by_completion), one.item.num_correct)
-        for one in prepared
-        if one.requests and one.item.has_preference
-    ]
-    first = next(one for one in prepared if one.requests)
-    reading = read(scorer, first.item, first.by_completion[0])
-    heard = listen(scorer, requests, lambda what, total: Ticks(what, total, console), dtype, settings.inject)
-    return _Look(
+    model_input = _describe_first(scorer, prepared)
+
+    def progress(description: str, steps: int) -> Ticks:
+        return Ticks(description, steps, console)
+
+    scores = score_grid(scorer, requests, progress, dtype, settings.inject)
+    return _Examination(
         scorer.name,
         scorer.model_type,
         prepared,
         len(requests),
-        pairs,
-        reading,
-        heard,
-        [*request_notes(requests), *scorer.report().notes, *_tf32(dtype)],
+        _preference_pairs(prepared, requests),
+        model_input,
+        scores,
+        [*request_notes(requests), *scorer.report().notes, *_tf32_notes(dtype)],
     )
 
 
-def _tf32(dtype: str) -> list[str]:
+def _token_requests(prepared: Sequence[Prepared]) -> list[TokenRequest]:
+    """Return the distinct requests of all items."""
+    requests = []
+    for group in distinct(prepared):
+        for request in group:
+            assert isinstance(request, TokenRequest)
+            requests.append(request)
+    return requests
+
+
+def _describe_first(scorer: BaseScorer, prepared: Sequence[Prepared]) -> ModelInput:
+    """Describe the model input of the first item that can be scored."""
+    first = next(item for item in prepared if item.requests)
+    request = first.by_completion[0]
+    assert isinstance(request, TokenRequest)
+    return describe_input(scorer, first.item, request)
+
+
+def _preference_pairs(prepared: Sequence[Prepared], requests: Sequence[TokenRequest]) -> list[PreferencePair]:
+    """Return the items with a preference, with the indices of their completions in `requests`."""
+    indices = {request.key: index for index, request in enumerate(requests)}
+    pairs = []
+    for item in prepared:
+        if item.requests and item.item.has_preference:
+            positions = tuple(indices[request.key] for request in item.by_completion)
+            pairs.append(PreferencePair(positions, item.item.num_correct))
+    return pairs
+
+
+def _tf32_notes(dtype: str) -> list[str]:
+    """Return a note if torch multiplies float32 matrices with reduced precision."""
     import torch
 
-    shorter = dtype == "float32" and torch.get_float32_matmul_precision() != "highest"
-    return ["Here torch multiplies float32 matrices in TF32, which is no exact format."] if shorter else []
+    if dtype != "float32" or torch.get_float32_matmul_precision() == "highest":
+        return []
+    return ["torch multiplies float32 matrices in TF32 on this machine, so that float32 scores are rounded."]

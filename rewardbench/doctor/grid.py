@@ -1,16 +1,16 @@
-"""One scorer, all the ways to compute its scores: batch sizes, orders, padding sides, layouts. It compares nothing.
+"""Score the same texts with every combination of batch size, order, padding side and layout.
 
-The definition is the model's own forward on one unpadded text; the cells of the grid are what must equal it.
+The reference is the model's own forward on each text, unbatched and unpadded. Nothing is compared here.
 """
 
 from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from rewardbench.engine.batching import count_tokens
 from rewardbench.engine.budget import bytes_per_token, free_memory
@@ -20,127 +20,202 @@ from rewardbench.scorers.base import BaseScorer, ModelScorer
 from rewardbench.scorers.dpo import Dpo
 from rewardbench.types import TokenRequest
 
-SIZES = (1, 3, 8, 64)
+if TYPE_CHECKING:
+    import torch
 
-Values = list[float]
-"""One a request, in the order of the requests."""
-Watch = Callable[[str, int], Any]
-"""Given what is done and how many pieces it has, a context that is called at each piece."""
+BATCH_SIZES = (1, 3, 8, 64)
+
+Fault = Literal["drop-mask"]
+"""A fault to inject, for tests: padded batches without attention mask and position ids."""
+CellOrder = Literal["original", "shuffled"]
+CellLayout = Literal["padded", "packed"]
+PaddingSide = Literal["left", "right"]
+
+ORDERS: tuple[CellOrder, ...] = ("original", "shuffled")
+
+ScoreList = list[float]
+"""One score per request, in the order of the requests."""
+Tick = Callable[[], object]
+ProgressFactory = Callable[[str, int], AbstractContextManager[Tick]]
+"""Takes a description and the number of steps; its context yields a function to call after each step."""
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One way to compute all scores: requests a batch, their order, where it is filled up (a row is not), layout."""
+class GridCell:
+    """A combination of batch size, order of the requests, padding side (None if packed), and layout."""
 
     size: int
-    order: Literal["as it comes", "shuffled"]
-    side: Literal["left", "right"] | None
-    layout: Literal["padded", "row"]
+    order: CellOrder
+    side: PaddingSide | None
+    layout: CellLayout
 
 
 @dataclass(frozen=True)
-class Heard:
-    """What a scorer, or one part of it, said of each text alone, and in each cell; or why a cell could not be had."""
+class GridScores:
+    """Scores of the same requests, unbatched and for each grid cell."""
 
-    alone: Values = field(default_factory=list)
-    cells: dict[Cell, Values] = field(default_factory=dict)
-    failed: dict[Cell, str] = field(default_factory=dict)
-    allowed: Values = field(default_factory=list)
-    """How far each score may be from the definition in float32."""
+    reference: ScoreList = field(default_factory=list)
+    """Scores of the model's own forward on each text, unbatched and unpadded."""
+    cells: dict[GridCell, ScoreList] = field(default_factory=dict)
+    errors: dict[GridCell, str] = field(default_factory=dict)
+    """Why a cell could not be computed."""
+    tolerances: ScoreList = field(default_factory=list)
+    """Largest accepted difference from the reference in float32, per request."""
+
+    @property
+    def largest(self) -> float:
+        """Return the largest absolute reference score that is finite, or 1 if that is larger."""
+        largest = 1.0
+        for score in self.reference:
+            if math.isfinite(score):
+                largest = max(largest, abs(score))
+        return largest
 
 
-def grid(scorer: ModelScorer) -> list[Cell]:
-    """Return the cells that a scorer has: one of batch size 1 has no others, an encoder is not padded on the left."""
+def make_grid(scorer: ModelScorer) -> list[GridCell]:
+    """Return all combinations that a scorer supports.
+
+    A scorer without batching has batch size 1 only; an encoder is padded on the right only.
+    """
     from rewardbench.models.layers import is_encoder
 
     traits = scorer.traits
-    sizes = (1,) if traits.max_batch_size == 1 else SIZES
-    sides = ("right",) if traits.max_batch_size == 1 or is_encoder(scorer.model.config) else ("right", "left")
-    layouts: list[Any] = [("padded", side) for side in sides] + ([("row", None)] if traits.packed else [])
-    orders: tuple[Any, ...] = ("as it comes", "shuffled")
-    return [Cell(n, order, side, layout) for layout, side in layouts for n in sizes for order in orders]
+    is_unbatched = traits.max_batch_size == 1
+    layouts: list[tuple[CellLayout, PaddingSide | None]] = [("padded", "right")]
+    if not (is_unbatched or is_encoder(scorer.model.config)):
+        layouts.append(("padded", "left"))
+    if traits.packed:
+        layouts.append(("packed", None))
+    cells = []
+    for layout, side in layouts:
+        for batch_size in (1,) if is_unbatched else BATCH_SIZES:
+            for order in ORDERS:
+                cells.append(GridCell(batch_size, order, side, layout))
+    return cells
 
 
-def listen(scorer: BaseScorer, requests: Sequence[Any], watch: Watch, dtype: str, inject: str | None = None) -> Heard:
-    """Return all scores of a scorer; its stages run one after the other, each loaded once, and are combined."""
+def score_grid(
+    scorer: BaseScorer, requests: Sequence[TokenRequest], progress: ProgressFactory, dtype: str, fault: Fault | None
+) -> GridScores:
+    """Score all requests in every grid cell.
+
+    Args:
+        scorer: a ModelScorer, or a Dpo scorer, whose stages are loaded and scored one after the other.
+        requests: the texts as token ids.
+        progress: makes the progress bar of a stage.
+        dtype: dtype of the weights, for the progress bar.
+        fault: a fault to inject into padded batches.
+
+    Returns:
+        The scores, with tolerances for float32.
+    """
     if isinstance(scorer, ModelScorer):
-        heard = _hear(scorer, requests, watch, f"examining in {dtype}", inject)
-        most = max([1.0, *(abs(x) for x in heard.alone if math.isfinite(x))])
-        return Heard(heard.alone, heard.cells, heard.failed, [1e-5 * most] * len(requests))
+        scores = _score_stage(scorer, requests, progress, f"examining in {dtype}", fault)
+        return replace(scores, tolerances=[1e-5 * scores.largest] * len(requests))
     assert isinstance(scorer, Dpo)
     stages = []
     for stage, name in zip(scorer.stages, ("policy", "reference"), strict=False):
         with stage as stage_scorer:
-            stages.append(_hear(stage_scorer, requests, watch, f"examining the {name} in {dtype}", inject))
-    alone = [heard.alone for heard in stages]
-    scale = max(1.0, abs(scorer.beta))
-    return Heard(
-        scorer.combine(alone),
-        {cell: scorer.combine([heard.cells[cell] for heard in stages]) for cell in _shared(stages)},
-        {cell: why for heard in stages for cell, why in heard.failed.items()},
-        # the rounding of log-probabilities grows with their sum
-        [scale * (5e-8 * sum(map(abs, values)) + 1e-5) for values in zip(*alone, strict=True)],
-    )
+            stages.append(_score_stage(stage_scorer, requests, progress, f"examining the {name} in {dtype}", fault))
+    return _combine(scorer, stages)
 
 
-def _shared(said: Sequence[Heard]) -> list[Cell]:
-    return [cell for cell in said[0].cells if all(cell in heard.cells for heard in said)]
+def _combine(scorer: Dpo, stages: Sequence[GridScores]) -> GridScores:
+    """Combine the log-probabilities of policy and reference model to rewards, cell by cell."""
+    references = [stage.reference for stage in stages]
+    combined = GridScores(scorer.combine(references), tolerances=_dpo_tolerances(scorer.beta, references))
+    for stage in stages:
+        combined.errors.update(stage.errors)
+    for cell in stages[0].cells:
+        if all(cell in stage.cells for stage in stages):  # the stages may support different cells
+            combined.cells[cell] = scorer.combine([stage.cells[cell] for stage in stages])
+    return combined
 
 
-def _hear(scorer: ModelScorer, requests: Sequence[TokenRequest], watch: Watch, what: str, inject: str | None) -> Heard:
-    heard, cells = Heard(), grid(scorer)
-    with watch(what, len(cells) + 1) as tick:
-        heard.alone.extend(scorer.score_unbatched(request) for request in requests)
+def _dpo_tolerances(beta: float, references: Sequence[ScoreList]) -> ScoreList:
+    """Return the tolerance of each reward; the rounding error of log-probabilities grows with their sum."""
+    scale = max(1.0, abs(beta))
+    tolerances = []
+    for logprobs in zip(*references, strict=True):
+        tolerances.append(scale * (5e-8 * sum(map(abs, logprobs)) + 1e-5))
+    return tolerances
+
+
+def _score_stage(
+    scorer: ModelScorer,
+    requests: Sequence[TokenRequest],
+    progress: ProgressFactory,
+    description: str,
+    fault: Fault | None,
+) -> GridScores:
+    """Score all requests in every grid cell with one model."""
+    scores, cells = GridScores(), make_grid(scorer)
+    with progress(description, len(cells) + 1) as tick:
+        scores.reference.extend(map(scorer.score_unbatched, requests))
         tick()
         for cell in cells:
-            full = False
+            is_out_of_memory = False
             try:
-                heard.cells[cell] = run(scorer, cell, requests, inject)
+                scores.cells[cell] = score_cell(scorer, cell, requests, fault)
             except (RuntimeError, MemoryError, ModelFailure) as error:
-                full = out_of_memory(error)
-                lacks = full or isinstance(error, MemoryError)
-                heard.failed[cell] = "it does not fit into memory" if lacks else first_sentence(error)
-            if full:
-                release()  # once the error, which holds tensors, is gone
+                is_out_of_memory = out_of_memory(error)
+                lacks_memory = is_out_of_memory or isinstance(error, MemoryError)
+                scores.errors[cell] = "out of memory" if lacks_memory else first_sentence(error)
+            if is_out_of_memory:
+                release()  # after the except block, since the error holds tensors
             tick()
-    return heard
-
-
-def run(scorer: ModelScorer, cell: Cell, requests: Sequence[TokenRequest], inject: str | None = None) -> Values:
-    """Return all scores, computed as the cell says. Raises: MemoryError or RuntimeError if a batch is too large."""
-    order = list(range(len(requests)))
-    if cell.order == "shuffled":
-        random.Random(0).shuffle(order)
-    variant = laid_out(scorer, cell)
-    scores = [math.nan] * len(requests)
-    with dropped_mask() if inject else nullcontext():
-        for places in _batches(order, requests, cell.size, variant.traits.length_bucket):
-            batch = [requests[n] for n in places]
-            _refuse_too_large(variant, batch)
-            for n, value in zip(places, variant.run(batch), strict=True):
-                scores[n] = value
     return scores
 
 
-def laid_out(scorer: ModelScorer, cell: Cell) -> ModelScorer:
-    """Return the scorer in the layout of a cell; the scorer itself stays as it is."""
-    layout = replace(scorer.layout, packed=cell.layout == "row", side=cell.side or scorer.layout.side)
+def score_cell(
+    scorer: ModelScorer, cell: GridCell, requests: Sequence[TokenRequest], fault: Fault | None = None
+) -> ScoreList:
+    """Score all requests in one grid cell.
+
+    Raises:
+        MemoryError, RuntimeError: if a batch does not fit in memory.
+    """
+    order = list(range(len(requests)))
+    if cell.order == "shuffled":
+        random.Random(0).shuffle(order)
+    variant = with_cell_layout(scorer, cell)
+    scores = [math.nan] * len(requests)
+    with dropped_mask() if fault else nullcontext():
+        for indices in _batches(order, requests, cell.size, variant.traits.length_bucket):
+            batch = [requests[index] for index in indices]
+            _check_memory(variant, batch)
+            for index, score in zip(indices, variant.run(batch), strict=True):
+                scores[index] = score
+    return scores
+
+
+def with_cell_layout(scorer: ModelScorer, cell: GridCell) -> ModelScorer:
+    """Return a copy of the scorer with the layout of a grid cell."""
+    layout = replace(scorer.layout, packed=cell.layout == "packed", side=cell.side or scorer.layout.side)
     return scorer.with_layout(layout)
 
 
 def _batches(
-    order: Sequence[int], requests: Sequence[TokenRequest], most: int, length_bucket: Callable[[int], Hashable]
+    order: Sequence[int],
+    requests: Sequence[TokenRequest],
+    batch_size: int,
+    length_bucket: Callable[[int], Hashable],
 ) -> Iterator[list[int]]:
-    """Neighbours share a batch, except lengths that never may."""
-    groups: dict[Hashable, list[int]] = {}
-    for n in order:
-        groups.setdefault(length_bucket(len(requests[n])), []).append(n)
-    for group in groups.values():
-        yield from (group[at : at + most] for at in range(0, len(group), most))
+    """Yield the request indices of each batch: consecutive ones whose lengths fall in the same bucket."""
+    buckets: dict[Hashable, list[int]] = {}
+    for index in order:
+        buckets.setdefault(length_bucket(len(requests[index])), []).append(index)
+    for indices in buckets.values():
+        for start in range(0, len(indices), batch_size):
+            yield indices[start : start + batch_size]
 
 
-def _refuse_too_large(scorer: ModelScorer, batch: Sequence[TokenRequest]) -> None:
-    """A GPU says when its memory ends; on a CPU the process would be killed."""
+def _check_memory(scorer: ModelScorer, batch: Sequence[TokenRequest]) -> None:
+    """Check that a batch fits in the memory of a CPU, where the process would be killed; a GPU raises an error.
+
+    Raises:
+        MemoryError: if it does not.
+    """
     if scorer.model.device.type == "cpu" and len(batch) > 1:
         needed = count_tokens(batch, scorer.traits) * bytes_per_token(scorer.model, max(map(len, batch)))
         if needed > free_memory():
@@ -149,20 +224,22 @@ def _refuse_too_large(scorer: ModelScorer, batch: Sequence[TokenRequest]) -> Non
 
 @contextmanager
 def dropped_mask() -> Iterator[None]:
-    """Within, padded batches are given as if they held no padding: a mask of ones, and no position ids."""
+    """Context manager: pass padded batches with an attention mask of ones and without position ids."""
     from rewardbench.forward import padding
     from rewardbench.scorers import classifier, logprobs
 
-    def pad_batch(*arguments: Any) -> dict[str, Any]:
-        ids = padding.pad_batch(*arguments)["input_ids"]
+    def pad_batch(
+        requests: Sequence[TokenRequest], fill: int, side: PaddingSide, device: torch.device
+    ) -> Mapping[str, torch.Tensor]:
+        ids = padding.pad_batch(requests, fill, side, device)["input_ids"]
         return {"input_ids": ids, "attention_mask": ids.new_ones(ids.shape)}
 
-    name, users = "pad_batch", (classifier, logprobs)
-    kept = [getattr(user, name) for user in users]
+    modules = (classifier, logprobs)
+    originals = [vars(module)["pad_batch"] for module in modules]
     try:
-        for user in users:
-            setattr(user, name, pad_batch)
+        for module in modules:
+            vars(module)["pad_batch"] = pad_batch
         yield
     finally:
-        for user, own in zip(users, kept, strict=True):
-            setattr(user, name, own)
+        for module, original in zip(modules, originals, strict=True):
+            vars(module)["pad_batch"] = original

@@ -14,7 +14,8 @@ import pytest
 from repository import ROOT, SHARED
 
 from rewardbench import InputError, evaluate
-from rewardbench.cli.main import REPLACED, WHICH_SUITE, drop_flag_values, main
+from rewardbench.cli.arguments import drop_flag_values
+from rewardbench.cli.main import DEFAULT_DATASET_NOTE, NO_EFFECT, main
 
 LONGEST = ["--model", "baseline/longest"]
 PAIRS = [
@@ -169,7 +170,7 @@ def test_a_flag_of_earlier_versions_works_or_is_answered(flag, spelling, command
     code, out, err = command("--model", model, "--dataset", data_for(flag, here), *said)
     assert code == 0
     if shows is SAID:
-        assert err == [REPLACED[flag[2:]]]
+        assert err == [f"{flag} has no effect: {NO_EFFECT[flag[2:]]}."]
     else:
         assert err == []
         assert shows(json.loads(Path(figures(out)["results"]).read_text()))
@@ -242,9 +243,9 @@ def test_the_table_its_lines_and_the_json_hold_the_same_figures(command):
 
 def test_without_a_dataset_one_line_says_which_suite_runs(command):
     code, out, err = command(*LONGEST, "--limit", "2")
-    assert (code, err) == (0, [WHICH_SUITE])
+    assert (code, err) == (0, [DEFAULT_DATASET_NOTE])
     assert "baseline/longest (Baseline) on core@" in out
-    assert "--dataset allenai/reward-bench" in WHICH_SUITE
+    assert "--dataset allenai/reward-bench" in DEFAULT_DATASET_NOTE
 
 
 def test_conversations_without_a_preference_give_scores_only(command, here):
@@ -465,7 +466,7 @@ def test_evaluate_takes_the_options_of_a_model_and_of_a_run(here, model_folder):
         ({"limit": 0}, "limit is 0"),
         ({"max_length": -1}, "max_length is -1"),
         ({"dtype": "int3"}, "dtype is 'int3': it must be one of auto, float16"),
-        ({"ref_free_type": "mean"}, "ref_free_type is 'mean': it must be one of None, sum"),
+        ({"ref_free_type": "mean"}, "ref_free_type is 'mean': it must be one of sum, avg, norm or None"),
         ({"truncation_side": "middle"}, "truncation_side is 'middle': it must be one of left, right"),
     ],
 )

@@ -233,4 +233,4 @@ def test_a_fresh_draw_is_scored_beside_core_and_the_gap_told(tmp_path):
     assert len(list((tmp_path / "cache" / "rewardbench").iterdir())) == 1
     ran = subprocess.run([*command[:-1], "--split", "chat"], env=env, cwd=tmp_path, capture_output=True, text=True)
     assert ran.returncode == 2
-    assert "compared with the whole of core" in ran.stderr
+    assert "compared with the complete suite core" in ran.stderr

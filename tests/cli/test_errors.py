@@ -20,7 +20,7 @@ import pytest
 from random_models import TEMPLATE, make_tokenizer
 from repository import ROOT
 
-from rewardbench.cli.main import WHICH_SUITE, main
+from rewardbench.cli.main import DEFAULT_DATASET_NOTE, main
 
 PAIRS = [{"prompt": f"Name city {n}.", "chosen": "Lima, by the river.", "rejected": "No."} for n in range(3)]
 LINES = "".join(json.dumps(row) + "\n" for row in PAIRS)
@@ -170,8 +170,8 @@ BAD = {
     "split that is not in it": (baseline("--dataset", "folder", "--split", "dev"), r"no split dev: it has test"),
     "unknown subset": (baseline("--subset", "odes"), r"core has no subset odes: it has [a-z]"),
     # flags
-    "no model": (lambda make: GOOD, r"No model was named: pass --model"),
-    "model without a name": (lambda make: ["--model", "", *GOOD], r"No model was named: pass --model"),
+    "no model": (lambda make: GOOD, r"No model was given: pass --model"),
+    "model without a name": (lambda make: ["--model", "", *GOOD], r"No model was given: pass --model"),
     "unknown flag": (baseline("--modle", "x"), r"No such option: --modle .*--model.*: see rewardbench --help"),
     "flag without its value": (lambda make: ["--model"], r"'--model' requires an argument: see rewardbench --help"),
     "argument without a flag": (baseline("pairs.jsonl"), r"'pairs\.jsonl': see rewardbench --help"),
@@ -267,7 +267,7 @@ def files_in(folder):
 def sentence_of(lines):
     """The complaint: the last line, the only one of its kind, and before it nothing but which suite runs."""
     *before, last = lines
-    assert set(before) <= {WHICH_SUITE}
+    assert set(before) <= {DEFAULT_DATASET_NOTE}
     assert last.startswith("rewardbench: ")
     return last.removeprefix("rewardbench: ")
 
@@ -422,7 +422,7 @@ def test_a_full_disk_under_the_words_is_one_sentence_too(tmp_path):
             child = start([*LONGEST, *GOOD, *more], tmp_path, stdout=full)
         err = child.communicate(timeout=60)[1]
         assert child.returncode == 2
-        assert re.search("refused to read or write: .*No space left", sentence_of(err.splitlines()))
+        assert re.search("Reading or writing failed: .*No space left", sentence_of(err.splitlines()))
         assert len(files_in(tmp_path / "results")) == 2  # these were written before, and whole
 
 

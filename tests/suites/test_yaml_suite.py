@@ -172,12 +172,12 @@ def test_the_rules_are_part_of_the_revision(tmp_path):
 
 
 def test_two_suites_of_the_same_data_do_not_write_over_each_other(tmp_path):
-    from rewardbench.evaluation import run_and_keep
+    from rewardbench.evaluation import run_and_store
     from rewardbench.settings import ModelSpec, Settings
 
     paths = []
     for text in (SUITE, SUITE.replace("weight: 3", "weight: 9")):
-        kept = run_and_keep(Settings(ModelSpec("baseline/longest"), write(tmp_path, text)), str(tmp_path / "results"))
+        kept = run_and_store(Settings(ModelSpec("baseline/longest"), write(tmp_path, text)), str(tmp_path / "results"))
         paths.append(kept[1])
     assert len(set(paths)) == 2
 

@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager
 from typing import Protocol, TypeVar
 
 from rewardbench.engine.batching import Batch, count_tokens
-from rewardbench.engine.malloc import keep_freed_memory
 from rewardbench.errors import InputError
 from rewardbench.models.failures import out_of_memory
 from rewardbench.types import Score, Scorer
@@ -44,8 +43,6 @@ class BatchRunner:
         self.scorer = scorer
         self.max_tokens: int | None = None
         """Half of the tokens of the smallest batch that ran out of memory."""
-        if scorer.model is not None and scorer.model.device.type == "cpu":
-            keep_freed_memory()
 
     def __call__(self, batch: Batch) -> list[Score]:
         """Return the scores of a batch, in its order.

@@ -14,6 +14,7 @@ from typing import TypeVar
 from rewardbench.console.logging import quieten_worker
 from rewardbench.engine.backends.base import BatchRunner, StageWorkers
 from rewardbench.engine.batching import Batch
+from rewardbench.engine.malloc import keep_freed_memory
 from rewardbench.errors import InputError
 from rewardbench.models.fingerprint import digest
 from rewardbench.processes import Child, end_all
@@ -135,6 +136,7 @@ def _serve(
     """Load the scorer in a worker process, then score batches until the process is ended."""
     os.environ["LOCAL_RANK"] = str(rank)
     quieten_worker()
+    keep_freed_memory()
     if settings:
         settings.apply()
     try:

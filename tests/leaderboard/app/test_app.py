@@ -221,10 +221,10 @@ def test_the_keyboard_reaches_and_sorts(page, server):
 def submission(folder, name="org/new", headline=None):
     """The files of tiny-rm as it was scored, under another name; the second half of its scores is another's."""
     from rewardbench import results
-    from rewardbench.evaluation import run_and_keep
+    from rewardbench.evaluation import run_and_store
     from rewardbench.settings import ModelSpec, Settings
 
-    run_and_keep(Settings(ModelSpec("baseline/random", seed=80)), str(folder))
+    run_and_store(Settings(ModelSpec("baseline/random", seed=80)), str(folder))
     path = folder / "baseline" / "random.json"
     told = json.loads(path.read_bytes())
     told["model"] = name

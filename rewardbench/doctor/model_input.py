@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rewardbench.scorers.base import BaseScorer
-from rewardbench.types import Item, Request, TokenRequest
+from rewardbench.types import Item, TokenRequest
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 SHOWN = 12
 """Tokens shown at each end of a text."""
@@ -17,7 +20,7 @@ Tokens = tuple[tuple[int, str], ...]
 
 
 @dataclass(frozen=True)
-class Reading:
+class ModelInput:
     """The model input of one completion, and the position that is scored."""
 
     item: str
@@ -43,37 +46,49 @@ class Reading:
     template_sha256: str
 
 
-def read(scorer: BaseScorer, item: Item, request: Request) -> Reading:
-    """Return what a scorer with a tokenizer reads of an item's first completion."""
+def describe_input(scorer: BaseScorer, item: Item, request: TokenRequest) -> ModelInput:
+    """Describe what a scorer with a tokenizer reads for the first completion of an item.
+
+    Args:
+        scorer: a scorer with a chat template.
+        item: the item, for its id.
+        request: the first completion as token ids.
+    """
     chat = scorer.chat
     assert chat is not None
-    assert isinstance(request, TokenRequest)
     tokenizer, ids = chat.tokenizer, request.ids.tolist()
-    pairs = tuple(zip(ids, map(str, tokenizer.convert_ids_to_tokens(ids)), strict=True))
-    short = len(ids) <= 2 * SHOWN
-    bos, eos = _special(tokenizer, "bos", "cls"), _special(tokenizer, "eos", "sep")
-    start = list(takewhile(lambda token: token == bos, ids))
-    facts = chat.describe()
-    return Reading(
+    tokens = tuple(zip(ids, map(str, tokenizer.convert_ids_to_tokens(ids)), strict=True))
+    is_short = len(ids) <= 2 * SHOWN
+    bos, eos = _special_token(tokenizer, "bos", "cls"), _special_token(tokenizer, "eos", "sep")
+    bos_count = bos_printed = 0
+    if bos is not None:
+        bos_count = len(list(takewhile(bos.__eq__, ids))) if bos == eos else ids.count(bos)
+        bos_printed = list(chat.encode(request.text)).count(bos)
+    description = chat.describe()
+    template = str(description["chat_template"])
+    return ModelInput(
         item=item.id,
         text=request.text,
         tokens=len(ids),
-        head=pairs if short else pairs[:SHOWN],
-        tail=() if short else pairs[-SHOWN:],
+        head=tokens if is_short else tokens[:SHOWN],
+        tail=() if is_short else tokens[-SHOWN:],
         bos_token=None if bos is None or bos == eos else str(tokenizer.convert_ids_to_tokens(bos)),
-        bos=len(start) if bos == eos else sum(token == bos for token in ids),
-        bos_printed=sum(token == bos for token in chat.encode(request.text)),
-        last_token=pairs[-1][1],
+        bos=bos_count,
+        bos_printed=bos_printed,
+        last_token=tokens[-1][1],
         ends_with_eos=ids[-1] == eos,
         completion_start=request.start if chat.spans else None,
         pooling=str(scorer.report().details["pooling"]),
         pooled_token=request.pooled_token or None,
-        template={"tokenizer": "its own", None: "none"}.get(facts["chat_template"], str(facts["chat_template"])),
-        template_sha256=facts["template_sha256"],
+        template={"tokenizer": "the tokenizer's", "None": "none"}.get(template, template),
+        template_sha256=str(description["template_sha256"]),
     )
 
 
-def _special(tokenizer: Any, *names: str) -> int | None:
+def _special_token(tokenizer: PreTrainedTokenizerBase, *names: str) -> int | None:
     """Return the id of the first of these special tokens that the tokenizer has."""
-    ids = (getattr(tokenizer, f"{name}_token_id", None) for name in names)
-    return next((id for id in ids if id is not None), None)
+    for name in names:
+        token_id: int | None = getattr(tokenizer, f"{name}_token_id", None)
+        if token_id is not None:
+            return token_id
+    return None
