@@ -48,8 +48,8 @@ _WHAT = {
         "sft",
         "3 layers, 0.9 M",
         "The reference model of tiny-dpo: a causal language model trained on dialogues (SFT). Its policy is in\n"
-        "the folder next to it; the implicit reward is the difference of their log-probabilities. The table shows that\n"
-        "reward.",
+        "the folder next to it; the implicit reward is the difference of their log-probabilities. The table shows\n"
+        "that reward.",
     ),
     "tiny-dpo/policy": (
         "text-generation",
