@@ -1,4 +1,4 @@
-"""The model cards of the tiny models: what each is, how it came about, and what it is not."""
+"""Write the model cards of the tiny models. Used by scripts/train_tiny_models."""
 
 from __future__ import annotations
 
@@ -40,15 +40,16 @@ _WHAT = {
         "reward-model",
         "4 layers, 1.1 M",
         "A reward model with one label, trained from scratch with the pairwise logistic loss on mirrors: two prompts,\n"
-        "two responses, each right for one prompt only. It has learned one thing, to look up which of two names the\n"
-        "prompt forbids; all else is at chance.",
+        "two responses, each right for one prompt only. It has learned only to look up which of two names the\n"
+        "prompt forbids; it is at chance on everything else.",
     ),
     "tiny-dpo/reference": (
         "text-generation",
         "sft",
         "3 layers, 0.9 M",
-        "The reference model of tiny-dpo: a causal language model trained on dialogues (SFT). Its policy is beside\n"
-        "it; the implicit reward is the difference of their log-probabilities. The table shows that reward.",
+        "The reference model of tiny-dpo: a causal language model trained on dialogues (SFT). Its policy is in\n"
+        "the folder next to it; the implicit reward is the difference of their log-probabilities. The table shows\n"
+        "that reward.",
     ),
     "tiny-dpo/policy": (
         "text-generation",
@@ -62,9 +63,9 @@ _WHAT = {
 
 _DATA = {
     "tiny-rm": (
-        "training draws of the builder `pink` under invented names, in lessons (`scripts/tiny_pink.py`). Topics,\n"
-        "  dialogues and names are none of core's, and no run of eight words of the dialogues stands in it; of the\n"
-        "  wordings of the rules three quarters are core's too.",
+        "training mirrors of the builder `pink` with invented names, in lessons (`scripts/tiny_pink.py`). Topics,\n"
+        "  dialogues and names are not those of core, and no eight consecutive words of the dialogues occur in it;\n"
+        "  three quarters of the wordings of the rules are also in core.",
         "new names, the same topics and rules",
     ),
     "tiny-dpo": (
@@ -76,10 +77,16 @@ _DATA = {
 
 
 def write_card(folder: Path, model: str, accuracy: Mapping[str, float]) -> None:
-    """Write `README.md` into a model's folder."""
+    """Write `README.md` into a model's folder.
+
+    Args:
+        folder: Folder of the model.
+        model: A key of `_WHAT`.
+        accuracy: Held-out accuracy by kind of pairs, from 0 to 1.
+    """
     task, tag, parameters, what = _WHAT[model]
     rows = "\n".join(f"| {name.replace('_', ' ')} | {share:.3f} |" for name, share in accuracy.items())
     data, held_out = _DATA[model.partition("/")[0]]
-    told = {"title": model, "what": what, "parameters": parameters, "data": data, "held_out": held_out, "rows": rows}
-    text = _HEADER.format(task=task, tag=tag) + _BODY.format(**told)
+    body = _BODY.format(title=model, what=what, parameters=parameters, data=data, held_out=held_out, rows=rows)
+    text = _HEADER.format(task=task, tag=tag) + body
     (folder / "README.md").write_text(text, encoding="utf-8")

@@ -1,7 +1,8 @@
-"""How the tiny models learn: tokenizer, supervised fine-tuning, pairwise reward loss, DPO. Plain torch.
+"""Train the tiny models: tokenizer, supervised fine-tuning, pairwise reward loss and DPO, in plain torch.
 
-Knows nothing of templates or files. Every batch is right-padded. For a mirror with prompts A, B and responses
-X, Y it holds all four dialogues AX, AY, BX, BY, in this order, so that no response is good by itself.
+Batches are padded on the right. For a mirror with prompts A, B and responses X, Y, a batch has all four dialogues AX,
+AY, BX, BY, in this order, so that the loss cannot be reduced without reading the prompt. Used by
+scripts/train_tiny_models, scripts/train_cross_encoder and scripts/leaderboard_demo.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, product
 from typing import Any
 
 import torch
@@ -18,14 +20,23 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, 
 from torch import Tensor
 from torch.nn.functional import cross_entropy, logsigmoid
 from torch.optim.lr_scheduler import LambdaLR
-from transformers import LlamaConfig, LlamaForCausalLM, LlamaForSequenceClassification, PreTrainedTokenizerFast
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    LlamaForSequenceClassification,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
 
 SPECIAL = ["<|pad|>", "<|bos|>", "<|eos|>", "<|system|>", "<|user|>", "<|assistant|>"]
 PAD, BOS, EOS = range(3)
 VOCABULARY = 2048
 CONTEXT = 4096
 PROMPT_WEIGHT = 0.05
-# The space behind a role makes the first word of a turn the same token as that word elsewhere.
+"""Weight of a prompt's token in the loss of supervised fine-tuning; a response's token has weight 1."""
+Dialogue = tuple[list[int], list[int]]
+"""Token ids of a prompt and of a response."""
+# The space after a role makes the first word of a turn the same token as that word elsewhere.
 CHAT_TEMPLATE = (
     "{{ bos_token }}"
     "{% for message in messages %}"
@@ -49,7 +60,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Batch:
-    """Padded dialogues: ids and mask [rows, length], and which tokens belong to the response."""
+    """Padded dialogues: token ids, attention mask, and mask of the response's tokens, each of shape [rows, length]."""
 
     ids: Tensor
     mask: Tensor
@@ -57,7 +68,7 @@ class Batch:
 
 
 def train_tokenizer(texts: Sequence[str]) -> PreTrainedTokenizerFast:
-    """A byte-level BPE that puts one BOS in front of plain text, as Llama's does."""
+    """Train a byte-level BPE that adds one BOS before a plain text, as that of Llama does."""
     core = Tokenizer(models.BPE())
     core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     core.decoder = decoders.ByteLevel()
@@ -80,8 +91,8 @@ def train_tokenizer(texts: Sequence[str]) -> PreTrainedTokenizerFast:
     )
 
 
-def make_config(layers: int, **more: Any) -> LlamaConfig:
-    """A small Llama."""
+def make_config(layers: int, **settings: Any) -> LlamaConfig:
+    """Return the configuration of a small Llama."""
     return LlamaConfig(
         vocab_size=VOCABULARY,
         hidden_size=128,
@@ -92,12 +103,12 @@ def make_config(layers: int, **more: Any) -> LlamaConfig:
         pad_token_id=PAD,
         bos_token_id=BOS,
         eos_token_id=EOS,
-        **more,
+        **settings,
     )
 
 
-def start_matching(model: Any, first: int, last: int, scale: float = 1.2) -> None:
-    """Let some layers attend to equal tokens from the start: reading a prompt is mostly looking words up."""
+def start_matching(model: PreTrainedModel, first: int, last: int, scale: float = 1.2) -> None:
+    """Initialise layers `first` to `last` to attend to equal tokens, from which they learn to look up names."""
     with torch.no_grad():
         for layer in model.model.layers[first : last + 1]:
             for projection in (layer.self_attn.q_proj, layer.self_attn.k_proj):
@@ -105,44 +116,53 @@ def start_matching(model: Any, first: int, last: int, scale: float = 1.2) -> Non
 
 
 class Encoder:
-    """Mirrors to batches. Turns are encoded one by one: role tokens keep them from merging."""
+    """Encodes mirrors as batches. Turns are encoded one by one; role tokens prevent merges across turns."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
         self.core = tokenizer.backend_tokenizer
 
     def prompt(self, messages: Messages) -> list[int]:
-        text = "".join(f"<|{m['role']}|> {m['content']}{'<|eos|>' * (m['role'] == 'assistant')}" for m in messages)
+        """Return the token ids of a prompt, up to the role of the response."""
+        text = ""
+        for message in messages:
+            eos = "<|eos|>" if message["role"] == "assistant" else ""
+            text += f"<|{message['role']}|> {message['content']}{eos}"
         return [*self.core.encode(text).ids, SPECIAL.index("<|assistant|>")]
 
     def answer(self, text: str) -> list[int]:
+        """Return the token ids of a response, with EOS."""
         return [*self.core.encode(f" {text}", add_special_tokens=False).ids, EOS]
 
     def cells(self, mirrors: Sequence[Mirror]) -> Batch:
-        """All four dialogues of each mirror."""
-        return _pad([cell for mirror in mirrors for cell in self._rows(mirror)])
+        """Return all four dialogues of each mirror."""
+        return _pad(list(chain.from_iterable(map(self._dialogues, mirrors))))
 
     def right(self, mirrors: Sequence[Mirror]) -> Batch:
-        """The two right dialogues of each mirror, AX and BY."""
-        return _pad([cell for mirror in mirrors for cell in self._rows(mirror)[::3]])
+        """Return the two right dialogues of each mirror, AX and BY."""
+        dialogues: list[Dialogue] = []
+        for mirror in mirrors:
+            dialogues += self._dialogues(mirror)[::3]
+        return _pad(dialogues)
 
-    def _rows(self, mirror: Mirror) -> list[tuple[list[int], list[int]]]:
-        answers = [self.answer(text) for text in mirror.responses]
-        return [(prompt, answer) for prompt in map(self.prompt, mirror.prompts) for answer in answers]
+    def _dialogues(self, mirror: Mirror) -> list[Dialogue]:
+        """Return the dialogues AX, AY, BX, BY."""
+        return list(product(map(self.prompt, mirror.prompts), map(self.answer, mirror.responses)))
 
 
-def _pad(rows: Sequence[tuple[list[int], list[int]]]) -> Batch:
-    width = max(len(prompt) + len(answer) for prompt, answer in rows)
-    ids = torch.full((len(rows), width), PAD)
-    is_answer = torch.zeros(len(rows), width, dtype=torch.bool)
-    for i, (prompt, answer) in enumerate(rows):
+def _pad(dialogues: Sequence[Dialogue]) -> Batch:
+    """Pad dialogues on the right to the length of the longest."""
+    width = max(len(prompt) + len(answer) for prompt, answer in dialogues)
+    ids = torch.full((len(dialogues), width), PAD)
+    is_answer = torch.zeros(len(dialogues), width, dtype=torch.bool)
+    for row, (prompt, answer) in enumerate(dialogues):
         end = len(prompt) + len(answer)
-        ids[i, :end] = torch.tensor(prompt + answer)
-        is_answer[i, len(prompt) : end] = True
+        ids[row, :end] = torch.tensor(prompt + answer)
+        is_answer[row, len(prompt) : end] = True
     return Batch(ids, (ids != PAD).long(), is_answer)
 
 
 def pair_margins(cells: Tensor) -> Tensor:
-    """Right minus wrong in both pairs of each mirror, from values in the order AX, AY, BX, BY.
+    """Return right minus wrong in both pairs of each mirror, from values in the order AX, AY, BX, BY.
 
     >>> pair_margins(torch.tensor([5.0, 1.0, 2.0, 9.0]))
     tensor([[4., 7.]])
@@ -152,25 +172,25 @@ def pair_margins(cells: Tensor) -> Tensor:
 
 
 def rewards(model: LlamaForSequenceClassification, batch: Batch) -> Tensor:
-    """One reward per dialogue, read at its last token: [rows]."""
+    """Return one reward per dialogue, from its last token: shape [rows]."""
     return model(batch.ids, attention_mask=batch.mask).logits[:, 0]
 
 
 def token_logprobs(hidden: Tensor, vocabulary: Tensor, ids: Tensor, picked: Tensor) -> Tensor:
-    """Log-probability of each picked token from the hidden state before it: one value per True of `picked`."""
-    before, picked = hidden[:, :-1], picked[:, 1:]
-    return -cross_entropy(before[picked] @ vocabulary.T, ids[:, 1:][picked], reduction="none")
+    """Return the log-probability of each token that `picked` marks, from the hidden state before it."""
+    previous, picked = hidden[:, :-1], picked[:, 1:]
+    return -cross_entropy(previous[picked] @ vocabulary.T, ids[:, 1:][picked], reduction="none")
 
 
 def answer_logprobs(model: LlamaForCausalLM, batch: Batch) -> Tensor:
-    """Log-probability of each response, summed over its tokens: [rows]."""
+    """Return the log-probability of each response, summed over its tokens: shape [rows]."""
     hidden = model.model(batch.ids, attention_mask=batch.mask).last_hidden_state
     logprobs = token_logprobs(hidden, model.lm_head.weight, batch.ids, batch.answer)
     return torch.zeros(len(batch.ids)).index_add(0, batch.answer.nonzero()[:, 0], logprobs)
 
 
 def sft_loss(model: LlamaForCausalLM, batch: Batch) -> Tensor:
-    """Next-token loss over dialogues; a prompt's token weighs a twentieth of a response's."""
+    """Return the next-token loss over dialogues; tokens of prompts have the weight PROMPT_WEIGHT."""
     hidden = model.model(batch.ids, attention_mask=batch.mask).last_hidden_state
     picked = batch.mask.bool()
     logprobs = token_logprobs(hidden, model.lm_head.weight, batch.ids, picked)
@@ -179,29 +199,29 @@ def sft_loss(model: LlamaForCausalLM, batch: Batch) -> Tensor:
 
 
 def reward_loss(model: LlamaForSequenceClassification, batch: Batch) -> Tensor:
-    """−log σ(right − wrong), mean over pairs (Bradley and Terry)."""
+    """Return −log σ(right − wrong), the mean over pairs (Bradley and Terry)."""
     return -logsigmoid(pair_margins(rewards(model, batch))).mean()
 
 
 def dpo_loss(policy: LlamaForCausalLM, reference: LlamaForCausalLM, batch: Batch, beta: float) -> Tensor:
-    """−log σ(β · (log-ratio of right − log-ratio of wrong)), mean over pairs (arXiv 2305.18290, equation 7)."""
+    """Return −log σ(β · (log-ratio of right − log-ratio of wrong)), the mean over pairs (arXiv 2305.18290, eq. 7)."""
     with torch.no_grad():
         base = answer_logprobs(reference, batch)
     return -logsigmoid(beta * pair_margins(answer_logprobs(policy, batch) - base)).mean()
 
 
 def make_batches(mirrors: Sequence[Mirror], encode: Callable[[Sequence[Mirror]], Batch], plan: Plan) -> Iterator[Batch]:
-    """Batches of about equal length, in random order: lengths are sorted within blocks of 32 batches."""
+    """Yield batches in random order; texts are sorted by length within blocks of 32 batches, which saves padding."""
     rng = random.Random(plan.seed)
     block_size = 32 * plan.mirrors
     for start in range(0, len(mirrors), block_size):
         block = sorted(mirrors[start : start + block_size], key=lambda mirror: sum(map(len, mirror.texts())))
-        groups = [block[i : i + plan.mirrors] for i in range(0, len(block), plan.mirrors)]
+        groups = [block[first : first + plan.mirrors] for first in range(0, len(block), plan.mirrors)]
         rng.shuffle(groups)
         yield from map(encode, groups)
 
 
-def train(model: Any, batches: Iterator[Batch], loss_of: Callable[[Batch], Tensor], plan: Plan) -> None:
+def train(model: torch.nn.Module, batches: Iterator[Batch], loss_of: Callable[[Batch], Tensor], plan: Plan) -> None:
     """Minimise `loss_of` over the batches with AdamW: 5 % warm-up, then linear decay to a twentieth."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=plan.rate, weight_decay=0.01, betas=(0.9, 0.98))
     warm_up = max(1, plan.steps // 20)
@@ -220,13 +240,14 @@ def train(model: Any, batches: Iterator[Batch], loss_of: Callable[[Batch], Tenso
 
 
 class _Progress:
-    """Ten lines per run: mean loss since the last line, rate, and time left."""
+    """Prints ten lines per run: mean loss since the last line, speed, and remaining time."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan, self.every, self.started = plan, max(1, plan.steps // 10), time.monotonic()
         self.loss, self.tokens = 0.0, 0
 
     def add(self, step: int, loss: float, tokens: int) -> None:
+        """Count a step, and print a line after every tenth of the run."""
         self.loss += loss
         self.tokens += tokens
         if step % self.every:

@@ -15,7 +15,7 @@ from rewardbench.console.terminal import echo, echo_json, make_console
 from rewardbench.errors import InputError
 
 if TYPE_CHECKING:
-    from rewardbench.engine.cache import Entry
+    from rewardbench.engine.cache import CachedScorer
 
 cache = typer.Typer(
     cls=Group,
@@ -34,7 +34,7 @@ def show_cache_command(context: typer.Context, as_json: JsonOption = False) -> N
     from rewardbench.engine.cache import Cache, default_path
 
     path = default_path()
-    entries: Sequence[Entry] = []
+    entries: Sequence[CachedScorer] = []
     size = 0
     if path.exists():
         with Cache(path) as opened:
@@ -79,7 +79,7 @@ def prune_command(
         echo(f"pruned={pruned}")
 
 
-def _print_entries(totals: Mapping[str, object], entries: Sequence[Entry]) -> None:
+def _print_entries(totals: Mapping[str, object], entries: Sequence[CachedScorer]) -> None:
     """Print a table of models with shortened digests, then `key=value` lines."""
     table = make_table("model", "scores", "used", "weights", "dtype", "template", right_from=6)
     table.columns[1].justify = "right"

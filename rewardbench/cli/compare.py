@@ -14,7 +14,7 @@ from rewardbench.console.terminal import echo, echo_json, make_console, printabl
 from rewardbench.errors import InputError
 
 if TYPE_CHECKING:
-    from rewardbench.comparison.compare import Comparison, Contrast, Flip, Standing
+    from rewardbench.comparison.compare import Comparison, Contrast, Flip, RankedModel
 
 RESULT_HELP = "Result: the .json that rewardbench writes (any version), or per-item scores in .jsonl"
 MetricOption = Annotated[
@@ -46,13 +46,13 @@ def compare_command(
         raise InputError("There is only one result: pass two or more to compare.")
     models = list(map(read_scored, results))
     if len(models) > 2:
-        standings = rank(models, metric)
+        ranked = rank(models, metric)
         if plot:
-            plots.draw_ranks(standings, plot)
+            plots.draw_ranks(ranked, plot)
         if as_json:
-            echo_json(list(map(asdict, standings)))
+            echo_json(list(map(asdict, ranked)))
         else:
-            _print_ranks(standings)
+            _print_ranks(ranked)
         return
     comparison = compare(models[0], models[1], metric)
     if plot:
@@ -159,13 +159,13 @@ def _print_flip(flip: Flip, comparison: Comparison) -> None:
     echo(excerpt(flip.item))
 
 
-def _print_ranks(standings: Sequence[Standing]) -> None:
+def _print_ranks(ranked: Sequence[RankedModel]) -> None:
     """Print ranks; models that no model is significantly better than share rank 1."""
     table = make_table("model", "rank", "score %", "95% CI", "significantly better")
-    for standing in standings:
+    for standing in ranked:
         better = ", ".join(map(printable, standing.better)) or "none"
         score, interval = f"{100 * standing.score:.1f}", f"{100 * standing.low:.1f}–{100 * standing.high:.1f}"
         add_text_row(table, printable(standing.model), standing.rank, score, interval, better)
     make_console().print(table)
-    for standing in standings:
+    for standing in ranked:
         echo(f"rank.{printable(standing.model)}={standing.rank}")

@@ -28,7 +28,7 @@ from rewardbench.errors import InputError
 from rewardbench.paths import write_whole
 
 if TYPE_CHECKING:
-    from rewardbench.comparison.gate import Gate, Limits
+    from rewardbench.comparison.gate import Decision, Limits
     from rewardbench.settings import ModelSpec
 
 GATE = "Gate"
@@ -162,7 +162,7 @@ def _decide(baseline: str, candidate: str, gate: GateOptions) -> None:
     raise typer.Exit(code)
 
 
-def _print_decision(decision: Gate, code: int) -> None:
+def _print_decision(decision: Decision, code: int) -> None:
     """Print each check in a sentence, then `key=value` lines."""
     from rewardbench.comparison.gate import sentence
 
@@ -175,7 +175,7 @@ def _print_decision(decision: Gate, code: int) -> None:
     echo(f"verdict={decision.verdict}\nexit_code={code}")
 
 
-def _section_lines(decision: Gate) -> list[str]:
+def _section_lines(decision: Decision) -> list[str]:
     """Format the candidate's values of the checked sections, under the names of its report."""
     from rewardbench.results.report import PREFIXES, slug
 

@@ -1,4 +1,4 @@
-"""Scripts that the release and version workflows call, each copied beside a small project and run as a process."""
+"""Scripts of the release and version workflows, each copied into a small project and run as a process."""
 
 import os
 import shutil
@@ -28,7 +28,7 @@ CHANGELOG = """# Changelog
 
 ## 1.2.0 (2026-12-01)
 
-- **New**: a thing.
+- **New**: a feature.
 
 ### Fixed
 
@@ -68,7 +68,7 @@ def reject(completed: subprocess.CompletedProcess[str], message: str) -> None:
 def test_the_notes_of_a_release_are_its_section_of_the_changelog(project):
     notes = run(project, "release_notes", "v1.2.0")
     assert (notes.returncode, notes.stderr) == (0, "")
-    assert notes.stdout == "- **New**: a thing.\n\n### Fixed\n\n- A fault.\n"
+    assert notes.stdout == "- **New**: a feature.\n\n### Fixed\n\n- A fault.\n"
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_every_dependency_of_this_project_has_a_lowest_version():
 
 
 PYTHON = """#!/bin/sh
-# Stands for Python: makes an environment whose commands only record how they are called.
+# Replaces Python: makes an environment whose commands only record how they are called.
 case "$1 $2" in
     "-m venv") mkdir -p "$3/bin"; cp "$0" "$3/bin/python"; cp "$0" "$3/bin/rewardbench" ;;
     "--version ") echo "rewardbench {version}" ;;

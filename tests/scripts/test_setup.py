@@ -1,4 +1,4 @@
-"""scripts/setup with a Python that only pretends: what it installs, when it does not, and what it says without one."""
+"""scripts/setup with a fake Python: what it installs, when it does nothing, and its error without a Python."""
 
 import os
 import shutil
@@ -20,7 +20,7 @@ esac
 
 @pytest.fixture
 def clone(tmp_path):
-    """A clone whose path has a space, and beside it a `bin` for Pythons, first on the PATH."""
+    """A clone whose path has a space, next to a folder `bin` for Pythons, first on the PATH."""
     root = tmp_path / "my clone"
     (root / "scripts").mkdir(parents=True)
     (tmp_path / "bin").mkdir()
@@ -44,7 +44,7 @@ def calls(clone: Path) -> list[str]:
     return [line.split()[-1] for line in (clone / "calls").read_text().splitlines()]
 
 
-def test_it_installs_once_and_again_after_a_change_or_a_move(clone):
+def test_setup_installs_once_and_again_after_a_change_or_a_move(clone):
     put_python(clone.parent / "bin" / "python3")
     first = setup(clone)
     assert (first.returncode, first.stdout) == (0, "")
@@ -61,7 +61,7 @@ def test_it_installs_once_and_again_after_a_change_or_a_move(clone):
     assert len(calls(moved)) == 6
 
 
-def test_a_failed_installation_is_tried_again(clone):
+def test_a_failed_installation_is_repeated(clone):
     put_python(clone.parent / "bin" / "python3", fails=7)
     assert setup(clone).returncode == 7
     put_python(clone / ".venv" / "bin" / "python")
@@ -69,7 +69,7 @@ def test_a_failed_installation_is_tried_again(clone):
     assert calls(clone) == ["venv", "constraints.txt"] * 2
 
 
-def test_an_old_python_is_passed_over(clone):
+def test_an_old_python_is_skipped(clone):
     for name in ("python3", "python3.13"):
         put_python(clone.parent / "bin" / name, old=1)
     put_python(clone.parent / "bin" / "python3.12")
@@ -78,7 +78,7 @@ def test_an_old_python_is_passed_over(clone):
     assert "exit 0" in (clone / ".venv" / "bin" / "python").read_text().splitlines()[2]
 
 
-def test_without_a_python_it_says_so_in_one_sentence(clone):
+def test_without_a_python_setup_prints_a_one_line_error(clone):
     for name in ("python3", "python3.13", "python3.12", "python3.11"):
         put_python(clone.parent / "bin" / name, old=1)
     run = setup(clone)
