@@ -32,10 +32,10 @@ def leaderboard_command(
     _refuse_missing(results)
     app = _app()
     access = app.Access(host, tuple(allow_host or ()), writable)
-    with app.listen(host, port) as listening:
+    with app.open_socket(host, port) as listening:
         _, board = _look(results)
         echo(f"leaderboard=http://{host}:{port} (Ctrl-C stops it)")
-        app.launch(results, listening, board, access)
+        app.run_server(results, listening, board, access)
 
 
 def _refuse_missing(results: str) -> None:
@@ -91,21 +91,21 @@ def submit_command(
     Submitted are scores and manifest, without prompts, responses and local paths. Exit code 3 if the result is flagged,
     as a copy or as a change of a stored result: then a folder is changed only with --replace.
     """
-    from rewardbench.leaderboard.submissions.package import card, pack, shown
-    from rewardbench.leaderboard.submissions.review import verify_packed
+    from rewardbench.leaderboard.submissions.package import describe_submission, pack_submission, pull_request_text
+    from rewardbench.leaderboard.submissions.review import review_packed
     from rewardbench.store import open_store
 
-    entry = pack(result, name, license)
-    for line in shown(entry):
+    entry = pack_submission(result, name, license)
+    for line in describe_submission(entry):
         echo(line)
     store = open_store(to)
-    findings = verify_packed(entry, store)
+    findings = review_packed(entry, store)
     verdict = _say(findings)
     if verdict == "refused":
         raise InputError("Nothing was submitted. Fix the problems listed above, or score the model again.")
     if hasattr(store, "propose"):  # maintainers review flagged pull requests
         if not dry_run:
-            echo(f"pull_request={store.propose([entry], card(entry))}")
+            echo(f"pull_request={store.propose([entry], pull_request_text(entry))}")
     elif verdict == "flagged" and not replace:
         raise typer.Exit(CODES[verdict])
     elif not dry_run:
@@ -117,7 +117,7 @@ def _say(findings: list[Any]) -> str:
     from rewardbench.leaderboard.submissions import verdict_of
 
     for one in findings:
-        echo(f"{one.kind}: {one.what}")
+        echo(f"{one.kind}: {one.message}")
     verdict = verdict_of(findings)
     echo(f"findings={len(findings)}")
     echo(f"verdict={verdict}")
@@ -133,11 +133,11 @@ def import_command(
     A table is {"v1" or "v2": [[model, type, {"Score": x, section: y}], ...]}. A repository has eval-set/org/model.json,
     and eval-set-scores/org/model.json if there are per-item scores.
     """
-    from rewardbench.leaderboard.submissions.published import exceptions, read_published
+    from rewardbench.leaderboard.submissions.published import find_inconsistent, read_published
     from rewardbench.store import open_store
 
     entries = read_published(Path(source))
-    odd = exceptions(entries)
+    odd = find_inconsistent(entries)
     open_store(to).add(entries)
     for line in odd:
         echo(f"note: {line}")
@@ -208,12 +208,12 @@ def verify_command(
     if rerun and not model:
         raise InputError("--rerun needs the model: pass --model.")
     source = review.SubmissionSource(result, store, dataset, protocol)
-    found = review.verify(source)
+    found = review.review_submission(source)
     again = None
     if rerun and model and found.verdict != "refused":
         spec = options.model_spec(model, model_options, run)
         again = review.score_again(found, spec, rerun)
-        for name, value in review.key_values(again).items():
+        for name, value in review.rerun_figures(again).items():
             echo(f"{name}={value}")
         found = review.with_rerun(found, again)
     verdict = _say(found.findings)
@@ -221,5 +221,5 @@ def verify_command(
     if merge and takes:
         echo(f"merged={review.merge(source, found, replace)}")
     if record and store and again and (takes or not again.agreement.agrees):
-        echo(f"recorded={review.record(found, again, store)}")
+        echo(f"recorded={review.record_verdict(found, again, store)}")
     raise typer.Exit(0 if takes else CODES[verdict])

@@ -16,7 +16,7 @@ from rewardbench import stats
 from rewardbench.errors import InputError
 from rewardbench.metrics import SuiteMeans, credit, is_scored, measure, rule_of
 from rewardbench.metrics.credit import margin
-from rewardbench.results.scored import Scored, hash_of_ids
+from rewardbench.results.scored import ModelScores, hash_of_ids
 from rewardbench.types import Item, Suite
 
 Metric = Literal["pair", "mirror"]
@@ -85,7 +85,7 @@ class Standing:
     """Names of the significantly better models."""
 
 
-def compare(first: Scored, second: Scored, metric: Metric | None = None) -> Comparison:
+def compare(first: ModelScores, second: ModelScores, metric: Metric | None = None) -> Comparison:
     """Compare the second model with the first.
 
     Args:
@@ -115,7 +115,7 @@ def compare(first: Scored, second: Scored, metric: Metric | None = None) -> Comp
     )
 
 
-def pair_up(first: Scored, second: Scored) -> tuple[Scored, Scored]:
+def pair_up(first: ModelScores, second: ModelScores) -> tuple[ModelScores, ModelScores]:
     """Align two results; a result without a suite uses the rules of the other's suite.
 
     Returns:
@@ -139,7 +139,7 @@ def pair_up(first: Scored, second: Scored) -> tuple[Scored, Scored]:
     return first, second
 
 
-def _with_suite(scored: Scored, suite: Suite) -> Scored:
+def _with_suite(scored: ModelScores, suite: Suite) -> ModelScores:
     by_id = {scores.id: scores for scores in scored.items}
     return replace(scored, suite=suite, items=tuple(by_id[item.id] for item in suite.items))
 
@@ -157,7 +157,7 @@ def _terms(suite: Suite) -> dict[str, Any]:
     }
 
 
-def _reject_other_items(first: Scored, second: Scored) -> None:
+def _reject_other_items(first: ModelScores, second: ModelScores) -> None:
     suite, other_suite = first.suite, second.suite
     same_suite = (suite.name, suite.revision) == (other_suite.name, other_suite.revision)
     if first.knows_suite and second.knows_suite and not same_suite:
@@ -184,7 +184,7 @@ def choose_metric(means: SuiteMeans, metric: Metric | None) -> Metric:
     return metric or ("mirror" if means.headline == "mirror" else "pair")
 
 
-def compute_means(scored: Scored) -> SuiteMeans:
+def compute_means(scored: ModelScores) -> SuiteMeans:
     """Compute the means of a result.
 
     Raises:
@@ -244,7 +244,7 @@ def total(first: SuiteMeans, second: SuiteMeans, metric: Metric) -> Contrast:
     return replace(score, low=low, high=high)
 
 
-def flips(first: Scored, second: Scored) -> list[Flip]:
+def flips(first: ModelScores, second: ModelScores) -> list[Flip]:
     """List the items with different credit under the two models, the largest change of the margin first."""
     second_scores = {item.id: item.scores for item in second.items}
     flipped = []
@@ -264,7 +264,7 @@ def _by_width(flip: Flip) -> tuple[bool, float]:
     return isnan(width), -width
 
 
-def rank(models: Sequence[Scored], metric: Metric | None = None) -> list[Standing]:
+def rank(models: Sequence[ModelScores], metric: Metric | None = None) -> list[Standing]:
     """Rank several models, best first.
 
     All pairs are tested on the score, with Holm's correction over the pairs.
