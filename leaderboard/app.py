@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from rewardbench.leaderboard.app.serve import main
+from rewardbench.leaderboard.app.serve import serve_environment
 
 if __name__ == "__main__":
-    main(demo=Path(__file__).with_name("demo"))
+    serve_environment(demo=Path(__file__).with_name("demo"))

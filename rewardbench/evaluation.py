@@ -29,7 +29,7 @@ from rewardbench.scorers import load_scorer
 from rewardbench.scorers.in_memory import name_of, scorer_of
 from rewardbench.settings import Data, EvaluateOptions, Model, ModelSpec, Settings, sort_options, with_options
 from rewardbench.store import LocalStore, open_store
-from rewardbench.store.local import refuse_model_name
+from rewardbench.store.local import reject_model_name
 from rewardbench.suites import load_inputs, load_suite, suite_of_rows
 from rewardbench.suites.in_memory import read_in_memory
 from rewardbench.types import Estimate, Item, ItemScores, Result, Rule, Scorer, Suite
@@ -253,7 +253,7 @@ def run_and_store(
         raise InputError(
             f"A run writes to a folder, not to {folder}: pass a local --output_dir, then rewardbench submit."
         )
-    refuse_model_name(settings.model.model)
+    reject_model_name(settings.model.model)
     _choose_workers(settings)
     with store.draft() as draft:
         result, suite = run(settings, console, fresh_draw, draft.add)

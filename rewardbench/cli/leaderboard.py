@@ -26,7 +26,7 @@ from rewardbench.errors import InputError
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from rewardbench.leaderboard.submissions import Finding
+    from rewardbench.leaderboard.submissions import ReviewFinding
     from rewardbench.leaderboard.types import Board
     from rewardbench.store.base import Store
 
@@ -49,10 +49,10 @@ def leaderboard_command(
     _check_folder(results)
     app = _import_app()
     access = app.Access(host, tuple(allow_host or ()), writable)
-    with app.listen(host, port) as listening:
+    with app.open_socket(host, port) as listening:
         _, board = _read_board(results)
         echo(f"leaderboard=http://{host}:{port} (Ctrl-C stops it)")
-        app.launch(results, listening, board, access)
+        app.run_server(results, listening, board, access)
 
 
 def _check_folder(results: str) -> None:
@@ -107,33 +107,33 @@ def submit_command(
     Scores and manifest are submitted, without prompts, responses and local paths. Exit code 3 if the result is flagged,
     as a copy or as a change of a stored result: it is then added to a folder only with --replace.
     """
-    from rewardbench.leaderboard.submissions.package import card, pack, shown
-    from rewardbench.leaderboard.submissions.review import verify_packed
+    from rewardbench.leaderboard.submissions.package import describe_submission, pack_submission, pull_request_text
+    from rewardbench.leaderboard.submissions.review import review_packed
     from rewardbench.store import open_store
 
-    entry = pack(result, name, license)
-    for line in shown(entry):
+    entry = pack_submission(result, name, license)
+    for line in describe_submission(entry):
         echo(line)
     store = open_store(to)
-    findings = verify_packed(entry, store)
+    findings = review_packed(entry, store)
     verdict = _print_findings(findings)
     if verdict == "refused":
         raise InputError("Nothing was submitted. Fix the problems listed above, or score the model again.")
     if hasattr(store, "propose"):  # maintainers review flagged pull requests
         if not dry_run:
-            echo(f"pull_request={store.propose([entry], card(entry))}")
+            echo(f"pull_request={store.propose([entry], pull_request_text(entry))}")
     elif verdict == "flagged" and not replace:
         raise typer.Exit(CODES[verdict])
     elif not dry_run:
         echo(f"key={store.add([entry])[0]}")
 
 
-def _print_findings(findings: Sequence[Finding]) -> str:
+def _print_findings(findings: Sequence[ReviewFinding]) -> str:
     """Print the findings, and return the verdict."""
     from rewardbench.leaderboard.submissions import verdict_of
 
     for finding in findings:
-        echo(f"{finding.kind}: {finding.what}")
+        echo(f"{finding.kind}: {finding.message}")
     verdict = verdict_of(findings)
     echo(f"findings={len(findings)}")
     echo(f"verdict={verdict}")
@@ -150,11 +150,11 @@ def import_command(
     score (Score) and the sections. A repository has eval-set/org/model.json, and eval-set-scores/org/model.json if
     there are per-item scores.
     """
-    from rewardbench.leaderboard.submissions.published import exceptions, read_published
+    from rewardbench.leaderboard.submissions.published import find_inconsistent, read_published
     from rewardbench.store import open_store
 
     entries = read_published(Path(source))
-    notes = exceptions(entries)
+    notes = find_inconsistent(entries)
     open_store(to).add(entries)
     for note in notes:
         echo(f"note: {note}")
@@ -228,12 +228,12 @@ def verify_result_command(
     if rerun and not model:
         raise InputError("--rerun needs the model: pass --model.")
     source = review.SubmissionSource(result, store, dataset, protocol)
-    reviewed = review.verify(source)
+    reviewed = review.review_submission(source)
     rescored = None
     if rerun and model and reviewed.verdict != "refused":
         spec = options.model_spec(model, model_options, run)
         rescored = review.score_again(reviewed, spec, rerun)
-        for name, value in review.key_values(rescored).items():
+        for name, value in review.rerun_figures(rescored).items():
             echo(f"{name}={value}")
         reviewed = review.with_rerun(reviewed, rescored)
     verdict = _print_findings(reviewed.findings)
@@ -241,5 +241,5 @@ def verify_result_command(
     if merge and is_accepted:
         echo(f"merged={review.merge(source, reviewed, replace)}")
     if record and store and rescored and (is_accepted or not rescored.agreement.agrees):
-        echo(f"recorded={review.record(reviewed, rescored, store)}")
+        echo(f"recorded={review.record_verdict(reviewed, rescored, store)}")
     raise typer.Exit(0 if is_accepted else CODES[verdict])

@@ -267,9 +267,9 @@ def _hub_user(model: str, hub: HubOptions) -> str:
     """
     if not (hub.push_results_to_hub or hub.upload_model_metadata_to_hf):
         return ""
-    from rewardbench.results.export import refuse_unable
+    from rewardbench.results.export import check_login
 
-    return refuse_unable(model, with_card=hub.upload_model_metadata_to_hf)
+    return check_login(model, with_card=hub.upload_model_metadata_to_hf)
 
 
 def _push(hub: HubOptions, result: Result, path: str, user: str) -> dict[str, str]:

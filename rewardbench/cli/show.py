@@ -12,7 +12,7 @@ from rewardbench.console.terminal import echo, echo_json, printable
 from rewardbench.paths import write_whole
 
 if TYPE_CHECKING:
-    from rewardbench.results.browse import Shown
+    from rewardbench.results.browse import ScoredItem
 
 
 def show_command(
@@ -36,7 +36,7 @@ def show_command(
     if html:
         write_whole(html, to_html(scored, items))
     if as_json:
-        echo_json({"items": len(items), "shown": list(map(_item_json, items_of_page))})
+        echo_json({"items": len(items), "scored": list(map(_item_json, items_of_page))})
         return
     for item in items_of_page:
         _print_item(item)
@@ -50,30 +50,30 @@ def show_command(
         echo(f"html={html}")
 
 
-def _print_item(shown: Shown) -> None:
+def _print_item(scored: ScoredItem) -> None:
     from rewardbench.results.browse import decimal, excerpt
 
-    item = shown.item
-    reason = f" ({printable(shown.reason)})" if shown.reason else ""
+    item = scored.item
+    reason = f" ({printable(scored.reason)})" if scored.reason else ""
     echo(
-        f"{printable(item.id)} ({printable(shown.section)}, {printable(item.subset)}): margin "
-        f"{decimal(shown.margin)}{reason}"
+        f"{printable(item.id)} ({printable(scored.section)}, {printable(item.subset)}): margin "
+        f"{decimal(scored.margin)}{reason}"
     )
-    echo(f"{excerpt(item, shown.scores)}\n")
+    echo(f"{excerpt(item, scored.scores)}\n")
 
 
-def _item_json(shown: Shown) -> dict[str, object]:
+def _item_json(scored: ScoredItem) -> dict[str, object]:
     """Return an item as JSON values; if a score or the margin is null, `reason` says why."""
     from rewardbench.results.browse import completions_of, prompt_of
 
     return {
-        "id": shown.item.id,
-        "subset": shown.item.subset,
-        "section": shown.section,
-        "margin": shown.margin,
-        "scores": shown.scores,
-        "reason": shown.reason,
-        "num_correct": shown.item.num_correct,
-        "prompt": prompt_of(shown.item),
-        "completions": completions_of(shown.item),
+        "id": scored.item.id,
+        "subset": scored.item.subset,
+        "section": scored.section,
+        "margin": scored.margin,
+        "scores": scored.scores,
+        "reason": scored.reason,
+        "num_correct": scored.item.num_correct,
+        "prompt": prompt_of(scored.item),
+        "completions": completions_of(scored.item),
     }

@@ -16,7 +16,7 @@ from rewardbench import stats
 from rewardbench.errors import InputError
 from rewardbench.metrics import SuiteMeans, credit, is_scored, measure, rule_of
 from rewardbench.metrics.credit import margin
-from rewardbench.results.scored import Scored, hash_of_ids
+from rewardbench.results.scored import ModelScores, hash_of_ids
 from rewardbench.types import Item, ItemScores, Rule, Suite
 
 Metric = Literal["pair", "mirror"]
@@ -85,7 +85,7 @@ class RankedModel:
     """Names of the significantly better models."""
 
 
-def compare(first: Scored, second: Scored, metric: Metric | None = None) -> Comparison:
+def compare(first: ModelScores, second: ModelScores, metric: Metric | None = None) -> Comparison:
     """Compare the second model with the first.
 
     Args:
@@ -112,7 +112,7 @@ def compare(first: Scored, second: Scored, metric: Metric | None = None) -> Comp
     )
 
 
-def align(first: Scored, second: Scored) -> tuple[Scored, Scored]:
+def align(first: ModelScores, second: ModelScores) -> tuple[ModelScores, ModelScores]:
     """Align two results; a result without a suite uses the rules of the other's suite.
 
     Returns:
@@ -136,13 +136,13 @@ def align(first: Scored, second: Scored) -> tuple[Scored, Scored]:
     return first, second
 
 
-def _with_suite(scored: Scored, suite: Suite) -> Scored:
+def _with_suite(scored: ModelScores, suite: Suite) -> ModelScores:
     """Return a result with this suite, its scores in the order of the suite's items."""
     by_id = _scores_by_id(scored)
     return replace(scored, suite=suite, items=tuple(by_id[item.id] for item in suite.items))
 
 
-def _scores_by_id(scored: Scored) -> dict[str, ItemScores]:
+def _scores_by_id(scored: ModelScores) -> dict[str, ItemScores]:
     return {item_scores.id: item_scores for item_scores in scored.items}
 
 
@@ -168,7 +168,7 @@ def _credit_terms(suite: Suite) -> dict[str, object]:
     }
 
 
-def _reject_other_items(first: Scored, second: Scored) -> None:
+def _reject_other_items(first: ModelScores, second: ModelScores) -> None:
     suite, other_suite = first.suite, second.suite
     same_suite = (suite.name, suite.revision) == (other_suite.name, other_suite.revision)
     if first.knows_suite and second.knows_suite and not same_suite:
@@ -195,7 +195,7 @@ def choose_metric(means: SuiteMeans, metric: Metric | None) -> Metric:
     return metric or ("mirror" if means.headline == "mirror" else "pair")
 
 
-def compute_means(scored: Scored) -> SuiteMeans:
+def compute_means(scored: ModelScores) -> SuiteMeans:
     """Compute the means of a result.
 
     Raises:
@@ -273,7 +273,7 @@ def contrast_sections(first: SuiteMeans, second: SuiteMeans, metric: Metric) -> 
     return [replace(section, adjusted=p) for section, p in zip(contrasts, adjusted, strict=True)]
 
 
-def find_flips(first: Scored, second: Scored) -> list[Flip]:
+def find_flips(first: ModelScores, second: ModelScores) -> list[Flip]:
     """List the items with different credit under the two models, the largest change of the margin first."""
     flips: list[Flip] = []
     second_scores = _scores_by_id(second)
@@ -293,7 +293,7 @@ def _by_change_of_margin(flip: Flip) -> tuple[bool, float]:
     return isnan(change), -change
 
 
-def rank(models: Sequence[Scored], metric: Metric | None = None) -> list[RankedModel]:
+def rank(models: Sequence[ModelScores], metric: Metric | None = None) -> list[RankedModel]:
     """Rank several models, best first.
 
     All pairs are tested on the score, with Holm's correction over the pairs.

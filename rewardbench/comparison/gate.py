@@ -18,7 +18,7 @@ from rewardbench.comparison.compare import Metric, align, choose_metric, compute
 from rewardbench.console.terminal import listed, printable
 from rewardbench.errors import InputError
 from rewardbench.metrics import SuiteMeans
-from rewardbench.results.scored import Scored, same_scores
+from rewardbench.results.scored import ModelScores, same_scores
 
 Verdict = Literal["pass", "regression", "inconclusive"]
 MAX_DROP = 0.03
@@ -88,7 +88,9 @@ def title(check: Check) -> str:
     return f"{check.name} {MEASURES[check.metric]}"
 
 
-def decide(baseline: Scored, candidate: Scored, limits: Limits | None = None, metric: Metric | None = None) -> Decision:
+def decide(
+    baseline: ModelScores, candidate: ModelScores, limits: Limits | None = None, metric: Metric | None = None
+) -> Decision:
     """Check whether the candidate is worse than the baseline by more than the limits allow.
 
     Args:

@@ -1,4 +1,4 @@
-"""Write the rows of a leaderboard to a parquet file, its index, and read them back."""
+"""Write the rows and credits of a leaderboard to its index, a parquet file, and read them back."""
 
 from __future__ import annotations
 
@@ -7,24 +7,40 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rewardbench.leaderboard.types import Board, Earned, Figure, Row
+from rewardbench.leaderboard.types import Board, Credits, Figure, LeaderboardRow
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 VERSION = "3"
-"""Of the index: another is made anew."""
+"""Version of the index; an index of another version is rebuilt."""
+FIGURE_COLUMNS = ("score", "sections", "subsets", "gap")
+"""Columns with a figure, or a list of figures, as JSON."""
+INTEGER_COLUMNS = ("parameters", "rank", "better")
+CLUSTERS, ITEMS = "parts", "credits"
+"""Columns with the credits of a model: by cluster, and by item."""
+ROW_COLUMNS = tuple(column.name for column in fields(LeaderboardRow))
 
 
-def pack(board: Board, earned: Mapping[str, Earned]) -> bytes:
-    """Return the bytes of an index."""
+def encode_index(board: Board, credits: Mapping[str, Credits]) -> bytes:
+    """Return the bytes of an index.
+
+    Args:
+        board: the rows.
+        credits: credits of their models, by key.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    rows = []
+    rows: list[dict[str, object]] = []
     for row in board.rows:
         values = asdict(row)
-        values |= {name: json.dumps(values[name]) for name in FIGURES}
-        values |= {"parts": earned[row.key].parts, "credits": earned[row.key].credits}
+        for name in FIGURE_COLUMNS:
+            values[name] = json.dumps(values[name])
+        values[CLUSTERS] = credits[row.key].by_cluster
+        values[ITEMS] = credits[row.key].by_item
         rows.append(values)
     metadata = {"version": VERSION, "built": repr(board.built), "skipped": json.dumps(dict(board.skipped))}
     out = io.BytesIO()
@@ -32,51 +48,52 @@ def pack(board: Board, earned: Mapping[str, Earned]) -> bytes:
     return out.getvalue()
 
 
-FIGURES = ("score", "sections", "subsets", "gap")
-NUMBERS = ("parameters", "rank", "better")
-EARNED = ("parts", "credits")
-
-
-def _schema(metadata: Mapping[str, str]) -> Any:
+def _schema(metadata: Mapping[str, str]) -> pa.Schema:
     import pyarrow as pa
 
-    columns = [(f.name, pa.int64() if f.name in NUMBERS else pa.string()) for f in fields(Row)]
-    columns += [(name, pa.list_(pa.float64())) for name in EARNED]
+    columns = [(name, pa.int64() if name in INTEGER_COLUMNS else pa.string()) for name in ROW_COLUMNS]
+    columns += [(CLUSTERS, pa.list_(pa.float64())), (ITEMS, pa.list_(pa.float64()))]
     return pa.schema(columns, metadata=dict(metadata))
 
 
 def read_index(path: Path) -> Board | None:
-    """Return the rows of an index; None if it is cut off, or of another version."""
+    """Return the rows of an index, or None if it is truncated or of another version."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         file = pq.ParquetFile(path)
-        metadata = {key.decode(): value.decode() for key, value in (file.schema_arrow.metadata or {}).items()}
-        if metadata.get("version") != VERSION:
+        metadata = file.schema_arrow.metadata or {}
+        if metadata.get(b"version") != VERSION.encode() or not {CLUSTERS, ITEMS} <= set(file.schema_arrow.names):
             return None
-        if not set(EARNED) <= set(file.schema_arrow.names):
-            return None
-        table = file.read(columns=[f.name for f in fields(Row)])
-        return Board(
-            tuple(map(_row, table.to_pylist())), float(metadata["built"]), skipped=json.loads(metadata["skipped"])
-        )
+        rows = file.read(columns=list(ROW_COLUMNS)).to_pylist()
+        built, skipped = float(metadata[b"built"]), json.loads(metadata[b"skipped"])
+        return Board(tuple(map(_to_row, rows)), built, skipped=skipped)
     except (OSError, pa.ArrowException, KeyError, TypeError, ValueError, AttributeError):
         return None
 
 
-def _row(columns: dict[str, Any]) -> Row:
-    score, *several = (json.loads(columns[name]) for name in FIGURES)
-    figures = {
-        name: tuple(Figure(**record) for record in records) for name, records in zip(FIGURES[1:], several, strict=True)
-    }
-    return Row(**{**columns, "score": Figure(**score), **figures})
+def _to_row(columns: dict[str, str]) -> LeaderboardRow:
+    """Return the row in the columns of an index, which are its fields."""
+    values: dict[str, Any] = dict(columns)
+    for name in FIGURE_COLUMNS:
+        records = json.loads(columns[name])
+        values[name] = Figure(**records) if name == "score" else tuple(Figure(**record) for record in records)
+    return LeaderboardRow(**values)
 
 
-def read_earned(path: Path, keys: Iterable[str] | None = None) -> dict[str, Earned]:
-    """Return the credits of the models in an index, of all or of some keys."""
+def read_credits(path: Path, keys: Iterable[str] | None = None) -> dict[str, Credits]:
+    """Read the credits of models from an index.
+
+    Args:
+        path: the index.
+        keys: keys of the models; None reads all.
+    """
     import pyarrow.parquet as pq
 
-    wanted = [("key", "in", list(keys))] if keys is not None else None
-    table = pq.read_table(path, columns=["key", *EARNED], filters=wanted)
-    return {row["key"]: Earned(tuple(row["parts"]), tuple(row["credits"])) for row in table.to_pylist()}
+    filters = [("key", "in", list(keys))] if keys is not None else None
+    table = pq.read_table(path, columns=["key", CLUSTERS, ITEMS], filters=filters)
+    credits: dict[str, Credits] = {}
+    for row in table.to_pylist():
+        credits[row["key"]] = Credits(tuple(row[CLUSTERS]), tuple(row[ITEMS]))
+    return credits

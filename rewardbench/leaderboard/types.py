@@ -1,50 +1,51 @@
-"""A row of a leaderboard, and all of them: what an index keeps and a page shows."""
+"""Types of a leaderboard: its rows, which an index stores and pages show, and the credits behind them."""
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 BADGES = {
     "verified": "maintainers re-scored a random sample after the submission, and the scores agree",
-    "recomputed": "recomputed from the per-item scores, which nobody has checked against the model",
-    "self-reported": "totals without per-item scores, as the author reported them",
+    "recomputed": "recomputed from the submitted per-item scores, which nobody has checked against the model",
+    "self-reported": "totals as the author reported them, without per-item scores",
     "published": "imported from a published table, without per-item scores",
 }
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A share with its interval, which a published one has not; `n` counts clusters, or is None where unknown."""
+    """A share with its 95% confidence interval, which a published share lacks."""
 
     name: str
     value: float | None
     low: float | None = None
     high: float | None = None
     n: int | None = None
+    """Number of clusters; None if unknown."""
 
 
 @dataclass(frozen=True)
-class Row:
-    """A model on a suite, as a leaderboard shows it."""
+class LeaderboardRow:
+    """A model on a suite. The fields are the columns of an index."""
 
     key: str
     mark: str
-    """Changes whenever the result's files do."""
+    """Changes when the files of the result change."""
     model: str
     model_type: str
     suite: str
     revision: str
     ids: str
-    """Hash of what was counted, the items and the clusters of the score; empty where there are none."""
+    """Hash of the scored items and their clusters; empty without per-item scores."""
     metric: str
     score: Figure
     sections: tuple[Figure, ...]
     subsets: tuple[Figure, ...]
     gap: tuple[Figure, ...]
-    """Mirror accuracy on the suite's built mirrors, on fresh ones, and the difference; where that was asked for."""
+    """Mirror accuracy on the suite, on freshly generated mirrors, and the difference; empty if not measured."""
     badge: str
     note: str = ""
     parameters: int | None = None
@@ -52,54 +53,59 @@ class Row:
     date: str = ""
     command: str = ""
     rank: int = 0
+    """1 + `better`; 0 if the row cannot be compared with most rows of its suite."""
     better: int = 0
-    """How many models are significantly better; of a row without items, how many have a higher score."""
+    """Number of significantly better models; of a row without per-item scores, the number with a higher score."""
     fingerprint: str = ""
-    """Hash of all that decided the scores, as its author states it; empty where unknown."""
+    """Hash of everything that decides the scores, as the author states it; empty if unknown."""
 
 
 @dataclass(frozen=True)
-class Earned:
-    """What a model earned: by cluster of the score, and by item; both in the order of sorted names."""
+class Credits:
+    """Credits of a model on a suite."""
 
-    parts: tuple[float, ...] = ()
-    credits: tuple[float, ...] = ()
+    by_cluster: tuple[float, ...] = ()
+    """Contribution of each cluster to the score, in the order of sorted clusters."""
+    by_item: tuple[float, ...] = ()
+    """Credit of each item with a preference, in the order of sorted ids."""
 
 
 @dataclass(frozen=True)
 class Board:
-    """All rows of a store at a time; `offline` says why they may be old, `skipped` which files are no results."""
+    """All rows of a store at one time."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[LeaderboardRow, ...]
     built: float
     """Seconds since 1970."""
     offline: str = ""
+    """Why the rows may be outdated; empty if they are current."""
     skipped: Mapping[str, str] = field(default_factory=dict)
-    """By key: the mark of the file, a blank, and why it has no row."""
+    """Files that have no row, by key: the mark of the file, a space, and the reason."""
 
     @property
     def left_out(self) -> dict[str, str]:
-        """By key, in one sentence: why a file of the store has no row."""
+        """The reason why a file of the store has no row, by key."""
         return {key: reason.partition(" ")[2] for key, reason in sorted(self.skipped.items())}
 
-    def of(self, suite: str) -> tuple[Row, ...]:
-        """Return a suite's rows, best first."""
-        mine = [row for row in self.rows if row.suite == suite]
-        return tuple(
-            sorted(mine, key=lambda row: (not row.rank, row.rank, -(row.score.value or 0.0), row.model.lower()))
-        )
+    def of(self, suite: str) -> tuple[LeaderboardRow, ...]:
+        """Return the rows of a suite, best first."""
+        rows = [row for row in self.rows if row.suite == suite]
+        return tuple(sorted(rows, key=_order))
 
     @property
     def suites(self) -> tuple[str, ...]:
-        """The suites that have rows: core first, then by how many they have."""
-        counts: dict[str, int] = defaultdict(int)
-        for row in self.rows:
-            counts[row.suite] += 1
+        """The suites that have rows: core first, then by number of rows."""
+        counts = Counter(row.suite for row in self.rows)
         return tuple(sorted(counts, key=lambda name: (name != "core", -counts[name], name)))
 
 
+def _order(row: LeaderboardRow) -> tuple[bool, int, float, str]:
+    """Return the sort key of a row: by rank, then by score; rows without a rank last."""
+    return not row.rank, row.rank, -(row.score.value or 0.0), row.model.lower()
+
+
 def age(board: Board, now: float) -> str:
-    """When the rows were true, in words.
+    """Return when the rows were built, as a date and as an age.
 
     >>> age(Board((), 0.0), 7200.0)
     '1970-01-01 00:00 UTC, 2 hours ago'

@@ -1,4 +1,4 @@
-"""Results and their files: what is written, how it is read back, and how it is shown."""
+"""Results and their files: store them, read them back, and show them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from rewardbench.results.files import (
     assemble,
     identity,
     outputs_path,
-    sealed,
+    pack_result,
     spare_path,
     table_path,
-    to_json,
     to_row,
     to_rows,
+    to_summary,
     why_unscored,
 )
 from rewardbench.results.read import (
@@ -23,27 +23,33 @@ from rewardbench.results.read import (
     read_rows,
     read_summary,
     sha256_of,
-    whole,
+    translate_parse_errors,
 )
+from rewardbench.results.types import JsonObject, PackedResult, RowJson, SummaryJson, object_field
 
 __all__ = [
     "OUTPUTS_HASH",
     "SCHEMA",
+    "JsonObject",
+    "PackedResult",
+    "RowJson",
+    "SummaryJson",
     "assemble",
     "dump",
     "identity",
+    "object_field",
     "outputs_path",
+    "pack_result",
     "read_object",
     "read_result",
     "read_rows",
     "read_summary",
-    "sealed",
     "sha256_of",
     "spare_path",
     "table_path",
-    "to_json",
     "to_row",
     "to_rows",
-    "whole",
+    "to_summary",
+    "translate_parse_errors",
     "why_unscored",
 ]

@@ -1,4 +1,4 @@
-"""Select items of a result to read, the worst misses first; show them as text, or as one HTML file without requests."""
+"""Select items of a result, lowest margin first, and format them for the terminal or as one HTML file."""
 
 from __future__ import annotations
 
@@ -6,105 +6,117 @@ import html
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import inf, isfinite
+from math import inf, isfinite, isnan
 
 from rewardbench.console.terminal import listed, printable_text
 from rewardbench.errors import InputError
 from rewardbench.metrics import credit, rule_of
 from rewardbench.metrics.credit import margin
 from rewardbench.results import why_unscored
-from rewardbench.results.scored import Scored
-from rewardbench.types import Item
+from rewardbench.results.scored import ModelScores
+from rewardbench.types import Item, ItemScores, Rule
 
 LONGEST = 600
-"""Characters of a text that are shown on a terminal."""
+"""Maximum number of characters of a text on the terminal."""
 _NOT_IN_HTML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
-"""Control characters and halves of surrogate pairs."""
+"""Control characters and lone surrogates."""
 
 
 @dataclass(frozen=True)
-class Shown:
-    """An item with its scores: `margin` is the lowest right one less the highest wrong one, NaN where unscored.
-
-    `reason` says why there is no finite margin.
-    """
+class ScoredItem:
+    """An item with its scores."""
 
     item: Item
     section: str
     scores: tuple[float, ...]
     margin: float
+    """Lowest score of a right completion less the highest of a wrong one; NaN if unscored."""
     credit: float
     reason: str | None = None
+    """Why the margin is not finite."""
 
 
 def select(
-    scored: Scored,
+    scored: ModelScores,
     errors: bool = False,
     subset: str | None = None,
     section: str | None = None,
     search: str | None = None,
-) -> list[Shown]:
-    """Items by margin, the lowest first and the unscored last; `errors` keeps those that did not earn all.
+) -> list[ScoredItem]:
+    """Select items with a preference, sorted by margin: the lowest first, unscored ones last.
 
-    Raises: InputError for a subset or section that is not there, or if no item holds a preference.
+    Args:
+        scored: scores of a model.
+        errors: leave out items with full credit.
+        subset: select this subset only.
+        section: select this section only.
+        search: select items that contain this text, in any case.
+
+    Raises:
+        InputError: if the subset or section does not exist, or no item has a preference.
     """
-    items = [_shown(scored, n) for n in range(len(scored.items)) if scored.suite.items[n].has_preference]
+    items: list[ScoredItem] = []
+    for item, item_scores in zip(scored.suite.items, scored.items, strict=True):
+        if item.has_preference:
+            items.append(_scored_item(item, item_scores, rule_of(scored.suite, item.subset)))
     if not items:
         raise InputError(
-            f"{scored.path} holds no item to show: none of its {len(scored.items):,} rows has right and wrong "
+            f"{scored.path} has no item to show: none of its {len(scored.items):,} rows has right and wrong "
             "completions. Read the scores in its outputs file."
         )
-    _refuse_unknown("subset", subset, {entry.item.subset for entry in items})
-    _refuse_unknown("section", section, {entry.section for entry in items})
-    selected = [
-        entry
-        for entry in items
-        if not (errors and entry.credit == 1)
-        and subset in (None, entry.item.subset)
-        and section in (None, entry.section)
-        and (not search or search.lower() in _all_text(entry.item).lower())
-    ]
-    return sorted(selected, key=lambda entry: (entry.margin != entry.margin, entry.margin))
+    _reject_unknown("subset", subset, {shown.item.subset for shown in items})
+    _reject_unknown("section", section, {shown.section for shown in items})
+    selected: list[ScoredItem] = []
+    for shown in items:
+        if errors and shown.credit == 1:
+            continue
+        if subset in (None, shown.item.subset) and section in (None, shown.section) and _contains(shown.item, search):
+            selected.append(shown)
+    return sorted(selected, key=lambda shown: (isnan(shown.margin), shown.margin))
 
 
-def _shown(scored: Scored, n: int) -> Shown:
-    item, item_scores = scored.suite.items[n], scored.items[n]
-    rule = rule_of(scored.suite, item.subset)
+def _scored_item(item: Item, item_scores: ItemScores, rule: Rule) -> ScoredItem:
     gap = margin(item, item_scores.scores)
     reason = item_scores.reason or why_unscored(item_scores.scores)
     if reason is None and not isfinite(gap):
         reason = "the margin is beyond the range of a float"
-    return Shown(item, rule.section, item_scores.scores, gap, credit(item, item_scores.scores, rule), reason)
+    return ScoredItem(item, rule.section, item_scores.scores, gap, credit(item, item_scores.scores, rule), reason)
 
 
-def _refuse_unknown(what: str, name: str | None, known: set[str]) -> None:
+def _reject_unknown(kind: str, name: str | None, known: set[str]) -> None:
     if name is not None and name not in known:
-        raise InputError(f"There is no {what} {name!r} in this result: there are {listed(sorted(known))}.")
+        raise InputError(f"There is no {kind} {name!r} in this result: there are {listed(sorted(known))}.")
 
 
-def _all_text(item: Item) -> str:
-    return " ".join([item.id, prompt_of(item), *completions_of(item)])
+def _contains(item: Item, search: str | None) -> bool:
+    """Return True if the id or a text of an item contains the text `search`, in any case."""
+    if not search:
+        return True
+    return search.lower() in " ".join([item.id, prompt_of(item), *completions_of(item)]).lower()
 
 
 def prompt_of(item: Item) -> str:
-    """Return the text of the prompt; empty if the file does not hold it."""
+    """Return the text of the prompt; empty if the file does not contain it."""
     return "\n\n".join(message["content"] for message in item.prompt)
 
 
 def completions_of(item: Item) -> list[str]:
-    """Return the completions, each without the prompt and the template before it if the prompt is found there."""
-    prompt = prompt_of(item).rpartition("\n\nuser: ")[2]  # of a conversation its last turn
-    texts = [completion[-1]["content"] if completion else "" for completion in item.completions]
-    return [text.rpartition(prompt)[2] if prompt and prompt in text else text for text in texts]
+    """Return the texts of the completions, each from the end of the prompt if it repeats the prompt."""
+    prompt = prompt_of(item).rpartition("\n\nuser: ")[2]  # the last turn of a conversation
+    texts: list[str] = []
+    for completion in item.completions:
+        text = completion[-1]["content"] if completion else ""
+        texts.append(text.rpartition(prompt)[2] if prompt else text)
+    return texts
 
 
 def excerpt(item: Item, scores: Sequence[float] = ()) -> str:
-    """Format an item for a terminal: long texts are cut, control characters are replaced."""
+    """Format an item for the terminal: long texts are cut, control characters are replaced."""
     lines = [f"  prompt    {_short(prompt_of(item))}"] if item.prompt else []
     for n, text in enumerate(completions_of(item)):
         side = "chosen  " if n < item.num_correct else "rejected"
         score = f" [{decimal(scores[n])}]" if scores else ""
-        lines.append(f"  {side}{score}  {_short(text) or '(its text is not in the file)'}")
+        lines.append(f"  {side}{score}  {_short(text) or '(text not in the file)'}")
     return "\n".join(lines)
 
 
@@ -114,7 +126,7 @@ def _short(text: str) -> str:
 
 
 def decimal(value: float) -> str:
-    """Write a score or a margin with its sign; a very large one by its power of ten.
+    """Format a score or a margin with its sign; very large ones in scientific notation.
 
     >>> decimal(0.25), decimal(-2e308), decimal(1e300)
     ('+0.250', '-inf', '+1.000e+300')
@@ -138,40 +150,39 @@ pick.onchange=find.oninput=show;show();
 """
 
 
-def to_html(scored: Scored, shown: Iterable[Shown]) -> str:
-    """One page: every item with its texts and scores, to be filtered by subset and by words."""
-    shown = list(shown)
-    title = _escaped(f"{scored.model} on {scored.suite.name or 'its items'}")
-    subsets = sorted({entry.item.subset for entry in shown})
-    options = "".join(f'<option value="{_escaped(name)}">{_escaped(name)}</option>' for name in subsets)
+def to_html(scored: ModelScores, items: Iterable[ScoredItem]) -> str:
+    """Return a page with the texts and scores of items, which can be filtered by subset and by text."""
+    items = list(items)
+    title = _escaped(f"{scored.model} on {scored.suite.name or 'an unnamed suite'}")
+    subsets = map(_escaped, sorted({shown.item.subset for shown in items}))
+    options = "".join(f'<option value="{name}">{name}</option>' for name in subsets)
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         f"<style>{STYLE}</style><h1>{title}</h1>"
         f'<form onsubmit="return false"><label>Subset <select><option value="">all</option>{options}</select></label>'
-        '<label>Words <input type="search"></label><output></output></form>'
-        + "".join(_article(entry) for entry in shown)
-        + f"<script>{SCRIPT}</script></html>\n"
+        '<label>Search <input type="search"></label><output></output></form>'
+        f"{''.join(map(_article, items))}<script>{SCRIPT}</script></html>\n"
     )
 
 
 def _escaped(text: str) -> str:
-    """Return text for a page: no markup, and no character that HTML cannot hold."""
+    """Escape text for HTML, and replace characters that HTML does not allow."""
     return html.escape(_NOT_IN_HTML.sub("\ufffd", text))
 
 
-def _article(entry: Shown) -> str:
-    item = entry.item
-    note = f" ({_escaped(entry.reason)})" if entry.reason else ""
+def _article(shown: ScoredItem) -> str:
+    item = shown.item
+    note = f" ({_escaped(shown.reason)})" if shown.reason else ""
     name, subset = _escaped(item.id), _escaped(item.subset)
     parts = [
         f'<article data-subset="{subset}"><h2><bdi>{name}</bdi> · <bdi>{subset}</bdi> · '
-        f"margin {decimal(entry.margin)}{note}</h2>"
+        f"margin {decimal(shown.margin)}{note}</h2>"
     ]
     if item.prompt:
         parts.append(f'<pre class="prompt">{_escaped(prompt_of(item))}</pre>')
     for n, text in enumerate(completions_of(item)):
         side = "chosen" if n < item.num_correct else "rejected"
-        title = f'<span class="side">{side} {decimal(entry.scores[n])}</span>'
+        title = f'<span class="side">{side} {decimal(shown.scores[n])}</span>'
         parts.append(f'<pre class="{side}">{title}\n{_escaped(text.strip())}</pre>')
     return "".join(parts) + "</article>"

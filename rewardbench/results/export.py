@@ -1,11 +1,10 @@
-"""Publish a result in its author's repositories on the Hub: scores as a dataset, figures in the model's card."""
+"""Publish a result on the Hub: the scores as a dataset, the estimates in the card of the model."""
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from rewardbench import hub, results
 from rewardbench.errors import InputError
@@ -15,44 +14,63 @@ from rewardbench.types import Result
 TASK = "reward-modeling"
 
 
-def refuse_unable(model: str, with_card: bool) -> str:
-    """Ask the Hub before anything is scored who this user is; return the name.
+def check_login(model: str, with_card: bool) -> str:
+    """Return the user's name on the Hub. Called before scoring, so that a missing login is reported at once.
 
-    Raises: InputError where nobody is logged in, or the model is no repository whose card could be written.
+    Args:
+        model: the model to score.
+        with_card: whether its card is to be written.
+
+    Raises:
+        InputError: if nobody is logged in, or the card is to be written and the model is not on the Hub.
     """
     from huggingface_hub import HfApi
 
     with hub.translate_errors("Nothing can be pushed"):
         try:
             user = HfApi().whoami()
-        except OSError as error:  # no token, or one that is not known
-            raise InputError("Nothing can be pushed: the Hub does not know this user; set HF_TOKEN.") from error
+        except OSError as error:  # no token, or an invalid one
+            raise InputError("Nothing can be pushed: you are not logged in to the Hub; set HF_TOKEN.") from error
     if with_card and not re.fullmatch(r"[\w.-]+/[\w.-]+", model):
-        raise InputError(f"{model} is no model on the Hub (org/name), so its card cannot be written.")
+        raise InputError(f"The card of {model} cannot be written: it is not a model on the Hub (org/name).")
     return str(user["name"])
 
 
 def push_results(path: Path, entity: str, name: str | None = None) -> str:
-    """Upload the files of a stored result to a dataset of the Hub, created if missing; return the commit's URL."""
+    """Upload the files of a stored result to a dataset on the Hub, which is created if missing.
+
+    Args:
+        path: path of the summary.
+        entity: user or organization that owns the dataset.
+        name: name of the dataset; by default `rewardbench-` and the model's name.
+
+    Returns:
+        The URL of the commit.
+    """
     from huggingface_hub import CommitOperationAdd, HfApi
 
     model = str(results.read_summary(path)["model"])
-    repo = f"{entity}/{name or 'rewardbench-' + re.sub(r'[^A-Za-z0-9._-]+', '-', model).strip('-.')}"
+    default = "rewardbench-" + re.sub(r"[^A-Za-z0-9._-]+", "-", model).strip("-.")
+    repo = f"{entity}/{name or default}"
     with hub.translate_errors(f"The results were not pushed to {repo}"):
         api = HfApi()
         api.create_repo(repo, repo_type="dataset", exist_ok=True)
-        files = (path, results.outputs_path(path))
-        added = [CommitOperationAdd(file.name, file.read_bytes()) for file in files]
-        commit = api.create_commit(repo, added, repo_type="dataset", commit_message=f"Results of {model}")
+        outputs = results.outputs_path(path)
+        files = [
+            CommitOperationAdd(path.name, path.read_bytes()),
+            CommitOperationAdd(outputs.name, outputs.read_bytes()),
+        ]
+        commit = api.create_commit(repo, files, repo_type="dataset", commit_message=f"Results of {model}")
     return str(commit.commit_url)
 
 
 def write_card(result: Result) -> str:
-    """Write the figures into the model's card: `model-index`, and evaluation results if the suite is on the Hub.
+    """Write the estimates to the card of a model, and to its evaluation results if the suite is a dataset on the Hub.
 
-    Returns the address of the model.
+    Returns:
+        The URL of the model.
     """
-    from huggingface_hub import HfApi, metadata_update
+    from huggingface_hub import HfApi, constants, metadata_update
 
     with hub.translate_errors(f"The card of {result.model} was not written"):
         metadata_update(result.model, _model_index(result), overwrite=True, commit_message=f"Results on {result.suite}")
@@ -64,24 +82,25 @@ def write_card(result: Result) -> str:
                 repo_id=result.model,
                 commit_message=f"Results on {result.suite}",
             )
-    from huggingface_hub import constants
-
     return f"{constants.ENDPOINT}/{result.model}"
 
 
-def _figures(result: Result) -> dict[str, float]:
-    named = {"score": result.score, "accuracy": result.accuracy}
-    named |= {estimate.name: estimate for estimate in result.mirrors or result.sections}
-    return {name: estimate.value for name, estimate in named.items() if estimate.value is not None}
+def _values(result: Result) -> dict[str, float]:
+    """Return the estimates to publish by name: score, accuracy, and each section."""
+    estimates = {"score": result.score, "accuracy": result.accuracy}
+    for section in result.mirrors or result.sections:
+        estimates[section.name] = section
+    return {name: estimate.value for name, estimate in estimates.items() if estimate.value is not None}
 
 
-def _model_index(result: Result) -> dict[str, Any]:
+def _model_index(result: Result) -> dict[str, object]:
     from huggingface_hub import EvalResult
     from huggingface_hub.repocard_data import eval_results_to_model_index
 
     spec = SUITES.get(result.suite)
-    evaluations = [
-        EvalResult(
+    evaluations = []
+    for name, value in _values(result).items():
+        evaluation = EvalResult(
             task_type=TASK,
             task_name="Reward modeling",
             dataset_type=spec.hub if spec and spec.hub else result.suite,
@@ -91,21 +110,21 @@ def _model_index(result: Result) -> dict[str, Any]:
             metric_name=name,
             metric_value=round(value, 6),
         )
-        for name, value in _figures(result).items()
-    ]
+        evaluations.append(evaluation)
     return {"model-index": eval_results_to_model_index(result.model.rpartition("/")[2], evaluations)}
 
 
 def _eval_results(result: Result) -> bytes:
-    """Return evaluation results in the Hub's format; empty if the suite is no dataset of the Hub."""
+    """Return the evaluation results as YAML, in percent; empty if the suite is not a dataset on the Hub."""
     import yaml
     from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
 
     spec = SUITES.get(result.suite)
     if spec is None or not spec.hub:
         return b""
-    entries = [
-        EvalResultEntry(
+    entries = []
+    for name, value in _values(result).items():
+        entry = EvalResultEntry(
             dataset_id=spec.hub,
             task_id=name,
             value=round(100 * value, 4),
@@ -113,6 +132,5 @@ def _eval_results(result: Result) -> bytes:
             date=datetime.now(UTC).date().isoformat(),
             notes="rewardbench, percent",
         )
-        for name, value in _figures(result).items()
-    ]
+        entries.append(entry)
     return str(yaml.safe_dump(eval_result_entries_to_yaml(entries), sort_keys=False)).encode()

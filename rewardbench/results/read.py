@@ -1,34 +1,36 @@
-"""Read results back from their files: a summary, its rows, and nothing that is not whole."""
+"""Read results back from their files: the summary and its rows. Damaged files raise InputError."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from math import nan
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pydantic import ValidationError
 
 from rewardbench.errors import InputError
 from rewardbench.results import parquet
 from rewardbench.results.files import OUTPUTS_HASH, SCHEMA, outputs_path, spare_path, table_path
-from rewardbench.results.schema import EstimateRecord, Header, Summary, explain
+from rewardbench.results.schema import EstimateRecord, ResultSummary, SummaryHeader, describe_first_error
+from rewardbench.results.types import RowJson, SummaryJson
 from rewardbench.types import Estimate, ItemScores, Result
 
 
 def read_result(path: str | Path) -> Result:
-    """Return the result whose summary is at `path`, with its per-item scores from the outputs file beside it.
+    """Read a result: the summary at `path`, and its per-item scores from the file beside it.
 
-    Raises: InputError if a file cannot be read, or holds no whole result.
+    Raises:
+        InputError: if a file is missing or damaged.
     """
     path = Path(path)
     data = read_summary(path)
-    with whole(path):
-        summary = Summary.model_validate(data)
+    with translate_parse_errors(path):
+        summary = ResultSummary.model_validate(data)
         return Result(
             suite=summary.suite,
             revision=summary.revision,
@@ -45,84 +47,114 @@ def read_result(path: str | Path) -> Result:
         )
 
 
-def read_summary(path: Path) -> dict[str, Any]:
-    """Return the summary at `path` as it is stored, with a known schema number and all fields of `Header`.
+def read_summary(path: Path) -> SummaryJson:
+    """Read the summary at `path`; only its schema number and the fields of `SummaryHeader` are checked.
 
-    Raises: InputError if it cannot be read, or was written by another version.
+    Raises:
+        InputError: if it cannot be read, or was written by another version.
     """
-    data = _read_json(path, "a result")
-    if not isinstance(data, dict) or not isinstance(data.get("schema"), int):
+    summary = _read_json(path, "a result")
+    if not isinstance(summary, dict) or not isinstance(summary.get("schema"), int):
         raise InputError(f"{path} was not written by this rewardbench: it has no schema number.")
-    if data["schema"] != SCHEMA:
-        raise InputError(f"{path} has schema {data['schema']}, and this rewardbench reads {SCHEMA}; upgrade it.")
-    with whole(path):
-        Header.model_validate(data)
-    return data
+    if summary["schema"] != SCHEMA:
+        raise InputError(
+            f"{path} has schema {summary['schema']}, but this version reads schema {SCHEMA}: upgrade rewardbench."
+        )
+    with translate_parse_errors(path):
+        SummaryHeader.model_validate(summary)
+    return cast("SummaryJson", summary)
 
 
-def read_rows(path: Path, summary: Mapping[str, Any], scores_only: bool = False) -> list[dict[str, Any]]:
-    """Read the per-item rows with the hash that a summary names; empty if only figures were published.
+def read_rows(path: Path, summary: SummaryJson, scores_only: bool = False) -> list[RowJson]:
+    """Read the per-item rows whose hash a summary contains; empty if only totals were published.
 
     Args:
-        path: of the summary.
-        summary: what it holds.
-        scores_only: read a JSONL file as an untrusted one: within limits, and without its texts.
+        path: path of the summary.
+        summary: content of the summary.
+        scores_only: read a JSONL file as an untrusted one: within limits, and without texts.
+
+    Raises:
+        InputError: if no file with this hash exists, or it cannot be read.
     """
-    wanted = summary.get(OUTPUTS_HASH)
-    usual = (outputs_path(path), table_path(path))
-    places = [place for place in (*usual, *map(spare_path, usual)) if place.is_file()]
-    if not places and wanted is None:
+    expected = summary.get(OUTPUTS_HASH)
+    places = _find_rows(path)
+    if not places and expected is None:
         return []
     for place in places:
-        if sha256_of(place) != wanted:
-            continue
-        if place.suffix == ".parquet":
-            return parquet.unpack(place)
-        return parquet.read_lines(place) if scores_only else _lines(place, place.read_bytes())
+        if sha256_of(place) == expected:
+            return _read_rows_file(place, scores_only)
     if not places:
         raise InputError(f"Cannot read the per-item scores from {outputs_path(path)}: there is no such file.")
     raise InputError(f"{places[0]} is not the outputs file of its summary; run the evaluation again.")
 
 
-def sha256_of(place: Path) -> str:
-    """Hash a file without holding it in memory. Raises: InputError if it cannot be read."""
+def _find_rows(path: Path) -> list[Path]:
+    """Return the files that may contain the rows of a summary, also those that are being replaced."""
+    usual = [outputs_path(path), table_path(path)]
+    return list(filter(Path.is_file, usual + list(map(spare_path, usual))))
+
+
+def _read_rows_file(place: Path, scores_only: bool) -> list[RowJson]:
+    if place.suffix == ".parquet":
+        return parquet.read_table(place)
+    return parquet.read_jsonl(place) if scores_only else _parse_lines(place, place.read_bytes())
+
+
+def sha256_of(path: Path) -> str:
+    """Hash a file without loading it into memory.
+
+    Raises:
+        InputError: if it cannot be read.
+    """
     try:
-        with place.open("rb") as file:
+        with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise InputError(f"Cannot read {place}: {error.strerror}.") from error
+        raise InputError(f"Cannot read {path}: {error.strerror}.") from error
 
 
-def _lines(path: Path, content: bytes) -> list[dict[str, Any]]:
-    with whole(path):
-        rows = [json.loads(line) for line in content.splitlines()]
+def _parse_lines(path: Path, content: bytes) -> list[RowJson]:
+    with translate_parse_errors(path):
+        rows = list(map(json.loads, content.splitlines()))
         if not all(isinstance(row, dict) for row in rows):
-            raise TypeError("a line is no object")
+            raise TypeError("a line is not an object")
     return rows
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[None]:
-    """Context manager: what cannot be read of an untrusted file becomes a one-line error. Raises: InputError."""
+def translate_parse_errors(path: Path) -> Iterator[None]:
+    """Context manager: translate errors of parsing an untrusted file to a one-line error.
+
+    Raises:
+        InputError: if the file lacks a value, or has one of the wrong type.
+    """
     try:
         yield
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError, ArithmeticError) as error:
-        raise InputError(f"{path} is not a whole result ({_reason(error)}); run the evaluation again.") from error
+        raise InputError(f"{path} is not a valid result ({_reason(error)}); run the evaluation again.") from error
 
 
 def _reason(error: Exception) -> str:
-    return explain(error) if isinstance(error, ValidationError) else ascii(error)[:80]
+    return describe_first_error(error) if isinstance(error, ValidationError) else ascii(error)[:80]
 
 
 def read_object(path: Path, what: str) -> dict[str, Any]:
-    """Read the JSON object at `path`. Raises: InputError, in which `what` says what was to be read."""
+    """Read the JSON object at `path`.
+
+    Args:
+        path: the file.
+        what: content of the file, for messages.
+
+    Raises:
+        InputError: if it cannot be read, or is not a JSON object.
+    """
     value = _read_json(path, what)
     if not isinstance(value, dict):
-        raise InputError(f"{path} holds no {what}: its JSON is no object.")
+        raise InputError(f"{path} is not a JSON object, so {what} cannot be read from it.")
     return value
 
 
-def _read_json(path: Path, what: str) -> Any:
+def _read_json(path: Path, what: str) -> object:
     try:
         return json.loads(path.read_bytes())
     except OSError as error:
@@ -135,19 +167,20 @@ def _estimate(record: EstimateRecord) -> Estimate:
     return Estimate(**{field.name: getattr(record, field.name) for field in fields(Estimate)})
 
 
-def _item_scores(row: Mapping[str, Any]) -> ItemScores:
+def _item_scores(row: RowJson) -> ItemScores:
+    scores = [nan if score is None else float(score) for score in row["scores"]]
     return ItemScores(
         id=row["id"],
-        scores=tuple(nan if score is None else float(score) for score in row["scores"]),
+        scores=tuple(scores),
         reason=row["reason"],
         truncated=row["truncated"],
         tokens=tuple(row["tokens"]),
-        texts=tuple(row.get("texts") or ()),  # a published result keeps none
+        texts=tuple(row.get("texts") or ()),  # a published result has none
         order_inconsistency=read_order_inconsistency(row),
     )
 
 
-def read_order_inconsistency(row: Mapping[str, object]) -> float | None:
+def read_order_inconsistency(row: RowJson) -> float | None:
     """Return the order inconsistency of a row of a pairwise scorer; None for rows of other scorers."""
     value = row.get("order_inconsistency")
     if isinstance(value, float) and 0 <= value <= 1:

@@ -1,12 +1,12 @@
-"""A Result in, words for a terminal out. It computes no figure."""
+"""Print a result: as a table, as `key=value` lines, as JSON, and as an SVG image."""
 
 from __future__ import annotations
 
 import io
 import re
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -19,28 +19,30 @@ from rewardbench.errors import InputError
 from rewardbench.types import Estimate, Result
 
 PREFIXES = {"pair": "section", "mirror": "mirror"}
-"""What a section's figure by a metric is called in `key=value` lines: accuracy of items, or of whole mirrors."""
+"""Prefix of the `key=value` line of a section, by metric: accuracy of items, or of mirrors."""
 MOST_ROWS = 200
-"""Sections and subsets that are printed; the JSON file has all."""
+"""Maximum number of sections and subsets that are printed; the JSON file has all."""
 WIDTH = 80
-"""Columns of the picture; the table fits in them."""
+"""Columns of the SVG image."""
 
 
 def table(result: Result) -> Table:
-    """Each section with its subsets, then the totals; shares in percent.
+    """Return a table with a row per section and subset, then the totals, in percent.
 
-    The interval is that of the accuracy, and in the last row that of the score. Of more than `MOST_ROWS` sections and
-    subsets the first are shown.
+    The interval is that of the accuracy, and in the last row that of the score. Only the first `MOST_ROWS` sections and
+    subsets are shown.
     """
     mirrors = {mirror.name: mirror for mirror in result.mirrors}
     out = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
     out.add_column("", overflow="fold")
     for header in ("n", "acc. %", "95 %", *(["mirror %"] if mirrors else []), "ties", "un-\nscored", "trun-\ncated"):
         out.add_column(header, justify="right")
-    figures = list(_sections_with_subsets(result))
-    for figure, is_section in figures[:MOST_ROWS]:
-        name, mirror = (figure.name, mirrors.get(figure.name)) if is_section else (f"  {figure.name}", None)
-        out.add_row(*_cells(name, figure, mirror, bool(mirrors)), style="bold" if is_section else None)
+    for estimate, is_section in islice(_sections_with_subsets(result), MOST_ROWS):
+        if is_section:
+            mirror = mirrors.get(estimate.name)
+            out.add_row(*_cells(estimate.name, estimate, mirror, bool(mirrors)), style="bold")
+        else:
+            out.add_row(*_cells(f"  {estimate.name}", estimate, None, bool(mirrors)))
     out.add_section()
     out.add_row(*_cells("all pairs" if mirrors else "all items", result.accuracy, None, bool(mirrors)))
     out.add_row(*_score_cells(result.score, bool(mirrors)), style="bold")
@@ -48,7 +50,7 @@ def table(result: Result) -> Table:
 
 
 def _sections_with_subsets(result: Result) -> Iterator[tuple[Estimate, bool]]:
-    """Yield each section (True), and after it its subsets (False); a subset that is its own section is not repeated."""
+    """Yield sections (True), each followed by its subsets (False), unless the only one has its name."""
     subsets: dict[str, list[Estimate]] = {}
     for subset in result.subsets:
         subsets.setdefault(subset.section, []).append(subset)
@@ -71,16 +73,16 @@ def print_result(result: Result, console: Console) -> None:
 def _print_table(result: Result, console: Console) -> None:
     _print(console, f"{result.model} ({result.model_type}) on {result.suite}@{_short(result.revision)}", style="bold")
     console.print(table(result))
-    left_out = sum(1 for _ in _sections_with_subsets(result)) - MOST_ROWS
+    left_out = len(list(_sections_with_subsets(result))) - MOST_ROWS
     if left_out > 0:
         _print(console, f"… and {left_out:,} more sections and subsets, in the JSON file")
 
 
 def key_values(result: Result) -> Iterator[str]:
-    """Yield the figures as `key=value` lines: shares from 0 to 1 with four decimals, `nan` if unscored.
+    """Yield the estimates as `key=value` lines: shares from 0 to 1 with four decimals, `nan` if unscored.
 
-    `n` counts items with a preference; the counts are of items. `computed` counts the texts whose score was not known.
-    Of more than `MOST_ROWS` sections the first have a line, and `more_sections` counts the others.
+    `n` is the number of items with a preference, `computed` the number of texts that were scored rather than read from
+    the cache. Only the first `MOST_ROWS` sections have a line; `more_sections` is the number of the others.
     """
     accuracy = result.accuracy
     shares = {"score": result.score.value, "score_low": result.score.low, "score_high": result.score.high}
@@ -103,24 +105,28 @@ def key_values(result: Result) -> Iterator[str]:
         yield f"built.gap_high={_decimal(estimate.high)}"
 
 
-def to_json(result: Result) -> dict[str, Any]:
-    """Return the same figures as JSON values: the summary that a store keeps, with the notes."""
-    return results.to_json(result) | {"notes": list(result.manifest.get("notes", ()))}
+def to_json(result: Result) -> dict[str, object]:
+    """Return the summary of a result, as a store keeps it, with the notes of the run."""
+    return {**results.to_summary(result), "notes": list(result.manifest.get("notes", ()))}
 
 
 def save_svg(result: Result, path: str | Path) -> None:
-    """Render the title and the table as SVG, 80 columns wide, without fonts of other hosts."""
+    """Write the title and the table as an SVG image of 80 columns, which loads no fonts.
+
+    Raises:
+        InputError: if the file cannot be written.
+    """
     console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True)
     _print_table(result, console)
     svg = re.sub(r"@font-face\s*{[^}]*}", "", console.export_svg(title="rewardbench"))
     try:
         Path(path).write_text(svg, encoding="utf-8")
     except OSError as error:
-        raise InputError(f"The picture cannot be written to {path}: {error.strerror}.") from error
+        raise InputError(f"The image cannot be written to {path}: {error.strerror}.") from error
 
 
 def slug(name: str) -> str:
-    """Return a name that a script can match.
+    """Return a name in lower case, with underscores for other characters.
 
     >>> slug("Chat Hard")
     'chat_hard'
@@ -132,32 +138,42 @@ def _short(revision: str) -> str:
     return re.sub(r"[0-9a-f]{40,}", lambda commit: commit[0][:12], revision)
 
 
-def _cells(name: str, figure: Estimate, mirror: Estimate | None, with_mirrors: bool) -> list[Text]:
+def _cells(name: str, estimate: Estimate, mirror: Estimate | None, with_mirrors: bool) -> list[Text]:
     middle = [_share(mirror)] if with_mirrors else []
-    return [Text(printable(name)), Text(str(figure.n)), _share(figure), _interval(figure), *middle, *_counts(figure)]
+    return [
+        Text(printable(name)),
+        Text(str(estimate.n)),
+        _share(estimate),
+        _interval(estimate),
+        *middle,
+        *_counts(estimate),
+    ]
 
 
 def _score_cells(score: Estimate, with_mirrors: bool) -> list[Text]:
-    """Return the column of the score: that of mirrors if there are any."""
+    """Return the cells of the score, in the column of mirrors if there are any."""
     shares = [Text(""), _interval(score), _share(score)] if with_mirrors else [_share(score), _interval(score)]
     return [Text("score"), Text(str(score.n)), *shares, *_counts(score)]
 
 
-def _share(figure: Estimate | None) -> Text:
-    if figure is None:
+def _share(estimate: Estimate | None) -> Text:
+    if estimate is None:
         return Text("")
-    return Text("–" if figure.value is None else f"{100 * figure.value:.1f}")
+    return Text("–" if estimate.value is None else f"{100 * estimate.value:.1f}")
 
 
-def _interval(figure: Estimate) -> Text:
-    if figure.low is None or figure.high is None:
+def _interval(estimate: Estimate) -> Text:
+    if estimate.low is None or estimate.high is None:
         return Text("")
-    return Text(f"{100 * figure.low:.1f}–{100 * figure.high:.1f}", style="dim")
+    return Text(f"{100 * estimate.low:.1f}–{100 * estimate.high:.1f}", style="dim")
 
 
-def _counts(figure: Estimate) -> list[Text]:
-    marks = ((figure.ties, ""), (figure.unscored, "yellow"), (figure.truncated, "yellow"))
-    return [Text(str(count), style=mark if count else "dim") for count, mark in marks]
+def _counts(estimate: Estimate) -> list[Text]:
+    return [
+        Text(str(estimate.ties), style="" if estimate.ties else "dim"),
+        Text(str(estimate.unscored), style="yellow" if estimate.unscored else "dim"),
+        Text(str(estimate.truncated), style="yellow" if estimate.truncated else "dim"),
+    ]
 
 
 def _decimal(share: float | None) -> str:
@@ -165,5 +181,5 @@ def _decimal(share: float | None) -> str:
 
 
 def _print(console: Console, line: str, style: str | None = None) -> None:
-    """Print one line as it is: no markup, no highlighting, no line breaks of ours."""
+    """Print one line without markup, highlighting or line breaks."""
     console.print(Text(printable(line), style=style or ""), soft_wrap=True)

@@ -1,17 +1,18 @@
-"""Data models of a stored result: the summary with its figures, and a row of scores.
+"""Data models of a stored result: its summary, and one row of per-item scores.
 
-`Header` holds what every stored summary must state. `Summary` is the whole file. A submission must meet more rules,
-which `leaderboard.submissions.fields` adds by inheritance. `summary.schema.json`, beside this file, publishes `Summary`
-as JSON Schema; `json_schema()` returns its text.
+`SummaryHeader` has the fields that every stored summary must have; `ResultSummary` is the whole file. Submissions must
+meet more rules, which `leaderboard.submissions.fields` adds by inheritance. The file `summary.schema.json` publishes
+`ResultSummary` as JSON Schema.
 
-Reading keeps the JSON object itself: results are copied and hashed to the byte, and no model writes them.
+The models only check: code that reads a summary keeps its JSON object (`types.SummaryJson`), since results are copied
+and hashed byte by byte.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Literal, LiteralString
+from typing import Annotated, Any, Literal, LiteralString, TypeGuard
 
 from pydantic import (
     AfterValidator,
@@ -28,13 +29,13 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from rewardbench.types import Credit, Rule, is_weight
 
 LONGEST_ROW_TEXT = 4_096
-"""Characters of the longest id, subset, group or reason of a row."""
-LONGEST_SHOWN = 60
-"""Characters of a rejected value that a message shows."""
+"""Maximum number of characters of an id, subset, group or reason in a row."""
+LONGEST_PRINTED = 60
+"""Maximum number of characters of a rejected value in an error message."""
 
 
-def is_share(value: Any) -> bool:
-    """Return True if the value can be a share; the score of Ties goes from -.01 to 1.01.
+def is_share(value: object) -> bool:
+    """Return True if the value can be a share. The score of Ties ranges from -.01 to 1.01.
 
     >>> [is_share(value) for value in (0.5, 1.01, 1.5, True, "1", float("nan"))]
     [True, True, False, False, False, False]
@@ -42,25 +43,25 @@ def is_share(value: Any) -> bool:
     return is_number(value) and -0.011 <= value <= 1.011
 
 
-def is_number(value: Any) -> bool:
-    """Return True for an int or a float that is no bool."""
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Return True for an int or a float; a bool is not a number here."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 RULE, CLAUSE, SENTENCE = "rule", "clause", "sentence"
-"""Types of our errors: the message follows "FIELD is VALUE, ", follows "FIELD ", or stands alone."""
+"""Types of our errors: the message follows "FIELD is VALUE, ", or follows "FIELD ", or is complete."""
 
 
-def must(check: Callable[[Any], bool], message: str, kind: LiteralString = RULE) -> PlainValidator:
+def must(check: Callable[[object], bool], message: str, kind: LiteralString = RULE) -> PlainValidator:
     """Return a validator that accepts the values for which `check` is true.
 
     Args:
         check: a predicate of the value.
-        message: what is said of any other value.
-        kind: where the message stands: `RULE`, `CLAUSE` or `SENTENCE`.
+        message: error message for any other value.
+        kind: form of the message: `RULE`, `CLAUSE` or `SENTENCE`.
     """
 
-    def validate(value: Any) -> Any:
+    def validate(value: object) -> object:
         if not check(value):
             raise PydanticCustomError(kind, message)
         return value
@@ -68,186 +69,225 @@ def must(check: Callable[[Any], bool], message: str, kind: LiteralString = RULE)
     return PlainValidator(validate)
 
 
-def _is_text(value: Any) -> bool:
+def _is_text(value: object) -> bool:
     return isinstance(value, str)
 
 
-def _is_object(value: Any) -> bool:
+def _is_object(value: object) -> bool:
     return isinstance(value, dict)
 
 
-def _is_count(value: Any) -> bool:
+def _is_count(value: object) -> bool:
     return isinstance(value, int) and 0 <= value <= 10**7
 
 
-def _difference(value: Any) -> Any:
-    if not is_number(value):
-        raise PydanticCustomError(RULE, "which is no number")
-    if not is_share(abs(value)):
-        raise PydanticCustomError(RULE, "which is no share")
-    return value
+def _check_difference(value: object) -> object:
+    if is_number(value):
+        if not is_share(abs(value)):
+            raise PydanticCustomError(RULE, "which is not a share")
+        return value
+    raise PydanticCustomError(RULE, "which is not a number")
 
 
 STRING, NUMBER = {"type": "string"}, {"type": "number"}
-# pydantic's own str rejects halves of surrogate pairs, which names of files may hold.
-Text = Annotated[str, must(_is_text, "which is no text"), WithJsonSchema(STRING)]
-Name = Annotated[str, must(_is_text, "which is no name"), WithJsonSchema(STRING)]
-Object = Annotated[Any, must(_is_object, "which is no object"), WithJsonSchema({"type": "object"})]
-Number = Annotated[float, must(is_number, "which is no number"), WithJsonSchema(NUMBER)]
-Share = Annotated[
-    float, must(is_share, "which is no share"), WithJsonSchema({**NUMBER, "minimum": -0.011, "maximum": 1.011})
+# pydantic's own str rejects lone surrogates, which file names may contain.
+TextField = Annotated[str, must(_is_text, "which is not text"), WithJsonSchema(STRING)]
+NameField = Annotated[str, must(_is_text, "which is not a name"), WithJsonSchema(STRING)]
+ObjectField = Annotated[Any, must(_is_object, "which is not an object"), WithJsonSchema({"type": "object"})]
+NumberField = Annotated[float, must(is_number, "which is not a number"), WithJsonSchema(NUMBER)]
+ShareField = Annotated[
+    float, must(is_share, "which is not a share"), WithJsonSchema({**NUMBER, "minimum": -0.011, "maximum": 1.011})
 ]
-Count = Annotated[
-    int, must(_is_count, "which is no count"), WithJsonSchema({"type": "integer", "minimum": 0, "maximum": 10**7})
+CountField = Annotated[
+    int, must(_is_count, "which is not a count"), WithJsonSchema({"type": "integer", "minimum": 0, "maximum": 10**7})
 ]
-Difference = Annotated[float, PlainValidator(_difference), WithJsonSchema(NUMBER)]
-Weight = Annotated[float, must(is_weight, "which is no weight"), WithJsonSchema({**NUMBER, "minimum": 0})]
+DifferenceField = Annotated[float, PlainValidator(_check_difference), WithJsonSchema(NUMBER)]
+WeightField = Annotated[float, must(is_weight, "which is not a weight"), WithJsonSchema({**NUMBER, "minimum": 0})]
 
 
-class Record(BaseModel):
-    """Base of all models: strict types, and fields that the model does not name are kept."""
+class BaseRecord(BaseModel):
+    """Base of all models: types are strict, and additional fields are kept."""
 
-    model_config = ConfigDict(strict=True, extra="allow", frozen=True, protected_namespaces=(), populate_by_name=True)
+    model_config = ConfigDict(
+        strict=True,
+        extra="allow",
+        frozen=True,
+        protected_namespaces=(),
+        populate_by_name=True,
+        use_attribute_docstrings=True,
+    )
 
 
-class EstimateRecord(Record):
-    """A figure with its 95 % interval, as `types.Estimate`; the value is null where nothing was scored."""
+class EstimateRecord(BaseRecord):
+    """A mean with its 95% confidence interval."""
 
-    name: Text
+    model_config = ConfigDict(title="Estimate")
+
+    name: TextField
+    """Name of the section, subset or metric."""
     n: int
-    value: Number | None
-    low: Number | None = None
-    high: Number | None = None
+    """Number of items, or of mirrors if they are the unit."""
+    value: NumberField | None
+    """The mean, from 0 to 1; null if nothing was scored."""
+    low: NumberField | None = None
+    """Lower limit of the interval."""
+    high: NumberField | None = None
+    """Upper limit of the interval."""
     ties: int = 0
+    """Items whose right and wrong completions have equal scores."""
     unscored: int = 0
+    """Items with a score that is NaN or infinite; they count as wrong."""
     truncated: int = 0
-    section: Text = ""
+    """Items of which a completion was cut to the maximum length."""
+    section: TextField = ""
+    """Section of a subset."""
 
 
-class StatedFigure(Record):
-    """A share as an untrusted summary states it: the least that a leaderboard shows."""
+class StatedFigure(BaseRecord):
+    """A share in an untrusted summary, with the few fields that a leaderboard shows."""
 
-    name: Any
-    value: Share | None = None
-    low: Share | None = None
-    high: Share | None = None
-    n: Any = None
+    name: object
+    value: ShareField | None = None
+    low: ShareField | None = None
+    high: ShareField | None = None
+    n: object = None
 
 
 class StatedDifference(StatedFigure):
     """A difference of shares, from -1 to 1."""
 
-    value: Difference | None = None
-    low: Difference | None = None
-    high: Difference | None = None
+    value: DifferenceField | None = None
+    low: DifferenceField | None = None
+    high: DifferenceField | None = None
 
 
-class _RuleRecord(Record):
-    """A subset's rule, which a summary holds as a list of three."""
+class _RuleRecord(BaseRecord):
+    """The rule of a subset, which a summary stores as a list of three values."""
 
-    section: Text
+    section: TextField
     credit: Credit
-    weight: Weight | None
+    weight: WeightField | None
 
 
-def _rule(values: list[Any]) -> list[Any]:
+def _check_rule(values: list[Any]) -> list[Any]:
     if len(values) != 3:
-        raise PydanticCustomError(RULE, "which is no rule: section, credit and weight")
+        raise PydanticCustomError(RULE, "which is not a rule: section, credit and weight")
     section, credit, weight = values
     _RuleRecord(section=section, credit=credit, weight=weight)
     return values
 
 
-class RulesRecord(Record):
-    """How a suite is counted, in `manifest.suite`: a section, a credit rule and a weight for each subset."""
+class RulesRecord(BaseRecord):
+    """Rules of a suite, in `manifest.suite`: section, credit rule and weight of each subset."""
 
-    rules: dict[Text, Annotated[list[Any], AfterValidator(_rule)]]
-    section_weights: dict[Text, Weight]
+    rules: dict[TextField, Annotated[list[Any], AfterValidator(_check_rule)]]
+    section_weights: dict[TextField, WeightField]
     headline: Literal["accuracy", "mirror"]
 
-    def to_settings(self) -> dict[str, Any]:
-        """Return the keyword arguments of `types.Suite` that say how it is counted."""
-        rules = {subset: Rule(*values) for subset, values in self.rules.items()}
-        return {"rules": rules, "section_weights": self.section_weights, "headline": self.headline}
+    def to_rules(self) -> dict[str, Rule]:
+        """Return the rule of each subset."""
+        return {subset: Rule(*values) for subset, values in self.rules.items()}
 
 
-class Header(Record):
-    """What every stored summary states."""
+class SummaryHeader(BaseRecord):
+    """Fields that every stored summary must have."""
 
     schema_number: int = Field(alias="schema")
-    suite: Name
-    revision: Name
-    model: Name
-    manifest: Object
+    """Version of this format."""
+    suite: NameField
+    """Name of the suite."""
+    revision: NameField
+    """Revision of the suite's items and rules."""
+    model: NameField
+    """Name of the model: a Hub id, or a path."""
+    manifest: ObjectField
+    """Everything that decides the scores (fingerprint, suite, model, environment), and notes of the run."""
 
 
-class Summary(Header):
-    """The summary of a result, `{model}.json`: figures, and the manifest of what decided them."""
+class ResultSummary(SummaryHeader):
+    """Summary of a result, stored as `{model}.json`: its estimates and its manifest."""
 
-    model_type: Text
-    ref_model: Text | None = None
-    tokenizer: Text | None = None
-    chat_template: Text | None = None
+    model_config = ConfigDict(title="Summary of a rewardbench result")
+
+    model_type: TextField
+    """Kind of reward model, such as "Seq. Classifier" or "DPO"."""
+    ref_model: TextField | None = None
+    """Reference model of a DPO policy."""
+    tokenizer: TextField | None = None
+    """Tokenizer, if it was set separately."""
+    chat_template: TextField | None = None
+    """Chat template, if it was set."""
     num_prompts: int = 0
-    accuracy: Number | None = None
+    """Number of items."""
+    accuracy: NumberField | None = None
+    """Accuracy over all items, from 0 to 1; null if nothing was scored."""
     score: EstimateRecord
+    """Headline score of the suite: the mean over its sections."""
     accuracy_estimate: EstimateRecord
+    """Accuracy over all items, with its interval."""
     sections: Sequence[EstimateRecord]
+    """Mean of each section."""
     subsets: Sequence[EstimateRecord]
+    """Mean of each subset."""
     mirrors: Sequence[EstimateRecord]
+    """Share of mirrors (pairs of prompts that differ in one detail) with every item right, by section."""
     gap: Sequence[EstimateRecord] = ()
+    """Mirror accuracy on the suite, on freshly generated mirrors, and the difference; empty if not measured."""
     extra_results: Any = None
+    """Value of each subset by name, as rewardbench 0.1 wrote it."""
     date: Any = None
+    """Date of submission, YYYY-MM-DD."""
     outputs_sha256: Any = None
+    """SHA-256 of the file with the per-item scores."""
 
 
-def _is_short_text(value: Any) -> bool:
+def _is_short_text(value: object) -> bool:
     return value is None or (isinstance(value, str) and len(value) <= LONGEST_ROW_TEXT)
 
 
-def _is_row_number(value: Any) -> bool:
+def _is_row_number(value: object) -> bool:
     return isinstance(value, int | float | None)
 
 
-def _read_numbers(value: Any) -> Any:
+def _check_numbers(value: object) -> object:
     if not isinstance(value, list | None):
-        raise PydanticCustomError(CLAUSE, "is no list")
-    if not all(isinstance(number, int | float | None) for number in value or ()):
-        raise PydanticCustomError(CLAUSE, "holds something that is no number")
+        raise PydanticCustomError(CLAUSE, "is not a list")
+    if not all(map(_is_row_number, value or ())):
+        raise PydanticCustomError(CLAUSE, "contains a value that is not a number")
     return value
 
 
-ShortText = Annotated[
+ShortTextField = Annotated[
     str | None,
-    must(_is_short_text, f"is no text of at most {LONGEST_ROW_TEXT:,} characters", CLAUSE),
+    must(_is_short_text, f"is not text of at most {LONGEST_ROW_TEXT:,} characters", CLAUSE),
     WithJsonSchema({"type": ["string", "null"], "maxLength": LONGEST_ROW_TEXT}),
 ]
-RowNumber = Annotated[
+RowNumberField = Annotated[
     float | None,
-    must(_is_row_number, "is no number", CLAUSE),
+    must(_is_row_number, "is not a number", CLAUSE),
     WithJsonSchema({"type": ["number", "boolean", "null"]}),
 ]
-Numbers = Annotated[
+NumbersField = Annotated[
     list[float | None] | None,
-    PlainValidator(_read_numbers),
+    PlainValidator(_check_numbers),
     WithJsonSchema({"type": ["array", "null"], "items": {"type": ["number", "null"]}}),
 ]
 
 
 class RowRecord(BaseModel):
-    """An item's row of an outputs file, without its texts: the columns of the parquet table."""
+    """A row of per-item scores without texts: the columns of the parquet table."""
 
     model_config = ConfigDict(strict=True, extra="ignore")
 
-    id: ShortText = None
-    subset: ShortText = None
-    group: ShortText = None
-    reason: ShortText = None
-    num_correct: RowNumber = None
-    scores: Numbers = None
-    results: RowNumber = None
-    truncated: RowNumber = None
-    tokens: Numbers = None
+    id: ShortTextField = None
+    subset: ShortTextField = None
+    group: ShortTextField = None
+    reason: ShortTextField = None
+    num_correct: RowNumberField = None
+    scores: NumbersField = None
+    results: RowNumberField = None
+    truncated: RowNumberField = None
+    tokens: NumbersField = None
 
     @model_validator(mode="after")
     def _has_scores(self) -> RowRecord:
@@ -257,62 +297,62 @@ class RowRecord(BaseModel):
 
 
 CLAUSES = {
-    "list_type": "which is no list",
-    "sequence_str": "which is no list",
-    "is_instance_of": "which is no list",
-    "dict_type": "which is no object",
-    "model_type": "which is no object",
-    "int_type": "which is no whole number",
-    "literal_error": "which is none of the values that it may have",
+    "list_type": "which is not a list",
+    "sequence_str": "which is not a list",
+    "is_instance_of": "which is not a list",
+    "dict_type": "which is not an object",
+    "model_type": "which is not an object",
+    "int_type": "which is not an integer",
+    "literal_error": "which is not one of the allowed values",
     "too_long": "which is too long",
 }
-"""What messages say of pydantic's own types of error."""
+"""Our messages for pydantic's own types of error."""
 
 
-def explain(error: ValidationError) -> str:
-    """Return the first problem of a record as a clause: which field, what it holds, what is wrong with that."""
-    return problems(error)[0]
+def describe_first_error(error: ValidationError) -> str:
+    """Return the first error of a record as a clause: the field, its value, and what is wrong with it."""
+    return describe_errors(error)[0]
 
 
-def problems(error: ValidationError, most: int = 50) -> list[str]:
-    """Return the problems of a record, each once, in ASCII; `most` bounds their number."""
-    clauses = (_describe(details) for details in error.errors(include_url=False)[:most])
+def describe_errors(error: ValidationError, most: int = 50) -> list[str]:
+    """Return the errors of a record as clauses in ASCII, without repetition; at most `most` errors are described."""
+    clauses = map(_describe, error.errors(include_url=False)[:most])
     return list(dict.fromkeys(clauses))
 
 
 def _describe(details: ErrorDetails) -> str:
-    kind, message, place = details["type"], details["msg"], _place(details["loc"])
+    kind, message, path = details["type"], details["msg"], _format_path(details["loc"])
     if kind == SENTENCE:
         return message
     if kind == CLAUSE:
-        return f"{place} {message}"
+        return f"{path} {message}"
     if not details["loc"]:
-        return f"the name of a field, {shown(details['input'])}, cannot be read"
+        return f"the name of a field, {format_untrusted(details['input'])}, cannot be read"
     if kind == "missing":
-        return f"{place} is missing"
+        return f"{path} is missing"
     if kind == "extra_forbidden":
-        return f"there is no field {shown(details['loc'][-1])} in a result"
+        return f"there is no field {format_untrusted(details['loc'][-1])} in a result"
     clause = message if kind == RULE else CLAUSES.get(kind, "which cannot be read")
-    return f"{place} is {shown(details['input'])}, {clause}"
+    return f"{path} is {format_untrusted(details['input'])}, {clause}"
 
 
-def _place(path: Sequence[int | str]) -> str:
+def _format_path(steps: Sequence[int | str]) -> str:
     """Return the path of a field, such as `sections[0].value`."""
-    place = ""
-    for step in path:
+    path = ""
+    for step in steps:
         if isinstance(step, int):
-            place += f"[{step}]"
+            path += f"[{step}]"
         else:
-            place += ("." if place else "") + ascii(step)[1:-1][:LONGEST_SHOWN]
-    return place
+            path += ("." if path else "") + ascii(step)[1:-1][:LONGEST_PRINTED]
+    return path
 
 
-def shown(value: Any) -> str:
-    """Return an untrusted value as ASCII that steers no terminal, cut short."""
+def format_untrusted(value: object) -> str:
+    """Return an untrusted value as printable ASCII, cut to `LONGEST_PRINTED` characters."""
     text = ascii(value)
-    return text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 3] + "..."
+    return text if len(text) <= LONGEST_PRINTED else text[: LONGEST_PRINTED - 3] + "..."
 
 
 def json_schema() -> str:
-    """Return the JSON Schema of a summary, as `summary.schema.json` publishes it."""
-    return json.dumps(Summary.model_json_schema(), indent=2) + "\n"
+    """Return the JSON Schema of a summary, the content of `summary.schema.json`."""
+    return json.dumps(ResultSummary.model_json_schema(), indent=2) + "\n"

@@ -1,7 +1,8 @@
-"""Read files of per-item scores as a suite and its scores, which can be recomputed without a model.
+"""Read files of per-item scores as a suite and its scores, from which figures are recomputed without a model.
 
-Ours know their suite's rules. Those of rewardbench 0.1 (the two files of its command line, and the column lists of its
-results repositories) know subsets at most: where those are a published suite's, its rules count them.
+Results of this version contain the rules of their suite. Files of rewardbench 0.1 (the two files of its command line,
+and the column lists of its results repositories) contain subsets at most: if they are the subsets of a published suite,
+its rules apply.
 """
 
 from __future__ import annotations
@@ -13,114 +14,128 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite, isnan, nan
 from pathlib import Path
-from typing import Any
 
 from rewardbench import results
 from rewardbench.errors import InputError
 from rewardbench.paths import home_path
 from rewardbench.results.read import read_order_inconsistency
 from rewardbench.results.schema import RulesRecord
+from rewardbench.results.types import JsonObject, object_field
 from rewardbench.suites.registry import SUITES
 from rewardbench.types import Item, ItemScores, Message, Suite
 
-Row = Mapping[str, Any]
-UNTOLD = "ids:"
-"""Begins the revision of items whose suite is not known."""
+UNKNOWN_SUITE = "ids:"
+"""Prefix of the revision of items whose suite is unknown."""
 
 
 @dataclass(frozen=True)
-class Scored:
-    """What one model's scores say, and of which items; `suite.items` hold what the file keeps of their texts."""
+class ModelScores:
+    """Scores of one model, and the items that it scored."""
 
     model: str
     suite: Suite
+    """The items, with the texts that the file contains."""
     items: tuple[ItemScores, ...]
+    """Scores of each item of the suite."""
     path: Path
     fingerprint: str = ""
-    """Hash of all that decided the scores; empty where that is not known."""
+    """Hash of everything that decides the scores; empty if unknown."""
 
     @property
     def knows_suite(self) -> bool:
-        """Whether its file says of which suite it is."""
-        return not self.suite.revision.startswith(UNTOLD)
+        """Whether the file names its suite and revision."""
+        return not self.suite.revision.startswith(UNKNOWN_SUITE)
 
 
-def read_scored(path: str | Path, scores_only: bool = False) -> Scored:
-    """Read the scores of a result, by the path of its summary or of its per-item rows.
+def read_scored(path: str | Path, scores_only: bool = False) -> ModelScores:
+    """Read the scores of a model.
 
     Args:
-        path: of the summary, or of the rows.
-        scores_only: read the rows of a summary of ours as untrusted ones: within limits, and without their texts.
+        path: a summary, or a file of per-item rows.
+        scores_only: read the rows of a summary as untrusted ones: within limits, and without texts.
 
-    Raises: InputError for what is no file of scores, or holds an item twice.
+    Raises:
+        InputError: if it is not a file of scores, or contains an item twice.
     """
     path = home_path(path)
     summary, rows = _read(path, scores_only)
-    return to_scored(path, summary, rows)
+    return to_model_scores(path, summary, rows)
 
 
-def to_scored(path: Path, summary: Mapping[str, Any], rows: Sequence[Row]) -> Scored:
+def to_model_scores(path: Path, summary: JsonObject, rows: Sequence[JsonObject]) -> ModelScores:
     """Return the scores in the rows of a result.
 
     Args:
-        path: of the file, for messages.
-        summary: of the result, or what else is known of the run.
-        rows: one an item.
+        path: path of the file, for messages.
+        summary: summary of the result, or what is known of the run.
+        rows: a row per item.
 
-    Raises: InputError if there are none, one cannot be read, or an item is there twice.
+    Raises:
+        InputError: if there are no rows, a row cannot be read, or an item occurs twice.
     """
     if not rows:
-        raise InputError(f"{path} holds no scores of items.")
-    with results.whole(path):
-        return _scored(path, summary, rows)
+        raise InputError(f"{path} has no per-item scores.")
+    with results.translate_parse_errors(path):
+        return _parse_rows(path, summary, rows)
 
 
-def _scored(path: Path, summary: Mapping[str, Any], rows: Sequence[Row]) -> Scored:
-    parsed = [_parse(row, path, n) for n, row in enumerate(rows)]
-    ids = _ids(rows)
-    if len(set(ids)) < len(ids):
-        twice = next(id for id, count in Counter(ids).items() if count > 1)
-        raise InputError(f"{path} holds item {twice!r} twice, so its rows cannot be paired with another's.")
-    items = [_item(row, id, len(scores)) for row, id, scores in zip(rows, ids, parsed, strict=True)]
-    item_scores = [
-        ItemScores(
-            id,
-            scores,
-            _reason(row),
-            truncated=bool(row.get("truncated")),
-            order_inconsistency=read_order_inconsistency(row),
+def _parse_rows(path: Path, summary: JsonObject, rows: Sequence[JsonObject]) -> ModelScores:
+    scores = [_parse_scores(row, path, n) for n, row in enumerate(rows)]
+    ids = _choose_ids(rows)
+    _reject_repeated(ids, path)
+    items: list[Item] = []
+    item_scores: list[ItemScores] = []
+    for row, id, values in zip(rows, ids, scores, strict=True):
+        reason = None if row.get("reason") is None else str(row["reason"])
+        items.append(_to_item(row, id, len(values)))
+        inconsistency = read_order_inconsistency(row)
+        item_scores.append(
+            ItemScores(id, values, reason, bool(row.get("truncated")), order_inconsistency=inconsistency)
         )
-        for row, id, scores in zip(rows, ids, parsed, strict=True)
-    ]
-    fingerprint = (summary.get("manifest") or {}).get("fingerprint_sha256", "")
-    model = str(summary.get("model") or path.stem.removesuffix("_outputs"))
-    return Scored(model, _suite(summary, items), tuple(item_scores), path, fingerprint)
+    fingerprint = object_field(summary, "manifest").get("fingerprint_sha256")
+    return ModelScores(
+        model=str(summary.get("model") or path.stem.removesuffix("_outputs")),
+        suite=_to_suite(summary, items),
+        items=tuple(item_scores),
+        path=path,
+        fingerprint=fingerprint if isinstance(fingerprint, str) else "",
+    )
 
 
-def _read(path: Path, scores_only: bool = False) -> tuple[Mapping[str, Any], Sequence[Row]]:
-    """Return what is known of the run, and a row an item."""
+def _reject_repeated(ids: Sequence[str], path: Path) -> None:
+    id, count = Counter(ids).most_common(1)[0]
+    if count > 1:
+        raise InputError(f"{path} contains item {id!r} twice, so its rows cannot be paired with those of another file.")
+
+
+def _read(path: Path, scores_only: bool = False) -> tuple[JsonObject, Sequence[JsonObject]]:
+    """Return what is known of a run, and a row per item."""
     if path.suffix == ".jsonl":
-        beside = path.with_name(path.name.removesuffix("_outputs.jsonl") + ".json")
-        summary = (
-            results.read_object(beside, "scores") if path.name.endswith("_outputs.jsonl") and beside.is_file() else {}
-        )
-        if "schema" in summary:
-            return _read(beside, scores_only)
-        return summary, _rows(path)
+        return _read_outputs(path, scores_only)
     summary = results.read_object(path, "scores")
     if "schema" in summary:
-        return results.read_summary(path), results.read_rows(path, summary, scores_only)
+        ours = results.read_summary(path)
+        return ours, results.read_rows(path, ours, scores_only)
     columns = {name: value for name, value in summary.items() if isinstance(value, list)}
     if columns:
         return summary, _from_columns(columns, path)
     outputs = results.outputs_path(path)
     if not outputs.is_file():
-        raise InputError(f"{path} holds no scores of items, and there is no {outputs.name} beside it.")
-    return summary, _rows(outputs)
+        raise InputError(f"{path} has no per-item scores, and there is no {outputs.name} beside it.")
+    return summary, _read_lines(outputs)
 
 
-def _rows(path: Path) -> list[Row]:
-    rows: list[Row] = []
+def _read_outputs(path: Path, scores_only: bool) -> tuple[JsonObject, Sequence[JsonObject]]:
+    """Read a JSONL file of rows, with the summary beside it if there is one."""
+    summary_path = path.with_name(path.name.removesuffix("_outputs.jsonl") + ".json")
+    if not path.name.endswith("_outputs.jsonl") or not summary_path.is_file():
+        return {}, _read_lines(path)
+    summary = results.read_object(summary_path, "scores")
+    return _read(summary_path, scores_only) if "schema" in summary else (summary, _read_lines(path))
+
+
+def _read_lines(path: Path) -> list[JsonObject]:
+    rows: list[JsonObject] = []
     try:
         lines = path.read_bytes().splitlines()
     except OSError as error:
@@ -133,31 +148,35 @@ def _rows(path: Path) -> list[Row]:
         except (ValueError, RecursionError) as error:
             raise InputError(f"{path}, line {n}, is not JSON.") from error
         if not isinstance(row, dict):
-            raise InputError(f"{path}, line {n}, is no JSON object.")
+            raise InputError(f"{path}, line {n}, is not a JSON object.")
         rows.append(row)
     return rows
 
 
-def _from_columns(columns: Mapping[str, Sequence[Any]], path: Path) -> list[Row]:
-    """Column lists to rows. Raises: InputError where their lengths differ."""
+def _from_columns(columns: Mapping[str, Sequence[object]], path: Path) -> list[JsonObject]:
+    """Convert columns to rows.
+
+    Raises:
+        InputError: if their lengths differ.
+    """
     lengths = {name: len(values) for name, values in columns.items()}
     if len(set(lengths.values())) > 1:
         raise InputError(f"{path} has columns of different lengths ({lengths}).")
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
-def _parse(row: Row, path: Path, n: int) -> tuple[float, ...]:
-    """Return an item's scores, right completions first.
+def _parse_scores(row: JsonObject, path: Path, n: int) -> tuple[float, ...]:
+    """Return the scores of an item, right completions first.
 
-    A judge's verdict without scores (a win 1, a tie .5, a loss 0) counts as 1 against 0.
+    A judge's verdict without scores (1 for a win, .5 for a tie, 0 for a loss) becomes two scores that sum to 1.
     """
     try:
         if row.get("scores") is not None:
-            return tuple(map(_number, row["scores"]))
-        pair = (_number(row.get("scores_chosen")), _number(row.get("scores_rejected")))
+            return tuple(map(_to_float, _iterable(row["scores"])))
+        pair = (_to_float(row.get("scores_chosen")), _to_float(row.get("scores_rejected")))
         without_scores = isnan(pair[0]) and isnan(pair[1])
         if without_scores and row.get("reason") is None and row.get("results") is not None:
-            return _verdict(row["results"])
+            return _verdict_scores(row["results"])
         if "scores_chosen" in row or "scores_rejected" in row:
             return pair
         raise KeyError("scores")
@@ -167,77 +186,102 @@ def _parse(row: Row, path: Path, n: int) -> tuple[float, ...]:
         ) from error
 
 
-def _verdict(value: Any) -> tuple[float, float]:
-    """Return a judge's verdict as two scores. Raises: ValueError for a number that is none."""
-    share = _number(value)
+def _iterable(value: object) -> Iterable[object]:
+    if not isinstance(value, Iterable):
+        raise TypeError("scores are not a list")
+    return value
+
+
+def _verdict_scores(value: object) -> tuple[float, float]:
+    """Return the verdict of a judge as two scores.
+
+    Raises:
+        ValueError: if it is not from 0 to 1.
+    """
+    share = _to_float(value)
     if not 0 <= share <= 1:
         raise ValueError("a verdict is from 0 to 1")
     return share, 1 - share
 
 
-def _number(value: Any) -> float:
+def _to_float(value: object) -> float:
     """Parse a score, which rewardbench 0.1 may write as `[x]`; null is NaN.
 
-    >>> _number([0.5]), _number(2)
+    >>> _to_float([0.5]), _to_float(2)
     (0.5, 2.0)
     """
     if isinstance(value, list):
         (value,) = value
-    if isinstance(value, str):
+    if value is None:
+        return nan
+    if not isinstance(value, int | float):
         raise TypeError("a score is a number")
-    return nan if value is None else float(value)
+    return float(value)
 
 
-def _reason(row: Row) -> str | None:
-    return None if row.get("reason") is None else str(row["reason"])
+def _to_int(value: object) -> int:
+    if not isinstance(value, int | float | str):
+        raise TypeError("a count is a number")
+    return int(value)
 
 
-def _ids(rows: Sequence[Row]) -> list[str]:
-    """Return the rows' ids if they are unique, else with the subset before them, else row numbers."""
-    ids = [str(row["id"]) if row.get("id") is not None else "" for row in rows]
-    for names in (ids, [f"{row.get('subset')}/{id}" for row, id in zip(rows, ids, strict=True)]):
-        if all(ids) and len(set(names)) == len(names):
-            return names
-    if all(ids):
-        return ids
-    return [f"row {n + 1}" for n in range(len(rows))]
+def _choose_ids(rows: Sequence[JsonObject]) -> list[str]:
+    """Return the ids of rows if they are unique, else ids with subsets if those are unique; row numbers if one lacks.
+
+    Ids that are ambiguous even with their subsets are returned as they are.
+    """
+    ids = ["" if row.get("id") is None else str(row["id"]) for row in rows]
+    if not all(ids):
+        return [f"row {n + 1}" for n in range(len(rows))]
+    if len(set(ids)) < len(ids):
+        with_subsets = [f"{row.get('subset')}/{id}" for row, id in zip(rows, ids, strict=True)]
+        if len(set(with_subsets)) == len(ids):
+            return with_subsets
+    return ids
 
 
-def _item(row: Row, id: str, completions: int) -> Item:
+def _to_item(row: JsonObject, id: str, num_completions: int) -> Item:
     texts = row.get("texts") or row.get("text") or [row.get("text_chosen"), row.get("text_rejected")]
-    texts = list(texts) if isinstance(texts, list) and len(texts) == completions else [None] * completions
+    if not isinstance(texts, list) or len(texts) != num_completions:
+        texts = [None] * num_completions
     prompt = row.get("prompt")
     prompt_text = prompt if isinstance(prompt, str) else json.dumps(prompt) if prompt is not None else ""
+    completions = [(Message(role="assistant", content=str(text or "")),) for text in texts]
     return Item(
         id=id,
         subset=str(row.get("subset") or "all"),
         prompt=(Message(role="user", content=prompt_text),) if prompt_text else (),
-        completions=tuple((Message(role="assistant", content=str(text or "")),) for text in texts),
-        num_correct=1 if row.get("num_correct") is None else int(row["num_correct"]),
+        completions=tuple(completions),
+        num_correct=1 if row.get("num_correct") is None else _to_int(row["num_correct"]),
         group=str(row.get("group") or ""),
         rendered=True,
     )
 
 
-def _suite(summary: Mapping[str, Any], items: Sequence[Item]) -> Suite:
-    """Return what is known of the suite that these items are."""
-    facts = (summary.get("manifest") or {}).get("suite") or {}
-    if "rules" in facts:
-        counting = RulesRecord.model_validate(facts).to_settings()
-        return Suite(name=summary["suite"], revision=summary["revision"], items=items, **counting)
+def _to_suite(summary: JsonObject, items: Sequence[Item]) -> Suite:
+    """Return the suite of some items, with the rules of the summary, or of the published suite with their subsets."""
+    stated = object_field(summary, "manifest").get("suite")
+    if isinstance(stated, Mapping) and "rules" in stated:
+        record = RulesRecord.model_validate(stated)
+        return Suite(
+            name=str(summary["suite"]),
+            revision=str(summary["revision"]),
+            items=items,
+            rules=record.to_rules(),
+            section_weights=record.section_weights,
+            headline=record.headline,
+        )
+    revision = f"{UNKNOWN_SUITE}{hash_of_ids(items)}"
     subsets = {item.subset for item in items}
-    spec = next((spec for spec in SUITES.values() if spec.rules.keys() >= subsets), None)
-    return Suite(
-        name=spec.name if spec else str(summary.get("dataset") or ""),
-        revision=f"{UNTOLD}{hash_of_ids(items)}",
-        items=items,
-        rules={name: rule for name, rule in spec.rules.items() if name in subsets} if spec else {},
-        section_weights=spec.section_weights if spec else {},
-    )
+    for spec in SUITES.values():
+        if spec.rules.keys() >= subsets:
+            rules = {name: rule for name, rule in spec.rules.items() if name in subsets}
+            return Suite(spec.name, revision, items, rules, spec.section_weights)
+    return Suite(str(summary.get("dataset") or ""), revision, items, rules={})
 
 
 def hash_of_ids(items: Iterable[Item]) -> str:
-    """Hash a set of items, to tell it from another where no revision is known.
+    """Hash a set of items by ids and numbers of completions, to tell sets apart whose revision is unknown.
 
     >>> hash_of_ids([Item("a", "s", (), ((), ())), Item("b", "s", (), ((), ()))])[:8]
     'ddb6420b'
@@ -246,10 +290,10 @@ def hash_of_ids(items: Iterable[Item]) -> str:
     return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def same_scores(scored: Scored, other: Scored) -> bool:
-    """Whether two models gave every item the same scores to the last bit, so that they are one as far as these go."""
-    theirs = {item_scores.id: item_scores.scores for item_scores in other.items}
-    return all(
-        item_scores.scores == theirs.get(item_scores.id) and all(map(isfinite, item_scores.scores))
-        for item_scores in scored.items
-    )
+def same_scores(scored: ModelScores, other: ModelScores) -> bool:
+    """Return True if two models gave every item the same finite scores, to the last bit."""
+    by_id = {item_scores.id: item_scores.scores for item_scores in other.items}
+    for item_scores in scored.items:
+        if item_scores.scores != by_id.get(item_scores.id) or not all(map(isfinite, item_scores.scores)):
+            return False
+    return True

@@ -1,6 +1,6 @@
-"""Rules for what a summary states of its model and no score can confirm: type, license, size, date and command.
+"""Check what a summary states about its model and no score can confirm: type, license, size, date and command.
 
-Submissions that break a rule are refused; a leaderboard leaves most such values out.
+Submissions that break a rule are refused; the leaderboard leaves such values out.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import re
 import shlex
 import unicodedata
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
 MODEL_TYPES = (
     *("Seq. Classifier", "Custom Classifier", "DPO", "DPO Ref. Free", "Generative RM", "Generative RM PoLL"),
@@ -18,7 +17,7 @@ MODEL_TYPES = (
 )
 FEWEST_PARAMETERS, MOST_PARAMETERS = 1_000, 10**13
 EARLIEST = date(2024, 1, 1)
-"""No result is older: RewardBench was published in 2024."""
+"""Earliest date of a result: RewardBench was published in 2024."""
 
 HUB_LICENSES = frozenset(
     "openrail bigscience-openrail-m creativeml-openrail-m bigscience-bloom-rail-1.0 bigcode-openrail-m openrail++ "
@@ -26,16 +25,16 @@ HUB_LICENSES = frozenset(
     "llama3.3 llama4 gemma apple-ascl apple-amlr fair-noncommercial-research-license intel-research h-research "
     "grok2-community unknown other".split()
 )
-"""Identifiers that the Hub's model cards may use beside those of SPDX."""
+"""License identifiers of the Hub's model cards that are not SPDX identifiers."""
 
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 _SIZE = re.compile(r"(?<![A-Za-z0-9.])(?:A|(\d{1,3})x)?(\d{1,4}(?:\.\d{1,3})?)([BM])(?![A-Za-z0-9])", re.IGNORECASE)
-_OFF = 2.5
-"""By what factor a size in a name may differ from the count of parameters."""
+_SIZE_FACTOR = 2.5
+"""Factor by which the size in a name may differ from the number of parameters."""
 
 
-def is_model_type(value: Any) -> bool:
-    """Return True if a result can be of a model of this type.
+def is_model_type(value: object) -> bool:
+    """Return True if it is a known type of reward model.
 
     >>> is_model_type("DPO"), is_model_type("Seq. Classifier (verified by AI2)")
     (True, False)
@@ -43,8 +42,8 @@ def is_model_type(value: Any) -> bool:
     return isinstance(value, str) and value in MODEL_TYPES
 
 
-def is_license(value: Any) -> bool:
-    """Return True if it is a license identifier of SPDX, an expression of such, or an identifier of the Hub.
+def is_license(value: object) -> bool:
+    """Return True if it is an SPDX license identifier or expression, or a license identifier of the Hub.
 
     >>> [is_license(name) for name in ("apache-2.0", "llama3.1", "MIT OR Apache-2.0", "MIT - verified by AI2", "")]
     [True, True, True, False, False]
@@ -55,7 +54,7 @@ def is_license(value: Any) -> bool:
         return False
     if value.lower() in HUB_LICENSES:
         return True
-    if "licenseref" in value.lower():  # SPDX lets anybody make up a name behind it
+    if "licenseref" in value.lower():  # SPDX allows any name after LicenseRef-
         return False
     try:
         return bool(canonicalize_license_expression(value))
@@ -63,31 +62,31 @@ def is_license(value: Any) -> bool:
         return False
 
 
-def is_day(value: Any, today: date | None = None) -> bool:
-    """Return True if it is a date, written YYYY-MM-DD, on which a result can have been scored.
+def is_day(value: object, today: date | None = None) -> bool:
+    """Return True if it is a date YYYY-MM-DD from `EARLIEST` to today.
 
     >>> [is_day(day) for day in ("2026-01-02", "1900-01-01", "9999-12-31", "2026-02-30", 7)]
     [True, False, False, False, False]
     """
     try:
-        day = date.fromisoformat(value)
-    except (TypeError, ValueError):
+        day = date.fromisoformat(value) if isinstance(value, str) else date.min
+    except ValueError:
         return False
-    tomorrow = (today or datetime.now(UTC).date()) + timedelta(days=1)  # has begun somewhere on the earth
+    tomorrow = (today or datetime.now(UTC).date()) + timedelta(days=1)  # it is tomorrow already in some time zones
     return day.isoformat() == value and EARLIEST <= day <= tomorrow
 
 
-def is_parameter_count(value: Any) -> bool:
-    """Return True if it can be the number of a model's parameters.
+def is_parameter_count(value: object) -> bool:
+    """Return True if it is a plausible number of parameters.
 
     >>> is_parameter_count(7_000_000_000), is_parameter_count(1), is_parameter_count(True)
     (True, False, False)
     """
-    return type(value) is int and FEWEST_PARAMETERS <= value <= MOST_PARAMETERS
+    return isinstance(value, int) and not isinstance(value, bool) and FEWEST_PARAMETERS <= value <= MOST_PARAMETERS
 
 
 def fits_name(parameters: int, model: str) -> bool:
-    """Return True if a count of parameters is near the size in a model's name, or the name holds none.
+    """Return True if a number of parameters is near the size in a model's name, or the name has no size.
 
     >>> fits_name(8_030_000_000, "org/RM-8B"), fits_name(999_000_000_000, "org/RM-8B"), fits_name(5, "org/RM")
     (True, False, True)
@@ -98,13 +97,11 @@ def fits_name(parameters: int, model: str) -> bool:
     for experts, number, unit in _SIZE.findall(model.rpartition("/")[2]):
         size = float(number) * (1e9 if unit in "bB" else 1e6)
         sizes += [size, size * int(experts or 1)]
-    return not sizes or min(sizes) / _OFF <= parameters <= max(sizes) * _OFF
+    return not sizes or min(sizes) / _SIZE_FACTOR <= parameters <= max(sizes) * _SIZE_FACTOR
 
 
-def is_command(value: Any) -> bool:
-    """Return True if it is a rewardbench command in one line that a shell takes as it stands.
-
-    Everything a shell would act on must be in quotes, as `shlex.join` writes it.
+def is_command(value: object) -> bool:
+    """Return True if it is a rewardbench command in one line, quoted as by `shlex.join`.
 
     >>> is_command("rewardbench --model org/m --dataset 'my data.jsonl'")
     True
@@ -121,11 +118,11 @@ def is_command(value: Any) -> bool:
 
 
 def has_hidden(text: str) -> bool:
-    r"""Return True if a text holds characters that are invisible or steer: controls, direction marks, separators.
+    r"""Return True if a text contains control characters, direction marks or other invisible characters.
 
     Tabs and line feeds are allowed.
 
     >>> [has_hidden(text) for text in ("é\n", "a\u2028b", "a\u061cb", "a\u202eb", "a\ud800", "a\x1bb")]
     [False, True, True, True, True, True]
     """
-    return any(c not in "\n\t" and unicodedata.category(c) in _HIDDEN for c in text)
+    return any(unicodedata.category(c) in _HIDDEN for c in text if c not in "\n\t")

@@ -1,4 +1,4 @@
-"""Where results live: a local folder, or a dataset of the Hub, behind one interface."""
+"""Stores of results: a local folder, or a dataset on the Hub, with one interface."""
 
 from __future__ import annotations
 
@@ -14,14 +14,19 @@ HUB = "hf://datasets/"
 
 
 def open_store(location: str | Path) -> Store:
-    """Open the store at a folder, which need not exist yet, or at `hf://datasets/org/name[@revision]`.
+    """Open a store.
 
-    Raises: InputError for another kind of address.
+    Args:
+        location: a folder, which need not exist yet, or `hf://datasets/org/name[@revision]`.
+
+    Raises:
+        InputError: if it is another kind of address.
     """
     if str(location).startswith(HUB):
         from rewardbench.store.hub import HubStore
 
-        return HubStore(*str(location).removeprefix(HUB).rstrip("/").partition("@")[::2])
+        repo, _, revision = str(location).removeprefix(HUB).rstrip("/").partition("@")
+        return HubStore(repo, revision)
     if "://" in str(location):
-        raise InputError(f"{location} is no store: name a folder, or {HUB}org/name.")
+        raise InputError(f"{location} is not a store: pass a folder, or {HUB}org/name.")
     return LocalStore(location)

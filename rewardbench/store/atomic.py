@@ -1,4 +1,4 @@
-"""How files come into a store: whole or not at all, one writer at a time, and nothing left of one that was killed."""
+"""Write the files of a result atomically, one writer at a time, and clean up after writers that were killed."""
 
 from __future__ import annotations
 
@@ -7,24 +7,29 @@ import hashlib
 import os
 import secrets
 import shutil
-import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from rewardbench import results
 from rewardbench.errors import InputError
+from rewardbench.results import SummaryJson
 from rewardbench.types import Item, ItemScores, Result, Rule, Suite
 
 DRAFT = "outputs.tmp"
+LOCK = ".lock"
+"""Name of a store's lock file, which stays there when the lock is released."""
 ABANDONED = 3600.0
-"""Seconds after which the temporary file of a writer is nobody's."""
+"""Seconds after which the temporary file of a writer may be deleted."""
 
 
 class Draft:
-    """Rows on their way to an outputs file, so that a run holds only those in hand. The first one opens the file."""
+    """Rows of a run in progress, written to a temporary file so that they need not fit in memory.
+
+    The first row creates the file.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / f".{os.getpid()}.{secrets.token_hex(4)}.{DRAFT}"
@@ -33,44 +38,48 @@ class Draft:
         self._made_folder = False
 
     def add(self, item: Item, item_scores: ItemScores, rule: Rule) -> None:
-        """Write the row of one item. Raises: InputError if the disk is full."""
+        """Write the row of an item.
+
+        Raises:
+            InputError: if the file cannot be written, such as on a full disk.
+        """
         line = results.dump(results.to_row(item, item_scores, rule)).encode("ascii")
         self._digest.update(line)
         try:
-            self._opened().write(line)
+            self._open().write(line)
         except OSError as error:
-            raise InputError(why_not(self.path.parent, error)) from error
+            raise InputError(describe_write_error(self.path.parent, error)) from error
 
     def finish(self) -> str:
-        """Bring everything to the disk; return its sha256."""
-        file = self._opened()
+        """Flush the file to the disk, and return its SHA-256."""
+        file = self._open()
         file.flush()
         os.fsync(file.fileno())
         file.close()
         return self._digest.hexdigest()
 
     def discard(self) -> None:
-        """Away with what no result has taken, and with the folder if it was made for nothing."""
+        """Delete the file, unless a result has taken it, and the folder if it was created for it and is empty."""
         if self._file is None:
             return
         with suppress(OSError):
             self._file.close()
         self.path.unlink(missing_ok=True)
         if self._made_folder:
-            with suppress(OSError):  # a result is in it
+            with suppress(OSError):  # it contains a result
                 self.path.parent.rmdir()
 
-    def _opened(self) -> IO[bytes]:
+    def _open(self) -> IO[bytes]:
         if self._file is None:
             self._made_folder = not self.path.parent.exists()
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            _sweep(self.path.parent)
+            _delete_drafts(self.path.parent)
             self._file = open(self.path, "xb")  # noqa: SIM115 - closed by finish or discard
         return self._file
 
 
-def _sweep(folder: Path) -> None:
-    """Remove what runs have left behind that were killed."""
+def _delete_drafts(folder: Path) -> None:
+    """Delete the drafts of processes that no longer run."""
     import psutil
 
     for path in folder.glob(f".*.{DRAFT}"):
@@ -81,42 +90,50 @@ def _sweep(folder: Path) -> None:
 
 def files_of(path: Path) -> list[Path]:
     """Return the files of the result whose summary is at `path`, the summary first."""
-    beside = (results.outputs_path(path), results.table_path(path))
-    return [path, *(file for file in beside if file.exists())]
+    rows = filter(Path.exists, (results.outputs_path(path), results.table_path(path)))
+    return [path, *rows]
 
 
 def write_result(path: Path, result: Result, suite: Suite, draft: Draft | None) -> None:
-    """Both files beside their places first, and only when they are whole into them."""
-    with _temporaries(path) as (rows, summary):
+    """Write a result to temporary files, then move them to their places.
+
+    Args:
+        path: path of the summary.
+        result: the result.
+        suite: its suite; the texts of its items are written if there is no draft.
+        draft: rows that have been written already.
+    """
+    with _temporary_files(path) as (rows, summary_file):
         if draft:
             digest = draft.finish()
             os.replace(draft.path, rows)
         else:
             digest = _write_lines(rows, map(results.dump, results.to_rows(result, suite)))
-        figures = results.to_json(result) | {results.OUTPUTS_HASH: digest}
-        _write_lines(summary, [results.dump(figures, indent=2)])
-        _move(rows, results.outputs_path(path), summary, path)
+        summary: SummaryJson = {**results.to_summary(result), results.OUTPUTS_HASH: digest}
+        _write_lines(summary_file, [results.dump(summary, indent=2)])
+        _move(rows, results.outputs_path(path), summary_file, path)
 
 
-def write_packed(path: Path, summary: Mapping[str, Any], table: bytes | None) -> None:
-    """Write a summary, and the table of scores that it names, if it has one."""
-    with _temporaries(path) as (rows, figures):
-        _write_lines(figures, [results.dump(summary, indent=2)])
+def write_packed(path: Path, summary: SummaryJson, table: bytes | None) -> None:
+    """Write a packed result: its summary, and its table of scores if there is one."""
+    with _temporary_files(path) as (rows, summary_file):
+        _write_lines(summary_file, [results.dump(summary, indent=2)])
         if table is None:
-            os.replace(figures, path)
+            os.replace(summary_file, path)
             return
         with open(rows, "xb") as file:
             file.write(table)
             os.fsync(file.fileno())
-        _move(rows, results.table_path(path), figures, path)
+        _move(rows, results.table_path(path), summary_file, path)
 
 
 @contextmanager
-def _temporaries(path: Path) -> Iterator[tuple[Path, Path]]:
-    """Two places beside `path` that are gone afterwards."""
-    mark = f"t{secrets.token_hex(4)[1:]}"  # no number, which would be that of a process
-    _sweep_temporaries(path.parent)
-    rows, summary = (path.with_name(f".{mark}.{kind}.tmp") for kind in ("outputs", "summary"))
+def _temporary_files(path: Path) -> Iterator[tuple[Path, Path]]:
+    """Context manager: yield the paths of two temporary files beside `path`, for rows and summary."""
+    mark = f"t{secrets.token_hex(4)[1:]}"  # starts with a letter, unlike the process id in the name of a draft
+    _delete_abandoned(path.parent)
+    rows = path.with_name(f".{mark}.outputs.tmp")
+    summary = path.with_name(f".{mark}.summary.tmp")
     try:
         yield rows, summary
     finally:
@@ -124,49 +141,49 @@ def _temporaries(path: Path) -> Iterator[tuple[Path, Path]]:
         summary.unlink(missing_ok=True)
 
 
-def _sweep_temporaries(folder: Path) -> None:
-    """Remove what writers have left behind that were killed; a young file may be that of one beside."""
+def _delete_abandoned(folder: Path) -> None:
+    """Delete the temporary files of writers that were killed; a recent one may belong to another writer."""
     for kind in ("outputs", "summary"):
         for path in folder.glob(f".????????.{kind}.tmp"):
-            with suppress(OSError):  # another was faster
+            with suppress(OSError):  # another writer deleted it
                 if time.time() - path.stat().st_mtime > ABANDONED:
                     path.unlink()
 
 
-def _move(rows: Path, place: Path, summary: Path, path: Path) -> None:
-    """Replace the rows first, the summary last; the earlier rows stay until then, for readers and to roll back."""
-    spare = results.spare_path(place)
-    _restore(path, place, spare)
-    if place.exists():
-        half = spare.with_name(f"{spare.name}.tmp")
+def _move(rows: Path, rows_place: Path, summary: Path, summary_place: Path) -> None:
+    """Replace the rows, then the summary; until then the previous rows are kept, for readers and to roll back."""
+    spare = results.spare_path(rows_place)
+    _restore(summary_place, rows_place, spare)
+    if rows_place.exists():
+        partial = spare.with_name(f"{spare.name}.tmp")
         try:
-            shutil.copyfile(place, half)
-            os.replace(half, spare)
+            shutil.copyfile(rows_place, partial)
+            os.replace(partial, spare)
         finally:
-            half.unlink(missing_ok=True)
+            partial.unlink(missing_ok=True)
     try:
-        os.replace(rows, place)
-        os.replace(summary, path)
+        os.replace(rows, rows_place)
+        os.replace(summary, summary_place)
     except BaseException:
         if spare.exists():
-            os.replace(spare, place)
+            os.replace(spare, rows_place)
         elif not rows.exists():
-            place.unlink()
+            rows_place.unlink()
         raise
     spare.unlink(missing_ok=True)
 
 
-def _restore(path: Path, place: Path, spare: Path) -> None:
-    """Put back what a writer that was killed between its two moves has left beside."""
-    if spare.exists() and path.exists():
-        wanted = results.read_summary(path).get(results.OUTPUTS_HASH)
-        if hashlib.sha256(spare.read_bytes()).hexdigest() == wanted:
-            os.replace(spare, place)
+def _restore(summary_place: Path, rows_place: Path, spare: Path) -> None:
+    """Put the previous rows back if a writer was killed after replacing the rows but not the summary."""
+    if spare.exists() and summary_place.exists():
+        expected = results.read_summary(summary_place).get(results.OUTPUTS_HASH)
+        if hashlib.sha256(spare.read_bytes()).hexdigest() == expected:
+            os.replace(spare, rows_place)
     spare.unlink(missing_ok=True)
 
 
 def _write_lines(path: Path, lines: Iterable[str]) -> str:
-    """Write and flush to the disk; return the sha256 of what was written."""
+    """Write a new file and flush it to the disk; return its SHA-256."""
     digest = hashlib.sha256()
     with open(path, "xb") as file:
         for line in lines:
@@ -179,24 +196,24 @@ def _write_lines(path: Path, lines: Iterable[str]) -> str:
 
 
 @contextmanager
-def one_writer(folder: Path) -> Iterator[None]:
-    """One writer at a time in a folder: a lock on the folder itself, which goes with its process, however that ends."""
-    if sys.platform == "win32":
-        yield
-        return
-    import fcntl
+def lock(folder: Path) -> Iterator[None]:
+    """Context manager: hold the lock of a store, so that there is one writer at a time.
 
-    handle = os.open(folder, os.O_RDONLY)
+    The operating system releases the lock of a process that ends. Where the file system has no locks, nothing is held.
+    """
+    from filelock import FileLock
+
+    file_lock = FileLock(folder / LOCK, mode=0o666)  # any user who may write to the folder
+    with suppress(OSError, NotImplementedError):
+        file_lock.acquire()
     try:
-        with suppress(OSError):  # some network file systems know no locks
-            fcntl.flock(handle, fcntl.LOCK_EX)
         yield
     finally:
-        os.close(handle)
+        file_lock.release()
 
 
-def why_not(folder: Path, error: OSError) -> str:
-    """Why nothing could be written to a folder, in one sentence."""
+def describe_write_error(folder: Path, error: OSError) -> str:
+    """Return why a file could not be written to a folder, as an error message."""
     if error.errno == errno.ENOSPC:
         return f"The disk of {folder} is full, so the result was not written; free some space or name another folder."
     reason = error.strerror or str(error)

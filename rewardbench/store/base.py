@@ -1,52 +1,54 @@
-"""The interface of a store: where results live, a folder or a Hub dataset."""
+"""The interface of a store: a local folder or a Hub dataset that contains results."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
+from rewardbench.results import PackedResult
 from rewardbench.types import Result, Suite
 
 
 class Store(Protocol):
-    """Where Results live: a local folder or a Hub dataset, one interface. A key is a path in it without `.json`."""
+    """A local folder or a Hub dataset of results. The key of a result is the path of its summary without `.json`."""
 
     def put(self, result: Result, suite: Suite) -> str:
-        """Write a result whole or not at all; return where it is."""
+        """Write a result atomically, and return where it is."""
 
-    def add(self, entries: Iterable[tuple[Mapping[str, Any], bytes | None]], *, replace: bool = True) -> Sequence[str]:
-        """Write results that are packed already, each a summary and its table of scores, if any; return their keys.
+    def add(self, entries: Iterable[PackedResult], *, replace: bool = True) -> Sequence[str]:
+        """Write packed results, and return their keys.
 
-        Raises: InputError without `replace` if one is there already and differs.
+        Raises:
+            InputError: without `replace`, if a stored result would change.
         """
 
     def get(self, key: str) -> Result:
-        """Return the result of a key that `list` gives."""
+        """Read the result with a key."""
 
     def versions(self) -> dict[str, str]:
-        """Return the keys of what may be results, each with a mark that changes whenever its files do."""
+        """Return the keys of all files that may be results, each with a mark that changes when its files change."""
 
     def path(self, key: str) -> Path:
-        """Where the summary of a key lies on this machine, with its scores beside it."""
+        """Return the local path of the summary with a key; its scores are beside it."""
 
     def delete(self, key: str) -> None:
-        """Remove a result."""
+        """Delete a result."""
 
     def rename(self, key: str, new: str) -> None:
-        """Move a result to another key."""
+        """Change the key of a result."""
 
     def load(self, name: str) -> Path | None:
-        """Return the path of a file stored with the results (the index, a verdict), or None if there is none."""
+        """Return the local path of another file of the store (the index, a verdict), or None if it does not exist."""
 
     def save(self, name: str, content: bytes, note: str = "") -> None:
-        """Write such a file whole."""
+        """Write such a file atomically; `note` is the commit message of a Hub dataset."""
 
     def indexes(self) -> Sequence[Path]:
-        """Return the indexes that can be read, that of this machine first."""
+        """Return the indexes that may be read: the one written on this machine first."""
 
     def remember(self, index: bytes) -> None:
-        """Keep an index on this machine."""
+        """Save an index on this machine."""
 
     def list(self) -> list[str]:
         """Return the keys of all results, sorted."""

@@ -1,6 +1,6 @@
-"""Results in a dataset of the Hub, one commit a change: a summary a model, its scores in parquet, an index beside.
+"""Store results in a dataset on the Hub: a summary and a parquet table per result, and an index; one commit per change.
 
-Reads go through the Hub client's own cache, so that what was read once is there when the Hub is not.
+Files are read through the cache of the Hub's client, so that they can be read again when the Hub cannot be reached.
 """
 
 from __future__ import annotations
@@ -9,21 +9,27 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rewardbench import hub, results
 from rewardbench.errors import InputError
 from rewardbench.paths import write_whole
-from rewardbench.store.local import INDEX, VERDICTS, Entry, keys_of, with_verdicts
+from rewardbench.results import PackedResult
+from rewardbench.store.local import INDEX, VERDICTS, keys_of, with_verdicts
 from rewardbench.types import Result, Suite
 
+if TYPE_CHECKING:
+    from huggingface_hub import CommitInfo, CommitOperationAdd, CommitOperationDelete, HfApi
+
+    Operation = CommitOperationAdd | CommitOperationDelete
+
 TRIES = 8
-"""How often a commit is begun anew because another writer was faster."""
-MOVED = (409, 412)
-"""What the Hub answers to a commit whose parent is no longer the newest."""
+"""Maximum number of attempts at a commit, if other writers commit at the same time."""
+CONFLICTS = (409, 412)
+"""HTTP status of a commit whose parent is not the newest commit."""
 
 KINDS = ("{}.json", "{}.parquet", VERDICTS + "{}.json")
-"""The files of a result: its summary, its scores, and what was found of it."""
+"""The files of a result: summary, scores and verdict."""
 
 CARD = """---
 license: cc-by-4.0
@@ -36,70 +42,83 @@ configs:
 ---
 # Results of reward models
 
-A summary for each model (`org/model.json`), what it gave each item (`org/model.parquet`), and `index.parquet`, a row a
-model, made from them by `rewardbench index`. Written by rewardbench; `rewardbench leaderboard --results
-hf://datasets/...` shows it, `rewardbench submit` adds to it by pull request.
+For each model, `org/model.json` is the summary of its result, and `org/model.parquet` has its scores of each item.
+`rewardbench index` makes `index.parquet` from them, with one row per model. To show the leaderboard, run
+`rewardbench leaderboard --results hf://datasets/...`; to add a result by pull request, run `rewardbench submit`.
 """
 
 
 class HubStore:
-    """Results in a Hub dataset; a key is a path in it without `.json`. Errors are InputErrors, one sentence each."""
+    """Results in a dataset on the Hub. Errors are InputErrors with a one-line message.
+
+    Args:
+        repo: the dataset, `org/name`.
+        revision: branch, tag, commit or pull request (`refs/pr/N`); by default main.
+    """
 
     def __init__(self, repo: str, revision: str = "") -> None:
         self.repo, self.revision = repo, revision or "main"
         self._commit = ""
         self.files: dict[str, str] = {}
-        """The files of the newest commit that was looked at, each with its hash."""
+        """Hash of each file, as of the last `refresh`."""
         self.sizes: dict[str, int] = {}
+        """Size of each file in bytes, as of the last `refresh`."""
 
     @property
-    def api(self) -> Any:
+    def api(self) -> HfApi:
         """The Hub's client, which reads HF_TOKEN and HF_ENDPOINT."""
         from huggingface_hub import HfApi
 
         return HfApi()
 
     def put(self, result: Result, suite: Suite) -> str:
-        """Commit a result; return its key. No writer's result is lost to another's."""
-        return self.add([packed(result, suite)])[0]
+        """Commit a result, and return its key. Results that others commit at the same time are kept."""
+        return self.add([pack_for_hub(result, suite)])[0]
 
-    def add(self, entries: Iterable[Entry], note: str = "", replace: bool = True) -> Sequence[str]:
-        """Commit results that are packed already, all at once; return their keys.
+    def add(self, entries: Iterable[PackedResult], note: str = "", replace: bool = True) -> Sequence[str]:
+        """Commit packed results in one commit, and return their keys.
 
-        Without `replace` no result that is there by the time of the commit is changed.
+        Args:
+            entries: the results.
+            note: commit message.
+            replace: whether stored results may change.
 
-        Raises: InputError where one would be.
+        Raises:
+            InputError: without `replace`, if a stored result would change.
         """
         entries = tuple(entries)
-        keys = [""] * len(entries)
+        keys: list[str] = []
 
-        def change() -> list[Any]:
-            keys[:] = self._own_keys(entries)
+        def change() -> list[Operation]:
+            keys[:] = self._choose_keys(entries)
             stored = [key for key in keys if f"{key}.json" in self.files]
             if stored and not replace:
                 raise InputError(f"{stored[0]} is in {self.repo} already: it was not replaced.")
-            return _additions(keys, entries) + ([] if "README.md" in self.files else [_card()])
+            operations = _additions(keys, entries)
+            if "README.md" not in self.files:
+                operations.append(_addition("README.md", CARD.encode()))
+            return operations
 
-        self._commit_all(change, note or f"Add {_names(entries)}")
+        self._commit_on_newest(change, note or f"Add {_names(entries)}")
         return keys
 
-    def propose(self, entries: Sequence[Entry], words: str) -> str:
-        """Open a pull request with results; return its address."""
+    def propose(self, entries: Sequence[PackedResult], description: str) -> str:
+        """Open a pull request with results, and return its URL."""
         self.refresh()
-        changes = _additions(self._own_keys(entries), entries)
+        changes = _additions(self._choose_keys(entries), entries)
         with hub.translate_errors(f"No pull request was opened on {self.repo}"):
             commit = self.api.create_commit(
                 self.repo,
                 changes,
                 repo_type="dataset",
                 commit_message=f"Add {_names(entries)}",
-                commit_description=words,
+                commit_description=description,
                 create_pr=True,
             )
         return str(commit.pr_url)
 
     def get(self, key: str) -> Result:
-        """Return the result of a key as `list` gives it."""
+        """Read the result with a key."""
         return results.read_result(self.path(key))
 
     def list(self) -> list[str]:
@@ -107,41 +126,51 @@ class HubStore:
         return sorted(self.versions())
 
     def versions(self) -> dict[str, str]:
-        """Keys, each with a mark that changes whenever its files do. Raises: hub.Unreachable where the Hub is."""
+        """Return the keys of all files that may be results, each with a mark that changes when its files change.
+
+        Raises:
+            hub.Unreachable: if the Hub cannot be reached.
+        """
         self.refresh()
-        keys = [name.removesuffix(".json") for name in self.files if name.endswith(".json")]
-        kinds = ("json", "parquet")
-        return with_verdicts(
-            {key: "-".join(self.files.get(f"{key}.{kind}", "")[:12] for kind in kinds) for key in keys}
-        )
+        marks: dict[str, str] = {}
+        for name, digest in self.files.items():
+            key, _, kind = name.rpartition(".")
+            if kind == "json":
+                marks[key] = f"{digest[:12]}-{self.files.get(f'{key}.parquet', '')[:12]}"
+        return with_verdicts(marks)
 
     def refresh(self) -> str:
-        """Look at the newest commit of the revision: its hash, and what files it has."""
+        """Read which files the newest commit of the revision has, and return its hash."""
         with hub.translate_errors(f"The dataset {self.repo} cannot be read"):
             info = self.api.repo_info(self.repo, repo_type="dataset", revision=self.revision, timeout=hub.TIMEOUT)
             if info.sha != self._commit:
-                tree = self.api.list_repo_tree(self.repo, repo_type="dataset", revision=info.sha, recursive=True)
-                files = [file for file in tree if hasattr(file, "blob_id")]
-                self.files = {file.path: file.blob_id for file in files}
-                self.sizes = {file.path: file.size for file in files}
-                self._commit = info.sha
+                self.files, self.sizes = self._list_files(str(info.sha))
+                self._commit = str(info.sha)
         return self._commit
+
+    def _list_files(self, commit: str) -> tuple[dict[str, str], dict[str, int]]:
+        """Return the hash and the size of each file of a commit."""
+        from huggingface_hub.hf_api import RepoFile
+
+        hashes: dict[str, str] = {}
+        sizes: dict[str, int] = {}
+        for file in self.api.list_repo_tree(self.repo, repo_type="dataset", revision=commit, recursive=True):
+            if isinstance(file, RepoFile):
+                hashes[file.path] = file.blob_id
+                sizes[file.path] = file.size
+        return hashes, sizes
 
     def base(self) -> dict[str, str]:
         """Return the files, with their hashes, of the commit at which this revision branched from main."""
         with hub.translate_errors(f"The history of {self.repo} cannot be read"):
-            ours, main = (
-                [
-                    commit.commit_id
-                    for commit in self.api.list_repo_commits(self.repo, repo_type="dataset", revision=name)
-                ]
-                for name in (self.revision, "main")
-            )
-            start = next((commit for commit in ours if commit in set(main)), None)
-            if start is None:
-                return {}
-            tree = self.api.list_repo_tree(self.repo, repo_type="dataset", revision=start, recursive=True)
-            return {file.path: file.blob_id for file in tree if hasattr(file, "blob_id")}
+            main = set(self._history("main"))
+            start = next((commit for commit in self._history(self.revision) if commit in main), None)
+            return self._list_files(start)[0] if start else {}
+
+    def _history(self, revision: str) -> Sequence[str]:
+        """Return the commits of a revision, the newest first."""
+        commits = self.api.list_repo_commits(self.repo, repo_type="dataset", revision=revision)
+        return [commit.commit_id for commit in commits]
 
     def open_pulls(self) -> dict[int, datetime]:
         """Return the numbers of the open pull requests, each with the time at which it was opened."""
@@ -153,24 +182,26 @@ class HubStore:
         """Return when a pull request was last pushed to, by the Hub's clock; a commit's own date can be forged."""
         with hub.translate_errors(f"Pull request {number} of {self.repo} cannot be read"):
             discussion = self.api.get_discussion_details(self.repo, number, repo_type="dataset")
-            opened: datetime = discussion.created_at
-            pushes: list[datetime] = [event.created_at for event in discussion.events if event.type == "commit"]
-            return max([opened, *pushes])
+            latest = discussion.created_at
+            for event in discussion.events:
+                if event.type == "commit":
+                    latest = max(latest, event.created_at)
+            return latest
 
     def user(self) -> str:
-        """Return the name of the account whose token is used; empty where that is not known."""
+        """Return the name of the account whose token is used; empty if unknown."""
         try:
             return str(self.api.whoami()["name"])
-        except Exception:  # no token, or no Hub: the HTTP library's own errors too
+        except Exception:  # no token or no network, also with errors of the HTTP library
             return ""
 
-    def close(self, number: int, words: str) -> None:
+    def close(self, number: int, comment: str) -> None:
         """Close a pull request with a comment."""
         with hub.translate_errors(f"Pull request {number} of {self.repo} was not closed"):
-            self.api.change_discussion_status(self.repo, number, "closed", comment=words, repo_type="dataset")
+            self.api.change_discussion_status(self.repo, number, "closed", comment=comment, repo_type="dataset")
 
     def path(self, key: str) -> Path:
-        """Where the summary of a key lies on this machine, with its scores beside it."""
+        """Return the local path of the summary with a key; its scores are beside it."""
         if not self._commit:
             self.refresh()
         if f"{key}.parquet" in self.files:
@@ -178,55 +209,59 @@ class HubStore:
         return self._fetch(f"{key}.json")
 
     def delete(self, key: str) -> None:
-        """Remove a result in one commit. Raises: InputError where there is none."""
-        from huggingface_hub import CommitOperationDelete
+        """Delete a result in one commit.
 
-        self._commit_all(
-            lambda: [CommitOperationDelete(kind.format(key)) for kind in self._kinds_of(key)], f"Delete {key}"
-        )
+        Raises:
+            InputError: if there is no such result.
+        """
+
+        def change() -> list[Operation]:
+            return [_deletion(kind.format(key)) for kind in self._kinds_of(key)]
+
+        self._commit_on_newest(change, f"Delete {key}")
 
     def rename(self, key: str, new: str) -> None:
-        """Move a result to another key in one commit.
+        """Change the key of a result in one commit.
 
-        Raises: InputError where there is none, or the new key is taken.
+        Raises:
+            InputError: if there is no such result, or the new key is taken.
         """
-        from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
-        def change() -> list[Any]:
+        def change() -> list[Operation]:
             if f"{new}.json" in self.files:
                 raise InputError(f"There is a result {new!r} in {self.repo} already; delete it first.")
-            kinds = self._kinds_of(key)
-            added = [CommitOperationAdd(kind.format(new), self._fetch(kind.format(key)).read_bytes()) for kind in kinds]
-            return [*added, *(CommitOperationDelete(kind.format(key)) for kind in kinds)]
+            operations: list[Operation] = []
+            for kind in self._kinds_of(key):
+                operations.append(_addition(kind.format(new), self._fetch(kind.format(key)).read_bytes()))
+                operations.append(_deletion(kind.format(key)))
+            return operations
 
-        self._commit_all(change, f"Rename {key} to {new}")
+        self._commit_on_newest(change, f"Rename {key} to {new}")
 
     def load(self, name: str) -> Path | None:
-        """Return the path of a file beside the results (the index, a verdict), or None if there is none."""
+        """Return the local path of another file of the store (the index, a verdict), or None if it does not exist."""
         if not self._commit:
             self.refresh()
         return self._fetch(name) if name in self.files else None
 
     def save(self, name: str, content: bytes, note: str = "") -> None:
-        """Commit such a file."""
-        from huggingface_hub import CommitOperationAdd
-
-        self._commit_all(lambda: [CommitOperationAdd(name, content)], note or f"Update {name}")
+        """Commit such a file; `note` is the commit message."""
+        self._commit_on_newest(lambda: [_addition(name, content)], note or f"Update {name}")
 
     def indexes(self) -> Sequence[Path]:
-        """Return the indexes at hand: that which this machine has made, and the store's own."""
-        paths = [self._memory()] if self._memory().is_file() else []
+        """Return the index that this machine made, and the one in the dataset, if they exist."""
+        paths = [self._local_index()] if self._local_index().is_file() else []
         with suppress(hub.Unreachable):
             stored = self.load(INDEX)
             return [*paths, stored] if stored else paths
         return paths
 
     def remember(self, index: bytes) -> None:
-        """Keep an index on this machine; `save` puts it into the store."""
+        """Save an index on this machine; `save` commits it to the dataset."""
         with suppress(InputError):
-            write_whole(self._memory(), index)
+            write_whole(self._local_index(), index)
 
-    def _memory(self) -> Path:
+    def _local_index(self) -> Path:
         from huggingface_hub import constants
 
         name = "--".join([*self.repo.split("/"), self.revision.replace("/", "-")])
@@ -239,25 +274,35 @@ class HubStore:
             return Path(hf_hub_download(self.repo, name, repo_type="dataset", revision=self._commit))
 
     def _kinds_of(self, key: str) -> Sequence[str]:
-        """Which files a result has here. Raises: InputError where there is none."""
+        """Return which of the `KINDS` of files a result has.
+
+        Raises:
+            InputError: if there is no such result.
+        """
         if f"{key}.json" not in self.files:
             raise InputError(f"There is no result {key!r} in {self.repo}.")
         return [kind for kind in KINDS if kind.format(key) in self.files]
 
-    def _own_keys(self, entries: Sequence[Entry]) -> Sequence[str]:
-        """Return a key for each result: that of an earlier one of the same identity, or else the first that is free."""
+    def _choose_keys(self, entries: Sequence[PackedResult]) -> Sequence[str]:
+        """Return a key for each result: that of the stored result with the same identity, or the first that is free.
+
+        Raises:
+            InputError: if no key is free.
+        """
         taken: dict[str, str] = {}
         for summary, _ in entries:
             identity, keys = results.identity(summary), keys_of(summary)
             stored = {key: taken.get(key) or self._identity(key) for key in keys}
-            free = [key for key in keys if stored[key] == identity] or [key for key in keys if stored[key] is None]
-            if not free:
+            candidates = [key for key in keys if stored[key] == identity] or [
+                key for key in keys if stored[key] is None
+            ]
+            if not candidates:
                 raise InputError(f"{keys[-1]} is in the way of this result in {self.repo}; rename it.")
-            taken[free[0]] = identity
-        return [*taken]
+            taken[candidates[0]] = identity
+        return list(taken)
 
     def _identity(self, key: str) -> str | None:
-        """Return the identity of the result at a key; None if nothing is there, empty if it is no result."""
+        """Return the identity of the result with a key; None if there is no file, empty if it is not a result."""
         if f"{key}.json" not in self.files:
             return "" if f"{key}.parquet" in self.files else None
         try:
@@ -267,8 +312,13 @@ class HubStore:
         except InputError:
             return ""
 
-    def _commit_all(self, change: Callable[[], Sequence[Any]], message: str) -> Any:
-        """One commit on top of the newest one, made anew as long as others are faster."""
+    def _commit_on_newest(self, change: Callable[[], Sequence[Operation]], message: str) -> CommitInfo:
+        """Commit changes on top of the newest commit; if another writer commits first, compute them again.
+
+        Args:
+            change: returns the changes, given the files of the newest commit in `files`.
+            message: commit message.
+        """
         from huggingface_hub.errors import HfHubHTTPError
 
         for n in range(TRIES):
@@ -285,32 +335,37 @@ class HubStore:
                         parent_commit=parent,
                     )
                 except HfHubHTTPError as error:
-                    if error.response.status_code not in MOVED or n == TRIES - 1:
+                    if error.response.status_code not in CONFLICTS or n == TRIES - 1:
                         raise
         raise AssertionError("unreachable")
 
 
-def packed(result: Result, suite: Suite) -> Entry:
+def pack_for_hub(result: Result, suite: Suite) -> PackedResult:
     """Pack a result as its two published files: the summary, and the scores as parquet."""
-    return results.sealed(results.to_json(result), results.to_rows(result, suite))
+    return results.pack_result(results.to_summary(result), results.to_rows(result, suite))
 
 
-def _additions(keys: Sequence[str], entries: Sequence[Entry]) -> list[Any]:
-    from huggingface_hub import CommitOperationAdd
-
-    files: dict[str, bytes] = {}
+def _additions(keys: Sequence[str], entries: Sequence[PackedResult]) -> list[Operation]:
+    operations: list[Operation] = []
     for key, (summary, table) in zip(keys, entries, strict=True):
-        files[f"{key}.json"] = results.dump(summary, indent=2).encode()
-        files |= {f"{key}.parquet": table} if table is not None else {}
-    return [CommitOperationAdd(name, content) for name, content in files.items()]
+        operations.append(_addition(f"{key}.json", results.dump(summary, indent=2).encode()))
+        if table is not None:
+            operations.append(_addition(f"{key}.parquet", table))
+    return operations
 
 
-def _card() -> Any:
+def _addition(name: str, content: bytes) -> CommitOperationAdd:
     from huggingface_hub import CommitOperationAdd
 
-    return CommitOperationAdd("README.md", CARD.encode())
+    return CommitOperationAdd(name, content)
 
 
-def _names(entries: Sequence[Entry]) -> str:
-    first = f"{entries[0][0]['model']} on {entries[0][0]['suite']}"
-    return first if len(entries) == 1 else f"{len(entries)} results"
+def _deletion(name: str) -> CommitOperationDelete:
+    from huggingface_hub import CommitOperationDelete
+
+    return CommitOperationDelete(name)
+
+
+def _names(entries: Sequence[PackedResult]) -> str:
+    summary = entries[0][0]
+    return f"{summary['model']} on {summary['suite']}" if len(entries) == 1 else f"{len(entries)} results"

@@ -1,27 +1,26 @@
-"""Verdicts: what a re-run found of a stored result. A verdict holds for one summary and its scores, to the byte."""
+"""Verdicts of re-runs. A verdict applies to one summary and its scores, byte by byte."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from datetime import date
-from typing import Any
 
 from rewardbench import results
 from rewardbench.errors import InputError
+from rewardbench.results import JsonObject, SummaryJson
 from rewardbench.store.base import Store
 from rewardbench.store.local import VERDICTS
 
 VERIFIED, FAILED = "verified", "failed"
-"""The badges of a verdict: the re-run agreed, or it did not."""
+"""Badges of a verdict: the re-run agrees with the result, or it does not."""
 SUMMARY_HASH = "summary_sha256"
 
 
-def summary_hash(summary: Mapping[str, Any]) -> str:
-    """Return the sha256 of a summary's canonical JSON: keys sorted, no spaces.
+def summary_hash(summary: JsonObject) -> str:
+    """Return the SHA-256 of the canonical JSON of a summary: keys sorted, no spaces.
 
-    The summary names the hash of its scores, so this hash covers both files of a result.
+    A summary contains the hash of its scores, so this hash covers both files of a result.
 
     >>> summary_hash({"a": 1, "b": 2}) == summary_hash({"b": 2, "a": 1})
     True
@@ -30,8 +29,14 @@ def summary_hash(summary: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def make_verdict(summary: Mapping[str, Any], agrees: bool, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the verdict of a re-run on a result; `facts` say which model was run, by whom, when and with what."""
+def make_verdict(summary: SummaryJson, agrees: bool, details: JsonObject) -> dict[str, object]:
+    """Return the verdict of a re-run.
+
+    Args:
+        summary: summary of the stored result.
+        agrees: whether the re-run agrees with it.
+        details: which model was run, by whom, when, and with which outcome.
+    """
     return {
         "badge": VERIFIED if agrees else FAILED,
         "model": summary["model"],
@@ -39,48 +44,47 @@ def make_verdict(summary: Mapping[str, Any], agrees: bool, facts: Mapping[str, A
         "revision": summary["revision"],
         SUMMARY_HASH: summary_hash(summary),
         results.OUTPUTS_HASH: summary[results.OUTPUTS_HASH],
-        **facts,
+        **details,
     }
 
 
-def verdict_place(key: str) -> str:
-    """Return where the verdict of a key lies in its store."""
+def verdict_name(key: str) -> str:
+    """Return the name of the file in a store that contains the verdict on a result."""
     return f"{VERDICTS}{key}.json"
 
 
-def read_verdict(store: Store, key: str) -> dict[str, Any]:
-    """Return the verdict of a key; empty where there is none, or none that can be read."""
-    place = store.load(verdict_place(key))
+def read_verdict(store: Store, key: str) -> JsonObject:
+    """Read the verdict on a result; empty if there is none, or it cannot be read."""
+    path = store.load(verdict_name(key))
     try:
-        verdict = results.read_object(place, "a verdict") if place else {}
+        return results.read_object(path, "a verdict") if path else {}
     except InputError:
         return {}
-    return verdict
 
 
-def standing(verdict: Mapping[str, Any], summary: Mapping[str, Any]) -> tuple[bool, str]:
-    """Return whether a verdict verifies a summary as it stands, and a note on what it says otherwise.
+def check_verdict(verdict: JsonObject, summary: SummaryJson) -> tuple[bool, str]:
+    """Return whether a verdict verifies a summary, and a note if the re-run failed or the verdict is outdated.
 
-    Verdicts of rewardbench before 1.0 name the hash of the scores alone. They do not cover the rest of the summary,
-    and verify nothing.
+    Verdicts of development versions before 1.0 contain the hash of the scores but not of the summary, and verify
+    nothing.
     """
     if verdict.get(results.OUTPUTS_HASH) != summary.get(results.OUTPUTS_HASH):
         return False, ""
-    when = _day(verdict.get("date"))
+    when = _format_day(verdict.get("date"))
     if verdict.get("badge") == FAILED:
-        return False, f"A re-run{when} did not give these scores."
+        return False, f"A re-run{when} did not reproduce these scores."
     if verdict.get("badge") != VERIFIED:
         return False, ""
     if SUMMARY_HASH not in verdict:
-        return False, f"Its scores were verified{when}, by a verdict that does not cover its summary: verify it again."
+        return False, f"The scores were verified{when}, but not the summary: verify the result again."
     if verdict[SUMMARY_HASH] != summary_hash(summary):
-        return False, f"Its scores were verified{when}, but its summary has changed since: verify it again."
+        return False, f"The scores were verified{when}, but the summary has changed since: verify the result again."
     return True, ""
 
 
-def _day(value: Any) -> str:
-    """Return " on DATE" for a date, and nothing for anything else."""
+def _format_day(value: object) -> str:
+    """Return " on DATE" for a date YYYY-MM-DD, and an empty text for any other value."""
     try:
-        return f" on {date.fromisoformat(value).isoformat()}"
-    except (TypeError, ValueError):
+        return f" on {date.fromisoformat(value).isoformat()}" if isinstance(value, str) else ""
+    except ValueError:
         return ""

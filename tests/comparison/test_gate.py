@@ -18,7 +18,7 @@ from rewardbench.cli.gate import evaluate_and_gate_command
 from rewardbench.comparison.gate import Check, Decision, Limits, decide, to_junit, to_markdown
 from rewardbench.errors import InputError
 from rewardbench.metrics import measure, score_interval
-from rewardbench.results.scored import Scored, read_scored
+from rewardbench.results.scored import ModelScores, read_scored
 from rewardbench.types import Item, ItemScores, Rule, Suite
 
 
@@ -237,7 +237,7 @@ def drawn(random, suite, drop, share=0.8, agreement=0.85):
         tuple(ItemScores(item.id, (float(right), 0.5)) for item, right in zip(suite.items, credits, strict=True))
         for credits in (first, second)
     )
-    return [Scored("m", suite, scores, Path("x")) for scores in found]
+    return [ModelScores("m", suite, scores, Path("x")) for scores in found]
 
 
 def rates(drop, runs=RUNS):

@@ -84,7 +84,7 @@ def test_half_a_surrogate_pair_is_stored_and_refused_by_name_where_it_would_be_p
     assert [row["subset"] for row in stored] == [row["subset"] for row in ROWS]
     code, out, err = run(capsys, "submit", RESULT, "--to", "store", "--dry_run")
     assert (code, out, err.count("\n")) == (2, "", 1)
-    assert "The text 'a\\ud83d' holds half a surrogate pair" in err
+    assert "The text 'a\\ud83d' contains a lone surrogate" in err
 
 
 def test_every_json_of_such_data_is_ascii_json(here, capsys):

@@ -10,7 +10,9 @@ from synthetic import changed, mirrors, scores, singles, store
 from rewardbench import results
 from rewardbench.cli.main import main
 from rewardbench.errors import InputError
-from rewardbench.leaderboard.refresh import Board, age, read_index, refresh
+from rewardbench.leaderboard.index import read_index
+from rewardbench.leaderboard.refresh import refresh
+from rewardbench.leaderboard.types import Board, age
 from rewardbench.store import LocalStore, open_store
 from rewardbench.store.verdicts import make_verdict
 
@@ -154,7 +156,7 @@ def test_a_changed_summary_loses_the_badge(four, where, value):
     path.write_text(json.dumps(changed(told, where, value)))
     row = row_of(refresh(four), "org/a")
     assert row.badge == "recomputed"
-    assert "verified on 2026-11-28, but its summary has changed since" in row.note
+    assert "verified on 2026-11-28, but the summary has changed since" in row.note
 
 
 def test_a_verdict_that_names_the_scores_alone_verifies_nothing_and_is_told(four):
@@ -163,14 +165,14 @@ def test_a_verdict_that_names_the_scores_alone_verifies_nothing_and_is_told(four
     four.save("verdicts/org/a.json", json.dumps(old).encode())
     row = row_of(refresh(four), "org/a")
     assert row.badge == "recomputed"
-    assert "does not cover its summary: verify it again" in row.note
+    assert "but not the summary: verify the result again" in row.note
 
 
 def test_a_failed_rerun_is_told(four):
     told = json.loads(four.path("org/a").read_bytes())
     four.save("verdicts/org/a.json", json.dumps(make_verdict(told, False, {"date": "2026-11-28"})).encode())
     row = row_of(refresh(four), "org/a")
-    assert (row.badge, row.note) == ("recomputed", "A re-run on 2026-11-28 did not give these scores.")
+    assert (row.badge, row.note) == ("recomputed", "A re-run on 2026-11-28 did not reproduce these scores.")
 
 
 SPOILED = (None, {}, [{}], "x", 7, [1], [{"name": "gap", "value": 9.0}], [{"name": 1}], {"a": 1}, [[]], True, 10**400)
@@ -277,7 +279,7 @@ def test_the_age_of_rows_in_words():
 
 
 def test_a_store_elsewhere_is_refused():
-    with pytest.raises(InputError, match="is no store"):
+    with pytest.raises(InputError, match="is not a store"):
         open_store("s3://bucket")
 
 

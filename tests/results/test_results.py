@@ -64,13 +64,13 @@ def write(folder, result, suite=SUITE):
     path = folder / "model.json"
     rows = "".join(map(results.dump, results.to_rows(result, suite))).encode()
     results.outputs_path(path).write_bytes(rows)
-    summary = results.to_json(result) | {results.OUTPUTS_HASH: hashlib.sha256(rows).hexdigest()}
+    summary = results.to_summary(result) | {results.OUTPUTS_HASH: hashlib.sha256(rows).hexdigest()}
     path.write_text(results.dump(summary, indent=2))
     return path
 
 
 def test_the_summary_is_a_superset_of_the_incumbents():
-    data = results.to_json(result_of(model={"ref_model": None, "tokenizer": "tok", "chat_template": "own"}))
+    data = results.to_summary(result_of(model={"ref_model": None, "tokenizer": "tok", "chat_template": "own"}))
     theirs = ("accuracy", "num_prompts", "model", "ref_model", "tokenizer", "chat_template", "extra_results")
     assert {key: data[key] for key in theirs} == {
         "accuracy": 0.5,  # p1 earns 1, p2 nothing, b1 1/2, and m1 holds no preference
@@ -84,7 +84,7 @@ def test_the_summary_is_a_superset_of_the_incumbents():
 
 
 def test_the_summary_holds_every_figure_with_its_counts():
-    data = results.to_json(result_of())
+    data = results.to_summary(result_of())
     assert data["schema"] == 1
     assert (data["suite"], data["revision"], data["model_type"]) == ("toy", "r1", "Seq. Classifier")
     assert data["subsets"][0] | {"low": 0, "high": 0} == {
@@ -168,8 +168,8 @@ def test_settings_that_are_not_finite_become_null(tmp_path):
         ("[1]", "no schema number"),
         ('{"accuracy": 0.5}', "no schema number"),
         ('{"schema": 2}', "has schema 2"),
-        ('{"schema": 1}', "not a whole result"),
-        ('{"schema": 1, "suite": "s", "revision": "r", "model": "m", "manifest": {}}', "not a whole result"),
+        ('{"schema": 1}', "not a valid result"),
+        ('{"schema": 1, "suite": "s", "revision": "r", "model": "m", "manifest": {}}', "not a valid result"),
     ],
 )
 def test_files_that_hold_no_result_get_a_sentence(tmp_path, content, sentence):
@@ -202,13 +202,13 @@ def test_json_is_strict_and_ascii():
 
 
 def test_identity_is_suite_revision_and_fingerprint():
-    base = results.to_json(result_of())
-    same = results.to_json(result_of(batch=1, notes=[]))
+    base = results.to_summary(result_of())
+    same = results.to_summary(result_of(batch=1, notes=[]))
     assert results.identity(base) == results.identity(same)
-    others = [base | {"suite": "x"}, base | {"revision": "r2"}, results.to_json(result_of(fingerprint_sha256="cd"))]
+    others = [base | {"suite": "x"}, base | {"revision": "r2"}, results.to_summary(result_of(fingerprint_sha256="cd"))]
     assert len({results.identity(one) for one in (base, *others)}) == 4
 
 
 def test_without_a_fingerprint_the_model_is_its_name():
-    base = results.to_json(result_of(fingerprint_sha256=None))
+    base = results.to_summary(result_of(fingerprint_sha256=None))
     assert results.identity(base) != results.identity(base | {"model": "org/other"})

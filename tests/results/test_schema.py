@@ -10,7 +10,7 @@ from synthetic import changed, mirrors, scores, store
 import rewardbench.results
 from rewardbench.errors import InputError
 from rewardbench.results import read_result, read_summary
-from rewardbench.results.schema import RowRecord, Summary, explain, json_schema
+from rewardbench.results.schema import ResultSummary, RowRecord, describe_first_error, json_schema
 
 PUBLISHED = Path(rewardbench.results.__file__).with_name("summary.schema.json")
 
@@ -32,16 +32,16 @@ def test_the_published_json_schema_describes_every_field_that_is_written(record)
 
 
 def test_extra_fields_are_kept_and_named(record):
-    assert Summary.model_validate({**record, "badge": "x"}).model_extra == {"badge": "x"}
+    assert ResultSummary.model_validate({**record, "badge": "x"}).model_extra == {"badge": "x"}
 
 
 @pytest.mark.parametrize(
     ("where", "value", "sentence"),
     [
-        (("score", "value"), "0.9", "score.value is '0.9', which is no number"),
-        (("sections", 0, "n"), 1.5, "sections[0].n is 1.5, which is no whole number"),
-        (("mirrors",), {"a": 1}, "mirrors is {'a': 1}, which is no list"),
-        (("model_type",), None, "model_type is None, which is no text"),
+        (("score", "value"), "0.9", "score.value is '0.9', which is not a number"),
+        (("sections", 0, "n"), 1.5, "sections[0].n is 1.5, which is not an integer"),
+        (("mirrors",), {"a": 1}, "mirrors is {'a': 1}, which is not a list"),
+        (("model_type",), None, "model_type is None, which is not text"),
     ],
 )
 def test_a_field_that_cannot_be_read_is_named_with_its_value(record, where, value, sentence, tmp_path):
@@ -50,18 +50,18 @@ def test_a_field_that_cannot_be_read_is_named_with_its_value(record, where, valu
     assert read_summary(path)["model"] == "org/m"
     with pytest.raises(InputError) as error:
         read_result(path)
-    assert str(error.value) == f"{path} is not a whole result ({sentence}); run the evaluation again."
+    assert str(error.value) == f"{path} is not a valid result ({sentence}); run the evaluation again."
 
 
 def test_a_missing_field_is_named(record):
     with pytest.raises(ValidationError) as error:
-        Summary.model_validate({name: value for name, value in record.items() if name != "subsets"})
-    assert explain(error.value) == "subsets is missing"
+        ResultSummary.model_validate({name: value for name, value in record.items() if name != "subsets"})
+    assert describe_first_error(error.value) == "subsets is missing"
 
 
 def test_a_name_that_no_pydantic_text_can_be_is_read(record):
     """Names of files that are no UTF-8 hold halves of surrogate pairs."""
-    assert Summary.model_validate({**record, "model": "m\udcff"}).model == "m\udcff"
+    assert ResultSummary.model_validate({**record, "model": "m\udcff"}).model == "m\udcff"
 
 
 def test_a_row_keeps_its_columns_and_drops_texts():

@@ -119,14 +119,14 @@ def test_the_verdicts_of_a_judge_whose_scores_are_null_are_counted(tmp_path):
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        ("", "holds no scores"),
+        ("", "has no per-item scores"),
         ('{"results": 7}', "row 1, has no scores"),
-        ("[1]", "no JSON object"),
+        ("[1]", "not a JSON object"),
         ("{", "line 1, is not JSON"),
         ('{"prompt": "p"}', "row 1, has no scores"),
         ('{"scores": ["a", 1]}', "row 1, has no scores"),
         ('{"scores_chosen": [1, 2], "scores_rejected": 0}', "row 1, has no scores"),
-        ('{"id": 1, "results": 1}\n{"id": 1, "results": 0}', "holds item '1' twice"),
+        ('{"id": 1, "results": 1}\n{"id": 1, "results": 0}', "contains item '1' twice"),
     ],
 )
 def test_what_is_no_file_of_scores_is_said_in_a_sentence(tmp_path, content, complaint):
@@ -140,10 +140,10 @@ def test_what_is_no_file_of_scores_is_said_in_a_sentence(tmp_path, content, comp
     ("content", "complaint"),
     [
         ("{", "is not JSON"),
-        ("[]", "no object"),
-        ('{"accuracy": 1}', "no scores of items, and there is no x_outputs.jsonl beside it"),
+        ("[]", "not a JSON object"),
+        ('{"accuracy": 1}', "no per-item scores, and there is no x_outputs.jsonl beside it"),
         ('{"results": [1, 0], "subset": ["a"]}', "columns of different lengths"),
-        ('{"schema": 99}', "reads 1; upgrade"),
+        ('{"schema": 99}', "reads schema 1: upgrade"),
     ],
 )
 def test_so_is_a_summary_without_its_rows(tmp_path, content, complaint):

@@ -57,11 +57,11 @@ def nasty():
 
 
 def test_no_text_can_steer_the_terminal_or_the_page(tmp_path):
-    from rewardbench.results.scored import Scored
+    from rewardbench.results.scored import ModelScores
 
     item, suite = nasty()
     assert "\x1b" not in excerpt(item, (1.0, 0.0))
-    scored = Scored("<img src=x onerror=alert(1)>", suite, (ItemScores("<b>", (0.0, 1.0)),), tmp_path)
+    scored = ModelScores("<img src=x onerror=alert(1)>", suite, (ItemScores("<b>", (0.0, 1.0)),), tmp_path)
     page = to_html(scored, select(scored))
     assert page.count("<script>") == 1
     for bad in ("<b>", "<i>", "<u>", "<img", "alert(1)</script>"):
@@ -107,7 +107,7 @@ def test_rows_that_cannot_be_shown_are_said_and_so_is_a_filter_that_leaves_none(
     (tmp_path / "rows.jsonl").write_text('{"id": "1", "scores": [1.0]}\n')
     code, out, err = run(capsys, "show", tmp_path / "rows.jsonl")
     assert (code, out, err.count("\n")) == (2, "", 1)
-    assert "rows.jsonl holds no item to show: none of its 1 rows has right and wrong completions" in err
+    assert "rows.jsonl has no item to show: none of its 1 rows has right and wrong completions" in err
     code, out, _ = run(capsys, "show", path, "--search", "no such words")
     assert (code, out.splitlines()[0]) == (0, "note: no item matches these filters")
     assert "note: there are only 12 pages: page 99 does not exist" in run(capsys, "show", path, "--page", 99)[1]

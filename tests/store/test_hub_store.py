@@ -15,11 +15,11 @@ from rewardbench.errors import InputError
 from rewardbench.hub import Unreachable
 from rewardbench.leaderboard.refresh import refresh
 from rewardbench.leaderboard.submissions import review
-from rewardbench.leaderboard.submissions.package import card, pack
+from rewardbench.leaderboard.submissions.package import pack_submission, pull_request_text
 from rewardbench.models.fingerprint import digest
 from rewardbench.results import assemble
 from rewardbench.store import open_store
-from rewardbench.store.hub import HubStore, packed
+from rewardbench.store.hub import HubStore, pack_for_hub
 from rewardbench.types import ItemScores
 
 SUITE = mirrors(20)
@@ -165,9 +165,9 @@ def test_a_submission_is_a_pull_request_that_is_verified_and_merged(hub, tmp_pat
     told = json.loads(path.read_bytes())
     told["manifest"].update(result("me/a").manifest)
     path.write_text(json.dumps(told))
-    entry = pack(path)
+    entry = pack_submission(path)
     kept = open_store(WHERE)
-    assert kept.propose([entry], card(entry)).endswith("/discussions/1")
+    assert kept.propose([entry], pull_request_text(entry)).endswith("/discussions/1")
     assert files(hub) == []
     with pytest.raises(SystemExit) as stop:
         main(["verify", f"{WHERE}@refs/pr/1", "--merge"])
@@ -192,7 +192,7 @@ def proposed(tmp_path, name, seed):
     told = json.loads(path.read_bytes())
     told["manifest"].update(result(name).manifest)
     path.write_text(json.dumps(told))
-    return pack(path)
+    return pack_submission(path)
 
 
 def test_open_pull_requests_do_not_stand_in_each_others_way(hub, tmp_path, monkeypatch, capsys):
@@ -210,7 +210,7 @@ def test_what_is_merged_is_what_was_verified(hub, tmp_path, monkeypatch, capsys)
     monkeypatch.setattr(review, "load_known", lambda name: SUITE)
     open_store(WHERE).propose([proposed(tmp_path, "me/a", 1)], "words")
     asked = review.SubmissionSource(f"{WHERE}@refs/pr/1")
-    found = review.verify(asked)
+    found = review.review_submission(asked)
     repo = hub.repos["org/results"]
     repo.commit("refs/pr/1", {"me/a.json": b"another", "me/a.parquet": b"thing"})
     review.merge(asked, found)
@@ -242,7 +242,7 @@ def test_two_results_of_one_name_in_one_commit_are_two(hub):
     from dataclasses import replace
 
     kept = open_store(WHERE)
-    entries = [packed(replace(result("me/a"), suite=suite), SUITE) for suite in ("toy", "other")]
+    entries = [pack_for_hub(replace(result("me/a"), suite=suite), SUITE) for suite in ("toy", "other")]
     keys = kept.add(entries)
     assert len(set(keys)) == 2
     assert open_store(WHERE).list() == sorted(keys)
@@ -270,10 +270,10 @@ def test_a_hub_that_fails_while_results_are_read_costs_no_row(hub, monkeypatch):
 @pytest.mark.parametrize(
     ("added", "sentence"),
     [
-        ({"verdicts/me/a.json": b"{}"}, "touch nothing else"),
-        ({"README.md": b"x", "me/a.json": b"{}", "me/a.parquet": b"x"}, "touch nothing else"),
-        ({"me/a.json": b"{}"}, "touch nothing else"),
-        ({"me/../a.json": b"{}", "me/../a.parquet": b"x"}, "no place for a result"),
+        ({"verdicts/me/a.json": b"{}"}, "change nothing else"),
+        ({"README.md": b"x", "me/a.json": b"{}", "me/a.parquet": b"x"}, "change nothing else"),
+        ({"me/a.json": b"{}"}, "change nothing else"),
+        ({"me/../a.json": b"{}", "me/../a.parquet": b"x"}, "but a result is org/model.json"),
         ({"me/a.json": b" " * 5_000_000, "me/a.parquet": b"x"}, "5,000,000 bytes"),
     ],
 )
@@ -281,4 +281,4 @@ def test_a_pull_request_that_does_more_is_refused(hub, added, sentence, capsys):
     repo = hub.repos["org/results"]
     repo.commit("refs/pr/1", added)
     with pytest.raises(InputError, match=sentence):
-        review.verify(review.SubmissionSource(f"{WHERE}@refs/pr/1"))
+        review.review_submission(review.SubmissionSource(f"{WHERE}@refs/pr/1"))

@@ -34,8 +34,8 @@ while True:
         print("ready", flush=True)
     for result in made:
         kept.put(result, suite)
-        table = parquet.pack(results.to_rows(result, suite))
-        told = results.to_json(result) | {"model": "org/packed"}
+        table = parquet.encode_table(results.to_rows(result, suite))
+        told = results.to_summary(result) | {"model": "org/packed"}
         told[results.OUTPUTS_HASH] = hashlib.sha256(table).hexdigest()
         kept.add([(told, table)])
 """

@@ -1,7 +1,6 @@
 import errno
 import json
 import os
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -14,6 +13,7 @@ from rewardbench.errors import InputError
 from rewardbench.metrics import rule_of, summarize
 from rewardbench.store import local as store
 from rewardbench.store import open_store, safe_name
+from rewardbench.store.atomic import LOCK
 from rewardbench.types import Item, ItemScores, Result, Suite
 
 ANSWERS = tuple(({"role": "assistant", "content": text},) for text in ("yes", "no"))
@@ -28,7 +28,8 @@ def result_of(model="org/model", chosen=1.0, fingerprint="ab", suite=SUITE):
 
 
 def files(folder):
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    paths = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return sorted(name for name in paths if name != LOCK)
 
 
 def test_put_get_list(tmp_path):
@@ -46,7 +47,7 @@ def test_a_store_that_is_not_there_is_empty(tmp_path):
 
 
 def test_another_kind_of_address_is_no_store():
-    with pytest.raises(InputError, match="is no store"):
+    with pytest.raises(InputError, match="is not a store"):
         open_store("s3://bucket/x")
 
 
@@ -96,7 +97,7 @@ def test_nothing_is_written_outside_the_store(tmp_path, model):
 def test_nothing_is_read_outside_the_store(tmp_path, key):
     open_store(tmp_path).put(result_of("model"), SUITE)
     (tmp_path / "in").mkdir()
-    with pytest.raises(InputError, match="outside of the store"):
+    with pytest.raises(InputError, match="outside the store"):
         open_store(tmp_path / "in").get(key)
 
 
@@ -116,7 +117,7 @@ def test_other_weights_revisions_and_suites_are_all_kept(tmp_path):
     paths = [kept.put(result, suite) for result, suite in kinds]
     for result, suite in kinds:
         kept.put(result, suite)
-    digits = [results.identity(results.to_json(result))[:8] for result, _ in kinds]
+    digits = [results.identity(results.to_summary(result))[:8] for result, _ in kinds]
     names = ["model", f"model.toy-{digits[1]}", f"model.toy-{digits[2]}", f"model.org-else-{digits[3]}"]
     assert paths == [str(tmp_path / "org" / f"{name}.json") for name in names]
     assert kept.list() == sorted(f"org/{name}" for name in names)
@@ -141,7 +142,7 @@ def test_outputs_that_are_not_ours_are_kept(tmp_path):
 
 
 def test_with_every_name_taken_nothing_is_written(tmp_path):
-    own = results.identity(results.to_json(result_of("model")))
+    own = results.identity(results.to_summary(result_of("model")))
     for name in ("model", f"model.toy-{own[:8]}", f"model.toy-{own}"):
         (tmp_path / f"{name}.json").write_text("theirs")
     with pytest.raises(InputError, match="is in the way"):
@@ -243,14 +244,13 @@ def test_a_folder_that_cannot_be_written_gets_a_sentence(tmp_path):
     assert (tmp_path / "results").read_text() == "a file"
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="the lock on a folder is POSIX's")
 def test_writers_at_once_keep_every_result_whole(tmp_path, monkeypatch):
-    def choose_slowly(*arguments, choose=store._own_path):
+    def choose_slowly(*arguments, choose=store._choose_path):
         path = choose(*arguments)
         time.sleep(0.01)  # long enough for another writer to choose the same name
         return path
 
-    monkeypatch.setattr(store, "_own_path", choose_slowly)
+    monkeypatch.setattr(store, "_choose_path", choose_slowly)
     kept = open_store(tmp_path)
     jobs = [result_of("model", chosen=float(k), fingerprint=str(k % 8)) for k in range(1, 49)]
     with ThreadPoolExecutor(8) as pool:

@@ -17,10 +17,10 @@ LINES = {
     "lines of an empty list": (b'{"a":[]}\n' * (7 * MIB), "has no id or no scores"),
     "lines of an empty object": (b"{}\n" * (20 * MIB), "has no id or no scores"),
     "a row of a million scores": (b'{"id":"a","scores":[' + b"0," * (5 * MIB) + b"0]}\n", "5,242,881 values"),
-    "scores of lists": (b'{"id":"a","scores":[' + b"[]," * MIB + b"0]}\n", "scores holds something that is no number"),
+    "scores of lists": (b'{"id":"a","scores":[' + b"[]," * MIB + b"0]}\n", "a value that is not a number"),
     "one endless line": (b'{"id":"' + b"a" * (30 * MIB) + b'"}\n', "bytes in a line"),
     "a million levels": (b'{"id":' + b"[" * MIB + b"]" * MIB + b"}\n", "line 1, is not JSON"),
-    "a long text": (json.dumps({"id": "a" * 5_000, "scores": [1, 2]}).encode(), "id is no text of at most"),
+    "a long text": (json.dumps({"id": "a" * 5_000, "scores": [1, 2]}).encode(), "id is not text of at most"),
 }
 
 
@@ -36,9 +36,9 @@ def write(folder, summary, content, suffix=".jsonl"):
 def dictionary_bomb(rows=240_000):
     """A table whose texts are one long text, kept once: 100 kB that are a gigabyte of rows."""
     texts = pa.DictionaryArray.from_arrays(pa.array([0] * rows, pa.int32()), pa.array(["x" * 4_000]))
-    arrays = [texts if field.type == pa.string() else pa.nulls(rows, field.type) for field in parquet.schema()]
+    arrays = [texts if field.type == pa.string() else pa.nulls(rows, field.type) for field in parquet.table_schema()]
     out = io.BytesIO()
-    pq.write_table(pa.table(arrays, names=parquet.schema().names), out, compression="zstd")
+    pq.write_table(pa.table(arrays, names=parquet.table_schema().names), out, compression="zstd")
     return out.getvalue()
 
 
@@ -46,8 +46,8 @@ def lying_table(values=40_000_000):
     """A table of one row with a page of 320 MB, whose footer says 2 kB: 15 kB that take a gigabyte to read."""
     scores = pa.ListArray.from_arrays(pa.array([0, values], pa.int32()), pa.array(np.zeros(values)))
     plain = {pa.string(): pa.array(["a"])}
-    fields = [(field.name, plain.get(field.type, pa.nulls(1, field.type))) for field in parquet.schema()]
-    table = pa.table(dict(fields) | {"scores": scores}, schema=parquet.schema())
+    fields = [(field.name, plain.get(field.type, pa.nulls(1, field.type))) for field in parquet.table_schema()]
+    table = pa.table(dict(fields) | {"scores": scores}, schema=parquet.table_schema())
     out = io.BytesIO()
     pq.write_table(
         table, out, compression="zstd", use_dictionary=False, data_page_size=2**31 - 1, write_batch_size=10**9

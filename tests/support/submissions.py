@@ -32,7 +32,7 @@ def result(name="org/good", share=0.8, seed=3):
         "model": {"model": name, "parameters": 1_000_000, "license": "mit"},
         "command": f"rewardbench --model {name} --dataset toy",
     }
-    told = json.loads(results.dump(results.to_json(assemble(SUITE, name, "Seq. Classifier", found, manifest))))
+    told = json.loads(results.dump(results.to_summary(assemble(SUITE, name, "Seq. Classifier", found, manifest))))
     rows = [results.to_row(i, f, rule_of(SUITE, i.subset)) for i, f in zip(SUITE.items, found, strict=True)]
     return told | {"date": "2026-01-02"}, rows
 
@@ -40,7 +40,7 @@ def result(name="org/good", share=0.8, seed=3):
 def write(folder, told, rows, table=None):
     """The two files, with the hash that belongs to them; returns the summary's path."""
     path = folder / "result.json"
-    content = parquet.pack(rows) if table is None else table
+    content = parquet.encode_table(rows) if table is None else table
     results.table_path(path).write_bytes(content)
     summary = {**told, results.OUTPUTS_HASH: hashlib.sha256(content).hexdigest()} if isinstance(told, dict) else told
     path.write_text(json.dumps(summary) if isinstance(summary, dict) else summary)
@@ -88,12 +88,12 @@ FIELDS = {
     "the card's name": (("model",), "readme", "its own files"),
     "half of a character": (("manifest", "command"), "x \ud800", "control or invisible"),
     "a badge of its own": (("badge",), "verified", "no field"),
-    "rules that are none": (("manifest", "suite", "rules"), [1], "not what a suite is"),
+    "rules that are none": (("manifest", "suite", "rules"), [1], "does not describe a suite"),
     "script in the type": (("model_type",), SCRIPT, "model_type"),
     "a type with a remark": (("model_type",), "Seq. Classifier (verified by AI2)", "model_type"),
     "a baseline that is none": (("model_type",), "Baseline", "Baseline"),
-    "a name of a baseline": (("model",), "baseline/oracle", "kept for the baselines"),
-    "a known baseline of another type": (("model",), "baseline/longest", "kept for the baselines"),
+    "a name of a baseline": (("model",), "baseline/oracle", "reserved for the baselines"),
+    "a known baseline of another type": (("model",), "baseline/longest", "reserved for the baselines"),
     "script in the license": (("manifest", "model", "license"), SCRIPT, "license"),
     "a license with a remark": (("manifest", "model", "license"), "MIT - verified by AI2", "license"),
     "a license of one's own": (("manifest", "model", "license"), "LicenseRef-verified", "license"),
@@ -128,24 +128,24 @@ FIELDS = {
     "extra results that are none": (("extra_results",), {"Elo": 2000}, "the items give"),
     "extra results of no form": (("extra_results",), "all right", "the items give"),
     "a section too many": (("sections", 0, "section"), "Reasoning", "the items give"),
-    "an empty gap": (("gap",), [{}], "gap does not hold"),
-    "a gap that is no list": (("gap",), {"gap": 0}, "no list"),
-    "a gap of its own": (("gap",), [{"name": "gap", "value": 0.0}], "gap does not hold"),
+    "an empty gap": (("gap",), [{}], "gap does not have"),
+    "a gap that is no list": (("gap",), {"gap": 0}, "not a list"),
+    "a gap of its own": (("gap",), [{"name": "gap", "value": 0.0}], "gap does not have"),
     "an invented gap": (("gap",), GAP, "gap, core"),
-    "a gap of text": (("gap",), [{**one, "value": "0"} for one in GAP], "no number"),
-    "a gap beyond all": (("gap",), [{**one, "value": 7.0} for one in GAP], "no share"),
+    "a gap of text": (("gap",), [{**one, "value": "0"} for one in GAP], "not a number"),
+    "a gap beyond all": (("gap",), [{**one, "value": 7.0} for one in GAP], "not a share"),
     "control characters in the command": (("manifest", "command"), "rewardbench \x1b[2J", "control"),
     "endless text": (("manifest", "command"), "x" * 100_000, "characters"),
-    "huge score": (("score", "value"), 1e308, "no share"),
-    "score that is text": (("score", "value"), "0.99", "no share"),
-    "score above one": (("score", "value"), 1.5, "no share"),
-    "negative count": (("score", "n"), -5, "no count"),
+    "huge score": (("score", "value"), 1e308, "not a share"),
+    "score that is text": (("score", "value"), "0.99", "not a share"),
+    "score above one": (("score", "value"), 1.5, "not a share"),
+    "negative count": (("score", "n"), -5, "not a count"),
     "edited headline": (("score", "value"), 0.99, "the items give"),
     "edited section": (("sections", 0, "value"), 0.99, "the items give"),
     "edited subset": (("subsets", 0, "value"), 0.99, "the items give"),
     "edited mirrors": (("mirrors", 0, "value"), 0.99, "the items give"),
-    "sections are no list": (("sections",), {"a": 1}, "no list"),
-    "section without a name": (("sections", 0), {"value": 1.0}, "no figure"),
+    "sections are no list": (("sections",), {"a": 1}, "not a list"),
+    "section without a name": (("sections", 0), {"value": 1.0}, "not a figure"),
     "script in a section's name": (("sections", 0, "name"), SCRIPT, "the items give"),
     "section left out": (("mirrors",), [], "the items give"),
     "other suite": (("suite",), "core", "of the suite"),
@@ -154,7 +154,7 @@ FIELDS = {
     "no fingerprint": (("manifest", "fingerprint"), {}, "no fingerprint"),
     "forged fingerprint": (("manifest", "fingerprint", "dtype"), "bfloat16", "fingerprint_sha256"),
     "schema of tomorrow": (("schema",), 99, "schema"),
-    "manifest is a list": (("manifest",), [], "not a whole result"),
+    "manifest is a list": (("manifest",), [], "not a valid result"),
 }
 
 
@@ -208,27 +208,26 @@ def bomb():
 
     out = io.BytesIO()
     count = 3_000_000
-    table = pa.table({"id": pa.array(["x" * 100] * count)} | {
-        name: pa.nulls(count, parquet.schema().field(name).type) for name in parquet.schema().names if name != "id"
-    })  # fmt: skip
+    columns = {field.name: pa.nulls(count, field.type) for field in parquet.table_schema()}
+    table = pa.table(columns | {"id": pa.array(["x" * 100] * count)})
     pq.write_table(table, out, compression="zstd")
     return out.getvalue()
 
 
 def endless_list():
     """A few hundred bytes that hold five million scores."""
-    return parquet.pack([{"id": "0", "scores": [0.0] * 5_000_000}])
+    return parquet.encode_table([{"id": "0", "scores": [0.0] * 5_000_000}])
 
 
 def endless_text():
     """A few thousand bytes that hold a megabyte, four thousand times."""
-    return parquet.pack([{"id": "x" * 2**20, "scores": [0.0, 1.0]} for _ in range(64)])
+    return parquet.encode_table([{"id": "x" * 2**20, "scores": [0.0, 1.0]} for _ in range(64)])
 
 
 def wide():
     """Few rows with very long values."""
     rows = [{"id": str(n), "scores": [0.0] * 2_000_000} for n in range(40)]
-    return parquet.pack(rows)
+    return parquet.encode_table(rows)
 
 
 def files():
@@ -240,12 +239,12 @@ def files():
         "NaN in JSON": (json.dumps(told).replace('"value": ', '"value": NaN, "v": ', 1), None, "not strict JSON"),
         "endless depth": (f'{{"schema": 1, "a": {deep}}}', None, "not strict JSON|nested deeper"),
         "some depth": (f'{{"schema": 1, "a": {"[" * 60 + "]" * 60}}}', None, "nested deeper"),
-        "200 MB": ("{" + " " * 200_000_000 + "}", None, "it was not read"),
+        "200 MB": ("{" + " " * 200_000_000 + "}", None, "was not read"),
         "a list": ("[1, 2]", None, "no schema"),
         "no parquet": (told, b"not parquet", "cannot be read as a parquet"),
         "parquet of something else": (told, _other(), "lacks the columns"),
-        "zip bomb": (told, bomb(), "it was not read"),
-        "wide bomb": (told, wide(), "it was not read"),
+        "zip bomb": (told, bomb(), "was not read"),
+        "wide bomb": (told, wide(), "was not read"),
         "one endless list": (told, endless_list(), "values in a column"),
         "one endless text": (told, endless_text(), "bytes in a text"),
     }
@@ -268,5 +267,5 @@ def copied(name, change):
     ]
     fingerprint = {"weights": {"sha256": "0" * 64}, "dtype": "float32"}
     manifest = {**told["manifest"], "fingerprint": fingerprint, "fingerprint_sha256": digest(fingerprint)}
-    summary = json.loads(results.dump(results.to_json(assemble(SUITE, name, "Seq. Classifier", found, manifest))))
+    summary = json.loads(results.dump(results.to_summary(assemble(SUITE, name, "Seq. Classifier", found, manifest))))
     return summary, [results.to_row(i, f, rule_of(SUITE, i.subset)) for i, f in zip(SUITE.items, found, strict=True)]

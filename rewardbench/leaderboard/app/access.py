@@ -8,10 +8,10 @@ import re
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
+from starlette.types import Scope
 
 from rewardbench.leaderboard.app.uploads import RejectedError
 
@@ -57,7 +57,7 @@ class Access:
         names = [os.environ.get("SPACE_HOST", ""), *os.environ.get("REWARDBENCH_HOSTS", "").split(",")]
         return cls(
             host="0.0.0.0" if space else "127.0.0.1",
-            hosts=tuple(name.strip() for name in names if name.strip()),
+            hosts=tuple(filter(None, map(str.strip, names))),
             writable=os.environ.get("REWARDBENCH_WRITABLE") == "1",
             space=space,
         )
@@ -71,16 +71,14 @@ class Access:
         """
         hosts = headers.getlist("host")
         forwarded = headers.getlist("x-forwarded-host")
-        if len(hosts) != 1 or not all(self.serves(host) for host in (*hosts, *forwarded)):
+        if len(hosts) != 1 or not all(map(self.serves, hosts + forwarded)):
             raise RejectedError(400, "This host name is not served here. `--allow_host NAME` adds one.")
         if method in ("GET", "HEAD"):
             return
         origin = headers.get("origin")
         site = headers.get("sec-fetch-site", "same-origin")
-        foreign = (
-            site not in ("same-origin", "none") if origin is None else not self._is_ours(origin, hosts + forwarded)
-        )
-        if foreign or len(headers.getlist("origin")) > 1:
+        is_ours = site in ("same-origin", "none") if origin is None else self._is_ours(origin, hosts + forwarded)
+        if not is_ours or len(headers.getlist("origin")) > 1:
             raise RejectedError(403, "The request comes from a page of another origin. Open this page directly.")
 
     def serves(self, host: str) -> bool:
@@ -107,10 +105,10 @@ class Access:
             return False
         if name in map(_plain, self.hosts):
             return True
-        usual = {"http": 80, "https": 443}[parts.scheme]
-        return any((name, port or usual) == (_name(host), _port(host) or usual) for host in hosts)
+        default = {"http": 80, "https": 443}[parts.scheme]
+        return (name, port or default) in [(_name(host), _port(host) or default) for host in hosts]
 
-    def client(self, scope: Any, headers: Headers) -> str:
+    def client(self, scope: Scope, headers: Headers) -> str:
         """Return the address of the client; on a Space, the last X-Forwarded-For entry, set by the Hub's proxy."""
         if self.space and (forwarded := headers.getlist("x-forwarded-for")):
             return forwarded[-1].rpartition(",")[2].strip()

@@ -7,13 +7,13 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rewardbench.errors import InputError
-from rewardbench.leaderboard.app import submission
 from rewardbench.leaderboard.app.library import Library
 from rewardbench.leaderboard.app.markup import render
 from rewardbench.leaderboard.app.quick import import_gradio
+from rewardbench.leaderboard.app.submission import CheckedUpload, UploadChecks, render_check
 from rewardbench.leaderboard.app.uploads import LONGEST_KEPT, MOST_FILE
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # no telemetry
@@ -21,11 +21,16 @@ gr = import_gradio()
 from fastapi import FastAPI  # noqa: E402
 from gradio import Request  # noqa: E402
 from gradio.exceptions import InvalidPathError  # noqa: E402
+from gradio.routes import App  # noqa: E402
+from starlette.routing import Mount  # noqa: E402
+
+if TYPE_CHECKING:
+    from gradio import Blocks, Button
 
 HERE = Path(__file__).resolve().parent
 
 
-def build(library: Library, see: Callable[[str], str], copy: Callable[[Any], str]) -> Any:
+def build_app(library: Library, see: Callable[[str], str], copy: Callable[[object], str]) -> FastAPI:
     """Build the ASGI app.
 
     Args:
@@ -33,7 +38,7 @@ def build(library: Library, see: Callable[[str], str], copy: Callable[[Any], str
         see: returns the HTML of an address.
         copy: returns rows as CSV, LaTeX or BibTeX.
     """
-    checks = submission.Checks(library)
+    checks = UploadChecks(library)
     with gr.Blocks(title="rewardbench", fill_width=True, delete_cache=(600, int(LONGEST_KEPT))) as app:
         gr.HTML(
             html_template='<div class="rb" lang="en"></div>',
@@ -44,10 +49,10 @@ def build(library: Library, see: Callable[[str], str], copy: Callable[[Any], str
         )
         if library.takes_files:
             with gr.Column(elem_id="rb-submit"):
-                _submission(checks)
+                _add_upload_form(checks)
     app.queue(default_concurrency_limit=2, max_size=16)
     app.has_launched = True  # mount_gradio_app does not set it, and without it Gradio reads any local path as an upload
-    outer = gr.mount_gradio_app(
+    server: FastAPI = gr.mount_gradio_app(
         FastAPI(openapi_url=None),
         app,
         "/",
@@ -60,19 +65,22 @@ def build(library: Library, see: Callable[[str], str], copy: Callable[[Any], str
         enable_monitoring=False,
         ssr_mode=False,
     )
-    _refuse_forged_paths(app)
-    mounted = outer.routes[-1].app
+    _check_forged_paths(app)
+    mount = server.routes[-1]
+    assert isinstance(mount, Mount)
+    mounted = mount.app
+    assert isinstance(mounted, App)
     mounted.startup_events_triggered = True  # its lifespan starts them; the first request would start them again
 
     def stop() -> None:
         mounted.stop_event.set()
         checks.stop()
 
-    outer.state.stop = stop
-    return outer
+    server.state.stop = stop
+    return server
 
 
-def _refuse_forged_paths(app: Any) -> None:
+def _check_forged_paths(app: Blocks) -> None:
     """Check that Gradio rejects a file that nobody uploaded, since `has_launched` is not its public interface.
 
     Raises:
@@ -81,9 +89,9 @@ def _refuse_forged_paths(app: Any) -> None:
     with tempfile.NamedTemporaryFile(suffix=".json", dir=tempfile.gettempdir()) as file:
         forged = {"path": file.name, "meta": {"_type": "gradio.FileData"}}
         for event in app.fns.values():
-            if not any(isinstance(block, gr.File) for block in event.inputs):
-                continue
             inputs = [[forged] if isinstance(block, gr.File) else None for block in event.inputs]
+            if [forged] not in inputs:
+                continue
             try:
                 asyncio.run(app.process_api(event, inputs))
             except InvalidPathError:
@@ -99,8 +107,8 @@ UNSAFE = (
 )
 
 
-def _submission(checks: submission.Checks) -> None:
-    """Add the upload form."""
+def _add_upload_form(checks: UploadChecks) -> None:
+    """Add the form that checks and submits files."""
     files = gr.File(
         label="Result files: .json, and .jsonl or .parquet",
         file_count="multiple",
@@ -111,32 +119,32 @@ def _submission(checks: submission.Checks) -> None:
     state = gr.State(None, time_to_live=LONGEST_KEPT)
     button = gr.Button("Submit", interactive=False, variant="primary")
 
-    def look(paths: list[str] | None, model: str, request: Request) -> tuple[Any, Any, Any]:
-        looked = checks.look(_client(request), paths, model or "") if paths and len(paths) > 1 else None
-        can_submit = looked is not None and looked.entry is not None
-        return looked, submission.words(looked), gr.Button(interactive=can_submit)
+    def check(paths: list[str] | None, model: str, request: Request) -> tuple[CheckedUpload | None, str, Button]:
+        checked = checks.check(_client(request), paths, model or "") if paths and len(paths) > 1 else None
+        can_submit = checked is not None and checked.entry is not None
+        return checked, render_check(checked), gr.Button(interactive=can_submit)
 
-    def send(looked: submission.Looked | None, request: Request) -> tuple[Any, Any, Any]:
+    def submit(checked: CheckedUpload | None, request: Request) -> tuple[CheckedUpload | None, str, Button]:
         disabled = gr.Button(interactive=False)
-        if looked is None or looked.entry is None:
-            return None, submission.words(looked), disabled
+        if checked is None or checked.entry is None:
+            return None, render_check(checked), disabled
         try:
-            message = checks.send(_client(request), looked)
+            message = checks.submit(_client(request), checked)
             return None, render("sent.html", verdict="passed", message=message), disabled
         except InputError as error:
-            return looked, render("sent.html", verdict="refused", message=error), gr.Button(interactive=True)
+            return checked, render("sent.html", verdict="refused", message=error), gr.Button(interactive=True)
 
     gr.on(
         [files.change, name.submit],
-        look,
+        check,
         [files, name],
         [state, findings, button],
         concurrency_limit=2,
         api_visibility="private",
     )
-    button.click(send, state, [state, findings, button], concurrency_limit=1, api_visibility="private")
+    button.click(submit, state, [state, findings, button], concurrency_limit=1, api_visibility="private")
 
 
-def _client(request: Any) -> str:
+def _client(request: Request | None) -> str:
     """Return the client of a request, as Guard has set it."""
     return str(request.client.host) if request is not None and request.client else "unknown"

@@ -8,23 +8,23 @@ from dataclasses import dataclass
 from rewardbench.leaderboard.app import tables
 from rewardbench.leaderboard.app.frame import Page
 from rewardbench.leaderboard.app.markup import render
-from rewardbench.leaderboard.refresh import Board, Row
+from rewardbench.leaderboard.types import Board, LeaderboardRow
 
 FIRST = 100
-"""Rows that are laid out at first; page.js has the same number."""
+"""Number of rows that are shown at first; page.js has the same number."""
 
 
 @dataclass(frozen=True)
 class Line:
     """A row of the table, with what the browser searches and filters by."""
 
-    row: Row
+    row: LeaderboardRow
     text: str
     size: str
     selected: bool
 
 
-def show(board: Board, suite: str, query: Mapping[str, str], most: int | None = None) -> Page:
+def build_page(board: Board, suite: str, query: Mapping[str, str], most: int | None = None) -> Page:
     """Build the leaderboard of a suite.
 
     Args:
@@ -37,20 +37,20 @@ def show(board: Board, suite: str, query: Mapping[str, str], most: int | None = 
     if not rows:
         return Page("Leaderboard", render("empty.html"))
     subsets = query.get("subsets") == "1"
-    lines = [
-        Line(row, tables.search_text(row), tables.size_class(row.parameters), row.key == query.get("row"))
-        for row in rows
-    ]
+    lines: list[Line] = []
+    for row in rows:
+        is_selected = row.key == query.get("row")
+        lines.append(Line(row, tables.search_text(row), tables.size_class(row.parameters), is_selected))
     body = render(
         "board.html",
         suites=board.suites,
         suite=suite,
         subsets=subsets,
         columns=tables.columns(rows, with_subsets=subsets),
-        choices=tables.choices(rows),
+        choices=tables.filter_choices(rows),
         lines=lines,
         first=FIRST,
-        cell=tables.cell,
+        cell_text=tables.cell_text,
         mirrors=any(row.metric == "mirror" for row in rows),
         published=any(not row.ids for row in rows),
     )

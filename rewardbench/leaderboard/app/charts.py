@@ -42,8 +42,8 @@ def linear(
 ) -> Axis:
     """Make an axis with ticks at round steps, none of them below `least`."""
     span = (high - low) or 1.0
-    step = 10 ** floor(log10(span / count))
-    step = max(least, next(step * factor for factor in (1, 2, 5, 10) if span / (step * factor) <= count))
+    power = 10 ** floor(log10(span / count))
+    step = max(least, next(power * factor for factor in (1, 2, 5, 10) if span / (power * factor) <= count))
     first, last = floor(low / step), ceil(high / step)
     ticks = [(n * step, label(n * step)) for n in range(first, last + 1)]
     start, end = ticks[0][0], ticks[-1][0]
@@ -84,6 +84,10 @@ def scatter(points: Sequence[Point], x: Axis, y: Axis, label: str, line: Sequenc
         label: description for screen readers.
         line: places (x, y) to join by a step line.
     """
+    drawn: list[_Mark] = []
+    for point in points:
+        across, up = _across(x, point.x), _up(y, point.y)
+        drawn.append(_Mark(point, across, up, _up(y, point.low), _up(y, point.high)))
     return render(
         "chart.html",
         width=WIDTH,
@@ -98,10 +102,7 @@ def scatter(points: Sequence[Point], x: Axis, y: Axis, label: str, line: Sequenc
         x_ticks=[_Tick(_across(x, value), text) for value, text in x.ticks],
         y_ticks=[_Tick(_up(y, value), text) for value, text in y.ticks],
         path=_steps(line, x, y),
-        marks=[
-            _Mark(point, _across(x, point.x), _up(y, point.y), _up(y, point.low), _up(y, point.high))
-            for point in points
-        ],
+        marks=drawn,
     )
 
 
@@ -124,10 +125,10 @@ def _steps(line: Sequence[tuple[float, float]], x: Axis, y: Axis) -> str:
     return path
 
 
-def front(points: Sequence[Point]) -> list[tuple[float, float]]:
-    """Return the best points so far, from left to right.
+def pareto_front(points: Sequence[Point]) -> list[tuple[float, float]]:
+    """Return the points that are higher than all points to their left.
 
-    >>> front([Point(1, .5, 0, 1, "", ""), Point(2, .4, 0, 1, "", ""), Point(3, .9, 0, 1, "", "")])
+    >>> pareto_front([Point(1, .5, 0, 1, "", ""), Point(2, .4, 0, 1, "", ""), Point(3, .9, 0, 1, "", "")])
     [(1, 0.5), (3, 0.9)]
     """
     best: list[tuple[float, float]] = []

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 from markupsafe import Markup
 
 from rewardbench.comparison.compare import Comparison, Flip, compare, power_sentence
 from rewardbench.errors import InputError
-from rewardbench.leaderboard.app.frame import Card, Page, card
+from rewardbench.leaderboard.app.frame import ItemCard, Page, make_card
 from rewardbench.leaderboard.app.library import Library
 from rewardbench.leaderboard.app.markup import render
-from rewardbench.leaderboard.refresh import Row
+from rewardbench.leaderboard.types import LeaderboardRow
 
 EXAMPLES = 10
 TITLE = "Compare two models"
@@ -19,7 +20,7 @@ TOTALS_ONLY = "Comparing needs per-item scores, and this suite has published tot
 TOO_FEW = "Comparing needs two models with per-item scores. This suite has only one so far."
 
 
-def show(library: Library, suite: str, query: Mapping[str, str]) -> Page:
+def build_page(library: Library, suite: str, query: Mapping[str, str]) -> Page:
     """Build the page that compares two models of a suite.
 
     Args:
@@ -29,8 +30,8 @@ def show(library: Library, suite: str, query: Mapping[str, str]) -> Page:
     """
     board = library.rows()
     names = {row.key: row.model for row in board.of(suite) if row.ids}
-    selected = {side: query.get(side, "") for side in "ab"}
-    first, second = (library.row(selected[side]) for side in "ab")
+    selected = {"a": query.get("a", ""), "b": query.get("b", "")}
+    first, second = library.row(selected["a"]), library.row(selected["b"])
     comparison = Markup()
     message = ""
     if len(names) < 2:
@@ -56,10 +57,11 @@ def show(library: Library, suite: str, query: Mapping[str, str]) -> Page:
     return Page(TITLE, body, "compare")
 
 
-def _comparison(library: Library, first: Row, second: Row) -> Markup:
+def _comparison(library: Library, first: LeaderboardRow, second: LeaderboardRow) -> Markup:
     comparison = compare(library.items(first), library.items(second))
     score = comparison.score
     better, worse = (second, first) if score.difference > 0 else (first, second)
+    flips = Counter(flip.better for flip in comparison.flips)
     return render(
         "compare.html",
         comparison=comparison,
@@ -68,17 +70,15 @@ def _comparison(library: Library, first: Row, second: Row) -> Markup:
         better=better if score.p < 0.05 else None,
         worse=worse,
         power=power_sentence(score),
-        flips_to_first=sum(flip.better == "first" for flip in comparison.flips),
-        flips_to_second=sum(flip.better == "second" for flip in comparison.flips),
+        flips_to_first=flips["first"],
+        flips_to_second=flips["second"],
         cards=[_card(flip, comparison) for flip in comparison.flips[:EXAMPLES]],
     )
 
 
-def _card(flip: Flip, comparison: Comparison) -> Card:
+def _card(flip: Flip, comparison: Comparison) -> ItemCard:
     better = comparison.first if flip.better == "first" else comparison.second
-    margins = [
-        f"{model} {margin:+.3f}"
-        for model, margin in zip((comparison.first, comparison.second), flip.margins, strict=True)
-    ]
+    first, second = flip.margins
     title = f"{flip.item.id} · {flip.section} · only {better} is correct"
-    return card(flip.item, title, note=f"Margins: {', '.join(margins)}")
+    note = f"Margins: {comparison.first} {first:+.3f}, {comparison.second} {second:+.3f}"
+    return make_card(flip.item, title, note=note)

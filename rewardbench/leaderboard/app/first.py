@@ -12,11 +12,12 @@ import socket
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import Any
 from urllib.parse import parse_qsl
 
 import uvicorn
+from starlette.applications import Starlette
 from starlette.responses import HTMLResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 STYLE = """
 #rb-first { color-scheme: light dark; position: absolute; inset: 0; z-index: 1; background: Canvas; color: CanvasText;
@@ -25,7 +26,7 @@ STYLE = """
   --border-color-primary: color-mix(in srgb, CanvasText 12%, Canvas); --link-text-color: LinkText;
   --background-fill-primary: Canvas; --input-background-fill: Canvas; --background-fill-secondary: transparent; }
 """
-"""Gradio's variables and sizes in system colors, so that little moves when Gradio takes over."""
+"""Gradio's variables and sizes in system colors, so that little changes when Gradio takes over."""
 WAITING = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>rewardbench</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"></head>
 <body><script>
@@ -36,7 +37,7 @@ fetch("config").then((answer) => answer.ok ? 0 : 2000, () => 2000)
 _BODY = re.compile(rb"<body[^>]*>")
 
 
-def _plain(scope: Any) -> bool:
+def _is_front_page(scope: Scope) -> bool:
     """Return True for a request for `/` without parameters, except those like `__theme`, which a Space adds."""
     if scope["type"] != "http" or (scope["method"], scope["path"]) != ("GET", "/"):
         return False
@@ -44,7 +45,7 @@ def _plain(scope: Any) -> bool:
     return all(name.startswith("__") for name, _ in parameters)
 
 
-class Opening:
+class StartingApp:
     """ASGI app that answers while another app starts: `/` gets a waiting page, other requests wait.
 
     Args:
@@ -53,16 +54,16 @@ class Opening:
         failed: called if making or starting the app raises; the exception is in `error`.
     """
 
-    def __init__(self, make: Callable[[], Any], failed: Callable[[], None]) -> None:
+    def __init__(self, make: Callable[[], Starlette], failed: Callable[[], None]) -> None:
         self._make, self._failed = make, failed
-        self._app: Any = None
-        self._made, self._settled, self._over = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._app: Starlette | None = None
+        self._made, self._started, self._closing = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self.error: Exception | None = None
 
     @asynccontextmanager
-    async def lifespan(self, _: Any) -> AsyncIterator[None]:
+    async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
         """Context manager: the lifespan of this app, within which the other app starts and stops."""
-        task = asyncio.create_task(self._live())
+        task = asyncio.create_task(self._run())
         yield
         self.close()
         await task
@@ -71,12 +72,12 @@ class Opening:
         """Release all requests that wait for the app, and end its streams."""
         if self._app:
             getattr(self._app.state, "stop", lambda: None)()
-        self._over.set()
+        self._closing.set()
         self._made.set()
-        self._settled.set()
+        self._started.set()
 
-    async def _live(self) -> None:
-        apps: list[Any] = []
+    async def _run(self) -> None:
+        apps: list[Starlette] = []
         loop = asyncio.get_running_loop()
         threading.Thread(target=self._work, args=(apps, loop), daemon=True).start()
         await self._made.wait()
@@ -85,16 +86,16 @@ class Opening:
         if self.error:
             self._failed()
 
-    async def _serve(self, app: Any) -> None:
+    async def _serve(self, app: Starlette) -> None:
         try:
             async with app.router.lifespan_context(app):
                 self._app = app
-                self._settled.set()
-                await self._over.wait()
+                self._started.set()
+                await self._closing.wait()
         except Exception as error:
             self.error = error
 
-    def _work(self, apps: list[Any], loop: asyncio.AbstractEventLoop) -> None:
+    def _work(self, apps: list[Starlette], loop: asyncio.AbstractEventLoop) -> None:
         try:
             apps.append(self._make())
         except Exception as error:
@@ -102,12 +103,12 @@ class Opening:
         with suppress(RuntimeError):  # the loop has ended already
             loop.call_soon_threadsafe(self._made.set)
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request; if the app failed to start, with status 503."""
-        if _plain(scope) and not self._app:
+        if _is_front_page(scope) and not self._app:
             await HTMLResponse(WAITING)(scope, receive, send)
             return
-        await self._settled.wait()
+        await self._started.wait()
         app = self._app or HTMLResponse("The leaderboard is not available. Try again later.", 503)
         await app(scope, receive, send)
 
@@ -117,18 +118,18 @@ class Server(uvicorn.Server):
 
     Args:
         app: the ASGI app to serve.
-        opening: the app that starts behind it.
+        starting_app: the app in it that another app starts behind.
         ended: called after shutdown; a signal may end the process right after.
     """
 
-    def __init__(self, app: Any, opening: Opening, ended: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, app: ASGIApp, starting_app: StartingApp, ended: Callable[[], None] = lambda: None) -> None:
         config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1, limit_concurrency=2_000)
         super().__init__(config)
-        self._opening, self._ended = opening, ended
+        self._starting_app, self._ended = starting_app, ended
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Shut down the server."""
-        self._opening.close()
+        self._starting_app.close()
         await super().shutdown(sockets)
         self._ended()
 
@@ -142,19 +143,19 @@ class FirstPaint:
         css: style sheet of the inserted HTML.
     """
 
-    def __init__(self, app: Any, markup: Callable[[], str], css: str) -> None:
+    def __init__(self, app: ASGIApp, markup: Callable[[], str], css: str) -> None:
         self.app = app
         self.markup, self.style = markup, f"<style>{css}{STYLE}</style>"
 
-    async def __call__(self, scope: Any, receive: Any, send: Callable[[Any], Any]) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request; only requests for `/` are changed."""
-        if not _plain(scope):
+        if not _is_front_page(scope):
             await self.app(scope, receive, send)
             return
-        starts: list[Any] = []
+        starts: list[Message] = []
         parts: list[bytes] = []
 
-        async def gather(message: Any) -> None:
+        async def gather(message: Message) -> None:
             if message["type"] == "http.response.start":
                 starts.append(message)
                 return
@@ -165,7 +166,7 @@ class FirstPaint:
         headers = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
         await self.app({**scope, "headers": headers}, receive, gather)  # nothing can be inserted into a compressed body
 
-    async def _send(self, start: Any, page: bytes, send: Callable[[Any], Any]) -> None:
+    async def _send(self, start: Message, page: bytes, send: Send) -> None:
         first = f'{self.style}<div id="rb-first" class="rb">{self.markup()}</div>'.encode()
         page = _BODY.sub(lambda match: match[0] + first, page, count=1)
         headers = [(name, value) for name, value in start["headers"] if name.lower() != b"content-length"]

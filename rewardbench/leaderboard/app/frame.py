@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from rewardbench.leaderboard.app.markup import render
-from rewardbench.leaderboard.refresh import Board, age
+from rewardbench.leaderboard.types import Board, age
 from rewardbench.results.browse import completions_of, prompt_of
 from rewardbench.types import Item
 
@@ -39,7 +39,7 @@ class Page:
     name: str = "board"
 
 
-def framed(page: Page, board: Board, suite: str) -> str:
+def render_page(page: Page, board: Board, suite: str) -> str:
     """Return the HTML of a page with navigation, and a warning if the rows are old."""
     state = age(board, time.time())
     return str(render("frame.html", page=page, pages=PAGES, suite=suite, offline=board.offline, age=state))
@@ -56,7 +56,7 @@ class Completion:
 
 
 @dataclass(frozen=True)
-class Card:
+class ItemCard:
     """An item as pages show it."""
 
     title: str
@@ -65,7 +65,7 @@ class Card:
     note: str = ""
 
 
-def card(item: Item, title: str, scores: Sequence[float] | None = None, note: str = "") -> Card:
+def make_card(item: Item, title: str, scores: Sequence[float] | None = None, note: str = "") -> ItemCard:
     """Describe an item for a page.
 
     Args:
@@ -82,4 +82,4 @@ def card(item: Item, title: str, scores: Sequence[float] | None = None, note: st
             texts.append(Completion(side, text or "(text not available)", f"{scores[n]:+.3f}"))
         elif text:
             texts.append(Completion(side, text))
-    return Card(title, prompt_of(item) if item.prompt else "", tuple(texts), note)
+    return ItemCard(title, prompt_of(item) if item.prompt else "", tuple(texts), note)

@@ -10,17 +10,18 @@ import asyncio
 import json
 import logging
 import re
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any
+from typing import NoReturn
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.formparsers import MultiPartException
 from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rewardbench.leaderboard.app.access import Access
-from rewardbench.leaderboard.app.limits import Open, Rate, client_of
+from rewardbench.leaderboard.app.limits import ConcurrencyLimit, RateLimit, client_of
 from rewardbench.leaderboard.app.uploads import MOST_FILES, MOST_REQUEST, RejectedError, Uploads
+from rewardbench.results import JsonObject
 
 PAGES = ("/", "/config", "/theme.css", "/favicon.ico", "/robots.txt", "/manifest.json")
 STREAMS = ("/gradio_api/queue/data", "/gradio_api/upload_progress", "/gradio_api/theme.css", "/gradio_api/app_id")
@@ -35,13 +36,10 @@ FUNCTIONS = ("see", "copy")
 """Server functions that the page calls."""
 SLOWEST_BODY, SLOWEST_UPLOAD = 20.0, 120.0
 """Seconds within which the body of an event, or of an upload, must arrive."""
-LONGEST_REST = 5.0
-"""Seconds for reading and discarding the rest of a rejected body."""
+LONGEST_DISCARD = 5.0
+"""Seconds for reading and discarding what remains of a rejected body."""
 _SESSION = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _BOUNDARY = re.compile(r'multipart/form-data\s*;\s*boundary="?([A-Za-z0-9\'()+_,./:=?-]{1,70})"?\s*', re.IGNORECASE)
-
-Receive = Callable[[], Awaitable[Any]]
-Send = Callable[[Any], Awaitable[None]]
 
 
 class Guard:
@@ -54,17 +52,17 @@ class Guard:
         takes_files: whether the page has an upload form.
     """
 
-    def __init__(self, app: Any, access: Access, uploads: Uploads, takes_files: bool = True) -> None:
+    def __init__(self, app: ASGIApp, access: Access, uploads: Uploads, takes_files: bool = True) -> None:
         self.app, self.access, self.uploads, self.takes_files = app, access, uploads, takes_files
         self.headers = access.headers()
-        self.requests = Open(each=100, total=1_000)
-        self.posts = Rate(1_200, 60)
-        self.joins = Rate(60, 600)
-        self.uploading = Open(each=2, total=6)
-        self.uploaded = Rate(3 * MOST_REQUEST, 3_600)
-        self.upload_count = Rate(60, 600)
+        self.requests = ConcurrencyLimit(per_client=100, total=1_000)
+        self.posts = RateLimit(1_200, 60)
+        self.joins = RateLimit(60, 600)
+        self.uploading = ConcurrencyLimit(per_client=2, total=6)
+        self.uploaded = RateLimit(3 * MOST_REQUEST, 3_600)
+        self.upload_count = RateLimit(60, 600)
 
-    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or reject it with one sentence."""
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
@@ -75,13 +73,13 @@ class Guard:
 
         started = ended = False
 
-        async def read() -> Any:
+        async def read() -> Message:
             nonlocal ended
             message = await receive()
             ended = not message.get("more_body", False)
             return message
 
-        async def finish(message: Any) -> None:
+        async def finish(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
@@ -92,19 +90,19 @@ class Guard:
 
         try:
             await self._answer(scope, read, finish)
-        except RejectedError as refused:
+        except RejectedError as rejection:
             with suppress(TimeoutError):  # a client that is still sending would not read the response
-                async with asyncio.timeout(LONGEST_REST):
+                async with asyncio.timeout(LONGEST_DISCARD):
                     while not ended:
                         await read()
-            answer = PlainTextResponse(f"{refused}\n", refused.status, headers={"Connection": "close"})
+            answer = PlainTextResponse(f"{rejection}\n", rejection.status, headers={"Connection": "close"})
             await answer(scope, receive, finish)
         except Exception as error:  # one line, since clients can cause any number of these
             logging.getLogger("uvicorn.error").error("%s %s: %r", scope["method"], scope["path"][:100], error)
             if not started:
                 await PlainTextResponse("The server failed to answer this request.\n", 500)(scope, receive, finish)
 
-    async def _answer(self, scope: Any, receive: Receive, send: Send) -> None:
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
         self.access.check(scope["method"], headers)
         client = client_of(self.access.client(scope, headers))
@@ -120,7 +118,7 @@ class Guard:
             else:
                 raise RejectedError(405, "This method is not served here.")
 
-    async def _post(self, scope: Any, receive: Receive, send: Send, client: str) -> None:
+    async def _post(self, scope: Scope, receive: Receive, send: Send, client: str) -> None:
         if not self.posts.take(client):
             raise RejectedError(429, "Too many requests per minute: wait, and try again.")
         path, headers = scope["path"], Headers(scope=scope)
@@ -133,7 +131,7 @@ class Guard:
             raise RejectedError(404, "There is nothing at this address.")
         if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             raise RejectedError(415, "The body must be application/json.")
-        body = _parsed(await _body(receive, headers, EVENTS[path]))
+        body = _parsed(await _read_body(receive, headers, EVENTS[path]))
         if path == "/gradio_api/queue/join":
             body = self._event(body)
             if not self.joins.take(client):
@@ -142,7 +140,7 @@ class Guard:
             body = _call(body)
         await _replay(self.app, scope, receive, send, json.dumps(body).encode())
 
-    def _event(self, body: Any) -> dict[str, Any]:
+    def _event(self, body: JsonObject) -> dict[str, object]:
         """Return the validated event.
 
         Raises:
@@ -160,7 +158,7 @@ class Guard:
             "event_data": None,
         }
 
-    async def _upload(self, scope: Any, receive: Receive, send: Send, client: str) -> None:
+    async def _upload(self, scope: Scope, receive: Receive, send: Send, client: str) -> None:
         headers = Headers(scope=scope)
         multipart = _BOUNDARY.fullmatch(headers.get("content-type", ""))
         length = headers.get("content-length", "")
@@ -190,14 +188,14 @@ def _check_path(path: str) -> None:
         raise RejectedError(404, "There is nothing at this address.")
 
 
-def _session(body: dict[str, Any]) -> str:
+def _session(body: JsonObject) -> str:
     session = body.get("session_hash")
     if not isinstance(session, str) or not _SESSION.fullmatch(session):
         raise RejectedError(400, "The request has no valid session.")
     return session
 
 
-def _call(body: dict[str, Any]) -> dict[str, Any]:
+def _call(body: JsonObject) -> dict[str, object]:
     """Return the validated call of a server function.
 
     Raises:
@@ -213,14 +211,14 @@ def _call(body: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _parsed(body: bytes) -> dict[str, Any]:
+def _parsed(body: bytes) -> JsonObject:
     """Parse a JSON object, without NaN and infinities.
 
     Raises:
         RejectedError: if it is invalid.
     """
     try:
-        value = json.loads(body, parse_constant=_refuse_constant)
+        value = json.loads(body, parse_constant=_reject_constant)
     except (ValueError, RecursionError) as error:
         raise RejectedError(400, "The body is not JSON.") from error
     if not isinstance(value, dict):
@@ -228,11 +226,11 @@ def _parsed(body: bytes) -> dict[str, Any]:
     return value
 
 
-def _refuse_constant(name: str) -> None:
+def _reject_constant(name: str) -> NoReturn:
     raise ValueError(name)
 
 
-async def _body(receive: Receive, headers: Headers, most: int) -> bytes:
+async def _read_body(receive: Receive, headers: Headers, most: int) -> bytes:
     """Read a body of at most `most` bytes.
 
     Raises:
@@ -259,13 +257,13 @@ async def _body(receive: Receive, headers: Headers, most: int) -> bytes:
     return b"".join(parts)
 
 
-async def _replay(app: Any, scope: Any, receive: Receive, send: Send, body: bytes) -> None:
+async def _replay(app: ASGIApp, scope: Scope, receive: Receive, send: Send, body: bytes) -> None:
     """Answer a request with a replaced body."""
     dropped = (b"content-length", b"transfer-encoding")
     headers = [(name, value) for name, value in scope["headers"] if name not in dropped]
     pending = [{"type": "http.request", "body": body, "more_body": False}]
 
-    async def receive_again() -> Any:
+    async def receive_again() -> Message:
         return pending.pop() if pending else await receive()
 
     length = (b"content-length", str(len(body)).encode())
@@ -277,12 +275,12 @@ def _limited(receive: Receive, delimiter: bytes) -> Receive:
 
     Gradio's parser deletes the files of an upload if it raises MultiPartException.
     """
-    totals = {"bytes": 0, "parts": 0}
+    num_bytes = num_parts = 0
     tail = b""
     end = asyncio.get_running_loop().time() + SLOWEST_UPLOAD
 
-    async def read() -> Any:
-        nonlocal tail
+    async def read() -> Message:
+        nonlocal tail, num_bytes, num_parts
         try:
             async with asyncio.timeout_at(end):
                 message = await receive()
@@ -292,11 +290,11 @@ def _limited(receive: Receive, delimiter: bytes) -> Receive:
             raise MultiPartException("The upload was broken off.")
         window = tail + message.get("body", b"")
         tail = window[max(0, len(window) - len(delimiter) + 1) :]
-        totals["bytes"] += len(message.get("body", b""))
-        totals["parts"] += window.count(delimiter)
-        if totals["parts"] > MOST_FILES + 1:
+        num_bytes += len(message.get("body", b""))
+        num_parts += window.count(delimiter)
+        if num_parts > MOST_FILES + 1:
             raise MultiPartException(f"An upload has at most {MOST_FILES} files.")
-        if totals["bytes"] > MOST_REQUEST:
+        if num_bytes > MOST_REQUEST:
             raise MultiPartException(f"File size exceeded maximum allowed size of {MOST_REQUEST} bytes.")
         return message
 

@@ -1,4 +1,4 @@
-"""Read the results of a store for the pages: rows, refreshed in the background, and items of a result on demand."""
+"""Read the results of a store for the pages: rows are refreshed in the background, items are read on demand."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any
 
 from rewardbench import results
 from rewardbench.errors import InputError
 from rewardbench.leaderboard.app.frame import Page
-from rewardbench.leaderboard.refresh import Board, Earned, Row, read_earned, refresh, trusted
-from rewardbench.results.scored import Scored, read_scored
+from rewardbench.leaderboard.index import read_credits
+from rewardbench.leaderboard.refresh import refresh
+from rewardbench.leaderboard.rows import with_known_rules
+from rewardbench.leaderboard.types import Board, Credits, LeaderboardRow
+from rewardbench.results import SummaryJson
+from rewardbench.results.scored import ModelScores, read_scored
 from rewardbench.store import LocalStore, open_store
 from rewardbench.suites import load_embedded
 from rewardbench.suites.registry import find_spec
@@ -47,27 +50,27 @@ class Library:
         self._pages: OrderedDict[Hashable, Page] = OrderedDict()
         self._making: dict[Hashable, threading.Lock] = {}
         self.board: Board = board or refresh(self.store)
-        self._looked = time.monotonic()
-        self._busy = threading.Lock()
+        self._refreshed_at = time.monotonic()
+        self._refreshing = threading.Lock()
         self.scored = lru_cache(maxsize=64)(self._scored)
 
     def rows(self) -> Board:
         """Return the current rows; older than `FRESH` seconds, they are refreshed in the background."""
-        if time.monotonic() - self._looked > FRESH and self._busy.acquire(blocking=False):
-            threading.Thread(target=self._look, daemon=True).start()
+        if time.monotonic() - self._refreshed_at > FRESH and self._refreshing.acquire(blocking=False):
+            threading.Thread(target=self._refresh_in_background, daemon=True).start()
         return self.board
 
-    def _look(self) -> None:
+    def _refresh_in_background(self) -> None:
         try:
-            self.look()
+            self.refresh()
         except InputError as error:
             self.board = replace(self.board, offline=str(error))
         finally:
-            self._busy.release()
+            self._refreshing.release()
 
-    def look(self) -> Board:
+    def refresh(self) -> Board:
         """Refresh the rows from the store, and return them."""
-        self._looked = time.monotonic()
+        self._refreshed_at = time.monotonic()
         self.board = refresh(self.store)
         return self.board
 
@@ -83,36 +86,36 @@ class Library:
                 self._pages.popitem(last=False)
         return page
 
-    def row(self, key: str) -> Row | None:
+    def row(self, key: str) -> LeaderboardRow | None:
         """Return the row with a key, or None."""
         return next((row for row in self.rows().rows if row.key == key), None)
 
-    def summary(self, row: Row) -> dict[str, Any]:
+    def summary(self, row: LeaderboardRow) -> SummaryJson:
         """Return the summary of a row as its author wrote it."""
         return results.read_summary(self.store.path(row.key))
 
-    def items(self, row: Row) -> Scored:
+    def items(self, row: LeaderboardRow) -> ModelScores:
         """Return the items and scores of a row, with texts if the suite is included in the package.
 
         Raises:
             InputError: if there are no per-item scores, or the store cannot be reached.
         """
-        scored: Scored = self.scored(row.key, row.mark)
+        scored: ModelScores = self.scored(row.key, row.mark)
         return scored
 
-    def _scored(self, key: str, mark: str) -> Scored:
+    def _scored(self, key: str, mark: str) -> ModelScores:
         row = self.row(key)
         if row is None or not row.ids:
             raise InputError("This row was published as totals only, without per-item scores.")
         path = self.store.path(key)
-        scored = trusted(read_scored(path), row.suite, row.revision)
+        scored = with_known_rules(read_scored(path), row.suite, row.revision)
         if scored is None:
             raise InputError(row.note)
         texts = self.texts(row)
-        items = tuple(_with_texts(item, texts) for item in scored.suite.items)
+        items = [_with_texts(item, texts) for item in scored.suite.items]
         return replace(scored, suite=replace(scored.suite, items=items))
 
-    def texts(self, row: Row) -> dict[str, Item]:
+    def texts(self, row: LeaderboardRow) -> dict[str, Item]:
         """Return the items of a suite by id, if the package includes it in the same revision as the row's."""
         spec = find_spec(row.suite)
         if spec is None or not spec.embedded:
@@ -120,12 +123,13 @@ class Library:
         suite = load_embedded(spec.name)
         return {item.id: item for item in suite.items} if suite.revision == row.revision else {}
 
-    def earned(self, rows: Sequence[Row]) -> list[Earned]:
-        """Return the credits of some rows from the indexes."""
-        credits: dict[str, Earned] = {}
-        for place in self.store.indexes():
-            credits = read_earned(place, [row.key for row in rows]) | credits
-        return [credits[row.key] for row in rows if row.key in credits]
+    def credits(self, rows: Sequence[LeaderboardRow]) -> list[Credits]:
+        """Return the credits of rows from the indexes; rows that no index has are left out."""
+        keys = [row.key for row in rows]
+        credits: dict[str, Credits] = {}
+        for path in self.store.indexes():
+            credits = read_credits(path, keys) | credits
+        return [credits[key] for key in keys if key in credits]
 
 
 def _version(board: Board) -> int:

@@ -28,7 +28,7 @@ def client_of(address: str) -> str:
     return str(ipaddress.ip_network((parsed, 64), strict=False))
 
 
-class Rate:
+class RateLimit:
     """Limit the amount that each client uses in a period.
 
     Args:
@@ -55,16 +55,16 @@ class Rate:
         return fits
 
 
-class Open:
+class ConcurrencyLimit:
     """Limit the concurrent requests of each client, and of all clients together.
 
     Args:
-        each: limit per client.
+        per_client: limit per client.
         total: limit over all clients.
     """
 
-    def __init__(self, each: int, total: int) -> None:
-        self.each, self.total = each, total
+    def __init__(self, per_client: int, total: int) -> None:
+        self.per_client, self.total = per_client, total
         self._counts: Counter[str] = Counter()
         self._lock = threading.Lock()
 
@@ -72,7 +72,7 @@ class Open:
     def slot(self, client: str) -> Iterator[bool]:
         """Context manager: hold a slot; the value is False if none is free."""
         with self._lock:
-            fits = self._counts[client] < self.each and self._counts.total() < self.total
+            fits = self._counts[client] < self.per_client and self._counts.total() < self.total
             if fits:
                 self._counts[client] += 1
         try:

@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from rewardbench.leaderboard.app import tables
-from rewardbench.leaderboard.refresh import BADGES
+from rewardbench.leaderboard.types import BADGES
 
 TEMPLATES = Path(__file__).with_name("templates")
 _BRACES = str.maketrans({"{": "&#123;", "}": "&#125;", "$": "&#36;", "`": "&#96;"})
@@ -47,7 +47,7 @@ def address(**query: object) -> str:
     return "?" + urlencode({key: str(value) for key, value in query.items() if value not in (None, "")})
 
 
-def _percent(share: float) -> float:
+def _bounded_percent(share: float) -> float:
     """Return a share as a percentage from 0 to 100, with one decimal."""
     return round(100 * min(max(share, 0.0), 1.0), 1)
 
@@ -63,10 +63,10 @@ def _environment() -> Environment:
     )
     environment.globals |= {"address": address, "badges": BADGES}
     environment.filters |= {
-        "percent": tables.percent,
-        "interval": tables.interval,
-        "short": tables.short,
-        "share": _percent,
+        "percent": tables.format_percent,
+        "interval": tables.format_interval,
+        "short": tables.shorten_hashes,
+        "share": _bounded_percent,
     }
     return environment
 

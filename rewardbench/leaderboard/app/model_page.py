@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
 
 from markupsafe import Markup
 
 from rewardbench.errors import InputError
 from rewardbench.leaderboard.app import tables
-from rewardbench.leaderboard.app.frame import Card, Page, card
+from rewardbench.leaderboard.app.frame import ItemCard, Page, make_card
 from rewardbench.leaderboard.app.library import Library
 from rewardbench.leaderboard.app.markup import address, render
-from rewardbench.leaderboard.refresh import Row
-from rewardbench.results.browse import Shown, select
+from rewardbench.leaderboard.types import LeaderboardRow
+from rewardbench.results.browse import ScoredItem, select
 
 STEP = 10
 """Items on a page."""
@@ -22,7 +21,7 @@ LONGEST_MANIFEST = 50_000
 """Characters of a manifest that are shown."""
 
 
-def show(library: Library, row: Row, query: Mapping[str, str]) -> Page:
+def build_page(library: Library, row: LeaderboardRow, query: Mapping[str, str]) -> Page:
     """Build the page of a model.
 
     Args:
@@ -39,7 +38,7 @@ def show(library: Library, row: Row, query: Mapping[str, str]) -> Page:
     body = render(
         "model.html",
         row=row,
-        facts=_facts(row),
+        details=_details(row),
         subsets=[subset for subset in row.subsets if subset.name not in sections],
         items=_items(library, row, query),
         manifest=manifest,
@@ -48,26 +47,27 @@ def show(library: Library, row: Row, query: Mapping[str, str]) -> Page:
     return Page(row.model, body, "model")
 
 
-def _facts(row: Row) -> dict[str, str]:
+def _details(row: LeaderboardRow) -> dict[str, str]:
     return {
-        "Suite": f"{row.suite}@{tables.short(row.revision)}",
-        "Rank": f"{row.rank} ({_reason(row)})" if row.rank else "none: scored on other items than most rows here",
+        "Suite": f"{row.suite}@{tables.shorten_hashes(row.revision)}",
+        "Rank": f"{row.rank} ({_explain_rank(row)})" if row.rank else "none (scored on other items than most models)",
         "Kind": row.model_type,
-        "Size": tables.size(row.parameters) or "unknown",
+        "Size": tables.format_size(row.parameters) or "unknown",
         "License": row.license or "unknown",
         "Date": row.date or "unknown",
     }
 
 
-def _reason(row: Row) -> str:
-    """Say why a row has its rank."""
-    subject = {0: "no model", 1: "1 model"}.get(row.better, f"{row.better} models")
-    if not row.ids:
-        return f"{subject} {'has' if row.better < 2 else 'have'} a higher score; no interval without per-item scores"
-    return f"{subject} {'is' if row.better < 2 else 'are'} significantly better"
+def _explain_rank(row: LeaderboardRow) -> str:
+    """Return why a row has its rank."""
+    models = {0: "no model", 1: "1 model"}.get(row.better, f"{row.better} models")
+    is_plural = row.better > 1
+    if row.ids:
+        return f"{models} {'are' if is_plural else 'is'} significantly better"
+    return f"{models} {'have' if is_plural else 'has'} a higher score; no significance test without per-item scores"
 
 
-def _items(library: Library, row: Row, query: Mapping[str, str]) -> Markup:
+def _items(library: Library, row: LeaderboardRow, query: Mapping[str, str]) -> Markup:
     """Return the items that the model misses, lowest margin first, filtered by subset and text."""
     subset = query.get("subset") or None
     search = query.get("search") or None
@@ -78,18 +78,18 @@ def _items(library: Library, row: Row, query: Mapping[str, str]) -> Markup:
         return render("message.html", message=error)
     start = _start(query, len(items))
     end = start + STEP
-    here = {"view": "model", "suite": row.suite, "model": row.key, "all": query.get("all"), "search": search}
-    here["subset"] = subset
+    filters = {"subset": subset, "search": search, "all": query.get("all")}
+    page = {"view": "model", "suite": row.suite, "model": row.key, **filters}
     return render(
         "items.html",
         row=row,
         subsets=sorted({item.subset for item in scored.suite.items}),
-        query=here,
+        query=filters,
         count=len(items),
         start=start,
-        cards=[_card(item) for item in items[start:end]],
-        previous=address(**here, **{"from": start - STEP}) if start else "",
-        next=address(**here, **{"from": end}) if end < len(items) else "",
+        cards=list(map(_card, items[start:end])),
+        previous=address(**page, **{"from": start - STEP}) if start else "",
+        next=address(**page, **{"from": end}) if end < len(items) else "",
     )
 
 
@@ -100,12 +100,12 @@ def _start(query: Mapping[str, str], count: int) -> int:
     return min(index, max(0, count - 1)) // STEP * STEP
 
 
-def _card(shown: Shown) -> Card:
-    item = shown.item
-    return card(item, f"{item.id} · {item.subset} · margin {shown.margin:+.3f}", shown.scores)
+def _card(scored_item: ScoredItem) -> ItemCard:
+    item = scored_item.item
+    return make_card(item, f"{item.id} · {item.subset} · margin {scored_item.margin:+.3f}", scored_item.scores)
 
 
-def _cut_json(value: Any) -> str:
+def _cut_json(value: object) -> str:
     """Return indented JSON, cut at `LONGEST_MANIFEST` characters: deep nesting makes it much longer than its file."""
     text = ""
     for part in json.JSONEncoder(indent=2, ensure_ascii=False).iterencode(value):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import gc
 import inspect
-from typing import Any
+from types import ModuleType
 
 
-def import_gradio() -> Any:
+def import_gradio() -> ModuleType:
     """Import Gradio, and return the module.
 
     Meanwhile `inspect.getfile` fails for its components: Gradio writes no stub for a class without a source file.
@@ -16,10 +16,10 @@ def import_gradio() -> Any:
     """
     getfile = inspect.getfile
 
-    def without_components(value: Any) -> str:
+    def without_components(value: object) -> str:
         if isinstance(value, type) and value.__module__.startswith("gradio."):
             raise OSError("no stubs")
-        return getfile(value)
+        return getfile(value)  # type: ignore[arg-type]
 
     inspect.getfile = without_components  # type: ignore[assignment]
     gc.disable()  # imported modules are not garbage

@@ -12,7 +12,7 @@ import socket
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
@@ -24,13 +24,16 @@ from rewardbench.console.terminal import echo
 from rewardbench.errors import InputError
 from rewardbench.leaderboard.app import board_page, compare_page, model_page, suite_pages, tables
 from rewardbench.leaderboard.app.access import Access
-from rewardbench.leaderboard.app.first import FirstPaint, Opening, Server
-from rewardbench.leaderboard.app.frame import Page, framed
+from rewardbench.leaderboard.app.first import FirstPaint, Server, StartingApp
+from rewardbench.leaderboard.app.frame import Page, render_page
 from rewardbench.leaderboard.app.guard import Guard
 from rewardbench.leaderboard.app.library import Library
 from rewardbench.leaderboard.app.markup import render
 from rewardbench.leaderboard.app.uploads import Uploads
-from rewardbench.leaderboard.refresh import Board
+from rewardbench.leaderboard.types import Board
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 HERE = Path(__file__).resolve().parent
 LONGEST_QUERY = 2_000
@@ -53,15 +56,15 @@ def view(library: Library, search: str) -> str:
             page = route(library, suite, query)
     except InputError as error:
         page = Page("Page not available", render("message.html", message=error))
-    return framed(page, board, suite)
+    return render_page(page, board, suite)
 
 
 def _first(library: Library) -> str:
     """Return the HTML of the leaderboard with its first rows."""
     board = library.rows()
     suite = board.suites[0] if board.suites else ""
-    page = library.cached(("first", suite), lambda: board_page.show(board, suite, {}, board_page.FIRST))
-    return framed(page, board, suite)
+    page = library.cached(("first", suite), lambda: board_page.build_page(board, suite, {}, board_page.FIRST))
+    return render_page(page, board, suite)
 
 
 def route(library: Library, suite: str, query: Mapping[str, str]) -> Page:
@@ -69,24 +72,24 @@ def route(library: Library, suite: str, query: Mapping[str, str]) -> Page:
     name = query.get("view", "board")
     if name == "model":
         row = library.row(query.get("model", ""))
-        return model_page.show(library, row, query) if row else _missing(suite)
+        return model_page.build_page(library, row, query) if row else _missing(suite)
     if name == "compare":
-        return compare_page.show(library, suite, query)
+        return compare_page.build_page(library, suite, query)
     if name == "size":
-        return library.cached((name, suite), lambda: suite_pages.size_and_time(library.rows(), suite, query))
+        return library.cached((name, suite), lambda: suite_pages.build_size_page(library.rows(), suite, query))
     if name == "items":
-        return library.cached((name, suite), lambda: suite_pages.hardest(library, suite, query))
+        return library.cached((name, suite), lambda: suite_pages.build_hardest_page(library, suite, query))
     if name == "suite":
-        return suite_pages.about_suite(library, suite, query)
+        return suite_pages.build_suite_page(library, suite, query)
     if name == "submit":
         body = render("submit.html", takes_files=library.takes_files, location=library.location)
         return Page("Submit a result", body, "submit")
     if name == "about":
-        return suite_pages.about()
+        return suite_pages.build_about_page()
     if library.row(query.get("row", "")):
-        return board_page.show(library.rows(), suite, query)
+        return board_page.build_page(library.rows(), suite, query)
     subsets = query.get("subsets") == "1"
-    return library.cached(("board", suite, subsets), lambda: board_page.show(library.rows(), suite, query))
+    return library.cached(("board", suite, subsets), lambda: board_page.build_page(library.rows(), suite, query))
 
 
 def _missing(suite: str) -> Page:
@@ -97,15 +100,16 @@ def export(library: Library, kind: str, suite: str, keys: list[str], names: list
     """Return rows as CSV, LaTeX or BibTeX, in the order and with the columns that the visitor sees."""
     by_key = {row.key: row for row in library.rows().of(suite)}
     rows = [by_key[key] for key in dict.fromkeys(keys) if key in by_key]
-    known = {column.name for column in tables.columns(rows, with_subsets=True)}
-    names = [name for name in dict.fromkeys(names) if name in known]
     if kind == "BibTeX":
         return tables.to_bibtex(rows)
-    numbers = [column.name for column in tables.columns(rows, with_subsets=True) if column.number]
-    return tables.to_latex(rows, names, numbers) if kind == "LaTeX" else tables.to_csv(rows, names)
+    columns = {column.name: column for column in tables.columns(rows, with_subsets=True)}
+    names = [name for name in dict.fromkeys(names) if name in columns]
+    if kind == "CSV":
+        return tables.to_csv(rows, names)
+    return tables.to_latex(rows, names, [name for name in names if columns[name].number])
 
 
-def listen(host: str, port: int) -> socket.socket:
+def open_socket(host: str, port: int) -> socket.socket:
     """Open the socket to serve on, before any result is read.
 
     Raises:
@@ -119,12 +123,14 @@ def listen(host: str, port: int) -> socket.socket:
         raise InputError(f"The leaderboard cannot be served on {where}. Pass another --port or --host.") from error
 
 
-def launch(location: str, listening: socket.socket, board: Board | None = None, access: Access | None = None) -> None:
+def run_server(
+    location: str, listening: socket.socket, board: Board | None = None, access: Access | None = None
+) -> None:
     """Serve the app until it is stopped.
 
     Args:
         location: folder or Hub dataset of the store.
-        listening: socket from `listen`.
+        listening: socket from `open_socket`.
         board: rows of the store, if they have been read already.
         access: who may reach the page; by default this machine only.
 
@@ -135,43 +141,43 @@ def launch(location: str, listening: socket.socket, board: Board | None = None, 
     uploads = Uploads()
     try:
         library = Library(location, board, writable=access.writable)
-        opening = Opening(lambda: _blocks(library), lambda: setattr(server, "should_exit", True))
-        server = Server(_guarded(opening, library, access, uploads), opening, uploads.close)
+        app = StartingApp(lambda: _build_app(library), lambda: setattr(server, "should_exit", True))
+        server = Server(_guarded(app, library, access, uploads), app, uploads.close)
         server.run([listening])
-        if opening.error:
-            raise opening.error
+        if app.error:
+            raise app.error
     finally:
         uploads.close()
 
 
-def _guarded(opening: Opening, library: Library, access: Access, uploads: Uploads) -> Guard:
+def _guarded(starting_app: StartingApp, library: Library, access: Access, uploads: Uploads) -> Guard:
     """Return the ASGI app, which checks requests, compresses responses, and inserts the first rows at `/`."""
     style = (HERE / "page.css").read_text("utf-8")
     app = Starlette(
-        routes=[Mount("/", opening)],
+        routes=[Mount("/", starting_app)],
         middleware=[
             Middleware(GZipMiddleware, compresslevel=5),
             Middleware(FirstPaint, markup=lambda: _first(library), css=style),
         ],
-        lifespan=opening.lifespan,
+        lifespan=starting_app.lifespan,
     )
     return Guard(app, access, uploads, library.takes_files)
 
 
-def _blocks(library: Library) -> Any:
+def _build_app(library: Library) -> FastAPI:
     """Build the Gradio app; importing it here lets the first rows be shown meanwhile."""
     from rewardbench.leaderboard.app import blocks
 
     def see(search: str) -> str:
         return view(library, str(search))
 
-    def copy(request: Any) -> str:
+    def copy(request: object) -> str:
         query = request if isinstance(request, dict) else {}
-        keys = [str(key) for key in query.get("keys") or ()]
-        names = [str(name) for name in query.get("names") or ()]
+        keys = list(map(str, query.get("keys") or ()))
+        names = list(map(str, query.get("names") or ()))
         return export(library, str(query.get("kind")), str(query.get("suite")), keys, names)
 
-    return blocks.build(library, see, copy)
+    return blocks.build_app(library, see, copy)
 
 
 def _port() -> int:
@@ -181,7 +187,7 @@ def _port() -> int:
     return int(port)
 
 
-def main(demo: Path) -> None:
+def serve_environment(demo: Path) -> None:
     """Serve the store in the environment variables, as a Space or as a script.
 
     Args:
@@ -191,8 +197,8 @@ def main(demo: Path) -> None:
     results = os.environ.get("REWARDBENCH_RESULTS", str(demo))
     access = Access.of_environment()
     try:
-        with listen(access.host, _port()) as listening:
-            launch(results, listening, access=access)
+        with open_socket(access.host, _port()) as listening:
+            run_server(results, listening, access=access)
     except InputError as error:
         echo(f"rewardbench: {error}", error=True)
         sys.exit(2)

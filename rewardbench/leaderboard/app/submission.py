@@ -1,4 +1,4 @@
-"""Check uploaded results, and submit those that pass. Nothing is saved before."""
+"""Check uploaded results, and submit those that pass. Nothing is saved before the visitor submits."""
 
 from __future__ import annotations
 
@@ -14,15 +14,14 @@ from pathlib import Path
 from rewardbench import results
 from rewardbench.errors import InputError
 from rewardbench.leaderboard.app.library import Library
-from rewardbench.leaderboard.app.limits import Open, Rate
+from rewardbench.leaderboard.app.limits import ConcurrencyLimit, RateLimit
 from rewardbench.leaderboard.app.markup import render
 from rewardbench.leaderboard.app.uploads import MOST_FILE
-from rewardbench.leaderboard.submissions import Finding, bounded, verdict_of
-from rewardbench.leaderboard.submissions.package import card, shown
-from rewardbench.leaderboard.submissions.review import verify_packed
-from rewardbench.results import parquet
+from rewardbench.leaderboard.submissions import ReviewFinding, bounded, verdict_of
+from rewardbench.leaderboard.submissions.package import describe_submission, pull_request_text
+from rewardbench.leaderboard.submissions.review import review_packed
+from rewardbench.results import PackedResult, parquet
 from rewardbench.store.hub import HubStore
-from rewardbench.store.local import Entry
 from rewardbench.suites import load_known
 
 LONGEST_CHECK = 60.0
@@ -30,19 +29,19 @@ LONGEST_CHECK = 60.0
 
 
 @dataclass(frozen=True)
-class Looked:
+class CheckedUpload:
     """Outcome of a check.
 
     Args:
-        findings: what the check found.
-        entry: the result as it would be submitted; None if it cannot be.
+        findings: problems of the upload.
+        entry: the result as it would be submitted; None if it cannot be submitted.
     """
 
-    findings: tuple[Finding, ...]
-    entry: Entry | None = None
+    findings: tuple[ReviewFinding, ...]
+    entry: PackedResult | None = None
 
 
-class Checks:
+class UploadChecks:
     """Check uploads, with limits so that no visitor keeps the others waiting.
 
     Args:
@@ -51,68 +50,70 @@ class Checks:
 
     def __init__(self, library: Library) -> None:
         self.library = library
-        self.running = Open(each=1, total=2)
-        self.checked = Rate(20, 600)
-        self.sent, self.sent_by_all = Rate(4, 3_600), Rate(40, 3_600)
-        self.over = threading.Event()
+        self.running = ConcurrencyLimit(per_client=1, total=2)
+        self.checked = RateLimit(20, 600)
+        self.submitted, self.submitted_by_all = RateLimit(4, 3_600), RateLimit(40, 3_600)
+        self.stopped = threading.Event()
 
-    def look(self, client: str, files: Sequence[str], name: str = "") -> Looked:
+    def check(self, client: str, files: Sequence[str], name: str = "") -> CheckedUpload:
         """Check an upload, unless the client exceeds a limit."""
         with self.running.slot(client) as fits:
             if not fits:
                 return _refused("Another check is running: wait until it ends, and drop the files again.")
             if not self.checked.take(client):
                 return _refused("Too many checks in ten minutes: wait, or use `rewardbench submit`.")
-            return look(self.library, files, name, self._refuse_late(time.monotonic() + LONGEST_CHECK))
+            return check_upload(self.library, files, name, self._deadline(time.monotonic() + LONGEST_CHECK))
 
-    def send(self, client: str, looked: Looked) -> str:
+    def submit(self, client: str, checked: CheckedUpload) -> str:
         """Submit a checked result.
 
         Raises:
             InputError: if the store rejects it, or the client exceeds a limit.
         """
-        if not (self.sent.take(client) and self.sent_by_all.take("all")):
+        if not (self.submitted.take(client) and self.submitted_by_all.take("all")):
             raise InputError("Too many submissions in an hour: wait, or use `rewardbench submit`.")
-        return send(self.library, looked)
+        return submit(self.library, checked)
 
     def stop(self) -> None:
         """Stop all checks, because the server stops."""
-        self.over.set()
+        self.stopped.set()
         bounded.stop()
 
-    def _refuse_late(self, end: float) -> Callable[[], None]:
-        """Return a function that raises InputError after the deadline `end`, or if the server stops."""
+    def _deadline(self, end: float) -> Callable[[], None]:
+        """Return a function that raises InputError after the time `end`, or if the server stops."""
 
-        def refuse() -> None:
-            if self.over.is_set() or time.monotonic() > end:
+        def check_deadline() -> None:
+            if self.stopped.is_set() or time.monotonic() > end:
                 raise InputError("The check took too long: try again later, or use `rewardbench submit`.")
 
-        return refuse
+        return check_deadline
 
 
-def look(library: Library, files: Sequence[str], name: str = "", still: Callable[[], None] = lambda: None) -> Looked:
+def check_upload(
+    library: Library, files: Sequence[str], name: str = "", check_deadline: Callable[[], None] = lambda: None
+) -> CheckedUpload:
     """Check an upload of a summary and its scores; only a temporary folder is written to.
 
     Args:
         library: results that the submission would be added to.
         files: paths of the uploaded files.
         name: name of the model; by default the one in the summary.
-        still: called now and then; raises InputError to stop the check.
+        check_deadline: called from time to time; raises InputError to stop the check.
     """
     try:
-        still()
+        check_deadline()
         with _as_result(files) as path:
             try:
                 entry = bounded.pack_untrusted(path, name.strip() or None)
             except InputError as error:
                 return _refused(str(error).replace(f"{path.parent}/", ""))
-        return _checked(library, entry, still)
+        return _check_packed(library, entry, check_deadline)
     except InputError as error:
         return _refused(str(error))
 
 
-def _refused(reason: str) -> Looked:
-    return Looked((Finding("refused", reason),))
+def _refused(reason: str) -> CheckedUpload:
+    return CheckedUpload((ReviewFinding("refused", reason),))
 
 
 @contextmanager
@@ -130,38 +131,38 @@ def _as_result(files: Sequence[str]) -> Iterator[Path]:
         path = Path(folder, "result.json")
         place = results.table_path(path) if rows.endswith(".parquet") else results.outputs_path(path)
         for source, target in ((kinds[".json"], path), (rows, place)):
-            if Path(source).stat().st_size > MOST_FILE:
-                raise InputError(
-                    f"A file of {Path(source).stat().st_size:,} bytes is larger than any result: it was not read."
-                )
+            size = Path(source).stat().st_size
+            if size > MOST_FILE:
+                raise InputError(f"A file was not read: it has {size:,} bytes, and the limit is {MOST_FILE:,}.")
             shutil.copyfile(source, target)
         yield path
 
 
-def _checked(library: Library, entry: Entry, still: Callable[[], None]) -> Looked:
+def _check_packed(library: Library, entry: PackedResult, check_deadline: Callable[[], None]) -> CheckedUpload:
     summary, table = entry
     suite = load_known(str(summary["suite"]))
     rows = parquet.count_rows(table or b"")
     if rows > len(suite.items):
         return _refused(f"The upload has {rows:,} items, but {suite.name} has {len(suite.items):,}.")
-    findings = verify_packed(entry, library.store, still)
+    findings = review_packed(entry, library.store, check_deadline)
     verdict = verdict_of(findings)
-    reviewed = isinstance(library.store, HubStore)  # maintainers review pull requests
-    can_submit = verdict == "passed" or (verdict == "flagged" and reviewed)
-    return Looked(tuple(findings), entry if can_submit else None)
+    is_reviewed = isinstance(library.store, HubStore)  # maintainers review pull requests
+    can_submit = verdict == "passed" or (verdict == "flagged" and is_reviewed)
+    return CheckedUpload(tuple(findings), entry if can_submit else None)
 
 
-def send(library: Library, looked: Looked) -> str:
+def submit(library: Library, checked: CheckedUpload) -> str:
     """Submit a checked result, and return a message for the visitor.
 
     Raises:
         InputError: if the store rejects it.
     """
-    assert looked.entry is not None
+    entry = checked.entry
+    assert entry is not None
     if isinstance(library.store, HubStore):
-        return f"A pull request was opened: {library.store.propose([looked.entry], card(looked.entry))}"
-    keys = library.store.add([looked.entry], replace=False)
-    library.look()
+        return f"A pull request was opened: {library.store.propose([entry], pull_request_text(entry))}"
+    keys = library.store.add([entry], replace=False)
+    library.refresh()
     return f"Added as {keys[0]}."
 
 
@@ -172,11 +173,11 @@ SUMMARIES = {
 }
 
 
-def words(looked: Looked | None) -> str:
+def render_check(checked: CheckedUpload | None) -> str:
     """Return the findings of a check as HTML."""
-    if looked is None:
+    if checked is None:
         return ""
-    verdict = verdict_of(looked.findings)
-    facts = list(shown(looked.entry)) if looked.entry else []
+    verdict = verdict_of(checked.findings)
+    lines = list(describe_submission(checked.entry)) if checked.entry else []
     summary = SUMMARIES[verdict]
-    return str(render("checked.html", verdict=verdict, findings=looked.findings, summary=summary, facts=facts))
+    return render("checked.html", verdict=verdict, findings=checked.findings, summary=summary, lines=lines)

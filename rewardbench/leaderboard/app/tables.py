@@ -1,4 +1,4 @@
-"""Turn rows into cells of the table, and into CSV, LaTeX and BibTeX. No HTML here."""
+"""Format rows as cells of a table, and as CSV, LaTeX and BibTeX."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from rewardbench.leaderboard.refresh import BADGES, Figure, Row
+from rewardbench.leaderboard.types import BADGES, Figure, LeaderboardRow
 
 SIZES = ("up to 1B", "1B to 10B", "over 10B", "unknown size")
 
@@ -21,68 +21,87 @@ class Column:
         name: identifies the column.
         title: tooltip of its header.
         number: whether cells are numbers, which are right-aligned.
-        shown: whether it is shown at first.
+        visible: whether it is shown at first.
         label: text of its header; the name if empty.
     """
 
     name: str
     title: str
     number: bool = True
-    shown: bool = True
+    visible: bool = True
     label: str = ""
 
 
-def columns(rows: Sequence[Row], with_subsets: bool = False) -> list[Column]:
-    """Return the columns for some rows: one for each section, and with `with_subsets` one for each subset."""
-    sections = dict.fromkeys(figure.name for row in rows for figure in row.sections)
-    subsets = dict.fromkeys(figure.name for row in rows for figure in row.subsets) if with_subsets else {}
-    return [
+def columns(rows: Sequence[LeaderboardRow], with_subsets: bool = False) -> list[Column]:
+    """Return the columns of a table.
+
+    Args:
+        rows: the rows; each section gets a column, and columns without values are hidden at first.
+        with_subsets: whether each subset gets a column too.
+    """
+    sections: dict[str, None] = {}
+    subsets: dict[str, None] = {}
+    for row in rows:
+        sections |= dict.fromkeys(figure.name for figure in row.sections)
+        if with_subsets:
+            subsets |= dict.fromkeys(figure.name for figure in row.subsets)
+    has_license = any(row.license for row in rows)
+    has_date = any(row.date for row in rows)
+    table = [
         Column("Rank", "1 + the number of significantly better models"),
         Column("Model", "", number=False),
         Column("Score", "Percent, with 95% confidence interval", label="Score (95% CI)"),
-        *(Column(name, f"Section {name} (%)") for name in sections),
+    ]
+    for name in sections:
+        table.append(Column(name, f"Section {name} (%)"))
+    table += [
         Column("Kind", "Type of reward model", number=False),
         Column("Size", "Number of parameters"),
         Column("Badge", "How the scores were checked (see About)", number=False),
-        Column("License", "License of the weights", number=False, shown=any(row.license for row in rows)),
-        Column("Date", "Date of submission", number=False, shown=any(row.date for row in rows)),
-        Column("Version", "Revision of the suite", number=False, shown=len({row.revision for row in rows}) > 1),
-        *(Column(name, f"Subset {name} (%)") for name in subsets if name not in sections),
+        Column("License", "License of the weights", number=False, visible=has_license),
+        Column("Date", "Date of submission", number=False, visible=has_date),
+        Column("Version", "Revision of the suite", number=False, visible=len({row.revision for row in rows}) > 1),
     ]
+    for name in subsets:
+        if name not in sections:
+            table.append(Column(name, f"Subset {name} (%)"))
+    return table
 
 
-def cell(row: Row, column: str) -> str:
+def cell_text(row: LeaderboardRow, column: str) -> str:
     """Return the text of a cell."""
     plain = {
         "Rank": str(row.rank or "–"),
         "Model": row.model,
-        "Score": percent(row.score),
+        "Score": format_percent(row.score),
         "Kind": row.model_type,
-        "Size": size(row.parameters),
+        "Size": format_size(row.parameters),
         "Badge": row.badge,
         "License": row.license,
         "Date": row.date,
-        "Version": short(row.revision),
+        "Version": shorten_hashes(row.revision),
     }
     if column in plain:
         return plain[column]
-    figures = {figure.name: figure for figure in (*row.subsets, *row.sections)}
-    return percent(figures.get(column))
+    for figure in (*row.sections, *row.subsets):
+        if figure.name == column:
+            return format_percent(figure)
+    return format_percent(None)
 
 
-def percent(figure: Figure | None) -> str:
+def format_percent(figure: Figure | None) -> str:
     """Return a share in percent with one decimal, or a dash if there is none.
 
-    >>> percent(Figure("a", 0.87654)), percent(None)
+    >>> format_percent(Figure("a", 0.87654)), format_percent(None)
     ('87.7', '–')
     """
     return "–" if figure is None or figure.value is None else f"{100 * figure.value:.1f}"
 
 
-def interval(figure: Figure) -> str:
+def format_interval(figure: Figure) -> str:
     """Return both limits in percent, or "no interval".
 
-    >>> interval(Figure("a", 0.8, 0.75, 0.84)), interval(Figure("a", 0.8))
+    >>> format_interval(Figure("a", 0.8, 0.75, 0.84)), format_interval(Figure("a", 0.8))
     ('75.0–84.0', 'no interval')
     """
     if figure.low is None or figure.high is None:
@@ -90,10 +109,10 @@ def interval(figure: Figure) -> str:
     return f"{100 * figure.low:.1f}–{100 * figure.high:.1f}"
 
 
-def size(parameters: int | None) -> str:
+def format_size(parameters: int | None) -> str:
     """Return a number of parameters in short form.
 
-    >>> [size(n) for n in (950_000, 1_600_000, 8_030_000_000, None)]
+    >>> [format_size(n) for n in (950_000, 1_600_000, 8_030_000_000, None)]
     ['950K', '1.6M', '8B', '']
     """
     if parameters is None:
@@ -111,36 +130,40 @@ def size_class(parameters: int | None) -> str:
     return SIZES[0] if parameters <= 10**9 else SIZES[1] if parameters <= 10**10 else SIZES[2]
 
 
-def short(revision: str) -> str:
+def shorten_hashes(revision: str) -> str:
     """Shorten the hashes in a revision to 8 digits.
 
-    >>> short("1.2.0+0123456789abcdef"), short("ids:0123456789abcdef")
+    >>> shorten_hashes("1.2.0+0123456789abcdef"), shorten_hashes("ids:0123456789abcdef")
     ('1.2.0+01234567', 'ids:01234567')
     """
     return re.sub(r"[0-9a-f]{12,}", lambda match: match[0][:8], revision)
 
 
-def search_text(row: Row) -> str:
+def search_text(row: LeaderboardRow) -> str:
     """Return the text that the search box matches."""
     return " ".join([row.model, row.model_type, row.badge, row.license, row.date]).lower()
 
 
-def to_csv(rows: Iterable[Row], names: Sequence[str]) -> str:
+def to_csv(rows: Iterable[LeaderboardRow], names: Sequence[str]) -> str:
     """Return rows as CSV. A cell that a spreadsheet could read as a formula gets a leading apostrophe."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([_no_formula(name) for name in [*names, "Low", "High"]])
+    writer.writerow(map(_without_formula, [*names, "Low", "High"]))
     for row in rows:
-        limits = ["" if limit is None else f"{100 * limit:.1f}" for limit in (row.score.low, row.score.high)]
-        writer.writerow([_no_formula(cell(row, name)) for name in names] + limits)
+        cells = [_without_formula(cell_text(row, name)) for name in names]
+        writer.writerow([*cells, _format_limit(row.score.low), _format_limit(row.score.high)])
     return out.getvalue()
 
 
-def _no_formula(text: str) -> str:
+def _format_limit(limit: float | None) -> str:
+    return "" if limit is None else f"{100 * limit:.1f}"
+
+
+def _without_formula(text: str) -> str:
     return f"'{text}" if text[:1] in "=+-@\t\r" and text[:1] else text
 
 
-_LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {
+_LATEX = {character: f"\\{character}" for character in "&%$#_{}"} | {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
@@ -150,13 +173,16 @@ _LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {
 }
 
 
-def to_latex(rows: Iterable[Row], names: Sequence[str], numbers: Iterable[str] = ()) -> str:
+_LATEX_TABLE = {ord(character): command for character, command in _LATEX.items()}
+
+
+def to_latex(rows: Iterable[LeaderboardRow], names: Sequence[str], numbers: Iterable[str] = ()) -> str:
     """Return rows as a LaTeX table (booktabs); columns in `numbers` are right-aligned."""
-    right = set(numbers)
-    lines = [r"\begin{tabular}{" + "".join("r" if name in right else "l" for name in names) + "}", r"\toprule"]
-    lines += [_latex_row(names), r"\midrule"]
+    numeric = set(numbers)
+    alignment = "".join("r" if name in numeric else "l" for name in names)
+    lines = [rf"\begin{{tabular}}{{{alignment}}}", r"\toprule", _latex_row(names), r"\midrule"]
     for row in rows:
-        lines.append(_latex_row([cell(row, name) for name in names]))
+        lines.append(_latex_row([cell_text(row, name) for name in names]))
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
 
 
@@ -165,17 +191,17 @@ def _latex_row(cells: Sequence[str]) -> str:
 
 
 def _latex(text: str) -> str:
-    return "".join(_LATEX.get(c, c) for c in text)
+    return text.translate(_LATEX_TABLE)
 
 
-def to_bibtex(rows: Iterable[Row]) -> str:
+def to_bibtex(rows: Iterable[LeaderboardRow]) -> str:
     """Return a BibTeX entry for each row: model, suite, score, year."""
     entries = []
     for row in rows:
         key = re.sub(r"\W+", "", row.model) or "model"
         year = f"  year = {{{row.date[:4]}}},\n" if re.match(r"\d{4}-", row.date) else ""
-        figure = f"{cell(row, 'Score')} ({interval(row.score)})"
-        note = _latex(f"{row.suite}@{short(row.revision)}: {figure}, {row.badge}")
+        figure = f"{cell_text(row, 'Score')} ({format_interval(row.score)})"
+        note = _latex(f"{row.suite}@{shorten_hashes(row.revision)}: {figure}, {row.badge}")
         entries.append(
             f"@misc{{rewardbench-{key},\n  title = {{{_latex(row.model)} on {_latex(row.suite)}}},\n{year}"
             f"  howpublished = {{rewardbench leaderboard}},\n  note = {{{note}}}\n}}\n"
@@ -183,12 +209,13 @@ def to_bibtex(rows: Iterable[Row]) -> str:
     return "\n".join(entries)
 
 
-def choices(rows: Sequence[Row]) -> dict[str, list[str]]:
-    """Return the kinds, sizes and badges that occur in some rows, as filters."""
+def filter_choices(rows: Sequence[LeaderboardRow]) -> dict[str, list[str]]:
+    """Return the kinds, sizes and badges of rows, by which a visitor can filter them."""
+    kinds = {row.model_type for row in rows}
     sizes = {size_class(row.parameters) for row in rows}
     badges = {row.badge for row in rows}
     return {
-        "kind": sorted({row.model_type for row in rows}),
-        "size": [name for name in SIZES if name in sizes],
+        "kind": sorted(kinds),
+        "size": sorted(sizes, key=SIZES.index),
         "badge": [name for name in BADGES if name in badges],
     }

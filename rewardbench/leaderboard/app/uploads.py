@@ -7,9 +7,9 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+
+from rewardbench.results import JsonObject
 
 MOST_FILE = 64 * 2**20
 """Maximum size of a file, in bytes."""
@@ -51,28 +51,28 @@ class Uploads:
 
     def has_room(self, size: int) -> bool:
         """Delete old files, and return True if a file of `size` bytes may be added."""
-        return any(self.sweep(keep) + size <= MOST_STORED for keep in (LONGEST_KEPT, SHORTEST_KEPT))
+        return self.sweep(LONGEST_KEPT) + size <= MOST_STORED or self.sweep(SHORTEST_KEPT) + size <= MOST_STORED
 
     def sweep(self, keep: float) -> int:
-        """Delete files older than `keep` seconds, also parts of broken uploads, and return the bytes that are left."""
+        """Delete files older than `keep` seconds, also parts of broken uploads, and return the bytes that remain."""
         oldest = time.time() - keep
         total = 0
         for folder, _, names in os.walk(self.folder, topdown=False):
             for name in names:
                 place = os.path.join(folder, name)
                 try:
-                    about = os.lstat(place)
-                    if about.st_mtime < oldest:
+                    status = os.lstat(place)
+                    if status.st_mtime < oldest:
                         os.unlink(place)
                     else:
-                        total += about.st_size
+                        total += status.st_size
                 except FileNotFoundError:
                     continue
             if folder != str(self.folder):
                 _remove_empty(folder, oldest)
         return total
 
-    def inputs(self, value: Any, depth: int = 0) -> Any:
+    def inputs(self, value: object, depth: int = 0) -> object:
         """Return the validated inputs of an event: plain values, and uploaded files.
 
         Raises:
@@ -83,12 +83,12 @@ class Uploads:
         if isinstance(value, str) and len(value) <= LONGEST_TEXT:
             return value
         if isinstance(value, list) and len(value) <= 2 * MOST_FILES and depth < DEEPEST:
-            return [self.inputs(each, depth + 1) for each in value]
+            return [self.inputs(inner, depth + 1) for inner in value]
         if isinstance(value, dict) and isinstance(value.get("path"), str):
             return self._file(value["path"], value)
         raise RejectedError(400, "The request has inputs that this page does not send.")
 
-    def _file(self, path: str, about: Mapping[str, Any]) -> dict[str, Any]:
+    def _file(self, path: str, description: JsonObject) -> JsonObject:
         """Return the description of an uploaded file; only path and display name come from the request."""
         try:
             real = Path(os.path.realpath(path, strict=True))
@@ -101,10 +101,10 @@ class Uploads:
             raise RejectedError(
                 413, f"A file of {status.st_size:,} bytes is too large: the limit is {MOST_FILE:,} bytes."
             )
-        shown = about.get("orig_name")
+        name = description.get("orig_name")
         return {
             "path": path,
-            "orig_name": shown[:200] if isinstance(shown, str) else real.name,
+            "orig_name": name[:200] if isinstance(name, str) else real.name,
             "size": status.st_size,
             "meta": {"_type": "gradio.FileData"},
         }

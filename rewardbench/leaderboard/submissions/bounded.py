@@ -1,7 +1,7 @@
-"""Untrusted results, read in a process of its own within limits of memory and time.
+"""Read untrusted results in a child process with limits on memory and time.
 
-A parquet file may state sizes that are not its own, and a JSON text may become fifty times as large in memory. Both are
-found out only by reading, so that reading is done where it can be stopped.
+The metadata of a parquet file may state false sizes, and JSON may take fifty times its size in memory. Both show only
+while the file is read, so it is read in a process that can be killed.
 """
 
 from __future__ import annotations
@@ -20,15 +20,16 @@ from tempfile import TemporaryDirectory
 from rewardbench import results
 from rewardbench.console.terminal import echo
 from rewardbench.errors import InputError
-from rewardbench.leaderboard.submissions.package import pack
+from rewardbench.leaderboard.submissions.package import pack_submission
 from rewardbench.leaderboard.submissions.submission import read_submission
-from rewardbench.store.local import Entry
+from rewardbench.results import PackedResult
 
 MEMORY = 2**30
-"""Bytes that reading may take, beside what the process takes when it begins."""
+"""Maximum memory for reading, in bytes, in addition to that of the process before."""
 SECONDS = 20
-"""Time that reading may take."""
+"""Maximum time for reading."""
 _REFUSED = 2
+"""Exit code of the child process if the result is invalid."""
 _running: set[subprocess.Popen[bytes]] = set()
 _ENVIRONMENT = {
     **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
@@ -37,35 +38,40 @@ _ENVIRONMENT = {
 }
 
 
-def pack_untrusted(path: str | Path, name: str | None = None) -> Entry:
-    """Read an untrusted result and pack it as `submit.pack` does, in a child process that ends with this one.
+def pack_untrusted(path: str | Path, name: str | None = None) -> PackedResult:
+    """Read and pack an untrusted result as `pack_submission` does, in a child process that ends with this one.
 
     Args:
-        path: of its summary, with the rows beside it.
-        name: what the model is called; else what the summary calls it.
+        path: path of its summary; the rows are beside it.
+        name: name of the model; by default that in the summary.
 
-    Raises: InputError if it is no whole result, or takes more memory or time than a result does.
+    Raises:
+        InputError: if it is not a valid result, or reading it exceeds a limit.
     """
     with TemporaryDirectory() as folder:
         _run([str(path), name or "", folder, str(MEMORY), str(SECONDS)], Path(path).name)
-        place = Path(folder, "result.json")
-        return results.read_summary(place), results.table_path(place).read_bytes()
+        packed = Path(folder, "result.json")
+        return PackedResult(results.read_summary(packed), results.table_path(packed).read_bytes())
 
 
 def stop() -> None:
-    """End all reading at once, because the program ends."""
+    """Kill all child processes, because the program ends."""
     for child in list(_running):
         child.kill()
 
 
 def _run(arguments: list[str], name: str) -> None:
-    """Run this module. Raises: InputError in the child's words, or if it ended in another way."""
+    """Run this module in a child process.
+
+    Raises:
+        InputError: with the message of the child, or if the child exceeded a limit.
+    """
     command = [sys.executable, "-P", "-m", "rewardbench.leaderboard.submissions.bounded", *arguments]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     with subprocess.Popen(command, env=_environment(), **pipes) as child:  # type: ignore[call-overload]
         _running.add(child)
         try:
-            # stdin stays open meanwhile: its end tells the child that this process is gone.
+            # stdin stays open: the child exits when it is closed, which happens also if this process is killed
             reason = child.stdout.read(2**14).decode(errors="replace") if _ends_in_time(child) else ""
         finally:
             child.kill()
@@ -74,11 +80,11 @@ def _run(arguments: list[str], name: str) -> None:
         raise InputError(reason.strip())
     if child.returncode:
         limits = f"{MEMORY // 2**20:,} MiB of memory or {SECONDS} s"
-        raise InputError(f"Reading {name} took more than {limits}, which no result does: it was not read.")
+        raise InputError(f"{name} was not read: it takes more than {limits}, which no result does.")
 
 
 def _environment() -> dict[str, str]:
-    """Return the child's environment, in which this package is found wherever the program was started."""
+    """Return the environment of the child, in which this package can be imported from any folder."""
     path = [str(Path(__file__).parents[3]), os.environ.get("PYTHONPATH", "")]
     return {**os.environ, **_ENVIRONMENT, "PYTHONPATH": os.pathsep.join(filter(None, path))}
 
@@ -92,9 +98,9 @@ def _ends_in_time(child: subprocess.Popen[bytes]) -> bool:
 
 
 def _limit(memory: int, seconds: int) -> None:
-    """Limit this process, and let it end with the one that started it."""
+    """Limit memory and time of this process, and let it end with its parent."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    with suppress(ImportError, AttributeError, ValueError, OSError):  # Windows knows no such limits
+    with suppress(ImportError, AttributeError, ValueError, OSError):  # Windows has no such limits
         import resource
 
         import psutil
@@ -112,25 +118,25 @@ def _end_with_parent() -> None:
 
 
 def _main(path: str, name: str, folder: str, memory: str, seconds: str) -> int:
-    """Pack the result at `path` into `folder`; print why, and return 2, if that is refused."""
+    """Pack the result at `path` into `folder`; if it is invalid, print why and return 2."""
     import pyarrow as pa
     import pyarrow.compute
     import pyarrow.parquet
 
-    gc.disable()  # millions of small objects are looked through again and again
+    gc.disable()  # it would scan millions of small objects again and again
     pa.set_cpu_count(1)
     pa.set_io_thread_count(1)
     _limit(int(memory), int(seconds))
     try:
         read_submission(Path(path))
-        summary, table = pack(path, name or None)
+        summary, table = pack_submission(path, name or None)
     except InputError as error:
         echo(error)
         return _REFUSED
     except MemoryError:
         return 1
     except Exception as error:
-        echo(f"{Path(path).name} is not a whole result ({type(error).__name__}).")
+        echo(f"{Path(path).name} is not a valid result ({type(error).__name__}).")
         return _REFUSED
     place = Path(folder, "result.json")
     place.write_text(json.dumps(summary))

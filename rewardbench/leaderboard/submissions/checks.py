@@ -1,92 +1,97 @@
-"""Check a submission: its fields, its suite, its items, the arithmetic of its figures, and copies of other models."""
+"""Check a submission: its fields, suite, items and figures, and whether its scores were copied from other models."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any, Literal
+from typing import Literal, TypeGuard
 
 from rewardbench import metrics, results
 from rewardbench.engine.loop import score
-from rewardbench.leaderboard.refresh import AGREES
+from rewardbench.leaderboard.rows import TOLERANCE
 from rewardbench.leaderboard.submissions.fields import SubmittedManifest, SubmittedSummary
 from rewardbench.leaderboard.submissions.similarity import (
     ALIKE,
     SAME_MISTAKES,
     Margins,
     correlation,
+    find_mixture,
     margins_of,
-    mixture,
     shared_mistakes,
 )
 from rewardbench.leaderboard.submissions.submission import Submission
 from rewardbench.models.fingerprint import digest
-from rewardbench.results import stated
-from rewardbench.results.scored import Scored
+from rewardbench.results import SummaryJson, stated
+from rewardbench.results.scored import ModelScores
+from rewardbench.results.types import EstimateJson
 from rewardbench.scorers.baselines import RULES as BASELINES
 from rewardbench.scorers.baselines import Baseline
 from rewardbench.types import Suite
 
-Kind = Literal["refused", "flagged"]
-
 
 @dataclass(frozen=True)
-class Finding:
-    """What is wrong: refused where it cannot be so, flagged where a person has to look."""
+class ReviewFinding:
+    """A problem of a submission."""
 
-    kind: Kind
-    what: str
+    kind: Literal["refused", "flagged"]
+    """Refused if the result cannot be right, flagged if a maintainer has to decide."""
+    message: str
     until_rerun: bool = False
-    """Settled by a re-run that agrees."""
+    """Whether a re-run that agrees resolves it."""
 
 
 def check(
-    submission: Submission, suite: Suite, others: Iterable[Scored] = (), names: Iterable[str] = ()
-) -> list[Finding]:
-    """Return all that is wrong with a submission: its fields, then its suite, then its items and their arithmetic.
+    submission: Submission, suite: Suite, others: Iterable[ModelScores] = (), names: Iterable[str] = ()
+) -> list[ReviewFinding]:
+    """Return the problems of a submission: of its fields, else of its suite, else of its items and figures.
 
     Args:
-        submission: the two files, read.
-        suite: the data that it should be of, in the revision that is in force.
-        others: results of the same suite, from which it may be copied.
-        names: of the models that are there already.
+        submission: the two files.
+        suite: the suite in its current revision.
+        others: results of the same suite, which it may be copied from.
+        names: names of the models in the store.
 
-    Raises: InputError if its scores cannot be read at all.
+    Raises:
+        InputError: if its scores cannot be read.
     """
-    reasons = submission.problems or list(_of_the_suite(submission.summary, suite))
+    reasons = submission.problems or list(_check_suite(submission.summary, suite))
     if reasons:
-        return [Finding("refused", reason) for reason in reasons]
+        return [ReviewFinding("refused", reason) for reason in reasons]
     summary, scored = submission.summary, submission.scored
-    reasons = [*_items(scored, suite), *_scores(scored), *_fingerprint(summary.manifest)]
+    reasons = [*_check_items(scored, suite), *_check_scores(scored), *_check_fingerprint(summary.manifest)]
     if not reasons:
-        reasons += _arithmetic(submission.record, scored, suite)
-        reasons += _baseline(summary, scored, suite)
-    findings = [Finding("refused", reason) for reason in reasons]
-    doubts = (*_copies(summary.manifest, scored, others), *_lookalikes(summary.model, names), *_size(summary))
-    return findings + [Finding("flagged", doubt) for doubt in doubts]
+        reasons += _check_figures(submission.record, scored, suite)
+        reasons += _check_baseline(summary, scored, suite)
+    doubts = [
+        *_find_copies(summary.manifest, scored, others),
+        *_find_lookalikes(summary.model, names),
+        *_check_size(summary),
+    ]
+    findings = [ReviewFinding("refused", reason) for reason in reasons]
+    return findings + [ReviewFinding("flagged", doubt) for doubt in doubts]
 
 
-def _of_the_suite(summary: SubmittedSummary, suite: Suite) -> Iterator[str]:
+def _check_suite(summary: SubmittedSummary, suite: Suite) -> Iterator[str]:
     if summary.suite != suite.name:
         yield f"it is of the suite {ascii(summary.suite)[:60]}, not of {suite.name}"
     elif summary.revision != suite.revision:
         revision = ascii(summary.revision)[1:-1][:80]
-        yield f"it is of {suite.name}@{revision}, and {suite.revision[:40]} is in force: score it again"
+        yield f"it is of {suite.name}@{revision}, but the current revision is {suite.revision[:40]}: score it again"
 
 
-def _items(scored: Scored, suite: Suite) -> Iterator[str]:
-    """Yield why the items are not those of the suite: ids, completions, subsets or groups differ."""
-    wanted = {item.id: item for item in suite.items}
+def _check_items(scored: ModelScores, suite: Suite) -> Iterator[str]:
+    """Yield how ids, completions, subsets or groups differ from the items of the suite."""
+    expected_items = {item.id: item for item in suite.items}
     counts = Counter(item.id for item in scored.suite.items)
-    missing, foreign = sorted(wanted.keys() - counts.keys()), sorted(counts.keys() - wanted.keys())
+    missing, foreign = sorted(expected_items.keys() - counts.keys()), sorted(counts.keys() - expected_items.keys())
     if missing:
         yield f"{len(missing)} items of the suite are missing, such as {missing[0]!a}"
     if foreign:
         yield f"{len(foreign)} items are not in the suite, such as {ascii(foreign[0])[:60]}"
     for item, item_scores in zip(scored.suite.items, scored.items, strict=True):
-        expected = wanted.get(item.id)
+        expected = expected_items.get(item.id)
         if expected is None:
             continue
         if len(item_scores.scores) != len(expected.completions) or item.num_correct != expected.num_correct:
@@ -94,173 +99,203 @@ def _items(scored: Scored, suite: Suite) -> Iterator[str]:
             yield f"item {expected.id} has {actual}, unlike the suite"
             return
         if (item.subset, item.group) != (expected.subset, expected.group):
-            yield f"item {expected.id} stands in another subset or group than in the suite"
+            yield f"item {expected.id} is in another subset or group than in the suite"
             return
 
 
-def _scores(scored: Scored) -> Iterator[str]:
-    """Finite where no reason says why not, and not all the same."""
+def _check_scores(scored: ModelScores) -> Iterator[str]:
+    """Yield a score that is not finite without a reason, an implausible one, and whether all scores are the same."""
     finite: list[float] = []
+    constant_items = True
     for item_scores in scored.items:
-        bad = [score for score in item_scores.scores if not isfinite(score)]
-        if bad and not item_scores.reason:
-            yield f"item {ascii(item_scores.id)[:60]} has the score {bad[0]}, and no reason for it"
-            return
-        finite += [score for score in item_scores.scores if isfinite(score)]
-    if any(abs(score) > 1e12 for score in finite):
-        yield f"a score is {max(finite, key=abs):.3g}, which no model gives"
+        for value in item_scores.scores:
+            if isfinite(value):
+                finite.append(value)
+            elif not item_scores.reason:
+                yield f"item {ascii(item_scores.id)[:60]} has the score {value}, and no reason for it"
+                return
+        constant_items = constant_items and len(set(item_scores.scores)) == 1
+    largest = max(finite, key=abs, default=0.0)
+    if abs(largest) > 1e12:
+        yield f"a score is {largest:.3g}, which no model gives"
     if len(set(finite)) < 2:
         yield "all scores are the same"
-    elif all(len(set(item_scores.scores)) == 1 for item_scores in scored.items):
+    elif constant_items:
         yield "within every item all scores are the same"
 
 
-LIMITS = 0.005
-"""Within which stated limits of an interval must be those recomputed: their method may change with the version."""
+LIMITS_TOLERANCE = 0.005
+"""Maximum difference of the limits of an interval: their method may change between versions."""
 
 
-def _arithmetic(record: Mapping[str, Any], scored: Scored, suite: Suite) -> Iterator[str]:
-    """Yield which stated figures do not follow from the items by the suite's own rules."""
+def _check_figures(record: SummaryJson, scored: ModelScores, suite: Suite) -> Iterator[str]:
+    """Yield which stated figures do not follow from the items by the rules of the suite."""
     result = results.assemble(suite, "", "", scored.items, {})
-    stated_figures, recomputed = _figures(record), _figures(results.to_json(result))
+    stated_figures, recomputed = _figures(record), _figures(results.to_summary(result))
     for name in [*stated_figures, *(recomputed.keys() - stated_figures.keys())]:
         figure, expected = stated_figures.get(name), recomputed.get(name)
-        tolerance = LIMITS if name.endswith((" low", " high")) else AGREES
+        tolerance = LIMITS_TOLERANCE if name.endswith((" low", " high")) else TOLERANCE
         if not _agree(figure, expected, tolerance):
-            yield f"{ascii(name)[1:-1][:60]} is stated as {_shown(figure)}, and the items give {_shown(expected)}"
-    yield from _built_gap(record, scored, suite)
+            label = ascii(name)[1:-1][:60]
+            yield f"{label} is stated as {_format(figure)}, but the items give {_format(expected)}"
+    yield from _check_gap(record, scored, suite)
 
 
-def _figures(summary: Mapping[str, Any]) -> dict[str, Any]:
-    """Return every figure of a summary that follows from its items, by a name for it."""
-    figures = {name: summary.get(name) for name in ("num_prompts", "accuracy")}
-    estimates = {name: summary[name] for name in ("score", "accuracy_estimate")}
-    for kind in ("sections", "mirrors", "subsets"):
-        figures[f"number of {kind}"] = len(summary[kind])
-        estimates |= {f"{kind}, {figure['name']}": figure for figure in summary[kind]}
+def _figures(summary: SummaryJson) -> dict[str, object]:
+    """Return each figure of a summary that follows from its items, with a name for messages."""
+    figures: dict[str, object] = {"num_prompts": summary.get("num_prompts"), "accuracy": summary.get("accuracy")}
+    estimates: dict[str, EstimateJson] = {
+        "score": summary["score"],
+        "accuracy_estimate": summary["accuracy_estimate"],
+    }
+    lists = {"sections": summary["sections"], "mirrors": summary["mirrors"], "subsets": summary["subsets"]}
+    for kind, members in lists.items():
+        figures[f"number of {kind}"] = len(members)
+        for estimate in members:
+            estimates[f"{kind}, {estimate['name']}"] = estimate
     for name, estimate in estimates.items():
-        figures |= {name if key == "value" else f"{name}, {key}": value for key, value in estimate.items()}
-    extra = summary.get("extra_results")
-    named = extra if isinstance(extra, dict) else {"form": extra}
-    return figures | {f"extra_results, {name}": value for name, value in named.items()}
+        for key, value in estimate.items():
+            figures[name if key == "value" else f"{name}, {key}"] = value
+    extra: object = summary.get("extra_results")
+    for name, value in (extra if isinstance(extra, dict) else {"form": extra}).items():
+        figures[f"extra_results, {name}"] = value
+    return figures
 
 
-def _agree(figure: Any, expected: Any, tolerance: float) -> bool:
-    """Return True if two figures are equal, numbers within a tolerance."""
-    numbers = all(type(value) in (int, float) and abs(value) < 1e15 for value in (figure, expected))
-    return abs(figure - expected) <= tolerance if numbers else type(figure) is type(expected) and figure == expected
+def _agree(figure: object, expected: object, tolerance: float) -> bool:
+    """Return True if two figures are equal, or are numbers that differ by at most the tolerance."""
+    if _is_moderate(figure) and _is_moderate(expected):
+        return abs(figure - expected) <= tolerance
+    return type(figure) is type(expected) and figure == expected
 
 
-def _built_gap(record: Mapping[str, Any], scored: Scored, suite: Suite) -> Iterator[str]:
-    """Yield which figures of a gap cannot be: that on the suite is recomputed, and the difference must follow."""
-    if not record["gap"]:
-        return
+def _is_moderate(value: object) -> TypeGuard[int | float]:
+    """Return True if a value is a number whose differences can be computed."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e15
+
+
+def _check_gap(record: SummaryJson, scored: ModelScores, suite: Suite) -> Iterator[str]:
+    """Yield an impossible figure of a gap: the figure of the suite is recomputed, the difference must follow."""
     values = {figure["name"]: figure["value"] for figure in record["gap"]}
-    built = metrics.gap(suite, scored.items, suite, scored.items)[0].value
-    if not _agree(values["core"], built, AGREES):
-        yield f"gap, core, is stated as {_shown(values['core'])}, and the items give {_shown(built)}"
-    elif None not in values.values() and not _agree(values["core"] - values["fresh"], values["gap"], AGREES):
-        yield f"gap is stated as {_shown(values['gap'])}, which is not core less fresh"
+    if not values:
+        return
+    core, fresh, gap = values["core"], values["fresh"], values["gap"]
+    recomputed = metrics.gap(suite, scored.items, suite, scored.items)[0].value
+    if not _agree(core, recomputed, TOLERANCE):
+        yield f"gap, core, is stated as {_format(core)}, but the items give {_format(recomputed)}"
+    elif core is not None and fresh is not None and gap is not None and not _agree(core - fresh, gap, TOLERANCE):
+        yield f"gap is stated as {_format(gap)}, which is not core minus fresh"
 
 
-def _shown(figure: Any) -> str:
+def _format(figure: object) -> str:
     if figure is None:
         return "nothing"
     return f"{figure:.6f}" if isinstance(figure, float) else ascii(figure)[:40]
 
 
-def _baseline(summary: SubmittedSummary, scored: Scored, suite: Suite) -> Iterator[str]:
-    """Yield where a Baseline's scores are not those of the baseline that its fingerprint names: they are recomputed."""
+def _check_baseline(summary: SubmittedSummary, scored: ModelScores, suite: Suite) -> Iterator[str]:
+    """Recompute the scores of a Baseline, and yield an item whose scores differ."""
     if summary.model_type != "Baseline":
         return
     fingerprint = summary.manifest.fingerprint
     known, seed = [f"baseline/{rule}" for rule in BASELINES], fingerprint.get("seed")
     kind = fingerprint.get("kind")
     if kind not in known or (summary.model in known and summary.model != kind):
-        yield f"it is of type Baseline, and its fingerprint does not name it as one of {', '.join(known)}"
+        yield f"it is of type Baseline, but its fingerprint does not name it as one of {', '.join(known)}"
         return
     run = score(suite.items, Baseline(str(kind), seed if type(seed) is int else 0))
     expected = {item.id: item.scores for item in run.items}
     for item in scored.items:
-        pairs = zip(item.scores, expected[item.id], strict=True)
-        if any(isfinite(theirs) and not abs(ours - theirs) <= AGREES for ours, theirs in pairs):
+        if not _same_scores(item.scores, expected[item.id]):
             yield f"item {item.id} has other scores than {kind} gives it"
             return
 
 
-def _fingerprint(manifest: SubmittedManifest) -> Iterator[str]:
-    """Yield why the fingerprint is missing, or is not that of its hash."""
+def _same_scores(scores: Sequence[float], expected: Sequence[float]) -> bool:
+    """Return True if scores agree wherever the expected one is finite."""
+    for value, expected_value in zip(scores, expected, strict=True):
+        if isfinite(expected_value) and not abs(value - expected_value) <= TOLERANCE:
+            return False
+    return True
+
+
+def _check_fingerprint(manifest: SubmittedManifest) -> Iterator[str]:
+    """Yield whether the fingerprint is missing, or has another hash than stated."""
     if not isinstance(manifest.fingerprint, dict) or not manifest.fingerprint:
-        yield "its manifest has no fingerprint: what gave these scores is not known"
+        yield "its manifest has no fingerprint, so it is unknown what produced these scores"
     elif manifest.fingerprint_sha256 != digest(manifest.fingerprint):
-        yield "its fingerprint_sha256 is not that of its fingerprint"
+        yield "its fingerprint_sha256 does not match its fingerprint"
 
 
-def _copies(manifest: SubmittedManifest, scored: Scored, others: Iterable[Scored]) -> Iterator[str]:
-    """Yield whose scores these may be, and which model of the same name or fingerprint is there already."""
+def _find_copies(manifest: SubmittedManifest, scored: ModelScores, others: Iterable[ModelScores]) -> Iterator[str]:
+    """Yield which models the scores may be copied from, and which have the same name or fingerprint."""
     fingerprint = manifest.fingerprint_sha256
-    margins, known, copied = margins_of(scored), [], False
+    margins = margins_of(scored)
+    other_margins: list[tuple[str, Margins]] = []
+    is_copy = False
     for other in others:
-        theirs = margins_of(other)
-        likeness = _likeness(margins, theirs)
-        copied = copied or bool(likeness)
+        known = margins_of(other)
+        other_margins.append((other.model, known))
+        likeness = _describe_likeness(margins, known, other.model)
+        is_copy = is_copy or bool(likeness)
         if fingerprint and fingerprint == other.fingerprint:
-            same = "the same scores as" if likeness else "other scores than"
-            yield f"it has the fingerprint of {other.model}, which is there already, and {same} that"
+            difference = "and the same scores" if likeness else "but other scores"
+            yield f"it has the fingerprint of {other.model}, which is in the store, {difference}"
         elif other.model == scored.model:
-            yield f"there is another model named {other.model} already"
+            yield f"the store has another model named {other.model}"
         elif likeness:
-            yield likeness.format(other.model)
-        known.append((other.model, theirs))
-    blend = None if copied else mixture(margins, known)
-    if blend:
-        parts = " and ".join(f"{100 * share:.0f} % {name}" for name, share in blend.parts[:4])
-        yield f"its scores are those of {parts}, but for noise (residual {100 * blend.unexplained:.1f} % of the spread)"
+            yield likeness
+    mixture = None if is_copy else find_mixture(margins, other_margins)
+    if mixture:
+        components = " and ".join(f"{100 * share:.0f}% {name}" for name, share in mixture.shares[:4])
+        residual = 100 * mixture.residual
+        yield f"its scores are a mixture of {components} plus noise (residual {residual:.1f}% of the spread)"
 
 
-def _likeness(margins: Margins, theirs: Margins) -> str:
-    """Return in what two models are more alike than models that were trained apart; {} stands for the other's name."""
-    if (alike := correlation(margins, theirs)) >= ALIKE:
-        return f"its scores are those of {{}} but for noise (correlation {alike:.5f})"
-    if (alike := shared_mistakes(margins, theirs)) >= SAME_MISTAKES:
-        return f"its mistakes are those of {{}} (at least {100 * alike:.0f} % of them are shared)"
+def _describe_likeness(margins: Margins, known: Margins, name: str) -> str:
+    """Return how a model is more alike to a known one than separately trained models are; empty if it is not."""
+    if (alike := correlation(margins, known)) >= ALIKE:
+        return f"its scores are those of {name} plus noise (correlation {alike:.5f})"
+    if (alike := shared_mistakes(margins, known)) >= SAME_MISTAKES:
+        return f"its mistakes are those of {name} (at least {100 * alike:.0f}% of them are shared)"
     return ""
 
 
-def _size(summary: SubmittedSummary) -> Iterator[str]:
-    """Yield where the stated size is not that in the model's name."""
+def _check_size(summary: SubmittedSummary) -> Iterator[str]:
+    """Yield whether the stated size differs from the size in the name of the model."""
     count = summary.manifest.model.parameters if summary.manifest.model else None
     if count and not stated.fits_name(count, summary.model):
-        yield f"its name does not fit a model of {count:,} parameters"
+        yield f"the size in its name does not fit a model of {count:,} parameters"
 
 
-def _lookalikes(model: str, names: Iterable[str]) -> Iterator[str]:
-    """Yield the names that the eye takes for this one."""
+def _find_lookalikes(model: str, names: Iterable[str]) -> Iterator[str]:
+    """Yield the names that look like the name of the model."""
     for name in sorted(set(names)):
         if name != model and are_lookalikes(name, model):
-            yield f"its name is easily taken for that of {ascii(name)[1:-1][:120]}"
+            yield f"its name looks like that of {ascii(name)[1:-1][:120]}"
 
 
 _ALIKE = str.maketrans("0o1li|_.", "oollll--")
 
 
 def are_lookalikes(name: str, other: str) -> bool:
-    """Return True if the eye, or a file system that knows no case, takes one name for the other.
+    """Return True if two names look alike, or are the same for a file system that ignores case.
 
     >>> are_lookalikes("Org/Model", "org/model"), are_lookalikes("org/rn-1", "org/m_l"), are_lookalikes("a", "b")
     (True, True, False)
     """
-    return _seen(name) == _seen(other)
+    return _normalize(name) == _normalize(other)
 
 
-def _seen(name: str) -> str:
+def _normalize(name: str) -> str:
+    """Return a name with each group of look-alike characters replaced by one of them."""
     return name.lower().replace("rn", "m").replace("vv", "w").translate(_ALIKE)
 
 
-def verdict_of(findings: Sequence[Finding]) -> str:
-    """refused, flagged or passed.
+def verdict_of(findings: Sequence[ReviewFinding]) -> str:
+    """Return the verdict on a submission: refused, flagged or passed.
 
-    >>> verdict_of([Finding("flagged", "x")]), verdict_of([])
+    >>> verdict_of([ReviewFinding("flagged", "x")]), verdict_of([])
     ('flagged', 'passed')
     """
     kinds = {finding.kind for finding in findings}

@@ -1,130 +1,141 @@
-"""Pack a stored result for publication, without texts and paths of this machine, and describe what is sent."""
+"""Pack a stored result for publication, without texts and local paths, and describe it."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
+from math import nan
 from pathlib import Path
-from typing import Any
 
 from rewardbench import results
 from rewardbench.errors import InputError
-from rewardbench.results import stated
-from rewardbench.store.local import Entry
+from rewardbench.results import JsonObject, PackedResult, SummaryJson, object_field, stated
 
 
-def pack(path: str | Path, name: str | None = None, license: str | None = None, today: date | None = None) -> Entry:
-    """Pack the result at `path` for publication: its summary without paths of this machine, and its scores.
+def pack_submission(
+    path: str | Path, name: str | None = None, license: str | None = None, today: date | None = None
+) -> PackedResult:
+    """Pack the result at `path` for publication: its summary without local paths, and its scores.
 
     Args:
-        path: of its summary.
-        name: what the model is called, `org/name`; else what it was called when it was scored.
-        license: of its weights; else what its card said, if that is an identifier of SPDX or the Hub.
-        today: the date of the submission.
+        path: path of its summary.
+        name: name of the model, `org/name`; by default the name that it was scored by.
+        license: license of the weights; by default that of the model's card, if it is an SPDX or Hub identifier.
+        today: date of the submission.
 
-    Raises: InputError where there is no whole result of ours with scores of its items.
+    Raises:
+        InputError: if it cannot be read, or has no per-item scores.
     """
     path = Path(path)
     summary = results.read_summary(path)
     rows = results.read_rows(path, summary, scores_only=True)
     if not rows:
-        raise InputError(f"{path} has no scores of its items, which a submission must have.")
-    with results.whole(path):
-        return results.sealed(_told(summary, name, license, today), rows)
+        raise InputError(f"{path} has no per-item scores, which a submission needs.")
+    with results.translate_parse_errors(path):
+        return results.pack_result(_public_summary(summary, name, license, today), rows)
 
 
-def _told(summary: dict[str, Any], name: str | None, license: str | None, today: date | None) -> dict[str, Any]:
-    settings = summary["manifest"].get("model") or {}
-    called = name or str(summary["model"])
-    local = {key: None for key in ("tokenizer", "ref_model") if _is_local(summary.get(key))}
-    return {
-        **summary,
-        **local,
-        "model": called,
-        "date": (today or datetime.now(UTC).date()).isoformat(),
-        "manifest": _public(summary["manifest"], settings, called, license),
-    }
+def _public_summary(summary: SummaryJson, name: str | None, license: str | None, today: date | None) -> SummaryJson:
+    """Return a summary with the name and the date of the submission, without local paths."""
+    public = summary.copy()
+    public["model"] = name or str(summary["model"])
+    public["date"] = (today or datetime.now(UTC).date()).isoformat()
+    public["manifest"] = _public_manifest(summary["manifest"], public["model"], license)
+    if _is_local_path(summary.get("tokenizer")):
+        public["tokenizer"] = None
+    if _is_local_path(summary.get("ref_model")):
+        public["ref_model"] = None
+    return public
 
 
-def _public(manifest: Mapping[str, Any], settings: Mapping[str, Any], name: str, license: str | None) -> dict[str, Any]:
-    """Return the manifest with a name in place of each local path."""
-    local = {str(value): Path(str(value)).name for value in settings.values() if _is_local(value)}
-    if _is_local(settings.get("model")):  # its own folder, which may also be that of its tokenizer
-        local[str(settings["model"])] = name
-    local |= {_source(manifest): Path(_source(manifest)).name} if _is_local(_source(manifest)) else {}
-    public = {key: _renamed(value, local) for key, value in manifest.items()}
-    about = {**(public.get("model") or {}), "model": name}
+def _public_manifest(manifest: JsonObject, name: str, license: str | None) -> dict[str, object]:
+    """Return a manifest with a name in place of each local path."""
+    settings = object_field(manifest, "model")
+    names: dict[str, str] = {}
+    for value in settings.values():
+        if _is_local_path(value):
+            names[str(value)] = Path(str(value)).name
+    if _is_local_path(settings.get("model")):  # the tokenizer may have the same path
+        names[str(settings["model"])] = name
+    source = str(object_field(manifest, "suite").get("source") or "").partition(" (")[0]
+    if _is_local_path(source):
+        names[source] = Path(source).name
+    public = {key: _replace_paths(value, names) for key, value in manifest.items()}
+    model = {**object_field(public, "model"), "model": name}
     if license:
-        about["license"] = license
-    elif not stated.is_license(about.get("license")):
-        about.pop("license", None)
-    return {**public, "model": about, "command": _quoted(public.get("command"))}
+        model["license"] = license
+    elif not stated.is_license(model.get("license")):
+        model.pop("license", None)
+    return {**public, "model": model, "command": _quote(public.get("command"))}
 
 
-def _quoted(command: Any) -> str:
-    """Return a command with its arguments quoted anew, for their names have changed; empty if it is not one line."""
+def _quote(command: object) -> str:
+    """Return a command with its arguments quoted again, after paths were replaced; empty if it is not one line."""
     try:
-        command = shlex.join(shlex.split(command or ""))
-    except (AttributeError, TypeError, ValueError):
+        quoted = shlex.join(shlex.split(command)) if isinstance(command, str) else ""
+    except ValueError:
         return ""
-    return command if stated.is_command(command) else ""
+    return quoted if stated.is_command(quoted) else ""
 
 
-def _source(manifest: Mapping[str, Any]) -> str:
-    return str((manifest.get("suite") or {}).get("source") or "").partition(" (")[0]
-
-
-def _is_local(value: Any) -> bool:
-    """Whether it is a path of this machine rather than a name."""
+def _is_local_path(value: object) -> bool:
+    """Return True if a value is a path on this machine rather than a name."""
     text = str(value or "")
     return text.startswith(("/", "./", "../", "~", "\\")) or text.count("/") > 1 or "\\" in text
 
 
-def _renamed(value: Any, local: Mapping[str, str]) -> Any:
+def _replace_paths(value: object, names: Mapping[str, str]) -> object:
+    """Return a JSON value with all paths in its texts replaced, the longest first.
+
+    Args:
+        value: the value.
+        names: name of each path.
+    """
     if isinstance(value, str):
-        for path in sorted(local, key=len, reverse=True):
-            value = value.replace(path, local[path])
+        for path in sorted(names, key=len, reverse=True):
+            value = value.replace(path, names[path])
         return value
     if isinstance(value, Mapping):
-        return {key: _renamed(inner, local) for key, inner in value.items()}
-    return [_renamed(inner, local) for inner in value] if isinstance(value, list) else value
+        return {key: _replace_paths(inner, names) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_replace_paths(inner, names) for inner in value]
+    return value
 
 
-def shown(entry: Entry) -> Iterator[str]:
-    """Yield what will be sent, as `key=value` lines."""
+def describe_submission(entry: PackedResult) -> Iterator[str]:
+    """Yield what is submitted, as `key=value` lines."""
     summary, table = entry
-    about = summary["manifest"].get("model") or {}
-    for key, value in (
-        ("model", summary["model"]),
-        ("model_type", summary["model_type"]),
-        ("suite", f"{summary['suite']}@{summary['revision']}"),
-        ("score", summary["score"]["value"]),
-        ("items", summary["num_prompts"]),
-        ("license", about.get("license") or "unknown"),
-        ("parameters", about.get("parameters") or "unknown"),
-        ("date", summary["date"]),
-        ("command", summary["manifest"].get("command", "")),
-        ("summary_bytes", len(results.dump(summary, indent=2))),
-        ("scores_bytes", len(table or b"")),
-    ):
-        yield f"{key}={value}"
+    manifest = summary["manifest"]
+    model = manifest.get("model") or {}
+    yield f"model={summary['model']}"
+    yield f"model_type={summary['model_type']}"
+    yield f"suite={summary['suite']}@{summary['revision']}"
+    yield f"score={summary['score']['value']}"
+    yield f"items={summary['num_prompts']}"
+    yield f"license={model.get('license') or 'unknown'}"
+    yield f"parameters={model.get('parameters') or 'unknown'}"
+    yield f"date={summary['date']}"
+    yield f"command={manifest.get('command', '')}"
+    yield f"summary_bytes={len(results.dump(summary, indent=2))}"
+    yield f"scores_bytes={len(table or b'')}"
 
 
-def card(entry: Entry) -> str:
-    """Return the text of a pull request: what was scored, on what, how, and by which command."""
+def pull_request_text(entry: PackedResult) -> str:
+    """Return the description of a pull request in Markdown: estimates, command and versions."""
     summary = entry[0]
     manifest = summary["manifest"]
     lines = [f"**{summary['model']}** on {summary['suite']}@{summary['revision']}", ""]
-    lines += ["| | % | 95 % | n |", "|---|--:|--:|--:|"]
-    for figure in (summary["score"], *(summary["mirrors"] or summary["sections"])):
-        value, low, high = (
-            100 * figure[key] if figure[key] is not None else float("nan") for key in ("value", "low", "high")
-        )
-        lines.append(f"| {figure['name']} | {value:.2f} | {low:.2f}–{high:.2f} | {figure['n']} |")
+    lines += ["| | % | 95% CI | n |", "|---|--:|--:|--:|"]
+    for estimate in (summary["score"], *(summary["mirrors"] or summary["sections"])):
+        value, low, high = map(_percent, (estimate["value"], estimate["low"], estimate["high"]))
+        lines.append(f"| {estimate['name']} | {value:.2f} | {low:.2f}–{high:.2f} | {estimate['n']} |")
     environment = manifest.get("environment") or {}
-    command = "".join(c for c in str(manifest.get("command", "")) if c.isprintable() and c != "`")
-    versions = ", ".join(
-        f"{name} {environment[name]}" for name in ("rewardbench", "torch", "transformers") if name in environment
-    )
+    packages = ("rewardbench", "torch", "transformers")
+    versions = ", ".join(f"{name} {environment[name]}" for name in packages if name in environment)
+    command = "".join(filter(str.isprintable, str(manifest.get("command", "")))).replace("`", "")
     return "\n".join([*lines, "", f"Command: `{command}`", "", f"Scored with {versions}.", ""])
+
+
+def _percent(share: float | None) -> float:
+    return nan if share is None else 100 * share

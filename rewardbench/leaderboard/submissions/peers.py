@@ -1,19 +1,21 @@
-"""Compare a submission with the results of a store, as they are now."""
+"""Compare a submission with the results that a store contains now."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from typing import Any
 
 import numpy as np
 
 from rewardbench import results
 from rewardbench.errors import InputError
-from rewardbench.leaderboard.refresh import Row, credits_of, look, trusted
-from rewardbench.leaderboard.submissions.checks import Finding, are_lookalikes
+from rewardbench.leaderboard.refresh import read_board
+from rewardbench.leaderboard.rows import item_credits, with_known_rules
+from rewardbench.leaderboard.submissions.checks import ReviewFinding, are_lookalikes
 from rewardbench.leaderboard.submissions.submission import Submission
-from rewardbench.results.scored import Scored, read_scored
+from rewardbench.leaderboard.types import LeaderboardRow
+from rewardbench.results import JsonObject
+from rewardbench.results.scored import ModelScores, read_scored
 from rewardbench.store.base import Store
 from rewardbench.store.hub import HubStore
 from rewardbench.store.local import keys_of
@@ -21,149 +23,179 @@ from rewardbench.store.verdicts import summary_hash
 from rewardbench.types import Suite
 
 NEAREST = 64
-"""Models whose scores are read: those with most mistakes in common. The index knows the mistakes of all."""
+"""Maximum number of models whose scores are read: those with the most shared mistakes, according to the index."""
 MOST_FIELDS = 8
-"""Changed fields that are named."""
+"""Maximum number of changed fields that are named."""
 
 
 class Peers:
-    """What a store holds beside a submission. Rows are looked at once; scores only of those that may be alike.
+    """The results of a store that a submission is compared with.
 
     Args:
         store: the results.
-        submission: the result that is held against them.
-        keep: whether the store's index may be brought up to date.
+        submission: the submission.
+        save_index: whether the index of the store may be updated.
 
-    Raises: InputError where the store cannot be read, also where only its rows of some time ago are known.
+    Raises:
+        InputError: if the store cannot be read, or only outdated rows of it.
     """
 
-    def __init__(self, store: Store, submission: Submission, keep: bool = True) -> None:
+    def __init__(self, store: Store, submission: Submission, save_index: bool = True) -> None:
         self.store, self.submission = store, submission
         self.summary = submission.record
-        self.board, self._earned = look(store, keep=keep)
+        self.board, self._read_credits = read_board(store, save=save_index)
         if self.board.offline:
-            raise InputError(f"The results as they are now are not known: {self.board.offline}")
-        self._hash = summary_hash(self.summary)
-        self.own = next((row for row in self._same_identity() if self._stored_hash(row.key) == self._hash), None)
-        """The row of this very submission, to the byte, if it is in the store already."""
+            raise InputError(f"The current results are unknown: {self.board.offline}")
+        self.stored_row = self._find_stored_row()
+        """The row of this very submission, byte by byte, if it is in the store already."""
+
+    def _find_stored_row(self) -> LeaderboardRow | None:
+        digest = summary_hash(self.summary)
+        for row in self._same_identity():
+            with suppress(InputError):
+                if summary_hash(results.read_summary(self.store.path(row.key))) == digest:
+                    return row
+        return None
 
     @property
     def names(self) -> list[str]:
         """The names of all models, and the keys of files that have no row."""
         return [*(row.model for row in self.board.rows), *self.board.skipped]
 
-    def others(self, suite: Suite) -> Iterator[Scored]:
-        """Yield the results of the suite from which the submission may be made: same fingerprint, name or mistakes.
+    def others(self, suite: Suite) -> Iterator[ModelScores]:
+        """Yield the results of a suite that the submission may be copied from.
 
-        A result that is in the store already is not held against those that came after it.
+        They have the same fingerprint or name, or the most mistakes in common. If the submission is in the store
+        already, results that were added later are left out.
         """
-        rows = [row for row in self.board.of(suite.name) if row.ids and row is not self.own]
-        rows = [row for row in rows if self.own is None or not self._is_later(row, self.own)]
+        rows: list[LeaderboardRow] = []
+        for row in self.board.of(suite.name):
+            if row.ids and row is not self.stored_row and not self._is_later(row):
+                rows.append(row)
         for row in self._nearest(rows, suite):
-            with suppress(InputError):  # one that cannot be read stands in nobody's way
+            with suppress(InputError):  # a damaged result must not block submissions
                 yield read_scored(self.store.path(row.key))
 
-    def _nearest(self, rows: Sequence[Row], suite: Suite) -> list[Row]:
-        scored = trusted(self.submission.scored, suite.name, suite.revision)
+    def _nearest(self, rows: Sequence[LeaderboardRow], suite: Suite) -> Sequence[LeaderboardRow]:
+        """Return the rows with the most mistakes in common, the same name or fingerprint, or another revision."""
+        scored = with_known_rules(self.submission.scored, suite.name, suite.revision)
         comparable = [row for row in rows if row.revision == suite.revision]
         if scored is None or len(comparable) <= NEAREST:
-            return list(rows)
-        mistakes = 1 - np.array(credits_of(scored))
-        earned = self._earned([row.key for row in comparable])
-        shared = {}
-        for row in comparable:
-            theirs = 1 - np.array(earned[row.key].credits)
-            fits = theirs.shape == mistakes.shape
-            either = np.maximum(theirs, mistakes).sum() if fits else 0.0
-            shared[row.key] = float(np.minimum(theirs, mistakes).sum() / either) if either else float(fits)
-        nearest = set(sorted(shared, key=lambda key: -shared[key])[:NEAREST])
+            return rows
+        shared = self._shared_mistakes(scored, comparable)
+        nearest = sorted(shared, key=lambda key: -shared[key])[:NEAREST]
         fingerprint = self.submission.fingerprint_hash
-        named = {row.key for row in rows if row.model == self.summary["model"] or row.fingerprint == fingerprint}
-        return [row for row in rows if row.key in nearest | named or row.revision != suite.revision]
+        selected: list[LeaderboardRow] = []
+        for row in rows:
+            same_model = row.model == self.summary["model"] or row.fingerprint == fingerprint
+            if same_model or row.key in nearest or row.revision != suite.revision:
+                selected.append(row)
+        return selected
 
-    def changes(self, key: str = "") -> Iterator[Finding]:
-        """Yield what the submission would change of results that are there, which only a person may allow.
+    def _shared_mistakes(self, scored: ModelScores, rows: Sequence[LeaderboardRow]) -> dict[str, float]:
+        """Return the share of mistakes that the submission has in common with each row, by key."""
+        mistakes = 1 - np.array(item_credits(scored))
+        credits = self._read_credits([row.key for row in rows])
+        shared: dict[str, float] = {}
+        for row in rows:
+            known = 1 - np.array(credits[row.key].by_item)
+            if known.shape != mistakes.shape:
+                shared[row.key] = 0.0
+                continue
+            either = np.maximum(known, mistakes).sum()
+            shared[row.key] = float(np.minimum(known, mistakes).sum() / either) if either else 1.0
+        return shared
+
+    def changes(self, key: str = "") -> Iterator[ReviewFinding]:
+        """Yield which stored results the submission would change, or be taken for; only a maintainer may allow it.
 
         Args:
-            key: where a pull request puts it; else where the store would.
+            key: key of the submission in a pull request; by default the key that the store would choose.
         """
-        wanted = [key] if key else keys_of(self.summary)[:1]
-        same = {row.key for row in self._same_identity()}
+        keys = keys_of(self.summary)
+        wanted = key or keys[0]
+        same_identity = {row.key for row in self._same_identity()}
         for stored in sorted({*(row.key for row in self.board.rows), *self.board.skipped}):
-            if stored in same or stored == key:
-                if self.own is None or stored != self.own.key:
-                    yield Finding(
-                        "flagged", f"it would change {_plain(stored)}, which is there already: {self._changed(stored)}"
-                    )
-            elif stored not in keys_of(self.summary) and any(are_lookalikes(stored, candidate) for candidate in wanted):
-                yield Finding(
-                    "flagged", f"its key {wanted[0]} is easily taken for {_plain(stored)}, which is there already"
-                )
+            if stored in same_identity or stored == key:
+                if self.stored_row is None or stored != self.stored_row.key:
+                    changed = self._changed_fields(stored)
+                    yield ReviewFinding("flagged", f"it would change {_plain(stored)} in the store: {changed}")
+            elif stored not in keys and are_lookalikes(stored, wanted):
+                yield ReviewFinding("flagged", f"its key {wanted} looks like {_plain(stored)}, which is in the store")
 
-    def leads(self) -> Iterator[Finding]:
+    def leads(self) -> Iterator[ReviewFinding]:
         """Yield a finding if the submission would have the highest score of its suite without a re-run."""
-        summary = self.summary
-        rows = [row for row in self.board.of(summary["suite"]) if row.revision == summary["revision"] and row.ids]
-        scores = {row.model: row.score.value or 0.0 for row in rows if row is not self.own}
-        score = summary["score"]["value"]
-        if self.own is None and scores and score is not None and score > max(scores.values()):
-            best = max(scores, key=lambda model: scores[model])
-            what = (
-                f"it would lead with {100 * score:.2f} %, before {best} with {100 * scores[best]:.2f} %, on no re-run"
-            )
-            yield Finding("flagged", what, until_rerun=True)
+        score = self.summary["score"]["value"]
+        if self.stored_row is not None or score is None:
+            return
+        scores: dict[str, float] = {}
+        for row in self.board.of(self.summary["suite"]):
+            if row.ids and row.revision == self.summary["revision"]:
+                scores[row.model] = row.score.value or 0.0
+        best = max(scores, key=scores.__getitem__, default=None)
+        if best is not None and score > scores[best]:
+            lead = f"{100 * score:.2f}%, ahead of {best} with {100 * scores[best]:.2f}%"
+            yield ReviewFinding("flagged", f"it would lead with {lead}, without a re-run", until_rerun=True)
 
-    def _same_identity(self) -> list[Row]:
-        """Return the rows of the suite, revision and fingerprint that the submission is of."""
-        summary = self.summary
+    def _same_identity(self) -> list[LeaderboardRow]:
+        """Return the rows with the suite, revision and fingerprint of the submission; without one, with its name."""
         fingerprint = self.submission.fingerprint_hash
-        rows = [row for row in self.board.rows if (row.suite, row.revision) == (summary["suite"], summary["revision"])]
-        if fingerprint:
-            return [row for row in rows if row.fingerprint == fingerprint]
-        return [row for row in rows if not row.fingerprint and row.model == summary["model"]]
+        rows: list[LeaderboardRow] = []
+        for row in self.board.rows:
+            same_suite = (row.suite, row.revision) == (self.summary["suite"], self.summary["revision"])
+            same_name = not row.fingerprint and row.model == self.summary["model"]
+            if same_suite and (row.fingerprint == fingerprint if fingerprint else same_name):
+                rows.append(row)
+        return rows
 
-    def _stored_hash(self, key: str) -> str:
-        try:
-            return summary_hash(results.read_summary(self.store.path(key)))
-        except InputError:
-            return ""
-
-    def _changed(self, key: str) -> str:
+    def _changed_fields(self, key: str) -> str:
         try:
             names = changed_fields(results.read_summary(self.store.path(key)), self.summary)
         except InputError:
-            return "what is there cannot be read"
+            return "the stored result cannot be read"
         suffix = f" and {len(names) - MOST_FIELDS} more" if len(names) > MOST_FIELDS else ""
         return ", ".join(names[:MOST_FIELDS]) + suffix
 
-    def _is_later(self, row: Row, reference: Row) -> bool:
-        """Return True if a row came after one: by its date, in a folder of one date by that of its file."""
-        if isinstance(self.store, HubStore) or row.date != reference.date:
-            return row.date > reference.date
-        return self._changed_at(row) > self._changed_at(reference)
+    def _is_later(self, row: LeaderboardRow) -> bool:
+        """Return True if the submission is in the store, and a row was added later.
 
-    def _changed_at(self, row: Row) -> int:
+        Rows are ordered by date; in a folder, rows of the same date by the time of their files.
+        """
+        stored = self.stored_row
+        if stored is None:
+            return False
+        if isinstance(self.store, HubStore) or row.date != stored.date:
+            return row.date > stored.date
+        return self._modified_at(row) > self._modified_at(stored)
+
+    def _modified_at(self, row: LeaderboardRow) -> int:
         return self.store.path(row.key).stat().st_mtime_ns
 
 
-def changed_fields(stored: Mapping[str, Any], submitted: Mapping[str, Any], depth: int = 2) -> list[str]:
-    """Return the names of the fields in which two summaries differ, down to `depth` levels below the first.
+def changed_fields(stored: JsonObject, submitted: JsonObject, depth: int = 2) -> list[str]:
+    """Return the names of the fields in which two summaries differ.
+
+    Args:
+        stored: a summary.
+        submitted: another summary.
+        depth: number of levels of nested fields to compare.
 
     >>> changed_fields({"date": "1", "manifest": {"command": "a"}}, {"date": "1", "manifest": {"command": "b"}})
     ['manifest.command']
     """
-    names = []
+    names: list[str] = []
     for name in sorted(stored.keys() | submitted.keys()):
         old, new = stored.get(name), submitted.get(name)
         if old == new:
             continue
-        if depth and isinstance(old, Mapping) and isinstance(new, Mapping):
-            names += [f"{_plain(name)}.{inner}" for inner in changed_fields(old, new, depth - 1)]
+        if depth and isinstance(old, dict) and isinstance(new, dict):
+            for inner in changed_fields(old, new, depth - 1):
+                names.append(f"{_plain(name)}.{inner}")
         else:
             names.append("scores" if name == results.OUTPUTS_HASH else _plain(name))
     return names
 
 
 def _plain(text: str) -> str:
-    """Return an untrusted text in ASCII, cut short."""
+    """Return an untrusted text as ASCII, cut to 80 characters."""
     return ascii(text)[1:-1][:80]

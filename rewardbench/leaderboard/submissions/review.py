@@ -1,11 +1,11 @@
-"""Review a submission: read it from a file or a pull request, check it, score a sample again, and add it to a store."""
+"""Review a submission: read it from a file or a pull request, check it, re-score a sample, and add it to a store."""
 
 from __future__ import annotations
 
 import getpass
 import json
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import chain
@@ -18,21 +18,22 @@ from rewardbench.engine.loop import score
 from rewardbench.engine.noise import is_exact
 from rewardbench.errors import InputError
 from rewardbench.leaderboard.refresh import refresh
-from rewardbench.leaderboard.submissions import Agreement, Finding, agreement, check, draw, items_for
 from rewardbench.leaderboard.submissions.bounded import pack_untrusted
-from rewardbench.leaderboard.submissions.checks import verdict_of
+from rewardbench.leaderboard.submissions.checks import ReviewFinding, check, verdict_of
 from rewardbench.leaderboard.submissions.peers import Peers
 from rewardbench.leaderboard.submissions.pulls import earlier_pulls, read_pull
+from rewardbench.leaderboard.submissions.rerun import Agreement, compare_rerun, draw_sample, items_for
 from rewardbench.leaderboard.submissions.submission import Submission, read_submission
 from rewardbench.models.fingerprint import versions
-from rewardbench.results.scored import Scored
+from rewardbench.results import JsonObject, PackedResult, SummaryJson
+from rewardbench.results.scored import ModelScores
 from rewardbench.scorers import load_scorer
 from rewardbench.settings import ModelSpec
 from rewardbench.store import HUB, open_store
 from rewardbench.store.base import Store
 from rewardbench.store.hub import HubStore
-from rewardbench.store.local import INDEX, Entry, keys_of
-from rewardbench.store.verdicts import make_verdict, summary_hash, verdict_place
+from rewardbench.store.local import INDEX, keys_of
+from rewardbench.store.verdicts import make_verdict, summary_hash, verdict_name
 from rewardbench.suites import load_known, load_suite
 from rewardbench.types import Suite
 
@@ -42,10 +43,13 @@ class SubmissionSource:
     """Where a submission is, and what it is checked against."""
 
     result: str
-    """The path of a summary, or `hf://datasets/org/name@refs/pr/N`."""
+    """Path of a summary, or `hf://datasets/org/name@refs/pr/N`."""
     store: str | None = None
+    """Store to compare it with; by default the dataset of the pull request."""
     dataset: str | None = None
+    """Data of the suite, if it cannot be loaded by name."""
     protocol: str | None = None
+    """Suite whose rules apply to `dataset`."""
 
     @property
     def pull_request(self) -> tuple[str, int] | None:
@@ -61,7 +65,7 @@ class Review:
     submission: Submission
     key: str
     suite: Suite
-    findings: list[Finding]
+    findings: list[ReviewFinding]
 
     @property
     def verdict(self) -> str:
@@ -71,54 +75,64 @@ class Review:
 
 @dataclass(frozen=True)
 class Rerun:
-    """The outcome of scoring a sample again: the seed that drew it, and the model that scored it."""
+    """Outcome of scoring a sample again."""
 
     agreement: Agreement
     seed: int
+    """Seed of the sample."""
     per_section: int
     sample: int
+    """Number of items in the sample."""
     model: ModelSpec
-    fingerprint: Mapping[str, Any]
+    """The model that was run."""
+    fingerprint: JsonObject
+    """Fingerprint of that model."""
     differs: tuple[str, ...]
-    """Parts of the fingerprint in which the re-run differs from the manifest."""
+    """Parts of the fingerprint that differ from the manifest."""
 
     @property
-    def findings(self) -> list[Finding]:
-        """What speaks against the result: other scores, or another model."""
+    def findings(self) -> list[ReviewFinding]:
+        """Whether the re-run gave other scores, or another model was run."""
         differs = [name for name in self.differs if name not in HARMLESS]
-        other = f"its manifest names another {', '.join(differs)} than the re-run had" if differs else ""
+        other_model = f"its manifest has another {', '.join(differs)} than the re-run" if differs else ""
         if not self.agreement.agrees:
             beyond, items = self.agreement.beyond, self.agreement.items
-            reason = f"the re-run gives other scores: {beyond} of {items} margins are off by more than noise"
-            return [Finding("refused", reason + (f"; {other}" if other else ""))]
-        return [Finding("flagged", other)] if other else []
+            reason = f"the re-run gives other scores: {beyond} of {items} margins differ by more than noise"
+            return [ReviewFinding("refused", reason + (f"; {other_model}" if other_model else ""))]
+        return [ReviewFinding("flagged", other_model)] if other_model else []
 
 
-def verify(source: SubmissionSource) -> Review:
-    """Check a result, or a pull request with one, against its suite and against the store as it is now.
+def review_submission(source: SubmissionSource) -> Review:
+    """Check a result, or the result in a pull request, against its suite and the current results of the store.
 
-    Raises: InputError if it, its suite or the store cannot be read.
+    Raises:
+        InputError: if it, its suite or the store cannot be read.
     """
     pull = source.pull_request
-    submission, key = read_pull(*pull) if pull else _from_disk(source.result)
+    submission, key = read_pull(*pull) if pull else _read_file(source.result)
     pack_untrusted(submission.path)  # reads the scores in a child process with limits, before this process does
-    suite = _suite(source, submission)
-    place = source.store or (f"{HUB}{pull[0]}" if pull else None)
-    peers = Peers(open_store(place), submission) if place else None
+    suite = _load_suite(source, submission)
+    location = source.store or (f"{HUB}{pull[0]}" if pull else None)
+    peers = Peers(open_store(location), submission) if location else None
     return Review(submission, key, suite, list(_findings(submission, suite, peers, pull, key)))
 
 
-def verify_packed(entry: Entry, store: Store, before_each: Callable[[], None] = lambda: None) -> list[Finding]:
-    """Check a packed result that is in no store yet, against the store that it is meant for.
+def _do_nothing() -> None:
+    """Continue."""
 
-    Nothing is written, neither the result nor the store's index.
+
+def review_packed(
+    entry: PackedResult, store: Store, before_each: Callable[[], None] = _do_nothing
+) -> list[ReviewFinding]:
+    """Check a packed result against the store that it would be added to. Nothing is written.
 
     Args:
         entry: the summary and the table of scores.
-        store: the store that it is meant for.
-        before_each: called before each stored result is read; raises InputError to end the check.
+        store: the store.
+        before_each: called before each stored result is read; may raise InputError to stop the check.
 
-    Raises: InputError if its suite is not known here, or the store cannot be read.
+    Raises:
+        InputError: if its suite is unknown, or the store cannot be read.
     """
     summary, table = entry
     with TemporaryDirectory() as folder:
@@ -127,7 +141,7 @@ def verify_packed(entry: Entry, store: Store, before_each: Callable[[], None] = 
         results.table_path(path).write_bytes(table or b"")
         submission = read_submission(path)
         suite = load_known(str(summary["suite"]))
-        peers = Peers(store, submission, keep=False)
+        peers = Peers(store, submission, save_index=False)
         return list(_findings(submission, suite, peers, before_each=before_each))
 
 
@@ -137,161 +151,199 @@ def _findings(
     peers: Peers | None,
     pull: tuple[str, int] | None = None,
     key: str = "",
-    before_each: Callable[[], None] = lambda: None,
-) -> Iterator[Finding]:
-    """Yield all that is wrong with a submission; a refused one is not compared with the keys of the store."""
-    sources: list[Iterator[Scored]] = [peers.others(suite)] if peers else []
-    sources += [earlier_pulls(*pull, suite.name)] if pull else []
-    others = _watched(chain.from_iterable(sources), before_each)
+    before_each: Callable[[], None] = _do_nothing,
+) -> Iterator[ReviewFinding]:
+    """Yield the problems of a submission; a refused one is not compared with the keys of the store.
+
+    Args:
+        submission: the submission.
+        suite: its suite, in the current revision.
+        peers: the results of the store, if there is one.
+        pull: dataset and number of its pull request, if it is in one.
+        key: its key in the pull request.
+        before_each: called before each other result is read.
+    """
+    sources: list[Iterator[ModelScores]] = []
+    if peers:
+        sources.append(peers.others(suite))
+    if pull:
+        sources.append(earlier_pulls(*pull, suite.name))
+    others = _with_callback(chain.from_iterable(sources), before_each)
     findings = check(submission, suite, others, peers.names if peers else ())
     yield from findings
     if peers is None or verdict_of(findings) == "refused":
         return
-    if pull and peers.own:
-        yield Finding("flagged", f"it is in {pull[0]} already, to the byte, as {peers.own.key}: close the pull request")
+    if pull and peers.stored_row:
+        stored = peers.stored_row.key
+        yield ReviewFinding("flagged", f"{pull[0]} has this very result already, as {stored}: close the pull request")
     yield from peers.changes(key if pull else "")
     yield from peers.leads()
 
 
-def _watched(others: Iterator[Scored], before_each: Callable[[], None]) -> Iterator[Scored]:
-    """Yield the same results; call `before_each` before each is read."""
+def _with_callback(others: Iterator[ModelScores], before_each: Callable[[], None]) -> Iterator[ModelScores]:
+    """Yield the same results, and call `before_each` before each is read."""
     before_each()
     for other in others:
         yield other
         before_each()
 
 
-def _from_disk(result: str) -> tuple[Submission, str]:
+def _read_file(result: str) -> tuple[Submission, str]:
     path = Path(result)
     if not path.is_file():
         raise InputError(f"There is no result {result}: pass a .json file, or {HUB}org/name@refs/pr/N.")
     return read_submission(path), path.stem
 
 
-def _suite(source: SubmissionSource, submission: Submission) -> Suite:
+def _load_suite(source: SubmissionSource, submission: Submission) -> Suite:
     if source.dataset:
         return load_suite(source.dataset, protocol=source.protocol)
     return load_known(str(submission.record["suite"]))
 
 
 HARMLESS = {"versions", "device", "dtype", "float32_matmul", "attn_implementation", "clock"}
-"""Parts of a fingerprint in which an honest re-run may differ: they move scores within noise, not what was scored."""
+"""Parts of a fingerprint that may differ in an honest re-run: they change scores by noise only."""
 
 
 def score_again(review: Review, model: ModelSpec, per_section: int) -> Rerun:
-    """Score a sample again, drawn by a seed of this moment; compare scores and fingerprint with the submission."""
+    """Score a new random sample, and compare its scores and the fingerprint with the submission.
+
+    Args:
+        review: the review of the submission.
+        model: the model to run.
+        per_section: number of items of each section.
+    """
     seed = secrets.randbits(32)
-    sample = draw(review.suite, per_section, seed)
+    sample = draw_sample(review.suite, per_section, seed)
     scorer = load_scorer(model)
     run = score(sample.items, scorer, noise=True)
     noise = 0.0 if is_exact(scorer.fingerprint) or run.noise is None else run.noise
     stated = {item.id: item.scores for item in review.submission.scored.items}
     rescored = {item.id: item.scores for item in run.items}
-    agreed = agreement(sample.items, stated, rescored, noise)
+    agreement = compare_rerun(sample.items, stated, rescored, noise)
     manifest = review.submission.record["manifest"]
-    differs = _differences(manifest.get("fingerprint") or {}, scorer.fingerprint)
-    return Rerun(agreed, seed, per_section, len(sample.items), model, scorer.fingerprint, differs)
+    differs = _differing_parts(manifest.get("fingerprint") or {}, scorer.fingerprint)
+    return Rerun(agreement, seed, per_section, len(sample.items), model, scorer.fingerprint, differs)
 
 
-def _differences(stated: Mapping[str, Any], rerun: Mapping[str, Any]) -> tuple[str, ...]:
+def _differing_parts(stated: JsonObject, rerun: JsonObject) -> tuple[str, ...]:
     """Return the names of the parts in which two fingerprints differ, sorted."""
     names = sorted(stated.keys() | rerun.keys())
-    return tuple(name for name in names if stated.get(name) != _plain(rerun.get(name)))
+    return tuple(name for name in names if stated.get(name) != _to_json(rerun.get(name)))
 
 
-def _plain(value: Any) -> Any:
-    """Return a part of a fingerprint as it comes back from JSON."""
+def _to_json(value: object) -> Any:
+    """Return a part of a fingerprint as it is after writing it to JSON and reading it back."""
     return json.loads(json.dumps(value, default=str))
 
 
 def with_rerun(review: Review, rerun: Rerun) -> Review:
-    """Return a review with the findings of its re-run; one that agrees settles the findings that waited for it."""
-    settled = rerun.agreement.agrees and not rerun.findings
-    findings = [finding for finding in review.findings if not (settled and finding.until_rerun)]
+    """Return a review with the findings of a re-run; a re-run without findings resolves those that waited for it."""
+    resolved = rerun.agreement.agrees and not rerun.findings
+    findings = [finding for finding in review.findings if not (resolved and finding.until_rerun)]
     return replace(review, findings=[*findings, *rerun.findings])
 
 
-def key_values(rerun: Rerun) -> dict[str, Any]:
-    """Return the figures of a re-run by the names under which they are printed and stored."""
-    agreed = rerun.agreement
+def rerun_figures(rerun: Rerun) -> dict[str, object]:
+    """Return the figures of a re-run, with the names by which they are printed and stored."""
+    agreement = rerun.agreement
     return {
         "rerun_seed": rerun.seed,
-        "rerun_items": agreed.items,
-        "rerun_typical_difference": f"{agreed.typical:.2e}",
-        "rerun_tolerance": f"{agreed.tolerance:.2e}",
-        "rerun_beyond": agreed.beyond,
-        "rerun_flips_beyond": agreed.flips,
-        "rerun_flips_within_noise": agreed.near,
-        "rerun_stated_right_of_these": agreed.gained,
+        "rerun_items": agreement.items,
+        "rerun_typical_difference": f"{agreement.typical:.2e}",
+        "rerun_tolerance": f"{agreement.tolerance:.2e}",
+        "rerun_beyond": agreement.beyond,
+        "rerun_flips_beyond": agreement.flips,
+        "rerun_flips_within_noise": agreement.near,
+        "rerun_stated_right_of_these": agreement.gained,
         "rerun_differs": ", ".join(rerun.differs) or "nothing",
-        "rerun_agrees": "yes" if agreed.agrees else "no",
+        "rerun_agrees": "yes" if agreement.agrees else "no",
         "items_to_catch_1_percent": items_for(0.01),
         "items_to_catch_3_percent": items_for(0.03),
     }
 
 
-def record(review: Review, rerun: Rerun, store: str) -> str:
-    """Store the verdict of a re-run on a result that is in a store; return the name of the file.
+def record_verdict(review: Review, rerun: Rerun, location: str) -> str:
+    """Store the verdict of a re-run on a stored result, and return the name of its file.
 
-    A badge holds for this very summary and these scores. A failure takes the place of an earlier badge.
+    A verdict applies to exactly this summary and these scores. A failed re-run replaces an earlier badge.
 
-    Raises: InputError if the result is not in the store.
+    Args:
+        review: the review of the result.
+        rerun: the re-run.
+        location: the store.
+
+    Raises:
+        InputError: if the store does not have the result.
     """
-    summary = review.submission.record
-    place = open_store(store)
-    stored = {key: results.read_summary(place.path(key)) for key in keys_of(summary) if key in place.list()}
-    passed = rerun.agreement.agrees
-    mark = summary_hash if passed else _scores_hash
-    key = next((key for key, record in stored.items() if mark(record) == mark(summary)), None)
-    if key is None:
-        raise InputError(f"The result is not in {store} as it is here, so no verdict can be kept there: add it first.")
-    facts = {
+    store = open_store(location)
+    agrees = rerun.agreement.agrees
+    key, stored = _find_stored(store, review.submission.record, summary_hash if agrees else _scores_hash)
+    if stored is None:
+        raise InputError(f"No verdict was recorded: {location} does not have this very result. Add it first.")
+    details: dict[str, object] = {
         "rerun_model": rerun.model.model,
         "rerun_revision": rerun.model.revision,
-        "rerun_weights": _plain(rerun.fingerprint.get("weights")),
-        "by": place.user() if isinstance(place, HubStore) else _local_user(),
+        "rerun_weights": _to_json(rerun.fingerprint.get("weights")),
+        "by": store.user() if isinstance(store, HubStore) else _local_user(),
         "date": datetime.now(UTC).date().isoformat(),
         "versions": versions(),
-        **{name: str(value) for name, value in key_values(rerun).items()},
     }
-    name = verdict_place(key)
-    content = results.dump(make_verdict(stored[key], passed, facts), indent=2)
-    place.save(name, content.encode(), f"{'Verify' if passed else 'Record a failed re-run of'} {key}")
+    for name, value in rerun_figures(rerun).items():
+        details[name] = str(value)
+    content = results.dump(make_verdict(stored, agrees, details), indent=2)
+    name = verdict_name(key)
+    store.save(name, content.encode(), f"{'Verify' if agrees else 'Record a failed re-run of'} {key}")
     return name
 
 
-def _scores_hash(summary: Mapping[str, Any]) -> str:
+def _find_stored(
+    store: Store, summary: SummaryJson, hash_of: Callable[[SummaryJson], str]
+) -> tuple[str, SummaryJson | None]:
+    """Return the key and the summary of the stored result with the same hash; None if there is none."""
+    keys = store.list()
+    for key in keys_of(summary):
+        if key in keys:
+            stored = results.read_summary(store.path(key))
+            if hash_of(stored) == hash_of(summary):
+                return key, stored
+    return "", None
+
+
+def _scores_hash(summary: SummaryJson) -> str:
     return str(summary.get(results.OUTPUTS_HASH))
 
 
 def _local_user() -> str:
     try:
         return getpass.getuser()
-    except (OSError, KeyError):  # a container may know no names
+    except (OSError, KeyError):  # a container may have no user names
         return ""
 
 
 def merge(source: SubmissionSource, review: Review, replace: bool = False) -> str:
-    """Add a checked submission, to the byte; close its pull request, and renew the store's index.
+    """Add the reviewed submission of a pull request to its dataset, close the pull request, and update the index.
 
-    The pull request itself is not merged: whoever opened it may have pushed something else since.
+    The pull request itself is not merged, since other commits may have been pushed to it meanwhile.
 
     Args:
         source: the pull request.
-        review: the submission in it, checked.
-        replace: whether a result that is there, perhaps only since then, may be changed.
+        review: its review.
+        replace: whether stored results may change.
 
-    Returns: the address of the dataset.
+    Returns:
+        The address of the dataset.
 
-    Raises: InputError if it is no pull request, or would change a result without `replace`.
+    Raises:
+        InputError: if it is not a pull request, or, without `replace`, a stored result would change.
     """
     if not source.pull_request:
         raise InputError("Only a pull request can be merged: pass hf://datasets/org/name@refs/pr/N.")
     name, number = source.pull_request
     store = HubStore(name)
     submission = review.submission
-    table = results.table_path(submission.path).read_bytes()
-    (key,) = store.add([(submission.record, table)], f"Add {review.key} (pull request {number})", replace)
+    entry = PackedResult(submission.record, results.table_path(submission.path).read_bytes())
+    (key,) = store.add([entry], f"Add {review.key} (pull request {number})", replace)
     store.close(number, f"Verified, and added as {key}.")
     refresh(store)
     store.save(INDEX, store.indexes()[0].read_bytes(), "Update the index")

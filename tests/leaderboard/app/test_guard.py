@@ -235,7 +235,7 @@ def test_uploaded_files_are_taken(served):
     paths = served.upload(*((name, (served.results / name).read_bytes()) for name in names)).json()
     assert served.join([[{"path": path, "meta": META} for path in paths], ""], "honest").status_code == 200
     told = served.outcome("honest")
-    assert "which is there already" in told["output"]["data"][1]
+    assert "which is in the store" in told["output"]["data"][1]
 
 
 def test_an_upload_is_limited_in_number_and_size(served):
@@ -364,9 +364,9 @@ def test_it_is_not_served_where_gradio_takes_any_path():
         file = gr.File()
         gr.Button().click(lambda path: None, file, None)
     with pytest.raises(InputError, match="would read files of this machine that nobody uploaded"):
-        blocks._refuse_forged_paths(app)
+        blocks._check_forged_paths(app)
     app.has_launched = True
-    blocks._refuse_forged_paths(app)
+    blocks._check_forged_paths(app)
 
 
 # without a server
@@ -402,15 +402,15 @@ def test_a_proxys_name_is_added_and_a_wildcard_takes_addresses_alone():
 
 
 def test_a_rate_is_of_one_client_and_one_period():
-    rate = limits.Rate(2, 0.2)
+    rate = limits.RateLimit(2, 0.2)
     assert [rate.take("a"), rate.take("a"), rate.take("a"), rate.take("b")] == [True, True, False, True]
     time.sleep(0.25)
     assert rate.take("a")
-    assert not limits.Rate(10, 60).take("a", 11)
+    assert not limits.RateLimit(10, 60).take("a", 11)
 
 
 def test_what_is_open_is_counted_for_each_client_and_for_all():
-    found = limits.Open(each=1, total=2)
+    found = limits.ConcurrencyLimit(per_client=1, total=2)
     with found.slot("a") as first, found.slot("a") as again, found.slot("b") as second, found.slot("c") as third:
         assert (first, again, second, third) == (True, False, True, False)
     with found.slot("a") as then:
@@ -447,16 +447,16 @@ def test_a_slow_body_is_given_up(monkeypatch):
         await asyncio.sleep(60)
 
     with pytest.raises(uploads.RejectedError, match="in time"):
-        asyncio.run(guard._body(never, Headers({}), 100))
+        asyncio.run(guard._read_body(never, Headers({}), 100))
 
 
 def test_a_check_is_refused_while_another_of_the_client_runs():
     from rewardbench.leaderboard.app import submission
 
-    checks = submission.Checks(library=None)
+    checks = submission.UploadChecks(library=None)
     with checks.running.slot("a"):
-        assert "Another check is running" in checks.look("a", ["x", "y"]).findings[0].what
+        assert "Another check is running" in checks.check("a", ["x", "y"]).findings[0].message
     for _ in range(checks.checked.most):
-        assert "Upload the two files" in checks.look("a", ["x", "y"]).findings[0].what
-    assert "Too many checks" in checks.look("a", ["x", "y"]).findings[0].what
-    assert "Upload the two files" in checks.look("b", ["x", "y"]).findings[0].what
+        assert "Upload the two files" in checks.check("a", ["x", "y"]).findings[0].message
+    assert "Too many checks" in checks.check("a", ["x", "y"]).findings[0].message
+    assert "Upload the two files" in checks.check("b", ["x", "y"]).findings[0].message

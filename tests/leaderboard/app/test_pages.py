@@ -198,14 +198,16 @@ def test_a_page_of_the_same_rows_is_made_once_however_many_ask(tmp_path, monkeyp
         store(tmp_path, SUITE, scores(SUITE, 0.5, seed=n), f"org/m{n}")
     library = Library(str(tmp_path))
     made = []
-    hardest = suite_pages.hardest
-    monkeypatch.setattr(suite_pages, "hardest", lambda *asked: (made.append(1), time.sleep(0.2), hardest(*asked))[2])
+    hardest = suite_pages.build_hardest_page
+    monkeypatch.setattr(
+        suite_pages, "build_hardest_page", lambda *asked: (made.append(1), time.sleep(0.2), hardest(*asked))[2]
+    )
     with ThreadPoolExecutor(12) as pool:
         pages = set(pool.map(lambda _: app.view(library, "?view=items"), range(12)))
     assert len(made) == len(pages) == 1
     store(tmp_path, SUITE, scores(SUITE, 0.9, seed=9), "org/new")
-    library.look()
-    assert "of 4 models are right" in app.view(library, "?view=items")
+    library.refresh()
+    assert "of 4 models are correct" in app.view(library, "?view=items")
     assert len(made) == 2
 
 
@@ -236,7 +238,7 @@ def test_a_comparison_of_published_totals_of_one_model_or_of_a_model_with_itself
 @pytest.mark.parametrize(("better", "words"), [(0, "no model is"), (1, "1 model is"), (2, "2 models are")])
 def test_the_number_of_better_models_is_said_in_grammar(library, better, words):
     row = replace(library.board.rows[0], better=better)
-    assert f"{words} significantly better" in model_page._facts(row)["Rank"]
+    assert f"{words} significantly better" in model_page._details(row)["Rank"]
 
 
 def test_every_template_escapes_text_and_the_braces_of_gradio():

@@ -60,8 +60,8 @@ def large(tmp_path_factory):
         }
         result = assemble(whole, told["model"]["model"], ("Seq. Classifier", "DPO")[n % 2], found, told)
         rows = [results.to_row(i, f, rule_of(whole, i.subset)) for i, f in zip(whole.items, found, strict=True)]
-        table = parquet.pack(rows)
-        summary = results.to_json(result) | {
+        table = parquet.encode_table(rows)
+        summary = results.to_summary(result) | {
             results.OUTPUTS_HASH: hashlib.sha256(table).hexdigest(),
             "date": "2026-11-28",
         }

@@ -23,14 +23,14 @@ from starlette.routing import Mount, Route
 from starlette.testclient import TestClient
 
 from rewardbench.leaderboard.app import serve as app
-from rewardbench.leaderboard.app.first import WAITING, FirstPaint, Opening
+from rewardbench.leaderboard.app.first import WAITING, FirstPaint, StartingApp
 from rewardbench.leaderboard.app.quick import import_gradio
 
 PAGE = "<html><body class='x'>its own page</body></html>"
 
 
 def opened(make, failed=lambda: None, markup=lambda: "<p>rows</p>"):
-    opening = Opening(make, failed)
+    opening = StartingApp(make, failed)
     rows = Middleware(FirstPaint, markup=markup, css="p {}")
     return opening, Starlette(routes=[Mount("/", opening)], middleware=[rows], lifespan=opening.lifespan)
 
@@ -94,9 +94,9 @@ def test_gradio_is_imported_and_nothing_else_is_changed():
 
 
 def test_a_leaderboard_without_its_app_ends_with_what_went_wrong(demo, monkeypatch):
-    monkeypatch.setattr(app, "_blocks", lambda library: no_gradio())
-    with app.listen("127.0.0.1", free_port()) as listening, pytest.raises(ValueError, match="no Gradio"):
-        app.launch(str(demo), listening)
+    monkeypatch.setattr(app, "_build_app", lambda library: no_gradio())
+    with app.open_socket("127.0.0.1", free_port()) as listening, pytest.raises(ValueError, match="no Gradio"):
+        app.run_server(str(demo), listening)
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ def test_a_port_that_is_taken_is_one_sentence(serving):
 def test_a_port_that_is_none_is_one_sentence(monkeypatch, capsys, port):
     monkeypatch.setenv("PORT", port)
     with pytest.raises(SystemExit) as ended:
-        app.main(ROOT / "leaderboard" / "demo")
+        app.serve_environment(ROOT / "leaderboard" / "demo")
     assert ended.value.code == 2
     told = f"The port '{port}' is invalid: set PORT or GRADIO_SERVER_PORT to a number below 65536."
     assert capsys.readouterr().err == f"rewardbench: {told}\n"

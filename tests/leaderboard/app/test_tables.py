@@ -4,7 +4,7 @@ import io
 import pytest
 
 from rewardbench.leaderboard.app import tables
-from rewardbench.leaderboard.refresh import Figure, Row
+from rewardbench.leaderboard.types import Figure, LeaderboardRow
 
 
 def row(model="org/m", **more):
@@ -14,7 +14,7 @@ def row(model="org/m", **more):
         "sections": (Figure("Chat", 0.9, 0.8, 0.95, 50),), "subsets": (Figure("easy", 1.0),), "gap": (),
         "badge": "recomputed", "rank": 1,
     }  # fmt: skip
-    return Row(**{**told, **more})
+    return LeaderboardRow(**{**told, **more})
 
 
 def test_the_columns_are_the_sections_and_on_demand_the_subsets():
@@ -47,7 +47,7 @@ def test_an_entry_for_bibtex():
 
 def test_choices_are_those_that_there_are():
     rows = [row(parameters=8_000_000_000), row(badge="published", model_type="DPO")]
-    assert tables.choices(rows) == {
+    assert tables.filter_choices(rows) == {
         "kind": ["DPO", "Seq. Classifier"],
         "size": ["1B to 10B", "unknown size"],
         "badge": ["recomputed", "published"],

@@ -54,17 +54,17 @@ def test_rows_and_values_are_counted_as_they_are_read(tmp_path, monkeypatch):
     monkeypatch.setattr(parquet, "MOST_VALUES", 500)
     path = tmp_path / "x.jsonl"
     path.write_bytes(b'{"id":"a","scores":[1,2]}\n' * 100)
-    assert len(parquet.read_lines(path)) == 100
+    assert len(parquet.read_jsonl(path)) == 100
     path.write_bytes(b'{"id":"a","scores":[1,2]}\n' * 101)
-    with pytest.raises(InputError, match="101 rows, and a result at most 100"):
-        parquet.read_lines(path)
+    with pytest.raises(InputError, match="101 rows, and a result has at most 100"):
+        parquet.read_jsonl(path)
     path.write_bytes(b'{"id":"a","scores":[1,2,3,4,5,6]}\n' * 100)
     with pytest.raises(InputError, match="504 values"):
-        parquet.read_lines(path)
+        parquet.read_jsonl(path)
     table = tmp_path / "x.parquet"
-    table.write_bytes(parquet.pack([{"id": "a", "scores": [0.0] * 6}] * 100))
+    table.write_bytes(parquet.encode_table([{"id": "a", "scores": [0.0] * 6}] * 100))
     with pytest.raises(InputError, match="600 values"):
-        parquet.unpack(table)
+        parquet.read_table(table)
 
 
 def test_columns_that_a_result_does_not_have_are_dropped_line_by_line(tmp_path):
@@ -93,7 +93,7 @@ def test_an_honest_result_is_packed_as_by_submit(tmp_path):
     summary, table = bounded.pack_untrusted(path, "org/other")
     assert summary["model"] == "org/other"
     results.table_path(path).write_bytes(table)
-    assert len(parquet.unpack(results.table_path(path))) == len(rows)
+    assert len(parquet.read_table(results.table_path(path))) == len(rows)
 
 
 def test_verify_on_the_command_line_refuses_in_one_sentence(tmp_path):
@@ -126,7 +126,7 @@ def test_a_summary_above_256_kib_is_refused(tmp_path):
     told, rows = result()
     told["manifest"]["zeros"] = [[[0] * 10] * 1_000] * 10
     assert len(json.dumps(told)) > 2**18
-    with pytest.raises(InputError, match="a summary at most 262,144"):
+    with pytest.raises(InputError, match="a summary has at most 262,144"):
         bounded.pack_untrusted(write(tmp_path, told, rows))
 
 

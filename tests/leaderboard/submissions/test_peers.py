@@ -14,13 +14,13 @@ from rewardbench.store import LocalStore
 
 def keep(folder, told, rows):
     """A result in a store; returns its key."""
-    return LocalStore(folder).add([results.sealed(told, rows)])[0]
+    return LocalStore(folder).add([results.pack_result(told, rows)])[0]
 
 
 def submission(folder, told, rows):
     """A submission, read from its two files."""
     folder.mkdir()
-    summary, table = results.sealed(told, rows)
+    summary, table = results.pack_result(told, rows)
     path = folder / "result.json"
     path.write_text(results.dump(summary))
     results.table_path(path).write_bytes(table)
@@ -58,6 +58,6 @@ def test_a_file_without_a_row_still_holds_its_place(tmp_path):
     path = submission(tmp_path / "again", *result())
     (found,) = Peers(LocalStore(folder), path).changes(key)
     assert found.kind == "flagged"
-    assert "cannot be read" in found.what
+    assert "cannot be read" in found.message
     other = submission(tmp_path / "lookalike", *result("Org/G0od"))
-    assert any("easily taken" in one.what for one in Peers(LocalStore(folder), other).changes("Org/G0od"))
+    assert any("looks like" in one.message for one in Peers(LocalStore(folder), other).changes("Org/G0od"))

@@ -7,7 +7,7 @@ from repository import SHARED
 from rewardbench.cli.main import main
 from rewardbench.errors import InputError
 from rewardbench.leaderboard.refresh import refresh
-from rewardbench.leaderboard.submissions.published import exceptions, read_published
+from rewardbench.leaderboard.submissions.published import find_inconsistent, read_published
 from rewardbench.store import LocalStore
 
 PUBLISHED = SHARED / "golden" / "published_scores.json"
@@ -34,7 +34,7 @@ def test_every_published_row_stands_as_it_was(tmp_path):
             }
             assert row.rank == 1 + sum(score > shares["Score"] for score, _ in wanted)
         assert [row.score.value for row in rows] == [score for score, _ in wanted]
-    odd = exceptions(entries)  # their Prior Sets stand in the table as 0, and their scores are without
+    odd = find_inconsistent(entries)  # their Prior Sets stand in the table as 0, and their scores are without
     assert len(odd) == 7
     assert all("-RM-RB2 (reward-bench)" in one for one in odd)
 
@@ -105,12 +105,12 @@ def test_the_incumbents_repository_comes_in(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("told", "sentence"),
     [
-        ("[]", "no object"),
+        ("[]", "not a JSON object"),
         ("{", "not JSON"),
-        ('{"v7": []}', "no table of published scores"),
+        ('{"v7": []}', "not a table of published scores"),
         ('{"v1": [["m", "DPO", {"Chat": 1}]]}', "row 1 of v1"),
         ('{"v1": [["m", "DPO", {"Score": "x"}]]}', "row 1 of v1"),
-        ('{"v1": []}', "holds no published results"),
+        ('{"v1": []}', "has no published results"),
     ],
 )
 def test_what_is_no_table_is_refused(tmp_path, told, sentence):

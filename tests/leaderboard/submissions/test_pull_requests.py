@@ -13,7 +13,7 @@ from rewardbench.cli.main import main
 from rewardbench.errors import InputError
 from rewardbench.leaderboard.refresh import refresh
 from rewardbench.leaderboard.submissions import review
-from rewardbench.leaderboard.submissions.package import pack
+from rewardbench.leaderboard.submissions.package import pack_submission
 from rewardbench.models.fingerprint import digest
 from rewardbench.results import assemble
 from rewardbench.store import open_store
@@ -37,11 +37,11 @@ def entry(folder, name, share=0.8, seed=0, change=lambda score: score, fingerpri
     ]
     told = {"fingerprint": fingerprint, "fingerprint_sha256": digest(fingerprint)}
     path = store(folder / name.replace("/", "-"), SUITE, found, name)
-    summary = results.to_json(assemble(SUITE, name, "Seq. Classifier", found, told))
+    summary = results.to_summary(assemble(SUITE, name, "Seq. Classifier", found, told))
     content = results.outputs_path(path).read_bytes()
     summary[results.OUTPUTS_HASH] = hashlib.sha256(content).hexdigest()
     path.write_text(json.dumps(summary))
-    return pack(path)
+    return pack_submission(path)
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def test_a_changed_summary_of_a_stored_row_is_flagged_with_what_changed(hub, vic
     number = pull(files_of("lab/victim", changed(summary, where, value), table), before)
     code, words = merge(capsys, number)
     assert (code, "merged=" in words) == (3, False), words
-    assert "would change lab/victim, which is there already" in words
+    assert "would change lab/victim in the store" in words
     assert field in words
     assert stored(hub) == there
 
@@ -148,7 +148,7 @@ def test_a_key_in_another_case_is_flagged(hub, victim, tmp_path, capsys):
     _, before = victim
     summary, table = entry(tmp_path, "Lab/Victim", 0.3, 9)
     code, words = merge(capsys, pull(files_of("Lab/Victim", summary, table), before))
-    assert (code, "easily taken" in words) == (3, True), words
+    assert (code, "looks like" in words) == (3, True), words
     assert stored(hub, "Lab/Victim") == {}
 
 
@@ -157,7 +157,7 @@ def test_a_pull_request_that_deletes_is_refused(hub, victim, tmp_path, capsys):
     summary, table = entry(tmp_path, "org/new", 0.3, 9)
     for files in ({}, files_of("org/new", summary, table)):
         code, words = merge(capsys, pull(files, gone=there))
-        assert (code, "touch nothing else" in words) == (2, True)
+        assert (code, "change nothing else" in words) == (2, True)
     assert stored(hub) == there
 
 
@@ -165,7 +165,7 @@ def test_a_row_that_came_meanwhile_is_not_replaced(hub, victim, tmp_path, capsys
     """Before the verification: it is held against main as it is now. Between verification and merge: by the commit."""
     summary, table = entry(tmp_path, "org/new", 0.3, 9)
     asked = review.SubmissionSource(f"{WHERE}@refs/pr/{pull(files_of('org/new', summary, table))}")
-    found = review.verify(asked)
+    found = review.review_submission(asked)
     assert found.findings == []
     other = changed(summary, ("manifest", "notes"), ["first"])
     open_store(WHERE).add([(other, table)])
@@ -180,7 +180,7 @@ def test_the_very_same_result_is_there_already(hub, victim, capsys):
     (summary, table), before = victim
     same = files_of("lab/victim", summary, table)
     code, words = merge(capsys, pull(same, before))
-    assert (code, "is in org/results already, to the byte" in words) == (3, True), words
+    assert (code, "org/results has this very result already" in words) == (3, True), words
     code, words = merge(capsys, pull(same))
     assert (code, "changes nothing" in words) == (2, True), words
 
@@ -189,7 +189,7 @@ def test_what_was_pushed_after_verification_is_not_merged(hub, victim, tmp_path)
     summary, table = entry(tmp_path, "org/new", 0.3, 9)
     number = pull(files_of("org/new", summary, table))
     asked = review.SubmissionSource(f"{WHERE}@refs/pr/{number}")
-    found = review.verify(asked)
+    found = review.review_submission(asked)
     late = files_of("org/new", changed(summary, ("manifest", "command"), "rewardbench --model evil"), table)
     HfApi().create_commit(
         "org/results",
@@ -240,7 +240,7 @@ def test_a_copy_that_is_pushed_later_into_an_older_pull_request_is_the_copy(hub,
 def test_who_would_lead_without_a_rerun_is_flagged(hub, victim, tmp_path, capsys):
     perfect = entry(tmp_path, "org/perfect", 1.0, 9)
     code, words = merge(capsys, pull(files_of("org/perfect", *perfect)))
-    assert (code, "it would lead with 100.00 %" in words, "merged=" in words) == (3, True, False), words
+    assert (code, "it would lead with 100.00%" in words, "merged=" in words) == (3, True, False), words
     assert stored(hub, "org/perfect") == {}
 
 

@@ -11,7 +11,7 @@ import pytest
 from rewardbench import results
 from rewardbench.cli.main import main
 from rewardbench.leaderboard.refresh import refresh
-from rewardbench.leaderboard.submissions import agreement, draw, items_for
+from rewardbench.leaderboard.submissions import compare_rerun, draw_sample, items_for
 from rewardbench.store import LocalStore
 from rewardbench.store.verdicts import summary_hash
 from rewardbench.types import Item, Suite
@@ -45,10 +45,10 @@ def rates(runs, share):
     refused = caught = differ = 0
     for n in range(runs):
         stated, again = honest(chance, whole.items)
-        sample = draw(whole, 64, n).items
+        sample = draw_sample(whole, 64, n).items
         differ += sum((stated[i.id][0] > 0) != (again[i.id][0] > 0) for i in whole.items) / len(whole.items)
-        refused += not agreement(sample, stated, again, noise=0.022).agrees
-        caught += not agreement(sample, tampered(chance, stated, share), again, noise=0.022).agrees
+        refused += not compare_rerun(sample, stated, again, noise=0.022).agrees
+        caught += not compare_rerun(sample, tampered(chance, stated, share), again, noise=0.022).agrees
     return refused / runs, caught / runs, differ / runs
 
 
@@ -65,10 +65,10 @@ def test_a_rerun_catches_three_percent_and_spares_the_honest(capsys):
 
 def test_a_sample_has_so_many_of_each_section_and_another_seed_another():
     whole = suite()
-    one, other = draw(whole, 64, 1), draw(whole, 64, 2)
+    one, other = draw_sample(whole, 64, 1), draw_sample(whole, 64, 2)
     assert [sum(item.subset == name for item in one.items) for name in SECTIONS] == [64] * 4
     assert {item.id for item in one.items} != {item.id for item in other.items}
-    assert len(draw(whole, 10_000, 1).items) == 2000
+    assert len(draw_sample(whole, 10_000, 1).items) == 2000
 
 
 def test_what_is_all_noise_does_not_agree_and_what_is_the_same_does():
@@ -76,10 +76,10 @@ def test_what_is_all_noise_does_not_agree_and_what_is_the_same_does():
     chance = random.Random(1)
     stated = {item.id: (chance.gauss(0, 1), 0.0) for item in items}
     other = {item.id: (chance.gauss(0, 1), 0.0) for item in items}
-    assert agreement(items, stated, stated).agrees
-    assert not agreement(items, other, stated).agrees
-    assert not agreement(items, other, stated, noise=100.0).agrees, "declared noise is believed up to a limit"
-    assert not agreement(items[:0], {}, {}).agrees
+    assert compare_rerun(items, stated, stated).agrees
+    assert not compare_rerun(items, other, stated).agrees
+    assert not compare_rerun(items, other, stated, noise=100.0).agrees, "declared noise is believed up to a limit"
+    assert not compare_rerun(items[:0], {}, {}).agrees
 
 
 def test_how_many_items_a_certainty_needs_by_enumeration():
@@ -170,7 +170,7 @@ def test_a_rerun_of_another_model_is_refused_in_one_sentence(scored_twice, wrong
     assert "tokenizer" in values["rerun_differs"]
     (sentence,) = [line for line in out.splitlines() if line.startswith("refused: ")]
     assert "the re-run gives other scores" in sentence
-    assert "names another" in sentence
+    assert "manifest has another" in sentence
     assert out.rstrip().endswith("verdict=refused")
 
 
@@ -200,7 +200,7 @@ def test_the_right_scores_from_another_model_than_the_manifest_names_are_flagged
     code, values, out = ask(capsys, "--store", "results", "--record")
     assert (code, values["verdict"], values["rerun_agrees"]) == (3, "flagged", "yes")
     assert values["rerun_differs"] == "device, weights"
-    assert "its manifest names another weights than the re-run had" in out
+    assert "its manifest has another weights than the re-run" in out
     assert "recorded" not in values
 
 
@@ -224,7 +224,7 @@ def test_a_failed_rerun_is_recorded_and_takes_the_badge_away(scored_twice, wrong
     code, values, _ = ask(capsys, "--store", "results", "--record", model=wrong)
     assert (code, values["recorded"]) == (1, "verdicts/tiny-rm.json")
     row = refresh(LocalStore("results")).rows[0]
-    assert (row.badge, "did not give these scores" in row.note) == ("recomputed", True)
+    assert (row.badge, "did not reproduce these scores" in row.note) == ("recomputed", True)
 
 
 @pytest.mark.parametrize("name", ["index", "README", "Verdicts", "index.v2", "con", "Aux.final", "LPT1"])

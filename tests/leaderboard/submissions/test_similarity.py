@@ -5,7 +5,7 @@ import pytest
 from repository import ROOT
 
 from rewardbench.leaderboard.submissions import similarity
-from rewardbench.leaderboard.submissions.similarity import correlation, margins_of, mixture, shared_mistakes
+from rewardbench.leaderboard.submissions.similarity import correlation, find_mixture, margins_of, shared_mistakes
 from rewardbench.results.scored import read_scored
 
 DEMO = ROOT / "leaderboard" / "demo"
@@ -23,7 +23,7 @@ def verdict(own, others):
         found.append("correlation")
     if max(shared_mistakes(own, other) for _, other in others) >= similarity.SAME_MISTAKES:
         found.append("mistakes")
-    if mixture(own, others):
+    if find_mixture(own, others):
         found.append("mixture")
     return found
 
@@ -109,9 +109,9 @@ def test_a_forgery_is_flagged(name, kinship):
 def test_a_mixture_names_its_parts():
     rows = board(1, 0.5)
     one, other = (np.array(list(rows[n][1].values())) for n in (2, 7))
-    found = mixture(as_margins(3 * one / one.std() + other / other.std()), rows)
-    assert [name for name, _ in found.parts] == ["org/m2", "org/m7"]
-    assert found.parts[0][1] == pytest.approx(0.75, abs=0.01)
+    found = find_mixture(as_margins(3 * one / one.std() + other / other.std()), rows)
+    assert [name for name, _ in found.shares] == ["org/m2", "org/m7"]
+    assert found.shares[0][1] == pytest.approx(0.75, abs=0.01)
 
 
 def test_judges_that_agree_because_both_are_right_are_no_copies():

@@ -10,7 +10,7 @@ from hub_server import WHERE
 from rewardbench import results
 from rewardbench.cli.main import main
 from rewardbench.errors import InputError
-from rewardbench.leaderboard.submissions.package import card, pack, shown
+from rewardbench.leaderboard.submissions.package import describe_submission, pack_submission, pull_request_text
 from rewardbench.models.fingerprint import digest
 from rewardbench.results.scored import read_scored
 from rewardbench.store import LocalStore
@@ -40,7 +40,7 @@ def test_what_is_sent_has_no_texts_and_no_paths_of_this_machine(scored, tmp_path
     moved = tmp_path / "model.json"
     moved.write_text(json.dumps(told))
     results.outputs_path(moved).write_bytes(results.outputs_path(scored).read_bytes())
-    summary, table = pack(moved, "org/mine", "mit")
+    summary, table = pack_submission(moved, "org/mine", "mit")
     words = json.dumps(summary)
     assert str(tmp_path) not in words
     assert summary["model"] == "org/mine"
@@ -55,12 +55,12 @@ def test_what_is_sent_has_no_texts_and_no_paths_of_this_machine(scored, tmp_path
 
 
 def test_it_says_what_it_sends(scored):
-    entry = pack(scored)
-    told = dict(line.split("=", 1) for line in shown(entry))
+    entry = pack_submission(scored)
+    told = dict(line.split("=", 1) for line in describe_submission(entry))
     assert told["model"] == "baseline/random"
     assert told["suite"].startswith("core@")
     assert int(told["scores_bytes"]) == len(entry[1])
-    assert "| Chat |" in card(entry)
+    assert "| Chat |" in pull_request_text(entry)
 
 
 def test_a_result_goes_into_a_folder_and_a_spoiled_one_does_not(scored, tmp_path, capsys):
@@ -120,7 +120,7 @@ def test_a_copy_under_another_name_is_found_when_it_is_submitted(scored, tmp_pat
 def test_the_original_is_not_flagged_for_a_copy_that_came_later(scored, tmp_path, capsys):
     store = LocalStore(tmp_path / "store")
     for name, fingerprint in (("org/one", "1"), ("org/two", "2")):
-        summary, table = pack(scored, name)
+        summary, table = pack_submission(scored, name)
         own = {"kind": "baseline/random", "seed": 0, "run": fingerprint}
         manifest = {**summary["manifest"], "fingerprint": own, "fingerprint_sha256": digest(own)}
         store.add([({**summary, "manifest": manifest}, table)])
@@ -144,7 +144,7 @@ def test_a_change_of_a_stored_result_is_flagged_and_the_same_again_is_not(scored
 
 def test_a_folder_replaces_nothing_where_that_is_not_wanted(scored, tmp_path):
     store = LocalStore(tmp_path / "store")
-    summary, table = pack(scored)
+    summary, table = pack_submission(scored)
     assert store.add([(summary, table)], replace=False) == ["baseline/random"]
     assert store.add([(summary, table)], replace=False) == ["baseline/random"]
     before = store.path("baseline/random").read_bytes()
@@ -171,7 +171,7 @@ def test_the_command_that_is_sent_is_quoted_and_has_no_unknown_license(scored, t
     moved = tmp_path / "model.json"
     moved.write_text(json.dumps(told))
     results.outputs_path(moved).write_bytes(results.outputs_path(scored).read_bytes())
-    summary, _ = pack(moved, "org/mine")
+    summary, _ = pack_submission(moved, "org/mine")
     assert summary["manifest"]["command"] == "rewardbench --model org/mine --dataset core"
     assert "license" not in summary["manifest"]["model"]
 
@@ -185,7 +185,7 @@ def test_a_submission_to_the_hub_is_a_pull_request(scored, hub, capsys):
     code, out, _ = run(capsys, "submit", scored, "--to", WHERE, "--name", "org/copy")
     assert code == 0
     code, out, _ = run(capsys, "verify", f"{WHERE}@refs/pr/2", "--merge")
-    assert (code, "the same scores as" in out, "merged=" in out) == (3, True, False)
+    assert (code, "and the same scores" in out, "merged=" in out) == (3, True, False)
     assert hub.repos["org/results"].closed == {1}
 
 
@@ -193,8 +193,8 @@ def test_what_has_no_items_cannot_be_sent(tmp_path):
     path = tmp_path / "x.json"
     told = {"schema": 1, "manifest": {}, "suite": "core", "revision": "1", "model": "m"}
     path.write_text(json.dumps({**told, results.OUTPUTS_HASH: None}))
-    with pytest.raises(InputError, match="no scores of its items"):
-        pack(path)
+    with pytest.raises(InputError, match="no per-item scores"):
+        pack_submission(path)
 
 
 def test_results_are_pushed_to_a_dataset_of_ones_own(hub, tmp_path, capsys, monkeypatch):
@@ -236,7 +236,7 @@ def test_the_card_of_the_model_gets_the_figures(hub, tmp_path):
 def test_who_cannot_push_is_told_before_anything_is_scored(hub, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code, _, err = run(capsys, "--model", "tiny-rm", "--upload_model_metadata_to_hf")
-    assert (code, "no model on the Hub" in err, err.count("\n")) == (2, True, 2)
+    assert (code, "not a model on the Hub" in err, err.count("\n")) == (2, True, 2)
     hub.fault = 401
     code, _, err = run(capsys, "--model", "baseline/random", "--push_results_to_hub")
     assert (code, "set HF_TOKEN" in err) == (2, True)

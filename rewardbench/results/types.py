@@ -1,0 +1,89 @@
+"""Types of the JSON values in the files of a result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, NotRequired, TypedDict
+
+JsonObject = Mapping[str, object]
+"""A JSON object of unknown content."""
+
+
+class EstimateJson(TypedDict):
+    """A `rewardbench.types.Estimate` in a summary."""
+
+    name: str
+    n: int
+    value: float | None
+    low: float | None
+    high: float | None
+    ties: int
+    unscored: int
+    truncated: int
+    section: str
+
+
+class SummaryJson(TypedDict):
+    """The summary of a result.
+
+    Of a file that was read, only the fields of `schema.SummaryHeader` have been checked: others may be malformed.
+    """
+
+    schema: int
+    suite: str
+    revision: str
+    model: str
+    model_type: str
+    ref_model: NotRequired[str | None]
+    tokenizer: NotRequired[str | None]
+    chat_template: NotRequired[str | None]
+    num_prompts: int
+    accuracy: float | None
+    score: EstimateJson
+    accuracy_estimate: EstimateJson
+    sections: list[EstimateJson]
+    subsets: list[EstimateJson]
+    mirrors: list[EstimateJson]
+    gap: list[EstimateJson]
+    extra_results: dict[str, float | None]
+    manifest: dict[str, Any]
+    date: NotRequired[str]
+    outputs_sha256: NotRequired[str | None]
+
+
+class RowJson(TypedDict, total=False):
+    """A row of per-item scores; rows of a published result have no `prompt` and no `texts`."""
+
+    id: str
+    subset: str | None
+    group: str | None
+    prompt: str
+    reason: str | None
+    num_correct: int | None
+    scores: list[float | None]
+    results: float | None
+    credit: float
+    tokens: list[int]
+    texts: list[str]
+    truncated: bool
+
+
+class PackedResult(NamedTuple):
+    """A result as its two published files."""
+
+    summary: SummaryJson
+    """The summary, which contains the hash of the table."""
+    table: bytes | None
+    """The per-item scores as a parquet file; None if only totals were published."""
+
+
+def object_field(record: JsonObject, name: str) -> JsonObject:
+    """Return a field of a JSON object that is an object itself; empty if it is missing or null.
+
+    Raises:
+        TypeError: if it has another type.
+    """
+    value = record.get(name) or {}
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{name} is not an object")
+    return value
