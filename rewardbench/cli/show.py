@@ -36,7 +36,7 @@ def show_command(
     if html:
         write_whole(html, to_html(scored, items))
     if as_json:
-        echo_json({"items": len(items), "scored": list(map(_item_json, items_of_page))})
+        echo_json({"items": len(items), "shown": list(map(_item_json, items_of_page))})
         return
     for item in items_of_page:
         _print_item(item)

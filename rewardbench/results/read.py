@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
 from math import nan
@@ -180,7 +180,7 @@ def _item_scores(row: RowJson) -> ItemScores:
     )
 
 
-def read_order_inconsistency(row: RowJson) -> float | None:
+def read_order_inconsistency(row: Mapping[str, object]) -> float | None:
     """Return the order inconsistency of a row of a pairwise scorer; None for rows of other scorers."""
     value = row.get("order_inconsistency")
     if isinstance(value, float) and 0 <= value <= 1:
