@@ -7,10 +7,13 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rewardbench.errors import InputError
 from rewardbench.types import Message, Messages, Tools
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 CLOCK = datetime(2024, 7, 26)
 """The date that templates print as today's, so that scores do not change overnight."""
@@ -71,7 +74,7 @@ def absent_character(*texts: str) -> str:
     return next(chr(code) for code in range(0xE000, 0x110000) if chr(code) not in characters)
 
 
-def tokenizer_template(tokenizer: Any, name: str) -> tuple[Render, str]:
+def tokenizer_template(tokenizer: PreTrainedTokenizerBase, name: str) -> tuple[Render, str]:
     """Return the renderer of the tokenizer's own chat template, and its source with the clock frozen.
 
     Raises:
@@ -89,7 +92,7 @@ def tokenizer_template(tokenizer: Any, name: str) -> tuple[Render, str]:
         options: dict[str, Any] = {"chat_template": source}
         if tools:
             options = {"chat_template": with_tools, "tools": [dict(tool) for tool in tools]}
-        return str(tokenizer.apply_chat_template(messages, tokenize=False, **options))
+        return str(tokenizer.apply_chat_template(list(messages), tokenize=False, **options))
 
     def render(messages: Sequence[Message], tools: Tools = ()) -> str:
         try:
@@ -104,6 +107,8 @@ def tokenizer_template(tokenizer: Any, name: str) -> tuple[Render, str]:
 
 
 Apply = Callable[[Sequence[Any], Tools], str]
+Conversion = Callable[[object], object]
+"""Converts the arguments of a tool call to the form that a template expects."""
 
 
 def _apply_to_calls(apply: Apply, messages: Sequence[Message], tools: Tools) -> str:
@@ -124,7 +129,7 @@ def _apply_to_calls(apply: Apply, messages: Sequence[Message], tools: Tools) -> 
     raise failures[0]
 
 
-def _call_messages(messages: Sequence[Message], arguments: Callable[[Any], Any], null: bool) -> list[dict[str, Any]]:
+def _call_messages(messages: Sequence[Message], arguments: Conversion, null: bool) -> list[dict[str, Any]]:
     """Copy messages for a template, with the arguments of each call converted.
 
     Null content is left out, as transformers 5.23 does for every template, or else empty.
@@ -140,17 +145,18 @@ def _call_messages(messages: Sequence[Message], arguments: Callable[[Any], Any],
     return copies
 
 
-def _convert_call(call: Mapping[str, Any], arguments: Callable[[Any], Any]) -> dict[str, Any]:
-    if "function" in call:
-        return {**call, "function": _convert_call(call["function"], arguments)}
+def _convert_call(call: Mapping[str, object], arguments: Conversion) -> dict[str, Any]:
+    function = call.get("function")
+    if isinstance(function, Mapping):
+        return {**call, "function": _convert_call(function, arguments)}
     return {**call, "arguments": arguments(call["arguments"])} if "arguments" in call else dict(call)
 
 
-def _as_given(arguments: Any) -> Any:
+def _as_given(arguments: object) -> object:
     return arguments
 
 
-def _as_object(arguments: Any) -> Any:
+def _as_object(arguments: object) -> object:
     """Parse JSON text; return anything else unchanged."""
     try:
         return json.loads(arguments) if isinstance(arguments, str) else arguments
@@ -158,7 +164,7 @@ def _as_object(arguments: Any) -> Any:
         return arguments
 
 
-def _as_text(arguments: Any) -> Any:
+def _as_text(arguments: object) -> object:
     return arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
 
 
@@ -166,7 +172,7 @@ def _prints_text_as_json(apply: Apply, messages: Sequence[Message], tools: Tools
     """Return True if the template JSON-encodes arguments that are text already, which would quote them twice."""
     marker = absent_character(json.dumps([*messages, *tools], ensure_ascii=False))
 
-    def marked(arguments: Any) -> Any:
+    def marked(arguments: object) -> object:
         return marker if isinstance(arguments, str) else arguments
 
     try:
@@ -231,7 +237,7 @@ def raw_template() -> tuple[Render, str]:
     return render, "raw"
 
 
-def pick_template(tokenizer: Any, template: str | None, name: str) -> tuple[Render, str]:
+def pick_template(tokenizer: PreTrainedTokenizerBase, template: str | None, name: str) -> tuple[Render, str]:
     """Return the renderer of a name: None or `tokenizer` for the tokenizer's own, `raw`, or a fastchat name."""
     if template in (None, OWN):
         return tokenizer_template(tokenizer, name)
@@ -276,7 +282,7 @@ def _unprinted_calls(render: Render, text: str, messages: Sequence[Message], at:
             yield "arguments"
 
 
-def _with(messages: Sequence[Message], at: int, message: Mapping[str, Any]) -> list[Message]:
+def _with(messages: Sequence[Message], at: int, message: Mapping[str, object]) -> list[Message]:
     """Return the messages with one of them replaced."""
     return [*messages[:at], message, *messages[at + 1 :]]  # type: ignore[list-item]
 

@@ -26,7 +26,7 @@ from rewardbench.engine.views import CollectedScores, collect, expand
 from rewardbench.engine.window import Groups, ScoresByKey, StageWindow
 from rewardbench.errors import InputError
 from rewardbench.models.failures import ModelFailure
-from rewardbench.types import Item, ItemScores, Request, Scorer
+from rewardbench.types import Item, ItemScores, Request, Score, Scorer
 
 WINDOW = 10_000
 """Items that are prepared and batched together. More would take more memory, and hardly share longer prefixes."""
@@ -308,7 +308,9 @@ class _Loop:
 
     def _combine(self, item: Item, scores: Sequence[ScoresByKey], requests: Sequence[Request]) -> CollectedScores:
         """Combine the scores of all stages for an item's requests, and collect those of its completions."""
-        stage_scores = [[by_key[request.key] for request in requests] for by_key in scores]
+        stage_scores: list[list[Score]] = []
+        for by_key in scores:
+            stage_scores.append([by_key[request.key] for request in requests])
         return collect(item, self.scorer.view, self.scorer.combine(stage_scores))
 
 

@@ -50,8 +50,9 @@ class StageWindow:
             missing = [request for request in group if request.key not in scores]
             if missing:
                 groups.append(missing)
-        batches = plan_batches(groups, self.scorer.traits, self.budget, self.max_batch_size)
-        keys = [[request.key for request in batch] for batch in batches]
+        keys: list[list[bytes]] = []
+        for batch in plan_batches(groups, self.scorer.traits, self.budget, self.max_batch_size):
+            keys.append([request.key for request in batch])
         if self.cache:
             self.cache.register(self.scorer_digest, self.scorer.name, self.scorer.fingerprint)
             self.cache.store_plan(self.id, keys)

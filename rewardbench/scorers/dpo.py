@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rewardbench.chat import Chat
 from rewardbench.errors import InputError
@@ -26,6 +26,9 @@ from rewardbench.scorers.base import BaseScorer
 from rewardbench.scorers.logprobs import LogProbs, prepare_span
 from rewardbench.settings import ModelSpec
 from rewardbench.types import BatchTraits, Messages, ScorerReport, TokenRequest, Tools
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 
 class Stage(AbstractContextManager[LogProbs]):
@@ -153,15 +156,20 @@ def _load_log_probs(checkpoint: Checkpoint, spec: ModelSpec, chat: Chat) -> LogP
     return scorer.with_layout(layout, [*loaded.notes, *layout_notes])
 
 
-def _same_vocabulary(policy: Any, reference: Any, spec: ModelSpec) -> None:
-    """One may hold tokens that the other lacks (a pad token added in training), but no id may mean two tokens."""
-    id_of = reference.get_vocab()
-    token_at = {id: token for token, id in id_of.items()}
-    if any(id_of.get(token, id) != id or token_at.get(id, token) != token for token, id in policy.get_vocab().items()):
-        raise InputError(
-            f"{spec.model} and its reference {spec.ref_model} have different vocabularies, so their log-probabilities "
-            "cannot be compared: pass the model that training started from."
-        )
+def _same_vocabulary(policy: PreTrainedTokenizerBase, reference: PreTrainedTokenizerBase, spec: ModelSpec) -> None:
+    """Check that no id has two tokens, and no token two ids. One vocabulary may have more tokens than the other.
+
+    Raises:
+        InputError: if the vocabularies differ.
+    """
+    reference_ids = reference.get_vocab()
+    reference_tokens = {token_id: token for token, token_id in reference_ids.items()}
+    for token, token_id in policy.get_vocab().items():
+        if reference_ids.get(token, token_id) != token_id or reference_tokens.get(token_id, token) != token:
+            raise InputError(
+                f"{spec.model} and its reference {spec.ref_model} have different vocabularies, so their "
+                "log-probabilities cannot be compared: pass the model that training started from."
+            )
 
 
 def _reject_equal(policy: Checkpoint, reference: Checkpoint) -> None:

@@ -84,11 +84,9 @@ def test_a_pool_counts_the_notes_of_one_process(specs):
     assert pool.notes == single.notes == (REASONING.format(count=24), THINKING)
 
 
-@pytest.mark.parametrize(
-    "make", [lambda notes: TokenRequest("", "", (1,), notes=notes), lambda notes: TextRequest("a", ("a",), notes=notes)]
-)
+@pytest.mark.parametrize("make", [partial(TokenRequest, "", "", (1,)), partial(TextRequest, "a", ("a",))])
 def test_notes_are_no_part_of_the_identity_of_a_request(make):
-    bare, noted = make(()), make(("One note.",))
+    bare, noted = make(), make(notes=("A note.",))
     assert (bare.key, hash(bare)) == (noted.key, hash(noted))
     assert bare == noted
 

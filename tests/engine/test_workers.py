@@ -145,8 +145,8 @@ def test_no_process_starts_for_what_one_batch_or_the_cache_gives(specs, tmp_path
 
 
 REQUESTS = [
-    TokenRequest("text é \ud800\n", "end", (3, 10, 2), 1, 3, 7, "<eos>"),
-    TextRequest("text é \ud800\n", ("end", "\n"), ({"role": "user", "content": "Hi"},)),
+    TokenRequest("text é \ud800\n", "end", (3, 10, 2), 1, 3, 7, "<eos>", ("A note.",)),
+    TextRequest("text é \ud800\n", ("end", "\n"), ({"role": "user", "content": "Hi"},), ("A note.", "é")),
 ]
 
 
