@@ -1,4 +1,4 @@
-"""Templates, BOS and EOS, folding, truncation and spans, on real tokenizers."""
+"""Chat templates, BOS and EOS, folded system messages, truncation and spans, with real tokenizers."""
 
 import logging
 
@@ -17,13 +17,13 @@ def turns(*pairs):
     return tuple(Message(role=role, content=content) for role, content in pairs)
 
 
-def said(chat, request):
-    """The completion's tokens as text."""
+def completion_text(chat, request):
+    """Decode the tokens of the completion."""
     return chat.tokenizer.decode(request.ids[request.start : request.end])
 
 
 def ends_with_eos(tokenizer):
-    """The tokenizer, now putting an EOS after every text."""
+    """Make the tokenizer add an EOS after every text."""
     from tokenizers import processors
 
     tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
@@ -41,20 +41,20 @@ def tokens(chat, request):
     return chat.tokenizer.convert_ids_to_tokens(list(request.ids))
 
 
-def test_one_bos_and_the_templates_eos():
+def test_a_text_has_one_bos_and_the_eos_of_the_template():
     chat = Chat(make_tokenizer())
-    found = tokens(chat, chat.request(ASK, ANSWER))
-    assert (found[0], found[-1], found.count("<|bos|>")) == ("<|bos|>", "<|eos|>", 1)
+    token_texts = tokens(chat, chat.request(ASK, ANSWER))
+    assert (token_texts[0], token_texts[-1], token_texts.count("<|bos|>")) == ("<|bos|>", "<|eos|>", 1)
 
 
-def test_a_second_bos_is_dropped_and_said():
+def test_a_second_bos_is_dropped_and_noted():
     chat = Chat(make_tokenizer(template="{{ bos_token }}" + TEMPLATE))
     request = chat.request(ASK, ANSWER)
     assert tokens(chat, request).count("<|bos|>") == 1
     assert request.notes == ("The rendered text held a second BOS token, which was dropped.",)
 
 
-def test_a_bos_is_added_where_the_tokenizer_adds_one_and_the_template_forgets_it():
+def test_the_bos_of_the_tokenizer_is_added_if_the_template_prints_none():
     from tokenizers import processors
 
     tokenizer = make_tokenizer(template=TEMPLATE.replace("{{ bos_token }}", ""))
@@ -65,24 +65,29 @@ def test_a_bos_is_added_where_the_tokenizer_adds_one_and_the_template_forgets_it
     assert tokens(chat, chat.request(ASK, ANSWER))[:2] == ["<|bos|>", "<|user|>"]
 
 
-def test_a_template_without_eos_gets_none():
+def test_no_eos_is_added_to_a_template_without_one():
     chat = Chat(make_tokenizer(template=TEMPLATE.replace("{{ eos_token }}", "")))
     assert "<|eos|>" not in tokens(chat, chat.request(ASK, ANSWER))
 
 
 def test_encoders_get_cls_and_sep_around_any_template():
     chat = Chat(make_tokenizer(encoder=True))
-    found = tokens(chat, chat.request(ASK, ANSWER))
-    assert (found[0], found[-1], found.count("<|bos|>"), found.count("<|eos|>")) == ("<|bos|>", "<|eos|>", 1, 1)
+    token_texts = tokens(chat, chat.request(ASK, ANSWER))
+    assert (token_texts[0], token_texts[-1], token_texts.count("<|bos|>"), token_texts.count("<|eos|>")) == (
+        "<|bos|>",
+        "<|eos|>",
+        1,
+        1,
+    )
 
 
-def test_rendered_text_is_taken_as_it_is():
+def test_rendered_text_is_not_changed():
     chat = Chat(make_tokenizer(template=None))
     request = chat.request((), turns(("assistant", "Human: hi Assistant: hello")), rendered=True)
     assert chat.tokenizer.decode(request.ids) == "Human: hi Assistant: hello"
 
 
-def test_no_template_is_refused_with_the_way_out():
+def test_a_tokenizer_without_template_is_rejected_with_the_option_to_pass():
     with pytest.raises(InputError, match=r"no chat template: pass --chat_template NAME"):
         Chat(make_tokenizer(template=None), name="org/m").request(ASK, ANSWER)
 
@@ -96,12 +101,12 @@ def test_a_system_message_that_the_template_drops_is_folded():
     assert "no system role" in note
 
 
-def test_a_system_message_that_the_template_refuses_is_folded():
+def test_a_system_message_that_the_template_rejects_is_folded():
     strict = "{% if messages[0].role == 'system' %}{{ raise_exception('no system role') }}{% endif %}" + TEMPLATE
     assert "<|user|>Answer in one word." in Chat(make_tokenizer(template=strict)).request(SYSTEM, ANSWER).text
 
 
-def test_odd_turns_are_refused_in_one_sentence():
+def test_turns_that_the_template_rejects_are_a_one_line_error():
     strict = (
         "{% for m in messages %}{% if (m.role == 'user') != (loop.index0 % 2 == 0) %}"
         "{{ raise_exception('roles must alternate') }}{% endif %}{% endfor %}" + TEMPLATE
@@ -111,12 +116,12 @@ def test_odd_turns_are_refused_in_one_sentence():
         Chat(make_tokenizer(template=strict), name="org/m").request(odd, ANSWER)
 
 
-def test_a_template_that_fails_is_refused_like_one_that_refuses():
+def test_a_template_that_fails_is_rejected_like_one_that_raises():
     with pytest.raises(InputError, match=r"refuses these turns \(user, assistant\): division by zero"):
         Chat(make_tokenizer(template="{{ 1 / 0 }}" + TEMPLATE)).request(ASK, ANSWER)
 
 
-def test_a_template_that_drops_a_turn_is_refused():
+def test_a_template_that_drops_a_turn_is_rejected():
     last = TEMPLATE.replace("for m in messages", "for m in messages[-1:]")
     with pytest.raises(InputError, match="drops a message"):
         Chat(make_tokenizer(template=last)).request(ASK, ANSWER)
@@ -128,11 +133,11 @@ def test_messages_must_appear_in_order():
         Chat(make_tokenizer(template=backwards)).request(ASK, ANSWER)
 
 
-def test_a_template_may_drop_the_thinking_and_says_so():
+def test_a_template_may_drop_the_thinking_which_is_noted():
     forgetful = TEMPLATE.replace("m.content }}", "m.content.split('</think>')[-1] }}")
     chat = Chat(make_tokenizer(template=forgetful), spans=True)
     request = chat.request(ASK, turns(("assistant", "<think>Peru?</think>Lima")))
-    assert said(chat, request) == "Lima<|eos|>"
+    assert completion_text(chat, request) == "Lima<|eos|>"
     assert request.notes == ("The template leaves out the thinking of assistant turns, up to </think>.",)
     with pytest.raises(InputError, match="drops a message"):
         chat.request(turns(("user", "<think>Peru?</think>Lima")), ANSWER)
@@ -155,7 +160,7 @@ def test_the_date_is_frozen_and_recorded():
     assert Chat(make_tokenizer()).describe()["clock"] is None
 
 
-def test_a_date_is_frozen_however_its_call_is_spaced():
+def test_a_date_is_frozen_with_any_spaces_in_its_call():
     chat = Chat(make_tokenizer(template="{{ strftime_now ( '%Y' ) }}" + TEMPLATE))
     assert chat.request(ASK, ANSWER).text.startswith("2024<|bos|>")
 
@@ -163,12 +168,12 @@ def test_a_date_is_frozen_however_its_call_is_spaced():
 @pytest.mark.parametrize(
     "dated", ["{% set f = '%Y' %}{{ strftime_now(f) }}", "{% set f = strftime_now %}{{ f('%Y') }}"]
 )
-def test_a_date_that_cannot_be_frozen_is_refused(dated):
+def test_a_date_that_cannot_be_frozen_is_rejected(dated):
     with pytest.raises(InputError, match="would change overnight"):
         Chat(make_tokenizer(template=dated + TEMPLATE)).request(ASK, ANSWER)
 
 
-def test_fastchat_templates_clear_their_examples_and_take_the_system_text():
+def test_fastchat_templates_have_no_examples_and_take_the_system_text():
     chat = Chat(make_tokenizer(template=None), template="vicuna_v1.1")
     text = chat.request(SYSTEM, ANSWER).text
     assert text == "Answer in one word. USER: What is the capital? ASSISTANT: Lima</s>"
@@ -177,12 +182,12 @@ def test_fastchat_templates_clear_their_examples_and_take_the_system_text():
     assert "birthday" not in render(turns(("user", "Hello")))
 
 
-def test_an_unknown_template_names_its_neighbours():
+def test_an_unknown_template_is_an_error_with_similar_names():
     with pytest.raises(InputError, match=r"'vicuna_v1.2' in fastchat \(near: vicuna_v1.1"):
         Chat(make_tokenizer(), template="vicuna_v1.2")
 
 
-def test_raw_is_the_contents_alone():
+def test_raw_is_the_contents_only():
     chat = Chat(make_tokenizer(template=None), template="raw")
     assert chat.request(ASK, ANSWER).text == "What is the capital?\nLima"
 
@@ -197,7 +202,7 @@ def test_the_span_is_the_completion(template):
     )
 
 
-def test_a_prompt_that_repeats_in_the_answer_is_scored_once_in_place():
+def test_a_completion_that_repeats_the_prompt_has_its_own_span():
     chat = Chat(make_tokenizer(), spans=True)
     echo = turns(("assistant", "What is the capital? Lima"))
     request = chat.request(ASK, echo)
@@ -205,15 +210,15 @@ def test_a_prompt_that_repeats_in_the_answer_is_scored_once_in_place():
 
 
 @pytest.mark.parametrize("answer", [" Lima", "\nLima", "\n\nLima", "😀 Lima", "12 - 5", "Lima \n", "", "assistant"])
-def test_the_span_keeps_the_ends_of_the_completion(answer):
+def test_the_span_includes_spaces_at_both_ends_of_the_completion(answer):
     chat = Chat(make_tokenizer(template=TEMPLATE.replace("|>{{", "|>\n{{")), spans=True)
-    assert said(chat, chat.request(ASK, turns(("assistant", answer)))) == f"{answer}<|eos|>"
+    assert completion_text(chat, chat.request(ASK, turns(("assistant", answer)))) == f"{answer}<|eos|>"
 
 
-def test_the_span_holds_every_turn_of_a_completion():
+def test_the_span_includes_every_turn_of_a_completion():
     chat = Chat(make_tokenizer(), spans=True)
     several = turns(("assistant", "Lima"), ("user", "Sure?"), ("assistant", "Lima"))
-    assert said(chat, chat.request(ASK, several)) == "Lima<|eos|><|user|>Sure?<|assistant|>Lima<|eos|>"
+    assert completion_text(chat, chat.request(ASK, several)) == "Lima<|eos|><|user|>Sure?<|assistant|>Lima<|eos|>"
 
 
 EMPTY_THINK = TEMPLATE.replace(
@@ -227,12 +232,12 @@ NO_HEADER = "{% for m in messages %}### {{ m.role }}:\n{{ m.content }}{% endfor 
     ("template", "answer"),
     [(EMPTY_THINK, "Lima"), (THINK_AHEAD, "Lima"), (THINK_AHEAD, "<think>Peru.</think>Lima"), (NO_HEADER, "Lima")],
 )
-def test_the_span_does_not_hang_on_the_generation_prompt(template, answer):
+def test_the_span_does_not_depend_on_the_generation_prompt(template, answer):
     chat = Chat(make_tokenizer(template=template), spans=True)
-    assert said(chat, chat.request(ASK, turns(("assistant", answer)))) == f"{answer}<|eos|>"
+    assert completion_text(chat, chat.request(ASK, turns(("assistant", answer)))) == f"{answer}<|eos|>"
 
 
-def test_the_span_holds_where_the_prompt_alone_would_render_otherwise():
+def test_the_span_is_right_where_the_prompt_alone_renders_differently():
     at_last = (
         "{{ bos_token }}{% for m in messages if m.role != 'system' %}<|{{ m.role }}|>"
         "{% if loop.last and m.role == 'user' %}{{ messages[0].content }} | {% endif %}{{ m.content }}{% endfor %}"
@@ -240,7 +245,7 @@ def test_the_span_holds_where_the_prompt_alone_would_render_otherwise():
     chat = Chat(make_tokenizer(template=at_last), spans=True)
     request = chat.request(SYSTEM, ANSWER)
     assert request.text == "<|bos|><|user|>Answer in one word.\n\nWhat is the capital?<|assistant|>Lima"
-    assert said(chat, request) == "Lima"
+    assert completion_text(chat, request) == "Lima"
 
 
 def test_the_span_begins_with_the_token_that_merges_the_header_with_the_completion():
@@ -264,34 +269,34 @@ def test_a_slow_tokenizer_without_bos():
     chat = Chat(tokenizer, spans=True)
     request = chat.request(ASK, ANSWER)
     assert tokenizer.decode(request.ids) == "<|user|>What is the capital?<|assistant|>Lima</s>"
-    assert said(chat, request) == "Lima</s>"
+    assert completion_text(chat, request) == "Lima</s>"
 
 
-@pytest.mark.parametrize(("side", "kept"), [("left", "Lima<|eos|>"), ("right", "<|bos|><|user|>")])
-def test_truncation_takes_the_side_asked_for_and_counts(side, kept):
-    whole = Chat(make_tokenizer()).request(ASK, ANSWER)
+@pytest.mark.parametrize(("side", "remaining"), [("left", "Lima<|eos|>"), ("right", "<|bos|><|user|>")])
+def test_truncation_cuts_the_chosen_side_and_counts(side, remaining):
+    complete = Chat(make_tokenizer()).request(ASK, ANSWER)
     chat = Chat(make_tokenizer(), max_length=6, truncation_side=side)
     request = chat.request(ASK, ANSWER)
-    assert (len(request), request.dropped) == (6, len(whole) - 6)
-    assert kept in chat.tokenizer.decode(request.ids)
+    assert (len(request), request.dropped) == (6, len(complete) - 6)
+    assert remaining in chat.tokenizer.decode(request.ids)
 
 
-def test_truncation_keeps_what_the_tokenizer_adds():
+def test_truncation_keeps_the_tokens_that_the_tokenizer_adds():
     chat = Chat(make_tokenizer(encoder=True), max_length=6, truncation_side="left")
-    found = tokens(chat, chat.request(ASK, ANSWER))
-    assert (found[0], found[-1], len(found)) == ("<|bos|>", "<|eos|>", 6)
+    token_texts = tokens(chat, chat.request(ASK, ANSWER))
+    assert (token_texts[0], token_texts[-1], len(token_texts)) == ("<|bos|>", "<|eos|>", 6)
 
 
 def test_truncation_keeps_a_bos_that_only_the_template_prints():
-    whole = Chat(make_tokenizer()).request(ASK, ANSWER).ids
+    ids = Chat(make_tokenizer()).request(ASK, ANSWER).ids
     cut = Chat(make_tokenizer(), max_length=6, truncation_side="left").request(ASK, ANSWER).ids
-    assert cut.tolist() == [whole[0], *whole[-5:]]
+    assert cut.tolist() == [ids[0], *ids[-5:]]
 
 
-def test_an_eos_alone_is_no_completion():
+def test_an_eos_without_text_is_no_completion():
     chat = Chat(ends_with_eos(make_tokenizer()), "raw", max_length=6, truncation_side="right", spans=True)
     request = chat.request(turns(("user", "Z")), turns(("assistant", "ZQXJKV")))
-    assert said(chat, request) == "ZQX<|eos|>"
+    assert completion_text(chat, request) == "ZQX<|eos|>"
     with pytest.raises(InputError, match="nothing of the completion is left"):
         chat.request(turns(("user", "ZQXJ")), turns(("assistant", "ZQXJKV")))
 
@@ -312,7 +317,7 @@ def test_tokenizer_settings_for_padding_and_truncation_change_nothing():
     assert Chat(tokenizer).request(ASK, ANSWER).ids == before
 
 
-def test_a_text_longer_than_the_tokenizer_likes_is_no_warning(caplog, monkeypatch):
+def test_a_text_above_the_maximum_of_the_tokenizer_logs_no_warning(caplog, monkeypatch):
     monkeypatch.setattr(logging.getLogger("transformers"), "propagate", True)
     tokenizer = make_tokenizer()
     tokenizer.model_max_length = 3
@@ -324,7 +329,7 @@ ADDS_BOS = TEMPLATE.replace("{{ bos_token }}", "")
 
 
 def adds_bos(tokenizer):
-    """The tokenizer, now putting a BOS before every text."""
+    """Make the tokenizer add a BOS before every text."""
     from tokenizers import processors
 
     tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
@@ -335,7 +340,7 @@ def adds_bos(tokenizer):
 
 @pytest.mark.parametrize("before", ["", "\n", " \n ", "Chat.\n"])
 @pytest.mark.parametrize("change", [adds_bos, lambda tokenizer: tokenizer])
-def test_a_bos_of_the_template_is_the_only_one_wherever_it_stands(before, change):
+def test_a_bos_of_the_template_is_the_only_one_at_any_position(before, change):
     tokenizer = change(make_tokenizer(template=before + TEMPLATE))
     chat = Chat(tokenizer)
     request = chat.request(ASK, ANSWER)
@@ -355,33 +360,33 @@ def test_a_template_that_prints_two_bos_keeps_one(double):
 @pytest.mark.parametrize(
     "template", [ADDS_BOS.replace("<|{{ m.role }}|>", ""), TEMPLATE.replace("<|{{ m.role }}|>", "")]
 )
-@pytest.mark.parametrize("asked", ["<|bos|>", "<|bos|><|bos|>Hi", "Hi <|bos|> there", "<|eos|>"])
-def test_special_tokens_that_the_user_wrote_stay_and_stand_for_none_of_the_templates(template, asked):
+@pytest.mark.parametrize("prompt", ["<|bos|>", "<|bos|><|bos|>Hi", "Hi <|bos|> there", "<|eos|>"])
+def test_special_tokens_in_a_message_do_not_replace_those_of_the_template(template, prompt):
     chat = Chat(adds_bos(make_tokenizer(template=template)))
-    found = tokens(chat, chat.request(turns(("user", asked)), ANSWER))
-    assert found[0] == "<|bos|>"
-    assert found.count("<|bos|>") == 1 + asked.count("<|bos|>")
+    token_texts = tokens(chat, chat.request(turns(("user", prompt)), ANSWER))
+    assert token_texts[0] == "<|bos|>"
+    assert token_texts.count("<|bos|>") == 1 + prompt.count("<|bos|>")
 
 
-def test_a_bos_for_each_turn_stays():
+def test_a_bos_in_each_turn_is_not_removed():
     chat = Chat(adds_bos(make_tokenizer(template="{% for m in messages %}{{ bos_token }}{{ m.content }}{% endfor %}")))
     assert tokens(chat, chat.request(ASK, ANSWER)).count("<|bos|>") == 2
 
 
-def test_a_bos_that_only_follows_the_messages_leaves_the_first_to_the_tokenizer():
+def test_a_template_with_a_bos_after_messages_gets_the_first_from_the_tokenizer():
     template = (
         "{% for m in messages %}[{{ m.role }}]{{ m.content }}{% if m.role == 'assistant' %}<|eos|><|bos|>{% endif %}"
     )
     chat = Chat(adds_bos(make_tokenizer(template=template + "{% endfor %}")))
-    found = tokens(chat, chat.request(ASK, ANSWER))
-    assert (found[0], found[-1], found.count("<|bos|>")) == ("<|bos|>", "<|bos|>", 2)
+    token_texts = tokens(chat, chat.request(ASK, ANSWER))
+    assert (token_texts[0], token_texts[-1], token_texts.count("<|bos|>")) == ("<|bos|>", "<|bos|>", 2)
 
 
-def test_an_encoder_gets_its_cls_and_sep_where_the_user_wrote_some():
+def test_an_encoder_gets_its_cls_and_sep_although_the_messages_contain_some():
     template = "{% for m in messages %}{{ m.content }}{% endfor %}"
     chat = Chat(make_tokenizer(template=template, encoder=True))
-    found = tokens(chat, chat.request(turns(("user", "<|bos|>Hi")), turns(("assistant", "Lima<|eos|>"))))
-    assert (found[:2], found[-2:]) == (["<|bos|>", "<|bos|>"], ["<|eos|>", "<|eos|>"])
+    token_texts = tokens(chat, chat.request(turns(("user", "<|bos|>Hi")), turns(("assistant", "Lima<|eos|>"))))
+    assert (token_texts[:2], token_texts[-2:]) == (["<|bos|>", "<|bos|>"], ["<|eos|>", "<|eos|>"])
 
 
 SPECIAL = [
@@ -405,20 +410,20 @@ TOKENIZER = adds_bos(make_tokenizer())
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(CONTENT, CONTENT)
-def test_no_character_of_a_text_moves_a_token(asked, answer):
-    messages = turns(("user", asked), ("assistant", answer))
+def test_no_characters_of_a_text_change_the_tokens_of_the_template(question, answer):
+    messages = turns(("user", question), ("assistant", answer))
     request = Chat(TOKENIZER, spans=True).request(messages[:1], messages[1:])
     by_hand = TOKENIZER.apply_chat_template([dict(turn) for turn in messages], tokenize=True, return_dict=False)
-    header = TOKENIZER(f"<|bos|><|user|>{asked}<|assistant|>", add_special_tokens=False)["input_ids"]
+    header = TOKENIZER(f"<|bos|><|user|>{question}<|assistant|>", add_special_tokens=False)["input_ids"]
     assert (request.ids.tolist(), request.start) == (list(by_hand), len(header))
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(CONTENT, CONTENT, CONTENT, CONTENT)
-def test_texts_that_differ_have_other_keys(text, completion, other_text, other_completion):
+def test_different_texts_have_different_keys(text, completion, other_text, other_completion):
     same = (text, completion) == (other_text, other_completion)
     assert (TextRequest(text, (completion,)) == TextRequest(other_text, (other_completion,))) == same
 
 
-def test_a_separator_in_a_text_parts_nothing():
+def test_a_separator_in_a_text_does_not_shift_its_end():
     assert TextRequest("a\0b", ("c",)) != TextRequest("a", ("b\0c",))

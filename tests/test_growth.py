@@ -1,4 +1,4 @@
-"""Nothing grows with the square of rows, ids, subsets or groups: four times the data takes about four times as long."""
+"""Time grows linearly with rows, ids, subsets and groups: four times the data takes about four times as long."""
 
 import gc
 import io
@@ -25,14 +25,14 @@ from rewardbench.scorers.baselines import Baseline
 from rewardbench.types import Item, Message, Suite
 
 SMALL, LARGE = 500, 2_000
-MOST = 7.0
-"""Times as long for four times as much: 4 where the work is linear, 16 where it is quadratic."""
-FLOOR = 0.02
-"""Seconds below which nothing is measured."""
+MAX_RATIO = 7.0
+"""Largest ratio of times for four times the data: 4 for linear work, 16 for quadratic work."""
+MIN_SECONDS = 0.02
+"""Seconds below which a time is not meaningful."""
 
 
 def seconds(work):
-    """Processor time of the faster of two runs, which other programs of the machine disturb least."""
+    """Return the processor time of the faster of two runs, which other programs disturb least."""
     best = float("inf")
     for _ in range(2):
         gc.collect()
@@ -43,7 +43,7 @@ def seconds(work):
 
 
 def suite_of(count, subset, group):
-    """Items whose subset and group are given by their number."""
+    """Return a suite; subset and group are functions of the number of an item."""
     return Suite(
         "toy",
         "r1",
@@ -69,7 +69,7 @@ SHAPES = {
 
 
 class Stored:
-    """Results of two models on a suite of one shape, and all that is done with them."""
+    """The results of two models on a suite, and the steps to measure."""
 
     def __init__(self, folder, shape, count):
         self.suite = suite_of(count, *SHAPES[shape])
@@ -79,7 +79,7 @@ class Stored:
         self.result = read_result(self.paths[0])
 
     def steps(self):
-        """Each by its name."""
+        """Return the steps by name."""
         return {
             "score": lambda: score(self.suite.items, Baseline("baseline/longest")),
             "summarize": lambda: summarize(self.suite, self.scores[0]),
@@ -95,8 +95,8 @@ class Stored:
 @pytest.mark.parametrize("shape", SHAPES)
 def test_four_times_the_rows_take_about_four_times_as_long(tmp_path, shape):
     small, large = (Stored(tmp_path / str(count), shape, count).steps() for count in (SMALL, LARGE))
-    ratios = {name: seconds(large[name]) / max(seconds(small[name]), FLOOR) for name in small}
-    assert {name: ratio for name, ratio in ratios.items() if ratio > MOST} == {}
+    ratios = {name: seconds(large[name]) / max(seconds(small[name]), MIN_SECONDS) for name in small}
+    assert {name: ratio for name, ratio in ratios.items() if ratio > MAX_RATIO} == {}
 
 
 @pytest.mark.parametrize("weights", [[1.0], [0.27, 0.19, 0.2]])
@@ -104,18 +104,18 @@ def test_four_times_the_steps_of_a_sign_flip_test_take_about_four_times_as_long(
     random = np.random.default_rng(0)
     signs = np.where(random.random(48_000) < 0.51, 1.0, -1.0)
     parts = (signs * random.choice(weights, len(signs))).tolist()
-    small = max(seconds(lambda: stats.sign_flip(parts[::4])), FLOOR)
-    assert seconds(lambda: stats.sign_flip(parts)) < MOST * small
+    small = max(seconds(lambda: stats.sign_flip(parts[::4])), MIN_SECONDS)
+    assert seconds(lambda: stats.sign_flip(parts)) < MAX_RATIO * small
 
 
-def test_many_steps_counted_at_once_give_the_p_of_one_at_a_time(monkeypatch):
+def test_p_values_of_many_steps_do_not_depend_on_the_algorithm(monkeypatch):
     random = np.random.default_rng(0)
     alike = np.where(random.random(6_000) < 0.51, 1.0, -1.0)
     mixed = (alike * random.choice([1, 1, 1, 2], len(alike)))[:5_400]
-    drawn = alike * random.choice([0.27, 0.19, 0.2], len(alike))
-    together = [stats.sign_flip(parts.tolist()) for parts in (alike, mixed, drawn)]
+    weighted = alike * random.choice([0.27, 0.19, 0.2], len(alike))
+    together = [stats.sign_flip(parts.tolist()) for parts in (alike, mixed, weighted)]
     monkeypatch.setattr("rewardbench.stats.differences.MANY_STEPS", 10**9)
-    singly = [stats.sign_flip(parts.tolist()) for parts in (alike, mixed, drawn)]
+    singly = [stats.sign_flip(parts.tolist()) for parts in (alike, mixed, weighted)]
     assert together[:2] == pytest.approx(singly[:2], rel=1e-6)
     assert together[2] == pytest.approx(singly[2], abs=0.02)
 
@@ -128,7 +128,7 @@ def test_the_interval_over_very_many_sections_is_that_of_the_bootstrap(monkeypat
     assert normal == pytest.approx(stats.bootstrap(strata, [1.0] * len(strata)), abs=0.001)
 
 
-def test_a_table_of_thousands_of_subsets_is_cut_and_says_how_many_are_in_the_file(tmp_path):
+def test_a_table_of_thousands_of_subsets_is_cut_and_counts_the_others(tmp_path):
     stored = Stored(tmp_path, "a subset a row", 3_000)
     assert table(stored.result).row_count == MOST_ROWS + 2, "with two totals"
     printed = io.StringIO()

@@ -1,4 +1,4 @@
-"""Tools, tool calls and reasoning of messages: printed by the template, or said; on real tokenizers."""
+"""The template prints tools, tool calls and reasoning of messages, or an error or a note reports it."""
 
 import json
 
@@ -17,13 +17,13 @@ QWEN = (
     "{% for c in m.tool_calls or [] %}"
     "<call>{{ {'name': c.function.name, 'arguments': c.function.arguments} | tojson }}</call>{% endfor %}{% endfor %}"
 )
-"""As Qwen 2.5 prints: arguments as an object."""
+"""Prints arguments as an object, as the template of Qwen 2.5 does."""
 DEEPSEEK = (
     "{% if tools %}{{ tools | tojson }}{% endif %}{% for m in messages %}<|{{ m.role }}|>"
     "{% if m.role == 'assistant' and m.content is undefined %}{% for c in m.tool_calls %}{{ c.function.name + '\\n' + "
     "c.function.arguments }}{% endfor %}{% else %}{{ m.content }}{% endif %}{% endfor %}"
 )
-"""As DeepSeek V3 prints: arguments as text, and calls only where there is no content."""
+"""Prints arguments as text, and calls only without content, as the template of DeepSeek V3 does."""
 THINKER = TEMPLATE.replace("{{ m.content }}", "<think>{{ m.reasoning_content or '' }}</think>{{ m.content }}")
 
 TOOLS = [{"type": "function", "function": {"name": "rivers", "parameters": {"type": "object"}}}]
@@ -51,7 +51,7 @@ def render(template, row, named=None, **options):
 
 
 @pytest.mark.parametrize("arguments", [{"in": "Peru"}, '{"in": "Peru"}', '{"in":"Peru"}'])
-def test_arguments_are_printed_once_whether_they_came_as_json_text_or_as_an_object(arguments):
+def test_arguments_are_printed_once_from_json_text_or_an_object(arguments):
     _, request = render(QWEN, item(arguments))
     tool = json.dumps(TOOLS[0])
     called = '<call>{"name": "rivers", "arguments": {"in": "Peru"}}</call>'
@@ -61,7 +61,7 @@ def test_arguments_are_printed_once_whether_they_came_as_json_text_or_as_an_obje
 
 
 @pytest.mark.parametrize("arguments", [{"in": "Peru"}, '{"in": "Peru"}'])
-def test_a_template_that_wants_text_and_null_gets_them(arguments):
+def test_a_template_that_expects_text_and_null_gets_them(arguments):
     _, request = render(DEEPSEEK, item(arguments))
     assert request.text == (
         f'{json.dumps(TOOLS)}<|user|>Which rivers?<|assistant|>rivers\n{{"in": "Peru"}}<|tool|>Rimac'
@@ -76,7 +76,7 @@ def test_ids_are_those_of_apply_chat_template():
     assert request.ids.tolist() == list(by_hand)
 
 
-def test_what_a_tool_returned_may_be_printed_as_json():
+def test_the_output_of_a_tool_may_be_printed_as_json():
     row = item()
     message = {"role": "tool", "content": 'Rimac "Hablador",\nChillon'}
     template = QWEN.replace("{{ m.content }}", "{{ m.content | tojson if m.role == 'tool' else m.content }}")
@@ -95,7 +95,7 @@ def test_the_second_template_of_a_tokenizer_prints_tools():
     assert Chat(tokenizer).request(row.prompt[:1], row.completions[0]).text.startswith("<|bos|><|user|>")
 
 
-def test_a_template_that_prints_no_tools_is_refused_by_the_name_of_the_field():
+def test_a_template_that_prints_no_tools_is_rejected_with_the_name_of_the_field():
     with pytest.raises(InputError, match="does not print the tools of this row"):
         render(QWEN.partition("{% endif %}")[2], item())
 
@@ -111,12 +111,12 @@ def test_a_template_that_prints_no_tools_is_refused_by_the_name_of_the_field():
         (TEMPLATE, {"named": "raw"}),
     ],
 )
-def test_a_template_that_prints_no_call_is_refused_by_the_name_of_the_field(template, options):
+def test_a_template_that_prints_no_call_is_rejected_with_the_name_of_the_field(template, options):
     with pytest.raises(InputError, match="does not print the tool_calls of this row"):
         render(template, item(tools=None), **options)
 
 
-def test_one_call_of_two_that_is_not_printed_is_refused():
+def test_a_template_that_prints_one_call_of_two_is_rejected():
     first_only = QWEN.replace("m.tool_calls or []", "(m.tool_calls or [])[:1]")
     row = item(tool_calls=[call("{}"), call('{"in": "Chile"}')])
     assert render(QWEN, row)
@@ -157,17 +157,17 @@ def test_the_span_begins_with_the_reasoning():
     chat, request = render(
         THINKER.replace("<think>", ""), type(row)(row.id, "s", row.prompt[:1], row.completions), spans=True
     )
-    said = chat.tokenizer.decode(request.ids[request.start : request.end])
-    assert said == "Peru has many.</think>The Rimac.<|eos|>"
+    completion = chat.tokenizer.decode(request.ids[request.start : request.end])
+    assert completion == "Peru has many.</think>The Rimac.<|eos|>"
 
 
 @pytest.mark.parametrize("template", [QWEN, DEEPSEEK])
 def test_the_span_of_a_call_begins_with_the_call(template):
     row = item(content=None, tool_calls=[call('{"in": "Chile"}')])
     chat, request = render(template, row, spans=True)
-    said = chat.tokenizer.decode(request.ids[request.start : request.end])
-    assert said == request.text[request.text.rindex("<|assistant|>") + len("<|assistant|>") :]
-    assert "Chile" in said
+    completion = chat.tokenizer.decode(request.ids[request.start : request.end])
+    assert completion == request.text[request.text.rindex("<|assistant|>") + len("<|assistant|>") :]
+    assert "Chile" in completion
 
 
 def test_a_baseline_counts_calls_and_reasoning():

@@ -1,4 +1,4 @@
-"""How many tokens a batch may hold: within the memory of the machine, and as fast as it gets."""
+"""The token budget fits into the memory of the machine, and is the fastest that was measured."""
 
 from types import SimpleNamespace
 
@@ -11,7 +11,7 @@ def requests(lengths):
     return [TokenRequest(str(i), "", (i,) * n) for i, n in enumerate(lengths)]
 
 
-def test_the_containers_limit_is_respected(tmp_path):
+def test_the_memory_limit_of_a_container_is_respected(tmp_path):
     (tmp_path / "memory.max").write_text("1000\n")
     (tmp_path / "memory.current").write_text("400\n")
     assert budget.cgroup_free(tmp_path) == 600
@@ -24,22 +24,22 @@ def test_the_containers_limit_is_respected(tmp_path):
     assert budget.cgroup_free(tmp_path) == 0
 
 
-def test_the_budget_shrinks_with_memory_and_never_below_one_item(model_folder, monkeypatch):
+def test_the_budget_shrinks_with_memory_but_not_below_the_longest_item(model_folder, monkeypatch):
     from rewardbench.scorers.classifier import load_classifier
     from rewardbench.settings import ModelSpec
 
     scorer = load_classifier(ModelSpec(str(model_folder()), device="cpu"))
-    asked = requests([200, 10])
-    rich = token_budget(scorer, [asked])
+    groups = [requests([200, 10])]
+    unlimited = token_budget(scorer, groups)
     per_token = budget.bytes_per_token(scorer.model, 200)
     monkeypatch.setattr(budget, "free_memory", lambda: int(1000 * per_token / budget.MEMORY_SHARE))
-    assert rich == budget.CPU_TOKENS
-    assert token_budget(scorer, [asked]) == 1000
+    assert unlimited == budget.CPU_TOKENS
+    assert token_budget(scorer, groups) == 1000
     monkeypatch.setattr(budget, "free_memory", lambda: 0)
-    assert token_budget(scorer, [asked]) == 200
+    assert token_budget(scorer, groups) == 200
 
 
-def test_a_causal_model_also_pays_for_its_logits(model_folder):
+def test_a_causal_model_needs_memory_for_its_logits(model_folder):
     from rewardbench.scorers.dpo import load_dpo
     from rewardbench.settings import ModelSpec
 
@@ -49,7 +49,7 @@ def test_a_causal_model_also_pays_for_its_logits(model_folder):
         assert budget.bytes_per_token(policy.model, 10) > policy.model.dtype.itemsize * logits
 
 
-def test_full_memory_is_recognised_on_every_device():
+def test_out_of_memory_errors_of_every_device_are_recognized():
     import torch
 
     assert budget.out_of_memory(torch.OutOfMemoryError("CUDA out of memory."))
@@ -59,7 +59,7 @@ def test_full_memory_is_recognised_on_every_device():
     assert not budget.out_of_memory(RuntimeError("shape mismatch"))
 
 
-def test_a_longest_item_that_does_not_fit_leaves_the_sentence_to_the_loop(monkeypatch):
+def test_a_longest_item_that_does_not_fit_raises_no_error_while_measuring(monkeypatch):
     import torch
 
     def full(batch):
@@ -71,11 +71,11 @@ def test_a_longest_item_that_does_not_fit_leaves_the_sentence_to_the_loop(monkey
     assert token_budget(scorer, [requests([200, 10])]) == 200
 
 
-def test_the_budget_of_a_gpu_is_what_fits_into_the_free_memory_by_the_longest_item(monkeypatch):
+def test_the_budget_of_a_gpu_is_what_fits_into_its_free_memory(monkeypatch):
     import torch
 
-    facts = {"max_memory_allocated": 1500, "memory_allocated": 500, "memory_reserved": 2500}
-    for name, value in facts.items():
+    memory = {"max_memory_allocated": 1500, "memory_allocated": 500, "memory_reserved": 2500}
+    for name, value in memory.items():
         monkeypatch.setattr(torch.cuda, name, lambda device, value=value: value)
     monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda device: None)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (8000, 10**6))
@@ -83,7 +83,7 @@ def test_the_budget_of_a_gpu_is_what_fits_into_the_free_memory_by_the_longest_it
     assert token_budget(scorer, [requests([200, 10])]) == 1600  # 80 % of 8,000 + 2,000 bytes at 5 bytes a token
 
 
-def test_where_it_is_worth_it_the_fastest_size_is_measured(monkeypatch):
+def test_the_fastest_budget_is_measured_for_large_runs(monkeypatch):
     import torch
 
     clock = [0.0]
@@ -99,28 +99,28 @@ def test_where_it_is_worth_it_the_fastest_size_is_measured(monkeypatch):
     scorer = SimpleNamespace(
         model=SimpleNamespace(device=torch.device("cpu")), run=run, traits=BatchTraits(packed=True)
     )
-    many = [[request] for request in requests([100] * 5100)]
-    assert token_budget(scorer, many) == 2560
-    assert token_budget(scorer, many[:50]) == budget.CPU_TOKENS, "too little work to measure anything"
+    groups = [[request] for request in requests([100] * 5100)]
+    assert token_budget(scorer, groups) == 2560
+    assert token_budget(scorer, groups[:50]) == budget.CPU_TOKENS, "too little work to measure anything"
     scorer.traits = BatchTraits()
-    assert token_budget(scorer, many) == budget.CPU_TOKENS
+    assert token_budget(scorer, groups) == budget.CPU_TOKENS
 
 
-def test_what_was_measured_is_measured_once_and_a_small_run_keeps_nothing(monkeypatch, tmp_path):
+def test_a_budget_is_measured_once_per_scorer_and_not_for_small_runs(monkeypatch, tmp_path):
     import torch
 
     from rewardbench.engine.cache import Cache
 
     measured = []
-    monkeypatch.setattr(budget, "_fastest_budget", lambda scorer, families, most: measured.append(1) or 4096)
+    monkeypatch.setattr(budget, "_fastest_budget", lambda scorer, groups, limit: measured.append(1) or 4096)
     monkeypatch.setattr(budget, "bytes_per_token", lambda model, longest: 1)
     model = SimpleNamespace(device=torch.device("cpu"))
     scorer = SimpleNamespace(model=model, traits=BatchTraits(packed=True), fingerprint={"weights": "a"})
-    many = [[request] for request in requests([100] * 5100)]
+    groups = [[request] for request in requests([100] * 5100)]
     with Cache(tmp_path / "scores.sqlite") as cache:
-        assert token_budget(scorer, many[:50], cache) == budget.CPU_TOKENS
-        assert [token_budget(scorer, many, cache) for _ in range(3)] == [4096] * 3
+        assert token_budget(scorer, groups[:50], cache) == budget.CPU_TOKENS
+        assert [token_budget(scorer, groups, cache) for _ in range(3)] == [4096] * 3
         assert len(measured) == 1
         scorer.fingerprint = {"weights": "b"}
-        assert token_budget(scorer, many, cache) == 4096
+        assert token_budget(scorer, groups, cache) == 4096
     assert len(measured) == 2

@@ -1,4 +1,4 @@
-"""Scores on disk: exact, apart by scorer, shared by processes that may be killed, and gone when they should be."""
+"""The score cache stores exact floats by scorer, survives killed processes, and deletes what it is told to prune."""
 
 import math
 import os
@@ -15,7 +15,7 @@ from rewardbench.engine.cache import APPLICATION, Cache, _enable_write_ahead, de
 from rewardbench.errors import InputError
 
 DAY = 86_400
-FACTS = {
+FINGERPRINT = {
     "weights": {"sha256": "6e1ebbbb4deb8ab77a03b8febe31def8"},
     "dtype": "bfloat16",
     "template_sha256": "20abbcd23e8d6833",
@@ -54,27 +54,27 @@ def cache(path):
 
 @pytest.fixture
 def start():
-    """Start Python on a program with arguments; what still runs at the end is killed."""
-    started = []
+    """Start Python on a program with arguments; kill what still runs at the end."""
+    processes = []
 
     def run(program, *arguments):
         command = [sys.executable, "-c", program, *map(str, arguments)]
-        started.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
-        return started[-1]
+        processes.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+        return processes[-1]
 
     yield run
-    for process in started:
+    for process in processes:
         process.kill()
         process.communicate()
 
 
-def count(path):
+def count_scores(path):
     with Cache(path) as opened:
         return sum(entry.scores for entry in opened.entries())
 
 
-def together(processes):
-    """Let processes that say `ready` go on at the same moment; the lines of all, once all are done and well."""
+def run_together(processes):
+    """Let processes that print `ready` go on at the same time; return the lines of all when they have succeeded."""
     processes = list(processes)
     for process in processes:
         assert process.stdout.readline() == "ready\n"
@@ -86,21 +86,21 @@ def together(processes):
     return lines
 
 
-# What is stored comes back
+# Scores, plans and budgets are read as they were stored
 
 
-def test_every_float_comes_back_with_its_very_bits(path):
-    wild = [0.1, -0.0, 0.0, 3.0, -7.0, 5e-324, 1.7976931348623157e308, 2.0**53 + 2, math.inf, -math.inf, 1 / 3]
-    scores = {key(i): value for i, value in enumerate(wild)}
+def test_every_float_is_read_bit_for_bit(path):
+    values = [0.1, -0.0, 0.0, 3.0, -7.0, 5e-324, 1.7976931348623157e308, 2.0**53 + 2, math.inf, -math.inf, 1 / 3]
+    scores = {key(i): value for i, value in enumerate(values)}
     with Cache(path) as opened:
         opened.store("aa", scores | {key(99): math.nan})
     with Cache(path) as opened:
-        found = opened.lookup("aa", [*scores, key(99), key(100)])
-    assert math.isnan(found.pop(key(99)))
-    assert {k: bits(v) for k, v in found.items()} == {k: bits(v) for k, v in scores.items()}
+        cached = opened.lookup("aa", [*scores, key(99), key(100)])
+    assert math.isnan(cached.pop(key(99)))
+    assert {k: bits(v) for k, v in cached.items()} == {k: bits(v) for k, v in scores.items()}
 
 
-def test_many_keys_are_looked_up_at_once_and_the_unknown_left_out(cache):
+def test_many_keys_are_looked_up_at_once_and_misses_are_left_out(cache):
     scores = {key(i, 7): i / 3 for i in range(0, 100_000, 2)}
     cache.store("aa", scores)
     cache._db.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 999)  # what old versions allow
@@ -108,7 +108,7 @@ def test_many_keys_are_looked_up_at_once_and_the_unknown_left_out(cache):
     assert cache.lookup("aa", []) == {}
 
 
-def test_scores_of_another_scorer_are_never_given(cache):
+def test_scores_of_another_scorer_are_never_returned(cache):
     cache.store("aa", {key(1): 1.0, key(2): 2.0})
     cache.store("ab", {key(1): 5.0})
     assert cache.lookup("ab", [key(1), key(2)]) == {key(1): 5.0}
@@ -116,13 +116,13 @@ def test_scores_of_another_scorer_are_never_given(cache):
     assert cache.lookup("a", [key(1)]) == cache.lookup("AA", [key(1)]) == {}
 
 
-def test_the_first_score_stays(cache):
+def test_the_first_score_of_a_request_is_not_replaced(cache):
     cache.store("aa", {key(1): 1.0})
     cache.store("aa", {key(1): 9.0, key(2): 2.0})
     assert cache.lookup("aa", [key(1), key(2)]) == {key(1): 1.0, key(2): 2.0}
 
 
-def test_a_transaction_with_a_mistake_in_it_leaves_nothing(cache):
+def test_a_transaction_that_fails_stores_nothing(cache):
     with pytest.raises(TypeError):
         cache.store("aa", {key(1): 1.0, key(2): None})
     assert cache.lookup("aa", [key(1)]) == {}
@@ -131,7 +131,7 @@ def test_a_transaction_with_a_mistake_in_it_leaves_nothing(cache):
     assert cache.lookup("aa", [key(1)]) == {key(1): 1.0}
 
 
-def test_plans_survive_until_they_are_replaced_or_forgotten(path):
+def test_plans_are_stored_until_they_are_replaced_or_deleted(path):
     batches = [[key(1), key(2)], [], [key(3)]]
     with Cache(path) as opened:
         opened.store_plan("run", [[key(9)]])
@@ -146,18 +146,18 @@ def test_plans_survive_until_they_are_replaced_or_forgotten(path):
         assert (opened.plan("run"), opened.plan("other")) == (None, [])
 
 
-def test_a_budget_is_of_a_scorer_on_a_machine(cache):
+def test_a_budget_belongs_to_a_scorer_and_a_machine(cache):
     cache.store_budget("aa", "H100", 5)
     cache.store_budget("aa", "H100", 65536)
     cache.store_budget("ab", "H100", 7)
-    found = [cache.budget(*asked) for asked in (("aa", "H100"), ("ab", "H100"), ("aa", "cpu"), ("ac", "H100"))]
-    assert found == [65536, 7, None, None]
+    queries = [("aa", "H100"), ("ab", "H100"), ("aa", "cpu"), ("ac", "H100")]
+    assert [cache.budget(*query) for query in queries] == [65536, 7, None, None]
 
 
-def test_entries_tell_who_was_here_newest_first(path):
+def test_entries_list_scorers_by_last_use(path):
     clock = Clock()
     with Cache(path, clock) as opened:
-        opened.register("aa", "org/old", FACTS)
+        opened.register("aa", "org/old", FINGERPRINT)
         opened.store("aa", {key(1): 1.0, key(2): math.nan})
         clock.day = 1001
         opened.register("bb", "org/new", {"weights": None, "kind": "baseline/longest"})
@@ -167,11 +167,11 @@ def test_entries_tell_who_was_here_newest_first(path):
         assert (first.used, second.used) == ("1972-09-28T00:00:00+00:00", "1972-09-27T00:00:00+00:00")
         assert second.facts == {"weights": "6e1ebbbb4deb", "dtype": "bfloat16", "template": "20abbcd23e8d"}
         clock.day = 1002
-        opened.register("aa", "./a-copy", FACTS)
+        opened.register("aa", "./a-copy", FINGERPRINT)
         assert [(e.model, e.scores) for e in opened.entries()] == [("./a-copy", 2), ("org/new", 0)]
 
 
-# Processes that share it
+# Processes that share a cache
 
 STORE = """
 import sys, struct, time
@@ -183,29 +183,31 @@ sys.stdin.readline()
 with Cache(path) as cache:
     began = time.time()
     for n in range(rounds):
-        own = {struct.pack("<4I", mine, n, i, 0): mine + i / 3 for i in range(size)}
+        mine_only = {struct.pack("<4I", mine, n, i, 0): mine + i / 3 for i in range(size)}
         common = {struct.pack("<4I", 0, n, i, 0): float(mine) for i in range(size)}
-        cache.store("aa", own | common)
+        cache.store("aa", mine_only | common)
         for value in set(cache.lookup("aa", list(common)).values()):
             print("common", n, value)
     print("span", began, time.time())
 """
-"""Stores keys of its own, and others that every process stores too, each with its own value."""
+"""Stores keys that no other process stores, and keys that every process stores with another value."""
 
 
-def test_two_processes_at_once_lose_and_double_nothing(path, start):
+def test_two_processes_at_once_lose_no_score_and_store_none_twice(path, start):
     rounds, size = 120, 40
-    lines = [line.split() for line in together(start(STORE, path, mine, rounds, size) for mine in (1, 2))]
+    lines = [line.split() for line in run_together(start(STORE, path, mine, rounds, size) for mine in (1, 2))]
     spans = [tuple(map(float, line[1:])) for line in lines if line[0] == "span"]
     assert max(a for a, _ in spans) < min(b for _, b in spans), "they did run at the same time"
     seen = {(int(n), float(value)) for kind, n, value in (line for line in lines if line[0] == "common")}
     with Cache(path) as opened:
         for mine in (1, 2):
-            own = {key(mine, n, i): mine + i / 3 for n in range(rounds) for i in range(size)}
-            assert opened.lookup("aa", list(own)) == own
+            expected = {key(mine, n, i): mine + i / 3 for n in range(rounds) for i in range(size)}
+            assert opened.lookup("aa", list(expected)) == expected
         common = opened.lookup("aa", [key(0, n, i) for n in range(rounds) for i in range(size)])
         assert len(common) == rounds * size
-        assert {(struct.unpack("<4I", k)[1], value) for k, value in common.items()} == seen, "a first score stays"
+        assert {(struct.unpack("<4I", k)[1], value) for k, value in common.items()} == seen, (
+            "the first score is not replaced"
+        )
         assert len(seen) == rounds, "the common part of a transaction is of one process"
         assert sum(entry.scores for entry in opened.entries()) == 3 * rounds * size
 
@@ -223,13 +225,13 @@ for n in range(files):
 """
 
 
-def test_several_processes_make_the_same_new_files(tmp_path, start):
-    together(start(OPEN, tmp_path, mine, 40) for mine in range(3))
-    assert [count(tmp_path / str(n)) for n in range(40)] == [3] * 40
+def test_several_processes_create_the_same_files(tmp_path, start):
+    run_together(start(OPEN, tmp_path, mine, 40) for mine in range(3))
+    assert [count_scores(tmp_path / str(n)) for n in range(40)] == [3] * 40
 
 
-def test_a_file_that_another_is_just_opening_is_waited_for(monkeypatch):
-    """SQLite answers so about once in a hundred new files that several open at once; here for certain."""
+def test_opening_waits_for_a_process_that_opens_the_same_file(monkeypatch):
+    """SQLite reports a lock for about one in a hundred new files that several processes open; here always."""
 
     class Busy:
         refusals = 2
@@ -262,25 +264,25 @@ with Cache(path) as cache:
         print(n, flush=True)
         n += 1
 """
-"""Says the number of each transaction once it is done."""
+"""Prints the number of each transaction when it is done."""
 
 
-def test_killed_again_and_again_it_holds_whole_transactions_only(path, start):
+def test_a_process_that_is_killed_leaves_complete_transactions_only(path, start):
     size = 1000
     for attempt in range(6):
         process = start(ENDLESS, path, attempt, size)
         for _ in range(3):
             process.stdout.readline()
-        time.sleep(0.003 * attempt)  # so that it dies in other places of its transaction
+        time.sleep(0.003 * attempt)  # so that it is killed at different points of a transaction
         process.send_signal(signal.SIGKILL)
-        said = 3 + len(process.stdout.read().splitlines())
+        printed = 3 + len(process.stdout.read().splitlines())
         with Cache(path) as opened:
-            sizes = [len(opened.lookup("aa", [key(attempt, n, i) for i in range(size)])) for n in range(said + 2)]
-            assert sizes[:said] == [size] * said, "what was said to be stored is there"
-            assert sizes[said:] in ([0, 0], [size, 0]), "the transaction in flight is whole or absent"
+            sizes = [len(opened.lookup("aa", [key(attempt, n, i) for i in range(size)])) for n in range(printed + 2)]
+            assert sizes[:printed] == [size] * printed, "finished transactions are stored"
+            assert sizes[printed:] in ([0, 0], [size, 0]), "the interrupted transaction is complete or absent"
             (batch,) = opened.plan("run")
-            last = [key(attempt, said - 1, i) for i in range(size)], [key(attempt, said, i) for i in range(size)]
-            assert batch in last
+            plans = [[key(attempt, n, i) for i in range(size)] for n in (printed - 1, printed)]
+            assert batch in plans
     with sqlite3.connect(path) as database:
         assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
@@ -298,33 +300,33 @@ class Stuck(dict):
 with Cache(Path(sys.argv[1])) as cache:
     cache.store("aa", Stuck())
 """
-"""Stops inside a transaction that is too big for memory, so that half of it is already on the disk."""
+"""Stops inside a transaction that is too large for memory, so that half of it is on disk."""
 
 
-def test_killed_with_half_a_transaction_on_the_disk_it_holds_nothing_of_it(path, cache, start):
+def test_half_a_transaction_of_a_killed_process_is_not_read(path, cache, start):
     cache.store("aa", {key(7): 7.0})
     before = cache.size()
     process = start(HALFWAY, path)
     assert process.stdout.readline() == "half\n"
     assert cache.size() > before + 1_000_000
-    assert cache.lookup("aa", [key(7), key(1, 0)]) == {key(7): 7.0}, "nobody else sees half a transaction"
+    assert cache.lookup("aa", [key(7), key(1, 0)]) == {key(7): 7.0}, "no other process reads half a transaction"
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert count(path) == 1
+    assert count_scores(path) == 1
     cache.store("aa", {key(8): 8.0})
     assert cache.lookup("aa", [key(7), key(8), key(1, 0)]) == {key(7): 7.0, key(8): 8.0}
 
 
-def test_a_scorer_that_another_process_prunes_keeps_its_name_when_it_goes_on(path, cache):
-    cache.register("aa", "org/rm", FACTS)
+def test_a_scorer_that_another_process_prunes_is_registered_again_with_its_name(path, cache):
+    cache.register("aa", "org/rm", FINGERPRINT)
     cache.store("aa", {key(1): 1.0})
     with Cache(path) as other:
         assert other.prune() == 1
-        other.register("bb", "org/takes-the-free-place", {})
+        other.register("bb", "org/takes-the-free-id", {})
         other.store("bb", {key(1): 5.0})
     assert cache.lookup("aa", [key(1)]) == {}
     cache.store("aa", {key(2): 2.0})
-    assert {(e.model, e.scores) for e in cache.entries()} == {("org/rm", 1), ("org/takes-the-free-place", 1)}
+    assert {(e.model, e.scores) for e in cache.entries()} == {("org/rm", 1), ("org/takes-the-free-id", 1)}
     assert cache.lookup("aa", [key(1), key(2)]) == {key(2): 2.0}
 
 
@@ -336,30 +338,30 @@ def filled(path):
     """Three scorers of two models, used on the days 1000, 1010 and 1020; each has a plan and a budget."""
     clock = Clock()
     with Cache(path, clock) as opened:
-        opened.store_plan("nobody's", [[key(1)]])
+        opened.store_plan("without scorer", [[key(1)]])
         for n, (scorer, model) in enumerate([("aa", "org/rm"), ("ab", "org/other"), ("ac", "org/rm")]):
             clock.day = 1000 + 10 * n
-            opened.register(scorer, model, FACTS)
+            opened.register(scorer, model, FINGERPRINT)
             opened.store(scorer, {key(i): 0.5 for i in range(n + 1)})
             opened.store_plan(f"run of {scorer}", [[key(1)]])
             opened.store_budget(scorer, "H100", 100)
         yield opened
 
 
-def left(cache):
-    """Scorers that still have: an entry, scores, a plan, a budget; and whether the plan of nobody is there."""
+def remaining(cache):
+    """Return the scorers with an entry, scores, a plan, a budget; and True if the plan without scorer is there."""
     names = ("aa", "ab", "ac")
     return (
         "".join(sorted(entry.scorer for entry in cache.entries())),
         "".join(name for name in names if cache.lookup(name, [key(0)])),
         "".join(name for name in names if cache.plan(f"run of {name}")),
         "".join(name for name in names if cache.budget(name, "H100")),
-        cache.plan("nobody's") is not None,
+        cache.plan("without scorer") is not None,
     )
 
 
 @pytest.mark.parametrize(
-    ("what", "pruned", "rest", "plan"),
+    ("conditions", "pruned", "scorers", "has_plan"),
     [
         ({"model": "org/rm"}, 4, "ab", True),
         ({"model": "org/r"}, 0, "aaabac", True),
@@ -370,11 +372,11 @@ def left(cache):
         ({}, 6, "", False),
     ],
 )
-def test_prune_takes_what_was_asked_and_all_that_belongs_to_it(filled, what, pruned, rest, plan):
-    assert left(filled) == (*["aaabac"] * 4, True)
-    assert filled.prune(**what) == pruned
-    assert left(filled) == (*[rest] * 4, plan)
-    assert filled.prune(**what) == 0
+def test_prune_deletes_scorers_with_their_scores_plans_and_budgets(filled, conditions, pruned, scorers, has_plan):
+    assert remaining(filled) == (*["aaabac"] * 4, True)
+    assert filled.prune(**conditions) == pruned
+    assert remaining(filled) == (*[scorers] * 4, has_plan)
+    assert filled.prune(**conditions) == 0
 
 
 def test_a_new_scorer_inherits_nothing_from_a_pruned_one(filled):
@@ -385,13 +387,13 @@ def test_a_new_scorer_inherits_nothing_from_a_pruned_one(filled):
     assert [filled.budget(scorer, "H100") for scorer in ("ba", "bb", "bc")] == [None] * 3
 
 
-def test_use_keeps_from_pruning(filled):
+def test_scorers_in_use_are_not_pruned_by_age(filled):
     filled.store("aa", {key(50): 1.0})
     filled.register("ab", "org/other", {})
     assert filled.prune(older_than=5) == 0
 
 
-def test_pruning_gives_the_space_back_while_another_has_the_file_open(path, cache):
+def test_pruning_shrinks_the_file_while_another_connection_is_open(path, cache):
     cache.store("aa", {key(i): i / 3 for i in range(50_000)})
     with Cache(path) as other:
         other.store("ab", {key(1): 1.0})
@@ -404,10 +406,10 @@ def test_pruning_gives_the_space_back_while_another_has_the_file_open(path, cach
         assert cache.entries() == []
 
 
-# Where it lies, and what may lie there instead
+# The path of the cache, and files that are not a cache
 
 
-def test_the_default_place_follows_the_environment(monkeypatch, tmp_path):
+def test_the_default_path_follows_the_environment(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("REWARDBENCH_CACHE", raising=False)
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
@@ -416,14 +418,14 @@ def test_the_default_place_follows_the_environment(monkeypatch, tmp_path):
     assert default_path() == tmp_path / "xdg" / "rewardbench" / "scores.sqlite"
     monkeypatch.setenv("REWARDBENCH_CACHE", str(tmp_path / "mine.db"))
     assert default_path() == tmp_path / "mine.db"
-    monkeypatch.setenv("REWARDBENCH_CACHE", "~/mine.db")  # as a shell leaves it in quotes
+    monkeypatch.setenv("REWARDBENCH_CACHE", "~/mine.db")  # as a shell passes it in quotes
     assert default_path() == tmp_path / "mine.db"
     with Cache() as opened:
         opened.store("aa", {key(1): 1.0})
-    assert count(tmp_path / "mine.db") == 1
+    assert count_scores(tmp_path / "mine.db") == 1
 
 
-def test_a_cache_without_a_place_is_one_sentence(monkeypatch):
+def test_a_cache_without_a_home_folder_is_a_one_line_error(monkeypatch):
     monkeypatch.delenv("REWARDBENCH_CACHE", raising=False)
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setattr("os.path.expanduser", lambda path: path)
@@ -475,7 +477,7 @@ def a_file_for_its_folder(file):
 
 
 @pytest.mark.parametrize(
-    ("spoil", "reason"),
+    ("create", "reason"),
     [
         (text, rf"file is not a database\): {REMOVE}"),
         (few_bytes, rf"file is not a database\): {REMOVE}"),
@@ -486,24 +488,24 @@ def a_file_for_its_folder(file):
         (a_file_for_its_folder, rf"(File exists|Not a directory){ELSEWHERE}"),
     ],
 )
-def test_what_is_no_cache_is_refused_in_one_sentence_and_left_alone(path, spoil, reason):
-    spoil(path)
+def test_a_file_that_is_not_a_cache_is_rejected_and_not_changed(path, create, reason):
+    create(path)
     content = path.read_bytes() if path.is_file() else None
-    with pytest.raises(InputError, match=reason) as refused:
+    with pytest.raises(InputError, match=reason) as error:
         Cache(path)
-    assert str(refused.value).startswith(f"The score cache {path} cannot be used (")
-    assert "\n" not in str(refused.value)
+    assert str(error.value).startswith(f"The score cache {path} cannot be used (")
+    assert "\n" not in str(error.value)
     assert (path.read_bytes() if path.is_file() else None) == content
 
 
 def test_an_empty_file_becomes_a_cache(path):
     path.parent.mkdir()
     path.touch()
-    assert count(path) == 0
+    assert count_scores(path) == 0
     assert sqlite3.connect(path).execute("PRAGMA application_id").fetchone() == (APPLICATION,)
 
 
-def test_a_file_that_rots_further_in_gives_the_same_sentence(path):
+def test_a_file_that_is_damaged_later_gives_the_same_error(path):
     with Cache(path) as opened:
         opened.store("aa", {key(i): i / 3 for i in range(5000)})
     content = bytearray(path.read_bytes())
@@ -516,7 +518,7 @@ def test_a_file_that_rots_further_in_gives_the_same_sentence(path):
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_where_nothing_can_be_written_is_said_at_the_door(path):
+def test_a_read_only_file_is_rejected_when_it_is_opened(path):
     Cache(path).close()
     path.chmod(0o400)
     with pytest.raises(InputError, match=rf"readonly database{ELSEWHERE}"):
@@ -543,19 +545,19 @@ with Cache(Path(sys.argv[1])) as cache:
         print(error)
     print(len(cache.lookup("aa", [struct.pack("<4I", *four) for four in ((7, 0, 0, 0), (1, 0, 0, 0))])))
 """
-"""A file that may not grow, as on a full disk."""
+"""Limits the size of the file, as a full disk does."""
 
 
-def test_a_full_disk_gives_one_sentence_and_loses_nothing(path, start):
-    said = start(FULL, path).communicate()[0].splitlines()
-    assert len(said) == 2
-    assert said[0].startswith(f"The score cache {path} cannot be used (")
-    assert said[0].endswith("): set REWARDBENCH_CACHE to another or pass --no_cache.")
-    assert said[1] == "1"
-    assert count(path) == 1
+def test_a_full_disk_gives_a_one_line_error_and_loses_no_score(path, start):
+    lines = start(FULL, path).communicate()[0].splitlines()
+    assert len(lines) == 2
+    assert lines[0].startswith(f"The score cache {path} cannot be used (")
+    assert lines[0].endswith("): set REWARDBENCH_CACHE to another or pass --no_cache.")
+    assert lines[1] == "1"
+    assert count_scores(path) == 1
 
 
-def test_a_writer_that_never_ends_is_waited_for_and_then_named(path, cache, monkeypatch):
+def test_a_lock_that_is_never_released_becomes_an_error(path, cache, monkeypatch):
     monkeypatch.setattr("rewardbench.engine.cache.LOCK_SECONDS", 0.1)
     with Cache(path) as other:
         connection = sqlite3.connect(path, isolation_level=None)

@@ -1,4 +1,4 @@
-"""Ranks that were started together: same scores and files as one process, and no rank waits for one that is gone."""
+"""Ranks write the files of one process, wait for each other for a limited time, and end together."""
 
 import json
 import os
@@ -19,24 +19,30 @@ from rewardbench.engine.backends.torchrun import Launch, is_first, launch
 BASELINE = ["--model", "baseline/longest"]
 
 
-def start(folder, *arguments, **environment):
-    own = {"OMP_NUM_THREADS": "1", "REWARDBENCH_CACHE": str(folder / "scores.sqlite"), **environment}
+def start(folder, *arguments, **variables):
+    environment = {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        "REWARDBENCH_CACHE": str(folder / "scores.sqlite"),
+        **variables,
+    }
     command = [sys.executable, "-m", "rewardbench", "--dataset", "pairs.jsonl", *map(str, arguments)]
     return subprocess.Popen(
-        command, cwd=folder, env={**os.environ, **own}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
 
 
-def ranks(folder, *arguments, outputs=("out", "out"), port=None, **environment):
-    """Start a process a rank, as a user would by hand."""
-    meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port or free_port()), "WORLD_SIZE": str(len(outputs))}
-    own = meeting | environment
+def ranks(folder, *arguments, outputs=("out", "out"), port=None, **variables):
+    """Start one process per rank, as a user would by hand."""
+    launcher = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port or free_port()), "WORLD_SIZE": str(len(outputs))}
+    launcher |= variables
     return [
-        start(folder, *arguments, "--output_dir", output, RANK=str(rank), **own) for rank, output in enumerate(outputs)
+        start(folder, *arguments, "--output_dir", output, RANK=str(rank), **launcher)
+        for rank, output in enumerate(outputs)
     ]
 
 
-def ends(processes, seconds=120):
+def wait(processes, seconds=120):
     """Return exit code, stdout and stderr of each."""
     try:
         texts = [process.communicate(timeout=seconds) for process in processes]
@@ -62,14 +68,14 @@ def models(model_folder):
         if kind == "classifier":
             return ["--model", model_folder(), "--device", "cpu", "--batch_tokens", "100"]
         policy, reference = (str(model_folder("llama", "causal", seed=n)) for n in (1, 2))
-        more = ["--ref_model", reference] if kind == "dpo" else ["--ref_free_type", kind]
-        return ["--model", policy, *more, "--device", "cpu", "--batch_tokens", "100"]
+        options = ["--ref_model", reference] if kind == "dpo" else ["--ref_free_type", kind]
+        return ["--model", policy, *options, "--device", "cpu", "--batch_tokens", "100"]
 
     return make
 
 
 def files(folder):
-    """The files of a result; of the summary what must not differ between machines and moments."""
+    """Return the contents of the files of a result by name, without the command in the summary."""
     contents = {}
     for path in Path(folder).rglob("*.json*"):
         contents[path.name] = path.read_bytes()
@@ -88,18 +94,18 @@ KINDS = ["baseline/random", *(pytest.param(k, marks=pytest.mark.slow) for k in (
 def test_several_processes_write_the_files_of_one(kind, way, models, folder):
     arguments = models(kind)
     if way == "ranks":
-        done = ends(ranks(folder, *arguments, "--no_cache", outputs=("many", "many")))
+        done = wait(ranks(folder, *arguments, "--no_cache", outputs=("several", "several")))
     elif way == "pool":
-        done = ends([start(folder, *arguments, "--no_cache", "--num_processes", 2, "--output_dir", "many")])
+        done = wait([start(folder, *arguments, "--no_cache", "--num_processes", 2, "--output_dir", "several")])
     else:
-        done = ends([torchrun(folder, *arguments, "--no_cache", "--output_dir", "many")])
+        done = wait([torchrun(folder, *arguments, "--no_cache", "--output_dir", "several")])
     assert [code for code, _, _ in done] == [0] * len(done), done
     assert "".join(out for _, out, _ in done).count("results=") == 1
     if way != "torchrun":
         assert [err for _, _, err in done] == [""] * len(done)
-    assert ends([start(folder, *arguments, "--no_cache", "--output_dir", "one")])[0][0] == 0
-    assert files(folder / "many") == files(folder / "one")
-    assert len(files(folder / "one")) == 2
+    assert wait([start(folder, *arguments, "--no_cache", "--output_dir", "single")])[0][0] == 0
+    assert files(folder / "several") == files(folder / "single")
+    assert len(files(folder / "single")) == 2
 
 
 def torchrun(folder, *arguments):
@@ -111,9 +117,9 @@ def torchrun(folder, *arguments):
     )
 
 
-ALONE = [{}, {"RANK": "0"}, {"WORLD_SIZE": "2"}, {"WORLD_SIZE": "x"}, {"RANK": "0", "WORLD_SIZE": ""}]
-ALONE += [{"RANK": " ", "WORLD_SIZE": "2"}, {"RANK": "0", "WORLD_SIZE": "1"}, {"WORLD_SIZE": "-3"}]
-SENTENCES = {
+SINGLE = [{}, {"RANK": "0"}, {"WORLD_SIZE": "2"}, {"WORLD_SIZE": "x"}, {"RANK": "0", "WORLD_SIZE": ""}]
+SINGLE += [{"RANK": " ", "WORLD_SIZE": "2"}, {"RANK": "0", "WORLD_SIZE": "1"}, {"WORLD_SIZE": "-3"}]
+ERRORS = {
     "RANK in the environment is 'x'": {"RANK": "x", "WORLD_SIZE": "2"},
     "WORLD_SIZE in the environment is '2.0'": {"RANK": "0", "WORLD_SIZE": "2.0"},
     "RANK is -1, but WORLD_SIZE is 2: RANK must be from 0 to 1": {"RANK": "-1", "WORLD_SIZE": "2"},
@@ -151,86 +157,86 @@ def environment(monkeypatch):
     return put
 
 
-@pytest.mark.parametrize("values", ALONE)
-def test_who_was_started_alone_is_alone(values, environment):
+@pytest.mark.parametrize("values", SINGLE)
+def test_a_single_process_is_not_a_launch(values, environment):
     environment(values)
     assert launch() is None
     assert is_first()
 
 
-def test_a_rank_knows_its_place(environment):
+def test_a_rank_reads_its_number_and_address(environment):
     environment({"RANK": "1", "WORLD_SIZE": "4", "MASTER_ADDR": "host", "MASTER_PORT": "29500"})
     assert launch() == Launch(1, 4)
     assert launch().address == ("host", 29500)
     assert not is_first()
 
 
-@pytest.mark.parametrize("sentence", SENTENCES)
-def test_an_environment_that_makes_no_sense_is_one_sentence(sentence, environment, folder, monkeypatch, capfd):
-    environment(SENTENCES[sentence])
+@pytest.mark.parametrize("message", ERRORS)
+def test_an_invalid_environment_is_a_one_line_error(message, environment, folder, monkeypatch, capfd):
+    environment(ERRORS[message])
     monkeypatch.chdir(folder)
     with pytest.raises(SystemExit) as stop:
         main([*BASELINE, "--dataset", "pairs.jsonl"])
     out, err = capfd.readouterr()
     assert (stop.value.code, out) == (2, "")
     assert len(err.splitlines()) == 1
-    assert sentence in err
+    assert message in err
 
 
 @pytest.mark.parametrize("rank", [0, 1])
-def test_a_rank_says_for_whom_it_waits_and_ends(rank, folder):
+def test_a_rank_prints_which_ranks_are_missing_and_ends_after_the_limit(rank, folder):
     port = free_port()
     environment = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    ((code, out, err),) = ends([start(folder, *BASELINE, RANK=str(rank), REWARDBENCH_JOIN_SECONDS="4", **environment)])
-    waiting, sentence = err.splitlines()
-    known = ["1 of 2 ranks have joined", "rank 0 of 2 cannot be reached"][rank] + f" at 127.0.0.1:{port}"
+    ((code, out, err),) = wait([start(folder, *BASELINE, RANK=str(rank), REWARDBENCH_JOIN_SECONDS="4", **environment)])
+    waiting, error = err.splitlines()
+    status = ["1 of 2 ranks have joined", "rank 0 of 2 cannot be reached"][rank] + f" at 127.0.0.1:{port}"
     assert (code, out) == (2, "")
-    assert waiting == f"rewardbench: rank {rank} is waiting: {known} (limit 4 s)"
-    assert re.match(rf"rewardbench: Rank {rank} has waited 4 s: {known}\. Start the others", sentence)
+    assert waiting == f"rewardbench: rank {rank} is waiting: {status} (limit 4 s)"
+    assert re.match(rf"rewardbench: Rank {rank} has waited 4 s: {status}\. Start the others", error)
 
 
 @pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGINT", 130)])
-def test_a_rank_that_waits_hears_signals(name, code, folder):
-    own = {"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
-    process = start(folder, *BASELINE, **own)
+def test_a_rank_that_waits_ends_on_a_signal(name, code, folder):
+    launcher = {"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    process = start(folder, *BASELINE, **launcher)
     assert "is waiting" in process.stderr.readline()
     process.send_signal(getattr(signal, name))
-    ((ended, out, err),) = ends([process], 10)
+    ((ended, out, err),) = wait([process], 10)
     assert (ended, out) == (code, "")
     assert "Traceback" not in err
 
 
-def test_a_rank_that_fails_ends_the_others_with_one_sentence(folder):
+def test_a_rank_that_fails_ends_the_others_with_a_one_line_error(folder):
     (folder / "file").touch()
-    first, second = ends(ranks(folder, *BASELINE, outputs=("file", "out")))
+    first, second = wait(ranks(folder, *BASELINE, outputs=("file", "out")))
     assert first[0] == second[0] == 2
     assert re.fullmatch(r"rewardbench: The result cannot be written to file .*\n", first[2])
     assert re.fullmatch(r"rewardbench: Rank 1 stopped: another rank has ended, .*\n", second[2])
 
 
-def test_a_taken_port_is_one_sentence(folder):
+def test_a_taken_port_is_a_one_line_error(folder):
     with socket.create_server(("0.0.0.0", 0)) as server:
         first, *_ = ranks(folder, *BASELINE, port=server.getsockname()[1], REWARDBENCH_JOIN_SECONDS="3")
-        ((code, out, err),) = ends([first])
+        ((code, out, err),) = wait([first])
     assert (code, out) == (2, "")
     assert len(err.splitlines()) == 1
     assert "the port is taken; set another MASTER_PORT for all" in err
 
 
 @pytest.mark.parametrize("limits", [(20, 10), (10, 20)])
-def test_ranks_that_read_different_things_are_refused(limits, folder):
-    own = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
-    processes = [start(folder, *BASELINE, "--limit", limits[rank], RANK=str(rank), **own) for rank in (0, 1)]
-    first, second = ends(processes)
+def test_ranks_that_read_different_data_are_rejected(limits, folder):
+    launcher = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    processes = [start(folder, *BASELINE, "--limit", limits[rank], RANK=str(rank), **launcher) for rank in (0, 1)]
+    first, second = wait(processes)
     assert (first[0], second[0]) == (2, 2), (first, second)
     assert re.fullmatch(r"rewardbench: This rank reads other data than rank 0: give all .*\n", second[2])
     assert re.fullmatch(r"rewardbench: Rank 0 stopped: another rank has ended, .*\n", first[2])
 
 
-def test_ranks_that_load_different_models_are_refused(folder):
-    own = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+def test_ranks_that_load_different_models_are_rejected(folder):
+    launcher = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
     models = ["baseline/longest", "baseline/random"]
-    processes = [start(folder, "--model", models[rank], RANK=str(rank), **own) for rank in (0, 1)]
-    done = ends(processes)
+    processes = [start(folder, "--model", models[rank], RANK=str(rank), **launcher) for rank in (0, 1)]
+    done = wait(processes)
     assert [code for code, _, _ in done] == [2, 2]
     assert all("Rank 1 loaded another model than rank 0" in err for _, _, err in done)

@@ -1,4 +1,4 @@
-"""A run that is killed goes on where it was, and ends in the same bytes; only who gave a score knows it."""
+"""A killed run resumes with the same bytes; a cached score is used only for the scorer that computed it."""
 
 import os
 import random
@@ -33,7 +33,7 @@ def cache(tmp_path):
         yield opened
 
 
-def test_a_known_score_is_looked_up_and_is_the_same_to_the_last_bit(model_folder, cache):
+def test_a_cached_score_is_the_same_to_the_last_bit(model_folder, cache):
     items, scorer = pairs(12, 20), load_classifier(spec(model_folder()))
     first = score(items, scorer, cache=cache, batch_tokens=100)
     assert first.computed == first.requests == 24
@@ -42,19 +42,19 @@ def test_a_known_score_is_looked_up_and_is_the_same_to_the_last_bit(model_folder
     assert scores(again) == scores(first)
 
 
-def test_of_some_known_items_only_the_others_are_computed(model_folder, cache):
+def test_only_cache_misses_are_computed(model_folder, cache):
     items, scorer = pairs(12, 20), load_classifier(spec(model_folder()))
     score(items[:5], scorer, cache=cache)
-    whole = score(items, scorer, cache=cache)
-    assert whole.computed == 14
+    partly_cached = score(items, scorer, cache=cache)
+    assert partly_cached.computed == 14
     fresh = score(items, scorer)
-    apart = [abs(a - b) for x, y in zip(scores(whole), scores(fresh), strict=True) for a, b in zip(x, y, strict=True)]
-    assert max(apart) <= 1e-5
-    assert [x > y for x, y in scores(whole)] == [x > y for x, y in scores(fresh)]
+    for pair, fresh_pair in zip(scores(partly_cached), scores(fresh), strict=True):
+        assert pair == pytest.approx(fresh_pair, abs=1e-5, rel=0)
+        assert (pair[0] > pair[1]) == (fresh_pair[0] > fresh_pair[1])
 
 
 @pytest.mark.parametrize("change", ["weights", "template", "length", "dtype", "kernel", "side"])
-def test_what_can_move_a_score_never_reuses_one(change, model_folder, cache):
+def test_a_change_that_can_change_scores_uses_no_cached_score(change, model_folder, cache):
     items = pairs(3, 20)
     score(items, load_classifier(spec(model_folder())), cache=cache)
     other = {
@@ -68,7 +68,7 @@ def test_what_can_move_a_score_never_reuses_one(change, model_folder, cache):
     assert score(items, other[change](), cache=cache).computed == 6
 
 
-def test_the_next_checkpoint_finds_its_reference_known(model_folder, cache):
+def test_another_policy_uses_the_cached_scores_of_the_same_reference(model_folder, cache):
     items = pairs(4, 20)
     reference = str(model_folder("llama", "causal", seed=1))
     first = score(items, load_dpo(spec(model_folder("llama", "causal", seed=2), ref_model=reference)), cache=cache)
@@ -77,14 +77,14 @@ def test_the_next_checkpoint_finds_its_reference_known(model_folder, cache):
     assert second.items[0].scores != first.items[0].scores
 
 
-def test_a_batch_that_failed_leaves_those_before_it_known_and_the_plan_in_place(model_folder, cache):
+def test_a_batch_that_fails_leaves_earlier_scores_and_the_plan_in_the_cache(model_folder, cache):
     items, scorer = pairs(12, 20), load_classifier(spec(model_folder()))
-    whole = score(items, scorer, batch_tokens=100)
-    run, left = scorer.run, [3]
+    complete = score(items, scorer, batch_tokens=100)
+    run, remaining = scorer.run, [3]
 
     def breaking(batch):
-        left[0] -= 1
-        if left[0] < 0:
+        remaining[0] -= 1
+        if remaining[0] < 0:
             raise KeyboardInterrupt
         return run(batch)
 
@@ -92,12 +92,12 @@ def test_a_batch_that_failed_leaves_those_before_it_known_and_the_plan_in_place(
     with pytest.raises(KeyboardInterrupt):
         score(items, scorer, cache=cache, batch_tokens=100)
     scorer.run = run
-    known = sum(entry.scores for entry in cache.entries())
-    assert 0 < known < 24
-    resumed = score(items, scorer, cache=cache, batch_tokens=7)  # the plan of the first call holds
-    assert resumed.computed == 24 - known
-    assert resumed.batches == whole.batches - 3
-    assert scores(resumed) == scores(whole)
+    cached = sum(entry.scores for entry in cache.entries())
+    assert 0 < cached < 24
+    resumed = score(items, scorer, cache=cache, batch_tokens=7)  # the plan of the first call is used
+    assert resumed.computed == 24 - cached
+    assert resumed.batches == complete.batches - 3
+    assert scores(resumed) == scores(complete)
 
 
 def start(folder: Path, model: Path, cache: str) -> subprocess.Popen[bytes]:
@@ -107,7 +107,7 @@ def start(folder: Path, model: Path, cache: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
 
 
-def known_scores(path: Path) -> int:
+def count_cached(path: Path) -> int:
     try:
         with sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10) as db:
             return int(db.execute("SELECT count(*) FROM scores").fetchone()[0])
@@ -124,22 +124,22 @@ def outputs(folder: Path) -> bytes:
 def test_a_killed_run_resumes_to_the_same_bytes(kills, count, model_folder, tmp_path):
     folder, model = tmp_path, model_folder("llama")
     write_pairs(folder / "pairs.jsonl", count)
-    assert start(folder, model, "whole").wait(300) == 0
-    rng, known = random.Random(7), 0
+    assert start(folder, model, "complete").wait(300) == 0
+    rng, cached = random.Random(7), 0
     for _ in range(kills):
-        target = known + rng.randint(1, max(1, 2 * count // (kills + 1)))
+        target = cached + rng.randint(1, max(1, 2 * count // (kills + 1)))
         child = start(folder, model, "killed")
-        while child.poll() is None and known_scores(folder / "killed.sqlite") < target:
+        while child.poll() is None and count_cached(folder / "killed.sqlite") < target:
             time.sleep(0.005)
         child.send_signal(signal.SIGKILL)
         child.wait()
-        known = known_scores(folder / "killed.sqlite")
-        assert known >= target or child.returncode == 0
+        cached = count_cached(folder / "killed.sqlite")
+        assert cached >= target or child.returncode == 0
         assert not list((folder / "killed").glob("*.json*")) or child.returncode == 0
-    told = start(folder, model, "killed").communicate(timeout=300)[0].decode()
-    assert f"computed={2 * count - known}\n" in told
-    assert outputs(folder / "killed") == outputs(folder / "whole")
-    assert not list((folder / "killed").glob(".*")), "what a killed run left behind is swept up"
+    printed = start(folder, model, "killed").communicate(timeout=300)[0].decode()
+    assert f"computed={2 * count - cached}\n" in printed
+    assert outputs(folder / "killed") == outputs(folder / "complete")
+    assert not list((folder / "killed").glob(".*")), "temporary files of a killed run are deleted"
 
 
 @pytest.mark.slow
@@ -147,4 +147,4 @@ def test_two_processes_share_a_cache(model_folder, tmp_path):
     write_pairs(tmp_path / "pairs.jsonl", 200)
     children = [start(tmp_path, model_folder("llama"), "shared") for _ in range(2)]
     assert [child.wait(300) for child in children] == [0, 0]
-    assert known_scores(tmp_path / "shared.sqlite") == 400
+    assert count_cached(tmp_path / "shared.sqlite") == 400

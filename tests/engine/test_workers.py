@@ -1,4 +1,4 @@
-"""A pool of processes gives the scores of one, each batch once, whatever a scorer reads."""
+"""A pool of processes gives the scores of one process, and runs each batch once."""
 
 import os
 from dataclasses import fields
@@ -21,8 +21,8 @@ from rewardbench.types import BatchTraits, TextRequest, TokenRequest, decode_req
 
 @pytest.fixture
 def one_thread():
-    """Sums of floats depend on the number of threads; a pool shares those that there are."""
-    import torch  # which no worker of these tests need import with this file
+    """Use one thread: sums of floats depend on the number of threads, which a pool shares among processes."""
+    import torch  # not at the top, since workers import this file
 
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -32,7 +32,7 @@ def one_thread():
 
 @pytest.fixture
 def specs(model_folder):
-    """A model of each kind, by name."""
+    """Return the options of a scorer by its kind."""
 
     def make(kind):
         if kind.startswith("baseline/"):
@@ -48,7 +48,7 @@ def specs(model_folder):
 
 @pytest.fixture(autouse=True)
 def patient(monkeypatch):
-    """Hand out no batch before the workers have loaded, or ended: else this process is done first."""
+    """Wait until the workers have loaded the scorer, or ended; else this process would run all batches."""
 
     class Patient(pool_module._PoolStage):
         def _start(self, count):
@@ -58,8 +58,8 @@ def patient(monkeypatch):
     monkeypatch.setattr(pool_module, "_PoolStage", Patient)
 
 
-def counted(scorer, counts):
-    """Count the requests that a scorer is given in this process."""
+def count_requests(scorer, counts):
+    """Count the requests that a scorer runs in this process."""
     for stage in scorer.stages:
         with stage as inner:
             inner.run = partial(count_and_run, inner.run, counts)
@@ -77,54 +77,54 @@ TEXT = ["baseline/longest", "baseline/shortest", "baseline/random"]
 @pytest.mark.parametrize(
     "kind", [*TEXT, "classifier", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("dpo", "avg", "norm"))]
 )
-def test_a_pool_gives_the_very_scores_of_one_process(kind, specs, one_thread):
+def test_a_pool_gives_the_scores_of_one_process(kind, specs, one_thread):
     spec, items, counts = specs(kind), pairs(60, 20), []
-    alone = score(items, load_scorer(spec), batch_tokens=60, batch_size=2)
+    single = score(items, load_scorer(spec), batch_tokens=60, batch_size=2)
     pool = Pool(2, partial(load_scorer, spec))
-    scorer = counted(load_scorer(spec), counts)
-    together = score(items, scorer, batch_tokens=60, batch_size=2, workers=pool)
-    assert sum(counts) < together.computed, "the other process did its part"
-    assert together.items == alone.items
-    assert (together.computed, together.requests, together.layout) == (alone.computed, alone.requests, alone.layout)
-    assert len({score for item in alone.items for score in item.scores}) > 10
+    scorer = count_requests(load_scorer(spec), counts)
+    pooled = score(items, scorer, batch_tokens=60, batch_size=2, workers=pool)
+    assert sum(counts) < pooled.computed, "the other process ran batches too"
+    assert pooled.items == single.items
+    assert (pooled.computed, pooled.requests, pooled.layout) == (single.computed, single.requests, single.layout)
+    assert len({score for item in single.items for score in item.scores}) > 10
 
 
 def die():
     os._exit(9)
 
 
-def test_a_worker_that_dies_is_one_sentence(specs):
+def test_a_worker_that_dies_is_a_one_line_error(specs):
     scorer = load_scorer(specs("baseline/longest"))
     with pytest.raises(InputError, match=r"A worker process ended early \(exit code 9"):
         score(pairs(100, 20), scorer, batch_size=1, workers=Pool(2, die))
 
 
-def refuse():
+def reject():
     raise InputError("There is no such model.")
 
 
-def test_what_a_worker_refuses_is_said(specs):
+def test_an_error_of_a_worker_is_raised(specs):
     scorer = load_scorer(specs("baseline/longest"))
     with pytest.raises(InputError, match="There is no such model"):
-        score(pairs(100, 20), scorer, batch_size=1, workers=Pool(2, refuse))
+        score(pairs(100, 20), scorer, batch_size=1, workers=Pool(2, reject))
 
 
-def test_a_worker_that_has_loaded_another_model_is_refused(specs):
+def test_a_worker_that_loads_another_model_is_rejected(specs):
     scorer = load_scorer(specs("baseline/longest"))
     other = partial(load_scorer, specs("baseline/random"))
     with pytest.raises(InputError, match="loaded another model than this one"):
         score(pairs(100, 20), scorer, batch_size=1, workers=Pool(2, other))
 
 
-def test_a_worker_multiplies_as_its_parent_does(specs):
-    """TF32, say, which a script has turned on: it is part of the fingerprint."""
+def test_a_worker_copies_the_torch_settings_of_its_parent(specs):
+    """TF32 is part of the fingerprint, and may be enabled by a script."""
     import torch
 
     torch.set_float32_matmul_precision("high")
     try:
         counts, scorer = [], load_scorer(specs("classifier"))
         pool = Pool(2, partial(load_scorer, specs("classifier")))
-        run = score(pairs(60, 20), counted(scorer, counts), batch_size=2, workers=pool)
+        run = score(pairs(60, 20), count_requests(scorer, counts), batch_size=2, workers=pool)
     finally:
         torch.set_float32_matmul_precision("highest")
     assert sum(counts) < run.computed
@@ -134,7 +134,7 @@ def never():
     raise AssertionError("no process is needed")
 
 
-def test_no_process_starts_for_what_one_batch_or_the_cache_gives(specs, tmp_path, monkeypatch):
+def test_no_process_starts_for_one_batch_or_cached_scores(specs, tmp_path, monkeypatch):
     monkeypatch.setattr("rewardbench.engine.backends.pool.Child", lambda *arguments: never())
     items, pool = pairs(40, 20), Pool(2, never)
     assert score(items, load_scorer(specs("baseline/longest")), workers=pool).batches == 1
@@ -151,13 +151,13 @@ REQUESTS = [
 
 
 @pytest.mark.parametrize("request_", REQUESTS)
-def test_a_request_travels_whole(request_):
+def test_a_request_is_decoded_as_it_was_encoded(request_):
     copy = decode_request(request_.encode())
     assert type(copy) is type(request_)
     assert all(getattr(copy, field.name) == getattr(request_, field.name) for field in fields(request_))
 
 
-def test_after_a_batch_did_not_fit_none_as_large_is_tried_again():
+def test_a_batch_size_that_did_not_fit_is_not_tried_again():
     class Small:
         model = None
         traits = BatchTraits()

@@ -1,4 +1,4 @@
-"""What a policy and its reference must share."""
+"""A policy and its reference must share a vocabulary and differ in weights."""
 
 import pytest
 from random_models import make_model, make_tokenizer
@@ -19,7 +19,7 @@ def reference(tmp_path_factory):
     return make_model(tmp_path_factory.mktemp("ref"), kind="causal", tokenizer=tokenizer, vocab_size=len(tokenizer))
 
 
-def test_a_policy_may_know_a_token_more_until_a_text_holds_it(tmp_path, reference):
+def test_a_token_of_the_policy_only_is_rejected_where_a_text_contains_it(tmp_path, reference):
     tokenizer = make_tokenizer()
     tokenizer.add_tokens(["<|extra|>"])
     make_model(tmp_path, kind="causal", tokenizer=tokenizer, vocab_size=len(tokenizer))
@@ -29,7 +29,7 @@ def test_a_policy_may_know_a_token_more_until_a_text_holds_it(tmp_path, referenc
         scorer.prepare(say("user", "Hi"), say("assistant", "<|extra|>"), False)
 
 
-def test_another_vocabulary_is_refused(tmp_path, reference):
+def test_another_vocabulary_is_rejected(tmp_path, reference):
     tokenizer = make_tokenizer(corpus=["zyx wvu zyx wvu tsr qpo zyx"] * 9)
     make_model(tmp_path, kind="causal", tokenizer=tokenizer)
     with pytest.raises(InputError, match="have different vocabularies"):
@@ -38,16 +38,16 @@ def test_another_vocabulary_is_refused(tmp_path, reference):
 
 def test_beta_scales_and_the_reference_is_in_the_fingerprint(tmp_path, reference):
     policy, other = (make_model(tmp_path / str(seed), kind="causal", seed=seed) for seed in (5, 6))
-    one = load_dpo(ModelSpec(str(policy), ref_model=str(other), device="cpu"))
-    request = one.prepare(say("user", "Hi"), say("assistant", "Lima"), False)
+    other_reference = load_dpo(ModelSpec(str(policy), ref_model=str(other), device="cpu"))
+    request = other_reference.prepare(say("user", "Hi"), say("assistant", "Lima"), False)
     wide = load_dpo(ModelSpec(str(policy), ref_model=str(reference), beta=0.5, device="cpu"))
     unit = load_dpo(ModelSpec(str(policy), ref_model=str(reference), device="cpu"))
     assert wide.run([request])[0] == pytest.approx(0.5 * unit.run([request])[0])
-    assert unit.fingerprint["reference"] != one.fingerprint["reference"]
+    assert unit.fingerprint["reference"] != other_reference.fingerprint["reference"]
 
 
 def resaved(folder, to, dtype=None, shard=None):
-    """A copy of a policy whose weights were written again: in another dtype, or in shards."""
+    """Save a copy of a policy in another dtype, or in shards."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -57,14 +57,14 @@ def resaved(folder, to, dtype=None, shard=None):
     return to
 
 
-def test_a_policy_with_the_weights_of_its_reference_is_refused(tmp_path, reference):
-    same = "have the same weights, so every reward would be 0"
+def test_a_policy_with_the_weights_of_its_reference_is_rejected(tmp_path, reference):
+    message = "have the same weights, so every reward would be 0"
     for copy in (reference, resaved(reference, tmp_path / "again"), resaved(reference, tmp_path / "b", shard="30KB")):
-        with pytest.raises(InputError, match=same):
+        with pytest.raises(InputError, match=message):
             load_dpo(ModelSpec(str(copy), ref_model=str(reference), device="cpu"))
 
 
-def test_a_dtype_that_changes_no_weight_makes_no_other_model_and_one_that_rounds_does(tmp_path, reference):
+def test_weights_are_compared_by_value_in_any_dtype(tmp_path, reference):
     import torch
 
     rounded = resaved(reference, tmp_path / "short", dtype=torch.bfloat16)

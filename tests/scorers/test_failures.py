@@ -1,4 +1,4 @@
-"""Errors from inside a model end in one sentence that names the model, the item and what to do."""
+"""Errors inside a model become one-line errors that name the model, the item and what to do."""
 
 import json
 import pickle
@@ -21,7 +21,7 @@ def say(role, content):
 
 @pytest.fixture(scope="module")
 def short_positions(tmp_path_factory):
-    """GPT-J with 40 positions, which fails on a longer text where --max_length lets one through."""
+    """Return a GPT-J with 40 positions, which fails on longer texts if --max_length allows them."""
     folder = tmp_path_factory.mktemp("models") / "gptj"
     return make_model(folder, "gptj", tokenizer=make_tokenizer(), max_position_embeddings=40, rotary_dim=4)
 
@@ -39,7 +39,7 @@ def test_the_item_on_which_a_model_fails_is_named(short_positions):
     assert len(score(items[:1], scorer).items) == 1
 
 
-def test_a_failure_ends_the_command_in_one_sentence(short_positions, tmp_path, capsys):
+def test_a_failure_ends_the_command_with_a_one_line_error(short_positions, tmp_path, capsys):
     data = tmp_path / "data.jsonl"
     data.write_text(json.dumps({"id": "x", "prompt": "Hi", "chosen": "a b c d " * 30, "rejected": "No."}))
     with pytest.raises(SystemExit) as stop:
@@ -56,12 +56,12 @@ def test_a_failure_ends_the_command_in_one_sentence(short_positions, tmp_path, c
             ]
         )
     assert stop.value.code == 2
-    (sentence,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("rewardbench: ")]
-    assert "Item x: " in sentence
-    assert "rewardbench doctor --model" in sentence
+    (error,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("rewardbench: ")]
+    assert "Item x: " in error
+    assert "rewardbench doctor --model" in error
 
 
-def test_a_batch_that_only_fails_as_a_batch_is_scored_one_by_one():
+def test_a_batch_that_fails_only_as_a_batch_is_scored_one_by_one():
     def forward(requests):
         if len(requests) > 1:
             raise ValueError("one at a time")
@@ -72,7 +72,7 @@ def test_a_batch_that_only_fails_as_a_batch_is_scored_one_by_one():
     assert run_reported("m", config, requests, forward) == [2.0, 4.0]
 
 
-def test_memory_that_runs_out_is_left_to_the_engine():
+def test_out_of_memory_errors_pass_through_to_the_engine():
     def forward(requests):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
 
@@ -80,12 +80,12 @@ def test_memory_that_runs_out_is_left_to_the_engine():
         run_reported("m", None, [TokenRequest("", "", (1,))], forward)
 
 
-def test_a_failure_goes_from_one_process_to_another():
+def test_a_failure_can_be_pickled():
     failure = pickle.loads(pickle.dumps(ModelFailure("It failed.", b"key")))
     assert (str(failure), failure.key) == ("It failed.", b"key")
 
 
-def test_an_error_while_loading_is_one_sentence(tmp_path):
+def test_an_error_while_loading_is_a_one_line_error(tmp_path):
     make_model(tmp_path, "llama", tokenizer=make_tokenizer())
     (tmp_path / "config.json").write_text('{"model_type": "llama", "rope_parameters": "no", "num_labels": 1}')
     with pytest.raises(InputError, match="Cannot load"):
