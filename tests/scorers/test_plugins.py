@@ -1,8 +1,10 @@
 """An installed package adds scorers and a suite by entry points; a pool of processes writes the file of one process."""
 
 import json
+import shlex
 
 import pytest
+from pages import EXTEND, blocks, write_pairs
 from plugins import Environment, write_package
 
 WORDS = ["Lima", "Oslo", "Quito", "Cairo", "Tunis"]
@@ -29,6 +31,24 @@ def test_an_installed_package_adds_a_scorer_and_a_suite(environment, tmp_path):
     result = stored_summary(tmp_path)
     assert (result["model"], result["suite"], result["accuracy"]) == ("counter:yes", "cities", 1.0)
     assert result["manifest"]["fingerprint"] == {"kind": "cities.scorer.Counter", "name": "counter:yes"}
+
+
+def test_the_package_of_the_guide_is_installed_and_scores_its_suite(environment, tmp_path):
+    source = tmp_path / "package"
+    source.mkdir()
+    for block in blocks(EXTEND):
+        if block.title in ("pyproject.toml", "my_rewardbench.py"):
+            with (source / block.title).open("a") as file:
+                file.write(block.text)
+    environment.install(source)
+    write_pairs(tmp_path / "my_pairs.jsonl")
+    (block,) = [block for block in blocks(EXTEND, "bash") if block.title == "with the package installed"]
+    (command,) = block.commands()
+    ran = environment.run(tmp_path, *shlex.split(command)[1:], "--output_dir", "results")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    result = stored_summary(tmp_path)
+    assert (result["model"], result["suite"]) == ("word-count", "my-suite")
+    assert [section["name"] for section in result["sections"]] == ["Knowledge", "Safety"]
 
 
 @pytest.mark.parametrize(
