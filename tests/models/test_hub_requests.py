@@ -12,6 +12,7 @@ import hub_server
 import pytest
 from random_models import write_pairs
 
+from rewardbench.doctor import DoctorSettings, examine
 from rewardbench.engine.backends.pool import _serve
 from rewardbench.errors import InputError
 from rewardbench.models.fingerprint import digest
@@ -119,3 +120,12 @@ def test_a_worker_process_reads_the_cache_without_a_request(hub, model_folder, m
     _serve(connection, 1, partial(load_scorer, spec), 0, None)
     assert connection.messages[0] == digest(dict(fingerprint))
     assert hub.requests == []
+
+
+def test_the_doctor_looks_a_model_up_once(hub, model_folder, tmp_path):
+    hub.repos["org/rm"] = hub_server.Repo()
+    hub.repos["org/rm"].commit("main", read_files(model_folder()))
+    write_pairs(tmp_path / "pairs.jsonl", 2)
+    settings = DoctorSettings(ModelSpec("org/rm", device="cpu"), str(tmp_path / "pairs.jsonl"), sample=1)
+    assert len(examine(settings).deviations) == 2
+    assert look_ups(hub.requests) == ["/api/models/org/rm"]
