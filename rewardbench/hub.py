@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +19,9 @@ TIMEOUT = 10.0
 
 PASSING = (408, 429)
 """Status codes of temporary errors: timeout, too many requests."""
+
+
+_CACHE_ONLY: ContextVar[bool] = ContextVar("cache_only", default=False)
 
 
 class Unreachable(InputError):
@@ -53,6 +57,16 @@ def _refusal(status: int, error: Exception) -> str:
     if status == 404:
         return "the Hub has none of that name or revision for this user; check both, and HF_TOKEN"
     return _reason(error)
+
+
+@contextmanager
+def cache_only() -> Iterator[None]:
+    """Context manager: read repositories from the cache without a request, since this run has just resolved them."""
+    token = _CACHE_ONLY.set(True)
+    try:
+        yield
+    finally:
+        _CACHE_ONLY.reset(token)
 
 
 def snapshot(kind: RepoType, name: str, revision: str | None, files: Sequence[str]) -> Path:
@@ -181,7 +195,7 @@ def _resolve(kind: RepoType, name: str, revision: str | None) -> tuple[str | Non
     """Resolve a revision to a commit by one request, with a timeout that snapshot_download lacks.
 
     Returns:
-        The commit and None, or None and the name of the error if the Hub is unreachable.
+        The commit and None, or None and the name of the error if the Hub is unreachable (or must not be asked).
 
     Raises:
         InputError: if the Hub has no such repository or revision for this user.
@@ -189,6 +203,8 @@ def _resolve(kind: RepoType, name: str, revision: str | None) -> tuple[str | Non
     from huggingface_hub import HfApi
     from huggingface_hub.errors import GatedRepoError, HFValidationError, RepositoryNotFoundError, RevisionNotFoundError
 
+    if _CACHE_ONLY.get():
+        return None, "this process reads the cache only"
     try:
         return HfApi().repo_info(name, repo_type=kind, revision=revision, timeout=TIMEOUT).sha, None
     except HFValidationError as error:

@@ -23,6 +23,7 @@ from rewardbench.engine.batching import spread
 from rewardbench.engine.loop import Prepared, distinct, prepare
 from rewardbench.engine.notes import request_notes
 from rewardbench.errors import InputError
+from rewardbench.hub import cache_only
 from rewardbench.models.devices import release
 from rewardbench.models.load import open_checkpoint
 from rewardbench.models.spec import resolve
@@ -81,11 +82,13 @@ def examine(settings: DoctorSettings, console: Console | None = None) -> DoctorR
     exact = _examine(items, settings, "float32", console)
     deviations = [measure_deviations("float32", exact.scores.cells, exact.scores, exact.pairs)]
     findings = list(find_problems(deviations[0], exact.scores, exact.pairs, exact.model_input))
-    dtype = other_dtype(settings.model)
+    with cache_only():
+        dtype = other_dtype(settings.model)
     release()
     if dtype:
         try:
-            scores = _examine(items, settings, dtype, console).scores
+            with cache_only():
+                scores = _examine(items, settings, dtype, console).scores
             deviations.append(measure_deviations(dtype, scores.cells, exact.scores, exact.pairs))
             findings += failed_cells(dtype, scores)
         except InputError as error:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def tree_attention(model: PreTrainedModel, batch: PackedBatch) -> Iterator[None]:
+def use_tree_attention(model: PreTrainedModel, batch: PackedBatch) -> Iterator[None]:
     """Context manager: the model's layers compute tree attention over a batch."""
     import torch
     from transformers import AttentionInterface
@@ -69,7 +69,7 @@ def hidden_states(model: PreTrainedModel, batch: PackedBatch, last_layer: Module
     shortened: AbstractContextManager[None] = nullcontext()
     if last_layer is not None and 2 * len(wanted) <= len(trie.input_ids):
         shortened = _shortened(last_layer, batch, wanted)
-    with tree_attention(model, batch), shortened:
+    with use_tree_attention(model, batch), shortened:
         outputs = base_of(model)(input_ids=input_ids, position_ids=position_ids, use_cache=False, return_dict=True)
     hidden: torch.Tensor = outputs[0][0]
     return hidden if batch.stored else hidden[wanted]

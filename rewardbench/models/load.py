@@ -109,13 +109,13 @@ def open_checkpoint(spec: ModelSpec, tokenizer: PreTrainedTokenizerBase | None =
         _reject_other_kinds(config, name)
     _reject_nondeterministic(config, name)
     return Checkpoint(
-        name,
-        kind,
-        folder,
-        config,
-        tokenizer or _load_tokenizer(folder, spec),
-        str(getattr(config, "dtype", None) or "").removeprefix("torch."),
-        tuple(cache_note(folder, name, spec.revision)),
+        name=name,
+        kind=kind,
+        folder=folder,
+        config=config,
+        tokenizer=_load_tokenizer(folder, spec) if tokenizer is None else tokenizer,
+        dtype=str(getattr(config, "dtype", None) or "").removeprefix("torch."),
+        notes=tuple(cache_note(folder, name, spec.revision)),
     )
 
 

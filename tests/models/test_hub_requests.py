@@ -5,11 +5,19 @@ import os
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import hub_server
 import pytest
 from random_models import write_pairs
+
+from rewardbench.doctor import DoctorSettings, examine
+from rewardbench.engine.backends.pool import _serve
+from rewardbench.errors import InputError
+from rewardbench.models.fingerprint import digest
+from rewardbench.scorers import load_scorer
+from rewardbench.settings import ModelSpec
 
 
 def read_files(folder):
@@ -86,3 +94,38 @@ def test_a_new_commit_of_main_is_used_and_an_old_one_by_its_revision(server, rew
     pinned, requests = rewardbench("--model", "org/rm", "--revision", commit)
     assert pinned["manifest"]["fingerprint"] == old["manifest"]["fingerprint"]
     assert requests == [("GET", f"/api/models/org/rm/revision/{commit}")]
+
+
+class WorkerConnection:
+    """The pipe of a worker that gets no batch."""
+
+    def __init__(self):
+        self.messages = []
+
+    def send(self, message):
+        self.messages.append(message)
+
+    def recv(self):
+        raise InputError("The run is over.")
+
+
+def test_a_worker_process_reads_the_cache_without_a_request(hub, model_folder, monkeypatch):
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    hub.repos["org/rm"] = hub_server.Repo()
+    hub.repos["org/rm"].commit("main", read_files(model_folder()))
+    spec = ModelSpec("org/rm", device="cpu")
+    fingerprint = load_scorer(spec).fingerprint
+    hub.requests.clear()
+    connection = WorkerConnection()
+    _serve(connection, 1, partial(load_scorer, spec), 0, None)
+    assert connection.messages[0] == digest(dict(fingerprint))
+    assert hub.requests == []
+
+
+def test_the_doctor_looks_a_model_up_once(hub, model_folder, tmp_path):
+    hub.repos["org/rm"] = hub_server.Repo()
+    hub.repos["org/rm"].commit("main", read_files(model_folder()))
+    write_pairs(tmp_path / "pairs.jsonl", 2)
+    settings = DoctorSettings(ModelSpec("org/rm", device="cpu"), str(tmp_path / "pairs.jsonl"), sample=1)
+    assert len(examine(settings).deviations) == 2
+    assert look_ups(hub.requests) == ["/api/models/org/rm"]

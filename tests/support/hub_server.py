@@ -100,26 +100,26 @@ class Hub(BaseHTTPRequestHandler):
             time.sleep(server.patience)
             fault = 500
         if isinstance(fault, int):
-            return self.say(fault, {"error": "injected"})
+            return self.respond(fault, {"error": "injected"})
         with server.lock:
             return self.route(path, query, body)
 
     def route(self, path, query, body):
         parts = path.strip("/").split("/")
         if path == "/api/whoami-v2":
-            return self.say(200, {"name": "me", "type": "user", "auth": {"accessToken": {"role": "write"}}})
+            return self.respond(200, {"name": "me", "type": "user", "auth": {"accessToken": {"role": "write"}}})
         if path == "/api/repos/create":
             fields = json.loads(body)
             name = f"{fields.get('organization') or 'me'}/{fields['name']}"
             if name in self.server.repos:
-                return self.say(409, {"url": f"{self.server.url}/datasets/{name}", "error": "exists"})
+                return self.respond(409, {"url": f"{self.server.url}/datasets/{name}", "error": "exists"})
             self.server.repos[name] = Repo()
-            return self.say(200, {"url": f"{self.server.url}/datasets/{name}"})
+            return self.respond(200, {"url": f"{self.server.url}/datasets/{name}"})
         if path == "/api/validate-yaml":
-            return self.say(200, {"errors": [], "warnings": []})
+            return self.respond(200, {"errors": [], "warnings": []})
         if parts[0] == "lfs":
             self.server.large[parts[1]] = body
-            return self.say(200, {})
+            return self.respond(200, {})
         if path.endswith(".git/info/lfs/objects/batch"):
             return self.large(json.loads(body))
         if parts[0] == "api" and parts[1] in ("datasets", "models"):
@@ -128,7 +128,7 @@ class Hub(BaseHTTPRequestHandler):
             return self.resolve("/".join(parts[1:3]), parts[4:])
         if len(parts) > 3 and parts[2] == "resolve":
             return self.resolve("/".join(parts[:2]), parts[3:])
-        return self.say(404, {"error": path})
+        return self.respond(404, {"error": path})
 
     def large(self, batch):
         """Return where to upload large files."""
@@ -136,7 +136,7 @@ class Hub(BaseHTTPRequestHandler):
         for file in batch["objects"]:
             upload = {"href": f"{self.server.url}/lfs/{file['oid']}"}
             objects.append({"oid": file["oid"], "size": file["size"], "actions": {"upload": upload}})
-        return self.say(200, {"objects": objects, "transfer": "basic"})
+        return self.respond(200, {"objects": objects, "transfer": "basic"})
 
     def reference(self, repo, words):
         """Split a path that begins with a revision: return its commit, its name (which may have slashes), the rest."""
@@ -149,41 +149,41 @@ class Hub(BaseHTTPRequestHandler):
         """Answer a call of the API for a repository; `endpoint` is the path below it, split."""
         repo = self.server.repos.get(name)
         if repo is None:
-            return self.say(404, {"error": "none"}, {"X-Error-Code": "RepoNotFound"})
+            return self.respond(404, {"error": "none"}, {"X-Error-Code": "RepoNotFound"})
         if not endpoint or endpoint[0] == "revision":
             sha, _, _ = self.reference(repo, endpoint[1:] or ["main"])
             if sha is None:
-                return self.say(404, {"error": "none"}, {"X-Error-Code": "RevisionNotFound"})
-            return self.say(200, {"id": name, "sha": sha, "siblings": [], "tags": [], "private": False})
+                return self.respond(404, {"error": "none"}, {"X-Error-Code": "RevisionNotFound"})
+            return self.respond(200, {"id": name, "sha": sha, "siblings": [], "tags": [], "private": False})
         if endpoint[0] == "tree":
             sha, _, folder = self.reference(repo, endpoint[1:])
             deep = query.get("recursive", ["False"])[0].lower() == "true"
-            return self.say(200, list(tree(repo.trees[sha], "/".join(folder), deep)))
+            return self.respond(200, list(tree(repo.trees[sha], "/".join(folder), deep)))
         if endpoint[0] == "preupload":
             files = json.loads(body)["files"]
             modes = []
             for file in files:
                 mode = "lfs" if file["path"].endswith(".parquet") else "regular"
                 modes.append({"path": file["path"], "uploadMode": mode, "shouldIgnore": False})
-            return self.say(200, {"files": modes})
+            return self.respond(200, {"files": modes})
         if endpoint[0] == "commit":
             return self.commit(name, repo, endpoint[1:], query, body)
         if endpoint[0] == "commits":
             sha, _, _ = self.reference(repo, endpoint[1:])
             description = {"title": "", "message": "", "date": DATE, "authors": []}
-            return self.say(200, [{"id": commit, **description} for commit in repo.history(sha)])
+            return self.respond(200, [{"id": commit, **description} for commit in repo.history(sha)])
         if endpoint[0] == "discussions" and self.command == "GET":
             return self.discussions(name, repo, endpoint[1:], query)
         if endpoint[0] == "discussions":  # a comment, or another status
             repo.closed.add(int(endpoint[1]))
             event = {"id": "1", "type": "status-change", "createdAt": DATE, "author": {"name": "me"}}
-            return self.say(200, {"newStatus": {**event, "data": {"status": "closed"}}, "newMessage": event})
-        return self.say(404, {"error": "unknown"})
+            return self.respond(200, {"newStatus": {**event, "data": {"status": "closed"}}, "newMessage": event})
+        return self.respond(404, {"error": "unknown"})
 
     def discussions(self, name, repo, number_and_action, query):
         """Return a pull request, or a page of those with a status."""
         if number_and_action:
-            return self.say(200, repo.discussion(name, int(number_and_action[0])))
+            return self.respond(200, repo.discussion(name, int(number_and_action[0])))
         numbers = sorted((int(ref.rpartition("/")[2]) for ref in repo.refs if ref.startswith("refs/pr/")), reverse=True)
         status = query.get("status", [None])[0]
         pulls = []
@@ -193,11 +193,11 @@ class Hub(BaseHTTPRequestHandler):
                 pulls.append(pull)
         page, size = int(query.get("p", ["0"])[0]), self.server.page
         start = page * size
-        return self.say(200, {"discussions": pulls[start : start + size], "count": len(pulls), "start": start})
+        return self.respond(200, {"discussions": pulls[start : start + size], "count": len(pulls), "start": start})
 
     def commit(self, name, repo, words, query, body):
         if self.server.readonly:
-            return self.say(403, {"error": "You have no right to write here"})
+            return self.respond(403, {"error": "You have no right to write here"})
         lines = [json.loads(line) for line in body.splitlines()]
         header = next(line["value"] for line in lines if line["key"] == "header")
         parent = header.get("parentCommit")
@@ -206,7 +206,7 @@ class Hub(BaseHTTPRequestHandler):
         if opens:  # from the requested parent, however old
             head = parent or head
         elif parent and parent != head:
-            return self.say(412, {"error": "A commit has happened since. Please refresh and try again."})
+            return self.respond(412, {"error": "A commit has happened since. Please refresh and try again."})
         files, added = dict(repo.trees[head]), {}
         for line in lines:
             operation = line["value"]
@@ -225,22 +225,22 @@ class Hub(BaseHTTPRequestHandler):
             answer["pullRequestUrl"] = f"{self.server.url}/datasets/{name}/discussions/{number}"
         else:
             answer["commitOid"] = repo.commit(branch, files)
-        return self.say(200, answer)
+        return self.respond(200, answer)
 
     def resolve(self, name, words):
         repo = self.server.repos.get(name)
         if repo is None:
-            return self.say(404, {}, {"X-Error-Code": "RepoNotFound"})
+            return self.respond(404, {}, {"X-Error-Code": "RepoNotFound"})
         sha, _, file = self.reference(repo, words)
         if sha is None:
-            return self.say(404, {}, {"X-Error-Code": "RevisionNotFound"})
+            return self.respond(404, {}, {"X-Error-Code": "RevisionNotFound"})
         data = repo.trees[sha].get("/".join(file))
         if data is None:
-            return self.say(404, {}, {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": sha})
+            return self.respond(404, {}, {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": sha})
         headers = {"ETag": f'"{hashlib.sha1(data).hexdigest()}"', "X-Repo-Commit": sha}
-        return self.say(200, data, headers, half=self.server.fault == "half" and "/".join(file).endswith(".json"))
+        return self.respond(200, data, headers, half=self.server.fault == "half" and "/".join(file).endswith(".json"))
 
-    def say(self, status, value, headers=None, half=False):
+    def respond(self, status, value, headers=None, half=False):
         data = value if isinstance(value, bytes) else json.dumps(value).encode()
         self.send_response(status)
         sent = {"Content-Type": "application/json", **(headers or {}), "Content-Length": str(len(data))}

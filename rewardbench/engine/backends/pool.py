@@ -16,6 +16,7 @@ from rewardbench.engine.backends.base import BatchRunner, StageWorkers
 from rewardbench.engine.batching import Batch
 from rewardbench.engine.malloc import keep_freed_memory
 from rewardbench.errors import InputError
+from rewardbench.hub import cache_only
 from rewardbench.models.fingerprint import digest
 from rewardbench.processes import Child, end_all
 from rewardbench.types import Score, Scorer, decode_request
@@ -140,7 +141,8 @@ def _serve(
     if settings:
         settings.apply()
     try:
-        scorer = load_scorer()
+        with cache_only():
+            scorer = load_scorer()
         with scorer.stages[stage] as stage_scorer:
             runner = BatchRunner(stage_scorer)
             connection.send(digest(dict(stage_scorer.fingerprint)))
