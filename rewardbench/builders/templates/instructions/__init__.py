@@ -2,7 +2,8 @@
 
 The prompts of a mirror swap the two parts of a rule, so that they have the same words; what is right for one is wrong
 for the other. A template draws its material and calls `rendering.make_prompts` and `rendering.make_mirror`; see the
-examples at the top of each module.
+example at the top of each module. To add one, write it into the module of its theme, and add it to `TEMPLATES` at the
+end of that module.
 """
 
 from rewardbench.builders.draw import Template

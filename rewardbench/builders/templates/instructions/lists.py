@@ -1,13 +1,13 @@
 """Templates about lists: order of the items, marks before them, separators, letter case, items per line.
 
-The user gives items, and a rule on the form of the list; `[[p|q]]` and `[[q|p]]` in the rule swap its two parts. For
-example, `json_or_lines`:
+The user gives items, and a rule on the form of the list. In a rule, {p} and {q} are the two alternatives that the
+prompts swap. For example, `json_or_lines`:
 
-    a: Hi! Can you make a clean list from this? Topic: the birds we saw from the hide this morning. I have wren, grebe
-       and jackdaw. The output is a JSON array, not plain lines.
-    b: the same, but "The output is plain lines, not a JSON array."
-    x: ["wren", "grebe", "jackdaw"]
-    y: the same words, one per line
+    prompt a: Hi! Can you make a clean list from this? Topic: the birds we saw from the hide this morning. I have wren,
+        grebe and jackdaw. The output is a JSON array, not plain lines.
+    prompt b: the same, but "The output is plain lines, not a JSON array."
+    response x, right for a: ["wren", "grebe", "jackdaw"]
+    response y, right for b: the same words, one per line
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def _draw_heading(rng: Rng, title: str) -> str:
 
 
 def alphabetical(rng: Rng) -> MirrorContent:
-    """Make a mirror about the alphabetical order, from A to Z or from Z to A."""
+    """Ask for the alphabetical order, from A to Z or from Z to A."""
     listing = draw_listing(rng, rng.number(4, 6))
     p, q = swapped("A", "Z")
     rules = (
@@ -72,7 +72,7 @@ def alphabetical(rng: Rng) -> MirrorContent:
 
 
 def word_lengths(rng: Rng) -> MirrorContent:
-    """Make a mirror about the order by length, shortest or longest word first."""
+    """Ask for the shortest word first or the longest."""
     listing = draw_listing(rng, rng.number(4, 5))
     lengths = set(map(len, listing.items))
     if " " in "".join(listing.items) or len(lengths) < len(listing.items):
@@ -105,7 +105,7 @@ def word_lengths(rng: Rng) -> MirrorContent:
 
 
 def numbers_or_letters(rng: Rng) -> MirrorContent:
-    """Make a mirror about marks before the items, 1) 2) 3) or a) b) c)."""
+    """Ask for the marks 1) 2) 3) or a) b) c) before the items."""
     listing = draw_listing(rng, rng.number(3, 5))
     p, q = swapped("figures", "letters")
     rules = (
@@ -130,7 +130,7 @@ def numbers_or_letters(rng: Rng) -> MirrorContent:
 
 
 def numbers_or_bullets(rng: Rng) -> MirrorContent:
-    """Make a mirror about numbers or bullets before the items."""
+    """Ask for numbers or bullets before the items."""
     listing = draw_listing(rng, rng.number(3, 6))
     p, q = swapped("numbers", "bullets")
     rules = (
@@ -147,7 +147,7 @@ def numbers_or_bullets(rng: Rng) -> MirrorContent:
 
 
 def separator(rng: Rng) -> MirrorContent:
-    """Make a mirror about the separator between items on one line."""
+    """Ask for one of two separators between items on one line."""
     listing = draw_listing(rng, rng.number(4, 6))
     signs = {"semicolons": ";", "vertical bars": "|", "slashes": "/", "plus signs": "+"}
     left, right = rng.sample(sorted(signs), 2)
@@ -174,7 +174,7 @@ def separator(rng: Rng) -> MirrorContent:
 
 
 def file_names(rng: Rng) -> MirrorContent:
-    """Make a mirror about hyphens or underscores in file names."""
+    """Ask for hyphens or underscores in file names."""
     listing, start = draw_listing(rng, rng.number(3, 5)), rng.number(11, 80)
     p, q = swapped("hyphens", "underscores")
     ending = rng.pick(("jpg", "png", "pdf", "tif"))
@@ -214,7 +214,7 @@ def file_names(rng: Rng) -> MirrorContent:
 
 
 def signs(rng: Rng) -> MirrorContent:
-    """Make a mirror about which of two signs marks present items and which missing ones."""
+    """Ask for one sign before present items and another before missing ones, or the reverse."""
     listing = draw_listing(rng, rng.number(4, 6), stock=True)
     left, right = rng.sample("+~#*>=", 2)
     p, q = swapped(left, right)
@@ -250,7 +250,7 @@ def signs(rng: Rng) -> MirrorContent:
 
 
 def title_case(rng: Rng) -> MirrorContent:
-    """Make a mirror about which is in capitals and which in lower case: title or items."""
+    """Ask for the title in capitals and the items in lower case, or the reverse."""
     listing = draw_listing(rng, rng.number(3, 5))
     p, q = swapped("title", "items")
     rules = (
@@ -271,7 +271,7 @@ def title_case(rng: Rng) -> MirrorContent:
 
 
 def rows_of(rng: Rng) -> MirrorContent:
-    """Make a mirror about the number of lines and of items per line, such as two of three or three of two."""
+    """Ask for few lines of many items, or many lines of few items."""
     few, many = rng.pick(((2, 3), (2, 4), (2, 5)))
     listing = draw_listing(rng, few * many)
     p, q = swapped(NUMBERS[few], NUMBERS[many])
@@ -301,7 +301,7 @@ def rows_of(rng: Rng) -> MirrorContent:
 
 
 def first_and_last(rng: Rng) -> MirrorContent:
-    """Make a mirror about which of two items is first and which last."""
+    """Ask for one item at the start and another at the end, or the reverse."""
     listing = draw_listing(rng, rng.number(4, 6))
     left, right = rng.sample(listing.items, 2)
     p, q = swapped(left, right)
@@ -324,7 +324,7 @@ def first_and_last(rng: Rng) -> MirrorContent:
 
 
 def quotes(rng: Rng) -> MirrorContent:
-    """Make a mirror about double or single quotation marks."""
+    """Ask for double or single quotation marks."""
     listing = draw_listing(rng, rng.number(3, 5))
     p, q = swapped("double", "single")
     rules = (
@@ -344,7 +344,7 @@ def quotes(rng: Rng) -> MirrorContent:
 
 
 def json_or_lines(rng: Rng) -> MirrorContent:
-    """Make a mirror about a JSON array or plain lines."""
+    """Ask for a JSON array or plain lines."""
     listing = draw_listing(rng, rng.number(3, 6))
     p, q = swapped("a JSON array", "plain lines")
     rules = (

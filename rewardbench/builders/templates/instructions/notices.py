@@ -1,16 +1,16 @@
 """Templates about notices: number of sentences, what comes first and last, which part is in capitals.
 
-The user gives notes, and a rule on the form of the notice; `[[p|q]]` and `[[q|p]]` in the rule swap its two parts. For
-example, `emoji_ends`:
+The user gives notes, and a rule on the form of the notice. In a rule, {p} and {q} are the two alternatives that the
+prompts swap. For example, `emoji_ends`:
 
-    a: Open with 🥖 and close with 🔧. Please write the sign for the bakery door, we close for works.
+    prompt a: Open with 🥖 and close with 🔧. Please write the sign for the bakery door, we close for works.
 
-       Raw material:
-       bakery closed from Sunday
-       market stall keeps going
-    b: the same, but "Open with 🔧 and close with 🥖"
-    x: 🥖 The bakery is closed from Sunday on. The stall at the market keeps going. 🔧
-    y: 🔧 The bakery is closed from Sunday on. The stall at the market keeps going. 🥖
+        Raw material:
+        bakery closed from Sunday
+        market stall keeps going
+    prompt b: the same, but "Open with 🔧 and close with 🥖"
+    response x, right for a: 🥖 The bakery is closed from Sunday on. The stall at the market keeps going. 🔧
+    response y, right for b: 🔧 The bakery is closed from Sunday on. The stall at the market keeps going. 🥖
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def _notice_prompts(rng: Rng, rules: Sequence[str], notice: Notice) -> tuple[Mes
 
 
 def sentence_count(rng: Rng) -> MirrorContent:
-    """Make a mirror about the number of sentences, one more or less."""
+    """Ask for a number of sentences, one more or less."""
     few = rng.number(3, 5)
     notice = draw_notice(rng, few + 1)
     p, q = swapped(NUMBERS[few], NUMBERS[few + 1])
@@ -57,7 +57,7 @@ def sentence_count(rng: Rng) -> MirrorContent:
 
 
 def paragraph_or_list(rng: Rng) -> MirrorContent:
-    """Make a mirror about a paragraph or a list."""
+    """Ask for a paragraph or a list."""
     notice = draw_notice(rng, rng.number(3, 5))
     p, q = swapped("a paragraph", "a bulleted list")
     rules = (
@@ -80,7 +80,7 @@ def paragraph_or_list(rng: Rng) -> MirrorContent:
 
 
 def name_and_day(rng: Rng) -> MirrorContent:
-    """Make a mirror about what is in the first line and what in the last: the sender or the weekday."""
+    """Ask for the sender in the first line and the weekday in the last, or the reverse."""
     notice, day = draw_notice(rng, rng.number(2, 4)), rng.pick(WEEKDAYS)
     p, q = swapped(f"the sender's name ({notice.sender})", f"the day of writing ({day})")
     if rng.chance():
@@ -100,7 +100,7 @@ def name_and_day(rng: Rng) -> MirrorContent:
 
 
 def emoji_ends(rng: Rng) -> MirrorContent:
-    """Make a mirror about which of two emoji comes first and which last."""
+    """Ask for one emoji at the start and another at the end, or the reverse."""
     notice = draw_notice(rng, rng.number(2, 4))
     left, right = notice.emoji
     p, q = swapped(left, right)
@@ -125,7 +125,7 @@ def emoji_ends(rng: Rng) -> MirrorContent:
 
 
 def question_and_thanks(rng: Rng) -> MirrorContent:
-    """Make a mirror about what comes first and what last: a question or thanks."""
+    """Ask for a question at the start and thanks at the end, or the reverse."""
     notice = draw_notice(rng, rng.number(2, 3))
     p, q = swapped("a question to the readers", "a word of thanks")
     rules = (
@@ -143,7 +143,7 @@ def question_and_thanks(rng: Rng) -> MirrorContent:
 
 
 def notes_order(rng: Rng) -> MirrorContent:
-    """Make a mirror about the order of the sentences: that of the notes, or the reverse."""
+    """Ask for the sentences in the order of the notes, or in reverse."""
     notice = draw_notice(rng, rng.number(3, 5))
     p, q = swapped("from the first to the last", "from the last to the first")
     rules = (
@@ -163,7 +163,7 @@ def notes_order(rng: Rng) -> MirrorContent:
 
 
 def name_in_capitals(rng: Rng) -> MirrorContent:
-    """Make a mirror about which of two names is in capitals."""
+    """Ask for one of two names in capitals."""
     notice, (first, second) = draw_notice(rng, 2), rng.people(2)
     if first in notice.notes or second in notice.notes:
         raise Resample
@@ -191,7 +191,7 @@ def name_in_capitals(rng: Rng) -> MirrorContent:
 
 
 def headline_and_body(rng: Rng) -> MirrorContent:
-    """Make a mirror about a headline of three words and four sentences, or four words and three sentences."""
+    """Ask for a headline of three words and four sentences, or four words and three sentences."""
     notice = draw_notice(rng, 4)
     p, q = swapped("three", "four")
     rules = (
@@ -207,7 +207,7 @@ def headline_and_body(rng: Rng) -> MirrorContent:
 
 
 def case_of_subject(rng: Rng) -> MirrorContent:
-    """Make a mirror about which is in capitals and which in lower case: subject line or sign-off."""
+    """Ask for the subject line in capitals and the sign-off in lower case, or the reverse."""
     notice = draw_notice(rng, rng.number(2, 3))
     p, q = swapped("subject line", "sign-off")
     rules = (
@@ -229,7 +229,7 @@ def case_of_subject(rng: Rng) -> MirrorContent:
 
 
 def paragraph_sizes(rng: Rng) -> MirrorContent:
-    """Make a mirror about the number of sentences in the first and in the second paragraph."""
+    """Ask for few sentences in the first paragraph and many in the second, or the reverse."""
     few, many = rng.pick(((1, 3), (1, 4), (2, 3), (1, 2)))
     notice = draw_notice(rng, few + many)
     p, q = swapped(NUMBERS[few], NUMBERS[many])
@@ -250,7 +250,7 @@ def paragraph_sizes(rng: Rng) -> MirrorContent:
 
 
 def exclamation(rng: Rng) -> MirrorContent:
-    """Make a mirror about which ends in an exclamation mark and which in a full stop: greeting or last line."""
+    """Ask for an exclamation mark after the greeting and a full stop at the end, or the reverse."""
     notice = draw_notice(rng, rng.number(2, 3))
     p, q = swapped("exclamation mark", "full stop")
     rules = (

@@ -5,8 +5,8 @@ them, so that both prompts have the same words. The rule is in the system messag
 in the middle or at the end of the prompt. For example, with the rule "Say [[short|long]], not [[long|short]]." and
 the job "Write a note", the prompts may be:
 
-    a: Say short, not long. Write a note.
-    b: Say long, not short. Write a note.
+    prompt a: Say short, not long. Write a note.
+    prompt b: Say long, not short. Write a note.
 
 A condition is a Python expression over the response `r`, which the verifier evaluates.
 """

@@ -1,23 +1,23 @@
 """Templates about answers in two sections: which has bullets, which comes first, how many points each has, and more.
 
-The user gives notes for both sections, and a rule that treats them differently; `[[p|q]]` and `[[q|p]]` in the rule
-swap its two parts. For example, `two_markers`:
+The user gives notes for both sections, and a rule that treats them differently. In a rule, {p} and {q} are the two
+alternatives that the prompts swap. For example, `two_markers`:
 
-    a: Hi! Write up the kitchen handover for the evening crew, two parts. Lines under "Still open" start with >, lines
-       under "Done" start with -. No explanations needed.
+    prompt a: Hi! Write up the kitchen handover for the evening crew, two parts. Lines under "Still open" start with >,
+        lines under "Done" start with -. No explanations needed.
 
-       Raw material:
-       Still open: one burner will not light; the rice needs rinsing
-       Done: the fridge is wiped down; the knives are sharp
-    b: the same, but "Still open" with - and "Done" with >
-    x: Still open:
-       > One burner will not light.
-       > The rice needs rinsing.
+        Raw material:
+        Still open: one burner will not light; the rice needs rinsing
+        Done: the fridge is wiped down; the knives are sharp
+    prompt b: the same, but "Still open" with - and "Done" with >
+    response x, right for a: Still open:
+        > One burner will not light.
+        > The rice needs rinsing.
 
-       Done:
-       - The fridge is wiped down.
-       - The knives are sharp.
-    y: the same with - in the first section and > in the second
+        Done:
+        - The fridge is wiped down.
+        - The knives are sharp.
+    response y, right for b: the same with - in the first section and > in the second
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def _layout(sections: Sections, style: str, blocks: Sequence[str]) -> str:
 
 
 def bullets_or_prose(rng: Rng) -> MirrorContent:
-    """Make a mirror about which section is a bulleted list and which is running text."""
+    """Ask for a bulleted list in the first section and running text in the second, or the reverse."""
     sections = draw_sections(rng, rng.number(2, 4))
     p, q = _swapped_names(sections)
     rules = (
@@ -90,7 +90,7 @@ def _count_bullets(points: list[str]) -> str:
 
 
 def part_order(rng: Rng) -> MirrorContent:
-    """Make a mirror about which section comes first."""
+    """Ask for either section first."""
     sections = draw_sections(rng, rng.number(2, 3))
     p, q = _swapped_names(sections)
     rules = (
@@ -109,7 +109,7 @@ def part_order(rng: Rng) -> MirrorContent:
 
 
 def two_markers(rng: Rng) -> MirrorContent:
-    """Make a mirror about which section has which list marker."""
+    """Ask for one list marker in the first section and another in the second, or the reverse."""
     sections = draw_sections(rng, rng.number(2, 4))
     left, right = rng.sample(("-", "*", "+", ">"), 2)
     p, q = swapped(left, right)
@@ -139,7 +139,7 @@ def two_markers(rng: Rng) -> MirrorContent:
 
 
 def points_per_part(rng: Rng) -> MirrorContent:
-    """Make a mirror about the number of points in the first and in the second section."""
+    """Ask for few points in the first section and many in the second, or the reverse."""
     few, many = rng.pick(((2, 3), (2, 4), (3, 4), (1, 3)))
     sections = draw_sections(rng, many)
     p, q = swapped(NUMBERS[few], NUMBERS[many])
@@ -163,7 +163,7 @@ def points_per_part(rng: Rng) -> MirrorContent:
 
 
 def bold_or_italic(rng: Rng) -> MirrorContent:
-    """Make a mirror about which is bold and which italic: headings or points."""
+    """Ask for bold headings and italic points, or the reverse."""
     sections = draw_sections(rng, rng.number(2, 3))
     p, q = swapped("headings", "points")
     rules = (
@@ -194,7 +194,7 @@ def bold_or_italic(rng: Rng) -> MirrorContent:
 
 
 def numbering(rng: Rng) -> MirrorContent:
-    """Make a mirror about whether the numbers of the second section start at 1 or continue."""
+    """Ask for numbers that start again at 1 in the second section, or continue."""
     sections = draw_sections(rng, rng.number(2, 4))
     p, q = swapped("starts again at 1", "counts on from the first")
     rules = (
@@ -218,7 +218,7 @@ def numbering(rng: Rng) -> MirrorContent:
 
 
 def table_sides(rng: Rng) -> MirrorContent:
-    """Make a mirror about which section is the left column of a table."""
+    """Ask for either section as the left column of a table."""
     sections = draw_sections(rng, rng.number(2, 3))
     p, q = _swapped_names(sections)
     rules = (

@@ -1,17 +1,17 @@
 """Templates about records: their format (CSV, JSON, table, list), their order, their columns, what is emphasized.
 
-The user gives records as notes, and a rule on their format; `[[p|q]]` and `[[q|p]]` in the rule swap its two parts. For
-example, `json_shape`:
+The user gives records as notes, and a rule on their format. In a rule, {p} and {q} are the two alternatives that the
+prompts swap. For example, `json_shape`:
 
-    a: Hello! Can you format the cheeses that ripen in our cellar for me? JSON with the fields "dairymaker" and
-       "wheels". The top level is an array of objects, not an object of arrays.
+    prompt a: Hello! Can you format the cheeses that ripen in our cellar for me? JSON with the fields "dairymaker" and
+        "wheels". The top level is an array of objects, not an object of arrays.
 
-       All I know:
-       60 wheels of goat from Simone, made 3 April 2015
-       55 wheels of smoked from Anouk, made 4 January 2021
-    b: the same, but "The top level is an object of arrays, not an array of objects."
-    x: [{"dairymaker": "Simone", "wheels": 60}, {"dairymaker": "Anouk", "wheels": 55}]
-    y: {"dairymaker": ["Simone", "Anouk"], "wheels": [60, 55]}
+        All I know:
+        60 wheels of goat from Simone, made 3 April 2015
+        55 wheels of smoked from Anouk, made 4 January 2021
+    prompt b: the same, but "The top level is an object of arrays, not an array of objects."
+    response x, right for a: [{"dairymaker": "Simone", "wheels": 60}, {"dairymaker": "Anouk", "wheels": 55}]
+    response y, right for b: {"dairymaker": ["Simone", "Anouk"], "wheels": [60, 55]}
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def _name_item_number_rows(records: Records) -> list[tuple[str, str, int]]:
 
 
 def csv_columns(rng: Rng) -> MirrorContent:
-    """Make a mirror about which column of a CSV file is first and which last."""
+    """Ask for one column of a CSV file first and another last, or the reverse."""
     records = draw_records(rng, rng.number(3, 4))
     left, middle, right = rng.sample((0, 1, 3), 3)
     centre = records.fields[middle]
@@ -108,7 +108,7 @@ def csv_columns(rng: Rng) -> MirrorContent:
 
 
 def json_key(rng: Rng) -> MirrorContent:
-    """Make a mirror about a JSON object from person to item, or from item to person."""
+    """Ask for a JSON object from person to item, or from item to person."""
     records = draw_records(rng, rng.number(3, 4))
     first, second = records.fields[:2]
     p, q = swapped(first, second)
@@ -133,7 +133,7 @@ def _to_json(value: object, indent: int | None) -> str:
 
 
 def json_shape(rng: Rng) -> MirrorContent:
-    """Make a mirror about a JSON array of records or a JSON object of columns."""
+    """Ask for a JSON array of records or a JSON object of columns."""
     records = draw_records(rng, rng.number(2, 3))
     keys = (records.fields[0], records.fields[3])
     p, q = swapped("an array of objects", "an object of arrays")
@@ -151,7 +151,7 @@ def json_shape(rng: Rng) -> MirrorContent:
 
 
 def table_or_list(rng: Rng) -> MirrorContent:
-    """Make a mirror about a Markdown table or a list."""
+    """Ask for a Markdown table or a list."""
     records = draw_records(rng, rng.number(3, 4))
     who, what, _, number = records.fields
     p, q = swapped("table", "list")
@@ -172,7 +172,7 @@ def table_or_list(rng: Rng) -> MirrorContent:
 
 
 def newest_first(rng: Rng) -> MirrorContent:
-    """Make a mirror about the order by date, newest or oldest first."""
+    """Ask for the newest record first or the oldest."""
     records = draw_records(rng, rng.number(3, 5))
     who, what, _, _ = records.fields
     p, q = swapped("newest", "oldest")
@@ -192,7 +192,7 @@ def newest_first(rng: Rng) -> MirrorContent:
 
 
 def sort_column(rng: Rng) -> MirrorContent:
-    """Make a mirror about the column to sort by, names or numbers."""
+    """Ask for records sorted by name or by number."""
     records = draw_records(rng, rng.number(3, 5))
     who, _, _, number = records.fields
     p, q = swapped(who, number)
@@ -220,7 +220,7 @@ def sort_column(rng: Rng) -> MirrorContent:
 
 
 def total_line(rng: Rng) -> MirrorContent:
-    """Make a mirror about the place of the total, above or below the records."""
+    """Ask for the total above or below the records."""
     records = draw_records(rng, rng.number(3, 5))
     who, what, _, number = records.fields
     p, q = swapped("above", "below")
@@ -238,7 +238,7 @@ def total_line(rng: Rng) -> MirrorContent:
 
 
 def transposed(rng: Rng) -> MirrorContent:
-    """Make a mirror about a table with people as rows or as columns."""
+    """Ask for a table with people as rows or as columns."""
     records = draw_records(rng, rng.number(2, 3))
     who, what, _, number = records.fields
     p, q = swapped("rows", "columns")
@@ -259,7 +259,7 @@ def transposed(rng: Rng) -> MirrorContent:
 
 
 def brackets_or_quotes(rng: Rng) -> MirrorContent:
-    """Make a mirror about which is in round brackets and which in quotation marks: names or items."""
+    """Ask for names in brackets and items in quotation marks, or the reverse."""
     records = draw_records(rng, rng.number(3, 4))
     who, what, _, number = records.fields
     p, q = swapped("round brackets", "quotation marks")
@@ -282,7 +282,7 @@ def brackets_or_quotes(rng: Rng) -> MirrorContent:
 
 
 def bold_column(rng: Rng) -> MirrorContent:
-    """Make a mirror about what is bold: names or numbers."""
+    """Ask for bold names or bold numbers."""
     records = draw_records(rng, rng.number(3, 4))
     who, _, _, number = records.fields
     p, q = swapped(who, number)

@@ -1,22 +1,22 @@
 """Templates about the format of values: dates, times, temperatures, quantities, amounts, prices, names, addresses.
 
-The user gives values as notes, and a rule on their format; `[[p|q]]` and `[[q|p]]` in the rule swap its two parts. For
-example, `degrees`:
+The user gives values as notes, and a rule on their format. In a rule, {p} and {q} are the two alternatives that the
+prompts swap. For example, `degrees`:
 
-    a: Could you help me out? Copy out what the thermometers in our greenhouse said. Our guests know Fahrenheit and not
-       Celsius; use the one they know throughout.
+    prompt a: Could you help me out? Copy out what the thermometers in our greenhouse said. Our guests know Fahrenheit
+        and not Celsius; use the one they know throughout.
 
-       All I know:
-       tank 15 C
-       roof 77 F
-       fig tree 30 C
-    b: the same, but "Our guests know Celsius and not Fahrenheit"
-    x: tank: 59 °F
-       roof: 77 °F
-       fig tree: 86 °F
-    y: tank: 15 °C
-       roof: 25 °C
-       fig tree: 30 °C
+        All I know:
+        tank 15 C
+        roof 77 F
+        fig tree 30 C
+    prompt b: the same, but "Our guests know Celsius and not Fahrenheit"
+    response x, right for a: tank: 59 °F
+        roof: 77 °F
+        fig tree: 86 °F
+    response y, right for b: tank: 15 °C
+        roof: 25 °C
+        fig tree: 30 °C
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def _format_lines(template: str, *columns: Sequence[object]) -> str:
 
 
 def date_style(rng: Rng) -> MirrorContent:
-    """Make a mirror about dates from year to day or from day to year."""
+    """Ask for dates from year to day or from day to year."""
     records = draw_records(rng, rng.number(3, 4))
     dates = [row.when for row in records.rows]
     if any(date.day < 13 for date in dates):
@@ -114,7 +114,7 @@ def date_style(rng: Rng) -> MirrorContent:
 
 
 def clock(rng: Rng) -> MirrorContent:
-    """Make a mirror about the 24-hour or the 12-hour clock."""
+    """Ask for the 24-hour or the 12-hour clock."""
     places = (
         ("the ferry's stops", ["mole", "island", "lighthouse", "old port", "lagoon"]),
         ("today's radio programme", ["news", "jazz hour", "weather", "radio play", "sports"]),
@@ -145,7 +145,7 @@ def clock(rng: Rng) -> MirrorContent:
 
 
 def degrees(rng: Rng) -> MirrorContent:
-    """Make a mirror about Celsius or Fahrenheit; the notes have temperatures in both."""
+    """Ask for Celsius or Fahrenheit; the notes have temperatures in both."""
     places = (
         ("what the thermometers in our greenhouse said", 5, 40, ["door", "fig tree", "tank", "bench", "roof"]),
         ("the oven settings of our bakery", 150, 225, ["rye loaf", "brioche", "flapjacks", "pizza", "quiche"]),
@@ -176,7 +176,7 @@ def degrees(rng: Rng) -> MirrorContent:
 
 
 def figures_or_words(rng: Rng) -> MirrorContent:
-    """Make a mirror about quantities in words or in figures; the notes have both."""
+    """Ask for quantities in words or in figures; the notes have both."""
     places = (
         ("the tableware we borrow for the feast", ["plates", "bowls", "ladles", "trays", "jugs", "candlesticks"]),
         ("the camp kitchen's shopping list", ["onions", "lemons", "cabbages", "loaves", "melons", "gourds"]),
@@ -212,7 +212,7 @@ def figures_or_words(rng: Rng) -> MirrorContent:
 
 
 def thousands(rng: Rng) -> MirrorContent:
-    """Make a mirror about which is a comma and which a point: thousands or decimals."""
+    """Ask for a comma for thousands and a point for decimals, or the reverse."""
     places = (
         ("our quarterly sales", "{} euros {} cents", ["olive oil", "soap", "candles", "vinegar", "honey"]),
         ("the grants we received", "{} pounds {} pence", ["city fund", "arts council", "trust", "lottery", "bank"]),
@@ -243,7 +243,7 @@ def thousands(rng: Rng) -> MirrorContent:
 
 
 def currency_side(rng: Rng) -> MirrorContent:
-    """Make a mirror about the place of the currency sign, before or behind the amount."""
+    """Ask for the currency sign before or behind the amount."""
     places = (
         ("the drinks on our terrace", 3, 9, ["lemonade", "iced tea", "horchata", "cider", "lassi"]),
         ("the tickets of the harbour museum", 4, 30, ["adults", "students", "families", "groups", "seniors"]),
@@ -279,7 +279,7 @@ def currency_side(rng: Rng) -> MirrorContent:
 
 
 def name_order(rng: Rng) -> MirrorContent:
-    """Make a mirror about the order of names, surname or first name first."""
+    """Ask for the surname or the first name first."""
     size = rng.number(3, 5)
     first_names, surnames = rng.people(size), rng.sample(SURNAMES, size)
     p, q = swapped("surname", "first name")
@@ -308,7 +308,7 @@ def name_order(rng: Rng) -> MirrorContent:
 
 
 def address_order(rng: Rng) -> MirrorContent:
-    """Make a mirror about the last line of an address, postcode or town first."""
+    """Ask for addresses with the postcode or the town first in the last line."""
     size = rng.number(2, 3)
     first_names, surnames = rng.people(size), rng.sample(SURNAMES, size)
     streets, towns = rng.sample(STREETS, size), rng.sample(TOWNS, size)

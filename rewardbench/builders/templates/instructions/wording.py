@@ -1,17 +1,17 @@
 """Templates about wording: which of two words, person, tense, letters, rhymes, languages, number of words.
 
-The user gives a job, sometimes with notes, and a rule on the words; `[[p|q]]` and `[[q|p]]` in the rule swap its two
-parts. For example, `hashtags`:
+The user gives a job, sometimes with notes, and a rule on the words. In a rule, {p} and {q} are the two alternatives
+that the prompts swap. For example, `hashtags`:
 
-    a: start with the hashtags and end with the caption; two tags, please. can you do a post about the street library we
-       put up by the tram stop?
-    b: the same, but "start with the caption and end with the hashtags"
-    x: #freebooks #readmore
+    prompt a: start with the hashtags and end with the caption; two tags, please. can you do a post about the street
+        library we put up by the tram stop?
+    prompt b: the same, but "start with the caption and end with the hashtags"
+    response x, right for a: #freebooks #readmore
 
-       Our street library is open day and night and has no fines.
-    y: Our street library is open day and night and has no fines.
+        Our street library is open day and night and has no fines.
+    response y, right for b: Our street library is open day and night and has no fines.
 
-       #freebooks #readmore
+        #freebooks #readmore
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from rewardbench.builders.templates.instructions.rendering import (
 
 
 def word_choice(rng: Rng) -> MirrorContent:
-    """Make a mirror about which of two synonyms to use."""
+    """Ask for one of two synonyms."""
     text = rng.pick(read_texts("choice"))
     left, right = rng.sample(text["words"], 2)
     p, q = swapped(f'"{left}"', f'"{right}"')
@@ -65,7 +65,7 @@ def word_choice(rng: Rng) -> MirrorContent:
 
 
 def first_or_third_person(rng: Rng) -> MirrorContent:
-    """Make a mirror about the first or the third person."""
+    """Ask for the first or the third person."""
     text, name, town = rng.pick(read_texts("person")), rng.people(1)[0], rng.pick(TOWNS)
     p, q = swapped("first person", "third person")
     rules = (
@@ -90,7 +90,7 @@ def first_or_third_person(rng: Rng) -> MirrorContent:
 
 
 def quote_sentence(rng: Rng) -> MirrorContent:
-    """Make a mirror about which sentence of a text to quote, the first or the last."""
+    """Ask for a quotation of the first or the last sentence."""
     kind, *templates = rng.pick(read_texts("quote"))
     sentences = []
     for template in templates:
@@ -125,7 +125,7 @@ def quote_sentence(rng: Rng) -> MirrorContent:
 
 
 def acrostic(rng: Rng) -> MirrorContent:
-    """Make a mirror about the word that the initials of the lines spell."""
+    """Ask for a verse whose initials spell one of two words."""
     words, lines = read_texts("acrostic")
     left, right = rng.sample(words["words"], 2)
     p, q = swapped(left, right)
@@ -151,7 +151,7 @@ def acrostic(rng: Rng) -> MirrorContent:
 
 
 def rhyme_scheme(rng: Rng) -> MirrorContent:
-    """Make a mirror about the rhyme scheme, aabb or abab."""
+    """Ask for the rhyme scheme aabb or abab."""
     text = rng.pick(read_texts("rhyme"))
     couplets = [rng.sample(couplet, 2) for couplet in rng.sample(text["couplets"], 2)]
     second, third = swapped("second", "third")
@@ -182,7 +182,7 @@ def rhyme_scheme(rng: Rng) -> MirrorContent:
 
 
 def language_order(rng: Rng) -> MirrorContent:
-    """Make a mirror about which of two languages comes first."""
+    """Ask for either of two languages first."""
     text = rng.pick(read_texts("languages"))
     sentence_in = dict(zip(("English", "French", "Spanish", "German", "Portuguese"), text["said"], strict=True))
     left, right = rng.sample(list(sentence_in), 2)
@@ -210,7 +210,7 @@ def language_order(rng: Rng) -> MirrorContent:
 
 
 def hashtags(rng: Rng) -> MirrorContent:
-    """Make a mirror about which comes first, hashtags or caption."""
+    """Ask for the hashtags or the caption first."""
     text = rng.pick(read_texts("caption"))
     p, q = swapped("hashtags", "caption")
     size = rng.number(2, 4)
@@ -229,7 +229,7 @@ def hashtags(rng: Rng) -> MirrorContent:
 
 
 def word_count(rng: Rng) -> MirrorContent:
-    """Make a mirror about the number of words of a slogan, one more or less."""
+    """Ask for a slogan of a number of words, one more or less."""
     text = rng.pick(read_texts("tagline"))
     slogan = rng.pick(text["said"])
     long = slogan.replace("[", "").replace("]", "")
@@ -254,7 +254,7 @@ def word_count(rng: Rng) -> MirrorContent:
 
 
 def letters(rng: Rng) -> MirrorContent:
-    """Make a mirror about words with one letter and without another."""
+    """Ask for words with one letter and without another, or the reverse."""
     pool, size = rng.pick(read_texts("letters")), rng.number(4, 5)
     left, right = rng.sample("aeiorlnt", 2)
 
@@ -295,7 +295,7 @@ def letters(rng: Rng) -> MirrorContent:
 
 
 def initials(rng: Rng) -> MirrorContent:
-    """Make a mirror about the first letter of all words."""
+    """Ask for words that start with one of two letters."""
     pool, size = rng.pick(read_texts("initials")), rng.number(3, 5)
     left, right = rng.sample(sorted(pool.keys() - {"what"}), 2)
     p, q = swapped(left, right)
@@ -325,7 +325,7 @@ def initials(rng: Rng) -> MirrorContent:
 
 
 def tense(rng: Rng) -> MirrorContent:
-    """Make a mirror about the present or the past tense; the notes have both."""
+    """Ask for the present or the past tense; the notes have both."""
     text = rng.pick(read_texts("tense"))
     notes_and_lines = rng.sample(text["lines"], rng.number(3, 4))
     first_tense = rng.number(0, 1)
@@ -359,7 +359,7 @@ def tense(rng: Rng) -> MirrorContent:
 
 
 def answer_or_reason(rng: Rng) -> MirrorContent:
-    """Make a mirror about the order of answer and reason."""
+    """Ask for the answer or the reason first."""
     questions, answers, reasons = zip(*rng.sample(read_texts("answer"), rng.number(1, 3)), strict=True)
     p, q = swapped("answer", "reason")
     rules = (

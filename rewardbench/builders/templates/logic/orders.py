@@ -3,11 +3,14 @@
 Each claim compares places in the order, and each list of claims leaves exactly one order. The question asks for the
 order, or for one place in it. For example, `ferry_queue`:
 
-    a: ferry tickets, Split, queue of 4 (Ravi, Rafael, Zahra and Azadeh). Azadeh is somewhere ahead of Rafael; Ravi is
-       somewhere ahead of Zahra; Rafael stands directly in front of Ravi. whats the order from the window backwards
-    b: the same, but "Zahra is somewhere ahead of Azadeh" instead of "Azadeh is somewhere ahead of Rafael"
-    x: Azadeh, Rafael, Ravi, Zahra. I checked it against each line you gave, and no alternative survives.
-    y: Rafael, Ravi, Zahra, Azadeh. I checked it against each line you gave, and no alternative survives.
+    prompt a: ferry tickets, Split, queue of 4 (Ravi, Rafael, Zahra and Azadeh). Azadeh is somewhere ahead of Rafael;
+        Ravi is somewhere ahead of Zahra; Rafael stands directly in front of Ravi. whats the order from the window
+        backwards
+    prompt b: the same, but "Zahra is somewhere ahead of Azadeh" instead of "Azadeh is somewhere ahead of Rafael"
+    response x, right for a: Azadeh, Rafael, Ravi, Zahra. I checked it against each line you gave, and no alternative
+        survives.
+    response y, right for b: Rafael, Ravi, Zahra, Azadeh. I checked it against each line you gave, and no alternative
+        survives.
 """
 
 from __future__ import annotations
@@ -35,7 +38,7 @@ def _order_puzzle(rng: Rng, names: Sequence[str], pool: list[Claim]) -> tuple[Pu
 
 
 def ferry_queue(rng: Rng) -> MirrorContent:
-    """Make a mirror about four people who wait for tickets: who stands where?"""
+    """Ask for the order of four people in a queue."""
     names, port = rng.people(4), rng.pick(("Split", "Zanzibar", "Puno", "Cebu", "Bergen", "Mombasa", "Piraeus"))
     pool = claims(
         "ahead", rng.pick(("{0} is somewhere ahead of {1}", "{1} gets served later than {0}")), "{0} < {1}", names
@@ -61,7 +64,7 @@ def ferry_queue(rng: Rng) -> MirrorContent:
 
 
 def finish_line(rng: Rng) -> MirrorContent:
-    """Make a mirror about a race without ties: who came first to fourth?"""
+    """Ask for the result of a race without ties."""
     names = rng.people(4)
     sport = rng.pick(("kayak", "sack", "sledge", "cross-country", "wheelchair", "mountain bike", "rowing"))
     pool = claims("beat", rng.pick(("{0} beat {1}", "{0} got home earlier than {1}")), "{0} < {1}", names)
@@ -95,7 +98,7 @@ def finish_line(rng: Rng) -> MirrorContent:
 
 
 def spice_shelf(rng: Rng) -> MirrorContent:
-    """Make a mirror about jars on a shelf: which stands where, left to right?"""
+    """Ask for the order of jars on a shelf, left to right."""
     jars = rng.sample(("cumin", "saffron", "sumac", "paprika", "turmeric", "ginger", "fennel", "nutmeg", "cardamom"), 4)
     pool = claims("left", "the {0} is to the left of the {1}, not necessarily right beside it", "{0} < {1}", jars)
     pool += claims("touch", "the {0} stands immediately to the left of the {1}", "{0} + 1 == {1}", jars)
@@ -122,7 +125,7 @@ def spice_shelf(rng: Rng) -> MirrorContent:
 
 
 def tower_floors(rng: Rng) -> MirrorContent:
-    """Make a mirror about a house with one person on each floor: who lives where, from below?"""
+    """Ask who lives on which floor of a house, from below."""
     names, town = rng.people(4), rng.pick(("Tbilisi", "Montevideo", "Naples", "Busan", "Nairobi", "Porto", "Gdynia"))
     pool = claims("above", "{0} lives higher up than {1}", "{0} > {1}", names)
     pool += claims("over", "{0} hears the footsteps of {1} through the ceiling", "{0} + 1 == {1}", names)
@@ -155,7 +158,7 @@ def tower_floors(rng: Rng) -> MirrorContent:
 
 
 def open_mic(rng: Rng) -> MirrorContent:
-    """Make a mirror about the acts of an evening: who is the first, second, third or fourth?"""
+    """Ask which act of an evening is the first, second, third or fourth."""
     names, place = rng.people(4), rng.number(1, 4)
     pool = claims("before", "{0} is on before {1}", "{0} < {1}", names)
     pool += claims("straight", "{0} takes the stage straight after {1}", "{0} == {1} + 1", names)
@@ -187,7 +190,7 @@ def open_mic(rng: Rng) -> MirrorContent:
 
 
 def growing_up(rng: Rng) -> MirrorContent:
-    """Make a mirror about heights: who is the tallest, second tallest, second shortest or shortest?"""
+    """Ask who is the tallest, second tallest, second shortest or shortest of four."""
     names, place = rng.people(4), rng.number(0, 3)
     pool = claims("taller", rng.pick(("{0} is taller than {1}", "{1} looks up at {0}")), "{0} < {1}", names)
     pool += claims("both", "{0} is shorter than both {1} and {2}", "{0} > {1} and {0} > {2}", names)
@@ -214,7 +217,7 @@ def growing_up(rng: Rng) -> MirrorContent:
 
 
 def parked_vans(rng: Rng) -> MirrorContent:
-    """Make a mirror about parked vans: which colour stands where, left to right?"""
+    """Ask for the order of parked vans, left to right."""
     vans = rng.sample(("red", "white", "black", "silver", "yellow", "orange", "purple", "green"), 4)
     pool = claims(
         "between", "the {0} van is between the {1} one and the {2} one", "min({1}, {2}) < {0} < max({1}, {2})", vans
@@ -246,7 +249,7 @@ def parked_vans(rng: Rng) -> MirrorContent:
 
 
 def old_street(rng: Rng) -> MirrorContent:
-    """Make a mirror about shops: in which order did they open?"""
+    """Ask in which order four shops opened."""
     shops = rng.sample(("bakery", "pharmacy", "bookshop", "florist", "tailor", "butcher", "tearoom", "cobbler"), 4)
     pool = claims("before", "the {0} was there before the {1}", "{0} < {1}", shops)
     pool += claims(

@@ -2,13 +2,13 @@
 
 The claims of each prompt leave exactly one assignment of values to names. For example, `trio`:
 
-    a: Ravi, Yara and Nadia play in a trio of banjo, kora and sitar, one instrument each. The sitar belongs to Nadia or
-       to Yara. Yara does not play the sitar. The kora belongs to Yara or to Nadia. Who plays what?
-    b: the same, but "Yara does not play the kora"
-    x: I listed the cases and checked them against what you wrote. So: Ravi on the banjo, Yara on the kora and Nadia on
-       the sitar.
-    y: I listed the cases and checked them against what you wrote. So: Ravi on the banjo, Yara on the sitar and Nadia
-       on the kora.
+    prompt a: Ravi, Yara and Nadia play in a trio of banjo, kora and sitar, one instrument each. The sitar belongs to
+        Nadia or to Yara. Yara does not play the sitar. The kora belongs to Yara or to Nadia. Who plays what?
+    prompt b: the same, but "Yara does not play the kora"
+    response x, right for a: I listed the cases and checked them against what you wrote. So: Ravi on the banjo, Yara on
+        the kora and Nadia on the sitar.
+    response y, right for b: I listed the cases and checked them against what you wrote. So: Ravi on the banjo, Yara on
+        the sitar and Nadia on the kora.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from rewardbench.builders.templates.logic.puzzles import (
 
 
 def trio(rng: Rng) -> MirrorContent:
-    """Make a mirror about three musicians: who plays which instrument?"""
+    """Ask which of three musicians plays which instrument."""
     names = rng.people(3)
     instruments = rng.sample(("oud", "cello", "sitar", "harp", "flute", "banjo", "tuba", "kora"), 3)
     puzzle = one_to_one(names, instruments)
@@ -69,7 +69,7 @@ def trio(rng: Rng) -> MirrorContent:
 
 
 def potluck(rng: Rng) -> MirrorContent:
-    """Make a mirror about four guests and their dishes: who made one of these?"""
+    """Ask which of four guests made one of their dishes."""
     names = rng.people(4)
     dishes = rng.sample(("soup", "rice", "salad", "bread", "curry", "pie", "stew", "cake"), 4)
     puzzle, wanted = one_to_one(names, dishes), rng.pick(dishes)
@@ -125,7 +125,7 @@ def _repeats_a_pair(premises: list[Claim]) -> bool:
 
 
 def gift_circle(rng: Rng) -> MirrorContent:
-    """Make a mirror about presents in a circle: who gives to whom?"""
+    """Ask who gives a present to whom, in a circle of four."""
     names = rng.people(4)
     circle = one_to_one(names, names)
     receiver_of = f"dict(zip({names}, ({', '.join(names)})))"
@@ -167,7 +167,7 @@ def gift_circle(rng: Rng) -> MirrorContent:
 
 
 def wrong_labels(rng: Rng) -> MirrorContent:
-    """Make a mirror about tins with wrong labels: what is in each?"""
+    """Ask what is in four tins with wrong labels."""
     foods = rng.sample(("rice", "lentils", "sugar", "salt", "flour", "oats", "tea", "cocoa", "couscous"), 4)
     any_labels = one_to_one(foods, foods)
     wrong = [f"{food} != {food!r}" for food in foods]
@@ -198,7 +198,7 @@ def wrong_labels(rng: Rng) -> MirrorContent:
 
 
 def party_guests(rng: Rng) -> MirrorContent:
-    """Make a mirror about conditions of guests: which two of four come?"""
+    """Ask which two of four guests come, by their conditions."""
     names = rng.people(4)
     puzzle = Puzzle(dict.fromkeys(names, (False, True)))
     condition = rng.pick(("if {0} comes, {1} comes too", "{0} only comes if {1} does"))
@@ -231,7 +231,7 @@ def party_guests(rng: Rng) -> MirrorContent:
 
 
 def boat_crew(rng: Rng) -> MirrorContent:
-    """Make a mirror about a boat with two seats: which two of four go?"""
+    """Ask which two of four people go in a boat for two."""
     names = rng.people(4)
     puzzle = Puzzle(dict.fromkeys(names, (False, True)), f"{' + '.join(names)} == 2")
     boat = rng.pick(("canoe", "dinghy", "gondola"))
@@ -259,7 +259,7 @@ def boat_crew(rng: Rng) -> MirrorContent:
 
 
 def two_rules(rng: Rng) -> MirrorContent:
-    """Make a mirror about a table of two figures, ranked by either first: what is the ranking?"""
+    """Ask for a ranking by two figures, either of them first."""
     names = rng.people(4)
     high, low = rng.numbers(2, 11, 29)
     many, few = rng.numbers(2, 2, 9)

@@ -3,11 +3,11 @@
 The prompts differ in the direction of a rule; from one direction something follows, from the other often nothing does.
 For example, `club_members`:
 
-    a: About the youth club in Kumasi: Rafael paints; Keira does not sail; everybody there who sails also paints. Keira
-       and Rafael are both members. Does Rafael sail?
-    b: the same, but "everybody there who paints also sails"
-    x: As far as your lines go, Rafael might sail and it might be otherwise.
-    y: As far as your lines go, Rafael does sail and it cannot be otherwise.
+    prompt a: About the youth club in Kumasi: Rafael paints; Keira does not sail; everybody there who sails also paints.
+        Keira and Rafael are both members. Does Rafael sail?
+    prompt b: the same, but "everybody there who paints also sails"
+    response x, right for a: As far as your lines go, Rafael might sail and it might be otherwise.
+    response y, right for b: As far as your lines go, Rafael does sail and it cannot be otherwise.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def _verdict(variable: str, yes: str, no: str, undecided: str) -> Answer:
 
 
 def devices(rng: Rng) -> MirrorContent:
-    """Make a mirror about an implication or its converse: what follows for a device that cannot be seen?"""
+    """Ask what an implication, or its converse, says about a device that cannot be seen."""
     (p, p_on, p_off), (q, q_on, q_off) = rng.sample(DEVICES, 2)
     lit = rng.chance()
     fact = Claim("fact", f"at this moment the {q} is {q_on if lit else q_off}", q if lit else f"not {q}")
@@ -99,7 +99,7 @@ def devices(rng: Rng) -> MirrorContent:
 
 
 def club_members(rng: Rng) -> MirrorContent:
-    """Make a mirror about "everyone who does p does q" or its converse: does a certain member do p, or q?"""
+    """Ask what follows from "everyone who does p does q", or from its converse, for one member."""
     ann, bob = rng.people(2)
     (does_p, do_p), (does_q, do_q) = rng.sample(HABITS, 2)
     variables = [f"{ann}_{does_p}", f"{ann}_{does_q}", f"{bob}_{does_p}", f"{bob}_{does_q}"]
@@ -160,7 +160,7 @@ def club_members(rng: Rng) -> MirrorContent:
 
 
 def groups(rng: Rng) -> MirrorContent:
-    """Make a mirror about two quantified statements, the quantifiers swapped: do two groups share a member?"""
+    """Ask if two groups share a member, from two statements whose quantifiers are swapped."""
     k, m, n = (name.replace("_", " ") for name in rng.sample(GROUPS, 3))
     regions = {k: REGIONS_OF_FIRST, m: REGIONS_OF_SECOND, n: REGIONS_OF_THIRD}
     quantifiers = rng.pick((("everybody", "nobody"), ("everybody", "somebody")))
@@ -222,7 +222,7 @@ def _any(regions: Sequence[str]) -> str:
 
 
 def cards_to_turn(rng: Rng) -> MirrorContent:
-    """Make a mirror about a rule for cards with two sides (Wason's selection task): which cards to turn?"""
+    """Ask which cards to turn to test a rule about their two sides (Wason's selection task)."""
     colours = rng.sample(("red", "blue", "green", "yellow", "white"), 2)
     signs = rng.sample(("star", "moon", "anchor", "crown", "leaf"), 2)
     card = rng.pick(("ticket", "token", "coaster", "card", "tile"))
@@ -281,7 +281,7 @@ def _with_article(noun: str) -> str:
 
 
 def late_chain(rng: Rng) -> MirrorContent:
-    """Make a mirror about a chain of three implications, one of them reversed: what follows for its other end?"""
+    """Ask what follows at the end of a chain of three implications, one of them reversed."""
     names = rng.people(4)
     links = list(pairwise(names))
     reversed_link = rng.number(0, 2)
@@ -328,7 +328,7 @@ def _late_rule(first: str, second: str) -> Claim:
 
 
 def which_gate(rng: Rng) -> MirrorContent:
-    """Make a mirror about two rules for one person and which takes precedence: which way in?"""
+    """Ask which of two rules for one person applies, by their precedence."""
     p, q = rng.sample(("a dog", "a bicycle", "a pram", "a tent", "a drum", "a kite"), 2)
     gates = rng.sample(("north gate", "river gate", "garden door", "side stairs", "old bridge", "courtyard"), 2)
     (name,) = rng.people(1)

@@ -2,11 +2,11 @@
 
 Each prompt has claims or steps that lead to exactly one position. For example, `cup_shuffle`:
 
-    a: Three cups in a row, a marble under the left one. The cups are swapped by position: right with middle, then
-       middle with left, then left with right. Where's the marble now?
-    b: the same, but the swaps are "right with middle, then left with right, then middle with left"
-    x: Go for the middle one: that is where the marble comes to rest after the last swap.
-    y: Go for the right one: that is where the marble comes to rest after the last swap.
+    prompt a: Three cups in a row, a marble under the left one. The cups are swapped by position: right with middle,
+        then middle with left, then left with right. Where's the marble now?
+    prompt b: the same, but the swaps are "right with middle, then left with right, then middle with left"
+    response x, right for a: Go for the middle one: that is where the marble comes to rest after the last swap.
+    response y, right for b: Go for the right one: that is where the marble comes to rest after the last swap.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ COMPASS = ("north", "east", "south", "west")
 
 
 def round_table(rng: Rng) -> MirrorContent:
-    """Make a mirror about four chairs in a circle: who sits where, clockwise?"""
+    """Ask who sits where at a round table, clockwise."""
     names = rng.people(4)
     puzzle = one_to_one(names, range(4))
     puzzle = Puzzle(puzzle.variables, f"{puzzle.base} and {names[0]} == 0")
@@ -69,7 +69,7 @@ def round_table(rng: Rng) -> MirrorContent:
 
 
 def town_map(rng: Rng) -> MirrorContent:
-    """Make a mirror about landmarks on the corners of a square: which is at one corner?"""
+    """Ask which landmark is at one corner of a square."""
     marks = rng.sample(("mill", "chapel", "school", "well", "inn", "smithy", "library", "market", "museum"), 4)
     pool = claims("north", "the {0} is due north of the {1}", "{0} + 2 == {1}", marks)
     pool += claims("east", "the {0} is due east of the {1}", "{0} == {1} + 1 and {1} % 2 == 0", marks)
@@ -107,7 +107,7 @@ def town_map(rng: Rng) -> MirrorContent:
 
 
 def coach_seats(rng: Rng) -> MirrorContent:
-    """Make a mirror about two rows of two seats: who has one of them?
+    """Ask who has one of the seats in two rows of two.
 
     Seats 0 and 1 are window and aisle of the front row, 2 and 3 those of the back row.
     """
@@ -147,7 +147,7 @@ def coach_seats(rng: Rng) -> MirrorContent:
 
 
 def turning_robot(rng: Rng) -> MirrorContent:
-    """Make a mirror about quarter turns, left and right swapped: which direction is faced at the end?"""
+    """Ask for the direction after quarter turns, with left and right swapped."""
     start, job = rng.pick(COMPASS), rng.pick(("clean", "mow", "paint", "patrol"))
     turns = rng.sample(["left", "left", "right"], 3) + rng.sample(["left", "right"], 2)
     opposite_turns = ["right" if turn == "left" else "left" for turn in turns]
@@ -188,7 +188,7 @@ def _turns_claim(start: str, turns: list[str]) -> Claim:
 
 
 def cup_shuffle(rng: Rng) -> MirrorContent:
-    """Make a mirror about swapped cups, the swaps in either order: under which cup is the pea at the end?"""
+    """Ask for the place of a pea after swaps of cups, the swaps in either order."""
     places = ["left", "middle", "right"]
     swaps = [rng.sample(places, 2) for _ in range(rng.number(3, 4))]
     reordered = rng.sample(swaps, len(swaps))

@@ -2,11 +2,12 @@
 
 The claims of each prompt leave exactly one answer. For example, `bike_lock`:
 
-    a: 3 digit code, no zeros, no repeats. the second digit is 3 times the first; the first and the second digit add up
-       to 8; the third digit is 1 more than the first. (first = leftmost, second = middle, third = rightmost.) code?
-    b: the same, but "the third digit is 1 more than the second"
-    x: 2-6-3, from left to right. Swap anything in it and some condition fails.
-    y: 2-6-7, from left to right. Swap anything in it and some condition fails.
+    prompt a: 3 digit code, no zeros, no repeats. the second digit is 3 times the first; the first and the second digit
+        add up to 8; the third digit is 1 more than the first. (first = leftmost, second = middle, third = rightmost.)
+        code?
+    prompt b: the same, but "the third digit is 1 more than the second"
+    response x, right for a: 2-6-3, from left to right. Swap anything in it and some condition fails.
+    response y, right for b: 2-6-7, from left to right. Swap anything in it and some condition fails.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ RELATIONS = ("a sibling", "an aunt or uncle", "a great-aunt or great-uncle", "a 
 
 
 def rota(rng: Rng) -> MirrorContent:
-    """Make a mirror about a rota from Monday to Thursday: who takes which day?"""
+    """Ask for a rota from Monday to Thursday."""
     names, days = rng.people(4), DAYS[:4]
     puzzle = one_to_one(names, range(4))
     pool = claims("after", "{0} takes the day straight after the one of {1}", "{0} == {1} + 1", names)
@@ -77,7 +78,7 @@ def rota(rng: Rng) -> MirrorContent:
 
 
 def busy_week(rng: Rng) -> MirrorContent:
-    """Make a mirror about three events, "before" and "after" swapped: on which day is one of them?"""
+    """Ask for the day of one of three events, with "before" and "after" swapped."""
     events = ("exam", "match", "concert", "wedding", "funeral", "checkup", "rehearsal", "flight")
     target, linked, dated = rng.sample(events, 3)
     near, far = rng.numbers(2, 2, 4)
@@ -132,7 +133,7 @@ def busy_week(rng: Rng) -> MirrorContent:
 
 
 def light_switches(rng: Rng) -> MirrorContent:
-    """Make a mirror about switches that flip several lamps, two counts of presses swapped: which lamps are lit?"""
+    """Ask which lamps are lit after presses of switches, with two of the counts swapped."""
     lamps = rng.sample(("hall", "porch", "cellar", "attic", "kitchen", "garage", "landing"), 3)
     colours = rng.sample(("brass", "black", "white", "wooden", "round", "chipped"), 3)
     lamp_sets = [lamps[:2], lamps[1:], [lamps[0], lamps[2]], lamps, lamps[:1]]
@@ -186,7 +187,7 @@ def light_switches(rng: Rng) -> MirrorContent:
 
 
 def kinship(rng: Rng) -> MirrorContent:
-    """Make a mirror about a family in which somebody is the sibling of one or another: how are two related?"""
+    """Ask how two people are related, if a third is the sibling of one person or of another."""
     elder, middle, young, other, child = rng.people(5)
     further = rng.chance()
     who = child if further else other
@@ -259,7 +260,7 @@ def _relation_expression(first_line: list[str], second_line: list[str]) -> str:
 
 
 def knockout(rng: Rng) -> MirrorContent:
-    """Make a mirror about a cup with two semi-finals and a final: who won?
+    """Ask who won a cup with two semi-finals and a final.
 
     The value of a name: 0 won, 1 lost the final, 2 lost to the winner, 3 lost to the other finalist.
     """
@@ -303,7 +304,7 @@ def knockout(rng: Rng) -> MirrorContent:
 
 
 def bike_lock(rng: Rng) -> MirrorContent:
-    """Make a mirror about relations between three digits: what is the code?"""
+    """Ask for a code of three digits, from relations between them."""
     places = ["first", "second", "third"]
     difference, total, factor = rng.number(1, 4), rng.number(8, 14), rng.pick((2, 3))
     puzzle = Puzzle(dict.fromkeys(places, range(1, 10)), "len({first, second, third}) == 3")

@@ -2,17 +2,19 @@
 
 The statements of each prompt leave exactly one possibility. For example, `three_chests`:
 
-    a: My treasure hunt for the kids: three small chests (iron, cedar and glass), a map in one of them, and a sign on
-       each.
+    prompt a: My treasure hunt for the kids: three small chests (iron, cedar and glass), a map in one of them, and a
+        sign on each.
 
-       1. On the glass chest: "the map is not in the cedar one".
-       2. On the cedar chest: "the map is in the cedar one".
-       3. On the iron chest: "the map is in the iron one".
+        1. On the glass chest: "the map is not in the cedar one".
+        2. On the cedar chest: "the map is in the cedar one".
+        3. On the iron chest: "the map is in the iron one".
 
-       I will tell them that exactly two of the signs are true. Before I do so, where should they find it?
-    b: the same, but the third sign says "the map is in the cedar one"
-    x: The map is in the iron chest: with any other place the number of true signs would not be right.
-    y: The map is in the cedar chest: with any other place the number of true signs would not be right.
+        I will tell them that exactly two of the signs are true. Before I do so, where should they find it?
+    prompt b: the same, but the third sign says "the map is in the cedar one"
+    response x, right for a: The map is in the iron chest: with any other place the number of true signs would not be
+        right.
+    response y, right for b: The map is in the cedar chest: with any other place the number of true signs would not be
+        right.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sun
 
 
 def islanders(rng: Rng) -> MirrorContent:
-    """Make a mirror about three people who always or never tell the truth: who is which?"""
+    """Ask which of three people always tell the truth and which never do."""
     names = rng.people(3)
     good, bad, place = rng.pick(
         (
@@ -119,7 +121,7 @@ def _exactly(num_true: int, statements: Sequence[Claim]) -> list[Claim]:
 
 
 def broken_vase(rng: Rng) -> MirrorContent:
-    """Make a mirror about four suspects with one statement each, a known number of them true: who did it?"""
+    """Ask who did it, from the statements of four suspects, of which a known number are true."""
     names, num_true = rng.people(4), rng.pick((1, 3))
     pools = []
     for name in names:
@@ -164,7 +166,7 @@ def broken_vase(rng: Rng) -> MirrorContent:
 
 
 def three_chests(rng: Rng) -> MirrorContent:
-    """Make a mirror about signs on three chests, a known number of them true: which chest is it?"""
+    """Ask which chest it is, from the signs on three chests, of which a known number are true."""
     chests = rng.sample(("oak", "iron", "cedar", "bamboo", "copper", "ivory", "glass"), 3)
     treasure, num_true = rng.pick(("crown", "map", "ruby", "letter", "key")), rng.pick((1, 2))
     pools = []
@@ -205,7 +207,7 @@ def three_chests(rng: Rng) -> MirrorContent:
 
 
 def lying_days(rng: Rng) -> MirrorContent:
-    """Make a mirror about two people who lie on certain days, their statements swapped: which day is it?"""
+    """Ask for the day of the week, from swapped statements of two people who lie on certain days."""
     ann, bob = rng.people(2)
     lies = {}
     for name in (ann, bob):
