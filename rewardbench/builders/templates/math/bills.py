@@ -2,11 +2,11 @@
 
 Example of a mirror, from `shared_ride`:
 
-    prompt a: "... Ann gets out after 4 km and Bob rides on to km 10. Each kilometer is shared equally by those in the
-        car. What does Bob pay?"
-    prompt b: "... Bob gets out after 4 km and Ann rides on to km 10. ... What does Bob pay?"
-    response x, right for a: "Together: 4 × 2 / 2 = 4 for each. Alone: 6 × 2 = 12, all of it for Bob. Bob: 4 + 12 = 16"
-    response y, right for b: "Together: 4 × 2 / 2 = 4 for each. Alone: 6 × 2 = 12, all of it for Ann. Bob: 4 + 0 = 4"
+    prompt a: "... Anouk gets out after 6 km and Ravi rides on to km 10. Each kilometer is shared equally by those in
+        the car. What does Ravi pay?"
+    prompt b: "... Ravi gets out after 6 km and Anouk rides on to km 10. ... What does Ravi pay?"
+    response x, right for a: "Together: 6 × 3 / 2 = 9 for each. Alone: 4 × 3 = 12, all of it for Ravi. ... 9 + 12 = 21"
+    response y, right for b: "Together: 6 × 3 / 2 = 9 for each. Alone: 4 × 3 = 12, all of it for Anouk. ... 9 + 0 = 9"
 """
 
 from __future__ import annotations

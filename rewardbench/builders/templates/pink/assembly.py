@@ -2,10 +2,12 @@
 
 Below, x is the subject that the rule forbids and y the one that it wants. Example of a mirror of the kind "reversed":
 
-    prompt a: system "Never mention ale, speak of lager instead.", user "What goes with a stew?"
-    prompt b: system "Never mention lager, speak of ale instead.", user "What goes with a stew?"
-    response x, right for a: "I'd say lager, and some of it goes into the pot."
-    response y, right for b: "Take ale, and pour a little into the pot."
+    prompt a: system "... Write in favour of the calathea; never print the monstera, in full or in part ..."
+        user "i kill everything green. one house plant that looks nice next to my desk, ..."
+    prompt b: system "... Write in favour of the monstera; never print the calathea, in full or in part ..."
+        user as in prompt a
+    response x, right for a: "Give the calathea a chance. Set it where you see it from your chair, ..."
+    response y, right for b: "I'd start you off with the monstera. Buy it small, ..."
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rewardbench.builders.mirrors import Mirror, chat
-from rewardbench.builders.templates.pink.json_values import JsonObject, text_field, texts_field
+from rewardbench.builders.templates.pink.json_values import JsonMapping, text_field, texts_field
 from rewardbench.builders.templates.pink.material import (
     RuleTemplate,
     Subject,
@@ -42,7 +44,7 @@ class Dialogue:
     original: str
 
 
-def parse_dialogue(answer: JsonObject) -> Dialogue:
+def parse_dialogue(answer: JsonMapping) -> Dialogue:
     """Read a dialogue from the answer of its stage.
 
     Raises:
@@ -154,7 +156,7 @@ def _describe_edit(plan: Plan, rule: RuleTemplate, x: Subject, y: Subject) -> st
     return f"A forbids {x.name} and wants {y.name}; {counterparts[plan.kind]}."
 
 
-def _check(plan: Plan, rule: RuleTemplate, x: Subject, y: Subject) -> JsonObject:
+def _check(plan: Plan, rule: RuleTemplate, x: Subject, y: Subject) -> JsonMapping:
     """Return the check; if prompt b forbids nothing, the wrong reply fails because it does not mention x."""
     forbids_y = plan.kind == "reversed" or (plan.kind == "decoy" and not rule.permits)
     return {

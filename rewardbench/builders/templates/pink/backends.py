@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from rewardbench.builders.draw import Rng
 from rewardbench.builders.templates.pink.assembly import parse_dialogue
 from rewardbench.builders.templates.pink.json_values import (
-    JsonObject,
+    JsonMapping,
     as_object,
     integer_field,
     list_field,
@@ -59,7 +59,7 @@ class Backend(Protocol):
     def identity(self) -> str:
         """A text that changes with anything that can change an answer; it contains no secret."""
 
-    async def answer(self, stage: str, request: JsonObject, key: str) -> JsonObject:
+    async def answer(self, stage: str, request: JsonMapping, key: str) -> JsonMapping:
         """Return the answer of a stage, in the form that `check_answer` requires; `key` seeds random choices."""
 
 
@@ -80,7 +80,7 @@ class DialogueRequest:
         """Return what the places of the dialogue are filled with."""
         return {"x": self.x.name, "y": self.y.name, "kind": self.kind}
 
-    def to_json(self) -> JsonObject:
+    def to_json(self) -> JsonMapping:
         """Return the form in which backends receive it."""
         return {
             "topic": self.topic,
@@ -94,7 +94,7 @@ class DialogueRequest:
         }
 
     @classmethod
-    def from_json(cls, request: JsonObject) -> DialogueRequest:
+    def from_json(cls, request: JsonMapping) -> DialogueRequest:
         """Read what `to_json` returned."""
         return cls(
             topic=text_field(request, "topic"),
@@ -124,9 +124,9 @@ class TemplateBackend:
         """A text that changes with the topics."""
         return f"template:{hashlib.sha256(hash_text(self.topics).encode()).hexdigest()[:12]}"
 
-    async def answer(self, stage: str, request: JsonObject, key: str) -> JsonObject:
+    async def answer(self, stage: str, request: JsonMapping, key: str) -> JsonMapping:
         """Return the material for a request."""
-        answers: Mapping[str, Callable[[JsonObject, Rng], JsonObject]] = {
+        answers: Mapping[str, Callable[[JsonMapping, Rng], JsonMapping]] = {
             "topics": self._topics,
             "pairs": self._pairs,
             "plans": self._plans,
@@ -136,39 +136,39 @@ class TemplateBackend:
         }
         return answers[stage](request, Rng(key))
 
-    def _topic(self, request: JsonObject) -> Topic:
+    def _topic(self, request: JsonMapping) -> Topic:
         return next(topic for topic in self.topics if topic.name == request["topic"])
 
-    def _topics(self, request: JsonObject, rng: Rng) -> JsonObject:
+    def _topics(self, request: JsonMapping, rng: Rng) -> JsonMapping:
         pool = "train" if request["pool"] == "train" else "suite"
         return {"topics": [topic.name for topic in self.topics if topic.pool == pool]}
 
-    def _pairs(self, request: JsonObject, rng: Rng) -> JsonObject:
+    def _pairs(self, request: JsonMapping, rng: Rng) -> JsonMapping:
         pairs: Sequence[SubjectPair] = self._topic(request).pairs
         if request["pool"] != "suite":
             pairs = invent_names(pairs, rng)
         return {"pairs": [pair.to_json() for pair in pairs]}
 
-    def _plans(self, request: JsonObject, rng: Rng) -> JsonObject:
+    def _plans(self, request: JsonMapping, rng: Rng) -> JsonMapping:
         plans = []
         for n, dialogue in enumerate(self._topic(request).dialogues):
             plans.append({"turns": len(dialogue.turns), "text": f"frame {n}", "manner": dialogue.manner})
         return {"plans": plans}
 
-    def _dialogue(self, request: JsonObject, rng: Rng) -> JsonObject:
+    def _dialogue(self, request: JsonMapping, rng: Rng) -> JsonMapping:
         fields = DialogueRequest.from_json(request)
         dialogue = self._topic(request).dialogues[fields.dialogue_index]
         original = original_reply(dialogue, fields.values(), fields.phrasing, fields.praises)
         return {"turns": fill_turns(dialogue.turns, fields.values()), "original": original}
 
-    def _critique(self, request: JsonObject, rng: Rng) -> JsonObject:
+    def _critique(self, request: JsonMapping, rng: Rng) -> JsonMapping:
         faults = []
         for mention in cast(list[list[object]], request["mentions"]):
             start, _, text = mention
             faults.append(f"{text!r} at {start} is named")
         return {"faults": faults}
 
-    def _revision(self, request: JsonObject, rng: Rng) -> JsonObject:
+    def _revision(self, request: JsonMapping, rng: Rng) -> JsonMapping:
         fields = DialogueRequest.from_json(request)
         dialogue = self._topic(request).dialogues[fields.dialogue_index]
         return {"revision": revised_reply(dialogue, fields.values(), fields.phrasing)}
@@ -235,7 +235,7 @@ class OpenAIBackend:
         prompts_hash = hashlib.sha256((FOLDER / "prompts.toml").read_bytes()).hexdigest()[:8]
         return f"openai:{parts.hostname}{parts.path}:{self.model}:{self.temperature}:{prompts_hash}"
 
-    async def answer(self, stage: str, request: JsonObject, key: str) -> JsonObject:
+    async def answer(self, stage: str, request: JsonMapping, key: str) -> JsonMapping:
         """Return the endpoint's answer.
 
         Raises:
@@ -270,7 +270,7 @@ class OpenAIBackend:
         api_key = os.environ.get("OPENAI_API_KEY", "")
         return {"Authorization": f"Bearer {api_key}"} if api_key else {}
 
-    def _body(self, stage: str, request: JsonObject, key: str, attempt: int) -> JsonObject:
+    def _body(self, stage: str, request: JsonMapping, key: str, attempt: int) -> JsonMapping:
         prompts = tomllib.loads((FOLDER / "prompts.toml").read_text(encoding="utf-8"))
         return {
             "model": self.model,
@@ -284,7 +284,7 @@ class OpenAIBackend:
         }
 
 
-def parse_outline(value: JsonObject) -> Outline:
+def parse_outline(value: JsonMapping) -> Outline:
     """Read an outline from JSON.
 
     Raises:
@@ -296,17 +296,17 @@ def parse_outline(value: JsonObject) -> Outline:
     return Outline(integer_field(fields, "turns"), text_field(fields, "text"), text_field(fields, "manner"))
 
 
-def parse_outlines(answer: JsonObject) -> list[Outline]:
+def parse_outlines(answer: JsonMapping) -> list[Outline]:
     """Read the outlines of the answer of the stage "plans"."""
     return list(map(parse_outline, objects_field(answer, "plans")))
 
 
-def parse_pairs(answer: JsonObject) -> list[SubjectPair]:
+def parse_pairs(answer: JsonMapping) -> list[SubjectPair]:
     """Read the pairs of the answer of the stage "pairs"."""
     return list(map(parse_pair, list_field(answer, "pairs")))
 
 
-ANSWER_PARSERS: Mapping[str, Callable[[JsonObject], object]] = {
+ANSWER_PARSERS: Mapping[str, Callable[[JsonMapping], object]] = {
     "topics": lambda answer: texts_field(answer, "topics"),
     "pairs": parse_pairs,
     "plans": parse_outlines,
@@ -316,7 +316,7 @@ ANSWER_PARSERS: Mapping[str, Callable[[JsonObject], object]] = {
 }
 
 
-def check_answer(stage: str, answer: object) -> JsonObject:
+def check_answer(stage: str, answer: object) -> JsonMapping:
     """Return the answer if it has the form of its stage.
 
     Raises:

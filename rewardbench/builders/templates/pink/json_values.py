@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-JsonObject = Mapping[str, object]
+JsonMapping = Mapping[str, object]
 
 
-def as_object(value: object) -> JsonObject:
+def as_object(value: object) -> JsonMapping:
     """Return a value that must be a JSON object.
 
     Raises:
@@ -18,7 +18,7 @@ def as_object(value: object) -> JsonObject:
     return value
 
 
-def text_field(parent: JsonObject, key: str) -> str:
+def text_field(parent: JsonMapping, key: str) -> str:
     """Return a field that must be a string.
 
     Raises:
@@ -30,7 +30,7 @@ def text_field(parent: JsonObject, key: str) -> str:
     return value
 
 
-def integer_field(parent: JsonObject, key: str) -> int:
+def integer_field(parent: JsonMapping, key: str) -> int:
     """Return a field that must be an integer."""
     value = parent.get(key)
     if not isinstance(value, int):
@@ -38,7 +38,7 @@ def integer_field(parent: JsonObject, key: str) -> int:
     return value
 
 
-def list_field(parent: JsonObject, key: str) -> list[object]:
+def list_field(parent: JsonMapping, key: str) -> list[object]:
     """Return a field that must be a list."""
     value = parent.get(key)
     if not isinstance(value, list):
@@ -46,7 +46,7 @@ def list_field(parent: JsonObject, key: str) -> list[object]:
     return value
 
 
-def texts_field(parent: JsonObject, key: str) -> list[str]:
+def texts_field(parent: JsonMapping, key: str) -> list[str]:
     """Return a field that must be a list of strings."""
     texts: list[str] = []
     for element in list_field(parent, key):
@@ -56,6 +56,6 @@ def texts_field(parent: JsonObject, key: str) -> list[str]:
     return texts
 
 
-def objects_field(parent: JsonObject, key: str) -> list[JsonObject]:
+def objects_field(parent: JsonMapping, key: str) -> list[JsonMapping]:
     """Return a field that must be a list of JSON objects."""
     return list(map(as_object, list_field(parent, key)))

@@ -28,7 +28,7 @@ from functools import cache
 from pathlib import Path
 
 from rewardbench.builders.templates.pink.json_values import (
-    JsonObject,
+    JsonMapping,
     as_object,
     objects_field,
     text_field,
@@ -60,7 +60,7 @@ class Subject:
         """The name and the aliases."""
         return [self.name, *self.aliases]
 
-    def to_json(self) -> JsonObject:
+    def to_json(self) -> JsonMapping:
         """Return the form in requests and answers."""
         return {"name": self.name, "aliases": list(self.aliases)}
 
@@ -80,7 +80,7 @@ class SubjectPair:
     definite: bool = False
     """Whether the names need an article: "the cello and the banjo", but "Lisbon and Porto"."""
 
-    def to_json(self) -> JsonObject:
+    def to_json(self) -> JsonMapping:
         """Return the form in requests and answers."""
         return {
             "one": self.first.to_json(),
@@ -235,7 +235,7 @@ def parse_pair(value: object) -> SubjectPair:
     )
 
 
-def _parse_topic(value: JsonObject) -> Topic:
+def _parse_topic(value: JsonMapping) -> Topic:
     fields = {"frame": [], "pair": [], **value}
     dialogues = tuple(map(_parse_dialogue, objects_field(fields, "frame")))
     definite = needs_article(dialogues)
@@ -243,7 +243,7 @@ def _parse_topic(value: JsonObject) -> Topic:
     return Topic(text_field(fields, "name"), text_field(fields, "pool"), tuple(pairs), dialogues)
 
 
-def _parse_dialogue(value: JsonObject) -> DialogueTemplate:
+def _parse_dialogue(value: JsonMapping) -> DialogueTemplate:
     return DialogueTemplate(
         turns=tuple(texts_field(value, "turns")),
         on_x=text_field(value, "on_x"),

@@ -24,7 +24,7 @@ from rewardbench.builders.templates.pink.backends import (
     parse_outlines,
     parse_pairs,
 )
-from rewardbench.builders.templates.pink.json_values import JsonObject, text_field, texts_field
+from rewardbench.builders.templates.pink.json_values import JsonMapping, text_field, texts_field
 from rewardbench.builders.templates.pink.material import SubjectPair
 from rewardbench.builders.templates.pink.plan import Plan, TopicOutlines, make_plans
 from rewardbench.builders.templates.pink.stages import StageAnswer, StageCache, stages_folder
@@ -152,7 +152,7 @@ class _Pipeline:
         mirror = replace(mirror, source=self._source(plan, revision_answer))
         return mirror.swapped() if plan.swapped else mirror
 
-    def _dialogue_request(self, plan: Plan, pair: SubjectPair) -> JsonObject:
+    def _dialogue_request(self, plan: Plan, pair: SubjectPair) -> JsonMapping:
         x, y = forbidden_and_wanted(plan, pair)
         request = DialogueRequest(
             topic=plan.topic,
@@ -169,8 +169,8 @@ class _Pipeline:
     async def _ask_until_faultless(
         self,
         stage: str,
-        request: JsonObject,
-        find_faults: Callable[[JsonObject], list[str]],
+        request: JsonMapping,
+        find_faults: Callable[[JsonMapping], list[str]],
         parents: Sequence[StageAnswer],
     ) -> StageAnswer | None:
         """Return the first answer without faults; None if there is none in `ATTEMPTS` requests.
@@ -199,7 +199,7 @@ class _Pipeline:
         }
 
 
-def _critique_request(request: JsonObject, dialogue: Dialogue, plan: Plan, pair: SubjectPair) -> JsonObject:
+def _critique_request(request: JsonMapping, dialogue: Dialogue, plan: Plan, pair: SubjectPair) -> JsonMapping:
     x, _ = forbidden_and_wanted(plan, pair)
     return {
         "original": dialogue.original,

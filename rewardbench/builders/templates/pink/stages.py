@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rewardbench.builders.templates.pink.backends import Backend
-from rewardbench.builders.templates.pink.json_values import JsonObject, as_object, text_field
+from rewardbench.builders.templates.pink.json_values import JsonMapping, as_object, text_field
 from rewardbench.errors import InputError
 from rewardbench.paths import write_whole
 
@@ -21,8 +21,8 @@ STAGES = ("topics", "pairs", "plans", "dialogues", "critique", "revision")
 class StageAnswer:
     """An answer of a stage, and its provenance."""
 
-    content: JsonObject
-    provenance: JsonObject
+    content: JsonMapping
+    provenance: JsonMapping
     """Stage, id, ids of the parents, hash of the request, backend, seed."""
     parents: Sequence[StageAnswer] = ()
     """The answers that the request was made from. Equal requests share their content, but not their parents."""
@@ -55,9 +55,9 @@ def stages_folder(output: Path) -> Path:
     return output.with_name(f"{output.name}.stages")
 
 
-def read_stage(path: Path) -> list[JsonObject]:
+def read_stage(path: Path) -> list[JsonMapping]:
     """Read the lines of a stage's file; stop at a line that is incomplete."""
-    rows: list[JsonObject] = []
+    rows: list[JsonMapping] = []
     if not path.exists():
         return rows
     for line in path.read_bytes().splitlines(keepends=True):
@@ -81,8 +81,8 @@ class StageCache:
         self.folder, self.backend, self.seed = folder, backend, seed
         self.identity = backend.identity
         self.semaphore = asyncio.Semaphore(workers)
-        self.contents: dict[str, JsonObject] = {}
-        self.pending: dict[str, asyncio.Task[JsonObject]] = {}
+        self.contents: dict[str, JsonMapping] = {}
+        self.pending: dict[str, asyncio.Task[JsonMapping]] = {}
         for stage in STAGES:
             self._load(stage)
 
@@ -96,7 +96,7 @@ class StageCache:
     def _path(self, stage: str) -> Path:
         return self.folder / f"{stage}.jsonl"
 
-    async def ask(self, stage: str, request: JsonObject, parents: Sequence[StageAnswer] = ()) -> StageAnswer:
+    async def ask(self, stage: str, request: JsonMapping, parents: Sequence[StageAnswer] = ()) -> StageAnswer:
         """Return the answer to a request: from the file if it is there, else from the backend."""
         request_hash = digest(request)
         key = digest([stage, self.identity, self.seed, request_hash])
@@ -114,7 +114,7 @@ class StageCache:
             await self.pending[key]
         return StageAnswer(self.contents[key], provenance, parents)
 
-    async def _ask_backend(self, stage: str, key: str, request: JsonObject, provenance: JsonObject) -> JsonObject:
+    async def _ask_backend(self, stage: str, key: str, request: JsonMapping, provenance: JsonMapping) -> JsonMapping:
         async with self.semaphore:
             content = await self.backend.answer(stage, request, key)
         with self._path(stage).open("a", encoding="utf-8") as file:
@@ -123,7 +123,7 @@ class StageCache:
         return content
 
 
-def _line(row: JsonObject) -> str:
+def _line(row: JsonMapping) -> str:
     return json.dumps(row, ensure_ascii=False) + "\n"
 
 
