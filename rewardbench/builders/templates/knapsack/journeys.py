@@ -4,8 +4,8 @@ Example of a mirror, from `luggage`:
 
     prompt a: "Tessa may check in 13 kg, Omar 15 kg. ... If Tessa takes only whole bundles, which ones ...?"
     prompt b: "Tessa may check in 15 kg, Omar 13 kg. ... If Tessa takes only whole bundles, which ones ...?"
-    response x, right for a: "Load dates and silk. That earns 62 + 41 = 103, ..."
-    response y, right for b: "Load dates and sumac. That earns 62 + 55 = 117, ..."
+    response x, right for a: "The best load is dates and silk, which brings 62 + 41 = 103. ..."
+    response y, right for b: "The best load is dates and sumac, which brings 62 + 55 = 117. ..."
 """
 
 from __future__ import annotations

@@ -131,7 +131,7 @@ def whole_quotient(dividend: int, divisor: int) -> int:
 
 
 def clock(minutes: int) -> str:
-    """Format the time of day so many minutes after midnight.
+    """Format a time of day, given in minutes after midnight.
 
     >>> clock(545)
     '9:05'

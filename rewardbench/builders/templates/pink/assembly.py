@@ -65,7 +65,7 @@ def pink_mirror(plan: Plan, pair: SubjectPair, dialogue: Dialogue, revision: str
         plan: what goes into the mirror.
         pair: the two subjects.
         dialogue: the turns, and the original reply, which is right for prompt b.
-        revision: the reply that speaks of y instead of x.
+        revision: the reply about y instead of x.
     """
     x, y = forbidden_and_wanted(plan, pair)
     rule_set = read_rules()

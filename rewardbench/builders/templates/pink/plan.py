@@ -23,7 +23,7 @@ class Outline:
 
     turns: int
     text: str
-    """What happens in it, in one sentence."""
+    """What happens in it: a single sentence."""
     manner: str = "plain"
     """How the user types: one of MANNERS."""
 
