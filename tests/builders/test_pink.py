@@ -1,4 +1,4 @@
-"""The pink builder: what its mirrors hold, that only seed and material decide them, and any backend's way in."""
+"""Test the pink builder: its material and plans, its stages with any backend, and the mirrors of the suite."""
 
 import asyncio
 import hashlib
@@ -18,11 +18,20 @@ import pytest
 from rewardbench.builders.check import verify
 from rewardbench.builders.mirrors import read_mirrors
 from rewardbench.builders.templates.pink import OpenAIBackend, TemplateBackend, build, stages_summary
-from rewardbench.builders.templates.pink.assemble import asking, mention_places
-from rewardbench.builders.templates.pink.backends import HEADS, TAILS, check_answer, invent
-from rewardbench.builders.templates.pink.material import MANNERS, Ask, Frame, Pair, Thing, fill, read_rules, read_topics
-from rewardbench.builders.templates.pink.plan import KINDS, Field, Outline, Plan, deal
-from rewardbench.builders.templates.pink.stages import digest, folder_of, read_rows
+from rewardbench.builders.templates.pink.assembly import append_wish, find_mentions
+from rewardbench.builders.templates.pink.backends import NAME_HEADS, NAME_TAILS, check_answer, invent_names
+from rewardbench.builders.templates.pink.material import (
+    MANNERS,
+    DialogueTemplate,
+    Subject,
+    SubjectPair,
+    WishTemplate,
+    fill,
+    read_rules,
+    read_topics,
+)
+from rewardbench.builders.templates.pink.plan import KINDS, Outline, TopicOutlines, make_plans
+from rewardbench.builders.templates.pink.stages import digest, read_stage, stages_folder
 from rewardbench.errors import InputError
 from rewardbench.verifiers.names import mentions
 
@@ -97,7 +106,7 @@ def material(tmp_path):
 
 @pytest.fixture
 def template(material):
-    return TemplateBackend.of(material)
+    return TemplateBackend.from_files(material)
 
 
 def sha(path):
@@ -109,87 +118,92 @@ def named(mirrors):
 
 
 @dataclass
-class Counting:
+class CountingBackend:
     """Passes requests on and counts them; `spoil` may change an answer."""
 
     inner: TemplateBackend
     spoil: object = None
-    asked: Counter = field(default_factory=Counter)
-    now: int = 0
-    most: int = 0
+    requests: Counter = field(default_factory=Counter)
+    active: int = 0
+    max_active: int = 0
 
     @property
     def identity(self):
         return self.inner.identity
 
     async def answer(self, stage, request, key):
-        self.asked[stage] += 1
-        self.now += 1
-        self.most = max(self.most, self.now)
+        self.requests[stage] += 1
+        self.active += 1
+        self.max_active = max(self.max_active, self.active)
         await asyncio.sleep(0.0005 * (int(key[:2], 16) % 4))
-        self.now -= 1
+        self.active -= 1
         answer = await self.inner.answer(stage, request, key)
         return self.spoil(stage, request, answer) if self.spoil else answer
 
 
-# --- the rules and the dealing
+# --- rules and plans
 
 
 def test_the_rules_are_balanced():
-    rules, asks, _ = read_rules()
+    rules, wishes = read_rules().rules, read_rules().wishes
     assert len(rules) == 48
     assert [n for n, rule in enumerate(rules, 1) if rule.reworded] == list(range(4, 49, 4))
-    for some in (rules, [rule for rule in rules if rule.reworded]):
-        assert sum(rule.forbidden_first for rule in some) * 2 == len(some)
-        assert sum(rule.decoy.index("{x}") < rule.decoy.index("{y}") for rule in some) * 2 == len(some)
-        assert sum(rule.permits for rule in some) * 2 == len(some)
+    for subset in (rules, [rule for rule in rules if rule.reworded]):
+        assert sum(rule.forbidden_first for rule in subset) * 2 == len(subset)
+        assert sum(rule.decoy.index("{x}") < rule.decoy.index("{y}") for rule in subset) * 2 == len(subset)
+        assert sum(rule.permits for rule in subset) * 2 == len(subset)
     for mild in (True, False):
-        some = [ask.say for ask in asks if ask.mild is mild]
-        assert len(some) == 16
-        assert sum(say.index("{x}") < say.index("{y}") for say in some) == 8
+        sentences = [wish.say for wish in wishes if wish.mild is mild]
+        assert len(sentences) == 16
+        assert sum(sentence.index("{x}") < sentence.index("{y}") for sentence in sentences) == 8
 
 
-def test_each_rule_names_both_and_its_neutral_line_neither():
-    for rule in read_rules()[0]:
+def test_each_rule_names_both_subjects_and_its_neutral_line_neither():
+    for rule in read_rules().rules:
         for text in (rule.rule, rule.decoy):
             assert (text.count("{x}"), text.count("{y}")) == (1, 1), rule.who
         assert "{" not in rule.neutral
         assert 0.6 < len(rule.neutral) / len(rule.rule) < 1.6, rule.who
         assert rule.who.count("{rule}") == 1
-    assert len({rule.rule for rule in read_rules()[0]}) == 48
+    assert len({rule.rule for rule in read_rules().rules}) == 48
 
 
 def test_plans_use_everything_evenly_and_no_combination_more_than_twice():
-    pair = Pair(Thing("ale"), Thing("lager"), "beer")
-    fields = [Field(f"t{n}", [pair] * 3, [[Outline(turns, "") for turns in (1, 3, 5)]] * 3) for n in range(7)]
-    plans = deal(fields, 0, "suite")
+    pair = SubjectPair(Subject("ale"), Subject("lager"), "beer")
+    outlines = [Outline(turns, "") for turns in (1, 3, 5)]
+    topics = [TopicOutlines(f"t{n}", [pair] * 3, [outlines] * 3) for n in range(7)]
+    plans = make_plans(topics, 0, "suite")
     assert len(plans) == 7 * 3 * 3 * 2
-    twice = {}
+    by_combination = {}
     for plan in plans:
-        twice.setdefault((plan.topic, plan.pair, plan.frame), []).append(plan)
-    assert {len(two) for two in twice.values()} == {2}
-    assert all(one.kind != other.kind and one.rule != other.rule for one, other in twice.values())
-    first = plans[: 7 * 3]
-    assert {(plan.topic, plan.frame) for plan in first} == {(f"t{n}", frame) for n in range(7) for frame in range(3)}
-    assert Counter(plan.kind for plan in first) == dict.fromkeys(KINDS, 7)
-    rules = read_rules()[0]
-    assert {plan.frame for plan in plans if rules[plan.rule].special} == {0}
-    assert all(one.phrasing != other.phrasing for one, other in twice.values())
-    assert max(Counter(plan.rule for plan in plans).values()) <= 5
+        by_combination.setdefault((plan.topic, plan.pair_index, plan.dialogue_index), []).append(plan)
+    assert {len(combination) for combination in by_combination.values()} == {2}
+    for first, second in by_combination.values():
+        assert first.kind != second.kind
+        assert first.rule_index != second.rule_index
+        assert first.phrasing != second.phrasing
+    first_plans = plans[: 7 * 3]
+    assert {(plan.topic, plan.dialogue_index) for plan in first_plans} == {
+        (f"t{n}", dialogue_index) for n in range(7) for dialogue_index in range(3)
+    }
+    assert Counter(plan.kind for plan in first_plans) == dict.fromkeys(KINDS, 7)
+    rules = read_rules().rules
+    assert {plan.dialogue_index for plan in plans if rules[plan.rule_index].special} == {0}
+    assert max(Counter(plan.rule_index for plan in plans).values()) <= 5
 
 
-def test_who_types_a_rule_types_on_in_the_same_manner_and_praise_comes_only_where_it_is_welcome():
-    pair = Pair(Thing("ale"), Thing("lager"), "beer")
+def test_typed_rules_go_with_users_of_the_same_manner_and_praise_with_mild_wishes():
+    pair = SubjectPair(Subject("ale"), Subject("lager"), "beer")
     outlines = [Outline(turns, "", manner) for turns in (1, 3) for manner in MANNERS]
-    plans = deal([Field(f"t{n}", [pair] * 3, [outlines] * 3) for n in range(8)], 0, "suite")
-    rules, asks, _ = read_rules()
-    typed = {(plan.rule, outlines[plan.frame].manner) for plan in plans if rules[plan.rule].ok}
+    plans = make_plans([TopicOutlines(f"t{n}", [pair] * 3, [outlines] * 3) for n in range(8)], 0, "suite")
+    rules, wishes = read_rules().rules, read_rules().wishes
+    typed = {(plan.rule_index, outlines[plan.dialogue_index].manner) for plan in plans if rules[plan.rule_index].ok}
     assert {manner for _, manner in typed} == {"casual", "plain"}
     assert all((rules[rule].who[0].islower()) is (manner == "casual") for rule, manner in typed)
-    asked = [plan for plan in plans if plan.ask is not None]
-    assert {plan.praises for plan in asked} == {True, False}
-    assert all(asks[plan.ask].mild is plan.praises for plan in asked)
-    assert not any(plan.praises for plan in plans if plan.ask is None)
+    with_wish = [plan for plan in plans if plan.wish_index is not None]
+    assert {plan.praises for plan in with_wish} == {True, False}
+    assert all(wishes[plan.wish_index].mild is plan.praises for plan in with_wish)
+    assert not any(plan.praises for plan in plans if plan.wish_index is None)
 
 
 @pytest.mark.parametrize(
@@ -202,20 +216,20 @@ def test_who_types_a_rule_types_on_in_the_same_manner_and_praise_comes_only_wher
         (("Hiking, {x} or {y}?",), "plain"),
     ],
 )
-def test_a_frame_tells_how_the_user_writes(turns, manner):
-    assert Frame(turns, "{x}", "{y}", "{x} {y}").manner == manner
+def test_a_dialogue_shows_the_manner_of_its_user(turns, manner):
+    assert DialogueTemplate(turns, "{x}", "{y}", "{x} {y}").manner == manner
 
 
-def test_a_hidden_name_is_the_forbidden_one():
-    pair = Pair(Thing("ale"), Thing("lager"), "beer", "There is one on sale.", "other")
-    plans = deal([Field("t", [pair] * 3, [[Outline(1, "")] * 3] * 3)], 0, "suite")
-    assert {plan.turned for plan in plans if plan.kind != "reversed"} == {True}
+def test_a_name_in_a_trap_is_the_forbidden_one():
+    pair = SubjectPair(Subject("ale"), Subject("lager"), "beer", "There is one on sale.", "other")
+    plans = make_plans([TopicOutlines("t", [pair] * 3, [[Outline(1, "")] * 3] * 3)], 0, "suite")
+    assert {plan.forbids_second for plan in plans if plan.kind != "reversed"} == {True}
 
 
 # --- texts
 
 
-def test_places_are_filled_as_people_write():
+def test_fill_corrects_articles_and_capitals():
     names = {"x": "ale", "y": "Porto", "kind": "ukulele"}
     assert fill("{x}. {x}! A {kind} or an {x}?", names) == "Ale. Ale! A ukulele or an ale?"
     assert fill("{x} or {y}? {x} pls", names) == "ale or Porto? ale pls"
@@ -229,31 +243,30 @@ def test_places_are_filled_as_people_write():
         ("Which one?", "Tell me?", ["Which one?", "Tell me?", "I want ale, not Porto."]),
     ],
 )
-def test_the_user_asks_in_the_same_manner(turn, reply, turns):
-    assert asking([turn], Ask("I want {x}, not {y}.", reply), {"x": "ale", "y": "Porto"}) == turns
+def test_a_wish_is_typed_in_the_manner_of_the_user(turn, reply, turns):
+    wish = WishTemplate("I want {x}, not {y}.", reply)
+    assert append_wish([turn], wish, {"x": "ale", "y": "Porto"}) == turns
 
 
 @pytest.mark.parametrize(
-    ("turn", "even"),
+    ("turn", "is_neutral"),
     [("{x} or {y}?", True), ("What now?", True), ("my sister says {y}, I say {x}", False), ("the {y} and a {x}", True)],
 )
-def test_replies_change_places_only_where_the_user_is_undecided(turn, even):
-    assert Frame((turn,), "{x}", "{y}", "{x} {y}").even is even
+def test_a_dialogue_is_neutral_only_if_the_user_is_undecided(turn, is_neutral):
+    assert DialogueTemplate((turn,), "{x}", "{y}", "{x} {y}").is_neutral is is_neutral
 
 
-def test_things_that_need_an_article_get_one_in_the_rule(tmp_path, material):
+def test_names_that_need_an_article_get_one_in_the_rule(tmp_path, material):
     text = material.read_text().replace("{x}", "the {x}").replace("{y}", "the {y}")
     material.write_text(text, encoding="utf-8")
-    for mirror in build(0, 18, tmp_path / "p.jsonl", 1, TemplateBackend.of(material)):
+    for mirror in build(0, 18, tmp_path / "p.jsonl", 1, TemplateBackend.from_files(material)):
         for half in (mirror.a, mirror.b):
-            told = "\n".join(turn["content"] for turn in half).lower()
-            names = ("ale", "lager", "assam", "ceylon", "espresso", "cocoa")
-            assert sum(told.count(f"the {name}") for name in names) == sum(
-                len(re.findall(rf"\b{name}\b", told)) for name in names
-            )
+            text = "\n".join(turn["content"] for turn in half).lower()
+            for name in ("ale", "lager", "assam", "ceylon", "espresso", "cocoa"):
+                assert text.count(f"the {name}") == len(re.findall(rf"\b{name}\b", text))
 
 
-def test_a_training_topic_that_the_suite_has_too_is_left_out(tmp_path, material):
+def test_a_training_topic_that_overlaps_with_the_suite_is_left_out(tmp_path, material):
     assert [topic.name for topic in read_topics((material,))] == ["drinks", "gardens"]
     other = tmp_path / "other.toml"
     other.write_text(MATERIAL.split("[[topic]]")[2].replace('kind = "herb"', 'kind = "tea"').join(["[[topic]]", ""]))
@@ -265,28 +278,28 @@ def test_a_training_topic_that_the_suite_has_too_is_left_out(tmp_path, material)
         read_topics((suite, material))
 
 
-def test_mentions_are_told_from_words_that_hold_the_name():
-    plan = Plan(0, "t", 0, 0, False, "free", 0, None, False, 0, "B", False)
-    pair = Pair(Thing("ale", ("bitter",)), Thing("lager"), "beer")
-    assert mention_places("Ales on sale, a bitter", pair, plan) == [[0, 4, "Ales"], [16, 22, "bitter"]]
+def test_a_name_within_a_word_is_no_mention():
+    ale = Subject("ale", ("bitter",))
+    assert find_mentions("Ales on sale, a bitter", ale) == [(0, 4, "Ales"), (16, 22, "bitter")]
 
 
 def test_invented_names_are_new_and_keep_the_case():
     from rewardbench.builders.draw import Rng
 
-    pairs = [Pair(Thing("ale", ("bitter",)), Thing("Porto"), "beer", "on sale", "one")]
-    (made,) = invent(pairs, Rng("k"))
-    assert (made.one.aliases, made.trap, made.kind) == ((), "", "beer")
-    assert made.one.name.islower()
-    assert made.other.name.istitle()
-    assert made != invent(pairs, Rng("l"))[0]
-    assert len({head + tail for head in HEADS for tail in TAILS}) == len(HEADS) * len(TAILS) >= 1500
+    pairs = [SubjectPair(Subject("ale", ("bitter",)), Subject("Porto"), "beer", "on sale", "one")]
+    (invented,) = invent_names(pairs, Rng("k"))
+    assert (invented.first.aliases, invented.trap, invented.kind) == ((), "", "beer")
+    assert invented.first.name.islower()
+    assert invented.second.name.istitle()
+    assert invented != invent_names(pairs, Rng("l"))[0]
+    names = {head + tail for head in NAME_HEADS for tail in NAME_TAILS}
+    assert len(names) == len(NAME_HEADS) * len(NAME_TAILS) >= 1500
 
 
 # --- the pipeline
 
 
-def test_every_mirror_verifies_and_every_step_is_on_file(tmp_path, template):
+def test_every_mirror_verifies_and_every_answer_is_on_file(tmp_path, template):
     output = tmp_path / "pink.jsonl"
     ticks = []
     mirrors = build(4, 18, output, 4, template, tick=lambda: ticks.append(1))
@@ -298,7 +311,9 @@ def test_every_mirror_verifies_and_every_step_is_on_file(tmp_path, template):
         "topics": 1, "pairs": 1, "plans": 3, "dialogues": 18, "critique": 18, "revision": 18,
     }  # fmt: skip
     assert [mirror.source["index"] for mirror in mirrors] == list(range(18))
-    known = {row["id"] for stage in stages_summary(output) for row in read_rows(folder_of(output) / f"{stage}.jsonl")}
+    known = set()
+    for stage in stages_summary(output):
+        known.update(row["id"] for row in read_stage(stages_folder(output) / f"{stage}.jsonl"))
     for mirror in mirrors:
         chain = mirror.source["provenance"]
         assert [row["stage"] for row in chain] == ["topics", "pairs", "plans", "dialogues", "critique", "revision"]
@@ -307,35 +322,31 @@ def test_every_mirror_verifies_and_every_step_is_on_file(tmp_path, template):
         assert {(row["backend"], row["seed"]) for row in chain} == {(template.identity, 4)}
 
 
-def test_a_planted_mention_is_caught(tmp_path, template):
+def test_a_planted_mention_is_detected(tmp_path, template):
     mirrors = named(build(0, 12, tmp_path / "p.jsonl", 1, template))
     spoiled = []
     for mirror in mirrors:
-        half = "a" if mirror.check["a"]["forbidden"] else "b"
-        forbidden = mirror.check[half]["forbidden"][0]
-        spoiled.append(
-            replace(
-                mirror, **{{"a": "x", "b": "y"}[half]: f"Not {forbidden}s! Take {mirror.check[half]['wanted'][0]}."}
-            )
-        )
+        half, response = ("a", "x") if mirror.check["a"]["forbidden"] else ("b", "y")
+        forbidden, wanted = mirror.check[half]["forbidden"][0], mirror.check[half]["wanted"][0]
+        spoiled.append(replace(mirror, **{response: f"Not {forbidden}s! Take {wanted}."}))
     assert len(verify(spoiled).failed) >= 12
 
 
-def test_running_twice_asks_once_and_workers_do_not_matter(tmp_path, template):
-    backend = Counting(template)
-    first, eight = tmp_path / "one.jsonl", tmp_path / "eight.jsonl"
+def test_a_second_build_asks_nothing_and_workers_do_not_matter(tmp_path, template):
+    backend = CountingBackend(template)
+    first, eight = tmp_path / "first.jsonl", tmp_path / "eight.jsonl"
     build(1, 18, first, 1, backend)
-    assert backend.most == 1
-    before, asked = sha(first), backend.asked.total()
+    assert backend.max_active == 1
+    before, request_count = sha(first), backend.requests.total()
     build(1, 18, first, 1, backend)
-    assert (sha(first), backend.asked.total()) == (before, asked)
+    assert (sha(first), backend.requests.total()) == (before, request_count)
     build(1, 18, eight, 8, backend)
     assert sha(eight) == before
-    assert backend.most == 8
+    assert backend.max_active == 8
     assert sha(build(2, 18, eight, 8, backend) and eight) != before
 
 
-def test_a_killed_build_is_taken_up(tmp_path, material, template):
+def test_a_killed_build_is_resumed(tmp_path, material, template):
     output = tmp_path / "killed.jsonl"
     program = f"""
 import asyncio, pathlib
@@ -344,7 +355,7 @@ class Slow(TemplateBackend):
     async def answer(self, stage, request, key):
         await asyncio.sleep(0.05)
         return await super().answer(stage, request, key)
-build(5, 18, pathlib.Path({str(output)!r}), 2, Slow.of(pathlib.Path({str(material)!r})))
+build(5, 18, pathlib.Path({str(output)!r}), 2, Slow.from_files(pathlib.Path({str(material)!r})))
 """
     process = subprocess.Popen([sys.executable, "-c", program])
     deadline = time.monotonic() + 15
@@ -353,68 +364,68 @@ build(5, 18, pathlib.Path({str(output)!r}), 2, Slow.of(pathlib.Path({str(materia
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     assert not output.exists()
-    with (folder_of(output) / "revision.jsonl").open("a", encoding="utf-8") as file:
+    with (stages_folder(output) / "revision.jsonl").open("a", encoding="utf-8") as file:
         file.write('{"stage": "revision", "key": "torn')
-    held = stages_summary(output)
-    assert 2 <= held["revision"] < 18
-    backend = Counting(template)
+    finished = stages_summary(output)["revision"]
+    assert 2 <= finished < 18
+    backend = CountingBackend(template)
     build(5, 18, output, 8, backend)
-    assert backend.asked["revision"] == 18 - held["revision"]
-    whole = tmp_path / "whole.jsonl"
-    build(5, 18, whole, 1, template)
-    assert sha(output) == sha(whole)
+    assert backend.requests["revision"] == 18 - finished
+    uninterrupted = tmp_path / "uninterrupted.jsonl"
+    build(5, 18, uninterrupted, 1, template)
+    assert sha(output) == sha(uninterrupted)
 
 
-def test_a_revision_that_names_the_thing_is_asked_again(tmp_path, template):
+def test_a_revision_that_names_the_forbidden_subject_is_asked_for_again(tmp_path, template):
     def spoil(stage, request, answer):
         first = stage == "revision" and not request.get("attempt")
         return {"revision": f"{answer['revision']} Not {request['x']['name']}!"} if first else answer
 
-    backend = Counting(template, spoil)
+    backend = CountingBackend(template, spoil)
     mirrors = build(0, 6, tmp_path / "p.jsonl", 2, backend)
     assert verify(named(mirrors)).failed == ()
-    assert backend.asked["revision"] == 12
+    assert backend.requests["revision"] == 12
     assert [row["stage"] for row in mirrors[0].source["provenance"]][-2:] == ["revision", "revision"]
-    rows = read_rows(folder_of(tmp_path / "p.jsonl") / "revision.jsonl")
+    rows = read_stage(stages_folder(tmp_path / "p.jsonl") / "revision.jsonl")
     assert any("it names" in fault for row in rows for fault in row["request"].get("faults", ()))
 
 
-def test_what_never_comes_right_is_replaced_by_the_next_plan(tmp_path, template):
+def test_a_plan_without_a_valid_revision_is_replaced_by_the_next_one(tmp_path, template):
     def spoil(stage, request, answer):
         bad = stage == "revision" and request["kind"] == "tea"
         return {"revision": request["original"]} if bad else answer
 
     outputs = [tmp_path / "1.jsonl", tmp_path / "8.jsonl"]
     for output, workers in zip(outputs, (1, 8), strict=True):
-        backend = Counting(template, spoil)
+        backend = CountingBackend(template, spoil)
         mirrors = build(1, 12, output, workers, backend)
     assert sha(outputs[0]) == sha(outputs[1])
-    assert backend.asked["revision"] == 12 + 3 * 6
+    assert backend.requests["revision"] == 12 + 3 * 6
     assert "Assam" not in outputs[0].read_text()
     assert [mirror.source["index"] for mirror in mirrors] == sorted(mirror.source["index"] for mirror in mirrors)
     with pytest.raises(InputError, match="Only 12 of 13 mirrors"):
-        build(1, 13, tmp_path / "13.jsonl", 4, Counting(template, spoil))
+        build(1, 13, tmp_path / "13.jsonl", 4, CountingBackend(template, spoil))
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "message"),
     [
         ({"count": 19}, "18 distinct plans, not 19"),
         ({"pool": "test"}, "no pool 'test'"),
         ({"workers": 0}, "at least one worker"),
     ],
 )
-def test_what_cannot_be_built_is_said(tmp_path, template, change, says):
-    asked = {"seed": 0, "count": 1, "output": tmp_path / "p.jsonl", "backend": template, **change}
-    with pytest.raises(InputError, match=says):
-        build(**asked)
+def test_invalid_arguments_are_rejected(tmp_path, template, change, message):
+    arguments = {"seed": 0, "count": 1, "output": tmp_path / "p.jsonl", "backend": template, **change}
+    with pytest.raises(InputError, match=message):
+        build(**arguments)
 
 
 # --- an endpoint
 
 
 class Endpoint(BaseHTTPRequestHandler):
-    """Answers as the template does, but for what `trouble` says for the first requests."""
+    """Answers as the template backend does, except for the first requests, which get the answers in `trouble`."""
 
     def do_POST(self):
         server = self.server
@@ -440,11 +451,11 @@ class Endpoint(BaseHTTPRequestHandler):
 def endpoint(template):
     import tomllib
 
-    from rewardbench.builders.templates.pink.material import HERE
+    from rewardbench.builders.templates.pink.material import FOLDER
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Endpoint)
-    told = tomllib.loads((HERE / "prompts.toml").read_text(encoding="utf-8"))
-    server.prompts = {stage: text.strip() for stage, text in told.items()}
+    prompts = tomllib.loads((FOLDER / "prompts.toml").read_text(encoding="utf-8"))
+    server.prompts = {stage: text.strip() for stage, text in prompts.items()}
     server.template, server.trouble, server.bodies, server.keys = template, [], [], set()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
@@ -456,7 +467,7 @@ def backend_of(server):
     return OpenAIBackend(f"http://127.0.0.1:{server.server_port}/v1", "some-model", pause=0.001)
 
 
-def test_an_endpoint_makes_the_same_mirrors_after_some_trouble(tmp_path, endpoint, template, monkeypatch):
+def test_an_endpoint_gives_the_same_mirrors_after_failed_requests(tmp_path, endpoint, template, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
     endpoint.trouble = [
         (429, "slow down"),
@@ -478,21 +489,21 @@ def test_an_endpoint_makes_the_same_mirrors_after_some_trouble(tmp_path, endpoin
 
 
 @pytest.mark.parametrize(
-    ("trouble", "says", "asked"),
+    ("trouble", "message", "request_count"),
     [
         ([(401, "no")], "refuses: status 401", 1),
         ([(200, "[]")] * 4, "gave no topics in 4 tries; the last time an answer that does not parse", 4),
         ([(500, "")] * 4, "gave no topics in 4 tries; the last time status 500", 4),
     ],
 )
-def test_an_endpoint_that_gives_nothing_is_told_in_a_sentence(tmp_path, endpoint, trouble, says, asked):
+def test_an_endpoint_without_valid_answer_is_a_one_line_error(tmp_path, endpoint, trouble, message, request_count):
     endpoint.trouble = list(trouble)
-    with pytest.raises(InputError, match=says):
+    with pytest.raises(InputError, match=message):
         build(0, 1, tmp_path / "p.jsonl", 1, backend_of(endpoint))
-    assert len(endpoint.bodies) == asked
+    assert len(endpoint.bodies) == request_count
 
 
-def test_an_endpoint_that_is_not_there_is_told_in_a_sentence(tmp_path):
+def test_an_unreachable_endpoint_is_a_one_line_error(tmp_path):
     with pytest.raises(InputError, match="the last time ConnectError"):
         build(0, 1, tmp_path / "p.jsonl", 1, OpenAIBackend("http://127.0.0.1:9/v1", "m", pause=0.001))
 
@@ -509,7 +520,7 @@ def test_an_endpoint_that_is_not_there_is_told_in_a_sentence(tmp_path):
         ("critique", ["fine"]),
     ],
 )
-def test_answers_of_another_shape_do_not_pass(stage, answer):
+def test_answers_of_another_form_are_rejected(stage, answer):
     with pytest.raises((ValueError, KeyError, TypeError)):
         check_answer(stage, answer)
 
@@ -530,15 +541,15 @@ def train(tmp_path_factory):
 
 
 def halves(mirror):
-    """Both halves, the one with the rule first: prompt, right, wrong, check."""
+    """Return both halves, the one with the rule first: prompt, right response, wrong response, check."""
     both = [(mirror.a, mirror.x, mirror.y, mirror.check["a"]), (mirror.b, mirror.y, mirror.x, mirror.check["b"])]
     ruled = mirror.edit.split(" forbids ")[1].split(" and wants ")[0]
     return both if mirror.check["a"]["forbidden"][:1] == [ruled] else both[::-1]
 
 
-def test_the_suite_verifies_over_many_topics(suite):
-    found = verify(suite)
-    assert (found.pairs, found.failed) == (2 * COUNT, ())
+def test_the_suite_verifies_and_has_many_topics(suite):
+    report = verify(suite)
+    assert (report.pairs, report.failed) == (2 * COUNT, ())
     topics = Counter(mirror.source["mould"].split("/")[0] for mirror in suite)
     assert len(topics) >= 29
     assert max(topics.values()) <= 6
@@ -547,7 +558,7 @@ def test_the_suite_verifies_over_many_topics(suite):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_rule_is_kept_in_its_half_and_broken_by_the_other_reply(suite, kind):
+def test_the_right_response_obeys_the_rule_and_the_wrong_one_breaks_it(suite, kind):
     for mirror in (mirror for mirror in suite if mirror.source["kind"] == kind):
         (_, chosen, rejected, rule), (_, twin_chosen, twin_rejected, twin) = halves(mirror)
         assert (twin_chosen, twin_rejected) == (rejected, chosen)
@@ -557,8 +568,8 @@ def test_the_rule_is_kept_in_its_half_and_broken_by_the_other_reply(suite, kind)
         assert twin["wanted"] == rule["forbidden"]
 
 
-def test_no_name_decides(suite):
-    """The reply with X, or with the name that the rule says first, or that is longer, is right in half of the pairs."""
+def test_neither_names_nor_length_decide(suite):
+    """The reply with x, or with the first name of the rule, or the longer one, is right in half of the pairs."""
     first, holds, longer = [], [], []
     for mirror in suite:
         x, y = (halves(mirror)[0][3][side] for side in ("forbidden", "wanted"))
@@ -566,8 +577,8 @@ def test_no_name_decides(suite):
             text = "\n".join(turn["content"] for turn in prompt[: 1 if prompt[0]["role"] == "system" else 2])
             places = {names[0]: text.lower().find(names[0].lower()) for names in (x, y)}
             if min(places.values()) >= 0:
-                said = x if places[x[0]] < places[y[0]] else y
-                first.append(0.5 + 0.5 * (bool(mentions(right, said)) - bool(mentions(wrong, said))))
+                first_names = x if places[x[0]] < places[y[0]] else y
+                first.append(0.5 + 0.5 * (bool(mentions(right, first_names)) - bool(mentions(wrong, first_names))))
             holds.append(0.5 + 0.5 * (bool(mentions(right, x)) - bool(mentions(wrong, x))))
             longer.append(0.5 + 0.5 * ((len(right) > len(wrong)) - (len(right) < len(wrong))))
     for rule in (first, holds, longer):
@@ -575,7 +586,7 @@ def test_no_name_decides(suite):
     assert len(first) > 1.5 * COUNT
 
 
-def test_twins_say_the_same_words_where_they_can(suite):
+def test_reversed_rules_give_prompts_of_the_same_words(suite):
     def words(messages):
         return {word for turn in messages for word in re.findall(r"\w+|[^\w\s]", turn["content"].lower())}
 
@@ -584,7 +595,7 @@ def test_twins_say_the_same_words_where_they_can(suite):
     assert len(same) >= 0.45 * COUNT
 
 
-def test_praise_and_hidden_names_have_their_share(suite):
+def test_praise_and_traps_have_their_share(suite):
     both = hidden = 0
     for mirror in suite:
         _, chosen, rejected, rule = halves(mirror)[0]
@@ -594,30 +605,30 @@ def test_praise_and_hidden_names_have_their_share(suite):
     assert 0.1 <= hidden / COUNT <= 0.35
 
 
-def test_training_draws_share_nothing_with_the_suite(suite, train):
+def wanted_names(mirrors):
+    return {name for mirror in mirrors for half in "ab" for name in mirror.check[half]["wanted"]}
+
+
+def test_training_draws_share_no_names_and_topics_with_the_suite(suite, train):
     assert verify(train).failed == ()
-    rules = read_rules()[0]
+    rules = read_rules().rules
     assert not any(rules[mirror.source["rule"]].reworded for mirror in train)
     assert any(rules[mirror.source["rule"]].reworded for mirror in suite)
-    names = [
-        {name for mirror in pool for half in "ab" for name in mirror.check[half]["wanted"]} for pool in (suite, train)
-    ]
-    assert not names[0] & names[1]
-    moulds = [{mirror.source["mould"].split("/")[0] for mirror in pool} for pool in (suite, train)]
-    assert not moulds[0] & moulds[1]
-    real = {
-        name
-        for topic in read_topics()
-        for pair in topic.pairs
-        for thing in (pair.one, pair.other)
-        for name in thing.names
-    }
-    assert not names[1] & real
+    suite_names, train_names = wanted_names(suite), wanted_names(train)
+    assert not suite_names & train_names
+    suite_topics, train_topics = (
+        {mirror.source["mould"].split("/")[0] for mirror in mirrors} for mirrors in (suite, train)
+    )
+    assert not suite_topics & train_topics
+    real_names = set()
+    for topic in read_topics():
+        for pair in topic.pairs:
+            real_names.update(pair.first.names, pair.second.names)
+    assert not train_names & real_names
 
 
-def test_the_material_fits_every_way_round(tmp_path):
-    """Every plan there is comes out: no dialogue and no reply breaks a rule of the builder."""
-    plans = sum(2 * len(topic.pairs) * len(topic.frames) for topic in read_topics() if topic.pool == "suite")
+def test_every_plan_of_the_material_gives_a_mirror(tmp_path):
+    plans = sum(2 * len(topic.pairs) * len(topic.dialogues) for topic in read_topics() if topic.pool == "suite")
     mirrors = build(1, plans, tmp_path / "all.jsonl", 8)
     assert verify(named(mirrors)).failed == ()
     assert len({digest([mirror.a, mirror.b]) for mirror in mirrors}) == plans

@@ -5,8 +5,8 @@ notation of the texts). To add one, write it into the file of its theme, and nam
 
 Example of a mirror, from `sums.which_divides`:
 
-    prompt a: "... `b` is the price of one lira told in tala. ..."
-    prompt b: "... `b` is the price of one tala told in lira. ..."
+    prompt a: "... one pearl is worth `b` times as much as one shell. ..."
+    prompt b: "... one shell is worth `b` times as much as one pearl. ..."
     response x, right for a: `return a // b`
     response y, right for b: `return a * b`
 """

@@ -34,7 +34,7 @@ ACTS = "fire juggler, shadow theatre, brass band, puppeteers, tightrope, drum ci
 
 def radio_programme(rng: Rng, wording: int) -> MirrorContent:
     """Swap which of two audiences a radio show is made for; they rate its segments differently."""
-    pair = draw_pair(rng, SEGMENTS, 5, (4, 26, 1), (10, 49, 1), redraw_worths((10, 49, 1)))
+    pair = draw_pair(rng, SEGMENTS, 5, weights=(4, 26, 1), worths=(10, 49, 1), change=redraw_worths((10, 49, 1)))
     young, old = rng.sample(("students", "farmers", "commuters", "night workers", "pensioners"), 2)
     audience, other_audience = swapped(young, old)
     length = pair.a.capacity
@@ -66,7 +66,7 @@ def radio_programme(rng: Rng, wording: int) -> MirrorContent:
 
 def exam_revision(rng: Rng, wording: int) -> MirrorContent:
     """Swap the hours of two days of revision."""
-    pair = draw_pair(rng, TOPICS, 5, (2, 9, 1), (5, 28, 1), change_capacity(2, 3))
+    pair = draw_pair(rng, TOPICS, 5, weights=(2, 9, 1), worths=(5, 28, 1), change=change_capacity(2, 3))
     friday, sunday = rng.sample(("Monday", "Thursday", "Friday", "Sunday"), 2)
     exam = rng.pick(("the entrance exam", "my resit", "the state exam", "my finals"))
     prompts: tuple[PromptTemplate, ...] = (
@@ -98,7 +98,7 @@ def exam_revision(rng: Rng, wording: int) -> MirrorContent:
 
 def film_festival(rng: Rng, wording: int) -> MirrorContent:
     """Swap which of two people decides which films to watch; they rate them differently."""
-    pair = draw_pair(rng, FILMS, 5, (45, 150, 5), (11, 50, 1), redraw_worths((11, 50, 1)))
+    pair = draw_pair(rng, FILMS, 5, weights=(45, 150, 5), worths=(11, 50, 1), change=redraw_worths((11, 50, 1)))
     ann, bob = rng.people(2)
     guest, companion = swapped(ann, bob)
     town, minutes = rng.pick(("Locarno", "Busan", "Ouagadougou", "Valdivia")), pair.a.capacity
@@ -130,7 +130,7 @@ def film_festival(rng: Rng, wording: int) -> MirrorContent:
 
 def repair_cafe(rng: Rng, wording: int) -> MirrorContent:
     """Swap the donations for two of the repairs that a volunteer can do in an afternoon."""
-    pair = draw_pair(rng, REPAIRS, 5, (15, 95, 5), (6, 35, 1), swap_worths)
+    pair = draw_pair(rng, REPAIRS, 5, weights=(15, 95, 5), worths=(6, 35, 1), change=swap_worths)
     person, town = rng.people(1)[0], rng.pick(("Tartu", "Leuven", "Dunedin", "Porto Alegre"))
     minutes = pair.a.capacity
     prompts: tuple[PromptTemplate, ...] = (
@@ -161,7 +161,7 @@ def repair_cafe(rng: Rng, wording: int) -> MirrorContent:
 
 def print_queue(rng: Rng, wording: int) -> MirrorContent:
     """Swap the material of a 3D printer; with each one the orders take different times."""
-    pair = draw_pair(rng, JOBS, 5, (2, 14, 1), (7, 38, 1), redraw_weights((2, 14, 1)))
+    pair = draw_pair(rng, JOBS, 5, weights=(2, 14, 1), worths=(7, 38, 1), change=redraw_weights((2, 14, 1)))
     resin, nylon = rng.sample(("resin", "nylon", "cork filament", "PLA"), 2)
     material, other_material = swapped(resin, nylon)
     hours = pair.a.capacity
@@ -192,7 +192,7 @@ def print_queue(rng: Rng, wording: int) -> MirrorContent:
 
 def street_stage(rng: Rng, wording: int) -> MirrorContent:
     """Swap the lengths of two of the acts for a street stage."""
-    pair = draw_pair(rng, ACTS, 5, (10, 55, 5), (12, 60, 1), swap_weights)
+    pair = draw_pair(rng, ACTS, 5, weights=(10, 55, 5), worths=(12, 60, 1), change=swap_weights)
     town, minutes = rng.pick(("Galway", "Kraków", "Oaxaca", "Jaipur")), pair.a.capacity
     prompts: tuple[PromptTemplate, ...] = (
         f"Street festival, {town}. The permit allows {minutes} minutes of performance on the small stage, changeovers "

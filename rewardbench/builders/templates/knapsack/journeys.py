@@ -4,8 +4,8 @@ Example of a mirror, from `luggage`:
 
     prompt a: "Tessa may check in 13 kg, Omar 15 kg. ... If Tessa takes only whole bundles, which ones ...?"
     prompt b: "Tessa may check in 15 kg, Omar 13 kg. ... If Tessa takes only whole bundles, which ones ...?"
-    response x, right for a: "Load dates and silk. That earns 62 + 41 = 103, ..."
-    response y, right for b: "Load dates and sumac. That earns 62 + 55 = 117, ..."
+    response x, right for a: "The best load is dates and silk, which brings 62 + 41 = 103. ..."
+    response y, right for b: "The best load is dates and sumac, which brings 62 + 55 = 117. ..."
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ CASES = "violin, trumpet, tuba, harp, accordion, cello, banjo, zither"
 
 def luggage(rng: Rng, wording: int) -> MirrorContent:
     """Swap the baggage limits of two travellers, and ask what one of them should carry."""
-    pair = draw_pair(rng, SUITCASE, 5, (2, 11, 1), (18, 75, 1), change_capacity(2, 4))
+    pair = draw_pair(rng, SUITCASE, 5, weights=(2, 11, 1), worths=(18, 75, 1), change=change_capacity(2, 4))
     ann, bob = rng.people(2)
     town, gain = rng.pick(("Shiraz", "Fes", "Bukhara", "Gaziantep")), rng.pick(("profit", "margin"))
     prompts: tuple[PromptTemplate, ...] = (
@@ -63,7 +63,7 @@ def luggage(rng: Rng, wording: int) -> MirrorContent:
 
 def boat_hold(rng: Rng, wording: int) -> MirrorContent:
     """Swap the weights of two of the lots offered to a ship."""
-    pair = draw_pair(rng, HOLD, 5, (3, 15, 1), (20, 95, 1), swap_weights)
+    pair = draw_pair(rng, HOLD, 5, weights=(3, 15, 1), worths=(20, 95, 1), change=swap_weights)
     port, ship = rng.pick(("Zanzibar", "Makassar", "Cartagena", "Muscat")), rng.pick(("dhow", "schooner", "ketch"))
     room = pair.a.capacity
     prompts: tuple[PromptTemplate, ...] = (
@@ -91,7 +91,7 @@ def boat_hold(rng: Rng, wording: int) -> MirrorContent:
 
 def rocket_payload(rng: Rng, wording: int) -> MirrorContent:
     """Swap the masses that two craft can carry, and ask for the instruments of one of them."""
-    pair = draw_pair(rng, PAYLOAD, 5, (4, 19, 1), (21, 80, 1), change_capacity(2, 5))
+    pair = draw_pair(rng, PAYLOAD, 5, weights=(4, 19, 1), worths=(21, 80, 1), change=change_capacity(2, 5))
     lander, rover = rng.sample(("lander", "rover", "orbiter", "balloon"), 2)
     prompts: tuple[PromptTemplate, ...] = (
         f"Classroom exercise on mission planning. The {lander} can carry {pair.capacity} kg of instruments and the "
@@ -118,7 +118,7 @@ def rocket_payload(rng: Rng, wording: int) -> MirrorContent:
 
 def pannier(rng: Rng, wording: int) -> MirrorContent:
     """Swap the fees for two of the parcels that a cargo bike can deliver."""
-    pair = draw_pair(rng, PANNIER, 5, (2, 12, 1), (8, 39, 1), swap_worths)
+    pair = draw_pair(rng, PANNIER, 5, weights=(2, 12, 1), worths=(8, 39, 1), change=swap_worths)
     town, rider = rng.pick(("Utrecht", "Kyoto", "Bogotá", "Odense")), rng.people(1)[0]
     room = pair.a.capacity
     prompts: tuple[PromptTemplate, ...] = (
@@ -147,7 +147,7 @@ def pannier(rng: Rng, wording: int) -> MirrorContent:
 
 def mountain_hut(rng: Rng, wording: int) -> MirrorContent:
     """Swap which of two carriers takes the supplies to a hut."""
-    pair = draw_pair(rng, HUT, 5, (10, 75, 5), (11, 60, 1), change_capacity(10, 15))
+    pair = draw_pair(rng, HUT, 5, weights=(10, 75, 5), worths=(11, 60, 1), change=change_capacity(10, 15))
     mule, flight = rng.sample(("mule", "helicopter", "cable lift", "snowmobile"), 2)
     carrier, other_carrier = swapped(mule, flight)
     valley = rng.pick(("Langtang", "the Engadin", "the Tatras", "the Drakensberg"))
@@ -178,7 +178,7 @@ def mountain_hut(rng: Rng, wording: int) -> MirrorContent:
 
 def orchestra_van(rng: Rng, wording: int) -> MirrorContent:
     """Swap the kind of cases in which instruments travel; each kind has different weights."""
-    pair = draw_pair(rng, CASES, 5, (3, 18, 1), (15, 70, 1), redraw_weights((3, 18, 1)))
+    pair = draw_pair(rng, CASES, 5, weights=(3, 18, 1), worths=(15, 70, 1), change=redraw_weights((3, 18, 1)))
     cases, boxes = rng.sample(("flight cases", "hard cases", "wooden crates", "padded boxes"), 2)
     case, other_case = swapped(cases, boxes)
     town = rng.pick(("Ljubljana", "Mendoza", "Cork", "Daegu"))

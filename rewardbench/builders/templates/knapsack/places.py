@@ -34,7 +34,7 @@ NOTICES = "bakery, circus, dentist, ferry line, optician, hat shop, driving scho
 
 def garden_beds(rng: Rng, wording: int) -> MirrorContent:
     """Swap the way in which crops are grown; each way needs different lengths of bed."""
-    pair = draw_pair(rng, CROPS, 5, (2, 13, 1), (6, 34, 1), redraw_weights((2, 13, 1)))
+    pair = draw_pair(rng, CROPS, 5, weights=(2, 13, 1), worths=(6, 34, 1), change=redraw_weights((2, 13, 1)))
     sown, planted = rng.sample(("single rows", "double rows", "mounds", "squares"), 2)
     method, other_method = swapped(sown, planted)
     place, metres = rng.pick(("allotment", "school garden", "monastery garden", "back yard")), pair.a.capacity
@@ -65,7 +65,7 @@ def garden_beds(rng: Rng, wording: int) -> MirrorContent:
 
 def disk_space(rng: Rng, wording: int) -> MirrorContent:
     """Swap the free space of two devices, and ask which games to install on one of them."""
-    pair = draw_pair(rng, GAMES, 5, (5, 48, 1), (12, 90, 1), change_capacity(4, 8))
+    pair = draw_pair(rng, GAMES, 5, weights=(5, 48, 1), worths=(12, 90, 1), change=change_capacity(4, 8))
     tablet, laptop = rng.sample(("tablet", "laptop", "handheld", "old PC"), 2)
     person = rng.people(1)[0]
     prompts: tuple[PromptTemplate, ...] = (
@@ -93,7 +93,7 @@ def disk_space(rng: Rng, wording: int) -> MirrorContent:
 
 def market_table(rng: Rng, wording: int) -> MirrorContent:
     """Swap the takings of two of the wares for a market table."""
-    pair = draw_pair(rng, WARES, 5, (30, 140, 10), (21, 95, 1), swap_worths)
+    pair = draw_pair(rng, WARES, 5, weights=(30, 140, 10), worths=(21, 95, 1), change=swap_worths)
     town, length = rng.pick(("Tbilisi", "Antigua", "Ghent", "Luang Prabang")), pair.a.capacity
     prompts: tuple[PromptTemplate, ...] = (
         f"My stall at the Sunday market in {town} has a table of {length} cm. From past weeks I know what each kind "
@@ -118,7 +118,7 @@ def market_table(rng: Rng, wording: int) -> MirrorContent:
 
 def food_truck(rng: Rng, wording: int) -> MirrorContent:
     """Swap the event at which a food truck sells; each event has different profits."""
-    pair = draw_pair(rng, DISHES, 5, (6, 40, 2), (20, 99, 1), redraw_worths((20, 99, 1)))
+    pair = draw_pair(rng, DISHES, 5, weights=(6, 40, 2), worths=(20, 99, 1), change=redraw_worths((20, 99, 1)))
     match, concert = rng.sample(("football match", "jazz concert", "flea market", "campus fair"), 2)
     event, other_event = swapped(match, concert)
     litres, town = pair.a.capacity, rng.pick(("Montevideo", "Leeds", "Penang", "Nantes"))
@@ -149,7 +149,7 @@ def food_truck(rng: Rng, wording: int) -> MirrorContent:
 
 def village_grants(rng: Rng, wording: int) -> MirrorContent:
     """Swap the sizes of two funds, and ask which projects one of them should pay for."""
-    pair = draw_pair(rng, PROJECTS, 5, (6, 40, 1), (15, 90, 1), change_capacity(3, 7))
+    pair = draw_pair(rng, PROJECTS, 5, weights=(6, 40, 1), worths=(15, 90, 1), change=change_capacity(3, 7))
     water, youth = rng.sample(("harvest fund", "jubilee fund", "river fund", "lottery fund"), 2)
     region = rng.pick(("Turkana", "Chiapas", "Ladakh", "Epirus"))
     prompts: tuple[PromptTemplate, ...] = (
@@ -179,7 +179,7 @@ def village_grants(rng: Rng, wording: int) -> MirrorContent:
 
 def newspaper_page(rng: Rng, wording: int) -> MirrorContent:
     """Swap the lengths of two of the ads for a newspaper page."""
-    pair = draw_pair(rng, NOTICES, 5, (6, 34, 1), (14, 75, 1), swap_weights)
+    pair = draw_pair(rng, NOTICES, 5, weights=(6, 34, 1), worths=(14, 75, 1), change=swap_weights)
     town, lines = rng.pick(("Reykjavík", "Windhoek", "Salta", "Trieste")), pair.a.capacity
     prompts: tuple[PromptTemplate, ...] = (
         f"Page three of our weekly in {town} has {lines} lines free for small ads. These came in, with the lines they "

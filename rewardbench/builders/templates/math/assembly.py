@@ -1,7 +1,8 @@
 """Assemble a mirror of a word problem: two prompts whose roles are swapped, and the worked solution of each.
 
 Every template of this package draws its numbers, writes three wordings of the prompt, and calls `math_mirror` with one
-wording and two solutions. Example, from `voucher_orders`:
+wording and two solutions. Its letters: `u` and `v` are the two numbers that are swapped, `s` and `t` the same two in
+the order of one prompt. Example, from `voucher_orders`:
 
     prompt a: "... The till applies the voucher of 15 euros to begin with and the discount of 20% to whatever is left."
     prompt b: "... The till applies the discount of 20% to begin with and the voucher of 15 euros to whatever is left."
@@ -130,7 +131,7 @@ def whole_quotient(dividend: int, divisor: int) -> int:
 
 
 def clock(minutes: int) -> str:
-    """Format the time of day so many minutes after midnight.
+    """Format a time of day, given in minutes after midnight.
 
     >>> clock(545)
     '9:05'

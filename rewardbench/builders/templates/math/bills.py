@@ -2,11 +2,11 @@
 
 Example of a mirror, from `shared_ride`:
 
-    prompt a: "... Ann gets out after 4 km and Bob rides on to km 10. Each kilometer is shared equally by those in the
-        car. What does Bob pay?"
-    prompt b: "... Bob gets out after 4 km and Ann rides on to km 10. ... What does Bob pay?"
-    response x, right for a: "Together: 4 × 2 / 2 = 4 for each. Alone: 6 × 2 = 12, all of it for Bob. Bob: 4 + 12 = 16"
-    response y, right for b: "Together: 4 × 2 / 2 = 4 for each. Alone: 6 × 2 = 12, all of it for Ann. Bob: 4 + 0 = 4"
+    prompt a: "... Anouk gets out after 6 km and Ravi rides on to km 10. Each kilometer is shared equally by those in
+        the car. What does Ravi pay?"
+    prompt b: "... Ravi gets out after 6 km and Anouk rides on to km 10. ... What does Ravi pay?"
+    response x, right for a: "Together: 6 × 3 / 2 = 9 for each. Alone: 4 × 3 = 12, all of it for Ravi. ... 9 + 12 = 21"
+    response y, right for b: "Together: 6 × 3 / 2 = 9 for each. Alone: 4 × 3 = 12, all of it for Anouk. ... 9 + 0 = 9"
 """
 
 from __future__ import annotations
@@ -28,20 +28,22 @@ def exchange_desk(rng: Rng, wording: int) -> MirrorContent:
     """Swap the currency that a customer gives and the currency that the customer wants."""
     buy = rng.number(8, 40)
     sell, n = buy + rng.number(1, 4), rng.number(40, 400, 20)
-    coin = rng.pick(("pesos", "kronor", "rand", "baht", "rupees"))
+    currency = rng.pick(("pesos", "kronor", "rand", "baht", "rupees"))
     other = rng.pick(("euros", "dollars", "pounds"))
     verbs = swapped("have", "want")
     give, take = swapped("give", "get")
     hand, leave = swapped("hands over", "leaves with")
     prompts: tuple[PromptTemplate, ...] = (
-        f"The exchange desk at the port buys one of your {other} for {buy} {coin} and sells one to you for {sell} "
-        f"{coin}. I {verbs[0]} {n} {other} and {verbs[1]} {coin}. How many {coin} change hands?",
-        f"rates at the kiosk: they pay {buy} {coin} for each of the {other} they get, and ask {sell} {coin} for each "
-        f"of the {other} they give. im there to {give} them {coin} and {take} {n} {other}. how many {coin} is that",
+        f"The exchange desk at the port buys one of your {other} for {buy} {currency} and sells one to you for {sell} "
+        f"{currency}. I {verbs[0]} {n} {other} and {verbs[1]} {currency}. How many {currency} change hands?",
+        f"rates at the kiosk: they pay {buy} {currency} for each of the {other} they get, and ask {sell} {currency} "
+        f"for each of the {other} they give. im there to {give} them {currency} and {take} {n} {other}. how many "
+        f"{currency} is that",
         (
-            f"You assist the cashiers of a bank. When the bank buys {other}, one is worth {buy} {coin}; when the bank "
-            f"sells {other}, one is worth {sell} {coin}. There is no other fee.",
-            f"Next in the line: a customer who {hand} {n} {other} and {leave} {coin}. How many {coin} should I enter?",
+            f"You assist the cashiers of a bank. When the bank buys {other}, one is worth {buy} {currency}; when the "
+            f"bank sells {other}, one is worth {sell} {currency}. There is no other fee.",
+            f"Next in the line: a customer who {hand} {n} {other} and {leave} {currency}. How many {currency} should I "
+            "enter?",
         ),
     )
     write: SolutionWriter = rng.pick(
@@ -50,7 +52,7 @@ def exchange_desk(rng: Rng, wording: int) -> MirrorContent:
                 f"The desk {deal} here, so the rate of {rate} is the right one: {n} × {rate} = {number(n * rate)}."
             ),
             lambda rate, deal: (
-                f"Seen from the desk, it {deal}.\nRate: {rate}\n{n} × {rate} = {number(n * rate)} {coin}"
+                f"Seen from the desk, it {deal}.\nRate: {rate}\n{n} × {rate} = {number(n * rate)} {currency}"
             ),
         )
     )
@@ -62,59 +64,60 @@ def exchange_desk(rng: Rng, wording: int) -> MirrorContent:
 
 def simple_or_compound(rng: Rng, wording: int) -> MirrorContent:
     """Swap which of two places pays interest on interest."""
-    town, coin, k = money(rng)
-    rate, start = rng.pick((2, 4, 5, 10, 20)), rng.number(1000, 8000, 500) * k
+    town, currency, scale = money(rng)
+    rate, start = rng.pick((2, 4, 5, 10, 20)), rng.number(1000, 8000, 500) * scale
     bank, other_bank = rng.sample(("Acacia", "Baobab", "Cedar", "Juniper", "Larch", "Tamarind"), 2)
     ann, bob = rng.people(2)
     grows, stays = swapped(bank, other_bank)
     lends, asks = swapped(ann, bob)
     prompts: tuple[PromptTemplate, ...] = (
         f"Two banks in {town}, {bank} and {other_bank}, both pay {rate}% interest a year. {grows} pays interest on "
-        f"earlier interest too, {stays} only ever on the deposit. I leave {number(start)} {coin} at {bank} for "
+        f"earlier interest too, {stays} only ever on the deposit. I leave {number(start)} {currency} at {bank} for "
         "exactly 2 years. How much interest will that have earned?",
-        f"borrowing {number(start)} {coin} for two full years, nothing repaid until the end, {rate}% a year. {lends} "
-        f"wants interest on the interest of year one as well, {asks} just on the {number(start)}. say i borrow from "
-        f"{ann}, how much interest do i owe at the end",
+        f"borrowing {number(start)} {currency} for two full years, nothing repaid until the end, {rate}% a year. "
+        f"{lends} wants interest on the interest of year one as well, {asks} just on the {number(start)}. say i "
+        f"borrow from {ann}, how much interest do i owe at the end",
         (
             f"You explain savings plans. Plan {bank} and plan {other_bank} yield {rate}% a year. In plan {grows} the "
             f"interest is added to the savings each year and earns interest itself; in plan {stays} it is set aside "
             "and earns none.",
-            f"Suppose {number(start)} {coin} go into plan {bank} and stay for 2 whole years. What does the interest "
-            "come to, both years together?",
+            f"Suppose {number(start)} {currency} go into plan {bank} and stay for 2 whole years. What does the "
+            "interest come to, both years together?",
         ),
     )
     year = whole_quotient(start * rate, 100)
 
-    def work(compound: bool, short: bool) -> Solution:
+    def solve(compound: bool, short: bool) -> Solution:
         base = start + year if compound else start
         again = share(base * rate, 100)
         total = f"{number(year)} + {number(again)} = {number(year + again)}"
         lines = f"{rate}% of {number(start)} is {number(year)}", f"{rate}% of {number(base)} is {number(again)}"
-        text = f"{lines[0]}, and in the second year {lines[1]}. Over the two years: {total} {coin}."
+        text = f"{lines[0]}, and in the second year {lines[1]}. Over the two years: {total} {currency}."
         if not short:
-            text = f"Year 1: {lines[0]}.\nYear 2: {lines[1]}.\nBoth: {total} {coin}."
+            text = f"Year 1: {lines[0]}.\nYear 2: {lines[1]}.\nBoth: {total} {currency}."
         expression = f"{start}*(100+{rate})*(100+{rate})/10000-{start}" if compound else f"{start}*{rate}/100*2"
         return Solution(expression, text)
 
     short = rng.chance()
-    solutions = work(True, short), work(False, short)
+    solutions = solve(True, short), solve(False, short)
     return math_mirror("which of the two pays interest on interest", prompts[wording], *solutions)
 
 
 def savings_goal(rng: Rng, wording: int) -> MirrorContent:
     """Swap the weekly amounts of the first weeks and of the later weeks."""
-    _, coin, k = money(rng)
+    _, currency, scale = money(rng)
     u, v = rng.numbers(2, 10, 60, 5)
     weeks = rng.number(3, 8)
     goal = rng.number(300, 1200, 20)
     person = rng.people(1)[0]
-    low, high = swapped(number(u * k), number(v * k))
+    low, high = swapped(number(u * scale), number(v * scale))
     slow, fast = swapped(u, v)
-    ride, wish = rng.pick(("kayak", "sewing machine", "cello", "telescope")), number(goal * k)
+    ride, wish = rng.pick(("kayak", "sewing machine", "cello", "telescope")), number(goal * scale)
     prompts: tuple[PromptTemplate, ...] = (
-        f"{person} wants a {ride} that costs {wish} {coin}. For {weeks} weeks {person} puts {low} {coin} a week in a "
-        f"jar, and in every week after that {high}. How many weeks does it take in all until the {ride} is paid for?",
-        f"need to save {wish} {coin}. first {weeks} weeks i can do {low} a week, afterwards {high} a week. total "
+        f"{person} wants a {ride} that costs {wish} {currency}. For {weeks} weeks {person} puts {low} {currency} a "
+        f"week in a jar, and in every week after that {high}. How many weeks does it take in all until the {ride} is "
+        "paid for?",
+        f"need to save {wish} {currency}. first {weeks} weeks i can do {low} a week, afterwards {high} a week. total "
         "number of weeks?",
         (
             f"I'm training for a {number(goal)} km challenge that runs as long as I like.",
@@ -123,19 +126,21 @@ def savings_goal(rng: Rng, wording: int) -> MirrorContent:
             f"challenge will I complete the {number(goal)} km?",
         ),
     )
-    k = 1 if wording == 2 else k
+    scale = 1 if wording == 2 else scale
     write: SolutionWriter = rng.pick(
         (
             lambda u, v, n: (
-                f"{weeks} × {number(u * k)} = {number(weeks * u * k)} comes first. Then {number(goal * k)} − "
-                f"{number(weeks * u * k)} = {number((goal - weeks * u) * k)} is missing, "
-                f"{number((goal - weeks * u) * k)} / {number(v * k)} = {n} weeks, and {weeks} + {n} = {weeks + n}."
+                f"{weeks} × {number(u * scale)} = {number(weeks * u * scale)} comes first. Then "
+                f"{number(goal * scale)} − {number(weeks * u * scale)} = {number((goal - weeks * u) * scale)} is "
+                f"missing, {number((goal - weeks * u) * scale)} / {number(v * scale)} = {n} weeks, and {weeks} + {n} "
+                f"= {weeks + n}."
             ),
             lambda u, v, n: (
-                f"1. {weeks} weeks: {weeks} × {number(u * k)} = {number(weeks * u * k)}\n"
-                f"2. Missing: {number(goal * k)} − {number(weeks * u * k)} = {number((goal - weeks * u) * k)}\n"
-                f"3. Further weeks: {number((goal - weeks * u) * k)} / {number(v * k)} = {n}\n4. In all: {weeks} + "
-                f"{n} = {weeks + n}"
+                f"1. {weeks} weeks: {weeks} × {number(u * scale)} = {number(weeks * u * scale)}\n"
+                f"2. Missing: {number(goal * scale)} − {number(weeks * u * scale)} = "
+                f"{number((goal - weeks * u) * scale)}\n"
+                f"3. Further weeks: {number((goal - weeks * u) * scale)} / {number(v * scale)} = {n}\n4. In all: "
+                f"{weeks} + {n} = {weeks + n}"
             ),
         )
     )
@@ -150,21 +155,21 @@ def savings_goal(rng: Rng, wording: int) -> MirrorContent:
 
 def shared_ride(rng: Rng, wording: int) -> MirrorContent:
     """Swap which of two people leaves a shared ride first."""
-    town, coin, k = money(rng)
+    town, currency, scale = money(rng)
     ann, bob = rng.people(2)
-    near, extra_distance, price = rng.number(4, 20, 2), rng.number(3, 16), rng.number(2, 4) * k
+    near, extra_distance, price = rng.number(4, 20, 2), rng.number(3, 16), rng.number(2, 4) * scale
     far = near + extra_distance
     early, late = swapped(ann, bob)
     prompts: tuple[PromptTemplate, ...] = (
-        f"A taxi in {town} costs {number(price)} {coin} a kilometer. {ann} and {bob} get in together; {early} gets "
-        f"out after {near} km and {late} rides on to km {far}. Each kilometer is shared equally by those in the car. "
-        f"What does {bob} pay?",
-        f"storage unit is {number(price * 10)} {coin} a month. {ann} & {bob} rented it together, {early} cleared out "
-        f"after {near} months, {late} after {far}. every month is split evenly between whoever still has stuff in "
+        f"A taxi in {town} costs {number(price)} {currency} a kilometer. {ann} and {bob} get in together; {early} "
+        f"gets out after {near} km and {late} rides on to km {far}. Each kilometer is shared equally by those in the "
+        f"car. What does {bob} pay?",
+        f"storage unit is {number(price * 10)} {currency} a month. {ann} & {bob} rented it together, {early} cleared "
+        f"out after {near} months, {late} after {far}. every month is split evenly between whoever still has stuff in "
         f"there. {bob}'s total??",
         (
-            f"{ann} and {bob} moor their boats at one jetty. The jetty costs {number(price * 10)} {coin} a day, and "
-            "each day's cost is divided equally among the boats that lie there.",
+            f"{ann} and {bob} moor their boats at one jetty. The jetty costs {number(price * 10)} {currency} a day, "
+            "and each day's cost is divided equally among the boats that lie there.",
             f"They came on the same day. {early} left after {near} days and {late} after {far} days; no other boats "
             f"came. What does {bob} have to pay?",
         ),
@@ -177,7 +182,7 @@ def shared_ride(rng: Rng, wording: int) -> MirrorContent:
                 f"The shared part costs {near} × {number(price)} = {number(2 * half)}, and half of it is "
                 f"{number(2 * half)} / 2 = {number(half)}. The other {extra_distance} fall to {who} alone, "
                 f"{extra_distance} × {number(price)} = {number(alone)}. So {bob} pays {number(half)} + "
-                f"{number(extra)} = {number(half + extra)} {coin}."
+                f"{number(extra)} = {number(half + extra)} {currency}."
             ),
             lambda extra, who: (
                 f"Together: {near} × {number(price)} / 2 = {number(half)} for each\n"
@@ -193,23 +198,23 @@ def shared_ride(rng: Rng, wording: int) -> MirrorContent:
 
 def split_by_nights(rng: Rng, wording: int) -> MirrorContent:
     """Swap how long two people stayed, and ask for a share of the bill less a deposit."""
-    town, coin, k = money(rng)
+    town, currency, scale = money(rng)
     ann, bob = rng.people(2)
     u, v = rng.numbers(2, 2, 9)
-    each = rng.number(10, 60, 5) * k
-    total, paid = (u + v) * each, rng.number(5, 15, 5) * k
+    each = rng.number(10, 60, 5) * scale
+    total, paid = (u + v) * each, rng.number(5, 15, 5) * scale
     left, right = swapped(u, v)
     prompts: tuple[PromptTemplate, ...] = (
-        f"The cabin near {town} cost {number(total)} {coin}. {ann} slept there {left} nights and {bob} {right} "
-        f"nights, and they split the cost by nights. {ann} has put down a deposit of {number(paid)} {coin} already. "
-        f"What does {ann} still owe?",
-        f"{ann} worked {left} hours on the mural and {bob} {right}. fee is {number(total)} {coin}, divided by hours "
-        f"worked. {ann} already got an advance of {number(paid)}. how much is still to come for {ann}",
+        f"The cabin near {town} cost {number(total)} {currency}. {ann} slept there {left} nights and {bob} {right} "
+        f"nights, and they split the cost by nights. {ann} has put down a deposit of {number(paid)} {currency} "
+        f"already. What does {ann} still owe?",
+        f"{ann} worked {left} hours on the mural and {bob} {right}. fee is {number(total)} {currency}, divided by "
+        f"hours worked. {ann} already got an advance of {number(paid)}. how much is still to come for {ann}",
         (
             "You do the accounts of a garden club. Water costs are divided among the plots by area.",
             f"There are only two plots: {ann} has {left} ares, {bob} has {right} ares. This year's water costs are "
-            f"{number(total)} {coin}, and {ann} has a credit of {number(paid)} from last year. How much must {ann} "
-            "pay now?",
+            f"{number(total)} {currency}, and {ann} has a credit of {number(paid)} from last year. How much must "
+            f"{ann} pay now?",
         ),
     )
     write: SolutionWriter = rng.pick(
@@ -217,7 +222,7 @@ def split_by_nights(rng: Rng, wording: int) -> MirrorContent:
             lambda u, v: (
                 f"{number(total)} / ({u} + {v}) = {number(each)} for each unit. {u} × {number(each)} = "
                 f"{number(u * each)} is {ann}'s part. Less what is settled: {number(u * each)} − {number(paid)} = "
-                f"{number(u * each - paid)} {coin}."
+                f"{number(u * each - paid)} {currency}."
             ),
             lambda u, v: (
                 f"- Units: {u} + {v} = {u + v}\n- One unit: {number(total)} / {u + v} = {number(each)}\n"
@@ -235,22 +240,22 @@ def packing(rng: Rng, wording: int) -> MirrorContent:
     size, full = rng.number(6, 24), rng.number(4, 15)
     over = rng.number(1, size - 1)
     n, rate = size * full + over, rng.number(3, 12)
-    town, coin, k = money(rng)
-    pay = rate * k
+    town, currency, scale = money(rng)
+    pay = rate * scale
     ann, bob = rng.people(2)
     only, every = swapped(ann, bob)
     road, rail = swapped("road", "rail")
     bed, lab = swapped("North", "South")
     prompts: tuple[PromptTemplate, ...] = (
-        f"Our hens laid {n} eggs; {size} go in a tray. {ann} and {bob} in {town} both pay {number(pay)} {coin} a "
+        f"Our hens laid {n} eggs; {size} go in a tray. {ann} and {bob} in {town} both pay {number(pay)} {currency} a "
         f"tray, but {only} pays for full trays only, while {every} pays for the tray that isn't full as well. What "
         f"would {ann} pay?",
         f"{n} tiles, {size} to a crate. by {road} they charge for full crates only, by {rail} they charge for the "
-        f"crate thats not full as well. {number(pay)} {coin} per crate either way. cost by road?",
+        f"crate thats not full as well. {number(pay)} {currency} per crate either way. cost by road?",
         (
             f"You count parking time. Car park {bed} charges completed blocks of {size} minutes and nothing for a "
             f"block that has only begun. Car park {lab} charges for a block as soon as it has begun. A block is "
-            f"{number(pay)} {coin} in both.",
+            f"{number(pay)} {currency} in both.",
             f"I was in car park North for {n} minutes. How much is that?",
         ),
     )
@@ -258,11 +263,11 @@ def packing(rng: Rng, wording: int) -> MirrorContent:
         (
             lambda t, what: (
                 f"{full} × {size} = {full * size}, and {n} − {full * size} = {over} are over. {what}, {t} count: {t} "
-                f"× {number(pay)} = {number(t * pay)} {coin}."
+                f"× {number(pay)} = {number(t * pay)} {currency}."
             ),
             lambda t, what: (
                 f"1. {n} − {full} × {size} = {over} left over\n2. {what}: {t}\n3. {t} × {number(pay)} = "
-                f"{number(t * pay)} {coin}"
+                f"{number(t * pay)} {currency}"
             ),
         )
     )

@@ -120,7 +120,8 @@ def work_pair(rng: Rng, wording: int) -> MirrorContent:
             ),
             lambda mine: (
                 f"- The known speed: {mine} in {alone}, which is {alone} × {mine} = {alone * mine} for the job\n"
-                f"- Both at once: {m} + 1 = {m + 1}\n- {alone * mine} / {m + 1} = {whole_quotient(alone * mine, m + 1)}"
+                f"- Both at once: {m} + 1 = {m + 1}\n- {alone * mine} / {m + 1} = "
+                f"{whole_quotient(alone * mine, m + 1)}"
             ),
         )
     )
@@ -248,7 +249,7 @@ def tournament(rng: Rng, wording: int) -> MirrorContent:
         ),
     )
 
-    def work(out: int, league: int, short: bool) -> Solution:
+    def solve(out: int, league: int, short: bool) -> Solution:
         pairs = league * (league - 1) // 2
         if short:
             text = (
@@ -263,7 +264,7 @@ def tournament(rng: Rng, wording: int) -> MirrorContent:
         return Solution(f"{out}-1+{league}*({league}-1)/2", text)
 
     short = rng.chance()
-    solutions = work(u, v, short), work(v, u, short)
+    solutions = solve(u, v, short), solve(v, u, short)
     if wording == 1:
         solutions = solutions[::-1]
     return math_mirror("how many play in which form", prompts[wording], *solutions)

@@ -125,7 +125,7 @@ def mixture(rng: Rng, wording: int) -> MirrorContent:
         ),
     )
 
-    def work(u: int, v: int, short: bool) -> Solution:
+    def solve(u: int, v: int, short: bool) -> Solution:
         low, high, n = u * weak, v * strong, u + v
         end = f"({low} + {high}) / {n} = {number(share(low + high, n))}"
         if short:
@@ -139,7 +139,7 @@ def mixture(rng: Rng, wording: int) -> MirrorContent:
         return Solution(f"({u}*{weak}+{v}*{strong})/({u}+{v})", f"{text}\nThe mix has {end} percent.")
 
     short = rng.chance()
-    return math_mirror("which amount has which strength", prompts[wording], work(u, v, short), work(v, u, short))
+    return math_mirror("which amount has which strength", prompts[wording], solve(u, v, short), solve(v, u, short))
 
 
 def average_replaced(rng: Rng, wording: int) -> MirrorContent:

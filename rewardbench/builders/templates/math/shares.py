@@ -61,22 +61,23 @@ def share_of_rest(rng: Rng, wording: int) -> MirrorContent:
 def times_as_much(rng: Rng, wording: int) -> MirrorContent:
     """Swap which of two people pays a multiple of what the other pays."""
     ann, bob, eve = rng.people(3)
-    town, coin, k = money(rng)
-    m, part, fixed = rng.number(2, 4), rng.number(12, 40) * k, rng.number(10, 45) * k
+    town, currency, scale = money(rng)
+    m, part, fixed = rng.number(2, 4), rng.number(12, 40) * scale, rng.number(10, 45) * scale
     remainder = part * (m + 1)
     bill = remainder + fixed
     higher, lower = swapped(ann, bob)
     prompts: tuple[PromptTemplate, ...] = (
-        f"Dinner in {town} came to {number(bill)} {coin} for {ann}, {bob} and {eve}. {eve} puts in {number(fixed)} "
-        f"{coin}. Of the remainder, {higher} pays {TIMES[m]} as much as {lower}. What does {ann} pay?",
-        f"splitting a van rental, {number(bill)} {coin} altogether. {eve} only needed it for an hour and gives "
+        f"Dinner in {town} came to {number(bill)} {currency} for {ann}, {bob} and {eve}. {eve} puts in "
+        f"{number(fixed)} {currency}. Of the remainder, {higher} pays {TIMES[m]} as much as {lower}. What does {ann} "
+        "pay?",
+        f"splitting a van rental, {number(bill)} {currency} altogether. {eve} only needed it for an hour and gives "
         f"{number(fixed)}. {higher} had far more boxes than {lower} so we said {higher} pays {TIMES[m]} what {lower} "
         f"pays. how much is it for {ann}",
         (
-            f"We are three flatmates, {ann}, {bob} and {eve}, and the yearly repair bill is {number(bill)} {coin}.",
+            f"We are three flatmates, {ann}, {bob} and {eve}, and the yearly repair bill is {number(bill)} {currency}.",
             "Thanks. How do you want to divide it?",
-            f"{eve} is moving out and settles {number(fixed)} {coin} of it. {higher} has the big room, {lower} the "
-            f"small one, so {higher} will pay {TIMES[m]} as much as {lower}. Please tell me {ann}'s part.",
+            f"{eve} is moving out and settles {number(fixed)} {currency} of it. {higher} has the big room, {lower} "
+            f"the small one, so {higher} will pay {TIMES[m]} as much as {lower}. Please tell me {ann}'s part.",
         ),
     )
     write: SolutionWriter = rng.pick(
@@ -84,12 +85,12 @@ def times_as_much(rng: Rng, wording: int) -> MirrorContent:
             lambda mine, his: (
                 f"Without {eve} there is {number(bill)} − {number(fixed)} = {number(remainder)} left. In {m} + 1 = "
                 f"{m + 1} parts, one part is {number(remainder)} / {m + 1} = {number(part)}. With {his} for {bob} and "
-                f"{mine} for {ann}, {ann} pays {mine} × {number(part)} = {number(mine * part)} {coin}."
+                f"{mine} for {ann}, {ann} pays {mine} × {number(part)} = {number(mine * part)} {currency}."
             ),
             lambda mine, his: (
-                f"1. {number(bill)} − {number(fixed)} = {number(remainder)} {coin} for {ann} and {bob}\n"
+                f"1. {number(bill)} − {number(fixed)} = {number(remainder)} {currency} for {ann} and {bob}\n"
                 f"2. {ann} : {bob} is {mine} : {his}, and {number(remainder)} / {m + 1} = {number(part)}\n"
-                f"3. {ann} pays {mine} × {number(part)} = {number(mine * part)} {coin}"
+                f"3. {ann} pays {mine} × {number(part)} = {number(mine * part)} {currency}"
             ),
         )
     )
@@ -253,7 +254,7 @@ def choices(rng: Rng, wording: int) -> MirrorContent:
         ),
     )
 
-    def work(pairs_of: int, single: int, short: bool) -> Solution:
+    def solve(pairs_of: int, single: int, short: bool) -> Solution:
         pairs = pairs_of * (pairs_of - 1) // 2
         if short:
             text = (
@@ -268,7 +269,9 @@ def choices(rng: Rng, wording: int) -> MirrorContent:
         return Solution(f"{pairs_of}*({pairs_of}-1)/2*{single}", text)
 
     short = rng.chance()
-    return math_mirror("of which two are chosen, of which one", prompts[wording], work(n, m, short), work(m, n, short))
+    return math_mirror(
+        "of which two are chosen, of which one", prompts[wording], solve(n, m, short), solve(m, n, short)
+    )
 
 
 def ages(rng: Rng, wording: int) -> MirrorContent:

@@ -1,4 +1,4 @@
-"""Who answers the stages: the material in this folder, or any endpoint that speaks OpenAI's chat completions."""
+"""Backends that answer the stages: the hand-written material of this folder, or an OpenAI-compatible endpoint."""
 
 from __future__ import annotations
 
@@ -8,140 +8,217 @@ import json
 import os
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol, cast
 from urllib.parse import urlsplit
 
 from rewardbench.builders.draw import Rng
+from rewardbench.builders.templates.pink.assembly import parse_dialogue
+from rewardbench.builders.templates.pink.json_values import (
+    JsonMapping,
+    as_object,
+    integer_field,
+    list_field,
+    objects_field,
+    text_field,
+    texts_field,
+)
 from rewardbench.builders.templates.pink.material import (
-    HERE,
+    FOLDER,
     MANNERS,
-    Frame,
-    Pair,
-    Thing,
+    DialogueTemplate,
+    Subject,
+    SubjectPair,
     Topic,
     fill,
     fill_turns,
+    hash_text,
     parse_pair,
+    parse_subject,
     read_topics,
 )
+from rewardbench.builders.templates.pink.plan import Outline
 from rewardbench.errors import InputError
 
-HEADS = """
+NAME_HEADS = """
     Am Bar Bel Bor Cal Cor Dan Dar Del Dor El Fal Fen Gal Gor Hal Hel Ist Jar Kal Kel Lor Mal Mar Mer Mol Nar Nel Or Pal
     Pel Quin Ral Ros Sel Sor Tal Tor Ul Val Ver Vor Wil Yar Zel Zor
 """.split()
-TAILS = """
+NAME_TAILS = """
     abin adora aggio amba andel anka aquin ardo asti avel edra ellin embo endis entha erio estin evra ibba idon ilka
     imora inda ipsen irga istel ivo obrin odel okka olmi ombra onda oril osta ovan ubra ulden umari undel urga ustin
 """.split()
-"""Names of training draws: a head and a tail."""
+"""An invented name is a head and a tail."""
 
 
 class Backend(Protocol):
-    """Answers requests. What it answers may depend on nothing but stage, request and key."""
+    """Answers requests; an answer may depend only on stage, request and key."""
 
     @property
     def identity(self) -> str:
-        """Whatever can change an answer, in a word; no secret in it."""
+        """A text that changes with anything that can change an answer; it contains no secret."""
 
-    async def answer(self, stage: str, request: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-        """The answer of a stage, in the shape that `check_answer` wants; `key` seeds what is random in it."""
+    async def answer(self, stage: str, request: JsonMapping, key: str) -> JsonMapping:
+        """Return the answer of a stage, in the form that `check_answer` requires; `key` seeds random choices."""
+
+
+@dataclass(frozen=True)
+class DialogueRequest:
+    """A request for a dialogue, or for its revision."""
+
+    topic: str
+    dialogue_index: int
+    outline: Outline
+    kind: str
+    x: Subject
+    y: Subject
+    praises: bool
+    phrasing: int
+
+    def values(self) -> dict[str, str]:
+        """Return what the places of the dialogue are filled with."""
+        return {"x": self.x.name, "y": self.y.name, "kind": self.kind}
+
+    def to_json(self) -> JsonMapping:
+        """Return the form in which backends receive it."""
+        return {
+            "topic": self.topic,
+            "frame": self.dialogue_index,
+            "outline": asdict(self.outline),
+            "kind": self.kind,
+            "x": self.x.to_json(),
+            "y": self.y.to_json(),
+            "praises": self.praises,
+            "phrasing": self.phrasing,
+        }
+
+    @classmethod
+    def from_json(cls, request: JsonMapping) -> DialogueRequest:
+        """Read what `to_json` returned."""
+        return cls(
+            topic=text_field(request, "topic"),
+            dialogue_index=integer_field(request, "frame"),
+            outline=parse_outline(as_object(request.get("outline"))),
+            kind=text_field(request, "kind"),
+            x=parse_subject(request.get("x")),
+            y=parse_subject(request.get("y")),
+            praises=request.get("praises") is True,
+            phrasing=integer_field(request, "phrasing"),
+        )
 
 
 @dataclass(frozen=True)
 class TemplateBackend:
-    """Answers from topics written by hand; offline, and the same on every machine."""
+    """Answers from hand-written topics, offline; the same on every machine."""
 
     topics: tuple[Topic, ...]
 
     @classmethod
-    def of(cls, *paths: Path) -> TemplateBackend:
-        """From topic files, or with none given from those that come with the package."""
+    def from_files(cls, *paths: Path) -> TemplateBackend:
+        """Read topic files; without paths those of the package."""
         return cls(read_topics(paths or None))
 
     @property
     def identity(self) -> str:
-        """Changes with the material."""
-        return f"template:{hashlib.sha256(repr(self.topics).encode()).hexdigest()[:12]}"
+        """A text that changes with the topics."""
+        return f"template:{hashlib.sha256(hash_text(self.topics).encode()).hexdigest()[:12]}"
 
-    async def answer(self, stage: str, request: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-        """What the material holds for a request."""
-        makers: Mapping[str, Callable[[Mapping[str, Any], Rng], Mapping[str, Any]]] = {
+    async def answer(self, stage: str, request: JsonMapping, key: str) -> JsonMapping:
+        """Return the material for a request."""
+        answers: Mapping[str, Callable[[JsonMapping, Rng], JsonMapping]] = {
             "topics": self._topics,
             "pairs": self._pairs,
             "plans": self._plans,
-            "dialogues": self._dialogues,
+            "dialogues": self._dialogue,
             "critique": self._critique,
             "revision": self._revision,
         }
-        return makers[stage](request, Rng(key))
+        return answers[stage](request, Rng(key))
 
-    def _topic(self, name: str) -> Topic:
-        return next(topic for topic in self.topics if topic.name == name)
+    def _topic(self, request: JsonMapping) -> Topic:
+        return next(topic for topic in self.topics if topic.name == request["topic"])
 
-    def _topics(self, request: Mapping[str, Any], rng: Rng) -> Mapping[str, Any]:
-        return {
-            "topics": [topic.name for topic in self.topics if (topic.pool == "train") == (request["pool"] == "train")]
-        }
+    def _topics(self, request: JsonMapping, rng: Rng) -> JsonMapping:
+        pool = "train" if request["pool"] == "train" else "suite"
+        return {"topics": [topic.name for topic in self.topics if topic.pool == pool]}
 
-    def _pairs(self, request: Mapping[str, Any], rng: Rng) -> Mapping[str, Any]:
-        pairs = self._topic(request["topic"]).pairs
-        return {"pairs": [pair.to_json() for pair in (invent(pairs, rng) if request["pool"] != "suite" else pairs)]}
+    def _pairs(self, request: JsonMapping, rng: Rng) -> JsonMapping:
+        pairs: Sequence[SubjectPair] = self._topic(request).pairs
+        if request["pool"] != "suite":
+            pairs = invent_names(pairs, rng)
+        return {"pairs": [pair.to_json() for pair in pairs]}
 
-    def _plans(self, request: Mapping[str, Any], rng: Rng) -> Mapping[str, Any]:
-        frames = self._topic(request["topic"]).frames
-        outlines = (
-            {"turns": len(frame.turns), "text": f"frame {n}", "manner": frame.manner} for n, frame in enumerate(frames)
-        )
-        return {"plans": list(outlines)}
+    def _plans(self, request: JsonMapping, rng: Rng) -> JsonMapping:
+        plans = []
+        for n, dialogue in enumerate(self._topic(request).dialogues):
+            plans.append({"turns": len(dialogue.turns), "text": f"frame {n}", "manner": dialogue.manner})
+        return {"plans": plans}
 
-    def _frame(self, request: Mapping[str, Any]) -> tuple[Frame, Mapping[str, str]]:
-        names = {"x": request["x"]["name"], "y": request["y"]["name"], "kind": request["kind"]}
-        return self._topic(request["topic"]).frames[request["frame"]], names
+    def _dialogue(self, request: JsonMapping, rng: Rng) -> JsonMapping:
+        fields = DialogueRequest.from_json(request)
+        dialogue = self._topic(request).dialogues[fields.dialogue_index]
+        original = original_reply(dialogue, fields.values(), fields.phrasing, fields.praises)
+        return {"turns": fill_turns(dialogue.turns, fields.values()), "original": original}
 
-    def _dialogues(self, request: Mapping[str, Any], rng: Rng) -> Mapping[str, Any]:
-        frame, names = self._frame(request)
-        phrasing = request["phrasing"] if frame.even else 0
-        original = fill(frame.both_x, names) if request["praises"] else reply(frame, names, phrasing)
-        return {"turns": fill_turns(frame.turns, names), "original": original}
+    def _critique(self, request: JsonMapping, rng: Rng) -> JsonMapping:
+        faults = []
+        for mention in cast(list[list[object]], request["mentions"]):
+            start, _, text = mention
+            faults.append(f"{text!r} at {start} is named")
+        return {"faults": faults}
 
-    def _critique(self, request: Mapping[str, Any], rng: Rng) -> Mapping[str, Any]:
-        return {"faults": [f"{text!r} at {start} is named" for start, _, text in request["mentions"]]}
-
-    def _revision(self, request: Mapping[str, Any], rng: Rng) -> Mapping[str, Any]:
-        frame, names = self._frame(request)
-        turned = {**names, "x": names["y"], "y": names["x"]}
-        return {"revision": reply(frame, turned, 1 - (request["phrasing"] if frame.even else 0))}
-
-
-def reply(frame: Frame, names: Mapping[str, str], phrasing: int) -> str:
-    """The frame's first or second phrasing, about the thing called x in `names`."""
-    return fill(frame.on_y, {**names, "y": names["x"]}) if phrasing else fill(frame.on_x, names)
+    def _revision(self, request: JsonMapping, rng: Rng) -> JsonMapping:
+        fields = DialogueRequest.from_json(request)
+        dialogue = self._topic(request).dialogues[fields.dialogue_index]
+        return {"revision": revised_reply(dialogue, fields.values(), fields.phrasing)}
 
 
-def invent(pairs: Sequence[Pair], rng: Rng) -> list[Pair]:
-    """The same pairs under invented names, capital or not as before, without aliases and traps."""
-    heads, tails = rng.sample(HEADS, 2 * len(pairs)), rng.sample(TAILS, 2 * len(pairs))
-    names = [head + tail for head, tail in zip(heads, tails, strict=True)]
+def original_reply(dialogue: DialogueTemplate, values: Mapping[str, str], phrasing: int, praises: bool) -> str:
+    """Return the reply on x, with praise for y or in one of two phrasings.
 
-    def renamed(thing: Thing, name: str) -> Thing:
-        return Thing(name.lower() if thing.name.islower() else name)
+    Args:
+        dialogue: the dialogue that the reply ends.
+        values: what its places are filled with.
+        phrasing: 0 for the reply written on x, 1 for the reply written on y; 0 if the user names only one of them.
+        praises: whether the reply praises y.
+    """
+    if praises:
+        return fill(dialogue.both_x, values)
+    if phrasing and dialogue.is_neutral:
+        return fill(dialogue.on_y, {**values, "y": values["x"]})
+    return fill(dialogue.on_x, values)
 
-    twos = zip(pairs, names[::2], names[1::2], strict=True)
-    return [
-        Pair(renamed(pair.one, one), renamed(pair.other, other), pair.kind, definite=pair.definite)
-        for pair, one, other in twos
-    ]
+
+def revised_reply(dialogue: DialogueTemplate, values: Mapping[str, str], phrasing: int) -> str:
+    """Return the reply on y, in the phrasing that the original reply does not have."""
+    if phrasing and dialogue.is_neutral:
+        return fill(dialogue.on_x, {**values, "x": values["y"]})
+    return fill(dialogue.on_y, values)
+
+
+def invent_names(pairs: Sequence[SubjectPair], rng: Rng) -> list[SubjectPair]:
+    """Return the pairs under invented names, with or without capital as before, and without aliases and traps."""
+    heads = rng.sample(NAME_HEADS, 2 * len(pairs))
+    tails = rng.sample(NAME_TAILS, 2 * len(pairs))
+    invented = []
+    for n, pair in enumerate(pairs):
+        first = _renamed(pair.first, heads[2 * n] + tails[2 * n])
+        second = _renamed(pair.second, heads[2 * n + 1] + tails[2 * n + 1])
+        invented.append(SubjectPair(first, second, pair.kind, definite=pair.definite))
+    return invented
+
+
+def _renamed(subject: Subject, name: str) -> Subject:
+    return Subject(name.lower() if subject.name.islower() else name)
 
 
 @dataclass(frozen=True)
 class OpenAIBackend:
     """Answers from a chat completions endpoint; the key comes from OPENAI_API_KEY and goes nowhere else.
 
-    Answers of 429 and 5xx, timeouts, and what is not the JSON asked for are tried again, `tries` times in all, after
-    `pause` seconds, then twice that, and so on.
+    Status 429 and 5xx, timeouts, and answers that are not the required JSON are retried, up to `tries` requests in all,
+    after `pause` seconds, then twice that, and so on.
     """
 
     url: str
@@ -153,43 +230,48 @@ class OpenAIBackend:
 
     @property
     def identity(self) -> str:
-        """Host, model, temperature and prompts."""
+        """Host, model, temperature and a hash of the prompts."""
         parts = urlsplit(self.url)
-        told = hashlib.sha256((HERE / "prompts.toml").read_bytes()).hexdigest()[:8]
-        return f"openai:{parts.hostname}{parts.path}:{self.model}:{self.temperature}:{told}"
+        prompts_hash = hashlib.sha256((FOLDER / "prompts.toml").read_bytes()).hexdigest()[:8]
+        return f"openai:{parts.hostname}{parts.path}:{self.model}:{self.temperature}:{prompts_hash}"
 
-    async def answer(self, stage: str, request: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-        """Raises InputError when the endpoint refuses, or has no fit answer after all tries."""
+    async def answer(self, stage: str, request: JsonMapping, key: str) -> JsonMapping:
+        """Return the endpoint's answer.
+
+        Raises:
+            InputError: if the endpoint rejects the request, or gives no valid answer in `tries` requests.
+        """
         import httpx
 
-        said = "nothing"
+        failure = "nothing"
         async with httpx.AsyncClient(timeout=self.timeout, headers=self._headers()) as client:
             for attempt in range(self.tries):
                 await asyncio.sleep(self.pause * (2**attempt - 1) if attempt else 0)
+                body = self._body(stage, request, key, attempt)
                 try:
-                    response = await client.post(
-                        f"{self.url.rstrip('/')}/chat/completions", json=self._body(stage, request, key, attempt)
-                    )
+                    response = await client.post(f"{self.url.rstrip('/')}/chat/completions", json=body)
                 except httpx.TransportError as error:
-                    said = type(error).__name__
+                    failure = type(error).__name__
                     continue
                 if response.status_code == 429 or response.status_code >= 500:
-                    said = f"status {response.status_code}"
+                    failure = f"status {response.status_code}"
                     continue
                 if response.status_code != 200:
                     raise InputError(f"The endpoint {self.identity} refuses: status {response.status_code}.")
                 try:
                     return check_answer(stage, json.loads(response.json()["choices"][0]["message"]["content"]))
-                except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-                    said = f"an answer that does not parse: {error}"
-        raise InputError(f"The endpoint {self.identity} gave no {stage} in {self.tries} tries; the last time {said}.")
+                except (ValueError, KeyError, TypeError, IndexError) as error:
+                    failure = f"an answer that does not parse: {error}"
+        raise InputError(
+            f"The endpoint {self.identity} gave no {stage} in {self.tries} tries; the last time {failure}."
+        )
 
     def _headers(self) -> dict[str, str]:
-        secret = os.environ.get("OPENAI_API_KEY", "")
-        return {"Authorization": f"Bearer {secret}"} if secret else {}
+        api_key = os.environ.get("OPENAI_API_KEY", "")
+        return {"Authorization": f"Bearer {api_key}"} if api_key else {}
 
-    def _body(self, stage: str, request: Mapping[str, Any], key: str, attempt: int) -> dict[str, Any]:
-        prompts = tomllib.loads((HERE / "prompts.toml").read_text(encoding="utf-8"))
+    def _body(self, stage: str, request: JsonMapping, key: str, attempt: int) -> JsonMapping:
+        prompts = tomllib.loads((FOLDER / "prompts.toml").read_text(encoding="utf-8"))
         return {
             "model": self.model,
             "temperature": self.temperature,
@@ -202,27 +284,44 @@ class OpenAIBackend:
         }
 
 
-def check_answer(stage: str, answer: Any) -> Mapping[str, Any]:
-    """The answer itself where it has the shape of its stage; else ValueError, KeyError or TypeError."""
-    if not isinstance(answer, dict):
-        raise ValueError("it is no JSON object")
-    if stage == "pairs":
-        list(map(parse_pair, answer["pairs"]))
-    elif stage == "plans":
-        _need(all(isinstance(plan["turns"], int) and isinstance(plan["text"], str) for plan in answer["plans"]))
-        _need(all(plan.get("manner", "plain") in MANNERS for plan in answer["plans"]))
-    elif stage == "revision":
-        _need(isinstance(answer["revision"], str))
-    else:
-        _need(_texts(answer[{"topics": "topics", "dialogues": "turns", "critique": "faults"}[stage]]))
-        _need(stage != "dialogues" or isinstance(answer["original"], str))
-    return answer
+def parse_outline(value: JsonMapping) -> Outline:
+    """Read an outline from JSON.
+
+    Raises:
+        ValueError: if a field is missing or has another type; so do the functions below.
+    """
+    fields = {"manner": "plain", **value}
+    if fields["manner"] not in MANNERS:
+        raise ValueError(f"there is no manner {fields['manner']!r}")
+    return Outline(integer_field(fields, "turns"), text_field(fields, "text"), text_field(fields, "manner"))
 
 
-def _texts(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(text, str) for text in value)
+def parse_outlines(answer: JsonMapping) -> list[Outline]:
+    """Read the outlines of the answer of the stage "plans"."""
+    return list(map(parse_outline, objects_field(answer, "plans")))
 
 
-def _need(held: bool) -> None:
-    if not held:
-        raise ValueError("a field has the wrong type")
+def parse_pairs(answer: JsonMapping) -> list[SubjectPair]:
+    """Read the pairs of the answer of the stage "pairs"."""
+    return list(map(parse_pair, list_field(answer, "pairs")))
+
+
+ANSWER_PARSERS: Mapping[str, Callable[[JsonMapping], object]] = {
+    "topics": lambda answer: texts_field(answer, "topics"),
+    "pairs": parse_pairs,
+    "plans": parse_outlines,
+    "dialogues": parse_dialogue,
+    "critique": lambda answer: texts_field(answer, "faults"),
+    "revision": lambda answer: text_field(answer, "revision"),
+}
+
+
+def check_answer(stage: str, answer: object) -> JsonMapping:
+    """Return the answer if it has the form of its stage.
+
+    Raises:
+        ValueError: if it has another form.
+    """
+    content = as_object(answer)
+    ANSWER_PARSERS[stage](content)
+    return content

@@ -1,68 +1,100 @@
-"""What pink elephants are made of: topics with contrasting pairs and dialogues, rules, and how names go into texts."""
+"""The hand-written material of pink elephants: topics with pairs of subjects and dialogues, and rules.
+
+All texts have the places {x}, for the subject that the user asks about, and {y}, for the other one of the pair. A
+topic is an entry of a file `topics_*.toml`:
+
+    [[topic]]
+    name = "beers"
+    pool = "suite"
+    [[topic.pair]]
+    one = { name = "ale", aliases = ["bitter"] }
+    other = { name = "lager" }
+    kind = "beer"
+    [[topic.frame]]
+    turns = ["Which {kind} goes with a stew, {x} or {y}?"]
+    on_x = "Take {x}, and pour a little into the pot."
+    on_y = "I'd say {y}, and some of it goes into the pot."
+    both_x = "Take {x}, though {y} is good as well."
+"""
 
 from __future__ import annotations
 
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
+from rewardbench.builders.templates.pink.json_values import (
+    JsonMapping,
+    as_object,
+    objects_field,
+    text_field,
+    texts_field,
+)
 from rewardbench.errors import InputError
 
-HERE = Path(__file__).parent
+FOLDER = Path(__file__).parent
 PLACE = re.compile(r"(?:\b(?P<article>[Aa])n? )?\{(?P<name>\w+)\}")
 SENTENCE_START = re.compile(r"(?:^|[.!?…]\s+|\n)[\"“‘'(]*$")
 ARTICLE = re.compile(r"\b(?:an?|the) (?=\{[xy]\})", re.IGNORECASE)
 SIDE_BY_SIDE = re.compile(r"\{[xy]\},? (?:or|and|w|vs|versus|against) (?:an? |the )?\{[xy]\}")
 GREETING = re.compile(r"(?:hello|hi|hey|good (?:morning|afternoon|evening|day)|bonjour|morning|greetings|dear)\b", re.I)
 MANNERS = ("casual", "greeting", "plain")
-"""How a user writes: without capitals, with a greeting first, or as most do."""
-SPOKEN_AS_YOU = ("uni", "uku", "use", "uti", "eu", "one", "once")
+"""How a user writes: without capitals, with a greeting first, or neither."""
+CONSONANT_STARTS = ("uni", "uku", "use", "uti", "eu", "one", "once")
+"""Beginnings of words that are written with a vowel and spoken with a consonant."""
 
 
 @dataclass(frozen=True)
-class Thing:
-    """Something that can be named, and the other names that count as naming it."""
+class Subject:
+    """Something that a reply can mention, and the other names that count as mentioning it."""
 
     name: str
     aliases: tuple[str, ...] = ()
 
     @property
     def names(self) -> list[str]:
-        """Its name and the others."""
+        """The name and the aliases."""
         return [self.name, *self.aliases]
 
-    def to_json(self) -> dict[str, Any]:
-        """As it stands in requests and answers."""
+    def to_json(self) -> JsonMapping:
+        """Return the form in requests and answers."""
         return {"name": self.name, "aliases": list(self.aliases)}
 
 
 @dataclass(frozen=True)
-class Pair:
-    """Two things of a kind; `trap` is a sentence that holds the name of `trap_of` inside another word.
+class SubjectPair:
+    """Two subjects of a kind, such as ale and lager."""
 
-    `definite`: one speaks of the cello and the banjo, but of Lisbon and Porto.
-    """
-
-    one: Thing
-    other: Thing
+    first: Subject
+    second: Subject
     kind: str
+    """A noun for both."""
     trap: str = ""
+    """A sentence that contains the name of one of them inside another word, or an empty string."""
     trap_of: str = "one"
+    """Whose name the trap contains: "one" (the first) or "other" (the second)."""
     definite: bool = False
+    """Whether the names need an article: "the cello and the banjo", but "Lisbon and Porto"."""
 
-    def to_json(self) -> dict[str, Any]:
-        """As it stands in answers."""
-        return {**vars(self), "one": self.one.to_json(), "other": self.other.to_json()}
+    def to_json(self) -> JsonMapping:
+        """Return the form in requests and answers."""
+        return {
+            "one": self.first.to_json(),
+            "other": self.second.to_json(),
+            "kind": self.kind,
+            "trap": self.trap,
+            "trap_of": self.trap_of,
+            "definite": self.definite,
+        }
 
 
 @dataclass(frozen=True)
-class Frame:
-    """A dialogue that ends with the user, and replies to it: on {x}, on {y}, and on {x} with a good word for {y}."""
+class DialogueTemplate:
+    """A dialogue that ends with the user, and replies to it: on {x}, on {y}, and on {x} with praise for {y}."""
 
     turns: tuple[str, ...]
     on_x: str
@@ -71,187 +103,281 @@ class Frame:
 
     @property
     def texts(self) -> list[str]:
-        """All of them."""
+        """All turns and replies."""
         return [*self.turns, self.on_x, self.on_y, self.both_x]
 
     @property
     def manner(self) -> str:
         """Which of MANNERS the user has."""
-        if casual(" ".join(self.turns[::2])):
+        if is_casual(" ".join(self.turns[::2])):
             return "casual"
         return "greeting" if GREETING.match(self.turns[0]) else "plain"
 
     @property
-    def even(self) -> bool:
-        """Whether the user puts {x} and {y} side by side or names neither, so that each reply can be on either."""
+    def is_neutral(self) -> bool:
+        """Whether the user mentions {x} and {y} only side by side, so that each reply can be about either."""
         return not re.search(r"\{[xy]\}", SIDE_BY_SIDE.sub("", " ".join(self.turns)))
 
 
 @dataclass(frozen=True)
 class Topic:
-    """A field with its pairs and frames; its pool says whether it is for the suite or for training."""
+    """A field of interest with its pairs and dialogues."""
 
     name: str
     pool: str
-    pairs: tuple[Pair, ...]
-    frames: tuple[Frame, ...]
+    """Whether the topic is for the suite or for training: "suite" or "train"."""
+    pairs: tuple[SubjectPair, ...]
+    dialogues: tuple[DialogueTemplate, ...]
 
     @property
-    def marks(self) -> set[str]:
-        """What no topic of the other pool may share: its name, its kinds, the names of its things."""
-        things = [name for pair in self.pairs for thing in (pair.one, pair.other) for name in thing.names]
-        return {word.lower() for word in (self.name, *(pair.kind for pair in self.pairs), *things)}
+    def vocabulary(self) -> set[str]:
+        """Words that no topic of the other pool may share: its name, its kinds, the names of its subjects."""
+        words = {self.name.lower()}
+        for pair in self.pairs:
+            words.update(map(str.lower, [pair.kind, *pair.first.names, *pair.second.names]))
+        return words
 
 
 @dataclass(frozen=True)
-class Rule:
-    """One voice: the rule that forbids {x} and wants {y}, a decoy that wants or permits {x}, a line on neither."""
+class RuleTemplate:
+    """The instruction of an assistant, with three alternatives for its rule."""
 
     who: str
+    """Who the assistant is; contains the place {rule}."""
     rule: str
+    """Forbids {x} and wants {y}."""
     decoy: str
+    """Names both, but wants or permits {x}."""
     neutral: str
+    """Names neither."""
     ok: str = ""
-    """The assistant's answer, where the rule is the user's first turn and not the system's."""
+    """The assistant's answer, if the instruction is the user's first turn and not a system message."""
     permits: bool = False
-    """Whether the decoy merely allows {x}, so that the user has to ask for it."""
+    """Whether the decoy only permits {x}, so that the user has to ask for it."""
     reworded: bool = False
-    """Kept out of training draws."""
+    """Whether it is kept out of training data."""
     special: bool = False
-    """Said where questions of every sort come in, each in one turn: not for longer dialogues."""
+    """Whether it answers questions of every sort in one turn each, and does not suit longer dialogues."""
 
     @property
     def forbidden_first(self) -> bool:
-        """Whether {x} stands before {y}."""
+        """Whether the rule names {x} before {y}."""
         return self.rule.index("{x}") < self.rule.index("{y}")
 
-    def suits(self, manner: str, alone: bool) -> bool:
-        """Whether it goes before a dialogue; a rule that the user types wants one in the same manner, not yet greeted.
+    def suits(self, manner: str, is_single_turn: bool) -> bool:
+        """Return True if the instruction can precede a dialogue.
 
-        >>> Rule("{rule}", "no {x}, just {y}", "", "", ok="Fine.").suits("casual", alone=False)
+        An instruction that the user types needs a user who goes on typing in the same manner, without a greeting.
+
+        >>> RuleTemplate("{rule}", "no {x}, just {y}", "", "", ok="Fine.").suits("casual", is_single_turn=False)
         True
         """
-        own = "casual" if casual(self.who + self.rule) else "plain"
-        return (alone or not self.special) and (not self.ok or own == manner)
+        if self.special and not is_single_turn:
+            return False
+        typed_manner = "casual" if is_casual(self.who + self.rule) else "plain"
+        return not self.ok or typed_manner == manner
 
-    def says(self, side: str) -> str:
-        """The whole text with its rule, decoy or neutral line in place."""
-        return self.who.replace("{rule}", getattr(self, side))
+    def text(self, line: str) -> str:
+        """Return the instruction with its line "rule", "decoy" or "neutral"."""
+        lines = {"rule": self.rule, "decoy": self.decoy, "neutral": self.neutral}
+        return self.who.replace("{rule}", lines[line])
 
 
 @dataclass(frozen=True)
-class Ask:
-    """How the user makes plain that {x} is wanted: at the end of the last turn, or after the assistant's `reply`."""
+class WishTemplate:
+    """A sentence in which the user asks for {x}: at the end of the last turn, or after the assistant's `reply`."""
 
     say: str
     reply: str = ""
     mild: bool = False
-    """Whether it leaves room for a good word on the other thing."""
+    """Whether the wish leaves room for praise of the other subject."""
 
 
-def parse_thing(value: Any) -> Thing:
-    """Raises ValueError where it is none."""
-    name, aliases = value["name"], value.get("aliases", [])
-    if not (isinstance(name, str) and name and all(isinstance(alias, str) and alias for alias in aliases)):
+@dataclass(frozen=True)
+class RuleSet:
+    """The content of `rules.toml`."""
+
+    rules: tuple[RuleTemplate, ...]
+    wishes: tuple[WishTemplate, ...]
+    brands: tuple[str, ...]
+    """Invented names of companies."""
+
+
+def parse_subject(value: object) -> Subject:
+    """Read a subject from JSON or TOML.
+
+    Raises:
+        ValueError: if it has no name, or an empty alias.
+    """
+    fields = {"aliases": [], **as_object(value)}
+    name, aliases = text_field(fields, "name"), texts_field(fields, "aliases")
+    if not all([name, *aliases]):
         raise ValueError(f"{value!r} is not a name with aliases")
-    return Thing(name, tuple(aliases))
+    return Subject(name, tuple(aliases))
 
 
-def parse_pair(value: Any) -> Pair:
-    """Raises ValueError, KeyError or TypeError where it is none."""
-    trap, of = value.get("trap", ""), value.get("trap_of", "one")
-    if not (isinstance(value["kind"], str) and isinstance(trap, str) and of in ("one", "other")):
+def parse_pair(value: object) -> SubjectPair:
+    """Read a pair of subjects from JSON or TOML.
+
+    Raises:
+        ValueError: if a field is missing or has another type.
+    """
+    fields = {"trap": "", "trap_of": "one", **as_object(value)}
+    if fields["trap_of"] not in ("one", "other"):
         raise ValueError(f"{value!r} is not a pair")
-    return Pair(
-        parse_thing(value["one"]), parse_thing(value["other"]), value["kind"], trap, of, value.get("definite") is True
+    return SubjectPair(
+        first=parse_subject(fields.get("one")),
+        second=parse_subject(fields.get("other")),
+        kind=text_field(fields, "kind"),
+        trap=text_field(fields, "trap"),
+        trap_of=text_field(fields, "trap_of"),
+        definite=fields.get("definite") is True,
     )
 
 
-def _parse_topic(value: Mapping[str, Any]) -> Topic:
-    frames = tuple(
-        Frame(tuple(frame["turns"]), frame["on_x"], frame["on_y"], frame["both_x"]) for frame in value.get("frame", ())
+def _parse_topic(value: JsonMapping) -> Topic:
+    fields = {"frame": [], "pair": [], **value}
+    dialogues = tuple(map(_parse_dialogue, objects_field(fields, "frame")))
+    definite = needs_article(dialogues)
+    pairs = [parse_pair({"definite": definite, **pair}) for pair in objects_field(fields, "pair")]
+    return Topic(text_field(fields, "name"), text_field(fields, "pool"), tuple(pairs), dialogues)
+
+
+def _parse_dialogue(value: JsonMapping) -> DialogueTemplate:
+    return DialogueTemplate(
+        turns=tuple(texts_field(value, "turns")),
+        on_x=text_field(value, "on_x"),
+        on_y=text_field(value, "on_y"),
+        both_x=text_field(value, "both_x"),
     )
-    pairs = (parse_pair({"definite": definite(frames), **pair}) for pair in value.get("pair", ()))
-    return Topic(value["name"], value["pool"], tuple(pairs), frames)
 
 
-def definite(frames: Sequence[Frame]) -> bool:
-    """Whether the names of these texts mostly go with an article."""
-    text = " ".join(text for frame in frames for text in frame.texts)
-    return 2 * len(ARTICLE.findall(text)) > len(re.findall(r"\{[xy]\}", text))
+def needs_article(dialogues: Iterable[DialogueTemplate]) -> bool:
+    """Return True if most of the subjects' names in these dialogues follow an article."""
+    all_text = ""
+    for dialogue in dialogues:
+        all_text += " ".join(dialogue.texts) + " "
+    return 2 * len(ARTICLE.findall(all_text)) > len(re.findall(r"\{[xy]\}", all_text))
 
 
 @cache
 def read_topics(paths: tuple[Path, ...] | None = None) -> tuple[Topic, ...]:
-    """The topics of all `topics_*.toml` here, or of the files given.
+    """Read the topics of some files, or of all files `topics_*.toml` of this folder.
 
-    A topic for training that shares its name, a kind or a thing with one of the suite is left out.
-    Raises: InputError where two topics of a pool have the same name.
+    A topic for training is left out if it shares its name, a kind or a subject with a topic for the suite.
+
+    Raises:
+        InputError: if two topics of a pool have the same name.
     """
-    files = paths if paths is not None else tuple(sorted(HERE.glob("topics_*.toml")))
-    found = [topic for path in files for topic in tomllib.loads(path.read_text(encoding="utf-8"))["topic"]]
-    topics = tuple(map(_parse_topic, found))
-    twice = [key for key, n in Counter((topic.pool, topic.name) for topic in topics).items() if n > 1]
-    if twice:
-        raise InputError(f"Two topics of the pool {twice[0][0]} are called {twice[0][1]!r}: rename one of them.")
-    taken = {word for topic in topics if topic.pool == "suite" for word in topic.marks}
-    return tuple(topic for topic in topics if topic.pool == "suite" or not topic.marks & taken)
+    topics: list[Topic] = []
+    for path in paths if paths is not None else sorted(FOLDER.glob("topics_*.toml")):
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        topics += map(_parse_topic, objects_field(content, "topic"))
+    for (pool, name), count in Counter((topic.pool, topic.name) for topic in topics).items():
+        if count > 1:
+            raise InputError(f"Two topics of the pool {pool} are called {name!r}: rename one of them.")
+    suite_vocabulary: set[str] = set()
+    for topic in topics:
+        if topic.pool == "suite":
+            suite_vocabulary |= topic.vocabulary
+    return tuple(topic for topic in topics if topic.pool == "suite" or not topic.vocabulary & suite_vocabulary)
 
 
 @cache
-def read_rules() -> tuple[tuple[Rule, ...], tuple[Ask, ...], tuple[str, ...]]:
-    """Rules, ways to ask, and invented names of houses."""
-    told = tomllib.loads((HERE / "rules.toml").read_text(encoding="utf-8"))
-    rules, asks = (Rule(**rule) for rule in told["rule"]), (Ask(**ask) for ask in told["ask"])
-    return tuple(rules), tuple(asks), tuple(told["brands"])
+def read_rules() -> RuleSet:
+    """Read the rules, the wishes and the brands of `rules.toml`."""
+    content = tomllib.loads((FOLDER / "rules.toml").read_text(encoding="utf-8"))
+    rules = [RuleTemplate(**rule) for rule in content["rule"]]
+    wishes = [WishTemplate(**wish) for wish in content["ask"]]
+    return RuleSet(tuple(rules), tuple(wishes), tuple(content["brands"]))
 
 
-def casual(template: str) -> bool:
-    """Whether somebody typed it without capitals.
+def is_casual(template: str) -> bool:
+    """Return True if a text is typed without capitals.
 
-    >>> casual("so which one, {x} or {y}? i like both"), casual("Which one?")
+    >>> is_casual("so which one, {x} or {y}? i like both"), is_casual("Which one?")
     (True, False)
     """
     letters = re.sub(r"\{\w+\}", "", template)
     return letters == letters.lower()
 
 
-def lowered(template: str) -> str:
-    """The same in lower case, but for its places.
+def lower_case(template: str) -> str:
+    """Return a template in lower case, except for its places.
 
-    >>> lowered("I'd take {x}.")
+    >>> lower_case("I'd take {x}.")
     "i'd take {x}."
     """
-    return "".join(part if part.startswith("{") else part.lower() for part in re.split(r"(\{\w+\})", template))
+    parts = re.split(r"(\{\w+\})", template)
+    return "".join(part if part.startswith("{") else part.lower() for part in parts)
 
 
-def article(word: str) -> str:
-    """Which of a and an goes before a word.
+def indefinite_article(word: str) -> str:
+    """Return "a" or "an", whichever goes before a word.
 
-    >>> article("island"), article("ukulele"), article("fox")
+    >>> indefinite_article("island"), indefinite_article("ukulele"), indefinite_article("fox")
     ('an', 'a', 'a')
     """
-    low = word.lower()
-    return "an" if low[:1] in tuple("aeiou") and not low.startswith(SPOKEN_AS_YOU) else "a"
+    lower = word.lower()
+    return "an" if lower[:1] in tuple("aeiou") and not lower.startswith(CONSONANT_STARTS) else "a"
 
 
-def fill(template: str, names: Mapping[str, str]) -> str:
-    """A template with its places filled, articles and the capitals of first words put right.
+def fill(template: str, values: Mapping[str, str]) -> str:
+    """Fill the places of a template, and correct articles and the capitals of first words.
 
     >>> fill("A {kind}? {x} is an {kind}.", {"kind": "island", "x": "ale"})
     'An island? Ale is an island.'
     """
-    typed = casual(template)
+    keeps_lower_case = is_casual(template)
 
-    def put(found: re.Match[str]) -> str:
-        word = names[found["name"]]
-        if found["article"]:
-            return f"{found['article']}{article(word)[1:]} {word}"
-        return word[0].upper() + word[1:] if not typed and SENTENCE_START.search(template[: found.start()]) else word
+    def filled(place: re.Match[str]) -> str:
+        word = values[place["name"]]
+        if place["article"]:
+            return f"{place['article']}{indefinite_article(word)[1:]} {word}"
+        if keeps_lower_case or not SENTENCE_START.search(template[: place.start()]):
+            return word
+        return word[0].upper() + word[1:]
 
-    return PLACE.sub(put, template)
+    return PLACE.sub(filled, template)
 
 
-def fill_turns(turns: Sequence[str], names: Mapping[str, str]) -> list[str]:
-    """Every turn of a dialogue filled."""
-    return [fill(turn, names) for turn in turns]
+def fill_turns(turns: Sequence[str], values: Mapping[str, str]) -> list[str]:
+    """Fill the places of every turn of a dialogue."""
+    return [fill(turn, values) for turn in turns]
+
+
+def hash_text(topics: Sequence[Topic]) -> str:
+    """Return topics as the text whose hash seeds the invented names.
+
+    The names of the fields are frozen: another form of the same topics would change every fresh and training draw.
+
+    >>> hash_text([Topic("beers", "suite", (SubjectPair(Subject("ale"), Subject("lager"), "beer"),), ())])[:57]
+    "(Topic(name='beers', pool='suite', pairs=(Pair(one=Thing("
+    """
+    return _tuple_text(map(_topic_text, topics))
+
+
+def _topic_text(topic: Topic) -> str:
+    pairs = _tuple_text(map(_pair_text, topic.pairs))
+    dialogues = _tuple_text(map(_dialogue_text, topic.dialogues))
+    return f"Topic(name={topic.name!r}, pool={topic.pool!r}, pairs={pairs}, frames={dialogues})"
+
+
+def _pair_text(pair: SubjectPair) -> str:
+    subjects = f"one={_subject_text(pair.first)}, other={_subject_text(pair.second)}"
+    trap = f"trap={pair.trap!r}, trap_of={pair.trap_of!r}"
+    return f"Pair({subjects}, kind={pair.kind!r}, {trap}, definite={pair.definite!r})"
+
+
+def _subject_text(subject: Subject) -> str:
+    return f"Thing(name={subject.name!r}, aliases={subject.aliases!r})"
+
+
+def _dialogue_text(dialogue: DialogueTemplate) -> str:
+    replies = f"on_x={dialogue.on_x!r}, on_y={dialogue.on_y!r}, both_x={dialogue.both_x!r}"
+    return f"Frame(turns={dialogue.turns!r}, {replies})"
+
+
+def _tuple_text(elements: Iterable[str]) -> str:
+    texts = list(elements)
+    return f"({', '.join(texts)}{',' * (len(texts) == 1)})"

@@ -1,4 +1,4 @@
-"""The pink builder's way: topics, pairs, plans, dialogues, critique, revision of the last reply; then the mirrors."""
+"""Build pink elephants: topics, pairs, plans, dialogues, critique, revision of the last reply; then the mirrors."""
 
 from __future__ import annotations
 
@@ -6,28 +6,38 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from rewardbench.builders.mirrors import Mirror, to_lines
-from rewardbench.builders.templates.pink.assemble import (
+from rewardbench.builders.templates.pink.assembly import (
     Dialogue,
-    assemble,
     dialogue_faults,
-    mention_places,
+    find_mentions,
+    forbidden_and_wanted,
+    parse_dialogue,
+    pink_mirror,
     revision_faults,
 )
-from rewardbench.builders.templates.pink.backends import Backend, TemplateBackend
-from rewardbench.builders.templates.pink.material import Pair, parse_pair
-from rewardbench.builders.templates.pink.plan import Field, Outline, Plan, deal
-from rewardbench.builders.templates.pink.stages import Row, Stages, folder_of
+from rewardbench.builders.templates.pink.backends import (
+    Backend,
+    DialogueRequest,
+    TemplateBackend,
+    parse_outlines,
+    parse_pairs,
+)
+from rewardbench.builders.templates.pink.json_values import JsonMapping, text_field, texts_field
+from rewardbench.builders.templates.pink.material import SubjectPair
+from rewardbench.builders.templates.pink.plan import Plan, TopicOutlines, make_plans
+from rewardbench.builders.templates.pink.stages import StageAnswer, StageCache, stages_folder
 from rewardbench.errors import InputError
 from rewardbench.paths import write_whole
 
 POOLS = ("suite", "fresh", "train")
-"""Core; the same frames and rules under invented names; other frames, fewer rules and invented names, to train on."""
+"""Core; the same dialogues and rules under invented names; other dialogues, fewer rules and invented names to train on.
+"""
 ATTEMPTS = 3
-TOPICS = 29
-"""Asked of a backend that thinks up topics."""
+"""How often a dialogue or revision with faults is requested."""
+MIN_TOPICS = 29
+"""How many topics a backend is asked for."""
 
 
 def build(
@@ -39,130 +49,161 @@ def build(
     pool: str = "suite",
     tick: Callable[[], None] = lambda: None,
 ) -> list[Mirror]:
-    """Make `count` mirrors and write them to `output`, one JSON object a line; `tick` is called for each.
+    """Generate mirrors, and write them to a file.
 
-    Every answer of the backend (None: the topics that come with the package) stays in `OUTPUT.stages/` and is never
-    asked for again, so an interrupted call is taken up by the next. `pool` "train" gives invented names, other topics
-    and no reworded rules. Raises: InputError where there are fewer plans than `count`, or the backend fails.
+    Every answer of the backend stays in `OUTPUT.stages/` and is never asked for again, so that the next call resumes an
+    interrupted one.
+
+    Args:
+        seed: the seed of the plans and of the backend.
+        count: number of mirrors.
+        output: file to write, one JSON object per line.
+        workers: number of simultaneous requests.
+        backend: what answers the stages; None for the topics of the package.
+        pool: which topics, names and rules are used: one of `POOLS`.
+        tick: called for each finished mirror.
+
+    Raises:
+        InputError: if there is no such pool, there are fewer plans than `count`, or the backend fails.
     """
     if pool not in POOLS:
         raise InputError(f"There is no pool {pool!r}: it must be one of {', '.join(POOLS)}.")
-    stages = Stages(folder_of(output), backend or TemplateBackend.of(), seed, workers)
-    mirrors = asyncio.run(_Builder(stages, pool, tick).build(count))
+    cache = StageCache(stages_folder(output), backend or TemplateBackend.from_files(), seed, workers)
+    mirrors = asyncio.run(_Pipeline(cache, pool, tick).build(count))
     write_whole(output, to_lines(mirrors))
     return mirrors
 
 
-def _outline(plan: Mapping[str, Any]) -> Outline:
-    return Outline(plan["turns"], plan["text"], plan.get("manner", "plain"))
-
-
 @dataclass
-class _Ground:
-    """A topic's pairs and plans, with the rows that hold them."""
+class _TopicContext:
+    """A topic's pairs and outlines, with the answer of the stage "plans" for each pair."""
 
-    field: Field
-    plans: Sequence[Row]
+    outlines: TopicOutlines
+    answers: Sequence[StageAnswer]
 
 
-class _Builder:
-    def __init__(self, stages: Stages, pool: str, tick: Callable[[], None]) -> None:
-        self.stages, self.pool, self.tick = stages, pool, tick
-        self.grounds: dict[str, _Ground] = {}
+class _Pipeline:
+    """The stages of a build."""
+
+    def __init__(self, cache: StageCache, pool: str, tick: Callable[[], None]) -> None:
+        self.cache, self.pool, self.tick = cache, pool, tick
+        self.contexts: dict[str, _TopicContext] = {}
 
     async def build(self, count: int) -> list[Mirror]:
-        """Plans in order, as many as are needed; one that comes to nothing is replaced by the next."""
-        top = await self._ask("topics", {"pool": self.pool, "at_least": TOPICS})
-        grounds = await asyncio.gather(*(self._ground(topic, top) for topic in dict.fromkeys(top.answer["topics"])))
-        self.grounds = {ground.field.topic: ground for ground in grounds}
-        plans = deal([ground.field for ground in grounds], self.stages.seed, self.pool)
+        """Make mirrors from plans in order; a plan that gives no mirror is replaced by the next one."""
+        topics_answer = await self.cache.ask("topics", {"pool": self.pool, "at_least": MIN_TOPICS})
+        topics = dict.fromkeys(texts_field(topics_answer.content, "topics"))
+        contexts = await asyncio.gather(*(self._topic_context(topic, topics_answer) for topic in topics))
+        self.contexts = dict(zip(topics, contexts, strict=True))
+        plans = make_plans([context.outlines for context in contexts], self.cache.seed, self.pool)
         if count > len(plans):
             raise InputError(
                 f"There are {len(plans)} distinct plans, not {count}: ask for fewer mirrors or add topics."
             )
-        made: list[Mirror] = []
-        while len(made) < count:
-            now, plans = plans[: count - len(made)], plans[count - len(made) :]
-            if not now:
-                raise InputError(f"Only {len(made)} of {count} mirrors came out: too many revisions break the rule.")
-            made += [mirror for mirror in await asyncio.gather(*map(self._make, now)) if mirror]
-        return made
+        mirrors: list[Mirror] = []
+        while len(mirrors) < count:
+            missing = count - len(mirrors)
+            batch, plans = plans[:missing], plans[missing:]
+            if not batch:
+                raise InputError(f"Only {len(mirrors)} of {count} mirrors came out: too many revisions break the rule.")
+            mirrors += filter(None, await asyncio.gather(*map(self._make_mirror, batch)))
+        return mirrors
 
-    async def _ask(self, stage: str, request: Mapping[str, Any], *parents: Row) -> Row:
-        return await self.stages.ask(stage, request, parents)
+    async def _topic_context(self, topic: str, topics_answer: StageAnswer) -> _TopicContext:
+        pairs_answer = await self.cache.ask("pairs", {"topic": topic, "pool": self.pool}, [topics_answer])
+        pairs = parse_pairs(pairs_answer.content)
+        requests = [{"topic": topic, "pair": pair.to_json()} for pair in pairs]
+        answers = await asyncio.gather(*(self.cache.ask("plans", request, [pairs_answer]) for request in requests))
+        outlines = [parse_outlines(answer.content) for answer in answers]
+        return _TopicContext(TopicOutlines(topic, pairs, outlines), answers)
 
-    async def _ground(self, topic: str, top: Row) -> _Ground:
-        paired = await self._ask("pairs", {"topic": topic, "pool": self.pool}, top)
-        pairs = [parse_pair(pair) for pair in paired.answer["pairs"]]
-        asked = ({"topic": topic, "pair": pair.to_json()} for pair in pairs)
-        planned = await asyncio.gather(*(self._ask("plans", request, paired) for request in asked))
-        outlines = [[_outline(plan) for plan in row.answer["plans"]] for row in planned]
-        return _Ground(Field(topic, pairs, outlines), planned)
-
-    async def _make(self, plan: Plan) -> Mirror | None:
-        pair = self.grounds[plan.topic].field.pairs[plan.pair]
-        asked = self._request(plan, pair)
-        dialogue = await self._tried(
-            "dialogues", asked, lambda answer: dialogue_faults(pair, plan, answer), self._planned(plan)
+    async def _make_mirror(self, plan: Plan) -> Mirror | None:
+        """Make the mirror of a plan; None if its dialogue or its revision has faults in every attempt."""
+        context = self.contexts[plan.topic]
+        pair = context.outlines.pairs[plan.pair_index]
+        request = self._dialogue_request(plan, pair)
+        dialogue_answer = await self._ask_until_faultless(
+            "dialogues",
+            request,
+            lambda content: dialogue_faults(pair, plan, parse_dialogue(content)),
+            [context.answers[plan.pair_index]],
         )
-        if not dialogue:
+        if not dialogue_answer:
             return None
-        original = str(dialogue.answer["original"])
-        judged = {
-            "original": original,
-            "avoid": asked["x"],
-            "want": asked["y"],
-            "mentions": mention_places(original, pair, plan),
+        dialogue = parse_dialogue(dialogue_answer.content)
+        critique_request = _critique_request(request, dialogue, plan, pair)
+        critique_answer = await self.cache.ask("critique", critique_request, [dialogue_answer])
+        revision_request = {
+            **request,
+            **dialogue_answer.content,
+            **critique_request,
+            "critique": texts_field(critique_answer.content, "faults"),
         }
-        critique = await self._ask("critique", judged, dialogue)
-        wanted = {**asked, **dialogue.answer, **judged, "critique": critique.answer["faults"]}
-        revision = await self._tried(
-            "revision", wanted, lambda answer: revision_faults(pair, plan, original, answer), dialogue, critique
+        revision_answer = await self._ask_until_faultless(
+            "revision",
+            revision_request,
+            lambda content: revision_faults(pair, plan, dialogue.original, text_field(content, "revision")),
+            [dialogue_answer, critique_answer],
         )
-        if not revision:
+        if not revision_answer:
             return None
         self.tick()
-        return self._mirror(plan, pair, dialogue, revision)
+        mirror = pink_mirror(plan, pair, dialogue, text_field(revision_answer.content, "revision"))
+        mirror = replace(mirror, source=self._source(plan, revision_answer))
+        return mirror.swapped() if plan.swapped else mirror
 
-    def _planned(self, plan: Plan) -> Row:
-        return self.grounds[plan.topic].plans[plan.pair]
+    def _dialogue_request(self, plan: Plan, pair: SubjectPair) -> JsonMapping:
+        x, y = forbidden_and_wanted(plan, pair)
+        request = DialogueRequest(
+            topic=plan.topic,
+            dialogue_index=plan.dialogue_index,
+            outline=self.contexts[plan.topic].outlines.outlines[plan.pair_index][plan.dialogue_index],
+            kind=pair.kind,
+            x=x,
+            y=y,
+            praises=plan.praises,
+            phrasing=plan.phrasing,
+        )
+        return request.to_json()
 
-    def _request(self, plan: Plan, pair: Pair) -> dict[str, Any]:
-        x, y = (pair.other, pair.one) if plan.turned else (pair.one, pair.other)
-        outline = self.grounds[plan.topic].field.outlines[plan.pair][plan.frame]
-        return {
-            "topic": plan.topic,
-            "frame": plan.frame,
-            "outline": vars(outline),
-            "kind": pair.kind,
-            "x": x.to_json(),
-            "y": y.to_json(),
-            "praises": plan.praises,
-            "phrasing": plan.phrasing,
-        }
+    async def _ask_until_faultless(
+        self,
+        stage: str,
+        request: JsonMapping,
+        find_faults: Callable[[JsonMapping], list[str]],
+        parents: Sequence[StageAnswer],
+    ) -> StageAnswer | None:
+        """Return the first answer without faults; None if there is none in `ATTEMPTS` requests.
 
-    async def _tried(
-        self, stage: str, request: Mapping[str, Any], faults_of: Callable[[Mapping[str, Any]], list[str]], *parents: Row
-    ) -> Row | None:
-        """The first answer without faults; None after too many with some. Each new request tells the last faults."""
+        Each new request lists the faults of the last answer.
+        """
         for attempt in range(ATTEMPTS):
-            row = await self._ask(stage, request, *parents)
-            faults = faults_of(row.answer)
+            answer = await self.cache.ask(stage, request, parents)
+            faults = find_faults(answer.content)
             if not faults:
-                return row
-            request, parents = {**request, "attempt": attempt + 1, "faults": faults}, (*parents, row)
+                return answer
+            request = {**request, "attempt": attempt + 1, "faults": faults}
+            parents = [*parents, answer]
         return None
 
-    def _mirror(self, plan: Plan, pair: Pair, dialogue: Row, revision: Row) -> Mirror:
-        text = Dialogue(dialogue.answer["turns"], dialogue.answer["original"], revision.answer["revision"])
-        source = {
+    def _source(self, plan: Plan, revision_answer: StageAnswer) -> Mapping[str, object]:
+        """Return the source of a mirror, with the provenance of every answer that it was made from."""
+        return {
             "builder": "pink",
             "mould": plan.template,
-            "seed": self.stages.seed,
+            "seed": self.cache.seed,
             "index": plan.index,
             "kind": plan.kind,
-            "rule": plan.rule,
-            "provenance": [dict(row.provenance) for row in revision.chain()],
+            "rule": plan.rule_index,
+            "provenance": [dict(answer.provenance) for answer in revision_answer.chain()],
         }
-        mirror = replace(assemble(plan, pair, text), source=source)
-        return mirror.swapped() if plan.swapped else mirror
+
+
+def _critique_request(request: JsonMapping, dialogue: Dialogue, plan: Plan, pair: SubjectPair) -> JsonMapping:
+    x, _ = forbidden_and_wanted(plan, pair)
+    return {
+        "original": dialogue.original,
+        "avoid": request["x"],
+        "want": request["y"],
+        "mentions": list(map(list, find_mentions(dialogue.original, x))),
+    }

@@ -1,4 +1,4 @@
-"""Which topic, pair, frame, rule and kind of twin make which mirror: plans, dealt out evenly. No text is made here."""
+"""Plan mirrors: which topic, pair, dialogue, rule and kind of counterpart go together, evenly. No text is made here."""
 
 from __future__ import annotations
 
@@ -7,144 +7,158 @@ from dataclasses import dataclass
 from itertools import cycle, product
 
 from rewardbench.builders.draw import Rng
-from rewardbench.builders.templates.pink.material import Pair, read_rules
+from rewardbench.builders.templates.pink.material import SubjectPair, WishTemplate, read_rules
 
 KINDS = ("reversed", "free", "decoy")
-"""What the twin of the rule is: the rule the other way round, a line on something else, or a rule that wants X."""
-SORTS = tuple(product((True, False), repeat=2))
-"""Of rules: whether the forbidden name comes first, whether the decoy only permits it."""
+"""What the other prompt has instead of the rule: the rule with x and y swapped, a neutral line, or the decoy."""
+RULE_SORTS = tuple(product((True, False), repeat=2))
+"""Sorts of rules: whether the forbidden name comes first, and whether the decoy only permits it."""
 USES = 2
-"""How often a topic, pair and frame may come together."""
+"""How often a topic, pair and dialogue come together."""
 
 
 @dataclass(frozen=True)
 class Outline:
-    """A plan's dialogue before it is written: how many turns, in a sentence how it goes, how the user types."""
+    """A dialogue before it is written."""
 
     turns: int
     text: str
+    """What happens in it: a single sentence."""
     manner: str = "plain"
+    """How the user types: one of MANNERS."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that makes a mirror but its words."""
+    """Everything that determines a mirror, except for its words; indices refer to the material."""
 
     index: int
     topic: str
-    pair: int
-    frame: int
-    turned: bool
-    """Whether X, the thing that the rule forbids, is the pair's `other`."""
+    pair_index: int
+    dialogue_index: int
+    forbids_second: bool
+    """Whether x, the forbidden subject, is the second one of the pair."""
     kind: str
-    rule: int
-    ask: int | None
-    """How the user asks for X; None where the rules alone decide."""
+    rule_index: int
+    wish_index: int | None
+    """How the user asks for x; None if the rules alone decide."""
     praises: bool
-    """Whether the reply on X has a good word for Y."""
+    """Whether the reply on x praises y."""
     phrasing: int
-    """Which of a frame's two phrasings speaks of X."""
+    """Which of two phrasings of the dialogue's reply is about x: 0 or 1."""
     brand: str
     swapped: bool
-    """Whether the rule goes to half b."""
+    """Whether the rule goes to prompt b."""
 
     @property
     def template(self) -> str:
-        """What its dialogue is made from."""
-        return f"{self.topic}/{self.frame}"
+        """The name of the topic and the index of the dialogue, as stored with the mirror."""
+        return f"{self.topic}/{self.dialogue_index}"
 
 
 @dataclass(frozen=True)
-class Field:
-    """What a topic offers: pairs, and for each of them outlines, whose order is that of the topic's frames."""
+class TopicOutlines:
+    """The pairs of a topic, and for each pair the outlines of its dialogues, in the order of the topic's dialogues."""
 
     topic: str
-    pairs: Sequence[Pair]
+    pairs: Sequence[SubjectPair]
     outlines: Sequence[Sequence[Outline]]
 
 
-def deal(fields: Sequence[Field], seed: int, pool: str) -> list[Plan]:
-    """All plans there are, in an order that uses topics, frames, kinds and rules evenly from the start."""
+def make_plans(topics: Sequence[TopicOutlines], seed: int, pool: str) -> list[Plan]:
+    """Return all plans, in an order that uses topics, dialogues, kinds and rules evenly from the start."""
     rng = Rng(f"pink/{pool}/{seed}")
-    order = rng.sample(fields, len(fields))
-    table = _Table(rng, pool)
-    sequences = [list(_combinations(field, rng)) for field in order]
-    rounds = max(map(len, sequences), default=0)
-    turns = [
-        (field, at, sequence[turn])
-        for turn in range(rounds)
-        for at, (field, sequence) in enumerate(zip(order, sequences, strict=True), turn)
-        if turn < len(sequence)
-    ]
-    return [table.plan(n, field, at, *combination) for n, (field, at, combination) in enumerate(turns)]
+    order = rng.sample(topics, len(topics))
+    planner = _Planner(rng, pool)
+    combinations = [list(_combinations(topic, rng)) for topic in order]
+    rounds = max(map(len, combinations), default=0)
+    plans: list[Plan] = []
+    for turn in range(rounds):
+        for position, topic in enumerate(order):
+            if turn < len(combinations[position]):
+                pair_index, dialogue_index = combinations[position][turn]
+                plans.append(planner.plan(len(plans), topic, turn + position, pair_index, dialogue_index))
+    return plans
 
 
-def _combinations(field: Field, rng: Rng) -> Iterator[tuple[int, int]]:
-    """Pair and frame, each `USES` times: every frame once, then again with another pair, the shortest first."""
-    if not all(field.outlines) or not field.pairs:
+def _combinations(topic: TopicOutlines, rng: Rng) -> Iterator[tuple[int, int]]:
+    """Yield pair and dialogue, each `USES` times: every dialogue once, then again with another pair, shortest first."""
+    if not all(topic.outlines) or not topic.pairs:
         return
-    count, offset = len(field.pairs), rng.number(0, max(len(field.pairs) - 1, 0))
-    frames = rng.sample(range(min(map(len, field.outlines))), min(map(len, field.outlines)))
-    for shift in range(USES * count):
-        for frame in frames:
-            yield (frame + shift + offset) % count, frame
-        frames = sorted(frames, key=lambda frame: field.outlines[0][frame].turns)
+    pair_count = len(topic.pairs)
+    offset = rng.number(0, pair_count - 1)
+    dialogue_count = min(map(len, topic.outlines))
+    dialogue_indices = rng.sample(range(dialogue_count), dialogue_count)
+    for shift in range(USES * pair_count):
+        for dialogue_index in dialogue_indices:
+            yield (dialogue_index + shift + offset) % pair_count, dialogue_index
+        dialogue_indices.sort(key=lambda index: topic.outlines[0][index].turns)
 
 
-class _Table:
-    """Hands out kinds, rules and asks in turns, so that none comes up more often than the others."""
+class _Planner:
+    """Assigns kinds, rules and wishes in turn, so that all occur about equally often."""
 
     def __init__(self, rng: Rng, pool: str) -> None:
         self.rng = rng
-        rules, asks, self.brands = read_rules()
-        self.rules = rules
-        numbers = [n for n, rule in enumerate(rules) if pool != "train" or not rule.reworded]
-        self.uses = dict.fromkeys(rng.sample(numbers, len(numbers)), 0)
-        self.sorts = {kind: cycle(rng.sample(SORTS, len(SORTS))) for kind in KINDS}
-        turns = rng.sample(range(len(asks)), len(asks))
-        self.asks = {mild: cycle([n for n in turns if asks[n].mild is mild]) for mild in (True, False)}
+        rule_set = read_rules()
+        self.rules = rule_set.rules
+        self.brands = rule_set.brands
+        usable = [index for index, rule in enumerate(self.rules) if pool != "train" or not rule.reworded]
+        self.rule_uses = dict.fromkeys(rng.sample(usable, len(usable)), 0)
+        self.sorts = {kind: cycle(rng.sample(RULE_SORTS, len(RULE_SORTS))) for kind in KINDS}
+        self.wishes = _wish_cycles(rng, rule_set.wishes)
         self.praise = cycle((True, False))
-        self.used: dict[tuple[str, int, int], Plan] = {}
+        self.earlier: dict[tuple[str, int, int], Plan] = {}
+        """The first plan of each topic, pair and dialogue."""
 
-    def plan(self, index: int, field: Field, at: int, pair: int, frame: int) -> Plan:
-        """The plan of a topic, pair and frame; the second with these has another kind, rule and phrasing."""
-        before = self.used.get((field.topic, pair, frame))
-        kind = KINDS[((KINDS.index(before.kind) + 1) if before else at) % len(KINDS)]
-        number = self._rule(kind, field.outlines[pair][frame], before)
-        permits = self.rules[number].permits
-        praises = (kind == "free" and next(self.praise)) or (kind == "decoy" and permits)
+    def plan(self, index: int, topic: TopicOutlines, position: int, pair_index: int, dialogue_index: int) -> Plan:
+        """Plan a mirror; a second one of the same topic, pair and dialogue has another kind, rule and phrasing."""
+        earlier = self.earlier.get((topic.topic, pair_index, dialogue_index))
+        kind_index = KINDS.index(earlier.kind) + 1 if earlier else position
+        kind = KINDS[kind_index % len(KINDS)]
+        rule_index = self._choose_rule(kind, topic.outlines[pair_index][dialogue_index], earlier)
+        permits = kind == "decoy" and self.rules[rule_index].permits
+        praises = permits or (kind == "free" and next(self.praise))
         plan = Plan(
             index=index,
-            topic=field.topic,
-            pair=pair,
-            frame=frame,
-            turned=self._turned(field.pairs[pair], kind),
+            topic=topic.topic,
+            pair_index=pair_index,
+            dialogue_index=dialogue_index,
+            forbids_second=self._draw_forbidden(topic.pairs[pair_index], kind),
             kind=kind,
-            rule=number,
-            ask=next(self.asks[praises]) if kind == "free" or (kind == "decoy" and permits) else None,
+            rule_index=rule_index,
+            wish_index=next(self.wishes[praises]) if kind == "free" or permits else None,
             praises=praises,
-            phrasing=1 - before.phrasing if before else self.rng.number(0, 1),
+            phrasing=1 - earlier.phrasing if earlier else self.rng.number(0, 1),
             brand=self.rng.pick(self.brands),
             swapped=self.rng.chance(),
         )
-        self.used[field.topic, pair, frame] = plan
+        self.earlier[topic.topic, pair_index, dialogue_index] = plan
         return plan
 
-    def _rule(self, kind: str, outline: Outline, before: Plan | None) -> int:
-        """Of the sort whose turn it is, the least used that suits the dialogue."""
+    def _choose_rule(self, kind: str, outline: Outline, earlier: Plan | None) -> int:
+        """Return the least used rule that suits the dialogue, of the sort whose turn it is."""
         sort = next(self.sorts[kind])
-        fit = [
-            number
-            for number in self.uses
-            if (self.rules[number].forbidden_first, self.rules[number].permits) == sort
-            and self.rules[number].suits(outline.manner, outline.turns == 1)
-            and not (before and number == before.rule)
-        ]
-        number = min(fit, key=self.uses.__getitem__)
-        self.uses[number] += 1
-        return number
+        suitable: list[int] = []
+        for index in self.rule_uses:
+            rule = self.rules[index]
+            is_of_sort = (rule.forbidden_first, rule.permits) == sort
+            is_repeated = earlier is not None and index == earlier.rule_index
+            if is_of_sort and not is_repeated and rule.suits(outline.manner, is_single_turn=outline.turns == 1):
+                suitable.append(index)
+        chosen = min(suitable, key=self.rule_uses.__getitem__)
+        self.rule_uses[chosen] += 1
+        return chosen
 
-    def _turned(self, pair: Pair, kind: str) -> bool:
-        """Where a sentence hides a name, that name is the forbidden one."""
-        drawn = self.rng.chance()
-        return pair.trap_of == "other" if pair.trap and kind != "reversed" else drawn
+    def _draw_forbidden(self, pair: SubjectPair, kind: str) -> bool:
+        """Return True if the second subject is to be forbidden; a name in a trap must be that of the forbidden one."""
+        second = self.rng.chance()
+        return pair.trap_of == "other" if pair.trap and kind != "reversed" else second
+
+
+def _wish_cycles(rng: Rng, wishes: Sequence[WishTemplate]) -> dict[bool, Iterator[int]]:
+    """Return endless sequences of wish indices: mild wishes under True, the others under False."""
+    order = rng.sample(range(len(wishes)), len(wishes))
+    mild = [index for index in order if wishes[index].mild]
+    firm = [index for index in order if not wishes[index].mild]
+    return {True: cycle(mild), False: cycle(firm)}

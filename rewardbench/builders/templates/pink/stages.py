@@ -1,16 +1,16 @@
-"""Asks backends, and remembers: one file a stage, a line for every answer, found again by what was asked."""
+"""Ask a backend, and cache its answers on disk: one file per stage, one answer per line, found by stage and request."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rewardbench.builders.templates.pink.backends import Backend
+from rewardbench.builders.templates.pink.json_values import JsonMapping, as_object, text_field
 from rewardbench.errors import InputError
 from rewardbench.paths import write_whole
 
@@ -18,30 +18,31 @@ STAGES = ("topics", "pairs", "plans", "dialogues", "critique", "revision")
 
 
 @dataclass(frozen=True)
-class Row:
-    """An answer, and where it came from."""
+class StageAnswer:
+    """An answer of a stage, and its provenance."""
 
-    answer: Mapping[str, Any]
-    provenance: Mapping[str, Any]
-    """Stage, id, ids of the rows it was made from, hash of what was asked, backend, seed."""
-    parents: Sequence[Row] = ()
-    """Those who ask alike share an answer, but each has parents of its own."""
+    content: JsonMapping
+    provenance: JsonMapping
+    """Stage, id, ids of the parents, hash of the request, backend, seed."""
+    parents: Sequence[StageAnswer] = ()
+    """The answers that the request was made from. Equal requests share their content, but not their parents."""
 
     @property
     def id(self) -> str:
-        """What its children call it."""
+        """The id, by which its children refer to it."""
         return str(self.provenance["id"])
 
-    def chain(self) -> list[Row]:
-        """All rows that it was made from, each before its children, itself last."""
-        found: dict[str, Row] = {}
+    def chain(self) -> list[StageAnswer]:
+        """Return all its ancestors, each before its children, and itself last."""
+        ancestors: dict[str, StageAnswer] = {}
         for parent in self.parents:
-            found |= {row.id: row for row in parent.chain() if row.id not in found}
-        return [*found.values(), self]
+            for answer in parent.chain():
+                ancestors.setdefault(answer.id, answer)
+        return [*ancestors.values(), self]
 
 
-def digest(value: Any) -> str:
-    """The sha256 of a JSON value, whatever the order of its keys.
+def digest(value: object) -> str:
+    """Return the sha256 of a JSON value, regardless of the order of keys.
 
     >>> digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
     True
@@ -49,79 +50,83 @@ def digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
-def folder_of(output: Path) -> Path:
-    """Where the stages of an output wait."""
+def stages_folder(output: Path) -> Path:
+    """Return the folder with the answers for an output file."""
     return output.with_name(f"{output.name}.stages")
 
 
-def read_rows(path: Path) -> list[dict[str, Any]]:
-    """The whole rows of a stage's file; what follows a line that was cut off is not taken."""
-    rows: list[dict[str, Any]] = []
-    for line in path.read_bytes().splitlines(keepends=True) if path.exists() else ():
+def read_stage(path: Path) -> list[JsonMapping]:
+    """Read the lines of a stage's file; stop at a line that is incomplete."""
+    rows: list[JsonMapping] = []
+    if not path.exists():
+        return rows
+    for line in path.read_bytes().splitlines(keepends=True):
         try:
-            row = json.loads(line)
+            row = as_object(json.loads(line))
         except ValueError:
             break
-        if not line.endswith(b"\n") or not {"key", "answer"} <= row.keys():
+        is_complete = line.endswith(b"\n") and "key" in row and isinstance(row.get("answer"), dict)
+        if not is_complete:
             break
         rows.append(row)
     return rows
 
 
-class Stages:
-    """Answers of a backend at a seed: each asked for once, at most `workers` at a time."""
+class StageCache:
+    """Answers of a backend at a seed; each is asked for once, at most `workers` at a time."""
 
     def __init__(self, folder: Path, backend: Backend, seed: int, workers: int) -> None:
         if workers < 1:
             raise InputError(f"There must be at least one worker, not {workers}.")
         self.folder, self.backend, self.seed = folder, backend, seed
         self.identity = backend.identity
-        self.gate = asyncio.Semaphore(workers)
-        self.known: dict[str, Mapping[str, Any]] = {}
-        self.asked: dict[str, asyncio.Task[Mapping[str, Any]]] = {}
+        self.semaphore = asyncio.Semaphore(workers)
+        self.contents: dict[str, JsonMapping] = {}
+        self.pending: dict[str, asyncio.Task[JsonMapping]] = {}
         for stage in STAGES:
-            self._take_up(stage)
+            self._load(stage)
 
-    def _take_up(self, stage: str) -> None:
-        rows = read_rows(self._path(stage))
+    def _load(self, stage: str) -> None:
+        """Read the finished answers of a stage, and remove an incomplete line from its file."""
+        rows = read_stage(self._path(stage))
         write_whole(self._path(stage), "".join(map(_line, rows)))
-        self.known |= {row["key"]: row["answer"] for row in rows}
+        for row in rows:
+            self.contents[text_field(row, "key")] = as_object(row["answer"])
 
     def _path(self, stage: str) -> Path:
         return self.folder / f"{stage}.jsonl"
 
-    async def ask(self, stage: str, request: Mapping[str, Any], parents: Sequence[Row] = ()) -> Row:
-        """The answer to a request, from the file where it stands there, else from the backend."""
-        asked = digest(request)
-        key = digest([stage, self.identity, self.seed, asked])
+    async def ask(self, stage: str, request: JsonMapping, parents: Sequence[StageAnswer] = ()) -> StageAnswer:
+        """Return the answer to a request: from the file if it is there, else from the backend."""
+        request_hash = digest(request)
+        key = digest([stage, self.identity, self.seed, request_hash])
         provenance = {
             "stage": stage,
             "id": f"{stage}-{key[:12]}",
-            "parents": [row.id for row in parents],
-            "prompt_hash": asked,
+            "parents": [parent.id for parent in parents],
+            "prompt_hash": request_hash,
             "backend": self.identity,
             "seed": self.seed,
         }
-        if key not in self.known:
-            if key not in self.asked:
-                self.asked[key] = asyncio.create_task(self._ask(key, request, provenance))
-            await self.asked[key]
-        return Row(self.known[key], provenance, parents)
+        if key not in self.contents:
+            if key not in self.pending:
+                self.pending[key] = asyncio.create_task(self._ask_backend(stage, key, request, provenance))
+            await self.pending[key]
+        return StageAnswer(self.contents[key], provenance, parents)
 
-    async def _ask(self, key: str, request: Mapping[str, Any], provenance: Mapping[str, Any]) -> Mapping[str, Any]:
-        stage = str(provenance["stage"])
-        async with self.gate:
-            answer = await self.backend.answer(stage, request, key)
+    async def _ask_backend(self, stage: str, key: str, request: JsonMapping, provenance: JsonMapping) -> JsonMapping:
+        async with self.semaphore:
+            content = await self.backend.answer(stage, request, key)
         with self._path(stage).open("a", encoding="utf-8") as file:
-            file.write(_line({**provenance, "key": key, "request": request, "answer": answer}))
-        self.known[key] = answer
-        return answer
+            file.write(_line({**provenance, "key": key, "request": request, "answer": content}))
+        self.contents[key] = content
+        return content
 
 
-def _line(row: Mapping[str, Any]) -> str:
+def _line(row: JsonMapping) -> str:
     return json.dumps(row, ensure_ascii=False) + "\n"
 
 
 def stages_summary(output: Path) -> dict[str, int]:
-    """How many answers each stage of an output holds."""
-    return {stage: len(read_rows(folder_of(output) / f"{stage}.jsonl")) for stage in STAGES}
+    """Return the number of answers per stage for an output file."""
+    return {stage: len(read_stage(stages_folder(output) / f"{stage}.jsonl")) for stage in STAGES}
