@@ -129,7 +129,7 @@ def write_packed(path: Path, summary: SummaryJson, table: bytes | None) -> None:
 
 @contextmanager
 def _temporary_files(path: Path) -> Iterator[tuple[Path, Path]]:
-    """Context manager: yield the paths of two temporary files beside `path`, for rows and summary."""
+    """Context manager: yield the paths of two temporary files next to `path`, for rows and summary."""
     mark = f"t{secrets.token_hex(4)[1:]}"  # starts with a letter, unlike the process id in the name of a draft
     _delete_abandoned(path.parent)
     rows = path.with_name(f".{mark}.outputs.tmp")
