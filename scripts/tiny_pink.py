@@ -83,11 +83,10 @@ def training_topics() -> list[Topic]:
 
 def _draw_all_plans(topics: dict[str, Topic], rng: random.Random) -> Iterator[Elephant]:
     """Yield a mirror for every plan that the topics allow, with new names for all pairs."""
-    fields = [
-        Field(name, [_renamed(pair, rng) for pair in topic.pairs], [_outlines(topic)] * len(topic.pairs))
-        for name, topic in topics.items()
-    ]
-    pairs = {field.topic: field.pairs for field in fields}
+    fields, pairs = [], {}
+    for name, topic in topics.items():
+        pairs[name] = [_renamed(pair, rng) for pair in topic.pairs]
+        fields.append(Field(name, pairs[name], [_outlines(topic)] * len(topic.pairs)))
     for plan in deal(fields, rng.randrange(2**31), "train"):
         yield _elephant(plan, topics[plan.topic], pairs[plan.topic][plan.pair])
 
