@@ -1,7 +1,7 @@
 """The words that users and readers meet: the field's terms, and none of the private expressions listed here.
 
 Checked are the help of every command, messages, docstrings, comments and names of the package and of scripts/, the
-templates of the leaderboard, and every page of the repository. One test plants each expression and sees it noticed.
+templates of the leaderboard, and every page of the repository. Each expression has an example that must be noticed.
 """
 
 import ast
@@ -211,7 +211,7 @@ def command_helps(command: click.Command, path: str) -> Iterator[tuple[str, str]
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
-def test_the_package_says_it_in_the_words_of_the_field(folder):
+def test_the_package_uses_the_words_of_the_field(folder):
     paths = [path for path in PACKAGE if path.relative_to(ROOT).parts[1] == folder]
     breaches = []
     for path in paths:
@@ -219,7 +219,7 @@ def test_the_package_says_it_in_the_words_of_the_field(folder):
     assert not breaches, "\n".join(breaches)
 
 
-def test_the_help_says_it_in_the_words_of_the_field():
+def test_the_help_uses_the_words_of_the_field():
     command = typer.main.get_command(app)
     helps = list(command_helps(command, "rewardbench"))
     assert len(helps) > 100
@@ -227,19 +227,19 @@ def test_the_help_says_it_in_the_words_of_the_field():
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=name)
-def test_a_script_says_it_in_the_words_of_the_field(path):
+def test_a_script_uses_the_words_of_the_field(path):
     source = path.read_text(encoding="utf-8")
     breaches = list(private_words(name(path), source, True) if is_python(path) else matches(source, WORDS))
     assert not breaches, "\n".join(breaches)
 
 
 @pytest.mark.parametrize("path", [*PAGES, *WEB], ids=name)
-def test_a_page_says_it_in_the_words_of_the_field(path):
+def test_a_page_uses_the_words_of_the_field(path):
     breaches = list(matches(prose(path.read_text(encoding="utf-8")), WORDS))
     assert not breaches, "\n".join(breaches)
 
 
-PLANTED = (
+PRIVATE = (
     *("scores move in company", "Company moves the scores", "it is scored alone", "a row without padding"),
     *("the number format of the weights", "clusters are drawn anew", "every figure is counted again"),
     *("a stranger's file", "refused in one sentence", "it earns nothing", "a cluster speaks by its difference"),
@@ -257,11 +257,11 @@ PROPER = (
 )
 
 
-@pytest.mark.parametrize("text", PLANTED)
+@pytest.mark.parametrize("text", PRIVATE)
 def test_a_private_expression_is_noticed(text):
     assert len(list(matches(text, WORDS))) >= 1
-    (planted,) = {breach.split(": ")[0] for breach in private_words("a.py", f'"""Return x: {text}."""')}
-    assert planted == "a.py:1"
+    (place,) = {breach.split(": ")[0] for breach in private_words("a.py", f'"""Return x: {text}."""')}
+    assert place == "a.py:1"
     assert list(private_words("a.py", f"# {text}")) != []
     assert list(private_words("a.py", f'print(f"{{1}} {text}")')) != []
 
@@ -271,9 +271,9 @@ def test_the_proper_sense_of_a_word_passes(text):
     assert list(matches(text, WORDS)) == []
 
 
-def test_every_pattern_is_planted():
-    unplanted = [pattern for pattern in WORDS if not any(re.search(pattern, text, re.IGNORECASE) for text in PLANTED)]
-    assert unplanted == []
+def test_every_pattern_has_an_example():
+    unused = [pattern for pattern in WORDS if not any(re.search(pattern, text, re.IGNORECASE) for text in PRIVATE)]
+    assert unused == []
 
 
 @pytest.mark.parametrize(
