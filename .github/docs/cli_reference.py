@@ -22,7 +22,7 @@ All commands and options, as the program prints them with `--help`.
 Options can be written with hyphens too: `--max-length` is `--max_length`.
 
 Exit codes: 0 success (for `gate`: pass), 1 a regression, a rejected submission or a failed check, 2 bad input,
-3 inconclusive or flagged for review, 130 after Ctrl-C, 143 after SIGTERM.
+3 inconclusive or flagged for review, 129 after SIGHUP, 130 after Ctrl-C, 143 after SIGTERM.
 """
 
 
