@@ -10,8 +10,8 @@ import re
 import tokenize
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import click
 import pytest
 import typer.main
 from repository import ROOT
@@ -201,7 +201,7 @@ def prose(page: str) -> str:
     return re.sub(r"(?<!`)`[^`\n]+`(?!`)", "`x`", page)
 
 
-def command_helps(command: click.Command, path: str) -> Iterator[tuple[str, str]]:
+def command_helps(command: Any, path: str) -> Iterator[tuple[str, str]]:
     """Yield the help of a command, of its options and of its subcommands."""
     yield path, command.help or ""
     for parameter in command.params:

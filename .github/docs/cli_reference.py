@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import typer.main
+from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 
@@ -26,7 +27,7 @@ Exit codes: 0 success (for `gate`: pass), 1 a regression, a rejected submission 
 """
 
 
-def on_files(files: Files, config: Any) -> Files:
+def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the generated page."""
     command = typer.main.get_command(main.app)
     text = "\n".join([INTRODUCTION, *command_sections(command, "rewardbench")])
