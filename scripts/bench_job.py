@@ -125,11 +125,9 @@ def is_plain_pair(item: Item) -> bool:
     """
     roles = [message["role"] for message in item.prompt]
     turns = roles[1:] if roles[:1] == ["system"] else roles
-    expected = [("user", "assistant")[turn % 2] for turn in range(len(turns))]
-    alternate = len(turns) % 2 == 1 and turns == expected
-    is_pair = len(item.completions) == 2 and item.num_correct == 1
-    single_messages = all(len(completion) == 1 for completion in item.completions)
-    return alternate and is_pair and single_messages and not item.rendered and item.problem is None
+    alternate = len(turns) % 2 == 1 and turns == ["user", "assistant"] * (len(turns) // 2) + ["user"]
+    is_pair = list(map(len, item.completions)) == [1, 1] and item.num_correct == 1
+    return alternate and is_pair and not item.rendered and item.problem is None
 
 
 def without_system_turn(item: Item) -> Item:

@@ -26,6 +26,7 @@ WARM_UP = 4
 
 
 def main() -> None:
+    """Read a job from stdin, and score its pairs once per further line."""
     end_with_parent()
     channel = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what libraries print goes to stderr: stdout is the channel

@@ -101,11 +101,17 @@ WHY_SCORES_DIFFER = (
 )
 
 
+def published_sides(figures: Figures) -> list[Mapping[str, Any]]:
+    """Return the sides of the published package."""
+    return [side for side in figures["sides"] if side["name"].startswith("published")]
+
+
 def remarks(figures: Figures) -> list[str]:
     """Return notes on differences between scores."""
-    published = [side for side in figures["sides"] if side["name"].startswith("published")]
-    differs = any(side["max_abs_diff"] is None or side["max_abs_diff"] > 1e-2 for side in published)
-    return [WHY_SCORES_DIFFER] if differs else []
+    for side in published_sides(figures):
+        if side["max_abs_diff"] is None or side["max_abs_diff"] > 1e-2:
+            return [WHY_SCORES_DIFFER]
+    return []
 
 
 def table(figures: Figures) -> Table:
@@ -142,7 +148,7 @@ def write(figures: Figures, folder: Path) -> None:
 
 def base_of(figures: Figures) -> Mapping[str, Any]:
     """Return the side whose speed is 1 in the chart: the published package, or else the slowest side."""
-    published = [side for side in figures["sides"] if side["name"].startswith("published")]
+    published = published_sides(figures)
     return published[0] if published else max(figures["sides"], key=lambda side: side["seconds"])
 
 
@@ -153,15 +159,16 @@ def draw(figures: Figures, path: Path) -> None:
     matplotlib.use("agg")
     from matplotlib import pyplot
 
-    sides, base = list(reversed(figures["sides"])), base_of(figures)
-    speeds = [base["seconds"] / side["seconds"] for side in sides]
-    figure, axes = pyplot.subplots(figsize=(8, 1.7 + 0.42 * len(sides)), dpi=100, layout="constrained")
-    colours = [OURS if side["name"] == "ours" else OTHERS for side in sides]
-    bars = axes.barh([side["label"] for side in sides], speeds, color=colours, height=0.62)
-    labels = [
-        f"{value:.2f}×  ({figures['pairs'] / side['seconds']:.3g} pairs/s)"
-        for value, side in zip(speeds, sides, strict=True)
-    ]
+    base = base_of(figures)
+    names, speeds, colours, labels = [], [], [], []
+    for side in reversed(figures["sides"]):
+        speed_ratio = base["seconds"] / side["seconds"]
+        names.append(side["label"])
+        speeds.append(speed_ratio)
+        colours.append(OURS if side["name"] == "ours" else OTHERS)
+        labels.append(f"{speed_ratio:.2f}×  ({figures['pairs'] / side['seconds']:.3g} pairs/s)")
+    figure, axes = pyplot.subplots(figsize=(8, 1.7 + 0.42 * len(names)), dpi=100, layout="constrained")
+    bars = axes.barh(names, speeds, color=colours, height=0.62)
     axes.bar_label(bars, labels, padding=4, fontsize=11)
     axes.set_xlim(0, 1.45 * max(speeds))
     axes.set_xlabel(f"speed, as a multiple of {base['label']}", fontsize=11)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -226,11 +227,17 @@ def test_the_pages_link_to_no_other_host():
 # The page "Extend"
 
 
-def row_of(table: str, module: Any) -> str:
-    """Return the row that the page adds to a table of a module, as its source."""
-    title = f"{table} in {module.__name__.replace('.', '/')}.py"
+def block_with(title: str) -> str:
+    """Return the text of the block of the page with a title."""
     (block,) = (block for block in blocks(EXTEND, "python") if block.title == title)
     return block.text
+
+
+def rows_of(table: str, module: ModuleType) -> dict[str, Any]:
+    """Return the rows that the page adds to a table of a module, with the names of that module."""
+    source = block_with(f"{table} in {module.__name__.replace('.', '/')}.py")
+    rows: dict[str, Any] = eval(f"{{{source}}}", dict(vars(module)))
+    return rows
 
 
 def test_the_row_of_a_checkpoint_family_chooses_its_chat_template(workplace, monkeypatch):
@@ -238,8 +245,8 @@ def test_the_row_of_a_checkpoint_family_chooses_its_chat_template(workplace, mon
 
     result = evaluate("./my-checkpoint", "my_pairs.jsonl", limit=2)
     assert result.manifest["fingerprint"]["chat_template"] == "tokenizer"
-    rows = eval(f"{{{row_of('FAMILIES', families)}}}", dict(vars(families)))
-    monkeypatch.setattr(families, "FAMILIES", {**families.FAMILIES, **rows})
+    ((name, family),) = rows_of("FAMILIES", families).items()
+    monkeypatch.setitem(families.FAMILIES, name, family)
     result = evaluate("./my-checkpoint", "my_pairs.jsonl", limit=2)
     assert result.manifest["fingerprint"]["chat_template"] == "openbmb"
 
@@ -247,12 +254,32 @@ def test_the_row_of_a_checkpoint_family_chooses_its_chat_template(workplace, mon
 def test_the_row_of_a_suite_sets_its_sections_and_weights(workplace, monkeypatch):
     from rewardbench.suites import registry
 
-    (spec,) = eval(f"({row_of('SUITES', registry)})", dict(vars(registry)))
-    monkeypatch.setattr(registry, "SUITES", {**registry.SUITES, spec.name: spec})
+    row = block_with("SUITES in rewardbench/suites/registry.py")
+    (spec,) = eval(f"[{row}]", dict(vars(registry)))
+    monkeypatch.setitem(registry.SUITES, spec.name, spec)
     result = evaluate("baseline/longest", "my_pairs.jsonl", protocol="my-bench")
     values = {section.name: section.value for section in result.sections}
     assert set(values) == {"Knowledge", "Safety"}
     assert result.score.value == pytest.approx((values["Knowledge"] + 2 * values["Safety"]) / 3)
+
+
+def test_the_builder_of_the_page_makes_mirrors(monkeypatch):
+    from rewardbench.builders import registry
+    from rewardbench.builders.build import draw_mirror
+
+    module = ModuleType("rewardbench.builders.templates.colours")
+    exec(block_with("rewardbench/builders/templates/colours/__init__.py"), vars(module))
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    ((name, builder),) = rows_of("BUILDERS", registry).items()
+    monkeypatch.setitem(registry.BUILDERS, name, builder)
+    for index in range(4):
+        mirror = draw_mirror("colours", 1, index)
+        for prompt, right, wrong in ((mirror.a, mirror.x, mirror.y), (mirror.b, mirror.y, mirror.x)):
+            text = prompt[0]["content"]
+            name = text.split()[-2]
+            assert f"{name} likes {right.rstrip('.')}" in text
+            assert f"{name} likes {wrong.rstrip('.')}" not in text
+    assert draw_mirror("colours", 1, 0) == draw_mirror("colours", 1, 0)
 
 
 @pytest.mark.parametrize("block", [block for block in blocks(EXTEND) if block.language != "bash"], ids=str)

@@ -1,6 +1,6 @@
 """What GitHub reads: workflows, issue forms, pre-commit hooks and the pages under .github.
 
-Each rule is a function from text to complaints: one test applies it to the files, another to a planted breach.
+Each rule is a function from text to complaints: one test applies it to the files, another to an example that breaks it.
 """
 
 import os
@@ -162,12 +162,12 @@ class MarkdownText(Strict):
     value: Text
 
 
-class Field_(Strict):
+class LabelledField(Strict):
     label: Text
     description: Text | None = None
 
 
-class Question(Field_):
+class Question(LabelledField):
     placeholder: Text | None = None
     value: Text | None = None
 
@@ -176,7 +176,7 @@ class LongQuestion(Question):
     render: Text | None = None
 
 
-class Choice(Field_):
+class Choice(LabelledField):
     multiple: bool = False
     options: Annotated[list[Text], Field(min_length=1)]
 
@@ -186,7 +186,7 @@ class Box(Strict):
     required: bool = False
 
 
-class Boxes(Field_):
+class Boxes(LabelledField):
     options: Annotated[list[Box], Field(min_length=1)]
 
 
@@ -256,7 +256,7 @@ def test_an_issue_form_follows_the_schema(path):
     assert list(faults_of_form(yaml.safe_load(read(path)))) == []
 
 
-def test_issue_forms_are_told_apart_and_ask_for_the_evidence():
+def test_issue_forms_differ_and_require_the_evidence():
     forms = {path.stem: yaml.safe_load(read(path)) for path in FORMS}
     assert set(forms) == {"bug", "wrong-number", "disputed-label", "new-head", "leaderboard"}
     assert len({form["name"] for form in forms.values()}) == len(forms)
@@ -325,7 +325,7 @@ def broken_links(markdown: str, folder: Path) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("path", PAGES, ids=name)
-def test_the_relative_links_of_a_page_lead_somewhere(path):
+def test_the_relative_links_of_a_page_exist(path):
     assert list(broken_links(read(path), path.parent)) == []
 
 
@@ -380,12 +380,12 @@ def test_the_commands_that_a_page_shows_exist(path):
 # Hooks
 
 
-def test_the_hooks_run_what_is_installed_here():
+def test_the_hooks_run_the_tools_of_the_environment():
     config = yaml.safe_load(read(CONFIG))
     hooks = [hook for repository in config["repos"] for hook in repository["hooks"]]
     assert [repository["repo"] for repository in config["repos"]] == ["local"]
     assert {hook["language"] for hook in hooks} == {"system"}
-    assert [hook["id"] for hook in hooks] == ["ruff-check", "ruff-format", "house"]
+    assert [hook["id"] for hook in hooks] == ["ruff-check", "ruff-format", "repository-rules"]
     modules = {re.match(r"\.venv/bin/python -m (\w+) ", hook["entry"])[1] for hook in hooks}
     assert modules == {"ruff", "pytest"}
     assert "pre-commit install --config .github/pre-commit-config.yaml" in read(GITHUB / "CONTRIBUTING.md")

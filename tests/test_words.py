@@ -1,7 +1,7 @@
 """The words that users and readers meet: the field's terms, and none of the private expressions listed here.
 
 Checked are the help of every command, messages, docstrings, comments and names of the package and of scripts/, the
-templates of the leaderboard, and every page of the repository. One test plants each expression and sees it noticed.
+templates of the leaderboard, and every page of the repository. Each expression has an example that must be noticed.
 """
 
 import ast
@@ -10,8 +10,8 @@ import re
 import tokenize
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import click
 import pytest
 import typer.main
 from repository import ROOT
@@ -46,7 +46,7 @@ WORDS = {
     r"\bgives? away\b|\bshortcuts? (?:reach|reaches|solves?|alone reach)\b": "shortcut accuracy",
     r"\bso many\b": "N, this number of",
     r"four times (?:of|in|out of) five": "80 % power",
-    r"\bdraws? (?:whole )?clusters\b|\bclusters (?:are )?drawn\b": "cluster bootstrap",
+    r"\bdraws? (?:whole )?clusters\b": "cluster bootstrap",
     r"\bof ours\b|\bone's own\b": "of the package; your own",
     r"\bwhole or not at all\b": "atomically",
     r"\bis at home\b": "works",
@@ -176,11 +176,16 @@ def private_names(path: str, tree: ast.AST) -> Iterator[str]:
             yield f"{path}:{line}: {identifier}: write {NAMES[word]}"
 
 
-def private_words(path: str, source: str, with_messages: bool = True) -> Iterator[str]:
-    """Yield what a Python file says in private expressions, with its line."""
+def private_words(path: str, source: str, is_data: bool = False) -> Iterator[str]:
+    """Yield what a Python file says in private expressions, with its line.
+
+    Of a module of templates, neither its strings nor the quotations in its docstrings are read.
+    """
     tree = ast.parse(source)
-    texts = [*docstrings(tree).items(), *comments(source)]
-    if with_messages:
+    texts = []
+    for line, text in (*docstrings(tree).items(), *comments(source)):
+        texts.append((line, prose(re.sub(r'"[^"]*"', "x", text) if is_data else text)))
+    if not is_data:
         texts += messages(tree)
     for line, text in sorted(texts):
         for match in matches(text, WORDS):
@@ -196,7 +201,7 @@ def prose(page: str) -> str:
     return re.sub(r"(?<!`)`[^`\n]+`(?!`)", "`x`", page)
 
 
-def command_helps(command: click.Command, path: str) -> Iterator[tuple[str, str]]:
+def command_helps(command: Any, path: str) -> Iterator[tuple[str, str]]:
     """Yield the help of a command, of its options and of its subcommands."""
     yield path, command.help or ""
     for parameter in command.params:
@@ -206,16 +211,15 @@ def command_helps(command: click.Command, path: str) -> Iterator[tuple[str, str]
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
-def test_the_package_says_it_in_the_words_of_the_field(folder):
+def test_the_package_uses_the_words_of_the_field(folder):
     paths = [path for path in PACKAGE if path.relative_to(ROOT).parts[1] == folder]
     breaches = []
     for path in paths:
-        data = path.is_relative_to(TEMPLATES)
-        breaches += private_words(name(path), path.read_text(encoding="utf-8"), with_messages=not data)
+        breaches += private_words(name(path), path.read_text(encoding="utf-8"), path.is_relative_to(TEMPLATES))
     assert not breaches, "\n".join(breaches)
 
 
-def test_the_help_says_it_in_the_words_of_the_field():
+def test_the_help_uses_the_words_of_the_field():
     command = typer.main.get_command(app)
     helps = list(command_helps(command, "rewardbench"))
     assert len(helps) > 100
@@ -223,19 +227,19 @@ def test_the_help_says_it_in_the_words_of_the_field():
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=name)
-def test_a_script_says_it_in_the_words_of_the_field(path):
+def test_a_script_uses_the_words_of_the_field(path):
     source = path.read_text(encoding="utf-8")
-    breaches = list(private_words(name(path), source, False) if is_python(path) else matches(source, WORDS))
+    breaches = list(private_words(name(path), source, True) if is_python(path) else matches(source, WORDS))
     assert not breaches, "\n".join(breaches)
 
 
 @pytest.mark.parametrize("path", [*PAGES, *WEB], ids=name)
-def test_a_page_says_it_in_the_words_of_the_field(path):
+def test_a_page_uses_the_words_of_the_field(path):
     breaches = list(matches(prose(path.read_text(encoding="utf-8")), WORDS))
     assert not breaches, "\n".join(breaches)
 
 
-PLANTED = (
+PRIVATE = (
     *("scores move in company", "Company moves the scores", "it is scored alone", "a row without padding"),
     *("the number format of the weights", "clusters are drawn anew", "every figure is counted again"),
     *("a stranger's file", "refused in one sentence", "it earns nothing", "a cluster speaks by its difference"),
@@ -253,11 +257,11 @@ PROPER = (
 )
 
 
-@pytest.mark.parametrize("text", PLANTED)
+@pytest.mark.parametrize("text", PRIVATE)
 def test_a_private_expression_is_noticed(text):
     assert len(list(matches(text, WORDS))) >= 1
-    (planted,) = {breach.split(": ")[0] for breach in private_words("a.py", f'"""Return x: {text}."""')}
-    assert planted == "a.py:1"
+    (place,) = {breach.split(": ")[0] for breach in private_words("a.py", f'"""Return x: {text}."""')}
+    assert place == "a.py:1"
     assert list(private_words("a.py", f"# {text}")) != []
     assert list(private_words("a.py", f'print(f"{{1}} {text}")')) != []
 
@@ -267,9 +271,9 @@ def test_the_proper_sense_of_a_word_passes(text):
     assert list(matches(text, WORDS)) == []
 
 
-def test_every_pattern_is_planted():
-    unplanted = [pattern for pattern in WORDS if not any(re.search(pattern, text, re.IGNORECASE) for text in PLANTED)]
-    assert unplanted == []
+def test_every_pattern_has_an_example():
+    unused = [pattern for pattern in WORDS if not any(re.search(pattern, text, re.IGNORECASE) for text in PRIVATE)]
+    assert unused == []
 
 
 @pytest.mark.parametrize(
@@ -289,6 +293,6 @@ def test_a_docstring_a_name_and_a_broken_line_are_noticed(source, breach):
 
 
 def test_data_and_inline_code_are_left_alone():
-    assert list(private_words("a.py", 'x = "the company earns so many"', with_messages=False)) == []
+    assert list(private_words("a.py", '"""Say "it earns 3"."""\nx = "the company earns so many"', is_data=True)) == []
     assert list(private_words("a.py", 'row["mould"]')) == []
     assert list(matches(prose("the field `hinge` and `told`"), WORDS)) == []

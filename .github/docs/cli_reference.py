@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import typer.main
+from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 
@@ -18,15 +19,15 @@ NAMES = {int: "integer", float: "number", str: "text", Path: "path"}
 
 INTRODUCTION = """# Command line
 
-Every command and option. This page is generated from the program, which prints the same with `--help`.
+All commands and options, as the program prints them with `--help`.
 Options can be written with hyphens too: `--max-length` is `--max_length`.
 
-Exit codes: 0 success (for `gate`: pass), 1 a regression, a refused submission or a failed check, 2 bad input,
-3 undecided or flagged for a person, 130 after Ctrl-C, 143 after SIGTERM.
+Exit codes: 0 success (for `gate`: pass), 1 a regression, a rejected submission or a failed check, 2 bad input,
+3 inconclusive or flagged for review, 129 after SIGHUP, 130 after Ctrl-C, 143 after SIGTERM.
 """
 
 
-def on_files(files: Files, config: Any) -> Files:
+def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the generated page."""
     command = typer.main.get_command(main.app)
     text = "\n".join([INTRODUCTION, *command_sections(command, "rewardbench")])
@@ -44,34 +45,36 @@ def command_sections(command: Any, name: str) -> Iterator[str]:
         raise PluginError(f"{name} is not documented: give its function a docstring.")
     yield f"## `{name}` {{ #{name.replace(' ', '-')} }}\n"
     yield plain(command.help) + "\n"
-    arguments = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
-    options = [parameter for parameter in command.params if parameter.param_type_name == "option"]
-    usage = " ".join([name, "[OPTIONS]" if options else "", *(argument.name.upper() for argument in arguments)])
-    yield f"```text\n{usage}\n```\n"
-    if arguments:
-        yield table("Argument", [row(argument, f"`{argument.name.upper()}`", name) for argument in arguments])
-    panels: dict[str, list[Any]] = {}
-    for option in options:
-        if option.name != "help":
-            panels.setdefault(getattr(option, "rich_help_panel", None) or "Options", []).append(option)
-    for panel, members in panels.items():
+    usage, argument_rows = [name, "[OPTIONS]"], []
+    panels: dict[str, list[str]] = {}
+    for parameter in command.params:
+        if parameter.param_type_name == "argument":
+            usage.append(parameter.name.upper())
+            argument_rows.append(row(parameter, f"`{parameter.name.upper()}`", name))
+        elif parameter.name != "help":
+            panel = getattr(parameter, "rich_help_panel", None) or "Options"
+            panels.setdefault(panel, []).append(row(parameter, f"`{parameter.opts[0]}`", name))
+    yield f"```text\n{' '.join(usage)}\n```\n"
+    if argument_rows:
+        yield table("Argument", argument_rows)
+    for panel, option_rows in panels.items():
         yield f"**{panel}**\n"
-        yield table("Option", [row(option, f"`{option.opts[0]}`", name) for option in members])
+        yield table("Option", option_rows)
     for child_name, child in getattr(command, "commands", {}).items():
         yield from command_sections(child, f"{name} {child_name}")
 
 
-def row(parameter: Any, shown: str, command_name: str) -> str:
+def row(parameter: Any, label: str, command_name: str) -> str:
     """Format a parameter as a row of a table."""
     text = getattr(parameter, "help", None)
     if not text:
-        raise PluginError(f"{shown} of {command_name} is not documented: give it a help text.")
+        raise PluginError(f"{label} of {command_name} is not documented: give it a help text.")
     kind = "switch" if getattr(parameter, "is_flag", False) else values(parameter.type_descriptor.annotation)
     if getattr(parameter, "multiple", False):
         kind += ", repeatable"
     has_default = parameter.default not in (None, False, "", ()) and not parameter.required
     note = "required" if parameter.required else (f"`{parameter.default}`" if has_default else "")
-    return f"| {shown} | {kind} | {note} | {plain(text).replace('|', chr(92) + '|')} |"
+    return f"| {label} | {kind} | {note} | {plain(text).replace('|', chr(92) + '|')} |"
 
 
 def values(annotation: Any) -> str:
