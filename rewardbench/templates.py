@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import difflib
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
-from typing import Any
+from functools import cache
+from string import ascii_letters
+from typing import TYPE_CHECKING, Any
 
 from rewardbench.errors import InputError
 from rewardbench.types import Message, Messages, Tools
 
-CLOCK = datetime(2024, 7, 26)
-"""The date that templates print as today's, so that scores do not change overnight."""
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
-_CLOCK_CALL = re.compile(r"""strftime_now\s*\(\s*(["'])(.*?)\1\s*\)""")
-_CLOCK_LEFT = re.compile(r"strftime_now(?!\s+is\s+(?:not\s+)?defined)")
+CLOCK = datetime(2024, 7, 26)
+"""The date that templates print as today's, so that scores are the same on every day."""
 
 OWN = "tokenizer"
 """Name of the tokenizer's template, for use where another one is the default."""
@@ -46,19 +48,33 @@ def plain(messages: Sequence[Message]) -> str:
     return "\n".join(m["content"] for m in messages)
 
 
-def freeze_clock(template: str) -> str:
-    """Replace every `strftime_now("...")` of a template by the fixed CLOCK.
+@cache
+def date_values() -> dict[str, str]:
+    """Return the text of each strftime directive on CLOCK, such as 26 for %d; `%%` comes first and `%` last.
 
-    >>> freeze_clock('Today is {{ strftime_now("%d %b %Y") }}.')
-    "Today is {{ '26 Jul 2024' }}."
+    >>> date_values()["%d"], date_values()["%Y"]
+    ('26', '2024')
     """
-    frozen = _CLOCK_CALL.sub(lambda call: repr(CLOCK.strftime(call[2])), template)
-    if _CLOCK_LEFT.search(frozen):
-        raise InputError(
-            "The chat template prints today's date in a format it computes, so scores would change overnight: "
-            "pass another --chat_template."
-        )
-    return frozen
+    values = {"%%": "\0"}  # not a percent sign yet, which might begin a directive
+    for modifier in ("", *"-_0^#"):
+        for letter in ascii_letters:
+            directive = f"%{modifier}{letter}"
+            with suppress(ValueError):  # some systems do not know every directive
+                values[directive] = CLOCK.strftime(directive)
+    return {**values, "\0": "%"}
+
+
+DATE_MACRO = """\
+{% macro strftime_now(format) %}{% set date = namespace(text=format) %}\
+{% for directive, value in rewardbench_date.items() %}\
+{% set date.text = date.text.replace(directive, value) %}\
+{% endfor %}{{ date.text }}{% endmacro %}
+"""
+"""Prefix of a template that prints today's date: a `strftime_now` that returns the date of CLOCK.
+
+It hides the function of that name in transformers, which accepts no other function as an argument of a template. It
+prints nothing, and the template begins on a line of its own.
+"""
 
 
 def absent_character(*texts: str) -> str:
@@ -71,25 +87,28 @@ def absent_character(*texts: str) -> str:
     return next(chr(code) for code in range(0xE000, 0x110000) if chr(code) not in characters)
 
 
-def tokenizer_template(tokenizer: Any, name: str) -> tuple[Render, str]:
-    """Return the renderer of the tokenizer's own chat template, and its source with the clock frozen.
+def tokenizer_template(tokenizer: PreTrainedTokenizerBase, name: str) -> tuple[Render, str]:
+    """Return the renderer of the tokenizer's own chat template, and the source of the template.
 
     Raises:
         InputError: if the tokenizer has none.
     """
     try:
-        source = freeze_clock(tokenizer.get_chat_template())
-        with_tools = freeze_clock(tokenizer.get_chat_template(tools=[{}]))  # some have a second template for tools
+        source = tokenizer.get_chat_template()
+        with_tools = tokenizer.get_chat_template(tools=[{}])  # some have a second template for tools
     except ValueError as error:
         raise InputError(
             f"The tokenizer of {name} has no chat template: pass --chat_template NAME (a fastchat template) or raw."
         ) from error
 
     def apply(messages: Sequence[Any], tools: Tools) -> str:
-        options: dict[str, Any] = {"chat_template": source}
+        template = with_tools if tools else source
+        options: dict[str, Any] = {"chat_template": template}
         if tools:
-            options = {"chat_template": with_tools, "tools": [dict(tool) for tool in tools]}
-        return str(tokenizer.apply_chat_template(messages, tokenize=False, **options))
+            options["tools"] = list(map(dict, tools))
+        if "strftime_now" in template:
+            options |= {"chat_template": DATE_MACRO + template, "rewardbench_date": date_values()}
+        return str(tokenizer.apply_chat_template(list(messages), tokenize=False, **options))
 
     def render(messages: Sequence[Message], tools: Tools = ()) -> str:
         try:
@@ -104,6 +123,8 @@ def tokenizer_template(tokenizer: Any, name: str) -> tuple[Render, str]:
 
 
 Apply = Callable[[Sequence[Any], Tools], str]
+Conversion = Callable[[object], object]
+"""Converts the arguments of a tool call to the form that a template expects."""
 
 
 def _apply_to_calls(apply: Apply, messages: Sequence[Message], tools: Tools) -> str:
@@ -124,7 +145,7 @@ def _apply_to_calls(apply: Apply, messages: Sequence[Message], tools: Tools) -> 
     raise failures[0]
 
 
-def _call_messages(messages: Sequence[Message], arguments: Callable[[Any], Any], null: bool) -> list[dict[str, Any]]:
+def _call_messages(messages: Sequence[Message], arguments: Conversion, null: bool) -> list[dict[str, Any]]:
     """Copy messages for a template, with the arguments of each call converted.
 
     Null content is left out, as transformers 5.23 does for every template, or else empty.
@@ -140,17 +161,18 @@ def _call_messages(messages: Sequence[Message], arguments: Callable[[Any], Any],
     return copies
 
 
-def _convert_call(call: Mapping[str, Any], arguments: Callable[[Any], Any]) -> dict[str, Any]:
-    if "function" in call:
-        return {**call, "function": _convert_call(call["function"], arguments)}
+def _convert_call(call: Mapping[str, object], arguments: Conversion) -> dict[str, Any]:
+    function = call.get("function")
+    if isinstance(function, Mapping):
+        return {**call, "function": _convert_call(function, arguments)}
     return {**call, "arguments": arguments(call["arguments"])} if "arguments" in call else dict(call)
 
 
-def _as_given(arguments: Any) -> Any:
+def _as_given(arguments: object) -> object:
     return arguments
 
 
-def _as_object(arguments: Any) -> Any:
+def _as_object(arguments: object) -> object:
     """Parse JSON text; return anything else unchanged."""
     try:
         return json.loads(arguments) if isinstance(arguments, str) else arguments
@@ -158,7 +180,7 @@ def _as_object(arguments: Any) -> Any:
         return arguments
 
 
-def _as_text(arguments: Any) -> Any:
+def _as_text(arguments: object) -> object:
     return arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
 
 
@@ -166,7 +188,7 @@ def _prints_text_as_json(apply: Apply, messages: Sequence[Message], tools: Tools
     """Return True if the template JSON-encodes arguments that are text already, which would quote them twice."""
     marker = absent_character(json.dumps([*messages, *tools], ensure_ascii=False))
 
-    def marked(arguments: Any) -> Any:
+    def marked(arguments: object) -> object:
         return marker if isinstance(arguments, str) else arguments
 
     try:
@@ -231,7 +253,7 @@ def raw_template() -> tuple[Render, str]:
     return render, "raw"
 
 
-def pick_template(tokenizer: Any, template: str | None, name: str) -> tuple[Render, str]:
+def pick_template(tokenizer: PreTrainedTokenizerBase, template: str | None, name: str) -> tuple[Render, str]:
     """Return the renderer of a name: None or `tokenizer` for the tokenizer's own, `raw`, or a fastchat name."""
     if template in (None, OWN):
         return tokenizer_template(tokenizer, name)
@@ -276,7 +298,7 @@ def _unprinted_calls(render: Render, text: str, messages: Sequence[Message], at:
             yield "arguments"
 
 
-def _with(messages: Sequence[Message], at: int, message: Mapping[str, Any]) -> list[Message]:
+def _with(messages: Sequence[Message], at: int, message: Mapping[str, object]) -> list[Message]:
     """Return the messages with one of them replaced."""
     return [*messages[:at], message, *messages[at + 1 :]]  # type: ignore[list-item]
 
