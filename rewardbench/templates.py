@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import difflib
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
+from functools import cache
+from string import ascii_letters
 from typing import TYPE_CHECKING, Any
 
 from rewardbench.errors import InputError
@@ -16,10 +18,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 CLOCK = datetime(2024, 7, 26)
-"""The date that templates print as today's, so that scores do not change overnight."""
-
-_CLOCK_CALL = re.compile(r"""strftime_now\s*\(\s*(["'])(.*?)\1\s*\)""")
-_CLOCK_LEFT = re.compile(r"strftime_now(?!\s+is\s+(?:not\s+)?defined)")
+"""The date that templates print as today's, so that scores are the same on every day."""
 
 OWN = "tokenizer"
 """Name of the tokenizer's template, for use where another one is the default."""
@@ -49,19 +48,33 @@ def plain(messages: Sequence[Message]) -> str:
     return "\n".join(m["content"] for m in messages)
 
 
-def freeze_clock(template: str) -> str:
-    """Replace every `strftime_now("...")` of a template by the fixed CLOCK.
+@cache
+def date_values() -> dict[str, str]:
+    """Return the text of each strftime directive on CLOCK, such as 26 for %d; `%%` comes first and `%` last.
 
-    >>> freeze_clock('Today is {{ strftime_now("%d %b %Y") }}.')
-    "Today is {{ '26 Jul 2024' }}."
+    >>> date_values()["%d"], date_values()["%Y"]
+    ('26', '2024')
     """
-    frozen = _CLOCK_CALL.sub(lambda call: repr(CLOCK.strftime(call[2])), template)
-    if _CLOCK_LEFT.search(frozen):
-        raise InputError(
-            "The chat template prints today's date in a format it computes, so scores would change overnight: "
-            "pass another --chat_template."
-        )
-    return frozen
+    values = {"%%": "\0"}  # not a percent sign yet, which might begin a directive
+    for modifier in ("", *"-_0^#"):
+        for letter in ascii_letters:
+            directive = f"%{modifier}{letter}"
+            with suppress(ValueError):  # some systems do not know every directive
+                values[directive] = CLOCK.strftime(directive)
+    return {**values, "\0": "%"}
+
+
+DATE_MACRO = """\
+{% macro strftime_now(format) %}{% set date = namespace(text=format) %}\
+{% for directive, value in rewardbench_date.items() %}\
+{% set date.text = date.text.replace(directive, value) %}\
+{% endfor %}{{ date.text }}{% endmacro %}
+"""
+"""Prefix of a template that prints today's date: a `strftime_now` that returns the date of CLOCK.
+
+It hides the function of that name in transformers, which accepts no other function as an argument of a template. It
+prints nothing, and the template begins on a line of its own.
+"""
 
 
 def absent_character(*texts: str) -> str:
@@ -75,23 +88,26 @@ def absent_character(*texts: str) -> str:
 
 
 def tokenizer_template(tokenizer: PreTrainedTokenizerBase, name: str) -> tuple[Render, str]:
-    """Return the renderer of the tokenizer's own chat template, and its source with the clock frozen.
+    """Return the renderer of the tokenizer's own chat template, and the source of the template.
 
     Raises:
         InputError: if the tokenizer has none.
     """
     try:
-        source = freeze_clock(tokenizer.get_chat_template())
-        with_tools = freeze_clock(tokenizer.get_chat_template(tools=[{}]))  # some have a second template for tools
+        source = tokenizer.get_chat_template()
+        with_tools = tokenizer.get_chat_template(tools=[{}])  # some have a second template for tools
     except ValueError as error:
         raise InputError(
             f"The tokenizer of {name} has no chat template: pass --chat_template NAME (a fastchat template) or raw."
         ) from error
 
     def apply(messages: Sequence[Any], tools: Tools) -> str:
-        options: dict[str, Any] = {"chat_template": source}
+        template = with_tools if tools else source
+        options: dict[str, Any] = {"chat_template": template}
         if tools:
-            options = {"chat_template": with_tools, "tools": [dict(tool) for tool in tools]}
+            options["tools"] = list(map(dict, tools))
+        if "strftime_now" in template:
+            options |= {"chat_template": DATE_MACRO + template, "rewardbench_date": date_values()}
         return str(tokenizer.apply_chat_template(list(messages), tokenize=False, **options))
 
     def render(messages: Sequence[Message], tools: Tools = ()) -> str:

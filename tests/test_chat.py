@@ -160,17 +160,28 @@ def test_the_date_is_frozen_and_recorded():
     assert Chat(make_tokenizer()).describe()["clock"] is None
 
 
-def test_a_date_is_frozen_with_any_spaces_in_its_call():
-    chat = Chat(make_tokenizer(template="{{ strftime_now ( '%Y' ) }}" + TEMPLATE))
-    assert chat.request(ASK, ANSWER).text.startswith("2024<|bos|>")
-
-
 @pytest.mark.parametrize(
-    "dated", ["{% set f = '%Y' %}{{ strftime_now(f) }}", "{% set f = strftime_now %}{{ f('%Y') }}"]
+    ("dated", "date"),
+    [
+        ("{{ strftime_now ( '%Y' ) }}", "2024"),
+        ("{% set f = '%d %B' %}{{ strftime_now(f) }}", "26 July"),
+        ("{% set f = strftime_now %}{{ f(format='%Y-%m-%d').split('-')[1] }}", "07"),
+        ("{% macro day() %}{{ strftime_now('%A, %-d. %b') }}{% endmacro %}{{ day() }}", "Friday, 26. Jul"),
+        ("{{ strftime_now('100%% of %%d on %m/%d/%y, %H:%M %p') }}", "100% of %d on 07/26/24, 00:00 AM"),
+        ("\n  {% if true %}x{% endif %}\n {{ strftime_now('%Y') }}", "\nx 2024"),
+    ],
 )
-def test_a_date_that_cannot_be_frozen_is_rejected(dated):
-    with pytest.raises(InputError, match="would change overnight"):
-        Chat(make_tokenizer(template=dated + TEMPLATE)).request(ASK, ANSWER)
+def test_every_date_of_a_template_is_fixed(dated, date):
+    chat = Chat(make_tokenizer(template=dated + TEMPLATE))
+    assert chat.request(ASK, ANSWER).text.startswith(f"{date}<|bos|>")
+    assert chat.source == dated + TEMPLATE
+
+
+def test_the_macro_for_the_date_changes_no_other_byte_of_a_template():
+    dated = "   {%- if 1 %}\n a\n{% endif %}\n {#- x #} b {{ strftime_now('%Y') if false }}\n\n" + TEMPLATE
+    tokenizer = make_tokenizer(template=dated)
+    messages = [*ASK, *ANSWER]
+    assert Chat(tokenizer).render((*ASK, *ANSWER)) == tokenizer.apply_chat_template(messages, tokenize=False)
 
 
 def test_fastchat_templates_have_no_examples_and_take_the_system_text():

@@ -46,13 +46,13 @@ def compare_command(
         raise InputError("There is only one result: pass two or more to compare.")
     models = list(map(read_scored, results))
     if len(models) > 2:
-        ranked = rank(models, metric)
+        ranked_models = rank(models, metric)
         if plot:
-            plots.draw_ranks(ranked, plot)
+            plots.draw_ranks(ranked_models, plot)
         if as_json:
-            echo_json(list(map(asdict, ranked)))
+            echo_json(list(map(asdict, ranked_models)))
         else:
-            _print_ranks(ranked)
+            _print_ranks(ranked_models)
         return
     comparison = compare(models[0], models[1], metric)
     if plot:
@@ -159,13 +159,13 @@ def _print_flip(flip: Flip, comparison: Comparison) -> None:
     echo(excerpt(flip.item))
 
 
-def _print_ranks(ranked: Sequence[RankedModel]) -> None:
+def _print_ranks(ranked_models: Sequence[RankedModel]) -> None:
     """Print ranks; models that no model is significantly better than share rank 1."""
     table = make_table("model", "rank", "score %", "95% CI", "significantly better")
-    for standing in ranked:
-        better = ", ".join(map(printable, standing.better)) or "none"
-        score, interval = f"{100 * standing.score:.1f}", f"{100 * standing.low:.1f}–{100 * standing.high:.1f}"
-        add_text_row(table, printable(standing.model), standing.rank, score, interval, better)
+    for ranked in ranked_models:
+        better = ", ".join(map(printable, ranked.better)) or "none"
+        score, interval = f"{100 * ranked.score:.1f}", f"{100 * ranked.low:.1f}–{100 * ranked.high:.1f}"
+        add_text_row(table, printable(ranked.model), ranked.rank, score, interval, better)
     make_console().print(table)
-    for standing in ranked:
-        echo(f"rank.{printable(standing.model)}={standing.rank}")
+    for ranked in ranked_models:
+        echo(f"rank.{printable(ranked.model)}={ranked.rank}")

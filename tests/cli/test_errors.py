@@ -17,7 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from random_models import TEMPLATE, make_tokenizer
+from random_models import make_tokenizer
 from repository import ROOT
 
 from rewardbench.cli.main import DEFAULT_DATASET_NOTE, main
@@ -149,7 +149,6 @@ def foreign_reference(make):
     return ["--model", str(make(kind="causal")), "--ref_model", "broken", *GOOD]
 
 
-DATED = "{% set form = '%d %B' %}{{ strftime_now(form) }}" + TEMPLATE
 NOTHING = r"no model folder at \./nothing: pass a folder with config\.json, or a Hub id"
 ONE_LINE_OFF = json.dumps(PAIRS[0]), '{"prompt": "Q",'
 NO_SCORE = r"None of the 3 items of pairs\.jsonl could be scored; the first, 0: "
@@ -190,7 +189,6 @@ BAD = {
     "unknown chat template": (model("--chat_template", "vicunna"), r"no chat template 'vicunna' .*near: vicuna.*: pa"),
     "no chat template": (broken(templated(None)), NO_SCORE + ".* of broken has no chat template: pass --chat_template"),
     "no template at all": (broken(templated("{% if %}")), NO_SCORE + r".* of broken refuses these turns \(user, assi"),
-    "template that computes the date": (broken(templated(DATED)), NO_SCORE + ".* today's date .*: pass another --chat"),
     "template that drops the answer": (broken(templated("{{ messages[0].content }}")), NO_SCORE + ".* drops a message"),
     # models
     "no model folder": (lambda make: ["--model", "./nothing", *GOOD], NOTHING),

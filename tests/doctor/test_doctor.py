@@ -65,6 +65,11 @@ def key_values(out):
     return {name: float(value) for name, value in re.findall(r"^(\w+)=(\S+)$", out, re.M)}
 
 
+def errors(lines):
+    """Return the lines on stderr that are not the progress of a slow machine."""
+    return [line for line in lines if not line.startswith("examining in ")]
+
+
 def by_value(report, cause):
     """Return the float32 deviations of a cause by its values."""
     return {deviation["value"]: deviation for deviation in report["causes"]["float32"] if deviation["cause"] == cause}
@@ -86,7 +91,7 @@ def with_head(folder, to, change):
 def test_a_sound_model_scores_the_same_in_every_cell(doctor, model_folder):
     code, out, err = doctor("--model", model_folder("llama"), "--sample", 40, *FAST, "--max_length", 200)
     values = key_values(out)
-    assert (code, err) == (0, [])
+    assert (code, errors(err)) == (0, [])
     assert (values["pairs"], values["items"]) == (40, 40)
     assert values["score_sd"] > 0.1
     assert values["fp32_max_abs_diff"] <= 1e-5
@@ -182,7 +187,7 @@ def test_a_head_of_zeros_is_found(doctor, model_folder, tmp_path):
 def test_broken_weights_are_found(doctor, model_folder, tmp_path):
     folder = with_head(model_folder("llama"), tmp_path / "nan", lambda weight: weight * math.nan)
     code, out, err = doctor("--model", folder, "--sample", 2, *FAST, "--json")
-    assert (code, err) == (1, [])
+    assert (code, errors(err)) == (1, [])
     report = json.loads(out)
     assert f"{report['requests']} of {report['requests']} scores are not finite." in finding_texts(report)
     assert report["score_sd"] is None
