@@ -2,4 +2,4 @@
 
 
 class InputError(Exception):
-    """Bad input, said in one sentence: what, where, and what to do. The command line exits with code 2."""
+    """Bad input. The message is one line: what is wrong, where, and what to do. The command line exits with code 2."""

@@ -149,8 +149,8 @@ def defined_types(source: str) -> Iterator[str]:
 
 def leaks(path: str, text: str) -> Iterator[str]:
     for number, line in enumerate(text.splitlines(), 1):
-        for found in LEAKS.findall(line):
-            yield f"{path}:{number}: {found}"
+        for leak in LEAKS.findall(line):
+            yield f"{path}:{number}: {leak}"
 
 
 def test_layers_import_one_way():
@@ -301,9 +301,9 @@ def pins() -> dict[str, str]:
 
 def test_every_dependency_is_pinned_to_a_public_version_above_its_lower_bound():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    asked = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
-    assert len(asked) > 15
-    for requirement in map(Requirement, asked):
+    requirements = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    assert len(requirements) > 15
+    for requirement in map(Requirement, requirements):
         pinned = pins()[requirement.name.lower().replace("_", "-")]
         assert ">=" in str(requirement.specifier), requirement
         assert requirement.specifier.contains(pinned), requirement
@@ -315,14 +315,14 @@ def test_gradio_is_asked_for_in_one_minor_version_everywhere():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
     space = (ROOT / "leaderboard" / "requirements.txt").read_text().splitlines()
-    asked = [*extras["leaderboard"], *extras["dev"], *space]
-    ranges = [Requirement(line).specifier for line in asked if line.startswith("gradio")]
-    assert [str(one) for one in ranges] == [str(ranges[0])] * 3
+    lines = [*extras["leaderboard"], *extras["dev"], *space]
+    ranges = [Requirement(line).specifier for line in lines if line.startswith("gradio")]
+    assert list(map(str, ranges)) == [str(ranges[0])] * 3
     pinned = pins()["gradio"]
     assert ranges[0].contains(pinned)
     major, minor, _ = map(int, pinned.split("."))
     assert not ranges[0].contains(f"{major}.{minor + 1}.0")
     assert f"sdk_version: {pinned}\n" in (ROOT / "leaderboard" / "README.md").read_text()
-    own = next(Requirement(line) for line in space if line.startswith("rewardbench"))
-    assert own.specifier.contains(project["version"], prereleases=True)
-    assert not own.specifier.contains("2.0")
+    package = next(Requirement(line) for line in space if line.startswith("rewardbench"))
+    assert package.specifier.contains(project["version"], prereleases=True)
+    assert not package.specifier.contains("2.0")

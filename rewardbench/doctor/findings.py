@@ -62,11 +62,11 @@ def failed_cells(dtype: str, scores: GridScores) -> Iterator[DoctorFinding]:
     total = len(scores.cells) + len(scores.errors)
     is_grave = not scores.cells and dtype == "float32"
     for reason in dict.fromkeys(scores.errors.values()):
-        cells = [cell for cell, error in scores.errors.items() if error == reason]
-        sizes = ", ".join(map(str, sorted({cell.size for cell in cells})))
+        failed_sizes = [cell.size for cell, error in scores.errors.items() if error == reason]
+        sizes = ", ".join(map(str, sorted(set(failed_sizes))))
         yield DoctorFinding(
-            f"{len(cells)} of {total} combinations of batch size, order, padding side and layout failed in {dtype} "
-            f"(batch size {sizes}): {reason}.",
+            f"{len(failed_sizes)} of {total} combinations of batch size, order, padding side and layout failed in "
+            f"{dtype} (batch size {sizes}): {reason}.",
             is_grave,
         )
 

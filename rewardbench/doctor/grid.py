@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from rewardbench.engine.batching import count_tokens
 from rewardbench.engine.budget import bytes_per_token, free_memory
+from rewardbench.forward.padding import PaddingSide
 from rewardbench.models.devices import release
 from rewardbench.models.failures import ModelFailure, first_sentence, out_of_memory
 from rewardbench.scorers.base import BaseScorer, ModelScorer
@@ -29,14 +30,12 @@ Fault = Literal["drop-mask"]
 """A fault to inject, for tests: padded batches without attention mask and position ids."""
 CellOrder = Literal["original", "shuffled"]
 CellLayout = Literal["padded", "packed"]
-PaddingSide = Literal["left", "right"]
 
 ORDERS: tuple[CellOrder, ...] = ("original", "shuffled")
 
 ScoreList = list[float]
 """One score per request, in the order of the requests."""
-Tick = Callable[[], object]
-ProgressFactory = Callable[[str, int], AbstractContextManager[Tick]]
+ProgressFactory = Callable[[str, int], AbstractContextManager[Callable[[], object]]]
 """Takes a description and the number of steps; its context yields a function to call after each step."""
 
 

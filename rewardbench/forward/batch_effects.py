@@ -107,7 +107,7 @@ def is_batch_sensitive(
         InputError: if the model cannot run, or gives one text different scores even at batch size 1.
     """
     dtype = compute_dtype(model)
-    expected = [score_unbatched(request) for request in requests]
+    expected = list(map(score_unbatched, requests))
     try:
         if not differs(score_batch(requests), expected, dtype):
             return False

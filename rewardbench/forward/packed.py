@@ -295,7 +295,7 @@ def choose_layout(scorer: ProbedScorer, may_pack: bool) -> tuple[Layout, list[st
         last_layer = None
     packed = replace(layout, packed=True, last_layer=last_layer)
     scores = scorer.with_layout(packed).run(probe)
-    expected = [scorer.score_unbatched(request) for request in probe]
+    expected = list(map(scorer.score_unbatched, probe))
     if batch_effects.differs(scores, expected, batch_effects.compute_dtype(model)):
         return layout, [batch_effects.PADDED_NOTE]
     return packed, []

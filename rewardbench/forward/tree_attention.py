@@ -73,8 +73,10 @@ class PackedBatch:
         key = window, self.stored is not None
         if key not in self._plans:
             query_slots = np.arange(len(self.trie.input_ids)) if self.stored is None else self.wanted
-            calls = [self._plan_call(group, query_slots, window, like) for group in group_branches(self.trie.branches)]
-            self._plans[key] = list(filter(None, calls))
+            self._plans[key] = []
+            for group in group_branches(self.trie.branches):
+                if call := self._plan_call(group, query_slots, window, like):
+                    self._plans[key].append(call)
         return self._plans[key]
 
     def _plan_call(
@@ -84,7 +86,7 @@ class PackedBatch:
         import torch
 
         start, end = group[0].start, group[-1].start + group[-1].length
-        first, last = (int(n) for n in np.searchsorted(query_slots, [start, end]))
+        first, last = map(int, np.searchsorted(query_slots, [start, end]))
         if first == last:
             return None
         queries, slots_of_group = slice(first, last), slice(start, end)

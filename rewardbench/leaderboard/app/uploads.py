@@ -26,7 +26,7 @@ DEEPEST = 4
 
 
 class RejectedError(Exception):
-    """Raised to reject a request; its text is one sentence for the client.
+    """Raised to reject a request; its text is a one-line error for the client.
 
     Args:
         status: HTTP status of the response.

@@ -6,12 +6,8 @@ that the prompts swap. For example, `hashtags`:
     prompt a: start with the hashtags and end with the caption; two tags, please. can you do a post about the street
         library we put up by the tram stop?
     prompt b: the same, but "start with the caption and end with the hashtags"
-    response x, right for a: #freebooks #readmore
-
-        Our street library is open day and night and has no fines.
-    response y, right for b: Our street library is open day and night and has no fines.
-
-        #freebooks #readmore
+    response x, right for a: #freebooks #readmore, a blank line, and: Our street library is open day and night.
+    response y, right for b: Our street library is open day and night, a blank line, and: #freebooks #readmore
 """
 
 from __future__ import annotations
