@@ -113,7 +113,7 @@ def open_checkpoint(spec: ModelSpec, tokenizer: PreTrainedTokenizerBase | None =
         kind,
         folder,
         config,
-        tokenizer or _load_tokenizer(folder, spec),
+        tokenizer or load_tokenizer(folder, spec),
         str(getattr(config, "dtype", None) or "").removeprefix("torch."),
         tuple(cache_note(folder, name, spec.revision)),
     )
@@ -180,7 +180,7 @@ def _load_config(folder: Path, spec: ModelSpec) -> PreTrainedConfig:
     return config
 
 
-def _load_tokenizer(folder: Path, spec: ModelSpec) -> PreTrainedTokenizerBase:
+def load_tokenizer(folder: Path, spec: ModelSpec) -> PreTrainedTokenizerBase:
     """Load the tokenizer that the spec names, else the model's own."""
     from transformers import AutoTokenizer
 

@@ -1,0 +1,60 @@
+"""Load a reward model whose head is declared by a spec."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rewardbench.forward.packed import choose_layout
+from rewardbench.hub import cache_note
+from rewardbench.models.fingerprint import identify, weight_files
+from rewardbench.models.layers import is_encoder
+from rewardbench.models.limits import check_vocabulary, length_limit
+from rewardbench.models.load import load_tokenizer
+from rewardbench.models.metadata import read_metadata
+from rewardbench.scorers.heads.backbone import build_config, load_backbone, read_raw_config
+from rewardbench.scorers.heads.inputs import HeadChat
+from rewardbench.scorers.heads.match import match_spec, named_spec
+from rewardbench.scorers.heads.pair_ranker import PairRanker
+from rewardbench.scorers.heads.readout import Readout
+from rewardbench.scorers.heads.scorer import HeadScorer
+from rewardbench.scorers.heads.spec import HeadSpec
+from rewardbench.scorers.heads.tensors import TensorFiles
+from rewardbench.settings import ModelSpec
+
+
+def find_spec(folder: Path, spec: ModelSpec, adapter: str | None = None) -> HeadSpec | None:
+    """Return the head spec of a checkpoint: the one asked for, else the one that its files call for."""
+    if adapter:
+        return named_spec(adapter)
+    return match_spec(read_raw_config(folder, spec.model), open_tensors(folder))
+
+
+def open_tensors(folder: Path) -> TensorFiles:
+    """Open the weight files of a checkpoint, and the files of a head beside them."""
+    weights = weight_files(folder)
+    beside = sorted(path for path in folder.glob("*.safetensors") if path not in weights)
+    return TensorFiles(folder, [*weights, *(path for path in beside if path.stem == "value_head")])
+
+
+def load_head(head: HeadSpec, folder: Path, spec: ModelSpec) -> HeadScorer:
+    """Load a model by its head spec.
+
+    Raises:
+        InputError: if the checkpoint lacks a tensor or a key that the spec names, or cannot be loaded.
+    """
+    fields = read_raw_config(folder, spec.model)
+    config = build_config(head, fields, spec.model)
+    tokenizer = load_tokenizer(folder, spec)
+    tensors = open_tensors(folder)
+    model, _ = load_backbone(head, config, tensors, spec)
+    readout = Readout(head, tensors, fields, spec.model, model.device, model.dtype)
+    limit = length_limit(model, tokenizer, spec.max_length or head.max_length)
+    chat = HeadChat(tokenizer, head, config, spec.chat_template, limit, spec.truncation_side, spec.model)
+    identity = identify(folder, config, tokenizer, False)
+    scorer_class = PairRanker if head.pair == "segments" else HeadScorer
+    scorer = scorer_class(model, chat, spec.model, head, readout, config, identity)
+    scorer.metadata = read_metadata(folder)
+    layout, layout_notes = choose_layout(scorer, may_pack=not is_encoder(config))
+    notes = [*cache_note(folder, spec.model, spec.revision), *check_vocabulary(tokenizer, model, spec.model)]
+    named = f"Scored as {head.title or head.name}: {head.position.at} token, head {head.name}."
+    return scorer.with_layout(layout, [named, *notes, *layout_notes])
