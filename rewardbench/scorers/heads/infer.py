@@ -13,20 +13,23 @@ from rewardbench.scorers.heads.spec import Backbone, HeadSpec, Input, Network
 from rewardbench.scorers.heads.tensors import TensorFiles, find_layers
 
 LAYER_TENSOR = re.compile(r"(?P<prefix>.+?)(?:\.\d+)?\.(?:weight|bias)")
+LIKELY_HEAD = re.compile(r"head|score|reward|value|regression|classifier|critic|out_proj\.weight$", re.IGNORECASE)
+"""Finds names of tensors that may belong to a reward head."""
+
 OUTPUT_EMBEDDINGS = ("lm_head.weight", "embed_out.weight", "output.weight")
 """Names of the vocabulary head, which a reward model may still have."""
 
 
-def infer_spec(fields: Mapping[str, object], tensors: TensorFiles, name: str) -> HeadSpec:
-    """Return a spec that reads the one network beside the backbone, at the last token.
+def infer_spec(fields: Mapping[str, object], tensors: TensorFiles, name: str) -> HeadSpec | None:
+    """Return a spec that reads the one network beside the backbone, at the last token; None if there is none.
 
     Raises:
-        InputError: if there is no such network, or several, or if it has several outputs; names the tensors.
+        InputError: if there are several networks, or it has several outputs; names the tensors.
     """
     prefix, extra = split_tensors(fields, tensors, name)
     networks = sorted({match["prefix"] for tensor in extra if (match := LAYER_TENSOR.fullmatch(tensor))})
     if not extra:
-        raise InputError(f"{name} has no tensors beside its backbone, so it has no reward head.")
+        return None
     unexplained = [tensor for tensor in extra if not LAYER_TENSOR.fullmatch(tensor)]
     if len(networks) != 1 or unexplained:
         raise InputError(
@@ -48,6 +51,15 @@ def infer_spec(fields: Mapping[str, object], tensors: TensorFiles, name: str) ->
         input=Input(specials=False),
         head=Network(tensors=networks[0]),
     )
+
+
+def has_standard_head(fields: Mapping[str, object], tensors: TensorFiles) -> bool:
+    """Return True if a checkpoint is a classifier or a language model of transformers, by its class and tensors."""
+    saved = fields.get("architectures")
+    names = [str(name) for name in saved] if isinstance(saved, list) else []
+    if any(name.endswith("ForSequenceClassification") for name in names):
+        return True
+    return not any(LIKELY_HEAD.search(name) and not name.endswith(OUTPUT_EMBEDDINGS) for name in tensors.shapes)
 
 
 def split_tensors(fields: Mapping[str, object], tensors: TensorFiles, name: str) -> tuple[str, list[str]]:

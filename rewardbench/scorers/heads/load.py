@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rewardbench.errors import InputError
 from rewardbench.forward.packed import choose_layout
 from rewardbench.hub import cache_note
 from rewardbench.models.fingerprint import identify, weight_files
 from rewardbench.models.layers import is_encoder
 from rewardbench.models.limits import check_vocabulary, length_limit
 from rewardbench.models.load import load_tokenizer
+from rewardbench.models.locate import locate
 from rewardbench.models.metadata import read_metadata
+from rewardbench.scorers.base import ModelScorer
+from rewardbench.scorers.classifier import load_classifier
 from rewardbench.scorers.heads.backbone import build_config, load_backbone, read_raw_config
+from rewardbench.scorers.heads.infer import has_standard_head, infer_spec
 from rewardbench.scorers.heads.inputs import HeadChat
-from rewardbench.scorers.heads.match import match_spec, named_spec
+from rewardbench.scorers.heads.match import match_spec, named_spec, spec_of_checkpoint
 from rewardbench.scorers.heads.pair_ranker import PairRanker
 from rewardbench.scorers.heads.readout import Readout
 from rewardbench.scorers.heads.scorer import HeadScorer
@@ -22,11 +27,34 @@ from rewardbench.scorers.heads.tensors import TensorFiles
 from rewardbench.settings import ModelSpec
 
 
-def find_spec(folder: Path, spec: ModelSpec, adapter: str | None = None) -> HeadSpec | None:
-    """Return the head spec of a checkpoint: the one asked for, else the one that its files call for."""
-    if adapter:
-        return named_spec(adapter)
-    return match_spec(read_raw_config(folder, spec.model), open_tensors(folder))
+def load_reward_model(spec: ModelSpec) -> ModelScorer:
+    """Load a reward model: by its head spec if it has one, else as a classifier with one label.
+
+    Raises:
+        InputError: if the model cannot be loaded, or its scores would be meaningless.
+    """
+    folder = locate(spec.model, spec.revision, spec.trust_remote_code)
+    head = find_spec(folder, spec)
+    return load_head(head, folder, spec) if head else load_classifier(spec, folder)
+
+
+def find_spec(folder: Path, spec: ModelSpec) -> HeadSpec | None:
+    """Return the head spec of a checkpoint: the one asked for, else the one that its name or its files call for.
+
+    None means that the checkpoint is a classifier of transformers, or that `load_classifier` says what it lacks.
+
+    Raises:
+        InputError: if its head is unknown; names the tensors.
+    """
+    if spec.adapter:
+        return named_spec(spec.adapter)
+    if spec.trust_remote_code or not (folder / "config.json").is_file() or not any(folder.glob("*.safetensors")):
+        return None
+    fields, tensors = read_raw_config(folder, spec.model), open_tensors(folder)
+    head = spec_of_checkpoint(spec.model) or match_spec(fields, tensors)
+    if head or has_standard_head(fields, tensors):
+        return head
+    return infer_spec(fields, tensors, spec.model)
 
 
 def open_tensors(folder: Path) -> TensorFiles:
@@ -42,6 +70,8 @@ def load_head(head: HeadSpec, folder: Path, spec: ModelSpec) -> HeadScorer:
     Raises:
         InputError: if the checkpoint lacks a tensor or a key that the spec names, or cannot be loaded.
     """
+    if head.reject:
+        raise InputError(f"{spec.model}: {head.reject.strip()}")
     fields = read_raw_config(folder, spec.model)
     config = build_config(head, fields, spec.model)
     tokenizer = load_tokenizer(folder, spec)

@@ -36,6 +36,14 @@ def named_spec(adapter: str) -> HeadSpec:
     raise InputError(f"--adapter {adapter} is neither a file nor one of {', '.join(specs)}.")
 
 
+def spec_of_checkpoint(name: str) -> HeadSpec | None:
+    """Return the spec that lists a Hub id and has no match of its own; None for all others."""
+    for spec in builtin_specs().values():
+        if spec.match.is_empty and any(fnmatchcase(name, pattern) for pattern in spec.checkpoints):
+            return spec
+    return None
+
+
 def match_spec(fields: Mapping[str, object], tensors: TensorFiles) -> HeadSpec | None:
     """Return the most specific spec that applies to a checkpoint; None if it needs none, or none applies.
 
