@@ -16,6 +16,9 @@ LAYER_TENSOR = re.compile(r"(?P<prefix>.+?)(?:\.\d+)?\.(?:weight|bias)")
 LIKELY_HEAD = re.compile(r"head|score|reward|value|regression|classifier|critic|out_proj\.weight$", re.IGNORECASE)
 """Finds names of tensors that may belong to a reward head."""
 
+LANGUAGE_MODELS = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration", "ForMaskedLM", "Model")
+"""Ends of the class names of models without a reward head."""
+
 OUTPUT_EMBEDDINGS = ("lm_head.weight", "embed_out.weight", "output.weight")
 """Names of the vocabulary head, which a reward model may still have."""
 
@@ -59,6 +62,8 @@ def has_standard_head(fields: Mapping[str, object], tensors: TensorFiles) -> boo
     names = [str(name) for name in saved] if isinstance(saved, list) else []
     if any(name.endswith("ForSequenceClassification") for name in names):
         return True
+    if names and not any(name.endswith(LANGUAGE_MODELS) for name in names):
+        return False
     return not any(LIKELY_HEAD.search(name) and not name.endswith(OUTPUT_EMBEDDINGS) for name in tensors.shapes)
 
 

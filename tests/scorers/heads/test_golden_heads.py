@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from reference import LAYOUTS, every_layout
+from reference import LAYOUTS, score_in_layouts
 from repository import SHARED
 
 from rewardbench.scorers.heads.load import find_spec, load_head
@@ -72,5 +72,5 @@ def test_no_layout_and_no_batch_moves_a_score(folder):
     single = [scorer.by_itself(scorer.prepare(item.prompt, item.completions[0], False)) for item in items]
     assert max(single) - min(single) > 1e-3
     assert scorer.traits.packed
-    for scores in every_layout(scorer, items, LAYOUTS):
+    for scores in score_in_layouts(scorer, items, LAYOUTS):
         assert scores == pytest.approx(single, abs=1e-5)
