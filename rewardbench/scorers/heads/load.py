@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from rewardbench.errors import InputError
@@ -55,6 +56,57 @@ def find_spec(folder: Path, spec: ModelSpec) -> HeadSpec | None:
     if head or has_standard_head(fields, tensors):
         return head
     return infer_spec(fields, tensors, spec.model)
+
+
+def explain_checkpoint(folder: Path, spec: ModelSpec) -> dict[str, object]:
+    """Return which family a checkpoint belongs to and why; `scored` is False if it cannot be scored.
+
+    Returns:
+        `scored`, `family` (None for a classifier of transformers), `title`, `reason`, `head_tensors`, `evidence`.
+    """
+    fields, tensors = read_raw_config(folder, spec.model), open_tensors(folder)
+    try:
+        head = find_spec(folder, spec)
+    except InputError as error:
+        return {"scored": False, "family": None, "reason": str(error)}
+    if head is None:
+        has_head = _has_classifier(fields)
+        reason = (
+            "a classifier of transformers" if has_head else "no reward head: score it with --ref_model or --adapter"
+        )
+        return {"scored": has_head, "family": None, "reason": reason}
+    if head.reject:
+        return {"scored": False, "family": head.name, "title": head.title, "reason": head.reject.strip()}
+    names = [name for name in tensors.shapes if head.head and name.startswith(head.head.tensors)]
+    reason = "named by its Hub id" if head.match.is_empty else _conditions(head)
+    return {
+        "scored": True,
+        "family": head.name,
+        "title": head.title,
+        "reason": reason,
+        "head_tensors": ", ".join(names),
+        "evidence": head.evidence,
+    }
+
+
+def _has_classifier(fields: Mapping[str, object]) -> bool:
+    saved = fields.get("architectures")
+    return isinstance(saved, list) and any(str(name).endswith("ForSequenceClassification") for name in saved)
+
+
+def _conditions(head: HeadSpec) -> str:
+    """Return what a checkpoint has that a spec asks for."""
+    match = head.match
+    parts = []
+    if match.architectures:
+        parts.append("class " + " or ".join(match.architectures))
+    if match.tensors:
+        parts.append("tensors " + ", ".join(match.tensors))
+    if match.config:
+        parts.append("config.json has " + ", ".join(match.config))
+    if match.encoder:
+        parts.append("an encoder without a chat template")
+    return "; ".join(parts) or "the only network beside the backbone"
 
 
 def open_tensors(folder: Path) -> TensorFiles:
