@@ -190,6 +190,7 @@ class ModelSpec(CheckedOptions):
     compile: bool = False
     device: str | None = None
     trust_remote_code: bool = False
+    adapter: str | None = None
     beta: float = 1.0
     seed: int = 0
 
@@ -248,6 +249,7 @@ class ScorerOptions(TypedDict, total=False):
     compile: bool
     device: str | None
     trust_remote_code: bool
+    adapter: str | None
     beta: float
     seed: int
     batch_size: int | None

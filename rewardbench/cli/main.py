@@ -23,6 +23,7 @@ from rewardbench.cli.leaderboard import (
     submit_command,
     verify_result_command,
 )
+from rewardbench.cli.models import models
 from rewardbench.cli.options import (
     DATA,
     DEPRECATED,
@@ -77,6 +78,7 @@ DEFAULT_DATASET_NOTE = (
 
 app.add_typer(data, name="data")
 app.add_typer(cache, name="cache")
+app.add_typer(models, name="models")
 app.command("doctor")(doctor_command)
 app.command("compare")(compare_command)
 app.command("gate")(gate_command)

@@ -113,6 +113,9 @@ class ModelOptions:
     trust_remote_code: Annotated[
         bool, flag(MODEL, "trust_remote_code", "Allow code from the model's repository to run")
     ] = False
+    adapter: Annotated[
+        TextOption, flag(MODEL, "adapter", "Head spec of the model: a YAML file, or a name [default: recognised]")
+    ] = None
     beta: Annotated[float, flag(MODEL, "beta", "Scale of the DPO reward")] = 1.0
 
 
@@ -170,6 +173,7 @@ def model_spec(name: str, model: ModelOptions, run: RunOptions, seed: int = 0) -
         tokenizer=model.tokenizer,
         chat_template=model.chat_template,
         trust_remote_code=model.trust_remote_code,
+        adapter=model.adapter,
         beta=model.beta,
         seed=seed,
         max_length=run.max_length,

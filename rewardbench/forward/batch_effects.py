@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 from rewardbench.errors import InputError
-from rewardbench.types import Message, Messages, TokenRequest
+from rewardbench.types import TokenRequest
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -31,19 +31,19 @@ PADDED_NOTE = "This architecture does not support sequence packing; scored in pa
 UNBATCHED_NOTE = "This architecture is not batch-invariant; scored with batch size 1."
 
 
-class Preparer(Protocol):
-    """A scorer that turns texts into requests."""
+class Prober(Protocol):
+    """A scorer that turns short texts into requests."""
 
-    def prepare(self, prompt: Messages, completion: Messages, rendered: bool) -> TokenRequest:
-        """Tokenise a completion in its context."""
+    def probe(self, text: str) -> TokenRequest:
+        """Return a request of a short text."""
 
 
-def batching_probe(scorer: Preparer) -> list[TokenRequest]:
+def batching_probe(scorer: Prober) -> list[TokenRequest]:
     """Return short texts of different lengths; fewer if the scorer rejects one."""
     return _prepare_distinct(scorer, [WORDS[:length] for length in LENGTHS])
 
 
-def packing_probe(scorer: Preparer) -> list[TokenRequest]:
+def packing_probe(scorer: Prober) -> list[TokenRequest]:
     """Return short texts that share prefixes of two lengths, and one that shares nothing."""
     twice = WORDS + WORDS
     backwards = WORDS[::-1]
@@ -53,12 +53,11 @@ def packing_probe(scorer: Preparer) -> list[TokenRequest]:
     return _prepare_distinct(scorer, [*texts, [*twice[:11], "one."], backwards])
 
 
-def _prepare_distinct(scorer: Preparer, texts: Sequence[Sequence[str]]) -> list[TokenRequest]:
+def _prepare_distinct(scorer: Prober, texts: Sequence[Sequence[str]]) -> list[TokenRequest]:
     requests: dict[TokenRequest, None] = {}
     for words in texts:
         with suppress(InputError):
-            message = Message(role="assistant", content=" ".join(words))
-            requests[scorer.prepare((), (message,), rendered=True)] = None
+            requests[scorer.probe(" ".join(words))] = None
     return list(requests)
 
 

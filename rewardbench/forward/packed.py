@@ -19,7 +19,7 @@ from rewardbench.forward.prefix_tree import Ids, PrefixTrie, build_trie
 from rewardbench.forward.tree_attention import CURRENT, NAME, KeysStored, PackedBatch, attend
 from rewardbench.models import layers
 from rewardbench.models.layers import base_of
-from rewardbench.types import Messages, TokenRequest
+from rewardbench.types import TokenRequest
 
 if TYPE_CHECKING:
     import torch
@@ -248,8 +248,8 @@ class ProbedScorer(Protocol):
     name: str
     layout: Layout
 
-    def prepare(self, prompt: Messages, completion: Messages, rendered: bool) -> TokenRequest:
-        """Tokenise a completion in its context."""
+    def probe(self, text: str) -> TokenRequest:
+        """Return a request of a short text."""
 
     def run(self, requests: Sequence[TokenRequest]) -> list[float]:
         """Score a batch, or each text alone if the batch fails."""

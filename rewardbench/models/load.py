@@ -76,7 +76,7 @@ class LoadedModel:
     """Sentences for the reader."""
 
 
-def load(spec: ModelSpec) -> LoadedModel:
+def load(spec: ModelSpec, folder: Path | None = None) -> LoadedModel:
     """Load the model of a spec: a causal model for a DPO reward, else a classifier with one label.
 
     The Hub is queried once. Only safetensors files are read, and no weight is initialised at random.
@@ -89,21 +89,24 @@ def load(spec: ModelSpec) -> LoadedModel:
             unused weights, several labels, the tokenizer of another model, scores that depend on chance.
     """
     spec = resolve(spec)
-    return load_weights(open_checkpoint(spec), spec)
+    return load_weights(open_checkpoint(spec, folder=folder), spec)
 
 
-def open_checkpoint(spec: ModelSpec, tokenizer: PreTrainedTokenizerBase | None = None) -> Checkpoint:
+def open_checkpoint(
+    spec: ModelSpec, tokenizer: PreTrainedTokenizerBase | None = None, folder: Path | None = None
+) -> Checkpoint:
     """Find a model's files and read its configuration and tokenizer; everything is checked that needs no weights.
 
     Args:
         spec: the model, and how it is loaded.
         tokenizer: used instead of loading the one that the spec names.
+        folder: the model's files, if they are known.
 
     Raises:
         InputError: see `load`.
     """
     name, kind = spec.model, _kind_of(spec)
-    folder = locate(name, spec.revision, spec.trust_remote_code)
+    folder = folder or locate(name, spec.revision, spec.trust_remote_code)
     config = _load_config(folder, spec)
     if kind == "causal":
         _reject_other_kinds(config, name)
@@ -113,7 +116,7 @@ def open_checkpoint(spec: ModelSpec, tokenizer: PreTrainedTokenizerBase | None =
         kind=kind,
         folder=folder,
         config=config,
-        tokenizer=_load_tokenizer(folder, spec) if tokenizer is None else tokenizer,
+        tokenizer=load_tokenizer(folder, spec) if tokenizer is None else tokenizer,
         dtype=str(getattr(config, "dtype", None) or "").removeprefix("torch."),
         notes=tuple(cache_note(folder, name, spec.revision)),
     )
@@ -180,7 +183,7 @@ def _load_config(folder: Path, spec: ModelSpec) -> PreTrainedConfig:
     return config
 
 
-def _load_tokenizer(folder: Path, spec: ModelSpec) -> PreTrainedTokenizerBase:
+def load_tokenizer(folder: Path, spec: ModelSpec) -> PreTrainedTokenizerBase:
     """Load the tokenizer that the spec names, else the model's own."""
     from transformers import AutoTokenizer
 

@@ -36,9 +36,9 @@ def _load(spec: ModelSpec) -> BaseScorer:
         from rewardbench.scorers.dpo import load_dpo
 
         return load_dpo(spec)
-    from rewardbench.scorers.classifier import load_classifier
+    from rewardbench.scorers.heads.load import load_reward_model
 
-    return load_classifier(spec)
+    return load_reward_model(spec)
 
 
 __all__ = ["BaseScorer", "load_scorer"]

@@ -12,7 +12,7 @@ from rewardbench.chat import Chat
 from rewardbench.forward.packed import Layout
 from rewardbench.forward.rope import RopeRule, rope_rule
 from rewardbench.models.failures import run_reported
-from rewardbench.types import BatchTraits, Messages, Request, Score, Scorer, ScorerReport, TokenRequest, View
+from rewardbench.types import BatchTraits, Message, Messages, Request, Score, Scorer, ScorerReport, TokenRequest, View
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -140,6 +140,14 @@ class ModelScorer(BaseScorer):
             ModelFailure: if the model fails on a request.
         """
         return run_reported(self.name, self.model.config, requests, self.forward)
+
+    def probe(self, text: str) -> TokenRequest:
+        """Return a request of a short text, by which the layout of batches is chosen."""
+        return self.prepare((), (Message(role="assistant", content=text),), rendered=True)
+
+    @abstractmethod
+    def prepare(self, prompt: Messages, *args: Any, **kwargs: Any) -> TokenRequest:
+        """Render and tokenize the completions of one call; see `BaseScorer.prepare`."""
 
     @abstractmethod
     def forward(self, requests: Sequence[TokenRequest]) -> list[float]:

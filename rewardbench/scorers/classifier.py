@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -186,13 +187,17 @@ def reset_rope(model: PreTrainedModel, rule: RopeRule) -> None:
             model(input_ids=torch.zeros(1, 1, dtype=torch.long, device=model.device))
 
 
-def load_classifier(spec: ModelSpec) -> Classifier:
+def load_classifier(spec: ModelSpec, folder: Path | None = None) -> Classifier:
     """Load a reward model from a folder or the Hub.
+
+    Args:
+        spec: the model, and how it is loaded.
+        folder: its files, if they are known.
 
     Raises:
         InputError: if the model cannot be loaded, or its scores would be meaningless (see `models.load.load`).
     """
-    loaded = load(spec)
+    loaded = load(spec, folder)
     template, template_notes = choose_template(spec.chat_template, spec.model, loaded.folder, loaded.config)
     chat = Chat(loaded.tokenizer, template, loaded.max_length, spec.truncation_side, name=spec.model)
     scorer = Classifier(loaded.model, chat, spec.model, loaded.fingerprint)

@@ -1,0 +1,153 @@
+"""Load the weights below a head into a class of transformers; code of the repository never runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rewardbench.errors import InputError
+from rewardbench.models.devices import pick_device, pick_dtype
+from rewardbench.models.failures import part_reported
+from rewardbench.models.limits import name_first
+from rewardbench.scorers.heads.spec import HeadSpec
+from rewardbench.scorers.heads.tensors import TensorFiles
+from rewardbench.settings import ModelSpec
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedConfig, PreTrainedModel
+
+Shape = tuple[int, ...]
+
+
+def read_raw_config(folder: Path, name: str) -> dict[str, object]:
+    """Read config.json as it is.
+
+    Raises:
+        InputError: if it is not a JSON object.
+    """
+    try:
+        fields = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"config.json of {name} cannot be read: {error}.") from error
+    if not isinstance(fields, dict):
+        raise InputError(f"config.json of {name} is not a JSON object.")
+    return fields
+
+
+def build_config(head: HeadSpec, fields: Mapping[str, object], name: str) -> PreTrainedConfig:
+    """Build the configuration of the backbone, as a class of transformers.
+
+    Raises:
+        InputError: if transformers has no such backbone.
+    """
+    from transformers import CONFIG_MAPPING
+
+    model_type = str(head.backbone.model_type or fields.get("model_type"))
+    if model_type not in CONFIG_MAPPING:
+        raise InputError(f"{name} has the backbone {model_type!r}, which transformers does not have.")
+    known = {key: value for key, value in fields.items() if key not in ("auto_map", "model_type", "architectures")}
+    with part_reported(f"the configuration of {name}"):
+        config: PreTrainedConfig = CONFIG_MAPPING[model_type].from_dict(known)
+    return config
+
+
+def load_backbone(
+    head: HeadSpec, config: PreTrainedConfig, tensors: TensorFiles, spec: ModelSpec
+) -> tuple[PreTrainedModel, list[str]]:
+    """Load a backbone onto the device, in evaluation mode.
+
+    Returns:
+        The model (with its vocabulary head, if the spec reads logits), and the names of tensors that it does not use.
+
+    Raises:
+        InputError: if weights are missing or of another shape.
+    """
+    device = pick_device(spec.device)
+    options: dict[str, object] = {"dtype": pick_dtype(spec.dtype, device)}
+    if spec.attn_implementation:
+        options["attn_implementation"] = spec.attn_implementation
+    with part_reported(f"the weights of {spec.model}"):
+        if head.backbone.convert:
+            model, missing, unused = _load_converted(config, tensors, options)
+        else:
+            model, missing, unused = _load_files(head, config, tensors, options)
+    if missing:
+        raise InputError(
+            f"{spec.model} lacks weights of its backbone, or has them in another shape ({name_first(missing)}): it is "
+            f"not a model of the family {head.name}."
+        )
+    model.config.return_dict = True
+    return model.to(device).eval(), unused  # type: ignore[arg-type]  # transformers' decorator hides the signature
+
+
+def _load_files(
+    head: HeadSpec, config: PreTrainedConfig, tensors: TensorFiles, options: Mapping[str, object]
+) -> tuple[PreTrainedModel, list[str], list[str]]:
+    """Return the model, the names of weights that are missing or of another shape, and of those it does not use."""
+    import transformers
+
+    auto_class: type[Any] = transformers.AutoModel
+    if head.vocabulary and config.is_encoder_decoder:
+        auto_class = transformers.AutoModelForSeq2SeqLM
+    elif head.vocabulary:
+        auto_class = transformers.AutoModelForCausalLM
+    elif head.head is None:
+        auto_class = transformers.AutoModelForSequenceClassification
+    model, info = auto_class.from_pretrained(
+        tensors.folder,
+        config=config,
+        use_safetensors=True,
+        key_mapping=dict(head.backbone.rename) or None,
+        ignore_mismatched_sizes=True,
+        output_loading_info=True,
+        **options,
+    )
+    mismatched = [key for key, *_ in info["mismatched_keys"]]
+    return model, sorted([*info["missing_keys"], *mismatched]), sorted(info["unexpected_keys"])
+
+
+def _load_converted(
+    config: PreTrainedConfig, tensors: TensorFiles, options: Mapping[str, object]
+) -> tuple[PreTrainedModel, list[str], list[str]]:
+    """Load InternLM2 weights into a Llama; see `_load_files`."""
+    import torch
+    from transformers import AutoModel
+
+    dtype = options["dtype"] if isinstance(options["dtype"], torch.dtype) else config.dtype
+    model = AutoModel.from_config(config, **{**options, "dtype": dtype})  # type: ignore[no-untyped-call]
+    result = model.load_state_dict(dict(split_internlm2(tensors, config)), strict=False)
+    return model, sorted(result.missing_keys), sorted(result.unexpected_keys)
+
+
+def split_internlm2(tensors: TensorFiles, config: PreTrainedConfig) -> Iterator[tuple[str, torch.Tensor]]:
+    """Yield the weights of an InternLM2 model under the names of a Llama.
+
+    `wqkv` holds, for each key-value head, the queries of its group, its key and its value:
+    [kv_heads, group + 2, head_dim, width].
+    """
+    names = {
+        "attention.wo": "self_attn.o_proj",
+        "feed_forward.w1": "mlp.gate_proj",
+        "feed_forward.w3": "mlp.up_proj",
+        "feed_forward.w2": "mlp.down_proj",
+        "attention_norm": "input_layernorm",
+        "ffn_norm": "post_attention_layernorm",
+        "tok_embeddings": "embed_tokens",
+    }
+    heads, kv_heads = int(config.num_attention_heads), int(config.num_key_value_heads)
+    for name, tensor in tensors.read_all():
+        if not name.startswith("model."):
+            continue
+        name = name.removeprefix("model.")
+        if "attention.wqkv" in name:
+            grouped = tensor.reshape(kv_heads, heads // kv_heads + 2, -1, tensor.shape[1])
+            parts = {"q_proj": grouped[:, :-2], "k_proj": grouped[:, -2:-1], "v_proj": grouped[:, -1:]}
+            for part, rows in parts.items():
+                yield name.replace("attention.wqkv", f"self_attn.{part}"), rows.flatten(0, 2).contiguous()
+            continue
+        for old, new in names.items():
+            name = name.replace(old, new)
+        yield name, tensor

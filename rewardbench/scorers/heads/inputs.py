@@ -1,0 +1,169 @@
+"""Render and tokenise texts as a head spec says."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from rewardbench.chat import Chat, Rendering
+from rewardbench.errors import InputError
+from rewardbench.scorers.heads.positions import resolve_token
+from rewardbench.scorers.heads.spec import Format, HeadSpec, Pair
+from rewardbench.templates import Render, fold_system, plain
+from rewardbench.types import Message, Messages, TokenRequest, Tools
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig, PreTrainedTokenizerBase
+
+
+class HeadChat(Chat):
+    """Converts a conversation to token ids for a model with a head spec.
+
+    Args:
+        tokenizer: of the model.
+        spec: how it is fed.
+        config: of the model, for tokens that the spec names by a key.
+        template: chat template that the user asks for; None for the spec's, else the tokenizer's own.
+        max_length: in tokens, with those that are appended.
+        truncation_side: side from which longer texts lose tokens.
+        name: the model, for errors.
+    """
+
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        spec: HeadSpec,
+        config: PreTrainedConfig,
+        template: str | None = None,
+        max_length: int | None = None,
+        truncation_side: Literal["left", "right"] = "left",
+        name: str = "this model",
+    ) -> None:
+        self.spec = spec.input
+        self.steps = spec.steps
+        self.pair = spec.pair if isinstance(spec.pair, Pair) else None
+        self._appended = resolve_token(self.spec.append, tokenizer, config) if self.spec.append else []
+        self._has_format = self.spec.format is not None and template is None
+        room = max_length - len(self._appended) if max_length else None
+        super().__init__(tokenizer, template or self.spec.template, room, truncation_side, name=name)
+        if not self.spec.specials:
+            self._before, self._after = [], []
+        self._opening = self._generation_prompt() if self.spec.generation_prompt else ""
+
+    def describe(self) -> dict[str, Any]:
+        """Return the settings that can change a score."""
+        return {**super().describe(), "input": self.spec.model_dump(mode="json", exclude_defaults=True)}
+
+    def request(
+        self, prompt: Messages, completion: Messages, rendered: bool = False, tools: Tools = ()
+    ) -> TokenRequest:
+        """Convert a completion in its context to token ids; raise InputError if the template cannot render it."""
+        if self.spec.sentence_pair:
+            return self._request_sentences(prompt, completion, rendered)
+        if self.steps and not rendered:
+            completion = self._tag_steps(completion)
+        request = super().request(prompt, completion, rendered, tools)
+        if not self._appended or request.ids[-len(self._appended) :].tolist() == self._appended:
+            return request
+        ids = request.ids + array("i", self._appended)
+        return replace(request, ids=ids, end=len(ids))
+
+    def _request_sentences(self, prompt: Messages, completion: Messages, rendered: bool) -> TokenRequest:
+        """Encode a prompt and a response as two texts; `start` is where the second begins."""
+        if rendered:
+            return super().request(prompt, completion, rendered)
+        *earlier, last = (*prompt, *completion)
+        question, answer = plain(earlier), last["content"]
+        options = {"truncation": "longest_first", "max_length": self.max_length} if self.max_length else {}
+        encoded = self.tokenizer(question, answer, **options)
+        full = self.tokenizer(question, answer, verbose=False)["input_ids"]
+        ids = array("i", encoded["input_ids"])
+        second = [segment == 1 for segment in encoded.sequence_ids()]
+        start = second.index(True) if True in second else len(ids)
+        text = f"{question}\n{answer}" if question else answer
+        return TokenRequest(text, answer, ids, start, len(ids), dropped=len(full) - len(ids))
+
+    def request_pair(
+        self, prompt: Messages, first: Messages, second: Messages, rendered: bool = False, tools: Tools = ()
+    ) -> TokenRequest:
+        """Convert two completions in their context to token ids.
+
+        Raises:
+            InputError: if the texts are rendered already, or a completion has several messages.
+        """
+        if rendered or self.pair is None:
+            raise InputError("This pairwise model fits the conversation into its own text, so it takes no final text.")
+        if len(first) != 1 or len(second) != 1:
+            raise InputError("This pairwise model compares single messages, and a completion here has several.")
+        text = fill_pair(self.pair, prompt, first[0]["content"], second[0]["content"])
+        if not self.pair.as_user_turn:
+            return self.request((), (Message(role="assistant", content=text),), rendered=True)
+        rendering = self._render_checked((Message(role="user", content=text),), tools)
+        rendered_text = rendering.text
+        if not self.spec.specials and self.tokenizer.bos_token:
+            rendered_text = rendered_text.removeprefix(self.tokenizer.bos_token)
+        ids = array("i", self.encode(rendered_text))
+        return self._fit(TokenRequest(rendered_text, first[0]["content"], ids, 0, len(ids), notes=rendering.notes))
+
+    def _pick(self) -> tuple[Render, str]:
+        if self._has_format and self.spec.format:
+            return render_format(self.spec.format), self.spec.format.model_dump_json()
+        return super()._pick()
+
+    def _render_checked(self, messages: Messages, tools: Tools) -> Rendering:
+        if self.spec.system is not None and messages[0]["role"] != "system":
+            messages = (Message(role="system", content=self.spec.system), *messages)
+        rendering = super()._render_checked(messages, tools)
+        return replace(rendering, text=self._finish(rendering.text))
+
+    def _finish(self, text: str) -> str:
+        """Change a rendered conversation as the spec says."""
+        for old, new in self.spec.replace.items():
+            text = text.replace(old, new, 1)
+        text = text.rstrip(self.spec.strip) if self.spec.strip else text
+        end = self.spec.end.format(**self.tokenizer.special_tokens_map) if self.spec.end else ""
+        if end and not text.endswith(end):
+            text += self.spec.end_separator + end
+        return text + self._opening
+
+    def _generation_prompt(self) -> str:
+        """Return the text with which the template opens an assistant turn."""
+        turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+        closed = self.tokenizer.apply_chat_template(turns, tokenize=False)
+        opened = self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+        return str(opened).removeprefix(str(closed))
+
+    def _tag_steps(self, completion: Messages) -> Messages:
+        """Put a tag after each step of the last message."""
+        *earlier, last = completion
+        if self.steps is None:
+            return completion
+        steps = last["content"].split(self.steps.split)
+        content = self.steps.join.join(step + self.steps.tag for step in steps)
+        return (*earlier, Message(role=last["role"], content=content))
+
+
+def fill_pair(pair: Pair, prompt: Messages, first: str, second: str) -> str:
+    """Return the text in which a pairwise model is shown a prompt and two completions."""
+    messages = fold_system(prompt) if pair.fold_system and prompt and prompt[0]["role"] == "system" else prompt
+    turns = render_format(pair.turns)(messages, ()) if messages else ""
+    context = (pair.start + turns + pair.end).rstrip(pair.strip) if pair.strip else pair.start + turns + pair.end
+    text = pair.text.replace("{context}", "\0context").replace("{first}", "\0first").replace("{second}", "\0second")
+    return text.replace("\0context", context).replace("\0first", first).replace("\0second", second)
+
+
+def render_format(format_: Format) -> Render:
+    """Return the renderer of a chat template that a spec spells out."""
+    turns = {"system": format_.system, "user": format_.user, "assistant": format_.assistant}
+
+    def render(messages: Sequence[Message], tools: Tools = ()) -> str:
+        text = "" if messages[0]["role"] == "system" else format_.no_system
+        for message in messages:
+            if message["role"] not in turns:
+                raise InputError(f"The format of this head spec has no {message['role']} turn.")
+            text += turns[message["role"]].replace("{content}", message["content"])
+        return text
+
+    return render

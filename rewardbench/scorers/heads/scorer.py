@@ -1,0 +1,233 @@
+"""Score texts by a backbone and a declared head."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rewardbench.errors import InputError
+from rewardbench.forward.packed import Layout, apply_head, hidden_states
+from rewardbench.forward.padding import choose_pad_id, filter_inputs, pad_batch, read_pad_id
+from rewardbench.forward.prefix_tree import build_trie
+from rewardbench.forward.tree_attention import PackedBatch
+from rewardbench.models.failures import reported
+from rewardbench.models.limits import embedding_rows, reject_unknown_tokens
+from rewardbench.scorers.base import ModelScorer
+from rewardbench.scorers.classifier import describe_model, reset_rope
+from rewardbench.scorers.heads.inputs import HeadChat
+from rewardbench.scorers.heads.positions import position_finder, resolve_token
+from rewardbench.scorers.heads.readout import Readout
+from rewardbench.scorers.heads.spec import HeadSpec
+from rewardbench.types import Message, Messages, ScorerReport, TokenRequest, Tools
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedConfig, PreTrainedModel
+
+STEP_SCORES: Mapping[str, Callable[[Sequence[float]], float]] = {
+    "min": min,
+    "product": prod,
+    "last": lambda scores: scores[-1],
+    "mean": lambda scores: sum(scores) / len(scores),
+}
+"""How the scores of steps become one, by the name of the aggregation."""
+
+
+class HeadScorer(ModelScorer):
+    """Scores hidden states, or logits of some tokens, at the positions that a head spec names.
+
+    Args:
+        model: the backbone, or a causal model if the spec reads logits; in evaluation mode.
+        chat: renders and tokenises as the spec says.
+        name: as results name it.
+        spec: the family of the model.
+        readout: turns states into scores.
+        config: of the checkpoint, for tokens that the spec names by a key.
+        identity: what is known of weights, tokenizer and libraries; part of the fingerprint.
+        layout: how its batches are laid out.
+    """
+
+    model_type = "Custom Classifier"
+    chat: HeadChat
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        chat: HeadChat,
+        name: str,
+        spec: HeadSpec,
+        readout: Readout,
+        config: PreTrainedConfig,
+        identity: Mapping[str, object] | None = None,
+        layout: Layout | None = None,
+    ) -> None:
+        super().__init__(model, chat, name, identity, layout)
+        self.spec, self.readout = spec, readout
+        self.view = "pairwise" if spec.pair else "pointwise"
+        self.rows = embedding_rows(model, name)
+        self._positions = position_finder(spec.position, chat.tokenizer, config)
+        self._gate_positions = position_finder(spec.gate.position, chat.tokenizer, config) if spec.gate else None
+        self._token_ids = [self._token_id(token, config) for token in spec.vocabulary]
+        self._pad = read_pad_id(model.config.get_text_config())
+        self._has_segments = spec.input.sentence_pair and "token_type_ids" in chat.tokenizer.model_input_names
+
+    def _token_id(self, token: str | int, config: PreTrainedConfig) -> int:
+        if isinstance(token, int):
+            return token
+        ids = resolve_token(token, self.chat.tokenizer, self.model.config)
+        if len(ids) != 1:
+            raise InputError(f"{token!r} is {len(ids)} tokens for the tokenizer of {self.name}, not one.")
+        return ids[0]
+
+    @property
+    def fingerprint(self) -> Mapping[str, Any]:
+        """Return everything that can move a score, and nothing that must not."""
+        head = self.spec.model_dump(mode="json", exclude_defaults=True, exclude={"title", "checkpoints", "evidence"})
+        facts = {**self._identity, **describe_model(self.model), **self.chat.describe()}
+        return {"kind": self.model_type, "head": head, **facts}
+
+    def prepare(self, prompt: Messages, *completions: Messages, rendered: bool, tools: Tools = ()) -> TokenRequest:
+        """Render and tokenize one completion, or the two of a pairwise model, in its context."""
+        if self.spec.pair:
+            first, second = completions
+            request = self.chat.request_pair(prompt, first, second, rendered, tools)
+        else:
+            (completion,) = completions
+            request = self.chat.request(prompt, completion, rendered, tools)
+        if not request.ids:
+            raise InputError("The text has no tokens.")
+        reject_unknown_tokens(request.ids, self.rows, self.chat.tokenizer)
+        position = self._positions(request.ids)[-1]
+        if self._gate_positions:
+            self._gate_positions(request.ids)
+        token = self.chat.tokenizer.convert_ids_to_tokens(request.ids[position])
+        return replace(request, pooled_token=sys.intern(str(token)))
+
+    def probe(self, text: str) -> TokenRequest:
+        """Return a request of a short conversation: the score may be read at a token that only a template prints."""
+        question = (Message(role="user", content="How long is the river?"),)
+        answer = (Message(role="assistant", content=text),)
+        other = (Message(role="assistant", content="I do not know."),)
+        completions = (answer, other) if self.spec.pair else (answer,)
+        return self.prepare(question, *completions, rendered=False)
+
+    def forward(self, requests: Sequence[TokenRequest]) -> list[float]:
+        """Run one forward pass over the whole batch; what the model raises is not caught."""
+        return [self._aggregate(scores) for scores in self.position_scores(requests)]
+
+    def _aggregate(self, scores: Sequence[float]) -> float:
+        return STEP_SCORES[self.spec.steps.aggregate](scores) if self.spec.steps else scores[0]
+
+    def position_scores(self, requests: Sequence[TokenRequest]) -> list[list[float]]:
+        """Return the scores at all positions that are read: one of each text, or one of each of its steps."""
+        import torch
+
+        wanted = [self.places(request.ids) for request in requests]
+        reset_rope(self.model, self.rope)
+        with torch.inference_mode():
+            states = self._packed_states(requests, wanted) if self.layout.packed else self._padded(requests, wanted)
+            return self.read_states(states)
+
+    def places(self, ids: Sequence[int]) -> list[int]:
+        """Return the positions whose states are read: those of the head, then that of the gate, if there is one."""
+        return self._positions(ids) + (self._gate_positions(ids) if self._gate_positions else [])
+
+    def read_states(self, states: Sequence[torch.Tensor]) -> list[list[float]]:
+        """Return the scores of each text from its states [positions, width]."""
+        import torch
+
+        gates = 1 if self._gate_positions else 0
+        counts = [len(rows) - gates for rows in states]
+        heads = torch.cat([rows[:count] for rows, count in zip(states, counts, strict=True)])
+        gate_states = torch.cat([rows[-1:] for rows in states]) if gates else None
+        scores = self.readout.scores(heads, gate_states)
+        split, start = [], 0
+        for count in counts:
+            split.append(scores[start : start + count])
+            start += count
+        return split
+
+    def _packed_states(self, requests: Sequence[TokenRequest], wanted: Sequence[Sequence[int]]) -> list[torch.Tensor]:
+        """Compute each distinct prefix once; return the wanted states of each text: [positions, width]."""
+        import torch
+
+        tree = build_trie([request.ids for request in requests])
+        slots = [
+            int(tree.slots(number, position, position + 1)[0])
+            for number, places in enumerate(wanted)
+            for position in places
+        ]
+        unique, which = np.unique(slots, return_inverse=True)
+        states = hidden_states(self.model, PackedBatch(tree, unique), self.layout.last_layer)[which]
+        if self._token_ids:
+            ids = torch.from_numpy(tree.input_ids[slots]).to(states.device)
+            states = apply_head(self.model, states[:, None], ids[:, None])[:, 0, self._token_ids]
+        return list(torch.split(states, [len(places) for places in wanted]))
+
+    def _padded(self, requests: Sequence[TokenRequest], wanted: Sequence[Sequence[int]]) -> list[torch.Tensor]:
+        """Run a padded batch; return the wanted states of each text: [positions, width]."""
+        fill = choose_pad_id(requests, self._pad, self.model.config.get_text_config().vocab_size)
+        inputs = pad_batch(requests, fill, self.layout.side, self.model.device)
+        if self._has_segments:
+            inputs["token_type_ids"] = segment_ids(requests, inputs["input_ids"])
+        states = self._outputs(inputs)
+        longest = inputs["input_ids"].shape[1]
+        rows = []
+        for number, (request, places) in enumerate(zip(requests, wanted, strict=True)):
+            offset = longest - len(request) if self.layout.side == "left" else 0
+            rows.append(states[number, [offset + position for position in places]])
+        return rows
+
+    def _outputs(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Run the model; return its last hidden states, or the logits of the vocabulary: [texts, tokens, width]."""
+        import torch
+
+        if self.model.config.is_encoder_decoder:
+            start = int(self.model.config.decoder_start_token_id)
+            shape = (len(inputs["input_ids"]), 1)
+            inputs = {**inputs, "decoder_input_ids": torch.full(shape, start, device=self.model.device)}
+        output = self.model(**filter_inputs(self.model, inputs))
+        if self._token_ids:
+            states: torch.Tensor = output.logits[..., self._token_ids]
+        elif self.spec.head is None:
+            states = output.logits[:, None]
+        else:
+            states = output[0]
+        return states
+
+    def score_unbatched(self, request: TokenRequest) -> float:
+        """Score one unpadded text by the model's own forward, which every batch must equal."""
+        import torch
+
+        with torch.inference_mode(), reported(self.name, self.model.config, request):
+            reset_rope(self.model, self.rope)
+            ids = torch.tensor([request.ids], device=self.model.device)
+            inputs = {"input_ids": ids}
+            if self._has_segments:
+                inputs["token_type_ids"] = segment_ids([request], ids)
+            states = self._outputs(inputs)[0]
+            return self._aggregate(self.read_states([states[self.places(request.ids)]])[0])
+
+    def report(self) -> ScorerReport:
+        """Return what was repaired on the way, and how scores are read."""
+        position = self.spec.position
+        rule = position.at if position.token is None else f"{position.at} {position.token}"
+        details: dict[str, object] = {"head": self.spec.name, "pooling": rule}
+        if self.spec.steps:
+            details["step_aggregation"] = self.spec.steps.aggregate
+        return ScorerReport(super().report().notes, details)
+
+
+def segment_ids(requests: Sequence[TokenRequest], ids: torch.Tensor) -> torch.Tensor:
+    """Return 1 for the tokens of each second text, else 0: [texts, longest]. Texts are padded on the right."""
+    import torch
+
+    segments = torch.zeros_like(ids)
+    for number, request in enumerate(requests):
+        segments[number, request.start : request.end] = 1
+    return segments

@@ -1,0 +1,191 @@
+"""Heads that a spec declares, on small models made here: recognised by structure, equal to plain torch, or rejected."""
+
+import json
+import shutil
+
+import pytest
+import torch
+from head_models import make_headed, random_layers
+from random_models import make_model, pairs
+from reference import LAYOUTS, score_in_layouts
+from transformers import AutoModel
+
+from rewardbench.errors import InputError
+from rewardbench.scorers import load_scorer
+from rewardbench.scorers.classifier import Classifier
+from rewardbench.scorers.heads.load import find_spec, open_tensors
+from rewardbench.scorers.heads.match import builtin_specs
+from rewardbench.scorers.heads.scorer import HeadScorer
+from rewardbench.settings import ModelSpec
+
+WIDTH = 32
+
+
+def load(folder, **options):
+    return load_scorer(ModelSpec(str(folder), device="cpu", **options))
+
+
+def requests_of(scorer, count=4):
+    return [scorer.prepare(item.prompt, item.completions[0], rendered=False) for item in pairs(count)]
+
+
+def last_states(folder, requests):
+    """The backbone's states of the last tokens, by its own forward."""
+    model = AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
+    with torch.inference_mode():
+        return torch.stack([model(torch.tensor([request.ids])).last_hidden_state[0, -1] for request in requests])
+
+
+@pytest.mark.parametrize(
+    ("spec", "tensors", "options"),
+    [
+        ("value_head", random_layers("v_head.summary", WIDTH, 1), {"file": "value_head"}),
+        ("grm", random_layers("v_head.summary", WIDTH, 16, 1), {}),
+        ("inf_orm", random_layers("score", WIDTH, WIDTH, 1), {"architectures": ["INFORMForSequenceClassification"]}),
+        ("ultrarm", random_layers("regression_head", WIDTH, 1, bias=False), {"architectures": ["LlamaRewardModel"]}),
+        (
+            "openrlhf",
+            random_layers("score", WIDTH, 1, bias=False),
+            {"normalize_reward": False, "mean": 1.0, "std": 2.0},
+        ),
+        ("inferred", random_layers("my_reward_head", WIDTH, 1), {"architectures": ["MyRewardModel"]}),
+        ("inferred", random_layers("critic.value", WIDTH, 8, 1), {"prefix": "backbone.model."}),
+    ],
+)
+def test_a_head_is_recognised_by_its_tensors_and_equals_plain_torch(tmp_path, spec, tensors, options):
+    folder = make_headed(tmp_path / "anything", tensors, **options)
+    scorer = load(folder, chat_template="tokenizer")
+    assert isinstance(scorer, HeadScorer)
+    assert scorer.spec.name == spec
+    requests = requests_of(scorer)
+    plain = make_model(tmp_path / "plain", kind="causal")  # the same seed: the same backbone
+    states = last_states(plain, requests)
+    names = sorted(name for name in tensors if name.endswith("weight"))
+    for name in names:
+        bias = tensors.get(name.replace("weight", "bias"), 0)
+        states = states @ tensors[name].T + bias
+        states = states.relu() if name != names[-1] else states
+    assert scorer.run(requests) == pytest.approx(states[:, 0].tolist(), abs=1e-4)
+
+
+@pytest.mark.parametrize("arch", ["mistral", "qwen2", "gemma2"])
+def test_every_backbone_takes_a_head_in_score_in_layouts(tmp_path, arch):
+    folder = make_headed(tmp_path / arch, random_layers("v_head", WIDTH, 1), arch=arch)
+    scorer = load(folder)
+    items = pairs(6, 20)
+    single = []
+    for item in items:
+        single += [scorer.score_unbatched(scorer.prepare(item.prompt, c, rendered=False)) for c in item.completions]
+    for scores in score_in_layouts(scorer, items, LAYOUTS):
+        assert scores == pytest.approx(single, abs=1e-5)
+
+
+def test_normalised_rewards_follow_the_switch(tmp_path):
+    tensors = random_layers("score", WIDTH, 1, bias=False)
+    fields = {"mean": 1.5, "std": 4.0}
+    off = load(make_headed(tmp_path / "off", tensors, normalize_reward=False, **fields))
+    on = load(make_headed(tmp_path / "on", tensors, normalize_reward=True, **fields))
+    requests = requests_of(off)
+    expected = [(score - 1.5) / 4.0 for score in off.run(requests)]
+    assert on.run(requests) == pytest.approx(expected, abs=1e-6)
+
+
+ADAPTER = """
+title: Two experts
+input: {append: eos_token}
+position: {at: last_of, token: eos_token}
+head: {tensors: experts, activation: tanh}
+output: {weights: [0.25, -2.0]}
+"""
+
+
+def test_an_adapter_declares_a_head_that_nobody_has_seen(tmp_path):
+    tensors = random_layers("experts", WIDTH, 12, 2)
+    folder = make_headed(tmp_path / "model", tensors, architectures=["Mixture"])
+    with pytest.raises(InputError, match=r"its head experts has 2 outputs.*--adapter"):
+        load(folder)
+    adapter = tmp_path / "experts.yaml"
+    adapter.write_text(ADAPTER)
+    scorer = load(folder, adapter=str(adapter))
+    requests = requests_of(scorer)
+    assert {request.ids[-1] for request in requests} == {scorer.chat.tokenizer.eos_token_id}
+    states = last_states(make_model(tmp_path / "plain", kind="causal"), requests)
+    hidden = (states @ tensors["experts.0.weight"].T + tensors["experts.0.bias"]).tanh()
+    outputs = hidden @ tensors["experts.2.weight"].T + tensors["experts.2.bias"]
+    assert scorer.run(requests) == pytest.approx((0.25 * outputs[:, 0] - 2 * outputs[:, 1]).tolist(), abs=1e-4)
+
+
+def test_truncation_keeps_an_appended_token(tmp_path):
+    folder = make_headed(tmp_path / "model", random_layers("experts", WIDTH, 2))
+    adapter = tmp_path / "experts.yaml"
+    adapter.write_text(ADAPTER)
+    for side in ("left", "right"):
+        scorer = load(folder, adapter=str(adapter), max_length=12, truncation_side=side)
+        request = max(requests_of(scorer, 8), key=lambda request: request.dropped)
+        assert request.dropped
+        assert 11 <= len(request) <= 12
+        assert request.ids[-1] == scorer.chat.tokenizer.eos_token_id
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("head: [1", "cannot be read"),
+        ("just text", "is not a mapping"),
+        ("skull: {tensors: x}", "skull: Extra inputs are not permitted"),
+        ("position: {at: middle}", "position.at"),
+        ("head: {tensors: nowhere}", r"has no tensors nowhere\.\*"),
+        ("head: {tensors: experts}\nposition: {at: every, token: '<step>'}", "cannot be|which this model|<step>"),
+        ("head: {tensors: experts}\noutput: {matrix: absent}", "has no tensor absent"),
+        ("head: {tensors: experts}\naffine: {mean: config.absent}", "config.json has no absent"),
+    ],
+)
+def test_a_wrong_adapter_is_rejected_with_one_sentence(tmp_path, text, message):
+    folder = make_headed(tmp_path / "model", random_layers("experts", WIDTH, 1))
+    adapter = tmp_path / "broken.yaml"
+    adapter.write_text(text)
+    with pytest.raises(InputError, match=message) as error:
+        load(folder, adapter=str(adapter)).prepare(*pairs(1)[0].completions, rendered=False)
+    assert "\n" not in str(error.value)
+
+
+def test_an_unknown_adapter_names_those_there_are(tmp_path):
+    folder = make_headed(tmp_path / "model", random_layers("v_head", WIDTH, 1))
+    with pytest.raises(InputError, match=r"neither a file nor one of .*armorm.*worldpm"):
+        load(folder, adapter="no-such-family")
+
+
+def test_a_backbone_without_its_weights_is_rejected(tmp_path):
+    folder = make_headed(tmp_path / "model", random_layers("v_head.summary", WIDTH, 1))
+    fields = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**fields, "num_hidden_layers": 3}))
+    with pytest.raises(InputError, match="lacks weights of its backbone"):
+        load(folder)
+
+
+def test_classifiers_and_policies_are_loaded_as_before(tmp_path):
+    assert type(load(make_model(tmp_path / "reward"))) is Classifier
+    policy = make_model(tmp_path / "policy", kind="causal")
+    assert find_spec(policy, ModelSpec(str(policy))) is None
+    with pytest.raises(InputError, match=r"lacks weights \(score.weight\)"):
+        load(policy)
+
+
+def test_a_family_that_cannot_be_scored_says_why(tmp_path):
+    tensors = random_layers("value_head", WIDTH, 6, bias=False) | random_layers("prompt_head", WIDTH, 3, bias=False)
+    with pytest.raises(InputError, match="has no score for a single response"):
+        load(make_headed(tmp_path / "gpm", tensors))
+
+
+def test_every_spec_is_complete():
+    for name, spec in builtin_specs().items():
+        assert spec.title, name
+        assert spec.evidence, name
+        assert spec.checkpoints or not spec.match.is_empty or name == "yes_no", name
+
+
+def test_a_folder_is_recognised_whatever_its_name(tmp_path):
+    folder = make_headed(tmp_path / "a", random_layers("v_head.summary", WIDTH, 1))
+    moved = shutil.copytree(folder, tmp_path / "llama-policy")
+    assert find_spec(moved, ModelSpec(str(moved))) == find_spec(folder, ModelSpec(str(folder)))
+    assert "v_head.summary.weight" in open_tensors(moved)
