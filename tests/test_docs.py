@@ -32,6 +32,7 @@ NOT_RUN = {
     "scripts/test": "runs this test",
     "pip install": "installs a package",
     "torchrun": "tests/engine/test_ranks.py runs it",
+    "--adapter experts.yaml": "tests/scorers/heads/test_declared_heads.py scores a model by this file",
     "org/": "needs the Hub",
     "Skywork/": "needs the Hub",
     "hf://": "needs the Hub; tests/leaderboard/submissions/test_pull_requests.py does it on a double",

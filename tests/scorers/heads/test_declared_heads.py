@@ -6,6 +6,7 @@ import shutil
 import pytest
 import torch
 from head_models import make_headed, random_layers
+from pages import GUIDE, blocks
 from random_models import make_model, pairs
 from reference import LAYOUTS, score_in_layouts
 from transformers import AutoModel
@@ -90,13 +91,9 @@ def test_normalised_rewards_follow_the_switch(tmp_path):
     assert on.run(requests) == pytest.approx(expected, abs=1e-6)
 
 
-ADAPTER = """
-title: Two experts
-input: {append: eos_token}
-position: {at: last_of, token: eos_token}
-head: {tensors: experts, activation: tanh}
-output: {weights: [0.25, -2.0]}
-"""
+PAGE = GUIDE / "pages" / "how-to" / "heads.md"
+(ADAPTER,) = [block.text for block in blocks(PAGE, "yaml")]
+"""The head spec that the guide shows."""
 
 
 def test_an_adapter_declares_a_head_that_nobody_has_seen(tmp_path):
