@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from rewardbench.errors import InputError
 from rewardbench.templates import (
     CLOCK,
-    OWN,
     REASONING,
+    TOKENIZER_TEMPLATE,
     Render,
     absent_character,
     answers,
@@ -141,14 +141,14 @@ class Chat:
         try:
             return pick_template(self.tokenizer, self.template, self.name)
         except InputError as error:
-            if self.template not in (None, OWN):
+            if self.template not in (None, TOKENIZER_TEMPLATE):
                 raise
             return _raise_always(error), ""
 
     def describe(self) -> dict[str, Any]:
         """Return the settings that can change a score."""
         return {
-            "chat_template": self.template or (OWN if self.source else None),
+            "chat_template": self.template or (TOKENIZER_TEMPLATE if self.source else None),
             "template_sha256": hashlib.sha256(self.source.encode()).hexdigest()[:16],
             "clock": CLOCK.date().isoformat() if _prints_date(self.tokenizer, self.template) else None,
             "max_length": self.max_length,
@@ -375,4 +375,4 @@ def _leading(token: str, times: str) -> re.Pattern[str]:
 
 
 def _prints_date(tokenizer: PreTrainedTokenizerBase, template: str | None) -> bool:
-    return template in (None, OWN) and "strftime_now" in str(tokenizer.chat_template or "")
+    return template in (None, TOKENIZER_TEMPLATE) and "strftime_now" in str(tokenizer.chat_template or "")

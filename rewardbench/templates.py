@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 CLOCK = datetime(2024, 7, 26)
 """The date that templates print as today's, so that scores are the same on every day."""
 
-OWN = "tokenizer"
+TOKENIZER_TEMPLATE = "tokenizer"
 """Name of the tokenizer's template, for use where another one is the default."""
 
 Render = Callable[[Sequence[Message], Tools], str]
@@ -255,7 +255,7 @@ def raw_template() -> tuple[Render, str]:
 
 def pick_template(tokenizer: PreTrainedTokenizerBase, template: str | None, name: str) -> tuple[Render, str]:
     """Return the renderer of a name: None or `tokenizer` for the tokenizer's own, `raw`, or a fastchat name."""
-    if template in (None, OWN):
+    if template in (None, TOKENIZER_TEMPLATE):
         return tokenizer_template(tokenizer, name)
     return raw_template() if template == "raw" else fastchat_template(str(template))
 

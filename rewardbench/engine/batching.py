@@ -29,7 +29,7 @@ def plan_batches(
         groups: the requests of each item, which share a prefix; each request once.
         traits: how the scorer takes its batches.
         budget: maximum tokens per batch, including padding.
-        max_batch_size: maximum requests per batch, if below the scorer's own maximum.
+        max_batch_size: maximum requests per batch, if below the maximum of the scorer.
     """
     limits = [limit for limit in (traits.max_batch_size, max_batch_size) if limit]
     max_size = min(limits, default=None)
@@ -46,7 +46,7 @@ def plan_padded(
 
     Args:
         requests: distinct requests.
-        budget: maximum padded tokens per batch; a longer request gets a batch of its own.
+        budget: maximum padded tokens per batch; a longer request gets a separate batch.
         max_size: maximum requests per batch.
         length_bucket: requests share a batch only if their lengths are in one bucket (see forward.rope).
 

@@ -36,7 +36,12 @@ class BaseScorer(ABC):
     chat: Chat | None = None
     """Renders and tokenizes; None for scorers that read text."""
     is_cached: bool = False
-    """True if scores are cached. The fingerprint must then cover everything that can change a score."""
+    """True if scores are cached. The class must then define `fingerprint`, with everything that can change a score."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if cls.is_cached and cls.fingerprint is BaseScorer.fingerprint:
+            raise TypeError(f"{cls.__name__} has is_cached = True: it must define fingerprint too.")
 
     @property
     def fingerprint(self) -> Mapping[str, Any]:
@@ -111,6 +116,11 @@ class ModelScorer(BaseScorer):
         """Repairs at load time, one sentence each."""
         self.metadata: Mapping[str, int | str] = {}
         """Number of parameters and license, if they are known."""
+
+    @property
+    @abstractmethod
+    def fingerprint(self) -> Mapping[str, object]:
+        """Return everything that can change a score, as plain JSON values."""
 
     @property
     def traits(self) -> BatchTraits:

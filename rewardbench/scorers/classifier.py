@@ -145,7 +145,9 @@ class Classifier(ModelScorer):
         """Return the repairs at load time, the pooled token, and the model's metadata."""
         notes = super().report().notes
         if self._pad is None and not self._encoder:
-            notes += ("The configuration names no pad token: batches are filled with an id that no item holds.",)
+            notes += (
+                "The configuration names no pad token: batches are padded with a token id that no text contains.",
+            )
         return ScorerReport(notes, {"pooling": self._pooling()}, self.metadata)
 
 

@@ -204,7 +204,7 @@ def prepare_span(
     """
     request = chat.request(prompt, completion, rendered, tools)
     if request.end <= max(request.start, 1):
-        raise InputError("The completion has no token of its own in this template.")
+        raise InputError("The completion has no tokens in this template.")
     reject_unknown_tokens(request.ids, rows, chat.tokenizer, "the policy or its reference")
     return request
 
