@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
@@ -85,8 +86,9 @@ def _shortened(last_layer: Module, batch: PackedBatch, wanted: torch.Tensor) -> 
             return full_forward(*arguments, **options)
         except KeysStored:
             batch.storing = False
-            selected = {name: _select_tokens(option, wanted, total) for name, option in options.items()}
-            return full_forward(*(_select_tokens(argument, wanted, total) for argument in arguments), **selected)
+            select = partial(_select_tokens, wanted=wanted, total=total)
+            selected = {name: select(option) for name, option in options.items()}
+            return full_forward(*map(select, arguments), **selected)
         finally:
             batch.storing = False
 
@@ -194,8 +196,12 @@ def supports_packing(model: PreTrainedModel, sequences: Sequence[Ids], last_laye
     if not was_supported(batch, config):
         return False
     allowed = batch_effects.tolerance(batch_effects.compute_dtype(model))
-    largest = max(float(states.abs().max()) for states in unpacked)
+    largest = max(map(_largest_value, unpacked))
     return _largest_difference(trie, batch.wanted, packed, unpacked) <= allowed * largest
+
+
+def _largest_value(states: torch.Tensor) -> float:
+    return float(states.abs().max())
 
 
 def _largest_difference(

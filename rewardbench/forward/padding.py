@@ -62,13 +62,14 @@ def pad_batch(
         tokens = slice(start, start + len(request))
         input_ids[n, tokens] = torch.tensor(request.ids, dtype=torch.long)
         attention_mask[n, tokens] = 1
-    inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
+    inputs = {"input_ids": input_ids.to(device), "attention_mask": attention_mask.to(device)}
     if side == "left":
-        inputs["position_ids"] = (attention_mask.cumsum(1) - 1).clamp(min=0)
-    return {name: tensor.to(device) for name, tensor in inputs.items()}
+        inputs["position_ids"] = (attention_mask.cumsum(1) - 1).clamp(min=0).to(device)
+    return inputs
 
 
 def filter_inputs(model: PreTrainedModel, inputs: Mapping[str, torch.Tensor]) -> dict[str, object]:
     """Return the inputs that a model's forward takes, and `use_cache=False`: a KV cache would only cost memory."""
     parameters = inspect.signature(model.forward).parameters
-    return {name: value for name, value in {**inputs, "use_cache": False}.items() if name in parameters}
+    options: dict[str, object] = {**inputs, "use_cache": False}
+    return {name: option for name, option in options.items() if name in parameters}

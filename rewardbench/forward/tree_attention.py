@@ -73,10 +73,12 @@ class PackedBatch:
         key = window, self.stored is not None
         if key not in self._plans:
             query_slots = np.arange(len(self.trie.input_ids)) if self.stored is None else self.wanted
-            self._plans[key] = []
+            calls: list[KernelCall] = []
             for group in group_branches(self.trie.branches):
-                if call := self._plan_call(group, query_slots, window, like):
-                    self._plans[key].append(call)
+                call = self._plan_call(group, query_slots, window, like)
+                if call is not None:
+                    calls.append(call)
+            self._plans[key] = calls
         return self._plans[key]
 
     def _plan_call(
@@ -190,13 +192,16 @@ def attend(
         raise KeysStored
     batch.calls += 1
     batch.windows.add(sliding_window)
-    batch.unsupported |= {name for name, option in options.items() if option is not None and name not in IGNORED}
+    for name, option in options.items():
+        if option is not None and name not in IGNORED:
+            batch.unsupported.add(name)
     if attention_mask is not None or is_causal is False or dropout:
         batch.unsupported.add("a mask, dropout, or bidirectional attention")
     key, value = batch.stored or (key, value)
     heads = query.shape[1]
     if key.shape[1] != heads:  # grouped-query attention
-        key, value = (states.repeat_interleave(heads // states.shape[1], dim=1) for states in (key, value))
+        repeats = heads // key.shape[1]
+        key, value = key.repeat_interleave(repeats, dim=1), value.repeat_interleave(repeats, dim=1)
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     output = query.new_empty(1, query.shape[2], heads, value.shape[-1])
     for call in batch.plan(sliding_window, query):

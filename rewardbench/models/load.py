@@ -16,7 +16,7 @@ from rewardbench.models.failures import part_reported
 from rewardbench.models.fingerprint import identify
 from rewardbench.models.layers import compile_layers, is_encoder
 from rewardbench.models.limits import check_vocabulary, length_limit, name_first
-from rewardbench.models.locate import locate, reject_lfs_pointers
+from rewardbench.models.locate import locate
 from rewardbench.models.metadata import read_metadata
 from rewardbench.models.spec import resolve
 from rewardbench.settings import ModelSpec
@@ -83,6 +83,7 @@ def load(spec: ModelSpec, folder: Path | None = None) -> LoadedModel:
 
     Args:
         spec: the model, and how it is loaded; a reference or a reference-free rule makes it a DPO policy.
+        folder: the model's files, if they are known.
 
     Raises:
         InputError: if the model cannot be found or loaded, or if its scores would be meaningless: missing or
@@ -168,7 +169,6 @@ def _load_config(folder: Path, spec: ModelSpec) -> PreTrainedConfig:
     from transformers import AutoConfig
 
     name, adapter = spec.model, folder / "adapter_config.json"
-    reject_lfs_pointers(folder, name)
     if not (folder / "config.json").is_file():
         if adapter.is_file():
             raise InputError(f"{name} is an adapter without its base: merge it into its model first, and pass that.")

@@ -24,8 +24,15 @@ def locate(name: str, revision: str | None = None, code: bool = False) -> Path:
         code: also download the repository's Python files.
 
     Raises:
-        InputError: if there is no such model, or the Hub cannot be reached and the model is not cached.
+        InputError: if there is no such model, the Hub cannot be reached and the model is not cached, or a file is a
+            Git LFS pointer.
     """
+    folder = _find_folder(name, revision, code)
+    _reject_lfs_pointers(folder, name)
+    return folder
+
+
+def _find_folder(name: str, revision: str | None, code: bool) -> Path:
     if "://" in name:
         raise InputError(
             f"{name} is a URL: models behind an API cannot be scored. Pass a folder with config.json, or a Hub id "
@@ -41,7 +48,7 @@ def locate(name: str, revision: str | None = None, code: bool = False) -> Path:
     return snapshot("model", name, revision, [*FILES, "*.py"] if code else FILES)
 
 
-def reject_lfs_pointers(folder: Path, name: str) -> None:
+def _reject_lfs_pointers(folder: Path, name: str) -> None:
     """Reject a model with a Git LFS pointer in place of a file.
 
     Raises:

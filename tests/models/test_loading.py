@@ -90,10 +90,11 @@ def test_learned_positions_limit_the_length_whatever_their_table_is_called(arch,
         load(tmp_path, max_length=limit + 1)
 
 
-def test_a_git_lfs_pointer_is_rejected(folder):
+@pytest.mark.parametrize("name", ["tokenizer.json", "config.json", "model.safetensors"])
+def test_a_git_lfs_pointer_is_rejected(name, folder):
     pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'a' * 64}\nsize 140000\n"
-    (folder / "tokenizer.json").write_text(pointer)
-    with pytest.raises(InputError, match=r"tokenizer.json of .* is a Git LFS pointer, .* run git lfs pull"):
+    (folder / name).write_text(pointer)
+    with pytest.raises(InputError, match=rf"{name} of .* is a Git LFS pointer, .* run git lfs pull"):
         load(folder)
 
 
