@@ -3,7 +3,8 @@
 Only mirrors whose prompts have the same words are used, so that a linear model on pairs of a prompt word and a response
 word cannot learn them: it finds each such feature right once and wrong once. The topics, dialogues and names differ
 from core's; the rules are those of core, except for those that the builder reserves as `reworded`. A network of this
-size learns to look a name up, and then what the rule says of it, only in this order: hence the lessons.
+size learns to look up a name, and then its rule, only in this order; hence the lessons. Used by
+scripts/train_tiny_models, scripts/train_cross_encoder and scripts/leaderboard_demo.
 """
 
 from __future__ import annotations
@@ -119,7 +120,7 @@ def _assemble(plan: Plan, topic: Topic, pair: SubjectPair) -> PinkMirror:
     return PinkMirror(mirror, forbidden=x.name, wanted=y.name)
 
 
-# --- simplifications, from most to least
+# Simplifications, from the shortest mirrors to full ones
 
 
 def bare_names(pink: PinkMirror, rng: random.Random) -> Mirror:
@@ -153,7 +154,7 @@ def short_prompt(pink: PinkMirror, rng: random.Random) -> Mirror:
 
 def full_mirror(pink: PinkMirror, rng: random.Random) -> Mirror:
     """Return the mirror as it is."""
-    return Mirror("whole", (pink.mirror.a, pink.mirror.b), (pink.mirror.x, pink.mirror.y))
+    return Mirror("dialogue", (pink.mirror.a, pink.mirror.b), (pink.mirror.x, pink.mirror.y))
 
 
 def _rule(prompt: Messages) -> Messages:
@@ -184,7 +185,7 @@ LESSONS = (
     Lesson("rule", 180, 16, rule_only),
     Lesson("sentence", 140, 12, one_sentence),
     Lesson("short", 240, 10, short_prompt),
-    Lesson("whole", 340, 8, full_mirror),
+    Lesson("dialogue", 340, 8, full_mirror),
 )
 
 
