@@ -30,7 +30,7 @@ class Store(Protocol):
         """Return the keys of all files that may be results, each with a mark that changes when its files change."""
 
     def path(self, key: str) -> Path:
-        """Return the local path of the summary with a key; its scores are beside it."""
+        """Return the local path of the summary with a key; its scores are next to it."""
 
     def delete(self, key: str) -> None:
         """Delete a result."""

@@ -201,7 +201,7 @@ class HubStore:
             self.api.change_discussion_status(self.repo, number, "closed", comment=comment, repo_type="dataset")
 
     def path(self, key: str) -> Path:
-        """Return the local path of the summary with a key; its scores are beside it."""
+        """Return the local path of the summary with a key; its scores are next to it."""
         if not self._commit:
             self.refresh()
         if f"{key}.parquet" in self.files:

@@ -241,7 +241,7 @@ def _check_writable(folder: Path) -> None:
     parent = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
     if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
         raise InputError(
-            f"The result cannot be written to {folder}: {parent} is not a writable folder. Name another output folder."
+            f"The result cannot be written to {folder} ({parent} is not a writable folder); name another output folder."
         )
 
 
