@@ -20,7 +20,7 @@ from rewardbench.types import Item, ItemScores, Result, Rule, Suite
 
 DRAFT = "outputs.tmp"
 LOCK = ".lock"
-"""Name of a store's lock file, which stays there when the lock is released."""
+"""Name of the lock file of a store, which exists while a writer holds the lock."""
 ABANDONED = 3600.0
 """Seconds after which the temporary file of a writer may be deleted."""
 
@@ -203,12 +203,16 @@ def lock(folder: Path) -> Iterator[None]:
     """
     from filelock import FileLock
 
-    file_lock = FileLock(folder / LOCK, mode=0o666)  # any user who may write to the folder
+    path = folder / LOCK
+    file_lock = FileLock(path, mode=0o666)  # for all users who may write to the folder
     with suppress(OSError, NotImplementedError):
-        file_lock.acquire()
+        file_lock.acquire(poll_interval=0.01)
     try:
         yield
     finally:
+        if file_lock.is_locked:
+            with suppress(OSError):  # Windows does not delete open files
+                path.unlink()  # filelock 4 notices that, and waiting writers create the file again
         file_lock.release()
 
 
