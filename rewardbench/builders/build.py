@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rewardbench.builders.draw import Resample, Rng, Template
 from rewardbench.builders.journal import Journal, source_hash
-from rewardbench.builders.mirrors import Mirror, to_lines
+from rewardbench.builders.mirrors import TEMPLATE_KEY, Mirror, to_lines
 from rewardbench.builders.registry import BUILDERS, find_builder
 from rewardbench.paths import write_whole
 from rewardbench.processes import map_in_workers
@@ -48,7 +48,7 @@ def draw_mirror(name: str, seed: int, index: int) -> Mirror:
             x=content.x,
             y=content.y,
             check=content.check,
-            source={"builder": name, "mould": template.__name__, "seed": seed, "index": index},
+            source={"builder": name, TEMPLATE_KEY: template.__name__, "seed": seed, "index": index},
         )
         return mirror.swapped() if rng.chance() else mirror
     raise RuntimeError(f"template {template.__name__} of {name} gave no mirror in {ATTEMPTS} attempts")

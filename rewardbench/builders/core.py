@@ -17,7 +17,7 @@ from typing import Any
 from rewardbench.builders.build import Tick, build_mirrors
 from rewardbench.builders.check import Verification, verify, verify_cells
 from rewardbench.builders.journal import source_hash
-from rewardbench.builders.mirrors import Mirror, from_json, read_mirrors
+from rewardbench.builders.mirrors import EDIT_KEY, Mirror, from_json, read_mirrors
 from rewardbench.builders.registry import BUILDERS, CORE_SEED, Builder, fresh_seed
 from rewardbench.builders.ties import TiesMirror, read_ties
 from rewardbench.errors import InputError
@@ -211,7 +211,7 @@ def _join(a: Mapping[str, object], b: Mapping[str, object], check: Mapping[str, 
         {
             "group": check["group"],
             "subset": a["subset"],
-            "hinge": check["hinge"],
+            EDIT_KEY: check[EDIT_KEY],
             "a": a["prompt"],
             "b": b["prompt"],
             "x": a["chosen"],
@@ -234,7 +234,7 @@ def _read_ties(folder: Path) -> list[TiesMirror]:
 
 
 def _check_row(mirror: Mirror) -> dict[str, object]:
-    row = {"group": mirror.group, "hinge": mirror.edit, "check": mirror.check, "source": mirror.source}
+    row = {"group": mirror.group, EDIT_KEY: mirror.edit, "check": mirror.check, "source": mirror.source}
     return {name: value for name, value in row.items() if value}
 
 

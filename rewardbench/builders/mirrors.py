@@ -12,6 +12,10 @@ from typing import Any, TypedDict
 from rewardbench.errors import InputError
 from rewardbench.types import Message, Messages
 
+EDIT_KEY = "hinge"
+"""Key of the field `edit` in data files."""
+TEMPLATE_KEY = "mould"
+"""Key of the template's name in the field `source`."""
 DIFFERENCE = re.compile(r"\[\[(.*?)\|(.*?)\]\]", re.DOTALL)
 
 
@@ -32,8 +36,7 @@ class PairRow(TypedDict):
 class Mirror:
     """Two prompts that differ in one detail, and two responses; it gives two preference pairs.
 
-    Response `x` is right for prompt `a` and wrong for `b`; `y` is right for `b` and wrong for `a`. In files, `edit` is
-    the field `hinge`.
+    Response `x` is right for prompt `a` and wrong for `b`; `y` is right for `b` and wrong for `a`.
     """
 
     subset: str
@@ -46,7 +49,7 @@ class Mirror:
     check: Mapping[str, Any] = field(default_factory=dict)
     """Data of the verifier: its `kind`, and what must hold of a right response to `a` and to `b`. Empty: no check."""
     source: Mapping[str, Any] = field(default_factory=dict)
-    """Builder, template (`mould` in files), seed and index; empty for a hand-written mirror."""
+    """Builder, template, seed and index; empty for a hand-written mirror."""
     group: str = ""
     """Its name in a suite, the cluster of its two rows."""
 
@@ -99,8 +102,8 @@ def from_json(value: Mapping[str, Any]) -> Mirror:
         TypeError: if it has an unknown field, or lacks a required one.
         KeyError: if it lacks a required field.
     """
-    fields = {**value, "edit": value["hinge"], "a": tuple(value["a"]), "b": tuple(value["b"])}
-    del fields["hinge"]
+    fields = {**value, "edit": value[EDIT_KEY], "a": tuple(value["a"]), "b": tuple(value["b"])}
+    del fields[EDIT_KEY]
     return Mirror(**fields)
 
 
@@ -109,7 +112,7 @@ def to_json(mirror: Mirror) -> str:
     fields = {
         "group": mirror.group,
         "subset": mirror.subset,
-        "hinge": mirror.edit,
+        EDIT_KEY: mirror.edit,
         "a": mirror.a,
         "b": mirror.b,
         "x": mirror.x,

@@ -11,6 +11,7 @@ from shutil import rmtree
 from rewardbench.builders.build import Tick, build_mirrors
 from rewardbench.builders.check import Verification, verify
 from rewardbench.builders.core import SPARE, build_core, write_core
+from rewardbench.builders.mirrors import TEMPLATE_KEY
 from rewardbench.builders.registry import BUILDERS, CORE_SEED, fresh_seed, training_seed
 from rewardbench.errors import InputError
 from rewardbench.paths import data_dir, write_whole
@@ -135,7 +136,7 @@ def _build_training_data(request: BuildRequest, tick: Tick) -> dict[str, object]
     return {
         "output": str(output),
         "mirrors": len(mirrors),
-        "templates": len({mirror.source.get("mould") for mirror in mirrors}),
+        "templates": len({mirror.source.get(TEMPLATE_KEY) for mirror in mirrors}),
         "verified": verification.pairs,
         "failed": 0,
         "skipped": len(verification.skipped),

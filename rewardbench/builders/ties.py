@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypedDict
 
-from rewardbench.builders.mirrors import read_lines
+from rewardbench.builders.mirrors import EDIT_KEY, read_lines
 from rewardbench.errors import InputError
 from rewardbench.types import Message, Messages
 from rewardbench.verifiers import Cell
@@ -44,8 +44,7 @@ class Reference:
 class TiesMirror:
     """Two prompts that differ in one detail, and two sets of answers.
 
-    All answers in `p` are right for prompt `a` and wrong for `b`; all in `q` are right for `b` and wrong for `a`. In
-    files, `edit` is the field `hinge`.
+    All answers in `p` are right for prompt `a` and wrong for `b`; all in `q` are right for `b` and wrong for `a`.
     """
 
     group: str
@@ -87,7 +86,7 @@ class TiesMirror:
         fields: dict[str, object] = {}
         for name, value in asdict(self).items():
             if value:
-                fields["hinge" if name == "edit" else name] = value
+                fields[EDIT_KEY if name == "edit" else name] = value
         return fields
 
     def cells(self) -> Iterator[Cell]:
@@ -117,8 +116,8 @@ def read_ties(path: Path) -> list[TiesMirror]:
 
 
 def _from_json(value: Mapping[str, Any]) -> TiesMirror:
-    fields = {**value, "edit": value["hinge"], "ref": _reference(value["ref"])}
-    del fields["hinge"]
+    fields = {**value, "edit": value[EDIT_KEY], "ref": _reference(value["ref"])}
+    del fields[EDIT_KEY]
     for name in ("a", "b", "p", "q"):
         fields[name] = tuple(fields[name])
     return TiesMirror(**fields)

@@ -325,10 +325,13 @@ def tense(rng: Rng) -> MirrorContent:
     text = rng.pick(read_texts("tense"))
     notes_and_lines = rng.sample(text["lines"], rng.number(3, 4))
     first_tense = rng.number(0, 1)
-    notes, lines = [], []
+    notes, lines, present_verbs, past_verbs = [], [], [], []
     for n, (note, line) in enumerate(notes_and_lines):
+        present_verb, past_verb = DIFFERENCE.findall(line)[0]
         notes.append(variants(note)[(n + first_tense) % 2])
         lines.append(line)
+        present_verbs.append(present_verb)
+        past_verbs.append(past_verb)
     p, q = swapped("present", "past")
     rules = (
         f"Use the {p} tense throughout, not the {q} tense.",
@@ -336,11 +339,6 @@ def tense(rng: Rng) -> MirrorContent:
         f"Tense: {p}. The {q} would clash with the other texts.",
     )
     gap = rng.pick((" ", "\n"))
-    present_verbs, past_verbs = [], []
-    for line in lines:
-        present_verb, past_verb = DIFFERENCE.findall(line)[0]
-        present_verbs.append(present_verb)
-        past_verbs.append(past_verb)
 
     def condition(verbs: list[str], wrong_verbs: list[str]) -> str:
         words = r"set(re.findall(r'\w+', r))"

@@ -115,7 +115,7 @@ def _contrasting_statements(
 
 
 def _exactly(num_true: int, statements: Sequence[Claim]) -> list[Claim]:
-    """Return the statements as premises: the expression of the first says how many of them are true."""
+    """Return the statements as premises, of which the first has the expression that `num_true` of them are true."""
     count = f"[{', '.join(claim.expression for claim in statements)}].count(True) == {num_true}"
     return [claim._replace(expression="True" if k else count) for k, claim in enumerate(statements)]
 
