@@ -32,7 +32,7 @@ from rewardbench.store import LocalStore, open_store
 from rewardbench.store.local import reject_model_name
 from rewardbench.suites import load_inputs, load_suite, suite_of_rows
 from rewardbench.suites.in_memory import read_in_memory
-from rewardbench.types import Estimate, Item, ItemScores, Result, Rule, Scorer, Suite
+from rewardbench.types import Estimate, Item, ItemScores, Result, Rule, Scorer, ScorerReport, Suite
 
 if TYPE_CHECKING:
     import pandas
@@ -230,6 +230,33 @@ def run(
         record["fresh"] = fresh.revision
     result = assemble(suite, scorer.name, scorer.model_type, scored.items, record, fresh_gap)
     return result, suite
+
+
+def score_dataset(
+    settings: Settings, sink: Sink, console: Console | None = None, suite: Suite | None = None
+) -> tuple[ScoringRun, ScorerReport]:
+    """Score the completions of a dataset, without counting preferences.
+
+    Args:
+        settings: the model and the dataset.
+        sink: called with every scored item, in the order of the dataset.
+        console: where the progress bar is drawn; stderr by default.
+        suite: data in memory, instead of the data that the settings name.
+
+    Returns:
+        How the scores were computed, and the scorer's report.
+
+    Raises:
+        InputError: for bad input, or if no item could be scored.
+    """
+    workers = _choose_workers(settings)
+    suite = suite or load_inputs(
+        settings, limit=settings.limit, scores_only=settings.scores_only, as_json=settings.load_json
+    )
+    scorer = load_scorer(settings.model)
+    scored = _score(suite, scorer, settings, workers, console, sink)
+    _check_any_scored(scored, suite, scorer)
+    return scored, scorer.report()
 
 
 def run_and_store(

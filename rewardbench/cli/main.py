@@ -39,6 +39,7 @@ from rewardbench.cli.options import (
     flag,
 )
 from rewardbench.cli.process import set_up_scoring
+from rewardbench.cli.score import score_command
 from rewardbench.cli.show import show_command
 from rewardbench.console.terminal import accept_any_text, echo, echo_json, make_console, printable
 from rewardbench.errors import InputError
@@ -79,6 +80,7 @@ DEFAULT_DATASET_NOTE = (
 app.add_typer(data, name="data")
 app.add_typer(cache, name="cache")
 app.add_typer(models, name="models")
+app.command("score")(score_command)
 app.command("doctor")(doctor_command)
 app.command("compare")(compare_command)
 app.command("gate")(gate_command)
