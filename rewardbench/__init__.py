@@ -1,28 +1,74 @@
 """Score reward models: `evaluate(model, dataset)` on preference data, `score(model, prompt, completion)` on texts."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from rewardbench.comparison.compare import compare
     from rewardbench.errors import InputError
     from rewardbench.evaluation import Evaluation, evaluate
+    from rewardbench.results.read import read_result
+    from rewardbench.scorers.base import BaseScorer
     from rewardbench.scoring import LoadedScorer, load_scorer, score
+    from rewardbench.store import open_store
+    from rewardbench.suites import load_suite
     from rewardbench.training import RewardBenchCallback
-    from rewardbench.types import Item, Result, Suite
+    from rewardbench.types import (
+        BatchTraits,
+        Estimate,
+        Item,
+        ItemScores,
+        Message,
+        Result,
+        Rule,
+        ScorerReport,
+        Suite,
+        TextRequest,
+        TokenRequest,
+    )
 
     __version__: str
 
 __all__ = [
+    "BaseScorer",
+    "BatchTraits",
+    "Estimate",
     "Evaluation",
     "InputError",
     "Item",
+    "ItemScores",
     "LoadedScorer",
+    "Message",
     "Result",
     "RewardBenchCallback",
+    "Rule",
+    "ScorerReport",
     "Suite",
+    "TextRequest",
+    "TokenRequest",
+    "compare",
     "evaluate",
     "load_scorer",
+    "load_suite",
+    "open_store",
+    "read_result",
     "score",
 ]
+
+_MODULES = {
+    "BaseScorer": "scorers.base",
+    "Evaluation": "evaluation",
+    "InputError": "errors",
+    "LoadedScorer": "scoring",
+    "RewardBenchCallback": "training",
+    "compare": "comparison.compare",
+    "evaluate": "evaluation",
+    "load_scorer": "scoring",
+    "load_suite": "suites",
+    "open_store": "store",
+    "read_result": "results.read",
+    "score": "scoring",
+}
+"""Modules of the public names; `types` defines the names that are not listed."""
 
 
 def __dir__() -> list[str]:
@@ -30,30 +76,14 @@ def __dir__() -> list[str]:
     return sorted([*__all__, "__version__"])
 
 
-def __getattr__(name: str) -> Any:
-    """Import on first use, so that `import rewardbench` costs nothing."""
-    if name in ("Evaluation", "evaluate"):
-        from rewardbench import evaluation
-
-        return getattr(evaluation, name)
-    if name in ("LoadedScorer", "load_scorer", "score"):
-        from rewardbench import scoring
-
-        return getattr(scoring, name)
-    if name == "RewardBenchCallback":
-        from rewardbench.training import RewardBenchCallback
-
-        return RewardBenchCallback
+def __getattr__(name: str) -> object:
+    """Import a public name on first use, so that `import rewardbench` is fast."""
     if name == "__version__":
         from importlib.metadata import version
 
         return version("rewardbench")
-    if name == "InputError":
-        from rewardbench.errors import InputError
+    if name not in __all__:
+        raise AttributeError(f"module 'rewardbench' has no attribute {name!r}")
+    from importlib import import_module
 
-        return InputError
-    if name in __all__:
-        from rewardbench import types
-
-        return getattr(types, name)
-    raise AttributeError(f"module 'rewardbench' has no attribute {name!r}")
+    return getattr(import_module(f"rewardbench.{_MODULES.get(name, 'types')}"), name)

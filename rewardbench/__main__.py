@@ -1,4 +1,4 @@
-"""`python -m rewardbench`."""
+"""Run `python -m rewardbench`."""
 
 from rewardbench.cli.main import main
 

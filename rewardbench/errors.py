@@ -2,4 +2,4 @@
 
 
 class InputError(Exception):
-    """Bad input. The message is one line: what is wrong, where, and what to do. The command line exits with code 2."""
+    """Bad input. The message says in one line what is wrong, where, and what to do; a command exits with code 2."""

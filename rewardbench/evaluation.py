@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar, Unpack
 
 from rich.console import Console
 
-from rewardbench.console.progress import Bar
+from rewardbench.console.progress import ScoringBar
 from rewardbench.console.terminal import make_console
 from rewardbench.engine.backends.base import Workers
 from rewardbench.engine.backends.inline import Inline
@@ -25,6 +25,7 @@ from rewardbench.manifest import build_manifest
 from rewardbench.metrics import credit, gap, margin, rule_of
 from rewardbench.paths import home_path
 from rewardbench.results import assemble, why_unscored
+from rewardbench.results.scored import ModelScores
 from rewardbench.scorers import load_scorer
 from rewardbench.scorers.in_memory import name_of, scorer_of
 from rewardbench.settings import Data, EvaluateOptions, Model, ModelSpec, Settings, sort_options, with_options
@@ -72,6 +73,11 @@ class Evaluation(Result):
             }
             rows.append(row)
         return pandas.DataFrame(rows)
+
+    def to_model_scores(self) -> ModelScores:
+        """Return the scores with their items, for `compare`."""
+        fingerprint = str(self.manifest.get("fingerprint_sha256") or "")
+        return ModelScores(self.model, self.data, self.items, Path(self.model), fingerprint)
 
     def save(self, folder: str | os.PathLike[str] = "results/") -> str:
         """Write the files that the command writes to --output_dir.
@@ -323,7 +329,7 @@ def _score(
 
     with (
         Cache() if settings.cache and is_first() else nullcontext() as cache,
-        Bar(console or make_console(stderr=True)) as bar,
+        ScoringBar(console or make_console(stderr=True)) as bar,
     ):
         return score(
             suite.items,

@@ -81,7 +81,7 @@ class _Noise:
     """Items whose margin is within that noise."""
 
 
-def _measure_noise(fingerprint: Mapping[str, Any], suite: Suite, scored: ScoringRun) -> _Noise | None:
+def _measure_noise(fingerprint: Mapping[str, object], suite: Suite, scored: ScoringRun) -> _Noise | None:
     """Return the batch noise of the run; None in full precision."""
     if is_exact(fingerprint) or scored.noise is None:
         return None
@@ -121,12 +121,12 @@ def _note_on_ties(suite: Suite, items: Sequence[ItemScores]) -> list[str]:
     ]
 
 
-def describe_environment() -> dict[str, Any]:
+def describe_environment() -> dict[str, object]:
     """Return the versions of Python and of libraries, the platform, and the number of CPUs."""
     from importlib.metadata import version
 
     names = ("rewardbench", "torch", "transformers", "tokenizers", "datasets", "huggingface_hub", "numpy")
-    environment: dict[str, Any] = {name: version(name) for name in names}
+    environment: dict[str, object] = {name: version(name) for name in names}
     environment.update(python=platform.python_version(), platform=platform.platform(), cpus=os.cpu_count())
     return environment
 

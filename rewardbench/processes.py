@@ -10,9 +10,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType, ModuleType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from rewardbench.errors import InputError
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -109,7 +112,7 @@ class Child:
             pickling. It may let EOFError and ConnectionError pass: the parent has ended.
     """
 
-    def __init__(self, function: Callable[..., None], *arguments: Any) -> None:
+    def __init__(self, function: Callable[..., None], *arguments: object) -> None:
         from multiprocessing import get_context
 
         context = get_context("spawn")  # a fork of a process with threads may hang
@@ -135,7 +138,7 @@ class Child:
         self.connection.close()
 
 
-def _run(connection: Any) -> None:
+def _run(connection: Connection) -> None:
     """Run a worker; before it imports anything, make it end with its parent.
 
     SIGTERM ends it on the spot, also inside a library: it holds nothing but memory.

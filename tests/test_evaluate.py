@@ -290,3 +290,17 @@ def test_a_saved_result_has_the_bytes_that_the_command_writes(tmp_path, monkeypa
     rows = "baseline/longest_outputs.jsonl"
     assert Path("a", rows).read_bytes() == Path("b", rows).read_bytes()
     assert Path(path).read_bytes() == Path("a/baseline/longest.json").read_bytes()
+
+
+def test_compare_takes_results_in_memory_and_paths(tmp_path):
+    first = evaluate(LONGEST, ROWS)
+    second = evaluate("baseline/shortest", ROWS)
+    comparison = rewardbench.compare(first, second)
+    assert (comparison.first, comparison.second, comparison.items) == (LONGEST, "baseline/shortest", 2)
+    assert (comparison.score.difference, len(comparison.flips)) == (0, 2)
+    paths = first.save(tmp_path / "first"), second.save(tmp_path / "second")
+    assert rewardbench.compare(*paths).score == comparison.score
+    assert rewardbench.compare(first, Path(paths[1])).flips[0].better == comparison.flips[0].better
+    assert rewardbench.read_result(paths[0]).score == first.score
+    assert rewardbench.open_store(tmp_path / "first").list() == [LONGEST]
+    assert rewardbench.load_suite("core").name == "core"

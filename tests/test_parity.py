@@ -50,7 +50,7 @@ for line in open(sys.argv[3]):
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
-    """A reward model, a policy and its reference: 2-layer random Llamas over the pairs' own text."""
+    """Make a reward model, a policy and its reference: 2-layer random Llamas with a tokenizer of the pairs' text."""
     rows = [json.loads(line) for line in PAIRS.open()]
     CORPUS[:] = [str(row["prompt"]) + row["chosen"] + row["rejected"] for row in rows]
     tokenizer = make_tokenizer()
@@ -110,5 +110,5 @@ def test_dpo_rewards_equal_the_incumbents_on_its_token_ids(folders, tmp_path):
                 other_ids.append((item.id, len(once), len(right)))
     print(f"dpo_max_abs_diff={worst:.2g} completions={2 * len(ids)} other_ids={len(other_ids)} {other_ids}")
     assert worst <= 2e-3
-    assert all(cut < whole for _, cut, whole in other_ids), "it differs only where it cut a prompt to 128 tokens"
+    assert all(cut < length for _, cut, length in other_ids), "it differs only where it cut a prompt to 128 tokens"
     assert len(other_ids) < 0.05 * len(ids)

@@ -4,7 +4,7 @@ from rewardbench import paths
 from rewardbench.errors import InputError
 
 
-def test_a_wheel_carries_its_own_copy_and_the_repository_its_data(tmp_path, monkeypatch):
+def test_the_data_is_read_from_the_wheel_or_from_the_repository(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "__file__", str(tmp_path / "rewardbench" / "paths.py"))
     with pytest.raises(InputError, match="The embedded data is missing"):
         paths.data_dir()

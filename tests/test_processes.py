@@ -1,4 +1,4 @@
-"""Processes end together: whatever ends a command ends what it has started, silently and with the right exit code."""
+"""A command that ends, in whatever way, ends its processes too, silently and with the right exit code."""
 
 import json
 import os
@@ -21,11 +21,11 @@ SOON = 20
 
 
 def start(arguments, folder, **environment):
-    own = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **environment}
+    settings = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **environment}
     return subprocess.Popen(
         [sys.executable, *map(str, arguments)],
         cwd=folder,
-        env={**os.environ, **own},
+        env={**os.environ, **settings},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -33,7 +33,7 @@ def start(arguments, folder, **environment):
 
 
 def descendants(process, count):
-    """Return all processes below one, once there are so many."""
+    """Return all descendants of a process, once there are `count`."""
     parent, deadline = psutil.Process(process.pid), time.monotonic() + 120
     while True:
         assert process.poll() is None, process.communicate()
@@ -45,7 +45,7 @@ def descendants(process, count):
 
 
 def end(process, name, count, patience=0.0):
-    """Send a signal once so many processes are below; return exit code and stderr when nobody is left."""
+    """Send a signal once there are enough descendants; return exit code and stderr when all have ended."""
     below = descendants(process, count)
     time.sleep(random.random() * patience)
     below = psutil.Process(process.pid).children(recursive=True) or below
@@ -111,7 +111,7 @@ SCRIPTS = {"workers": (WORKER, 3), "map": (MAP, 3), "sandbox": (SANDBOX, 4)}
 
 @pytest.mark.parametrize("name", CODES)
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_whatever_ends_a_program_ends_what_it_has_started(script, name, tmp_path):
+def test_a_program_that_ends_ends_its_workers(script, name, tmp_path):
     (tmp_path / "busy.py").write_text(BUSY)
     source, count = SCRIPTS[script]
     process = start(["-c", source.replace("{folder!r}", repr(str(tmp_path)))], tmp_path)
@@ -142,7 +142,7 @@ def test_a_signal_to_the_whole_group_is_silent_too(tmp_path):
 
 
 def test_a_signal_that_is_ignored_stays_ignored(tmp_path):
-    """As under nohup."""
+    """A command started by nohup ignores SIGHUP."""
     source = "import signal, time; from rewardbench.processes import end_on_signals as f; f(); print(1, flush=True); "
     command = f"trap '' HUP; exec {sys.executable} -c \"{source} time.sleep(1)\""
     process = subprocess.Popen(["sh", "-c", command], env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=-1)
@@ -164,8 +164,8 @@ libc.pthread_mutex_lock(mutex)
 """
 
 
-def test_a_command_inside_a_library_that_waits_for_ever_is_ended_all_the_same(tmp_path):
-    """No handler of Python runs there; torch waits so for another rank."""
+def test_a_command_inside_a_library_that_waits_forever_is_ended(tmp_path):
+    """Python runs no signal handler inside a library, where torch waits for another rank."""
     process = start(["-c", DEAF], tmp_path)
     process.stdout.readline()
     process.send_signal(signal.SIGTERM)
@@ -193,7 +193,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("command", "name"), CASES)
-def test_whatever_ends_a_command_ends_its_processes(command, name, tmp_path):
+def test_a_command_that_ends_ends_its_processes(command, name, tmp_path):
     rows = [{"prompt": "Q", "chosen": f"{n} {LONG}", "rejected": f"{LONG} {n}"} for n in range(1500)]
     (tmp_path / "long.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     arguments, count = COMMANDS[command]
@@ -211,7 +211,7 @@ def test_whatever_ends_a_command_ends_its_processes(command, name, tmp_path):
         assert [line for line in err.splitlines() if "rewardbench" not in line and "round" not in line] == []
 
 
-def test_a_script_without_a_main_guard_may_ask_for_processes(tmp_path):
+def test_a_script_without_a_main_guard_may_use_num_processes(tmp_path):
     (tmp_path / "script.py").write_text(
         "from rewardbench import evaluate\n"
         "print('once')\n"
@@ -224,7 +224,7 @@ def test_a_script_without_a_main_guard_may_ask_for_processes(tmp_path):
     assert process.returncode == 0
 
 
-def test_an_environment_variable_that_is_no_number_is_one_sentence(monkeypatch):
+def test_an_environment_variable_that_is_no_number_is_a_one_line_error(monkeypatch):
     values = {"": None, "  ": None, "3": 3, " -1 ": -1}
     for text, value in values.items():
         monkeypatch.setenv("RANK", text)

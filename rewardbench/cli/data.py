@@ -14,7 +14,7 @@ from rewardbench.console.terminal import echo, echo_json, make_console
 from rewardbench.errors import InputError
 
 if TYPE_CHECKING:
-    from rewardbench.console.progress import Ticks
+    from rewardbench.console.progress import StepBar
 
 data = typer.Typer(
     cls=Group,
@@ -178,11 +178,11 @@ def push_command(
     echo(f"pushed={push(folder, repo, private, create_pr)}")
 
 
-def _progress(description: str, steps: int | None) -> Ticks:
+def _progress(description: str, steps: int | None) -> StepBar:
     """Return a progress bar on stderr."""
-    from rewardbench.console.progress import Ticks
+    from rewardbench.console.progress import StepBar
 
-    return Ticks(description, steps, make_console(stderr=True))
+    return StepBar(description, steps, make_console(stderr=True))
 
 
 def _join_values(values: Mapping[str, object], separator: str) -> str:

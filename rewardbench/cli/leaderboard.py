@@ -69,12 +69,12 @@ def _check_folder(results: str) -> None:
 
 def _read_board(location: str, rebuild: bool = False) -> tuple[Store, Board]:
     """Open a store and read its rows, with a progress bar."""
-    from rewardbench.console.progress import counted
+    from rewardbench.console.progress import growing_bar
     from rewardbench.leaderboard.refresh import refresh
     from rewardbench.store import open_store
 
     store = open_store(location)
-    with counted(make_console(stderr=True), "reading results") as advance:
+    with growing_bar(make_console(stderr=True), "reading results") as advance:
         return store, refresh(store, advance, rebuild)
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import isnan, nan
-from typing import Literal
+from os import PathLike, fspath
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from rewardbench import stats
 from rewardbench.errors import InputError
 from rewardbench.metrics import SuiteMeans, credit, is_scored, measure, rule_of
 from rewardbench.metrics.credit import margin
-from rewardbench.results.scored import ModelScores, hash_of_ids
+from rewardbench.results.scored import ModelScores, hash_of_ids, read_scored
 from rewardbench.types import Item, ItemScores, Rule, Suite
 
 Metric = Literal["pair", "mirror"]
@@ -85,18 +86,32 @@ class RankedModel:
     """Names of the significantly better models."""
 
 
-def compare(first: ModelScores, second: ModelScores, metric: Metric | None = None) -> Comparison:
-    """Compare the second model with the first.
+class HasModelScores(Protocol):
+    """A result in memory, such as an Evaluation."""
+
+    def to_model_scores(self) -> ModelScores:
+        """Return the scores with the items that were scored."""
+
+
+ComparedResult = str | PathLike[str] | ModelScores | HasModelScores
+"""A result: the path of its summary or rows, its scores, or what `evaluate` returns."""
+
+
+def compare(first: ComparedResult, second: ComparedResult, metric: Metric | None = None) -> Comparison:
+    """Compare the second model with the first, paired by item and clustered by mirror.
 
     Args:
-        first: the result to compare with.
-        second: the result to compare.
+        first: the result to compare with: the path of a result (.json), or what `evaluate` returns.
+        second: the result to compare, in the same form or the other.
         metric: `pair` (items) or `mirror`; by default the suite's headline.
 
+    Returns:
+        The differences, second minus first, of the score and of each section, and the items with different credit.
+
     Raises:
-        InputError: if the two results do not have the same items of the same suite.
+        InputError: if a result cannot be read, or the two do not have the same items of the same suite.
     """
-    first, second = align(first, second)
+    first, second = align(_read_scores(first), _read_scores(second))
     first_means, second_means = compute_means(first), compute_means(second)
     metric = choose_metric(first_means, metric)
     return Comparison(
@@ -110,6 +125,12 @@ def compare(first: ModelScores, second: ModelScores, metric: Metric | None = Non
         sections=tuple(contrast_sections(first_means, second_means, metric)),
         flips=tuple(find_flips(first, second)),
     )
+
+
+def _read_scores(result: ComparedResult) -> ModelScores:
+    if isinstance(result, ModelScores):
+        return result
+    return read_scored(fspath(result)) if isinstance(result, str | PathLike) else result.to_model_scores()
 
 
 def align(first: ModelScores, second: ModelScores) -> tuple[ModelScores, ModelScores]:

@@ -19,7 +19,7 @@ from rich.progress import (
 )
 
 
-class Bar:
+class ScoringBar:
     """Context manager: progress bar of the scoring loop.
 
     The bar advances by tokens, which take the time, and shows items per second. Items of later windows are assumed to
@@ -42,7 +42,7 @@ class Bar:
             transient=True,
         )
 
-    def __enter__(self) -> Bar:
+    def __enter__(self) -> ScoringBar:
         self._bar.start()
         return self
 
@@ -84,18 +84,18 @@ LOG_EVERY = 30.0
 """Seconds between two log lines without a terminal."""
 
 
-class Ticks:
+class StepBar:
     """Context manager: count finished steps, and show a bar with rate and remaining time.
 
     Call it once for each step. Without a terminal, it logs a `key=value` line every `LOG_EVERY` seconds.
     """
 
-    def __init__(self, what: str, total: int | None, console: Console) -> None:
-        self._what, self._total, self._console = what, total, console
+    def __init__(self, description: str, total: int | None, console: Console) -> None:
+        self._description, self._total, self._console = description, total, console
         self._done, self._start = 0, time.monotonic()
         self._shown = self._logged = self._start
         self._bar = Progress(
-            TextColumn(what),
+            TextColumn(description),
             BarColumn(),
             TextColumn("{task.completed}/{task.total}"),
             TextColumn("{task.fields[rate]}"),
@@ -105,9 +105,9 @@ class Ticks:
             disable=not console.is_terminal,
             transient=True,
         )
-        self._task = self._bar.add_task(what, total=total, rate="")
+        self._task = self._bar.add_task(description, total=total, rate="")
 
-    def __enter__(self) -> Ticks:
+    def __enter__(self) -> StepBar:
         self._bar.start()
         return self
 
@@ -133,23 +133,23 @@ class Ticks:
 
     def line(self, now: float) -> str:
         """Return the progress as a `key=value` log line."""
-        line = f"{self._what} done={self._done} rate={self.rate(now):.1f}/s"
+        line = f"{self._description} done={self._done} rate={self.rate(now):.1f}/s"
         if self._total is None:
             return line
         return f"{line} total={self._total} eta={(self._total - self._done) / self.rate(now):.0f}s"
 
 
 @contextmanager
-def counted(console: Console, what: str) -> Iterator[Callable[[str, int], None]]:
+def growing_bar(console: Console, description: str) -> Iterator[Callable[[str, int], None]]:
     """Context manager: show a bar whose total is known with the first step only.
 
     Yields:
         A function to call for each step, with a name and the total. Without a terminal nothing is shown.
     """
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("ETA"), TimeRemainingColumn())
-    bar = Progress(TextColumn(what), *columns, console=console, disable=not console.is_terminal, transient=True)
+    bar = Progress(TextColumn(description), *columns, console=console, disable=not console.is_terminal, transient=True)
     with bar:
-        task = bar.add_task(what, total=None)
+        task = bar.add_task(description, total=None)
 
         def done(name: str, total: int) -> None:
             bar.update(task, advance=1, total=total)

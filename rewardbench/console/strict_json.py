@@ -11,7 +11,7 @@ DEEPEST = 100
 """Maximum depth of nesting, below the recursion limit of every JSON reader."""
 
 
-def dump(value: Any, indent: int | None = None) -> str:
+def dump(value: object, indent: int | None = None) -> str:
     r"""Return a value as a line of JSON: NaN and infinities become null, unknown objects become text.
 
     >>> dump({"margin": float("inf"), "subset": "a\ud83d"})
@@ -23,7 +23,7 @@ def dump(value: Any, indent: int | None = None) -> str:
         return json.dumps(to_plain(value), allow_nan=False, indent=indent) + "\n"
 
 
-def to_plain(value: Any, depth: int = 0) -> Any:
+def to_plain(value: object, depth: int = 0) -> Any:
     """Convert a value to plain JSON types: NaN and infinities become null, unknown objects become text.
 
     Values nested deeper than `DEEPEST` levels become null.

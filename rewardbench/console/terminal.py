@@ -50,7 +50,7 @@ def echo(*values: object, error: bool = False, end: str = "\n") -> None:
     print(line, end=end, file=sys.stderr if error else sys.stdout, flush=True)
 
 
-def echo_json(value: Any) -> None:
+def echo_json(value: object) -> None:
     """Print a value as strict JSON in ASCII; NaN and infinities become null."""
     print(dump(value, indent=2), end="", flush=True)
 

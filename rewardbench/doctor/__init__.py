@@ -13,7 +13,7 @@ from statistics import pstdev
 
 from rich.console import Console
 
-from rewardbench.console.progress import Ticks
+from rewardbench.console.progress import StepBar
 from rewardbench.console.terminal import make_console
 from rewardbench.doctor.findings import failed_cells, find_problems
 from rewardbench.doctor.grid import Fault, GridScores, score_grid
@@ -100,7 +100,12 @@ def _make_report(
     examination: _Examination, suite: Suite, deviations: list[DtypeDeviations], findings: list[DoctorFinding]
 ) -> DoctorReport:
     notes = [suite.note] if suite.note else []
-    reasons = [item.reason for item in examination.prepared if item.reason is not None]
+    scored, reasons = [], []
+    for item in examination.prepared:
+        if item.requests:
+            scored.append(item)
+        if item.reason is not None:
+            reasons.append(item.reason)
     if reasons:
         notes.append(f"{len(reasons)} of {len(examination.prepared)} items cannot be scored; the first: {reasons[0]}")
     finite_scores = list(filter(math.isfinite, examination.scores.reference))
@@ -109,10 +114,10 @@ def _make_report(
         model_type=examination.model_type,
         suite=suite.name,
         revision=suite.revision,
-        items=sum(bool(item.requests) for item in examination.prepared),
+        items=len(scored),
         pairs=len(examination.pairs),
         requests=examination.requests,
-        truncated=sum(map(_is_truncated, examination.prepared)),
+        truncated=sum(map(_is_truncated, scored)),
         score_sd=pstdev(finite_scores) if finite_scores else math.nan,
         deviations=tuple(deviations),
         model_input=examination.model_input,
@@ -151,8 +156,8 @@ def _examine(items: Sequence[Item], settings: DoctorSettings, dtype: Dtype, cons
         raise InputError(f"None of the {len(items)} sampled items can be scored; the first: {prepared[0].reason}")
     model_input = _describe_first(scorer, prepared)
 
-    def progress(description: str, steps: int) -> Ticks:
-        return Ticks(description, steps, console)
+    def progress(description: str, steps: int) -> StepBar:
+        return StepBar(description, steps, console)
 
     scores = score_grid(scorer, requests, progress, dtype, settings.inject)
     return _Examination(

@@ -52,9 +52,13 @@ def changed_scores(deviations: DtypeDeviations) -> Iterator[DoctorFinding]:
 
 def _deviating_values(deviations: DtypeDeviations, cause: str) -> list[str]:
     """Return the values of a cause that change scores, if others of that cause do not."""
-    of_cause = [deviation for deviation in deviations.causes if deviation.cause == cause]
-    deviating = [deviation.value for deviation in of_cause if deviation.exceeds_float32]
-    return deviating if len(deviating) < len(of_cause) else []
+    deviating: list[str] = []
+    others: list[str] = []
+    for deviation in deviations.causes:
+        if deviation.cause == cause:
+            values = deviating if deviation.exceeds_float32 else others
+            values.append(deviation.value)
+    return deviating if others else []
 
 
 def failed_cells(dtype: str, scores: GridScores) -> Iterator[DoctorFinding]:

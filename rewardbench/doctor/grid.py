@@ -126,8 +126,9 @@ def _combine(scorer: Dpo, stages: Sequence[GridScores]) -> GridScores:
     for stage in stages:
         combined.errors.update(stage.errors)
     for cell in stages[0].cells:
-        if all(cell in stage.cells for stage in stages):  # the stages may support different cells
-            combined.cells[cell] = scorer.combine([stage.cells[cell] for stage in stages])
+        stage_scores = [stage.cells[cell] for stage in stages if cell in stage.cells]
+        if len(stage_scores) == len(stages):  # the stages may support different cells
+            combined.cells[cell] = scorer.combine(stage_scores)
     return combined
 
 

@@ -1,4 +1,4 @@
-"""The front door: flags in, words and files out, and the same through Python."""
+"""The command line: options, printed values and files, and the same result from evaluate()."""
 
 import json
 import math
@@ -23,7 +23,7 @@ PAIRS = [
     {"id": "b", "prompt": "Name two.", "chosen": "Oslo.", "rejected": "Oslo and Lima, which lie far apart."},
     {"id": "c", "prompt": "Is it far?", "chosen": "It is.", "rejected": "It's so"},
 ]
-"""By length one is right, and two are wrong."""
+"""baseline/longest gets one of them right and two wrong."""
 
 
 def write(path, rows):
@@ -34,7 +34,7 @@ def write(path, rows):
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    """A working folder with three pairs, in a file and as both splits of a folder."""
+    """Make a working folder with three pairs, in a file and as both splits of a folder."""
     import datasets
 
     monkeypatch.chdir(tmp_path)
@@ -110,9 +110,9 @@ def test_the_module_runs_too():
 
 # the flags of earlier versions
 
-SAID = "one line"
+NO_EFFECT_LINE = "one line"
 FLAGS = {
-    # flag: what is passed, and what of the summary shows that it was heard (or SAID, where a line answers it)
+    # flag: its values, and a predicate of the summary (or NO_EFFECT_LINE, if the flag has no effect)
     "--model": (["baseline/shortest"], lambda it: it["model"] == "baseline/shortest"),
     "--dataset": (["folder"], lambda it: it["suite"] == "folder"),
     "--split": (["train"], lambda it: it["num_prompts"] == 1 and it["revision"].endswith("+split=train")),
@@ -132,44 +132,44 @@ FLAGS = {
     "--trust_remote_code": ([], lambda it: it["manifest"]["fingerprint"]["remote_code"] is not None),
     "--debug": ([], lambda it: it["revision"].endswith("+limit=10")),
     "--prioritize_scoring": ([], lambda it: it["accuracy"] is None),
-    "--not_quantized": ([], SAID),
-    "--force_truncation": ([], SAID),
-    "--save_all": ([], SAID),
+    "--not_quantized": ([], NO_EFFECT_LINE),
+    "--force_truncation": ([], NO_EFFECT_LINE),
+    "--save_all": ([], NO_EFFECT_LINE),
     "--hf_entity": (["org"], lambda it: it["num_prompts"] > 0),
     "--hf_name": (["name"], lambda it: it["num_prompts"] > 0),
-    "--wandb_run": (["run"], SAID),
+    "--wandb_run": (["run"], NO_EFFECT_LINE),
 }
 
 
-def test_no_flag_of_earlier_versions_is_forgotten():
+def test_every_flag_of_earlier_versions_is_tested():
     known = SHARED / "golden" / "anchor_flags.json"
     if not known.exists():
         pytest.skip("the list of the incumbent's flags is not here")
     assert set(FLAGS) | ON_THE_HUB == set(json.loads(known.read_text())["rewardbench"])
 
 
-HEARD_BY_MODELS = ["tokenizer", "chat_template", "batch_size", "max_length", "torch_dtype", "attn_implementation"]
-HEARD_BY_MODELS += ["trust_remote_code"]
+FLAGS_OF_MODELS = ["tokenizer", "chat_template", "batch_size", "max_length", "torch_dtype", "attn_implementation"]
+FLAGS_OF_MODELS += ["trust_remote_code"]
 
 
 ON_THE_HUB = {"--push_results_to_hub", "--upload_model_metadata_to_hf"}
-"""Tried against a Hub in test_submit.py, where the other two of theirs are heard too."""
+"""Tested with a Hub in test_submit.py, like the other two options for the Hub."""
 
 
 @pytest.mark.parametrize("spelling", ["_", "-"])
 @pytest.mark.parametrize("flag", FLAGS)
-def test_a_flag_of_earlier_versions_works_or_is_answered(flag, spelling, command, here, model_folder):
+def test_a_flag_of_earlier_versions_works_or_says_that_it_has_no_effect(flag, spelling, command, here, model_folder):
     values, shows = FLAGS[flag]
     policy = str(model_folder(kind="causal"))
     models = {
         "--ref_model": str(model_folder(kind="causal", seed=7)),
-        **{f"--{name}": str(model_folder()) for name in HEARD_BY_MODELS},
+        **{f"--{name}": str(model_folder()) for name in FLAGS_OF_MODELS},
     }
     model = models.get(flag, "baseline/longest")
-    said = [f"--{flag[2:].replace('_', spelling)}", *(policy if value == "POLICY" else value for value in values)]
-    code, out, err = command("--model", model, "--dataset", data_for(flag, here), *said)
+    arguments = [f"--{flag[2:].replace('_', spelling)}", *(policy if value == "POLICY" else value for value in values)]
+    code, out, err = command("--model", model, "--dataset", data_for(flag, here), *arguments)
     assert code == 0
-    if shows is SAID:
+    if shows is NO_EFFECT_LINE:
         assert err == [f"{flag} has no effect: {NO_EFFECT[flag[2:]]}."]
     else:
         assert err == []
@@ -186,7 +186,7 @@ def data_for(flag, here):
 
 
 @pytest.mark.parametrize(
-    ("said", "meant"),
+    ("arguments", "is_debug"),
     [
         (["--debug", "True"], True),
         (["--debug", "true"], True),
@@ -198,14 +198,14 @@ def data_for(flag, here):
         (["--debug", "no"], False),
     ],
 )
-def test_switches_also_take_the_values_of_earlier_versions(said, meant, command, here):
+def test_boolean_flags_accept_the_values_of_earlier_versions(arguments, is_debug, command, here):
     write(here / "many.jsonl", [{**PAIRS[0], "id": str(n)} for n in range(12)])
-    code, out, err = command(*LONGEST, *said, "--dataset", "many.jsonl")
+    code, out, err = command(*LONGEST, *arguments, "--dataset", "many.jsonl")
     assert (code, err) == (0, [])
-    assert figures(out)["n"] == ("10" if meant else "12")
+    assert figures(out)["n"] == ("10" if is_debug else "12")
 
 
-def test_only_switches_lose_the_word_that_follows():
+def test_only_values_of_boolean_flags_are_dropped():
     words = ["--model", "true", "--split", "no", "--save-all", "yes", "--hf_name=1"]
     assert drop_flag_values(words) == ["--model", "true", "--split", "no", "--save-all", "--hf_name=1"]
 
@@ -213,7 +213,7 @@ def test_only_switches_lose_the_word_that_follows():
 # words on the terminal
 
 
-def test_the_table_its_lines_and_the_json_hold_the_same_figures(command):
+def test_table_key_values_and_json_have_the_same_figures(command):
     code, out, err = command(*LONGEST, "--dataset", "pairs.jsonl")
     assert (code, err) == (0, [])
     assert out.startswith("baseline/longest (Baseline) on pairs.jsonl@sha256:")
@@ -226,15 +226,15 @@ def test_the_table_its_lines_and_the_json_hold_the_same_figures(command):
 
     code, out, err = command(*LONGEST, "--dataset", "pairs.jsonl", "--json")
     assert (code, err) == (0, [])
-    found = json.loads(out, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
-    assert found["accuracy"] == found["score"]["value"] == pytest.approx(1 / 3)
+    printed = json.loads(out, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
+    assert printed["accuracy"] == printed["score"]["value"] == pytest.approx(1 / 3)
     for key, figure in {"score": "value", "score_low": "low", "score_high": "high"}.items():
-        assert shown[key] == f"{found['score'][figure]:.4f}"
+        assert shown[key] == f"{printed['score'][figure]:.4f}"
     for count in ("n", "ties", "unscored", "truncated"):
-        assert shown[count] == str(found["accuracy_estimate"][count])
-    assert shown["section.all"] == f"{found['sections'][0]['value']:.4f}"
-    assert found["results"] == shown["results"]
-    assert found | {"outputs_sha256": 0} == summary_of("baseline/longest") | {
+        assert shown[count] == str(printed["accuracy_estimate"][count])
+    assert shown["section.all"] == f"{printed['sections'][0]['value']:.4f}"
+    assert printed["results"] == shown["results"]
+    assert printed | {"outputs_sha256": 0} == summary_of("baseline/longest") | {
         "outputs_sha256": 0,
         "notes": [],
         "results": shown["results"],
@@ -254,8 +254,8 @@ def test_conversations_without_a_preference_give_scores_only(command, here):
     assert (code, err) == (0, [])
     assert "–" in out
     assert (figures(out)["score"], figures(out)["accuracy"], figures(out)["n"]) == ("nan", "nan", "0")
-    found = summary_of("baseline/longest")
-    assert (found["score"]["value"], found["accuracy"], found["num_prompts"], found["extra_results"]) == (
+    summary = summary_of("baseline/longest")
+    assert (summary["score"]["value"], summary["accuracy"], summary["num_prompts"], summary["extra_results"]) == (
         None,
         None,
         1,
@@ -272,11 +272,11 @@ def test_the_files_are_supersets_of_those_of_earlier_versions(command, here, mod
     name = model_folder().name
     write(here / "more.jsonl", [{**row, "source": "us"} for row in PAIRS])
     assert command("--model", str(model_folder()), "--dataset", "more.jsonl")[0] == 0
-    found = summary_of(name)
+    summary = summary_of(name)
     names = {"accuracy", "num_prompts", "model", "ref_model", "tokenizer", "chat_template", "extra_results"}
-    assert names <= found.keys()
-    assert (found["num_prompts"], found["ref_model"], found["chat_template"]) == (3, None, None)
-    assert found["extra_results"] == {"all": found["accuracy"]}
+    assert names <= summary.keys()
+    assert (summary["num_prompts"], summary["ref_model"], summary["chat_template"]) == (3, None, None)
+    assert summary["extra_results"] == {"all": summary["accuracy"]}
     rows = rows_of(name)
     assert [row["id"] for row in rows] == ["a", "b", "c"]
     for row, pair in zip(rows, PAIRS, strict=True):
@@ -286,7 +286,7 @@ def test_the_files_are_supersets_of_those_of_earlier_versions(command, here, mod
         assert row["results"] == int(row["scores_chosen"] > row["scores_rejected"])
         assert row["text_chosen"] == f"<|bos|><|user|>{pair['prompt']}<|assistant|>{pair['chosen']}<|eos|>"
         assert row["source"] == "us"
-    assert found["accuracy"] == pytest.approx(sum(row["results"] for row in rows) / 3)
+    assert summary["accuracy"] == pytest.approx(sum(row["results"] for row in rows) / 3)
 
 
 def test_a_second_suite_in_the_same_folder_keeps_both_results(command, here):
@@ -308,29 +308,29 @@ def test_a_rerun_gives_the_same_bytes(command, model_folder):
     arguments = ["--model", str(model_folder()), "--dataset", "pairs.jsonl", "--device", "cpu"]
     for folder in ("one", "two", "two"):
         assert command(*arguments, "--output_dir", folder)[0] == 0
-    found = read_all("one")
-    assert len(found) == 2
-    assert read_all("two") == found
-    assert not any(date.today().isoformat().encode() in content for content in found.values())
+    files = read_all("one")
+    assert len(files) == 2
+    assert read_all("two") == files
+    assert not any(date.today().isoformat().encode() in content for content in files.values())
 
 
 RERUN = {
     "classifier": ("reward", ["--chat_template", "raw", "--max_length", "9", "--truncation_side", "right"]),
-    "number format": ("reward", ["--torch_dtype", "bfloat16", "--batch_size", "1", "--attn_implementation", "eager"]),
+    "dtype": ("reward", ["--torch_dtype", "bfloat16", "--batch_size", "1", "--attn_implementation", "eager"]),
     "policy": ("causal", ["--ref_model", "POLICY", "--beta", "0.5", "--limit", "2"]),
     "policy alone": ("causal", ["--ref_free_type", "avg", "--batch_tokens", "64"]),
 }
 
 
 @pytest.mark.parametrize("name", RERUN)
-def test_the_command_in_the_manifest_gives_the_result_again(name, command, model_folder):
-    kind, more = RERUN[name]
-    more = [str(model_folder(kind="causal", seed=7)) if value == "POLICY" else value for value in more]
+def test_the_command_in_the_manifest_reproduces_the_result(name, command, model_folder):
+    kind, options = RERUN[name]
+    options = [str(model_folder(kind="causal", seed=7)) if value == "POLICY" else value for value in options]
     model = model_folder(kind=kind)
-    assert command("--model", str(model), "--dataset", "pairs.jsonl", "--device", "cpu", *more)[0] == 0
-    program, *again = shlex.split(summary_of(model.name)["manifest"]["command"])
+    assert command("--model", str(model), "--dataset", "pairs.jsonl", "--device", "cpu", *options)[0] == 0
+    program, *rerun = shlex.split(summary_of(model.name)["manifest"]["command"])
     assert program == "rewardbench"
-    assert command(*again, "--no_cache", "--output_dir", "again")[0] == 0
+    assert command(*rerun, "--no_cache", "--output_dir", "again")[0] == 0
     assert read_all("again") == read_all("results")
 
 
@@ -351,14 +351,14 @@ def test_the_seed_is_in_the_command_of_the_random_baseline(command):
 # policies
 
 
-def test_a_policy_that_is_its_own_reference_is_refused(command, model_folder):
+def test_a_policy_that_is_its_own_reference_is_rejected(command, model_folder):
     policy = str(model_folder(kind="causal"))
     code, out, err = command("--model", policy, "--ref_model", policy, "--dataset", "pairs.jsonl")
     assert (code, out, len(err)) == (2, "", 1)
     assert "have the same weights, so every reward would be 0" in err[0]
 
 
-def test_beta_scales_the_reward_and_moves_no_decision(command, model_folder):
+def test_beta_scales_the_reward_and_changes_no_decision(command, model_folder):
     policy, reference = model_folder(kind="causal"), model_folder(kind="causal", seed=1)
     scores = {}
     for beta in ("1", "0.25"):
@@ -425,15 +425,15 @@ TIES = 0.3 + 0.3 + 0.2 + 0.2 + 0.01 * math.tanh(2 / 1 - 1)
 
 
 @pytest.mark.parametrize("protocol", ["allenai/reward-bench-2", "reward-bench-2"])
-def test_a_local_copy_counts_by_the_protocol_of_reward_bench_2(protocol, command, here):
+def test_a_local_copy_is_scored_by_the_protocol_of_reward_bench_2(protocol, command, here):
     write(here / "copy" / "test.jsonl", RANKED)
     code, out, err = command(*LONGEST, "--dataset", "copy", "--protocol", protocol)
     assert (code, err) == (0, [])
-    found = {section["name"]: section["value"] for section in summary_of("baseline/longest")["sections"]}
-    wanted = {"Factuality": 0.75, "Precise IF": 1, "Math": 0, "Safety": 1 / 3, "Focus": 0.25, "Ties": TIES}
-    assert found == pytest.approx(wanted)
-    assert found["Ties"] == pytest.approx(1.00761594)
-    assert figures(out)["score"] == f"{sum(wanted.values()) / 6:.4f}" == "0.5568"
+    sections = {section["name"]: section["value"] for section in summary_of("baseline/longest")["sections"]}
+    expected = {"Factuality": 0.75, "Precise IF": 1, "Math": 0, "Safety": 1 / 3, "Focus": 0.25, "Ties": TIES}
+    assert sections == pytest.approx(expected)
+    assert sections["Ties"] == pytest.approx(1.00761594)
+    assert figures(out)["score"] == f"{sum(expected.values()) / 6:.4f}" == "0.5568"
     assert figures(out)["section.precise_if"] == "1.0000"
 
 
@@ -470,6 +470,6 @@ def test_evaluate_takes_the_options_of_a_model_and_of_a_run(here, model_folder):
         ({"truncation_side": "middle"}, "truncation_side is 'middle': it must be one of left, right"),
     ],
 )
-def test_evaluate_refuses_wrong_options_in_one_sentence(options, words, here):
+def test_evaluate_rejects_wrong_options_with_a_one_line_error(options, words, here):
     with pytest.raises(InputError, match=words):
         evaluate("baseline/longest", "pairs.jsonl", **options)

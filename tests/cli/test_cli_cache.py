@@ -1,4 +1,4 @@
-"""`rewardbench cache ...` from outside: what it prints, what it deletes, and that it makes nothing."""
+"""`rewardbench cache ...`: what it prints and deletes; it creates no cache."""
 
 import json
 import time
@@ -58,7 +58,7 @@ def models(path):
         return [entry.model for entry in opened.entries()]
 
 
-def test_it_shows_a_row_a_scorer_and_figures_for_scripts(command, filled):
+def test_it_shows_a_row_per_scorer_and_key_values(command, filled):
     code, out, err = command()
     assert (code, err) == (0, [])
     lines = out.splitlines()
@@ -71,20 +71,25 @@ def test_it_shows_a_row_a_scorer_and_figures_for_scripts(command, filled):
     assert "org/[bold]new" in newest, "names are printed as they are"
 
 
-def test_json_holds_the_same(command, filled):
+def test_json_has_the_same_values(command, filled):
     code, out, _ = command("--json")
-    found = json.loads(out)
+    printed = json.loads(out)
     assert code == 0
-    assert (found["path"], found["scores"], found["models"]) == (str(filled), 5, 2)
-    assert [(e["scorer"], e["model"], e["scores"]) for e in found["entries"]] == [
+    assert (printed["path"], printed["scores"], printed["models"]) == (str(filled), 5, 2)
+    assert [(e["scorer"], e["model"], e["scores"]) for e in printed["entries"]] == [
         ("bb", "org/[bold]new", 2),
         ("aa", "org/old", 3),
     ]
-    assert found["entries"][1]["facts"] == {"weights": "6e1ebbbb4deb", "dtype": "bfloat16", "template": "20abbcd23e8d"}
-    assert found["entries"][0]["used"].startswith(time.strftime("%Y-", time.gmtime()))
+    facts = printed["entries"][1]["facts"]
+    assert facts == {
+        "weights": "6e1ebbbb4deb",
+        "dtype": "bfloat16",
+        "template": "20abbcd23e8d",
+    }
+    assert printed["entries"][0]["used"].startswith(time.strftime("%Y-", time.gmtime()))
 
 
-def test_a_cache_that_is_not_there_is_empty_and_stays_away(command, path):
+def test_a_missing_cache_is_empty_and_is_not_created(command, path):
     assert command() == (0, f"path={path}\nscores=0\nmodels=0\nbytes=0\n", [])
     code, out, _ = command("--json")
     assert json.loads(out) == {"path": str(path), "scores": 0, "models": 0, "bytes": 0, "entries": []}
@@ -93,7 +98,7 @@ def test_a_cache_that_is_not_there_is_empty_and_stays_away(command, path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "pruned", "rest"),
+    ("arguments", "pruned", "remaining"),
     [
         (["--model", "org/old"], 3, ["org/[bold]new"]),
         (["--model", "org/none"], 0, ["org/[bold]new", "org/old"]),
@@ -103,19 +108,19 @@ def test_a_cache_that_is_not_there_is_empty_and_stays_away(command, path):
         (["--all"], 5, []),
     ],
 )
-def test_prune_deletes_what_was_named(command, filled, arguments, pruned, rest):
+def test_prune_deletes_what_its_options_select(command, filled, arguments, pruned, remaining):
     assert command("prune", *arguments) == (0, f"pruned={pruned}\n", [])
-    assert models(filled) == rest
+    assert models(filled) == remaining
 
 
 @pytest.mark.parametrize("arguments", [["prune", "--all", "--json"], ["--json", "prune", "--all"]])
-def test_prune_speaks_json_too(command, filled, arguments):
+def test_prune_prints_json(command, filled, arguments):
     code, out, _ = command(*arguments)
     assert (code, json.loads(out), models(filled)) == (0, {"pruned": 5}, [])
 
 
 @pytest.mark.parametrize("arguments", [[], ["--json"], ["--all", "--model", "org/old"], ["--all", "--older_than", "1"]])
-def test_prune_deletes_nothing_when_it_is_not_clear_what(command, filled, arguments):
+def test_prune_rejects_ambiguous_options(command, filled, arguments):
     code, out, err = command("prune", *arguments)
     assert (code, out) == (2, "")
     assert err == [
@@ -125,7 +130,7 @@ def test_prune_deletes_nothing_when_it_is_not_clear_what(command, filled, argume
 
 
 @pytest.mark.parametrize("arguments", [[], ["prune", "--all"]])
-def test_a_spoiled_cache_gives_one_sentence(command, path, arguments):
+def test_a_damaged_cache_is_a_one_line_error(command, path, arguments):
     path.parent.mkdir()
     path.write_text("not a database")
     code, out, err = command(*arguments)
@@ -136,7 +141,7 @@ def test_a_spoiled_cache_gives_one_sentence(command, path, arguments):
     ]
 
 
-def test_an_age_below_zero_is_refused(command, filled):
+def test_an_age_below_zero_is_rejected(command, filled):
     code, _, (complaint,) = command("prune", "--older_than", "-1")
     assert code == 2
     assert "older_than" in complaint

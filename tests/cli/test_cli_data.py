@@ -1,4 +1,4 @@
-"""`rewardbench data ...` from outside: exit codes, figures, files; an upload by the real client to a Hub of our own."""
+"""`rewardbench data ...`: exit codes, printed values and files; uploads go to a test server with the Hub's API."""
 
 import base64
 import json
@@ -41,8 +41,8 @@ def leaky(tmp_path):
 
 def test_list_counts_core_and_names_the_pinned_suites(command):
     code, out, _ = command("list", "--json")
-    found = json.loads(out)
-    core = found["core"]
+    printed = json.loads(out)
+    core = printed["core"]
     assert code == 0
     assert core["mirrors"] >= 1000
     assert len(core["sha256"]) == 64
@@ -50,20 +50,20 @@ def test_list_counts_core_and_names_the_pinned_suites(command):
     assert sum(section["items"] for section in core["sections"].values()) == core["items"]
     assert core["sections"]["Chat"]["subsets"]["dialogue"]["groups"] >= 100
     published = {"reward-bench", "reward-bench-2", "preference-test-sets", "rm-bench", "judge-bench"}
-    assert {suite["name"] for suite in found["suites"]} == published
+    assert {suite["name"] for suite in printed["suites"]} == published
     code, out, _ = command("list")
     assert f"sha256={core['sha256']}" in out.splitlines()
 
 
-def test_lint_prints_what_the_issue_of_a_leak_is_and_exits_1_when_asked(command, leaky):
+def test_lint_prints_shortcut_accuracy_and_exits_1_above_the_maximum(command, leaky):
     code, out, _ = command("lint", leaky, "--json")
-    found = json.loads(out)
+    printed = json.loads(out)
     assert code == 0
     assert {"longer", "shorter", "newlines", "markdown", "refusal", "tfidf", "overlap", "overlap_low"} < set(
-        found["subsets"]["all"]
+        printed["subsets"]["all"]
     )
-    assert found["subsets"]["all"]["longer"] == 1.0
-    assert (found["empty"], found["duplicates"], found["near_duplicates_80"]) == (0, 0, 0.0)
+    assert printed["subsets"]["all"]["longer"] == 1.0
+    assert (printed["empty"], printed["duplicates"], printed["near_duplicates_80"]) == (0, 0, 0.0)
     code, out, err = command("lint", leaky, "--max_shortcut", "0.9")
     assert code == 1
     assert "all: longer reaches 1.000" in err
@@ -75,24 +75,24 @@ def test_overlap_finds_a_leaked_prompt(command, tmp_path):
     prompt = read_core(data_dir()).mirrors["safety"][0].a[-1]["content"]
     (tmp_path / "train.jsonl").write_text(json.dumps({"text": "Nothing."}) + "\n" + json.dumps({"text": prompt}) + "\n")
     code, out, _ = command("overlap", "train.jsonl", "core", "--json", "--max_share", "0")
-    found = json.loads(out)
+    printed = json.loads(out)
     assert code == 1
-    assert (found["rows_read"], found["rows_hit"]) == (2, 1)
-    assert found["subsets"]["refuse-or-help"]["hit"] >= 1
+    assert (printed["rows_read"], printed["rows_hit"]) == (2, 1)
+    assert printed["subsets"]["refuse-or-help"]["hit"] >= 1
     code, out, _ = command("overlap", "train.jsonl", "core")
     assert "rows_hit=1" in out.splitlines()
 
 
-def test_build_writes_the_same_file_twice_and_says_its_hash(command, tmp_path):
-    said = [command("build", "math", "--count", 6, "--seed", 5, "--output", f"{n}.jsonl")[1] for n in range(2)]
-    one, two = (dict(line.split("=", 1) for line in text.splitlines()) for text in said)
-    assert one["sha256"] == two["sha256"]
-    assert (one["mirrors"], one["verified"], one["failed"]) == ("6", "12", "0")
+def test_build_writes_the_same_file_twice_and_prints_its_hash(command, tmp_path):
+    outputs = [command("build", "math", "--count", 6, "--seed", 5, "--output", f"{n}.jsonl")[1] for n in range(2)]
+    first, second = (dict(line.split("=", 1) for line in text.splitlines()) for text in outputs)
+    assert first["sha256"] == second["sha256"]
+    assert (first["mirrors"], first["verified"], first["failed"]) == ("6", "12", "0")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["0.jsonl", "1.jsonl"]
 
 
-def test_verify_says_what_failed_and_exits_1(command, tmp_path):
-    """The published chat file, two of whose responses say both things at once."""
+def test_verify_prints_failures_and_exits_1(command, tmp_path):
+    """Copy the published chat file, and change two responses to say both things at once."""
     for part in ("core", "checks"):
         (tmp_path / "held" / part).mkdir(parents=True)
         shutil.copy(data_dir() / part / "chat.jsonl", tmp_path / "held" / part)
@@ -109,7 +109,7 @@ def test_verify_says_what_failed_and_exits_1(command, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["lint", "nowhere.jsonl"], "There is no dataset"),
         (["verify", "nowhere"], "pass --trust_remote_code"),
@@ -123,13 +123,13 @@ def test_verify_says_what_failed_and_exits_1(command, tmp_path):
         (["dance"], "No such command"),
     ],
 )
-def test_bad_input_is_one_sentence_and_exit_code_2(command, tmp_path, monkeypatch, arguments, said):
+def test_bad_input_is_a_one_line_error_with_exit_code_2(command, tmp_path, monkeypatch, arguments, message):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     (tmp_path / "file").write_text("")
     code, _, err = command(*arguments)
     assert code == 2
     assert len(err) == 1
-    assert said in err[0]
+    assert message in err[0]
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
@@ -147,9 +147,9 @@ class Hub(BaseHTTPRequestHandler):
             self.server.made.append(json.loads(body))
             return self.answer(200, {"url": "https://huggingface.co/datasets/org/core", "name": "org/core"})
         if "/preupload/" in path:
-            told = {"uploadMode": "regular", "shouldIgnore": False, "oid": None}
-            asked = json.loads(body)["files"]
-            return self.answer(200, {"files": [{"path": one["path"], **told} for one in asked]})
+            mode = {"uploadMode": "regular", "shouldIgnore": False, "oid": None}
+            files = json.loads(body)["files"]
+            return self.answer(200, {"files": [{"path": file["path"], **mode} for file in files]})
         if "/commit/" in path:
             for line in body.splitlines():
                 entry = json.loads(line)
@@ -189,15 +189,15 @@ def hub():
     server.server_close()
 
 
-def push(hub, home, *more):
+def push(hub, home, *options):
     env = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
     env |= {"HF_ENDPOINT": f"http://127.0.0.1:{hub.server_port}", "HF_HOME": str(home), "HF_TOKEN": "hf_test"}
     env |= {"HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
-    command = [sys.executable, "-m", "rewardbench", "data", "push", "org/core", *more]
+    command = [sys.executable, "-m", "rewardbench", "data", "push", "org/core", *options]
     return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
 
 
-def test_push_sends_the_suite_its_checks_and_its_cards(hub, tmp_path):
+def test_push_uploads_the_suite_its_checks_and_its_cards(hub, tmp_path):
     ran = push(hub, tmp_path)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.startswith("pushed=https://huggingface.co/datasets/org/core/commit/")
@@ -208,7 +208,7 @@ def test_push_sends_the_suite_its_checks_and_its_cards(hub, tmp_path):
     assert hub.files["core/chat.jsonl"] == (data_dir() / "core" / "chat.jsonl").read_bytes()
 
 
-def test_a_push_that_the_hub_refuses_is_one_sentence(hub, tmp_path):
+def test_a_push_that_the_hub_rejects_is_a_one_line_error(hub, tmp_path):
     hub.closed = True
     ran = push(hub, tmp_path)
     assert ran.returncode == 2
@@ -217,19 +217,19 @@ def test_a_push_that_the_hub_refuses_is_one_sentence(hub, tmp_path):
     assert hub.files == {}
 
 
-def test_a_fresh_draw_is_scored_beside_core_and_the_gap_told(tmp_path):
+def test_a_fresh_draw_is_scored_with_core_and_the_gap_is_reported(tmp_path):
     env = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "rewardbench", "--model", "baseline/random", "--fresh", "3", "--json"]
     ran = subprocess.run([*command, "--output_dir", str(tmp_path / "r")], env=env, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
-    found = json.loads(ran.stdout)
-    core, fresh, gap = found["gap"]
+    printed = json.loads(ran.stdout)
+    core, fresh, gap = printed["gap"]
     built = sum(builder.core_count for builder in BUILDERS.values())
     assert (core["n"], fresh["n"]) == (built, built)
     assert gap["value"] == pytest.approx(core["value"] - fresh["value"])
     assert gap["low"] < gap["value"] < gap["high"]
     assert gap["low"] < 0 < gap["high"]  # chance on both
-    assert found["manifest"]["fresh"].startswith("1.0.1-fresh3+")
+    assert printed["manifest"]["fresh"].startswith("1.0.1-fresh3+")
     assert len(list((tmp_path / "cache" / "rewardbench").iterdir())) == 1
     ran = subprocess.run([*command[:-1], "--split", "chat"], env=env, cwd=tmp_path, capture_output=True, text=True)
     assert ran.returncode == 2

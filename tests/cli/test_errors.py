@@ -1,4 +1,4 @@
-"""Bad input, run through the real command: exit code 2, one sentence, no traceback, and nothing half-written."""
+"""Bad input to the command: exit code 2, a one-line error, no traceback, and no unscored file."""
 
 import errno
 import itertools
@@ -33,12 +33,12 @@ GOOD = ["--dataset", "pairs.jsonl"]
 
 
 def baseline(*arguments):
-    """A model that can score anything."""
+    """Make a model that can score anything."""
     return lambda make: [*LONGEST, *arguments]
 
 
 def data(name, *lines):
-    """A file of these lines, as they are or as JSON, for that model."""
+    """Make a file of lines, text or JSON, for that model."""
 
     def prepare(make):
         Path(name).write_text("".join(f"{line if isinstance(line, str) else json.dumps(line)}\n" for line in lines))
@@ -48,12 +48,12 @@ def data(name, *lines):
 
 
 def model(*arguments, **options):
-    """A sound model on good data, with arguments that do not suit it."""
+    """Return the arguments of a valid model and valid data, with options that do not fit the model."""
     return lambda make: ["--model", str(make(**options)), *GOOD, *arguments]
 
 
 def policy(reference, *arguments, **options):
-    """A policy, a causal model unless `options` say otherwise, with a reference: a name, or options of a model."""
+    """Return the arguments of a policy (a causal model by default) and a reference: a name, or options of a model."""
 
     def prepare(make):
         named = reference if isinstance(reference, str) else str(make(**reference))
@@ -63,7 +63,7 @@ def policy(reference, *arguments, **options):
 
 
 def broken(change):
-    """A model on good data whose folder, called `broken`, was changed."""
+    """Return the arguments of valid data and a model whose folder, called `broken`, is changed."""
 
     def prepare(make):
         change(Path(shutil.copytree(make(), "broken")))
@@ -80,7 +80,7 @@ def replaced(name, content):
 
 
 def alone(name):
-    """The folder with one file only."""
+    """Delete all files of the folder but one."""
 
     def change(folder):
         shutil.rmtree(folder)
@@ -115,7 +115,7 @@ def templated(template):
 
 
 def poisoned(name, row):
-    """NaN in one row of a weight."""
+    """Set one row of a weight to NaN."""
 
     def change(folder):
         from safetensors.torch import load_file, save_file
@@ -136,14 +136,14 @@ def pickled(folder):
 
 
 def grown(folder):
-    """A tokenizer of 390 tokens and 300 more, for a model of 512 rows."""
+    """Add 300 tokens to a tokenizer of 390, for a model of 512 embeddings."""
     tokenizer = make_tokenizer()
     tokenizer.add_tokens([f"<{n}>" for n in range(300)])
     tokenizer.save_pretrained(folder)
 
 
 def foreign_reference(make):
-    """Of the same shape, but its ids mean other tokens."""
+    """Replace the tokenizer by one of the same size with other tokens."""
     folder = shutil.copytree(make(kind="causal"), "broken")
     make_tokenizer(corpus=["entirely other words"]).save_pretrained(folder)
     return ["--model", str(make(kind="causal")), "--ref_model", "broken", *GOOD]
@@ -232,7 +232,7 @@ BAD = {
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    """The working folder. Libraries are silenced as the command silences them before their import."""
+    """Make the working folder, and silence libraries before their import, as the command does."""
     import datasets
     import transformers
 
@@ -250,7 +250,7 @@ def here(tmp_path, monkeypatch):
 
 
 def run(arguments, capfd, output="out"):
-    """The exit code of the command, run in this process, and its lines on stdout and stderr."""
+    """Run the command in this process; return its exit code, and its lines on stdout and stderr."""
     capfd.readouterr()  # what making the input printed
     with pytest.raises(SystemExit) as stop:
         main(["--output_dir", output, *arguments])
@@ -263,7 +263,7 @@ def files_in(folder):
 
 
 def sentence_of(lines):
-    """The complaint: the last line, the only one of its kind, and before it nothing but which suite runs."""
+    """Return the error: the last line, with nothing before it but the note on the default dataset."""
     *before, last = lines
     assert set(before) <= {DEFAULT_DATASET_NOTE}
     assert last.startswith("rewardbench: ")
@@ -271,7 +271,7 @@ def sentence_of(lines):
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_bad_input_is_one_sentence_and_leaves_no_file(name, here, model_folder, capfd):
+def test_bad_input_is_a_one_line_error_and_leaves_no_file(name, here, model_folder, capfd):
     prepare, says = BAD[name]
     code, out, err = run(prepare(model_folder), capfd)
     assert (code, out) == (2, [])
@@ -283,7 +283,7 @@ def rows_of(path):
     return [json.loads(line) for line in Path(path).read_text().splitlines()]
 
 
-def test_a_row_of_another_type_is_unscored_and_the_rest_counts(here, model_folder, capfd):
+def test_a_row_of_another_type_is_unscored_and_other_rows_count(here, model_folder, capfd):
     odd = {"prompt": 3, "chosen": ["a"], "rejected": None}
     code, out, err = run(data("mixed.jsonl", *PAIRS, odd)(model_folder), capfd)
     assert (code, err) == (0, [])
@@ -295,27 +295,27 @@ def test_a_row_of_another_type_is_unscored_and_the_rest_counts(here, model_folde
 
 
 def test_nan_in_some_scores_is_reported_by_item(here, model_folder, capfd):
-    """The embedding of one token is NaN, and one completion holds that token."""
+    """Set the embedding of a token that one completion contains to NaN."""
     token = make_tokenizer()(" river", add_special_tokens=False)["input_ids"][0]
     data("rare.jsonl", PAIRS[0] | {"chosen": "Lima."}, PAIRS[0] | {"chosen": "The river."})(model_folder)
     arguments = broken(poisoned("model.embed_tokens.weight", token))(model_folder)
     code, out, err = run([*arguments, "--dataset", "rare.jsonl"], capfd)
     assert (code, err) == (0, [])
     assert {"n=2", "unscored=1"} <= set(out)
-    whole, partial = rows_of("out/broken_outputs.jsonl")
-    assert whole["reason"] is None
-    assert all(isinstance(score, float) for score in whole["scores"])
-    assert partial["reason"] == "the score of completion 1 is nan"
-    assert partial["scores_chosen"] is None
-    assert isinstance(partial["scores_rejected"], float)
-    assert (partial["results"], partial["credit"]) == (0, 0)
+    scored, unscored = rows_of("out/broken_outputs.jsonl")
+    assert scored["reason"] is None
+    assert all(isinstance(score, float) for score in scored["scores"])
+    assert unscored["reason"] == "the score of completion 1 is nan"
+    assert unscored["scores_chosen"] is None
+    assert isinstance(unscored["scores_rejected"], float)
+    assert (unscored["results"], unscored["credit"]) == (0, 0)
 
 
 # where nothing can be written
 
 
 @pytest.mark.parametrize("output", ["pairs.jsonl", "pairs.jsonl/below", "/proc/nowhere", "/dev/null"])
-def test_an_output_that_is_no_folder_is_one_sentence(output, here, capfd):
+def test_an_output_that_is_no_folder_is_a_one_line_error(output, here, capfd):
     code, out, err = run([*LONGEST, *GOOD], capfd, output)
     assert (code, out) == (2, [])
     assert re.search(rf"cannot be written to {output}.* \(.*\); name another output folder", sentence_of(err))
@@ -324,8 +324,8 @@ def test_an_output_that_is_no_folder_is_one_sentence(output, here, capfd):
 
 @pytest.mark.parametrize("step", ["fsync", "replace"])
 @pytest.mark.parametrize("nth", [1, 2])
-def test_a_full_disk_is_one_sentence_and_leaves_no_file(step, nth, here, capfd, monkeypatch):
-    """The space ends at the outputs or at the summary, after their lines are written or when they are moved."""
+def test_a_full_disk_is_a_one_line_error_and_leaves_no_file(step, nth, here, capfd, monkeypatch):
+    """The disk is full at the outputs or at the summary, while lines are written or when the file is moved."""
     calls, real = [], getattr(os, step)
 
     def fail(*arguments):
@@ -345,7 +345,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_no_file(step, nth, here, capfd, 
 
 
 class NobodyHere(BaseHTTPRequestHandler):
-    """The Hub's answer for a repository that it does not have."""
+    """Answer like the Hub for a missing repository."""
 
     def log_message(self, *arguments):
         pass
@@ -360,11 +360,13 @@ class NobodyHere(BaseHTTPRequestHandler):
 
 
 def start(arguments, folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **environment):
-    """The command as a process in a folder, without the Hub settings of these tests."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
-    own = {"HF_HOME": str(folder / "home"), "PYTHONPATH": str(ROOT)}
+    """Start the command in a folder, without the Hub settings of these tests."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
+    settings = {"HF_HOME": str(folder / "home"), "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "rewardbench", *arguments]
-    return subprocess.Popen(command, cwd=folder, env=kept | own | environment, stdout=stdout, stderr=stderr, text=True)
+    return subprocess.Popen(
+        command, cwd=folder, env=environ | settings | environment, stdout=stdout, stderr=stderr, text=True
+    )
 
 
 UNREACHED = "There is no local {kind} org/none, none in the cache, and the Hub at .* cannot be reached"
@@ -378,7 +380,7 @@ ASKED = {"model": ["--model", "org/none", *GOOD], "dataset": [*LONGEST, "--datas
 
 @pytest.fixture(scope="module")
 def at_hubs(tmp_path_factory):
-    """The command against a Hub behind a closed port, one that accepts and is silent, and one that answers 404.
+    """Run the command with a Hub behind a closed port, one that never answers, and one that answers 404.
 
     All at the same time: what takes long here is to wait.
     """
@@ -404,7 +406,7 @@ def at_hubs(tmp_path_factory):
 
 @pytest.mark.parametrize("hub", HUBS)
 @pytest.mark.parametrize("kind", ASKED)
-def test_a_hub_that_cannot_give_it_is_one_sentence_soon(hub, kind, at_hubs):
+def test_a_hub_that_fails_is_a_one_line_error_within_seconds(hub, kind, at_hubs):
     child, folder, began = at_hubs[hub, kind]
     out, err = child.communicate(timeout=120)
     assert time.monotonic() - began < 90  # six start at once: on two busy cores that alone takes half a minute
@@ -413,11 +415,11 @@ def test_a_hub_that_cannot_give_it_is_one_sentence_soon(hub, kind, at_hubs):
     assert not (folder / "results").exists()
 
 
-def test_a_full_disk_under_the_words_is_one_sentence_too(tmp_path):
+def test_stdout_on_a_full_disk_is_a_one_line_error(tmp_path):
     (tmp_path / "pairs.jsonl").write_text(LINES)
-    for more in ([], ["--json"]):
+    for options in ([], ["--json"]):
         with open("/dev/full", "w") as full:
-            child = start([*LONGEST, *GOOD, *more], tmp_path, stdout=full)
+            child = start([*LONGEST, *GOOD, *options], tmp_path, stdout=full)
         err = child.communicate(timeout=60)[1]
         assert child.returncode == 2
         assert re.search("Reading or writing failed: .*No space left", sentence_of(err.splitlines()))
@@ -425,7 +427,7 @@ def test_a_full_disk_under_the_words_is_one_sentence_too(tmp_path):
 
 
 def test_ctrl_c_while_scoring_ends_at_once_with_130(tmp_path):
-    """Its stderr is a terminal, so that the bar says when scoring has begun."""
+    """stderr is a terminal, so that the bar shows when scoring has begun."""
     long = " ".join(["a long answer that takes a while"] * 150)
     rows = [{"prompt": "Q", "chosen": f"{n} {long}", "rejected": f"{long} {n}"} for n in range(600)]
     (tmp_path / "long.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -450,21 +452,21 @@ def test_ctrl_c_while_scoring_ends_at_once_with_130(tmp_path):
 
 
 def read_until(terminal, mark):
-    """What the terminal shows up to a mark, or, without one, up to its end."""
+    """Read what the terminal shows up to a mark, or else up to its end."""
     shown = b""
     while mark is None or mark not in shown:
         try:
-            found = os.read(terminal, 4096)
+            chunk = os.read(terminal, 4096)
         except OSError:  # Linux's end of a terminal
-            found = b""
-        if not found:
+            chunk = b""
+        if not chunk:
             break
-        shown += found
+        shown += chunk
     return shown
 
 
-def test_a_normal_run_is_silent_whatever_libraries_would_say(tmp_path, model_folder):
-    """A checkpoint with a weight too many and a length limit that the text exceeds, on a folder of data."""
+def test_a_normal_run_prints_no_message_of_libraries(tmp_path, model_folder):
+    """Use a checkpoint with an unused weight, a text longer than its limit, and a folder of data."""
     from safetensors.torch import load_file, save_file
 
     model = Path(shutil.copytree(model_folder(), tmp_path / "noisy"))

@@ -42,7 +42,7 @@ def test_every_path_option_expands_the_home_folder(apart, home, capsys):
     assert list(Path.cwd().iterdir()) == []
 
 
-def test_the_home_of_nobody_is_one_sentence_and_searched_words_are_no_path(home, capsys):
+def test_an_unknown_home_is_a_one_line_error_and_search_text_is_no_path(home, capsys):
     code, out, err = run(capsys, "index", "--", "~nobody-of-this-name/out")
     assert (code, out, err) == (
         *(2, ""),
@@ -84,12 +84,12 @@ def test_an_error_points_to_the_help_of_its_command(arguments, ending, capsys):
 
 
 @pytest.mark.parametrize("command", [[], ["gate"], ["show"], ["cache"], ["cache", "prune"], ["data", "lint"]])
-def test_help_shows_switches_without_a_type(command, capsys):
+def test_help_shows_boolean_flags_without_a_type(command, capsys):
     code, out, _ = run(capsys, *command, "--help")
     assert (code, "bool" in out) == (0, False)
     assert "--help" in out
 
 
-def test_help_says_what_a_floor_is_of(capsys):
+def test_help_says_what_a_floor_applies_to(capsys):
     out = " ".join(run(capsys, "gate", "--help")[1].split())
     assert "mirror accuracy, printed as mirror.NAME" in out

@@ -1,15 +1,15 @@
-"""The bar of the scoring loop: its total grows by what windows hold, and counts what is still to come."""
+"""The progress bar of the scoring loop: its total grows with each window, and estimates later windows."""
 
 import io
 import re
 
 from rich.console import Console
 
-from rewardbench.console.progress import Bar, Ticks
+from rewardbench.console.progress import ScoringBar, StepBar
 
 
-def test_the_total_is_what_is_known_and_a_guess_of_the_rest():
-    bar = Bar(Console(file=io.StringIO(), force_terminal=True))
+def test_the_total_is_known_work_plus_an_estimate_of_later_windows():
+    bar = ScoringBar(Console(file=io.StringIO(), force_terminal=True))
     bar.start(items=30, parts=2)
     bar.expect(items=10, requests=20, tokens=1000)
     (task,) = bar._bar.tasks
@@ -20,8 +20,8 @@ def test_the_total_is_what_is_known_and_a_guess_of_the_rest():
     assert task.total == 1200, "most of the others were known"
 
 
-def test_scorers_without_tokens_are_followed_by_requests():
-    bar = Bar(Console(file=io.StringIO(), force_terminal=True))
+def test_scorers_without_tokens_advance_by_requests():
+    bar = ScoringBar(Console(file=io.StringIO(), force_terminal=True))
     bar.start(items=4, parts=1)
     bar.expect(items=4, requests=8, tokens=0)
     bar.advance(8, 0)
@@ -29,10 +29,10 @@ def test_scorers_without_tokens_are_followed_by_requests():
     assert task.completed == task.total == 8
 
 
-def test_work_without_a_terminal_logs_its_rate_and_the_time_that_is_left(monkeypatch):
-    """Short work writes nothing; long work a line now and then."""
+def test_without_a_terminal_rate_and_remaining_time_are_logged(monkeypatch):
+    """Short work logs nothing, long work a line every 30 seconds."""
     log = io.StringIO()
-    with Ticks("linting", 200, Console(file=log)) as tick:
+    with StepBar("linting", 200, Console(file=log)) as tick:
         tick()
         assert log.getvalue() == ""
         monkeypatch.setattr("rewardbench.console.progress.LOG_EVERY", 0.0)
@@ -41,8 +41,8 @@ def test_work_without_a_terminal_logs_its_rate_and_the_time_that_is_left(monkeyp
     assert re.fullmatch(r"linting done=2 rate=[\d.]+/s total=200 eta=\d+s", line)
 
 
-def test_a_bar_of_many_thousand_pieces_counts_them_all():
-    with Ticks("linting", 5_000, Console(file=io.StringIO(), force_terminal=True)) as tick:
+def test_a_bar_counts_many_thousand_steps():
+    with StepBar("linting", 5_000, Console(file=io.StringIO(), force_terminal=True)) as tick:
         for _ in range(5_000):
             tick()
     (task,) = tick._bar.tasks

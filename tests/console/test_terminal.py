@@ -35,7 +35,7 @@ FORBIDDEN = "\x1b\x07\x9b\u202e"
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    """A working folder with a result of data that is hostile in every name."""
+    """Make a working folder with a result whose names contain escape sequences."""
     monkeypatch.chdir(tmp_path)
     Path("rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
     return tmp_path
@@ -60,7 +60,7 @@ COMMANDS = {
 }
 
 
-def test_no_field_of_the_data_can_steer_the_terminal_or_break_a_command(here, capsys):
+def test_escape_sequences_in_the_data_do_not_reach_the_terminal(here, capsys):
     code, out, err = run(capsys, *SCORE)
     assert (code, err) == (0, "")
     assert "s\\x1b]0;title" in out
@@ -78,7 +78,7 @@ def test_no_field_of_the_data_can_steer_the_terminal_or_break_a_command(here, ca
     assert "a\ufffd" in Path("x/page.html").read_text()
 
 
-def test_half_a_surrogate_pair_is_stored_and_refused_by_name_where_it_would_be_published(here, capsys):
+def test_a_lone_surrogate_is_stored_and_rejected_on_submission(here, capsys):
     assert run(capsys, *SCORE)[0] == 0
     stored = [json.loads(line) for line in Path("results/baseline/longest_outputs.jsonl").read_text().splitlines()]
     assert [row["subset"] for row in stored] == [row["subset"] for row in ROWS]
@@ -95,7 +95,7 @@ def test_every_json_of_such_data_is_ascii_json(here, capsys):
             strict(out)
             assert out.isascii(), name
     shown = strict(run(capsys, "show", RESULT, "--json")[1])["shown"]
-    assert {one["id"] for one in shown} == {row["id"] for row in ROWS}
+    assert {item["id"] for item in shown} == {row["id"] for row in ROWS}
 
 
 def strict(text):
@@ -107,7 +107,7 @@ PRINTED = [["--help"], ["gate", "--help"], ["data", "list"], [*SCORE], ["show", 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_output_is_written_on_a_terminal_of_any_encoding(encoding, here):
-    """Through the command line's own streams, in one process that runs them all."""
+    """Run all commands in one process, with the streams of the command line."""
     environment = os.environ | {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0", "LC_ALL": "C"}
     program = (
         "import sys\nfrom rewardbench.cli.main import main\ncodes = []\n"
@@ -122,20 +122,20 @@ def test_output_is_written_on_a_terminal_of_any_encoding(encoding, here):
     assert b"gr\\xf6\\xdfe" in ran.stderr or b"gr\xf6\xdfe" in ran.stderr or b"gr\\udcc3" in ran.stderr
 
 
-def test_a_terminal_gets_colours_of_ours_and_no_sequence_of_the_data(here):
-    """A real terminal: rich writes escape sequences there, the data none."""
-    heard = b""
+def test_a_terminal_gets_colours_and_no_escape_sequence_of_the_data(here):
+    """On a terminal rich writes escape sequences; those of the data are escaped."""
+    output = b""
 
     def listen(descriptor):
-        nonlocal heard
-        heard += (part := os.read(descriptor, 65536))
+        nonlocal output
+        output += (part := os.read(descriptor, 65536))
         return part
 
     code = pty.spawn([sys.executable, "-m", "rewardbench", *SCORE], listen)
     assert code == 0
-    assert b"\x1b[1m" in heard
-    assert b"\\x1b]0;title" in heard
-    assert not any(sequence in heard for sequence in (b"\x1b]0;title", b"\x1b[2Jd", "\u202e".encode(), b"\x07"))
+    assert b"\x1b[1m" in output
+    assert b"\\x1b]0;title" in output
+    assert not any(sequence in output for sequence in (b"\x1b]0;title", b"\x1b[2Jd", "\u202e".encode(), b"\x07"))
 
 
 @pytest.mark.parametrize("name", ["huge-margin", "infinite", "blank-line", "escapes"])
@@ -149,16 +149,16 @@ def test_odd_rows_are_shown_compared_and_gated(name, tmp_path, capsys):
         "gate": ["gate", "--baseline", path, "--candidate", path, "--plot", tmp_path / "x.png"],
     }
     for command, arguments in commands.items():
-        for more in ([], ["--json"]):
-            code, out, err = run(capsys, *arguments, *more)
+        for options in ([], ["--json"]):
+            code, out, err = run(capsys, *arguments, *options)
             refused = name == "infinite" and command != "show"  # its one item has no score
             assert (code, err.count("\n")) == ((2, 1) if refused else (0, 0))
             assert "\x1b" not in out + err
-            if more and not refused:
+            if options and not refused:
                 strict(out)
 
 
-def test_names_and_texts_are_cleaned_by_one_rule(capsys):
+def test_names_and_texts_are_escaped_by_the_same_rule(capsys):
     assert printable("a\x00\x1b\x7f\x85\u2028\u2066\ufeff\udfff") == r"a\x00\x1b\x7f\x85\u2028\u2066\ufeff\udfff"
     assert printable_text("a\tb\nc\r\nd\re") == "a\tb\nc\nd\\re"
     assert printable("größer 数 שלום 👩‍🚀") == "größer 数 שלום 👩‍🚀"
@@ -175,17 +175,17 @@ def test_json_of_anything_is_strict():
     for _ in range(3000):
         nested.append([])
         nested = nested[0]
-    found = strict(dump(odd))
-    assert (found["f"], found["a"], found["3"]) == (None, [1.5, None], [4])
-    depth, inner = 0, found["deep"]
+    value = strict(dump(odd))
+    assert (value["f"], value["a"], value["3"]) == (None, [1.5, None], [4])
+    depth, inner = 0, value["deep"]
     while inner:
         depth, inner = depth + 1, inner[0]
     assert depth <= DEEPEST
     assert to_plain(float("-inf")) is None
 
 
-def test_nothing_in_the_package_prints_but_through_the_terminal():
-    """Else a text of strangers reaches the terminal as it is."""
+def test_the_package_prints_only_through_the_terminal_module():
+    """Otherwise untrusted text could reach the terminal unescaped."""
     exempt = {"terminal.py", "evaluator.py"}  # the latter answers its parent process in JSON
     calls = [
         f"{path.relative_to(PACKAGE)}:{node.lineno}"

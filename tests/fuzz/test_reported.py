@@ -1,4 +1,4 @@
-"""Inputs that people reported, each with the figures that it must give, or the one sentence."""
+"""Inputs that users reported, each with its figures or its one-line error."""
 
 import json
 from pathlib import Path
@@ -31,10 +31,10 @@ FIGURES: dict[str, dict[str, str]] = {
     "typo.jsonl": {"n": "3", "score": "0.6667"},
     "uf.jsonl": {"n": "3", "score": "0.0000"},
 }
-"""What baseline/longest gets on each file, counted by hand."""
+"""Figures of baseline/longest on each file, counted by hand."""
 
 SAME_ITEM = ("sharegpt-ranking.jsonl", "spaced-header.csv", "stringified_messages.jsonl", "transcript-crlf.jsonl")
-"""One and the same pair, written in other ways."""
+"""The same pair in several formats."""
 
 
 def key_values(text: str) -> dict[str, str]:
@@ -59,7 +59,7 @@ def test_a_data_file_gives_the_figures_counted_by_hand(name):
 
 
 @pytest.mark.parametrize("name", SAME_ITEM)
-def test_one_pair_is_read_alike_however_it_is_written(name):
+def test_the_same_pair_in_any_format_has_the_same_scores(name):
     outcome = score(name)
     assert outcome.code == 0, outcome.describe()
     (line,) = Path("results/baseline/longest_outputs.jsonl").read_text().splitlines()
@@ -74,7 +74,7 @@ def test_one_pair_is_read_alike_however_it_is_written(name):
         ("rmb_loser_null.jsonl", ("--protocol", "rmb"), "loser_list is missing"),
     ],
 )
-def test_a_file_that_cannot_be_scored_is_refused_in_one_sentence(name, options, words):
+def test_a_file_that_cannot_be_scored_is_a_one_line_error(name, options, words):
     outcome = score(name, *options)
     assert outcome.code == 2
     assert words in outcome.stderr
@@ -105,6 +105,6 @@ def test_stored_rows_are_compared_and_gated(name, options):
         assert outcome.code == (2 if name == "infinite" else 0), outcome.describe()
 
 
-def test_every_reported_input_is_tried():
+def test_every_reported_input_is_tested():
     tried = {*FIGURES, "typo.yaml", "rmb_loser_null.jsonl", *(f"{name}_outputs.jsonl" for name in STORED)}
     assert {path.name for path in FAULTS.iterdir()} == {*tried, "make_inputs.py"}

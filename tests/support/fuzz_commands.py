@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from hypothesis import strategies as st
 
 GOOD_FILES = ("pairs.jsonl", "results/baseline/longest.json", "results/baseline/shortest.json", "suite.yaml")
-"""What a test puts into the working folder before a command runs."""
+"""Files that a test writes to the working folder before a command runs."""
 
 texts = st.one_of(
     st.sampled_from(
@@ -104,12 +104,12 @@ OPTIONS: dict[str, dict[str, st.SearchStrategy]] = {
 """The options of each command; a name that is blank stands for a positional argument."""
 
 LIKELY = {"--model", "--dataset", "--baseline", "--candidate", "--to", "", " "}
-"""What a command hardly does without."""
+"""Options that a command nearly always needs."""
 
 
 @dataclass(frozen=True)
 class CommandLine:
-    """The words of one call."""
+    """The arguments of one call."""
 
     words: tuple[str, ...]
 

@@ -156,16 +156,16 @@ intact_text = st.text(st.sampled_from("abcdefgh ,'"), min_size=1, max_size=30).f
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of one format as a file."""
+    """Rows of one format, to be written to a file."""
 
     rows: list[dict[str, Any]]
     protocol: str | None
     name: str
     intact: dict[str, tuple[float, float]] = field(default_factory=dict)
-    """Id of each plain row that was not spoiled, with what baseline/longest must give its two responses."""
+    """Id of each plain row that is intact, with the scores of baseline/longest for its two responses."""
 
     def write(self, folder: Path) -> Path:
-        """Write the file into a folder, as jsonl where the format named cannot hold these rows."""
+        """Write the file to a folder, as jsonl if its format cannot represent these rows."""
         path = folder / self.name
         try:
             path.write_bytes(WRITERS[self.name](self.rows))
@@ -219,11 +219,11 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         children = list(enumerate(value))
     else:
         return []
-    found = []
+    paths = []
     for key, child in children:
-        found.append((*path, key))
-        found += places(child, (*path, key))
-    return found
+        paths.append((*path, key))
+        paths += places(child, (*path, key))
+    return paths
 
 
 @st.composite

@@ -1,4 +1,4 @@
-"""Run the command line in this process, as a terminal would."""
+"""Run the command line in this process."""
 
 import pytest
 
@@ -6,7 +6,8 @@ from rewardbench.cli.main import main
 
 
 def run(capsys, *arguments):
+    """Return the exit code, stdout and stderr of a command."""
     with pytest.raises(SystemExit) as stop:
         main(list(map(str, arguments)))
-    said = capsys.readouterr()
-    return stop.value.code, said.out, said.err
+    output = capsys.readouterr()
+    return stop.value.code, output.out, output.err
