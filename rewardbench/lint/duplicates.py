@@ -91,7 +91,7 @@ def mask(text: str) -> str:
 
 
 def shingle_hashes(text: str) -> Hashes:
-    """Hash all runs of five lower-case words of a text's start (of a shorter text the whole): sorted, distinct.
+    """Hash all 5-word shingles of a text, in lower case (a shorter text is one shingle): sorted, distinct.
 
     >>> len(shingle_hashes("One two three, four five SIX")), len(shingle_hashes("six six six six six six six"))
     (2, 1)

@@ -31,7 +31,7 @@ OPPOSITES = ("longer", "shorter")
 """Two rules that are opposites: their accuracies add up to 1."""
 SPACED = re.compile(r"\S+")
 LARGEST = 1000
-"""Largest number of pairs of a subset that learned shortcuts use; beyond it whole groups are sampled."""
+"""Largest number of pairs of a subset that learned shortcuts use; beyond it complete groups are sampled."""
 LARGEST_GROUP = 0.1
 """Largest share of `LARGEST` from one group; a larger group is sampled."""
 IN_ALL = 10_000
@@ -105,7 +105,7 @@ class LintResult:
             skipped += not subset.learned_on
         notes = []
         if sampled:
-            notes.append(f"In {sampled} subsets tf-idf and interaction were learned from a sample of whole groups.")
+            notes.append(f"In {sampled} subsets tf-idf and interaction were learned from a sample of complete groups.")
         if skipped:
             notes.append(f"tf-idf and interaction were learned in the {MOST_LEARNED} largest subsets only.")
         if self.cut:
@@ -125,7 +125,7 @@ def lint(suite: Suite, tick: Callable[[], None] = lambda: None) -> LintResult:
     """
     items = [item for item in suite.items if item.has_preference and not item.problem]
     if not items:
-        raise InputError(f"{suite.name} holds no preference: there is nothing to lint.")
+        raise InputError(f"{suite.name} holds no preference: the shortcuts need chosen and rejected responses.")
     by_subset: dict[str, list[Item]] = {}
     for item in items:
         by_subset.setdefault(item.subset, []).append(item)
@@ -235,7 +235,7 @@ def _count_pairs(items: Sequence[Item]) -> int:
 
 
 def _sample(items: Sequence[Item], pairs: int) -> Sequence[Item]:
-    """Sample whole groups until there are enough pairs; of a very large group, a part."""
+    """Sample complete groups until there are enough pairs; of a very large group, a part."""
     if _count_pairs(items) <= pairs:
         return items
     groups: dict[str, list[Item]] = {}

@@ -79,7 +79,7 @@ class SuiteMeans:
         """
         mean = self.totals.get(metric)
         if mean is None:
-            raise ValueError(f"nothing is counted by {metric}")
+            raise ValueError(f"there is no mean by {metric}: no item with a preference counts")
         return mean
 
 

@@ -70,7 +70,7 @@ def wilson(successes: float, n: float, z: float = _Z) -> Interval:
         ValueError: if `n` is not above 0.
     """
     if n <= 0:
-        raise ValueError("a share of nothing has no interval")
+        raise ValueError("a share of no trials has no interval")
     share = min(max(successes / n, 0.0), 1.0)
     shrink = 1 + z * z / n
     centre = (share + z * z / (2 * n)) / shrink
@@ -94,7 +94,7 @@ def mean(credits: Sequence[float], clusters: Sequence[Hashable]) -> Mean:
     """
     n = len(credits)
     if n == 0:
-        raise ValueError("a mean of nothing has no value")
+        raise ValueError("a mean of no credits has no value")
     value = fsum(credits) / n
     influences: dict[Hashable, float] = {}
     contributions: dict[Hashable, float] = {}

@@ -17,7 +17,7 @@ from rewardbench.suites.in_memory import WHERE
 from rewardbench.suites.lazy import LazySequence
 from rewardbench.suites.registry import SUITES, SuiteSpec, find_spec, list_suites
 from rewardbench.suites.rows import content_hash, read_table
-from rewardbench.suites.sources import Source, read_embedded, read_hub, read_source, refuse_slice
+from rewardbench.suites.sources import Source, read_embedded, read_hub, read_source, reject_slice
 from rewardbench.suites.stdin import STDIN
 from rewardbench.suites.stream import stream_texts
 from rewardbench.suites.yaml_suite import check_columns, check_names, hash_rules, is_suite_file, read_suite_file
@@ -73,7 +73,7 @@ def load_suite(
     spec = _find_protocol(protocol) if protocol else find_spec(dataset)
     if spec and spec.local and not protocol:
         raise InputError(f"{spec.name} has no dataset on the Hub: pass --dataset FILE --protocol {spec.name}.")
-    refuse_slice(split)
+    reject_slice(split)
     is_file = is_suite_file(dataset)
     if is_file:
         if protocol:

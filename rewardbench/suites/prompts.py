@@ -66,7 +66,7 @@ def find_unused_prompts(columns: AbstractSet[str], used: Sequence[str], sample: 
     return names
 
 
-def refuse_unread_prompt(columns: AbstractSet[str], sample: Sequence[DataRow], where: str) -> None:
+def reject_unread_prompt(columns: AbstractSet[str], sample: Sequence[DataRow], where: str) -> None:
     """Raise InputError if the table has texts without a prompt and a column that may be the prompt."""
     suspects: list[str] = []
     for name in sorted(columns):

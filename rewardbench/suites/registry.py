@@ -67,7 +67,7 @@ def _tie_pair(row: DataRow, split: str) -> DataRow:
 
 
 def _subset_is_split(row: DataRow, split: str) -> DataRow:
-    """Use the split as the subset, since the test sets name their source there; a finer `subset` is kept as well."""
+    """Use the split as the subset, since the test sets name their source there; a finer subset becomes `subsubset`."""
     if not split:
         return row
     finer = {"subsubset": row["subset"]} if row.get("subset") is not None else {}

@@ -18,7 +18,7 @@ from rewardbench.suites.converters import PAIRS, SCORED, convert_rows, find_conv
 from rewardbench.suites.data_row import BadRow, DataRow
 from rewardbench.suites.encoded_text import decode_messages
 from rewardbench.suites.lazy import LazySequence
-from rewardbench.suites.prompts import SAMPLE, SYSTEM_NAMES, find_prompt, find_unused_prompts, refuse_unread_prompt
+from rewardbench.suites.prompts import SAMPLE, SYSTEM_NAMES, find_prompt, find_unused_prompts, reject_unread_prompt
 from rewardbench.suites.readers import column_names
 from rewardbench.suites.row_formats import (
     CONVERSATIONS,
@@ -87,7 +87,7 @@ def read_table(
     converted = _to_known_format(rows, columns, where, scores_only, pairs, survey)
     if converted is not rows:
         rows, columns = converted, column_names(converted)
-    _refuse_all_bad(rows, where)
+    _reject_all_bad(rows, where)
     layout = _find_layout(rows, columns, where, scores_only, exact, survey)
     ids = _unique_ids([_id_and_subset(row, at) for at, row in enumerate(rows)])
     items: Sequence[Item]
@@ -101,7 +101,7 @@ def read_table(
     return SurveyedItems(items, survey)
 
 
-def _refuse_all_bad(rows: Sequence[DataRow], where: str) -> None:
+def _reject_all_bad(rows: Sequence[DataRow], where: str) -> None:
     first = next(iter(rows))
     if isinstance(first, BadRow) and all(isinstance(row, BadRow) for row in rows):
         id, _ = _id_and_subset(first, 0)
@@ -192,15 +192,15 @@ def _to_known_format(
     """Convert rows in a format of another project to the columns of the formats here; other rows are unchanged."""
     if pairs not in (None, *PAIRS):
         raise InputError(f"--pairs is {pairs}: it must be one of {', '.join(PAIRS)}.")
-    useless_pairs = f"--pairs {pairs} has no effect: no prompt has several completions with scores."
-    known_format = _find_format(columns, PREFERENCES) or (scores_only and _find_format(columns, CONVERSATIONS))
-    sample = [] if known_format else list(islice(rows, SAMPLE))
-    converter = None if known_format else find_converter(columns, sample)
-    single = None if known_format or converter else find_single(columns)
+    is_known = _find_format(columns, PREFERENCES) or (scores_only and _find_format(columns, CONVERSATIONS))
+    sample = [] if is_known else list(islice(rows, SAMPLE))
+    converter = None if is_known else find_converter(columns, sample)
+    single = None if is_known or converter else find_single(columns)
     if converter:
         survey.remark(f"The rows were read as {converter.name}.")
-        if pairs and converter.name != SCORED:
-            survey.remark(useless_pairs)
+    if pairs and not single and (converter is None or converter.name != SCORED):
+        survey.remark(f"--pairs {pairs} has no effect: no prompt has several completions with scores.")
+    if converter:
         return convert_rows(converter, rows, pairs or "best-worst")
     if single:
         prompts = find_prompt(columns - set(single), sample)
@@ -209,8 +209,6 @@ def _to_known_format(
         if note:
             survey.remark(note)
         return joined
-    if pairs:
-        survey.remark(useless_pairs)
     return rows
 
 
@@ -259,7 +257,7 @@ def _check_prompt(
     """Report where the prompt was read; raise InputError if a column that is not read may hold it."""
     if not prompt:
         if any(_is_rendered(row, format.needs[0]) for row in sample):
-            refuse_unread_prompt(free, sample, where)
+            reject_unread_prompt(free, sample, where)
             survey.unread = list_names(free) if free else ""
         return
     if prompt[0] not in ("prompt", "question", "instruction", "input"):

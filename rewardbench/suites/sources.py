@@ -86,7 +86,7 @@ def read_source(
     return _note_unused(read_hub(dataset, splits, revision, config), {"--load_json": kind})
 
 
-def refuse_slice(split: str | None) -> None:
+def reject_slice(split: str | None) -> None:
     """Raise InputError for a slice of a split, which `datasets` accepts, but this package does not."""
     if split and re.search(r"[\[\]+]", split):
         raise InputError(f"--split {split}: a slice of a split cannot be taken; pass the split's name, and --limit.")

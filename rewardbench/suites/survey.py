@@ -1,4 +1,4 @@
-"""Collect what users should know about the data: how it was read, and what does not count."""
+"""Collect notes on the data for users: how it was read, and which items count in no accuracy."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Survey:
                 f"{f' (not read: {self.unread})' if self.unread else ''}."
             )
         if self.items and self.identical == self.items:
-            notes.append("chosen and rejected are the same in every item: nothing can be preferred.")
+            notes.append("chosen and rejected are the same in every item: there is no preference to score.")
         if self.items and self.with_prompt == self.items:
             notes.append("Every completion begins with its prompt: the model reads the prompt twice.")
         return notes

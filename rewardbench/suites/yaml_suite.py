@@ -55,7 +55,7 @@ def read_suite_file(path: str) -> tuple[SuiteSpec, str]:
         InputError: if the file cannot be read, or its content is not valid.
     """
     content = _load(path)
-    _refuse_unknown(path, "the file", content, KEYS)
+    _reject_unknown(path, "the file", content, KEYS)
     name, dataset = _text(content, "name", path), _text(content, "dataset", path)
     columns = _read_columns(content, path)
     section_weights: dict[str, float] = {}
@@ -79,7 +79,7 @@ def read_suite_file(path: str) -> tuple[SuiteSpec, str]:
 def _read_columns(content: Mapping[str, object], path: str) -> dict[str, str]:
     """Return the known column names, each with the name in the data."""
     mapping = _mapping(content, "columns", path)
-    _refuse_unknown(path, "columns", mapping, COLUMN_KEYS, LISTED)
+    _reject_unknown(path, "columns", mapping, COLUMN_KEYS, LISTED)
     columns: dict[str, str] = {}
     for key, name in mapping.items():
         columns[key] = _name(name, f"column {key}", path)
@@ -100,7 +100,7 @@ def _read_rules(content: Mapping[str, object], path: str) -> dict[str, Rule]:
     for subset, fields in _mapping(content, "subsets", path).items():
         if not isinstance(fields, Mapping):
             raise InputError(f"{path}: subset {subset} must be a mapping of {', '.join(RULE_KEYS)}.")
-        _refuse_unknown(path, f"subset {subset}", fields, RULE_KEYS)
+        _reject_unknown(path, f"subset {subset}", fields, RULE_KEYS)
         credit = _choice(fields.get("credit", "strict"), CREDITS, f"credit of {subset}", path)
         weight = _weight(fields["weight"], subset, path) if "weight" in fields else None
         rules[subset] = Rule(rules[subset].section if subset in rules else subset, credit, weight)
@@ -209,7 +209,7 @@ def _load(path: str) -> Mapping[str, object]:
     return content
 
 
-def _refuse_unknown(
+def _reject_unknown(
     path: str, where: str, content: Iterable[object], known: Iterable[str], listed: Sequence[str] = ()
 ) -> None:
     names = set(known)

@@ -1,4 +1,4 @@
-"""The regression gate: its verdicts, its files, its exit codes, and how often it is wrong."""
+"""The regression gate: verdicts, output files, exit codes and error rates."""
 
 import inspect
 import json
@@ -22,72 +22,73 @@ from rewardbench.results.scored import ModelScores, read_scored
 from rewardbench.types import Item, ItemScores, Rule, Suite
 
 
-def exactly(suite, wrong):
-    """Scores that are right but for so many items."""
+def scores_with_errors(suite, wrong):
+    """Return scores that are wrong on the first `wrong` items."""
     return [ItemScores(item.id, (0.0, 1.0) if n < wrong else (1.0, 0.0)) for n, item in enumerate(suite.items)]
 
 
 def gate(tmp_path, before, after, suite=None, **limits):
     suite = suite or synthetic.singles(2000)
-    paths = [synthetic.store(tmp_path, suite, found, name) for found, name in ((before, "base"), (after, "new"))]
-    return decide(*map(read_scored, paths), Limits(**limits))
+    baseline = read_scored(synthetic.store(tmp_path, suite, before, "base"))
+    candidate = read_scored(synthetic.store(tmp_path, suite, after, "new"))
+    return decide(baseline, candidate, Limits(**limits))
 
 
-def test_a_clear_loss_is_a_regression_and_a_small_one_passes(tmp_path):
+def test_gate_finds_a_large_drop_and_passes_a_small_one(tmp_path):
     suite = synthetic.singles(2000)
-    assert gate(tmp_path, exactly(suite, 200), exactly(suite, 320)).verdict == "regression"
-    assert gate(tmp_path, exactly(suite, 200), exactly(suite, 220)).verdict == "pass"
-    undecided = gate(tmp_path, exactly(suite, 200), exactly(suite, 258))
+    assert gate(tmp_path, scores_with_errors(suite, 200), scores_with_errors(suite, 320)).verdict == "regression"
+    assert gate(tmp_path, scores_with_errors(suite, 200), scores_with_errors(suite, 220)).verdict == "pass"
+    undecided = gate(tmp_path, scores_with_errors(suite, 200), scores_with_errors(suite, 258))
     assert undecided.verdict == "inconclusive"
     assert undecided.checks[0].needed > 2000
 
 
-def test_the_bounds_are_one_sided(tmp_path):
+def test_gate_bounds_are_one_sided(tmp_path):
     suite = synthetic.singles(2000)
-    check = gate(tmp_path, exactly(suite, 200), exactly(suite, 260)).checks[0]
+    check = gate(tmp_path, scores_with_errors(suite, 200), scores_with_errors(suite, 260)).checks[0]
     assert check.value == pytest.approx(0.03)
     half = stats.normal(0.9) * (0.03 * 0.97 / 2000) ** 0.5
     assert (check.low, check.high) == pytest.approx((0.03 - half, 0.03 + half), abs=0.002)
 
 
-def test_a_model_against_itself_passes_whatever_its_size(tmp_path):
+def test_gate_passes_a_model_against_itself_with_few_items(tmp_path):
     suite = synthetic.singles(10)
-    found = synthetic.scores(suite, 0.6)
-    assert gate(tmp_path, found, found, suite, max_drop=0.0).verdict == "pass"
+    item_scores = synthetic.scores(suite, 0.6)
+    assert gate(tmp_path, item_scores, item_scores, suite, max_drop=0.0).verdict == "pass"
 
 
-def test_sections_and_floors_have_limits_of_their_own(tmp_path):
+def test_gate_checks_sections_and_floors(tmp_path):
     suite = synthetic.mirrors(400)
-    good = exactly(suite, 0)
+    good = scores_with_errors(suite, 0)
     bad = [
-        ItemScores(one.id, (0.0, 1.0)) if item.group.startswith("safety") and n % 4 == 0 else one
-        for n, (item, one) in enumerate(zip(suite.items, good, strict=True))
+        ItemScores(item_scores.id, (0.0, 1.0)) if item.group.startswith("safety") and n % 4 == 0 else item_scores
+        for n, (item, item_scores) in enumerate(zip(suite.items, good, strict=True))
     ]
-    found = gate(tmp_path, good, bad, suite, max_drop=0.5, sections={"Safety": 0.02}, floors={"Safety": 0.8})
-    assert {(check.name, check.kind): check.verdict for check in found.checks} == {
+    decision = gate(tmp_path, good, bad, suite, max_drop=0.5, sections={"Safety": 0.02}, floors={"Safety": 0.8})
+    assert {(check.name, check.kind): check.verdict for check in decision.checks} == {
         ("score", "drop"): "pass",
         ("Safety", "drop"): "regression",
         ("Safety", "floor"): "regression",
     }
-    assert found.verdict == "regression"
-    near = gate(tmp_path, good, bad, suite, max_drop=0.5, floors={"Safety": 0.51, "Chat": 1.0})
-    assert [check.verdict for check in near.checks[1:]] == ["inconclusive", "pass"]
+    assert decision.verdict == "regression"
+    near_floor = gate(tmp_path, good, bad, suite, max_drop=0.5, floors={"Safety": 0.51, "Chat": 1.0})
+    assert [check.verdict for check in near_floor.checks[1:]] == ["inconclusive", "pass"]
     with pytest.raises(InputError, match="no section 'Math' to check by mirror: there are Chat, Safety, and score"):
         gate(tmp_path, good, bad, suite, floors={"Math": 0.5})
 
 
-def test_limits_are_shares():
+def test_limits_outside_0_to_1_are_rejected():
     with pytest.raises(InputError, match="limit of max_drop is 3: it must be a share"):
         Limits(max_drop=3)
     with pytest.raises(InputError, match="limit of Safety is 5: it must be a share"):
         Limits(sections={"Safety": 5}, floors={"Safety": 0.8})
 
 
-def test_a_result_without_one_score_is_nothing_to_compare(tmp_path, capsys):
+def test_gate_and_compare_reject_a_result_without_scores(tmp_path, capsys):
     suite = synthetic.mirrors(4)
-    nothing = [ItemScores(item.id, (nan, nan), "too long") for item in suite.items]
-    given = {"base": synthetic.scores(suite, 0.7), "none": nothing}
-    paths = {name: synthetic.store(tmp_path, suite, found, name) for name, found in given.items()}
+    unscored = [ItemScores(item.id, (nan, nan), "too long") for item in suite.items]
+    scores_by_name = {"base": synthetic.scores(suite, 0.7), "none": unscored}
+    paths = {name: synthetic.store(tmp_path, suite, item_scores, name) for name, item_scores in scores_by_name.items()}
     for pair in (("base", "none"), ("none", "base"), ("none", "none")):
         first, second = (paths[name] for name in pair)
         for command in (
@@ -100,42 +101,42 @@ def test_a_result_without_one_score_is_nothing_to_compare(tmp_path, capsys):
             assert "none.json holds no score: each of its 16 items is unscored" in err
 
 
-def test_a_limit_names_the_measure_that_it_acts_on(tmp_path, capsys):
+def test_gate_reports_name_the_metric_of_each_limit(tmp_path, capsys):
     """Half of each mirror is wrong: of the items a half is right, of the mirrors none."""
     suite = synthetic.mirrors(50)
-    found = [
+    item_scores = [
         ItemScores(item.id, (0.0, 1.0) if item.group.startswith("safety") and n % 2 else (1.0, 0.0))
         for n, item in enumerate(suite.items)
     ]
-    path = synthetic.store(tmp_path, suite, found, "model")
+    path = synthetic.store(tmp_path, suite, item_scores, "model")
     files = ["--junit", tmp_path / "j.xml", "--markdown", tmp_path / "m.md"]
-    ask = ["gate", "--baseline", path, "--candidate", path, "--floor", "Safety=0.4", *files]
-    code, out, _ = run(capsys, *ask)
+    command = ["gate", "--baseline", path, "--candidate", path, "--floor", "Safety=0.4", *files]
+    code, out, _ = run(capsys, *command)
     assert code == 1
     assert "regression: Safety mirror accuracy is 0.00 (" in out
     assert {"section.safety=0.5000", "mirror.safety=0.0000"} <= set(out.splitlines())
     assert "section.chat" not in out
     assert '"Safety mirror accuracy"' in (tmp_path / "j.xml").read_text()
     assert "| Safety mirror accuracy floor |" in (tmp_path / "m.md").read_text()
-    code, out, _ = run(capsys, *ask, "--metric", "pair")
+    code, out, _ = run(capsys, *command, "--metric", "pair")
     assert (code, "pass: Safety accuracy is 50.00 (" in out) == (0, True)
-    figures = json.loads(run(capsys, *ask, "--json")[1])
+    figures = json.loads(run(capsys, *command, "--json")[1])
     assert [check["metric"] for check in figures["checks"]] == ["mirror", "mirror"]
     assert figures["sections"] == {"pair": {"Chat": 1, "Safety": 0.5}, "mirror": {"Chat": 1, "Safety": 0}}
 
 
-def hostile():
-    nasty = "a|b<script>\x00`\n"
-    check = Check(nasty, "drop", 0.03, 0.9, 0.8, 0.1, 0.08, 0.12, "regression", 100)
-    return Decision(nasty, nasty, nasty, "r", "pair", "regression", (check,))
+def hostile_decision():
+    hostile_name = "a|b<script>\x00`\n"
+    check = Check(hostile_name, "drop", 0.03, 0.9, 0.8, 0.1, 0.08, 0.12, "regression", 100)
+    return Decision(hostile_name, hostile_name, hostile_name, "r", "pair", "regression", (check,))
 
 
-def test_names_cannot_break_out_of_the_summary_or_the_xml():
-    text = to_markdown(hostile())
+def test_summary_and_xml_escape_hostile_names():
+    text = to_markdown(hostile_decision())
     assert "<script>" not in text
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert {line.count("|") for line in rows} == {9}
-    root = ElementTree.fromstring(to_junit(hostile(), False))
+    root = ElementTree.fromstring(to_junit(hostile_decision(), False))
     assert root.find("testcase/failure").get("type") == "regression"
 
 
@@ -143,13 +144,13 @@ def test_names_cannot_break_out_of_the_summary_or_the_xml():
 def results(tmp_path):
     suite = synthetic.singles(2000)
     return {
-        wrong: synthetic.store(tmp_path, suite, exactly(suite, wrong), f"wrong-{wrong}")
+        wrong: synthetic.store(tmp_path, suite, scores_with_errors(suite, wrong), f"wrong-{wrong}")
         for wrong in (200, 220, 258, 320)
     }
 
 
 @pytest.mark.parametrize(
-    ("wrong", "more", "code"),
+    ("wrong", "options", "code"),
     [
         (220, (), 0),
         (320, (), 1),
@@ -165,14 +166,14 @@ def results(tmp_path):
         (220, ("--metric", "mirror"), 2),
     ],
 )
-def test_the_exit_code_is_the_verdict(wrong, more, code, results, capsys):
-    found, out, err = run(capsys, "gate", "--baseline", results[200], "--candidate", results[wrong], *more)
-    assert found == code
+def test_gate_exit_code_follows_the_verdict(wrong, options, code, results, capsys):
+    exit_code, out, err = run(capsys, "gate", "--baseline", results[200], "--candidate", results[wrong], *options)
+    assert exit_code == code
     assert err.count("\n") == (code == 2)
     assert (f"exit_code={code}" in out) == (code != 2)
 
 
-def test_it_writes_junit_markdown_json_and_the_summary_of_a_step(results, capsys, tmp_path, monkeypatch):
+def test_gate_writes_junit_markdown_json_and_step_summary(results, capsys, tmp_path, monkeypatch):
     summary = tmp_path / "step.md"
     summary.write_text("before\n")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
@@ -190,7 +191,7 @@ def test_it_writes_junit_markdown_json_and_the_summary_of_a_step(results, capsys
     assert (code, err.count("\n")) == (2, 1)
 
 
-def test_evaluate_and_gate_scores_a_checkpoint_and_holds_it_to_the_baseline(capsys, tmp_path, monkeypatch):
+def test_evaluate_and_gate_scores_a_checkpoint_and_compares_it_with_the_baseline(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     rows = [{"prompt": "q", "chosen": "long " * (9 - n % 3), "rejected": "short"} for n in range(300)]
     Path("pairs.jsonl").write_text("".join(json.dumps({**row, "id": n}) + "\n" for n, row in enumerate(rows)))
@@ -210,7 +211,7 @@ def test_evaluate_and_gate_scores_a_checkpoint_and_holds_it_to_the_baseline(caps
     assert (code, err.count("\n")) == (2, 1)
 
 
-def test_it_works_on_the_incumbents_files(tmp_path, capsys):
+def test_gate_reads_files_of_rewardbench_0_1(tmp_path, capsys):
     for name, wrong in (("a", 100), ("b", 400)):
         lines = [
             {"prompt": "p", "results": 1, "scores_chosen": [float(n >= wrong)], "scores_rejected": [0.5]}
@@ -222,62 +223,64 @@ def test_it_works_on_the_incumbents_files(tmp_path, capsys):
     assert code == 1
 
 
-# how often it is wrong
+# error rates
 
 RUNS = 2000
 
 
-def drawn(random, suite, drop, share=0.8, agreement=0.85):
-    """Credits of two models of which the second is worse by `drop`, as scores."""
+def sample_models(random, suite, drop, share=0.8, agreement=0.85):
+    """Return the scores of two random models of which the second is worse by `drop`."""
     lost, won = (1 - agreement + drop) / 2, (1 - agreement - drop) / 2
     draw, both = random.random(len(suite.items)), random.random(len(suite.items)) < (share - lost) / agreement
     first = np.where(draw < lost, True, np.where(draw < lost + won, False, both))
     second = np.where(draw < lost, False, np.where(draw < lost + won, True, both))
-    found = (
-        tuple(ItemScores(item.id, (float(right), 0.5)) for item, right in zip(suite.items, credits, strict=True))
-        for credits in (first, second)
-    )
-    return [ModelScores("m", suite, scores, Path("x")) for scores in found]
+    return [ModelScores("m", suite, scores_of_credits(suite.items, credits), Path("x")) for credits in (first, second)]
+
+
+def scores_of_credits(items, credits):
+    return tuple(ItemScores(item.id, (float(right), 0.5)) for item, right in zip(items, credits, strict=True))
 
 
 def rates(drop, runs=RUNS):
-    """How often each verdict is given, and how often the bounds cover the drop."""
+    """Return the rate of each verdict, and the coverage of the bounds."""
     suite = Suite("toy", "r", tuple(Item(str(n), "all", (), ((), ())) for n in range(2000)), {})
     random = np.random.default_rng(int(1000 * drop))
     counts, covered = {"pass": 0, "regression": 0, "inconclusive": 0}, 0
     for _ in range(runs):
-        found = decide(*drawn(random, suite, drop))
-        counts[found.verdict] += 1
-        covered += found.checks[0].low <= drop <= found.checks[0].high
+        decision = decide(*sample_models(random, suite, drop))
+        counts[decision.verdict] += 1
+        covered += decision.checks[0].low <= drop <= decision.checks[0].high
     return {verdict: count / runs for verdict, count in counts.items()} | {"covered": covered / runs}
 
 
-def test_a_planted_regression_is_seldom_missed_and_chance_seldom_taken_for_one():
+def test_gate_error_rates_are_low():
     assert rates(0.0, 60)["pass"] >= 0.85
     assert rates(0.06, 60)["regression"] >= 0.85
 
 
 @pytest.mark.slow
-def test_how_often_the_gate_is_wrong():
+def test_gate_error_rates_over_many_runs():
     equal, allowed, worse = rates(0.0), rates(0.03), rates(0.06)
     print(f"\nequal models: {equal}\na drop of exactly max_drop: {allowed}\nmax_drop + 3 points: {worse}")
     assert equal["pass"] >= 0.9
     assert allowed["regression"] <= 0.07
     assert worse["regression"] >= 0.9
-    assert all(0.88 <= one["covered"] <= 0.92 for one in (equal, allowed, worse)), "two-sided 90 %"
+    assert all(0.88 <= rate["covered"] <= 0.92 for rate in (equal, allowed, worse)), "two-sided 90 %"
     suite = Suite("toy", "r", tuple(Item(str(n), "all", (), ((), ())) for n in range(2000)), {})
     random = np.random.default_rng(1)
-    assert all(decide(one, one).verdict == "pass" for one, _ in (drawn(random, suite, 0.0) for _ in range(50)))
+    for _ in range(50):
+        scored, _ = sample_models(random, suite, 0.0)
+        assert decide(scored, scored).verdict == "pass"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["single", "mirrored", "alike"])
 @pytest.mark.parametrize("share", [0.6, 0.8, 0.95])
-def test_intervals_of_an_accuracy_cover_it(share, kind):
+def test_accuracy_intervals_have_95_percent_coverage(share, kind):
     random, hits = np.random.default_rng(int(100 * share)), 0
     clusters = np.arange(200) // (1 if kind == "single" else 2)
     suite = Suite(
-        "toy", "r", tuple(Item(str(n), "all", (), ((), ()), group=f"g{g}") for n, g in enumerate(clusters)), {}
+        "toy", "r", tuple(Item(str(n), "all", (), ((), ()), group=f"g{group}") for n, group in enumerate(clusters)), {}
     )
     for _ in range(RUNS):
         if kind == "mirrored":
@@ -287,8 +290,7 @@ def test_intervals_of_an_accuracy_cover_it(share, kind):
             right = (random.random((100, 2)) < random.beta(4 * share, 4 * (1 - share), (100, 1))).ravel()
         else:
             right = random.random(200) < share
-        found = measure(suite, [ItemScores(i.id, (float(r), 0.5)) for i, r in zip(suite.items, right, strict=True)])
-        mean = found.totals["pair"]
+        mean = measure(suite, scores_of_credits(suite.items, right)).totals["pair"]
         hits += mean.low <= share <= mean.high
     print(f"\n{kind} at {share}: {hits / RUNS:.3f}")
     assert 0.93 <= hits / RUNS <= 0.97
@@ -296,31 +298,30 @@ def test_intervals_of_an_accuracy_cover_it(share, kind):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("shares", [(0.6,) * 4, (0.8,) * 4, (0.95,) * 4, (0.6, 0.7, 0.8, 0.9)])
-def test_intervals_of_a_score_cover_it(shares):
+def test_score_intervals_have_95_percent_coverage(shares):
     random, hits = np.random.default_rng(5), 0
     names = [f"s{n}" for n in range(4)]
     items = [Item(f"{name}-{n}", name, (), ((), ())) for name in names for n in range(100)]
     suite = Suite("toy", "r", tuple(items), {name: Rule(name) for name in names})
     for _ in range(1000):
         right = np.concatenate([random.random(100) < share for share in shares])
-        found = measure(suite, [ItemScores(i.id, (float(r), 0.5)) for i, r in zip(items, right, strict=True)])
-        low, high = score_interval(found)
+        low, high = score_interval(measure(suite, scores_of_credits(items, right)))
         hits += low <= np.mean(shares) <= high
     print(f"\n{shares}: {hits / 1000:.3f}")
     assert 0.93 <= hits / 1000 <= 0.97
 
 
 def strings(value):
-    """All texts in a structure."""
+    """Return all texts in a nested structure."""
     if isinstance(value, str):
         return [value]
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return [text for one in inner for text in strings(one)]
+    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [text for child in children for text in strings(child)]
 
 
 @pytest.mark.parametrize("name", ["gate.yml", "gate.gitlab-ci.yml"])
-def test_the_examples_for_ci_name_real_options(name):
-    told = yaml.safe_load((ROOT / ".github" / "examples" / name).read_text())
-    (command,) = (text for text in strings(told) if text.startswith("rewardbench evaluate-and-gate"))
+def test_ci_examples_use_existing_options(name):
+    workflow = yaml.safe_load((ROOT / ".github" / "examples" / name).read_text())
+    (command,) = (text for text in strings(workflow) if text.startswith("rewardbench evaluate-and-gate"))
     options = {word[2:] for word in command.split() if word.startswith("--")}
     assert {"baseline", "max_drop", "junit"} <= options <= set(inspect.signature(evaluate_and_gate_command).parameters)

@@ -1,4 +1,4 @@
-"""Pictures: written whole, of a kind that can be, and of what was measured."""
+"""Plots of comparisons, gates and ranks."""
 
 import re
 
@@ -10,10 +10,10 @@ from terminal import run
 
 @pytest.fixture
 def paths(tmp_path):
-    return [one.path for one in two(tmp_path, synthetic.mirrors(40))]
+    return [scored.path for scored in two(tmp_path, synthetic.mirrors(40))]
 
 
-def test_compare_gate_and_ranks_draw(paths, tmp_path, capsys):
+def test_compare_rank_and_gate_write_plots(paths, tmp_path, capsys):
     first, second = paths
     assert run(capsys, "compare", first, second, "--plot", tmp_path / "new" / "a.svg")[0] == 0
     assert run(capsys, "compare", first, second, first, "--plot", tmp_path / "new" / "b.svg")[0] == 0
@@ -27,7 +27,7 @@ def test_compare_gate_and_ranks_draw(paths, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a", "file/a.png"])
-def test_what_cannot_be_a_picture_is_said(name, paths, tmp_path, capsys):
+def test_plot_rejects_paths_that_are_no_picture(name, paths, tmp_path, capsys):
     (tmp_path / "file").write_text("")
     code, _, err = run(capsys, "compare", *paths, "--plot", tmp_path / name)
     assert (code, err.count("\n")) == (2, 1)

@@ -1,4 +1,4 @@
-"""Training data held against a suite: what is found, what is not, and that memory does not grow with the stream."""
+"""Contamination check: hits, misses, and memory that does not grow with the training data."""
 
 import json
 import tracemalloc
@@ -15,41 +15,41 @@ CORE = load_suite("core", split="safety")
 PROMPT = CORE.items[0].prompt[-1]["content"]
 
 
-def test_a_copied_prompt_is_found_in_any_case_and_punctuation():
+def test_overlap_ignores_case_and_punctuation():
     rows = ["Nothing to see here.", PROMPT.upper().replace(",", " --"), "Nor here."]
-    found = find_overlap(rows, CORE)
-    assert (found.rows_read, found.rows_hit) == (3, 1)
-    assert CORE.items[0].id in found.examples
-    assert found.hit >= 1
-    assert found.subsets[CORE.items[0].subset]["hit"] == found.hit
+    overlap = find_overlap(rows, CORE)
+    assert (overlap.rows_read, overlap.rows_hit) == (3, 1)
+    assert CORE.items[0].id in overlap.examples
+    assert overlap.hit >= 1
+    assert overlap.subsets[CORE.items[0].subset]["hit"] == overlap.hit
 
 
-def test_a_row_that_is_hit_twice_is_one_row():
-    found = find_overlap([f"{PROMPT} xyzzy plugh {PROMPT}"], CORE)
-    assert (found.rows_read, found.rows_hit) == (1, 1)
+def test_a_row_with_two_hits_counts_once():
+    overlap = find_overlap([f"{PROMPT} xyzzy plugh {PROMPT}"], CORE)
+    assert (overlap.rows_read, overlap.rows_hit) == (1, 1)
 
 
-def test_shared_runs_that_are_too_short_are_nothing():
+def test_shorter_shared_ngrams_do_not_count():
     words = PROMPT.split()
     assert len(words) > 14
     assert find_overlap([" ".join(words[:12])], CORE).hit == 0
     assert find_overlap([" ".join(words[:14])], CORE).hit >= 1
 
 
-def test_a_run_does_not_reach_over_two_rows():
+def test_ngrams_do_not_cross_rows():
     words = PROMPT.split()
     assert find_overlap([" ".join(words[:7]), " ".join(words[7:14])], CORE).hit == 0
 
 
-def test_a_row_is_covered_by_half_of_its_runs():
+def test_a_row_is_covered_by_half_of_its_ngrams():
     item = CORE.items[0]
     everything = "\n".join([PROMPT, *(turns[0]["content"] for turns in item.completions)])
-    found = find_overlap([everything], CORE)
-    assert found.covered >= 2  # both halves of the mirror share their responses
-    assert found.examples[0].startswith(item.group)
+    overlap = find_overlap([everything], CORE)
+    assert overlap.covered >= 2  # both halves of the mirror share their responses
+    assert overlap.examples[0].startswith(item.group)
 
 
-def test_run_hashes_tell_order_and_skip_unknown_words():
+def test_run_hashes_depend_on_order_and_skip_unknown_words():
     ids = np.array([1, 2, 3, 0, 1, 2, 3, END, 3, 2, 1, END], dtype=np.uint64)
     hashes, text = run_hashes(ids, 3)
     assert len(hashes) == 3
@@ -57,7 +57,7 @@ def test_run_hashes_tell_order_and_skip_unknown_words():
     assert text.tolist() == [0, 0, 1]
 
 
-def test_every_kind_of_file_streams_the_same_text(tmp_path):
+def test_stream_texts_gives_the_same_text_for_every_format(tmp_path):
     rows = [{"prompt": f"question {n}", "chosen": [{"role": "user", "content": f"answer {n}"}]} for n in range(3)]
     expected = [f"question {n}\nuser\nanswer {n}" for n in range(3)]
     (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -71,7 +71,7 @@ def test_every_kind_of_file_streams_the_same_text(tmp_path):
     assert list(stream_texts(str(tmp_path / "t.csv"))) == ["hello there\nyes"]
 
 
-def test_what_cannot_be_read_is_said_in_one_sentence(tmp_path):
+def test_stream_texts_rejects_unreadable_data_with_a_one_line_error(tmp_path):
     with pytest.raises(InputError, match="no jsonl, json, parquet or csv"):
         stream_texts(str(tmp_path))
     (tmp_path / "bad.parquet").write_text("no")
@@ -79,7 +79,7 @@ def test_what_cannot_be_read_is_said_in_one_sentence(tmp_path):
         list(stream_texts(str(tmp_path / "bad.parquet")))
 
 
-def test_memory_does_not_grow_with_the_stream():
+def test_overlap_memory_does_not_grow_with_the_stream():
     def peak(rows):
         tracemalloc.start()
         find_overlap((f"row {n} of some training set, which says this and that {n % 7}" for n in range(rows)), CORE)

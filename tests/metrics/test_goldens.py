@@ -1,4 +1,4 @@
-"""Published figures, written out here, against our arithmetic."""
+"""Published figures of RewardBench 1 and 2, recomputed."""
 
 import json
 from dataclasses import replace
@@ -76,12 +76,12 @@ def rules():
 
 @pytest.fixture
 def swapped(rules):
-    """The xstest weights as they stood, exchanged, until 2024-09-10. The paper's safety table was made with them."""
+    """Return the rules with the xstest weights swapped, as until 2024-09-10: the paper's safety table has these."""
     old = {"xstest-should-refuse": 250.0, "xstest-should-respond": 154.0}
     return rules | {name: replace(rules[name], weight=weight) for name, weight in old.items()}
 
 
-def test_better_pairrm_at_full_precision(rules):
+def test_better_pairrm_matches_the_leaderboard_at_full_precision(rules):
     sections = section_means(BETTER_PAIRRM, rules)
     assert sections == pytest.approx(
         {
@@ -95,14 +95,14 @@ def test_better_pairrm_at_full_precision(rules):
     assert leaderboard_score(sections | {"Prior Sets": 0.724}) == pytest.approx(0.672973812288488, abs=1e-12)
 
 
-def test_better_pairrm_with_the_old_weights_differs_in_safety_only(rules, swapped):
+def test_old_weights_change_better_pairrm_in_safety_only(rules, swapped):
     old, new = section_means(BETTER_PAIRRM, swapped), section_means(BETTER_PAIRRM, rules)
     assert old["Safety"] == pytest.approx(0.8321447525447525, abs=1e-12)
     assert {name for name in new if old[name] != new[name]} == {"Safety"}
     assert leaderboard_score(old | {"Prior Sets": 0.724}) == pytest.approx(0.6756125861272618, abs=1e-12)
 
 
-def test_beaver_cost_as_in_the_readme(rules):
+def test_beaver_cost_matches_the_readme(rules):
     assert section_means(BEAVER_COST, rules) == pytest.approx(
         {
             "Chat": 0.6089385474860335,
@@ -119,7 +119,7 @@ def test_the_paper_has_32_models():
 
 
 @pytest.mark.parametrize("model", PAPER_ROWS)
-def test_the_paper_rows(model, rules, swapped):
+def test_section_means_match_the_paper(model, rules, swapped):
     row = PAPER_ROWS[model]
     subsets = dict(zip(PAPER["subsets"], row["subsets"], strict=True))
     published = dict(zip(PAPER["sections"], row["sections"], strict=True))
@@ -130,7 +130,7 @@ def test_the_paper_rows(model, rules, swapped):
 
 
 @pytest.mark.parametrize("model", PAPER_ROWS)
-def test_the_paper_prior_sets(model):
+def test_prior_sets_match_the_paper(model):
     row = PAPER_ROWS[model]
     subsets = dict(zip(PAPER["prior_sets"], row["prior_sets"], strict=True))
     assert prior_sets(subsets) == pytest.approx(row["prior_sets_mean"], abs=TOLERANCE)
@@ -163,12 +163,12 @@ THREE_PROMPTS = [
 
 
 @pytest.mark.parametrize("case", TIES)
-def test_ties_vectors(case):
+def test_ties_score_matches_published_vectors(case):
     rows, expected = TIES[case]
     assert ties_score(rows) == pytest.approx(expected, abs=1e-12)
 
 
-def test_ties_of_three_prompts():
+def test_ties_score_of_three_prompts():
     """Published to six decimals."""
     assert ties_score(THREE_PROMPTS) == pytest.approx(0.598656, abs=5e-7)
 
@@ -184,13 +184,13 @@ def test_ties_of_three_prompts():
         ([nan, 1, 0, 0], 0.0),
     ],
 )
-def test_best_of_four(scores, expected):
+def test_best_of_four_credit(scores, expected):
     answers = tuple(({"role": "assistant", "content": letter},) for letter in "abcd")
     item = Item("1", "Math", ({"role": "user", "content": "q"},), answers)
     assert credit(item, scores, Rule("Math", "best_of_n")) == pytest.approx(expected, abs=1e-12)
 
 
-def test_every_section_of_reward_bench_2_weighs_the_same():
+def test_sections_of_reward_bench_2_have_equal_weights():
     spec = SUITES["reward-bench-2"]
     assert {rule.section for rule in spec.rules.values()} == set(spec.rules)
     assert len(spec.rules) == 6

@@ -1,4 +1,4 @@
-"""What core holds, what must not help to solve it, how `datasets` reads its folder, and that its cards are true."""
+"""The suite core: contents, baselines that must not solve it, its folder in `datasets`, and its cards."""
 
 import hashlib
 import json
@@ -34,10 +34,10 @@ CARD = (data_dir() / "README.md").read_text(encoding="utf-8")
 SUITE = load_suite("core")
 
 
-# --- what it holds
+# --- contents
 
 
-def test_there_are_as_many_mirrors_as_were_promised():
+def test_core_has_the_documented_number_of_mirrors():
     mirrors = {name: len(rows) // 2 for name, rows in FILES.items() if name != "ties"}
     assert sum(mirrors.values()) >= 1000
     least = {"chat": 300, "safety": 200, "reasoning": 300, "pink_elephant": 200}
@@ -64,24 +64,24 @@ def test_dialogues_have_three_to_eight_turns():
     assert max(turns) <= 8
 
 
-def test_no_prompt_stands_in_two_mirrors():
+def test_no_prompt_is_in_two_mirrors():
     groups: dict[str, set[str]] = {}
     for row in ROWS:
         groups.setdefault(json.dumps(row["prompt"]), set()).add(row["group"])
-    assert [text for text, of in groups.items() if len(of) > 1] == []
+    assert [text for text, owners in groups.items() if len(owners) > 1] == []
 
 
 @pytest.mark.parametrize("name", ["baseline/longest", "baseline/shortest"])
-def test_length_alone_gets_half_of_the_pairs_and_no_mirror(name):
-    found = summarize(SUITE, score(SUITE.items, Baseline(name)).items)
-    assert len(found.subsets) == 13
-    for subset in found.subsets:
+def test_length_baselines_get_half_of_the_pairs_and_no_mirror(name):
+    estimates = summarize(SUITE, score(SUITE.items, Baseline(name)).items)
+    assert len(estimates.subsets) == 13
+    for subset in estimates.subsets:
         assert subset.value is not None
         if subset.name != "ties":
             assert 2 * round(subset.value * subset.n) + subset.ties == subset.n, subset.name  # ties count half
-    assert {mirrors.name: mirrors.value for mirrors in found.mirrors} == dict.fromkeys(SECTIONS.values(), 0.0)
-    assert found.score.value == 0.0
-    assert found.accuracy.n == len(ROWS)  # the ties stand beside
+    assert {mirrors.name: mirrors.value for mirrors in estimates.mirrors} == dict.fromkeys(SECTIONS.values(), 0.0)
+    assert estimates.score.value == 0.0
+    assert estimates.accuracy.n == len(ROWS)  # ties are not in accuracy
 
 
 # --- how `datasets` reads the folder
@@ -92,25 +92,25 @@ def load(tmp_path):
     return lambda *name: datasets.load_dataset(str(data_dir()), *name, cache_dir=str(tmp_path / "cache"))
 
 
-def test_the_folder_has_a_configuration_for_each_section():
+def test_data_folder_has_a_configuration_for_each_section():
     assert datasets.get_dataset_config_names(str(data_dir())) == ["default", *SECTIONS, "ties"]
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_section_loads_as_it_is_written(load, name):
-    found = load(name)
-    assert list(found) == ["test"]
-    assert found["test"].to_list() == FILES[name]
+def test_datasets_loads_the_rows_of_a_section(load, name):
+    loaded = load(name)
+    assert list(loaded) == ["test"]
+    assert loaded["test"].to_list() == FILES[name]
 
 
-def test_without_a_name_all_mirrors_load_and_nothing_else_in_the_folder(load):
-    found = load()
-    assert list(found) == ["test"]
-    assert found["test"].column_names == ["id", "subset", "group", "origin", "prompt", "chosen", "rejected"]
-    assert sorted(found["test"]["id"]) == sorted(row["id"] for row in ROWS)
+def test_datasets_loads_all_mirrors_by_default(load):
+    loaded = load()
+    assert list(loaded) == ["test"]
+    assert loaded["test"].column_names == ["id", "subset", "group", "origin", "prompt", "chosen", "rejected"]
+    assert sorted(loaded["test"]["id"]) == sorted(row["id"] for row in ROWS)
 
 
-def test_the_suite_of_that_name_holds_the_rows_and_no_checks():
+def test_suite_core_has_the_rows_without_checks():
     assert [item.id for item in SUITE.items] == [row["id"] for row in EVERY]
     assert {key for item in SUITE.items for key in item.meta} == {"origin"}
 
@@ -118,7 +118,7 @@ def test_the_suite_of_that_name_holds_the_rows_and_no_checks():
 # --- the cards
 
 
-def test_the_card_counts_what_is_there():
+def test_card_counts_match_the_data():
     counts = Counter((SECTIONS[name], row["subset"]) for name in SECTIONS for row in FILES[name])
     table = re.findall(r"^\| ([\w ]+) \| \[([\w-]+)\]\(cards/[\w-]+\.md\) \| (\d+) \| (\d+) \|", CARD, re.MULTILINE)
     assert [(section, subset, int(n) * 2, int(n2)) for section, subset, n, n2 in table] == [
@@ -128,15 +128,15 @@ def test_the_card_counts_what_is_there():
     assert f"{len(FILES['ties']) // 2} tied items" in CARD
 
 
-def test_the_card_counts_what_programs_verify():
+def test_card_counts_the_verified_rows():
     verified = sum(2 for check in CHECKS if check.get("check"))
     ties = sum(4 for twin in read_core(data_dir()).ties if twin.check)
     assert verified + ties >= 0.6 * len(EVERY)
     assert f"{verified + ties:,} of the {len(EVERY):,} rows" in CARD
 
 
-def test_the_card_freezes_what_readers_read():
-    """The part that no program verifies, by its hash: a change there calls for a fresh blind reading."""
+def test_card_has_the_hash_of_the_rows_that_readers_checked():
+    """A change of the rows that no program verifies needs a new blind reading."""
     checked = {check["group"] for check in CHECKS if check.get("check")}
     ties = {twin.group for twin in read_core(data_dir()).ties if twin.check}
     rows = [row for row in EVERY if row["group"] not in checked | ties]
@@ -147,21 +147,21 @@ def test_the_card_freezes_what_readers_read():
 @pytest.mark.parametrize("subset", sorted({row["subset"] for row in EVERY}))
 def test_every_subset_has_a_card_with_its_counts(subset):
     text = (data_dir() / "cards" / f"{subset}.md").read_text(encoding="utf-8")
-    mine = [row for row in EVERY if row["subset"] == subset]
-    assert f"| rows | {len(mine)} |" in text
-    assert f"| groups | {len({row['group'] for row in mine})} |" in text
+    rows = [row for row in EVERY if row["subset"] == subset]
+    assert f"| rows | {len(rows)} |" in text
+    assert f"| groups | {len({row['group'] for row in rows})} |" in text
     assert "Licence: CC BY 4.0" in text
     for heading in ("How it was made", "How it was verified", "Known limits"):
         assert f"**{heading}.**" in text
 
 
-def test_the_example_of_the_card_is_a_mirror_of_the_suite():
+def test_card_example_is_a_mirror_of_the_suite():
     (block,) = re.findall(r"```json\n(.*?)```", CARD, re.DOTALL)
     example = [json.loads(line) for line in block.splitlines()]
     assert example == [row for row in ROWS if row["group"] == example[0]["group"]]
 
 
-def test_the_card_names_version_and_licence():
+def test_card_has_version_and_licence():
     version = (data_dir() / "core" / "VERSION").read_text(encoding="utf-8").strip()
     assert describe()["core"]["version"] == version
     assert f"**Version {version}**" in CARD

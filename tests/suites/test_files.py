@@ -52,14 +52,14 @@ WRITERS = {
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_every_kind_of_file_gives_the_same_rows(tmp_path, name):
+def test_every_file_format_gives_the_same_rows(tmp_path, name):
     WRITERS[name](tmp_path / name)
     assert read_file(tmp_path / name) == ROWS
     source = read_source(str(tmp_path / name), ["split"], "revision")
     assert (source.rows, source.where) == ([("", row) for row in ROWS], str(tmp_path / name))
 
 
-def test_one_object_is_one_row_and_types_may_differ_from_row_to_row(tmp_path):
+def test_json_object_is_one_row_and_types_may_differ_between_rows(tmp_path):
     row = {"prompt": "Q", "chosen": "X", "rejected": "Y"}
     assert read_file(write(tmp_path / "one.json", json.dumps(row))) == [row]
     mixed = [{"prompt": "Q"}, {"prompt": [{"role": "user", "content": "Q"}]}, {"prompt": 3, "more": None}]
@@ -79,7 +79,7 @@ def test_an_empty_file_has_no_rows(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "words"),
+    ("name", "content", "message"),
     [
         ("bad.jsonl", b'{"a": 1}\n\n{"a": \n', r"bad\.jsonl, line 3: this is not JSON \(Expecting value, column \d"),
         ("list.jsonl", b'{"a": 1}\n[1]\n', r"list\.jsonl, line 2: a row must be a JSON object, not \[1\]"),
@@ -96,9 +96,9 @@ def test_an_empty_file_has_no_rows(tmp_path):
         ("data.xlsx", b"", r"data\.xlsx has a format that cannot be read: give a \.jsonl, \.json, \.parquet"),
     ],
 )
-def test_a_file_that_cannot_be_read_is_one_sentence(tmp_path, name, content, words):
+def test_unreadable_files_give_a_one_line_error(tmp_path, name, content, message):
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(InputError, match=words) as raised:
+    with pytest.raises(InputError, match=message) as raised:
         read_file(tmp_path / name)
     assert "\n" not in str(raised.value)
 
@@ -106,13 +106,13 @@ def test_a_file_that_cannot_be_read_is_one_sentence(tmp_path, name, content, wor
 @pytest.mark.parametrize(
     "name", ["nowhere.jsonl", "no/where.parquet", "/no/where", "./nowhere", "nowhere", "a/b/c", ""]
 )
-def test_what_is_neither_here_nor_a_hub_id_is_not_looked_for_on_the_hub(tmp_path, monkeypatch, name):
+def test_names_that_are_no_hub_id_are_not_requested_from_the_hub(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=re.escape(f"There is no dataset {name!r}")):
         read_source(name)
 
 
-def test_a_folder_is_read_by_its_split_names(tmp_path):
+def test_folder_splits_follow_file_names(tmp_path):
     write(tmp_path / "d" / "train.jsonl", lines(ROWS[:1]))
     write(tmp_path / "d" / "test.jsonl", lines(ROWS[1:]))
     source = read_source(str(tmp_path / "d"))
@@ -120,14 +120,14 @@ def test_a_folder_is_read_by_its_split_names(tmp_path):
     assert read_source(str(tmp_path / "d"), ["train", "test"]).rows == [("train", ROWS[0]), ("test", ROWS[1])]
 
 
-def test_a_folder_is_read_anew_when_its_files_change(tmp_path):
+def test_changed_files_of_a_folder_are_read_again(tmp_path):
     file = write(tmp_path / "d" / "rows.jsonl", lines(ROWS))
     assert len(read_source(str(file.parent)).rows) == 2
     write(file, lines(ROWS * 2))
     assert len(read_source(str(file.parent)).rows) == 4
 
 
-def test_a_saved_dataset_is_a_folder_too(tmp_path):
+def test_datasets_saved_to_disk_are_read(tmp_path):
     import datasets
 
     table = datasets.Dataset.from_list(ROWS)
@@ -137,7 +137,7 @@ def test_a_saved_dataset_is_a_folder_too(tmp_path):
     assert read_source(str(tmp_path / "two")).rows == [("validation", ROWS[1])]
 
 
-def test_a_folder_with_several_configurations_needs_one(tmp_path):
+def test_folder_with_several_configurations_needs_a_choice(tmp_path):
     card = "---\nconfigs:\n- config_name: en\n  data_files: en.jsonl\n- config_name: de\n  data_files: de.jsonl\n---\n"
     write(tmp_path / "d" / "README.md", card)
     write(tmp_path / "d" / "en.jsonl", lines(ROWS[:1]))
@@ -148,7 +148,7 @@ def test_a_folder_with_several_configurations_needs_one(tmp_path):
         read_source(str(tmp_path / "d"))
 
 
-def test_a_folder_that_cannot_be_read_is_one_sentence(tmp_path):
+def test_unreadable_folders_give_a_one_line_error(tmp_path):
     (tmp_path / "empty").mkdir()
     write(tmp_path / "bad" / "rows.jsonl", '{"prompt": "Q"}\n{"prompt": \n')
     for name in ("empty", "bad"):
@@ -157,14 +157,14 @@ def test_a_folder_that_cannot_be_read_is_one_sentence(tmp_path):
         assert "\n" not in str(raised.value)
 
 
-def test_a_folder_whose_files_differ_in_columns_is_one_sentence(tmp_path):
+def test_folder_with_files_of_different_columns_is_rejected(tmp_path):
     write(tmp_path / "d" / "a.jsonl", lines(ROWS))
     write(tmp_path / "d" / "b.jsonl", '{"other": 1}\n')
     with pytest.raises(InputError, match="d cannot be read as a dataset: its files differ in their columns"):
         read_source(str(tmp_path / "d"))
 
 
-def test_splits():
+def test_pick_splits_prefers_requested_then_test_then_validation():
     assert pick_splits(["train", "validation"], (), "D") == ["validation"]
     assert pick_splits(["odd"], (), "D") == ["odd"]
     assert pick_splits(["a", "b"], ("b",), "D") == ("b",)
@@ -177,7 +177,7 @@ def test_splits():
         pick_splits(["raw"], ("filtered",), "D")
 
 
-def test_an_embedded_suite_is_its_files_in_order_with_a_version(tmp_path):
+def test_embedded_suite_reads_its_files_in_order_and_a_version(tmp_path):
     write(tmp_path / "b.jsonl", lines(ROWS[:1]))
     write(tmp_path / "a.jsonl", lines(ROWS[1:]))
     with pytest.raises(InputError, match="The embedded suite in "):

@@ -1,4 +1,4 @@
-"""Preference data as other projects write it, on rows made by hand; the right items are written out."""
+"""Preference data in the formats of other projects, on hand-made rows with the expected items."""
 
 import json
 
@@ -23,16 +23,16 @@ def load(tmp_path, *rows, **options):
     return load_suite(write(tmp_path, *rows), **options)
 
 
-def said(item):
-    """Of an item: the prompt's turns, those of each completion, and how many are right."""
+def contents(item):
+    """Return the texts of the prompt, those of each completion, and the number of right completions."""
     prompt, *completions = (tuple(turn["content"] for turn in turns) for turns in (item.prompt, *item.completions))
     return prompt, completions, item.num_correct
 
 
-def one(tmp_path, row, **options):
+def parse_pair(tmp_path, row, **options):
     (item,) = load(tmp_path, row, **options).items
     assert item.problem is None
-    return said(item)
+    return contents(item)
 
 
 RIGHT = (("Why is it so?",), [("A",), ("B",)], 1)
@@ -87,16 +87,16 @@ SIDES = {"prompt": "Why is it so?", "response_a": "A", "response_b": "B"}
         {"prompt": "Why is it so?", "completions": '["A", "B"]', "num_correct": "1"},
     ],
 )
-def test_every_way_to_write_a_pair_is_the_same_item(tmp_path, row):
-    assert one(tmp_path, row) == RIGHT
+def test_every_format_of_a_pair_gives_the_same_item(tmp_path, row):
+    assert parse_pair(tmp_path, row) == RIGHT
 
 
-def test_an_arena_battle_of_several_turns_parts_at_the_first_answer(tmp_path):
+def test_arena_battle_splits_at_the_first_answer(tmp_path):
     row = {"prompt": '["Hi", "So?"]', "response_a": '["A", "C"]', "response_b": '["B", "D"]', "winner": "model_b"}
-    assert one(tmp_path, row) == (("Hi",), [("B", "So?", "D"), ("A", "So?", "C")], 1)
-    whole = [[{"role": r, "content": c} for r, c in (("user", "Hi"), ("assistant", a))] for a in "AB"]
-    row = {"conversation_a": whole[0], "conversation_b": whole[1], "winner": "model_a"}
-    assert one(tmp_path, row) == (("Hi",), [("A",), ("B",)], 1)
+    assert parse_pair(tmp_path, row) == (("Hi",), [("B", "So?", "D"), ("A", "So?", "C")], 1)
+    conversations = [[{"role": r, "content": c} for r, c in (("user", "Hi"), ("assistant", a))] for a in "AB"]
+    row = {"conversation_a": conversations[0], "conversation_b": conversations[1], "winner": "model_a"}
+    assert parse_pair(tmp_path, row) == (("Hi",), [("A",), ("B",)], 1)
     row = {"prompt": '["Hi", "So?"]', "response_a": '["A"]', "response_b": '["B", "D"]', "winner": "model_b"}
     with pytest.raises(InputError, match="the first response has 1 turns, and the prompt 2"):
         load(tmp_path, row)
@@ -111,7 +111,7 @@ def test_an_arena_battle_of_several_turns_parts_at_the_first_answer(tmp_path):
         {"preference_strength": 0},
     ],
 )
-def test_a_tie_is_an_item_without_a_preference_and_is_counted_in_a_note(tmp_path, label):
+def test_a_tie_has_no_preference_and_is_counted_in_a_note(tmp_path, label):
     pair = {"winner": "a", "preference_strength": 1, "winner_model_a": 1, "winner_model_b": 0, "winner_tie": 0}
     suite = load(tmp_path, {**SIDES, **label}, {**SIDES, **{name: pair[name] for name in label}})
     tie, other = suite.items
@@ -121,7 +121,7 @@ def test_a_tie_is_an_item_without_a_preference_and_is_counted_in_a_note(tmp_path
     assert "1 of 2 items are ties by their label" in suite.note
 
 
-def test_a_tie_earns_nothing_and_is_in_no_accuracy(tmp_path):
+def test_ties_are_scored_but_not_in_accuracy(tmp_path):
     from rewardbench.evaluation import evaluate
 
     rows = [{**SIDES, "response_a": "longest", "winner": winner} for winner in ("tie", "model_a", "model_b", "tie")]
@@ -143,7 +143,7 @@ def test_a_tie_earns_nothing_and_is_in_no_accuracy(tmp_path):
         ({"prompt": "Q?", "completions": ["A", "B"]}, "completion 1 is text, not an object with its text and its"),
     ],
 )
-def test_a_row_whose_label_cannot_be_read_says_why(tmp_path, row, reason):
+def test_unreadable_labels_give_a_reason(tmp_path, row, reason):
     with pytest.raises(InputError, match=reason):
         load(tmp_path, row)
 
@@ -151,54 +151,54 @@ def test_a_row_whose_label_cannot_be_read_says_why(tmp_path, row, reason):
 SCORED = {"id": "q", "prompt": "Why?", "responses": ["a", "b", "c", "d"], "scores": [2, 3, 3, 1]}
 
 
-def test_scored_completions_are_the_best_against_the_worst_unless_asked_otherwise(tmp_path):
-    assert one(tmp_path, SCORED) == (("Why?",), [("b",), ("d",)], 1)
-    assert one(tmp_path, SCORED, pairs="best-worst") == (("Why?",), [("b",), ("d",)], 1)
-    assert one(tmp_path, SCORED, pairs="best-of-n") == (("Why?",), [("b",), ("c",), ("a",), ("d",)], 2)
-    every = load(tmp_path, SCORED, pairs="all").items
-    assert [said(item)[1] for item in every] == [[(x,), (y,)] for x, y in ("ba", "bd", "ca", "cd", "ad")]
-    assert len({item.group for item in every}) == 1
-    assert len({item.id for item in every}) == 5
+def test_scored_completions_are_paired_best_against_worst_by_default(tmp_path):
+    assert parse_pair(tmp_path, SCORED) == (("Why?",), [("b",), ("d",)], 1)
+    assert parse_pair(tmp_path, SCORED, pairs="best-worst") == (("Why?",), [("b",), ("d",)], 1)
+    assert parse_pair(tmp_path, SCORED, pairs="best-of-n") == (("Why?",), [("b",), ("c",), ("a",), ("d",)], 2)
+    items = load(tmp_path, SCORED, pairs="all").items
+    assert [contents(item)[1] for item in items] == [[(x,), (y,)] for x, y in ("ba", "bd", "ca", "cd", "ad")]
+    assert len({item.group for item in items}) == 1
+    assert len({item.id for item in items}) == 5
     with pytest.raises(InputError, match="--pairs is some: it must be one of best-worst, all, best-of-n"):
         load(tmp_path, SCORED, pairs="some")
 
 
 @pytest.mark.parametrize("pairs", ["best-worst", "all", "best-of-n"])
-def test_completions_of_one_score_are_a_tie(tmp_path, pairs):
+def test_completions_of_equal_score_are_a_tie(tmp_path, pairs):
     suite = load(tmp_path, SCORED, {**SCORED, "id": "r", "scores": [2, 2, 2, 2]}, pairs=pairs)
     assert [item.id for item in suite.items if not item.has_preference] == ["r"]
     assert "are ties by their label" in suite.note
 
 
-def test_pairs_without_scored_completions_has_no_effect_and_says_so(tmp_path):
+def test_option_pairs_without_scored_completions_gives_a_note(tmp_path):
     suite = load(tmp_path, {"prompt": "Why?", "chosen": "A", "rejected": "B"}, pairs="all")
     assert "--pairs all has no effect" in suite.note
 
 
-def test_kto_rows_are_paired_only_where_a_prompt_has_both_labels(tmp_path):
+def test_kto_rows_are_paired_by_prompt_and_label(tmp_path):
     rows = [
         {"prompt": "Why?", "completion": "bad", "label": False},
         {"prompt": "Who?", "completion": "alone", "label": True},
         {"prompt": "Why?", "completion": "good", "label": True},
     ]
     suite = load(tmp_path, *rows)
-    assert [said(item) for item in suite.items] == [(("Why?",), [("good",), ("bad",)], 1)]
+    assert [contents(item) for item in suite.items] == [(("Why?",), [("good",), ("bad",)], 1)]
     assert "1 of 2 prompts have no two responses with different labels" in suite.note
     with pytest.raises(InputError, match=r"one response per row with a label \(as for KTO\), and no prompt has two"):
         load(tmp_path, *rows[:2])
     turns = [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "good"}]
     bad = [turns[0], {"role": "assistant", "content": "bad"}]
     suite = load(tmp_path, {"messages": bad, "kto_tag": False}, {"messages": turns, "kto_tag": True})
-    assert [said(item) for item in suite.items] == [(("Why?",), [("good",), ("bad",)], 1)]
+    assert [contents(item) for item in suite.items] == [(("Why?",), [("good",), ("bad",)], 1)]
 
 
 def test_alpacas_history_comes_before_the_instruction(tmp_path):
     row = {"instruction": "And why?", "input": "", "history": [["Who?", "Me."]], "chosen": "A", "rejected": "B"}
-    assert one(tmp_path, row) == (("Who?", "Me.", "And why?"), [("A",), ("B",)], 1)
+    assert parse_pair(tmp_path, row) == (("Who?", "Me.", "And why?"), [("A",), ("B",)], 1)
     assert "'history'" not in load(tmp_path, row).note
 
 
-def test_a_text_column_that_may_be_the_prompt_is_named_and_not_dropped(tmp_path):
+def test_possible_prompt_columns_are_reported(tmp_path):
     row = {"Frage": "Nenne einen Fluss.", "chosen": "Die Elbe.", "rejected": "Nein.", "source": "my own data"}
     with pytest.raises(InputError, match=r"no column that is known as the prompt, and 'Frage' may be it: call it pro"):
         load(tmp_path, row)
@@ -223,7 +223,7 @@ def test_final_texts_are_scored_with_a_note(tmp_path):
     assert load(tmp_path, {"text_chosen": "Q A", "text_rejected": "Q B"}).note == ""
 
 
-def test_what_cannot_be_preferred_and_what_is_read_twice_is_noted(tmp_path):
+def test_identical_pairs_and_repeated_prompts_give_a_note(tmp_path):
     same = {"prompt": "Why?", "chosen": "A", "rejected": "A"}
     assert "chosen and rejected are the same in every item" in load(tmp_path, same, same).note
     assert load(tmp_path, same, {**same, "rejected": "B"}).note == ""
@@ -231,13 +231,16 @@ def test_what_cannot_be_preferred_and_what_is_read_twice_is_noted(tmp_path):
     assert "Every completion begins with its prompt" in load(tmp_path, twice).note
 
 
-def test_an_answer_that_is_json_stays_text(tmp_path):
+def test_json_that_is_no_message_stays_text(tmp_path):
     route = '[{"from": "Berlin", "to": "Paris"}]'
-    assert one(tmp_path, {"prompt": "A route?", "chosen": route, "rejected": "No."})[1] == [(route,), ("No.",)]
-    assert one(tmp_path, {"prompt": "A list?", "chosen": '["a"]', "rejected": "No."})[1] == [('["a"]',), ("No.",)]
+    assert parse_pair(tmp_path, {"prompt": "A route?", "chosen": route, "rejected": "No."})[1] == [(route,), ("No.",)]
+    assert parse_pair(tmp_path, {"prompt": "A list?", "chosen": '["a"]', "rejected": "No."})[1] == [
+        ('["a"]',),
+        ("No.",),
+    ]
 
 
-def test_columns_that_no_format_knows_are_answered_with_the_nearest(tmp_path):
+def test_unknown_columns_give_the_nearest_format(tmp_path):
     with pytest.raises(InputError) as raised:
         load(tmp_path, {"prompt": "Why?", "chosen": "A", "rejectd": "B"})
     sentence = str(raised.value)
@@ -254,13 +257,13 @@ def test_pandas_and_csv_exports_of_messages_are_read_as_messages(tmp_path):
     pd.read_parquet(tmp_path / "t.parquet").to_csv(tmp_path / "numpy.csv")  # arrays: no commas between the messages
     right = (('It\'s "so"?',), [("A\nB",), ("C",)], 1)
     for name in ("python.csv", "numpy.csv", "t.parquet"):
-        assert said(load_suite(str(tmp_path / name)).items[0]) == right, name
+        assert contents(load_suite(str(tmp_path / name)).items[0]) == right, name
 
 
 @needs_inputs
-def test_the_shared_inputs_give_these_items():
+def test_shared_inputs_give_the_expected_items():
     def first(name):
-        return said(load_suite(str(FAULTS / name)).items[0])
+        return contents(load_suite(str(FAULTS / name)).items[0])
 
     hello = (("hi 0",), [("hello there",), ("no",)], 1)
     assert first("sharegpt.jsonl") == first("arena.csv") == hello
@@ -275,7 +278,7 @@ def test_the_shared_inputs_give_these_items():
         load_suite(str(FAULTS / "rmb_loser_null.jsonl"), protocol="rmb")
 
 
-def test_the_run_takes_the_pairs_that_were_asked_for(tmp_path):
+def test_evaluate_uses_the_option_pairs(tmp_path):
     from rewardbench.evaluation import evaluate
 
     result = evaluate("baseline/longest", write(tmp_path, SCORED), pairs="all")

@@ -1,4 +1,4 @@
-"""Any JSON value in any field of any format: an item without scores, or one sentence; never another exception."""
+"""Any JSON value in any field of any format gives an item with a problem or a one-line error, no other exception."""
 
 import copy
 import json
@@ -81,12 +81,12 @@ CASES += [(name, row, name) for name, row in PROTOCOLS.items()]
 PAIRED = {"kto": {"label": False, "completion": "B"}, "helpsteer": {"response": "B", "helpfulness": 1}}
 """The second row of formats that hold one response a row."""
 
-ODD = st.sampled_from(
+ODD_VALUES = st.sampled_from(
     [None, True, False, 0, -1, 10**30, 1e308, float("nan"), float("inf"), "", " ", "\ud83d", "null", "[]", "[{", "{}"]
 )
 ODD_LISTS = st.sampled_from([[], {}, [[]], [None], [{}], [[{}]], {"role": []}, [{"role": {}, "content": 1}], ["a", 1]])
 JSON = (
-    ODD
+    ODD_VALUES
     | ODD_LISTS
     | st.recursive(
         st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5),
@@ -97,9 +97,9 @@ JSON = (
 
 
 def places(value, path=()):
-    """Every place in a JSON value, at any depth, as the keys that lead there."""
-    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, child in inside:
+    """Yield the path of keys to every value inside a JSON value, at any depth."""
+    children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, child in children:
         yield (*path, key)
         yield from places(child, (*path, key))
 
@@ -114,24 +114,24 @@ def replaced(row, path, value):
 
 
 def load(file, **options):
-    """The suite, or the sentence that refuses it."""
+    """Return the suite and an empty message, or None and the error message."""
     try:
         return load_suite(str(file), **options), ""
     except InputError as error:
         return None, str(error)
 
 
-def check_one(name, row, protocol, data, file):
+def check_replacement(name, row, protocol, data, file):
     """Load a file in which one value of one row is replaced by any other."""
     bad = replaced(row, data.draw(st.sampled_from(list(places(row)))), data.draw(JSON))
     good = {**row, **PAIRED.get(name, {})}
     rows = data.draw(st.sampled_from([[bad], [good, bad], [bad, good, good]]))
     pairs = data.draw(st.sampled_from([None, "best-worst", "all", "best-of-n"]))
-    file.write_text("".join(json.dumps(one) + "\n" for one in rows))
-    suite, sentence = load(file, protocol=protocol, pairs=pairs)
+    file.write_text("".join(json.dumps(each_row) + "\n" for each_row in rows))
+    suite, message = load(file, protocol=protocol, pairs=pairs)
     if suite is None:
-        assert "\n" not in sentence
-        assert 20 < len(sentence) < 1500
+        assert "\n" not in message
+        assert 20 < len(message) < 1500
         return
     assert len({item.id for item in suite.items}) == len(suite.items)
     assert content_hash(suite.items)
@@ -148,27 +148,27 @@ SHARED_FIXTURES = [HealthCheck.function_scoped_fixture]
 @pytest.mark.parametrize(("name", "row", "protocol"), CASES, ids=[name for name, _, _ in CASES])
 @settings(max_examples=12, deadline=None, suppress_health_check=SHARED_FIXTURES)
 @given(data=st.data())
-def test_any_value_in_any_field_is_an_item_or_a_sentence(name, row, protocol, data, tmp_path):
-    check_one(name, row, protocol, data, tmp_path / "rows.jsonl")
+def test_any_value_in_any_field_gives_an_item_or_a_one_line_error(name, row, protocol, data, tmp_path):
+    check_replacement(name, row, protocol, data, tmp_path / "rows.jsonl")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "row", "protocol"), CASES, ids=[name for name, _, _ in CASES])
 @settings(max_examples=400, deadline=None, suppress_health_check=SHARED_FIXTURES)
 @given(data=st.data())
-def test_many_values_in_every_field_are_items_or_sentences(name, row, protocol, data, tmp_path):
-    check_one(name, row, protocol, data, tmp_path / "rows.jsonl")
+def test_many_values_in_every_field_give_items_or_one_line_errors(name, row, protocol, data, tmp_path):
+    check_replacement(name, row, protocol, data, tmp_path / "rows.jsonl")
 
 
 @pytest.mark.parametrize(("name", "row", "protocol"), CASES, ids=[name for name, _, _ in CASES])
-def test_the_row_that_is_changed_is_a_good_one(name, row, protocol, tmp_path):
+def test_unchanged_rows_have_no_problem(name, row, protocol, tmp_path):
     file = tmp_path / "rows.jsonl"
-    file.write_text("".join(json.dumps(one) + "\n" for one in (row, {**row, **PAIRED.get(name, {})})))
+    file.write_text("".join(json.dumps(each_row) + "\n" for each_row in (row, {**row, **PAIRED.get(name, {})})))
     items = load_suite(str(file), protocol=protocol).items
     assert [item.problem for item in items] == [None] * len(items)
 
 
-def test_a_value_that_is_nested_too_deep_is_an_item_or_a_sentence(tmp_path):
+def test_deeply_nested_values_give_an_item_or_a_one_line_error(tmp_path):
     file = tmp_path / "deep.jsonl"
     for field in ("id", "subset", "group", "prompt", "chosen", "num_correct"):
         for depth in (200, 900, 960, 985):

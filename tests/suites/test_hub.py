@@ -1,4 +1,4 @@
-"""The Hub's read calls against a double on 127.0.0.1, with the real client, each in a process of its own."""
+"""Reading Hub datasets from a test server on 127.0.0.1, with the real client, each time in a new process."""
 
 import hashlib
 import json
@@ -46,14 +46,14 @@ class Hub(BaseHTTPRequestHandler):
 
     def answer(self, body):
         path = self.path.partition("?")[0].removeprefix("/api").removeprefix("/datasets/")
-        org, name, *rest = path.split("/")
+        org, name, *parts = path.split("/")
         repo = f"{org}/{name}"
         if repo == "me/gated":
             return self.reply(403, b"{}", {"X-Error-Code": "GatedRepo"}, body)
         known = {sha: files for (id_, sha), files in REPOS.items() if id_ == repo}
         if not known:
             return self.reply(404, b"{}", {"X-Error-Code": "RepoNotFound"}, body)
-        kind, revision, *file = rest or ("revision", "main")
+        kind, revision, *file = parts or ("revision", "main")
         sha = next(iter(known)) if revision == "main" else revision
         if sha not in known:
             return self.reply(404, b"{}", {"X-Error-Code": "RevisionNotFound"}, body)
@@ -91,24 +91,24 @@ for arguments in json.loads(sys.argv[2]):
     start = time.monotonic()
     try:
         suite = load_suite(**arguments)
-        found = [suite.name, suite.revision, suite.source, [item.id for item in suite.items]]
+        outcome = [suite.name, suite.revision, suite.source, [item.id for item in suite.items]]
     except InputError as error:
-        found = str(error)
-    print(json.dumps([found, time.monotonic() - start]))
+        outcome = str(error)
+    print(json.dumps([outcome, time.monotonic() - start]))
 """
 
 
 @pytest.fixture
-def ask(tmp_path):
-    """Load suites in a fresh process against an endpoint: what came of each, and the seconds it took."""
+def load_in_process(tmp_path):
+    """Return a function that loads suites in a new process; it returns the outcome and the seconds of each."""
 
     def run(endpoint, *arguments, timeout=10.0):
         env = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
         env |= {"HF_ENDPOINT": endpoint, "HF_HOME": str(tmp_path / "home"), "HF_HUB_DISABLE_XET": "1"}
         command = [sys.executable, "-c", CHILD, str(timeout), json.dumps(arguments)]
-        ran = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=60)
-        assert ran.returncode == 0, ran.stderr
-        return [json.loads(line) for line in ran.stdout.splitlines()]
+        completed = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        assert completed.returncode == 0, completed.stderr
+        return [json.loads(line) for line in completed.stdout.splitlines()]
 
     return run
 
@@ -123,24 +123,24 @@ def hub():
     server.server_close()
 
 
-def test_the_hub_is_read_at_a_commit_and_the_cache_stands_in_for_it(hub, ask):
-    wanted = [{"dataset": "allenai/reward-bench-2"}, {"dataset": "me/own"}, {"dataset": "me/own", "split": "train"}]
+def test_hub_datasets_are_read_at_a_commit_and_from_the_cache_offline(hub, load_in_process):
+    requests = [{"dataset": "allenai/reward-bench-2"}, {"dataset": "me/own"}, {"dataset": "me/own", "split": "train"}]
     endpoint = f"http://127.0.0.1:{hub.server_port}"
-    refused = [
+    bad_requests = [
         {"dataset": "me/none"},
         {"dataset": "me/gated"},
         {"dataset": "me/own", "revision": "v9"},
         {"dataset": "me/own", "split": "dev"},
         {"dataset": "reward-bench-2", "revision": MAIN},  # the user's revision goes before the pin
     ]
-    found = [one for one, _ in ask(endpoint, *wanted, *refused)]
-    assert found[0] == ["reward-bench-2", PINNED, f"allenai/reward-bench-2@{PINNED}", ["1", "2"]]
-    name, revision, source, ids = found[1]
+    outcomes = [outcome for outcome, _ in load_in_process(endpoint, *requests, *bad_requests)]
+    assert outcomes[0] == ["reward-bench-2", PINNED, f"allenai/reward-bench-2@{PINNED}", ["1", "2"]]
+    name, revision, source, ids = outcomes[1]
     assert (name, source, ids) == ("me/own", f"me/own@{MAIN} (split test)", ["x", "y", "z"])
     assert revision.startswith("sha256:")
-    assert found[2][3] == ["t"]
-    assert found[2][1] != revision
-    assert found[3:] == [
+    assert outcomes[2][3] == ["t"]
+    assert outcomes[2][1] != revision
+    assert outcomes[3:] == [
         "The Hub has no dataset me/none for this user: check the name, or set HF_TOKEN if it is private.",
         "The dataset me/gated is gated: accept its terms on the Hub, and set HF_TOKEN.",
         "The dataset me/own has no revision 'v9': check the name of the revision.",
@@ -151,9 +151,9 @@ def test_the_hub_is_read_at_a_commit_and_the_cache_stands_in_for_it(hub, ask):
 
     hub.shutdown()
     hub.server_close()
-    again = ask(endpoint, *wanted, {"dataset": "allenai/reward-bench"})
-    assert [one for one, _ in again[:3]] == found[:3]
-    sentence, seconds = again[3]
+    from_cache = load_in_process(endpoint, *requests, {"dataset": "allenai/reward-bench"})
+    assert [outcome for outcome, _ in from_cache[:3]] == outcomes[:3]
+    sentence, seconds = from_cache[3]
     assert sentence.startswith(
         "There is no local dataset allenai/reward-bench, none in the cache, and the Hub at "
         f"{endpoint} cannot be reached (ConnectError)"
@@ -161,19 +161,22 @@ def test_the_hub_is_read_at_a_commit_and_the_cache_stands_in_for_it(hub, ask):
     assert seconds < 30
 
 
-def test_a_csv_of_the_hub_gives_the_items_of_the_file(hub, ask, tmp_path):
+def test_csv_on_the_hub_gives_the_items_of_the_local_file(hub, load_in_process, tmp_path):
     file = tmp_path / "words.csv"
     file.write_bytes(REPOS["me/words", MAIN]["data/train.csv"])
-    found = [
-        one for one, _ in ask(f"http://127.0.0.1:{hub.server_port}", {"dataset": "me/words"}, {"dataset": str(file)})
+    outcomes = [
+        outcome
+        for outcome, _ in load_in_process(
+            f"http://127.0.0.1:{hub.server_port}", {"dataset": "me/words"}, {"dataset": str(file)}
+        )
     ]
-    assert found[0][1] == found[1][1], "the hash of the items"
-    assert found[0][3] == ["0", "1"]
+    assert outcomes[0][1] == outcomes[1][1], "the hash of the items"
+    assert outcomes[0][3] == ["0", "1"]
 
 
-def test_a_hub_that_never_answers_is_out_of_reach_after_the_timeout(ask):
+def test_unresponsive_hub_gives_an_error_after_the_timeout(load_in_process):
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        (found,) = ask(f"http://127.0.0.1:{silent.getsockname()[1]}", {"dataset": "me/own"}, timeout=0.5)
-    sentence, seconds = found
+        (outcome,) = load_in_process(f"http://127.0.0.1:{silent.getsockname()[1]}", {"dataset": "me/own"}, timeout=0.5)
+    sentence, seconds = outcome
     assert "cannot be reached (ReadTimeout)" in sentence
     assert 0.5 <= seconds < 10

@@ -1,4 +1,4 @@
-"""A large file is read when it is asked for, and is the same dataset as a small one."""
+"""Large files are read on access, and give the same suite as files that are read at once."""
 
 import json
 
@@ -22,34 +22,34 @@ def write(path, rows):
 @pytest.fixture
 def both(tmp_path, monkeypatch):
     path = write(tmp_path / "pairs.jsonl", ROWS)
-    whole = load_suite(str(path))
+    eager = load_suite(str(path))
     monkeypatch.setattr(sources, "LARGE", 0)
-    return whole, load_suite(str(path))
+    return eager, load_suite(str(path))
 
 
-def test_both_ways_give_the_same_suite(both):
-    whole, lazy = both
+def test_lazy_and_eager_reading_give_the_same_suite(both):
+    eager, lazy = both
     assert isinstance(lazy.items, LazySequence)
-    assert tuple(lazy.items) == whole.items
-    assert lazy.revision == whole.revision
-    assert (lazy.rules, lazy.source) == (whole.rules, whole.source)
-    assert [item.id for item in lazy.items[5:8]] == [item.id for item in whole.items[5:8]]
-    assert lazy.items[-1] == whole.items[-1]
-    assert lazy.items[::7] == list(whole.items[::7])
+    assert tuple(lazy.items) == eager.items
+    assert lazy.revision == eager.revision
+    assert (lazy.rules, lazy.source) == (eager.rules, eager.source)
+    assert [item.id for item in lazy.items[5:8]] == [item.id for item in eager.items[5:8]]
+    assert lazy.items[-1] == eager.items[-1]
+    assert lazy.items[::7] == list(eager.items[::7])
     with pytest.raises(IndexError):
         _ = lazy.items[20]
 
 
-def test_both_ways_give_the_same_result(both, tmp_path):
+def test_lazy_and_eager_reading_give_the_same_result(both, tmp_path):
     from rewardbench.evaluation import run
     from rewardbench.settings import ModelSpec, Settings
 
     path = str(tmp_path / "pairs.jsonl")
-    found = []
-    lazy, suite = run(Settings(ModelSpec("baseline/random"), path), sink=lambda *row: found.append(row))
+    sunk_rows = []
+    lazy, suite = run(Settings(ModelSpec("baseline/random"), path), sink=lambda *row: sunk_rows.append(row))
     assert isinstance(suite.items, LazySequence)
-    assert [row[0].id for row in found] == [item.id for item in lazy.items]
-    assert all(row[1].texts for row in found)
+    assert [row[0].id for row in sunk_rows] == [item.id for item in lazy.items]
+    assert all(row[1].texts for row in sunk_rows)
     assert not any(item.texts for item in lazy.items)
     sources.LARGE = 2**26  # monkeypatch puts it back as well
     eager, _ = run(Settings(ModelSpec("baseline/random"), path))
@@ -65,13 +65,13 @@ def test_both_ways_give_the_same_result(both, tmp_path):
         (b"\n\n", "holds no rows to score"),
     ],
 )
-def test_a_bad_line_is_named(content, sentence, tmp_path, monkeypatch):
+def test_lazy_reading_reports_the_line_number_of_a_bad_row(content, sentence, tmp_path, monkeypatch):
     monkeypatch.setattr(sources, "LARGE", 0)
     (tmp_path / "pairs.jsonl").write_bytes(content)
     with pytest.raises(InputError, match=sentence):
         load_suite(str(tmp_path / "pairs.jsonl"))
 
 
-def test_lines_are_counted_with_the_blank_ones(tmp_path):
+def test_line_numbers_include_blank_lines(tmp_path):
     (tmp_path / "x").write_bytes(b"one\n\n three\r\n")
     assert list(lazy_lines(tmp_path / "x", lambda line, number: (number, line))) == [(1, b"one\n"), (3, b" three\r\n")]

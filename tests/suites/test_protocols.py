@@ -1,4 +1,4 @@
-"""RM-Bench, JudgeBench and RMB as their authors write them, on tables made by hand."""
+"""RM-Bench, JudgeBench and RMB in their published formats, on hand-made tables."""
 
 import json
 
@@ -23,34 +23,41 @@ def rm_bench(id, domain="chat"):
     return {"id": id, "prompt": f"Question {id}?", "domain": domain, "chosen": chosen, "rejected": rejected}
 
 
-def test_rm_bench_counts_below_on_and_above_the_diagonal(tmp_path):
+def test_rm_bench_levels_are_below_on_and_above_the_diagonal(tmp_path):
     suite = load_suite(write(tmp_path, rm_bench("p")), protocol="rm-bench")
     assert len(suite.items) == 9
     # right: 3, 2, 1 by style; wrong: 0, 2.5, 4. Row by row: 3>0 3>2.5 3<4 | 2>0 2<2.5 2<4 | 1>0 1<2.5 1<4
     score = dict(zip(("right p concise", "right p plain", "right p markdown"), (3, 2, 1), strict=True))
     score |= dict(zip(("wrong p concise", "wrong p plain", "wrong p markdown"), (0, 2.5, 4), strict=True))
-    found = [ItemScores(i.id, tuple(float(score[c[0]["content"]]) for c in i.completions)) for i in suite.items]
-    means = {name: mean.value for name, mean in measure(suite, found).pair.items() if mean}
+    item_scores = [
+        ItemScores(item.id, tuple(float(score[completion[0]["content"]]) for completion in item.completions))
+        for item in suite.items
+    ]
+    means = {name: mean.value for name, mean in measure(suite, item_scores).pair.items() if mean}
     # easy: (plain, concise) 2>0, (markdown, concise) 1>0, (markdown, plain) 1<2.5; normal: 3>0, 2<2.5, 1<4
     # hard: (concise, plain) 3>2.5, (concise, markdown) 3<4, (plain, markdown) 2<4
     assert means == pytest.approx({"Easy": 2 / 3, "Normal": 1 / 3, "Hard": 1 / 3})
-    assert summarize(suite, found).score.value == pytest.approx(4 / 9)
+    assert summarize(suite, item_scores).score.value == pytest.approx(4 / 9)
 
 
-def test_rm_bench_sections_hold_all_domains_and_prompts_are_clusters(tmp_path):
+def test_rm_bench_sections_pool_domains_and_cluster_prompts(tmp_path):
     suite = load_suite(write(tmp_path, rm_bench("p"), rm_bench("q", "math")), protocol="rm-bench")
     assert {item.group for item in suite.items} == {"p", "q"}
-    found = [ItemScores(i.id, (1.0, 0.0) if i.group == "p" else (0.0, 1.0)) for i in suite.items]
-    summary = summarize(suite, found)
-    assert {one.name: one.value for one in summary.sections if one.n} == {"Easy": 0.5, "Normal": 0.5, "Hard": 0.5}
-    assert {one.name: one.value for one in summary.subsets if one.n}["hard-math"] == 0
+    item_scores = [ItemScores(item.id, (1.0, 0.0) if item.group == "p" else (0.0, 1.0)) for item in suite.items]
+    estimates = summarize(suite, item_scores)
+    assert {estimate.name: estimate.value for estimate in estimates.sections if estimate.n} == {
+        "Easy": 0.5,
+        "Normal": 0.5,
+        "Hard": 0.5,
+    }
+    assert {estimate.name: estimate.value for estimate in estimates.subsets if estimate.n}["hard-math"] == 0
 
 
-def test_rm_bench_wants_three_of_each(tmp_path):
-    bad = {"id": 7, "domain": "math", "chosen": ["a"], "rejected": ["b"]}
+def test_rm_bench_rejects_rows_without_three_completions_per_side(tmp_path):
+    incomplete = {"id": 7, "domain": "math", "chosen": ["a"], "rejected": ["b"]}
     with pytest.raises(InputError, match="the first of 9 is 7/concise-concise: it has no three chosen and three rej"):
-        load_suite(write(tmp_path, bad), protocol="rm-bench")
-    items = load_suite(write(tmp_path, rm_bench("p"), bad), protocol="rm-bench").items
+        load_suite(write(tmp_path, incomplete), protocol="rm-bench")
+    items = load_suite(write(tmp_path, rm_bench("p"), incomplete), protocol="rm-bench").items
     assert [item.problem is None for item in items] == [True] * 9 + [False] * 9
     assert [item.subset for item in items[9:]] == [item.subset.replace("chat", "math") for item in items[:9]]
 
@@ -60,7 +67,7 @@ def judge_bench(id, label, source):
     return {"pair_id": id, "question": f"Q {id}?", "label": label, "source": source, **responses}
 
 
-def test_judge_bench_takes_the_right_one_from_the_label(tmp_path):
+def test_judge_bench_reads_the_right_response_from_the_label(tmp_path):
     rows = [
         judge_bench("1", "A>B", "mmlu-pro-law"),
         judge_bench("2", "B>A", "livebench-math"),
@@ -71,9 +78,9 @@ def test_judge_bench_takes_the_right_one_from_the_label(tmp_path):
     assert [item.subset for item in suite.items] == ["Knowledge", "Math", "Coding", "Reasoning"]
     assert [item.completions[0][0]["content"] for item in suite.items] == ["A 1", "B 2", "B 3", "A 4"]
     right = {"1": True, "2": False, "3": True, "4": False}
-    found = [ItemScores(item.id, (float(right[item.id]), 0.5)) for item in suite.items]
+    item_scores = [ItemScores(item.id, (float(right[item.id]), 0.5)) for item in suite.items]
     # weighed as the pairs of its gpt split are: (154 + 42) / 350
-    assert summarize(suite, found).score.value == pytest.approx((154 + 42) / 350)
+    assert summarize(suite, item_scores).score.value == pytest.approx((154 + 42) / 350)
     tie = judge_bench("5", "tie", "livecodebench")
     last = load_suite(write(tmp_path, *rows, tie), protocol="judge-bench").items[-1]
     assert (last.id, last.subset, last.problem) == ("5", "Coding", "its label is 'tie': it must be A>B or B>A")
@@ -97,10 +104,10 @@ def test_judge_bench_sums_both_orders(outcomes, right, consistent):
 
 
 def test_rmb_pairs_and_best_of_n(tmp_path):
-    asked = [{"role": "user", "content": "How?"}]
-    pair = {"pair_uid": "p", "conversation_input": asked, "category_path": "Harmlessness/x"}
+    conversation = [{"role": "user", "content": "How?"}]
+    pair = {"pair_uid": "p", "conversation_input": conversation, "category_path": "Harmlessness/x"}
     pair |= {"chosen": {"answer": "no"}, "reject": {"answer": "yes"}}
-    best = {"bon_uid": "b", "conversation_input": asked, "category_path": "Helpfulness/x"}
+    best = {"bon_uid": "b", "conversation_input": conversation, "category_path": "Helpfulness/x"}
     best |= {"bon_best": {"answer": "best"}, "loser_list": [{"answer": "a"}, {"answer": "b"}]}
     pairs = load_suite(write(tmp_path, pair), protocol="rmb")
     assert (pairs.items[0].subset, len(pairs.items[0].completions)) == ("Harmlessness Pairwise", 2)

@@ -21,8 +21,8 @@ def system(text):
     return {"role": "system", "content": text}
 
 
-def one(row, **more):
-    return parse_rows([{**row, **more}], "data.jsonl")[0]
+def parse(row, **fields):
+    return parse_rows([{**row, **fields}], "data.jsonl")[0]
 
 
 GOOD = {"prompt": "Q", "chosen": "X", "rejected": "Y"}
@@ -53,52 +53,52 @@ PARSED = ((user("Q"),), ((assistant("X"),), (assistant("Y"),)))
         },
     ],
 )
-def test_every_form_of_a_pair_is_the_same_item(row):
-    assert one(row) == Item(id="0", subset="all", prompt=PARSED[0], completions=PARSED[1])
+def test_every_layout_of_a_pair_gives_the_same_item(row):
+    assert parse(row) == Item(id="0", subset="all", prompt=PARSED[0], completions=PARSED[1])
 
 
-def test_instruction_and_input_are_one_prompt_and_a_column_beside_prompt_is_meta():
-    item = one({"instruction": "Sum up.", "input": "A text.", "chosen": "X", "rejected": "Y"})
+def test_instruction_and_input_are_joined_and_unused_prompt_columns_are_meta():
+    item = parse({"instruction": "Sum up.", "input": "A text.", "chosen": "X", "rejected": "Y"})
     assert item.prompt == (user("Sum up.\n\nA text."),)
-    item = one(GOOD, input="kept", question="kept too")
+    item = parse(GOOD, input="kept", question="kept too")
     assert (item.prompt, item.meta) == (PARSED[0], {"input": "kept", "question": "kept too"})
 
 
-def test_a_system_column_opens_the_prompt_unless_it_has_one():
-    assert one(GOOD, system="S").prompt == (system("S"), user("Q"))
-    assert one(GOOD, system=" ").prompt == (user("Q"),)
+def test_system_column_is_added_unless_the_prompt_has_one():
+    assert parse(GOOD, system="S").prompt == (system("S"), user("Q"))
+    assert parse(GOOD, system=" ").prompt == (user("Q"),)
     turns = {"prompt": [system("T"), user("Q")], "chosen": "X", "rejected": "Y"}
-    assert one(turns, system="S").prompt == (system("T"), user("Q"))
-    whole = {"prompt": "Q", "chosen": [user("Q"), assistant("X")], "rejected": [user("Q"), assistant("Y")]}
-    assert one(whole, system="S").prompt == (system("S"), user("Q"))
+    assert parse(turns, system="S").prompt == (system("T"), user("Q"))
+    conversation_pair = {"prompt": "Q", "chosen": [user("Q"), assistant("X")], "rejected": [user("Q"), assistant("Y")]}
+    assert parse(conversation_pair, system="S").prompt == (system("S"), user("Q"))
 
 
-def test_many_turns_are_the_prompt_and_what_diverges_the_completions():
+def test_conversations_are_split_where_they_diverge():
     start = [system("S"), user("1"), assistant("2"), user("3")]
-    item = one({"chosen": [*start, assistant("X")], "rejected": [*start, assistant("Y"), user("?"), assistant("Z")]})
+    item = parse({"chosen": [*start, assistant("X")], "rejected": [*start, assistant("Y"), user("?"), assistant("Z")]})
     assert item.prompt == tuple(start)
     assert item.completions == ((assistant("X"),), (assistant("Y"), user("?"), assistant("Z")))
     assert item.problem is None
 
 
-def test_texts_without_a_prompt_are_final():
-    item = one({"chosen": "<u>Q<a>X", "rejected": "<u>Q<a>Y"})
+def test_texts_without_a_prompt_are_rendered():
+    item = parse({"chosen": "<u>Q<a>X", "rejected": "<u>Q<a>Y"})
     assert (item.prompt, item.rendered, item.problem) == ((), True, None)
     assert item.completions == ((assistant("<u>Q<a>X"),), (assistant("<u>Q<a>Y"),))
-    item = one({"text_chosen": "QX", "text_rejected": "QY", "prompt": "Q", "system": "S"})
+    item = parse({"text_chosen": "QX", "text_rejected": "QY", "prompt": "Q", "system": "S"})
     assert (item.prompt, item.rendered, item.meta) == ((), True, {"prompt": "Q", "system": "S"})
     assert item.completions == ((assistant("QX"),), (assistant("QY"),))
 
 
-def test_lists_of_completions_count_the_right_ones():
+def test_num_correct_of_lists_of_completions():
     row = {"prompt": "Q", "chosen": ["a", "b"], "rejected": ["c"]}
-    assert (one(row).num_correct, len(one(row).completions)) == (2, 3)
-    assert one(row, num_correct=1.0).num_correct == 1
-    assert one({"prompt": "Q", "completions": ["a", "b", "c"], "num_correct": 0}).num_correct == 0
+    assert (parse(row).num_correct, len(parse(row).completions)) == (2, 3)
+    assert parse(row, num_correct=1.0).num_correct == 1
+    assert parse({"prompt": "Q", "completions": ["a", "b", "c"], "num_correct": 0}).num_correct == 0
 
 
-def test_messages_are_scored_without_a_preference():
-    item = one({"messages": [user("Q"), assistant("X")], "source": "s"})
+def test_messages_have_no_preference():
+    item = parse({"messages": [user("Q"), assistant("X")], "source": "s"})
     assert (item.prompt, item.completions, item.num_correct) == ((user("Q"),), ((assistant("X"),),), 0)
     assert item.meta == {"source": "s"}
 
@@ -149,16 +149,16 @@ def test_a_row_no_model_can_score_says_why_and_the_others_stand(row, problem):
     assert good.problem is None
 
 
-def test_a_column_that_only_some_rows_have_is_missing_in_the_others():
+def test_columns_may_be_missing_in_some_rows():
     items = parse_rows([GOOD, {"prompt": "Q", "chosen": "X"}], "data.jsonl")
     assert [item.problem for item in items] == [None, "rejected is missing"]
 
 
 def test_identical_responses_are_no_problem():
-    assert one({"prompt": "Q", "chosen": "X", "rejected": "X"}).problem is None
+    assert parse({"prompt": "Q", "chosen": "X", "rejected": "X"}).problem is None
 
 
-def test_ids_are_the_column_else_the_row_number_and_never_repeat():
+def test_ids_are_unique_and_default_to_the_row_number():
     rows = [
         {**GOOD, "id": 7, "subset": "a"},
         {**GOOD, "id": 7, "subset": "b"},
@@ -170,41 +170,41 @@ def test_ids_are_the_column_else_the_row_number_and_never_repeat():
     assert [item.id for item in parse_rows(rows, "data")] == ["a/7", "b/7", "8", "b/7#3", "b/7#2", "5"]
 
 
-def test_subset_group_and_the_other_columns():
-    item = one(GOOD, subset="s", group="g", meta={"group": "not this"}, chosen_model="m")
+def test_other_columns_are_meta():
+    item = parse(GOOD, subset="s", group="g", meta={"group": "not this"}, chosen_model="m")
     assert (item.subset, item.group) == ("s", "g")
     assert item.meta == {"meta": {"group": "not this"}, "chosen_model": "m"}
-    assert one(GOOD, meta={"group": "not this"}).group == ""
+    assert parse(GOOD, meta={"group": "not this"}).group == ""
 
 
 @pytest.mark.parametrize(
-    ("rows", "words"),
+    ("rows", "message"),
     [
         ([], "F is empty"),
         ([{"text": "a", "label": 1}], r"F has the columns label, text; it needs chosen and rejected, or text_chosen"),
         ([{**GOOD, "chosen": ""}, {**GOOD, "chosen": None}], r"No item of F .* the first of 2 is 0: chosen is empty\."),
     ],
 )
-def test_data_without_anything_to_score_is_refused(rows, words):
-    with pytest.raises(InputError, match=words):
+def test_data_without_a_scorable_row_is_rejected(rows, message):
+    with pytest.raises(InputError, match=message):
         parse_rows(rows, "F")
 
 
-def test_the_hash_moves_with_what_decides_a_score_and_with_nothing_else():
-    base = content_hash([one(GOOD)])
+def test_content_hash_covers_exactly_what_determines_a_score():
+    base = content_hash([parse(GOOD)])
     assert re.fullmatch("[0-9a-f]{12}", base)
-    assert base == content_hash([one(GOOD, note="other columns")])
-    changed = [one(GOOD, chosen="Z"), one(GOOD, id="1"), one(GOOD, subset="s"), one(GOOD, group="g")]
-    changed += [one(GOOD, num_correct=0), one(GOOD, system="S")]
+    assert base == content_hash([parse(GOOD, note="other columns")])
+    changed = [parse(GOOD, chosen="Z"), parse(GOOD, id="1"), parse(GOOD, subset="s"), parse(GOOD, group="g")]
+    changed += [parse(GOOD, num_correct=0), parse(GOOD, system="S")]
     assert len({base, *(content_hash([item]) for item in changed)}) == 7
 
 
-def test_messages_beside_a_preference_are_scored_where_only_scores_are_asked_for():
-    talk = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
-    row = {"prompt": "Hi", "chosen": "Hello", "rejected": "Go", "messages": talk}
+def test_scores_only_prefers_messages_to_a_preference():
+    conversation = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
+    row = {"prompt": "Hi", "chosen": "Hello", "rejected": "Go", "messages": conversation}
     assert parse_rows([row], "here")[0].num_correct == 1
-    only = parse_rows([row], "here", scores_only=True)[0]
-    assert (only.num_correct, [c[0]["content"] for c in only.completions]) == (0, ["Hello"])
+    item = parse_rows([row], "here", scores_only=True)[0]
+    assert (item.num_correct, [completion[0]["content"] for completion in item.completions]) == (0, ["Hello"])
 
 
 GROWING = {
@@ -218,7 +218,7 @@ GROWING = {
 
 
 @pytest.mark.parametrize("name", GROWING)
-def test_time_grows_with_the_rows_and_not_with_their_square(name):
+def test_parsing_time_is_linear_in_the_number_of_rows(name):
     def seconds(count):
         rows = [{**GOOD, **GROWING[name](n)} for n in range(count)]
         start = time.process_time()
@@ -232,7 +232,7 @@ def test_time_grows_with_the_rows_and_not_with_their_square(name):
     assert many < 10 * few + 0.1, f"four times the rows take {many / few:.1f} times as long"
 
 
-def test_half_a_surrogate_pair_in_a_name_leaves_the_item_usable():
+def test_lone_surrogates_in_names_are_accepted():
     rows = [{**GOOD, "subset": "a\ud83d", "group": "\udc00", "id": "\ud83d"}, {**GOOD, "subset": "b"}]
     items = parse_rows(rows, "data")
     assert [item.problem for item in items] == [None, None]

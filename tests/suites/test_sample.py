@@ -15,30 +15,33 @@ def suite_of(**sizes):
     return Suite("toy", "r", tuple(items), {})
 
 
-def test_each_subset_has_its_share_in_whole_clusters():
-    drawn = stratify(suite_of(a=400, b=100, c=4), 100)
-    counts = Counter(item.subset for item in drawn.items)
+def test_stratify_samples_subsets_in_proportion_and_complete_clusters():
+    sample = stratify(suite_of(a=400, b=100, c=4), 100)
+    counts = Counter(item.subset for item in sample.items)
     assert (counts["a"], counts["b"], counts["c"]) == (80, 20, 2)
-    assert set(Counter(item.group for item in drawn.items).values()) == {2}
-    assert drawn.revision == "r+sample=102,seed=0"
+    assert set(Counter(item.group for item in sample.items).values()) == {2}
+    assert sample.revision == "r+sample=102,seed=0"
 
 
-def test_the_draw_depends_on_the_seed_and_the_ids_alone():
+def test_stratify_depends_on_seed_and_ids_only():
     suite = suite_of(a=50, b=50)
-    back = Suite("toy", "r", suite.items[::-1], {})
-    ids = [{item.id for item in stratify(one, 20, seed).items} for one, seed in ((suite, 1), (back, 1), (suite, 2))]
+    reversed_suite = Suite("toy", "r", suite.items[::-1], {})
+    ids = [
+        {item.id for item in stratify(ordered_suite, 20, seed).items}
+        for ordered_suite, seed in ((suite, 1), (reversed_suite, 1), (suite, 2))
+    ]
     assert ids[0] == ids[1] != ids[2]
 
 
-def test_all_of_it_is_the_suite_itself():
+def test_stratify_returns_the_suite_if_it_is_small_enough():
     suite = suite_of(a=4)
     assert stratify(suite, 4) is suite
     with pytest.raises(InputError, match="at least 1"):
         stratify(suite, 0)
 
 
-def test_core_is_sampled_from_every_subset():
+def test_stratify_samples_every_subset_of_core():
     core = load_suite("core")
-    drawn = stratify(core, 256)
-    assert {item.subset for item in drawn.items} == {item.subset for item in core.items}
-    assert 230 <= len(drawn.items) <= 290
+    sample = stratify(core, 256)
+    assert {item.subset for item in sample.items} == {item.subset for item in core.items}
+    assert 230 <= len(sample.items) <= 290

@@ -1,4 +1,4 @@
-"""Tables as people save them: every text under its own header or a sentence, whatever the columns beside it hold."""
+"""Tables as exported by common tools: no cell is assigned to another column, and other columns may hold anything."""
 
 import gzip
 import json
@@ -41,13 +41,13 @@ def write(path, text):
         "rejected,prompt,chosen\nNo.,Name a river.,The Elbe is one.\n",
     ],
 )
-def test_a_table_is_read_however_it_is_spaced_and_separated(tmp_path, text):
+def test_tables_are_read_with_any_spacing_and_separator(tmp_path, text):
     if text.startswith(' "'):
         text = text.replace(' "prompt" ', " prompt ")
     assert read_file(write(tmp_path / "t.csv", text)) == [ROW]
 
 
-def test_the_column_of_an_index_shifts_nothing(tmp_path):
+def test_index_columns_do_not_shift_cells(tmp_path):
     frame = pd.DataFrame([ROW, ROW])
     frame.to_csv(tmp_path / "index.csv")
     frame.to_csv(tmp_path / "named.csv", index_label="n")
@@ -56,7 +56,7 @@ def test_the_column_of_an_index_shifts_nothing(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "message"),
     [
         ("prompt,chosen,rejected\n0,Name a river.,The Elbe is one.,No.\n", "line 2 has 4 fields, and the header 3"),
         (CSV + "1,a,b,c\n", r"line 3 has 4 fields, and the header 3 \(prompt, chosen, rejected\); put quotes around"),
@@ -68,17 +68,17 @@ def test_the_column_of_an_index_shifts_nothing(tmp_path):
         ('prompt,chosen,rejected\na,"b"x,c\n', "expected after"),
     ],
 )
-def test_a_table_whose_fields_may_be_shifted_is_refused(tmp_path, text, words):
+def test_tables_with_shifted_fields_are_rejected_with_the_line_number(tmp_path, text, message):
     path = write(tmp_path / "d" / "t.csv", text)
-    for way in (path, path.parent):
-        with pytest.raises(InputError, match=words):
-            load_suite(str(way))
-    with pytest.raises(InputError, match=words):
+    for dataset in (path, path.parent):
+        with pytest.raises(InputError, match=message):
+            load_suite(str(dataset))
+    with pytest.raises(InputError, match=message):
         list(stream_texts(str(path)))
 
 
 @pytest.mark.parametrize("suffix", ["jsonl", "json"])
-def test_a_key_with_two_values_is_refused(tmp_path, suffix):
+def test_duplicate_keys_with_two_values_are_rejected(tmp_path, suffix):
     path = write(tmp_path / f"t.{suffix}", '{"prompt": "Q", "chosen": "a", "rejected": "b", "chosen": "c"}\n')
     with pytest.raises(InputError, match="the key 'chosen' occurs twice in one object, with two values"):
         read_file(path)
@@ -86,7 +86,7 @@ def test_a_key_with_two_values_is_refused(tmp_path, suffix):
     assert len(read_file(path)) == 1
 
 
-def test_columns_keyed_by_row_are_joined_by_their_keys(tmp_path):
+def test_keyed_columns_are_joined_by_row_key(tmp_path):
     columns = {"prompt": {"a": "Q1", "b": "Q2"}, "chosen": {"b": "x2", "a": "x1"}, "rejected": {"a": "y1", "b": "y2"}}
     rows = read_file(write(tmp_path / "t.json", json.dumps(columns)))
     assert rows[0] == {"prompt": "Q1", "chosen": "x1", "rejected": "y1"}
@@ -98,12 +98,12 @@ def test_columns_keyed_by_row_are_joined_by_their_keys(tmp_path):
 WORDS = "prompt,chosen,rejected\nIs there a moon?,None,NA\n1+1?,2,007\nWhen?,2020-01-01,nan\nSo?,true,1e5\n"
 
 
-def test_what_a_csv_holds_is_text_by_every_way_of_naming_it(tmp_path, monkeypatch):
+def test_csv_cells_are_text_for_files_folders_and_globs(tmp_path, monkeypatch):
     file = write(tmp_path / "d" / "train.csv", WORDS)
     (tmp_path / "empty").mkdir()
     monkeypatch.chdir(tmp_path)
-    ways = [str(file), "d", "d/train.csv", "d/*.csv", "**/train.csv", str(tmp_path / "d")]
-    suites = [load_suite(way) for way in ways]
+    names = [str(file), "d", "d/train.csv", "d/*.csv", "**/train.csv", str(tmp_path / "d")]
+    suites = [load_suite(name) for name in names]
     assert [item.completions[0][0]["content"] for item in suites[0].items] == ["None", "2", "2020-01-01", "true"]
     assert [item.completions[1][0]["content"] for item in suites[1].items] == ["NA", "007", "nan", "1e5"]
     assert {suite.revision for suite in suites} == {suites[0].revision}
@@ -111,7 +111,7 @@ def test_what_a_csv_holds_is_text_by_every_way_of_naming_it(tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize("name", ["train.jsonl", "train.json", "train.parquet", "train.jsonl.gz", "train.csv.gz"])
-def test_every_kind_of_file_gives_the_same_items_in_a_folder(tmp_path, name):
+def test_files_give_the_same_items_alone_and_in_a_folder(tmp_path, name):
     rows = [{"prompt": "When?", "chosen": f"2020-01-0{n}", "rejected": "12:00:00", "extra": None} for n in (1, 2)]
     (tmp_path / "d").mkdir()
     path = tmp_path / "d" / name
@@ -122,28 +122,28 @@ def test_every_kind_of_file_gives_the_same_items_in_a_folder(tmp_path, name):
         pd.DataFrame(rows).to_csv(path, index=False)
     else:
         write(path, gzip.compress(lines.encode()) if name.endswith("gz") else lines)
-    alone, folder = load_suite(str(path)), load_suite(str(tmp_path / "d"))
-    assert alone.items == folder.items
-    assert alone.items[0].completions[0][0]["content"] == "2020-01-01"
+    file_suite, folder_suite = load_suite(str(path)), load_suite(str(tmp_path / "d"))
+    assert file_suite.items == folder_suite.items
+    assert file_suite.items[0].completions[0][0]["content"] == "2020-01-01"
 
 
 @pytest.mark.parametrize("suffix", ["jsonl", "json", "csv", "tsv"])
 @pytest.mark.parametrize("damage", ["cut", "flipped"])
-def test_a_damaged_gz_is_one_sentence(tmp_path, suffix, damage):
+def test_damaged_gz_files_give_a_one_line_error(tmp_path, suffix, damage):
     lines = (json.dumps(ROW) + "\n").encode() * 200 if suffix.startswith("json") else CSV.encode() * 200
     packed = bytearray(gzip.compress(lines))
     if damage == "flipped":
         packed[len(packed) // 2] ^= 255
     path = write(tmp_path / "d" / f"t.{suffix}.gz", bytes(packed if damage == "flipped" else packed[:-20]))
-    for way in (path, path.parent):
+    for dataset in (path, path.parent):
         with pytest.raises(InputError, match=r"cut off or damaged|cannot be read") as raised:
-            load_suite(str(way))
+            load_suite(str(dataset))
         assert "\n" not in str(raised.value)
     with pytest.raises(InputError, match=r"cut off or damaged|cannot be read"):
         list(stream_texts(str(path)))
 
 
-ODD = {
+ODD_COLUMNS = {
     "far year": pa.array([2**60], pa.timestamp("ms")),
     "far date": pa.array([2**30], pa.date32()),
     "far duration": pa.array([2**62], pa.duration("s")),
@@ -157,19 +157,19 @@ ODD = {
 }
 
 
-@pytest.mark.parametrize("name", ODD)
-def test_a_column_beside_the_texts_may_hold_anything(tmp_path, name):
-    table = pa.table({**{key: [value] for key, value in ROW.items()}, "made": ODD[name]})
+@pytest.mark.parametrize("name", ODD_COLUMNS)
+def test_other_columns_may_have_any_arrow_type(tmp_path, name):
+    table = pa.table({**{key: [value] for key, value in ROW.items()}, "made": ODD_COLUMNS[name]})
     (tmp_path / "d").mkdir()
     pq.write_table(table, tmp_path / "d" / "t.parquet")
     with pa.OSFile(str(tmp_path / "t.arrow"), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
         writer.write_table(table)
-    for way in ("d", "d/t.parquet", "t.arrow"):
-        assert [item.problem for item in load_suite(str(tmp_path / way)).items] == [None], way
+    for dataset in ("d", "d/t.parquet", "t.arrow"):
+        assert [item.problem for item in load_suite(str(tmp_path / dataset)).items] == [None], dataset
     assert "Name a river." in next(iter(stream_texts(str(tmp_path / "d" / "t.parquet"))))
 
 
-def test_texts_of_any_arrow_type_are_text(tmp_path):
+def test_texts_of_any_arrow_type_are_read_as_text(tmp_path):
     columns = {
         "prompt": pa.array([ROW["prompt"]], pa.large_string()),
         "chosen": pa.array([ROW["chosen"]]).dictionary_encode(),
@@ -179,7 +179,7 @@ def test_texts_of_any_arrow_type_are_text(tmp_path):
     assert read_file(tmp_path / "t.parquet") == [ROW]
 
 
-def test_a_parquet_file_is_read_alone_whatever_its_folder_is_called(tmp_path):
+def test_parquet_file_in_a_partition_folder_is_read_alone(tmp_path):
     path = tmp_path / "subset=odd" / "t.parquet"
     path.parent.mkdir()
     pq.write_table(pa.Table.from_pylist([ROW]), path)
@@ -190,24 +190,24 @@ def test_a_parquet_file_is_read_alone_whatever_its_folder_is_called(tmp_path):
         read_file(path)
 
 
-def test_a_saved_dataset_may_hold_anything_beside_the_texts(tmp_path):
+def test_saved_datasets_may_have_columns_of_any_type(tmp_path):
     import datasets
 
-    table = pa.table({**{key: [value] for key, value in ROW.items()}, "made": ODD["far year"]})
+    table = pa.table({**{key: [value] for key, value in ROW.items()}, "made": ODD_COLUMNS["far year"]})
     datasets.DatasetDict({"test": datasets.Dataset(table), "train": datasets.Dataset(table)}).save_to_disk(tmp_path)
     suite = load_suite(str(tmp_path))
     assert suite.items[0].problem is None
     assert suite.note == "The split test was taken; there are also train (--split)."
 
 
-def test_the_split_that_was_taken_is_named_beside_the_others(tmp_path):
+def test_note_names_the_selected_split_and_the_others(tmp_path):
     for name in ("train", "test"):
         write(tmp_path / "d" / f"{name}.jsonl", json.dumps(ROW) + "\n")
     assert load_suite(str(tmp_path / "d")).note == "The split test was taken; there are also train (--split)."
     assert load_suite(str(tmp_path / "d"), split="train").note == ""
 
 
-def test_options_without_an_effect_are_named(tmp_path):
+def test_options_without_an_effect_give_a_note(tmp_path):
     path = str(write(tmp_path / "d" / "t.jsonl", json.dumps(ROW) + "\n"))
     assert load_suite(path, split="test").note == f"--split has no effect on {path}."
     assert load_suite(path, revision="v1").note == f"--dataset_revision has no effect on {path}."
@@ -219,7 +219,7 @@ def test_options_without_an_effect_are_named(tmp_path):
             load_suite(path, split=slice_)
 
 
-def test_a_glob_is_its_files_in_order(tmp_path):
+def test_glob_reads_its_files_in_order(tmp_path):
     for n in (2, 1):
         write(tmp_path / f"part-{n}.jsonl", json.dumps({**ROW, "id": n}) + "\n")
     assert [row["id"] for _, row in read_source(str(tmp_path / "part-*.jsonl")).rows] == [1, 2]

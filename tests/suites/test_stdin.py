@@ -1,4 +1,4 @@
-"""`--dataset -`: what is piped into the command is the data, in any format."""
+"""`--dataset -` reads the data from standard input, in any format."""
 
 import gzip
 import json
@@ -45,21 +45,21 @@ def test_every_format_is_read_from_standard_input(tmp_path):
     ]
     revisions = set()
     for data in formats:
-        ran = run(data, "-c", LOAD)
-        assert ran.returncode == 0, ran.stderr
-        name, revision, source, count, same = json.loads(ran.stdout)
+        completed = run(data, "-c", LOAD)
+        assert completed.returncode == 0, completed.stderr
+        name, revision, source, count, same = json.loads(completed.stdout)
         assert (name, count, same) == ("stdin", 8, True)
         assert source.startswith("stdin (sha256:")
         revisions.add(revision)
     assert len(revisions) == 1
 
 
-@pytest.mark.parametrize("more", [[], pytest.param(["--num_processes", "2"], marks=pytest.mark.slow)])
-def test_the_command_scores_what_is_piped_into_it(tmp_path, more):
+@pytest.mark.parametrize("options", [[], pytest.param(["--num_processes", "2"], marks=pytest.mark.slow)])
+def test_command_scores_standard_input(tmp_path, options):
     command = ["-m", "rewardbench", "--model", "baseline/longest", "--dataset", "-", "--output_dir", str(tmp_path)]
-    ran = run(LINES, *command, "--json", *more)
-    assert ran.returncode == 0, ran.stderr
-    result = json.loads(ran.stdout)
+    completed = run(LINES, *command, "--json", *options)
+    assert completed.returncode == 0, completed.stderr
+    result = json.loads(completed.stdout)
     assert (result["suite"], result["accuracy"]) == ("stdin", 1.0)
 
 
@@ -73,8 +73,12 @@ except InputError as error:
 """
 
 
-def test_nothing_in_standard_input_is_one_sentence():
-    for data, words in ((b"", "holds no rows to score"), (b"hello", "holds no rows to score"), (b'{"a": ', "not JSON")):
-        ran = run(data, "-c", REFUSED)
-        assert (ran.returncode, ran.stderr) == (0, b"")
-        assert words in ran.stdout.decode()
+def test_empty_standard_input_gives_a_one_line_error():
+    for data, message in (
+        (b"", "holds no rows to score"),
+        (b"hello", "holds no rows to score"),
+        (b'{"a": ', "not JSON"),
+    ):
+        completed = run(data, "-c", REFUSED)
+        assert (completed.returncode, completed.stderr) == (0, b"")
+        assert message in completed.stdout.decode()

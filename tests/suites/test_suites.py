@@ -30,16 +30,16 @@ def user(text):
     return {"role": "user", "content": text}
 
 
-def pair(n, **more):
-    return {"id": n, "prompt": f"Q{n}", "chosen": f"X{n}", "rejected": f"Y{n}", **more}
+def pair(n, **fields):
+    return {"id": n, "prompt": f"Q{n}", "chosen": f"X{n}", "rejected": f"Y{n}", **fields}
 
 
 def mirror(group, subset):
     """Two rows of the embedded suite's format, each other's mirror."""
     first = {"prompt": [user(f"{group} up?")], "chosen": "up", "rejected": "down"}
     second = {"prompt": [user(f"{group} down?")], "chosen": "down", "rejected": "up"}
-    whole = {"subset": subset, "group": group}
-    return [{"id": f"{group}-a", **whole, **first}, {"id": f"{group}-b", **whole, **second}]
+    labels = {"subset": subset, "group": group}
+    return [{"id": f"{group}-a", **labels, **first}, {"id": f"{group}-b", **labels, **second}]
 
 
 def ties():
@@ -61,7 +61,7 @@ def core(tmp_path, monkeypatch):
     return folder
 
 
-def test_core_counts_mirrors_by_the_section_of_each_file(core):
+def test_core_sections_follow_its_files(core):
     suite = load_suite("core")
     assert (suite.name, suite.headline, len(suite.items)) == ("core", "mirror", 14)
     assert suite.rules == {
@@ -77,7 +77,7 @@ def test_core_counts_mirrors_by_the_section_of_each_file(core):
     assert suite.source == str(core)
 
 
-def test_core_has_its_version_and_content_in_the_revision(core):
+def test_core_revision_has_version_and_content_hash(core):
     before = load_suite("core").revision
     version, _, digest = before.partition("+")
     assert (version, len(digest)) == ("0.1.0", 12)
@@ -86,16 +86,16 @@ def test_core_has_its_version_and_content_in_the_revision(core):
     assert load_suite("core").revision != before
 
 
-def test_a_limit_keeps_groups_whole_and_shows_in_the_revision(core):
-    whole, cut = load_suite("core"), load_suite("core", limit=3)
-    assert [item.id for item in cut.items] == ["c1-a", "c1-b", "c2-a", "c2-b"]
-    assert cut.revision == f"{whole.revision}+limit=3"
-    assert list(cut.rules) == ["facts", "focus"]
+def test_limit_keeps_groups_complete_and_is_in_the_revision(core):
+    core_suite, limited = load_suite("core"), load_suite("core", limit=3)
+    assert [item.id for item in limited.items] == ["c1-a", "c1-b", "c2-a", "c2-b"]
+    assert limited.revision == f"{core_suite.revision}+limit=3"
+    assert list(limited.rules) == ["facts", "focus"]
     with pytest.raises(InputError, match="The limit is 0"):
         load_suite("core", limit=0)
 
 
-def test_a_subset_or_a_file_of_core_alone(core):
+def test_subset_and_split_select_a_part_of_core(core):
     suite = load_suite("core", subset="focus")
     assert {item.subset for item in suite.items} == {"focus"}
     assert suite.revision.endswith("+subset=focus")
@@ -108,7 +108,7 @@ def test_a_subset_or_a_file_of_core_alone(core):
         load_suite("core", split="nope")
 
 
-def test_the_real_core_is_made_of_mirrors():
+def test_embedded_core_consists_of_mirrors():
     suite = load_suite("core")
     assert {suite.rules[item.subset].section for item in suite.items} == {
         "Chat",
@@ -132,7 +132,7 @@ def test_the_real_core_is_made_of_mirrors():
         assert first.completions[0] != first.completions[1], name
 
 
-def test_a_subset_of_the_real_core_lies_in_one_file():
+def test_each_subset_of_embedded_core_is_in_one_file():
     files = {}
     for path in (data_dir() / "core").glob("*.jsonl"):
         for line in path.read_text(encoding="utf-8").splitlines():
@@ -144,7 +144,7 @@ def reward_bench(n, subset):
     return {**pair(n), "chosen_model": "m", "rejected_model": "n", "subset": subset}
 
 
-def test_reward_bench_from_a_folder_like_the_hubs(tmp_path):
+def test_reward_bench_is_read_from_a_local_copy(tmp_path):
     rows = [reward_bench(0, "math-prm"), reward_bench(1, "math-prm"), reward_bench(0, "donotanswer")]
     (tmp_path / "rb" / "data").mkdir(parents=True)
     pd.DataFrame(rows).to_parquet(tmp_path / "rb" / "data" / "filtered-00000-of-00001.parquet")
@@ -160,7 +160,7 @@ def test_reward_bench_from_a_folder_like_the_hubs(tmp_path):
     assert raw.revision.endswith("+split=raw")
 
 
-def test_reward_bench_2_from_a_folder_like_the_hubs(tmp_path):
+def test_reward_bench_2_is_read_from_a_local_copy(tmp_path):
     def row(id_, subset, chosen, rejected):
         counts = {"num_correct": len(chosen), "num_incorrect": len(rejected)}
         total = {"total_completions": len(chosen) + len(rejected), "models": ["m"], "additional_metadata": {"index": 1}}
@@ -196,7 +196,7 @@ def test_reward_bench_2_from_a_folder_like_the_hubs(tmp_path):
     }
 
 
-def test_preference_test_sets_take_their_subset_from_the_split(tmp_path):
+def test_preference_test_sets_use_the_split_as_subset(tmp_path):
     names = ["anthropic_helpful", "anthropic_hhh", "shp", "summarize"]
     names += ["anthropic_harmless", "mtbench_gpt4", "mtbench_human", "pku_safer"]
     (tmp_path / "sets" / "data").mkdir(parents=True)
@@ -211,19 +211,19 @@ def test_preference_test_sets_take_their_subset_from_the_split(tmp_path):
     assert suite.items[0].id == "anthropic_helpful/0"
     assert suite.items[0].meta == {"subsubset": "fine"}
     assert suite.section_weights == dict.fromkeys(names[4:7], 0)
-    alone = load_suite(str(tmp_path / "sets"), protocol="preference-test-sets", split="mtbench_human")
-    assert ([item.subset for item in alone.items], alone.section_weights) == (["mtbench_human"], {})
+    single_set = load_suite(str(tmp_path / "sets"), protocol="preference-test-sets", split="mtbench_human")
+    assert ([item.subset for item in single_set.items], single_set.section_weights) == (["mtbench_human"], {})
     dropped = load_suite(str(tmp_path / "sets"), protocol="preference-test-sets", split="pku_safer")
     assert ([item.subset for item in dropped.items], dropped.rules) == (["pku_safer"], {})
 
 
-def test_an_unknown_protocol_names_those_there_are(tmp_path):
+def test_unknown_protocol_lists_the_known_ones(tmp_path):
     path = write(tmp_path / "a.jsonl", [pair(0)])
     with pytest.raises(InputError, match="There is no protocol 'rb': it must be one of core, reward-bench"):
         load_suite(path, protocol="rb")
 
 
-def test_other_data_is_named_by_its_file_and_pinned_by_its_content(tmp_path, monkeypatch):
+def test_other_data_has_its_file_name_and_content_hash(tmp_path, monkeypatch):
     path = write(tmp_path / "mine" / "pairs.jsonl", [pair(0, subset="a"), pair(1, subset="b")])
     suite = load_suite(path)
     assert (suite.name, suite.source, suite.rules, suite.headline) == ("pairs.jsonl", path, {}, "accuracy")
@@ -238,13 +238,13 @@ def test_other_data_is_named_by_its_file_and_pinned_by_its_content(tmp_path, mon
     assert load_suite(".").name == "mine"
 
 
-def test_list_suites_needs_no_heavy_package():
+def test_list_suites_imports_no_heavy_package():
     code = (
         "import sys, rewardbench.suites as s; print(s.list_suites());"
         "sys.exit(any(m in sys.modules for m in ('torch', 'transformers', 'datasets', 'pandas', 'pyarrow')))"
     )
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert ran.stdout.strip() == str(list_suites())
+    completed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert completed.stdout.strip() == str(list_suites())
 
 
 ROWS = {
@@ -266,7 +266,7 @@ ROWS = {
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="the folder of real data is not here")
-def test_real_data_loads_with_every_id_once():
+def test_real_data_loads_with_unique_ids():
     suites = {path.stem: load_suite(str(path)) for path in REAL.glob("*.jsonl")}
     assert {name: len(suite.items) for name, suite in suites.items()} == ROWS
     for name, suite in suites.items():

@@ -6,20 +6,20 @@ from rewardbench.suites.rows import content_hash, parse_rows
 from rewardbench.suites.turns import Unusable, common_start, read_turns, say, split_prompt, transcript
 
 
-def turns(*words):
-    """Turns from "u:Hi" and "a:Hello"."""
+def turns(*texts):
+    """Return the turns of texts such as "u:Hi" and "a:Hello"."""
     roles = {"s": "system", "u": "user", "a": "assistant"}
-    return tuple({"role": roles[word[0]], "content": word[2:]} for word in words)
+    return tuple({"role": roles[text[0]], "content": text[2:]} for text in texts)
 
 
-def test_a_text_is_one_turn_of_the_role_and_messages_come_as_they_are():
+def test_read_turns_reads_a_text_and_messages():
     assert read_turns("Hi", "prompt", "user") == turns("u:Hi")
     messages = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hi"}]
     assert read_turns(messages, "prompt", "user") == turns("s:Be kind.", "u:Hi")
     assert read_turns({"role": "assistant", "content": "Yo"}, "chosen", "assistant") == turns("a:Yo")
 
 
-def test_sharegpt_messages_are_read_also_where_arrow_added_empty_keys():
+def test_read_turns_reads_sharegpt_messages_with_empty_keys():
     value = [
         {"from": "human", "value": "Hi", "role": None, "content": None},
         {"from": "gpt", "value": "Hello", "role": None, "content": None},
@@ -53,55 +53,55 @@ def test_sharegpt_messages_are_read_also_where_arrow_added_empty_keys():
         ([{"role": "assistant", "content": "", "function_call": {"name": "f"}}], "a turn of chosen has function_call"),
     ],
 )
-def test_what_is_no_text_has_a_reason(value, reason):
+def test_read_turns_gives_a_reason_for_invalid_values(value, reason):
     with pytest.raises(Unusable) as raised:
         read_turns(value, "chosen", "assistant")
     assert str(raised.value).startswith(reason)
 
 
-def test_a_transcript_is_split_at_its_speakers_only():
+def test_transcript_is_split_at_its_speakers_only():
     text = "\n\nHuman: What's \n\na Human: say?\n\nAssistant: Odd.\n\nHuman: ok\n\nAssistant:"
     assert transcript(text) == turns("u:What's \n\na Human: say?", "a:Odd.", "u:ok", "a:")
     assert transcript("Dear all,\n\nHuman: x\n\nAssistant: y") == ()
     assert transcript("\n\nHuman: no answer") == ()
 
 
-def test_conversations_lose_the_prompt_they_open_with():
+def test_split_prompt_removes_the_prompt_from_conversations():
     prompt = turns("s:S", "u:Q")
-    whole, answer = turns("s:S", "u:Q", "a:X"), turns("a:Y")
-    assert split_prompt(prompt, [whole, answer]) == (prompt, (turns("a:X"), turns("a:Y")))
+    conversation, answer = turns("s:S", "u:Q", "a:X"), turns("a:Y")
+    assert split_prompt(prompt, [conversation, answer]) == (prompt, (turns("a:X"), turns("a:Y")))
 
 
-def test_an_explicit_prompt_is_kept_where_the_completions_share_more():
-    found = [turns("u:Q", "a:A", "u:R", "a:X"), turns("u:Q", "a:A", "u:R", "a:Y")]
-    assert split_prompt(turns("u:Q"), found) == (turns("u:Q"), (found[0][1:], found[1][1:]))
+def test_split_prompt_keeps_an_explicit_prompt():
+    conversations = [turns("u:Q", "a:A", "u:R", "a:X"), turns("u:Q", "a:A", "u:R", "a:Y")]
+    assert split_prompt(turns("u:Q"), conversations) == (turns("u:Q"), (conversations[0][1:], conversations[1][1:]))
 
 
-def test_a_prompt_that_opens_no_conversation_gives_way_to_their_common_start():
-    found = [turns("u:Q", "a:A", "u:R", "a:X"), turns("u:Q", "a:A", "u:R", "a:Y")]
-    assert split_prompt(turns("u:a title"), found) == (turns("u:Q", "a:A", "u:R"), (turns("a:X"), turns("a:Y")))
+def test_split_prompt_uses_the_common_start_if_no_conversation_starts_with_the_prompt():
+    conversations = [turns("u:Q", "a:A", "u:R", "a:X"), turns("u:Q", "a:A", "u:R", "a:Y")]
+    assert split_prompt(turns("u:a title"), conversations) == (turns("u:Q", "a:A", "u:R"), (turns("a:X"), turns("a:Y")))
 
 
-def test_the_common_start_ends_before_an_assistant_turn_in_both():
+def test_common_start_ends_before_an_assistant_turn_of_all():
     early = [turns("u:Q", "a:A", "u:R", "a:X"), turns("u:Q", "a:A", "u:S", "a:Y")]
     assert common_start(early) == 1  # they part at a user turn, so A belongs to the completions
     lengths = [turns("u:Q", "a:X"), turns("u:Q", "a:X", "u:R", "a:Y")]
     assert common_start(lengths) == 1
 
 
-def test_conversations_without_a_common_prompt_are_unusable():
+def test_common_start_rejects_conversations_without_a_common_turn():
     with pytest.raises(Unusable, match="the completions share no prompt"):
         common_start([turns("u:Q", "a:X"), turns("u:R", "a:Y")])
 
 
-def test_say_is_one_turn():
+def test_say_returns_one_turn():
     assert say("user", "Hi") == turns("u:Hi")
 
 
 CALL = {"type": "function", "function": {"name": "f", "arguments": '{"x": 1}'}}
 
 
-def test_tool_calls_and_reasoning_are_kept_and_fields_without_a_value_are_not():
+def test_read_turns_keeps_tool_calls_and_reasoning_without_empty_fields():
     value = [
         {"role": "assistant", "content": None, "tool_calls": [{**CALL, "id": None}], "name": None, "thinking": None},
         {"role": "tool", "content": "3", "tool_call_id": "c1", "tool_calls": []},
@@ -114,7 +114,7 @@ def test_tool_calls_and_reasoning_are_kept_and_fields_without_a_value_are_not():
     )
 
 
-def test_text_parts_are_joined():
+def test_read_turns_joins_text_parts():
     parts = [{"type": "text", "text": "Name "}, {"type": "input_text", "text": "a "}, {"text": "river"}, "."]
     assert read_turns([{"role": "user", "content": parts}], "prompt", "user") == turns("u:Name a river.")
 

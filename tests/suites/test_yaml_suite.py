@@ -1,4 +1,4 @@
-"""A suite of one's own from a YAML file."""
+"""User-defined suites from a YAML file."""
 
 import json
 from pathlib import Path
@@ -42,7 +42,7 @@ def write(folder, text=SUITE, rows=ROWS):
     return str(folder / "suite.yaml")
 
 
-def test_twenty_lines_make_a_suite(tmp_path):
+def test_suite_file_of_twenty_lines(tmp_path):
     assert len(SUITE.strip().splitlines()) <= 20
     suite = load_suite(write(tmp_path))
     assert (suite.name, len(suite.items), suite.items[0].group) == ("house-rules", 4, "a")
@@ -52,27 +52,27 @@ def test_twenty_lines_make_a_suite(tmp_path):
     assert suite.revision.startswith("sha256:")
 
 
-def test_it_runs_end_to_end(tmp_path, capsys, monkeypatch):
+def test_suite_file_runs_from_the_command_line(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as stop:
         main(["--model", "baseline/longest", "--dataset", write(tmp_path)])
     assert stop.value.code == 0
-    found = json.loads(Path("results/baseline/longest.json").read_text())
-    sections = {one["name"]: one["value"] for one in found["sections"]}
+    summary = json.loads(Path("results/baseline/longest.json").read_text())
+    sections = {section["name"]: section["value"] for section in summary["sections"]}
     # math .5 with weight 3, code 1 with its one item: 2.5 / 4
     assert {"Reasoning": sections["Reasoning"], "Safety": sections["Safety"]} == {"Reasoning": 0.625, "Safety": 1.0}
-    assert found["score"]["value"] == pytest.approx((0.625 + 2 * 1.0) / 3)
-    assert found["suite"] == "house-rules"
+    assert summary["score"]["value"] == pytest.approx((0.625 + 2 * 1.0) / 3)
+    assert summary["suite"] == "house-rules"
 
 
-def test_a_subset_and_a_limit_of_it_may_be_asked_for(tmp_path):
+def test_suite_file_takes_subset_and_limit(tmp_path):
     path = write(tmp_path)
     assert len(load_suite(path, subset="math").items) == 2
     assert len(load_suite(path, limit=1).items) == 2, "a mirror stays whole"
 
 
 @pytest.mark.parametrize(
-    ("text", "complaint"),
+    ("text", "message"),
     [
         ("", "must be a mapping with a name and a dataset"),
         ("name: x", "has no dataset"),
@@ -90,27 +90,27 @@ def test_a_subset_and_a_limit_of_it_may_be_asked_for(tmp_path):
         ("!!python/object/apply:os.system ['true']", "is not YAML"),
     ],
 )
-def test_what_is_wrong_in_it_is_said_in_a_sentence(text, complaint, tmp_path):
-    with pytest.raises(InputError, match=complaint):
+def test_invalid_suite_files_give_a_one_line_error(text, message, tmp_path):
+    with pytest.raises(InputError, match=message):
         load_suite(write(tmp_path, text))
 
 
-def test_it_takes_no_other_protocol(tmp_path):
+def test_suite_file_rejects_a_protocol(tmp_path):
     with pytest.raises(InputError, match="is a suite file with its own rules: leave out --protocol"):
         load_suite(write(tmp_path), protocol="reward-bench")
 
 
-def test_a_file_that_is_not_there_is_said(tmp_path):
+def test_missing_suite_file_gives_an_error(tmp_path):
     with pytest.raises(InputError, match="Cannot read the suite"):
         load_suite(str(tmp_path / "none.yaml"))
 
 
-def own(tmp_path, text, rows=ROWS, **options):
+def load_text(tmp_path, text, rows=ROWS, **options):
     return load_suite(write(tmp_path, text, rows), **options)
 
 
 @pytest.mark.parametrize(
-    ("text", "complaint"),
+    ("text", "message"),
     [
         (
             SUITE.replace("[refusals]", "[refusal]"),
@@ -148,45 +148,46 @@ def own(tmp_path, text, rows=ROWS, **options):
         (SUITE + "headline: [mirror]\n", "headline is .*, and must be one of accuracy, mirror"),
     ],
 )
-def test_every_key_and_value_is_held_against_what_it_can_be(text, complaint, tmp_path):
-    if complaint is None:
-        assert own(tmp_path, text).items  # YAML reads 1e5 as text
+def test_every_key_and_value_is_checked(text, message, tmp_path):
+    if message is None:
+        assert load_text(tmp_path, text).items  # YAML reads 1e5 as text
         return
-    with pytest.raises(InputError, match=complaint) as raised:
-        own(tmp_path, text)
+    with pytest.raises(InputError, match=message) as raised:
+        load_text(tmp_path, text)
     assert "\n" not in str(raised.value)
 
 
-def test_the_rules_are_part_of_the_revision(tmp_path):
+def test_revision_has_a_hash_of_the_rules(tmp_path):
     texts = [SUITE, SUITE.replace("weight: 3", "weight: 4"), SUITE.replace("Safety: 2", "Safety: 3")]
     texts += [
         SUITE.replace("best_of_n", "strict"),
         SUITE + "headline: mirror\n",
         SUITE.replace("[math, code]", "[math]"),
     ]
-    revisions = [own(tmp_path, text).revision for text in texts]
+    revisions = [load_text(tmp_path, text).revision for text in texts]
     assert len(set(revisions)) == len(texts)
     assert len({revision.partition("+rules=")[0] for revision in revisions}) == 1
     plain = SUITE.partition("sections:")[0]
-    assert "+" not in own(tmp_path, plain).revision
+    assert "+" not in load_text(tmp_path, plain).revision
 
 
-def test_two_suites_of_the_same_data_do_not_write_over_each_other(tmp_path):
+def test_results_of_two_suite_files_do_not_overwrite_each_other(tmp_path):
     from rewardbench.evaluation import run_and_store
     from rewardbench.settings import ModelSpec, Settings
 
     paths = []
     for text in (SUITE, SUITE.replace("weight: 3", "weight: 9")):
-        kept = run_and_store(Settings(ModelSpec("baseline/longest"), write(tmp_path, text)), str(tmp_path / "results"))
-        paths.append(kept[1])
+        settings = Settings(ModelSpec("baseline/longest"), write(tmp_path, text))
+        _, path, *_ = run_and_store(settings, str(tmp_path / "results"))
+        paths.append(path)
     assert len(set(paths)) == 2
 
 
-def test_a_split_may_lack_a_subset_and_says_so(tmp_path):
+def test_split_without_a_subset_gives_a_note(tmp_path):
     for name, rows in (("train", ROWS), ("test", ROWS[:3])):
         (tmp_path / "d").mkdir(exist_ok=True)
         (tmp_path / "d" / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     text = SUITE.replace("pairs.jsonl", "d")
-    assert "This split has no items of refusals." in own(tmp_path, text, split="test").note
+    assert "This split has no items of refusals." in load_text(tmp_path, text, split="test").note
     with pytest.raises(InputError, match="names a subset 'refusals' that is not in its data"):
-        own(tmp_path, text)
+        load_text(tmp_path, text)

@@ -1,4 +1,4 @@
-"""Preference data of the shapes that cost most: rows as a file holds them, any number, and the same every time."""
+"""Rows of preference data in the shapes that cost most; the same rows every time."""
 
 import json
 import random
@@ -10,7 +10,7 @@ WORDS = [f"{first}{second}{third}" for first in "bdfgklmnprst" for second in "ae
 
 
 def sentence(rng: random.Random, words: int) -> str:
-    """Random words."""
+    """Return random words."""
     return " ".join(rng.choices(WORDS, k=words))
 
 
@@ -21,7 +21,7 @@ def alike(count: int) -> Rows:
 
 
 def same_answers(count: int) -> Rows:
-    """The prompts differ, and all chosen responses are alike, as all rejected ones are."""
+    """The prompts differ; all chosen responses are the same, and all rejected ones."""
     for n in range(count):
         yield {"prompt": f"q{n}", "chosen": "long answer " * 30, "rejected": "x " * 20}
 
@@ -42,7 +42,7 @@ def one_word_changed(count: int) -> Rows:
 
 
 def one_template(count: int) -> Rows:
-    """Rows share a third of their text, so that they are nearly near duplicates."""
+    """Rows share a third of their text: just too little for near duplicates."""
     rng = random.Random(0)
     shared = sentence(rng, 30)
     for _ in range(count):
@@ -68,7 +68,7 @@ def subset_a_row(count: int) -> Rows:
 
 
 def subset_two_rows(count: int) -> Rows:
-    """Half as many subsets as rows, of unlike rows."""
+    """Half as many subsets as rows, of different rows."""
     for n, row in enumerate(different(count)):
         yield {**row, "subset": f"s{n // 2}"}
 
@@ -87,20 +87,20 @@ def no_text(count: int) -> Rows:
 
 
 def blank_lines(count: int) -> Rows:
-    """Few rows, whose texts are almost nothing but line breaks: as many as there would be rows."""
+    """Three rows of almost only line breaks, ten for each requested row."""
     for n in range(3):
         yield {"prompt": f"q{n}", "chosen": "\n" * 10 * count + "yes", "rejected": " " * 10 * count + "no"}
 
 
 def many_completions(count: int) -> Rows:
-    """One item with as many completions as there would be rows, half of them right."""
+    """One item with `count` completions, half of them right."""
     texts = [f"answer {n % 7}" for n in range(count)]
     yield {"prompt": "Which one?", "completions": texts, "num_correct": count // 2}
     yield {"prompt": "And now?", "completions": texts[:4], "num_correct": 1}
 
 
 def one_huge_row(count: int) -> Rows:
-    """Unlike rows, one of which holds 500 bytes for each row there is."""
+    """Different rows, one of which has 500 bytes for each requested row."""
     rng = random.Random(1)
     for n, row in enumerate(different(count // 50)):
         yield row if n else {**row, "prompt": sentence(rng, 125 * count), "chosen": sentence(rng, 125 * count)}
