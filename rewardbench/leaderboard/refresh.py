@@ -1,6 +1,6 @@
 """Read the rows of a leaderboard from a store, and keep its index up to date.
 
-The index is a parquet file with one row per result, and the credits of its model. A row is computed again when the
+The index is a parquet file with one row per result, and the credits of its model. A row is recomputed when the
 files of its result change, so an index that is outdated or damaged costs time only.
 
 An index is trusted as follows: in a local folder only if this machine wrote it (`LocalStore.indexes`); in a Hub dataset

@@ -22,7 +22,7 @@ from rewardbench.types import Estimate, ItemScores, Result
 
 
 def read_result(path: str | Path) -> Result:
-    """Read a result: the summary at `path`, and its per-item scores from the file beside it.
+    """Read a result: the summary at `path`, and its per-item scores from the file next to it.
 
     Raises:
         InputError: if a file is missing or damaged.

@@ -121,12 +121,12 @@ def _read(path: Path, scores_only: bool = False) -> tuple[JsonObject, Sequence[J
         return summary, _from_columns(columns, path)
     outputs = results.outputs_path(path)
     if not outputs.is_file():
-        raise InputError(f"{path} has no per-item scores, and there is no {outputs.name} beside it.")
+        raise InputError(f"{path} has no per-item scores, and there is no {outputs.name} next to it.")
     return summary, _read_lines(outputs)
 
 
 def _read_outputs(path: Path, scores_only: bool) -> tuple[JsonObject, Sequence[JsonObject]]:
-    """Read a JSONL file of rows, with the summary beside it if there is one."""
+    """Read a JSONL file of rows, with the summary next to it if there is one."""
     summary_path = path.with_name(path.name.removesuffix("_outputs.jsonl") + ".json")
     if not path.name.endswith("_outputs.jsonl") or not summary_path.is_file():
         return {}, _read_lines(path)
@@ -281,7 +281,7 @@ def _to_suite(summary: JsonObject, items: Sequence[Item]) -> Suite:
 
 
 def hash_of_ids(items: Iterable[Item]) -> str:
-    """Hash a set of items by ids and numbers of completions, to tell sets apart whose revision is unknown.
+    """Hash a set of items by ids and numbers of completions, to distinguish sets whose revision is unknown.
 
     >>> hash_of_ids([Item("a", "s", (), ((), ())), Item("b", "s", (), ((), ()))])[:8]
     'ddb6420b'

@@ -1,4 +1,4 @@
-"""A summary with one field spoiled, whichever it is: every reader of it has an answer or one sentence."""
+"""Test summaries with one malformed field: every command and page answers or raises a one-line error."""
 
 import json
 
@@ -30,61 +30,61 @@ PAGES = (
 
 
 def fields(value, path=()):
-    """The paths of all fields; of a list the first."""
+    """Yield the paths of all fields; of a list, those of the first element."""
     below = value.items() if isinstance(value, dict) else enumerate(value[:1]) if isinstance(value, list) else ()
-    for key, one in below:
+    for key, inner in below:
         yield (*path, key)
-        yield from fields(one, (*path, key))
+        yield from fields(inner, (*path, key))
 
 
 @pytest.fixture
 def two(tmp_path):
-    """The paths of two results in one store; the first one's summary says all that a summary can."""
+    """Store two results, the first with every optional field; return the paths of their summaries."""
     paths = [store(tmp_path, SUITE, scores(SUITE, 0.6, seed=n), f"org/{name}") for n, name in enumerate("ab")]
-    told = json.loads(paths[0].read_bytes())
-    told["manifest"] |= {"command": "x", "model": {"license": "mit", "parameters": 1000}}
-    paths[0].write_text(json.dumps(told | {"date": "2026-01-01"}))
+    summary = json.loads(paths[0].read_bytes())
+    summary["manifest"] |= {"command": "x", "model": {"license": "mit", "parameters": 1000}}
+    paths[0].write_text(json.dumps(summary | {"date": "2026-01-01"}))
     return paths
 
 
-def ask(question, *given):
-    """Its answer, or the complaint of bad input."""
+def ask(question, *arguments):
+    """Call a function; return its result or the InputError that it raises."""
     try:
-        return question(*given)
+        return question(*arguments)
     except InputError as error:
         return error
 
 
-def answers(one, other):
-    """What the commands say of a result, beside another."""
-    yield ask(lambda: check(read_submission(one), SUITE))
-    found = ask(read_scored, one)
-    yield found
-    if not isinstance(found, InputError):
-        yield ask(select, found)
+def answers(first, second):
+    """Yield what the commands return for a result, with another result to compare."""
+    yield ask(lambda: check(read_submission(first), SUITE))
+    scored = ask(read_scored, first)
+    yield scored
+    if not isinstance(scored, InputError):
+        yield ask(select, scored)
         for question in (compare, decide, lambda *both: rank(both)):
-            yield ask(question, read_scored(other), found)
+            yield ask(question, read_scored(second), scored)
 
 
 @pytest.mark.parametrize("turn", range(len(VALUES)))
-def test_every_command_has_an_answer_or_a_sentence(two, turn):
-    one, other = two
-    told = json.loads(one.read_bytes())
-    assert not [said for said in answers(one, other) if isinstance(said, InputError)]
-    said = []
-    for n, path in enumerate(fields(told)):
-        one.write_text(json.dumps(changed(told, path, VALUES[(n + turn) % len(VALUES)])))
-        said += answers(one, other)
-    sentences = [str(one) for one in said if isinstance(one, InputError)]
-    assert 0 < len(sentences) < len(said)
+def test_commands_answer_or_raise_a_one_line_error(two, turn):
+    first, second = two
+    summary = json.loads(first.read_bytes())
+    assert not [answer for answer in answers(first, second) if isinstance(answer, InputError)]
+    spoiled_answers = []
+    for n, path in enumerate(fields(summary)):
+        first.write_text(json.dumps(changed(summary, path, VALUES[(n + turn) % len(VALUES)])))
+        spoiled_answers += answers(first, second)
+    sentences = [str(answer) for answer in spoiled_answers if isinstance(answer, InputError)]
+    assert 0 < len(sentences) < len(spoiled_answers)
     assert not [sentence for sentence in sentences if not sentence.endswith(".") or "\n" in sentence]
 
 
 @pytest.mark.parametrize("turn", [0, 5])
-def test_every_page_has_an_answer_or_a_sentence(two, tmp_path, turn):
-    told = json.loads(two[0].read_bytes())
-    for n, path in enumerate(fields(told)):
-        two[0].write_text(json.dumps(changed(told, path, VALUES[(n + turn) % len(VALUES)])))
+def test_pages_answer_for_malformed_summaries(two, tmp_path, turn):
+    summary = json.loads(two[0].read_bytes())
+    for n, path in enumerate(fields(summary)):
+        two[0].write_text(json.dumps(changed(summary, path, VALUES[(n + turn) % len(VALUES)])))
         library = Library(str(tmp_path))
         for query in PAGES:
             assert "<h1" in app.view(library, f"?{query}")

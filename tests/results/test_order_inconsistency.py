@@ -31,7 +31,7 @@ def write(folder, inconsistencies):
     rows = "".join(map(results.dump, results.to_rows(result, SUITE))).encode()
     path = folder / "judge.json"
     results.outputs_path(path).write_bytes(rows)
-    summary = results.to_json(result) | {results.OUTPUTS_HASH: hashlib.sha256(rows).hexdigest()}
+    summary = results.to_summary(result) | {results.OUTPUTS_HASH: hashlib.sha256(rows).hexdigest()}
     path.write_text(results.dump(summary))
     return path
 

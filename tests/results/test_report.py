@@ -43,11 +43,11 @@ def cells(result, name):
     return next(line.split() for line in printed(result) if line.strip().startswith(name))
 
 
-def test_the_title_says_what_was_scored_on_what():
+def test_title_names_model_and_suite():
     assert printed(RESULT)[0] == "org/model[v1] (Seq. Classifier) on reward-bench@168d848cdbbe+limit=400"
 
 
-def test_a_row_has_every_figure():
+def test_table_row_has_every_estimate():
     assert cells(RESULT, "Chat") == ["Chat", "300", "73.3", "68.0–78.0", "2", "1", "12"]
     assert cells(RESULT, "llmbar") == ["llmbar-adver-neighbor", "200", "80.0", "74.0–85.0", "0", "0", "0"]
     assert cells(RESULT, "Chat Hard") == ["Chat", "Hard", "100", "66.7", "57.0–100.0", "0", "0", "0"]
@@ -56,7 +56,7 @@ def test_a_row_has_every_figure():
     assert cells(RESULT, "score ") == ["score", "400", "70.0", "65.0–75.0", "2", "1", "12"]
 
 
-def test_mirrors_have_their_column_and_the_score_stands_in_it():
+def test_mirrors_have_a_column_that_includes_the_score():
     assert "mirror %" in "\n".join(printed(MIRRORS))
     assert "mirror %" not in "\n".join(printed(RESULT))
     assert cells(MIRRORS, "Chat") == ["Chat", "300", "73.3", "68.0–78.0", "52.3", "2", "1", "12"]
@@ -68,7 +68,7 @@ def test_a_section_of_one_subset_is_one_row():
 
 
 @pytest.mark.parametrize("result", [RESULT, MIRRORS])
-def test_it_fits_80_columns_and_folds_names_whole(result):
+def test_table_fits_80_columns_and_folds_names(result):
     lines = printed(result)
     assert max(map(len, lines)) <= 80
     start = next(k for k, line in enumerate(lines) if "a-subset-with" in line)
@@ -78,7 +78,7 @@ def test_it_fits_80_columns_and_folds_names_whole(result):
     assert "…" not in "".join(lines)
 
 
-def test_scripts_get_lines_to_check():
+def test_key_value_lines_are_printed():
     assert list(report.key_values(MIRRORS)) == [
         "score=0.4567",
         "score_low=0.3900",
@@ -97,29 +97,29 @@ def test_scripts_get_lines_to_check():
     assert set(report.key_values(MIRRORS)) < set(printed(MIRRORS, width=30))
 
 
-def test_notes_are_whole_lines():
+def test_notes_are_printed_as_single_lines():
     assert printed(RESULT, width=20)[-2:] == [
         "note: One item is unscored: empty response.",
         "note: 12 items were cut to 512 tokens.",
     ]
 
 
-def test_a_result_without_a_preference_has_no_figures():
+def test_result_without_a_preference_has_no_estimates():
     nothing = Estimate("score", 0, None)
     bare = replace(RESULT, score=nothing, accuracy=nothing, sections=(), subsets=(), manifest={})
     assert cells(bare, "score ") == ["score", "0", "–", "0", "0", "0"]
     assert list(report.key_values(bare))[:5] == ["score=nan", "score_low=nan", "score_high=nan", "accuracy=nan", "n=0"]
 
 
-def test_json_has_the_same_figures():
+def test_json_has_the_same_estimates():
     data = json.loads(json.dumps(report.to_json(MIRRORS), allow_nan=False))
     assert (data["score"]["value"], data["score"]["low"], data["accuracy"]) == (0.4567, 0.39, 0.725)
-    assert [one["value"] for one in data["mirrors"]] == [0.5234, 0.39]
+    assert [mirror["value"] for mirror in data["mirrors"]] == [0.5234, 0.39]
     assert data["sections"][2]["value"] is None
     assert data["notes"] == RESULT.manifest["notes"]
 
 
-def test_the_picture_is_an_svg_of_the_table(tmp_path):
+def test_image_is_an_svg_of_the_table(tmp_path):
     report.save_svg(RESULT, tmp_path / "table.svg")
     picture = (tmp_path / "table.svg").read_text()
     assert picture.startswith("<svg")

@@ -54,9 +54,9 @@ SCORES = (
 
 
 def result_of(scores=SCORES, suite=SUITE, **manifest):
-    found = summarize(suite, scores)
+    estimates = summarize(suite, scores)
     manifest = {"fingerprint_sha256": "ab12", "notes": ["One."], **manifest}
-    figures = (found.score, found.accuracy, found.sections, found.subsets, found.mirrors)
+    figures = (estimates.score, estimates.accuracy, estimates.sections, estimates.subsets, estimates.mirrors)
     return Result(suite.name, suite.revision, "org/model", "Seq. Classifier", *figures, tuple(scores), manifest)
 
 
@@ -69,7 +69,7 @@ def write(folder, result, suite=SUITE):
     return path
 
 
-def test_the_summary_is_a_superset_of_the_incumbents():
+def test_summary_has_all_fields_of_rewardbench_0_1():
     data = results.to_summary(result_of(model={"ref_model": None, "tokenizer": "tok", "chat_template": "own"}))
     theirs = ("accuracy", "num_prompts", "model", "ref_model", "tokenizer", "chat_template", "extra_results")
     assert {key: data[key] for key in theirs} == {
@@ -83,7 +83,7 @@ def test_the_summary_is_a_superset_of_the_incumbents():
     }
 
 
-def test_the_summary_holds_every_figure_with_its_counts():
+def test_summary_has_every_estimate_with_its_counts():
     data = results.to_summary(result_of())
     assert data["schema"] == 1
     assert (data["suite"], data["revision"], data["model_type"]) == ("toy", "r1", "Seq. Classifier")
@@ -98,14 +98,14 @@ def test_the_summary_holds_every_figure_with_its_counts():
         "truncated": 1,
         "section": "Chat",
     }
-    assert [one["name"] for one in data["sections"]] == ["Chat", "Best", "Gone", "chat"]
+    assert [section["name"] for section in data["sections"]] == ["Chat", "Best", "Gone", "chat"]
     assert data["subsets"][2]["value"] is None
     assert 0 < data["score"]["low"] < data["score"]["value"] == 0.5 < data["score"]["high"] < 1
     assert data["mirrors"] == []
     assert data["manifest"]["notes"] == ["One."]
 
 
-def test_a_row_of_a_pair():
+def test_row_of_a_pair_has_all_columns():
     row = next(results.to_rows(result_of(), SUITE))
     assert row == {
         "id": "p1",
@@ -128,7 +128,7 @@ def test_a_row_of_a_pair():
     }
 
 
-def test_an_unscored_row_is_wrong_with_its_reason_and_strict_json():
+def test_unscored_row_counts_as_wrong_with_a_reason():
     row = list(results.to_rows(result_of(), SUITE))[1]
     assert (row["results"], row["credit"], row["reason"]) == (0, 0.0, "empty response")
     assert (row["scores"], row["scores_chosen"], row["text_chosen"]) == ([None, None], None, None)
@@ -137,7 +137,7 @@ def test_an_unscored_row_is_wrong_with_its_reason_and_strict_json():
     assert json.loads(results.dump(row))["lone"] == "\ud83d"
 
 
-def test_rows_of_other_shapes_have_no_pair_columns():
+def test_other_rows_have_no_pair_columns():
     best, chat = list(results.to_rows(result_of(), SUITE))[2:]
     assert (best["results"], best["credit"], best["num_correct"]) == (0.5, 0.5, 1)
     assert "text_chosen" not in best
@@ -151,7 +151,7 @@ def test_a_score_that_is_not_finite_gets_a_reason():
     assert (second["scores"], second["reason"]) == ([1.0, None], "score is NaN")
 
 
-def test_what_is_written_is_read_again(tmp_path):
+def test_result_survives_writing_and_reading(tmp_path):
     result = result_of(batch={"tokens": 4096, "noise": 1e-3}, seed=0)
     assert repr(asdict(results.read_result(write(tmp_path, result)))) == repr(asdict(result))
 
@@ -172,14 +172,14 @@ def test_settings_that_are_not_finite_become_null(tmp_path):
         ('{"schema": 1, "suite": "s", "revision": "r", "model": "m", "manifest": {}}', "not a valid result"),
     ],
 )
-def test_files_that_hold_no_result_get_a_sentence(tmp_path, content, sentence):
+def test_invalid_files_get_a_one_line_error(tmp_path, content, sentence):
     path = tmp_path / "x.json"
     path.write_text(content)
     with pytest.raises(InputError, match=sentence):
         results.read_result(path)
 
 
-def test_missing_files_get_a_sentence(tmp_path):
+def test_missing_files_get_a_one_line_error(tmp_path):
     with pytest.raises(InputError, match=r"Cannot read a result from .*none\.json"):
         results.read_result(tmp_path / "none.json")
     path = write(tmp_path, result_of())
@@ -206,7 +206,7 @@ def test_identity_is_suite_revision_and_fingerprint():
     same = results.to_summary(result_of(batch=1, notes=[]))
     assert results.identity(base) == results.identity(same)
     others = [base | {"suite": "x"}, base | {"revision": "r2"}, results.to_summary(result_of(fingerprint_sha256="cd"))]
-    assert len({results.identity(one) for one in (base, *others)}) == 4
+    assert len({results.identity(summary) for summary in (base, *others)}) == 4
 
 
 def test_without_a_fingerprint_the_model_is_its_name():

@@ -1,4 +1,4 @@
-"""The models of stored results: the published JSON Schema, what they accept, and what they say of the rest."""
+"""Test the models of stored results: the JSON Schema, what they accept, and their error messages."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ PUBLISHED = Path(rewardbench.results.__file__).with_name("summary.schema.json")
 
 @pytest.fixture(scope="module")
 def record(tmp_path_factory):
-    """The summary of a result that this version wrote."""
+    """Return the summary of a result that this version wrote."""
     suite = mirrors(2)
     return json.loads(store(tmp_path_factory.mktemp("results"), suite, scores(suite, 0.6), "org/m").read_text())
 
@@ -44,7 +44,7 @@ def test_extra_fields_are_kept_and_named(record):
         (("model_type",), None, "model_type is None, which is not text"),
     ],
 )
-def test_a_field_that_cannot_be_read_is_named_with_its_value(record, where, value, sentence, tmp_path):
+def test_malformed_field_is_named_with_its_value(record, where, value, sentence, tmp_path):
     path = tmp_path / "spoiled.json"
     path.write_text(json.dumps(changed(record, where, value)))
     assert read_summary(path)["model"] == "org/m"
@@ -59,8 +59,8 @@ def test_a_missing_field_is_named(record):
     assert describe_first_error(error.value) == "subsets is missing"
 
 
-def test_a_name_that_no_pydantic_text_can_be_is_read(record):
-    """Names of files that are no UTF-8 hold halves of surrogate pairs."""
+def test_name_with_a_lone_surrogate_is_read(record):
+    """File names that are not UTF-8 contain lone surrogates."""
     assert ResultSummary.model_validate({**record, "model": "m\udcff"}).model == "m\udcff"
 
 

@@ -1,4 +1,4 @@
-"""Misses to read, as text and as one HTML file."""
+"""Test showing items of a result, as text and as an HTML file."""
 
 import json
 from math import inf
@@ -19,32 +19,34 @@ def path(tmp_path):
     return synthetic.store(tmp_path, suite, synthetic.scores(suite, 0.6), "model")
 
 
-def test_the_worst_misses_come_first(path):
+def test_lowest_margins_come_first(path):
     scored = read_scored(path)
     wrong = select(scored, errors=True)
-    assert {one.item.id for one in wrong} == {one.id for one in scored.items if one.scores[0] <= one.scores[1]}
-    margins = [one.margin for one in wrong]
+    assert {shown_item.item.id for shown_item in wrong} == {
+        shown_item.id for shown_item in scored.items if shown_item.scores[0] <= shown_item.scores[1]
+    }
+    margins = [shown_item.margin for shown_item in wrong]
     assert margins == sorted(margins)
     assert len(select(scored)) == 120
 
 
-def test_filters_narrow_it_down(path):
+def test_filters_select_items(path):
     scored = read_scored(path)
-    assert {one.section for one in select(scored, section="Safety")} == {"Safety"}
-    assert {one.item.subset for one in select(scored, subset="chat-sub")} == {"chat-sub"}
-    assert [one.item.id for one in select(scored, search="question 7A of chat")] == ["chat-7a"]
+    assert {shown_item.section for shown_item in select(scored, section="Safety")} == {"Safety"}
+    assert {shown_item.item.subset for shown_item in select(scored, subset="chat-sub")} == {"chat-sub"}
+    assert [shown_item.item.id for shown_item in select(scored, search="question 7A of chat")] == ["chat-7a"]
     with pytest.raises(InputError, match="no subset 'x' in this result: there are chat-sub, safety-sub"):
         select(scored, subset="x")
 
 
-def test_completions_are_shown_without_the_prompt_before_them(path):
+def test_completions_are_shown_without_the_prompt(path):
     item = read_scored(path).suite.items[0]
     assert completions_of(item) == ["<bot>right 0", "<bot>wrong 0"]
 
 
-def test_of_a_conversation_the_last_turn_ends_the_prompt():
-    asked = (Message(role="user", content="system: Be kind.\n\nuser: Hi?"),)
-    item = Item("1", "s", asked, ((Message(role="assistant", content="<s>Be kind.<u>Hi?<a>Hello"),),) * 2)
+def test_last_turn_of_a_conversation_ends_the_prompt():
+    prompt = (Message(role="user", content="system: Be kind.\n\nuser: Hi?"),)
+    item = Item("1", "s", prompt, ((Message(role="assistant", content="<s>Be kind.<u>Hi?<a>Hello"),),) * 2)
     assert completions_of(item) == ["<a>Hello"] * 2
 
 
@@ -56,7 +58,7 @@ def nasty():
     return item, Suite("<u>", "r", (item,), {})
 
 
-def test_no_text_can_steer_the_terminal_or_the_page(tmp_path):
+def test_texts_are_escaped_in_terminal_and_page(tmp_path):
     from rewardbench.results.scored import ModelScores
 
     item, suite = nasty()
@@ -69,7 +71,7 @@ def test_no_text_can_steer_the_terminal_or_the_page(tmp_path):
     assert "http" not in page, "the page asks nobody for anything"
 
 
-def test_the_command_pages_and_writes_html(path, tmp_path, capsys):
+def test_show_command_paginates_and_writes_html(path, tmp_path, capsys):
     code, out, _ = run(capsys, "show", path, "--errors", "--limit", 2, "--page", 2, "--html", tmp_path / "x" / "m.html")
     worst = select(read_scored(path), errors=True)
     assert code == 0
@@ -77,19 +79,21 @@ def test_the_command_pages_and_writes_html(path, tmp_path, capsys):
     assert f"items={len(worst)}\n" in out
     assert (tmp_path / "x" / "m.html").read_text().count("<article") == len(worst)
     code, out, _ = run(capsys, "show", path, "--limit", 3, "--json")
-    assert [one["id"] for one in json.loads(out)["shown"]] == [one.item.id for one in select(read_scored(path))[:3]]
+    assert [entry["id"] for entry in json.loads(out)["shown"]] == [
+        entry.item.id for entry in select(read_scored(path))[:3]
+    ]
     code, _, err = run(capsys, "show", path, "--section", "none")
     assert (code, err.count("\n")) == (2, 1)
 
 
-def test_a_margin_that_no_float_holds_is_null_with_its_reason(tmp_path, capsys):
+def test_margin_beyond_float_range_is_null_with_a_reason(tmp_path, capsys):
     path = tmp_path / "rows.jsonl"
     scores = {"huge": [1e308, -1e308], "infinite": [inf, 1.0], "missing": [None, 1.0], "sound": [2.0, 1.5]}
     path.write_text("".join(json.dumps({"id": id, "scores": two}) + "\n" for id, two in scores.items()))
     code, out, err = run(capsys, "show", path, "--json")
     assert (code, err) == (0, "")
-    shown = {one["id"]: one for one in json.loads(out, parse_constant=lambda word: pytest.fail(word))["shown"]}
-    assert {id: (one["margin"], one["reason"]) for id, one in shown.items()} == {
+    shown = {record["id"]: record for record in json.loads(out, parse_constant=lambda word: pytest.fail(word))["shown"]}
+    assert {id: (record["margin"], record["reason"]) for id, record in shown.items()} == {
         "sound": (0.5, None),
         "huge": (None, "the margin is beyond the range of a float"),
         "infinite": (None, "score is infinite"),
@@ -103,7 +107,7 @@ def test_a_margin_that_no_float_holds_is_null_with_its_reason(tmp_path, capsys):
     assert "margin +nan (score is infinite)" in (tmp_path / "x.html").read_text()
 
 
-def test_rows_that_cannot_be_shown_are_said_and_so_is_a_filter_that_leaves_none(path, tmp_path, capsys):
+def test_results_without_items_and_empty_filters_are_reported(path, tmp_path, capsys):
     (tmp_path / "rows.jsonl").write_text('{"id": "1", "scores": [1.0]}\n')
     code, out, err = run(capsys, "show", tmp_path / "rows.jsonl")
     assert (code, out, err.count("\n")) == (2, "", 1)

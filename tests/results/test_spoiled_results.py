@@ -1,4 +1,4 @@
-"""Stored results of which anything may be spoiled: show, compare, gate and rank answer, or say one sentence."""
+"""Test malformed results: show, compare, gate and rank answer, or fail with a one-line error."""
 
 import contextlib
 import copy
@@ -33,13 +33,13 @@ SUMMARY_FIELDS += [("manifest", "suite", "rules", "chat-sub"), ("manifest", "sui
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory):
-    """Two results of one suite: the paths of their summaries."""
+    """Store two results of one suite, and return the paths of their summaries."""
     folder, suite = tmp_path_factory.mktemp("results"), synthetic.mirrors(4)
     return [synthetic.store(folder, suite, synthetic.scores(suite, 0.6, seed), f"m{seed}") for seed in (1, 2)]
 
 
 def answer(*arguments):
-    """The exit code of the command, its stdout and its stderr."""
+    """Run a command; return its exit code, stdout and stderr."""
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as stop:
         main(list(map(str, arguments)))
@@ -47,7 +47,7 @@ def answer(*arguments):
 
 
 def ask_all(path, other, json_too=True):
-    """Every command that reads a stored result, each as text and as JSON."""
+    """Run every command that reads a stored result, as text and as JSON."""
     commands = [
         ["show", path, "--html", path.parent / "page.html"],
         ["compare", path, other],
@@ -55,12 +55,12 @@ def ask_all(path, other, json_too=True):
         ["gate", "--baseline", other, "--candidate", path, "--markdown", path.parent / "m.md"],
     ]
     for command in commands:
-        for more in [[], ["--json"]] if json_too else [[]]:
-            code, out, err = answer(*command, *more)
+        for options in [[], ["--json"]] if json_too else [[]]:
+            code, out, err = answer(*command, *options)
             assert code in CODES
             assert (err.count("\n"), out == "") == ((1, True) if code == 2 else (0, False))
             assert "\x1b" not in out + err
-            if more and code != 2:
+            if options and code != 2:
                 json.loads(out, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
 
 

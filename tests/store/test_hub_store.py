@@ -1,4 +1,4 @@
-"""The store on a Hub double, through the real huggingface_hub client."""
+"""Test the Hub store through the real huggingface_hub client, against a fake Hub server."""
 
 import json
 import os
@@ -26,10 +26,12 @@ SUITE = mirrors(20)
 
 
 def result(name, share=0.8, seed=0):
-    found = [ItemScores(one.id, one.scores, tokens=(1, 1), texts=("a", "b")) for one in scores(SUITE, share, seed)]
+    item_scores = [
+        ItemScores(item.id, item.scores, tokens=(1, 1), texts=("a", "b")) for item in scores(SUITE, share, seed)
+    ]
     fingerprint = {"weights": {"sha256": name}}
-    told = {"fingerprint": fingerprint, "fingerprint_sha256": digest(fingerprint)}
-    return assemble(SUITE, name, "Seq. Classifier", found, told)
+    manifest = {"fingerprint": fingerprint, "fingerprint_sha256": digest(fingerprint)}
+    return assemble(SUITE, name, "Seq. Classifier", item_scores, manifest)
 
 
 def files(server):
@@ -37,29 +39,29 @@ def files(server):
     return sorted(repo.trees[repo.refs["main"]])
 
 
-def test_a_result_goes_there_and_comes_back(hub):
-    kept = open_store(WHERE)
-    assert isinstance(kept, HubStore)
-    assert kept.put(result("me/a"), SUITE) == "me/a"
+def test_result_is_committed_and_read_back(hub):
+    hub_store = open_store(WHERE)
+    assert isinstance(hub_store, HubStore)
+    assert hub_store.put(result("me/a"), SUITE) == "me/a"
     assert files(hub) == ["README.md", "me/a.json", "me/a.parquet"]
     back = open_store(WHERE).get("me/a")
     assert back.score == result("me/a").score
-    assert [one.scores for one in back.items] == [one.scores for one in result("me/a").items]
+    assert [item.scores for item in back.items] == [item.scores for item in result("me/a").items]
     assert open_store(WHERE).list() == ["me/a"]
 
 
-def test_the_same_model_takes_its_own_place_and_another_a_new_one(hub):
-    kept = open_store(WHERE)
-    assert kept.put(result("me/a"), SUITE) == "me/a"
-    assert kept.put(result("me/a", 0.9), SUITE) == "me/a"
+def test_same_model_replaces_its_result_and_another_gets_a_new_key(hub):
+    hub_store = open_store(WHERE)
+    assert hub_store.put(result("me/a"), SUITE) == "me/a"
+    assert hub_store.put(result("me/a", 0.9), SUITE) == "me/a"
     other = result("me/a")
-    told = {**other.manifest, "fingerprint_sha256": "other"}
+    manifest = {**other.manifest, "fingerprint_sha256": "other"}
     from dataclasses import replace
 
-    assert kept.put(replace(other, manifest=told), SUITE).startswith("me/a.toy-")
+    assert hub_store.put(replace(other, manifest=manifest), SUITE).startswith("me/a.toy-")
 
 
-def test_it_is_read_by_load_dataset(hub, tmp_path):
+def test_load_dataset_reads_the_store(hub, tmp_path):
     open_store(WHERE).put(result("me/a"), SUITE)
     store_ = open_store(WHERE)
     refresh(store_)
@@ -70,13 +72,13 @@ print(load_dataset("org/results", "index", split="train")["model"][:])
 items = load_dataset("org/results", "scores", split="train")
 print(len(items), {"id", "subset", "scores"} <= set(items.column_names))
 """
-    told = {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "other")}
-    told |= {"HF_HUB_DISABLE_XET": "1", "HF_HUB_OFFLINE": "0"}
-    run = subprocess.run([sys.executable, "-c", child], env=os.environ | told, capture_output=True, text=True)
+    environment = {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "other")}
+    environment |= {"HF_HUB_DISABLE_XET": "1", "HF_HUB_OFFLINE": "0"}
+    run = subprocess.run([sys.executable, "-c", child], env=os.environ | environment, capture_output=True, text=True)
     assert run.stdout == f"['me/a']\n{len(SUITE.items)} True\n", run.stderr[-600:]
 
 
-def test_writers_at_once_lose_nothing(hub):
+def test_concurrent_commits_lose_no_result(hub):
     errors = []
 
     def write(n):
@@ -86,35 +88,35 @@ def test_writers_at_once_lose_nothing(hub):
             errors.append(error)
 
     threads = [threading.Thread(target=write, args=(n,)) for n in range(4)]
-    for one in threads:
-        one.start()
-    for one in threads:
-        one.join()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     assert errors == []
     assert open_store(WHERE).list() == [f"me/m{n}" for n in range(4)]
     assert sum(path.endswith("/commit/main") for _, path in hub.requests) > 4, "somebody had to begin anew"
 
 
-def test_a_rename_and_a_deletion_are_commits(hub):
-    kept = open_store(WHERE)
-    kept.put(result("me/a"), SUITE)
-    kept.put(result("me/b"), SUITE)
+def test_rename_and_delete_are_commits(hub):
+    hub_store = open_store(WHERE)
+    hub_store.put(result("me/a"), SUITE)
+    hub_store.put(result("me/b"), SUITE)
     for key in ("me/a", "me/b"):
-        kept.save(f"verdicts/{key}.json", f'"{key}"'.encode())
+        hub_store.save(f"verdicts/{key}.json", f'"{key}"'.encode())
     count = len(hub.repos["org/results"].trees)
-    kept.rename("me/a", "me/c")
-    kept.delete("me/b")
+    hub_store.rename("me/a", "me/c")
+    hub_store.delete("me/b")
     assert files(hub) == ["README.md", "me/c.json", "me/c.parquet", "verdicts/me/c.json"]
-    assert kept.load("verdicts/me/c.json").read_bytes() == b'"me/a"'
+    assert hub_store.load("verdicts/me/c.json").read_bytes() == b'"me/a"'
     assert len(hub.repos["org/results"].trees) == count + 2
     with pytest.raises(InputError, match="no result"):
-        kept.delete("me/b")
+        hub_store.delete("me/b")
 
 
-def test_when_the_hub_is_down_the_last_rows_are_shown_with_their_age(hub):
-    kept = open_store(WHERE)
-    kept.put(result("me/a"), SUITE)
-    rows = refresh(kept).rows
+def test_last_rows_are_shown_with_their_age_if_the_hub_is_down(hub):
+    hub_store = open_store(WHERE)
+    hub_store.put(result("me/a"), SUITE)
+    rows = refresh(hub_store).rows
     for fault in (500, "timeout"):
         hub.fault = fault
         board = refresh(open_store(WHERE))
@@ -134,7 +136,7 @@ def test_when_the_hub_is_down_the_last_rows_are_shown_with_their_age(hub):
         (429, "cannot be reached"),
     ],
 )
-def test_each_failure_is_one_sentence(hub, fault, sentence):
+def test_each_failure_is_a_one_line_error(hub, fault, sentence):
     hub.fault = fault
     for ask in (lambda store_: store_.list(), lambda store_: store_.put(result("me/a"), SUITE)):
         with pytest.raises(InputError, match=sentence) as caught:
@@ -143,7 +145,7 @@ def test_each_failure_is_one_sentence(hub, fault, sentence):
     assert files(hub) == []
 
 
-def test_a_file_that_breaks_off_is_one_sentence_and_is_not_kept(hub, monkeypatch):
+def test_truncated_download_is_a_one_line_error_and_not_cached(hub, monkeypatch):
     monkeypatch.setattr("huggingface_hub.file_download.time.sleep", lambda seconds: None)  # between its tries
     open_store(WHERE).put(result("me/a"), SUITE)
     hub.fault = "half"
@@ -153,7 +155,7 @@ def test_a_file_that_breaks_off_is_one_sentence_and_is_not_kept(hub, monkeypatch
     assert open_store(WHERE).get("me/a").model == "me/a"
 
 
-def test_who_may_not_write_is_told(hub):
+def test_missing_write_permission_is_reported(hub):
     hub.readonly = True
     with pytest.raises(InputError, match="HF_TOKEN"):
         open_store(WHERE).put(result("me/a"), SUITE)
@@ -162,12 +164,12 @@ def test_who_may_not_write_is_told(hub):
 def test_a_submission_is_a_pull_request_that_is_verified_and_merged(hub, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(review, "load_known", lambda name: SUITE)
     path = store(tmp_path, SUITE, [*result("me/a").items], "me/a")
-    told = json.loads(path.read_bytes())
-    told["manifest"].update(result("me/a").manifest)
-    path.write_text(json.dumps(told))
+    summary = json.loads(path.read_bytes())
+    summary["manifest"].update(result("me/a").manifest)
+    path.write_text(json.dumps(summary))
     entry = pack_submission(path)
-    kept = open_store(WHERE)
-    assert kept.propose([entry], pull_request_text(entry)).endswith("/discussions/1")
+    hub_store = open_store(WHERE)
+    assert hub_store.propose([entry], pull_request_text(entry)).endswith("/discussions/1")
     assert files(hub) == []
     with pytest.raises(SystemExit) as stop:
         main(["verify", f"{WHERE}@refs/pr/1", "--merge"])
@@ -178,59 +180,59 @@ def test_a_submission_is_a_pull_request_that_is_verified_and_merged(hub, tmp_pat
     assert [row.model for row in refresh(open_store(WHERE)).rows] == ["me/a"]
 
 
-def verdict(capsys, number, *more):
+def verdict(capsys, number, *arguments):
     with pytest.raises(SystemExit) as stop:
-        main(["verify", f"{WHERE}@refs/pr/{number}", *more])
-    told = capsys.readouterr()
-    return stop.value.code, told.out + told.err
+        main(["verify", f"{WHERE}@refs/pr/{number}", *arguments])
+    output = capsys.readouterr()
+    return stop.value.code, output.out + output.err
 
 
 def proposed(tmp_path, name, seed):
-    """A packed result that has all that a submission needs."""
+    """Return a packed result with everything that a submission needs."""
     folder = tmp_path / name.replace("/", "-")
     path = store(folder, SUITE, [*result(name, seed=seed).items], name)
-    told = json.loads(path.read_bytes())
-    told["manifest"].update(result(name).manifest)
-    path.write_text(json.dumps(told))
+    summary = json.loads(path.read_bytes())
+    summary["manifest"].update(result(name).manifest)
+    path.write_text(json.dumps(summary))
     return pack_submission(path)
 
 
-def test_open_pull_requests_do_not_stand_in_each_others_way(hub, tmp_path, monkeypatch, capsys):
+def test_open_pull_requests_do_not_block_each_other(hub, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(review, "load_known", lambda name: SUITE)
-    kept = open_store(WHERE)
+    hub_store = open_store(WHERE)
     seeds = sorted(range(3), key=lambda seed: -result("me/x", seed=seed).score.value)  # who would lead is flagged
     for seed, name in zip(seeds, ("me/a", "me/b", "me/c"), strict=True):
-        kept.propose([proposed(tmp_path, name, seed)], "words")
+        hub_store.propose([proposed(tmp_path, name, seed)], "words")
     assert [verdict(capsys, n, "--merge")[0] for n in (1, 2, 3)] == [0, 0, 0]
     assert open_store(WHERE).list() == ["me/a", "me/b", "me/c"]
     assert hub.repos["org/results"].closed == {1, 2, 3}
 
 
-def test_what_is_merged_is_what_was_verified(hub, tmp_path, monkeypatch, capsys):
+def test_merged_result_is_the_verified_one(hub, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(review, "load_known", lambda name: SUITE)
     open_store(WHERE).propose([proposed(tmp_path, "me/a", 1)], "words")
-    asked = review.SubmissionSource(f"{WHERE}@refs/pr/1")
-    found = review.review_submission(asked)
+    source = review.SubmissionSource(f"{WHERE}@refs/pr/1")
+    checked = review.review_submission(source)
     repo = hub.repos["org/results"]
     repo.commit("refs/pr/1", {"me/a.json": b"another", "me/a.parquet": b"thing"})
-    review.merge(asked, found)
+    review.merge(source, checked)
     assert repo.trees[repo.refs["main"]]["me/a.json"] != b"another"
     assert open_store(WHERE).get("me/a").model == "me/a"
 
 
-def test_a_pull_request_does_not_take_anothers_place(hub, tmp_path, monkeypatch, capsys):
+def test_pull_request_cannot_replace_another_model(hub, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(review, "load_known", lambda name: SUITE)
-    kept = open_store(WHERE)
-    kept.put(result("me/a"), SUITE)
+    hub_store = open_store(WHERE)
+    hub_store.put(result("me/a"), SUITE)
     repo = hub.repos["org/results"]
     before = repo.trees[repo.refs["main"]]
     summary, table = proposed(tmp_path, "evil/x", 5)
-    for key, told in (
+    for key, changed_summary in (
         ("me/a", summary),
         ("me/a", {**summary, "model": "me/a"}),
         ("index", {**summary, "model": "index"}),
     ):
-        files = {f"{key}.json": json.dumps(told).encode(), f"{key}.parquet": table}
+        files = {f"{key}.json": json.dumps(changed_summary).encode(), f"{key}.parquet": table}
         repo.commit("refs/pr/1", before | files)
         code, words = verdict(capsys, 1, "--merge")
         assert code == 2, words
@@ -238,21 +240,21 @@ def test_a_pull_request_does_not_take_anothers_place(hub, tmp_path, monkeypatch,
     assert repo.trees[repo.refs["main"]] == before
 
 
-def test_two_results_of_one_name_in_one_commit_are_two(hub):
+def test_two_results_of_one_name_in_one_commit_get_two_keys(hub):
     from dataclasses import replace
 
-    kept = open_store(WHERE)
+    hub_store = open_store(WHERE)
     entries = [pack_for_hub(replace(result("me/a"), suite=suite), SUITE) for suite in ("toy", "other")]
-    keys = kept.add(entries)
+    keys = hub_store.add(entries)
     assert len(set(keys)) == 2
     assert open_store(WHERE).list() == sorted(keys)
 
 
-def test_a_hub_that_fails_while_results_are_read_costs_no_row(hub, monkeypatch):
-    kept = open_store(WHERE)
-    kept.put(result("me/a"), SUITE)
-    refresh(kept)
-    kept.put(result("me/b"), SUITE)
+def test_hub_failure_while_reading_loses_no_row(hub, monkeypatch):
+    hub_store = open_store(WHERE)
+    hub_store.put(result("me/a"), SUITE)
+    refresh(hub_store)
+    hub_store.put(result("me/b"), SUITE)
     fetch = HubStore._fetch
 
     def fails(self, name):
@@ -277,7 +279,7 @@ def test_a_hub_that_fails_while_results_are_read_costs_no_row(hub, monkeypatch):
         ({"me/a.json": b" " * 5_000_000, "me/a.parquet": b"x"}, "5,000,000 bytes"),
     ],
 )
-def test_a_pull_request_that_does_more_is_refused(hub, added, sentence, capsys):
+def test_pull_request_with_other_changes_is_refused(hub, added, sentence, capsys):
     repo = hub.repos["org/results"]
     repo.commit("refs/pr/1", added)
     with pytest.raises(InputError, match=sentence):

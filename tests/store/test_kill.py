@@ -1,4 +1,4 @@
-"""A writer that is killed at any moment leaves every result whole and readable."""
+"""Test that every result is complete and readable after a writer is killed at any moment."""
 
 import random
 import signal
@@ -22,27 +22,28 @@ from rewardbench.store import LocalStore
 from rewardbench.types import ItemScores
 import hashlib
 suite = mirrors(20)
-kept = LocalStore(sys.argv[1])
+store = LocalStore(sys.argv[1])
 made = []
 for n, share in enumerate((0.2, 0.9)):
-    found = [ItemScores(one.id, one.scores, tokens=(1, 1), texts=("a", "b")) for one in scores(suite, share, n)]
-    made.append(assemble(suite, "org/m", "DPO", found, {"fingerprint_sha256": "same"}))
+    items = scores(suite, share, n)
+    item_scores = [ItemScores(item.id, item.scores, tokens=(1, 1), texts=("a", "b")) for item in items]
+    made.append(assemble(suite, "org/m", "DPO", item_scores, {"fingerprint_sha256": "same"}))
 n = 0
 while True:
     n += 1
     if n == 2:
         print("ready", flush=True)
     for result in made:
-        kept.put(result, suite)
+        store.put(result, suite)
         table = parquet.encode_table(results.to_rows(result, suite))
-        told = results.to_summary(result) | {"model": "org/packed"}
-        told[results.OUTPUTS_HASH] = hashlib.sha256(table).hexdigest()
-        kept.add([(told, table)])
+        summary = results.to_summary(result) | {"model": "org/packed"}
+        summary[results.OUTPUTS_HASH] = hashlib.sha256(table).hexdigest()
+        store.add([(summary, table)])
 """
 
 
 @pytest.mark.parametrize("kills", [4, pytest.param(50, marks=pytest.mark.slow)])
-def test_a_store_survives_its_writers(tmp_path, kills):
+def test_results_survive_killed_writers(tmp_path, kills):
     chance, seen = random.Random(kills), set()
     folder = tmp_path / "results"
     for n in range(kills):
@@ -54,14 +55,14 @@ def test_a_store_survives_its_writers(tmp_path, kills):
         writer.send_signal(signal.SIGKILL)
         writer.wait()
         writer.stdout.close()
-        kept = LocalStore(folder)
-        assert kept.list() == ["org/m", "org/packed"], f"after {n + 1} kills"
-        for key in kept.list():
-            found = kept.get(key)
-            assert len(found.items) == 80
-            right = sum(one.scores[0] > one.scores[1] for one in found.items) / 80
-            assert right == pytest.approx(found.accuracy.value), "scores and figures are of one writing"
+        store = LocalStore(folder)
+        assert store.list() == ["org/m", "org/packed"], f"after {n + 1} kills"
+        for key in store.list():
+            result = store.get(key)
+            assert len(result.items) == 80
+            right = sum(item.scores[0] > item.scores[1] for item in result.items) / 80
+            assert right == pytest.approx(result.accuracy.value), "scores and figures are of one writing"
             seen.add(round(right, 2))
-        rows = refresh(kept).rows
+        rows = refresh(store).rows
         assert [row.note for row in rows] == ["", ""]
     assert len(seen) == 2 or kills < 10

@@ -1,4 +1,4 @@
-"""Small files that become large when they are read."""
+"""Small files that take much memory when they are read."""
 
 import hashlib
 import io
@@ -34,7 +34,7 @@ def write(folder, summary, content, suffix=".jsonl"):
 
 
 def dictionary_bomb(rows=240_000):
-    """A table whose texts are one long text, kept once: 100 kB that are a gigabyte of rows."""
+    """Return a table that repeats one long text: 100 kB on disk, a gigabyte as rows."""
     texts = pa.DictionaryArray.from_arrays(pa.array([0] * rows, pa.int32()), pa.array(["x" * 4_000]))
     arrays = [texts if field.type == pa.string() else pa.nulls(rows, field.type) for field in parquet.table_schema()]
     out = io.BytesIO()
@@ -43,7 +43,7 @@ def dictionary_bomb(rows=240_000):
 
 
 def lying_table(values=40_000_000):
-    """A table of one row with a page of 320 MB, whose footer says 2 kB: 15 kB that take a gigabyte to read."""
+    """Return a table of one row with a page of 320 MB, whose footer states 2 kB: 15 kB that take a gigabyte to read."""
     scores = pa.ListArray.from_arrays(pa.array([0, values], pa.int32()), pa.array(np.zeros(values)))
     plain = {pa.string(): pa.array(["a"])}
     fields = [(field.name, plain.get(field.type, pa.nulls(1, field.type))) for field in parquet.table_schema()]
@@ -57,21 +57,21 @@ def lying_table(values=40_000_000):
     pages, footer = content[: -8 - size], content[-8 - size : -8]
     group = pq.ParquetFile(out).metadata.row_group(0)
     column = next(c for c in map(group.column, range(group.num_columns)) if c.path_in_schema.startswith("scores"))
-    for true, told in (
+    for true, stated in (
         (column.num_values, 1),
         (column.total_uncompressed_size, 1_000),
         (group.total_byte_size, 2_000),
     ):
         length = len(_varint(true))
         assert _varint(true) in footer
-        footer = footer.replace(_varint(true), _varint(told, length))
+        footer = footer.replace(_varint(true), _varint(stated, length))
     return pages + footer + len(footer).to_bytes(4, "little") + b"PAR1"
 
 
 def _varint(number, length=0):
-    """A number as Thrift's compact protocol writes it, padded to a length."""
-    rest, parts = 2 * number, []
-    while rest or not parts or len(parts) < length:
-        parts.append(rest & 127)
-        rest >>= 7
+    """Encode a number as a varint of Thrift's compact protocol, padded to a length."""
+    remaining, parts = 2 * number, []
+    while remaining or not parts or len(parts) < length:
+        parts.append(remaining & 127)
+        remaining >>= 7
     return bytes(part | 128 for part in parts[:-1]) + bytes(parts[-1:])

@@ -1,4 +1,4 @@
-"""A good submission, and more than forty bad ones made from it: each has a name, and the words of its refusal."""
+"""A valid submission and malformed ones made from it, each with a name and words of the expected error message."""
 
 import hashlib
 import io
@@ -19,11 +19,11 @@ HANDLER = '"><img src=x onerror="window.hacked=1">'
 
 
 def result(name="org/good", share=0.8, seed=3):
-    """A result with all that a submission needs: its summary and its rows."""
+    """Return the summary and the rows of a valid submission."""
     chance = random.Random(seed)
-    found = [
-        ItemScores(one.id, tuple(score + 0.1 * chance.random() for score in one.scores), tokens=(3, 4))
-        for one in scores(SUITE, share, seed)
+    item_scores = [
+        ItemScores(item.id, tuple(score + 0.1 * chance.random() for score in item.scores), tokens=(3, 4))
+        for item in scores(SUITE, share, seed)
     ]
     fingerprint = {"weights": {"sha256": hashlib.sha256(name.encode()).hexdigest()}, "dtype": "float32"}
     manifest = {
@@ -32,17 +32,21 @@ def result(name="org/good", share=0.8, seed=3):
         "model": {"model": name, "parameters": 1_000_000, "license": "mit"},
         "command": f"rewardbench --model {name} --dataset toy",
     }
-    told = json.loads(results.dump(results.to_summary(assemble(SUITE, name, "Seq. Classifier", found, manifest))))
-    rows = [results.to_row(i, f, rule_of(SUITE, i.subset)) for i, f in zip(SUITE.items, found, strict=True)]
-    return told | {"date": "2026-01-02"}, rows
+    summary = json.loads(
+        results.dump(results.to_summary(assemble(SUITE, name, "Seq. Classifier", item_scores, manifest)))
+    )
+    rows = [results.to_row(i, f, rule_of(SUITE, i.subset)) for i, f in zip(SUITE.items, item_scores, strict=True)]
+    return summary | {"date": "2026-01-02"}, rows
 
 
-def write(folder, told, rows, table=None):
-    """The two files, with the hash that belongs to them; returns the summary's path."""
+def write(folder, record, rows, table=None):
+    """Write the two files of a submission with a matching hash, and return the path of the summary."""
     path = folder / "result.json"
     content = parquet.encode_table(rows) if table is None else table
     results.table_path(path).write_bytes(content)
-    summary = {**told, results.OUTPUTS_HASH: hashlib.sha256(content).hexdigest()} if isinstance(told, dict) else told
+    summary = (
+        {**record, results.OUTPUTS_HASH: hashlib.sha256(content).hexdigest()} if isinstance(record, dict) else record
+    )
     path.write_text(json.dumps(summary) if isinstance(summary, dict) else summary)
     return path
 
@@ -132,8 +136,8 @@ FIELDS = {
     "a gap that is no list": (("gap",), {"gap": 0}, "not a list"),
     "a gap of its own": (("gap",), [{"name": "gap", "value": 0.0}], "gap does not have"),
     "an invented gap": (("gap",), GAP, "gap, core"),
-    "a gap of text": (("gap",), [{**one, "value": "0"} for one in GAP], "not a number"),
-    "a gap beyond all": (("gap",), [{**one, "value": 7.0} for one in GAP], "not a share"),
+    "a gap of text": (("gap",), [{**figure, "value": "0"} for figure in GAP], "not a number"),
+    "a gap beyond all": (("gap",), [{**figure, "value": 7.0} for figure in GAP], "not a share"),
     "control characters in the command": (("manifest", "command"), "rewardbench \x1b[2J", "control"),
     "endless text": (("manifest", "command"), "x" * 100_000, "characters"),
     "huge score": (("score", "value"), 1e308, "not a share"),
@@ -159,7 +163,7 @@ FIELDS = {
 
 
 def rows_of(kind, rows):
-    """The rows, spoiled."""
+    """Return the rows with one kind of error."""
     copy = json.loads(json.dumps(rows))
     if kind == "missing":
         return copy[:-1]
@@ -202,7 +206,7 @@ ROWS = {
 
 
 def bomb():
-    """A small file that says it is small and is large when it is unpacked."""
+    """Return a small table that is large when it is unpacked."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -215,38 +219,38 @@ def bomb():
 
 
 def endless_list():
-    """A few hundred bytes that hold five million scores."""
+    """Return a table of a few hundred bytes with five million scores."""
     return parquet.encode_table([{"id": "0", "scores": [0.0] * 5_000_000}])
 
 
 def endless_text():
-    """A few thousand bytes that hold a megabyte, four thousand times."""
+    """Return a table of a few thousand bytes with a text of a megabyte in each row."""
     return parquet.encode_table([{"id": "x" * 2**20, "scores": [0.0, 1.0]} for _ in range(64)])
 
 
 def wide():
-    """Few rows with very long values."""
+    """Return a table with few rows and very long lists."""
     rows = [{"id": str(n), "scores": [0.0] * 2_000_000} for n in range(40)]
     return parquet.encode_table(rows)
 
 
 def files():
-    """Submissions whose files themselves are bad: name to (summary or text, table, words)."""
-    told, _ = result()
+    """Return submissions with malformed files, by name: summary or text, table, and words of the error message."""
+    summary, _ = result()
     deep = "[" * 100_000 + "]" * 100_000
     return {
         "no JSON": ("{", None, "not strict JSON"),
-        "NaN in JSON": (json.dumps(told).replace('"value": ', '"value": NaN, "v": ', 1), None, "not strict JSON"),
+        "NaN in JSON": (json.dumps(summary).replace('"value": ', '"value": NaN, "v": ', 1), None, "not strict JSON"),
         "endless depth": (f'{{"schema": 1, "a": {deep}}}', None, "not strict JSON|nested deeper"),
         "some depth": (f'{{"schema": 1, "a": {"[" * 60 + "]" * 60}}}', None, "nested deeper"),
         "200 MB": ("{" + " " * 200_000_000 + "}", None, "was not read"),
         "a list": ("[1, 2]", None, "no schema"),
-        "no parquet": (told, b"not parquet", "cannot be read as a parquet"),
-        "parquet of something else": (told, _other(), "lacks the columns"),
-        "zip bomb": (told, bomb(), "was not read"),
-        "wide bomb": (told, wide(), "was not read"),
-        "one endless list": (told, endless_list(), "values in a column"),
-        "one endless text": (told, endless_text(), "bytes in a text"),
+        "no parquet": (summary, b"not parquet", "cannot be read as a parquet"),
+        "parquet of something else": (summary, _other(), "lacks the columns"),
+        "zip bomb": (summary, bomb(), "was not read"),
+        "wide bomb": (summary, wide(), "was not read"),
+        "one endless list": (summary, endless_list(), "values in a column"),
+        "one endless text": (summary, endless_text(), "bytes in a text"),
     }
 
 
@@ -260,12 +264,16 @@ def _other():
 
 
 def copied(name, change):
-    """The good result under another name, each score changed."""
-    told, rows = result()
-    found = [
+    """Return the valid submission under another name, with each score changed."""
+    original, rows = result()
+    item_scores = [
         ItemScores(row["id"], tuple(map(change, row["scores"])), tokens=(3, 4)) for row in json.loads(json.dumps(rows))
     ]
     fingerprint = {"weights": {"sha256": "0" * 64}, "dtype": "float32"}
-    manifest = {**told["manifest"], "fingerprint": fingerprint, "fingerprint_sha256": digest(fingerprint)}
-    summary = json.loads(results.dump(results.to_summary(assemble(SUITE, name, "Seq. Classifier", found, manifest))))
-    return summary, [results.to_row(i, f, rule_of(SUITE, i.subset)) for i, f in zip(SUITE.items, found, strict=True)]
+    manifest = {**original["manifest"], "fingerprint": fingerprint, "fingerprint_sha256": digest(fingerprint)}
+    summary = json.loads(
+        results.dump(results.to_summary(assemble(SUITE, name, "Seq. Classifier", item_scores, manifest)))
+    )
+    return summary, [
+        results.to_row(i, f, rule_of(SUITE, i.subset)) for i, f in zip(SUITE.items, item_scores, strict=True)
+    ]

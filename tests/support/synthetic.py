@@ -1,4 +1,4 @@
-"""Results made by hand: a suite of mirrors, and models that are right with a given chance."""
+"""Synthetic suites and results: mirrors or single items, and models that are right with a given probability."""
 
 import json
 import random
@@ -11,7 +11,7 @@ from rewardbench.types import Item, ItemScores, Message, Rule, Suite
 
 
 def mirrors(count=60, sections=("Chat", "Safety"), revision="r1"):
-    """So many mirrors of two items in each section, one subset each."""
+    """Return a suite with `count` mirrors of two items in each section, and one subset per section."""
     items = [
         Item(
             id=f"{section.lower()}-{n}{half}",
@@ -29,37 +29,42 @@ def mirrors(count=60, sections=("Chat", "Safety"), revision="r1"):
 
 
 def singles(count=200, revision="r1"):
-    """Items of their own."""
+    """Return a suite of `count` items that belong to no mirror."""
     suite = mirrors(count // 2, ("Chat",), revision)
     items = tuple(Item(i.id, i.subset, i.prompt, i.completions) for i in suite.items)
     return Suite("toy", revision, items, suite.rules)
 
 
 def scores(suite, share, seed=0, like=None, agreement=1.0):
-    """Scores of a model that is right with the chance `share`; it gives another's score with the chance `agreement`."""
+    """Return the scores of a model that is right with probability `share`.
+
+    With probability `agreement`, an item gets the score that the model `like` gives it.
+    """
     chance = random.Random(seed)
-    theirs = {found.id: found.scores for found in like or ()}
-    found = []
+    theirs = {item_scores.id: item_scores.scores for item_scores in like or ()}
+    item_scores = []
     for item in suite.items:
         right = chance.random() < share
-        own = (1.0 + chance.random(), 0.0) if right else (0.0, 1.0 + chance.random())
-        found.append(ItemScores(item.id, theirs[item.id] if theirs and chance.random() < agreement else own))
-    return found
+        pair = (1.0 + chance.random(), 0.0) if right else (0.0, 1.0 + chance.random())
+        item_scores.append(ItemScores(item.id, theirs[item.id] if theirs and chance.random() < agreement else pair))
+    return item_scores
 
 
-def store(folder, suite, found, model):
-    """A stored result; gives its path."""
+def store(folder, suite, item_scores, model):
+    """Store a result, and return the path of its summary."""
     texts = {
         i.id: tuple(f"<user>{i.prompt[0]['content']}<bot>{c[0]['content']}" for c in i.completions) for i in suite.items
     }
-    told = [ItemScores(one.id, one.scores, one.reason, tokens=(1, 1), texts=texts[one.id]) for one in found]
-    result = assemble(suite, model, "Seq. Classifier", told, {"fingerprint_sha256": model})
+    with_texts = [
+        ItemScores(item.id, item.scores, item.reason, tokens=(1, 1), texts=texts[item.id]) for item in item_scores
+    ]
+    result = assemble(suite, model, "Seq. Classifier", with_texts, {"fingerprint_sha256": model})
     return Path(LocalStore(folder).put(result, suite))
 
 
-def changed(told, where, value):
-    """A copy with one field set; `where` is its path."""
-    copy = json.loads(json.dumps(told))
+def changed(record, where, value):
+    """Return a copy of a JSON value with one field replaced; `where` is the path of the field."""
+    copy = json.loads(json.dumps(record))
     place = copy
     for key in where[:-1]:
         place = place[key]
@@ -70,4 +75,6 @@ def changed(told, where, value):
 def two(tmp_path, suite, first=0.7, second=0.8, agreement=0.8):
     before = scores(suite, first, 1)
     after = scores(suite, second, 2, before, agreement)
-    return [read_scored(store(tmp_path, suite, found, name)) for found, name in ((before, "a"), (after, "b"))]
+    return [
+        read_scored(store(tmp_path, suite, item_scores, name)) for item_scores, name in ((before, "a"), (after, "b"))
+    ]

@@ -43,7 +43,8 @@ def linear(
     """Make an axis with ticks at round steps, none of them below `least`."""
     span = (high - low) or 1.0
     power = 10 ** floor(log10(span / count))
-    step = max(least, next(power * factor for factor in (1, 2, 5, 10) if span / (power * factor) <= count))
+    factor = next(factor for factor in (1, 2, 5, 10) if span / (power * factor) <= count)
+    step = max(least, power * factor)
     first, last = floor(low / step), ceil(high / step)
     ticks = [(n * step, label(n * step)) for n in range(first, last + 1)]
     start, end = ticks[0][0], ticks[-1][0]
@@ -99,11 +100,15 @@ def scatter(points: Sequence[Point], x: Axis, y: Axis, label: str, line: Sequenc
         label=label,
         x_title=x.title,
         y_title=y.title,
-        x_ticks=[_Tick(_across(x, value), text) for value, text in x.ticks],
-        y_ticks=[_Tick(_up(y, value), text) for value, text in y.ticks],
+        x_ticks=_ticks(x, _across),
+        y_ticks=_ticks(y, _up),
         path=_steps(line, x, y),
         marks=drawn,
     )
+
+
+def _ticks(axis: Axis, position: Callable[[Axis, float], float]) -> list[_Tick]:
+    return [_Tick(position(axis, value), label) for value, label in axis.ticks]
 
 
 def _across(axis: Axis, value: float) -> float:

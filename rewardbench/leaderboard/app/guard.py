@@ -63,7 +63,7 @@ class Guard:
         self.upload_count = RateLimit(60, 600)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, or reject it with one sentence."""
+        """Answer a request, or reject it with a one-line error."""
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return

@@ -88,7 +88,10 @@ class Library:
 
     def row(self, key: str) -> LeaderboardRow | None:
         """Return the row with a key, or None."""
-        return next((row for row in self.rows().rows if row.key == key), None)
+        for row in self.rows().rows:
+            if row.key == key:
+                return row
+        return None
 
     def summary(self, row: LeaderboardRow) -> SummaryJson:
         """Return the summary of a row as its author wrote it."""

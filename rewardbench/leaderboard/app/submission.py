@@ -166,18 +166,22 @@ def submit(library: Library, checked: CheckedUpload) -> str:
     return f"Added as {keys[0]}."
 
 
-SUMMARIES = {
-    "refused": "Nothing was saved.",
-    "flagged": "A maintainer has to review this. Not submitted yet.",
-    "passed": "All checks that need no model passed. Not submitted yet.",
-}
-
-
 def render_check(checked: CheckedUpload | None) -> str:
     """Return the findings of a check as HTML."""
     if checked is None:
         return ""
     verdict = verdict_of(checked.findings)
     lines = list(describe_submission(checked.entry)) if checked.entry else []
-    summary = SUMMARIES[verdict]
+    summary = _summarize(verdict, can_submit=checked.entry is not None)
     return render("checked.html", verdict=verdict, findings=checked.findings, summary=summary, lines=lines)
+
+
+def _summarize(verdict: str, can_submit: bool) -> str:
+    """Return what a verdict means for the visitor."""
+    if verdict == "passed":
+        return "All checks that need no model passed. Not submitted yet."
+    if verdict == "flagged" and can_submit:
+        return "A maintainer will review this. Not submitted yet."
+    if verdict == "flagged":
+        return "Nothing was saved. A maintainer can add this result with `rewardbench submit --replace`."
+    return "Nothing was saved."

@@ -25,39 +25,44 @@ HARDEST = 25
 
 def build_size_page(board: Board, suite: str, query: Mapping[str, str]) -> Page:
     """Build the page with two charts: score against size, and score against date."""
-    rows = [row for row in board.of(suite) if row.score.value is not None]
-    with_size = [row for row in rows if row.parameters]
-    with_date = [row for row in rows if _day(row) is not None]
+    by_size: list[charts.Point] = []
+    by_date: list[charts.Point] = []
+    for row in board.of(suite):
+        if row.score.value is None:
+            continue
+        if row.parameters:
+            by_size.append(_point(row, row.score.value, float(row.parameters)))
+        day = _day(row)
+        if day is not None:
+            by_date.append(_point(row, row.score.value, float(day)))
     body = render(
         "size.html",
         suites=board.suites,
         suite=suite,
-        by_size=_by_size(with_size),
-        num_sizes=len(with_size),
-        by_date=_by_date(with_date),
-        num_dates=len(with_date),
+        by_size=_draw_sizes(by_size),
+        num_sizes=len(by_size),
+        by_date=_draw_dates(by_date),
+        num_dates=len(by_date),
     )
     return Page(f"Size and time on {suite}", body, "size")
 
 
-def _by_size(rows: Sequence[LeaderboardRow]) -> Markup:
-    if not rows:
+def _draw_sizes(points: Sequence[charts.Point]) -> Markup:
+    if not points:
         return Markup()
-    points = [_point(row, float(row.parameters or 1)) for row in rows]
+    front = charts.pareto_front(points)
     sizes = [point.x for point in points]
     x = charts.logarithmic("Parameters", min(sizes), max(sizes), lambda value: tables.format_size(int(value)))
-    front = charts.pareto_front(points)
-    return charts.scatter(points, x, _score_axis(points), f"Score against size of {len(rows)} models", front)
+    return charts.scatter(points, x, _score_axis(points), f"Score against size of {len(points)} models", front)
 
 
-def _by_date(rows: Sequence[LeaderboardRow]) -> Markup:
-    if not rows:
+def _draw_dates(points: Sequence[charts.Point]) -> Markup:
+    if not points:
         return Markup()
-    points = [_point(row, float(_day(row) or 0)) for row in rows]
+    front = charts.pareto_front(points)
     days = [point.x for point in points]
     x = charts.linear("Date of submission", min(days) - 2, max(days) + 2, _format_day, count=5, least=1.0)
-    front = charts.pareto_front(points)
-    return charts.scatter(points, x, _score_axis(points), f"Score over time of {len(rows)} models", front)
+    return charts.scatter(points, x, _score_axis(points), f"Score over time of {len(points)} models", front)
 
 
 def _score_axis(points: Sequence[charts.Point]) -> charts.Axis:
@@ -65,9 +70,8 @@ def _score_axis(points: Sequence[charts.Point]) -> charts.Axis:
     return charts.linear("Score (%)", low, high, lambda value: f"{value:.0f}")
 
 
-def _point(row: LeaderboardRow, x: float) -> charts.Point:
+def _point(row: LeaderboardRow, value: float, x: float) -> charts.Point:
     score = row.score
-    value = score.value or 0.0
     low = value if score.low is None else score.low
     high = value if score.high is None else score.high
     return charts.Point(
@@ -121,16 +125,22 @@ def build_hardest_page(library: Library, suite: str, query: Mapping[str, str]) -
 
 def _comparable_rows(board: Board, suite: str) -> list[LeaderboardRow]:
     """Return the rows of the best model and of others that scored the same items, without baselines."""
-    rows = [row for row in board.of(suite) if row.ids and row.model_type != BASELINE]
-    if len(rows) < 2:
-        return rows
-    return [row for row in rows if (row.revision, row.ids) == (rows[0].revision, rows[0].ids)]
+    comparable: list[LeaderboardRow] = []
+    for row in board.of(suite):
+        if row.ids and row.model_type != BASELINE:
+            best = comparable[0] if comparable else row
+            if (row.revision, row.ids) == (best.revision, best.ids):
+                comparable.append(row)
+    return comparable
 
 
 def _shares_correct(library: Library, rows: Sequence[LeaderboardRow]) -> dict[str, float]:
     """Return the mean credit of the models on each item, by item id."""
     ids = sorted(item.id for item in library.items(rows[0]).suite.items if item.has_preference)
-    credits = [model.by_item for model in library.credits(rows) if len(model.by_item) == len(ids)]
+    credits: list[Sequence[float]] = []
+    for model in library.credits(rows):
+        if len(model.by_item) == len(ids):
+            credits.append(model.by_item)
     if not credits:
         return {}
     return dict(zip(ids, np.mean(credits, axis=0).tolist(), strict=True))
@@ -143,10 +153,16 @@ def build_suite_page(library: Library, suite: str, query: Mapping[str, str]) -> 
     spec = find_spec(suite)
     embedded = load_embedded(spec.name) if spec is not None and spec.embedded else None
     scored = next((row for row in rows if row.ids), None)
-    gaps = [row for row in rows if row.gap]
+    baselines: list[LeaderboardRow] = []
+    gaps: list[LeaderboardRow] = []
+    for row in rows:
+        if row.model_type == BASELINE:
+            baselines.append(row)
+        if row.gap:
+            gaps.append(row)
     gap_headers = [""]
-    if gaps:
-        gap_headers += [figure.name for figure in gaps[0].gap]
+    for row in gaps[:1]:
+        gap_headers += [figure.name for figure in row.gap]
     body = render(
         "suite.html",
         suites=board.suites,
@@ -156,7 +172,7 @@ def build_suite_page(library: Library, suite: str, query: Mapping[str, str]) -> 
         sections=scored.sections if scored else (),
         others=_outside_sections(embedded, scored) if embedded and scored else [],
         mirrors=scored is not None and scored.metric == "mirror",
-        baselines=[row for row in rows if row.model_type == BASELINE],
+        baselines=baselines,
         gaps=gaps,
         gap_headers=gap_headers,
     )

@@ -39,33 +39,32 @@ def columns(rows: Sequence[LeaderboardRow], with_subsets: bool = False) -> list[
         rows: the rows; each section gets a column, and columns without values are hidden at first.
         with_subsets: whether each subset gets a column too.
     """
-    sections: dict[str, None] = {}
-    subsets: dict[str, None] = {}
+    sections: dict[str, Column] = {}
+    subsets: dict[str, Column] = {}
     for row in rows:
-        sections |= dict.fromkeys(figure.name for figure in row.sections)
-        if with_subsets:
-            subsets |= dict.fromkeys(figure.name for figure in row.subsets)
-    has_license = any(row.license for row in rows)
-    has_date = any(row.date for row in rows)
-    table = [
+        for name in _names(row.sections):
+            sections.setdefault(name, Column(name, f"Section {name} (%)"))
+    for row in rows if with_subsets else ():
+        for name in _names(row.subsets):
+            if name not in sections:
+                subsets.setdefault(name, Column(name, f"Subset {name} (%)"))
+    return [
         Column("Rank", "1 + the number of significantly better models"),
         Column("Model", "", number=False),
         Column("Score", "Percent, with 95% confidence interval", label="Score (95% CI)"),
-    ]
-    for name in sections:
-        table.append(Column(name, f"Section {name} (%)"))
-    table += [
+        *sections.values(),
         Column("Kind", "Type of reward model", number=False),
         Column("Size", "Number of parameters"),
         Column("Badge", "How the scores were checked (see About)", number=False),
-        Column("License", "License of the weights", number=False, visible=has_license),
-        Column("Date", "Date of submission", number=False, visible=has_date),
+        Column("License", "License of the weights", number=False, visible=any(row.license for row in rows)),
+        Column("Date", "Date of submission", number=False, visible=any(row.date for row in rows)),
         Column("Version", "Revision of the suite", number=False, visible=len({row.revision for row in rows}) > 1),
+        *subsets.values(),
     ]
-    for name in subsets:
-        if name not in sections:
-            table.append(Column(name, f"Subset {name} (%)"))
-    return table
+
+
+def _names(figures: Iterable[Figure]) -> list[str]:
+    return [figure.name for figure in figures]
 
 
 def cell_text(row: LeaderboardRow, column: str) -> str:
@@ -87,6 +86,10 @@ def cell_text(row: LeaderboardRow, column: str) -> str:
         if figure.name == column:
             return format_percent(figure)
     return format_percent(None)
+
+
+def _cells(row: LeaderboardRow, names: Sequence[str]) -> list[str]:
+    return [cell_text(row, name) for name in names]
 
 
 def format_percent(figure: Figure | None) -> str:
@@ -150,8 +153,8 @@ def to_csv(rows: Iterable[LeaderboardRow], names: Sequence[str]) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(map(_without_formula, [*names, "Low", "High"]))
     for row in rows:
-        cells = [_without_formula(cell_text(row, name)) for name in names]
-        writer.writerow([*cells, _format_limit(row.score.low), _format_limit(row.score.high)])
+        limits = [_format_limit(row.score.low), _format_limit(row.score.high)]
+        writer.writerow([*map(_without_formula, _cells(row, names)), *limits])
     return out.getvalue()
 
 
@@ -182,7 +185,7 @@ def to_latex(rows: Iterable[LeaderboardRow], names: Sequence[str], numbers: Iter
     alignment = "".join("r" if name in numeric else "l" for name in names)
     lines = [rf"\begin{{tabular}}{{{alignment}}}", r"\toprule", _latex_row(names), r"\midrule"]
     for row in rows:
-        lines.append(_latex_row([cell_text(row, name) for name in names]))
+        lines.append(_latex_row(_cells(row, names)))
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
 
 

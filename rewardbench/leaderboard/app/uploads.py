@@ -26,11 +26,11 @@ DEEPEST = 4
 
 
 class RejectedError(Exception):
-    """Raised to reject a request; its text is one sentence for the client.
+    """Raised to reject a request; its text is a one-line error for the client.
 
     Args:
         status: HTTP status of the response.
-        reason: the sentence.
+        reason: the text.
     """
 
     def __init__(self, status: int, reason: str) -> None:

@@ -42,7 +42,7 @@ def pack_untrusted(path: str | Path, name: str | None = None) -> PackedResult:
     """Read and pack an untrusted result as `pack_submission` does, in a child process that ends with this one.
 
     Args:
-        path: path of its summary; the rows are beside it.
+        path: path of its summary; the rows are next to it.
         name: name of the model; by default that in the summary.
 
     Raises:

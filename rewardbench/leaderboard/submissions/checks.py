@@ -11,7 +11,7 @@ from typing import Literal, TypeGuard
 from rewardbench import metrics, results
 from rewardbench.engine.loop import score
 from rewardbench.leaderboard.rows import TOLERANCE
-from rewardbench.leaderboard.submissions.fields import SubmittedManifest, SubmittedSummary
+from rewardbench.leaderboard.submissions.fields import BASELINE_NAMES, SubmittedManifest, SubmittedSummary
 from rewardbench.leaderboard.submissions.similarity import (
     ALIKE,
     SAME_MISTAKES,
@@ -26,16 +26,17 @@ from rewardbench.models.fingerprint import digest
 from rewardbench.results import SummaryJson, stated
 from rewardbench.results.scored import ModelScores
 from rewardbench.results.types import EstimateJson
-from rewardbench.scorers.baselines import RULES as BASELINES
 from rewardbench.scorers.baselines import Baseline
 from rewardbench.types import Suite
+
+Kind = Literal["refused", "flagged"]
 
 
 @dataclass(frozen=True)
 class ReviewFinding:
     """A problem of a submission."""
 
-    kind: Literal["refused", "flagged"]
+    kind: Kind
     """Refused if the result cannot be right, flagged if a maintainer has to decide."""
     message: str
     until_rerun: bool = False
@@ -58,7 +59,7 @@ def check(
     """
     reasons = submission.problems or list(_check_suite(submission.summary, suite))
     if reasons:
-        return [ReviewFinding("refused", reason) for reason in reasons]
+        return _findings("refused", reasons)
     summary, scored = submission.summary, submission.scored
     reasons = [*_check_items(scored, suite), *_check_scores(scored), *_check_fingerprint(summary.manifest)]
     if not reasons:
@@ -69,8 +70,11 @@ def check(
         *_find_lookalikes(summary.model, names),
         *_check_size(summary),
     ]
-    findings = [ReviewFinding("refused", reason) for reason in reasons]
-    return findings + [ReviewFinding("flagged", doubt) for doubt in doubts]
+    return _findings("refused", reasons) + _findings("flagged", doubts)
+
+
+def _findings(kind: Kind, messages: Iterable[str]) -> list[ReviewFinding]:
+    return [ReviewFinding(kind, message) for message in messages]
 
 
 def _check_suite(summary: SubmittedSummary, suite: Suite) -> Iterator[str]:
@@ -198,10 +202,9 @@ def _check_baseline(summary: SubmittedSummary, scored: ModelScores, suite: Suite
     if summary.model_type != "Baseline":
         return
     fingerprint = summary.manifest.fingerprint
-    known, seed = [f"baseline/{rule}" for rule in BASELINES], fingerprint.get("seed")
-    kind = fingerprint.get("kind")
-    if kind not in known or (summary.model in known and summary.model != kind):
-        yield f"it is of type Baseline, but its fingerprint does not name it as one of {', '.join(known)}"
+    kind, seed = fingerprint.get("kind"), fingerprint.get("seed")
+    if kind not in BASELINE_NAMES or (summary.model in BASELINE_NAMES and summary.model != kind):
+        yield f"it is of type Baseline, but its fingerprint does not name it as one of {', '.join(BASELINE_NAMES)}"
         return
     run = score(suite.items, Baseline(str(kind), seed if type(seed) is int else 0))
     expected = {item.id: item.scores for item in run.items}

@@ -58,6 +58,7 @@ MOST_PROBLEMS = 50
 """Maximum number of problems that are reported."""
 GAP = ("core", "fresh", "gap")
 """Names of the figures of `metrics.gap`."""
+BASELINE_NAMES = tuple(f"baseline/{rule}" for rule in BASELINES)
 
 
 def read_untrusted_summary(path: Path) -> SummaryJson:
@@ -277,12 +278,12 @@ class SubmittedSummary(ResultSummary):
     @model_validator(mode="after")
     def _has_no_name_of_a_baseline(self) -> SubmittedSummary:
         """Check that names that start with baseline/ belong to our own baselines."""
-        known = [f"baseline/{rule}" for rule in BASELINES]
-        if self.model.casefold().startswith("baseline/") and (self.model not in known or self.model_type != "Baseline"):
+        is_ours = self.model in BASELINE_NAMES and self.model_type == "Baseline"
+        if self.model.casefold().startswith("baseline/") and not is_ours:
             raise PydanticCustomError(
                 SENTENCE,
                 "the name {name} is reserved for the baselines {known}, of type Baseline",
-                {"name": format_untrusted(self.model), "known": ", ".join(known)},
+                {"name": format_untrusted(self.model), "known": ", ".join(BASELINE_NAMES)},
             )
         return self
 

@@ -107,7 +107,7 @@ class Peers:
         return shared
 
     def changes(self, key: str = "") -> Iterator[ReviewFinding]:
-        """Yield which stored results the submission would change, or be taken for; only a maintainer may allow it.
+        """Yield which stored results the submission would replace or look like; only a maintainer may allow it.
 
         Args:
             key: key of the submission in a pull request; by default the key that the store would choose.
@@ -119,7 +119,7 @@ class Peers:
             if stored in same_identity or stored == key:
                 if self.stored_row is None or stored != self.stored_row.key:
                     changed = self._changed_fields(stored)
-                    yield ReviewFinding("flagged", f"it would change {_plain(stored)} in the store: {changed}")
+                    yield ReviewFinding("flagged", f"it would replace {_plain(stored)} in the store ({changed})")
             elif stored not in keys and are_lookalikes(stored, wanted):
                 yield ReviewFinding("flagged", f"its key {wanted} looks like {_plain(stored)}, which is in the store")
 
@@ -149,12 +149,13 @@ class Peers:
         return rows
 
     def _changed_fields(self, key: str) -> str:
+        """Return which fields of a stored result the submission would change, as a clause."""
         try:
             names = changed_fields(results.read_summary(self.store.path(key)), self.summary)
         except InputError:
-            return "the stored result cannot be read"
+            return "that result cannot be read"
         suffix = f" and {len(names) - MOST_FIELDS} more" if len(names) > MOST_FIELDS else ""
-        return ", ".join(names[:MOST_FIELDS]) + suffix
+        return f"changes: {', '.join(names[:MOST_FIELDS])}{suffix}"
 
     def _is_later(self, row: LeaderboardRow) -> bool:
         """Return True if the submission is in the store, and a row was added later.

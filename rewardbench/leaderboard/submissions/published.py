@@ -12,7 +12,7 @@ from typing import cast
 
 from rewardbench import results
 from rewardbench.errors import InputError
-from rewardbench.metrics import leaderboard_score, rule_of, section_means
+from rewardbench.metrics import leaderboard_score, section_means
 from rewardbench.results import JsonObject, PackedResult, SummaryJson, stated
 from rewardbench.results.schema import is_number, is_share
 from rewardbench.results.scored import read_scored
@@ -56,7 +56,8 @@ def _reject_hidden(path: Path, summary: SummaryJson) -> None:
         InputError: if there is one.
     """
     figures = summary["sections"] + summary["subsets"]
-    for text in (summary["model"], summary["model_type"], *(figure["name"] for figure in figures)):
+    names = [figure["name"] for figure in figures]
+    for text in (summary["model"], summary["model_type"], *names):
         if stated.has_hidden(text) or "\n" in text or "\t" in text:
             raise InputError(f"The name {ascii(text)[:80]} in {path} has invisible characters: correct it.")
 
@@ -182,11 +183,7 @@ def _with_items(path: Path) -> PackedResult:
     }
     model_type = str(record.get("model_type") or "")
     result = results.assemble(scored.suite, scored.model, model_type, scored.items, manifest)
-    rows = [
-        results.to_row(item, item_scores, rule_of(scored.suite, item.subset))
-        for item, item_scores in zip(scored.suite.items, scored.items, strict=True)
-    ]
-    return results.pack_result(results.to_summary(result), rows)
+    return results.pack_result(results.to_summary(result), results.to_rows(result, scored.suite))
 
 
 def _to_share(value: object) -> float:

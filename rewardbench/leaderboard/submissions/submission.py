@@ -21,7 +21,7 @@ class Submission:
     """
 
     path: Path
-    """Path of the summary; the scores are beside it."""
+    """Path of the summary; the scores are next to it."""
     record: SummaryJson
     """The summary as a JSON object, which a store copies byte by byte."""
 
@@ -59,7 +59,7 @@ def read_submission(path: Path) -> Submission:
     """Read a submission.
 
     Args:
-        path: path of its summary; the scores are beside it.
+        path: path of its summary; the scores are next to it.
 
     Raises:
         InputError: if a file is too large, the summary cannot be read, or the scores have another hash than it states.
@@ -72,5 +72,5 @@ def read_submission(path: Path) -> Submission:
         if size > most:
             raise InputError(f"{place.name} was not read: it has {size:,} bytes, and scores have at most {most:,}.")
     if not places or results.sha256_of(places[0]) != record.get(results.OUTPUTS_HASH):
-        raise InputError(f"The scores beside {path.name} do not have the {results.OUTPUTS_HASH} that it states.")
+        raise InputError(f"The scores next to {path.name} do not have the {results.OUTPUTS_HASH} that it states.")
     return Submission(path, record)

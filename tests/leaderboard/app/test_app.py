@@ -1,4 +1,4 @@
-"""The leaderboard in a real browser: Debian's Chromium, driven by Playwright, against a running server."""
+"""Test the leaderboard in Chromium, driven by Playwright, against a running server."""
 
 import json
 import os
@@ -29,7 +29,7 @@ SHOTS = os.environ.get("REWARDBENCH_SCREENSHOTS")
 
 
 class Server:
-    """`rewardbench leaderboard` over a store, in a process of its own."""
+    """`rewardbench leaderboard` of a store, in a child process."""
 
     def __init__(self, results, *flags):
         self.port = free_port()
@@ -64,33 +64,33 @@ class Server:
 @pytest.fixture(scope="module")
 def browser():
     with sync_api.sync_playwright() as play:
-        found = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield found
-        found.close()
+        instance = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield instance
+        instance.close()
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    """The demo, in a copy that may be written to."""
+    """Serve a writable copy of the demo."""
     folder = tmp_path_factory.mktemp("store") / "demo"
     shutil.copytree(ROOT / "leaderboard" / "demo", folder, ignore=shutil.ignore_patterns(".*"))
-    found = Server(folder, "--writable")
-    found.folder = folder
-    yield found
-    found.stop()
+    running = Server(folder, "--writable")
+    running.folder = folder
+    yield running
+    running.stop()
 
 
 @pytest.fixture
 def page(browser, server):
-    """A page that asks nobody but its server, and whose scripts raise nothing."""
+    """Open a page, and check that it sends requests to its server only and that its scripts raise no error."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
-    found = context.new_page()
-    asked, raised = [], []
-    found.on("request", lambda request: asked.append(request.url))
-    found.on("pageerror", lambda error: raised.append(str(error)))
-    yield found
+    tab = context.new_page()
+    requested, raised = [], []
+    tab.on("request", lambda request: requested.append(request.url))
+    tab.on("pageerror", lambda error: raised.append(str(error)))
+    yield tab
     context.close()
-    assert [url for url in asked if not url.startswith((server.url, "data:", "blob:"))] == []
+    assert [url for url in requested if not url.startswith((server.url, "data:", "blob:"))] == []
     assert raised == []
 
 
@@ -103,7 +103,11 @@ def go(page, url, words="tr[data-key]"):
 
 
 def models(page):
-    return [one.get_attribute("data-key") for one in page.query_selector_all("tr[data-key]") if one.is_visible()]
+    return [
+        table_row.get_attribute("data-key")
+        for table_row in page.query_selector_all("tr[data-key]")
+        if table_row.is_visible()
+    ]
 
 
 def shoot(page, name):
@@ -128,7 +132,7 @@ def test_the_table_is_searched_filtered_and_sorted(page, server):
     assert len(models(page)) == 3, "what was chosen survives a reload"
     go(page, server.url)
     page.click("th button:has-text('Size')")
-    sizes = [int(one.get_attribute("data-v")) for one in page.query_selector_all("td[data-v]:nth-child(n+5)")]
+    sizes = [int(cell.get_attribute("data-v")) for cell in page.query_selector_all("td[data-v]:nth-child(n+5)")]
     known = [size for size in sizes if size]
     assert known == sorted(known, reverse=True)
     assert page.get_attribute("th[aria-sort]", "aria-sort") == "descending"
@@ -157,7 +161,7 @@ def test_columns_are_chosen_and_rows_are_copied(page, server):
         assert "longest" not in text
 
 
-def test_the_first_rows_stand_in_the_page_itself_for_the_plain_address_alone(server):
+def test_first_rows_are_in_the_html_of_the_front_page_only(server):
     def fetched(query):
         with urlopen(server.url + query) as answer:
             return answer.read().decode()
@@ -168,7 +172,7 @@ def test_the_first_rows_stand_in_the_page_itself_for_the_plain_address_alone(ser
     assert 'id="rb-first"' not in fetched("?view=about")
 
 
-def test_a_models_page_its_items_and_the_way_back(page, server):
+def test_model_page_shows_items_and_links_back(page, server):
     go(page, server.url)
     page.click("a:has-text('tiny-rm')")
     page.wait_for_selector("article.rb-item")
@@ -206,7 +210,7 @@ def test_two_models_are_compared(page, server):
     shoot(page, "compare")
 
 
-def test_the_keyboard_reaches_and_sorts(page, server):
+def test_keyboard_reaches_and_sorts(page, server):
     go(page, server.url)
     page.focus("th button:has-text('Score')")
     page.keyboard.press("Enter")
@@ -219,33 +223,33 @@ def test_the_keyboard_reaches_and_sorts(page, server):
 
 
 def submission(folder, name="org/new", headline=None):
-    """The files of tiny-rm as it was scored, under another name; the second half of its scores is another's."""
+    """Return the files of a new result, under a name and perhaps with a false score."""
     from rewardbench import results
     from rewardbench.evaluation import run_and_store
     from rewardbench.settings import ModelSpec, Settings
 
     run_and_store(Settings(ModelSpec("baseline/random", seed=80)), str(folder))
     path = folder / "baseline" / "random.json"
-    told = json.loads(path.read_bytes())
-    told["model"] = name
+    summary = json.loads(path.read_bytes())
+    summary["model"] = name
     if headline is not None:
-        told["score"]["value"] = headline
-    path.write_text(json.dumps(told))
+        summary["score"]["value"] = headline
+    path.write_text(json.dumps(summary))
     return [str(path), str(results.outputs_path(path))]
 
 
-def test_a_bad_submission_is_told_why_and_a_good_one_is_added(page, server, tmp_path):
+def test_bad_submission_is_refused_with_reasons_and_a_good_one_is_added(page, server, tmp_path):
     before = sorted(path.name for path in server.folder.rglob("*"))
     go(page, f"{server.url}?view=submit", "#rb-submit button:has-text('Submit')")
     page.set_input_files("#rb-submit input[type=file]", submission(tmp_path / "bad", headline=0.99))
-    page.wait_for_selector(".rb-looked.refused", timeout=60_000)
-    assert "the items give" in page.inner_text(".rb-looked")
+    page.wait_for_selector(".rb-check.refused", timeout=60_000)
+    assert "the items give" in page.inner_text(".rb-check")
     shoot(page, "submit-refused")
     assert page.is_disabled("#rb-submit button:has-text('Submit')")
     assert sorted(path.name for path in server.folder.rglob("*")) == before, "nothing was written"
     go(page, f"{server.url}?view=submit", "#rb-submit button:has-text('Submit')")
     page.set_input_files("#rb-submit input[type=file]", submission(tmp_path / "good"))
-    page.wait_for_selector(".rb-looked.passed", timeout=60_000)
+    page.wait_for_selector(".rb-check.passed", timeout=60_000)
     shoot(page, "submit-passed")
     page.click("#rb-submit button:has-text('Submit')")
     page.wait_for_selector("text=Added as org/new", timeout=30_000)
@@ -253,23 +257,25 @@ def test_a_bad_submission_is_told_why_and_a_good_one_is_added(page, server, tmp_
     assert "org/new" in models(page)
 
 
-def test_a_hostile_submission_is_refused_in_words_that_do_nothing(page, server, tmp_path):
+def test_hostile_submission_is_refused_and_nothing_is_executed(page, server, tmp_path):
     evil = '"><img src=x onerror="window.hacked=1"><script>window.hacked=1</script>'
     before = sorted(path.name for path in server.folder.rglob("*"))
     go(page, f"{server.url}?view=submit", "#rb-submit button:has-text('Submit')")
     page.set_input_files("#rb-submit input[type=file]", submission(tmp_path, name=f"../../{evil}"))
-    page.wait_for_selector(".rb-looked.refused", timeout=60_000)
-    assert "name" in page.inner_text(".rb-looked")
+    page.wait_for_selector(".rb-check.refused", timeout=60_000)
+    assert "name" in page.inner_text(".rb-check")
     assert page.evaluate("window.hacked") is None
     assert sorted(path.name for path in server.folder.rglob("*")) == before
 
 
 def test_the_app_starts_as_a_space_does(browser, tmp_path):
-    """With nothing but the Hub's variables (and a port, since others may have the usual one)."""
+    """Only the variables of a Space are set, and a free port."""
     port = free_port()
-    told = {"HF_HOME": str(tmp_path), "HF_TOKEN": "hf_fake", "PORT": str(port), "PATH": os.environ["PATH"]}
-    told |= {name: os.environ[name] for name in ("PYTHONPATH", "HOME") if name in os.environ}
-    app = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT / "leaderboard", env=told, stderr=subprocess.PIPE)
+    environment = {"HF_HOME": str(tmp_path), "HF_TOKEN": "hf_fake", "PORT": str(port), "PATH": os.environ["PATH"]}
+    environment |= {name: os.environ[name] for name in ("PYTHONPATH", "HOME") if name in os.environ}
+    app = subprocess.Popen(
+        [sys.executable, "app.py"], cwd=ROOT / "leaderboard", env=environment, stderr=subprocess.PIPE
+    )
     try:
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline and app.poll() is None:
@@ -286,26 +292,26 @@ def test_the_app_starts_as_a_space_does(browser, tmp_path):
         app.stderr.close()
 
 
-def test_nothing_of_a_hostile_store_is_executed(browser, tmp_path):
+def test_hostile_store_executes_nothing(browser, tmp_path):
     evil = '"><img src=x onerror="window.hacked=1"><script>window.hacked=1</script>${window.hacked=1}{{constructor}}'
     suite = mirrors(20)
     for n in range(2):
         path = store(tmp_path, suite, scores(suite, 0.5, seed=n), f"org/m{n}")
-        told = json.loads(path.read_bytes())
-        told |= {"model": f"{evil}{n}", "model_type": evil, "date": evil, "suite": evil, "revision": evil}
-        told["manifest"] |= {"command": evil, "model": {"license": evil}}
-        path.write_text(json.dumps(told))
-    found = Server(tmp_path)
+        summary = json.loads(path.read_bytes())
+        summary |= {"model": f"{evil}{n}", "model_type": evil, "date": evil, "suite": evil, "revision": evil}
+        summary["manifest"] |= {"command": evil, "model": {"license": evil}}
+        path.write_text(json.dumps(summary))
+    hostile = Server(tmp_path)
     try:
         page = browser.new_context().new_page()
         for query in ("", "?view=model&model=org/m0", "?view=compare&a=org/m0&b=org/m1", "?view=items", "?view=suite"):
-            go(page, found.url + query, "h1")
+            go(page, hostile.url + query, "h1")
             page.wait_for_timeout(300)
             assert page.evaluate("window.hacked") is None
             assert page.query_selector(".rb img") is None
             assert page.query_selector(".rb script") is None
     finally:
-        found.stop()
+        hostile.stop()
 
 
 @pytest.mark.parametrize("width", [1280, 390])

@@ -1,4 +1,4 @@
-"""Requests that no page sends, to a real server: refused, and the server goes on."""
+"""Test requests that no page sends against a running server: they are refused, and the server keeps running."""
 
 import asyncio
 import hashlib
@@ -29,7 +29,7 @@ SECRET = "secret-model-of-this-machine"
 
 
 class Served:
-    """`rewardbench leaderboard` over a copy of the demo, in a process of its own."""
+    """`rewardbench leaderboard` of a copy of the demo, in a child process."""
 
     def __init__(self, folder, *flags):
         self.results = shutil.copytree(ROOT / "leaderboard" / "demo", folder / "demo")
@@ -48,27 +48,27 @@ class Served:
         assert self.process.stdout.readline().startswith(b"leaderboard=")
         assert self.get("/config").status_code == 200
 
-    def get(self, path, **more):
-        return self.client.get(path, **more)
+    def get(self, path, **options):
+        return self.client.get(path, **options)
 
-    def post(self, path, value=None, **more):
+    def post(self, path, value=None, **options):
         if value is not None:
-            more["headers"] = {"content-type": "application/json", **more.get("headers", {})}
-            more["content"] = json.dumps(value)
-        return self.client.post(path, **more)
+            options["headers"] = {"content-type": "application/json", **options.get("headers", {})}
+            options["content"] = json.dumps(value)
+        return self.client.post(path, **options)
 
-    def join(self, data, session="abc", **more):
-        return self.post("/gradio_api/queue/join", {"data": data, "fn_index": 0, "session_hash": session, **more})
+    def join(self, data, session="abc", **options):
+        return self.post("/gradio_api/queue/join", {"data": data, "fn_index": 0, "session_hash": session, **options})
 
-    def see(self, address, **more):
+    def see(self, address, **options):
         call = {"data": address, "component_id": 1, "fn_name": "see", "session_hash": "abc"}
-        return self.post("/gradio_api/component_server/", call, **more)
+        return self.post("/gradio_api/component_server/", call, **options)
 
     def upload(self, *files):
         return self.post("/gradio_api/upload", files=[("files", file) for file in files])
 
     def outcome(self, session):
-        """What the queue says of the last event of a session."""
+        """Return the outcome of the last event of a session."""
         with self.client.stream("GET", f"/gradio_api/queue/data?session_hash={session}", timeout=60) as answer:
             for line in answer.iter_lines():
                 if "process_completed" in line:
@@ -80,7 +80,7 @@ class Served:
         return [path for path in folder.rglob("*") if path.is_file()]
 
     def stop(self):
-        """Send SIGTERM; return the seconds until the server has ended."""
+        """Send SIGTERM, and return the seconds until the server ends."""
         start = time.monotonic()
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(30)
@@ -91,24 +91,24 @@ class Served:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
-    found = Served(tmp_path_factory.mktemp("guard"), "--writable")
-    yield found
-    assert found.stop() < 5
-    assert list(found.temporary.glob("rewardbench-*")) == []
+    running = Served(tmp_path_factory.mktemp("guard"), "--writable")
+    yield running
+    assert running.stop() < 5
+    assert list(running.temporary.glob("rewardbench-*")) == []
 
 
 @pytest.fixture(scope="module")
 def places(tmp_path_factory, served):
-    """Files of the machine that nobody uploaded."""
+    """Return paths of local files that nobody uploaded, by name."""
     folder = tmp_path_factory.mktemp("elsewhere")
     secret = folder / "secret.json"
-    told = json.loads((served.results / "tiny-rm.json").read_bytes())
-    secret.write_text(json.dumps(told | {"model": SECRET}))
+    summary = json.loads((served.results / "tiny-rm.json").read_bytes())
+    secret.write_text(json.dumps(summary | {"model": SECRET}))
     os.mkfifo(folder / "fifo")
     (uploaded,) = served.upload(("a.json", b"{}")).json()
-    own = Path(uploaded).parent
-    (own / "link.json").symlink_to(secret)
-    (own / "folder").symlink_to(folder)
+    upload_folder = Path(uploaded).parent
+    (upload_folder / "link.json").symlink_to(secret)
+    (upload_folder / "folder").symlink_to(folder)
     return {
         "an endless device": "/dev/zero",
         "a device": "/dev/random",
@@ -120,12 +120,12 @@ def places(tmp_path_factory, served):
         "a result elsewhere": str(secret),
         "a result of the store": str(served.results / "tiny-rm.json"),
         "a relative path": "pyproject.toml",
-        "upwards": f"{own}/../../../../../../../etc/passwd",
-        "upwards within": f"{own}/../{own.name}/a.json",
-        "a link among the uploads": str(own / "link.json"),
-        "a linked folder among the uploads": str(own / "folder" / "secret.json"),
-        "a folder": str(own),
-        "a file that is not there": f"{own}/b.json",
+        "upwards": f"{upload_folder}/../../../../../../../etc/passwd",
+        "upwards within": f"{upload_folder}/../{upload_folder.name}/a.json",
+        "a link among the uploads": str(upload_folder / "link.json"),
+        "a linked folder among the uploads": str(upload_folder / "folder" / "secret.json"),
+        "a folder": str(upload_folder),
+        "a file that is not there": f"{upload_folder}/b.json",
         "an address": "http://127.0.0.1:9/x.json",
         "a file address": f"file://{secret}",
         "a null byte": "/etc/passwd\0.json",
@@ -151,7 +151,7 @@ FORMS = {
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_path_that_nobody_uploaded_is_refused_and_the_server_goes_on(served, places, form):
+def test_forged_path_is_refused_and_the_server_keeps_running(served, places, form):
     before = sorted(served.kept())
     for name, path in places.items():
         answer = served.join(FORMS[form](path))
@@ -163,15 +163,15 @@ def test_a_path_that_nobody_uploaded_is_refused_and_the_server_goes_on(served, p
     assert sorted(served.kept()) == before
 
 
-def test_many_forged_requests_at_once_stop_nobody(served, places):
+def test_concurrent_forged_requests_do_not_block_others(served, places):
     with ThreadPoolExecutor(24) as pool:
         forged = [
             pool.submit(served.join, FORMS["as the page sends it"](path))
             for path in ("/dev/zero", places["a FIFO"]) * 12
         ]
         seen = [pool.submit(served.see, "?view=about") for _ in range(12)]
-        assert {one.result().status_code for one in forged} <= {403, 429}
-        assert {one.result().status_code for one in seen} == {200}
+        assert {response.result().status_code for response in forged} <= {403, 429}
+        assert {response.result().status_code for response in seen} == {200}
 
 
 UNSERVED = """
@@ -186,7 +186,7 @@ UNPOSTED = """
 """.split()
 
 
-def test_files_named_by_another_way_into_gradio_are_not_served(served, places):
+def test_other_gradio_endpoints_serve_no_files(served, places):
     path = places["a result elsewhere"]
     for address in (*UNSERVED, f"/gradio_api/file={path}", f"/gradio_api/file/{path}", f"/file={path}"):
         assert served.get(address).status_code == 404, address
@@ -215,13 +215,13 @@ def test_files_named_by_another_way_into_gradio_are_not_served(served, places):
         (b'{"data": {"a": 1}, "fn_index": 0, "session_hash": "a"}', 400),
     ],
 )
-def test_a_body_that_no_page_sends_is_refused(served, body, status):
+def test_unexpected_body_is_refused(served, body, status):
     answer = served.post("/gradio_api/queue/join", content=body, headers={"content-type": "application/json"})
     assert answer.status_code == status
     assert answer.text.count("\n") == 1
 
 
-def test_of_two_paths_under_one_name_gradio_reads_the_one_that_was_checked(served):
+def test_gradio_reads_the_checked_one_of_duplicate_paths(served):
     (path,) = served.upload(("a.json", b"{}")).json()
     file = f'{{"path": "/etc/passwd", "path": "{path}", "meta": {{"_type": "gradio.FileData"}}}}'
     body = f'{{"data": [[{file}], ""], "fn_index": 0, "session_hash": "twice"}}'
@@ -230,12 +230,12 @@ def test_of_two_paths_under_one_name_gradio_reads_the_one_that_was_checked(serve
     assert served.outcome("twice")["success"]
 
 
-def test_uploaded_files_are_taken(served):
+def test_uploaded_files_are_accepted(served):
     names = ("tiny-rm.json", "tiny-rm.parquet")
     paths = served.upload(*((name, (served.results / name).read_bytes()) for name in names)).json()
     assert served.join([[{"path": path, "meta": META} for path in paths], ""], "honest").status_code == 200
-    told = served.outcome("honest")
-    assert "which is in the store" in told["output"]["data"][1]
+    outcome = served.outcome("honest")
+    assert "which is in the store" in outcome["output"]["data"][1]
 
 
 def test_an_upload_is_limited_in_number_and_size(served):
@@ -252,7 +252,7 @@ def test_an_upload_is_limited_in_number_and_size(served):
     assert sorted(served.kept()) == before, "nothing is kept of what was refused"
 
 
-def test_of_an_upload_that_breaks_off_nothing_is_kept(served):
+def test_interrupted_upload_leaves_no_file(served):
     before = sorted(served.kept())
     head = f"POST /gradio_api/upload HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\nContent-Length: 100000\r\n"
     head += "Content-Type: multipart/form-data; boundary=abc\r\n\r\n"
@@ -269,16 +269,16 @@ def test_of_an_upload_that_breaks_off_nothing_is_kept(served):
 
 
 @pytest.mark.parametrize("bomb", ["lines", "deep"])
-def test_an_upload_that_grows_is_refused_in_words(served, bomb):
+def test_upload_that_expands_in_memory_is_refused_with_a_reason(served, bomb):
     rows = {"lines": b'{"a":[]}\n' * 2**20, "deep": b"[" * 2**20}[bomb]
-    told = json.loads((served.results / "tiny-rm.json").read_bytes())
-    told["outputs_sha256"] = hashlib.sha256(rows).hexdigest()
-    paths = served.upload(("a.json", json.dumps(told).encode()), ("a_outputs.jsonl", rows)).json()
+    summary = json.loads((served.results / "tiny-rm.json").read_bytes())
+    summary["outputs_sha256"] = hashlib.sha256(rows).hexdigest()
+    paths = served.upload(("a.json", json.dumps(summary).encode()), ("a_outputs.jsonl", rows)).json()
     served.join([[{"path": path, "meta": META} for path in paths], ""], bomb)
-    told = served.outcome(bomb)["output"]["data"][1]
-    assert "result_outputs.jsonl, line 1" in told
-    assert "/tmp" not in told
-    assert str(served.temporary) not in told
+    summary = served.outcome(bomb)["output"]["data"][1]
+    assert "result_outputs.jsonl, line 1" in summary
+    assert "/tmp" not in summary
+    assert str(served.temporary) not in summary
 
 
 @pytest.mark.parametrize(
@@ -303,14 +303,14 @@ def test_an_upload_that_grows_is_refused_in_words(served, bomb):
         ({"sec-fetch-site": "same-origin"}, 200),
     ],
 )
-def test_a_page_elsewhere_can_change_nothing(served, headers, status):
+def test_cross_origin_requests_are_refused(served, headers, status):
     assert served.see("?view=about", headers=headers).status_code == status
     if status == 400:
         assert served.get("/", headers=headers).status_code == 400
 
 
 @pytest.mark.parametrize("path", ["/", "/config", "/nothing", "/static/js/iframeResizer.contentWindow.min.js"])
-def test_every_answer_tells_browsers_what_the_page_may_do(served, path):
+def test_every_response_has_security_headers(served, path):
     headers = served.get(path).headers
     assert "frame-ancestors 'self'" in headers["content-security-policy"]
     assert "default-src 'self'" in headers["content-security-policy"]
@@ -319,7 +319,7 @@ def test_every_answer_tells_browsers_what_the_page_may_do(served, path):
     assert "camera=()" in headers["permissions-policy"]
 
 
-def test_answers_are_compressed(served):
+def test_responses_are_compressed(served):
     answer = served.see("?view=board", headers={"accept-encoding": "gzip"})
     assert answer.headers["content-encoding"] == "gzip"
     assert "tr data-key" in answer.json()
@@ -328,35 +328,35 @@ def test_answers_are_compressed(served):
     assert 'id="rb-first"' in first.text
 
 
-def test_visitors_write_into_a_folder_only_if_asked_for(tmp_path):
-    found = Served(tmp_path)
-    before = sorted(path.name for path in found.results.rglob("*"))
-    page = found.see("?view=submit").json()
-    assert f"rewardbench submit results/org/name.json --to {found.results}" in page
+def test_visitors_write_to_a_folder_only_with_writable(tmp_path):
+    running = Served(tmp_path)
+    before = sorted(path.name for path in running.results.rglob("*"))
+    page = running.see("?view=submit").json()
+    assert f"rewardbench submit results/org/name.json --to {running.results}" in page
     assert "--writable" in page
-    assert found.join([None, ""]).status_code == 404
-    assert found.upload(("a.json", b"{}")).status_code == 404
-    assert sorted(path.name for path in found.results.rglob("*")) == before
-    assert found.stop() < 5
+    assert running.join([None, ""]).status_code == 404
+    assert running.upload(("a.json", b"{}")).status_code == 404
+    assert sorted(path.name for path in running.results.rglob("*")) == before
+    assert running.stop() < 5
 
 
-def test_the_server_ends_while_a_check_is_running(tmp_path):
-    found = Served(tmp_path, "--writable")
+def test_server_stops_while_a_check_is_running(tmp_path):
+    running = Served(tmp_path, "--writable")
     rows = b'{"id":"a","scores":[1,2]}\n' * 240_000
-    told = json.loads((found.results / "tiny-rm.json").read_bytes())
-    told["outputs_sha256"] = hashlib.sha256(rows).hexdigest()
-    paths = found.upload(("a.json", json.dumps(told).encode()), ("a_outputs.jsonl", rows)).json()
-    found.join([[{"path": path, "meta": META} for path in paths], ""], "slow")
-    me = psutil.Process(found.process.pid)
+    summary = json.loads((running.results / "tiny-rm.json").read_bytes())
+    summary["outputs_sha256"] = hashlib.sha256(rows).hexdigest()
+    paths = running.upload(("a.json", json.dumps(summary).encode()), ("a_outputs.jsonl", rows)).json()
+    running.join([[{"path": path, "meta": META} for path in paths], ""], "slow")
+    me = psutil.Process(running.process.pid)
     deadline = time.monotonic() + 20
     while not me.children() and time.monotonic() < deadline:
         time.sleep(0.05)
     (child,) = me.children()
-    assert found.stop() < 5
+    assert running.stop() < 5
     child.wait(5)
 
 
-def test_it_is_not_served_where_gradio_takes_any_path():
+def test_app_does_not_start_if_gradio_reads_forged_paths():
     from rewardbench.leaderboard.app import blocks
 
     gr = blocks.gr
@@ -376,32 +376,32 @@ def headers(**named):
     return Headers({name.replace("_", "-"): value for name, value in named.items()})
 
 
-def test_a_space_is_reached_by_its_names_and_shown_in_the_hubs_frame(monkeypatch):
+def test_space_serves_its_host_names_and_may_be_framed_by_the_hub(monkeypatch):
     monkeypatch.setenv("SPACE_ID", "org/board")
     monkeypatch.setenv("SPACE_HOST", "org-board.hf.space")
-    found = access.Access.of_environment()
-    assert found.host == "0.0.0.0"
-    assert all(map(found.serves, ("org-board.hf.space", "org-board--new.hf.space", "10.1.2.3:7860", "localhost")))
-    assert not any(map(found.serves, ("hf.space.evil.example", "evil.example", "xhf.space")))
-    found.check("POST", headers(host="org-board.hf.space", origin="https://org-board.hf.space"))
+    space = access.Access.of_environment()
+    assert space.host == "0.0.0.0"
+    assert all(map(space.serves, ("org-board.hf.space", "org-board--new.hf.space", "10.1.2.3:7860", "localhost")))
+    assert not any(map(space.serves, ("hf.space.evil.example", "evil.example", "xhf.space")))
+    space.check("POST", headers(host="org-board.hf.space", origin="https://org-board.hf.space"))
     with pytest.raises(uploads.RejectedError):
-        found.check("POST", headers(host="org-board.hf.space", origin="https://evil.hf.space"))
-    assert "frame-ancestors 'self' https://huggingface.co" in found.headers()["Content-Security-Policy"]
+        space.check("POST", headers(host="org-board.hf.space", origin="https://evil.hf.space"))
+    assert "frame-ancestors 'self' https://huggingface.co" in space.headers()["Content-Security-Policy"]
     forwarded = headers(x_forwarded_for="1.1.1.1, 203.0.113.9")
-    assert found.client({"client": ("10.0.0.1", 1)}, forwarded) == "203.0.113.9"
+    assert space.client({"client": ("10.0.0.1", 1)}, forwarded) == "203.0.113.9"
     assert access.Access().client({"client": ("10.0.0.1", 1)}, forwarded) == "10.0.0.1"
 
 
-def test_a_proxys_name_is_added_and_a_wildcard_takes_addresses_alone():
-    found = access.Access("0.0.0.0", ("board.example",))
-    assert all(map(found.serves, ("board.example", "192.168.1.5:7860", "[fe80::1]:80")))
-    assert not found.serves("evil.example")
-    found.check("POST", headers(host="127.0.0.1:7860", origin="https://board.example"))
+def test_proxy_host_is_allowed_and_wildcard_host_allows_addresses_only():
+    wildcard = access.Access("0.0.0.0", ("board.example",))
+    assert all(map(wildcard.serves, ("board.example", "192.168.1.5:7860", "[fe80::1]:80")))
+    assert not wildcard.serves("evil.example")
+    wildcard.check("POST", headers(host="127.0.0.1:7860", origin="https://board.example"))
     assert access.Access("192.168.1.5").serves("192.168.1.5:7860")
     assert not access.Access("192.168.1.5").serves("192.168.1.6")
 
 
-def test_a_rate_is_of_one_client_and_one_period():
+def test_rate_limit_is_per_client_and_period():
     rate = limits.RateLimit(2, 0.2)
     assert [rate.take("a"), rate.take("a"), rate.take("a"), rate.take("b")] == [True, True, False, True]
     time.sleep(0.25)
@@ -409,36 +409,36 @@ def test_a_rate_is_of_one_client_and_one_period():
     assert not limits.RateLimit(10, 60).take("a", 11)
 
 
-def test_what_is_open_is_counted_for_each_client_and_for_all():
-    found = limits.ConcurrencyLimit(per_client=1, total=2)
-    with found.slot("a") as first, found.slot("a") as again, found.slot("b") as second, found.slot("c") as third:
+def test_concurrency_limit_is_per_client_and_total():
+    limit = limits.ConcurrencyLimit(per_client=1, total=2)
+    with limit.slot("a") as first, limit.slot("a") as again, limit.slot("b") as second, limit.slot("c") as third:
         assert (first, again, second, third) == (True, False, True, False)
-    with found.slot("a") as then:
+    with limit.slot("a") as then:
         assert then
 
 
-def test_old_uploads_are_deleted_and_a_full_folder_takes_no_more(monkeypatch):
-    found = uploads.Uploads()
+def test_old_uploads_are_deleted_and_a_full_folder_accepts_none(monkeypatch):
+    uploaded = uploads.Uploads()
     try:
         for n, age in enumerate((4_000, 400, 0)):
-            place = found.folder / str(n) / "a.json"
+            place = uploaded.folder / str(n) / "a.json"
             place.parent.mkdir()
             place.write_bytes(b"x" * 100)
             os.utime(place, (time.time() - age,) * 2)
             os.utime(place.parent, (time.time() - age,) * 2)
-        assert found.has_room(100)
-        assert not (found.folder / "0" / "a.json").exists()
-        assert (found.folder / "1" / "a.json").exists()
+        assert uploaded.has_room(100)
+        assert not (uploaded.folder / "0" / "a.json").exists()
+        assert (uploaded.folder / "1" / "a.json").exists()
         monkeypatch.setattr(uploads, "MOST_STORED", 250)
-        assert found.has_room(100), "a full folder gives up what is older than minutes"
-        assert not (found.folder / "1" / "a.json").exists()
-        assert not found.has_room(200)
+        assert uploaded.has_room(100), "a full folder gives up what is older than minutes"
+        assert not (uploaded.folder / "1" / "a.json").exists()
+        assert not uploaded.has_room(200)
     finally:
-        found.close()
-    assert not found.folder.exists()
+        uploaded.close()
+    assert not uploaded.folder.exists()
 
 
-def test_a_slow_body_is_given_up(monkeypatch):
+def test_slow_body_times_out(monkeypatch):
     from rewardbench.leaderboard.app import guard
 
     monkeypatch.setattr(guard, "SLOWEST_BODY", 0.1)
@@ -450,7 +450,7 @@ def test_a_slow_body_is_given_up(monkeypatch):
         asyncio.run(guard._read_body(never, Headers({}), 100))
 
 
-def test_a_check_is_refused_while_another_of_the_client_runs():
+def test_second_concurrent_check_of_a_client_is_refused():
     from rewardbench.leaderboard.app import submission
 
     checks = submission.UploadChecks(library=None)

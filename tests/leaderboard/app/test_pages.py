@@ -1,4 +1,4 @@
-"""Every page as markup, without a browser: what it says, and that no text of a stranger becomes markup."""
+"""Test the HTML of every page without a browser: its text, and that untrusted text is escaped."""
 
 import json
 import time
@@ -21,7 +21,7 @@ EVIL = '"><img src=x onerror=alert(1)><script>alert(2)</script>${3}{{4}}'
 
 
 class Markup(HTMLParser):
-    """Tags, attributes and text of a page; an element that is closed but not open is an error."""
+    """Tags, attributes and text of a page; closing an element that is not open is an error."""
 
     VOID = ("img", "input", "br", "line", "circle", "path")
 
@@ -61,13 +61,13 @@ def see(library, **query):
     return Markup(app.view(library, "?" + urlencode(query)))
 
 
-def test_the_leaderboard_has_a_row_a_model_with_rank_and_interval(library):
+def test_leaderboard_has_a_row_per_model_with_rank_and_interval(library):
     page = see(library)
     assert page.tags.count("tr") == 4
     assert all(name in page.words for name in ("org/best", "org/mid", "org/low", "recomputed", "Chat", "Safety"))
 
 
-def test_a_models_page_shows_what_it_misses_and_what_made_it(library):
+def test_model_page_shows_missed_items_and_manifest(library):
     page = see(library, view="model", model="org/mid")
     assert "items, lowest margin first" in page.words
     assert page.tags.count("article") == 10
@@ -77,7 +77,7 @@ def test_a_models_page_shows_what_it_misses_and_what_made_it(library):
     assert "0 items" in fewer.words
 
 
-def test_the_items_are_turned_over_page_by_page(library):
+def test_items_are_paginated(library):
     first, second = (see(library, view="model", model="org/low", **{"from": start}) for start in (0, 10))
     assert "Next" in first.words
     assert "Previous" in second.words
@@ -93,7 +93,7 @@ def test_two_models_are_compared(library):
     assert "choose" in see(library, view="compare").words
 
 
-def test_the_hardest_items_the_suite_and_the_protocol(library):
+def test_hardest_items_suite_and_about_pages_are_built(library):
     assert "are missed by all 3 models" in see(library, view="items").words
     assert "Mirrors" in see(library, view="suite").words
     assert "95% confidence" in see(library, view="about").words
@@ -103,21 +103,21 @@ def test_the_hardest_items_the_suite_and_the_protocol(library):
 @pytest.mark.parametrize(
     "query", [{"view": "model", "model": "none"}, {"view": "model"}, {"view": "zzz"}, {"suite": "zzz"}]
 )
-def test_an_address_that_leads_nowhere_says_so_or_leads_home(library, query):
+def test_unknown_address_shows_a_message_or_the_leaderboard(library, query):
     assert see(library, **query).tags.count("h1") == 1
 
 
 @pytest.mark.parametrize("name", ["view", "suite", "model", "a", "b", "search", "subset", "from", "row", "q"])
 @pytest.mark.parametrize("page", ["board", "model", "compare"])
-def test_what_stands_in_an_address_is_no_markup(library, name, page):
+def test_text_in_an_address_is_escaped(library, name, page):
     query = {"view": page, "model": "org/mid", "a": "org/low", "b": "org/mid"} | {name: EVIL}
-    found = see(library, **query)
-    assert not {"script", "img"} & set(found.tags)
-    assert not [one for one in found.attributes if one.startswith("on")]
+    page = see(library, **query)
+    assert not {"script", "img"} & set(page.tags)
+    assert not [attribute for attribute in page.attributes if attribute.startswith("on")]
 
 
-def test_what_a_result_holds_is_no_markup(library, tmp_path):
-    """Even if a hostile file came into the store past all checks."""
+def test_text_in_a_result_is_escaped(library, tmp_path):
+    """Also if a hostile file is in the store despite all checks."""
     suite = replace(
         SUITE,
         items=tuple(
@@ -132,10 +132,10 @@ def test_what_a_result_holds_is_no_markup(library, tmp_path):
     )
     for n in range(2):
         path = store(tmp_path, suite, scores(suite, 0.5, seed=n), f"org/m{n}")
-        told = json.loads(path.read_bytes())
-        told |= {"model": f"{EVIL}{n}", "model_type": EVIL, "date": EVIL}
-        told["manifest"] |= {"command": EVIL, EVIL: EVIL, "model": {"license": EVIL}}
-        path.write_text(json.dumps(told))
+        summary = json.loads(path.read_bytes())
+        summary |= {"model": f"{EVIL}{n}", "model_type": EVIL, "date": EVIL}
+        summary["manifest"] |= {"command": EVIL, EVIL: EVIL, "model": {"license": EVIL}}
+        path.write_text(json.dumps(summary))
     evil = Library(str(tmp_path))
     assert len(evil.board.rows) == 2
     keys = [row.key for row in evil.board.rows]
@@ -148,15 +148,15 @@ def test_what_a_result_holds_is_no_markup(library, tmp_path):
         {"view": "suite"},
         {"view": "size"},
     ):
-        found = see(evil, **query)
-        assert not {"script", "img"} & set(found.tags), query
-        assert not [one for one in found.attributes if one.startswith("on")]
+        page = see(evil, **query)
+        assert not {"script", "img"} & set(page.tags), query
+        assert not [attribute for attribute in page.attributes if attribute.startswith("on")]
         raw = app.view(evil, "")
         assert "${" not in raw
         assert "{{" not in raw
 
 
-def test_chance_is_told_where_mirrors_count_and_only_there(library, tmp_path):
+def test_chance_level_is_shown_for_mirrors_only(library, tmp_path):
     suite = singles(20)
     store(tmp_path, suite, scores(suite, 0.5), "org/a")
     assert "coin flips get 25%" in see(library).words
@@ -164,7 +164,7 @@ def test_chance_is_told_where_mirrors_count_and_only_there(library, tmp_path):
 
 
 @pytest.mark.parametrize("days", [("0001-01-01", "9999-12-31"), ("0001-01-01",) * 2, ("9999-12-31",) * 2])
-def test_any_date_has_its_place_on_an_axis(tmp_path, days):
+def test_any_date_can_be_plotted(tmp_path, days):
     for n, day in enumerate(days):
         path = store(tmp_path, SUITE, scores(SUITE, 0.6, seed=n), f"org/m{n}")
         path.write_text(json.dumps(json.loads(path.read_bytes()) | {"date": day}))
@@ -172,13 +172,13 @@ def test_any_date_has_its_place_on_an_axis(tmp_path, days):
     assert page.tags.count("circle") == 2
 
 
-def test_a_manifest_of_any_nesting_is_shown_cut(tmp_path):
+def test_deeply_nested_manifest_is_truncated(tmp_path):
     path = store(tmp_path, SUITE, scores(SUITE, 0.8), "org/wide")
-    told = json.loads(path.read_bytes())
+    summary = json.loads(path.read_bytes())
     zeros = [0]
     for _ in range(20):
         zeros = [zeros, zeros] if len(json.dumps(zeros)) < 100_000 else [zeros]
-    path.write_text(json.dumps(told | {"manifest": told["manifest"] | {"zeros": zeros}}))
+    path.write_text(json.dumps(summary | {"manifest": summary["manifest"] | {"zeros": zeros}}))
     assert len(json.dumps(zeros, indent=2)) > 1_000_000
     page = app.view(Library(str(tmp_path)), "?view=model&model=org/wide")
     assert "the result file has the full manifest" in page
@@ -193,14 +193,14 @@ def nested(levels):
     return value
 
 
-def test_a_page_of_the_same_rows_is_made_once_however_many_ask(tmp_path, monkeypatch):
+def test_page_is_built_once_for_concurrent_requests(tmp_path, monkeypatch):
     for n in range(3):
         store(tmp_path, SUITE, scores(SUITE, 0.5, seed=n), f"org/m{n}")
     library = Library(str(tmp_path))
     made = []
     hardest = suite_pages.build_hardest_page
     monkeypatch.setattr(
-        suite_pages, "build_hardest_page", lambda *asked: (made.append(1), time.sleep(0.2), hardest(*asked))[2]
+        suite_pages, "build_hardest_page", lambda *arguments: (made.append(1), time.sleep(0.2), hardest(*arguments))[2]
     )
     with ThreadPoolExecutor(12) as pool:
         pages = set(pool.map(lambda _: app.view(library, "?view=items"), range(12)))
@@ -211,7 +211,7 @@ def test_a_page_of_the_same_rows_is_made_once_however_many_ask(tmp_path, monkeyp
     assert len(made) == 2
 
 
-def test_old_rows_are_shown_with_their_age_where_the_store_is_out_of_reach(library):
+def test_outdated_rows_are_shown_with_their_age_if_the_store_is_unreachable(library):
     board = library.board
     library.board = replace(board, offline="The Hub is down.", built=board.built - 7200)
     try:
@@ -223,32 +223,30 @@ def test_old_rows_are_shown_with_their_age_where_the_store_is_out_of_reach(libra
     assert page.tags.count("tr") == 4
 
 
-def test_an_empty_store_says_how_to_fill_it(tmp_path):
+def test_empty_store_explains_how_to_add_results(tmp_path):
     assert "No results yet" in see(Library(str(tmp_path))).words
 
 
-def test_a_comparison_of_published_totals_of_one_model_or_of_a_model_with_itself_says_what_is_missing(
-    library, tmp_path
-):
+def test_impossible_comparison_explains_what_is_missing(library, tmp_path):
     assert "Choose two different models." in see(library, view="compare", a="org/low", b="org/low").words
     assert "Choose two models to compare." in see(library, view="compare", a="org/low").words
     assert "published totals only" in see(Library(str(tmp_path)), view="compare").words
 
 
 @pytest.mark.parametrize(("better", "words"), [(0, "no model is"), (1, "1 model is"), (2, "2 models are")])
-def test_the_number_of_better_models_is_said_in_grammar(library, better, words):
+def test_number_of_better_models_is_grammatical(library, better, words):
     row = replace(library.board.rows[0], better=better)
     assert f"{words} significantly better" in model_page._details(row)["Rank"]
 
 
-def test_every_template_escapes_text_and_the_braces_of_gradio():
+def test_templates_escape_text_and_gradio_braces():
     for name in ("message.html", "sent.html"):
         page = str(render(name, message=EVIL, verdict="passed"))
         assert not [mark for mark in ("<img", "<script", "${", "{{") if mark in page]
         assert "&lt;script&gt;" in page
 
 
-def test_rows_for_other_programs_are_those_asked_for_in_their_order(library):
+def test_exported_rows_and_columns_follow_the_request(library):
     text = app.export(library, "CSV", "toy", ["org/low", "org/best", "none"], ["Model", "Score"])
     assert [line.split(",")[0] for line in text.splitlines()] == ["Model", "org/low", "org/best"]
     assert "tabular" in app.export(library, "LaTeX", "toy", ["org/low"], ["Model"])

@@ -1,4 +1,4 @@
-"""What is answered before Gradio is there."""
+"""Test how requests are answered before Gradio is loaded."""
 
 import gc
 import inspect
@@ -35,7 +35,7 @@ def opened(make, failed=lambda: None, markup=lambda: "<p>rows</p>"):
     return opening, Starlette(routes=[Mount("/", opening)], middleware=[rows], lifespan=opening.lifespan)
 
 
-def test_rows_are_there_while_the_app_is_made_and_other_addresses_wait_for_it():
+def test_rows_are_shown_while_the_app_starts_and_other_requests_wait():
     go, seen = threading.Event(), []
 
     def make():
@@ -48,12 +48,12 @@ def test_rows_are_there_while_the_app_is_made_and_other_addresses_wait_for_it():
         first = client.get("/").text
         assert WAITING.partition("<body>")[2] in first
         assert "<p>rows</p>" in first
-        asked = threading.Thread(target=lambda: seen.append(client.get("/config").text))
-        asked.start()
-        asked.join(0.3)
+        request = threading.Thread(target=lambda: seen.append(client.get("/config").text))
+        request.start()
+        request.join(0.3)
         assert not seen
         go.set()
-        asked.join(20)
+        request.join(20)
         assert seen == [PAGE]
         now = "rows of a later look"
         then = client.get("/").text
@@ -78,22 +78,22 @@ def no_start():
 
 
 @pytest.mark.parametrize("make", [no_gradio, no_start])
-def test_what_goes_wrong_is_told(make):
-    told = threading.Event()
-    opening, shown = opened(make, told.set)
+def test_startup_error_is_reported(make):
+    failed = threading.Event()
+    opening, shown = opened(make, failed.set)
     with TestClient(shown):
-        assert told.wait(20)
+        assert failed.wait(20)
     assert str(opening.error) == "no Gradio"
 
 
-def test_gradio_is_imported_and_nothing_else_is_changed():
+def test_importing_gradio_restores_the_interpreter_state():
     getfile = inspect.getfile
     assert import_gradio().Blocks
     assert inspect.getfile is getfile
     assert gc.isenabled()
 
 
-def test_a_leaderboard_without_its_app_ends_with_what_went_wrong(demo, monkeypatch):
+def test_startup_error_ends_the_leaderboard(demo, monkeypatch):
     monkeypatch.setattr(app, "_build_app", lambda library: no_gradio())
     with app.open_socket("127.0.0.1", free_port()) as listening, pytest.raises(ValueError, match="no Gradio"):
         app.run_server(str(demo), listening)
@@ -101,7 +101,7 @@ def test_a_leaderboard_without_its_app_ends_with_what_went_wrong(demo, monkeypat
 
 @pytest.fixture
 def demo(tmp_path):
-    """A copy, since an index is written into what is shown."""
+    """Copy the demo, since its index is written."""
     return shutil.copytree(ROOT / "leaderboard" / "demo", tmp_path / "demo", ignore=shutil.ignore_patterns(".*"))
 
 
@@ -109,14 +109,14 @@ def demo(tmp_path):
 def serving(demo):
     port = free_port()
     command = [sys.executable, "-m", "rewardbench", "leaderboard", "--results", str(demo), "--port", str(port)]
-    found = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert found.stdout.readline().startswith("leaderboard=")
-    yield found, port, command
-    found.kill()
-    found.communicate()
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout.readline().startswith("leaderboard=")
+    yield process, port, command
+    process.kill()
+    process.communicate()
 
 
-def test_a_port_that_is_taken_is_one_sentence(serving):
+def test_port_in_use_is_a_one_line_error(serving):
     _, port, command = serving
     second = subprocess.run(command, capture_output=True, text=True)
     assert second.returncode == 2
@@ -125,18 +125,18 @@ def test_a_port_that_is_taken_is_one_sentence(serving):
 
 
 @pytest.mark.parametrize("port", ["http", "-1", "65536", "7860.5"])
-def test_a_port_that_is_none_is_one_sentence(monkeypatch, capsys, port):
+def test_invalid_port_is_a_one_line_error(monkeypatch, capsys, port):
     monkeypatch.setenv("PORT", port)
     with pytest.raises(SystemExit) as ended:
         app.serve_environment(ROOT / "leaderboard" / "demo")
     assert ended.value.code == 2
-    told = f"The port '{port}' is invalid: set PORT or GRADIO_SERVER_PORT to a number below 65536."
-    assert capsys.readouterr().err == f"rewardbench: {told}\n"
+    message = f"The port '{port}' is invalid: set PORT or GRADIO_SERVER_PORT to a number below 65536."
+    assert capsys.readouterr().err == f"rewardbench: {message}\n"
 
 
 @pytest.mark.parametrize("address", ["", "config", "gradio_api/heartbeat/x"])
-def test_ctrl_c_ends_it_at_once_whoever_still_waits(serving, address):
-    """While Gradio is being imported, and with a request that waits for it."""
+def test_ctrl_c_stops_the_server_despite_waiting_clients(serving, address):
+    """Gradio is being imported, and a request waits for it."""
     process, port, _ = serving
     with urlopen(f"http://127.0.0.1:{port}/") as first:
         assert b"rb-first" in first.read()
@@ -146,6 +146,6 @@ def test_ctrl_c_ends_it_at_once_whoever_still_waits(serving, address):
         if "heartbeat" in address:
             assert asking.recv(15) == b"HTTP/1.1 200 OK"
         process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert "Traceback" not in told, told
+    assert "Traceback" not in errors, errors

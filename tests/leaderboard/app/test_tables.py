@@ -7,17 +7,17 @@ from rewardbench.leaderboard.app import tables
 from rewardbench.leaderboard.types import Figure, LeaderboardRow
 
 
-def row(model="org/m", **more):
-    told = {
+def row(model="org/m", **changes):
+    values = {
         "key": model, "mark": "1", "model": model, "model_type": "Seq. Classifier", "suite": "toy", "revision": "r1",
         "ids": "x", "metric": "pair", "score": Figure("score", 0.8, 0.7, 0.9, 100),
         "sections": (Figure("Chat", 0.9, 0.8, 0.95, 50),), "subsets": (Figure("easy", 1.0),), "gap": (),
         "badge": "recomputed", "rank": 1,
     }  # fmt: skip
-    return LeaderboardRow(**{**told, **more})
+    return LeaderboardRow(**{**values, **changes})
 
 
-def test_the_columns_are_the_sections_and_on_demand_the_subsets():
+def test_columns_are_sections_and_optionally_subsets():
     names = [column.name for column in tables.columns([row()])]
     assert names[:4] == ["Rank", "Model", "Score", "Chat"]
     assert "easy" not in names
@@ -31,13 +31,13 @@ def test_no_cell_of_a_csv_is_a_formula(name):
     assert (rank, model, score, low, high) == ("1", f"'{name}", "80.0", "70.0", "90.0")
 
 
-def test_what_latex_reads_is_the_text():
+def test_latex_is_escaped():
     text = tables.to_latex([row("org/a_b&c\\input{x}")], ["Model", "Score"], ["Score"])
     assert r"org/a\_b\&c\textbackslash{}input\{x\} & 80.0 \\" in text
     assert text.startswith(r"\begin{tabular}{lr}")
 
 
-def test_an_entry_for_bibtex():
+def test_bibtex_entry_is_escaped():
     text = tables.to_bibtex([row(date="2026-11-28"), row("org/{evil}")])
     assert "@misc{rewardbench-orgm," in text
     assert "year = {2026}" in text
@@ -45,7 +45,7 @@ def test_an_entry_for_bibtex():
     assert text.count("{") - text.count("\\{") == text.count("}") - text.count("\\}")
 
 
-def test_choices_are_those_that_there_are():
+def test_filter_choices_are_the_values_that_occur():
     rows = [row(parameters=8_000_000_000), row(badge="published", model_type="DPO")]
     assert tables.filter_choices(rows) == {
         "kind": ["DPO", "Seq. Classifier"],

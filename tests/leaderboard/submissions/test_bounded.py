@@ -1,4 +1,4 @@
-"""Reading untrusted results takes bounded memory and time, and leaves nothing running."""
+"""Test that reading untrusted results takes limited memory and time, and leaves no process."""
 
 import json
 import subprocess
@@ -31,25 +31,25 @@ print(int(own.split()[1]) // 1024, resource.getrusage(resource.RUSAGE_CHILDREN).
 
 
 def read(path, memory=bounded.MEMORY):
-    """What reading says, and the MiB that this process and its child took at most; from a process that is small."""
+    """Return the error message of reading, and the peak MiB of the reading process and of its child."""
     run = subprocess.run(
         [sys.executable, "-c", READ, str(path), str(memory)], capture_output=True, text=True, timeout=60
     )
     assert run.stderr == ""
-    said, peaks = run.stdout.splitlines()
-    return said, *map(int, peaks.split())
+    message, peaks = run.stdout.splitlines()
+    return message, *map(int, peaks.split())
 
 
 @pytest.mark.parametrize("name", bombs.LINES)
-def test_rows_that_grow_are_refused_while_they_are_read(tmp_path, name):
+def test_rows_that_expand_in_memory_are_refused_while_they_are_read(tmp_path, name):
     content, words = bombs.LINES[name]
-    said, own, child = read(bombs.write(tmp_path, result()[0], content))
-    assert words in said
-    assert own < 200
+    message, parent_peak, child = read(bombs.write(tmp_path, result()[0], content))
+    assert words in message
+    assert parent_peak < 200
     assert child < 1_300
 
 
-def test_rows_and_values_are_counted_as_they_are_read(tmp_path, monkeypatch):
+def test_limits_on_rows_and_values_apply_while_reading(tmp_path, monkeypatch):
     monkeypatch.setattr(parquet, "MOST_ROWS", 100)
     monkeypatch.setattr(parquet, "MOST_VALUES", 500)
     path = tmp_path / "x.jsonl"
@@ -67,36 +67,36 @@ def test_rows_and_values_are_counted_as_they_are_read(tmp_path, monkeypatch):
         parquet.read_table(table)
 
 
-def test_columns_that_a_result_does_not_have_are_dropped_line_by_line(tmp_path):
-    told, rows = result()
+def test_unknown_columns_are_dropped_line_by_line(tmp_path):
+    summary, rows = result()
     lines = b"".join(results.dump(row).encode() for row in rows)
-    path = bombs.write(tmp_path, told, lines + bombs.WIDE)
-    said, _, child = read(path)
-    assert said.endswith("bytes")
+    path = bombs.write(tmp_path, summary, lines + bombs.WIDE)
+    message, _, child = read(path)
+    assert message.endswith("bytes")
     assert child < 700, "one line at a time"
 
 
 @pytest.mark.parametrize("make", [bombs.dictionary_bomb, bombs.lying_table])
-def test_a_table_that_is_larger_inside_than_out_takes_no_more_than_the_limit(tmp_path, make):
+def test_compressed_bomb_takes_no_more_memory_than_the_limit(tmp_path, make):
     path = bombs.write(tmp_path, result()[0], make(), ".parquet")
     assert results.table_path(path).stat().st_size < 500_000
-    said, own, child = read(path, 2**28)
-    assert "result" in said
-    assert not said.endswith("bytes")
-    assert own < 200
+    message, parent_peak, child = read(path, 2**28)
+    assert "result" in message
+    assert not message.endswith("bytes")
+    assert parent_peak < 200
     assert child < 400
 
 
-def test_an_honest_result_is_packed_as_by_submit(tmp_path):
-    told, rows = result()
-    path = write(tmp_path, told, rows)
+def test_valid_result_is_packed_as_by_submit(tmp_path):
+    summary, rows = result()
+    path = write(tmp_path, summary, rows)
     summary, table = bounded.pack_untrusted(path, "org/other")
     assert summary["model"] == "org/other"
     results.table_path(path).write_bytes(table)
     assert len(parquet.read_table(results.table_path(path))) == len(rows)
 
 
-def test_verify_on_the_command_line_refuses_in_one_sentence(tmp_path):
+def test_verify_command_refuses_with_a_one_line_error(tmp_path):
     path = bombs.write(tmp_path, result()[0], bombs.LINES["lines of an empty list"][0])
     run = subprocess.run(
         [sys.executable, "-m", "rewardbench", "verify", str(path)], capture_output=True, text=True, timeout=60
@@ -114,7 +114,7 @@ print(run.returncode, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 
 
 
 @pytest.mark.slow
-def test_verify_reads_a_table_with_a_lying_footer_in_a_gigabyte(tmp_path):
+def test_verify_reads_a_table_with_a_false_footer_within_a_gigabyte(tmp_path):
     path = bombs.write(tmp_path, result()[0], bombs.lying_table(200_000_000), ".parquet")
     run = subprocess.run([sys.executable, "-c", VERIFY, str(path)], capture_output=True, text=True, timeout=60)
     code, peak = map(int, run.stdout.split())
@@ -123,17 +123,17 @@ def test_verify_reads_a_table_with_a_lying_footer_in_a_gigabyte(tmp_path):
 
 
 def test_a_summary_above_256_kib_is_refused(tmp_path):
-    told, rows = result()
-    told["manifest"]["zeros"] = [[[0] * 10] * 1_000] * 10
-    assert len(json.dumps(told)) > 2**18
+    summary, rows = result()
+    summary["manifest"]["zeros"] = [[[0] * 10] * 1_000] * 10
+    assert len(json.dumps(summary)) > 2**18
     with pytest.raises(InputError, match="a summary has at most 262,144"):
-        bounded.pack_untrusted(write(tmp_path, told, rows))
+        bounded.pack_untrusted(write(tmp_path, summary, rows))
 
 
 SLOW = b'{"id":"a","scores":[1,2]}\n' * 240_000
 
 
-def test_a_child_ends_when_nobody_waits_for_it(tmp_path):
+def test_child_process_ends_with_its_parent(tmp_path):
     path = bombs.write(tmp_path, result()[0], SLOW)
     command = [
         sys.executable,
@@ -153,7 +153,7 @@ def test_a_child_ends_when_nobody_waits_for_it(tmp_path):
     assert not results.table_path(path).exists()
 
 
-def test_what_takes_too_long_is_ended(tmp_path, monkeypatch):
+def test_slow_reading_is_stopped(tmp_path, monkeypatch):
     monkeypatch.setattr(bounded, "SECONDS", 1)
     path = bombs.write(tmp_path, result()[0], SLOW)
     before = psutil.Process().children()  # of other tests
@@ -164,7 +164,7 @@ def test_what_takes_too_long_is_ended(tmp_path, monkeypatch):
     assert psutil.Process().children() == before
 
 
-def test_reading_is_ended_with_the_program(tmp_path):
+def test_reading_stops_with_the_program(tmp_path):
     path = bombs.write(tmp_path, result()[0], SLOW)
     before = psutil.Process().children()
     threading.Timer(1.5, bounded.stop).start()
@@ -173,9 +173,9 @@ def test_reading_is_ended_with_the_program(tmp_path):
     assert psutil.Process().children() == before
 
 
-def test_nothing_in_the_current_folder_is_imported(tmp_path, monkeypatch):
-    told, rows = result()
-    path = write(tmp_path, told, rows)
+def test_modules_in_the_current_folder_are_not_imported(tmp_path, monkeypatch):
+    summary, rows = result()
+    path = write(tmp_path, summary, rows)
     (tmp_path / "json.py").write_text("raise SystemExit(0)")
     (tmp_path / "rewardbench.py").write_text("raise SystemExit(0)")
     monkeypatch.chdir(tmp_path)

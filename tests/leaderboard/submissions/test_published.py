@@ -14,35 +14,35 @@ PUBLISHED = SHARED / "golden" / "published_scores.json"
 
 
 @pytest.mark.skipif(not PUBLISHED.exists(), reason="the published tables are not at hand")
-def test_every_published_row_stands_as_it_was(tmp_path):
-    told = json.loads(PUBLISHED.read_bytes())
-    kept = LocalStore(tmp_path)
+def test_published_rows_keep_their_figures(tmp_path):
+    tables = json.loads(PUBLISHED.read_bytes())
+    local_store = LocalStore(tmp_path)
     entries = read_published(PUBLISHED)
-    kept.add(entries)
-    board = refresh(kept)
+    local_store.add(entries)
+    board = refresh(local_store)
     assert Counter(row.badge for row in board.rows) == {"published": 384}
     for name, suite in (("v1", "reward-bench"), ("v2", "reward-bench-2")):
         rows = board.of(suite)
-        wanted = sorted(((shares["Score"], model) for model, _, shares in told[name]), key=lambda one: -one[0])
+        wanted = sorted(((shares["Score"], model) for model, _, shares in tables[name]), key=lambda entry: -entry[0])
         assert len(rows) == len(wanted)
         by_score = {(row.model, row.score.value): row for row in rows}  # nine models of the table share a name
-        for model, kind, shares in told[name]:
+        for model, kind, shares in tables[name]:
             row = by_score[model, shares["Score"]]
             assert row.model_type == kind
-            assert {one.name: one.value for one in row.sections} == {
+            assert {entry.name: entry.value for entry in row.sections} == {
                 section.replace(" (0.5 weight)", ""): value for section, value in shares.items() if section != "Score"
             }
             assert row.rank == 1 + sum(score > shares["Score"] for score, _ in wanted)
         assert [row.score.value for row in rows] == [score for score, _ in wanted]
     odd = find_inconsistent(entries)  # their Prior Sets stand in the table as 0, and their scores are without
     assert len(odd) == 7
-    assert all("-RM-RB2 (reward-bench)" in one for one in odd)
+    assert all("-RM-RB2 (reward-bench)" in entry for entry in odd)
 
 
 def repository(folder):
-    """The incumbent's layout: figures of subsets, column lists of items, prior sets."""
+    """Write a results repository of rewardbench 0.1: figures of subsets, columns of items, prior sets."""
     figures = {"alpacaeval-easy": 0.9, "mt-bench-hard": 0.5, "donotanswer": 0.4, "math-prm": 0.8, "hep-go": 0.6}
-    told = {"model": "org/bare", "model_type": "DPO", "chat_template": "tulu", **figures}
+    record = {"model": "org/bare", "model_type": "DPO", "chat_template": "tulu", **figures}
     prior = {
         "model": "org/bare",
         "anthropic_helpful": 0.6,
@@ -64,7 +64,7 @@ def repository(folder):
         "scores_rejected": [[0.0], [1.0], [2.0]],
     }
     for name, value in {
-        "eval-set/org/bare.json": told,
+        "eval-set/org/bare.json": record,
         "pref-sets/org/bare.json": prior,
         "eval-set/org/whole.json": {"model": "org/whole", "model_type": "Seq. Classifier", "donotanswer": 2 / 3},
         "eval-set-scores/org/whole.json": items,
@@ -75,7 +75,7 @@ def repository(folder):
     return folder
 
 
-def test_the_incumbents_repository_comes_in(tmp_path, capsys):
+def test_results_repository_of_0_1_is_imported(tmp_path, capsys):
     repository(tmp_path / "theirs")
     with pytest.raises(SystemExit) as stop:
         main(["import", str(tmp_path / "theirs"), "--to", str(tmp_path / "ours")])
@@ -83,7 +83,7 @@ def test_the_incumbents_repository_comes_in(tmp_path, capsys):
     assert "imported=2" in capsys.readouterr().out
     rows = {row.model: row for row in refresh(LocalStore(tmp_path / "ours")).rows}
     bare = rows["org/bare"]
-    sections = {one.name: one.value for one in bare.sections}
+    sections = {section.name: section.value for section in bare.sections}
     assert sections == pytest.approx(
         {
             "Chat": 0.9,
@@ -97,13 +97,13 @@ def test_the_incumbents_repository_comes_in(tmp_path, capsys):
     four = [sections[name] for name in ("Chat", "Chat Hard", "Safety", "Reasoning")]
     assert bare.score.value == pytest.approx((2 * sum(four) + 0.65) / 9)
     assert (bare.badge, bare.score.low) == ("published", None)
-    whole = rows["org/whole"]
-    assert whole.score.value == pytest.approx(2 / 3)
-    assert (whole.badge, whole.ids != "", whole.score.low is not None) == ("recomputed", True, True)
+    with_items = rows["org/whole"]
+    assert with_items.score.value == pytest.approx(2 / 3)
+    assert (with_items.badge, with_items.ids != "", with_items.score.low is not None) == ("recomputed", True, True)
 
 
 @pytest.mark.parametrize(
-    ("told", "sentence"),
+    ("content", "sentence"),
     [
         ("[]", "not a JSON object"),
         ("{", "not JSON"),
@@ -113,16 +113,16 @@ def test_the_incumbents_repository_comes_in(tmp_path, capsys):
         ('{"v1": []}', "has no published results"),
     ],
 )
-def test_what_is_no_table_is_refused(tmp_path, told, sentence):
+def test_invalid_table_is_rejected(tmp_path, content, sentence):
     path = tmp_path / "t.json"
-    path.write_text(told)
+    path.write_text(content)
     with pytest.raises(InputError, match=sentence):
         read_published(path)
 
 
 @pytest.mark.parametrize("mark", ["\u202e", "\u200f", "\u2066", "\u200b", "\u061c", "\u2028", "\n"])
 @pytest.mark.parametrize("place", range(3))
-def test_a_name_with_marks_that_are_not_seen_is_refused(tmp_path, mark, place):
+def test_name_with_invisible_characters_is_rejected(tmp_path, mark, place):
     names = ["org/model", "DPO", "Chat"]
     names[place] += mark + "x"
     model, kind, section = names

@@ -1,4 +1,4 @@
-"""Pull requests on other people's rows: whatever they change, none is merged without a person."""
+"""Test that no pull request that changes the rows of others is merged without a maintainer."""
 
 import hashlib
 import json
@@ -29,15 +29,15 @@ def suite(monkeypatch):
 
 
 def entry(folder, name, share=0.8, seed=0, change=lambda score: score, fingerprint=None):
-    """A packed result that passes by itself."""
+    """Return a packed result that passes all checks."""
     fingerprint = fingerprint or {"weights": {"sha256": name}}
-    found = [
-        ItemScores(one.id, tuple(map(change, one.scores)), tokens=(1, 1), texts=("a", "b"))
-        for one in scores(SUITE, share, seed)
+    item_scores = [
+        ItemScores(item.id, tuple(map(change, item.scores)), tokens=(1, 1), texts=("a", "b"))
+        for item in scores(SUITE, share, seed)
     ]
-    told = {"fingerprint": fingerprint, "fingerprint_sha256": digest(fingerprint)}
-    path = store(folder / name.replace("/", "-"), SUITE, found, name)
-    summary = results.to_summary(assemble(SUITE, name, "Seq. Classifier", found, told))
+    manifest = {"fingerprint": fingerprint, "fingerprint_sha256": digest(fingerprint)}
+    path = store(folder / name.replace("/", "-"), SUITE, item_scores, name)
+    summary = results.to_summary(assemble(SUITE, name, "Seq. Classifier", item_scores, manifest))
     content = results.outputs_path(path).read_bytes()
     summary[results.OUTPUTS_HASH] = hashlib.sha256(content).hexdigest()
     path.write_text(json.dumps(summary))
@@ -46,7 +46,7 @@ def entry(folder, name, share=0.8, seed=0, change=lambda score: score, fingerpri
 
 @pytest.fixture
 def victim(hub, tmp_path):
-    """A stored result that leads; the commit before it, from which attacks begin; and what main holds."""
+    """Store a leading result; return it and the commit before it, which pull requests are based on."""
     main_before = hub.repos["org/results"].refs["main"]
     packed = entry(tmp_path, "lab/victim", 0.95)
     open_store(WHERE).add([packed])
@@ -54,7 +54,7 @@ def victim(hub, tmp_path):
 
 
 def pull(files, parent=None, gone=()):
-    """Open a pull request, from an older commit if asked; return its number."""
+    """Open a pull request, perhaps based on an older commit, and return its number."""
     changes = [CommitOperationAdd(name, content) for name, content in files.items()]
     changes += [CommitOperationDelete(name) for name in gone]
     commit = HfApi().create_commit(
@@ -67,12 +67,12 @@ def files_of(key, summary, table):
     return {f"{key}.json": results.dump(summary, indent=2).encode(), f"{key}.parquet": table}
 
 
-def merge(capsys, number, *more):
-    """The exit code and words of what the workflow runs."""
+def merge(capsys, number, *options):
+    """Run the command of the merge workflow; return its exit code and output."""
     with pytest.raises(SystemExit) as stop:
-        main(["verify", f"{WHERE}@refs/pr/{number}", "--merge", *more])
-    told = capsys.readouterr()
-    return stop.value.code, told.out + told.err
+        main(["verify", f"{WHERE}@refs/pr/{number}", "--merge", *options])
+    output = capsys.readouterr()
+    return stop.value.code, output.out + output.err
 
 
 def stored(hub, key="lab/victim"):
@@ -92,16 +92,16 @@ VANDALISM = {
 
 
 @pytest.mark.parametrize("name", VANDALISM)
-def test_a_changed_summary_of_a_stored_row_is_flagged_with_what_changed(hub, victim, capsys, name):
+def test_changed_summary_of_a_stored_result_is_flagged_with_its_changed_fields(hub, victim, capsys, name):
     (summary, table), before = victim
     where, value, field = VANDALISM[name]
-    there = stored(hub)
+    files_before = stored(hub)
     number = pull(files_of("lab/victim", changed(summary, where, value), table), before)
     code, words = merge(capsys, number)
     assert (code, "merged=" in words) == (3, False), words
-    assert "would change lab/victim in the store" in words
+    assert "would replace lab/victim in the store" in words
     assert field in words
-    assert stored(hub) == there
+    assert stored(hub) == files_before
 
 
 REFUSED = {
@@ -114,19 +114,19 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_cannot_be_is_refused_and_the_row_stays(hub, victim, capsys, name):
+def test_impossible_change_is_refused_and_the_row_stays(hub, victim, capsys, name):
     (summary, table), before = victim
-    there = stored(hub)
+    files_before = stored(hub)
     number = pull(files_of("lab/victim", changed(summary, *REFUSED[name]), table), before)
     code, words = merge(capsys, number)
     assert (code, "merged=" in words) == (1, False), words
-    assert stored(hub) == there
+    assert stored(hub) == files_before
 
 
-def test_a_verified_row_is_not_changed_and_keeps_its_badge(hub, victim, capsys):
+def test_verified_row_is_not_changed_and_keeps_its_badge(hub, victim, capsys):
     (summary, table), before = victim
-    kept = open_store(WHERE)
-    kept.save("verdicts/lab/victim.json", results.dump(make_verdict(summary, True, {})).encode())
+    hub_store = open_store(WHERE)
+    hub_store.save("verdicts/lab/victim.json", results.dump(make_verdict(summary, True, {})).encode())
     number = pull(files_of("lab/victim", changed(summary, ("manifest", "model"), {"license": "other"}), table), before)
     assert merge(capsys, number)[0] == 3
     assert [row.badge for row in refresh(open_store(WHERE)).rows] == ["verified"]
@@ -134,17 +134,17 @@ def test_a_verified_row_is_not_changed_and_keeps_its_badge(hub, victim, capsys):
     assert [row.badge for row in refresh(open_store(WHERE)).rows] == ["recomputed"]
 
 
-def test_other_scores_with_the_fingerprint_of_a_stored_row_are_flagged(hub, victim, tmp_path, capsys):
+def test_other_scores_with_a_stored_fingerprint_are_flagged(hub, victim, tmp_path, capsys):
     (summary, _), before = victim
-    there = stored(hub)
+    files_before = stored(hub)
     worse, table = entry(tmp_path, "lab/victim", 0.3, 9, fingerprint=summary["manifest"]["fingerprint"])
     for key in ("lab/victim", f"lab/victim.toy-{results.identity(summary)[:8]}"):
         code, words = merge(capsys, pull(files_of(key, worse, table), before))
-        assert (code, "would change lab/victim" in words, "scores" in words) == (3, True, True), words
-    assert stored(hub) == there
+        assert (code, "would replace lab/victim" in words, "scores" in words) == (3, True, True), words
+    assert stored(hub) == files_before
 
 
-def test_a_key_in_another_case_is_flagged(hub, victim, tmp_path, capsys):
+def test_key_that_differs_in_case_is_flagged(hub, victim, tmp_path, capsys):
     _, before = victim
     summary, table = entry(tmp_path, "Lab/Victim", 0.3, 9)
     code, words = merge(capsys, pull(files_of("Lab/Victim", summary, table), before))
@@ -153,30 +153,30 @@ def test_a_key_in_another_case_is_flagged(hub, victim, tmp_path, capsys):
 
 
 def test_a_pull_request_that_deletes_is_refused(hub, victim, tmp_path, capsys):
-    there = stored(hub)
+    files_before = stored(hub)
     summary, table = entry(tmp_path, "org/new", 0.3, 9)
     for files in ({}, files_of("org/new", summary, table)):
-        code, words = merge(capsys, pull(files, gone=there))
+        code, words = merge(capsys, pull(files, gone=files_before))
         assert (code, "change nothing else" in words) == (2, True)
-    assert stored(hub) == there
+    assert stored(hub) == files_before
 
 
-def test_a_row_that_came_meanwhile_is_not_replaced(hub, victim, tmp_path, capsys):
-    """Before the verification: it is held against main as it is now. Between verification and merge: by the commit."""
+def test_row_added_meanwhile_is_not_replaced(hub, victim, tmp_path, capsys):
+    """Verification compares with main as it is; a result added after that is detected by the commit."""
     summary, table = entry(tmp_path, "org/new", 0.3, 9)
-    asked = review.SubmissionSource(f"{WHERE}@refs/pr/{pull(files_of('org/new', summary, table))}")
-    found = review.review_submission(asked)
-    assert found.findings == []
+    source = review.SubmissionSource(f"{WHERE}@refs/pr/{pull(files_of('org/new', summary, table))}")
+    checked = review.review_submission(source)
+    assert checked.findings == []
     other = changed(summary, ("manifest", "notes"), ["first"])
     open_store(WHERE).add([(other, table)])
-    there = stored(hub, "org/new")
+    files_before = stored(hub, "org/new")
     with pytest.raises(InputError, match="already: it was not replaced"):
-        review.merge(asked, found)
+        review.merge(source, checked)
     assert merge(capsys, 1)[0] == 3
-    assert stored(hub, "org/new") == there
+    assert stored(hub, "org/new") == files_before
 
 
-def test_the_very_same_result_is_there_already(hub, victim, capsys):
+def test_resubmitted_identical_result_is_flagged(hub, victim, capsys):
     (summary, table), before = victim
     same = files_of("lab/victim", summary, table)
     code, words = merge(capsys, pull(same, before))
@@ -185,11 +185,11 @@ def test_the_very_same_result_is_there_already(hub, victim, capsys):
     assert (code, "changes nothing" in words) == (2, True), words
 
 
-def test_what_was_pushed_after_verification_is_not_merged(hub, victim, tmp_path):
+def test_commits_pushed_after_verification_are_not_merged(hub, victim, tmp_path):
     summary, table = entry(tmp_path, "org/new", 0.3, 9)
     number = pull(files_of("org/new", summary, table))
-    asked = review.SubmissionSource(f"{WHERE}@refs/pr/{number}")
-    found = review.review_submission(asked)
+    source = review.SubmissionSource(f"{WHERE}@refs/pr/{number}")
+    checked = review.review_submission(source)
     late = files_of("org/new", changed(summary, ("manifest", "command"), "rewardbench --model evil"), table)
     HfApi().create_commit(
         "org/results",
@@ -198,7 +198,7 @@ def test_what_was_pushed_after_verification_is_not_merged(hub, victim, tmp_path)
         revision=f"refs/pr/{number}",
         commit_message="late",
     )
-    review.merge(asked, found)
+    review.merge(source, checked)
     assert stored(hub, "org/new")["org/new.json"] == files_of("org/new", summary, table)["org/new.json"]
 
 
@@ -209,18 +209,18 @@ def noisy(seed):
     return lambda score: score + 0.01 * chance.gauss(0, 1)
 
 
-def test_copies_in_open_pull_requests_are_told_from_each_other(hub, victim, tmp_path, capsys):
+def test_later_copy_in_an_open_pull_request_is_flagged(hub, victim, tmp_path, capsys):
     numbers = []
     for n, name in enumerate(("one/a", "two/b", "three/c")):
         summary, table = entry(tmp_path, name, 0.7, 5, noisy(n))
         numbers.append(pull(files_of(name, summary, table)))
-    told = [merge(capsys, number) for number in numbers]
-    assert [code for code, _ in told] == [0, 3, 3]
-    assert "one/a" in told[1][1]
-    assert "two/b (pull request 2)" in told[2][1], "of those that are open"
+    outcomes = [merge(capsys, number) for number in numbers]
+    assert [code for code, _ in outcomes] == [0, 3, 3]
+    assert "one/a" in outcomes[1][1]
+    assert "two/b (pull request 2)" in outcomes[2][1], "of those that are open"
 
 
-def test_a_copy_that_is_pushed_later_into_an_older_pull_request_is_the_copy(hub, victim, tmp_path, capsys):
+def test_copy_pushed_later_to_an_older_pull_request_is_flagged(hub, victim, tmp_path, capsys):
     decoy = entry(tmp_path, "thief/x", 0.5, 11)
     first = pull(files_of("thief/x", *decoy))
     original = pull(files_of("org/new", *entry(tmp_path, "org/new", 0.7, 5)))
@@ -237,14 +237,14 @@ def test_a_copy_that_is_pushed_later_into_an_older_pull_request_is_the_copy(hub,
     assert merge(capsys, original)[0] == 0
 
 
-def test_who_would_lead_without_a_rerun_is_flagged(hub, victim, tmp_path, capsys):
+def test_new_leader_without_a_rerun_is_flagged(hub, victim, tmp_path, capsys):
     perfect = entry(tmp_path, "org/perfect", 1.0, 9)
     code, words = merge(capsys, pull(files_of("org/perfect", *perfect)))
     assert (code, "it would lead with 100.00%" in words, "merged=" in words) == (3, True, False), words
     assert stored(hub, "org/perfect") == {}
 
 
-def test_a_person_merges_what_is_flagged(hub, victim, capsys):
+def test_maintainer_merges_a_flagged_result_with_replace(hub, victim, capsys):
     (summary, table), before = victim
     number = pull(files_of("lab/victim", changed(summary, ("date",), "2025-01-01"), table), before)
     code, words = merge(capsys, number, "--replace")

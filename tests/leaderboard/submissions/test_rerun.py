@@ -1,4 +1,4 @@
-"""How often a re-run of a sample catches who has turned decisions, and spares who has not."""
+"""Test how often a re-run of a sample detects manipulated decisions, and passes honest results."""
 
 import hashlib
 import json
@@ -24,7 +24,7 @@ def suite(count=2000):
 
 
 def honest(random, items):
-    """What a model gives, and gives again in bfloat16: half a percent of decisions differ, near a margin of 0."""
+    """Return the scores of a model, and again with bfloat16 noise: half a percent of decisions differ."""
     margins = random.normal(0.8, 1.0, len(items))
     noise = 0.022 * random.standard_t(5, len(items)) / np.sqrt(5 / 3)
     pairs = zip(items, margins, noise, strict=True)
@@ -40,19 +40,19 @@ def tampered(random, stated, share):
 
 
 def rates(runs, share):
-    """How often honest results are refused, and such ones of which a share is turned; and the honest's decisions."""
-    chance, whole = np.random.default_rng(7), suite()
+    """Return the shares of honest and manipulated results that are refused, and of decisions that noise changes."""
+    chance, full_suite = np.random.default_rng(7), suite()
     refused = caught = differ = 0
     for n in range(runs):
-        stated, again = honest(chance, whole.items)
-        sample = draw_sample(whole, 64, n).items
-        differ += sum((stated[i.id][0] > 0) != (again[i.id][0] > 0) for i in whole.items) / len(whole.items)
+        stated, again = honest(chance, full_suite.items)
+        sample = draw_sample(full_suite, 64, n).items
+        differ += sum((stated[i.id][0] > 0) != (again[i.id][0] > 0) for i in full_suite.items) / len(full_suite.items)
         refused += not compare_rerun(sample, stated, again, noise=0.022).agrees
         caught += not compare_rerun(sample, tampered(chance, stated, share), again, noise=0.022).agrees
     return refused / runs, caught / runs, differ / runs
 
 
-def test_a_rerun_catches_three_percent_and_spares_the_honest(capsys):
+def test_rerun_detects_three_percent_manipulation_and_passes_honest_results(capsys):
     refused, caught, differ = rates(200, 0.03)
     with capsys.disabled():
         print(
@@ -63,26 +63,28 @@ def test_a_rerun_catches_three_percent_and_spares_the_honest(capsys):
     assert caught >= 0.95
 
 
-def test_a_sample_has_so_many_of_each_section_and_another_seed_another():
-    whole = suite()
-    one, other = draw_sample(whole, 64, 1), draw_sample(whole, 64, 2)
-    assert [sum(item.subset == name for item in one.items) for name in SECTIONS] == [64] * 4
-    assert {item.id for item in one.items} != {item.id for item in other.items}
-    assert len(draw_sample(whole, 10_000, 1).items) == 2000
+def test_sample_has_equal_sections_and_depends_on_the_seed():
+    full_suite = suite()
+    sample, other_sample = draw_sample(full_suite, 64, 1), draw_sample(full_suite, 64, 2)
+    assert [sum(item.subset == name for item in sample.items) for name in SECTIONS] == [64] * 4
+    assert {item.id for item in sample.items} != {item.id for item in other_sample.items}
+    assert len(draw_sample(full_suite, 10_000, 1).items) == 2000
 
 
-def test_what_is_all_noise_does_not_agree_and_what_is_the_same_does():
+def test_identical_scores_agree_and_random_ones_do_not():
     items = suite(300).items
     chance = random.Random(1)
     stated = {item.id: (chance.gauss(0, 1), 0.0) for item in items}
-    other = {item.id: (chance.gauss(0, 1), 0.0) for item in items}
+    other_scores = {item.id: (chance.gauss(0, 1), 0.0) for item in items}
     assert compare_rerun(items, stated, stated).agrees
-    assert not compare_rerun(items, other, stated).agrees
-    assert not compare_rerun(items, other, stated, noise=100.0).agrees, "declared noise is believed up to a limit"
+    assert not compare_rerun(items, other_scores, stated).agrees
+    assert not compare_rerun(items, other_scores, stated, noise=100.0).agrees, (
+        "declared noise is believed up to a limit"
+    )
     assert not compare_rerun(items[:0], {}, {}).agrees
 
 
-def test_how_many_items_a_certainty_needs_by_enumeration():
+def test_sample_size_matches_enumeration():
     for share in (0.01, 0.03, 0.2):
         n = items_for(share)
         assert 1 - (1 - share) ** n >= 0.95 > 1 - (1 - share) ** (n - 1)
@@ -90,7 +92,7 @@ def test_how_many_items_a_certainty_needs_by_enumeration():
 
 @pytest.fixture
 def scored_twice(tmp_path, monkeypatch):
-    """A result of the embedded model on some pairs."""
+    """Score pairs with the embedded model."""
 
     monkeypatch.chdir(tmp_path)
     rows = [
@@ -103,7 +105,7 @@ def scored_twice(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_the_command_scores_a_sample_again(scored_twice, capsys, monkeypatch):
+def test_verify_command_scores_a_sample_again(scored_twice, capsys, monkeypatch):
 
     ask = [
         "verify",
@@ -125,33 +127,45 @@ def test_the_command_scores_a_sample_again(scored_twice, capsys, monkeypatch):
         main(["index", "results"])
     assert "verified" in capsys.readouterr().out
     rows = [json.loads(line) for line in Path("results/tiny-rm_outputs.jsonl").read_text().splitlines()]
-    given = [row["scores"] for row in rows]
-    for row, other in zip(rows, given[1:] + given[:1], strict=True):  # every figure stays as it is
-        row["scores"] = other
+    scores = [row["scores"] for row in rows]
+    for row, other_scores in zip(rows, scores[1:] + scores[:1], strict=True):  # every figure stays as it is
+        row["scores"] = other_scores
     content = "".join(map(results.dump, rows)).encode()
     Path("results/tiny-rm_outputs.jsonl").write_bytes(content)
     path = Path("results/tiny-rm.json")
-    told = json.loads(path.read_bytes())
-    told[results.OUTPUTS_HASH] = hashlib.sha256(content).hexdigest()
-    path.write_text(json.dumps(told))
+    summary = json.loads(path.read_bytes())
+    summary[results.OUTPUTS_HASH] = hashlib.sha256(content).hexdigest()
+    path.write_text(json.dumps(summary))
     with pytest.raises(SystemExit) as stop:
         main(ask)
     assert stop.value.code == 1
     assert "rerun_agrees=no" in capsys.readouterr().out
 
 
-def test_a_result_that_is_not_there_is_said(capsys):
+def test_missing_result_is_a_one_line_error(capsys):
     with pytest.raises(SystemExit) as stop:
         main(["verify", "nowhere.json"])
     assert stop.value.code == 2
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def ask(capsys, *more, path="results/tiny-rm.json", model="tiny-rm"):
-    """Exit code and key=value lines of a verification with a re-run on the toy pairs."""
-    told = ["verify", path, "--dataset", "p.jsonl", "--rerun", "30", "--model", str(model), "--device", "cpu", *more]
+def ask(capsys, *options, path="results/tiny-rm.json", model="tiny-rm"):
+    """Verify with a re-run on the toy pairs; return exit code, key=value lines and output."""
+    command = [
+        "verify",
+        path,
+        "--dataset",
+        "p.jsonl",
+        "--rerun",
+        "30",
+        "--model",
+        str(model),
+        "--device",
+        "cpu",
+        *options,
+    ]
     with pytest.raises(SystemExit) as stop:
-        main(told)
+        main(command)
     out = capsys.readouterr().out
     values = dict(line.split("=", 1) for line in out.splitlines() if "=" in line and ": " not in line.split("=")[0])
     return stop.value.code, values, out
@@ -159,11 +173,11 @@ def ask(capsys, *more, path="results/tiny-rm.json", model="tiny-rm"):
 
 @pytest.fixture
 def wrong(model_folder):
-    """Another model than the one that was scored."""
+    """Make a model other than the scored one."""
     return model_folder("llama", seed=7)
 
 
-def test_a_rerun_of_another_model_is_refused_in_one_sentence(scored_twice, wrong, capsys):
+def test_rerun_with_another_model_is_refused(scored_twice, wrong, capsys):
     code, values, out = ask(capsys, model=wrong)
     assert (code, values["verdict"], values["rerun_agrees"], values["findings"]) == (1, "refused", "no", "1")
     assert "weights" in values["rerun_differs"]
@@ -174,29 +188,29 @@ def test_a_rerun_of_another_model_is_refused_in_one_sentence(scored_twice, wrong
     assert out.rstrip().endswith("verdict=refused")
 
 
-def test_a_copy_in_the_store_does_not_hide_that_a_rerun_disagrees(scored_twice, wrong, capsys):
+def test_copy_in_the_store_does_not_hide_a_failed_rerun(scored_twice, wrong, capsys):
     path = Path("results/tiny-rm.json")
-    told = json.loads(path.read_bytes()) | {"model": "org/other"}
-    told["manifest"]["fingerprint"]["dtype"] = "other"
+    summary = json.loads(path.read_bytes()) | {"model": "org/other"}
+    summary["manifest"]["fingerprint"]["dtype"] = "other"
     from rewardbench.models.fingerprint import digest
 
-    told["manifest"]["fingerprint_sha256"] = digest(told["manifest"]["fingerprint"])
+    summary["manifest"]["fingerprint_sha256"] = digest(summary["manifest"]["fingerprint"])
     Path("mine").mkdir()
-    Path("mine/copy.json").write_text(json.dumps(told))
+    Path("mine/copy.json").write_text(json.dumps(summary))
     Path("mine/copy_outputs.jsonl").write_bytes(Path("results/tiny-rm_outputs.jsonl").read_bytes())
     code, values, out = ask(capsys, "--store", "results", path="mine/copy.json", model=wrong)
     assert "flagged: its scores are those of tiny-rm" in out
     assert (code, values["verdict"]) == (1, "refused")
 
 
-def test_the_right_scores_from_another_model_than_the_manifest_names_are_flagged(scored_twice, capsys):
+def test_correct_scores_from_another_model_are_flagged(scored_twice, capsys):
     from rewardbench.models.fingerprint import digest
 
     path = Path("results/tiny-rm.json")
-    told = json.loads(path.read_bytes())
-    told["manifest"]["fingerprint"] |= {"weights": {"sha256": "0" * 64}, "device": "tpu"}
-    told["manifest"]["fingerprint_sha256"] = digest(told["manifest"]["fingerprint"])
-    path.write_text(json.dumps(told))
+    summary = json.loads(path.read_bytes())
+    summary["manifest"]["fingerprint"] |= {"weights": {"sha256": "0" * 64}, "device": "tpu"}
+    summary["manifest"]["fingerprint_sha256"] = digest(summary["manifest"]["fingerprint"])
+    path.write_text(json.dumps(summary))
     code, values, out = ask(capsys, "--store", "results", "--record")
     assert (code, values["verdict"], values["rerun_agrees"]) == (3, "flagged", "yes")
     assert values["rerun_differs"] == "device, weights"
@@ -204,7 +218,7 @@ def test_the_right_scores_from_another_model_than_the_manifest_names_are_flagged
     assert "recorded" not in values
 
 
-def test_the_verdict_names_the_model_its_weights_and_who_ran_it(scored_twice, capsys):
+def test_verdict_names_model_weights_and_user(scored_twice, capsys):
     code, values, _ = ask(capsys, "--store", "results", "--record")
     assert (code, values["verdict"], values["rerun_differs"]) == (0, "passed", "nothing")
     summary = json.loads(Path("results/tiny-rm.json").read_bytes())
@@ -218,7 +232,7 @@ def test_the_verdict_names_the_model_its_weights_and_who_ran_it(scored_twice, ca
     assert "by" in verdict
 
 
-def test_a_failed_rerun_is_recorded_and_takes_the_badge_away(scored_twice, wrong, capsys):
+def test_failed_rerun_is_recorded_and_removes_the_badge(scored_twice, wrong, capsys):
     assert ask(capsys, "--store", "results", "--record")[0] == 0
     assert refresh(LocalStore("results")).rows[0].badge == "verified"
     code, values, _ = ask(capsys, "--store", "results", "--record", model=wrong)
@@ -228,7 +242,7 @@ def test_a_failed_rerun_is_recorded_and_takes_the_badge_away(scored_twice, wrong
 
 
 @pytest.mark.parametrize("name", ["index", "README", "Verdicts", "index.v2", "con", "Aux.final", "LPT1"])
-def test_a_name_that_no_store_keeps_is_refused_before_anything_is_scored(scored_twice, capsys, name):
+def test_reserved_name_is_rejected_before_scoring(scored_twice, capsys, name):
     import shutil
 
     from rewardbench.paths import data_dir
@@ -236,6 +250,6 @@ def test_a_name_that_no_store_keeps_is_refused_before_anything_is_scored(scored_
     shutil.copytree(data_dir() / "models" / "tiny-rm", name)
     with pytest.raises(SystemExit) as stop:
         main(["--model", f"./{name}", "--dataset", "p.jsonl", "--device", "cpu", "--output_dir", "other", "--no_cache"])
-    told = capsys.readouterr()
-    assert (stop.value.code, told.err.count("\n"), "cannot be called" in told.err) == (2, 1, True), told.err
+    summary = capsys.readouterr()
+    assert (stop.value.code, summary.err.count("\n"), "cannot be called" in summary.err) == (2, 1, True), summary.err
     assert not Path("other").exists()

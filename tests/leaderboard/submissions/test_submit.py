@@ -1,4 +1,4 @@
-"""What leaves this machine: a packed result, a pull request, a dataset of scores, a model's card."""
+"""Test what is published: packed results, pull requests, datasets of scores and model cards."""
 
 import json
 import shlex
@@ -18,27 +18,27 @@ from rewardbench.store import LocalStore
 
 def run(capsys, *arguments):
     with pytest.raises(SystemExit) as stop:
-        main([str(one) for one in arguments])
-    told = capsys.readouterr()
-    return stop.value.code, told.out, told.err
+        main([str(argument) for argument in arguments])
+    output = capsys.readouterr()
+    return stop.value.code, output.out, output.err
 
 
 @pytest.fixture(scope="module")
 def scored(tmp_path_factory):
-    """A baseline on core, as the command line keeps it."""
+    """Score a baseline on core by the command line."""
     folder = tmp_path_factory.mktemp("scored")
     with pytest.raises(SystemExit):
         main(["--model", "baseline/random", "--output_dir", str(folder), "--no_cache"])
     return folder / "baseline" / "random.json"
 
 
-def test_what_is_sent_has_no_texts_and_no_paths_of_this_machine(scored, tmp_path):
-    told = json.loads(scored.read_bytes())
-    told["model"] = told["manifest"]["model"]["model"] = str(tmp_path / "my" / "model")
-    told["manifest"]["model"]["tokenizer"] = told["tokenizer"] = told["model"]
-    told["manifest"]["command"] = f"rewardbench --model {tmp_path}/my/model --dataset core"
+def test_packed_result_has_no_texts_and_no_local_paths(scored, tmp_path):
+    summary = json.loads(scored.read_bytes())
+    summary["model"] = summary["manifest"]["model"]["model"] = str(tmp_path / "my" / "model")
+    summary["manifest"]["model"]["tokenizer"] = summary["tokenizer"] = summary["model"]
+    summary["manifest"]["command"] = f"rewardbench --model {tmp_path}/my/model --dataset core"
     moved = tmp_path / "model.json"
-    moved.write_text(json.dumps(told))
+    moved.write_text(json.dumps(summary))
     results.outputs_path(moved).write_bytes(results.outputs_path(scored).read_bytes())
     summary, table = pack_submission(moved, "org/mine", "mit")
     words = json.dumps(summary)
@@ -50,26 +50,26 @@ def test_what_is_sent_has_no_texts_and_no_paths_of_this_machine(scored, tmp_path
     place.write_text(words)
     results.table_path(place).write_bytes(table)
     before, after = read_scored(scored), read_scored(place)
-    assert [one.scores for one in before.items] == [one.scores for one in after.items]
+    assert [item.scores for item in before.items] == [item.scores for item in after.items]
     assert not any(completion[0]["content"] for item in after.suite.items for completion in item.completions)
 
 
-def test_it_says_what_it_sends(scored):
+def test_submission_is_described_before_it_is_sent(scored):
     entry = pack_submission(scored)
-    told = dict(line.split("=", 1) for line in describe_submission(entry))
-    assert told["model"] == "baseline/random"
-    assert told["suite"].startswith("core@")
-    assert int(told["scores_bytes"]) == len(entry[1])
+    summary = dict(line.split("=", 1) for line in describe_submission(entry))
+    assert summary["model"] == "baseline/random"
+    assert summary["suite"].startswith("core@")
+    assert int(summary["scores_bytes"]) == len(entry[1])
     assert "| Chat |" in pull_request_text(entry)
 
 
-def test_a_result_goes_into_a_folder_and_a_spoiled_one_does_not(scored, tmp_path, capsys):
+def test_valid_result_is_added_to_a_folder_and_a_malformed_one_is_not(scored, tmp_path, capsys):
     code, out, _ = run(capsys, "submit", scored, "--to", tmp_path / "store", "--name", "org/mine")
     assert (code, "verdict=passed" in out, "key=org/mine" in out) == (0, True, True)
-    told = json.loads(scored.read_bytes())
-    told["score"]["value"] += 0.01
+    summary = json.loads(scored.read_bytes())
+    summary["score"]["value"] += 0.01
     spoiled = tmp_path / "spoiled.json"
-    spoiled.write_text(json.dumps(told))
+    spoiled.write_text(json.dumps(summary))
     results.outputs_path(spoiled).write_bytes(results.outputs_path(scored).read_bytes())
     code, out, err = run(capsys, "submit", spoiled, "--to", tmp_path / "other", "--name", "org/mine")
     assert (code, "the items give" in out, err.count("\n")) == (2, True, 1)
@@ -77,37 +77,37 @@ def test_a_result_goes_into_a_folder_and_a_spoiled_one_does_not(scored, tmp_path
 
 
 @pytest.mark.parametrize("forged", ["no rules", "weightless"])
-def test_the_rules_of_a_file_count_for_nothing(scored, tmp_path, capsys, forged):
+def test_rules_in_the_file_are_ignored(scored, tmp_path, capsys, forged):
     from rewardbench.leaderboard.refresh import refresh
     from rewardbench.store import LocalStore
 
-    told = json.loads(scored.read_bytes())
-    true = told["score"]["value"]
+    summary = json.loads(scored.read_bytes())
+    true = summary["score"]["value"]
     if forged == "no rules":
-        del told["manifest"]["suite"]
+        del summary["manifest"]["suite"]
     else:
-        rules = told["manifest"]["suite"]["rules"]
-        told["manifest"]["suite"]["rules"] = {name: ["Ties", "strict", None] for name in rules}
+        rules = summary["manifest"]["suite"]["rules"]
+        summary["manifest"]["suite"]["rules"] = {name: ["Ties", "strict", None] for name in rules}
     place = tmp_path / "store" / "m.json"
     place.parent.mkdir()
-    place.write_text(json.dumps(told))
+    place.write_text(json.dumps(summary))
     results.outputs_path(place).write_bytes(results.outputs_path(scored).read_bytes())
     (row,) = refresh(LocalStore(place.parent)).rows
     assert row.score.value == pytest.approx(true)
     assert row.rank == 1
     code, out, _ = run(capsys, "submit", place, "--to", tmp_path / "x", "--name", "org/m", "--dry_run")
     assert (code, "verdict=passed" in out) == (0, True), "the stated figures are the true ones"
-    told["score"]["value"] = 0.9
-    place.write_text(json.dumps(told))
+    summary["score"]["value"] = 0.9
+    place.write_text(json.dumps(summary))
     assert run(capsys, "submit", place, "--to", tmp_path / "x", "--name", "org/m", "--dry_run")[0] == 2
 
 
-def test_a_dry_run_sends_nothing(scored, tmp_path, capsys):
+def test_dry_run_sends_nothing(scored, tmp_path, capsys):
     assert run(capsys, "submit", scored, "--to", tmp_path / "store", "--dry_run")[0] == 0
     assert not (tmp_path / "store").exists()
 
 
-def test_a_copy_under_another_name_is_found_when_it_is_submitted(scored, tmp_path, capsys):
+def test_copy_under_another_name_is_flagged_on_submission(scored, tmp_path, capsys):
     store = tmp_path / "store"
     assert run(capsys, "submit", scored, "--to", store, "--name", "org/one")[0] == 0
     code, out, _ = run(capsys, "submit", scored, "--to", store, "--name", "org/two")
@@ -117,12 +117,16 @@ def test_a_copy_under_another_name_is_found_when_it_is_submitted(scored, tmp_pat
     assert (code, "key=org/two" in out) == (0, True)
 
 
-def test_the_original_is_not_flagged_for_a_copy_that_came_later(scored, tmp_path, capsys):
+def test_original_is_not_flagged_for_a_later_copy(scored, tmp_path, capsys):
     store = LocalStore(tmp_path / "store")
     for name, fingerprint in (("org/one", "1"), ("org/two", "2")):
         summary, table = pack_submission(scored, name)
-        own = {"kind": "baseline/random", "seed": 0, "run": fingerprint}
-        manifest = {**summary["manifest"], "fingerprint": own, "fingerprint_sha256": digest(own)}
+        model_fingerprint = {"kind": "baseline/random", "seed": 0, "run": fingerprint}
+        manifest = {
+            **summary["manifest"],
+            "fingerprint": model_fingerprint,
+            "fingerprint_sha256": digest(model_fingerprint),
+        }
         store.add([({**summary, "manifest": manifest}, table)])
     code, out, _ = run(capsys, "verify", store.path("org/one"), "--store", store.root)
     assert (code, "findings=0" in out) == (0, True), out
@@ -130,19 +134,19 @@ def test_the_original_is_not_flagged_for_a_copy_that_came_later(scored, tmp_path
     assert (code, "those of org/one" in out) == (3, True), out
 
 
-def test_a_change_of_a_stored_result_is_flagged_and_the_same_again_is_not(scored, tmp_path, capsys):
+def test_changed_result_is_flagged_and_an_identical_one_is_not(scored, tmp_path, capsys):
     store = tmp_path / "store"
     assert run(capsys, "submit", scored, "--to", store)[0] == 0
     before = (store / "baseline" / "random.json").read_bytes()
     assert run(capsys, "submit", scored, "--to", store)[0] == 0
     code, out, _ = run(capsys, "submit", scored, "--to", store, "--license", "mit")
-    assert (code, "would change baseline/random" in out, "manifest.model.license" in out) == (3, True, True), out
+    assert (code, "would replace baseline/random" in out, "manifest.model.license" in out) == (3, True, True), out
     assert (store / "baseline" / "random.json").read_bytes() == before
     assert run(capsys, "submit", scored, "--to", store, "--license", "mit", "--replace")[0] == 0
     assert (store / "baseline" / "random.json").read_bytes() != before
 
 
-def test_a_folder_replaces_nothing_where_that_is_not_wanted(scored, tmp_path):
+def test_folder_replaces_nothing_without_replace(scored, tmp_path):
     store = LocalStore(tmp_path / "store")
     summary, table = pack_submission(scored)
     assert store.add([(summary, table)], replace=False) == ["baseline/random"]
@@ -153,7 +157,7 @@ def test_a_folder_replaces_nothing_where_that_is_not_wanted(scored, tmp_path):
     assert store.path("baseline/random").read_bytes() == before
 
 
-def test_a_dry_run_leaves_a_store_as_it_is(scored, tmp_path, capsys):
+def test_dry_run_changes_no_file_of_the_store(scored, tmp_path, capsys):
     store = tmp_path / "store"
     run(capsys, "submit", scored, "--to", store)
     before = {path: path.stat().st_mtime_ns for path in store.rglob("*")}
@@ -162,14 +166,14 @@ def test_a_dry_run_leaves_a_store_as_it_is(scored, tmp_path, capsys):
     assert {path: path.stat().st_mtime_ns for path in store.rglob("*")} == before
 
 
-def test_the_command_that_is_sent_is_quoted_and_has_no_unknown_license(scored, tmp_path):
-    told = json.loads(scored.read_bytes())
+def test_published_command_is_quoted_and_unknown_license_is_removed(scored, tmp_path):
+    summary = json.loads(scored.read_bytes())
     folder = str(tmp_path / "my models" / "m")
-    told["model"] = told["manifest"]["model"]["model"] = folder
-    told["manifest"]["model"]["license"] = "my-own-terms"
-    told["manifest"]["command"] = shlex.join(["rewardbench", "--model", folder, "--dataset", "core"])
+    summary["model"] = summary["manifest"]["model"]["model"] = folder
+    summary["manifest"]["model"]["license"] = "my-own-terms"
+    summary["manifest"]["command"] = shlex.join(["rewardbench", "--model", folder, "--dataset", "core"])
     moved = tmp_path / "model.json"
-    moved.write_text(json.dumps(told))
+    moved.write_text(json.dumps(summary))
     results.outputs_path(moved).write_bytes(results.outputs_path(scored).read_bytes())
     summary, _ = pack_submission(moved, "org/mine")
     assert summary["manifest"]["command"] == "rewardbench --model org/mine --dataset core"
@@ -189,15 +193,15 @@ def test_a_submission_to_the_hub_is_a_pull_request(scored, hub, capsys):
     assert hub.repos["org/results"].closed == {1}
 
 
-def test_what_has_no_items_cannot_be_sent(tmp_path):
+def test_result_without_items_cannot_be_submitted(tmp_path):
     path = tmp_path / "x.json"
-    told = {"schema": 1, "manifest": {}, "suite": "core", "revision": "1", "model": "m"}
-    path.write_text(json.dumps({**told, results.OUTPUTS_HASH: None}))
+    summary = {"schema": 1, "manifest": {}, "suite": "core", "revision": "1", "model": "m"}
+    path.write_text(json.dumps({**summary, results.OUTPUTS_HASH: None}))
     with pytest.raises(InputError, match="no per-item scores"):
         pack_submission(path)
 
 
-def test_results_are_pushed_to_a_dataset_of_ones_own(hub, tmp_path, capsys, monkeypatch):
+def test_results_are_pushed_to_the_users_dataset(hub, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code, out, _ = run(capsys, "--model", "baseline/random", "--limit", 4, "--push_results_to_hub", "--hf_name", "mine")
     assert (code, "pushed=" in out) == (0, True)
@@ -205,7 +209,7 @@ def test_results_are_pushed_to_a_dataset_of_ones_own(hub, tmp_path, capsys, monk
     assert sorted(repo.trees[repo.refs["main"]]) == ["random.json", "random_outputs.jsonl"]
 
 
-def test_the_card_of_the_model_gets_the_figures(hub, tmp_path):
+def test_model_card_gets_the_estimates(hub, tmp_path):
     from huggingface_hub import HfApi, ModelCard
 
     from rewardbench.results import assemble
@@ -215,8 +219,8 @@ def test_the_card_of_the_model_gets_the_figures(hub, tmp_path):
     HfApi().create_repo("me/model")
     items = tuple(Item(str(n), "Math", (), ((), ())) for n in range(4))
     suite = Suite("reward-bench-2", "c" * 40, items, {})
-    found = [ItemScores(str(n), (float(n), 1.0)) for n in range(4)]
-    assert write_card(assemble(suite, "me/model", "DPO", found, {})).endswith("/me/model")
+    item_scores = [ItemScores(str(n), (float(n), 1.0)) for n in range(4)]
+    assert write_card(assemble(suite, "me/model", "DPO", item_scores, {})).endswith("/me/model")
     repo = hub.repos["me/model"]
     files = repo.trees[repo.refs["main"]]
     assert ".eval_results/rewardbench-reward-bench-2.yaml" in files
@@ -224,16 +228,20 @@ def test_the_card_of_the_model_gets_the_figures(hub, tmp_path):
     from huggingface_hub import parse_eval_result_entries
 
     entries = parse_eval_result_entries(yaml.safe_load(files[".eval_results/rewardbench-reward-bench-2.yaml"]))
-    assert {(one.dataset_id, one.task_id, one.value) for one in entries} == {
+    assert {(entry.dataset_id, entry.task_id, entry.value) for entry in entries} == {
         ("allenai/reward-bench-2", "score", 50.0),
         ("allenai/reward-bench-2", "accuracy", 50.0),
         ("allenai/reward-bench-2", "Math", 50.0),
     }
-    told = ModelCard(files["README.md"].decode()).data.eval_results
-    assert {(one.metric_name, one.metric_value) for one in told} == {("score", 0.5), ("accuracy", 0.5), ("Math", 0.5)}
+    evaluations = ModelCard(files["README.md"].decode()).data.eval_results
+    assert {(entry.metric_name, entry.metric_value) for entry in evaluations} == {
+        ("score", 0.5),
+        ("accuracy", 0.5),
+        ("Math", 0.5),
+    }
 
 
-def test_who_cannot_push_is_told_before_anything_is_scored(hub, tmp_path, capsys, monkeypatch):
+def test_missing_login_is_reported_before_scoring(hub, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code, _, err = run(capsys, "--model", "tiny-rm", "--upload_model_metadata_to_hf")
     assert (code, "not a model on the Hub" in err, err.count("\n")) == (2, True, 2)
