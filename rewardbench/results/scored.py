@@ -281,7 +281,7 @@ def _to_suite(summary: JsonObject, items: Sequence[Item]) -> Suite:
 
 
 def hash_of_ids(items: Iterable[Item]) -> str:
-    """Hash a set of items by ids and numbers of completions, which identifies a set whose revision is unknown.
+    """Hash a set of items by ids and numbers of completions, to distinguish sets whose revision is unknown.
 
     >>> hash_of_ids([Item("a", "s", (), ((), ())), Item("b", "s", (), ((), ()))])[:8]
     'ddb6420b'
