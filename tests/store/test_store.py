@@ -13,7 +13,6 @@ from rewardbench.errors import InputError
 from rewardbench.metrics import rule_of, summarize
 from rewardbench.store import local as store
 from rewardbench.store import open_store, safe_name
-from rewardbench.store.atomic import LOCK
 from rewardbench.types import Item, ItemScores, Result, Suite
 
 ANSWERS = tuple(({"role": "assistant", "content": text},) for text in ("yes", "no"))
@@ -28,8 +27,7 @@ def result_of(model="org/model", chosen=1.0, fingerprint="ab", suite=SUITE):
 
 
 def files(folder):
-    paths = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    return sorted(name for name in paths if name != LOCK)
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
 def test_put_get_list(tmp_path):

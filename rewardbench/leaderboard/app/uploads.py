@@ -30,7 +30,7 @@ class RejectedError(Exception):
 
     Args:
         status: HTTP status of the response.
-        reason: the sentence.
+        reason: the text.
     """
 
     def __init__(self, status: int, reason: str) -> None:

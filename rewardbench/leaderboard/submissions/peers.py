@@ -119,7 +119,7 @@ class Peers:
             if stored in same_identity or stored == key:
                 if self.stored_row is None or stored != self.stored_row.key:
                     changed = self._changed_fields(stored)
-                    yield ReviewFinding("flagged", f"it would replace {_plain(stored)} in the store: {changed}")
+                    yield ReviewFinding("flagged", f"it would replace {_plain(stored)} in the store ({changed})")
             elif stored not in keys and are_lookalikes(stored, wanted):
                 yield ReviewFinding("flagged", f"its key {wanted} looks like {_plain(stored)}, which is in the store")
 
@@ -155,7 +155,7 @@ class Peers:
         except InputError:
             return "that result cannot be read"
         suffix = f" and {len(names) - MOST_FIELDS} more" if len(names) > MOST_FIELDS else ""
-        return f"changed are {', '.join(names[:MOST_FIELDS])}{suffix}"
+        return f"changes: {', '.join(names[:MOST_FIELDS])}{suffix}"
 
     def _is_later(self, row: LeaderboardRow) -> bool:
         """Return True if the submission is in the store, and a row was added later.

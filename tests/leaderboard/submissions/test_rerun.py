@@ -75,10 +75,10 @@ def test_identical_scores_agree_and_random_ones_do_not():
     items = suite(300).items
     chance = random.Random(1)
     stated = {item.id: (chance.gauss(0, 1), 0.0) for item in items}
-    other_sample = {item.id: (chance.gauss(0, 1), 0.0) for item in items}
+    other_scores = {item.id: (chance.gauss(0, 1), 0.0) for item in items}
     assert compare_rerun(items, stated, stated).agrees
-    assert not compare_rerun(items, other_sample, stated).agrees
-    assert not compare_rerun(items, other_sample, stated, noise=100.0).agrees, (
+    assert not compare_rerun(items, other_scores, stated).agrees
+    assert not compare_rerun(items, other_scores, stated, noise=100.0).agrees, (
         "declared noise is believed up to a limit"
     )
     assert not compare_rerun(items[:0], {}, {}).agrees
@@ -128,8 +128,8 @@ def test_verify_command_scores_a_sample_again(scored_twice, capsys, monkeypatch)
     assert "verified" in capsys.readouterr().out
     rows = [json.loads(line) for line in Path("results/tiny-rm_outputs.jsonl").read_text().splitlines()]
     scores = [row["scores"] for row in rows]
-    for row, other_sample in zip(rows, scores[1:] + scores[:1], strict=True):  # every figure stays as it is
-        row["scores"] = other_sample
+    for row, other_scores in zip(rows, scores[1:] + scores[:1], strict=True):  # every figure stays as it is
+        row["scores"] = other_scores
     content = "".join(map(results.dump, rows)).encode()
     Path("results/tiny-rm_outputs.jsonl").write_bytes(content)
     path = Path("results/tiny-rm.json")
