@@ -181,7 +181,7 @@ def test_options_accept_numpy_numbers_and_torch_dtypes():
     import torch
 
     assert scores(evaluate(LONGEST, ROWS, limit=numpy.int64(1), torch_dtype=torch.float32, beta=1)) == [(19, 3)]
-    words = r"no option 'max_lenght': did you mean max_length\? It takes attn_impl.*, beta,"
+    words = r"no option 'max_lenght': did you mean max_length\? It takes adapter, attn_impl.*, beta,"
     with pytest.raises(InputError, match=words):
         evaluate(LONGEST, ROWS, max_lenght=3)
 
