@@ -130,13 +130,13 @@ def _check_type(name: str, value: object, hint: type) -> object:
     elif name == "dtype":
         converted = str(value).removeprefix("torch.")
     try:
-        return _adapter(hint).validate_python(converted, strict=True)
+        return _validator(hint).validate_python(converted, strict=True)
     except ValidationError:
         raise InputError(f"{name} is {reprlib.repr(value)}: it must be {_describe_type(hint)}.") from None
 
 
 @cache
-def _adapter(hint: type) -> TypeAdapter[object]:
+def _validator(hint: type) -> TypeAdapter[object]:
     """Return the validator of a type; pydantic is imported here, since importing it takes a while."""
     from pydantic import TypeAdapter
 
