@@ -218,7 +218,7 @@ class _PolicyChange(BaseScorer):
 
     def run(self, requests: Sequence[TokenRequest]) -> list[float]:
         changes = []
-        for request, logprob in zip(requests, self.policy.run(requests), strict=True):
+        for request, logprob in zip(requests, self.policy.run_forward(requests), strict=True):
             changes.append(logprob - self.initial.setdefault(request.key, logprob))
         return changes
 

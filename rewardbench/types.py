@@ -15,7 +15,9 @@ from hashlib import blake2b
 from html import escape
 from typing import Any, ClassVar, Literal, NotRequired, Protocol, TypedDict
 
-View = Literal["pointwise", "pairwise", "listwise"]
+View = Literal["pointwise", "pairwise", "listwise", "stepwise"]
+Aggregation = Literal["min", "product", "last", "mean"]
+"""How the scores of the steps of a solution become one score."""
 Credit = Literal["strict", "best_of_n", "ties"]
 
 
@@ -261,6 +263,8 @@ class Scorer(Protocol):
     name: str
     model_type: str
     view: View
+    aggregation: Aggregation
+    """How a stepwise scorer's scores of steps become one."""
     model: Any
     """The torch model, whose size limits the batch; None for scorers without one."""
     is_cached: bool
@@ -304,6 +308,8 @@ class ItemScores:
     """The model input of each completion: its rendered text in its context."""
     order_inconsistency: float | None = None
     """For pairwise scorers, the share of pairs whose winner depends on the order shown; None for others."""
+    step_scores: tuple[tuple[float, ...], ...] = ()
+    """Of stepwise scorers: for each completion, the scores of its steps."""
 
 
 @dataclass(frozen=True)

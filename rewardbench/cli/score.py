@@ -142,6 +142,8 @@ def _row(item_scores: ItemScores) -> JsonRow:
     row |= {"score": scores[0]} if len(scores) == 1 else {"scores": scores}
     if item_scores.order_inconsistency is not None:
         row["order_inconsistency"] = item_scores.order_inconsistency
+    if item_scores.step_scores:
+        row["step_scores"] = item_scores.step_scores
     return row | {"reason": item_scores.reason, "truncated": item_scores.truncated}
 
 

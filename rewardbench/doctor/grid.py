@@ -184,7 +184,7 @@ def score_cell(
         for indices in _batches(order, requests, cell.size, variant.traits.length_bucket):
             batch = [requests[index] for index in indices]
             _check_memory(variant, batch)
-            for index, score in zip(indices, variant.run(batch), strict=True):
+            for index, score in zip(indices, variant.run_forward(batch), strict=True):
                 scores[index] = score
     return scores
 

@@ -304,6 +304,7 @@ class _Loop:
             tokens=tuple(map(len, shown)),
             texts=tuple(request.text for request in shown),
             order_inconsistency=collected.order_inconsistency,
+            step_scores=collected.step_scores,
         )
 
     def _combine(self, item: Item, scores: Sequence[ScoresByKey], requests: Sequence[Request]) -> CollectedScores:
@@ -311,7 +312,8 @@ class _Loop:
         stage_scores: list[list[Score]] = []
         for by_key in scores:
             stage_scores.append([by_key[request.key] for request in requests])
-        return collect(item, self.scorer.view, self.scorer.combine(stage_scores))
+        scores_of_calls = self.scorer.combine(stage_scores)
+        return collect(item, self.scorer.view, scores_of_calls, self.scorer.aggregation)
 
 
 def _why_not_finite(scores: Sequence[float]) -> str | None:

@@ -13,7 +13,8 @@ from hashlib import blake2b
 from itertools import permutations
 
 from rewardbench.errors import InputError
-from rewardbench.types import Item, Messages, Score, View
+from rewardbench.metrics.steps import aggregate
+from rewardbench.types import Aggregation, Item, Messages, Score, View
 
 
 @dataclass(frozen=True)
@@ -35,13 +36,15 @@ class CollectedScores:
     scores: tuple[float, ...]
     order_inconsistency: float | None = None
     """For pairwise scorers, the share of pairs whose winner depends on the order shown; None for others."""
+    step_scores: tuple[tuple[float, ...], ...] = ()
+    """For stepwise scorers, the scores of each completion's steps."""
 
 
 def expand(item: Item, view: View) -> tuple[ScorerCall, ...]:
     """Return the calls that score an item.
 
-    Pointwise: one call per completion. Pairwise: two calls per pair, one in each order. Listwise: one call per rotation
-    of the completions.
+    Pointwise and stepwise: one call per completion. Pairwise: two calls per pair, one in each order. Listwise: one call
+    per rotation of the completions.
 
     Raises:
         InputError: if the item has a single completion, and the view needs several.
@@ -51,7 +54,7 @@ def expand(item: Item, view: View) -> tuple[ScorerCall, ...]:
     [3, 6, 3]
     """
     order = shown_order(item)
-    if view == "pointwise":
+    if view in ("pointwise", "stepwise"):
         return tuple(ScorerCall((index,)) for index in order)
     if len(order) < 2:
         raise InputError(f"A {view} scorer compares completions, and the item has one.")
@@ -71,7 +74,7 @@ def shown_order(item: Item) -> tuple[int, ...]:
     return tuple(sorted(range(len(item.completions)), key=position))
 
 
-def collect(item: Item, view: View, call_scores: Sequence[Score]) -> CollectedScores:
+def collect(item: Item, view: View, call_scores: Sequence[Score], aggregation: Aggregation = "min") -> CollectedScores:
     """Return the scores of an item's completions.
 
     Pairwise: the win rate of a completion against the others, over both orders. Listwise: its mean over the rotations.
@@ -80,6 +83,7 @@ def collect(item: Item, view: View, call_scores: Sequence[Score]) -> CollectedSc
         item: the item.
         view: the view of the scorer.
         call_scores: the scores of the item's calls, in the order of `expand`.
+        aggregation: how the scores of steps become one, in the stepwise view.
 
     Raises:
         InputError: if a score is not of the type that a scorer of this view must return.
@@ -87,6 +91,8 @@ def collect(item: Item, view: View, call_scores: Sequence[Score]) -> CollectedSc
     calls = expand(item, view)
     if view == "pairwise":
         return _collect_pairs(item, calls, call_scores)
+    if view == "stepwise":
+        return _collect_steps(item, calls, call_scores, aggregation)
     scores: list[list[float]] = [[] for _ in item.completions]
     for call, score in zip(calls, call_scores, strict=True):
         values = score if isinstance(score, tuple) else (score,)
@@ -100,6 +106,18 @@ def collect(item: Item, view: View, call_scores: Sequence[Score]) -> CollectedSc
     if view == "pointwise":
         return CollectedScores(tuple(value for (value,) in scores))
     return CollectedScores(tuple(_sum(values) / len(values) for values in scores))
+
+
+def _collect_steps(
+    item: Item, calls: Sequence[ScorerCall], call_scores: Sequence[Score], aggregation: Aggregation
+) -> CollectedScores:
+    """Return the aggregated score of each completion, and the scores of its steps."""
+    steps: list[tuple[float, ...]] = [()] * len(item.completions)
+    for call, values in zip(calls, call_scores, strict=True):
+        if not isinstance(values, tuple) or not values:
+            raise InputError(f"The stepwise scorer returned {values}: run() must return a tuple with a score per step.")
+        steps[call.shown[0]] = values
+    return CollectedScores(tuple(aggregate(scores, aggregation) for scores in steps), step_scores=tuple(steps))
 
 
 def _collect_pairs(item: Item, calls: Sequence[ScorerCall], probabilities: Sequence[Score]) -> CollectedScores:

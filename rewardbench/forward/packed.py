@@ -257,7 +257,7 @@ class ProbedScorer(Protocol):
     def probe(self, text: str) -> TokenRequest:
         """Return a request of a short text."""
 
-    def run(self, requests: Sequence[TokenRequest]) -> list[float]:
+    def run_forward(self, requests: Sequence[TokenRequest]) -> list[float]:
         """Score a batch, or each text alone if the batch fails."""
 
     def forward(self, requests: Sequence[TokenRequest]) -> list[float]:
@@ -282,8 +282,8 @@ def choose_layout(scorer: ProbedScorer, may_pack: bool) -> tuple[Layout, list[st
     """
 
     def score_batch(requests: Sequence[TokenRequest]) -> list[float]:
-        """Score in one forward pass; `run` would fall back to single texts if the batch fails."""
-        return scorer.forward(requests) if len(requests) > 1 else scorer.run(requests)
+        """Score in one forward pass; `run_forward` would fall back to single texts if the batch fails."""
+        return scorer.forward(requests) if len(requests) > 1 else scorer.run_forward(requests)
 
     layout, model = scorer.layout, scorer.model
     probe = batch_effects.batching_probe(scorer)
@@ -300,7 +300,7 @@ def choose_layout(scorer: ProbedScorer, may_pack: bool) -> tuple[Layout, list[st
     if last_layer is not None and not supports_packing(model, ids, last_layer):
         last_layer = None
     packed = replace(layout, packed=True, last_layer=last_layer)
-    scores = scorer.with_layout(packed).run(probe)
+    scores = scorer.with_layout(packed).run_forward(probe)
     expected = list(map(scorer.score_unbatched, probe))
     if batch_effects.differs(scores, expected, batch_effects.compute_dtype(model)):
         return layout, [batch_effects.PADDED_NOTE]

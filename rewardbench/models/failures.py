@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from rewardbench.errors import InputError
 from rewardbench.types import TokenRequest
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
+
+T = TypeVar("T")
 
 MEMORY_SIGNS = ("can't allocate memory", "out of memory", "_ALLOC_FAILED")
 """Parts of the messages with which a CPU, MPS (or an asynchronous CUDA kernel) and cuBLAS report out of memory."""
@@ -98,8 +100,8 @@ def run_reported(
     name: str,
     config: PreTrainedConfig,
     requests: Sequence[TokenRequest],
-    forward: Callable[[Sequence[TokenRequest]], list[float]],
-) -> list[float]:
+    forward: Callable[[Sequence[TokenRequest]], list[T]],
+) -> list[T]:
     """Run a forward over a batch or, if that fails, over each request, so that the error names the text.
 
     Args:
@@ -119,7 +121,7 @@ def run_reported(
         except Exception as error:
             if out_of_memory(error):
                 raise
-    scores: list[float] = []
+    scores: list[T] = []
     for request in requests:
         with reported(name, config, request):
             scores += forward([request])

@@ -175,6 +175,8 @@ def to_row(item: Item, item_scores: ItemScores, rule: Rule) -> RowJson:
         row |= dict(zip(_PAIR_COLUMNS, (*_two(item_scores.scores), *_two(item_scores.texts)), strict=True))
     if item_scores.order_inconsistency is not None:
         row["order_inconsistency"] = item_scores.order_inconsistency
+    if item_scores.step_scores:
+        row["step_scores"] = item_scores.step_scores
     for name, column in item.meta.items():
         if name not in _PAIR_COLUMNS:
             row.setdefault(name, column)

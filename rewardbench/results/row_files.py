@@ -14,7 +14,7 @@ ROWS_PER_GROUP = 10_000
 """Rows of a row group of a parquet file, which are held in memory."""
 
 ScoreRow = Mapping[str, object]
-"""A scored row: `id`, `score` or `scores`, `order_inconsistency`, `reason`, `truncated`."""
+"""A scored row: `id`, `score` or `scores`, `order_inconsistency`, `step_scores`, `reason`, `truncated`."""
 
 
 class RowFile(ABC):
@@ -82,6 +82,7 @@ class ParquetFile(RowFile):
                 ("score", pyarrow.float64()),
                 ("scores", pyarrow.list_(pyarrow.float64())),
                 ("order_inconsistency", pyarrow.float64()),
+                ("step_scores", pyarrow.list_(pyarrow.list_(pyarrow.float64()))),
                 ("reason", pyarrow.string()),
                 ("truncated", pyarrow.bool_()),
             ]

@@ -12,7 +12,18 @@ from rewardbench.chat import Chat
 from rewardbench.forward.packed import Layout
 from rewardbench.forward.rope import RopeRule, rope_rule
 from rewardbench.models.failures import run_reported
-from rewardbench.types import BatchTraits, Message, Messages, Request, Score, Scorer, ScorerReport, TokenRequest, View
+from rewardbench.types import (
+    Aggregation,
+    BatchTraits,
+    Message,
+    Messages,
+    Request,
+    Score,
+    Scorer,
+    ScorerReport,
+    TokenRequest,
+    View,
+)
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -25,12 +36,15 @@ class BaseScorer(ABC):
 
     - pointwise: one completion; a number, the higher the better;
     - pairwise: two completions; the probability, 0 to 1, that the first is better than the second;
-    - listwise: all completions of an item; a tuple with one number per completion, the higher the better.
+    - listwise: all completions of an item; a tuple with one number per completion, the higher the better;
+    - stepwise: one completion; a tuple with one number per step of it, which `aggregation` makes one.
     """
 
     name: str = ""
     model_type: str = "Custom"
     view: View = "pointwise"
+    aggregation: Aggregation = "min"
+    """How the scores of steps become one, in the stepwise view."""
     model: Any = None
     """The torch model, whose size limits the batch; None for scorers without one."""
     chat: Chat | None = None
@@ -140,8 +154,12 @@ class ModelScorer(BaseScorer):
         variant.load_notes = (*self.load_notes, *notes)
         return variant
 
-    def run(self, requests: Sequence[TokenRequest]) -> list[float]:
-        """Score a batch in one forward pass.
+    def run(self, requests: Sequence[TokenRequest]) -> Sequence[Score]:
+        """Score a batch; one number per request. Raises ModelFailure if the model fails on a request."""
+        return self.run_forward(requests)
+
+    def run_forward(self, requests: Sequence[TokenRequest]) -> list[float]:
+        """Score a batch in one forward pass, or each request alone if that fails.
 
         Returns:
             One number per request.

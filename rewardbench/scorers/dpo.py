@@ -135,7 +135,7 @@ class Dpo(BaseScorer):
         stage_scores: list[list[float]] = []
         for stage in self.stages:
             with stage as scorer:
-                stage_scores.append(scorer.run(requests))
+                stage_scores.append(scorer.run_forward(requests))
         return self.combine(stage_scores)
 
     def report(self) -> ScorerReport:

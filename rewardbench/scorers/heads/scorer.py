@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +14,8 @@ from rewardbench.forward.packed import Layout, apply_head, hidden_states
 from rewardbench.forward.padding import choose_pad_id, filter_inputs, pad_batch, read_pad_id
 from rewardbench.forward.prefix_tree import build_trie
 from rewardbench.forward.tree_attention import PackedBatch
-from rewardbench.models.failures import reported
+from rewardbench.metrics.steps import aggregate
+from rewardbench.models.failures import reported, run_reported
 from rewardbench.models.limits import embedding_rows, reject_unknown_tokens
 from rewardbench.scorers.base import ModelScorer
 from rewardbench.scorers.classifier import describe_model, reset_rope
@@ -23,19 +23,11 @@ from rewardbench.scorers.heads.inputs import HeadChat
 from rewardbench.scorers.heads.positions import position_finder, resolve_token
 from rewardbench.scorers.heads.readout import Readout
 from rewardbench.scorers.heads.spec import HeadSpec
-from rewardbench.types import Message, Messages, ScorerReport, TokenRequest, Tools
+from rewardbench.types import Message, Messages, Score, ScorerReport, TokenRequest, Tools
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedConfig, PreTrainedModel
-
-STEP_SCORES: Mapping[str, Callable[[Sequence[float]], float]] = {
-    "min": min,
-    "product": prod,
-    "last": lambda scores: scores[-1],
-    "mean": lambda scores: sum(scores) / len(scores),
-}
-"""How the scores of steps become one, by the name of the aggregation."""
 
 
 class HeadScorer(ModelScorer):
@@ -68,7 +60,10 @@ class HeadScorer(ModelScorer):
     ) -> None:
         super().__init__(model, chat, name, identity, layout)
         self.spec, self.readout = spec, readout
-        self.view = "pairwise" if spec.pair else "pointwise"
+        if spec.pair:
+            self.view = "pairwise"
+        elif spec.steps:
+            self.view, self.aggregation = "stepwise", spec.steps.aggregate
         self.rows = embedding_rows(model, name)
         self._positions = position_finder(spec.position, chat.tokenizer, config)
         self._gate_positions = position_finder(spec.gate.position, chat.tokenizer, config) if spec.gate else None
@@ -120,8 +115,15 @@ class HeadScorer(ModelScorer):
         """Run one forward pass over the whole batch; what the model raises is not caught."""
         return [self._aggregate(scores) for scores in self.position_scores(requests)]
 
+    def run(self, requests: Sequence[TokenRequest]) -> Sequence[Score]:
+        """Score a batch: one number per text, or a tuple with one per step. Raises ModelFailure if the model fails."""
+        if not self.spec.steps:
+            return self.run_forward(requests)
+        step_scores = run_reported(self.name, self.model.config, requests, self.position_scores)
+        return [tuple(scores) for scores in step_scores]
+
     def _aggregate(self, scores: Sequence[float]) -> float:
-        return STEP_SCORES[self.spec.steps.aggregate](scores) if self.spec.steps else scores[0]
+        return aggregate(scores, self.aggregation) if self.spec.steps else scores[0]
 
     def position_scores(self, requests: Sequence[TokenRequest]) -> list[list[float]]:
         """Return the scores at all positions that are read: one of each text, or one of each of its steps."""

@@ -9,10 +9,10 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rewardbench.errors import InputError
+from rewardbench.types import Aggregation
 
 Activation = Literal["relu", "selu", "leaky_relu", "tanh", "gelu", "none"]
 Where = Literal["last", "last_not_pad", "first", "before_first", "last_of", "every", "start_of_last", "decoder_start"]
-Aggregation = Literal["min", "product", "last", "mean"]
 
 
 class Part(BaseModel):

@@ -59,7 +59,7 @@ def test_scores_equal_those_of_the_original_code(folder):
     scorer = load(folder)
     items, expected = read(folder)
     assert scorer.spec.name == SPECS[folder]
-    requests = [scorer.prepare(item.prompt, item.completions[0], False) for item in items]
+    requests = [scorer.prepare(item.prompt, item.completions[0], rendered=False) for item in items]
     assert [request.ids.tolist() for request in requests] == expected["ids"]
     for scores, wanted in zip(scorer.position_scores(requests), expected["scores"], strict=True):
         assert scores == pytest.approx(wanted if isinstance(wanted, list) else [wanted], abs=1e-4)
@@ -69,7 +69,7 @@ def test_scores_equal_those_of_the_original_code(folder):
 def test_no_layout_and_no_batch_moves_a_score(folder):
     scorer = load(folder)
     items, _ = read(folder)
-    single = [scorer.by_itself(scorer.prepare(item.prompt, item.completions[0], False)) for item in items]
+    single = [scorer.by_itself(scorer.prepare(item.prompt, item.completions[0], rendered=False)) for item in items]
     assert max(single) - min(single) > 1e-3
     assert scorer.traits.packed
     for scores in score_in_layouts(scorer, items, LAYOUTS):
