@@ -1,12 +1,14 @@
 """Checkpoints in the layouts of published families score as their authors' code scores them."""
 
 import json
+import math
 
 import pytest
-from reference import LAYOUTS, score_in_layouts
+from reference import score_in_layouts
 from repository import SHARED
 
-from rewardbench.scorers.heads.load import find_spec, load_head
+from rewardbench.engine.loop import score
+from rewardbench.scorers import load_scorer
 from rewardbench.settings import ModelSpec
 from rewardbench.types import Item, Message
 
@@ -16,6 +18,7 @@ SPECS = {
     "athene": "athene",
     "beaver_cost": "beaver_cost",
     "beaver_reward": "beaver_reward",
+    "cross_encoder": "cross_encoder",
     "grm": "grm",
     "inf_orm": "inf_orm",
     "internlm2": "internlm2",
@@ -23,35 +26,61 @@ SPECS = {
     "llamafactory": "value_head",
     "math_shepherd": "math_shepherd",
     "nemotron_logit": "nemotron",
+    "oasst_deberta": "sentence_pair",
     "oasst_pythia": "oasst_pythia",
     "openrlhf": "openrlhf",
+    "pairrm": "pairrm",
     "qrm_llama31": "qrm",
     "qwen_prm": "qwen_prm",
+    "slicpairpm": "slic_pair",
     "starling_7b": "starling",
+    "steamshp": "steamshp",
+    "two_label": "odin",
     "ultrarm": "ultrarm",
     "worldpm": "worldpm",
     "yes_no_logit": "yes_no",
 }
 """Folder to the spec that takes it."""
-ON_REQUEST = {"math_shepherd", "nemotron_logit", "yes_no_logit"}
-"""Folders that nothing tells from a policy, so that their spec must be named."""
+ON_REQUEST = {"math_shepherd", "nemotron_logit", "slicpairpm", "steamshp", "two_label", "yes_no_logit"}
+"""Folders whose family no file tells, so that their spec must be named."""
+QUICK = ("armorm", "qwen_prm", "slicpairpm")
+"""Folders whose layouts are compared in the fast run too."""
 
 pytestmark = pytest.mark.skipif(not HEADS.exists(), reason="the golden checkpoints are not at hand")
 
 
 def load(folder):
-    spec = ModelSpec(str(HEADS / folder), device="cpu")
-    adapter = SPECS[folder] if folder in ON_REQUEST else None
-    return load_head(find_spec(HEADS / folder, spec, adapter), HEADS / folder, spec)
+    return load_scorer(
+        ModelSpec(str(HEADS / folder), device="cpu", adapter=SPECS[folder] if folder in ON_REQUEST else None)
+    )
 
 
 def read(folder):
-    rows = [json.loads(line) for line in (HEADS / folder / "inputs.jsonl").read_text().splitlines()]
+    """Return the items of a folder, and what is expected of them."""
     items = []
-    for row in rows:
-        *prompt, completion = [Message(**message) for message in row["messages"]]
-        items.append(Item(row["id"], "all", tuple(prompt), ((completion,),), num_correct=0))
+    for line in (HEADS / folder / "inputs.jsonl").read_text().splitlines():
+        row = json.loads(line)
+        prompt = row.get("prompt") or row["messages"][:-1]
+        answers = [row[key] for key in ("chosen", "rejected")] if "chosen" in row else [row["messages"][-1]["content"]]
+        completions = tuple((Message(role="assistant", content=answer),) for answer in answers)
+        turns = tuple(Message(**message) for message in prompt)
+        items.append(Item(row["id"], "all", turns, completions, num_correct=len(completions) - 1))
     return items, json.loads((HEADS / folder / "expected.json").read_text())
+
+
+def sigmoid(logit):
+    return 1 / (1 + math.exp(-logit))
+
+
+def expected_scores(expected):
+    """Return the score of the first completion; PairRM's logits become the mean probability over both orders."""
+    if expected["kind"] == "steps":
+        return expected["aggregates"]["min"]
+    scores = expected["scores"]
+    if expected["kind"] == "pairwise" and min(scores) < 0:
+        orders = zip(expected["orders"]["ab"], expected["orders"]["ba"], strict=True)
+        return [(sigmoid(first) + 1 - sigmoid(second)) / 2 for first, second in orders]
+    return scores
 
 
 @pytest.mark.parametrize("folder", SPECS)
@@ -59,18 +88,25 @@ def test_scores_equal_those_of_the_original_code(folder):
     scorer = load(folder)
     items, expected = read(folder)
     assert scorer.spec.name == SPECS[folder]
-    requests = [scorer.prepare(item.prompt, item.completions[0], rendered=False) for item in items]
+    requests = [scorer.prepare(item.prompt, *item.completions, rendered=False) for item in items]
     assert [request.ids.tolist() for request in requests] == expected["ids"]
-    for scores, wanted in zip(scorer.position_scores(requests), expected["scores"], strict=True):
-        assert scores == pytest.approx(wanted if isinstance(wanted, list) else [wanted], abs=1e-4)
+    scored = score(items, scorer, batch_size=4).items
+    assert [item.scores[0] for item in scored] == pytest.approx(expected_scores(expected), abs=1e-4)
+    if expected["kind"] == "steps":
+        for item, steps in zip(scored, expected["scores"], strict=True):
+            assert item.step_scores[0] == pytest.approx(steps, abs=1e-4)
 
 
-@pytest.mark.parametrize("folder", SPECS)
+@pytest.mark.parametrize(
+    "folder", [folder if folder in QUICK else pytest.param(folder, marks=pytest.mark.slow) for folder in SPECS]
+)
 def test_no_layout_and_no_batch_moves_a_score(folder):
     scorer = load(folder)
     items, _ = read(folder)
-    single = [scorer.by_itself(scorer.prepare(item.prompt, item.completions[0], rendered=False)) for item in items]
-    assert max(single) - min(single) > 1e-3
-    assert scorer.traits.packed
-    for scores in score_in_layouts(scorer, items, LAYOUTS):
-        assert scores == pytest.approx(single, abs=1e-5)
+    alone = []
+    for item in items:
+        alone += score([item], scorer, batch_size=1).items[0].scores
+    assert max(alone) - min(alone) > 1e-3
+    layouts = None if scorer.traits.packed else ("padded right",)
+    for scores in score_in_layouts(scorer, items, *filter(None, (layouts,))):
+        assert scores == pytest.approx(alone, abs=1e-5)
