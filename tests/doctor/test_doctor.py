@@ -246,7 +246,7 @@ def test_the_grid_has_every_combination_and_does_not_change_the_scorer(model_fol
         seen.append((self.layout.packed, self.layout.side, list(batch)))
         return [0.0] * len(batch)
 
-    monkeypatch.setattr(Classifier, "run", record)
+    monkeypatch.setattr(Classifier, "run_forward", record)
     cells = make_grid(scorer)
     assert len(cells) == len(set(cells)) == 4 * 2 * 3
     score_cell(scorer, GridCell(3, "original", "left", "padded"), requests)
