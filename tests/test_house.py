@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -189,6 +190,12 @@ def test_the_package_keeps_the_rule(rule):
 
 def test_no_file_and_no_function_is_too_big():
     assert "\n".join(breach for path, text in SOURCES.items() for breach in too_big(path, text)) == ""
+
+
+def test_test_files_have_different_names():
+    """pytest imports a test file by its name alone."""
+    names = Counter(path.name for path in (ROOT / "tests").rglob("*.py"))
+    assert [name for name, count in names.items() if count > 1] == []
 
 
 def test_no_variable_has_a_banned_name():

@@ -1,5 +1,6 @@
 """Calls from Python change nothing of the caller's process; commands may."""
 
+import os
 import subprocess
 import sys
 
@@ -75,7 +76,10 @@ except SystemExit:
 def changes(calls, folder):
     """Run calls in a fresh process; return the last line, the settings that they changed."""
     program = SNAPSHOT % calls
-    run = subprocess.run([sys.executable, "-c", program, str(folder)], capture_output=True, text=True, timeout=300)
+    names = ("PATH", "HOME", "LD_LIBRARY_PATH", "OMP_NUM_THREADS", "REWARDBENCH_CACHE", "HF_HUB_OFFLINE")
+    environment = {name: os.environ[name] for name in names if name in os.environ}  # other tests may have set more
+    command = [sys.executable, "-c", program, str(folder)]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
     assert run.returncode == 0, run.stderr[-2000:]
     return run.stdout.splitlines()[-1]
 

@@ -1,7 +1,7 @@
 """Side by side with the published rewardbench 0.1.4 in its own environment, on real pairs.
 
-Slow. Needs REWARDBENCH_ANCHOR, the python of a virtual environment with `rewardbench==0.1.4 'trl<0.16'`, and the
-shared folder with the pairs and the runner.
+Slow. Needs REWARDBENCH_PUBLISHED_PYTHON, the python of a virtual environment with `rewardbench==0.1.4 'trl<0.16'`, and
+the shared folder with the pairs and the runner.
 """
 
 import json
@@ -18,14 +18,14 @@ from rewardbench.settings import ModelSpec
 from rewardbench.suites import load_suite
 from rewardbench.types import TokenRequest
 
-ANCHOR = os.environ.get("REWARDBENCH_ANCHOR", "")
+ANCHOR = os.environ.get("REWARDBENCH_PUBLISHED_PYTHON", "")
 PAIRS = SHARED / "bench" / "speed_mix.jsonl"
 RUNNER = SHARED / "bench" / "anchor_run.py"
 BOS, EOS = 1, 2
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(not (ANCHOR and PAIRS.exists()), reason="no REWARDBENCH_ANCHOR or no shared pairs"),
+    pytest.mark.skipif(not (ANCHOR and PAIRS.exists()), reason="no REWARDBENCH_PUBLISHED_PYTHON or no shared pairs"),
 ]
 
 DUMP_IDS = """
