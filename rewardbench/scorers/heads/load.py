@@ -53,6 +53,8 @@ def find_spec(folder: Path, spec: ModelSpec) -> HeadSpec | None:
         return None
     fields, tensors = read_raw_config(folder, spec.model), open_tensors(folder)
     head = spec_of_checkpoint(spec.model) or match_spec(fields, tensors)
+    if head and head.input.sentence_pair and spec.chat_template:
+        return None  # the user asks for one text, rendered by this template
     if head or has_standard_head(fields, tensors):
         return head
     return infer_spec(fields, tensors, spec.model)

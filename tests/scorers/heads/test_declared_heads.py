@@ -7,7 +7,7 @@ import pytest
 import torch
 from head_models import make_headed, random_layers
 from pages import GUIDE, blocks
-from random_models import make_model, pairs
+from random_models import make_model, make_tokenizer, pairs
 from reference import LAYOUTS, score_in_layouts
 from transformers import AutoModel
 
@@ -166,6 +166,14 @@ def test_classifiers_and_policies_are_loaded_as_before(tmp_path):
     assert find_spec(policy, ModelSpec(str(policy))) is None
     with pytest.raises(InputError, match=r"lacks weights \(score.weight\)"):
         load(policy)
+
+
+def test_an_encoder_without_a_template_reads_a_sentence_pair_unless_a_template_is_named(tmp_path):
+    folder = make_model(tmp_path / "bert", arch="bert", tokenizer=make_tokenizer(None, encoder=True))
+    assert load(folder).spec.name == "sentence_pair"
+    assert type(load(folder, chat_template="raw")) is Classifier
+    templated = make_model(tmp_path / "templated", arch="bert")
+    assert type(load(templated)) is Classifier
 
 
 def test_a_family_that_cannot_be_scored_says_why(tmp_path):
