@@ -1,6 +1,7 @@
 """Memory does not grow with the number of items, nor with vocabulary or length by more than the model needs."""
 
 import json
+import os
 import random
 import re
 import subprocess
@@ -12,7 +13,7 @@ from repository import ROOT
 
 STREAM = """
 import sys, time, psutil
-from rewardbench.suites import files, load_suite
+from rewardbench.suites import load_suite
 from rewardbench.scorers.classifier import load_classifier
 from rewardbench.settings import ModelSpec
 from rewardbench.engine.loop import score
@@ -65,6 +66,7 @@ def test_a_hundred_thousand_pairs_take_the_memory_of_one_window(model_folder, tm
 
 DPO = """
 import resource, sys, psutil
+from dataclasses import replace
 from rewardbench.scorers.logprobs import LogProbs
 from rewardbench.types import TokenRequest
 from random_models import make_config, make_tokenizer
@@ -95,9 +97,9 @@ print(f"peak={peak - before} size={size} apart={abs(values[3] - unbatched)}")
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux can reset the peak memory")
 def test_a_large_vocabulary_takes_no_memory_for_all_logits(tmp_path):
-    output = subprocess.run(
-        [sys.executable, "-c", DPO, "row"], capture_output=True, text=True, cwd=ROOT, check=True
-    ).stdout
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests" / "support")}
+    command = [sys.executable, "-c", DPO, "row"]
+    output = subprocess.run(command, capture_output=True, text=True, env=environment, check=True).stdout
     peak, size, apart = re.search(r"peak=(\d+) size=(\d+) apart=(\S+)", output).groups()
     allowed = 1.3 * int(size) + 500 * 2**20
     print(f"peak_mib={int(peak) / 2**20:.0f} model_mib={int(size) / 2**20:.0f} allowed_mib={allowed / 2**20:.0f}")
