@@ -30,7 +30,7 @@ from rewardbench.cli.options import (
     HUB,
     MODEL,
     OUTPUT,
-    RUN,
+    BatchOptions,
     CountOption,
     DataOptions,
     ModelOptions,
@@ -122,22 +122,6 @@ class ItemOptions:
         flag(DATA, "fresh", "core: also score newly generated mirrors with this seed, and report the difference"),
     ] = None
     debug: Annotated[bool, flag(DATA, "debug", "Score only the first 10 items")] = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class BatchOptions:
-    """Options for batches, processes and the cache. None changes a score."""
-
-    batch_size: Annotated[
-        CountOption, flag(RUN, "batch_size", "Maximum texts per batch; does not change scores", min=1)
-    ] = None
-    batch_tokens: Annotated[
-        CountOption, flag(RUN, "batch_tokens", "Maximum padded tokens per batch; default: measured at the start", min=1)
-    ] = None
-    num_processes: Annotated[
-        CountOption, flag(RUN, "num_processes", "Number of worker processes; does not change scores", min=1)
-    ] = None
-    no_cache: Annotated[bool, flag(RUN, "no_cache", "Disable the score cache")] = False
 
 
 @dataclass(frozen=True, kw_only=True)

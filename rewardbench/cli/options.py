@@ -160,6 +160,22 @@ class RunOptions:
     device: Annotated[TextOption, flag(RUN, "device", "cpu, cuda, cuda:1 or mps; default: the best available")] = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class BatchOptions:
+    """Options for batches, processes and the cache. None changes a score."""
+
+    batch_size: Annotated[
+        CountOption, flag(RUN, "batch_size", "Maximum texts per batch; does not change scores", min=1)
+    ] = None
+    batch_tokens: Annotated[
+        CountOption, flag(RUN, "batch_tokens", "Maximum padded tokens per batch; default: measured at the start", min=1)
+    ] = None
+    num_processes: Annotated[
+        CountOption, flag(RUN, "num_processes", "Number of worker processes; does not change scores", min=1)
+    ] = None
+    no_cache: Annotated[bool, flag(RUN, "no_cache", "Disable the score cache")] = False
+
+
 def model_spec(name: str, model: ModelOptions, run: RunOptions, seed: int = 0) -> ModelSpec:
     """Build the specification of a model from its parsed options."""
     from rewardbench.settings import ModelSpec

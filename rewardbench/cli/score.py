@@ -14,7 +14,7 @@ from rewardbench.cli.options import (
     DATA,
     MODEL,
     OUTPUT,
-    RUN,
+    BatchOptions,
     CountOption,
     DataOptions,
     ModelOptions,
@@ -27,11 +27,9 @@ from rewardbench.console.terminal import echo, echo_json, make_console
 from rewardbench.errors import InputError
 
 if TYPE_CHECKING:
+    from rewardbench.results.row_files import ScoreRow
     from rewardbench.settings import Settings
     from rewardbench.types import Item, ItemScores, Rule
-
-JsonRow = dict[str, object]
-"""A scored row: `id`, `score` (or `scores`, if it has several completions), `reason`, `truncated`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,16 +41,14 @@ class TextOptions:
     prompt: Annotated[TextOption, flag(DATA, "prompt", "The text of a user, with --response")] = None
     response: Annotated[TextOption, flag(DATA, "response", "One response to score; prints its score")] = None
     limit: Annotated[CountOption, flag(DATA, "limit", "Score only the first rows", min=1)] = None
-    batch_size: Annotated[CountOption, flag(RUN, "batch_size", "Maximum texts per batch", min=1)] = None
-    batch_tokens: Annotated[CountOption, flag(RUN, "batch_tokens", "Maximum padded tokens per batch", min=1)] = None
-    num_processes: Annotated[CountOption, flag(RUN, "num_processes", "Number of worker processes", min=1)] = None
-    no_cache: Annotated[bool, flag(RUN, "no_cache", "Disable the score cache")] = False
     output: Annotated[TextOption, flag(OUTPUT, "output", "Write to a .jsonl or .parquet file, not to stdout")] = None
     as_json: Annotated[bool, flag(OUTPUT, "json", "Print one JSON object with all rows")] = False
 
 
 @options.with_groups
-def score_command(texts: TextOptions, model: ModelOptions, data: DataOptions, run: RunOptions) -> None:
+def score_command(
+    texts: TextOptions, model: ModelOptions, data: DataOptions, run: RunOptions, batch: BatchOptions
+) -> None:
     """Score your own texts: a score per row of [bold]--dataset[/bold], or of [bold]--prompt[/bold] and --response.
 
     Rows have `messages` that end with the assistant, or a prompt with chosen and rejected. Rows go to stdout as JSON
@@ -60,11 +56,11 @@ def score_command(texts: TextOptions, model: ModelOptions, data: DataOptions, ru
     """
     _check_arguments(texts)
     set_up_scoring()
-    settings = _settings(texts, model, data, run)
+    settings = _settings(texts, model, data, run, batch)
     if texts.response is not None:
         _score_response(settings, texts.prompt or "", texts.response)
         return
-    rows: list[JsonRow] = []
+    rows: list[ScoreRow] = []
     if texts.output:
         notes = _score_to_file(settings, Path(texts.output))
     elif texts.as_json:
@@ -92,7 +88,9 @@ def _check_arguments(texts: TextOptions) -> None:
         raise InputError(f"--output {texts.output} must end with .jsonl or .parquet.")
 
 
-def _settings(texts: TextOptions, model: ModelOptions, data: DataOptions, run: RunOptions) -> Settings:
+def _settings(
+    texts: TextOptions, model: ModelOptions, data: DataOptions, run: RunOptions, batch: BatchOptions
+) -> Settings:
     from rewardbench.settings import Settings
 
     return Settings(
@@ -100,10 +98,10 @@ def _settings(texts: TextOptions, model: ModelOptions, data: DataOptions, run: R
         dataset=texts.dataset or "memory",
         **asdict(data),
         limit=texts.limit,
-        batch_size=texts.batch_size,
-        batch_tokens=texts.batch_tokens,
-        num_processes=texts.num_processes,
-        cache=not texts.no_cache,
+        batch_size=batch.batch_size,
+        batch_tokens=batch.batch_tokens,
+        num_processes=batch.num_processes,
+        cache=not batch.no_cache,
     )
 
 
@@ -125,7 +123,7 @@ def _score_response(settings: Settings, prompt: str, response: str) -> None:
     score_dataset(settings, print_score, make_console(stderr=True), suite)
 
 
-def _score_each(settings: Settings, write: Callable[[JsonRow], None]) -> list[str]:
+def _score_each(settings: Settings, write: Callable[[ScoreRow], None]) -> list[str]:
     """Score the dataset, call `write` with each row, and return the notes."""
     from rewardbench.evaluation import score_dataset
 
@@ -136,9 +134,9 @@ def _score_each(settings: Settings, write: Callable[[JsonRow], None]) -> list[st
     return [*scored.notes, *report.notes]
 
 
-def _row(item_scores: ItemScores) -> JsonRow:
+def _row(item_scores: ItemScores) -> ScoreRow:
     scores = [None if math.isnan(score) else score for score in item_scores.scores]
-    row: JsonRow = {"id": item_scores.id}
+    row: dict[str, object] = {"id": item_scores.id}
     row |= {"score": scores[0]} if len(scores) == 1 else {"scores": scores}
     if item_scores.order_inconsistency is not None:
         row["order_inconsistency"] = item_scores.order_inconsistency
@@ -147,7 +145,7 @@ def _row(item_scores: ItemScores) -> JsonRow:
     return row | {"reason": item_scores.reason, "truncated": item_scores.truncated}
 
 
-def _print_row(row: JsonRow) -> None:
+def _print_row(row: ScoreRow) -> None:
     from rewardbench.console.strict_json import dump
 
     sys.stdout.write(dump(row))

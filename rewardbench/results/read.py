@@ -177,6 +177,7 @@ def _item_scores(row: RowJson) -> ItemScores:
         tokens=tuple(row["tokens"]),
         texts=tuple(row.get("texts") or ()),  # a published result has none
         order_inconsistency=read_order_inconsistency(row),
+        step_scores=read_step_scores(row),
     )
 
 
@@ -186,3 +187,16 @@ def read_order_inconsistency(row: Mapping[str, object]) -> float | None:
     if isinstance(value, float) and 0 <= value <= 1:
         return value
     return None  # any other value is a column of the dataset
+
+
+def read_step_scores(row: Mapping[str, object]) -> tuple[tuple[float, ...], ...]:
+    """Return the scores of each completion's steps; empty for rows of scorers that are not stepwise."""
+    completions = row.get("step_scores")
+    if not isinstance(completions, list):
+        return ()
+    step_scores: list[tuple[float, ...]] = []
+    for steps in completions:
+        if not isinstance(steps, list) or not all(isinstance(score, float | None) for score in steps):
+            return ()  # any other value is a column of the dataset
+        step_scores.append(tuple(nan if score is None else score for score in steps))
+    return tuple(step_scores)

@@ -9,6 +9,7 @@ from rewardbench.errors import InputError
 from rewardbench.models.failures import part_reported
 from rewardbench.models.limits import name_first
 from rewardbench.scorers.heads.backbone import build_config
+from rewardbench.scorers.heads.match import class_names
 from rewardbench.scorers.heads.spec import Backbone, HeadSpec, Input, Network
 from rewardbench.scorers.heads.tensors import TensorFiles, find_layers
 
@@ -30,9 +31,9 @@ def infer_spec(fields: Mapping[str, object], tensors: TensorFiles, name: str) ->
         InputError: if there are several networks, or it has several outputs; names the tensors.
     """
     prefix, extra = split_tensors(fields, tensors, name)
-    networks = sorted({match["prefix"] for tensor in extra if (match := LAYER_TENSOR.fullmatch(tensor))})
     if not extra:
         return None
+    networks = sorted({match["prefix"] for tensor in extra if (match := LAYER_TENSOR.fullmatch(tensor))})
     unexplained = [tensor for tensor in extra if not LAYER_TENSOR.fullmatch(tensor)]
     if len(networks) != 1 or unexplained:
         raise InputError(
@@ -56,12 +57,16 @@ def infer_spec(fields: Mapping[str, object], tensors: TensorFiles, name: str) ->
     )
 
 
+def is_classifier(fields: Mapping[str, object]) -> bool:
+    """Return True if config.json names a sequence classifier."""
+    return any(name.endswith("ForSequenceClassification") for name in class_names(fields))
+
+
 def has_standard_head(fields: Mapping[str, object], tensors: TensorFiles) -> bool:
     """Return True if a checkpoint is a classifier or a language model of transformers, by its class and tensors."""
-    saved = fields.get("architectures")
-    names = [str(name) for name in saved] if isinstance(saved, list) else []
-    if any(name.endswith("ForSequenceClassification") for name in names):
+    if is_classifier(fields):
         return True
+    names = class_names(fields)
     if names and not any(name.endswith(LANGUAGE_MODELS) for name in names):
         return False
     return not any(LIKELY_HEAD.search(name) and not name.endswith(OUTPUT_EMBEDDINGS) for name in tensors.shapes)

@@ -17,7 +17,7 @@ from rewardbench.models.metadata import read_metadata
 from rewardbench.scorers.base import ModelScorer
 from rewardbench.scorers.classifier import load_classifier
 from rewardbench.scorers.heads.backbone import build_config, load_backbone, read_raw_config
-from rewardbench.scorers.heads.infer import has_standard_head, infer_spec
+from rewardbench.scorers.heads.infer import has_standard_head, infer_spec, is_classifier
 from rewardbench.scorers.heads.inputs import HeadChat
 from rewardbench.scorers.heads.match import match_spec, named_spec, spec_of_checkpoint
 from rewardbench.scorers.heads.pair_ranker import PairRanker
@@ -72,11 +72,8 @@ def explain_checkpoint(folder: Path, spec: ModelSpec) -> dict[str, object]:
     except InputError as error:
         return {"scored": False, "family": None, "reason": str(error)}
     if head is None:
-        has_head = _has_classifier(fields)
-        reason = (
-            "a classifier of transformers" if has_head else "no reward head: score it with --ref_model or --adapter"
-        )
-        return {"scored": has_head, "family": None, "reason": reason}
+        is_scored, reason = _explain_classifier(fields, tensors)
+        return {"scored": is_scored, "family": None, "reason": reason}
     if head.reject:
         return {"scored": False, "family": head.name, "title": head.title, "reason": head.reject.strip()}
     names = [name for name in tensors.shapes if head.head and name.startswith(head.head.tensors)]
@@ -91,9 +88,14 @@ def explain_checkpoint(folder: Path, spec: ModelSpec) -> dict[str, object]:
     }
 
 
-def _has_classifier(fields: Mapping[str, object]) -> bool:
-    saved = fields.get("architectures")
-    return isinstance(saved, list) and any(str(name).endswith("ForSequenceClassification") for name in saved)
+def _explain_classifier(fields: Mapping[str, object], tensors: TensorFiles) -> tuple[bool, str]:
+    """Return whether a checkpoint without a spec is a classifier with one label, and the reason."""
+    if not is_classifier(fields):
+        return False, "no reward head: score a policy with --ref_model, or declare a head with --adapter"
+    heads = [tensors.shapes[name][0] for name in ("score.weight", "classifier.weight") if name in tensors]
+    if heads and heads[0] != 1:
+        return False, f"a classifier with {heads[0]} outputs: declare which is the reward with --adapter (output.index)"
+    return True, "a classifier of transformers with one label"
 
 
 def _conditions(head: HeadSpec) -> str:

@@ -73,10 +73,14 @@ def applies(spec: HeadSpec, fields: Mapping[str, object], tensors: TensorFiles) 
     return match.outputs is None or (spec.head is not None and _outputs(spec.head.tensors, tensors) == match.outputs)
 
 
-def _has_architecture(patterns: tuple[str, ...], fields: Mapping[str, object]) -> bool:
+def class_names(fields: Mapping[str, object]) -> list[str]:
+    """Return the class names (`architectures`) of a config.json."""
     saved = fields.get("architectures")
-    names = [str(name) for name in saved] if isinstance(saved, list) else []
-    return any(fnmatchcase(name, pattern) for name in names for pattern in patterns)
+    return list(map(str, saved)) if isinstance(saved, list) else []
+
+
+def _has_architecture(patterns: tuple[str, ...], fields: Mapping[str, object]) -> bool:
+    return any(fnmatchcase(name, pattern) for name in class_names(fields) for pattern in patterns)
 
 
 def _has_value(fields: Mapping[str, object], key: str, value: object) -> bool:

@@ -74,14 +74,14 @@ class HeadScorer(ModelScorer):
     def _token_id(self, token: str | int, config: PreTrainedConfig) -> int:
         if isinstance(token, int):
             return token
-        ids = resolve_token(token, self.chat.tokenizer, self.model.config)
+        ids = resolve_token(token, self.chat.tokenizer, config)
         if len(ids) != 1:
             raise InputError(f"{token!r} is {len(ids)} tokens for the tokenizer of {self.name}, not one.")
         return ids[0]
 
     @property
     def fingerprint(self) -> Mapping[str, Any]:
-        """Return everything that can move a score, and nothing that must not."""
+        """Return everything that can change a score, and nothing else."""
         head = self.spec.model_dump(mode="json", exclude_defaults=True, exclude={"title", "checkpoints", "evidence"})
         facts = {**self._identity, **describe_model(self.model), **self.chat.describe()}
         return {"kind": self.model_type, "head": head, **facts}
@@ -112,7 +112,7 @@ class HeadScorer(ModelScorer):
         return self.prepare(question, *completions, rendered=False)
 
     def forward(self, requests: Sequence[TokenRequest]) -> list[float]:
-        """Run one forward pass over the whole batch; what the model raises is not caught."""
+        """Score a batch in one forward pass; exceptions of the model pass through."""
         return [self._aggregate(scores) for scores in self.position_scores(requests)]
 
     def run(self, requests: Sequence[TokenRequest]) -> Sequence[Score]:
@@ -216,7 +216,7 @@ class HeadScorer(ModelScorer):
             return self._aggregate(self.read_states([states[self.places(request.ids)]])[0])
 
     def report(self) -> ScorerReport:
-        """Return what was repaired on the way, and how scores are read."""
+        """Return the repairs at load time, the family, and the position that is read."""
         position = self.spec.position
         rule = position.at if position.token is None else f"{position.at} {position.token}"
         details: dict[str, object] = {"head": self.spec.name, "pooling": rule}

@@ -1,6 +1,7 @@
 """Heads that a spec declares, on small models made here: recognised by structure, equal to plain torch, or rejected."""
 
 import json
+import math
 import shutil
 
 import pytest
@@ -9,15 +10,18 @@ from head_models import make_headed, random_layers
 from pages import GUIDE, blocks
 from random_models import make_model, make_tokenizer, pairs
 from reference import LAYOUTS, score_in_layouts
-from transformers import AutoModel
+from transformers import AutoModel, AutoModelForCausalLM
 
+from rewardbench.engine.loop import score
 from rewardbench.errors import InputError
+from rewardbench.results.read import read_step_scores
 from rewardbench.scorers import load_scorer
 from rewardbench.scorers.classifier import Classifier
-from rewardbench.scorers.heads.load import find_spec, open_tensors
+from rewardbench.scorers.heads.load import explain_checkpoint, find_spec, open_tensors
 from rewardbench.scorers.heads.match import builtin_specs
 from rewardbench.scorers.heads.scorer import HeadScorer
 from rewardbench.settings import ModelSpec
+from rewardbench.types import Item, Message
 
 WIDTH = 32
 
@@ -174,6 +178,96 @@ def test_an_encoder_without_a_template_reads_a_sentence_pair_unless_a_template_i
     assert type(load(folder, chat_template="raw")) is Classifier
     templated = make_model(tmp_path / "templated", arch="bert")
     assert type(load(templated)) is Classifier
+
+
+GATED = """
+position: {at: last}
+head: {tensors: head}
+output: {group: {size: 2, take: mean}, matrix: mixing}
+gate: {network: {tensors: gate, activation: selu}, position: {at: first}, temperature: 2.0, scale: scale}
+"""
+
+
+def test_a_gate_weighs_grouped_and_mixed_outputs(tmp_path):
+    head, gate = random_layers("head", WIDTH, 6), random_layers("gate", WIDTH, 8, 3, seed=1)
+    extra = {"mixing": torch.randn(3, 3, generator=torch.Generator().manual_seed(2)), "scale": torch.tensor([1.5])}
+    folder = make_headed(tmp_path / "model", head | gate | extra)
+    (tmp_path / "gated.yaml").write_text(GATED)
+    scorer = load(folder, adapter=str(tmp_path / "gated.yaml"))
+    requests = requests_of(scorer)
+    plain = make_model(tmp_path / "plain", kind="causal")
+    values = last_states(plain, requests) @ head["head.weight"].T + head["head.bias"]
+    values = values.reshape(-1, 3, 2).mean(-1) @ extra["mixing"]
+    model = AutoModel.from_pretrained(plain, dtype=torch.float32).eval()
+    with torch.inference_mode():
+        first = torch.stack([model(torch.tensor([request.ids])).last_hidden_state[0, 0] for request in requests])
+    hidden = torch.selu(first @ gate["gate.0.weight"].T + gate["gate.0.bias"])
+    weights = ((hidden @ gate["gate.2.weight"].T + gate["gate.2.bias"]) / 2).softmax(-1) * 1.5
+    assert scorer.run(requests) == pytest.approx((weights * values).sum(-1).tolist(), abs=1e-4)
+
+
+STEPS = """
+position: {at: every, token: "<|eos|>"}
+head: {tensors: head}
+output: {softmax: 1}
+steps: {tag: "<|eos|>", aggregate: product}
+"""
+
+
+def test_steps_are_scored_at_their_tags_and_multiplied(tmp_path):
+    head = random_layers("head", WIDTH, 2)
+    folder = make_headed(tmp_path / "model", head)
+    (tmp_path / "steps.yaml").write_text(STEPS)
+    scorer = load(folder, adapter=str(tmp_path / "steps.yaml"), chat_template="raw")
+    answer = Message(role="assistant", content="5 apples\n\n2 are gone\n\n3 are left")
+    item = Item("a", "all", (Message(role="user", content="How many?"),), ((answer,),), num_correct=0)
+    (scored,) = score([item], scorer).items
+    request = scorer.prepare(item.prompt, item.completions[0], rendered=False)
+    model = AutoModel.from_pretrained(make_model(tmp_path / "plain", kind="causal"), dtype=torch.float32).eval()
+    with torch.inference_mode():
+        states = model(torch.tensor([request.ids])).last_hidden_state[0]
+    tags = [at for at, token in enumerate(request.ids) if token == scorer.chat.tokenizer.eos_token_id]
+    expected = (states[tags] @ head["head.weight"].T + head["head.bias"]).softmax(-1)[:, 1].tolist()
+    assert len(scored.step_scores[0]) == len(tags) >= 3
+    assert scored.step_scores[0] == pytest.approx(expected, abs=1e-5)
+    assert scored.scores[0] == pytest.approx(math.prod(expected), abs=1e-5)
+    assert read_step_scores(json.loads(json.dumps({"step_scores": scored.step_scores}))) == scored.step_scores
+    assert read_step_scores({"step_scores": "a column of the data"}) == ()
+
+
+JUDGE = """
+vocabulary: [A, B]
+output: {softmax: 0}
+pair: {text: "{context} A: {first} B: {second} Better:"}
+"""
+
+
+def test_a_pairwise_spec_reads_both_orders(tmp_path):
+    folder = make_model(tmp_path / "policy", kind="causal")
+    (tmp_path / "judge.yaml").write_text(JUDGE)
+    scorer = load(folder, adapter=str(tmp_path / "judge.yaml"))
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    letters = [scorer.chat.encode(letter)[0] for letter in "AB"]
+    for item in pairs(3, 10):
+        probabilities = []
+        for completions in (item.completions, item.completions[::-1]):
+            request = scorer.prepare(item.prompt, *completions, rendered=False)
+            with torch.inference_mode():
+                logits = model(torch.tensor([request.ids])).logits[0, -1, letters]
+            probabilities.append(logits.softmax(-1)[0].item())
+        (scored,) = score([item], scorer).items
+        first, second = probabilities
+        assert scored.scores[0] == pytest.approx((first + 1 - second) / 2, abs=1e-5)
+        assert sum(scored.scores) == pytest.approx(1)
+        assert scored.order_inconsistency == float((first > 0.5) == (second > 0.5))
+
+
+@pytest.mark.parametrize(("labels", "is_scored", "reason"), [(1, True, "with one label"), (2, False, "2 outputs")])
+def test_the_explanation_counts_the_labels_of_a_classifier(tmp_path, labels, is_scored, reason):
+    folder = make_model(tmp_path / "model", num_labels=labels)
+    explanation = explain_checkpoint(folder, ModelSpec(str(folder)))
+    assert explanation["scored"] is is_scored
+    assert reason in explanation["reason"]
 
 
 def test_a_family_that_cannot_be_scored_says_why(tmp_path):
