@@ -29,7 +29,7 @@ Exit codes: 0 success (for `gate`: pass), 1 a regression, a rejected submission 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the generated page."""
-    command = typer.main.get_command(main.app)
+    command = main.build_command()
     text = "\n".join([INTRODUCTION, *command_sections(command, "rewardbench")])
     files.append(File.generated(config, PAGE, content=text))
     return files

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from dataclasses import asdict, dataclass
@@ -48,6 +49,7 @@ from rewardbench.processes import end_on_signals, end_with_parent
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from typer._click import Command
     from typer.exceptions import TyperException
 
     from rewardbench.settings import Settings
@@ -280,6 +282,12 @@ def _draw_fresh(seed: int) -> Path:
     return fresh_draw(seed)
 
 
+@functools.cache
+def build_command() -> Command:
+    """Build the command tree; once per process, because reading the signatures takes a tenth of a second."""
+    return typer.main.get_command(app)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the `rewardbench` command. Exit codes: 0 done, 2 bad input, 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP."""
     from typer.exceptions import Exit, TyperException
@@ -289,7 +297,7 @@ def main(arguments: list[str] | None = None) -> None:
     accept_any_text()
     try:
         argv = sys.argv[1:] if arguments is None else arguments
-        code = app(expand_home(drop_flag_values(argv)), standalone_mode=False)
+        code = build_command()(expand_home(drop_flag_values(argv)), standalone_mode=False)
         echo(end="")
     except InputError as error:
         code = _print_error(str(error))
