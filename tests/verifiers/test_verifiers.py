@@ -1,8 +1,6 @@
 """Run every verifier on core, and on planted errors that are easy to overlook."""
 
 import re
-import shutil
-import time
 from dataclasses import replace
 from itertools import combinations
 
@@ -15,8 +13,6 @@ from rewardbench.verifiers import VERIFIERS, Cell, faults
 from rewardbench.verifiers.arithmetic import adds_up, best_worth, exact_value, written_sums
 from rewardbench.verifiers.cells import FAIL, PASS, BrokenCheck
 from rewardbench.verifiers.names import mentions
-from rewardbench.verifiers.programs import LANGUAGES, verify_code
-from rewardbench.verifiers.sandbox import run_limited, temporary_folder
 
 CORE = read_core(data_dir())
 MIRRORS = [mirror for mirrors in CORE.mirrors.values() for mirror in mirrors]
@@ -26,11 +22,6 @@ LIGHT = sorted(set(VERIFIERS) - {"code", "ties"})
 
 def cells_of(kind):
     return [cell for mirror in MIRRORS if mirror.check.get("kind") == kind for cell in cells(mirror)]
-
-
-def python_cells():
-    mirrors = [mirror for mirror in WRITTEN.values() if mirror.check["a"].get("language") == "python"]
-    return [cell for mirror in mirrors[:3] for cell in cells(mirror)]
 
 
 @pytest.mark.parametrize("kind", LIGHT)
@@ -53,46 +44,6 @@ def test_answers_of_ties_pass_for_their_prompt_and_fail_for_the_other():
     assert faults(twin_cells, VERIFIERS["ties"](twin_cells)) == []
     swapped = [replace(cell, right=not cell.right) for cell in twin_cells]
     assert len(faults(swapped, VERIFIERS["ties"](swapped))) == len(twin_cells)
-
-
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_a_program_passes_its_tests_and_fails_those_of_the_other_prompt(language):
-    missing_tools = [tool for tool in LANGUAGES[language].needs if shutil.which(tool) is None]
-    if missing_tools:
-        pytest.skip(f"{', '.join(missing_tools)} not installed")
-    mirrors = [m for m in MIRRORS if m.check.get("kind") == "code" and m.check["a"]["language"] == language]
-    report = verify(mirrors[:6])
-    assert (report.pairs, report.failed) == (12, ())
-
-
-def test_swapped_programs_are_detected():
-    swapped = [replace(cell, right=not cell.right) for cell in python_cells()]
-    assert len(faults(swapped, verify_code(swapped))) == len(swapped) == 12
-
-
-def test_a_crashing_program_is_reported_and_not_counted_as_wrong():
-    good = python_cells()[0]
-    broken = replace(good, response=good.response.replace("):", ":", 1))
-    crash = replace(good, response="```python\nraise KeyError('x')\n```")
-    none = replace(good, response="No code today.")
-    outcomes = verify_code([good, broken, crash, none])
-    assert outcomes[0] == PASS
-    assert "SyntaxError" in outcomes[1]
-    assert "KeyError" in outcomes[2]
-    assert "0 code blocks" in outcomes[3]
-
-
-@pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is not installed")
-def test_one_program_that_does_not_compile_leaves_the_other_outcomes_unchanged():
-    tests = "int main() { return twice(2) == 4 ? 0 : 1; }\n"
-    bodies = ("return 2 * n;", "return n + 3;", "return 2 * m;", "return n + n;")
-    program_cells = [
-        Cell(str(n), {"language": "cpp", "tests": tests}, f"```cpp\nint twice(int n) {{ {body} }}\n```", True)
-        for n, body in enumerate(bodies)
-    ]
-    outcomes = verify_code(program_cells)
-    assert [outcomes[n] for n in (0, 1, 3)] == [PASS, FAIL, PASS]
-    assert "does not build" in outcomes[2]
 
 
 @pytest.mark.parametrize(
@@ -185,24 +136,3 @@ def test_mentions_finds_whole_words_in_any_case_and_inflection():
     assert mentions("Nike's, NIKES and niked", ["Nike"]) == ["Nike's", "NIKES", "niked"]
     assert mentions("a sale of aleph", ["ale"]) == []
     assert mentions("plain C# here", ["C#"]) == ["C#"]
-
-
-def test_the_sandbox_enforces_its_limits(tmp_path, monkeypatch):
-    monkeypatch.setenv("HF_TOKEN", "secret")
-    python = shutil.which("python3")
-    with temporary_folder() as folder:
-        result = run_limited([python, "-c", "import os; print(os.environ.get('HF_TOKEN'), os.getcwd())"], folder)
-        assert result.out.split() == ["None", str(folder.resolve())]
-        assert run_limited([python, "-c", "x = bytearray(2 * 10**9)"], folder).code == 1
-        assert run_limited([python, "-c", "open('big', 'wb').write(b'x' * 10**8)"], folder).code != 0
-        assert (folder / "big").stat().st_size <= 16 * 2**20
-    assert not folder.exists()
-
-
-def test_an_endless_program_is_stopped(monkeypatch):
-    monkeypatch.setattr("rewardbench.verifiers.sandbox.SECONDS", 1)
-    started = time.monotonic()
-    with temporary_folder() as folder:
-        assert run_limited([shutil.which("python3"), "-c", "while True: pass"], folder).code != 0
-        assert run_limited(["sleep", "60"], folder).code is None
-    assert time.monotonic() - started < 15
