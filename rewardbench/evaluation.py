@@ -53,7 +53,8 @@ class Evaluation(Result):
         Returns:
             Columns: id, subset, section, prompt (messages), completions (a list of messages for each), scores (one per
             completion), margin (lowest score of a correct completion minus the highest of a wrong one), credit (0 to 1;
-            NaN without a preference) and reason (why a score is missing; None if none is).
+            NaN without a preference) and reason (why a score is missing; None if none is). Of pairwise scorers also
+            order_inconsistency.
         """
         import pandas
 
@@ -71,6 +72,8 @@ class Evaluation(Result):
                 "credit": credit(item, scored.scores, rule),
                 "reason": scored.reason or why_unscored(scored.scores),
             }
+            if self.order_inconsistency:
+                row["order_inconsistency"] = scored.order_inconsistency
             rows.append(row)
         return pandas.DataFrame(rows)
 

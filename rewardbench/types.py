@@ -347,6 +347,8 @@ class Result:
     manifest: Mapping[str, Any] = field(default_factory=dict)
     gap: tuple[Estimate, ...] = ()
     """Mirror accuracy on the built mirrors, on a fresh draw of them, and the difference; empty without a draw."""
+    order_inconsistency: Estimate | None = None
+    """Of pairwise scorers, the share of items whose preferred completion changes with the order shown."""
 
     def __repr__(self) -> str:
         """Format model, suite and headline as one line."""
@@ -359,6 +361,8 @@ class Result:
         """Format sections, 95 % intervals and notes as an HTML table, for notebooks."""
         title = escape(f"{self.model} ({self.model_type}) on {self.suite}@{self.revision}")
         estimates = [*self.sections, replace(self.accuracy, name="accuracy"), replace(self.score, name="score")]
+        if self.order_inconsistency:
+            estimates.append(replace(self.order_inconsistency, name="order inconsistency"))
         rows = "".join(map(_html_row, estimates))
         notes = "".join(f"<li>{escape(str(note))}</li>" for note in self.manifest.get("notes", ()))
         head = "<tr><th>section</th><th>n</th><th>%</th><th>95 % interval</th><th>ties</th><th>unscored</th></tr>"

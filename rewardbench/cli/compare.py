@@ -83,6 +83,8 @@ def comparison_values(comparison: Comparison) -> dict[str, object]:
     """Return the numbers for the `key=value` lines."""
     score = comparison.score
     better = [flip.better for flip in comparison.flips]
+    order = dict(zip(("first", "second"), comparison.order_inconsistency, strict=True))
+    pairwise = {f"{name}_order_inconsistency": share for name, share in order.items() if share is not None}
     return {
         "metric": comparison.metric,
         "first": score.first,
@@ -98,6 +100,7 @@ def comparison_values(comparison: Comparison) -> dict[str, object]:
         "n": comparison.items,
         "flips_to_first": better.count("first"),
         "flips_to_second": better.count("second"),
+        **pairwise,
     }
 
 

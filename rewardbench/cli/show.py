@@ -27,16 +27,19 @@ def show_command(
     as_json: JsonOption = False,
 ) -> None:
     """Show the items of a result, lowest margin first: prompt, completions and scores."""
+    from rewardbench.metrics import measure
     from rewardbench.results.browse import select, to_html
     from rewardbench.results.scored import read_scored
 
     scored = read_scored(result)
+    order = measure(scored.suite, scored.items).order_inconsistency
     items = select(scored, errors, subset, section, search)
     items_of_page = items[(page - 1) * limit : page * limit]
     if html:
         write_whole(html, to_html(scored, items))
     if as_json:
-        echo_json({"items": len(items), "shown": list(map(_item_json, items_of_page))})
+        figures = {"order_inconsistency": order.value} if order else {}
+        echo_json({"items": len(items), **figures, "shown": list(map(_item_json, items_of_page))})
         return
     for item in items_of_page:
         _print_item(item)
@@ -46,6 +49,8 @@ def show_command(
     elif not items_of_page:
         echo(f"note: there are only {pages} pages: page {page} does not exist")
     echo(f"items={len(items)}\npage={page}\npages={pages}")
+    if order:
+        echo(f"order_inconsistency={order.value:.4f}")
     if html:
         echo(f"html={html}")
 
@@ -55,6 +60,8 @@ def _print_item(scored: ScoredItem) -> None:
 
     item = scored.item
     reason = f" ({printable(scored.reason)})" if scored.reason else ""
+    if scored.order_inconsistency is not None:
+        reason += f", order inconsistency {scored.order_inconsistency:.2f}"
     echo(
         f"{printable(item.id)} ({printable(scored.section)}, {printable(item.subset)}): margin "
         f"{decimal(scored.margin)}{reason}"
@@ -66,6 +73,7 @@ def _item_json(scored: ScoredItem) -> dict[str, object]:
     """Return an item as JSON values; if a score or the margin is null, `reason` says why."""
     from rewardbench.results.browse import completions_of, prompt_of
 
+    order = scored.order_inconsistency
     return {
         "id": scored.item.id,
         "subset": scored.item.subset,
@@ -73,6 +81,7 @@ def _item_json(scored: ScoredItem) -> dict[str, object]:
         "margin": scored.margin,
         "scores": scored.scores,
         "reason": scored.reason,
+        **({} if order is None else {"order_inconsistency": order}),
         "num_correct": scored.item.num_correct,
         "prompt": prompt_of(scored.item),
         "completions": completions_of(scored.item),

@@ -70,6 +70,8 @@ class Comparison:
     score: Contrast
     sections: tuple[Contrast, ...]
     flips: tuple[Flip, ...]
+    order_inconsistency: tuple[float | None, float | None] = (None, None)
+    """Of both models, the share of items whose preferred completion changes with the order; None if not pairwise."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,12 @@ def compare(first: ComparedResult, second: ComparedResult, metric: Metric | None
         score=contrast_scores(first_means, second_means, metric),
         sections=tuple(contrast_sections(first_means, second_means, metric)),
         flips=tuple(find_flips(first, second)),
+        order_inconsistency=(_order_inconsistency(first_means), _order_inconsistency(second_means)),
     )
+
+
+def _order_inconsistency(means: SuiteMeans) -> float | None:
+    return means.order_inconsistency.value if means.order_inconsistency else None
 
 
 def _read_scores(result: ComparedResult) -> ModelScores:

@@ -35,7 +35,8 @@ class CollectedScores:
 
     scores: tuple[float, ...]
     order_inconsistency: float | None = None
-    """For pairwise scorers, the share of pairs whose winner depends on the order shown; None for others."""
+    """For pairwise scorers, the share of pairs whose winner depends on the order shown; None for others, and for items
+    with a score that is NaN. A tie (.5) in both orders is consistent; a tie in one order only is not."""
     step_scores: tuple[tuple[float, ...], ...] = ()
     """For stepwise scorers, the scores of each completion's steps."""
 
@@ -121,7 +122,7 @@ def _collect_steps(
 
 
 def _collect_pairs(item: Item, calls: Sequence[ScorerCall], probabilities: Sequence[Score]) -> CollectedScores:
-    """Return win rates, and the share of pairs whose winner depends on the order."""
+    """Return win rates, and the share of pairs whose winner depends on the order; None if a probability is NaN."""
     first_wins: dict[tuple[int, ...], float] = {}
     wins: list[list[float]] = [[] for _ in item.completions]
     for call, probability in zip(calls, probabilities, strict=True):
@@ -134,12 +135,14 @@ def _collect_pairs(item: Item, calls: Sequence[ScorerCall], probabilities: Seque
         first, second = call.shown
         wins[first].append(probability)
         wins[second] += [1, -probability]
+    comparisons = 2 * (len(wins) - 1)
+    win_rates = tuple(_sum(terms) / comparisons for terms in wins)
+    if any(map(math.isnan, first_wins.values())):
+        return CollectedScores(win_rates)
     disagreements = 0
     for (first, second), probability in first_wins.items():
-        swapped = 1 - first_wins[second, first]
-        disagreements += first < second and _winner(probability) != _winner(swapped)
-    comparisons = 2 * (len(wins) - 1)
-    return CollectedScores(tuple(_sum(terms) / comparisons for terms in wins), 2 * disagreements / len(calls))
+        disagreements += first < second and _winner(probability) != -_winner(first_wins[second, first])
+    return CollectedScores(win_rates, 2 * disagreements / len(calls))
 
 
 def _sum(values: Sequence[float]) -> float:
@@ -147,6 +150,10 @@ def _sum(values: Sequence[float]) -> float:
     return math.fsum(values) if all(map(math.isfinite, values)) else sum(values)
 
 
+TIE = 1e-12
+"""Distance from .5 within which a probability is a tie, since rounding moves it in one order and not in the other."""
+
+
 def _winner(probability: float) -> int:
     """Return 1 if the completion with this probability wins, -1 if the other does, 0 for a tie."""
-    return (probability > 0.5) - (probability < 0.5)
+    return (probability > 0.5 + TIE) - (probability < 0.5 - TIE)

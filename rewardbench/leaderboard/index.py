@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 VERSION = "3"
 """Version of the index; an index of another version is rebuilt."""
-FIGURE_COLUMNS = ("score", "sections", "subsets", "gap")
-"""Columns with a figure, or a list of figures, as JSON."""
+FIGURE_COLUMNS = ("score", "sections", "subsets", "gap", "order_inconsistency")
+"""Columns with a figure, a list of figures, or null, as JSON."""
 INTEGER_COLUMNS = ("parameters", "rank", "better")
 CLUSTERS, ITEMS = "parts", "credits"
 """Columns with the credits of a model: by cluster, and by item."""
@@ -66,7 +66,8 @@ def read_index(path: Path) -> Board | None:
         metadata = file.schema_arrow.metadata or {}
         if metadata.get(b"version") != VERSION.encode() or not {CLUSTERS, ITEMS} <= set(file.schema_arrow.names):
             return None
-        rows = file.read(columns=list(ROW_COLUMNS)).to_pylist()
+        stored = [name for name in ROW_COLUMNS if name in file.schema_arrow.names]
+        rows = file.read(columns=stored).to_pylist()
         built, skipped = float(metadata[b"built"]), json.loads(metadata[b"skipped"])
         return Board(tuple(map(_to_row, rows)), built, skipped=skipped)
     except (OSError, pa.ArrowException, KeyError, TypeError, ValueError, AttributeError):
@@ -74,12 +75,19 @@ def read_index(path: Path) -> Board | None:
 
 
 def _to_row(columns: dict[str, str]) -> LeaderboardRow:
-    """Return the row in the columns of an index, which are its fields."""
+    """Return the row in the columns of an index, which are its fields; an earlier index lacks the optional ones."""
     values: dict[str, Any] = dict(columns)
     for name in FIGURE_COLUMNS:
-        records = json.loads(columns[name])
-        values[name] = Figure(**records) if name == "score" else tuple(Figure(**record) for record in records)
+        if name in columns:
+            values[name] = _to_figures(json.loads(columns[name]))
     return LeaderboardRow(**values)
+
+
+def _to_figures(value: Any) -> Figure | tuple[Figure, ...] | None:
+    """Return the figure, or the figures, of a JSON value."""
+    if isinstance(value, list):
+        return tuple(Figure(**record) for record in value)
+    return None if value is None else Figure(**value)
 
 
 def read_credits(path: Path, keys: Iterable[str] | None = None) -> dict[str, Credits]:

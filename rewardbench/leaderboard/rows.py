@@ -67,6 +67,8 @@ def _stated_row(key: str, mark: str, summary: SummaryJson) -> LeaderboardRow:
     mirrors = _read_figures(summary, "mirrors", unread)
     gap = _read_figures(summary, "gap", unread)
     score = _read_figures({"score": [summary.get("score")]}, "score", unread)
+    stated_order = summary.get("order_inconsistency")
+    order = _read_figures({"order_inconsistency": stated_order and [stated_order]}, "order_inconsistency", unread)
     return LeaderboardRow(
         key=key,
         mark=mark,
@@ -87,6 +89,7 @@ def _stated_row(key: str, mark: str, summary: SummaryJson) -> LeaderboardRow:
         date=_clean(summary.get("date") or ""),
         command=_clean(manifest.get("command") if stated.is_command(manifest.get("command")) else ""),
         fingerprint=_clean(fingerprint) if isinstance(fingerprint, str) else "",
+        order_inconsistency=order[0] if order else None,
     )
 
 
@@ -172,6 +175,7 @@ def _recompute(
         subsets=_figures_of(measured.subsets),
         badge="verified" if verified and agrees else "recomputed",
         note=" ".join(filter(None, notes)),
+        order_inconsistency=next(iter(_figures_of({"order_inconsistency": measured.order_inconsistency})), None),
     )
     contributions = [total.contributions[cluster] for cluster in sorted(total.contributions, key=repr)]
     return recomputed, Credits(tuple(contributions), item_credits(scored))

@@ -58,6 +58,8 @@ class LeaderboardRow:
     """Number of significantly better models; of a row without per-item scores, the number with a higher score."""
     fingerprint: str = ""
     """Hash of everything that decides the scores, as the author states it; empty if unknown."""
+    order_inconsistency: Figure | None = None
+    """Of pairwise models, the share of items whose preferred completion changes with the order."""
 
 
 @dataclass(frozen=True)

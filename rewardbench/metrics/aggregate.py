@@ -24,6 +24,7 @@ class SuiteEstimates:
     sections: tuple[Estimate, ...]
     subsets: tuple[Estimate, ...]
     mirrors: tuple[Estimate, ...] = ()
+    order_inconsistency: Estimate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class _Graded:
     tied: bool
     unscored: bool
     truncated: bool
+    order_inconsistency: float | None
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ class SuiteMeans:
         totals: by metric, the mean over sections by the suite's weights.
         weights: weight of each section.
         subsets: the mean of each subset.
+        order_inconsistency: of pairwise scorers, the share of items whose preferred completion changes with the order.
     """
 
     headline: str
@@ -65,6 +68,7 @@ class SuiteMeans:
     totals: Mapping[str, stats.Mean | None]
     weights: Mapping[str, float]
     subsets: Mapping[str, stats.Mean | None]
+    order_inconsistency: stats.Mean | None = None
 
     def section_means(self, metric: str) -> dict[str, stats.Mean]:
         """Return the section means by `pair` or `mirror`, of the sections that have one."""
@@ -128,7 +132,8 @@ class _GradedSuite:
         if mirror:
             totals["mirror"] = _average(mirror, section_weights)
         headline = "mirror" if mirror else "pair"
-        return SuiteMeans(headline, pair, mirror, totals, section_weights, subset_means)
+        order = _mean_order_inconsistency(self.items)
+        return SuiteMeans(headline, pair, mirror, totals, section_weights, subset_means, order)
 
 
 def measure(suite: Suite, item_scores: Sequence[ItemScores]) -> SuiteMeans:
@@ -182,6 +187,7 @@ def summarize(suite: Suite, item_scores: Sequence[ItemScores]) -> SuiteEstimates
         sections=tuple(_section_estimates(graded, means)),
         subsets=tuple(_subset_estimates(graded, means)),
         mirrors=tuple(_mirror_estimates(graded, means)),
+        order_inconsistency=_order_estimate(graded, means),
     )
 
 
@@ -220,6 +226,15 @@ def _subset_estimates(graded: _GradedSuite, means: SuiteMeans) -> Iterator[Estim
 def _mirror_estimates(graded: _GradedSuite, means: SuiteMeans) -> Iterator[Estimate]:
     for section, groups in graded.mirrors.items():
         yield _estimate(section, means.mirror[section], groups, section)
+
+
+def _order_estimate(graded: _GradedSuite, means: SuiteMeans) -> Estimate | None:
+    """Build the order inconsistency over the items scored in both orders; None for scorers that are not pairwise."""
+    mean = means.order_inconsistency
+    if mean is None:
+        return None
+    n = sum(item.order_inconsistency is not None for item in graded.items)
+    return Estimate("order_inconsistency", n, mean.value, mean.low, mean.high)
 
 
 def gap(
@@ -277,6 +292,7 @@ def _grade_item(item: Item, item_scores: ItemScores, rule: Rule) -> _Graded:
         tied=is_tied(item, item_scores.scores, rule),
         unscored=not is_scored(item_scores.scores),
         truncated=item_scores.truncated,
+        order_inconsistency=item_scores.order_inconsistency,
     )
 
 
@@ -317,6 +333,17 @@ def _plain_mean(items: Sequence[_Graded]) -> stats.Mean | None:
         credits.append(item.credit)
         clusters.append(item.cluster)
     return stats.mean(credits, clusters) if credits else None
+
+
+def _mean_order_inconsistency(items: Sequence[_Graded]) -> stats.Mean | None:
+    """Compute the mean order inconsistency of the items that have one; None if there are none."""
+    shares: list[float] = []
+    clusters: list[Hashable] = []
+    for item in items:
+        if item.order_inconsistency is not None:
+            shares.append(item.order_inconsistency)
+            clusters.append(item.cluster)
+    return stats.mean(shares, clusters) if shares else None
 
 
 def _mirror_mean(groups: Sequence[Sequence[_Graded]]) -> stats.Mean | None:

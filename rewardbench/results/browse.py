@@ -34,6 +34,8 @@ class ScoredItem:
     credit: float
     reason: str | None = None
     """Why the margin is not finite."""
+    order_inconsistency: float | None = None
+    """Of pairwise scorers, the share of pairs whose winner depends on the order shown."""
 
 
 def select(
@@ -80,7 +82,15 @@ def _scored_item(item: Item, item_scores: ItemScores, rule: Rule) -> ScoredItem:
     reason = item_scores.reason or why_unscored(item_scores.scores)
     if reason is None and not isfinite(gap):
         reason = "the margin is beyond the range of a float"
-    return ScoredItem(item, rule.section, item_scores.scores, gap, credit(item, item_scores.scores, rule), reason)
+    return ScoredItem(
+        item,
+        rule.section,
+        item_scores.scores,
+        gap,
+        credit(item, item_scores.scores, rule),
+        reason,
+        item_scores.order_inconsistency,
+    )
 
 
 def _reject_unknown(kind: str, name: str | None, known: set[str]) -> None:
@@ -174,6 +184,8 @@ def _escaped(text: str) -> str:
 def _article(shown: ScoredItem) -> str:
     item = shown.item
     note = f" ({_escaped(shown.reason)})" if shown.reason else ""
+    if shown.order_inconsistency is not None:
+        note += f" · order inconsistency {shown.order_inconsistency:.2f}"
     name, subset = _escaped(item.id), _escaped(item.subset)
     parts = [
         f'<article data-subset="{subset}"><h2><bdi>{name}</bdi> · <bdi>{subset}</bdi> · '

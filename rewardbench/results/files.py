@@ -18,7 +18,7 @@ from typing import Final, TypeVar
 from rewardbench.console.strict_json import to_plain
 from rewardbench.metrics import credit, rule_of, summarize
 from rewardbench.results import parquet
-from rewardbench.results.types import PackedResult, RowJson, SummaryJson
+from rewardbench.results.types import PackedResult, RowJson, SummaryJson, read_order_inconsistency
 from rewardbench.types import Estimate, Item, ItemScores, Messages, Result, Rule, Suite
 
 SCHEMA = 1
@@ -102,6 +102,8 @@ def to_summary(result: Result) -> SummaryJson:
         "extra_results": {subset.name: subset.value for subset in result.subsets if subset.value is not None},
         "manifest": manifest,
     }
+    if result.order_inconsistency:
+        values["order_inconsistency"] = asdict(result.order_inconsistency)
     summary: SummaryJson = to_plain(values)
     return summary
 
@@ -155,7 +157,10 @@ def pack_result(summary: SummaryJson, rows: Iterable[RowJson]) -> PackedResult:
 
 
 def to_row(item: Item, item_scores: ItemScores, rule: Rule) -> RowJson:
-    """Return the row of an item. Columns of the dataset come last, and do not replace ours."""
+    """Return the row of an item. Columns of the dataset come last, and do not replace ours.
+
+    A share in its column `order_inconsistency` is left out, since it would be read as that of this scorer.
+    """
     value = credit(item, item_scores.scores, rule)
     row: dict[str, object] = {
         "id": item.id,
@@ -178,7 +183,7 @@ def to_row(item: Item, item_scores: ItemScores, rule: Rule) -> RowJson:
     if item_scores.step_scores:
         row["step_scores"] = item_scores.step_scores
     for name, column in item.meta.items():
-        if name not in _PAIR_COLUMNS:
+        if name not in _PAIR_COLUMNS and read_order_inconsistency({name: column}) is None:
             row.setdefault(name, column)
     plain: RowJson = to_plain(row)
     return plain

@@ -9,13 +9,13 @@ import io
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from pydantic import ValidationError
 
 from rewardbench.errors import InputError
 from rewardbench.results.schema import LONGEST_ROW_TEXT, RowRecord, describe_first_error
-from rewardbench.results.types import RowJson
+from rewardbench.results.types import RowJson, read_order_inconsistency
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,10 +33,19 @@ LONGEST_LINE = 16 * 2**20
 """Maximum size of a line in such a file: a row with all its texts."""
 
 
-def table_schema() -> pa.Schema:
-    """Return the columns of the table: a row per item, a score per completion, right completions first."""
+ORDER_INCONSISTENCY: Final = "order_inconsistency"
+"""Column of the results of pairwise scorers; others lack it."""
+
+
+def table_schema(with_order: bool = False) -> pa.Schema:
+    """Return the columns of the table: a row per item, a score per completion, right completions first.
+
+    Args:
+        with_order: whether it has the order inconsistency of a pairwise scorer.
+    """
     import pyarrow as pa
 
+    order = [(ORDER_INCONSISTENCY, pa.float64())] if with_order else []
     return pa.schema(
         [
             ("id", pa.string()),
@@ -48,6 +57,7 @@ def table_schema() -> pa.Schema:
             ("reason", pa.string()),
             ("tokens", pa.list_(pa.int32())),
             ("truncated", pa.bool_()),
+            *order,
         ]
     )
 
@@ -63,9 +73,14 @@ def encode_table(rows: Iterable[RowJson]) -> bytes:
     import pyarrow.parquet as pq
 
     names = table_schema().names
-    columns = [{name: row.get(name) for name in names} for row in rows]
+    columns: list[dict[str, object]] = []
+    with_order = False
+    for row in rows:
+        order = read_order_inconsistency(row)
+        with_order = with_order or order is not None
+        columns.append({**{name: row.get(name) for name in names}, ORDER_INCONSISTENCY: order})
     try:
-        table = pa.Table.from_pylist(columns, schema=table_schema())
+        table = pa.Table.from_pylist(columns, schema=table_schema(with_order))
     except UnicodeEncodeError as error:
         raise InputError(
             f"The text {error.object[:40]!a} contains a lone surrogate, which a published table cannot store: correct "
@@ -111,7 +126,7 @@ def _read_batches(path: Path, file: pq.ParquetFile) -> list[RowJson]:
     """Read the rows of a file in batches, so that reading stops at a limit."""
     import pyarrow as pa
 
-    columns = table_schema()
+    columns = table_schema(with_order=ORDER_INCONSISTENCY in file.schema_arrow.names)
     rows: list[RowJson] = []
     size = RowsSize(path)
     for batch in file.iter_batches(batch_size=4096, columns=columns.names, use_threads=False):
@@ -188,7 +203,9 @@ def _parse_line(line: bytes, path: Path, number: int) -> RowJson:
     except ValidationError as error:
         reason = describe_first_error(error)
     else:
-        return cast("RowJson", {**vars(record), "tokens": record.tokens or []})
+        order = read_order_inconsistency(row)
+        optional = {} if order is None else {ORDER_INCONSISTENCY: order}
+        return cast("RowJson", {**vars(record), "tokens": record.tokens or [], **optional})
     separator = ":" if reason.startswith(tuple(RowRecord.model_fields)) else ","
     raise InputError(f"{path}, line {number}{separator} {reason}.")
 

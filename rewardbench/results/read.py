@@ -17,7 +17,7 @@ from rewardbench.errors import InputError
 from rewardbench.results import parquet
 from rewardbench.results.files import OUTPUTS_HASH, SCHEMA, outputs_path, spare_path, table_path
 from rewardbench.results.schema import EstimateRecord, ResultSummary, SummaryHeader, describe_first_error
-from rewardbench.results.types import RowJson, SummaryJson
+from rewardbench.results.types import RowJson, SummaryJson, read_order_inconsistency
 from rewardbench.types import Estimate, ItemScores, Result
 
 
@@ -44,6 +44,7 @@ def read_result(path: str | Path) -> Result:
             mirrors=tuple(map(_estimate, summary.mirrors)),
             gap=tuple(map(_estimate, summary.gap)),
             items=tuple(map(_item_scores, read_rows(path, data))),
+            order_inconsistency=_estimate(summary.order_inconsistency) if summary.order_inconsistency else None,
         )
 
 
@@ -179,14 +180,6 @@ def _item_scores(row: RowJson) -> ItemScores:
         order_inconsistency=read_order_inconsistency(row),
         step_scores=read_step_scores(row),
     )
-
-
-def read_order_inconsistency(row: Mapping[str, object]) -> float | None:
-    """Return the order inconsistency of a row of a pairwise scorer; None for rows of other scorers."""
-    value = row.get("order_inconsistency")
-    if isinstance(value, float) and 0 <= value <= 1:
-        return value
-    return None  # any other value is a column of the dataset
 
 
 def read_step_scores(row: Mapping[str, object]) -> tuple[tuple[float, ...], ...]:

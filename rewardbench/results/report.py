@@ -46,6 +46,8 @@ def table(result: Result) -> Table:
     out.add_section()
     out.add_row(*_cells("all pairs" if mirrors else "all items", result.accuracy, None, bool(mirrors)))
     out.add_row(*_score_cells(result.score, bool(mirrors)), style="bold")
+    if result.order_inconsistency:
+        out.add_row(*_order_cells(result.order_inconsistency, bool(mirrors)))
     return out
 
 
@@ -92,6 +94,11 @@ def key_values(result: Result) -> Iterator[str]:
         yield f"{name}={getattr(accuracy, name)}"
     if "session" in result.manifest:
         yield f"computed={result.manifest['session']['computed']}"
+    if order := result.order_inconsistency:
+        shares = {"order_inconsistency": order.value, "order_inconsistency_low": order.low}
+        for name, share in (shares | {"order_inconsistency_high": order.high}).items():
+            yield f"{name}={_decimal(share)}"
+        yield f"order_inconsistency_n={order.n}"
     for metric, estimates in (("pair", result.sections), ("mirror", result.mirrors)):
         prefix = PREFIXES[metric]
         for estimate in estimates[:MOST_ROWS]:
@@ -154,6 +161,12 @@ def _score_cells(score: Estimate, with_mirrors: bool) -> list[Text]:
     """Return the cells of the score, in the column of mirrors if there are any."""
     shares = [Text(""), _interval(score), _share(score)] if with_mirrors else [_share(score), _interval(score)]
     return [Text("score"), Text(str(score.n)), *shares, *_counts(score)]
+
+
+def _order_cells(estimate: Estimate, with_mirrors: bool) -> list[Text]:
+    """Return the cells of the order inconsistency, which has no counts."""
+    empty = [Text("")] * (4 if with_mirrors else 3)
+    return [Text("order inconsistency"), Text(str(estimate.n)), _share(estimate), _interval(estimate), *empty]
 
 
 def _share(estimate: Estimate | None) -> Text:

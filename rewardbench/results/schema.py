@@ -233,6 +233,8 @@ class ResultSummary(SummaryHeader):
     """Share of mirrors (pairs of prompts that differ in one detail) with every item right, by section."""
     gap: Sequence[EstimateRecord] = ()
     """Mirror accuracy on the suite, on freshly generated mirrors, and the difference; empty if not measured."""
+    order_inconsistency: EstimateRecord | None = None
+    """Of pairwise scorers, the share of items whose preferred completion changes with the order; else missing."""
     extra_results: Any = None
     """Value of each subset by name, as rewardbench 0.1 wrote it."""
     date: Any = None

@@ -18,9 +18,8 @@ from pathlib import Path
 from rewardbench import results
 from rewardbench.errors import InputError
 from rewardbench.paths import home_path
-from rewardbench.results.read import read_order_inconsistency
 from rewardbench.results.schema import RulesRecord
-from rewardbench.results.types import JsonObject, object_field
+from rewardbench.results.types import JsonObject, object_field, read_order_inconsistency
 from rewardbench.suites.registry import SUITES
 from rewardbench.types import Item, ItemScores, Message, Suite
 

@@ -45,6 +45,7 @@ class SummaryJson(TypedDict):
     subsets: list[EstimateJson]
     mirrors: list[EstimateJson]
     gap: list[EstimateJson]
+    order_inconsistency: NotRequired[EstimateJson]
     extra_results: dict[str, float | None]
     manifest: dict[str, Any]
     date: NotRequired[str]
@@ -66,6 +67,7 @@ class RowJson(TypedDict, total=False):
     tokens: list[int]
     texts: list[str]
     truncated: bool
+    order_inconsistency: float | None
 
 
 class PackedResult(NamedTuple):
@@ -75,6 +77,14 @@ class PackedResult(NamedTuple):
     """The summary, which contains the hash of the table."""
     table: bytes | None
     """The per-item scores as a parquet file; None if only totals were published."""
+
+
+def read_order_inconsistency(row: Mapping[str, object]) -> float | None:
+    """Return the order inconsistency of a row of a pairwise scorer; None for rows of other scorers."""
+    value = row.get("order_inconsistency")
+    if isinstance(value, float) and 0 <= value <= 1:
+        return value
+    return None  # any other value is a column of the dataset
 
 
 def object_field(record: JsonObject, name: str) -> JsonObject:

@@ -1,18 +1,22 @@
 """Pairwise and listwise scorers: positions do not show which completion is right; workers and cache change nothing."""
 
+import math
 import os
+import random
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
+import torch
 from ports import free_port
 from repository import ROOT
 from viewers import Viewer, items, load, show
 
 from rewardbench.engine.cache import Cache
 from rewardbench.engine.loop import score
-from rewardbench.engine.views import expand, shown_order
+from rewardbench.engine.views import collect, expand, shown_order
 from rewardbench.errors import InputError
 from rewardbench.types import Item
 
@@ -119,3 +123,58 @@ def test_a_score_of_another_view_is_rejected(view, value):
     scorer.judge = lambda texts: value
     with pytest.raises(InputError, match=f"The {view} scorer returned"):
         score(items(), scorer)
+
+
+def collect_pair(ab, ba):
+    """Return the collected scores of a pair, given the probability that the first wins in each order of its texts."""
+    pair = Item("a", "all", (), ((), ()))
+    probabilities = {(0, 1): ab, (1, 0): ba}
+    return collect(pair, "pairwise", [probabilities[call.shown] for call in expand(pair, "pairwise")])
+
+
+def test_pairwise_scores_are_exactly_antisymmetric():
+    chance = random.Random(0)
+    for _ in range(1000):
+        ab, ba = chance.random(), chance.random()
+        (first, second), (swapped_second, swapped_first) = collect_pair(ab, ba).scores, collect_pair(ba, ab).scores
+        assert (first, second) == (swapped_first, swapped_second)
+        assert first - second == -(swapped_second - swapped_first)
+        assert first == pytest.approx(1 - second, abs=1e-15)
+        assert first - second == pytest.approx(ab - ba, abs=1e-15)
+
+
+def test_swapping_the_completions_of_an_item_swaps_its_scores_exactly():
+    scorer = Viewer("pairwise")
+    for item in items():
+        reversed_item = replace(item, completions=item.completions[::-1])
+        (scored,), (swapped,) = score([item], scorer).items, score([reversed_item], scorer).items
+        assert scored.scores == swapped.scores[::-1]
+        assert scored.order_inconsistency == swapped.order_inconsistency
+
+
+@pytest.mark.parametrize(
+    ("ab", "ba", "inconsistency"),
+    [
+        (0.9, 0.1, 0.0),  # the same completion wins in both orders
+        (0.9, 0.6, 1.0),  # the one shown first wins
+        (0.2, 0.3, 1.0),  # the one shown last wins
+        (0.5, 0.5, 0.0),  # a tie in both orders
+        (0.5, 0.7, 1.0),  # a tie in one order only
+        (0.7, 0.5, 1.0),
+        (0.5 - 2**-54, 0.5, 0.0),  # a tie but for rounding
+        (1.0, 0.0, 0.0),
+        (math.nan, 0.7, None),  # no score, so no figure
+        (0.7, math.nan, None),
+    ],
+)
+def test_a_tie_in_one_order_only_is_inconsistent(ab, ba, inconsistency):
+    assert collect_pair(ab, ba).order_inconsistency == inconsistency
+    assert collect_pair(ba, ab).order_inconsistency == inconsistency
+
+
+def test_an_unbiased_model_is_never_inconsistent_by_rounding():
+    for exponent in range(-70, 3):
+        for sign in (1, -1):
+            logit = torch.tensor(sign * 2.0**exponent, dtype=torch.float64)
+            collected = collect_pair(logit.sigmoid().item(), (-logit).sigmoid().item())
+            assert collected.order_inconsistency == 0

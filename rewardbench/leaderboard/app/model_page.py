@@ -48,9 +48,12 @@ def build_page(library: Library, row: LeaderboardRow, query: Mapping[str, str]) 
 
 
 def _details(row: LeaderboardRow) -> dict[str, str]:
+    order = row.order_inconsistency
+    pairwise = {tables.ORDER: f"{tables.format_percent(order)}% ({tables.format_interval(order)})"} if order else {}
     return {
         "Suite": f"{row.suite}@{tables.shorten_hashes(row.revision)}",
         "Rank": f"{row.rank} ({_explain_rank(row)})" if row.rank else "none (scored on other items than most models)",
+        **pairwise,
         "Kind": row.model_type,
         "Size": tables.format_size(row.parameters) or "unknown",
         "License": row.license or "unknown",

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from rewardbench.leaderboard.types import BADGES, Figure, LeaderboardRow
 
+ORDER = "Order inconsistency"
+ORDER_TITLE = "Share of items whose preferred completion changes with the order shown (%), of pairwise models"
 SIZES = ("up to 1B", "1B to 10B", "over 10B", "unknown size")
 
 
@@ -53,6 +55,7 @@ def columns(rows: Sequence[LeaderboardRow], with_subsets: bool = False) -> list[
         Column("Model", "", number=False),
         Column("Score", "Percent, with 95% confidence interval", label="Score (95% CI)"),
         *sections.values(),
+        Column(ORDER, ORDER_TITLE, visible=any(row.order_inconsistency for row in rows)),
         Column("Kind", "Type of reward model", number=False),
         Column("Size", "Number of parameters"),
         Column("Badge", "How the scores were checked (see About)", number=False),
@@ -73,6 +76,7 @@ def cell_text(row: LeaderboardRow, column: str) -> str:
         "Rank": str(row.rank or "–"),
         "Model": row.model,
         "Score": format_percent(row.score),
+        ORDER: format_percent(row.order_inconsistency),
         "Kind": row.model_type,
         "Size": format_size(row.parameters),
         "Badge": row.badge,

@@ -272,6 +272,7 @@ class SubmittedSummary(ResultSummary):
     subsets: FiguresField
     mirrors: FiguresField
     gap: Annotated[Sequence[SubmittedDifference], BeforeValidator(_check_gap), Field(max_length=len(GAP))]
+    order_inconsistency: FigureField | None = None
     date: Day = None
     outputs_sha256: OutputsHash
 

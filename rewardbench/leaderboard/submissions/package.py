@@ -112,6 +112,8 @@ def describe_submission(entry: PackedResult) -> Iterator[str]:
     yield f"model_type={summary['model_type']}"
     yield f"suite={summary['suite']}@{summary['revision']}"
     yield f"score={summary['score']['value']}"
+    if order := summary.get("order_inconsistency"):
+        yield f"order_inconsistency={order['value']}"
     yield f"items={summary['num_prompts']}"
     yield f"license={model.get('license') or 'unknown'}"
     yield f"parameters={model.get('parameters') or 'unknown'}"
@@ -127,7 +129,10 @@ def pull_request_text(entry: PackedResult) -> str:
     manifest = summary["manifest"]
     lines = [f"**{summary['model']}** on {summary['suite']}@{summary['revision']}", ""]
     lines += ["| | % | 95% CI | n |", "|---|--:|--:|--:|"]
-    for estimate in (summary["score"], *(summary["mirrors"] or summary["sections"])):
+    estimates = [summary["score"], *(summary["mirrors"] or summary["sections"])]
+    if order := summary.get("order_inconsistency"):
+        estimates.append({**order, "name": "order inconsistency"})
+    for estimate in estimates:
         value, low, high = map(_percent, (estimate["value"], estimate["low"], estimate["high"]))
         lines.append(f"| {estimate['name']} | {value:.2f} | {low:.2f}–{high:.2f} | {estimate['n']} |")
     environment = manifest.get("environment") or {}

@@ -21,11 +21,12 @@ from rewardbench.scorers.heads.coverage import reject_unread
 from rewardbench.scorers.heads.infer import has_standard_head, infer_spec
 from rewardbench.scorers.heads.inputs import HeadChat
 from rewardbench.scorers.heads.match import match_spec, settle
+from rewardbench.scorers.heads.pair_embedder import PairEmbedder
 from rewardbench.scorers.heads.pair_ranker import PairRanker
 from rewardbench.scorers.heads.readout import Readout
 from rewardbench.scorers.heads.registry import named_spec, rejected_spec, spec_of_checkpoint
 from rewardbench.scorers.heads.scorer import HeadScorer
-from rewardbench.scorers.heads.spec import HeadSpec
+from rewardbench.scorers.heads.spec import Embeddings, HeadSpec
 from rewardbench.scorers.heads.tensors import TensorFiles
 from rewardbench.settings import ModelSpec
 
@@ -145,11 +146,17 @@ def load_head(head: HeadSpec, folder: Path, spec: ModelSpec) -> HeadScorer:
     limit = length_limit(model, tokenizer, spec.max_length or head.max_length)
     chat = HeadChat(tokenizer, head, config, spec.chat_template, limit, spec.truncation_side, spec.model)
     identity = identify(folder, config, tokenizer, False)
-    scorer_class = PairRanker if head.pair == "segments" else HeadScorer
-    scorer = scorer_class(model, chat, spec.model, head, readout, config, identity)
+    scorer = _scorer_class(head)(model, chat, spec.model, head, readout, config, identity)
     scorer.metadata = read_metadata(folder)
     layout, layout_notes = choose_layout(scorer, may_pack=not is_encoder(config))
     notes = [*cache_note(folder, spec.model, spec.revision), *check_vocabulary(tokenizer, model, spec.model)]
     named = f"Scored as {head.title or head.name}: {head.position.at} token, head {head.name}."
     ambiguity = [head.note.strip()] if head.note and not spec.adapter else []
     return scorer.with_layout(layout, [named, *ambiguity, *notes, *layout_notes])
+
+
+def _scorer_class(head: HeadSpec) -> type[HeadScorer]:
+    """Return the class that scores a head: most need no code of their own."""
+    if isinstance(head.pair, Embeddings):
+        return PairEmbedder
+    return PairRanker if head.pair == "segments" else HeadScorer

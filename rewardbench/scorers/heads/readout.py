@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rewardbench.errors import InputError
 from rewardbench.scorers.heads.network import build_network
-from rewardbench.scorers.heads.spec import Affine, Gate, Grouping, HeadSpec, Network, Output
+from rewardbench.scorers.heads.spec import Affine, Embeddings, Gate, Grouping, HeadSpec, Network, Output
 from rewardbench.scorers.heads.tensors import TensorFiles
 
 if TYPE_CHECKING:
@@ -57,6 +57,8 @@ class Readout:
         self.dtype: torch.dtype = getattr(torch, spec.dtype) if spec.dtype and device.type != "cpu" else dtype
         self._tensors = tensors
         self._network = self._build(spec.head) if spec.head else None
+        prompt_head = spec.pair.prompt_head if isinstance(spec.pair, Embeddings) else None
+        self._prompt_head = self._build(prompt_head) if prompt_head else None
         self._gate = self._build(spec.gate.network) if spec.gate else None
         self._gate_scale = self._read(spec.gate.scale) if spec.gate and spec.gate.scale else None
         self._matrix = self._read(spec.output.matrix) if spec.output.matrix else None
@@ -96,6 +98,37 @@ class Readout:
         values = (values.float() - self._mean) / self._std
         numbers: list[float] = (values if self.spec.higher_is_better else -values).tolist()
         return numbers
+
+    def preference(self, first: torch.Tensor, second: torch.Tensor, prompt: torch.Tensor) -> torch.Tensor:
+        """Compare embeddings by a skew-symmetric form, which is positive where the first is better: [texts].
+
+        Args:
+            first: [texts, width], the states of the first completions.
+            second: [texts, width], those of the second completions.
+            prompt: [texts, width], the states of their prompts, which weigh the blocks of the form.
+
+        Raises:
+            InputError: if the head does not give two outputs for each block.
+        """
+        import torch
+
+        embeddings = []
+        for states in (first, second):
+            outputs = self._network(states.to(self.dtype)) if self._network else states
+            embeddings.append(torch.nn.functional.normalize(outputs.float(), dim=-1))
+        if embeddings[0].shape[-1] % 2:
+            raise InputError(f"The embeddings of {self.name} have {embeddings[0].shape[-1]} values, which is odd.")
+        a, b = embeddings
+        blocks: torch.Tensor = a[:, ::2] * b[:, 1::2] - a[:, 1::2] * b[:, ::2]
+        if self._prompt_head is None:
+            return blocks.sum(dim=-1)
+        weights: torch.Tensor = self._prompt_head(prompt.to(self.dtype)).float().softmax(dim=-1)
+        if weights.shape != blocks.shape:
+            raise InputError(
+                f"The prompt head of {self.name} has {weights.shape[-1]} outputs, and its embeddings "
+                f"{blocks.shape[-1]} blocks of two: they must be equal."
+            )
+        return (weights * blocks).sum(dim=-1)
 
     def _gate_weights(self, gate: Gate, states: torch.Tensor) -> torch.Tensor:
         """Return the weights of the outputs: [texts, outputs]."""

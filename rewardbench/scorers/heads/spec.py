@@ -170,6 +170,15 @@ class Network(Part):
         return self.tensors if isinstance(self.tensors, str) else self.tensors[-1]
 
 
+class Embeddings(Part):
+    """How a pairwise model compares two completions that it embeds one by one: by a skew-symmetric form."""
+
+    temperature: float
+    """By which the form is divided."""
+    prompt_head: Network | None = None
+    """Network on the last token of the first user turn; the softmax of its outputs weighs the blocks of the form."""
+
+
 class Gate(Part):
     """A network that weighs the outputs of the head by another token."""
 
@@ -255,7 +264,7 @@ class HeadSpec(Part):
     higher_is_better: bool = True
     steps: Steps | None = None
     """Of process reward models."""
-    pair: Pair | Literal["segments"] | None = None
+    pair: Pair | Embeddings | Literal["segments"] | None = None
     """Of pairwise models, whose score is the probability that the first completion is better; `segments` is the way of
     PairRM."""
     max_length: int | None = None

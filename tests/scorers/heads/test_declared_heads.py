@@ -272,9 +272,8 @@ def test_the_explanation_counts_the_labels_of_a_classifier(tmp_path, labels, is_
 
 
 def test_a_family_that_cannot_be_scored_says_why(tmp_path):
-    tensors = random_layers("value_head", WIDTH, 6, bias=False) | random_layers("prompt_head", WIDTH, 3, bias=False)
-    with pytest.raises(InputError, match="has no score for a single response"):
-        load(make_headed(tmp_path / "gpm", tensors))
+    with pytest.raises(InputError, match="POLAR scores how consistent a response is with a reference response"):
+        load(make_model(tmp_path / "polar"), adapter="polar")
 
 
 def test_every_spec_is_complete():
