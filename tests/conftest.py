@@ -73,6 +73,21 @@ def family_spec(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
     return make
 
 
+@pytest.fixture(scope="session")
+def family_scorer(family_spec: Callable[..., Any]) -> Callable[[str], Any]:
+    """Return a function that returns the scorer of a family, which is loaded once; no test may change it."""
+    from rewardbench.scorers import load_scorer
+
+    scorers: dict[str, Any] = {}
+
+    def load(family: str) -> Any:
+        if family not in scorers:
+            scorers[family] = load_scorer(family_spec(family))
+        return scorers[family]
+
+    return load
+
+
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
     """Run a local Hub that the real client connects to, with an empty dataset org/results."""

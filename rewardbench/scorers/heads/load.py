@@ -136,7 +136,7 @@ def load_head(head: HeadSpec, folder: Path, spec: ModelSpec) -> HeadScorer:
     readout = Readout(head, tensors, fields, spec.model, model.device, model.dtype)
     limit = length_limit(model, tokenizer, spec.max_length or head.max_length)
     chat = HeadChat(tokenizer, head, config, spec.chat_template, limit, spec.truncation_side, spec.model)
-    identity = identify(folder, config, tokenizer, False)
+    identity = identify(folder, config, tokenizer, False, head_files(head, folder))
     scorer_class = PairRanker if head.pair == "segments" else HeadScorer
     scorer = scorer_class(model, chat, spec.model, head, readout, config, identity)
     scorer.metadata = read_metadata(folder)
@@ -144,3 +144,10 @@ def load_head(head: HeadSpec, folder: Path, spec: ModelSpec) -> HeadScorer:
     notes = [*cache_note(folder, spec.model, spec.revision), *check_vocabulary(tokenizer, model, spec.model)]
     named = f"Scored as {head.title or head.name}: {head.position.at} token, head {head.name}."
     return scorer.with_layout(layout, [named, *notes, *layout_notes])
+
+
+def head_files(head: HeadSpec, folder: Path) -> list[Path]:
+    """Return the files beside the weights that hold a head: those that its spec names, else that of LLaMA-Factory."""
+    networks = [network for network in (head.head, head.gate.network if head.gate else None) if network]
+    stems = {network.file for network in networks if network.file} | {"value_head"}
+    return [path for stem in sorted(stems) if (path := folder / f"{stem}.safetensors").is_file()]

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
 
 
+DESCRIPTIONS = {"name", "title", "checkpoints", "evidence", "match"}
+"""Fields of a spec on which no score depends."""
+
+
 class HeadScorer(ModelScorer):
     """Scores hidden states, or logits of some tokens, at the positions that a head spec names.
 
@@ -82,7 +86,7 @@ class HeadScorer(ModelScorer):
     @property
     def fingerprint(self) -> Mapping[str, Any]:
         """Return everything that can change a score, and nothing else."""
-        head = self.spec.model_dump(mode="json", exclude_defaults=True, exclude={"title", "checkpoints", "evidence"})
+        head = self.spec.model_dump(mode="json", exclude_defaults=True, exclude=DESCRIPTIONS)
         facts = {**self._identity, **describe_model(self.model), **self.chat.describe()}
         return {"kind": self.model_type, "head": head, **facts}
 
