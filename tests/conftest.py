@@ -67,8 +67,7 @@ def family_spec(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
     def make(family: str, **options: Any) -> ModelSpec:
         if family not in folders:
             folders[family] = FAMILIES[family](tmp_path_factory.mktemp(family) / "model")
-        adapter = family if family in ON_REQUEST else None
-        return ModelSpec(str(folders[family]), **{"device": "cpu", "adapter": adapter, **options})
+        return ModelSpec(str(folders[family]), **{"device": "cpu", "adapter": ON_REQUEST.get(family), **options})
 
     return make
 

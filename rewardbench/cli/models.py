@@ -29,9 +29,9 @@ def list_models_command(context: typer.Context, as_json: JsonOption = False) -> 
     if context.invoked_subcommand:
         context.obj = as_json
         return
-    from rewardbench.scorers.heads.match import builtin_specs
+    from rewardbench.scorers.heads.registry import known_specs
 
-    specs = list(builtin_specs().values())
+    specs = list(known_specs().values())
     if as_json:
         echo_json({"families": [spec.model_dump(mode="json", exclude_defaults=True) for spec in specs]})
         return
@@ -47,7 +47,7 @@ def check_command(
 ) -> None:
     """Say which family a checkpoint belongs to, by its configuration and the names of its tensors."""
     from rewardbench.models.locate import locate
-    from rewardbench.scorers.heads.load import explain_checkpoint
+    from rewardbench.scorers.heads.explain import explain_checkpoint
     from rewardbench.settings import ModelSpec
 
     explanation = explain_checkpoint(locate(path, revision), ModelSpec(path, revision=revision))

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import torch
 from head_models import make_headed
-from random_models import CORPUS, make_model, make_tokenizer, make_word_tokenizer
+from random_models import CORPUS, make_config, make_model, make_tokenizer, make_word_tokenizer, spread
 from safetensors.torch import load_file, save_file
 
 WIDTH = 32
@@ -17,8 +17,9 @@ LLAMA3 = (
 )
 LLAMA3_TOKENS = ("<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>")
 PAIR_TOKENS = ("<|source|>", "<|candidate1|>", "<|candidate2|>")
-ON_REQUEST = {"math_shepherd", "nemotron", "odin", "slic_pair", "steamshp", "yes_no"}
-"""Families that nothing in a folder tells from others, so that their spec must be named."""
+ON_REQUEST = {name: name for name in ("math_shepherd", "nemotron", "odin", "slic_pair", "steamshp", "yes_no")}
+ON_REQUEST["nemotron_principle"] = "nemotron_principle:correctness"
+"""Families that nothing in a folder tells from others, by the value of `--adapter` that names each."""
 
 
 @cache
@@ -75,6 +76,35 @@ def make_qrm(folder):
     return gated(folder, head | gate, num_quantiles=QUANTILES)
 
 
+def make_qrm_gemma(folder):
+    """Save QRM's heads on a Gemma 2, with gaps between the layers of the gate and without a matrix."""
+    make_qrm(folder)
+    weights = load_file(folder / "model.safetensors")
+    heads = {}
+    for name, tensor in weights.items():
+        if name.startswith(("gating.", "regression_layer.")):
+            heads[name.replace("layers.3.", "layers.4.")] = tensor
+    return make_headed(folder, heads, ["Gemma2ForQuantileSequenceClassification"], arch="gemma2")
+
+
+def make_skywork_vl(folder):
+    """Save a language model whose tensors and configuration are those of one that also sees images."""
+    from transformers import AutoConfig, AutoModelForImageTextToText
+
+    text = make_config("qwen2", 512).to_dict()
+    text |= {"model_type": "qwen2_5_vl_text", "rope_parameters": {"rope_type": "default", "mrope_section": [1, 1, 2]}}
+    vision = {"depth": 1, "hidden_size": 16, "num_heads": 2, "intermediate_size": 16, "out_hidden_size": WIDTH}
+    config = AutoConfig.for_model("qwen2_5_vl", text_config=text, vision_config=vision)
+    torch.manual_seed(0)
+    model = AutoModelForImageTextToText.from_config(config)
+    spread(model)
+    model.save_pretrained(folder)
+    make_tokenizer().save_pretrained(folder)
+    weights = load_file(folder / "model.safetensors") | layers("v_head.summary", WIDTH, 1)
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    return folder
+
+
 def make_athene(folder):
     tokenizer = make_tokenizer(special=("<|cls|>",))
     tokenizer.cls_token = "<|cls|>"
@@ -121,7 +151,7 @@ def make_internlm2(folder):
         weights[name] = tensor
     for layer in range(2):
         parts = [weights.pop(f"model.layers.{layer}.self_attn.{part}_proj.weight") for part in "qkv"]
-        grouped = [part.reshape(2, -1, 8, WIDTH) for part in parts]  # two key-value heads of width 8
+        grouped = [part.reshape(2, -1, 8, WIDTH) for part in parts]  # two groups, width 8
         weights[f"model.layers.{layer}.attention.wqkv.weight"] = torch.cat(grouped, 1).reshape(-1, WIDTH).contiguous()
     save_file(weights, folder / "model.safetensors", {"format": "pt"})
     return folder
@@ -184,15 +214,14 @@ def change_config(folder, **fields):
     return folder
 
 
-def headed(tensors, *architectures, **options):
+def headed(tensors, architecture="LlamaForCausalLM", **options):
     """Return a function that saves a model with a head."""
-    names = architectures or ("LlamaForCausalLM",)
-    return partial(make_headed, tensors=tensors, architectures=names, **options)
+    return partial(make_headed, tensors=tensors, architectures=[architecture], **options)
 
 
-def last_layer(name, **options):
+def last_layer(name, architecture="LlamaForCausalLM", **options):
     """Return a function that saves a model whose head is one linear layer without a bias."""
-    return headed(layers(name, WIDTH, 1, bias=False), **options)
+    return headed(layers(name, WIDTH, 1, bias=False), architecture, **options)
 
 
 FAMILIES = {
@@ -201,17 +230,24 @@ FAMILIES = {
     "beaver_cost": partial(make_beaver, kind="cost"),
     "beaver_reward": partial(make_beaver, kind="reward"),
     "cross_encoder": partial(make_cross_encoder, sentence_transformers={}),
+    "eurus": last_layer("regression_head", architecture="EurusRewardModel", arch="mistral"),
     "grm": headed(layers("v_head.summary", WIDTH, 16, 1)),
     "inf_orm": headed(layers("score", WIDTH, WIDTH, 1), "INFORMForSequenceClassification"),
     "internlm2": make_internlm2,
     "ldl": make_ldl,
     "math_shepherd": partial(make_policy, arch="mistral", tokenizer=mark_tokenizer()),
     "nemotron": make_policy,
+    "nemotron_principle": partial(make_policy, tokenizer=make_tokenizer(corpus=[*CORPUS, *["Yes", "No"] * 50])),
     "oasst_pythia": make_oasst_pythia,
     "odin": make_odin,
     "openrlhf": last_layer("score", normalize_reward=True, mean=0.5, std=2.0),
+    "openrlhf_value_head": last_layer("value_head", architecture="RewardModel"),
     "pairrm": make_pairrm,
     "qrm": make_qrm,
+    "qrm_gemma": make_qrm_gemma,
+    "qwen_math_rm": headed(
+        layers("score", WIDTH, WIDTH, 1), "Qwen2ForRewardModel", arch="qwen2", max_position_embeddings=4096
+    ),
     "qwen_prm": headed(
         layers("score", WIDTH, WIDTH, 2),
         "Qwen2ForProcessRewardModel",
@@ -219,8 +255,10 @@ FAMILIES = {
         tokenizer=make_tokenizer(special=("<extra_0>",)),
     ),
     "sentence_pair": make_cross_encoder,
+    "skywork_vl": make_skywork_vl,
     "slic_pair": make_policy,
     "starling": last_layer("v_head", prefix="transformer."),
+    "starling_34b": last_layer("v_head", prefix="transformer.", architecture="LlamaForSequenceClassification"),
     "steamshp": partial(make_policy, arch="t5", kind="seq2seq", tokenizer=mark_tokenizer()),
     "ultrarm": last_layer("regression_head"),
     "urm": make_urm,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from rewardbench.models.devices import pick_device, pick_dtype
 from rewardbench.models.failures import part_reported
 from rewardbench.models.limits import name_first
 from rewardbench.scorers.heads.spec import HeadSpec
-from rewardbench.scorers.heads.tensors import TensorFiles
+from rewardbench.scorers.heads.tensors import TensorFiles, rename
 from rewardbench.settings import ModelSpec
 
 if TYPE_CHECKING:
@@ -54,6 +55,41 @@ def build_config(head: HeadSpec, fields: Mapping[str, object], name: str) -> Pre
     return config
 
 
+def backbone_names(config: PreTrainedConfig, name: str) -> tuple[set[str], str]:
+    """Return the names of the weights of a backbone, and the prefix that they have in transformers' models with a head.
+
+    The backbone is built without memory for its weights.
+    """
+    import torch
+    from transformers import AutoModel
+
+    with part_reported(name), torch.device("meta"):
+        skeleton = AutoModel.from_config(config)  # type: ignore[no-untyped-call]
+    prefix = f"{skeleton.base_model_prefix}." if skeleton.base_model_prefix else ""
+    return set(skeleton.state_dict()), prefix
+
+
+def find_prefix(names: Iterable[str], expected: Collection[str], usual: str) -> str:
+    """Return the prefix under which a checkpoint has its backbone.
+
+    Args:
+        names: of its tensors.
+        expected: names of the backbone's weights, without a prefix.
+        usual: the prefix of transformers' own models, which is preferred.
+
+    >>> find_prefix(["critic.body.norm.weight", "critic.head.weight"], {"norm.weight"}, "model.")
+    'critic.body.'
+    """
+    counts = {usual: 0, "": 0}
+    for name in names:
+        parts = name.split(".")
+        for start in range(len(parts)):
+            if ".".join(parts[start:]) in expected:
+                prefix = "".join(f"{part}." for part in parts[:start])
+                counts[prefix] = counts.get(prefix, 0) + 1
+    return max(counts, key=lambda prefix: counts[prefix])
+
+
 def load_backbone(
     head: HeadSpec, config: PreTrainedConfig, tensors: TensorFiles, spec: ModelSpec
 ) -> tuple[PreTrainedModel, list[str]]:
@@ -89,6 +125,7 @@ def _load_files(
     """Return the model, the names of weights that are missing or of another shape, and of those it does not use."""
     import transformers
 
+    renames = {**tensors.renames, **head.backbone.rename}
     auto_class: type[Any] = transformers.AutoModel
     if head.vocabulary and config.is_encoder_decoder:
         auto_class = transformers.AutoModelForSeq2SeqLM
@@ -96,11 +133,17 @@ def _load_files(
         auto_class = transformers.AutoModelForCausalLM
     elif head.head is None:
         auto_class = transformers.AutoModelForSequenceClassification
+    else:
+        expected, usual = backbone_names(config, head.name)
+        plain = [rename(name, head.backbone.rename) for name in tensors.shapes]
+        prefix = find_prefix(plain, expected, usual)
+        if prefix not in ("", usual):
+            renames[f"^{re.escape(prefix)}"] = ""
     model, info = auto_class.from_pretrained(
         tensors.folder,
         config=config,
         use_safetensors=True,
-        key_mapping=dict(head.backbone.rename) or None,
+        key_mapping=renames or None,
         ignore_mismatched_sizes=True,
         output_loading_info=True,
         **options,
@@ -119,7 +162,8 @@ def _load_converted(
     dtype = options["dtype"] if isinstance(options["dtype"], torch.dtype) else config.dtype
     model = AutoModel.from_config(config, **{**options, "dtype": dtype})  # type: ignore[no-untyped-call]
     result = model.load_state_dict(dict(split_internlm2(tensors, config)), strict=False)
-    return model, sorted(result.missing_keys), sorted(result.unexpected_keys)
+    head = [name for name in tensors.shapes if not name.startswith("model.")]
+    return model, sorted(result.missing_keys), sorted([*result.unexpected_keys, *head])
 
 
 def split_internlm2(tensors: TensorFiles, config: PreTrainedConfig) -> Iterator[tuple[str, torch.Tensor]]:

@@ -3,57 +3,58 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from rewardbench.errors import InputError
 from rewardbench.models.failures import part_reported
-from rewardbench.models.limits import name_first
-from rewardbench.scorers.heads.backbone import build_config
+from rewardbench.scorers.heads.backbone import backbone_names, build_config, find_prefix
 from rewardbench.scorers.heads.match import class_names
-from rewardbench.scorers.heads.spec import Backbone, HeadSpec, Input, Network
-from rewardbench.scorers.heads.tensors import TensorFiles, find_layers
+from rewardbench.scorers.heads.spec import HeadSpec, Input, Network
+from rewardbench.scorers.heads.tensors import TensorFiles, find_layers, is_expendable
 
 LAYER_TENSOR = re.compile(r"(?P<prefix>.+?)(?:\.\d+)?\.(?:weight|bias)")
-LIKELY_HEAD = re.compile(r"head|score|reward|value|regression|classifier|critic|out_proj\.weight$", re.IGNORECASE)
-"""Finds names of tensors that may belong to a reward head."""
-
 LANGUAGE_MODELS = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration", "ForMaskedLM", "Model")
 """Ends of the class names of models without a reward head."""
 
-OUTPUT_EMBEDDINGS = ("lm_head.weight", "embed_out.weight", "output.weight")
-"""Names of the vocabulary head, which a reward model may still have."""
+CLASSIFIER_HEADS = ("score.weight", "classifier.weight")
+"""Names of the heads of transformers' decoders for sequence classification."""
 
 
 def infer_spec(fields: Mapping[str, object], tensors: TensorFiles, name: str) -> HeadSpec | None:
-    """Return a spec that reads the one network beside the backbone, at the last token; None if there is none.
+    """Return a spec that reads the one layer beside the backbone, at the last token; None if there is none.
 
     Raises:
-        InputError: if there are several networks, or it has several outputs; names the tensors.
+        InputError: if there are several layers or networks, or several outputs; names the tensors.
     """
-    prefix, extra = split_tensors(fields, tensors, name)
+    extra = extra_tensors(fields, tensors, name)
     if not extra:
         return None
     networks = sorted({match["prefix"] for tensor in extra if (match := LAYER_TENSOR.fullmatch(tensor))})
     unexplained = [tensor for tensor in extra if not LAYER_TENSOR.fullmatch(tensor)]
     if len(networks) != 1 or unexplained:
         raise InputError(
-            f"{name} fits no head spec: beside its backbone it has the tensors {name_first(extra)}. Declare its head "
-            "with --adapter FILE."
+            f"{name} fits no head spec: beside its backbone it has the tensors {', '.join(extra[:6])}"
+            f"{f' and {len(extra) - 6} more' if len(extra) > 6 else ''}. Declare its head with --adapter FILE."
         )
-    layers = find_layers(tensors.shapes, networks[0])
+    (network,) = networks
+    layers = find_layers(tensors.shapes, network)
     outputs = tensors.shapes[f"{layers[-1]}.weight"][0] if layers else 0
     if outputs != 1:
         raise InputError(
-            f"{name} fits no head spec: its head {networks[0]} has {outputs} outputs, and which of them is the reward "
+            f"{name} fits no head spec: its head {network} has {outputs} outputs, and which of them is the reward "
             "is not declared. Declare it with --adapter FILE."
         )
-    rename = {f"^{re.escape(prefix)}": ""} if prefix else {}
+    if len(layers) > 1:
+        raise InputError(
+            f"{name} fits no head spec: its head {network} has {len(layers)} layers ({', '.join(layers)}), and no file "
+            "names the activation between them. Declare it with --adapter FILE, which has "
+            f"head: {{tensors: {network}, activation: relu}} or another activation."
+        )
     return HeadSpec(
         name="inferred",
-        title=f"the head {networks[0]}, found beside the backbone",
-        backbone=Backbone(rename=rename),
+        title=f"the head {network}, found beside the backbone",
         input=Input(specials=False),
-        head=Network(tensors=networks[0]),
+        head=Network(tensors=network),
     )
 
 
@@ -62,39 +63,42 @@ def is_classifier(fields: Mapping[str, object]) -> bool:
     return any(name.endswith("ForSequenceClassification") for name in class_names(fields))
 
 
-def has_standard_head(fields: Mapping[str, object], tensors: TensorFiles) -> bool:
-    """Return True if a checkpoint is a classifier or a language model of transformers, by its class and tensors."""
+def has_standard_head(fields: Mapping[str, object], tensors: TensorFiles, name: str) -> bool:
+    """Return True if a checkpoint has a head that transformers loads: of a classifier, or of a language model."""
+    from transformers import CONFIG_MAPPING
+
+    if fields.get("model_type") not in CONFIG_MAPPING:
+        return is_classifier(fields)
     if is_classifier(fields):
-        return True
+        return has_classifier_head(fields, tensors, name)
     names = class_names(fields)
-    if names and not any(name.endswith(LANGUAGE_MODELS) for name in names):
+    if names and not any(saved.endswith(LANGUAGE_MODELS) for saved in names):
         return False
-    return not any(LIKELY_HEAD.search(name) and not name.endswith(OUTPUT_EMBEDDINGS) for name in tensors.shapes)
+    return not extra_tensors(fields, tensors, name)
 
 
-def split_tensors(fields: Mapping[str, object], tensors: TensorFiles, name: str) -> tuple[str, list[str]]:
-    """Return the prefix under which a checkpoint has its backbone, and the names of its other tensors."""
-    expected = backbone_names(fields, name)
-    prefixes = {""}
-    for tensor in tensors.shapes:
-        for part in re.finditer(r"\.", tensor):
-            prefixes.add(tensor[: part.end()])
-    prefix = max(sorted(prefixes), key=lambda candidate: _count(candidate, expected, tensors.shapes))
-    used = {f"{prefix}{tensor}" for tensor in expected}
-    extra = [tensor for tensor in tensors.shapes if tensor not in used and not tensor.endswith(OUTPUT_EMBEDDINGS)]
-    return prefix, sorted(tensor for tensor in extra if not tensor.endswith("rotary_emb.inv_freq"))
-
-
-def backbone_names(fields: Mapping[str, object], name: str) -> set[str]:
-    """Return the names of the weights of a backbone, built without memory for them."""
+def has_classifier_head(fields: Mapping[str, object], tensors: TensorFiles, name: str) -> bool:
+    """Return True if a checkpoint has the head of transformers' sequence classifiers, without a wrapper around it."""
     import torch
-    from transformers import AutoModel
+    from transformers import AutoModelForSequenceClassification
 
+    if tensors.renames:
+        return False
+    if any(tensor in tensors for tensor in CLASSIFIER_HEADS):
+        return True
     config = build_config(HeadSpec(name="inferred"), fields, name)
+    if type(config) not in AutoModelForSequenceClassification._model_mapping:
+        return False
     with part_reported(name), torch.device("meta"):
-        skeleton = AutoModel.from_config(config)  # type: ignore[no-untyped-call]
-    return set(skeleton.state_dict())
+        skeleton = AutoModelForSequenceClassification.from_config(config)
+    head = [tensor for tensor in skeleton.state_dict() if not tensor.startswith(f"{skeleton.base_model_prefix}.")]
+    return any(tensor in tensors for tensor in head)
 
 
-def _count(prefix: str, expected: Iterable[str], names: Mapping[str, tuple[int, ...]]) -> int:
-    return sum(f"{prefix}{tensor}" in names for tensor in expected)
+def extra_tensors(fields: Mapping[str, object], tensors: TensorFiles, name: str) -> list[str]:
+    """Return the names of a checkpoint's tensors that belong neither to its backbone nor to a vocabulary head."""
+    expected, usual = backbone_names(build_config(HeadSpec(name="inferred"), fields, name), name)
+    prefix = find_prefix(tensors.shapes, expected, usual)
+    modules = tuple(f"{prefix}{module}." for module in sorted({tensor.partition(".")[0] for tensor in expected}))
+    extra = [tensor for tensor in tensors.shapes if not tensor.startswith(modules)]
+    return sorted(tensor for tensor in extra if not is_expendable(tensor, tensors.shapes[tensor]))

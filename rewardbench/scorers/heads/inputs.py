@@ -64,6 +64,8 @@ class HeadChat(Chat):
             return self._request_sentences(prompt, completion, rendered)
         if self.steps and not rendered:
             completion = self._tag_steps(completion)
+        if self.spec.question:
+            completion = self._with_question(completion, rendered)
         request = super().request(prompt, completion, rendered, tools)
         if not self._appended or request.ids[-len(self._appended) :].tolist() == self._appended:
             return request
@@ -134,6 +136,23 @@ class HeadChat(Chat):
         closed = self.tokenizer.apply_chat_template(turns, tokenize=False)
         opened = self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
         return str(opened).removeprefix(str(closed))
+
+    def assistant_header(self) -> str:
+        """Return what the template prints between a user's message and the response.
+
+        Raises:
+            InputError: if there is no template.
+        """
+        user, answer = "\ue000", "\ue001"  # characters for private use, which no template prints
+        turns = (Message(role="user", content=user), Message(role="assistant", content=answer))
+        return self._render(turns, ()).partition(user)[2].partition(answer)[0]
+
+    def _with_question(self, completion: Messages, rendered: bool) -> Messages:
+        """Add the user turn that asks for a rating of the response."""
+        if rendered:
+            raise InputError(f"{self.name} is asked about a response in a turn of its own, so it takes no final text.")
+        question = self.spec.question.replace("{principle}", self.spec.principle or "")
+        return (*completion, Message(role="user", content=question))
 
     def _tag_steps(self, completion: Messages) -> Messages:
         """Put a tag after each step of the last message."""

@@ -17,11 +17,13 @@ from rewardbench.models.metadata import read_metadata
 from rewardbench.scorers.base import ModelScorer
 from rewardbench.scorers.classifier import load_classifier
 from rewardbench.scorers.heads.backbone import build_config, load_backbone, read_raw_config
-from rewardbench.scorers.heads.infer import has_standard_head, infer_spec, is_classifier
+from rewardbench.scorers.heads.coverage import reject_unread
+from rewardbench.scorers.heads.infer import has_standard_head, infer_spec
 from rewardbench.scorers.heads.inputs import HeadChat
-from rewardbench.scorers.heads.match import match_spec, named_spec, spec_of_checkpoint
+from rewardbench.scorers.heads.match import match_spec, settle
 from rewardbench.scorers.heads.pair_ranker import PairRanker
 from rewardbench.scorers.heads.readout import Readout
+from rewardbench.scorers.heads.registry import named_spec, rejected_spec, spec_of_checkpoint
 from rewardbench.scorers.heads.scorer import HeadScorer
 from rewardbench.scorers.heads.spec import HeadSpec
 from rewardbench.scorers.heads.tensors import TensorFiles
@@ -34,9 +36,33 @@ def load_reward_model(spec: ModelSpec) -> ModelScorer:
     Raises:
         InputError: if the model cannot be loaded, or its scores would be meaningless.
     """
+    if not (spec.adapter or spec.trust_remote_code):
+        reject_family(spec.model)
     folder = locate(spec.model, spec.revision, spec.trust_remote_code)
     head = find_spec(folder, spec)
     return load_head(head, folder, spec) if head else load_classifier(spec, folder)
+
+
+def reject_family(name: str) -> None:
+    """Reject a Hub id of a family that cannot be scored, before anything is downloaded.
+
+    Raises:
+        InputError: with the reason, and what to do.
+    """
+    head = rejected_spec(name)
+    if head:
+        _reject(head, name)
+
+
+def _reject(head: HeadSpec, name: str) -> None:
+    """Raise InputError if the family of a spec cannot be scored, or not without a principle."""
+    if head.reject:
+        raise InputError(f"{name}: {head.reject.strip()}")
+    if head.input.needs_principle:
+        raise InputError(
+            f"{name} rates how far a response follows a principle, which is part of the protocol: pass --adapter "
+            f"{head.name}:PRINCIPLE, for example {head.name}:correctness."
+        )
 
 
 def find_spec(folder: Path, spec: ModelSpec) -> HeadSpec | None:
@@ -49,75 +75,56 @@ def find_spec(folder: Path, spec: ModelSpec) -> HeadSpec | None:
     """
     if spec.adapter:
         return named_spec(spec.adapter)
+    reject_format(folder, spec.model)
     if spec.trust_remote_code or not (folder / "config.json").is_file() or not any(folder.glob("*.safetensors")):
         return None
     fields, tensors = read_raw_config(folder, spec.model), open_tensors(folder)
-    head = spec_of_checkpoint(spec.model) or match_spec(fields, tensors)
+    return match_checkpoint(fields, tensors, spec)
+
+
+def match_checkpoint(fields: Mapping[str, object], tensors: TensorFiles, spec: ModelSpec) -> HeadSpec | None:
+    """Return the head spec that a checkpoint's name or files call for; see `find_spec`."""
+    name = hub_id(spec.model, tensors.folder)
+    head = spec_of_checkpoint(name) or match_spec(fields, tensors, name)
     if head and head.input.sentence_pair and spec.chat_template:
         return None  # the user asks for one text, rendered by this template
-    if head or has_standard_head(fields, tensors):
+    if head or has_standard_head(fields, tensors, spec.model):
         return head
     return infer_spec(fields, tensors, spec.model)
 
 
-def explain_checkpoint(folder: Path, spec: ModelSpec) -> dict[str, object]:
-    """Return which family a checkpoint belongs to and why; `scored` is False if it cannot be scored.
+def hub_id(name: str, folder: Path) -> str:
+    """Return the Hub id of a model, also if its folder in the Hub cache was passed; else the name."""
+    repository = folder.parent.parent.name
+    cached = repository.removeprefix("models--").replace("--", "/")
+    return cached if repository.startswith("models--") else name
 
-    Returns:
-        `scored`, `family` (None for a classifier of transformers), `title`, `reason`, `head_tensors`, `evidence`.
+
+def reject_format(folder: Path, name: str) -> None:
+    """Reject checkpoints in formats that are not read.
+
+    Raises:
+        InputError: if the folder has a NeMo or GGUF model only; says what to do.
     """
-    fields, tensors = read_raw_config(folder, spec.model), open_tensors(folder)
-    try:
-        head = find_spec(folder, spec)
-    except InputError as error:
-        return {"scored": False, "family": None, "reason": str(error)}
-    if head is None:
-        is_scored, reason = _explain_classifier(fields, tensors)
-        return {"scored": is_scored, "family": None, "reason": reason}
-    if head.reject:
-        return {"scored": False, "family": head.name, "title": head.title, "reason": head.reject.strip()}
-    names = [name for name in tensors.shapes if head.head and name.startswith(head.head.tensors)]
-    reason = "named by its Hub id" if head.match.is_empty else _conditions(head)
-    return {
-        "scored": True,
-        "family": head.name,
-        "title": head.title,
-        "reason": reason,
-        "head_tensors": ", ".join(names),
-        "evidence": head.evidence,
-    }
-
-
-def _explain_classifier(fields: Mapping[str, object], tensors: TensorFiles) -> tuple[bool, str]:
-    """Return whether a checkpoint without a spec is a classifier with one label, and the reason."""
-    if not is_classifier(fields):
-        return False, "no reward head: score a policy with --ref_model, or declare a head with --adapter"
-    heads = [tensors.shapes[name][0] for name in ("score.weight", "classifier.weight") if name in tensors]
-    if heads and heads[0] != 1:
-        return False, f"a classifier with {heads[0]} outputs: declare which is the reward with --adapter (output.index)"
-    return True, "a classifier of transformers with one label"
-
-
-def _conditions(head: HeadSpec) -> str:
-    """Return what a checkpoint has that a spec asks for."""
-    match = head.match
-    parts = []
-    if match.architectures:
-        parts.append("class " + " or ".join(match.architectures))
-    if match.tensors:
-        parts.append("tensors " + ", ".join(match.tensors))
-    if match.config:
-        parts.append("config.json has " + ", ".join(match.config))
-    if match.encoder:
-        parts.append("an encoder without a chat template")
-    return "; ".join(parts) or "the only network beside the backbone"
+    if any(folder.glob("*.safetensors")) or (folder / "config.json").is_file():
+        return
+    if any(folder.glob("*.nemo")) or (folder / "model_config.yaml").is_file() or (folder / "model_weights").is_dir():
+        raise InputError(
+            f"{name} is a NeMo checkpoint, which transformers cannot load: score it with NeMo-Aligner's reward server, "
+            "or pass a conversion to Hugging Face's format."
+        )
+    if any(folder.glob("*.gguf")):
+        raise InputError(
+            f"{name} is a GGUF file, in which the head and the exact weights of a reward model are lost: pass the "
+            "safetensors checkpoint that it was made from."
+        )
 
 
 def open_tensors(folder: Path) -> TensorFiles:
     """Open the weight files of a checkpoint, and the files of a head beside them."""
     weights = weight_files(folder)
     beside = sorted(path for path in folder.glob("*.safetensors") if path not in weights)
-    return TensorFiles(folder, [*weights, *(path for path in beside if path.stem == "value_head")])
+    return TensorFiles(folder, weights, [path for path in beside if path.stem == "value_head"])
 
 
 def load_head(head: HeadSpec, folder: Path, spec: ModelSpec) -> HeadScorer:
@@ -126,14 +133,15 @@ def load_head(head: HeadSpec, folder: Path, spec: ModelSpec) -> HeadScorer:
     Raises:
         InputError: if the checkpoint lacks a tensor or a key that the spec names, or cannot be loaded.
     """
-    if head.reject:
-        raise InputError(f"{spec.model}: {head.reject.strip()}")
+    _reject(head, spec.model)
     fields = read_raw_config(folder, spec.model)
     config = build_config(head, fields, spec.model)
     tokenizer = load_tokenizer(folder, spec)
     tensors = open_tensors(folder)
-    model, _ = load_backbone(head, config, tensors, spec)
+    head = settle(head, fields, tensors)
+    model, unused = load_backbone(head, config, tensors, spec)
     readout = Readout(head, tensors, fields, spec.model, model.device, model.dtype)
+    reject_unread(head, unused, tensors, spec.model)
     limit = length_limit(model, tokenizer, spec.max_length or head.max_length)
     chat = HeadChat(tokenizer, head, config, spec.chat_template, limit, spec.truncation_side, spec.model)
     identity = identify(folder, config, tokenizer, False, head_files(head, folder))
@@ -143,7 +151,8 @@ def load_head(head: HeadSpec, folder: Path, spec: ModelSpec) -> HeadScorer:
     layout, layout_notes = choose_layout(scorer, may_pack=not is_encoder(config))
     notes = [*cache_note(folder, spec.model, spec.revision), *check_vocabulary(tokenizer, model, spec.model)]
     named = f"Scored as {head.title or head.name}: {head.position.at} token, head {head.name}."
-    return scorer.with_layout(layout, [named, *notes, *layout_notes])
+    ambiguity = [head.note.strip()] if head.note and not spec.adapter else []
+    return scorer.with_layout(layout, [named, *ambiguity, *notes, *layout_notes])
 
 
 def head_files(head: HeadSpec, folder: Path) -> list[Path]:

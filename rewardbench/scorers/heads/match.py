@@ -1,58 +1,28 @@
-"""Find the head spec of a checkpoint: by its name, else by its configuration and the names of its tensors."""
+"""Find the head spec of a checkpoint by its configuration and the names of its tensors."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from contextlib import suppress
 from fnmatch import fnmatchcase
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 
-from rewardbench.errors import InputError
-from rewardbench.scorers.heads.spec import HeadSpec, read_spec
+from rewardbench.scorers.heads.registry import known_specs
+from rewardbench.scorers.heads.spec import HeadSpec, Network
 from rewardbench.scorers.heads.tensors import TensorFiles, find_layers
 
 
-@cache
-def builtin_specs() -> Mapping[str, HeadSpec]:
-    """Return the specs of the package by name."""
-    folder = Path(str(files("rewardbench.scorers.heads") / "specs"))
-    specs = [read_spec(path) for path in sorted(folder.glob("*.yaml"))]
-    return {spec.name: spec for spec in specs}
-
-
-def named_spec(adapter: str) -> HeadSpec:
-    """Return the spec of `--adapter`: a name of the package's, or a YAML file.
-
-    Raises:
-        InputError: if there is neither.
-    """
-    specs = builtin_specs()
-    if adapter in specs:
-        return specs[adapter]
-    path = Path(adapter).expanduser()
-    if path.is_file():
-        return read_spec(path)
-    raise InputError(f"--adapter {adapter} is neither a file nor one of {', '.join(specs)}.")
-
-
-def spec_of_checkpoint(name: str) -> HeadSpec | None:
-    """Return the spec that lists a Hub id and has no match of its own; None for all others."""
-    for spec in builtin_specs().values():
-        if spec.match.is_empty and any(fnmatchcase(name, pattern) for pattern in spec.checkpoints):
-            return spec
-    return None
-
-
-def match_spec(fields: Mapping[str, object], tensors: TensorFiles) -> HeadSpec | None:
+def match_spec(fields: Mapping[str, object], tensors: TensorFiles, name: str = "") -> HeadSpec | None:
     """Return the most specific spec that applies to a checkpoint; None if it needs none, or none applies.
 
     Args:
         fields: of its config.json.
         tensors: of its weight files and the files beside them.
+        name: its Hub id, if it has one; of the specs that apply, one that lists it is used.
     """
-    applying = [spec for spec in builtin_specs().values() if applies(spec, fields, tensors)]
-    return max(applying, key=lambda spec: spec.match.specificity, default=None)
+    applying = [spec for spec in known_specs().values() if applies(spec, fields, tensors)]
+    return max(applying, key=lambda spec: (name in spec.checkpoints, spec.match.specificity), default=None)
 
 
 def applies(spec: HeadSpec, fields: Mapping[str, object], tensors: TensorFiles) -> bool:
@@ -70,7 +40,30 @@ def applies(spec: HeadSpec, fields: Mapping[str, object], tensors: TensorFiles) 
         return False
     if match.chat_template is not None and match.chat_template != has_chat_template(tensors.folder):
         return False
-    return match.outputs is None or (spec.head is not None and _outputs(spec.head.tensors, tensors) == match.outputs)
+    if match.template_text and match.template_text not in read_chat_template(tensors.folder):
+        return False
+    return match.outputs is None or (spec.head is not None and _outputs(spec.head, fields, tensors) == match.outputs)
+
+
+def settle(head: HeadSpec, fields: Mapping[str, object], tensors: TensorFiles) -> HeadSpec:
+    """Return a spec whose head has the one prefix of tensor names that a checkpoint has."""
+    if head.head is None or head.head.file:
+        return head
+    network = head.head.model_copy(update={"tensors": _prefix(head.head, fields, tensors)})
+    return head.model_copy(update={"head": network})
+
+
+def _prefix(network: Network, fields: Mapping[str, object], tensors: TensorFiles) -> str:
+    """Return the first prefix of a network that a checkpoint has; if it has none, the last."""
+    candidates = (network.tensors,) if isinstance(network.tensors, str) else network.tensors
+    prefix = ""
+    for candidate in candidates:
+        prefix = candidate
+        if candidate.startswith("config."):
+            prefix = str(fields.get(candidate.removeprefix("config."), ""))
+        if prefix and find_layers(tensors.shapes, prefix):
+            break
+    return prefix
 
 
 def class_names(fields: Mapping[str, object]) -> list[str]:
@@ -84,23 +77,36 @@ def _has_architecture(patterns: tuple[str, ...], fields: Mapping[str, object]) -
 
 
 def _has_value(fields: Mapping[str, object], key: str, value: object) -> bool:
-    return key in fields and (value == "any" or fields[key] == value)
+    """Return True if config.json has a key with a value: any, one that matches a pattern with `*`, or this one."""
+    if key not in fields or value == "any":
+        return key in fields
+    if isinstance(value, str) and "*" in value:
+        return fnmatchcase(json.dumps(fields[key]), value)
+    return fields[key] == value
 
 
-def _outputs(prefix: str, tensors: TensorFiles) -> int:
+def _outputs(network: Network, fields: Mapping[str, object], tensors: TensorFiles) -> int:
     """Return the number of outputs of a head by the shape of its last layer; 0 if it has none."""
-    layers = find_layers(tensors.shapes, prefix)
+    layers = find_layers(tensors.shapes, _prefix(network, fields, tensors))
     return tensors.shapes[f"{layers[-1]}.weight"][0] if layers else 0
 
 
 def has_chat_template(folder: Path) -> bool:
     """Return True if the tokenizer in a folder has a chat template."""
-    if any(folder.glob("chat_template*")):
-        return True
+    return bool(read_chat_template(folder))
+
+
+def read_chat_template(folder: Path) -> str:
+    """Return the chat template of the tokenizer in a folder; empty if there is none."""
+    for path in sorted(folder.glob("chat_template*")):
+        with suppress(OSError, UnicodeDecodeError):
+            return path.read_text(encoding="utf-8")
     try:
-        return '"chat_template"' in (folder / "tokenizer_config.json").read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return False
+        fields = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return ""
+    template = fields.get("chat_template") if isinstance(fields, dict) else None
+    return template if isinstance(template, str) else json.dumps(template) if template else ""
 
 
 def _is_encoder(model_type: str) -> bool:

@@ -25,13 +25,17 @@ def build_network(network: Network, tensors: TensorFiles, name: str) -> torch.nn
     """
     import torch
 
-    layers = find_layers(tensors.shapes, network.tensors)
+    layers = find_layers(tensors.shapes, network.prefix)
     if not layers:
-        raise InputError(f"{name} has no tensors {network.tensors}.*, which its head spec names.")
+        raise InputError(f"{name} has no tensors {network.prefix}.*, which its head spec names.")
     modules: list[torch.nn.Module] = []
+    width = None
     for prefix in layers:
         shape = tensors.shapes[f"{prefix}.weight"]
         if len(shape) == 2:
+            if width not in (None, shape[1]):
+                raise InputError(f"{name} has a layer {prefix} of {shape[1]} inputs after one of {width} outputs.")
+            width = shape[0]
             modules.append(_linear(tensors, prefix))
             if prefix != layers[-1] and network.activation != "none":
                 modules.append(_activation(network.activation))

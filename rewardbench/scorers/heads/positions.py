@@ -15,14 +15,20 @@ FindPositions = Callable[[Sequence[int]], list[int]]
 """Returns the positions to read in a text of token ids. Raises InputError if there is none."""
 
 
-def resolve_token(token: str, tokenizer: PreTrainedTokenizerBase, config: PreTrainedConfig) -> list[int]:
-    """Return the ids of a token: a special token by its attribute, a key of the configuration, or a text.
+ASSISTANT_HEADER = "assistant_header"
+"""Stands for what the chat template prints between a user's message and the response."""
+
+
+def resolve_token(token: str | int, tokenizer: PreTrainedTokenizerBase, config: PreTrainedConfig) -> list[int]:
+    """Return the ids of a token: an id, a special token by its attribute, a key of the configuration, or a text.
 
     Raises:
         InputError: if the tokenizer or the configuration has no such token.
     """
     ids: object
-    if token.startswith("config."):
+    if isinstance(token, int):
+        ids = token
+    elif token.startswith("config."):
         ids = getattr(config, token.removeprefix("config."), None)
     elif token in tokenizer.SPECIAL_TOKENS_ATTRIBUTES:
         ids = getattr(tokenizer, f"{token}_id", None)
@@ -85,7 +91,7 @@ def _occurrences(ids: Sequence[int], pattern: Sequence[int]) -> list[int]:
     return [start for start in range(len(ids) - width + 1) if list(ids[start : start + width]) == wanted]
 
 
-def _required(positions: list[int], token: str) -> list[int]:
+def _required(positions: list[int], token: str | int) -> list[int]:
     if not positions:
         raise InputError(f"The text has no {token!r}, at which this model's score is read (was it truncated away?).")
     return positions

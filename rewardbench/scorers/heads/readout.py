@@ -104,14 +104,33 @@ class Readout:
         weights: torch.Tensor = self._gate(states.to(self.dtype))
         softmax = gate.softmax if isinstance(gate.softmax, bool) else bool(config_value(self.fields, gate.softmax))
         if softmax:
-            weights = (weights / self._number(gate.temperature)).softmax(dim=-1)
+            weights = (weights / self._temperature(gate)).softmax(dim=-1)
         return weights if self._gate_scale is None else weights * self._gate_scale
+
+    def _temperature(self, gate: Gate) -> float:
+        key = gate.temperature
+        is_absent = isinstance(key, str) and self.fields.get(key.removeprefix("config.")) is None
+        if is_absent and gate.default_temperature is not None:
+            return gate.default_temperature
+        return self._number(key)
+
+    def _group_size(self, group: Grouping, outputs: int) -> int:
+        """Return the number of outputs in a group; the groups must have the same size."""
+        if group.size is not None:
+            size = int(self._number(group.size))
+        elif self._gate is not None:
+            size = outputs // len(self._gate[-1].weight)  # type: ignore[arg-type]  # of a linear layer
+        else:
+            raise InputError("The head spec has groups without a gate: add output.group.size.")
+        if size < 1 or outputs % size:
+            raise InputError(f"The head of {self.name} has {outputs} outputs, which are no groups of {size}.")
+        return size
 
     def _grouped(self, outputs: torch.Tensor, group: Grouping) -> torch.Tensor:
         """Reduce groups of outputs: [texts, groups * size] to [texts, groups]."""
         import torch
 
-        size = int(self._number(group.size))
+        size = self._group_size(group, outputs.shape[1])
         grouped = outputs.reshape(len(outputs), -1, size)
         if group.take == "mean":
             return grouped.mean(dim=-1)

@@ -20,9 +20,9 @@ from rewardbench.models.limits import embedding_rows, reject_unknown_tokens
 from rewardbench.scorers.base import ModelScorer
 from rewardbench.scorers.classifier import describe_model, reset_rope
 from rewardbench.scorers.heads.inputs import HeadChat
-from rewardbench.scorers.heads.positions import position_finder, resolve_token
+from rewardbench.scorers.heads.positions import ASSISTANT_HEADER, FindPositions, position_finder, resolve_token
 from rewardbench.scorers.heads.readout import Readout
-from rewardbench.scorers.heads.spec import HeadSpec
+from rewardbench.scorers.heads.spec import HeadSpec, Position
 from rewardbench.types import Message, Messages, Score, ScorerReport, TokenRequest, Tools
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
 
 
-DESCRIPTIONS = {"name", "title", "checkpoints", "evidence", "match"}
+DESCRIPTIONS = {"name", "title", "checkpoints", "evidence", "source", "needs", "note", "ignore", "match"}
 """Fields of a spec on which no score depends."""
 
 
@@ -69,15 +69,18 @@ class HeadScorer(ModelScorer):
         elif spec.steps:
             self.view, self.aggregation = "stepwise", spec.steps.aggregate
         self.rows = embedding_rows(model, name)
-        self._positions = position_finder(spec.position, chat.tokenizer, config)
-        self._gate_positions = position_finder(spec.gate.position, chat.tokenizer, config) if spec.gate else None
+        self._positions = self._finder(spec.position, config)
+        self._gate_positions = self._finder(spec.gate.position, config) if spec.gate else None
         self._token_ids = [self._token_id(token, config) for token in spec.vocabulary]
         self._pad = read_pad_id(model.config.get_text_config())
         self._has_segments = spec.input.sentence_pair and "token_type_ids" in chat.tokenizer.model_input_names
 
+    def _finder(self, position: Position, config: PreTrainedConfig) -> FindPositions:
+        if position.token == ASSISTANT_HEADER:
+            position = position.model_copy(update={"token": self.chat.assistant_header()})
+        return position_finder(position, self.chat.tokenizer, config)
+
     def _token_id(self, token: str | int, config: PreTrainedConfig) -> int:
-        if isinstance(token, int):
-            return token
         ids = resolve_token(token, self.chat.tokenizer, config)
         if len(ids) != 1:
             raise InputError(f"{token!r} is {len(ids)} tokens for the tokenizer of {self.name}, not one.")

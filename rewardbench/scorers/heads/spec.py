@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from rewardbench.errors import InputError
 from rewardbench.types import Aggregation
 
 Activation = Literal["relu", "selu", "leaky_relu", "tanh", "gelu", "none"]
@@ -38,18 +36,21 @@ class Match(Part):
     """Whether only encoders match, which were made for masked language modelling."""
     chat_template: bool | None = None
     """Whether the tokenizer must have a chat template, or must have none."""
+    template_text: str = ""
+    """Text that the tokenizer's chat template must have."""
 
     @property
     def is_empty(self) -> bool:
         """Return True if there is no condition."""
-        return not (self.architectures or self.tensors or self.config or self.encoder)
+        return not (self.architectures or self.tensors or self.config or self.encoder or self.template_text)
 
     @property
     def specificity(self) -> int:
         """Count the conditions; of several specs that apply, the one with the most is used."""
         named = 10 if self.architectures else 0
         lists = len(self.tensors) + len(self.absent) + len(self.config)
-        return named + lists + (self.outputs is not None) + self.encoder + (self.chat_template is not None)
+        flags = (self.outputs is not None, self.encoder, self.chat_template is not None, bool(self.template_text))
+        return named + lists + sum(flags)
 
 
 class Backbone(Part):
@@ -131,6 +132,15 @@ class Input(Part):
     """Whether the prompt and the response are the two texts of a tokenizer for sentence pairs (encoders)."""
     generation_prompt: bool = False
     """Whether the template opens another assistant turn at the end."""
+    question: str = ""
+    """User turn after the response; `{principle}` is filled in."""
+    principle: str | None = None
+    """Principle by which responses are rated; the user names it with `--adapter NAME:PRINCIPLE`."""
+
+    @property
+    def needs_principle(self) -> bool:
+        """Return True if the question asks for a principle that nobody has named."""
+        return "{principle}" in self.question and self.principle is None
 
 
 class Position(Part):
@@ -139,18 +149,25 @@ class Position(Part):
     at: Where = "last"
     """`start_of_last`: the first token of the last occurrence of a pattern; `every`: one score for each occurrence;
     `decoder_start`: the first step of an encoder-decoder's decoder."""
-    token: str | None = None
-    """A special token (`pad_token`, `cls_token`), a key of the configuration (`config.reward_token_id`) or a text."""
+    token: str | int | None = None
+    """A special token (`pad_token`, `cls_token`), a key of the configuration (`config.reward_token_id`), an id, a text,
+    or `assistant_header`: what the chat template prints between a user's message and the response."""
 
 
 class Network(Part):
     """Layers of a head, discovered from their tensors: linear layers, each but the last with an activation."""
 
-    tensors: str
-    """Prefix of their names: `score` for `score.weight`, or for `score.0.weight` and `score.2.weight`."""
+    tensors: str | tuple[str, ...]
+    """Prefix of their names: `score` for `score.weight`, or for `score.0.weight` and `score.2.weight`. `config.KEY` is
+    a prefix that config.json names; of several, the first that a checkpoint has is used."""
     activation: Activation = "relu"
     file: str | None = None
     """File beside the weights that holds them, without its suffix."""
+
+    @property
+    def prefix(self) -> str:
+        """Return the prefix of the tensor names; of several, the last."""
+        return self.tensors if isinstance(self.tensors, str) else self.tensors[-1]
 
 
 class Gate(Part):
@@ -160,6 +177,8 @@ class Gate(Part):
     position: Position
     softmax: bool | str = True
     temperature: float | str = 1.0
+    default_temperature: float | None = None
+    """If config.json does not have the key that `temperature` names; None makes that an error."""
     scale: str | None = None
     """Tensor with which the weights are multiplied."""
 
@@ -167,8 +186,9 @@ class Gate(Part):
 class Grouping(Part):
     """Outputs that form one number: quantiles, bins of a distribution, or a mean with its variance."""
 
-    size: int | str
-    """Outputs in a group, or a key of the configuration (`config.num_quantiles`)."""
+    size: int | str | None = None
+    """Outputs in a group, or a key of the configuration (`config.num_quantiles`); None: as many as there are outputs of
+    the head for each output of the gate."""
     take: Literal["mean", "first", "expectation"]
     low: float = 0.0
     high: float = 1.0
@@ -211,6 +231,12 @@ class HeadSpec(Part):
     """Hub ids that are known to belong to it."""
     evidence: str = ""
     """Where the facts come from, and what is unknown."""
+    source: str = ""
+    """The evidence in one to three words, for tables."""
+    needs: str = ""
+    """What a user must add to the checkpoint, for tables."""
+    note: str = ""
+    """Sentence for results about what no file of a checkpoint tells."""
     reject: str = ""
     """Why the family cannot be scored, and what to do; the other fields are then unused."""
     match: Match = Match()
@@ -224,6 +250,8 @@ class HeadSpec(Part):
     gate: Gate | None = None
     output: Output = Output()
     affine: Affine | None = None
+    ignore: tuple[str, ...] = ()
+    """Names of tensors that no score depends on; `*` stands for any characters. Any other unread tensor is an error."""
     higher_is_better: bool = True
     steps: Steps | None = None
     """Of process reward models."""
@@ -234,25 +262,15 @@ class HeadSpec(Part):
     dtype: Literal["float16", "float32", "bfloat16"] | None = None
     """Dtype of the head; None: the backbone's."""
 
-
-def read_spec(path: Path) -> HeadSpec:
-    """Read a spec from a YAML file.
-
-    Raises:
-        InputError: if the file cannot be read, or a key or value is not one of a spec's.
-    """
-    import yaml
-
-    try:
-        fields = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"The adapter {path} cannot be read ({reason}): pass a YAML file with a head spec.") from error
-    if not isinstance(fields, dict):
-        raise InputError(f"The adapter {path} is not a mapping of keys: pass a YAML file with a head spec.")
-    try:
-        return HeadSpec.model_validate({"name": path.stem, **fields})
-    except ValidationError as error:
-        problem = error.errors()[0]
-        key = ".".join(map(str, problem["loc"])) or "the file"
-        raise InputError(f"The adapter {path} is not a head spec: {key}: {problem['msg']}.") from error
+    @property
+    def kind(self) -> str:
+        """Return the kind of the family, for tables."""
+        if self.reject:
+            return "not scored"
+        if self.pair:
+            return "pairwise"
+        if self.steps:
+            return "steps"
+        if self.vocabulary:
+            return "logits"
+        return "head" if self.head else "classifier"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,31 +14,59 @@ if TYPE_CHECKING:
     import torch
 
 
+WRAPPERS = {
+    r"^module\.": "",
+    r"(?:^|(?<=\.))_orig_mod\.": "",
+    r"(?:^|(?<=\.))_fsdp_wrapped_module\.": "",
+    r"(?:^|(?<=\.))_checkpoint_wrapped_module\.": "",
+}
+"""Parts of names that DistributedDataParallel, torch.compile and FSDP add, with their replacement."""
+
+INNER_PARTS = ("model", "transformer", "gpt_neox", "backbone", "base_model", "pretrained_model")
+"""First parts of names under which a model keeps its backbone."""
+
+VOCABULARY_HEAD = re.compile(
+    r"(?:^|\.)(?:lm_head|embed_out|cls\.predictions|lm_predictions|mask_predictions)\.|^output\.weight$"
+)
+"""Finds names of the heads of language models, which a reward model may still have."""
+
+BUFFER = re.compile(r"rotary_emb\.\w+$|\.(?:masked_bias|position_ids|num_batches_tracked)$")
+"""Finds names of buffers that transformers computes itself."""
+
+
 class TensorFiles:
     """The safetensors files of a folder, read lazily.
 
+    Names are those of the model itself, without the prefixes of wrappers around it; `renames` has the regular
+    expressions that remove these, with their replacement.
+
     Args:
         folder: the checkpoint.
-        files: its weight files, then files beside them.
+        files: its weight files.
+        beside: files of a head beside them.
 
     Raises:
-        InputError: if a file is not a safetensors file.
+        InputError: if a file is not a safetensors file, or two tensors have the same name without their wrappers.
     """
 
-    def __init__(self, folder: Path, files: list[Path]) -> None:
-        from safetensors import SafetensorError, safe_open
-
+    def __init__(self, folder: Path, files: Iterable[Path], beside: Collection[Path] = ()) -> None:
         self.folder = folder
+        stored: dict[str, tuple[Path, tuple[int, ...]]] = {}
+        for path in (*files, *beside):
+            for name, shape in _read_shapes(path).items():
+                stored.setdefault(name, (path, shape))
+        self.renames = find_wrappers(stored)
         self.shapes: dict[str, tuple[int, ...]] = {}
-        self._files: dict[str, Path] = {}
-        for path in files:
-            try:
-                with safe_open(path, framework="pt") as file:
-                    for name in file.keys():  # noqa: SIM118  # not a dict
-                        self.shapes.setdefault(name, tuple(file.get_slice(name).get_shape()))
-                        self._files.setdefault(name, path)
-            except (OSError, SafetensorError) as error:
-                raise InputError(f"{path.name} in {folder} is not a whole safetensors file: {error}.") from error
+        self._places: dict[str, tuple[Path, str]] = {}
+        for name, (path, shape) in stored.items():
+            plain = rename(name, self.renames)
+            if plain in self.shapes:
+                other = self._places[plain][1]
+                raise InputError(f"{folder} has two tensors {plain}, stored as {other} and {name}: keep one of them.")
+            self.shapes[plain] = shape
+            self._places[plain] = (path, name)
+        self.beside = {name for name, (path, _) in self._places.items() if path in beside}
+        """Names of the tensors of files beside the weights."""
 
     def __contains__(self, name: str) -> bool:
         return name in self.shapes
@@ -50,27 +79,75 @@ class TensorFiles:
         """Read one tensor."""
         from safetensors import safe_open
 
-        with safe_open(self._files[name], framework="pt") as file:
-            tensor: torch.Tensor = file.get_tensor(name)
+        path, stored = self._places[name]
+        with safe_open(path, framework="pt") as file:
+            tensor: torch.Tensor = file.get_tensor(stored)
         return tensor
 
-    def read_rows(self, name: str, rows: list[int]) -> torch.Tensor:
-        """Read some rows of a matrix: [rows, width]."""
-        import torch
-        from safetensors import safe_open
-
-        with safe_open(self._files[name], framework="pt") as file:
-            matrix = file.get_slice(name)
-            return torch.cat([matrix[row : row + 1] for row in rows])
-
     def read_all(self) -> Iterator[tuple[str, torch.Tensor]]:
-        """Yield every tensor with its name, file by file."""
-        from safetensors import safe_open
+        """Yield every tensor with its name."""
+        for name in self.shapes:
+            yield name, self.read(name)
 
-        for path in dict.fromkeys(self._files.values()):
-            with safe_open(path, framework="pt") as file:
-                for name in file.keys():  # noqa: SIM118
-                    yield name, file.get_tensor(name)
+
+def _read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of the tensors of a safetensors file, by name."""
+    from safetensors import SafetensorError, safe_open
+
+    shapes = {}
+    try:
+        with safe_open(path, framework="pt") as file:
+            for name in file.keys():  # noqa: SIM118  # not a dict
+                shapes[name] = tuple(file.get_slice(name).get_shape())
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{path.name} in {path.parent} is not a whole safetensors file: {error}.") from error
+    return shapes
+
+
+def rename(name: str, renames: Mapping[str, str]) -> str:
+    """Apply regular expressions to a name, in order, each at its first match."""
+    for pattern, replacement in renames.items():
+        name = re.sub(pattern, replacement, name, count=1)
+    return name
+
+
+def find_wrappers(names: Iterable[str]) -> dict[str, str]:
+    """Return the regular expressions that remove the prefixes of wrappers around a model, with their replacement.
+
+    A first part that all names share is a wrapper if the name of a backbone follows it.
+
+    >>> renames = find_wrappers(["base_model.model.model.norm.weight", "base_model.model.score.weight"])
+    >>> rename("base_model.model.score.weight", renames)
+    'score.weight'
+    >>> find_wrappers(["model.norm.weight", "score.weight"]), find_wrappers(["model.norm.weight"])
+    ({}, {})
+    """
+    plain = list(names)
+    renames = {}
+    for pattern, replacement in WRAPPERS.items():
+        if any(re.search(pattern, name) for name in plain):
+            renames[pattern] = replacement
+    plain = [rename(name, renames) for name in plain]
+    while len(firsts := {name.partition(".")[0] for name in plain}) == 1:
+        (first,) = firsts
+        inner = [name.partition(".")[2] for name in plain]
+        pattern = f"^{re.escape(first)}\\."
+        if pattern in renames or not any(name.startswith(tuple(f"{part}." for part in INNER_PARTS)) for name in inner):
+            break
+        renames[pattern] = ""
+        plain = inner
+    return renames
+
+
+def is_expendable(name: str, shape: tuple[int, ...]) -> bool:
+    """Return True if no score depends on a tensor that a model does not use: a vocabulary head, or a computed buffer.
+
+    >>> is_expendable("lm_head.weight", (400, 32)), is_expendable("v_head.weight", (1, 32))
+    (True, False)
+    """
+    if VOCABULARY_HEAD.search(name) or BUFFER.search(name):
+        return True
+    return len(shape) == 4 and name.endswith((".attn.bias", ".attention.bias"))  # causal masks of GPT-2 and GPT-NeoX
 
 
 def find_layers(shapes: Mapping[str, tuple[int, ...]], prefix: str) -> list[str]:

@@ -17,8 +17,9 @@ from rewardbench.errors import InputError
 from rewardbench.results.read import read_step_scores
 from rewardbench.scorers import load_scorer
 from rewardbench.scorers.classifier import Classifier
-from rewardbench.scorers.heads.load import explain_checkpoint, find_spec, open_tensors
-from rewardbench.scorers.heads.match import builtin_specs
+from rewardbench.scorers.heads.explain import explain_checkpoint
+from rewardbench.scorers.heads.load import find_spec, open_tensors
+from rewardbench.scorers.heads.registry import builtin_specs
 from rewardbench.scorers.heads.scorer import HeadScorer
 from rewardbench.settings import ModelSpec
 from rewardbench.types import Item, Message
@@ -54,7 +55,7 @@ def last_states(folder, requests):
             {"normalize_reward": False, "mean": 1.0, "std": 2.0},
         ),
         ("inferred", random_layers("my_reward_head", WIDTH, 1), {"architectures": ["MyRewardModel"]}),
-        ("inferred", random_layers("critic.value", WIDTH, 8, 1), {"prefix": "backbone.model."}),
+        ("inferred", random_layers("critic.value", WIDTH, 1), {"prefix": "backbone.model."}),
     ],
 )
 def test_a_head_is_recognised_by_its_tensors_and_equals_plain_torch(tmp_path, spec, tensors, options):

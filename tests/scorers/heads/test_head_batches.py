@@ -9,7 +9,7 @@ from reference import LAYOUTS, decisions, largest_difference, score_calls_unbatc
 from rewardbench.engine.loop import score
 from rewardbench.forward.packed import Layout
 from rewardbench.scorers import load_scorer
-from rewardbench.scorers.heads.match import builtin_specs
+from rewardbench.scorers.heads.registry import builtin_specs
 
 ALL = 10**6
 SIZES = ((ALL, 1), (ALL, 2), (ALL, 7), (ALL, None))

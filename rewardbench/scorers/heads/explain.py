@@ -1,0 +1,70 @@
+"""Say which family a checkpoint belongs to, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from rewardbench.errors import InputError
+from rewardbench.scorers.heads.backbone import read_raw_config
+from rewardbench.scorers.heads.coverage import read_tensors
+from rewardbench.scorers.heads.infer import has_classifier_head, is_classifier
+from rewardbench.scorers.heads.load import find_spec, open_tensors
+from rewardbench.scorers.heads.match import settle
+from rewardbench.scorers.heads.spec import HeadSpec
+from rewardbench.scorers.heads.tensors import TensorFiles
+from rewardbench.settings import ModelSpec
+
+
+def explain_checkpoint(folder: Path, spec: ModelSpec) -> dict[str, object]:
+    """Return which family a checkpoint belongs to and why; `scored` is False if it cannot be scored.
+
+    Returns:
+        `scored`, `family` (None for a classifier of transformers), `title`, `reason`, `head_tensors`, `evidence`.
+    """
+    try:
+        head = find_spec(folder, spec)
+        fields, tensors = read_raw_config(folder, spec.model), open_tensors(folder)
+    except InputError as error:
+        return {"scored": False, "family": None, "reason": str(error)}
+    if head is None:
+        is_scored, reason = _explain_classifier(fields, tensors, spec.model)
+        return {"scored": is_scored, "family": None, "reason": reason}
+    if head.reject:
+        return {"scored": False, "family": head.name, "title": head.title, "reason": head.reject.strip()}
+    read = read_tensors(settle(head, fields, tensors), tensors)
+    return {
+        "scored": True,
+        "family": head.name,
+        "title": head.title,
+        "reason": "named by its Hub id" if head.match.is_empty and head.checkpoints else describe_match(head),
+        "head_tensors": ", ".join(sorted(read & tensors.shapes.keys())),
+        "evidence": head.evidence,
+    }
+
+
+def _explain_classifier(fields: Mapping[str, object], tensors: TensorFiles, name: str) -> tuple[bool, str]:
+    """Return whether a checkpoint without a spec is a classifier with one label, and the reason."""
+    if not is_classifier(fields) or not has_classifier_head(fields, tensors, name):
+        return False, "no reward head: score a policy with --ref_model, or declare a head with --adapter"
+    heads = [tensors.shapes[name][0] for name in ("score.weight", "classifier.weight") if name in tensors]
+    if heads and heads[0] != 1:
+        return False, f"a classifier with {heads[0]} outputs: declare which is the reward with --adapter (output.index)"
+    return True, "a classifier of transformers with one label"
+
+
+def describe_match(head: HeadSpec) -> str:
+    """Return what a checkpoint has that a spec asks for."""
+    match = head.match
+    parts = []
+    if match.architectures:
+        parts.append("class " + " or ".join(match.architectures))
+    if match.tensors:
+        parts.append("tensors " + ", ".join(match.tensors))
+    if match.config:
+        parts.append("config.json has " + ", ".join(match.config))
+    if match.template_text:
+        parts.append(f"a chat template with {match.template_text!r}")
+    if match.encoder:
+        parts.append("an encoder without a chat template")
+    return "; ".join(parts) or "the only layer beside the backbone"
