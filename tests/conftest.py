@@ -55,6 +55,38 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path
     return make
 
 
+@pytest.fixture(scope="session")
+def family_spec(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
+    """Return a function that returns the options of a small model of a family by the name of its head spec."""
+    from head_families import FAMILIES, ON_REQUEST
+
+    from rewardbench.settings import ModelSpec
+
+    folders: dict[str, Path] = {}
+
+    def make(family: str, **options: Any) -> ModelSpec:
+        if family not in folders:
+            folders[family] = FAMILIES[family](tmp_path_factory.mktemp(family) / "model")
+        return ModelSpec(str(folders[family]), **{"device": "cpu", "adapter": ON_REQUEST.get(family), **options})
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def family_scorer(family_spec: Callable[..., Any]) -> Callable[[str], Any]:
+    """Return a function that returns the scorer of a family, which is loaded once; no test may change it."""
+    from rewardbench.scorers import load_scorer
+
+    scorers: dict[str, Any] = {}
+
+    def load(family: str) -> Any:
+        if family not in scorers:
+            scorers[family] = load_scorer(family_spec(family))
+        return scorers[family]
+
+    return load
+
+
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
     """Run a local Hub that the real client connects to, with an empty dataset org/results."""

@@ -79,13 +79,18 @@ def _open_tensors(files: Sequence[Path], stack: ExitStack) -> dict[str, safe_ope
     return tensors
 
 
-def weights_identity(folder: Path) -> dict[str, str]:
-    """Return the commit of a Hub snapshot, else the sha256 of the names and bytes of the safetensors files."""
+def weights_identity(folder: Path, extra: Sequence[Path] = ()) -> dict[str, str]:
+    """Return the commit of a Hub snapshot, else the sha256 of the names and bytes of the safetensors files.
+
+    Args:
+        folder: the model's files.
+        extra: files of a head beside the weights.
+    """
     commit = commit_of(folder)
     if commit:
         return {"commit": commit}
     total = hashlib.sha256()
-    for path in weight_files(folder):
+    for path in (*weight_files(folder), *extra):
         with path.open("rb") as file:
             total.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
     return {"sha256": total.hexdigest()}
@@ -129,7 +134,11 @@ def code_identity(folder: Path) -> str:
 
 
 def identify(
-    folder: Path, config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase, runs_code: bool
+    folder: Path,
+    config: PreTrainedConfig,
+    tokenizer: PreTrainedTokenizerBase,
+    runs_code: bool,
+    extra: Sequence[Path] = (),
 ) -> dict[str, object]:
     """Return the fingerprint of a model: weights, configuration, tokenizer, remote code and library versions.
 
@@ -138,9 +147,10 @@ def identify(
         config: its configuration.
         tokenizer: the tokenizer that is used.
         runs_code: whether code of the repository may run, which is then identified too.
+        extra: files of a head beside the weights.
     """
     return {
-        "weights": weights_identity(folder),
+        "weights": weights_identity(folder, extra),
         "config": config_identity(config),
         "tokenizer": tokenizer_identity(tokenizer),
         "remote_code": code_identity(folder) if runs_code else None,

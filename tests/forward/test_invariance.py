@@ -11,6 +11,7 @@ from random_models import pairs, turn, words
 from reference import (
     DECODERS,
     LAYOUTS,
+    decisions,
     largest_difference,
     load_stage,
     log_probs_by_hand,
@@ -49,11 +50,6 @@ DYNAMIC_ROPE = {
 def widen_head(model: Any, factor: float) -> None:
     with torch.no_grad():
         model.classifier.weight.mul_(factor)
-
-
-def decisions(scores: list[float]) -> list[bool]:
-    """Return, for the scores of pairs, whether each first completion is preferred."""
-    return [chosen > rejected for chosen, rejected in zip(scores[::2], scores[1::2], strict=True)]
 
 
 @pytest.mark.parametrize("arch", [*DECODERS, *ENCODERS])

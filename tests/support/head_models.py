@@ -8,7 +8,16 @@ from random_models import make_model
 from safetensors.torch import load_file, save_file
 
 
-def make_headed(folder, tensors, architectures=("LlamaForCausalLM",), prefix=None, arch="llama", file=None, **config):
+def make_headed(
+    folder,
+    tensors,
+    architectures=("LlamaForCausalLM",),
+    prefix=None,
+    arch="llama",
+    file=None,
+    tokenizer=None,
+    **config,
+):
     """Save a random causal model with the tensors of a head, and return its folder.
 
     Args:
@@ -18,9 +27,10 @@ def make_headed(folder, tensors, architectures=("LlamaForCausalLM",), prefix=Non
         prefix: replaces `model.` in the names of the backbone's tensors.
         arch: architecture of the backbone.
         file: the head's own file, without its suffix; None puts it among the weights.
+        tokenizer: in place of the usual one.
         config: added to config.json.
     """
-    make_model(folder, arch, "causal")
+    make_model(folder, arch, "causal", tokenizer=tokenizer)
     weights = load_file(folder / "model.safetensors")
     weights.pop("lm_head.weight", None)
     if prefix is not None:

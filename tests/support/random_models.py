@@ -39,6 +39,7 @@ SIZES: dict[str, dict[str, Any]] = {
     },
     "modernbert": {"local_attention": 16},
     "phi3": {"num_key_value_heads": 2},
+    "t5": {"d_model": 32, "d_kv": 8, "d_ff": 64, "num_heads": 4, "num_layers": 2, "decoder_start_token_id": 0},
 }
 """Settings of each architecture in addition to the common sizes: 2 layers, width 32."""
 
@@ -71,21 +72,55 @@ def pairs(count: int = 20, longest: int = 60, seed: int = 0) -> list[Item]:
     return items
 
 
-def make_tokenizer(template: str | None = TEMPLATE, encoder: bool = False, corpus: list[str] = CORPUS) -> Any:
-    """Train a byte-level BPE tokenizer on a few lines, with BOS (decoders) or CLS and SEP (encoders)."""
+def mixed_items() -> list[Item]:
+    """Return pairs that differ as much as possible: long and short, prefixes of others, steps, turns, duplicates."""
+    rng = random.Random(0)
+    long, question, answer = words(rng, 150), words(rng, 12), words(rng, 9)
+    turns = (*turn("user", question), *turn("assistant", answer), *turn("user", "and Lima"))
+    contents = [
+        (turn("user", long), words(rng, 70), "a"),
+        (turn("user", "a"), "b", "the"),
+        (turn("user", question), answer, f"{answer} and more"),
+        (turn("user", f"{question} more"), answer, words(rng, 5)),
+        (turn("user", "How many?"), "5 apples\n\n2 are gone\n\n3 are left", "7\n\nso 7 + 2 - 1"),
+        (turns, "Oslo", "Lima, by the river"),
+        (turn("user", "ö ² ½ 東京 🙂"), "naïve – “東京” 🙂🙂", "ﬁne\u00a0\u200b"),
+        (turn("user", "a"), "b", "the"),
+        (turn("user", "a"), "the", "b"),
+    ]
+    items = []
+    for n, (prompt, *answers) in enumerate(contents):
+        completions = tuple(turn("assistant", text) for text in answers)
+        items.append(Item(f"mixed {n}", "all", prompt, completions))
+    return items
+
+
+def make_tokenizer(
+    template: str | None = TEMPLATE, encoder: bool = False, corpus: list[str] = CORPUS, special: tuple[str, ...] = ()
+) -> Any:
+    """Train a byte-level BPE tokenizer on a few lines, with BOS (decoders) or CLS and SEP (encoders).
+
+    Args:
+        template: chat template.
+        encoder: whether texts, and pairs of texts, get CLS and SEP.
+        corpus: the lines.
+        special: special tokens in addition to those of the template.
+    """
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 
     core = Tokenizer(models.BPE())
     core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     core.decoder = decoders.ByteLevel()
-    special = ["<|pad|>", "<|bos|>", "<|eos|>", "<|system|>", "<|user|>", "<|assistant|>"]
+    tokens = ["<|pad|>", "<|bos|>", "<|eos|>", "<|system|>", "<|user|>", "<|assistant|>", *special]
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(vocab_size=400, special_tokens=special, initial_alphabet=alphabet)
+    trainer = trainers.BpeTrainer(vocab_size=400, special_tokens=tokens, initial_alphabet=alphabet)
     core.train_from_iterator(corpus, trainer)
     if encoder:
         core.post_processor = processors.TemplateProcessing(
-            single="<|bos|> $A <|eos|>", special_tokens=[("<|bos|>", 1), ("<|eos|>", 2)]
+            single="<|bos|> $A <|eos|>",
+            pair="<|bos|> $A <|eos|> $B:1 <|eos|>:1",
+            special_tokens=[("<|bos|>", 1), ("<|eos|>", 2)],
         )
         names = {"cls_token": "<|bos|>", "sep_token": "<|eos|>"}
     else:
@@ -94,6 +129,24 @@ def make_tokenizer(template: str | None = TEMPLATE, encoder: bool = False, corpu
     tokenizer.chat_template = template.replace("{{ bos_token }}", "") if encoder and template else template
     if encoder and tokenizer.chat_template:
         tokenizer.chat_template = tokenizer.chat_template.replace("{{ eos_token }}", "")
+    return tokenizer
+
+
+def make_word_tokenizer(template: str | None = None, special: tuple[str, ...] = (), corpus: list[str] = CORPUS) -> Any:
+    """Train a BPE tokenizer that marks the start of words by a low line, as those of Llama 2 and T5 do."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    core = Tokenizer(models.BPE(unk_token="<unk>"))
+    core.pre_tokenizer = pre_tokenizers.Metaspace()
+    core.decoder = decoders.Metaspace()
+    tokens = ["<|pad|>", "<|bos|>", "<|eos|>", "<unk>", *special]
+    letters = [chr(code) for code in range(32, 127)]
+    trainer = trainers.BpeTrainer(vocab_size=400, special_tokens=tokens, initial_alphabet=letters)
+    core.train_from_iterator(corpus, trainer)
+    names = {"pad_token": "<|pad|>", "bos_token": "<|bos|>", "eos_token": "<|eos|>", "unk_token": "<unk>"}
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, **names)
+    tokenizer.chat_template = template
     return tokenizer
 
 
@@ -114,15 +167,17 @@ def make_config(arch: str, vocabulary: int, **options: Any) -> Any:
     if arch == "gpt2":
         for name in ("hidden_size", "num_hidden_layers", "num_attention_heads", "max_position_embeddings"):
             common.pop(name)
+    if arch == "t5":
+        common = {name: common[name] for name in ("vocab_size", "pad_token_id", "eos_token_id")}
     if arch == "modernbert":
         common.update(cls_token_id=1, sep_token_id=2)
     return AutoConfig.for_model(arch, **{**common, **SIZES.get(arch, {}), **options})
 
 
 def make_model(folder: Path, arch: str = "llama", kind: str = "reward", seed: int = 0, **options: Any) -> Path:
-    """Save a random model with its tokenizer; `kind` is reward or causal. Its scores spread (see `spread`)."""
+    """Save a random model with its tokenizer; `kind` is reward, causal or seq2seq. Its scores spread (see `spread`)."""
     import torch
-    from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
+    from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoModelForSequenceClassification
 
     tokenizer = options.pop("tokenizer", None) or make_tokenizer(encoder=arch in ENCODERS)
     config = make_config(arch, VOCABULARY, **options)
@@ -132,7 +187,8 @@ def make_model(folder: Path, arch: str = "llama", kind: str = "reward", seed: in
             config.num_labels = 1
         model = AutoModelForSequenceClassification.from_config(config)
     else:
-        model = AutoModelForCausalLM.from_config(config)
+        model_class = AutoModelForSeq2SeqLM if kind == "seq2seq" else AutoModelForCausalLM
+        model = model_class.from_config(config)
     spread(model)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)

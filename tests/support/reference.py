@@ -8,6 +8,7 @@ import torch
 from transformers import PreTrainedModel
 
 from rewardbench.engine.loop import score
+from rewardbench.engine.views import collect, expand
 from rewardbench.scorers.base import ModelScorer
 from rewardbench.scorers.dpo import Stage
 from rewardbench.scorers.logprobs import LogProbs
@@ -39,6 +40,23 @@ def score_unbatched(model: PreTrainedModel, requests: Sequence[TokenRequest]) ->
     return scores
 
 
+def score_calls_unbatched(scorer: ModelScorer, items: Sequence[Item]) -> list[float]:
+    """Return the reference scores, item by item, of a scorer of any view; steps are aggregated."""
+    scores: list[float] = []
+    for item in items:
+        values = []
+        for call in expand(item, scorer.view):
+            request = scorer.prepare(item.prompt, *call.completions(item), rendered=item.rendered)
+            values.append(scorer.score_unbatched(request))
+        scores += collect(item, "pairwise" if scorer.view == "pairwise" else "pointwise", values).scores
+    return scores
+
+
+def decisions(scores: Sequence[float]) -> list[bool]:
+    """Return, for the scores of pairs, whether each first completion is preferred."""
+    return [chosen > rejected for chosen, rejected in zip(scores[::2], scores[1::2], strict=True)]
+
+
 def largest_difference(scores: Sequence[float], expected: Sequence[float]) -> float:
     """Return the largest absolute difference between scores of the same texts."""
     return max(abs(a - b) for a, b in zip(scores, expected, strict=True))
@@ -52,14 +70,19 @@ def with_layout(scorer: ModelScorer, layout: str) -> ModelScorer:
     return scorer.with_layout(replace(scorer.layout, packed=packed, side=side, last_layer=last_layer))
 
 
-def score_in_layouts(scorer: ModelScorer, items: Sequence[Item], layouts: Sequence[str] = LAYOUTS) -> list[list[float]]:
+def score_in_layouts(
+    scorer: ModelScorer,
+    items: Sequence[Item],
+    layouts: Sequence[str] = LAYOUTS,
+    budgets: Sequence[tuple[int, int | None]] = BUDGETS,
+) -> list[list[float]]:
     """Return all scores, item by item, for each layout and budget; each time in another order."""
     all_scores = []
     for layout in layouts:
         variant = with_layout(scorer, layout)
-        for batch_tokens, batch_size in BUDGETS:
+        for batch_tokens, batch_size in budgets:
             shuffled = list(items)
-            random.Random(batch_tokens).shuffle(shuffled)
+            random.Random(f"{batch_tokens} {batch_size}").shuffle(shuffled)
             scored = score(shuffled, variant, batch_tokens=batch_tokens, batch_size=batch_size).items
             scores_by_id = {item_scores.id: item_scores.scores for item_scores in scored}
             scores: list[float] = []

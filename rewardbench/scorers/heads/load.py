@@ -145,7 +145,7 @@ def load_head(head: HeadSpec, folder: Path, spec: ModelSpec) -> HeadScorer:
     reject_unread(head, unused, tensors, spec.model)
     limit = length_limit(model, tokenizer, spec.max_length or head.max_length)
     chat = HeadChat(tokenizer, head, config, spec.chat_template, limit, spec.truncation_side, spec.model)
-    identity = identify(folder, config, tokenizer, False)
+    identity = identify(folder, config, tokenizer, False, head_files(head, folder))
     scorer = _scorer_class(head)(model, chat, spec.model, head, readout, config, identity)
     scorer.metadata = read_metadata(folder)
     layout, layout_notes = choose_layout(scorer, may_pack=not is_encoder(config))
@@ -160,3 +160,10 @@ def _scorer_class(head: HeadSpec) -> type[HeadScorer]:
     if isinstance(head.pair, Embeddings):
         return PairEmbedder
     return PairRanker if head.pair == "segments" else HeadScorer
+
+
+def head_files(head: HeadSpec, folder: Path) -> list[Path]:
+    """Return the files beside the weights that hold a head: those that its spec names, else that of LLaMA-Factory."""
+    networks = [network for network in (head.head, head.gate.network if head.gate else None) if network]
+    stems = {network.file for network in networks if network.file} | {"value_head"}
+    return [path for stem in sorted(stems) if (path := folder / f"{stem}.safetensors").is_file()]

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
 
 
-DESCRIPTIONS = {"title", "checkpoints", "evidence", "source", "needs", "note", "match"}
+DESCRIPTIONS = {"name", "title", "checkpoints", "evidence", "source", "needs", "note", "ignore", "match"}
 """Fields of a spec on which no score depends."""
 
 
