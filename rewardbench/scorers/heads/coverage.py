@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 
 from rewardbench.errors import InputError
 from rewardbench.models.limits import name_first
-from rewardbench.scorers.heads.spec import HeadSpec, Network
+from rewardbench.scorers.heads.spec import HeadSpec
 from rewardbench.scorers.heads.tensors import TensorFiles, find_layers, is_expendable
 
 LAYER_PARTS = ("weight", "bias", "running_mean", "running_var")
@@ -42,12 +42,11 @@ def reject_unread(head: HeadSpec, unused: Iterable[str], tensors: TensorFiles, n
 
 def read_tensors(head: HeadSpec, tensors: TensorFiles) -> set[str]:
     """Return the names of the tensors that a head spec reads from the weights of a checkpoint."""
-    networks: list[Network] = [network for network in (head.head, head.gate and head.gate.network) if network]
     read = {head.output.matrix, head.gate.scale if head.gate else None}
     if head.affine:
         read |= {head.affine.mean, head.affine.std, head.affine.variance}
     names = {tensor for tensor in read if tensor}
-    for network in networks:
+    for network in head.networks:
         if network.file is None:
             for layer in find_layers(tensors.shapes, network.prefix):
                 names.update(f"{layer}.{part}" for part in LAYER_PARTS)

@@ -90,7 +90,7 @@ def has_classifier_head(fields: Mapping[str, object], tensors: TensorFiles, name
     if type(config) not in AutoModelForSequenceClassification._model_mapping:
         return False
     with part_reported(name), torch.device("meta"):
-        skeleton = AutoModelForSequenceClassification.from_config(config)
+        skeleton = AutoModelForSequenceClassification.from_config(config)  # type: ignore[no-untyped-call]
     head = [tensor for tensor in skeleton.state_dict() if not tensor.startswith(f"{skeleton.base_model_prefix}.")]
     return any(tensor in tensors for tensor in head)
 

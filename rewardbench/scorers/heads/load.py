@@ -164,6 +164,5 @@ def _scorer_class(head: HeadSpec) -> type[HeadScorer]:
 
 def head_files(head: HeadSpec, folder: Path) -> list[Path]:
     """Return the files beside the weights that hold a head: those that its spec names, else that of LLaMA-Factory."""
-    networks = [network for network in (head.head, head.gate.network if head.gate else None) if network]
-    stems = {network.file for network in networks if network.file} | {"value_head"}
+    stems = {network.file for network in head.networks if network.file} | {"value_head"}
     return [path for stem in sorted(stems) if (path := folder / f"{stem}.safetensors").is_file()]

@@ -283,3 +283,10 @@ class HeadSpec(Part):
         if self.vocabulary:
             return "logits"
         return "head" if self.head else "classifier"
+
+    @property
+    def networks(self) -> list[Network]:
+        """Return the networks that the spec declares: of the head, its gate and a prompt."""
+        prompt_head = self.pair.prompt_head if isinstance(self.pair, Embeddings) else None
+        declared = (self.head, self.gate and self.gate.network, prompt_head)
+        return [network for network in declared if network]
