@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rewardbench.errors import InputError
-from rewardbench.models.devices import pick_device, pick_dtype
+from rewardbench.models.adapters import Adapter, apply_adapter
 from rewardbench.models.failures import part_reported
+from rewardbench.models.layers import base_of
 from rewardbench.models.limits import name_first
+from rewardbench.models.placement import loading_options, placement_notes, stored_quantization, to_device
 from rewardbench.scorers.heads.spec import HeadSpec
 from rewardbench.scorers.heads.tensors import TensorFiles
 from rewardbench.settings import ModelSpec
@@ -55,49 +57,59 @@ def build_config(head: HeadSpec, fields: Mapping[str, object], name: str) -> Pre
 
 
 def load_backbone(
-    head: HeadSpec, config: PreTrainedConfig, tensors: TensorFiles, spec: ModelSpec
+    head: HeadSpec, config: PreTrainedConfig, tensors: TensorFiles, spec: ModelSpec, adapter: Adapter | None = None
 ) -> tuple[PreTrainedModel, list[str]]:
     """Load a backbone onto the device, in evaluation mode.
 
+    Args:
+        head: the family.
+        config: of the backbone.
+        tensors: of the checkpoint, which an adapter completes.
+        spec: how the model is loaded.
+        adapter: the PEFT adapter that is applied to the backbone.
+
     Returns:
-        The model (with its vocabulary head, if the spec reads logits), and the names of tensors that it does not use.
+        The model (with its vocabulary head, if the spec reads logits), and notes.
 
     Raises:
         InputError: if weights are missing or of another shape.
     """
-    device = pick_device(spec.device)
-    options: dict[str, object] = {"dtype": pick_dtype(spec.dtype, device)}
-    if spec.attn_implementation:
-        options["attn_implementation"] = spec.attn_implementation
+    stored, options = stored_quantization(config), loading_options(spec, config)
+    if head.backbone.convert and (adapter or stored or "device_map" in options):
+        raise InputError(
+            f"The weights of {spec.model} are converted when they are loaded, so it cannot have an adapter, quantised "
+            "weights or --device_map."
+        )
     with part_reported(f"the weights of {spec.model}"):
         if head.backbone.convert:
-            model, missing, unused = _load_converted(config, tensors, options)
+            model, missing = _load_converted(config, tensors, options)
         else:
-            model, missing, unused = _load_files(head, config, tensors, options)
+            model, missing = _load_files(head, config, tensors, options, adapter)
     if missing:
         raise InputError(
             f"{spec.model} lacks weights of its backbone, or has them in another shape ({name_first(missing)}): it is "
             f"not a model of the family {head.name}."
         )
     model.config.return_dict = True
-    return model.to(device).eval(), unused  # type: ignore[arg-type]  # transformers' decorator hides the signature
+    model, notes = to_device(model, spec), placement_notes(spec, model, stored)
+    if adapter:
+        adapted = apply_adapter(model, adapter)
+        model = base_of(adapted.model) if head.head else adapted.model  # type: ignore[assignment]
+        notes += adapted.notes
+    return model, notes
 
 
 def _load_files(
-    head: HeadSpec, config: PreTrainedConfig, tensors: TensorFiles, options: Mapping[str, object]
-) -> tuple[PreTrainedModel, list[str], list[str]]:
-    """Return the model, the names of weights that are missing or of another shape, and of those it does not use."""
-    import transformers
-
-    auto_class: type[Any] = transformers.AutoModel
-    if head.vocabulary and config.is_encoder_decoder:
-        auto_class = transformers.AutoModelForSeq2SeqLM
-    elif head.vocabulary:
-        auto_class = transformers.AutoModelForCausalLM
-    elif head.head is None:
-        auto_class = transformers.AutoModelForSequenceClassification
+    head: HeadSpec,
+    config: PreTrainedConfig,
+    tensors: TensorFiles,
+    options: Mapping[str, object],
+    adapter: Adapter | None,
+) -> tuple[PreTrainedModel, list[str]]:
+    """Return the model, and the names of weights that are missing or of another shape."""
+    auto_class = _auto_class(head, config, adapter)
     model, info = auto_class.from_pretrained(
-        tensors.folder,
+        adapter.base if adapter else tensors.folder,
         config=config,
         use_safetensors=True,
         key_mapping=dict(head.backbone.rename) or None,
@@ -105,13 +117,31 @@ def _load_files(
         output_loading_info=True,
         **options,
     )
-    mismatched = [key for key, *_ in info["mismatched_keys"]]
-    return model, sorted([*info["missing_keys"], *mismatched]), sorted(info["unexpected_keys"])
+    missing = {*info["missing_keys"], *(key for key, *_ in info["mismatched_keys"])}
+    if adapter:
+        missing -= adapter.replaced.keys()
+        if head.head:  # the vocabulary head, which is not used
+            missing = {key for key in missing if key.startswith(f"{model.base_model_prefix}.")}
+    return model, sorted(missing)
+
+
+def _auto_class(head: HeadSpec, config: PreTrainedConfig, adapter: Adapter | None) -> type[Any]:
+    """Return the class that loads a backbone; for an adapter the one on which it was trained."""
+    import transformers
+
+    if head.vocabulary and config.is_encoder_decoder:
+        return transformers.AutoModelForSeq2SeqLM
+    if head.vocabulary:
+        return transformers.AutoModelForCausalLM
+    if head.head is None:
+        return transformers.AutoModelForSequenceClassification
+    is_causal = type(config) in transformers.MODEL_FOR_CAUSAL_LM_MAPPING
+    return transformers.AutoModelForCausalLM if adapter and is_causal else transformers.AutoModel
 
 
 def _load_converted(
     config: PreTrainedConfig, tensors: TensorFiles, options: Mapping[str, object]
-) -> tuple[PreTrainedModel, list[str], list[str]]:
+) -> tuple[PreTrainedModel, list[str]]:
     """Load InternLM2 weights into a Llama; see `_load_files`."""
     import torch
     from transformers import AutoModel
@@ -119,7 +149,7 @@ def _load_converted(
     dtype = options["dtype"] if isinstance(options["dtype"], torch.dtype) else config.dtype
     model = AutoModel.from_config(config, **{**options, "dtype": dtype})  # type: ignore[no-untyped-call]
     result = model.load_state_dict(dict(split_internlm2(tensors, config)), strict=False)
-    return model, sorted(result.missing_keys), sorted(result.unexpected_keys)
+    return model, sorted(result.missing_keys)
 
 
 def split_internlm2(tensors: TensorFiles, config: PreTrainedConfig) -> Iterator[tuple[str, torch.Tensor]]:

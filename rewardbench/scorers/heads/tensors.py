@@ -30,6 +30,8 @@ class TensorFiles:
         self.folder = folder
         self.shapes: dict[str, tuple[int, ...]] = {}
         self._files: dict[str, Path] = {}
+        self._stored_names: dict[str, str] = {}
+        """Names in the files, where they differ."""
         for path in files:
             try:
                 with safe_open(path, framework="pt") as file:
@@ -38,6 +40,17 @@ class TensorFiles:
                         self._files.setdefault(name, path)
             except (OSError, SafetensorError) as error:
                 raise InputError(f"{path.name} in {folder} is not a whole safetensors file: {error}.") from error
+
+    def overlay(self, path: Path, names: Mapping[str, str], shapes: Mapping[str, tuple[int, ...]]) -> None:
+        """Add tensors of another file, which replace those of the same name.
+
+        Args:
+            path: the file.
+            names: their names in the file, by the names that they get.
+            shapes: by the names that they get.
+        """
+        for name, stored in names.items():
+            self.shapes[name], self._files[name], self._stored_names[name] = shapes[name], path, stored
 
     def __contains__(self, name: str) -> bool:
         return name in self.shapes
@@ -51,7 +64,7 @@ class TensorFiles:
         from safetensors import safe_open
 
         with safe_open(self._files[name], framework="pt") as file:
-            tensor: torch.Tensor = file.get_tensor(name)
+            tensor: torch.Tensor = file.get_tensor(self._stored_names.get(name, name))
         return tensor
 
     def read_rows(self, name: str, rows: list[int]) -> torch.Tensor:
