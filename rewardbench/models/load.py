@@ -21,7 +21,6 @@ from rewardbench.models.metadata import read_metadata
 from rewardbench.models.placement import (
     loading_options,
     placement_notes,
-    quantization_identity,
     stored_quantization,
     to_device,
 )
@@ -196,11 +195,11 @@ def load_weights(checkpoint: Checkpoint, spec: ModelSpec, merge: bool = True) ->
 
 
 def identify_checkpoint(checkpoint: Checkpoint, spec: ModelSpec) -> dict[str, object]:
-    """Return the fingerprint of a checkpoint as it is loaded: with its adapter and a requested quantisation."""
+    """Return the fingerprint of a checkpoint, with that of its adapter."""
     identity = identify(checkpoint.folder, checkpoint.config, checkpoint.tokenizer, spec.trust_remote_code)
     if checkpoint.adapter:
         identity["adapter"] = checkpoint.adapter.identity()
-    return {**identity, **quantization_identity(spec)}
+    return identity
 
 
 def build_skeleton(checkpoint: Checkpoint, spec: ModelSpec) -> PreTrainedModel:

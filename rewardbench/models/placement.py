@@ -103,15 +103,17 @@ def placement_notes(spec: ModelSpec, model: PreTrainedModel, stored: str | None)
     return notes
 
 
-def quantization_identity(spec: ModelSpec) -> dict[str, object]:
-    """Return the settings of a requested quantisation with the version of its library, for the fingerprint."""
-    quantization = _requested_quantization(spec)
-    if quantization is None:
+def describe_quantization(model: PreTrainedModel) -> dict[str, object]:
+    """Return how the weights of a loaded model are quantised, for the fingerprint; empty if they are not."""
+    if not is_quantized(model):
         return {}
     from importlib.metadata import version
 
-    settings = {key: value for key, value in quantization.to_diff_dict().items() if not key.startswith("_")}
-    return {"quantization": {**settings, "bitsandbytes": version("bitsandbytes")}}
+    settings = model.config.quantization_config.to_diff_dict()
+    described = {key: value for key, value in settings.items() if not key.startswith("_")}
+    if model.hf_quantizer.quantization_config.quant_method == "bitsandbytes":
+        described["bitsandbytes"] = version("bitsandbytes")
+    return {"quantization": described}
 
 
 def _requested_quantization(spec: ModelSpec) -> BitsAndBytesConfig | None:

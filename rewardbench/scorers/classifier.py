@@ -23,7 +23,7 @@ from rewardbench.models.families import choose_template
 from rewardbench.models.layers import is_compiled, is_encoder
 from rewardbench.models.limits import embedding_rows, reject_unknown_tokens
 from rewardbench.models.load import load
-from rewardbench.models.placement import input_device
+from rewardbench.models.placement import describe_quantization, input_device
 from rewardbench.scorers.base import ModelScorer
 from rewardbench.settings import ModelSpec
 from rewardbench.types import Messages, ScorerReport, TokenRequest, Tools
@@ -169,7 +169,7 @@ def _pad_token_id(model: PreTrainedModel, pad: int) -> Iterator[None]:
 
 
 def describe_model(model: PreTrainedModel) -> dict[str, object]:
-    """Return how a loaded model computes, for the fingerprint: dtype, TF32, attention kernel, kind of device."""
+    """Return how a loaded model computes, for the fingerprint: dtype, TF32, attention kernel, device, quantisation."""
     import torch
 
     return {
@@ -177,6 +177,7 @@ def describe_model(model: PreTrainedModel) -> dict[str, object]:
         "float32_matmul": torch.get_float32_matmul_precision(),  # some containers enable TF32
         "attn_implementation": model.config._attn_implementation,
         **({"compiled": True} if is_compiled(model) else {}),
+        **describe_quantization(model),
         "device": input_device(model).type,
     }
 
