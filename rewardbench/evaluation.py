@@ -120,6 +120,11 @@ def evaluate(model: Model, dataset: Data = "core", **options: Unpack[EvaluateOpt
         attn_implementation: eager, sdpa or flash_attention_2; None is the model's default.
         compile: compile the model's layers (torch.compile).
         device: cpu, cuda, cuda:1 or mps; None is the best available.
+        device_map: spread a model that is larger than one device over all of them (accelerate): auto, balanced,
+            balanced_low_0 or sequential.
+        max_memory: memory limits of devices for `device_map`, such as 0=20GiB,cpu=64GiB.
+        load_in_8bit: quantise the weights to 8 bits (bitsandbytes).
+        load_in_4bit: quantise the weights to 4 bits (bitsandbytes, NF4).
         trust_remote_code: allow code from the model's repository to run.
         adapter: head spec of the model, a YAML file or the name of a built-in one; None recognises it by its tensors.
         beta: scale of the DPO reward.

@@ -25,6 +25,7 @@ Data = str | os.PathLike[str] | Iterable[object]
 RefFreeType = Literal["sum", "avg", "norm"]
 TruncationSide = Literal["left", "right"]
 Dtype = Literal["auto", "float16", "bfloat16", "float32", "float64"]
+DeviceMap = Literal["auto", "balanced", "balanced_low_0", "sequential"]
 Pairs = Literal["best-worst", "all", "best-of-n"]
 
 SYNONYMS = {"torch_dtype": "dtype", "prioritize_scoring": "scores_only"}
@@ -189,6 +190,10 @@ class ModelSpec(CheckedOptions):
     attn_implementation: str | None = None
     compile: bool = False
     device: str | None = None
+    device_map: DeviceMap | None = None
+    max_memory: str | None = None
+    load_in_8bit: bool = False
+    load_in_4bit: bool = False
     trust_remote_code: bool = False
     adapter: str | None = None
     beta: float = 1.0
@@ -197,6 +202,8 @@ class ModelSpec(CheckedOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_at_least_one(self, "max_length")
+        if self.load_in_8bit and self.load_in_4bit:
+            raise InputError("--load_in_8bit and --load_in_4bit exclude each other: pass one of them.")
 
 
 @dataclass(frozen=True)
@@ -231,6 +238,8 @@ class Settings(Inputs):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_at_least_one(self, "limit", "batch_size", "batch_tokens", "num_processes")
+        if self.model.device_map and (self.num_processes or 1) > 1:
+            raise InputError("--device_map spreads one model over all devices: leave out --num_processes.")
 
 
 class ScorerOptions(TypedDict, total=False):
@@ -248,6 +257,10 @@ class ScorerOptions(TypedDict, total=False):
     attn_implementation: str | None
     compile: bool
     device: str | None
+    device_map: DeviceMap | None
+    max_memory: str | None
+    load_in_8bit: bool
+    load_in_4bit: bool
     trust_remote_code: bool
     adapter: str | None
     beta: float

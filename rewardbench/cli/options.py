@@ -90,6 +90,7 @@ PairsOption = Literal["best-worst", "all", "best-of-n"] | None
 RefFreeOption = Literal["sum", "avg", "norm"] | None
 TruncationOption = Literal["left", "right"]
 DtypeOption = Literal["auto", "float16", "bfloat16", "float32", "float64"]
+DeviceMapOption = Literal["auto", "balanced", "balanced_low_0", "sequential"] | None
 AttentionOption = Literal["eager", "sdpa", "flash_attention_2"] | None
 
 
@@ -158,6 +159,14 @@ class RunOptions:
     ] = None
     compile: Annotated[bool, flag(RUN, "compile", "Compile the model's layers (torch.compile)")] = False
     device: Annotated[TextOption, flag(RUN, "device", "cpu, cuda, cuda:1 or mps; default: the best available")] = None
+    device_map: Annotated[
+        DeviceMapOption, flag(RUN, "device_map", "Spread a model over all devices (accelerate), if one is too small")
+    ] = None
+    max_memory: Annotated[
+        TextOption, flag(RUN, "max_memory", "Memory limits for --device_map, such as 0=20GiB,cpu=64GiB")
+    ] = None
+    load_in_8bit: Annotated[bool, flag(RUN, "load_in_8bit", "Quantise the weights to 8 bits (bitsandbytes)")] = False
+    load_in_4bit: Annotated[bool, flag(RUN, "load_in_4bit", "Quantise the weights to 4 bits (bitsandbytes)")] = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,6 +207,10 @@ def model_spec(name: str, model: ModelOptions, run: RunOptions, seed: int = 0) -
         attn_implementation=run.attn_implementation,
         compile=run.compile,
         device=run.device,
+        device_map=run.device_map,
+        max_memory=run.max_memory,
+        load_in_8bit=run.load_in_8bit,
+        load_in_4bit=run.load_in_4bit,
     )
 
 

@@ -17,6 +17,7 @@ from rewardbench.engine.budget import bytes_per_token, free_memory
 from rewardbench.forward.padding import PaddingSide
 from rewardbench.models.devices import release
 from rewardbench.models.failures import ModelFailure, first_sentence, out_of_memory
+from rewardbench.models.placement import input_device
 from rewardbench.scorers.base import BaseScorer, ModelScorer
 from rewardbench.scorers.dpo import Dpo
 from rewardbench.types import TokenRequest
@@ -216,7 +217,7 @@ def _check_memory(scorer: ModelScorer, batch: Sequence[TokenRequest]) -> None:
     Raises:
         MemoryError: if it does not.
     """
-    if scorer.model.device.type == "cpu" and len(batch) > 1:
+    if input_device(scorer.model).type == "cpu" and len(batch) > 1:
         needed = count_tokens(batch, scorer.traits) * bytes_per_token(scorer.model, max(map(len, batch)))
         if needed > free_memory():
             raise MemoryError

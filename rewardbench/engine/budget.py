@@ -12,9 +12,11 @@ from rewardbench.engine.batching import Batch, count_tokens, plan_batches, sprea
 from rewardbench.engine.cache import Cache
 from rewardbench.models.failures import out_of_memory
 from rewardbench.models.fingerprint import digest
+from rewardbench.models.placement import gpu_devices
 from rewardbench.types import BatchTraits, Request, Scorer
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedModel
 
 CPU_TOKENS = 1280
@@ -54,8 +56,8 @@ def token_budget(scorer: Scorer, groups: Sequence[Sequence[Request]], cache: Cac
     longest = max(map(len, requests), default=0)
     if scorer.model is None or longest == 0:
         return 2**40
-    if scorer.model.device.type == "cuda":
-        return _measure_cuda(scorer, max(requests, key=len))
+    if devices := gpu_devices(scorer.model):
+        return _measure_cuda(scorer, max(requests, key=len), devices)
     memory_limit = int(free_memory() * MEMORY_SHARE) // bytes_per_token(scorer.model, longest)
     fastest = CPU_TOKENS
     if scorer.traits.packed and sum(map(len, requests)) >= WORTH_MEASURING:
@@ -137,21 +139,23 @@ def bytes_per_token(model: PreTrainedModel, longest: int) -> int:
     return int(model.dtype.itemsize * (12 * hidden + 4 * inner + 3 * scores + logits) + 8 * longest)
 
 
-def _measure_cuda(scorer: Scorer, longest: Request) -> int:
-    """Return the tokens that fit into the free memory of a GPU, by the peak memory of the longest request."""
+def _measure_cuda(scorer: Scorer, longest: Request, devices: Sequence[torch.device]) -> int:
+    """Return the tokens that fit into the free memory of every GPU, by the peak memory of the longest request."""
     import torch
 
-    device = scorer.model.device
-    before = torch.cuda.memory_allocated(device)
-    torch.cuda.reset_peak_memory_stats(device)
+    before = {device: torch.cuda.memory_allocated(device) for device in devices}
+    for device in devices:
+        torch.cuda.reset_peak_memory_stats(device)
     try:
         scorer.run([longest])
     except RuntimeError as error:
         if not out_of_memory(error):
             raise
         return len(longest)  # the loop raises the error, once it runs this request
-    used = max(1, torch.cuda.max_memory_allocated(device) - before)
-    free, _ = torch.cuda.mem_get_info(device)
-    idle = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    fits = int(0.8 * (free + idle) * len(longest) / used)
-    return max(len(longest), min(fits, MAX_GPU_TOKENS))
+    fits = MAX_GPU_TOKENS
+    for device in devices:
+        used = max(1, torch.cuda.max_memory_allocated(device) - before[device])
+        free, _ = torch.cuda.mem_get_info(device)
+        idle = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        fits = min(fits, int(0.8 * (free + idle) * len(longest) / used))
+    return max(len(longest), fits)

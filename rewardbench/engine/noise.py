@@ -11,7 +11,7 @@ EXACT = {"float32", "float64"}
 
 
 def is_exact(fingerprint: Mapping[str, object]) -> bool:
-    """Return True if a scorer computes in full precision; float32 with TF32 matrix multiplication does not.
+    """Return True if a scorer computes in full precision, without TF32 and without quantised weights.
 
     >>> [is_exact({"dtype": kind, "float32_matmul": "highest"}) for kind in ("float64", "float32", "bfloat16")]
     [True, True, False]
@@ -19,6 +19,8 @@ def is_exact(fingerprint: Mapping[str, object]) -> bool:
     [True, False, False]
     """
     dtype = fingerprint.get("dtype", "float32")
+    if "quantization" in fingerprint:
+        return False
     return dtype in EXACT and (dtype != "float32" or fingerprint.get("float32_matmul", "highest") == "highest")
 
 

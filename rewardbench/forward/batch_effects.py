@@ -22,7 +22,7 @@ WORDS = "The river is short, but the city by it has more than twelve bridges.".s
 LENGTHS = (1, 4, 13)
 """Lengths of the batching probe, in words."""
 
-TOLERANCE = {"tf32": 0.02, "float16": 0.02, "bfloat16": 0.1}
+TOLERANCE = {"tf32": 0.02, "float16": 0.02, "bfloat16": 0.1, "int8": 0.1}
 """Maximum difference by rounding in a dtype, relative to the largest score of the probe."""
 EXACT_TOLERANCE = 1e-4
 """The same in float32 and float64."""
@@ -62,9 +62,14 @@ def _prepare_distinct(scorer: Prober, texts: Sequence[Sequence[str]]) -> list[To
 
 
 def compute_dtype(model: PreTrainedModel) -> str:
-    """Return the dtype a model computes in: its weights', or tf32 if torch multiplies float32 matrices in TF32."""
+    """Return the dtype a model computes in: its weights', or tf32 if torch multiplies float32 matrices in TF32.
+
+    LLM.int8() rounds activations, by outliers that it finds in the batch.
+    """
     import torch
 
+    if getattr(model, "is_loaded_in_8bit", False):
+        return "int8"
     dtype = str(model.dtype).removeprefix("torch.")
     return "tf32" if dtype == "float32" and torch.get_float32_matmul_precision() != "highest" else dtype
 

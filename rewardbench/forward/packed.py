@@ -20,6 +20,7 @@ from rewardbench.forward.prefix_tree import Ids, PrefixTrie, build_trie
 from rewardbench.forward.tree_attention import CURRENT, NAME, KeysStored, PackedBatch, attend
 from rewardbench.models import layers
 from rewardbench.models.layers import base_of
+from rewardbench.models.placement import input_device
 from rewardbench.types import TokenRequest
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def hidden_states(model: PreTrainedModel, batch: PackedBatch, last_layer: Module
     """
     import torch
 
-    trie, device = batch.trie, model.device
+    trie, device = batch.trie, input_device(model)
     input_ids = torch.from_numpy(trie.input_ids).to(device)[None]
     position_ids = torch.from_numpy(trie.position_ids).to(device)[None]
     wanted = torch.from_numpy(batch.wanted).to(device)
@@ -73,7 +74,7 @@ def hidden_states(model: PreTrainedModel, batch: PackedBatch, last_layer: Module
     with use_tree_attention(model, batch), shortened:
         outputs = base_of(model)(input_ids=input_ids, position_ids=position_ids, use_cache=False, return_dict=True)
     hidden: torch.Tensor = outputs[0][0]
-    return hidden if batch.stored else hidden[wanted]
+    return hidden if batch.stored else hidden[wanted.to(hidden.device)]
 
 
 def _shortened(last_layer: Module, batch: PackedBatch, wanted: torch.Tensor) -> AbstractContextManager[None]:
@@ -103,6 +104,7 @@ def _select_tokens(argument: object, wanted: torch.Tensor, total: int) -> object
         return tuple(_select_tokens(element, wanted, total) for element in argument)
     if not isinstance(argument, torch.Tensor):
         return argument
+    wanted = wanted.to(argument.device)
     if argument.shape[:2] == (1, total):
         return argument[:, wanted]
     return argument[wanted] if argument.shape == (total,) else argument
@@ -228,7 +230,7 @@ def _unpacked_hidden_states(model: PreTrainedModel, ids: Ids) -> torch.Tensor:
     """Return the hidden states of the model's own forward on one sequence: [tokens, width]."""
     import torch
 
-    input_ids = torch.tensor([list(ids)], device=model.device)
+    input_ids = torch.tensor([list(ids)], device=input_device(model))
     states: torch.Tensor = base_of(model)(input_ids=input_ids, use_cache=False, return_dict=True)[0][0]
     return states
 

@@ -59,7 +59,7 @@ class PackedBatch:
     """Sliding windows that layers asked for."""
     unsupported: set[str] = field(default_factory=set)
     """Arguments that tree attention does not implement."""
-    _plans: dict[tuple[int | None, bool], list[KernelCall]] = field(default_factory=dict)
+    _plans: dict[tuple[int | None, bool, torch.device], list[KernelCall]] = field(default_factory=dict)
 
     def plan(self, window: int | None, like: torch.Tensor) -> list[KernelCall]:
         """Return the kernel calls of a layer, one for each group of branches.
@@ -70,7 +70,7 @@ class PackedBatch:
             window: sliding window of the layer.
             like: gives the dtype and device of the masks.
         """
-        key = window, self.stored is not None
+        key = window, self.stored is not None, like.device
         if key not in self._plans:
             query_slots = np.arange(len(self.trie.input_ids)) if self.stored is None else self.wanted
             calls: list[KernelCall] = []

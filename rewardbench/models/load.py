@@ -11,17 +11,24 @@ from typing import TYPE_CHECKING, Literal
 
 from rewardbench.errors import InputError
 from rewardbench.hub import cache_note, commit_of
-from rewardbench.models.devices import pick_device, pick_dtype
+from rewardbench.models.adapters import Adapter, apply_adapter, count_labels, find_adapter, resize_embedding
 from rewardbench.models.failures import part_reported
 from rewardbench.models.fingerprint import identify
 from rewardbench.models.layers import compile_layers, is_encoder
 from rewardbench.models.limits import check_vocabulary, length_limit, name_first
 from rewardbench.models.locate import locate
 from rewardbench.models.metadata import read_metadata
+from rewardbench.models.placement import (
+    loading_options,
+    placement_notes,
+    stored_quantization,
+    to_device,
+)
 from rewardbench.models.spec import resolve
 from rewardbench.settings import ModelSpec
 
 if TYPE_CHECKING:
+    from peft import PeftModel
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 ModelKind = Literal["classifier", "causal"]
@@ -41,17 +48,28 @@ class Checkpoint:
     """The folder or Hub id, for messages."""
     kind: ModelKind
     folder: Path
+    """Its files; of an adapter, those of its base."""
     config: PreTrainedConfig
     tokenizer: PreTrainedTokenizerBase
     dtype: str
     """Dtype of the weights by the configuration; empty if it names none."""
     notes: tuple[str, ...] = ()
     """Sentences for the reader."""
+    adapter: Adapter | None = None
+    """The PEFT adapter that is applied to the weights."""
+
+    @property
+    def metadata(self) -> dict[str, int | str]:
+        """Return `parameters` and `license`, as far as they are known; of an adapter, its own license."""
+        metadata = read_metadata(self.folder)
+        if self.adapter and (license_id := read_metadata(self.adapter.folder).get("license")):
+            metadata["license"] = license_id
+        return metadata
 
     @property
     def commit(self) -> str | None:
         """Return the commit of a Hub snapshot; None for a local folder."""
-        return commit_of(self.folder)
+        return commit_of(self.adapter.folder if self.adapter else self.folder)
 
 
 @dataclass(frozen=True)
@@ -74,6 +92,8 @@ class LoadedModel:
     """`parameters` (their number) and `license`, as far as they are known."""
     notes: tuple[str, ...] = ()
     """Sentences for the reader."""
+    peft_model: PeftModel | None = None
+    """The same model as peft wraps it, if it has an adapter that is not merged."""
 
 
 def load(spec: ModelSpec, folder: Path | None = None) -> LoadedModel:
@@ -94,7 +114,10 @@ def load(spec: ModelSpec, folder: Path | None = None) -> LoadedModel:
 
 
 def open_checkpoint(
-    spec: ModelSpec, tokenizer: PreTrainedTokenizerBase | None = None, folder: Path | None = None
+    spec: ModelSpec,
+    tokenizer: PreTrainedTokenizerBase | None = None,
+    folder: Path | None = None,
+    kind: ModelKind | None = None,
 ) -> Checkpoint:
     """Find a model's files and read its configuration and tokenizer; everything is checked that needs no weights.
 
@@ -102,50 +125,81 @@ def open_checkpoint(
         spec: the model, and how it is loaded.
         tokenizer: used instead of loading the one that the spec names.
         folder: the model's files, if they are known.
+        kind: kind of the model; None is that which the spec's options name.
 
     Raises:
         InputError: see `load`.
     """
-    name, kind = spec.model, _kind_of(spec)
+    name, kind = spec.model, kind or _kind_of(spec)
     folder = folder or locate(name, spec.revision, spec.trust_remote_code)
-    config = _load_config(folder, spec)
+    adapter = find_adapter(folder, spec)
+    base = adapter.base if adapter else folder
+    config = _load_config(base, spec)
+    if adapter and kind == "classifier" and (labels := count_labels(adapter, config)):
+        config.num_labels = labels
     if kind == "causal":
         _reject_other_kinds(config, name)
     _reject_nondeterministic(config, name)
     return Checkpoint(
         name=name,
         kind=kind,
-        folder=folder,
+        folder=base,
         config=config,
-        tokenizer=load_tokenizer(folder, spec) if tokenizer is None else tokenizer,
+        tokenizer=load_tokenizer(folder, spec, base) if tokenizer is None else tokenizer,
         dtype=str(getattr(config, "dtype", None) or "").removeprefix("torch."),
         notes=tuple(cache_note(folder, name, spec.revision)),
+        adapter=adapter,
     )
 
 
-def load_weights(checkpoint: Checkpoint, spec: ModelSpec) -> LoadedModel:
+def load_weights(checkpoint: Checkpoint, spec: ModelSpec, merge: bool = True) -> LoadedModel:
     """Load a checkpoint's weights onto the device, in evaluation mode.
+
+    Args:
+        checkpoint: its files.
+        spec: how it is loaded.
+        merge: False to keep an adapter separate, so that it can be switched off.
 
     Raises:
         InputError: see `load`.
     """
     name, config, tokenizer = checkpoint.name, checkpoint.config, checkpoint.tokenizer
+    stored = stored_quantization(config)
     model, notes = _read_weights(checkpoint, spec)
+    peft_model = None
+    if checkpoint.adapter:
+        adapted = apply_adapter(model, checkpoint.adapter, merge)
+        if adapted.unused:
+            raise InputError(f"The adapter {name} has {name_first(adapted.unused)}, which its base has no place for.")
+        model, peft_model = adapted.model, adapted.peft_model
+        notes += adapted.notes
+    if spec.compile:
+        compile_layers(model, name)
     if checkpoint.kind == "classifier":
         _check_classifier(model, name)
+    notes += placement_notes(spec, model, stored)
     notes = [*checkpoint.notes, *notes, *check_vocabulary(tokenizer, model, name)]
     return LoadedModel(
         model=model,
         tokenizer=tokenizer,
         config=config,
-        fingerprint=identify(checkpoint.folder, config, tokenizer, spec.trust_remote_code),
+        fingerprint=identify_checkpoint(checkpoint, spec.trust_remote_code),
         max_length=length_limit(model, tokenizer, spec.max_length),
         dtype=str(model.dtype).removeprefix("torch."),
         folder=checkpoint.folder,
         commit=checkpoint.commit,
-        metadata=read_metadata(checkpoint.folder),
+        metadata=checkpoint.metadata,
         notes=tuple(notes),
+        peft_model=peft_model,
     )
+
+
+def identify_checkpoint(checkpoint: Checkpoint, runs_code: bool, head_files: Sequence[Path] = ()) -> dict[str, object]:
+    """Return the fingerprint of a checkpoint, with that of its adapter; see `identify`."""
+    identity = identify(checkpoint.folder, checkpoint.config, checkpoint.tokenizer, runs_code, head_files)
+    if checkpoint.adapter:
+        identity["adapter"] = checkpoint.adapter.identity()
+    return identity
 
 
 def build_skeleton(checkpoint: Checkpoint, spec: ModelSpec) -> PreTrainedModel:
@@ -157,6 +211,8 @@ def build_skeleton(checkpoint: Checkpoint, spec: ModelSpec) -> PreTrainedModel:
         skeleton: PreTrainedModel = AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
             checkpoint.config, trust_remote_code=spec.trust_remote_code
         )
+    if checkpoint.adapter:
+        resize_embedding(skeleton, checkpoint.adapter)
     return skeleton
 
 
@@ -168,12 +224,10 @@ def _load_config(folder: Path, spec: ModelSpec) -> PreTrainedConfig:
     """Load the configuration; code of the repository runs only with --trust_remote_code."""
     from transformers import AutoConfig
 
-    name, adapter = spec.model, folder / "adapter_config.json"
+    name = spec.model
     if not (folder / "config.json").is_file():
-        if adapter.is_file():
-            raise InputError(f"{name} is an adapter without its base: merge it into its model first, and pass that.")
         raise InputError(f"{name} has no config.json: pass the folder of a model as save_pretrained() writes it.")
-    if adapter.is_file() and find_spec("peft"):
+    if (folder / "adapter_config.json").is_file() and find_spec("peft"):
         raise InputError(
             f"{name} has an adapter as well as complete weights, and with peft installed the adapter's base would be "
             "loaded instead: remove adapter_config.json, or merge the adapter first."
@@ -183,20 +237,33 @@ def _load_config(folder: Path, spec: ModelSpec) -> PreTrainedConfig:
     return config
 
 
-def load_tokenizer(folder: Path, spec: ModelSpec) -> PreTrainedTokenizerBase:
-    """Load the tokenizer that the spec names, else the model's own."""
+def load_tokenizer(folder: Path, spec: ModelSpec, base: Path | None = None) -> PreTrainedTokenizerBase:
+    """Load the tokenizer that the spec names, else the model's own.
+
+    Args:
+        folder: the model's files.
+        spec: the model, and how it is loaded.
+        base: folder of an adapter's base, whose tokenizer is used if the adapter has none.
+    """
     from transformers import AutoTokenizer
 
     name = spec.tokenizer or spec.model
     is_own = spec.tokenizer is None or (spec.tokenizer == spec.model and spec.revision is None)
     source = folder if is_own else locate(name, code=spec.trust_remote_code)
-    if not any(any(source.glob(pattern)) for pattern in TOKENIZER_FILES):
+    if is_own and base and not has_tokenizer(folder):
+        source = base
+    if not has_tokenizer(source):
         raise InputError(f"{name} has no tokenizer: pass --tokenizer, a folder or Hub id with one.")
     with part_reported(f"the tokenizer of {name}"):
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
             source, trust_remote_code=spec.trust_remote_code
         )
     return tokenizer
+
+
+def has_tokenizer(folder: Path) -> bool:
+    """Return True if a folder has files of a tokenizer."""
+    return any(any(folder.glob(pattern)) for pattern in TOKENIZER_FILES)
 
 
 def _read_weights(checkpoint: Checkpoint, spec: ModelSpec) -> tuple[PreTrainedModel, list[str]]:
@@ -214,26 +281,23 @@ def _read_weights(checkpoint: Checkpoint, spec: ModelSpec) -> tuple[PreTrainedMo
         if checkpoint.kind == "classifier"
         else transformers.AutoModelForCausalLM
     )
-    device = pick_device(spec.device)
-    kernel = {"attn_implementation": spec.attn_implementation} if spec.attn_implementation else {}
+    options = loading_options(spec, checkpoint.config)
     with part_reported(f"the weights of {name}"):
         model, info = auto_class.from_pretrained(  # type: ignore[misc]  # output_loading_info gives a pair
             folder,
             config=checkpoint.config,
-            dtype=pick_dtype(spec.dtype, device),
             use_safetensors=True,
             ignore_mismatched_sizes=True,  # rejected below, with a clearer message
             trust_remote_code=spec.trust_remote_code,
             output_loading_info=True,
-            **kernel,
+            **options,
         )
-    _reject_mismatched(name, info["mismatched_keys"])
-    _reject_missing(checkpoint, sorted(info["missing_keys"]))
+    brought = checkpoint.adapter.replaced if checkpoint.adapter else {}
+    _reject_mismatched(name, [entry for entry in info["mismatched_keys"] if entry[0] not in brought])
+    _reject_missing(checkpoint, sorted(set(info["missing_keys"]) - brought.keys()))
     model.config.return_dict = True
-    model = model.to(device).eval()
-    if spec.compile:
-        compile_layers(model, name)
-    return model, _check_unused(name, model, sorted(info["unexpected_keys"]))
+    notes = _check_unused(name, model, sorted(info["unexpected_keys"]))
+    return to_device(model, spec), [] if checkpoint.adapter else notes  # a classifier's base may be a causal model
 
 
 def _reject_other_kinds(config: PreTrainedConfig, name: str) -> None:
@@ -288,6 +352,11 @@ def _reject_missing(checkpoint: Checkpoint, keys: Sequence[str]) -> None:
     """Reject a model with weights that are in no file and would be random."""
     if not keys:
         return
+    if checkpoint.adapter and checkpoint.kind == "classifier":
+        raise InputError(
+            f"The head of the adapter {checkpoint.name} ({name_first(keys)}) is neither in its files nor in its base, "
+            "and would be random: save the adapter with the head in modules_to_save, or pass --ref_model for a policy."
+        )
     hint = (
         "A reward model with a head is scored without --ref_model and --ref_free_type."
         if checkpoint.kind == "causal"

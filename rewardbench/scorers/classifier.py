@@ -23,6 +23,7 @@ from rewardbench.models.families import choose_template
 from rewardbench.models.layers import is_compiled, is_encoder
 from rewardbench.models.limits import embedding_rows, reject_unknown_tokens
 from rewardbench.models.load import load
+from rewardbench.models.placement import describe_quantization, input_device
 from rewardbench.scorers.base import ModelScorer
 from rewardbench.settings import ModelSpec
 from rewardbench.types import Messages, ScorerReport, TokenRequest, Tools
@@ -112,7 +113,7 @@ class Classifier(ModelScorer):
         import torch
 
         pad_id = choose_pad_id(requests, self._pad, self.model.config.get_text_config().vocab_size)
-        inputs = pad_batch(requests, pad_id, self.layout.side, self.model.device)
+        inputs = pad_batch(requests, pad_id, self.layout.side, input_device(self.model))
         reset_rope(self.model, self.rope)
         with torch.inference_mode(), _pad_token_id(self.model, pad_id):
             logits = self.model(**filter_inputs(self.model, inputs)).logits
@@ -124,7 +125,7 @@ class Classifier(ModelScorer):
 
         with torch.inference_mode(), reported(self.name, self.model.config, request):
             reset_rope(self.model, self.rope)
-            ids = torch.tensor([request.ids], device=self.model.device)
+            ids = torch.tensor([request.ids], device=input_device(self.model))
             return float(self.model(**filter_inputs(self.model, {"input_ids": ids})).logits)
 
     def _pooled_token(self, request: TokenRequest) -> str:
@@ -168,7 +169,7 @@ def _pad_token_id(model: PreTrainedModel, pad: int) -> Iterator[None]:
 
 
 def describe_model(model: PreTrainedModel) -> dict[str, object]:
-    """Return how a loaded model computes, for the fingerprint: dtype, TF32, attention kernel, kind of device."""
+    """Return how a loaded model computes, for the fingerprint: dtype, TF32, attention kernel, device, quantisation."""
     import torch
 
     return {
@@ -176,7 +177,8 @@ def describe_model(model: PreTrainedModel) -> dict[str, object]:
         "float32_matmul": torch.get_float32_matmul_precision(),  # some containers enable TF32
         "attn_implementation": model.config._attn_implementation,
         **({"compiled": True} if is_compiled(model) else {}),
-        "device": model.device.type,
+        **describe_quantization(model),
+        "device": input_device(model).type,
     }
 
 
@@ -186,7 +188,7 @@ def reset_rope(model: PreTrainedModel, rule: RopeRule) -> None:
         import torch
 
         with torch.inference_mode():
-            model(input_ids=torch.zeros(1, 1, dtype=torch.long, device=model.device))
+            model(input_ids=torch.zeros(1, 1, dtype=torch.long, device=input_device(model)))
 
 
 def load_classifier(spec: ModelSpec, folder: Path | None = None) -> Classifier:

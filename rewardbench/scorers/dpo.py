@@ -9,25 +9,35 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from rewardbench.chat import Chat
 from rewardbench.errors import InputError
 from rewardbench.forward.packed import choose_layout
+from rewardbench.models.adapters import Adapter
 from rewardbench.models.devices import fits_in_memory, pick_device, release
 from rewardbench.models.families import choose_template
 from rewardbench.models.fingerprint import config_identity, same_weights
 from rewardbench.models.limits import check_vocabulary, embedding_rows, length_limit
-from rewardbench.models.load import Checkpoint, build_skeleton, load_weights, open_checkpoint
-from rewardbench.models.metadata import read_metadata
+from rewardbench.models.load import (
+    Checkpoint,
+    LoadedModel,
+    build_skeleton,
+    has_tokenizer,
+    load_weights,
+    open_checkpoint,
+)
 from rewardbench.scorers.base import BaseScorer
 from rewardbench.scorers.logprobs import LogProbs, prepare_span
 from rewardbench.settings import ModelSpec
 from rewardbench.types import BatchTraits, Messages, ScorerReport, TokenRequest, Tools
 
 if TYPE_CHECKING:
+    import torch
+    from peft import PeftModel
     from transformers import PreTrainedTokenizerBase
 
 
@@ -62,6 +72,30 @@ class Stage(AbstractContextManager[LogProbs]):
         if not self._keep and self._open_contexts == 0:
             self._loaded = None
             release()
+
+
+class BaseLogProbs(LogProbs):
+    """Score by the base of an adapter, which is switched off during each forward pass.
+
+    Args:
+        policy: the model with its adapter.
+        peft_model: the same model as peft wraps it.
+        identity: fingerprint of the base.
+    """
+
+    def __init__(self, policy: LogProbs, peft_model: PeftModel, identity: Mapping[str, object]) -> None:
+        super().__init__(policy.model, policy.chat, policy.name, policy.rule, identity, policy.layout)
+        self._peft_model = peft_model
+
+    def log_probs(self, requests: Sequence[TokenRequest]) -> list[torch.Tensor]:
+        """Return for each request the log-probabilities of the completion's tokens, float64."""
+        with self._peft_model.disable_adapter():
+            return super().log_probs(requests)
+
+    def score_unbatched(self, request: TokenRequest) -> float:
+        """Score one text by the model's own forward pass, without padding: the reference for every batch."""
+        with self._peft_model.disable_adapter():
+            return super().score_unbatched(request)
 
 
 class Dpo(BaseScorer):
@@ -104,7 +138,10 @@ class Dpo(BaseScorer):
         policy, *references = self.stages
         fingerprint = {**policy.fingerprint, "kind": self.model_type, "beta": self.beta}
         for reference in references:
-            fingerprint["reference"] = {part: reference.fingerprint.get(part) for part in ("weights", "config")}
+            identity = {part: reference.fingerprint.get(part) for part in ("weights", "config")}
+            if "adapter" in reference.fingerprint:
+                identity["adapter"] = reference.fingerprint["adapter"]
+            fingerprint["reference"] = identity
         return fingerprint
 
     @property
@@ -150,10 +187,44 @@ class Dpo(BaseScorer):
 
 def _load_log_probs(checkpoint: Checkpoint, spec: ModelSpec, chat: Chat) -> LogProbs:
     """Load a causal model with its weights, and choose its layout."""
-    loaded = load_weights(checkpoint, spec)
-    scorer = LogProbs(loaded.model, chat, checkpoint.name, spec.ref_free_type or "sum", loaded.fingerprint)
+    return _probe(load_weights(checkpoint, spec), checkpoint.name, spec, chat)
+
+
+def _probe(loaded: LoadedModel, name: str, spec: ModelSpec, chat: Chat) -> LogProbs:
+    """Return the scorer of a loaded model, in the layout that suits it."""
+    scorer = LogProbs(loaded.model, chat, name, spec.ref_free_type or "sum", loaded.fingerprint)
     layout, layout_notes = choose_layout(scorer, may_pack=True)
     return scorer.with_layout(layout, [*loaded.notes, *layout_notes])
+
+
+class AdapterStages:
+    """The stages of an adapter and of its base, which share one model in memory.
+
+    Args:
+        checkpoint: the adapter with its base.
+        spec: how it is loaded.
+        chat: renders with spans.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, spec: ModelSpec, chat: Chat) -> None:
+        self._checkpoint, self._spec, self._chat = checkpoint, spec, chat
+
+    @cached_property
+    def _loaded(self) -> LoadedModel:
+        return load_weights(self._checkpoint, self._spec, merge=False)
+
+    @cached_property
+    def _policy(self) -> LogProbs:
+        return _probe(self._loaded, self._checkpoint.name, self._spec, self._chat)
+
+    def _base(self) -> LogProbs:
+        identity = {part: value for part, value in self._loaded.fingerprint.items() if part != "adapter"}
+        assert self._loaded.peft_model is not None
+        return BaseLogProbs(self._policy, self._loaded.peft_model, identity)
+
+    def stages(self) -> tuple[Stage, Stage]:
+        """Return the stages of the policy and of its reference."""
+        return Stage(lambda: self._policy, keep=True), Stage(self._base, keep=True)
 
 
 def _same_vocabulary(policy: PreTrainedTokenizerBase, reference: PreTrainedTokenizerBase, spec: ModelSpec) -> None:
@@ -174,6 +245,9 @@ def _same_vocabulary(policy: PreTrainedTokenizerBase, reference: PreTrainedToken
 
 def _reject_equal(policy: Checkpoint, reference: Checkpoint) -> None:
     """Reject a policy and a reference with the same weights, so that every reward would be 0."""
+    adapters = [checkpoint.adapter.identity() if checkpoint.adapter else None for checkpoint in (policy, reference)]
+    if adapters[0] != adapters[1]:
+        return
     if config_identity(policy.config) != config_identity(reference.config):
         return
     if same_weights(policy.folder, reference.folder):
@@ -183,27 +257,41 @@ def _reject_equal(policy: Checkpoint, reference: Checkpoint) -> None:
         )
 
 
-def _open_checkpoints(spec: ModelSpec) -> list[Checkpoint]:
-    """Open the policy and, unless the reward is reference-free, its reference."""
+def _open_checkpoints(spec: ModelSpec, folder: Path | None) -> list[Checkpoint]:
+    """Open the policy and, unless the reward is reference-free, its reference; that of an adapter is its base.
+
+    The base of an adapter is left out if it is in memory with the adapter, which is then switched off.
+    """
+    policy = open_checkpoint(spec, folder=folder, kind="causal")
     if spec.ref_free_type is not None:
-        return [open_checkpoint(spec)]
-    if spec.ref_model is None:
-        raise InputError(f"{spec.model} needs its reference: pass --ref_model, or --ref_free_type.")
-    policy = open_checkpoint(spec)
+        return [policy]
     tokenizer = policy.tokenizer if spec.tokenizer else None
-    reference = open_checkpoint(replace(spec, model=spec.ref_model, revision=spec.ref_revision), tokenizer)
+    if spec.ref_model:
+        reference = open_checkpoint(replace(spec, model=spec.ref_model, revision=spec.ref_revision), tokenizer)
+    elif policy.adapter is None:
+        raise InputError(f"{spec.model} needs its reference: pass --ref_model, or --ref_free_type.")
+    elif policy.adapter.changes_base_only_by_layers:
+        return [policy]
+    else:
+        tokenizer = tokenizer if has_tokenizer(policy.folder) else policy.tokenizer
+        base_spec = replace(spec, model=policy.adapter.base_name, revision=None)
+        reference = open_checkpoint(base_spec, tokenizer, policy.folder, kind="causal")
     _same_vocabulary(policy.tokenizer, reference.tokenizer, spec)
     _reject_equal(policy, reference)
     return [policy, reference]
 
 
-def load_dpo(spec: ModelSpec) -> Dpo:
+def load_dpo(spec: ModelSpec, folder: Path | None = None) -> Dpo:
     """Load a policy and its reference, or a policy alone; both at once only if both fit into memory.
+
+    Args:
+        spec: the policy and its reference, and how they are loaded.
+        folder: the policy's files, if they are known.
 
     Raises:
         InputError: if the reference is missing, the vocabularies differ, or a model cannot be loaded.
     """
-    checkpoints = _open_checkpoints(spec)
+    checkpoints = _open_checkpoints(spec, folder)
     policy = checkpoints[0]
     limits, rows = [], []
     for checkpoint in checkpoints:
@@ -211,13 +299,33 @@ def load_dpo(spec: ModelSpec) -> Dpo:
         check_vocabulary(checkpoint.tokenizer, skeleton, checkpoint.name)
         limits.append(length_limit(skeleton, policy.tokenizer, spec.max_length))
         rows.append(embedding_rows(skeleton, checkpoint.name))
-    template, template_notes = choose_template(spec.chat_template, spec.model, policy.folder, policy.config)
+    template, notes = choose_template(spec.chat_template, spec.model, policy.folder, policy.config)
     limit = min(filter(None, limits), default=None)
     chat = Chat(policy.tokenizer, template, limit, spec.truncation_side, spans=True, name=spec.model)
-    keep = fits_in_memory([checkpoint.folder for checkpoint in checkpoints], pick_device(spec.device))
-    stages = tuple(Stage(partial(_load_log_probs, checkpoint, spec, chat), keep) for checkpoint in checkpoints)
-    metadata = read_metadata(policy.folder)
-    scorer = Dpo(stages, chat, spec.model, spec.beta, spec.ref_free_type, min(rows), template_notes, metadata)
+    metadata = policy.metadata
+    if policy.adapter and not (spec.ref_model or spec.ref_free_type):
+        metadata["ref_model"] = policy.adapter.base_name
+        notes = [*notes, _base_note(policy.adapter)]
+    stages, keep = _build_stages(checkpoints, spec, chat)
+    scorer = Dpo(stages, chat, spec.model, spec.beta, spec.ref_free_type, min(rows), notes, metadata)
     if keep:
         scorer.open()  # errors in the weights are reported before anything is scored
     return scorer
+
+
+def _build_stages(checkpoints: Sequence[Checkpoint], spec: ModelSpec, chat: Chat) -> tuple[tuple[Stage, ...], bool]:
+    """Return the stages of a policy and its reference, and whether all models stay in memory."""
+    if len(checkpoints) == 1 and spec.ref_free_type is None:
+        return AdapterStages(checkpoints[0], spec, chat).stages(), True
+    folders = [checkpoint.folder for checkpoint in checkpoints]
+    keep = not spec.device_map and fits_in_memory(folders, pick_device(spec.device))
+    return tuple(Stage(partial(_load_log_probs, checkpoint, spec, chat), keep) for checkpoint in checkpoints), keep
+
+
+def _base_note(adapter: Adapter) -> str:
+    """Return the note that an adapter's reference is its base."""
+    manner = " with the adapter switched off" if adapter.changes_base_only_by_layers else ""
+    return (
+        f"{adapter.name} has no reward head and was scored as a DPO policy, whose reference is its base "
+        f"{adapter.base_name}{manner}."
+    )

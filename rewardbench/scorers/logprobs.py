@@ -17,6 +17,7 @@ from rewardbench.forward.rope import rope_rule
 from rewardbench.forward.tree_attention import PackedBatch
 from rewardbench.models.failures import reported
 from rewardbench.models.limits import reject_unknown_tokens
+from rewardbench.models.placement import input_device
 from rewardbench.scorers.base import ModelScorer
 from rewardbench.scorers.classifier import describe_model, reset_rope
 from rewardbench.types import Messages, TokenRequest, Tools
@@ -145,7 +146,7 @@ def padded_log_probs(
     import torch
 
     pad_id = choose_pad_id(requests, None, model.config.get_text_config().vocab_size)
-    inputs = pad_batch(requests, pad_id, side, model.device)
+    inputs = pad_batch(requests, pad_id, side, input_device(model))
     longest = inputs["input_ids"].shape[1]
     spans: list[tuple[int, int]] = []
     for request in requests:
@@ -170,7 +171,7 @@ def unbatched_log_probs(model: PreTrainedModel, request: TokenRequest) -> torch.
     """Return the same for one text, by the model's own forward pass without padding: the reference for every batch."""
     import torch
 
-    ids = torch.tensor([list(request.ids)], device=model.device)
+    ids = torch.tensor([list(request.ids)], device=input_device(model))
     start = max(request.start, 1)
     reset_rope(model, rope_rule(model.config.get_text_config()))
     with torch.inference_mode():

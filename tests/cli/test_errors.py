@@ -195,7 +195,10 @@ BAD = {
     "neither path nor id": (lambda make: ["--model", "my model?", *GOOD], r"'my model\?' is neither .* nor a Hub id"),
     "folder without a model": (lambda make: ["--model", "folder", *GOOD], r"folder has no config\.json: pass the fold"),
     "revision of a folder": (model("--revision", "main"), r"is a local folder, .* no revisions: leave out --revision"),
-    "adapter without base": (broken(alone("adapter_config.json")), r"broken is an adapter without its base: merge it"),
+    "adapter of no kind": (
+        broken(alone("adapter_config.json")),
+        r"adapter_config\.json of broken names no peft_type: sav",
+    ),
     "GGUF file": (lambda make: ["--model", "tiny.gguf", *GOOD], r"no model folder at tiny\.gguf: pass a folder with c"),
     "folder of a GGUF file": (broken(alone("tiny.gguf")), r"broken has no config\.json: pass the folder of a model"),
     "config that is not JSON": (broken(replaced("config.json", "{")), r"config.json of broken cannot be read: "),

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rewardbench.errors import InputError
-from rewardbench.models.devices import pick_device, pick_dtype
+from rewardbench.models.adapters import Adapter, apply_adapter
 from rewardbench.models.failures import part_reported
+from rewardbench.models.layers import base_of
 from rewardbench.models.limits import name_first
+from rewardbench.models.placement import loading_options, placement_notes, stored_quantization, to_device
 from rewardbench.scorers.heads.spec import HeadSpec
 from rewardbench.scorers.heads.tensors import TensorFiles, rename
 from rewardbench.settings import ModelSpec
@@ -90,57 +93,77 @@ def find_prefix(names: Iterable[str], expected: Collection[str], usual: str) -> 
     return max(counts, key=lambda prefix: counts[prefix])
 
 
+@dataclass(frozen=True)
+class LoadedBackbone:
+    """A backbone in memory, on its device and in evaluation mode."""
+
+    model: PreTrainedModel
+    """With its vocabulary head, if the spec reads logits."""
+    unused: tuple[str, ...]
+    """Names of tensors of the checkpoint that it does not use."""
+    notes: tuple[str, ...]
+    """Sentences for the reader."""
+
+
 def load_backbone(
-    head: HeadSpec, config: PreTrainedConfig, tensors: TensorFiles, spec: ModelSpec
-) -> tuple[PreTrainedModel, list[str]]:
+    head: HeadSpec, config: PreTrainedConfig, tensors: TensorFiles, spec: ModelSpec, adapter: Adapter | None = None
+) -> LoadedBackbone:
     """Load a backbone onto the device, in evaluation mode.
 
-    Returns:
-        The model (with its vocabulary head, if the spec reads logits), and the names of tensors that it does not use.
+    Args:
+        head: the family.
+        config: of the backbone.
+        tensors: of the checkpoint, which an adapter completes.
+        spec: how the model is loaded.
+        adapter: the PEFT adapter that is applied to the backbone.
 
     Raises:
         InputError: if weights are missing or of another shape.
     """
-    device = pick_device(spec.device)
-    options: dict[str, object] = {"dtype": pick_dtype(spec.dtype, device)}
-    if spec.attn_implementation:
-        options["attn_implementation"] = spec.attn_implementation
+    stored, options = stored_quantization(config), loading_options(spec, config)
+    if head.backbone.convert and (adapter or stored or "device_map" in options):
+        raise InputError(
+            f"The weights of {spec.model} are converted when they are loaded, so it cannot have an adapter, quantised "
+            "weights or --device_map."
+        )
     with part_reported(f"the weights of {spec.model}"):
         if head.backbone.convert:
             model, missing, unused = _load_converted(config, tensors, options)
         else:
-            model, missing, unused = _load_files(head, config, tensors, options)
+            model, missing, unused = _load_files(head, config, tensors, options, adapter)
     if missing:
         raise InputError(
             f"{spec.model} lacks weights of its backbone, or has them in another shape ({name_first(missing)}): it is "
             f"not a model of the family {head.name}."
         )
     model.config.return_dict = True
-    return model.to(device).eval(), unused  # type: ignore[arg-type]  # transformers' decorator hides the signature
+    model, notes = to_device(model, spec), placement_notes(spec, model, stored)
+    if adapter:
+        adapted = apply_adapter(model, adapter)
+        model = base_of(adapted.model) if head.head else adapted.model  # type: ignore[assignment]
+        notes += adapted.notes
+        unused += adapted.unused
+    return LoadedBackbone(model, tuple(unused), tuple(notes))
 
 
 def _load_files(
-    head: HeadSpec, config: PreTrainedConfig, tensors: TensorFiles, options: Mapping[str, object]
+    head: HeadSpec,
+    config: PreTrainedConfig,
+    tensors: TensorFiles,
+    options: Mapping[str, object],
+    adapter: Adapter | None,
 ) -> tuple[PreTrainedModel, list[str], list[str]]:
     """Return the model, the names of weights that are missing or of another shape, and of those it does not use."""
-    import transformers
-
+    auto_class = _auto_class(head, config, adapter)
     renames = {**tensors.renames, **head.backbone.rename}
-    auto_class: type[Any] = transformers.AutoModel
-    if head.vocabulary and config.is_encoder_decoder:
-        auto_class = transformers.AutoModelForSeq2SeqLM
-    elif head.vocabulary:
-        auto_class = transformers.AutoModelForCausalLM
-    elif head.head is None:
-        auto_class = transformers.AutoModelForSequenceClassification
-    else:
+    if head.head and not adapter:
         expected, usual = backbone_names(config, head.name)
         plain = [rename(name, head.backbone.rename) for name in tensors.shapes]
         prefix = find_prefix(plain, expected, usual)
         if prefix not in ("", usual):
             renames[f"^{re.escape(prefix)}"] = ""
     model, info = auto_class.from_pretrained(
-        tensors.folder,
+        adapter.base if adapter else tensors.folder,
         config=config,
         use_safetensors=True,
         key_mapping=renames or None,
@@ -148,8 +171,26 @@ def _load_files(
         output_loading_info=True,
         **options,
     )
-    mismatched = [key for key, *_ in info["mismatched_keys"]]
-    return model, sorted([*info["missing_keys"], *mismatched]), sorted(info["unexpected_keys"])
+    missing = {*info["missing_keys"], *(key for key, *_ in info["mismatched_keys"])}
+    if adapter:
+        missing -= adapter.replaced.keys()
+        if head.head:  # the vocabulary head, which is not used
+            missing = {key for key in missing if key.startswith(f"{model.base_model_prefix}.")}
+    return model, sorted(missing), sorted(info["unexpected_keys"])
+
+
+def _auto_class(head: HeadSpec, config: PreTrainedConfig, adapter: Adapter | None) -> type[Any]:
+    """Return the class that loads a backbone; for an adapter the one on which it was trained."""
+    import transformers
+
+    if head.vocabulary and config.is_encoder_decoder:
+        return transformers.AutoModelForSeq2SeqLM
+    if head.vocabulary:
+        return transformers.AutoModelForCausalLM
+    if head.head is None:
+        return transformers.AutoModelForSequenceClassification
+    is_causal = type(config) in transformers.MODEL_FOR_CAUSAL_LM_MAPPING
+    return transformers.AutoModelForCausalLM if adapter and is_causal else transformers.AutoModel
 
 
 def _load_converted(

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from rewardbench.errors import InputError
-from rewardbench.scorers.heads.backbone import read_raw_config
+from rewardbench.models.adapters import find_adapter
 from rewardbench.scorers.heads.coverage import read_tensors
 from rewardbench.scorers.heads.infer import has_classifier_head, is_classifier
-from rewardbench.scorers.heads.load import find_spec, open_tensors
+from rewardbench.scorers.heads.load import find_spec, open_tensors, read_fields
 from rewardbench.scorers.heads.match import settle
 from rewardbench.scorers.heads.spec import HeadSpec
 from rewardbench.scorers.heads.tensors import TensorFiles
@@ -23,8 +23,9 @@ def explain_checkpoint(folder: Path, spec: ModelSpec) -> dict[str, object]:
         `scored`, `family` (None for a classifier of transformers), `title`, `reason`, `head_tensors`, `evidence`.
     """
     try:
-        head = find_spec(folder, spec)
-        fields, tensors = read_raw_config(folder, spec.model), open_tensors(folder)
+        adapter = find_adapter(folder, spec)
+        head = find_spec(folder, spec, adapter)
+        fields, tensors = read_fields(folder, spec.model, adapter), open_tensors(folder, adapter)
     except InputError as error:
         return {"scored": False, "family": None, "reason": str(error)}
     if head is None:

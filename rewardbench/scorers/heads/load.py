@@ -8,17 +8,19 @@ from pathlib import Path
 from rewardbench.errors import InputError
 from rewardbench.forward.packed import choose_layout
 from rewardbench.hub import cache_note
-from rewardbench.models.fingerprint import identify, weight_files
+from rewardbench.models.adapters import WEIGHTS, Adapter, count_labels, find_adapter
+from rewardbench.models.fingerprint import weight_files
 from rewardbench.models.layers import is_encoder
 from rewardbench.models.limits import check_vocabulary, length_limit
-from rewardbench.models.load import load_tokenizer
+from rewardbench.models.load import Checkpoint, identify_checkpoint, load_tokenizer
 from rewardbench.models.locate import locate
-from rewardbench.models.metadata import read_metadata
-from rewardbench.scorers.base import ModelScorer
+from rewardbench.models.placement import input_device
+from rewardbench.scorers.base import BaseScorer
 from rewardbench.scorers.classifier import load_classifier
+from rewardbench.scorers.dpo import load_dpo
 from rewardbench.scorers.heads.backbone import build_config, load_backbone, read_raw_config
 from rewardbench.scorers.heads.coverage import reject_unread
-from rewardbench.scorers.heads.infer import has_standard_head, infer_spec
+from rewardbench.scorers.heads.infer import has_standard_head, infer_spec, is_classifier
 from rewardbench.scorers.heads.inputs import HeadChat
 from rewardbench.scorers.heads.match import match_spec, settle
 from rewardbench.scorers.heads.pair_embedder import PairEmbedder
@@ -31,8 +33,10 @@ from rewardbench.scorers.heads.tensors import TensorFiles
 from rewardbench.settings import ModelSpec
 
 
-def load_reward_model(spec: ModelSpec) -> ModelScorer:
+def load_reward_model(spec: ModelSpec) -> BaseScorer:
     """Load a reward model: by its head spec if it has one, else as a classifier with one label.
+
+    An adapter of a causal model without a head is a DPO policy, whose reference is its base.
 
     Raises:
         InputError: if the model cannot be loaded, or its scores would be meaningless.
@@ -40,8 +44,13 @@ def load_reward_model(spec: ModelSpec) -> ModelScorer:
     if not (spec.adapter or spec.trust_remote_code):
         reject_family(spec.model)
     folder = locate(spec.model, spec.revision, spec.trust_remote_code)
-    head = find_spec(folder, spec)
-    return load_head(head, folder, spec) if head else load_classifier(spec, folder)
+    adapter = find_adapter(folder, spec)
+    head = find_spec(folder, spec, adapter)
+    if head:
+        return load_head(head, folder, spec)
+    if adapter and adapter.is_policy and not is_classifier(read_raw_config(adapter.base, spec.model)):
+        return load_dpo(spec, folder)
+    return load_classifier(spec, folder)
 
 
 def reject_family(name: str) -> None:
@@ -66,20 +75,27 @@ def _reject(head: HeadSpec, name: str) -> None:
         )
 
 
-def find_spec(folder: Path, spec: ModelSpec) -> HeadSpec | None:
+def find_spec(folder: Path, spec: ModelSpec, adapter: Adapter | None = None) -> HeadSpec | None:
     """Return the head spec of a checkpoint: the one asked for, else the one that its name or its files call for.
 
     None means that the checkpoint is a classifier of transformers, or that `load_classifier` says what it lacks.
+
+    Args:
+        folder: the checkpoint.
+        spec: the model, and how it is loaded.
+        adapter: the PEFT adapter in the folder.
 
     Raises:
         InputError: if its head is unknown; names the tensors.
     """
     if spec.adapter:
         return named_spec(spec.adapter)
-    reject_format(folder, spec.model)
-    if spec.trust_remote_code or not (folder / "config.json").is_file() or not any(folder.glob("*.safetensors")):
+    if not adapter:
+        reject_format(folder, spec.model)
+    base = adapter.base if adapter else folder
+    if spec.trust_remote_code or not (base / "config.json").is_file() or not any(base.glob("*.safetensors")):
         return None
-    fields, tensors = read_raw_config(folder, spec.model), open_tensors(folder)
+    fields, tensors = read_fields(folder, spec.model, adapter), open_tensors(folder, adapter)
     return match_checkpoint(fields, tensors, spec)
 
 
@@ -121,11 +137,25 @@ def reject_format(folder: Path, name: str) -> None:
         )
 
 
-def open_tensors(folder: Path) -> TensorFiles:
-    """Open the weight files of a checkpoint, and the files of a head beside them."""
-    weights = weight_files(folder)
+def open_tensors(folder: Path, adapter: Adapter | None = None) -> TensorFiles:
+    """Open the weight files of a checkpoint, and the files of a head beside them; of an adapter with its base."""
+    weights = weight_files(adapter.base if adapter else folder)
     beside = sorted(path for path in folder.glob("*.safetensors") if path not in weights)
-    return TensorFiles(folder, weights, [path for path in beside if path.stem == "value_head"])
+    tensors = TensorFiles(folder, weights, [path for path in beside if path.stem == "value_head"])
+    if adapter:
+        tensors.overlay(adapter.folder / WEIGHTS, adapter.replaced, adapter.shapes)
+    return tensors
+
+
+def read_fields(folder: Path, name: str, adapter: Adapter | None) -> dict[str, object]:
+    """Read config.json; of an adapter that of its base, with the class on which the adapter was trained."""
+    if adapter is None:
+        return read_raw_config(folder, name)
+    from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES
+
+    fields = read_raw_config(adapter.base, name)
+    class_name = MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES.get(str(fields.get("model_type")))
+    return {**fields, "architectures": [class_name]} if adapter.is_classifier and class_name else fields
 
 
 def load_head(head: HeadSpec, folder: Path, spec: ModelSpec) -> HeadScorer:
@@ -135,21 +165,27 @@ def load_head(head: HeadSpec, folder: Path, spec: ModelSpec) -> HeadScorer:
         InputError: if the checkpoint lacks a tensor or a key that the spec names, or cannot be loaded.
     """
     _reject(head, spec.model)
-    fields = read_raw_config(folder, spec.model)
+    adapter = find_adapter(folder, spec)
+    fields, tensors = read_fields(folder, spec.model, adapter), open_tensors(folder, adapter)
     config = build_config(head, fields, spec.model)
-    tokenizer = load_tokenizer(folder, spec)
-    tensors = open_tensors(folder)
+    if adapter and head.head is None and not head.vocabulary and (labels := count_labels(adapter, config)):
+        config.num_labels = labels
+    tokenizer = load_tokenizer(folder, spec, adapter.base if adapter else None)
     head = settle(head, fields, tensors)
-    model, unused = load_backbone(head, config, tensors, spec)
-    readout = Readout(head, tensors, fields, spec.model, model.device, model.dtype)
-    reject_unread(head, unused, tensors, spec.model)
+    backbone = load_backbone(head, config, tensors, spec, adapter)
+    model = backbone.model
+    readout = Readout(head, tensors, fields, spec.model, input_device(model), model.dtype)
+    reject_unread(head, backbone.unused, tensors, spec.model)
     limit = length_limit(model, tokenizer, spec.max_length or head.max_length)
     chat = HeadChat(tokenizer, head, config, spec.chat_template, limit, spec.truncation_side, spec.model)
-    identity = identify(folder, config, tokenizer, False, head_files(head, folder))
+    weights_folder = adapter.base if adapter else folder
+    checkpoint = Checkpoint(spec.model, "classifier", weights_folder, config, tokenizer, "", adapter=adapter)
+    identity = identify_checkpoint(checkpoint, runs_code=False, head_files=head_files(head, folder))
     scorer = _scorer_class(head)(model, chat, spec.model, head, readout, config, identity)
-    scorer.metadata = read_metadata(folder)
+    scorer.metadata = checkpoint.metadata
     layout, layout_notes = choose_layout(scorer, may_pack=not is_encoder(config))
-    notes = [*cache_note(folder, spec.model, spec.revision), *check_vocabulary(tokenizer, model, spec.model)]
+    notes = [*cache_note(folder, spec.model, spec.revision), *backbone.notes]
+    notes += check_vocabulary(tokenizer, model, spec.model)
     named = f"Scored as {head.title or head.name}: {head.position.at} token, head {head.name}."
     ambiguity = [head.note.strip()] if head.note and not spec.adapter else []
     return scorer.with_layout(layout, [named, *ambiguity, *notes, *layout_notes])

@@ -82,7 +82,7 @@ class Readout:
             states: [texts, width], at the positions of the head; with a vocabulary, the logits of its tokens.
             gate_states: [texts, width], at the positions of the gate.
         """
-        outputs = states.to(self.dtype)
+        outputs = states.to(self.device, self.dtype)
         if self._network is not None:
             outputs = self._network(outputs)
         rules = self.spec.output
@@ -134,7 +134,7 @@ class Readout:
         """Return the weights of the outputs: [texts, outputs]."""
         if self._gate is None:
             raise InputError("The head spec has no gate.")
-        weights: torch.Tensor = self._gate(states.to(self.dtype))
+        weights: torch.Tensor = self._gate(states.to(self.device, self.dtype))
         softmax = gate.softmax if isinstance(gate.softmax, bool) else bool(config_value(self.fields, gate.softmax))
         if softmax:
             weights = (weights / self._temperature(gate)).softmax(dim=-1)

@@ -17,6 +17,7 @@ from rewardbench.forward.tree_attention import PackedBatch
 from rewardbench.metrics.steps import aggregate
 from rewardbench.models.failures import reported, run_reported
 from rewardbench.models.limits import embedding_rows, reject_unknown_tokens
+from rewardbench.models.placement import input_device
 from rewardbench.scorers.base import ModelScorer
 from rewardbench.scorers.classifier import describe_model, reset_rope
 from rewardbench.scorers.heads.inputs import HeadChat
@@ -181,7 +182,7 @@ class HeadScorer(ModelScorer):
     def _padded(self, requests: Sequence[TokenRequest], wanted: Sequence[Sequence[int]]) -> list[torch.Tensor]:
         """Run a padded batch; return the wanted states of each text: [positions, width]."""
         fill = choose_pad_id(requests, self._pad, self.model.config.get_text_config().vocab_size)
-        inputs = pad_batch(requests, fill, self.layout.side, self.model.device)
+        inputs = pad_batch(requests, fill, self.layout.side, input_device(self.model))
         if self._has_segments:
             inputs["token_type_ids"] = segment_ids(requests, inputs["input_ids"])
         states = self._outputs(inputs)
@@ -199,7 +200,7 @@ class HeadScorer(ModelScorer):
         if self.model.config.is_encoder_decoder:
             start = int(self.model.config.decoder_start_token_id)
             shape = (len(inputs["input_ids"]), 1)
-            inputs = {**inputs, "decoder_input_ids": torch.full(shape, start, device=self.model.device)}
+            inputs = {**inputs, "decoder_input_ids": torch.full(shape, start, device=input_device(self.model))}
         output = self.model(**filter_inputs(self.model, inputs))
         if self._token_ids:
             states: torch.Tensor = output.logits[..., self._token_ids]
@@ -215,7 +216,7 @@ class HeadScorer(ModelScorer):
 
         with torch.inference_mode(), reported(self.name, self.model.config, request):
             reset_rope(self.model, self.rope)
-            ids = torch.tensor([request.ids], device=self.model.device)
+            ids = torch.tensor([request.ids], device=input_device(self.model))
             inputs = {"input_ids": ids}
             if self._has_segments:
                 inputs["token_type_ids"] = segment_ids([request], ids)

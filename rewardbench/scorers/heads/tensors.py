@@ -68,6 +68,17 @@ class TensorFiles:
         self.beside = {name for name, (path, _) in self._places.items() if path in beside}
         """Names of the tensors of files beside the weights."""
 
+    def overlay(self, path: Path, names: Mapping[str, str], shapes: Mapping[str, tuple[int, ...]]) -> None:
+        """Add tensors of another file, which replace those of the same name.
+
+        Args:
+            path: the file.
+            names: their names in the file, by the names that they get.
+            shapes: by the names that they get.
+        """
+        for name, stored in names.items():
+            self.shapes[name], self._places[name] = shapes[name], (path, stored)
+
     def __contains__(self, name: str) -> bool:
         return name in self.shapes
 
