@@ -50,7 +50,7 @@ def assemble(
         gap: estimates of `metrics.gap`, if they were computed.
     """
     summary = summarize(suite, items)
-    rules = {name: [rule.section, rule.credit, rule.weight] for name, rule in suite.rules.items()}
+    rules = {name: _rule_values(rule) for name, rule in suite.rules.items()}
     counting = {
         "name": suite.name,
         "revision": suite.revision,
@@ -70,6 +70,12 @@ def assemble(
         manifest={**manifest, "suite": counting},
         **estimates,
     )
+
+
+def _rule_values(rule: Rule) -> list[object]:
+    """Return a rule as JSON: section, credit rule and weight, and the threshold of a rule that has one."""
+    values: list[object] = [rule.section, rule.credit, rule.weight]
+    return [*values, rule.threshold] if rule.credit == "first_error" else values
 
 
 def to_summary(result: Result) -> SummaryJson:
@@ -156,7 +162,7 @@ def pack_result(summary: SummaryJson, rows: Iterable[RowJson]) -> PackedResult:
 
 def to_row(item: Item, item_scores: ItemScores, rule: Rule) -> RowJson:
     """Return the row of an item. Columns of the dataset come last, and do not replace ours."""
-    value = credit(item, item_scores.scores, rule)
+    value = credit(item, item_scores.scores, rule, item_scores.step_scores)
     row: dict[str, object] = {
         "id": item.id,
         "subset": item.subset,
@@ -177,6 +183,8 @@ def to_row(item: Item, item_scores: ItemScores, rule: Rule) -> RowJson:
         row["order_inconsistency"] = item_scores.order_inconsistency
     if item_scores.step_scores:
         row["step_scores"] = item_scores.step_scores
+    if item.first_error is not None:
+        row["first_error"] = item.first_error
     for name, column in item.meta.items():
         if name not in _PAIR_COLUMNS:
             row.setdefault(name, column)

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from rewardbench.suites.data_row import DataRow
 from rewardbench.suites.encoded_text import decode_messages, decode_texts, decode_value
+from rewardbench.suites.labelled_steps import LABEL, LABELS, STEPS, read_first_error, read_solution, step_count
 from rewardbench.suites.prompts import SYSTEM_NAMES, prompt_turns
 from rewardbench.suites.survey import Survey
 from rewardbench.suites.turns import Unusable, kind, read_text, read_turns, say, split_prompt, transcript
@@ -25,6 +26,7 @@ class ParsedRow:
     completions: tuple[Messages, ...]
     num_correct: int
     rendered: bool = False
+    first_error: int | None = None
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,8 @@ class RowFormat:
     blank: ParsedRow
     """Placeholder for an unreadable row: the usual number of completions, without text."""
     prompted: bool = True
+    also: tuple[str, ...] = ()
+    """Columns that it reads where they exist."""
 
 
 def _read_prompt(row: DataRow, options: ReadOptions) -> Messages:
@@ -182,6 +186,13 @@ def _conversation_reader(name: str) -> Callable[[DataRow, ReadOptions], ParsedRo
     return read
 
 
+def _read_steps(row: DataRow, options: ReadOptions) -> ParsedRow:
+    """Read a prompt and the steps of a solution, with their labels if there are any."""
+    completion = read_solution(row)
+    first_error = read_first_error(row, step_count(completion))
+    return ParsedRow(_add_system(_read_prompt(row, options), row), (completion,), 0, first_error=first_error)
+
+
 def _named_completions(name: str, value: object, options: ReadOptions) -> list[tuple[str, object]]:
     """Return one completion, or each of a list, with its name in messages."""
     if options.lists and isinstance(value, str):
@@ -235,5 +246,6 @@ PREFERENCES = (
 CONVERSATIONS = (
     RowFormat(("messages",), _conversation_reader("messages"), _SINGLE, prompted=False),
     RowFormat(("conversations",), _conversation_reader("conversations"), _SINGLE, prompted=False),
+    RowFormat((STEPS,), _read_steps, _SINGLE, also=(LABEL, LABELS)),
 )
-"""The formats without a preference: only scores."""
+"""The formats without a preference: scores, and the first wrong step where steps are labelled."""

@@ -128,6 +128,9 @@ def load_head(head: HeadSpec, folder: Path, spec: ModelSpec) -> HeadScorer:
     """
     if head.reject:
         raise InputError(f"{spec.model}: {head.reject.strip()}")
+    if head.steps and spec.step_aggregation:
+        steps = head.steps.model_copy(update={"aggregate": spec.step_aggregation})
+        head = head.model_copy(update={"steps": steps})
     fields = read_raw_config(folder, spec.model)
     config = build_config(head, fields, spec.model)
     tokenizer = load_tokenizer(folder, spec)
