@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from rewardbench.console.pictures import open_picture
 from rewardbench.console.terminal import printable
 
@@ -72,8 +74,8 @@ def draw_steps(texts: Sequence[str], scores: Sequence[float], caption: Caption, 
     """Draw a list of steps, each on the colour of its score, which is written beside it; see `draw_tokens`."""
     rows: list[tuple[int, str]] = []
     for index, text in enumerate(texts):
-        for line in _wrap(text):
-            rows.append((index, line))
+        for wrapped in _wrap(text):
+            rows.append((index, wrapped))
     shown = rows[:MOST_LINES]
     columns = COLUMNS + 12
     with open_picture(path, _width(columns), LINE_HEIGHT * len(shown) + 1.2, dpi=200) as axes:
@@ -109,7 +111,7 @@ def _place(texts: Sequence[str]) -> Iterator[tuple[int, int, int, str]]:
 
 
 def _visible(text: str) -> str:
-    """Return a token as one line: line breaks as ⏎, tabs as →, other control characters as ?."""
+    """Return a token as one line: line breaks as ⏎, tabs as →, other control characters escaped."""
     return printable(text.replace("\r", "").replace("\n", "⏎").replace("\t", "→")) or "·"
 
 
@@ -154,7 +156,7 @@ def _draw_cell(
     from matplotlib.colors import to_rgba
     from matplotlib.patches import Rectangle
 
-    colour = colours.to_rgba(score) if isfinite(score) else to_rgba(NO_SCORE)
+    colour = to_rgba(colours.to_rgba(np.array([score]))[0] if isfinite(score) else NO_SCORE)
     cells = width or _cells(text)
     edge, height = ("none", 1.02) if width else ("white", 0.9)
     axes.add_patch(Rectangle((column, line), cells, height, facecolor=colour, edgecolor=edge, linewidth=0.4))

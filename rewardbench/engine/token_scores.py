@@ -20,7 +20,7 @@ from rewardbench.scorers.base import ModelScorer
 from rewardbench.scorers.classifier import Classifier
 from rewardbench.scorers.dpo import Dpo
 from rewardbench.scorers.heads.scorer import HeadScorer
-from rewardbench.types import Item, Request, Score, Scorer, TokenRequest
+from rewardbench.types import Item, Score, Scorer, TokenRequest
 
 TokenKind = Literal["prefix", "log_ratio", "log_probability", "step"]
 
@@ -116,14 +116,15 @@ def _log_ratios(request: TokenRequest, scorer: Dpo, total: float) -> TokenScores
 def _prefix_scores(request: TokenRequest, scorer: ModelScorer, total: float) -> TokenScores:
     """Return the score of the text that ends at each token, which for a causal model needs nothing after it."""
     _reject_other_positions(scorer)
-    prefixes: list[Request] = []
+    prefixes: list[TokenRequest] = []
     for end in range(1, len(request) + 1):
         prefixes.append(replace(request, ids=request.ids[:end], start=min(request.start, end), end=end))
     by_key: dict[bytes, Score] = {}
     scorable = [prefix for prefix in prefixes if _has_score(prefix, scorer)]
     for batch in plan_batches([scorable], scorer.traits, BUDGET):
-        for prefix, value in zip(batch, scorer.run(batch), strict=True):
-            by_key[prefix.key] = value
+        requests = [cut for cut in batch if isinstance(cut, TokenRequest)]
+        for cut, value in zip(requests, scorer.run(requests), strict=True):
+            by_key[cut.key] = value
     scores: list[float] = []
     for prefix in prefixes:
         value = by_key.get(prefix.key, nan)
@@ -132,9 +133,9 @@ def _prefix_scores(request: TokenRequest, scorer: ModelScorer, total: float) -> 
     return TokenScores("prefix", meaning, _decode(request.ids, scorer), tuple(scores), total)
 
 
-def _has_score(prefix: Request, scorer: ModelScorer) -> bool:
+def _has_score(prefix: TokenRequest, scorer: ModelScorer) -> bool:
     """Return True if a cut text has every token at which the model is read, such as that of a gate."""
-    if not isinstance(scorer, HeadScorer) or not isinstance(prefix, TokenRequest):
+    if not isinstance(scorer, HeadScorer):
         return True
     try:
         scorer.places(prefix.ids)
@@ -170,8 +171,8 @@ def _decode(ids: Sequence[int], scorer: Dpo | ModelScorer) -> tuple[str, ...]:
     texts: list[str] = []
     context = start = 0
     for end in range(1, len(ids) + 1):
-        before = str(tokenizer.decode(ids[context:start], clean_up_tokenization_spaces=False))
-        text = str(tokenizer.decode(ids[context:end], clean_up_tokenization_spaces=False))
+        before = str(tokenizer.decode(list(ids[context:start]), clean_up_tokenization_spaces=False))
+        text = str(tokenizer.decode(list(ids[context:end]), clean_up_tokenization_spaces=False))
         if text.endswith(REPLACEMENT) and end - start < MOST_TOKENS_OF_CHARACTER and end < len(ids):
             texts.append("")
             continue

@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from rewardbench.console.strict_json import to_plain
+from rewardbench.errors import InputError
 from rewardbench.metrics import credit, rule_of, summarize
 from rewardbench.results import parquet
-from rewardbench.results.types import PackedResult, RowJson, SummaryJson
+from rewardbench.results.types import PackedResult, RowJson, SummaryJson, object_field
 from rewardbench.types import Estimate, Item, ItemScores, Messages, Result, Rule, Suite
 
 SCHEMA = 1
@@ -70,6 +71,12 @@ def assemble(
         manifest={**manifest, "suite": counting},
         **estimates,
     )
+
+
+def counts_steps(manifest: Mapping[str, object]) -> bool:
+    """Return True if the manifest of a result has rules by which labelled steps count."""
+    rules = object_field(object_field(manifest, "suite"), "rules")
+    return any(isinstance(rule, list) and "first_error" in rule for rule in rules.values())
 
 
 def _rule_values(rule: Rule) -> list[object]:
@@ -154,7 +161,16 @@ def identity(summary: SummaryJson) -> str:
 
 
 def pack_result(summary: SummaryJson, rows: Iterable[RowJson]) -> PackedResult:
-    """Pack a result for publication: the table of its scores, and the summary with the hash of that table."""
+    """Pack a result for publication: the table of its scores, and the summary with the hash of that table.
+
+    Raises:
+        InputError: if its credits follow from the scores of steps, which the table does not contain.
+    """
+    if counts_steps(summary["manifest"]):
+        raise InputError(
+            f"A result of {summary['suite']} cannot be published: its figures follow from the scores of steps, and a "
+            "published table has one score per response."
+        )
     table = parquet.encode_table(rows)
     digest = hashlib.sha256(table).hexdigest()
     return PackedResult({**summary, OUTPUTS_HASH: digest}, table)

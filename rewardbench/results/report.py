@@ -35,7 +35,7 @@ def table(result: Result) -> Table:
     mirrors = {mirror.name: mirror for mirror in result.mirrors}
     out = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
     out.add_column("", overflow="fold")
-    measure = "F1, acc. %" if _labels_steps(result) else "acc. %"
+    measure = "F1, acc. %" if results.counts_steps(result.manifest) else "acc. %"
     for header in ("n", measure, "95 %", *(["mirror %"] if mirrors else []), "ties", "un-\nscored", "trun-\ncated"):
         out.add_column(header, justify="right")
     for estimate, is_section in islice(_sections_with_subsets(result), MOST_ROWS):
@@ -48,12 +48,6 @@ def table(result: Result) -> Table:
     out.add_row(*_cells("all pairs" if mirrors else "all items", result.accuracy, None, bool(mirrors)))
     out.add_row(*_score_cells(result.score, bool(mirrors)), style="bold")
     return out
-
-
-def _labels_steps(result: Result) -> bool:
-    """Return True if sections are the F1 of solutions with labelled steps, and their subsets accuracies."""
-    rules = result.manifest.get("suite", {}).get("rules", {})
-    return any("first_error" in rule for rule in rules.values())
 
 
 def _sections_with_subsets(result: Result) -> Iterator[tuple[Estimate, bool]]:

@@ -270,8 +270,9 @@ def _to_item(row: JsonObject, id: str, num_completions: int) -> Item:
 def _read_first_error(row: JsonObject, num_completions: int) -> int | None:
     """Return the index of the first wrong step of a solution; None for rows without labelled steps."""
     value = row.get("first_error")
-    is_index = isinstance(value, int) and not isinstance(value, bool) and value >= -1
-    return value if is_index and num_completions == 1 and row.get("num_correct") == 0 else None
+    if not isinstance(value, int) or isinstance(value, bool) or value < -1:
+        return None
+    return value if num_completions == 1 and row.get("num_correct") == 0 else None
 
 
 def _to_suite(summary: JsonObject, items: Sequence[Item]) -> Suite:

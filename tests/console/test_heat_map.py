@@ -32,7 +32,7 @@ def test_wide_and_invisible_characters_have_their_place():
         (0, "你好"),
         (4, "·"),
         (5, "a→b"),
-        (8, "?"),
+        (8, "\\x1b"),
     ]
 
 

@@ -37,9 +37,14 @@ def solutions(split, *labels):
     ).encode()
 
 
+SPLITS = ("gsm8k", "math", "olympiadbench", "omnimath")
+CARD = "---\nconfigs:\n- config_name: default\n  data_files:\n"
+CARD += "".join(f"  - split: {split}\n    path: {split}.json\n" for split in SPLITS) + "---\n"
+
 REPOS = {
     ("Qwen/ProcessBench", MAIN): {
-        f"{split}.json": solutions(split, 0, -1) for split in ("gsm8k", "math", "olympiadbench", "omnimath")
+        "README.md": CARD.encode(),
+        **{f"{split}.json": solutions(split, 0, -1) for split in SPLITS},
     },
     ("allenai/reward-bench-2", PINNED): {"data/test.jsonl": lines([ranked("1", "Math"), ranked("2", "Focus")])},
     ("me/words", MAIN): {"data/train.csv": b"prompt,chosen,rejected\nA moon?,None,NA\n1+1?,2,007\n"},
@@ -178,10 +183,9 @@ def test_processbench_has_its_four_splits(hub, load_in_process):
     requests = [{"dataset": name} for name in ("processbench", "Qwen/ProcessBench")]
     endpoint = f"http://127.0.0.1:{hub.server_port}"
     outcomes = [outcome for outcome, _ in load_in_process(endpoint, *requests, {**requests[0], "split": "math"})]
-    splits = ("gsm8k", "math", "olympiadbench", "omnimath")
     assert outcomes[0] == outcomes[1]
     assert outcomes[0][:3] == ["processbench", MAIN, f"Qwen/ProcessBench@{MAIN}"]
-    assert outcomes[0][3] == [f"{split}-{n}" for split in splits for n in (0, 1)]
+    assert outcomes[0][3] == [f"{split}-{n}" for split in SPLITS for n in (0, 1)]
     assert outcomes[2][3] == ["math-0", "math-1"]
 
 

@@ -51,7 +51,7 @@ class HeadChat(Chat):
         if not self.spec.specials:
             self._before, self._after = [], []
         self._opening = self._generation_prompt() if self.spec.generation_prompt else ""
-        self._start, self._end = self._fill(self.spec.start), self._fill(self.spec.end)
+        self._first_text, self._last_text = self._fill(self.spec.start), self._fill(self.spec.end)
 
     def describe(self) -> dict[str, Any]:
         """Return the settings that can change a score."""
@@ -126,10 +126,10 @@ class HeadChat(Chat):
         for old, new in self.spec.replace.items():
             text = text.replace(old, new, 1)
         text = text.rstrip(self.spec.strip) if self.spec.strip else text
-        if not text.startswith(self._start):
-            text = self._start + text
-        if self._end and not text.endswith(self._end):
-            text += self.spec.end_separator + self._end
+        if not text.startswith(self._first_text):
+            text = self._first_text + text
+        if self._last_text and not text.endswith(self._last_text):
+            text += self.spec.end_separator + self._last_text
         return text + self._opening
 
     def _fill(self, text: str) -> str:

@@ -242,9 +242,7 @@ class HeadScorer(ModelScorer):
 
     def report(self) -> ScorerReport:
         """Return the repairs at load time, the family, and the position that is read."""
-        position = self.spec.position
-        rule = position.at if position.token is None else f"{position.at} {position.token}"
-        details: dict[str, object] = {"head": self.spec.name, "pooling": rule}
+        details: dict[str, object] = {"head": self.spec.name, "pooling": str(self.spec.position)}
         if self.spec.steps:
             details["step_aggregation"] = self.aggregation
         return ScorerReport(super().report().notes, details)

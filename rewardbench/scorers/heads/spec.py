@@ -150,6 +150,14 @@ class Position(Part):
     token: str | None = None
     """A special token (`pad_token`, `cls_token`), a key of the configuration (`config.reward_token_id`) or a text."""
 
+    def __str__(self) -> str:
+        r"""Return the rule as one line.
+
+        >>> str(Position(at="every", token="\n"))
+        'every \\n'
+        """
+        return self.at if self.token is None else f"{self.at} {repr(self.token)[1:-1]}"
+
 
 class Network(Part):
     """Layers of a head, discovered from their tensors: linear layers, each but the last with an activation."""
