@@ -42,6 +42,7 @@ def harmonic(first: Mean, second: Mean) -> Mean:
     else:
         low = value - _distance(value, (first.low, second.value), (first.value, second.low))
         high = value + _distance(value, (first.high, second.value), (first.value, second.high))
+        high = high if total else harmonic_value(first.high, second.high)  # neither moves it without the other
     low, high = min(max(low, 0.0), value), max(min(high, 1.0), value)
     return Mean(value, low, high, influences, contributions, weights, (first, second))
 

@@ -9,6 +9,8 @@ from rewardbench.suites.turns import Unusable, kind, read_text
 from rewardbench.types import Message, Messages
 
 STEPS = "steps"
+JOIN = "\n\n"
+"""Text between the steps of a solution."""
 LABEL, LABELS = "label", "labels"
 """Columns of the index of the first wrong step (-1 if all are right), and of a label for each step."""
 _RIGHT, _WRONG = (1, "+"), (0, "-")
@@ -19,7 +21,7 @@ def read_solution(row: DataRow) -> Messages:
     """Return the assistant turn that holds the steps of a row.
 
     Raises:
-        Unusable: if the steps are not a list of texts, or one is empty.
+        Unusable: if the steps are not a list of texts.
     """
     steps = row.get(STEPS)
     if not isinstance(steps, list):
@@ -27,10 +29,17 @@ def read_solution(row: DataRow) -> Messages:
     if not steps:
         raise Unusable(f"{STEPS} is an empty list")
     texts = [read_text(step, f"step {n}") for n, step in enumerate(steps, 1)]
-    for n, text in enumerate(texts, 1):
-        if not text.strip():
-            raise Unusable(f"step {n} is empty")
-    return (Message(role="assistant", content="\n\n".join(texts), steps=texts),)
+    return (Message(role="assistant", content=JOIN.join(texts), steps=texts),)
+
+
+def name_steps(completion: Messages, row: DataRow) -> Messages:
+    """Return a completion with the steps of its row, if these joined by blank lines are its text."""
+    steps, last = row.get(STEPS), completion[-1]
+    if not isinstance(steps, list) or not all(isinstance(step, str) for step in steps):
+        return completion
+    if not steps or JOIN.join(steps) != last["content"]:
+        return completion
+    return (*completion[:-1], Message(**{**last, "steps": steps}))
 
 
 def read_first_error(row: DataRow, count: int) -> int | None:

@@ -8,7 +8,15 @@ from decimal import Decimal
 
 from rewardbench.suites.data_row import DataRow
 from rewardbench.suites.encoded_text import decode_messages, decode_texts, decode_value
-from rewardbench.suites.labelled_steps import LABEL, LABELS, STEPS, read_first_error, read_solution, step_count
+from rewardbench.suites.labelled_steps import (
+    LABEL,
+    LABELS,
+    STEPS,
+    name_steps,
+    read_first_error,
+    read_solution,
+    step_count,
+)
 from rewardbench.suites.prompts import SYSTEM_NAMES, prompt_turns
 from rewardbench.suites.survey import Survey
 from rewardbench.suites.turns import Unusable, kind, read_text, read_turns, say, split_prompt, transcript
@@ -181,7 +189,9 @@ def _conversation_reader(name: str) -> Callable[[DataRow, ReadOptions], ParsedRo
 
     def read(row: DataRow, options: ReadOptions) -> ParsedRow:
         turns = read_turns(_decode(row.get(name), options), name, "assistant")
-        return ParsedRow(turns[:-1], (turns[-1:],), 0)
+        completion = name_steps(turns[-1:], row)
+        steps = step_count(completion)
+        return ParsedRow(turns[:-1], (completion,), 0, first_error=read_first_error(row, steps) if steps else None)
 
     return read
 

@@ -149,6 +149,17 @@ def test_steps_without_labels_are_scored_and_count_nowhere():
     assert (result.items[0].scores, result.score.value) == ((0.25,), None)
 
 
+def test_a_conversation_may_name_its_steps():
+    turns = [{"role": "user", "content": "How many?"}, {"role": "assistant", "content": "0.25 a\n\nb\n\n0.5 c"}]
+    steps = ["0.25 a\n\nb", "0.5 c"]
+    result = evaluate(Reader(), [{"messages": turns, "steps": steps}])
+    assert result.items[0].step_scores == ((0.25, 0.5),)
+    labelled = suite_of_rows([{"messages": turns, "steps": steps, "label": 1}])
+    assert (labelled.items[0].first_error, labelled.items[0].subset) == (1, "all-error")
+    other = suite_of_rows([{"messages": turns, "steps": ["another text"], "label": 0}])
+    assert (other.items[0].first_error, "steps" in other.items[0].completions[0][0]) == (None, False)
+
+
 def test_a_model_of_whole_responses_is_rejected_before_it_scores():
     with pytest.raises(InputError, match="labels the steps of solutions, and baseline/longest gives one score per"):
         evaluate("baseline/longest", GSM8K)
