@@ -366,7 +366,13 @@ class Chat:
         start = request.start
         if start > cut:
             start = min(max(start - excess, cut), len(shortened))
-        return replace(request, ids=shortened, start=start, end=len(shortened), dropped=excess)
+        positions: list[int] = []
+        for position in request.positions:
+            if position < cut or position >= cut + excess:
+                positions.append(position if position < cut else position - excess)
+        return replace(
+            request, ids=shortened, start=start, end=len(shortened), dropped=excess, positions=tuple(positions)
+        )
 
 
 def _leading(token: str, times: str) -> re.Pattern[str]:

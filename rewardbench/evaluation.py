@@ -22,7 +22,7 @@ from rewardbench.engine.cache import Cache
 from rewardbench.engine.loop import ScoringRun, score
 from rewardbench.errors import InputError
 from rewardbench.manifest import build_manifest
-from rewardbench.metrics import credit, gap, margin, rule_of
+from rewardbench.metrics import credit, gap, labels_steps, margin_by_rule, rule_of
 from rewardbench.paths import home_path
 from rewardbench.results import assemble, why_unscored
 from rewardbench.results.scored import ModelScores
@@ -68,8 +68,8 @@ class Evaluation(Result):
                 "prompt": list(item.prompt),
                 "completions": [list(completion) for completion in item.completions],
                 "scores": list(scored.scores),
-                "margin": margin(item, scored.scores) if item.has_preference else float("nan"),
-                "credit": credit(item, scored.scores, rule),
+                "margin": margin_by_rule(item, scored, rule) if item.is_labelled else float("nan"),
+                "credit": credit(item, scored.scores, rule, scored.step_scores),
                 "reason": scored.reason or why_unscored(scored.scores),
             }
             if self.order_inconsistency:
@@ -127,6 +127,8 @@ def evaluate(model: Model, dataset: Data = "core", **options: Unpack[EvaluateOpt
         load_in_4bit: quantise the weights to 4 bits (bitsandbytes, NF4).
         trust_remote_code: allow code from the model's repository to run.
         adapter: head spec of the model, a YAML file or the name of a built-in one; None recognises it by its tensors.
+        step_aggregation: how the scores of steps become one, of process reward models: min, product, last or mean; None
+            is the head spec's.
         beta: scale of the DPO reward.
         seed: random seed of baseline/random.
         split: split of the dataset.
@@ -141,6 +143,7 @@ def evaluate(model: Model, dataset: Data = "core", **options: Unpack[EvaluateOpt
         batch_size: maximum texts per batch; does not change scores.
         batch_tokens: maximum padded tokens per batch; None is measured. Does not change scores.
         num_processes: number of worker processes; does not change scores.
+        step_threshold: score below which a labelled step counts as wrong, by a process reward model; None is 0.5.
         cache: read scores from the local cache, and write them to it.
 
     Returns:
@@ -234,7 +237,9 @@ def run(
         settings, limit=settings.limit, scores_only=settings.scores_only, as_json=settings.load_json
     )
     fresh = _load_fresh_draw(settings, suite, fresh_draw)
+    suite = _with_threshold(suite, settings.step_threshold)
     scorer = scorer or load_scorer(settings.model)
+    _check_steps(suite, scorer)
     scored = _score(suite, scorer, settings, workers, console, sink)
     _check_any_scored(scored, suite, scorer)
     record = build_manifest(settings, suite, scorer, scored, in_memory)
@@ -244,6 +249,32 @@ def run(
         record["fresh"] = fresh.revision
     result = assemble(suite, scorer.name, scorer.model_type, scored.items, record, fresh_gap)
     return result, suite
+
+
+def _with_threshold(suite: Suite, threshold: float | None) -> Suite:
+    """Return a suite whose steps count as wrong if they score below a threshold; None leaves it as it is."""
+    if threshold is None:
+        return suite
+    rules: dict[str, Rule] = {}
+    for subset, rule in suite.rules.items():
+        rules[subset] = replace(rule, threshold=threshold) if rule.credit == "first_error" else rule
+    if rules == suite.rules and not labels_steps(suite):
+        note = f"--step_threshold {threshold} has no effect on {suite.name}, which labels no steps."
+        return replace(suite, note=f"{suite.note} {note}".strip())
+    return replace(suite, rules=rules)
+
+
+def _check_steps(suite: Suite, scorer: Scorer) -> None:
+    """Check that a suite with labelled steps is scored by a model that scores steps.
+
+    Raises:
+        InputError: if the model gives one score per response.
+    """
+    if labels_steps(suite) and scorer.view != "stepwise":
+        raise InputError(
+            f"{suite.name} labels the steps of solutions, and {scorer.name} gives one score per response: pass a "
+            "process reward model (see rewardbench models)."
+        )
 
 
 def score_dataset(

@@ -13,7 +13,8 @@ from typing import Any
 
 from rewardbench.engine.loop import ScoringRun
 from rewardbench.engine.noise import is_exact, within_noise
-from rewardbench.metrics import is_scored
+from rewardbench.metrics import is_scored, rule_of
+from rewardbench.metrics.steps import best_threshold
 from rewardbench.models.fingerprint import digest
 from rewardbench.settings import Settings
 from rewardbench.types import ItemScores, Scorer, Suite
@@ -97,6 +98,7 @@ def _notes(suite: Suite, scorer_notes: Sequence[str], scored: ScoringRun, noise:
         frequent = "; ".join(f"{count} × {reason.rstrip('.')}" for reason, count in reasons.most_common(3))
         notes.append(f"Unscored: {frequent}. Their ids are in the outputs file.")
     notes += _note_on_ties(suite, scored.items)
+    notes += _note_on_threshold(suite, scored.items)
     if noise and math.isfinite(noise.largest):
         notes.append(
             f"In this dtype batching changes a score by up to {noise.largest:.2g}; the margins of "
@@ -119,6 +121,26 @@ def _note_on_ties(suite: Suite, items: Sequence[ItemScores]) -> list[str]:
         f"All {count:,} scored items tie: the completions of each have the same score, so no preference is measured. "
         "Check that the model is trained, that its template prints the completions, and that they differ."
     ]
+
+
+def _note_on_threshold(suite: Suite, items: Sequence[ItemScores]) -> list[str]:
+    """Return the threshold by which steps count as wrong, and the one with the highest F1 on the first section."""
+    rule = next((rule for rule in suite.rules.values() if rule.credit == "first_error"), None)
+    if rule is None:
+        return []
+    solutions: list[tuple[Sequence[float], int]] = []
+    for item, item_scores in zip(suite.items, items, strict=True):
+        is_first = rule_of(suite, item.subset).section == rule.section
+        if item.first_error is not None and item_scores.step_scores and is_first:
+            solutions.append((item_scores.step_scores[0], item.first_error))
+    note = f"A step counts as wrong if its score is below {rule.threshold:g}."
+    best = best_threshold(solutions)
+    if best:
+        note += (
+            f" The F1 of {rule.section} is highest, {best[1]:.3f}, with --step_threshold {best[0]:.4g}: ProcessBench "
+            "chooses so, on gsm8k, the threshold of models whose scores are no probabilities."
+        )
+    return [note]
 
 
 def describe_environment() -> dict[str, object]:

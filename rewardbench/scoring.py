@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
-from typing import Self, TypeGuard, Unpack, overload
+from typing import TYPE_CHECKING, Self, TypeGuard, Unpack, overload
 
 from rewardbench import scorers
 from rewardbench.engine.cache import Cache
@@ -26,6 +26,9 @@ from rewardbench.settings import (
 from rewardbench.suites.in_memory import read_in_memory
 from rewardbench.suites.rows import parse_rows
 from rewardbench.types import Scorer
+
+if TYPE_CHECKING:
+    from rewardbench.engine.token_scores import TokenScores
 
 Conversation = Sequence[Mapping[str, object]]
 """Chat messages, each a dict with `role` and `content`, the last one of the assistant."""
@@ -124,6 +127,27 @@ class LoadedScorer:
             if item.reason is not None:
                 raise InputError(f"Text {number} of {len(items)} cannot be scored: {item.reason.rstrip('.')}.")
         return [item.scores[0] for item in run.items]
+
+    def score_tokens(self, prompt: Prompt, completion: str) -> TokenScores:
+        """Score each token of a completion in its context, or each step of it by a process reward model.
+
+        Args:
+            prompt: the text of a user, or the messages before the completion.
+            completion: the text of the assistant.
+
+        Returns:
+            TokenScores: `texts` and `scores`, one for each token or step, and the `score` of the completion; `meaning`
+            says what a score is: of a causal classifier that of the text that ends at the token, of a DPO policy the
+            log-ratio of the token.
+
+        Raises:
+            InputError: if the text cannot be scored, or the model has no scores of tokens.
+        """
+        from rewardbench.engine.token_scores import token_scores
+
+        rows = read_in_memory([{"messages": _join(prompt, completion)}])
+        (item,) = parse_rows(rows, "the texts", scores_only=True)
+        return token_scores(item, self.scorer)
 
     def close(self) -> None:
         """Return a model in memory to its previous mode (training or evaluation)."""

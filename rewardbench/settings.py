@@ -12,7 +12,7 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Literal, SupportsFloat, TypedDict, TypeVar, get_args, get_origin, get_type_hints
 
 from rewardbench.errors import InputError
-from rewardbench.types import Scorer
+from rewardbench.types import Aggregation, Scorer
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -196,6 +196,7 @@ class ModelSpec(CheckedOptions):
     load_in_4bit: bool = False
     trust_remote_code: bool = False
     adapter: str | None = None
+    step_aggregation: Aggregation | None = None
     beta: float = 1.0
     seed: int = 0
 
@@ -234,6 +235,8 @@ class Settings(Inputs):
     num_processes: int | None = None
     cache: bool = False
     """Whether scores are read from and written to the local cache."""
+    step_threshold: float | None = None
+    """Score below which a labelled step counts as wrong; None: `STEP_THRESHOLD`."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -263,6 +266,7 @@ class ScorerOptions(TypedDict, total=False):
     load_in_4bit: bool
     trust_remote_code: bool
     adapter: str | None
+    step_aggregation: Aggregation | None
     beta: float
     seed: int
     batch_size: int | None
@@ -283,3 +287,4 @@ class EvaluateOptions(ScorerOptions, total=False):
     limit: int | None
     fresh: int | None
     num_processes: int | None
+    step_threshold: float | None

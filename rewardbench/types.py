@@ -18,7 +18,9 @@ from typing import Any, ClassVar, Literal, NotRequired, Protocol, TypedDict
 View = Literal["pointwise", "pairwise", "listwise", "stepwise"]
 Aggregation = Literal["min", "product", "last", "mean"]
 """How the scores of the steps of a solution become one score."""
-Credit = Literal["strict", "best_of_n", "ties"]
+Credit = Literal["strict", "best_of_n", "ties", "first_error"]
+STEP_THRESHOLD = 0.5
+"""A step counts as wrong if its score is below this; of two classes, the wrong one is then the more likely."""
 
 
 class Message(TypedDict):
@@ -37,6 +39,8 @@ class Message(TypedDict):
     tool_calls: NotRequired[list[dict[str, Any]]]
     tool_call_id: NotRequired[str]
     name: NotRequired[str]
+    steps: NotRequired[list[str]]
+    """The steps of a solution, for process reward models; `content` holds them with blank lines between."""
 
 
 Messages = tuple[Message, ...]
@@ -67,11 +71,18 @@ class Item:
     """The other columns of the row, unchanged."""
     tools: Tools = ()
     """The functions that the assistant may call, as JSON schemas; chat templates print them."""
+    first_error: int | None = None
+    """Of a solution with labelled steps: the index of its first wrong step, -1 if all are right."""
 
     @property
     def has_preference(self) -> bool:
         """Return True if the item has both right and wrong completions."""
         return 0 < self.num_correct < len(self.completions)
+
+    @property
+    def is_labelled(self) -> bool:
+        """Return True if the item counts in the metrics: it has a preference, or its first wrong step is known."""
+        return self.has_preference or self.first_error is not None
 
 
 @dataclass(frozen=True)
@@ -81,6 +92,8 @@ class Rule:
     section: str
     credit: Credit = "strict"
     weight: float | None = None
+    threshold: float = STEP_THRESHOLD
+    """With the credit rule `first_error`: the score below which a step counts as wrong."""
 
 
 def is_weight(value: object) -> bool:
@@ -129,13 +142,16 @@ class TokenRequest:
     """The token whose hidden state is scored, for the manifest; empty for scorers that do not pool."""
     notes: tuple[str, ...] = ()
     """What `prepare` repaired or omitted, one sentence each, for the manifest; see `engine.notes`."""
+    positions: tuple[int, ...] = ()
+    """Tokens at which scores are read, for scorers that cannot find them by their ids."""
     key: bytes = field(init=False, repr=False)
-    """16 bytes that identify ids and span, the same on every machine and in every process."""
+    """16 bytes that identify ids, span and positions, the same on every machine and in every process."""
 
     def __post_init__(self) -> None:
         ids = array("i", self.ids)
         object.__setattr__(self, "ids", ids)
-        span = f"{self.start} {self.end} {len(ids)} ".encode()
+        positions = f"{self.positions} " if self.positions else ""
+        span = f"{self.start} {self.end} {len(ids)} {positions}".encode()
         object.__setattr__(self, "key", blake2b(span + ids.tobytes(), digest_size=16).digest())
 
     def __len__(self) -> int:
@@ -154,7 +170,8 @@ class TokenRequest:
 
     def encode(self) -> bytes:
         """Serialize the request for another process."""
-        fields = [self.text, self.completion, self.start, self.end, self.dropped, self.pooled_token, self.notes]
+        span = [self.start, self.end, self.dropped]
+        fields = [self.text, self.completion, *span, self.pooled_token, self.notes, self.positions]
         return json.dumps(["tokens", *fields]).encode() + b"\n" + self.ids.tobytes()
 
 
@@ -218,8 +235,10 @@ def decode_request(data: bytes) -> Request:
     if kind == "text":
         completions, messages, notes = values
         return TextRequest(text, tuple(completions), tuple(messages), tuple(notes))
-    completion, start, end, dropped, pooled_token, notes = values
-    return TokenRequest(text, completion, array("i", ids), start, end, dropped, pooled_token, tuple(notes))
+    completion, start, end, dropped, pooled_token, notes, positions = values
+    return TokenRequest(
+        text, completion, array("i", ids), start, end, dropped, pooled_token, tuple(notes), tuple(positions)
+    )
 
 
 Score = float | tuple[float, ...]

@@ -35,6 +35,7 @@ NOT_RUN = {
     "--adapter experts.yaml": "tests/scorers/heads/test_declared_heads.py scores a model by this file",
     "org/": "needs the Hub",
     "Skywork/": "needs the Hub",
+    "Qwen/": "needs the Hub; tests/suites/test_hub.py reads the dataset from a double",
     "hf://": "needs the Hub; tests/leaderboard/submissions/test_pull_requests.py does it on a double",
     "rewardbench leaderboard ": "serves until it is stopped; tests/leaderboard does it",
     "rewardbench data verify core": "runs hundreds of programs; tests/suites/test_core_data.py does it",

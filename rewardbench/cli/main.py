@@ -123,6 +123,10 @@ class ItemOptions:
         CountOption,
         flag(DATA, "fresh", "core: also score newly generated mirrors with this seed, and report the difference"),
     ] = None
+    step_threshold: Annotated[
+        float | None,
+        flag(DATA, "step_threshold", "Score below which a labelled step counts as wrong; default: 0.5"),
+    ] = None
     debug: Annotated[bool, flag(DATA, "debug", "Score only the first 10 items")] = False
 
 
@@ -190,6 +194,7 @@ class Arguments:
             scores_only=self.items.prioritize_scoring,
             load_json=self.items.load_json,
             fresh=self.items.fresh,
+            step_threshold=self.items.step_threshold,
             limit=self.items.limit or (10 if self.items.debug else None),
             batch_size=self.batch.batch_size,
             batch_tokens=self.batch.batch_tokens,

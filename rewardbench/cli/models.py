@@ -83,4 +83,5 @@ def _position(spec: HeadSpec) -> str:
     """Return where the score of a family is read."""
     if spec.pair == "segments":
         return "three prefix tokens"
-    return spec.position.at.replace("_", " ") + (f" {spec.position.token}" if spec.position.token else "")
+    where, _, token = str(spec.position).partition(" ")
+    return f"{where.replace('_', ' ')} {token}".rstrip()

@@ -87,6 +87,7 @@ TextOption = str | None
 CountOption = int | None
 # These are the types of rewardbench.settings, written again because that module takes too long to import for --help.
 PairsOption = Literal["best-worst", "all", "best-of-n"] | None
+AggregationOption = Literal["min", "product", "last", "mean"] | None
 RefFreeOption = Literal["sum", "avg", "norm"] | None
 TruncationOption = Literal["left", "right"]
 DtypeOption = Literal["auto", "float16", "bfloat16", "float32", "float64"]
@@ -116,6 +117,15 @@ class ModelOptions:
     ] = False
     adapter: Annotated[
         TextOption, flag(MODEL, "adapter", "Head spec of the model: a YAML file, or a name [default: recognised]")
+    ] = None
+    step_aggregation: Annotated[
+        AggregationOption,
+        flag(
+            MODEL,
+            "step_aggregation",
+            "How the scores of steps become one, of process reward models; default: the head spec's",
+            metavar="<min|product|last|mean>",
+        ),
     ] = None
     beta: Annotated[float, flag(MODEL, "beta", "Scale of the DPO reward")] = 1.0
 
@@ -199,6 +209,7 @@ def model_spec(name: str, model: ModelOptions, run: RunOptions, seed: int = 0) -
         chat_template=model.chat_template,
         trust_remote_code=model.trust_remote_code,
         adapter=model.adapter,
+        step_aggregation=model.step_aggregation,
         beta=model.beta,
         seed=seed,
         max_length=run.max_length,

@@ -29,7 +29,7 @@ from rewardbench.errors import InputError
 if TYPE_CHECKING:
     from rewardbench.results.row_files import ScoreRow
     from rewardbench.settings import Settings
-    from rewardbench.types import Item, ItemScores, Rule
+    from rewardbench.types import Item, ItemScores, Rule, Suite
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +43,12 @@ class TextOptions:
     limit: Annotated[CountOption, flag(DATA, "limit", "Score only the first rows", min=1)] = None
     output: Annotated[TextOption, flag(OUTPUT, "output", "Write to a .jsonl or .parquet file, not to stdout")] = None
     as_json: Annotated[bool, flag(OUTPUT, "json", "Print one JSON object with all rows")] = False
+    per_token: Annotated[
+        bool, flag(OUTPUT, "per_token", "Score each token of one response, or each step by a process reward model")
+    ] = False
+    plot: Annotated[
+        TextOption, flag(OUTPUT, "plot", "With --per_token: save a heat map of the text: .png, .svg or .pdf")
+    ] = None
 
 
 @options.with_groups
@@ -57,8 +63,11 @@ def score_command(
     _check_arguments(texts)
     set_up_scoring()
     settings = _settings(texts, model, data, run, batch)
+    if texts.per_token:
+        _score_tokens(settings, texts)
+        return
     if texts.response is not None:
-        _score_response(settings, texts.prompt or "", texts.response)
+        _score_response(settings, _suite_of_response(texts.prompt or "", texts.response))
         return
     rows: list[ScoreRow] = []
     if texts.output:
@@ -84,6 +93,10 @@ def _check_arguments(texts: TextOptions) -> None:
         raise InputError("Pass either --dataset (a file, or - for standard input) or --response.")
     if (texts.prompt is None) != (texts.response is None):
         raise InputError("--prompt and --response need each other: the text of a user, and the response to score.")
+    if texts.plot and not texts.per_token:
+        raise InputError("--plot draws the scores of tokens or steps: pass --per_token too.")
+    if texts.per_token and texts.output:
+        raise InputError("--per_token prints the scores of one response: use --json, or --plot, in place of --output.")
     if texts.output and Path(texts.output).suffix not in (".jsonl", ".parquet"):
         raise InputError(f"--output {texts.output} must end with .jsonl or .parquet.")
 
@@ -105,15 +118,29 @@ def _settings(
     )
 
 
-def _score_response(settings: Settings, prompt: str, response: str) -> None:
-    """Print the score of one response."""
-    from rewardbench.evaluation import score_dataset
+def _suite_of_response(prompt: str, response: str) -> Suite:
     from rewardbench.suites import suite_of_rows
     from rewardbench.suites.in_memory import read_in_memory
 
     messages = [{"role": "user", "content": prompt}, {"role": "assistant", "content": response}]
-    rows = read_in_memory([{"messages": messages}])
-    suite = suite_of_rows(rows, scores_only=True)
+    return suite_of_rows(read_in_memory([{"messages": messages}]), scores_only=True)
+
+
+def _score_tokens(settings: Settings, texts: TextOptions) -> None:
+    """Print the scores of the tokens or steps of one response."""
+    from rewardbench.cli.token_scores import print_token_scores
+    from rewardbench.suites import load_inputs
+
+    if texts.response is not None:
+        suite = _suite_of_response(texts.prompt or "", texts.response)
+    else:
+        suite = load_inputs(settings, limit=settings.limit, scores_only=True)
+    print_token_scores(settings, suite, texts.as_json, texts.plot)
+
+
+def _score_response(settings: Settings, suite: Suite) -> None:
+    """Print the score of one response."""
+    from rewardbench.evaluation import score_dataset
 
     def print_score(item: Item, item_scores: ItemScores, rule: Rule) -> None:
         if item_scores.reason is not None:

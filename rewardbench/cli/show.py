@@ -56,7 +56,7 @@ def show_command(
 
 
 def _print_item(scored: ScoredItem) -> None:
-    from rewardbench.results.browse import decimal, excerpt
+    from rewardbench.results.browse import decimal, describe_steps, excerpt
 
     item = scored.item
     reason = f" ({printable(scored.reason)})" if scored.reason else ""
@@ -66,7 +66,9 @@ def _print_item(scored: ScoredItem) -> None:
         f"{printable(item.id)} ({printable(scored.section)}, {printable(item.subset)}): margin "
         f"{decimal(scored.margin)}{reason}"
     )
-    echo(f"{excerpt(item, scored.scores)}\n")
+    echo(excerpt(item, scored.scores))
+    steps = describe_steps(scored)
+    echo(f"  steps     {steps}\n" if steps else "")
 
 
 def _item_json(scored: ScoredItem) -> dict[str, object]:
@@ -74,6 +76,9 @@ def _item_json(scored: ScoredItem) -> dict[str, object]:
     from rewardbench.results.browse import completions_of, prompt_of
 
     order = scored.order_inconsistency
+    steps: dict[str, object] = {}
+    if scored.item.first_error is not None:
+        steps = {"first_error": scored.item.first_error, "step_scores": scored.step_scores}
     return {
         "id": scored.item.id,
         "subset": scored.item.subset,
@@ -85,4 +90,5 @@ def _item_json(scored: ScoredItem) -> dict[str, object]:
         "num_correct": scored.item.num_correct,
         "prompt": prompt_of(scored.item),
         "completions": completions_of(scored.item),
+        **steps,
     }

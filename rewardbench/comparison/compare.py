@@ -15,10 +15,9 @@ import numpy as np
 
 from rewardbench import stats
 from rewardbench.errors import InputError
-from rewardbench.metrics import SuiteMeans, credit, is_scored, measure, rule_of
-from rewardbench.metrics.credit import margin
+from rewardbench.metrics import SuiteMeans, credit, is_scored, margin_by_rule, measure, pairable, rule_of
 from rewardbench.results.scored import ModelScores, hash_of_ids, read_scored
-from rewardbench.types import Item, ItemScores, Rule, Suite
+from rewardbench.types import STEP_THRESHOLD, Item, ItemScores, Rule, Suite
 
 Metric = Literal["pair", "mirror"]
 
@@ -114,7 +113,7 @@ def compare(first: ComparedResult, second: ComparedResult, metric: Metric | None
         InputError: if a result cannot be read, or the two do not have the same items of the same suite.
     """
     first, second = align(_read_scores(first), _read_scores(second))
-    first_means, second_means = compute_means(first), compute_means(second)
+    first_means, second_means = pairable(compute_means(first), compute_means(second))
     metric = choose_metric(first_means, metric)
     return Comparison(
         first=first.model,
@@ -178,18 +177,21 @@ def _credit_terms(suite: Suite) -> dict[str, object]:
     """Collect what determines the credit of items, by its name in the error message."""
     subsets: dict[str, str] = {}
     groups: dict[str, str] = {}
+    first_errors: dict[str, int | None] = {}
     for item in suite.items:
         subsets[item.id] = item.subset
         groups[item.id] = item.group
+        first_errors[item.id] = item.first_error
     rules: dict[str, Rule] = {}
     section_weights: dict[str, float] = {}
     for subset in set(subsets.values()):
         rule = rule_of(suite, subset)
-        rules[subset] = rule
+        rules[subset] = replace(rule, threshold=STEP_THRESHOLD)  # each model may have its own threshold
         section_weights[rule.section] = suite.section_weights.get(rule.section, 1.0)
     return {
         "subsets": subsets,
         "groups": groups,
+        "first wrong steps": first_errors,
         "rules": rules,
         "section weights": section_weights,
         "headline": suite.headline,
@@ -232,12 +234,12 @@ def compute_means(scored: ModelScores) -> SuiteMeans:
     means = measure(scored.suite, scored.items)
     if means.totals[means.headline] is None:
         raise InputError(f"{scored.path} holds no item with a preference, so there is nothing to compare.")
-    ids_with_preference = {item.id for item in scored.suite.items if item.has_preference}
+    labelled_ids = {item.id for item in scored.suite.items if item.is_labelled}
     for item in scored.items:
-        if item.id in ids_with_preference and is_scored(item.scores):
+        if item.id in labelled_ids and is_scored(item.scores):
             return means
     raise InputError(
-        f"{scored.path} holds no score: each of its {len(ids_with_preference):,} items is unscored, so there is "
+        f"{scored.path} holds no score: each of its {len(labelled_ids):,} items is unscored, so there is "
         "nothing to compare. Score the model again."
     )
 
@@ -307,10 +309,12 @@ def find_flips(first: ModelScores, second: ModelScores) -> list[Flip]:
     second_scores = _scores_by_id(second)
     for item, item_scores in zip(first.suite.items, first.items, strict=True):
         rule = rule_of(first.suite, item.subset)
-        scores, other_scores = item_scores.scores, second_scores[item.id].scores
-        first_credit, second_credit = credit(item, scores, rule), credit(item, other_scores, rule)
-        if item.has_preference and first_credit != second_credit:
-            margins = margin(item, scores), margin(item, other_scores)
+        other_scores = second_scores[item.id]
+        other_rule = rule_of(second.suite, item.subset)
+        first_credit = credit(item, item_scores.scores, rule, item_scores.step_scores)
+        second_credit = credit(item, other_scores.scores, other_rule, other_scores.step_scores)
+        if item.is_labelled and first_credit != second_credit:
+            margins = margin_by_rule(item, item_scores, rule), margin_by_rule(item, other_scores, other_rule)
             flips.append(Flip(item, rule.section, "first" if first_credit > second_credit else "second", margins))
     return sorted(flips, key=_by_change_of_margin)
 

@@ -17,7 +17,7 @@ from rewardbench import stats
 from rewardbench.comparison.compare import Metric, align, choose_metric, compute_means
 from rewardbench.console.terminal import listed, printable
 from rewardbench.errors import InputError
-from rewardbench.metrics import SuiteMeans
+from rewardbench.metrics import SuiteMeans, pairable
 from rewardbench.results.scored import ModelScores, same_scores
 
 Verdict = Literal["pass", "regression", "inconclusive"]
@@ -104,7 +104,7 @@ def decide(
     """
     limits = limits or Limits()
     baseline, candidate = align(baseline, candidate)
-    baseline_means, candidate_means = compute_means(baseline), compute_means(candidate)
+    baseline_means, candidate_means = pairable(compute_means(baseline), compute_means(candidate))
     metric = choose_metric(baseline_means, metric)
     identical = same_scores(baseline, candidate)
 

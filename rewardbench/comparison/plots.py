@@ -5,18 +5,14 @@ The colours are safe for colour-blind readers, and the marks differ too.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.util import find_spec
 from itertools import cycle
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rewardbench.comparison.gate import MEASURES
+from rewardbench.console.pictures import open_picture
 from rewardbench.console.terminal import printable
-from rewardbench.errors import InputError
-from rewardbench.paths import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -86,27 +82,11 @@ def draw_ranks(models: Sequence[RankedModel], path: str) -> None:
 @contextmanager
 def _figure(path: str, rows: int) -> Iterator[Axes]:
     """Context manager: yield axes for `rows` rows, and write the picture atomically at the end."""
-    if find_spec("matplotlib") is None:
-        raise InputError("A picture needs matplotlib: pip install 'rewardbench[plot]'.")
-    kind = Path(path).suffix
-    if kind not in (".png", ".svg", ".pdf"):
-        raise InputError(f"{path} is not a picture: name a .png, .svg or .pdf file.")
-    import matplotlib
-
-    matplotlib.use("agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(8, 1.6 + 0.42 * rows), dpi=100, layout="constrained")
-    try:
+    with open_picture(path, 8, 1.6 + 0.42 * rows) as axes:
         axes.spines[["top", "right", "left"]].set_visible(False)
         axes.tick_params(axis="y", length=0)
         axes.margins(y=0.15)
         yield axes
-        picture = io.BytesIO()
-        figure.savefig(picture, format=kind[1:])
-        write_whole(path, picture.getvalue())
-    finally:
-        pyplot.close(figure)
 
 
 def _draw_interval(axes: Axes, y: int, value: float, low: float, high: float, colour: str, mark: str) -> None:

@@ -117,6 +117,9 @@ def _collect_steps(
     for call, values in zip(calls, call_scores, strict=True):
         if not isinstance(values, tuple) or not values:
             raise InputError(f"The stepwise scorer returned {values}: run() must return a tuple with a score per step.")
+        named = item.completions[call.shown[0]][-1].get("steps", ())
+        if named and len(values) != len(named):
+            raise InputError(f"The stepwise scorer returned {len(values)} scores for {len(named)} steps.")
         steps[call.shown[0]] = values
     return CollectedScores(tuple(aggregate(scores, aggregation) for scores in steps), step_scores=tuple(steps))
 

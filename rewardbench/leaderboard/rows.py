@@ -196,12 +196,13 @@ def _hash_of_clusters(scored: ModelScores, total: stats.Mean) -> str:
 
 
 def item_credits(scored: ModelScores) -> tuple[float, ...]:
-    """Return the credit of each item with a preference, in the order of sorted ids."""
-    by_id = {item_scores.id: item_scores.scores for item_scores in scored.items}
+    """Return the credit of each labelled item, in the order of sorted ids."""
+    by_id = {item_scores.id: item_scores for item_scores in scored.items}
     credits: list[float] = []
     for item in sorted(scored.suite.items, key=lambda item: item.id):
-        if item.has_preference:
-            credits.append(credit(item, by_id[item.id], rule_of(scored.suite, item.subset)))
+        if item.is_labelled:
+            item_scores, rule = by_id[item.id], rule_of(scored.suite, item.subset)
+            credits.append(credit(item, item_scores.scores, rule, item_scores.step_scores))
     return tuple(credits)
 
 

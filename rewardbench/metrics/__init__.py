@@ -7,10 +7,11 @@ from rewardbench.metrics.aggregate import (
     SuiteMeans,
     gap,
     measure,
+    pairable,
     score_interval,
     summarize,
 )
-from rewardbench.metrics.credit import credit, is_scored, margin, rule_of
+from rewardbench.metrics.credit import credit, is_scored, labels_steps, margin, margin_by_rule, rule_of
 from rewardbench.metrics.published import (
     LEADERBOARD_WEIGHTS,
     leaderboard_score,
@@ -26,9 +27,12 @@ __all__ = [
     "credit",
     "gap",
     "is_scored",
+    "labels_steps",
     "leaderboard_score",
     "margin",
+    "margin_by_rule",
     "measure",
+    "pairable",
     "prior_sets",
     "rule_of",
     "score_interval",

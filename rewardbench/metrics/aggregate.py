@@ -31,14 +31,15 @@ class SuiteEstimates:
 class _Graded:
     """An item's credit and flags without its texts, since all items of a dataset are in memory at once.
 
-    `credit` is NaN for an item without a preference, and `has_preference` is False then.
+    `credit` is NaN for an item that is not labelled.
     """
 
     id: str
     subset: str
     cluster: Hashable
-    has_preference: bool
+    is_labelled: bool
     num_correct: int
+    first_error: int | None
     built: bool
     scores: tuple[float, ...]
     credit: float
@@ -50,11 +51,11 @@ class _Graded:
 
 @dataclass(frozen=True)
 class SuiteMeans:
-    """The means of one run, with the contribution of each cluster; None where no item has a preference.
+    """The means of one run, with the contribution of each cluster; None where no item is labelled.
 
     Attributes:
         headline: the metric of the score: `pair` or `mirror`.
-        pair: by section, the weighted mean of its subsets.
+        pair: by section, the weighted mean of its subsets; the F1 of solutions with labelled steps.
         mirror: by section, the share of mirrors in which every item is right; only sections that count by mirrors.
         totals: by metric, the mean over sections by the suite's weights.
         weights: weight of each section.
@@ -79,11 +80,11 @@ class SuiteMeans:
         """Return the mean over sections.
 
         Raises:
-            ValueError: if no item has a preference.
+            ValueError: if no item is labelled.
         """
         mean = self.totals.get(metric)
         if mean is None:
-            raise ValueError(f"there is no mean by {metric}: no item with a preference counts")
+            raise ValueError(f"there is no mean by {metric}: no labelled item counts")
         return mean
 
 
@@ -123,7 +124,10 @@ class _GradedSuite:
         pair: dict[str, stats.Mean | None] = {}
         section_weights: dict[str, float] = {}
         for section, subsets in self.subset_names.items():
-            pair[section] = _average({subset: subset_means[subset] for subset in subsets}, subset_weights)
+            if all(self.rules[subset].credit == "first_error" for subset in subsets):
+                pair[section] = _f1_mean(self.sections[section])
+            else:
+                pair[section] = _average({subset: subset_means[subset] for subset in subsets}, subset_weights)
             section_weights[section] = self.section_weights.get(section, 1.0)
         totals = {"pair": _average(pair, section_weights)}
         mirror: dict[str, stats.Mean | None] = {}
@@ -149,6 +153,26 @@ def measure(suite: Suite, item_scores: Sequence[ItemScores]) -> SuiteMeans:
     return _GradedSuite(suite, item_scores).means()
 
 
+def pairable(first: SuiteMeans, second: SuiteMeans) -> tuple[SuiteMeans, SuiteMeans]:
+    """Return the means of two models with contributions that can be subtracted cluster by cluster.
+
+    That is so already, but for the F1 of solutions with labelled steps, which is not a sum over items.
+    """
+    if not any(mean and mean.parts for mean in first.pair.values()):
+        return first, second
+    pairs: tuple[dict[str, stats.Mean | None], dict[str, stats.Mean | None]] = ({}, {})
+    for section, mean in first.pair.items():
+        other = second.pair.get(section)
+        both = stats.pairable(mean, other) if mean and other else (mean, other)
+        pairs[0][section], pairs[1][section] = both
+    return _with_pair(first, pairs[0]), _with_pair(second, pairs[1])
+
+
+def _with_pair(means: SuiteMeans, pair: Mapping[str, stats.Mean | None]) -> SuiteMeans:
+    totals = {**means.totals, "pair": _average(pair, means.weights)}
+    return replace(means, pair=pair, totals=totals)
+
+
 def score_interval(means: SuiteMeans) -> stats.Interval:
     """Compute the 95 % interval of the score by a cluster bootstrap within each section.
 
@@ -165,8 +189,8 @@ def score_interval(means: SuiteMeans) -> stats.Interval:
             section_means.append(mean)
             section_weights.append(means.weights[section])
             clusters += len(mean.weights)
-    if clusters != len(total.weights):
-        return total.low, total.high  # sections share clusters, or a mean has none
+    if clusters != len(total.weights) or any(mean.parts for mean in section_means):
+        return total.low, total.high  # sections share clusters, a mean has none, or one is no sum over clusters
     low, high = stats.bootstrap(section_means, section_weights)
     if any(map(_has_no_variance, section_means)):
         return min(low, total.low), max(high, total.high)
@@ -284,11 +308,12 @@ def _grade_item(item: Item, item_scores: ItemScores, rule: Rule) -> _Graded:
         id=item.id,
         subset=item.subset,
         cluster=("group", item.group) if item.group else ("item", item.id),
-        has_preference=item.has_preference,
+        is_labelled=item.is_labelled,
         num_correct=item.num_correct,
+        first_error=item.first_error,
         built=item.meta.get("origin") == "built",
         scores=item_scores.scores,
-        credit=credit(item, item_scores.scores, rule),
+        credit=credit(item, item_scores.scores, rule, item_scores.step_scores),
         tied=is_tied(item, item_scores.scores, rule),
         unscored=not is_scored(item_scores.scores),
         truncated=item_scores.truncated,
@@ -296,8 +321,8 @@ def _grade_item(item: Item, item_scores: ItemScores, rule: Rule) -> _Graded:
     )
 
 
-def _with_preference(items: Sequence[_Graded]) -> list[_Graded]:
-    return [item for item in items if item.has_preference]
+def _labelled(items: Sequence[_Graded]) -> list[_Graded]:
+    return [item for item in items if item.is_labelled]
 
 
 def _singletons(items: Sequence[_Graded]) -> list[list[_Graded]]:
@@ -313,23 +338,23 @@ def _group_mirrors(items: Sequence[_Graded]) -> list[list[_Graded]]:
 
 
 def _subset_weight(items: Sequence[_Graded], rule: Rule) -> float:
-    """Return the weight of a subset: that of its rule, by default the number of items with a preference."""
-    return rule.weight if rule.weight is not None else len(_with_preference(items))
+    """Return the weight of a subset: that of its rule, by default the number of labelled items."""
+    return rule.weight if rule.weight is not None else len(_labelled(items))
 
 
 def _subset_mean(items: Sequence[_Graded], rule: Rule) -> stats.Mean | None:
-    """Compute the mean of a subset by its credit rule; None if no item has a preference."""
+    """Compute the mean of a subset by its credit rule; None if no item is labelled."""
     if rule.credit != "ties":
         return _plain_mean(items)
-    rows = [(item.id, item.scores, item.num_correct) for item in _with_preference(items)]
+    rows = [(item.id, item.scores, item.num_correct) for item in _labelled(items)]
     return ties_mean(rows) if rows else None
 
 
 def _plain_mean(items: Sequence[_Graded]) -> stats.Mean | None:
-    """Compute the mean credit of the items with a preference; None if there are none."""
+    """Compute the mean credit of the labelled items; None if there are none."""
     credits: list[float] = []
     clusters: list[Hashable] = []
-    for item in _with_preference(items):
+    for item in _labelled(items):
         credits.append(item.credit)
         clusters.append(item.cluster)
     return stats.mean(credits, clusters) if credits else None
@@ -346,11 +371,22 @@ def _mean_order_inconsistency(items: Sequence[_Graded]) -> stats.Mean | None:
     return stats.mean(shares, clusters) if shares else None
 
 
+def _f1_mean(items: Sequence[_Graded]) -> stats.Mean | None:
+    """Compute ProcessBench's F1: the harmonic mean of the accuracies on solutions with and without a wrong step.
+
+    None if there are no solutions of one of the kinds.
+    """
+    errors = [item for item in items if item.first_error is not None and item.first_error >= 0]
+    corrects = [item for item in items if item.first_error is not None and item.first_error < 0]
+    error_mean, correct_mean = _plain_mean(errors), _plain_mean(corrects)
+    return stats.harmonic(error_mean, correct_mean) if error_mean and correct_mean else None
+
+
 def _mirror_mean(groups: Sequence[Sequence[_Graded]]) -> stats.Mean | None:
-    """Compute the share of groups in which every item is right; None if no item has a preference."""
+    """Compute the share of groups in which every item is right; None if no item is labelled."""
     credits: list[float] = []
     clusters: list[Hashable] = []
-    for items in map(_with_preference, groups):
+    for items in map(_labelled, groups):
         if items:
             all_right = all(item.credit == 1 for item in items)
             credits.append(float(all_right))
@@ -373,7 +409,7 @@ def _estimate(name: str, mean: stats.Mean | None, units: Sequence[Sequence[_Grad
     """Build an estimate over units (items or mirrors); a mirror is tied, unscored or truncated if an item is."""
     n = ties = unscored = truncated = 0
     for unit in units:
-        n += any(item.has_preference for item in unit)
+        n += any(item.is_labelled for item in unit)
         ties += any(item.tied for item in unit)
         unscored += any(item.unscored for item in unit)
         truncated += any(item.truncated for item in unit)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import isfinite, nan
 
-from rewardbench.types import Item, Rule, Suite
+from rewardbench.metrics.steps import finds_first_error, step_margin
+from rewardbench.types import Item, ItemScores, Rule, Suite
 
 
 def is_scored(scores: Sequence[float]) -> bool:
@@ -22,20 +23,30 @@ def rule_of(suite: Suite, subset: str) -> Rule:
     return suite.rules.get(subset) or Rule(section=subset)
 
 
-def credit(item: Item, scores: Sequence[float], rule: Rule) -> float:
+def labels_steps(suite: Suite) -> bool:
+    """Return True if a suite has solutions with labelled steps."""
+    return any(rule.credit == "first_error" for rule in suite.rules.values())
+
+
+def credit(item: Item, scores: Sequence[float], rule: Rule, step_scores: Sequence[Sequence[float]] = ()) -> float:
     """Compute the credit of an item.
 
     strict and ties: 1 if every right completion scores above every wrong one, else 0 (equal scores included).
     best_of_n: the chance that a pick among the top scores is right (1/k where one of k at the top is right).
+    first_error: 1 if the first step that scores below the rule's threshold is the first wrong one, else 0.
 
     Args:
         item: the item; its right completions come first.
         scores: one score per completion: [completions].
         rule: the rule of the item's subset.
+        step_scores: of a process reward model, the scores of each completion's steps: [completions][steps].
 
     Returns:
-        The credit, from 0 to 1: 0 if the item is unscored, NaN if it has no preference.
+        The credit, from 0 to 1: 0 if the item is unscored, NaN if it has neither a preference nor labelled steps.
     """
+    if item.first_error is not None:
+        steps = step_scores[0] if step_scores and is_scored(scores) else ()
+        return float(finds_first_error(steps, item.first_error, rule.threshold))
     if not item.has_preference:
         return nan
     if not is_scored(scores):
@@ -77,3 +88,12 @@ def margin(item: Item, scores: Sequence[float]) -> float:
     if not is_scored(scores):
         return nan
     return min(scores[: item.num_correct]) - max(scores[item.num_correct :])
+
+
+def margin_by_rule(item: Item, item_scores: ItemScores, rule: Rule) -> float:
+    """Return the margin of an item: `margin` of its completions, or `step_margin` of its labelled steps."""
+    if item.first_error is None:
+        return margin(item, item_scores.scores)
+    if not item_scores.step_scores or not is_scored(item_scores.scores):
+        return nan
+    return step_margin(item_scores.step_scores[0], item.first_error, rule.threshold)

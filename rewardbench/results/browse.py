@@ -11,7 +11,7 @@ from math import inf, isfinite, isnan
 from rewardbench.console.terminal import listed, printable_text
 from rewardbench.errors import InputError
 from rewardbench.metrics import credit, rule_of
-from rewardbench.metrics.credit import margin
+from rewardbench.metrics.credit import margin_by_rule
 from rewardbench.results import why_unscored
 from rewardbench.results.scored import ModelScores
 from rewardbench.types import Item, ItemScores, Rule
@@ -36,6 +36,8 @@ class ScoredItem:
     """Why the margin is not finite."""
     order_inconsistency: float | None = None
     """Of pairwise scorers, the share of pairs whose winner depends on the order shown."""
+    step_scores: tuple[float, ...] = ()
+    """Of a solution with labelled steps, the score of each step."""
 
 
 def select(
@@ -45,7 +47,7 @@ def select(
     section: str | None = None,
     search: str | None = None,
 ) -> list[ScoredItem]:
-    """Select items with a preference, sorted by margin: the lowest first, unscored ones last.
+    """Select items with a preference or labelled steps, sorted by margin: the lowest first, unscored ones last.
 
     Args:
         scored: scores of a model.
@@ -55,11 +57,11 @@ def select(
         search: select items that contain this text, in any case.
 
     Raises:
-        InputError: if the subset or section does not exist, or no item has a preference.
+        InputError: if the subset or section does not exist, or no item is labelled.
     """
     items: list[ScoredItem] = []
     for item, item_scores in zip(scored.suite.items, scored.items, strict=True):
-        if item.has_preference:
+        if item.is_labelled:
             items.append(_scored_item(item, item_scores, rule_of(scored.suite, item.subset)))
     if not items:
         raise InputError(
@@ -78,18 +80,20 @@ def select(
 
 
 def _scored_item(item: Item, item_scores: ItemScores, rule: Rule) -> ScoredItem:
-    gap = margin(item, item_scores.scores)
+    gap = margin_by_rule(item, item_scores, rule)
     reason = item_scores.reason or why_unscored(item_scores.scores)
     if reason is None and not isfinite(gap):
         reason = "the margin is beyond the range of a float"
+    steps = item_scores.step_scores[0] if item.first_error is not None and item_scores.step_scores else ()
     return ScoredItem(
         item,
         rule.section,
         item_scores.scores,
         gap,
-        credit(item, item_scores.scores, rule),
+        credit(item, item_scores.scores, rule, item_scores.step_scores),
         reason,
         item_scores.order_inconsistency,
+        steps,
     )
 
 
@@ -124,10 +128,31 @@ def excerpt(item: Item, scores: Sequence[float] = ()) -> str:
     """Format an item for the terminal: long texts are cut, control characters are replaced."""
     lines = [f"  prompt    {_short(prompt_of(item))}"] if item.prompt else []
     for n, text in enumerate(completions_of(item)):
-        side = "chosen  " if n < item.num_correct else "rejected"
+        side = f"{side_of(item, n):8}"
         score = f" [{decimal(scores[n])}]" if scores else ""
         lines.append(f"  {side}{score}  {_short(text) or '(text not in the file)'}")
     return "\n".join(lines)
+
+
+def side_of(item: Item, index: int) -> str:
+    """Return what a completion is: `chosen`, `rejected`, or a `solution` whose steps are labelled."""
+    if item.first_error is not None:
+        return "solution"
+    return "chosen" if index < item.num_correct else "rejected"
+
+
+def describe_steps(shown: ScoredItem) -> str:
+    """Describe the scores of labelled steps, and the first wrong one; empty for other items.
+
+    >>> item = Item("a", "s", (), ((),), 0, first_error=1)
+    >>> describe_steps(ScoredItem(item, "s", (0.2,), 0.3, 1.0, None, (0.9, 0.2)))
+    'first wrong step 2 of 2; scores +0.900 +0.200'
+    """
+    first_error = shown.item.first_error
+    if first_error is None:
+        return ""
+    label = "no step is wrong" if first_error < 0 else f"first wrong step {first_error + 1} of {len(shown.step_scores)}"
+    return f"{label}; scores {' '.join(map(decimal, shown.step_scores))}"
 
 
 def _short(text: str) -> str:
@@ -149,7 +174,7 @@ STYLE = """
 form{display:flex;gap:1rem;flex-wrap:wrap;position:sticky;top:0;background:Canvas;padding:.5rem 0}
 article{border-top:1px solid GrayText;padding:.5rem 0}h2{font-size:1rem;margin:.3rem 0}
 pre{white-space:pre-wrap;overflow-wrap:anywhere;font:inherit;margin:.3rem 0;padding:.4rem .6rem;border-left:4px solid}
-.prompt{border-color:GrayText}.chosen{border-color:#0072b2}.rejected{border-color:#d55e00}.side{font-weight:600}
+.prompt{border-color:GrayText}.chosen,.solution{border-color:#0072b2}.rejected{border-color:#d55e00}.side{font-weight:600}
 """
 SCRIPT = """
 const pick=document.querySelector('select'),find=document.querySelector('input'),count=document.querySelector('output');
@@ -194,7 +219,9 @@ def _article(shown: ScoredItem) -> str:
     if item.prompt:
         parts.append(f'<pre class="prompt">{_escaped(prompt_of(item))}</pre>')
     for n, text in enumerate(completions_of(item)):
-        side = "chosen" if n < item.num_correct else "rejected"
+        side = side_of(item, n)
         title = f'<span class="side">{side} {decimal(shown.scores[n])}</span>'
         parts.append(f'<pre class="{side}">{title}\n{_escaped(text.strip())}</pre>')
+    if steps := describe_steps(shown):
+        parts.append(f"<p>{_escaped(steps)}</p>")
     return "".join(parts) + "</article>"

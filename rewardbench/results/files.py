@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from rewardbench.console.strict_json import to_plain
+from rewardbench.errors import InputError
 from rewardbench.metrics import credit, rule_of, summarize
 from rewardbench.results import parquet
-from rewardbench.results.types import PackedResult, RowJson, SummaryJson, read_order_inconsistency
+from rewardbench.results.types import PackedResult, RowJson, SummaryJson, object_field, read_order_inconsistency
 from rewardbench.types import Estimate, Item, ItemScores, Messages, Result, Rule, Suite
 
 SCHEMA = 1
@@ -50,7 +51,7 @@ def assemble(
         gap: estimates of `metrics.gap`, if they were computed.
     """
     summary = summarize(suite, items)
-    rules = {name: [rule.section, rule.credit, rule.weight] for name, rule in suite.rules.items()}
+    rules = {name: _rule_values(rule) for name, rule in suite.rules.items()}
     counting = {
         "name": suite.name,
         "revision": suite.revision,
@@ -70,6 +71,18 @@ def assemble(
         manifest={**manifest, "suite": counting},
         **estimates,
     )
+
+
+def counts_steps(manifest: Mapping[str, object]) -> bool:
+    """Return True if the manifest of a result has rules by which labelled steps count."""
+    rules = object_field(object_field(manifest, "suite"), "rules")
+    return any(isinstance(rule, list) and "first_error" in rule for rule in rules.values())
+
+
+def _rule_values(rule: Rule) -> list[object]:
+    """Return a rule as JSON: section, credit rule and weight, and the threshold of a rule that has one."""
+    values: list[object] = [rule.section, rule.credit, rule.weight]
+    return [*values, rule.threshold] if rule.credit == "first_error" else values
 
 
 def to_summary(result: Result) -> SummaryJson:
@@ -150,7 +163,16 @@ def identity(summary: SummaryJson) -> str:
 
 
 def pack_result(summary: SummaryJson, rows: Iterable[RowJson]) -> PackedResult:
-    """Pack a result for publication: the table of its scores, and the summary with the hash of that table."""
+    """Pack a result for publication: the table of its scores, and the summary with the hash of that table.
+
+    Raises:
+        InputError: if its credits follow from the scores of steps, which the table does not contain.
+    """
+    if counts_steps(summary["manifest"]):
+        raise InputError(
+            f"A result of {summary['suite']} cannot be published: its figures follow from the scores of steps, and a "
+            "published table has one score per response."
+        )
     table = parquet.encode_table(rows)
     digest = hashlib.sha256(table).hexdigest()
     return PackedResult({**summary, OUTPUTS_HASH: digest}, table)
@@ -161,7 +183,7 @@ def to_row(item: Item, item_scores: ItemScores, rule: Rule) -> RowJson:
 
     A share in its column `order_inconsistency` is left out, since it would be read as that of this scorer.
     """
-    value = credit(item, item_scores.scores, rule)
+    value = credit(item, item_scores.scores, rule, item_scores.step_scores)
     row: dict[str, object] = {
         "id": item.id,
         "subset": item.subset,
@@ -182,6 +204,8 @@ def to_row(item: Item, item_scores: ItemScores, rule: Rule) -> RowJson:
         row["order_inconsistency"] = item_scores.order_inconsistency
     if item_scores.step_scores:
         row["step_scores"] = item_scores.step_scores
+    if item.first_error is not None:
+        row["first_error"] = item.first_error
     for name, column in item.meta.items():
         if name not in _PAIR_COLUMNS and read_order_inconsistency({name: column}) is None:
             row.setdefault(name, column)

@@ -35,7 +35,8 @@ def table(result: Result) -> Table:
     mirrors = {mirror.name: mirror for mirror in result.mirrors}
     out = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
     out.add_column("", overflow="fold")
-    for header in ("n", "acc. %", "95 %", *(["mirror %"] if mirrors else []), "ties", "un-\nscored", "trun-\ncated"):
+    measure = "F1, acc. %" if results.counts_steps(result.manifest) else "acc. %"
+    for header in ("n", measure, "95 %", *(["mirror %"] if mirrors else []), "ties", "un-\nscored", "trun-\ncated"):
         out.add_column(header, justify="right")
     for estimate, is_section in islice(_sections_with_subsets(result), MOST_ROWS):
         if is_section:

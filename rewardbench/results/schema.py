@@ -26,7 +26,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from rewardbench.types import Credit, Rule, is_weight
+from rewardbench.types import STEP_THRESHOLD, Credit, Rule, is_weight
 
 LONGEST_ROW_TEXT = 4_096
 """Maximum number of characters of an id, subset, group or reason in a row."""
@@ -162,18 +162,18 @@ class StatedDifference(StatedFigure):
 
 
 class _RuleRecord(BaseRecord):
-    """The rule of a subset, which a summary stores as a list of three values."""
+    """The rule of a subset, which a summary stores as a list of three values, or of four with `first_error`."""
 
     section: TextField
     credit: Credit
     weight: WeightField | None
+    threshold: NumberField = STEP_THRESHOLD
 
 
 def _check_rule(values: list[Any]) -> list[Any]:
-    if len(values) != 3:
+    if len(values) != (4 if "first_error" in values[1:2] else 3):
         raise PydanticCustomError(RULE, "which is not a rule: section, credit and weight")
-    section, credit, weight = values
-    _RuleRecord(section=section, credit=credit, weight=weight)
+    _RuleRecord(**dict(zip(_RuleRecord.model_fields, values, strict=False)))
     return values
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from rewardbench import results
 from rewardbench.errors import InputError
 from rewardbench.paths import home_path
+from rewardbench.results.read import read_step_scores
 from rewardbench.results.schema import RulesRecord
 from rewardbench.results.types import JsonObject, object_field, read_order_inconsistency
 from rewardbench.suites.registry import SUITES
@@ -88,8 +89,16 @@ def _parse_rows(path: Path, summary: JsonObject, rows: Sequence[JsonObject]) -> 
         reason = None if row.get("reason") is None else str(row["reason"])
         items.append(_to_item(row, id, len(values)))
         inconsistency = read_order_inconsistency(row)
+        step_scores = read_step_scores(row)
         item_scores.append(
-            ItemScores(id, values, reason, bool(row.get("truncated")), order_inconsistency=inconsistency)
+            ItemScores(
+                id,
+                values,
+                reason,
+                bool(row.get("truncated")),
+                order_inconsistency=inconsistency,
+                step_scores=step_scores,
+            )
         )
     fingerprint = object_field(summary, "manifest").get("fingerprint_sha256")
     return ModelScores(
@@ -254,7 +263,16 @@ def _to_item(row: JsonObject, id: str, num_completions: int) -> Item:
         num_correct=1 if row.get("num_correct") is None else _to_int(row["num_correct"]),
         group=str(row.get("group") or ""),
         rendered=True,
+        first_error=_read_first_error(row, num_completions),
     )
+
+
+def _read_first_error(row: JsonObject, num_completions: int) -> int | None:
+    """Return the index of the first wrong step of a solution; None for rows without labelled steps."""
+    value = row.get("first_error")
+    if not isinstance(value, int) or isinstance(value, bool) or value < -1:
+        return None
+    return value if num_completions == 1 and row.get("num_correct") == 0 else None
 
 
 def _to_suite(summary: JsonObject, items: Sequence[Item]) -> Suite:

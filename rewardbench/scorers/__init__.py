@@ -17,6 +17,17 @@ def load_scorer(spec: ModelSpec) -> BaseScorer:
     Raises:
         InputError: if the model cannot be loaded, or its scores would be meaningless.
     """
+    scorer = _find_scorer(spec)
+    if spec.step_aggregation and scorer.view != "stepwise":
+        raise InputError(
+            f"--step_aggregation {spec.step_aggregation} needs a model that scores steps, and {spec.model} gives one "
+            "score per response: leave it out."
+        )
+    scorer.aggregation = spec.step_aggregation or scorer.aggregation
+    return scorer
+
+
+def _find_scorer(spec: ModelSpec) -> BaseScorer:
     if spec.model.startswith("baseline/"):
         return Baseline(spec.model, spec.seed)
     if spec.model not in EMBEDDED and (entry_point := find_plugin(spec.model)):

@@ -11,6 +11,7 @@ from rewardbench.stats.differences import (
     resample,
     sign_flip,
 )
+from rewardbench.stats.harmonic import harmonic, pairable
 from rewardbench.stats.intervals import (
     COVERAGE,
     NO_VARIANCE,
@@ -38,11 +39,13 @@ __all__ = [
     "combine",
     "detectable",
     "difference",
+    "harmonic",
     "holm",
     "interval",
     "items_needed",
     "mean",
     "normal",
+    "pairable",
     "paired",
     "resample",
     "sign_flip",

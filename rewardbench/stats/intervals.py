@@ -31,6 +31,7 @@ class Mean:
             a value read from elsewhere, which counts as independent of every other mean.
         contributions: what each cluster contributes to the value; they sum to it.
         weights: the weight of each cluster in the value; they sum to 1.
+        parts: of a harmonic mean, the two means.
     """
 
     value: float
@@ -39,6 +40,7 @@ class Mean:
     influences: Mapping[Hashable, float] = field(default_factory=dict)
     contributions: Mapping[Hashable, float] = field(default_factory=dict)
     weights: Mapping[Hashable, float] = field(default_factory=dict)
+    parts: tuple[Mean, Mean] | None = None
 
 
 def normal(coverage: float) -> float:
@@ -103,7 +105,7 @@ def mean(credits: Sequence[float], clusters: Sequence[Hashable]) -> Mean:
         influences[cluster] = influences.get(cluster, 0.0) + (credit - value) / n
         contributions[cluster] = contributions.get(cluster, 0.0) + credit / n
         weights[cluster] = weights.get(cluster, 0.0) + 1.0 / n
-    low, high = wilson(value * n, n) if len(influences) == n else _robust(value, influences)
+    low, high = wilson(value * n, n) if len(influences) == n else cluster_interval(value, influences)
     return Mean(value, low, high, influences, contributions, weights)
 
 
@@ -147,7 +149,7 @@ def combine(means: Sequence[Mean], weights: Sequence[float]) -> Mean:
         _add_by_cluster(cluster_weights, mean.weights, weight)
     value = fsum(values)
     if len(influences) < term_clusters:
-        low, high = _robust(value, influences)
+        low, high = cluster_interval(value, influences)
     else:
         low = max(value - sqrt(fsum(squares_below)), 0.0)
         high = min(value + sqrt(fsum(squares_above)), 1.0)
@@ -192,7 +194,7 @@ def weighted(means: Sequence[Mean], weights: Sequence[float]) -> Mean:
     return combine(means, [weight / total for weight in weights])
 
 
-def _robust(value: float, influences: Mapping[Hashable, float]) -> Interval:
+def cluster_interval(value: float, influences: Mapping[Hashable, float]) -> Interval:
     """Compute Wilson's interval at the sample size that explains the variance between clusters, with Student's t.
 
     The variance is that of the ratio estimator, G / (G - 1) * sum(influence²) over G clusters. The plain interval

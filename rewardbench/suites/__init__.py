@@ -206,6 +206,7 @@ def _build(
     table = read_table(_parse_rows(spec, source.rows), source.where, scores_only, pairs, published)
     items, survey = table.items, table.survey
     content = content_hash(survey.watch(items))
+    step_rules = _step_rules(survey.step_sections, spec.rules)
     version = f"{source.version}+" if source.version else "sha256:"
     rules_hash = ""
     if spec.checked:
@@ -216,7 +217,7 @@ def _build(
         name=spec.name,
         revision=pin or version + content + rules_hash,
         items=items,
-        rules={**_file_rules(spec, source, items), **spec.rules},
+        rules={**_file_rules(spec, source, items), **spec.rules, **step_rules},
         section_weights=_section_weights(spec, items),
         headline=spec.headline,
         source=source.where + _describe_part(spec, source),
@@ -232,6 +233,15 @@ def _file_rules(spec: SuiteSpec, source: Source, items: Sequence[Item]) -> dict[
             if split in spec.sections:
                 rules[item.subset] = Rule(spec.sections[split])
     return rules
+
+
+def _step_rules(sections: Mapping[str, str], rules: Mapping[str, Rule]) -> dict[str, Rule]:
+    """Return the rules of subsets of solutions with labelled steps; a suite file may name their sections."""
+    step_rules: dict[str, Rule] = {}
+    for subset, section in sections.items():
+        rule = rules.get(subset, Rule(section))
+        step_rules[subset] = replace(rule, credit="first_error")
+    return step_rules
 
 
 def _parse_rows(spec: SuiteSpec, rows: Sequence[tuple[str, DataRow]]) -> Sequence[DataRow]:

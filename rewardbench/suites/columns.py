@@ -15,7 +15,7 @@ from rewardbench.suites.row_formats import CONVERSATIONS, PREFERENCES
 FORMATS = (*PREFERENCES, *CONVERSATIONS)
 ID_COLUMNS = ("id", "subset", "group")
 KNOWN = {*FIRST_NAMES, *OTHER_NAMES, *SYSTEM_NAMES, "instruction", "input", "num_correct", *known_columns()}
-KNOWN |= {name for format in FORMATS for name in format.needs}
+KNOWN |= {name for format in FORMATS for name in (*format.needs, *format.also)}
 """All column names that a format reads."""
 LONGEST_LIST = 400
 """Longest list of column names in a message, in characters."""

@@ -9,6 +9,7 @@ from typing import Literal
 
 from rewardbench.metrics.published import PRIOR_SETS
 from rewardbench.suites.data_row import DataRow
+from rewardbench.suites.labelled_steps import PROCESS_BENCH, process_bench_row
 from rewardbench.suites.protocols import (
     JUDGE_BENCH,
     RM_BENCH_RULES,
@@ -161,7 +162,7 @@ SUITES: Mapping[str, SuiteSpec] = {
             },
             section_weights=dict.fromkeys(UNWEIGHED_SETS, 0.0),
         ),
-        # The three below are not pinned either: no source at hand gives a commit. It is resolved and recorded.
+        # Those below are not pinned either: no source at hand gives a commit. It is resolved and recorded.
         SuiteSpec(name="rm-bench", hub="THU-KEG/RM-Bench", expand=rm_bench_pairs, rules=RM_BENCH_RULES),
         SuiteSpec(
             name="judge-bench",
@@ -173,6 +174,8 @@ SUITES: Mapping[str, SuiteSpec] = {
             section_weights={"Knowledge": 154.0, "Reasoning": 98.0, "Math": 56.0, "Coding": 42.0},
         ),
         SuiteSpec(name="rmb", local=True, parse=rmb_row, rules=RMB_RULES),
+        # Solutions with labelled steps, for process reward models; the reader of rows derives its rules.
+        SuiteSpec(name="processbench", hub="Qwen/ProcessBench", splits=PROCESS_BENCH, parse=process_bench_row),
     )
 }
 

@@ -8,6 +8,15 @@ from decimal import Decimal
 
 from rewardbench.suites.data_row import DataRow
 from rewardbench.suites.encoded_text import decode_messages, decode_texts, decode_value
+from rewardbench.suites.labelled_steps import (
+    LABEL,
+    LABELS,
+    STEPS,
+    name_steps,
+    read_first_error,
+    read_solution,
+    step_count,
+)
 from rewardbench.suites.prompts import SYSTEM_NAMES, prompt_turns
 from rewardbench.suites.survey import Survey
 from rewardbench.suites.turns import Unusable, kind, read_text, read_turns, say, split_prompt, transcript
@@ -25,6 +34,7 @@ class ParsedRow:
     completions: tuple[Messages, ...]
     num_correct: int
     rendered: bool = False
+    first_error: int | None = None
 
 
 @dataclass(frozen=True)
@@ -49,6 +59,8 @@ class RowFormat:
     blank: ParsedRow
     """Placeholder for an unreadable row: the usual number of completions, without text."""
     prompted: bool = True
+    also: tuple[str, ...] = ()
+    """Columns that it reads where they exist."""
 
 
 def _read_prompt(row: DataRow, options: ReadOptions) -> Messages:
@@ -177,9 +189,18 @@ def _conversation_reader(name: str) -> Callable[[DataRow, ReadOptions], ParsedRo
 
     def read(row: DataRow, options: ReadOptions) -> ParsedRow:
         turns = read_turns(_decode(row.get(name), options), name, "assistant")
-        return ParsedRow(turns[:-1], (turns[-1:],), 0)
+        completion = name_steps(turns[-1:], row)
+        steps = step_count(completion)
+        return ParsedRow(turns[:-1], (completion,), 0, first_error=read_first_error(row, steps) if steps else None)
 
     return read
+
+
+def _read_steps(row: DataRow, options: ReadOptions) -> ParsedRow:
+    """Read a prompt and the steps of a solution, with their labels if there are any."""
+    completion = read_solution(row)
+    first_error = read_first_error(row, step_count(completion))
+    return ParsedRow(_add_system(_read_prompt(row, options), row), (completion,), 0, first_error=first_error)
 
 
 def _named_completions(name: str, value: object, options: ReadOptions) -> list[tuple[str, object]]:
@@ -235,5 +256,6 @@ PREFERENCES = (
 CONVERSATIONS = (
     RowFormat(("messages",), _conversation_reader("messages"), _SINGLE, prompted=False),
     RowFormat(("conversations",), _conversation_reader("conversations"), _SINGLE, prompted=False),
+    RowFormat((STEPS,), _read_steps, _SINGLE, also=(LABEL, LABELS)),
 )
-"""The formats without a preference: only scores."""
+"""The formats without a preference: scores, and the first wrong step where steps are labelled."""

@@ -12,6 +12,7 @@ from itertools import chain, islice, pairwise
 from math import isnan
 
 from rewardbench.errors import InputError
+from rewardbench.metrics.steps import step_subset
 from rewardbench.settings import Pairs
 from rewardbench.suites.columns import ID_COLUMNS, list_names, nearest_format, rename_columns
 from rewardbench.suites.converters import PAIRS, SCORED, convert_rows, find_converter
@@ -126,6 +127,7 @@ def full_hash(items: Iterable[Item]) -> str:
             item.num_correct,
             item.rendered,
             *([item.tools] if item.tools else []),
+            *([] if item.first_error is None else [item.first_error]),
         )
         digest.update(json.dumps(scored_content, sort_keys=True, separators=(",", ":")).encode() + b"\n")
     return digest.hexdigest()
@@ -153,6 +155,8 @@ def _to_name(value: object, default: str) -> str:
 def _make_item(row: DataRow, id: str, layout: _TableLayout) -> Item:
     parsed, tools, problem = _parse_row(row, layout)
     _, subset = _id_and_subset(row, 0)
+    if parsed.first_error is not None:
+        subset = step_subset(subset, parsed.first_error)
     return Item(
         id=id,
         subset=subset,
@@ -164,6 +168,7 @@ def _make_item(row: DataRow, id: str, layout: _TableLayout) -> Item:
         problem=problem,
         meta={name: value for name, value in row.items() if name not in layout.used},
         tools=tuple(tools),
+        first_error=parsed.first_error,
     )
 
 
@@ -242,7 +247,7 @@ def _find_layout(
     system = SYSTEM_NAMES if prompt else ()
     count = ("num_correct",) if format.prompted else ()
     earlier = ("history",) if "instruction" in prompt else ()
-    used = {*format.needs, *prompt, *system, *count, *earlier, *ID_COLUMNS, TOOLS}
+    used = {*format.needs, *format.also, *prompt, *system, *count, *earlier, *ID_COLUMNS, TOOLS}
     return _TableLayout(format, ReadOptions(prompt, survey, lists, exact), used)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from rewardbench.metrics.steps import section_of_steps
 from rewardbench.types import Item
 
 
@@ -22,6 +23,8 @@ class Survey:
     """Names of the unread columns of texts without a prompt."""
     explicit: bool = False
     """Whether the columns are named as final texts (text_chosen)."""
+    step_sections: dict[str, str] = field(default_factory=dict)
+    """The section of each subset of solutions with labelled steps."""
 
     def remark(self, sentence: str) -> None:
         """Add a sentence, once."""
@@ -37,6 +40,8 @@ class Survey:
         if item.problem is not None:
             return
         self.items += 1
+        if item.first_error is not None and item.subset not in self.step_sections:
+            self.step_sections[item.subset] = section_of_steps(item.subset)
         self.ties += len(item.completions) > 1 and not item.has_preference
         self.rendered += item.rendered
         self.identical += item.has_preference and item.completions.count(item.completions[0]) == len(item.completions)

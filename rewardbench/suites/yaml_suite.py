@@ -155,7 +155,10 @@ def hash_rules(spec: SuiteSpec) -> str:
     """
     if not (spec.rules or spec.section_weights) and spec.headline == "accuracy":
         return ""
-    rules = {subset: asdict(rule) for subset, rule in spec.rules.items()}
+    rules: dict[str, dict[str, object]] = {}
+    for subset, rule in spec.rules.items():
+        rules[subset] = asdict(rule)
+        del rules[subset]["threshold"]  # no suite file sets it
     content = json.dumps([rules, dict(spec.section_weights), spec.headline], sort_keys=True)
     return f"+rules={hashlib.sha256(content.encode()).hexdigest()[:8]}"
 

@@ -27,7 +27,25 @@ def pairs(*ids):
     return lines([{"id": id_, "prompt": "Q", "chosen": "X", "rejected": "Y"} for id_ in ids])
 
 
+def solutions(split, *labels):
+    """Return rows as ProcessBench has them."""
+    return json.dumps(
+        [
+            {"id": f"{split}-{n}", "problem": "How many?", "steps": ["a", "b"], "label": label}
+            for n, label in enumerate(labels)
+        ]
+    ).encode()
+
+
+SPLITS = ("gsm8k", "math", "olympiadbench", "omnimath")
+CARD = "---\nconfigs:\n- config_name: default\n  data_files:\n"
+CARD += "".join(f"  - split: {split}\n    path: {split}.json\n" for split in SPLITS) + "---\n"
+
 REPOS = {
+    ("Qwen/ProcessBench", MAIN): {
+        "README.md": CARD.encode(),
+        **{f"{split}.json": solutions(split, 0, -1) for split in SPLITS},
+    },
     ("allenai/reward-bench-2", PINNED): {"data/test.jsonl": lines([ranked("1", "Math"), ranked("2", "Focus")])},
     ("me/words", MAIN): {"data/train.csv": b"prompt,chosen,rejected\nA moon?,None,NA\n1+1?,2,007\n"},
     ("me/own", MAIN): {"train.jsonl": pairs("t"), "test.jsonl": pairs("x", "y", "z"), "weights.bin": b"never fetched"},
@@ -159,6 +177,16 @@ def test_hub_datasets_are_read_at_a_commit_and_from_the_cache_offline(hub, load_
         f"{endpoint} cannot be reached (ConnectError)"
     )
     assert seconds < 30
+
+
+def test_processbench_has_its_four_splits(hub, load_in_process):
+    requests = [{"dataset": name} for name in ("processbench", "Qwen/ProcessBench")]
+    endpoint = f"http://127.0.0.1:{hub.server_port}"
+    outcomes = [outcome for outcome, _ in load_in_process(endpoint, *requests, {**requests[0], "split": "math"})]
+    assert outcomes[0] == outcomes[1]
+    assert outcomes[0][:3] == ["processbench", MAIN, f"Qwen/ProcessBench@{MAIN}"]
+    assert outcomes[0][3] == [f"{split}-{n}" for split in SPLITS for n in (0, 1)]
+    assert outcomes[2][3] == ["math-0", "math-1"]
 
 
 def test_csv_on_the_hub_gives_the_items_of_the_local_file(hub, load_in_process, tmp_path):

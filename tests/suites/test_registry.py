@@ -15,7 +15,15 @@ def weights(name):
 
 
 def test_names_and_hub_ids_find_the_same_suite():
-    published = ["reward-bench", "reward-bench-2", "preference-test-sets", "rm-bench", "judge-bench", "rmb"]
+    published = [
+        "reward-bench",
+        "reward-bench-2",
+        "preference-test-sets",
+        "rm-bench",
+        "judge-bench",
+        "rmb",
+        "processbench",
+    ]
     assert list_suites() == ["core", *published]
     for name in ("reward-bench", "reward-bench-2", "preference-test-sets"):
         assert find_spec(name) is find_spec(f"allenai/{name}") is SUITES[name]

@@ -76,6 +76,33 @@ def write_examples(folder: Path) -> None:
     shutil.copytree(models / "tiny-rm", folder / "my-checkpoint")
     shutil.copytree(models / "tiny-dpo" / "policy", folder / "policy")
     shutil.copytree(models / "tiny-dpo" / "reference", folder / "sft")
+    write_process_model(folder / "my-prm")
+    write_steps(folder / "my_steps.jsonl")
+
+
+def write_process_model(folder: Path) -> None:
+    """Write tiny-rm with its head as the value head of Skywork-o1-Open-PRM."""
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(ROOT / "data" / "models" / "tiny-rm", folder)
+    weights = load_file(folder / "model.safetensors")
+    weights["v_head.summary.weight"] = weights.pop("score.weight")
+    weights["v_head.summary.bias"] = weights["v_head.summary.weight"].new_zeros(1)
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "architectures": ["Qwen2ForPrmModel"]}))
+
+
+def write_steps(path: Path) -> None:
+    """Write sums in two steps, of which the second is wrong in every other one."""
+    rows = []
+    for number in range(12):
+        total = 2 * number + 3 + number % 2
+        steps = [f"Add {number} and {number + 3}.", f"That is {total}."]
+        rows.append(
+            {"prompt": f"What is {number} plus {number + 3}?", "steps": steps, "label": 1 if number % 2 else -1}
+        )
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
 def install(folder: Path) -> None:

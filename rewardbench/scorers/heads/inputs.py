@@ -51,6 +51,7 @@ class HeadChat(Chat):
         if not self.spec.specials:
             self._before, self._after = [], []
         self._opening = self._generation_prompt() if self.spec.generation_prompt else ""
+        self._first_text, self._last_text = self._fill(self.spec.start), self._fill(self.spec.end)
 
     def describe(self) -> dict[str, Any]:
         """Return the settings that can change a score."""
@@ -62,8 +63,10 @@ class HeadChat(Chat):
         """Convert a completion in its context to token ids; raise InputError if the template cannot render it."""
         if self.spec.sentence_pair:
             return self._request_sentences(prompt, completion, rendered)
+        if self.steps and self.steps.layout == "pieces":
+            return self._request_pieces(prompt, completion, rendered, tools)
         if self.steps and not rendered:
-            completion = self._tag_steps(completion)
+            prompt, completion = self._tag_steps(prompt, completion)
         if self.spec.question:
             completion = self._with_question(completion, rendered)
         request = super().request(prompt, completion, rendered, tools)
@@ -125,10 +128,20 @@ class HeadChat(Chat):
         for old, new in self.spec.replace.items():
             text = text.replace(old, new, 1)
         text = text.rstrip(self.spec.strip) if self.spec.strip else text
-        end = self.spec.end.format(**self.tokenizer.special_tokens_map) if self.spec.end else ""
-        if end and not text.endswith(end):
-            text += self.spec.end_separator + end
+        if not text.startswith(self._first_text):
+            text = self._first_text + text
+        if self._last_text and not text.endswith(self._last_text):
+            text += self.spec.end_separator + self._last_text
         return text + self._opening
+
+    def _fill(self, text: str) -> str:
+        """Fill the special tokens of the tokenizer into a text of the spec."""
+        try:
+            return text.format(**self.tokenizer.special_tokens_map)
+        except KeyError as error:
+            raise InputError(
+                f"The tokenizer of {self.name} has no {error.args[0]}, which its head spec names."
+            ) from error
 
     def _generation_prompt(self) -> str:
         """Return the text with which the template opens an assistant turn."""
@@ -154,14 +167,57 @@ class HeadChat(Chat):
         question = self.spec.question.replace("{principle}", self.spec.principle or "")
         return (*completion, Message(role="user", content=question))
 
-    def _tag_steps(self, completion: Messages) -> Messages:
-        """Put a tag after each step of the last message."""
+    def step_texts(self, completion: Messages) -> list[str]:
+        """Return the steps of a completion: those that the data names, else the parts of its text."""
+        last = completion[-1]
+        return list(last.get("steps") or last["content"].split(self.steps.split if self.steps else "\n\n"))
+
+    def _tag_steps(self, prompt: Messages, completion: Messages) -> tuple[Messages, Messages]:
+        """Put a tag after each step of the last message, as text or as a turn of the assistant."""
         *earlier, last = completion
         if self.steps is None:
-            return completion
-        steps = last["content"].split(self.steps.split)
-        content = self.steps.join.join(step + self.steps.tag for step in steps)
-        return (*earlier, Message(role=last["role"], content=content))
+            return prompt, completion
+        steps, tag = self.step_texts(completion), self.steps.tag
+        if self.steps.layout == "turns":
+            return self._as_turns(prompt, completion, steps)
+        content = self.steps.join.join(step + tag for step in steps)
+        return prompt, (*earlier, Message(role=last["role"], content=content))
+
+    def _as_turns(self, prompt: Messages, completion: Messages, steps: list[str]) -> tuple[Messages, Messages]:
+        """Return a conversation in which the tag answers each step; the prompt ends with the first step."""
+        if self.steps is None or len(completion) != 1 or not prompt or prompt[-1]["role"] != "user":
+            raise InputError("This process reward model reads one solution after a turn of the user.")
+        question = Message(role="user", content=prompt[-1]["content"] + self.steps.first + steps[0])
+        turns = [Message(role="assistant", content=self.steps.tag)]
+        for step in steps[1:]:
+            turns.append(Message(role="user", content=step))
+            turns.append(Message(role="assistant", content=self.steps.tag))
+        return (*prompt[:-1], question), tuple(turns)
+
+    def _request_pieces(self, prompt: Messages, completion: Messages, rendered: bool, tools: Tools) -> TokenRequest:
+        """Tokenise the prompt, and each step and its tag, one by one; scores are read at the last token of each tag."""
+        if rendered or not prompt or self.steps is None or len(completion) != 1:
+            raise InputError("This process reward model tokenises steps one by one: it reads one solution to a prompt.")
+        rendering = self._render_checked(prompt, tools)
+        ids = self._encode(rendering.text, self._special_tokens_of_text(rendering.text), has_end=False)
+        start, tag = len(ids), self.encode(self.steps.tag)
+        text = rendering.text
+        positions: list[int] = []
+        for step in self.step_texts(completion):
+            ids += (self.encode(step) if step else []) + tag
+            text += step + self.steps.tag
+            positions.append(len(ids) - 1)
+        return self._fit(
+            TokenRequest(
+                text,
+                plain(completion),
+                array("i", ids),
+                start,
+                len(ids),
+                notes=rendering.notes,
+                positions=tuple(positions),
+            )
+        )
 
 
 def fill_pair(pair: Pair, prompt: Messages, first: str, second: str) -> str:

@@ -165,6 +165,9 @@ def load_head(head: HeadSpec, folder: Path, spec: ModelSpec) -> HeadScorer:
         InputError: if the checkpoint lacks a tensor or a key that the spec names, or cannot be loaded.
     """
     _reject(head, spec.model)
+    if head.steps and spec.step_aggregation:
+        steps = head.steps.model_copy(update={"aggregate": spec.step_aggregation})
+        head = head.model_copy(update={"steps": steps})
     adapter = find_adapter(folder, spec)
     fields, tensors = read_fields(folder, spec.model, adapter), open_tensors(folder, adapter)
     config = build_config(head, fields, spec.model)

@@ -95,6 +95,7 @@ class Readout:
             values = (weights * outputs).sum(dim=-1)
         else:
             values = self._one_output(outputs.float(), rules)
+        values = values.float().sigmoid() if rules.sigmoid else values
         values = (values.float() - self._mean) / self._std
         numbers: list[float] = (values if self.spec.higher_is_better else -values).tolist()
         return numbers

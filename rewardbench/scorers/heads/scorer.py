@@ -92,6 +92,8 @@ class HeadScorer(ModelScorer):
         """Return everything that can change a score, and nothing else."""
         head = self.spec.model_dump(mode="json", exclude_defaults=True, exclude=DESCRIPTIONS)
         facts = {**self._identity, **describe_model(self.model), **self.chat.describe()}
+        if self.spec.steps:
+            facts["step_aggregation"] = self.aggregation
         return {"kind": self.model_type, "head": head, **facts}
 
     def prepare(self, prompt: Messages, *completions: Messages, rendered: bool, tools: Tools = ()) -> TokenRequest:
@@ -105,11 +107,30 @@ class HeadScorer(ModelScorer):
         if not request.ids:
             raise InputError("The text has no tokens.")
         reject_unknown_tokens(request.ids, self.rows, self.chat.tokenizer)
-        position = self._positions(request.ids)[-1]
+        if self.spec.steps and not rendered:
+            request = self._place_steps(request, completions[0])
+        position = request.positions[-1] if request.positions else self._positions(request.ids)[-1]
         if self._gate_positions:
             self._gate_positions(request.ids)
         token = self.chat.tokenizer.convert_ids_to_tokens(request.ids[position])
         return replace(request, pooled_token=sys.intern(str(token)))
+
+    def _place_steps(self, request: TokenRequest, completion: Messages) -> TokenRequest:
+        """Check that there is a position for each step; of turns, only the last ones are steps.
+
+        Raises:
+            InputError: if steps that the data names were truncated, or one of them contains the tag.
+        """
+        steps = self.chat.step_texts(completion)
+        places = request.positions or tuple(self._positions(request.ids))
+        if self.spec.steps and self.spec.steps.layout == "turns":
+            places = places[-len(steps) :]
+            request = replace(request, positions=places)
+        if "steps" in completion[-1] and len(places) != len(steps):
+            if request.dropped:
+                raise InputError(f"truncation left {len(places)} of {len(steps)} steps")
+            raise InputError(f"the text has {len(places)} tags for {len(steps)} steps: a step contains the tag")
+        return request
 
     def probe(self, text: str) -> TokenRequest:
         """Return a request of a short conversation: the score may be read at a token that only a template prints."""
@@ -137,7 +158,7 @@ class HeadScorer(ModelScorer):
         """Return the scores at all positions that are read: one of each text, or one of each of its steps."""
         import torch
 
-        wanted = [self.places(request.ids) for request in requests]
+        wanted = list(map(self.places_of, requests))
         reset_rope(self.model, self.rope)
         with torch.inference_mode():
             states = self._packed_states(requests, wanted) if self.layout.packed else self._padded(requests, wanted)
@@ -146,6 +167,10 @@ class HeadScorer(ModelScorer):
     def places(self, ids: Sequence[int]) -> list[int]:
         """Return the positions whose states are read: those of the head, then that of the gate, if there is one."""
         return self._positions(ids) + (self._gate_positions(ids) if self._gate_positions else [])
+
+    def places_of(self, request: TokenRequest) -> list[int]:
+        """Return the positions whose states are read in a request."""
+        return list(request.positions) or self.places(request.ids)
 
     def read_states(self, states: Sequence[torch.Tensor]) -> list[list[float]]:
         """Return the scores of each text from its states [positions, width]."""
@@ -221,15 +246,13 @@ class HeadScorer(ModelScorer):
             if self._has_segments:
                 inputs["token_type_ids"] = segment_ids([request], ids)
             states = self._outputs(inputs)[0]
-            return self._aggregate(self.read_states([states[self.places(request.ids)]])[0])
+            return self._aggregate(self.read_states([states[self.places_of(request)]])[0])
 
     def report(self) -> ScorerReport:
         """Return the repairs at load time, the family, and the position that is read."""
-        position = self.spec.position
-        rule = position.at if position.token is None else f"{position.at} {position.token}"
-        details: dict[str, object] = {"head": self.spec.name, "pooling": rule}
+        details: dict[str, object] = {"head": self.spec.name, "pooling": str(self.spec.position)}
         if self.spec.steps:
-            details["step_aggregation"] = self.spec.steps.aggregate
+            details["step_aggregation"] = self.aggregation
         return ScorerReport(super().report().notes, details)
 
 

@@ -99,6 +99,12 @@ class Steps(Part):
 
     tag: str
     """Text after each step, at which its score is read."""
+    layout: Literal["text", "turns", "pieces"] = "text"
+    """`text`: the tags are in the text of the completion; `turns`: each step is a turn of the user, which the tag
+    answers, the first one in the turn of the prompt; `pieces`: prompt, steps and tags are tokenised one by one, and the
+    last token of each tag is read."""
+    first: str = " "
+    """With `turns`: text between the prompt and the first step."""
     split: str = "\n\n"
     """Text between two steps of a completion."""
     join: str = ""
@@ -122,6 +128,8 @@ class Input(Part):
     """Texts to replace in the rendered conversation."""
     strip: str = ""
     """Characters that are removed from the end of the rendered conversation."""
+    start: str = ""
+    """Text that the rendered conversation must start with; `{bos_token}` and other special tokens are filled in."""
     end: str = ""
     """Text that the rendered conversation must end with; `{eos_token}` and other special tokens are filled in."""
     end_separator: str = ""
@@ -152,6 +160,14 @@ class Position(Part):
     token: str | int | None = None
     """A special token (`pad_token`, `cls_token`), a key of the configuration (`config.reward_token_id`), an id, a text,
     or `assistant_header`: what the chat template prints between a user's message and the response."""
+
+    def __str__(self) -> str:
+        r"""Return the rule as one line.
+
+        >>> str(Position(at="every", token="\n"))
+        'every \\n'
+        """
+        return self.at if self.token is None else f"{self.at} {repr(self.token)[1:-1]}"
 
 
 class Network(Part):
@@ -216,6 +232,8 @@ class Output(Part):
     weights: tuple[float, ...] = ()
     softmax: int | None = None
     """Share of this output after a softmax over all."""
+    sigmoid: bool = False
+    """Whether the score is a probability, the sigmoid of the output."""
     difference: tuple[int, int] | None = None
 
 

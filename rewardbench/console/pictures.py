@@ -1,0 +1,62 @@
+"""Write pictures with matplotlib: one figure a file, written atomically."""
+
+from __future__ import annotations
+
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rewardbench.errors import InputError
+from rewardbench.paths import write_whole
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def check_picture(path: str) -> None:
+    """Check that a picture can be drawn.
+
+    Raises:
+        InputError: if matplotlib is not installed, or the file is of another kind.
+    """
+    if find_spec("matplotlib") is None:
+        raise InputError("A picture needs matplotlib: pip install 'rewardbench[plot]'.")
+    if Path(path).suffix not in (".png", ".svg", ".pdf"):
+        raise InputError(f"{path} is not a picture: name a .png, .svg or .pdf file.")
+
+
+@contextmanager
+def open_picture(path: str, width: float, height: float, dpi: int = 100) -> Iterator[Axes]:
+    """Context manager: yield the axes of a figure, and write the picture at the end.
+
+    Args:
+        path: a .png, .svg or .pdf file.
+        width: in inches.
+        height: in inches.
+        dpi: pixels per inch.
+
+    Raises:
+        InputError: if the picture cannot be drawn or written.
+    """
+    check_picture(path)
+    import matplotlib
+
+    matplotlib.use("agg")
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.CRITICAL)  # fonts that are not installed
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(width, height), dpi=dpi, layout="constrained")
+    try:
+        yield axes
+        picture = io.BytesIO()
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph .* missing")
+            figure.savefig(picture, format=Path(path).suffix[1:])
+        write_whole(path, picture.getvalue())
+    finally:
+        pyplot.close(figure)
