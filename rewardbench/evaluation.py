@@ -118,6 +118,8 @@ def evaluate(model: Model, dataset: Data = "core", **options: Unpack[EvaluateOpt
         compile: compile the model's layers (torch.compile).
         device: cpu, cuda, cuda:1 or mps; None is the best available.
         trust_remote_code: allow code from the model's repository to run.
+        allow_pickle: read pickles (.bin, .pt) where there are no safetensors files, and accept only tensors from them.
+        label: output of a classifier with several labels that is the score, by its name or index.
         adapter: head spec of the model, a YAML file or the name of a built-in one; None recognises it by its tensors.
         beta: scale of the DPO reward.
         seed: random seed of baseline/random.

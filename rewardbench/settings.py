@@ -190,6 +190,8 @@ class ModelSpec(CheckedOptions):
     compile: bool = False
     device: str | None = None
     trust_remote_code: bool = False
+    allow_pickle: bool = False
+    label: str | None = None
     adapter: str | None = None
     beta: float = 1.0
     seed: int = 0
@@ -249,6 +251,8 @@ class ScorerOptions(TypedDict, total=False):
     compile: bool
     device: str | None
     trust_remote_code: bool
+    allow_pickle: bool
+    label: str | None
     adapter: str | None
     beta: float
     seed: int

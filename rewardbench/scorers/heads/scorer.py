@@ -222,7 +222,7 @@ class HeadScorer(ModelScorer):
         details: dict[str, object] = {"head": self.spec.name, "pooling": rule}
         if self.spec.steps:
             details["step_aggregation"] = self.spec.steps.aggregate
-        return ScorerReport(super().report().notes, details)
+        return ScorerReport(super().report().notes, details, self.metadata)
 
 
 def segment_ids(requests: Sequence[TokenRequest], ids: torch.Tensor) -> torch.Tensor:

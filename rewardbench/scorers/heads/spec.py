@@ -188,6 +188,10 @@ class Output(Part):
     softmax: int | None = None
     """Share of this output after a softmax over all."""
     difference: tuple[int, int] | None = None
+    log_odds: int | None = None
+    """Log-odds of this output against all others, of which exactly one holds."""
+    activation: Literal["none", "sentence_transformers"] = "none"
+    """`sentence_transformers`: the activation that config.json names for a cross-encoder, after everything else."""
 
 
 class Affine(Part):

@@ -1,4 +1,4 @@
-"""Names and shapes of a checkpoint's tensors, from the headers of its safetensors files; values on request."""
+"""Names and shapes of a checkpoint's tensors; values on request."""
 
 from __future__ import annotations
 
@@ -8,36 +8,34 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rewardbench.errors import InputError
+from rewardbench.models.tensor_file import SAFE, TensorFile, is_pickle, open_tensor_file
+from rewardbench.models.weight_files import PICKLE_PATTERNS, SIDE_FILE, weight_files
 
 if TYPE_CHECKING:
     import torch
 
 
 class TensorFiles:
-    """The safetensors files of a folder, read lazily.
+    """The weight files of a checkpoint, read lazily.
 
     Args:
         folder: the checkpoint.
         files: its weight files, then files beside them.
+        allow_pickle: whether a file beside them may be a pickle.
 
     Raises:
-        InputError: if a file is not a safetensors file.
+        InputError: if a file is damaged.
     """
 
-    def __init__(self, folder: Path, files: list[Path]) -> None:
-        from safetensors import SafetensorError, safe_open
-
-        self.folder = folder
+    def __init__(self, folder: Path, files: list[Path], allow_pickle: bool = False) -> None:
+        self.folder, self.allow_pickle = folder, allow_pickle
         self.shapes: dict[str, tuple[int, ...]] = {}
-        self._files: dict[str, Path] = {}
+        self._files: dict[str, TensorFile] = {}
         for path in files:
-            try:
-                with safe_open(path, framework="pt") as file:
-                    for name in file.keys():  # noqa: SIM118  # not a dict
-                        self.shapes.setdefault(name, tuple(file.get_slice(name).get_shape()))
-                        self._files.setdefault(name, path)
-            except (OSError, SafetensorError) as error:
-                raise InputError(f"{path.name} in {folder} is not a whole safetensors file: {error}.") from error
+            file = open_tensor_file(path)
+            for name, shape in file.shapes.items():
+                self.shapes.setdefault(name, shape)
+                self._files.setdefault(name, file)
 
     def __contains__(self, name: str) -> bool:
         return name in self.shapes
@@ -48,29 +46,65 @@ class TensorFiles:
 
     def read(self, name: str) -> torch.Tensor:
         """Read one tensor."""
-        from safetensors import safe_open
-
-        with safe_open(self._files[name], framework="pt") as file:
-            tensor: torch.Tensor = file.get_tensor(name)
-        return tensor
+        return self._files[name].read(name)
 
     def read_rows(self, name: str, rows: list[int]) -> torch.Tensor:
         """Read some rows of a matrix: [rows, width]."""
-        import torch
-        from safetensors import safe_open
-
-        with safe_open(self._files[name], framework="pt") as file:
-            matrix = file.get_slice(name)
-            return torch.cat([matrix[row : row + 1] for row in rows])
+        return self._files[name].read_rows(name, rows)
 
     def read_all(self) -> Iterator[tuple[str, torch.Tensor]]:
         """Yield every tensor with its name, file by file."""
-        from safetensors import safe_open
+        for name, file in self._files.items():
+            yield name, file.read(name)
 
-        for path in dict.fromkeys(self._files.values()):
-            with safe_open(path, framework="pt") as file:
-                for name in file.keys():  # noqa: SIM118
-                    yield name, file.get_tensor(name)
+    def beside(self, stem: str) -> TensorFiles:
+        """Open a file of a head beside the weights.
+
+        Args:
+            stem: its name without the suffix.
+
+        Raises:
+            InputError: if it is missing, or a pickle that may not be read.
+        """
+        path = side_file(self.folder, stem, self.allow_pickle)
+        if path is None:
+            raise InputError(
+                f"{self.folder} has no {stem}{SAFE}, which its head spec names: add it, or pass --allow_pickle if it "
+                "is published as a pickle (.pt, .bin)."
+            )
+        return TensorFiles(self.folder, [path], self.allow_pickle)
+
+
+def open_tensors(folder: Path, allow_pickle: bool = False) -> TensorFiles:
+    """Open the weight files of a checkpoint, and the file of a head beside them.
+
+    Args:
+        folder: the checkpoint; pickles among its weights must be allowed already.
+        allow_pickle: whether the file of the head may be a pickle.
+
+    Raises:
+        InputError: if a file is damaged, or a pickle that may not be read.
+    """
+    beside = side_file(folder, SIDE_FILE, allow_pickle)
+    return TensorFiles(folder, [*weight_files(folder), *([beside] if beside else [])], allow_pickle)
+
+
+def side_file(folder: Path, stem: str, allow_pickle: bool) -> Path | None:
+    """Return the file of a head beside the weights, safetensors before pickles; None if there is none.
+
+    Raises:
+        InputError: if it is a pickle that may not be read.
+    """
+    names = [f"{stem}{SAFE}", *(f"{stem}{pattern[1:]}" for pattern in PICKLE_PATTERNS)]
+    paths = [folder / name for name in names if (folder / name).is_file()]
+    if not paths:
+        return None
+    if is_pickle(paths[0]) and not allow_pickle:
+        raise InputError(
+            f"{folder} has its head in a pickle ({paths[0].name}), which can run code: pass --allow_pickle to accept "
+            f"only tensors from it, or save it as {stem}{SAFE}."
+        )
+    return paths[0]
 
 
 def find_layers(shapes: Mapping[str, tuple[int, ...]], prefix: str) -> list[str]:

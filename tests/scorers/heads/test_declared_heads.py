@@ -17,9 +17,10 @@ from rewardbench.errors import InputError
 from rewardbench.results.read import read_step_scores
 from rewardbench.scorers import load_scorer
 from rewardbench.scorers.classifier import Classifier
-from rewardbench.scorers.heads.load import explain_checkpoint, find_spec, open_tensors
+from rewardbench.scorers.heads.load import explain_checkpoint, find_spec
 from rewardbench.scorers.heads.match import builtin_specs
 from rewardbench.scorers.heads.scorer import HeadScorer
+from rewardbench.scorers.heads.tensors import open_tensors
 from rewardbench.settings import ModelSpec
 from rewardbench.types import Item, Message
 
