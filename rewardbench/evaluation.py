@@ -126,6 +126,8 @@ def evaluate(model: Model, dataset: Data = "core", **options: Unpack[EvaluateOpt
         load_in_8bit: quantise the weights to 8 bits (bitsandbytes).
         load_in_4bit: quantise the weights to 4 bits (bitsandbytes, NF4).
         trust_remote_code: allow code from the model's repository to run.
+        allow_pickle: read pickles (.bin, .pt) where there are no safetensors files, and accept only tensors from them.
+        label: output of a classifier with several labels that is the score, by its name or index.
         adapter: head spec of the model, a YAML file or the name of a built-in one; None recognises it by its tensors.
         step_aggregation: how the scores of steps become one, of process reward models: min, product, last or mean; None
             is the head spec's.

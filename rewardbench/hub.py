@@ -8,9 +8,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from rewardbench.errors import InputError
+
+if TYPE_CHECKING:
+    from huggingface_hub import Discussion
 
 RepoType = Literal["model", "dataset"]
 
@@ -99,7 +102,7 @@ def snapshot(kind: RepoType, name: str, revision: str | None, files: Sequence[st
         )
     except Exception as error:  # includes errors of the HTTP library, which differ between versions of the client
         if failure is None:
-            raise InputError(f"The download of the {kind} {name} failed: {_reason(error)}.") from error
+            raise _download_error(kind, name, revision, error) from error
         cached = _cached(kind, name) if revision is None else []
         if len(cached) == 1:
             return cached[0]
@@ -115,11 +118,91 @@ def snapshot(kind: RepoType, name: str, revision: str | None, files: Sequence[st
             f"reached ({failure}): check the name, the network, HF_ENDPOINT and HF_HUB_OFFLINE."
         ) from error
     if commit and commit != revision:
-        _save_reference(folder.parent.parent, revision or constants.DEFAULT_REVISION, commit)
+        save_reference(folder.parent.parent, revision or constants.DEFAULT_REVISION, commit)
     return folder
 
 
-def _save_reference(repository: Path, revision: str, commit: str) -> None:
+def list_files(name: str, commit: str) -> dict[str, str]:
+    """Return the files of a model repository at a commit: path to a digest of the content.
+
+    Raises:
+        InputError: if the Hub refuses or cannot be reached.
+    """
+    from huggingface_hub import HfApi
+    from huggingface_hub.hf_api import RepoFile
+
+    files: dict[str, str] = {}
+    with translate_errors(f"The files of {name} cannot be listed"):
+        for entry in HfApi().list_repo_tree(name, revision=commit, recursive=True):
+            if isinstance(entry, RepoFile):
+                files[entry.path] = entry.lfs.sha256 if entry.lfs else entry.blob_id
+    return files
+
+
+def open_pull_requests(name: str) -> Iterator[Discussion]:
+    """Yield the open pull requests of a model repository, the newest first.
+
+    Raises:
+        InputError: if the Hub refuses or cannot be reached.
+    """
+    from huggingface_hub import HfApi
+
+    with translate_errors(f"The pull requests of {name} cannot be listed"):
+        yield from HfApi().get_repo_discussions(name, discussion_type="pull_request", discussion_status="open")
+
+
+def resolve_commit(kind: RepoType, name: str, revision: str | None) -> str:
+    """Return the commit of a revision.
+
+    Raises:
+        InputError: if this user cannot access it, or the Hub cannot be reached.
+    """
+    commit, failure = _resolve(kind, name, revision)
+    if commit is None:
+        raise Unreachable(f"The Hub cannot be reached for {revision or 'main'} of {name} ({failure}): try again later.")
+    return commit
+
+
+def fetch_files(name: str, folder: Path, files: Sequence[str], ignored: Sequence[str]) -> None:
+    """Download files of a model repository into a snapshot that is in the cache, unless they are there.
+
+    Args:
+        name: the Hub id.
+        folder: the snapshot.
+        files: patterns of the requested files.
+        ignored: patterns of files that are left out.
+
+    Raises:
+        InputError: if a file is neither cached nor can be downloaded.
+    """
+    from huggingface_hub import snapshot_download
+
+    try:
+        snapshot_download(
+            name,
+            revision=folder.name,
+            allow_patterns=list(files),
+            ignore_patterns=list(ignored),
+            local_files_only=_CACHE_ONLY.get(),
+        )
+    except Exception as error:  # includes errors of the HTTP library, which differ between versions of the client
+        raise _download_error("model", name, folder.name, error) from error
+
+
+def _download_error(kind: RepoType, name: str, revision: str | None, error: Exception) -> InputError:
+    """Return the error about a failed download."""
+    refusal = _access_error(kind, name, revision, error)
+    return refusal or InputError(f"The download of the {kind} {name} failed: {_reason(error)}.")
+
+
+def reads_cache_only() -> bool:
+    """Return True in a `cache_only` context, and if the Hub is switched off (HF_HUB_OFFLINE)."""
+    from huggingface_hub import constants
+
+    return _CACHE_ONLY.get() or bool(constants.HF_HUB_OFFLINE)
+
+
+def save_reference(repository: Path, revision: str, commit: str) -> None:
     """Record in the cache which commit a branch or tag is, so that it can be read while the Hub is unreachable.
 
     The client records it only if it resolves the revision itself, by a second request.
@@ -201,7 +284,7 @@ def _resolve(kind: RepoType, name: str, revision: str | None) -> tuple[str | Non
         InputError: if the Hub has no such repository or revision for this user.
     """
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import GatedRepoError, HFValidationError, RepositoryNotFoundError, RevisionNotFoundError
+    from huggingface_hub.errors import HFValidationError
 
     if _CACHE_ONLY.get():
         return None, "this process reads the cache only"
@@ -209,16 +292,42 @@ def _resolve(kind: RepoType, name: str, revision: str | None) -> tuple[str | Non
         return HfApi().repo_info(name, repo_type=kind, revision=revision, timeout=TIMEOUT).sha, None
     except HFValidationError as error:
         raise InputError(f"{name!r} is neither a local {kind} nor a Hub id (org/name): {_reason(error)}.") from error
-    except GatedRepoError as error:
-        raise InputError(f"The {kind} {name} is gated: accept its terms on the Hub, and set HF_TOKEN.") from error
-    except RepositoryNotFoundError as error:
-        raise InputError(
-            f"The Hub has no {kind} {name} for this user: check the name, or set HF_TOKEN if it is private."
-        ) from error
-    except RevisionNotFoundError as error:
-        raise InputError(f"The {kind} {name} has no revision {revision!r}: check the name of the revision.") from error
     except Exception as error:  # connection errors, timeouts, offline mode, a failing server
+        refusal = _access_error(kind, name, revision, error)
+        if refusal:
+            raise refusal from error
         return None, type(error).__name__
+
+
+def _access_error(kind: RepoType, name: str, revision: str | None, error: Exception) -> InputError | None:
+    """Return what to do if the Hub refuses this user a repository; None for all other errors."""
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
+
+    if isinstance(error, GatedRepoError):
+        return InputError(f"The {kind} {name} is gated: accept its terms on the Hub, and set HF_TOKEN.")
+    if isinstance(error, RepositoryNotFoundError):
+        return InputError(
+            f"The Hub has no {kind} {name} for this user: check the name, or set HF_TOKEN if it is private."
+        )
+    if isinstance(error, RevisionNotFoundError):
+        return InputError(f"The {kind} {name} has no revision {revision!r}: check the name of the revision.")
+    status = _status(error)
+    if status in (401, 403):
+        return InputError(
+            f"The Hub does not let this user read the {kind} {name} ({status}): set HF_TOKEN to a valid token with "
+            "that right, or run hf auth login."
+        )
+    return None
+
+
+def _status(error: BaseException | None) -> int | None:
+    """Return the HTTP status of an error, or of the one that caused it; None if there is none."""
+    while error is not None:
+        status = getattr(getattr(error, "response", None), "status_code", None)
+        if status is not None:
+            return int(status)
+        error = error.__cause__
+    return None
 
 
 def _reason(error: BaseException) -> str:

@@ -195,6 +195,8 @@ class ModelSpec(CheckedOptions):
     load_in_8bit: bool = False
     load_in_4bit: bool = False
     trust_remote_code: bool = False
+    allow_pickle: bool = False
+    label: str | None = None
     adapter: str | None = None
     step_aggregation: Aggregation | None = None
     beta: float = 1.0
@@ -265,6 +267,8 @@ class ScorerOptions(TypedDict, total=False):
     load_in_8bit: bool
     load_in_4bit: bool
     trust_remote_code: bool
+    allow_pickle: bool
+    label: str | None
     adapter: str | None
     step_aggregation: Aggregation | None
     beta: float

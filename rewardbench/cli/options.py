@@ -115,6 +115,12 @@ class ModelOptions:
     trust_remote_code: Annotated[
         bool, flag(MODEL, "trust_remote_code", "Allow code from the model's repository to run")
     ] = False
+    allow_pickle: Annotated[
+        bool, flag(MODEL, "allow_pickle", "Read pickles (.bin, .pt) where there are no safetensors files; tensors only")
+    ] = False
+    label: Annotated[
+        TextOption, flag(MODEL, "label", "Output of a classifier with several labels, by its name or index")
+    ] = None
     adapter: Annotated[
         TextOption, flag(MODEL, "adapter", "Head spec of the model: a YAML file, or a name [default: recognised]")
     ] = None
@@ -208,6 +214,8 @@ def model_spec(name: str, model: ModelOptions, run: RunOptions, seed: int = 0) -
         tokenizer=model.tokenizer,
         chat_template=model.chat_template,
         trust_remote_code=model.trust_remote_code,
+        allow_pickle=model.allow_pickle,
+        label=model.label,
         adapter=model.adapter,
         step_aggregation=model.step_aggregation,
         beta=model.beta,

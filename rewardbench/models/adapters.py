@@ -7,7 +7,7 @@ import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,6 +19,7 @@ from rewardbench.models.fingerprint import digest, weights_identity
 from rewardbench.models.limits import name_first
 from rewardbench.models.locate import locate
 from rewardbench.models.placement import is_quantized
+from rewardbench.models.weights import require_weights
 from rewardbench.settings import ModelSpec
 
 if TYPE_CHECKING:
@@ -165,6 +166,8 @@ def _locate_base(folder: Path, fields: Mapping[str, object], spec: ModelSpec) ->
     beside = folder / base_name
     try:
         base = beside if beside.is_dir() else _locate(base_name, revision, spec)
+        if (base / "config.json").is_file():
+            base = require_weights(base, replace(spec, model=base_name, revision=None))
     except InputError as error:
         raise InputError(
             f"{spec.model} is an adapter whose base model {base_name} is missing ({str(error).rstrip('.')}): correct "

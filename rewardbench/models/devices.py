@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rewardbench.errors import InputError
 from rewardbench.models.failures import first_sentence
-from rewardbench.models.fingerprint import weight_files
+from rewardbench.models.weight_files import weight_files
 from rewardbench.processes import whole_number
 
 if TYPE_CHECKING:

@@ -78,6 +78,8 @@ def part_reported(part: str) -> Iterator[None]:
     """
     try:
         yield
+    except InputError:
+        raise
     except Exception as error:
         raise InputError(f"Cannot load {part}: {first_sentence(error)}.") from error
 

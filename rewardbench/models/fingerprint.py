@@ -5,37 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rewardbench.errors import InputError
 from rewardbench.hub import commit_of
+from rewardbench.models.tensor_file import TensorFile, is_pickle, open_tensor_file
+from rewardbench.models.weight_files import weight_files
 
 if TYPE_CHECKING:
-    import torch
-    from safetensors import safe_open
     from transformers import PreTrainedConfig, PreTrainedTokenizerBase
-
-INDEX = "model.safetensors.index.json"
-
-
-def weight_files(folder: Path) -> list[Path]:
-    """Return the safetensors files that transformers loads, sorted: the single file, else those of the index.
-
-    Other files in the folder (a consolidated copy) do not count. Without a single file and an index, all files do.
-    """
-    single, index = folder / "model.safetensors", folder / INDEX
-    if single.is_file():
-        return [single]
-    if index.is_file():
-        try:
-            names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-        except (ValueError, KeyError, AttributeError, TypeError):  # transformers reports the error
-            names = set()
-        files = sorted(folder / str(name) for name in names)
-        if files and all(file.is_file() for file in files):
-            return files
-    return sorted(folder.glob("*.safetensors"))
 
 
 def same_weights(a: Path, b: Path) -> bool:
@@ -44,56 +23,48 @@ def same_weights(a: Path, b: Path) -> bool:
     Stops at the first tensor that differs. Files that cannot be read count as different.
     """
     import torch
-    from safetensors import SafetensorError
 
     a_files, b_files = weight_files(a), weight_files(b)
     if a_files and len(a_files) == len(b_files) and all(map(Path.samefile, a_files, b_files)):
         return True
-    with ExitStack() as stack:
-        try:
-            a_tensors, b_tensors = _open_tensors(a_files, stack), _open_tensors(b_files, stack)
-        except (OSError, SafetensorError):
+    try:
+        a_tensors, b_tensors = _open_tensors(a_files), _open_tensors(b_files)
+    except InputError:
+        return False
+    if not a_tensors or a_tensors.keys() != b_tensors.keys():
+        return False
+    for name in sorted(a_tensors):
+        if not torch.equal(a_tensors[name].read(name).double(), b_tensors[name].read(name).double()):
             return False
-        if not a_tensors or a_tensors.keys() != b_tensors.keys():
-            return False
-        for name in sorted(a_tensors):
-            if not torch.equal(_read_double(a_tensors[name], name), _read_double(b_tensors[name], name)):
-                return False
     return True
 
 
-def _read_double(file: safe_open, name: str) -> torch.Tensor:
-    """Read a tensor of an open file in float64."""
-    tensor: torch.Tensor = file.get_tensor(name)  # type: ignore[no-untyped-call]
-    return tensor.double()
-
-
-def _open_tensors(files: Sequence[Path], stack: ExitStack) -> dict[str, safe_open]:
-    """Return the name of each tensor with its open file, which the stack closes."""
-    from safetensors import safe_open
-
-    tensors: dict[str, safe_open] = {}
+def _open_tensors(files: Sequence[Path]) -> dict[str, TensorFile]:
+    """Return the name of each tensor with its file."""
+    tensors: dict[str, TensorFile] = {}
     for path in files:
-        file = stack.enter_context(safe_open(path, framework="pt"))
-        tensors.update(dict.fromkeys(file.keys(), file))
+        file = open_tensor_file(path)
+        tensors.update(dict.fromkeys(file.shapes, file))
     return tensors
 
 
 def weights_identity(folder: Path, extra: Sequence[Path] = ()) -> dict[str, str]:
-    """Return the commit of a Hub snapshot, else the sha256 of the names and bytes of the safetensors files.
+    """Return the commit of a Hub snapshot, else the sha256 of the names and bytes of the weight files.
 
     Args:
         folder: the model's files.
         extra: files of a head beside the weights.
     """
+    paths = [*weight_files(folder), *extra]
+    form = {"format": "pickle"} if any(map(is_pickle, paths)) else {}
     commit = commit_of(folder)
     if commit:
-        return {"commit": commit}
+        return {"commit": commit, **form}
     total = hashlib.sha256()
-    for path in (*weight_files(folder), *extra):
+    for path in paths:
         with path.open("rb") as file:
             total.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
-    return {"sha256": total.hexdigest()}
+    return {"sha256": total.hexdigest(), **form}
 
 
 def digest(value: object) -> str:

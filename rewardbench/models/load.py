@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from rewardbench.errors import InputError
-from rewardbench.hub import cache_note, commit_of
+from rewardbench.hub import commit_of
 from rewardbench.models.adapters import Adapter, apply_adapter, count_labels, find_adapter, resize_embedding
 from rewardbench.models.failures import part_reported
 from rewardbench.models.fingerprint import identify
+from rewardbench.models.labels import choose_label
 from rewardbench.models.layers import compile_layers, is_encoder
 from rewardbench.models.limits import check_vocabulary, length_limit, name_first
 from rewardbench.models.locate import locate
@@ -25,6 +26,7 @@ from rewardbench.models.placement import (
     to_device,
 )
 from rewardbench.models.spec import resolve
+from rewardbench.models.weights import load_pretrained, locate_model, weight_notes
 from rewardbench.settings import ModelSpec
 
 if TYPE_CHECKING:
@@ -97,9 +99,10 @@ class LoadedModel:
 
 
 def load(spec: ModelSpec, folder: Path | None = None) -> LoadedModel:
-    """Load the model of a spec: a causal model for a DPO reward, else a classifier with one label.
+    """Load the model of a spec: a causal model for a DPO reward, else a classifier.
 
-    The Hub is queried once. Only safetensors files are read, and no weight is initialised at random.
+    The Hub is queried once. Only safetensors files are read, unless pickles are allowed, and no weight is initialised
+    at random.
 
     Args:
         spec: the model, and how it is loaded; a reference or a reference-free rule makes it a DPO policy.
@@ -131,7 +134,7 @@ def open_checkpoint(
         InputError: see `load`.
     """
     name, kind = spec.model, kind or _kind_of(spec)
-    folder = folder or locate(name, spec.revision, spec.trust_remote_code)
+    folder = folder or locate_model(spec)
     adapter = find_adapter(folder, spec)
     base = adapter.base if adapter else folder
     config = _load_config(base, spec)
@@ -147,7 +150,7 @@ def open_checkpoint(
         config=config,
         tokenizer=load_tokenizer(folder, spec, base) if tokenizer is None else tokenizer,
         dtype=str(getattr(config, "dtype", None) or "").removeprefix("torch."),
-        notes=tuple(cache_note(folder, name, spec.revision)),
+        notes=tuple(weight_notes(folder, spec)),
         adapter=adapter,
     )
 
@@ -176,6 +179,7 @@ def load_weights(checkpoint: Checkpoint, spec: ModelSpec, merge: bool = True) ->
     if spec.compile:
         compile_layers(model, name)
     if checkpoint.kind == "classifier":
+        choose_label(model.config, spec.label, name)
         _check_classifier(model, name)
     notes += placement_notes(spec, model, stored)
     notes = [*checkpoint.notes, *notes, *check_vocabulary(tokenizer, model, name)]
@@ -267,15 +271,10 @@ def has_tokenizer(folder: Path) -> bool:
 
 
 def _read_weights(checkpoint: Checkpoint, spec: ModelSpec) -> tuple[PreTrainedModel, list[str]]:
-    """Load safetensors files into the Auto class of the checkpoint's kind; return the model and notes."""
+    """Load the weights into the Auto class of the checkpoint's kind; return the model and notes."""
     import transformers
 
     name, folder = checkpoint.name, checkpoint.folder
-    if not any(folder.glob("*.safetensors")):
-        raise InputError(
-            f"{name} has no weights in safetensors files, and others (pickle can run code) are not read: save the "
-            "model again with save_pretrained()."
-        )
     auto_class = (
         transformers.AutoModelForSequenceClassification
         if checkpoint.kind == "classifier"
@@ -283,10 +282,10 @@ def _read_weights(checkpoint: Checkpoint, spec: ModelSpec) -> tuple[PreTrainedMo
     )
     options = loading_options(spec, checkpoint.config)
     with part_reported(f"the weights of {name}"):
-        model, info = auto_class.from_pretrained(  # type: ignore[misc]  # output_loading_info gives a pair
+        model, info = load_pretrained(
+            auto_class,
             folder,
-            config=checkpoint.config,
-            use_safetensors=True,
+            checkpoint.config,
             ignore_mismatched_sizes=True,  # rejected below, with a clearer message
             trust_remote_code=spec.trust_remote_code,
             output_loading_info=True,
@@ -324,13 +323,8 @@ def _reject_nondeterministic(config: PreTrainedConfig, name: str) -> None:
 
 
 def _check_classifier(model: PreTrainedModel, name: str) -> None:
-    """Check that a classifier has one label, and that an encoder-decoder says where its decoder starts."""
+    """Check that an encoder-decoder says where its decoder starts."""
     config = model.config
-    if config.num_labels != 1:
-        raise InputError(
-            f"{name} outputs {config.num_labels} numbers per text, and which of them is the reward is not declared: "
-            "pass a model with one label."
-        )
     if hasattr(model, "_shift_right") and getattr(config, "decoder_start_token_id", None) is None:
         raise InputError(
             f"{name} is an encoder-decoder whose config.json names no decoder_start_token_id, from which its decoder "

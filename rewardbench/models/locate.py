@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rewardbench.errors import InputError
 from rewardbench.hub import snapshot
 from rewardbench.paths import home_path
 
-FILES = ("*.safetensors", "*.json", "*.jinja", "*.txt", "*.model", "*.tiktoken", "README.md")
-"""Patterns of the files that are downloaded: no pickle files, and code only with --trust_remote_code."""
+FILES = ("*.safetensors", "*.json", "*.jinja", "*.txt", "*.model", "*.tiktoken", "README.md", "value_head.bin")
+"""Patterns of the files that are downloaded: no pickles but the small one of a head, which is read only with
+--allow_pickle, and code only with --trust_remote_code."""
 
 LFS_HEADER = b"version https://git-lfs"
 """First bytes of a Git LFS pointer."""
@@ -28,7 +30,7 @@ def locate(name: str, revision: str | None = None, code: bool = False) -> Path:
             Git LFS pointer.
     """
     folder = _find_folder(name, revision, code)
-    _reject_lfs_pointers(folder, name)
+    reject_lfs_pointers(folder, name, FILES)
     return folder
 
 
@@ -48,14 +50,14 @@ def _find_folder(name: str, revision: str | None, code: bool) -> Path:
     return snapshot("model", name, revision, [*FILES, "*.py"] if code else FILES)
 
 
-def _reject_lfs_pointers(folder: Path, name: str) -> None:
-    """Reject a model with a Git LFS pointer in place of a file.
+def reject_lfs_pointers(folder: Path, name: str, patterns: Sequence[str]) -> None:
+    """Reject a model with a Git LFS pointer in place of a file that matches one of the patterns.
 
     Raises:
         InputError: if a file was not fetched.
     """
     files: set[Path] = set()
-    for pattern in FILES:
+    for pattern in patterns:
         files.update(filter(Path.is_file, folder.glob(pattern)))
     for file in sorted(files):
         with file.open("rb") as content:

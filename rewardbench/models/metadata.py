@@ -5,15 +5,23 @@ from __future__ import annotations
 from math import prod
 from pathlib import Path
 
-from rewardbench.models.fingerprint import weight_files
+from rewardbench.errors import InputError
+from rewardbench.models.conversion import conversion_of
+from rewardbench.models.tensor_file import open_tensor_file
+from rewardbench.models.weight_files import weight_files
 
 LONGEST_LICENSE = 40
 """Characters of a license identifier."""
 
 
 def read_metadata(folder: Path) -> dict[str, int | str]:
-    """Return `parameters` and `license`, as far as they are known, without reading a weight or querying the Hub."""
+    """Return `parameters` and `license`, as far as they are known, without reading a weight or querying the Hub.
+
+    `revision` is added if the weights are those of a pull request that the user did not name.
+    """
     metadata: dict[str, int | str] = {}
+    if conversion := conversion_of(folder):
+        metadata["revision"] = conversion.revision
     if parameters := sum(map(_count_parameters, weight_files(folder))):
         metadata["parameters"] = parameters
     if license_id := _read_license(folder / "README.md"):
@@ -22,13 +30,10 @@ def read_metadata(folder: Path) -> dict[str, int | str]:
 
 
 def _count_parameters(path: Path) -> int:
-    """Return the number of parameters in a safetensors file by its header; 0 if it is broken."""
-    from safetensors import SafetensorError, safe_open
-
+    """Return the number of parameters in a file of weights; 0 if it is broken."""
     try:
-        with safe_open(path, framework="np") as file:
-            return sum(prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118  # not a dict
-    except (OSError, SafetensorError):
+        return sum(map(prod, open_tensor_file(path).shapes.values()))
+    except InputError:
         return 0
 
 

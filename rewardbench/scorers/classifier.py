@@ -1,4 +1,4 @@
-"""Score by a sequence classifier with one label; its logit is the score."""
+"""Score by a sequence classifier with one label, or with several of which one is named."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from rewardbench.forward.rope import RopeRule
 from rewardbench.forward.tree_attention import PackedBatch
 from rewardbench.models.failures import reported
 from rewardbench.models.families import choose_template
+from rewardbench.models.labels import Label, choose_label, label_scores
 from rewardbench.models.layers import is_compiled, is_encoder
 from rewardbench.models.limits import embedding_rows, reject_unknown_tokens
 from rewardbench.models.load import load
@@ -37,12 +38,13 @@ class Classifier(ModelScorer):
     """Score by `AutoModelForSequenceClassification`, with the pooling of the model.
 
     Args:
-        model: with one label, in evaluation mode.
+        model: in evaluation mode.
         chat: renders and tokenizes for this model.
         name: of the model, for results.
         identity: fingerprint of weights, tokenizer and libraries, as far as they are known.
         layout: layout of batches; by default padded on the right. An encoder-decoder has batch size 1, since it takes
             only batches in which all texts have the same number of EOS tokens.
+        label: output of a model with several labels that is the score; None for a model with one.
 
     Raises:
         InputError: if the layout pads an encoder on the left, where its pooled first token is.
@@ -57,9 +59,11 @@ class Classifier(ModelScorer):
         name: str,
         identity: Mapping[str, object] | None = None,
         layout: Layout | None = None,
+        label: Label | None = None,
     ) -> None:
         layout = layout or Layout(unbatched=bool(model.config.is_encoder_decoder))
         super().__init__(model, chat, name, identity, layout)
+        self.label = label
         self.rows = embedding_rows(model, name)
         self._encoder = is_encoder(model.config)
         self._pad = read_pad_id(model.config.get_text_config())
@@ -69,7 +73,9 @@ class Classifier(ModelScorer):
     @property
     def fingerprint(self) -> Mapping[str, object]:
         """Return everything that can change a score, and nothing else."""
-        return {"kind": self.model_type, **self._identity, **describe_model(self.model), **self.chat.describe()}
+        label = {"label": self.label.describe()} if self.label and self.model.config.num_labels > 1 else {}
+        facts = {**self._identity, **describe_model(self.model), **self.chat.describe()}
+        return {"kind": self.model_type, **facts, **label}
 
     def prepare(self, prompt: Messages, completion: Messages, rendered: bool, tools: Tools = ()) -> TokenRequest:
         """Render and tokenize one completion in its context."""
@@ -100,7 +106,7 @@ class Classifier(ModelScorer):
             hidden = hidden_states(self.model, PackedBatch(trie, distinct_slots), self.layout.last_layer)[slot_numbers]
             ids = torch.from_numpy(trie.input_ids[slots]).to(hidden.device)
             logits = apply_head(self.model, hidden[:, None], ids[:, None])
-        return _to_floats(logits)
+        return self._to_floats(logits)
 
     def _last_position(self, request: TokenRequest) -> int:
         """Return the position of the last token that is not the pad token, which transformers pools for decoders."""
@@ -117,7 +123,7 @@ class Classifier(ModelScorer):
         reset_rope(self.model, self.rope)
         with torch.inference_mode(), _pad_token_id(self.model, pad_id):
             logits = self.model(**filter_inputs(self.model, inputs)).logits
-        return _to_floats(logits)
+        return self._to_floats(logits)
 
     def score_unbatched(self, request: TokenRequest) -> float:
         """Score one text by the model's own forward pass, without padding: the reference for every batch."""
@@ -126,7 +132,12 @@ class Classifier(ModelScorer):
         with torch.inference_mode(), reported(self.name, self.model.config, request):
             reset_rope(self.model, self.rope)
             ids = torch.tensor([request.ids], device=input_device(self.model))
-            return float(self.model(**filter_inputs(self.model, {"input_ids": ids})).logits)
+            return self._to_floats(self.model(**filter_inputs(self.model, {"input_ids": ids})).logits)[0]
+
+    def _to_floats(self, logits: torch.Tensor) -> list[float]:
+        """Convert logits [requests, labels] to one number per request."""
+        numbers: list[float] = label_scores(logits, self.label).tolist()
+        return numbers
 
     def _pooled_token(self, request: TokenRequest) -> str:
         """Return the pooled token: the last that is not the pad token, or the first of an encoder."""
@@ -149,12 +160,9 @@ class Classifier(ModelScorer):
             notes += (
                 "The configuration names no pad token: batches are padded with a token id that no text contains.",
             )
+        if self.label and self.model.config.num_labels > 1:
+            notes += (self.label.note(self.model.config),)
         return ScorerReport(notes, {"pooling": self._pooling()}, self.metadata)
-
-
-def _to_floats(logits: torch.Tensor) -> list[float]:
-    """Convert logits [requests, 1] to one number per request."""
-    return list(map(float, logits.float().reshape(-1).tolist()))
 
 
 @contextmanager
@@ -204,7 +212,8 @@ def load_classifier(spec: ModelSpec, folder: Path | None = None) -> Classifier:
     loaded = load(spec, folder)
     template, template_notes = choose_template(spec.chat_template, spec.model, loaded.folder, loaded.config)
     chat = Chat(loaded.tokenizer, template, loaded.max_length, spec.truncation_side, name=spec.model)
-    scorer = Classifier(loaded.model, chat, spec.model, loaded.fingerprint)
+    label = choose_label(loaded.config, spec.label, spec.model)
+    scorer = Classifier(loaded.model, chat, spec.model, loaded.fingerprint, label=label)
     scorer.metadata = loaded.metadata
     layout, layout_notes = choose_layout(scorer, may_pack=not is_encoder(loaded.config))
     return scorer.with_layout(layout, [*loaded.notes, *template_notes, *layout_notes])

@@ -23,7 +23,7 @@ SUPPORTED = (
     "pass a name, a folder, a Hub id, (model, tokenizer) of a classifier with one label, or a function of a prompt and "
     "a completion"
 )
-LOADED_MODEL_OPTIONS = {"model", "max_length", "chat_template", "truncation_side"}
+LOADED_MODEL_OPTIONS = {"model", "max_length", "chat_template", "truncation_side", "label"}
 """Options that apply to a model in memory."""
 
 
@@ -153,11 +153,14 @@ def _classifier(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, spec
     """Return the scorer of a loaded classifier."""
     from rewardbench.forward.packed import choose_layout
     from rewardbench.models.fingerprint import config_identity, tokenizer_identity
+    from rewardbench.models.labels import choose_label
     from rewardbench.models.layers import is_encoder
     from rewardbench.scorers.classifier import Classifier
 
     outputs = model.get_output_embeddings()  # type: ignore[no-untyped-call]
-    if getattr(model.config, "num_labels", 0) != 1 or outputs is not None:
+    has_one_label = getattr(model.config, "num_labels", 0) == 1
+    is_classifier = has_one_label or type(model).__name__.endswith("ForSequenceClassification")
+    if outputs is not None or not is_classifier:
         raise InputError(
             f"{type(model).__name__} is not a classifier with one label. Save a policy with save_pretrained(), and "
             "pass its folder with ref_model or ref_free_type."
@@ -165,8 +168,13 @@ def _classifier(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, spec
     check_vocabulary(tokenizer, model, spec.model)
     limit = length_limit(model, tokenizer, spec.max_length)
     chat = Chat(tokenizer, spec.chat_template, limit, spec.truncation_side, name=spec.model)
-    identity = {"weights": {"sha256": hash_weights(model)}, "tokenizer": tokenizer_identity(tokenizer)}
-    scorer = Classifier(model, chat, spec.model, {**identity, "config": config_identity(model.config)})
+    identity: dict[str, object] = {
+        "weights": {"sha256": hash_weights(model)},
+        "tokenizer": tokenizer_identity(tokenizer),
+    }
+    identity["config"] = config_identity(model.config)
+    label = choose_label(model.config, spec.label, spec.model)
+    scorer = Classifier(model, chat, spec.model, identity, label=label)
     return scorer.with_layout(*choose_layout(scorer, may_pack=not is_encoder(model.config)))
 
 

@@ -17,7 +17,7 @@ from rewardbench.errors import InputError
 from rewardbench.scorers import load_scorer
 from rewardbench.scorers.classifier import Classifier
 from rewardbench.scorers.dpo import BaseLogProbs, Dpo
-from rewardbench.scorers.heads.load import explain_checkpoint
+from rewardbench.scorers.heads.explain import explain_checkpoint
 from rewardbench.scorers.heads.scorer import HeadScorer
 from rewardbench.settings import ModelSpec
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from rewardbench.errors import InputError
 from rewardbench.models.fingerprint import weights_identity
 from rewardbench.models.metadata import read_metadata
 from rewardbench.paths import data_dir
@@ -74,8 +75,20 @@ def test_only_the_shards_of_the_index_count(tmp_path):
     assert read_metadata(tmp_path) == {"parameters": 8}
 
 
-@pytest.mark.parametrize("index", ["", "[]", '{"weight_map": 1}', '{"weight_map": {"a": "lost.safetensors"}}'])
-def test_a_broken_index_counts_every_file(tmp_path, index):
+INDEXES = {
+    "": "is damaged",
+    "[]": "is damaged",
+    '{"weight_map": 1}': "is damaged",
+    '{"weight_map": {}}': "names no file",
+    '{"weight_map": {"a": "lost.safetensors"}}': "names lost.safetensors, which is missing",
+    '{"weight_map": {"a": "../model-1.safetensors"}}': "which is outside the folder",
+    '{"weight_map": {"a": "/etc/passwd"}}': "which is outside the folder",
+}
+
+
+@pytest.mark.parametrize("index", INDEXES)
+def test_a_broken_index_is_rejected(tmp_path, index):
     save_file({"a": torch.zeros(4)}, tmp_path / "model-1.safetensors")
     (tmp_path / "model.safetensors.index.json").write_text(index)
-    assert read_metadata(tmp_path) == {"parameters": 4}
+    with pytest.raises(InputError, match=INDEXES[index]):
+        read_metadata(tmp_path)

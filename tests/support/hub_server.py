@@ -27,6 +27,12 @@ class Repo:
         self.pulls = {}
         self.pushes = {}
         self.closed = set()
+        self.authors, self.titles = {}, {}
+
+    def open_pull(self, number, files, author="SFconvertbot", title="Adding `safetensors` variant of this model"):
+        """Open a pull request with these files on top of main; return its commit."""
+        self.authors[number], self.titles[number] = author, title
+        return self.commit(f"refs/pr/{number}", files)
 
     def commit(self, ref, files, parent=None):
         """Commit files on top of a branch or, if the branch is new, of `parent` (else of main); return the commit."""
@@ -41,9 +47,9 @@ class Repo:
     def discussion(self, name, number):
         """Return a pull request in the Hub's JSON format."""
         commits = self.pushes[f"refs/pr/{number}"]
-        author = {"name": "me"}
+        author = {"name": self.authors.get(number, "me")}
         return {
-            "title": f"Pull request {number}",
+            "title": self.titles.get(number, f"Pull request {number}"),
             "num": number,
             "author": author,
             "createdAt": commits[0][1],
@@ -101,6 +107,9 @@ class Hub(BaseHTTPRequestHandler):
             fault = 500
         if isinstance(fault, int):
             return self.respond(fault, {"error": "injected"})
+        for name, (token, status, code) in server.locked.items():
+            if name in path and self.headers.get("Authorization") != f"Bearer {token}":
+                return self.respond(status, {"error": "no access"}, {"X-Error-Code": code})
         with server.lock:
             return self.route(path, query, body)
 
@@ -278,11 +287,13 @@ def tree(files, folder, deep):
 def hub():
     """Context manager: run the server.
 
-    It has `repos` by name, the `requests` it received, and a `fault`: a status code, "timeout", "half" or None.
+    It has `repos` by name, the `requests` it received, and a `fault`: a status code, "timeout", "half" or None. For a
+    part of a path, `locked` has the token that opens it, and the status and error code of requests without that token.
     """
     server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
     server.daemon_threads = True
     server.repos, server.large, server.requests, server.lock = {}, {}, [], threading.Lock()
+    server.locked = {}
     server.fault, server.readonly, server.patience, server.page = None, False, 3.0, 50
     server.url = f"http://127.0.0.1:{server.server_port}"
     threading.Thread(target=server.serve_forever, daemon=True).start()

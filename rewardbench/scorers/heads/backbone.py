@@ -15,6 +15,7 @@ from rewardbench.models.failures import part_reported
 from rewardbench.models.layers import base_of
 from rewardbench.models.limits import name_first
 from rewardbench.models.placement import loading_options, placement_notes, stored_quantization, to_device
+from rewardbench.models.weights import load_pretrained
 from rewardbench.scorers.heads.spec import HeadSpec
 from rewardbench.scorers.heads.tensors import TensorFiles, rename
 from rewardbench.settings import ModelSpec
@@ -27,7 +28,7 @@ Shape = tuple[int, ...]
 
 
 def read_raw_config(folder: Path, name: str) -> dict[str, object]:
-    """Read config.json as it is.
+    """Read config.json as it is; `sentence_transformers` is filled in from other places where cross-encoders had it.
 
     Raises:
         InputError: if it is not a JSON object.
@@ -38,7 +39,21 @@ def read_raw_config(folder: Path, name: str) -> dict[str, object]:
         raise InputError(f"config.json of {name} cannot be read: {error}.") from error
     if not isinstance(fields, dict):
         raise InputError(f"config.json of {name} is not a JSON object.")
-    return fields
+    return {**fields, **_cross_encoder_settings(folder, fields)}
+
+
+def _cross_encoder_settings(folder: Path, fields: Mapping[str, object]) -> dict[str, object]:
+    """Return the key `sentence_transformers` of a cross-encoder that has it elsewhere: before version 4, and in 6."""
+    try:
+        settings = json.loads((folder / "config_sentence_transformers.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        settings = None
+    if isinstance(settings, dict) and settings.get("model_type") == "CrossEncoder":
+        return {"sentence_transformers": settings}
+    older = fields.get("sbert_ce_default_activation_function")
+    return (
+        {"sentence_transformers": {"activation_fn": older}} if older and "sentence_transformers" not in fields else {}
+    )
 
 
 def build_config(head: HeadSpec, fields: Mapping[str, object], name: str) -> PreTrainedConfig:
@@ -162,10 +177,10 @@ def _load_files(
         prefix = find_prefix(plain, expected, usual)
         if prefix not in ("", usual):
             renames[f"^{re.escape(prefix)}"] = ""
-    model, info = auto_class.from_pretrained(
+    model, info = load_pretrained(
+        auto_class,
         adapter.base if adapter else tensors.folder,
-        config=config,
-        use_safetensors=True,
+        config,
         key_mapping=renames or None,
         ignore_mismatched_sizes=True,
         output_loading_info=True,

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from rewardbench.errors import InputError
 from rewardbench.models.adapters import find_adapter
+from rewardbench.models.weights import require_weights
 from rewardbench.scorers.heads.coverage import read_tensors
 from rewardbench.scorers.heads.infer import has_classifier_head, is_classifier
-from rewardbench.scorers.heads.load import find_spec, open_tensors, read_fields
+from rewardbench.scorers.heads.load import find_spec, open_checkpoint_tensors, read_fields
 from rewardbench.scorers.heads.match import settle
 from rewardbench.scorers.heads.spec import HeadSpec
 from rewardbench.scorers.heads.tensors import TensorFiles
@@ -23,9 +24,10 @@ def explain_checkpoint(folder: Path, spec: ModelSpec) -> dict[str, object]:
         `scored`, `family` (None for a classifier of transformers), `title`, `reason`, `head_tensors`, `evidence`.
     """
     try:
+        folder = require_weights(folder, spec)
         adapter = find_adapter(folder, spec)
         head = find_spec(folder, spec, adapter)
-        fields, tensors = read_fields(folder, spec.model, adapter), open_tensors(folder, adapter)
+        fields, tensors = read_fields(folder, spec.model, adapter), open_checkpoint_tensors(folder, spec, adapter)
     except InputError as error:
         return {"scored": False, "family": None, "reason": str(error)}
     if head is None:
@@ -50,7 +52,7 @@ def _explain_classifier(fields: Mapping[str, object], tensors: TensorFiles, name
         return False, "no reward head: score a policy with --ref_model, or declare a head with --adapter"
     heads = [tensors.shapes[name][0] for name in ("score.weight", "classifier.weight") if name in tensors]
     if heads and heads[0] != 1:
-        return False, f"a classifier with {heads[0]} outputs: declare which is the reward with --adapter (output.index)"
+        return False, f"a classifier with {heads[0]} outputs: name the one that is the reward with --label"
     return True, "a classifier of transformers with one label"
 
 

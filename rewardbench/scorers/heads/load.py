@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rewardbench.errors import InputError
 from rewardbench.forward.packed import choose_layout
-from rewardbench.hub import cache_note
 from rewardbench.models.adapters import WEIGHTS, Adapter, count_labels, find_adapter
-from rewardbench.models.fingerprint import weight_files
+from rewardbench.models.labels import choose_label
 from rewardbench.models.layers import is_encoder
 from rewardbench.models.limits import check_vocabulary, length_limit
 from rewardbench.models.load import Checkpoint, identify_checkpoint, load_tokenizer
-from rewardbench.models.locate import locate
 from rewardbench.models.placement import input_device
+from rewardbench.models.weight_files import SIDE_FILE, weight_files
+from rewardbench.models.weights import locate_model, weight_notes
 from rewardbench.scorers.base import BaseScorer
 from rewardbench.scorers.classifier import load_classifier
 from rewardbench.scorers.dpo import load_dpo
@@ -28,9 +29,12 @@ from rewardbench.scorers.heads.pair_ranker import PairRanker
 from rewardbench.scorers.heads.readout import Readout
 from rewardbench.scorers.heads.registry import named_spec, rejected_spec, spec_of_checkpoint
 from rewardbench.scorers.heads.scorer import HeadScorer
-from rewardbench.scorers.heads.spec import Embeddings, HeadSpec
-from rewardbench.scorers.heads.tensors import TensorFiles
+from rewardbench.scorers.heads.spec import Embeddings, HeadSpec, Output
+from rewardbench.scorers.heads.tensors import TensorFiles, open_tensors, side_file
 from rewardbench.settings import ModelSpec
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
 
 
 def load_reward_model(spec: ModelSpec) -> BaseScorer:
@@ -43,7 +47,7 @@ def load_reward_model(spec: ModelSpec) -> BaseScorer:
     """
     if not (spec.adapter or spec.trust_remote_code):
         reject_family(spec.model)
-    folder = locate(spec.model, spec.revision, spec.trust_remote_code)
+    folder = locate_model(spec)
     adapter = find_adapter(folder, spec)
     head = find_spec(folder, spec, adapter)
     if head:
@@ -90,12 +94,10 @@ def find_spec(folder: Path, spec: ModelSpec, adapter: Adapter | None = None) -> 
     """
     if spec.adapter:
         return named_spec(spec.adapter)
-    if not adapter:
-        reject_format(folder, spec.model)
     base = adapter.base if adapter else folder
-    if spec.trust_remote_code or not (base / "config.json").is_file() or not any(base.glob("*.safetensors")):
+    if spec.trust_remote_code or not (base / "config.json").is_file() or not weight_files(base):
         return None
-    fields, tensors = read_fields(folder, spec.model, adapter), open_tensors(folder, adapter)
+    fields, tensors = read_fields(folder, spec.model, adapter), open_checkpoint_tensors(folder, spec, adapter)
     return match_checkpoint(fields, tensors, spec)
 
 
@@ -117,33 +119,13 @@ def hub_id(name: str, folder: Path) -> str:
     return cached if repository.startswith("models--") else name
 
 
-def reject_format(folder: Path, name: str) -> None:
-    """Reject checkpoints in formats that are not read.
-
-    Raises:
-        InputError: if the folder has a NeMo or GGUF model only; says what to do.
-    """
-    if any(folder.glob("*.safetensors")) or (folder / "config.json").is_file():
-        return
-    if any(folder.glob("*.nemo")) or (folder / "model_config.yaml").is_file() or (folder / "model_weights").is_dir():
-        raise InputError(
-            f"{name} is a NeMo checkpoint, which transformers cannot load: score it with NeMo-Aligner's reward server, "
-            "or pass a conversion to Hugging Face's format."
-        )
-    if any(folder.glob("*.gguf")):
-        raise InputError(
-            f"{name} is a GGUF file, in which the head and the exact weights of a reward model are lost: pass the "
-            "safetensors checkpoint that it was made from."
-        )
-
-
-def open_tensors(folder: Path, adapter: Adapter | None = None) -> TensorFiles:
-    """Open the weight files of a checkpoint, and the files of a head beside them; of an adapter with its base."""
-    weights = weight_files(adapter.base if adapter else folder)
-    beside = sorted(path for path in folder.glob("*.safetensors") if path not in weights)
-    tensors = TensorFiles(folder, weights, [path for path in beside if path.stem == "value_head"])
-    if adapter:
-        tensors.overlay(adapter.folder / WEIGHTS, adapter.replaced, adapter.shapes)
+def open_checkpoint_tensors(folder: Path, spec: ModelSpec, adapter: Adapter | None) -> TensorFiles:
+    """Open the tensors of a checkpoint; of an adapter those of its base, replaced and completed by its own."""
+    if adapter is None:
+        return open_tensors(folder, spec.allow_pickle)
+    beside = side_file(folder, SIDE_FILE, spec.allow_pickle)
+    tensors = TensorFiles(folder, weight_files(adapter.base), [beside] if beside else [], spec.allow_pickle)
+    tensors.overlay(adapter.folder / WEIGHTS, adapter.replaced, adapter.shapes)
     return tensors
 
 
@@ -169,10 +151,11 @@ def load_head(head: HeadSpec, folder: Path, spec: ModelSpec) -> HeadScorer:
         steps = head.steps.model_copy(update={"aggregate": spec.step_aggregation})
         head = head.model_copy(update={"steps": steps})
     adapter = find_adapter(folder, spec)
-    fields, tensors = read_fields(folder, spec.model, adapter), open_tensors(folder, adapter)
+    fields, tensors = read_fields(folder, spec.model, adapter), open_checkpoint_tensors(folder, spec, adapter)
     config = build_config(head, fields, spec.model)
     if adapter and head.head is None and not head.vocabulary and (labels := count_labels(adapter, config)):
         config.num_labels = labels
+    head = with_label(head, config, spec)
     tokenizer = load_tokenizer(folder, spec, adapter.base if adapter else None)
     head = settle(head, fields, tensors)
     backbone = load_backbone(head, config, tensors, spec, adapter)
@@ -183,11 +166,11 @@ def load_head(head: HeadSpec, folder: Path, spec: ModelSpec) -> HeadScorer:
     chat = HeadChat(tokenizer, head, config, spec.chat_template, limit, spec.truncation_side, spec.model)
     weights_folder = adapter.base if adapter else folder
     checkpoint = Checkpoint(spec.model, "classifier", weights_folder, config, tokenizer, "", adapter=adapter)
-    identity = identify_checkpoint(checkpoint, runs_code=False, head_files=head_files(head, folder))
+    identity = identify_checkpoint(checkpoint, runs_code=False, head_files=head_files(head, folder, spec.allow_pickle))
     scorer = _scorer_class(head)(model, chat, spec.model, head, readout, config, identity)
     scorer.metadata = checkpoint.metadata
     layout, layout_notes = choose_layout(scorer, may_pack=not is_encoder(config))
-    notes = [*cache_note(folder, spec.model, spec.revision), *backbone.notes]
+    notes = [*weight_notes(folder, spec), *backbone.notes]
     notes += check_vocabulary(tokenizer, model, spec.model)
     named = f"Scored as {head.title or head.name}: {head.position.at} token, head {head.name}."
     ambiguity = [head.note.strip()] if head.note and not spec.adapter else []
@@ -201,7 +184,32 @@ def _scorer_class(head: HeadSpec) -> type[HeadScorer]:
     return PairRanker if head.pair == "segments" else HeadScorer
 
 
-def head_files(head: HeadSpec, folder: Path) -> list[Path]:
+def head_files(head: HeadSpec, folder: Path, allow_pickle: bool) -> list[Path]:
     """Return the files beside the weights that hold a head: those that its spec names, else that of LLaMA-Factory."""
-    stems = {network.file for network in head.networks if network.file} | {"value_head"}
-    return [path for stem in sorted(stems) if (path := folder / f"{stem}.safetensors").is_file()]
+    stems = {network.file for network in head.networks if network.file} | {SIDE_FILE}
+    paths = [side_file(folder, stem, allow_pickle) for stem in sorted(stems)]
+    return [path for path in paths if path]
+
+
+def with_label(head: HeadSpec, config: PreTrainedConfig, spec: ModelSpec) -> HeadSpec:
+    """Return a head spec that reads the output that --label names.
+
+    Raises:
+        InputError: if a classifier has several outputs and none is named, or the spec's rule allows no choice.
+    """
+    rule = head.output.model_copy(update={"index": None, "label": None, "activation": "none"})
+    is_classifier = head.head is None and not head.vocabulary
+    if head.gate or rule != Output() or not (is_classifier or spec.label):
+        if spec.label:
+            raise InputError(
+                f"--label names an output of a classifier, and {spec.model} is scored by the rule of its head "
+                f"{head.name}: leave it out."
+            )
+        return head
+    is_declared = head.output.index is not None or head.output.label is not None
+    label = None if is_declared and not spec.label else choose_label(config, spec.label, spec.model)
+    if label is None:
+        return head
+    chosen = {"log_odds" if label.log_odds else "index": label.index}
+    activation = "none" if label.log_odds else head.output.activation
+    return head.model_copy(update={"output": Output.model_validate({**chosen, "activation": activation})})

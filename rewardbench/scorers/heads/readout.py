@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from rewardbench.errors import InputError
+from rewardbench.models.labels import log_odds
 from rewardbench.scorers.heads.network import build_network
 from rewardbench.scorers.heads.spec import Affine, Embeddings, Gate, Grouping, HeadSpec, Network, Output
 from rewardbench.scorers.heads.tensors import TensorFiles
@@ -24,6 +26,39 @@ def config_value(fields: Mapping[str, object], key: str) -> object:
     if value is None:
         raise InputError(f"config.json has no {key.removeprefix('config.')}, which the head spec names.")
     return value
+
+
+def cross_encoder_activation(fields: Mapping[str, object], name: str) -> Callable[[float], float]:
+    """Return the activation of a cross-encoder of sentence-transformers: the one it was saved with, else its default.
+
+    Args:
+        fields: of config.json.
+        name: the model, for the error.
+
+    Raises:
+        InputError: if the activation is not known here; no code of a checkpoint is imported.
+    """
+    settings = fields.get("sentence_transformers")
+    path = settings.get("activation_fn") if isinstance(settings, dict) else None
+    if path is None:
+        labels = fields.get("id2label")
+        return sigmoid if isinstance(labels, dict) and len(labels) == 1 else float
+    module, _, function = str(path).rpartition(".")
+    if not module.startswith("torch.nn.") or function not in ACTIVATIONS:
+        raise InputError(
+            f"{name} applies the activation {path} to its logits, which is not known here: declare how it is read with "
+            "--adapter FILE."
+        )
+    return ACTIVATIONS[function]
+
+
+def sigmoid(logit: float) -> float:
+    """Return the probability of a logit; in double precision, so that large logits do not tie early."""
+    return 1 / (1 + math.exp(-logit)) if logit >= 0 else 1 - 1 / (1 + math.exp(logit))
+
+
+ACTIVATIONS: Mapping[str, Callable[[float], float]] = {"Identity": float, "Sigmoid": sigmoid, "Tanh": math.tanh}
+"""Activations of cross-encoders by the name of the class of torch."""
 
 
 class Readout:
@@ -62,12 +97,12 @@ class Readout:
         self._gate = self._build(spec.gate.network) if spec.gate else None
         self._gate_scale = self._read(spec.gate.scale) if spec.gate and spec.gate.scale else None
         self._matrix = self._read(spec.output.matrix) if spec.output.matrix else None
+        is_named = spec.output.activation == "sentence_transformers"
+        self._activation = cross_encoder_activation(fields, name) if is_named else float
         self._mean, self._std = self._affine(spec.affine) if spec.affine else (0.0, 1.0)
 
     def _build(self, network: Network) -> torch.nn.Sequential:
-        tensors = self._tensors
-        if network.file:
-            tensors = TensorFiles(tensors.folder, [tensors.folder / f"{network.file}.safetensors"])
+        tensors = self._tensors.open_beside(network.file) if network.file else self._tensors
         return build_network(network, tensors, self.name).to(self.device, self.dtype)
 
     def _read(self, tensor: str) -> torch.Tensor:
@@ -98,7 +133,7 @@ class Readout:
         values = values.float().sigmoid() if rules.sigmoid else values
         values = (values.float() - self._mean) / self._std
         numbers: list[float] = (values if self.spec.higher_is_better else -values).tolist()
-        return numbers
+        return list(map(self._activation, numbers))
 
     def preference(self, first: torch.Tensor, second: torch.Tensor, prompt: torch.Tensor) -> torch.Tensor:
         """Compare embeddings by a skew-symmetric form, which is positive where the first is better: [texts].
@@ -180,6 +215,8 @@ class Readout:
         if rules.difference:
             first, second = rules.difference
             return outputs[:, first] - outputs[:, second]
+        if rules.log_odds is not None:
+            return log_odds(outputs, rules.log_odds)
         if rules.softmax is not None:
             return outputs.softmax(dim=-1)[:, rules.softmax]
         index = self._label_index(rules.label) if rules.label else rules.index

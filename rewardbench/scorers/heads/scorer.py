@@ -253,7 +253,7 @@ class HeadScorer(ModelScorer):
         details: dict[str, object] = {"head": self.spec.name, "pooling": str(self.spec.position)}
         if self.spec.steps:
             details["step_aggregation"] = self.aggregation
-        return ScorerReport(super().report().notes, details)
+        return ScorerReport(super().report().notes, details, self.metadata)
 
 
 def segment_ids(requests: Sequence[TokenRequest], ids: torch.Tensor) -> torch.Tensor:

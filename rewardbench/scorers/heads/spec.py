@@ -235,6 +235,10 @@ class Output(Part):
     sigmoid: bool = False
     """Whether the score is a probability, the sigmoid of the output."""
     difference: tuple[int, int] | None = None
+    log_odds: int | None = None
+    """Log-odds of this output against all others, of which exactly one holds."""
+    activation: Literal["none", "sentence_transformers"] = "none"
+    """`sentence_transformers`: the activation that config.json names for a cross-encoder, after everything else."""
 
 
 class Affine(Part):

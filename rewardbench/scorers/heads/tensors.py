@@ -1,4 +1,4 @@
-"""Names and shapes of a checkpoint's tensors, from the headers of its safetensors files; values on request."""
+"""Names and shapes of a checkpoint's tensors; values on request."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rewardbench.errors import InputError
+from rewardbench.models.tensor_file import SAFE, TensorFile, is_pickle, open_tensor_file
+from rewardbench.models.weight_files import PICKLE_PATTERNS, SIDE_FILE, weight_files
 
 if TYPE_CHECKING:
     import torch
@@ -35,7 +37,7 @@ BUFFER = re.compile(r"rotary_emb\.\w+$|\.(?:masked_bias|position_ids|num_batches
 
 
 class TensorFiles:
-    """The safetensors files of a folder, read lazily.
+    """The weight files of a checkpoint, read lazily.
 
     Names are those of the model itself, without the prefixes of wrappers around it; `renames` has the regular
     expressions that remove these, with their replacement.
@@ -44,28 +46,32 @@ class TensorFiles:
         folder: the checkpoint.
         files: its weight files.
         beside: files of a head beside them.
+        allow_pickle: whether a file of a head may be a pickle.
 
     Raises:
-        InputError: if a file is not a safetensors file, or two tensors have the same name without their wrappers.
+        InputError: if a file is damaged, or two tensors have the same name without their wrappers.
     """
 
-    def __init__(self, folder: Path, files: Iterable[Path], beside: Collection[Path] = ()) -> None:
-        self.folder = folder
-        stored: dict[str, tuple[Path, tuple[int, ...]]] = {}
+    def __init__(
+        self, folder: Path, files: Iterable[Path], beside: Collection[Path] = (), allow_pickle: bool = False
+    ) -> None:
+        self.folder, self.allow_pickle = folder, allow_pickle
+        stored: dict[str, TensorFile] = {}
         for path in (*files, *beside):
-            for name, shape in _read_shapes(path).items():
-                stored.setdefault(name, (path, shape))
+            file = open_tensor_file(path)
+            for name in file.shapes:
+                stored.setdefault(name, file)
         self.renames = find_wrappers(stored)
         self.shapes: dict[str, tuple[int, ...]] = {}
-        self._places: dict[str, tuple[Path, str]] = {}
-        for name, (path, shape) in stored.items():
+        self._places: dict[str, tuple[TensorFile, str]] = {}
+        for name, file in stored.items():
             plain = rename(name, self.renames)
             if plain in self.shapes:
                 other = self._places[plain][1]
                 raise InputError(f"{folder} has two tensors {plain}, stored as {other} and {name}: keep one of them.")
-            self.shapes[plain] = shape
-            self._places[plain] = (path, name)
-        self.beside = {name for name, (path, _) in self._places.items() if path in beside}
+            self.shapes[plain] = file.shapes[name]
+            self._places[plain] = (file, name)
+        self.beside = {name for name, (file, _) in self._places.items() if file.path in beside}
         """Names of the tensors of files beside the weights."""
 
     def overlay(self, path: Path, names: Mapping[str, str], shapes: Mapping[str, tuple[int, ...]]) -> None:
@@ -76,8 +82,9 @@ class TensorFiles:
             names: their names in the file, by the names that they get.
             shapes: by the names that they get.
         """
+        file = open_tensor_file(path)
         for name, stored in names.items():
-            self.shapes[name], self._places[name] = shapes[name], (path, stored)
+            self.shapes[name], self._places[name] = shapes[name], (file, stored)
 
     def __contains__(self, name: str) -> bool:
         return name in self.shapes
@@ -88,31 +95,62 @@ class TensorFiles:
 
     def read(self, name: str) -> torch.Tensor:
         """Read one tensor."""
-        from safetensors import safe_open
-
-        path, stored = self._places[name]
-        with safe_open(path, framework="pt") as file:
-            tensor: torch.Tensor = file.get_tensor(stored)
-        return tensor
+        file, stored = self._places[name]
+        return file.read(stored)
 
     def read_all(self) -> Iterator[tuple[str, torch.Tensor]]:
         """Yield every tensor with its name."""
         for name in self.shapes:
             yield name, self.read(name)
 
+    def open_beside(self, stem: str) -> TensorFiles:
+        """Open a file of a head beside the weights.
 
-def _read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of the tensors of a safetensors file, by name."""
-    from safetensors import SafetensorError, safe_open
+        Args:
+            stem: its name without the suffix.
 
-    shapes = {}
-    try:
-        with safe_open(path, framework="pt") as file:
-            for name in file.keys():  # noqa: SIM118  # not a dict
-                shapes[name] = tuple(file.get_slice(name).get_shape())
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"{path.name} in {path.parent} is not a whole safetensors file: {error}.") from error
-    return shapes
+        Raises:
+            InputError: if it is missing, or a pickle that may not be read.
+        """
+        path = side_file(self.folder, stem, self.allow_pickle)
+        if path is None:
+            raise InputError(
+                f"{self.folder} has no {stem}{SAFE}, which its head spec names: add it, or pass --allow_pickle if it "
+                "is published as a pickle (.pt, .bin)."
+            )
+        return TensorFiles(self.folder, [path], allow_pickle=self.allow_pickle)
+
+
+def open_tensors(folder: Path, allow_pickle: bool = False) -> TensorFiles:
+    """Open the weight files of a checkpoint, and the file of a head beside them.
+
+    Args:
+        folder: the checkpoint; pickles among its weights must be allowed already.
+        allow_pickle: whether the file of the head may be a pickle.
+
+    Raises:
+        InputError: if a file is damaged, or a pickle that may not be read.
+    """
+    beside = side_file(folder, SIDE_FILE, allow_pickle)
+    return TensorFiles(folder, weight_files(folder), [beside] if beside else [], allow_pickle)
+
+
+def side_file(folder: Path, stem: str, allow_pickle: bool) -> Path | None:
+    """Return the file of a head beside the weights, safetensors before pickles; None if there is none.
+
+    Raises:
+        InputError: if it is a pickle that may not be read.
+    """
+    names = [f"{stem}{SAFE}", *(f"{stem}{pattern[1:]}" for pattern in PICKLE_PATTERNS)]
+    paths = [folder / name for name in names if (folder / name).is_file()]
+    if not paths:
+        return None
+    if is_pickle(paths[0]) and not allow_pickle:
+        raise InputError(
+            f"{folder} has its head in a pickle ({paths[0].name}), which can run code: pass --allow_pickle to accept "
+            f"only tensors from it, or save it as {stem}{SAFE}."
+        )
+    return paths[0]
 
 
 def rename(name: str, renames: Mapping[str, str]) -> str:

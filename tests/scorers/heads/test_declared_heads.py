@@ -18,9 +18,10 @@ from rewardbench.results.read import read_step_scores
 from rewardbench.scorers import load_scorer
 from rewardbench.scorers.classifier import Classifier
 from rewardbench.scorers.heads.explain import explain_checkpoint
-from rewardbench.scorers.heads.load import find_spec, open_tensors
+from rewardbench.scorers.heads.load import find_spec
 from rewardbench.scorers.heads.registry import builtin_specs
 from rewardbench.scorers.heads.scorer import HeadScorer
+from rewardbench.scorers.heads.tensors import open_tensors
 from rewardbench.settings import ModelSpec
 from rewardbench.types import Item, Message
 
