@@ -75,10 +75,12 @@ def explain_checkpoint(folder: Path, spec: ModelSpec) -> dict[str, object]:
         folder = require_weights(folder, spec)
         fields, tensors = read_raw_config(folder, spec.model), open_tensors(folder, spec.allow_pickle)
         head = find_spec(folder, spec)
+        if head and not head.reject:
+            with_label(head, build_config(head, fields, spec.model), spec)
     except InputError as error:
         return {"scored": False, "family": None, "reason": str(error)}
     if head is None:
-        is_scored, reason = _explain_classifier(fields, tensors)
+        is_scored, reason = _explain_classifier(fields, tensors, spec.label)
         return {"scored": is_scored, "family": None, "reason": reason}
     if head.reject:
         return {"scored": False, "family": head.name, "title": head.title, "reason": head.reject.strip()}
@@ -94,14 +96,14 @@ def explain_checkpoint(folder: Path, spec: ModelSpec) -> dict[str, object]:
     }
 
 
-def _explain_classifier(fields: Mapping[str, object], tensors: TensorFiles) -> tuple[bool, str]:
-    """Return whether a checkpoint without a spec is a classifier with one label, and the reason."""
+def _explain_classifier(fields: Mapping[str, object], tensors: TensorFiles, label: str | None) -> tuple[bool, str]:
+    """Return whether a checkpoint without a spec is a classifier with one label, or a named one, and the reason."""
     if not is_classifier(fields):
         return False, "no reward head: score a policy with --ref_model, or declare a head with --adapter"
     heads = [tensors.shapes[name][0] for name in ("score.weight", "classifier.weight") if name in tensors]
-    if heads and heads[0] != 1:
+    if heads and heads[0] != 1 and not label:
         return False, f"a classifier with {heads[0]} outputs: name the one that is the reward with --label"
-    return True, "a classifier of transformers with one label"
+    return True, f"a classifier of transformers with {'the label ' + label if label else 'one label'}"
 
 
 def _conditions(head: HeadSpec) -> str:
