@@ -166,8 +166,12 @@ def test_a_model_that_cannot_be_scored_is_a_one_line_error(model, words):
 COUNTS = ["limit", "batch_size", "batch_tokens", "num_processes", "max_length", "fresh"]
 OPTIONS = [(name, value, "a whole number or None") for name in COUNTS for value in ("5", 1.5, True, [1], ROWS)]
 OPTIONS += [("seed", "1", "a whole number"), ("beta", "x", "a number"), ("beta", None, "a number")]
-OPTIONS += [(name, 1, "True or False") for name in ("cache", "compile", "trust_remote_code", "scores_only")]
-OPTIONS += [(name, 7, "text or None") for name in ("split", "subset", "revision", "ref_model", "tokenizer", "device")]
+OPTIONS += [
+    (name, 1, "True or False") for name in ("cache", "compile", "trust_remote_code", "allow_pickle", "scores_only")
+]
+OPTIONS += [
+    (name, 7, "text or None") for name in ("split", "subset", "revision", "ref_model", "tokenizer", "device", "label")
+]
 
 
 @pytest.mark.parametrize(("name", "value", "expected"), OPTIONS)
@@ -181,7 +185,7 @@ def test_options_accept_numpy_numbers_and_torch_dtypes():
     import torch
 
     assert scores(evaluate(LONGEST, ROWS, limit=numpy.int64(1), torch_dtype=torch.float32, beta=1)) == [(19, 3)]
-    words = r"no option 'max_lenght': did you mean max_length\? It takes adapter, attn_impl.*, beta,"
+    words = r"no option 'max_lenght': did you mean max_length\? It takes adapter, allow_pickle, attn_impl.*, beta,"
     with pytest.raises(InputError, match=words):
         evaluate(LONGEST, ROWS, max_lenght=3)
 

@@ -43,6 +43,7 @@ def check_command(
     context: typer.Context,
     path: Annotated[str, Argument(help="Folder or Hub id of the checkpoint")],
     revision: Annotated[str | None, Option("--revision", help="Revision on the Hub")] = None,
+    allow_pickle: Annotated[bool, Option("--allow_pickle", help="Read tensors from pickles (.bin, .pt)")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Say which family a checkpoint belongs to, by its configuration and the names of its tensors."""
@@ -50,7 +51,8 @@ def check_command(
     from rewardbench.scorers.heads.explain import explain_checkpoint
     from rewardbench.settings import ModelSpec
 
-    explanation = explain_checkpoint(locate(path, revision), ModelSpec(path, revision=revision))
+    spec = ModelSpec(path, revision=revision, allow_pickle=allow_pickle)
+    explanation = explain_checkpoint(locate(path, revision), spec)
     if as_json or context.obj:
         echo_json(explanation)
     else:

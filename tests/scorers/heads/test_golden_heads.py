@@ -2,12 +2,14 @@
 
 import json
 import math
+import shutil
 
 import pytest
 from reference import score_in_layouts
 from repository import SHARED
 
 from rewardbench.engine.loop import score
+from rewardbench.errors import InputError
 from rewardbench.scorers import load_scorer
 from rewardbench.settings import ModelSpec
 from rewardbench.types import Item, Message
@@ -53,6 +55,13 @@ def load(folder):
     return load_scorer(
         ModelSpec(str(HEADS / folder), device="cpu", adapter=SPECS[folder] if folder in ON_REQUEST else None)
     )
+
+
+def assert_expected(scorer, folder):
+    """Compare the scores with those of the original code."""
+    items, expected = read(folder)
+    scored = score(items, scorer, batch_size=4).items
+    assert [item.scores[0] for item in scored] == pytest.approx(expected_scores(expected), abs=1e-4)
 
 
 def read(folder):
@@ -110,3 +119,51 @@ def test_no_layout_and_no_batch_moves_a_score(folder):
     layouts = None if scorer.traits.packed else ("padded right",)
     for scores in score_in_layouts(scorer, items, *filter(None, (layouts,))):
         assert scores == pytest.approx(alone, abs=1e-5)
+
+
+PICKLED = ("beaver_cost", "beaver_reward", "ldl", "oasst_deberta", "oasst_pythia", "starling_7b", "tulu_bin", "ultrarm")
+"""Folders with a pickle and a safetensors file of the same tensors."""
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [name if name in ("ldl", "starling_7b") else pytest.param(name, marks=pytest.mark.slow) for name in PICKLED],
+)
+def test_pickles_without_their_safetensors_twin_score_the_same(folder, tmp_path):
+    pickles = {path.stem for path in (HEADS / folder).glob("*.[bp][it]*") if path.suffix in (".bin", ".pt")}
+    twins = {"model" if stem == "pytorch_model" else stem for stem in pickles}
+    copy = tmp_path / folder
+    shutil.copytree(HEADS / folder, copy, ignore=shutil.ignore_patterns(*(f"{stem}.safetensors" for stem in twins)))
+    assert pickles
+    with pytest.raises(InputError, match="--allow_pickle"):
+        load_scorer(ModelSpec(str(copy), device="cpu"))
+    scorer = load_scorer(ModelSpec(str(copy), device="cpu", allow_pickle=True))
+    assert scorer.fingerprint["weights"]["format"] == "pickle"
+    assert_expected(scorer, folder)
+
+
+def test_two_labels_are_scored_by_name_or_by_an_adapter():
+    path = str(HEADS / "two_label")
+    with pytest.raises(InputError, match=r"outputs 2 numbers per text \(length, quality\).*pass --label"):
+        load_scorer(ModelSpec(path, device="cpu"))
+    for options in ({"label": "quality"}, {"label": "1"}, {"adapter": "odin"}):
+        assert_expected(load_scorer(ModelSpec(path, device="cpu", **options)), "two_label")
+    _, expected = read("two_label")
+    length = load_scorer(ModelSpec(path, device="cpu", label="length"))
+    items, _ = read("two_label")
+    scores = [item.scores[0] for item in score(items, length).items]
+    assert scores == pytest.approx(expected["variants"]["index_0"]["scores"], abs=1e-4)
+
+
+@pytest.mark.parametrize("activation", ["linear.Identity", "activation.Sigmoid"])
+def test_a_cross_encoder_of_earlier_versions_scores_as_its_own_code(activation, tmp_path):
+    copy = shutil.copytree(HEADS / "cross_encoder", tmp_path / "model")
+    fields = json.loads((copy / "config.json").read_text())
+    del fields["sentence_transformers"]
+    fields["sbert_ce_default_activation_function"] = f"torch.nn.modules.{activation}"
+    (copy / "config.json").write_text(json.dumps(fields))
+    items, expected = read("cross_encoder")
+    is_sigmoid = activation.endswith("Sigmoid")
+    scores = expected["variants"]["sigmoid"]["scores"] if is_sigmoid else expected["scores"]
+    scored = score(items, load_scorer(ModelSpec(str(copy), device="cpu"))).items
+    assert [item.scores[0] for item in scored] == pytest.approx(scores, abs=1e-4)
