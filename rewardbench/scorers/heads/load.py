@@ -145,5 +145,6 @@ def load_head(head: HeadSpec, folder: Path, spec: ModelSpec) -> HeadScorer:
     scorer.metadata = read_metadata(folder)
     layout, layout_notes = choose_layout(scorer, may_pack=not is_encoder(config))
     notes = [*cache_note(folder, spec.model, spec.revision), *check_vocabulary(tokenizer, model, spec.model)]
-    named = f"Scored as {head.title or head.name}: {head.position.at} token, head {head.name}."
+    where = f"each step ({head.steps.aggregate} of the scores)" if head.steps else f"{head.position.at} token"
+    named = f"Scored as {head.title or head.name}: {where}, head {head.name}."
     return scorer.with_layout(layout, [named, *notes, *layout_notes])
