@@ -22,7 +22,7 @@ from rewardbench.engine.cache import Cache
 from rewardbench.engine.loop import ScoringRun, score
 from rewardbench.errors import InputError
 from rewardbench.manifest import build_manifest
-from rewardbench.metrics import credit, gap, labels_steps, margin_by_rule, rule_of
+from rewardbench.metrics import credit, gap, labels_steps, margin_by_rule, rule_of, with_threshold
 from rewardbench.paths import home_path
 from rewardbench.results import assemble, why_unscored
 from rewardbench.results.scored import ModelScores
@@ -145,8 +145,8 @@ def evaluate(model: Model, dataset: Data = "core", **options: Unpack[EvaluateOpt
         batch_size: maximum texts per batch; does not change scores.
         batch_tokens: maximum padded tokens per batch; None is measured. Does not change scores.
         num_processes: number of worker processes; does not change scores.
-        step_threshold: score below which a labelled step counts as wrong, by a process reward model; None is 0.5.
         cache: read scores from the local cache, and write them to it.
+        step_threshold: score below which a labelled step counts as wrong, by a process reward model; None is 0.5.
 
     Returns:
         An Evaluation: `.score` is the headline with its 95 % interval, `.items` the scores, `.to_pandas()` a DataFrame
@@ -239,7 +239,7 @@ def run(
         settings, limit=settings.limit, scores_only=settings.scores_only, as_json=settings.load_json
     )
     fresh = _load_fresh_draw(settings, suite, fresh_draw)
-    suite = _with_threshold(suite, settings.step_threshold)
+    suite = with_threshold(suite, settings.step_threshold)
     scorer = scorer or load_scorer(settings.model)
     _check_steps(suite, scorer)
     scored = _score(suite, scorer, settings, workers, console, sink)
@@ -251,19 +251,6 @@ def run(
         record["fresh"] = fresh.revision
     result = assemble(suite, scorer.name, scorer.model_type, scored.items, record, fresh_gap)
     return result, suite
-
-
-def _with_threshold(suite: Suite, threshold: float | None) -> Suite:
-    """Return a suite whose steps count as wrong if they score below a threshold; None leaves it as it is."""
-    if threshold is None:
-        return suite
-    rules: dict[str, Rule] = {}
-    for subset, rule in suite.rules.items():
-        rules[subset] = replace(rule, threshold=threshold) if rule.credit == "first_error" else rule
-    if rules == suite.rules and not labels_steps(suite):
-        note = f"--step_threshold {threshold} has no effect on {suite.name}, which labels no steps."
-        return replace(suite, note=f"{suite.note} {note}".strip())
-    return replace(suite, rules=rules)
 
 
 def _check_steps(suite: Suite, scorer: Scorer) -> None:

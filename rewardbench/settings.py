@@ -238,7 +238,7 @@ class Settings(Inputs):
     cache: bool = False
     """Whether scores are read from and written to the local cache."""
     step_threshold: float | None = None
-    """Score below which a labelled step counts as wrong; None: `STEP_THRESHOLD`."""
+    """Score below which a labelled step counts as wrong; None: 0.5."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -19,8 +19,6 @@ View = Literal["pointwise", "pairwise", "listwise", "stepwise"]
 Aggregation = Literal["min", "product", "last", "mean"]
 """How the scores of the steps of a solution become one score."""
 Credit = Literal["strict", "best_of_n", "ties", "first_error"]
-STEP_THRESHOLD = 0.5
-"""A step counts as wrong if its score is below this; of two classes, the wrong one is then the more likely."""
 
 
 class Message(TypedDict):
@@ -72,7 +70,7 @@ class Item:
     tools: Tools = ()
     """The functions that the assistant may call, as JSON schemas; chat templates print them."""
     first_error: int | None = None
-    """Of a solution with labelled steps: the index of its first wrong step, -1 if all are right."""
+    """Of a solution with labelled steps: the index of its first wrong step; -1: all are right."""
 
     @property
     def has_preference(self) -> bool:
@@ -92,8 +90,8 @@ class Rule:
     section: str
     credit: Credit = "strict"
     weight: float | None = None
-    threshold: float = STEP_THRESHOLD
-    """With the credit rule `first_error`: the score below which a step counts as wrong."""
+    threshold: float = 0.5
+    """With `first_error`: score below which a step counts as wrong, by default where that class is the more likely."""
 
 
 def is_weight(value: object) -> bool:
@@ -150,8 +148,7 @@ class TokenRequest:
     def __post_init__(self) -> None:
         ids = array("i", self.ids)
         object.__setattr__(self, "ids", ids)
-        positions = f"{self.positions} " if self.positions else ""
-        span = f"{self.start} {self.end} {len(ids)} {positions}".encode()
+        span = f"{self.start} {self.end} {len(ids)} {self.positions or ''}".encode()
         object.__setattr__(self, "key", blake2b(span + ids.tobytes(), digest_size=16).digest())
 
     def __len__(self) -> int:
@@ -170,9 +167,8 @@ class TokenRequest:
 
     def encode(self) -> bytes:
         """Serialize the request for another process."""
-        span = [self.start, self.end, self.dropped]
-        fields = [self.text, self.completion, *span, self.pooled_token, self.notes, self.positions]
-        return json.dumps(["tokens", *fields]).encode() + b"\n" + self.ids.tobytes()
+        fields = [self.text, self.completion, self.start, self.end, self.dropped, self.pooled_token, self.notes]
+        return json.dumps(["tokens", *fields, self.positions]).encode() + b"\n" + self.ids.tobytes()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -235,10 +231,8 @@ def decode_request(data: bytes) -> Request:
     if kind == "text":
         completions, messages, notes = values
         return TextRequest(text, tuple(completions), tuple(messages), tuple(notes))
-    completion, start, end, dropped, pooled_token, notes, positions = values
-    return TokenRequest(
-        text, completion, array("i", ids), start, end, dropped, pooled_token, tuple(notes), tuple(positions)
-    )
+    completion, start, end, dropped, token, notes, positions = values
+    return TokenRequest(text, completion, array("i", ids), start, end, dropped, token, tuple(notes), tuple(positions))
 
 
 Score = float | tuple[float, ...]
@@ -390,10 +384,12 @@ class Result:
 
 def _percent(estimate: Estimate) -> str:
     """Format a share and its interval in percent."""
-    if estimate.value is None:
-        return "–"
-    interval = _interval(estimate)
-    return f"{100 * estimate.value:.1f}" + (f" [{interval}]" if interval else "")
+    share, interval = _share(estimate), _interval(estimate)
+    return f"{share} [{interval}]" if interval else share
+
+
+def _share(estimate: Estimate) -> str:
+    return "–" if estimate.value is None else f"{100 * estimate.value:.1f}"
 
 
 def _interval(estimate: Estimate) -> str:
@@ -404,6 +400,5 @@ def _interval(estimate: Estimate) -> str:
 
 def _html_row(estimate: Estimate) -> str:
     """Format an estimate as a row of the HTML table, with its name escaped."""
-    share = "–" if estimate.value is None else f"{100 * estimate.value:.1f}"
-    cells = (escape(estimate.name), estimate.n, share, _interval(estimate), estimate.ties, estimate.unscored)
+    cells = (escape(estimate.name), estimate.n, _share(estimate), _interval(estimate), estimate.ties, estimate.unscored)
     return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"

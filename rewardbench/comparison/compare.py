@@ -17,7 +17,7 @@ from rewardbench import stats
 from rewardbench.errors import InputError
 from rewardbench.metrics import SuiteMeans, credit, is_scored, margin_by_rule, measure, pairable, rule_of
 from rewardbench.results.scored import ModelScores, hash_of_ids, read_scored
-from rewardbench.types import STEP_THRESHOLD, Item, ItemScores, Rule, Suite
+from rewardbench.types import Item, ItemScores, Rule, Suite
 
 Metric = Literal["pair", "mirror"]
 
@@ -186,7 +186,7 @@ def _credit_terms(suite: Suite) -> dict[str, object]:
     section_weights: dict[str, float] = {}
     for subset in set(subsets.values()):
         rule = rule_of(suite, subset)
-        rules[subset] = replace(rule, threshold=STEP_THRESHOLD)  # each model may have its own threshold
+        rules[subset] = replace(rule, threshold=Rule.threshold)  # each model may have its own threshold
         section_weights[rule.section] = suite.section_weights.get(rule.section, 1.0)
     return {
         "subsets": subsets,

@@ -38,7 +38,7 @@ FONTS = ["DejaVu Sans Mono", "Noto Sans Mono CJK SC", "Noto Sans CJK SC", "WenQu
 
 @dataclass(frozen=True)
 class Caption:
-    """What a picture says beside the text."""
+    """Title and colour bar of a picture."""
 
     title: str
     label: str
@@ -53,7 +53,7 @@ def draw_tokens(texts: Sequence[str], scores: Sequence[float], caption: Caption,
     Args:
         texts: the text of each token.
         scores: one for each; NaN is grey.
-        caption: what is written beside it.
+        caption: title and colour bar.
         path: a .png, .svg or .pdf file.
 
     Returns:
@@ -71,7 +71,7 @@ def draw_tokens(texts: Sequence[str], scores: Sequence[float], caption: Caption,
 
 
 def draw_steps(texts: Sequence[str], scores: Sequence[float], caption: Caption, path: str) -> int:
-    """Draw a list of steps, each on the colour of its score, which is written beside it; see `draw_tokens`."""
+    """Draw a list of steps, each on the colour of its score, which is written at its end; see `draw_tokens`."""
     rows: list[tuple[int, str]] = []
     for index, text in enumerate(texts):
         for wrapped in _wrap(text):

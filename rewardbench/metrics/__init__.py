@@ -11,7 +11,7 @@ from rewardbench.metrics.aggregate import (
     score_interval,
     summarize,
 )
-from rewardbench.metrics.credit import credit, is_scored, labels_steps, margin, margin_by_rule, rule_of
+from rewardbench.metrics.credit import credit, is_scored, labels_steps, margin, margin_by_rule, rule_of, with_threshold
 from rewardbench.metrics.published import (
     LEADERBOARD_WEIGHTS,
     leaderboard_score,
@@ -40,4 +40,5 @@ __all__ = [
     "summarize",
     "ties_mean",
     "ties_score",
+    "with_threshold",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import isfinite, nan
 
 from rewardbench.metrics.steps import finds_first_error, step_margin
@@ -26,6 +27,19 @@ def rule_of(suite: Suite, subset: str) -> Rule:
 def labels_steps(suite: Suite) -> bool:
     """Return True if a suite has solutions with labelled steps."""
     return any(rule.credit == "first_error" for rule in suite.rules.values())
+
+
+def with_threshold(suite: Suite, threshold: float | None) -> Suite:
+    """Return a suite whose steps count as wrong if they score below a threshold; None leaves it as it is."""
+    if threshold is None:
+        return suite
+    if not labels_steps(suite):
+        note = f"--step_threshold {threshold} has no effect on {suite.name}, which labels no steps."
+        return replace(suite, note=f"{suite.note} {note}".strip())
+    rules: dict[str, Rule] = {}
+    for subset, rule in suite.rules.items():
+        rules[subset] = replace(rule, threshold=threshold) if rule.credit == "first_error" else rule
+    return replace(suite, rules=rules)
 
 
 def credit(item: Item, scores: Sequence[float], rule: Rule, step_scores: Sequence[Sequence[float]] = ()) -> float:

@@ -26,7 +26,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from rewardbench.types import STEP_THRESHOLD, Credit, Rule, is_weight
+from rewardbench.types import Credit, Rule, is_weight
 
 LONGEST_ROW_TEXT = 4_096
 """Maximum number of characters of an id, subset, group or reason in a row."""
@@ -167,7 +167,7 @@ class _RuleRecord(BaseRecord):
     section: TextField
     credit: Credit
     weight: WeightField | None
-    threshold: NumberField = STEP_THRESHOLD
+    threshold: NumberField = Rule.threshold
 
 
 def _check_rule(values: list[Any]) -> list[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rewardbench.suites.data_row import DataRow
+from rewardbench.suites.encoded_text import decode_value
 from rewardbench.suites.turns import Unusable, kind, read_text
 from rewardbench.types import Message, Messages
 
@@ -23,7 +24,7 @@ def read_solution(row: DataRow) -> Messages:
     Raises:
         Unusable: if the steps are not a list of texts.
     """
-    steps = row.get(STEPS)
+    steps = _decoded(row.get(STEPS))
     if not isinstance(steps, list):
         raise Unusable(f"{STEPS} {kind(steps, 'a list of texts')}")
     if not steps:
@@ -53,15 +54,37 @@ def read_first_error(row: DataRow, count: int) -> int | None:
         Unusable: if its labels do not fit its steps.
     """
     if row.get(LABELS) is not None:
-        return _first_wrong(row[LABELS], count)
+        return _first_wrong(_decoded(row[LABELS]), count)
     label = row.get(LABEL)
     if label is None:
         return None
-    if isinstance(label, bool) or not isinstance(label, int | float) or label != int(label):
+    index = _to_index(label)
+    if index is None:
         raise Unusable(f"{LABEL} is {repr(label)[:40]}, not the index of the first wrong step (-1: all are right)")
-    if not -1 <= label < count:
-        raise Unusable(f"{LABEL} is {int(label)}, but the {count} steps have the indices 0 to {count - 1}")
-    return int(label)
+    if not -1 <= index < count:
+        raise Unusable(f"{LABEL} is {index}, but the {count} steps have the indices 0 to {count - 1}")
+    return index
+
+
+def _decoded(value: object) -> object:
+    """Return the list that a text encodes, as CSV files have it, or the value unchanged."""
+    decoded = decode_value(value) if isinstance(value, str) else None
+    return value if decoded is None else decoded
+
+
+def _to_index(label: object) -> int | None:
+    """Return an index, also from a float (2.0, Parquet) or text ("2", CSV); None for other values.
+
+    >>> _to_index("2"), _to_index(-1.0), _to_index(True), _to_index("two")
+    (2, -1, None, None)
+    """
+    if isinstance(label, bool) or not isinstance(label, int | float | str):
+        return None
+    try:
+        index = int(label)
+        return index if index == float(label) else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def _first_wrong(labels: object, count: int) -> int:

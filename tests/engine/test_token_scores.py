@@ -41,11 +41,11 @@ def test_a_classifier_scores_the_text_that_ends_at_each_token(tmp_path, arch):
     item = conversation()
     (request,) = prepare(item, scorer).requests
     scored = token_scores(item, scorer)
-    (whole,) = score_items([item], scorer).items
+    (scored_item,) = score_items([item], scorer).items
     assert scored.kind == "prefix"
-    assert scored.score == whole.scores[0]
+    assert scored.score == scored_item.scores[0]
     assert len(scored.scores) == len(scored.texts) == len(request)
-    assert scored.scores[-1] == pytest.approx(whole.scores[0], abs=1e-5)
+    assert scored.scores[-1] == pytest.approx(scored_item.scores[0], abs=1e-5)
     assert "".join(scored.texts) == text_of(item, scorer)
     for end in (1, 2, 7, len(request) - 1):
         cut = TokenRequest("", "", request.ids[:end], 0, end)
@@ -106,8 +106,12 @@ def test_a_process_reward_model_scores_steps(steps_model):
     scorer = load(steps_model)
     item = conversation("Two lines.\nThe last.")
     scored = token_scores(item, scorer)
-    (whole,) = score_items([item], scorer).items
-    assert (scored.kind, scored.texts, scored.scores) == ("step", ("Two lines.", "The last."), whole.step_scores[0])
+    (scored_item,) = score_items([item], scorer).items
+    assert (scored.kind, scored.texts, scored.scores) == (
+        "step",
+        ("Two lines.", "The last."),
+        scored_item.step_scores[0],
+    )
     assert scored.score == min(scored.scores)
     assert scored.meaning.endswith("the score of the response is their minimum.")
 

@@ -44,14 +44,14 @@ def test_the_difference_is_exactly_the_sum_of_what_differs():
     for shares in ((0.5, 0.8), (0.0, 0.5), (0.9, 0.0), (1.0, 1.0)):
         first = harmonic(*accuracies(rng, shares, (30, 20)))
         second = harmonic(*accuracies(rng, (0.6, 0.6), (30, 20)))
-        for one, other in ((first, second), (second, first), (first, first)):
-            difference = paired(*pairable(one, other))
-            assert sum(difference.contributions.values()) == pytest.approx(one.value - other.value, abs=1e-12)
+        for better, worse in ((first, second), (second, first), (first, first)):
+            difference = paired(*pairable(better, worse))
+            assert sum(difference.contributions.values()) == pytest.approx(better.value - worse.value, abs=1e-12)
             assert difference.low <= difference.value <= difference.high
             changed = {cluster for cluster, step in difference.contributions.items() if abs(step) > 1e-12}
             for cluster in changed:
                 part = 0 if cluster[0] == "e" else 1
-                assert one.parts[part].contributions[cluster] != other.parts[part].contributions[cluster]
+                assert better.parts[part].contributions[cluster] != worse.parts[part].contributions[cluster]
 
 
 def test_shared_clusters_widen_by_their_covariance():

@@ -96,7 +96,7 @@ def test_the_threshold_is_an_option_and_the_best_one_of_the_first_split_a_note(b
     result = evaluate(Reader(), str(bench), protocol="processbench", step_threshold=0.3)
     assert {estimate.name: estimate.value for estimate in result.subsets}["gsm8k-error"] == 0.4
     assert result.manifest["suite"]["rules"]["gsm8k-error"][3] == 0.3
-    (note,) = [note for note in result.manifest["notes"] if "threshold" in note]
+    (note,) = [note for note in result.manifest["notes"] if note.startswith("A step counts")]
     assert note.startswith("A step counts as wrong if its score is below 0.3. The F1 of gsm8k is highest, 0.667, with ")
     best = float(re.search(r"--step_threshold ([\d.]+):", note)[1])
     tuned = evaluate(Reader(), str(bench), protocol="processbench", step_threshold=best)
@@ -126,7 +126,9 @@ def test_a_label_for_each_step_gives_the_first_wrong_one(labels, first_error):
     [
         ({"label": 2}, "label is 2, but the 2 steps have the indices 0 to 1"),
         ({"label": True}, "label is True, not the index"),
-        ({"label": "1"}, "label is '1', not the index"),
+        ({"label": "first"}, "label is 'first', not the index"),
+        ({"label": 0.5}, "label is 0.5, not the index"),
+        ({"label": float("inf")}, "label is inf, not the index"),
         ({"labels": [1]}, "labels has 1 values, but there are 2 steps"),
         ({"labels": "++"}, "labels is text, not a list, but there are 2 steps"),
         ({"labels": [1, 2]}, "the label of step 2 is 2: it must be true or false"),
@@ -140,6 +142,13 @@ def test_a_row_with_bad_steps_says_what_is_wrong(fields, problem):
     rows = [{"prompt": "How many?", "steps": ["a", "b"], "label": 0}, {"prompt": "?", "steps": ["a", "b"], **fields}]
     suite = suite_of_rows(rows)
     assert suite.items[1].problem.startswith(problem)
+
+
+def test_a_table_in_csv_holds_the_same_items(tmp_path):
+    path = tmp_path / "steps.csv"
+    path.write_text('prompt,steps,label\nHow many?,"[\'a\', \'b\']",1\nWhy?,"[""a""]",-1\n')
+    rows = [{"prompt": "How many?", "steps": ["a", "b"], "label": 1}, {"prompt": "Why?", "steps": ["a"], "label": -1}]
+    assert load_suite(str(path)).items == tuple(suite_of_rows(rows).items)
 
 
 def test_steps_without_labels_are_scored_and_count_nowhere():
@@ -189,6 +198,14 @@ def test_results_are_stored_read_and_compared(bench, tmp_path):
     assert len(comparison.flips) == comparison.score.wins + comparison.score.losses == len(credits) > 0
     same = compare(path, path)
     assert (same.score.difference, same.score.wins, same.score.losses) == (0, 0, 0)
+
+
+def test_a_result_of_steps_is_not_published(bench, tmp_path, capsys):
+    path = evaluate(Reader(), str(bench), protocol="processbench").save(tmp_path / "results")
+    code, _, error = run(capsys, "submit", path, "--to", tmp_path / "board", "--license", "mit")
+    assert (code, error.count("\n")) == (2, 1)
+    assert "cannot be published: its figures follow from the scores of steps" in error
+    assert not (tmp_path / "board").exists()
 
 
 def test_the_margin_is_how_far_the_threshold_is_from_another_prediction(bench):
@@ -257,9 +274,9 @@ def test_the_best_threshold_is_the_best_of_a_grid():
     threshold, value = best_threshold(solutions)
 
     def f1(at):
-        found = [(label, finds_first_error(scores, label, at)) for scores, label in solutions]
-        errors = [hit for label, hit in found if label >= 0]
-        corrects = [hit for label, hit in found if label < 0]
+        hits = [(label, finds_first_error(scores, label, at)) for scores, label in solutions]
+        errors = [hit for label, hit in hits if label >= 0]
+        corrects = [hit for label, hit in hits if label < 0]
         a, b = sum(errors) / len(errors), sum(corrects) / len(corrects)
         return 2 * a * b / (a + b) if a + b else 0.0
 

@@ -172,7 +172,8 @@ def load_head(head: HeadSpec, folder: Path, spec: ModelSpec) -> HeadScorer:
     layout, layout_notes = choose_layout(scorer, may_pack=not is_encoder(config))
     notes = [*weight_notes(folder, spec), *backbone.notes]
     notes += check_vocabulary(tokenizer, model, spec.model)
-    named = f"Scored as {head.title or head.name}: {head.position.at} token, head {head.name}."
+    where = f"each step ({head.steps.aggregate} of the scores)" if head.steps else f"{head.position.at} token"
+    named = f"Scored as {head.title or head.name}: {where}, head {head.name}."
     ambiguity = [head.note.strip()] if head.note and not spec.adapter else []
     return scorer.with_layout(layout, [named, *ambiguity, *notes, *layout_notes])
 
