@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from rewardbench.errors import InputError
 from rewardbench.models.failures import part_reported
 from rewardbench.scorers.heads.backbone import backbone_names, build_config, find_prefix
-from rewardbench.scorers.heads.match import class_names
-from rewardbench.scorers.heads.spec import HeadSpec, Input, Network
+from rewardbench.scorers.heads.match import class_names, is_encoder_type
+from rewardbench.scorers.heads.spec import INFERRED, HeadSpec, Network, Position
 from rewardbench.scorers.heads.tensors import TensorFiles, find_layers, is_expendable
 
 LAYER_TENSOR = re.compile(r"(?P<prefix>.+?)(?:\.\d+)?\.(?:weight|bias)")
@@ -50,12 +50,14 @@ def infer_spec(fields: Mapping[str, object], tensors: TensorFiles, name: str) ->
             "names the activation between them. Declare it with --adapter FILE, which has "
             f"head: {{tensors: {network}, activation: relu}} or another activation."
         )
-    return HeadSpec(
-        name="inferred",
-        title=f"the head {network}, found beside the backbone",
-        input=Input(specials=False),
-        head=Network(tensors=network),
-    )
+    if is_encoder_type(str(fields.get("model_type"))):
+        raise InputError(
+            f"{name} fits no head spec: it is an encoder with the head {network}, and which of its tokens is read is "
+            "not declared. Declare it with --adapter FILE."
+        )
+    position = Position(at="last_not_pad") if is_classifier(fields) else Position()
+    title = f"the head {network}, found beside the backbone"
+    return HeadSpec(name=INFERRED, title=title, position=position, head=Network(tensors=network))
 
 
 def is_classifier(fields: Mapping[str, object]) -> bool:
@@ -86,18 +88,18 @@ def has_classifier_head(fields: Mapping[str, object], tensors: TensorFiles, name
         return False
     if any(tensor in tensors for tensor in CLASSIFIER_HEADS):
         return True
-    config = build_config(HeadSpec(name="inferred"), fields, name)
+    config = build_config(HeadSpec(name=INFERRED), fields, name)
     if type(config) not in AutoModelForSequenceClassification._model_mapping:
         return False
     with part_reported(name), torch.device("meta"):
-        skeleton = AutoModelForSequenceClassification.from_config(config)
+        skeleton = AutoModelForSequenceClassification.from_config(config)  # type: ignore[no-untyped-call]
     head = [tensor for tensor in skeleton.state_dict() if not tensor.startswith(f"{skeleton.base_model_prefix}.")]
     return any(tensor in tensors for tensor in head)
 
 
 def extra_tensors(fields: Mapping[str, object], tensors: TensorFiles, name: str) -> list[str]:
     """Return the names of a checkpoint's tensors that belong neither to its backbone nor to a vocabulary head."""
-    expected, usual = backbone_names(build_config(HeadSpec(name="inferred"), fields, name), name)
+    expected, usual = backbone_names(build_config(HeadSpec(name=INFERRED), fields, name), name)
     prefix = find_prefix(tensors.shapes, expected, usual)
     modules = tuple(f"{prefix}{module}." for module in sorted({tensor.partition(".")[0] for tensor in expected}))
     extra = [tensor for tensor in tensors.shapes if not tensor.startswith(modules)]

@@ -29,6 +29,9 @@ from rewardbench.scorers.heads.spec import HeadSpec
 from rewardbench.scorers.heads.tensors import TensorFiles
 from rewardbench.settings import ModelSpec
 
+HEAD_FILES = ("value_head",)
+"""Files beside the weights, without their suffix, in which some libraries store the head."""
+
 
 def load_reward_model(spec: ModelSpec) -> ModelScorer:
     """Load a reward model: by its head spec if it has one, else as a classifier with one label.
@@ -124,7 +127,7 @@ def open_tensors(folder: Path) -> TensorFiles:
     """Open the weight files of a checkpoint, and the files of a head beside them."""
     weights = weight_files(folder)
     beside = sorted(path for path in folder.glob("*.safetensors") if path not in weights)
-    return TensorFiles(folder, weights, [path for path in beside if path.stem == "value_head"])
+    return TensorFiles.open(folder, weights, [path for path in beside if path.stem == "value_head"])
 
 
 def load_head(head: HeadSpec, folder: Path, spec: ModelSpec) -> HeadScorer:

@@ -65,7 +65,7 @@ class Readout:
     def _build(self, network: Network) -> torch.nn.Sequential:
         tensors = self._tensors
         if network.file:
-            tensors = TensorFiles(tensors.folder, [tensors.folder / f"{network.file}.safetensors"])
+            tensors = TensorFiles.open(tensors.folder, [tensors.folder / f"{network.file}.safetensors"])
         return build_network(network, tensors, self.name).to(self.device, self.dtype)
 
     def _read(self, tensor: str) -> torch.Tensor:
