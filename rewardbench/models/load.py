@@ -14,6 +14,7 @@ from rewardbench.hub import cache_note, commit_of
 from rewardbench.models.devices import pick_device, pick_dtype
 from rewardbench.models.failures import part_reported
 from rewardbench.models.fingerprint import identify
+from rewardbench.models.label_count import set_label_count
 from rewardbench.models.layers import compile_layers, is_encoder
 from rewardbench.models.limits import check_vocabulary, length_limit, name_first
 from rewardbench.models.locate import locate
@@ -116,6 +117,8 @@ def open_checkpoint(
     config = _load_config(folder, spec)
     if kind == "causal":
         _reject_other_kinds(config, name)
+    else:
+        set_label_count(folder, config)
     _reject_nondeterministic(config, name)
     return Checkpoint(
         name=name,

@@ -46,6 +46,15 @@ def test_weights_of_a_vocabulary_head_are_noted(folder):
     assert notes == [f"The files of {folder} have weights that are not used: lm_head.weight."]
 
 
+def test_labels_that_no_config_counts_are_counted_by_the_weights(folder):
+    expected = load(folder).model.config.num_labels
+    fields = json.loads((folder / "config.json").read_text())
+    for key in ("id2label", "label2id"):
+        fields.pop(key)
+    (folder / "config.json").write_text(json.dumps(fields))
+    assert load(folder).model.config.num_labels == expected == 1
+
+
 def test_weights_under_another_prefix_count_as_missing(folder):
     edit_weights(folder, lambda weights: {key.replace("model.", "base.other."): weights[key] for key in weights})
     with pytest.raises(InputError, match=r"lacks weights \(model.embed_tokens.weight and \d+ more\)"):

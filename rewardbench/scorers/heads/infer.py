@@ -13,9 +13,6 @@ from rewardbench.scorers.heads.spec import INFERRED, HeadSpec, Network, Position
 from rewardbench.scorers.heads.tensors import TensorFiles, find_layers, is_expendable
 
 LAYER_TENSOR = re.compile(r"(?P<prefix>.+?)(?:\.\d+)?\.(?:weight|bias)")
-LANGUAGE_MODELS = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration", "ForMaskedLM", "Model")
-"""Ends of the class names of models without a reward head."""
-
 CLASSIFIER_HEADS = ("score.weight", "classifier.weight")
 """Names of the heads of transformers' decoders for sequence classification."""
 
@@ -65,25 +62,13 @@ def is_classifier(fields: Mapping[str, object]) -> bool:
     return any(name.endswith("ForSequenceClassification") for name in class_names(fields))
 
 
-def has_standard_head(fields: Mapping[str, object], tensors: TensorFiles, name: str) -> bool:
-    """Return True if a checkpoint has a head that transformers loads: of a classifier, or of a language model."""
-    from transformers import CONFIG_MAPPING
-
-    if fields.get("model_type") not in CONFIG_MAPPING:
-        return is_classifier(fields)
-    if is_classifier(fields):
-        return has_classifier_head(fields, tensors, name)
-    names = class_names(fields)
-    if names and not any(saved.endswith(LANGUAGE_MODELS) for saved in names):
-        return False
-    return not extra_tensors(fields, tensors, name)
-
-
 def has_classifier_head(fields: Mapping[str, object], tensors: TensorFiles, name: str) -> bool:
     """Return True if a checkpoint has the head of transformers' sequence classifiers, without a wrapper around it."""
     import torch
-    from transformers import AutoModelForSequenceClassification
+    from transformers import CONFIG_MAPPING, AutoModelForSequenceClassification
 
+    if fields.get("model_type") not in CONFIG_MAPPING:
+        return True  # transformers says what it lacks
     if tensors.renames:
         return False
     if any(tensor in tensors for tensor in CLASSIFIER_HEADS):

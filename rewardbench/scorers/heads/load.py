@@ -18,7 +18,7 @@ from rewardbench.scorers.base import ModelScorer
 from rewardbench.scorers.classifier import load_classifier
 from rewardbench.scorers.heads.backbone import build_config, load_backbone, read_raw_config
 from rewardbench.scorers.heads.coverage import reject_unread
-from rewardbench.scorers.heads.infer import has_standard_head, infer_spec
+from rewardbench.scorers.heads.infer import has_classifier_head, infer_spec, is_classifier
 from rewardbench.scorers.heads.inputs import HeadChat
 from rewardbench.scorers.heads.match import match_spec, settle
 from rewardbench.scorers.heads.pair_ranker import PairRanker
@@ -91,7 +91,7 @@ def match_checkpoint(fields: Mapping[str, object], tensors: TensorFiles, spec: M
     head = spec_of_checkpoint(name) or match_spec(fields, tensors, name)
     if head and head.input.sentence_pair and spec.chat_template:
         return None  # the user asks for one text, rendered by this template
-    if head or has_standard_head(fields, tensors, spec.model):
+    if head or (is_classifier(fields) and has_classifier_head(fields, tensors, spec.model)):
         return head
     return infer_spec(fields, tensors, spec.model)
 
@@ -154,5 +154,6 @@ def load_head(head: HeadSpec, folder: Path, spec: ModelSpec) -> HeadScorer:
     layout, layout_notes = choose_layout(scorer, may_pack=not is_encoder(config))
     notes = [*cache_note(folder, spec.model, spec.revision), *check_vocabulary(tokenizer, model, spec.model)]
     named = f"Scored as {head.title or head.name}: {head.position.at} token, head {head.name}."
-    ambiguity = [head.note.strip()] if head.note and not spec.adapter else []
+    is_certain = spec.adapter or hub_id(spec.model, folder) in head.checkpoints
+    ambiguity = [] if is_certain or not head.note else [head.note.strip()]
     return scorer.with_layout(layout, [named, *ambiguity, *notes, *layout_notes])
