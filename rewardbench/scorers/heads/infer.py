@@ -13,6 +13,9 @@ from rewardbench.scorers.heads.spec import INFERRED, HeadSpec, Network, Position
 from rewardbench.scorers.heads.tensors import TensorFiles, find_layers, is_expendable
 
 LAYER_TENSOR = re.compile(r"(?P<prefix>.+?)(?:\.\d+)?\.(?:weight|bias)")
+STEP_CLASS = re.compile(r"TokenClassification|Prm(?:Model)?$|ProcessReward|ForPrm|ForPRM")
+"""Finds names of classes that rate tokens or steps."""
+
 CLASSIFIER_HEADS = ("score.weight", "classifier.weight")
 """Names of the heads of transformers' decoders for sequence classification."""
 
@@ -57,6 +60,20 @@ def infer_spec(fields: Mapping[str, object], tensors: TensorFiles, name: str) ->
     return HeadSpec(name=INFERRED, title=title, position=position, head=Network(tensors=network))
 
 
+def reject_step_class(fields: Mapping[str, object], name: str) -> None:
+    """Reject a model that rates tokens or steps, which no spec says how to read.
+
+    Raises:
+        InputError: if config.json names such a class.
+    """
+    for saved in class_names(fields):
+        if STEP_CLASS.search(saved):
+            raise InputError(
+                f"{name} fits no head spec: its class {saved} rates tokens or steps of a text, and which of them are "
+                "read is not declared. Declare it with --adapter FILE (steps)."
+            )
+
+
 def is_classifier(fields: Mapping[str, object]) -> bool:
     """Return True if config.json names a sequence classifier."""
     return any(name.endswith("ForSequenceClassification") for name in class_names(fields))
@@ -71,15 +88,19 @@ def has_classifier_head(fields: Mapping[str, object], tensors: TensorFiles, name
         return True  # transformers says what it lacks
     if tensors.renames:
         return False
-    if any(tensor in tensors for tensor in CLASSIFIER_HEADS):
-        return True
     config = build_config(HeadSpec(name=INFERRED), fields, name)
     if type(config) not in AutoModelForSequenceClassification._model_mapping:
         return False
+    usual = f"{AutoModelForSequenceClassification._model_mapping[type(config)].base_model_prefix}."
+    if not any(tensor.startswith(usual) for tensor in tensors.shapes):
+        expected, _ = backbone_names(config, name)
+        if find_prefix(tensors.shapes, expected, usual) not in ("", usual):
+            return False
+    if any(tensor in tensors for tensor in CLASSIFIER_HEADS):
+        return True
     with part_reported(name), torch.device("meta"):
         skeleton = AutoModelForSequenceClassification.from_config(config)  # type: ignore[no-untyped-call]
-    head = [tensor for tensor in skeleton.state_dict() if not tensor.startswith(f"{skeleton.base_model_prefix}.")]
-    return any(tensor in tensors for tensor in head)
+    return any(tensor in tensors for tensor in skeleton.state_dict() if not tensor.startswith(usual))
 
 
 def extra_tensors(fields: Mapping[str, object], tensors: TensorFiles, name: str) -> list[str]:

@@ -18,7 +18,7 @@ from rewardbench.scorers.base import ModelScorer
 from rewardbench.scorers.classifier import load_classifier
 from rewardbench.scorers.heads.backbone import build_config, load_backbone, read_raw_config
 from rewardbench.scorers.heads.coverage import reject_unread
-from rewardbench.scorers.heads.infer import has_classifier_head, infer_spec, is_classifier
+from rewardbench.scorers.heads.infer import has_classifier_head, infer_spec, is_classifier, reject_step_class
 from rewardbench.scorers.heads.inputs import HeadChat
 from rewardbench.scorers.heads.match import match_spec, settle
 from rewardbench.scorers.heads.pair_ranker import PairRanker
@@ -91,6 +91,8 @@ def match_checkpoint(fields: Mapping[str, object], tensors: TensorFiles, spec: M
     head = spec_of_checkpoint(name) or match_spec(fields, tensors, name)
     if head and head.input.sentence_pair and spec.chat_template:
         return None  # the user asks for one text, rendered by this template
+    if head is None or not (head.steps or head.reject):
+        reject_step_class(fields, spec.model)
     if head or (is_classifier(fields) and has_classifier_head(fields, tensors, spec.model)):
         return head
     return infer_spec(fields, tensors, spec.model)

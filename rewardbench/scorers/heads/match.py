@@ -19,10 +19,14 @@ def match_spec(fields: Mapping[str, object], tensors: TensorFiles, name: str = "
     Args:
         fields: of its config.json.
         tensors: of its weight files and the files beside them.
-        name: its Hub id, if it has one; of the specs that apply, one that lists it is used.
+        name: its Hub id, if it has one; of the specs that apply, one that lists it is used, else one that rejects.
     """
     applying = [spec for spec in known_specs().values() if applies(spec, fields, tensors)]
-    return max(applying, key=lambda spec: (name in spec.checkpoints, spec.match.specificity), default=None)
+
+    def rank(spec: HeadSpec) -> tuple[bool, bool, int]:
+        return name in spec.checkpoints, bool(spec.reject), spec.match.specificity
+
+    return max(applying, key=rank, default=None)
 
 
 def applies(spec: HeadSpec, fields: Mapping[str, object], tensors: TensorFiles) -> bool:

@@ -4,9 +4,11 @@ import json
 from importlib.metadata import EntryPoint
 
 import pytest
+import torch
 from head_models import make_headed, random_layers
 from hub_server import Repo
-from random_models import make_model
+from random_models import CORPUS, make_model, make_tokenizer, pairs
+from transformers import AutoModelForCausalLM
 from typer.testing import CliRunner
 
 from rewardbench.cli.main import app
@@ -134,8 +136,21 @@ def test_a_principle_is_part_of_question_and_fingerprint(tmp_path):
     ):
         with pytest.raises(InputError, match=message):
             load(folder, adapter=adapter)
-    spec = registry.named_spec("nemotron_principle:being: brief")
-    assert spec.input.principle == "being: brief"
+    tokenizer = make_tokenizer(corpus=[*CORPUS, *["Yes", "No"] * 50])
+    folder = make_model(tmp_path / "judge", kind="causal", tokenizer=tokenizer)
+    scorer = load(folder, adapter="nemotron_principle:being: brief")
+    assert scorer.fingerprint["head"]["input"]["principle"] == "being: brief"
+    item = pairs(1, 8)[0]
+    request = scorer.prepare(item.prompt, item.completions[0], rendered=False)
+    question = "this principle: being: brief. Only answer Yes or No."
+    assert request.text.endswith(f"{question}<|assistant|>")
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    with torch.inference_mode():
+        logits = model(torch.tensor([request.ids])).logits[0, -1]
+    yes, no = tokenizer.convert_tokens_to_ids(["Yes", "No"])
+    assert scorer.run([request]) == pytest.approx([(logits[yes] - logits[no]).item()], abs=1e-4)
+    with pytest.raises(InputError, match="takes no final text"):
+        scorer.prepare((), item.completions[0], rendered=True)
 
 
 CONTENTS = ("config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors", "value_head.safetensors")

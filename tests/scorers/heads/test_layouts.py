@@ -274,10 +274,11 @@ def test_an_ambiguous_head_is_rejected_with_the_names_of_its_tensors(tmp_path, h
             load(make_headed(tmp_path / str(number), head, names))
 
 
-def test_a_wrapped_classifier_scores_as_the_classifier(tmp_path):
+@pytest.mark.parametrize("wrapper", ["torch.compile", slow("transformer"), slow("merged adapter")])
+def test_a_wrapped_classifier_scores_as_the_classifier(tmp_path, wrapper):
     plain = make_model(tmp_path / "plain")
     wrapped = make_model(tmp_path / "wrapped")
-    rename_weights(wrapped, WRAPPED["torch.compile"])
+    rename_weights(wrapped, WRAPPED[wrapper])
     expected = load(plain)
     scorer = load(wrapped)
     assert scorer.spec.name == "inferred"
@@ -298,6 +299,26 @@ def test_a_wrapped_encoder_with_a_template_is_rejected(tmp_path):
     rename_weights(folder, WRAPPED["DistributedDataParallel"])
     with pytest.raises(InputError, match="it is an encoder with the head classifier"):
         load(folder)
+
+
+@pytest.mark.parametrize("saved", ["Qwen2ForPrmModels", "Qwen2ForTokenClassification", "LlamaForProcessRewardModel"])
+def test_a_model_of_steps_is_not_read_at_the_last_token(tmp_path, saved):
+    folder = make_headed(tmp_path / "model", random_layers("v_head.summary", WIDTH, 1), [saved])
+    with pytest.raises(InputError, match=f"its class {saved} rates tokens or steps"):
+        load(folder)
+
+
+def test_a_family_that_is_rejected_comes_before_one_that_is_scored(tmp_path):
+    auto_map = {"AutoModelForSequenceClassification": "rm_modeling_hf.LlamaRewardModel"}
+    folder = make_headed(tmp_path / "model", random_layers("value_head", WIDTH, 1, bias=False), auto_map=auto_map)
+    with pytest.raises(InputError, match="Ziya's head"):
+        load(folder)
+
+
+def test_a_deviation_of_0_is_an_error(tmp_path):
+    fields = {"normalize_reward": True, "mean": 1.0, "std": 0.0}
+    with pytest.raises(InputError, match=r"standard deviation .* is 0"):
+        load(make_headed(tmp_path / "model", random_layers("value_head", WIDTH, 1, bias=False), **fields))
 
 
 def test_buffers_and_a_vocabulary_head_are_no_obstacle(tmp_path, plain):
