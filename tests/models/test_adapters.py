@@ -156,7 +156,7 @@ def test_a_value_head_in_the_adapter_or_beside_it_equals_plain_torch(tmp_path, b
     scorer = load(adapter)
     assert isinstance(scorer, HeadScorer)
     assert scorer.spec.name == family
-    assert explain_checkpoint(adapter, ModelSpec(str(adapter)))["family"] == family
+    assert explain_checkpoint(ModelSpec(str(adapter)))["family"] == family
     model = peft_model(base, lora("CAUSAL_LM")).merge_and_unload().model
     requests = [scorer.prepare(item.prompt, item.completions[0], rendered=False) for item in ITEMS[:3]]
     with torch.inference_mode():

@@ -13,7 +13,7 @@ from rewardbench import evaluate
 from rewardbench import score as score_texts
 from rewardbench.errors import InputError
 from rewardbench.scorers import load_scorer
-from rewardbench.scorers.heads.load import explain_checkpoint
+from rewardbench.scorers.heads.explain import explain_checkpoint
 from rewardbench.settings import ModelSpec
 
 NAMES = {0: "length", 1: "quality", 2: "2"}
@@ -108,10 +108,10 @@ def test_a_label_that_does_not_exist_is_rejected(folder, case):
 
 
 def test_models_check_names_the_flag(folder):
-    explanation = explain_checkpoint(folder, ModelSpec(str(folder)))
+    explanation = explain_checkpoint(ModelSpec(str(folder)))
     assert explanation["scored"] is False
     assert "3 outputs: name the one that is the reward with --label" in explanation["reason"]
-    assert explain_checkpoint(folder, ModelSpec(str(folder), label="quality"))["scored"] is True
+    assert explain_checkpoint(ModelSpec(str(folder), label="quality"))["scored"] is True
 
 
 def test_a_model_with_one_label_has_the_score_it_had(model_folder):

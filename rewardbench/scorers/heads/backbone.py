@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedConfig, PreTrainedModel
 
-Shape = tuple[int, ...]
-
 
 def read_raw_config(folder: Path, name: str) -> dict[str, object]:
     """Read config.json as it is; `sentence_transformers` is filled in from other places where cross-encoders had it.

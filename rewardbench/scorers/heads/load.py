@@ -21,7 +21,7 @@ from rewardbench.scorers.classifier import load_classifier
 from rewardbench.scorers.dpo import load_dpo
 from rewardbench.scorers.heads.backbone import build_config, load_backbone, read_raw_config
 from rewardbench.scorers.heads.coverage import reject_unread
-from rewardbench.scorers.heads.infer import has_standard_head, infer_spec, is_classifier
+from rewardbench.scorers.heads.infer import has_classifier_head, infer_spec, is_classifier, reject_step_class
 from rewardbench.scorers.heads.inputs import HeadChat
 from rewardbench.scorers.heads.match import match_spec, settle
 from rewardbench.scorers.heads.pair_embedder import PairEmbedder
@@ -30,7 +30,7 @@ from rewardbench.scorers.heads.readout import Readout
 from rewardbench.scorers.heads.registry import named_spec, rejected_spec, spec_of_checkpoint
 from rewardbench.scorers.heads.scorer import HeadScorer
 from rewardbench.scorers.heads.spec import Embeddings, HeadSpec, Output
-from rewardbench.scorers.heads.tensors import TensorFiles, open_tensors, side_file
+from rewardbench.scorers.heads.tensors import TensorFiles, open_files, open_tensors, side_file
 from rewardbench.settings import ModelSpec
 
 if TYPE_CHECKING:
@@ -107,7 +107,9 @@ def match_checkpoint(fields: Mapping[str, object], tensors: TensorFiles, spec: M
     head = spec_of_checkpoint(name) or match_spec(fields, tensors, name)
     if head and head.input.sentence_pair and spec.chat_template:
         return None  # the user asks for one text, rendered by this template
-    if head or has_standard_head(fields, tensors, spec.model):
+    if head is None or not (head.steps or head.reject):
+        reject_step_class(fields, spec.model)
+    if head or (is_classifier(fields) and has_classifier_head(fields, tensors, spec.model)):
         return head
     return infer_spec(fields, tensors, spec.model)
 
@@ -124,7 +126,7 @@ def open_checkpoint_tensors(folder: Path, spec: ModelSpec, adapter: Adapter | No
     if adapter is None:
         return open_tensors(folder, spec.allow_pickle)
     beside = side_file(folder, SIDE_FILE, spec.allow_pickle)
-    tensors = TensorFiles(folder, weight_files(adapter.base), [beside] if beside else [], spec.allow_pickle)
+    tensors = open_files(folder, weight_files(adapter.base), [beside] if beside else [], spec.allow_pickle)
     tensors.overlay(adapter.folder / WEIGHTS, adapter.replaced, adapter.shapes)
     return tensors
 
@@ -174,7 +176,8 @@ def load_head(head: HeadSpec, folder: Path, spec: ModelSpec) -> HeadScorer:
     notes += check_vocabulary(tokenizer, model, spec.model)
     where = f"each step ({head.steps.aggregate} of the scores)" if head.steps else f"{head.position.at} token"
     named = f"Scored as {head.title or head.name}: {where}, head {head.name}."
-    ambiguity = [head.note.strip()] if head.note and not spec.adapter else []
+    is_certain = spec.adapter or hub_id(spec.model, folder) in head.checkpoints
+    ambiguity = [] if is_certain or not head.note else [head.note.strip()]
     return scorer.with_layout(layout, [named, *ambiguity, *notes, *layout_notes])
 
 

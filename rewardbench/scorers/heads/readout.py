@@ -249,6 +249,8 @@ class Readout:
         std = self._parameter(affine.std) if affine.std else 1.0
         if affine.variance:
             std = self._parameter(affine.variance) ** 0.5
+        if not std + affine.epsilon > 0:
+            raise InputError(f"The standard deviation of {self.name} is {std}, by which its scores are divided.")
         return mean, std + affine.epsilon
 
     def _parameter(self, key: str) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,8 @@ from rewardbench.models.weight_files import PICKLE_PATTERNS, SIDE_FILE, weight_f
 if TYPE_CHECKING:
     import torch
 
+
+Shape = tuple[int, ...]
 
 WRAPPERS = {
     r"^module\.": "",
@@ -49,20 +51,20 @@ class TensorFiles:
         allow_pickle: whether a file of a head may be a pickle.
 
     Raises:
-        InputError: if a file is damaged, or two tensors have the same name without their wrappers.
+        InputError: if two tensors have the same name without their wrappers.
     """
 
     def __init__(
-        self, folder: Path, files: Iterable[Path], beside: Collection[Path] = (), allow_pickle: bool = False
+        self, folder: Path, files: Iterable[TensorFile], beside: Iterable[TensorFile] = (), allow_pickle: bool = False
     ) -> None:
         self.folder, self.allow_pickle = folder, allow_pickle
         stored: dict[str, TensorFile] = {}
-        for path in (*files, *beside):
-            file = open_tensor_file(path)
+        heads = list(beside)
+        for file in (*files, *heads):
             for name in file.shapes:
                 stored.setdefault(name, file)
         self.renames = find_wrappers(stored)
-        self.shapes: dict[str, tuple[int, ...]] = {}
+        self.shapes: dict[str, Shape] = {}
         self._places: dict[str, tuple[TensorFile, str]] = {}
         for name, file in stored.items():
             plain = rename(name, self.renames)
@@ -71,10 +73,10 @@ class TensorFiles:
                 raise InputError(f"{folder} has two tensors {plain}, stored as {other} and {name}: keep one of them.")
             self.shapes[plain] = file.shapes[name]
             self._places[plain] = (file, name)
-        self.beside = {name for name, (file, _) in self._places.items() if file.path in beside}
+        self.beside = {name for name, (file, _) in self._places.items() if file in heads}
         """Names of the tensors of files beside the weights."""
 
-    def overlay(self, path: Path, names: Mapping[str, str], shapes: Mapping[str, tuple[int, ...]]) -> None:
+    def overlay(self, path: Path, names: Mapping[str, str], shapes: Mapping[str, Shape]) -> None:
         """Add tensors of another file, which replace those of the same name.
 
         Args:
@@ -118,7 +120,7 @@ class TensorFiles:
                 f"{self.folder} has no {stem}{SAFE}, which its head spec names: add it, or pass --allow_pickle if it "
                 "is published as a pickle (.pt, .bin)."
             )
-        return TensorFiles(self.folder, [path], allow_pickle=self.allow_pickle)
+        return open_files(self.folder, [path], allow_pickle=self.allow_pickle)
 
 
 def open_tensors(folder: Path, allow_pickle: bool = False) -> TensorFiles:
@@ -132,7 +134,18 @@ def open_tensors(folder: Path, allow_pickle: bool = False) -> TensorFiles:
         InputError: if a file is damaged, or a pickle that may not be read.
     """
     beside = side_file(folder, SIDE_FILE, allow_pickle)
-    return TensorFiles(folder, weight_files(folder), [beside] if beside else [], allow_pickle)
+    return open_files(folder, weight_files(folder), [beside] if beside else [], allow_pickle)
+
+
+def open_files(
+    folder: Path, files: Iterable[Path], beside: Iterable[Path] = (), allow_pickle: bool = False
+) -> TensorFiles:
+    """Open files of a checkpoint; see `TensorFiles`.
+
+    Raises:
+        InputError: if a file is damaged.
+    """
+    return TensorFiles(folder, map(open_tensor_file, files), map(open_tensor_file, beside), allow_pickle)
 
 
 def side_file(folder: Path, stem: str, allow_pickle: bool) -> Path | None:
@@ -188,7 +201,7 @@ def find_wrappers(names: Iterable[str]) -> dict[str, str]:
     return renames
 
 
-def is_expendable(name: str, shape: tuple[int, ...]) -> bool:
+def is_expendable(name: str, shape: Shape) -> bool:
     """Return True if no score depends on a tensor that a model does not use: a vocabulary head, or a computed buffer.
 
     >>> is_expendable("lm_head.weight", (400, 32)), is_expendable("v_head.weight", (1, 32))
@@ -199,7 +212,7 @@ def is_expendable(name: str, shape: tuple[int, ...]) -> bool:
     return len(shape) == 4 and name.endswith((".attn.bias", ".attention.bias"))  # causal masks of GPT-2 and GPT-NeoX
 
 
-def find_layers(shapes: Mapping[str, tuple[int, ...]], prefix: str) -> list[str]:
+def find_layers(shapes: Mapping[str, Shape], prefix: str) -> list[str]:
     """Return the prefixes of a network's layers, in order: the prefix itself, or numbered ones.
 
     >>> find_layers({"score.2.weight": (1, 8), "score.0.weight": (8, 8), "score.0.bias": (8,)}, "score")

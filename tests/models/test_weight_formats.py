@@ -128,10 +128,10 @@ def test_weights_that_mlx_quantized_are_rejected(tmp_path, model_folder, has_bot
 
 def test_models_check_says_what_is_missing(bare, tmp_path, model_folder):
     folder = add_files(shutil.copytree(bare, tmp_path / "model"), ["rm.gguf"])
-    explanation = explain_checkpoint(folder, ModelSpec(str(folder)))
+    explanation = explain_checkpoint(ModelSpec(str(folder)))
     assert explanation["scored"] is False
     assert "GGUF files only" in explanation["reason"]
     pickled = shutil.copytree(bare, tmp_path / "pickled")
     torch.save(load_file(model_folder() / "model.safetensors"), pickled / "pytorch_model.bin")
-    assert "--allow_pickle" in explain_checkpoint(pickled, ModelSpec(str(pickled)))["reason"]
-    assert explain_checkpoint(pickled, ModelSpec(str(pickled), allow_pickle=True))["scored"] is True
+    assert "--allow_pickle" in explain_checkpoint(ModelSpec(str(pickled)))["reason"]
+    assert explain_checkpoint(ModelSpec(str(pickled), allow_pickle=True))["scored"] is True

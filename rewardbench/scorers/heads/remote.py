@@ -1,0 +1,74 @@
+"""Read what tells the family of a checkpoint on the Hub, without downloading its weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rewardbench.errors import InputError
+from rewardbench.hub import snapshot, translate_errors
+from rewardbench.models.locate import FILES
+from rewardbench.models.tensor_file import SAFE
+from rewardbench.models.weight_files import SIDE_FILE, SINGLE
+from rewardbench.scorers.heads.tensors import Shape, TensorFiles, open_tensors
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(eq=False)
+class Header:
+    """The header of a safetensors file on the Hub."""
+
+    path: Path
+    """Where the file would be in the snapshot."""
+    shapes: dict[str, Shape]
+
+    def read(self, name: str) -> torch.Tensor:
+        """Raise InputError: the file was not downloaded."""
+        raise InputError(f"Only the header of {self.path.name} was downloaded, not its tensor {name}.")
+
+    def read_rows(self, name: str, rows: list[int]) -> torch.Tensor:
+        """Raise InputError: the file was not downloaded."""
+        return self.read(f"{name}, rows {rows}")
+
+
+def fetch_headers(name: str, revision: str | None = None) -> TensorFiles | None:
+    """Download the small files of a checkpoint, and the headers of its safetensors files.
+
+    Args:
+        name: the Hub id.
+        revision: branch, tag or commit; None is main.
+
+    Returns:
+        The tensors, without their values; None if the main branch has no safetensors files, or those of an adapter.
+
+    Raises:
+        InputError: if the Hub has no such checkpoint.
+    """
+    from huggingface_hub import HfApi
+
+    small = list(FILES)
+    small.remove("*.safetensors")
+    folder = snapshot("model", name, revision, small)
+    if (folder / "adapter_config.json").is_file():
+        return None
+    if any(folder.glob("*.safetensors")):  # the weights are cached
+        return open_tensors(folder)
+    api = HfApi()
+    weights: list[Header] = []
+    heads: list[Header] = []
+    with translate_errors(f"The files of {name} cannot be listed"):
+        paths = list(map(Path, api.list_repo_files(name, revision=folder.name)))
+        has_single_file = Path(SINGLE) in paths
+        for path in paths:
+            if path.suffix != SAFE or path.parent != Path():
+                continue
+            is_head = path.stem == SIDE_FILE
+            if has_single_file and path.name != SINGLE and not is_head:
+                continue  # a copy in another format
+            metadata = api.parse_safetensors_file_metadata(name, path.name, revision=folder.name)
+            shapes = {tensor: tuple(info.shape) for tensor, info in metadata.tensors.items()}
+            (heads if is_head else weights).append(Header(folder / path, shapes))
+    return TensorFiles(folder, weights, heads) if weights else None
