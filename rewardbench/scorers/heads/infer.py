@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from rewardbench.errors import InputError
 from rewardbench.models.failures import part_reported
@@ -92,8 +91,8 @@ def has_classifier_head(fields: Mapping[str, object], tensors: TensorFiles, name
     config = build_config(HeadSpec(name=INFERRED), fields, name)
     if type(config) not in AutoModelForSequenceClassification._model_mapping:
         return False
-    model_class: type[Any] = AutoModelForSequenceClassification._model_mapping[type(config)]
-    usual = f"{model_class.base_model_prefix}."
+    model_class = AutoModelForSequenceClassification._model_mapping[type(config)]
+    usual = f"{getattr(model_class, 'base_model_prefix', '')}."
     if not any(tensor.startswith(usual) for tensor in tensors.shapes):
         expected, _ = backbone_names(config, name)
         if find_prefix(tensors.shapes, expected, usual) not in ("", usual):
