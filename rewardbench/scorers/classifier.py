@@ -18,12 +18,13 @@ from rewardbench.forward.padding import choose_pad_id, filter_inputs, pad_batch,
 from rewardbench.forward.prefix_tree import build_trie
 from rewardbench.forward.rope import RopeRule
 from rewardbench.forward.tree_attention import PackedBatch
+from rewardbench.models.devices import input_device
 from rewardbench.models.failures import reported
 from rewardbench.models.families import choose_template
 from rewardbench.models.layers import is_compiled, is_encoder
 from rewardbench.models.limits import embedding_rows, reject_unknown_tokens
 from rewardbench.models.load import load
-from rewardbench.models.placement import describe_quantization, input_device
+from rewardbench.models.placement import describe_quantization
 from rewardbench.scorers.base import ModelScorer
 from rewardbench.settings import ModelSpec
 from rewardbench.types import Messages, ScorerReport, TokenRequest, Tools

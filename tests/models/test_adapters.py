@@ -214,8 +214,8 @@ def test_a_policy_that_changes_its_base_for_good_gets_a_second_model(tmp_path, b
     stages = list(map(load_stage, scorer.stages))
     assert stages[0].model is not stages[1].model
     requests = prepare_all(scorer, ITEMS[:2])
-    own = load(base, ref_free_type="sum")
-    assert stages[1].run(requests) == pytest.approx(scores_of(own, ITEMS[:2]), abs=1e-4)
+    base_scorer = load(base, ref_free_type="sum")
+    assert stages[1].run(requests) == pytest.approx(scores_of(base_scorer, ITEMS[:2]), abs=1e-4)
 
 
 def test_an_adapter_with_more_tokens_than_its_base_is_scored(tmp_path, base):

@@ -10,12 +10,12 @@ from rewardbench.errors import InputError
 from rewardbench.forward.packed import choose_layout
 from rewardbench.hub import cache_note
 from rewardbench.models.adapters import WEIGHTS, Adapter, count_labels, find_adapter
+from rewardbench.models.devices import input_device
 from rewardbench.models.fingerprint import weight_files
 from rewardbench.models.layers import is_encoder
 from rewardbench.models.limits import check_vocabulary, length_limit
 from rewardbench.models.load import Checkpoint, identify_checkpoint, load_tokenizer
 from rewardbench.models.locate import locate
-from rewardbench.models.placement import input_device
 from rewardbench.scorers.base import BaseScorer
 from rewardbench.scorers.classifier import load_classifier
 from rewardbench.scorers.dpo import load_dpo

@@ -110,3 +110,12 @@ def test_no_layout_and_no_batch_moves_a_score(folder):
     layouts = None if scorer.traits.packed else ("padded right",)
     for scores in score_in_layouts(scorer, items, *filter(None, (layouts,))):
         assert scores == pytest.approx(alone, abs=1e-5)
+
+
+def test_a_peft_adapter_scores_as_the_original_code():
+    scorer = load("peft_adapter")
+    items, expected = read("peft_adapter")
+    requests = [scorer.prepare(item.prompt, *item.completions, rendered=False) for item in items]
+    assert [request.ids.tolist() for request in requests] == expected["ids"]
+    scored = score(items, scorer, batch_size=4).items
+    assert [item.scores[0] for item in scored] == pytest.approx(expected["scores"], abs=1e-4)
