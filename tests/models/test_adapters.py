@@ -156,7 +156,7 @@ def test_a_value_head_in_the_adapter_or_beside_it_equals_plain_torch(tmp_path, b
     scorer = load(adapter)
     assert isinstance(scorer, HeadScorer)
     assert scorer.spec.name == family
-    assert explain_checkpoint(adapter, ModelSpec(str(adapter)))["family"] == family
+    assert explain(adapter)["family"] == family
     model = peft_model(base, lora("CAUSAL_LM")).merge_and_unload().model
     requests = [scorer.prepare(item.prompt, item.completions[0], rendered=False) for item in ITEMS[:3]]
     with torch.inference_mode():
@@ -225,6 +225,24 @@ def test_an_adapter_with_more_tokens_than_its_base_is_scored(tmp_path, base):
     assert len(scores_of(scorer)) == 2 * len(ITEMS)
     model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
     assert len(model.get_input_embeddings().weight) == 512
+
+
+def explain(folder):
+    return explain_checkpoint(folder, ModelSpec(str(folder)))
+
+
+def test_a_check_says_how_an_adapter_is_scored(tmp_path, classifier, policy):
+    assert explain(classifier)["reason"] == "an adapter of a classifier of transformers with one label"
+    assert explain(policy)["reason"].startswith("an adapter of a DPO policy, whose reference is its base")
+    adapter = copied(classifier, tmp_path)
+    edit_tensors(adapter, without("score"))
+    assert explain(adapter) == {
+        "scored": False,
+        "family": None,
+        "reason": "an adapter of a classifier, whose head is neither in its files nor in its base",
+    }
+    edit_config(adapter, base_model_name_or_path="org/nowhere")
+    assert "whose base model org/nowhere is missing" in explain(adapter)["reason"]
 
 
 def without(*parts):

@@ -43,10 +43,16 @@ def load_reward_model(spec: ModelSpec) -> BaseScorer:
     adapter = find_adapter(folder, spec)
     head = find_spec(folder, spec, adapter)
     if head:
-        return load_head(head, folder, spec)
-    if adapter and adapter.is_policy and not is_classifier(read_raw_config(adapter.base, spec.model)):
-        return load_dpo(spec, folder)
-    return load_classifier(spec, folder)
+        return load_head(head, folder, spec, adapter)
+    if adapter and is_policy(adapter):
+        return load_dpo(spec, adapter)
+    return load_classifier(spec, adapter or folder)
+
+
+def is_policy(adapter: Adapter) -> bool:
+    """Return True if an adapter without a head was trained on a causal language model, as a DPO policy."""
+    is_causal = adapter.fields.get("task_type") == "CAUSAL_LM"
+    return is_causal and not is_classifier(read_raw_config(adapter.base, adapter.base_name))
 
 
 def find_spec(folder: Path, spec: ModelSpec, adapter: Adapter | None = None) -> HeadSpec | None:
@@ -89,7 +95,7 @@ def explain_checkpoint(folder: Path, spec: ModelSpec) -> dict[str, object]:
     except InputError as error:
         return {"scored": False, "family": None, "reason": str(error)}
     if head is None:
-        is_scored, reason = _explain_classifier(fields, tensors)
+        is_scored, reason = _explain_classifier(fields, tensors, adapter)
         return {"scored": is_scored, "family": None, "reason": reason}
     if head.reject:
         return {"scored": False, "family": head.name, "title": head.title, "reason": head.reject.strip()}
@@ -105,14 +111,20 @@ def explain_checkpoint(folder: Path, spec: ModelSpec) -> dict[str, object]:
     }
 
 
-def _explain_classifier(fields: Mapping[str, object], tensors: TensorFiles) -> tuple[bool, str]:
+def _explain_classifier(
+    fields: Mapping[str, object], tensors: TensorFiles, adapter: Adapter | None
+) -> tuple[bool, str]:
     """Return whether a checkpoint without a spec is a classifier with one label, and the reason."""
+    if adapter and is_policy(adapter):
+        return True, f"an adapter of a DPO policy, whose reference is its base {adapter.base_name}"
     if not is_classifier(fields):
         return False, "no reward head: score a policy with --ref_model, or declare a head with --adapter"
     heads = [tensors.shapes[name][0] for name in ("score.weight", "classifier.weight") if name in tensors]
     if heads and heads[0] != 1:
         return False, f"a classifier with {heads[0]} outputs: declare which is the reward with --adapter (output.index)"
-    return True, "a classifier of transformers with one label"
+    if adapter and not adapter.replaced and not is_classifier(read_raw_config(adapter.base, adapter.base_name)):
+        return False, "an adapter of a classifier, whose head is neither in its files nor in its base"
+    return True, f"{'an adapter of a' if adapter else 'a'} classifier of transformers with one label"
 
 
 def _conditions(head: HeadSpec) -> str:
@@ -151,15 +163,20 @@ def read_fields(folder: Path, name: str, adapter: Adapter | None) -> dict[str, o
     return {**fields, "architectures": [class_name]} if adapter.is_classifier and class_name else fields
 
 
-def load_head(head: HeadSpec, folder: Path, spec: ModelSpec) -> HeadScorer:
+def load_head(head: HeadSpec, folder: Path, spec: ModelSpec, adapter: Adapter | None = None) -> HeadScorer:
     """Load a model by its head spec.
+
+    Args:
+        head: the spec.
+        folder: the model's files.
+        spec: the model, and how it is loaded.
+        adapter: the PEFT adapter in the folder.
 
     Raises:
         InputError: if the checkpoint lacks a tensor or a key that the spec names, or cannot be loaded.
     """
     if head.reject:
         raise InputError(f"{spec.model}: {head.reject.strip()}")
-    adapter = find_adapter(folder, spec)
     fields, tensors = read_fields(folder, spec.model, adapter), open_tensors(folder, adapter)
     config = build_config(head, fields, spec.model)
     if adapter and head.head is None and not head.vocabulary and (labels := count_labels(adapter, config)):
