@@ -68,7 +68,7 @@ app = typer.Typer(
 
 NO_EFFECT = {
     "wandb_run": "rewardbench has no W&B logging; pass the output of --json to wandb.log()",
-    "not_quantized": "rewardbench never quantizes a model",
+    "not_quantized": "weights are quantised only by --load_in_8bit or --load_in_4bit",
     "force_truncation": "texts over the length limit are always truncated",
     "save_all": "{model}_outputs.jsonl always contains the scores of every item",
 }

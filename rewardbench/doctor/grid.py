@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Literal
 from rewardbench.engine.batching import count_tokens
 from rewardbench.engine.budget import bytes_per_token, free_memory
 from rewardbench.forward.padding import PaddingSide
-from rewardbench.models.devices import release
+from rewardbench.models.devices import input_device, release
 from rewardbench.models.failures import ModelFailure, first_sentence, out_of_memory
-from rewardbench.models.placement import input_device
 from rewardbench.scorers.base import BaseScorer, ModelScorer
 from rewardbench.scorers.dpo import Dpo
 from rewardbench.types import TokenRequest

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from rewardbench.engine.batching import Batch, count_tokens, plan_batches, spread
 from rewardbench.engine.cache import Cache
+from rewardbench.models.devices import gpu_devices
 from rewardbench.models.failures import out_of_memory
 from rewardbench.models.fingerprint import digest
-from rewardbench.models.placement import gpu_devices
 from rewardbench.types import BatchTraits, Request, Scorer
 
 if TYPE_CHECKING:

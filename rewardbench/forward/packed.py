@@ -19,8 +19,8 @@ from rewardbench.forward.padding import PaddingSide
 from rewardbench.forward.prefix_tree import Ids, PrefixTrie, build_trie
 from rewardbench.forward.tree_attention import CURRENT, NAME, KeysStored, PackedBatch, attend
 from rewardbench.models import layers
+from rewardbench.models.devices import input_device
 from rewardbench.models.layers import base_of
-from rewardbench.models.placement import input_device
 from rewardbench.types import TokenRequest
 
 if TYPE_CHECKING:

@@ -60,11 +60,6 @@ class Adapter:
         return str(self.fields[BASE_KEY])
 
     @property
-    def is_policy(self) -> bool:
-        """Return True if the adapter was trained on a causal language model."""
-        return self.fields.get("task_type") == "CAUSAL_LM"
-
-    @property
     def is_classifier(self) -> bool:
         """Return True if the adapter was trained on a sequence classifier."""
         return self.fields.get("task_type") == "SEQ_CLS"

@@ -1,4 +1,4 @@
-"""Choose the device and dtype of a model, and check whether models fit into memory."""
+"""Choose devices and the dtype of a model, find the devices of a loaded one, and check whether models fit in memory."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from rewardbench.processes import whole_number
 
 if TYPE_CHECKING:
     import torch
+    from transformers import PreTrainedModel
 
 
 def pick_device(requested: str | None) -> torch.device:
@@ -36,6 +37,25 @@ def pick_device(requested: str | None) -> torch.device:
         local_rank = whole_number("LOCAL_RANK") or 0  # set by torchrun, and by our pool of workers
         return torch.device("cuda", local_rank % torch.cuda.device_count())
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def input_device(model: PreTrainedModel) -> torch.device:
+    """Return the device that takes a model's token ids; for weights that are offloaded, where they are computed."""
+    import torch
+
+    hook = getattr(model.get_input_embeddings(), "_hf_hook", None)
+    device = getattr(hook, "execution_device", None)
+    return model.device if device is None else torch.device(device)
+
+
+def gpu_devices(model: PreTrainedModel) -> list[torch.device]:
+    """Return the GPUs on which a model computes; empty on other devices."""
+    import torch
+
+    places = (getattr(model, "hf_device_map", None) or {}).values()
+    devices = {torch.device("cuda", place) for place in places if isinstance(place, int)}
+    first = input_device(model)
+    return sorted(devices | ({first} if first.type == "cuda" else set()), key=str)
 
 
 def pick_dtype(requested: str, device: torch.device) -> torch.dtype | str:

@@ -104,7 +104,7 @@ class LoadedModel:
     """The same model as peft wraps it, if it has an adapter that is not merged."""
 
 
-def load(spec: ModelSpec, folder: Path | None = None) -> LoadedModel:
+def load(spec: ModelSpec, source: Path | Adapter | None = None) -> LoadedModel:
     """Load the model of a spec: a causal model for a DPO reward, else a classifier.
 
     The Hub is queried once. Only safetensors files are read, unless pickles are allowed, and no weight is initialised
@@ -112,20 +112,20 @@ def load(spec: ModelSpec, folder: Path | None = None) -> LoadedModel:
 
     Args:
         spec: the model, and how it is loaded; a reference or a reference-free rule makes it a DPO policy.
-        folder: the model's files, if they are known.
+        source: the model's files, or the adapter with its base, if they are known.
 
     Raises:
         InputError: if the model cannot be found or loaded, or if its scores would be meaningless: missing or
             unused weights, several labels, the tokenizer of another model, scores that depend on chance.
     """
     spec = resolve(spec)
-    return load_weights(open_checkpoint(spec, folder=folder), spec)
+    return load_weights(open_checkpoint(spec, source=source), spec)
 
 
 def open_checkpoint(
     spec: ModelSpec,
     tokenizer: PreTrainedTokenizerBase | None = None,
-    folder: Path | None = None,
+    source: Path | Adapter | None = None,
     kind: ModelKind | None = None,
 ) -> Checkpoint:
     """Find a model's files and read its configuration and tokenizer; everything is checked that needs no weights.
@@ -133,15 +133,19 @@ def open_checkpoint(
     Args:
         spec: the model, and how it is loaded.
         tokenizer: used instead of loading the one that the spec names.
-        folder: the model's files, if they are known.
+        source: the model's files, or the adapter with its base, if they are known.
         kind: kind of the model; None is that which the spec's options name.
 
     Raises:
         InputError: see `load`.
     """
     name, kind = spec.model, kind or _kind_of(spec)
-    folder = folder or locate_model(spec)
-    adapter = find_adapter(folder, spec)
+    adapter: Adapter | None
+    if isinstance(source, Adapter):
+        folder, adapter = source.folder, source
+    else:
+        folder = source or locate_model(spec)
+        adapter = find_adapter(folder, spec)
     base = adapter.base if adapter else folder
     config = _load_config(base, spec)
     if adapter and kind == "classifier" and (labels := count_labels(adapter, config)):

@@ -13,7 +13,6 @@ from rewardbench.processes import whole_number
 from rewardbench.settings import ModelSpec
 
 if TYPE_CHECKING:
-    import torch
     from transformers import BitsAndBytesConfig, PreTrainedConfig, PreTrainedModel
 
 MEMORY = re.compile(r"\s*(cpu|mps|\d+)\s*=\s*(\d+(?:\.\d+)?\s*[KMGT]i?B)\s*", re.IGNORECASE)
@@ -109,9 +108,12 @@ def describe_quantization(model: PreTrainedModel) -> dict[str, object]:
         return {}
     from importlib.metadata import version
 
-    settings = model.config.quantization_config.to_diff_dict()
-    described: dict[str, object] = {key: value for key, value in settings.items() if not key.startswith("_")}
-    if getattr(model.config.quantization_config, "quant_method", None) == "bitsandbytes":
+    settings = model.config.quantization_config
+    described: dict[str, object] = {}
+    for key, value in settings.to_diff_dict().items():
+        if not key.startswith("_"):
+            described[key] = value
+    if settings.quant_method == "bitsandbytes":
         described["bitsandbytes"] = version("bitsandbytes")
     return {"quantization": described}
 
@@ -165,25 +167,6 @@ def read_max_memory(text: str) -> dict[int | str, str]:
         device, size = match.groups()
         limits[int(device) if device.isdigit() else device.lower()] = size.replace(" ", "")
     return limits
-
-
-def input_device(model: PreTrainedModel) -> torch.device:
-    """Return the device that takes a model's token ids; for weights that are offloaded, where they are computed."""
-    import torch
-
-    hook = getattr(model.get_input_embeddings(), "_hf_hook", None)
-    device = getattr(hook, "execution_device", None)
-    return model.device if device is None else torch.device(device)
-
-
-def gpu_devices(model: PreTrainedModel) -> list[torch.device]:
-    """Return the GPUs on which a model computes; empty on other devices."""
-    import torch
-
-    places = (getattr(model, "hf_device_map", None) or {}).values()
-    devices = {torch.device("cuda", place) for place in places if isinstance(place, int)}
-    first = input_device(model)
-    return sorted(devices | ({first} if first.type == "cuda" else set()), key=str)
 
 
 def _device_name(place: object) -> str:

@@ -18,13 +18,15 @@ from rewardbench.forward.padding import choose_pad_id, filter_inputs, pad_batch,
 from rewardbench.forward.prefix_tree import build_trie
 from rewardbench.forward.rope import RopeRule
 from rewardbench.forward.tree_attention import PackedBatch
+from rewardbench.models.adapters import Adapter
+from rewardbench.models.devices import input_device
 from rewardbench.models.failures import reported
 from rewardbench.models.families import choose_template
 from rewardbench.models.labels import Label, choose_label, label_scores
 from rewardbench.models.layers import is_compiled, is_encoder
 from rewardbench.models.limits import embedding_rows, reject_unknown_tokens
 from rewardbench.models.load import load
-from rewardbench.models.placement import describe_quantization, input_device
+from rewardbench.models.placement import describe_quantization
 from rewardbench.scorers.base import ModelScorer
 from rewardbench.settings import ModelSpec
 from rewardbench.types import Messages, ScorerReport, TokenRequest, Tools
@@ -199,17 +201,17 @@ def reset_rope(model: PreTrainedModel, rule: RopeRule) -> None:
             model(input_ids=torch.zeros(1, 1, dtype=torch.long, device=input_device(model)))
 
 
-def load_classifier(spec: ModelSpec, folder: Path | None = None) -> Classifier:
+def load_classifier(spec: ModelSpec, source: Path | Adapter | None = None) -> Classifier:
     """Load a reward model from a folder or the Hub.
 
     Args:
         spec: the model, and how it is loaded.
-        folder: its files, if they are known.
+        source: its files, or the adapter with its base, if they are known.
 
     Raises:
         InputError: if the model cannot be loaded, or its scores would be meaningless (see `models.load.load`).
     """
-    loaded = load(spec, folder)
+    loaded = load(spec, source)
     template, template_notes = choose_template(spec.chat_template, spec.model, loaded.folder, loaded.config)
     chat = Chat(loaded.tokenizer, template, loaded.max_length, spec.truncation_side, name=spec.model)
     label = choose_label(loaded.config, spec.label, spec.model)

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import cached_property, partial
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -257,12 +256,12 @@ def _reject_equal(policy: Checkpoint, reference: Checkpoint) -> None:
         )
 
 
-def _open_checkpoints(spec: ModelSpec, folder: Path | None) -> list[Checkpoint]:
+def _open_checkpoints(spec: ModelSpec, adapter: Adapter | None) -> list[Checkpoint]:
     """Open the policy and, unless the reward is reference-free, its reference; that of an adapter is its base.
 
     The base of an adapter is left out if it is in memory with the adapter, which is then switched off.
     """
-    policy = open_checkpoint(spec, folder=folder, kind="causal")
+    policy = open_checkpoint(spec, source=adapter, kind="causal")
     if spec.ref_free_type is not None:
         return [policy]
     tokenizer = policy.tokenizer if spec.tokenizer else None
@@ -281,17 +280,17 @@ def _open_checkpoints(spec: ModelSpec, folder: Path | None) -> list[Checkpoint]:
     return [policy, reference]
 
 
-def load_dpo(spec: ModelSpec, folder: Path | None = None) -> Dpo:
+def load_dpo(spec: ModelSpec, adapter: Adapter | None = None) -> Dpo:
     """Load a policy and its reference, or a policy alone; both at once only if both fit into memory.
 
     Args:
         spec: the policy and its reference, and how they are loaded.
-        folder: the policy's files, if they are known.
+        adapter: the policy, if it is known to be an adapter.
 
     Raises:
         InputError: if the reference is missing, the vocabularies differ, or a model cannot be loaded.
     """
-    checkpoints = _open_checkpoints(spec, folder)
+    checkpoints = _open_checkpoints(spec, adapter)
     policy = checkpoints[0]
     limits, rows = [], []
     for checkpoint in checkpoints:

@@ -15,9 +15,9 @@ from rewardbench.forward.padding import PaddingSide, choose_pad_id, filter_input
 from rewardbench.forward.prefix_tree import build_trie
 from rewardbench.forward.rope import rope_rule
 from rewardbench.forward.tree_attention import PackedBatch
+from rewardbench.models.devices import input_device
 from rewardbench.models.failures import reported
 from rewardbench.models.limits import reject_unknown_tokens
-from rewardbench.models.placement import input_device
 from rewardbench.scorers.base import ModelScorer
 from rewardbench.scorers.classifier import describe_model, reset_rope
 from rewardbench.types import Messages, TokenRequest, Tools

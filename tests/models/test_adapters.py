@@ -214,8 +214,8 @@ def test_a_policy_that_changes_its_base_for_good_gets_a_second_model(tmp_path, b
     stages = list(map(load_stage, scorer.stages))
     assert stages[0].model is not stages[1].model
     requests = prepare_all(scorer, ITEMS[:2])
-    own = load(base, ref_free_type="sum")
-    assert stages[1].run(requests) == pytest.approx(scores_of(own, ITEMS[:2]), abs=1e-4)
+    base_scorer = load(base, ref_free_type="sum")
+    assert stages[1].run(requests) == pytest.approx(scores_of(base_scorer, ITEMS[:2]), abs=1e-4)
 
 
 def test_an_adapter_with_more_tokens_than_its_base_is_scored(tmp_path, base):
@@ -225,6 +225,24 @@ def test_an_adapter_with_more_tokens_than_its_base_is_scored(tmp_path, base):
     assert len(scores_of(scorer)) == 2 * len(ITEMS)
     model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
     assert len(model.get_input_embeddings().weight) == 512
+
+
+def explain(folder):
+    return explain_checkpoint(ModelSpec(str(folder)))
+
+
+def test_a_check_says_how_an_adapter_is_scored(tmp_path, classifier, policy):
+    assert explain(classifier)["reason"] == "an adapter of a classifier of transformers with one label"
+    assert explain(policy)["reason"].startswith("an adapter of a DPO policy, whose reference is its base")
+    adapter = copied(classifier, tmp_path)
+    edit_tensors(adapter, without("score"))
+    assert explain(adapter) == {
+        "scored": False,
+        "family": None,
+        "reason": "an adapter of a classifier, whose head is neither in its files nor in its base",
+    }
+    edit_config(adapter, base_model_name_or_path="org/nowhere")
+    assert "whose base model org/nowhere is missing" in explain(adapter)["reason"]
 
 
 def without(*parts):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import hub_server
 import pytest
+from adapter_models import lora, make_adapter
 from random_models import write_pairs
 
 from rewardbench.doctor import DoctorSettings, examine
@@ -129,3 +130,14 @@ def test_the_doctor_looks_a_model_up_once(hub, model_folder, tmp_path):
     settings = DoctorSettings(ModelSpec("org/rm", device="cpu"), str(tmp_path / "pairs.jsonl"), sample=1)
     assert len(examine(settings).deviations) == 2
     assert look_ups(hub.requests) == ["/api/models/org/rm"]
+
+
+def test_an_adapter_and_its_base_are_looked_up_once_each(server, rewardbench, tmp_path, model_folder):
+    base = model_folder(kind="causal")
+    for task in ("SEQ_CLS", "CAUSAL_LM"):
+        adapter = make_adapter(tmp_path / task, base, lora(task), base_name="org/policy")
+        server.repos[f"org/{task}"] = hub_server.Repo()
+        server.repos[f"org/{task}"].commit("main", read_files(adapter))
+        summary, requests = rewardbench("--model", f"org/{task}")
+        assert look_ups(requests) == [f"/api/models/org/{task}", "/api/models/org/policy"]
+        assert summary["model_type"] == ("Seq. Classifier" if task == "SEQ_CLS" else "DPO")

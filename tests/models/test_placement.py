@@ -13,7 +13,8 @@ from transformers import AutoModelForSequenceClassification, BitsAndBytesConfig
 
 from rewardbench.engine.loop import score
 from rewardbench.errors import InputError
-from rewardbench.models.placement import input_device, read_max_memory
+from rewardbench.models.devices import input_device
+from rewardbench.models.placement import read_max_memory
 from rewardbench.scorers import load_scorer
 from rewardbench.settings import ModelSpec, Settings
 
@@ -45,14 +46,14 @@ def reward(tmp_path_factory):
 
 
 def test_a_classifier_that_is_partly_on_disk_scores_the_same_in_every_layout(reward):
-    spread, whole_model = load(reward, **SPREAD), load(reward, device="cpu")
+    spread, single = load(reward, **SPREAD), load(reward, device="cpu")
     assert set(spread.model.hf_device_map.values()) == {"cpu", "disk"}
     assert spread.layout.packed
     assert input_device(spread.model).type == "cpu"
-    expected = scores_of(whole_model)
+    expected = scores_of(single)
     for scores in score_in_layouts(spread, ITEMS, LAYOUTS):
         assert scores == pytest.approx(expected, abs=1e-5)
-    assert spread.fingerprint == whole_model.fingerprint
+    assert spread.fingerprint == single.fingerprint
     assert "The model was spread over cpu, disk." in spread.report().notes
 
 
@@ -69,8 +70,8 @@ def test_a_policy_and_a_head_are_spread_too(tmp_path, policy):
     dpo = load(policy, ref_model=str(other), **SPREAD)
     with dpo.stages[0] as stage:
         assert "disk" in stage.model.hf_device_map.values()
-    whole = load(policy, ref_model=str(other), device="cpu")
-    assert scores_of(dpo) == pytest.approx(scores_of(whole), abs=1e-4)
+    single = load(policy, ref_model=str(other), device="cpu")
+    assert scores_of(dpo) == pytest.approx(scores_of(single), abs=1e-4)
     headed = make_headed(tmp_path / "headed", random_layers("v_head.summary", 32, 1))
     assert scores_of(load(headed, **SPREAD)) == pytest.approx(scores_of(load(headed, device="cpu")), abs=1e-5)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rewardbench.errors import InputError
-from rewardbench.models.adapters import find_adapter
+from rewardbench.models.adapters import Adapter, find_adapter
 from rewardbench.models.locate import locate
 from rewardbench.models.weights import locate_model, require_weights
 from rewardbench.paths import home_path
@@ -13,7 +13,13 @@ from rewardbench.scorers.heads.backbone import build_config, read_raw_config
 from rewardbench.scorers.heads.catalogue import describe_match
 from rewardbench.scorers.heads.coverage import read_tensors
 from rewardbench.scorers.heads.infer import CLASSIFIER_HEADS, has_classifier_head, is_classifier
-from rewardbench.scorers.heads.load import match_checkpoint, open_checkpoint_tensors, read_fields, with_label
+from rewardbench.scorers.heads.load import (
+    is_policy,
+    match_checkpoint,
+    open_checkpoint_tensors,
+    read_fields,
+    with_label,
+)
 from rewardbench.scorers.heads.match import settle
 from rewardbench.scorers.heads.registry import rejected_spec
 from rewardbench.scorers.heads.remote import fetch_headers
@@ -45,19 +51,21 @@ def explain_checkpoint(spec: ModelSpec) -> dict[str, object]:
     tensors = None if is_local else fetch_headers(spec.model, spec.revision)
     try:
         if tensors:
-            return _explain(read_raw_config(tensors.folder, spec.model), tensors, spec)
+            return _explain(read_raw_config(tensors.folder, spec.model), tensors, spec, None)
         folder = require_weights(folder, spec) if folder else locate_model(spec)
         adapter = find_adapter(folder, spec)
         fields = read_fields(folder, spec.model, adapter)
-        return _explain(fields, open_checkpoint_tensors(folder, spec, adapter), spec)
+        return _explain(fields, open_checkpoint_tensors(folder, spec, adapter), spec, adapter)
     except InputError as error:
         return {"scored": False, "family": None, "reason": str(error)}
 
 
-def _explain(fields: Mapping[str, object], tensors: TensorFiles, spec: ModelSpec) -> dict[str, object]:
+def _explain(
+    fields: Mapping[str, object], tensors: TensorFiles, spec: ModelSpec, adapter: Adapter | None
+) -> dict[str, object]:
     head = match_checkpoint(fields, tensors, spec)
     if head is None:
-        return _explain_classifier(fields, tensors, spec)
+        return _explain_classifier(fields, tensors, spec, adapter)
     if head.reject:
         return _explain_rejected(head)
     with_label(head, build_config(head, fields, spec.model), spec)
@@ -78,15 +86,24 @@ def _explain_rejected(head: HeadSpec) -> dict[str, object]:
     return {"scored": False, "family": head.name, "title": head.title, "reason": reason}
 
 
-def _explain_classifier(fields: Mapping[str, object], tensors: TensorFiles, spec: ModelSpec) -> dict[str, object]:
+def _explain_classifier(
+    fields: Mapping[str, object], tensors: TensorFiles, spec: ModelSpec, adapter: Adapter | None
+) -> dict[str, object]:
     """Explain a checkpoint without a spec: a classifier of transformers, or a policy."""
-    if not is_classifier(fields) or not has_classifier_head(fields, tensors, spec.model):
+    if adapter and is_policy(adapter):
+        reason = f"an adapter of a DPO policy, whose reference is its base {adapter.base_name}"
+        return {"scored": True, "family": "policy", "reason": reason}
+    if adapter and not adapter.replaced and not is_classifier(read_raw_config(adapter.base, adapter.base_name)):
+        reason = "an adapter of a classifier, whose head is neither in its files nor in its base"
+        return {"scored": False, "family": None, "reason": reason}
+    if not adapter and not (is_classifier(fields) and has_classifier_head(fields, tensors, spec.model)):
         reason = "no reward head: score a policy with --ref_model, or declare a head with --adapter"
         return {"scored": False, "family": None, "reason": reason}
     head = next((tensor for tensor in CLASSIFIER_HEADS if tensor in tensors), None)
     outputs = tensors.shapes[head][0] if head else 1
-    reason = f"a classifier of transformers with {f'the label {spec.label}' if spec.label else 'one label'}"
+    kind = f"{'an adapter of ' if adapter else ''}a classifier"
+    reason = f"{kind} of transformers with {f'the label {spec.label}' if spec.label else 'one label'}"
     if outputs != 1 and not spec.label:
-        reason = f"a classifier with {outputs} outputs: name the one that is the reward with --label"
+        reason = f"{kind} with {outputs} outputs: name the one that is the reward with --label"
     explanation = {"scored": outputs == 1 or bool(spec.label), "family": "classifier", "reason": reason}
     return explanation | ({"head_tensors": head} if head else {})

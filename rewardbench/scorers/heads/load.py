@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from rewardbench.errors import InputError
 from rewardbench.forward.packed import choose_layout
 from rewardbench.models.adapters import WEIGHTS, Adapter, count_labels, find_adapter
+from rewardbench.models.devices import input_device
 from rewardbench.models.labels import choose_label
 from rewardbench.models.layers import is_encoder
 from rewardbench.models.limits import check_vocabulary, length_limit
 from rewardbench.models.load import Checkpoint, identify_checkpoint, load_tokenizer
-from rewardbench.models.placement import input_device
 from rewardbench.models.weight_files import SIDE_FILE, weight_files
 from rewardbench.models.weights import locate_model, weight_notes
 from rewardbench.scorers.base import BaseScorer
@@ -51,10 +51,16 @@ def load_reward_model(spec: ModelSpec) -> BaseScorer:
     adapter = find_adapter(folder, spec)
     head = find_spec(folder, spec, adapter)
     if head:
-        return load_head(head, folder, spec)
-    if adapter and adapter.is_policy and not is_classifier(read_raw_config(adapter.base, spec.model)):
-        return load_dpo(spec, folder)
-    return load_classifier(spec, folder)
+        return load_head(head, folder, spec, adapter)
+    if adapter and is_policy(adapter):
+        return load_dpo(spec, adapter)
+    return load_classifier(spec, adapter or folder)
+
+
+def is_policy(adapter: Adapter) -> bool:
+    """Return True if an adapter without a head was trained on a causal language model, as a DPO policy."""
+    is_causal = adapter.fields.get("task_type") == "CAUSAL_LM"
+    return is_causal and not is_classifier(read_raw_config(adapter.base, adapter.base_name))
 
 
 def reject_family(name: str) -> None:
@@ -142,8 +148,14 @@ def read_fields(folder: Path, name: str, adapter: Adapter | None) -> dict[str, o
     return {**fields, "architectures": [class_name]} if adapter.is_classifier and class_name else fields
 
 
-def load_head(head: HeadSpec, folder: Path, spec: ModelSpec) -> HeadScorer:
+def load_head(head: HeadSpec, folder: Path, spec: ModelSpec, adapter: Adapter | None = None) -> HeadScorer:
     """Load a model by its head spec.
+
+    Args:
+        head: the spec.
+        folder: the model's files.
+        spec: the model, and how it is loaded.
+        adapter: the PEFT adapter in the folder.
 
     Raises:
         InputError: if the checkpoint lacks a tensor or a key that the spec names, or cannot be loaded.
@@ -152,7 +164,6 @@ def load_head(head: HeadSpec, folder: Path, spec: ModelSpec) -> HeadScorer:
     if head.steps and spec.step_aggregation:
         steps = head.steps.model_copy(update={"aggregate": spec.step_aggregation})
         head = head.model_copy(update={"steps": steps})
-    adapter = find_adapter(folder, spec)
     fields, tensors = read_fields(folder, spec.model, adapter), open_checkpoint_tensors(folder, spec, adapter)
     config = build_config(head, fields, spec.model)
     if adapter and head.head is None and not head.vocabulary and (labels := count_labels(adapter, config)):

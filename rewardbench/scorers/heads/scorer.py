@@ -15,9 +15,9 @@ from rewardbench.forward.padding import choose_pad_id, filter_inputs, pad_batch,
 from rewardbench.forward.prefix_tree import build_trie
 from rewardbench.forward.tree_attention import PackedBatch
 from rewardbench.metrics.steps import aggregate
+from rewardbench.models.devices import input_device
 from rewardbench.models.failures import reported, run_reported
 from rewardbench.models.limits import embedding_rows, reject_unknown_tokens
-from rewardbench.models.placement import input_device
 from rewardbench.scorers.base import ModelScorer
 from rewardbench.scorers.classifier import describe_model, reset_rope
 from rewardbench.scorers.heads.inputs import HeadChat

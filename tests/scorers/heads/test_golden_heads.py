@@ -170,3 +170,12 @@ def test_a_cross_encoder_of_earlier_versions_scores_as_its_own_code(activation, 
     scores = expected["variants"]["sigmoid"]["scores"] if is_sigmoid else expected["scores"]
     scored = score(items, load_scorer(ModelSpec(str(copy), device="cpu"))).items
     assert [item.scores[0] for item in scored] == pytest.approx(scores, abs=1e-4)
+
+
+def test_a_peft_adapter_scores_as_the_original_code():
+    scorer = load("peft_adapter")
+    items, expected = read("peft_adapter")
+    requests = [scorer.prepare(item.prompt, *item.completions, rendered=False) for item in items]
+    assert [request.ids.tolist() for request in requests] == expected["ids"]
+    scored = score(items, scorer, batch_size=4).items
+    assert [item.scores[0] for item in scored] == pytest.approx(expected["scores"], abs=1e-4)
