@@ -81,6 +81,8 @@ def _recognised_by(spec: HeadSpec) -> str:
 
 def _position(spec: HeadSpec) -> str:
     """Return where the score of a family is read."""
-    if spec.pair == "segments":
+    from rewardbench.scorers.heads.spec import Segments
+
+    if isinstance(spec.pair, Segments):
         return "three prefix tokens"
     return spec.position.at.replace("_", " ") + (f" {spec.position.token}" if spec.position.token else "")

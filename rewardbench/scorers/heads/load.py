@@ -24,7 +24,7 @@ from rewardbench.scorers.heads.pair_embedder import PairEmbedder
 from rewardbench.scorers.heads.pair_ranker import PairRanker
 from rewardbench.scorers.heads.readout import Readout
 from rewardbench.scorers.heads.scorer import HeadScorer
-from rewardbench.scorers.heads.spec import Embeddings, HeadSpec
+from rewardbench.scorers.heads.spec import Embeddings, HeadSpec, Segments
 from rewardbench.scorers.heads.tensors import TensorFiles
 from rewardbench.settings import ModelSpec
 
@@ -150,4 +150,4 @@ def _scorer_class(head: HeadSpec) -> type[HeadScorer]:
     """Return the class that scores a head: most need no code of their own."""
     if isinstance(head.pair, Embeddings):
         return PairEmbedder
-    return PairRanker if head.pair == "segments" else HeadScorer
+    return PairRanker if isinstance(head.pair, Segments) else HeadScorer
