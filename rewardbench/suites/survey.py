@@ -22,6 +22,8 @@ class Survey:
     """Names of the unread columns of texts without a prompt."""
     explicit: bool = False
     """Whether the columns are named as final texts (text_chosen)."""
+    has_labels: bool = True
+    """Whether rows have a preference, or a tie by their label."""
 
     def remark(self, sentence: str) -> None:
         """Add a sentence, once."""
@@ -45,7 +47,7 @@ class Survey:
     def notes(self) -> list[str]:
         """Return one sentence for each finding."""
         notes = list(self.remarks)
-        if self.ties:
+        if self.ties and self.has_labels:
             notes.append(
                 f"{self.ties} of {self.items} items are ties by their label (no preference): they are scored, and "
                 "count in no accuracy."
