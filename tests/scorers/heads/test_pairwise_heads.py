@@ -128,10 +128,10 @@ def test_no_layout_and_no_batch_moves_a_preference(tmp_path, arch):
 def test_the_prompt_ends_after_the_first_user_turn(folder):
     scorer = load(folder)
     system, user = Message(role="system", content="Be short."), Message(role="user", content="A city?")
-    more = (Message(role="assistant", content="Lima"), Message(role="user", content="Another city by the river?"))
+    later = (Message(role="assistant", content="Lima"), Message(role="user", content="Another city by the river?"))
     answers = [(Message(role="assistant", content=text),) for text in ("Oslo", "Ankara")]
     short = scorer.prepare((user,), *answers, rendered=False)
-    long = scorer.prepare((user, *more), *answers, rendered=False)
+    long = scorer.prepare((user, *later), *answers, rendered=False)
     assert short.ids[: short.start] == long.ids[: long.start]
     assert long.start < long.end < len(long.ids)
     assert scorer.prepare((system, user), *answers, rendered=False).start > short.start
