@@ -19,7 +19,7 @@ from rewardbench.engine.backends.inline import Inline
 from rewardbench.engine.backends.pool import Pool
 from rewardbench.engine.backends.torchrun import Ranks, is_first, launch
 from rewardbench.engine.cache import Cache
-from rewardbench.engine.loop import ScoringRun, score
+from rewardbench.engine.loop import WINDOW, ScoringRun, score
 from rewardbench.errors import InputError
 from rewardbench.manifest import build_manifest
 from rewardbench.metrics import credit, gap, labels_steps, margin_by_rule, rule_of, with_threshold
@@ -33,7 +33,7 @@ from rewardbench.store import LocalStore, open_store
 from rewardbench.store.local import reject_model_name
 from rewardbench.suites import load_inputs, load_suite, suite_of_rows
 from rewardbench.suites.in_memory import read_in_memory
-from rewardbench.types import Estimate, Item, ItemScores, Result, Rule, Scorer, ScorerReport, Suite
+from rewardbench.types import Estimate, Item, ItemScores, Result, Rule, Scorer, Suite
 
 if TYPE_CHECKING:
     import pandas
@@ -204,6 +204,11 @@ def _suite_in_memory(data: object, settings: Settings) -> Suite:
     )
 
 
+WINDOW_OF_TEXTS = 2_000
+"""Items of a window of `score_dataset`: fewer than in an evaluation, so that little is in memory at a time."""
+SCORED, UNSCORED = ItemScores("", ()), ItemScores("", (), reason="unscored")
+"""What `score_dataset` keeps of an item."""
+
 Sink = Callable[[Item, ItemScores, Rule], None]
 """Receives a scored item with the texts that the model read, and the rule of its subset."""
 
@@ -242,12 +247,24 @@ def run(
     suite = with_threshold(suite, settings.step_threshold)
     scorer = scorer or load_scorer(settings.model)
     _check_steps(suite, scorer)
-    scored = _score(suite, scorer, settings, workers, console, sink)
+
+    def keep(item: Item, item_scores: ItemScores) -> ItemScores:
+        if sink is None:
+            return item_scores
+        sink(item, item_scores, rule_of(suite, item.subset))
+        return replace(item_scores, texts=())
+
+    scored = _score(suite, scorer, settings, workers, console, keep)
     _check_any_scored(scored, suite, scorer)
     record = build_manifest(settings, suite, scorer, scored, in_memory)
     fresh_gap: tuple[Estimate, ...] = ()
     if fresh:
-        fresh_gap = gap(suite, scored.items, fresh, _score(fresh, scorer, settings, workers, console).items)
+        fresh_gap = gap(
+            suite,
+            scored.items,
+            fresh,
+            _score(fresh, scorer, settings, workers, console, lambda _, item_scores: item_scores).items,
+        )
         record["fresh"] = fresh.revision
     result = assemble(suite, scorer.name, scorer.model_type, scored.items, record, fresh_gap)
     return result, suite
@@ -266,31 +283,36 @@ def _check_steps(suite: Suite, scorer: Scorer) -> None:
         )
 
 
-def score_dataset(
-    settings: Settings, sink: Sink, console: Console | None = None, suite: Suite | None = None
-) -> tuple[ScoringRun, ScorerReport]:
+def score_dataset(settings: Settings, sink: Sink, suite: Suite, console: Console | None = None) -> list[str]:
     """Score the completions of a dataset, without counting preferences.
 
     Args:
-        settings: the model and the dataset.
+        settings: the model.
         sink: called with every scored item, in the order of the dataset.
+        suite: the dataset.
         console: where the progress bar is drawn; stderr by default.
-        suite: data in memory, instead of the data that the settings name.
 
     Returns:
-        How the scores were computed, and the scorer's report.
+        Notes on the data, the model and the texts, one sentence each.
 
     Raises:
         InputError: for bad input, or if no item could be scored.
     """
     workers = _choose_workers(settings)
-    suite = suite or load_inputs(
-        settings, limit=settings.limit, scores_only=settings.scores_only, as_json=settings.load_json
-    )
     scorer = load_scorer(settings.model)
-    scored = _score(suite, scorer, settings, workers, console, sink)
+
+    def keep(item: Item, item_scores: ItemScores) -> ItemScores:
+        """Pass the scores on; keep those of the first item, and of others only whether there are any."""
+        if is_first():
+            sink(item, item_scores, rule_of(suite, item.subset))
+        if item.id == first_id:
+            return replace(item_scores, texts=())
+        return SCORED if item_scores.reason is None else UNSCORED
+
+    first_id = suite.items[0].id
+    scored = _score(suite, scorer, settings, workers, console, keep, WINDOW_OF_TEXTS)
     _check_any_scored(scored, suite, scorer)
-    return scored, scorer.report()
+    return [*([suite.note] if suite.note else []), *scored.notes, *scorer.report().notes]
 
 
 def run_and_store(
@@ -345,16 +367,10 @@ def _score(
     settings: Settings,
     workers: Workers,
     console: Console | None,
-    sink: Sink | None = None,
+    keep: Callable[[Item, ItemScores], ItemScores],
+    window: int = WINDOW,
 ) -> ScoringRun:
-    """Score all items of a suite, with a progress bar; each goes to `sink` first."""
-
-    def keep(item: Item, item_scores: ItemScores) -> ItemScores:
-        if sink is None:
-            return item_scores
-        sink(item, item_scores, rule_of(suite, item.subset))
-        return replace(item_scores, texts=())
-
+    """Score all items of a suite, with a progress bar; `keep` returns what stays in memory of each."""
     with (
         Cache() if settings.cache and is_first() else nullcontext() as cache,
         ScoringBar(console or make_console(stderr=True)) as bar,
@@ -369,6 +385,7 @@ def _score(
             workers=workers,
             keep=keep,
             noise=True,
+            window=window,
         )
 
 

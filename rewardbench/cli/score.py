@@ -57,27 +57,28 @@ def score_command(
 ) -> None:
     """Score your own texts: a score per row of [bold]--dataset[/bold], or of [bold]--prompt[/bold] and --response.
 
-    Rows have `messages` that end with the assistant, or a prompt with chosen and rejected. Rows go to stdout as JSON
-    lines, in the order of the data. An interrupted run continues from the score cache.
+    Rows have `messages` that end with the assistant, or a prompt with a response, a list of responses, or chosen and
+    rejected. Rows go to stdout as JSON lines, in the order of the data, with their other columns. An interrupted run
+    continues from the score cache.
     """
     _check_arguments(texts)
     set_up_scoring()
     settings = _settings(texts, model, data, run, batch)
+    suite = _suite(settings, texts)
     if texts.per_token:
-        _score_tokens(settings, texts)
-        return
-    if texts.response is not None:
-        _score_response(settings, _suite_of_response(texts.prompt or "", texts.response))
+        from rewardbench.cli.token_scores import print_token_scores
+
+        print_token_scores(settings, suite, texts.as_json, texts.plot)
         return
     rows: list[ScoreRow] = []
     if texts.output:
-        notes = _score_to_file(settings, Path(texts.output))
+        notes = _score_to_file(settings, suite, Path(texts.output))
     elif texts.as_json:
-        notes = _score_each(settings, rows.append)
+        notes = _score_each(settings, suite, rows.append)
         echo_json({"model": settings.model.model, "items": rows, "notes": notes})
     else:
-        notes = _score_each(settings, _print_row)
-    for note in notes:
+        notes = _score_each(settings, suite, _print_row if texts.response is None else _print_score)
+    for note in notes if texts.response is None else ():
         echo(f"note: {note}", error=True)
 
 
@@ -97,6 +98,10 @@ def _check_arguments(texts: TextOptions) -> None:
         raise InputError("--plot draws the scores of tokens or steps: pass --per_token too.")
     if texts.per_token and texts.output:
         raise InputError("--per_token prints the scores of one response: use --json, or --plot, in place of --output.")
+    if texts.output and texts.response is not None:
+        raise InputError("--output is for --dataset: --response prints its score.")
+    if texts.output and texts.as_json:
+        raise InputError("--json prints to stdout, and --output writes to a file: pass one of them.")
     if texts.output and Path(texts.output).suffix not in (".jsonl", ".parquet"):
         raise InputError(f"--output {texts.output} must end with .jsonl or .parquet.")
 
@@ -118,58 +123,50 @@ def _settings(
     )
 
 
-def _suite_of_response(prompt: str, response: str) -> Suite:
-    from rewardbench.suites import suite_of_rows
+def _suite(settings: Settings, texts: TextOptions) -> Suite:
+    """Return what is scored, with an item for each row."""
+    from rewardbench.suites import load_inputs, suite_of_rows
     from rewardbench.suites.in_memory import read_in_memory
 
-    messages = [{"role": "user", "content": prompt}, {"role": "assistant", "content": response}]
+    if texts.response is None:
+        return load_inputs(settings, limit=settings.limit, by_row=True)
+    messages = [{"role": "user", "content": texts.prompt}, {"role": "assistant", "content": texts.response}]
     return suite_of_rows(read_in_memory([{"messages": messages}]), scores_only=True)
 
 
-def _score_tokens(settings: Settings, texts: TextOptions) -> None:
-    """Print the scores of the tokens or steps of one response."""
-    from rewardbench.cli.token_scores import print_token_scores
-    from rewardbench.suites import load_inputs
-
-    if texts.response is not None:
-        suite = _suite_of_response(texts.prompt or "", texts.response)
-    else:
-        suite = load_inputs(settings, limit=settings.limit, scores_only=True)
-    print_token_scores(settings, suite, texts.as_json, texts.plot)
-
-
-def _score_response(settings: Settings, suite: Suite) -> None:
-    """Print the score of one response."""
-    from rewardbench.evaluation import score_dataset
-
-    def print_score(item: Item, item_scores: ItemScores, rule: Rule) -> None:
-        if item_scores.reason is not None:
-            raise InputError(f"The response cannot be scored: {item_scores.reason}")
-        echo(repr(item_scores.scores[0]))
-
-    score_dataset(settings, print_score, make_console(stderr=True), suite)
-
-
-def _score_each(settings: Settings, write: Callable[[ScoreRow], None]) -> list[str]:
-    """Score the dataset, call `write` with each row, and return the notes."""
+def _score_each(settings: Settings, suite: Suite, write: Callable[[ScoreRow], None]) -> list[str]:
+    """Score a dataset, call `write` with each row, and return the notes."""
     from rewardbench.evaluation import score_dataset
 
     def add(item: Item, item_scores: ItemScores, rule: Rule) -> None:
-        write(_row(item_scores))
+        write(_row(item, item_scores))
 
-    scored, report = score_dataset(settings, add, make_console(stderr=True))
-    return [*scored.notes, *report.notes]
+    return score_dataset(settings, add, suite, make_console(stderr=True))
 
 
-def _row(item_scores: ItemScores) -> ScoreRow:
-    scores = [None if math.isnan(score) else score for score in item_scores.scores]
+def _row(item: Item, item_scores: ItemScores) -> ScoreRow:
+    """Return the scores of an item, then the other columns of its row."""
+    from rewardbench.results.row_files import name_columns
+
+    scores = [score if math.isfinite(score) else None for score in item_scores.scores]
     row: dict[str, object] = {"id": item_scores.id}
     row |= {"score": scores[0]} if len(scores) == 1 else {"scores": scores}
     if item_scores.order_inconsistency is not None:
         row["order_inconsistency"] = item_scores.order_inconsistency
     if item_scores.step_scores:
         row["step_scores"] = item_scores.step_scores
-    return row | {"reason": item_scores.reason, "truncated": item_scores.truncated}
+    return {**row, "reason": item_scores.reason, "truncated": item_scores.truncated, **name_columns(item)}
+
+
+def _print_score(row: ScoreRow) -> None:
+    """Print the score of one response.
+
+    Raises:
+        InputError: if it has none, with the reason.
+    """
+    if row["reason"] is not None:
+        raise InputError(f"The response cannot be scored: {row['reason']}")
+    echo(repr(row["score"]))
 
 
 def _print_row(row: ScoreRow) -> None:
@@ -178,12 +175,15 @@ def _print_row(row: ScoreRow) -> None:
     sys.stdout.write(dump(row))
 
 
-def _score_to_file(settings: Settings, path: Path) -> list[str]:
+def _score_to_file(settings: Settings, suite: Suite, path: Path) -> list[str]:
     """Write the rows to a file, which appears when it is complete; return the notes."""
+    from rewardbench.engine.backends.torchrun import is_first
     from rewardbench.results.row_files import open_row_file
 
-    with open_row_file(path) as file:
-        notes = _score_each(settings, file.add)
+    if not is_first():  # only rank 0 of torchrun writes
+        return _score_each(settings, suite, _print_row)
+    with open_row_file(path, suite.items) as file:
+        notes = _score_each(settings, suite, file.add)
     echo(f"rows={file.rows}")
     echo(f"output={path}")
     return notes

@@ -138,7 +138,7 @@ def _has_score(prefix: TokenRequest, scorer: ModelScorer) -> bool:
     if not isinstance(scorer, HeadScorer):
         return True
     try:
-        scorer.places(prefix.ids)
+        scorer.places(prefix)
     except InputError:
         return False
     return True

@@ -48,6 +48,7 @@ def load_suite(
     scores_only: bool = False,
     as_json: bool = False,
     pairs: Pairs | None = None,
+    by_row: bool = False,
 ) -> Suite:
     """Load a named suite, or the preference data in a file, a folder, a glob, a Hub dataset or standard input ("-").
 
@@ -64,6 +65,8 @@ def load_suite(
         scores_only: read `messages` without a preference, even if there are preference columns.
         as_json: read a file as JSON, whatever its name.
         pairs: the items of a prompt with several scored completions: best-worst (default), all or best-of-n.
+        by_row: make an item of each row, in their order, also of rows with a single response; rows of a .jsonl or
+            .parquet file are read on access.
 
     Raises:
         InputError: if the data cannot be found, read or scored.
@@ -88,9 +91,9 @@ def load_suite(
     else:
         spec = spec or SuiteSpec(name=_display_name(dataset))
         source = _read_like_embedded(spec, dataset, split) or read_source(
-            dataset, _requested_splits(spec, split), revision, subset, ".json" if as_json else None
+            dataset, _requested_splits(spec, split), revision, subset, ".json" if as_json else None, by_row
         )
-        suite = _build(spec, source, scores_only, pairs, partial=split is not None)
+        suite = _build(spec, source, scores_only, pairs, partial=split is not None, by_row=by_row)
     first_split, _ = source.rows[0]
     used_split = split if first_split else None  # a file has no splits
     return _select(suite, used_split, None if source.config else subset, limit)
@@ -197,13 +200,19 @@ def _read_like_embedded(spec: SuiteSpec, dataset: str, split: str | None) -> Sou
 
 
 def _build(
-    spec: SuiteSpec, source: Source, scores_only: bool, pairs: Pairs | None, pin: str = "", partial: bool = False
+    spec: SuiteSpec,
+    source: Source,
+    scores_only: bool,
+    pairs: Pairs | None,
+    pin: str = "",
+    partial: bool = False,
+    by_row: bool = False,
 ) -> Suite:
     """Build a suite from rows; its revision is the pin, or else a hash of its content (after an embedded version)."""
     if spec.columns:
         check_columns(spec, source.rows, source.where)
     published = spec.name in SUITES
-    table = read_table(_parse_rows(spec, source.rows), source.where, scores_only, pairs, published)
+    table = read_table(_parse_rows(spec, source.rows), source.where, scores_only, pairs, published, by_row)
     items, survey = table.items, table.survey
     content = content_hash(survey.watch(items))
     step_rules = _step_rules(survey.step_sections, spec.rules)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rewardbench.suites.data_row import DataRow
+from rewardbench.suites.lazy import LazySequence
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,6 +38,31 @@ def read_parquet(path: Path) -> Iterator[DataRow]:
     with _arrow_errors("a Parquet file"), pyarrow.parquet.ParquetFile(path) as file:
         for batch in file.iter_batches(BATCH):
             yield from batch_rows(batch)
+
+
+def lazy_parquet(path: Path) -> LazySequence[DataRow]:
+    """Return the rows of a Parquet file, which are decoded on access, a row group at a time.
+
+    Raises:
+        ArrowReadError: for a damaged file.
+    """
+    import pyarrow.parquet
+
+    with _arrow_errors("a Parquet file"), pyarrow.parquet.ParquetFile(path) as file:
+        groups = range(file.metadata.num_row_groups)
+        ends = list(accumulate(file.metadata.row_group(group).num_rows for group in groups))
+
+    def read(first: int, end: int) -> Iterator[DataRow]:
+        wanted = [group for group in groups if ends[group] > first and (group == 0 or ends[group - 1] < end)]
+        at = ends[wanted[0] - 1] if wanted and wanted[0] else 0
+        with _arrow_errors("a Parquet file"), pyarrow.parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(BATCH, row_groups=wanted, use_threads=False):
+                if at < end and at + batch.num_rows > first:
+                    start = max(first - at, 0)
+                    yield from batch_rows(batch.slice(start, min(end, at + batch.num_rows) - at - start))
+                at += batch.num_rows
+
+    return LazySequence(ends[-1] if ends else 0, read)
 
 
 def read_arrow(path: Path) -> Iterator[DataRow]:

@@ -18,6 +18,7 @@ from rewardbench.suites.labelled_steps import (
     step_count,
 )
 from rewardbench.suites.prompts import SYSTEM_NAMES, prompt_turns
+from rewardbench.suites.scored_responses import object_text, read_list
 from rewardbench.suites.survey import Survey
 from rewardbench.suites.turns import Unusable, kind, read_text, read_turns, say, split_prompt, transcript
 from rewardbench.types import Message, Messages
@@ -153,6 +154,26 @@ def _list_reader(name: str) -> Callable[[DataRow, ReadOptions], ParsedRow]:
     return read
 
 
+def _responses_reader(name: str) -> Callable[[DataRow, ReadOptions], ParsedRow]:
+    """Return a reader of a list of completions without a preference, in the order of the row."""
+
+    def read(row: DataRow, options: ReadOptions) -> ParsedRow:
+        completions = list(map(object_text, read_list(row.get(name), name)))
+        named = [(f"completion {n}", value) for n, value in enumerate(completions, 1)]
+        return _read_completions(row, options, named, 0)
+
+    return read
+
+
+def _response_reader(name: str) -> Callable[[DataRow, ReadOptions], ParsedRow]:
+    """Return a reader of a single completion without a preference."""
+
+    def read(row: DataRow, options: ReadOptions) -> ParsedRow:
+        return _read_completions(row, options, [("completion 1", row.get(name))], 0)
+
+    return read
+
+
 def _read_completions(
     row: DataRow, options: ReadOptions, named_values: Sequence[tuple[str, object]], num_correct: int
 ) -> ParsedRow:
@@ -259,3 +280,10 @@ CONVERSATIONS = (
     RowFormat((STEPS,), _read_steps, _SINGLE, also=(LABEL, LABELS)),
 )
 """The formats without a preference: scores, and the first wrong step where steps are labelled."""
+RESPONSES = (
+    RowFormat(("responses",), _responses_reader("responses"), _SINGLE),
+    RowFormat(("completions",), _responses_reader("completions"), _SINGLE),
+    RowFormat(("response",), _response_reader("response"), _SINGLE),
+    RowFormat(("completion",), _response_reader("completion"), _SINGLE),
+)
+"""The formats of a prompt with completions that are scored row by row, whatever labels the row has."""

@@ -25,6 +25,7 @@ from rewardbench.suites.row_formats import (
     CONVERSATIONS,
     DECODED,
     PREFERENCES,
+    RESPONSES,
     ParsedRow,
     ReadOptions,
     RowFormat,
@@ -67,7 +68,12 @@ def parse_rows(rows: Sequence[DataRow], where: str, scores_only: bool = False) -
 
 
 def read_table(
-    rows: Sequence[DataRow], where: str, scores_only: bool = False, pairs: Pairs | None = None, exact: bool = False
+    rows: Sequence[DataRow],
+    where: str,
+    scores_only: bool = False,
+    pairs: Pairs | None = None,
+    exact: bool = False,
+    by_row: bool = False,
 ) -> SurveyedItems:
     """Convert rows to items, and survey them.
 
@@ -77,6 +83,7 @@ def read_table(
         scores_only: read `messages` without a preference, even if there is one.
         pairs: which items a prompt with several scored completions makes (default: best against worst).
         exact: prompts are plain text even if they look like messages (published suites).
+        by_row: each row is an item of its own: its responses are scored, and not paired with those of other rows.
 
     Raises:
         InputError: if there are no rows, no usable columns, or no row that can be scored.
@@ -85,17 +92,21 @@ def read_table(
         raise InputError(f"{where} is empty: it holds no rows to score.")
     survey = Survey()
     rows, columns = rename_columns(rows, column_names(rows))
-    converted = _to_known_format(rows, columns, where, scores_only, pairs, survey)
+    formats = _known_formats(columns, scores_only, by_row and pairs is None)
+    converted = _to_known_format(rows, columns, where, formats, pairs, survey)
     if converted is not rows:
         rows, columns = converted, column_names(converted)
     _reject_all_bad(rows, where)
-    layout = _find_layout(rows, columns, where, scores_only, exact, survey)
-    ids = _unique_ids([_id_and_subset(row, at) for at, row in enumerate(rows)])
+    layout = _find_layout(rows, columns, where, formats, exact, survey)
+    survey.has_labels = layout.format not in RESPONSES
+    if scores_only and layout.format in PREFERENCES:
+        survey.remark("--prioritize_scoring has no effect: there is no column messages.")
+    ids = _repaired_ids(rows)
     items: Sequence[Item]
     if isinstance(rows, LazySequence):
-        items = rows.map(lambda at, row: _make_item(row, ids[at], layout))
+        items = rows.map(lambda at, row: _make_item(row, ids[at] if ids else _id(row, at), layout))
     else:
-        items = tuple(_make_item(row, id, layout) for row, id in zip(rows, ids, strict=True))
+        items = tuple(_make_item(row, ids[at] if ids else _id(row, at), layout) for at, row in enumerate(rows))
     if all(item.problem for item in items):
         first = items[0]
         raise InputError(f"No item of {where} can be scored; the first of {len(items)} is {first.id}: {first.problem}.")
@@ -186,18 +197,31 @@ def _parse_row(row: DataRow, layout: _TableLayout) -> tuple[ParsedRow, Tools, st
     return parsed, tools, _find_problem(parsed)
 
 
+def _known_formats(columns: AbstractSet[str], scores_only: bool, by_row: bool) -> tuple[RowFormat, ...]:
+    """Return the formats that are read as they are, before formats of other projects are tried."""
+    if scores_only:
+        return (*CONVERSATIONS, *PREFERENCES)
+    return (*PREFERENCES, *RESPONSES) if by_row and _has_responses(columns) else PREFERENCES
+
+
+def _has_responses(columns: AbstractSet[str]) -> bool:
+    """Return True if a table has a format of RESPONSES, and no conversations but as its prompt."""
+    has_prompt = bool(columns & {"prompt", "question", "instruction"})
+    return _find_format(columns, RESPONSES) is not None and (has_prompt or not _find_format(columns, CONVERSATIONS))
+
+
 def _to_known_format(
     rows: Sequence[DataRow],
     columns: AbstractSet[str],
     where: str,
-    scores_only: bool,
+    formats: Sequence[RowFormat],
     pairs: Pairs | None,
     survey: Survey,
 ) -> Sequence[DataRow]:
     """Convert rows in a format of another project to the columns of the formats here; other rows are unchanged."""
     if pairs not in (None, *PAIRS):
         raise InputError(f"--pairs is {pairs}: it must be one of {', '.join(PAIRS)}.")
-    is_known = _find_format(columns, PREFERENCES) or (scores_only and _find_format(columns, CONVERSATIONS))
+    is_known = _find_format(columns, formats) is not None
     sample = [] if is_known else list(islice(rows, SAMPLE))
     converter = None if is_known else find_converter(columns, sample)
     single = None if is_known or converter else find_single(columns)
@@ -226,15 +250,17 @@ def _find_format(columns: AbstractSet[str], formats: Sequence[RowFormat]) -> Row
 
 
 def _find_layout(
-    rows: Sequence[DataRow], columns: AbstractSet[str], where: str, scores_only: bool, exact: bool, survey: Survey
+    rows: Sequence[DataRow],
+    columns: AbstractSet[str],
+    where: str,
+    formats: Sequence[RowFormat],
+    exact: bool,
+    survey: Survey,
 ) -> _TableLayout:
-    """Find the first format that fits a table; with `scores_only`, `messages` comes first."""
-    formats = (*CONVERSATIONS, *PREFERENCES) if scores_only else (*PREFERENCES, *CONVERSATIONS)
-    format = _find_format(columns, formats)
+    """Find the first format that fits a table: of `formats`, else one without a preference."""
+    format = _find_format(columns, (*formats, *CONVERSATIONS))
     if format is None:
         raise InputError(nearest_format(columns, where))
-    if scores_only and format in PREFERENCES:
-        survey.remark("--prioritize_scoring has no effect: there is no column messages.")
     sample = [row for row in islice(rows, SAMPLE) if not isinstance(row, BadRow)]
     free = columns - set(format.needs) - {*ID_COLUMNS, TOOLS, "num_correct", *SYSTEM_NAMES}
     prompt = find_prompt(free, sample) if format.prompted else ()
@@ -312,6 +338,18 @@ def _is_unicode(turn: Message) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def _repaired_ids(rows: Sequence[DataRow]) -> list[str]:
+    """Return a unique id of each row; empty if the ids are unique as they are, so that none stays in memory."""
+    hashes = {hash(_id(row, at)) for at, row in enumerate(rows)}
+    if len(hashes) == len(rows):
+        return []
+    return _unique_ids([_id_and_subset(row, at) for at, row in enumerate(rows)])
+
+
+def _id(row: DataRow, at: int) -> str:
+    return _id_and_subset(row, at)[0]
 
 
 def _unique_ids(ids_and_subsets: Sequence[tuple[str, str]]) -> list[str]:

@@ -26,16 +26,16 @@ def scored_converter(texts: str, scores: str | None) -> RowConverter:
     """Return a converter of a list of completions, with a list of scores or as objects with their score."""
 
     def convert(row: DataRow, pairs: Pairs) -> Sequence[DataRow]:
-        completions = _read_list(row.get(texts), texts)
+        completions = read_list(row.get(texts), texts)
         if scores is None:
             return pair_by_score(row, _read_objects(completions), pairs, (texts,))
-        marks = _read_list(row.get(scores), scores)
+        marks = read_list(row.get(scores), scores)
         if len(marks) != len(completions):
             raise Unusable(f"{texts} has {len(completions)} entries, and {scores} {len(marks)}")
         sign = -1 if scores.startswith("rank") else 1
         scored: list[ScoredText] = []
         for completion, mark in zip(completions, marks, strict=True):
-            scored.append((_object_text(completion), parse_score(mark, sign)))
+            scored.append((object_text(completion), parse_score(mark, sign)))
         return pair_by_score(row, scored, pairs, (texts, scores))
 
     return convert
@@ -43,13 +43,13 @@ def scored_converter(texts: str, scores: str | None) -> RowConverter:
 
 def convert_output(row: DataRow, pairs: Pairs) -> Sequence[DataRow]:
     """Convert a pair in one list, the preferred response first (an early format of LLaMA-Factory)."""
-    completions = _read_list(row.get("output"), "output")
+    completions = read_list(row.get("output"), "output")
     if len(completions) != 2:
         raise Unusable(f"output has {len(completions)} entries, and a pair has 2")
     return [completions_row(row, completions, 1, ("output",))]
 
 
-def _read_list(value: object, name: str) -> Sequence[object]:
+def read_list(value: object, name: str) -> Sequence[object]:
     """Return a list, also from text, or from an object of lists (as `datasets` stores a list of objects)."""
     if isinstance(value, str):
         value = decode_value(value)
@@ -70,7 +70,7 @@ def _objects_of_columns(columns: Mapping[str, Sequence[object]]) -> list[DataRow
     return objects
 
 
-def _object_text(completion: object) -> object:
+def object_text(completion: object) -> object:
     """Return the text or messages of a completion that is an object; any other completion is unchanged."""
     if not isinstance(completion, Mapping) or completion.keys() & {"role", "from"}:
         return completion
@@ -86,7 +86,7 @@ def _read_objects(completions: Sequence[object]) -> list[ScoredText]:
     for n, completion in enumerate(completions, 1):
         if not isinstance(completion, Mapping):
             raise Unusable(f"completion {n} {kind(completion, 'an object with its text and its score')}")
-        scored.append((_object_text(completion), _object_score(completion)))
+        scored.append((object_text(completion), _object_score(completion)))
     return scored
 
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 from rewardbench.errors import InputError
 from rewardbench.hub import snapshot
-from rewardbench.suites.arrow import batch_rows, first_line
+from rewardbench.suites.arrow import batch_rows, first_line, lazy_parquet
 from rewardbench.suites.data_row import DataRow
 from rewardbench.suites.lazy import LazySequence, lazy_lines
-from rewardbench.suites.readers import READERS, column_names, decode_line, read_file, suffix
-from rewardbench.suites.stdin import STDIN, StreamCopy, copy_stream
+from rewardbench.suites.readers import READERS, column_names, decode_line, read_file, readable, suffix
+from rewardbench.suites.stdin import STDIN, StreamCopy, copy_stream, unpack
 
 if TYPE_CHECKING:
     import datasets
@@ -50,6 +50,7 @@ def read_source(
     revision: str | None = None,
     config: str | None = None,
     kind: str | None = None,
+    lazy: bool = False,
 ) -> Source:
     """Read the rows of standard input ("-"), a local file, a local folder, a glob or a Hub id, tried in this order.
 
@@ -61,6 +62,7 @@ def read_source(
         revision: revision of a Hub dataset.
         config: configuration of a dataset that has several.
         kind: format of a file (".json"), if its name does not say it.
+        lazy: read a .jsonl or .parquet file on access, whatever its size.
 
     Raises:
         InputError: if the data cannot be found or read.
@@ -68,9 +70,9 @@ def read_source(
     path = Path(dataset).expanduser()
     if dataset in (STDIN, "/dev/stdin") or _is_pipe(path):
         copy = copy_stream(STDIN if dataset == "/dev/stdin" else str(path))
-        return _note_unsplit(_read_copy(copy, kind), splits, revision)
+        return _note_unsplit(_read_copy(copy, kind, lazy), splits, revision)
     if path.is_file():
-        rows = _read_large(path) or read_file(path, kind)
+        rows = _read_lazily(path, kind, lazy) or read_file(path, kind)
         return _note_unsplit(Source(_without_split(rows), str(path)), splits, revision)
     if dataset and path.is_dir():
         source = _read_splits(path, splits, config, str(path))
@@ -111,8 +113,8 @@ def _is_pipe(path: Path) -> bool:
         return False
 
 
-def _read_copy(copy: StreamCopy, kind: str | None) -> Source:
-    rows = _read_large(copy.path) or read_file(copy.path, kind)
+def _read_copy(copy: StreamCopy, kind: str | None, lazy: bool) -> Source:
+    rows = _read_lazily(copy.path, kind, lazy) or read_file(copy.path, kind)
     return Source(_without_split(rows), f"stdin (sha256:{copy.sha256})")
 
 
@@ -128,10 +130,18 @@ LARGE = 2**26
 """Size in bytes above which a .jsonl file is read line by line on access."""
 
 
-def _read_large(path: Path) -> LazySequence[DataRow] | None:
-    if path.suffix != ".jsonl" or path.stat().st_size < LARGE:
-        return None
-    return lazy_lines(path, lambda line, number: decode_line(line, path, number))
+def _read_lazily(path: Path, kind: str | None, lazy: bool) -> LazySequence[DataRow] | None:
+    """Return the rows of a file, read on access; None for another format, or for a small file unless `lazy`."""
+    with readable(path):
+        if kind or not (lazy or path.stat().st_size >= LARGE):
+            return None
+        if path.suffixes[-2:] == [".jsonl", ".gz"] and lazy:
+            path = unpack(path)
+        if path.suffix == ".parquet" and lazy:
+            return lazy_parquet(path)
+        if path.suffix in (".jsonl", ".ndjson"):
+            return lazy_lines(path, lambda line, number: decode_line(line, path, number))
+    return None
 
 
 def _without_split(rows: Sequence[DataRow]) -> Sequence[tuple[str, DataRow]]:

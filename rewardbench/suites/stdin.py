@@ -49,9 +49,7 @@ _folder: list[tempfile.TemporaryDirectory[str]] = []
 
 
 def _copy(stream: BinaryIO) -> StreamCopy:
-    if not _folder:
-        _folder.append(tempfile.TemporaryDirectory(prefix="rewardbench-stdin-"))  # removed when the process ends
-    spooled = Path(_folder[0].name) / "spooled"
+    spooled = _temporary_folder() / "spooled"
     digest = hashlib.sha256()
     try:
         with spooled.open("wb") as copy:
@@ -63,6 +61,26 @@ def _copy(stream: BinaryIO) -> StreamCopy:
     except OSError as error:
         raise InputError(f"Standard input cannot be copied to {spooled.parent}: {error.strerror or error}.") from error
     return StreamCopy(path, digest.hexdigest())
+
+
+@lru_cache(maxsize=8)
+def unpack(path: Path) -> Path:
+    """Decompress a .gz file to a temporary file, once per process, and return its path.
+
+    Raises:
+        OSError, EOFError, zlib.error: if the file is damaged, or cannot be copied.
+    """
+    unpacked = _temporary_folder() / path.stem
+    with gzip.open(path, "rb") as file, unpacked.open("wb") as copy:
+        shutil.copyfileobj(file, copy, 2**20)
+    return unpacked
+
+
+def _temporary_folder() -> Path:
+    """Return a folder that is removed when the process ends."""
+    if not _folder:
+        _folder.append(tempfile.TemporaryDirectory(prefix="rewardbench-stdin-"))
+    return Path(_folder[0].name)
 
 
 def _find_format(path: Path) -> str:

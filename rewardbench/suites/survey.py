@@ -25,6 +25,8 @@ class Survey:
     """Whether the columns are named as final texts (text_chosen)."""
     step_sections: dict[str, str] = field(default_factory=dict)
     """The section of each subset of solutions with labelled steps."""
+    has_labels: bool = True
+    """Whether rows have a preference, or a tie by their label."""
 
     def remark(self, sentence: str) -> None:
         """Add a sentence, once."""
@@ -50,7 +52,7 @@ class Survey:
     def notes(self) -> list[str]:
         """Return one sentence for each finding."""
         notes = list(self.remarks)
-        if self.ties:
+        if self.ties and self.has_labels:
             notes.append(
                 f"{self.ties} of {self.items} items are ties by their label (no preference): they are scored, and "
                 "count in no accuracy."

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from importlib.resources import files
 
 from rewardbench.scorers.heads.registry import known_specs
-from rewardbench.scorers.heads.spec import INFERRED, HeadSpec, Match
+from rewardbench.scorers.heads.spec import INFERRED, HeadSpec, Match, Segments
 
 KINDS = {
     "classifier": "Classifiers",
@@ -101,7 +101,7 @@ def _describe_config(match: Match) -> list[str]:
 
 def describe_position(spec: HeadSpec) -> str:
     """Return the token that a family is read at, in a few words."""
-    if spec.pair == "segments":
+    if isinstance(spec.pair, Segments):
         return "three prefix tokens"
     token = str(spec.position.token or "").removeprefix("config.")
     words = f"{spec.position.at.replace('_', ' ')} {token}".strip()

@@ -29,7 +29,7 @@ from rewardbench.scorers.heads.pair_ranker import PairRanker
 from rewardbench.scorers.heads.readout import Readout
 from rewardbench.scorers.heads.registry import named_spec, rejected_spec, spec_of_checkpoint
 from rewardbench.scorers.heads.scorer import HeadScorer
-from rewardbench.scorers.heads.spec import Embeddings, HeadSpec, Output
+from rewardbench.scorers.heads.spec import Embeddings, HeadSpec, Output, Segments
 from rewardbench.scorers.heads.tensors import TensorFiles, open_files, open_tensors, side_file
 from rewardbench.settings import ModelSpec
 
@@ -196,7 +196,7 @@ def _scorer_class(head: HeadSpec) -> type[HeadScorer]:
     """Return the class that scores a head: most need no code of their own."""
     if isinstance(head.pair, Embeddings):
         return PairEmbedder
-    return PairRanker if head.pair == "segments" else HeadScorer
+    return PairRanker if isinstance(head.pair, Segments) else HeadScorer
 
 
 def head_files(head: HeadSpec, folder: Path, allow_pickle: bool) -> list[Path]:

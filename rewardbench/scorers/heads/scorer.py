@@ -158,19 +158,18 @@ class HeadScorer(ModelScorer):
         """Return the scores at all positions that are read: one of each text, or one of each of its steps."""
         import torch
 
-        wanted = list(map(self.places_of, requests))
+        wanted = list(map(self.places, requests))
         reset_rope(self.model, self.rope)
         with torch.inference_mode():
             states = self._packed_states(requests, wanted) if self.layout.packed else self._padded(requests, wanted)
             return self.read_states(states)
 
-    def places(self, ids: Sequence[int]) -> list[int]:
+    def places(self, request: TokenRequest) -> list[int]:
         """Return the positions whose states are read: those of the head, then that of the gate, if there is one."""
+        ids = request.ids
+        if request.positions:
+            return list(request.positions)
         return self._positions(ids) + (self._gate_positions(ids) if self._gate_positions else [])
-
-    def places_of(self, request: TokenRequest) -> list[int]:
-        """Return the positions whose states are read in a request."""
-        return list(request.positions) or self.places(request.ids)
 
     def read_states(self, states: Sequence[torch.Tensor]) -> list[list[float]]:
         """Return the scores of each text from its states [positions, width]."""
@@ -246,7 +245,7 @@ class HeadScorer(ModelScorer):
             if self._has_segments:
                 inputs["token_type_ids"] = segment_ids([request], ids)
             states = self._outputs(inputs)[0]
-            return self._aggregate(self.read_states([states[self.places_of(request)]])[0])
+            return self._aggregate(self.read_states([states[self.places(request)]])[0])
 
     def report(self) -> ScorerReport:
         """Return the repairs at load time, the family, and the position that is read."""

@@ -198,6 +198,25 @@ class Embeddings(Part):
     """Network on the last token of the first user turn; the softmax of its outputs weighs the blocks of the form."""
 
 
+class Segments(Part):
+    """How PairRM and its successors are shown a source and two candidates, each encoded by itself after its prefix."""
+
+    source_tokens: int
+    """Maximum tokens of the source; each candidate has half of what it leaves of the total."""
+    candidate_tokens: int
+    turns: Format | None = None
+    """Text of each turn of the source; None: numbered gaps, which the candidates fill with all responses."""
+    end: str = ""
+    """Text after the last turn."""
+    truncation_side: Literal["left", "right"] = "right"
+    """Side on which the source loses tokens; candidates lose them on the right."""
+
+    @property
+    def total_tokens(self) -> int:
+        """Return the maximum tokens of the source and both candidates."""
+        return self.source_tokens + 2 * self.candidate_tokens
+
+
 class Gate(Part):
     """A network that weighs the outputs of the head by another token."""
 
@@ -289,9 +308,8 @@ class HeadSpec(Part):
     higher_is_better: bool = True
     steps: Steps | None = None
     """Of process reward models."""
-    pair: Pair | Embeddings | Literal["segments"] | None = None
-    """Of pairwise models, whose score is the probability that the first completion is better; `segments` is the way of
-    PairRM."""
+    pair: Pair | Segments | Embeddings | None = None
+    """Of pairwise models, whose score is the probability that the first completion is better."""
     max_length: int | None = None
     dtype: Literal["float16", "float32", "bfloat16"] | None = None
     """Dtype of the head; None: the backbone's."""

@@ -1,17 +1,22 @@
 """Pairwise heads equal plain torch in both orders, in every layout, and General Preference Models are antisymmetric."""
 
+import json
+from functools import partial
+
 import pytest
 import torch
 from head_models import make_headed, random_layers
 from random_models import make_model, pairs
 from reference import score_in_layouts
+from repository import SHARED
 from transformers import AutoModel
 
+from rewardbench.engine.backends.pool import Pool
 from rewardbench.engine.loop import score
 from rewardbench.errors import InputError
 from rewardbench.scorers import load_scorer
 from rewardbench.settings import ModelSpec
-from rewardbench.types import Message
+from rewardbench.types import Item, Message
 
 WIDTH, BLOCKS, TEMPERATURE = 32, 3, 0.1
 
@@ -162,3 +167,106 @@ def test_a_final_text_cannot_be_compared(folder):
     (item,) = pairs(1, 10)
     with pytest.raises(InputError, match="takes no final text"):
         load(folder).prepare(item.prompt, *item.completions, rendered=True)
+
+
+GOLDEN = SHARED / "heads"
+FAMILIES = [("pairrm", None), ("steamshp", "steamshp"), ("slicpairpm", "slic_pair")]
+on_goldens = pytest.mark.skipif(not GOLDEN.exists(), reason="the golden checkpoints are not at hand")
+
+
+def conversation(question, *answers):
+    turns = [Message(role="user", content=question)]
+    return turns, [(Message(role="assistant", content=answer),) for answer in answers]
+
+
+@on_goldens
+@pytest.mark.parametrize(
+    ("spec", "source_tokens", "candidate_tokens"), [("pairrm", 1224, 412), ("better_pairrm", 2030, 670)]
+)
+def test_the_segments_of_pairrm_have_the_limits_of_their_spec(spec, source_tokens, candidate_tokens):
+    scorer = load(GOLDEN / "pairrm", adapter=spec)
+    words = " ".join(f"w{n}" for n in range(3000))
+    prompt, answers = conversation(words, words, "short answer")
+    request = scorer.prepare(prompt, *answers, rendered=False)
+    assert request.start == source_tokens
+    assert request.end - request.start == candidate_tokens
+    assert request.dropped > 0
+    tokens = scorer.chat.tokenizer.convert_ids_to_tokens(request.ids.tolist())
+    assert [tokens[place] for place in scorer.places(request)] == ["<|source|>", "<|candidate1|>", "<|candidate2|>"]
+    source = scorer.chat.tokenizer(scorer.prepare(prompt[:1], *answers, rendered=False).text)["input_ids"][1:-1]
+    expected = source[-source_tokens + 3 :] if spec == "better_pairrm" else source[: source_tokens - 3]
+    assert request.ids[2 : request.start - 1].tolist() == expected
+    short = scorer.prepare(conversation("Hi")[0], *conversation("", "a", "b")[1], rendered=False)
+    assert (short.dropped, short.ids[-1]) == (0, request.ids[-1])
+
+
+@on_goldens
+def test_better_pairrm_shows_turns_in_its_own_words():
+    scorer = load(GOLDEN / "pairrm", adapter="better_pairrm")
+    prompt = [
+        Message(role="system", content="Be short."),
+        Message(role="user", content="A city?"),
+        Message(role="assistant", content="Lima"),
+        Message(role="user", content="Another?"),
+    ]
+    _, answers = conversation("", "Oslo", "Ankara")
+    request = scorer.prepare(prompt, *answers, rendered=False)
+    assert request.text == "SYSTEM MESSAGE: Be short. USER: A city? ASSISTANT: Lima USER: Another? ASSISTANT:"
+    expected = scorer.chat.tokenizer("<|candidate1|>Oslo")["input_ids"]
+    assert request.ids[request.start : request.end].tolist() == expected
+
+
+@on_goldens
+def test_a_prefix_in_a_text_moves_no_position():
+    scorer = load(GOLDEN / "pairrm")
+    prompt, answers = conversation("Say <|candidate1|> or <|source|>.", "<|candidate2|> yes", "no <|candidate1|>")
+    request = scorer.prepare(prompt, *answers, rendered=False)
+    assert scorer.places(request) == [1, request.start + 1, request.end + 1]
+    assert scorer.run([request]) == pytest.approx([scorer.score_unbatched(request)], abs=1e-6)
+
+
+@on_goldens
+@pytest.mark.parametrize(
+    ("folder", "adapter"), [("pairrm", None), ("steamshp", "steamshp"), ("slicpairpm", "slic_pair")]
+)
+def test_both_orders_equal_the_original_code_in_batches(folder, adapter):
+    scorer = load(GOLDEN / folder, adapter=adapter)
+    expected = json.loads((GOLDEN / folder / "expected.json").read_text())["orders"]
+    items = read_items(folder)
+    requests = []
+    for item in items:
+        for completions in (item.completions, item.completions[::-1]):
+            requests.append(scorer.prepare(item.prompt, *completions, rendered=False))
+    batched = torch.tensor(scorer.run(requests), dtype=torch.float64).view(-1, 2)
+    ab, ba = torch.tensor(expected["ab"]).double(), torch.tensor(expected["ba"]).double()
+    original = torch.stack([ab, ba], dim=1).sigmoid()  # logits that the first completion is better
+    if folder == "slicpairpm":  # probabilities of the chosen completion, which comes second in the other order
+        original = torch.stack([ab, 1 - ba], dim=1)
+    assert torch.allclose(batched, original, atol=1e-4)
+    single = torch.tensor([scorer.run([request])[0] for request in requests], dtype=torch.float64).view(-1, 2)
+    assert torch.allclose(batched, single, atol=1e-5)
+
+
+@on_goldens
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("folder", "adapter"), [("pairrm", None), ("steamshp", "steamshp"), ("slicpairpm", "slic_pair")]
+)
+def test_a_pool_gives_the_scores_of_one_process(folder, adapter):
+    spec = ModelSpec(str(GOLDEN / folder), device="cpu", adapter=adapter)
+    items = read_items(folder)
+    single = score(items, load_scorer(spec), batch_size=1).items
+    pooled = score(items, load_scorer(spec), batch_size=2, workers=Pool(2, partial(load_scorer, spec))).items
+    for item, expected in zip(pooled, single, strict=True):
+        assert item.scores == pytest.approx(expected.scores, abs=1e-5)
+        assert item.order_inconsistency == expected.order_inconsistency
+
+
+def read_items(folder):
+    items = []
+    for line in (GOLDEN / folder / "inputs.jsonl").read_text().splitlines():
+        row = json.loads(line)
+        prompt = tuple(Message(**message) for message in row["prompt"])
+        _, answers = conversation("", row["chosen"], row["rejected"])
+        items.append(Item(row["id"], "all", prompt, tuple(answers)))
+    return items
