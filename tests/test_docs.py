@@ -252,15 +252,6 @@ def test_the_row_of_a_checkpoint_family_chooses_its_chat_template(workplace, mon
     assert result.manifest["fingerprint"]["chat_template"] == "openbmb"
 
 
-def test_the_head_of_the_page_reads_a_cost(workplace):
-    (block,) = (block for block in blocks(EXTEND) if block.title == "my-head.yaml")
-    Path(block.title).write_text(block.text)
-    rewards = evaluate("./my-checkpoint", "my_pairs.jsonl")
-    costs = evaluate("./my-checkpoint", "my_pairs.jsonl", adapter="my-head.yaml")
-    for reward, cost in zip(rewards.items, costs.items, strict=True):
-        assert cost.scores == pytest.approx([-score for score in reward.scores], abs=1e-5)
-
-
 def test_the_row_of_a_suite_sets_its_sections_and_weights(workplace, monkeypatch):
     from rewardbench.suites import registry
 

@@ -13,7 +13,10 @@ from rewardbench.console.tables import add_text_row, make_table
 from rewardbench.console.terminal import echo, echo_json, make_console
 
 if TYPE_CHECKING:
-    from rewardbench.scorers.heads.spec import HeadSpec
+    from rewardbench.scorers.heads.catalogue import FamilyRow
+
+COLUMN_WIDTHS = (19, 36, 16, 13, 12)
+"""Characters of each column of the table of families, 100 with the gaps between them."""
 
 models = typer.Typer(
     cls=Group,
@@ -29,13 +32,13 @@ def list_models_command(context: typer.Context, as_json: JsonOption = False) -> 
     if context.invoked_subcommand:
         context.obj = as_json
         return
-    from rewardbench.scorers.heads.registry import known_specs
+    from rewardbench.scorers.heads.catalogue import list_families
 
-    specs = list(known_specs().values())
+    families = list_families()
     if as_json:
-        echo_json({"families": [spec.model_dump(mode="json", exclude_defaults=True) for spec in specs]})
+        echo_json({"families": [family.fields() for family in families]})
         return
-    _print_families(specs)
+    _print_families(families)
 
 
 @models.command("check")
@@ -46,11 +49,9 @@ def check_command(
     as_json: JsonOption = False,
 ) -> None:
     """Say which family a checkpoint belongs to, by its configuration and the names of its tensors."""
-    from rewardbench.models.locate import locate
     from rewardbench.scorers.heads.explain import explain_checkpoint
-    from rewardbench.settings import ModelSpec
 
-    explanation = explain_checkpoint(locate(path, revision), ModelSpec(path, revision=revision))
+    explanation = explain_checkpoint(path, revision)
     if as_json or context.obj:
         echo_json(explanation)
     else:
@@ -59,28 +60,22 @@ def check_command(
     raise typer.Exit(0 if explanation["scored"] else 1)
 
 
-def _print_families(specs: Sequence[HeadSpec]) -> None:
-    table = make_table("family", "is", "recognised by", "read at", right_from=4)
-    for spec in specs:
-        position = "not scored" if spec.reject else _position(spec)
-        add_text_row(table, spec.name, spec.title, _recognised_by(spec), position)
-    make_console().print(table)
-    echo("A classifier of transformers with one label needs no family. --json adds checkpoints and evidence.")
-    echo(f"families={len(specs)}")
+def _print_families(families: Sequence[FamilyRow]) -> None:
+    """Print a table of the families, with a heading for each kind."""
+    from rewardbench.scorers.heads.catalogue import KINDS
 
-
-def _recognised_by(spec: HeadSpec) -> str:
-    """Return how a checkpoint of a family is recognised, in a few words."""
-    match = spec.match
-    if match.is_empty:
-        return "its Hub id" if spec.checkpoints else "--adapter"
-    if match.encoder:
-        return "encoder without a chat template"
-    return ", ".join([*match.architectures[:1], *match.tensors[:2], *match.config][:3])
-
-
-def _position(spec: HeadSpec) -> str:
-    """Return where the score of a family is read."""
-    if spec.pair == "segments":
-        return "three prefix tokens"
-    return spec.position.at.replace("_", " ") + (f" {spec.position.token}" if spec.position.token else "")
+    console = make_console()
+    for kind, heading in KINDS.items():
+        table = make_table(heading, "recognised by", "read at", "needs", "evidence", right_from=5)
+        for column, width in zip(table.columns, COLUMN_WIDTHS, strict=True):
+            column.width = width
+        rows = [family for family in families if family.kind == kind]
+        for family in rows:
+            add_text_row(
+                table, family.name, family.recognised, family.position, family.needs or "-", family.source or "-"
+            )
+        if rows:
+            console.print(table)
+    echo("A head of no family is read if it is the only layer beside its backbone; else pass --adapter FILE.")
+    echo("--json adds titles, checkpoints, evidence in full, and why a family is not scored.")
+    echo(f"families={len(families)}")

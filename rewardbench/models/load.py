@@ -14,6 +14,7 @@ from rewardbench.hub import cache_note, commit_of
 from rewardbench.models.devices import pick_device, pick_dtype
 from rewardbench.models.failures import part_reported
 from rewardbench.models.fingerprint import identify
+from rewardbench.models.label_count import set_label_count
 from rewardbench.models.layers import compile_layers, is_encoder
 from rewardbench.models.limits import check_vocabulary, length_limit, name_first
 from rewardbench.models.locate import locate
@@ -31,6 +32,11 @@ TOKENIZER_FILES = ("*token*", "*vocab*", "*.model")
 
 ADAPTER_KEY = re.compile(r"lora_|\.(?:ia3_l|hada_|lokr_|oft_|boft_|vera_|randlora_)|\.(?:modules_to_save|base_layer)\.")
 """Matches the names of weights that belong to a PEFT adapter."""
+
+HEAD_KEY = re.compile(
+    r"(?:^|\.)(?:v_head|value_head|(?:reward|score|regression|prompt)(?:_\w+)?|critic|gating|normalizer|sae|weights\.fc)\."
+)
+"""Matches the names of weights of reward heads."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +117,8 @@ def open_checkpoint(
     config = _load_config(folder, spec)
     if kind == "causal":
         _reject_other_kinds(config, name)
+    else:
+        set_label_count(folder, config)
     _reject_nondeterministic(config, name)
     return Checkpoint(
         name=name,
@@ -319,4 +327,10 @@ def _check_unused(name: str, model: PreTrainedModel, keys: Sequence[str]) -> lis
                 f"{name} has a weight {key} that its config.json does not use, so the model would compute something "
                 "else than it was trained to: weights and config.json do not match."
             )
+    head_keys = list(filter(HEAD_KEY.search, keys))
+    if head_keys:
+        raise InputError(
+            f"{name} has the weight {name_first(head_keys)} of another head, which no class of transformers reads: its "
+            "score would be another than that of its authors. Declare its head with --adapter FILE."
+        )
     return [f"The files of {name} have weights that are not used: {name_first(keys)}."] if keys else []

@@ -38,19 +38,26 @@ def test_a_weight_that_a_module_in_use_would_ignore_is_rejected(folder, key):
         load(folder)
 
 
-def test_weights_of_another_head_are_noted(folder):
+def test_weights_of_a_vocabulary_head_are_noted(folder):
     import torch
 
-    edit_weights(
-        folder, lambda weights: weights | {"lm_head.weight": torch.ones(512, 32), "v_head.bias": torch.ones(1)}
-    )
+    edit_weights(folder, lambda weights: weights | {"lm_head.weight": torch.ones(512, 32)})
     notes = list(load(folder).report().notes)
-    assert notes == [f"The files of {folder} have weights that are not used: lm_head.weight and 1 more."]
+    assert notes == [f"The files of {folder} have weights that are not used: lm_head.weight."]
 
 
-def test_weights_under_another_prefix_count_as_missing(folder):
-    edit_weights(folder, lambda weights: {f"base.{key}": value for key, value in weights.items()})
-    with pytest.raises(InputError, match=r"lacks weights \(model.embed_tokens.weight and \d+ more\)"):
+def test_labels_that_no_config_counts_are_counted_by_the_weights(folder):
+    expected = load(folder).model.config.num_labels
+    fields = json.loads((folder / "config.json").read_text())
+    for key in ("id2label", "label2id"):
+        fields.pop(key)
+    (folder / "config.json").write_text(json.dumps(fields))
+    assert load(folder).model.config.num_labels == expected == 1
+
+
+def test_a_backbone_without_its_embeddings_is_rejected(folder):
+    edit_weights(folder, lambda weights: {key: weights[key] for key in weights if "embed_tokens" not in key})
+    with pytest.raises(InputError, match=r"lacks weights \(model.embed_tokens.weight\)"):
         load(folder)
 
 

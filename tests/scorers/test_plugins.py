@@ -33,6 +33,13 @@ def test_an_installed_package_adds_a_scorer_and_a_suite(environment, tmp_path):
     assert result["manifest"]["fingerprint"] == {"kind": "cities.scorer.Counter", "name": "counter:yes"}
 
 
+def test_an_installed_package_adds_head_specs(environment, tmp_path):
+    ran = environment.run(tmp_path, "models", "--json")
+    rows = {row["name"]: row for row in json.loads(ran.stdout)["families"]}
+    assert rows["towns"]["recognised"] == "towns.weight"
+    assert rows["villages"]["title"] == "Villages"
+
+
 def test_the_package_of_the_guide_is_installed_and_scores_its_suite(environment, tmp_path):
     source = tmp_path / "package"
     source.mkdir()

@@ -1,4 +1,4 @@
-"""A third-party package with scorers and a suite, and a fresh environment into which it is installed."""
+"""A third-party package with scorers, head specs and a suite, and a fresh environment into which it is installed."""
 
 import json
 import os
@@ -29,6 +29,9 @@ counter = "cities.scorer:load"
 nothing = "cities.scorer:load_nothing"
 broken = "cities.scorer:load_broken"
 viewer = "cities.viewers:load_plugin"
+
+[project.entry-points."rewardbench.heads"]
+towns = "cities.heads:list_specs"
 
 [project.entry-points."rewardbench.suites"]
 cities = "cities.suite:SPEC"
@@ -63,6 +66,16 @@ def load_nothing(spec):
 def load_broken(spec):
     raise ZeroDivisionError("no word")
 '''
+HEADS = """
+from pathlib import Path
+
+from rewardbench.scorers.heads.spec import HeadSpec, Match, Network
+
+
+def list_specs():
+    towns = HeadSpec(name="towns", title="Towns", match=Match(tensors=("towns.weight",)), head=Network(tensors="towns"))
+    return [towns, Path(__file__).with_name("data") / "villages.yaml"]
+"""
 SUITE = """
 from pathlib import Path
 
@@ -86,6 +99,8 @@ def write_package(folder: Path) -> None:
     (package / "__init__.py").touch()
     (package / "scorer.py").write_text(SCORER)
     (package / "suite.py").write_text(SUITE)
+    (package / "heads.py").write_text(HEADS)
+    (package / "data" / "villages.yaml").write_text("title: Villages\nhead: {tensors: villages}\n")
     (package / "viewers.py").write_text((ROOT / "tests" / "support" / "viewers.py").read_text())
     (package / "data" / "VERSION").write_text("1.0")
     (package / "data" / "easy.jsonl").write_text("\n".join(map(json.dumps, ROWS)))

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedConfig, PreTrainedModel
 
-Shape = tuple[int, ...]
-
 
 def read_raw_config(folder: Path, name: str) -> dict[str, object]:
     """Read config.json as it is.

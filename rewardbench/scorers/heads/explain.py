@@ -6,65 +6,88 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from rewardbench.errors import InputError
+from rewardbench.models.locate import locate
+from rewardbench.paths import home_path
 from rewardbench.scorers.heads.backbone import read_raw_config
+from rewardbench.scorers.heads.catalogue import describe_match
 from rewardbench.scorers.heads.coverage import read_tensors
-from rewardbench.scorers.heads.infer import has_classifier_head, is_classifier
-from rewardbench.scorers.heads.load import find_spec, open_tensors
+from rewardbench.scorers.heads.infer import CLASSIFIER_HEADS, has_classifier_head, is_classifier
+from rewardbench.scorers.heads.load import match_checkpoint, open_tensors, reject_format
 from rewardbench.scorers.heads.match import settle
+from rewardbench.scorers.heads.registry import rejected_spec
+from rewardbench.scorers.heads.remote import fetch_headers
 from rewardbench.scorers.heads.spec import HeadSpec
 from rewardbench.scorers.heads.tensors import TensorFiles
 from rewardbench.settings import ModelSpec
 
 
-def explain_checkpoint(folder: Path, spec: ModelSpec) -> dict[str, object]:
+def explain_checkpoint(path: str, revision: str | None = None) -> dict[str, object]:
     """Return which family a checkpoint belongs to and why; `scored` is False if it cannot be scored.
 
+    Of a checkpoint on the Hub, only the headers of its weights are read.
+
+    Args:
+        path: a folder or a Hub id.
+        revision: branch, tag or commit on the Hub.
+
     Returns:
-        `scored`, `family` (None for a classifier of transformers), `title`, `reason`, `head_tensors`, `evidence`.
+        `scored`, `family` (None if there is none), `title`, `reason`, `head_tensors`, `evidence`; for a family that is
+        not scored and a checkpoint of none, the reason says what to do.
+
+    Raises:
+        InputError: if there is no such folder or repository.
     """
+    rejected = rejected_spec(path)
+    if rejected:
+        return _explain_rejected(rejected)
+    if home_path(path).is_dir():
+        folder = locate(path, revision)
+        tensors = open_tensors(folder) if any(folder.glob("*.safetensors")) else None
+    else:
+        tensors = fetch_headers(path, revision)
+        folder = tensors.folder
     try:
-        head = find_spec(folder, spec)
-        fields, tensors = read_raw_config(folder, spec.model), open_tensors(folder)
+        return _explain(folder, tensors, ModelSpec(path, revision=revision))
     except InputError as error:
         return {"scored": False, "family": None, "reason": str(error)}
+
+
+def _explain(folder: Path, tensors: TensorFiles | None, spec: ModelSpec) -> dict[str, object]:
+    reject_format(folder, spec.model)
+    fields = read_raw_config(folder, spec.model)
+    if tensors is None:
+        raise InputError(f"{spec.model} has no safetensors files, in whose headers the names of its tensors are.")
+    head = match_checkpoint(fields, tensors, spec)
     if head is None:
-        is_scored, reason = _explain_classifier(fields, tensors, spec.model)
-        return {"scored": is_scored, "family": None, "reason": reason}
+        return _explain_classifier(fields, tensors, spec.model)
     if head.reject:
-        return {"scored": False, "family": head.name, "title": head.title, "reason": head.reject.strip()}
+        return _explain_rejected(head)
     read = read_tensors(settle(head, fields, tensors), tensors)
-    return {
+    explanation = {
         "scored": True,
         "family": head.name,
         "title": head.title,
         "reason": "named by its Hub id" if head.match.is_empty and head.checkpoints else describe_match(head),
         "head_tensors": ", ".join(sorted(read & tensors.shapes.keys())),
-        "evidence": head.evidence,
+        "evidence": head.evidence.strip(),
     }
+    return explanation | ({"note": head.note.strip()} if head.note else {})
 
 
-def _explain_classifier(fields: Mapping[str, object], tensors: TensorFiles, name: str) -> tuple[bool, str]:
-    """Return whether a checkpoint without a spec is a classifier with one label, and the reason."""
+def _explain_rejected(head: HeadSpec) -> dict[str, object]:
+    reason = head.reject.strip() or f"needs a principle: pass --adapter {head.name}:PRINCIPLE"
+    return {"scored": False, "family": head.name, "title": head.title, "reason": reason}
+
+
+def _explain_classifier(fields: Mapping[str, object], tensors: TensorFiles, name: str) -> dict[str, object]:
+    """Explain a checkpoint without a spec: a classifier of transformers, or a policy."""
     if not is_classifier(fields) or not has_classifier_head(fields, tensors, name):
-        return False, "no reward head: score a policy with --ref_model, or declare a head with --adapter"
-    heads = [tensors.shapes[name][0] for name in ("score.weight", "classifier.weight") if name in tensors]
-    if heads and heads[0] != 1:
-        return False, f"a classifier with {heads[0]} outputs: declare which is the reward with --adapter (output.index)"
-    return True, "a classifier of transformers with one label"
-
-
-def describe_match(head: HeadSpec) -> str:
-    """Return what a checkpoint has that a spec asks for."""
-    match = head.match
-    parts = []
-    if match.architectures:
-        parts.append("class " + " or ".join(match.architectures))
-    if match.tensors:
-        parts.append("tensors " + ", ".join(match.tensors))
-    if match.config:
-        parts.append("config.json has " + ", ".join(match.config))
-    if match.template_text:
-        parts.append(f"a chat template with {match.template_text!r}")
-    if match.encoder:
-        parts.append("an encoder without a chat template")
-    return "; ".join(parts) or "the only layer beside the backbone"
+        reason = "no reward head: score a policy with --ref_model, or declare a head with --adapter"
+        return {"scored": False, "family": None, "reason": reason}
+    head = next((tensor for tensor in CLASSIFIER_HEADS if tensor in tensors), None)
+    outputs = tensors.shapes[head][0] if head else 1
+    reason = "a classifier of transformers with one label"
+    if outputs != 1:
+        reason = f"a classifier with {outputs} outputs: declare which is the reward with --adapter (output.index)"
+    explanation = {"scored": outputs == 1, "family": "classifier", "reason": reason}
+    return explanation | ({"head_tensors": head} if head else {})

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from rewardbench.errors import InputError
 from rewardbench.models.failures import part_reported
 from rewardbench.scorers.heads.backbone import backbone_names, build_config, find_prefix
-from rewardbench.scorers.heads.match import class_names
-from rewardbench.scorers.heads.spec import HeadSpec, Input, Network
+from rewardbench.scorers.heads.match import class_names, is_encoder_type
+from rewardbench.scorers.heads.spec import INFERRED, HeadSpec, Network, Position
 from rewardbench.scorers.heads.tensors import TensorFiles, find_layers, is_expendable
 
 LAYER_TENSOR = re.compile(r"(?P<prefix>.+?)(?:\.\d+)?\.(?:weight|bias)")
-LANGUAGE_MODELS = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration", "ForMaskedLM", "Model")
-"""Ends of the class names of models without a reward head."""
+STEP_CLASS = re.compile(r"TokenClassification|Prm(?:Model)?$|ProcessReward|ForPrm|ForPRM")
+"""Finds names of classes that rate tokens or steps."""
 
 CLASSIFIER_HEADS = ("score.weight", "classifier.weight")
 """Names of the heads of transformers' decoders for sequence classification."""
@@ -50,12 +50,28 @@ def infer_spec(fields: Mapping[str, object], tensors: TensorFiles, name: str) ->
             "names the activation between them. Declare it with --adapter FILE, which has "
             f"head: {{tensors: {network}, activation: relu}} or another activation."
         )
-    return HeadSpec(
-        name="inferred",
-        title=f"the head {network}, found beside the backbone",
-        input=Input(specials=False),
-        head=Network(tensors=network),
-    )
+    if is_encoder_type(str(fields.get("model_type"))):
+        raise InputError(
+            f"{name} fits no head spec: it is an encoder with the head {network}, and which of its tokens is read is "
+            "not declared. Declare it with --adapter FILE."
+        )
+    position = Position(at="last_not_pad") if is_classifier(fields) else Position()
+    title = f"the head {network}, found beside the backbone"
+    return HeadSpec(name=INFERRED, title=title, position=position, head=Network(tensors=network))
+
+
+def reject_step_class(fields: Mapping[str, object], name: str) -> None:
+    """Reject a model that rates tokens or steps, which no spec says how to read.
+
+    Raises:
+        InputError: if config.json names such a class.
+    """
+    for saved in class_names(fields):
+        if STEP_CLASS.search(saved):
+            raise InputError(
+                f"{name} fits no head spec: its class {saved} rates tokens or steps of a text, and which of them are "
+                "read is not declared. Declare it with --adapter FILE (steps)."
+            )
 
 
 def is_classifier(fields: Mapping[str, object]) -> bool:
@@ -63,41 +79,33 @@ def is_classifier(fields: Mapping[str, object]) -> bool:
     return any(name.endswith("ForSequenceClassification") for name in class_names(fields))
 
 
-def has_standard_head(fields: Mapping[str, object], tensors: TensorFiles, name: str) -> bool:
-    """Return True if a checkpoint has a head that transformers loads: of a classifier, or of a language model."""
-    from transformers import CONFIG_MAPPING
-
-    if fields.get("model_type") not in CONFIG_MAPPING:
-        return is_classifier(fields)
-    if is_classifier(fields):
-        return has_classifier_head(fields, tensors, name)
-    names = class_names(fields)
-    if names and not any(saved.endswith(LANGUAGE_MODELS) for saved in names):
-        return False
-    return not extra_tensors(fields, tensors, name)
-
-
 def has_classifier_head(fields: Mapping[str, object], tensors: TensorFiles, name: str) -> bool:
     """Return True if a checkpoint has the head of transformers' sequence classifiers, without a wrapper around it."""
     import torch
-    from transformers import AutoModelForSequenceClassification
+    from transformers import CONFIG_MAPPING, AutoModelForSequenceClassification
 
+    if fields.get("model_type") not in CONFIG_MAPPING:
+        return True  # transformers says what it lacks
     if tensors.renames:
         return False
-    if any(tensor in tensors for tensor in CLASSIFIER_HEADS):
-        return True
-    config = build_config(HeadSpec(name="inferred"), fields, name)
+    config = build_config(HeadSpec(name=INFERRED), fields, name)
     if type(config) not in AutoModelForSequenceClassification._model_mapping:
         return False
+    usual = f"{AutoModelForSequenceClassification._model_mapping[type(config)].base_model_prefix}."
+    if not any(tensor.startswith(usual) for tensor in tensors.shapes):
+        expected, _ = backbone_names(config, name)
+        if find_prefix(tensors.shapes, expected, usual) not in ("", usual):
+            return False
+    if any(tensor in tensors for tensor in CLASSIFIER_HEADS):
+        return True
     with part_reported(name), torch.device("meta"):
-        skeleton = AutoModelForSequenceClassification.from_config(config)
-    head = [tensor for tensor in skeleton.state_dict() if not tensor.startswith(f"{skeleton.base_model_prefix}.")]
-    return any(tensor in tensors for tensor in head)
+        skeleton = AutoModelForSequenceClassification.from_config(config)  # type: ignore[no-untyped-call]
+    return any(tensor in tensors for tensor in skeleton.state_dict() if not tensor.startswith(usual))
 
 
 def extra_tensors(fields: Mapping[str, object], tensors: TensorFiles, name: str) -> list[str]:
     """Return the names of a checkpoint's tensors that belong neither to its backbone nor to a vocabulary head."""
-    expected, usual = backbone_names(build_config(HeadSpec(name="inferred"), fields, name), name)
+    expected, usual = backbone_names(build_config(HeadSpec(name=INFERRED), fields, name), name)
     prefix = find_prefix(tensors.shapes, expected, usual)
     modules = tuple(f"{prefix}{module}." for module in sorted({tensor.partition(".")[0] for tensor in expected}))
     extra = [tensor for tensor in tensors.shapes if not tensor.startswith(modules)]

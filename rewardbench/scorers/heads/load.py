@@ -18,7 +18,7 @@ from rewardbench.scorers.base import ModelScorer
 from rewardbench.scorers.classifier import load_classifier
 from rewardbench.scorers.heads.backbone import build_config, load_backbone, read_raw_config
 from rewardbench.scorers.heads.coverage import reject_unread
-from rewardbench.scorers.heads.infer import has_standard_head, infer_spec
+from rewardbench.scorers.heads.infer import has_classifier_head, infer_spec, is_classifier, reject_step_class
 from rewardbench.scorers.heads.inputs import HeadChat
 from rewardbench.scorers.heads.match import match_spec, settle
 from rewardbench.scorers.heads.pair_ranker import PairRanker
@@ -28,6 +28,9 @@ from rewardbench.scorers.heads.scorer import HeadScorer
 from rewardbench.scorers.heads.spec import HeadSpec
 from rewardbench.scorers.heads.tensors import TensorFiles
 from rewardbench.settings import ModelSpec
+
+HEAD_FILES = ("value_head",)
+"""Files beside the weights, without their suffix, in which some libraries store the head."""
 
 
 def load_reward_model(spec: ModelSpec) -> ModelScorer:
@@ -88,7 +91,9 @@ def match_checkpoint(fields: Mapping[str, object], tensors: TensorFiles, spec: M
     head = spec_of_checkpoint(name) or match_spec(fields, tensors, name)
     if head and head.input.sentence_pair and spec.chat_template:
         return None  # the user asks for one text, rendered by this template
-    if head or has_standard_head(fields, tensors, spec.model):
+    if head is None or not (head.steps or head.reject):
+        reject_step_class(fields, spec.model)
+    if head or (is_classifier(fields) and has_classifier_head(fields, tensors, spec.model)):
         return head
     return infer_spec(fields, tensors, spec.model)
 
@@ -124,7 +129,7 @@ def open_tensors(folder: Path) -> TensorFiles:
     """Open the weight files of a checkpoint, and the files of a head beside them."""
     weights = weight_files(folder)
     beside = sorted(path for path in folder.glob("*.safetensors") if path not in weights)
-    return TensorFiles(folder, weights, [path for path in beside if path.stem == "value_head"])
+    return TensorFiles.open(folder, weights, [path for path in beside if path.stem == "value_head"])
 
 
 def load_head(head: HeadSpec, folder: Path, spec: ModelSpec) -> HeadScorer:
@@ -151,7 +156,8 @@ def load_head(head: HeadSpec, folder: Path, spec: ModelSpec) -> HeadScorer:
     layout, layout_notes = choose_layout(scorer, may_pack=not is_encoder(config))
     notes = [*cache_note(folder, spec.model, spec.revision), *check_vocabulary(tokenizer, model, spec.model)]
     named = f"Scored as {head.title or head.name}: {head.position.at} token, head {head.name}."
-    ambiguity = [head.note.strip()] if head.note and not spec.adapter else []
+    is_certain = spec.adapter or hub_id(spec.model, folder) in head.checkpoints
+    ambiguity = [] if is_certain or not head.note else [head.note.strip()]
     return scorer.with_layout(layout, [named, *ambiguity, *notes, *layout_notes])
 
 

@@ -19,10 +19,14 @@ def match_spec(fields: Mapping[str, object], tensors: TensorFiles, name: str = "
     Args:
         fields: of its config.json.
         tensors: of its weight files and the files beside them.
-        name: its Hub id, if it has one; of the specs that apply, one that lists it is used.
+        name: its Hub id, if it has one; of the specs that apply, one that lists it is used, else one that rejects.
     """
     applying = [spec for spec in known_specs().values() if applies(spec, fields, tensors)]
-    return max(applying, key=lambda spec: (name in spec.checkpoints, spec.match.specificity), default=None)
+
+    def rank(spec: HeadSpec) -> tuple[bool, bool, int]:
+        return name in spec.checkpoints, bool(spec.reject), spec.match.specificity
+
+    return max(applying, key=rank, default=None)
 
 
 def applies(spec: HeadSpec, fields: Mapping[str, object], tensors: TensorFiles) -> bool:
@@ -36,7 +40,7 @@ def applies(spec: HeadSpec, fields: Mapping[str, object], tensors: TensorFiles) 
         return False
     if not all(_has_value(fields, key, value) for key, value in match.config.items()):
         return False
-    if match.encoder and not _is_encoder(str(fields.get("model_type"))):
+    if match.encoder and not is_encoder_type(str(fields.get("model_type"))):
         return False
     if match.chat_template is not None and match.chat_template != has_chat_template(tensors.folder):
         return False
@@ -109,7 +113,7 @@ def read_chat_template(folder: Path) -> str:
     return template if isinstance(template, str) else json.dumps(template) if template else ""
 
 
-def _is_encoder(model_type: str) -> bool:
+def is_encoder_type(model_type: str) -> bool:
     """Return True if an architecture was made for masked language modelling."""
     from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 

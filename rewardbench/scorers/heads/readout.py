@@ -65,7 +65,7 @@ class Readout:
     def _build(self, network: Network) -> torch.nn.Sequential:
         tensors = self._tensors
         if network.file:
-            tensors = TensorFiles(tensors.folder, [tensors.folder / f"{network.file}.safetensors"])
+            tensors = TensorFiles.open(tensors.folder, [tensors.folder / f"{network.file}.safetensors"])
         return build_network(network, tensors, self.name).to(self.device, self.dtype)
 
     def _read(self, tensor: str) -> torch.Tensor:
@@ -178,6 +178,8 @@ class Readout:
         std = self._parameter(affine.std) if affine.std else 1.0
         if affine.variance:
             std = self._parameter(affine.variance) ** 0.5
+        if not std + affine.epsilon > 0:
+            raise InputError(f"The standard deviation of {self.name} is {std}, by which its scores are divided.")
         return mean, std + affine.epsilon
 
     def _parameter(self, key: str) -> float:

@@ -12,6 +12,9 @@ from rewardbench.types import Aggregation
 Activation = Literal["relu", "selu", "leaky_relu", "tanh", "gelu", "none"]
 Where = Literal["last", "last_not_pad", "first", "before_first", "last_of", "every", "start_of_last", "decoder_start"]
 
+INFERRED = "inferred"
+"""Name of the spec of a head that is found beside a backbone."""
+
 
 class Part(BaseModel):
     """Base of the parts of a spec: frozen, and a key that it does not know is an error."""

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import torch
 
 
+Shape = tuple[int, ...]
+
 WRAPPERS = {
     r"^module\.": "",
     r"(?:^|(?<=\.))_orig_mod\.": "",
@@ -42,21 +44,21 @@ class TensorFiles:
 
     Args:
         folder: the checkpoint.
-        files: its weight files.
-        beside: files of a head beside them.
+        files: the shapes of the tensors of each file, by name; the weight files come first.
+        beside: those of the files that hold a head beside the weights.
 
     Raises:
-        InputError: if a file is not a safetensors file, or two tensors have the same name without their wrappers.
+        InputError: if two tensors have the same name without their wrappers.
     """
 
-    def __init__(self, folder: Path, files: Iterable[Path], beside: Collection[Path] = ()) -> None:
+    def __init__(self, folder: Path, files: Mapping[Path, Mapping[str, Shape]], beside: Collection[Path] = ()) -> None:
         self.folder = folder
-        stored: dict[str, tuple[Path, tuple[int, ...]]] = {}
-        for path in (*files, *beside):
-            for name, shape in _read_shapes(path).items():
+        stored: dict[str, tuple[Path, Shape]] = {}
+        for path, shapes in files.items():
+            for name, shape in shapes.items():
                 stored.setdefault(name, (path, shape))
         self.renames = find_wrappers(stored)
-        self.shapes: dict[str, tuple[int, ...]] = {}
+        self.shapes: dict[str, Shape] = {}
         self._places: dict[str, tuple[Path, str]] = {}
         for name, (path, shape) in stored.items():
             plain = rename(name, self.renames)
@@ -67,6 +69,15 @@ class TensorFiles:
             self._places[plain] = (path, name)
         self.beside = {name for name, (path, _) in self._places.items() if path in beside}
         """Names of the tensors of files beside the weights."""
+
+    @classmethod
+    def open(cls, folder: Path, files: Iterable[Path], beside: Collection[Path] = ()) -> TensorFiles:
+        """Read the headers of files; see the class.
+
+        Raises:
+            InputError: if a file is not a safetensors file.
+        """
+        return cls(folder, {path: read_shapes(path) for path in (*files, *beside)}, beside)
 
     def __contains__(self, name: str) -> bool:
         return name in self.shapes
@@ -90,8 +101,12 @@ class TensorFiles:
             yield name, self.read(name)
 
 
-def _read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of the tensors of a safetensors file, by name."""
+def read_shapes(path: Path) -> dict[str, Shape]:
+    """Return the shapes of the tensors of a safetensors file, by name.
+
+    Raises:
+        InputError: if it is not a safetensors file.
+    """
     from safetensors import SafetensorError, safe_open
 
     shapes = {}
@@ -139,7 +154,7 @@ def find_wrappers(names: Iterable[str]) -> dict[str, str]:
     return renames
 
 
-def is_expendable(name: str, shape: tuple[int, ...]) -> bool:
+def is_expendable(name: str, shape: Shape) -> bool:
     """Return True if no score depends on a tensor that a model does not use: a vocabulary head, or a computed buffer.
 
     >>> is_expendable("lm_head.weight", (400, 32)), is_expendable("v_head.weight", (1, 32))
@@ -150,7 +165,7 @@ def is_expendable(name: str, shape: tuple[int, ...]) -> bool:
     return len(shape) == 4 and name.endswith((".attn.bias", ".attention.bias"))  # causal masks of GPT-2 and GPT-NeoX
 
 
-def find_layers(shapes: Mapping[str, tuple[int, ...]], prefix: str) -> list[str]:
+def find_layers(shapes: Mapping[str, Shape], prefix: str) -> list[str]:
     """Return the prefixes of a network's layers, in order: the prefix itself, or numbered ones.
 
     >>> find_layers({"score.2.weight": (1, 8), "score.0.weight": (8, 8), "score.0.bias": (8,)}, "score")

@@ -96,6 +96,14 @@ def test_normalised_rewards_follow_the_switch(tmp_path):
     assert on.run(requests) == pytest.approx(expected, abs=1e-6)
 
 
+def test_a_cost_is_negated(tmp_path):
+    folder = make_headed(tmp_path / "model", random_layers("cost", WIDTH, 1))
+    (tmp_path / "cost.yaml").write_text("head: {tensors: cost}\nhigher_is_better: false")
+    rewards, costs = load(folder), load(folder, adapter=str(tmp_path / "cost.yaml"))
+    requests = requests_of(rewards)
+    assert costs.run(requests) == pytest.approx([-score for score in rewards.run(requests)], abs=1e-6)
+
+
 PAGE = GUIDE / "pages" / "how-to" / "heads.md"
 (ADAPTER,) = [block.text for block in blocks(PAGE, "yaml")]
 """The head spec that the guide shows."""
@@ -266,7 +274,7 @@ def test_a_pairwise_spec_reads_both_orders(tmp_path):
 @pytest.mark.parametrize(("labels", "is_scored", "reason"), [(1, True, "with one label"), (2, False, "2 outputs")])
 def test_the_explanation_counts_the_labels_of_a_classifier(tmp_path, labels, is_scored, reason):
     folder = make_model(tmp_path / "model", num_labels=labels)
-    explanation = explain_checkpoint(folder, ModelSpec(str(folder)))
+    explanation = explain_checkpoint(str(folder))
     assert explanation["scored"] is is_scored
     assert reason in explanation["reason"]
 

@@ -1,14 +1,14 @@
 """Checkpoints in the layouts of published families score as their authors' code scores them."""
 
 import json
-import math
 
 import pytest
 from reference import score_in_layouts
-from repository import SHARED
+from repository import SHARED, load_script
 
 from rewardbench.engine.loop import score
 from rewardbench.scorers import load_scorer
+from rewardbench.scorers.heads.explain import explain_checkpoint
 from rewardbench.settings import ModelSpec
 from rewardbench.types import Item, Message
 
@@ -41,7 +41,8 @@ SPECS = {
     "yes_no_logit": "yes_no",
 }
 """Folder to the spec that takes it."""
-ON_REQUEST = {"math_shepherd", "nemotron_logit", "slicpairpm", "steamshp", "two_label", "yes_no_logit"}
+CHECK = load_script("heads_check")
+ON_REQUEST = CHECK.ADAPTERS
 """Folders whose family no file tells, so that their spec must be named."""
 QUICK = ("armorm", "qwen_prm", "slicpairpm")
 """Folders whose layouts are compared in the fast run too."""
@@ -50,9 +51,7 @@ pytestmark = pytest.mark.skipif(not HEADS.exists(), reason="the golden checkpoin
 
 
 def load(folder):
-    return load_scorer(
-        ModelSpec(str(HEADS / folder), device="cpu", adapter=SPECS[folder] if folder in ON_REQUEST else None)
-    )
+    return load_scorer(ModelSpec(str(HEADS / folder), device="cpu", adapter=ON_REQUEST.get(folder)))
 
 
 def read(folder):
@@ -68,19 +67,23 @@ def read(folder):
     return items, json.loads((HEADS / folder / "expected.json").read_text())
 
 
-def sigmoid(logit):
-    return 1 / (1 + math.exp(-logit))
-
-
 def expected_scores(expected):
-    """Return the score of the first completion; PairRM's logits become the mean probability over both orders."""
-    if expected["kind"] == "steps":
-        return expected["aggregates"]["min"]
-    scores = expected["scores"]
-    if expected["kind"] == "pairwise" and min(scores) < 0:
-        orders = zip(expected["orders"]["ab"], expected["orders"]["ba"], strict=True)
-        return [(sigmoid(first) + 1 - sigmoid(second)) / 2 for first, second in orders]
-    return scores
+    """Return the score of the first completion: of steps the minimum."""
+    return expected["aggregates"]["min"] if expected["kind"] == "steps" else CHECK.expected_scores(expected)
+
+
+CHECKED = SPECS | {"skywork_llama": "classifier", "tulu_bin": "classifier"}
+"""Folder to the family that `rewardbench models check` names."""
+
+
+@pytest.mark.parametrize("folder", CHECKED)
+def test_the_family_of_a_checkpoint_is_named(folder):
+    explanation = explain_checkpoint(str(HEADS / folder))
+    if folder in ON_REQUEST:
+        assert (explanation["scored"], explanation["family"] in (None, "classifier")) == (False, True)
+        assert "--adapter" in explanation["reason"]
+    else:
+        assert (explanation["scored"], explanation["family"]) == (True, CHECKED[folder])
 
 
 @pytest.mark.parametrize("folder", SPECS)
