@@ -243,7 +243,7 @@ FAMILIES = {
     "oasst_pythia": make_oasst_pythia,
     "odin": make_odin,
     "openrlhf": last_layer("score", normalize_reward=True, mean=0.5, std=2.0),
-    "openrlhf_value_head": last_layer("value_head", architecture="RewardModel"),
+    "openrlhf_old": last_layer("value_head", architecture="RewardModel"),
     "pairrm": make_pairrm,
     "qrm": make_qrm,
     "qrm_gemma": make_qrm_gemma,
