@@ -348,18 +348,25 @@ class Chat:
         position = ids.index(token)
         return 0 if position and str(self.tokenizer.decode(ids[:position])).strip() else position + 1
 
+    def _suffix_length(self, ids: list[int]) -> int:
+        """Count the ids at the end that right truncation keeps."""
+        return len(self._after) if self._has_suffix(ids) else 0
+
     def _fit(self, request: TokenRequest) -> TokenRequest:
         """Truncate to `max_length`, but keep the BOS and the tokens that the tokenizer adds at both ends.
 
         Raises:
-            InputError: if nothing of the completion is left.
+            InputError: if these tokens do not fit, or nothing of the completion is left.
         """
         excess = len(request.ids) - self.max_length if self.max_length else 0
-        if excess <= 0:
+        if self.max_length is None or excess <= 0:
             return request
         ids = request.ids.tolist()
-        suffix_length = len(self._after) if self._has_suffix(ids) else 0
-        cut = self._prefix_length(ids) if self.truncation_side == "left" else len(ids) - suffix_length - excess
+        suffix_length = self._suffix_length(ids)
+        prefix_length = self._prefix_length(ids) if self.truncation_side == "left" else 0
+        if prefix_length + suffix_length > self.max_length:
+            raise InputError(f"max_length={self.max_length} leaves no room for the tokens that every text must have.")
+        cut = prefix_length if self.truncation_side == "left" else self.max_length - suffix_length
         if self.spans and self.truncation_side == "right" and request.start >= cut:
             raise InputError(f"The prompt alone fills max_length={self.max_length}: nothing of the completion is left.")
         shortened = request.ids[:cut] + request.ids[cut + excess :]

@@ -8,7 +8,6 @@ repositories bring along, so each model is tried on short texts.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 from rewardbench.errors import InputError
@@ -54,10 +53,16 @@ def packing_probe(scorer: Prober) -> list[TokenRequest]:
 
 
 def _prepare_distinct(scorer: Prober, texts: Sequence[Sequence[str]]) -> list[TokenRequest]:
+    """Return the requests of texts that the scorer takes; raise its InputError if it takes none."""
     requests: dict[TokenRequest, None] = {}
+    failure: InputError | None = None
     for words in texts:
-        with suppress(InputError):
+        try:
             requests[scorer.probe(" ".join(words))] = None
+        except InputError as error:
+            failure = error
+    if failure is not None and not requests:
+        raise failure
     return list(requests)
 
 

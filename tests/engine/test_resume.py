@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from head_families import FAMILIES
 from random_models import pairs, write_pairs
 
 from rewardbench.engine.cache import Cache
@@ -100,8 +101,9 @@ def test_a_batch_that_fails_leaves_earlier_scores_and_the_plan_in_the_cache(mode
     assert scores(resumed) == scores(complete)
 
 
-def start(folder: Path, model: Path, cache: str) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "rewardbench", "--model", str(model), "--dataset", str(folder / "pairs.jsonl")]
+def start(folder: Path, model: ModelSpec, cache: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "rewardbench", "--model", model.model, "--dataset", str(folder / "pairs.jsonl")]
+    command += ["--adapter", model.adapter] if model.adapter else []
     command += ["--batch_tokens", "150", "--device", "cpu", "--output_dir", str(folder / cache)]
     environment = {**os.environ, "REWARDBENCH_CACHE": str(folder / f"{cache}.sqlite"), "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
@@ -120,9 +122,16 @@ def outputs(folder: Path) -> bytes:
     return path.read_bytes()
 
 
-@pytest.mark.parametrize(("kills", "count"), [(2, 150), pytest.param(10, 600, marks=pytest.mark.slow)])
-def test_a_killed_run_resumes_to_the_same_bytes(kills, count, model_folder, tmp_path):
-    folder, model = tmp_path, model_folder("llama")
+MANY_KILLS = [(kind, 10 if kind == "classifier" else 2, 600) for kind in ("classifier", *FAMILIES)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "kills", "count"),
+    [("qwen_prm", 2, 60), *(pytest.param(*values, marks=pytest.mark.slow) for values in MANY_KILLS)],
+)
+def test_a_killed_run_resumes_to_the_same_bytes(kind, kills, count, model_folder, family_spec, tmp_path):
+    folder = tmp_path
+    model = spec(model_folder("llama")) if kind == "classifier" else family_spec(kind)
     write_pairs(folder / "pairs.jsonl", count)
     assert start(folder, model, "complete").wait(300) == 0
     rng, cached = random.Random(7), 0
@@ -145,6 +154,6 @@ def test_a_killed_run_resumes_to_the_same_bytes(kills, count, model_folder, tmp_
 @pytest.mark.slow
 def test_two_processes_share_a_cache(model_folder, tmp_path):
     write_pairs(tmp_path / "pairs.jsonl", 200)
-    children = [start(tmp_path, model_folder("llama"), "shared") for _ in range(2)]
+    children = [start(tmp_path, spec(model_folder("llama")), "shared") for _ in range(2)]
     assert [child.wait(300) for child in children] == [0, 0]
     assert count_cached(tmp_path / "shared.sqlite") == 400

@@ -6,6 +6,7 @@ from functools import partial
 from multiprocessing.connection import wait
 
 import pytest
+from head_families import FAMILIES
 from random_models import pairs
 
 from rewardbench.engine.backends import pool as pool_module
@@ -31,10 +32,12 @@ def one_thread():
 
 
 @pytest.fixture
-def specs(model_folder):
-    """Return the options of a scorer by its kind."""
+def specs(model_folder, family_spec):
+    """Return the options of a scorer by its kind: a baseline, a classifier, a family of heads or a rule of DPO."""
 
     def make(kind):
+        if kind in FAMILIES:
+            return family_spec(kind)
         if kind.startswith("baseline/"):
             return ModelSpec(kind, seed=3)
         if kind == "classifier":
@@ -72,11 +75,12 @@ def count_and_run(run, counts, batch):
 
 
 TEXT = ["baseline/longest", "baseline/shortest", "baseline/random"]
+QUICK = [*TEXT, "classifier", "qwen_prm"]
+"""Kinds that the normal tests cover; steps are the scores with most parts."""
+SLOW = ["dpo", "avg", "norm", *(FAMILIES.keys() - {"qwen_prm"})]
 
 
-@pytest.mark.parametrize(
-    "kind", [*TEXT, "classifier", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("dpo", "avg", "norm"))]
-)
+@pytest.mark.parametrize("kind", [*QUICK, *(pytest.param(kind, marks=pytest.mark.slow) for kind in sorted(SLOW))])
 def test_a_pool_gives_the_scores_of_one_process(kind, specs, one_thread):
     spec, items, counts = specs(kind), pairs(60, 20), []
     single = score(items, load_scorer(spec), batch_tokens=60, batch_size=2)

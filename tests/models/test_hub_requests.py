@@ -1,9 +1,6 @@
 """Requests to the Hub that a run of the command line makes, counted by the double: one look-up per model."""
 
 import json
-import os
-import subprocess
-import sys
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -13,6 +10,7 @@ import pytest
 from adapter_models import lora, make_adapter
 from random_models import write_pairs
 
+from rewardbench.cli.main import main
 from rewardbench.doctor import DoctorSettings, examine
 from rewardbench.engine.backends.pool import _serve
 from rewardbench.errors import InputError
@@ -26,31 +24,27 @@ def read_files(folder):
 
 
 @pytest.fixture
-def server(model_folder):
+def server(hub, model_folder):
     """Serve a classifier, a policy and its reference; nothing was requested yet."""
-    with hub_server.hub() as server:
-        models = {"org/rm": {}, "org/policy": {"kind": "causal"}, "org/reference": {"kind": "causal", "seed": 1}}
-        for name, options in models.items():
-            server.repos[name] = hub_server.Repo()
-            server.repos[name].commit("main", read_files(model_folder(**options)))
-        yield server
+    models = {"org/rm": {}, "org/policy": {"kind": "causal"}, "org/reference": {"kind": "causal", "seed": 1}}
+    for name, options in models.items():
+        hub.repos[name] = hub_server.Repo()
+        hub.repos[name].commit("main", read_files(model_folder(**options)))
+    return hub
 
 
 @pytest.fixture
-def rewardbench(server, tmp_path):
-    """Run the command line in a process of its own; return its summary and the requests it made."""
+def rewardbench(server, tmp_path, monkeypatch, capfd):
+    """Run the command line with an empty cache of the Hub; return its summary and the requests it made."""
     write_pairs(tmp_path / "pairs.jsonl", 4)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
-    environment |= {"HF_ENDPOINT": server.url, "HF_HOME": str(tmp_path / "home"), "HF_HUB_DISABLE_XET": "1"}
-    environment |= {"HF_HUB_ETAG_TIMEOUT": "2", "HF_HUB_DISABLE_TELEMETRY": "1"}
+    monkeypatch.chdir(tmp_path)
 
     def run(*arguments):
         output = tempfile.mkdtemp(dir=tmp_path)
-        options = ["--dataset", "pairs.jsonl", "--device", "cpu", "--output_dir", output]
-        command = [sys.executable, "-m", "rewardbench", *arguments, *options]
         server.requests.clear()
-        completed = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=120)
-        assert completed.returncode == 0, completed.stderr
+        with pytest.raises(SystemExit) as stop:
+            main([*arguments, "--dataset", "pairs.jsonl", "--device", "cpu", "--output_dir", output])
+        assert stop.value.code == 0, capfd.readouterr().err
         (summary,) = Path(output).rglob("*.json")
         return json.loads(summary.read_text()), list(server.requests)
 

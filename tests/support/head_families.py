@@ -24,7 +24,9 @@ ON_REQUEST["nemotron_principle"] = "nemotron_principle:correctness"
 
 @cache
 def llama3_tokenizer():
-    return make_tokenizer(LLAMA3, special=LLAMA3_TOKENS)
+    """Return a tokenizer that joins line breaks to one token, as that of Llama 3 does."""
+    breaks = ["a\n\nb", "a\n\n\nb"] * 50
+    return make_tokenizer(LLAMA3, special=LLAMA3_TOKENS, corpus=[*CORPUS, *breaks], pattern=r"\s*[\r\n]+| ?[^\s]+|\s+")
 
 
 @cache
@@ -241,7 +243,7 @@ FAMILIES = {
     "oasst_pythia": make_oasst_pythia,
     "odin": make_odin,
     "openrlhf": last_layer("score", normalize_reward=True, mean=0.5, std=2.0),
-    "openrlhf_value_head": last_layer("value_head", architecture="RewardModel"),
+    "openrlhf_old": last_layer("value_head", architecture="RewardModel"),
     "pairrm": make_pairrm,
     "qrm": make_qrm,
     "qrm_gemma": make_qrm_gemma,

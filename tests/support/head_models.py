@@ -15,8 +15,8 @@ def make_headed(
     prefix=None,
     arch="llama",
     file=None,
-    tokenizer=None,
     rename=None,
+    tokenizer=None,
     **config,
 ):
     """Save a random causal model with the tensors of a head, and return its folder.
@@ -28,8 +28,8 @@ def make_headed(
         prefix: replaces `model.` in the names of the backbone's tensors.
         arch: architecture of the backbone.
         file: the head's own file, without its suffix; None puts it among the weights.
-        tokenizer: in place of the usual one.
         rename: maps the name of each tensor to the name that is stored.
+        tokenizer: in place of the usual one.
         config: added to config.json.
     """
     make_model(folder, arch, "causal", tokenizer=tokenizer)

@@ -96,7 +96,11 @@ def mixed_items() -> list[Item]:
 
 
 def make_tokenizer(
-    template: str | None = TEMPLATE, encoder: bool = False, corpus: list[str] = CORPUS, special: tuple[str, ...] = ()
+    template: str | None = TEMPLATE,
+    encoder: bool = False,
+    corpus: list[str] = CORPUS,
+    special: tuple[str, ...] = (),
+    pattern: str | None = None,
 ) -> Any:
     """Train a byte-level BPE tokenizer on a few lines, with BOS (decoders) or CLS and SEP (encoders).
 
@@ -105,12 +109,17 @@ def make_tokenizer(
         encoder: whether texts, and pairs of texts, get CLS and SEP.
         corpus: the lines.
         special: special tokens in addition to those of the template.
+        pattern: regular expression of words; None is GPT-2's.
     """
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 
     core = Tokenizer(models.BPE())
     core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    if pattern:
+        split = pre_tokenizers.Split(Regex(pattern), "isolated")
+        byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+        core.pre_tokenizer = pre_tokenizers.Sequence([split, byte_level])
     core.decoder = decoders.ByteLevel()
     tokens = ["<|pad|>", "<|bos|>", "<|eos|>", "<|system|>", "<|user|>", "<|assistant|>", *special]
     alphabet = pre_tokenizers.ByteLevel.alphabet()

@@ -99,11 +99,9 @@ def load_stage(stage: Stage) -> LogProbs:
 
 
 def log_probs_by_hand(model: PreTrainedModel, request: TokenRequest) -> torch.Tensor:
-    """Return the log-probability of each completion token, computed one at a time from one unpadded forward."""
+    """Return the log-probability of each completion token, in double precision from one unpadded forward."""
     with torch.inference_mode():
         logits = model(input_ids=torch.tensor([request.ids])).logits[0].double()
-    log_probs = []
-    for position in range(request.start, request.end):
-        row = logits[position - 1]
-        log_probs.append(row[request.ids[position]] - torch.logsumexp(row, 0))
-    return torch.stack(log_probs)
+    positions = torch.arange(request.start, request.end)
+    log_probs = logits[positions - 1] - torch.logsumexp(logits[positions - 1], 1, keepdim=True)
+    return log_probs.gather(1, torch.tensor(request.ids)[positions, None])[:, 0]

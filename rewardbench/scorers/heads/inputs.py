@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from rewardbench.chat import Chat, Rendering
+from rewardbench.chat import Chat, Rendering, common_prefix
 from rewardbench.errors import InputError
 from rewardbench.scorers.heads.positions import resolve_token
 from rewardbench.scorers.heads.spec import Format, HeadSpec, Pair
-from rewardbench.templates import Render, fold_system, plain
+from rewardbench.templates import Render, absent_character, fold_system, plain
 from rewardbench.types import Message, Messages, TokenRequest, Tools
 
 if TYPE_CHECKING:
@@ -47,11 +47,15 @@ class HeadChat(Chat):
         self._appended = resolve_token(self.spec.append, tokenizer, config) if self.spec.append else []
         self._has_format = self.spec.format is not None and template is None
         room = max_length - len(self._appended) if max_length else None
+        if room is not None and room < 1:
+            raise InputError(f"--max_length {max_length} leaves no room for a text before the token that is appended.")
         super().__init__(tokenizer, template or self.spec.template, room, truncation_side, name=name)
         if not self.spec.specials:
             self._before, self._after = [], []
         self._opening = self._generation_prompt() if self.spec.generation_prompt else ""
         self._first_text, self._last_text = self._fill(self.spec.start), self._fill(self.spec.end)
+        self._ending = self.encode(self._text_after_content())
+        """Ids that truncation keeps, since a score without them would be another model's."""
 
     def describe(self) -> dict[str, Any]:
         """Return the settings that can change a score."""
@@ -142,6 +146,21 @@ class HeadChat(Chat):
             raise InputError(
                 f"The tokenizer of {self.name} has no {error.args[0]}, which its head spec names."
             ) from error
+
+    def _text_after_content(self) -> str:
+        """Return the text that a spec puts after each conversation, or after the completions of a pair."""
+        if self.pair is None:
+            return self._last_text + self._opening
+        mark = absent_character(self.source)
+        user = Message(role="user", content=mark)
+        text = fill_pair(self.pair, (user,), mark, mark)
+        if self.pair.as_user_turn:
+            text = self._render_checked((Message(role="user", content=text),), ()).text
+        return text.rpartition(mark)[2]
+
+    def _suffix_length(self, ids: list[int]) -> int:
+        """Count the ids at the end that right truncation keeps; the first may be merged with those before it."""
+        return max(super()._suffix_length(ids), common_prefix(ids[::-1], self._ending[::-1]))
 
     def _generation_prompt(self) -> str:
         """Return the text with which the template opens an assistant turn."""

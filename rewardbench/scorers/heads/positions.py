@@ -65,9 +65,9 @@ def position_finder(position: Position, tokenizer: PreTrainedTokenizerBase, conf
         return (lambda ids: [_last_other(ids, pad)]) if at == "last_not_pad" else lambda ids: [_before(ids, pad)]
     pattern = resolve_token(token, tokenizer, config)
     if at == "every":
-        return lambda ids: _required([start + len(pattern) - 1 for start in _occurrences(ids, pattern)], token)
+        return lambda ids: _required([start + len(pattern) - 1 for start in occurrences(ids, pattern)], token)
     offset = 0 if at == "start_of_last" else len(pattern) - 1
-    return lambda ids: [_required(_occurrences(ids, pattern), token)[-1] + offset]
+    return lambda ids: [_required(occurrences(ids, pattern), token)[-1] + offset]
 
 
 def _last_other(ids: Sequence[int], pad: int) -> int:
@@ -81,10 +81,10 @@ def _before(ids: Sequence[int], pad: int) -> int:
     return first - 1 if first else len(ids) - 1
 
 
-def _occurrences(ids: Sequence[int], pattern: Sequence[int]) -> list[int]:
+def occurrences(ids: Sequence[int], pattern: Sequence[int]) -> list[int]:
     """Return where a pattern starts, at each of its occurrences.
 
-    >>> _occurrences([5, 7, 8, 7, 8], [7, 8])
+    >>> occurrences([5, 7, 8, 7, 8], [7, 8])
     [1, 3]
     """
     wanted, width = list(pattern), len(pattern)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from rewardbench.models.limits import embedding_rows, reject_unknown_tokens
 from rewardbench.scorers.base import ModelScorer
 from rewardbench.scorers.classifier import describe_model, reset_rope
 from rewardbench.scorers.heads.inputs import HeadChat
+from rewardbench.scorers.heads.marks import MarkChecker, find_mark
 from rewardbench.scorers.heads.positions import ASSISTANT_HEADER, FindPositions, position_finder, resolve_token
 from rewardbench.scorers.heads.readout import Readout
 from rewardbench.scorers.heads.spec import HeadSpec, Position
@@ -72,14 +74,25 @@ class HeadScorer(ModelScorer):
         self.rows = embedding_rows(model, name)
         self._positions = self._finder(spec.position, config)
         self._gate_positions = self._finder(spec.gate.position, config) if spec.gate else None
+        self._checker = self._make_checker(config)
         self._token_ids = [self._token_id(token, config) for token in spec.vocabulary]
         self._pad = read_pad_id(model.config.get_text_config())
         self._has_segments = spec.input.sentence_pair and "token_type_ids" in chat.tokenizer.model_input_names
 
     def _finder(self, position: Position, config: PreTrainedConfig) -> FindPositions:
-        if position.token == ASSISTANT_HEADER:
-            position = position.model_copy(update={"token": self.chat.assistant_header()})
-        return position_finder(position, self.chat.tokenizer, config)
+        return position_finder(self._with_header(position), self.chat.tokenizer, config)
+
+    def _with_header(self, position: Position) -> Position:
+        """Return the position with the header that the chat template prints, if it is read there."""
+        if position.token != ASSISTANT_HEADER:
+            return position
+        return position.model_copy(update={"token": self.chat.assistant_header()})
+
+    def _make_checker(self, config: PreTrainedConfig) -> MarkChecker:
+        positions = [self.spec.position, *([self.spec.gate.position] if self.spec.gate else [])]
+        appended = self.spec.input.append
+        marks = [find_mark(self._with_header(p), self.chat.tokenizer, config, appended) for p in positions]
+        return MarkChecker(marks, self.chat)
 
     def _token_id(self, token: str | int, config: PreTrainedConfig) -> int:
         ids = resolve_token(token, self.chat.tokenizer, config)
@@ -112,6 +125,8 @@ class HeadScorer(ModelScorer):
         position = request.positions[-1] if request.positions else self._positions(request.ids)[-1]
         if self._gate_positions:
             self._gate_positions(request.ids)
+        if not rendered:
+            self._checker.check(request, (*prompt, *chain.from_iterable(completions)))
         token = self.chat.tokenizer.convert_ids_to_tokens(request.ids[position])
         return replace(request, pooled_token=sys.intern(str(token)))
 
