@@ -55,7 +55,7 @@ def score_command(
     lines, in the order of the data. An interrupted run continues from the score cache.
     """
     _check_arguments(texts)
-    set_up_scoring()
+    set_up_scoring(texts.model)
     settings = _settings(texts, model, data, run, batch)
     if texts.response is not None:
         _score_response(settings, texts.prompt or "", texts.response)
