@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from rewardbench.errors import InputError
 from rewardbench.models.limits import reject_unknown_tokens
-from rewardbench.scorers.heads.marks import spelled
 from rewardbench.scorers.heads.scorer import HeadScorer
 from rewardbench.templates import fold_system
 from rewardbench.types import Messages, TokenRequest, Tools
@@ -46,10 +45,6 @@ class PairRanker(HeadScorer):
         roles = [message["role"] for message in messages]
         if roles != [("user", "assistant")[turn % 2] for turn in range(len(messages))] or roles[-1] != "user":
             raise InputError("PairRM needs user and assistant turns that alternate and end with the user's.")
-        for message in (*messages, *first, *second):
-            for prefix in PREFIXES:
-                if prefix in message["content"]:
-                    raise InputError(spelled(prefix))
         responses = [message["content"] for message in messages[1::2]]
         source = write_source([message["content"] for message in messages[::2]])
         ids = self._encode(PREFIXES[0] + source, SOURCE_TOKENS)
