@@ -62,13 +62,13 @@ def _explain(folder: Path, tensors: TensorFiles | None, spec: ModelSpec) -> dict
         return _explain_classifier(fields, tensors, spec.model)
     if head.reject:
         return _explain_rejected(head)
-    read = read_tensors(settle(head, fields, tensors), tensors)
+    head_names = read_tensors(settle(head, fields, tensors), tensors)
     explanation = {
         "scored": True,
         "family": head.name,
         "title": head.title,
         "reason": "named by its Hub id" if head.match.is_empty and head.checkpoints else describe_match(head),
-        "head_tensors": ", ".join(sorted(read & tensors.shapes.keys())),
+        "head_tensors": ", ".join(sorted(head_names & tensors.shapes.keys())),
         "evidence": head.evidence.strip(),
     }
     return explanation | ({"note": head.note.strip()} if head.note else {})
