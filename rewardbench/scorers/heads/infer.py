@@ -91,7 +91,7 @@ def has_classifier_head(fields: Mapping[str, object], tensors: TensorFiles, name
     config = build_config(HeadSpec(name=INFERRED), fields, name)
     if type(config) not in AutoModelForSequenceClassification._model_mapping:
         return False
-    usual = f"{AutoModelForSequenceClassification._model_mapping[type(config)].base_model_prefix}."
+    usual = f"{getattr(AutoModelForSequenceClassification._model_mapping[type(config)], 'base_model_prefix', '')}."
     if not any(tensor.startswith(usual) for tensor in tensors.shapes):
         expected, _ = backbone_names(config, name)
         if find_prefix(tensors.shapes, expected, usual) not in ("", usual):
