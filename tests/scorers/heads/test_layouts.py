@@ -12,6 +12,7 @@ from transformers import AutoModel
 
 from rewardbench.errors import InputError
 from rewardbench.scorers import load_scorer
+from rewardbench.scorers.heads.explain import explain_checkpoint
 from rewardbench.settings import ModelSpec
 
 WIDTH = 32
@@ -269,6 +270,9 @@ def test_a_tensor_that_nothing_reads_is_an_error(tmp_path, case):
     with pytest.raises(InputError, match=unread.get(case, r"layers\.[12]\.mlp\.up_proj")) as error:
         load(folder, chat_template="tokenizer")
     assert "\n" not in str(error.value)
+    if case in unread:
+        explanation = explain_checkpoint(str(folder))
+        assert (explanation["scored"], explanation["reason"]) == (False, str(error.value))
 
 
 @pytest.mark.parametrize(
