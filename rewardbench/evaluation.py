@@ -118,7 +118,7 @@ def evaluate(model: Model, dataset: Data = "core", **options: Unpack[EvaluateOpt
         compile: compile the model's layers (torch.compile).
         device: cpu, cuda, cuda:1 or mps; None is the best available.
         trust_remote_code: allow code from the model's repository to run.
-        adapter: head spec of the model, a YAML file or the name of a built-in one; None recognises it by its tensors.
+        adapter: head spec of the model, its name or a YAML or Python file; None recognises it by the tensors.
         beta: scale of the DPO reward.
         seed: random seed of baseline/random.
         split: split of the dataset.

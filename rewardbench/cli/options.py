@@ -114,7 +114,8 @@ class ModelOptions:
         bool, flag(MODEL, "trust_remote_code", "Allow code from the model's repository to run")
     ] = False
     adapter: Annotated[
-        TextOption, flag(MODEL, "adapter", "Head spec of the model: a YAML file, or a name [default: recognised]")
+        TextOption,
+        flag(MODEL, "adapter", "Head spec of the model: a name, or a YAML or Python file [default: recognised]"),
     ] = None
     beta: Annotated[float, flag(MODEL, "beta", "Scale of the DPO reward")] = 1.0
 

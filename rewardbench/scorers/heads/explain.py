@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,15 +11,24 @@ from rewardbench.models.locate import locate
 from rewardbench.paths import home_path
 from rewardbench.scorers.heads.backbone import read_raw_config
 from rewardbench.scorers.heads.catalogue import describe_match
-from rewardbench.scorers.heads.coverage import read_tensors
-from rewardbench.scorers.heads.infer import CLASSIFIER_HEADS, has_classifier_head, is_classifier
+from rewardbench.scorers.heads.coverage import read_tensors, reject_unread
+from rewardbench.scorers.heads.infer import (
+    CLASSIFIER_HEADS,
+    extra_tensors,
+    has_classifier_head,
+    is_classifier,
+    is_decoder,
+)
 from rewardbench.scorers.heads.load import match_checkpoint, open_tensors, reject_format
 from rewardbench.scorers.heads.match import settle
-from rewardbench.scorers.heads.registry import rejected_spec
+from rewardbench.scorers.heads.registry import known_specs, rejected_spec
 from rewardbench.scorers.heads.remote import fetch_headers
 from rewardbench.scorers.heads.spec import HeadSpec
 from rewardbench.scorers.heads.tensors import TensorFiles
 from rewardbench.settings import ModelSpec
+
+ADAPTER_HEAD = re.compile(r"(?:^|\.)(?:score|classifier|v_head|value_head)\.(?!lora_)")
+"""Finds names of a trained head among the weights of an adapter."""
 
 
 def explain_checkpoint(path: str, revision: str | None = None) -> dict[str, object]:
@@ -54,6 +64,8 @@ def explain_checkpoint(path: str, revision: str | None = None) -> dict[str, obje
 
 def _explain(folder: Path, tensors: TensorFiles | None, spec: ModelSpec) -> dict[str, object]:
     reject_format(folder, spec.model)
+    if tensors and (folder / "adapter_config.json").is_file() and not (folder / "config.json").is_file():
+        return _explain_adapter(tensors)
     fields = read_raw_config(folder, spec.model)
     if tensors is None:
         raise InputError(f"{spec.model} has no safetensors files, in whose headers the names of its tensors are.")
@@ -62,13 +74,16 @@ def _explain(folder: Path, tensors: TensorFiles | None, spec: ModelSpec) -> dict
         return _explain_classifier(fields, tensors, spec.model)
     if head.reject:
         return _explain_rejected(head)
-    read = read_tensors(settle(head, fields, tensors), tensors)
+    head = settle(head, fields, tensors)
+    head_names = read_tensors(head, tensors)
+    if head.head and is_decoder(fields):
+        reject_unread(head, extra_tensors(fields, tensors, spec.model), tensors, spec.model)
     explanation = {
         "scored": True,
         "family": head.name,
         "title": head.title,
         "reason": "named by its Hub id" if head.match.is_empty and head.checkpoints else describe_match(head),
-        "head_tensors": ", ".join(sorted(read & tensors.shapes.keys())),
+        "head_tensors": ", ".join(sorted(head_names & tensors.shapes.keys())),
         "evidence": head.evidence.strip(),
     }
     return explanation | ({"note": head.note.strip()} if head.note else {})
@@ -79,10 +94,24 @@ def _explain_rejected(head: HeadSpec) -> dict[str, object]:
     return {"scored": False, "family": head.name, "title": head.title, "reason": reason}
 
 
+def _explain_adapter(tensors: TensorFiles) -> dict[str, object]:
+    """Explain a PEFT adapter: it is a reward model if a trained head is among its weights."""
+    head = sorted(tensor for tensor in tensors.shapes if ADAPTER_HEAD.search(tensor))
+    reason = "adapter_config.json names the base, and the adapter has a head"
+    if not head:
+        reason = "the adapter has no reward head: score a policy trained with DPO with --ref_model"
+    explanation = {"scored": bool(head), "family": "peft_adapter", "reason": reason}
+    return explanation | ({"head_tensors": ", ".join(head)} if head else {})
+
+
 def _explain_classifier(fields: Mapping[str, object], tensors: TensorFiles, name: str) -> dict[str, object]:
     """Explain a checkpoint without a spec: a classifier of transformers, or a policy."""
     if not is_classifier(fields) or not has_classifier_head(fields, tensors, name):
-        reason = "no reward head: score a policy with --ref_model, or declare a head with --adapter"
+        named = [spec.name for spec in known_specs().values() if spec.match.is_empty and spec.vocabulary]
+        reason = (
+            "no reward head: score a policy with --ref_model; a family whose reward is the logit of a token "
+            f"({', '.join(named)}) is named with --adapter"
+        )
         return {"scored": False, "family": None, "reason": reason}
     head = next((tensor for tensor in CLASSIFIER_HEADS if tensor in tensors), None)
     outputs = tensors.shapes[head][0] if head else 1
