@@ -172,13 +172,13 @@ def make_ldl(folder):
     return folder
 
 
-def make_oasst_pythia(folder):
+def make_oasst_pythia(folder, pooling="last"):
     make_model(folder, "gpt_neox", "causal")
     weights = load_file(folder / "model.safetensors")
     weights.pop("embed_out.weight", None)
     save_file(weights | layers("out_proj", WIDTH, 1), folder / "model.safetensors", {"format": "pt"})
     architectures = ["GPTNeoXRewardModel"]
-    return change_config(folder, model_type="gpt_neox_reward_model", architectures=architectures, pooling="last")
+    return change_config(folder, model_type="gpt_neox_reward_model", architectures=architectures, pooling=pooling)
 
 
 def make_pairrm(folder):
@@ -247,6 +247,7 @@ CHECKPOINTS = {
     "nemotron": make_policy,
     "nemotron_principle": partial(make_policy, tokenizer=make_tokenizer(corpus=[*CORPUS, *["Yes", "No"] * 50])),
     "oasst_pythia": make_oasst_pythia,
+    "oasst_pythia_mean": partial(make_oasst_pythia, pooling="mean"),
     "odin": make_odin,
     "openrlhf": last_layer("score", normalize_reward=True, mean=0.5, std=2.0),
     "openrlhf_old": last_layer("value_head", architecture="RewardModel"),
