@@ -26,13 +26,13 @@ def data_dir() -> Path:
 
 
 def entry_points(group: str) -> metadata.EntryPoints:
-    """Return the entry points of a group; the metadata of all packages on `sys.path` are read once."""
-    return _entry_points(tuple(sys.path)).select(group=group)
+    """Return the entry points of a group; the metadata of the packages on `sys.path` are read once."""
+    return _entry_points(group, tuple(sys.path))
 
 
 @cache
-def _entry_points(path: tuple[str, ...]) -> metadata.EntryPoints:
-    return metadata.entry_points()
+def _entry_points(group: str, path: tuple[str, ...]) -> metadata.EntryPoints:
+    return metadata.entry_points(group=group)
 
 
 def home_path(path: str | Path) -> Path:
