@@ -128,7 +128,7 @@ def evaluate(model: Model, dataset: Data = "core", **options: Unpack[EvaluateOpt
         trust_remote_code: allow code from the model's repository to run.
         allow_pickle: read pickles (.bin, .pt) where there are no safetensors files, and accept only tensors from them.
         label: output of a classifier with several labels that is the score, by its name or index.
-        adapter: head spec of the model, a YAML file or the name of a built-in one; None recognises it by its tensors.
+        adapter: head spec of the model, its name or a YAML or Python file; None recognises it by the tensors.
         step_aggregation: how the scores of steps become one, of process reward models: min, product, last or mean; None
             is the head spec's.
         beta: scale of the DPO reward.

@@ -1,9 +1,12 @@
-"""Locate the embedded data and the cache folder, and write files atomically."""
+"""Locate the embedded data, the cache folder and entry points of other packages, and write files atomically."""
 
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import suppress
+from functools import cache
+from importlib import metadata
 from pathlib import Path
 
 from rewardbench.errors import InputError
@@ -20,6 +23,16 @@ def data_dir() -> Path:
         if folder.is_dir():
             return folder
     raise InputError(f"The embedded data is missing beside {package}: install rewardbench again.")
+
+
+def entry_points(group: str) -> metadata.EntryPoints:
+    """Return the entry points of a group; the metadata of the packages on `sys.path` are read once."""
+    return _entry_points(group, tuple(sys.path))
+
+
+@cache
+def _entry_points(group: str, path: tuple[str, ...]) -> metadata.EntryPoints:
+    return metadata.entry_points(group=group)
 
 
 def home_path(path: str | Path) -> Path:

@@ -230,7 +230,7 @@ def _print_version() -> None:
 
 def _score(arguments: Arguments) -> None:
     """Score, store and print. Heavy libraries are first imported here."""
-    set_up_scoring()
+    set_up_scoring(arguments.name.model)
 
     from rewardbench.evaluation import run_and_store
     from rewardbench.results.report import print_result, to_json

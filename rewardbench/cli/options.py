@@ -122,7 +122,8 @@ class ModelOptions:
         TextOption, flag(MODEL, "label", "Output of a classifier with several labels, by its name or index")
     ] = None
     adapter: Annotated[
-        TextOption, flag(MODEL, "adapter", "Head spec of the model: a YAML file, or a name [default: recognised]")
+        TextOption,
+        flag(MODEL, "adapter", "Head spec of the model: a name, or a YAML or Python file [default: recognised]"),
     ] = None
     step_aggregation: Annotated[
         AggregationOption,

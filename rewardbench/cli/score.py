@@ -62,7 +62,7 @@ def score_command(
     continues from the score cache.
     """
     _check_arguments(texts)
-    set_up_scoring()
+    set_up_scoring(texts.model)
     settings = _settings(texts, model, data, run, batch)
     suite = _suite(settings, texts)
     if texts.per_token:

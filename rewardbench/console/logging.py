@@ -19,13 +19,19 @@ QUIET = {
 """Environment variables to set before libraries are imported, unless the user has set them."""
 
 
-def quieten() -> None:
-    """Let libraries log errors only, and show no progress bars but those of downloads."""
+def quieten(loads_weights: bool = True) -> None:
+    """Let libraries log errors only, and show no progress bars but those of downloads.
+
+    Args:
+        loads_weights: whether weights will be loaded; else transformers, whose import takes a second, may stay unused.
+    """
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
     logging.getLogger().addHandler(logging.NullHandler())  # without a handler, Python prints warnings to stderr
+    if not loads_weights:
+        return
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()  # type: ignore[no-untyped-call]

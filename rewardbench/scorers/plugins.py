@@ -10,10 +10,11 @@ The name of an entry point is the name of a model; its object is a function that
 
 from __future__ import annotations
 
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 
 from rewardbench.errors import InputError
 from rewardbench.models.failures import first_sentence
+from rewardbench.paths import entry_points
 from rewardbench.scorers.base import BaseScorer
 from rewardbench.settings import ModelSpec
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
 from typing import Literal
 
 from rewardbench.metrics.published import PRIOR_SETS
+from rewardbench.paths import entry_points
 from rewardbench.suites.data_row import DataRow
 from rewardbench.suites.labelled_steps import PROCESS_BENCH, process_bench_row
 from rewardbench.suites.protocols import (

@@ -9,6 +9,8 @@ from head_models import make_headed
 from random_models import CORPUS, make_config, make_model, make_tokenizer, make_word_tokenizer, spread
 from safetensors.torch import load_file, save_file
 
+from rewardbench.scorers.heads.registry import builtin_specs
+
 WIDTH = 32
 OBJECTIVES, QUANTILES = 4, 3
 LLAMA3 = (
@@ -17,7 +19,8 @@ LLAMA3 = (
 )
 LLAMA3_TOKENS = ("<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>")
 PAIR_TOKENS = ("<|source|>", "<|candidate1|>", "<|candidate2|>")
-ON_REQUEST = {name: name for name in ("math_shepherd", "nemotron", "odin", "slic_pair", "steamshp", "yes_no")}
+NAMED = "better_pairrm math_shepherd nemotron odin rlhflow_prm slic_pair steamshp trl_prm_paragraph versaprm yes_no"
+ON_REQUEST = {name: name for name in NAMED.split()}
 ON_REQUEST["nemotron_principle"] = "nemotron_principle:correctness"
 """Families that nothing in a folder tells from others, by the value of `--adapter` that names each."""
 
@@ -169,13 +172,13 @@ def make_ldl(folder):
     return folder
 
 
-def make_oasst_pythia(folder):
+def make_oasst_pythia(folder, pooling="last"):
     make_model(folder, "gpt_neox", "causal")
     weights = load_file(folder / "model.safetensors")
     weights.pop("embed_out.weight", None)
     save_file(weights | layers("out_proj", WIDTH, 1), folder / "model.safetensors", {"format": "pt"})
     architectures = ["GPTNeoXRewardModel"]
-    return change_config(folder, model_type="gpt_neox_reward_model", architectures=architectures, pooling="last")
+    return change_config(folder, model_type="gpt_neox_reward_model", architectures=architectures, pooling=pooling)
 
 
 def make_pairrm(folder):
@@ -226,13 +229,16 @@ def last_layer(name, architecture="LlamaForCausalLM", **options):
     return headed(layers(name, WIDTH, 1, bias=False), architecture, **options)
 
 
-FAMILIES = {
+token_classifier = headed(layers("score", WIDTH, 2), "LlamaForTokenClassification")
+CHECKPOINTS = {
     "armorm": make_armorm,
     "athene": make_athene,
+    "better_pairrm": make_pairrm,
     "beaver_cost": partial(make_beaver, kind="cost"),
     "beaver_reward": partial(make_beaver, kind="reward"),
     "cross_encoder": partial(make_cross_encoder, sentence_transformers={}),
     "eurus": last_layer("regression_head", architecture="EurusRewardModel", arch="mistral"),
+    "gpm": headed(layers("value_head", WIDTH, 6, bias=False) | layers("prompt_head", WIDTH, 3, bias=False)),
     "grm": headed(layers("v_head.summary", WIDTH, 16, 1)),
     "inf_orm": headed(layers("score", WIDTH, WIDTH, 1), "INFORMForSequenceClassification"),
     "internlm2": make_internlm2,
@@ -241,6 +247,7 @@ FAMILIES = {
     "nemotron": make_policy,
     "nemotron_principle": partial(make_policy, tokenizer=make_tokenizer(corpus=[*CORPUS, *["Yes", "No"] * 50])),
     "oasst_pythia": make_oasst_pythia,
+    "oasst_pythia_mean": partial(make_oasst_pythia, pooling="mean"),
     "odin": make_odin,
     "openrlhf": last_layer("score", normalize_reward=True, mean=0.5, std=2.0),
     "openrlhf_old": last_layer("value_head", architecture="RewardModel"),
@@ -257,15 +264,22 @@ FAMILIES = {
         tokenizer=make_tokenizer(special=("<extra_0>",)),
     ),
     "sentence_pair": make_cross_encoder,
+    "rlhflow_prm": partial(make_policy, tokenizer=llama3_tokenizer()),
+    "skywork_prm": headed(layers("v_head.summary", WIDTH, 1), "Qwen2ForPrmModel", arch="qwen2"),
     "skywork_vl": make_skywork_vl,
     "slic_pair": make_policy,
     "starling": last_layer("v_head", prefix="transformer."),
     "starling_34b": last_layer("v_head", prefix="transformer.", architecture="LlamaForSequenceClassification"),
     "steamshp": partial(make_policy, arch="t5", kind="seq2seq", tokenizer=mark_tokenizer()),
+    "trl_prm": token_classifier,
+    "trl_prm_paragraph": token_classifier,
     "ultrarm": last_layer("regression_head"),
     "urm": make_urm,
+    "versaprm": make_policy,
     "value_head": headed(layers("v_head.summary", WIDTH, 1), file="value_head"),
     "worldpm": headed(layers("score", WIDTH, WIDTH, 1), "Qwen2ForRewardModel", arch="qwen2"),
     "yes_no": partial(make_policy, tokenizer=make_tokenizer(corpus=[*CORPUS, *[" Yes No"] * 50])),
 }
 """For each spec by name, a function that saves a checkpoint in a folder."""
+FAMILIES = {name: CHECKPOINTS.get(name) for name, spec in builtin_specs().items() if not spec.reject}
+"""The same for each spec of the package that can be scored."""

@@ -26,11 +26,11 @@ def reject_unread(head: HeadSpec, unused: Iterable[str], tensors: TensorFiles, n
     Raises:
         InputError: if there is such a tensor; names it.
     """
-    read = read_tensors(head, tensors)
+    head_names = read_tensors(head, tensors)
     unread = []
     for tensor in sorted({*unused, *tensors.beside}):
         is_listed = any(fnmatchcase(tensor, pattern) for pattern in head.ignore)
-        if tensor not in read and not is_listed and not is_expendable(tensor, tensors.shapes.get(tensor, ())):
+        if tensor not in head_names and not is_listed and not is_expendable(tensor, tensors.shapes.get(tensor, ())):
             unread.append(tensor)
     if unread:
         raise InputError(
@@ -42,10 +42,10 @@ def reject_unread(head: HeadSpec, unused: Iterable[str], tensors: TensorFiles, n
 
 def read_tensors(head: HeadSpec, tensors: TensorFiles) -> set[str]:
     """Return the names of the tensors that a head spec reads from the weights of a checkpoint."""
-    read = {head.output.matrix, head.gate.scale if head.gate else None}
+    parameters = [head.output.matrix, head.gate.scale if head.gate else None]
     if head.affine:
-        read |= {head.affine.mean, head.affine.std, head.affine.variance}
-    names = {tensor for tensor in read if tensor}
+        parameters += [head.affine.mean, head.affine.std, head.affine.variance]
+    names = set(filter(None, parameters))
     for network in head.networks:
         if network.file is None:
             for layer in find_layers(tensors.shapes, network.prefix):

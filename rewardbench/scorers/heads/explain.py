@@ -11,8 +11,14 @@ from rewardbench.models.weights import locate_model, require_weights
 from rewardbench.paths import home_path
 from rewardbench.scorers.heads.backbone import build_config, read_raw_config
 from rewardbench.scorers.heads.catalogue import describe_match
-from rewardbench.scorers.heads.coverage import read_tensors
-from rewardbench.scorers.heads.infer import CLASSIFIER_HEADS, has_classifier_head, is_classifier
+from rewardbench.scorers.heads.coverage import read_tensors, reject_unread
+from rewardbench.scorers.heads.infer import (
+    CLASSIFIER_HEADS,
+    extra_tensors,
+    has_classifier_head,
+    is_classifier,
+    is_decoder,
+)
 from rewardbench.scorers.heads.load import (
     is_policy,
     match_checkpoint,
@@ -21,7 +27,7 @@ from rewardbench.scorers.heads.load import (
     with_label,
 )
 from rewardbench.scorers.heads.match import settle
-from rewardbench.scorers.heads.registry import rejected_spec
+from rewardbench.scorers.heads.registry import known_specs, rejected_spec
 from rewardbench.scorers.heads.remote import fetch_headers
 from rewardbench.scorers.heads.spec import HeadSpec
 from rewardbench.scorers.heads.tensors import TensorFiles
@@ -69,13 +75,16 @@ def _explain(
     if head.reject:
         return _explain_rejected(head)
     with_label(head, build_config(head, fields, spec.model), spec)
-    read = read_tensors(settle(head, fields, tensors), tensors)
+    head = settle(head, fields, tensors)
+    head_names = read_tensors(head, tensors)
+    if head.head and is_decoder(fields) and not adapter:
+        reject_unread(head, extra_tensors(fields, tensors, spec.model), tensors, spec.model)
     explanation = {
         "scored": True,
         "family": head.name,
         "title": head.title,
         "reason": "named by its Hub id" if head.match.is_empty and head.checkpoints else describe_match(head),
-        "head_tensors": ", ".join(sorted(read & tensors.shapes.keys())),
+        "head_tensors": ", ".join(sorted(head_names & tensors.shapes.keys())),
         "evidence": head.evidence.strip(),
     }
     return explanation | ({"note": head.note.strip()} if head.note else {})
@@ -92,12 +101,16 @@ def _explain_classifier(
     """Explain a checkpoint without a spec: a classifier of transformers, or a policy."""
     if adapter and is_policy(adapter):
         reason = f"an adapter of a DPO policy, whose reference is its base {adapter.base_name}"
-        return {"scored": True, "family": "policy", "reason": reason}
+        return {"scored": True, "family": "peft_adapter", "reason": reason}
     if adapter and not adapter.replaced and not is_classifier(read_raw_config(adapter.base, adapter.base_name)):
         reason = "an adapter of a classifier, whose head is neither in its files nor in its base"
         return {"scored": False, "family": None, "reason": reason}
     if not adapter and not (is_classifier(fields) and has_classifier_head(fields, tensors, spec.model)):
-        reason = "no reward head: score a policy with --ref_model, or declare a head with --adapter"
+        named = [spec.name for spec in known_specs().values() if spec.match.is_empty and spec.vocabulary]
+        reason = (
+            "no reward head: score a policy with --ref_model; a family whose reward is the logit of a token "
+            f"({', '.join(named)}) is named with --adapter"
+        )
         return {"scored": False, "family": None, "reason": reason}
     head = next((tensor for tensor in CLASSIFIER_HEADS if tensor in tensors), None)
     outputs = tensors.shapes[head][0] if head else 1
@@ -105,5 +118,9 @@ def _explain_classifier(
     reason = f"{kind} of transformers with {f'the label {spec.label}' if spec.label else 'one label'}"
     if outputs != 1 and not spec.label:
         reason = f"{kind} with {outputs} outputs: name the one that is the reward with --label"
-    explanation = {"scored": outputs == 1 or bool(spec.label), "family": "classifier", "reason": reason}
+    explanation = {
+        "scored": outputs == 1 or bool(spec.label),
+        "family": "peft_adapter" if adapter else "classifier",
+        "reason": reason,
+    }
     return explanation | ({"head_tensors": head} if head else {})

@@ -79,6 +79,13 @@ def is_classifier(fields: Mapping[str, object]) -> bool:
     return any(name.endswith("ForSequenceClassification") for name in class_names(fields))
 
 
+def is_decoder(fields: Mapping[str, object]) -> bool:
+    """Return True if config.json names a decoder of transformers, whose tensors have the names of the class."""
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+    return str(fields.get("model_type")) in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+
 def has_classifier_head(fields: Mapping[str, object], tensors: TensorFiles, name: str) -> bool:
     """Return True if a checkpoint has the head of transformers' sequence classifiers, without a wrapper around it."""
     import torch

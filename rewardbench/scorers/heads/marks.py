@@ -61,12 +61,7 @@ def find_mark(
     is_literal = isinstance(token, str) and not token.startswith("config.")
     is_literal = is_literal and token not in tokenizer.SPECIAL_TOKENS_ATTRIBUTES
     text = str(token) if is_literal else "".join(map(str, tokenizer.convert_ids_to_tokens(ids)))
-    return Mark(text, tuple(ids), position.at)
-
-
-def spelled(text: str) -> str:
-    """Return the reason why a text with a spelled mark is not scored."""
-    return f"A message spells out {text!r}, at which this model's score is read: its score would be read elsewhere."
+    return Mark(text, tuple(ids), position.at) if text.strip() else None  # white space is ordinary in a message
 
 
 class MarkChecker:
@@ -92,7 +87,10 @@ class MarkChecker:
         for mark in self.marks:
             for message in messages:
                 if self._is_spelled(mark, message["content"]):
-                    raise InputError(spelled(mark.text))
+                    raise InputError(
+                        f"A message spells out {mark.text!r}, at which this model's score is read, so its score would "
+                        "be read elsewhere."
+                    )
             roles = tuple(message["role"] for message in messages)
             if mark.rule == "start_of_last":
                 self._check_headers(mark, request, roles)

@@ -56,6 +56,8 @@ def position_finder(position: Position, tokenizer: PreTrainedTokenizerBase, conf
         return lambda ids: [0]
     if at == "last":
         return lambda ids: [len(ids) - 1]
+    if at == "mean":
+        return lambda ids: list(range(len(ids)))
     token = position.token or "pad_token"
     if at in ("last_not_pad", "before_first"):
         try:

@@ -12,12 +12,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from importlib.resources import files
 from pathlib import Path
 
 from rewardbench.errors import InputError
 from rewardbench.models.failures import first_sentence
+from rewardbench.paths import entry_points
 from rewardbench.scorers.heads.read import read_spec
 from rewardbench.scorers.heads.spec import HeadSpec
 

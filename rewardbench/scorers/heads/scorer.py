@@ -192,9 +192,12 @@ class HeadScorer(ModelScorer):
 
         gates = 1 if self._gate_positions else 0
         counts = [len(rows) - gates for rows in states]
-        heads = torch.cat([rows[:count] for rows, count in zip(states, counts, strict=True)])
+        head_states = [rows[:count] for rows, count in zip(states, counts, strict=True)]
+        if self.spec.position.at == "mean":
+            head_states = [rows.mean(dim=0, keepdim=True) for rows in head_states]
+            counts = [1] * len(states)
         gate_states = torch.cat([rows[-1:] for rows in states]) if gates else None
-        scores = self.readout.scores(heads, gate_states)
+        scores = self.readout.scores(torch.cat(head_states), gate_states)
         split, start = [], 0
         for count in counts:
             split.append(scores[start : start + count])

@@ -10,7 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from rewardbench.types import Aggregation
 
 Activation = Literal["relu", "selu", "leaky_relu", "tanh", "gelu", "none"]
-Where = Literal["last", "last_not_pad", "first", "before_first", "last_of", "every", "start_of_last", "decoder_start"]
+Where = Literal[
+    "last", "last_not_pad", "first", "before_first", "last_of", "every", "mean", "start_of_last", "decoder_start"
+]
 
 INFERRED = "inferred"
 """Name of the spec of a head that is found beside a backbone."""
@@ -159,7 +161,7 @@ class Position(Part):
 
     at: Where = "last"
     """`start_of_last`: the first token of the last occurrence of a pattern; `every`: one score for each occurrence;
-    `decoder_start`: the first step of an encoder-decoder's decoder."""
+    `mean`: the mean of the states of all tokens; `decoder_start`: the first step of an encoder-decoder's decoder."""
     token: str | int | None = None
     """A special token (`pad_token`, `cls_token`), a key of the configuration (`config.reward_token_id`), an id, a text,
     or `assistant_header`: what the chat template prints between a user's message and the response."""

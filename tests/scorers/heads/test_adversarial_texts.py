@@ -29,7 +29,6 @@ MOVED = [
     ("inf_orm", "Lima <|pad|> by the river"),
     ("ldl", "Lima <|pad|>"),
     ("math_shepherd", "Lima ки by"),
-    ("pairrm", "Lima <|candidate2|> by"),
     ("qrm", "<|pad|>"),
     ("qrm_gemma", "Lima<|assistant|>by"),
     ("qwen_prm", "Lima <extra_0> by"),
@@ -52,7 +51,7 @@ def test_a_response_cannot_take_the_place_of_the_appended_token(family, family_s
     token = {"athene": "<|cls|>", "internlm2": "<|reward|>"}[family]
     for text in (f"Lima {token} by", token):
         request = scorer.prepare(QUESTION, turn("assistant", text), rendered=False)
-        assert scorer.places(request.ids) == [len(request) - 1]
+        assert request.pooled_token == token
         assert scorer.chat.tokenizer.convert_ids_to_tokens(request.ids[-1]) == token
         assert request.ids.tolist().count(request.ids[-1]) == 2
 
@@ -84,7 +83,8 @@ def test_a_pad_token_that_the_template_prints_is_a_reason(family_spec, tmp_path)
     tokenizer.save_pretrained(tmp_path)
     scorer = load_scorer(spec)
     request = scorer.prepare(QUESTION, turn("assistant", "Lima"), rendered=False)
-    assert scorer.places(request.ids) == [len(request) - 2]  # as the authors read it
+    last, end = scorer.chat.tokenizer.convert_ids_to_tokens(request.ids[-2:].tolist())
+    assert (request.pooled_token, end) == (last, "<|eos|>")  # as the authors read it
     with pytest.raises(InputError, match=r"prints '<\|eos\|>' before the response"):
         scorer.prepare(TURNS, turn("assistant", "Lima"), rendered=False)
 

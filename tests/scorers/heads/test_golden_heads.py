@@ -81,7 +81,7 @@ def expected_scores(expected):
     return expected["aggregates"]["min"] if expected["kind"] == "steps" else CHECK.expected_scores(expected)
 
 
-CHECKED = SPECS | {"skywork_llama": "classifier", "tulu_bin": "classifier"}
+CHECKED = SPECS | {"skywork_llama": "classifier", "tulu_bin": "classifier", "peft_adapter": "peft_adapter"}
 """Folder to the family that `rewardbench models check` names."""
 
 

@@ -7,10 +7,12 @@ import pytest
 import torch
 from head_models import add_weights, apply_layers, make_headed, random_layers, rename_weights, split_file
 from random_models import make_model, make_tokenizer, pairs
+from reference import LAYOUTS, with_layout
 from transformers import AutoModel
 
 from rewardbench.errors import InputError
 from rewardbench.scorers import load_scorer
+from rewardbench.scorers.heads.explain import explain_checkpoint
 from rewardbench.settings import ModelSpec
 
 WIDTH = 32
@@ -238,6 +240,18 @@ def test_starling_34b_reads_before_the_first_token_of_id_0(tmp_path, plain):
     assert scorer.run(requests) == pytest.approx(expected.tolist(), abs=1e-4)
 
 
+def test_the_mean_of_all_states_is_read_in_every_layout(tmp_path, plain):
+    head = random_layers("out_proj", WIDTH, 1)
+    fields = {"architectures": ["GPTNeoXRewardModel"], "model_type": "gpt_neox_reward_model", "pooling": "mean"}
+    scorer = load(make_headed(tmp_path / "model", head, arch="gpt_neox", **fields))
+    assert scorer.spec.name == "oasst_pythia_mean"
+    requests = requests_of(scorer)
+    means = torch.stack([states.mean(0) for states in states_of(plain("gpt_neox"), requests)])
+    expected = apply_layers(means, head, "out_proj")[:, 0].tolist()
+    for layout in LAYOUTS:
+        assert with_layout(scorer, layout).run(requests) == pytest.approx(expected, abs=1e-5)
+
+
 UNREAD = {
     "a second head": random_layers("v_head.summary", WIDTH, 1) | random_layers("score", WIDTH, 1),
     "a norm in the head": random_layers("v_head.summary", WIDTH, 1) | {"v_head.norm.weight": torch.ones(WIDTH)},
@@ -256,6 +270,9 @@ def test_a_tensor_that_nothing_reads_is_an_error(tmp_path, case):
     with pytest.raises(InputError, match=unread.get(case, r"layers\.[12]\.mlp\.up_proj")) as error:
         load(folder, chat_template="tokenizer")
     assert "\n" not in str(error.value)
+    if case in unread:
+        explanation = explain_checkpoint(str(folder))
+        assert (explanation["scored"], explanation["reason"]) == (False, str(error.value))
 
 
 @pytest.mark.parametrize(
