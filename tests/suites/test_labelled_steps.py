@@ -87,6 +87,7 @@ def test_f1_is_the_harmonic_mean_of_both_accuracies_and_the_score_the_mean_of_sp
     assert result.score.value == pytest.approx((2 / 3 + 1 / 2) / 2)
     assert 0 <= result.score.low < result.score.value < result.score.high <= 1
     assert result.accuracy.value == pytest.approx(8 / 13)
+    assert "--split" not in result.data.note
     rules = result.manifest["suite"]["rules"]
     assert rules["math-error"] == ["math", "first_error", None, 0.5]
     assert result.items[0].step_scores == ((0.9, 0.2, 0.1),)
