@@ -238,7 +238,7 @@ def test_commands_take_a_process_reward_model_and_labelled_steps(bench, tmp_path
     assert 'class="solution"' in (tmp_path / "a.html").read_text()
     code, compared, _ = run(capsys, "compare", tmp_path / "r/prm.json", tmp_path / "r/prm.json")
     assert (code, "difference=0.0000" in compared) == (0, True)
-    code, _, error = run(capsys, "--model", "tiny-rm", "--dataset", bench)
+    code, _, error = run(capsys, "--model", "baseline/longest", "--dataset", bench)
     assert (code, error.count("\n")) == (2, 1)
 
 
