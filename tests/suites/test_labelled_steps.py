@@ -87,6 +87,7 @@ def test_f1_is_the_harmonic_mean_of_both_accuracies_and_the_score_the_mean_of_sp
     assert result.score.value == pytest.approx((2 / 3 + 1 / 2) / 2)
     assert 0 <= result.score.low < result.score.value < result.score.high <= 1
     assert result.accuracy.value == pytest.approx(8 / 13)
+    assert "--split" not in result.data.note
     rules = result.manifest["suite"]["rules"]
     assert rules["math-error"] == ["math", "first_error", None, 0.5]
     assert result.items[0].step_scores == ((0.9, 0.2, 0.1),)
@@ -237,7 +238,7 @@ def test_commands_take_a_process_reward_model_and_labelled_steps(bench, tmp_path
     assert 'class="solution"' in (tmp_path / "a.html").read_text()
     code, compared, _ = run(capsys, "compare", tmp_path / "r/prm.json", tmp_path / "r/prm.json")
     assert (code, "difference=0.0000" in compared) == (0, True)
-    code, _, error = run(capsys, "--model", "tiny-rm", "--dataset", bench)
+    code, _, error = run(capsys, "--model", "baseline/longest", "--dataset", bench)
     assert (code, error.count("\n")) == (2, 1)
 
 
