@@ -14,13 +14,14 @@ from rewardbench.hub import commit_of
 from rewardbench.models.devices import pick_device, pick_dtype
 from rewardbench.models.failures import part_reported
 from rewardbench.models.fingerprint import identify
-from rewardbench.models.labels import choose_label
+from rewardbench.models.labels import COUNT_KEYS, choose_label, count_labels
 from rewardbench.models.layers import compile_layers, is_encoder
 from rewardbench.models.limits import check_vocabulary, length_limit, name_first
 from rewardbench.models.locate import locate
 from rewardbench.models.metadata import read_metadata
 from rewardbench.models.spec import resolve
-from rewardbench.models.weights import load_pretrained, locate_model, weight_notes
+from rewardbench.models.weight_files import config_fields
+from rewardbench.models.weights import load_pretrained, locate_model, tensor_shapes, weight_notes
 from rewardbench.settings import ModelSpec
 
 if TYPE_CHECKING:
@@ -114,6 +115,8 @@ def open_checkpoint(
     config = _load_config(folder, spec)
     if kind == "causal":
         _reject_other_kinds(config, name)
+    elif not COUNT_KEYS & config_fields(folder).keys():
+        count_labels(config, tensor_shapes(folder))
     _reject_nondeterministic(config, name)
     return Checkpoint(
         name=name,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rewardbench.errors import InputError
 from rewardbench.forward.packed import choose_layout
 from rewardbench.models.fingerprint import identify
-from rewardbench.models.labels import choose_label
+from rewardbench.models.labels import COUNT_KEYS, choose_label, count_labels
 from rewardbench.models.layers import is_encoder
 from rewardbench.models.limits import check_vocabulary, length_limit
 from rewardbench.models.load import load_tokenizer
@@ -76,7 +76,10 @@ def explain_checkpoint(folder: Path, spec: ModelSpec) -> dict[str, object]:
         fields, tensors = read_raw_config(folder, spec.model), open_tensors(folder, spec.allow_pickle)
         head = find_spec(folder, spec)
         if head and not head.reject:
-            with_label(head, build_config(head, fields, spec.model), spec)
+            config = build_config(head, fields, spec.model)
+            if not COUNT_KEYS & fields.keys():
+                count_labels(config, tensors.shapes)
+            with_label(head, config, spec)
     except InputError as error:
         return {"scored": False, "family": None, "reason": str(error)}
     if head is None:
@@ -131,9 +134,11 @@ def load_head(head: HeadSpec, folder: Path, spec: ModelSpec) -> HeadScorer:
         raise InputError(f"{spec.model}: {head.reject.strip()}")
     fields = read_raw_config(folder, spec.model)
     config = build_config(head, fields, spec.model)
+    tensors = open_tensors(folder, spec.allow_pickle)
+    if not COUNT_KEYS & fields.keys():
+        count_labels(config, tensors.shapes)
     head = with_label(head, config, spec)
     tokenizer = load_tokenizer(folder, spec)
-    tensors = open_tensors(folder, spec.allow_pickle)
     model, _ = load_backbone(head, config, tensors, spec)
     readout = Readout(head, tensors, fields, spec.model, model.device, model.dtype)
     limit = length_limit(model, tokenizer, spec.max_length or head.max_length)
