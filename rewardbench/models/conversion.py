@@ -23,7 +23,15 @@ from itertools import islice
 from pathlib import Path
 
 from rewardbench.errors import InputError
-from rewardbench.hub import list_files, open_pull_requests, reads_cache_only, resolve_commit, save_reference, snapshot
+from rewardbench.hub import (
+    commit_of,
+    list_files,
+    open_pull_requests,
+    reads_cache_only,
+    resolve_commit,
+    save_reference,
+    snapshot,
+)
 from rewardbench.models.locate import FILES
 from rewardbench.models.tensor_file import open_tensor_file
 from rewardbench.models.weight_files import (
@@ -50,7 +58,7 @@ FREE = ("README.md", ".gitattributes", "*.md")
 
 
 @dataclass(frozen=True)
-class Conversion:
+class ConvertedWeights:
     """A pull request whose safetensors files stand for the pickles of main."""
 
     folder: Path
@@ -79,7 +87,7 @@ def find_conversion(name: str, folder: Path) -> tuple[Path | None, str]:
         return None, str(error).rstrip(".")
 
 
-def conversion_of(folder: Path) -> Conversion | None:
+def conversion_of(folder: Path) -> ConvertedWeights | None:
     """Return the recorded conversion whose snapshot a folder is; None for all other folders."""
     for conversion in _recorded(folder.parent.parent, "*"):
         if conversion.folder == folder:
@@ -144,11 +152,11 @@ def _record_name(main: str, author: str, number: int) -> str:
     return f"conversions/{main}/{re.sub(r'[^A-Za-z0-9_.-]', '-', author)}/{number}"
 
 
-def _recorded(repository: Path, main: str) -> list[Conversion]:
+def _recorded(repository: Path, main: str) -> list[ConvertedWeights]:
     """Return the recorded conversions of a commit of main whose files are in the cache; `*` for any commit."""
     conversions = []
-    for reference in sorted((repository / "refs").glob(f"conversions/{main}/*/*")):
+    for reference in sorted(filter(Path.is_file, (repository / "refs").glob(f"conversions/{main}/*/*"))):
         snapshot_folder = repository / "snapshots" / reference.read_text(encoding="utf-8").strip()
-        if reference.is_file() and snapshot_folder.is_dir():
-            conversions.append(Conversion(snapshot_folder, f"refs/pr/{reference.name}", reference.parent.name))
+        if commit_of(snapshot_folder) and snapshot_folder.is_dir():
+            conversions.append(ConvertedWeights(snapshot_folder, f"refs/pr/{reference.name}", reference.parent.name))
     return conversions

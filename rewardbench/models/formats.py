@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from rewardbench.errors import InputError
-from rewardbench.models.weight_files import matches_any
+from rewardbench.models.weight_files import config_fields, matches_any
 
 MOST_FOLDERS = 3
 """Subfolders that a message names."""
 
 
 @dataclass(frozen=True)
-class Format:
+class ForeignFormat:
     """A format of checkpoints that is not read."""
 
     patterns: tuple[str, ...]
@@ -25,43 +24,43 @@ class Format:
 
 
 FORMATS = (
-    Format(
+    ForeignFormat(
         ("*.nemo", "model_config.yaml", "model_weights/*"),
         "a NeMo checkpoint",
         "export it to Hugging Face format with NeMo, or pass the converted repository (often named -HF)",
     ),
-    Format(
+    ForeignFormat(
         ("*zero_pp_rank_*", "zero_to_fp32.py", "*mp_rank_*_model_states.pt", "global_step*/*"),
         "the shards of a DeepSpeed checkpoint",
         "run python zero_to_fp32.py . . --safe_serialization in its folder, and pass that folder",
     ),
-    Format(
+    ForeignFormat(
         ("*mp_rank_*/model_optim_rng.pt", "mp_rank_*/*", "iter_*/*", "latest_checkpointed_iteration.txt"),
         "the shards of a Megatron checkpoint",
         "convert it to Hugging Face format with Megatron's own converter",
     ),
-    Format(
+    ForeignFormat(
         ("*.distcp", "pytorch_model_fsdp_*/*"),
         "the shards of an FSDP or torch.distributed checkpoint",
         "merge them with accelerate merge-weights, and pass the folder that it writes",
     ),
-    Format(
+    ForeignFormat(
         ("consolidated*", "params.json"),
         "weights in the original layout of Llama or Mistral",
         "convert them with the script of transformers for this architecture, or pass the -hf repository",
     ),
-    Format(("*.gguf", "*.ggml"), "GGUF files only", "pass the repository with the original safetensors files"),
-    Format(
+    ForeignFormat(("*.gguf", "*.ggml"), "GGUF files only", "pass the repository with the original safetensors files"),
+    ForeignFormat(
         ("weights*.npz",),
         "weights for MLX only",
         "pass the repository with the original safetensors files",
     ),
-    Format(
-        ("tf_model*.h5", "*.ckpt.index", "flax_model*.msgpack", "rust_model.ot"),
+    ForeignFormat(
+        ("tf_model*.h5", "*.ckpt.index", "flax_model*.msgpack", "rust_model.*"),
         "weights for TensorFlow, Flax or Rust only",
         "load it with from_tf=True or from_flax=True in transformers 4, and save it with save_pretrained()",
     ),
-    Format(
+    ForeignFormat(
         ("*.onnx", "openvino_model.*", "*.mlmodel", "*.mlpackage/*", "*.engine", "*.tflite"),
         "an export for inference only (ONNX, OpenVINO, Core ML or TensorRT)",
         "pass the repository of the model that was exported",
@@ -100,12 +99,7 @@ def reject_mlx(folder: Path, name: str) -> None:
     Raises:
         InputError: if config.json has MLX's settings of quantization, and no method that transformers knows.
     """
-    try:
-        fields = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return
-    if not isinstance(fields, dict):
-        return
+    fields = config_fields(folder)
     settings, known = fields.get("quantization"), fields.get("quantization_config")
     has_method = isinstance(known, dict) and "quant_method" in known
     if isinstance(settings, dict) and {"group_size", "bits"} <= settings.keys() and not has_method:

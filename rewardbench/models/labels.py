@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 EXCLUSIVE = "single_label_classification"
 """`problem_type` of classifiers of which exactly one label holds."""
 
+CLASSIFIER_HEADS = ("score.weight", "classifier.weight", "classifier.out_proj.weight")
+"""Names that transformers gives to the last layer of a classifier."""
+COUNT_KEYS = {"id2label", "label2id", "num_labels", "_num_labels"}
+"""Keys of config.json that say how many labels there are."""
+
 
 @dataclass(frozen=True)
 class Label:
@@ -43,6 +48,20 @@ class Label:
                 f"{config.num_labels} labels exclude each other (problem_type {EXCLUSIVE})."
             )
         return f"Scored by the logit of the label {self.name}, output {self.index} of {config.num_labels}."
+
+
+def set_label_count(config: PreTrainedConfig, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Set the number of labels by the rows of the head, where config.json has none of COUNT_KEYS.
+
+    transformers then assumes two labels.
+
+    Args:
+        config: of the classifier, which is changed.
+        shapes: of its tensors, by name.
+    """
+    for name in CLASSIFIER_HEADS:
+        if name in shapes:
+            config.num_labels = shapes[name][0]
 
 
 def choose_label(config: PreTrainedConfig, requested: str | None, name: str) -> Label | None:

@@ -65,6 +65,11 @@ def pickle_files(folder: Path) -> list[Path]:
     return _other_files(folder, PICKLE_PATTERNS)
 
 
+def has_pickles(folder: Path) -> bool:
+    """Return True if a folder has weights in pickles, or an index of them."""
+    return (folder / PICKLE_INDEX).is_file() or bool(pickle_files(folder))
+
+
 def read_index(path: Path) -> list[Path]:
     """Return the files that an index names, sorted.
 
@@ -101,6 +106,15 @@ def index_tensors(path: Path) -> dict[str, str]:
     return tensors
 
 
+def config_fields(folder: Path) -> dict[str, object]:
+    """Return the fields of config.json; empty if it is missing or damaged, which is reported where it is needed."""
+    try:
+        fields = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return fields if isinstance(fields, dict) else {}
+
+
 def matches_any(name: str, patterns: Sequence[str]) -> bool:
     """Return True if a file's name matches one of the patterns."""
     return any(fnmatchcase(name, pattern) for pattern in patterns)
@@ -108,10 +122,7 @@ def matches_any(name: str, patterns: Sequence[str]) -> bool:
 
 def _explicit(folder: Path) -> Path | None:
     """Return the file that the key `transformers_weights` of config.json names; None if there is no such file."""
-    try:
-        name = json.loads((folder / "config.json").read_text(encoding="utf-8"))["transformers_weights"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    name = config_fields(folder).get("transformers_weights")
     if not isinstance(name, str) or not name.endswith((".safetensors", ".safetensors.index.json")):
         return None
     is_inside = PurePosixPath(name).name == name
@@ -122,5 +133,5 @@ def _other_files(folder: Path, patterns: Sequence[str]) -> list[Path]:
     """Return the files in a folder that match a pattern and may be weights."""
     files: set[Path] = set()
     for pattern in patterns:
-        files.update(path for path in folder.glob(pattern) if path.is_file())
+        files.update(filter(Path.is_file, folder.glob(pattern)))
     return sorted(path for path in files if not matches_any(path.name, NOT_WEIGHTS))

@@ -24,6 +24,7 @@ from rewardbench.models.weight_files import (
     NOT_WEIGHTS,
     PICKLE_PATTERNS,
     TRAINING_STATE,
+    has_pickles,
     is_standard,
     matches_any,
     pickle_files,
@@ -55,12 +56,14 @@ def require_weights(folder: Path, spec: ModelSpec) -> Path:
     Raises:
         InputError: if there are no weights that may be read; names the way out.
     """
-    is_adapter = (folder / "adapter_config.json").is_file()  # its weights are those of its base
-    if is_adapter or safetensors_files(folder):
+    if safetensors_files(folder):
         if spec.allow_pickle:
-            _fetch_pickles(folder, spec, PICKLE_PATTERNS if is_adapter else ("*.pt",))
-        if not is_adapter:
-            reject_mlx(folder, spec.model)
+            _fetch_pickles(folder, spec, ("*.pt",))
+        reject_mlx(folder, spec.model)
+        return folder
+    if (folder / "adapter_config.json").is_file() and not has_pickles(folder):  # its weights are those of its base
+        if spec.allow_pickle:
+            _fetch_pickles(folder, spec, ("adapter_model.bin",))
         return folder
     reason = ""
     if commit_of(folder) and spec.revision is None:
@@ -124,6 +127,14 @@ def weight_notes(folder: Path, spec: ModelSpec) -> list[str]:
             "(--allow_pickle)."
         )
     return notes
+
+
+def tensor_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of all weights of a model by name."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for path in weight_files(folder):
+        shapes.update(open_tensor_file(path).shapes)
+    return shapes
 
 
 def read_tensors(folder: Path) -> dict[str, torch.Tensor]:

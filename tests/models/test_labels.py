@@ -120,6 +120,20 @@ def test_a_model_with_one_label_has_the_score_it_had(model_folder):
     assert plain.run(requests_of(plain)) == named.run(requests_of(named))
 
 
+@pytest.mark.parametrize("arch", ["llama", "bert"])
+def test_the_number_of_labels_is_that_of_the_tensor_if_config_json_has_none(model_folder, tmp_path, arch):
+    options = {"tokenizer": make_tokenizer(None, encoder=True)} if arch == "bert" else {}
+    original = model_folder(arch, **options)
+    folder = shutil.copytree(original, tmp_path / "model")
+    fields = json.loads((folder / "config.json").read_text())
+    for key in ("id2label", "label2id", "num_labels"):
+        fields.pop(key, None)
+    (folder / "config.json").write_text(json.dumps(fields))
+    scorer = load(folder)
+    requests = requests_of(scorer)
+    assert scorer.run(requests) == pytest.approx(load(original).run(requests), abs=1e-6)
+
+
 # encoders, which read the prompt and the response as two texts
 
 

@@ -171,6 +171,13 @@ def test_a_head_in_a_pickle_beside_safetensors_needs_the_flag(tmp_path):
     assert score(load(folder, allow_pickle=True)) != before
 
 
+def test_pickles_beside_an_adapter_need_the_flag_too(folder):
+    to_pickles(folder)
+    (folder / "adapter_config.json").write_text("{}")
+    with pytest.raises(InputError, match="has no weights in safetensors files, and pickles"):
+        load(folder)
+
+
 def test_files_of_a_head_are_part_of_the_fingerprint(tmp_path):
     tensors = random_layers("v_head.summary", WIDTH, 1)
     folder = make_headed(tmp_path / "model", tensors, file="value_head")

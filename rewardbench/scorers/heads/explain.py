@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from rewardbench.errors import InputError
 from rewardbench.models.adapters import Adapter, find_adapter
+from rewardbench.models.labels import COUNT_KEYS, set_label_count
 from rewardbench.models.locate import locate
 from rewardbench.models.weights import locate_model, require_weights
 from rewardbench.paths import home_path
@@ -74,7 +75,10 @@ def _explain(
         return _explain_classifier(fields, tensors, spec, adapter)
     if head.reject:
         return _explain_rejected(head)
-    with_label(head, build_config(head, fields, spec.model), spec)
+    config = build_config(head, fields, spec.model)
+    if not COUNT_KEYS & fields.keys():
+        set_label_count(config, tensors.shapes)
+    with_label(head, config, spec)
     head = settle(head, fields, tensors)
     head_names = read_tensors(head, tensors)
     if head.head and is_decoder(fields) and not adapter:
@@ -118,9 +122,11 @@ def _explain_classifier(
     reason = f"{kind} of transformers with {f'the label {spec.label}' if spec.label else 'one label'}"
     if outputs != 1 and not spec.label:
         reason = f"{kind} with {outputs} outputs: name the one that is the reward with --label"
-    explanation = {
+    explanation: dict[str, object] = {
         "scored": outputs == 1 or bool(spec.label),
         "family": "peft_adapter" if adapter else "classifier",
         "reason": reason,
     }
-    return explanation | ({"head_tensors": head} if head else {})
+    if head:
+        explanation["head_tensors"] = head
+    return explanation

@@ -271,7 +271,7 @@ def test_a_tensor_that_nothing_reads_is_an_error(tmp_path, case):
         load(folder, chat_template="tokenizer")
     assert "\n" not in str(error.value)
     if case in unread:
-        explanation = explain_checkpoint(str(folder))
+        explanation = explain_checkpoint(ModelSpec(str(folder)))
         assert (explanation["scored"], explanation["reason"]) == (False, str(error.value))
 
 
