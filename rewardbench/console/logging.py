@@ -29,7 +29,7 @@ def quieten(loads_weights: bool = True) -> None:
         os.environ.setdefault(name, value)
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
-    logging.getLogger().addHandler(logging.NullHandler())  # without a handler, Python prints warnings to stderr
+    _quieten_logging()
     if not loads_weights:
         return
     from transformers.utils.logging import disable_progress_bar
@@ -41,4 +41,9 @@ def quieten_worker() -> None:
     """Silence libraries in a worker process; the main process logs the same messages."""
     os.environ.update(QUIET, HF_HUB_DISABLE_PROGRESS_BARS="1")
     warnings.simplefilter("ignore")
-    logging.getLogger().addHandler(logging.NullHandler())
+    _quieten_logging()
+
+
+def _quieten_logging() -> None:
+    logging.getLogger().addHandler(logging.NullHandler())  # without a handler, Python prints warnings to stderr
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it has a handler of its own, and peft imports it

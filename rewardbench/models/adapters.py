@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, cast
 
 from rewardbench.errors import InputError
 from rewardbench.models.failures import part_reported
-from rewardbench.models.fingerprint import digest, weights_identity
+from rewardbench.models.fingerprint import digest, weight_files, weights_identity
 from rewardbench.models.limits import name_first
 from rewardbench.models.locate import locate
 from rewardbench.models.placement import is_quantized
@@ -85,15 +85,23 @@ class Adapter:
         has_plain_start = self.fields.get("init_lora_weights", True) in (True, False, "gaussian", "orthogonal")
         has_bias = str(self.fields.get("bias", "none")) != "none"
         listed = self.fields.get("modules_to_save")
-        saved = listed if isinstance(listed, list) else []
-        outside = [name for name in self.replaced if not any(module in name.split(".") for module in saved)]
-        return has_plain_start and not has_bias and not self.fields.get("layer_replication") and not outside
+        saved = set(map(str, listed)) if isinstance(listed, list) else set()
+        base_shapes: dict[str, tuple[int, ...]] = {}
+        for path in weight_files(self.base) if self.replaced else []:
+            base_shapes.update(_read_header(path))
+        for name in self.replaced:
+            shape = self.shapes[name]
+            if saved.isdisjoint(name.split(".")) or base_shapes.get(name, shape) != shape:
+                return False
+        return has_plain_start and not has_bias and not self.fields.get("layer_replication")
 
     def identity(self) -> dict[str, object]:
         """Return digests of the adapter's weights and configuration, and the version of peft, for the fingerprint."""
         from importlib.metadata import version
 
-        settings = {key: value for key, value in self.fields.items() if key not in (BASE_KEY, "inference_mode")}
+        settings = dict(self.fields)
+        for key in (BASE_KEY, "inference_mode"):
+            settings.pop(key, None)
         return {"weights": weights_identity(self.folder), "config": digest(settings), "peft": version("peft")}
 
 
@@ -121,8 +129,7 @@ def find_adapter(folder: Path, spec: ModelSpec) -> Adapter | None:
 
 def _has_complete_weights(folder: Path) -> bool:
     """Return True if a folder has weights besides those of an adapter and of a value head."""
-    names = [path.name for path in folder.glob("*.safetensors")]
-    return any(not name.startswith(("adapter_", "value_head")) for name in names)
+    return any(not path.name.startswith(("adapter_", "value_head")) for path in folder.glob("*.safetensors"))
 
 
 def _read_fields(folder: Path, name: str) -> dict[str, object]:
@@ -137,7 +144,7 @@ def _read_fields(folder: Path, name: str) -> dict[str, object]:
 
 def _read_shapes(folder: Path, name: str) -> dict[str, tuple[int, ...]]:
     """Return the shapes of an adapter's tensors, from the header of its file."""
-    from safetensors import SafetensorError, safe_open
+    from safetensors import SafetensorError
 
     path = folder / WEIGHTS
     if not path.is_file():
@@ -147,10 +154,17 @@ def _read_shapes(folder: Path, name: str) -> dict[str, tuple[int, ...]]:
             "peft."
         )
     try:
-        with safe_open(path, framework="pt") as file:
-            return {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118  # not a dict
+        return _read_header(path)
     except (OSError, SafetensorError) as error:
         raise InputError(f"{WEIGHTS} in {folder} is not a whole safetensors file: {error}.") from error
+
+
+def _read_header(path: Path) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of the tensors in a safetensors file."""
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as file:
+        return {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118  # not a dict
 
 
 def _locate_base(folder: Path, fields: Mapping[str, object], spec: ModelSpec) -> Path:
@@ -283,9 +297,11 @@ def _read_config(adapter: Adapter, model: PreTrainedModel) -> tuple[PeftConfig, 
     config.task_type, config.inference_mode = None, True
     if hasattr(config, "modules_to_save"):
         listed = {*(config.modules_to_save or []), *(("classifier", "score") if adapter.is_classifier else ())}
-        paths = [path for path, _ in model.named_modules()]
-        config.modules_to_save = sorted(name for name in listed if any(path.endswith(name) for path in paths)) or None
-        _reject_lost_head(adapter, listed - {*(config.modules_to_save or ()), "classifier", "score"})
+        present: set[str] = set()
+        for path, _ in model.named_modules():
+            present.update(filter(path.endswith, listed))
+        config.modules_to_save = sorted(present) or None
+        _reject_lost_head(adapter, listed - present - {"classifier", "score"})
     if hasattr(config, "megatron_config"):
         config.megatron_config = None  # peft would import a module that the file names
     return config, notes
@@ -293,8 +309,9 @@ def _read_config(adapter: Adapter, model: PreTrainedModel) -> tuple[PeftConfig, 
 
 def _reject_lost_head(adapter: Adapter, modules: Iterable[str]) -> None:
     """Reject an adapter that was trained with a module that neither its base nor its own files have."""
+    names = ".".join(["", *adapter.replaced, ""])
     for module in sorted(modules):
-        if not any(f".{module}." in f".{name}" for name in adapter.replaced):
+        if f".{module}." not in names:
             raise InputError(
                 f"The adapter {adapter.name} was trained with a head {module} (modules_to_save), which is not in its "
                 "files and would be random: save the adapter with its head."
@@ -318,10 +335,11 @@ def _check_tensors(adapter: Adapter, expected: Mapping[str, torch.Tensor], unuse
         InputError: if it does not.
     """
     shapes = {_in_peft(name): shape for name, shape in adapter.shapes.items()}
-    missing = [name.removeprefix(ROOT) for name in expected if name not in shapes]
-    layers = [name for name in unused if name not in adapter.replaced]
+    missing = sorted(expected.keys() - shapes.keys())
+    layers = sorted(set(unused) - adapter.replaced.keys())
     if missing or layers:
-        fault = f"lacks {name_first(missing)}" if missing else f"has {name_first(layers)}, which its base does not"
+        names = name_first(missing or layers).removeprefix(ROOT)
+        fault = f"lacks {names}" if missing else f"has {names}, which its base does not"
         raise InputError(f"The adapter {adapter.name} does not fit its base {adapter.base_name}: it {fault}.")
     for name, tensor in expected.items():
         if tuple(tensor.shape) != shapes[name] and tensor.dim() > 0:

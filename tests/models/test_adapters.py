@@ -10,7 +10,6 @@ from peft import IA3Config, LoHaConfig, PromptTuningConfig, TaskType
 from random_models import make_model, pairs
 from reference import LAYOUTS, load_stage, prepare_all, score_in_layouts
 from safetensors.torch import save_file
-from transformers import AutoModelForCausalLM
 
 from rewardbench.engine.loop import score
 from rewardbench.errors import InputError
@@ -218,13 +217,24 @@ def test_a_policy_that_changes_its_base_for_good_gets_a_second_model(tmp_path, b
     assert stages[1].run(requests) == pytest.approx(scores_of(base_scorer, ITEMS[:2]), abs=1e-4)
 
 
-def test_an_adapter_with_more_tokens_than_its_base_is_scored(tmp_path, base):
+def test_an_adapter_with_more_tokens_than_its_base_gets_a_second_model(tmp_path, base):
     config = lora("CAUSAL_LM", modules_to_save=["embed_tokens", "lm_head"])
-    adapter = make_adapter(tmp_path / "adapter", base, config, resize=520)
-    scorer = load(adapter)
-    assert len(scores_of(scorer)) == 2 * len(ITEMS)
-    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
-    assert len(model.get_input_embeddings().weight) == 512
+    scorer = load(make_adapter(tmp_path / "adapter", base, config, resize=520))
+    policy_stage, reference_stage = map(load_stage, scorer.stages)
+    assert [len(stage.model.get_input_embeddings().weight) for stage in (policy_stage, reference_stage)] == [520, 512]
+    requests = prepare_all(scorer, ITEMS[:2])
+    assert reference_stage.run(requests) == pytest.approx(
+        scores_of(load(base, ref_free_type="sum"), ITEMS[:2]), abs=1e-4
+    )
+
+
+def test_trained_embeddings_of_the_same_size_are_switched_off(tmp_path, base):
+    config = lora("CAUSAL_LM", modules_to_save=["embed_tokens"])
+    adapter = make_adapter(tmp_path / "adapter", base, config)
+    alone, separate = load(adapter), load(adapter, ref_model=str(base))
+    policy_stage, reference_stage = map(load_stage, alone.stages)
+    assert policy_stage.model is reference_stage.model
+    assert scores_of(alone) == pytest.approx(scores_of(separate), abs=1e-5)
 
 
 def explain(folder):
