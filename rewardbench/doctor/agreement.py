@@ -21,8 +21,8 @@ ROUNDING = {"float16": 0.005, "bfloat16": 0.04}
 """The same of scores in these dtypes."""
 MANTISSA_BITS = {"bfloat16": 8, "float16": 11}
 """Significant bits of a number in these dtypes."""
-FEWEST_FOR_FIT = 8
-"""Fewest scores to which a straight line is fitted."""
+FEWEST = 8
+"""Fewest scores to which a straight line is fitted, or by which a dtype is recognised."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,9 @@ def measure_agreement(rows: Sequence[PairedRow], scores: ItemScoreList, toleranc
             decisions += 1
             equal_decisions += same_decision(row, values)
     published, fresh = _finite_pairs(rows, scores)
-    slope, offset = fit_line(fresh, published)
+    with np.errstate(over="ignore", invalid="ignore"):  # of scores near the largest float
+        slope, offset = fit_line(fresh, published)
+        pearson, spearman = _correlation(published, fresh), _correlation(_ranks(published), _ranks(fresh))
     return ScoreAgreement(
         items=len(rows),
         within=sum(difference <= tolerance for difference in differences),
@@ -107,8 +109,8 @@ def measure_agreement(rows: Sequence[PairedRow], scores: ItemScoreList, toleranc
         decisions=decisions,
         max_abs_diff=max(differences),
         median_abs_diff=median(differences),
-        pearson=_correlation(published, fresh),
-        spearman=_correlation(_ranks(published), _ranks(fresh)),
+        pearson=pearson,
+        spearman=spearman,
         slope=slope,
         offset=offset,
     )
@@ -166,7 +168,7 @@ def affine_scores(rows: Sequence[PairedRow], scores: ItemScoreList) -> tuple[str
     """
     published, fresh = _finite_pairs(rows, scores)
     slope, offset = fit_line(fresh, published)
-    if len(fresh) < FEWEST_FOR_FIT or not math.isfinite(slope) or slope == 0:
+    if len(fresh) < FEWEST or not math.isfinite(slope) or slope == 0:
         return None
     mapped = [tuple(slope * value + offset for value in values) for values in scores]
     return f"the score times {slope:.6g} plus {offset:.6g}", mapped
@@ -175,13 +177,15 @@ def affine_scores(rows: Sequence[PairedRow], scores: ItemScoreList) -> tuple[str
 def stored_dtype(rows: Sequence[PairedRow]) -> str:
     """Return the dtype of published scores: the coarsest of which every score is a number.
 
-    >>> rows = [PairedRow(None, (0.6826171875, -3.5)), PairedRow(None, (1.25, 0.5))]
-    >>> stored_dtype(rows), stored_dtype([PairedRow(None, (0.1, 2.0))])
-    ('float16', 'float32')
+    Few or whole numbers show no dtype, and count as float32.
     """
     scores = [score for row in rows for score in row.scores if math.isfinite(score)]
     for dtype, bits in MANTISSA_BITS.items():
-        if any(score % 1 for score in scores) and all(_has_bits(score, bits) for score in scores):
+        if (
+            len(scores) >= FEWEST
+            and any(score % 1 for score in scores)
+            and all(_has_bits(score, bits) for score in scores)
+        ):
             return dtype
     return "float32"
 

@@ -78,6 +78,8 @@ def read_published(location: str, model: str) -> ModelScores:
     Raises:
         InputError: if it cannot be read, or has no scores.
     """
+    if "://" in location and not location.startswith(HUB):
+        raise InputError(f"{location} is not a file: pass a path, or {HUB}org/name/path/to/file.json.")
     path = _download(location.removeprefix(HUB), model) if location.startswith(HUB) else Path(location)
     return read_scored(path, repeated_ids=True)
 
@@ -90,6 +92,10 @@ def _download(address: str, model: str) -> Path:
     if not (organization and name):
         raise InputError(f"{HUB}{address} is no file on the Hub: pass {HUB}org/name/path/to/file.json.")
     file = file or f"eval-set-scores/{model}.json"
+    if ".." in Path(file).parts:
+        raise InputError(
+            f"{file} is no path in the dataset {organization}/{name}: pass {HUB}{organization}/{name}/PATH."
+        )
     folder = hub.snapshot("dataset", f"{organization}/{name}", revision or None, [file])
     if not (folder / file).is_file():
         raise InputError(f"The dataset {organization}/{name} has no file {file}: pass {HUB}{organization}/{name}/PATH.")

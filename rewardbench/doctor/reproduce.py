@@ -318,8 +318,10 @@ def _advice(cause: Trial) -> str:
     options = [setting.option for setting in cause.settings if setting.option]
     fixed = [setting.text for setting in cause.settings if not setting.option]
     sentences = [f"pass {' '.join(options)}"] if options else []
-    if fixed:
-        sentences.append(f"rewardbench has no option for {' and '.join(fixed)}")
+    if fixed and options:
+        sentences.append(f"for {' and '.join(fixed)}, rewardbench has no option")
+    elif fixed:
+        sentences.append("rewardbench has no option for it")
     if cause.conversion == "the sign reversed":
         sentences.append("the published scores or those of this model are costs (higher_is_better in a head spec)")
     elif cause.conversion:

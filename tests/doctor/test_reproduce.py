@@ -143,7 +143,7 @@ def test_two_causes_are_named_together(rerun, model_folder, tmp_path):
     path = OtherProgram(model_folder("llama"), template="tulu", bos=2).publish(tmp_path / "other.json", ROWS)
     report = rerun(path, model_folder("llama"))
     assert causes(report) == [("chat template", "the chat template tulu"), ("BOS", "two BOS tokens")]
-    assert report.verdict.endswith("pass --chat_template tulu; rewardbench has no option for two BOS tokens.")
+    assert report.verdict.endswith("pass --chat_template tulu; for two BOS tokens, rewardbench has no option.")
 
 
 @pytest.mark.slow
@@ -415,4 +415,5 @@ def test_figures_of_agreement():
     ],
 )
 def test_the_dtype_of_published_scores(scores, dtype):
-    assert stored_dtype([paired(*scores)]) == dtype
+    assert stored_dtype([paired(*scores)] * 4) == dtype
+    assert stored_dtype([paired(*scores)]) == "float32"
