@@ -98,6 +98,11 @@ class Candidate:
     reads_padding: bool = False
     """Whether the last token is read even if it is the padding token."""
 
+    @property
+    def changes_input(self) -> bool:
+        """Return True if the setting changes the token ids that the model reads, and nothing else."""
+        return not (self.load or self.batches or self.aggregation or self.reads_padding)
+
 
 def list_candidates(scorer: BaseScorer, rows: Sequence[PairedRow], published_template: str | None) -> list[Candidate]:
     """Return the settings to try for a model, the likely and the cheap ones first.

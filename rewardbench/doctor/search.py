@@ -84,7 +84,7 @@ class CauseSearch:
     def same_as(self, cause: Trial) -> list[Candidate]:
         """Return the settings that give the model the same input as those of a cause."""
         settings = cause.settings[len(self.premise) :]
-        if len(settings) != 1 or settings[0].load or settings[0].batches:
+        if len(settings) != 1 or not settings[0].changes_input:
             return []
         others = [setting for setting in self.candidates if setting.aspect != "text"]
         return self.trials.same_input(settings, others)

@@ -120,8 +120,7 @@ class Trials:
         expected = self._signature(settings)
         same = []
         for other in others:
-            is_input = not (other.load or other.batches or other.aggregation or other.reads_padding)
-            if is_input and other not in settings and self._signature([other]) == expected:
+            if other.changes_input and other not in settings and self._signature([other]) == expected:
                 same.append(other)
         return same
 

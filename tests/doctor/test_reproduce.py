@@ -7,6 +7,7 @@ import pytest
 import torch
 from other_program import OtherProgram
 from random_models import TEMPLATE, make_tokenizer, pairs
+from repository import SHARED
 from terminal import run
 
 from rewardbench import evaluate
@@ -254,6 +255,30 @@ def test_the_template_is_found_among_all(data, model_folder, tmp_path):
         settings = Settings(ModelSpec(str(model_folder("llama")), device="cpu"), dataset=data("short"))
         report = reproduce(ReproduceSettings(settings, str(path)))
         assert causes(report) == [("chat template", f"the chat template {template}")]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (SHARED / "heads").is_dir(), reason="needs the golden checkpoints")
+@pytest.mark.parametrize(
+    ("family", "variant", "cause"),
+    [
+        ("skywork_llama", "two_bos", "two BOS tokens"),
+        ("athene", "two_bos", "two BOS tokens"),
+        ("worldpm", "default_system_text", "the rendered text as it is, without the input rules of the head spec"),
+        ("beaver_cost", "cost_itself", "the sign reversed"),
+    ],
+)
+def test_scores_of_the_original_code_are_explained(rerun, tmp_path, family, variant, cause):
+    """The other program is the code of the model's authors, fed as its card or rewardbench 0.1 feeds it."""
+    folder = SHARED / "heads" / family
+    ids = [json.loads(line)["id"] for line in (folder / "inputs.jsonl").read_text().splitlines()]
+    expected = json.loads((folder / "expected.json").read_text())
+    for name, scores in (("own", expected["scores"]), (variant, expected["variants"][variant]["scores"])):
+        rows = [json.dumps({"id": id_, "score": score}) for id_, score in zip(ids, scores, strict=True)]
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(rows))
+    assert rerun(tmp_path / "own.jsonl", folder, str(folder / "inputs.jsonl")).exit_code == 0
+    report = rerun(tmp_path / f"{variant}.jsonl", folder, str(folder / "inputs.jsonl"))
+    assert report.cause.describe() == cause
 
 
 # Pairing and reading
