@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import re
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from rewardbench.errors import InputError
 from rewardbench.templates import (
@@ -28,6 +29,8 @@ from rewardbench.types import Message, Messages, TokenRequest, Tools
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+Unchanged = Literal["unchanged"]
 
 THINKING_DROPPED = "The template leaves out the thinking of assistant turns, up to </think>."
 SYSTEM_FOLDED = "The template knows no system role: the system text is prepended to the first user turn."
@@ -135,6 +138,25 @@ class Chat:
         """Cache: the special tokens around messages of these roles."""
         self._before, self._after = added_tokens(tokenizer)
         self._render, self.source = self._pick()
+
+    def variant(
+        self,
+        template: str | Unchanged | None = "unchanged",
+        max_length: int | Unchanged | None = "unchanged",
+        truncation_side: Literal["left", "right", "unchanged"] = "unchanged",
+    ) -> Self:
+        """Copy, with another template, length limit or truncation side.
+
+        Raises:
+            InputError: if there is no template of that name.
+        """
+        changed = copy.copy(self)
+        changed.max_length = self.max_length if max_length == "unchanged" else max_length
+        changed.truncation_side = self.truncation_side if truncation_side == "unchanged" else truncation_side
+        if template != "unchanged":
+            changed.template, changed._tokens_by_roles = template, {}
+            changed._render, changed.source = changed._pick()
+        return changed
 
     def _pick(self) -> tuple[Render, str]:
         """Return the renderer; without a template only rendered text can be scored, and messages raise InputError."""
@@ -256,7 +278,7 @@ class Chat:
             notes = (*notes, BOS_DROPPED)
         ids = self._encode(single, special, self._adds_suffix(rendered))
         start = self._start(text, special, ids, prompt, completion, tools) if self.spans and not rendered else 0
-        return self._fit(TokenRequest(text, plain(completion), array("i", ids), start, len(ids), notes=notes))
+        return self.fit(TokenRequest(text, plain(completion), array("i", ids), start, len(ids), notes=notes))
 
     def _start(
         self, text: str, special: SpecialTokens, ids: list[int], prompt: Messages, completion: Messages, tools: Tools
@@ -352,7 +374,7 @@ class Chat:
         """Count the ids at the end that right truncation keeps."""
         return len(self._after) if self._has_suffix(ids) else 0
 
-    def _fit(self, request: TokenRequest) -> TokenRequest:
+    def fit(self, request: TokenRequest) -> TokenRequest:
         """Truncate to `max_length`, but keep the BOS and the tokens that the tokenizer adds at both ends.
 
         Raises:

@@ -244,6 +244,11 @@ def _conversations() -> dict[str, Any]:
     return {**conv_templates, **added}
 
 
+def template_names() -> list[str]:
+    """Return the names of all chat templates: the tokenizer's own, raw, and those of fastchat."""
+    return list(dict.fromkeys([TOKENIZER_TEMPLATE, "raw", *_conversations()]))
+
+
 def raw_template() -> tuple[Render, str]:
     """Return the renderer that prints the contents of the messages, one a line."""
 

@@ -58,6 +58,7 @@ EXIT_CODES = {
     "rewardbench gate": {0, 1, 3},
     "evaluate-and-gate": {0, 1, 3},
     "rewardbench doctor": {0, 1},
+    "rewardbench reproduce published/": {1},
 }
 """Commands whose answer is an exit code; all others must end with 0."""
 

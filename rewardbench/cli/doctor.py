@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from rewardbench.doctor import DoctorReport
     from rewardbench.doctor.model_input import ModelInput
-    from rewardbench.doctor.report import Deviation
+    from rewardbench.doctor.report import Deviation, Explanation
 
 INJECT_HELP = "For tests: inject a fault. drop-mask passes padded batches without mask and positions"
 LONGEST_SHOWN = 800
@@ -77,6 +78,10 @@ def _print_report(report: DoctorReport) -> None:
     echo("weights: all loaded, including the head; none is randomly initialized")
     for name, value in _describe_input(report.model_input).items():
         echo(f"{name}: {value}")
+    if report.explanation is not None:
+        for name, value in _describe_explanation(report.explanation).items():
+            echo(f"{name}: {value}")
+        make_console().print(_make_sanity_table(report.explanation))
     make_console().print(_make_table(report))
     for name, number in report.key_values().items():
         echo(f"{name}={number:.3g}" if isinstance(number, float) else f"{name}={number}")
@@ -110,6 +115,53 @@ def _describe_input(model_input: ModelInput) -> dict[str, str]:
         "ends with EOS": f"{'yes' if model_input.ends_with_eos else 'no'}, with {model_input.last_token!r}",
         "scored": scored,
     }
+
+
+def _describe_explanation(explanation: Explanation) -> dict[str, str]:
+    """Return how the model scores a short conversation, by name; the tokens that are read are marked."""
+    tokens = []
+    for index, (number, token) in enumerate(explanation.tokens):
+        mark = " <-- read" if index in explanation.read else ""
+        tokens.append(f"{number} {token!r}{mark}")
+    limit = "none" if explanation.max_length is None else f"{explanation.max_length} tokens"
+    sign = "higher is better" if explanation.higher_is_better else "negated, since lower is better"
+    return {
+        "short conversation": repr(explanation.text),
+        f"its {len(tokens)} tokens": ", ".join(tokens),
+        "special tokens": f"{explanation.bos} BOS, {explanation.eos} EOS",
+        "read at": _ranges(explanation.read),
+        "chat template": explanation.template,
+        "truncation": f"{limit}, on the {explanation.truncation_side}",
+        "head": "; ".join(explanation.head or ("none",)),
+        "score": f"{explanation.output}, {sign}",
+        "normalization": explanation.normalization,
+    }
+
+
+def _ranges(indices: Sequence[int]) -> str:
+    """Format token indices; consecutive ones as a range.
+
+    >>> _ranges((3, 4, 5, 9))
+    'tokens 3-5, 9'
+    """
+    ranges: list[tuple[int, int]] = []
+    for index in sorted(set(indices)):
+        if ranges and index == ranges[-1][1] + 1:
+            ranges[-1] = (ranges[-1][0], index)
+        else:
+            ranges.append((index, index))
+    words = [str(first) if first == last else f"{first}-{last}" for first, last in ranges]
+    return f"token{'s' if len(set(indices)) > 1 else ''} {', '.join(words)}"
+
+
+def _make_sanity_table(explanation: Explanation) -> Table:
+    """Return the table of sanity pairs; a pair is red if the bad response has the higher score."""
+    table = make_table("sanity pair", "good response", "bad response", "good", "bad", right_from=3)
+    for pair in explanation.sanity_pairs:
+        style = "bold red" if pair.bad_score > pair.good_score else None
+        texts = [" ".join(text.split()) for text in (pair.prompt, pair.good, pair.bad)]
+        add_text_row(table, *texts, f"{pair.good_score:.4g}", f"{pair.bad_score:.4g}", style=style)
+    return table
 
 
 def _make_table(report: DoctorReport) -> Table:

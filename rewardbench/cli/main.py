@@ -40,6 +40,7 @@ from rewardbench.cli.options import (
     flag,
 )
 from rewardbench.cli.process import set_up_scoring
+from rewardbench.cli.reproduce import reproduce_command
 from rewardbench.cli.score import score_command
 from rewardbench.cli.show import show_command
 from rewardbench.console.terminal import accept_any_text, echo, echo_json, make_console, printable
@@ -84,6 +85,7 @@ app.add_typer(cache, name="cache")
 app.add_typer(models, name="models")
 app.command("score")(score_command)
 app.command("doctor")(doctor_command)
+app.command("reproduce")(reproduce_command)
 app.command("compare")(compare_command)
 app.command("gate")(gate_command)
 app.command("evaluate-and-gate")(evaluate_and_gate_command)

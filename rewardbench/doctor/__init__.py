@@ -15,10 +15,18 @@ from rich.console import Console
 
 from rewardbench.console.progress import StepBar
 from rewardbench.console.terminal import make_console
+from rewardbench.doctor.explanation import doubt_sign, explain
 from rewardbench.doctor.findings import failed_cells, find_problems
 from rewardbench.doctor.grid import Fault, GridScores, score_grid
 from rewardbench.doctor.model_input import ModelInput, describe_input
-from rewardbench.doctor.report import DoctorFinding, DoctorReport, DtypeDeviations, PreferencePair, measure_deviations
+from rewardbench.doctor.report import (
+    DoctorFinding,
+    DoctorReport,
+    DtypeDeviations,
+    Explanation,
+    PreferencePair,
+    measure_deviations,
+)
 from rewardbench.engine.batching import spread
 from rewardbench.engine.loop import Prepared, distinct, prepare
 from rewardbench.engine.notes import request_notes
@@ -64,6 +72,7 @@ class _Examination:
     model_input: ModelInput
     scores: GridScores
     notes: list[str]
+    explanation: Explanation | None
 
 
 def examine(settings: DoctorSettings, console: Console | None = None) -> DoctorReport:
@@ -82,6 +91,7 @@ def examine(settings: DoctorSettings, console: Console | None = None) -> DoctorR
     exact = _examine(items, settings, "float32", console)
     deviations = [measure_deviations("float32", exact.scores.cells, exact.scores, exact.pairs)]
     findings = list(find_problems(deviations[0], exact.scores, exact.pairs, exact.model_input))
+    findings += doubt_sign(exact.explanation)
     with cache_only():
         dtype = other_dtype(settings.model)
     release()
@@ -123,6 +133,7 @@ def _make_report(
         model_input=examination.model_input,
         findings=tuple(findings),
         notes=(*notes, *examination.notes),
+        explanation=examination.explanation,
     )
 
 
@@ -155,6 +166,7 @@ def _examine(items: Sequence[Item], settings: DoctorSettings, dtype: Dtype, cons
     if not requests:
         raise InputError(f"None of the {len(items)} sampled items can be scored; the first: {prepared[0].reason}")
     model_input = _describe_first(scorer, prepared)
+    explanation = explain(scorer) if dtype == "float32" else None
 
     def progress(description: str, steps: int) -> StepBar:
         return StepBar(description, steps, console)
@@ -169,6 +181,7 @@ def _examine(items: Sequence[Item], settings: DoctorSettings, dtype: Dtype, cons
         model_input,
         scores,
         [*request_notes(requests), *scorer.report().notes, *_tf32_notes(dtype)],
+        explanation,
     )
 
 

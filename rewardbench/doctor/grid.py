@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 BATCH_SIZES = (1, 3, 8, 64)
 
-Fault = Literal["drop-mask"]
-"""A fault to inject, for tests: padded batches without attention mask and position ids."""
+Fault = Literal["drop-mask", "drop-positions"]
+"""A fault to inject: padded batches without attention mask and position ids, or without position ids alone."""
 CellOrder = Literal["original", "shuffled"]
 CellLayout = Literal["padded", "packed"]
 
@@ -180,7 +180,7 @@ def score_cell(
         random.Random(0).shuffle(order)
     variant = with_cell_layout(scorer, cell)
     scores = [math.nan] * len(requests)
-    with dropped_mask() if fault else nullcontext():
+    with dropped_inputs(fault) if fault else nullcontext():
         for indices in _batches(order, requests, cell.size, variant.traits.length_bucket):
             batch = [requests[index] for index in indices]
             _check_memory(variant, batch)
@@ -223,18 +223,20 @@ def _check_memory(scorer: ModelScorer, batch: Sequence[TokenRequest]) -> None:
 
 
 @contextmanager
-def dropped_mask() -> Iterator[None]:
-    """Context manager: pass padded batches with an attention mask of ones and without position ids."""
+def dropped_inputs(fault: Fault) -> Iterator[None]:
+    """Context manager: pass padded batches without position ids, and for drop-mask with an attention mask of ones."""
     from rewardbench.forward import padding
     from rewardbench.scorers import classifier, logprobs
+    from rewardbench.scorers.heads import scorer
 
     def pad_batch(
         requests: Sequence[TokenRequest], fill: int, side: PaddingSide, device: torch.device
     ) -> Mapping[str, torch.Tensor]:
-        ids = padding.pad_batch(requests, fill, side, device)["input_ids"]
-        return {"input_ids": ids, "attention_mask": ids.new_ones(ids.shape)}
+        inputs = padding.pad_batch(requests, fill, side, device)
+        ids, mask = inputs["input_ids"], inputs["attention_mask"]
+        return {"input_ids": ids, "attention_mask": mask.new_ones(mask.shape) if fault == "drop-mask" else mask}
 
-    modules = (classifier, logprobs)
+    modules = (classifier, logprobs, scorer)
     originals = [vars(module)["pad_batch"] for module in modules]
     try:
         for module in modules:

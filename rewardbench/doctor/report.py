@@ -85,6 +85,43 @@ class DtypeDeviations:
 
 
 @dataclass(frozen=True)
+class SanityPair:
+    """A prompt with a good and a bad response, and their scores; NaN where there are none."""
+
+    prompt: str
+    good: str
+    bad: str
+    good_score: float
+    bad_score: float
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """How a loaded model scores a short conversation, and its scores of sanity pairs."""
+
+    text: str
+    """The rendered conversation."""
+    tokens: tuple[tuple[int, str], ...]
+    """Each token id with its token."""
+    read: tuple[int, ...]
+    """Indices of the tokens at which the score is read; of a policy, the tokens of the completion."""
+    template: str
+    bos: int
+    eos: int
+    """Numbers of BOS and EOS tokens."""
+    max_length: int | None
+    truncation_side: str
+    head: tuple[str, ...]
+    """Tensors of the head with shapes and activations."""
+    output: str
+    """How the outputs of the head become one score."""
+    higher_is_better: bool
+    """False if the output is negated."""
+    normalization: str
+    sanity_pairs: tuple[SanityPair, ...]
+
+
+@dataclass(frozen=True)
 class DoctorFinding:
     """A problem of a model, in a sentence or two; if it is grave, the scores cannot be trusted."""
 
@@ -110,6 +147,8 @@ class DoctorReport:
     model_input: ModelInput
     findings: tuple[DoctorFinding, ...]
     notes: tuple[str, ...] = ()
+    explanation: Explanation | None = None
+    """None if the model renders no short conversation."""
 
     @property
     def exit_code(self) -> int:
@@ -146,6 +185,7 @@ class DoctorReport:
             "suite": self.suite,
             "revision": self.revision,
             "reading": asdict(self.model_input),
+            "explanation": None if self.explanation is None else asdict(self.explanation),
             "findings": list(map(asdict, self.findings)),
             "notes": self.notes,
         }

@@ -40,6 +40,8 @@ class ModelScores:
     path: Path
     fingerprint: str = ""
     """Hash of everything that decides the scores; empty if unknown."""
+    chat_template: str | None = None
+    """Name of the chat template that the file states; None if it states none."""
 
     @property
     def knows_suite(self) -> bool:
@@ -47,28 +49,32 @@ class ModelScores:
         return not self.suite.revision.startswith(UNKNOWN_SUITE)
 
 
-def read_scored(path: str | Path, scores_only: bool = False) -> ModelScores:
+def read_scored(path: str | Path, scores_only: bool = False, repeated_ids: bool = False) -> ModelScores:
     """Read the scores of a model.
 
     Args:
         path: a summary, or a file of per-item rows.
         scores_only: read the rows of a summary as untrusted ones: within limits, and without texts.
+        repeated_ids: accept repeated ids; each row that has one then gets its row number in its id.
 
     Raises:
         InputError: if it is not a file of scores, or contains an item twice.
     """
     path = home_path(path)
     summary, rows = _read(path, scores_only)
-    return to_model_scores(path, summary, rows)
+    return to_model_scores(path, summary, rows, repeated_ids)
 
 
-def to_model_scores(path: Path, summary: JsonObject, rows: Sequence[JsonObject]) -> ModelScores:
+def to_model_scores(
+    path: Path, summary: JsonObject, rows: Sequence[JsonObject], repeated_ids: bool = False
+) -> ModelScores:
     """Return the scores in the rows of a result.
 
     Args:
         path: path of the file, for messages.
         summary: summary of the result, or what is known of the run.
         rows: a row per item.
+        repeated_ids: accept repeated ids; see `read_scored`.
 
     Raises:
         InputError: if there are no rows, a row cannot be read, or an item occurs twice.
@@ -76,13 +82,16 @@ def to_model_scores(path: Path, summary: JsonObject, rows: Sequence[JsonObject])
     if not rows:
         raise InputError(f"{path} has no per-item scores.")
     with results.translate_parse_errors(path):
-        return _parse_rows(path, summary, rows)
+        return _parse_rows(path, summary, rows, repeated_ids)
 
 
-def _parse_rows(path: Path, summary: JsonObject, rows: Sequence[JsonObject]) -> ModelScores:
+def _parse_rows(path: Path, summary: JsonObject, rows: Sequence[JsonObject], repeated_ids: bool) -> ModelScores:
     scores = [_parse_scores(row, path, n) for n, row in enumerate(rows)]
     ids = _choose_ids(rows)
-    _reject_repeated(ids, path)
+    if repeated_ids:
+        ids = _number_repeated(ids)
+    else:
+        _reject_repeated(ids, path)
     items: list[Item] = []
     item_scores: list[ItemScores] = []
     for row, id, values in zip(rows, ids, scores, strict=True):
@@ -107,7 +116,18 @@ def _parse_rows(path: Path, summary: JsonObject, rows: Sequence[JsonObject]) -> 
         items=tuple(item_scores),
         path=path,
         fingerprint=fingerprint if isinstance(fingerprint, str) else "",
+        chat_template=template if isinstance(template := summary.get("chat_template"), str) else None,
     )
+
+
+def _number_repeated(ids: Sequence[str]) -> list[str]:
+    """Append the row number to each id that occurs several times.
+
+    >>> _number_repeated(["a", "b", "a"])
+    ['a#row 1', 'b', 'a#row 3']
+    """
+    counts = Counter(ids)
+    return [f"{id}#row {number}" if counts[id] > 1 else id for number, id in enumerate(ids, 1)]
 
 
 def _reject_repeated(ids: Sequence[str], path: Path) -> None:
@@ -181,6 +201,8 @@ def _parse_scores(row: JsonObject, path: Path, n: int) -> tuple[float, ...]:
     try:
         if row.get("scores") is not None:
             return tuple(map(_to_float, _iterable(row["scores"])))
+        if row.get("score") is not None and not row.keys() & {"scores_chosen", "results"}:
+            return (_to_float(row["score"]),)
         pair = (_to_float(row.get("scores_chosen")), _to_float(row.get("scores_rejected")))
         without_scores = isnan(pair[0]) and isnan(pair[1])
         if without_scores and row.get("reason") is None and row.get("results") is not None:

@@ -100,20 +100,20 @@ class Classifier(ModelScorer):
         trie = build_trie([request.ids for request in requests])
         slots: list[int] = []
         for n, request in enumerate(requests):
-            position = self._last_position(request)
+            position = self._last_position(request.ids)
             slots.append(int(trie.slots(n, position, position + 1)[0]))
         distinct_slots, slot_numbers = np.unique(slots, return_inverse=True)
         reset_rope(self.model, self.rope)
-        with torch.inference_mode(), _pad_token_id(self.model, 0 if self._pad is None else self._pad):
+        with torch.inference_mode(), use_pad_token(self.model, 0 if self._pad is None else self._pad):
             hidden = hidden_states(self.model, PackedBatch(trie, distinct_slots), self.layout.last_layer)[slot_numbers]
             ids = torch.from_numpy(trie.input_ids[slots]).to(hidden.device)
             logits = apply_head(self.model, hidden[:, None], ids[:, None])
         return self._to_floats(logits)
 
-    def _last_position(self, request: TokenRequest) -> int:
+    def _last_position(self, ids: Sequence[int]) -> int:
         """Return the position of the last token that is not the pad token, which transformers pools for decoders."""
-        for position in range(len(request) - 1, -1, -1):
-            if request.ids[position] != self._pad:
+        for position in range(len(ids) - 1, -1, -1):
+            if ids[position] != self._pad:
                 return position
         return 0
 
@@ -123,7 +123,7 @@ class Classifier(ModelScorer):
         pad_id = choose_pad_id(requests, self._pad, self.model.config.get_text_config().vocab_size)
         inputs = pad_batch(requests, pad_id, self.layout.side, input_device(self.model))
         reset_rope(self.model, self.rope)
-        with torch.inference_mode(), _pad_token_id(self.model, pad_id):
+        with torch.inference_mode(), use_pad_token(self.model, pad_id):
             logits = self.model(**filter_inputs(self.model, inputs)).logits
         return self._to_floats(logits)
 
@@ -141,13 +141,15 @@ class Classifier(ModelScorer):
         numbers: list[float] = label_scores(logits, self.label).tolist()
         return numbers
 
-    def _pooled_token(self, request: TokenRequest) -> str:
-        """Return the pooled token: the last that is not the pad token, or the first of an encoder."""
+    def places(self, ids: Sequence[int]) -> list[int]:
+        """Return the position that is pooled: the last that is not the pad token, or the first of an encoder."""
         if self.model.config.is_encoder_decoder:
-            token = self.model.config.eos_token_id
-        else:
-            token = request.ids[0 if self._encoder else self._last_position(request)]
-        return sys.intern(str(self.chat.tokenizer.convert_ids_to_tokens(token)))
+            return [len(ids) - 1 - list(reversed(ids)).index(self.model.config.eos_token_id)]
+        return [0 if self._encoder else self._last_position(ids)]
+
+    def _pooled_token(self, request: TokenRequest) -> str:
+        (position,) = self.places(request.ids)
+        return sys.intern(str(self.chat.tokenizer.convert_ids_to_tokens(request.ids[position])))
 
     def _pooling(self) -> str:
         """Name the pooled token, for the manifest."""
@@ -168,7 +170,7 @@ class Classifier(ModelScorer):
 
 
 @contextmanager
-def _pad_token_id(model: PreTrainedModel, pad: int) -> Iterator[None]:
+def use_pad_token(model: PreTrainedModel, pad: int) -> Iterator[None]:
     """Context manager: the model takes this id for padding; some models reject a batch without a pad token."""
     config = model.config.get_text_config()
     original, config.pad_token_id = config.pad_token_id, pad

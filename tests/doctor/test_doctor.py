@@ -15,7 +15,7 @@ from rewardbench.cli.doctor import doctor_command
 from rewardbench.cli.main import main
 from rewardbench.doctor import DoctorSettings
 from rewardbench.doctor.findings import changed_scores, failed_cells, uninformative_scores, wrong_bos
-from rewardbench.doctor.grid import GridCell, GridScores, dropped_mask, make_grid, score_cell
+from rewardbench.doctor.grid import GridCell, GridScores, dropped_inputs, make_grid, score_cell
 from rewardbench.doctor.model_input import ModelInput
 from rewardbench.doctor.report import (
     Deviation,
@@ -103,7 +103,7 @@ def test_a_sound_model_scores_the_same_in_every_cell(doctor, model_folder):
     assert "ends with EOS: yes, with '<|eos|>'" in out
 
 
-def test_a_dropped_mask_is_found_with_its_cause(doctor, model_folder):
+def test_a_dropped_inputs_is_found_with_its_cause(doctor, model_folder):
     code, out, _ = doctor(
         "--model", model_folder("llama"), "--sample", 100, *FAST, "--max_length", 200, "--inject", "drop-mask", "--json"
     )
@@ -261,7 +261,7 @@ def test_the_grid_has_every_combination_and_does_not_change_the_scorer(model_fol
 
 def test_an_injected_fault_ends_with_its_context():
     requests = [TokenRequest("", "", array("i", ids)) for ids in ([5], [6, 7])]
-    with dropped_mask():
+    with dropped_inputs("drop-mask"):
         for user in (classifier, logprobs):
             assert user.pad_batch(requests, 0, "left", "cpu")["attention_mask"].tolist() == [[1, 1], [1, 1]]
     assert classifier.pad_batch is logprobs.pad_batch is padding.pad_batch

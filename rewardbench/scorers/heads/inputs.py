@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from array import array
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from rewardbench.chat import Chat, Rendering, common_prefix
+from rewardbench.chat import Chat, Rendering, Unchanged, common_prefix
 from rewardbench.errors import InputError
 from rewardbench.scorers.heads.positions import resolve_token
 from rewardbench.scorers.heads.spec import Format, HeadSpec, Pair
@@ -56,6 +57,30 @@ class HeadChat(Chat):
         self._first_text, self._last_text = self._fill(self.spec.start), self._fill(self.spec.end)
         self._ending = self.encode(self._text_after_content())
         """Ids that truncation keeps, since a score without them would be another model's."""
+
+    @property
+    def has_format(self) -> bool:
+        """Return True if the chat template is the one that the spec spells out."""
+        return self._has_format
+
+    @property
+    def appended(self) -> list[int]:
+        """Return the ids of the tokens that are added after truncation."""
+        return self._appended
+
+    def variant(
+        self,
+        template: str | Unchanged | None = "unchanged",
+        max_length: int | Unchanged | None = "unchanged",
+        truncation_side: Literal["left", "right", "unchanged"] = "unchanged",
+    ) -> Self:
+        """Copy, with another template, length limit or truncation side; see `Chat.variant`."""
+        chat = copy.copy(self)
+        if template != "unchanged":
+            chat._has_format = False
+        if isinstance(max_length, int):
+            max_length -= len(self._appended)
+        return super(HeadChat, chat).variant(template, max_length, truncation_side)
 
     def describe(self) -> dict[str, Any]:
         """Return the settings that can change a score."""
@@ -114,7 +139,7 @@ class HeadChat(Chat):
         if not self.spec.specials and self.tokenizer.bos_token:
             rendered_text = rendered_text.removeprefix(self.tokenizer.bos_token)
         ids = array("i", self.encode(rendered_text))
-        return self._fit(TokenRequest(rendered_text, first[0]["content"], ids, 0, len(ids), notes=rendering.notes))
+        return self.fit(TokenRequest(rendered_text, first[0]["content"], ids, 0, len(ids), notes=rendering.notes))
 
     def _pick(self) -> tuple[Render, str]:
         if self._has_format and self.spec.format:
@@ -226,7 +251,7 @@ class HeadChat(Chat):
             ids += (self.encode(step) if step else []) + tag
             text += step + self.steps.tag
             positions.append(len(ids) - 1)
-        return self._fit(
+        return self.fit(
             TokenRequest(
                 text,
                 plain(completion),

@@ -101,6 +101,24 @@ class Readout:
         self._activation = cross_encoder_activation(fields, name) if is_named else float
         self._mean, self._std = self._affine(spec.affine) if spec.affine else (0.0, 1.0)
 
+    @property
+    def affine(self) -> tuple[float, float]:
+        """Return mean and standard deviation of the normalisation; 0 and 1 if there is none."""
+        return self._mean, self._std
+
+    def describe(self) -> list[str]:
+        """Return a line for each network and tensor of the head: prefix of its tensors, layers, shapes, activations."""
+        lines = []
+        networks = {"": (self.spec.head, self._network)}
+        if self.spec.gate:
+            networks["gate "] = (self.spec.gate.network, self._gate)
+        for role, (declared, layers) in networks.items():
+            if declared is not None and layers is not None:
+                lines.append(f"{role}{declared.tensors}: {', '.join(map(_describe_layer, layers))}")
+        if self._matrix is not None:
+            lines.append(f"{self.spec.output.matrix} {list(self._matrix.shape)}")
+        return lines
+
     def _build(self, network: Network) -> torch.nn.Sequential:
         tensors = self._tensors.open_beside(network.file) if network.file else self._tensors
         return build_network(network, tensors, self.name).to(self.device, self.dtype)
@@ -256,3 +274,13 @@ class Readout:
     def _parameter(self, key: str) -> float:
         """Return a number of the configuration, or a tensor with one element."""
         return self._number(key) if key.startswith("config.") else float(self._read(key))
+
+
+def _describe_layer(layer: torch.nn.Module) -> str:
+    """Return the kind of a layer with the shape of its weight; of an activation its name."""
+    weight = getattr(layer, "weight", None)
+    name = type(layer).__name__
+    if weight is None:
+        return name
+    bias = " with bias" if getattr(layer, "bias", None) is not None else ""
+    return f"{name} {list(weight.shape)}{bias}"
