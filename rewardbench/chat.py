@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-import re
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +21,9 @@ from rewardbench.templates import (
     fold_system,
     pick_template,
     plain,
+    prints_date,
+    raise_always,
+    repeated_token,
     shows,
     unprinted_fields,
 )
@@ -51,15 +53,6 @@ def all_text(messages: Sequence[Message]) -> str:
         content = [message["content"]] if message["content"] or not (calls or reasoning) else []
         lines += reasoning + content + calls
     return "\n".join(lines)
-
-
-def _raise_always(error: InputError) -> Render:
-    """Return a renderer that raises the error for any messages."""
-
-    def render(messages: Sequence[Message], tools: Tools = ()) -> str:
-        raise error
-
-    return render
 
 
 def added_tokens(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int]]:
@@ -165,14 +158,14 @@ class Chat:
         except InputError as error:
             if self.template not in (None, TOKENIZER_TEMPLATE):
                 raise
-            return _raise_always(error), ""
+            return raise_always(error), ""
 
     def describe(self) -> dict[str, Any]:
         """Return the settings that can change a score."""
         return {
             "chat_template": self.template or (TOKENIZER_TEMPLATE if self.source else None),
             "template_sha256": hashlib.sha256(self.source.encode()).hexdigest()[:16],
-            "clock": CLOCK.date().isoformat() if _prints_date(self.tokenizer, self.template) else None,
+            "clock": CLOCK.date().isoformat() if prints_date(self.tokenizer, self.template) else None,
             "max_length": self.max_length,
             "truncation_side": self.truncation_side,
             "tokens_before": self._before,
@@ -334,15 +327,15 @@ class Chat:
     def _count_bos(self, text: str) -> int:
         """Count the BOS tokens at the start of a text; white space may precede or separate them."""
         bos = self.tokenizer.bos_token
-        return 0 if not bos else _leading(bos, "*").match(text)[0].count(bos)  # type: ignore[index]
+        return 0 if not bos else repeated_token(bos, "*").match(text)[0].count(bos)  # type: ignore[index]
 
     def _with_single_bos(self, text: str, bos_count: int) -> str:
         """Remove all BOS tokens at the start of a text but the first."""
         if bos_count <= 1:
             return text
         bos = str(self.tokenizer.bos_token)
-        single = _leading(bos, "{1}").match(text)
-        repeated = _leading(bos, f"{{{bos_count}}}").match(text)
+        single = repeated_token(bos, "{1}").match(text)
+        repeated = repeated_token(bos, f"{{{bos_count}}}").match(text)
         return single[0] + text[repeated.end() :] if single and repeated else text
 
     def encode(self, text: str) -> list[int]:
@@ -402,12 +395,3 @@ class Chat:
         return replace(
             request, ids=shortened, start=start, end=len(shortened), dropped=excess, positions=tuple(positions)
         )
-
-
-def _leading(token: str, times: str) -> re.Pattern[str]:
-    """Return a pattern for a token that is repeated at the start of a text."""
-    return re.compile(rf"(?:\s*{re.escape(token)}){times}")
-
-
-def _prints_date(tokenizer: PreTrainedTokenizerBase, template: str | None) -> bool:
-    return template in (None, TOKENIZER_TEMPLATE) and "strftime_now" in str(tokenizer.chat_template or "")

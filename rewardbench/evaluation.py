@@ -20,10 +20,11 @@ from rewardbench.engine.backends.pool import Pool
 from rewardbench.engine.backends.torchrun import Ranks, is_first, launch
 from rewardbench.engine.cache import Cache
 from rewardbench.engine.loop import WINDOW, ScoringRun, score
+from rewardbench.engine.views import check_view
 from rewardbench.errors import InputError
 from rewardbench.manifest import build_manifest
-from rewardbench.metrics import credit, gap, labels_steps, margin_by_rule, rule_of, with_threshold
-from rewardbench.paths import home_path
+from rewardbench.metrics import credit, gap, margin_by_rule, rule_of, with_threshold
+from rewardbench.paths import path_as_text
 from rewardbench.results import assemble, why_unscored
 from rewardbench.results.scored import ModelScores
 from rewardbench.scorers import load_scorer
@@ -120,8 +121,7 @@ def evaluate(model: Model, dataset: Data = "core", **options: Unpack[EvaluateOpt
         attn_implementation: eager, sdpa or flash_attention_2; None is the model's default.
         compile: compile the model's layers (torch.compile).
         device: cpu, cuda, cuda:1 or mps; None is the best available.
-        device_map: spread a model that is larger than one device over all of them (accelerate): auto, balanced,
-            balanced_low_0 or sequential.
+        device_map: how a model is spread over several devices: auto, balanced, balanced_low_0 or sequential.
         max_memory: memory limits of devices for `device_map`, such as 0=20GiB,cpu=64GiB.
         load_in_8bit: quantise the weights to 8 bits (bitsandbytes).
         load_in_4bit: quantise the weights to 4 bits (bitsandbytes, NF4).
@@ -129,8 +129,7 @@ def evaluate(model: Model, dataset: Data = "core", **options: Unpack[EvaluateOpt
         allow_pickle: read pickles (.bin, .pt) where there are no safetensors files, and accept only tensors from them.
         label: output of a classifier with several labels that is the score, by its name or index.
         adapter: head spec of the model, its name or a YAML or Python file; None recognises it by the tensors.
-        step_aggregation: how the scores of steps become one, of process reward models: min, product, last or mean; None
-            is the head spec's.
+        step_aggregation: how scores of steps become one: min, product, last or mean; None is the head spec's.
         beta: scale of the DPO reward.
         seed: random seed of baseline/random.
         split: split of the dataset.
@@ -163,7 +162,7 @@ def evaluate(model: Model, dataset: Data = "core", **options: Unpack[EvaluateOpt
 
 def _evaluate(model: Model, dataset: Data, options: Mapping[str, object]) -> Evaluation:
     model_options, run_options = sort_options(options, ModelSpec, Settings)
-    model, dataset = _path_as_text(model), _path_as_text(dataset)
+    model, dataset = path_as_text(model), path_as_text(dataset)
     spec = ModelSpec(model if isinstance(model, str) else name_of(model), **model_options)
     settings = Settings(spec, dataset if isinstance(dataset, str) else "memory", **run_options)
     suite = None if isinstance(dataset, str) else _suite_in_memory(dataset, settings)
@@ -177,13 +176,6 @@ def _evaluate(model: Model, dataset: Data, options: Mapping[str, object]) -> Eva
 
 def _with_data(result: Result, suite: Suite) -> Evaluation:
     return Evaluation(**vars(result), data=suite)
-
-
-def _path_as_text(value: T) -> T | str:
-    """Return a path as text, with its `~` expanded; anything else unchanged."""
-    if isinstance(value, str):
-        return str(home_path(value)) if value.startswith("~") else value
-    return str(home_path(Path(value))) if isinstance(value, os.PathLike) else value
 
 
 def _suite_in_memory(data: object, settings: Settings) -> Suite:
@@ -246,7 +238,7 @@ def run(
     fresh = _load_fresh_draw(settings, suite, fresh_draw)
     suite = with_threshold(suite, settings.step_threshold)
     scorer = scorer or load_scorer(settings.model)
-    _check_steps(suite, scorer)
+    check_view(suite, scorer.view, scorer.name)
 
     def keep(item: Item, item_scores: ItemScores) -> ItemScores:
         if sink is None:
@@ -268,19 +260,6 @@ def run(
         record["fresh"] = fresh.revision
     result = assemble(suite, scorer.name, scorer.model_type, scored.items, record, fresh_gap)
     return result, suite
-
-
-def _check_steps(suite: Suite, scorer: Scorer) -> None:
-    """Check that a suite with labelled steps is scored by a model that scores steps.
-
-    Raises:
-        InputError: if the model gives one score per response.
-    """
-    if labels_steps(suite) and scorer.view != "stepwise":
-        raise InputError(
-            f"{suite.name} labels the steps of solutions, and {scorer.name} gives one score per response: pass a "
-            "process reward model (see rewardbench models)."
-        )
 
 
 def score_dataset(settings: Settings, sink: Sink, suite: Suite, console: Console | None = None) -> list[str]:

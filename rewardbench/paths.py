@@ -8,8 +8,11 @@ from contextlib import suppress
 from functools import cache
 from importlib import metadata
 from pathlib import Path
+from typing import TypeVar
 
 from rewardbench.errors import InputError
+
+T = TypeVar("T")
 
 
 def data_dir() -> Path:
@@ -79,3 +82,10 @@ def write_whole(path: str | Path, content: str | bytes) -> None:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def path_as_text(value: T) -> T | str:
+    """Return a path as text, with its `~` expanded; anything else unchanged."""
+    if isinstance(value, str):
+        return str(home_path(value)) if value.startswith("~") else value
+    return str(home_path(Path(value))) if isinstance(value, os.PathLike) else value

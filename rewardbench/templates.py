@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -370,3 +371,22 @@ def _with_content(message: Message, content: str) -> Message:
     copy = message.copy()
     copy["content"] = content
     return copy
+
+
+def raise_always(error: InputError) -> Render:
+    """Return a renderer that raises the error for any messages."""
+
+    def render(messages: Sequence[Message], tools: Tools = ()) -> str:
+        raise error
+
+    return render
+
+
+def prints_date(tokenizer: PreTrainedTokenizerBase, template: str | None) -> bool:
+    """Return True if the chat template in use prints the date."""
+    return template in (None, TOKENIZER_TEMPLATE) and "strftime_now" in str(tokenizer.chat_template or "")
+
+
+def repeated_token(token: str, times: str) -> re.Pattern[str]:
+    """Return a pattern for a token that is repeated at the start of a text."""
+    return re.compile(rf"(?:\s*{re.escape(token)}){times}")

@@ -22,12 +22,10 @@ Credit = Literal["strict", "best_of_n", "ties", "first_error"]
 
 
 class Message(TypedDict):
-    """One turn of a conversation; `role` is system, user, assistant or tool.
-
-    The optional fields are those of OpenAI's and transformers' messages; a field without a value is left out.
-    """
+    """One turn of a conversation, with the fields of OpenAI and transformers; unset fields are left out."""
 
     role: str
+    """One of system, user, assistant and tool."""
     content: str
     null_content: NotRequired[bool]
     """True if the content was null in the data, as it is in messages with tool calls; `content` is then empty."""
@@ -383,9 +381,8 @@ class Result:
 
 
 def _percent(estimate: Estimate) -> str:
-    """Format a share and its interval in percent."""
-    share, interval = _share(estimate), _interval(estimate)
-    return f"{share} [{interval}]" if interval else share
+    interval = _interval(estimate)
+    return f"{_share(estimate)} [{interval}]" if interval else _share(estimate)
 
 
 def _share(estimate: Estimate) -> str:
@@ -399,6 +396,5 @@ def _interval(estimate: Estimate) -> str:
 
 
 def _html_row(estimate: Estimate) -> str:
-    """Format an estimate as a row of the HTML table, with its name escaped."""
     cells = (escape(estimate.name), estimate.n, _share(estimate), _interval(estimate), estimate.ties, estimate.unscored)
-    return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+    return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"

@@ -86,7 +86,7 @@ def _sanity_items() -> Iterator[Item]:
 def _read_positions(scorer: BaseScorer, request: TokenRequest) -> list[int]:
     """Return the indices of the tokens that decide the score."""
     if isinstance(scorer, Classifier | HeadScorer):
-        return scorer.places(request.ids)
+        return scorer.places(request)
     return list(range(request.start, request.end))
 
 

@@ -13,8 +13,9 @@ from hashlib import blake2b
 from itertools import permutations
 
 from rewardbench.errors import InputError
+from rewardbench.metrics import labels_steps
 from rewardbench.metrics.steps import aggregate
-from rewardbench.types import Aggregation, Item, Messages, Score, View
+from rewardbench.types import Aggregation, Item, Messages, Score, Suite, View
 
 
 @dataclass(frozen=True)
@@ -160,3 +161,21 @@ TIE = 1e-12
 def _winner(probability: float) -> int:
     """Return 1 if the completion with this probability wins, -1 if the other does, 0 for a tie."""
     return (probability > 0.5 + TIE) - (probability < 0.5 - TIE)
+
+
+def check_view(suite: Suite, view: View, name: str) -> None:
+    """Check that a suite with labelled steps is scored by a model that scores steps.
+
+    Args:
+        suite: the data.
+        view: of the model.
+        name: of the model.
+
+    Raises:
+        InputError: if the model gives one score per response.
+    """
+    if labels_steps(suite) and view != "stepwise":
+        raise InputError(
+            f"{suite.name} labels the steps of solutions, and {name} gives one score per response: pass a process "
+            "reward model (see rewardbench models)."
+        )

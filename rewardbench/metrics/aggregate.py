@@ -6,13 +6,24 @@ every mean reports the number of unscored items, so that a failure never raises 
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rewardbench import stats
-from rewardbench.metrics.credit import credit, is_scored, is_tied, rule_of
-from rewardbench.metrics.ties import ties_mean
-from rewardbench.types import Estimate, Item, ItemScores, Rule, Suite
+from rewardbench.metrics.credit import rule_of
+from rewardbench.metrics.grading import (
+    GradedItem,
+    f1_mean,
+    grade,
+    group_mirrors,
+    labelled_items,
+    mirror_mean,
+    order_inconsistency_mean,
+    plain_mean,
+    singletons,
+    subset_mean,
+)
+from rewardbench.types import Estimate, ItemScores, Rule, Suite
 
 
 @dataclass(frozen=True)
@@ -25,28 +36,6 @@ class SuiteEstimates:
     subsets: tuple[Estimate, ...]
     mirrors: tuple[Estimate, ...] = ()
     order_inconsistency: Estimate | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Graded:
-    """An item's credit and flags without its texts, since all items of a dataset are in memory at once.
-
-    `credit` is NaN for an item that is not labelled.
-    """
-
-    id: str
-    subset: str
-    cluster: Hashable
-    is_labelled: bool
-    num_correct: int
-    first_error: int | None
-    built: bool
-    scores: tuple[float, ...]
-    credit: float
-    tied: bool
-    unscored: bool
-    truncated: bool
-    order_inconsistency: float | None
 
 
 @dataclass(frozen=True)
@@ -93,50 +82,50 @@ class _GradedSuite:
 
     def __init__(self, suite: Suite, item_scores: Sequence[ItemScores]) -> None:
         self.section_weights = suite.section_weights
-        self.items = _grade(suite, item_scores)
-        self.subsets: dict[str, list[_Graded]] = {}
+        self.items = grade(suite, item_scores)
+        self.subsets: dict[str, list[GradedItem]] = {}
         for subset in suite.rules:
             self.subsets[subset] = []
         for item in self.items:
             self.subsets.setdefault(item.subset, []).append(item)
         self.rules: dict[str, Rule] = {}
         self.subset_names: dict[str, list[str]] = {}
-        self.sections: dict[str, list[_Graded]] = {}
+        self.sections: dict[str, list[GradedItem]] = {}
         for subset, items in self.subsets.items():
             rule = rule_of(suite, subset)
             self.rules[subset] = rule
             self.subset_names.setdefault(rule.section, []).append(subset)
             self.sections.setdefault(rule.section, []).extend(items)
-        self.mirrors: dict[str, list[list[_Graded]]] = {}
+        self.mirrors: dict[str, list[list[GradedItem]]] = {}
         if suite.headline == "mirror":
             strict_sections = {rule.section for rule in self.rules.values() if rule.credit == "strict"}
             for section, items in self.sections.items():
                 if section in strict_sections:
-                    self.mirrors[section] = _group_mirrors(items)
+                    self.mirrors[section] = group_mirrors(items)
 
     def means(self) -> SuiteMeans:
         """Compute the means of subsets, of sections, and the totals."""
         subset_means: dict[str, stats.Mean | None] = {}
         subset_weights: dict[str, float] = {}
         for subset, items in self.subsets.items():
-            subset_means[subset] = _subset_mean(items, self.rules[subset])
+            subset_means[subset] = subset_mean(items, self.rules[subset])
             subset_weights[subset] = _subset_weight(items, self.rules[subset])
         pair: dict[str, stats.Mean | None] = {}
         section_weights: dict[str, float] = {}
         for section, subsets in self.subset_names.items():
             if all(self.rules[subset].credit == "first_error" for subset in subsets):
-                pair[section] = _f1_mean(self.sections[section])
+                pair[section] = f1_mean(self.sections[section])
             else:
                 pair[section] = _average({subset: subset_means[subset] for subset in subsets}, subset_weights)
             section_weights[section] = self.section_weights.get(section, 1.0)
         totals = {"pair": _average(pair, section_weights)}
         mirror: dict[str, stats.Mean | None] = {}
         for section, groups in self.mirrors.items():
-            mirror[section] = _mirror_mean(groups)
+            mirror[section] = mirror_mean(groups)
         if mirror:
             totals["mirror"] = _average(mirror, section_weights)
         headline = "mirror" if mirror else "pair"
-        order = _mean_order_inconsistency(self.items)
+        order = order_inconsistency_mean(self.items)
         return SuiteMeans(headline, pair, mirror, totals, section_weights, subset_means, order)
 
 
@@ -217,10 +206,10 @@ def summarize(suite: Suite, item_scores: Sequence[ItemScores]) -> SuiteEstimates
 
 def _score_estimate(graded: _GradedSuite, means: SuiteMeans) -> Estimate:
     """Build the headline; its units are the mirrors of a suite that counts by mirrors, else the items."""
-    mirrors: list[list[_Graded]] = []
+    mirrors: list[list[GradedItem]] = []
     for groups in graded.mirrors.values():
         mirrors += groups
-    score = _estimate("score", means.totals[means.headline], mirrors or _singletons(graded.items))
+    score = _estimate("score", means.totals[means.headline], mirrors or singletons(graded.items))
     if score.value is None:
         return score
     low, high = score_interval(means)
@@ -229,22 +218,22 @@ def _score_estimate(graded: _GradedSuite, means: SuiteMeans) -> Estimate:
 
 def _accuracy_estimate(graded: _GradedSuite) -> Estimate:
     """Build the plain accuracy, over the sections with mirrors if there are any, else over all items."""
-    items: list[_Graded] = []
+    items: list[GradedItem] = []
     for section in graded.mirrors:
         items += graded.sections[section]
     items = items if graded.mirrors else graded.items
-    return _estimate("accuracy", _plain_mean(items), _singletons(items))
+    return _estimate("accuracy", plain_mean(items), singletons(items))
 
 
 def _section_estimates(graded: _GradedSuite, means: SuiteMeans) -> Iterator[Estimate]:
     for section, items in graded.sections.items():
-        yield _estimate(section, means.pair[section], _singletons(items), section)
+        yield _estimate(section, means.pair[section], singletons(items), section)
 
 
 def _subset_estimates(graded: _GradedSuite, means: SuiteMeans) -> Iterator[Estimate]:
     for subset, items in graded.subsets.items():
         section = graded.rules[subset].section
-        yield _estimate(subset, means.subsets[subset], _singletons(items), section)
+        yield _estimate(subset, means.subsets[subset], singletons(items), section)
 
 
 def _mirror_estimates(graded: _GradedSuite, means: SuiteMeans) -> Iterator[Estimate]:
@@ -278,10 +267,10 @@ def gap(
     Returns:
         The estimates of core, fresh, and core minus fresh.
     """
-    built_items = [item for item in _grade(core, core_scores) if item.built]
-    core_groups = _group_mirrors(built_items)
-    fresh_groups = _group_mirrors(_grade(fresh, fresh_scores))
-    core_mean, fresh_mean = _mirror_mean(core_groups), _mirror_mean(fresh_groups)
+    built_items = [item for item in grade(core, core_scores) if item.built]
+    core_groups = group_mirrors(built_items)
+    fresh_groups = group_mirrors(grade(fresh, fresh_scores))
+    core_mean, fresh_mean = mirror_mean(core_groups), mirror_mean(fresh_groups)
     difference = stats.difference(core_mean, fresh_mean) if core_mean and fresh_mean else None
     return (
         _estimate("core", core_mean, core_groups),
@@ -290,108 +279,9 @@ def gap(
     )
 
 
-def _grade(suite: Suite, item_scores: Sequence[ItemScores]) -> list[_Graded]:
-    """Grade the items in the order of the suite."""
-    by_id: dict[str, ItemScores] = {}
-    for scores in item_scores:
-        by_id[scores.id] = scores
-    if len(by_id) != len(item_scores) or by_id.keys() != {item.id for item in suite.items}:
-        raise ValueError(f"the scores are not those of {suite.name}: every item must have its scores once")
-    graded: list[_Graded] = []
-    for item in suite.items:
-        graded.append(_grade_item(item, by_id[item.id], rule_of(suite, item.subset)))
-    return graded
-
-
-def _grade_item(item: Item, item_scores: ItemScores, rule: Rule) -> _Graded:
-    return _Graded(
-        id=item.id,
-        subset=item.subset,
-        cluster=("group", item.group) if item.group else ("item", item.id),
-        is_labelled=item.is_labelled,
-        num_correct=item.num_correct,
-        first_error=item.first_error,
-        built=item.meta.get("origin") == "built",
-        scores=item_scores.scores,
-        credit=credit(item, item_scores.scores, rule, item_scores.step_scores),
-        tied=is_tied(item, item_scores.scores, rule),
-        unscored=not is_scored(item_scores.scores),
-        truncated=item_scores.truncated,
-        order_inconsistency=item_scores.order_inconsistency,
-    )
-
-
-def _labelled(items: Sequence[_Graded]) -> list[_Graded]:
-    return [item for item in items if item.is_labelled]
-
-
-def _singletons(items: Sequence[_Graded]) -> list[list[_Graded]]:
-    return [[item] for item in items]
-
-
-def _group_mirrors(items: Sequence[_Graded]) -> list[list[_Graded]]:
-    """Group items by cluster, in the order in which the clusters first occur."""
-    groups: dict[Hashable, list[_Graded]] = {}
-    for item in items:
-        groups.setdefault(item.cluster, []).append(item)
-    return list(groups.values())
-
-
-def _subset_weight(items: Sequence[_Graded], rule: Rule) -> float:
+def _subset_weight(items: Sequence[GradedItem], rule: Rule) -> float:
     """Return the weight of a subset: that of its rule, by default the number of labelled items."""
-    return rule.weight if rule.weight is not None else len(_labelled(items))
-
-
-def _subset_mean(items: Sequence[_Graded], rule: Rule) -> stats.Mean | None:
-    """Compute the mean of a subset by its credit rule; None if no item is labelled."""
-    if rule.credit != "ties":
-        return _plain_mean(items)
-    rows = [(item.id, item.scores, item.num_correct) for item in _labelled(items)]
-    return ties_mean(rows) if rows else None
-
-
-def _plain_mean(items: Sequence[_Graded]) -> stats.Mean | None:
-    """Compute the mean credit of the labelled items; None if there are none."""
-    credits: list[float] = []
-    clusters: list[Hashable] = []
-    for item in _labelled(items):
-        credits.append(item.credit)
-        clusters.append(item.cluster)
-    return stats.mean(credits, clusters) if credits else None
-
-
-def _mean_order_inconsistency(items: Sequence[_Graded]) -> stats.Mean | None:
-    """Compute the mean order inconsistency of the items that have one; None if there are none."""
-    shares: list[float] = []
-    clusters: list[Hashable] = []
-    for item in items:
-        if item.order_inconsistency is not None:
-            shares.append(item.order_inconsistency)
-            clusters.append(item.cluster)
-    return stats.mean(shares, clusters) if shares else None
-
-
-def _f1_mean(items: Sequence[_Graded]) -> stats.Mean | None:
-    """Compute ProcessBench's F1: the harmonic mean of the accuracies on solutions with and without a wrong step.
-
-    None if there are no solutions of one of the kinds.
-    """
-    errors = [item for item in items if item.first_error is not None and item.first_error >= 0]
-    corrects = [item for item in items if item.first_error is not None and item.first_error < 0]
-    error_mean, correct_mean = _plain_mean(errors), _plain_mean(corrects)
-    return stats.harmonic(error_mean, correct_mean) if error_mean and correct_mean else None
-
-
-def _mirror_mean(groups: Sequence[Sequence[_Graded]]) -> stats.Mean | None:
-    """Compute the share of groups in which every item is right; None if no item is labelled."""
-    credits: list[float] = []
-    clusters: list[Hashable] = []
-    for items in map(_labelled, groups):
-        if items:
-            all_right = all(item.credit == 1 for item in items)
-            credits.append(float(all_right))
-            clusters.append(items[0].cluster)
-    return stats.mean(credits, clusters) if credits else None
+    return rule.weight if rule.weight is not None else len(labelled_items(items))
 
 
 def _average(means: Mapping[str, stats.Mean | None], weights: Mapping[str, float]) -> stats.Mean | None:
@@ -405,7 +295,7 @@ def _average(means: Mapping[str, stats.Mean | None], weights: Mapping[str, float
     return stats.weighted(terms, term_weights) if terms else None
 
 
-def _estimate(name: str, mean: stats.Mean | None, units: Sequence[Sequence[_Graded]], section: str = "") -> Estimate:
+def _estimate(name: str, mean: stats.Mean | None, units: Sequence[Sequence[GradedItem]], section: str = "") -> Estimate:
     """Build an estimate over units (items or mirrors); a mirror is tied, unscored or truncated if an item is."""
     n = ties = unscored = truncated = 0
     for unit in units:

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, cast
 
 from rewardbench.errors import InputError
 from rewardbench.models.failures import part_reported
-from rewardbench.models.fingerprint import digest, weight_files, weights_identity
+from rewardbench.models.fingerprint import digest, weights_identity
 from rewardbench.models.limits import name_first
 from rewardbench.models.locate import locate
 from rewardbench.models.placement import is_quantized
+from rewardbench.models.weight_files import weight_files
 from rewardbench.models.weights import require_weights
 from rewardbench.settings import ModelSpec
 

@@ -19,12 +19,7 @@ from rewardbench.models.layers import compile_layers, is_encoder
 from rewardbench.models.limits import check_vocabulary, length_limit, name_first
 from rewardbench.models.locate import locate
 from rewardbench.models.metadata import read_metadata
-from rewardbench.models.placement import (
-    loading_options,
-    placement_notes,
-    stored_quantization,
-    to_device,
-)
+from rewardbench.models.placement import loading_options, placement_notes, stored_quantization, to_device
 from rewardbench.models.spec import resolve
 from rewardbench.models.weight_files import config_fields
 from rewardbench.models.weights import load_pretrained, locate_model, tensor_shapes, weight_notes

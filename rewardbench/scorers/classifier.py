@@ -141,14 +141,15 @@ class Classifier(ModelScorer):
         numbers: list[float] = label_scores(logits, self.label).tolist()
         return numbers
 
-    def places(self, ids: Sequence[int]) -> list[int]:
+    def places(self, request: TokenRequest) -> list[int]:
         """Return the position that is pooled: the last that is not the pad token, or the first of an encoder."""
+        ids = request.ids
         if self.model.config.is_encoder_decoder:
             return [len(ids) - 1 - list(reversed(ids)).index(self.model.config.eos_token_id)]
         return [0 if self._encoder else self._last_position(ids)]
 
     def _pooled_token(self, request: TokenRequest) -> str:
-        (position,) = self.places(request.ids)
+        (position,) = self.places(request)
         return sys.intern(str(self.chat.tokenizer.convert_ids_to_tokens(request.ids[position])))
 
     def _pooling(self) -> str:

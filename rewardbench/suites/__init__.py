@@ -93,13 +93,17 @@ def load_suite(
         source = _read_like_embedded(spec, dataset, split) or read_source(
             dataset, _requested_splits(spec, split), revision, subset, ".json" if as_json else None, by_row
         )
-        if not split:  # the splits are the suite's, not an option of the user
-            notes = [note for note in source.notes if not note.startswith("--split ")]
-            source = replace(source, notes=tuple(notes))
+        source = source if split else _without_split_notes(source)
         suite = _build(spec, source, scores_only, pairs, partial=split is not None, by_row=by_row)
     first_split, _ = source.rows[0]
     used_split = split if first_split else None  # a file has no splits
     return _select(suite, used_split, None if source.config else subset, limit)
+
+
+def _without_split_notes(source: Source) -> Source:
+    """Remove notes on --split: the splits are the suite's, not an option of the user."""
+    notes = [note for note in source.notes if not note.startswith("--split ")]
+    return replace(source, notes=tuple(notes))
 
 
 def load_inputs(inputs: Inputs, **options: Any) -> Suite:
