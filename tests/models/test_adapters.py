@@ -77,7 +77,7 @@ def test_an_adapter_stays_separate_in_sixteen_bits_and_is_packed(classifier):
 @pytest.mark.parametrize(
     ("arch", "options"),
     [
-        ("mistral", {"use_dora": True}),
+        pytest.param("mistral", {"use_dora": True}, marks=pytest.mark.slow),
         ("gpt2", {"target_modules": ["c_attn"], "fan_in_fan_out": True}),
         ("bert", {"target_modules": ["query", "value"]}),
         ("qwen2", {"use_rslora": True, "bias": "all"}),
@@ -94,9 +94,13 @@ def test_kinds_of_lora_on_several_architectures_equal_the_merged_model(tmp_path,
 @pytest.mark.parametrize(
     "config",
     [
-        lambda: IA3Config(TaskType.SEQ_CLS, target_modules=["k_proj"], feedforward_modules=[], init_ia3_weights=False),
         lambda: LoHaConfig(task_type=TaskType.SEQ_CLS, r=4, target_modules=["q_proj"], init_weights=False),
+        pytest.param(
+            lambda: IA3Config(TaskType.SEQ_CLS, target_modules=["k_proj"], feedforward_modules=[]),
+            marks=pytest.mark.slow,
+        ),
     ],
+    ids=["LoHa", "IA3"],
 )
 def test_other_kinds_of_adapters_load_through_peft(tmp_path, base, config):
     scorer = load(make_adapter(tmp_path / "adapter", base, config()))
@@ -138,14 +142,14 @@ def test_the_base_of_an_adapter_has_a_tokenizer_too(tmp_path, classifier):
 
 
 @pytest.mark.parametrize(
-    ("head", "family"),
+    ("head", "family", "beside"),
     [
-        (random_layers("v_head.summary", 32, 1), "value_head"),
-        (random_layers("my_reward_head", 32, 1), "inferred"),
-        (random_layers("v_head.summary", 32, 8, 1), "grm"),
+        (random_layers("v_head.summary", 32, 1), "value_head", True),
+        (random_layers("v_head.summary", 32, 8, 1), "grm", False),
+        pytest.param(random_layers("v_head.summary", 32, 1), "value_head", False, marks=pytest.mark.slow),
+        pytest.param(random_layers("my_reward_head", 32, 1), "inferred", False, marks=pytest.mark.slow),
     ],
 )
-@pytest.mark.parametrize("beside", [False, True])
 def test_a_value_head_in_the_adapter_or_beside_it_equals_plain_torch(tmp_path, base, policy, head, family, beside):
     adapter = copied(policy, tmp_path)
     if beside:
@@ -202,14 +206,11 @@ def test_another_reference_wins_and_no_reference_is_possible(tmp_path, base, pol
     assert len(free.stages) == 1
 
 
-@pytest.mark.parametrize("options", [{"bias": "lora_only"}, {"init_lora_weights": "pissa"}])
+@pytest.mark.parametrize(
+    "options", [{"bias": "lora_only"}, pytest.param({"init_lora_weights": "pissa"}, marks=pytest.mark.slow)]
+)
 def test_a_policy_that_changes_its_base_for_good_gets_a_second_model(tmp_path, base, options):
-    config = lora("CAUSAL_LM", **options) if "bias" in options else None
-    if config is None:
-        config = lora("CAUSAL_LM")
-        config.init_lora_weights = "pissa"
-    adapter = make_adapter(tmp_path / "adapter", base, config)
-    scorer = load(adapter)
+    scorer = load(make_adapter(tmp_path / "adapter", base, lora("CAUSAL_LM", **options)))
     stages = list(map(load_stage, scorer.stages))
     assert stages[0].model is not stages[1].model
     requests = prepare_all(scorer, ITEMS[:2])

@@ -63,6 +63,7 @@ def test_a_model_that_is_all_on_disk_is_scored(reward):
     assert scores_of(spread) == pytest.approx(scores_of(load(reward, device="cpu")), abs=1e-5)
 
 
+@pytest.mark.slow
 def test_a_policy_and_a_head_are_spread_too(tmp_path, policy):
     free = load(policy, ref_free_type="sum", **SPREAD)
     assert scores_of(free) == pytest.approx(scores_of(load(policy, ref_free_type="sum", device="cpu")), abs=1e-4)

@@ -12,7 +12,7 @@ LORA = {"r": 4, "lora_alpha": 8, "target_modules": ["q_proj", "v_proj", "down_pr
 
 def lora(task="SEQ_CLS", **options):
     """Return the configuration of a LoRA adapter whose weights are random, not zero."""
-    return LoraConfig(task_type=task and TaskType(task), init_lora_weights=False, **{**LORA, **options})
+    return LoraConfig(task_type=TaskType(task), **{"init_lora_weights": False, **LORA, **options})
 
 
 def make_adapter(folder, base, config=None, base_name=None, seed=0, resize=None):
