@@ -324,7 +324,7 @@ def _select(suite: Suite, split: str | None, subset: str | None, limit: int | No
             revision += f"+{name}={value}"
     if revision == suite.revision:
         return suite
-    items = tuple(item for item in suite.items if subset in (None, item.subset))
+    items = suite.items if subset is None else tuple(item for item in suite.items if item.subset == subset)
     if not items:
         names = list_names(_subset_names(suite.items))
         raise InputError(f"{suite.name} has no subset {subset}: it has {names}.")

@@ -139,9 +139,15 @@ def _read_lazily(path: Path, kind: str | None, lazy: bool) -> LazySequence[DataR
             path = unpack(path)
         if path.suffix == ".parquet" and lazy:
             return lazy_parquet(path)
-        if path.suffix in (".jsonl", ".ndjson"):
+        if path.suffix in (".jsonl", ".ndjson") and not _has_bare_returns(path):
             return lazy_lines(path, lambda line, number: decode_line(line, path, number))
     return None
+
+
+def _has_bare_returns(path: Path) -> bool:
+    """Return True if the first lines of a file end with a carriage return only, as those of old exports do."""
+    with path.open("rb") as file:
+        return re.search(rb"\r(?!\n)", file.read(2**16)[:-1]) is not None
 
 
 def _without_split(rows: Sequence[DataRow]) -> Sequence[tuple[str, DataRow]]:

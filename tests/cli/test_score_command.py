@@ -178,6 +178,13 @@ def test_every_row_is_scored_by_itself_in_its_own_order(tmp_path, capsys, row, s
         assert line["reason"] is None
 
 
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r", b"\n\n"])
+def test_lines_may_end_in_any_way(tmp_path, capsys, end):
+    path = tmp_path / "data.jsonl"
+    path.write_bytes(b"\xef\xbb\xbf" + end.join(json.dumps(row).encode() for row in ROWS) + end)
+    assert [line["score"] for line in score_rows(capsys, path)] == [5.0, 7.0, None]
+
+
 def test_rows_with_labels_give_no_note_on_preferences(tmp_path, capsys):
     path = write_lines(tmp_path, {"prompt": "A city?", "responses": ["No.", "Lima."]})
     assert run(capsys, "score", "--model", MODEL, "--dataset", path)[2] == ""
