@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rewardbench.chat import all_text
 from rewardbench.errors import InputError
 from rewardbench.scorers.heads.positions import occurrences, resolve_token
 from rewardbench.scorers.heads.spec import Position, Where
@@ -64,76 +65,81 @@ def find_mark(
     return Mark(text, tuple(ids), position.at) if text.strip() else None  # white space is ordinary in a message
 
 
+def _is_spelled(mark: Mark, text: str, chat: HeadChat) -> bool:
+    """Return True if a text has the tokens of a mark; an ordinary token may be part of another in the text."""
+    if mark.text.removeprefix("▁") not in text:
+        return False
+    return len(mark.ids) > 1 or mark.ids[0] in chat.encode(text)
+
+
 class MarkChecker:
     """Rejects texts in which a message moves a position that is searched for.
 
     Args:
         marks: of the head and its gate.
-        chat: renders and tokenises.
     """
 
-    def __init__(self, marks: Iterable[Mark | None], chat: HeadChat) -> None:
+    def __init__(self, marks: Iterable[Mark | None]) -> None:
         self.marks = [mark for mark in marks if mark]
-        self.chat = chat
         self._counts: dict[tuple[str, ...], int | None] = {}
         """Cache: how often the template prints a mark, by the template, the mark and the roles."""
 
-    def check(self, request: TokenRequest, messages: Messages) -> None:
-        """Check a rendered conversation.
+    def check(self, request: TokenRequest, messages: Messages, chat: HeadChat) -> None:
+        """Check a conversation.
+
+        Args:
+            request: its token ids.
+            messages: its messages, the response last.
+            chat: which rendered it.
 
         Raises:
             InputError: if a message spells out a mark, or a header is lost in a message or by truncation.
         """
         for mark in self.marks:
             for message in messages:
-                if self._is_spelled(mark, message["content"]):
+                if _is_spelled(mark, all_text((message,)), chat):
                     raise InputError(
                         f"A message spells out {mark.text!r}, at which this model's score is read, so its score would "
                         "be read elsewhere."
                     )
             roles = tuple(message["role"] for message in messages)
             if mark.rule == "start_of_last":
-                self._check_headers(mark, request, roles)
-            elif mark.rule == "before_first" and self._printed(mark, roles, before_response=True):
+                self._check_headers(mark, request, roles, chat)
+            elif mark.rule == "before_first" and self._printed(mark, roles, chat, before_response=True):
                 raise InputError(
                     f"The template prints {mark.text!r} before the response, so this model's score would be read in "
                     "the prompt: pass a --tokenizer with another pad token."
                 )
 
-    def _is_spelled(self, mark: Mark, content: str) -> bool:
-        """Return True if a message has the tokens of a mark; an ordinary token may be part of another in the text."""
-        if mark.text.removeprefix("▁") not in content:
-            return False
-        return len(mark.ids) > 1 or mark.ids[0] in self.chat.encode(content)
-
-    def _check_headers(self, mark: Mark, request: TokenRequest, roles: tuple[str, ...]) -> None:
+    def _check_headers(self, mark: Mark, request: TokenRequest, roles: tuple[str, ...], chat: HeadChat) -> None:
         """Check that a text has all headers that the template prints, of which the last one counts."""
-        printed = self._printed(mark, roles)
-        ids = self.chat.encode(request.text) if request.dropped else request.ids
+        printed = self._printed(mark, roles, chat)
+        ids = chat.encode(request.text) if request.dropped else request.ids
         total = len(occurrences(ids, mark.ids))
         if printed is not None and total != printed:
             raise InputError(
                 f"The tokens of {mark.text!r}, at which this model's gate is read, merge with those of a message: does "
                 "a response begin with a newline?"
             )
-        if request.dropped and self.chat.truncation_side == "right" and len(occurrences(request.ids, mark.ids)) < total:
+        if request.dropped and chat.truncation_side == "right" and len(occurrences(request.ids, mark.ids)) < total:
             raise InputError(f"Truncation removed the last {mark.text!r}, at which this model's gate is read.")
 
-    def _printed(self, mark: Mark, roles: tuple[str, ...], before_response: bool = False) -> int | None:
+    def _printed(self, mark: Mark, roles: tuple[str, ...], chat: HeadChat, before_response: bool = False) -> int | None:
         """Count a mark in messages of these roles without content; None if the template rejects them.
 
         Args:
             mark: the mark.
             roles: of the messages, the response last.
+            chat: renders and tokenises.
             before_response: count only those before the content of the last message.
         """
-        key = (self.chat.source, mark.text, *roles)
+        key = (chat.source, mark.text, *roles)
         if key not in self._counts:
-            content = absent_character(self.chat.source)
+            content = absent_character(chat.source)
             try:
-                text = self.chat.render(tuple(Message(role=role, content=content) for role in roles))
+                text = chat.render(tuple(Message(role=role, content=content) for role in roles))
                 text = text.rpartition(content)[0] if before_response else text
-                self._counts[key] = len(occurrences(self.chat.encode(text), mark.ids))
+                self._counts[key] = len(occurrences(chat.encode(text), mark.ids))
             except InputError:  # for example a tool turn without a tool call
                 self._counts[key] = None
         return self._counts[key]

@@ -90,7 +90,11 @@ def occurrences(ids: Sequence[int], pattern: Sequence[int]) -> list[int]:
     [1, 3]
     """
     wanted, width = list(pattern), len(pattern)
-    return [start for start in range(len(ids) - width + 1) if list(ids[start : start + width]) == wanted]
+    starts: list[int] = []
+    for start in range(len(ids) - width + 1):
+        if ids[start] == wanted[0] and list(ids[start : start + width]) == wanted:
+            starts.append(start)
+    return starts
 
 
 def _required(positions: list[int], token: str | int) -> list[int]:

@@ -92,7 +92,7 @@ class HeadScorer(ModelScorer):
         positions = [self.spec.position, *([self.spec.gate.position] if self.spec.gate else [])]
         appended = self.spec.input.append
         marks = [find_mark(self._with_header(p), self.chat.tokenizer, config, appended) for p in positions]
-        return MarkChecker(marks, self.chat)
+        return MarkChecker(marks)
 
     def _token_id(self, token: str | int, config: PreTrainedConfig) -> int:
         ids = resolve_token(token, self.chat.tokenizer, config)
@@ -126,7 +126,7 @@ class HeadScorer(ModelScorer):
         if self._gate_positions:
             self._gate_positions(request.ids)
         if not rendered:
-            self._checker.check(request, (*prompt, *chain.from_iterable(completions)))
+            self._checker.check(request, (*prompt, *chain.from_iterable(completions)), self.chat)
         token = self.chat.tokenizer.convert_ids_to_tokens(request.ids[position])
         return replace(request, pooled_token=sys.intern(str(token)))
 
