@@ -146,7 +146,7 @@ def open_checkpoint(
     if adapter and kind == "classifier" and (labels := count_labels(adapter, config)):
         config.num_labels = labels
     if kind == "causal":
-        _reject_other_kinds(config, name)
+        _reject_other_kinds(config, name, adapter)
     elif not adapter and not COUNT_KEYS & config_fields(folder).keys():
         set_label_count(config, tensor_shapes(folder))
     _reject_nondeterministic(config, name)
@@ -306,11 +306,12 @@ def _read_weights(checkpoint: Checkpoint, spec: ModelSpec) -> tuple[PreTrainedMo
     return to_device(model, spec), [] if checkpoint.adapter else notes  # a classifier's base may be a causal model
 
 
-def _reject_other_kinds(config: PreTrainedConfig, name: str) -> None:
+def _reject_other_kinds(config: PreTrainedConfig, name: str, adapter: Adapter | None) -> None:
     """Reject encoders and classifiers, which are not DPO policies."""
     if is_encoder(config) or config.is_encoder_decoder:
         raise InputError(f"{name} is not a causal language model, so it has no DPO reward: leave out --ref_model.")
-    if any("ForSequenceClassification" in saved for saved in config.architectures or []):
+    saved_classes = config.architectures or []
+    if any("ForSequenceClassification" in saved for saved in saved_classes) or (adapter and adapter.is_classifier):
         raise InputError(f"{name} is a classifier, not a policy: score it without --ref_model and --ref_free_type.")
 
 

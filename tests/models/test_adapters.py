@@ -323,6 +323,11 @@ def test_a_faulty_adapter_is_rejected_with_one_sentence(tmp_path, classifier, fa
     assert "\n" not in str(caught.value)
 
 
+def test_a_classifier_adapter_is_no_policy(classifier):
+    with pytest.raises(InputError, match="is a classifier, not a policy"):
+        load(classifier, ref_free_type="sum")
+
+
 def test_a_pickled_adapter_is_not_read(tmp_path, classifier):
     adapter = copied(classifier, tmp_path)
     (adapter / "adapter_model.safetensors").rename(adapter / "adapter_model.bin")

@@ -126,12 +126,17 @@ def test_the_doctor_looks_a_model_up_once(hub, model_folder, tmp_path):
     assert look_ups(hub.requests) == ["/api/models/org/rm"]
 
 
-def test_an_adapter_and_its_base_are_looked_up_once_each(server, rewardbench, tmp_path, model_folder):
+def test_an_adapter_and_its_base_are_looked_up_once_each(hub, tmp_path, model_folder):
     base = model_folder(kind="causal")
+    folders = {"org/base": base}
     for task in ("SEQ_CLS", "CAUSAL_LM"):
-        adapter = make_adapter(tmp_path / task, base, lora(task), base_name="org/policy")
-        server.repos[f"org/{task}"] = hub_server.Repo()
-        server.repos[f"org/{task}"].commit("main", read_files(adapter))
-        summary, requests = rewardbench("--model", f"org/{task}")
-        assert look_ups(requests) == [f"/api/models/org/{task}", "/api/models/org/policy"]
-        assert summary["model_type"] == ("Seq. Classifier" if task == "SEQ_CLS" else "DPO")
+        folders[f"org/{task}"] = make_adapter(tmp_path / task, base, lora(task), base_name="org/base")
+    for name, folder in folders.items():
+        hub.repos[name] = hub_server.Repo()
+        hub.repos[name].commit("main", read_files(folder))
+    for task, model_type in (("SEQ_CLS", "Seq. Classifier"), ("CAUSAL_LM", "DPO")):
+        hub.requests.clear()
+        scorer = load_scorer(ModelSpec(f"org/{task}", device="cpu"))
+        assert scorer.model_type == model_type
+        assert look_ups(hub.requests) == [f"/api/models/org/{task}", "/api/models/org/base"]
+        assert scorer.fingerprint["adapter"]["weights"].keys() == scorer.fingerprint["weights"].keys() == {"commit"}
