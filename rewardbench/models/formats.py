@@ -81,7 +81,9 @@ def unreadable(name: str, files: Sequence[str]) -> InputError:
     for format_ in FORMATS:
         for file in sorted(files):
             if matches_any(file, format_.patterns) or matches_any(file.rpartition("/")[2], format_.patterns):
-                return InputError(f"{name} has {format_.content} ({file}), which is not read: {format_.way_out}.")
+                return InputError(
+                    f"{name} has {format_.content} ({file}), which rewardbench does not read: {format_.way_out}."
+                )
     folders = sorted({file.rpartition("/")[0] for file in files if file.endswith((".safetensors", "model.bin"))})
     if folders:
         shown = ", ".join(folders[:MOST_FOLDERS]) + (", ..." if len(folders) > MOST_FOLDERS else "")

@@ -117,8 +117,8 @@ def weight_notes(folder: Path, spec: ModelSpec) -> list[str]:
     if conversion:
         notes.append(
             f"The main branch of {spec.model} has no safetensors files: they were read from the open pull request "
-            f"{conversion.revision} by {conversion.author} (commit {folder.name}), which adds them and changes no "
-            "other file."
+            f"{conversion.revision} by {conversion.author} (commit {folder.name}), whose other files, but for model "
+            "cards, are those of main."
         )
     pickles = [path.name for path in weight_files(folder) if is_pickle(path)]
     if pickles:
