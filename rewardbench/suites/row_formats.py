@@ -166,10 +166,14 @@ def _responses_reader(name: str) -> Callable[[DataRow, ReadOptions], ParsedRow]:
 
 
 def _response_reader(name: str) -> Callable[[DataRow, ReadOptions], ParsedRow]:
-    """Return a reader of a single completion without a preference."""
+    """Return a reader of a single completion without a preference; a list of texts is several."""
+    read_all = _responses_reader(name)
 
     def read(row: DataRow, options: ReadOptions) -> ParsedRow:
-        return _read_completions(row, options, [("completion 1", row.get(name))], 0)
+        value = row.get(name)
+        if isinstance(value, list) and value and all(isinstance(text, str) for text in value):
+            return read_all(row, options)
+        return _read_completions(row, options, [("completion 1", value)], 0)
 
     return read
 
@@ -285,5 +289,7 @@ RESPONSES = (
     RowFormat(("completions",), _responses_reader("completions"), _SINGLE),
     RowFormat(("response",), _response_reader("response"), _SINGLE),
     RowFormat(("completion",), _response_reader("completion"), _SINGLE),
+    RowFormat(("answer",), _response_reader("answer"), _SINGLE),
+    RowFormat(("output",), _response_reader("output"), _SINGLE),
 )
 """The formats of a prompt with completions that are scored row by row, whatever labels the row has."""

@@ -92,8 +92,9 @@ def read_table(
         raise InputError(f"{where} is empty: it holds no rows to score.")
     survey = Survey()
     rows, columns = rename_columns(rows, column_names(rows))
-    formats = _known_formats(columns, scores_only, by_row and pairs is None)
-    converted = _to_known_format(rows, columns, where, formats, pairs, survey)
+    by_row = by_row and pairs is None
+    formats = _known_formats(columns, scores_only, by_row)
+    converted = _to_known_format(rows, columns, where, formats, pairs, survey, by_row)
     if converted is not rows:
         rows, columns = converted, column_names(converted)
     _reject_all_bad(rows, where)
@@ -217,6 +218,7 @@ def _to_known_format(
     formats: Sequence[RowFormat],
     pairs: Pairs | None,
     survey: Survey,
+    by_row: bool,
 ) -> Sequence[DataRow]:
     """Convert rows in a format of another project to the columns of the formats here; other rows are unchanged."""
     if pairs not in (None, *PAIRS):
@@ -224,7 +226,7 @@ def _to_known_format(
     is_known = _find_format(columns, formats) is not None
     sample = [] if is_known else list(islice(rows, SAMPLE))
     converter = None if is_known else find_converter(columns, sample)
-    single = None if is_known or converter else find_single(columns)
+    single = None if is_known or converter or by_row else find_single(columns)
     if converter:
         survey.remark(f"The rows were read as {converter.name}.")
     if pairs and not single and (converter is None or converter.name != SCORED):

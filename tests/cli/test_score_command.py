@@ -168,6 +168,10 @@ USER = [{"role": "user", "content": "Name a city."}]
         ({"prompt": "Name a city.", "response": "Lima.", "helpfulness": 3}, {"score": 5.0}),
         ({"prompt": "Name a city.", "chosen": "No.", "rejected": "Lima."}, {"scores": [3.0, 5.0]}),
         ({"instruction": "Name", "input": "a city", "response": "数🙏"}, {"score": 2.0}),
+        ({"instruction": "Name a city.", "output": "Lima."}, {"score": 5.0}),
+        ({"question": "A city?", "answer": "Lima.", "rating": 4}, {"score": 5.0}),
+        ({"prompt": "A city?", "output": ["Lima.", "No."]}, {"scores": [5.0, 3.0]}),
+        ({"messages": [*ROWS[0]["messages"]], "kto_tag": True}, {"score": 5.0}),
     ],
 )
 def test_every_row_is_scored_by_itself_in_its_own_order(tmp_path, capsys, row, scores):
