@@ -268,7 +268,7 @@ CHECKPOINTS = {
     "skywork_prm": headed(layers("v_head.summary", WIDTH, 1), "Qwen2ForPrmModel", arch="qwen2"),
     "skywork_vl": make_skywork_vl,
     "slic_pair": make_policy,
-    "starling": last_layer("v_head", prefix="transformer."),
+    "starling": last_layer("v_head", prefix="transformer.", tokenizer=make_tokenizer(None)),
     "starling_34b": last_layer("v_head", prefix="transformer.", architecture="LlamaForSequenceClassification"),
     "steamshp": partial(make_policy, arch="t5", kind="seq2seq", tokenizer=mark_tokenizer()),
     "trl_prm": token_classifier,
