@@ -65,8 +65,7 @@ def load_suite(
         scores_only: read `messages` without a preference, even if there are preference columns.
         as_json: read a file as JSON, whatever its name.
         pairs: the items of a prompt with several scored completions: best-worst (default), all or best-of-n.
-        by_row: make an item of each row, in their order, also of rows with a single response; rows of a .jsonl or
-            .parquet file are read on access.
+        by_row: make an item of each row, also of one with a single response; .jsonl and .parquet are read on access.
 
     Raises:
         InputError: if the data cannot be found, read or scored.
