@@ -135,7 +135,7 @@ def list_candidates(scorer: BaseScorer, rows: Sequence[PairedRow], published_tem
 def edits_tokens(scorer: BaseScorer) -> bool:
     """Return True if the token ids of a text may be edited before truncation.
 
-    A pairwise model or one of sentence pairs truncates its parts by itself.
+    A pairwise model or one of sentence pairs truncates each of its parts.
     """
     chat = scorer.chat
     if scorer.view not in ("pointwise", "stepwise") or chat is None:

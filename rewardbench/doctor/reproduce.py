@@ -297,7 +297,7 @@ def _conclude(report: Reproduction, search: CauseSearch, rounding: float, has_se
     reproduced = f"The published scores are reproduced to {cause.agreement.max_abs_diff:.2g}"
     as_run = f"not with the settings of this run ({_figures(report.agreement)})"
     if not (cause.settings or cause.conversion):
-        verdict = f"{reproduced} with each text scored by itself, {as_run}: batches round differently in this dtype."
+        verdict = f"{reproduced} with batch size 1, {as_run}: batches round differently in this dtype."
     else:
         verdict = f"{reproduced} with {cause.describe()}, {as_run}: {_advice(cause)}"
         same = [setting.text for setting in search.same_as(cause)]

@@ -41,7 +41,7 @@ class CauseSearch:
         return self.tried[0]
 
     def start(self) -> Trial | None:
-        """Try the run's own settings, each text by itself, and the dtype of the published scores."""
+        """Try the run's own settings unbatched, and the dtype of the published scores."""
         self.tried.append(self.trials.run(()))
         if self.premise and not self.tried[0].exact:
             self.tried.append(self.trials.run(self.premise))

@@ -357,14 +357,14 @@ def _batches(requests: Sequence[TokenRequest], traits: BatchTraits) -> Iterator[
 def conversions(rows: Sequence[PairedRow], scores: ItemScoreList) -> Iterator[tuple[str, ItemScoreList]]:
     """Yield the scores as they are and converted as another program may have done, each with its name."""
     yield "", scores
-    negated, exchanged, squashed = [], [], []
+    negated, swapped, squashed = [], [], []
     for values in scores:
         negated.append(tuple(map(operator.neg, values)))
-        exchanged.append(values[::-1])
+        swapped.append(values[::-1])
         squashed.append(tuple(map(_sigmoid, values)))
     yield "the sign reversed", negated
     if {2}.issuperset(map(len, scores)):
-        yield "chosen and rejected exchanged", exchanged
+        yield "chosen and rejected swapped", swapped
     yield "a sigmoid of the score", squashed
 
 

@@ -103,7 +103,7 @@ def test_a_sound_model_scores_the_same_in_every_cell(doctor, model_folder):
     assert "ends with EOS: yes, with '<|eos|>'" in out
 
 
-def test_a_dropped_inputs_is_found_with_its_cause(doctor, model_folder):
+def test_a_dropped_mask_is_found_with_its_cause(doctor, model_folder):
     code, out, _ = doctor(
         "--model", model_folder("llama"), "--sample", 100, *FAST, "--max_length", 200, "--inject", "drop-mask", "--json"
     )
