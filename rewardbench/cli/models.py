@@ -15,8 +15,10 @@ from rewardbench.console.terminal import echo, echo_json, make_console
 if TYPE_CHECKING:
     from rewardbench.scorers.heads.catalogue import FamilyRow
 
-COLUMN_WIDTHS = (19, 36, 16, 13, 12)
-"""Characters of each column of the table of families, 100 with the gaps between them."""
+COLUMN_WIDTHS = (19, 38, 20, 15, 13)
+"""Characters of each column of the table of families."""
+TABLE_WIDTH = 110
+"""Characters of the table with the gaps between its columns, where no terminal sets its width."""
 
 models = typer.Typer(
     cls=Group,
@@ -67,8 +69,10 @@ def _print_families(families: Sequence[FamilyRow]) -> None:
     from rewardbench.scorers.heads.catalogue import KINDS
 
     console = make_console()
+    if not console.is_terminal:
+        console.width = TABLE_WIDTH
     for kind, heading in KINDS.items():
-        table = make_table(heading, "recognised by", "read at", "needs", "evidence", right_from=5)
+        table = make_table(heading, "recognised by", "read at", "needs", "source", right_from=5)
         for column, width in zip(table.columns, COLUMN_WIDTHS, strict=True):
             column.width = width
         rows = [family for family in families if family.kind == kind]

@@ -19,6 +19,7 @@ from rewardbench.models.fingerprint import digest, weights_identity
 from rewardbench.models.limits import name_first
 from rewardbench.models.locate import locate
 from rewardbench.models.placement import is_quantized
+from rewardbench.models.tensor_file import open_tensor_file
 from rewardbench.models.weight_files import weight_files
 from rewardbench.models.weights import require_weights
 from rewardbench.settings import ModelSpec
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from peft import PeftConfig, PeftModel
     from transformers import PreTrainedConfig, PreTrainedModel
 
-CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+CONFIG, WEIGHTS, PICKLE = "adapter_config.json", "adapter_model.safetensors", "adapter_model.bin"
 BASE_KEY = "base_model_name_or_path"
 ROOT = "base_model.model."
 """Prefix with which peft saves the names of tensors."""
@@ -50,6 +51,8 @@ class Adapter:
     """Folder of the base model."""
     fields: Mapping[str, object]
     """Contents of adapter_config.json."""
+    weights: Path
+    """Its file of weights."""
     stored_names: Mapping[str, str]
     """Names of tensors in the file, by their name in the base model; tensors of the adapter's own layers included."""
     shapes: Mapping[str, tuple[int, ...]]
@@ -89,7 +92,7 @@ class Adapter:
         saved = set(map(str, listed)) if isinstance(listed, list) else set()
         base_shapes: dict[str, tuple[int, ...]] = {}
         for path in weight_files(self.base) if self.replaced else []:
-            base_shapes.update(_read_header(path))
+            base_shapes.update(open_tensor_file(path).shapes)
         for name in self.replaced:
             shape = self.shapes[name]
             if saved.isdisjoint(name.split(".")) or base_shapes.get(name, shape) != shape:
@@ -103,7 +106,11 @@ class Adapter:
         settings = dict(self.fields)
         for key in (BASE_KEY, "inference_mode"):
             settings.pop(key, None)
-        return {"weights": weights_identity(self.folder), "config": digest(settings), "peft": version("peft")}
+        return {
+            "weights": weights_identity(self.folder, [self.weights]),
+            "config": digest(settings),
+            "peft": version("peft"),
+        }
 
 
 def find_adapter(folder: Path, spec: ModelSpec) -> Adapter | None:
@@ -118,14 +125,15 @@ def find_adapter(folder: Path, spec: ModelSpec) -> Adapter | None:
     if find_spec("peft") is None:
         raise InputError(f"{name} is a PEFT adapter, which needs peft: pip install 'rewardbench[peft]'.")
     fields = _read_fields(folder, name)
-    stored_shapes = _read_shapes(folder, name)
+    weights = _find_weights(folder, spec)
+    stored_shapes = open_tensor_file(weights).shapes
     stored_names, shapes = {}, {}
     for stored, shape in stored_shapes.items():
         in_base = ADAPTER_NAME.sub("", stored).removeprefix(ROOT)
         if ".original_module." not in stored:
             stored_names[in_base], shapes[in_base] = stored, shape
             shapes[in_base.replace(BASE_LAYER, ".")] = shape
-    return Adapter(name, folder, _locate_base(folder, fields, spec), fields, stored_names, shapes)
+    return Adapter(name, folder, _locate_base(folder, fields, spec), fields, weights, stored_names, shapes)
 
 
 def _has_complete_weights(folder: Path) -> bool:
@@ -143,29 +151,24 @@ def _read_fields(folder: Path, name: str) -> dict[str, object]:
     return fields
 
 
-def _read_shapes(folder: Path, name: str) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of an adapter's tensors, from the header of its file."""
-    from safetensors import SafetensorError
+def _find_weights(folder: Path, spec: ModelSpec) -> Path:
+    """Return the file of an adapter's weights.
 
-    path = folder / WEIGHTS
-    if not path.is_file():
-        reason = "they are in a pickle, which can run code" if (folder / "adapter_model.bin").exists() else "none"
+    Raises:
+        InputError: if there is none, or a pickle that may not be read.
+    """
+    if (folder / WEIGHTS).is_file():
+        return folder / WEIGHTS
+    if not (folder / PICKLE).is_file():
         raise InputError(
-            f"{name} is an adapter without weights in {WEIGHTS} ({reason}): save it again with save_pretrained() of "
-            "peft."
+            f"{spec.model} is an adapter without weights ({WEIGHTS}): save it again with save_pretrained() of peft."
         )
-    try:
-        return _read_header(path)
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"{WEIGHTS} in {folder} is not a whole safetensors file: {error}.") from error
-
-
-def _read_header(path: Path) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of the tensors in a safetensors file."""
-    from safetensors import safe_open
-
-    with safe_open(path, framework="pt") as file:
-        return {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118  # not a dict
+    if not spec.allow_pickle:
+        raise InputError(
+            f"{spec.model} is an adapter whose weights are in a pickle ({PICKLE}), which can run code: pass "
+            "--allow_pickle to accept only tensors from it, or save it again with save_pretrained() of peft."
+        )
+    return folder / PICKLE
 
 
 def _locate_base(folder: Path, fields: Mapping[str, object], spec: ModelSpec) -> Path:
@@ -352,11 +355,9 @@ def _check_tensors(adapter: Adapter, expected: Mapping[str, torch.Tensor], unuse
 
 def _read_tensors(adapter: Adapter) -> Iterator[tuple[str, torch.Tensor]]:
     """Yield the tensors of an adapter with their name in the base."""
-    from safetensors import safe_open
-
-    with safe_open(adapter.folder / WEIGHTS, framework="pt") as file:
-        for name, stored in adapter.stored_names.items():
-            yield name, file.get_tensor(stored)
+    file = open_tensor_file(adapter.weights)
+    for name, stored in adapter.stored_names.items():
+        yield name, file.read(stored)
 
 
 def _reject_offloaded(model: PreTrainedModel, adapter: Adapter) -> None:

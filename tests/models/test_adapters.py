@@ -9,7 +9,7 @@ from head_models import random_layers
 from peft import IA3Config, LoHaConfig, PromptTuningConfig, TaskType
 from random_models import make_model, pairs
 from reference import LAYOUTS, load_stage, prepare_all, score_in_layouts
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from rewardbench.engine.loop import score
 from rewardbench.errors import InputError
@@ -328,11 +328,23 @@ def test_a_classifier_adapter_is_no_policy(classifier):
         load(classifier, ref_free_type="sum")
 
 
-def test_a_pickled_adapter_is_not_read(tmp_path, classifier):
+def test_a_pickled_adapter_is_read_only_if_it_is_allowed(tmp_path, classifier):
     adapter = copied(classifier, tmp_path)
-    (adapter / "adapter_model.safetensors").rename(adapter / "adapter_model.bin")
-    with pytest.raises(InputError, match=r"they are in a pickle, which can run code"):
+    torch.save(load_file(adapter / "adapter_model.safetensors"), adapter / "adapter_model.bin")
+    (adapter / "adapter_model.safetensors").unlink()
+    with pytest.raises(InputError, match=r"in a pickle \(adapter_model.bin\), which can run code: pass --allow_pickle"):
         load(adapter)
+    pickled = load(adapter, allow_pickle=True)
+    assert pickled.fingerprint["adapter"]["weights"]["format"] == "pickle"
+    assert score(ITEMS[:2], pickled).items == score(ITEMS[:2], load(classifier)).items
+
+
+def test_another_adapter_on_the_same_base_has_another_fingerprint(tmp_path, classifier):
+    adapter = copied(classifier, tmp_path)
+    before = load(classifier).fingerprint["adapter"]["weights"]
+    assert load(adapter).fingerprint["adapter"]["weights"] == before
+    edit_tensors(adapter, lambda tensors: {name: 2 * tensor for name, tensor in tensors.items()})
+    assert load(adapter).fingerprint["adapter"]["weights"] != before
 
 
 def test_virtual_tokens_are_rejected(tmp_path, base, policy):

@@ -104,5 +104,6 @@ def describe_position(spec: HeadSpec) -> str:
     if isinstance(spec.pair, Segments):
         return "three prefix tokens"
     token = str(spec.position.token or "").removeprefix("config.")
+    token = token if token.strip() == token else repr(token)
     words = f"{spec.position.at.replace('_', ' ')} {token}".strip()
     return f"{words}, and a gate" if spec.gate else words

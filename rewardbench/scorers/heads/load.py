@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rewardbench.errors import InputError
 from rewardbench.forward.packed import choose_layout
-from rewardbench.models.adapters import WEIGHTS, Adapter, count_labels, find_adapter
+from rewardbench.models.adapters import Adapter, count_labels, find_adapter
 from rewardbench.models.devices import input_device
 from rewardbench.models.labels import COUNT_KEYS, choose_label, set_label_count
 from rewardbench.models.layers import is_encoder
@@ -133,7 +133,7 @@ def open_checkpoint_tensors(folder: Path, spec: ModelSpec, adapter: Adapter | No
         return open_tensors(folder, spec.allow_pickle)
     beside = side_file(folder, SIDE_FILE, spec.allow_pickle)
     tensors = open_files(folder, weight_files(adapter.base), [beside] if beside else [], spec.allow_pickle)
-    tensors.overlay(adapter.folder / WEIGHTS, adapter.replaced, adapter.shapes)
+    tensors.overlay(adapter.weights, adapter.replaced, adapter.shapes)
     return tensors
 
 

@@ -67,8 +67,6 @@ class Backbone(Part):
     """Regular expressions of tensor names, with their replacement."""
     convert: Literal["internlm2"] | None = None
     """Conversion of an architecture that transformers does not have."""
-    avoid_kernel: str | None = None
-    """Attention kernel with which the authors warn against scoring."""
 
 
 class Format(Part):
