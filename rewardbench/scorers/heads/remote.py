@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,16 @@ from rewardbench.errors import InputError
 from rewardbench.hub import snapshot, translate_errors
 from rewardbench.models.locate import FILES
 from rewardbench.models.tensor_file import SAFE
-from rewardbench.models.weight_files import SIDE_FILE, SINGLE
+from rewardbench.models.weight_files import (
+    INDEX,
+    NOT_WEIGHTS,
+    PICKLE,
+    PICKLE_INDEX,
+    SIDE_FILE,
+    SINGLE,
+    index_tensors,
+    matches_any,
+)
 from rewardbench.scorers.heads.tensors import Shape, TensorFiles, open_tensors
 
 if TYPE_CHECKING:
@@ -60,15 +70,26 @@ def fetch_headers(name: str, revision: str | None = None) -> TensorFiles | None:
     weights: list[Header] = []
     heads: list[Header] = []
     with translate_errors(f"The files of {name} cannot be listed"):
-        paths = list(map(Path, api.list_repo_files(name, revision=folder.name)))
-        has_single_file = Path(SINGLE) in paths
-        for path in paths:
-            if path.suffix != SAFE or path.parent != Path():
-                continue
-            is_head = path.stem == SIDE_FILE
-            if has_single_file and path.name != SINGLE and not is_head:
-                continue  # a copy in another format
-            metadata = api.parse_safetensors_file_metadata(name, path.name, revision=folder.name)
+        names = [path for path in api.list_repo_files(name, revision=folder.name) if "/" not in path]
+        chosen = _choose(folder, names)
+        for path in [*chosen, *(file for file in names if file == f"{SIDE_FILE}{SAFE}")]:
+            metadata = api.parse_safetensors_file_metadata(name, path, revision=folder.name)
             shapes = {tensor: tuple(info.shape) for tensor, info in metadata.tensors.items()}
-            (heads if is_head else weights).append(Header(folder / path, shapes))
+            (weights if path in chosen else heads).append(Header(folder / path, shapes))
     return TensorFiles(folder, weights, heads) if weights else None
+
+
+def _choose(folder: Path, names: Sequence[str]) -> list[str]:
+    """Return the names of the safetensors files that hold a model's weights, as `weight_files` chooses them.
+
+    Args:
+        folder: the small files of the checkpoint, with the index of its weights.
+        names: of all files at its root.
+    """
+    if SINGLE in names:
+        return [SINGLE]
+    if INDEX in names:
+        return sorted(set(index_tensors(folder / INDEX).values()))
+    if PICKLE in names or PICKLE_INDEX in names:
+        return []
+    return [name for name in names if name.endswith(SAFE) and not matches_any(name, NOT_WEIGHTS)]

@@ -5,9 +5,10 @@ from importlib.metadata import EntryPoint
 
 import pytest
 import torch
-from head_models import make_headed, random_layers
+from head_models import make_headed, random_layers, split_file
 from hub_server import Repo
 from random_models import CORPUS, make_model, make_tokenizer, pairs
+from safetensors.torch import save
 from transformers import AutoModelForCausalLM
 from typer.testing import CliRunner
 
@@ -164,6 +165,16 @@ def test_the_family_of_a_checkpoint_on_the_hub_is_told_by_headers(tmp_path, hub)
     assert (explanation["scored"], explanation["family"]) == (True, "value_head")
     assert explanation["head_tensors"] == "v_head.summary.bias, v_head.summary.weight"
     assert not [path for path in tmp_path.rglob("*.safetensors") if path.parent != folder]
+
+
+def test_headers_of_a_copy_in_another_layout_are_not_read(tmp_path, hub):
+    heads = random_layers("v_head.summary", WIDTH, 1)
+    folder = split_file(make_headed(tmp_path / "model", heads, file="value_head"))
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    files["consolidated.safetensors"] = save({"layers.0.attention.wq.weight": torch.zeros(2, 2)})
+    hub.repos["org/rm"] = Repo()
+    hub.repos["org/rm"].commit("main", files)
+    assert explain_checkpoint(ModelSpec("org/rm"))["family"] == "value_head"
 
 
 FAMILIES = """
