@@ -32,9 +32,11 @@ from rewardbench.engine.loop import Prepared, distinct, prepare
 from rewardbench.engine.notes import request_notes
 from rewardbench.errors import InputError
 from rewardbench.hub import cache_only
+from rewardbench.models.adapters import find_adapter
 from rewardbench.models.devices import release
-from rewardbench.models.load import open_checkpoint
 from rewardbench.models.spec import resolve
+from rewardbench.models.weight_files import config_fields
+from rewardbench.models.weights import locate_model
 from rewardbench.scorers import load_scorer
 from rewardbench.scorers.base import BaseScorer
 from rewardbench.settings import Dtype, Inputs, ModelSpec, check_at_least_one
@@ -149,7 +151,11 @@ def other_dtype(spec: ModelSpec) -> Dtype | None:
     """
     if spec.dtype != "auto":
         return None if spec.dtype == "float32" else spec.dtype
-    return OTHER_DTYPES.get(str(open_checkpoint(resolve(spec)).dtype), "bfloat16")
+    spec = resolve(spec)
+    folder = locate_model(spec)
+    adapter = find_adapter(folder, spec)
+    fields = config_fields(adapter.base if adapter else folder)
+    return OTHER_DTYPES.get(str(fields.get("dtype") or fields.get("torch_dtype")), "bfloat16")
 
 
 def _examine(items: Sequence[Item], settings: DoctorSettings, dtype: Dtype, console: Console) -> _Examination:

@@ -6,8 +6,10 @@ import pytest
 import torch
 from head_models import make_headed, random_layers
 from random_models import TEMPLATE, make_tokenizer
+from safetensors.torch import save_file
 from terminal import run
 
+from rewardbench.doctor import other_dtype
 from rewardbench.doctor.explanation import CONVERSATIONS, doubt_sign, explain
 from rewardbench.doctor.report import Explanation, SanityPair
 from rewardbench.scorers import load_scorer
@@ -46,6 +48,13 @@ def test_sanity_pairs_have_the_scores_of_the_model_itself(model_folder):
             ids = tokenizer(tokenizer.apply_chat_template(turns, tokenize=False), return_tensors="pt")["input_ids"]
             with torch.inference_mode():
                 assert score == pytest.approx(float(model(input_ids=ids).logits), abs=1e-5)
+
+
+def test_the_other_dtype_is_that_of_a_configuration_that_transformers_does_not_know(tmp_path):
+    fields = {"model_type": "internlm2", "auto_map": {"AutoConfig": "configuration.Config"}, "torch_dtype": "float16"}
+    (tmp_path / "config.json").write_text(json.dumps(fields))
+    save_file({"v_head.weight": torch.zeros(1, 8)}, tmp_path / "model.safetensors")
+    assert other_dtype(ModelSpec(str(tmp_path))) == "float16"
 
 
 def test_a_named_template_is_named(model_folder):
