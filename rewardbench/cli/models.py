@@ -15,9 +15,9 @@ from rewardbench.console.terminal import echo, echo_json, make_console
 if TYPE_CHECKING:
     from rewardbench.scorers.heads.catalogue import FamilyRow
 
-COLUMN_WIDTHS = (19, 38, 20, 15, 13)
+COLUMN_WIDTHS = (19, 35, 16, 13, 12)
 """Characters of each column of the table of families."""
-TABLE_WIDTH = 110
+TABLE_WIDTH = 100
 """Characters of the table with the gaps between its columns, where no terminal sets its width."""
 
 models = typer.Typer(
