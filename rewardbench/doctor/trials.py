@@ -38,7 +38,7 @@ from rewardbench.settings import ModelSpec
 from rewardbench.types import BatchTraits, Score, TokenRequest
 
 MOST_TOKENS = 8192
-"""TokenSpan of a batch."""
+"""Maximum tokens of a batch."""
 SCREEN = 6
 """Rows that are scored first; a setting that changes none of them, or under which none agrees, ends there."""
 
@@ -53,7 +53,7 @@ class Trial:
     agreement: ScoreAgreement | None = None
     """None if the settings change nothing, or failed."""
     screened: ScoreAgreement | None = None
-    """ScoreAgreement on the rows that are scored first."""
+    """Agreement on the rows that are scored first."""
     problem: str = ""
     """Why there is no agreement to show."""
     exact: bool = False
@@ -150,7 +150,7 @@ class Trials:
     def _judge(self, settings: tuple[Candidate, ...], rows: Sequence[PairedRow], scores: ItemScoreList) -> Trial:
         """Return the trial with the conversion under which most rows agree."""
         trials = []
-        for conversion, converted in conversions(rows, scores):
+        for conversion, converted in conversions(scores):
             trials.append(self._measure(settings, conversion, rows, converted))
         best = min(trials, key=lambda trial: trial.loss[0])
         line = affine_scores(rows, scores)
@@ -354,7 +354,7 @@ def _batches(requests: Sequence[TokenRequest], traits: BatchTraits) -> Iterator[
         yield batch
 
 
-def conversions(rows: Sequence[PairedRow], scores: ItemScoreList) -> Iterator[tuple[str, ItemScoreList]]:
+def conversions(scores: ItemScoreList) -> Iterator[tuple[str, ItemScoreList]]:
     """Yield the scores as they are and converted as another program may have done, each with its name."""
     yield "", scores
     negated, swapped, squashed = [], [], []

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SAFE = ".safetensors"
 """Suffix of the files that cannot run code."""
 
-WRAPPERS = ("state_dict", "model_state_dict", "model", "module")
+STATE_DICT_KEYS = ("state_dict", "model_state_dict", "model", "module")
 """Keys under which training frameworks put the state dict of a checkpoint."""
 
 BLOCKED_GLOBAL = re.compile(r"GLOBAL (\S+)")
@@ -132,13 +132,13 @@ def _load_tensors(path: Path) -> object:
 
 
 def _state_dict(content: object, path: Path) -> dict[str, torch.Tensor]:
-    """Return the tensors by name, without the wrappings of training frameworks.
+    """Return the tensors by name, without the keys and prefixes of training frameworks.
 
     Raises:
         InputError: if there are none.
     """
     tensors = _tensors_of(content)
-    for key in WRAPPERS:
+    for key in STATE_DICT_KEYS:
         if not tensors and isinstance(content, Mapping):
             tensors = _tensors_of(content.get(key))
     if not tensors:
