@@ -81,8 +81,8 @@ class MarkChecker:
 
     def __init__(self, marks: Iterable[Mark | None]) -> None:
         self.marks = [mark for mark in marks if mark]
-        self._counts: dict[tuple[str, ...], int | None] = {}
-        """Cache: how often the template prints a mark, by the template, the mark and the roles."""
+        self._counts: dict[tuple[str, str, bool, tuple[str, ...]], int | None] = {}
+        """Cache: how often a template prints a mark, by the template, the mark, the part of the text and the roles."""
 
     def check(self, request: TokenRequest, messages: Messages, chat: HeadChat) -> None:
         """Check a conversation.
@@ -133,7 +133,7 @@ class MarkChecker:
             chat: renders and tokenises.
             before_response: count only those before the content of the last message.
         """
-        key = (chat.source, mark.text, *roles)
+        key = (chat.source, mark.text, before_response, roles)
         if key not in self._counts:
             content = absent_character(chat.source)
             try:
