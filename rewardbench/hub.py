@@ -235,6 +235,16 @@ def commit_of(folder: Path) -> str | None:
     return folder.name if is_snapshot else None
 
 
+def repository_of(folder: Path) -> str:
+    """Return the Hub id of the model whose snapshot in the Hub cache a folder is; empty for any other folder.
+
+    >>> repository_of(Path("models--org--rm", "snapshots", "a" * 40)), repository_of(Path("models/org/rm"))
+    ('org/rm', '')
+    """
+    prefix, repository = "models--", folder.parent.parent.name
+    return repository.removeprefix(prefix).replace("--", "/") if repository.startswith(prefix) else ""
+
+
 def cache_note(folder: Path, name: str, revision: str | None) -> list[str]:
     """Return a note if a folder is the only cached commit and the cache does not say which commit is main."""
     repository = folder.parent.parent

@@ -109,7 +109,7 @@ def _describe_head(scorer: BaseScorer) -> Iterator[str]:
         yield from scorer.readout.describe()
         if scorer.spec.vocabulary:
             yield f"logits of the tokens {', '.join(map(repr, scorer.spec.vocabulary))}"
-        if scorer.spec.head is None and not scorer.spec.vocabulary:
+        if scorer.spec.has_classifier_head:
             yield from _module_head(scorer.model)
     elif isinstance(scorer, Dpo):
         references = " minus those of the reference" if len(scorer.stages) > 1 else " without a reference"

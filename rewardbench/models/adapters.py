@@ -27,7 +27,7 @@ from rewardbench.settings import ModelSpec
 if TYPE_CHECKING:
     import torch
     from peft import PeftConfig, PeftModel
-    from transformers import PreTrainedConfig, PreTrainedModel
+    from transformers import PreTrainedModel
 
 CONFIG, WEIGHTS, PICKLE = "adapter_config.json", "adapter_model.safetensors", "adapter_model.bin"
 BASE_KEY = "base_model_name_or_path"
@@ -196,24 +196,6 @@ def _locate_base(folder: Path, fields: Mapping[str, object], spec: ModelSpec) ->
 def _locate(base_name: str, revision: object, spec: ModelSpec) -> Path:
     is_folder = Path(base_name).expanduser().is_dir()
     return locate(base_name, str(revision) if revision and not is_folder else None, spec.trust_remote_code)
-
-
-def count_labels(adapter: Adapter, config: PreTrainedConfig) -> int | None:
-    """Return the number of outputs of the classification head in an adapter; None if it has no such head.
-
-    The head is recognised by its shape: in a classifier with one label, its last layer has one row.
-    """
-    import torch
-    from transformers import AutoModelForSequenceClassification
-
-    single = type(config).from_dict({**config.to_dict(), "num_labels": 1})
-    with torch.device("meta"):
-        skeleton = AutoModelForSequenceClassification.from_config(single)  # type: ignore[no-untyped-call]
-    for name, weight in skeleton.state_dict().items():
-        shape = adapter.shapes.get(name)
-        if shape and weight.dim() == 2 and weight.shape[0] == 1 and shape[1:] == weight.shape[1:]:
-            return shape[0]
-    return None
 
 
 @dataclass(frozen=True)

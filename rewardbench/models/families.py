@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rewardbench.hub import repository_of
+
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
@@ -46,9 +48,7 @@ def find_family(name: str, folder: Path, config: PreTrainedConfig) -> tuple[str,
 
 def _names_of(folder: Path) -> list[str]:
     """Return the Hub id of a folder in the Hub cache (else an empty string), and the name of the folder."""
-    repository = folder.parent.parent.name
-    cached = repository.removeprefix("models--").replace("--", "/") if repository.startswith("models--") else ""
-    return [cached, folder.resolve().name]
+    return [repository_of(folder), folder.resolve().name]
 
 
 def _match(names: Iterable[str]) -> tuple[str, Family] | None:

@@ -8,7 +8,7 @@ probability does, without ties where that rounds to 1.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,10 +18,14 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedConfig
 
+Shapes = Mapping[str, tuple[int, ...]]
+
 EXCLUSIVE = "single_label_classification"
 """`problem_type` of classifiers of which exactly one label holds."""
 
-CLASSIFIER_HEADS = ("score.weight", "classifier.weight", "classifier.out_proj.weight")
+CLASSIFIER_HEADS = (
+    *("score.weight", "classifier.weight", "classifier.out_proj.weight", "classification_head.out_proj.weight"),
+)
 """Names that transformers gives to the last layer of a classifier."""
 COUNT_KEYS = {"id2label", "label2id", "num_labels", "_num_labels"}
 """Keys of config.json that say how many labels there are."""
@@ -50,18 +54,47 @@ class Label:
         return f"Scored by the logit of the label {self.name}, output {self.index} of {config.num_labels}."
 
 
-def set_label_count(config: PreTrainedConfig, shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """Set the number of labels by the rows of the head, where config.json has none of COUNT_KEYS.
+def set_label_count(
+    config: PreTrainedConfig,
+    fields: Mapping[str, object],
+    read_shapes: Callable[[], Shapes],
+    adapter_shapes: Shapes | None = None,
+) -> None:
+    """Set the number of labels by the rows of the head, where config.json does not have that number.
 
-    transformers then assumes two labels.
+    That is so if config.json has none of COUNT_KEYS, for which transformers assumes two labels, and if an adapter has
+    its own head.
 
     Args:
         config: of the classifier, which is changed.
-        shapes: of its tensors, by name.
+        fields: of its config.json.
+        read_shapes: returns the shapes of its tensors, by name; called only if they are needed.
+        adapter_shapes: those of its adapter, by the names of the classifier.
     """
-    for name in CLASSIFIER_HEADS:
-        if name in shapes:
-            config.num_labels = shapes[name][0]
+    labels = _adapter_labels(config, adapter_shapes) if adapter_shapes else None
+    if labels is None and not COUNT_KEYS & fields.keys():
+        shapes = read_shapes()
+        labels = next((shapes[name][0] for name in CLASSIFIER_HEADS if name in shapes), None)
+    if labels is not None:
+        config.num_labels = labels
+
+
+def _adapter_labels(config: PreTrainedConfig, shapes: Shapes) -> int | None:
+    """Return the number of outputs of the head that an adapter has; None if it has none.
+
+    The head is recognised by its shape: in a classifier with one label, its last layer has one row.
+    """
+    import torch
+    from transformers import AutoModelForSequenceClassification
+
+    single = type(config).from_dict({**config.to_dict(), "num_labels": 1})
+    with torch.device("meta"):
+        skeleton = AutoModelForSequenceClassification.from_config(single)  # type: ignore[no-untyped-call]
+    for name, weight in skeleton.state_dict().items():
+        shape = shapes.get(name)
+        if shape and weight.dim() == 2 and weight.shape[0] == 1 and shape[1:] == weight.shape[1:]:
+            return shape[0]
+    return None
 
 
 def choose_label(config: PreTrainedConfig, requested: str | None, name: str) -> Label | None:

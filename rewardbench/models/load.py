@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from rewardbench.errors import InputError
 from rewardbench.hub import commit_of
-from rewardbench.models.adapters import Adapter, apply_adapter, count_labels, find_adapter, resize_embedding
+from rewardbench.models.adapters import Adapter, apply_adapter, find_adapter, resize_embedding
 from rewardbench.models.failures import part_reported
 from rewardbench.models.fingerprint import identify
-from rewardbench.models.labels import COUNT_KEYS, choose_label, set_label_count
+from rewardbench.models.labels import choose_label, set_label_count
 from rewardbench.models.layers import compile_layers, is_encoder
 from rewardbench.models.limits import check_vocabulary, length_limit, name_first
 from rewardbench.models.locate import locate
@@ -143,12 +144,10 @@ def open_checkpoint(
         adapter = find_adapter(folder, spec)
     base = adapter.base if adapter else folder
     config = _load_config(base, spec)
-    if adapter and kind == "classifier" and (labels := count_labels(adapter, config)):
-        config.num_labels = labels
     if kind == "causal":
         _reject_other_kinds(config, name, adapter)
-    elif not adapter and not COUNT_KEYS & config_fields(folder).keys():
-        set_label_count(config, tensor_shapes(folder))
+    else:
+        set_label_count(config, config_fields(base), partial(tensor_shapes, base), adapter.shapes if adapter else None)
     _reject_nondeterministic(config, name)
     return Checkpoint(
         name=name,

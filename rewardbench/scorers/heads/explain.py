@@ -6,15 +6,14 @@ from collections.abc import Mapping
 
 from rewardbench.errors import InputError
 from rewardbench.models.adapters import Adapter, find_adapter
-from rewardbench.models.labels import COUNT_KEYS, set_label_count
+from rewardbench.models.labels import CLASSIFIER_HEADS
 from rewardbench.models.locate import locate
 from rewardbench.models.weights import locate_model, require_weights
 from rewardbench.paths import home_path
-from rewardbench.scorers.heads.backbone import build_config, read_raw_config
+from rewardbench.scorers.heads.backbone import read_raw_config
 from rewardbench.scorers.heads.catalogue import describe_match
 from rewardbench.scorers.heads.coverage import read_tensors, reject_unread
 from rewardbench.scorers.heads.infer import (
-    CLASSIFIER_HEADS,
     extra_tensors,
     has_classifier_head,
     is_classifier,
@@ -25,9 +24,8 @@ from rewardbench.scorers.heads.load import (
     match_checkpoint,
     open_checkpoint_tensors,
     read_fields,
-    with_label,
+    with_config,
 )
-from rewardbench.scorers.heads.match import settle
 from rewardbench.scorers.heads.registry import known_specs, rejected_spec
 from rewardbench.scorers.heads.remote import fetch_headers
 from rewardbench.scorers.heads.spec import HeadSpec
@@ -75,11 +73,7 @@ def _explain(
         return _explain_classifier(fields, tensors, spec, adapter)
     if head.reject:
         return _explain_rejected(head)
-    config = build_config(head, fields, spec.model)
-    if not COUNT_KEYS & fields.keys():
-        set_label_count(config, tensors.shapes)
-    with_label(head, config, spec)
-    head = settle(head, fields, tensors)
+    head, _ = with_config(head, fields, tensors, spec, adapter)
     head_names = read_tensors(head, tensors)
     if head.head and is_decoder(fields) and not adapter:
         reject_unread(head, extra_tensors(fields, tensors, spec.model), tensors, spec.model)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from rewardbench.errors import InputError
 from rewardbench.models.failures import part_reported
+from rewardbench.models.labels import CLASSIFIER_HEADS
 from rewardbench.scorers.heads.backbone import backbone_names, build_config, find_prefix
 from rewardbench.scorers.heads.match import class_names, is_encoder_type
 from rewardbench.scorers.heads.spec import INFERRED, HeadSpec, Network, Position
@@ -15,9 +16,6 @@ from rewardbench.scorers.heads.tensors import TensorFiles, find_layers, is_expen
 LAYER_TENSOR = re.compile(r"(?P<prefix>.+?)(?:\.\d+)?\.(?:weight|bias)")
 STEP_CLASS = re.compile(r"TokenClassification|Prm(?:Model)?$|ProcessReward|ForPrm|ForPRM")
 """Finds names of classes that rate tokens or steps."""
-
-CLASSIFIER_HEADS = ("score.weight", "classifier.weight")
-"""Names of the heads of transformers' decoders for sequence classification."""
 
 
 def infer_spec(fields: Mapping[str, object], tensors: TensorFiles, name: str) -> HeadSpec | None:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from rewardbench.errors import InputError
 from rewardbench.forward.packed import choose_layout
-from rewardbench.models.adapters import Adapter, count_labels, find_adapter
+from rewardbench.hub import repository_of
+from rewardbench.models.adapters import Adapter, find_adapter
 from rewardbench.models.devices import input_device
-from rewardbench.models.labels import COUNT_KEYS, choose_label, set_label_count
+from rewardbench.models.labels import choose_label, set_label_count
 from rewardbench.models.layers import is_encoder
 from rewardbench.models.limits import check_vocabulary, length_limit
 from rewardbench.models.load import Checkpoint, identify_checkpoint, load_tokenizer
@@ -109,7 +110,7 @@ def find_spec(folder: Path, spec: ModelSpec, adapter: Adapter | None = None) -> 
 
 def match_checkpoint(fields: Mapping[str, object], tensors: TensorFiles, spec: ModelSpec) -> HeadSpec | None:
     """Return the head spec that a checkpoint's name or files call for; see `find_spec`."""
-    name = hub_id(spec.model, tensors.folder)
+    name = repository_of(tensors.folder) or spec.model
     head = spec_of_checkpoint(name) or match_spec(fields, tensors, name)
     if head and head.input.sentence_pair and spec.chat_template:
         return None  # the user asks for one text, rendered by this template
@@ -118,13 +119,6 @@ def match_checkpoint(fields: Mapping[str, object], tensors: TensorFiles, spec: M
     if head or (is_classifier(fields) and has_classifier_head(fields, tensors, spec.model)):
         return head
     return infer_spec(fields, tensors, spec.model)
-
-
-def hub_id(name: str, folder: Path) -> str:
-    """Return the Hub id of a model, also if its folder in the Hub cache was passed; else the name."""
-    repository = folder.parent.parent.name
-    cached = repository.removeprefix("models--").replace("--", "/")
-    return cached if repository.startswith("models--") else name
 
 
 def open_checkpoint_tensors(folder: Path, spec: ModelSpec, adapter: Adapter | None) -> TensorFiles:
@@ -165,14 +159,8 @@ def load_head(head: HeadSpec, folder: Path, spec: ModelSpec, adapter: Adapter | 
         steps = head.steps.model_copy(update={"aggregate": spec.step_aggregation})
         head = head.model_copy(update={"steps": steps})
     fields, tensors = read_fields(folder, spec.model, adapter), open_checkpoint_tensors(folder, spec, adapter)
-    config = build_config(head, fields, spec.model)
-    if adapter and head.head is None and not head.vocabulary and (labels := count_labels(adapter, config)):
-        config.num_labels = labels
-    elif not COUNT_KEYS & fields.keys():
-        set_label_count(config, tensors.shapes)
-    head = with_label(head, config, spec)
+    head, config = with_config(head, fields, tensors, spec, adapter)
     tokenizer = load_tokenizer(folder, spec, adapter.base if adapter else None)
-    head = settle(head, fields, tensors)
     backbone = load_backbone(head, config, tensors, spec, adapter)
     model = backbone.model
     readout = Readout(head, tensors, fields, spec.model, input_device(model), model.dtype)
@@ -189,9 +177,23 @@ def load_head(head: HeadSpec, folder: Path, spec: ModelSpec, adapter: Adapter | 
     notes += check_vocabulary(tokenizer, model, spec.model)
     where = f"each step ({head.steps.aggregate} of the scores)" if head.steps else f"{head.position.at} token"
     named = f"Scored as {head.title or head.name}: {where}, head {head.name}."
-    is_certain = spec.adapter or hub_id(spec.model, folder) in head.checkpoints
+    is_certain = spec.adapter or (repository_of(folder) or spec.model) in head.checkpoints
     ambiguity = [] if is_certain or not head.note else [head.note.strip()]
     return scorer.with_layout(layout, [named, *ambiguity, *notes, *layout_notes])
+
+
+def with_config(
+    head: HeadSpec, fields: Mapping[str, object], tensors: TensorFiles, spec: ModelSpec, adapter: Adapter | None
+) -> tuple[HeadSpec, PreTrainedConfig]:
+    """Return a head spec as it applies to one checkpoint, with the output that --label names; and its configuration.
+
+    Raises:
+        InputError: if transformers has no such backbone, or the label does not exist.
+    """
+    config = build_config(head, fields, spec.model)
+    adapter_shapes = adapter.shapes if adapter and head.has_classifier_head else None
+    set_label_count(config, fields, lambda: tensors.shapes, adapter_shapes)
+    return settle(with_label(head, config, spec), fields, tensors), config
 
 
 def _scorer_class(head: HeadSpec) -> type[HeadScorer]:
@@ -215,8 +217,7 @@ def with_label(head: HeadSpec, config: PreTrainedConfig, spec: ModelSpec) -> Hea
         InputError: if a classifier has several outputs and none is named, or the spec's rule allows no choice.
     """
     rule = head.output.model_copy(update={"index": None, "label": None, "activation": "none"})
-    is_classifier = head.head is None and not head.vocabulary
-    if head.gate or rule != Output() or not (is_classifier or spec.label):
+    if head.gate or rule != Output() or not (head.has_classifier_head or spec.label):
         if spec.label:
             raise InputError(
                 f"--label names an output of a classifier, and {spec.model} is scored by the rule of its head "

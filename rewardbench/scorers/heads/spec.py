@@ -328,6 +328,11 @@ class HeadSpec(Part):
         return "head" if self.head else "classifier"
 
     @property
+    def has_classifier_head(self) -> bool:
+        """Return True if the head is that of a classifier of transformers."""
+        return self.head is None and not self.vocabulary
+
+    @property
     def networks(self) -> list[Network]:
         """Return the networks that the spec declares: of the head, its gate and a prompt."""
         prompt_head = self.pair.prompt_head if isinstance(self.pair, Embeddings) else None
