@@ -89,8 +89,7 @@ def _explain(
 
 
 def _explain_rejected(head: HeadSpec) -> dict[str, object]:
-    reason = head.reject.strip() or f"needs a principle: pass --adapter {head.name}:PRINCIPLE"
-    return {"scored": False, "family": head.name, "title": head.title, "reason": reason}
+    return {"scored": False, "family": head.name, "title": head.title, "reason": head.rejection}
 
 
 def _explain_classifier(

@@ -72,18 +72,7 @@ def reject_family(name: str) -> None:
     """
     head = rejected_spec(name)
     if head:
-        _reject(head, name)
-
-
-def _reject(head: HeadSpec, name: str) -> None:
-    """Raise InputError if the family of a spec cannot be scored, or not without a principle."""
-    if head.reject:
-        raise InputError(f"{name}: {head.reject.strip()}")
-    if head.input.needs_principle:
-        raise InputError(
-            f"{name} rates how far a response follows a principle, which is part of the protocol: pass --adapter "
-            f"{head.name}:PRINCIPLE, for example {head.name}:correctness."
-        )
+        raise InputError(f"{name}: {head.rejection}")
 
 
 def find_spec(folder: Path, spec: ModelSpec, adapter: Adapter | None = None) -> HeadSpec | None:
@@ -154,7 +143,8 @@ def load_head(head: HeadSpec, folder: Path, spec: ModelSpec, adapter: Adapter | 
     Raises:
         InputError: if the checkpoint lacks a tensor or a key that the spec names, or cannot be loaded.
     """
-    _reject(head, spec.model)
+    if head.rejection:
+        raise InputError(f"{spec.model}: {head.rejection}")
     if head.steps and spec.step_aggregation:
         steps = head.steps.model_copy(update={"aggregate": spec.step_aggregation})
         head = head.model_copy(update={"steps": steps})
@@ -173,13 +163,17 @@ def load_head(head: HeadSpec, folder: Path, spec: ModelSpec, adapter: Adapter | 
     scorer = _scorer_class(head)(model, chat, spec.model, head, readout, config, identity)
     scorer.metadata = checkpoint.metadata
     layout, layout_notes = choose_layout(scorer, may_pack=not is_encoder(config))
-    notes = [*weight_notes(folder, spec), *backbone.notes]
+    notes = [*family_notes(head, folder, spec), *weight_notes(folder, spec), *backbone.notes]
     notes += check_vocabulary(tokenizer, model, spec.model)
+    return scorer.with_layout(layout, [*notes, *layout_notes])
+
+
+def family_notes(head: HeadSpec, folder: Path, spec: ModelSpec) -> list[str]:
+    """Return notes on the family of a checkpoint: its head, and what is uncertain if nobody named the family."""
     where = f"each step ({head.steps.aggregate} of the scores)" if head.steps else f"{head.position.at} token"
-    named = f"Scored as {head.title or head.name}: {where}, head {head.name}."
+    notes = [f"Scored as {head.title or head.name}: {where}, head {head.name}."]
     is_certain = spec.adapter or (repository_of(folder) or spec.model) in head.checkpoints
-    ambiguity = [] if is_certain or not head.note else [head.note.strip()]
-    return scorer.with_layout(layout, [named, *ambiguity, *notes, *layout_notes])
+    return notes if is_certain or not head.note else [*notes, head.note.strip()]
 
 
 def with_config(
@@ -197,7 +191,7 @@ def with_config(
 
 
 def _scorer_class(head: HeadSpec) -> type[HeadScorer]:
-    """Return the class that scores a head: most need no code of their own."""
+    """Return the class that scores models of a head spec."""
     if isinstance(head.pair, Embeddings):
         return PairEmbedder
     return PairRanker if isinstance(head.pair, Segments) else HeadScorer

@@ -108,13 +108,13 @@ def named_spec(adapter: str) -> HeadSpec:
 def rejected_spec(name: str) -> HeadSpec | None:
     """Return the spec that lists a Hub id, if no checkpoint of the family can be scored as it is."""
     for spec in known_specs().values():
-        if (spec.reject or spec.input.needs_principle) and _lists(spec, name):
+        if spec.rejection and _lists(spec, name):
             return spec
     return None
 
 
 def spec_of_checkpoint(name: str) -> HeadSpec | None:
-    """Return the spec that lists a Hub id and that no file of a checkpoint tells; None for all others."""
+    """Return the spec that lists a Hub id and that no file of a checkpoint shows; None for all others."""
     for spec in known_specs().values():
         if spec.match.is_empty and _lists(spec, name):
             return spec

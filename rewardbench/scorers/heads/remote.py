@@ -1,4 +1,4 @@
-"""Read what tells the family of a checkpoint on the Hub, without downloading its weights."""
+"""Read the configuration and the names of the tensors of a checkpoint on the Hub, without its weights."""
 
 from __future__ import annotations
 

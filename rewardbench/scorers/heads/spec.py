@@ -289,7 +289,7 @@ class HeadSpec(Part):
     needs: str = ""
     """What a user must add to the checkpoint, for tables."""
     note: str = ""
-    """Sentence for results about what no file of a checkpoint tells."""
+    """Sentence for results about what no file of a checkpoint shows."""
     reject: str = ""
     """Why the family cannot be scored, and what to do; the other fields are then unused."""
     match: Match = Match()
@@ -326,6 +326,16 @@ class HeadSpec(Part):
         if self.vocabulary:
             return "logits"
         return "head" if self.head else "classifier"
+
+    @property
+    def rejection(self) -> str:
+        """Return why a checkpoint of the family cannot be scored as it is, and what to do; empty if it can."""
+        if self.input.needs_principle and not self.reject:
+            return (
+                "it rates how far a response follows a principle, which is part of the protocol: pass --adapter "
+                f"{self.name}:PRINCIPLE, for example {self.name}:correctness."
+            )
+        return self.reject.strip()
 
     @property
     def has_classifier_head(self) -> bool:
