@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rewardbench.errors import InputError
+from rewardbench.models.devices import input_device
 from rewardbench.models.failures import reported
 from rewardbench.models.limits import reject_unknown_tokens
 from rewardbench.scorers.classifier import reset_rope
@@ -97,7 +98,7 @@ class PairEmbedder(HeadScorer):
             pair = split_pair(request)
             for text in pair:
                 reset_rope(self.model, self.rope)
-                ids = torch.tensor([text.ids], device=self.model.device)
+                ids = torch.tensor([text.ids], device=input_device(self.model))
                 states[text] = self._outputs({"input_ids": ids})[0, _positions(text)]
             return self._compare(*pair, states)
 

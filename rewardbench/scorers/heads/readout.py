@@ -168,7 +168,8 @@ class Readout:
 
         embeddings = []
         for states in (first, second):
-            outputs = self._network(states.to(self.dtype)) if self._network else states
+            outputs = states.to(self.device, self.dtype)
+            outputs = self._network(outputs) if self._network else outputs
             embeddings.append(torch.nn.functional.normalize(outputs.float(), dim=-1))
         if embeddings[0].shape[-1] % 2:
             raise InputError(f"The embeddings of {self.name} have {embeddings[0].shape[-1]} values, which is odd.")
@@ -176,7 +177,7 @@ class Readout:
         blocks: torch.Tensor = a[:, ::2] * b[:, 1::2] - a[:, 1::2] * b[:, ::2]
         if self._prompt_head is None:
             return blocks.sum(dim=-1)
-        weights: torch.Tensor = self._prompt_head(prompt.to(self.dtype)).float().softmax(dim=-1)
+        weights: torch.Tensor = self._prompt_head(prompt.to(self.device, self.dtype)).float().softmax(dim=-1)
         if weights.shape != blocks.shape:
             raise InputError(
                 f"The prompt head of {self.name} has {weights.shape[-1]} outputs, and its embeddings "
