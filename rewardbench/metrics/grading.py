@@ -68,7 +68,7 @@ def _grade_item(item: Item, item_scores: ItemScores, rule: Rule) -> GradedItem:
 
 
 def labelled_items(items: Sequence[GradedItem]) -> list[GradedItem]:
-    """Return the items with a preference."""
+    """Return the items with a preference or with labelled steps."""
     return [item for item in items if item.is_labelled]
 
 

@@ -4,10 +4,10 @@ import shutil
 
 import pytest
 import torch
-from adapter_models import edit_config, edit_tensors, lora, make_adapter, merged, peft_model
+from adapter_models import ITEMS, edit_config, edit_tensors, lora, make_adapter, merged, peft_model, scores_of
 from head_models import random_layers
 from peft import IA3Config, LoHaConfig, PromptTuningConfig, TaskType
-from random_models import make_model, pairs
+from random_models import make_model
 from reference import LAYOUTS, load_stage, prepare_all, score_in_layouts
 from safetensors.torch import load_file, save_file
 
@@ -20,18 +20,9 @@ from rewardbench.scorers.heads.explain import explain_checkpoint
 from rewardbench.scorers.heads.scorer import HeadScorer
 from rewardbench.settings import ModelSpec
 
-ITEMS = pairs(6, 20)
-
 
 def load(folder, **options):
     return load_scorer(ModelSpec(str(folder), device="cpu", **options))
-
-
-def scores_of(scorer, items=ITEMS):
-    values = []
-    for item in score(items, scorer).items:
-        values += item.scores
-    return values
 
 
 @pytest.fixture(scope="module")

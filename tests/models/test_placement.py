@@ -5,9 +5,9 @@ import shutil
 
 import pytest
 import torch
-from adapter_models import lora, make_adapter
+from adapter_models import ITEMS, lora, make_adapter, scores_of
 from head_models import make_headed, random_layers
-from random_models import make_model, pairs
+from random_models import make_model
 from reference import LAYOUTS, load_stage, score_in_layouts
 from transformers import AutoModelForSequenceClassification, BitsAndBytesConfig
 
@@ -18,7 +18,6 @@ from rewardbench.models.placement import read_max_memory
 from rewardbench.scorers import load_scorer
 from rewardbench.settings import ModelSpec, Settings
 
-ITEMS = pairs(6, 20)
 SIZE = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 4}
 SPREAD = {"device_map": "auto", "max_memory": "cpu=550KB"}
 """Room for some layers: the others stay on disk."""
@@ -26,13 +25,6 @@ SPREAD = {"device_map": "auto", "max_memory": "cpu=550KB"}
 
 def load(folder, **options):
     return load_scorer(ModelSpec(str(folder), **options))
-
-
-def scores_of(scorer, items=ITEMS):
-    values = []
-    for item in score(items, scorer).items:
-        values += item.scores
-    return values
 
 
 @pytest.fixture(scope="module")

@@ -4,10 +4,13 @@ import json
 
 import torch
 from peft import LoraConfig, TaskType, get_peft_model
-from random_models import make_tokenizer
+from random_models import make_tokenizer, pairs
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
+from rewardbench.engine.loop import score
+
 LORA = {"r": 4, "lora_alpha": 8, "target_modules": ["q_proj", "v_proj", "down_proj"]}
+ITEMS = pairs(6, 20)
 
 
 def lora(task="SEQ_CLS", **options):
@@ -62,3 +65,11 @@ def edit_tensors(folder, change):
 
     path = folder / "adapter_model.safetensors"
     save_file(change(load_file(path)), path, {"format": "pt"})
+
+
+def scores_of(scorer, items=ITEMS):
+    """Return the scores of all completions, item by item."""
+    values = []
+    for item in score(items, scorer).items:
+        values += item.scores
+    return values
