@@ -63,16 +63,21 @@ def _copy(stream: BinaryIO) -> StreamCopy:
     return StreamCopy(path, digest.hexdigest())
 
 
-@lru_cache(maxsize=8)
 def unpack(path: Path) -> Path:
-    """Decompress a .gz file to a temporary file, once per process, and return its path.
+    """Decompress a .gz file to a temporary file, once per process unless it changes, and return its path.
 
     Raises:
         OSError, EOFError, zlib.error: if the file is damaged, or cannot be copied.
     """
-    unpacked = _temporary_folder() / path.stem
-    with gzip.open(path, "rb") as file, unpacked.open("wb") as copy:
-        shutil.copyfileobj(file, copy, 2**20)
+    stored = path.stat()
+    key = f"{path.resolve()} {stored.st_mtime_ns} {stored.st_size}".encode(errors="surrogateescape")
+    unpacked = _temporary_folder() / hashlib.sha256(key).hexdigest()[:12] / path.stem
+    if not unpacked.is_file():
+        unpacked.parent.mkdir(exist_ok=True)
+        draft = unpacked.with_name(f"{path.stem}.partial")
+        with gzip.open(path, "rb") as file, draft.open("wb") as copy:
+            shutil.copyfileobj(file, copy, 2**20)
+        draft.replace(unpacked)
     return unpacked
 
 

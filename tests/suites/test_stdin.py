@@ -10,6 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from rewardbench.suites.stdin import unpack
+
 ROWS = [{"prompt": f"Why {n}?", "chosen": "It is so.", "rejected": "No."} for n in range(8)]
 LINES = "".join(json.dumps(row) + "\n" for row in ROWS).encode()
 CSV = b"prompt,chosen,rejected\n" + b"".join(f"Why {n}?,It is so.,No.\n".encode() for n in range(8))
@@ -82,3 +84,17 @@ def test_empty_standard_input_gives_a_one_line_error():
         completed = run(data, "-c", REFUSED)
         assert (completed.returncode, completed.stderr) == (0, b"")
         assert message in completed.stdout.decode()
+
+
+def test_packed_files_of_one_name_are_unpacked_apart(tmp_path):
+    paths = []
+    for folder in ("a", "b"):
+        path = tmp_path / folder / "rows.jsonl.gz"
+        path.parent.mkdir()
+        path.write_bytes(gzip.compress(folder.encode()))
+        paths.append(path)
+    unpacked = [unpack(path) for path in paths]
+    assert [path.read_text() for path in unpacked] == ["a", "b"]
+    assert unpack(paths[0]) == unpacked[0]
+    paths[0].write_bytes(gzip.compress(b"changed"))
+    assert unpack(paths[0]).read_text() == "changed"
