@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 SUPPORTED = (
-    "pass a name, a folder, a Hub id, (model, tokenizer) of a classifier with one label, or a function of a prompt and "
+    "pass a name, a folder, a Hub id, (model, tokenizer) of a sequence classifier, or a function of a prompt and "
     "a completion"
 )
 LOADED_MODEL_OPTIONS = {"model", "max_length", "chat_template", "truncation_side", "label"}
@@ -162,7 +162,7 @@ def _classifier(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, spec
     is_classifier = has_one_label or type(model).__name__.endswith("ForSequenceClassification")
     if outputs is not None or not is_classifier:
         raise InputError(
-            f"{type(model).__name__} is not a classifier with one label. Save a policy with save_pretrained(), and "
+            f"{type(model).__name__} is not a sequence classifier. Save a policy with save_pretrained(), and "
             "pass its folder with ref_model or ref_free_type."
         )
     check_vocabulary(tokenizer, model, spec.model)

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 def load_reward_model(spec: ModelSpec) -> BaseScorer:
-    """Load a reward model: by its head spec if it has one, else as a classifier with one label.
+    """Load a reward model: by its head spec if it has one, else as a classifier of transformers.
 
     An adapter of a causal model without a head is a DPO policy, whose reference is its base.
 
