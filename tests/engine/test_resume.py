@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from head_families import FAMILIES
 from random_models import pairs, write_pairs
+from reference import interrupted
 
 from rewardbench.engine.cache import Cache
 from rewardbench.engine.loop import score
@@ -81,18 +82,8 @@ def test_another_policy_uses_the_cached_scores_of_the_same_reference(model_folde
 def test_a_batch_that_fails_leaves_earlier_scores_and_the_plan_in_the_cache(model_folder, cache):
     items, scorer = pairs(12, 20), load_classifier(spec(model_folder()))
     complete = score(items, scorer, batch_tokens=100)
-    run, remaining = scorer.run, [3]
-
-    def breaking(batch):
-        remaining[0] -= 1
-        if remaining[0] < 0:
-            raise KeyboardInterrupt
-        return run(batch)
-
-    scorer.run = breaking
-    with pytest.raises(KeyboardInterrupt):
+    with interrupted(scorer, 3):
         score(items, scorer, cache=cache, batch_tokens=100)
-    scorer.run = run
     cached = sum(entry.scores for entry in cache.entries())
     assert 0 < cached < 24
     resumed = score(items, scorer, cache=cache, batch_tokens=7)  # the plan of the first call is used

@@ -1,9 +1,11 @@
 """Reference scores by a model's own forward on unpadded sequences, and scores in every layout of the engine."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
+import pytest
 import torch
 from transformers import PreTrainedModel
 
@@ -12,7 +14,7 @@ from rewardbench.engine.views import collect, expand
 from rewardbench.scorers.base import ModelScorer
 from rewardbench.scorers.dpo import Stage
 from rewardbench.scorers.logprobs import LogProbs
-from rewardbench.types import Item, TokenRequest
+from rewardbench.types import Item, Score, TokenRequest
 
 DECODERS = ["llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3_text", "gpt_neox", "gpt2", "opt"]
 
@@ -105,3 +107,20 @@ def log_probs_by_hand(model: PreTrainedModel, request: TokenRequest) -> torch.Te
     positions = torch.arange(request.start, request.end)
     log_probs = logits[positions - 1] - torch.logsumexp(logits[positions - 1], 1, keepdim=True)
     return log_probs.gather(1, torch.tensor(request.ids)[positions, None])[:, 0]
+
+
+@contextmanager
+def interrupted(scorer: ModelScorer, batches: int) -> Iterator[None]:
+    """Context manager: interrupt the scorer, as Ctrl-C does, when it has scored some batches."""
+    run, remaining = scorer.run, [batches]
+
+    def breaking(batch: Sequence[TokenRequest]) -> Sequence[Score]:
+        remaining[0] -= 1
+        if remaining[0] < 0:
+            raise KeyboardInterrupt
+        return run(batch)
+
+    scorer.run = breaking
+    with pytest.raises(KeyboardInterrupt):
+        yield
+    scorer.run = run

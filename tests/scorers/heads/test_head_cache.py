@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from head_families import FAMILIES
 from random_models import mixed_items
+from reference import interrupted
 from safetensors.torch import load_file, save_file
 
 from rewardbench.engine.cache import Cache
@@ -25,18 +26,8 @@ def test_an_interrupted_run_resumes_to_the_same_bytes(family, family_scorer, cac
     scorer = family_scorer(family).with_layout(family_scorer(family).layout)  # a copy, whose run is replaced
     items = mixed_items()
     complete = score(items, scorer, batch_tokens=80)
-    run, remaining = scorer.run, [2]
-
-    def breaking(batch):
-        remaining[0] -= 1
-        if remaining[0] < 0:
-            raise KeyboardInterrupt
-        return run(batch)
-
-    scorer.run = breaking
-    with pytest.raises(KeyboardInterrupt):
+    with interrupted(scorer, 2):
         score(items, scorer, cache=cache, batch_tokens=80)
-    scorer.run = run
     cached = sum(entry.scores for entry in cache.entries())
     assert 0 < cached < complete.requests
     resumed = score(items, scorer, cache=cache, batch_tokens=7)  # the plan of the first call is used
