@@ -80,7 +80,7 @@ class Adapter:
                 replaced[name.replace(BASE_LAYER, ".")] = stored
         return replaced
 
-    @property
+    @cached_property
     def changes_base_only_by_layers(self) -> bool:
         """Return True if the base is restored by switching the adapter's layers off.
 

@@ -110,7 +110,10 @@ def _explain_classifier(
         )
         return {"scored": False, "family": None, "reason": reason}
     head = next((tensor for tensor in CLASSIFIER_HEADS if tensor in tensors), None)
-    outputs = tensors.shapes[head][0] if head else 1
+    labels = fields.get("id2label")
+    outputs = len(labels) if isinstance(labels, dict) and labels else 1
+    if head:
+        outputs = tensors.shapes[head][0]
     kind = f"{'an adapter of ' if adapter else ''}a classifier"
     reason = f"{kind} of transformers with {f'the label {spec.label}' if spec.label else 'one label'}"
     if outputs != 1 and not spec.label:
