@@ -78,8 +78,8 @@ def _explain(
     config = build_config(head, fields, spec.model)
     if not COUNT_KEYS & fields.keys():
         set_label_count(config, tensors.shapes)
-    with_label(head, config, spec)
     head = settle(head, fields, tensors)
+    with_label(head, config, spec, tensors)
     head_names = read_tensors(head, tensors)
     if head.head and is_decoder(fields) and not adapter:
         reject_unread(head, extra_tensors(fields, tensors, spec.model), tensors, spec.model)
