@@ -22,6 +22,7 @@ from rewardbench.models.locate import locate, reject_lfs_pointers
 from rewardbench.models.tensor_file import is_pickle, open_tensor_file
 from rewardbench.models.weight_files import (
     NOT_WEIGHTS,
+    PICKLE,
     PICKLE_PATTERNS,
     TRAINING_STATE,
     has_pickles,
@@ -63,7 +64,7 @@ def require_weights(folder: Path, spec: ModelSpec) -> Path:
         return folder
     if (folder / "adapter_config.json").is_file() and not has_pickles(folder):  # its weights are those of its base
         if spec.allow_pickle:
-            _fetch_pickles(folder, spec, ("adapter_model.bin",))
+            _fetch_pickles(folder, spec, ("adapter_model.bin", PICKLE))
         return folder
     reason = ""
     if commit_of(folder) and spec.revision is None:

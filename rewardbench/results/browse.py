@@ -145,7 +145,7 @@ def describe_steps(shown: ScoredItem) -> str:
     """Describe the scores of labelled steps, and the first wrong one; empty for other items.
 
     >>> item = Item("a", "s", (), ((),), 0, first_error=1)
-    >>> describe_steps(ScoredItem(item, "s", (0.2,), 0.3, 1.0, None, (0.9, 0.2)))
+    >>> describe_steps(ScoredItem(item, "s", (0.2,), 0.3, 1.0, step_scores=(0.9, 0.2)))
     'first wrong step 2 of 2; scores +0.900 +0.200'
     """
     first_error = shown.item.first_error

@@ -29,7 +29,7 @@ from rewardbench.models.load import load
 from rewardbench.models.placement import describe_quantization
 from rewardbench.scorers.base import ModelScorer
 from rewardbench.settings import ModelSpec
-from rewardbench.types import Messages, ScorerReport, TokenRequest, Tools
+from rewardbench.types import Message, Messages, ScorerReport, TokenRequest, Tools
 
 if TYPE_CHECKING:
     import torch
@@ -140,6 +140,14 @@ class Classifier(ModelScorer):
         """Convert logits [requests, labels] to one number per request."""
         numbers: list[float] = label_scores(logits, self.label).tolist()
         return numbers
+
+    def probe(self, text: str) -> TokenRequest:
+        """Return a request of a short text, by which the layout of batches is chosen."""
+        answer = (Message(role="assistant", content=text),)
+        if not self.model.config.is_encoder_decoder:
+            return self.prepare((), answer, rendered=True)
+        question = (Message(role="user", content="How long is the river?"),)
+        return self.prepare(question, answer, rendered=False)  # the template prints the EOS, at which it is read
 
     def places(self, request: TokenRequest) -> list[int]:
         """Return the position that is pooled: the last that is not the pad token, or the first of an encoder."""

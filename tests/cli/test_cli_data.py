@@ -49,7 +49,7 @@ def test_list_counts_core_and_names_the_pinned_suites(command):
     assert core["revision"] == f"{core['version']}+{core['sha256'][:12]}"
     assert sum(section["items"] for section in core["sections"].values()) == core["items"]
     assert core["sections"]["Chat"]["subsets"]["dialogue"]["groups"] >= 100
-    published = {"reward-bench", "reward-bench-2", "preference-test-sets", "rm-bench", "judge-bench"}
+    published = {"reward-bench", "reward-bench-2", "preference-test-sets", "rm-bench", "judge-bench", "processbench"}
     assert {suite["name"] for suite in printed["suites"]} == published
     code, out, _ = command("list")
     assert f"sha256={core['sha256']}" in out.splitlines()

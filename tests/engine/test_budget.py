@@ -7,6 +7,12 @@ from rewardbench.engine.budget import token_budget
 from rewardbench.types import BatchTraits, TokenRequest
 
 
+def model_on(device):
+    import torch
+
+    return SimpleNamespace(device=torch.device(device), get_input_embeddings=lambda: None)
+
+
 def requests(lengths):
     return [TokenRequest(str(i), "", (i,) * n) for i, n in enumerate(lengths)]
 
@@ -67,7 +73,7 @@ def test_a_longest_item_that_does_not_fit_raises_no_error_while_measuring(monkey
 
     for name in ("memory_allocated", "reset_peak_memory_stats"):
         monkeypatch.setattr(torch.cuda, name, lambda device: 0)
-    scorer = SimpleNamespace(model=SimpleNamespace(device=torch.device("cuda", 0)), run=full)
+    scorer = SimpleNamespace(model=model_on("cuda:0"), run=full)
     assert token_budget(scorer, [requests([200, 10])]) == 200
 
 
@@ -79,12 +85,11 @@ def test_the_budget_of_a_gpu_is_what_fits_into_its_free_memory(monkeypatch):
         monkeypatch.setattr(torch.cuda, name, lambda device, value=value: value)
     monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda device: None)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (8000, 10**6))
-    scorer = SimpleNamespace(model=SimpleNamespace(device=torch.device("cuda", 0)), run=lambda batch: [0.0])
+    scorer = SimpleNamespace(model=model_on("cuda:0"), run=lambda batch: [0.0])
     assert token_budget(scorer, [requests([200, 10])]) == 1600  # 80 % of 8,000 + 2,000 bytes at 5 bytes a token
 
 
 def test_the_fastest_budget_is_measured_for_large_runs(monkeypatch):
-    import torch
 
     clock = [0.0]
     seconds_per_token = {640: 3.0, 1280: 2.0, 2560: 1.0}
@@ -96,9 +101,7 @@ def test_the_fastest_budget_is_measured_for_large_runs(monkeypatch):
 
     monkeypatch.setattr(budget.time, "perf_counter", lambda: clock[0])
     monkeypatch.setattr(budget, "bytes_per_token", lambda model, longest: 1)
-    scorer = SimpleNamespace(
-        model=SimpleNamespace(device=torch.device("cpu")), run=run, traits=BatchTraits(packed=True)
-    )
+    scorer = SimpleNamespace(model=model_on("cpu"), run=run, traits=BatchTraits(packed=True))
     groups = [[request] for request in requests([100] * 5100)]
     assert token_budget(scorer, groups) == 2560
     assert token_budget(scorer, groups[:50]) == budget.CPU_TOKENS, "too little work to measure anything"
@@ -107,14 +110,13 @@ def test_the_fastest_budget_is_measured_for_large_runs(monkeypatch):
 
 
 def test_a_budget_is_measured_once_per_scorer_and_not_for_small_runs(monkeypatch, tmp_path):
-    import torch
 
     from rewardbench.engine.cache import Cache
 
     measured = []
     monkeypatch.setattr(budget, "_fastest_budget", lambda scorer, groups, limit: measured.append(1) or 4096)
     monkeypatch.setattr(budget, "bytes_per_token", lambda model, longest: 1)
-    model = SimpleNamespace(device=torch.device("cpu"))
+    model = model_on("cpu")
     scorer = SimpleNamespace(model=model, traits=BatchTraits(packed=True), fingerprint={"weights": "a"})
     groups = [[request] for request in requests([100] * 5100)]
     with Cache(tmp_path / "scores.sqlite") as cache:

@@ -338,6 +338,39 @@ def test_another_adapter_on_the_same_base_has_another_fingerprint(tmp_path, clas
     assert load(adapter).fingerprint["adapter"]["weights"] != before
 
 
+def test_a_head_of_trl_in_a_pickle_beside_the_adapter_is_no_policy(tmp_path, policy):
+    adapter, head = copied(policy, tmp_path), random_layers("v_head.summary", 32, 1)
+    save_file(head, adapter / "value_head.safetensors")
+    expected = scores_of(load(adapter))
+    (adapter / "value_head.safetensors").unlink()
+    torch.save(head, adapter / "pytorch_model.bin")  # as TRL saves it beside an adapter
+    with pytest.raises(InputError, match="pass --allow_pickle"):
+        load(adapter)
+    scorer = load(adapter, allow_pickle=True)
+    assert scores_of(scorer) == expected
+    torch.save({name: 2 * tensor for name, tensor in head.items()}, adapter / "pytorch_model.bin")
+    assert load(adapter, allow_pickle=True).fingerprint != scorer.fingerprint
+
+
+def test_trusted_code_does_not_hide_a_head(tmp_path, policy):
+    adapter = copied(policy, tmp_path)
+    save_file(random_layers("v_head.summary", 32, 1), adapter / "value_head.safetensors")
+    assert load(adapter, trust_remote_code=True).fingerprint == load(adapter).fingerprint
+
+
+def test_a_policy_has_no_label(policy):
+    with pytest.raises(InputError, match="is a policy: leave it out"):
+        load(policy, label="good")
+
+
+def test_quantised_weights_under_a_head_have_another_fingerprint(tmp_path, policy):
+    pytest.importorskip("bitsandbytes")
+    adapter = copied(policy, tmp_path)
+    save_file(random_layers("v_head.summary", 32, 1), adapter / "value_head.safetensors")
+    assert load(adapter, load_in_8bit=True).fingerprint["quantization"]["load_in_8bit"]
+    assert "quantization" not in load(adapter).fingerprint
+
+
 def test_virtual_tokens_are_rejected(tmp_path, base, policy):
     adapter = copied(policy, tmp_path)
     PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=4).save_pretrained(adapter)

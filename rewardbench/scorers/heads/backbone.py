@@ -7,14 +7,20 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from rewardbench.errors import InputError
 from rewardbench.models.adapters import Adapter, apply_adapter
 from rewardbench.models.failures import part_reported
 from rewardbench.models.layers import base_of
 from rewardbench.models.limits import name_first
-from rewardbench.models.placement import loading_options, placement_notes, stored_quantization, to_device
+from rewardbench.models.placement import (
+    is_quantized,
+    loading_options,
+    placement_notes,
+    stored_quantization,
+    to_device,
+)
 from rewardbench.models.weights import load_pretrained
 from rewardbench.scorers.heads.spec import HeadSpec
 from rewardbench.scorers.heads.tensors import TensorFiles, rename
@@ -153,10 +159,18 @@ def load_backbone(
     model, notes = to_device(model, spec), placement_notes(spec, model, stored)
     if adapter:
         adapted = apply_adapter(model, adapter)
-        model = base_of(adapted.model) if head.head else adapted.model  # type: ignore[assignment]
+        model = _inner_model(adapted.model) if head.head else adapted.model
         notes += adapted.notes
         unused += adapted.unused
     return LoadedBackbone(model, tuple(unused), tuple(notes))
+
+
+def _inner_model(model: PreTrainedModel) -> PreTrainedModel:
+    """Return a model without its own head, with the record of how its weights are quantised."""
+    inner = cast("PreTrainedModel", base_of(model))
+    if is_quantized(model):
+        inner.hf_quantizer = model.hf_quantizer
+    return inner
 
 
 def _load_files(

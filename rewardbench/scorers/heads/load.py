@@ -15,7 +15,7 @@ from rewardbench.models.labels import choose_label, set_label_count
 from rewardbench.models.layers import is_encoder
 from rewardbench.models.limits import check_vocabulary, length_limit
 from rewardbench.models.load import Checkpoint, identify_checkpoint, load_tokenizer
-from rewardbench.models.weight_files import SIDE_FILE, weight_files
+from rewardbench.models.weight_files import PICKLE, SIDE_FILE, weight_files
 from rewardbench.models.weights import locate_model, weight_notes
 from rewardbench.scorers.base import BaseScorer
 from rewardbench.scorers.classifier import load_classifier
@@ -24,7 +24,7 @@ from rewardbench.scorers.heads.backbone import build_config, load_backbone, read
 from rewardbench.scorers.heads.coverage import reject_unread
 from rewardbench.scorers.heads.infer import has_classifier_head, infer_spec, is_classifier, reject_step_class
 from rewardbench.scorers.heads.inputs import HeadChat
-from rewardbench.scorers.heads.match import match_spec, settle
+from rewardbench.scorers.heads.match import count_outputs, match_spec, settle
 from rewardbench.scorers.heads.pair_embedder import PairEmbedder
 from rewardbench.scorers.heads.pair_ranker import PairRanker
 from rewardbench.scorers.heads.readout import Readout
@@ -54,6 +54,8 @@ def load_reward_model(spec: ModelSpec) -> BaseScorer:
     if head:
         return load_head(head, folder, spec, adapter)
     if adapter and is_policy(adapter):
+        if spec.label:
+            raise InputError(f"--label names an output of a classifier, and {spec.model} is a policy: leave it out.")
         return load_dpo(spec, adapter)
     return load_classifier(spec, adapter or folder)
 
@@ -91,10 +93,21 @@ def find_spec(folder: Path, spec: ModelSpec, adapter: Adapter | None = None) -> 
     if spec.adapter:
         return named_spec(spec.adapter)
     base = adapter.base if adapter else folder
-    if spec.trust_remote_code or not (base / "config.json").is_file() or not weight_files(base):
+    if not (base / "config.json").is_file() or not weight_files(base):
         return None
     fields, tensors = read_fields(folder, spec.model, adapter), open_checkpoint_tensors(folder, spec, adapter)
+    if spec.trust_remote_code and not tensors.beside and has_classifier_code(fields):
+        return None
     return match_checkpoint(fields, tensors, spec)
+
+
+def has_classifier_code(fields: Mapping[str, object]) -> bool:
+    """Return True if only code of the repository scores a model: its own classifier, or an unknown architecture."""
+    from transformers import CONFIG_MAPPING
+
+    auto_map = fields.get("auto_map")
+    has_class = isinstance(auto_map, dict) and "AutoModelForSequenceClassification" in auto_map
+    return has_class or fields.get("model_type") not in CONFIG_MAPPING
 
 
 def match_checkpoint(fields: Mapping[str, object], tensors: TensorFiles, spec: ModelSpec) -> HeadSpec | None:
@@ -114,10 +127,16 @@ def open_checkpoint_tensors(folder: Path, spec: ModelSpec, adapter: Adapter | No
     """Open the tensors of a checkpoint; of an adapter those of its base, replaced and completed by its own."""
     if adapter is None:
         return open_tensors(folder, spec.allow_pickle)
-    beside = side_file(folder, SIDE_FILE, spec.allow_pickle)
+    beside = adapter_head_file(folder, spec.allow_pickle)
     tensors = open_files(folder, weight_files(adapter.base), [beside] if beside else [], spec.allow_pickle)
     tensors.overlay(adapter.weights, adapter.replaced, adapter.shapes)
     return tensors
+
+
+def adapter_head_file(folder: Path, allow_pickle: bool) -> Path | None:
+    """Return the file of a head beside an adapter: that of LLaMA-Factory, else TRL's; None if there is none."""
+    beside = side_file(folder, SIDE_FILE, allow_pickle)
+    return beside or side_file(folder, Path(PICKLE).stem, allow_pickle)
 
 
 def read_fields(folder: Path, name: str, adapter: Adapter | None) -> dict[str, object]:
@@ -159,7 +178,9 @@ def load_head(head: HeadSpec, folder: Path, spec: ModelSpec, adapter: Adapter | 
     chat = HeadChat(tokenizer, head, config, spec.chat_template, limit, spec.truncation_side, spec.model)
     weights_folder = adapter.base if adapter else folder
     checkpoint = Checkpoint(spec.model, "classifier", weights_folder, config, tokenizer, "", adapter=adapter)
-    identity = identify_checkpoint(checkpoint, runs_code=False, head_files=head_files(head, folder, spec.allow_pickle))
+    identity = identify_checkpoint(
+        checkpoint, runs_code=False, head_files=head_files(head, folder, spec.allow_pickle, adapter)
+    )
     scorer = _scorer_class(head)(model, chat, spec.model, head, readout, config, identity)
     scorer.metadata = checkpoint.metadata
     layout, layout_notes = choose_layout(scorer, may_pack=not is_encoder(config))
@@ -187,7 +208,7 @@ def with_config(
     config = build_config(head, fields, spec.model)
     adapter_shapes = adapter.shapes if adapter and head.has_classifier_head else None
     set_label_count(config, fields, lambda: tensors.shapes, adapter_shapes)
-    return settle(with_label(head, config, spec), fields, tensors), config
+    return with_label(settle(head, fields, tensors), config, spec, tensors), config
 
 
 def _scorer_class(head: HeadSpec) -> type[HeadScorer]:
@@ -197,27 +218,32 @@ def _scorer_class(head: HeadSpec) -> type[HeadScorer]:
     return PairRanker if isinstance(head.pair, Segments) else HeadScorer
 
 
-def head_files(head: HeadSpec, folder: Path, allow_pickle: bool) -> list[Path]:
-    """Return the files beside the weights that hold a head: those that its spec names, else that of LLaMA-Factory."""
-    stems = {network.file for network in head.networks if network.file} | {SIDE_FILE}
-    paths = [side_file(folder, stem, allow_pickle) for stem in sorted(stems)]
-    return [path for path in paths if path]
+def head_files(head: HeadSpec, folder: Path, allow_pickle: bool, adapter: Adapter | None = None) -> list[Path]:
+    """Return the files beside the weights that hold a head: those that its spec names, and that of a trainer."""
+    stems = {network.file for network in head.networks if network.file}
+    paths = [side_file(folder, stem, allow_pickle) for stem in sorted(stems | {SIDE_FILE})]
+    if adapter:
+        paths.append(adapter_head_file(folder, allow_pickle))
+    return sorted({path for path in paths if path})
 
 
-def with_label(head: HeadSpec, config: PreTrainedConfig, spec: ModelSpec) -> HeadSpec:
-    """Return a head spec that reads the output that --label names.
+def with_label(head: HeadSpec, config: PreTrainedConfig, spec: ModelSpec, tensors: TensorFiles) -> HeadSpec:
+    """Return a head spec that reads the output that --label names; `config` gets the number of outputs of its head.
 
     Raises:
         InputError: if a classifier has several outputs and none is named, or the spec's rule allows no choice.
     """
     rule = head.output.model_copy(update={"index": None, "label": None, "activation": "none"})
-    if head.gate or rule != Output() or not (head.has_classifier_head or spec.label):
+    has_rule = bool(head.gate or head.pair or head.steps or head.vocabulary) or rule != Output()
+    if has_rule or not (head.has_classifier_head or spec.label):
         if spec.label:
             raise InputError(
                 f"--label names an output of a classifier, and {spec.model} is scored by the rule of its head "
                 f"{head.name}: leave it out."
             )
         return head
+    if head.head and (outputs := count_outputs(head.head, tensors)):
+        config.num_labels = outputs
     is_declared = head.output.index is not None or head.output.label is not None
     label = None if is_declared and not spec.label else choose_label(config, spec.label, spec.model)
     if label is None:

@@ -90,8 +90,12 @@ def _has_value(fields: Mapping[str, object], key: str, value: object) -> bool:
 
 
 def _outputs(network: Network, fields: Mapping[str, object], tensors: TensorFiles) -> int:
-    """Return the number of outputs of a head by the shape of its last layer; 0 if it has none."""
-    layers = find_layers(tensors.shapes, _prefix(network, fields, tensors))
+    return count_outputs(network.model_copy(update={"tensors": _prefix(network, fields, tensors)}), tensors)
+
+
+def count_outputs(network: Network, tensors: TensorFiles) -> int:
+    """Return the number of outputs of a head with one prefix, by the shape of its last layer; 0 if it has none."""
+    layers = find_layers(tensors.shapes, network.prefix)
     return tensors.shapes[f"{layers[-1]}.weight"][0] if layers else 0
 
 

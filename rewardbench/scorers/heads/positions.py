@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from rewardbench.errors import InputError
+from rewardbench.forward.padding import read_pad_id
 from rewardbench.scorers.heads.spec import Position
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ ASSISTANT_HEADER = "assistant_header"
 def resolve_token(token: str | int, tokenizer: PreTrainedTokenizerBase, config: PreTrainedConfig) -> list[int]:
     """Return the ids of a token: an id, a special token by its attribute, a key of the configuration, or a text.
 
+    The pad token is that of the configuration, as in transformers' classifiers; without one, that of the tokenizer.
+
     Raises:
         InputError: if the tokenizer or the configuration has no such token.
     """
@@ -31,9 +34,9 @@ def resolve_token(token: str | int, tokenizer: PreTrainedTokenizerBase, config: 
     elif token.startswith("config."):
         ids = getattr(config, token.removeprefix("config."), None)
     elif token in tokenizer.SPECIAL_TOKENS_ATTRIBUTES:
-        ids = getattr(tokenizer, f"{token}_id", None)
-        if ids is None and token == "pad_token":
-            ids = config.get_text_config().pad_token_id
+        ids = read_pad_id(config.get_text_config()) if token == "pad_token" else None
+        if ids is None:
+            ids = getattr(tokenizer, f"{token}_id", None)
     elif token in (vocabulary := tokenizer.get_vocab()):
         ids = vocabulary[token]
     else:

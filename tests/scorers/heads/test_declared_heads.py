@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 import torch
+from head_families import CHECKPOINTS, change_config
 from head_models import make_headed, random_layers
 from pages import GUIDE, blocks
 from random_models import make_model, make_tokenizer, pairs
@@ -278,6 +279,39 @@ def test_the_explanation_counts_the_labels_of_a_classifier(tmp_path, labels, is_
     explanation = explain_checkpoint(ModelSpec(str(folder)))
     assert explanation["scored"] is is_scored
     assert reason in explanation["reason"]
+
+
+@pytest.mark.parametrize(
+    ("family", "label", "message"),
+    [
+        ("value_head", "LABEL_1", "has no label 'LABEL_1': pass --label with one of LABEL_0"),
+        ("gpm", "LABEL_0", "is scored by the rule of its head gpm: leave it out"),
+        ("qwen_prm", "1", "is scored by the rule of its head qwen_prm: leave it out"),
+    ],
+)
+def test_a_label_that_a_head_does_not_have_is_rejected(tmp_path, family, label, message):
+    folder = str(CHECKPOINTS[family](tmp_path / "model"))
+    with pytest.raises(InputError, match=message):
+        load_scorer(ModelSpec(folder, device="cpu", label=label))
+    assert message in explain_checkpoint(ModelSpec(folder, label=label))["reason"]
+
+
+def test_trusted_code_changes_no_score_of_a_checkpoint_without_code(tmp_path):
+    folder = str(CHECKPOINTS["openrlhf"](tmp_path / "model"))
+    fingerprints = []
+    for is_trusted in (False, True):
+        spec = ModelSpec(folder, device="cpu", trust_remote_code=is_trusted)
+        fingerprints.append(load_scorer(spec).fingerprint)
+    assert fingerprints[0] == fingerprints[1]
+
+
+def test_the_pad_token_is_that_of_the_configuration(tmp_path):
+    """The classes of INF-ORM and others read the state before the first token with the configuration's id."""
+    folder = change_config(CHECKPOINTS["inf_orm"](tmp_path / "model"), pad_token_id=2)  # EOS, which the texts end with
+    scorer = load_scorer(ModelSpec(str(folder), device="cpu"))
+    request = scorer.probe("Far.")
+    assert request.ids[-1] == 2
+    assert request.pooled_token == scorer.chat.tokenizer.convert_ids_to_tokens(request.ids[-2])
 
 
 def test_a_family_that_cannot_be_scored_says_why(tmp_path):
