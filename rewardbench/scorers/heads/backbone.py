@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rewardbench.errors import InputError
 from rewardbench.models.adapters import Adapter, apply_adapter
 from rewardbench.models.failures import part_reported
-from rewardbench.models.layers import base_of
+from rewardbench.models.layers import base_of, compile_layers
 from rewardbench.models.limits import name_first
 from rewardbench.models.placement import loading_options, placement_notes, stored_quantization, to_device
 from rewardbench.models.weights import load_pretrained
@@ -156,6 +156,8 @@ def load_backbone(
         model = base_of(adapted.model) if head.head else adapted.model  # type: ignore[assignment]
         notes += adapted.notes
         unused += adapted.unused
+    if spec.compile:
+        compile_layers(model, spec.model)
     return LoadedBackbone(model, tuple(unused), tuple(notes))
 
 
