@@ -12,7 +12,7 @@ from rewardbench.settings import ModelSpec
 
 
 def load_scorer(spec: ModelSpec) -> BaseScorer:
-    """Load the scorer of a model: a baseline, a plug-in of another package, a DPO policy, or a classifier.
+    """Load the scorer of a model: a baseline, a plug-in of another package, a DPO policy, or a reward model.
 
     Raises:
         InputError: if the model cannot be loaded, or its scores would be meaningless.
@@ -36,8 +36,6 @@ def _find_scorer(spec: ModelSpec) -> BaseScorer:
         return scorer
     if spec.ref_model and spec.ref_free_type:
         raise InputError("--ref_model and --ref_free_type exclude each other: a reference-free reward has none.")
-    if spec.label and (spec.ref_model or spec.ref_free_type):
-        raise InputError("--label names an output of a classifier, and a policy has none: leave it out.")
     with loading_reported(spec.model):
         scorer = _load(resolve(spec))
     scorer.name = spec.model

@@ -288,8 +288,10 @@ def load_dpo(spec: ModelSpec, adapter: Adapter | None = None) -> Dpo:
         adapter: the policy, if it is known to be an adapter.
 
     Raises:
-        InputError: if the reference is missing, the vocabularies differ, or a model cannot be loaded.
+        InputError: if the reference is missing, the vocabularies differ, a label is named, or a model cannot be loaded.
     """
+    if spec.label:
+        raise InputError("--label names an output of a classifier, and a policy has none: leave it out.")
     checkpoints = _open_checkpoints(spec, adapter)
     policy = checkpoints[0]
     limits, rows = [], []

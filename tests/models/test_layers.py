@@ -5,12 +5,14 @@ from dataclasses import replace
 
 import pytest
 import torch
+from head_models import make_headed, random_layers
 from random_models import pairs
 from reference import prepare_all, score_unbatched
 
 from rewardbench.engine.loop import score
 from rewardbench.errors import InputError
 from rewardbench.models.layers import compile_layers, is_compiled, layers_of
+from rewardbench.scorers import load_scorer
 from rewardbench.scorers.classifier import load_classifier
 from rewardbench.settings import ModelSpec
 
@@ -29,6 +31,14 @@ def test_layers_that_are_not_found_are_not_compiled(model_folder):
     model.config.num_hidden_layers = 5
     with pytest.raises(InputError, match=r"layers of reward are not found, .* leave out --compile"):
         compile_layers(model, "reward")
+
+
+def test_layers_below_a_head_are_compiled(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch, "compile", lambda forward, dynamic: torch._dynamo.disable(forward))
+    folder = str(make_headed(tmp_path / "model", random_layers("v_head.summary", 32, 1)))
+    plain, compiled = (load_scorer(ModelSpec(folder, device="cpu", compile=compile)) for compile in (False, True))
+    assert (is_compiled(plain.model), is_compiled(compiled.model)) == (False, True)
+    assert score(pairs(4), compiled).items == score(pairs(4), plain).items
 
 
 @pytest.mark.skipif(not (shutil.which("g++") or shutil.which("clang++")), reason="needs a C++ compiler")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from rewardbench.errors import InputError
 from rewardbench.models.adapters import Adapter, apply_adapter
 from rewardbench.models.failures import part_reported
-from rewardbench.models.layers import base_of
+from rewardbench.models.layers import base_of, compile_layers
 from rewardbench.models.limits import name_first
 from rewardbench.models.placement import (
     is_quantized,
@@ -162,6 +162,8 @@ def load_backbone(
         model = _inner_model(adapted.model) if head.head else adapted.model
         notes += adapted.notes
         unused += adapted.unused
+    if spec.compile:
+        compile_layers(model, spec.model)
     return LoadedBackbone(model, tuple(unused), tuple(notes))
 
 

@@ -164,9 +164,6 @@ def load_head(head: HeadSpec, folder: Path, spec: ModelSpec, adapter: Adapter | 
     """
     if head.rejection:
         raise InputError(f"{spec.model}: {head.rejection}")
-    if head.steps and spec.step_aggregation:
-        steps = head.steps.model_copy(update={"aggregate": spec.step_aggregation})
-        head = head.model_copy(update={"steps": steps})
     fields, tensors = read_fields(folder, spec.model, adapter), open_checkpoint_tensors(folder, spec, adapter)
     head, config = with_config(head, fields, tensors, spec, adapter)
     tokenizer = load_tokenizer(folder, spec, adapter.base if adapter else None)
@@ -191,7 +188,9 @@ def load_head(head: HeadSpec, folder: Path, spec: ModelSpec, adapter: Adapter | 
 
 def family_notes(head: HeadSpec, folder: Path, spec: ModelSpec) -> list[str]:
     """Return notes on the family of a checkpoint: its head, and what is uncertain if nobody named the family."""
-    where = f"each step ({head.steps.aggregate} of the scores)" if head.steps else f"{head.position.at} token"
+    where = f"{head.position.at} token"
+    if head.steps:
+        where = f"each step ({spec.step_aggregation or head.steps.aggregate} of the scores)"
     notes = [f"Scored as {head.title or head.name}: {where}, head {head.name}."]
     is_certain = spec.adapter or (repository_of(folder) or spec.model) in head.checkpoints
     return notes if is_certain or not head.note else [*notes, head.note.strip()]
