@@ -30,7 +30,7 @@ CONVERSATIONS = (
         "Put the egg into boiling water, and take it out after eight minutes.",
         "egg egg the the boil when yes if",
     ),
-    ("Thank you for your help!", "You are welcome! Is there anything else?", "Shut up and leave me alone, you idiot."),
+    ("Thank you for your help!", "You are welcome! Is there anything else?", "Shut up and leave me alone."),
     (
         "Name three colours.",
         "Red, green and blue are three colours.",
