@@ -23,8 +23,6 @@ EXCLUSIVE = "single_label_classification"
 
 CLASSIFIER_HEADS = ("score.weight", "classifier.weight", "classifier.out_proj.weight")
 """Names that transformers gives to the last layer of a classifier."""
-COUNT_KEYS = {"id2label", "label2id", "num_labels", "_num_labels"}
-"""Keys of config.json that say how many labels there are."""
 
 
 @dataclass(frozen=True)
@@ -51,16 +49,16 @@ class Label:
 
 
 def set_label_count(config: PreTrainedConfig, shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """Set the number of labels by the rows of the head, where config.json has none of COUNT_KEYS.
+    """Set the number of labels by the rows of the head, where config.json has another number.
 
-    transformers then assumes two labels.
+    transformers assumes two labels where config.json names none; authors often override it by an argument.
 
     Args:
         config: of the classifier, which is changed.
         shapes: of its tensors, by name.
     """
     for name in CLASSIFIER_HEADS:
-        if name in shapes:
+        if name in shapes and config.num_labels != shapes[name][0]:
             config.num_labels = shapes[name][0]
 
 

@@ -14,14 +14,13 @@ from rewardbench.hub import commit_of
 from rewardbench.models.adapters import Adapter, apply_adapter, count_labels, find_adapter, resize_embedding
 from rewardbench.models.failures import part_reported
 from rewardbench.models.fingerprint import identify
-from rewardbench.models.labels import COUNT_KEYS, choose_label, set_label_count
+from rewardbench.models.labels import choose_label, set_label_count
 from rewardbench.models.layers import compile_layers, is_encoder
 from rewardbench.models.limits import check_vocabulary, length_limit, name_first
 from rewardbench.models.locate import locate
 from rewardbench.models.metadata import read_metadata
 from rewardbench.models.placement import loading_options, placement_notes, stored_quantization, to_device
 from rewardbench.models.spec import resolve
-from rewardbench.models.weight_files import config_fields
 from rewardbench.models.weights import load_pretrained, locate_model, tensor_shapes, weight_notes
 from rewardbench.settings import ModelSpec
 
@@ -147,7 +146,7 @@ def open_checkpoint(
         config.num_labels = labels
     if kind == "causal":
         _reject_other_kinds(config, name, adapter)
-    elif not adapter and not COUNT_KEYS & config_fields(folder).keys():
+    elif not adapter:
         set_label_count(config, tensor_shapes(folder))
     _reject_nondeterministic(config, name)
     return Checkpoint(

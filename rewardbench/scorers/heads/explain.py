@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from rewardbench.errors import InputError
 from rewardbench.models.adapters import Adapter, find_adapter
-from rewardbench.models.labels import COUNT_KEYS, set_label_count
+from rewardbench.models.labels import set_label_count
 from rewardbench.models.locate import locate
 from rewardbench.models.weights import locate_model, require_weights
 from rewardbench.paths import home_path
@@ -76,8 +76,7 @@ def _explain(
     if head.reject:
         return _explain_rejected(head)
     config = build_config(head, fields, spec.model)
-    if not COUNT_KEYS & fields.keys():
-        set_label_count(config, tensors.shapes)
+    set_label_count(config, tensors.shapes)
     head = settle(head, fields, tensors)
     with_label(head, config, spec, tensors)
     head_names = read_tensors(head, tensors)

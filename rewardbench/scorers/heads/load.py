@@ -10,7 +10,7 @@ from rewardbench.errors import InputError
 from rewardbench.forward.packed import choose_layout
 from rewardbench.models.adapters import Adapter, count_labels, find_adapter
 from rewardbench.models.devices import input_device
-from rewardbench.models.labels import COUNT_KEYS, choose_label, set_label_count
+from rewardbench.models.labels import choose_label, set_label_count
 from rewardbench.models.layers import is_encoder
 from rewardbench.models.limits import check_vocabulary, length_limit
 from rewardbench.models.load import Checkpoint, identify_checkpoint, load_tokenizer
@@ -187,7 +187,7 @@ def load_head(head: HeadSpec, folder: Path, spec: ModelSpec, adapter: Adapter | 
     config = build_config(head, fields, spec.model)
     if adapter and head.head is None and not head.vocabulary and (labels := count_labels(adapter, config)):
         config.num_labels = labels
-    elif not COUNT_KEYS & fields.keys():
+    else:
         set_label_count(config, tensors.shapes)
     head = with_label(settle(head, fields, tensors), config, spec, tensors)
     tokenizer = load_tokenizer(folder, spec, adapter.base if adapter else None)
