@@ -28,6 +28,7 @@ from rewardbench.scorers.heads.load import (
     with_label,
 )
 from rewardbench.scorers.heads.match import settle
+from rewardbench.scorers.heads.readout import check_affine
 from rewardbench.scorers.heads.registry import known_specs, rejected_spec
 from rewardbench.scorers.heads.remote import fetch_headers
 from rewardbench.scorers.heads.spec import HeadSpec
@@ -79,6 +80,8 @@ def _explain(
     set_label_count(config, tensors.shapes)
     head = settle(head, fields, tensors)
     with_label(head, config, spec, tensors)
+    if head.affine:
+        check_affine(head.affine, fields)
     head_names = read_tensors(head, tensors)
     if head.head and is_decoder(fields) and not adapter:
         reject_unread(head, extra_tensors(fields, tensors, spec.model), tensors, spec.model)
