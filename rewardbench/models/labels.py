@@ -8,7 +8,7 @@ probability does, without ties where that rounds to 1.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,8 +27,6 @@ CLASSIFIER_HEADS = (
     *("score.weight", "classifier.weight", "classifier.out_proj.weight", "classification_head.out_proj.weight"),
 )
 """Names that transformers gives to the last layer of a classifier."""
-COUNT_KEYS = {"id2label", "label2id", "num_labels", "_num_labels"}
-"""Keys of config.json that say how many labels there are."""
 
 
 @dataclass(frozen=True)
@@ -54,28 +52,20 @@ class Label:
         return f"Scored by the logit of the label {self.name}, output {self.index} of {config.num_labels}."
 
 
-def set_label_count(
-    config: PreTrainedConfig,
-    fields: Mapping[str, object],
-    read_shapes: Callable[[], Shapes],
-    adapter_shapes: Shapes | None = None,
-) -> None:
-    """Set the number of labels by the rows of the head, where config.json does not have that number.
+def set_label_count(config: PreTrainedConfig, shapes: Shapes, adapter_shapes: Shapes | None = None) -> None:
+    """Set the number of labels by the rows of the head, where config.json has another number.
 
-    That is so if config.json has none of COUNT_KEYS, for which transformers assumes two labels, and if an adapter has
-    its own head.
+    transformers assumes two labels where config.json names none; authors often override it by an argument.
 
     Args:
         config: of the classifier, which is changed.
-        fields: of its config.json.
-        read_shapes: returns the shapes of its tensors, by name; called only if they are needed.
+        shapes: of its tensors, by name.
         adapter_shapes: those of its adapter, by the names of the classifier.
     """
     labels = _adapter_labels(config, adapter_shapes) if adapter_shapes else None
-    if labels is None and not COUNT_KEYS & fields.keys():
-        shapes = read_shapes()
+    if labels is None:
         labels = next((shapes[name][0] for name in CLASSIFIER_HEADS if name in shapes), None)
-    if labels is not None:
+    if labels is not None and labels != config.num_labels:
         config.num_labels = labels
 
 

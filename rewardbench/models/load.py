@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -22,7 +21,6 @@ from rewardbench.models.locate import locate
 from rewardbench.models.metadata import read_metadata
 from rewardbench.models.placement import loading_options, placement_notes, stored_quantization, to_device
 from rewardbench.models.spec import resolve
-from rewardbench.models.weight_files import config_fields
 from rewardbench.models.weights import load_pretrained, locate_model, tensor_shapes, weight_notes
 from rewardbench.settings import ModelSpec
 
@@ -147,7 +145,7 @@ def open_checkpoint(
     if kind == "causal":
         _reject_other_kinds(config, name, adapter)
     else:
-        set_label_count(config, config_fields(base), partial(tensor_shapes, base), adapter.shapes if adapter else None)
+        set_label_count(config, tensor_shapes(base), adapter.shapes if adapter else None)
     _reject_nondeterministic(config, name)
     return Checkpoint(
         name=name,

@@ -143,6 +143,18 @@ def pair_folder(model_folder):
     return model_folder("bert", tokenizer=make_tokenizer(None, encoder=True), **LABELS)
 
 
+def test_the_number_of_labels_is_that_of_the_tensor_if_config_json_has_another(model_folder, tmp_path):
+    """Authors pass num_labels=1 to from_pretrained, which config.json need not say."""
+    reward = model_folder()
+    renamed = with_config(
+        reward, tmp_path / "model", id2label={"0": "bad", "1": "good"}, label2id={"bad": 0, "good": 1}
+    )
+    scorer = load(renamed)
+    requests = requests_of(scorer)
+    assert scorer.run(requests) == load(reward).run(requests)
+    assert explain_checkpoint(ModelSpec(str(renamed)))["scored"]
+
+
 def test_an_encoder_of_sentence_pairs_takes_a_label(pair_folder, tmp_path):
     with pytest.raises(InputError, match=r"outputs 3 numbers per text \(length, quality, 2\)"):
         load(pair_folder)

@@ -26,6 +26,7 @@ from rewardbench.scorers.heads.load import (
     read_fields,
     with_config,
 )
+from rewardbench.scorers.heads.readout import check_affine
 from rewardbench.scorers.heads.registry import known_specs, rejected_spec
 from rewardbench.scorers.heads.remote import fetch_headers
 from rewardbench.scorers.heads.spec import HeadSpec
@@ -74,6 +75,8 @@ def _explain(
     if head.reject:
         return _explain_rejected(head)
     head, _ = with_config(head, fields, tensors, spec, adapter)
+    if head.affine:
+        check_affine(head.affine, fields)
     head_names = read_tensors(head, tensors)
     if head.head and is_decoder(fields) and not adapter:
         reject_unread(head, extra_tensors(fields, tensors, spec.model), tensors, spec.model)

@@ -102,6 +102,8 @@ def has_classifier_head(fields: Mapping[str, object], tensors: TensorFiles, name
         expected, _ = backbone_names(config, name)
         if find_prefix(tensors.shapes, expected, usual) not in ("", usual):
             return False
+    if "score.bias" in tensors:
+        return False  # transformers' decoders have no bias there
     if any(tensor in tensors for tensor in CLASSIFIER_HEADS):
         return True
     with part_reported(name), torch.device("meta"):

@@ -206,7 +206,7 @@ def with_config(
     """
     config = build_config(head, fields, spec.model)
     adapter_shapes = adapter.shapes if adapter and head.has_classifier_head else None
-    set_label_count(config, fields, lambda: tensors.shapes, adapter_shapes)
+    set_label_count(config, tensors.shapes, adapter_shapes)
     return with_label(settle(head, fields, tensors), config, spec, tensors), config
 
 

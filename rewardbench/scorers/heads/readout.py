@@ -28,6 +28,19 @@ def config_value(fields: Mapping[str, object], key: str) -> object:
     return value
 
 
+def check_affine(affine: Affine, fields: Mapping[str, object]) -> None:
+    """Check that config.json has the numbers of a normalisation that is on.
+
+    Raises:
+        InputError: if it has not; names the key.
+    """
+    if affine.switch and not fields.get(affine.switch.removeprefix("config.")):
+        return
+    for key in (affine.mean, affine.std, affine.variance):
+        if key and key.startswith("config."):
+            config_value(fields, key)
+
+
 def cross_encoder_activation(fields: Mapping[str, object], name: str) -> Callable[[float], float]:
     """Return the activation of a cross-encoder of sentence-transformers: the one it was saved with, else its default.
 

@@ -296,6 +296,16 @@ def test_a_label_that_a_head_does_not_have_is_rejected(tmp_path, family, label, 
     assert message in explain_checkpoint(ModelSpec(folder, label=label))["reason"]
 
 
+def test_a_check_misses_the_numbers_of_a_normalisation(tmp_path):
+    head = random_layers("score", WIDTH, 1, bias=False)
+    folder = str(make_headed(tmp_path / "model", head, ["RewardModel"], normalize_reward=True))
+    explanation = explain_checkpoint(ModelSpec(folder))
+    assert (explanation["scored"], explanation["reason"]) == (
+        False,
+        "config.json has no mean, which the head spec names.",
+    )
+
+
 def test_trusted_code_changes_no_score_of_a_checkpoint_without_code(tmp_path):
     folder = str(CHECKPOINTS["openrlhf"](tmp_path / "model"))
     fingerprints = []

@@ -52,6 +52,17 @@ def last_states(model, requests):
     return torch.stack([states[-1] for states in states_of(model, requests)])
 
 
+def test_a_classifier_with_a_bias_equals_plain_torch(tmp_path, plain):
+    """transformers' decoders have no bias in their head, and would drop it."""
+    tensors = random_layers("score", WIDTH, 1)
+    folder = make_headed(tmp_path / "model", tensors, ["LlamaForSequenceClassification"])
+    scorer = load(folder)
+    requests = requests_of(scorer)
+    expected = apply_layers(last_states(plain(), requests), tensors, "score")[:, 0]
+    assert scorer.run(requests) == pytest.approx(expected.tolist(), abs=1e-4)
+    assert explain_checkpoint(ModelSpec(str(folder)))["scored"]
+
+
 WRAPPED = {
     "as saved": lambda name: name,
     "DistributedDataParallel": lambda name: f"module.{name}",
