@@ -43,10 +43,10 @@ def loading_options(spec: ModelSpec, config: PreTrainedConfig) -> dict[str, obje
     options: dict[str, object] = {"dtype": pick_dtype(spec.dtype, device)}
     if spec.attn_implementation:
         options["attn_implementation"] = spec.attn_implementation
-    quantization = _requested_quantization(spec)
     stored = stored_quantization(config)
-    if quantization and stored:
+    if stored and (spec.load_in_8bit or spec.load_in_4bit):
         raise InputError(f"{spec.model} is stored quantised ({stored}): leave out --load_in_8bit and --load_in_4bit.")
+    quantization = _requested_quantization(spec)
     if quantization:
         options["quantization_config"] = quantization
     if spec.device_map:

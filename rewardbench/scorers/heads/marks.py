@@ -108,7 +108,7 @@ class MarkChecker:
             elif mark.rule == "before_first" and self._printed(mark, roles, chat, before_response=True):
                 raise InputError(
                     f"The template prints {mark.text!r} before the response, so this model's score would be read in "
-                    "the prompt: pass a --tokenizer with another pad token."
+                    "the prompt: correct pad_token_id in its config.json."
                 )
 
     def _check_headers(self, mark: Mark, request: TokenRequest, roles: tuple[str, ...], chat: HeadChat) -> None:

@@ -2,14 +2,16 @@
 
 import math
 import random
+import shutil
 
 import pytest
-from head_families import FAMILIES
+from head_families import FAMILIES, change_config
 from random_models import turn, words
 
 from rewardbench.engine.loop import score
 from rewardbench.errors import InputError
 from rewardbench.scorers import load_scorer
+from rewardbench.settings import ModelSpec
 from rewardbench.types import Item
 
 HEADER = "<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n"
@@ -77,14 +79,11 @@ def test_right_truncation_that_removes_the_gate_is_a_reason(family_spec):
 
 
 def test_a_pad_token_that_the_template_prints_is_a_reason(family_spec, tmp_path):
-    spec = family_spec("inf_orm", tokenizer=str(tmp_path))
-    tokenizer = load_scorer(family_spec("inf_orm")).chat.tokenizer
-    tokenizer.pad_token = tokenizer.eos_token
-    tokenizer.save_pretrained(tmp_path)
-    scorer = load_scorer(spec)
+    folder = shutil.copytree(family_spec("inf_orm").model, tmp_path / "model")
+    change_config(folder, pad_token_id=load_scorer(family_spec("inf_orm")).chat.tokenizer.eos_token_id)
+    scorer = load_scorer(ModelSpec(str(folder), device="cpu"))
     request = scorer.prepare(QUESTION, turn("assistant", "Lima"), rendered=False)
-    last, end = scorer.chat.tokenizer.convert_ids_to_tokens(request.ids[-2:].tolist())
-    assert (request.pooled_token, end) == (last, "<|eos|>")  # as the authors read it
+    assert scorer.places(request) == [len(request) - 2]  # as the authors read it
     with pytest.raises(InputError, match=r"prints '<\|eos\|>' before the response"):
         scorer.prepare(TURNS, turn("assistant", "Lima"), rendered=False)
 
