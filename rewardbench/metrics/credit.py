@@ -53,7 +53,7 @@ def credit(item: Item, scores: Sequence[float], rule: Rule, step_scores: Sequenc
         item: the item; its right completions come first.
         scores: one score per completion: [completions].
         rule: the rule of the item's subset.
-        step_scores: of a process reward model, the scores of each completion's steps: [completions][steps].
+        step_scores: of a process reward model, the scores of each completion's steps: [completions, steps].
 
     Returns:
         The credit, from 0 to 1: 0 if the item is unscored, NaN if it has neither a preference nor labelled steps.
