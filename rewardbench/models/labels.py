@@ -24,7 +24,10 @@ EXCLUSIVE = "single_label_classification"
 """`problem_type` of classifiers of which exactly one label holds."""
 
 CLASSIFIER_HEADS = (
-    *("score.weight", "classifier.weight", "classifier.out_proj.weight", "classification_head.out_proj.weight"),
+    "score.weight",
+    "classifier.weight",
+    "classifier.out_proj.weight",
+    "classification_head.out_proj.weight",
 )
 """Names that transformers gives to the last layer of a classifier."""
 
