@@ -114,9 +114,11 @@ def prepare(item: Item, scorer: Scorer) -> Prepared:
     options: dict[str, Any] = {"rendered": item.rendered}
     if item.tools:
         options["tools"] = item.tools
+    if scorer.context:
+        options["context"] = {name: read_context(item, name) for name in scorer.context}
     requests: list[Request] = []
     try:
-        calls = expand(item, scorer.view)
+        calls = expand(item, scorer.view, scorer.orders)
         for call in calls:
             requests.append(scorer.prepare(item.prompt, *call.completions(item), **options))
     except InputError as error:
@@ -124,6 +126,11 @@ def prepare(item: Item, scorer: Scorer) -> Prepared:
     first_completions = [call.shown[0] for call in calls]
     first_shown = map(first_completions.index, range(len(item.completions)))
     return Prepared(item, tuple(requests), first_shown=tuple(first_shown))
+
+
+def read_context(item: Item, name: str) -> object:
+    """Return what a scorer asks for of an item: its subset, or a column of the data; None if there is none."""
+    return item.subset if name == "subset" else item.meta.get(name)
 
 
 def distinct(window: Iterable[Prepared]) -> Groups:
@@ -299,11 +306,12 @@ class _Loop:
         return ItemScores(
             item.id,
             collected.scores,
-            reason=_why_not_finite(collected.scores),
+            reason=self._why_unscored(collected.scores, requests),
             truncated=any(request.dropped for request in requests),
             tokens=tuple(map(len, shown)),
             texts=tuple(request.text for request in shown),
             order_inconsistency=collected.order_inconsistency,
+            position_bias=collected.position_bias,
             step_scores=collected.step_scores,
         )
 
@@ -313,7 +321,15 @@ class _Loop:
         for by_key in scores:
             stage_scores.append([by_key[request.key] for request in requests])
         scores_of_calls = self.scorer.combine(stage_scores)
-        return collect(item, self.scorer.view, scores_of_calls, self.scorer.aggregation)
+        return collect(item, self.scorer.view, scores_of_calls, self.scorer.aggregation, self.scorer.orders)
+
+    def _why_unscored(self, scores: Sequence[float], requests: Sequence[Request]) -> str | None:
+        """Return why a score is not finite, in the scorer's words if it has any; None if all are finite."""
+        reason = _why_not_finite(scores)
+        if reason is None:
+            return None
+        reasons = map(self.scorer.why_unscored, requests)
+        return next(filter(None, reasons), reason)
 
 
 def _why_not_finite(scores: Sequence[float]) -> str | None:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from itertools import permutations
+from itertools import combinations, permutations
 
 from rewardbench.errors import InputError
 from rewardbench.metrics import labels_steps
@@ -36,17 +36,27 @@ class CollectedScores:
 
     scores: tuple[float, ...]
     order_inconsistency: float | None = None
-    """For pairwise scorers, the share of pairs whose winner depends on the order shown; None for others, and for items
-    with a score that is NaN. A tie (.5) in both orders is consistent; a tie in one order only is not."""
+    """For pairwise scorers, the share of pairs whose winner depends on the order shown; for listwise scorers 1 if the
+    best completion depends on it, else 0. None for others, for one order only, and for items with a score that is NaN.
+    A tie (.5) in both orders is consistent; a tie in one order only is not."""
+    position_bias: float | None = None
+    """For pairwise and listwise scorers: how often the completion shown first is preferred, minus what chance gives, on
+    average over the orders. It is 0 for a scorer that does not see the order, if all orders are shown."""
     step_scores: tuple[tuple[float, ...], ...] = ()
     """For stepwise scorers, the scores of each completion's steps."""
 
 
-def expand(item: Item, view: View) -> tuple[ScorerCall, ...]:
+def expand(item: Item, view: View, orders: int | None = None) -> tuple[ScorerCall, ...]:
     """Return the calls that score an item.
 
     Pointwise and stepwise: one call per completion. Pairwise: two calls per pair, one in each order. Listwise: one call
     per rotation of the completions.
+
+    Args:
+        item: the item.
+        view: the view of the scorer.
+        orders: how many orders are shown, of each pair or of all completions; None: all of these. A hash of the item's
+            id decides which come first.
 
     Raises:
         InputError: if the item has a single completion, and the view needs several.
@@ -61,9 +71,10 @@ def expand(item: Item, view: View) -> tuple[ScorerCall, ...]:
     if len(order) < 2:
         raise InputError(f"A {view} scorer compares completions, and the item has one.")
     if view == "pairwise":
-        return tuple(map(ScorerCall, permutations(order, 2)))
+        pairs = permutations(order, 2) if orders != 1 else combinations(order, 2)
+        return tuple(map(ScorerCall, pairs))
     rotations = [(*order[n:], *order[:n]) for n in range(len(order))]
-    return tuple(map(ScorerCall, rotations))
+    return tuple(map(ScorerCall, rotations[:orders]))
 
 
 def shown_order(item: Item) -> tuple[int, ...]:
@@ -76,7 +87,13 @@ def shown_order(item: Item) -> tuple[int, ...]:
     return tuple(sorted(range(len(item.completions)), key=position))
 
 
-def collect(item: Item, view: View, call_scores: Sequence[Score], aggregation: Aggregation = "min") -> CollectedScores:
+def collect(
+    item: Item,
+    view: View,
+    call_scores: Sequence[Score],
+    aggregation: Aggregation = "min",
+    orders: int | None = None,
+) -> CollectedScores:
     """Return the scores of an item's completions.
 
     Pairwise: the win rate of a completion against the others, over both orders. Listwise: its mean over the rotations.
@@ -86,11 +103,12 @@ def collect(item: Item, view: View, call_scores: Sequence[Score], aggregation: A
         view: the view of the scorer.
         call_scores: the scores of the item's calls, in the order of `expand`.
         aggregation: how the scores of steps become one, in the stepwise view.
+        orders: how many orders were shown, as in `expand`.
 
     Raises:
         InputError: if a score is not of the type that a scorer of this view must return.
     """
-    calls = expand(item, view)
+    calls = expand(item, view, orders)
     if view == "pairwise":
         return _collect_pairs(item, calls, call_scores)
     if view == "stepwise":
@@ -107,7 +125,31 @@ def collect(item: Item, view: View, call_scores: Sequence[Score], aggregation: A
             scores[index].append(value)
     if view == "pointwise":
         return CollectedScores(tuple(value for (value,) in scores))
-    return CollectedScores(tuple(_sum(values) / len(values) for values in scores))
+    means = tuple(_sum(values) / len(values) for values in scores)
+    if not all(map(math.isfinite, means)):
+        return CollectedScores(means)
+    return CollectedScores(means, _listwise_inconsistency(calls, call_scores), _first_preference(call_scores))
+
+
+def _listwise_inconsistency(calls: Sequence[ScorerCall], call_scores: Sequence[Score]) -> float | None:
+    """Return 1 if the set of best completions differs between two orders, else 0; None for one order."""
+    winners: set[frozenset[int]] = set()
+    for call, values in zip(calls, call_scores, strict=True):
+        if isinstance(values, tuple):
+            best = max(values)
+            winners.add(frozenset(index for index, value in zip(call.shown, values, strict=True) if value == best))
+    return None if len(calls) < 2 else float(len(winners) > 1)
+
+
+def _first_preference(call_scores: Sequence[Score]) -> float:
+    """Return how often the completion shown first is the best, minus 1 / completions; ties are shared."""
+    terms: list[float] = []
+    for values in call_scores:
+        if isinstance(values, tuple):
+            best = max(values)
+            share = (values[0] == best) / values.count(best)
+            terms.append(share - 1 / len(values))
+    return _sum(terms) / len(terms)
 
 
 def _collect_steps(
@@ -139,14 +181,18 @@ def _collect_pairs(item: Item, calls: Sequence[ScorerCall], probabilities: Seque
         first, second = call.shown
         wins[first].append(probability)
         wins[second] += [1, -probability]
-    comparisons = 2 * (len(wins) - 1)
+    comparisons = 2 * len(calls) / len(wins)
     win_rates = tuple(_sum(terms) / comparisons for terms in wins)
     if any(map(math.isnan, first_wins.values())):
         return CollectedScores(win_rates)
+    position_bias = _sum(list(first_wins.values())) / len(calls) - 0.5
+    has_one_order = len(calls) < len(wins) * (len(wins) - 1)
+    if has_one_order:
+        return CollectedScores(win_rates, None, position_bias)
     disagreements = 0
     for (first, second), probability in first_wins.items():
         disagreements += first < second and _winner(probability) != -_winner(first_wins[second, first])
-    return CollectedScores(win_rates, 2 * disagreements / len(calls))
+    return CollectedScores(win_rates, 2 * disagreements / len(calls), position_bias)
 
 
 def _sum(values: Sequence[float]) -> float:

@@ -45,6 +45,10 @@ class BaseScorer(ABC):
     view: View = "pointwise"
     aggregation: Aggregation = "min"
     """How the scores of steps become one, in the stepwise view."""
+    orders: int | None = None
+    """How many orders of the completions a pairwise or listwise scorer is shown; None: both, or every rotation."""
+    context: tuple[str, ...] = ()
+    """What `prepare` receives of an item, as the mapping `context`: `subset`, or columns such as `reference`."""
     model: Any = None
     """The torch model, whose size limits the batch; None for scorers without one."""
     chat: Chat | None = None
@@ -94,6 +98,10 @@ class BaseScorer(ABC):
     def combine(self, stage_scores: Sequence[Sequence[Any]]) -> Sequence[Score]:
         """Combine the scores that each stage returned for the same requests; by default there is one stage."""
         return stage_scores[0]
+
+    def why_unscored(self, request: Any) -> str | None:
+        """Return why `run` gave a request no score; None if it does not know."""
+        return None
 
     def report(self) -> ScorerReport:
         """Return what the manifest records after a run."""

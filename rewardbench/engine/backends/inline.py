@@ -1,13 +1,16 @@
-"""Score batches in this process."""
+"""Score batches in this process: one after another, or many at the same time if the scorer waits for a server."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
+from itertools import islice
 from typing import TypeVar
 
 from rewardbench.engine.backends.base import BatchRunner, StageWorkers
 from rewardbench.engine.batching import Batch
+from rewardbench.scorers.remote import EventLoop, RemoteScorer
 from rewardbench.types import Score, Scorer
 
 T = TypeVar("T")
@@ -19,7 +22,14 @@ class Inline:
     @contextmanager
     def load(self, stage: int, scorer: Scorer) -> Iterator[StageWorkers]:
         """Context manager: use the scorer as it is loaded in this process."""
-        yield _InlineStage(BatchRunner(scorer))
+        if not isinstance(scorer, RemoteScorer):
+            yield _InlineStage(BatchRunner(scorer))
+            return
+        with EventLoop() as loop:
+            try:
+                yield _ConcurrentStage(scorer, loop)
+            finally:
+                loop.submit(scorer.close()).result()
 
 
 class _InlineStage:
@@ -29,6 +39,33 @@ class _InlineStage:
     def run(self, batches: Sequence[Batch]) -> Iterator[tuple[Batch, list[Score]]]:
         for batch in batches:
             yield batch, self._runner(batch)
+
+    def broadcast(self, compute: Callable[[], T]) -> T:
+        return compute()
+
+
+class _ConcurrentStage:
+    """Keeps up to `max_in_flight` batches in flight; yields each as soon as it is scored."""
+
+    def __init__(self, scorer: RemoteScorer, loop: EventLoop) -> None:
+        self._scorer, self._loop = scorer, loop
+
+    def run(self, batches: Sequence[Batch]) -> Iterator[tuple[Batch, list[Score]]]:
+        waiting = iter(batches)
+        running: dict[Future[Sequence[Score]], Batch] = {}
+        try:
+            while True:
+                for batch in islice(waiting, self._scorer.traits.max_in_flight - len(running)):
+                    running[self._loop.submit(self._scorer.run_async(batch))] = batch
+                if not running:
+                    return
+                finished, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    yield running.pop(future), list(future.result())
+        finally:
+            for future in running:
+                future.cancel()
+            wait(running)
 
     def broadcast(self, compute: Callable[[], T]) -> T:
         return compute()

@@ -1,0 +1,106 @@
+"""Scores of items, and the result of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from html import escape
+from typing import Any
+
+
+@dataclass(frozen=True)
+class ItemScores:
+    """The scores of an item's completions, in the item's order; NaN with a reason where there is none."""
+
+    id: str
+    scores: tuple[float, ...]
+    reason: str | None = None
+    truncated: bool = False
+    tokens: tuple[int, ...] = ()
+    texts: tuple[str, ...] = ()
+    """The model input of each completion: its rendered text in its context."""
+    order_inconsistency: float | None = None
+    """For pairwise scorers, the share of pairs whose winner depends on the order shown; None for others."""
+    position_bias: float | None = None
+    """Of pairwise and listwise scorers: how often the completion shown first is preferred, minus what chance gives."""
+    step_scores: tuple[tuple[float, ...], ...] = ()
+    """Of stepwise scorers: for each completion, the scores of its steps."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A share with its 95 % confidence interval; `value` is None if no item was scored."""
+
+    name: str
+    n: int
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    ties: int = 0
+    unscored: int = 0
+    truncated: int = 0
+    section: str = ""
+
+
+@dataclass(frozen=True, repr=False)
+class Result:
+    """The result of one run: estimates, per-item scores, and the manifest of how they were computed."""
+
+    suite: str
+    revision: str
+    model: str
+    model_type: str
+    score: Estimate
+    """The headline: the weighted mean of the sections."""
+    accuracy: Estimate
+    """Mean item credit over the whole suite, as rewardbench 0.1 prints it."""
+    sections: tuple[Estimate, ...]
+    subsets: tuple[Estimate, ...]
+    mirrors: tuple[Estimate, ...] = ()
+    """Per section, the share of groups in which every item is right; empty if groups are not mirrors."""
+    items: tuple[ItemScores, ...] = ()
+    manifest: Mapping[str, Any] = field(default_factory=dict)
+    gap: tuple[Estimate, ...] = ()
+    """Mirror accuracy on the built mirrors, on a fresh draw of them, and the difference; empty without a draw."""
+    order_inconsistency: Estimate | None = None
+    """Of pairwise scorers, the share of items whose preferred completion changes with the order shown."""
+    biases: tuple[Estimate, ...] = ()
+    """Of judges: differences by which something other than quality moves their choices, such as `position_bias`."""
+
+    def __repr__(self) -> str:
+        """Format model, suite and headline as one line."""
+        return (
+            f"{type(self).__name__}({self.model!r} on {self.suite}@{self.revision}: score {_percent(self.score)}, "
+            f"accuracy {_percent(self.accuracy)}, {len(self.items)} items)"
+        )
+
+    def _repr_html_(self) -> str:
+        """Format sections, 95 % intervals and notes as an HTML table, for notebooks."""
+        title = escape(f"{self.model} ({self.model_type}) on {self.suite}@{self.revision}")
+        estimates = [*self.sections, replace(self.accuracy, name="accuracy"), replace(self.score, name="score")]
+        if self.order_inconsistency:
+            estimates.append(replace(self.order_inconsistency, name="order inconsistency"))
+        rows = "".join(map(_html_row, estimates))
+        notes = "".join(f"<li>{escape(str(note))}</li>" for note in self.manifest.get("notes", ()))
+        head = "<tr><th>section</th><th>n</th><th>%</th><th>95 % interval</th><th>ties</th><th>unscored</th></tr>"
+        return f"<table><caption>{title}</caption><thead>{head}</thead><tbody>{rows}</tbody></table><ul>{notes}</ul>"
+
+
+def _percent(estimate: Estimate) -> str:
+    interval = _interval(estimate)
+    return f"{_share(estimate)} [{interval}]" if interval else _share(estimate)
+
+
+def _share(estimate: Estimate) -> str:
+    return "–" if estimate.value is None else f"{100 * estimate.value:.1f}"
+
+
+def _interval(estimate: Estimate) -> str:
+    if estimate.low is None or estimate.high is None:
+        return ""
+    return f"{100 * estimate.low:.1f}–{100 * estimate.high:.1f}"
+
+
+def _html_row(estimate: Estimate) -> str:
+    cells = (escape(estimate.name), estimate.n, _share(estimate), _interval(estimate), estimate.ties, estimate.unscored)
+    return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
