@@ -132,6 +132,8 @@ def evaluate(model: Model, dataset: Data = "core", **options: Unpack[EvaluateOpt
         step_aggregation: how scores of steps become one: min, product, last or mean; None is the head spec's.
         beta: scale of the DPO reward.
         seed: random seed of baseline/random.
+        judge: how the model judges, if it is a language model that judges.
+        server: server and HTTP dialect of a reward model that runs elsewhere.
         split: split of the dataset.
         subset: only this subset, or this configuration of the dataset.
         dataset_revision: revision of the dataset on the Hub.

@@ -158,7 +158,7 @@ def _describe_type(hint: type) -> str:
     if type(None) in get_args(hint):
         (inner,) = set(get_args(hint)) - {type(None)}
         return f"{_describe_type(inner)} or None"
-    return TYPE_NAMES[hint]
+    return TYPE_NAMES.get(hint) or f"of type {hint.__name__}"
 
 
 def check_at_least_one(settings: object, *names: str) -> None:
@@ -171,6 +171,92 @@ def check_at_least_one(settings: object, *names: str) -> None:
         count = getattr(settings, name)
         if count is not None and not (isinstance(count, int) and count >= 1):
             raise InputError(f"{name} is {count!r}: it must be a whole number of at least 1, or None.")
+
+
+def check_above_zero(settings: object, *names: str) -> None:
+    """Check that attributes are None or a number above 0.
+
+    Raises:
+        InputError: if one is not.
+    """
+    for name in names:
+        value = getattr(settings, name)
+        if value is not None and not value > 0:
+            raise InputError(f"{name} is {value!r}: it must be a number above 0, or None.")
+
+
+@dataclass(frozen=True)
+class Endpoint(CheckedOptions):
+    """A server that is called over HTTP, with its limits and prices."""
+
+    base_url: str
+    """Address up to the version, such as http://127.0.0.1:8000/v1."""
+    api_key_env: str = "OPENAI_API_KEY"
+    """Environment variable that holds the key; the key itself is never stored."""
+    max_concurrency: int = 32
+    """Requests in flight at the same time."""
+    timeout: float = 300.0
+    """Seconds until a request is given up and retried."""
+    max_retries: int = 8
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    input_price: float | None = None
+    """Price of a million prompt tokens, in dollars."""
+    output_price: float | None = None
+    """Price of a million completion tokens, in dollars."""
+    max_cost: float | None = None
+    """Dollars after which no request is sent."""
+    max_requests: int | None = None
+    """Requests after which none is sent, retries included."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_at_least_one(self, "max_concurrency", "requests_per_minute", "tokens_per_minute", "max_requests")
+        check_above_zero(self, "timeout", "max_cost")
+        if not self.base_url.startswith(("http://", "https://")):
+            raise InputError(f"base_url is {self.base_url!r}: it must begin with http:// or https://.")
+        if self.max_cost is not None and self.input_price is None and self.output_price is None:
+            raise InputError("max_cost needs prices: set input_price and output_price, in dollars per million tokens.")
+
+
+@dataclass(frozen=True)
+class JudgeSpec(CheckedOptions):
+    """How a language model judges: protocol, sampling, and the server that runs it; None means the protocol's own."""
+
+    protocol: str = "choice"
+    """Name of a judge protocol, or a YAML or Python file that defines one."""
+    endpoint: Endpoint | None = None
+    """The server; None: the model is a folder or a Hub id, and runs here."""
+    prompts: str | None = None
+    """File from which an official protocol reads its prompts."""
+    principle: str | None = None
+    """Principle by which the judge must judge, for protocols that show one."""
+    orders: int | None = None
+    """Orders of the completions that are shown; None: both, or every rotation."""
+    repeats: int | None = None
+    """Answers that are sampled of each request."""
+    temperature: float | None = None
+    max_tokens: int | None = None
+    """Tokens of an answer, at most."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_at_least_one(self, "orders", "repeats", "max_tokens")
+        if self.temperature is not None and not self.temperature >= 0:
+            raise InputError(f"temperature is {self.temperature}: it must be at least 0.")
+
+
+Dialect = Literal["vllm", "sglang", "openrlhf", "llamafactory", "tei"]
+
+
+@dataclass(frozen=True)
+class ServerSpec(CheckedOptions):
+    """A reward model behind a server: the HTTP dialect that the server speaks, and its address."""
+
+    dialect: Dialect
+    endpoint: Endpoint
+    served_model: str | None = None
+    """Name under which the server knows the model; None: the name of the model."""
 
 
 @dataclass(frozen=True)
@@ -201,12 +287,18 @@ class ModelSpec(CheckedOptions):
     step_aggregation: Aggregation | None = None
     beta: float = 1.0
     seed: int = 0
+    judge: JudgeSpec | None = None
+    """Set if the model is a language model that judges."""
+    server: ServerSpec | None = None
+    """Set if the model is a reward model behind a server."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_at_least_one(self, "max_length")
         if self.load_in_8bit and self.load_in_4bit:
             raise InputError("--load_in_8bit and --load_in_4bit exclude each other: pass one of them.")
+        if self.judge and self.server:
+            raise InputError("judge and server exclude each other: a model is a judge or a reward model.")
 
 
 @dataclass(frozen=True)
@@ -273,6 +365,8 @@ class ScorerOptions(TypedDict, total=False):
     step_aggregation: Aggregation | None
     beta: float
     seed: int
+    judge: JudgeSpec | None
+    server: ServerSpec | None
     batch_size: int | None
     batch_tokens: int | None
     cache: bool

@@ -1,0 +1,1 @@
+"""Language models as judges: protocols, prompts, parsers, and the client that asks a server."""

@@ -1,0 +1,232 @@
+"""Judge protocols: prompt, parser, sampling, orders, and what the judge sees, each in one YAML or Python file.
+
+The files of this package are in `protocol_files`; users pass files of their own. A protocol is identified by its name,
+its version and a hash of everything that can change a score.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from rewardbench.errors import InputError
+from rewardbench.types import View
+
+FOLDER = Path(__file__).parent / "protocol_files"
+LABELS = tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+DESCRIPTIONS = {"title", "source", "license", "evidence"}
+"""Fields on which no score depends."""
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+
+
+class Turn(_Record):
+    """A message of the prompt; `content` is a Jinja template (see `prompts.render` for its variables)."""
+
+    role: str
+    """Usually system or user; some judges have roles of their own, such as response_1 and principle."""
+    content: str
+
+
+class Sampling(_Record):
+    """How answers are generated; None leaves a field out of the request."""
+
+    temperature: float | None = 0.0
+    top_p: float | None = None
+    max_tokens: int | None = 2048
+    seed: int | None = 0
+    """Seed of the first repeat; each further one adds 1."""
+    stop: tuple[str, ...] = ()
+    top_logprobs: int | None = None
+    """Number of alternatives of each token; None: no logprobs are asked for."""
+    json_schema: dict[str, object] | None = None
+    """Schema of a structured output (`response_format`)."""
+    extra: dict[str, object] = {}
+    """Further fields of the request body, such as `reasoning_effort`."""
+
+
+class AnswerRule(_Record):
+    """How the scores of the completions are read in an answer."""
+
+    kind: Literal["choice", "rating", "scale", "ranking", "tokens"]
+    """choice: one of the labels is the best. rating: a number for each completion. scale: one number on a scale from
+    "the first is better" to "the second is better". ranking: the completions from best to worst. tokens: no text is
+    read, but the probabilities of tokens at one position."""
+    patterns: tuple[str, ...] = ()
+    r"""Regular expressions with one group, in the order they are tried; the group of the last match is the value. Empty:
+    the default of the kind, `\[\[([A-Z])\]\]` for a choice."""
+    span: str | None = None
+    """Tag around the part of the answer that is parsed: with `answer`, the text of the last <answer>…</answer>."""
+    field: str | None = None
+    """Field of a JSON object that holds the value: the answer must contain such an object."""
+    labels: tuple[str, ...] = LABELS
+    """Labels of the completions, in the order shown."""
+    tie: tuple[str, ...] = ()
+    """Labels that mean a tie."""
+    low: float | None = None
+    """Smallest rating."""
+    high: float | None = None
+    """Highest rating."""
+    middle: float | None = None
+    """scale: a number below it means that the first completion is better, one above it the second."""
+    is_reversed: bool = False
+    """rating: True if a lower number is better; scale: True if a lower number means that the second is better."""
+    tokens: dict[str, tuple[str, ...]] = {}
+    """tokens: for each outcome the texts of the tokens that express it, such as {"yes": ["Yes", " Yes"]}."""
+    read: Literal["difference", "probability", "expectation"] = "probability"
+    """tokens: difference of the log-probabilities of the first two outcomes; probability of each outcome among them, one
+    per completion; or the expected value of outcomes that are numbers."""
+    position: Literal["first", "last_verdict"] = "first"
+    """tokens: the first generated token, or the last generated token that expresses an outcome (after a thought)."""
+    floor: float | None = None
+    """tokens: log-probability of an outcome that is not among the top-k; None: that of the least probable of them."""
+
+
+class JudgeProtocol(_Record):
+    """One way to ask a language model which completion is better, and to read its answer."""
+
+    name: str
+    version: int = 1
+    title: str = ""
+    source: str = ""
+    license: str = ""
+    evidence: str = ""
+    view: View
+    """pointwise: each completion is rated alone; pairwise: two are compared; listwise: all are shown."""
+    orders: int | None = None
+    """Orders of the completions that are shown; None: both, or every rotation."""
+    max_completions: int | None = None
+    """Completions that a listwise protocol can show; None: as many as it has labels."""
+    messages: tuple[Turn, ...] = ()
+    """Messages for prompts with one user turn, and for all prompts if `multi_turn` is empty."""
+    multi_turn: tuple[Turn, ...] = ()
+    """Messages for conversations with several turns."""
+    official: str | None = None
+    """Name of a published prompt that is read from a file at run time (see `official`), instead of `messages`."""
+    answer: AnswerRule
+    sampling: Sampling = Sampling()
+    repeats: int = 1
+    """Answers that are sampled of each request."""
+    combine: Literal["mean", "majority"] = "mean"
+    """How the scores of repeats become one."""
+    sees_subset: bool = False
+    """True if the prompt shows the name of the subset, which can give the label away."""
+    sees_reference: bool = False
+    """True if the prompt shows a reference answer (column `reference`)."""
+    sees_principle: bool = False
+    """True if the prompt shows a principle (`--principle`, or column `principle`)."""
+
+    @model_validator(mode="after")
+    def _check(self) -> JudgeProtocol:
+        if self.view == "stepwise":
+            raise ValueError("view must be pointwise, pairwise or listwise")
+        if not self.messages and not self.official:
+            raise ValueError("there are no messages: write at least one, with role and content")
+        rule = self.answer
+        if rule.kind in ("choice", "scale", "ranking") and self.view == "pointwise":
+            raise ValueError(f"an answer of kind {rule.kind} compares completions: view must be pairwise or listwise")
+        if rule.kind == "scale" and (self.view != "pairwise" or rule.middle is None):
+            raise ValueError("an answer of kind scale needs view: pairwise, and answer.middle")
+        if rule.kind == "tokens" and (len(rule.tokens) < 2 or self.sampling.top_logprobs is None):
+            raise ValueError("an answer of kind tokens needs at least two answer.tokens, and sampling.top_logprobs")
+        return self
+
+    @cached_property
+    def identity(self) -> dict[str, object]:
+        """Return everything that can change a score, as JSON values."""
+        fields = self.model_dump(mode="json", exclude_defaults=True, exclude=DESCRIPTIONS)
+        return {"name": self.name, "version": self.version, **fields}
+
+    @cached_property
+    def digest(self) -> str:
+        """Return a hash of `identity`: 16 hexadecimal digits."""
+        return hashlib.sha256(json.dumps(self.identity, sort_keys=True).encode()).hexdigest()[:16]
+
+    @property
+    def context(self) -> tuple[str, ...]:
+        """Return what is needed of an item besides its texts."""
+        names = {"subset": self.sees_subset, "reference": self.sees_reference, "principle": self.sees_principle}
+        return tuple(name for name, is_seen in names.items() if is_seen)
+
+
+def protocol_names() -> list[str]:
+    """Return the names of the protocols of this package, sorted."""
+    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+def load_protocol(name: str) -> JudgeProtocol:
+    """Load a protocol of this package, or one of a user's YAML or Python file.
+
+    Args:
+        name: of a protocol, or path of a file. A Python file defines `protocol`, a `JudgeProtocol`.
+
+    Raises:
+        InputError: if there is no such protocol or file, or it is not valid; names the field.
+    """
+    path = Path(name).expanduser()
+    if path.suffix == ".py":
+        return _load_python(path)
+    if path.suffix not in (".yaml", ".yml"):
+        path = FOLDER / f"{name}.yaml"
+        if name not in protocol_names():
+            names = ", ".join(protocol_names())
+            raise InputError(f"There is no judge protocol {name!r}: use {names}, or a YAML or Python file.")
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
+        raise InputError(f"The judge protocol {path} cannot be read: {reason}.") from error
+    if not isinstance(values, Mapping):
+        raise InputError(f"The judge protocol {path} is not a mapping of fields.")
+    return parse_protocol(values, str(path))
+
+
+def parse_protocol(values: Mapping[str, object], source: str) -> JudgeProtocol:
+    """Check the fields of a protocol.
+
+    Args:
+        values: the fields, as YAML or JSON values.
+        source: where they come from, for errors.
+
+    Raises:
+        InputError: if a field is missing, unknown or wrong; names it.
+    """
+    try:
+        return JudgeProtocol.model_validate_json(json.dumps(values))
+    except (ValidationError, TypeError) as error:
+        raise InputError(f"The judge protocol {source} is not valid: {_first_error(error)}.") from error
+
+
+def _first_error(error: ValidationError | TypeError) -> str:
+    if isinstance(error, TypeError):
+        return str(error)
+    details = error.errors(include_url=False)[0]
+    path = ".".join(map(str, details["loc"]))
+    message = details["msg"].removeprefix("Value error, ")
+    return f"{path}: {message}" if path else message
+
+
+def _load_python(path: Path) -> JudgeProtocol:
+    """Run a user's Python file and return its `protocol`.
+
+    Raises:
+        InputError: if it fails, or defines none.
+    """
+    import runpy
+
+    try:
+        protocol = runpy.run_path(str(path)).get("protocol")
+    except Exception as error:  # code of the user may raise anything
+        raise InputError(f"The judge protocol {path} fails: {type(error).__name__}: {error}.") from error
+    if not isinstance(protocol, JudgeProtocol):
+        raise InputError(f"The judge protocol {path} defines no `protocol` of type JudgeProtocol.")
+    return protocol
