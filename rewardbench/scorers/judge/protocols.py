@@ -62,8 +62,8 @@ class AnswerRule(_Record):
     "the first is better" to "the second is better". ranking: the completions from best to worst. tokens: no text is
     read, but the probabilities of tokens at one position."""
     patterns: tuple[str, ...] = ()
-    r"""Regular expressions with one group, in the order they are tried; the group of the last match is the value. Empty:
-    the default of the kind, `\[\[([A-Z])\]\]` for a choice."""
+    r"""Regular expressions with one group, in the order they are tried; the group of the last match is the value.
+    Empty: the default of the kind, `\[\[([A-Z])\]\]` for a choice."""
     span: str | None = None
     """Tag around the part of the answer that is parsed: with `answer`, the text of the last <answer>…</answer>."""
     field: str | None = None
@@ -83,8 +83,8 @@ class AnswerRule(_Record):
     tokens: dict[str, tuple[str, ...]] = {}
     """tokens: for each outcome the texts of the tokens that express it, such as {"yes": ["Yes", " Yes"]}."""
     read: Literal["difference", "probability", "expectation"] = "probability"
-    """tokens: difference of the log-probabilities of the first two outcomes; probability of each outcome among them, one
-    per completion; or the expected value of outcomes that are numbers."""
+    """tokens: difference of the log-probabilities of the first two outcomes; probability of each outcome among them,
+    one per completion; or the expected value of outcomes that are numbers."""
     position: Literal["first", "last_verdict"] = "first"
     """tokens: the first generated token, or the last generated token that expresses an outcome (after a thought)."""
     floor: float | None = None
