@@ -312,6 +312,7 @@ class _Loop:
             texts=tuple(request.text for request in shown),
             order_inconsistency=collected.order_inconsistency,
             position_bias=collected.position_bias,
+            answers=self._answers(item, requests),
             step_scores=collected.step_scores,
         )
 
@@ -322,6 +323,17 @@ class _Loop:
             stage_scores.append([by_key[request.key] for request in requests])
         scores_of_calls = self.scorer.combine(stage_scores)
         return collect(item, self.scorer.view, scores_of_calls, self.scorer.aggregation, self.scorer.orders)
+
+    def _answers(self, item: Item, requests: Sequence[Request]) -> tuple[dict[str, Any], ...]:
+        """Return a row for each raw answer of an item; empty for scorers that have none."""
+        answers = list(map(self.scorer.answers, requests))
+        if not any(answers):
+            return ()
+        rows: list[dict[str, Any]] = []
+        for call, repeats in zip(expand(item, self.scorer.view, self.scorer.orders), answers, strict=True):
+            for repeat, answer in enumerate(repeats):
+                rows.append({"id": item.id, "shown": list(call.shown), "repeat": repeat, "answer": answer})
+        return tuple(rows)
 
     def _why_unscored(self, scores: Sequence[float], requests: Sequence[Request]) -> str | None:
         """Return why a score is not finite, in the scorer's words if it has any; None if all are finite."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from rewardbench.console.strict_json import dump
 from rewardbench.results.files import (
+    ANSWERS_HASH,
     OUTPUTS_HASH,
     SCHEMA,
+    answers_path,
     assemble,
     counts_steps,
     identity,
@@ -29,12 +31,14 @@ from rewardbench.results.read import (
 from rewardbench.results.types import JsonObject, PackedResult, RowJson, SummaryJson, object_field
 
 __all__ = [
+    "ANSWERS_HASH",
     "OUTPUTS_HASH",
     "SCHEMA",
     "JsonObject",
     "PackedResult",
     "RowJson",
     "SummaryJson",
+    "answers_path",
     "assemble",
     "counts_steps",
     "dump",

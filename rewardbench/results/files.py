@@ -26,6 +26,8 @@ SCHEMA = 1
 """Version of the format of summaries."""
 OUTPUTS_HASH: Final = "outputs_sha256"
 """Key of the hash by which a summary names its rows, since two files cannot be replaced in one atomic step."""
+ANSWERS_HASH: Final = "answers_sha256"
+"""Key of the hash of the raw answers of a judge; missing if there are none."""
 
 _PAIR_COLUMNS = ("scores_chosen", "scores_rejected", "text_chosen", "text_rejected")
 
@@ -135,6 +137,11 @@ def outputs_path(path: Path) -> Path:
     'results/org/Llama-3.1_outputs.jsonl'
     """
     return path.with_name(f"{path.stem}_outputs.jsonl")
+
+
+def answers_path(path: Path) -> Path:
+    """Return the path of the raw answers of a judge, given the path of the summary."""
+    return path.with_name(f"{path.stem}_answers.jsonl")
 
 
 def table_path(path: Path) -> Path:

@@ -50,6 +50,7 @@ class SummaryJson(TypedDict):
     manifest: dict[str, Any]
     date: NotRequired[str]
     outputs_sha256: NotRequired[str | None]
+    answers_sha256: NotRequired[str]
 
 
 class RowJson(TypedDict, total=False):

@@ -103,6 +103,14 @@ class BaseScorer(ABC):
         """Return why `run` gave a request no score; None if it does not know."""
         return None
 
+    def answers(self, request: Any) -> Sequence[Mapping[str, Any]]:
+        """Return the raw answers from which `run` read the score of a request, as JSON values; empty for most."""
+        return ()
+
+    def status(self) -> str:
+        """Return what the progress bar shows besides the rate, such as the cost so far."""
+        return ""
+
     def report(self) -> ScorerReport:
         """Return what the manifest records after a run."""
         return ScorerReport()

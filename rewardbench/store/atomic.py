@@ -15,40 +15,47 @@ from typing import IO
 
 from rewardbench import results
 from rewardbench.errors import InputError
+from rewardbench.metrics import rule_of
 from rewardbench.results import SummaryJson
 from rewardbench.types import Item, ItemScores, Result, Rule, Suite
 
 DRAFT = "outputs.tmp"
+ANSWERS_DRAFT = "answers.tmp"
 LOCK = ".lock"
 """Name of the lock file of a store, which exists while a writer holds the lock."""
 ABANDONED = 3600.0
 """Seconds after which the temporary file of a writer may be deleted."""
 
 
-class Draft:
-    """Rows of a run in progress, written to a temporary file so that they need not fit in memory.
+class DraftFile:
+    """A temporary file of JSON lines, which the first line creates.
 
-    The first row creates the file.
+    Args:
+        path: of the file, in a folder that may not exist yet.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / f".{os.getpid()}.{secrets.token_hex(4)}.{DRAFT}"
+    def __init__(self, path: Path) -> None:
+        self.path = path
         self._digest = hashlib.sha256()
         self._file: IO[bytes] | None = None
         self._made_folder = False
 
-    def add(self, item: Item, item_scores: ItemScores, rule: Rule) -> None:
-        """Write the row of an item.
+    def write(self, line: str) -> None:
+        """Write a line of ASCII.
 
         Raises:
             InputError: if the file cannot be written, such as on a full disk.
         """
-        line = results.dump(results.to_row(item, item_scores, rule)).encode("ascii")
-        self._digest.update(line)
+        content = line.encode("ascii")
+        self._digest.update(content)
         try:
-            self._open().write(line)
+            self._open().write(content)
         except OSError as error:
             raise InputError(describe_write_error(self.path.parent, error)) from error
+
+    def is_empty(self) -> bool:
+        """Return True if no line was written."""
+        return self._file is None
 
     def finish(self) -> str:
         """Flush the file to the disk, and return its SHA-256."""
@@ -78,11 +85,35 @@ class Draft:
         return self._file
 
 
+class Draft:
+    """The rows and the raw answers of a run in progress, in temporary files so that they need not fit in memory."""
+
+    def __init__(self, folder: Path) -> None:
+        mark = f".{os.getpid()}.{secrets.token_hex(4)}"
+        self.rows = DraftFile(folder / f"{mark}.{DRAFT}")
+        self.answers = DraftFile(folder / f"{mark}.{ANSWERS_DRAFT}")
+
+    def add(self, item: Item, item_scores: ItemScores, rule: Rule) -> None:
+        """Write the row of an item, and its answers if it has any.
+
+        Raises:
+            InputError: if a file cannot be written, such as on a full disk.
+        """
+        self.rows.write(results.dump(results.to_row(item, item_scores, rule)))
+        for answer in item_scores.answers:
+            self.answers.write(results.dump(answer))
+
+    def discard(self) -> None:
+        """Delete the files, unless a result has taken them."""
+        self.answers.discard()
+        self.rows.discard()
+
+
 def _delete_drafts(folder: Path) -> None:
     """Delete the drafts of processes that no longer run."""
     import psutil
 
-    for path in folder.glob(f".*.{DRAFT}"):
+    for path in (*folder.glob(f".*.{DRAFT}"), *folder.glob(f".*.{ANSWERS_DRAFT}")):
         owner = path.name.split(".")[1]
         if owner.isdigit() and not psutil.pid_exists(int(owner)):
             path.unlink(missing_ok=True)
@@ -90,7 +121,8 @@ def _delete_drafts(folder: Path) -> None:
 
 def files_of(path: Path) -> list[Path]:
     """Return the files of the result whose summary is at `path`, the summary first."""
-    rows = filter(Path.exists, (results.outputs_path(path), results.table_path(path)))
+    places = (results.outputs_path(path), results.table_path(path), results.answers_path(path))
+    rows = filter(Path.exists, places)
     return [path, *rows]
 
 
@@ -100,18 +132,31 @@ def write_result(path: Path, result: Result, suite: Suite, draft: Draft | None) 
     Args:
         path: path of the summary.
         result: the result.
-        suite: its suite; the texts of its items are written if there is no draft.
-        draft: rows that have been written already.
+        suite: its suite.
+        draft: rows and answers that have been written already; None: they are taken from the items of the result.
     """
-    with _temporary_files(path) as (rows, summary_file):
-        if draft:
-            digest = draft.finish()
-            os.replace(draft.path, rows)
-        else:
-            digest = _write_lines(rows, map(results.dump, results.to_rows(result, suite)))
-        summary: SummaryJson = {**results.to_summary(result), results.OUTPUTS_HASH: digest}
-        _write_lines(summary_file, [results.dump(summary, indent=2)])
-        _move(rows, results.outputs_path(path), summary_file, path)
+    if draft is None:
+        draft = _draft_of(path.parent, result, suite)
+    try:
+        with _temporary_files(path) as (rows, summary_file):
+            summary: SummaryJson = {**results.to_summary(result), results.OUTPUTS_HASH: draft.rows.finish()}
+            os.replace(draft.rows.path, rows)
+            if not draft.answers.is_empty():
+                summary[results.ANSWERS_HASH] = draft.answers.finish()
+                os.replace(draft.answers.path, results.answers_path(path))
+            _write_lines(summary_file, [results.dump(summary, indent=2)])
+            _move(rows, results.outputs_path(path), summary_file, path)
+    finally:
+        draft.discard()
+
+
+def _draft_of(folder: Path, result: Result, suite: Suite) -> Draft:
+    """Write the rows and the answers of a result to a draft; its items must contain their texts."""
+    draft = Draft(folder)
+    by_id = {item_scores.id: item_scores for item_scores in result.items}
+    for item in suite.items:
+        draft.add(item, by_id[item.id], rule_of(suite, item.subset))
+    return draft
 
 
 def write_packed(path: Path, summary: SummaryJson, table: bytes | None) -> None:

@@ -23,6 +23,8 @@ class ItemScores:
     """For pairwise scorers, the share of pairs whose winner depends on the order shown; None for others."""
     position_bias: float | None = None
     """Of pairwise and listwise scorers: how often the completion shown first is preferred, minus what chance gives."""
+    answers: tuple[Mapping[str, Any], ...] = ()
+    """Of judges: a row of the answers file for each answer, as JSON values."""
     step_scores: tuple[tuple[float, ...], ...] = ()
     """Of stepwise scorers: for each completion, the scores of its steps."""
 

@@ -88,5 +88,11 @@ class Scorer(Protocol):
     def why_unscored(self, request: Any) -> str | None:
         """Return why `run` gave a request no score; None if it does not know."""
 
+    def answers(self, request: Any) -> Sequence[Mapping[str, Any]]:
+        """Return the raw answers from which `run` read the score of a request, as JSON values; empty for most."""
+
+    def status(self) -> str:
+        """Return what the progress bar shows besides the rate, such as the cost so far."""
+
     def report(self) -> ScorerReport:
         """Return what the manifest records after a run."""
