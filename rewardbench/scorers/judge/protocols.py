@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ValidationError, model_validator
 
 from rewardbench.errors import InputError
+from rewardbench.scorers.judge.messages import STRICT, Turn, check_templates
 from rewardbench.types import View
 
 FOLDER = Path(__file__).parent / "protocol_files"
@@ -26,15 +27,7 @@ DESCRIPTIONS = {"title", "source", "license", "evidence"}
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
-
-
-class Turn(_Record):
-    """A message of the prompt; `content` is a Jinja template (see `prompts.render` for its variables)."""
-
-    role: str
-    """Usually system or user; some judges have roles of their own, such as response_1 and principle."""
-    content: str
+    model_config = STRICT
 
 
 class Sampling(_Record):
@@ -107,7 +100,7 @@ class JudgeProtocol(_Record):
     max_completions: int | None = None
     """Completions that a listwise protocol can show; None: as many as it has labels."""
     messages: tuple[Turn, ...] = ()
-    """Messages for prompts with one user turn, and for all prompts if `multi_turn` is empty."""
+    """Messages for prompts with one turn, and for all prompts if `multi_turn` is empty."""
     multi_turn: tuple[Turn, ...] = ()
     """Messages for conversations with several turns."""
     official: str | None = None
@@ -138,6 +131,8 @@ class JudgeProtocol(_Record):
             raise ValueError("an answer of kind scale needs view: pairwise, and answer.middle")
         if rule.kind == "tokens" and (len(rule.tokens) < 2 or self.sampling.top_logprobs is None):
             raise ValueError("an answer of kind tokens needs at least two answer.tokens, and sampling.top_logprobs")
+        check_templates(self.messages, self.context)
+        check_templates(self.multi_turn, self.context)
         return self
 
     @cached_property

@@ -1,0 +1,91 @@
+"""Messages of a judge protocol: Jinja2 templates, run in its sandbox, and the variables that they can show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Literal
+
+from jinja2 import StrictUndefined, Template, TemplateError
+from jinja2.meta import find_undeclared_variables
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from pydantic import BaseModel, ConfigDict
+
+VARIABLES: Mapping[str, str] = {
+    "conversation": "the prompt as text: the content of a single user turn, else every turn under the name of its role",
+    "question": "content of the last user turn",
+    "turns": "the messages of the prompt, each with `role` and `text`",
+    "responses": "texts of the completions, in the order shown",
+    "labels": "labels of the completions, in the order shown",
+    "count": "number of completions shown",
+    "subset": "name of the item's subset; needs sees_subset: true",
+    "reference": "reference answer of the item; needs sees_reference: true",
+    "principle": "principle by which to judge; needs sees_principle: true",
+    "turn": "in a message with `each: turn`, that turn of the prompt, with `role` and `text`",
+    "response": "in a message with `each: response`, the text of that completion",
+    "number": "in a message with `each`, its number, from 1",
+}
+"""What a template can show."""
+
+CONTEXT = {
+    "subset": "no subset",
+    "reference": "no reference answer: add a column `reference`",
+    "principle": "no principle: pass --principle, or add a column `principle`",
+}
+"""Variables that come with an item, and what is missing where an item has none."""
+
+STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+_environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
+
+
+class Turn(BaseModel):
+    """A message of the prompt; `role` and `content` are Jinja templates (see `VARIABLES`)."""
+
+    model_config = STRICT
+
+    role: str
+    """Usually system or user; some judges have roles of their own, such as response_1 and principle."""
+    content: str
+    each: Literal["turn", "response"] | None = None
+    """Repeat this message for each turn of the prompt, or for each response, for judges that get them as messages."""
+
+    @property
+    def variables(self) -> frozenset[str]:
+        """Return the variables that the templates show. Raises TemplateError if one is not valid."""
+        return _undeclared(self.role) | _undeclared(self.content)
+
+
+def check_templates(turns: Sequence[Turn], context: Sequence[str]) -> None:
+    """Check the templates of messages: their syntax, and the variables that they show.
+
+    Args:
+        turns: the messages of a protocol.
+        context: which of `subset`, `reference` and `principle` the protocol declares.
+
+    Raises:
+        ValueError: if a template is not valid; names the message.
+    """
+    for position, turn in enumerate(turns, 1):
+        try:
+            names = turn.variables
+        except TemplateError as error:
+            raise ValueError(f"message {position} is not a valid template: {error}") from error
+        allowed = VARIABLES.keys() - {"turn", "response", "number"}
+        allowed |= {turn.each, "number"} if turn.each else set()
+        for name in sorted(names):
+            if name in CONTEXT and name not in context:
+                raise ValueError(f"message {position} shows {name}: set sees_{name}: true")
+            if name not in allowed:
+                variables = ", ".join(sorted(allowed))
+                raise ValueError(f"message {position} shows {name}, which is none of {variables}")
+
+
+@cache
+def compile_template(source: str) -> Template:
+    """Compile a template. Raises TemplateError if it is not valid."""
+    return _environment.from_string(source)
+
+
+@cache
+def _undeclared(source: str) -> frozenset[str]:
+    return frozenset(find_undeclared_variables(_environment.parse(source)))
