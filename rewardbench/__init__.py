@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rewardbench.comparison.compare import compare
+    from rewardbench.comparison.ensemble import ensemble
     from rewardbench.errors import InputError
     from rewardbench.evaluation import Evaluation, evaluate
     from rewardbench.results.read import read_result
@@ -46,6 +47,7 @@ __all__ = [
     "TextRequest",
     "TokenRequest",
     "compare",
+    "ensemble",
     "evaluate",
     "load_scorer",
     "load_suite",
@@ -61,6 +63,7 @@ _MODULES = {
     "LoadedScorer": "scoring",
     "RewardBenchCallback": "training",
     "compare": "comparison.compare",
+    "ensemble": "comparison.ensemble",
     "evaluate": "evaluation",
     "load_scorer": "scoring",
     "load_suite": "suites",

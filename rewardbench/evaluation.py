@@ -81,7 +81,7 @@ class Evaluation(Result):
     def to_model_scores(self) -> ModelScores:
         """Return the scores with their items, for `compare`."""
         fingerprint = str(self.manifest.get("fingerprint_sha256") or "")
-        return ModelScores(self.model, self.data, self.items, Path(self.model), fingerprint)
+        return ModelScores(self.model, self.data, self.items, Path(self.model), fingerprint, None, self.model_type)
 
     def save(self, folder: str | os.PathLike[str] = "results/") -> str:
         """Write the files that the command writes to --output_dir.

@@ -93,11 +93,8 @@ def _notes(suite: Suite, scorer_notes: Sequence[str], scored: ScoringRun, noise:
     """Return sentences for the reader: on the data, the model, unscored items, ties and batch noise."""
     notes = [suite.note] if suite.note else []
     notes += scorer_notes
-    reasons = Counter(item.reason for item in scored.items if item.reason is not None)
-    if reasons:
-        frequent = "; ".join(f"{count} × {reason.rstrip('.')}" for reason, count in reasons.most_common(3))
-        notes.append(f"Unscored: {frequent}. Their ids are in the outputs file.")
-    notes += _note_on_ties(suite, scored.items)
+    notes += note_on_unscored(scored.items)
+    notes += note_on_ties(suite, scored.items)
     notes += _note_on_threshold(suite, scored.items)
     if noise and math.isfinite(noise.largest):
         notes.append(
@@ -107,7 +104,16 @@ def _notes(suite: Suite, scorer_notes: Sequence[str], scored: ScoringRun, noise:
     return notes
 
 
-def _note_on_ties(suite: Suite, items: Sequence[ItemScores]) -> list[str]:
+def note_on_unscored(items: Sequence[ItemScores]) -> list[str]:
+    """Return a note with the most frequent reasons why items are unscored, if there are any."""
+    reasons = Counter(item.reason for item in items if item.reason is not None)
+    if not reasons:
+        return []
+    frequent = "; ".join(f"{count} × {reason.rstrip('.')}" for reason, count in reasons.most_common(3))
+    return [f"Unscored: {frequent}. Their ids are in the outputs file."]
+
+
+def note_on_ties(suite: Suite, items: Sequence[ItemScores]) -> list[str]:
     """Return a note if the completions of every scored item have equal scores."""
     count = 0
     for item, item_scores in zip(suite.items, items, strict=True):

@@ -16,6 +16,7 @@ from rewardbench.cli.cache import cache
 from rewardbench.cli.compare import compare_command
 from rewardbench.cli.data import data
 from rewardbench.cli.doctor import doctor_command
+from rewardbench.cli.ensemble import ensemble_command
 from rewardbench.cli.gate import evaluate_and_gate_command, gate_command
 from rewardbench.cli.leaderboard import (
     import_command,
@@ -87,6 +88,7 @@ app.command("score")(score_command)
 app.command("doctor")(doctor_command)
 app.command("reproduce")(reproduce_command)
 app.command("compare")(compare_command)
+app.command("ensemble")(ensemble_command)
 app.command("gate")(gate_command)
 app.command("evaluate-and-gate")(evaluate_and_gate_command)
 app.command("show")(show_command)

@@ -112,7 +112,7 @@ def compare(first: ComparedResult, second: ComparedResult, metric: Metric | None
     Raises:
         InputError: if a result cannot be read, or the two do not have the same items of the same suite.
     """
-    first, second = align(_read_scores(first), _read_scores(second))
+    first, second = align(read_compared(first), read_compared(second))
     first_means, second_means = pairable(compute_means(first), compute_means(second))
     metric = choose_metric(first_means, metric)
     return Comparison(
@@ -133,7 +133,12 @@ def _order_inconsistency(means: SuiteMeans) -> float | None:
     return means.order_inconsistency.value if means.order_inconsistency else None
 
 
-def _read_scores(result: ComparedResult) -> ModelScores:
+def read_compared(result: ComparedResult) -> ModelScores:
+    """Return the scores of a result.
+
+    Raises:
+        InputError: if its file cannot be read.
+    """
     if isinstance(result, ModelScores):
         return result
     return read_scored(fspath(result)) if isinstance(result, str | PathLike) else result.to_model_scores()
@@ -150,9 +155,9 @@ def align(first: ModelScores, second: ModelScores) -> tuple[ModelScores, ModelSc
     """
     _reject_other_items(first, second)
     if first.knows_suite and not second.knows_suite:
-        second = _with_suite(second, first.suite)
+        second = with_suite(second, first.suite)
     elif second.knows_suite and not first.knows_suite:
-        first = _with_suite(first, second.suite)
+        first = with_suite(first, second.suite)
     second_terms = _credit_terms(second.suite)
     for name, term in _credit_terms(first.suite).items():
         if term != second_terms[name]:
@@ -163,7 +168,7 @@ def align(first: ModelScores, second: ModelScores) -> tuple[ModelScores, ModelSc
     return first, second
 
 
-def _with_suite(scored: ModelScores, suite: Suite) -> ModelScores:
+def with_suite(scored: ModelScores, suite: Suite) -> ModelScores:
     """Return a result with this suite, its scores in the order of the suite's items."""
     by_id = _scores_by_id(scored)
     return replace(scored, suite=suite, items=tuple(by_id[item.id] for item in suite.items))

@@ -42,6 +42,8 @@ class ModelScores:
     """Hash of everything that decides the scores; empty if unknown."""
     chat_template: str | None = None
     """Name of the chat template that the file states; None if it states none."""
+    model_type: str = ""
+    """Kind of model that the file states; empty if it states none."""
 
     @property
     def knows_suite(self) -> bool:
@@ -117,6 +119,7 @@ def _parse_rows(path: Path, summary: JsonObject, rows: Sequence[JsonObject], rep
         path=path,
         fingerprint=fingerprint if isinstance(fingerprint, str) else "",
         chat_template=template if isinstance(template := summary.get("chat_template"), str) else None,
+        model_type=str(summary.get("model_type") or ""),
     )
 
 
@@ -309,6 +312,7 @@ def _to_suite(summary: JsonObject, items: Sequence[Item]) -> Suite:
             rules=record.to_rules(),
             section_weights=record.section_weights,
             headline=record.headline,
+            source=str(stated.get("source") or ""),
         )
     revision = f"{UNKNOWN_SUITE}{hash_of_ids(items)}"
     subsets = {item.subset for item in items}

@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 
 MODEL_TYPES = (
     *("Seq. Classifier", "Custom Classifier", "DPO", "DPO Ref. Free", "Generative RM", "Generative RM PoLL"),
-    *("Generative", "Baseline"),
+    *("Generative", "Baseline", "Ensemble"),
     *("DPO Ref. Free (sum)", "DPO Ref. Free (avg)", "DPO Ref. Free (norm)"),
 )
 FEWEST_PARAMETERS, MOST_PARAMETERS = 1_000, 10**13
