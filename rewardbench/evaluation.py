@@ -20,7 +20,7 @@ from rewardbench.engine.backends.pool import Pool
 from rewardbench.engine.backends.torchrun import Ranks, is_first, launch
 from rewardbench.engine.cache import Cache
 from rewardbench.engine.loop import WINDOW, ScoringRun, score
-from rewardbench.engine.views import check_view
+from rewardbench.engine.views import check_any_scored, check_view
 from rewardbench.errors import InputError
 from rewardbench.manifest import build_manifest
 from rewardbench.metrics import credit, gap, margin_by_rule, rule_of, with_threshold
@@ -246,10 +246,10 @@ def run(
         if sink is None:
             return item_scores
         sink(item, item_scores, rule_of(suite, item.subset))
-        return replace(item_scores, texts=())
+        return replace(item_scores, texts=(), answers=())
 
     scored = _score(suite, scorer, settings, workers, console, keep)
-    _check_any_scored(scored, suite, scorer)
+    check_any_scored(suite, scored.items, scorer.name)
     record = build_manifest(settings, suite, scorer, scored, in_memory)
     fresh_gap: tuple[Estimate, ...] = ()
     if fresh:
@@ -292,7 +292,7 @@ def score_dataset(settings: Settings, sink: Sink, suite: Suite, console: Console
 
     first_id = suite.items[0].id
     scored = _score(suite, scorer, settings, workers, console, keep, WINDOW_OF_TEXTS)
-    _check_any_scored(scored, suite, scorer)
+    check_any_scored(suite, scored.items, scorer.name)
     return [*([suite.note] if suite.note else []), *scored.notes, *scorer.report().notes]
 
 
@@ -354,7 +354,7 @@ def _score(
     """Score all items of a suite, with a progress bar; `keep` returns what stays in memory of each."""
     with (
         Cache() if settings.cache and is_first() else nullcontext() as cache,
-        ScoringBar(console or make_console(stderr=True)) as bar,
+        ScoringBar(console or make_console(stderr=True), scorer.status) as bar,
     ):
         return score(
             suite.items,
@@ -366,7 +366,7 @@ def _score(
             workers=workers,
             keep=keep,
             noise=True,
-            window=window,
+            window=min(window, WINDOW_OF_TEXTS) if scorer.traits.max_in_flight > 1 else window,
         )
 
 
@@ -381,21 +381,3 @@ def _choose_workers(settings: Settings) -> Workers:
     if settings.num_processes and settings.num_processes > 1:
         return Pool(settings.num_processes, partial(load_scorer, settings.model))
     return Inline()
-
-
-def _check_any_scored(scored: ScoringRun, suite: Suite, scorer: Scorer) -> None:
-    """Check that at least one item was scored.
-
-    Raises:
-        InputError: if none was, with the reason of the first item.
-    """
-    if any(item.reason is None for item in scored.items):
-        return
-    first = scored.items[0]
-    hint = ""
-    if any(first.tokens):
-        hint = f" {scorer.name} has broken weights, or overflows in this dtype: try --torch_dtype float32."
-    raise InputError(
-        f"None of the {len(scored.items)} items of {suite.name} could be scored; the first, {first.id}: "
-        f"{str(first.reason).rstrip('.')}.{hint}"
-    )

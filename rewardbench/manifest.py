@@ -161,13 +161,17 @@ def describe_environment() -> dict[str, object]:
 
 def format_command(settings: Settings) -> str:
     """Return the shell command that reproduces the scores, with the options that are not defaults."""
-    parts = ["rewardbench", "--model", settings.model.model, "--dataset", settings.dataset]
-    for options in (settings.model, settings):
-        for field in fields(options):
+    model, judge, server = settings.model, settings.model.judge, settings.model.server
+    parts = ["rewardbench", "--judge" if judge else "--model", model.model, "--dataset", settings.dataset]
+    if server:
+        parts += ["--engine", "http"]
+    for options in (judge, server, (judge or server) and (judge or server).endpoint, model, settings):
+        for field in fields(options) if options else ():
             value = getattr(options, field.name)
-            if field.name in ("model", "dataset", "cache") or value == field.default:
+            if field.name in NOT_FLAGS or value == field.default:
                 continue
-            parts.append(f"--{FLAGS.get(field.name, field.name)}")
+            flag = "data_protocol" if judge and field.name == "protocol" and options is settings else field.name
+            parts.append(f"--{FLAGS.get(flag, flag)}")
             if value is not True:
                 parts.append(str(value))
     return shlex.join(parts)
@@ -175,3 +179,5 @@ def format_command(settings: Settings) -> str:
 
 FLAGS = {"dtype": "torch_dtype", "scores_only": "prioritize_scoring"}
 """Fields whose command-line option has another name."""
+NOT_FLAGS = frozenset({"model", "dataset", "cache", "judge", "server", "endpoint"})
+"""Fields that are no options of the command line, or are written first."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,6 +18,7 @@ from rewardbench.cli.data import data
 from rewardbench.cli.doctor import doctor_command
 from rewardbench.cli.ensemble import ensemble_command
 from rewardbench.cli.gate import evaluate_and_gate_command, gate_command
+from rewardbench.cli.judges import JudgeOptions
 from rewardbench.cli.leaderboard import (
     import_command,
     index_command,
@@ -43,6 +44,7 @@ from rewardbench.cli.options import (
 from rewardbench.cli.process import set_up_scoring
 from rewardbench.cli.reproduce import reproduce_command
 from rewardbench.cli.score import score_command
+from rewardbench.cli.servers import ServerOptions
 from rewardbench.cli.show import show_command
 from rewardbench.console.terminal import accept_any_text, echo, echo_json, make_console, printable
 from rewardbench.errors import InputError
@@ -54,7 +56,7 @@ if TYPE_CHECKING:
     from typer._click import Command
     from typer.exceptions import TyperException
 
-    from rewardbench.settings import Settings
+    from rewardbench.settings import ModelSpec, Settings
     from rewardbench.types import Result
 
 app = typer.Typer(
@@ -179,22 +181,46 @@ class Arguments:
     output: OutputOptions
     hub: HubOptions
     earlier: EarlierOptions
+    judge: JudgeOptions
+    server: ServerOptions
     model: ModelOptions
     data: DataOptions
     run: RunOptions
 
-    def settings(self) -> Settings:
-        """Build the settings of the run.
+    def model_specs(self) -> list[ModelSpec]:
+        """Return the model to be scored, or every judge.
+
+        Raises:
+            InputError: if there is none, or a value is wrong.
+        """
+        judges = self.judge.names()
+        if judges and self.name.model:
+            raise InputError("--model and --judge exclude each other: pass one of them.")
+        if not judges and not self.name.model:
+            raise InputError("No model was given: pass --model NAME, for example --model tiny-rm.")
+        specs: list[ModelSpec] = []
+        for name in judges:
+            spec = options.model_spec(name, self.model, self.run, self.name.seed)
+            judge = self.judge.judge_spec(name, self.data.protocol, self.server.endpoint())
+            specs.append(replace(spec, judge=judge))
+        if not judges:
+            spec = options.model_spec(self.name.model or "", self.model, self.run, self.name.seed)
+            specs.append(replace(spec, server=self.server.server_spec()))
+        return specs
+
+    def settings(self, model: ModelSpec) -> Settings:
+        """Build the settings of the run of a model.
 
         Raises:
             InputError: if a value is wrong.
         """
         from rewardbench.settings import Settings
 
+        data = replace(self.data, protocol=self.judge.data_protocol) if model.judge else self.data
         return Settings(
-            model=options.model_spec(self.name.model or "", self.model, self.run, self.name.seed),
+            model=model,
             dataset="core" if self.items.dataset is None else self.items.dataset,
-            **asdict(self.data),
+            **asdict(data),
             scores_only=self.items.prioritize_scoring,
             load_json=self.items.load_json,
             fresh=self.items.fresh,
@@ -219,11 +245,11 @@ def main_command(context: typer.Context, arguments: Arguments) -> None:
     for name, reason in NO_EFFECT.items():
         if getattr(arguments.earlier, name):
             echo(f"--{name} has no effect: {reason}.", error=True)
-    if not arguments.name.model:
-        raise InputError("No model was given: pass --model NAME, for example --model tiny-rm.")
+    specs = arguments.model_specs()
     if arguments.items.dataset is None:
         echo(DEFAULT_DATASET_NOTE, error=True)
-    _score(arguments)
+    for spec in specs:
+        _score(arguments, spec)
 
 
 def _print_version() -> None:
@@ -232,14 +258,14 @@ def _print_version() -> None:
     echo(f"rewardbench {version('rewardbench')}")
 
 
-def _score(arguments: Arguments) -> None:
+def _score(arguments: Arguments, model: ModelSpec) -> None:
     """Score, store and print. Heavy libraries are first imported here."""
-    set_up_scoring(arguments.name.model)
+    set_up_scoring(model.model)
 
     from rewardbench.evaluation import run_and_store
     from rewardbench.results.report import print_result, to_json
 
-    settings = arguments.settings()
+    settings = arguments.settings(model)
     user = _hub_user(settings.model.model, arguments.hub)
     fresh = None if settings.fresh is None else _draw_fresh(settings.fresh)
     stored = run_and_store(settings, arguments.output.output_dir, make_console(stderr=True), fresh)

@@ -24,16 +24,21 @@ class ScoringBar:
 
     The bar advances by tokens, which take the time, and shows items per second. Items of later windows are assumed to
     be as long as those so far. Without a terminal nothing is shown.
+
+    Args:
+        console: where the bar is drawn.
+        status: returns what is shown besides the rate, such as the cost so far.
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, status: Callable[[], str] = str) -> None:
+        self._status = status
         self._items = self._left = self._requests = self._tokens = self._cost = self._done = 0
         self._start = 0.0
         self._task: TaskID | None = None
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
-            TextColumn("{task.fields[rate]}"),
+            TextColumn("{task.fields[rate]}", markup=False),
             TimeElapsedColumn(),
             TextColumn("ETA"),
             TimeRemainingColumn(),
@@ -77,7 +82,10 @@ class ScoringBar:
         """Return items and tokens per second since the start."""
         seconds = max(time.monotonic() - self._start, 1e-9)
         items = self._items * self._done / max(1, self._requests) / seconds
-        return f"{items:,.1f} items/s, {self._tokens / seconds:,.0f} tokens/s"
+        parts = [f"{items:,.1f} items/s"]
+        if self._tokens:
+            parts.append(f"{self._tokens / seconds:,.0f} tokens/s")
+        return ", ".join(filter(None, [*parts, self._status()]))
 
 
 LOG_EVERY = 30.0

@@ -15,7 +15,7 @@ from itertools import combinations, permutations
 from rewardbench.errors import InputError
 from rewardbench.metrics import labels_steps
 from rewardbench.metrics.steps import aggregate
-from rewardbench.types import Aggregation, Item, Messages, Score, Suite, View
+from rewardbench.types import Aggregation, Item, ItemScores, Messages, Score, Suite, View
 
 
 @dataclass(frozen=True)
@@ -225,3 +225,26 @@ def check_view(suite: Suite, view: View, name: str) -> None:
             f"{suite.name} labels the steps of solutions, and {name} gives one score per response: pass a process "
             "reward model (see rewardbench models)."
         )
+
+
+def check_any_scored(suite: Suite, items: Sequence[ItemScores], name: str) -> None:
+    """Check that at least one item was scored.
+
+    Args:
+        suite: the data.
+        items: scores of its items.
+        name: of the model.
+
+    Raises:
+        InputError: if none was, with the reason of the first item.
+    """
+    if any(item.reason is None for item in items):
+        return
+    first = items[0]
+    hint = ""
+    if any(first.tokens):
+        hint = f" {name} has broken weights, or overflows in this dtype: try --torch_dtype float32."
+    raise InputError(
+        f"None of the {len(items)} items of {suite.name} could be scored; the first, {first.id}: "
+        f"{str(first.reason).rstrip('.')}.{hint}"
+    )

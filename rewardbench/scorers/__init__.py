@@ -34,10 +34,25 @@ def _find_scorer(spec: ModelSpec) -> BaseScorer:
         scorer = load_plugin(entry_point, spec)
         scorer.name = spec.model
         return scorer
+    if spec.judge:
+        return _load_judge(spec)
     if spec.ref_model and spec.ref_free_type:
         raise InputError("--ref_model and --ref_free_type exclude each other: a reference-free reward has none.")
     with loading_reported(spec.model):
         scorer = _load(resolve(spec))
+    scorer.name = spec.model
+    return scorer
+
+
+def _load_judge(spec: ModelSpec) -> BaseScorer:
+    if spec.judge and spec.judge.endpoint:
+        from rewardbench.scorers.judge.scorer import load_judge
+
+        return load_judge(spec)
+    from rewardbench.scorers.judge.local import load_local_judge
+
+    with loading_reported(spec.model):
+        scorer = load_local_judge(resolve(spec))
     scorer.name = spec.model
     return scorer
 

@@ -1,0 +1,135 @@
+"""Options of judges, and the file `--judge_config` that sets them for each endpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from rewardbench.cli.options import DATA, CountOption, TextOption, flag
+from rewardbench.errors import InputError
+
+if TYPE_CHECKING:
+    from rewardbench.settings import JudgeSpec
+
+JUDGE = "Judge (a language model that judges)"
+"""Panel of the help."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgeOptions:
+    """Options of a language model that judges; None: what its protocol or --judge_config says."""
+
+    judge: Annotated[
+        list[str] | None,
+        flag(
+            JUDGE,
+            "judge",
+            "Language model that judges: its name behind --base_url, or a folder or Hub id. --protocol then says how: "
+            "choice, rating, logprob, listwise, ... (see rewardbench models protocols), or a YAML or Python file. "
+            "Several, each with --judge, decide by majority",
+        ),
+    ] = None
+    judge_config: Annotated[
+        TextOption, flag(JUDGE, "judge_config", "YAML file with the options of each judge: address, prices, limits")
+    ] = None
+    prompts: Annotated[
+        TextOption, flag(JUDGE, "prompts", "File or folder with the published prompts of an official protocol")
+    ] = None
+    principle: Annotated[TextOption, flag(JUDGE, "principle", "Principle by which to judge")] = None
+    orders: Annotated[
+        CountOption, flag(JUDGE, "orders", "Orders of the responses that are shown; default: both, or all", min=1)
+    ] = None
+    repeats: Annotated[CountOption, flag(JUDGE, "repeats", "Answers sampled of each request", min=1)] = None
+    temperature: Annotated[float | None, flag(JUDGE, "temperature", "Sampling temperature", min=0)] = None
+    max_tokens: Annotated[CountOption, flag(JUDGE, "max_tokens", "Maximum tokens of an answer", min=1)] = None
+    input_price: Annotated[float | None, flag(JUDGE, "input_price", "$ per million prompt tokens", min=0)] = None
+    output_price: Annotated[float | None, flag(JUDGE, "output_price", "$ per million completion tokens", min=0)] = None
+    max_cost: Annotated[float | None, flag(JUDGE, "max_cost", "Stop before this run has cost more dollars")] = None
+    max_requests: Annotated[CountOption, flag(JUDGE, "max_requests", "Stop after this many requests", min=1)] = None
+    requests_per_minute: Annotated[
+        CountOption, flag(JUDGE, "requests_per_minute", "Rate limit of the server", min=1)
+    ] = None
+    tokens_per_minute: Annotated[CountOption, flag(JUDGE, "tokens_per_minute", "Rate limit of the server", min=1)] = (
+        None
+    )
+    data_protocol: Annotated[
+        TextOption, flag(DATA, "data_protocol", "With --judge: what --protocol means without it")
+    ] = None
+
+    def names(self) -> list[str]:
+        """Return the names of the judges; of a --judge_config with one judge its name may be left out.
+
+        Raises:
+            InputError: if there is an even number of judges, a name occurs twice, or none was chosen.
+        """
+        names = list(self.judge or ())
+        if not names and self.judge_config:
+            names = list(read_config(self.judge_config))
+            if len(names) != 1:
+                raise InputError(f"{self.judge_config} has {len(names)} judges: choose with --judge NAME.")
+        if len(set(names)) < len(names):
+            raise InputError("A judge is named twice: name each one once.")
+        if names and len(names) % 2 == 0:
+            raise InputError(f"{len(names)} judges may have no majority: pass an odd number.")
+        return names
+
+    def judge_spec(self, name: str, protocol: str | None, server: Mapping[str, object]) -> JudgeSpec:
+        """Return how a judge judges: by its options, else by --judge_config, else by the defaults.
+
+        Args:
+            name: of the judge.
+            protocol: value of --protocol.
+            server: options of the server that the user set, such as base_url.
+
+        Raises:
+            InputError: for a value that is wrong, or for limits without a server.
+        """
+        from rewardbench.settings import Endpoint, JudgeSpec
+
+        values: dict[str, object] = {}
+        if self.judge_config:
+            values = dict(read_config(self.judge_config).get(name, {}))
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if value is not None and field.name not in ("judge", "judge_config", "data_protocol"):
+                values[field.name] = value
+        values |= server
+        if protocol is not None:
+            values["protocol"] = protocol
+        endpoint = {field: values.pop(field) for field in _names(Endpoint) if field in values}
+        if not endpoint:
+            return JudgeSpec(**values)  # type: ignore[arg-type]  # checked by JudgeSpec
+        if "base_url" not in endpoint:
+            raise InputError(f"{', '.join(sorted(endpoint))} of {name} needs a server: pass --base_url too.")
+        return JudgeSpec(endpoint=Endpoint(**endpoint), **values)  # type: ignore[arg-type]  # checked by both
+
+
+def read_config(path: str) -> dict[str, dict[str, object]]:
+    """Read the options of judges, by their names.
+
+    Raises:
+        InputError: if the file cannot be read, or an option is unknown.
+    """
+    import yaml
+
+    from rewardbench.settings import Endpoint, JudgeSpec
+
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
+        raise InputError(f"The judges of {path} cannot be read: {reason}.") from error
+    if not isinstance(content, dict) or not all(isinstance(values, dict) for values in content.values()):
+        raise InputError(f"{path} must map the name of each judge to its options, such as base_url and protocol.")
+    known = {*_names(Endpoint), *_names(JudgeSpec)} - {"endpoint"}
+    for name, values in content.items():
+        unknown = sorted(map(str, values.keys() - known))
+        if unknown:
+            raise InputError(f"{path} sets {unknown[0]} of {name}: the options are {', '.join(sorted(known))}.")
+    return {str(name): dict(values) for name, values in content.items()}
+
+
+def _names(group: type) -> Sequence[str]:
+    return [field.name for field in fields(group)]

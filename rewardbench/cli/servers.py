@@ -1,0 +1,77 @@
+"""Options of servers: of judges, and of reward models over HTTP (`--engine http`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from rewardbench.cli.options import CountOption, TextOption, flag
+from rewardbench.errors import InputError
+
+if TYPE_CHECKING:
+    from rewardbench.settings import ServerSpec
+
+SERVER = "Server"
+"""Panel of the help."""
+# The types of rewardbench.settings, written again because that module takes too long to import for --help.
+DialectOption = Literal["vllm", "sglang", "openrlhf", "llamafactory", "tei"] | None
+ENDPOINT = ("base_url", "api_key_env", "max_concurrency", "timeout", "max_retries")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerOptions:
+    """Options of a server; None: the default."""
+
+    base_url: Annotated[
+        TextOption, flag(SERVER, "base_url", "Address of the server, such as http://127.0.0.1:8000/v1")
+    ] = None
+    api_key_env: Annotated[
+        TextOption, flag(SERVER, "api_key_env", "Environment variable with the key; default: OPENAI_API_KEY")
+    ] = None
+    max_concurrency: Annotated[
+        CountOption, flag(SERVER, "max_concurrency", "Maximum requests in flight; default: 32", min=1)
+    ] = None
+    timeout: Annotated[float | None, flag(SERVER, "timeout", "Seconds until a request is retried; default: 300")] = None
+    max_retries: Annotated[
+        CountOption, flag(SERVER, "max_retries", "Maximum retries of a request; default: 8", min=0)
+    ] = None
+    engine: Annotated[
+        Literal["transformers", "http"],
+        flag(SERVER, "engine", "Where --model runs: here (transformers), or behind --base_url (http)"),
+    ] = "transformers"
+    dialect: Annotated[
+        DialectOption,
+        flag(
+            SERVER,
+            "dialect",
+            "With --engine http: the API of the server",
+            metavar="<vllm|sglang|openrlhf|llamafactory|tei>",
+        ),
+    ] = None
+    served_model: Annotated[
+        TextOption,
+        flag(SERVER, "served_model", "With --engine http: name of the model at the server; default: --model"),
+    ] = None
+
+    def endpoint(self) -> dict[str, object]:
+        """Return the options of the endpoint that are set, by their names."""
+        values: Mapping[str, object] = vars(self)
+        return {name: values[name] for name in ENDPOINT if values[name] is not None}
+
+    def server_spec(self) -> ServerSpec | None:
+        """Return the server of --model; None if it runs here.
+
+        Raises:
+            InputError: if an option is missing, or contradicts another.
+        """
+        from rewardbench.settings import Endpoint, ServerSpec
+
+        if self.engine != "http":
+            for name in ("base_url", "dialect", "served_model"):
+                if getattr(self, name):
+                    raise InputError(f"--{name} needs a server: pass --engine http, or --judge NAME, with it.")
+            return None
+        if not self.base_url or not self.dialect:
+            raise InputError("--engine http needs the server: pass --base_url URL and --dialect NAME.")
+        return ServerSpec(self.dialect, Endpoint(**self.endpoint()), self.served_model)  # type: ignore[arg-type]

@@ -1,0 +1,232 @@
+"""Score completions by the answers of a language model behind an OpenAI-compatible server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from rewardbench.errors import InputError
+from rewardbench.scorers.judge.answers import FAILURES, Answer
+from rewardbench.scorers.judge.client import ChatClient
+from rewardbench.scorers.judge.prompts import render
+from rewardbench.scorers.judge.protocols import JudgeProtocol, load_protocol
+from rewardbench.scorers.judge.verdicts import call_score
+from rewardbench.scorers.remote import RemoteScorer
+from rewardbench.types import Message, Messages, Score, ScorerReport, TextRequest, Tools
+
+if TYPE_CHECKING:
+    from rewardbench.settings import Endpoint, JudgeSpec, ModelSpec
+
+
+class JudgeScorer(RemoteScorer):
+    """A judge behind a server: one request per call of the protocol and repeat, many in flight.
+
+    Args:
+        name: of the model, as the server knows it.
+        protocol: prompt, parser, sampling and orders, with the user's changes.
+        client: sends requests, and keeps the answers.
+        endpoint: of the client.
+        principle: by which the judge must judge, for items without one of their own.
+    """
+
+    model_type = "Generative RM"
+
+    def __init__(
+        self,
+        name: str,
+        protocol: JudgeProtocol,
+        client: ChatClient,
+        endpoint: Endpoint,
+        principle: str | None = None,
+    ) -> None:
+        self.name, self.protocol, self.client, self.endpoint = name, protocol, client, endpoint
+        self.principle = principle
+        self.view, self.orders, self.context = protocol.view, protocol.orders, protocol.context
+        self.max_in_flight = max(1, endpoint.max_concurrency // protocol.repeats)
+        self._unanswered: dict[tuple[bytes, int], Answer] = {}
+        """By key of the request and repeat: why there is no answer. Answers are read from the ledger."""
+        self._failures: Counter[str] = Counter()
+        self._models: Counter[str] = Counter()
+        """Models that answered, as the server names them."""
+
+    @property
+    def fingerprint(self) -> Mapping[str, object]:
+        """Return the protocol, the model and the host; not the port of a server on this machine."""
+        return {
+            "kind": "judge",
+            "model": self.name,
+            "server": describe_server(self.endpoint.base_url),
+            "protocol": self.protocol.identity,
+            "protocol_digest": self.protocol.digest,
+            "principle": self.principle,
+        }
+
+    def prepare(
+        self,
+        prompt: Messages,
+        *completions: Messages,
+        rendered: bool,
+        tools: Tools = (),
+        context: Mapping[str, object] | None = None,
+    ) -> TextRequest:
+        """Render the prompt of the judge.
+
+        Raises:
+            InputError: if the protocol cannot show this conversation, or the item has no reference that it shows.
+        """
+        if tools:
+            raise InputError(f"The judge protocol {self.protocol.name} does not show tools, and this row has them.")
+        values = dict(context or {})
+        if self.protocol.sees_principle and values.get("principle") is None:
+            values["principle"] = self.principle
+        messages = render(self.protocol, prompt, completions, values)
+        texts = tuple("\n\n".join(message["content"] for message in completion) for completion in completions)
+        return TextRequest(join_messages(messages), texts, messages)
+
+    async def run_async(self, requests: Sequence[TextRequest]) -> list[Score]:
+        """Ask for every repeat of every request; return a score per request, NaN where the answers give none."""
+        return [await self._score(request) for request in requests]
+
+    async def _score(self, request: TextRequest) -> Score:
+        bodies = self._bodies(request)
+        answers = await asyncio.gather(*map(self.client.complete, bodies, range(len(bodies))))
+        for repeat, answer in enumerate(answers):
+            if answer.failure is not None:
+                self._unanswered[request.key, repeat] = answer
+            elif answer.model:
+                self._models[" ".join(filter(None, (answer.model, answer.system_fingerprint)))] += 1
+        score, failure = call_score(self.protocol, self.view, answers, len(request.completions))
+        if failure is not None:
+            self._failures[failure] += 1
+        return score
+
+    def _bodies(self, request: TextRequest) -> list[dict[str, object]]:
+        """Return the body of each repeat of a request."""
+        repeats = range(self.protocol.repeats)
+        return [request_body(self.name, self.protocol, request.messages, repeat) for repeat in repeats]
+
+    def _read_answers(self, request: TextRequest) -> list[Answer]:
+        """Return the answers to a request, one per repeat."""
+        answers: list[Answer] = []
+        for repeat, body in enumerate(self._bodies(request)):
+            answer = self._unanswered.get((request.key, repeat)) or self.client.lookup(body, repeat)
+            answers.append(answer or Answer(failure="server_error"))
+        return answers
+
+    def answers(self, request: TextRequest) -> list[dict[str, object]]:
+        """Return the answers to a request as JSON values, one per repeat."""
+        return [answer.to_json() for answer in self._read_answers(request)]
+
+    def why_unscored(self, request: TextRequest) -> str | None:
+        """Return why the answers to a request give no score; None if they give one."""
+        answers = self._read_answers(request)
+        _, failure = call_score(self.protocol, self.view, answers, len(request.completions))
+        if failure is None:
+            return None
+        details = filter(None, (answer.detail for answer in answers if answer.failure == failure))
+        detail = next(details, "")
+        return f"{FAILURES[failure]} ({detail})" if detail else FAILURES[failure]
+
+    async def close(self) -> None:
+        """Close the connections and the ledger."""
+        await self.client.close()
+
+    def status(self) -> str:
+        """Return cost, retries and failures so far."""
+        return self.client.usage.status()
+
+    def report(self) -> ScorerReport:
+        """Return what the requests cost, and notes on the server."""
+        judge = {
+            "protocol": self.protocol.name,
+            "version": self.protocol.version,
+            "digest": self.protocol.digest,
+            "failures": dict(self._failures.most_common()),
+            "answered_by": dict(self._models.most_common(10)),
+            **asdict(self.client.usage),
+        }
+        return ScorerReport(tuple(self.client.notes), {"judge": judge})
+
+
+def load_judge(spec: ModelSpec) -> JudgeScorer:
+    """Load the judge of a specification that names an endpoint.
+
+    Raises:
+        InputError: if the protocol or the key is missing.
+    """
+    from rewardbench.scorers.judge.ledger import Ledger
+
+    judge = spec.judge
+    if judge is None or judge.endpoint is None:
+        raise InputError("A judge behind a server needs its address: pass --base_url.")
+    protocol = adjust(load_protocol(judge.protocol), judge)
+    client = ChatClient(judge.endpoint, Ledger())
+    return JudgeScorer(spec.model, protocol, client, judge.endpoint, judge.principle)
+
+
+def adjust(protocol: JudgeProtocol, judge: JudgeSpec) -> JudgeProtocol:
+    """Return a protocol with the settings of the user in place of its own.
+
+    Raises:
+        InputError: if the protocol needs a principle, and there is none.
+    """
+    changes: dict[str, object] = {}
+    if judge.orders is not None:
+        changes["orders"] = judge.orders
+    if judge.repeats is not None:
+        changes["repeats"] = judge.repeats
+    sampling: dict[str, object] = {}
+    if judge.temperature is not None:
+        sampling["temperature"] = judge.temperature
+    if judge.max_tokens is not None:
+        sampling["max_tokens"] = judge.max_tokens
+    if sampling:
+        changes["sampling"] = protocol.sampling.model_copy(update=sampling)
+    return protocol.model_copy(update=changes) if changes else protocol
+
+
+def request_body(model: str, protocol: JudgeProtocol, messages: Messages, repeat: int) -> dict[str, object]:
+    """Return the body of a chat completion request; the same for the same arguments, to the last byte.
+
+    Args:
+        model: as the server knows it.
+        protocol: whose sampling applies.
+        messages: of the prompt.
+        repeat: index of the repeat, which is added to the seed.
+    """
+    sampling = protocol.sampling
+    turns = [{"role": message["role"], "content": message["content"]} for message in messages]
+    body: dict[str, object] = {"model": model, "messages": turns}
+    for name in ("temperature", "top_p", "max_tokens"):
+        if (value := getattr(sampling, name)) is not None:
+            body[name] = value
+    if sampling.seed is not None:
+        body["seed"] = sampling.seed + repeat
+    if sampling.stop:
+        body["stop"] = list(sampling.stop)
+    if sampling.top_logprobs is not None:
+        body |= {"logprobs": True, "top_logprobs": sampling.top_logprobs}
+    if sampling.json_schema is not None:
+        schema = {"name": "verdict", "strict": True, "schema": sampling.json_schema}
+        body["response_format"] = {"type": "json_schema", "json_schema": schema}
+    return {**body, **sampling.extra}
+
+
+def describe_server(base_url: str) -> str:
+    """Return host and path of a server; "local" in place of the host if it runs on this machine.
+
+    >>> describe_server("https://api.example.org/v1/"), describe_server("http://127.0.0.1:8000/v1")
+    ('api.example.org/v1', 'local/v1')
+    """
+    parts = urlsplit(base_url)
+    host = "local" if parts.hostname in ("localhost", "127.0.0.1", "::1", "0.0.0.0") else parts.netloc
+    return f"{host}{parts.path.rstrip('/')}"
+
+
+def join_messages(messages: Sequence[Message]) -> str:
+    """Return the text of a prompt, for the outputs file."""
+    return "\n\n".join(f"[{message['role']}]\n{message['content']}" for message in messages)
