@@ -145,7 +145,12 @@ class DataOptions:
     subset: Annotated[TextOption, flag(DATA, "subset", "Only this subset, or configuration of the dataset")] = None
     dataset_revision: Annotated[TextOption, flag(DATA, "dataset_revision", "Revision of the dataset on the Hub")] = None
     protocol: Annotated[
-        TextOption, flag(DATA, "protocol", "Suite whose columns and rules apply to --dataset, a copy of its data")
+        TextOption,
+        flag(
+            DATA,
+            "protocol",
+            "Suite whose columns and rules apply to --dataset, a copy of its data; with --judge: how it judges",
+        ),
     ] = None
     pairs: Annotated[
         PairsOption,

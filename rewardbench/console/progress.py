@@ -23,7 +23,7 @@ class ScoringBar:
     """Context manager: progress bar of the scoring loop.
 
     The bar advances by tokens, which take the time, and shows items per second. Items of later windows are assumed to
-    be as long as those so far. Without a terminal nothing is shown.
+    be as long as those so far. Without a terminal, it logs a `key=value` line every `LOG_EVERY` seconds.
 
     Args:
         console: where the bar is drawn.
@@ -31,9 +31,9 @@ class ScoringBar:
     """
 
     def __init__(self, console: Console, status: Callable[[], str] = str) -> None:
-        self._status = status
-        self._items = self._left = self._requests = self._tokens = self._cost = self._done = 0
-        self._start = 0.0
+        self._status, self._console = status, console
+        self._items = self._left = self._requests = self._tokens = self._cost = self._done = self._progress = 0
+        self._start = self._logged = 0.0
         self._task: TaskID | None = None
         self._bar = Progress(
             TextColumn("{task.description}"),
@@ -59,6 +59,7 @@ class ScoringBar:
     def start(self, items: int, parts: int) -> None:
         """Start the bar: `items` items, scored once for each of `parts` stages."""
         self._left, self._start = items * parts, time.monotonic()
+        self._logged = self._start
         self._task = self._bar.add_task("scoring", total=None, rate="")
 
     def expect(self, items: int, requests: int, tokens: int) -> None:
@@ -76,7 +77,19 @@ class ScoringBar:
             return
         self._done += requests
         self._tokens += tokens
+        self._progress += tokens or requests
         self._bar.update(self._task, advance=tokens or requests, rate=self.rate())
+        now = time.monotonic()
+        if not self._console.is_terminal and now - self._logged > LOG_EVERY:
+            self._logged = now
+            self._console.print(self.line(now), soft_wrap=True, markup=False, highlight=False)
+
+    def line(self, now: float) -> str:
+        """Return the progress as a `key=value` log line; `now` is the time in seconds, as `time.monotonic` gives it."""
+        total = self._cost * (1 + self._left / max(1, self._items))
+        eta = (now - self._start) * max(0.0, total / max(1, self._progress) - 1)
+        share = self._progress / max(1.0, total)
+        return f'scoring done={100 * share:.1f}% rate="{self.rate()}" eta={eta:.0f}s'
 
     def rate(self) -> str:
         """Return items and tokens per second since the start."""

@@ -41,6 +41,17 @@ def test_without_a_terminal_rate_and_remaining_time_are_logged(monkeypatch):
     assert re.fullmatch(r"linting done=2 rate=[\d.]+/s total=200 eta=\d+s", line)
 
 
+def test_long_scoring_logs_rate_status_and_remaining_time(monkeypatch):
+    monkeypatch.setattr("rewardbench.console.progress.LOG_EVERY", 0.0)
+    log = io.StringIO()
+    bar = ScoringBar(Console(file=log), lambda: "$0.10")
+    bar.start(items=4, parts=1)
+    bar.expect(items=4, requests=8, tokens=0)
+    bar.advance(2, 0)
+    (line,) = log.getvalue().splitlines()
+    assert re.fullmatch(r'scoring done=25\.0% rate="[\d.,]+ items/s, \$0\.10" eta=\d+s', line)
+
+
 def test_a_bar_counts_many_thousand_steps():
     with StepBar("linting", 5_000, Console(file=io.StringIO(), force_terminal=True)) as tick:
         for _ in range(5_000):
