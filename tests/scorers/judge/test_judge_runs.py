@@ -1,0 +1,130 @@
+"""Runs of the command with --judge against a server on 127.0.0.1: scores, reasons, costs, limits and resumed runs."""
+
+import json
+
+import pytest
+from fake_judge import Behaviour, FakeJudge
+from judge_answers import always, choose, rate
+
+from rewardbench.cli.main import main
+
+PRICES = ("--input_price", "1.0", "--output_price", "10.0")
+
+
+def write_pairs(path, count):
+    """Write pairs whose responses state their quality, the chosen one's the higher."""
+    lines = []
+    for n in range(count):
+        low = (n * 37 % 80) / 100
+        pair = {"id": f"pair-{n}", "subset": "all", "prompt": f"Question {n}?"}
+        lines.append(json.dumps({**pair, "chosen": f"quality={low + 0.15:.2f}", "rejected": f"quality={low:.2f}"}))
+    path.write_text("\n".join(lines) + "\n")
+    return str(path)
+
+
+@pytest.fixture
+def run_judge(tmp_path, monkeypatch, capsys):
+    """Return a function that runs the command and returns its exit code, its JSON, and what it printed to stderr."""
+    monkeypatch.setenv("REWARDBENCH_CACHE", str(tmp_path / "cache" / "scores.sqlite"))
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test-secret-0123456789")
+
+    def run(server, data, *arguments):
+        command = ["--judge", "fake", "--base_url", server.base_url, "--dataset", data]
+        with pytest.raises(SystemExit) as stop:
+            main([*command, "--output_dir", str(tmp_path / "results"), "--json", *arguments])
+        output = capsys.readouterr()
+        values = json.loads(output.out) if stop.value.code == 0 else None
+        return stop.value.code, values, output.err
+
+    return run
+
+
+def test_a_perfect_judge_scores_1_with_two_requests_per_pair(run_judge, tmp_path):
+    with FakeJudge(Behaviour()) as server:
+        code, result, _ = run_judge(server, write_pairs(tmp_path / "pairs.jsonl", 20), *PRICES)
+        assert (code, len(server.requests)) == (0, 40)
+        cost = server.cost(1.0, 10.0)
+    assert result["model_type"] == "Generative RM"
+    assert result["accuracy"] == 1.0
+    assert result["order_inconsistency"]["value"] == 0.0
+    judge = result["manifest"]["run"]["judge"]
+    assert (judge["requests"], judge["protocol"]) == (40, "choice")
+    assert judge["cost"] == pytest.approx(cost, abs=1e-9)
+
+
+def test_a_judge_that_always_says_a_gets_no_credit(run_judge, tmp_path):
+    with FakeJudge(Behaviour(decide=always("[[A]]"))) as server:
+        _, result, _ = run_judge(server, write_pairs(tmp_path / "pairs.jsonl", 10))
+    assert result["accuracy"] == 0.0
+    assert result["order_inconsistency"]["value"] == 1.0
+
+
+def test_every_item_is_scored_or_has_a_reason(run_judge, tmp_path):
+    behaviour = Behaviour(malformed=0.1, both_verdicts=0.05, length=0.05, refusal=0.05, empty=0.05)
+    with FakeJudge(behaviour) as server:
+        _, result, _ = run_judge(server, write_pairs(tmp_path / "pairs.jsonl", 100))
+        bodies = {exchange.digest: exchange for exchange in server.requests}
+        assert len(bodies) == len(server.requests) == 200
+        planted = sum(server.planted[kind] for kind in ("malformed", "both_verdicts", "length", "refusal", "empty"))
+    failures = result["manifest"]["run"]["judge"]["failures"]
+    assert sum(failures.values()) == planted
+    rows = [json.loads(line) for line in open(result["results"].replace(".json", "_outputs.jsonl"))]
+    unscored = [row for row in rows if None in row["scores"]]
+    assert all(row["reason"] for row in unscored)
+    assert result["accuracy_estimate"]["unscored"] == len(unscored) > 0
+    assert all(row["results"] == 0 for row in unscored)
+
+
+def test_a_second_run_asks_nothing_and_writes_the_same_files(run_judge, tmp_path):
+    data = write_pairs(tmp_path / "pairs.jsonl", 10)
+    with FakeJudge(Behaviour(malformed=0.2)) as server:
+        _, first, _ = run_judge(server, data)
+        path = first["results"]
+        files = [open(path.replace(".json", suffix)).read() for suffix in ("_outputs.jsonl", "_answers.jsonl")]
+        asked = len(server.requests)
+        _, second, _ = run_judge(server, data)
+        assert len(server.requests) == asked
+    again = [open(path.replace(".json", suffix)).read() for suffix in ("_outputs.jsonl", "_answers.jsonl")]
+    assert again == files
+    assert second["score"] == first["score"]
+    assert len(files[1].splitlines()) == 20
+
+
+@pytest.mark.parametrize("limit", [["--max_requests", "15"], ["--max_cost", "0.01", "--input_price", "50"]])
+def test_limits_end_a_run_that_can_be_continued(run_judge, tmp_path, limit):
+    data = write_pairs(tmp_path / "pairs.jsonl", 40)
+    with FakeJudge(Behaviour()) as server:
+        code, result, _ = run_judge(server, data, *limit)
+        judge = result["manifest"]["run"]["judge"]
+        assert code == 0
+        assert judge["stopped"] == limit[0].removeprefix("--")
+        assert 0 < result["accuracy_estimate"]["unscored"] < 40
+        asked = len(server.requests)
+        assert asked == judge["requests"] < 80
+        _, result, _ = run_judge(server, data)
+        assert len(server.requests) == 80, "what was answered is not asked again"
+    assert result["accuracy"] == 1.0
+
+
+def test_ratings_are_asked_for_each_response(run_judge, tmp_path):
+    with FakeJudge(Behaviour(decide=rate())) as server:
+        _, result, _ = run_judge(server, write_pairs(tmp_path / "pairs.jsonl", 20), "--protocol", "rating")
+        assert len(server.requests) <= 40
+    assert result["accuracy"] > 0.8
+    assert "order_inconsistency" not in result
+
+
+def test_a_planted_position_bias_is_measured(run_judge, tmp_path):
+    with FakeJudge(Behaviour(decide=choose(position_bias=0.3))) as server:
+        _, result, _ = run_judge(server, write_pairs(tmp_path / "pairs.jsonl", 400))
+    assert result["order_inconsistency"]["value"] == pytest.approx(0.3, abs=0.07)
+
+
+def test_the_key_is_in_no_file_and_in_no_output(run_judge, tmp_path):
+    with FakeJudge(Behaviour(malformed=0.1, api_key="another-key", echo_key=True)) as server:
+        code, _, error = run_judge(server, write_pairs(tmp_path / "pairs.jsonl", 5))
+    assert code == 2
+    assert "sk-test-secret" not in error
+    assert len(error.strip().splitlines()) == 2  # the sentence, and that the dataset is not core
+    for path in tmp_path.rglob("*"):
+        assert not path.is_file() or b"sk-test-secret" not in path.read_bytes()
