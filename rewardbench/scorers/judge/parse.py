@@ -1,0 +1,233 @@
+"""Read a judge's answer: scores of the completions shown, or the reason why there are none."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from rewardbench.scorers.judge.answer_text import (
+    MAX_CHARACTERS,
+    is_refusal,
+    normalise,
+    tagged_text,
+    without_thought,
+)
+from rewardbench.scorers.judge.answers import Answer, Failure, Reading
+from rewardbench.scorers.judge.json_objects import read_field
+from rewardbench.scorers.judge.protocols import AnswerRule
+from rewardbench.scorers.judge.token_probabilities import read_tokens
+from rewardbench.scorers.judge.values import NOUN, RATING, ValueReader
+from rewardbench.scorers.judge.verdict_texts import DECORATION, HEADING, LINK, NO_VERDICT, Verdict, agreement, decide
+
+_REFUSALS = ("content_filter", "refusal", "safety", "prohibited_content")
+_CUTS = ("length", "max_tokens")
+_FLAGS = re.IGNORECASE | re.VERBOSE
+_MARKED = re.compile(r"\[\[([^\[\]\n]{1,200})\]\]|\\boxed\s?\{((?:[^{}\n]|\{[^{}\n]{0,100}\}){1,200})\}")
+_HEADED = re.compile(rf"(?:{HEADING}{LINK}|\[RESULT\]){DECORATION}{{0,12}}", _FLAGS)
+_AMOUNT = re.compile(rf"(?<![\w.,/-])(?<!\d:){RATING}", _FLAGS)
+_RANGE = re.compile(r"""\s{0,3}(?:[-–—~/]|\b(?:to|or|and)\b|至|到|或)\s{0,3}\d|[\w%]|[,:]\d""", _FLAGS)
+_LIST_ITEM = re.compile(r"[ \t]*(\d{1,2})[.)、:]\s*(\S[^\n]{0,40}?)[ \t]*(?:\n|$)")
+_BETTER = r"""(?:(?:is|was)\s+(?:(?!(?:not|never|no|hardly)\b)\w+\s+){0,3}?
+    (?:better|best|superior|stronger|winner|preferred|preferable)|wins)\b"""
+_END_OF_LABEL = rf"(?=\s{{0,3}}(?:$|[.,;!)。，；！]|[-–—]\s)|\s+{_BETTER})"
+
+
+def read_answer(rule: AnswerRule, answer: Answer, count: int) -> Reading:
+    """Read the scores that an answer gives to the completions.
+
+    Args:
+        rule: how the protocol reads answers.
+        answer: of the judge; its thought is never read.
+        count: completions shown.
+
+    Returns:
+        `count` scores, the higher the better (one score for a pointwise rule, and for a difference or an expectation
+        of tokens); or a failure.
+    """
+    failure = _failure(rule, answer)
+    if failure:
+        return Reading(failure=failure)
+    if rule.kind == "tokens":
+        return read_tokens(rule, answer, count)
+    text = without_thought(answer.text)
+    if text is None:
+        return NO_VERDICT
+    if not text.strip():
+        return Reading(failure="empty")
+    reading = _read_text(ValueReader(rule, count), text)
+    if reading.failure in ("no_verdict", "not_json") and is_refusal(text):
+        return Reading(failure="refusal")
+    return reading
+
+
+def _failure(rule: AnswerRule, answer: Answer) -> Failure | None:
+    """Return the failure that the server reports, before any text is read."""
+    finish = answer.finish_reason.lower()
+    if answer.failure:
+        return answer.failure
+    if answer.refusal or finish in _REFUSALS:
+        return "refusal"
+    if finish in _CUTS and not (rule.kind == "tokens" and rule.position == "first"):
+        return "length"
+    if not answer.text.strip() and not (rule.kind == "tokens" and answer.logprobs):
+        return "no_logprobs" if rule.kind == "tokens" and answer.text else "empty"
+    return None
+
+
+def _read_text(reader: ValueReader, text: str) -> Reading:
+    rule = reader.rule
+    text = text[-MAX_CHARACTERS:]
+    if rule.span:
+        tagged = tagged_text(text, rule.span)
+        if tagged is None:
+            return NO_VERDICT
+        text = tagged.strip()
+    if rule.field:
+        return read_field(reader, text, rule.field)
+    if rule.patterns:
+        verdicts = _by_patterns(reader, text)
+    else:
+        text = normalise(text)
+        verdicts = list(_by_default(reader, text))
+        if not verdicts and reader.rule.kind == "rating" and reader.count > 1:
+            return _labelled_ratings(reader, text)
+    return agreement([verdict.reading for verdict in verdicts]) if rule.span else decide(text, verdicts)
+
+
+def _by_patterns(reader: ValueReader, text: str) -> list[Verdict]:
+    """Return the verdicts of the first of the rule's patterns that matches."""
+    for pattern in reader.rule.patterns:
+        matches = list(re.finditer(pattern, text))
+        if not matches:
+            continue
+        verdicts: list[Verdict] = []
+        for match in matches:
+            reading = reader.read(match[match.lastindex or 0] or "")
+            verdicts.append(Verdict(match.start(), match.end(), reading or NO_VERDICT))
+        if reader.rule.kind == "rating" and reader.count > 1:
+            return _joined_ratings(reader, matches) or verdicts
+        return verdicts
+    return []
+
+
+def _joined_ratings(reader: ValueReader, matches: list[re.Match[str]]) -> list[Verdict]:
+    """Return one verdict of the last matches, if each of them holds one number."""
+    values: list[float] = []
+    for match in matches[-reader.count :]:
+        value = reader.number(normalise(match[match.lastindex or 0] or ""))
+        if value is None:
+            return []
+        values.append(value)
+    if len(values) < reader.count:
+        return []
+    return [Verdict(matches[-reader.count].start(), matches[-1].end(), reader.ratings(values))]
+
+
+def _by_default(reader: ValueReader, text: str) -> Iterator[Verdict]:
+    """Yield the verdicts of a normalised text in the forms that judges use."""
+    yield from _lines(reader, text)
+    for match in _MARKED.finditer(text):
+        reading = reader.read(match[1] or match[2])
+        if reading:
+            yield Verdict(match.start(), match.end(), reading)
+    kind = reader.rule.kind
+    if kind == "choice":
+        yield from _headed_labels(reader, text)
+    elif kind == "ranking":
+        yield from _headed_lines(reader, text)
+    elif reader.ratings_count == 1:
+        yield from _amounts(reader, text)
+    else:
+        yield from _headed_lines(reader, text)
+
+
+def _lines(reader: ValueReader, text: str) -> Iterator[Verdict]:
+    """Yield the verdicts that fill a line: the first or the last one, and any with several values."""
+    lines = list(re.finditer(r"[^\n]*\S[^\n]*", text))
+    for position, match in enumerate(lines):
+        line = match[0].strip()
+        is_edge = position in (0, len(lines) - 1) and not line.startswith("#") and not line.endswith(":")
+        is_single = reader.rule.kind == "choice" or reader.ratings_count == 1
+        if len(line) > 200 or "[[" in line or "\\boxed" in line or (is_single and not is_edge):
+            continue
+        reading = reader.read(line) or _conclusion(reader, line)
+        if reading:
+            yield Verdict(match.start(), match.end(), reading)
+    if reader.rule.kind == "ranking":
+        yield from _numbered_ranking(reader, text)
+
+
+def _conclusion(reader: ValueReader, line: str) -> Reading | None:
+    """Read a line that says of one completion that it is better, and nothing else."""
+    if reader.rule.kind != "choice":
+        return None
+    label = reader.label_pattern
+    pattern = rf"""[\s*_]{{0,4}}(?:(?:therefore|thus|so|hence|overall|in\s+conclusion|i\s+(?:think|believe)),?\s+)?
+        ({label})\s+{_BETTER}(?:\s+(?:choice|one|{NOUN}|than\s+{label}|overall)){{0,2}}[\s.!*_]{{0,6}}"""
+    match = re.fullmatch(pattern, line, _FLAGS)
+    return reader.read(match[1]) if match else None
+
+
+def _numbered_ranking(reader: ValueReader, text: str) -> Iterator[Verdict]:
+    """Yield the rankings that are lists: "1. B", "2. A"."""
+    names: list[str] = []
+    start = end = 0
+    for match in _LIST_ITEM.finditer(text):
+        if int(match[1]) == 1 or match.start() != end:
+            names, start = [], match.start()
+        end = match.end()
+        if int(match[1]) == len(names) + 1 and reader.is_label(match[2]):
+            names.append(match[2])
+        if len(names) == reader.count:
+            reading = reader.read(", ".join(names))
+            if reading:
+                yield Verdict(start, end, reading)
+
+
+def _headed_labels(reader: ValueReader, text: str) -> Iterator[Verdict]:
+    pattern = re.compile(rf"({reader.label_pattern}){_END_OF_LABEL}", _FLAGS | re.MULTILINE)
+    for heading in _HEADED.finditer(text):
+        match = pattern.match(text, heading.end(), heading.end() + 200)
+        reading = reader.read(match[1]) if match and match[1][:2] != "[[" else None
+        if match and reading:
+            yield Verdict(match.start(), match.end(), reading)
+
+
+def _headed_lines(reader: ValueReader, text: str) -> Iterator[Verdict]:
+    """Yield the verdicts that fill a line after a heading."""
+    for heading in _HEADED.finditer(text):
+        end = text.find("\n", heading.end(), heading.end() + 400)
+        end = min(len(text), heading.end() + 400) if end < 0 else end
+        reading = reader.read(text[heading.end() : end].strip()) if end > heading.end() else None
+        if reading:
+            yield Verdict(heading.end(), end, reading)
+
+
+def _amounts(reader: ValueReader, text: str) -> Iterator[Verdict]:
+    """Yield ratings after a heading, and those with a highest value, such as 8/10, in a sentence."""
+    headed = {heading.end() for heading in _HEADED.finditer(text)}
+    for match in _AMOUNT.finditer(text):
+        is_headed = match.start() in headed
+        before = text[max(0, match.start() - 3) : match.start()].rstrip(" *_")
+        if not is_headed and (not match["highest"] or before.endswith((":", "：", "|", "="))):
+            continue
+        is_range = _RANGE.match(text, match.end()) is not None
+        yield Verdict(match.start(), match.end(), NO_VERDICT if is_range else reader.read(match[0]) or NO_VERDICT)
+
+
+def _labelled_ratings(reader: ValueReader, text: str) -> Reading:
+    """Read one rating after each label: "Response A: 8/10", or a row of a table."""
+    pattern = re.compile(
+        rf"^[\s|*_>\d.#•-]{{0,9}}({reader.label_pattern})[\s:：=|*_\[>-]{{1,9}}(?P<rating>{RATING})[\s|*_\].]{{0,9}}$",
+        _FLAGS | re.MULTILINE,
+    )
+    values: dict[int, float] = {}
+    for match in reversed(list(pattern.finditer(text))):
+        index = reader.index(match[1])
+        value = reader.number(match["rating"])
+        if index is None or value is None:
+            return NO_VERDICT
+        values.setdefault(index, value)
+        if len(values) == reader.count:
+            return reader.ratings([values[position] for position in range(reader.count)])
+    return NO_VERDICT
