@@ -1,7 +1,6 @@
 """Answers of a fake judge: functions that read the responses in a prompt and return a verdict, decided by hash."""
 
 import hashlib
-import json
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -32,7 +31,7 @@ class Question:
         body: the parsed JSON body.
         key: what answers and faults are drawn by: the digest of the raw body unless `Behaviour.key` says otherwise.
         seed: seed of the judge.
-        sample: 0 to n - 1 where the request asks for `n` choices.
+        sample: number of the choice if the request asks for `n`, and of the repeat under `Behaviour.vary_repeats`.
     """
 
     body: Mapping[str, object]
@@ -61,7 +60,7 @@ class Reply:
         at: index of the token with these probabilities, 0 = first, -1 = last.
     """
 
-    content: str
+    content: str | None
     contrary: str = ""
     probabilities: Mapping[str, float] = field(default_factory=dict)
     at: int = 0
@@ -103,13 +102,18 @@ def delimited_qualities(*delimiters: tuple[str, str], seed: int = 0) -> Qualitie
 
 def always(content: str) -> Decide:
     """Return a judge that gives the same answer to everything: `always("[[A]]")`, `always("[[C]]")` for a tie."""
-    return lambda question: Reply(content, content)
+
+    def decide(question: Question) -> Reply:
+        return Reply(content, content)
+
+    return decide
 
 
 def choose(
     qualities: Qualities = marked_qualities,
     position_bias: float = 0.0,
     tie_margin: float = -1.0,
+    noise: float = 0.0,
     form: str = EXPLANATION + " [[{}]]",
 ) -> Decide:
     """Return a judge of two or more responses: the letter of the best, in `form`.
@@ -118,11 +122,12 @@ def choose(
         qualities: finds the quality of each response in the prompt.
         position_bias: share of requests, by hash, which get the letter of the first response whatever the qualities.
         tie_margin: the letter after the last one (`[[C]]` of a pair) if the best two differ by no more than this.
+        noise: largest change of a quality, drawn by request: answers to repeats with other seeds then differ.
         form: format string of the answer. `form="{}"` answers with the letter alone, for judges by logprobs.
     """
 
     def decide(question: Question) -> Reply:
-        scores = qualities(question.prompt)
+        scores = perturbed(qualities, question, noise)
         if len(scores) < 2:
             return Reply(MISSING)
         first, second = sorted(scores, reverse=True)[:2]
@@ -142,21 +147,34 @@ def choose(
     return decide
 
 
+def perturbed(qualities: Qualities, question: Question, noise: float) -> list[float]:
+    """Return the qualities of the responses of a question, each moved by at most `noise`."""
+    scores = list(qualities(question.prompt))
+    if noise:
+        for index, score in enumerate(scores):
+            scores[index] = score + noise * (2 * question.draw(f"noise {index}") - 1)
+    return scores
+
+
 def rate(
-    qualities: Qualities = marked_qualities, low: int = 1, high: int = 10, form: str = EXPLANATION + " Rating: {}"
+    qualities: Qualities = marked_qualities,
+    low: int = 1,
+    high: int = 10,
+    noise: float = 0.0,
+    form: str = EXPLANATION + " Rating: {}",
 ) -> Decide:
-    """Return a judge that rates the first response from `low` to `high`.
+    """Return a judge that rates the first response from `low` to `high`; a quality of 0 is `low`, of 1 is `high`.
 
     The probabilities of the rating tokens, at the last token, peak at the rating; with `form="{}"` the rating is the
     only token.
     """
 
     def decide(question: Question) -> Reply:
-        scores = qualities(question.prompt)
+        scores = perturbed(qualities, question, noise)
         if not scores:
             return Reply(MISSING)
-        exact = low + scores[0] * (high - low)
-        rating = min(math.floor(exact + 0.5), high)
+        exact = low + min(max(scores[0], 0.0), 1.0) * (high - low)
+        rating = math.floor(exact + 0.5)
         weights = {}
         for level in range(low, high + 1):
             weights[str(level)] = math.exp(-((level - exact) ** 2))
@@ -237,14 +255,6 @@ def logprobs_of(reply: Reply, tokens: Sequence[str], top: int, hide_unlikely: bo
 
 
 def logprob_entry(token: str, probability: float) -> dict[str, object]:
+    """Return token, logprob and bytes in OpenAI's format."""
     logprob = math.log(probability) if probability > 0 else LEAST_LOGPROB
     return {"token": token, "logprob": logprob, "bytes": list(token.encode())}
-
-
-def parse_body(raw: bytes) -> dict[str, object] | None:
-    """Return a JSON object, or None if the bytes are something else."""
-    try:
-        body = json.loads(raw)
-    except ValueError:
-        return None
-    return body if isinstance(body, dict) else None
