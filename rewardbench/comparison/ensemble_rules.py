@@ -73,14 +73,6 @@ class EnsembleRule:
             parameters["standardize"] = self.standardize
         return parameters
 
-    @property
-    def options(self) -> list[str]:
-        """Return the options of the command line that select the rule."""
-        options = ["--rule", self.name]
-        if self.penalty is not None:
-            options += ["--penalty", f"{self.penalty:g}"]
-        return [*options, "--standardize"] if self.standardize else options
-
     def describe(self) -> str:
         """Describe the rule in one or two sentences."""
         sentences = {
@@ -95,7 +87,7 @@ class EnsembleRule:
             ),
             "plurality-rewardbench": (
                 "The most frequent verdict counts, as in rewardbench 0.1: a tie or a failure of a member is a verdict "
-                "too, and an item without a winner earns the credit of a random pick."
+                "too, and an item without a winner gets the credit of a random pick."
             ),
         }
         if not self.standardize:
