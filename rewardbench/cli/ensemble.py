@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -51,11 +52,24 @@ def ensemble_command(
 
     The result is stored like that of a model, and compared with that of the best member.
     """
-    from rewardbench.comparison.ensemble import ensemble
-
     if "://" in output_dir:
         raise InputError(f"An ensemble is written to a folder, not to {output_dir}: pass a local --output_dir.")
-    combined = ensemble(results, rule, penalty=penalty, standardize=standardize, name=name)
+    combine_results(results, rule, penalty, standardize, name, output_dir, as_json)
+
+
+def combine_results(
+    paths: Sequence[str],
+    rule: RuleOption,
+    penalty: float | None = None,
+    standardize: bool = False,
+    name: str | None = None,
+    output_dir: str = "results/",
+    as_json: bool = False,
+) -> None:
+    """Combine results, store that of the ensemble, and print it; see `comparison.ensemble.ensemble`."""
+    from rewardbench.comparison.ensemble import ensemble
+
+    combined = ensemble(paths, rule, penalty=penalty, standardize=standardize, name=name)
     path = combined.save(output_dir)
     if as_json:
         echo_json({**_ensemble_json(combined), "results": path})

@@ -15,7 +15,8 @@ from repository import ROOT, SHARED
 
 from rewardbench import InputError, evaluate
 from rewardbench.cli.arguments import drop_flag_values
-from rewardbench.cli.main import DEFAULT_DATASET_NOTE, NO_EFFECT, main
+from rewardbench.cli.evaluate import DEFAULT_DATASET_NOTE, NO_EFFECT
+from rewardbench.cli.main import main
 
 LONGEST = ["--model", "baseline/longest"]
 PAIRS = [

@@ -20,7 +20,8 @@ import pytest
 from random_models import make_tokenizer
 from repository import ROOT
 
-from rewardbench.cli.main import DEFAULT_DATASET_NOTE, main
+from rewardbench.cli.evaluate import DEFAULT_DATASET_NOTE
+from rewardbench.cli.main import main
 
 PAIRS = [{"prompt": f"Name city {n}.", "chosen": "Lima, by the river.", "rejected": "No."} for n in range(3)]
 LINES = "".join(json.dumps(row) + "\n" for row in PAIRS)

@@ -1,0 +1,277 @@
+"""Options of `rewardbench` without a command, and the run: score, store, push, print. Nothing is computed here."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Annotated
+
+from rewardbench.cli import options
+from rewardbench.cli.judges import JudgeOptions
+from rewardbench.cli.options import (
+    DATA,
+    DEPRECATED,
+    HUB,
+    MODEL,
+    OUTPUT,
+    BatchOptions,
+    CountOption,
+    DataOptions,
+    ModelOptions,
+    RunOptions,
+    TextOption,
+    flag,
+)
+from rewardbench.cli.process import set_up_scoring
+from rewardbench.cli.servers import ServerOptions
+from rewardbench.console.terminal import echo, echo_json, make_console
+from rewardbench.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from rewardbench.settings import ModelSpec, Settings
+    from rewardbench.types import Result
+
+NO_EFFECT = {
+    "wandb_run": "rewardbench has no W&B logging; pass the output of --json to wandb.log()",
+    "not_quantized": "weights are quantised only by --load_in_8bit or --load_in_4bit",
+    "force_truncation": "texts over the length limit are always truncated",
+    "save_all": "{model}_outputs.jsonl always contains the scores of every item",
+}
+"""Options of earlier versions that have no effect, with the reason."""
+
+DEFAULT_DATASET_NOTE = (
+    "Scoring on core, the embedded suite. For RewardBench, the default of earlier versions, pass "
+    "--dataset allenai/reward-bench."
+)
+
+MODEL_HELP = "Hub id, folder, tiny-rm, tiny-dpo, or baseline/longest, baseline/shortest, baseline/random"
+DATASET_HELP = (
+    "core, allenai/reward-bench, allenai/reward-bench-2, allenai/preference-test-sets, or any Hub id, folder, jsonl, "
+    "json, parquet or csv with preferences, or - for standard input"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NameOptions:
+    """Options that name the model."""
+
+    model: Annotated[TextOption, flag(MODEL, "model", MODEL_HELP)] = None
+    seed: Annotated[int, flag(MODEL, "seed", "Random seed of baseline/random")] = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ItemOptions:
+    """Options that name the data and select items."""
+
+    dataset: Annotated[TextOption, flag(DATA, "dataset", DATASET_HELP)] = None
+    limit: Annotated[CountOption, flag(DATA, "limit", "Score only the first items", min=1)] = None
+    load_json: Annotated[bool, flag(DATA, "load_json", "Read --dataset as JSON, whatever its file name")] = False
+    prioritize_scoring: Annotated[
+        bool, flag(DATA, "prioritize_scoring", "Score the column `messages`, without preferences")
+    ] = False
+    fresh: Annotated[
+        CountOption,
+        flag(DATA, "fresh", "core: also score newly generated mirrors with this seed, and report the difference"),
+    ] = None
+    step_threshold: Annotated[
+        float | None,
+        flag(DATA, "step_threshold", "Score below which a labelled step counts as wrong; default: 0.5"),
+    ] = None
+    debug: Annotated[bool, flag(DATA, "debug", "Score only the first 10 items")] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputOptions:
+    """Options for what is written and printed."""
+
+    output_dir: Annotated[str, flag(OUTPUT, "output_dir", "Folder to which results are written")] = "results/"
+    as_json: Annotated[bool, flag(OUTPUT, "json", "Print the result as JSON instead of a table")] = False
+    version: Annotated[bool, flag(OUTPUT, "version", "Print the version")] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class HubOptions:
+    """Options that push a result to the Hub."""
+
+    push_results_to_hub: Annotated[
+        bool, flag(HUB, "push_results_to_hub", "Push the scores to a dataset on the Hub")
+    ] = False
+    upload_model_metadata_to_hf: Annotated[
+        bool, flag(HUB, "upload_model_metadata_to_hf", "Write the scores to the model card on the Hub")
+    ] = False
+    hf_entity: Annotated[
+        TextOption, flag(HUB, "hf_entity", "User or organization of the dataset; default: your user name")
+    ] = None
+    hf_name: Annotated[TextOption, flag(HUB, "hf_name", "Name of the dataset; default: rewardbench-MODEL")] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EarlierOptions:
+    """Options of earlier versions, which have no effect."""
+
+    not_quantized: Annotated[bool, flag(DEPRECATED, "not_quantized", NO_EFFECT["not_quantized"])] = False
+    force_truncation: Annotated[bool, flag(DEPRECATED, "force_truncation", NO_EFFECT["force_truncation"])] = False
+    save_all: Annotated[bool, flag(DEPRECATED, "save_all", NO_EFFECT["save_all"])] = False
+    wandb_run: Annotated[TextOption, flag(DEPRECATED, "wandb_run", NO_EFFECT["wandb_run"])] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arguments:
+    """All options of `rewardbench` without a command."""
+
+    name: NameOptions
+    items: ItemOptions
+    batch: BatchOptions
+    output: OutputOptions
+    hub: HubOptions
+    earlier: EarlierOptions
+    judge: JudgeOptions
+    server: ServerOptions
+    model: ModelOptions
+    data: DataOptions
+    run: RunOptions
+
+    def model_specs(self) -> list[ModelSpec]:
+        """Return the model to be scored, or every judge.
+
+        Raises:
+            InputError: if there is none, or a value is wrong.
+        """
+        judges = self.judge.names()
+        if judges and self.name.model:
+            raise InputError("--model and --judge exclude each other: pass one of them.")
+        if not judges and not self.name.model:
+            raise InputError("No model was given: pass --model NAME, for example --model tiny-rm.")
+        specs: list[ModelSpec] = []
+        for name in judges:
+            spec = options.model_spec(name, self.model, self.run, self.name.seed)
+            judge = self.judge.judge_spec(name, self.data.protocol, self.server.endpoint())
+            specs.append(replace(spec, judge=judge))
+        if not judges:
+            spec = options.model_spec(self.name.model or "", self.model, self.run, self.name.seed)
+            specs.append(replace(spec, server=self.server.server_spec()))
+        return specs
+
+    def settings(self, model: ModelSpec) -> Settings:
+        """Build the settings of the run of a model.
+
+        Raises:
+            InputError: if a value is wrong.
+        """
+        from rewardbench.settings import Settings
+
+        data = replace(self.data, protocol=self.judge.data_protocol) if model.judge else self.data
+        return Settings(
+            model=model,
+            dataset="core" if self.items.dataset is None else self.items.dataset,
+            **asdict(data),
+            scores_only=self.items.prioritize_scoring,
+            load_json=self.items.load_json,
+            fresh=self.items.fresh,
+            step_threshold=self.items.step_threshold,
+            limit=self.items.limit or (10 if self.items.debug else None),
+            batch_size=self.batch.batch_size,
+            batch_tokens=self.batch.batch_tokens,
+            num_processes=self.batch.num_processes,
+            cache=not self.batch.no_cache,
+        )
+
+
+def evaluate_command(arguments: Arguments) -> None:
+    """Score a model, or one or several judges, and print the result.
+
+    Raises:
+        InputError: for options that are missing or wrong, and as `evaluation.run_and_store`.
+    """
+    for name, reason in NO_EFFECT.items():
+        if getattr(arguments.earlier, name):
+            echo(f"--{name} has no effect: {reason}.", error=True)
+    specs = arguments.model_specs()
+    if arguments.items.dataset is None:
+        echo(DEFAULT_DATASET_NOTE, error=True)
+    if len(specs) == 1:
+        _score(arguments, specs[0])
+    else:
+        _score_panel(arguments, specs)
+
+
+def _score(arguments: Arguments, model: ModelSpec, is_member: bool = False) -> str:
+    """Score, store and print. Heavy libraries are first imported here.
+
+    Args:
+        arguments: of the command.
+        model: the model.
+        is_member: True for one of several judges, whose result is not printed as JSON.
+
+    Returns:
+        The path of the result; empty in a process of torchrun other than rank 0.
+    """
+    set_up_scoring(model.model)
+
+    from rewardbench.evaluation import run_and_store
+    from rewardbench.results.report import print_result, to_json
+
+    settings = arguments.settings(model)
+    user = _hub_user(settings.model.model, arguments.hub)
+    fresh = None if settings.fresh is None else _draw_fresh(settings.fresh)
+    stored = run_and_store(settings, arguments.output.output_dir, make_console(stderr=True), fresh)
+    if stored is None:
+        return ""
+    result, path = stored
+    as_json = arguments.output.as_json
+    if not as_json:  # before anything is pushed, which may fail
+        print_result(result, make_console())
+        echo(f"results={path}")
+    pushed = _push(arguments.hub, result, path, user)
+    if as_json and not is_member:
+        echo_json({**to_json(result), "results": path, **pushed})
+    elif not as_json:
+        for name, value in pushed.items():
+            echo(f"{name}={value}")
+    return path
+
+
+def _score_panel(arguments: Arguments, judges: Sequence[ModelSpec]) -> None:
+    """Score by each judge in turn, store each result, and store and print the decision of their majority."""
+    from rewardbench.cli.ensemble import combine_results
+
+    if arguments.hub.push_results_to_hub or arguments.hub.upload_model_metadata_to_hf:
+        raise InputError("Results of several judges are not pushed together: run each one alone, or use submit.")
+    output = arguments.output
+    paths = [_score(arguments, judge, is_member=True) for judge in judges]
+    combine_results(paths, "majority", output_dir=output.output_dir, as_json=output.as_json)
+
+
+def _hub_user(model: str, hub: HubOptions) -> str:
+    """Return the user's name on the Hub if something is to be pushed, and check it before hours of scoring.
+
+    Raises:
+        InputError: if the user is not logged in, or may not write.
+    """
+    if not (hub.push_results_to_hub or hub.upload_model_metadata_to_hf):
+        return ""
+    from rewardbench.results.export import check_login
+
+    return check_login(model, with_card=hub.upload_model_metadata_to_hf)
+
+
+def _push(hub: HubOptions, result: Result, path: str, user: str) -> dict[str, str]:
+    """Push the result as requested; return the addresses by name."""
+    from pathlib import Path
+
+    from rewardbench.results import export
+
+    pushed = {}
+    if hub.push_results_to_hub:
+        pushed["pushed"] = export.push_results(Path(path), hub.hf_entity or user, hub.hf_name)
+    if hub.upload_model_metadata_to_hf:
+        pushed["card"] = export.write_card(result)
+    return pushed
+
+
+def _draw_fresh(seed: int) -> Path:
+    from rewardbench.builders.core import fresh_draw
+
+    return fresh_draw(seed)
