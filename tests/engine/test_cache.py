@@ -11,8 +11,9 @@ import time
 
 import pytest
 
-from rewardbench.engine.cache import APPLICATION, Cache, _enable_write_ahead, default_path
+from rewardbench.engine.cache import FORMAT, Cache, default_path
 from rewardbench.errors import InputError
+from rewardbench.paths.sqlite import _enable_write_ahead
 
 DAY = 86_400
 FINGERPRINT = {
@@ -246,7 +247,7 @@ def test_opening_waits_for_a_process_that_opens_the_same_file(monkeypatch):
     busy = Busy()
     _enable_write_ahead(busy)
     assert busy.refusals == 0
-    monkeypatch.setattr("rewardbench.engine.cache.LOCK_SECONDS", -1.0)
+    monkeypatch.setattr("rewardbench.paths.sqlite.LOCK_SECONDS", -1.0)
     with pytest.raises(sqlite3.OperationalError, match="locked"):
         _enable_write_ahead(Busy())
 
@@ -502,7 +503,7 @@ def test_an_empty_file_becomes_a_cache(path):
     path.parent.mkdir()
     path.touch()
     assert count_scores(path) == 0
-    assert sqlite3.connect(path).execute("PRAGMA application_id").fetchone() == (APPLICATION,)
+    assert sqlite3.connect(path).execute("PRAGMA application_id").fetchone() == (FORMAT.application,)
 
 
 def test_a_file_that_is_damaged_later_gives_the_same_error(path):
@@ -558,7 +559,7 @@ def test_a_full_disk_gives_a_one_line_error_and_loses_no_score(path, start):
 
 
 def test_a_lock_that_is_never_released_becomes_an_error(path, cache, monkeypatch):
-    monkeypatch.setattr("rewardbench.engine.cache.LOCK_SECONDS", 0.1)
+    monkeypatch.setattr("rewardbench.paths.sqlite.LOCK_SECONDS", 0.1)
     with Cache(path) as other:
         connection = sqlite3.connect(path, isolation_level=None)
         connection.execute("BEGIN IMMEDIATE")

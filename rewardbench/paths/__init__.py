@@ -21,7 +21,7 @@ def data_dir() -> Path:
     Raises:
         InputError: if the installation lacks it.
     """
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parent.parent
     for folder in (package / "_data", package.parent / "data"):
         if folder.is_dir():
             return folder

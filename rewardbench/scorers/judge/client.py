@@ -1,0 +1,323 @@
+"""Ask a server over OpenAI's chat completions: many requests at once, with retries, limits, and a ledger of answers."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from rewardbench.errors import InputError
+from rewardbench.scorers.judge.adaptation import Adaptation
+from rewardbench.scorers.judge.answers import Answer, Failure
+from rewardbench.scorers.judge.budget import Budget, Reservation, Usage
+from rewardbench.scorers.judge.completions import (
+    DETAIL_CHARACTERS,
+    ServerError,
+    encode_body,
+    is_same_model,
+    read_completion,
+    read_error,
+)
+from rewardbench.scorers.judge.connection import Connection, ServerResponse, endpoint_identity
+from rewardbench.scorers.judge.ledger import Ledger, RequestId, StoredAnswer
+from rewardbench.scorers.judge.throttle import LONGEST_WAIT, Pace, Throttle, retry_after
+from rewardbench.settings import Endpoint
+
+RETRIED = {408, 409, 425, 429}
+"""HTTP statuses below 500 after which a request is sent again."""
+POLL_SECONDS = 0.25
+"""Time between two looks for the answer to a request that another process has sent."""
+
+
+@dataclass(frozen=True)
+class _Call:
+    """One call of `complete`."""
+
+    body: Mapping[str, object]
+    request: RequestId
+    reservation: Reservation
+
+
+@dataclass(frozen=True)
+class _Retry:
+    """An attempt that failed, and may be repeated."""
+
+    failure: Failure
+    detail: str
+    seconds: float | None = None
+    """Pause that the server asks for."""
+    is_changed: bool = False
+    """True if the request was changed, and is sent again at once."""
+
+
+class ChatClient:
+    """Sends requests to one server; use it in one event loop.
+
+    Attributes:
+        usage: what this run has used so far.
+        identity: the server, in keys of the ledger.
+    """
+
+    def __init__(self, endpoint: Endpoint, ledger: Ledger | None = None, *, pause: float = 0.5, seed: int = 0) -> None:
+        """Prepare; nothing is sent.
+
+        Args:
+            endpoint: the server, with its limits and prices.
+            ledger: where answers are looked up and kept; None: every request is sent.
+            pause: seconds before the first retry, at most; twice that before the second, and so on.
+            seed: of the random part of pauses.
+
+        Raises:
+            InputError: if the key is missing.
+        """
+        self._endpoint, self._ledger, self._pause = endpoint, ledger, pause
+        self.identity = endpoint_identity(endpoint.base_url)
+        self._connection = Connection(endpoint)
+        self._budget = Budget(endpoint)
+        self._adaptation = Adaptation()
+        self._throttle = Throttle(endpoint.max_concurrency)
+        self._requests, self._tokens = Pace(endpoint.requests_per_minute), Pace(endpoint.tokens_per_minute)
+        self._random = random.Random(seed)
+        self._first = asyncio.Lock()
+        self._has_response = self._is_reachable = False
+        self._error = ""
+        self._notes: list[str] = []
+        self._calls: dict[bytes, asyncio.Event] = {}
+
+    def __repr__(self) -> str:
+        return f"ChatClient({self._endpoint.base_url!r})"
+
+    @property
+    def usage(self) -> Usage:
+        """Return what this run has used so far."""
+        return self._budget.usage
+
+    @property
+    def notes(self) -> list[str]:
+        """Return what the user must know of the answers, as sentences."""
+        notes = [*self._notes, *(note for note in self._adaptation.notes if note not in self._notes)]
+        if self.usage.uncounted:
+            notes.append(
+                f"The server reported no tokens for {self.usage.uncounted} answers: their cost is an estimate."
+            )
+        return notes
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._connection.close()
+
+    async def complete(self, body: Mapping[str, object], repeat: int = 0) -> Answer:
+        """Return the answer to a request: from the ledger, or else from the server.
+
+        Args:
+            body: fields of a chat completion.
+            repeat: number of the answer, if the same request is asked several times.
+
+        Returns:
+            The answer; `failure` says why there is none.
+
+        Raises:
+            InputError: if no request can succeed: the key or the model is rejected, the server cannot be reached.
+        """
+        content, model = encode_body(body), str(body.get("model", ""))
+        max_tokens = body.get("max_tokens") or body.get("max_completion_tokens")
+        reservation = Reservation(len(content), max_tokens if isinstance(max_tokens, int) else None)
+        call = _Call(body, RequestId(self.identity, model, content, repeat), reservation)
+        async with self._only_call(call.request.key):
+            answer = await self._answer(call)
+        if answer.failure:
+            self.usage.failed += 1
+            self.usage.failures[answer.failure] += 1
+        elif not is_same_model(model, answer.model):
+            self._add_note(f"The server answers as model {answer.model} to requests for {model}.")
+        return answer
+
+    @asynccontextmanager
+    async def _only_call(self, key: bytes) -> AsyncIterator[None]:
+        """Context manager: wait for a call with the same key, which may leave the answer in the ledger."""
+        while key in self._calls:
+            await self._calls[key].wait()
+        self._calls[key] = asyncio.Event()
+        try:
+            yield
+        finally:
+            self._calls.pop(key).set()
+
+    async def _answer(self, call: _Call) -> Answer:
+        stored = self._ledger.lookup(call.request) if self._ledger else None
+        if stored is not None:
+            return self._reuse(stored)
+        if not await self._budget.reserve(call.reservation):
+            return self._stopped()
+        try:
+            return await self._ask(call)
+        finally:
+            await self._budget.release(call.reservation)
+
+    async def _ask(self, call: _Call) -> Answer:
+        """Send a request until it is answered, or has failed too often."""
+        attempts = 0
+        is_first = True
+        while True:
+            async with self._first_alone(), self._throttle.slot():
+                stored = await self._prepare(call, is_first)
+                outcome = stored or await self._attempt(call)
+            is_first = False
+            if isinstance(outcome, StoredAnswer):
+                return self._reuse(outcome)
+            if isinstance(outcome, Answer):
+                return self._keep(call, outcome)
+            attempts += not outcome.is_changed
+            if attempts > self._endpoint.max_retries:
+                return self._keep(call, Answer(failure=outcome.failure, detail=outcome.detail))
+            self.usage.retries += 1
+            if not outcome.is_changed:
+                await asyncio.sleep(self._backoff(attempts, outcome.seconds))
+
+    @asynccontextmanager
+    async def _first_alone(self) -> AsyncIterator[None]:
+        """Context manager: send nothing else until the first request shows whether the server can answer."""
+        if not self._has_response:
+            async with self._first:
+                if not self._has_response:
+                    yield
+                    return
+        yield
+
+    async def _prepare(self, call: _Call, is_first: bool) -> StoredAnswer | None:
+        """Wait until the rates allow the request, and write it to the ledger; return an answer found there."""
+        expected = self._budget.expected_tokens(call.reservation.characters)
+        await asyncio.sleep(max(self._requests.delay(), self._tokens.delay(expected)))
+        if self._error:
+            raise InputError(self._error)
+        while self._ledger is not None:
+            claim = self._ledger.claim(call.request, self._endpoint.timeout)
+            if isinstance(claim, StoredAnswer):
+                return claim
+            if claim != "waiting":
+                self.usage.unfinished += is_first and claim == "unfinished"
+                break
+            await asyncio.sleep(POLL_SECONDS)
+        return None
+
+    async def _attempt(self, call: _Call) -> Answer | _Retry:
+        """Send a request once."""
+        if self._adaptation.rejects_logprobs and call.body.get("logprobs"):
+            return Answer(failure="no_logprobs", detail="the server rejects the parameter logprobs")
+        if not self._budget.allow_request():
+            return self._stopped()
+        body = self._adaptation.apply(call.body)
+        response = await self._connection.send(encode_body(body))
+        self._is_reachable |= response.status > 0
+        try:
+            outcome = self._read(call, body, response)
+        except InputError as error:
+            self._error = str(error)
+            self._release(call)
+            raise
+        self._has_response |= isinstance(outcome, Answer) or not outcome.is_changed
+        return outcome
+
+    def _read(self, call: _Call, body: Mapping[str, object], response: ServerResponse) -> Answer | _Retry:
+        """Return what a response means: an answer, a failure of this request, or another try.
+
+        Raises:
+            InputError: if no request can succeed.
+        """
+        if not response.status:
+            return self._read_disconnection(response.error)
+        if response.status == 200:
+            try:
+                return read_completion(response.text)
+            except ValueError as problem:
+                return _Retry("server_error", self._detail(str(problem)))
+        error = read_error(response.text)
+        detail = self._detail(f"status {response.status}: {error.message}")
+        if response.status in RETRIED or response.status >= 500:
+            return self._read_overload(response, error, detail)
+        self._check_access(call, response.status, detail)
+        if response.status in (400, 422):
+            is_outdated = self._adaptation.apply(call.body) != body
+            if is_outdated or self._adaptation.learn(body, error):
+                return _Retry("server_error", detail, is_changed=True)
+            if self._adaptation.rejects_logprobs and body.get("logprobs"):
+                return Answer(failure="no_logprobs", detail=detail)
+        return Answer(failure="server_error", detail=detail)
+
+    def _read_disconnection(self, error: str) -> _Retry:
+        if error in ("ConnectError", "ConnectTimeout") and not self._is_reachable:
+            raise InputError(
+                f"The server {self._endpoint.base_url} cannot be reached ({error}): is it running, and is the address "
+                "right?"
+            )
+        if error == "timeout":
+            return _Retry("timeout", f"no answer within {self._endpoint.timeout:g} seconds")
+        return _Retry("server_error", f"the connection failed ({error})")
+
+    def _read_overload(self, response: ServerResponse, error: ServerError, detail: str) -> _Retry:
+        if error.code == "insufficient_quota":
+            raise InputError(f"The account of {self._endpoint.api_key_env} has no credit left: {detail}")
+        seconds = retry_after(response.headers)
+        if response.status == 429:
+            self._throttle.slow_down(self._pause if seconds is None else seconds)
+        return _Retry("server_error", detail, seconds)
+
+    def _check_access(self, call: _Call, status: int, detail: str) -> None:
+        """Check that the server takes the key and knows the model.
+
+        Raises:
+            InputError: if it does not, and has not answered before.
+        """
+        server, has_answer = self._endpoint.base_url, self.usage.answered > 0
+        if status == 401:
+            raise InputError(f"The server {server} refuses: status 401; check the key in {self._endpoint.api_key_env}.")
+        if status == 403 and not has_answer:
+            raise InputError(f"The server {server} refuses: {detail}")
+        if status == 404 and not has_answer:
+            if "model" in detail.lower():
+                raise InputError(f"The server {server} does not know the model {call.request.model}: {detail}")
+            raise InputError(
+                f"There are no chat completions at {server} ({detail}): base_url ends with /v1 or similar."
+            )
+
+    def _keep(self, call: _Call, answer: Answer) -> Answer:
+        """Store and count an answer of the server; delete the request from the ledger if there is none."""
+        if answer.failure is not None:
+            self._release(call)
+            return answer
+        if self._ledger is not None:
+            self._ledger.store(call.request, answer, self._adaptation.notes)
+        self._budget.count(call.reservation, answer)
+        self._throttle.speed_up()
+        expected = self._budget.expected_tokens(call.reservation.characters)
+        self._tokens.correct(answer.prompt_tokens + answer.completion_tokens - expected)
+        return answer
+
+    def _release(self, call: _Call) -> None:
+        if self._ledger is not None:
+            self._ledger.release(call.request)
+
+    def _reuse(self, stored: StoredAnswer) -> Answer:
+        self._budget.count_reused(stored.answer)
+        for sentence in stored.changes:
+            self._add_note(sentence)
+        return stored.answer
+
+    def _stopped(self) -> Answer:
+        return Answer(failure=self.usage.stopped or "max_requests")
+
+    def _backoff(self, attempts: int, seconds: float | None) -> float:
+        """Return the pause before a retry: random, up to a limit that doubles, or what the server asks for."""
+        limit = min(LONGEST_WAIT, self._pause * 2 ** (attempts - 1))
+        pause = self._random.uniform(0, limit)
+        return pause if seconds is None else seconds + min(pause, seconds)
+
+    def _detail(self, text: str) -> str:
+        """Return an error message in one line of limited length, without secrets."""
+        return " ".join(self._connection.redact(text).split())[:DETAIL_CHARACTERS]
+
+    def _add_note(self, sentence: str) -> None:
+        if sentence not in self._notes:
+            self._notes.append(sentence)

@@ -1,0 +1,127 @@
+"""Send one request to a server over the openai package; errors become values, in which no key is left."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from rewardbench.errors import InputError
+from rewardbench.settings import Endpoint
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+PATH = "/chat/completions"
+CONNECT_SECONDS = 20.0
+"""Time until a host that does not react counts as unreachable."""
+SECRETS = re.compile(r"(?i)\bbearer\s+\S+|\b(?:sk|pk|hf|gsk|xai)[-_][\w*.-]{8,}|(?<=://)[^/\s@]+@|(?<=key=)[^&\s]+")
+"""What looks like a key in a message of a server."""
+
+
+@dataclass(frozen=True)
+class ServerResponse:
+    """What came back for one request."""
+
+    status: int = 0
+    """HTTP status; 0 if there was no response."""
+    text: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    error: str = ""
+    """Type of the error if there was no response: timeout, ConnectError, ConnectTimeout, ReadError, …"""
+
+
+def is_loopback(url: str) -> bool:
+    """Return True if an address is on this machine."""
+    host = urlsplit(url).hostname or ""
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
+def endpoint_identity(url: str) -> str:
+    """Return host and path of an address; without port if it is on this machine, where ports change.
+
+    >>> endpoint_identity("http://127.0.0.1:8000/v1/"), endpoint_identity("https://host:8443/v1")
+    ('127.0.0.1/v1', 'host:8443/v1')
+    """
+    parts = urlsplit(url)
+    port = "" if is_loopback(url) or parts.port is None else f":{parts.port}"
+    return f"{parts.hostname}{port}{parts.path.rstrip('/')}"
+
+
+def read_key(endpoint: Endpoint) -> str:
+    """Return the key from the environment; "none" if there is none and the server is on this machine.
+
+    Raises:
+        InputError: if there is no key, or it cannot be sent.
+    """
+    key = os.environ.get(endpoint.api_key_env, "").strip()
+    if not key and is_loopback(endpoint.base_url):
+        return "none"
+    if not key:
+        raise InputError(
+            f"No key for {endpoint.base_url}: set the environment variable {endpoint.api_key_env} (to any text if the "
+            "server needs none), or name another with --api_key_env."
+        )
+    if not (key.isascii() and key.isprintable()):
+        raise InputError(f"The key in {endpoint.api_key_env} cannot be sent: it has characters that no key has.")
+    return key
+
+
+class Connection:
+    """The connections to one server. They are opened at the first request, in the event loop that sends it."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._key = read_key(endpoint)
+        self._client: AsyncOpenAI | None = None
+
+    def __repr__(self) -> str:
+        return f"Connection({self._endpoint.base_url!r})"
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self._client is not None:
+            client, self._client = self._client, None
+            await client.close()
+
+    async def send(self, content: bytes) -> ServerResponse:
+        """Send the body of a request, and wait for the whole response, for `timeout` seconds at most."""
+        from openai import APIConnectionError, APIError, APIStatusError
+
+        try:
+            async with asyncio.timeout(self._endpoint.timeout):
+                text = await self._open().post(PATH, cast_to=str, content=content)
+        except TimeoutError:
+            return ServerResponse(error="timeout")
+        except APIStatusError as error:
+            return ServerResponse(error.status_code, self.redact(error.response.text), error.response.headers)
+        except APIConnectionError as error:
+            cause = type(error.__cause__ or error).__name__
+            is_late = "Timeout" in cause and cause != "ConnectTimeout"
+            return ServerResponse(error="timeout" if is_late else cause)
+        except (APIError, UnicodeDecodeError) as error:
+            return ServerResponse(error=type(error).__name__)
+        return ServerResponse(200, text)
+
+    def redact(self, text: str) -> str:
+        """Return a text without the key, and without what looks like one."""
+        if self._key != "none":
+            text = text.replace(self._key, "[key]")
+        return SECRETS.sub("[key]", text)
+
+    def _open(self) -> AsyncOpenAI:
+        if self._client is None:
+            from openai import AsyncOpenAI, Timeout
+
+            timeout = self._endpoint.timeout
+            self._client = AsyncOpenAI(
+                api_key=self._key,
+                base_url=self._endpoint.base_url,
+                max_retries=0,
+                timeout=Timeout(timeout, connect=min(timeout, CONNECT_SECONDS)),
+            )
+        return self._client
