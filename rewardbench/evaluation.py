@@ -239,7 +239,7 @@ def run(
     )
     fresh = _load_fresh_draw(settings, suite, fresh_draw)
     suite = with_threshold(suite, settings.step_threshold)
-    scorer = scorer or load_scorer(settings.model)
+    scorer = scorer or load_scorer(settings.model, settings.cache)
     check_view(suite, scorer.view, scorer.name)
 
     def keep(item: Item, item_scores: ItemScores) -> ItemScores:
@@ -280,7 +280,7 @@ def score_dataset(settings: Settings, sink: Sink, suite: Suite, console: Console
         InputError: for bad input, or if no item could be scored.
     """
     workers = _choose_workers(settings)
-    scorer = load_scorer(settings.model)
+    scorer = load_scorer(settings.model, settings.cache)
 
     def keep(item: Item, item_scores: ItemScores) -> ItemScores:
         """Pass the scores on; keep those of the first item, and of others only whether there are any."""

@@ -165,7 +165,8 @@ def format_command(settings: Settings) -> str:
     parts = ["rewardbench", "--judge" if judge else "--model", model.model, "--dataset", settings.dataset]
     if server:
         parts += ["--engine", "http"]
-    for options in (judge, server, (judge or server) and (judge or server).endpoint, model, settings):
+    remote = judge or server
+    for options in (judge, server, remote.endpoint if remote else None, model, settings):
         for field in fields(options) if options else ():
             value = getattr(options, field.name)
             if field.name in NOT_FLAGS or value == field.default:

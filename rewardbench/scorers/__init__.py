@@ -11,13 +11,17 @@ from rewardbench.scorers.plugins import find_plugin, load_plugin
 from rewardbench.settings import ModelSpec
 
 
-def load_scorer(spec: ModelSpec) -> BaseScorer:
-    """Load the scorer of a model: a baseline, a plug-in of another package, a DPO policy, or a reward model.
+def load_scorer(spec: ModelSpec, cache: bool = True) -> BaseScorer:
+    """Load the scorer of a model: a baseline, a plug-in of another package, a judge, a DPO policy, or a reward model.
+
+    Args:
+        spec: the model.
+        cache: True to keep the answers of a judge on disk, and to reuse those of earlier runs.
 
     Raises:
         InputError: if the model cannot be loaded, or its scores would be meaningless.
     """
-    scorer = _find_scorer(spec)
+    scorer = _find_scorer(spec, cache)
     if spec.step_aggregation and scorer.view != "stepwise":
         raise InputError(
             f"--step_aggregation {spec.step_aggregation} needs a model that scores steps, and {spec.model} gives one "
@@ -27,7 +31,7 @@ def load_scorer(spec: ModelSpec) -> BaseScorer:
     return scorer
 
 
-def _find_scorer(spec: ModelSpec) -> BaseScorer:
+def _find_scorer(spec: ModelSpec, cache: bool) -> BaseScorer:
     if spec.model.startswith("baseline/"):
         return Baseline(spec.model, spec.seed)
     if spec.model not in EMBEDDED and (entry_point := find_plugin(spec.model)):
@@ -35,7 +39,7 @@ def _find_scorer(spec: ModelSpec) -> BaseScorer:
         scorer.name = spec.model
         return scorer
     if spec.judge:
-        return _load_judge(spec)
+        return _load_judge(spec, cache)
     if spec.ref_model and spec.ref_free_type:
         raise InputError("--ref_model and --ref_free_type exclude each other: a reference-free reward has none.")
     with loading_reported(spec.model):
@@ -44,11 +48,11 @@ def _find_scorer(spec: ModelSpec) -> BaseScorer:
     return scorer
 
 
-def _load_judge(spec: ModelSpec) -> BaseScorer:
+def _load_judge(spec: ModelSpec, cache: bool) -> BaseScorer:
     if spec.judge and spec.judge.endpoint:
         from rewardbench.scorers.judge.scorer import load_judge
 
-        return load_judge(spec)
+        return load_judge(spec, cache)
     from rewardbench.scorers.judge.local import load_local_judge
 
     with loading_reported(spec.model):

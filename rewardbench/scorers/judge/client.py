@@ -121,18 +121,26 @@ class ChatClient:
         Raises:
             InputError: if no request can succeed: the key or the model is rejected, the server cannot be reached.
         """
-        content, model = encode_body(body), str(body.get("model", ""))
+        request = self._identify(body, repeat)
         max_tokens = body.get("max_tokens") or body.get("max_completion_tokens")
-        reservation = Reservation(len(content), max_tokens if isinstance(max_tokens, int) else None)
-        call = _Call(body, RequestId(self.identity, model, content, repeat), reservation)
+        reservation = Reservation(len(request.body), max_tokens if isinstance(max_tokens, int) else None)
+        call = _Call(body, request, reservation)
         async with self._only_call(call.request.key):
             answer = await self._answer(call)
         if answer.failure:
             self.usage.failed += 1
             self.usage.failures[answer.failure] += 1
-        elif not is_same_model(model, answer.model):
-            self._add_note(f"The server answers as model {answer.model} to requests for {model}.")
+        elif not is_same_model(request.model, answer.model):
+            self._add_note(f"The server answers as model {answer.model} to requests for {request.model}.")
         return answer
+
+    def lookup(self, body: Mapping[str, object], repeat: int = 0) -> Answer | None:
+        """Return the answer of the ledger to a request; None if there is none. See `complete` for the arguments."""
+        stored = self._ledger.lookup(self._identify(body, repeat)) if self._ledger else None
+        return stored.answer if stored else None
+
+    def _identify(self, body: Mapping[str, object], repeat: int) -> RequestId:
+        return RequestId(self.identity, str(body.get("model", "")), encode_body(body), repeat)
 
     @asynccontextmanager
     async def _only_call(self, key: bytes) -> AsyncIterator[None]:

@@ -145,26 +145,30 @@ class JudgeScorer(RemoteScorer):
             "protocol": self.protocol.name,
             "version": self.protocol.version,
             "digest": self.protocol.digest,
+            **asdict(self.client.usage),
             "failures": dict(self._failures.most_common()),
             "answered_by": dict(self._models.most_common(10)),
-            **asdict(self.client.usage),
         }
         return ScorerReport(tuple(self.client.notes), {"judge": judge})
 
 
-def load_judge(spec: ModelSpec) -> JudgeScorer:
+def load_judge(spec: ModelSpec, cache: bool = True) -> JudgeScorer:
     """Load the judge of a specification that names an endpoint.
+
+    Args:
+        spec: the judge.
+        cache: True to reuse answers of earlier runs, and to keep those of this one on disk.
 
     Raises:
         InputError: if the protocol or the key is missing.
     """
-    from rewardbench.scorers.judge.ledger import Ledger
+    from rewardbench.scorers.judge.ledger import IN_MEMORY, Ledger
 
     judge = spec.judge
     if judge is None or judge.endpoint is None:
         raise InputError("A judge behind a server needs its address: pass --base_url.")
     protocol = adjust(load_protocol(judge.protocol), judge)
-    client = ChatClient(judge.endpoint, Ledger())
+    client = ChatClient(judge.endpoint, Ledger(None if cache else IN_MEMORY))
     return JudgeScorer(spec.model, protocol, client, judge.endpoint, judge.principle)
 
 
