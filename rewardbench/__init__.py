@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from rewardbench.results.read import read_result
     from rewardbench.scorers.base import BaseScorer
     from rewardbench.scoring import LoadedScorer, load_scorer, score
+    from rewardbench.settings import Endpoint, JudgeSpec, ServerSpec
     from rewardbench.store import open_store
     from rewardbench.suites import load_suite
     from rewardbench.training import RewardBenchCallback
@@ -32,17 +33,20 @@ if TYPE_CHECKING:
 __all__ = [
     "BaseScorer",
     "BatchTraits",
+    "Endpoint",
     "Estimate",
     "Evaluation",
     "InputError",
     "Item",
     "ItemScores",
+    "JudgeSpec",
     "LoadedScorer",
     "Message",
     "Result",
     "RewardBenchCallback",
     "Rule",
     "ScorerReport",
+    "ServerSpec",
     "Suite",
     "TextRequest",
     "TokenRequest",
@@ -58,10 +62,13 @@ __all__ = [
 
 _MODULES = {
     "BaseScorer": "scorers.base",
+    "Endpoint": "settings",
     "Evaluation": "evaluation",
     "InputError": "errors",
+    "JudgeSpec": "settings",
     "LoadedScorer": "scoring",
     "RewardBenchCallback": "training",
+    "ServerSpec": "settings",
     "compare": "comparison.compare",
     "ensemble": "comparison.ensemble",
     "evaluate": "evaluation",
