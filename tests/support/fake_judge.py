@@ -95,6 +95,7 @@ class Exchange:
         status: HTTP status sent; None if the connection was closed before.
         outcome: `answered`, the name of the transport fault, `gone` (closed by the client first), or the code of an
             error, such as `model_not_found`.
+        faults: names of all faults planted for it, also of those that have passed; empty if it was refused before.
         answer: JSON object with which a request was answered.
         usage: its token counts, which it may lack.
     """
@@ -107,6 +108,7 @@ class Exchange:
     ended: float | None = None
     status: int | None = None
     outcome: str = ""
+    faults: set[str] = field(default_factory=set)
     answer: dict[str, object] | None = None
     usage: dict[str, int] = field(default_factory=dict)
 
@@ -156,7 +158,7 @@ class FakeJudge:
         behaviour: what it answers.
         port: 0 for a free one.
         log: file that gets one JSON line when a request starts (`event=started`) and one when it ends
-            (`event=ended`, with status and outcome), each flushed.
+            (`event=ended`, with status, outcome and faults), each flushed.
         keep_requests: record every exchange in `requests`; without it memory grows by a few counts per distinct body.
 
     Attributes:
@@ -262,7 +264,7 @@ class FakeJudge:
         body = parse_body(exchange.raw)
         check_parameters(behaviour, body)
         key = behaviour.key_of(exchange.raw, body)
-        faults = behaviour.faults_of(key, body)
+        faults = exchange.faults = behaviour.faults_of(key, body)
         if key not in self._keys:
             self._keys.add(key)
             self.planted.update(faults)
@@ -345,7 +347,7 @@ class FakeJudge:
             return
         fields = {"event": event, "digest": exchange.digest, "attempt": exchange.attempt, "time": time.time()}
         if event == "ended":
-            fields |= {"status": exchange.status, "outcome": exchange.outcome}
+            fields |= {"status": exchange.status, "outcome": exchange.outcome, "faults": sorted(exchange.faults)}
         self._log.write(json.dumps(fields) + "\n")
         self._log.flush()
 
