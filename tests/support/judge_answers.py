@@ -56,14 +56,15 @@ class Reply:
     Attributes:
         content: text of the answer.
         contrary: a text with another verdict, for faults that state both, and for thoughts before the answer.
-        probabilities: of the tokens at position `at`, without leading space; what they leave over goes to FILLERS.
-        at: index of the token with these probabilities, 0 = first, -1 = last.
+        probabilities: of the tokens that may be at the place of the verdict, without leading space; what they leave
+            over goes to FILLERS.
+        at: which of the tokens named in `probabilities` is the verdict, if several occur: 0 = first, -1 = last.
     """
 
     content: str | None
     contrary: str = ""
     probabilities: Mapping[str, float] = field(default_factory=dict)
-    at: int = 0
+    at: int = -1
 
 
 Decide = Callable[[Question], "Reply | str"]
@@ -142,7 +143,7 @@ def choose(
             probabilities[letter] = 0.02 * weight / sum(weights)
         probabilities[LETTERS[best]] = probabilities.get(LETTERS[best], 0.0) + 0.96
         other = LETTERS[1 if best == 0 else 0]
-        return Reply(form.format(LETTERS[best]), form.format(other), probabilities, at=-1)
+        return Reply(form.format(LETTERS[best]), form.format(other), probabilities)
 
     return decide
 
@@ -181,7 +182,7 @@ def rate(
         total = sum(weights.values())
         probabilities = {level: 0.98 * weight / total for level, weight in weights.items()}
         other = low if rating > (low + high) / 2 else high
-        return Reply(form.format(rating), form.format(other), probabilities, at=-1)
+        return Reply(form.format(rating), form.format(other), probabilities)
 
     return decide
 
@@ -195,7 +196,7 @@ def yes_no(qualities: Qualities = marked_qualities, form: str = "{}", leftover: 
             return Reply(MISSING)
         probabilities = {"Yes": scores[0] * (1 - leftover), "No": (1 - scores[0]) * (1 - leftover)}
         likely, unlikely = ("Yes", "No") if scores[0] >= 0.5 else ("No", "Yes")
-        return Reply(form.format(likely), form.format(unlikely), probabilities, at=-1)
+        return Reply(form.format(likely), form.format(unlikely), probabilities)
 
     return decide
 
@@ -218,12 +219,12 @@ def rank(
 
 
 def tokens_of(content: str) -> list[str]:
-    """Split a text into the tokens of this server: words with the space before them."""
-    return re.findall(r"\s*\S+", content)
+    """Split a text into the tokens of this server: words and punctuation, with the space before them."""
+    return re.findall(r"\s*(?:\w+|[^\w\s]+)|\s+$", content)
 
 
 def count_tokens(content: str | None) -> int:
-    """Return the number of words, which this server counts as tokens."""
+    """Return the number of words, separated by space: what this server bills as tokens."""
     return len((content or "").split())
 
 
@@ -236,7 +237,8 @@ def logprobs_of(reply: Reply, tokens: Sequence[str], top: int, hide_unlikely: bo
         top: number of alternatives per token, 0 for an empty list.
         hide_unlikely: leave out every token of `reply.probabilities` but the one sent.
     """
-    verdict = reply.at % len(tokens) if reply.probabilities and tokens else -1
+    places = [index for index, token in enumerate(tokens) if token.strip() in reply.probabilities]
+    verdict = places[reply.at] if places else -1
     entries = []
     for index, token in enumerate(tokens):
         word = token.strip()
@@ -246,8 +248,8 @@ def logprobs_of(reply: Reply, tokens: Sequence[str], top: int, hide_unlikely: bo
         if hide_unlikely:
             probabilities = {word: probabilities.get(word, 1e-9)}
         probabilities.setdefault(word, 1e-9)
-        for rank_, filler in enumerate(FILLERS, start=1):
-            probabilities.setdefault(filler, share / 2**rank_)
+        for place, filler in enumerate(FILLERS, start=1):
+            probabilities.setdefault(filler, share / 2**place)
         likely = sorted(probabilities.items(), key=lambda pair: -pair[1])[:top]
         alternatives = [logprob_entry(space + word, number) for word, number in likely]
         entries.append({**logprob_entry(token, probabilities[word]), "top_logprobs": alternatives})

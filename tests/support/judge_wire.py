@@ -268,15 +268,12 @@ def choice_of(behaviour: Behaviour, question: Question, index: int, faults: set[
     if "reasoning" in faults:
         message[behaviour.reasoning_field] = thoughts
     if "think" in faults and reply.content is not None:
-        thoughts = f"<think>\n{thoughts}\n</think>"
-        at = reply.at if reply.at < 0 else reply.at + len(tokens_of(thoughts))
-        reply = replace(reply, content=f"{thoughts}\n\n{reply.content}", at=at)
+        reply = replace(reply, content=f"<think>\n{thoughts}\n</think>\n\n{reply.content}")
     tokens = tokens_of(reply.content or "")
     limit = question.body.get("max_completion_tokens") or question.body.get("max_tokens") or len(tokens)
     if limit < len(tokens):
-        at = reply.at % len(tokens)
         tokens, finish = tokens[:limit], "length"
-        reply = replace(reply, content="".join(tokens), at=at, probabilities=reply.probabilities if at < limit else {})
+        reply = replace(reply, content="".join(tokens))
     message["content"] = reply.content
     choice = {"index": index, "message": message, "logprobs": None, "finish_reason": finish}
     if question.body.get("logprobs") and "no_logprobs" not in faults:
@@ -303,8 +300,10 @@ def spoil(behaviour: Behaviour, question: Question, reply: Reply, fault: str) ->
         return Reply(None), "stop"
     if fault == "content_filter":
         return Reply(""), "content_filter"
-    words = reply.content if number < 0.5 else "".join(tokens_of(reply.content or "")[:-1])
-    return Reply(f"{words} Moreover, the"), "length"
+    words = (reply.content or "").split()
+    if number < 0.5:
+        words = words[:-1]
+    return Reply(" ".join([*words, "Moreover, the"])), "length"
 
 
 def chunks_of(answer: Mapping[str, object], body: Mapping[str, object]) -> Iterator[dict[str, object]]:

@@ -201,6 +201,15 @@ def test_logprobs_are_those_of_the_quality():
     assert [alternative.token for alternative in lacking.logprobs.content[0].top_logprobs] == ["No", "The"]
 
 
+def test_the_verdict_token_in_a_text_has_its_probabilities():
+    with FakeJudge(Behaviour(decide=choose(form="Of A and B, I choose [[{}]]."))) as judge:
+        entries = ask(judge, logprobs=True, top_logprobs=2).choices[0].logprobs.content
+    assert [entry.token for entry in entries[-3:]] == [" [[", "B", "]]."]
+    likely = [(alternative.token, math.exp(alternative.logprob)) for alternative in entries[-2].top_logprobs]
+    assert likely == [("B", pytest.approx(0.9776, abs=1e-3)), ("The", pytest.approx(0.01, abs=1e-3))]
+    assert math.exp(entries[1].logprob) == pytest.approx(0.999)
+
+
 def test_rating_tokens_have_the_rating_as_expectation():
     with FakeJudge(Behaviour(decide=rate(low=1, high=5, form=LETTER))) as judge:
         (entry,) = ask(judge, messages=messages(first=0.5), logprobs=True, top_logprobs=20).choices[0].logprobs.content
@@ -258,7 +267,7 @@ def test_repeats_and_choices_can_vary():
 def test_an_answer_ends_at_max_tokens():
     with FakeJudge() as judge:
         choice = ask(judge, max_tokens=3, logprobs=True).choices[0]
-        assert ask(judge, max_completion_tokens=12).choices[0].finish_reason == "stop"
+        assert ask(judge, max_completion_tokens=15).choices[0].finish_reason == "stop"
     assert (choice.message.content, choice.finish_reason) == ("Both the content", "length")
     assert [entry.token for entry in choice.logprobs.content] == ["Both", " the", " content"]
 
