@@ -213,6 +213,11 @@ class Endpoint(CheckedOptions):
         super().__post_init__()
         check_at_least_one(self, "max_concurrency", "requests_per_minute", "tokens_per_minute", "max_requests")
         check_above_zero(self, "timeout", "max_cost")
+        if "@" in self.base_url or "?" in self.base_url:
+            raise InputError(
+                "base_url has a key in it, or something else after @ or ?: leave it out, and set the environment variable "
+                f"{self.api_key_env} to the key."
+            )
         if not self.base_url.startswith(("http://", "https://")):
             raise InputError(f"base_url is {self.base_url!r}: it must begin with http:// or https://.")
         if self.max_cost is not None and self.input_price is None and self.output_price is None:
