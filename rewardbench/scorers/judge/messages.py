@@ -15,6 +15,7 @@ VARIABLES: Mapping[str, str] = {
     "conversation": "the prompt as text: the content of a single user turn, else every turn under the name of its role",
     "question": "content of the last user turn",
     "turns": "the messages of the prompt, each with `role` and `text`",
+    "transcripts": "for each response the turns of the prompt and of that response, each with `role` and `text`",
     "responses": "texts of the completions, in the order shown",
     "labels": "labels of the completions, in the order shown",
     "count": "number of completions shown",
@@ -36,6 +37,31 @@ CONTEXT = {
 
 STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
 _environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
+
+
+class OfficialPrompts(BaseModel):
+    """Published texts that messages name as in `<<NAME>>`; they are read from a file at run time (see `official`)."""
+
+    model_config = STRICT
+
+    path: str
+    """Path of the file, or of a folder of text files, in the package or repository that publishes it."""
+    obtain: str = ""
+    """How to get the file: a clause such as "clone github.com/org/name"."""
+    style: Literal["format", "jinja", "plain"] = "format"
+    """Syntax of the texts: fields of `str.format`, Jinja2, or none."""
+    fields: dict[str, str] = {}
+    """What each field of the texts shows: an expression of the variables, or another text, `<<NAME>>`."""
+    plain: tuple[str, ...] = ()
+    """Texts without fields, whose braces are shown as they are."""
+    sha256: str | None = None
+    """Hash of the messages with the texts in their places; None until they are read."""
+
+    @property
+    def advice(self) -> str:
+        """Return what to do if the file is missing."""
+        obtain = f"{self.obtain}, and " if self.obtain else ""
+        return f"{obtain}pass --prompts with the path of its {self.path}."
 
 
 class Turn(BaseModel):

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 from jinja2 import TemplateError
 
@@ -18,8 +17,10 @@ from rewardbench.scorers.judge.messages import CONTEXT, Turn, compile_template
 from rewardbench.scorers.judge.protocols import JudgeProtocol
 from rewardbench.types import Message, Messages
 
-WHOLE_PROMPT = {"conversation", "turns", "turn"}
-"""Variables that show every turn of the prompt; `question` shows the last one only."""
+WHOLE_PROMPT = {"conversation", "turns", "turn", "transcripts"}
+"""Variables that show every turn of the prompt."""
+PROMPT = WHOLE_PROMPT | {"question"}
+"""Variables that show something of the prompt."""
 
 NO_PROMPT = "(Each response contains its conversation.)"
 """Shown as the conversation of items whose text is final, which have no prompt."""
@@ -48,17 +49,20 @@ class _Conversation:
     ) -> None:
         self.protocol = protocol
         self.turns = _shown_turns(prompt)
+        responses = list(map(_shown_turns, completions))
+        self.user_turns = sum(turn.role == "user" for turn in (*self.turns, *responses[0]))
         self.tools = context.get("tools") or ()
         self.values: dict[str, object] = {
             "conversation": self._conversation(),
             "turns": self.turns,
+            "transcripts": [self.turns + response for response in responses],
             "responses": list(map(_response_text, completions)),
             "labels": list(protocol.answer.labels[: len(completions)]),
             "count": len(completions),
         }
-        questions = [turn.text for turn in self.turns if turn.role == "user"]
-        if questions:
-            self.values["question"] = questions[-1]
+        for turn in self.turns:
+            if turn.role == "user":
+                self.values["question"] = turn.text
         for name in protocol.context:
             value = context.get(name)
             if value is not None and str(value).strip():
@@ -69,10 +73,29 @@ class _Conversation:
         """Return True if the prompt is one user turn."""
         return len(self.turns) == 1 and self.turns[0].role == "user" and not self.tools
 
-    @cached_property
+    @property
     def is_multi_turn(self) -> bool:
-        """Return True if the prompt has several turns besides system messages."""
-        return sum(turn.role != "system" for turn in self.turns) > 1
+        """Return True if there are several turns besides system messages and those of the response."""
+        return self.user_turns > 1 or sum(turn.role != "system" for turn in self.turns) > 1
+
+    def hidden_part(self, shown: set[str]) -> str | None:
+        """Return what of this conversation messages with these variables do not show; None if they show all."""
+        max_turns = self.protocol.max_turns
+        if not shown & PROMPT or (max_turns is None and "conversation" in shown):
+            return None
+        roles = [turn.role for turn in self.turns]
+        if "user" not in roles:
+            return "an item without a user turn"
+        if self.tools or "tool" in roles:
+            return "tools"
+        if max_turns is None:
+            if shown & WHOLE_PROMPT:
+                return None
+            max_turns = 1
+        messages = len(roles) - roles.count("system")
+        if self.user_turns > max_turns or messages > 2 * max_turns - 1:
+            return f"a prompt of {messages} messages, {self.user_turns} of the user"
+        return "a system message" if "system" in roles else None
 
     def _conversation(self) -> str:
         if self.is_single:
@@ -102,21 +125,21 @@ def render(
     Raises:
         InputError: if the protocol cannot show this conversation.
     """
+    if protocol.official and protocol.official.sha256 is None:
+        raise InputError(f"The published prompts of {protocol.name} were not read: load it with load_protocol().")
     _check_count(protocol, len(completions))
     conversation = _Conversation(protocol, prompt, completions, context)
     messages = protocol.messages
     if conversation.is_multi_turn and protocol.multi_turn:
         messages = protocol.multi_turn
-    shown = {name for turn in messages for name in turn.variables}
+    shown: set[str] = set().union(*(turn.variables for turn in messages))
     _check_shown(protocol, conversation, shown)
     rendered: list[Message] = []
     for position, turn in enumerate(messages, 1):
         for values in _repetitions(turn, conversation):
             try:
-                role, content = (
-                    compile_template(turn.role).render(values),
-                    compile_template(turn.content).render(values),
-                )
+                role = compile_template(turn.role).render(values)
+                content = compile_template(turn.content).render(values)
             except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError) as error:
                 raise InputError(
                     f"The judge protocol {protocol.name} cannot show this item: its message {position} fails: {error}."
@@ -162,15 +185,6 @@ def _check_shown(protocol: JudgeProtocol, conversation: _Conversation, shown: se
     for name in protocol.context:
         if name in shown and name not in conversation.values:
             raise InputError(f"The judge protocol {protocol.name} shows a {name}, and this item has {CONTEXT[name]}.")
-    if conversation.is_single or shown & WHOLE_PROMPT or "question" not in shown:
-        return
-    if "question" not in conversation.values:
-        reason = "no user turn"
-    elif conversation.is_multi_turn:
-        reason = "several turns"
-    else:
-        reason = "tools" if conversation.tools else "a system message"
-    raise InputError(
-        f"The judge protocol {protocol.name} shows a single user turn only, and this prompt has {reason}: use another "
-        "one, such as choice."
-    )
+    hidden = conversation.hidden_part(shown)
+    if hidden:
+        raise InputError(f"The judge protocol {protocol.name} cannot show {hidden}: use another one, such as choice.")

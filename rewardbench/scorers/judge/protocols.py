@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -17,7 +16,8 @@ import yaml
 from pydantic import BaseModel, ValidationError, model_validator
 
 from rewardbench.errors import InputError
-from rewardbench.scorers.judge.messages import STRICT, Turn, check_templates
+from rewardbench.scorers.judge.messages import STRICT, OfficialPrompts, Turn, check_templates
+from rewardbench.scorers.judge.official import read_messages
 from rewardbench.types import View
 
 FOLDER = Path(__file__).parent / "protocol_files"
@@ -103,8 +103,10 @@ class JudgeProtocol(_Record):
     """Messages for prompts with one turn, and for all prompts if `multi_turn` is empty."""
     multi_turn: tuple[Turn, ...] = ()
     """Messages for conversations with several turns."""
-    official: str | None = None
-    """Name of a published prompt that is read from a file at run time (see `official`), instead of `messages`."""
+    official: OfficialPrompts | None = None
+    """File with published texts that the messages name."""
+    max_turns: int | None = None
+    """User turns that the messages can show, at most, without a system message; None: any conversation."""
     answer: AnswerRule
     sampling: Sampling = Sampling()
     repeats: int = 1
@@ -135,13 +137,17 @@ class JudgeProtocol(_Record):
         check_templates(self.multi_turn, self.context)
         return self
 
-    @cached_property
+    @property
     def identity(self) -> dict[str, object]:
-        """Return everything that can change a score, as JSON values."""
+        """Return everything that can change a score, as JSON values; of published texts a hash."""
         fields = self.model_dump(mode="json", exclude_defaults=True, exclude=DESCRIPTIONS)
+        if self.official:  # published texts stay out of results
+            fields |= {"official": self.official.model_dump(include={"path", "sha256"})}
+            del fields["messages"]
+            fields.pop("multi_turn", None)
         return {"name": self.name, "version": self.version, **fields}
 
-    @cached_property
+    @property
     def digest(self) -> str:
         """Return a hash of `identity`: 16 hexadecimal digits."""
         return hashlib.sha256(json.dumps(self.identity, sort_keys=True).encode()).hexdigest()[:16]
@@ -158,15 +164,34 @@ def protocol_names() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.yaml"))
 
 
-def load_protocol(name: str) -> JudgeProtocol:
-    """Load a protocol of this package, or one of a user's YAML or Python file.
+def load_protocol(name: str, prompts: str | None = None) -> JudgeProtocol:
+    """Load a protocol of this package, or one of a user's YAML or Python file, with its published prompts if any.
 
     Args:
         name: of a protocol, or path of a file. A Python file defines `protocol`, a `JudgeProtocol`.
+        prompts: file or folder with the published prompts that the protocol shows.
 
     Raises:
-        InputError: if there is no such protocol or file, or it is not valid; names the field.
+        InputError: if there is no such protocol or file, it is not valid, or its published prompts are missing.
     """
+    protocol = read_protocol(name)
+    official = protocol.official
+    if official is None:
+        if prompts is not None:
+            raise InputError(f"The judge protocol {protocol.name} has prompts of its own: leave out --prompts.")
+        return protocol
+    groups = (protocol.messages, protocol.multi_turn)
+    (messages, multi_turn), sha256 = read_messages(official, groups, prompts, protocol.name)
+    try:
+        check_templates((*messages, *multi_turn), protocol.context)
+    except ValueError as error:
+        raise InputError(f"The prompts of the judge protocol {protocol.name} are not valid: {error}.") from error
+    official = official.model_copy(update={"sha256": sha256})
+    return protocol.model_copy(update={"messages": messages, "multi_turn": multi_turn, "official": official})
+
+
+def read_protocol(name: str) -> JudgeProtocol:
+    """Read a protocol without its published prompts; see `load_protocol`."""
     path = Path(name).expanduser()
     if path.suffix == ".py":
         return _load_python(path)
@@ -178,7 +203,7 @@ def load_protocol(name: str) -> JudgeProtocol:
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
         raise InputError(f"The judge protocol {path} cannot be read: {reason}.") from error
     if not isinstance(values, Mapping):
         raise InputError(f"The judge protocol {path} is not a mapping of fields.")
@@ -220,6 +245,8 @@ def _load_python(path: Path) -> JudgeProtocol:
 
     try:
         protocol = runpy.run_path(str(path)).get("protocol")
+    except ValidationError as error:
+        raise InputError(f"The judge protocol {path} is not valid: {_first_error(error)}.") from error
     except Exception as error:  # code of the user may raise anything
         raise InputError(f"The judge protocol {path} fails: {type(error).__name__}: {error}.") from error
     if not isinstance(protocol, JudgeProtocol):
