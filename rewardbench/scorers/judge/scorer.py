@@ -78,9 +78,7 @@ class JudgeScorer(RemoteScorer):
         Raises:
             InputError: if the protocol cannot show this conversation, or the item has no reference that it shows.
         """
-        if tools:
-            raise InputError(f"The judge protocol {self.protocol.name} does not show tools, and this row has them.")
-        values = dict(context or {})
+        values = {**(context or {}), "tools": tools}
         if self.protocol.sees_principle and values.get("principle") is None:
             values["principle"] = self.principle
         messages = render(self.protocol, prompt, completions, values)
@@ -167,7 +165,7 @@ def load_judge(spec: ModelSpec, cache: bool = True) -> JudgeScorer:
     judge = spec.judge
     if judge is None or judge.endpoint is None:
         raise InputError("A judge behind a server needs its address: pass --base_url.")
-    protocol = adjust(load_protocol(judge.protocol), judge)
+    protocol = adjust(load_protocol(judge.protocol, judge.prompts), judge)
     client = ChatClient(judge.endpoint, Ledger(None if cache else IN_MEMORY))
     return JudgeScorer(spec.model, protocol, client, judge.endpoint, judge.principle)
 
