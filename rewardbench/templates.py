@@ -88,8 +88,10 @@ def absent_character(*texts: str) -> str:
     return next(chr(code) for code in range(0xE000, 0x110000) if chr(code) not in characters)
 
 
-def tokenizer_template(tokenizer: PreTrainedTokenizerBase, name: str) -> tuple[Render, str]:
-    """Return the renderer of the tokenizer's own chat template, and the source of the template.
+def tokenizer_template(
+    tokenizer: PreTrainedTokenizerBase, name: str, variables: Mapping[str, object] | None = None
+) -> tuple[Render, str]:
+    """Return the renderer of the tokenizer's own chat template with some variables, and the source of the template.
 
     Raises:
         InputError: if the tokenizer has none.
@@ -104,7 +106,7 @@ def tokenizer_template(tokenizer: PreTrainedTokenizerBase, name: str) -> tuple[R
 
     def apply(messages: Sequence[Any], tools: Tools) -> str:
         template = with_tools if tools else source
-        options: dict[str, Any] = {"chat_template": template}
+        options: dict[str, Any] = {"chat_template": template, **(variables or {})}
         if tools:
             options["tools"] = list(map(dict, tools))
         if "strftime_now" in template:
@@ -199,7 +201,7 @@ def _prints_text_as_json(apply: Apply, messages: Sequence[Message], tools: Tools
     return any(quoted in text for quoted in (json.dumps(marker), f'"{marker}"'))
 
 
-def fastchat_template(name: str) -> tuple[Render, str]:
+def fastchat_template(name: str, has_header: bool = False) -> tuple[Render, str]:
     """Return the renderer of a conversation template of fastchat; example turns that some carry are cleared.
 
     Raises:
@@ -226,6 +228,8 @@ def fastchat_template(name: str) -> tuple[Render, str]:
                 raise InputError(f"The template {name!r} has no place for a tool turn: pass another --chat_template.")
             else:
                 conversation.append_message(conversation.roles[message["role"] == "assistant"], message["content"])
+        if has_header:  # of the next turn
+            conversation.append_message(conversation.roles[1], None)
         try:
             return str(conversation.get_prompt())
         except ValueError as error:
@@ -259,11 +263,14 @@ def raw_template() -> tuple[Render, str]:
     return render, "raw"
 
 
-def pick_template(tokenizer: PreTrainedTokenizerBase, template: str | None, name: str) -> tuple[Render, str]:
-    """Return the renderer of a name: None or `tokenizer` for the tokenizer's own, `raw`, or a fastchat name."""
+def pick_template(
+    tokenizer: PreTrainedTokenizerBase, template: str | None, name: str, variables: Mapping[str, object] | None = None
+) -> tuple[Render, str]:
+    """Return the renderer of None or `tokenizer` (its own template), `raw`, or a fastchat name, with its variables."""
     if template in (None, TOKENIZER_TEMPLATE):
-        return tokenizer_template(tokenizer, name)
-    return raw_template() if template == "raw" else fastchat_template(str(template))
+        return tokenizer_template(tokenizer, name, variables)
+    has_header = "add_generation_prompt" in (variables or ())
+    return raw_template() if template == "raw" else fastchat_template(str(template), has_header)
 
 
 REASONING = ("reasoning_content", "reasoning", "thinking")

@@ -306,10 +306,12 @@ def _read_weights(checkpoint: Checkpoint, spec: ModelSpec) -> tuple[PreTrainedMo
 def _reject_other_kinds(config: PreTrainedConfig, name: str, adapter: Adapter | None) -> None:
     """Reject encoders and classifiers, which are not DPO policies."""
     if is_encoder(config) or config.is_encoder_decoder:
-        raise InputError(f"{name} is not a causal language model, so it has no DPO reward: leave out --ref_model.")
+        raise InputError(
+            f"{name} is not a causal language model, so it is no policy and no judge: leave out --ref_model and --judge."
+        )
     saved_classes = config.architectures or []
     if any("ForSequenceClassification" in saved for saved in saved_classes) or (adapter and adapter.is_classifier):
-        raise InputError(f"{name} is a classifier, not a policy: score it without --ref_model and --ref_free_type.")
+        raise InputError(f"{name} is a classifier, not a policy: score it without --ref_model and --judge.")
 
 
 def _reject_nondeterministic(config: PreTrainedConfig, name: str) -> None:
@@ -357,7 +359,7 @@ def _reject_missing(checkpoint: Checkpoint, keys: Sequence[str]) -> None:
             "and would be random: save the adapter with the head in modules_to_save, or pass --ref_model for a policy."
         )
     hint = (
-        "A reward model with a head is scored without --ref_model and --ref_free_type."
+        "A reward model with a head is scored without --ref_model, --ref_free_type and --judge."
         if checkpoint.kind == "causal"
         else "For a policy trained with DPO pass --ref_model (or --ref_free_type)."
     )

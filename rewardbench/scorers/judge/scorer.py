@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from rewardbench.errors import InputError
 from rewardbench.scorers.judge.answers import FAILURES, Answer
 from rewardbench.scorers.judge.client import ChatClient
+from rewardbench.scorers.judge.overrides import adjust
 from rewardbench.scorers.judge.prompts import render
 from rewardbench.scorers.judge.protocols import JudgeProtocol, load_protocol
 from rewardbench.scorers.judge.verdicts import call_score
@@ -19,7 +20,7 @@ from rewardbench.scorers.remote import RemoteScorer
 from rewardbench.types import Message, Messages, Score, ScorerReport, TextRequest, Tools
 
 if TYPE_CHECKING:
-    from rewardbench.settings import Endpoint, JudgeSpec, ModelSpec
+    from rewardbench.settings import Endpoint, ModelSpec
 
 
 class JudgeScorer(RemoteScorer):
@@ -168,27 +169,6 @@ def load_judge(spec: ModelSpec, cache: bool = True) -> JudgeScorer:
     protocol = adjust(load_protocol(judge.protocol, judge.prompts), judge)
     client = ChatClient(judge.endpoint, Ledger(None if cache else IN_MEMORY))
     return JudgeScorer(spec.model, protocol, client, judge.endpoint, judge.principle)
-
-
-def adjust(protocol: JudgeProtocol, judge: JudgeSpec) -> JudgeProtocol:
-    """Return a protocol with the settings of the user in place of its own.
-
-    Raises:
-        InputError: if the protocol needs a principle, and there is none.
-    """
-    changes: dict[str, object] = {}
-    if judge.orders is not None:
-        changes["orders"] = judge.orders
-    if judge.repeats is not None:
-        changes["repeats"] = judge.repeats
-    sampling: dict[str, object] = {}
-    if judge.temperature is not None:
-        sampling["temperature"] = judge.temperature
-    if judge.max_tokens is not None:
-        sampling["max_tokens"] = judge.max_tokens
-    if sampling:
-        changes["sampling"] = protocol.sampling.model_copy(update=sampling)
-    return protocol.model_copy(update=changes) if changes else protocol
 
 
 def request_body(model: str, protocol: JudgeProtocol, messages: Messages, repeat: int) -> dict[str, object]:

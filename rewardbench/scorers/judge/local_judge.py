@@ -1,0 +1,149 @@
+"""Base class of judges that run in this process: requests, answers, and the scores that are read in them."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from rewardbench.errors import InputError
+from rewardbench.forward.packed import Layout
+from rewardbench.models.failures import run_reported
+from rewardbench.models.limits import embedding_rows, reject_unknown_tokens
+from rewardbench.scorers.base import ModelScorer
+from rewardbench.scorers.classifier import describe_model
+from rewardbench.scorers.judge.answers import FAILURES, Answer, Failure
+from rewardbench.scorers.judge.prompt_chat import PromptChat
+from rewardbench.scorers.judge.prompts import render
+from rewardbench.scorers.judge.protocols import JudgeProtocol
+from rewardbench.scorers.judge.verdicts import call_score
+from rewardbench.types import Message, Messages, Score, ScorerReport, TokenRequest, Tools
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+QUESTION = (Message(role="user", content="How long is the river?"),)
+OTHER_ANSWER = (Message(role="assistant", content="I do not know."),)
+PROBE_CONTEXT = {"subset": "all", "reference": "It is short.", "principle": "Prefer the shorter response."}
+
+
+class LocalJudge(ModelScorer):
+    """A causal model that judges in this process.
+
+    Args:
+        model: in evaluation mode.
+        chat: renders the prompts of the protocol.
+        name: of the model, for results.
+        protocol: prompt, parser, sampling and orders, with the user's changes.
+        identity: fingerprint of weights, tokenizer and libraries, as far as they are known.
+        layout: layout of batches.
+        principle: by which the judge must judge, for items without one of their own.
+    """
+
+    model_type = "Generative RM"
+    method: str
+    """How the model is asked, for the manifest."""
+    chat: PromptChat
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        chat: PromptChat,
+        name: str,
+        protocol: JudgeProtocol,
+        identity: Mapping[str, object] | None = None,
+        layout: Layout | None = None,
+        principle: str | None = None,
+    ) -> None:
+        super().__init__(model, chat, name, identity, layout)
+        self.protocol, self.principle = protocol, principle
+        self.view, self.orders, self.context = protocol.view, protocol.orders, protocol.context
+        self.rows = embedding_rows(model, name)
+        self._answers: dict[bytes, list[Answer]] = {}
+        """Answers of this process by the key of the request, one per repeat."""
+        self._failures: Counter[str] = Counter()
+
+    @property
+    def fingerprint(self) -> Mapping[str, object]:
+        """Return everything that can change a score, and nothing else."""
+        return {
+            "kind": f"judge by {self.method}",
+            **self._identity,
+            **describe_model(self.model),
+            **self.chat.describe(),
+            "protocol": self.protocol.identity,
+            "protocol_digest": self.protocol.digest,
+            "principle": self.principle,
+        }
+
+    def prepare(
+        self,
+        prompt: Messages,
+        *completions: Messages,
+        rendered: bool,
+        tools: Tools = (),
+        context: Mapping[str, object] | None = None,
+    ) -> TokenRequest:
+        """Render and tokenize the prompt of the judge.
+
+        Raises:
+            InputError: if the protocol or the chat template cannot show this conversation, or it is too long.
+        """
+        if tools:
+            raise InputError(f"The judge protocol {self.protocol.name} does not show tools, and this row has them.")
+        values = dict(context or {})
+        if self.protocol.sees_principle and values.get("principle") is None:
+            values["principle"] = self.principle
+        request = self.chat.prompt_request(render(self.protocol, prompt, completions, values), completions)
+        reject_unknown_tokens(request.ids, self.rows, self.chat.tokenizer)
+        return request
+
+    def probe(self, text: str) -> TokenRequest:
+        """Return a request about a short completion, by which the layout of batches is chosen."""
+        answer = (Message(role="assistant", content=text),)
+        counts = {"pointwise": 1, "pairwise": 2}
+        count = counts.get(self.view) or self.protocol.max_completions or 2
+        completions = [answer, *[OTHER_ANSWER] * (count - 1)]
+        return self.prepare(QUESTION, *completions, rendered=False, context=PROBE_CONTEXT)
+
+    def run(self, requests: Sequence[TokenRequest]) -> list[Score]:
+        """Judge a batch; return a score per request, NaN where the answers give none."""
+        answers = run_reported(self.name, self.model.config, requests, self.answer_batch)
+        scores: list[Score] = []
+        for request, repeats in zip(requests, answers, strict=True):
+            self._answers[request.key] = repeats
+            score, failure = self._read(request, repeats)
+            if failure is not None:
+                self._failures[failure] += 1
+            scores.append(score)
+        return scores
+
+    @abstractmethod
+    def answer_batch(self, requests: Sequence[TokenRequest]) -> list[list[Answer]]:
+        """Return the answers to each request, one per repeat; exceptions of the model pass through."""
+
+    def _read(self, request: TokenRequest, answers: Sequence[Answer]) -> tuple[Score, Failure | None]:
+        """Return the score that answers give, or NaN and the failure."""
+        return call_score(self.protocol, self.view, answers, len(request.positions))
+
+    def answers(self, request: TokenRequest) -> list[dict[str, object]]:
+        """Return the answers to a request as JSON values, one per repeat."""
+        return [answer.to_json() for answer in self._answers.get(request.key, ())]
+
+    def why_unscored(self, request: TokenRequest) -> str | None:
+        """Return why the answers to a request give no score; None if they give one, or are not known."""
+        answers = self._answers.get(request.key)
+        failure = self._read(request, answers)[1] if answers else None
+        return None if failure is None else FAILURES[failure]
+
+    def report(self) -> ScorerReport:
+        """Return the repairs at load time, the protocol, and the failures of this process."""
+        judge = {
+            "protocol": self.protocol.name,
+            "version": self.protocol.version,
+            "digest": self.protocol.digest,
+            "method": self.method,
+            "failures": dict(self._failures.most_common()),
+        }
+        return ScorerReport(self.load_notes, {"judge": judge}, self.metadata)

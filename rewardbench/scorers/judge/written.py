@@ -1,0 +1,136 @@
+"""Judge by the text that the model writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+from rewardbench.errors import InputError
+from rewardbench.forward.packed import Layout
+from rewardbench.models.devices import input_device
+from rewardbench.models.failures import reported
+from rewardbench.scorers.classifier import reset_rope
+from rewardbench.scorers.judge.answers import Answer
+from rewardbench.scorers.judge.decoding import PROBE_TOKENS, Decoder, Generated, Prompt
+from rewardbench.scorers.judge.local_judge import LocalJudge
+from rewardbench.scorers.judge.outcomes import decode
+from rewardbench.scorers.judge.prompt_chat import PromptChat
+from rewardbench.scorers.judge.protocols import JudgeProtocol
+from rewardbench.types import BatchTraits, Messages, TokenRequest, Tools
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+class WritingJudge(LocalJudge):
+    """A judge whose answer is text that the model generates.
+
+    Args:
+        model: in evaluation mode.
+        chat: renders the prompts of the protocol.
+        name: of the model, for results.
+        protocol: prompt, parser, sampling and orders, with the user's changes.
+        decoder: generates the answers.
+        identity: fingerprint of weights, tokenizer and libraries, as far as they are known.
+        layout: layout of batches.
+        principle: by which the judge must judge, for items without one of their own.
+    """
+
+    method = "generation"
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        chat: PromptChat,
+        name: str,
+        protocol: JudgeProtocol,
+        decoder: Decoder,
+        identity: Mapping[str, object] | None = None,
+        layout: Layout | None = None,
+        principle: str | None = None,
+    ) -> None:
+        super().__init__(model, chat, name, protocol, identity, layout, principle)
+        self.decoder = decoder
+
+    @property
+    def fingerprint(self) -> Mapping[str, object]:
+        """Return everything that can change a score, and nothing else."""
+        return {**super().fingerprint, "stop_tokens": sorted(self.decoder.stop_ids)}
+
+    @property
+    def traits(self) -> BatchTraits:
+        """Return how the layout takes batches; no batch is packed, since the model generates."""
+        return replace(super().traits, packed=False)
+
+    def prepare(
+        self,
+        prompt: Messages,
+        *completions: Messages,
+        rendered: bool,
+        tools: Tools = (),
+        context: Mapping[str, object] | None = None,
+    ) -> TokenRequest:
+        """Render and tokenize the prompt of the judge; see `LocalJudge.prepare`.
+
+        Raises:
+            InputError: if the model has no position left for an answer, too.
+        """
+        request = super().prepare(prompt, *completions, rendered=rendered, tools=tools, context=context)
+        if self._room(request) < 1:
+            raise InputError(f"the prompt of the judge fills all {self.chat.max_length} tokens that the model takes")
+        return request
+
+    def answer_batch(self, requests: Sequence[TokenRequest]) -> list[list[Answer]]:
+        """Generate the answers to each request, one per repeat."""
+        reset_rope(self.model, self.rope)
+        is_greedy = self.decoder.sampler.temperature == 0
+        answers: list[list[Answer]] = [[] for _ in requests]
+        for repeat in range(1 if is_greedy else self.protocol.repeats):
+            prompts = [Prompt(request, self._room(request), self._seed(request, repeat)) for request in requests]
+            for number, generated in enumerate(self.decoder.generate(prompts)):
+                answers[number].append(self._to_answer(requests[number], generated))
+        if is_greedy:
+            return [repeats * self.protocol.repeats for repeats in answers]
+        return answers
+
+    def _room(self, request: TokenRequest) -> int:
+        """Return the maximum tokens of an answer: those of the protocol, as far as the model has positions."""
+        limit = self.chat.max_length
+        max_tokens = self.protocol.sampling.max_tokens
+        rooms = [room for room in (max_tokens, limit - len(request) if limit else None) if room is not None]
+        return min(rooms, default=2048)
+
+    def _seed(self, request: TokenRequest, repeat: int) -> int:
+        """Return the seed of an answer: of the protocol's seed, the repeat and the prompt."""
+        seed = f"{(self.protocol.sampling.seed or 0) + repeat} ".encode()
+        return int.from_bytes(blake2b(seed + request.key, digest_size=7).digest())
+
+    def _to_answer(self, request: TokenRequest, generated: Generated) -> Answer:
+        text = decode(self.chat.tokenizer, generated.ids, skip_special_tokens=True)
+        ends = [position for stop in self.decoder.stop_texts if (position := text.find(stop)) >= 0]
+        return Answer(
+            text[: min(ends, default=len(text))],
+            finish_reason="stop" if generated.is_stopped else "length",
+            model=self.name,
+            prompt_tokens=len(request),
+            completion_tokens=len(generated.ids),
+            logprobs=tuple(generated.logprobs) if self.decoder.sampler.top_logprobs is not None else None,
+        )
+
+    def forward(self, requests: Sequence[TokenRequest]) -> list[float]:
+        """Return the largest logit after each prompt and some generated tokens, by which the layout is chosen."""
+        reset_rope(self.model, self.rope)
+        logits: list[float] = self.decoder.probe_logits(requests).max(-1).values.tolist()
+        return logits
+
+    def score_unbatched(self, request: TokenRequest) -> float:
+        """Return the same for one prompt, by the model's own forward pass: the reference for every batch."""
+        import torch
+
+        with torch.inference_mode(), reported(self.name, self.model.config, request):
+            reset_rope(self.model, self.rope)
+            ids = [*request.ids, *request.ids[: PROBE_TOKENS - 1]]
+            logits = self.model(input_ids=torch.tensor([ids], device=input_device(self.model))).logits
+            return float(logits[0, -1].max())
