@@ -262,6 +262,8 @@ class ServerSpec(CheckedOptions):
     endpoint: Endpoint
     served_model: str | None = None
     """Name under which the server knows the model; None: the name of the model."""
+    parity: str | None = None
+    """Folder or Hub id of the transformers model, with whose scores those of the server are compared first."""
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,10 @@ class ServerOptions:
         TextOption,
         flag(SERVER, "served_model", "With --engine http: name of the model at the server; default: --model"),
     ] = None
+    parity: Annotated[
+        TextOption,
+        flag(SERVER, "parity", "With --engine http: folder of the model, with which the server is compared first"),
+    ] = None
 
     def endpoint(self) -> dict[str, object]:
         """Return the options of the endpoint that are set, by their names."""
@@ -68,10 +72,11 @@ class ServerOptions:
         from rewardbench.settings import Endpoint, ServerSpec
 
         if self.engine != "http":
-            for name in ("base_url", "dialect", "served_model"):
+            for name in ("base_url", "dialect", "served_model", "parity"):
                 if getattr(self, name):
                     raise InputError(f"--{name} needs a server: pass --engine http, or --judge NAME, with it.")
             return None
         if not self.base_url or not self.dialect:
             raise InputError("--engine http needs the server: pass --base_url URL and --dialect NAME.")
-        return ServerSpec(self.dialect, Endpoint(**self.endpoint()), self.served_model)  # type: ignore[arg-type]
+        endpoint = Endpoint(**self.endpoint())  # type: ignore[arg-type]
+        return ServerSpec(self.dialect, endpoint, self.served_model, self.parity)

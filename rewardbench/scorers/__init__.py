@@ -32,6 +32,10 @@ def load_scorer(spec: ModelSpec, cache: bool = True) -> BaseScorer:
 
 
 def _find_scorer(spec: ModelSpec, cache: bool) -> BaseScorer:
+    if spec.server:
+        from rewardbench.scorers.http import load_server_model
+
+        return load_server_model(spec)
     if spec.model.startswith("baseline/"):
         return Baseline(spec.model, spec.seed)
     if spec.model not in EMBEDDED and (entry_point := find_plugin(spec.model)):

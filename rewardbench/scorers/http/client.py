@@ -1,0 +1,267 @@
+"""Send requests to the server of a reward model, with retries, a deadline and a limit on the size of answers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import os
+import random
+import ssl
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from functools import cache
+from http import HTTPStatus
+
+import httpx
+
+from rewardbench.errors import InputError
+from rewardbench.settings import Endpoint
+
+LONGEST_ANSWER = 2**26
+"""Bytes of an answer above which it is not read on: scores of a batch take a few kilobytes."""
+LONGEST_MESSAGE = 240
+"""Characters of a server's error message that are printed."""
+RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
+"""Statuses after which a request is sent again."""
+FIRST_DELAY, LONGEST_DELAY = 0.25, 60.0
+"""Seconds before the first retry, doubled after each; Retry-After takes precedence, up to the longest delay."""
+
+
+class ServerRefusal(InputError):
+    """The server answered with an error status, also after retries."""
+
+    def __init__(self, sentence: str, status: int) -> None:
+        super().__init__(sentence)
+        self.status = status
+
+
+class ServerUnreachable(InputError):
+    """No answer came: no connection, no answer in time, or a connection that broke."""
+
+
+@dataclass(frozen=True)
+class ServerAnswer:
+    """A JSON answer with its headers."""
+
+    content: object
+    headers: Mapping[str, str]
+
+
+class ServerClient:
+    """Client of one server; the connections belong to the event loop in which they were opened.
+
+    Redirects are not followed, so that the key reaches no other host. The key is read from the environment for each
+    connection, and replaced in every message.
+
+    Args:
+        endpoint: address, key, timeout and retries.
+
+    Raises:
+        InputError: if the address holds a user name or password, or an option does not apply to reward models.
+    """
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+        self.root = endpoint.base_url.rstrip("/").removesuffix("/v1")
+        try:
+            url = httpx.URL(self.root)
+        except httpx.InvalidURL:
+            raise InputError("--base_url is not a valid address: pass one such as http://127.0.0.1:8000.") from None
+        if url.userinfo or url.query or url.fragment or not url.host:
+            raise InputError(
+                "--base_url must be an address without user name, password and query: name the environment variable "
+                "with the key by --api_key_env."
+            )
+        for name in ("requests_per_minute", "tokens_per_minute", "max_cost", "max_requests"):
+            if getattr(endpoint, name) is not None:
+                raise InputError(f"{name} applies to judges, and this is a reward model behind a server: leave it out.")
+        self._clients: dict[asyncio.AbstractEventLoop, httpx.AsyncClient] = {}
+        self.requests = self.retries = 0
+        self.has_answered = False
+
+    def _client(self) -> httpx.AsyncClient:
+        """Return the client of the running event loop."""
+        loop = asyncio.get_running_loop()
+        if loop not in self._clients:
+            key = self._key()
+            self._clients[loop] = httpx.AsyncClient(
+                headers={"Authorization": f"Bearer {key}"} if key else {},
+                timeout=self.endpoint.timeout,
+                limits=httpx.Limits(max_connections=None),
+                follow_redirects=False,
+                trust_env=False,  # a proxy would read the texts, and ~/.netrc would replace the key
+                verify=tls_context() if self.root.startswith("https") else False,
+            )
+        return self._clients[loop]
+
+    def _key(self) -> str:
+        return os.environ.get(self.endpoint.api_key_env, "").strip() if self.endpoint.api_key_env else ""
+
+    async def close(self) -> None:
+        """Close the connections of the running event loop."""
+        client = self._clients.pop(asyncio.get_running_loop(), None)
+        if client:
+            await client.aclose()
+
+    async def find(self, path: str) -> object:
+        """Return the JSON answer of a GET request that servers need not support; None if there is none.
+
+        Raises:
+            ServerUnreachable: if no answer comes.
+        """
+        try:
+            return (await self._send("GET", path, None)).content
+        except ServerUnreachable:
+            raise
+        except InputError:
+            return None
+
+    async def post(self, path: str, body: Mapping[str, object]) -> ServerAnswer:
+        """Send a request, and again after failures that may pass.
+
+        Raises:
+            ServerRefusal: if the server answers with an error, also after retries.
+            ServerUnreachable: if no answer comes.
+            InputError: if the answer is not JSON, too large, or a redirect, or if the key is missing or wrong.
+        """
+        delay = FIRST_DELAY
+        for attempt in range(self.endpoint.max_retries + 1):
+            if attempt:
+                self.retries += 1
+            try:
+                return await self._send("POST", path, body)
+            except (_Passing, ServerUnreachable) as failure:
+                is_last = attempt == self.endpoint.max_retries
+                if is_last or (isinstance(failure, _NoConnection) and not self.has_answered):
+                    raise
+                wait = failure.retry_after if isinstance(failure, _Passing) else None
+                jittered = delay * (0.5 + random.random() / 2)
+            await asyncio.sleep(min(LONGEST_DELAY, jittered if wait is None else wait))
+            delay = min(LONGEST_DELAY, 2 * delay)
+        raise AssertionError("range() above is not empty")
+
+    async def _send(self, method: str, path: str, body: Mapping[str, object] | None) -> ServerAnswer:
+        """Send one request within the timeout, which also covers a server that sends its answer in small parts."""
+        self.requests += 1
+        url = self.root + path
+        try:
+            async with asyncio.timeout(self.endpoint.timeout):
+                request = self._client().build_request(method, url, json=body)
+                response = await self._client().send(request, stream=True)
+                try:
+                    data = await self._read(response, url)
+                finally:
+                    await response.aclose()
+        except (TimeoutError, httpx.TimeoutException):
+            raise ServerUnreachable(
+                f"{url} did not answer within {self.endpoint.timeout:g} seconds: raise --timeout, or lower "
+                "--max_concurrency."
+            ) from None
+        except httpx.ConnectError as error:
+            raise _NoConnection(f"No server answers at {self.root}: {self._clean(str(error))}.") from None
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise ServerUnreachable(
+                f"The connection to {url} broke: {self._clean(str(error)) or type(error).__name__}."
+            ) from None
+        self.has_answered = True
+        return self._parse(response, data, url)
+
+    async def _read(self, response: httpx.Response, url: str) -> bytes:
+        """Read an answer up to the largest accepted size."""
+        data = bytearray()
+        async for chunk in response.aiter_bytes():
+            data += chunk
+            if len(data) > LONGEST_ANSWER:
+                raise InputError(f"The answer of {url} exceeds {LONGEST_ANSWER >> 20} MiB, so it holds no scores.")
+        return bytes(data)
+
+    def _parse(self, response: httpx.Response, data: bytes, url: str) -> ServerAnswer:
+        """Return a JSON answer; an error in a body with status 200 counts as the error that it names."""
+        status = response.status_code
+        if response.is_redirect:
+            target = self._clean(response.headers.get("location", "another address"))
+            raise InputError(f"{url} redirects to {target}: pass the address of the server itself as --base_url.")
+        try:
+            content: object = json.loads(data)
+        except (ValueError, RecursionError):
+            content = None
+        message = self._clean(error_message(content, status >= HTTPStatus.BAD_REQUEST))
+        if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            raise InputError(
+                f"{self.root} rejects the key ({status}): set {self.endpoint.api_key_env or 'a variable'} to the key "
+                "of the server, or name the variable by --api_key_env."
+            )
+        if status in RETRIED:
+            raise _Passing(f"{url} answers {status}: {message or 'no message'}", status, _retry_after(response))
+        if not response.is_success:
+            raise ServerRefusal(f"{url} answers {status}: {message or 'no message'}", status)
+        if content is None:
+            kind = response.headers.get("content-type", "").partition(";")[0] or "no content type"
+            raise InputError(
+                f"{url} answers with {self._clean(kind)}, which is not JSON: check --base_url and --dialect."
+            )
+        if message:
+            raise ServerRefusal(f"{url} answers: {message}", HTTPStatus.BAD_REQUEST)
+        return ServerAnswer(content, response.headers)
+
+    def _clean(self, text: str) -> str:
+        """Return the beginning of a server's text on one line, without the key."""
+        key = self._key()
+        line = " ".join((text.replace(key, "***") if key else text).split())
+        return (line[:LONGEST_MESSAGE] + "…" if len(line) > LONGEST_MESSAGE else line).rstrip(".")
+
+
+class _Passing(ServerRefusal):
+    """An error status that may pass, with the seconds after which the server wants to be called again."""
+
+    def __init__(self, sentence: str, status: int, retry_after: float | None) -> None:
+        super().__init__(sentence, status)
+        self.retry_after = retry_after
+
+
+class _NoConnection(ServerUnreachable):
+    """Nothing listens at the address."""
+
+
+@cache
+def tls_context() -> ssl.SSLContext:
+    """Return the TLS settings of this process; loading the certificates takes a while."""
+    return ssl.create_default_context()
+
+
+def error_message(content: object, is_error: bool) -> str:
+    """Return the error message in a JSON answer; empty if it holds none.
+
+    Args:
+        content: the JSON answer.
+        is_error: whether the status says that it is an error; then fields that other answers have too are read.
+
+    >>> error_message({"error": {"message": "too long"}}, False), error_message({"object": "list", "data": []}, False)
+    ('too long', '')
+    """
+    if not isinstance(content, dict):
+        return str(content) if is_error and content is not None else ""
+    error = content.get("error")
+    if isinstance(error, dict):
+        error = error.get("message") or error
+    if error:
+        return str(error)
+    if is_error or content.get("object") == "error":
+        return str(content.get("message") or content.get("detail") or "an error without a message")
+    return ""
+
+
+def _retry_after(response: httpx.Response) -> float | None:
+    """Return the seconds of the header Retry-After, a number or a date; None if there is none."""
+    text = response.headers.get("retry-after", "")
+    try:
+        seconds = float(text)
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(text).timestamp() - time.time()
+        except ValueError:
+            return None
+    return max(0.0, seconds) if math.isfinite(seconds) else None

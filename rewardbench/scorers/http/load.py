@@ -1,0 +1,217 @@
+"""Connect to the server of a reward model: its tokenizer, its name, and the probes that precede scoring."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rewardbench.chat import Chat
+from rewardbench.errors import InputError
+from rewardbench.hub import commit_of, snapshot
+from rewardbench.models.families import choose_template
+from rewardbench.models.fingerprint import weights_identity
+from rewardbench.models.load import load_tokenizer
+from rewardbench.models.locate import FILES
+from rewardbench.models.spec import resolve
+from rewardbench.models.weight_files import config_fields, weight_files
+from rewardbench.paths import home_path
+from rewardbench.scorers.http.client import ServerClient
+from rewardbench.scorers.http.dialect import Dialect, ScoringRoute, ServerFacts
+from rewardbench.scorers.http.dialects import DIALECTS
+from rewardbench.scorers.http.probes import measure_parity, probe, probe_messages, reject_truncation
+from rewardbench.scorers.http.scorer import ServerScorer, server_input
+from rewardbench.scorers.remote import EventLoop
+from rewardbench.settings import ModelSpec
+from rewardbench.types import Message, TokenRequest
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+LOCAL_OPTIONS = (
+    *("ref_model", "ref_free_type", "ref_revision", "dtype", "attn_implementation", "compile", "device", "device_map"),
+    *("max_memory", "load_in_8bit", "load_in_4bit", "adapter", "label", "step_aggregation"),
+)
+"""Options of models that run here, which a server has settled when it was started."""
+WEIGHTS = ("*.safetensors", "value_head.bin")
+"""Patterns of files that are not needed to tokenize."""
+LONGEST_PROBE = 8192
+"""Tokens of the longest text by which truncation is probed."""
+
+
+def load_server_model(spec: ModelSpec) -> ServerScorer:
+    """Connect to the server of a reward model, and probe it.
+
+    Raises:
+        InputError: if it cannot be reached, serves another model, or does not return one raw score per text.
+    """
+    assert spec.server is not None
+    _reject_local_options(spec)
+    dialect, client = DIALECTS[spec.server.dialect], ServerClient(spec.server.endpoint)
+    resolved = resolve(spec)
+    with EventLoop() as loop:
+        try:
+            facts = loop.submit(dialect.describe(client)).result()
+            served = choose_served_model(spec, resolved.model, dialect, facts)
+            folder = find_tokenizer_files(resolved)
+            tokenizer = load_tokenizer(folder, replace(resolved, tokenizer=None))
+            dialect = loop.submit(dialect.settle(client, tokenizer, served)).result()
+            limit = length_limit(spec, dialect, facts, tokenizer, folder)
+            route = ScoringRoute(client, dialect, dialect.paths[0], served, limit=limit)
+            chat, notes = build_chat(spec, folder, tokenizer, limit and limit - dialect.appended)
+            scorer = ServerScorer(spec.model, route, chat, facts, identify_weights(resolved, folder))
+            scorer.load_notes = notes
+            probes = _probe_requests(scorer)
+            scorer.probe_report = loop.submit(probe(route, list(map(server_input, probes)))).result()
+            scorer.route = scorer.probe_report.route
+            if dialect.hides_truncation and chat.max_length:
+                texts = _long_texts(scorer, min(chat.max_length, LONGEST_PROBE))
+                inputs = list(map(server_input, texts))
+                loop.submit(reject_truncation(scorer.route, inputs, len(texts[0]))).result()
+        finally:
+            loop.submit(client.close()).result()
+    if spec.server.parity:
+        scorer.parity = measure_parity(scorer.probe_report.scores, _local_scores(spec, spec.server.parity, probes))
+    return scorer
+
+
+def _reject_local_options(spec: ModelSpec) -> None:
+    """Reject options that have no effect on a model behind a server."""
+    defaults = {field.name: field.default for field in fields(spec)}
+    for name in LOCAL_OPTIONS:
+        if getattr(spec, name) != defaults[name]:
+            flag = "torch_dtype" if name == "dtype" else name
+            raise InputError(f"--{flag} has no effect on a model behind a server: leave it out.")
+
+
+def choose_served_model(spec: ModelSpec, model: str, dialect: Dialect, facts: ServerFacts) -> str:
+    """Return the name of the model at the server.
+
+    Args:
+        spec: the model.
+        model: its folder or Hub id.
+        dialect: of the server.
+        facts: the names under which the server serves its models.
+
+    Raises:
+        InputError: if the server serves another model.
+    """
+    assert spec.server is not None
+    name = spec.server.served_model or spec.model
+    if not dialect.names_model or not facts.models:
+        return name
+    for served in facts.models:
+        if served == name:
+            return served
+    if spec.server.served_model is None:
+        for served in facts.models:
+            if served == model or (Path(model).is_dir() and Path(served).is_dir() and Path(served).samefile(model)):
+                return served
+    names = ", ".join(facts.models[:4])
+    raise InputError(
+        f"The server serves {names}, not {name}: if that is the model, pass --served_model {facts.models[0]}."
+    )
+
+
+def find_tokenizer_files(spec: ModelSpec) -> Path:
+    """Return the folder with the tokenizer: that of --tokenizer, else the model's; from the Hub without weights.
+
+    Raises:
+        InputError: if there is none.
+    """
+    name = spec.tokenizer or spec.model
+    folder = home_path(name)
+    if folder.is_dir():
+        return folder
+    revision = spec.revision if name == spec.model else None
+    patterns = [pattern for pattern in FILES if pattern not in WEIGHTS]
+    try:
+        return snapshot("model", name, revision, patterns)
+    except InputError as error:
+        raise InputError(
+            f"{str(error).rstrip('.')}. The texts of a model behind a server are rendered here: pass --tokenizer, a "
+            "folder or Hub id."
+        ) from error
+
+
+def length_limit(
+    spec: ModelSpec, dialect: Dialect, facts: ServerFacts, tokenizer: PreTrainedTokenizerBase, folder: Path
+) -> int | None:
+    """Return the maximum tokens of a text: the requested length, else the smallest of the known limits.
+
+    Raises:
+        InputError: if the requested length exceeds the server's.
+    """
+    if spec.max_length and facts.max_length and spec.max_length > facts.max_length:
+        raise InputError(
+            f"--max_length {spec.max_length} is more than the {facts.max_length} tokens that the server takes."
+        )
+    configured = config_fields(folder).get("max_position_embeddings")
+    limits = [facts.max_length or dialect.max_length, tokenizer.model_max_length]
+    if isinstance(configured, int):
+        limits.append(configured)
+    known = [limit for limit in limits if limit and limit < 10**9]
+    return spec.max_length or min(known, default=None)
+
+
+def build_chat(
+    spec: ModelSpec, folder: Path, tokenizer: PreTrainedTokenizerBase, limit: int | None
+) -> tuple[Chat, tuple[str, ...]]:
+    """Return the chat of a model, and notes on its template."""
+    from transformers import PreTrainedConfig
+
+    config = PreTrainedConfig()
+    config.name_or_path = str(config_fields(folder).get("_name_or_path", ""))
+    template, notes = choose_template(spec.chat_template, spec.model, folder, config)
+    return Chat(tokenizer, template, limit, spec.truncation_side, name=spec.model), tuple(notes)
+
+
+def identify_weights(spec: ModelSpec, folder: Path) -> dict[str, str] | None:
+    """Return the commit or the digest of the weights that the model's name stands for; None if it shows none."""
+    model = home_path(spec.model)
+    if model.is_dir():
+        return weights_identity(model) if weight_files(model) else None
+    commit = commit_of(folder)
+    return {"commit": commit} if commit and not spec.tokenizer else None
+
+
+def _probe_requests(scorer: ServerScorer) -> list[TokenRequest]:
+    """Return the requests of the probe texts."""
+    return [scorer.prepare(prompt, completion, rendered=False) for prompt, completion in probe_messages()]
+
+
+def _long_texts(scorer: ServerScorer, length: int) -> list[TokenRequest]:
+    """Return two texts of nearly `length` tokens that differ at the end only."""
+    words, step = 1, length
+    while step:
+        if len(_long_text(scorer, words + step, "yes")) <= length:
+            words += step
+        step //= 2
+    return [_long_text(scorer, words, end) for end in ("yes", "no")]
+
+
+def _long_text(scorer: ServerScorer, words: int, end: str) -> TokenRequest:
+    """Return the request of a text of repeated words, not truncated."""
+    chat = scorer.chat
+    scorer.chat = chat.variant(max_length=None)
+    try:
+        prompt = (Message(role="user", content="Count."),)
+        return scorer.prepare(prompt, (Message(role="assistant", content="one " * words + end),), rendered=False)
+    finally:
+        scorer.chat = chat
+
+
+def _local_scores(spec: ModelSpec, folder: str, requests: Sequence[TokenRequest]) -> list[float]:
+    """Score the probe texts by the transformers model in a folder, in float32.
+
+    Raises:
+        InputError: if the model does not read token ids, or returns several scores.
+    """
+    from rewardbench.scorers.base import ModelScorer
+    from rewardbench.scorers.heads.load import load_reward_model
+
+    scorer = load_reward_model(ModelSpec(folder, dtype="float32", trust_remote_code=spec.trust_remote_code))
+    if not isinstance(scorer, ModelScorer) or scorer.view != "pointwise":
+        raise InputError(f"--parity {folder} gives no score per response, with which the server could be compared.")
+    return [scorer.score_unbatched(request) for request in requests]

@@ -1,0 +1,206 @@
+"""Score by a reward model behind a server: this package renders and tokenizes, the server computes."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from rewardbench.errors import InputError
+from rewardbench.models.fingerprint import tokenizer_identity
+from rewardbench.scorers.http.client import ServerRefusal
+from rewardbench.scorers.http.dialect import Dialect, ScoringRoute, ServerFacts, ServerInput
+from rewardbench.scorers.http.probes import Parity, ProbeReport, scalars
+from rewardbench.scorers.remote import RemoteScorer
+from rewardbench.types import Messages, Score, ScorerReport, TokenRequest, Tools
+
+if TYPE_CHECKING:
+    from rewardbench.chat import Chat
+
+EOS_APPENDED = (
+    "The server appends an EOS token that the chat template does not print: {count} texts were scored with it."
+)
+
+
+class ServerScorer(RemoteScorer):
+    """A reward model behind a server: batches of texts, many requests in flight.
+
+    Args:
+        name: of the model, for results.
+        route: how texts are sent; `probed` adds what the probes found.
+        chat: renders and tokenizes for this model.
+        facts: what the server says about itself.
+        weights: identity of the served weights, as far as a folder or a Hub id shows it; scores are cached if it does.
+    """
+
+    model_type = "Seq. Classifier"
+    is_cached = True
+    chat: Chat
+
+    def __init__(
+        self,
+        name: str,
+        route: ScoringRoute,
+        chat: Chat,
+        facts: ServerFacts,
+        weights: Mapping[str, str] | None = None,
+    ) -> None:
+        self.name, self.route, self.chat, self.facts, self.weights = name, route, chat, facts, weights
+        self.is_cached = weights is not None
+        self.max_in_flight = route.client.endpoint.max_concurrency
+        self.max_batch_size = min(route.dialect.batch_size, facts.max_batch or route.dialect.batch_size)
+        self.load_notes: tuple[str, ...] = ()
+        """Notes on the chat template, one sentence each."""
+        self.probe_report: ProbeReport | None = None
+        self.parity: Parity | None = None
+        self._reasons: dict[bytes, str] = {}
+        """By key of the request: why the server gave no score."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """Return the dialect of the server."""
+        return self.route.dialect
+
+    @property
+    def fingerprint(self) -> Mapping[str, object]:
+        """Return everything that can change a score, as far as the server says it; its address is left out."""
+        return {
+            "kind": "reward model over HTTP",
+            "server": self.dialect.title,
+            "version": self.facts.version or None,
+            "path": self.route.path,
+            "flags": dict(self.route.flags),
+            **self.dialect.identity,
+            "model": self.route.model,
+            "weights": dict(self.weights) if self.weights else None,
+            "dtype": self.facts.dtype or "unknown",
+            "tokenizer": tokenizer_identity(self.chat.tokenizer),
+            **self.chat.describe(),
+        }
+
+    def prepare(self, prompt: Messages, completion: Messages, rendered: bool, tools: Tools = ()) -> TokenRequest:
+        """Render and tokenize one completion in its context, as the server will read it.
+
+        Raises:
+            InputError: if the server cannot be made to read the tokens of the chat template.
+        """
+        request = self.chat.request(prompt, completion, rendered, tools)
+        if not request.ids:
+            raise InputError("The text has no tokens.")
+        return request if self.dialect.sends_ids else match_text(self.chat, self.dialect, request)
+
+    async def run_async(self, requests: Sequence[TokenRequest]) -> Sequence[Score]:
+        """Score a batch; if the server refuses it, each text by itself, NaN for those that it refuses.
+
+        Raises:
+            InputError: if the server cannot be reached, or its answer is not one score per text.
+        """
+        try:
+            return await self._send(requests)
+        except ServerRefusal as refusal:
+            if refusal.status == HTTPStatus.NOT_FOUND:
+                raise
+            if len(requests) == 1:
+                self._reasons[requests[0].key] = str(refusal)
+                return [float("nan")]
+        scores: list[Score] = []
+        for request in requests:
+            scores += await self.run_async([request])
+        return scores
+
+    async def _send(self, requests: Sequence[TokenRequest]) -> list[float]:
+        """Send a batch, and check that the right model read every token."""
+        output = await self.route.send(list(map(server_input, requests)))
+        names = {self.route.model, *self.facts.models}
+        if output.model and output.model not in names:
+            raise InputError(
+                f"The server answers by the model {output.model}, not by {self.route.model}: pass --served_model."
+            )
+        sent = sum(map(len, requests))
+        if output.tokens is not None and output.tokens != sent:
+            raise InputError(
+                f"The server read {output.tokens} tokens of the {sent} that were sent: it truncates texts, for which "
+                "--max_length must be its own limit, or it adds tokens."
+            )
+        return scalars(output)
+
+    def why_unscored(self, request: TokenRequest) -> str | None:
+        """Return the server's error for a text that it refused."""
+        return self._reasons.get(request.key)
+
+    async def close(self) -> None:
+        """Close the connections of the running event loop."""
+        await self.route.client.close()
+
+    def report(self) -> ScorerReport:
+        """Return notes on the server, and the figures of the probes."""
+        client = self.route.client
+        details: dict[str, object] = {
+            "dialect": self.dialect.title,
+            "version": self.facts.version or None,
+            "served_model": self.route.model,
+            "requests": client.requests,
+            "retries": client.retries,
+        }
+        version = f" {self.facts.version}" if self.facts.version else ""
+        form = "token ids" if self.dialect.sends_ids else "rendered texts"
+        notes = [f"Scored behind a {self.dialect.title} server{version}, which received {form}.", *self.load_notes]
+        if not self.dialect.names_model and not self.parity:
+            notes.append(
+                f"{self.dialect.title} does not name its model: nothing shows that it serves {self.route.model}."
+            )
+        if self.weights is None:
+            notes.append("The weights behind the server are not known, so scores were not cached.")
+        if self.probe_report:
+            details["batch_effect"] = self.probe_report.batch_effect
+            notes += self.probe_report.notes
+        if self.parity:
+            details["parity"] = self.parity.to_json()
+        return ScorerReport(tuple(notes), {"server": details})
+
+
+def server_input(request: TokenRequest) -> ServerInput:
+    """Return a text as a request carries it."""
+    return ServerInput(tuple(request.ids), request.text)
+
+
+def match_text(chat: Chat, dialect: Dialect, request: TokenRequest) -> TokenRequest:
+    """Find the text that a server reads as the ids of a request; special tokens that it adds are left out.
+
+    Args:
+        chat: of the request.
+        dialect: of the server.
+        request: the rendered text with its ids, which may be truncated.
+
+    Returns:
+        The request with the text to send, and the ids that the server reads.
+
+    Raises:
+        InputError: if there is no such text.
+    """
+    tokenizer, wanted = chat.tokenizer, request.ids.tolist()
+    text = request.text
+    if request.dropped:
+        text = str(tokenizer.decode(wanted, skip_special_tokens=False, clean_up_tokenization_spaces=False))
+    ends = [str(token) for token in (tokenizer.eos_token, getattr(tokenizer, "sep_token", None)) if token]
+    starts = [str(token) for token in (tokenizer.bos_token, getattr(tokenizer, "cls_token", None)) if token]
+    candidates = [text]
+    for start in starts:
+        candidates += [candidate.lstrip().removeprefix(start) for candidate in candidates]
+        candidates.append(start + text)
+    for end in ends:
+        candidates += [candidate.removesuffix(end) for candidate in candidates]
+    readings = {candidate: dialect.encode(tokenizer, candidate) for candidate in dict.fromkeys(candidates)}
+    for candidate, ids in readings.items():
+        if ids == wanted:
+            return replace(request, text=candidate)
+    for candidate, ids in readings.items():
+        if ids == [*wanted, tokenizer.eos_token_id]:
+            notes = (*request.notes, EOS_APPENDED)
+            return replace(request, text=candidate, ids=array("i", ids), start=0, end=len(ids), notes=notes)
+    reason = "it was truncated" if request.dropped else "it strips characters or adds tokens"
+    raise InputError(
+        f"{dialect.title} tokenizes this text by itself, and would not read the tokens of the chat template: {reason}."
+    )
