@@ -307,7 +307,7 @@ def _reject_other_kinds(config: PreTrainedConfig, name: str, adapter: Adapter | 
     """Reject encoders and classifiers, which are not DPO policies."""
     if is_encoder(config) or config.is_encoder_decoder:
         raise InputError(
-            f"{name} is not a causal language model, so it is no policy and no judge: leave out --ref_model and --judge."
+            f"{name} is not a causal language model, so it is no policy and no judge: leave out --ref_model or --judge."
         )
     saved_classes = config.architectures or []
     if any("ForSequenceClassification" in saved for saved in saved_classes) or (adapter and adapter.is_classifier):

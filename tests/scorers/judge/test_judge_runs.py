@@ -1,6 +1,7 @@
 """Runs of the command with --judge against a server on 127.0.0.1: scores, reasons, costs, limits and resumed runs."""
 
 import json
+from pathlib import Path
 
 import pytest
 from fake_judge import Behaviour, FakeJudge
@@ -20,6 +21,11 @@ def write_pairs(path, count):
         lines.append(json.dumps({**pair, "chosen": f"quality={low + 0.15:.2f}", "rejected": f"quality={low:.2f}"}))
     path.write_text("\n".join(lines) + "\n")
     return str(path)
+
+
+def read_files(path):
+    """Return the rows and the answers of the result whose summary is at `path`."""
+    return [Path(path.replace(".json", suffix)).read_text() for suffix in ("_outputs.jsonl", "_answers.jsonl")]
 
 
 @pytest.fixture
@@ -68,7 +74,7 @@ def test_every_item_is_scored_or_has_a_reason(run_judge, tmp_path):
         planted = sum(server.planted[kind] for kind in ("malformed", "both_verdicts", "length", "refusal", "empty"))
     failures = result["manifest"]["run"]["judge"]["failures"]
     assert sum(failures.values()) == planted
-    rows = [json.loads(line) for line in open(result["results"].replace(".json", "_outputs.jsonl"))]
+    rows = list(map(json.loads, read_files(result["results"])[0].splitlines()))
     unscored = [row for row in rows if None in row["scores"]]
     assert all(row["reason"] for row in unscored)
     assert result["accuracy_estimate"]["unscored"] == len(unscored) > 0
@@ -80,12 +86,11 @@ def test_a_second_run_asks_nothing_and_writes_the_same_files(run_judge, tmp_path
     with FakeJudge(Behaviour(malformed=0.2)) as server:
         _, first, _ = run_judge(server, data)
         path = first["results"]
-        files = [open(path.replace(".json", suffix)).read() for suffix in ("_outputs.jsonl", "_answers.jsonl")]
+        files = read_files(path)
         asked = len(server.requests)
         _, second, _ = run_judge(server, data)
         assert len(server.requests) == asked
-    again = [open(path.replace(".json", suffix)).read() for suffix in ("_outputs.jsonl", "_answers.jsonl")]
-    assert again == files
+    assert read_files(path) == files
     assert second["score"] == first["score"]
     assert len(files[1].splitlines()) == 20
 
