@@ -6,21 +6,11 @@ from pathlib import Path
 import pytest
 from fake_judge import Behaviour, FakeJudge
 from judge_answers import always, choose, rate
+from judge_pairs import write_pairs
 
 from rewardbench.cli.main import main
 
 PRICES = ("--input_price", "1.0", "--output_price", "10.0")
-
-
-def write_pairs(path, count):
-    """Write pairs whose responses state their quality, the chosen one's the higher."""
-    lines = []
-    for n in range(count):
-        low = (n * 37 % 80) / 100
-        pair = {"id": f"pair-{n}", "subset": "all", "prompt": f"Question {n}?"}
-        lines.append(json.dumps({**pair, "chosen": f"quality={low + 0.15:.2f}", "rejected": f"quality={low:.2f}"}))
-    path.write_text("\n".join(lines) + "\n")
-    return str(path)
 
 
 def read_files(path):
