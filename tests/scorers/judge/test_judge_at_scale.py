@@ -66,7 +66,7 @@ def test_every_item_ends_scored_or_with_a_reason(count, tmp_path, monkeypatch, c
         assert result["accuracy_estimate"]["unscored"] == planted["malformed"] > 0
         assert result["accuracy"] == pytest.approx(1 - planted["malformed"] / count)
         judge = result["manifest"]["run"]["judge"]
-        assert judge["failures"] == {"no_verdict": 2 * planted["malformed"]}
+        assert sum(judge["failures"].values()) == 2 * planted["malformed"]
         assert judge["requests"] == 2 * count + judge["retries"]
     assert bodies[0].keys() == bodies[1].keys()
     assert len(bodies[0]) == 2 * count
