@@ -215,8 +215,8 @@ class Endpoint(CheckedOptions):
         check_above_zero(self, "timeout", "max_cost")
         if "@" in self.base_url or "?" in self.base_url:
             raise InputError(
-                "base_url has a key in it, or something else after @ or ?: leave it out, and set the variable "
-                f"{self.api_key_env} to the key."
+                "base_url has a key in it, or another text after @ or ?: leave it out, and set the "
+                f"environment variable {self.api_key_env} to the key."
             )
         if not self.base_url.startswith(("http://", "https://")):
             raise InputError(f"base_url is {self.base_url!r}: it must begin with http:// or https://.")

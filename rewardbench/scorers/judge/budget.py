@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -41,7 +40,7 @@ class Usage:
     """Dollars of all answers that were used, those from disk included; None without prices."""
     uncounted: int = 0
     """Answers for which the server reported no tokens; their cost is an estimate."""
-    failures: Counter[Failure] = field(default_factory=Counter)
+    failures: dict[Failure, int] = field(default_factory=dict)
     stopped: Limit = ""
     """The limit that was reached."""
 
@@ -138,6 +137,11 @@ class Budget:
         self.usage.reused += 1
         if self.usage.cost_total is not None:
             self.usage.cost_total += self.price(answer.prompt_tokens, answer.completion_tokens)
+
+    def count_failure(self, failure: Failure) -> None:
+        """Count a call that has no answer."""
+        self.usage.failed += 1
+        self.usage.failures[failure] = self.usage.failures.get(failure, 0) + 1
 
     def count(self, reservation: Reservation, answer: Answer) -> None:
         """Count an answer of the server, its tokens and its cost."""

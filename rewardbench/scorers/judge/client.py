@@ -60,12 +60,12 @@ class ChatClient:
         identity: the server, in keys of the ledger.
     """
 
-    def __init__(self, endpoint: Endpoint, ledger: Ledger | None = None, *, pause: float = 0.5, seed: int = 0) -> None:
+    def __init__(self, endpoint: Endpoint, ledger: Ledger, *, pause: float = 0.5, seed: int = 0) -> None:
         """Prepare; nothing is sent.
 
         Args:
             endpoint: the server, with its limits and prices.
-            ledger: where answers are looked up and kept; None: every request is sent.
+            ledger: where answers are looked up and kept.
             pause: seconds before the first retry, at most; twice that before the second, and so on.
             seed: of the random part of pauses.
 
@@ -128,15 +128,14 @@ class ChatClient:
         async with self._only_call(call.request.key):
             answer = await self._answer(call)
         if answer.failure:
-            self.usage.failed += 1
-            self.usage.failures[answer.failure] += 1
+            self._budget.count_failure(answer.failure)
         elif not is_same_model(request.model, answer.model):
             self._add_note(f"The server answers as model {answer.model} to requests for {request.model}.")
         return answer
 
     def lookup(self, body: Mapping[str, object], repeat: int = 0) -> Answer | None:
         """Return the answer of the ledger to a request; None if there is none. See `complete` for the arguments."""
-        stored = self._ledger.lookup(self._identify(body, repeat)) if self._ledger else None
+        stored = self._ledger.lookup(self._identify(body, repeat))
         return stored.answer if stored else None
 
     def _identify(self, body: Mapping[str, object], repeat: int) -> RequestId:
@@ -154,7 +153,7 @@ class ChatClient:
             self._calls.pop(key).set()
 
     async def _answer(self, call: _Call) -> Answer:
-        stored = self._ledger.lookup(call.request) if self._ledger else None
+        stored = self._ledger.lookup(call.request)
         if stored is not None:
             return self._reuse(stored)
         if not await self._budget.reserve(call.reservation):
@@ -200,15 +199,14 @@ class ChatClient:
         await asyncio.sleep(max(self._requests.delay(), self._tokens.delay(expected)))
         if self._error:
             raise InputError(self._error)
-        while self._ledger is not None:
+        while True:
             claim = self._ledger.claim(call.request, self._endpoint.timeout)
             if isinstance(claim, StoredAnswer):
                 return claim
             if claim != "waiting":
                 self.usage.unfinished += is_first and claim == "unfinished"
-                break
+                return None
             await asyncio.sleep(POLL_SECONDS)
-        return None
 
     async def _attempt(self, call: _Call) -> Answer | _Retry:
         """Send a request once."""
@@ -223,7 +221,7 @@ class ChatClient:
             outcome = self._read(call, body, response)
         except InputError as error:
             self._error = str(error)
-            self._release(call)
+            self._ledger.release(call.request)
             raise
         self._has_response |= isinstance(outcome, Answer) or not outcome.is_changed
         return outcome
@@ -286,26 +284,19 @@ class ChatClient:
         if status == 404 and not has_answer:
             if "model" in detail.lower():
                 raise InputError(f"The server {server} does not know the model {call.request.model}: {detail}")
-            raise InputError(
-                f"There are no chat completions at {server} ({detail}): base_url ends with /v1 or similar."
-            )
+            raise InputError(f"There are no chat completions at {server} ({detail}): does base_url lack /v1?")
 
     def _keep(self, call: _Call, answer: Answer) -> Answer:
         """Store and count an answer of the server; delete the request from the ledger if there is none."""
         if answer.failure is not None:
-            self._release(call)
+            self._ledger.release(call.request)
             return answer
-        if self._ledger is not None:
-            self._ledger.store(call.request, answer, self._adaptation.notes)
+        self._ledger.store(call.request, answer, self._adaptation.notes)
         self._budget.count(call.reservation, answer)
         self._throttle.speed_up()
         expected = self._budget.expected_tokens(call.reservation.characters)
         self._tokens.correct(answer.prompt_tokens + answer.completion_tokens - expected)
         return answer
-
-    def _release(self, call: _Call) -> None:
-        if self._ledger is not None:
-            self._ledger.release(call.request)
 
     def _reuse(self, stored: StoredAnswer) -> Answer:
         self._budget.count_reused(stored.answer)
@@ -327,5 +318,6 @@ class ChatClient:
         return " ".join(self._connection.redact(text).split())[:DETAIL_CHARACTERS]
 
     def _add_note(self, sentence: str) -> None:
-        if sentence not in self._notes:
-            self._notes.append(sentence)
+        note = self._detail(sentence)
+        if note not in self._notes:
+            self._notes.append(note)

@@ -105,13 +105,14 @@ class Connection:
             return ServerResponse(error="timeout" if is_late else cause)
         except (APIError, UnicodeDecodeError) as error:
             return ServerResponse(error=type(error).__name__)
-        return ServerResponse(200, text)
+        return ServerResponse(200, self._without_key(text))
 
     def redact(self, text: str) -> str:
         """Return a text without the key, and without what looks like one."""
-        if self._key != "none":
-            text = text.replace(self._key, "[key]")
-        return SECRETS.sub("[key]", text)
+        return SECRETS.sub("[key]", self._without_key(text))
+
+    def _without_key(self, text: str) -> str:
+        return text if self._key == "none" else text.replace(self._key, "[key]")
 
     def _open(self) -> AsyncOpenAI:
         if self._client is None:
