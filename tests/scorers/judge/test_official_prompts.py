@@ -8,6 +8,7 @@ from pathlib import Path
 from unittest.mock import MagicMock
 
 import pytest
+from published_prompts import PAIRS, write_published
 
 from rewardbench.errors import InputError
 from rewardbench.scorers.judge.prompts import render
@@ -22,83 +23,10 @@ CLIENTS = (
     "anthropic google google.generativeai google.generativeai.types together openai fastchat fastchat.conversation"
 )
 
-# The shape of the published files: implicit and explicit concatenation, braces, names of other texts, and code.
-PAIRS = '''
-import a_client_that_is_not_installed
-
-raise SystemExit("executed")
-system = (
-    "Which of the two is better? "
-    'Say "[[A]]" or "[[B]]".'  # no tie
-)
-prompt_v2_gemini = "Only '[[A]]' or '[[B]]'; no {braces}.\\n"
-MTBENCH_V2 = {
-    "name": "pair",
-    "system_prompt": system,
-    "prompt_template": "[Q]\\n{question}\\n\\n[A]\\n{answer_a}\\n[/A]\\n" + "[B]\\n{answer_b}\\n[/B]",
-    "limits": [1, 2],
-}
-MTBENCH_MULTI_V2: dict = {
-    "system_prompt": system + " Look at the second turn.",
-    "prompt_template": (
-        "A:\\n{question_1}\\n{answer_a_1}\\n{question_2}\\n{answer_a_2}\\n\\n\\n"
-        "B:\\n{question_1}\\n{answer_b_1}\\n{question_2}\\n{answer_b_2}"
-    ),
-}
-RUBRIC_LINES = """
-[Good?]
-1: {never}
-"""
-AUTOJ_COARSE_SCORE_RUBRIC = RUBRIC_LINES.strip()
-REL_SYSTEM_PROMPT = "Be fair {always}."
-RELATIVE_PROMPT = """
-Task {{"format": "json"}}
-{orig_instruction}
-A: {response_A}
-B: {response_B}
-{score_rubric}
-Feedback: """
-OFFSETBIAS_PROMPT = """Select (a) or (b).
-{instruction}
-(a): {output_1}
-(b): {output_2}"""
-ratings_prompt = """
-Rate from 1 to 10.
-{prompt}
----
-{completion}
-Rating:"""
-RM_R1_INSTRUCT_SYSTEM_PROMPT = "Solve it {first}, then <answer>[[A]]</answer> or <answer>[[B]]</answer>."
-RM_R1_SINGLE_TURN_INSTRUCT_USER_PROMPT = "Q {question} A {answer_a} B {answer_b}"
-RM_R1_SINGLE_TURN_REASONING_USER_PROMPT = "Think. Q {question} A {answer_a} B {answer_b}" + "\\n\\n" + "Verdict:"
-GENRM_PROMPT_TEMPLATE = "Context {context}\\nResponses\\n{responses}\\n\\\\boxed{{x, y}}"
-'''
-FOURS = """
-prompt_v2 = "Which of the four is the best?"
-MTBENCH_V2 = {
-    "system_prompt": prompt_v2,
-    "prompt_template": "{question}\\n[A]{answer_a}[B]{answer_b}[C]{answer_c}[D]{answer_d}",
-}
-ratings_prompt = "Rate it.\\n{prompt}\\n{completion}\\n"
-ratings_prompt_ties = "Rate it; length is no matter.\\n{prompt}\\n{completion}\\n"
-"""
-
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory):
-    """Return a folder in which the files have the places and the shape of the published ones, with other words."""
-    folder = tmp_path_factory.mktemp("published")
-    for path in ("rewardbench", "eval/reward-bench/rewardbench", "examples/prompts", "utils/templates"):
-        (folder / path).mkdir(parents=True)
-    (folder / "rewardbench" / "generative.py").write_text(PAIRS)
-    (folder / "rewardbench" / "generative_v2.py").write_text(FOURS)
-    (folder / "eval/reward-bench/rewardbench/generative.py").write_text(PAIRS)
-    (folder / "examples/prompts/genrm.py").write_text(PAIRS)
-    (folder / "utils/templates/arena_hard_judge_system.jinja2").write_text("Which is better? [[A>B]] or [[B>A]]\n")
-    (folder / "utils/templates/arena_hard_judge_prompt.jinja2").write_text(
-        "{{prompt}}\nA: {{answer_a}}\nB: {{answer_b}}"
-    )
-    return folder
+    return write_published(tmp_path_factory.mktemp("published"))
 
 
 def turn(role, content):
@@ -288,6 +216,9 @@ def test_prompts_equal_those_of_rewardbench_0_1_on_20_items(monkeypatch):
         "rewardbench1_brief": "gemini",
         "prometheus": "prometheus",
         "offsetbias": "offsetbias",
+        "con_j": "Con-J",
+        "rise_judge": "RISE-Judge",
+        "atla": "Atla",
     }
     for question, responses in real_items():
         answers = [[turn("user", question), turn("assistant", text)] for text in responses]
