@@ -26,6 +26,7 @@ from rewardbench.manifest import build_manifest
 from rewardbench.metrics import credit, gap, margin_by_rule, rule_of, with_threshold
 from rewardbench.paths import path_as_text
 from rewardbench.results import assemble, why_unscored
+from rewardbench.results.judges import protocol_of
 from rewardbench.results.scored import ModelScores
 from rewardbench.scorers import load_scorer
 from rewardbench.scorers.in_memory import name_of, scorer_of
@@ -55,7 +56,7 @@ class Evaluation(Result):
             Columns: id, subset, section, prompt (messages), completions (a list of messages for each), scores (one per
             completion), margin (lowest score of a correct completion minus the highest of a wrong one), credit (0 to 1;
             NaN without a preference) and reason (why a score is missing; None if none is). Of pairwise scorers also
-            order_inconsistency.
+            order_inconsistency, of judges also position_bias.
         """
         import pandas
 
@@ -73,15 +74,16 @@ class Evaluation(Result):
                 "credit": credit(item, scored.scores, rule, scored.step_scores),
                 "reason": scored.reason or why_unscored(scored.scores),
             }
-            if self.order_inconsistency:
-                row["order_inconsistency"] = scored.order_inconsistency
+            optional = {"order_inconsistency": self.order_inconsistency, "position_bias": self.biases}
+            row |= {name: getattr(scored, name) for name, estimate in optional.items() if estimate}
             rows.append(row)
         return pandas.DataFrame(rows)
 
     def to_model_scores(self) -> ModelScores:
         """Return the scores with their items, for `compare`."""
-        fingerprint = str(self.manifest.get("fingerprint_sha256") or "")
-        return ModelScores(self.model, self.data, self.items, Path(self.model), fingerprint, None, self.model_type)
+        fingerprint, protocol = str(self.manifest.get("fingerprint_sha256") or ""), protocol_of(self.manifest)
+        scores = ModelScores(self.model, self.data, self.items, Path(self.model), fingerprint)
+        return replace(scores, model_type=self.model_type, protocol=protocol)
 
     def save(self, folder: str | os.PathLike[str] = "results/") -> str:
         """Write the files that the command writes to --output_dir.

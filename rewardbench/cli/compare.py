@@ -76,7 +76,10 @@ def _comparison_json(comparison: Comparison) -> dict[str, object]:
                 "margins": flip.margins,
             }
         )
-    return {**asdict(replace(comparison, flips=())), "flips": flips}
+    values = {**asdict(replace(comparison, flips=())), "flips": flips}
+    if not any(comparison.protocols):
+        del values["protocols"]  # neither is a judge
+    return values
 
 
 def comparison_values(comparison: Comparison) -> dict[str, object]:
@@ -101,7 +104,14 @@ def comparison_values(comparison: Comparison) -> dict[str, object]:
         "flips_to_first": better.count("first"),
         "flips_to_second": better.count("second"),
         **pairwise,
+        **_name_protocols(comparison),
     }
+
+
+def _name_protocols(comparison: Comparison) -> dict[str, str]:
+    """Return the protocols of judges, by the names under which they are printed."""
+    protocols = dict(zip(("first_protocol", "second_protocol"), comparison.protocols, strict=True))
+    return {name: printable(protocol) for name, protocol in protocols.items() if protocol}
 
 
 def _format_value(name: str, value: object) -> str:
@@ -118,7 +128,9 @@ def _print_comparison(comparison: Comparison, examples: int) -> None:
 
     first, second = printable(comparison.first), printable(comparison.second)
     suite = printable(comparison.suite or "their items")
-    echo(f"{second} (second) against {first} (first) on {suite}, by {MEASURES[comparison.metric]}")
+    first_label = first + _label("first", comparison.protocols[0])
+    second_label = second + _label("second", comparison.protocols[1])
+    echo(f"{second_label} against {first_label} on {suite}, by {MEASURES[comparison.metric]}")
     table = make_table("%", "n", "first", "second", "diff.", "95% CI", "wins", "losses", "p (Holm)")
     for section in comparison.sections[:MAX_ROWS]:
         add_text_row(table, *_cells(section, section.adjusted))
@@ -128,10 +140,17 @@ def _print_comparison(comparison: Comparison, examples: int) -> None:
     if len(comparison.sections) > MAX_ROWS:
         echo(f"… and {len(comparison.sections) - MAX_ROWS:,} more sections: see --json")
     echo(power_sentence(comparison.score))
+    if all(comparison.protocols) and len(set(comparison.protocols)) == 2:
+        echo("note: the judges have different protocols, so the difference is that of judge and protocol together.")
     for flip in comparison.flips[:examples]:
         _print_flip(flip, comparison)
     for name, value in comparison_values(comparison).items():
         echo(f"{name}={_format_value(name, value)}")
+
+
+def _label(position: str, protocol: str) -> str:
+    """Return the position of a model in a comparison, with its protocol if it is a judge."""
+    return f" ({position}, protocol {printable(protocol)})" if protocol else f" ({position})"
 
 
 def _cells(contrast: Contrast, p: float) -> list[str]:

@@ -62,6 +62,8 @@ def _print_item(scored: ScoredItem) -> None:
     reason = f" ({printable(scored.reason)})" if scored.reason else ""
     if scored.order_inconsistency is not None:
         reason += f", order inconsistency {scored.order_inconsistency:.2f}"
+    if scored.position_bias is not None:
+        reason += f", position bias {scored.position_bias:+.2f}"
     echo(
         f"{printable(item.id)} ({printable(scored.section)}, {printable(item.subset)}): margin "
         f"{decimal(scored.margin)}{reason}"
@@ -75,7 +77,7 @@ def _item_json(scored: ScoredItem) -> dict[str, object]:
     """Return an item as JSON values; if a score or the margin is null, `reason` says why."""
     from rewardbench.results.browse import completions_of, prompt_of
 
-    order = scored.order_inconsistency
+    figures = {"order_inconsistency": scored.order_inconsistency, "position_bias": scored.position_bias}
     steps: dict[str, object] = {}
     if scored.item.first_error is not None:
         steps = {"first_error": scored.item.first_error, "step_scores": scored.step_scores}
@@ -86,7 +88,7 @@ def _item_json(scored: ScoredItem) -> dict[str, object]:
         "margin": scored.margin,
         "scores": scored.scores,
         "reason": scored.reason,
-        **({} if order is None else {"order_inconsistency": order}),
+        **{name: value for name, value in figures.items() if value is not None},
         "num_correct": scored.item.num_correct,
         "prompt": prompt_of(scored.item),
         "completions": completions_of(scored.item),

@@ -71,6 +71,8 @@ class Comparison:
     flips: tuple[Flip, ...]
     order_inconsistency: tuple[float | None, float | None] = (None, None)
     """Of both models, the share of items whose preferred completion changes with the order; None if not pairwise."""
+    protocols: tuple[str, str] = ("", "")
+    """Of both models, the protocol by which a judge was asked; empty for other models."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,7 @@ def compare(first: ComparedResult, second: ComparedResult, metric: Metric | None
         sections=tuple(contrast_sections(first_means, second_means, metric)),
         flips=tuple(find_flips(first, second)),
         order_inconsistency=(_order_inconsistency(first_means), _order_inconsistency(second_means)),
+        protocols=(first.protocol, second.protocol),
     )
 
 
@@ -340,8 +343,9 @@ def rank(models: Sequence[ModelScores], metric: Metric | None = None) -> list[Ra
         metric: `pair` (items) or `mirror`; by default the suite's headline.
 
     Raises:
-        InputError: if the results do not have the same items of the same suite.
+        InputError: if the results do not have the same items of the same suite, or judges have different protocols.
     """
+    _reject_other_protocols(models)
     reference = next((scored for scored in models if scored.knows_suite), models[0])
     models = [align(reference, scored)[1] for scored in models]
     suite_means = list(map(compute_means, models))
@@ -359,3 +363,21 @@ def rank(models: Sequence[ModelScores], metric: Metric | None = None) -> list[Ra
             RankedModel(scored.model, mean.value, mean.low, mean.high, len(mean.weights), 1 + len(better), better)
         )
     return sorted(ranked, key=lambda model: (model.rank, -model.score))
+
+
+def _reject_other_protocols(models: Sequence[ModelScores]) -> None:
+    """Check that no two judges have different protocols, since a rank would not say which of the two decides it.
+
+    Raises:
+        InputError: if two do.
+    """
+    judges: dict[str, ModelScores] = {}
+    for scored in models:
+        if scored.protocol:
+            judges.setdefault(scored.protocol, scored)
+    if len(judges) > 1:
+        first, second = list(judges.values())[:2]
+        raise InputError(
+            f"{first.path} is of the judge protocol {first.protocol} and {second.path} of {second.protocol}: results "
+            "of different protocols are not ranked in one table. Compare two at a time."
+        )

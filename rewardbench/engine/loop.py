@@ -25,6 +25,7 @@ from rewardbench.engine.notes import NoteCounter
 from rewardbench.engine.views import CollectedScores, collect, expand
 from rewardbench.engine.window import Groups, ScoresByKey, StageWindow
 from rewardbench.errors import InputError
+from rewardbench.metrics.judge_bias import JUDGE_TYPES
 from rewardbench.models.failures import ModelFailure
 from rewardbench.types import Item, ItemScores, Request, Score, Scorer
 
@@ -311,7 +312,7 @@ class _Loop:
             tokens=tuple(map(len, shown)),
             texts=tuple(request.text for request in shown),
             order_inconsistency=collected.order_inconsistency,
-            position_bias=collected.position_bias,
+            position_bias=collected.position_bias if self.scorer.model_type in JUDGE_TYPES else None,
             answers=self._answers(item, requests),
             step_scores=collected.step_scores,
         )

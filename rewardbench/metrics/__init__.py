@@ -12,6 +12,7 @@ from rewardbench.metrics.aggregate import (
     summarize,
 )
 from rewardbench.metrics.credit import credit, is_scored, labels_steps, margin, margin_by_rule, rule_of, with_threshold
+from rewardbench.metrics.judge_bias import JUDGE_TYPES, judge_biases, model_family
 from rewardbench.metrics.published import (
     LEADERBOARD_WEIGHTS,
     leaderboard_score,
@@ -21,17 +22,20 @@ from rewardbench.metrics.published import (
 from rewardbench.metrics.ties import ties_mean, ties_score
 
 __all__ = [
+    "JUDGE_TYPES",
     "LEADERBOARD_WEIGHTS",
     "SuiteEstimates",
     "SuiteMeans",
     "credit",
     "gap",
     "is_scored",
+    "judge_biases",
     "labels_steps",
     "leaderboard_score",
     "margin",
     "margin_by_rule",
     "measure",
+    "model_family",
     "pairable",
     "prior_sets",
     "rule_of",

@@ -36,6 +36,8 @@ class ScoredItem:
     """Why the margin is not finite."""
     order_inconsistency: float | None = None
     """Of pairwise scorers, the share of pairs whose winner depends on the order shown."""
+    position_bias: float | None = None
+    """Of judges: how often the completion shown first is preferred, minus what chance gives."""
     step_scores: tuple[float, ...] = ()
     """Of a solution with labelled steps, the score of each step."""
 
@@ -93,6 +95,7 @@ def _scored_item(item: Item, item_scores: ItemScores, rule: Rule) -> ScoredItem:
         credit(item, item_scores.scores, rule, item_scores.step_scores),
         reason,
         item_scores.order_inconsistency,
+        item_scores.position_bias,
         steps,
     )
 
@@ -211,6 +214,8 @@ def _article(shown: ScoredItem) -> str:
     note = f" ({_escaped(shown.reason)})" if shown.reason else ""
     if shown.order_inconsistency is not None:
         note += f" · order inconsistency {shown.order_inconsistency:.2f}"
+    if shown.position_bias is not None:
+        note += f" · position bias {shown.position_bias:+.2f}"
     name, subset = _escaped(item.id), _escaped(item.subset)
     parts = [
         f'<article data-subset="{subset}"><h2><bdi>{name}</bdi> · <bdi>{subset}</bdi> · '

@@ -17,9 +17,16 @@ from typing import Final, TypeVar
 
 from rewardbench.console.strict_json import to_plain
 from rewardbench.errors import InputError
-from rewardbench.metrics import credit, rule_of, summarize
+from rewardbench.metrics import JUDGE_TYPES, credit, judge_biases, rule_of, summarize
 from rewardbench.results import parquet
-from rewardbench.results.types import PackedResult, RowJson, SummaryJson, object_field, read_order_inconsistency
+from rewardbench.results.types import (
+    PackedResult,
+    RowJson,
+    SummaryJson,
+    object_field,
+    read_order_inconsistency,
+    read_position_bias,
+)
 from rewardbench.types import Estimate, Item, ItemScores, Messages, Result, Rule, Suite
 
 SCHEMA = 1
@@ -63,6 +70,7 @@ def assemble(
         "section_weights": dict(suite.section_weights),
     }
     estimates = {field.name: getattr(summary, field.name) for field in fields(summary)}
+    biases = judge_biases(suite, items, model) if model_type in JUDGE_TYPES else ()
     return Result(
         suite=suite.name,
         revision=suite.revision,
@@ -71,6 +79,7 @@ def assemble(
         items=tuple(items),
         gap=gap,
         manifest={**manifest, "suite": counting},
+        biases=biases,
         **estimates,
     )
 
@@ -119,6 +128,8 @@ def to_summary(result: Result) -> SummaryJson:
     }
     if result.order_inconsistency:
         values["order_inconsistency"] = asdict(result.order_inconsistency)
+    if result.biases:
+        values["biases"] = list(map(asdict, result.biases))
     summary: SummaryJson = to_plain(values)
     return summary
 
@@ -188,7 +199,8 @@ def pack_result(summary: SummaryJson, rows: Iterable[RowJson]) -> PackedResult:
 def to_row(item: Item, item_scores: ItemScores, rule: Rule) -> RowJson:
     """Return the row of an item. Columns of the dataset come last, and do not replace ours.
 
-    A share in its column `order_inconsistency` is left out, since it would be read as that of this scorer.
+    A share in its column `order_inconsistency` or `position_bias` is left out, since it would be read as that of this
+    scorer.
     """
     value = credit(item, item_scores.scores, rule, item_scores.step_scores)
     row: dict[str, object] = {
@@ -209,12 +221,15 @@ def to_row(item: Item, item_scores: ItemScores, rule: Rule) -> RowJson:
         row |= dict(zip(_PAIR_COLUMNS, (*_two(item_scores.scores), *_two(item_scores.texts)), strict=True))
     if item_scores.order_inconsistency is not None:
         row["order_inconsistency"] = item_scores.order_inconsistency
+    if item_scores.position_bias is not None:
+        row["position_bias"] = item_scores.position_bias
     if item_scores.step_scores:
         row["step_scores"] = item_scores.step_scores
     if item.first_error is not None:
         row["first_error"] = item.first_error
     for name, column in item.meta.items():
-        if name not in _PAIR_COLUMNS and read_order_inconsistency({name: column}) is None:
+        cell = {name: column}
+        if name not in _PAIR_COLUMNS and read_order_inconsistency(cell) is None and read_position_bias(cell) is None:
             row.setdefault(name, column)
     plain: RowJson = to_plain(row)
     return plain

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from rewardbench.errors import InputError
 from rewardbench.results.schema import LONGEST_ROW_TEXT, RowRecord, describe_first_error
-from rewardbench.results.types import RowJson, read_order_inconsistency
+from rewardbench.results.types import RowJson, read_order_inconsistency, read_position_bias
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,19 +33,19 @@ LONGEST_LINE = 16 * 2**20
 """Maximum size of a line in such a file: a row with all its texts."""
 
 
-ORDER_INCONSISTENCY: Final = "order_inconsistency"
-"""Column of the results of pairwise scorers; others lack it."""
+OPTIONAL: Final = ("order_inconsistency", "position_bias")
+"""Columns of the results of pairwise scorers, and of judges; others lack them."""
 
 
-def table_schema(with_order: bool = False) -> pa.Schema:
+def table_schema(optional: Sequence[str] = ()) -> pa.Schema:
     """Return the columns of the table: a row per item, a score per completion, right completions first.
 
     Args:
-        with_order: whether it has the order inconsistency of a pairwise scorer.
+        optional: which of the columns `OPTIONAL` it has.
     """
     import pyarrow as pa
 
-    order = [(ORDER_INCONSISTENCY, pa.float64())] if with_order else []
+    optional_columns = [(name, pa.float64()) for name in OPTIONAL if name in optional]
     return pa.schema(
         [
             ("id", pa.string()),
@@ -57,7 +57,7 @@ def table_schema(with_order: bool = False) -> pa.Schema:
             ("reason", pa.string()),
             ("tokens", pa.list_(pa.int32())),
             ("truncated", pa.bool_()),
-            *order,
+            *optional_columns,
         ]
     )
 
@@ -74,13 +74,13 @@ def encode_table(rows: Iterable[RowJson]) -> bytes:
 
     names = table_schema().names
     columns: list[dict[str, object]] = []
-    with_order = False
+    present: set[str] = set()
     for row in rows:
-        order = read_order_inconsistency(row)
-        with_order = with_order or order is not None
-        columns.append({**{name: row.get(name) for name in names}, ORDER_INCONSISTENCY: order})
+        optional = _optional_values(row)
+        present |= optional.keys()
+        columns.append({**{name: row.get(name) for name in names}, **optional})
     try:
-        table = pa.Table.from_pylist(columns, schema=table_schema(with_order))
+        table = pa.Table.from_pylist(columns, schema=table_schema(tuple(present)))
     except UnicodeEncodeError as error:
         raise InputError(
             f"The text {error.object[:40]!a} contains a lone surrogate, which a published table cannot store: correct "
@@ -91,6 +91,12 @@ def encode_table(rows: Iterable[RowJson]) -> bytes:
     out = io.BytesIO()
     pq.write_table(table, out, compression="zstd")
     return out.getvalue()
+
+
+def _optional_values(row: Mapping[str, object]) -> dict[str, float]:
+    """Return the columns `OPTIONAL` that a row has."""
+    values = zip(OPTIONAL, (read_order_inconsistency(row), read_position_bias(row)), strict=True)
+    return {name: value for name, value in values if value is not None}
 
 
 def count_rows(table: bytes) -> int:
@@ -126,7 +132,7 @@ def _read_batches(path: Path, file: pq.ParquetFile) -> list[RowJson]:
     """Read the rows of a file in batches, so that reading stops at a limit."""
     import pyarrow as pa
 
-    columns = table_schema(with_order=ORDER_INCONSISTENCY in file.schema_arrow.names)
+    columns = table_schema(file.schema_arrow.names)
     rows: list[RowJson] = []
     size = RowsSize(path)
     for batch in file.iter_batches(batch_size=4096, columns=columns.names, use_threads=False):
@@ -203,9 +209,7 @@ def _parse_line(line: bytes, path: Path, number: int) -> RowJson:
     except ValidationError as error:
         reason = describe_first_error(error)
     else:
-        order = read_order_inconsistency(row)
-        optional = {} if order is None else {ORDER_INCONSISTENCY: order}
-        return cast("RowJson", {**vars(record), "tokens": record.tokens or [], **optional})
+        return cast("RowJson", {**vars(record), "tokens": record.tokens or [], **_optional_values(row)})
     separator = ":" if reason.startswith(tuple(RowRecord.model_fields)) else ","
     raise InputError(f"{path}, line {number}{separator} {reason}.")
 

@@ -17,7 +17,7 @@ from rewardbench.errors import InputError
 from rewardbench.results import parquet
 from rewardbench.results.files import OUTPUTS_HASH, SCHEMA, outputs_path, spare_path, table_path
 from rewardbench.results.schema import EstimateRecord, ResultSummary, SummaryHeader, describe_first_error
-from rewardbench.results.types import RowJson, SummaryJson, read_order_inconsistency
+from rewardbench.results.types import RowJson, SummaryJson, read_order_inconsistency, read_position_bias
 from rewardbench.types import Estimate, ItemScores, Result
 
 
@@ -45,6 +45,7 @@ def read_result(path: str | Path) -> Result:
             gap=tuple(map(_estimate, summary.gap)),
             items=tuple(map(_item_scores, read_rows(path, data))),
             order_inconsistency=_estimate(summary.order_inconsistency) if summary.order_inconsistency else None,
+            biases=tuple(map(_estimate, summary.biases)),
         )
 
 
@@ -178,6 +179,7 @@ def _item_scores(row: RowJson) -> ItemScores:
         tokens=tuple(row["tokens"]),
         texts=tuple(row.get("texts") or ()),  # a published result has none
         order_inconsistency=read_order_inconsistency(row),
+        position_bias=read_position_bias(row),
         step_scores=read_step_scores(row),
     )
 

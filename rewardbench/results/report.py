@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from rich.text import Text
 from rewardbench import results
 from rewardbench.console.terminal import printable
 from rewardbench.errors import InputError
+from rewardbench.results.judges import JudgeRecord, count_reasons, judge_of
 from rewardbench.types import Estimate, Result
 
 PREFIXES = {"pair": "section", "mirror": "mirror"}
@@ -49,6 +51,8 @@ def table(result: Result) -> Table:
     out.add_row(*_score_cells(result.score, bool(mirrors)), style="bold")
     if result.order_inconsistency:
         out.add_row(*_order_cells(result.order_inconsistency, bool(mirrors)))
+    for bias in result.biases:
+        out.add_row(*_bias_cells(bias, bool(mirrors)))
     return out
 
 
@@ -71,10 +75,17 @@ def print_result(result: Result, console: Console) -> None:
         _print(console, line)
     for note in result.manifest.get("notes", ()):
         _print(console, f"note: {note}")
+    judge = judge_of(result.manifest)
+    if judge and judge.stopped:
+        _print(console, f"warning: {judge.stop_sentence}", style="bold red")
 
 
 def _print_table(result: Result, console: Console) -> None:
     _print(console, f"{result.model} ({result.model_type}) on {result.suite}@{_short(result.revision)}", style="bold")
+    if judge := judge_of(result.manifest):
+        _print(console, judge.description)
+        if judge.stopped:
+            _print(console, judge.stop_sentence, style="bold red")
     console.print(table(result))
     left_out = len(list(_sections_with_subsets(result))) - MOST_ROWS
     if left_out > 0:
@@ -100,6 +111,9 @@ def key_values(result: Result) -> Iterator[str]:
         for name, share in (shares | {"order_inconsistency_high": order.high}).items():
             yield f"{name}={_decimal(share)}"
         yield f"order_inconsistency_n={order.n}"
+    yield from _bias_values(result.biases)
+    if judge := judge_of(result.manifest):
+        yield from _judge_values(judge, result)
     for metric, estimates in (("pair", result.sections), ("mirror", result.mirrors)):
         prefix = PREFIXES[metric]
         for estimate in estimates[:MOST_ROWS]:
@@ -113,9 +127,33 @@ def key_values(result: Result) -> Iterator[str]:
         yield f"built.gap_high={_decimal(estimate.high)}"
 
 
+def _bias_values(biases: Iterable[Estimate]) -> Iterator[str]:
+    """Yield each bias of a judge with its interval, and the number of items, as `key=value` lines."""
+    for bias in biases:
+        yield f"{bias.name}={_decimal(bias.value)}"
+        yield f"{bias.name}_low={_decimal(bias.low)}"
+        yield f"{bias.name}_high={_decimal(bias.high)}"
+        yield f"{bias.name}_n={bias.n}"
+
+
+def _judge_values(judge: JudgeRecord, result: Result) -> Iterator[str]:
+    """Yield the facts of a judge's run as `key=value` lines: `unscored.CODE` counts items, `failed.CODE` answers."""
+    for name, value in judge.figures.items():
+        yield f"{name}={_decimal(value) if isinstance(value, float) else printable(str(value))}"
+    for code, count in count_reasons(result.items).items():
+        yield f"unscored.{slug(code)}={count}"
+    for code, count in judge.failures.items():
+        yield f"failed.{slug(code)}={count}"
+
+
 def to_json(result: Result) -> dict[str, object]:
-    """Return the summary of a result, as a store keeps it, with the notes of the run."""
-    return {**results.to_summary(result), "notes": list(result.manifest.get("notes", ()))}
+    """Return the summary of a result, as a store keeps it, with the notes of the run; of judges also their facts."""
+    values: dict[str, object] = {**results.to_summary(result), "notes": list(result.manifest.get("notes", ()))}
+    judge = judge_of(result.manifest)
+    if judge is None:
+        return values
+    biases = {bias.name: asdict(bias) for bias in result.biases}
+    return {**values, **biases, "unscored": count_reasons(result.items), **judge.figures, "failures": judge.failures}
 
 
 def save_svg(result: Result, path: str | Path) -> None:
@@ -170,16 +208,27 @@ def _order_cells(estimate: Estimate, with_mirrors: bool) -> list[Text]:
     return [Text("order inconsistency"), Text(str(estimate.n)), _share(estimate), _interval(estimate), *empty]
 
 
+def _bias_cells(bias: Estimate, with_mirrors: bool) -> list[Text]:
+    """Return the cells of a bias of a judge: a signed difference in percentage points, without counts."""
+    cells = [Text(printable(bias.name.replace("_", " "))), Text(str(bias.n)), _signed(bias), _interval(bias, sign="+")]
+    return cells + [Text("")] * (4 if with_mirrors else 3)
+
+
+def _signed(estimate: Estimate) -> Text:
+    return Text("–" if estimate.value is None else f"{100 * estimate.value:+.1f}")
+
+
 def _share(estimate: Estimate | None) -> Text:
     if estimate is None:
         return Text("")
     return Text("–" if estimate.value is None else f"{100 * estimate.value:.1f}")
 
 
-def _interval(estimate: Estimate) -> Text:
+def _interval(estimate: Estimate, sign: str = "") -> Text:
     if estimate.low is None or estimate.high is None:
         return Text("")
-    return Text(f"{100 * estimate.low:.1f}–{100 * estimate.high:.1f}", style="dim")
+    separator = " … " if sign else "–"
+    return Text(f"{100 * estimate.low:{sign}.1f}{separator}{100 * estimate.high:{sign}.1f}", style="dim")
 
 
 def _counts(estimate: Estimate) -> list[Text]:

@@ -235,6 +235,8 @@ class ResultSummary(SummaryHeader):
     """Mirror accuracy on the suite, on freshly generated mirrors, and the difference; empty if not measured."""
     order_inconsistency: EstimateRecord | None = None
     """Of pairwise scorers, the share of items whose preferred completion changes with the order; else missing."""
+    biases: Sequence[EstimateRecord] = ()
+    """Of judges, differences from -1 to 1 by which something other than quality moves their choices; else missing."""
     extra_results: Any = None
     """Value of each subset by name, as rewardbench 0.1 wrote it."""
     date: Any = None

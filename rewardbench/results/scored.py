@@ -18,9 +18,10 @@ from pathlib import Path
 from rewardbench import results
 from rewardbench.errors import InputError
 from rewardbench.paths import home_path
+from rewardbench.results.judges import protocol_of
 from rewardbench.results.read import read_step_scores
 from rewardbench.results.schema import RulesRecord
-from rewardbench.results.types import JsonObject, object_field, read_order_inconsistency
+from rewardbench.results.types import JsonObject, object_field, read_order_inconsistency, read_position_bias
 from rewardbench.suites.registry import SUITES
 from rewardbench.types import Item, ItemScores, Message, Suite
 
@@ -44,6 +45,8 @@ class ModelScores:
     """Name of the chat template that the file states; None if it states none."""
     model_type: str = ""
     """Kind of model that the file states; empty if it states none."""
+    protocol: str = ""
+    """Protocol of a judge; empty for other models."""
 
     @property
     def knows_suite(self) -> bool:
@@ -99,7 +102,6 @@ def _parse_rows(path: Path, summary: JsonObject, rows: Sequence[JsonObject], rep
     for row, id, values in zip(rows, ids, scores, strict=True):
         reason = None if row.get("reason") is None else str(row["reason"])
         items.append(_to_item(row, id, len(values)))
-        inconsistency = read_order_inconsistency(row)
         step_scores = read_step_scores(row)
         item_scores.append(
             ItemScores(
@@ -107,7 +109,8 @@ def _parse_rows(path: Path, summary: JsonObject, rows: Sequence[JsonObject], rep
                 values,
                 reason,
                 bool(row.get("truncated")),
-                order_inconsistency=inconsistency,
+                order_inconsistency=read_order_inconsistency(row),
+                position_bias=read_position_bias(row),
                 step_scores=step_scores,
             )
         )
@@ -120,6 +123,7 @@ def _parse_rows(path: Path, summary: JsonObject, rows: Sequence[JsonObject], rep
         fingerprint=fingerprint if isinstance(fingerprint, str) else "",
         chat_template=template if isinstance(template := summary.get("chat_template"), str) else None,
         model_type=str(summary.get("model_type") or ""),
+        protocol=protocol_of(object_field(summary, "manifest")),
     )
 
 

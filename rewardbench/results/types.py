@@ -46,6 +46,7 @@ class SummaryJson(TypedDict):
     mirrors: list[EstimateJson]
     gap: list[EstimateJson]
     order_inconsistency: NotRequired[EstimateJson]
+    biases: NotRequired[list[EstimateJson]]
     extra_results: dict[str, float | None]
     manifest: dict[str, Any]
     date: NotRequired[str]
@@ -69,6 +70,7 @@ class RowJson(TypedDict, total=False):
     texts: list[str]
     truncated: bool
     order_inconsistency: float | None
+    position_bias: float | None
 
 
 class PackedResult(NamedTuple):
@@ -82,8 +84,17 @@ class PackedResult(NamedTuple):
 
 def read_order_inconsistency(row: Mapping[str, object]) -> float | None:
     """Return the order inconsistency of a row of a pairwise scorer; None for rows of other scorers."""
-    value = row.get("order_inconsistency")
-    if isinstance(value, float) and 0 <= value <= 1:
+    return _read_number(row, "order_inconsistency", 0)
+
+
+def read_position_bias(row: Mapping[str, object]) -> float | None:
+    """Return the position bias of a row of a judge; None for rows of other scorers."""
+    return _read_number(row, "position_bias", -1)
+
+
+def _read_number(row: Mapping[str, object], column: str, low: float) -> float | None:
+    value = row.get(column)
+    if isinstance(value, float) and low <= value <= 1:
         return value
     return None  # any other value is a column of the dataset
 

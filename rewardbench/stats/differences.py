@@ -126,6 +126,28 @@ def paired(first: Mean, second: Mean, coverage: float = COVERAGE) -> PairedDiffe
     )
 
 
+def dependent_difference(first: Mean, second: Mean) -> Mean:
+    """Compute `first` minus `second`, which may share clusters with other weights.
+
+    The limits are recovered from theirs, and from the correlation of their influences on the shared clusters.
+
+    >>> from rewardbench.stats.intervals import mean
+    >>> wins = mean([1, 1, 0, 1], "abcd")
+    >>> gap = dependent_difference(wins, wins)
+    >>> gap.value, round(gap.high, 3)  # independent means would give 0.51
+    (0.0, 0.245)
+    """
+    terms: list[float] = []
+    for cluster in first.influences.keys() & second.influences.keys():
+        terms.append(first.influences[cluster] * second.influences[cluster])
+    squares = sum_of_squares(first.influences.values()) * sum_of_squares(second.influences.values())
+    correlation = fsum(terms) / sqrt(squares) if squares > NO_VARIANCE**2 else 0.0
+    value = first.value - second.value
+    below = _recover_distance(first.value - first.low, second.high - second.value, correlation)
+    above = _recover_distance(first.high - first.value, second.value - second.low, correlation)
+    return Mean(value, value - below, value + above)
+
+
 def bounds(estimate: Mean, coverage: float) -> Interval:
     """Compute the interval of a mean at another coverage; the ends of a 90 % interval are one-sided 95 % bounds.
 

@@ -82,6 +82,8 @@ class Result:
         estimates = [*self.sections, replace(self.accuracy, name="accuracy"), replace(self.score, name="score")]
         if self.order_inconsistency:
             estimates.append(replace(self.order_inconsistency, name="order inconsistency"))
+        for bias in self.biases:
+            estimates.append(replace(bias, name=bias.name.replace("_", " ")))
         rows = "".join(map(_html_row, estimates))
         notes = "".join(f"<li>{escape(str(note))}</li>" for note in self.manifest.get("notes", ()))
         head = "<tr><th>section</th><th>n</th><th>%</th><th>95 % interval</th><th>ties</th><th>unscored</th></tr>"
