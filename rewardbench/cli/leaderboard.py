@@ -20,14 +20,14 @@ from rewardbench.cli.options import (
     TextOption,
     flag,
 )
-from rewardbench.console.terminal import echo, echo_json, make_console
+from rewardbench.console.terminal import echo, echo_json, make_console, printable
 from rewardbench.errors import InputError
 
 if TYPE_CHECKING:
     from types import ModuleType
 
     from rewardbench.leaderboard.submissions import ReviewFinding
-    from rewardbench.leaderboard.types import Board
+    from rewardbench.leaderboard.types import Board, LeaderboardRow
     from rewardbench.store.base import Store
 
 STORE = "Store"
@@ -181,12 +181,16 @@ def index_command(
         raise InputError(board.offline)
     for path in opened.indexes()[:1]:
         opened.save(INDEX, path.read_bytes(), "Update the index")
-    ranked = [(suite, row) for suite in board.suites for row in board.of(suite)]
+    ranked: list[LeaderboardRow] = []
+    for suite in board.suites:
+        for protocol in board.protocols(suite):
+            ranked += board.of(suite, protocol)
     if as_json:
-        echo_json([asdict(row) for _, row in ranked])
+        echo_json(list(map(asdict, ranked)))
         return
-    for suite, row in ranked:
-        echo(f"{suite}  {row.rank:>4}  {row.score.value or 0:.4f}  {row.badge:13}  {row.key}")
+    for row in ranked:
+        table = f"{row.suite}, {printable(row.protocol)}" if row.protocol else row.suite
+        echo(f"{table}  {row.rank:>4}  {row.score.value or 0:.4f}  {row.badge:13}  {row.key}")
     echo(f"rows={len(board.rows)}")
     echo(f"skipped={len(board.skipped)}")
     for key, reason in board.left_out.items():

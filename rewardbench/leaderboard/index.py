@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
 VERSION = "3"
 """Version of the index; an index of another version is rebuilt."""
-FIGURE_COLUMNS = ("score", "sections", "subsets", "gap", "order_inconsistency")
+FIGURE_COLUMNS = ("score", "sections", "subsets", "gap", "order_inconsistency", "biases")
 """Columns with a figure, a list of figures, or null, as JSON."""
-INTEGER_COLUMNS = ("parameters", "rank", "better")
+INTEGER_COLUMNS = ("parameters", "rank", "better", "requests", "failures")
+FLOAT_COLUMNS = ("cost",)
 CLUSTERS, ITEMS = "parts", "credits"
 """Columns with the credits of a model: by cluster, and by item."""
 ROW_COLUMNS = tuple(column.name for column in fields(LeaderboardRow))
@@ -51,7 +52,10 @@ def encode_index(board: Board, credits: Mapping[str, Credits]) -> bytes:
 def _schema(metadata: Mapping[str, str]) -> pa.Schema:
     import pyarrow as pa
 
-    columns = [(name, pa.int64() if name in INTEGER_COLUMNS else pa.string()) for name in ROW_COLUMNS]
+    types = dict.fromkeys(ROW_COLUMNS, pa.string())
+    types |= dict.fromkeys(INTEGER_COLUMNS, pa.int64())
+    types |= dict.fromkeys(FLOAT_COLUMNS, pa.float64())
+    columns = list(types.items())
     columns += [(CLUSTERS, pa.list_(pa.float64())), (ITEMS, pa.list_(pa.float64()))]
     return pa.schema(columns, metadata=dict(metadata))
 

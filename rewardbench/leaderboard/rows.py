@@ -15,8 +15,9 @@ from rewardbench import results, stats
 from rewardbench.comparison.compare import choose_metric
 from rewardbench.errors import InputError
 from rewardbench.leaderboard.types import Credits, Figure, LeaderboardRow
-from rewardbench.metrics import credit, measure, rule_of, score_interval
+from rewardbench.metrics import JUDGE_TYPES, credit, judge_biases, measure, rule_of, score_interval
 from rewardbench.results import JsonObject, SummaryJson, stated
+from rewardbench.results.judges import judge_of
 from rewardbench.results.schema import StatedDifference, StatedFigure
 from rewardbench.results.scored import ModelScores, hash_of_ids, read_scored
 from rewardbench.store.base import Store
@@ -67,6 +68,8 @@ def _stated_row(key: str, mark: str, summary: SummaryJson) -> LeaderboardRow:
     mirrors = _read_figures(summary, "mirrors", unread)
     gap = _read_figures(summary, "gap", unread)
     score = _read_figures({"score": [summary.get("score")]}, "score", unread)
+    biases = _read_figures(summary, "biases", unread)
+    judge = judge_of(manifest)
     stated_order = summary.get("order_inconsistency")
     order = _read_figures({"order_inconsistency": stated_order and [stated_order]}, "order_inconsistency", unread)
     return LeaderboardRow(
@@ -90,13 +93,18 @@ def _stated_row(key: str, mark: str, summary: SummaryJson) -> LeaderboardRow:
         command=_clean(manifest.get("command") if stated.is_command(manifest.get("command")) else ""),
         fingerprint=_clean(fingerprint) if isinstance(fingerprint, str) else "",
         order_inconsistency=order[0] if order else None,
+        protocol=_clean(judge.name) if judge else "",
+        biases=biases,
+        requests=judge.requests if judge else None,
+        failures=judge.failed if judge else None,
+        cost=judge.cost if judge else None,
     )
 
 
 def _read_figures(summary: JsonObject, name: str, unread: list[str]) -> tuple[Figure, ...]:
     """Return a list of figures of a summary; if one of them cannot be read, none, and add the name to `unread`."""
     values = summary.get(name)
-    record_type = StatedDifference if name == "gap" else StatedFigure
+    record_type = StatedDifference if name in ("gap", "biases") else StatedFigure
     try:
         if isinstance(values, list):
             return tuple(_to_figure(record_type.model_validate(value)) for value in values)
@@ -176,9 +184,21 @@ def _recompute(
         badge="verified" if verified and agrees else "recomputed",
         note=" ".join(filter(None, notes)),
         order_inconsistency=next(iter(_figures_of({"order_inconsistency": measured.order_inconsistency})), None),
+        biases=_recompute_biases(row, scored),
     )
     contributions = [total.contributions[cluster] for cluster in sorted(total.contributions, key=repr)]
     return recomputed, Credits(tuple(contributions), item_credits(scored))
+
+
+def _recompute_biases(row: LeaderboardRow, scored: ModelScores) -> tuple[Figure, ...]:
+    """Return the biases of a judge: the position bias recomputed, the others as stated, since they need the texts."""
+    if row.model_type not in JUDGE_TYPES:
+        return ()
+    figures = {figure.name: figure for figure in row.biases}
+    figures.pop("position_bias", None)
+    for bias in judge_biases(scored.suite, scored.items, row.model):
+        figures[bias.name] = Figure(bias.name, bias.value, bias.low, bias.high, bias.n)
+    return tuple(sorted(figures.values(), key=lambda figure: figure.name))
 
 
 def _figures_of(means: Mapping[str, stats.Mean | None]) -> tuple[Figure, ...]:
@@ -211,17 +231,18 @@ def rank_rows(rows: Sequence[LeaderboardRow], credits: Mapping[str, Credits]) ->
 
     Only rows of the same items can be compared: in each suite the largest group of such rows is ranked. Rows of other
     revisions, or of a part of the suite, get rank 0. Rows without per-item scores are ranked by score among all rows.
+    Judges are ranked among those of the same protocol only.
 
     Args:
         rows: the rows.
         credits: credits of their models, by key.
     """
-    by_suite: dict[str, list[LeaderboardRow]] = defaultdict(list)
+    by_table: dict[tuple[str, str], list[LeaderboardRow]] = defaultdict(list)
     for row in rows:
-        by_suite[row.suite].append(row)
+        by_table[row.suite, row.protocol].append(row)
     better: dict[str, int] = {}
-    for suite_rows in by_suite.values():
-        better |= _count_better(suite_rows, credits)
+    for table_rows in by_table.values():
+        better |= _count_better(table_rows, credits)
     ranked: list[LeaderboardRow] = []
     for row in rows:
         count = better.get(row.key)

@@ -60,6 +60,16 @@ class LeaderboardRow:
     """Hash of everything that decides the scores, as the author states it; empty if unknown."""
     order_inconsistency: Figure | None = None
     """Of pairwise models, the share of items whose preferred completion changes with the order."""
+    protocol: str = ""
+    """Protocol of a judge, as `results.judges.JudgeRecord.name`; empty for other models."""
+    biases: tuple[Figure, ...] = ()
+    """Of judges: the position bias, recomputed if there are per-item scores, and the other biases as they are stated."""
+    requests: int | None = None
+    """Of judges, as is stated: requests that were sent."""
+    failures: int | None = None
+    """Of judges, as is stated: answers without a verdict."""
+    cost: float | None = None
+    """Of judges, as is stated: in dollars."""
 
 
 @dataclass(frozen=True)
@@ -89,10 +99,23 @@ class Board:
         """The reason why a file of the store has no row, by key."""
         return {key: reason.partition(" ")[2] for key, reason in sorted(self.skipped.items())}
 
-    def of(self, suite: str) -> tuple[LeaderboardRow, ...]:
-        """Return the rows of a suite, best first."""
-        rows = [row for row in self.rows if row.suite == suite]
+    def of(self, suite: str, protocol: str | None = None) -> tuple[LeaderboardRow, ...]:
+        """Return the rows of a suite, best first.
+
+        Args:
+            suite: name of the suite.
+            protocol: only judges of this protocol, or with "" only models that are no judges; None: all.
+        """
+        rows = [row for row in self.rows if row.suite == suite and protocol in (None, row.protocol)]
         return tuple(sorted(rows, key=_order))
+
+    def protocols(self, suite: str) -> tuple[str, ...]:
+        """Return the protocols of a suite's judges, each of which has a table of its own; "" is the other models'.
+
+        The other models come first, then the protocols with most judges.
+        """
+        counts = Counter(row.protocol for row in self.rows if row.suite == suite)
+        return tuple(sorted(counts, key=lambda name: (name != "", -counts[name], name)))
 
     @property
     def suites(self) -> tuple[str, ...]:

@@ -30,10 +30,13 @@ def build_page(board: Board, suite: str, query: Mapping[str, str], most: int | N
     Args:
         board: rows of all suites.
         suite: suite to show.
-        query: `subsets=1` adds a column for each subset; `row` is the key of a row to highlight.
+        query: `subsets=1` adds a column for each subset; `row` is the key of a row to highlight; `protocol` is that of
+            the judges to show.
         most: number of rows to show; None shows all.
     """
-    rows = board.of(suite)[:most]
+    protocols = board.protocols(suite)
+    protocol = choose_protocol(board, suite, query)
+    rows = board.of(suite, protocol)[:most]
     if not rows:
         return Page("Leaderboard", render("empty.html"))
     subsets = query.get("subsets") == "1"
@@ -45,6 +48,8 @@ def build_page(board: Board, suite: str, query: Mapping[str, str], most: int | N
         "board.html",
         suites=board.suites,
         suite=suite,
+        protocols=protocols,
+        protocol=protocol,
         subsets=subsets,
         columns=tables.columns(rows, with_subsets=subsets),
         choices=tables.filter_choices(rows),
@@ -54,4 +59,14 @@ def build_page(board: Board, suite: str, query: Mapping[str, str], most: int | N
         mirrors=any(row.metric == "mirror" for row in rows),
         published=any(not row.ids for row in rows),
     )
-    return Page(f"Reward models on {suite}", body)
+    return Page(f"Judges on {suite}, {protocol}" if protocol else f"Reward models on {suite}", body)
+
+
+def choose_protocol(board: Board, suite: str, query: Mapping[str, str]) -> str:
+    """Return the protocol whose table a query shows: that of the row it names, the one it names, or the first."""
+    protocols = board.protocols(suite)
+    wanted = query.get("protocol", "")
+    for row in board.rows:
+        if row.key == query.get("row") and row.suite == suite:
+            wanted = row.protocol
+    return wanted if wanted in protocols or not protocols else protocols[0]

@@ -54,11 +54,26 @@ def _details(row: LeaderboardRow) -> dict[str, str]:
         "Suite": f"{row.suite}@{tables.shorten_hashes(row.revision)}",
         "Rank": f"{row.rank} ({_explain_rank(row)})" if row.rank else "none (scored on other items than most models)",
         **pairwise,
+        **_judge_details(row),
         "Kind": row.model_type,
         "Size": tables.format_size(row.parameters) or "unknown",
         "License": row.license or "unknown",
         "Date": row.date or "unknown",
     }
+
+
+def _judge_details(row: LeaderboardRow) -> dict[str, str]:
+    """Return the biases, the protocol and the cost of a judge; empty for other models."""
+    details: dict[str, str] = {}
+    for figure in row.biases:
+        points = tables.format_points([figure], figure.name)
+        details[figure.name.replace("_", " ").capitalize()] = f"{points} points ({tables.format_interval(figure)})"
+    if row.protocol:
+        details["Protocol"] = row.protocol
+        details["Requests"] = tables.format_count(row.requests)
+        details["Answers without a verdict"] = tables.format_count(row.failures)
+        details["Cost"] = "unknown" if row.cost is None else f"${tables.format_cost(row.cost)}"
+    return details
 
 
 def _explain_rank(row: LeaderboardRow) -> str:

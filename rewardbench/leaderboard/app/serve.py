@@ -89,7 +89,9 @@ def route(library: Library, suite: str, query: Mapping[str, str]) -> Page:
     if library.row(query.get("row", "")):
         return board_page.build_page(library.rows(), suite, query)
     subsets = query.get("subsets") == "1"
-    return library.cached(("board", suite, subsets), lambda: board_page.build_page(library.rows(), suite, query))
+    protocol = board_page.choose_protocol(library.rows(), suite, query)
+    name_of_page = ("board", suite, protocol, subsets)
+    return library.cached(name_of_page, lambda: board_page.build_page(library.rows(), suite, query))
 
 
 def _missing(suite: str) -> Page:

@@ -12,6 +12,15 @@ from rewardbench.leaderboard.types import BADGES, Figure, LeaderboardRow
 
 ORDER = "Order inconsistency"
 ORDER_TITLE = "Share of items whose preferred completion changes with the order shown (%), of pairwise models"
+POSITION = "Position bias"
+JUDGE_COLUMNS = (
+    (POSITION, "How often the response shown first is preferred, minus what chance gives (percentage points)", True),
+    ("Protocol", "How the judge is asked and its answers are read, with its version and hash", False),
+    ("Requests", "Requests that the judge was sent", True),
+    ("Failures", "Answers without a verdict; their items earn no credit", True),
+    ("Cost", "Dollars, by the prices that the submitter stated", True),
+)
+"""Name, tooltip and whether it is a number, of the columns of judges."""
 SIZES = ("up to 1B", "1B to 10B", "over 10B", "unknown size")
 
 
@@ -56,6 +65,7 @@ def columns(rows: Sequence[LeaderboardRow], with_subsets: bool = False) -> list[
         Column("Score", "Percent, with 95% confidence interval", label="Score (95% CI)"),
         *sections.values(),
         Column(ORDER, ORDER_TITLE, visible=any(row.order_inconsistency for row in rows)),
+        *_judge_columns(rows),
         Column("Kind", "Type of reward model", number=False),
         Column("Size", "Number of parameters"),
         Column("Badge", "How the scores were checked (see About)", number=False),
@@ -64,6 +74,17 @@ def columns(rows: Sequence[LeaderboardRow], with_subsets: bool = False) -> list[
         Column("Version", "Revision of the suite", number=False, visible=len({row.revision for row in rows}) > 1),
         *subsets.values(),
     ]
+
+
+def _judge_columns(rows: Sequence[LeaderboardRow]) -> list[Column]:
+    """Return the columns of judges, if there are any."""
+    if not any(row.protocol for row in rows):
+        return []
+    has_cost = any(row.cost is not None for row in rows)
+    columns: list[Column] = []
+    for name, title, is_number in JUDGE_COLUMNS:
+        columns.append(Column(name, title, is_number, visible=name != "Cost" or has_cost))
+    return columns
 
 
 def _names(figures: Iterable[Figure]) -> list[str]:
@@ -77,6 +98,11 @@ def cell_text(row: LeaderboardRow, column: str) -> str:
         "Model": row.model,
         "Score": format_percent(row.score),
         ORDER: format_percent(row.order_inconsistency),
+        POSITION: format_points(row.biases, "position_bias"),
+        "Protocol": row.protocol,
+        "Requests": format_count(row.requests),
+        "Failures": format_count(row.failures),
+        "Cost": format_cost(row.cost),
         "Kind": row.model_type,
         "Size": format_size(row.parameters),
         "Badge": row.badge,
@@ -103,6 +129,34 @@ def format_percent(figure: Figure | None) -> str:
     ('87.7', '–')
     """
     return "–" if figure is None or figure.value is None else f"{100 * figure.value:.1f}"
+
+
+def format_points(figures: Iterable[Figure], name: str) -> str:
+    """Return a difference in percentage points with its sign, or a dash if there is none.
+
+    >>> format_points([Figure("position_bias", 0.1234)], "position_bias"), format_points([], "position_bias")
+    ('+12.3', '–')
+    """
+    for figure in figures:
+        if figure.name == name and figure.value is not None:
+            return f"{100 * figure.value:+.1f}"
+    return "–"
+
+
+def format_count(count: int | None) -> str:
+    """Return a count, or a dash if it is unknown."""
+    return "–" if count is None else str(count)
+
+
+def format_cost(cost: float | None) -> str:
+    """Return an amount of dollars, or a dash if it is unknown.
+
+    >>> format_cost(0.004), format_cost(12.5), format_cost(None)
+    ('0.0040', '12.50', '–')
+    """
+    if cost is None:
+        return "–"
+    return f"{cost:.2f}" if cost >= 1 else f"{cost:.4f}"
 
 
 def format_interval(figure: Figure) -> str:
@@ -148,7 +202,7 @@ def shorten_hashes(revision: str) -> str:
 
 def search_text(row: LeaderboardRow) -> str:
     """Return the text that the search box matches."""
-    return " ".join([row.model, row.model_type, row.badge, row.license, row.date]).lower()
+    return " ".join([row.model, row.model_type, row.badge, row.license, row.date, row.protocol]).lower()
 
 
 def to_csv(rows: Iterable[LeaderboardRow], names: Sequence[str]) -> str:
