@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -24,24 +24,49 @@ SIGNIFICANT = 0.05
 
 # The names are written again because their module takes too long to import for --help.
 RuleOption = Literal["mean", "min", "mean-variance", "majority", "plurality-rewardbench"]
+RULES = "Of scores: mean, min (worst case), mean-variance. Of votes: majority, plurality-rewardbench (as 0.1)"
+PenaltyOption = Annotated[
+    float | None, flag(ENSEMBLE, "penalty", "Weight of the variance in mean-variance; default: 1", min=0)
+]
+StandardizeOption = Annotated[
+    bool, flag(ENSEMBLE, "standardize", "Standardise each model's scores first: mean 0, variance 1")
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnsembleOptions:
+    """Options by which several models of one run become an ensemble."""
+
+    ensemble: Annotated[
+        RuleOption | None,
+        flag(
+            ENSEMBLE,
+            "ensemble",
+            f"How several --model or --judge become one; judges: majority. {RULES}",
+            metavar="<mean|min|mean-variance|majority|plurality-rewardbench>",
+        ),
+    ] = None
+    penalty: PenaltyOption = None
+    standardize: StandardizeOption = False
+
+    def check_members(self, count: int) -> None:
+        """Check, before anything is scored, that so many members can be combined.
+
+        Raises:
+            InputError: if a rule was passed for one model, or an even number of members votes.
+        """
+        if count == 1 and self.ensemble:
+            raise InputError(f"--ensemble {self.ensemble} needs several models: repeat --model or --judge.")
+        votes = self.ensemble in (None, "majority", "plurality-rewardbench")
+        if votes and count % 2 == 0:
+            raise InputError(f"{count} members may have no majority: pass an odd number.")
 
 
 def ensemble_command(
     results: Annotated[list[str], typer.Argument(help=RESULT_HELP)],
-    rule: Annotated[
-        RuleOption,
-        flag(
-            ENSEMBLE,
-            "rule",
-            "Of scores: mean, min (worst case), mean-variance. Of votes: majority, plurality-rewardbench (as 0.1)",
-        ),
-    ] = "mean",
-    penalty: Annotated[
-        float | None, flag(ENSEMBLE, "penalty", "Weight of the variance in mean-variance; default: 1", min=0)
-    ] = None,
-    standardize: Annotated[
-        bool, flag(ENSEMBLE, "standardize", "Standardise each model's scores first: mean 0, variance 1")
-    ] = False,
+    rule: Annotated[RuleOption, flag(ENSEMBLE, "rule", RULES)] = "mean",
+    penalty: PenaltyOption = None,
+    standardize: StandardizeOption = False,
     name: Annotated[
         TextOption, flag(ENSEMBLE, "name", "Name of the ensemble; default: ensemble/RULE(model, model, ...)")
     ] = None,

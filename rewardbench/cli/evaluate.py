@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
 from rewardbench.cli import options
+from rewardbench.cli.ensemble import EnsembleOptions, combine_results
 from rewardbench.cli.judges import JudgeOptions
 from rewardbench.cli.options import (
     DATA,
@@ -57,7 +58,7 @@ DATASET_HELP = (
 class NameOptions:
     """Options that name the model."""
 
-    model: Annotated[TextOption, flag(MODEL, "model", MODEL_HELP)] = None
+    model: Annotated[list[str] | None, flag(MODEL, "model", MODEL_HELP, metavar="<str>")] = None
     seed: Annotated[int, flag(MODEL, "seed", "Random seed of baseline/random")] = 0
 
 
@@ -128,30 +129,35 @@ class Arguments:
     hub: HubOptions
     earlier: EarlierOptions
     judge: JudgeOptions
+    ensemble: EnsembleOptions
     server: ServerOptions
     model: ModelOptions
     data: DataOptions
     run: RunOptions
 
     def model_specs(self) -> list[ModelSpec]:
-        """Return the model to be scored, or every judge.
+        """Return the model or the judge to be scored, or the members of an ensemble.
 
         Raises:
             InputError: if there is none, or a value is wrong.
         """
-        judges = self.judge.names()
-        if judges and self.name.model:
+        judges, names = self.judge.names(), self.name.model or []
+        if judges and names:
             raise InputError("--model and --judge exclude each other: pass one of them.")
-        if not judges and not self.name.model:
+        if not judges and not names:
             raise InputError("No model was given: pass --model NAME, for example --model tiny-rm.")
+        if len(names) > 1 and not self.ensemble.ensemble:
+            raise InputError(f"{len(names)} models were given: pass --ensemble mean, or another rule, or one --model.")
+        self.ensemble.check_members(len(names) + len(judges))
+        server = self.server.endpoint()
         specs: list[ModelSpec] = []
-        for name in judges:
+        for name in names or judges:
             spec = options.model_spec(name, self.model, self.run, self.name.seed)
-            judge = self.judge.judge_spec(name, self.data.protocol, self.server.endpoint())
-            specs.append(replace(spec, judge=judge))
-        if not judges:
-            spec = options.model_spec(self.name.model or "", self.model, self.run, self.name.seed)
-            specs.append(replace(spec, server=self.server.server_spec()))
+            if judges:
+                spec = replace(spec, judge=self.judge.judge_spec(name, self.data.protocol, server))
+            else:
+                spec = replace(spec, server=self.server.server_spec())
+            specs.append(spec)
         return specs
 
     def settings(self, model: ModelSpec) -> Settings:
@@ -180,7 +186,7 @@ class Arguments:
 
 
 def evaluate_command(arguments: Arguments) -> None:
-    """Score a model, or one or several judges, and print the result.
+    """Score a model, a judge or an ensemble, and print the result.
 
     Raises:
         InputError: for options that are missing or wrong, and as `evaluation.run_and_store`.
@@ -194,7 +200,7 @@ def evaluate_command(arguments: Arguments) -> None:
     if len(specs) == 1:
         _score(arguments, specs[0])
     else:
-        _score_panel(arguments, specs)
+        _score_ensemble(arguments, specs)
 
 
 def _score(arguments: Arguments, model: ModelSpec, is_member: bool = False) -> str:
@@ -203,7 +209,7 @@ def _score(arguments: Arguments, model: ModelSpec, is_member: bool = False) -> s
     Args:
         arguments: of the command.
         model: the model.
-        is_member: True for one of several judges, whose result is not printed as JSON.
+        is_member: True for a member of an ensemble, whose result is not printed as JSON.
 
     Returns:
         The path of the result; empty in a process of torchrun other than rank 0.
@@ -233,15 +239,17 @@ def _score(arguments: Arguments, model: ModelSpec, is_member: bool = False) -> s
     return path
 
 
-def _score_panel(arguments: Arguments, judges: Sequence[ModelSpec]) -> None:
-    """Score by each judge in turn, store each result, and store and print the decision of their majority."""
-    from rewardbench.cli.ensemble import combine_results
-
+def _score_ensemble(arguments: Arguments, members: Sequence[ModelSpec]) -> None:
+    """Score each model in turn and store its result; then store and print the result of their ensemble."""
     if arguments.hub.push_results_to_hub or arguments.hub.upload_model_metadata_to_hf:
-        raise InputError("Results of several judges are not pushed together: run each one alone, or use submit.")
-    output = arguments.output
-    paths = [_score(arguments, judge, is_member=True) for judge in judges]
-    combine_results(paths, "majority", output_dir=output.output_dir, as_json=output.as_json)
+        raise InputError("Results of an ensemble's members are not pushed together: run each one alone.")
+    output, rule = arguments.output, arguments.ensemble
+    paths = [_score(arguments, member, is_member=True) for member in members]
+    if not all(paths):
+        return
+    combine_results(
+        paths, rule.ensemble or "majority", rule.penalty, rule.standardize, None, output.output_dir, output.as_json
+    )
 
 
 def _hub_user(model: str, hub: HubOptions) -> str:

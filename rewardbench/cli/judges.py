@@ -62,7 +62,7 @@ class JudgeOptions:
         """Return the names of the judges; of a --judge_config with one judge its name may be left out.
 
         Raises:
-            InputError: if there is an even number of judges, a name occurs twice, or none was chosen.
+            InputError: if a name occurs twice, or none was chosen.
         """
         names = list(self.judge or ())
         if not names and self.judge_config:
@@ -71,8 +71,6 @@ class JudgeOptions:
                 raise InputError(f"{self.judge_config} has {len(names)} judges: choose with --judge NAME.")
         if len(set(names)) < len(names):
             raise InputError("A judge is named twice: name each one once.")
-        if names and len(names) % 2 == 0:
-            raise InputError(f"{len(names)} judges may have no majority: pass an odd number.")
         return names
 
     def judge_spec(self, name: str, protocol: str | None, server: Mapping[str, object]) -> JudgeSpec:

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from statistics import fmean
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -15,7 +16,7 @@ from rewardbench.scorers.judge.client import ChatClient
 from rewardbench.scorers.judge.overrides import adjust
 from rewardbench.scorers.judge.prompts import render
 from rewardbench.scorers.judge.protocols import JudgeProtocol, load_protocol
-from rewardbench.scorers.judge.verdicts import call_score
+from rewardbench.scorers.judge.verdicts import call_score, call_spread
 from rewardbench.scorers.remote import RemoteScorer
 from rewardbench.types import Message, Messages, Score, ScorerReport, TextRequest, Tools
 
@@ -51,6 +52,8 @@ class JudgeScorer(RemoteScorer):
         self._unanswered: dict[tuple[bytes, int], Answer] = {}
         """By key of the request and repeat: why there is no answer. Answers are read from the ledger."""
         self._failures: Counter[str] = Counter()
+        self._spreads: list[float] = []
+        """Standard deviation of the repeats of each request."""
         self._models: Counter[str] = Counter()
         """Models that answered, as the server names them."""
 
@@ -101,6 +104,9 @@ class JudgeScorer(RemoteScorer):
         score, failure = call_score(self.protocol, self.view, answers, len(request.completions))
         if failure is not None:
             self._failures[failure] += 1
+        if len(answers) > 1:
+            spread = call_spread(self.protocol, self.view, answers, len(request.completions))
+            self._spreads += [] if spread is None else [spread]
         return score
 
     def _bodies(self, request: TextRequest) -> list[dict[str, object]]:
@@ -147,7 +153,10 @@ class JudgeScorer(RemoteScorer):
             **asdict(self.client.usage),
             "failures": dict(self._failures.most_common()),
             "answered_by": dict(self._models.most_common(10)),
+            "repeats": self.protocol.repeats,
         }
+        if self._spreads:
+            judge["mean_spread"] = fmean(self._spreads)
         return ScorerReport(tuple(self.client.notes), {"judge": judge})
 
 

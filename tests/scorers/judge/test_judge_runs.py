@@ -1,6 +1,7 @@
 """Runs of the command with --judge against a server on 127.0.0.1: scores, reasons, costs, limits and resumed runs."""
 
 import json
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -24,8 +25,10 @@ def run_judge(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("REWARDBENCH_CACHE", str(tmp_path / "cache" / "scores.sqlite"))
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test-secret-0123456789")
 
-    def run(server, data, *arguments):
-        command = ["--judge", "fake", "--base_url", server.base_url, "--dataset", data]
+    def run(server, data, *arguments, judges=("fake",)):
+        command = [*(f"--judge={name}" for name in judges), "--dataset", data]
+        if server:
+            command += ["--base_url", server.base_url]
         with pytest.raises(SystemExit) as stop:
             main([*command, "--output_dir", str(tmp_path / "results"), "--json", *arguments])
         output = capsys.readouterr()
@@ -123,3 +126,44 @@ def test_the_key_is_in_no_file_and_in_no_output(run_judge, tmp_path):
     assert len(error.strip().splitlines()) == 1
     for path in tmp_path.rglob("*"):
         assert not path.is_file() or b"sk-test-secret" not in path.read_bytes()
+
+
+def test_three_judges_decide_by_majority(run_judge, tmp_path):
+    """Two of three judges are right, the third always names the first response."""
+    data = write_pairs(tmp_path / "pairs.jsonl", 10)
+    config = tmp_path / "judges.yaml"
+    behaviours = {"good": choose(), "fair": choose(), "poor": always("[[A]]")}
+    with ExitStack() as stack:
+        servers = {
+            name: stack.enter_context(FakeJudge(Behaviour(decide=decide))) for name, decide in behaviours.items()
+        }
+        lines = [f"{name}: {{base_url: '{server.base_url}', input_price: 1.0}}" for name, server in servers.items()]
+        config.write_text("\n".join(lines))
+        code, result, _ = run_judge(None, data, "--judge_config", str(config), judges=behaviours)
+    assert code == 0
+    assert result["model_type"] == "Generative RM PoLL"
+    assert result["accuracy"] == 1.0
+    assert {member["accuracy"]["value"] for member in result["members"]} == {1.0, 0.0}
+    assert len(list((tmp_path / "results").glob("*_answers.jsonl"))) == 3
+
+
+def test_an_even_number_of_judges_is_rejected_before_a_request(run_judge, tmp_path):
+    data = write_pairs(tmp_path / "pairs.jsonl", 2)
+    with FakeJudge(Behaviour()) as server:
+        code, _, error = run_judge(server, data, judges=("a", "b"))
+        assert not server.requests
+    assert (code, error) == (2, "rewardbench: 2 members may have no majority: pass an odd number.\n")
+
+
+def test_repeats_are_asked_with_other_seeds_and_their_spread_is_reported(run_judge, tmp_path):
+    """A judge that answers at random: the verdicts of 5 repeats of a request differ."""
+    data = write_pairs(tmp_path / "pairs.jsonl", 20)
+    with FakeJudge(Behaviour(decide=choose(lambda prompt: (0.5, 0.4), position_bias=0.0))) as server:
+        _, result, _ = run_judge(server, data, "--repeats", "5")
+        seeds = [json.loads(exchange.raw)["seed"] for exchange in server.requests]
+    assert sorted(set(seeds)) == [0, 1, 2, 3, 4]
+    assert len(seeds) == 20 * 2 * 5
+    assert result["manifest"]["run"]["judge"]["mean_spread"] == 0.0
+    with FakeJudge(Behaviour(decide=lambda question: "[[A]]" if question.draw("coin") < 0.5 else "[[B]]")) as server:
+        _, result, _ = run_judge(server, data, "--repeats", "5", "--no_cache")
+    assert 0.3 < result["manifest"]["run"]["judge"]["mean_spread"] < 0.6
