@@ -74,10 +74,15 @@ class Budget:
     With `max_cost`, money is reserved for each request in flight: the most prompt tokens per character and the most
     completion tokens so far, with headroom. Requests are sent one at a time before the first answer, when nothing is
     known, and near the limit, so that the run stops within the price of one request.
+
+    Attributes:
+        usage: what was used.
+        end: set when no further request is sent.
     """
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint, self.usage = endpoint, Usage()
+        self.end = asyncio.Event()
         self._has_prices = endpoint.input_price is not None or endpoint.output_price is not None
         self._has_answer = False
         self._tokens_per_character = TOKENS_PER_CHARACTER
@@ -124,6 +129,7 @@ class Budget:
     def stop(self, limit: Limit) -> None:
         """Send no further request."""
         self.usage.stopped = self.usage.stopped or limit
+        self.end.set()
 
     async def release(self, reservation: Reservation) -> None:
         """Release what was reserved for a request."""

@@ -22,7 +22,7 @@ from rewardbench.scorers.judge.completions import (
 )
 from rewardbench.scorers.judge.connection import Connection, ServerResponse, endpoint_identity
 from rewardbench.scorers.judge.ledger import Ledger, RequestId, StoredAnswer
-from rewardbench.scorers.judge.throttle import LONGEST_WAIT, Pace, Throttle, retry_after
+from rewardbench.scorers.judge.throttle import LONGEST_WAIT, Pace, Throttle, retry_after, sleep_until
 from rewardbench.settings import Endpoint
 
 RETRIED = {408, 409, 425, 429}
@@ -77,7 +77,7 @@ class ChatClient:
         self._connection = Connection(endpoint)
         self._budget = Budget(endpoint)
         self._adaptation = Adaptation()
-        self._throttle = Throttle(endpoint.max_concurrency)
+        self._throttle = Throttle(endpoint.max_concurrency, self._budget.end)
         self._requests, self._tokens = Pace(endpoint.requests_per_minute), Pace(endpoint.tokens_per_minute)
         self._random = random.Random(seed)
         self._first = asyncio.Lock()
@@ -181,7 +181,7 @@ class ChatClient:
                 return self._keep(call, Answer(failure=outcome.failure, detail=outcome.detail))
             self.usage.retries += 1
             if not outcome.is_changed:
-                await asyncio.sleep(self._backoff(attempts, outcome.seconds))
+                await sleep_until(self._budget.end, self._backoff(attempts, outcome.seconds))
 
     @asynccontextmanager
     async def _first_alone(self) -> AsyncIterator[None]:
@@ -196,7 +196,7 @@ class ChatClient:
     async def _prepare(self, call: _Call, is_first: bool) -> StoredAnswer | None:
         """Wait until the rates allow the request, and write it to the ledger; return an answer found there."""
         expected = self._budget.expected_tokens(call.reservation.characters)
-        await asyncio.sleep(max(self._requests.delay(), self._tokens.delay(expected)))
+        await sleep_until(self._budget.end, max(self._requests.delay(), self._tokens.delay(expected)))
         if self._error:
             raise InputError(self._error)
         while True:
@@ -221,6 +221,7 @@ class ChatClient:
             outcome = self._read(call, body, response)
         except InputError as error:
             self._error = str(error)
+            self._budget.end.set()
             self._ledger.release(call.request)
             raise
         self._has_response |= isinstance(outcome, Answer) or not outcome.is_changed

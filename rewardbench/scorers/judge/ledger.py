@@ -105,11 +105,14 @@ class Ledger(SqliteFile):
         super().__init__(default_ledger_path() if path is None else Path(path))
 
     def lookup(self, request: RequestId) -> StoredAnswer | None:
-        """Return the answer of a request; None if it has none."""
+        """Return the answer of a request; None if it has none that can be read."""
         row = self._row(request)
         if row is None or row[3] is None:
             return None
-        return StoredAnswer(Answer.from_json(json.loads(row[3])), tuple(json.loads(row[2])))
+        try:
+            return StoredAnswer(Answer.from_json(json.loads(row[3])), tuple(json.loads(row[2])))
+        except (ValueError, TypeError, KeyError, AttributeError):
+            return None
 
     def claim(self, request: RequestId, timeout: float) -> StoredAnswer | Claim:
         """Record that a request is about to be sent, unless it has an answer or another process waits for one.

@@ -6,12 +6,19 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 LONGEST_WAIT = 120.0
 """Seconds that are waited at most before a retry, whatever the server says."""
+
+
+async def sleep_until(event: asyncio.Event, seconds: float) -> None:
+    """Sleep for some seconds, or until the event is set."""
+    if seconds > 0:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(event.wait(), seconds)
 
 
 class Pace:
@@ -38,7 +45,9 @@ class Pace:
 class Throttle:
     """Limits the requests in flight. The limit is halved after a 429, and grows again with answers."""
 
-    def __init__(self, max_concurrency: int) -> None:
+    def __init__(self, max_concurrency: int, end: asyncio.Event) -> None:
+        """Allow a number of requests in flight; `end` ends all pauses."""
+        self._end = end
         self._max = max_concurrency
         self._limit = float(max_concurrency)
         self._in_flight = 0
@@ -51,8 +60,8 @@ class Throttle:
         """Context manager: wait for a free place and the end of a pause, then hold the place."""
         await self._enter()
         try:
-            while (delay := self._paused_until - time.monotonic()) > 0:
-                await asyncio.sleep(delay)
+            while not self._end.is_set() and (delay := self._paused_until - time.monotonic()) > 0:
+                await sleep_until(self._end, delay)
             yield
         finally:
             self._in_flight -= 1
