@@ -17,20 +17,20 @@ def rambling(question):
 @pytest.mark.parametrize("width", [1, 8, 50])
 @pytest.mark.parametrize("fields", [{}, {"max_tokens": 4000}])
 def test_max_cost_stops_within_the_price_of_one_request(width, fields):
-    bodies = [body_of(item, **fields) for item in range(200)]
-    with FakeJudge(Behaviour(decide=rambling, latency=0.01, rate_limited=0.05)) as judge:
-        client = client_of(judge, max_concurrency=width, max_cost=0.05, **PRICES)
+    bodies = [body_of(item, **fields) for item in range(120)]
+    with FakeJudge(Behaviour(decide=rambling, latency=0.005, rate_limited=0.05)) as judge:
+        client = client_of(judge, max_concurrency=width, max_cost=0.03, **PRICES)
         answers = answers_of(client, *bodies)
         dearest = max(client._budget.price(answer.prompt_tokens, answer.completion_tokens) for answer in answers)
         calls = judge.calls
     cost = judge.cost(1.0, 10.0)
     assert client.usage.cost == pytest.approx(cost)
-    assert abs(cost - 0.05) <= dearest
+    assert abs(cost - 0.03) <= dearest
     assert client.usage.stopped == "max_cost"
     stopped = [answer.failure for answer in answers if answer.failure]
     assert set(stopped) == {"max_cost"}
-    assert len(stopped) == client.usage.failed == 200 - client.usage.answered
-    assert calls == client.usage.requests < 200
+    assert len(stopped) == client.usage.failed == 120 - client.usage.answered
+    assert calls == client.usage.requests < 120
 
 
 def test_max_cost_below_the_price_of_a_request_stops_after_the_first():

@@ -4,12 +4,10 @@ import asyncio
 import multiprocessing
 import os
 import random
-import signal
 import sqlite3
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 from chat_requests import answers_of, body_of, client_of, complete_all
@@ -173,42 +171,30 @@ def test_failures_are_asked_again_and_content_faults_are_not(path):
             assert judge.calls == 0
 
 
-def ask_in_process(base_url, path):
+RUN_SETTINGS = {"max_concurrency": 8, "timeout": 2.0}
+
+
+def ask_in_process(base_url, path, items):
     """Ask the same requests as other processes, in another order."""
-    bodies = list(map(body_of, range(12)))
+    bodies = list(map(body_of, range(items)))
     random.shuffle(bodies)
     with Ledger(path) as ledger:
-        answers_of(client_of(base_url, ledger), *bodies)
+        answers_of(client_of(base_url, ledger, **RUN_SETTINGS), *bodies)
+
+
+def start_run(base_url, path, items):
+    process = multiprocessing.get_context("fork").Process(target=ask_in_process, args=(base_url, path, items))
+    process.start()
+    return process
 
 
 def test_processes_that_ask_the_same_at_the_same_time_send_it_once(path):
     with FakeJudge(Behaviour(latency=0.2)) as judge:
-        context = multiprocessing.get_context("fork")
-        processes = [context.Process(target=ask_in_process, args=(judge.base_url, path)) for _ in range(3)]
-        for process in processes:
-            process.start()
-        for process in processes:
-            process.join()
-            assert process.exitcode == 0
+        runs = [start_run(judge.base_url, path, 12) for _ in range(3)]
+        for run in runs:
+            run.join()
+            assert run.exitcode == 0
     assert (judge.calls, judge.repeats) == (12, 0)
-
-
-RUN = """
-import sys
-from chat_requests import answers_of, body_of, client_of
-from rewardbench.scorers.judge.ledger import Ledger
-
-client = client_of(sys.argv[1], Ledger(sys.argv[2]), max_concurrency=8, timeout=1.0)
-answers = answers_of(client, *map(body_of, range(int(sys.argv[3]))))
-print(client.usage.unfinished, sum(answer.failure is None for answer in answers))
-"""
-
-
-def start_run(judge, path, items):
-    folder = Path(__file__).parents[2] / "support"
-    environment = {**os.environ, "PYTHONPATH": str(folder), "OPENAI_API_KEY": "any"}
-    command = [sys.executable, "-c", RUN, judge.base_url, str(path), str(items)]
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
 
 
 def kill_and_resume(tmp_path, kills, items, seed):
@@ -217,19 +203,19 @@ def kill_and_resume(tmp_path, kills, items, seed):
     options = ("--latency", "0.1", "--jitter", "0.1", "--rate_limited", "0.05", "--dropped", "0.03")
     with JudgeProcess(*options, log=tmp_path / "log") as judge:
         for _ in range(kills):
-            run = start_run(judge, tmp_path / "answers.sqlite", items)
+            run = start_run(judge.base_url, tmp_path / "answers.sqlite", items)
             target = len(judge.events("ended")) + moments.randrange(1, items // (kills + 1))
-            while len(judge.events("ended")) < target and run.poll() is None:
+            while len(judge.events("ended")) < target and run.is_alive():
                 time.sleep(0.02)
-            run.send_signal(signal.SIGKILL)
-            run.communicate()
+            run.kill()
+            run.join()
         time.sleep(0.5)  # requests in flight at the kill end
-        output, _ = start_run(judge, tmp_path / "answers.sqlite", items).communicate()
+        client = client_of(judge, Ledger(tmp_path / "answers.sqlite"), **RUN_SETTINGS)
+        answers = answers_of(client, *map(body_of, range(items)))
         started, ended = judge.events("started"), judge.events("ended")
-    unfinished, answered = map(int, output.split())
-    assert answered == items
+    assert [answer.failure for answer in answers] == [None] * items
     faults = sum(event["outcome"] in ("rate_limited", "dropped") for event in ended)
-    assert unfinished <= 8
+    assert client.usage.unfinished <= 8
     assert items <= len(started) <= items + faults + 8 * kills
     lost = [event for event in ended if event["outcome"] in ("answered", "gone")]
     assert len(lost) <= items + 8 * kills
