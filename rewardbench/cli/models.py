@@ -14,15 +14,18 @@ from rewardbench.console.terminal import echo, echo_json, make_console
 
 if TYPE_CHECKING:
     from rewardbench.scorers.heads.catalogue import FamilyRow
+    from rewardbench.scorers.judge.protocols import JudgeProtocol
 
 COLUMN_WIDTHS = (19, 35, 16, 13, 12)
 """Characters of each column of the table of families."""
+PROTOCOL_WIDTHS = (20, 35, 9, 6, 18)
+"""Characters of each column of the table of judge protocols."""
 TABLE_WIDTH = 100
 """Characters of the table with the gaps between its columns, where no terminal sets its width."""
 
 models = typer.Typer(
     cls=Group,
-    help="List the families of reward models, or find the family of a checkpoint.",
+    help="List the families of reward models and the protocols of judges, or find the family of a checkpoint.",
     invoke_without_command=True,
     context_settings={"token_normalize_func": lambda token: token.replace("-", "_")},
 )
@@ -62,6 +65,59 @@ def check_command(
         for key, value in explanation.items():
             echo(f"{key}={value}")
     raise typer.Exit(0 if explanation["scored"] else 1)
+
+
+@models.command("protocols")
+def protocols_command(context: typer.Context, as_json: JsonOption = False) -> None:
+    """List the protocols of judges: what they show, how answers are read, and where the prompts come from."""
+    from rewardbench.scorers.judge.protocols import protocol_names, read_protocol
+
+    protocols = list(map(read_protocol, protocol_names()))
+    if as_json or context.obj:
+        echo_json({"protocols": list(map(_protocol_fields, protocols))})
+    else:
+        _print_protocols(protocols)
+
+
+def _protocol_fields(protocol: JudgeProtocol) -> dict[str, object]:
+    """Return what the list of protocols says of one, as JSON values."""
+    official = protocol.official
+    return {
+        "name": protocol.name,
+        "version": protocol.version,
+        "title": protocol.title,
+        "view": protocol.view,
+        "orders": protocol.orders,
+        "answer": protocol.answer.kind,
+        "sees": list(protocol.context),
+        "max_turns": protocol.max_turns,
+        "needs_logprobs": protocol.sampling.top_logprobs is not None,
+        "prompts": official.path if official else None,
+        "obtain": official.obtain if official else None,
+        "source": protocol.source,
+        "license": protocol.license,
+        "evidence": protocol.evidence,
+    }
+
+
+def _print_protocols(protocols: Sequence[JudgeProtocol]) -> None:
+    """Print a table of our protocols, and one of those whose prompts are published elsewhere."""
+    console = make_console()
+    if not console.is_terminal:
+        console.width = TABLE_WIDTH
+    for is_official, heading in ((False, "protocol"), (True, "official (--prompts)")):
+        table = make_table(heading, "question", "view", "orders", "answer; sees", right_from=5)
+        for column, width in zip(table.columns, PROTOCOL_WIDTHS, strict=True):
+            column.width = width
+        for protocol in protocols:
+            if bool(protocol.official) == is_official:
+                orders = "-" if protocol.view == "pointwise" else str(protocol.orders or "all")
+                answer = "; ".join([protocol.answer.kind, *protocol.context])
+                add_text_row(table, protocol.name, protocol.title, protocol.view, orders, answer)
+        console.print(table)
+    echo("The prompts of official protocols are read from the file in which they are published: pass --prompts PATH.")
+    echo("--json adds the file and how to get it, licenses, and the evidence.")
+    echo(f"protocols={len(protocols)}")
 
 
 def _print_families(families: Sequence[FamilyRow]) -> None:

@@ -22,7 +22,7 @@ from rewardbench.engine.budget import token_budget
 from rewardbench.engine.cache import Cache
 from rewardbench.engine.noise import is_exact
 from rewardbench.engine.notes import NoteCounter
-from rewardbench.engine.views import CollectedScores, collect, expand
+from rewardbench.engine.views import CollectedScores, ScorerCall, collect, expand
 from rewardbench.engine.window import Groups, ScoresByKey, StageWindow
 from rewardbench.errors import InputError
 from rewardbench.metrics.judge_bias import JUDGE_TYPES
@@ -59,11 +59,11 @@ class Prepared:
     """One request per call of the scorer."""
     reason: str | None = None
     first_shown: tuple[int, ...] = ()
-    """For each completion of the item, the index of the first request that shows it first."""
+    """For each completion of the item, the index of the first request that shows it earliest."""
 
     @property
     def by_completion(self) -> tuple[Request, ...]:
-        """Return for each completion of the item the first request that shows it first."""
+        """Return for each completion of the item the first request that shows it earliest."""
         return tuple(self.requests[index] for index in self.first_shown)
 
 
@@ -124,9 +124,20 @@ def prepare(item: Item, scorer: Scorer) -> Prepared:
             requests.append(scorer.prepare(item.prompt, *call.completions(item), **options))
     except InputError as error:
         return Prepared(item, reason=str(error))
-    first_completions = [call.shown[0] for call in calls]
-    first_shown = map(first_completions.index, range(len(item.completions)))
-    return Prepared(item, tuple(requests), first_shown=tuple(first_shown))
+    return Prepared(item, tuple(requests), first_shown=_first_shown(calls, len(item.completions)))
+
+
+def _first_shown(calls: Sequence[ScorerCall], completions: int) -> tuple[int, ...]:
+    """Return for each completion the index of the first call that shows it earliest.
+
+    >>> _first_shown([ScorerCall((1, 0)), ScorerCall((1, 2)), ScorerCall((0, 2))], 3)
+    (2, 0, 1)
+    """
+    earliest = [(len(calls) + completions, 0)] * completions
+    for index, call in enumerate(calls):
+        for position, completion in enumerate(call.shown):
+            earliest[completion] = min(earliest[completion], (position, index))
+    return tuple(index for _, index in earliest)
 
 
 def read_context(item: Item, name: str) -> object:

@@ -1,12 +1,13 @@
 """rewardbench-gen: every option of rewardbench 0.1 works, or says in one line what to use instead."""
 
 import json
-import sys
+import tomllib
 
 import pytest
 from fake_judge import Behaviour, FakeJudge
+from judge_answers import choose
 from published_prompts import write_published
-from repository import SHARED
+from repository import ROOT, SHARED
 
 from rewardbench.cli.generative import main, translate
 from rewardbench.errors import InputError
@@ -116,16 +117,21 @@ def test_a_run_with_the_published_prompt_asks_once_per_pair(models, tmp_path, mo
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     prompts = write_published(tmp_path / "published")
     data = ["--dataset", write_pairs(tmp_path / "pairs.jsonl"), "--output_dir", str(tmp_path / "results")]
-    with FakeJudge(Behaviour()) as server, pytest.raises(SystemExit) as stop:
+    prompts_received = []
+
+    def decide(question):
+        prompts_received.append(question.body["messages"])
+        return choose()(question)
+
+    with FakeJudge(Behaviour(decide=decide)) as server, pytest.raises(SystemExit) as stop:
         main(["--model", *models, "--base_url", server.base_url, "--prompts", str(prompts), *data, "--json"])
     output = capsys.readouterr()
     assert stop.value.code == 0, output.err
     result = json.loads(output.out)
     assert result["accuracy"] == 1.0
     assert result["model_type"] == ("Generative RM" if len(models) == 1 else "Generative RM PoLL")
-    assert len(server.requests) == 6 * len(models)
-    for exchange in server.requests:
-        assert exchange.body["messages"][0]["content"].startswith("Which of the two is better?")
+    assert len(prompts_received) == 6 * len(models)
+    assert all(messages[0]["content"].startswith("Which of the two is better?") for messages in prompts_received)
     if len(models) == 1:
         protocol = result["manifest"]["fingerprint"]["protocol"]
         assert protocol["name"] == "rewardbench1"
@@ -135,14 +141,11 @@ def test_a_run_with_the_published_prompt_asks_once_per_pair(models, tmp_path, mo
         assert KEY not in stored
 
 
-def test_the_command_is_installed(monkeypatch, capsys):
-    from importlib.metadata import entry_points
-
-    scripts = entry_points(group="console_scripts", name="rewardbench-gen")
-    if not scripts:
-        pytest.skip("the package was installed before it had this command")
-    monkeypatch.setattr(sys, "argv", ["rewardbench-gen", "--help"])
+def test_the_package_installs_the_command_and_its_help_names_every_option(capsys):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["scripts"]["rewardbench-gen"] == "rewardbench.cli.generative:main"
     with pytest.raises(SystemExit) as stop:
-        next(iter(scripts)).load()()
+        main(["--help"])
     assert stop.value.code == 0
-    assert "--score_w_ratings" in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert all(option in text for option in OPTIONS)
