@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from random_models import CORPUS, make_tokenizer
+from random_models import CORPUS, make_model, make_tokenizer
 
 from rewardbench.settings import JudgeSpec, ModelSpec
 
@@ -38,3 +38,21 @@ def write_protocol(path: Path, **fields: Any) -> str:
 def judge_spec(folder: Path, protocol: str, **options: Any) -> ModelSpec:
     """Return the specification of a local judge on the CPU; `judge` holds fields of its JudgeSpec."""
     return ModelSpec(str(folder), device="cpu", judge=JudgeSpec(protocol, **options.pop("judge", {})), **options)
+
+
+def make_judge(folder: Path, arch: str = "llama", tokenizer: Any = None, **options: Any) -> Path:
+    """Save a random causal model that often writes A, B and the end of its turn."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    tokenizer = tokenizer or judge_tokenizer()
+    if arch == "mixtral":
+        options = {"num_key_value_heads": 2, "num_local_experts": 4, **options}
+    make_model(folder, arch, "causal", tokenizer=tokenizer, **options)
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    factors = {"A": 4.0, "B": 4.0, tokenizer.eos_token: 2.5}
+    with torch.no_grad():
+        for token, factor in factors.items():
+            model.get_output_embeddings().weight[tokenizer.convert_tokens_to_ids(token)] *= factor
+    model.save_pretrained(folder)
+    return folder

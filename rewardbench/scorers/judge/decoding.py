@@ -123,10 +123,11 @@ class Decoder:
         """Run the model's own `generate` on a batch that is padded on the left."""
         pad_id = choose_pad_id(requests, None, self.model.config.get_text_config().vocab_size)
         inputs = pad_batch(requests, pad_id, "left", input_device(self.model))
+        settings = GenerationConfig(max_new_tokens=max_tokens, pad_token_id=pad_id)  # type: ignore[no-untyped-call]
         self.model.generate(  # type: ignore[operator]
             inputs["input_ids"],
             attention_mask=inputs["attention_mask"],
-            generation_config=GenerationConfig(max_new_tokens=max_tokens, do_sample=False, pad_token_id=pad_id),
+            generation_config=settings,
             logits_processor=LogitsProcessorList([processor]),
             stopping_criteria=StoppingCriteriaList([stop] if stop else []),
         )
@@ -153,7 +154,7 @@ class _Probe(LogitsProcessor):
         self._requests, self._step = requests, 0
         self.logits: torch.Tensor
 
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         self.logits = scores
         chosen = scores.new_full(scores.shape, -float("inf"))
         for row, request in enumerate(self._requests):
@@ -173,7 +174,7 @@ class _Choice(LogitsProcessor):
         self._decoder, self._sampler, self._sequences, self._tolerance = decoder, decoder.sampler, sequences, tolerance
         self._generators = [torch.Generator().manual_seed(prompt.seed) for prompt in prompts]
 
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         sampler = self._sampler
         noise = scores.abs().max(-1).values * self._tolerance
         chosen, uncertain = scores, None
@@ -242,7 +243,7 @@ def _within_nucleus(scaled: torch.Tensor, noisy: torch.Tensor, top_p: float) -> 
     """
     if top_p >= 1:
         return noisy
-    ordered, order = scaled.softmax(-1).sort(-1, descending=True, stable=True)
+    ordered, order = scaled.softmax(-1).sort(dim=-1, descending=True, stable=True)
     is_outside = ordered.cumsum(-1) - ordered >= top_p
     is_outside[:, 0] = False
     return noisy.masked_fill(is_outside.scatter(-1, order, is_outside), -float("inf"))
@@ -259,7 +260,7 @@ class _Stop(StoppingCriteria):
         self._window = longest + 4
         """Tokens that contain a stop text which just ended: a token has at least one byte."""
 
-    def __call__(self, input_ids: torch.Tensor, scores: object, **options: object) -> torch.Tensor:  # type: ignore[override]
+    def __call__(self, input_ids: torch.Tensor, scores: object, **options: object) -> torch.Tensor:
         import torch
 
         for prompt, sequence, token_id in zip(self._prompts, self._sequences, input_ids[:, -1].tolist(), strict=True):
@@ -272,6 +273,7 @@ class _Stop(StoppingCriteria):
         """Add a token to a sequence, and see whether that finishes it."""
         if token_id in self._decoder.stop_ids:
             sequence.is_stopped = True
+            del sequence.logprobs[len(sequence.ids) :]  # of the stop token
         else:
             sequence.ids.append(token_id)
             if self._decoder.stop_texts:

@@ -110,7 +110,7 @@ def _take_generation_settings(model: PreTrainedModel, chat: PromptChat) -> tuple
         token_id = getattr(source, "eos_token_id", None)
         stop_ids.update(token_id if isinstance(token_id, list) else [token_id])
     notes: list[str] = []
-    default = GenerationConfig()
+    default = GenerationConfig()  # type: ignore[no-untyped-call]
     for name in SAMPLING_SETTINGS:
         value = getattr(settings, name, None)
         if value not in (None, getattr(default, name, None)):

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 from rewardbench.errors import InputError
 from rewardbench.forward.packed import Layout
 from rewardbench.models.failures import run_reported
+from rewardbench.models.fingerprint import digest
 from rewardbench.models.limits import embedding_rows, reject_unknown_tokens
 from rewardbench.scorers.base import ModelScorer
 from rewardbench.scorers.classifier import describe_model
 from rewardbench.scorers.judge.answers import FAILURES, Answer, Failure
+from rewardbench.scorers.judge.ledger import Ledger, RequestId
 from rewardbench.scorers.judge.prompt_chat import PromptChat
 from rewardbench.scorers.judge.prompts import render
 from rewardbench.scorers.judge.protocols import JudgeProtocol
@@ -60,8 +62,8 @@ class LocalJudge(ModelScorer):
         self.protocol, self.principle = protocol, principle
         self.view, self.orders, self.context = protocol.view, protocol.orders, protocol.context
         self.rows = embedding_rows(model, name)
-        self._answers: dict[bytes, list[Answer]] = {}
-        """Answers of this process by the key of the request, one per repeat."""
+        self._ledger: Ledger | None = None
+        """Raw answers on disk, which outlive the process; opened at the first answer."""
         self._failures: Counter[str] = Counter()
 
     @property
@@ -110,9 +112,11 @@ class LocalJudge(ModelScorer):
     def run(self, requests: Sequence[TokenRequest]) -> list[Score]:
         """Judge a batch; return a score per request, NaN where the answers give none."""
         answers = run_reported(self.name, self.model.config, requests, self.answer_batch)
+        ledger = self._open_ledger()
         scores: list[Score] = []
         for request, repeats in zip(requests, answers, strict=True):
-            self._answers[request.key] = repeats
+            for request_id, answer in zip(self._request_ids(request), repeats, strict=True):
+                ledger.store(request_id, answer)
             score, failure = self._read(request, repeats)
             if failure is not None:
                 self._failures[failure] += 1
@@ -127,13 +131,28 @@ class LocalJudge(ModelScorer):
         """Return the score that answers give, or NaN and the failure."""
         return call_score(self.protocol, self.view, answers, len(request.positions))
 
+    def _open_ledger(self) -> Ledger:
+        if self._ledger is None:
+            self._ledger = Ledger()
+        return self._ledger
+
+    def _request_ids(self, request: TokenRequest) -> list[RequestId]:
+        """Return the identity of each repeat of a request in the ledger."""
+        body = digest(dict(self.fingerprint)).encode() + request.key
+        return [RequestId("local", self.name, body, repeat) for repeat in range(self.protocol.repeats)]
+
+    def _stored_answers(self, request: TokenRequest) -> list[Answer]:
+        """Return the answers to a request, one per repeat; none if they were pruned."""
+        stored = list(map(self._open_ledger().lookup, self._request_ids(request)))
+        return [row.answer for row in stored if row is not None]
+
     def answers(self, request: TokenRequest) -> list[dict[str, object]]:
         """Return the answers to a request as JSON values, one per repeat."""
-        return [answer.to_json() for answer in self._answers.get(request.key, ())]
+        return [answer.to_json() for answer in self._stored_answers(request)]
 
     def why_unscored(self, request: TokenRequest) -> str | None:
         """Return why the answers to a request give no score; None if they give one, or are not known."""
-        answers = self._answers.get(request.key)
+        answers = self._stored_answers(request)
         failure = self._read(request, answers)[1] if answers else None
         return None if failure is None else FAILURES[failure]
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rewardbench.errors import InputError
 from rewardbench.forward.packed import Layout, apply_head, hidden_states
 from rewardbench.forward.padding import choose_pad_id, filter_inputs, pad_batch
 from rewardbench.forward.prefix_tree import build_trie
@@ -21,7 +22,7 @@ from rewardbench.scorers.judge.outcomes import find_outcomes
 from rewardbench.scorers.judge.prompt_chat import PromptChat
 from rewardbench.scorers.judge.protocols import JudgeProtocol
 from rewardbench.scorers.logprobs import log_normalizers
-from rewardbench.types import TokenRequest
+from rewardbench.types import Messages, TokenRequest
 
 if TYPE_CHECKING:
     import torch
@@ -34,7 +35,7 @@ class LogitJudge(LocalJudge):
     See `LocalJudge` for the arguments.
 
     Raises:
-        InputError: if an outcome is no single token.
+        InputError: if an outcome is no single token, or the view cannot have such scores.
     """
 
     method = "logits"
@@ -50,8 +51,30 @@ class LogitJudge(LocalJudge):
         principle: str | None = None,
     ) -> None:
         super().__init__(model, chat, name, protocol, identity, layout, principle)
+        rule = protocol.answer
+        allowed = {"pointwise": rule.read, "pairwise": "probability or difference", "listwise": "probability"}
+        if rule.read not in allowed[self.view]:
+            raise InputError(
+                f"The judge protocol {protocol.name} is not valid: answer.read must be {allowed[self.view]} in the "
+                f"{self.view} view, not {rule.read}."
+            )
+        self._max_shown = len(rule.tokens.keys() - set(rule.tie)) if rule.read == "probability" else None
+        """Completions that the outcomes distinguish; None: no limit."""
         self.outcomes = find_outcomes(protocol.answer.tokens, chat, self.probe("It is short."))
         self.load_notes = self.outcomes.notes
+
+    def prepare(self, prompt: Messages, *completions: Messages, **options: Any) -> TokenRequest:
+        """Render and tokenize the prompt of the judge; see `LocalJudge.prepare`.
+
+        Raises:
+            InputError: if there are more completions than outcomes, too.
+        """
+        if self._max_shown is not None and len(completions) > self._max_shown:
+            raise InputError(
+                f"The judge protocol {self.protocol.name} has tokens for {self._max_shown} responses, and this item "
+                f"has {len(completions)}: use another one."
+            )
+        return super().prepare(prompt, *completions, **options)
 
     def answer_batch(self, requests: Sequence[TokenRequest]) -> list[list[Answer]]:
         """Return for each request one answer, which has the log-probabilities of the outcomes' tokens."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from hashlib import blake2b
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rewardbench.errors import InputError
 from rewardbench.forward.packed import Layout
@@ -18,7 +18,7 @@ from rewardbench.scorers.judge.local_judge import LocalJudge
 from rewardbench.scorers.judge.outcomes import decode
 from rewardbench.scorers.judge.prompt_chat import PromptChat
 from rewardbench.scorers.judge.protocols import JudgeProtocol
-from rewardbench.types import BatchTraits, Messages, TokenRequest, Tools
+from rewardbench.types import BatchTraits, Messages, TokenRequest
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -64,20 +64,13 @@ class WritingJudge(LocalJudge):
         """Return how the layout takes batches; no batch is packed, since the model generates."""
         return replace(super().traits, packed=False)
 
-    def prepare(
-        self,
-        prompt: Messages,
-        *completions: Messages,
-        rendered: bool,
-        tools: Tools = (),
-        context: Mapping[str, object] | None = None,
-    ) -> TokenRequest:
+    def prepare(self, prompt: Messages, *completions: Messages, **options: Any) -> TokenRequest:
         """Render and tokenize the prompt of the judge; see `LocalJudge.prepare`.
 
         Raises:
             InputError: if the model has no position left for an answer, too.
         """
-        request = super().prepare(prompt, *completions, rendered=rendered, tools=tools, context=context)
+        request = super().prepare(prompt, *completions, **options)
         if self._room(request) < 1:
             raise InputError(f"the prompt of the judge fills all {self.chat.max_length} tokens that the model takes")
         return request
