@@ -65,7 +65,7 @@ def build_manifest(
             "tokens": scored.tokens,
             **details,
         },
-        "session": {"computed": scored.computed, "batches": scored.batches},  # printed, but not stored: see results
+        "session": {"computed": scored.computed, "batches": scored.batches, **report.session},
         "environment": describe_environment(),
         "command": "" if in_memory else format_command(settings),
         "notes": _notes(suite, (*scored.notes, *report.notes), scored, noise),

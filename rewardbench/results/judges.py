@@ -42,14 +42,17 @@ class JudgeRecord(BaseRecord):
     digest: Name
     """Hash of everything in the protocol that can change a score."""
     requests: Amount = 0
-    """Requests that were sent and answered."""
-    retries: Amount = 0
-    reused: Amount = 0
+    """Requests that were answered, in this run or an earlier one."""
+    sent: Amount | None = None
+    """HTTP requests of this run, retries included; not stored, as the next three."""
+    retries: Amount | None = None
+    reused: Amount | None = None
     """Answers that an earlier run had paid for."""
+    cost_of_this_run: Cost = None
     prompt_tokens: Amount = 0
     completion_tokens: Amount = 0
     cost: Cost = None
-    """In dollars; null if the prices are unknown."""
+    """Dollars of all answers, those of earlier runs included; null if the prices are unknown."""
     failures: dict[Name, Amount] = Field(default_factory=dict)
     """Answers without a verdict, by the reason."""
     stopped: Name = ""
@@ -78,13 +81,13 @@ class JudgeRecord(BaseRecord):
             "protocol": f"{self.protocol}@{self.version}",
             "protocol_digest": self.digest,
             "requests": self.requests,
-            "retries": self.retries,
-            "reused": self.reused,
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
         }
-        if self.cost is not None:
-            figures["cost"] = float(self.cost)
+        for name in ("cost", "sent", "retries", "reused", "cost_of_this_run"):
+            value = getattr(self, name)
+            if value is not None:
+                figures[name] = value
         if self.stopped:
             figures["stopped"] = self.stopped
         return figures
@@ -92,12 +95,14 @@ class JudgeRecord(BaseRecord):
     @property
     def description(self) -> str:
         """The facts in one line."""
-        cost = "" if self.cost is None else f", ${self.cost:.2f}"
-        tokens = self.prompt_tokens + self.completion_tokens
-        return (
-            f"protocol {self.protocol}@{self.version} ({self.digest}): {self.requests:,} requests, {self.reused:,} "
-            f"answers reused, {tokens:,} tokens{cost}, {self.failed:,} answers without a verdict"
-        )
+        parts = [f"{self.requests:,} requests"]
+        if self.reused:
+            parts.append(f"{self.reused:,} of them answered in an earlier run")
+        parts.append(f"{self.prompt_tokens + self.completion_tokens:,} tokens")
+        if self.cost is not None:
+            parts.append(f"${self.cost:.2f}")
+        parts.append(f"{self.failed:,} answers without a verdict")
+        return f"protocol {self.protocol}@{self.version} ({self.digest}): {', '.join(parts)}"
 
     @property
     def stop_sentence(self) -> str:
@@ -110,12 +115,13 @@ class JudgeRecord(BaseRecord):
 
 def judge_of(manifest: Mapping[str, object]) -> JudgeRecord | None:
     """Return the facts of a judge's run in a manifest; None for other models, and if they cannot be read."""
-    run = manifest.get("run")
+    run, session = manifest.get("run"), manifest.get("session")
     judge = run.get("judge") if isinstance(run, Mapping) else None
     if not isinstance(judge, Mapping):
         return None
+    of_this_run = session.get("judge") if isinstance(session, Mapping) else None
     try:
-        return JudgeRecord.model_validate(dict(judge))
+        return JudgeRecord.model_validate({**judge, **(of_this_run if isinstance(of_this_run, Mapping) else {})})
     except ValidationError:
         return None
 

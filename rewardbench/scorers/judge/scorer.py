@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from statistics import fmean
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -22,6 +21,10 @@ from rewardbench.types import Message, Messages, Score, ScorerReport, TextReques
 
 if TYPE_CHECKING:
     from rewardbench.settings import Endpoint, ModelSpec
+
+
+MOST_MODELS = 10
+"""Models that answered, in the manifest."""
 
 
 class JudgeScorer(RemoteScorer):
@@ -52,6 +55,7 @@ class JudgeScorer(RemoteScorer):
         self._unanswered: dict[tuple[bytes, int], Answer] = {}
         """By key of the request and repeat: why there is no answer. Answers are read from the ledger."""
         self._failures: Counter[str] = Counter()
+        self._prompt_tokens = self._completion_tokens = 0
         self._spreads: list[float] = []
         """Standard deviation of the repeats of each request."""
         self._models: Counter[str] = Counter()
@@ -99,7 +103,10 @@ class JudgeScorer(RemoteScorer):
         for repeat, answer in enumerate(answers):
             if answer.failure is not None:
                 self._unanswered[request.key, repeat] = answer
-            elif answer.model:
+                continue
+            self._prompt_tokens += answer.prompt_tokens
+            self._completion_tokens += answer.completion_tokens
+            if answer.model:
                 self._models[" ".join(filter(None, (answer.model, answer.system_fingerprint)))] += 1
         score, failure = call_score(self.protocol, self.view, answers, len(request.completions))
         if failure is not None:
@@ -145,19 +152,32 @@ class JudgeScorer(RemoteScorer):
         return self.client.usage.status()
 
     def report(self) -> ScorerReport:
-        """Return what the requests cost, and notes on the server."""
-        judge = {
+        """Return what the answers cost, whichever run paid for them, and what this run has sent."""
+        usage = self.client.usage
+        judge: dict[str, object] = {
             "protocol": self.protocol.name,
             "version": self.protocol.version,
             "digest": self.protocol.digest,
-            **asdict(self.client.usage),
-            "failures": dict(self._failures.most_common()),
-            "answered_by": dict(self._models.most_common(10)),
             "repeats": self.protocol.repeats,
+            "requests": usage.answered + usage.reused,
+            "prompt_tokens": self._prompt_tokens,
+            "completion_tokens": self._completion_tokens,
+            "cost": None if usage.cost_total is None else round(usage.cost_total, 9),  # in any order of answers
+            "uncounted": usage.uncounted,
+            "failures": dict(sorted(self._failures.items())),
+            "answered_by": dict(sorted(self._models.items())[:MOST_MODELS]),
+            "stopped": usage.stopped,
         }
         if self._spreads:
-            judge["mean_spread"] = fmean(self._spreads)
-        return ScorerReport(tuple(self.client.notes), {"judge": judge})
+            judge["mean_spread"] = fmean(sorted(self._spreads))
+        session = {
+            "sent": usage.requests,
+            "retries": usage.retries,
+            "reused": usage.reused,
+            "unfinished": usage.unfinished,
+            "cost_of_this_run": usage.cost,
+        }
+        return ScorerReport(tuple(self.client.notes), {"judge": judge}, session={"judge": session})
 
 
 def load_judge(spec: ModelSpec, cache: bool = True) -> JudgeScorer:

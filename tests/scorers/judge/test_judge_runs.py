@@ -47,7 +47,7 @@ def test_a_perfect_judge_scores_1_with_two_requests_per_pair(run_judge, tmp_path
     assert result["accuracy"] == 1.0
     assert result["order_inconsistency"]["value"] == 0.0
     judge = result["manifest"]["run"]["judge"]
-    assert (judge["requests"], judge["protocol"]) == (40, "choice")
+    assert (judge["requests"], judge["protocol"], result["sent"]) == (40, "choice", 40)
     assert judge["cost"] == pytest.approx(cost, abs=1e-9)
 
 
@@ -77,14 +77,18 @@ def test_every_item_is_scored_or_has_a_reason(run_judge, tmp_path):
 def test_a_second_run_asks_nothing_and_writes_the_same_files(run_judge, tmp_path):
     data = write_pairs(tmp_path / "pairs.jsonl", 10)
     with FakeJudge(Behaviour(malformed=0.2)) as server:
-        _, first, _ = run_judge(server, data)
+        _, first, _ = run_judge(server, data, *PRICES)
         path = first["results"]
         files = read_files(path)
         asked = len(server.requests)
-        _, second, _ = run_judge(server, data)
+        _, second, _ = run_judge(server, data, *PRICES)
         assert len(server.requests) == asked
     assert read_files(path) == files
-    assert second["score"] == first["score"]
+    assert (second["sent"], second["reused"]) == (0, 20)
+    for result in (first, second):
+        for name in ("sent", "retries", "reused", "cost_of_this_run"):
+            result.pop(name, None)
+    assert second == first, "tokens, cost and failures are those of the answers, whichever run paid for them"
     assert len(files[1].splitlines()) == 20
 
 
@@ -98,7 +102,7 @@ def test_limits_end_a_run_that_can_be_continued(run_judge, tmp_path, limit):
         assert judge["stopped"] == limit[0].removeprefix("--")
         assert 0 < result["accuracy_estimate"]["unscored"] < 40
         asked = len(server.requests)
-        assert asked == judge["requests"] < 80
+        assert asked == judge["requests"] == result["sent"] < 80
         _, result, _ = run_judge(server, data)
         assert len(server.requests) == 80, "what was answered is not asked again"
     assert result["accuracy"] == 1.0
