@@ -181,6 +181,7 @@ class ChatClient:
                 return self._keep(call, Answer(failure=outcome.failure, detail=outcome.detail))
             self.usage.retries += 1
             if not outcome.is_changed:
+                self._ledger.release(call.request)  # nothing is in flight during the pause
                 await sleep_until(self._budget.end, self._backoff(attempts, outcome.seconds))
 
     @asynccontextmanager
