@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 
 from rewardbench.cli import options
 from rewardbench.cli.options import DATA, MODEL, OUTPUT, RUN, DataOptions, DtypeOption, ModelOptions, RunOptions, flag
 from rewardbench.cli.process import set_up_scoring
+from rewardbench.cli.servers import ServerOptions
 from rewardbench.console.tables import add_text_row, make_table
-from rewardbench.console.terminal import echo, echo_json, make_console
+from rewardbench.console.terminal import echo, echo_json, make_console, printable
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from rewardbench.doctor import DoctorReport
     from rewardbench.doctor.model_input import ModelInput
     from rewardbench.doctor.report import Deviation, Explanation
+    from rewardbench.settings import ModelSpec
 
 INJECT_HELP = "For tests: inject a fault. drop-mask passes padded batches without mask and positions"
 LONGEST_SHOWN = 800
@@ -47,18 +49,24 @@ def doctor_command(
     model_options: ModelOptions,
     data: DataOptions,
     run: DoctorRun,
+    server: ServerOptions,
     as_json: Annotated[bool, flag(OUTPUT, "json", "Print the report as JSON")] = False,
 ) -> None:
     """Check whether batch size, order, padding or dtype changes a model's scores, and show the tokens it reads.
 
     Exit code 1 if float32 scores change or cannot be trusted; changes in other dtypes are only reported.
+
+    With --engine http: compare the scores of the server with those of the model. Exit code 1 if a preference differs.
     """
     set_up_scoring()
+    spec = replace(options.model_spec(model, model_options, run), server=server.server_spec())
+    if spec.server:
+        _compare_with_server(spec, dataset, data, sample, as_json)
 
     from rewardbench.doctor import DoctorSettings, examine
 
     settings = DoctorSettings(
-        options.model_spec(model, model_options, run),
+        spec,
         dataset=dataset,
         **asdict(data),
         sample=sample,
@@ -69,6 +77,24 @@ def doctor_command(
         echo_json(report.to_json())
     else:
         _print_report(report)
+    raise typer.Exit(report.exit_code)
+
+
+def _compare_with_server(spec: ModelSpec, dataset: str, data: DataOptions, sample: int, as_json: bool) -> NoReturn:
+    """Compare a server with the model, and print `key=value` lines, findings and notes."""
+    from rewardbench.doctor.parity import compare_with_server
+    from rewardbench.settings import Inputs
+
+    report = compare_with_server(Inputs(spec, dataset, **asdict(data)), sample, make_console(stderr=True))
+    if as_json:
+        echo_json(report.to_json())
+    else:
+        for name, value in report.key_values().items():
+            echo(f"{name}={value:.6g}" if isinstance(value, float) else f"{name}={printable(value)}")
+        for finding in report.findings:
+            echo(f"finding: {finding}")
+        for note in report.notes:
+            echo(f"note: {_one_line(note)}")
     raise typer.Exit(report.exit_code)
 
 

@@ -14,6 +14,7 @@ import socket
 import threading
 import time
 from collections import Counter
+from functools import cache
 
 import torch
 import uvicorn
@@ -58,7 +59,6 @@ FAULTS = {
     "no_path": "404 for the first path of the dialect",
 }
 KEY = "sk-secret-of-the-reward-server"
-DROPPED = {"dropped", "rate_limited"}
 
 
 class FakeRewardServer:
@@ -79,8 +79,8 @@ class FakeRewardServer:
         self.dialect, self.faults, self.max_length, self.generates = dialect, set(faults), max_length, generates
         self.version = version or {"vllm": "use_activation", "openrlhf": "text"}.get(dialect)
         self.served = served or str(folder)
-        self.model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32).eval()
-        self.tokenizer = AutoTokenizer.from_pretrained(folder)
+        self.model, self.tokenizer = load_model(str(folder))
+        self.folder = str(folder)
         self.requests, self.counts, self.lock = [], Counter(), threading.Lock()
         self.at_once = self.most_at_once = 0
         self.latency = 0.0
@@ -192,10 +192,9 @@ class FakeRewardServer:
         return ids[:20] if "truncates" in self.faults else ids
 
     def _vector(self, ids, activation, batch_size):
-        inputs = torch.tensor([ids])
         if "hidden_state" in self.faults:
-            return self.model.model(inputs).last_hidden_state[0, -1].tolist()
-        score = float(self.model(inputs).logits)
+            return self.model.model(torch.tensor([ids])).last_hidden_state[0, -1].tolist()
+        score = compute_score(self.folder, tuple(ids))
         if "per_token" in self.faults:
             return [[score]] * len(ids)
         if "constant" in self.faults:
@@ -209,7 +208,7 @@ class FakeRewardServer:
         if "batch_effects" in self.faults:
             score += 1e-3 * (batch_size > 1)
         if "normalised" in self.faults:
-            return [1.0 if score > 0 else -1.0]
+            return [1.0 if sum(ids) % 2 else -1.0]
         if "softmax_always" in self.faults or activation == "softmax":
             return [1.0]
         if "sigmoid_always" in self.faults or activation == "sigmoid":
@@ -352,6 +351,21 @@ class FakeRewardServer:
         labels = [[{"score": value, "label": f"LABEL_{n}"} for n, value in enumerate(vector)] for vector in vectors]
         tokens = sum(len(self._read_ids(ids)) for ids in batch)
         return JSONResponse(labels, headers={"x-compute-tokens": str(tokens)})
+
+
+@cache
+def load_model(folder):
+    """Return the model and the tokenizer of a folder."""
+    model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32).eval()
+    return model, AutoTokenizer.from_pretrained(folder)
+
+
+@cache
+def compute_score(folder, ids):
+    """Return the score of a text by the model of a folder; each text is computed once."""
+    model, _ = load_model(folder)
+    with torch.inference_mode():
+        return float(model(torch.tensor([ids])).logits)
 
 
 class Refusal(Exception):

@@ -26,12 +26,14 @@ LONGEST_MESSAGE = 240
 """Characters of a server's error message that are printed."""
 RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Statuses after which a request is sent again."""
+MOST_RETRIES_OF_500 = 2
+"""Retries after status 500, which is often the fault of one text of a batch."""
 FIRST_DELAY, LONGEST_DELAY = 0.25, 60.0
 """Seconds before the first retry, doubled after each; Retry-After takes precedence, up to the longest delay."""
 
 
 class ServerRefusal(InputError):
-    """The server answered with an error status, also after retries."""
+    """The server answered with an error status that is the fault of the request, or of a text in it."""
 
     def __init__(self, sentence: str, status: int) -> None:
         super().__init__(sentence)
@@ -39,7 +41,7 @@ class ServerRefusal(InputError):
 
 
 class ServerUnreachable(InputError):
-    """No answer came: no connection, no answer in time, or a connection that broke."""
+    """No answer came, also after retries: no connection, no answer in time, a broken connection, or an overload."""
 
 
 @dataclass(frozen=True)
@@ -123,25 +125,32 @@ class ServerClient:
         """Send a request, and again after failures that may pass.
 
         Raises:
-            ServerRefusal: if the server answers with an error, also after retries.
-            ServerUnreachable: if no answer comes.
+            ServerRefusal: if the server answers with an error.
+            ServerUnreachable: if no answer comes, or the server is overloaded, also after retries.
             InputError: if the answer is not JSON, too large, or a redirect, or if the key is missing or wrong.
         """
-        delay = FIRST_DELAY
-        for attempt in range(self.endpoint.max_retries + 1):
-            if attempt:
-                self.retries += 1
+        delay, retries = FIRST_DELAY, 0
+        while True:
+            wait = None
             try:
                 return await self._send("POST", path, body)
-            except (_Passing, ServerUnreachable) as failure:
-                is_last = attempt == self.endpoint.max_retries
-                if is_last or (isinstance(failure, _NoConnection) and not self.has_answered):
+            except ServerUnreachable as failure:
+                if retries >= self.endpoint.max_retries or (
+                    isinstance(failure, _NoConnection) and not self.has_answered
+                ):
                     raise
-                wait = failure.retry_after if isinstance(failure, _Passing) else None
-                jittered = delay * (0.5 + random.random() / 2)
-            await asyncio.sleep(min(LONGEST_DELAY, jittered if wait is None else wait))
+            except _Passing as failure:
+                is_fault_of_text = failure.status == HTTPStatus.INTERNAL_SERVER_ERROR
+                most = min(MOST_RETRIES_OF_500, self.endpoint.max_retries)
+                if is_fault_of_text and retries >= most:
+                    raise
+                if retries >= self.endpoint.max_retries:
+                    raise ServerUnreachable(f"{failure} (after {retries} retries).") from None
+                wait = failure.retry_after
+            await asyncio.sleep(min(LONGEST_DELAY, delay * (0.5 + random.random() / 2) if wait is None else wait))
             delay = min(LONGEST_DELAY, 2 * delay)
-        raise AssertionError("range() above is not empty")
+            retries += 1
+            self.retries += 1
 
     async def _send(self, method: str, path: str, body: Mapping[str, object] | None) -> ServerAnswer:
         """Send one request within the timeout, which also covers a server that sends its answer in small parts."""

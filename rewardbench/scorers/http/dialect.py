@@ -24,6 +24,8 @@ class ServerInput:
 
     ids: tuple[int, ...]
     text: str
+    second: str = ""
+    """The response, if the text is a pair of a prompt and a response, as cross-encoders read them."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,16 @@ class ServerFacts:
     """Texts per request, at most."""
 
 
+def all_ids(inputs: Sequence[ServerInput]) -> list[list[int]]:
+    """Return the token ids of texts, as JSON arrays."""
+    return [list(item.ids) for item in inputs]
+
+
+def all_texts(inputs: Sequence[ServerInput]) -> list[str]:
+    """Return the texts of a request."""
+    return [item.text for item in inputs]
+
+
 class Dialect(ABC):
     """One HTTP interface of a reward-model server."""
 
@@ -71,6 +83,10 @@ class Dialect(ABC):
     """True if the model's name at the server identifies the model."""
     appended: int = 0
     """Tokens that the server may append to a text."""
+    distortion: str = "it adds or strips special tokens"
+    """What keeps the server from reading the tokens of a chat template, for messages."""
+    takes_pairs: ClassVar[bool] = False
+    """True if a request can carry pairs of texts."""
     hides_truncation: ClassVar[bool] = False
     """True if the server cuts long texts without saying so."""
     start_hint: ClassVar[str] = ""

@@ -11,12 +11,23 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rewardbench.scorers.http.client import ServerAnswer, ServerClient
-from rewardbench.scorers.http.dialect import Dialect, Flags, ServerFacts, ServerInput, ServerOutput, encode_plain
+from rewardbench.scorers.http.dialect import (
+    Dialect,
+    Flags,
+    ServerFacts,
+    ServerInput,
+    ServerOutput,
+    all_ids,
+    all_texts,
+    encode_plain,
+)
 from rewardbench.scorers.http.fields import (
+    find_number,
     find_rows,
     find_text,
     find_usage,
     in_order,
+    read_column,
     read_field,
     read_list,
     read_object,
@@ -53,22 +64,24 @@ class VllmDialect(Dialect):
         self, path: str, inputs: Sequence[ServerInput], model: str, flags: Flags, limit: int | None
     ) -> dict[str, object]:
         """Return the body of /classify, which is also that of /pooling."""
-        return {"model": model, "input": [list(item.ids) for item in inputs], **flags}
+        return {"model": model, "input": all_ids(inputs), **flags}
 
     def read(self, answer: ServerAnswer) -> ServerOutput:
         """Return `data[i].probs` of /classify, or `data[i].data` of /pooling, in the order of `index`."""
         rows = in_order(read_field(answer.content, "data"))
-        vectors = tuple(read_vector(row.get("probs", row.get("data"))) for row in rows)
-        return ServerOutput(vectors, find_text(answer.content, "model"), find_usage(answer.content))
+        return ServerOutput(
+            read_column(rows, "probs", "data"), find_text(answer.content, "model"), find_usage(answer.content)
+        )
 
     async def describe(self, client: ServerClient) -> ServerFacts:
         """Return version, names and the length limit."""
         version, listed = await client.find("/version"), await client.find("/v1/models")
         rows = find_rows(listed, "data")
-        lengths = [row.get("max_model_len") for row in rows]
-        limits = [length for length in lengths if isinstance(length, int)]
-        models = tuple(str(row["id"]) for row in rows if "id" in row)
-        return ServerFacts(find_text(version, "version"), models, min(limits, default=None))
+        names, limit = [find_text(row, "id") for row in rows], None
+        for row in rows:
+            length = find_number(row, "max_model_len")
+            limit = min(limit or length, length) if length else limit
+        return ServerFacts(find_text(version, "version"), tuple(filter(None, names)), limit)
 
 
 class SglangDialect(Dialect):
@@ -89,31 +102,33 @@ class SglangDialect(Dialect):
         self, path: str, inputs: Sequence[ServerInput], model: str, flags: Flags, limit: int | None
     ) -> dict[str, object]:
         """Return the body with the ids."""
-        ids = [list(item.ids) for item in inputs]
+        ids = all_ids(inputs)
         return {"input_ids": ids} if path == "/classify" else {"model": model, "input": ids}
 
     def read(self, answer: ServerAnswer) -> ServerOutput:
         """Return the embedding of each text."""
         if isinstance(answer.content, list):
-            rows = [read_object(row) for row in answer.content]
-            counts = [read_object(row.get("meta_info", {})).get("prompt_tokens") for row in rows]
-            tokens = sum(count for count in counts if isinstance(count, int)) if None not in counts else None
-            return ServerOutput(tuple(read_vector(row.get("embedding")) for row in rows), tokens=tokens)
+            rows = list(map(read_object, answer.content))
+            tokens: int | None = 0
+            for row in rows:
+                count = find_number(row.get("meta_info"), "prompt_tokens")
+                tokens = None if tokens is None or count is None else tokens + count
+            return ServerOutput(read_column(rows, "embedding"), tokens=tokens)
         rows = in_order(read_field(answer.content, "data"))
-        vectors = tuple(read_vector(row.get("embedding")) for row in rows)
-        return ServerOutput(vectors, find_text(answer.content, "model"), find_usage(answer.content))
+        return ServerOutput(
+            read_column(rows, "embedding"), find_text(answer.content, "model"), find_usage(answer.content)
+        )
 
     async def describe(self, client: ServerClient) -> ServerFacts:
         """Return version, names, dtype and the length limit."""
         info = await client.find("/get_server_info") or await client.find("/server_info")
         model = await client.find("/get_model_info") or await client.find("/model_info")
         names = [find_text(info, "served_model_name"), find_text(info, "model_path"), find_text(model, "model_path")]
-        limit = info.get("max_req_input_len") if isinstance(info, dict) else None
         dtype = find_text(info, "dtype")
         return ServerFacts(
             find_text(info, "version"),
             tuple(dict.fromkeys(filter(None, names))),
-            limit if isinstance(limit, int) else None,
+            find_number(info, "max_req_input_len"),
             "" if dtype == "auto" else dtype,
         )
 
@@ -138,7 +153,7 @@ class LlamaFactoryDialect(Dialect):
         self, path: str, inputs: Sequence[ServerInput], model: str, flags: Flags, limit: int | None
     ) -> dict[str, object]:
         """Return the body with the texts, and the length at which the server may cut them."""
-        return {"model": model, "messages": [item.text for item in inputs], **({"max_length": limit} if limit else {})}
+        return {"model": model, "messages": all_texts(inputs), **({"max_length": limit} if limit else {})}
 
     def read(self, answer: ServerAnswer) -> ServerOutput:
         """Return `scores`."""
@@ -149,12 +164,13 @@ class TeiDialect(Dialect):
     """Text Embeddings Inference: POST /predict with `raw_scores`; GET /info.
 
     Read: `router/src/http/types.rs`, `router/src/http/server.rs` and `router/src/lib.rs` of 2024. A batch is a list of
-    lists with one text each; the answer has a list of labels with scores for each text. The tokenizer adds its special
-    tokens; a text over max_input_length is an error, because `truncate` is false. Without `raw_scores` a single label
-    is passed through a sigmoid. The header x-compute-tokens counts the tokens.
+    lists with one text, or a pair of texts for a cross-encoder, each; the answer has a list of labels with scores for
+    each. The tokenizer adds its special tokens; a text over max_input_length is an error, because `truncate` is false.
+    Without `raw_scores` a single label is passed through a sigmoid. The header x-compute-tokens counts the tokens.
     """
 
     title = "Text Embeddings Inference"
+    takes_pairs = True
     paths = ("/predict",)
     switches = (({"raw_scores": True}, {"raw_scores": False}),)
     start_hint = "serve a sequence classifier"
@@ -163,7 +179,8 @@ class TeiDialect(Dialect):
         self, path: str, inputs: Sequence[ServerInput], model: str, flags: Flags, limit: int | None
     ) -> dict[str, object]:
         """Return the body with one list per text, never cut."""
-        return {"inputs": [[item.text] for item in inputs], "truncate": False, **flags}
+        texts = [[item.text, item.second] if item.second else [item.text] for item in inputs]
+        return {"inputs": texts, "truncate": False, **flags}
 
     def read(self, answer: ServerAnswer) -> ServerOutput:
         """Return the score of each label of each text."""
@@ -176,14 +193,12 @@ class TeiDialect(Dialect):
     async def describe(self, client: ServerClient) -> ServerFacts:
         """Return version, model, dtype and limits."""
         info = await client.find("/info")
-        fields = info if isinstance(info, dict) else {}
-        longest, most = fields.get("max_input_length"), fields.get("max_client_batch_size")
         return ServerFacts(
             find_text(info, "version"),
             tuple(filter(None, (find_text(info, "model_id"),))),
-            longest if isinstance(longest, int) else None,
+            find_number(info, "max_input_length"),
             find_text(info, "model_dtype"),
-            most if isinstance(most, int) else None,
+            find_number(info, "max_client_batch_size"),
         )
 
 
@@ -215,12 +230,14 @@ class OpenRlhfDialect(Dialect):
     def __init__(self, version: str = "text") -> None:
         self.version = version
         self.appended = int(version != "text")
+        if version == "characters":
+            self.distortion = "this version strips the characters of its pad and EOS tokens from both ends"
 
     def body(
         self, path: str, inputs: Sequence[ServerInput], model: str, flags: Flags, limit: int | None
     ) -> dict[str, object]:
         """Return the body with the texts; `prompts` is read by no reward model."""
-        texts = [item.text for item in inputs]
+        texts = all_texts(inputs)
         return {"query": texts, "prompts": [""] * len(texts)}
 
     def read(self, answer: ServerAnswer) -> ServerOutput:
@@ -244,13 +261,13 @@ class OpenRlhfDialect(Dialect):
         if not eos:
             return self
         text = "Question: How many days has a week?\nAnswer: Seven."
-        texts = [text, text + eos, eos[0] + text]
-        inputs = [ServerInput((), value) for value in texts]
+        variants = (text, text + eos, eos[0] + text, "Bananas.")
         scores: list[tuple[float, ...]] = []
-        for item in inputs:  # one by one, so that batching changes none
-            answer = await client.post(self.paths[0], self.body(self.paths[0], [item], model, {}, None))
-            scores += self.read(answer).vectors
-        if len(scores) != len(texts) or scores[0] != scores[1]:
+        for variant in variants:  # in requests of their own, so that batching changes none
+            body = self.body(self.paths[0], [ServerInput((), variant)], model, {}, None)
+            scores += self.read(await client.post(self.paths[0], body)).vectors
+        is_constant = len(set(scores)) == 1  # which the probes reject
+        if len(scores) != len(variants) or is_constant or scores[0] != scores[1]:
             return OpenRlhfDialect("text")
         return OpenRlhfDialect("characters" if scores[0] == scores[2] else "tokens")
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from rewardbench.errors import InputError
 
-LARGEST = 1e308
-"""Absolute value up to which a number is read."""
+LARGEST = 10**15
+"""Absolute value up to which a whole number is read."""
 
 
 def wrong_form(content: object) -> InputError:
@@ -65,9 +65,7 @@ def find_text(content: object, name: str) -> str:
 
 def find_usage(content: object) -> int | None:
     """Return `usage.prompt_tokens`."""
-    usage = content.get("usage") if isinstance(content, dict) else None
-    tokens = usage.get("prompt_tokens") if isinstance(usage, dict) else None
-    return tokens if isinstance(tokens, int) else None
+    return find_number(content.get("usage"), "prompt_tokens") if isinstance(content, dict) else None
 
 
 def in_order(values: Sequence[object]) -> list[Mapping[str, object]]:
@@ -101,11 +99,26 @@ def read_vector(value: object) -> tuple[float, ...]:
     for number in numbers:
         if number is None:  # some servers write NaN so
             vector.append(math.nan)
-        elif isinstance(number, bool) or not isinstance(number, int | float) or abs(number) > LARGEST:
-            raise wrong_form(value)
-        else:
+        elif isinstance(number, float) or (isinstance(number, int) and abs(number) < LARGEST):
             vector.append(float(number))
+        else:
+            raise wrong_form(value)
     return tuple(vector)
+
+
+def read_column(rows: Sequence[Mapping[str, object]], *names: str) -> tuple[tuple[float, ...], ...]:
+    """Return the vector of each row, in the first of the named fields that it has."""
+    vectors: list[tuple[float, ...]] = []
+    for row in rows:
+        present = [name for name in names if name in row]
+        vectors.append(read_vector(row[present[0]] if present else row))
+    return tuple(vectors)
+
+
+def find_number(content: object, name: str) -> int | None:
+    """Return a whole number in an answer; None if it has none."""
+    value = content.get(name) if isinstance(content, dict) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def read_scalars(values: Sequence[object]) -> tuple[tuple[float, ...], ...]:

@@ -21,10 +21,10 @@ from rewardbench.scorers.http.client import ServerClient
 from rewardbench.scorers.http.dialect import Dialect, ScoringRoute, ServerFacts
 from rewardbench.scorers.http.dialects import DIALECTS
 from rewardbench.scorers.http.probes import measure_parity, probe, probe_messages, reject_truncation
-from rewardbench.scorers.http.scorer import ServerScorer, server_input
+from rewardbench.scorers.http.scorer import ServerScorer
 from rewardbench.scorers.remote import EventLoop
 from rewardbench.settings import ModelSpec
-from rewardbench.types import Message, TokenRequest
+from rewardbench.types import Message, Messages, TokenRequest
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -36,6 +36,8 @@ LOCAL_OPTIONS = (
 """Options of models that run here, which a server has settled when it was started."""
 WEIGHTS = ("*.safetensors", "value_head.bin")
 """Patterns of files that are not needed to tokenize."""
+ROOM = 64
+"""Tokens that are left for the chat template and the end of that text."""
 LONGEST_PROBE = 8192
 """Tokens of the longest text by which truncation is probed."""
 
@@ -63,11 +65,11 @@ def load_server_model(spec: ModelSpec) -> ServerScorer:
             scorer = ServerScorer(spec.model, route, chat, facts, identify_weights(resolved, folder))
             scorer.load_notes = notes
             probes = _probe_requests(scorer)
-            scorer.probe_report = loop.submit(probe(route, list(map(server_input, probes)))).result()
+            scorer.probe_report = loop.submit(probe(route, list(map(scorer.input_of, probes)))).result()
             scorer.route = scorer.probe_report.route
-            if dialect.hides_truncation and chat.max_length:
+            if dialect.hides_truncation and chat.max_length and chat.max_length > 2 * ROOM:
                 texts = _long_texts(scorer, min(chat.max_length, LONGEST_PROBE))
-                inputs = list(map(server_input, texts))
+                inputs = list(map(scorer.input_of, texts))
                 loop.submit(reject_truncation(scorer.route, inputs, len(texts[0]))).result()
         finally:
             loop.submit(client.close()).result()
@@ -178,28 +180,25 @@ def identify_weights(spec: ModelSpec, folder: Path) -> dict[str, str] | None:
 
 def _probe_requests(scorer: ServerScorer) -> list[TokenRequest]:
     """Return the requests of the probe texts."""
-    return [scorer.prepare(prompt, completion, rendered=False) for prompt, completion in probe_messages()]
+    return [_prepare(scorer, prompt, completion) for prompt, completion in probe_messages()]
+
+
+def _prepare(scorer: ServerScorer, prompt: Messages, completion: Messages) -> TokenRequest:
+    """Prepare a conversation; without a chat template its completion alone, as final text."""
+    has_form = bool(scorer.chat.source) or scorer.reads_pairs
+    return scorer.prepare(prompt, completion, rendered=not has_form)
 
 
 def _long_texts(scorer: ServerScorer, length: int) -> list[TokenRequest]:
     """Return two texts of nearly `length` tokens that differ at the end only."""
-    words, step = 1, length
-    while step:
-        if len(_long_text(scorer, words + step, "yes")) <= length:
-            words += step
-        step //= 2
-    return [_long_text(scorer, words, end) for end in ("yes", "no")]
-
-
-def _long_text(scorer: ServerScorer, words: int, end: str) -> TokenRequest:
-    """Return the request of a text of repeated words, not truncated."""
-    chat = scorer.chat
-    scorer.chat = chat.variant(max_length=None)
-    try:
-        prompt = (Message(role="user", content="Count."),)
-        return scorer.prepare(prompt, (Message(role="assistant", content="one " * words + end),), rendered=False)
-    finally:
-        scorer.chat = chat
+    chat = scorer.chat.variant(max_length=None)
+    few, many = (len(chat.encode("one " * count)) for count in (10, 110))
+    words = int((length - ROOM) / max(1.0, (many - few) / 100))
+    prompt = (Message(role="user", content="Count."),)
+    texts: list[TokenRequest] = []
+    for end in ("7.", "8."):
+        texts.append(_prepare(scorer, prompt, (Message(role="assistant", content="one " * words + end),)))
+    return texts
 
 
 def _local_scores(spec: ModelSpec, folder: str, requests: Sequence[TokenRequest]) -> list[float]:

@@ -208,7 +208,7 @@ def measure_parity(scores: Sequence[float], reference: Sequence[float]) -> Parit
     from scipy.stats import spearmanr
 
     largest = max(map(_difference, scores, reference))
-    sigmoids = [1 / (1 + math.exp(-value)) for value in reference]
+    sigmoids = [0.5 + 0.5 * math.tanh(value / 2) for value in reference]
     spread = _spread(reference)
     if max(map(_difference, scores, sigmoids)) < min(0.01, 0.1 * largest) and largest > RANDOM * spread:
         raise InputError(

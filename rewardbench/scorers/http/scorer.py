@@ -8,6 +8,7 @@ from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from rewardbench.chat import all_text
 from rewardbench.errors import InputError
 from rewardbench.models.fingerprint import tokenizer_identity
 from rewardbench.scorers.http.client import ServerRefusal
@@ -78,6 +79,7 @@ class ServerScorer(RemoteScorer):
             "dtype": self.facts.dtype or "unknown",
             "tokenizer": tokenizer_identity(self.chat.tokenizer),
             **self.chat.describe(),
+            **({"input": "pair"} if self.reads_pairs else {}),
         }
 
     def prepare(self, prompt: Messages, completion: Messages, rendered: bool, tools: Tools = ()) -> TokenRequest:
@@ -86,10 +88,38 @@ class ServerScorer(RemoteScorer):
         Raises:
             InputError: if the server cannot be made to read the tokens of the chat template.
         """
+        if self.reads_pairs and not rendered:
+            return self._prepare_pair(prompt, completion)
         request = self.chat.request(prompt, completion, rendered, tools)
         if not request.ids:
             raise InputError("The text has no tokens.")
         return request if self.dialect.sends_ids else match_text(self.chat, self.dialect, request)
+
+    @property
+    def reads_pairs(self) -> bool:
+        """Return True if prompt and response are sent as two texts: without a chat template, where the server can."""
+        return self.dialect.takes_pairs and not self.chat.source
+
+    def _prepare_pair(self, prompt: Messages, completion: Messages) -> TokenRequest:
+        """Tokenize a prompt and a response as the two texts of a cross-encoder.
+
+        Raises:
+            InputError: if they exceed the length limit.
+        """
+        question, answer = all_text(prompt), all_text(completion)
+        texts = (question, answer) if question else (answer,)
+        ids = self.chat.tokenizer(*texts, truncation=False, verbose=False)["input_ids"]
+        limit = self.chat.max_length
+        if limit and len(ids) > limit:
+            raise InputError(f"The prompt and the response have {len(ids)} tokens, and the server takes {limit}.")
+        return TokenRequest("\n".join(texts), answer, array("i", ids), 0, len(ids))
+
+    def input_of(self, request: TokenRequest) -> ServerInput:
+        """Return a text as a request carries it."""
+        ids, text = tuple(request.ids), request.text
+        if self.reads_pairs and text.endswith(f"\n{request.completion}"):
+            return ServerInput(ids, text.removesuffix(f"\n{request.completion}"), request.completion)
+        return ServerInput(ids, text)
 
     async def run_async(self, requests: Sequence[TokenRequest]) -> Sequence[Score]:
         """Score a batch; if the server refuses it, each text by itself, NaN for those that it refuses.
@@ -112,7 +142,7 @@ class ServerScorer(RemoteScorer):
 
     async def _send(self, requests: Sequence[TokenRequest]) -> list[float]:
         """Send a batch, and check that the right model read every token."""
-        output = await self.route.send(list(map(server_input, requests)))
+        output = await self.route.send(list(map(self.input_of, requests)))
         names = {self.route.model, *self.facts.models}
         if output.model and output.model not in names:
             raise InputError(
@@ -161,11 +191,6 @@ class ServerScorer(RemoteScorer):
         return ScorerReport(tuple(notes), {"server": details})
 
 
-def server_input(request: TokenRequest) -> ServerInput:
-    """Return a text as a request carries it."""
-    return ServerInput(tuple(request.ids), request.text)
-
-
 def match_text(chat: Chat, dialect: Dialect, request: TokenRequest) -> TokenRequest:
     """Find the text that a server reads as the ids of a request; special tokens that it adds are left out.
 
@@ -200,7 +225,7 @@ def match_text(chat: Chat, dialect: Dialect, request: TokenRequest) -> TokenRequ
         if ids == [*wanted, tokenizer.eos_token_id]:
             notes = (*request.notes, EOS_APPENDED)
             return replace(request, text=candidate, ids=array("i", ids), start=0, end=len(ids), notes=notes)
-    reason = "it was truncated" if request.dropped else "it strips characters or adds tokens"
+    reason = "it was truncated" if request.dropped else dialect.distortion
     raise InputError(
         f"{dialect.title} tokenizes this text by itself, and would not read the tokens of the chat template: {reason}."
     )
