@@ -63,13 +63,13 @@ class LeaderboardRow:
     protocol: str = ""
     """Protocol of a judge, as `results.judges.JudgeRecord.name`; empty for other models."""
     biases: tuple[Figure, ...] = ()
-    """Of judges: the position bias, recomputed if there are per-item scores, and the other biases as they are stated."""
+    """Of judges: the position bias, recomputed from per-item scores, and the other biases as they are stated."""
     requests: int | None = None
-    """Of judges, as is stated: requests that were sent."""
+    """Of judges, as stated: requests that were sent."""
     failures: int | None = None
-    """Of judges, as is stated: answers without a verdict."""
+    """Of judges, as stated: answers without a verdict."""
     cost: float | None = None
-    """Of judges, as is stated: in dollars."""
+    """Of judges, as stated: in dollars."""
 
 
 @dataclass(frozen=True)

@@ -155,6 +155,11 @@ def answers_path(path: Path) -> Path:
     return path.with_name(f"{path.stem}_answers.jsonl")
 
 
+def packed_answers_path(path: Path) -> Path:
+    """Return the path of the raw answers of a published result, given the path of its summary."""
+    return path.with_name(f"{path.stem}_answers.jsonl.gz")
+
+
 def table_path(path: Path) -> Path:
     """Return the path of the rows of a published result, given the path of its summary."""
     return path.with_name(f"{path.stem}.parquet")

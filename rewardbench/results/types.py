@@ -74,12 +74,14 @@ class RowJson(TypedDict, total=False):
 
 
 class PackedResult(NamedTuple):
-    """A result as its two published files."""
+    """A result as its published files."""
 
     summary: SummaryJson
     """The summary, which contains the hash of the table."""
     table: bytes | None
     """The per-item scores as a parquet file; None if only totals were published."""
+    answers: bytes | None = None
+    """The raw answers of a judge, packed; None for other models."""
 
 
 def read_order_inconsistency(row: Mapping[str, object]) -> float | None:

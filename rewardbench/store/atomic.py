@@ -16,7 +16,7 @@ from typing import IO
 from rewardbench import results
 from rewardbench.errors import InputError
 from rewardbench.metrics import rule_of
-from rewardbench.results import SummaryJson
+from rewardbench.results import PackedResult, SummaryJson
 from rewardbench.types import Item, ItemScores, Result, Rule, Suite
 
 DRAFT = "outputs.tmp"
@@ -121,7 +121,8 @@ def _delete_drafts(folder: Path) -> None:
 
 def files_of(path: Path) -> list[Path]:
     """Return the files of the result whose summary is at `path`, the summary first."""
-    places = (results.outputs_path(path), results.table_path(path), results.answers_path(path))
+    places = [results.outputs_path(path), results.table_path(path)]
+    places += [results.answers_path(path), results.packed_answers_path(path)]
     rows = filter(Path.exists, places)
     return [path, *rows]
 
@@ -159,17 +160,26 @@ def _draft_of(folder: Path, result: Result, suite: Suite) -> Draft:
     return draft
 
 
-def write_packed(path: Path, summary: SummaryJson, table: bytes | None) -> None:
-    """Write a packed result: its summary, and its table of scores if there is one."""
+def write_packed(path: Path, entry: PackedResult) -> None:
+    """Write a packed result: its summary, and its table of scores and its answers if there are any."""
+    summary, table, answers = entry
     with _temporary_files(path) as (rows, summary_file):
+        if answers is not None:
+            _write_bytes(rows, answers)
+            os.replace(rows, results.packed_answers_path(path))
         _write_lines(summary_file, [results.dump(summary, indent=2)])
         if table is None:
             os.replace(summary_file, path)
             return
-        with open(rows, "xb") as file:
-            file.write(table)
-            os.fsync(file.fileno())
+        _write_bytes(rows, table)
         _move(rows, results.table_path(path), summary_file, path)
+
+
+def _write_bytes(path: Path, content: bytes) -> None:
+    """Write a new file and flush it to the disk."""
+    with open(path, "xb") as file:
+        file.write(content)
+        os.fsync(file.fileno())
 
 
 @contextmanager

@@ -28,8 +28,9 @@ TRIES = 8
 CONFLICTS = (409, 412)
 """HTTP status of a commit whose parent is not the newest commit."""
 
-KINDS = ("{}.json", "{}.parquet", VERDICTS + "{}.json")
-"""The files of a result: summary, scores and verdict."""
+ANSWERS = "{}_answers.jsonl.gz"
+KINDS = ("{}.json", "{}.parquet", ANSWERS, VERDICTS + "{}.json")
+"""The files of a result: summary, scores, raw answers of a judge, and verdict."""
 
 CARD = """---
 license: cc-by-4.0
@@ -42,7 +43,8 @@ configs:
 ---
 # Results of reward models
 
-For each model, `org/model.json` is the summary of its result, and `org/model.parquet` has its scores of each item.
+For each model, `org/model.json` is the summary of its result, and `org/model.parquet` has its scores of each item. The
+raw answers of a judge are in `org/model_answers.jsonl.gz`.
 `rewardbench index` makes `index.parquet` from them, with one row per model. To show the leaderboard, run
 `rewardbench leaderboard --results hf://datasets/...`; to add a result by pull request, run `rewardbench submit`.
 """
@@ -86,7 +88,7 @@ class HubStore:
         Raises:
             InputError: without `replace`, if a stored result would change.
         """
-        entries = tuple(entries)
+        entries = tuple(PackedResult(*entry) for entry in entries)
         keys: list[str] = []
 
         def change() -> list[Operation]:
@@ -208,6 +210,11 @@ class HubStore:
             self._fetch(f"{key}.parquet")
         return self._fetch(f"{key}.json")
 
+    def fetch_answers(self, key: str) -> Path | None:
+        """Read the raw answers of a judge to a file next to its summary; return None if it has none."""
+        name = ANSWERS.format(key)
+        return self._fetch(name) if name in self.files else None
+
     def delete(self, key: str) -> None:
         """Delete a result in one commit.
 
@@ -290,7 +297,7 @@ class HubStore:
             InputError: if no key is free.
         """
         taken: dict[str, str] = {}
-        for summary, _ in entries:
+        for summary, *_ in entries:
             identity, keys = results.identity(summary), keys_of(summary)
             stored = {key: taken.get(key) or self._identity(key) for key in keys}
             candidates = [key for key in keys if stored[key] == identity] or [
@@ -347,10 +354,12 @@ def pack_for_hub(result: Result, suite: Suite) -> PackedResult:
 
 def _additions(keys: Sequence[str], entries: Sequence[PackedResult]) -> list[Operation]:
     operations: list[Operation] = []
-    for key, (summary, table) in zip(keys, entries, strict=True):
+    for key, (summary, table, answers) in zip(keys, entries, strict=True):
         operations.append(_addition(f"{key}.json", results.dump(summary, indent=2).encode()))
         if table is not None:
             operations.append(_addition(f"{key}.parquet", table))
+        if answers is not None:
+            operations.append(_addition(ANSWERS.format(key), answers))
     return operations
 
 
@@ -367,5 +376,5 @@ def _deletion(name: str) -> CommitOperationDelete:
 
 
 def _names(entries: Sequence[PackedResult]) -> str:
-    summary = entries[0][0]
+    summary = entries[0].summary
     return f"{summary['model']} on {summary['suite']}" if len(entries) == 1 else f"{len(entries)} results"

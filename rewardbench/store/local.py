@@ -82,13 +82,14 @@ class LocalStore:
             InputError: if one cannot be written, or, without `replace`, a stored result would change.
         """
         keys: list[str] = []
-        for summary, table in entries:
+        for entry in entries:
+            summary = entry[0]
             wanted = self.root / f"{keys_of(summary)[0]}.json"
             with self._write_lock(wanted.parent):
                 path = _choose_path(wanted, summary)
                 if not replace and os.path.lexists(path) and results.read_summary(path) != summary:
                     raise InputError(f"{path} is a different version of this result: it was not replaced.")
-                write_packed(path, summary, table)
+                write_packed(path, PackedResult(*entry))
             keys.append(path.relative_to(self.root).as_posix().removesuffix(".json"))
         return keys
 

@@ -174,7 +174,7 @@ def test_a_spoiled_figure_of_a_submission_is_named(biased, value):
 
 def publish(folder, biased, **changes):
     """Write a packed result to a store, and return its row of the leaderboard."""
-    summary, table = pack_submission(biased, name="org/judge", license="mit")
+    summary, table, _ = pack_submission(biased, name="org/judge", license="mit")
     folder.mkdir(exist_ok=True)
     (folder / "judge.json").write_text(json.dumps({**summary, **changes}))
     (folder / "judge.parquet").write_bytes(table)

@@ -226,7 +226,7 @@ def test_pull_request_cannot_replace_another_model(hub, tmp_path, monkeypatch, c
     hub_store.put(result("me/a"), SUITE)
     repo = hub.repos["org/results"]
     before = repo.trees[repo.refs["main"]]
-    summary, table = proposed(tmp_path, "evil/x", 5)
+    summary, table, _ = proposed(tmp_path, "evil/x", 5)
     for key, changed_summary in (
         ("me/a", summary),
         ("me/a", {**summary, "model": "me/a"}),

@@ -110,9 +110,9 @@ UNSAFE = (
 def _add_upload_form(checks: UploadChecks) -> None:
     """Add the form that checks and submits files."""
     files = gr.File(
-        label="Result files: .json, and .jsonl or .parquet",
+        label="Result files: .json, .jsonl or .parquet, and the answers of a judge",
         file_count="multiple",
-        file_types=[".json", ".jsonl", ".parquet"],
+        file_types=[".json", ".jsonl", ".parquet", ".gz"],
     )
     name = gr.Textbox(label="Model name (org/name), if different from the file", max_length=200)
     findings = gr.HTML()

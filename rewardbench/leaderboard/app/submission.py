@@ -123,14 +123,18 @@ def _as_result(files: Sequence[str]) -> Iterator[Path]:
     Raises:
         InputError: if they are not the two files of a result.
     """
-    kinds = {Path(file).suffix: file for file in files}
-    rows = kinds.get(".jsonl") or kinds.get(".parquet")
-    if len(files) != 2 or ".json" not in kinds or rows is None:
-        raise InputError("Upload the two files of a result: model.json, and model_outputs.jsonl or model.parquet.")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "result.json")
-        place = results.table_path(path) if rows.endswith(".parquet") else results.outputs_path(path)
-        for source, target in ((kinds[".json"], path), (rows, place)):
+        places = (results.outputs_path(path), results.table_path(path))
+        answers = (results.answers_path(path), results.packed_answers_path(path))
+        targets = {target: source for source in files for target in (path, *places, *answers) if _fits(source, target)}
+        num_rows, num_answers = sum(place in targets for place in places), sum(place in targets for place in answers)
+        if path not in targets or num_rows != 1 or num_answers > 1 or len(targets) != len(files):
+            raise InputError(
+                "Upload the files of a result: model.json, model_outputs.jsonl or model.parquet, and of a judge also "
+                "model_answers.jsonl or model_answers.jsonl.gz."
+            )
+        for target, source in targets.items():
             size = Path(source).stat().st_size
             if size > MOST_FILE:
                 raise InputError(f"A file was not read: it has {size:,} bytes, and the limit is {MOST_FILE:,}.")
@@ -138,8 +142,16 @@ def _as_result(files: Sequence[str]) -> Iterator[Path]:
         yield path
 
 
+def _fits(source: str, target: Path) -> bool:
+    """Return True if an uploaded file is of the kind of a file of a result; rows may have any name."""
+    kind = target.name.removeprefix("result")
+    if kind == "_outputs.jsonl":
+        return source.endswith(".jsonl") and not source.endswith("_answers.jsonl")
+    return source.endswith(kind)
+
+
 def _check_packed(library: Library, entry: PackedResult, check_deadline: Callable[[], None]) -> CheckedUpload:
-    summary, table = entry
+    summary, table, _ = entry
     suite = load_known(str(summary["suite"]))
     rows = parquet.count_rows(table or b"")
     if rows > len(suite.items):

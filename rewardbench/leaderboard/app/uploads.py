@@ -15,8 +15,8 @@ MOST_FILE = 64 * 2**20
 """Maximum size of a file, in bytes."""
 MOST_REQUEST = MOST_FILE + 2**20
 """Maximum size of an upload, in bytes: scores and summary, with the multipart overhead."""
-MOST_FILES = 2
-"""Files in one upload: the summary and the scores."""
+MOST_FILES = 3
+"""Files in one upload: the summary, the scores, and the answers of a judge."""
 MOST_STORED = 2**30
 """Bytes that the folder may hold, not counting uploads in progress."""
 LONGEST_KEPT, SHORTEST_KEPT = 3_600.0, 300.0

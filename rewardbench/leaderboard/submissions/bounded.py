@@ -7,7 +7,6 @@ while the file is read, so it is read in a process that can be killed.
 from __future__ import annotations
 
 import gc
-import json
 import os
 import signal
 import subprocess
@@ -20,7 +19,8 @@ from tempfile import TemporaryDirectory
 from rewardbench import results
 from rewardbench.console.terminal import echo
 from rewardbench.errors import InputError
-from rewardbench.leaderboard.submissions.package import pack_submission
+from rewardbench.leaderboard.submissions import reparse
+from rewardbench.leaderboard.submissions.package import pack_submission, read_entry, write_entry
 from rewardbench.leaderboard.submissions.submission import read_submission
 from rewardbench.results import PackedResult
 
@@ -28,6 +28,8 @@ MEMORY = 2**30
 """Maximum memory for reading, in bytes, in addition to that of the process before."""
 SECONDS = 20
 """Maximum time for reading."""
+SECONDS_FOR_ANSWERS = 60
+"""Maximum time for parsing the raw answers of a judge."""
 _REFUSED = 2
 """Exit code of the child process if the result is invalid."""
 _running: set[subprocess.Popen[bytes]] = set()
@@ -49,9 +51,22 @@ def pack_untrusted(path: str | Path, name: str | None = None) -> PackedResult:
         InputError: if it is not a valid result, or reading it exceeds a limit.
     """
     with TemporaryDirectory() as folder:
-        _run([str(path), name or "", folder, str(MEMORY), str(SECONDS)], Path(path).name)
+        _run(["pack", str(path), name or "", folder], Path(path).name, SECONDS)
         packed = Path(folder, "result.json")
-        return PackedResult(results.read_summary(packed), results.table_path(packed).read_bytes())
+        return read_entry(packed, results.read_summary(packed))
+
+
+def check_answers(path: Path) -> list[str]:
+    """Parse the raw answers of a judge again, in a child process; return why its scores do not follow from them.
+
+    Args:
+        path: path of the summary, whose protocol is one of this package; the other files are next to it.
+    """
+    try:
+        _run(["answers", str(path), "", ""], path.name, SECONDS_FOR_ANSWERS)
+    except InputError as error:
+        return [str(error)]
+    return []
 
 
 def stop() -> None:
@@ -60,27 +75,33 @@ def stop() -> None:
         child.kill()
 
 
-def _run(arguments: list[str], name: str) -> None:
+def _run(arguments: list[str], name: str, seconds: int) -> None:
     """Run this module in a child process.
+
+    Args:
+        arguments: of `_main`, but for the limits.
+        name: of the file, for messages.
+        seconds: maximum time.
 
     Raises:
         InputError: with the message of the child, or if the child exceeded a limit.
     """
-    command = [sys.executable, "-P", "-m", "rewardbench.leaderboard.submissions.bounded", *arguments]
+    limits = [str(MEMORY), str(seconds)]
+    command = [sys.executable, "-P", "-m", "rewardbench.leaderboard.submissions.bounded", *arguments, *limits]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     with subprocess.Popen(command, env=_environment(), **pipes) as child:  # type: ignore[call-overload]
         _running.add(child)
         try:
             # stdin stays open: the child exits when it is closed, which happens also if this process is killed
-            reason = child.stdout.read(2**14).decode(errors="replace") if _ends_in_time(child) else ""
+            reason = child.stdout.read(2**14).decode(errors="replace") if _ends_in_time(child, seconds) else ""
         finally:
             child.kill()
             _running.discard(child)
     if child.returncode == _REFUSED and reason:
         raise InputError(reason.strip())
     if child.returncode:
-        limits = f"{MEMORY // 2**20:,} MiB of memory or {SECONDS} s"
-        raise InputError(f"{name} was not read: it takes more than {limits}, which no result does.")
+        most = f"{MEMORY // 2**20:,} MiB of memory or {seconds} s"
+        raise InputError(f"{name} was not read: it takes more than {most}, which no result does.")
 
 
 def _environment() -> dict[str, str]:
@@ -89,9 +110,9 @@ def _environment() -> dict[str, str]:
     return {**os.environ, **_ENVIRONMENT, "PYTHONPATH": os.pathsep.join(filter(None, path))}
 
 
-def _ends_in_time(child: subprocess.Popen[bytes]) -> bool:
+def _ends_in_time(child: subprocess.Popen[bytes], seconds: int) -> bool:
     try:
-        child.wait(SECONDS + 10)
+        child.wait(seconds + 10)
     except subprocess.TimeoutExpired:
         return False
     return True
@@ -117,8 +138,8 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _main(path: str, name: str, folder: str, memory: str, seconds: str) -> int:
-    """Pack the result at `path` into `folder`; if it is invalid, print why and return 2."""
+def _main(task: str, path: str, name: str, folder: str, memory: str, seconds: str) -> int:
+    """Pack the result at `path` into `folder`, or check its answers; if it is invalid, print why and return 2."""
     import pyarrow as pa
     import pyarrow.compute
     import pyarrow.parquet
@@ -128,8 +149,11 @@ def _main(path: str, name: str, folder: str, memory: str, seconds: str) -> int:
     pa.set_io_thread_count(1)
     _limit(int(memory), int(seconds))
     try:
-        read_submission(Path(path))
-        summary, table = pack_submission(path, name or None)
+        submission = read_submission(Path(path))
+        if task == "answers":
+            reparse.reject_mismatch(submission)
+            return 0
+        entry = pack_submission(path, name or None)
     except InputError as error:
         echo(error)
         return _REFUSED
@@ -138,9 +162,7 @@ def _main(path: str, name: str, folder: str, memory: str, seconds: str) -> int:
     except Exception as error:
         echo(f"{Path(path).name} is not a valid result ({type(error).__name__}).")
         return _REFUSED
-    place = Path(folder, "result.json")
-    place.write_text(json.dumps(summary))
-    results.table_path(place).write_bytes(table or b"")
+    write_entry(entry, Path(folder, "result.json"))
     return 0
 
 

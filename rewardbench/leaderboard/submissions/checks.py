@@ -11,7 +11,9 @@ from typing import Literal, TypeGuard
 from rewardbench import metrics, results
 from rewardbench.engine.loop import score
 from rewardbench.leaderboard.rows import TOLERANCE
+from rewardbench.leaderboard.submissions.bounded import check_answers
 from rewardbench.leaderboard.submissions.fields import BASELINE_NAMES, SubmittedManifest, SubmittedSummary
+from rewardbench.leaderboard.submissions.reparse import check_facts, has_answers, known_protocol
 from rewardbench.leaderboard.submissions.similarity import (
     ALIKE,
     SAME_MISTAKES,
@@ -23,10 +25,11 @@ from rewardbench.leaderboard.submissions.similarity import (
 )
 from rewardbench.leaderboard.submissions.submission import Submission
 from rewardbench.models.fingerprint import digest
-from rewardbench.results import SummaryJson, stated
+from rewardbench.results import SummaryJson, object_field, stated
 from rewardbench.results.scored import ModelScores
 from rewardbench.results.types import EstimateJson
 from rewardbench.scorers.baselines import Baseline
+from rewardbench.scorers.judge.protocols import JudgeProtocol
 from rewardbench.types import Suite
 
 Kind = Literal["refused", "flagged"]
@@ -65,7 +68,12 @@ def check(
     if not reasons:
         reasons += _check_figures(submission.record, scored, suite)
         reasons += _check_baseline(summary, scored, suite)
+    protocol = known_protocol(object_field(submission.record["manifest"], "fingerprint").get("protocol"))
+    if not reasons and protocol and has_answers(submission.record):
+        reasons += check_facts(submission.record, protocol)
+        reasons += check_answers(submission.path)
     doubts = [
+        *_check_judge(submission.record, protocol),
         *_find_copies(summary.manifest, scored, others),
         *_find_lookalikes(summary.model, names),
         *_check_size(summary),
@@ -134,10 +142,11 @@ LIMITS_TOLERANCE = 0.005
 
 def _check_figures(record: SummaryJson, scored: ModelScores, suite: Suite) -> Iterator[str]:
     """Yield which stated figures do not follow from the items by the rules of the suite."""
-    result = results.assemble(suite, "", "", scored.items, {})
+    result = results.assemble(suite, scored.model, str(record["model_type"]), scored.items, {})
     summary = results.to_summary(result)
     if "order_inconsistency" not in record:  # as in results of earlier versions
         summary.pop("order_inconsistency", None)
+    summary = _without_unstated(summary, record)
     stated_figures, recomputed = _figures(record), _figures(summary)
     for name in [*stated_figures, *(recomputed.keys() - stated_figures.keys())]:
         figure, expected = stated_figures.get(name), recomputed.get(name)
@@ -146,6 +155,18 @@ def _check_figures(record: SummaryJson, scored: ModelScores, suite: Suite) -> It
             label = ascii(name)[1:-1][:60]
             yield f"{label} is stated as {_format(figure)}, but the items give {_format(expected)}"
     yield from _check_gap(record, scored, suite)
+
+
+def _without_unstated(summary: SummaryJson, record: SummaryJson) -> SummaryJson:
+    """Return the figures without the self-preference of a judge if it is not stated, since it depends on the name."""
+    if "biases" not in summary:
+        return summary
+    stated_names = {bias["name"] for bias in record.get("biases", ())}
+    biases = [bias for bias in summary["biases"] if bias["name"] in stated_names | REQUIRED_BIASES]
+    return {**summary, "biases": biases}
+
+
+REQUIRED_BIASES = {"position_bias", "verbosity_preference"}
 
 
 def _figures(summary: SummaryJson) -> dict[str, object]:
@@ -158,6 +179,8 @@ def _figures(summary: SummaryJson) -> dict[str, object]:
     if order := summary.get("order_inconsistency"):
         estimates["order_inconsistency"] = order
     lists = {"sections": summary["sections"], "mirrors": summary["mirrors"], "subsets": summary["subsets"]}
+    if "biases" in summary:
+        lists["biases"] = summary["biases"]
     for kind, members in lists.items():
         figures[f"number of {kind}"] = len(members)
         for estimate in members:
@@ -200,6 +223,16 @@ def _format(figure: object) -> str:
     if figure is None:
         return "nothing"
     return f"{figure:.6f}" if isinstance(figure, float) else ascii(figure)[:40]
+
+
+def _check_judge(record: SummaryJson, protocol: JudgeProtocol | None) -> Iterator[str]:
+    """Yield why the scores of a judge cannot be computed again from its answers."""
+    if record["model_type"] not in metrics.JUDGE_TYPES:
+        return
+    if protocol is None:
+        yield "its judge protocol is not one of this package, so its scores were not computed again from its answers"
+    elif not has_answers(record):
+        yield "it has no raw answers of the judge, so its scores were not computed again"
 
 
 def _check_baseline(summary: SubmittedSummary, scored: ModelScores, suite: Suite) -> Iterator[str]:
@@ -249,7 +282,7 @@ def _find_copies(manifest: SubmittedManifest, scored: ModelScores, others: Itera
         if fingerprint and fingerprint == other.fingerprint:
             difference = "and the same scores" if likeness else "but other scores"
             yield f"it has the fingerprint of {other.model}, which is in the store, {difference}"
-        elif other.model == scored.model:
+        elif other.model == scored.model and other.protocol == scored.protocol:
             yield f"the store has another model named {other.model}"
         elif likeness:
             yield likeness

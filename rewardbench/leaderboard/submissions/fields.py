@@ -25,6 +25,7 @@ from pydantic_core import PydanticCustomError
 from rewardbench import results
 from rewardbench.errors import InputError
 from rewardbench.results import SummaryJson, stated
+from rewardbench.results.judges import JudgeRecord
 from rewardbench.results.schema import (
     RULE,
     SENTENCE,
@@ -54,6 +55,7 @@ _NAME = re.compile(rf"{_PART}(?:/{_PART})?")
 _HASH = re.compile(r"[0-9a-f]{64}")
 MOST_FIGURES = 10_000
 """Maximum number of figures in a list."""
+MOST_BIASES = 3
 MOST_PROBLEMS = 50
 """Maximum number of problems that are reported."""
 GAP = ("core", "fresh", "gap")
@@ -175,6 +177,20 @@ def _check_gap(values: object) -> object:
     return values
 
 
+def _check_run(value: object) -> object:
+    """Check what a manifest states about a judge, if it does; other facts of a run do not matter."""
+    if not isinstance(value, dict) or "judge" not in value:
+        return value
+    try:
+        judge = JudgeRecord.model_validate(value["judge"])
+    except ValidationError as error:
+        text = "manifest.run.judge does not describe the run of a judge: {reason}"
+        raise PydanticCustomError(SENTENCE, text, {"reason": describe_first_error(error)}) from error
+    if judge.stopped:
+        raise PydanticCustomError(SENTENCE, "its run stopped at a limit, so its score is not that of the judge")
+    return value
+
+
 ModelName = Annotated[str, PlainValidator(_check_model_name), WithJsonSchema({**STRING, "pattern": _NAME.pattern})]
 ModelType = Annotated[
     str,
@@ -252,6 +268,7 @@ class SubmittedManifest(BaseRecord):
     suite: Annotated[Any, AfterValidator(_check_suite)] = None
     model: SubmittedModel | None = None
     command: Command = None
+    run: Annotated[Any, AfterValidator(_check_run)] = None
 
 
 FigureField = Annotated[SubmittedFigure, BeforeValidator(_check_figure)]
@@ -273,6 +290,9 @@ class SubmittedSummary(ResultSummary):
     mirrors: FiguresField
     gap: Annotated[Sequence[SubmittedDifference], BeforeValidator(_check_gap), Field(max_length=len(GAP))]
     order_inconsistency: FigureField | None = None
+    biases: Annotated[
+        Sequence[Annotated[SubmittedDifference, BeforeValidator(_check_figure)]], Field(max_length=MOST_BIASES)
+    ] = ()
     date: Day = None
     outputs_sha256: OutputsHash
 

@@ -10,7 +10,13 @@ from pathlib import Path
 
 from rewardbench import results
 from rewardbench.errors import InputError
+from rewardbench.metrics import model_family
 from rewardbench.results import JsonObject, PackedResult, SummaryJson, object_field, stated
+from rewardbench.results.answers import pack_answers
+from rewardbench.results.judges import judge_of
+
+SELF_PREFERENCE = "self_preference"
+"""Bias that follows from the name of a judge; left out if its new name is of another family."""
 
 
 def pack_submission(
@@ -32,8 +38,36 @@ def pack_submission(
     rows = results.read_rows(path, summary, scores_only=True)
     if not rows:
         raise InputError(f"{path} has no per-item scores, which a submission needs.")
+    judge = judge_of(summary["manifest"])
+    if judge and judge.stopped:
+        raise InputError(f"{path} cannot be submitted. {judge.stop_sentence}")
+    answers = pack_answers(path, summary)
     with results.translate_parse_errors(path):
-        return results.pack_result(_public_summary(summary, name, license, today), rows)
+        public = _public_summary(summary, name, license, today)
+        if answers:
+            public[results.ANSWERS_HASH] = answers[1]
+        return results.pack_result(public, rows)._replace(answers=answers[0] if answers else None)
+
+
+def write_entry(entry: PackedResult, path: Path) -> None:
+    """Write the files of a packed result.
+
+    Args:
+        entry: the packed result.
+        path: path of its summary; the other files are written next to it.
+    """
+    path.write_text(results.dump(entry.summary))
+    results.table_path(path).write_bytes(entry.table or b"")
+    if entry.answers is not None:
+        results.packed_answers_path(path).write_bytes(entry.answers)
+
+
+def read_entry(path: Path, summary: SummaryJson) -> PackedResult:
+    """Read the files of a packed result, given its summary and the path of that."""
+    answers = results.packed_answers_path(path)
+    return PackedResult(
+        summary, results.table_path(path).read_bytes(), answers.read_bytes() if answers.is_file() else None
+    )
 
 
 def _public_summary(summary: SummaryJson, name: str | None, license: str | None, today: date | None) -> SummaryJson:
@@ -42,6 +76,8 @@ def _public_summary(summary: SummaryJson, name: str | None, license: str | None,
     public["model"] = name or str(summary["model"])
     public["date"] = (today or datetime.now(UTC).date()).isoformat()
     public["manifest"] = _public_manifest(summary["manifest"], public["model"], license)
+    if "biases" in summary and model_family(public["model"]) != model_family(str(summary["model"])):
+        public["biases"] = [bias for bias in summary["biases"] if bias["name"] != SELF_PREFERENCE]
     if _is_local_path(summary.get("tokenizer")):
         public["tokenizer"] = None
     if _is_local_path(summary.get("ref_model")):
@@ -105,7 +141,7 @@ def _replace_paths(value: object, names: Mapping[str, str]) -> object:
 
 def describe_submission(entry: PackedResult) -> Iterator[str]:
     """Yield what is submitted, as `key=value` lines."""
-    summary, table = entry
+    summary, table, answers = entry
     manifest = summary["manifest"]
     model = manifest.get("model") or {}
     yield f"model={summary['model']}"
@@ -114,6 +150,12 @@ def describe_submission(entry: PackedResult) -> Iterator[str]:
     yield f"score={summary['score']['value']}"
     if order := summary.get("order_inconsistency"):
         yield f"order_inconsistency={order['value']}"
+    for bias in summary.get("biases", ()):
+        yield f"{bias['name']}={bias['value']}"
+    if judge := judge_of(manifest):
+        for name, value in judge.figures.items():
+            yield f"{name}={value}"
+        yield f"failed={judge.failed}"
     yield f"items={summary['num_prompts']}"
     yield f"license={model.get('license') or 'unknown'}"
     yield f"parameters={model.get('parameters') or 'unknown'}"
@@ -121,11 +163,13 @@ def describe_submission(entry: PackedResult) -> Iterator[str]:
     yield f"command={manifest.get('command', '')}"
     yield f"summary_bytes={len(results.dump(summary, indent=2))}"
     yield f"scores_bytes={len(table or b'')}"
+    if answers is not None:
+        yield f"answers_bytes={len(answers)}"
 
 
 def pull_request_text(entry: PackedResult) -> str:
     """Return the description of a pull request in Markdown: estimates, command and versions."""
-    summary = entry[0]
+    summary = entry.summary
     manifest = summary["manifest"]
     lines = [f"**{summary['model']}** on {summary['suite']}@{summary['revision']}", ""]
     lines += ["| | % | 95% CI | n |", "|---|--:|--:|--:|"]
@@ -135,6 +179,8 @@ def pull_request_text(entry: PackedResult) -> str:
     for estimate in estimates:
         value, low, high = map(_percent, (estimate["value"], estimate["low"], estimate["high"]))
         lines.append(f"| {estimate['name']} | {value:.2f} | {low:.2f}–{high:.2f} | {estimate['n']} |")
+    if judge := judge_of(manifest):
+        lines += ["", f"Judge: {''.join(filter(str.isprintable, judge.description)).replace('`', '')}."]
     environment = manifest.get("environment") or {}
     packages = ("rewardbench", "torch", "transformers")
     versions = ", ".join(f"{name} {environment[name]}" for name in packages if name in environment)

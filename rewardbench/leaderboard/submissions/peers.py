@@ -15,6 +15,7 @@ from rewardbench.leaderboard.submissions.checks import ReviewFinding, are_lookal
 from rewardbench.leaderboard.submissions.submission import Submission
 from rewardbench.leaderboard.types import LeaderboardRow
 from rewardbench.results import JsonObject
+from rewardbench.results.judges import protocol_of
 from rewardbench.results.scored import ModelScores, read_scored
 from rewardbench.store.base import Store
 from rewardbench.store.hub import HubStore
@@ -129,7 +130,7 @@ class Peers:
         if self.stored_row is not None or score is None:
             return
         scores: dict[str, float] = {}
-        for row in self.board.of(self.summary["suite"]):
+        for row in self.board.of(self.summary["suite"], protocol_of(self.summary["manifest"])):
             if row.ids and row.revision == self.summary["revision"]:
                 scores[row.model] = row.score.value or 0.0
         best = max(scores, key=scores.__getitem__, default=None)

@@ -200,7 +200,7 @@ def _to_share(value: object) -> float:
 def find_inconsistent(entries: Sequence[PackedResult]) -> list[str]:
     """Return a line for each model whose published score differs from the score of its published sections."""
     lines: list[str] = []
-    for summary, table in entries:
+    for summary, table, _ in entries:
         score = summary["score"]["value"]
         if table is not None or score is None:
             continue

@@ -10,13 +10,15 @@ from rewardbench import results
 from rewardbench.errors import InputError
 from rewardbench.leaderboard.submissions.fields import is_clean_name
 from rewardbench.leaderboard.submissions.submission import Submission, read_submission
-from rewardbench.results import parquet
+from rewardbench.results import answers, parquet
 from rewardbench.results.scored import ModelScores
-from rewardbench.store.hub import HubStore
+from rewardbench.store.hub import ANSWERS, HubStore
 from rewardbench.store.local import MOST_SUMMARY, keys_of, reject_reserved
 
-MOST_BYTES = {"json": MOST_SUMMARY, "parquet": parquet.MOST_BYTES}
-"""Maximum size of each file of a result, by extension."""
+MOST_BYTES = {"{}.json": MOST_SUMMARY, "{}.parquet": parquet.MOST_BYTES}
+"""Maximum size of each file that every result has."""
+MOST_OPTIONAL = {ANSWERS: answers.MOST_BYTES}
+"""Maximum size of the file that judges have too."""
 MOST_OPEN = 256
 """Maximum number of other open pull requests that are read, the newest first."""
 
@@ -39,10 +41,12 @@ def read_pull(name: str, number: int) -> tuple[Submission, str]:
     if not is_clean_name(key):
         raise InputError(f"Pull request {number} adds {key!a:.60}, but a result is org/model.json.")
     reject_reserved(key)
-    for kind, most in MOST_BYTES.items():
-        size = proposed.sizes[f"{key}.{kind}"]
+    for kind, most in (MOST_BYTES | MOST_OPTIONAL).items():
+        name_of_file = kind.format(key)
+        size = proposed.sizes.get(name_of_file, 0)
         if size > most:
-            raise InputError(f"{key}.{kind} was not read: it has {size:,} bytes, and the limit is {most:,}.")
+            raise InputError(f"{name_of_file} was not read: it has {size:,} bytes, and the limit is {most:,}.")
+    proposed.fetch_answers(key)
     submission = read_submission(proposed.path(key))
     summary = submission.record
     if key not in keys_of(summary):
@@ -65,8 +69,9 @@ def _changed_key(proposed: HubStore, number: int) -> str:
     if not changed and not deleted:
         raise InputError(f"Pull request {number} changes nothing: the dataset has its result already. Close it.")
     key = changed[0].rpartition(".")[0] if changed else ""
-    files = {f"{key}.{kind}" for kind in MOST_BYTES}
-    if deleted or not set(changed) <= files or not files <= proposed.files.keys():
+    required = {kind.format(key) for kind in MOST_BYTES}
+    allowed = required | {kind.format(key) for kind in MOST_OPTIONAL}
+    if deleted or not set(changed) <= allowed or not required <= proposed.files.keys():
         names = ", ".join(map(ascii, [*changed, *deleted][:6]))
         raise InputError(f"Pull request {number} must add one result and change nothing else, but it changes {names}.")
     return key
@@ -119,4 +124,4 @@ def _is_readable(proposed: HubStore, key: str) -> bool:
     """Return True if a key has both files of a result, within the limits on their size."""
     if not is_clean_name(key):
         return False
-    return all(proposed.sizes.get(f"{key}.{kind}", most + 1) <= most for kind, most in MOST_BYTES.items())
+    return all(proposed.sizes.get(kind.format(key), most + 1) <= most for kind, most in MOST_BYTES.items())

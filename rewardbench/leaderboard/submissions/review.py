@@ -20,6 +20,7 @@ from rewardbench.errors import InputError
 from rewardbench.leaderboard.refresh import refresh
 from rewardbench.leaderboard.submissions.bounded import pack_untrusted
 from rewardbench.leaderboard.submissions.checks import ReviewFinding, check, verdict_of
+from rewardbench.leaderboard.submissions.package import read_entry, write_entry
 from rewardbench.leaderboard.submissions.peers import Peers
 from rewardbench.leaderboard.submissions.pulls import earlier_pulls, read_pull
 from rewardbench.leaderboard.submissions.rerun import Agreement, compare_rerun, draw_sample, items_for
@@ -134,13 +135,11 @@ def review_packed(
     Raises:
         InputError: if its suite is unknown, or the store cannot be read.
     """
-    summary, table = entry
     with TemporaryDirectory() as folder:
         path = Path(folder, "result.json")
-        path.write_text(results.dump(summary))
-        results.table_path(path).write_bytes(table or b"")
+        write_entry(entry, path)
         submission = read_submission(path)
-        suite = load_known(str(summary["suite"]))
+        suite = load_known(str(entry.summary["suite"]))
         peers = Peers(store, submission, save_index=False)
         return list(_findings(submission, suite, peers, before_each=before_each))
 
@@ -342,7 +341,7 @@ def merge(source: SubmissionSource, review: Review, replace: bool = False) -> st
     name, number = source.pull_request
     store = HubStore(name)
     submission = review.submission
-    entry = PackedResult(submission.record, results.table_path(submission.path).read_bytes())
+    entry = read_entry(submission.path, submission.record)
     (key,) = store.add([entry], f"Add {review.key} (pull request {number})", replace)
     store.close(number, f"Verified, and added as {key}.")
     refresh(store)

@@ -90,7 +90,7 @@ def test_compressed_bomb_takes_no_more_memory_than_the_limit(tmp_path, make):
 def test_valid_result_is_packed_as_by_submit(tmp_path):
     summary, rows = result()
     path = write(tmp_path, summary, rows)
-    summary, table = bounded.pack_untrusted(path, "org/other")
+    summary, table, _ = bounded.pack_untrusted(path, "org/other")
     assert summary["model"] == "org/other"
     results.table_path(path).write_bytes(table)
     assert len(parquet.read_table(results.table_path(path))) == len(rows)

@@ -20,7 +20,7 @@ def keep(folder, record, rows):
 def submission(folder, record, rows):
     """Write and read a submission."""
     folder.mkdir()
-    summary, table = results.pack_result(record, rows)
+    summary, table, _ = results.pack_result(record, rows)
     path = folder / "result.json"
     path.write_text(results.dump(summary))
     results.table_path(path).write_bytes(table)

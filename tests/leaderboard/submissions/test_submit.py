@@ -40,7 +40,7 @@ def test_packed_result_has_no_texts_and_no_local_paths(scored, tmp_path):
     moved = tmp_path / "model.json"
     moved.write_text(json.dumps(summary))
     results.outputs_path(moved).write_bytes(results.outputs_path(scored).read_bytes())
-    summary, table = pack_submission(moved, "org/mine", "mit")
+    summary, table, _ = pack_submission(moved, "org/mine", "mit")
     words = json.dumps(summary)
     assert str(tmp_path) not in words
     assert summary["model"] == "org/mine"
@@ -120,7 +120,7 @@ def test_copy_under_another_name_is_flagged_on_submission(scored, tmp_path, caps
 def test_original_is_not_flagged_for_a_later_copy(scored, tmp_path, capsys):
     store = LocalStore(tmp_path / "store")
     for name, fingerprint in (("org/one", "1"), ("org/two", "2")):
-        summary, table = pack_submission(scored, name)
+        summary, table, _ = pack_submission(scored, name)
         model_fingerprint = {"kind": "baseline/random", "seed": 0, "run": fingerprint}
         manifest = {
             **summary["manifest"],
@@ -148,7 +148,7 @@ def test_changed_result_is_flagged_and_an_identical_one_is_not(scored, tmp_path,
 
 def test_folder_replaces_nothing_without_replace(scored, tmp_path):
     store = LocalStore(tmp_path / "store")
-    summary, table = pack_submission(scored)
+    summary, table, _ = pack_submission(scored)
     assert store.add([(summary, table)], replace=False) == ["baseline/random"]
     assert store.add([(summary, table)], replace=False) == ["baseline/random"]
     before = store.path("baseline/random").read_bytes()
@@ -175,7 +175,7 @@ def test_published_command_is_quoted_and_unknown_license_is_removed(scored, tmp_
     moved = tmp_path / "model.json"
     moved.write_text(json.dumps(summary))
     results.outputs_path(moved).write_bytes(results.outputs_path(scored).read_bytes())
-    summary, _ = pack_submission(moved, "org/mine")
+    summary, *_ = pack_submission(moved, "org/mine")
     assert summary["manifest"]["command"] == "rewardbench --model org/mine --dataset core"
     assert "license" not in summary["manifest"]["model"]
 
