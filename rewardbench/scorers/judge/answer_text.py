@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-MAX_CHARACTERS = 100_000
+MAX_CHARACTERS = 32_000
 """Only the end of a longer answer is parsed, so that the time is bounded."""
 _NAME = r"(?:seed:)?(?:think|thinking|thought)"
 _OPENING = re.compile(rf"<{_NAME}>|\[THINK\]|◁think▷", re.IGNORECASE)

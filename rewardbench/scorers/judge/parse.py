@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator
 
 from rewardbench.scorers.judge.answer_text import (
@@ -17,7 +18,16 @@ from rewardbench.scorers.judge.json_objects import read_field
 from rewardbench.scorers.judge.protocols import AnswerRule
 from rewardbench.scorers.judge.token_probabilities import read_tokens
 from rewardbench.scorers.judge.values import NOUN, RATING, ValueReader
-from rewardbench.scorers.judge.verdict_texts import DECORATION, HEADING, LINK, NO_VERDICT, Verdict, agreement, decide
+from rewardbench.scorers.judge.verdict_texts import (
+    DECORATION,
+    HEADING,
+    LINK,
+    MAX_VERDICTS,
+    NO_VERDICT,
+    Verdict,
+    agreement,
+    decide,
+)
 
 _REFUSALS = ("content_filter", "refusal", "safety", "prohibited_content")
 _CUTS = ("length", "max_tokens")
@@ -26,7 +36,7 @@ _MARKED = re.compile(r"\[\[([^\[\]\n]{1,200})\]\]|\\boxed\s?\{((?:[^{}\n]|\{[^{}
 _HEADED = re.compile(rf"(?:{HEADING}{LINK}|\[RESULT\]){DECORATION}{{0,12}}", _FLAGS)
 _AMOUNT = re.compile(rf"(?<![\w.,/-])(?<!\d:){RATING}", _FLAGS)
 _RANGE = re.compile(r"""\s{0,3}(?:[-–—~/]|\b(?:to|or|and)\b|至|到|或)\s{0,3}\d|[\w%]|[,:]\d""", _FLAGS)
-_LIST_ITEM = re.compile(r"[ \t]*(\d{1,2})[.)、:]\s*(\S[^\n]{0,40}?)[ \t]*(?:\n|$)")
+_LIST_ITEM = re.compile(r"^[ \t]{0,9}(\d{1,2})[.)、:][ \t]{0,9}([^\s][^\n]{0,40})(?:\n|$)", re.MULTILINE)
 _BETTER = r"""(?:(?:is|was)\s+(?:(?!(?:not|never|no|hardly)\b)\w+\s+){0,3}?
     (?:better|best|superior|stronger|winner|preferred|preferable)|wins)\b"""
 _END_OF_LABEL = rf"(?=\s{{0,3}}(?:$|[.,;!)。，；！]|[-–—]\s)|\s+{_BETTER})"
@@ -94,10 +104,15 @@ def _read_text(reader: ValueReader, text: str) -> Reading:
     return agreement([verdict.reading for verdict in verdicts]) if rule.span else decide(text, verdicts)
 
 
+def _last(matches: Iterator[re.Match[str]]) -> list[re.Match[str]]:
+    """Return the last matches, so that the time is bounded."""
+    return list(deque(matches, maxlen=MAX_VERDICTS))
+
+
 def _by_patterns(reader: ValueReader, text: str) -> list[Verdict]:
     """Return the verdicts of the first of the rule's patterns that matches."""
     for pattern in reader.rule.patterns:
-        matches = list(re.finditer(pattern, text))
+        matches = _last(re.finditer(pattern, text))
         if not matches:
             continue
         verdicts: list[Verdict] = []
@@ -126,7 +141,7 @@ def _joined_ratings(reader: ValueReader, matches: list[re.Match[str]]) -> list[V
 def _by_default(reader: ValueReader, text: str) -> Iterator[Verdict]:
     """Yield the verdicts of a normalised text in the forms that judges use."""
     yield from _lines(reader, text)
-    for match in _MARKED.finditer(text):
+    for match in _last(_MARKED.finditer(text)):
         reading = reader.read(match[1] or match[2])
         if reading:
             yield Verdict(match.start(), match.end(), reading)
@@ -143,16 +158,20 @@ def _by_default(reader: ValueReader, text: str) -> Iterator[Verdict]:
 
 def _lines(reader: ValueReader, text: str) -> Iterator[Verdict]:
     """Yield the verdicts that fill a line: the first or the last one, and any with several values."""
-    lines = list(re.finditer(r"[^\n]*\S[^\n]*", text))
-    for position, match in enumerate(lines):
-        line = match[0].strip()
-        is_edge = position in (0, len(lines) - 1) and not line.startswith("#") and not line.endswith(":")
-        is_single = reader.rule.kind == "choice" or reader.ratings_count == 1
-        if len(line) > 200 or "[[" in line or "\\boxed" in line or (is_single and not is_edge):
+    is_single = reader.rule.kind == "choice" or reader.ratings_count == 1
+    lines: list[tuple[int, str]] = []
+    start = 0
+    for line in text.split("\n"):
+        if line.strip():
+            lines.append((start, line))
+        start += len(line) + 1
+    for start, line in [*lines[:1], *(lines[-1:] if is_single else lines[-MAX_VERDICTS:])]:
+        plain = line.strip()
+        if len(plain) > 200 or plain.startswith("#") or plain.endswith(":") or "[[" in plain or "\\boxed" in plain:
             continue
-        reading = reader.read(line) or _conclusion(reader, line)
+        reading = reader.read(plain) or _conclusion(reader, plain)
         if reading:
-            yield Verdict(match.start(), match.end(), reading)
+            yield Verdict(start, start + len(line), reading)
     if reader.rule.kind == "ranking":
         yield from _numbered_ranking(reader, text)
 
@@ -186,7 +205,7 @@ def _numbered_ranking(reader: ValueReader, text: str) -> Iterator[Verdict]:
 
 def _headed_labels(reader: ValueReader, text: str) -> Iterator[Verdict]:
     pattern = re.compile(rf"({reader.label_pattern}){_END_OF_LABEL}", _FLAGS | re.MULTILINE)
-    for heading in _HEADED.finditer(text):
+    for heading in _last(_HEADED.finditer(text)):
         match = pattern.match(text, heading.end(), heading.end() + 200)
         reading = reader.read(match[1]) if match and match[1][:2] != "[[" else None
         if match and reading:
@@ -195,9 +214,9 @@ def _headed_labels(reader: ValueReader, text: str) -> Iterator[Verdict]:
 
 def _headed_lines(reader: ValueReader, text: str) -> Iterator[Verdict]:
     """Yield the verdicts that fill a line after a heading."""
-    for heading in _HEADED.finditer(text):
-        end = text.find("\n", heading.end(), heading.end() + 400)
-        end = min(len(text), heading.end() + 400) if end < 0 else end
+    for heading in _last(_HEADED.finditer(text)):
+        end = text.find("\n", heading.end(), heading.end() + 200)
+        end = min(len(text), heading.end() + 200) if end < 0 else end
         reading = reader.read(text[heading.end() : end].strip()) if end > heading.end() else None
         if reading:
             yield Verdict(heading.end(), end, reading)
@@ -206,7 +225,7 @@ def _headed_lines(reader: ValueReader, text: str) -> Iterator[Verdict]:
 def _amounts(reader: ValueReader, text: str) -> Iterator[Verdict]:
     """Yield ratings after a heading, and those with a highest value, such as 8/10, in a sentence."""
     headed = {heading.end() for heading in _HEADED.finditer(text)}
-    for match in _AMOUNT.finditer(text):
+    for match in _last(_AMOUNT.finditer(text)):
         is_headed = match.start() in headed
         before = text[max(0, match.start() - 3) : match.start()].rstrip(" *_")
         if not is_headed and (not match["highest"] or before.endswith((":", "：", "|", "="))):
@@ -222,7 +241,7 @@ def _labelled_ratings(reader: ValueReader, text: str) -> Reading:
         _FLAGS | re.MULTILINE,
     )
     values: dict[int, float] = {}
-    for match in reversed(list(pattern.finditer(text))):
+    for match in reversed(_last(pattern.finditer(text))):
         index = reader.index(match[1])
         value = reader.number(match["rating"])
         if index is None or value is None:

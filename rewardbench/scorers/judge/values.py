@@ -13,6 +13,8 @@ from rewardbench.scorers.judge.answers import Reading
 from rewardbench.scorers.judge.protocols import AnswerRule
 from rewardbench.scorers.judge.verdict_texts import BOTH_VERDICTS, NO_VERDICT
 
+MAX_CHARACTERS = 400
+"""A longer text is no verdict."""
 OUT_OF_RANGE = Reading(failure="out_of_range")
 NOUN = r"""(?:(?:the\s+)?(?:ai\s+)?(?:response|assistant|output|answer|model|option|candidate|completion|chatbot|system
     |回答|回复|助手|选项|模型|答案)(?:'s\s+(?:response|answer))?)"""
@@ -75,7 +77,10 @@ class ValueReader:
             value = self._by_label(value)
         if isinstance(value, Sequence) and not isinstance(value, str):
             value = ", ".join(map(str, value))
-        text = _unwrap(normalise(str(value)))
+        text = str(value)
+        if len(text) > MAX_CHARACTERS:
+            return None
+        text = _unwrap(normalise(text))
         if self.rule.kind == "choice":
             return self._choice(text)
         if self.rule.kind == "ranking":

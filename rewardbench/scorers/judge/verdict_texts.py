@@ -10,7 +10,8 @@ before it do not count, nor do conditional ones, which restate the instructions 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rewardbench.scorers.judge.answers import Reading
@@ -45,6 +46,9 @@ _CONDITION_BEFORE = re.compile(
 )
 _COMPARISON = re.compile(r"better|best|tie\b|equal|worse|prefer|superior|good|更好|平局|优|一样", re.IGNORECASE)
 _WINDOW = 160
+"""Characters around a verdict that are looked at."""
+MAX_VERDICTS = 500
+"""The last verdicts of a text that are looked at, so that the time is bounded."""
 
 
 @dataclass(frozen=True)
@@ -56,16 +60,21 @@ class Verdict:
     reading: Reading
 
 
-def decide(text: str, verdicts: Sequence[Verdict]) -> Reading:
+def decide(text: str, verdicts: Iterable[Verdict]) -> Reading:
     """Read the verdict that counts, by the rule of this module.
 
     Args:
         text: the text with the verdicts.
         verdicts: in any order; overlapping ones are allowed.
     """
+    line_starts = [0, *(match.end() for match in re.finditer("\n", text))]
     ordered = sorted(verdicts, key=lambda verdict: (verdict.start, verdict.end))
-    candidates = [verdict for verdict in ordered if not _is_conditional(text, verdict)]
-    return agreement([verdict.reading for verdict in _final_place(text, candidates)])
+    by_line: dict[int, list[Verdict]] = {}
+    for verdict in ordered[-MAX_VERDICTS:]:
+        start = line_starts[bisect_right(line_starts, verdict.start) - 1]
+        if not _is_conditional(_before(text, start, verdict), text[verdict.end : verdict.end + _WINDOW]):
+            by_line.setdefault(start, []).append(verdict)
+    return agreement([verdict.reading for verdict in _final_place(text, by_line)])
 
 
 def agreement(readings: Sequence[Reading]) -> Reading:
@@ -75,60 +84,67 @@ def agreement(readings: Sequence[Reading]) -> Reading:
     return readings[0] if len(set(readings)) == 1 else BOTH_VERDICTS
 
 
-def _is_conditional(text: str, verdict: Verdict) -> bool:
-    if _CONDITION_AFTER.match(text, verdict.end, verdict.end + _WINDOW):
+def _is_conditional(before: str, after: str) -> bool:
+    if _CONDITION_AFTER.match(after):
         return True
-    before = text[max(_line_start(text, verdict.start), verdict.start - _WINDOW) : verdict.start]
     condition = _CONDITION_BEFORE.search(before)
     return condition is not None and _COMPARISON.search(condition[0]) is not None
 
 
-def _final_place(text: str, verdicts: Sequence[Verdict]) -> Sequence[Verdict]:
-    if not verdicts:
-        return ()
-    first = len(verdicts) - 1
-    while first >= 0 and not _is_final(text, verdicts[first]):
-        first -= 1
-    if first < 0:
-        line = _line_start(text, verdicts[-1].start)
-        return [verdict for verdict in verdicts if verdict.start >= line]
-    line = _line_start(text, verdicts[first].start)
-    while first > 0 and verdicts[first - 1].start >= line:
-        first -= 1
-    while not _is_final(text, verdicts[first]):
-        first += 1
-    if _has_only(text, verdicts[first:], line, _line_end(text, verdicts[first].end)):
-        while first > 0 and _has_only(text, verdicts[first - 1 :], _line_start(text, verdicts[first - 1].start), line):
-            first -= 1
-            line = _line_start(text, verdicts[first].start)
-    return verdicts[first:]
+def _final_place(text: str, by_line: Mapping[int, list[Verdict]]) -> list[Verdict]:
+    """Return the verdicts of the place.
 
-
-def _is_final(text: str, verdict: Verdict) -> bool:
-    before = text[max(_line_start(text, verdict.start), verdict.start - _WINDOW) : verdict.start]
-    return _PLAIN.fullmatch(before) is not None or _LEAD.search(before) is not None
-
-
-def _has_only(text: str, verdicts: Sequence[Verdict], start: int, end: int) -> bool:
-    """Return True if a part of the text holds nothing but verdicts, headings and punctuation."""
-    position = start
-    for verdict in verdicts:
-        if verdict.start >= end:
+    Args:
+        text: the answer.
+        by_line: verdicts by the offset of their line, both in the order of the text.
+    """
+    starts = list(by_line)
+    index = len(starts) - 1
+    while index >= 0 and not _final_verdicts(text, starts[index], by_line[starts[index]]):
+        index -= 1
+    if index < 0:
+        return by_line[starts[-1]] if starts else []
+    start = starts[index]
+    place = _final_verdicts(text, start, by_line[start])
+    for below in starts[index + 1 :]:
+        place += by_line[below]
+    end = _line_end(text, by_line[start][-1].end)
+    while _is_plain(text, by_line[start], start, end) and index > 0:
+        index, end = index - 1, start
+        start = starts[index]
+        if not _is_plain(text, by_line[start], start, end):
             break
-        if not _is_lead(text[position : max(position, verdict.start)]):
+        place += by_line[start]
+    return place
+
+
+def _final_verdicts(text: str, start: int, verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """Return the verdicts of a line from the first final one on; [] if none is final."""
+    for position, verdict in enumerate(verdicts):
+        before = _before(text, start, verdict)
+        if _PLAIN.fullmatch(before) or _LEAD.search(before):
+            return list(verdicts[position:])
+    return []
+
+
+def _before(text: str, start: int, verdict: Verdict) -> str:
+    """Return the text of a line before a verdict, or the end of it if it is long."""
+    return text[max(start, verdict.start - _WINDOW) : verdict.start]
+
+
+def _is_plain(text: str, verdicts: Sequence[Verdict], start: int, end: int) -> bool:
+    """Return True if a part of the text holds nothing but verdicts, headings and punctuation."""
+    for verdict in verdicts:
+        if not _is_short_lead(text[start : max(start, verdict.start)]):
             return False
-        position = max(position, verdict.end)
-    return _PLAIN.fullmatch(text, position, max(position, end)) is not None
+        start = max(start, verdict.end)
+    return _PLAIN.fullmatch(text, start, max(start, end)) is not None
 
 
-def _is_lead(text: str) -> bool:
-    if _PLAIN.fullmatch(text):
+def _is_short_lead(before: str) -> bool:
+    if _PLAIN.fullmatch(before):
         return True
-    return len(text) <= _WINDOW and text.count("\n") == 0 and _LEAD.search(text) is not None and len(text.split()) <= 6
-
-
-def _line_start(text: str, position: int) -> int:
-    return text.rfind("\n", 0, position) + 1
+    return len(before.split()) <= 6 and "\n" not in before and _LEAD.search(before) is not None
 
 
 def _line_end(text: str, position: int) -> int:
