@@ -504,7 +504,7 @@ def test_an_endpoint_without_valid_answer_is_a_one_line_error(tmp_path, endpoint
 
 
 def test_an_unreachable_endpoint_is_a_one_line_error(tmp_path):
-    with pytest.raises(InputError, match="the last time ConnectError"):
+    with pytest.raises(InputError, match=r"cannot be reached \(ConnectError\)"):
         build(0, 1, tmp_path / "p.jsonl", 1, OpenAIBackend("http://127.0.0.1:9/v1", "m", pause=0.001))
 
 

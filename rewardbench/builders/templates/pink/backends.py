@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
-import os
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 from urllib.parse import urlsplit
 
 from rewardbench.builders.draw import Rng
@@ -40,6 +39,10 @@ from rewardbench.builders.templates.pink.material import (
 )
 from rewardbench.builders.templates.pink.plan import Outline
 from rewardbench.errors import InputError
+from rewardbench.settings import Endpoint
+
+if TYPE_CHECKING:
+    from rewardbench.scorers.judge.client import ChatClient
 
 NAME_HEADS = """
     Am Bar Bel Bor Cal Cor Dan Dar Del Dor El Fal Fen Gal Gor Hal Hel Ist Jar Kal Kel Lor Mal Mar Mer Mol Nar Nel Or Pal
@@ -61,6 +64,9 @@ class Backend(Protocol):
 
     async def answer(self, stage: str, request: JsonMapping, key: str) -> JsonMapping:
         """Return the answer of a stage, in the form that `check_answer` requires; `key` seeds random choices."""
+
+    async def close(self) -> None:
+        """Close connections; further answers open new ones."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +141,9 @@ class TemplateBackend:
             "revision": self._revision,
         }
         return answers[stage](request, Rng(key))
+
+    async def close(self) -> None:
+        """Do nothing: there are no connections."""
 
     def _topic(self, request: JsonMapping) -> Topic:
         return next(topic for topic in self.topics if topic.name == request["topic"])
@@ -217,8 +226,8 @@ def _renamed(subject: Subject, name: str) -> Subject:
 class OpenAIBackend:
     """Answers from a chat completions endpoint; the key comes from OPENAI_API_KEY and goes nowhere else.
 
-    Status 429 and 5xx, timeouts, and answers that are not the required JSON are retried, up to `tries` requests in all,
-    after `pause` seconds, then twice that, and so on.
+    A request that fails is repeated up to `tries` times, after a random pause of at most `pause` seconds, then twice
+    that, and so on. An answer that is not the required JSON is asked for again with another seed, up to `tries` times.
     """
 
     url: str
@@ -239,36 +248,32 @@ class OpenAIBackend:
         """Return the endpoint's answer.
 
         Raises:
-            InputError: if the endpoint rejects the request, or gives no valid answer in `tries` requests.
+            InputError: if the endpoint cannot be used, or gives no valid answer in `tries` requests.
         """
-        import httpx
+        reason = ""
+        for attempt in range(self.tries):
+            answer = await self._client.complete(self._body(stage, request, key, attempt), attempt)
+            reason = answer.detail
+            if answer.failure is not None:
+                break
+            try:
+                return check_answer(stage, json.loads(answer.text))
+            except (ValueError, KeyError, TypeError, IndexError) as error:
+                reason = f"an answer that does not parse: {error}"
+        raise InputError(f"The endpoint {self.identity} gave no {stage} in {self.tries} tries; the last time {reason}.")
 
-        failure = "nothing"
-        async with httpx.AsyncClient(timeout=self.timeout, headers=self._headers()) as client:
-            for attempt in range(self.tries):
-                await asyncio.sleep(self.pause * (2**attempt - 1) if attempt else 0)
-                body = self._body(stage, request, key, attempt)
-                try:
-                    response = await client.post(f"{self.url.rstrip('/')}/chat/completions", json=body)
-                except httpx.TransportError as error:
-                    failure = type(error).__name__
-                    continue
-                if response.status_code == 429 or response.status_code >= 500:
-                    failure = f"status {response.status_code}"
-                    continue
-                if response.status_code != 200:
-                    raise InputError(f"The endpoint {self.identity} refuses: status {response.status_code}.")
-                try:
-                    return check_answer(stage, json.loads(response.json()["choices"][0]["message"]["content"]))
-                except (ValueError, KeyError, TypeError, IndexError) as error:
-                    failure = f"an answer that does not parse: {error}"
-        raise InputError(
-            f"The endpoint {self.identity} gave no {stage} in {self.tries} tries; the last time {failure}."
-        )
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+        del self.__dict__["_client"]
 
-    def _headers(self) -> dict[str, str]:
-        api_key = os.environ.get("OPENAI_API_KEY", "")
-        return {"Authorization": f"Bearer {api_key}"} if api_key else {}
+    @cached_property
+    def _client(self) -> ChatClient:
+        from rewardbench.scorers.judge.client import ChatClient
+        from rewardbench.scorers.judge.ledger import IN_MEMORY, Ledger
+
+        endpoint = Endpoint(self.url, timeout=self.timeout, max_retries=self.tries - 1)
+        return ChatClient(endpoint, Ledger(IN_MEMORY), pause=self.pause)
 
     def _body(self, stage: str, request: JsonMapping, key: str, attempt: int) -> JsonMapping:
         prompts = tomllib.loads((FOLDER / "prompts.toml").read_text(encoding="utf-8"))

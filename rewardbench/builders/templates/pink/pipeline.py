@@ -69,9 +69,17 @@ def build(
     if pool not in POOLS:
         raise InputError(f"There is no pool {pool!r}: it must be one of {', '.join(POOLS)}.")
     cache = StageCache(stages_folder(output), backend or TemplateBackend.from_files(), seed, workers)
-    mirrors = asyncio.run(_Pipeline(cache, pool, tick).build(count))
+    mirrors = asyncio.run(_build_and_close(_Pipeline(cache, pool, tick), count))
     write_whole(output, to_lines(mirrors))
     return mirrors
+
+
+async def _build_and_close(pipeline: _Pipeline, count: int) -> list[Mirror]:
+    """Make mirrors, and close the connections of the backend."""
+    try:
+        return await pipeline.build(count)
+    finally:
+        await pipeline.cache.backend.close()
 
 
 @dataclass
