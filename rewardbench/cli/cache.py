@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 cache = typer.Typer(
     cls=Group,
-    help="Show or prune the score cache.",
+    help="Show or prune the score cache, and the answers of judges.",
     invoke_without_command=True,
     context_settings={"token_normalize_func": lambda token: token.replace("-", "_")},
 )
@@ -27,7 +27,7 @@ cache = typer.Typer(
 
 @cache.callback()
 def show_cache_command(context: typer.Context, as_json: JsonOption = False) -> None:
-    """Show the score cache: models, number of scores, path and size."""
+    """Show the score cache: models, number of scores, path and size; and the answers of judges, if there are any."""
     if context.invoked_subcommand:
         context.obj = as_json
         return
@@ -45,38 +45,79 @@ def show_cache_command(context: typer.Context, as_json: JsonOption = False) -> N
         "models": len({entry.model for entry in entries}),
         "bytes": size,
     }
+    answers = _count_answers()
     if as_json:
-        echo_json({**totals, "entries": list(map(asdict, entries))})
+        echo_json({**totals, "entries": list(map(asdict, entries)), **answers})
     else:
         _print_entries(totals, entries)
+        _print_answers(answers)
 
 
 @cache.command("prune")
 def prune_command(
     context: typer.Context,
-    model: Annotated[str | None, Option("--model", help="Delete scores of this model (name as in the table)")] = None,
+    model: Annotated[str | None, Option("--model", help="Delete those of this model (name as in the table)")] = None,
     older_than: Annotated[
-        float | None, Option("--older_than", help="Delete scores not used for this many days", min=0)
+        float | None,
+        Option("--older_than", help="Delete scores not used, and answers stored, before this many days", min=0),
     ] = None,
-    everything: Annotated[bool, Option("--all", help="Delete all scores")] = False,
+    everything: Annotated[bool, Option("--all", help="Delete everything")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Delete scores and shrink the file. With both --model and --older_than, only scores that match both."""
+    """Delete scores and answers of judges. With both --model and --older_than, only those that match both."""
     from rewardbench.engine.cache import Cache, default_path
+    from rewardbench.scorers.judge.ledger import Ledger, default_ledger_path
 
     has_filter = model is not None or older_than is not None
     if has_filter == everything:
         raise InputError(
             "Which scores to delete is not clear: pass --model NAME, --older_than DAYS or both, or only --all."
         )
-    pruned, path = 0, default_path()
-    if path.exists():
+    pruned = {"pruned": 0}
+    if (path := default_path()).exists():
         with Cache(path) as opened:
-            pruned = opened.prune(model=model, older_than=older_than)
+            pruned["pruned"] = opened.prune(model=model, older_than=older_than)
+    if (path := default_ledger_path()).exists():
+        with Ledger(path) as ledger:
+            pruned["pruned_answers"] = ledger.prune(model=model, older_than=older_than)
     if as_json or context.obj:
-        echo_json({"pruned": pruned})
+        echo_json(pruned)
     else:
-        echo(f"pruned={pruned}")
+        for name, count in pruned.items():
+            echo(f"{name}={count}")
+
+
+def _count_answers() -> dict[str, object]:
+    """Return path, size and numbers of the answers of judges; empty if there is no file of them."""
+    from rewardbench.scorers.judge.ledger import Ledger, default_ledger_path
+
+    path = default_ledger_path()
+    if not path.exists():
+        return {}
+    with Ledger(path) as ledger:
+        counts, size = ledger.counts(), ledger.size()
+    return {
+        "answers_path": str(path),
+        "answers": sum(count.answers for count in counts),
+        "answers_bytes": size,
+        "judges": list(map(asdict, counts)),
+    }
+
+
+def _print_answers(answers: Mapping[str, object]) -> None:
+    """Print a table of judges, then `key=value` lines."""
+    judges = answers.get("judges")
+    if isinstance(judges, list) and judges:
+        table = make_table(
+            "judge", "endpoint", "answers", "unfinished", "prompt tokens", "completion tokens", right_from=2
+        )
+        for count in judges:
+            names = ("model", "endpoint", "answers", "unfinished", "prompt_tokens", "completion_tokens")
+            add_text_row(table, *(count[name] for name in names))
+        make_console().print(table)
+    for name, value in answers.items():
+        if name != "judges":
+            echo(f"{name}={value}")
 
 
 def _print_entries(totals: Mapping[str, object], entries: Sequence[CachedScorer]) -> None:

@@ -9,6 +9,8 @@ import typer
 from rewardbench.cli.cache import cache
 from rewardbench.cli.main import main
 from rewardbench.engine.cache import Cache
+from rewardbench.scorers.judge.answers import Answer
+from rewardbench.scorers.judge.ledger import Ledger, RequestId
 
 FACTS = {"weights": {"sha256": "6e1ebbbb4deb8ab77a03"}, "dtype": "bfloat16", "template_sha256": "20abbcd23e8d6833"}
 
@@ -146,3 +148,56 @@ def test_an_age_below_zero_is_rejected(command, filled):
     assert code == 2
     assert "older_than" in complaint
     assert len(models(filled)) == 2
+
+
+# --- answers of judges
+
+
+@pytest.fixture
+def answered(filled):
+    path = filled.with_name("answers.sqlite")
+    with Ledger(path, lambda: time.time() - 40 * 86_400) as ledger:
+        ledger.store(RequestId("host/v1", "org/old", b"1"), Answer("[[A]]", prompt_tokens=7, completion_tokens=2))
+    with Ledger(path) as ledger:
+        ledger.store(RequestId("host/v1", "org/judge", b"2"), Answer("[[B]]"))
+        ledger.claim(RequestId("host/v1", "org/judge", b"3"), 60)
+    return path
+
+
+def test_answers_of_judges_are_shown_after_the_scores(command, answered):
+    code, out, _ = command()
+    lines = out.splitlines()
+    assert code == 0
+    (judge,) = (line.split() for line in lines if "org/judge" in line)
+    assert judge[:4] == ["org/judge", "host/v1", "1", "1"]
+    assert lines[-3:-1] == [f"answers_path={answered}", "answers=2"]
+    printed = json.loads(command("--json")[1])
+    assert (printed["scores"], printed["answers"]) == (5, 2)
+    assert printed["judges"][1] == {
+        "endpoint": "host/v1",
+        "model": "org/old",
+        "answers": 1,
+        "unfinished": 0,
+        "prompt_tokens": 7,
+        "completion_tokens": 2,
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "pruned"),
+    [
+        (["--all"], (5, 2)),
+        (["--model", "org/old"], (3, 1)),
+        (["--older_than", "39"], (3, 1)),
+        (["--model", "x"], (0, 0)),
+    ],
+)
+def test_prune_deletes_answers_of_judges_too(command, answered, arguments, pruned):
+    assert command("prune", *arguments) == (0, f"pruned={pruned[0]}\npruned_answers={pruned[1]}\n", [])
+
+
+def test_a_damaged_file_of_answers_is_a_one_line_error(command, filled):
+    filled.with_name("answers.sqlite").write_text("not a database")
+    code, out, err = command()
+    assert (code, out, len(err)) == (2, "", 1)
+    assert "answers.sqlite cannot be used (file is not a database): remove the file" in err[0]

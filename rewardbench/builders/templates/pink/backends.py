@@ -65,9 +65,6 @@ class Backend(Protocol):
     async def answer(self, stage: str, request: JsonMapping, key: str) -> JsonMapping:
         """Return the answer of a stage, in the form that `check_answer` requires; `key` seeds random choices."""
 
-    async def close(self) -> None:
-        """Close connections; further answers open new ones."""
-
 
 @dataclass(frozen=True)
 class DialogueRequest:
@@ -141,9 +138,6 @@ class TemplateBackend:
             "revision": self._revision,
         }
         return answers[stage](request, Rng(key))
-
-    async def close(self) -> None:
-        """Do nothing: there are no connections."""
 
     def _topic(self, request: JsonMapping) -> Topic:
         return next(topic for topic in self.topics if topic.name == request["topic"])
@@ -263,9 +257,10 @@ class OpenAIBackend:
         raise InputError(f"The endpoint {self.identity} gave no {stage} in {self.tries} tries; the last time {reason}.")
 
     async def close(self) -> None:
-        """Close the connections."""
-        await self._client.close()
-        del self.__dict__["_client"]
+        """Close the connections; further answers open new ones."""
+        client: ChatClient | None = self.__dict__.pop("_client", None)
+        if client is not None:
+            await client.close()
 
     @cached_property
     def _client(self) -> ChatClient:

@@ -20,6 +20,7 @@ from rewardbench.builders.templates.pink.assembly import (
 from rewardbench.builders.templates.pink.backends import (
     Backend,
     DialogueRequest,
+    OpenAIBackend,
     TemplateBackend,
     parse_outlines,
     parse_pairs,
@@ -79,7 +80,8 @@ async def _build_and_close(pipeline: _Pipeline, count: int) -> list[Mirror]:
     try:
         return await pipeline.build(count)
     finally:
-        await pipeline.cache.backend.close()
+        if isinstance(pipeline.cache.backend, OpenAIBackend):
+            await pipeline.cache.backend.close()
 
 
 @dataclass
