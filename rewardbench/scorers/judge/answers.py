@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Literal, Self
 
 Failure = Literal[
@@ -75,8 +75,13 @@ class Answer:
 
     def to_json(self) -> dict[str, object]:
         """Return the fields that are set, as JSON values."""
-        values = asdict(self)
-        return {field.name: values[field.name] for field in fields(self) if values[field.name] != field.default}
+        values: dict[str, object] = {}
+        for field in fields(self):
+            if (value := getattr(self, field.name)) != field.default:
+                values[field.name] = value
+        if self.logprobs is not None:
+            values["logprobs"] = [dict(vars(token)) for token in self.logprobs]
+        return values
 
     @classmethod
     def from_json(cls, values: Mapping[str, object]) -> Self:

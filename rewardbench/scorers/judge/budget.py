@@ -84,7 +84,6 @@ class Budget:
         self._endpoint, self.usage = endpoint, Usage()
         self.end = asyncio.Event()
         self._has_prices = endpoint.input_price is not None or endpoint.output_price is not None
-        self._has_answer = False
         self._tokens_per_character = TOKENS_PER_CHARACTER
         self._completion_tokens = 0
         self._in_flight: set[Reservation] = set()
@@ -138,11 +137,12 @@ class Budget:
                 self._in_flight.discard(reservation)
                 self._changed.notify_all()
 
-    def count_reused(self, answer: Answer) -> None:
+    def count_reused(self, reservation: Reservation, answer: Answer) -> None:
         """Count an answer from disk."""
         self.usage.reused += 1
+        tokens = self._count_tokens(reservation, answer)
         if self.usage.cost_total is not None:
-            self.usage.cost_total += self.price(answer.prompt_tokens, answer.completion_tokens)
+            self.usage.cost_total += self.price(*tokens)
 
     def count_failure(self, failure: Failure) -> None:
         """Count a call that has no answer."""
@@ -151,26 +151,30 @@ class Budget:
 
     def count(self, reservation: Reservation, answer: Answer) -> None:
         """Count an answer of the server, its tokens and its cost."""
-        usage, prompt, completion = self.usage, answer.prompt_tokens, answer.completion_tokens
-        self._has_answer = True
+        usage = self.usage
+        has_measured = usage.answered > 0
         usage.answered += 1
-        usage.prompt_tokens += prompt
-        usage.completion_tokens += completion
-        if not prompt and not completion:
-            usage.uncounted += 1
-            prompt = round(reservation.characters * TOKENS_PER_CHARACTER)
-            completion = round(len(answer.text + answer.reasoning) * TOKENS_PER_CHARACTER)
-        elif usage.answered - usage.uncounted == 1:
-            self._tokens_per_character = 0.0  # replace the estimate
-        self._tokens_per_character = max(self._tokens_per_character, prompt / max(1, reservation.characters))
+        usage.prompt_tokens += answer.prompt_tokens
+        usage.completion_tokens += answer.completion_tokens
+        prompt, completion = self._count_tokens(reservation, answer)
+        density = prompt / max(1, reservation.characters)
+        self._tokens_per_character = max(self._tokens_per_character, density) if has_measured else density
         self._completion_tokens = max(self._completion_tokens, completion)
         if usage.cost is not None and usage.cost_total is not None:
             usage.cost += self.price(prompt, completion)
             usage.cost_total += self.price(prompt, completion)
 
+    def _count_tokens(self, reservation: Reservation, answer: Answer) -> tuple[int, int]:
+        """Return the prompt and completion tokens of an answer; an estimate if the server reported none."""
+        if answer.prompt_tokens or answer.completion_tokens:
+            return answer.prompt_tokens, answer.completion_tokens
+        self.usage.uncounted += 1
+        characters = (reservation.characters, len(answer.text) + len(answer.reasoning))
+        return round(characters[0] * TOKENS_PER_CHARACTER), round(characters[1] * TOKENS_PER_CHARACTER)
+
     def _is_affordable(self, reservation: Reservation, limit: float) -> bool:
         spent = self.usage.cost or 0.0
-        if not self._has_answer:
+        if not self.usage.answered:
             return not self._in_flight
         if not self._in_flight:
             return spent + self._price_of(reservation) <= limit

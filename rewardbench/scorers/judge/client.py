@@ -14,7 +14,6 @@ from rewardbench.scorers.judge.answers import Answer, Failure
 from rewardbench.scorers.judge.budget import Budget, Reservation, Usage
 from rewardbench.scorers.judge.completions import (
     DETAIL_CHARACTERS,
-    ServerError,
     encode_body,
     is_same_model,
     read_completion,
@@ -27,6 +26,8 @@ from rewardbench.settings import Endpoint
 
 RETRIED = {408, 409, 425, 429}
 """HTTP statuses below 500 after which a request is sent again."""
+REJECTIONS = 20
+"""Requests that a server may reject for the same reason before it answers one."""
 POLL_SECONDS = 0.25
 """Time between two looks for the answer to a request that another process has sent."""
 
@@ -83,6 +84,7 @@ class ChatClient:
         self._first = asyncio.Lock()
         self._has_response = self._is_reachable = False
         self._error = ""
+        self._rejection = ("", 0)
         self._notes: list[str] = []
         self._calls: dict[bytes, asyncio.Event] = {}
 
@@ -155,7 +157,7 @@ class ChatClient:
     async def _answer(self, call: _Call) -> Answer:
         stored = self._ledger.lookup(call.request)
         if stored is not None:
-            return self._reuse(stored)
+            return self._reuse(call, stored)
         if not await self._budget.reserve(call.reservation):
             return self._stopped()
         try:
@@ -169,16 +171,16 @@ class ChatClient:
         is_first = True
         while True:
             async with self._first_alone(), self._throttle.slot():
-                stored = await self._prepare(call, is_first)
-                outcome = stored or await self._attempt(call)
+                expected = await self._wait_for_rates(call)
+                outcome = await self._claim(call, is_first) or await self._attempt(call)
             is_first = False
             if isinstance(outcome, StoredAnswer):
-                return self._reuse(outcome)
+                return self._reuse(call, outcome)
             if isinstance(outcome, Answer):
-                return self._keep(call, outcome)
+                return self._keep(call, outcome, expected)
             attempts += not outcome.is_changed
             if attempts > self._endpoint.max_retries:
-                return self._keep(call, Answer(failure=outcome.failure, detail=outcome.detail))
+                return self._keep(call, Answer(failure=outcome.failure, detail=outcome.detail), expected)
             self.usage.retries += 1
             if not outcome.is_changed:
                 self._ledger.release(call.request)  # nothing is in flight during the pause
@@ -194,20 +196,24 @@ class ChatClient:
                     return
         yield
 
-    async def _prepare(self, call: _Call, is_first: bool) -> StoredAnswer | None:
-        """Wait until the rates allow the request, and write it to the ledger; return an answer found there."""
+    async def _wait_for_rates(self, call: _Call) -> float:
+        """Wait until the rates allow the request; return the tokens that it is expected to use."""
         expected = self._budget.expected_tokens(call.reservation.characters)
         await sleep_until(self._budget.end, max(self._requests.delay(), self._tokens.delay(expected)))
-        if self._error:
-            raise InputError(self._error)
+        return expected
+
+    async def _claim(self, call: _Call, is_first: bool) -> StoredAnswer | None:
+        """Write the request to the ledger; return an answer that is there, or that another process waits for."""
         while True:
+            if self._error:
+                raise InputError(self._error)
             claim = self._ledger.claim(call.request, self._endpoint.timeout)
             if isinstance(claim, StoredAnswer):
                 return claim
             if claim != "waiting":
                 self.usage.unfinished += is_first and claim == "unfinished"
                 return None
-            await asyncio.sleep(POLL_SECONDS)
+            await sleep_until(self._budget.end, POLL_SECONDS)
 
     async def _attempt(self, call: _Call) -> Answer | _Retry:
         """Send a request once."""
@@ -243,8 +249,10 @@ class ChatClient:
                 return _Retry("server_error", self._detail(str(problem)))
         error = read_error(response.text)
         detail = self._detail(f"status {response.status}: {error.message}")
+        if response.status == 402 or error.code == "insufficient_quota":
+            raise InputError(f"The account of {self._endpoint.api_key_env} has no credit left: {detail}")
         if response.status in RETRIED or response.status >= 500:
-            return self._read_overload(response, error, detail)
+            return self._read_overload(response, detail)
         self._check_access(call, response.status, detail)
         if response.status in (400, 422):
             is_outdated = self._adaptation.apply(call.body) != body
@@ -252,6 +260,7 @@ class ChatClient:
                 return _Retry("server_error", detail, is_changed=True)
             if self._adaptation.rejects_logprobs and body.get("logprobs"):
                 return Answer(failure="no_logprobs", detail=detail)
+        self._check_rejections(detail)
         return Answer(failure="server_error", detail=detail)
 
     def _read_disconnection(self, error: str) -> _Retry:
@@ -264,9 +273,7 @@ class ChatClient:
             return _Retry("timeout", f"no answer within {self._endpoint.timeout:g} seconds")
         return _Retry("server_error", f"the connection failed ({error})")
 
-    def _read_overload(self, response: ServerResponse, error: ServerError, detail: str) -> _Retry:
-        if error.code == "insufficient_quota":
-            raise InputError(f"The account of {self._endpoint.api_key_env} has no credit left: {detail}")
+    def _read_overload(self, response: ServerResponse, detail: str) -> _Retry:
         seconds = retry_after(response.headers)
         if response.status == 429:
             self._throttle.slow_down(self._pause if seconds is None else seconds)
@@ -288,7 +295,20 @@ class ChatClient:
                 raise InputError(f"The server {server} does not know the model {call.request.model}: {detail}")
             raise InputError(f"There are no chat completions at {server} ({detail}): does base_url lack /v1?")
 
-    def _keep(self, call: _Call, answer: Answer) -> Answer:
+    def _check_rejections(self, detail: str) -> None:
+        """Count a request that the server rejected.
+
+        Raises:
+            InputError: if it rejected each of the first requests for the same reason.
+        """
+        if self.usage.answered or detail != self._rejection[0]:
+            self._rejection = (detail, 0)
+        self._rejection = (detail, self._rejection[1] + 1)
+        if self._rejection[1] == REJECTIONS:
+            server = self._endpoint.base_url
+            raise InputError(f"The server {server} rejected each of the first {REJECTIONS} requests: {detail}")
+
+    def _keep(self, call: _Call, answer: Answer, expected: float) -> Answer:
         """Store and count an answer of the server; delete the request from the ledger if there is none."""
         if answer.failure is not None:
             self._ledger.release(call.request)
@@ -296,12 +316,11 @@ class ChatClient:
         self._ledger.store(call.request, answer, self._adaptation.notes)
         self._budget.count(call.reservation, answer)
         self._throttle.speed_up()
-        expected = self._budget.expected_tokens(call.reservation.characters)
         self._tokens.correct(answer.prompt_tokens + answer.completion_tokens - expected)
         return answer
 
-    def _reuse(self, stored: StoredAnswer) -> Answer:
-        self._budget.count_reused(stored.answer)
+    def _reuse(self, call: _Call, stored: StoredAnswer) -> Answer:
+        self._budget.count_reused(call.reservation, stored.answer)
         for sentence in stored.changes:
             self._add_note(sentence)
         return stored.answer
@@ -310,10 +329,11 @@ class ChatClient:
         return Answer(failure=self.usage.stopped or "max_requests")
 
     def _backoff(self, attempts: int, seconds: float | None) -> float:
-        """Return the pause before a retry: random, up to a limit that doubles, or what the server asks for."""
+        """Return the pause before a retry: what the server asks for, and a random part up to a limit that doubles."""
         limit = min(LONGEST_WAIT, self._pause * 2 ** (attempts - 1))
-        pause = self._random.uniform(0, limit)
-        return pause if seconds is None else seconds + min(pause, seconds)
+        if seconds is None:
+            return self._random.uniform(0, limit)
+        return seconds + self._random.uniform(0, min(limit, 1.0))
 
     def _detail(self, text: str) -> str:
         """Return an error message in one line of limited length, without secrets."""

@@ -6,7 +6,9 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 
+from rewardbench.errors import InputError
 from rewardbench.scorers.judge.answers import Answer, TokenLogprob
 
 DETAIL_CHARACTERS = 300
@@ -31,10 +33,13 @@ def encode_body(body: Mapping[str, object]) -> bytes:
     Fields inside a field keep their order: a JSON schema gives the order in which an answer is generated.
 
     Raises:
-        ValueError: if a number is not finite.
+        InputError: if a value has no form in JSON.
     """
     ordered = {name: body[name] for name in sorted(body)}
-    text = json.dumps(ordered, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    try:
+        text = json.dumps(ordered, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except (ValueError, TypeError) as error:
+        raise InputError(f"A request to the judge cannot be written as JSON: {error}.") from error
     return text.encode("utf-8", "replace")
 
 
@@ -48,10 +53,10 @@ def read_completion(text: str) -> Answer:
         response = json.loads(text)
     except ValueError:
         raise ValueError("the response is not JSON") from None
-    if isinstance(response, Mapping) and response.get("error"):
+    if _mapping(response).get("error"):
         raise ValueError(read_error(text).message)
     choices = _mapping(response).get("choices")
-    if not isinstance(choices, list) or not choices or not isinstance(choices[0], Mapping):
+    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
         raise ValueError("the response has no choices")
     choice, usage = choices[0], _mapping(response.get("usage"))
     message = _mapping(choice.get("message"))
@@ -118,17 +123,24 @@ def _read_logprobs(value: object) -> tuple[TokenLogprob, ...] | None:
         return None
     tokens: list[TokenLogprob] = []
     for entry in map(_mapping, entries):
-        alternatives: list[tuple[str, float]] = []
         listed = entry.get("top_logprobs")
-        for alternative in map(_mapping, listed if isinstance(listed, list) else ()):
-            alternatives.append((_text(alternative.get("token")), _number(alternative.get("logprob"))))
-        alternatives.sort(key=lambda pair: -pair[1])
-        tokens.append(TokenLogprob(_text(entry.get("token")), _number(entry.get("logprob")), tuple(alternatives)))
+        alternatives = list(map(_read_token, listed)) if isinstance(listed, list) else []
+        alternatives.sort(key=itemgetter(1), reverse=True)
+        tokens.append(TokenLogprob(*_read_token(entry), tuple(alternatives)))
     return tuple(tokens)
 
 
+def _read_token(value: object) -> tuple[str, float]:
+    """Return the text and the log-probability of a token."""
+    entry = _mapping(value)
+    logprob = entry.get("logprob")
+    if not isinstance(logprob, int | float):
+        logprob = LEAST_LOGPROB
+    return _text(entry.get("token")), max(float(logprob), LEAST_LOGPROB)
+
+
 def _mapping(value: object) -> Mapping[str, object]:
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, dict) else {}
 
 
 def _text(value: object) -> str:
@@ -140,7 +152,3 @@ def _text(value: object) -> str:
 
 def _count(value: object) -> int:
     return value if isinstance(value, int) and value > 0 else 0
-
-
-def _number(value: object) -> float:
-    return max(float(value), LEAST_LOGPROB) if isinstance(value, int | float) else LEAST_LOGPROB

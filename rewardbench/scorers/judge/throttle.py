@@ -10,6 +10,8 @@ from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+MAX_CONNECTIONS = 1000
+"""Connections that the openai package opens to a server, at most."""
 LONGEST_WAIT = 120.0
 """Seconds that are waited at most before a retry, whatever the server says."""
 
@@ -48,8 +50,8 @@ class Throttle:
     def __init__(self, max_concurrency: int, end: asyncio.Event) -> None:
         """Allow a number of requests in flight; `end` ends all pauses."""
         self._end = end
-        self._max = max_concurrency
-        self._limit = float(max_concurrency)
+        self._max = min(max_concurrency, MAX_CONNECTIONS)
+        self._limit = float(self._max)
         self._in_flight = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._paused_until = 0.0

@@ -280,6 +280,21 @@ def test_a_request_that_the_server_rejects_fails_alone():
     assert judge.calls == 3
 
 
+def test_a_server_that_rejects_everything_for_one_reason_ends_the_run():
+    with FakeJudge(Behaviour(context_length=2)) as judge:
+        client = client_of(judge, max_concurrency=2)
+        with pytest.raises(
+            InputError, match="rejected each of the first 20 requests: status 400: This model's maximum"
+        ):
+            answers_of(client, *map(body_of, range(100)))
+    assert judge.calls <= 21
+
+
+def test_a_request_without_a_form_in_json_is_a_one_line_error():
+    with FakeJudge() as judge, pytest.raises(InputError, match="cannot be written as JSON: Out of range float values"):
+        answers_of(client_of(judge), body_of(temperature=float("nan")))
+
+
 @pytest.mark.parametrize(
     ("text", "message", "param"),
     [
