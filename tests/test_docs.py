@@ -10,16 +10,21 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 import typer.main
+from fake_judge import Behaviour, FakeJudge
+from judge_answers import choose, delimited_qualities, rate
 from pages import EXTEND, GUIDE, GUIDE_PAGES, README, Block, blocks, install, page_name, shell_commands, write_examples
+from published_prompts import write_published
 from repository import ROOT
 
 from rewardbench import evaluate
+from rewardbench.cli import generative
 from rewardbench.cli.main import app, main
 
 PAGES = [README, ROOT / ".github" / "CONTRIBUTING.md", *GUIDE_PAGES]
@@ -31,7 +36,9 @@ NOT_RUN = {
     "scripts/demo": "tests/scripts/test_setup.py tests the installation, index.md scores the model",
     "scripts/test": "runs this test",
     "pip install": "installs a package",
+    "pip download": "downloads a package",
     "torchrun": "tests/engine/test_ranks.py runs it",
+    "--judge ./policy": "takes ten seconds; tests/scorers/judge/test_logit_judge.py does it",
     "--adapter experts.yaml": "tests/scorers/heads/test_declared_heads.py scores a model by this file",
     "org/": "needs the Hub",
     "Skywork/": "needs the Hub",
@@ -46,6 +53,9 @@ NOT_RUN = {
     "rewardbench verify results/": "needs the result of the whole of core; tests/leaderboard/submissions does it",
 }
 """Commands that are not run, by a part of the command, with the reason."""
+
+SERVER = "http://127.0.0.1:8000/v1"
+"""Address of the server in the guide, in whose place a test serves a judge."""
 
 NOT_RUN_PYTHON = "RewardBenchCallback"
 """Python blocks with this name are not run: tests/test_training.py runs a real trainer with the callback."""
@@ -149,10 +159,11 @@ def workplace(tmp_path, monkeypatch):
 
 def run_command(command: str) -> int:
     """Run a command of rewardbench in this process, which saves the imports, and any other in a shell."""
-    if not command.startswith("rewardbench ") or re.search(r"[|;&<>*]", command):
+    if not command.startswith(("rewardbench ", "rewardbench-gen ")) or re.search(r"[|;&<>*]", command):
         return subprocess.run(["bash", "-c", command], timeout=300).returncode
+    name, *arguments = shlex.split(command)
     with pytest.raises(SystemExit) as exit_info:
-        main(shlex.split(command)[1:])
+        (generative.main if name == "rewardbench-gen" else main)(arguments)
     return int(exit_info.value.code or 0)
 
 
@@ -185,9 +196,25 @@ def run_block(block: Block, folder: Path, page: str, names: dict[str, object]) -
 
 
 @pytest.mark.parametrize("page", [page for page in RUN_PAGES if page != README], ids=page_name)
-def test_the_blocks_of_a_page_run(page, workplace):
-    for block in blocks(page):
-        run_block(block, workplace, page_name(page), {})
+def test_the_blocks_of_a_page_run(page, workplace, monkeypatch):
+    if SERVER not in page.read_text(encoding="utf-8"):
+        for block in blocks(page):
+            run_block(block, workplace, page_name(page), {})
+        return
+    monkeypatch.setenv("OPENAI_API_KEY", "any")
+    write_published(workplace / "rewardbench-0.1.4")
+    with FakeJudge(Behaviour(decide=judge_by_hash)) as server:
+        for block in blocks(page):
+            text = block.text.replace(SERVER, server.base_url)
+            run_block(replace(block, text=text), workplace, page_name(page), {})
+
+
+def judge_by_hash(question):
+    """Rate a response by a hash of its text, or choose the better one of two."""
+    pairs = [("# Response A", "# Response B"), ("# Response B", "\0"), ("[A]", "[/A]"), ("[B]", "[/B]")]
+    delimiters = [pair for pair in pairs if pair[0] in question.prompt] or [("# Response", "\0")]
+    judge = choose if len(delimiters) > 1 else rate
+    return judge(delimited_qualities(*delimiters))(question)
 
 
 def test_the_blocks_of_the_readme_run(workplace):
@@ -223,7 +250,8 @@ def test_every_line_of_data_is_read(page):
 
 def test_the_pages_link_to_no_other_host():
     for path in [*GUIDE_PAGES, GUIDE / "mkdocs.yml"]:
-        assert re.findall(r"https?://[^\s)]+", path.read_text(encoding="utf-8")) == [], path
+        text = path.read_text(encoding="utf-8").replace(SERVER, "")
+        assert re.findall(r"https?://[^\s)]+", text) == [], path
     assert "font: false" in (GUIDE / "mkdocs.yml").read_text()
 
 

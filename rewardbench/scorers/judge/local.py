@@ -45,7 +45,7 @@ def load_local_judge(spec: ModelSpec) -> BaseScorer:
     ):
         if value is not None:
             raise InputError(f"{option} is of reward models, and {spec.model} is a judge: leave it out.")
-    protocol = adjust(load_protocol(spec.judge.protocol), spec.judge)
+    protocol = adjust(load_protocol(spec.judge.protocol, spec.judge.prompts), spec.judge)
     checkpoint = open_checkpoint(spec, kind="causal")
     loaded = load_weights(checkpoint, spec)
     template, template_notes = choose_template(spec.chat_template, spec.model, loaded.folder, loaded.config)

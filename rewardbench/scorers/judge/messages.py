@@ -103,7 +103,7 @@ def check_templates(turns: Sequence[Turn], context: Sequence[str]) -> None:
                 raise ValueError(f"message {position} shows {name}: set sees_{name}: true")
             if name not in allowed:
                 variables = ", ".join(sorted(allowed))
-                raise ValueError(f"message {position} shows {name}, which is none of {variables}")
+                raise ValueError(f"message {position} shows {name}, which is not among {variables}")
 
 
 @cache

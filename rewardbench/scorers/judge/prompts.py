@@ -162,7 +162,7 @@ def _repetitions(turn: Turn, conversation: _Conversation) -> Iterator[dict[str, 
 
 
 def _check_count(protocol: JudgeProtocol, count: int) -> None:
-    """Check that a protocol can show so many completions.
+    """Check that a protocol can show this number of completions.
 
     Raises:
         InputError: if it cannot.

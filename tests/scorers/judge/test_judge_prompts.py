@@ -176,9 +176,9 @@ def test_a_missing_reference_or_principle_is_refused(name, value):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ("{{ answer }}", "message 1 shows answer, which is none of conversation, count,"),
+        ("{{ answer }}", "message 1 shows answer, which is not among conversation, count,"),
         ("{{ subset }}", "message 1 shows subset: set sees_subset: true"),
-        ("{{ response }}", "message 1 shows response, which is none of"),
+        ("{{ response }}", "message 1 shows response, which is not among"),
         ("{% if x", "message 1 is not a valid template: "),
         ("{{ question | shout }}", "message 1 is not a valid template: No filter named 'shout'"),
     ],
