@@ -242,7 +242,7 @@ def check_any_scored(suite: Suite, items: Sequence[ItemScores], name: str) -> No
         return
     first = items[0]
     hint = ""
-    if any(first.tokens):
+    if any(first.tokens) and not first.answers:
         hint = f" {name} has broken weights, or overflows in this dtype: try --torch_dtype float32."
     raise InputError(
         f"None of the {len(items)} items of {suite.name} could be scored; the first, {first.id}: "

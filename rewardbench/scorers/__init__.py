@@ -60,7 +60,7 @@ def _load_judge(spec: ModelSpec, cache: bool) -> BaseScorer:
     from rewardbench.scorers.judge.local import load_local_judge
 
     with loading_reported(spec.model):
-        scorer = load_local_judge(resolve(spec))
+        scorer = load_local_judge(resolve(spec), cache)
     scorer.name = spec.model
     return scorer
 

@@ -30,8 +30,12 @@ TEMPLATE_VARIABLES = "chat_template_kwargs"
 """Key of `sampling.extra` with variables of the chat template, as vLLM and SGLang call it."""
 
 
-def load_local_judge(spec: ModelSpec) -> BaseScorer:
+def load_local_judge(spec: ModelSpec, cache: bool = True) -> BaseScorer:
     """Load the judge of a specification without an endpoint.
+
+    Args:
+        spec: the model, its protocol, and how it is loaded.
+        cache: True to keep raw answers on disk, so that a result whose scores are cached has them too.
 
     Raises:
         InputError: if the model cannot be loaded, or cannot judge by this protocol.
@@ -59,7 +63,7 @@ def load_local_judge(spec: ModelSpec) -> BaseScorer:
     )
     load = _load_logit_judge if reads_logits else _load_writing_judge
     scorer = load(loaded, chat, spec, protocol)
-    scorer.metadata = loaded.metadata
+    scorer.metadata, scorer.keeps_answers = loaded.metadata, cache
     scorer.load_notes = (*notes, *scorer.load_notes)
     return scorer
 

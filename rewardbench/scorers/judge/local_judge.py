@@ -15,7 +15,7 @@ from rewardbench.models.limits import embedding_rows, reject_unknown_tokens
 from rewardbench.scorers.base import ModelScorer
 from rewardbench.scorers.classifier import describe_model
 from rewardbench.scorers.judge.answers import FAILURES, Answer, Failure
-from rewardbench.scorers.judge.ledger import Ledger, RequestId
+from rewardbench.scorers.judge.ledger import IN_MEMORY, Ledger, RequestId
 from rewardbench.scorers.judge.prompt_chat import PromptChat
 from rewardbench.scorers.judge.prompts import render
 from rewardbench.scorers.judge.protocols import JudgeProtocol
@@ -63,8 +63,13 @@ class LocalJudge(ModelScorer):
         self.view, self.orders, self.context = protocol.view, protocol.orders, protocol.context
         self.rows = embedding_rows(model, name)
         self._ledger: Ledger | None = None
-        """Raw answers on disk, which outlive the process; opened at the first answer."""
-        self._failures: Counter[str] = Counter()
+        """Raw answers; opened at the first one."""
+        self.keeps_answers = True
+        """False to keep raw answers in the memory of this process only, not on disk."""
+        self._failures: dict[bytes, Failure] = {}
+        """Why answers gave no score, by the key of the request; also those of earlier runs, whose scores are cached."""
+        self._usage = Counter(requests=0, prompt_tokens=0, completion_tokens=0)
+        """What this process generated."""
 
     @property
     def fingerprint(self) -> Mapping[str, object]:
@@ -117,10 +122,10 @@ class LocalJudge(ModelScorer):
         for request, repeats in zip(requests, answers, strict=True):
             for request_id, answer in zip(self._request_ids(request), repeats, strict=True):
                 ledger.store(request_id, answer)
-            score, failure = self._read(request, repeats)
-            if failure is not None:
-                self._failures[failure] += 1
-            scores.append(score)
+                self._usage["prompt_tokens"] += answer.prompt_tokens
+                self._usage["completion_tokens"] += answer.completion_tokens
+            self._usage["requests"] += len(repeats)
+            scores.append(self._read(request, repeats)[0])
         return scores
 
     @abstractmethod
@@ -128,12 +133,15 @@ class LocalJudge(ModelScorer):
         """Return the answers to each request, one per repeat; exceptions of the model pass through."""
 
     def _read(self, request: TokenRequest, answers: Sequence[Answer]) -> tuple[Score, Failure | None]:
-        """Return the score that answers give, or NaN and the failure."""
-        return call_score(self.protocol, self.view, answers, len(request.positions))
+        """Return the score that answers give, or NaN and the failure, which is counted."""
+        score, failure = call_score(self.protocol, self.view, answers, len(request.positions))
+        if failure is not None:
+            self._failures[request.key] = failure
+        return score, failure
 
     def _open_ledger(self) -> Ledger:
         if self._ledger is None:
-            self._ledger = Ledger()
+            self._ledger = Ledger(None if self.keeps_answers else IN_MEMORY)
         return self._ledger
 
     def _request_ids(self, request: TokenRequest) -> list[RequestId]:
@@ -148,7 +156,14 @@ class LocalJudge(ModelScorer):
 
     def answers(self, request: TokenRequest) -> list[dict[str, object]]:
         """Return the answers to a request as JSON values, one per repeat."""
-        return [answer.to_json() for answer in self._stored_answers(request)]
+        answers = self._stored_answers(request)
+        if answers:
+            self._read(request, answers)
+        return [answer.to_json() for answer in answers]
+
+    def status(self) -> str:
+        """Return the number of failures so far."""
+        return f"{len(self._failures)} failed" if self._failures else ""
 
     def why_unscored(self, request: TokenRequest) -> str | None:
         """Return why the answers to a request give no score; None if they give one, or are not known."""
@@ -157,12 +172,13 @@ class LocalJudge(ModelScorer):
         return None if failure is None else FAILURES[failure]
 
     def report(self) -> ScorerReport:
-        """Return the repairs at load time, the protocol, and the failures of this process."""
+        """Return the repairs at load time, the protocol, failures, and what this process generated."""
         judge = {
             "protocol": self.protocol.name,
             "version": self.protocol.version,
             "digest": self.protocol.digest,
             "method": self.method,
-            "failures": dict(self._failures.most_common()),
+            "failures": dict(Counter(self._failures.values()).most_common()),
+            **self._usage,
         }
         return ScorerReport(self.load_notes, {"judge": judge}, self.metadata)
