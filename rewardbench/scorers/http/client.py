@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
 import os
 import random
 import ssl
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from functools import cache
 from http import HTTPStatus
 
 import httpx
 
 from rewardbench.errors import InputError
+from rewardbench.scorers.judge.connection import SECRETS
+from rewardbench.scorers.judge.throttle import LONGEST_WAIT, retry_after
 from rewardbench.settings import Endpoint
 
 LONGEST_ANSWER = 2**26
@@ -28,8 +27,8 @@ RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Statuses after which a request is sent again."""
 MOST_RETRIES_OF_500 = 2
 """Retries after status 500, which is often the fault of one text of a batch."""
-FIRST_DELAY, LONGEST_DELAY = 0.25, 60.0
-"""Seconds before the first retry, doubled after each; Retry-After takes precedence, up to the longest delay."""
+FIRST_DELAY = 0.25
+"""Seconds before the first retry, doubled after each; Retry-After takes precedence."""
 
 
 class ServerRefusal(InputError):
@@ -56,30 +55,30 @@ class ServerClient:
     """Client of one server; the connections belong to the event loop in which they were opened.
 
     Redirects are not followed, so that the key reaches no other host. The key is read from the environment for each
-    connection, and replaced in every message.
+    connection, and left out of every message.
 
     Args:
         endpoint: address, key, timeout and retries.
 
     Raises:
-        InputError: if the address holds a user name or password, or an option does not apply to reward models.
+        InputError: if the address is invalid, the key is missing, or an option does not apply to reward models.
     """
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
         self.root = endpoint.base_url.rstrip("/").removesuffix("/v1")
         try:
-            url = httpx.URL(self.root)
+            host = httpx.URL(self.root).host
         except httpx.InvalidURL:
-            raise InputError("--base_url is not a valid address: pass one such as http://127.0.0.1:8000.") from None
-        if url.userinfo or url.query or url.fragment or not url.host:
-            raise InputError(
-                "--base_url must be an address without user name, password and query: name the environment variable "
-                "with the key by --api_key_env."
-            )
+            host = ""
+        if not host:
+            raise InputError("--base_url is not a valid address: pass one such as http://127.0.0.1:8000.")
         for name in ("requests_per_minute", "tokens_per_minute", "max_cost", "max_requests"):
             if getattr(endpoint, name) is not None:
                 raise InputError(f"{name} applies to judges, and this is a reward model behind a server: leave it out.")
+        name = endpoint.api_key_env
+        if name not in ("", Endpoint.api_key_env) and not self._key():
+            raise InputError(f"--api_key_env names {name}, and that environment variable is not set or empty.")
         self._clients: dict[asyncio.AbstractEventLoop, httpx.AsyncClient] = {}
         self.requests = self.retries = 0
         self.has_answered = False
@@ -147,8 +146,8 @@ class ServerClient:
                 if retries >= self.endpoint.max_retries:
                     raise ServerUnreachable(f"{failure} (after {retries} retries).") from None
                 wait = failure.retry_after
-            await asyncio.sleep(min(LONGEST_DELAY, delay * (0.5 + random.random() / 2) if wait is None else wait))
-            delay = min(LONGEST_DELAY, 2 * delay)
+            await asyncio.sleep(delay * (0.5 + random.random() / 2) if wait is None else wait)
+            delay = min(LONGEST_WAIT, 2 * delay)
             retries += 1
             self.retries += 1
 
@@ -204,7 +203,7 @@ class ServerClient:
                 "of the server, or name the variable by --api_key_env."
             )
         if status in RETRIED:
-            raise _Passing(f"{url} answers {status}: {message or 'no message'}", status, _retry_after(response))
+            raise _Passing(f"{url} answers {status}: {message or 'no message'}", status, retry_after(response.headers))
         if not response.is_success:
             raise ServerRefusal(f"{url} answers {status}: {message or 'no message'}", status)
         if content is None:
@@ -219,7 +218,7 @@ class ServerClient:
     def _clean(self, text: str) -> str:
         """Return the beginning of a server's text on one line, without the key."""
         key = self._key()
-        line = " ".join((text.replace(key, "***") if key else text).split())
+        line = " ".join(SECRETS.sub("[key]", text.replace(key, "[key]") if key else text).split())
         return (line[:LONGEST_MESSAGE] + "…" if len(line) > LONGEST_MESSAGE else line).rstrip(".")
 
 
@@ -261,16 +260,3 @@ def error_message(content: object, is_error: bool) -> str:
     if is_error or content.get("object") == "error":
         return str(content.get("message") or content.get("detail") or "an error without a message")
     return ""
-
-
-def _retry_after(response: httpx.Response) -> float | None:
-    """Return the seconds of the header Retry-After, a number or a date; None if there is none."""
-    text = response.headers.get("retry-after", "")
-    try:
-        seconds = float(text)
-    except ValueError:
-        try:
-            seconds = parsedate_to_datetime(text).timestamp() - time.time()
-        except ValueError:
-            return None
-    return max(0.0, seconds) if math.isfinite(seconds) else None

@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
+from itertools import repeat
 
 from rewardbench.errors import InputError
 from rewardbench.scorers.http.client import ServerRefusal
@@ -94,7 +95,7 @@ async def probe(route: ScoringRoute, inputs: Sequence[ServerInput]) -> ProbeRepo
     notes: list[str] = []
     if effect > 0:
         notes.append(f"The batching of the server changes the score of a probe text by up to {effect:.2g}.")
-    if not route.flags and all(0 <= score <= 1 for score in scores):
+    if not route.flags and _are_shares(scores):
         notes.append(
             "All scores of the probe texts are between 0 and 1, and this server has no option for raw scores: they may "
             "be sigmoids, which --parity FOLDER would show."
@@ -109,15 +110,16 @@ async def choose_path(route: ScoringRoute, inputs: Sequence[ServerInput]) -> tup
         InputError: if it answers none.
     """
     refusals: list[ServerRefusal] = []
+    is_missing = True
     for path in route.dialect.paths:
         candidate = replace(route, path=path)
         try:
             return candidate, await candidate.send(inputs)
         except ServerRefusal as refusal:
             refusals.append(refusal)
+            is_missing &= refusal.status == HTTPStatus.NOT_FOUND
     first = refusals[0]
-    missing = all(refusal.status == HTTPStatus.NOT_FOUND for refusal in refusals)
-    hint = f"is it a {route.dialect.title} server? If so, " if missing else ""
+    hint = f"is it a {route.dialect.title} server? If so, " if is_missing else ""
     raise InputError(f"{str(first).rstrip('.')}: {hint}{route.dialect.start_hint}.") from first
 
 
@@ -146,7 +148,7 @@ async def choose_flags(
     if not route.dialect.switches:
         return route, scores
     reject_degenerate(scores)
-    if all(0 <= score <= 1 for score in scores):
+    if _are_shares(scores):
         names = " or ".join(name for flags, _ in route.dialect.switches for name in flags)
         raise InputError(
             f"{route.dialect.title} does not switch its activation off by {names}, and all probe scores are between 0 "
@@ -183,16 +185,16 @@ def reject_degenerate(scores: Sequence[float]) -> None:
             raise InputError(
                 f"The server scores a probe text as {score}: its weights are broken, or its dtype overflows."
             )
-    if all(_equal(score, 1.0) for score in scores):
+    if all(map(_equal, scores, repeat(1.0))):
         raise InputError(
             "The server scores all probe texts as 1.0, the softmax of one label: it must return raw scores "
             "(use_activation or raw_scores)."
         )
-    if all(_equal(abs(score), 1.0) for score in scores):
+    if all(map(_equal, map(abs, scores), repeat(1.0))):
         raise InputError(
             "The server scores all probe texts as 1 or -1: it normalises its output to length 1, as embeddings are."
         )
-    if all(_equal(score, scores[0]) for score in scores):
+    if all(map(_equal, scores, repeat(scores[0]))):
         raise InputError(
             f"The server scores all {len(scores)} probe texts as {scores[0]:.6g}: its head is missing or constant, or "
             "its scores are NaN, which some servers return as 0."
@@ -262,6 +264,11 @@ def _reject_permuted(scores: Sequence[float], unbatched: Sequence[float]) -> Non
         return
     if all(map(_near, sorted(scores), sorted(unbatched))):
         raise InputError("The server returns the scores of a batch in another order than its texts.")
+
+
+def _are_shares(scores: Sequence[float]) -> bool:
+    """Return True if all scores are between 0 and 1, as probabilities are."""
+    return min(scores) >= 0 and max(scores) <= 1
 
 
 def _spread(scores: Sequence[float]) -> float:

@@ -228,7 +228,7 @@ def test_the_key_is_sent_and_written_nowhere(folder, tmp_path, monkeypatch):
         endpoint = Endpoint(server.base_url, api_key_env="RM_KEY")
         result = evaluate(str(folder), rows(3), server=ServerSpec("vllm", endpoint))
         result.save(tmp_path)
-        monkeypatch.delenv("RM_KEY")
+        monkeypatch.setenv("RM_KEY", "sk-wrong")
         with pytest.raises(InputError, match="rejects the key"):
             evaluate(str(folder), rows(3), server=ServerSpec("vllm", endpoint))
     texts = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]

@@ -187,16 +187,21 @@ def test_no_server_at_the_address_ends_at_once(folder, capsys):
 def test_the_key_is_in_no_error(folder, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     sentence = refusal(folder, "vllm", "echoes_key")
-    assert "bad Bearer ***" in sentence
+    assert "answers 400: bad [key]" in sentence
     assert KEY not in sentence
+
+
+def test_a_key_that_is_named_must_be_set(folder):
+    with pytest.raises(InputError, match="--api_key_env names RM_KEY, and that environment variable is not set"):
+        load_scorer(ModelSpec(str(folder), server=ServerSpec("tei", Endpoint("http://127.0.0.1:1", "RM_KEY"))))
 
 
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("http://user:pw@127.0.0.1:1", "without user name, password"),
-        ("http://127.0.0.1:1/?key=pw", "without user name, password"),
-        ("http://", "--base_url"),
+        ("http://user:pw@127.0.0.1:1", "base_url has a key in it"),
+        ("http://127.0.0.1:1/?key=pw", "base_url has a key in it"),
+        ("http://", "--base_url is not"),
         ("http://[::1", "--base_url is not a valid address"),
     ],
 )
