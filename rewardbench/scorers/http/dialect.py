@@ -64,7 +64,7 @@ def all_texts(inputs: Sequence[ServerInput]) -> list[str]:
     return [item.text for item in inputs]
 
 
-class Dialect(ABC):
+class ServerDialect(ABC):
     """One HTTP interface of a reward-model server."""
 
     title: ClassVar[str]
@@ -122,7 +122,7 @@ class Dialect(ABC):
         """Return the ids that the server reads if a text is sent."""
         return encode_plain(tokenizer, text, add_special_tokens=True)
 
-    async def settle(self, client: ServerClient, tokenizer: PreTrainedTokenizerBase, model: str) -> Dialect:
+    async def settle(self, client: ServerClient, tokenizer: PreTrainedTokenizerBase, model: str) -> ServerDialect:
         """Return the dialect for the version of the server that its answers show; most have one version."""
         return self
 
@@ -137,7 +137,7 @@ class ScoringRoute:
     """How texts are sent to one server."""
 
     client: ServerClient
-    dialect: Dialect
+    dialect: ServerDialect
     path: str
     model: str = ""
     """Name of the model at the server."""

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from rewardbench.scorers.http.client import ServerAnswer, ServerClient
 from rewardbench.scorers.http.dialect import (
-    Dialect,
     Flags,
+    ServerDialect,
     ServerFacts,
     ServerInput,
     ServerOutput,
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
-class VllmDialect(Dialect):
+class VllmDialect(ServerDialect):
     """vLLM: POST /classify, or /pooling for versions and models without it; GET /version and /v1/models.
 
     Read: `entrypoints/pooling/{base,classify,pooling}/protocol.py` and `classify/serving.py` of several versions up to
@@ -84,7 +84,7 @@ class VllmDialect(Dialect):
         return ServerFacts(find_text(version, "version"), tuple(filter(None, names)), limit)
 
 
-class SglangDialect(Dialect):
+class SglangDialect(ServerDialect):
     """SGLang: POST /classify of its native interface, or /v1/embeddings; GET /get_server_info or /server_info.
 
     Read: `entrypoints/http_server.py`, `openai/serving_classify.py` and `openai/serving_embedding.py` of 2025. The
@@ -133,7 +133,7 @@ class SglangDialect(Dialect):
         )
 
 
-class LlamaFactoryDialect(Dialect):
+class LlamaFactoryDialect(ServerDialect):
     """LLaMA-Factory: POST /v1/score/evaluation with rendered texts.
 
     Read: `api/app.py`, `api/chat.py`, `api/protocol.py` and `chat/hf_engine.py` of 2024 and 2025. `messages` is a list
@@ -160,7 +160,7 @@ class LlamaFactoryDialect(Dialect):
         return ServerOutput(read_scalars(read_field(answer.content, "scores")))
 
 
-class TeiDialect(Dialect):
+class TeiDialect(ServerDialect):
     """Text Embeddings Inference: POST /predict with `raw_scores`; GET /info.
 
     Read: `router/src/http/types.rs`, `router/src/http/server.rs` and `router/src/lib.rs` of 2024. A batch is a list of
@@ -202,7 +202,7 @@ class TeiDialect(Dialect):
         )
 
 
-class OpenRlhfDialect(Dialect):
+class OpenRlhfDialect(ServerDialect):
     """OpenRLHF: POST /get_reward with rendered texts.
 
     Read: `cli/serve_rm.py` of 2024 to 2026. `query` is a list of texts, `rewards` one number each. Texts are cut at
@@ -255,7 +255,7 @@ class OpenRlhfDialect(Dialect):
             text = re.sub(f"^{tokens}|{tokens}$", "", text) + eos
         return encode_plain(tokenizer, text, add_special_tokens=self.version == "characters")
 
-    async def settle(self, client: ServerClient, tokenizer: PreTrainedTokenizerBase, model: str) -> Dialect:
+    async def settle(self, client: ServerClient, tokenizer: PreTrainedTokenizerBase, model: str) -> ServerDialect:
         """Return the dialect for the version whose treatment of EOS and of characters the scores show."""
         eos = str(tokenizer.eos_token or "")
         if not eos:
@@ -277,7 +277,7 @@ class OpenRlhfDialect(Dialect):
         return {"reads": self.version}
 
 
-DIALECTS: Mapping[str, Dialect] = {
+DIALECTS: Mapping[str, ServerDialect] = {
     "vllm": VllmDialect(),
     "sglang": SglangDialect(),
     "openrlhf": OpenRlhfDialect(),

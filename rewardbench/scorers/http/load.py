@@ -18,7 +18,7 @@ from rewardbench.models.spec import resolve
 from rewardbench.models.weight_files import config_fields, weight_files
 from rewardbench.paths import home_path
 from rewardbench.scorers.http.client import ServerClient
-from rewardbench.scorers.http.dialect import Dialect, ScoringRoute, ServerFacts
+from rewardbench.scorers.http.dialect import ScoringRoute, ServerDialect, ServerFacts
 from rewardbench.scorers.http.dialects import DIALECTS
 from rewardbench.scorers.http.probes import measure_parity, probe, probe_messages, reject_truncation
 from rewardbench.scorers.http.scorer import ServerScorer
@@ -87,7 +87,7 @@ def _reject_local_options(spec: ModelSpec) -> None:
             raise InputError(f"--{flag} has no effect on a model behind a server: leave it out.")
 
 
-def choose_served_model(spec: ModelSpec, model: str, dialect: Dialect, facts: ServerFacts) -> str:
+def choose_served_model(spec: ModelSpec, model: str, dialect: ServerDialect, facts: ServerFacts) -> str:
     """Return the name of the model at the server.
 
     Args:
@@ -138,7 +138,7 @@ def find_tokenizer_files(spec: ModelSpec) -> Path:
 
 
 def length_limit(
-    spec: ModelSpec, dialect: Dialect, facts: ServerFacts, tokenizer: PreTrainedTokenizerBase, folder: Path
+    spec: ModelSpec, dialect: ServerDialect, facts: ServerFacts, tokenizer: PreTrainedTokenizerBase, folder: Path
 ) -> int | None:
     """Return the maximum tokens of a text: the requested length, else the smallest of the known limits.
 

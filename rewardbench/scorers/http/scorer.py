@@ -12,7 +12,7 @@ from rewardbench.chat import all_text
 from rewardbench.errors import InputError
 from rewardbench.models.fingerprint import tokenizer_identity
 from rewardbench.scorers.http.client import ServerRefusal
-from rewardbench.scorers.http.dialect import Dialect, ScoringRoute, ServerFacts, ServerInput
+from rewardbench.scorers.http.dialect import ScoringRoute, ServerDialect, ServerFacts, ServerInput
 from rewardbench.scorers.http.probes import Parity, ProbeReport, scalars
 from rewardbench.scorers.remote import RemoteScorer
 from rewardbench.types import Messages, Score, ScorerReport, TokenRequest, Tools
@@ -60,7 +60,7 @@ class ServerScorer(RemoteScorer):
         """By key of the request: why the server gave no score."""
 
     @property
-    def dialect(self) -> Dialect:
+    def dialect(self) -> ServerDialect:
         """Return the dialect of the server."""
         return self.route.dialect
 
@@ -191,7 +191,7 @@ class ServerScorer(RemoteScorer):
         return ScorerReport(tuple(notes), {"server": details})
 
 
-def match_text(chat: Chat, dialect: Dialect, request: TokenRequest) -> TokenRequest:
+def match_text(chat: Chat, dialect: ServerDialect, request: TokenRequest) -> TokenRequest:
     """Find the text that a server reads as the ids of a request; special tokens that it adds are left out.
 
     Args:
