@@ -243,6 +243,8 @@ class ResultSummary(SummaryHeader):
     """Date of submission, YYYY-MM-DD."""
     outputs_sha256: Any = None
     """SHA-256 of the file with the per-item scores."""
+    answers_sha256: Any = None
+    """SHA-256 of the raw answers of a judge, unpacked; missing for other models."""
 
 
 def _is_short_text(value: object) -> bool:

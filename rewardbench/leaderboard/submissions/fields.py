@@ -236,6 +236,17 @@ OutputsHash = Annotated[
 ]
 
 
+AnswersHash = Annotated[
+    str | None,
+    must(
+        lambda value: value is None or _is_outputs_hash(value),
+        f"{results.ANSWERS_HASH} is not a SHA-256",
+        SENTENCE,
+    ),
+    WithJsonSchema({**STRING, "pattern": _HASH.pattern}),
+]
+
+
 class SubmittedFigure(EstimateRecord):
     """A figure of a submission. Additional fields are reported when figures are recomputed."""
 
@@ -295,6 +306,7 @@ class SubmittedSummary(ResultSummary):
     ] = ()
     date: Day = None
     outputs_sha256: OutputsHash
+    answers_sha256: AnswersHash = None
 
     @model_validator(mode="after")
     def _has_no_name_of_a_baseline(self) -> SubmittedSummary:
