@@ -50,10 +50,15 @@ def without_thought(text: str) -> str | None:
 
 
 def tagged_text(text: str, tag: str) -> str | None:
-    """Return the text of the last complete pair of tags, such as <answer>…</answer>; None if there is none."""
+    """Return the text of the last pair of tags, such as <answer>…</answer>; None if there is none.
+
+    Without a pair, an opening tag is enough: the server may have stopped at the closing one.
+    """
     name = re.escape(tag)
     closings = list(re.finditer(rf"</{name}\s{{0,9}}>", text, re.IGNORECASE))
     openings = list(re.finditer(rf"<{name}\s{{0,9}}>", text, re.IGNORECASE))
+    if openings and not closings:
+        return text[openings[-1].end() :]
     for closing in reversed(closings):
         while openings and openings[-1].end() > closing.start():
             openings.pop()

@@ -24,7 +24,7 @@ from rewardbench.scorers.judge.verdict_texts import (
     LINK,
     MAX_VERDICTS,
     NO_VERDICT,
-    Verdict,
+    VerdictMatch,
     agreement,
     decide,
 )
@@ -34,6 +34,10 @@ _CUTS = ("length", "max_tokens")
 _FLAGS = re.IGNORECASE | re.VERBOSE
 _MARKED = re.compile(r"\[\[([^\[\]\n]{1,200})\]\]|\\boxed\s?\{((?:[^{}\n]|\{[^{}\n]{0,100}\}){1,200})\}")
 _HEADED = re.compile(rf"(?:{HEADING}{LINK}|\[RESULT\]){DECORATION}{{0,12}}", _FLAGS)
+_GIVEN = re.compile(
+    r"""\bI(?:'d|'ll|\s+would|\s+will)?\s+(?:rate|give|score|grade|assign)\b(?:\s+(?!not\b)[a-z]{1,20}){0,6}\s+[*_]{0,3}""",
+    re.IGNORECASE,
+)
 _AMOUNT = re.compile(rf"(?<![\w.,/-])(?<!\d:){RATING}", _FLAGS)
 _RANGE = re.compile(r"""\s{0,3}(?:[-–—~/]|\b(?:to|or|and)\b|至|到|或)\s{0,3}\d|[\w%]|[,:]\d""", _FLAGS)
 _LIST_ITEM = re.compile(r"^[ \t]{0,9}(\d{1,2})[.)、:][ \t]{0,9}([^\s][^\n]{0,40})(?:\n|$)", re.MULTILINE)
@@ -109,23 +113,23 @@ def _last(matches: Iterator[re.Match[str]]) -> list[re.Match[str]]:
     return list(deque(matches, maxlen=MAX_VERDICTS))
 
 
-def _by_patterns(reader: ValueReader, text: str) -> list[Verdict]:
+def _by_patterns(reader: ValueReader, text: str) -> list[VerdictMatch]:
     """Return the verdicts of the first of the rule's patterns that matches."""
     for pattern in reader.rule.patterns:
         matches = _last(re.finditer(pattern, text))
         if not matches:
             continue
-        verdicts: list[Verdict] = []
+        verdicts: list[VerdictMatch] = []
         for match in matches:
             reading = reader.read(match[match.lastindex or 0] or "")
-            verdicts.append(Verdict(match.start(), match.end(), reading or NO_VERDICT))
+            verdicts.append(VerdictMatch(match.start(), match.end(), reading or NO_VERDICT))
         if reader.rule.kind == "rating" and reader.count > 1:
             return _joined_ratings(reader, matches) or verdicts
         return verdicts
     return []
 
 
-def _joined_ratings(reader: ValueReader, matches: list[re.Match[str]]) -> list[Verdict]:
+def _joined_ratings(reader: ValueReader, matches: list[re.Match[str]]) -> list[VerdictMatch]:
     """Return one verdict of the last matches, if each of them holds one number."""
     values: list[float] = []
     for match in matches[-reader.count :]:
@@ -135,28 +139,26 @@ def _joined_ratings(reader: ValueReader, matches: list[re.Match[str]]) -> list[V
         values.append(value)
     if len(values) < reader.count:
         return []
-    return [Verdict(matches[-reader.count].start(), matches[-1].end(), reader.ratings(values))]
+    return [VerdictMatch(matches[-reader.count].start(), matches[-1].end(), reader.ratings(values))]
 
 
-def _by_default(reader: ValueReader, text: str) -> Iterator[Verdict]:
+def _by_default(reader: ValueReader, text: str) -> Iterator[VerdictMatch]:
     """Yield the verdicts of a normalised text in the forms that judges use."""
     yield from _lines(reader, text)
     for match in _last(_MARKED.finditer(text)):
         reading = reader.read(match[1] or match[2])
         if reading:
-            yield Verdict(match.start(), match.end(), reading)
+            yield VerdictMatch(match.start(), match.end(), reading)
     kind = reader.rule.kind
+    if kind in ("rating", "scale") and reader.ratings_count == 1:
+        yield from _amounts(reader, text)
+        return
+    yield from _headed_lines(reader, text)
     if kind == "choice":
         yield from _headed_labels(reader, text)
-    elif kind == "ranking":
-        yield from _headed_lines(reader, text)
-    elif reader.ratings_count == 1:
-        yield from _amounts(reader, text)
-    else:
-        yield from _headed_lines(reader, text)
 
 
-def _lines(reader: ValueReader, text: str) -> Iterator[Verdict]:
+def _lines(reader: ValueReader, text: str) -> Iterator[VerdictMatch]:
     """Yield the verdicts that fill a line: the first or the last one, and any with several values."""
     is_single = reader.rule.kind == "choice" or reader.ratings_count == 1
     lines: list[tuple[int, str]] = []
@@ -167,11 +169,12 @@ def _lines(reader: ValueReader, text: str) -> Iterator[Verdict]:
         start += len(line) + 1
     for start, line in [*lines[:1], *(lines[-1:] if is_single else lines[-MAX_VERDICTS:])]:
         plain = line.strip()
-        if len(plain) > 200 or plain.startswith("#") or plain.endswith(":") or "[[" in plain or "\\boxed" in plain:
+        has_mark = "\\boxed" in plain or (is_single and "[[" in plain)
+        if len(plain) > 200 or plain.startswith("#") or plain.endswith(":") or has_mark:
             continue
         reading = reader.read(plain) or _conclusion(reader, plain)
         if reading:
-            yield Verdict(start, start + len(line), reading)
+            yield VerdictMatch(start, start + len(line), reading)
     if reader.rule.kind == "ranking":
         yield from _numbered_ranking(reader, text)
 
@@ -187,7 +190,7 @@ def _conclusion(reader: ValueReader, line: str) -> Reading | None:
     return reader.read(match[1]) if match else None
 
 
-def _numbered_ranking(reader: ValueReader, text: str) -> Iterator[Verdict]:
+def _numbered_ranking(reader: ValueReader, text: str) -> Iterator[VerdictMatch]:
     """Yield the rankings that are lists: "1. B", "2. A"."""
     names: list[str] = []
     start = end = 0
@@ -200,38 +203,38 @@ def _numbered_ranking(reader: ValueReader, text: str) -> Iterator[Verdict]:
         if len(names) == reader.count:
             reading = reader.read(", ".join(names))
             if reading:
-                yield Verdict(start, end, reading)
+                yield VerdictMatch(start, end, reading)
 
 
-def _headed_labels(reader: ValueReader, text: str) -> Iterator[Verdict]:
+def _headed_labels(reader: ValueReader, text: str) -> Iterator[VerdictMatch]:
     pattern = re.compile(rf"({reader.label_pattern}){_END_OF_LABEL}", _FLAGS | re.MULTILINE)
     for heading in _last(_HEADED.finditer(text)):
         match = pattern.match(text, heading.end(), heading.end() + 200)
         reading = reader.read(match[1]) if match and match[1][:2] != "[[" else None
         if match and reading:
-            yield Verdict(match.start(), match.end(), reading)
+            yield VerdictMatch(match.start(), match.end(), reading)
 
 
-def _headed_lines(reader: ValueReader, text: str) -> Iterator[Verdict]:
+def _headed_lines(reader: ValueReader, text: str) -> Iterator[VerdictMatch]:
     """Yield the verdicts that fill a line after a heading."""
     for heading in _last(_HEADED.finditer(text)):
         end = text.find("\n", heading.end(), heading.end() + 200)
         end = min(len(text), heading.end() + 200) if end < 0 else end
         reading = reader.read(text[heading.end() : end].strip()) if end > heading.end() else None
         if reading:
-            yield Verdict(heading.end(), end, reading)
+            yield VerdictMatch(heading.end(), end, reading)
 
 
-def _amounts(reader: ValueReader, text: str) -> Iterator[Verdict]:
+def _amounts(reader: ValueReader, text: str) -> Iterator[VerdictMatch]:
     """Yield ratings after a heading, and those with a highest value, such as 8/10, in a sentence."""
-    headed = {heading.end() for heading in _HEADED.finditer(text)}
+    headed = {heading.end() for pattern in (_HEADED, _GIVEN) for heading in pattern.finditer(text)}
     for match in _last(_AMOUNT.finditer(text)):
         is_headed = match.start() in headed
         before = text[max(0, match.start() - 3) : match.start()].rstrip(" *_")
         if not is_headed and (not match["highest"] or before.endswith((":", "：", "|", "="))):
             continue
         is_range = _RANGE.match(text, match.end()) is not None
-        yield Verdict(match.start(), match.end(), NO_VERDICT if is_range else reader.read(match[0]) or NO_VERDICT)
+        yield VerdictMatch(match.start(), match.end(), NO_VERDICT if is_range else reader.read(match[0]) or NO_VERDICT)
 
 
 def _labelled_ratings(reader: ValueReader, text: str) -> Reading:

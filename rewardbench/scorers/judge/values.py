@@ -25,6 +25,7 @@ _RATING = re.compile(RATING, re.IGNORECASE)
 _WRAPPED = re.compile(r"\\(?:text|textbf|mathbf|mathrm|boxed|textrm|mathsf)\s{0,3}\{([^{}]*)\}")
 _EDGES = " \t\n*_\"'`#()[]{}<>$.:;,!。，；！\\"
 _RELATION = re.compile(r"\s{0,9}(>+|<+|≻|≺|=+|≈|~|→|->|,|;|、)\s{0,9}")
+_COMPARISON = re.compile(r"[<>≻≺=≈]")
 _SEPARATOR = re.compile(r"[\s,;、|]+")
 _LINE_BREAK = re.compile(r"\s*[\n,;、|]\s*")
 
@@ -73,12 +74,11 @@ class ValueReader:
         """
         if value is None or isinstance(value, bool):
             return None
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and self.rule.kind == "rating":
             value = self._by_label(value)
-        if isinstance(value, Sequence) and not isinstance(value, str):
+        if isinstance(value, list) and not any(isinstance(element, list | Mapping) for element in value):
             value = ", ".join(map(str, value))
-        text = str(value)
-        if len(text) > MAX_CHARACTERS:
+        if not isinstance(value, str | int | float) or len(text := str(value)) > MAX_CHARACTERS:
             return None
         text = _unwrap(normalise(text))
         if self.rule.kind == "choice":
@@ -101,7 +101,7 @@ class ValueReader:
         return Reading(tuple(-value if rule.is_reversed else value for value in values))
 
     def number(self, text: str) -> float | None:
-        """Read one rating such as 8, 8.5 or 8/10; NaN if it is on another scale, None if it is no number."""
+        """Read one rating such as 8, 8.5 or 8/10; NaN if it is on another scale, None if it is not a number."""
         match = _RATING.fullmatch(text.strip(_EDGES.replace(".", "")).rstrip("."))
         if match is None:
             return None
@@ -140,7 +140,7 @@ class ValueReader:
             return self._tie()
         if self.is_label(text):
             return NO_VERDICT
-        ranking = self._ranking(text) if "," not in text else None
+        ranking = self._ranking(text) if _COMPARISON.search(text) else None
         if ranking is None or ranking.failure:
             return ranking
         best = max(ranking.scores)

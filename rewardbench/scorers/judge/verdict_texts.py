@@ -1,10 +1,11 @@
 """Verdicts in a text, and the one that counts.
 
 The rule: a verdict is *final* if it begins its line, or a heading such as "Final verdict:" precedes it. The place of
-the verdict begins in the last line with a final verdict, at the first final one of that line; if the line holds nothing
-but verdicts and headings, the lines of the same sort directly above it belong to the place. It ends where the text
-ends. Without a final verdict, the place is the last line with a verdict. All verdicts of the place must agree; those
-before it do not count, nor do conditional ones, which restate the instructions ("[[A]] if response A is better").
+the verdict begins in the last line with a final verdict, at the first final one of that line, and ends where the text
+ends. If that line holds nothing but verdicts and headings, the lines of the same sort directly above it belong to the
+place, but for headings of parts above an overall one ("Accuracy score: 8", "Overall score: 7"). Without a final
+verdict, the place is the last line with a verdict. All verdicts of the place must agree. Those before it do not count,
+nor do conditional ones, which restate the instructions ("[[A]] if response A is better").
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ HEADING = r"""(?:verdict|decision|answer|choice|judgment|judgement|conclusion|re
     |裁决|判决|结论|判断|答案|结果|评分|得分|分数|打分|总分|评级|排名|排序|选择|更好的回答|最佳回答)"""
 """Words before a verdict, for regular expressions that ignore case and are verbose."""
 VERB = r"(?:(?:choose|pick|select|prefer|go\s+with|give\s+it|rate\s+it|rate\s+this|give\s+this|选择|选)(?:\s+a)?)"
-LINK = r"""(?:\s{0,3}(?:\([^()\n]{0,40}\)|（[^（）\n]{0,40}）))?[\s*_"'`\])]{0,8}
+LINK = r"""(?:\s{0,3}\([^()\n]{0,40}\)|\s+(?:on|from|out\s+of)\s[^:\n]{1,40}(?=:))?[\s*_"'`\])]{0,8}
     (?:\b(?:is|are|was|would\s+be|should\s+be|goes\s+to)\b|[:：=]|[-=]>|→|为|是)"""
 """What joins a heading with its verdict: a colon, "is", an arrow."""
-DECORATION = r"""[\s*_"'`#:：=>$(\[{-]"""
+DECORATION = r"""[\s*_"'`#:：=>$(\[{]"""
 _LEAD = re.compile(
     rf"""(?:{HEADING}(?:{LINK}(?:\s+(?:therefore|thus|then|clearly|hence))?)?|{VERB}|\[RESULT\]|最终)
     [\s:：*_"'`=>$,(\[{{-]{{0,12}}(?:(?:the\s+)?(?:response|assistant|output|answer|option)\s+)?$""",
@@ -45,6 +46,7 @@ _CONDITION_BEFORE = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _COMPARISON = re.compile(r"better|best|tie\b|equal|worse|prefer|superior|good|更好|平局|优|一样", re.IGNORECASE)
+_OVERALL = re.compile(r"overall|final|total|总|最终|综合", re.IGNORECASE)
 _WINDOW = 160
 """Characters around a verdict that are looked at."""
 MAX_VERDICTS = 500
@@ -52,7 +54,7 @@ MAX_VERDICTS = 500
 
 
 @dataclass(frozen=True)
-class Verdict:
+class VerdictMatch:
     """A verdict at a position of a text."""
 
     start: int
@@ -60,7 +62,7 @@ class Verdict:
     reading: Reading
 
 
-def decide(text: str, verdicts: Iterable[Verdict]) -> Reading:
+def decide(text: str, verdicts: Iterable[VerdictMatch]) -> Reading:
     """Read the verdict that counts, by the rule of this module.
 
     Args:
@@ -69,7 +71,7 @@ def decide(text: str, verdicts: Iterable[Verdict]) -> Reading:
     """
     line_starts = [0, *(match.end() for match in re.finditer("\n", text))]
     ordered = sorted(verdicts, key=lambda verdict: (verdict.start, verdict.end))
-    by_line: dict[int, list[Verdict]] = {}
+    by_line: dict[int, list[VerdictMatch]] = {}
     for verdict in ordered[-MAX_VERDICTS:]:
         start = line_starts[bisect_right(line_starts, verdict.start) - 1]
         if not _is_conditional(_before(text, start, verdict), text[verdict.end : verdict.end + _WINDOW]):
@@ -91,7 +93,7 @@ def _is_conditional(before: str, after: str) -> bool:
     return condition is not None and _COMPARISON.search(condition[0]) is not None
 
 
-def _final_place(text: str, by_line: Mapping[int, list[Verdict]]) -> list[Verdict]:
+def _final_place(text: str, by_line: Mapping[int, list[VerdictMatch]]) -> list[VerdictMatch]:
     """Return the verdicts of the place.
 
     Args:
@@ -109,16 +111,17 @@ def _final_place(text: str, by_line: Mapping[int, list[Verdict]]) -> list[Verdic
     for below in starts[index + 1 :]:
         place += by_line[below]
     end = _line_end(text, by_line[start][-1].end)
+    is_overall = _OVERALL.search(text, start, by_line[start][0].start) is not None
     while _is_plain(text, by_line[start], start, end) and index > 0:
         index, end = index - 1, start
         start = starts[index]
-        if not _is_plain(text, by_line[start], start, end):
+        if not _is_plain(text, by_line[start], start, end) or (is_overall and _names_part(text, start, by_line[start])):
             break
         place += by_line[start]
     return place
 
 
-def _final_verdicts(text: str, start: int, verdicts: Sequence[Verdict]) -> list[Verdict]:
+def _final_verdicts(text: str, start: int, verdicts: Sequence[VerdictMatch]) -> list[VerdictMatch]:
     """Return the verdicts of a line from the first final one on; [] if none is final."""
     for position, verdict in enumerate(verdicts):
         before = _before(text, start, verdict)
@@ -127,12 +130,18 @@ def _final_verdicts(text: str, start: int, verdicts: Sequence[Verdict]) -> list[
     return []
 
 
-def _before(text: str, start: int, verdict: Verdict) -> str:
+def _names_part(text: str, start: int, verdicts: Sequence[VerdictMatch]) -> bool:
+    """Return True if the heading of a line is that of a part, such as "Accuracy score:"."""
+    end = verdicts[0].start
+    return _PLAIN.fullmatch(text, start, end) is None and _OVERALL.search(text, start, end) is None
+
+
+def _before(text: str, start: int, verdict: VerdictMatch) -> str:
     """Return the text of a line before a verdict, or the end of it if it is long."""
     return text[max(start, verdict.start - _WINDOW) : verdict.start]
 
 
-def _is_plain(text: str, verdicts: Sequence[Verdict], start: int, end: int) -> bool:
+def _is_plain(text: str, verdicts: Sequence[VerdictMatch], start: int, end: int) -> bool:
     """Return True if a part of the text holds nothing but verdicts, headings and punctuation."""
     for verdict in verdicts:
         if not _is_short_lead(text[start : max(start, verdict.start)]):
