@@ -97,7 +97,7 @@ class Budget:
         return (prompt_tokens * prices[0] + completion_tokens * prices[1]) / 1e6
 
     def expected_tokens(self, characters: int) -> float:
-        """Return the most tokens that a request has used so far, for a prompt of so many characters."""
+        """Return the most tokens that a request has used so far, for a prompt of this length."""
         return characters * self._tokens_per_character + self._completion_tokens
 
     async def reserve(self, reservation: Reservation) -> bool:

@@ -1,4 +1,4 @@
-"""Keep every answer of a server on disk, so that no request is paid twice: one SQLite file beside the score cache.
+"""Keep every answer of a server on disk, so that no request is paid twice: one SQLite file next to the score cache.
 
 A row is written before a request is sent, and gets the answer afterwards. A run that was killed leaves rows without an
 answer: those requests were in flight, may have been paid, and are sent again.
@@ -34,7 +34,7 @@ DAY = 86_400
 """Seconds of a day."""
 
 
-Claim = Literal["new", "unfinished", "waiting"]
+ClaimState = Literal["new", "unfinished", "waiting"]
 """new: the request may be sent; unfinished: it may, and was sent by a run that did not finish; waiting: another process
 has sent it and waits for the answer."""
 
@@ -114,7 +114,7 @@ class Ledger(SqliteFile):
         except (ValueError, TypeError, KeyError, AttributeError):
             return None
 
-    def claim(self, request: RequestId, timeout: float) -> StoredAnswer | Claim:
+    def claim(self, request: RequestId, timeout: float) -> StoredAnswer | ClaimState:
         """Record that a request is about to be sent, unless it has an answer or another process waits for one.
 
         Args:

@@ -346,10 +346,10 @@ def test_a_response_without_an_answer_is_an_error(text, message):
 @pytest.mark.parametrize(
     "message", [None, 7, {}, {"content": 3}, {"content": [{"text": "a"}, 4, {"type": "image"}]}, {"reasoning": None}]
 )
-@pytest.mark.parametrize("rest", [{}, {"usage": {"prompt_tokens": "x"}}, {"model": 5, "usage": 3}])
-def test_a_malformed_message_is_read_without_an_exception(message, rest):
+@pytest.mark.parametrize("extra", [{}, {"usage": {"prompt_tokens": "x"}}, {"model": 5, "usage": 3}])
+def test_a_malformed_message_is_read_without_an_exception(message, extra):
     choice = {"message": message, "logprobs": {"content": [{}, 3, {"top_logprobs": [None, {"logprob": "x"}]}]}}
-    answer = read_completion(json.dumps({"choices": [choice], **rest}))
+    answer = read_completion(json.dumps({"choices": [choice], **extra}))
     assert answer.text in ("", "a")
     assert len(answer.logprobs) == 3
 
