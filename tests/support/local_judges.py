@@ -31,7 +31,7 @@ def judge_tokenizer(**options: Any) -> Any:
 
 def write_protocol(path: Path, **fields: Any) -> str:
     """Write a protocol as a YAML file, of which JSON is a part; return its path."""
-    path.write_text(json.dumps({"name": path.stem, **fields}))
+    path.write_text(json.dumps({"name": f"my_{path.stem}", **fields}))
     return str(path)
 
 

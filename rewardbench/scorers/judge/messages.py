@@ -35,7 +35,9 @@ CONTEXT = {
 }
 """Variables that come with an item, and what is missing where an item has none."""
 
-STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+RESPONSES = {"responses", "response", "transcripts"}
+"""Variables that show the completions."""
+STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, use_attribute_docstrings=True)
 _environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
 
 
@@ -104,6 +106,11 @@ def check_templates(turns: Sequence[Turn], context: Sequence[str]) -> None:
             if name not in allowed:
                 variables = ", ".join(sorted(allowed))
                 raise ValueError(f"message {position} shows {name}, which is not among {variables}")
+
+
+def shows_responses(turns: Sequence[Turn]) -> bool:
+    """Return True if one of the messages shows the completions."""
+    return any(turn.variables & RESPONSES for turn in turns)
 
 
 @cache

@@ -12,7 +12,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from string import Formatter
 
@@ -23,6 +23,7 @@ from rewardbench.scorers.judge.messages import OfficialPrompts, Turn
 
 PLACEHOLDER = re.compile(r"<<([\w.]+)>>")
 MAX_BYTES = 4_000_000
+MAX_TEXTS = 10_000
 TEXT_SUFFIXES = {".jinja", ".jinja2", ".j2", ".txt"}
 """Files of a folder that hold one text each, whose name is that of the file."""
 STRIPS = {"strip": str.strip, "lstrip": str.lstrip, "rstrip": str.rstrip}
@@ -166,9 +167,9 @@ def _read_texts(path: Path) -> dict[str, str]:
     content = _read_file(path)
     try:
         if path.suffix == ".py":
-            return dict(_flatten(_constants(content)))
+            return _named_texts(_constants(content))
         if path.suffix in (".yaml", ".yml", ".json"):
-            return dict(_flatten(yaml.safe_load(content)))
+            return _named_texts(yaml.safe_load(content))
     except (SyntaxError, ValueError, RecursionError, MemoryError, yaml.YAMLError) as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise InputError(f"The prompts {path} cannot be read: {reason}.") from error
@@ -183,6 +184,14 @@ def _read_file(path: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(f"The prompts {path} cannot be read: {reason}.") from error
+
+
+def _named_texts(value: object) -> dict[str, str]:
+    """Return the texts of nested mappings. Raises ValueError for very many, which aliases of YAML can make."""
+    texts = dict(islice(_flatten(value), MAX_TEXTS + 1))
+    if len(texts) > MAX_TEXTS:
+        raise ValueError(f"there are over {MAX_TEXTS:,} texts")
+    return texts
 
 
 def _flatten(value: object, prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -16,7 +17,7 @@ import yaml
 from pydantic import BaseModel, ValidationError, model_validator
 
 from rewardbench.errors import InputError
-from rewardbench.scorers.judge.messages import STRICT, OfficialPrompts, Turn, check_templates
+from rewardbench.scorers.judge.messages import STRICT, OfficialPrompts, Turn, check_templates, shows_responses
 from rewardbench.scorers.judge.official import read_messages
 from rewardbench.types import View
 
@@ -83,6 +84,22 @@ class AnswerRule(_Record):
     floor: float | None = None
     """tokens: log-probability of an outcome that is not among the top-k; None: that of the least probable of them."""
 
+    @model_validator(mode="after")
+    def _check(self) -> AnswerRule:
+        for pattern in self.patterns:
+            try:
+                groups = re.compile(pattern).groups
+            except (re.error, RecursionError, OverflowError) as error:
+                raise ValueError(f"{pattern!r} in patterns is not a regular expression: {error}") from error
+            if groups < 1:
+                raise ValueError(f"{pattern!r} in patterns has no group: put the value in parentheses")
+        names = self.labels if self.labels == LABELS else (*self.labels, *self.tie)
+        if len(set(names)) < len(names) or not all(names):
+            raise ValueError("labels and tie must be different texts")
+        if self.low is not None and self.high is not None and self.low >= self.high:
+            raise ValueError(f"low is {self.low:g} and high {self.high:g}: low must be below high")
+        return self
+
 
 class JudgeProtocol(_Record):
     """One way to ask a language model which completion is better, and to read its answer."""
@@ -122,6 +139,12 @@ class JudgeProtocol(_Record):
 
     @model_validator(mode="after")
     def _check(self) -> JudgeProtocol:
+        if not re.fullmatch(r"[\w.+-]{1,80}", self.name):
+            raise ValueError("name must be letters, digits, and . _ + - only")
+        for limit, lowest in (("orders", 1), ("repeats", 1), ("max_turns", 1), ("max_completions", 2)):
+            value = getattr(self, limit)
+            if value is not None and value < lowest:
+                raise ValueError(f"{limit} is {value}: it must be at least {lowest}")
         if self.view == "stepwise":
             raise ValueError("view must be pointwise, pairwise or listwise")
         if not self.messages and not self.official:
@@ -133,8 +156,12 @@ class JudgeProtocol(_Record):
             raise ValueError("an answer of kind scale needs view: pairwise, and answer.middle")
         if rule.kind == "tokens" and (len(rule.tokens) < 2 or self.sampling.top_logprobs is None):
             raise ValueError("an answer of kind tokens needs at least two answer.tokens, and sampling.top_logprobs")
-        check_templates(self.messages, self.context)
-        check_templates(self.multi_turn, self.context)
+        if rule.kind == "tokens" and rule.read == "expectation" and self.view == "pointwise":
+            for outcome in rule.tokens:
+                if not re.fullmatch(r"-?\d+(\.\d+)?", outcome):
+                    raise ValueError(f"{outcome!r} in answer.tokens is not a number, which an expectation needs")
+        for turns in (self.messages, self.multi_turn):
+            check_templates(turns, self.context)
         return self
 
     @property
@@ -184,6 +211,8 @@ def load_protocol(name: str, prompts: str | None = None) -> JudgeProtocol:
     (messages, multi_turn), sha256 = read_messages(official, groups, prompts, protocol.name)
     try:
         check_templates((*messages, *multi_turn), protocol.context)
+        if not shows_responses(messages):
+            raise ValueError("no message shows the responses")
     except ValueError as error:
         raise InputError(f"The prompts of the judge protocol {protocol.name} are not valid: {error}.") from error
     official = official.model_copy(update={"sha256": sha256})
@@ -207,7 +236,24 @@ def read_protocol(name: str) -> JudgeProtocol:
         raise InputError(f"The judge protocol {path} cannot be read: {reason}.") from error
     if not isinstance(values, Mapping):
         raise InputError(f"The judge protocol {path} is not a mapping of fields.")
-    return parse_protocol(values, str(path))
+    return _check_file(parse_protocol(values, str(path)), path)
+
+
+def _check_file(protocol: JudgeProtocol, path: Path) -> JudgeProtocol:
+    """Check what makes a protocol of a file usable, and return it.
+
+    Raises:
+        InputError: if it has the name of a protocol of this package, or shows no responses.
+    """
+    if protocol.name in protocol_names() and path.parent != FOLDER:
+        raise InputError(f"The judge protocol {path} is named {protocol.name}, as one of this package: rename it.")
+    for turns in (protocol.messages, protocol.multi_turn):
+        if turns and not protocol.official and not shows_responses(turns):
+            raise InputError(
+                f"The judge protocol {path} shows no responses: write {{{{ responses[0] }}}} in a message, where the "
+                "first response belongs."
+            )
+    return protocol
 
 
 def parse_protocol(values: Mapping[str, object], source: str) -> JudgeProtocol:
@@ -251,4 +297,4 @@ def _load_python(path: Path) -> JudgeProtocol:
         raise InputError(f"The judge protocol {path} fails: {type(error).__name__}: {error}.") from error
     if not isinstance(protocol, JudgeProtocol):
         raise InputError(f"The judge protocol {path} defines no `protocol` of type JudgeProtocol.")
-    return protocol
+    return _check_file(protocol, path)

@@ -165,19 +165,19 @@ def test_texts_come_from_yaml_json_and_plain_files_too(tmp_path):
         "view": "pointwise",
         "answer": {"kind": "rating"},
         "messages": [turn("user", "<<judge.prompt>>!")],
-        "official": {"path": "prompts", "fields": {"q": "question"}},
+        "official": {"path": "prompts", "fields": {"q": "question", "r": "responses[0]"}},
     }
     protocol_file = tmp_path / "mine.yaml"
     protocol_file.write_text(json.dumps(values))
     digests = set()
     for name, content in (
-        ("a.yaml", "judge: {prompt: 'Rate {q}'}"),
-        ("a.json", '{"judge": {"prompt": "Rate {q}"}}'),
-        ("a.txt", "Rate {q}"),
+        ("a.yaml", "judge: {prompt: 'Rate {q} {r}'}"),
+        ("a.json", '{"judge": {"prompt": "Rate {q} {r}"}}'),
+        ("a.txt", "Rate {q} {r}"),
     ):
         (tmp_path / name).write_text(content)
         protocol = load_protocol(str(protocol_file), str(tmp_path / name))
-        assert shown(protocol, "Q", ["R"]) == [("user", "Rate Q!")]
+        assert shown(protocol, "Q", ["R"]) == [("user", "Rate Q R!")]
         digests.add(protocol.digest)
     assert len(digests) == 1
     with pytest.raises(InputError, match=r"is one text, and the judge protocol rm_r1 needs RM_R1_\w+, RM_R1_\w+"):
@@ -192,9 +192,9 @@ def test_prompts_for_a_protocol_with_its_own_are_refused(published):
 def test_an_official_prompt_shows_what_its_protocol_declares_only(tmp_path):
     path = tmp_path / "templates"
     path.mkdir()
-    (path / "ask.jinja2").write_text("{{ prompt }} {{ reference }}")
+    (path / "ask.jinja2").write_text("{{ prompt }} {{ reply }} {{ reference }}")
     values = {"name": "mine", "view": "pointwise", "answer": {"kind": "rating"}, "messages": [turn("user", "<<ask>>")]}
-    official = {"path": "templates", "style": "jinja", "fields": {"prompt": "question"}}
+    official = {"path": "templates", "style": "jinja", "fields": {"prompt": "question", "reply": "responses[0]"}}
     parse_protocol({**values, "official": official}, "mine")
     (tmp_path / "mine.yaml").write_text(json.dumps({**values, "official": official}))
     with pytest.raises(InputError, match="prompts of the judge protocol mine are not valid: message 1 shows reference"):
