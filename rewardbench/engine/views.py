@@ -242,7 +242,7 @@ def check_any_scored(suite: Suite, items: Sequence[ItemScores], name: str) -> No
         return
     first = items[0]
     hint = ""
-    if any(first.tokens) and not first.answers:
+    if any(first.tokens) and str(first.reason).startswith("the score of "):  # no reason of a judge
         hint = f" {name} has broken weights, or overflows in this dtype: try --torch_dtype float32."
     raise InputError(
         f"None of the {len(items)} items of {suite.name} could be scored; the first, {first.id}: "

@@ -5,9 +5,10 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import fsum
 from typing import TYPE_CHECKING
 
-from rewardbench.errors import InputError
 from rewardbench.forward.packed import Layout
 from rewardbench.models.failures import run_reported
 from rewardbench.models.fingerprint import digest
@@ -19,7 +20,7 @@ from rewardbench.scorers.judge.ledger import IN_MEMORY, Ledger, RequestId
 from rewardbench.scorers.judge.prompt_chat import PromptChat
 from rewardbench.scorers.judge.prompts import render
 from rewardbench.scorers.judge.protocols import JudgeProtocol
-from rewardbench.scorers.judge.verdicts import call_score
+from rewardbench.scorers.judge.verdicts import call_score, call_spread
 from rewardbench.types import Message, Messages, Score, ScorerReport, TokenRequest, Tools
 
 if TYPE_CHECKING:
@@ -28,6 +29,18 @@ if TYPE_CHECKING:
 QUESTION = (Message(role="user", content="How long is the river?"),)
 OTHER_ANSWER = (Message(role="assistant", content="I do not know."),)
 PROBE_CONTEXT = {"subset": "all", "reference": "It is short.", "principle": "Prefer the shorter response."}
+
+
+@dataclass(frozen=True)
+class Call:
+    """What is recorded of the answers to one request."""
+
+    answers: int
+    prompt_tokens: int
+    completion_tokens: int
+    failure: Failure | None
+    spread: float | None
+    """Standard deviation of the repeats."""
 
 
 class LocalJudge(ModelScorer):
@@ -66,10 +79,10 @@ class LocalJudge(ModelScorer):
         """Raw answers; opened at the first one."""
         self.keeps_answers = True
         """False to keep raw answers in the memory of this process only, not on disk."""
-        self._failures: dict[bytes, Failure] = {}
-        """Why answers gave no score, by the key of the request; also those of earlier runs, whose scores are cached."""
-        self._usage = Counter(requests=0, prompt_tokens=0, completion_tokens=0)
-        """What this process generated."""
+        self._calls: dict[bytes, Call] = {}
+        """By the key of the request; also calls of earlier runs and of other processes, whose answers are on disk."""
+        self._generated = 0
+        """Answers of this process."""
 
     @property
     def fingerprint(self) -> Mapping[str, object]:
@@ -97,9 +110,7 @@ class LocalJudge(ModelScorer):
         Raises:
             InputError: if the protocol or the chat template cannot show this conversation, or it is too long.
         """
-        if tools:
-            raise InputError(f"The judge protocol {self.protocol.name} does not show tools, and this row has them.")
-        values = dict(context or {})
+        values = {**(context or {}), "tools": tools}
         if self.protocol.sees_principle and values.get("principle") is None:
             values["principle"] = self.principle
         request = self.chat.prompt_request(render(self.protocol, prompt, completions, values), completions)
@@ -122,9 +133,7 @@ class LocalJudge(ModelScorer):
         for request, repeats in zip(requests, answers, strict=True):
             for request_id, answer in zip(self._request_ids(request), repeats, strict=True):
                 ledger.store(request_id, answer)
-                self._usage["prompt_tokens"] += answer.prompt_tokens
-                self._usage["completion_tokens"] += answer.completion_tokens
-            self._usage["requests"] += len(repeats)
+            self._generated += len(repeats)
             scores.append(self._read(request, repeats)[0])
         return scores
 
@@ -133,10 +142,16 @@ class LocalJudge(ModelScorer):
         """Return the answers to each request, one per repeat; exceptions of the model pass through."""
 
     def _read(self, request: TokenRequest, answers: Sequence[Answer]) -> tuple[Score, Failure | None]:
-        """Return the score that answers give, or NaN and the failure, which is counted."""
-        score, failure = call_score(self.protocol, self.view, answers, len(request.positions))
-        if failure is not None:
-            self._failures[request.key] = failure
+        """Return the score that answers give, or NaN and the failure; record the call."""
+        count = len(request.positions)
+        score, failure = call_score(self.protocol, self.view, answers, count)
+        self._calls[request.key] = Call(
+            answers=len(answers),
+            prompt_tokens=sum(answer.prompt_tokens for answer in answers),
+            completion_tokens=sum(answer.completion_tokens for answer in answers),
+            failure=failure,
+            spread=call_spread(self.protocol, self.view, answers, count),
+        )
         return score, failure
 
     def _open_ledger(self) -> Ledger:
@@ -162,8 +177,9 @@ class LocalJudge(ModelScorer):
         return [answer.to_json() for answer in answers]
 
     def status(self) -> str:
-        """Return the number of failures so far."""
-        return f"{len(self._failures)} failed" if self._failures else ""
+        """Return the number of calls without a score so far."""
+        failed = sum(call.failure is not None for call in self._calls.values())
+        return f"{failed} failed" if failed else ""
 
     def why_unscored(self, request: TokenRequest) -> str | None:
         """Return why the answers to a request give no score; None if they give one, or are not known."""
@@ -172,13 +188,22 @@ class LocalJudge(ModelScorer):
         return None if failure is None else FAILURES[failure]
 
     def report(self) -> ScorerReport:
-        """Return the repairs at load time, the protocol, failures, and what this process generated."""
-        judge = {
+        """Return the repairs at load time, the protocol, and tokens and failures of all answers."""
+        calls = self._calls.values()
+        failures = Counter(call.failure for call in calls if call.failure is not None)
+        judge: dict[str, object] = {
             "protocol": self.protocol.name,
             "version": self.protocol.version,
             "digest": self.protocol.digest,
+            "repeats": self.protocol.repeats,
             "method": self.method,
-            "failures": dict(Counter(self._failures.values()).most_common()),
-            **self._usage,
+            "requests": sum(call.answers for call in calls),
+            "prompt_tokens": sum(call.prompt_tokens for call in calls),
+            "completion_tokens": sum(call.completion_tokens for call in calls),
+            "failures": dict(sorted(failures.items())),
         }
-        return ScorerReport(self.load_notes, {"judge": judge}, self.metadata)
+        spreads = [call.spread for call in calls if call.spread is not None]
+        if spreads:
+            judge["mean_spread"] = fsum(spreads) / len(spreads)
+        session = {"judge": {"generated": self._generated}}
+        return ScorerReport(self.load_notes, {"judge": judge}, metadata=self.metadata, session=session)

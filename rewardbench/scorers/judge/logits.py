@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from math import exp, fsum, inf
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,17 +18,21 @@ from rewardbench.forward.tree_attention import PackedBatch
 from rewardbench.models.devices import input_device
 from rewardbench.models.failures import reported
 from rewardbench.scorers.classifier import reset_rope
-from rewardbench.scorers.judge.answers import Answer, TokenLogprob
+from rewardbench.scorers.judge.answers import Answer, Failure, TokenLogprob
 from rewardbench.scorers.judge.local_judge import LocalJudge
 from rewardbench.scorers.judge.outcomes import find_outcomes
 from rewardbench.scorers.judge.prompt_chat import PromptChat
 from rewardbench.scorers.judge.protocols import JudgeProtocol
 from rewardbench.scorers.logprobs import log_normalizers
-from rewardbench.types import Messages, TokenRequest
+from rewardbench.types import Messages, Score, ScorerReport, TokenRequest
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
+
+
+LOW_SHARE = 0.5
+"""Probability of all outcomes together below which a note says that the judge answers something else."""
 
 
 class LogitJudge(LocalJudge):
@@ -58,6 +64,8 @@ class LogitJudge(LocalJudge):
                 f"The judge protocol {protocol.name} is not valid: answer.read must be {allowed[self.view]} in the "
                 f"{self.view} view, not {rule.read}."
             )
+        self._shares: dict[bytes, float] = {}
+        """Probability of all outcomes together at the first token, by the key of the request."""
         self._max_shown = len(rule.tokens.keys() - set(rule.tie)) if rule.read == "probability" else None
         """Completions that the outcomes distinguish; None: no limit."""
         self.outcomes = find_outcomes(protocol.answer.tokens, chat, self.probe("It is short."))
@@ -75,6 +83,27 @@ class LogitJudge(LocalJudge):
                 f"has {len(completions)}: use another one."
             )
         return super().prepare(prompt, *completions, **options)
+
+    def _read(self, request: TokenRequest, answers: Sequence[Answer]) -> tuple[Score, Failure | None]:
+        """Return the score that answers give; record the call and the probability of its outcomes."""
+        (token,) = answers[0].logprobs or (TokenLogprob("", -inf),)
+        self._shares[request.key] = fsum(exp(logprob) for _, logprob in token.top)
+        return super()._read(request, answers)
+
+    def report(self) -> ScorerReport:
+        """Return the report of a local judge, with the probability of all outcomes together, on average."""
+        report = super().report()
+        if not self._shares:
+            return report
+        share = fsum(self._shares.values()) / len(self._shares)
+        judge = {**report.details["judge"], "outcome_probability": share}
+        notes = report.notes
+        if share < LOW_SHARE:
+            notes += (
+                f"The answers that the protocol {self.protocol.name} reads have {100 * share:.1f} % of the probability "
+                "of the first token: most of the time the judge would write something else.",
+            )
+        return replace(report, notes=notes, details={"judge": judge})
 
     def answer_batch(self, requests: Sequence[TokenRequest]) -> list[list[Answer]]:
         """Return for each request one answer, which has the log-probabilities of the outcomes' tokens."""

@@ -58,9 +58,11 @@ def test_an_interrupted_run_resumes_to_the_same_scores_and_answers(fields, spec_
     assert warm.computed == 0
     assert repr(warm.items) == repr(complete.items)
     assert all(item.answers for item in warm.items)
-    failures = warm_scorer.report().details["judge"]["failures"]
-    assert sum(failures.values()) == sum(row_fails(row) for item in warm.items for row in item.answers)
-    assert warm_scorer.report().details["judge"]["requests"] == 0
+    report = warm_scorer.report()
+    failed = sum(row_fails(row) for item in warm.items for row in item.answers)
+    assert sum(report.details["judge"]["failures"].values()) == failed
+    assert report.details["judge"]["requests"] == complete.requests
+    assert report.session["judge"]["generated"] == 0
 
 
 def row_fails(row):

@@ -1,5 +1,6 @@
 """Local judges by logits: equal to a softmax by hand in every batch, and clear errors for tokens and templates."""
 
+import math
 import random
 from dataclasses import replace
 
@@ -150,6 +151,22 @@ def test_raw_answers_hold_the_log_probabilities(load):
     for text, logprob in token["top"]:
         expected = outcome_log_prob(scorer, log_probs, text.replace(" ", "Ġ"))
         assert logprob == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_judge_that_would_write_something_else_has_a_note(folder, protocols):
+    scorer, items = load_scorer(judge_spec(folder, protocols["pairwise"])), pairs(2)
+    score(items, scorer)
+    shares = []
+    for item in items:
+        for call in expand(item, "pairwise"):
+            request = scorer.prepare(item.prompt, *call.completions(item), rendered=False)
+            tokens = [f"{space}{label}" for label in "AB" for space in ("", "Ġ")]
+            shares.append(math.exp(outcome_log_prob(scorer, first_log_probs(scorer, request), *tokens)))
+    share = sum(shares) / len(shares)
+    assert share < 0.5
+    report = scorer.report()
+    assert report.details["judge"]["outcome_probability"] == pytest.approx(share, abs=1e-5)
+    assert f"have {100 * share:.1f} % of the probability" in report.notes[-1]
 
 
 def load_with(tmp_path, answer, tokenizer=None, **options):
