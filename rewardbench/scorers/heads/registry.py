@@ -121,6 +121,14 @@ def spec_of_checkpoint(name: str) -> HeadSpec | None:
     return None
 
 
+def listed_spec(name: str) -> HeadSpec | None:
+    """Return the spec that lists a Hub id; None if none does."""
+    for spec in known_specs().values():
+        if _lists(spec, name):
+            return spec
+    return None
+
+
 def _lists(spec: HeadSpec, name: str) -> bool:
     """Return True if a spec lists a Hub id, or a pattern that it matches."""
     return any(fnmatchcase(name, pattern) for pattern in spec.checkpoints)

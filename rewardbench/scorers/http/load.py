@@ -7,10 +7,8 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rewardbench.chat import Chat
 from rewardbench.errors import InputError
 from rewardbench.hub import commit_of, snapshot
-from rewardbench.models.families import choose_template
 from rewardbench.models.fingerprint import weights_identity
 from rewardbench.models.load import load_tokenizer
 from rewardbench.models.locate import FILES
@@ -22,6 +20,7 @@ from rewardbench.scorers.http.dialect import ScoringRoute, ServerDialect, Server
 from rewardbench.scorers.http.dialects import DIALECTS
 from rewardbench.scorers.http.probes import measure_parity, probe, probe_messages, reject_truncation
 from rewardbench.scorers.http.scorer import ServerScorer
+from rewardbench.scorers.http.texts import prepare_texts
 from rewardbench.scorers.remote import EventLoop
 from rewardbench.settings import ModelSpec
 from rewardbench.types import Message, Messages, TokenRequest
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 
 LOCAL_OPTIONS = (
     *("ref_model", "ref_free_type", "ref_revision", "dtype", "attn_implementation", "compile", "device", "device_map"),
-    *("max_memory", "load_in_8bit", "load_in_4bit", "adapter", "label", "step_aggregation"),
+    *("max_memory", "load_in_8bit", "load_in_4bit", "label", "step_aggregation"),
 )
 """Options of models that run here, which a server has settled when it was started."""
 WEIGHTS = ("*.safetensors", "value_head.bin")
@@ -49,9 +48,9 @@ def load_server_model(spec: ModelSpec) -> ServerScorer:
         InputError: if it cannot be reached, serves another model, or does not return one raw score per text.
     """
     assert spec.server is not None
-    _reject_local_options(spec)
-    dialect, client = DIALECTS[spec.server.dialect], ServerClient(spec.server.endpoint)
     resolved = resolve(spec)
+    _reject_local_options(resolved)
+    dialect, client = DIALECTS[spec.server.dialect], ServerClient(spec.server.endpoint)
     with EventLoop() as loop:
         try:
             facts = loop.submit(dialect.describe(client)).result()
@@ -61,20 +60,21 @@ def load_server_model(spec: ModelSpec) -> ServerScorer:
             dialect = loop.submit(dialect.settle(client, tokenizer, served)).result()
             limit = length_limit(spec, dialect, facts, tokenizer, folder)
             route = ScoringRoute(client, dialect, dialect.paths[0], served, limit=limit)
-            chat, notes = build_chat(spec, folder, tokenizer, limit and limit - dialect.appended)
-            scorer = ServerScorer(spec.model, route, chat, facts, identify_weights(resolved, folder))
-            scorer.load_notes = notes
+            texts = prepare_texts(spec, resolved, folder, tokenizer, dialect, limit and limit - dialect.appended)
+            scorer = ServerScorer(spec.model, route, texts, facts, identify_weights(resolved, folder))
             probes = _probe_requests(scorer)
             scorer.probe_report = loop.submit(probe(route, list(map(scorer.input_of, probes)))).result()
             scorer.route = scorer.probe_report.route
-            if dialect.hides_truncation and chat.max_length and chat.max_length > 2 * ROOM:
-                texts = _long_texts(scorer, min(chat.max_length, LONGEST_PROBE))
-                inputs = list(map(scorer.input_of, texts))
-                loop.submit(reject_truncation(scorer.route, inputs, len(texts[0]))).result()
+            limit = texts.chat.max_length
+            if dialect.hides_truncation and limit and limit > 2 * ROOM:
+                requests = _long_texts(scorer, min(limit, LONGEST_PROBE))
+                inputs = list(map(scorer.input_of, requests))
+                loop.submit(reject_truncation(scorer.route, inputs, len(requests[0]))).result()
         finally:
             loop.submit(client.close()).result()
     if spec.server.parity:
-        scorer.parity = measure_parity(scorer.probe_report.scores, _local_scores(spec, spec.server.parity, probes))
+        scores = [texts.sign * value for value in scorer.probe_report.scores]
+        scorer.parity = measure_parity(scores, _local_scores(spec, spec.server.parity, probes))
     return scorer
 
 
@@ -157,18 +157,6 @@ def length_limit(
     return spec.max_length or min(known, default=None)
 
 
-def build_chat(
-    spec: ModelSpec, folder: Path, tokenizer: PreTrainedTokenizerBase, limit: int | None
-) -> tuple[Chat, tuple[str, ...]]:
-    """Return the chat of a model, and notes on its template."""
-    from transformers import PreTrainedConfig
-
-    config = PreTrainedConfig()
-    config.name_or_path = str(config_fields(folder).get("_name_or_path", ""))
-    template, notes = choose_template(spec.chat_template, spec.model, folder, config)
-    return Chat(tokenizer, template, limit, spec.truncation_side, name=spec.model), tuple(notes)
-
-
 def identify_weights(spec: ModelSpec, folder: Path) -> dict[str, str] | None:
     """Return the commit or the digest of the weights that the model's name stands for; None if it shows none."""
     model = home_path(spec.model)
@@ -185,7 +173,7 @@ def _probe_requests(scorer: ServerScorer) -> list[TokenRequest]:
 
 def _prepare(scorer: ServerScorer, prompt: Messages, completion: Messages) -> TokenRequest:
     """Prepare a conversation; without a chat template its completion alone, as final text."""
-    has_form = bool(scorer.chat.source) or scorer.reads_pairs
+    has_form = bool(scorer.chat.source) or scorer.texts.are_pairs
     return scorer.prepare(prompt, completion, rendered=not has_form)
 
 
@@ -208,9 +196,13 @@ def _local_scores(spec: ModelSpec, folder: str, requests: Sequence[TokenRequest]
         InputError: if the model does not read token ids, or returns several scores.
     """
     from rewardbench.scorers.base import ModelScorer
+    from rewardbench.scorers.classifier import Classifier
     from rewardbench.scorers.heads.load import load_reward_model
 
-    scorer = load_reward_model(ModelSpec(folder, dtype="float32", trust_remote_code=spec.trust_remote_code))
-    if not isinstance(scorer, ModelScorer) or scorer.view != "pointwise":
+    local_spec = ModelSpec(folder, dtype="float32", adapter=spec.adapter, trust_remote_code=spec.trust_remote_code)
+    local = load_reward_model(resolve(local_spec))
+    if not isinstance(local, ModelScorer) or local.view != "pointwise":
         raise InputError(f"--parity {folder} gives no score per response, with which the server could be compared.")
-    return [scorer.score_unbatched(request) for request in requests]
+    if not isinstance(local, Classifier):  # which reads more of a request than its ids
+        requests = [local.prepare(prompt, completion, rendered=False) for prompt, completion in probe_messages()]
+    return [local.score_unbatched(request) for request in requests]

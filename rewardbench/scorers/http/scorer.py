@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from rewardbench.chat import all_text
 from rewardbench.errors import InputError
 from rewardbench.models.fingerprint import tokenizer_identity
 from rewardbench.scorers.http.client import ServerRefusal
 from rewardbench.scorers.http.dialect import ScoringRoute, ServerDialect, ServerFacts, ServerInput
 from rewardbench.scorers.http.probes import Parity, ProbeReport, scalars
+from rewardbench.scorers.http.texts import ServerTexts
 from rewardbench.scorers.remote import RemoteScorer
 from rewardbench.types import Messages, Score, ScorerReport, TokenRequest, Tools
 
 if TYPE_CHECKING:
     from rewardbench.chat import Chat
-
-EOS_APPENDED = (
-    "The server appends an EOS token that the chat template does not print: {count} texts were scored with it."
-)
 
 
 class ServerScorer(RemoteScorer):
@@ -31,7 +25,7 @@ class ServerScorer(RemoteScorer):
     Args:
         name: of the model, for results.
         route: how texts are sent; `probed` adds what the probes found.
-        chat: renders and tokenizes for this model.
+        texts: renders and tokenizes for this model and server.
         facts: what the server says about itself.
         weights: identity of the served weights, as far as a folder or a Hub id shows it; scores are cached if it does.
     """
@@ -44,16 +38,15 @@ class ServerScorer(RemoteScorer):
         self,
         name: str,
         route: ScoringRoute,
-        chat: Chat,
+        texts: ServerTexts,
         facts: ServerFacts,
         weights: Mapping[str, str] | None = None,
     ) -> None:
-        self.name, self.route, self.chat, self.facts, self.weights = name, route, chat, facts, weights
+        self.name, self.route, self.texts, self.facts, self.weights = name, route, texts, facts, weights
+        self.chat = texts.chat
         self.is_cached = weights is not None
         self.max_in_flight = route.client.endpoint.max_concurrency
         self.max_batch_size = min(route.dialect.batch_size, facts.max_batch or route.dialect.batch_size)
-        self.load_notes: tuple[str, ...] = ()
-        """Notes on the chat template, one sentence each."""
         self.probe_report: ProbeReport | None = None
         self.parity: Parity | None = None
         self._reasons: dict[bytes, str] = {}
@@ -79,7 +72,7 @@ class ServerScorer(RemoteScorer):
             "dtype": self.facts.dtype or "unknown",
             "tokenizer": tokenizer_identity(self.chat.tokenizer),
             **self.chat.describe(),
-            **({"input": "pair"} if self.reads_pairs else {}),
+            **self.texts.identity,
         }
 
     def prepare(self, prompt: Messages, completion: Messages, rendered: bool, tools: Tools = ()) -> TokenRequest:
@@ -88,38 +81,11 @@ class ServerScorer(RemoteScorer):
         Raises:
             InputError: if the server cannot be made to read the tokens of the chat template.
         """
-        if self.reads_pairs and not rendered:
-            return self._prepare_pair(prompt, completion)
-        request = self.chat.request(prompt, completion, rendered, tools)
-        if not request.ids:
-            raise InputError("The text has no tokens.")
-        return request if self.dialect.sends_ids else match_text(self.chat, self.dialect, request)
-
-    @property
-    def reads_pairs(self) -> bool:
-        """Return True if prompt and response are sent as two texts: without a chat template, where the server can."""
-        return self.dialect.takes_pairs and not self.chat.source
-
-    def _prepare_pair(self, prompt: Messages, completion: Messages) -> TokenRequest:
-        """Tokenize a prompt and a response as the two texts of a cross-encoder.
-
-        Raises:
-            InputError: if they exceed the length limit.
-        """
-        question, answer = all_text(prompt), all_text(completion)
-        texts = (question, answer) if question else (answer,)
-        ids = self.chat.tokenizer(*texts, truncation=False, verbose=False)["input_ids"]
-        limit = self.chat.max_length
-        if limit and len(ids) > limit:
-            raise InputError(f"The prompt and the response have {len(ids)} tokens, and the server takes {limit}.")
-        return TokenRequest("\n".join(texts), answer, array("i", ids), 0, len(ids))
+        return self.texts.prepare(prompt, completion, rendered, tools)
 
     def input_of(self, request: TokenRequest) -> ServerInput:
         """Return a text as a request carries it."""
-        ids, text = tuple(request.ids), request.text
-        if self.reads_pairs and text.endswith(f"\n{request.completion}"):
-            return ServerInput(ids, text.removesuffix(f"\n{request.completion}"), request.completion)
-        return ServerInput(ids, text)
+        return self.texts.input_of(request)
 
     async def run_async(self, requests: Sequence[TokenRequest]) -> Sequence[Score]:
         """Score a batch; if the server refuses it, each text by itself, NaN for those that it refuses.
@@ -154,7 +120,8 @@ class ServerScorer(RemoteScorer):
                 f"The server read {output.tokens} tokens of the {sent} that were sent: it truncates texts, for which "
                 "--max_length must be its own limit, or it adds tokens."
             )
-        return scalars(output)
+        sign = self.texts.sign
+        return [sign * score for score in scalars(output)]
 
     def why_unscored(self, request: TokenRequest) -> str | None:
         """Return the server's error for a text that it refused."""
@@ -176,7 +143,7 @@ class ServerScorer(RemoteScorer):
         }
         version = f" {self.facts.version}" if self.facts.version else ""
         form = "token ids" if self.dialect.sends_ids else "rendered texts"
-        notes = [f"Scored behind a {self.dialect.title} server{version}, which received {form}.", *self.load_notes]
+        notes = [f"Scored behind a {self.dialect.title} server{version}, which received {form}.", *self.texts.notes]
         if not self.dialect.names_model and not self.parity:
             notes.append(
                 f"{self.dialect.title} does not name its model: nothing shows that it serves {self.route.model}."
@@ -189,43 +156,3 @@ class ServerScorer(RemoteScorer):
         if self.parity:
             details["parity"] = self.parity.to_json()
         return ScorerReport(tuple(notes), {"server": details})
-
-
-def match_text(chat: Chat, dialect: ServerDialect, request: TokenRequest) -> TokenRequest:
-    """Find the text that a server reads as the ids of a request; special tokens that it adds are left out.
-
-    Args:
-        chat: of the request.
-        dialect: of the server.
-        request: the rendered text with its ids, which may be truncated.
-
-    Returns:
-        The request with the text to send, and the ids that the server reads.
-
-    Raises:
-        InputError: if there is no such text.
-    """
-    tokenizer, wanted = chat.tokenizer, request.ids.tolist()
-    text = request.text
-    if request.dropped:
-        text = str(tokenizer.decode(wanted, skip_special_tokens=False, clean_up_tokenization_spaces=False))
-    ends = [str(token) for token in (tokenizer.eos_token, getattr(tokenizer, "sep_token", None)) if token]
-    starts = [str(token) for token in (tokenizer.bos_token, getattr(tokenizer, "cls_token", None)) if token]
-    candidates = [text]
-    for start in starts:
-        candidates += [candidate.lstrip().removeprefix(start) for candidate in candidates]
-        candidates.append(start + text)
-    for end in ends:
-        candidates += [candidate.removesuffix(end) for candidate in candidates]
-    readings = {candidate: dialect.encode(tokenizer, candidate) for candidate in dict.fromkeys(candidates)}
-    for candidate, ids in readings.items():
-        if ids == wanted:
-            return replace(request, text=candidate)
-    for candidate, ids in readings.items():
-        if ids == [*wanted, tokenizer.eos_token_id]:
-            notes = (*request.notes, EOS_APPENDED)
-            return replace(request, text=candidate, ids=array("i", ids), start=0, end=len(ids), notes=notes)
-    reason = "it was truncated" if request.dropped else dialect.distortion
-    raise InputError(
-        f"{dialect.title} tokenizes this text by itself, and would not read the tokens of the chat template: {reason}."
-    )

@@ -249,3 +249,16 @@ def test_texts_that_the_server_refuses_are_unscored_with_its_words(folder):
         scores = scorer.run(requests)
     assert [math.isnan(score) for score in scores] == [False] * 4 + [True]
     assert "the text is too long" in scorer.why_unscored(requests[-1])
+
+
+@pytest.mark.parametrize("dialect", ["sglang", "vllm", "openrlhf"])
+def test_a_family_with_its_own_input_is_rendered_by_its_head_spec(dialect, tmp_path):
+    """OpenRLHF trains on texts that end with a space and EOS, whatever the chat template prints."""
+    folder = make_model(tmp_path, tokenizer=make_tokenizer(ROLES.replace("{{ eos_token }}", "")))
+    expected = texts_scored(folder, adapter="openrlhf")
+    assert expected != close_to(texts_scored(folder))
+    with FakeRewardServer(dialect, folder) as server:
+        assert texts_scored(folder, adapter="openrlhf", server=spec_of(server)) == close_to(expected)
+        scorer = load_plain(ModelSpec(str(folder), adapter="openrlhf", server=spec_of(server, parity=str(folder))))
+    assert scorer.parity.max_abs_diff < 1e-5
+    assert any("OpenRLHF" in note for note in scorer.report().notes)
