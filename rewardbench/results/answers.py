@@ -1,4 +1,4 @@
-"""Read and pack the raw answers of a judge, from which its scores can be computed again.
+"""Read and pack the raw answers of a judge, from which its scores can be recomputed.
 
 A run writes `{model}_answers.jsonl` next to its summary; a published result has the same lines in
 `{model}_answers.jsonl.gz`, without what identifies the machine of the run. The summary has the hash of the lines.

@@ -17,7 +17,7 @@ JUDGE_COLUMNS = (
     (POSITION, "How often the response shown first is preferred, minus what chance gives (percentage points)", True),
     ("Protocol", "How the judge is asked and its answers are read, with its version and hash", False),
     ("Requests", "Requests that the judge was sent", True),
-    ("Failures", "Answers without a verdict; their items earn no credit", True),
+    ("Failures", "Answers without a verdict; their items get no credit", True),
     ("Cost", "Dollars, by the prices that the submitter stated", True),
 )
 """Name, tooltip and whether it is a number, of the columns of judges."""

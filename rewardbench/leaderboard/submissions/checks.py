@@ -226,13 +226,13 @@ def _format(figure: object) -> str:
 
 
 def _check_judge(record: SummaryJson, protocol: JudgeProtocol | None) -> Iterator[str]:
-    """Yield why the scores of a judge cannot be computed again from its answers."""
+    """Yield why the scores of a judge cannot be recomputed from its answers."""
     if record["model_type"] not in metrics.JUDGE_TYPES:
         return
     if protocol is None:
-        yield "its judge protocol is not one of this package, so its scores were not computed again from its answers"
+        yield "its judge protocol is not one of this package, so its scores were not recomputed from its answers"
     elif not has_answers(record):
-        yield "it has no raw answers of the judge, so its scores were not computed again"
+        yield "it has no raw answers of the judge, so its scores were not recomputed"
 
 
 def _check_baseline(summary: SubmittedSummary, scored: ModelScores, suite: Suite) -> Iterator[str]:

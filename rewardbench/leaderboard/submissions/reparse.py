@@ -1,7 +1,7 @@
 """Verify the result of a judge by parsing its raw answers again: the scores must follow from them.
 
-Only protocols of this package are used, with the settings that a user may change: those of a stranger have regular
-expressions of a stranger, which can take forever.
+Only protocols of this package are used, with the settings that a user may change: the regular expressions of an
+untrusted protocol may run without end.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def check_facts(record: SummaryJson, protocol: JudgeProtocol) -> Iterator[str]:
 
 
 def reject_mismatch(submission: Submission) -> None:
-    """Compute the scores of a submission from its answers again.
+    """Recompute the scores of a submission from its answers.
 
     Raises:
         InputError: if they differ, with the first item; or if the answers cannot be read within limits.

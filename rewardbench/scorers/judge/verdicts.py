@@ -1,7 +1,7 @@
 """Combine the answers of a judge to one call into a score, and write and read files of raw answers.
 
 A call is one request, of which `repeats` answers are sampled. Its score follows from the protocol and the raw answers
-alone, so that anyone who has them can compute it again.
+alone, so that anyone who has them can recompute it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Judges on the leaderboard: a table for each protocol, with their biases, failures and cost."""
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -25,8 +26,7 @@ CHOICE, RATING = "choice@1#" + "c" * 16, "rating@2#" + "d" * 16
 
 def add_judge(folder, name, share, protocol, cost, seed=0):
     """Store the result of a judge."""
-    protocol_name, _, rest = protocol.partition("@")
-    version, _, protocol_digest = rest.partition("#")
+    protocol_name, version, protocol_digest = re.split("[@#]", protocol)
     judge = {
         "protocol": protocol_name,
         "version": int(version),
