@@ -6,6 +6,7 @@ untrusted protocol may run without end.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby, islice
 from math import isfinite, isnan
@@ -17,13 +18,15 @@ from rewardbench.leaderboard.submissions.submission import Submission
 from rewardbench.results import ANSWERS_HASH, SummaryJson, object_field
 from rewardbench.results.answers import read_answers
 from rewardbench.results.judges import judge_of
+from rewardbench.results.schema import is_number
 from rewardbench.results.scored import ModelScores
-from rewardbench.scorers.judge.protocols import JudgeProtocol, Sampling, load_protocol, protocol_names
+from rewardbench.scorers.judge.protocols import JudgeProtocol, Sampling, protocol_names, read_protocol
 from rewardbench.scorers.judge.verdicts import AnswerRow, call_score
 from rewardbench.types import Item, ItemScores
 
 TOLERANCE = 1e-9
 MOST_REPEATS = 64
+"""Maximum number of repeats, and of orders."""
 SERVER = "judge"
 """Kind in the fingerprint of judges behind a server, which always have raw answers."""
 
@@ -42,22 +45,38 @@ def known_protocol(stated: object) -> JudgeProtocol | None:
     name = stated.get("name") if isinstance(stated, Mapping) else None
     if not isinstance(stated, Mapping) or name not in protocol_names():
         return None
-    protocol = load_protocol(str(name))
+    protocol = read_protocol(str(name))
     orders, repeats = stated.get("orders"), stated.get("repeats", 1)
-    if not _is_count(repeats, MOST_REPEATS) or not (orders is None or _is_count(orders, MOST_REPEATS)):
+    sampling = _user_sampling(stated.get("sampling", {}))
+    if sampling is None or not _is_count(repeats) or not (orders is None or _is_count(orders)):
         return None
-    sampling = stated.get("sampling", {})
-    changes: dict[str, object] = {}
-    for field in ("temperature", "max_tokens"):
-        default = Sampling.model_fields[field].default
-        changes[field] = sampling.get(field, default) if isinstance(sampling, Mapping) else default
-    changed = {"orders": orders, "repeats": repeats, "sampling": protocol.sampling.model_copy(update=changes)}
-    candidate = protocol.model_copy(update=changed)
+    changes: dict[str, object] = {"orders": orders, "repeats": repeats}
+    changes["sampling"] = protocol.sampling.model_copy(update=sampling)
+    if protocol.official:
+        changes["official"] = protocol.official.model_copy(update={"sha256": _prompts_hash(stated)})
+    candidate = protocol.model_copy(update=changes)
     return candidate if candidate.identity == stated else None
 
 
-def _is_count(value: object, most: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= most
+def _user_sampling(stated: object) -> dict[str, object] | None:
+    """Return the temperature and the limit of tokens in untrusted settings; None if they are malformed."""
+    if not isinstance(stated, Mapping):
+        return None
+    temperature = stated.get("temperature", Sampling().temperature)
+    max_tokens = stated.get("max_tokens", Sampling().max_tokens)
+    if not (temperature is None or is_number(temperature)) or not (max_tokens is None or type(max_tokens) is int):
+        return None
+    return {"temperature": temperature, "max_tokens": max_tokens}
+
+
+def _prompts_hash(stated: Mapping[str, object]) -> str:
+    """Return the stated hash of published prompts, which do not matter for reading answers; empty if malformed."""
+    value = object_field(stated, "official").get("sha256") if isinstance(stated.get("official"), Mapping) else None
+    return value if isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) else ""
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 1 <= value <= MOST_REPEATS
 
 
 def check_facts(record: SummaryJson, protocol: JudgeProtocol) -> Iterator[str]:

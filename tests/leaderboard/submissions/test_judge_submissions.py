@@ -18,6 +18,7 @@ from rewardbench.leaderboard.submissions.review import review_packed
 from rewardbench.leaderboard.submissions.submission import read_submission
 from rewardbench.models.fingerprint import digest
 from rewardbench.results import answers
+from rewardbench.scorers.judge.protocols import read_protocol
 from rewardbench.store import LocalStore
 
 
@@ -210,6 +211,8 @@ def test_a_protocol_of_a_stranger_is_flagged_and_never_run(entry, judged, tmp_pa
         ({"name": ["choice"]}, False),
         ({"combine": "majority"}, False),
         ({"sampling": {"seed": 1}}, False),
+        ({"sampling": {"temperature": {}}}, False),
+        ({"sampling": []}, False),
     ],
 )
 def test_protocols_of_this_package_are_known_with_the_settings_of_a_user(changes, is_known, entry):
@@ -217,6 +220,16 @@ def test_protocols_of_this_package_are_known_with_the_settings_of_a_user(changes
     protocol = reparse.known_protocol(stated)
     assert (protocol is not None) == is_known
     assert protocol is None or protocol.identity == stated
+
+
+def test_a_protocol_with_published_prompts_is_known_without_them():
+    protocol = read_protocol("rewardbench1")
+    official = protocol.official.model_copy(update={"sha256": "a" * 64})
+    stated = json.loads(json.dumps(protocol.model_copy(update={"official": official}).identity))
+    assert reparse.known_protocol(stated).answer == protocol.answer
+    for value in ("x", 7, None):
+        assert reparse.known_protocol({**stated, "official": {**stated["official"], "sha256": value}}) is None
+    assert reparse.known_protocol({**stated, "official": []}) is None
 
 
 def test_missing_answers_are_refused(entry, judged, tmp_path):
