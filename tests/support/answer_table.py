@@ -78,6 +78,7 @@ CHOICES = [
     ("If A were better I would say [[A]]. It is not.\n[[B]]", B),
     ("如果回答A更好，输出[[A]]；如果回答B更好，输出[[B]]。\n最终裁决：[[A]]", A),
     ("Final verdict: [[A]]\n\nWait, A has the wrong date. I correct myself.\n\nFinal verdict: [[B]]", B),
+    ("I first wanted to say [[A]].\nFinal verdict: [[B]]", B),
     ("At first I leaned to [[A]]. Final verdict: [[B]]", B),
     ("Accuracy winner: A\nStyle winner: A\nI weigh safety more.\nFinal verdict: [[B]]", B),
     ("[[A]]\n(Use [[B]] if response B is better.)", A),
@@ -99,6 +100,8 @@ CHOICES = [
     ("I would say [[A]], no wait, [[B]]", "both_verdicts"),
     ("[[A]]\n\nOn reflection, [[B]] is better.", "both_verdicts"),
     ("Winner: A\nWinner: B", "both_verdicts"),
+    ("A is more exact. [[A]]\nThen again: B is more helpful. [[B]]", "both_verdicts"),
+    ("[[B]]\nThat is my first choice, and the final verdict is: [[A]]", "both_verdicts"),
     ("Verdict: A\n\n[[B]]", "both_verdicts"),
     (r"\boxed{A} \boxed{B}", "both_verdicts"),
     # No verdict.

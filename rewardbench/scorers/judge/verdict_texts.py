@@ -1,11 +1,11 @@
 """Verdicts in a text, and the one that counts.
 
 The rule: a verdict is *final* if it begins its line, or a heading such as "Final verdict:" precedes it. The place of
-the verdict begins in the last line with a final verdict, at the first final one of that line, and ends where the text
-ends. If that line holds nothing but verdicts and headings, the lines of the same sort directly above it belong to the
-place, but for headings of parts above an overall one ("Accuracy score: 8", "Overall score: 7"). Without a final
-verdict, the place is the last line with a verdict. All verdicts of the place must agree. Those before it do not count,
-nor do conditional ones, which restate the instructions ("[[A]] if response A is better").
+the verdict begins in the last line with a final verdict, at the first final one of that line (without a final verdict:
+in the last line with a verdict), and ends where the text ends. The lines directly above belong to it too if they end
+with a verdict that is a sentence of its own, but for parts above an overall verdict ("Accuracy score: 8", "Overall
+score: 7"). All verdicts of the place must agree. Those before it do not count, nor do conditional ones, which restate
+the instructions ("[[A]] if response A is better").
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ _CONDITION_BEFORE = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _COMPARISON = re.compile(r"better|best|tie\b|equal|worse|prefer|superior|good|更好|平局|优|一样", re.IGNORECASE)
+_SENTENCE_END = re.compile(r"""[.!?。！？][\s*_"'`)\]([]{0,9}$""")
 _OVERALL = re.compile(r"overall|final|total|总|最终|综合", re.IGNORECASE)
 _WINDOW = 160
 """Characters around a verdict that are looked at."""
@@ -104,20 +105,21 @@ def _final_place(text: str, by_line: Mapping[int, list[VerdictMatch]]) -> list[V
     index = len(starts) - 1
     while index >= 0 and not _final_verdicts(text, starts[index], by_line[starts[index]]):
         index -= 1
+    index = index if index >= 0 else len(starts) - 1
     if index < 0:
-        return by_line[starts[-1]] if starts else []
+        return []
     start = starts[index]
-    place = _final_verdicts(text, start, by_line[start])
+    place = _final_verdicts(text, start, by_line[start]) or by_line[start][:]
     for below in starts[index + 1 :]:
         place += by_line[below]
-    end = _line_end(text, by_line[start][-1].end)
     is_overall = _OVERALL.search(text, start, by_line[start][0].start) is not None
-    while _is_plain(text, by_line[start], start, end) and index > 0:
-        index, end = index - 1, start
-        start = starts[index]
-        if not _is_plain(text, by_line[start], start, end) or (is_overall and _names_part(text, start, by_line[start])):
+    for above in reversed(starts[:index]):
+        if not _ends_with_verdict(text, above, by_line[above], start):
             break
-        place += by_line[start]
+        if is_overall and _names_part(text, above, by_line[above]):
+            break
+        place += by_line[above]
+        start = above
     return place
 
 
@@ -141,21 +143,9 @@ def _before(text: str, start: int, verdict: VerdictMatch) -> str:
     return text[max(start, verdict.start - _WINDOW) : verdict.start]
 
 
-def _is_plain(text: str, verdicts: Sequence[VerdictMatch], start: int, end: int) -> bool:
-    """Return True if a part of the text holds nothing but verdicts, headings and punctuation."""
-    for verdict in verdicts:
-        if not _is_short_lead(text[start : max(start, verdict.start)]):
-            return False
-        start = max(start, verdict.end)
-    return _PLAIN.fullmatch(text, start, max(start, end)) is not None
-
-
-def _is_short_lead(before: str) -> bool:
-    if _PLAIN.fullmatch(before):
-        return True
-    return len(before.split()) <= 6 and "\n" not in before and _LEAD.search(before) is not None
-
-
-def _line_end(text: str, position: int) -> int:
-    end = text.find("\n", position)
-    return len(text) if end < 0 else end
+def _ends_with_verdict(text: str, start: int, verdicts: Sequence[VerdictMatch], end: int) -> bool:
+    """Return True if a line ends with a verdict that is a sentence of its own, and no text follows before `end`."""
+    last = verdicts[-1]
+    if _PLAIN.fullmatch(text, last.end, max(last.end, end)) is None:
+        return False
+    return _SENTENCE_END.search(_before(text, start, last)) is not None or bool(_final_verdicts(text, start, [last]))
