@@ -111,8 +111,7 @@ def evaluate(model: Model, dataset: Data = "core", **options: Unpack[EvaluateOpt
         dataset: core, the name of another suite, a file, a folder or a Hub id; or data in memory: a list of dicts, a
             DataFrame or a `datasets.Dataset`.
         ref_model: reference model of a DPO policy.
-        ref_free_type: score a policy without a reference, by its log-probabilities: sum, avg (mean per token) or norm
-            (length-normalized).
+        ref_free_type: score a policy without a reference: by sum, avg (mean) or norm (length-normalized) of log-probs.
         revision: revision of the model on the Hub.
         ref_revision: revision of the reference model on the Hub.
         tokenizer: Hub id or folder of the tokenizer; None is the model's.

@@ -50,7 +50,7 @@ class EnsembleOptions:
     standardize: StandardizeOption = False
 
     def check_members(self, count: int) -> None:
-        """Check, before anything is scored, that so many members can be combined.
+        """Check, before anything is scored, that this number of members can be combined.
 
         Raises:
             InputError: if a rule was passed for one model, or an even number of members votes.

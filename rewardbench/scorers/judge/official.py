@@ -228,8 +228,8 @@ def _evaluate(node: ast.expr, constants: Mapping[str, object]) -> object:
             return STRIPS[method](text) if isinstance(text, str) else None
         case ast.Dict(keys=keys, values=values):
             entries: dict[str, object] = {}
-            for key, value in zip(keys, values, strict=True):
+            for key, entry in zip(keys, values, strict=True):
                 if isinstance(key, ast.Constant) and isinstance(key.value, str):
-                    entries[key.value] = _evaluate(value, constants)
+                    entries[key.value] = _evaluate(entry, constants)
             return entries
     return None

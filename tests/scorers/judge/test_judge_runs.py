@@ -80,9 +80,9 @@ def test_a_second_run_asks_nothing_and_writes_the_same_files(run_judge, tmp_path
         _, first, _ = run_judge(server, data, *PRICES)
         path = first["results"]
         files = read_files(path)
-        asked = len(server.requests)
+        sent = len(server.requests)
         _, second, _ = run_judge(server, data, *PRICES)
-        assert len(server.requests) == asked
+        assert len(server.requests) == sent
     assert read_files(path) == files
     assert (second["sent"], second["reused"]) == (0, 20)
     for result in (first, second):
@@ -101,10 +101,10 @@ def test_limits_end_a_run_that_can_be_continued(run_judge, tmp_path, limit):
         assert code == 0
         assert judge["stopped"] == limit[0].removeprefix("--")
         assert 0 < result["accuracy_estimate"]["unscored"] < 40
-        asked = len(server.requests)
-        assert asked == judge["requests"] == result["sent"] < 80
+        sent = len(server.requests)
+        assert sent == judge["requests"] == result["sent"] < 80
         _, result, _ = run_judge(server, data)
-        assert len(server.requests) == 80, "what was answered is not asked again"
+        assert len(server.requests) == 80, "what was answered is not sent again"
     assert result["accuracy"] == 1.0
 
 

@@ -19,7 +19,7 @@ from rewardbench.types import Messages
 
 World = dict[str, Any]
 """A value for each variable."""
-Answer = Callable[[list[World]], str]
+ReadAnswer = Callable[[list[World]], str]
 """Puts the worlds that the claims leave into words."""
 
 TRIES = 300
@@ -214,7 +214,7 @@ def make_mirror(
     premises: tuple[Sequence[Claim], Sequence[Claim]],
     prompts: Sequence[PromptTemplate],
     replies: Sequence[str],
-    answer: Answer,
+    answer: ReadAnswer,
     query: Sequence[str] = (),
     **fields: object,
 ) -> MirrorContent:
@@ -283,16 +283,16 @@ def in_order(worlds: list[World]) -> str:
     return ", ".join(names_in_order(worlds))
 
 
-def name_in_place(index: int) -> Answer:
+def name_in_place(index: int) -> ReadAnswer:
     """Return an answer with the name at this position of the order, counted from 0."""
     return lambda worlds: names_in_order(worlds)[index]
 
 
-def name_with(value: object) -> Answer:
+def name_with(value: object) -> ReadAnswer:
     """Return an answer with the name that has this value in the first world."""
     return lambda worlds: next(name for name in worlds[0] if worlds[0][name] == value)
 
 
-def value_of(variable: str) -> Answer:
+def value_of(variable: str) -> ReadAnswer:
     """Return an answer with the value of a variable in the first world."""
     return lambda worlds: str(worlds[0][variable])

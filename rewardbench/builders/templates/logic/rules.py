@@ -17,7 +17,7 @@ from itertools import pairwise
 
 from rewardbench.builders.draw import MirrorContent, Rng
 from rewardbench.builders.prompts import join_words
-from rewardbench.builders.templates.logic.puzzles import Answer, Claim, Puzzle, World, make_mirror, value_of
+from rewardbench.builders.templates.logic.puzzles import Claim, Puzzle, ReadAnswer, World, make_mirror, value_of
 
 DEVICES = (
     ("pump", "running", "idle"),
@@ -50,7 +50,7 @@ REGIONS_OF_THIRD = ("in_001", "in_011", "in_101", "in_111")
 GROUPS = "choir orchestra debating_team chess_club film_club drama_group rowing_crew garden_club book_circle".split()
 
 
-def _verdict(variable: str, yes: str, no: str, undecided: str) -> Answer:
+def _verdict(variable: str, yes: str, no: str, undecided: str) -> ReadAnswer:
     """Return an answer that depends on a variable: true in all worlds, false in all, or undecided."""
 
     def verdict(worlds: list[World]) -> str:
