@@ -15,7 +15,8 @@ import typer
 
 import rewardbench
 from rewardbench import InputError, evaluate
-from rewardbench.cli.main import NO_EFFECT, app, main
+from rewardbench.cli.evaluate import NO_EFFECT
+from rewardbench.cli.main import app, main
 from rewardbench.scorers.base import BaseScorer
 from rewardbench.settings import EvaluateOptions, ModelSpec, Settings
 from rewardbench.types import TextRequest

@@ -224,8 +224,8 @@ def _evaluate(node: ast.expr, constants: Mapping[str, object]) -> object:
             first, second = _evaluate(left, constants), _evaluate(right, constants)
             return first + second if isinstance(first, str) and isinstance(second, str) else None
         case ast.Call(func=ast.Attribute(value=value, attr=method), args=[], keywords=[]) if method in STRIPS:
-            text = _evaluate(value, constants)
-            return STRIPS[method](text) if isinstance(text, str) else None
+            stripped = _evaluate(value, constants)
+            return STRIPS[method](stripped) if isinstance(stripped, str) else None
         case ast.Dict(keys=keys, values=values):
             entries: dict[str, object] = {}
             for key, entry in zip(keys, values, strict=True):
