@@ -39,11 +39,13 @@ _GIVEN = re.compile(
     re.IGNORECASE,
 )
 _AMOUNT = re.compile(rf"(?<![\w.,/-])(?<!\d:){RATING}", _FLAGS)
-_RANGE = re.compile(r"""\s{0,3}(?:[-–—~/]|\b(?:to|or|and)\b|至|到|或)\s{0,3}\d|[\w%]|[,:]\d""", _FLAGS)
-_LIST_ITEM = re.compile(r"^[ \t]{0,9}(\d{1,2})[.)、:][ \t]{0,9}([^\s][^\n]{0,40})(?:\n|$)", re.MULTILINE)
+_RANGE = re.compile(r"""\s{0,3}(?:[-–—~/]|\b(?:to|or|and)\b|至|到|或)\s{0,3}\d|[\w%]|[,:.]\d""", _FLAGS)
+_LIST_ITEM = re.compile(r"^[ \t*_]{0,9}(\d{1,2})[.)、:][ \t*_]{0,9}([^\s][^\n]{0,200})(?:\n|$)", re.MULTILINE)
+_REMARK = re.compile(r"\s[-–—]\s|:")
+"""What separates an item of a list from a remark about it."""
 _BETTER = r"""(?:(?:is|was)\s+(?:(?!(?:not|never|no|hardly)\b)\w+\s+){0,3}?
     (?:better|best|superior|stronger|winner|preferred|preferable)|wins)\b"""
-_END_OF_LABEL = rf"(?=\s{{0,3}}(?:$|[.,;!)。，；！]|[-–—]\s)|\s+{_BETTER})"
+_END_OF_LABEL = rf"(?=\s{{0,3}}(?:$|[.,;!()<。，；！]|[-–—]\s)|\s+{_BETTER})"
 
 
 def read_answer(rule: AnswerRule, answer: Answer, count: int) -> Reading:
@@ -164,7 +166,7 @@ def _lines(reader: ValueReader, text: str) -> Iterator[VerdictMatch]:
     lines: list[tuple[int, str]] = []
     start = 0
     for line in text.split("\n"):
-        if line.strip():
+        if re.search(r"\w", line):
             lines.append((start, line))
         start += len(line) + 1
     for start, line in [*lines[:1], *(lines[-1:] if is_single else lines[-MAX_VERDICTS:])]:
@@ -198,8 +200,9 @@ def _numbered_ranking(reader: ValueReader, text: str) -> Iterator[VerdictMatch]:
         if int(match[1]) == 1 or match.start() != end:
             names, start = [], match.start()
         end = match.end()
-        if int(match[1]) == len(names) + 1 and reader.is_label(match[2]):
-            names.append(match[2])
+        name = _REMARK.split(match[2])[0]
+        if int(match[1]) == len(names) + 1 and reader.is_label(name):
+            names.append(name)
         if len(names) == reader.count:
             reading = reader.read(", ".join(names))
             if reading:
@@ -232,6 +235,9 @@ def _amounts(reader: ValueReader, text: str) -> Iterator[VerdictMatch]:
         is_headed = match.start() in headed
         before = text[max(0, match.start() - 3) : match.start()].rstrip(" *_")
         if not is_headed and (not match["highest"] or before.endswith((":", "：", "|", "="))):
+            continue
+        is_other_scale = match["highest"] and reader.number(match[0]) != reader.number(match["number"])
+        if not is_headed and is_other_scale:
             continue
         is_range = _RANGE.match(text, match.end()) is not None
         yield VerdictMatch(match.start(), match.end(), NO_VERDICT if is_range else reader.read(match[0]) or NO_VERDICT)

@@ -21,7 +21,7 @@ NO_VERDICT = Reading(failure="no_verdict")
 BOTH_VERDICTS = Reading(failure="both_verdicts")
 HEADING = r"""(?:verdict|decision|answer|choice|judgment|judgement|conclusion|results?|winner|preference|output
     |selection|(?:better|best|preferred)(?:\s+(?:response|answer|assistant|output|one|model|option|candidate))?
-    |rank(?:ing|ed)?(?:\s+order)?|order|(?:from\s+)?best\s+to\s+worst|(?:ratings?|scores?|grades?|marks?)|overall|total
+    |rank(?:ing|ed)?(?:\s+order)?|order|(?:from\s+)?best\s+to\s+worst|(?:ratings?|scores?|grades?|marks?)|overall|total|final
     |裁决|判决|结论|判断|答案|结果|评分|得分|分数|打分|总分|评级|排名|排序|选择|更好的回答|最佳回答)"""
 """Words before a verdict, for regular expressions that ignore case and are verbose."""
 VERB = r"(?:(?:choose|pick|select|prefer|go\s+with|give\s+it|rate\s+it|rate\s+this|give\s+this|选择|选)(?:\s+a)?)"
