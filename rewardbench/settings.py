@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import reprlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
@@ -17,6 +18,7 @@ from rewardbench.types import Aggregation, Scorer
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
+ADDRESS = re.compile(r"https?://([\w.-]+|\[[\da-fA-F:.]+\])(:\d{1,5})?(/[!-~]*)?")
 Model = str | os.PathLike[str] | Scorer | tuple[object, object] | Callable[[str, str], SupportsFloat]
 """A name, a folder or a Hub id; in memory: a scorer, (model, tokenizer), or a function of prompt and completion."""
 Data = str | os.PathLike[str] | Iterable[object]
@@ -218,8 +220,8 @@ class Endpoint(CheckedOptions):
                 "base_url has a key in it, or another text after @ or ?: leave it out, and set the "
                 f"environment variable {self.api_key_env} to the key."
             )
-        if not self.base_url.startswith(("http://", "https://")):
-            raise InputError(f"base_url is {self.base_url!r}: it must begin with http:// or https://.")
+        if not ADDRESS.fullmatch(self.base_url):
+            raise InputError(f"base_url is {self.base_url!r}: it must begin with http:// or https://, and name a host.")
         if self.max_cost is not None and self.input_price is None and self.output_price is None:
             raise InputError("max_cost needs prices: set input_price and output_price, in dollars per million tokens.")
 

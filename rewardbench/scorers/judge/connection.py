@@ -48,8 +48,8 @@ def endpoint_identity(url: str) -> str:
     ('127.0.0.1/v1', 'host:8443/v1')
     """
     parts = urlsplit(url)
-    port = "" if is_loopback(url) or parts.port is None else f":{parts.port}"
-    return f"{parts.hostname}{port}{parts.path.rstrip('/')}"
+    host = parts.hostname if is_loopback(url) else parts.netloc.lower()
+    return f"{host}{parts.path.rstrip('/')}"
 
 
 def read_key(endpoint: Endpoint) -> str:
@@ -90,7 +90,7 @@ class Connection:
 
     async def send(self, content: bytes) -> ServerResponse:
         """Send the body of a request, and wait for the whole response, for `timeout` seconds at most."""
-        from openai import APIConnectionError, APIError, APIStatusError
+        from openai import APIConnectionError, APIStatusError
 
         try:
             async with asyncio.timeout(self._endpoint.timeout):
@@ -103,7 +103,7 @@ class Connection:
             cause = type(error.__cause__ or error).__name__
             is_late = "Timeout" in cause and cause != "ConnectTimeout"
             return ServerResponse(error="timeout" if is_late else cause)
-        except (APIError, UnicodeDecodeError) as error:
+        except Exception as error:  # of the address, a socket or a decoder: they fail one request
             return ServerResponse(error=type(error).__name__)
         return ServerResponse(200, self._without_key(text))
 
@@ -116,13 +116,14 @@ class Connection:
 
     def _open(self) -> AsyncOpenAI:
         if self._client is None:
-            from openai import AsyncOpenAI, Timeout
+            from openai import AsyncOpenAI, DefaultAsyncHttpxClient, Timeout
 
-            timeout = self._endpoint.timeout
-            self._client = AsyncOpenAI(
-                api_key=self._key,
-                base_url=self._endpoint.base_url,
-                max_retries=0,
+            url, timeout = self._endpoint.base_url, self._endpoint.timeout
+            http_client = DefaultAsyncHttpxClient(
                 timeout=Timeout(timeout, connect=min(timeout, CONNECT_SECONDS)),
+                follow_redirects=False,  # the texts would reach another server
+                trust_env=not is_loopback(url),  # a proxy does not reach this machine
+                verify=url.startswith("https"),  # loading the certificates takes longer than a request
             )
+            self._client = AsyncOpenAI(api_key=self._key, base_url=url, max_retries=0, http_client=http_client)
         return self._client

@@ -187,6 +187,12 @@ def test_an_unreachable_server_ends_the_run():
         answers_of(client_of(f"http://127.0.0.1:{free_port()}/v1"))
 
 
+def test_an_address_that_cannot_be_opened_fails_with_the_type_of_the_error():
+    (answer,) = answers_of(client_of("http://127.0.0.1:99999/v1", max_retries=0))
+    assert answer.failure == "server_error"
+    assert answer.detail.startswith("the connection failed (")
+
+
 def test_an_address_without_chat_completions_ends_the_run():
     with FakeJudge() as judge, pytest.raises(InputError, match=r"no chat completions at .* does base_url lack /v1"):
         answers_of(client_of(judge.base_url.removesuffix("/v1")))
@@ -206,6 +212,34 @@ def test_an_address_with_a_key_in_it_is_rejected_without_repeating_it(url):
     with pytest.raises(InputError, match="base_url has a key in it") as error:
         client_of(url)
     assert KEY not in str(error.value)
+
+
+@pytest.mark.parametrize("url", ["http://", "http://:80/v1", "http://host:port/v1", "http://[::1/v1", "http://a b/v1"])
+def test_an_address_without_a_host_is_a_one_line_error(url):
+    with pytest.raises(InputError, match=r"base_url is .* it must begin with http:// or https://, and name a host"):
+        client_of(url)
+
+
+def test_a_redirect_ends_the_run_and_sends_nothing_elsewhere():
+    async def ask():
+        async def redirect(reader, writer):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 307 Moved\r\nLocation: http://127.0.0.1:9/\r\nContent-Length: 0\r\n\r\n")
+            await writer.drain()
+
+        async with await asyncio.start_server(redirect, "127.0.0.1") as server:
+            port = server.sockets[0].getsockname()[1]
+            await complete_all(client_of(f"http://127.0.0.1:{port}/v1"), [body_of()])
+
+    with pytest.raises(InputError, match=r"redirects \(status 307\): pass the address it redirects to"):
+        asyncio.run(ask())
+
+
+def test_a_proxy_is_not_asked_for_a_server_of_this_machine(monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with FakeJudge() as judge:
+        assert answers_of(client_of(judge))[0].failure is None
 
 
 def test_a_key_that_no_header_can_have_is_rejected_without_repeating_it(monkeypatch):
