@@ -222,10 +222,14 @@ def _evaluate(node: ast.expr, constants: Mapping[str, object]) -> object:
             return constants.get(name)
         case ast.BinOp(left=left, op=ast.Add(), right=right):
             first, second = _evaluate(left, constants), _evaluate(right, constants)
-            return first + second if isinstance(first, str) and isinstance(second, str) else None
+            if not isinstance(first, str) or not isinstance(second, str):
+                return None
+            if len(first) + len(second) > MAX_BYTES:
+                raise ValueError(f"a text has over {MAX_BYTES:,} characters")
+            return first + second
         case ast.Call(func=ast.Attribute(value=value, attr=method), args=[], keywords=[]) if method in STRIPS:
-            stripped = _evaluate(value, constants)
-            return STRIPS[method](stripped) if isinstance(stripped, str) else None
+            inner = _evaluate(value, constants)
+            return STRIPS[method](inner) if isinstance(inner, str) else None
         case ast.Dict(keys=keys, values=values):
             entries: dict[str, object] = {}
             for key, entry in zip(keys, values, strict=True):

@@ -1,6 +1,7 @@
 """Prompts of judges: what protocols show of an item, what they refuse, and what a response cannot do to a template."""
 
 import pytest
+from pages import GUIDE
 
 from rewardbench.errors import InputError
 from rewardbench.scorers.judge.messages import VARIABLES
@@ -192,6 +193,11 @@ def test_a_wrong_template_is_refused_when_the_protocol_is_loaded(content, reason
 def test_a_template_that_fails_on_an_item_names_protocol_and_message():
     assert "mine cannot show this item: its message 1 fails: " in refusal(make("{{ responses[1] }}"))
     assert "its message 1 fails: " in refusal(make("{{ 1 / (count - 1) }}"))
+
+
+def test_the_guide_names_every_variable():
+    page = (GUIDE / "pages" / "how-to" / "judges.md").read_text(encoding="utf-8")
+    assert [name for name in VARIABLES if f"`{name}`" not in page] == []
 
 
 def test_every_documented_variable_is_shown():

@@ -98,9 +98,9 @@ def test_a_file_that_defines_no_protocol_is_refused(name, content, reason, tmp_p
 
 def test_an_unknown_name_lists_the_protocols():
     with pytest.raises(
-        InputError, match=r"There is no judge protocol 'chioce': use .*choice, .* or a YAML or Python file"
+        InputError, match=r"There is no judge protocol 'no-such': use .*choice, .* or a YAML or Python file"
     ):
-        load_protocol("chioce")
+        load_protocol("no-such")
 
 
 def test_the_digest_depends_on_what_can_change_a_score_only():

@@ -147,6 +147,7 @@ def test_an_installed_package_of_rewardbench_0_1_is_read(published, monkeypatch)
         ),
         (PAIRS.replace("{answer_a}", "{answer_a"), "is no format string: unexpected '{' in field name"),
         ("x = " + "(" * 5000 + ")" * 5000, "cannot be read: "),
+        ("a = 'aa'\n" + "a = a + a\n" * 60, "cannot be read: a text has over 4,000,000 characters"),
         ("#" * 4_000_001, "have over 4,000,000 bytes"),
     ],
 )
@@ -182,6 +183,20 @@ def test_texts_come_from_yaml_json_and_plain_files_too(tmp_path):
     assert len(digests) == 1
     with pytest.raises(InputError, match=r"is one text, and the judge protocol rm_r1 needs RM_R1_\w+, RM_R1_\w+"):
         load_protocol("rm_r1", str(tmp_path / "a.txt"))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "a: &a {b: x}\n" + "".join(f"a{n}: &a{n} {{x: *a{n - 1}, y: *a{n - 1}}}\n" for n in range(1, 40)),
+        "a: &a {a: *a}",
+    ],
+)
+def test_a_yaml_file_that_grows_without_end_is_refused(content, tmp_path):
+    path = tmp_path / "prompts.yaml"
+    path.write_text(content.replace("&a {b", "&a0 {b"))
+    with pytest.raises(InputError, match="cannot be read: "):
+        load_protocol("rewardbench1", str(path))
 
 
 def test_prompts_for_a_protocol_with_its_own_are_refused(published):
