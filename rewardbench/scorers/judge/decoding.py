@@ -44,8 +44,8 @@ class Sampler:
 
 
 @dataclass(frozen=True)
-class EncodedPrompt:
-    """A prompt, with the limits of its answer."""
+class GenerationRequest:
+    """A prompt, with the limit of its answer and the seed of its sampling."""
 
     request: TokenRequest
     max_tokens: int
@@ -93,7 +93,7 @@ class Decoder:
         self.repeated = 0
         """Sequences that were generated again with batch size 1."""
 
-    def generate(self, prompts: Sequence[EncodedPrompt]) -> list[Generated]:
+    def generate(self, prompts: Sequence[GenerationRequest]) -> list[Generated]:
         """Generate an answer to each prompt; a sequence of a batch with an uncertain choice is generated again."""
         generated = self._generate_batch(prompts, self.tolerance if len(prompts) > 1 else 0.0)
         for number, sequence in enumerate(generated):
@@ -102,7 +102,7 @@ class Decoder:
                 (generated[number],) = self._generate_batch([prompts[number]], 0.0)
         return generated
 
-    def _generate_batch(self, prompts: Sequence[EncodedPrompt], tolerance: float) -> list[Generated]:
+    def _generate_batch(self, prompts: Sequence[GenerationRequest], tolerance: float) -> list[Generated]:
         sequences = [Generated() for _ in prompts]
         choice = _Choice(self, prompts, sequences, tolerance)
         self._run(
@@ -167,7 +167,7 @@ class _Choice(LogitsProcessor):
     """Makes the next token of each sequence the largest of the returned scores, and marks uncertain choices."""
 
     def __init__(
-        self, decoder: Decoder, prompts: Sequence[EncodedPrompt], sequences: Sequence[Generated], tolerance: float
+        self, decoder: Decoder, prompts: Sequence[GenerationRequest], sequences: Sequence[Generated], tolerance: float
     ) -> None:
         import torch
 
@@ -252,7 +252,7 @@ def _within_nucleus(scaled: torch.Tensor, noisy: torch.Tensor, top_p: float) -> 
 class _Stop(StoppingCriteria):
     """Ends each sequence at a stop token, a stop text or its limit, and as soon as a choice is uncertain."""
 
-    def __init__(self, decoder: Decoder, prompts: Sequence[EncodedPrompt], sequences: Sequence[Generated]) -> None:
+    def __init__(self, decoder: Decoder, prompts: Sequence[GenerationRequest], sequences: Sequence[Generated]) -> None:
         self._decoder, self._prompts, self._sequences = decoder, prompts, sequences
         self.eos_token_id = sorted(decoder.stop_ids)
         """Tells `generate` to fill up finished sequences with the pad token."""
@@ -269,7 +269,7 @@ class _Stop(StoppingCriteria):
         finished = [sequence.is_finished for sequence in self._sequences]
         return torch.tensor(finished, device=input_ids.device)
 
-    def _add(self, prompt: EncodedPrompt, sequence: Generated, token_id: int) -> None:
+    def _add(self, prompt: GenerationRequest, sequence: Generated, token_id: int) -> None:
         """Add a token to a sequence, and see whether that finishes it."""
         if token_id in self._decoder.stop_ids:
             sequence.is_stopped = True

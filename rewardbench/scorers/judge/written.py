@@ -13,7 +13,7 @@ from rewardbench.models.devices import input_device
 from rewardbench.models.failures import reported
 from rewardbench.scorers.classifier import reset_rope
 from rewardbench.scorers.judge.answers import Answer
-from rewardbench.scorers.judge.decoding import PROBE_TOKENS, Decoder, EncodedPrompt, Generated
+from rewardbench.scorers.judge.decoding import PROBE_TOKENS, Decoder, Generated, GenerationRequest
 from rewardbench.scorers.judge.local_judge import LocalJudge
 from rewardbench.scorers.judge.outcomes import decode
 from rewardbench.scorers.judge.prompt_chat import PromptChat
@@ -81,7 +81,9 @@ class WritingJudge(LocalJudge):
         is_greedy = self.decoder.sampler.temperature == 0
         answers: list[list[Answer]] = [[] for _ in requests]
         for repeat in range(1 if is_greedy else self.protocol.repeats):
-            prompts = [EncodedPrompt(request, self._room(request), self._seed(request, repeat)) for request in requests]
+            prompts = [
+                GenerationRequest(request, self._room(request), self._seed(request, repeat)) for request in requests
+            ]
             for number, generated in enumerate(self.decoder.generate(prompts)):
                 answers[number].append(self._to_answer(requests[number], generated))
         if is_greedy:

@@ -15,7 +15,7 @@ from rewardbench.errors import InputError
 from rewardbench.forward.batch_effects import UNBATCHED_NOTE
 from rewardbench.scorers import load_scorer
 from rewardbench.scorers.judge import local
-from rewardbench.scorers.judge.decoding import Decoder, EncodedPrompt, Sampler
+from rewardbench.scorers.judge.decoding import Decoder, GenerationRequest, Sampler
 
 ARCHITECTURES = ("llama", "gemma2", "mixtral")
 SLOW = ("gpt_neox", "qwen2", "qwen3", "mistral", "gemma3_text", "phi3", "gpt2", "opt")
@@ -161,7 +161,7 @@ def test_samples_follow_the_distribution_of_the_model(top_p, spec_of):
     total = float(probabilities[inside].sum())
     decoder = Decoder(scorer.model, scorer.chat.tokenizer, Sampler(2.0, top_p), stop_ids=())
     draws = 2000
-    generated = decoder.generate([EncodedPrompt(request, 1, seed) for seed in range(draws)])
+    generated = decoder.generate([GenerationRequest(request, 1, seed) for seed in range(draws)])
     counts = Counter(sequence.ids[0] for sequence in generated)
     assert counts.keys() <= set(inside)
     for token_id in inside[:5]:
