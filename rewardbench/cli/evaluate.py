@@ -147,7 +147,8 @@ class Arguments:
         if not judges and not names:
             raise InputError("No model was given: pass --model NAME, for example --model tiny-rm.")
         if len(names) > 1 and not self.ensemble.ensemble:
-            raise InputError(f"{len(names)} models were given: pass --ensemble mean, or another rule, or one --model.")
+            echo(f"Of {len(names)} --model the last is scored; to combine them pass --ensemble mean.", error=True)
+            names = names[-1:]
         self.ensemble.check_members(len(names) + len(judges))
         server = self.server.endpoint()
         specs: list[ModelSpec] = []
