@@ -15,7 +15,7 @@ from http import HTTPStatus
 import httpx
 
 from rewardbench.errors import InputError
-from rewardbench.scorers.judge.connection import SECRETS
+from rewardbench.scorers.judge.connection import SECRETS, is_loopback
 from rewardbench.scorers.judge.throttle import LONGEST_WAIT, retry_after
 from rewardbench.settings import Endpoint
 
@@ -80,6 +80,7 @@ class ServerClient:
         if name not in ("", Endpoint.api_key_env) and not self._key():
             raise InputError(f"--api_key_env names {name}, and that environment variable is not set or empty.")
         self._clients: dict[asyncio.AbstractEventLoop, httpx.AsyncClient] = {}
+        self._slots: dict[asyncio.AbstractEventLoop, asyncio.Semaphore] = {}
         self.requests = self.retries = 0
         self.has_answered = False
 
@@ -93,17 +94,23 @@ class ServerClient:
                 timeout=self.endpoint.timeout,
                 limits=httpx.Limits(max_connections=None),
                 follow_redirects=False,
-                trust_env=False,  # a proxy would read the texts, and ~/.netrc would replace the key
+                trust_env=not is_loopback(self.root),  # proxies of the environment
                 verify=tls_context() if self.root.startswith("https") else False,
             )
         return self._clients[loop]
+
+    def _slot(self) -> asyncio.Semaphore:
+        """Return what bounds the requests in flight in the running event loop."""
+        return self._slots.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(self.endpoint.max_concurrency))
 
     def _key(self) -> str:
         return os.environ.get(self.endpoint.api_key_env, "").strip() if self.endpoint.api_key_env else ""
 
     async def close(self) -> None:
         """Close the connections of the running event loop."""
-        client = self._clients.pop(asyncio.get_running_loop(), None)
+        loop = asyncio.get_running_loop()
+        self._slots.pop(loop, None)
+        client = self._clients.pop(loop, None)
         if client:
             await client.aclose()
 
@@ -156,7 +163,7 @@ class ServerClient:
         self.requests += 1
         url = self.root + path
         try:
-            async with asyncio.timeout(self.endpoint.timeout):
+            async with self._slot(), asyncio.timeout(self.endpoint.timeout):
                 request = self._client().build_request(method, url, json=body)
                 response = await self._client().send(request, stream=True)
                 try:

@@ -141,9 +141,9 @@ class ServerScorer(RemoteScorer):
             "requests": client.requests,
             "retries": client.retries,
         }
-        version = f" {self.facts.version}" if self.facts.version else ""
+        server = f"{self.dialect.title} {self.facts.version}".strip()
         form = "token ids" if self.dialect.sends_ids else "rendered texts"
-        notes = [f"Scored behind a {self.dialect.title} server{version}, which received {form}.", *self.texts.notes]
+        notes = [f"Scored behind a server ({server}), which received {form}.", *self.texts.notes]
         if not self.dialect.names_model and not self.parity:
             notes.append(
                 f"{self.dialect.title} does not name its model: nothing shows that it serves {self.route.model}."

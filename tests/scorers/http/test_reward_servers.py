@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from dataclasses import replace
 
 import pytest
 from fake_reward_servers import KEY, FakeRewardServer
@@ -194,6 +195,14 @@ def test_many_requests_are_in_flight_and_batches_have_several_texts(folder):
     assert server.most_at_once > 10
 
 
+def test_no_more_requests_are_in_flight_than_allowed(folder):
+    with FakeRewardServer("sglang", folder) as server:
+        server.latency = 0.01
+        spec = ServerSpec("sglang", Endpoint(server.base_url, max_concurrency=1))
+        load_scorer(str(folder), server=spec, batch_size=1).score("the river", ["Lima", "Oslo", "the city", "a"])
+    assert server.most_at_once == 1
+
+
 def test_the_fingerprint_leaves_out_the_address(folder):
     fingerprints = []
     for _ in range(2):
@@ -262,3 +271,25 @@ def test_a_family_with_its_own_input_is_rendered_by_its_head_spec(dialect, tmp_p
         scorer = load_plain(ModelSpec(str(folder), adapter="openrlhf", server=spec_of(server, parity=str(folder))))
     assert scorer.parity.max_abs_diff < 1e-5
     assert any("OpenRLHF" in note for note in scorer.report().notes)
+
+
+def test_of_a_model_on_the_hub_no_weights_are_downloaded(hub, folder):
+    import hub_server
+
+    hub.repos["org/rm"] = hub_server.Repo()
+    hub.repos["org/rm"].commit("main", {path.name: path.read_bytes() for path in folder.iterdir()})
+    with FakeRewardServer("vllm", folder, served="org/rm") as server:
+        scorer = load_plain(ModelSpec("org/rm", server=spec_of(server)))
+    assert scorer.weights == {"commit": hub.repos["org/rm"].refs["main"]}
+    assert not any("safetensors" in path for _, path in hub.requests)
+    assert any("tokenizer.json" in path for _, path in hub.requests)
+
+
+def test_lower_scores_are_better_for_some_families(folder):
+    with FakeRewardServer("tei", folder) as server:
+        scorer = load_plain(ModelSpec(str(folder), server=spec_of(server)))
+        request = scorer.prepare((), ({"role": "assistant", "content": "Lima"},), True)
+        (score,) = scorer.run([request])
+        scorer.texts = replace(scorer.texts, sign=-1.0)
+        assert scorer.run([request]) == [-score]
+    assert scorer.fingerprint["sign"] == -1.0
