@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from fake_reward_servers import FakeRewardServer
+from fake_reward_servers import reward_server
 from random_models import write_pairs
 from terminal import run
 
@@ -20,7 +20,7 @@ def doctor(capsys, server, folder, tmp_path, *options):
 
 
 def test_a_server_that_agrees(folder, tmp_path, capsys):
-    with FakeRewardServer("vllm", folder) as server:
+    with reward_server("vllm", folder) as server:
         code, out, err = doctor(capsys, server, folder, tmp_path, "--sample", "8")
     assert code == 0, err
     figures = dict(line.split("=", 1) for line in out.splitlines() if "=" in line and not line.startswith("note"))
@@ -31,7 +31,7 @@ def test_a_server_that_agrees(folder, tmp_path, capsys):
 
 
 def test_a_server_that_returns_sigmoids(folder, tmp_path, capsys):
-    with FakeRewardServer("sglang", folder, "sigmoid_always") as server:
+    with reward_server("sglang", folder, "sigmoid_always") as server:
         code, out, _ = doctor(capsys, server, folder, tmp_path, "--json")
     report = json.loads(out)
     assert (code, report["flips"]) == (1, 0)
@@ -40,7 +40,7 @@ def test_a_server_that_returns_sigmoids(folder, tmp_path, capsys):
 
 def test_a_server_with_another_model(folder, model_folder, tmp_path, capsys):
     other = model_folder(seed=1, max_position_embeddings=256)
-    with FakeRewardServer("llamafactory", other) as server:
+    with reward_server("llamafactory", other) as server:
         code, out, _ = doctor(capsys, server, folder, tmp_path)
     assert code == 1
     assert "prefer different responses in" in out

@@ -14,6 +14,7 @@ import socket
 import threading
 import time
 from collections import Counter
+from contextlib import contextmanager
 from functools import cache
 
 import torch
@@ -74,14 +75,18 @@ class FakeRewardServer:
         generates: of LLaMA-Factory: the stage is sft.
     """
 
-    def __init__(self, dialect, folder, *faults, version=None, max_length=4096, generates=False, served=None):
-        assert set(faults) <= FAULTS.keys(), faults
-        self.dialect, self.faults, self.max_length, self.generates = dialect, set(faults), max_length, generates
-        self.version = version or {"vllm": "use_activation", "openrlhf": "text"}.get(dialect)
-        self.served = served or str(folder)
+    def __init__(self, dialect, folder, *faults, **options):
+        self.dialect, self.folder, self.lock = dialect, str(folder), threading.Lock()
         self.model, self.tokenizer = load_model(str(folder))
-        self.folder = str(folder)
-        self.requests, self.counts, self.lock = [], Counter(), threading.Lock()
+        self.reset(*faults, **options)
+
+    def reset(self, *faults, version=None, max_length=4096, generates=False, served=None):
+        """Change what is wrong, and forget the requests."""
+        assert set(faults) <= FAULTS.keys(), faults
+        self.faults, self.max_length, self.generates = set(faults), max_length, generates
+        self.version = version or {"vllm": "use_activation", "openrlhf": "text"}.get(self.dialect)
+        self.served = served or self.folder
+        self.requests, self.counts = [], Counter()
         self.at_once = self.most_at_once = 0
         self.latency = 0.0
 
@@ -226,15 +231,20 @@ class FakeRewardServer:
 
     # vLLM
 
+    def _listed(self):
+        return "other/model" if "lists_other_model" in self.faults else self.served
+
     def _vllm_routes(self):
-        listed = "other/model" if "lists_other_model" in self.faults else self.served
-        models = {"object": "list", "data": [{"id": listed, "object": "model", "max_model_len": self.max_length}]}
         return {
             "/version": ("GET", lambda _: JSONResponse({"version": "0.13.0"})),
-            "/v1/models": ("GET", lambda _: JSONResponse(models)),
+            "/v1/models": ("GET", self._vllm_models),
             "/classify": ("POST", self._vllm_classify),
             "/pooling": ("POST", self._vllm_pooling),
         }
+
+    def _vllm_models(self, _):
+        card = {"id": self._listed(), "object": "model", "max_model_len": self.max_length}
+        return JSONResponse({"object": "list", "data": [card]})
 
     def _vllm_vectors(self, body):
         if body["model"] != self.served:
@@ -267,14 +277,16 @@ class FakeRewardServer:
     # SGLang
 
     def _sglang_routes(self):
-        path = "other/model" if "lists_other_model" in self.faults else self.served
-        info = {"version": "0.5.5", "model_path": path, "served_model_name": path, "dtype": "auto"}
         return {
-            "/get_server_info": ("GET", lambda _: JSONResponse(info | {"max_req_input_len": self.max_length})),
-            "/get_model_info": ("GET", lambda _: JSONResponse({"model_path": path, "is_generation": False})),
+            "/get_server_info": ("GET", self._sglang_info),
+            "/get_model_info": ("GET", lambda _: JSONResponse({"model_path": self._listed(), "is_generation": False})),
             "/classify": ("POST", self._sglang_classify),
             "/v1/embeddings": ("POST", self._sglang_embeddings),
         }
+
+    def _sglang_info(self, _):
+        names = {"model_path": self._listed(), "served_model_name": self._listed()}
+        return JSONResponse({"version": "0.5.5", "dtype": "auto", "max_req_input_len": self.max_length, **names})
 
     def _sglang_classify(self, body):
         ids = body["input_ids"]
@@ -327,16 +339,18 @@ class FakeRewardServer:
         return JSONResponse({"id": "x", "object": "score.evaluation", "model": body["model"], "scores": scores})
 
     def _tei_routes(self):
-        model = "other/model" if "lists_other_model" in self.faults else self.served
+        return {"/info": ("GET", self._tei_info), "/predict": ("POST", self._predict)}
+
+    def _tei_info(self, _):
         info = {
-            "model_id": model,
+            "model_id": self._listed(),
             "model_dtype": "float32",
             "model_type": {"reranker": {"id2label": {"0": "LABEL_0"}, "label2id": {"LABEL_0": 0}}},
             "max_input_length": self.max_length,
             "max_client_batch_size": 8,
             "version": "1.7.0",
         }
-        return {"/info": ("GET", lambda _: JSONResponse(info)), "/predict": ("POST", self._predict)}
+        return JSONResponse(info)
 
     def _predict(self, body):
         batch = []
@@ -351,6 +365,23 @@ class FakeRewardServer:
         labels = [[{"score": value, "label": f"LABEL_{n}"} for n, value in enumerate(vector)] for vector in vectors]
         tokens = sum(len(self._read_ids(ids)) for ids in batch)
         return JSONResponse(labels, headers={"x-compute-tokens": str(tokens)})
+
+
+@cache
+def running_server(dialect, folder):
+    """Return a server that runs until the tests end."""
+    return FakeRewardServer(dialect, folder).__enter__()
+
+
+@contextmanager
+def reward_server(dialect, folder, *faults, **options):
+    """Context manager: a server as FakeRewardServer makes it, which was started before if it can be reused."""
+    server = running_server(dialect, str(folder))
+    server.reset(*faults, **options)
+    try:
+        yield server
+    finally:
+        server.reset()
 
 
 @cache

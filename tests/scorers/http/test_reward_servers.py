@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from fake_reward_servers import KEY, FakeRewardServer
+from fake_reward_servers import KEY, FakeRewardServer, reward_server
 from random_models import make_model, make_tokenizer, pairs
 from terminal import run
 
@@ -77,7 +77,7 @@ def close_to(scores):
 def test_the_command_scores_as_the_transformers_model_does(dialect, folder, local, tmp_path, capsys):
     data = tmp_path / "pairs.jsonl"
     data.write_text("".join(json.dumps(row) + "\n" for row in rows()))
-    with FakeRewardServer(dialect, folder) as server:
+    with reward_server(dialect, folder) as server:
         arguments = ["--engine", "http", "--dialect", dialect, "--base_url", server.base_url, "--parity", folder]
         options = ["--dataset", data, "--json", "--output_dir", tmp_path / "results"]
         code, out, err = run(capsys, "--model", folder, *arguments, *options)
@@ -94,9 +94,9 @@ def test_the_command_scores_as_the_transformers_model_does(dialect, folder, loca
 
 @pytest.mark.parametrize("dialect", DIALECT_NAMES)
 def test_every_score_equals_the_transformers_model(dialect, folder, local):
-    with FakeRewardServer(dialect, folder) as server:
+    with reward_server(dialect, folder) as server:
         assert texts_scored(folder, server=spec_of(server)) == close_to(local)
-    sent = [body for method, _, _, body in server.requests if method == "POST"]
+        sent = [body for method, _, _, body in server.requests if method == "POST"]
     has_ids = all("input" in body or "input_ids" in body for body in sent)
     assert has_ids == DIALECTS[dialect].sends_ids
 
@@ -104,14 +104,14 @@ def test_every_score_equals_the_transformers_model(dialect, folder, local):
 @pytest.mark.parametrize("dialect", ["llamafactory", "tei", "vllm"])
 def test_a_text_carries_no_second_bos(dialect, plain_folder):
     """The tokenizer adds BOS; a rendered text that is tokenized by the server must not have it already."""
-    with FakeRewardServer(dialect, plain_folder) as server:
+    with reward_server(dialect, plain_folder) as server:
         scores = texts_scored(plain_folder, server=spec_of(server))
     assert scores == close_to(texts_scored(plain_folder))
 
 
 @pytest.mark.parametrize("version", ["characters", "tokens", "text"])
 def test_each_version_of_openrlhf_reads_the_tokens_of_the_template(version, plain_folder):
-    with FakeRewardServer("openrlhf", plain_folder, version=version) as server:
+    with reward_server("openrlhf", plain_folder, version=version) as server:
         scorer = load_scorer(str(plain_folder), server=spec_of(server))
         assert scorer.scorer.fingerprint["reads"] == version
         scores = [scorer.score(row["prompt"], row["chosen"]) for row in rows(3)]
@@ -120,7 +120,7 @@ def test_each_version_of_openrlhf_reads_the_tokens_of_the_template(version, plai
 
 def test_a_version_of_openrlhf_that_strips_characters_of_the_template_is_named(folder):
     with (
-        FakeRewardServer("openrlhf", folder, version="characters") as server,
+        reward_server("openrlhf", folder, version="characters") as server,
         pytest.raises(InputError, match="OpenRLHF tokenizes this text by itself, and would not read the tokens"),
     ):
         load_scorer(str(folder), server=spec_of(server))
@@ -128,30 +128,30 @@ def test_a_version_of_openrlhf_that_strips_characters_of_the_template_is_named(f
 
 def test_an_eos_that_the_server_appends_is_noted(tmp_path):
     folder = make_model(tmp_path, tokenizer=make_tokenizer(ROLES.replace("{{ eos_token }}", "")))
-    with FakeRewardServer("openrlhf", folder, version="tokens") as server:
+    with reward_server("openrlhf", folder, version="tokens") as server:
         result = evaluate(str(folder), rows(3), server=spec_of(server))
     assert any("appends an EOS token" in note and ": 6 texts" in note for note in result.manifest["notes"])
 
 
 @pytest.mark.parametrize("name", ["use_activation", "activation", "softmax"])
 def test_each_name_of_the_activation_of_vllm_is_tried(name, folder, local):
-    with FakeRewardServer("vllm", folder, version=name) as server:
+    with reward_server("vllm", folder, version=name) as server:
         assert load_plain(ModelSpec(str(folder), server=spec_of(server))).fingerprint["flags"] == {name: False}
         assert texts_scored(folder, server=spec_of(server)) == close_to(local)
 
 
 def test_a_version_of_vllm_that_reads_false_as_true_gets_the_new_name(folder, local):
-    with FakeRewardServer("vllm", folder, version="any_softmax") as server:
+    with reward_server("vllm", folder, version="any_softmax") as server:
         assert texts_scored(folder, server=spec_of(server)) == close_to(local)
-    last = server.requests[-1][3]
+        last = server.requests[-1][3]
     assert (last["use_activation"], "softmax" in last) == (False, False)
 
 
 @pytest.mark.parametrize(("dialect", "path"), [("vllm", "/pooling"), ("sglang", "/v1/embeddings")])
 def test_the_second_path_is_used_where_the_first_is_missing(dialect, path, folder, local):
-    with FakeRewardServer(dialect, folder, "no_path", "out_of_order") as server:
+    with reward_server(dialect, folder, "no_path", "out_of_order") as server:
         assert texts_scored(folder, server=spec_of(server)) == close_to(local)
-    assert server.requests[-1][1] == path
+        assert server.requests[-1][1] == path
 
 
 def test_long_texts_are_cut_as_those_of_the_transformers_model(folder):
@@ -159,12 +159,12 @@ def test_long_texts_are_cut_as_those_of_the_transformers_model(folder):
     expected = texts_scored(folder, data, max_length=40)
     assert expected != texts_scored(folder, data)
     for dialect in DIALECT_NAMES:
-        with FakeRewardServer(dialect, folder, max_length=40) as server:
+        with reward_server(dialect, folder, max_length=40) as server:
             assert texts_scored(folder, data, max_length=40, server=spec_of(server)) == close_to(expected), dialect
 
 
 def test_the_limit_of_the_server_is_that_of_the_run(folder):
-    with FakeRewardServer("vllm", folder, max_length=64) as server:
+    with reward_server("vllm", folder, max_length=64) as server:
         assert load_plain(ModelSpec(str(folder), server=spec_of(server))).chat.max_length == 64
         with pytest.raises(InputError, match="--max_length 100 is more than the 64 tokens"):
             load_scorer(str(folder), max_length=100, server=spec_of(server))
@@ -175,9 +175,9 @@ def test_pairs_are_sent_to_a_cross_encoder_without_chat_template(model_folder):
     from fake_reward_servers import load_model
 
     folder = model_folder("bert", tokenizer=make_tokenizer(None, encoder=True))
-    with FakeRewardServer("tei", folder) as server:
+    with reward_server("tei", folder) as server:
         scores = load_scorer(str(folder), server=spec_of(server)).score("the river", ["Lima", "Oslo"])
-    assert ["the river", "Lima"] in server.requests[-1][3]["inputs"]
+        assert ["the river", "Lima"] in server.requests[-1][3]["inputs"]
     model, tokenizer = load_model(str(folder))
     with torch.inference_mode():
         ids = [tokenizer("the river", answer, return_tensors="pt")["input_ids"] for answer in ("Lima", "Oslo")]
@@ -185,22 +185,22 @@ def test_pairs_are_sent_to_a_cross_encoder_without_chat_template(model_folder):
 
 
 def test_many_requests_are_in_flight_and_batches_have_several_texts(folder):
-    with FakeRewardServer("vllm", folder) as server:
+    with reward_server("vllm", folder) as server:
         scorer = load_scorer(str(folder), server=spec_of(server), batch_size=4)
         assert (scorer.scorer.traits.max_in_flight, scorer.scorer.traits.max_batch_size) == (32, 32)
         server.latency = 0.05
         scorer.score("the river", [f"Lima {number}" for number in range(80)])
-    sizes = [len(body["input"]) for method, _, _, body in server.requests[-20:]]
-    assert sizes == [4] * 20
-    assert server.most_at_once > 10
+        sizes = [len(body["input"]) for method, _, _, body in server.requests[-20:]]
+        assert sizes == [4] * 20
+        assert server.most_at_once > 10
 
 
 def test_no_more_requests_are_in_flight_than_allowed(folder):
-    with FakeRewardServer("sglang", folder) as server:
+    with reward_server("sglang", folder) as server:
         server.latency = 0.01
         spec = ServerSpec("sglang", Endpoint(server.base_url, max_concurrency=1))
         load_scorer(str(folder), server=spec, batch_size=1).score("the river", ["Lima", "Oslo", "the city", "a"])
-    assert server.most_at_once == 1
+        assert server.most_at_once == 1
 
 
 def test_the_fingerprint_leaves_out_the_address(folder):
@@ -216,7 +216,7 @@ def test_the_fingerprint_leaves_out_the_address(folder):
 
 def test_a_second_run_reads_the_scores_from_the_cache(folder):
     numbers = []
-    with FakeRewardServer("tei", folder) as server:
+    with reward_server("tei", folder) as server:
         for _ in range(2):
             before = len(server.requests)
             texts_scored(folder, server=spec_of(server), cache=True)
@@ -225,7 +225,7 @@ def test_a_second_run_reads_the_scores_from_the_cache(folder):
 
 
 def test_scores_are_not_cached_if_nothing_identifies_the_weights(folder):
-    with FakeRewardServer("vllm", folder, served="org/served") as server:
+    with reward_server("vllm", folder, served="org/served") as server:
         scorer = load_plain(ModelSpec("org/served", tokenizer=str(folder), server=spec_of(server)))
     assert not scorer.is_cached
     assert "The weights behind the server are not known, so scores were not cached." in scorer.report().notes
@@ -233,7 +233,7 @@ def test_scores_are_not_cached_if_nothing_identifies_the_weights(folder):
 
 def test_the_key_is_sent_and_written_nowhere(folder, tmp_path, monkeypatch):
     monkeypatch.setenv("RM_KEY", KEY)
-    with FakeRewardServer("vllm", folder, "unauthorized") as server:
+    with reward_server("vllm", folder, "unauthorized") as server:
         endpoint = Endpoint(server.base_url, api_key_env="RM_KEY")
         result = evaluate(str(folder), rows(3), server=ServerSpec("vllm", endpoint))
         result.save(tmp_path)
@@ -247,7 +247,7 @@ def test_the_key_is_sent_and_written_nowhere(folder, tmp_path, monkeypatch):
 
 def test_texts_that_the_server_refuses_are_unscored_with_its_words(folder):
     data = [*rows(4, 3), {"prompt": "the " * 60, "chosen": "a", "rejected": "b"}]
-    with FakeRewardServer("vllm", folder) as server:
+    with reward_server("vllm", folder) as server:
         scorer = load_plain(ModelSpec(str(folder), server=spec_of(server)))
         assert scorer.probe_report is not None
         server.faults.add("refuses_long")
@@ -266,7 +266,7 @@ def test_a_family_with_its_own_input_is_rendered_by_its_head_spec(dialect, tmp_p
     folder = make_model(tmp_path, tokenizer=make_tokenizer(ROLES.replace("{{ eos_token }}", "")))
     expected = texts_scored(folder, adapter="openrlhf")
     assert expected != close_to(texts_scored(folder))
-    with FakeRewardServer(dialect, folder) as server:
+    with reward_server(dialect, folder) as server:
         assert texts_scored(folder, adapter="openrlhf", server=spec_of(server)) == close_to(expected)
         scorer = load_plain(ModelSpec(str(folder), adapter="openrlhf", server=spec_of(server, parity=str(folder))))
     assert scorer.parity.max_abs_diff < 1e-5
@@ -278,7 +278,7 @@ def test_of_a_model_on_the_hub_no_weights_are_downloaded(hub, folder):
 
     hub.repos["org/rm"] = hub_server.Repo()
     hub.repos["org/rm"].commit("main", {path.name: path.read_bytes() for path in folder.iterdir()})
-    with FakeRewardServer("vllm", folder, served="org/rm") as server:
+    with reward_server("vllm", folder, served="org/rm") as server:
         scorer = load_plain(ModelSpec("org/rm", server=spec_of(server)))
     assert scorer.weights == {"commit": hub.repos["org/rm"].refs["main"]}
     assert not any("safetensors" in path for _, path in hub.requests)
@@ -286,7 +286,7 @@ def test_of_a_model_on_the_hub_no_weights_are_downloaded(hub, folder):
 
 
 def test_lower_scores_are_better_for_some_families(folder):
-    with FakeRewardServer("tei", folder) as server:
+    with reward_server("tei", folder) as server:
         scorer = load_plain(ModelSpec(str(folder), server=spec_of(server)))
         request = scorer.prepare((), ({"role": "assistant", "content": "Lima"},), True)
         (score,) = scorer.run([request])
