@@ -7,19 +7,28 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hub_server import WHERE
 from judged import PAIRS, run_judge
+from terminal import run
 
 from rewardbench import results
 from rewardbench.errors import InputError
+from rewardbench.leaderboard.app import submission
+from rewardbench.leaderboard.app.library import Library
 from rewardbench.leaderboard.submissions import bounded, reparse, review
 from rewardbench.leaderboard.submissions.checks import check
-from rewardbench.leaderboard.submissions.package import describe_submission, pack_submission, pull_request_text
+from rewardbench.leaderboard.submissions.package import (
+    describe_submission,
+    pack_submission,
+    pull_request_text,
+    read_entry,
+)
 from rewardbench.leaderboard.submissions.review import review_packed
 from rewardbench.leaderboard.submissions.submission import read_submission
 from rewardbench.models.fingerprint import digest
 from rewardbench.results import answers
 from rewardbench.scorers.judge.protocols import read_protocol
-from rewardbench.store import LocalStore
+from rewardbench.store import LocalStore, open_store
 
 
 @pytest.fixture(scope="module")
@@ -286,3 +295,48 @@ def test_the_self_preference_of_another_family_is_left_out(judged, tmp_path):
     names = [bias["name"] for bias in pack_submission(path, "org/claude-judge").summary["biases"]]
     assert "self_preference" not in names
     assert "self_preference" in [bias["name"] for bias in pack_submission(path, "org/gpt-5").summary["biases"]]
+
+
+def test_a_pull_request_with_answers_is_verified_and_merged(hub, entry, judged, monkeypatch, capsys):
+    monkeypatch.setattr(review, "load_known", lambda name: judged[1])
+    open_store(WHERE).propose([entry], pull_request_text(entry))
+    code, out, _ = run(capsys, "verify", f"{WHERE}@refs/pr/1", "--merge")
+    assert (code, "verdict=passed" in out) == (0, True)
+    store = open_store(WHERE)
+    store.refresh()
+    assert "org/gpt-4o-judge_answers.jsonl.gz" in store.files
+    store.rename("org/gpt-4o-judge", "org/renamed")
+    store.refresh()
+    assert [name for name in store.files if name.startswith("org/")] == [
+        f"org/renamed{kind}" for kind in (".json", ".parquet", "_answers.jsonl.gz")
+    ]
+
+
+@pytest.mark.slow
+def test_a_pull_request_with_changed_answers_is_refused(hub, entry, judged, monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(review, "load_known", lambda name: judged[1])
+    path = write(tmp_path, entry, swap_verdict)
+    changed = read_entry(path, json.loads(path.read_text()))
+    open_store(WHERE).propose([changed], "x")
+    code, out, _ = run(capsys, "verify", f"{WHERE}@refs/pr/1")
+    assert (code, "refused: item 'pair-" in out) == (1, True)
+
+
+@pytest.mark.parametrize("is_packed", [pytest.param(False, marks=pytest.mark.slow), True])
+def test_answers_are_uploaded_with_a_result(is_packed, entry, judged, tmp_path, monkeypatch):
+    monkeypatch.setattr(review, "load_known", lambda name: judged[1])
+    monkeypatch.setattr(submission, "load_known", lambda name: judged[1])
+    library = Library(str(tmp_path / "store"), writable=True)
+    if is_packed:
+        path = write(tmp_path, entry)
+        files = [path, results.table_path(path), results.packed_answers_path(path)]
+    else:
+        files = [judged[0], results.outputs_path(judged[0]), results.answers_path(judged[0])]
+    checked = submission.check_upload(library, list(map(str, files)), "org/gpt-4o-judge")
+    assert checked.findings == ()
+    assert checked.entry.answers is not None
+    submission.submit(library, checked)
+    assert library.rows().rows[0].protocol.startswith("choice@1#")
+    ((finding),) = submission.check_upload(library, list(map(str, files[:2])), "org/gpt-4o-judge").findings
+    assert "no raw answers" in finding.message
+    assert submission.check_upload(library, list(map(str, [*files, files[2]]))).findings[0].kind == "refused"
