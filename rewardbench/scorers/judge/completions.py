@@ -14,6 +14,9 @@ from rewardbench.scorers.judge.answers import Answer, TokenLogprob
 DETAIL_CHARACTERS = 300
 """Length of an error message of the server, at most."""
 
+MAX_TOKENS = 2**40
+"""A larger number of tokens, in the usage that a server reports, counts as none."""
+
 LEAST_LOGPROB = -9999.0
 """What servers send instead of minus infinity, which JSON does not have."""
 
@@ -51,7 +54,7 @@ def read_completion(text: str) -> Answer:
     """
     try:
         response = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ValueError("the response is not JSON") from None
     if _mapping(response).get("error"):
         raise ValueError(read_error(text).message)
@@ -77,7 +80,7 @@ def read_error(text: str) -> ServerError:
     """Read the body of an error in the formats of OpenAI, vLLM and FastAPI; other bodies are the message."""
     try:
         body = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ServerError(text.strip())
     if isinstance(body, list) and body:
         body = body[0]
@@ -134,9 +137,11 @@ def _read_token(value: object) -> tuple[str, float]:
     """Return the text and the log-probability of a token."""
     entry = _mapping(value)
     logprob = entry.get("logprob")
-    if not isinstance(logprob, int | float):
+    if isinstance(logprob, bool) or not isinstance(logprob, int | float):
         logprob = LEAST_LOGPROB
-    return _text(entry.get("token")), max(float(logprob), LEAST_LOGPROB)
+    if not LEAST_LOGPROB < logprob < -LEAST_LOGPROB:
+        logprob = LEAST_LOGPROB
+    return _text(entry.get("token")), float(logprob)
 
 
 def _mapping(value: object) -> Mapping[str, object]:
@@ -151,4 +156,4 @@ def _text(value: object) -> str:
 
 
 def _count(value: object) -> int:
-    return value if isinstance(value, int) and value > 0 else 0
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= MAX_TOKENS else 0

@@ -15,7 +15,7 @@ from ports import free_port
 
 from rewardbench.errors import InputError
 from rewardbench.scorers.judge.answers import Answer
-from rewardbench.scorers.judge.completions import encode_body, is_same_model, read_completion, read_error
+from rewardbench.scorers.judge.completions import LEAST_LOGPROB, encode_body, is_same_model, read_completion, read_error
 from rewardbench.scorers.judge.ledger import Ledger
 from rewardbench.scorers.judge.throttle import LONGEST_WAIT, retry_after
 
@@ -367,6 +367,7 @@ def test_logprobs_and_thoughts_are_kept():
     ("text", "message"),
     [
         ("", "the response is not JSON"),
+        ("[" * 200_000, "the response is not JSON"),
         ("[]", "the response has no choices"),
         ('{"choices": []}', "the response has no choices"),
         ('{"error": {"message": "busy"}}', "busy"),
@@ -386,6 +387,21 @@ def test_a_malformed_message_is_read_without_an_exception(message, extra):
     answer = read_completion(json.dumps({"choices": [choice], **extra}))
     assert answer.text in ("", "a")
     assert len(answer.logprobs) == 3
+
+
+@pytest.mark.parametrize("count", [True, -3, 10**400, 2**63, "5", None, [1]])
+def test_a_count_of_tokens_that_cannot_be_is_none(count):
+    usage = {"prompt_tokens": count, "completion_tokens": 7}
+    answer = read_completion(json.dumps({"choices": [{"message": {"content": "a"}}], "usage": usage}))
+    assert (answer.prompt_tokens, answer.completion_tokens) == (0, 7)
+
+
+@pytest.mark.parametrize("logprob", ["NaN", "Infinity", "-Infinity", "9" * 400, "true", '"-1"', "null"])
+def test_a_logprob_that_cannot_be_is_the_least_one(logprob):
+    token = f'{{"token": "A", "logprob": {logprob}, "top_logprobs": [{{"token": "A", "logprob": {logprob}}}]}}'
+    answer = read_completion(f'{{"choices": [{{"message": {{}}, "logprobs": {{"content": [{token}]}}}}]}}')
+    (read,) = answer.logprobs
+    assert (read.logprob, read.top) == (LEAST_LOGPROB, (("A", LEAST_LOGPROB),))
 
 
 def test_another_model_in_the_response_is_noted():
