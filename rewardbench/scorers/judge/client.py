@@ -19,7 +19,7 @@ from rewardbench.scorers.judge.completions import (
     read_completion,
     read_error,
 )
-from rewardbench.scorers.judge.connection import Connection, ServerResponse, endpoint_identity
+from rewardbench.scorers.judge.connection import MAX_RESPONSE, Connection, ServerResponse, endpoint_identity
 from rewardbench.scorers.judge.ledger import Ledger, RequestId, StoredAnswer
 from rewardbench.scorers.judge.throttle import LONGEST_WAIT, Pace, Throttle, retry_after, sleep_until
 from rewardbench.settings import Endpoint
@@ -244,7 +244,7 @@ class ChatClient:
             return self._read_disconnection(response.error)
         if response.status == 200:
             try:
-                return read_completion(response.text)
+                return self._connection.clean(read_completion(response.text))
             except ValueError as problem:
                 return _Retry("server_error", self._detail(str(problem)))
         error = read_error(response.text)
@@ -253,6 +253,11 @@ class ChatClient:
             raise InputError(f"The account of {self._endpoint.api_key_env} has no credit left: {detail}")
         if response.status in RETRIED or response.status >= 500:
             return self._read_overload(response, detail)
+        if response.status < 400:
+            target = self._detail(response.headers.get("location", ""))
+            raise InputError(
+                f"The server {self._endpoint.base_url} redirects to {target}: pass its address as base_url."
+            )
         self._check_access(call, response.status, detail)
         if response.status in (400, 422):
             is_outdated = self._adaptation.apply(call.body) != body
@@ -263,7 +268,7 @@ class ChatClient:
         self._check_rejections(detail)
         return Answer(failure="server_error", detail=detail)
 
-    def _read_disconnection(self, error: str) -> _Retry:
+    def _read_disconnection(self, error: str) -> Answer | _Retry:
         if error in ("ConnectError", "ConnectTimeout") and not self._is_reachable:
             raise InputError(
                 f"The server {self._endpoint.base_url} cannot be reached ({error}): is it running, and is the address "
@@ -271,6 +276,8 @@ class ChatClient:
             )
         if error == "timeout":
             return _Retry("timeout", f"no answer within {self._endpoint.timeout:g} seconds")
+        if error == "ResponseTooLarge":
+            return Answer(failure="server_error", detail=f"the response exceeds {MAX_RESPONSE >> 20} MiB")
         return _Retry("server_error", f"the connection failed ({error})")
 
     def _read_overload(self, response: ServerResponse, detail: str) -> _Retry:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from rewardbench.errors import InputError
+from rewardbench.scorers.judge.answers import Answer
 from rewardbench.settings import Endpoint
 
 if TYPE_CHECKING:
@@ -21,6 +23,12 @@ CONNECT_SECONDS = 20.0
 """Time until a host that does not react counts as unreachable."""
 SECRETS = re.compile(r"(?i)\bbearer\s+\S+|\b(?:sk|pk|hf|gsk|xai)[-_][\w*.-]{8,}|(?<=://)[^/\s@]+@|(?<=key=)[^&\s]+")
 """What looks like a key in a message of a server."""
+MAX_RESPONSE = 2**26
+"""Bytes of a response, at most; an answer of 50,000 tokens with 20 logprobs each fits."""
+
+
+class ResponseTooLarge(Exception):
+    """A response exceeds `MAX_RESPONSE`."""
 
 
 @dataclass(frozen=True)
@@ -89,27 +97,53 @@ class Connection:
             await client.close()
 
     async def send(self, content: bytes) -> ServerResponse:
-        """Send the body of a request, and wait for the whole response, for `timeout` seconds at most."""
+        """Send the body of a request, and wait for the whole response, for `timeout` seconds at most.
+
+        Redirects are not followed: another host must not get the prompts, nor answer in the name of this one.
+        """
         from openai import APIConnectionError, APIStatusError
 
         try:
             async with asyncio.timeout(self._endpoint.timeout):
-                text = await self._open().post(PATH, cast_to=str, content=content)
-        except TimeoutError:
-            return ServerResponse(error="timeout")
+                text = await self._read(content)
         except APIStatusError as error:
-            return ServerResponse(error.status_code, self.redact(error.response.text), error.response.headers)
-        except APIConnectionError as error:
-            cause = type(error.__cause__ or error).__name__
+            return ServerResponse(error.status_code, self._without_key(error.response.text), error.response.headers)
+        except Exception as error:  # of openai, or while the body is read, of httpx or httpx2
+            cause = type(error.__cause__ or error if isinstance(error, APIConnectionError) else error).__name__
             is_late = "Timeout" in cause and cause != "ConnectTimeout"
             return ServerResponse(error="timeout" if is_late else cause)
-        except Exception as error:  # of the address, a socket or a decoder: they fail one request
-            return ServerResponse(error=type(error).__name__)
         return ServerResponse(200, self._without_key(text))
+
+    async def _read(self, content: bytes) -> str:
+        """Return the body of a response with status 200, which is read up to `MAX_RESPONSE`."""
+        from openai import AsyncStream
+
+        stream = await self._open().post(
+            PATH,
+            cast_to=object,
+            content=content,
+            options={"follow_redirects": False},
+            stream=True,
+            stream_cls=AsyncStream[object],
+        )
+        data = bytearray()
+        async with stream:
+            async for chunk in stream.response.aiter_bytes():
+                data += chunk
+                if len(data) > MAX_RESPONSE:
+                    raise ResponseTooLarge
+        return data.decode("utf-8", "replace")
 
     def redact(self, text: str) -> str:
         """Return a text without the key, and without what looks like one."""
         return SECRETS.sub("[key]", self._without_key(text))
+
+    def clean(self, answer: Answer) -> Answer:
+        """Return an answer without the key, which JSON can write in several ways."""
+        key, text = json.dumps(self._key)[1:-1], json.dumps(answer.to_json())
+        if self._key == "none" or key not in text:
+            return answer
+        return Answer.from_json(json.loads(text.replace(key, "[key]")))
 
     def _without_key(self, text: str) -> str:
         return text if self._key == "none" else text.replace(self._key, "[key]")
