@@ -97,10 +97,7 @@ class Connection:
             await client.close()
 
     async def send(self, content: bytes) -> ServerResponse:
-        """Send the body of a request, and wait for the whole response, for `timeout` seconds at most.
-
-        Redirects are not followed: another host must not get the prompts, nor answer in the name of this one.
-        """
+        """Send the body of a request, and wait for the whole response, for `timeout` seconds at most."""
         from openai import APIConnectionError, APIStatusError
 
         try:
@@ -108,7 +105,7 @@ class Connection:
                 text = await self._read(content)
         except APIStatusError as error:
             return ServerResponse(error.status_code, self._without_key(error.response.text), error.response.headers)
-        except Exception as error:  # of openai, or while the body is read, of httpx or httpx2
+        except Exception as error:  # of openai, the address, a socket or a decoder: they fail one request
             cause = type(error.__cause__ or error if isinstance(error, APIConnectionError) else error).__name__
             is_late = "Timeout" in cause and cause != "ConnectTimeout"
             return ServerResponse(error="timeout" if is_late else cause)
@@ -122,7 +119,6 @@ class Connection:
             PATH,
             cast_to=object,
             content=content,
-            options={"follow_redirects": False},
             stream=True,
             stream_cls=AsyncStream[object],
         )
