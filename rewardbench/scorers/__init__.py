@@ -57,7 +57,7 @@ def _load_judge(spec: ModelSpec, cache: bool) -> BaseScorer:
         from rewardbench.scorers.judge.scorer import load_judge
 
         return load_judge(spec, cache)
-    from rewardbench.scorers.judge.local import load_local_judge
+    from rewardbench.scorers.judge.local.load import load_local_judge
 
     with loading_reported(spec.model):
         scorer = load_local_judge(resolve(spec), cache)

@@ -15,8 +15,8 @@ from http import HTTPStatus
 import httpx
 
 from rewardbench.errors import InputError
-from rewardbench.scorers.judge.connection import SECRETS, is_loopback
-from rewardbench.scorers.judge.throttle import LONGEST_WAIT, retry_after
+from rewardbench.scorers.judge.transport.connection import SECRETS, is_loopback
+from rewardbench.scorers.judge.transport.throttle import LONGEST_WAIT, retry_after
 from rewardbench.settings import Endpoint
 
 LONGEST_ANSWER = 2**26

@@ -9,19 +9,19 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from rewardbench.errors import InputError
-from rewardbench.scorers.judge.adaptation import Adaptation
 from rewardbench.scorers.judge.answers import Answer, Failure
-from rewardbench.scorers.judge.budget import Budget, Reservation, Usage
-from rewardbench.scorers.judge.completions import (
+from rewardbench.scorers.judge.ledger import Ledger, RequestId, StoredAnswer
+from rewardbench.scorers.judge.transport.adaptation import Adaptation
+from rewardbench.scorers.judge.transport.budget import Budget, Reservation, Usage
+from rewardbench.scorers.judge.transport.completions import (
     DETAIL_CHARACTERS,
     encode_body,
     is_same_model,
     read_completion,
     read_error,
 )
-from rewardbench.scorers.judge.connection import MAX_RESPONSE, Connection, ServerResponse, endpoint_identity
-from rewardbench.scorers.judge.ledger import Ledger, RequestId, StoredAnswer
-from rewardbench.scorers.judge.throttle import LONGEST_WAIT, Pace, Throttle, retry_after, sleep_until
+from rewardbench.scorers.judge.transport.connection import MAX_RESPONSE, Connection, ServerResponse, endpoint_identity
+from rewardbench.scorers.judge.transport.throttle import LONGEST_WAIT, Pace, Throttle, retry_after, sleep_until
 from rewardbench.settings import Endpoint
 
 RETRIED = {408, 409, 425, 429}

@@ -6,19 +6,18 @@ import re
 from collections import deque
 from collections.abc import Iterator
 
-from rewardbench.scorers.judge.answer_text import (
+from rewardbench.scorers.judge.answers import Answer, Failure, Reading
+from rewardbench.scorers.judge.parsing.answer_text import (
     MAX_CHARACTERS,
     is_refusal,
     normalise,
     tagged_text,
     without_thought,
 )
-from rewardbench.scorers.judge.answers import Answer, Failure, Reading
-from rewardbench.scorers.judge.json_objects import read_field
-from rewardbench.scorers.judge.protocols import AnswerRule
-from rewardbench.scorers.judge.token_probabilities import read_tokens
-from rewardbench.scorers.judge.values import NOUN, RATING, ValueReader
-from rewardbench.scorers.judge.verdict_texts import (
+from rewardbench.scorers.judge.parsing.json_objects import read_field
+from rewardbench.scorers.judge.parsing.token_probabilities import read_tokens
+from rewardbench.scorers.judge.parsing.values import NOUN, RATING, ValueReader
+from rewardbench.scorers.judge.parsing.verdict_texts import (
     DECORATION,
     HEADING,
     LINK,
@@ -28,6 +27,7 @@ from rewardbench.scorers.judge.verdict_texts import (
     agreement,
     decide,
 )
+from rewardbench.scorers.judge.protocols import AnswerRule
 
 _REFUSALS = ("content_filter", "refusal", "safety", "prohibited_content")
 _CUTS = ("length", "max_tokens")

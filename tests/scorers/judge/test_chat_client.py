@@ -15,9 +15,15 @@ from ports import free_port
 
 from rewardbench.errors import InputError
 from rewardbench.scorers.judge.answers import Answer
-from rewardbench.scorers.judge.completions import LEAST_LOGPROB, encode_body, is_same_model, read_completion, read_error
 from rewardbench.scorers.judge.ledger import Ledger
-from rewardbench.scorers.judge.throttle import LONGEST_WAIT, retry_after
+from rewardbench.scorers.judge.transport.completions import (
+    LEAST_LOGPROB,
+    encode_body,
+    is_same_model,
+    read_completion,
+    read_error,
+)
+from rewardbench.scorers.judge.transport.throttle import LONGEST_WAIT, retry_after
 
 
 @pytest.fixture(autouse=True)

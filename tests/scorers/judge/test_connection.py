@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from rewardbench.scorers.judge import connection
 from rewardbench.scorers.judge.client import ChatClient
 from rewardbench.scorers.judge.ledger import Ledger
+from rewardbench.scorers.judge.transport import connection
 from rewardbench.settings import Endpoint
 
 KEY = "plain/key-0123456789"

@@ -5,7 +5,7 @@ from chat_requests import PRICES, answers_of, body_of, client_of
 from fake_judge import Behaviour, FakeJudge
 from judge_answers import Reply
 
-from rewardbench.scorers.judge.budget import Budget, Reservation, Usage
+from rewardbench.scorers.judge.transport.budget import Budget, Reservation, Usage
 from rewardbench.settings import Endpoint
 
 

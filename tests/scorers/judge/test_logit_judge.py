@@ -14,7 +14,7 @@ from rewardbench.engine.loop import score
 from rewardbench.engine.views import expand
 from rewardbench.errors import InputError
 from rewardbench.scorers import load_scorer
-from rewardbench.scorers.judge.outcomes import single_token
+from rewardbench.scorers.judge.local.outcomes import single_token
 
 SLOW = ("qwen2", "qwen3", "mistral", "gpt_neox", "phi3", "gpt2")
 SIZES = ((10**6, 1), (10**6, 2), (10**6, 7), (10**6, None))

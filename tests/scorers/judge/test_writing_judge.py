@@ -14,8 +14,8 @@ from rewardbench.engine.views import expand
 from rewardbench.errors import InputError
 from rewardbench.forward.batch_effects import UNBATCHED_NOTE
 from rewardbench.scorers import load_scorer
-from rewardbench.scorers.judge import local
-from rewardbench.scorers.judge.decoding import Decoder, GenerationRequest, Sampler
+from rewardbench.scorers.judge.local import load as local
+from rewardbench.scorers.judge.local.decoding import Decoder, GenerationRequest, Sampler
 
 ARCHITECTURES = ("llama", "gemma2", "mixtral")
 SLOW = ("gpt_neox", "qwen2", "qwen3", "mistral", "gemma3_text", "phi3", "gpt2", "opt")

@@ -13,10 +13,10 @@ from rewardbench.models.devices import input_device
 from rewardbench.models.failures import reported
 from rewardbench.scorers.classifier import reset_rope
 from rewardbench.scorers.judge.answers import Answer
-from rewardbench.scorers.judge.decoding import PROBE_TOKENS, Decoder, Generated, GenerationRequest
-from rewardbench.scorers.judge.local_judge import LocalJudge
-from rewardbench.scorers.judge.outcomes import decode
-from rewardbench.scorers.judge.prompt_chat import PromptChat
+from rewardbench.scorers.judge.local.base import LocalJudge
+from rewardbench.scorers.judge.local.decoding import PROBE_TOKENS, Decoder, Generated, GenerationRequest
+from rewardbench.scorers.judge.local.outcomes import decode
+from rewardbench.scorers.judge.local.prompt_chat import PromptChat
 from rewardbench.scorers.judge.protocols import JudgeProtocol
 from rewardbench.types import BatchTraits, Messages, TokenRequest
 

@@ -17,7 +17,7 @@ from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList,
 from rewardbench.forward.padding import choose_pad_id, pad_batch
 from rewardbench.models.devices import input_device
 from rewardbench.scorers.judge.answers import TokenLogprob
-from rewardbench.scorers.judge.outcomes import decode
+from rewardbench.scorers.judge.local.outcomes import decode
 from rewardbench.types import TokenRequest
 
 if TYPE_CHECKING:

@@ -19,9 +19,9 @@ from rewardbench.models.devices import input_device
 from rewardbench.models.failures import reported
 from rewardbench.scorers.classifier import reset_rope
 from rewardbench.scorers.judge.answers import Answer, Failure, TokenLogprob
-from rewardbench.scorers.judge.local_judge import LocalJudge
-from rewardbench.scorers.judge.outcomes import find_outcomes
-from rewardbench.scorers.judge.prompt_chat import PromptChat
+from rewardbench.scorers.judge.local.base import LocalJudge
+from rewardbench.scorers.judge.local.outcomes import find_outcomes
+from rewardbench.scorers.judge.local.prompt_chat import PromptChat
 from rewardbench.scorers.judge.protocols import JudgeProtocol
 from rewardbench.scorers.logprobs import log_normalizers
 from rewardbench.types import Messages, Score, ScorerReport, TokenRequest

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from rewardbench.errors import InputError
-from rewardbench.scorers.judge.completions import ServerError
+from rewardbench.scorers.judge.transport.completions import ServerError
 
 DROPPED = ("temperature", "top_p", "seed", "stop", "response_format", "max_tokens", "max_completion_tokens")
 """Parameters without which a request can be sent; max_tokens and max_completion_tokens replace each other first."""

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from rewardbench.scorers.judge.answer_text import normalise
 from rewardbench.scorers.judge.answers import Reading
+from rewardbench.scorers.judge.parsing.answer_text import normalise
+from rewardbench.scorers.judge.parsing.verdict_texts import BOTH_VERDICTS, NO_VERDICT
 from rewardbench.scorers.judge.protocols import AnswerRule
-from rewardbench.scorers.judge.verdict_texts import BOTH_VERDICTS, NO_VERDICT
 
 MAX_CHARACTERS = 400
 """A longer text is no verdict."""

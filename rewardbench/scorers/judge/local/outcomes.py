@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rewardbench.errors import InputError
-from rewardbench.scorers.judge.prompt_chat import PromptChat
+from rewardbench.scorers.judge.local.prompt_chat import PromptChat
 from rewardbench.types import TokenRequest
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from rewardbench.scorers.base import ModelScorer
 from rewardbench.scorers.classifier import describe_model
 from rewardbench.scorers.judge.answers import FAILURES, Answer, Failure
 from rewardbench.scorers.judge.ledger import IN_MEMORY, Ledger, RequestId
-from rewardbench.scorers.judge.prompt_chat import PromptChat
+from rewardbench.scorers.judge.local.prompt_chat import PromptChat
 from rewardbench.scorers.judge.prompts import render
 from rewardbench.scorers.judge.protocols import JudgeProtocol
 from rewardbench.scorers.judge.verdicts import call_score, call_spread

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 
 from rewardbench.scorers.judge.answers import Reading
-from rewardbench.scorers.judge.values import ValueReader
-from rewardbench.scorers.judge.verdict_texts import BOTH_VERDICTS, NO_VERDICT, agreement
+from rewardbench.scorers.judge.parsing.values import ValueReader
+from rewardbench.scorers.judge.parsing.verdict_texts import BOTH_VERDICTS, NO_VERDICT, agreement
 
 MAX_OBJECTS = 200
 """Opening braces that are tried, the last ones of the text, so that the time is bounded."""

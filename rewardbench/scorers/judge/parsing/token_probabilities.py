@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from operator import itemgetter, mul
 
-from rewardbench.scorers.judge.answer_text import thought_end, without_thought
 from rewardbench.scorers.judge.answers import Answer, Reading, TokenLogprob
+from rewardbench.scorers.judge.parsing.answer_text import thought_end, without_thought
+from rewardbench.scorers.judge.parsing.verdict_texts import NO_VERDICT
 from rewardbench.scorers.judge.protocols import AnswerRule
-from rewardbench.scorers.judge.verdict_texts import NO_VERDICT
 
 LEAST_LOGPROB = -1000.0
 """Servers write -9999 or -inf for a token without a known probability; such a value counts as absent."""

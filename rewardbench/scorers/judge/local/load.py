@@ -12,12 +12,12 @@ from rewardbench.models.families import choose_template
 from rewardbench.models.load import LoadedModel, load_weights, open_checkpoint
 from rewardbench.models.placement import describe_quantization
 from rewardbench.scorers.base import BaseScorer
-from rewardbench.scorers.judge.decoding import SMALLEST_NOISE, Decoder, Sampler
-from rewardbench.scorers.judge.logits import LogitJudge
+from rewardbench.scorers.judge.local.decoding import SMALLEST_NOISE, Decoder, Sampler
+from rewardbench.scorers.judge.local.logits import LogitJudge
+from rewardbench.scorers.judge.local.prompt_chat import PromptChat
+from rewardbench.scorers.judge.local.written import WritingJudge
 from rewardbench.scorers.judge.overrides import adjust
-from rewardbench.scorers.judge.prompt_chat import PromptChat
 from rewardbench.scorers.judge.protocols import JudgeProtocol, load_protocol
-from rewardbench.scorers.judge.written import WritingJudge
 from rewardbench.settings import ModelSpec
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Send requests to a server: connection, retries, rates and budget; `judge.client` is the entry."""
