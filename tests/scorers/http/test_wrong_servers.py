@@ -206,8 +206,8 @@ def test_a_key_that_is_named_must_be_set(folder):
     [
         ("http://user:pw@127.0.0.1:1", "base_url has a key in it"),
         ("http://127.0.0.1:1/?key=pw", "base_url has a key in it"),
-        ("http://", "--base_url is not"),
-        ("http://[::1", "--base_url is not a valid address"),
+        ("http://", "it must begin with http:// or https://, and name a host"),
+        ("http://[::1", "it must begin with http:// or https://, and name a host"),
     ],
 )
 def test_an_address_with_a_secret_or_without_host_is_refused(url, message, folder):
