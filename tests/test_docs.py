@@ -39,6 +39,7 @@ NOT_RUN = {
     "pip download": "downloads a package",
     "torchrun": "tests/engine/test_ranks.py runs it",
     "--judge ./policy": "takes ten seconds; tests/scorers/judge/test_logit_judge.py does it",
+    "--judge a --judge b": "tests/cli/test_rewardbench_gen.py asks three judges",
     "--adapter experts.yaml": "tests/scorers/heads/test_declared_heads.py scores a model by this file",
     "--engine http": "needs a server; tests/scorers/http and tests/doctor/test_server_parity.py do it on doubles",
     "org/": "needs the Hub",
