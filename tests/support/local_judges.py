@@ -20,7 +20,7 @@ CHOICE = {
     "view": "pairwise",
     "messages": [{"role": "user", "content": ASK}],
     "answer": {"kind": "choice", "patterns": ["([AB])"], "labels": ["A", "B"]},
-    "sampling": {"max_tokens": 12},
+    "sampling": {"max_tokens": 8},
 }
 
 

@@ -16,7 +16,7 @@ from rewardbench.errors import InputError
 from rewardbench.scorers import load_scorer
 from rewardbench.scorers.judge.local.outcomes import single_token
 
-SLOW = ("qwen2", "qwen3", "mistral", "gpt_neox", "phi3", "gpt2")
+SLOW = ("mixtral", "qwen2", "qwen3", "mistral", "gpt_neox", "phi3", "gpt2")
 SIZES = ((10**6, 1), (10**6, 2), (10**6, 7), (10**6, None))
 """Maximum tokens and maximum prompts of a batch."""
 
@@ -88,9 +88,7 @@ def scores_by_hand(scorer, items):
     return scores
 
 
-@pytest.mark.parametrize(
-    "arch", ["llama", "gemma2", "mixtral", *(pytest.param(arch, marks=pytest.mark.slow) for arch in SLOW)]
-)
+@pytest.mark.parametrize("arch", ["llama", "gemma2", *(pytest.param(arch, marks=pytest.mark.slow) for arch in SLOW)])
 def test_probabilities_equal_a_softmax_by_hand_in_every_batch(arch, tmp_path, protocols):
     scorer = load_scorer(judge_spec(make_judge(tmp_path, arch), protocols["pairwise"]))
     items = mixed_items()

@@ -14,11 +14,11 @@ from rewardbench.scorers import load_scorer
 from rewardbench.settings import JudgeSpec
 from rewardbench.types import Item, Message
 
-PAIRS = SHARED / "real" / "llmbar-adver-neighbor.jsonl"
+PAIRS = sorted((SHARED / "real").glob("llmbar-adver-*.jsonl"))
 COUNT, GENERATED, TOKENS = 100, 3, 24
 """Number of pairs that are judged by logits, the shortest to save time, and by generation; tokens of an answer."""
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(not PAIRS.exists(), reason="the real pairs are not at hand")]
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not PAIRS, reason="the real pairs are not at hand")]
 
 
 @pytest.fixture(scope="module")
@@ -33,9 +33,12 @@ def folder():
 @pytest.fixture(scope="module")
 def rows():
     rows = []
-    for line in PAIRS.read_text().splitlines():
-        row = json.loads(line)
-        rows.append({key: row[key] for key in ("id", "prompt", "chosen", "rejected")})
+    for path in PAIRS:
+        for line in path.read_text().splitlines():
+            row = json.loads(line)
+            rows.append(
+                {"id": f"{path.stem} {row['id']}", **{key: row[key] for key in ("prompt", "chosen", "rejected")}}
+            )
     rows.sort(key=lambda row: len(row["prompt"] + row["chosen"] + row["rejected"]))
     return rows[:COUNT]
 
@@ -50,7 +53,7 @@ def model(folder):
 
 def item_of(row):
     completions = tuple((Message(role="assistant", content=row[kind]),) for kind in ("chosen", "rejected"))
-    return Item(str(row["id"]), "all", (Message(role="user", content=row["prompt"]),), completions)
+    return Item(row["id"], "all", (Message(role="user", content=row["prompt"]),), completions)
 
 
 def prompt_ids(scorer, tokenizer, item, call):

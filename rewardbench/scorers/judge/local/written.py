@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from rewardbench.errors import InputError
 from rewardbench.forward.packed import Layout
-from rewardbench.models.devices import input_device
 from rewardbench.models.failures import reported
 from rewardbench.scorers.classifier import reset_rope
 from rewardbench.scorers.judge.answers import Answer
 from rewardbench.scorers.judge.local.base import LocalJudge
-from rewardbench.scorers.judge.local.decoding import PROBE_TOKENS, Decoder, Generated, GenerationRequest
+from rewardbench.scorers.judge.local.decoding import Decoder, Generated, GenerationRequest
 from rewardbench.scorers.judge.local.outcomes import decode
 from rewardbench.scorers.judge.local.prompt_chat import PromptChat
 from rewardbench.scorers.judge.protocols import JudgeProtocol
@@ -121,11 +120,6 @@ class WritingJudge(LocalJudge):
         return logits
 
     def score_unbatched(self, request: TokenRequest) -> float:
-        """Return the same for one prompt, by the model's own forward pass: the reference for every batch."""
-        import torch
-
-        with torch.inference_mode(), reported(self.name, self.model.config, request):
-            reset_rope(self.model, self.rope)
-            ids = [*request.ids, *request.ids[: PROBE_TOKENS - 1]]
-            logits = self.model(input_ids=torch.tensor([ids], device=input_device(self.model))).logits
-            return float(logits[0, -1].max())
+        """Return the same for one prompt with batch size 1: the reference for every batch."""
+        with reported(self.name, self.model.config, request):
+            return self.forward([request])[0]
