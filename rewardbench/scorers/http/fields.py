@@ -74,13 +74,15 @@ def in_order(values: Sequence[object]) -> list[Mapping[str, object]]:
     Raises:
         InputError: if the indices are not 0, 1, 2 and so on.
     """
-    by_index: dict[object, Mapping[str, object]] = {}
+    by_index: dict[str, Mapping[str, object]] = {}
     for value in values:
         row = read_object(value)
-        by_index[row.get("index")] = row
-    if set(by_index) != set(range(len(values))):
-        raise InputError(f"The server's results have the indices {sorted(map(str, by_index))}: they belong to no text.")
-    return [by_index[index] for index in range(len(values))]
+        by_index[str(row.get("index"))] = row
+    indices = list(map(str, range(len(values))))
+    if by_index.keys() != set(indices):
+        names = ", ".join(sorted(by_index))[:100]
+        raise InputError(f"The server's results have the indices {names}: they belong to no text.")
+    return [by_index[index] for index in indices]
 
 
 def read_vector(value: object) -> tuple[float, ...]:

@@ -155,4 +155,5 @@ class ServerScorer(RemoteScorer):
             notes += self.probe_report.notes
         if self.parity:
             details["parity"] = self.parity.to_json()
+            notes.append(self.parity.describe())
         return ScorerReport(tuple(notes), {"server": details})

@@ -10,6 +10,8 @@ from terminal import run
 from rewardbench.errors import InputError
 from rewardbench.scorers import load_scorer
 from rewardbench.scorers.http import client as http_client
+from rewardbench.scorers.http.client import ServerAnswer
+from rewardbench.scorers.http.dialects import DIALECTS as DIALECT_TABLE
 from rewardbench.scorers.http.probes import measure_parity
 from rewardbench.settings import Endpoint, ModelSpec, ServerSpec
 
@@ -137,6 +139,9 @@ def test_parity_counts_flips():
     parity = measure_parity([1.0, 2.0, 3.0, 0.0], [1.0, 0.0, 3.0, 2.0])
     assert (parity.max_abs_diff, parity.flips) == (2.0, 1)
     assert parity.spearman == pytest.approx(0.2)
+    assert (
+        "differ from those of the transformers model by up to 2, with Spearman 0.200 and 1 flips" in parity.describe()
+    )
 
 
 # Hostile and broken servers
@@ -247,3 +252,42 @@ def test_a_model_without_tokenizer_needs_the_option(folder, tmp_path):
             load_scorer(ModelSpec("org/served", server=spec))
         with pytest.raises(InputError, match="has no tokenizer: pass --tokenizer"):
             load_scorer(ModelSpec("org/served", tokenizer=str(tmp_path), server=spec))
+
+
+ODD = [
+    None,
+    0,
+    True,
+    "x",
+    [],
+    {},
+    [[]],
+    [[[]]],
+    [None],
+    {"a": 1},
+    10**400,
+    float("inf"),
+    -1e999,
+    [1, "2"],
+    [{"score": {}}],
+]
+"""JSON values that a field of an answer may hold instead of what it should."""
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_an_answer_of_any_form_is_read_or_refused(dialect):
+    answers = [*ODD]
+    for value in ODD:
+        for name in ("data", "scores", "rewards", "error"):
+            answers.append({name: value, "usage": value, "model": value})
+        for row in ({"index": 0, "probs": value}, {"index": value, "data": [1.0]}, {"embedding": value}):
+            answers += [{"data": [{**row, "meta_info": value}], "usage": {"prompt_tokens": value}}, [row], [[row]]]
+    for content in answers:
+        vectors, message = (), ""
+        try:
+            vectors = DIALECT_TABLE[dialect].read(ServerAnswer(content, {"x-compute-tokens": str(content)})).vectors
+        except InputError as error:
+            message = str(error)
+        assert len(message) < 400
+        for vector in vectors:
+            assert all(isinstance(number, float) for number in vector)
