@@ -131,8 +131,8 @@ def _as_result(files: Sequence[str]) -> Iterator[Path]:
         num_rows, num_answers = sum(place in targets for place in places), sum(place in targets for place in answers)
         if path not in targets or num_rows != 1 or num_answers > 1 or len(targets) != len(files):
             raise InputError(
-                "Upload the files of a result: model.json, model_outputs.jsonl or model.parquet, and of a judge also "
-                "model_answers.jsonl or model_answers.jsonl.gz."
+                "Upload the two files of a result: model.json, and model_outputs.jsonl or model.parquet; of a judge "
+                "also its answers, model_answers.jsonl or model_answers.jsonl.gz."
             )
         for target, source in targets.items():
             size = Path(source).stat().st_size

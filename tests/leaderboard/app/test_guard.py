@@ -238,8 +238,8 @@ def test_uploaded_files_are_accepted(served):
 
 def test_an_upload_is_limited_in_number_and_size(served):
     before = sorted(served.kept())
-    three = served.upload(*((f"{n}.json", b"{}") for n in range(3)))
-    assert (three.status_code, three.text) == (400, "An upload has at most 2 files.")
+    four = served.upload(*((f"{n}.json", b"{}") for n in range(4)))
+    assert (four.status_code, four.text) == (400, "An upload has at most 3 files.")
     many = served.post("/gradio_api/upload", data={f"a{n}": "x" for n in range(900)}, files={"files": b"x"})
     assert many.status_code == 400
     large = served.upload(("a.json", b"0" * (uploads.MOST_REQUEST + 1)))
