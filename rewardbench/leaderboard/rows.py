@@ -52,6 +52,7 @@ def compute_row(store: Store, key: str, mark: str) -> tuple[LeaderboardRow, Cred
 
 
 OTHER_REVISION = "Scored on another revision of the suite, whose rules are unknown here: figures are shown as stated."
+STOPPED = "The run stopped at a limit of cost or requests: the items that the judge has not seen count as wrong."
 SCORE_DIFFERS = "The stated score does not follow from the per-item scores: the recomputed score is shown."
 
 
@@ -70,8 +71,10 @@ def _stated_row(key: str, mark: str, summary: SummaryJson) -> LeaderboardRow:
     score = _read_figures({"score": [summary.get("score")]}, "score", unread)
     biases = _read_figures(summary, "biases", unread)
     judge = judge_of(manifest)
+    stopped = STOPPED if judge and judge.stopped else ""
     stated_order = summary.get("order_inconsistency")
     order = _read_figures({"order_inconsistency": stated_order and [stated_order]}, "order_inconsistency", unread)
+    left_out = f"Left out, because it cannot be read: {', '.join(unread)}." if unread else ""
     return LeaderboardRow(
         key=key,
         mark=mark,
@@ -86,7 +89,7 @@ def _stated_row(key: str, mark: str, summary: SummaryJson) -> LeaderboardRow:
         subsets=subsets,
         gap=gap,
         badge="published" if manifest.get("published") else "self-reported",
-        note=f"Left out, because it cannot be read: {', '.join(unread)}." if unread else "",
+        note=" ".join(filter(None, (left_out, stopped))),
         parameters=size if stated.is_parameter_count(size) else None,
         license=_clean(model.get("license") if stated.is_license(model.get("license")) else ""),
         date=_clean(summary.get("date") or ""),

@@ -24,7 +24,7 @@ SUITE = mirrors(60)
 CHOICE, RATING = "choice@1#" + "c" * 16, "rating@2#" + "d" * 16
 
 
-def add_judge(folder, name, share, protocol, cost, seed=0):
+def add_judge(folder, name, share, protocol, cost, seed=0, stopped=""):
     """Store the result of a judge."""
     protocol_name, version, protocol_digest = re.split("[@#]", protocol)
     judge = {
@@ -34,6 +34,7 @@ def add_judge(folder, name, share, protocol, cost, seed=0):
         "requests": 480,
         "failures": {"no_verdict": 3, "length": 2},
         "cost": cost,
+        "stopped": stopped,
     }
     scored = []
     for item in scores(SUITE, share, seed):
@@ -152,6 +153,12 @@ def test_the_command_index_lists_each_protocol_apart(folder, capsys):
     assert tables == [SUITE.name] * 2 + [f"{SUITE.name}, {CHOICE}"] * 2 + [f"{SUITE.name}, {RATING}"]
     values = json.loads(run(capsys, "index", folder, "--json")[1])
     assert {row["cost"] for row in values} == {None, 12.5, 0.004}
+
+
+def test_a_run_that_stopped_has_a_note(tmp_path):
+    add_judge(tmp_path, "org/judge", 0.9, CHOICE, 1.0, stopped="max_cost")
+    (row,) = Library(str(tmp_path)).rows().rows
+    assert row.note.startswith("The run stopped at a limit of cost")
 
 
 def test_rows_of_no_scores_are_ranked_within_their_table(library):
