@@ -282,7 +282,7 @@ class ChatClient:
         return _Retry("server_error", detail, seconds)
 
     def _check_access(self, call: _Call, status: int, detail: str) -> None:
-        """Check that the address is right, and that the server takes the key and knows the model.
+        """Check that the server takes the key and knows the address and the model.
 
         Raises:
             InputError: if not, and the server has not answered before.
@@ -290,8 +290,6 @@ class ChatClient:
         server, has_answer = self._endpoint.base_url, self.usage.answered > 0
         if status == 401:
             raise InputError(f"The server {server} refuses: status 401; check the key in {self._endpoint.api_key_env}.")
-        if 300 <= status < 400 and not has_answer:
-            raise InputError(f"The server {server} redirects (status {status}): pass the address it redirects to.")
         if status == 403 and not has_answer:
             raise InputError(f"The server {server} refuses: {detail}")
         if status == 404 and not has_answer:
