@@ -18,7 +18,7 @@ from rewardbench.types import Aggregation, Scorer
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-ADDRESS = re.compile(r"https?://([\w.-]+|\[[\da-fA-F:.]+\])(:\d{1,5})?(/[!-~]*)?")
+ADDRESS = re.compile(r"https?://(?:[\w.-]+|\[[\da-fA-F:.]+\])(?::(\d{1,5}))?(?:/[!-~]*)?")
 Model = str | os.PathLike[str] | Scorer | tuple[object, object] | Callable[[str, str], SupportsFloat]
 """A name, a folder or a Hub id; in memory: a scorer, (model, tokenizer), or a function of prompt and completion."""
 Data = str | os.PathLike[str] | Iterable[object]
@@ -215,13 +215,19 @@ class Endpoint(CheckedOptions):
         super().__post_init__()
         check_at_least_one(self, "max_concurrency", "requests_per_minute", "tokens_per_minute", "max_requests")
         check_above_zero(self, "timeout", "max_cost")
-        if "@" in self.base_url or "?" in self.base_url:
+        if not self.api_key_env.isidentifier():
             raise InputError(
-                "base_url has a key in it, or another text after @ or ?: leave it out, and set the "
-                f"environment variable {self.api_key_env} to the key."
+                "api_key_env is not the name of an environment variable: the key itself is passed nowhere."
             )
-        if not ADDRESS.fullmatch(self.base_url):
+        if re.search("[@?#]", self.base_url):
+            raise InputError(
+                f"base_url has a key in it, or other text after @, ? or #: set {self.api_key_env} instead."
+            )
+        address = ADDRESS.fullmatch(self.base_url)
+        if address is None or int(address[1] or 0) > 65_535:
             raise InputError(f"base_url is {self.base_url!r}: it must begin with http:// or https://, and name a host.")
+        if not all(value >= 0 for value in (self.input_price or 0, self.output_price or 0, self.max_retries)):
+            raise InputError("input_price, output_price and max_retries must be at least 0.")
         if self.max_cost is not None and self.input_price is None and self.output_price is None:
             raise InputError("max_cost needs prices: set input_price and output_price, in dollars per million tokens.")
 
