@@ -6,7 +6,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rewardbench.errors import InputError
 from rewardbench.scorers.judge.answers import Answer, Failure
@@ -85,6 +85,7 @@ class ChatClient:
         self._has_response = self._is_reachable = False
         self._error = ""
         self._rejection = ("", 0)
+        self._exhausted = 0
         self._notes: list[str] = []
         self._calls: dict[bytes, asyncio.Event] = {}
 
@@ -180,6 +181,7 @@ class ChatClient:
                 return self._keep(call, outcome, expected)
             attempts += not outcome.is_changed
             if attempts > self._endpoint.max_retries:
+                self._check_outage(outcome.detail)
                 return self._keep(call, Answer(failure=outcome.failure, detail=outcome.detail), expected)
             self.usage.retries += 1
             if not outcome.is_changed:
@@ -248,6 +250,7 @@ class ChatClient:
             except ValueError as problem:
                 return _Retry("server_error", self._detail(str(problem)))
         error = read_error(response.text)
+        error = replace(error, message=self._connection.redact(error.message))
         detail = self._detail(f"status {response.status}: {error.message}")
         if response.status == 402 or error.code == "insufficient_quota":
             raise InputError(f"The account of {self._endpoint.api_key_env} has no credit left: {detail}")
@@ -309,6 +312,19 @@ class ChatClient:
         if self._rejection[1] == REJECTIONS:
             server = self._endpoint.base_url
             raise InputError(f"The server {server} rejected each of the first {REJECTIONS} requests: {detail}")
+
+    def _check_outage(self, detail: str) -> None:
+        """Count a request that failed at every try.
+
+        Raises:
+            InputError: if the first ones did, and none was answered.
+        """
+        self._exhausted += 1
+        if self._exhausted == REJECTIONS and not self.usage.answered:
+            server = self._endpoint.base_url
+            self._error = f"The server {server} answered none of the first {REJECTIONS} requests, at any try: {detail}"
+            self._budget.end.set()
+            raise InputError(self._error)
 
     def _keep(self, call: _Call, answer: Answer, expected: float) -> Answer:
         """Store and count an answer of the server; delete the request from the ledger if there is none."""

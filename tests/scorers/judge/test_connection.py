@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from rewardbench.errors import InputError
 from rewardbench.scorers.judge.client import ChatClient
 from rewardbench.scorers.judge.ledger import Ledger
 from rewardbench.scorers.judge.transport import connection
@@ -113,3 +114,28 @@ def test_a_key_that_json_escapes_is_replaced(written, tmp_path):
     stored = [path.read_bytes() for path in tmp_path.iterdir()]
     assert len(stored) > 0
     assert not any(KEY.encode() in content for content in stored)
+
+
+@pytest.mark.parametrize("key", ["A", "1", "EMPTY"])
+def test_a_placeholder_for_a_key_is_left_in_answers(key, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    body = ANSWER % f"[[A]] 10 {key}"
+    with _Server(body.replace("stop", 'stop", "index": 1, "x": "').encode()) as server:
+        assert ask(server).text == f"[[A]] 10 {key}"
+
+
+def test_a_server_that_never_answers_ends_the_run():
+    async def complete(server):
+        client = ChatClient(Endpoint(f"{server.url}/v1", max_retries=1), Ledger(Path(":memory:")), pause=0.001)
+        bodies = [{"model": "judge", "messages": [{"role": "user", "content": str(n)}]} for n in range(200)]
+        try:
+            return await asyncio.gather(*map(client.complete, bodies), return_exceptions=True)
+        finally:
+            await client.close()
+
+    with _Server(b"<html>no JSON</html>") as server:
+        outcomes = asyncio.run(complete(server))
+        assert server.calls < 150
+    errors = [str(outcome) for outcome in outcomes if isinstance(outcome, InputError)]
+    assert len(errors) > 150
+    assert "answered none of the first 20 requests, at any try: the response is not JSON" in errors[0]

@@ -1,4 +1,4 @@
-"""Send one request to a server over the openai package; errors become values, in which no key is left."""
+"""Send one request to a server over the openai package; errors become values. Take keys out of texts of a server."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ SECRETS = re.compile(r"(?i)\bbearer\s+\S+|\b(?:sk|pk|hf|gsk|xai)[-_][\w*.-]{8,}|
 """What looks like a key in a message of a server."""
 MAX_RESPONSE = 2**26
 """Bytes of a response, at most; an answer of 50,000 tokens with 20 logprobs each fits."""
+MIN_KEY = 8
+"""Characters of a key; a shorter one is a placeholder for servers that need none, and occurs in texts by chance."""
 
 
 class ResponseTooLarge(Exception):
@@ -33,7 +35,7 @@ class ResponseTooLarge(Exception):
 
 @dataclass(frozen=True)
 class ServerResponse:
-    """What came back for one request."""
+    """What came back for one request; the text may hold the key."""
 
     status: int = 0
     """HTTP status; 0 if there was no response."""
@@ -102,14 +104,13 @@ class Connection:
 
         try:
             async with asyncio.timeout(self._endpoint.timeout):
-                text = await self._read(content)
+                return ServerResponse(200, await self._read(content))
         except APIStatusError as error:
-            return ServerResponse(error.status_code, self._without_key(error.response.text), error.response.headers)
+            return ServerResponse(error.status_code, error.response.text, error.response.headers)
         except Exception as error:  # of openai, the address, a socket or a decoder: they fail one request
             cause = type(error.__cause__ or error if isinstance(error, APIConnectionError) else error).__name__
             is_late = "Timeout" in cause and cause != "ConnectTimeout"
             return ServerResponse(error="timeout" if is_late else cause)
-        return ServerResponse(200, self._without_key(text))
 
     async def _read(self, content: bytes) -> str:
         """Return the body of a response with status 200, which is read up to `MAX_RESPONSE`."""
@@ -137,12 +138,12 @@ class Connection:
     def clean(self, answer: Answer) -> Answer:
         """Return an answer without the key, which JSON can write in several ways."""
         key, text = json.dumps(self._key)[1:-1], json.dumps(answer.to_json())
-        if self._key == "none" or key not in text:
+        if len(self._key) < MIN_KEY or key not in text:
             return answer
         return Answer.from_json(json.loads(text.replace(key, "[key]")))
 
     def _without_key(self, text: str) -> str:
-        return text if self._key == "none" else text.replace(self._key, "[key]")
+        return text if len(self._key) < MIN_KEY else text.replace(self._key, "[key]")
 
     def _open(self) -> AsyncOpenAI:
         if self._client is None:
