@@ -21,6 +21,19 @@ JSON_RANKING = AnswerRule(kind="ranking", field="ranking")
 A, B, TIE = (1.0, 0.0), (0.0, 1.0), (0.5, 0.5)
 
 CHOICES = [
+    # Negated verdicts, and characters that are not visible.
+    ("My verdict is not [[A]].", "no_verdict"),
+    ("It is not [[B]].", "no_verdict"),
+    ("I would not choose [[A]].", "no_verdict"),
+    ("[[A]] is not my verdict.", "no_verdict"),
+    ("我不选[[A]]。", "no_verdict"),
+    ("Not [[A]] but [[B]]", B),
+    ("The verdict cannot be [[A]]; it is [[B]].", B),
+    ("Final answer: [[A]] (not [[B]])", A),
+    ("I do not hesitate: [[A]]", A),
+    ("[[\u202aA\u202c]]", A),
+    ("\u2067[[B]]\u2069", B),
+    ("\u200fB\u200f", B),
     # The format that was asked for, and its variants.
     ("[[A]]", A),
     ("[[B]]", B),
@@ -139,6 +152,12 @@ CHOICES = [
     ("I'm sorry to say that both are poor. [[B]]", B),
 ]
 RATINGS = [
+    ("In 2024, the answer was 5.", "no_verdict"),
+    ("The response says that the answer is 4, which is right.", "no_verdict"),
+    ("The final result is 5.", "no_verdict"),
+    ("The answer is 4, so this is right.\nRating: 9", 9),
+    ("Final answer: 8", 8),
+    ("The rating is 8.", 8),
     ("8", 8),
     ("10.", 10),
     ("**7**", 7),
@@ -226,6 +245,8 @@ JSON_OBJECTS = [
     ("I'm sorry, I can't do that.", "refusal"),
 ]
 RANKINGS = [
+    ("From worst to best: C, D, A, B", "no_verdict"),
+    ("Least to most helpful: C > D > A > B", "no_verdict"),
     ("B > A > D > C", (2, 3, 0, 1)),
     ("B, A, C, D", (2, 3, 1, 0)),
     ('["B", "A", "C", "D"]', (2, 3, 1, 0)),

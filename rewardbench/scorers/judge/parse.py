@@ -38,6 +38,11 @@ _GIVEN = re.compile(
     r"""\bI(?:'d|'ll|\s+would|\s+will)?\s+(?:rate|give|score|grade|assign)\b(?:\s+(?!not\b)[a-z]{1,20}){0,6}\s+[*_]{0,3}""",
     re.IGNORECASE,
 )
+_STATEMENT = re.compile(
+    r"(?:answer|results?|output|choice|order)\b.*?\b(?:is|are|was|be|goes)\b", re.IGNORECASE | re.DOTALL
+)
+"""A heading in prose that gives no rating: "the answer is 4"."""
+_ASCENDING = re.compile(r"\b(?:worst|least)\s+to\s+(?:best|most)\b|从差到好|从低到高", re.IGNORECASE)
 _AMOUNT = re.compile(rf"(?<![\w.,/-])(?<!\d:){RATING}", _FLAGS)
 _RANGE = re.compile(r"""\s{0,3}(?:[-–—~/]|\b(?:to|or|and)\b|至|到|或)\s{0,3}\d|[\w%]|[,:.]\d""", _FLAGS)
 _LIST_ITEM = re.compile(r"^[ \t*_]{0,9}(\d{1,2})[.)、:][ \t*_]{0,9}([^\s][^\n]{0,200})(?:\n|$)", re.MULTILINE)
@@ -104,6 +109,8 @@ def _read_text(reader: ValueReader, text: str) -> Reading:
         verdicts = _by_patterns(reader, text)
     else:
         text = normalise(text)
+        if rule.kind == "ranking" and _ASCENDING.search(text):
+            return NO_VERDICT  # its labels may be in either order
         verdicts = list(_by_default(reader, text))
         if not verdicts and reader.rule.kind == "rating" and reader.count > 1:
             return _labelled_ratings(reader, text)
@@ -230,7 +237,8 @@ def _headed_lines(reader: ValueReader, text: str) -> Iterator[VerdictMatch]:
 
 def _amounts(reader: ValueReader, text: str) -> Iterator[VerdictMatch]:
     """Yield ratings after a heading, and those with a highest value, such as 8/10, in a sentence."""
-    headed = {heading.end() for pattern in (_HEADED, _GIVEN) for heading in pattern.finditer(text)}
+    headed = {heading.end() for heading in _GIVEN.finditer(text)}
+    headed |= {heading.end() for heading in _HEADED.finditer(text) if not _STATEMENT.match(heading[0])}
     for match in _last(_AMOUNT.finditer(text)):
         is_headed = match.start() in headed
         before = text[max(0, match.start() - 3) : match.start()].rstrip(" *_")

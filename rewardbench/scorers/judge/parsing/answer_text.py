@@ -14,7 +14,8 @@ _BRACKETS = str.maketrans(
     {"【": "[", "】": "]", "〖": "[", "〗": "]", "〔": "[", "〕": "]"}
     | dict.fromkeys("“”„«»", '"')
     | dict.fromkeys("‘’", "'")
-    | dict.fromkeys("\u200b\u200c\u200d\u2060\ufeff\u00ad", None)
+    | dict.fromkeys("\u200b\u200c\u200d\u2060\ufeff\u00ad\ufe0f", None)
+    | dict.fromkeys("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069", None)
     | {"\r": "\n", "\u2028": "\n", "\u2029": "\n"}
 )
 _LOOKALIKES = dict(zip("АВСЕаВсеΑΒΕ", "ABCEaBceABE", strict=True))

@@ -45,6 +45,15 @@ _CONDITION_BEFORE = re.compile(
         |(?:如果|若)[^。；\n]{0,60})$""",
     re.IGNORECASE | re.VERBOSE,
 )
+_NEGATION_BEFORE = re.compile(
+    r"""(?:\b(?:not|never|cannot)\b|n['’]t\b|不是|不选|不选择)
+        (?:\s+(?:be|choose|pick|select|prefer|go\s+with|the|a|response|assistant|answer|option)\b){0,4}
+        [\s:：*_"'`(]{0,6}$""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_NEGATION_AFTER = re.compile(
+    r"""["'`*_)\]]{0,4}\s{1,3}(?:is|was|would\s+be)(?:n['’]t|\s+not)\b""", re.IGNORECASE | re.VERBOSE
+)
 _COMPARISON = re.compile(r"better|best|tie\b|equal|worse|prefer|superior|good|更好|平局|优|一样", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"""[.!?。！？][\s*_"'`)\]([]{0,9}$""")
 _OVERALL = re.compile(r"overall|final|total|总|最终|综合", re.IGNORECASE)
@@ -88,7 +97,8 @@ def agreement(readings: Sequence[Reading]) -> Reading:
 
 
 def _is_conditional(before: str, after: str) -> bool:
-    if _CONDITION_AFTER.match(after):
+    """Return True if a verdict is under a condition, or negated."""
+    if _CONDITION_AFTER.match(after) or _NEGATION_BEFORE.search(before) or _NEGATION_AFTER.match(after):
         return True
     condition = _CONDITION_BEFORE.search(before)
     return condition is not None and _COMPARISON.search(condition[0]) is not None
