@@ -29,6 +29,8 @@ from rewardbench.scorers.judge.parsing.verdict_texts import (
 )
 from rewardbench.scorers.judge.protocols import AnswerRule
 
+PARSER_VERSION = 1
+"""Version of the rules by which answers are read, part of the fingerprint: raise it when one of them changes."""
 _REFUSALS = ("content_filter", "refusal", "safety", "prohibited_content")
 _CUTS = ("length", "max_tokens")
 _FLAGS = re.IGNORECASE | re.VERBOSE

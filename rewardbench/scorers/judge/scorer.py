@@ -13,6 +13,7 @@ from rewardbench.errors import InputError
 from rewardbench.scorers.judge.answers import FAILURES, Answer
 from rewardbench.scorers.judge.client import ChatClient
 from rewardbench.scorers.judge.overrides import adjust
+from rewardbench.scorers.judge.parse import PARSER_VERSION
 from rewardbench.scorers.judge.prompts import render
 from rewardbench.scorers.judge.protocols import JudgeProtocol, load_protocol
 from rewardbench.scorers.judge.verdicts import call_score, call_spread
@@ -70,6 +71,7 @@ class JudgeScorer(RemoteScorer):
             "server": describe_server(self.endpoint.base_url),
             "protocol": self.protocol.identity,
             "protocol_digest": self.protocol.digest,
+            "parser": PARSER_VERSION,
             "principle": self.principle,
         }
 

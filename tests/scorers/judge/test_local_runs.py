@@ -117,7 +117,7 @@ def test_evaluate_reports_inconsistency_and_bias_of_a_local_judge(spec_of, folde
     assert result.score.unscored == 0
     assert result.order_inconsistency.n == 6
     assert result.biases[0].name == "position_bias"
-    assert result.manifest["fingerprint"]["protocol"]["name"] == "protocol"
+    assert result.manifest["fingerprint"]["protocol"]["name"] == "my_protocol"
     assert result.manifest["run"]["judge"]["requests"] == 12
 
 

@@ -18,6 +18,7 @@ from rewardbench.scorers.classifier import describe_model
 from rewardbench.scorers.judge.answers import FAILURES, Answer, Failure
 from rewardbench.scorers.judge.ledger import IN_MEMORY, Ledger, RequestId
 from rewardbench.scorers.judge.local.prompt_chat import PromptChat
+from rewardbench.scorers.judge.parse import PARSER_VERSION
 from rewardbench.scorers.judge.prompts import render
 from rewardbench.scorers.judge.protocols import JudgeProtocol
 from rewardbench.scorers.judge.verdicts import call_score, call_spread
@@ -94,6 +95,7 @@ class LocalJudge(ModelScorer):
             **self.chat.describe(),
             "protocol": self.protocol.identity,
             "protocol_digest": self.protocol.digest,
+            "parser": PARSER_VERSION,
             "principle": self.principle,
         }
 

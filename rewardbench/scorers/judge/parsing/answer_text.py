@@ -24,6 +24,7 @@ _REFUSAL = re.compile(
     r"""\W{0,5}(?:(?:i['’]?m|i\s+am|we['’]?re)\s+(?:very\s+|so\s+|really\s+)?(?:sorry|afraid|unable|not\s+able)\b
     |sorry,|apologies\b|i\s+apologi[sz]e\b|as\s+an\s+ai\b
     |i\s+(?:can\s?not|can['’]?t|won['’]?t|will\s+not|must\s+decline|decline)\b
+        (?!\s+(?:decide|choose|pick|say|tell|determine))
     |(?:很|非常)?抱歉|对不起|我(?:无法|不能))""",
     re.IGNORECASE | re.VERBOSE,
 )
