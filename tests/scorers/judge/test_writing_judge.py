@@ -130,7 +130,9 @@ def test_near_ties_are_generated_again_with_batch_size_1(tmp_path):
     hook.remove()
 
 
-@pytest.mark.parametrize("fields", [{}, {"temperature": 0.7, "top_p": 0.8}])
+@pytest.mark.parametrize(
+    "fields", [pytest.param({}, marks=pytest.mark.slow), {"temperature": 0.7, "top_p": 0.8}], ids=["plain", "nucleus"]
+)
 def test_sampled_answers_do_not_depend_on_the_batch(fields, spec_of):
     scorer = load_scorer(spec_of("sampled", sampled(**fields) | {"repeats": 2}))
     requests = all_requests(scorer, mixed_items()[:3])
