@@ -62,13 +62,16 @@ class JudgeOptions:
         """Return the names of the judges; of a --judge_config with one judge its name may be left out.
 
         Raises:
-            InputError: if a name occurs twice, or none was chosen.
+            InputError: if a name occurs twice, is empty or not valid Unicode, or none was chosen.
         """
         names = list(self.judge or ())
         if not names and self.judge_config:
             names = list(read_config(self.judge_config))
             if len(names) != 1:
                 raise InputError(f"{self.judge_config} has {len(names)} judges: choose with --judge NAME.")
+        for name in names:
+            if not name.strip() or name != name.encode("utf-8", "replace").decode():
+                raise InputError(f"--judge is {name!r}: pass the name of a judge.")
         if len(set(names)) < len(names):
             raise InputError("A judge is named twice: name each one once.")
         return names
@@ -88,7 +91,10 @@ class JudgeOptions:
 
         values: dict[str, object] = {}
         if self.judge_config:
-            values = dict(read_config(self.judge_config).get(name, {}))
+            config = read_config(self.judge_config)
+            if name not in config:
+                raise InputError(f"{self.judge_config} has no judge {name}: it has {', '.join(config)}.")
+            values = dict(config[name])
         for field in fields(self):
             value = getattr(self, field.name)
             if value is not None and field.name not in ("judge", "judge_config", "data_protocol"):

@@ -171,3 +171,17 @@ def test_repeats_are_asked_with_other_seeds_and_their_spread_is_reported(run_jud
     with FakeJudge(Behaviour(decide=lambda question: "[[A]]" if question.draw("coin") < 0.5 else "[[B]]")) as server:
         _, result, _ = run_judge(server, data, "--repeats", "5", "--no_cache")
     assert 0.3 < result["manifest"]["run"]["judge"]["mean_spread"] < 0.6
+
+
+@pytest.mark.parametrize("name", ["", " ", "judge\udcff"])
+def test_a_name_that_no_judge_has_is_rejected(run_judge, tmp_path, name):
+    code, _, error = run_judge(None, write_pairs(tmp_path / "pairs.jsonl", 2), judges=(name,))
+    assert (code, error) == (2, f"rewardbench: --judge is {name!r}: pass the name of a judge.\n")
+
+
+def test_a_judge_that_is_not_in_the_configuration_is_rejected(run_judge, tmp_path):
+    config = tmp_path / "judges.yaml"
+    config.write_text("good: {base_url: 'http://127.0.0.1:1/v1'}")
+    data = write_pairs(tmp_path / "pairs.jsonl", 2)
+    code, _, error = run_judge(None, data, "--judge_config", str(config), judges=("goof",))
+    assert (code, error) == (2, f"rewardbench: {config} has no judge goof: it has good.\n")
