@@ -256,6 +256,11 @@ class ChatClient:
             raise InputError(f"The account of {self._endpoint.api_key_env} has no credit left: {detail}")
         if response.status in RETRIED or response.status >= 500:
             return self._read_overload(response, detail)
+        if response.status < 400:
+            target = self._detail(response.headers.get("location", ""))
+            raise InputError(
+                f"The server {self._endpoint.base_url} redirects to {target}: pass its address as base_url."
+            )
         self._check_access(call, response.status, detail)
         if response.status in (400, 422):
             is_outdated = self._adaptation.apply(call.body) != body
