@@ -216,13 +216,9 @@ class Endpoint(CheckedOptions):
         check_at_least_one(self, "max_concurrency", "requests_per_minute", "tokens_per_minute", "max_requests")
         check_above_zero(self, "timeout", "max_cost")
         if not self.api_key_env.isidentifier():
-            raise InputError(
-                "api_key_env is not the name of an environment variable: the key itself is passed nowhere."
-            )
+            raise InputError("api_key_env is not the name of an environment variable: name the one with the key.")
         if re.search("[@?#]", self.base_url):
-            raise InputError(
-                f"base_url has a key in it, or other text after @, ? or #: set {self.api_key_env} instead."
-            )
+            raise InputError(f"base_url has a key in it, or a text after @, ? or #: set {self.api_key_env} instead.")
         address = ADDRESS.fullmatch(self.base_url)
         if address is None or int(address[1] or 0) > 65_535:
             raise InputError(f"base_url is {self.base_url!r}: it must begin with http:// or https://, and name a host.")
