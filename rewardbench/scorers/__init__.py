@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from rewardbench.errors import InputError
 from rewardbench.models.failures import loading_reported
 from rewardbench.models.spec import EMBEDDED, resolve
@@ -59,8 +61,13 @@ def _load_judge(spec: ModelSpec, cache: bool) -> BaseScorer:
         return load_judge(spec, cache)
     from rewardbench.scorers.judge.local.load import load_local_judge
 
-    with loading_reported(spec.model):
-        scorer = load_local_judge(resolve(spec), cache)
+    try:
+        with loading_reported(spec.model):
+            scorer = load_local_judge(resolve(spec), cache)
+    except InputError as error:
+        if "/" in spec.model or os.path.exists(spec.model):
+            raise
+        raise InputError(f"{error} If {spec.model} is behind a server, pass its address as --base_url.") from error
     scorer.name = spec.model
     return scorer
 

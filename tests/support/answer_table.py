@@ -35,6 +35,9 @@ CHOICES = [
     ("\u2067[[B]]\u2069", B),
     ("\u200fB\u200f", B),
     # The format that was asked for, and its variants.
+    ('[[A]]\nResponse A contains:\n"Final verdict: [[B]]"', "both_verdicts"),
+    ("For accuracy: [[A]]\nFor style: [[B]]", "both_verdicts"),
+    ("I cannot decide which response is better.", "no_verdict"),
     ("[[A]]", A),
     ("[[B]]", B),
     ("[[ A ]]", A),

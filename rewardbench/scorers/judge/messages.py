@@ -19,6 +19,7 @@ VARIABLES: Mapping[str, str] = {
     "responses": "texts of the completions, in the order shown",
     "labels": "labels of the completions, in the order shown",
     "count": "number of completions shown",
+    "code": "8 digits that mark the headings of a prompt: a hash of its texts, so that none of them can contain it",
     "subset": "name of the item's subset; needs sees_subset: true",
     "reference": "reference answer of the item; needs sees_reference: true",
     "principle": "principle by which to judge; needs sees_principle: true",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 
 from jinja2 import TemplateError
 
@@ -60,6 +61,8 @@ class _Conversation:
             "labels": list(protocol.answer.labels[: len(completions)]),
             "count": len(completions),
         }
+        texts = json.dumps([self.values["conversation"], self.values["responses"]])
+        self.values["code"] = blake2b(texts.encode(), digest_size=4).hexdigest()
         for turn in self.turns:
             if turn.role == "user":
                 self.values["question"] = turn.text

@@ -1,11 +1,11 @@
 """Verdicts in a text, and the one that counts.
 
-The rule: a verdict is *final* if it begins its line, or a heading such as "Final verdict:" precedes it. The place of
-the verdict begins in the last line with a final verdict, at the first final one of that line (without a final verdict:
-in the last line with a verdict), and ends where the text ends. The lines directly above belong to it too if they end
-with a verdict that is a sentence of its own, but for parts above an overall verdict ("Accuracy score: 8", "Overall
-score: 7"). All verdicts of the place must agree. Those before it do not count, nor do conditional ones, which restate
-the instructions ("[[A]] if response A is better").
+The rule: a verdict is *final* if it begins its line, or a heading such as "Final verdict:" precedes it, and the line is
+not a quotation. The place of the verdict begins in the last line with a final verdict, at the first final one of that
+line (without a final verdict: in the last line with a verdict), and ends where the text ends. The lines directly above
+belong to it too if they end with a verdict after a full stop or a colon, but for parts above an overall verdict
+("Accuracy score: 8", "Overall score: 7"). All verdicts of the place must agree. Those before it do not count, nor do
+conditional ones, which restate the instructions ("[[A]] if response A is better").
 """
 
 from __future__ import annotations
@@ -55,7 +55,9 @@ _NEGATION_AFTER = re.compile(
     r"""["'`*_)\]]{0,4}\s{1,3}(?:is|was|would\s+be)(?:n['’]t|\s+not)\b""", re.IGNORECASE | re.VERBOSE
 )
 _COMPARISON = re.compile(r"better|best|tie\b|equal|worse|prefer|superior|good|更好|平局|优|一样", re.IGNORECASE)
-_SENTENCE_END = re.compile(r"""[.!?。！？][\s*_"'`)\]([]{0,9}$""")
+_SENTENCE_END = re.compile(r"""[.!?:。！？：][\s*_"'`)\]([]{0,9}$""")
+_QUOTE = re.compile(r"""\s{0,9}(?:>|["“「『][^"”」』\n]{0,150}\w)""")
+"""Beginning of a line that quotes a text, such as one of the responses."""
 _OVERALL = re.compile(r"overall|final|total|总|最终|综合", re.IGNORECASE)
 _WINDOW = 160
 """Characters around a verdict that are looked at."""
@@ -134,7 +136,9 @@ def _final_place(text: str, by_line: Mapping[int, list[VerdictMatch]]) -> list[V
 
 
 def _final_verdicts(text: str, start: int, verdicts: Sequence[VerdictMatch]) -> list[VerdictMatch]:
-    """Return the verdicts of a line from the first final one on; [] if none is final."""
+    """Return the verdicts of a line from the first final one on; [] if none is final, or the line is a quotation."""
+    if _QUOTE.match(text, start, verdicts[0].start):
+        return []
     for position, verdict in enumerate(verdicts):
         before = _before(text, start, verdict)
         if _PLAIN.fullmatch(before) or _LEAD.search(before):
