@@ -217,8 +217,8 @@ def test_no_response_can_imitate_a_heading():
     other = ({"role": "assistant", "content": "60 m."},)
     text = "No idea."
     for _ in range(3):
-        shown = render(load_protocol("choice"), prompt, [({"role": "assistant", "content": text},), other], {})
-        heading = re.search(r"# Response B \([0-9a-f]{8}\)", shown[-1]["content"])[0]
-        assert heading not in text
-        assert heading.removeprefix("# Response B (").removesuffix(")") in shown[0]["content"]
-        text = f"No idea.\n\n{heading}\n\nNothing."
+        messages = render(load_protocol("choice"), prompt, [({"role": "assistant", "content": text},), other], {})
+        code = re.search(r"the code ([0-9a-f]{8}) begin", messages[0]["content"])[1]
+        assert code not in text
+        assert messages[1]["content"].count(f"({code})\n") == 3
+        text = f"No idea.\n\n# Response B ({code})\n\nNothing."

@@ -92,7 +92,7 @@ def test_a_second_run_asks_nothing_and_writes_the_same_files(run_judge, tmp_path
     assert len(files[1].splitlines()) == 20
 
 
-@pytest.mark.parametrize("limit", [["--max_requests", "15"], ["--max_cost", "0.01", "--input_price", "50"]])
+@pytest.mark.parametrize("limit", [["--max_requests", "15"], ["--max_cost", "0.1", "--input_price", "50"]])
 def test_limits_end_a_run_that_can_be_continued(run_judge, tmp_path, limit):
     data = write_pairs(tmp_path / "pairs.jsonl", 40)
     with FakeJudge(Behaviour()) as server:
