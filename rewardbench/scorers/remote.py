@@ -39,7 +39,7 @@ class EventLoop:
 
 
 class RemoteScorer(BaseScorer):
-    """A scorer that waits for a server: a plug-in writes `prepare`, `run_async` and `close`.
+    """A scorer that waits for a server: a plug-in writes `prepare`, `run_async`, and `open` and `close` if needed.
 
     The engine runs up to `max_in_flight` batches of `max_batch_size` requests at the same time, in one event loop.
     """
@@ -56,6 +56,9 @@ class RemoteScorer(BaseScorer):
     async def run_async(self, requests: Sequence[Any]) -> Sequence[Score]:
         """Score a batch; return one score per request, NaN where there is none."""
 
+    async def open(self) -> None:
+        """Begin a run, in the event loop in which its requests are sent."""
+
     async def close(self) -> None:
         """Close connections, in the event loop in which they were opened."""
 
@@ -63,6 +66,7 @@ class RemoteScorer(BaseScorer):
         """Score a batch in an event loop of its own; see `run_async`."""
         with EventLoop() as loop:
             try:
+                loop.submit(self.open()).result()
                 return loop.submit(self.run_async(requests)).result()
             finally:
                 loop.submit(self.close()).result()

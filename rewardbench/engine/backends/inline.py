@@ -27,6 +27,7 @@ class Inline:
             return
         with EventLoop() as loop:
             try:
+                loop.submit(scorer.open()).result()
                 yield _ConcurrentStage(scorer, loop)
             finally:
                 loop.submit(scorer.close()).result()

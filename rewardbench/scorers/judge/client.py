@@ -54,10 +54,9 @@ class _Retry:
 
 
 class ChatClient:
-    """Sends requests to one server; use it in one event loop.
+    """Sends requests to one server; `start` begins each run, in one event loop.
 
     Attributes:
-        usage: what this run has used so far.
         identity: the server, in keys of the ledger.
     """
 
@@ -78,9 +77,14 @@ class ChatClient:
         self._connection = Connection(endpoint)
         self._budget = Budget(endpoint)
         self._adaptation = Adaptation()
-        self._throttle = Throttle(endpoint.max_concurrency, self._budget.end)
         self._requests, self._tokens = Pace(endpoint.requests_per_minute), Pace(endpoint.tokens_per_minute)
         self._random = random.Random(seed)
+        self.start()
+
+    def start(self) -> None:
+        """Begin a run: counts and errors are those of one run, limits hold for all runs together."""
+        self._budget.start()
+        self._throttle = Throttle(self._endpoint.max_concurrency, self._budget.end)
         self._first = asyncio.Lock()
         self._has_response = self._is_reachable = False
         self._error = ""
@@ -204,7 +208,7 @@ class ChatClient:
         await sleep_until(self._budget.end, max(self._requests.delay(), self._tokens.delay(expected)))
         return expected
 
-    async def _claim(self, call: _Call, is_first: bool) -> StoredAnswer | None:
+    async def _claim(self, call: _Call, is_first: bool) -> StoredAnswer | Answer | None:
         """Write the request to the ledger; return an answer that is there, or that another process waits for."""
         while True:
             if self._error:
@@ -215,6 +219,8 @@ class ChatClient:
             if claim != "waiting":
                 self.usage.unfinished += is_first and claim == "unfinished"
                 return None
+            if self.usage.stopped:
+                return self._stopped()
             await sleep_until(self._budget.end, POLL_SECONDS)
 
     async def _attempt(self, call: _Call) -> Answer | _Retry:

@@ -144,9 +144,10 @@ class Ledger(SqliteFile):
             )
 
     def release(self, request: RequestId) -> None:
-        """Delete the row of a request that failed, so that it can be sent again."""
+        """Delete the row of a request that this process sent, and that failed, so that it can be sent again."""
+        row = (request.key, os.getpid())
         with self._transaction() as db:
-            db.execute("DELETE FROM answers WHERE key = ? AND answer IS NULL", (request.key,))
+            db.execute("DELETE FROM answers WHERE key = ? AND process = ? AND answer IS NULL", row)
 
     def _row(self, request: RequestId) -> tuple[float, int, str, str | None] | None:
         with self._file_errors():

@@ -53,6 +53,10 @@ class JudgeScorer(RemoteScorer):
         self.principle = principle
         self.view, self.orders, self.context = protocol.view, protocol.orders, protocol.context
         self.max_in_flight = max(1, endpoint.max_concurrency // protocol.repeats)
+        self._reset()
+
+    def _reset(self) -> None:
+        """Count from 0."""
         self._unanswered: dict[tuple[bytes, int], Answer] = {}
         """By key of the request and repeat: why there is no answer. Answers are read from the ledger."""
         self._failures: Counter[str] = Counter()
@@ -95,6 +99,11 @@ class JudgeScorer(RemoteScorer):
         texts = tuple("\n\n".join(message["content"] for message in completion) for completion in completions)
         return TextRequest(join_messages(messages), texts, messages)
 
+    async def open(self) -> None:
+        """Begin a run: counts are those of one run."""
+        self._reset()
+        self.client.start()
+
     async def run_async(self, requests: Sequence[TextRequest]) -> list[Score]:
         """Ask for every repeat of every request; return a score per request, NaN where the answers give none."""
         return [await self._score(request) for request in requests]
@@ -106,6 +115,7 @@ class JudgeScorer(RemoteScorer):
             if answer.failure is not None:
                 self._unanswered[request.key, repeat] = answer
                 continue
+            self._unanswered.pop((request.key, repeat), None)  # an earlier window may have failed
             self._prompt_tokens += answer.prompt_tokens
             self._completion_tokens += answer.completion_tokens
             if answer.model:
@@ -146,7 +156,7 @@ class JudgeScorer(RemoteScorer):
         return f"{FAILURES[failure]} ({detail})" if detail else FAILURES[failure]
 
     async def close(self) -> None:
-        """Close the connections and the ledger."""
+        """Close the connections."""
         await self.client.close()
 
     def status(self) -> str:

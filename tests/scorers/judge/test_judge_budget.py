@@ -103,3 +103,23 @@ def test_the_most_expensive_request_so_far_sets_what_is_reserved():
 )
 def test_the_status_names_cost_retries_and_failures(usage, status):
     assert usage.status() == status
+
+
+@pytest.mark.parametrize("limit", [{"max_cost": 0.002, **PRICES}, {"max_requests": 6}])
+def test_limits_hold_for_all_runs_of_a_client(limit):
+    """The second run has another event loop, is counted from 0, and stops where the limit of both is reached."""
+    with FakeJudge(Behaviour(latency=0.01, rate_limited=0.2)) as judge:
+        client = client_of(judge, **limit)
+        answers_of(client, *map(body_of, range(5)))
+        sent, cost = client.usage.requests, client.usage.cost
+        assert client.usage.stopped == ""
+        client.start()
+        answers = answers_of(client, *map(body_of, range(5, 40)))
+        assert judge.calls == sent + client.usage.requests
+    assert client.usage.stopped in limit
+    assert client.usage.failed == [answer.failure for answer in answers].count(client.usage.stopped) > 0
+    if cost is None:
+        assert judge.calls == 6
+    else:
+        assert cost + client.usage.cost == pytest.approx(judge.cost(1.0, 10.0))
+        assert abs(judge.cost(1.0, 10.0) - 0.002) < 0.0005

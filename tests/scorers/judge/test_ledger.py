@@ -16,6 +16,7 @@ from fake_judge import Behaviour, FakeJudge, JudgeProcess
 from rewardbench.errors import InputError
 from rewardbench.scorers.judge.answers import Answer, TokenLogprob
 from rewardbench.scorers.judge.ledger import Ledger, RequestId, StoredAnswer, default_ledger_path
+from rewardbench.scorers.judge.transport.completions import encode_body
 
 REQUEST = RequestId("host/v1", "judge", b"{}")
 ANSWER = Answer("[[A]] \ud83d é", logprobs=(TokenLogprob("A", -0.1, (("A", -0.1),)),), prompt_tokens=3)
@@ -268,3 +269,17 @@ def test_memory_is_flat_over_5000_requests(tmp_path):
     with JudgeProcess(log=tmp_path / "log") as judge:
         sizes = asyncio.run(ask(judge))
     assert max(sizes) - sizes[0] < 4e6
+
+
+def test_a_run_that_has_stopped_does_not_wait_for_the_answer_to_another_process(path):
+    """The parent of this process has sent the second request; the third reaches the limit."""
+    with FakeJudge() as judge, Ledger(path) as ledger:
+        client = client_of(judge, ledger, max_requests=1, timeout=60.0)
+        other = RequestId(client.identity, "judge", encode_body(body_of(2)))
+        ledger.claim(other, 60)
+        sqlite3.connect(path).execute("UPDATE answers SET process = ?", (os.getppid(),)).connection.commit()
+        start = time.monotonic()
+        answers = answers_of(client, *map(body_of, (1, 2, 3)))
+        assert time.monotonic() - start < 10
+        assert [answer.failure for answer in answers] == [None, "max_requests", "max_requests"]
+        assert ledger.claim(other, 60) == "waiting", "the row of the other process is still there"

@@ -76,20 +76,29 @@ class Budget:
     known, and near the limit, so that the run stops within the price of one request.
 
     Attributes:
-        usage: what was used.
+        usage: what the current run has used.
         end: set when no further request is sent.
     """
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint, self.usage = endpoint, Usage()
-        self.end = asyncio.Event()
-        self._has_prices = endpoint.input_price is not None or endpoint.output_price is not None
         self._tokens_per_character = TOKENS_PER_CHARACTER
         self._completion_tokens = 0
-        self._in_flight: set[Reservation] = set()
+        self._has_measured = False
+        self._earlier_requests, self._earlier_cost = 0, 0.0
+        """Of the runs before this one."""
+        self.start()
+
+    def start(self) -> None:
+        """Begin a run, in an event loop of its own: count from 0. The limits hold for all runs together."""
+        self._earlier_requests += self.usage.requests
+        self._earlier_cost += self.usage.cost or 0.0
+        has_prices = self._endpoint.input_price is not None or self._endpoint.output_price is not None
+        zero = 0.0 if has_prices else None
+        self.usage = Usage(cost=zero, cost_total=zero)
+        self.end = asyncio.Event()
         self._changed = asyncio.Condition()
-        if self._has_prices:
-            self.usage.cost = self.usage.cost_total = 0.0
+        self._in_flight: set[Reservation] = set()
 
     def price(self, prompt_tokens: float, completion_tokens: float) -> float:
         """Return the price of a request in dollars; 0 without prices."""
@@ -118,7 +127,8 @@ class Budget:
 
     def allow_request(self) -> bool:
         """Count an HTTP request; return False if `max_requests` is reached."""
-        if self._endpoint.max_requests is not None and self.usage.requests >= self._endpoint.max_requests:
+        limit = self._endpoint.max_requests
+        if limit is not None and self._earlier_requests + self.usage.requests >= limit:
             self.stop("max_requests")
         if self.usage.stopped:
             return False
@@ -152,13 +162,13 @@ class Budget:
     def count(self, reservation: Reservation, answer: Answer) -> None:
         """Count an answer of the server, its tokens and its cost."""
         usage = self.usage
-        has_measured = usage.answered > 0
         usage.answered += 1
         usage.prompt_tokens += answer.prompt_tokens
         usage.completion_tokens += answer.completion_tokens
         prompt, completion = self._count_tokens(reservation, answer)
         density = prompt / max(1, reservation.characters)
-        self._tokens_per_character = max(self._tokens_per_character, density) if has_measured else density
+        self._tokens_per_character = max(self._tokens_per_character, density) if self._has_measured else density
+        self._has_measured = True
         self._completion_tokens = max(self._completion_tokens, completion)
         if usage.cost is not None and usage.cost_total is not None:
             usage.cost += self.price(prompt, completion)
@@ -173,8 +183,8 @@ class Budget:
         return round(characters[0] * TOKENS_PER_CHARACTER), round(characters[1] * TOKENS_PER_CHARACTER)
 
     def _is_affordable(self, reservation: Reservation, limit: float) -> bool:
-        spent = self.usage.cost or 0.0
-        if not self.usage.answered:
+        spent = self._earlier_cost + (self.usage.cost or 0.0)
+        if not self._has_measured:
             return not self._in_flight
         if not self._in_flight:
             return spent + self._price_of(reservation) <= limit
