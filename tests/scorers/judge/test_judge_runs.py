@@ -9,7 +9,10 @@ from fake_judge import Behaviour, FakeJudge
 from judge_answers import always, choose, rate
 from judge_pairs import write_pairs
 
+from rewardbench import evaluate
 from rewardbench.cli.main import main
+from rewardbench.scorers import load_scorer
+from rewardbench.settings import Endpoint, JudgeSpec, ModelSpec
 
 PRICES = ("--input_price", "1.0", "--output_price", "10.0")
 
@@ -106,6 +109,36 @@ def test_limits_end_a_run_that_can_be_continued(run_judge, tmp_path, limit):
         _, result, _ = run_judge(server, data)
         assert len(server.requests) == 80, "what was answered is not sent again"
     assert result["accuracy"] == 1.0
+
+
+@pytest.mark.parametrize("behaviour", [{"rate_limited": 0.3}, {"latency": 0.01}], ids=["retries", "max_cost"])
+def test_a_judge_in_memory_can_be_evaluated_again(behaviour, tmp_path, monkeypatch):
+    """Each run has an event loop of its own, and counts of its own; the limits are those of both."""
+    monkeypatch.setenv("OPENAI_API_KEY", "any")
+    monkeypatch.setenv("REWARDBENCH_CACHE", str(tmp_path / "scores.sqlite"))
+    with FakeJudge(Behaviour(**behaviour)) as server:
+        endpoint = Endpoint(server.base_url, input_price=1.0, output_price=10.0, max_cost=5.0)
+        scorer = load_scorer(ModelSpec("fake", judge=JudgeSpec(endpoint=endpoint)))
+        for count in (20, 30):
+            result = evaluate(scorer, write_pairs(tmp_path / f"{count}.jsonl", count))
+            assert result.score.value == 1.0
+            judge, session = result.manifest["run"]["judge"], result.manifest["session"]["judge"]
+            assert judge["requests"] == 2 * count
+        assert session["reused"] == 40
+
+
+def test_a_judge_behind_a_server_is_called_by_one_process(run_judge, tmp_path, monkeypatch):
+    """Others would pay without being counted."""
+    data = write_pairs(tmp_path / "pairs.jsonl", 2)
+    with FakeJudge(Behaviour()) as server:
+        outcomes = [run_judge(server, data, "--num_processes", "2")]
+        monkeypatch.setenv("RANK", "0")
+        monkeypatch.setenv("WORLD_SIZE", "2")
+        outcomes.append(run_judge(server, data))
+        assert server.calls == 0
+    for code, _, error in outcomes:
+        assert code == 2
+        assert "fake is behind a server, which one process calls: leave out --num_processes" in error
 
 
 def test_ratings_are_asked_for_each_response(run_judge, tmp_path):

@@ -15,6 +15,7 @@ from rewardbench.cli.main import main
 from rewardbench.engine.backends.pool import Pool
 from rewardbench.engine.cache import Cache
 from rewardbench.engine.loop import score
+from rewardbench.errors import InputError
 from rewardbench.models.fingerprint import digest
 from rewardbench.scorers import load_scorer
 from rewardbench.scorers.judge.answers import Answer
@@ -84,6 +85,13 @@ def test_two_processes_score_as_one_does(spec_of):
     pooled = score(items, load_scorer(spec), batch_size=2, workers=Pool(2, partial(load_scorer, spec))).items
     assert repr(pooled) == repr(single)
     assert all(item.answers for item in pooled)
+
+
+def test_processes_of_a_judge_without_a_cache_are_rejected(spec_of, folder):
+    """The answers of a process that are kept in its memory would be missing in the result."""
+    judge = JudgeSpec(spec_of(CHOICE).judge.protocol)
+    with pytest.raises(InputError, match="share its answers in the cache"):
+        evaluate(str(folder), [{"prompt": "a", "chosen": "b", "rejected": "c"}], judge=judge, num_processes=2)
 
 
 def test_whatever_can_change_an_answer_changes_the_fingerprint(spec_of):
