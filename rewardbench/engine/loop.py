@@ -290,7 +290,7 @@ class _Loop:
         self.is_measured |= not exact
         for prepared in sampled:
             for request in prepared.requests:
-                value = self.stage_scores[-1][request.key] if exact else scorer.run([request])[0]
+                value = self.stage_scores[-1][request.key] if exact else scorer.run_unbatched(request)
                 self.unbatched[-1][request.key] = value
 
     def _count(self, window: Sequence[Prepared], groups: Groups) -> None:

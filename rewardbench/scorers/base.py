@@ -85,6 +85,10 @@ class BaseScorer(ABC):
     def run(self, requests: Sequence[Any]) -> Sequence[Score]:
         """Score a batch; return one score per request, NaN where there is none."""
 
+    def run_unbatched(self, request: Any) -> Score:
+        """Score one request by itself, to measure what batching changes; nothing is recorded of it."""
+        return self.run([request])[0]
+
     @property
     def traits(self) -> BatchTraits:
         """Return how the scorer takes its batches."""

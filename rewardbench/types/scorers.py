@@ -84,6 +84,9 @@ class Scorer(Protocol):
     def run(self, requests: Sequence[Any]) -> Sequence[Score]:
         """Score one batch, NaN where there is no score."""
 
+    def run_unbatched(self, request: Any) -> Score:
+        """Score one request by itself, to measure what batching changes; nothing is recorded of it."""
+
     def combine(self, stage_scores: Sequence[Sequence[Any]]) -> Sequence[Score]:
         """Combine the scores that each stage returned for the same requests."""
 

@@ -1,6 +1,7 @@
 """Runs of local judges: cached, interrupted and resumed, in several processes, from Python and from the command."""
 
 import json
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -15,11 +16,13 @@ from rewardbench.cli.main import main
 from rewardbench.engine.backends.pool import Pool
 from rewardbench.engine.cache import Cache
 from rewardbench.engine.loop import score
+from rewardbench.engine.views import collect
 from rewardbench.errors import InputError
 from rewardbench.models.fingerprint import digest
 from rewardbench.scorers import load_scorer
 from rewardbench.scorers.judge.answers import Answer
 from rewardbench.scorers.judge.ledger import Ledger, default_ledger_path
+from rewardbench.scorers.judge.verdicts import call_score
 from rewardbench.settings import JudgeSpec
 
 
@@ -69,6 +72,31 @@ def test_an_interrupted_run_resumes_to_the_same_scores_and_answers(fields, spec_
 def row_fails(row):
     answer = Answer.from_json(row["answer"])
     return answer.logprobs is None and (answer.finish_reason == "length" or not set(answer.text) & set("AB"))
+
+
+def test_the_answers_of_an_item_are_those_of_its_scores_where_batching_changes_them(spec_of, cache, monkeypatch):
+    """In bfloat16 a sample is judged again unbatched, which must replace no answer."""
+    scorer = load_scorer(spec_of(LOGITS, dtype="bfloat16"))
+    answer_batch = scorer.answer_batch
+
+    def depends_on_batch(requests):
+        factor = 1.0 if len(requests) == 1 else 4.0
+        batch = answer_batch(requests)
+        for answers in batch:
+            (token,) = answers[0].logprobs
+            top = tuple((text, logprob * factor) for text, logprob in token.top)
+            answers[0] = replace(answers[0], logprobs=(replace(token, top=top),))
+        return batch
+
+    monkeypatch.setattr(scorer, "answer_batch", depends_on_batch)
+    items = pairs(4)
+    for _ in range(2):  # the second time all scores are cached
+        run = score(items, scorer, cache=cache, noise=True, batch_size=8)
+        assert run.noise > 1e-4
+        for item, scored in zip(items, run.items, strict=True):
+            answers = [[Answer.from_json(row["answer"])] for row in scored.answers]
+            scores = [call_score(scorer.protocol, scorer.view, repeats, 2)[0] for repeats in answers]
+            assert collect(item, scorer.view, scores).scores == scored.scores
 
 
 def test_answers_of_a_run_without_a_cache_stay_in_memory(spec_of):

@@ -139,6 +139,11 @@ class LocalJudge(ModelScorer):
             scores.append(self._read(request, repeats)[0])
         return scores
 
+    def run_unbatched(self, request: TokenRequest) -> Score:
+        """Judge one request by itself; the ledger keeps the answers of its batch, which are those of its score."""
+        (answers,) = run_reported(self.name, self.model.config, [request], self.answer_batch)
+        return call_score(self.protocol, self.view, answers, len(request.positions))[0]
+
     @abstractmethod
     def answer_batch(self, requests: Sequence[TokenRequest]) -> list[list[Answer]]:
         """Return the answers to each request, one per repeat; exceptions of the model pass through."""
