@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import random
 import ssl
 from collections.abc import Mapping
@@ -15,12 +14,10 @@ from http import HTTPStatus
 import httpx
 
 from rewardbench.errors import InputError
-from rewardbench.scorers.judge.transport.connection import SECRETS, is_loopback
+from rewardbench.scorers.judge.transport.connection import MAX_RESPONSE, find_key, is_loopback, redact
 from rewardbench.scorers.judge.transport.throttle import LONGEST_WAIT, retry_after
 from rewardbench.settings import Endpoint
 
-LONGEST_ANSWER = 2**26
-"""Bytes of an answer above which it is not read on: scores of a batch take a few kilobytes."""
 LONGEST_MESSAGE = 240
 """Characters of a server's error message that are printed."""
 RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -54,8 +51,7 @@ class ServerAnswer:
 class ServerClient:
     """Client of one server; the connections belong to the event loop in which they were opened.
 
-    Redirects are not followed, so that the key reaches no other host. The key is read from the environment for each
-    connection, and left out of every message.
+    Redirects are not followed, so that the key reaches no other host. The key is left out of every message.
 
     Args:
         endpoint: address, key, timeout and retries.
@@ -68,16 +64,16 @@ class ServerClient:
         self.endpoint = endpoint
         self.root = endpoint.base_url.rstrip("/").removesuffix("/v1")
         try:
-            host = httpx.URL(self.root).host
-        except httpx.InvalidURL:
-            host = ""
-        if not host:
+            has_host = bool(httpx.URL(self.root).host)
+        except (httpx.InvalidURL, UnicodeError):  # a host that IDNA does not allow
+            has_host = False
+        if not has_host:
             raise InputError("--base_url is not a valid address: pass one such as http://127.0.0.1:8000.")
         for name in ("requests_per_minute", "tokens_per_minute", "max_cost", "max_requests"):
             if getattr(endpoint, name) is not None:
                 raise InputError(f"{name} applies to judges, and this is a reward model behind a server: leave it out.")
-        name = endpoint.api_key_env
-        if name not in ("", Endpoint.api_key_env) and not self._key():
+        self._key, name = find_key(endpoint), endpoint.api_key_env
+        if name != Endpoint.api_key_env and not self._key:
             raise InputError(f"--api_key_env names {name}, and that environment variable is not set or empty.")
         self._clients: dict[asyncio.AbstractEventLoop, httpx.AsyncClient] = {}
         self._slots: dict[asyncio.AbstractEventLoop, asyncio.Semaphore] = {}
@@ -88,9 +84,8 @@ class ServerClient:
         """Return the client of the running event loop."""
         loop = asyncio.get_running_loop()
         if loop not in self._clients:
-            key = self._key()
             self._clients[loop] = httpx.AsyncClient(
-                headers={"Authorization": f"Bearer {key}"} if key else {},
+                headers={"Authorization": f"Bearer {self._key}"} if self._key else {},
                 timeout=self.endpoint.timeout,
                 limits=httpx.Limits(max_connections=None),
                 follow_redirects=False,
@@ -102,9 +97,6 @@ class ServerClient:
     def _slot(self) -> asyncio.Semaphore:
         """Return what bounds the requests in flight in the running event loop."""
         return self._slots.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(self.endpoint.max_concurrency))
-
-    def _key(self) -> str:
-        return os.environ.get(self.endpoint.api_key_env, "").strip() if self.endpoint.api_key_env else ""
 
     async def close(self) -> None:
         """Close the connections of the running event loop."""
@@ -189,8 +181,8 @@ class ServerClient:
         data = bytearray()
         async for chunk in response.aiter_bytes():
             data += chunk
-            if len(data) > LONGEST_ANSWER:
-                raise InputError(f"The answer of {url} exceeds {LONGEST_ANSWER >> 20} MiB, so it holds no scores.")
+            if len(data) > MAX_RESPONSE:
+                raise InputError(f"The answer of {url} exceeds {MAX_RESPONSE >> 20} MiB, so it holds no scores.")
         return bytes(data)
 
     def _parse(self, response: httpx.Response, data: bytes, url: str) -> ServerAnswer:
@@ -206,7 +198,7 @@ class ServerClient:
         message = self._clean(error_message(content, status >= HTTPStatus.BAD_REQUEST))
         if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
             raise InputError(
-                f"{self.root} rejects the key ({status}): set {self.endpoint.api_key_env or 'a variable'} to the key "
+                f"{self.root} rejects the key ({status}): set {self.endpoint.api_key_env} to the key "
                 "of the server, or name the variable by --api_key_env."
             )
         if status in RETRIED:
@@ -224,8 +216,7 @@ class ServerClient:
 
     def _clean(self, text: str) -> str:
         """Return the beginning of a server's text on one line, without the key."""
-        key = self._key()
-        line = " ".join(SECRETS.sub("[key]", text.replace(key, "[key]") if key else text).split())
+        line = " ".join(redact(text, self._key).split())
         return (line[:LONGEST_MESSAGE] + "…" if len(line) > LONGEST_MESSAGE else line).rstrip(".")
 
 

@@ -164,7 +164,7 @@ def test_an_answer_without_scores_is_a_one_line_error(dialect, fault, message, f
 
 
 def test_a_body_without_end_is_not_read_on(folder, monkeypatch):
-    monkeypatch.setattr(http_client, "LONGEST_ANSWER", 2**22)
+    monkeypatch.setattr(http_client, "MAX_RESPONSE", 2**22)
     assert "exceeds 4 MiB, so it holds no scores" in refusal(folder, "tei", "huge")
 
 
@@ -201,6 +201,14 @@ def test_the_key_is_in_no_error(folder, monkeypatch):
     assert KEY not in sentence
 
 
+@pytest.mark.parametrize("key", ["sk-é", "sk-\nsecret"])
+def test_a_key_that_no_header_can_have_is_a_one_line_error(key, folder, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    with pytest.raises(InputError, match="The key in OPENAI_API_KEY cannot be sent") as error:
+        load_scorer(ModelSpec(str(folder), server=ServerSpec("tei", Endpoint("http://127.0.0.1:1"))))
+    assert "sk-" not in str(error.value)
+
+
 def test_a_key_that_is_named_must_be_set(folder):
     with pytest.raises(InputError, match="--api_key_env names RM_KEY, and that environment variable is not set"):
         load_scorer(ModelSpec(str(folder), server=ServerSpec("tei", Endpoint("http://127.0.0.1:1", "RM_KEY"))))
@@ -213,6 +221,7 @@ def test_a_key_that_is_named_must_be_set(folder):
         ("http://127.0.0.1:1/?key=pw", "base_url has a key in it"),
         ("http://", "it must begin with http:// or https://, and name a host"),
         ("http://[::1", "it must begin with http:// or https://, and name a host"),
+        ("http://xn--/v1", "--base_url is not a valid address"),
     ],
 )
 def test_an_address_with_a_secret_or_without_host_is_refused(url, message, folder):

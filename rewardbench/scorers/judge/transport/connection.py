@@ -62,13 +62,30 @@ def endpoint_identity(url: str) -> str:
     return f"{host}{parts.path.rstrip('/')}"
 
 
+def find_key(endpoint: Endpoint) -> str:
+    """Return the key from the environment; empty if there is none.
+
+    Raises:
+        InputError: if it cannot be sent.
+    """
+    key = os.environ.get(endpoint.api_key_env, "").strip()
+    if not (key.isascii() and key.isprintable()):
+        raise InputError(f"The key in {endpoint.api_key_env} cannot be sent: it has characters that no key has.")
+    return key
+
+
+def redact(text: str, key: str) -> str:
+    """Return a text without the key, and without what looks like one."""
+    return SECRETS.sub("[key]", text if len(key) < MIN_KEY else text.replace(key, "[key]"))
+
+
 def read_key(endpoint: Endpoint) -> str:
     """Return the key from the environment; "none" if there is none and the server is on this machine.
 
     Raises:
         InputError: if there is no key, or it cannot be sent.
     """
-    key = os.environ.get(endpoint.api_key_env, "").strip()
+    key = find_key(endpoint)
     if not key and is_loopback(endpoint.base_url):
         return "none"
     if not key:
@@ -76,8 +93,6 @@ def read_key(endpoint: Endpoint) -> str:
             f"No key for {endpoint.base_url}: set the environment variable {endpoint.api_key_env} (to any text if the "
             "server needs none), or name another with --api_key_env."
         )
-    if not (key.isascii() and key.isprintable()):
-        raise InputError(f"The key in {endpoint.api_key_env} cannot be sent: it has characters that no key has.")
     return key
 
 
@@ -133,7 +148,7 @@ class Connection:
 
     def redact(self, text: str) -> str:
         """Return a text without the key, and without what looks like one."""
-        return SECRETS.sub("[key]", self._without_key(text))
+        return redact(text, self._key)
 
     def clean(self, answer: Answer) -> Answer:
         """Return an answer without the key, which JSON can write in several ways."""
@@ -141,9 +156,6 @@ class Connection:
         if len(self._key) < MIN_KEY or key not in text:
             return answer
         return Answer.from_json(json.loads(text.replace(key, "[key]")))
-
-    def _without_key(self, text: str) -> str:
-        return text if len(self._key) < MIN_KEY else text.replace(self._key, "[key]")
 
     def _open(self) -> AsyncOpenAI:
         if self._client is None:
