@@ -22,9 +22,9 @@ ENSEMBLE = "Ensemble"
 SIGNIFICANT = 0.05
 """p-value below which the ensemble differs from its best member."""
 
-# The names are written again because their module takes too long to import for --help.
+# Repeats the names of comparison.ensemble_rules, because that module takes too long to import for --help.
 RuleOption = Literal["mean", "min", "mean-variance", "majority", "plurality-rewardbench"]
-RULES = "Of scores: mean, min (worst case), mean-variance. Of votes: majority, plurality-rewardbench (as 0.1)"
+RULES = "Of scores: mean, min (worst case), mean-variance. Of votes: majority, plurality-rewardbench (rewardbench 0.1)"
 PenaltyOption = Annotated[
     float | None, flag(ENSEMBLE, "penalty", "Weight of the variance in mean-variance; default: 1", min=0)
 ]
@@ -35,14 +35,14 @@ StandardizeOption = Annotated[
 
 @dataclass(frozen=True, kw_only=True)
 class EnsembleOptions:
-    """Options by which several models of one run become an ensemble."""
+    """Options that combine several models of one run into an ensemble."""
 
     ensemble: Annotated[
         RuleOption | None,
         flag(
             ENSEMBLE,
             "ensemble",
-            f"How several --model or --judge become one; judges: majority. {RULES}",
+            f"Rule that combines several --model or --judge; default for judges: majority. {RULES}",
             metavar="<mean|min|mean-variance|majority|plurality-rewardbench>",
         ),
     ] = None

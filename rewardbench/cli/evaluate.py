@@ -243,7 +243,7 @@ def _score(arguments: Arguments, model: ModelSpec, is_member: bool = False) -> s
 def _score_ensemble(arguments: Arguments, members: Sequence[ModelSpec]) -> None:
     """Score each model in turn and store its result; then store and print the result of their ensemble."""
     if arguments.hub.push_results_to_hub or arguments.hub.upload_model_metadata_to_hf:
-        raise InputError("Results of an ensemble's members are not pushed together: run each one alone.")
+        raise InputError("The results of several models are not pushed by one run: score and push each in its own run.")
     output, rule = arguments.output, arguments.ensemble
     paths = [_score(arguments, member, is_member=True) for member in members]
     if not all(paths):

@@ -13,22 +13,22 @@ from rewardbench.errors import InputError
 if TYPE_CHECKING:
     from rewardbench.settings import JudgeSpec
 
-JUDGE = "Judge (a language model that judges)"
+JUDGE = "Judge (LLM-as-a-judge)"
 """Panel of the help."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class JudgeOptions:
-    """Options of a language model that judges; None: what its protocol or --judge_config says."""
+    """Options of a language model that judges; None: the value of --judge_config, else of its protocol."""
 
     judge: Annotated[
         list[str] | None,
         flag(
             JUDGE,
             "judge",
-            "Language model that judges: its name behind --base_url, or a folder or Hub id. --protocol then says how: "
-            "choice, rating, logprob, listwise, ... (see rewardbench models protocols), or a YAML or Python file. "
-            "Several, each with --judge, decide by majority",
+            "LLM judge: its name on the server --base_url, or a folder or Hub id. --protocol is then its prompt and "
+            "parser: choice, rating, logprob, listwise, ... (see rewardbench models protocols), or a YAML or Python "
+            "file. Repeat --judge for a majority vote of several",
         ),
     ] = None
     judge_config: Annotated[
@@ -37,25 +37,34 @@ class JudgeOptions:
     prompts: Annotated[
         TextOption, flag(JUDGE, "prompts", "File or folder with the published prompts of an official protocol")
     ] = None
-    principle: Annotated[TextOption, flag(JUDGE, "principle", "Principle by which to judge")] = None
-    orders: Annotated[
-        CountOption, flag(JUDGE, "orders", "Orders of the responses that are shown; default: both, or all", min=1)
+    principle: Annotated[
+        TextOption, flag(JUDGE, "principle", "Principle shown to the judge, for protocols that have one")
     ] = None
-    repeats: Annotated[CountOption, flag(JUDGE, "repeats", "Answers sampled of each request", min=1)] = None
-    temperature: Annotated[float | None, flag(JUDGE, "temperature", "Sampling temperature", min=0)] = None
-    max_tokens: Annotated[CountOption, flag(JUDGE, "max_tokens", "Maximum tokens of an answer", min=1)] = None
+    orders: Annotated[
+        CountOption,
+        flag(JUDGE, "orders", "Orders in which responses are shown; default: both, or every rotation", min=1),
+    ] = None
+    repeats: Annotated[
+        CountOption, flag(JUDGE, "repeats", "Answers sampled for each request; default: the protocol's", min=1)
+    ] = None
+    temperature: Annotated[
+        float | None, flag(JUDGE, "temperature", "Sampling temperature; default: the protocol's", min=0)
+    ] = None
+    max_tokens: Annotated[
+        CountOption, flag(JUDGE, "max_tokens", "Maximum tokens of an answer; default: the protocol's", min=1)
+    ] = None
     input_price: Annotated[float | None, flag(JUDGE, "input_price", "$ per million prompt tokens", min=0)] = None
     output_price: Annotated[float | None, flag(JUDGE, "output_price", "$ per million completion tokens", min=0)] = None
-    max_cost: Annotated[float | None, flag(JUDGE, "max_cost", "Stop before this run has cost more dollars")] = None
-    max_requests: Annotated[CountOption, flag(JUDGE, "max_requests", "Stop after this many requests", min=1)] = None
+    max_cost: Annotated[float | None, flag(JUDGE, "max_cost", "Stop before this run costs more than this, in $")] = None
+    max_requests: Annotated[CountOption, flag(JUDGE, "max_requests", "Maximum requests of this run", min=1)] = None
     requests_per_minute: Annotated[
-        CountOption, flag(JUDGE, "requests_per_minute", "Rate limit of the server", min=1)
+        CountOption, flag(JUDGE, "requests_per_minute", "Maximum requests per minute", min=1)
     ] = None
-    tokens_per_minute: Annotated[CountOption, flag(JUDGE, "tokens_per_minute", "Rate limit of the server", min=1)] = (
+    tokens_per_minute: Annotated[CountOption, flag(JUDGE, "tokens_per_minute", "Maximum tokens per minute", min=1)] = (
         None
     )
     data_protocol: Annotated[
-        TextOption, flag(DATA, "data_protocol", "With --judge: what --protocol means without it")
+        TextOption, flag(DATA, "data_protocol", "With --judge: suite whose columns and rules apply to --dataset")
     ] = None
 
     def names(self) -> list[str]:
@@ -77,7 +86,7 @@ class JudgeOptions:
         return names
 
     def judge_spec(self, name: str, protocol: str | None, server: Mapping[str, object]) -> JudgeSpec:
-        """Return how a judge judges: by its options, else by --judge_config, else by the defaults.
+        """Return the settings of a judge: its options, else those of --judge_config, else the defaults.
 
         Args:
             name: of the judge.

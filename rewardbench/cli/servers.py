@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 SERVER = "Server"
 """Panel of the help."""
-# The types of rewardbench.settings, written again because that module takes too long to import for --help.
+# Repeats a type of rewardbench.settings, because that module takes too long to import for --help.
 DialectOption = Literal["vllm", "sglang", "openrlhf", "llamafactory", "tei"] | None
 ENDPOINT = ("base_url", "api_key_env", "max_concurrency", "timeout", "max_retries")
 
@@ -38,7 +38,7 @@ class ServerOptions:
     ] = None
     engine: Annotated[
         Literal["transformers", "http"],
-        flag(SERVER, "engine", "Where --model runs: here (transformers), or behind --base_url (http)"),
+        flag(SERVER, "engine", "transformers: run --model in this process; http: score by the server --base_url"),
     ] = "transformers"
     dialect: Annotated[
         DialectOption,
@@ -55,7 +55,11 @@ class ServerOptions:
     ] = None
     parity: Annotated[
         TextOption,
-        flag(SERVER, "parity", "With --engine http: folder of the model, with which the server is compared first"),
+        flag(
+            SERVER,
+            "parity",
+            "With --engine http: folder of the model, with whose scores the server's are compared first",
+        ),
     ] = None
 
     def endpoint(self) -> dict[str, object]:
@@ -74,7 +78,9 @@ class ServerOptions:
         if self.engine != "http":
             for name in ("base_url", "dialect", "served_model", "parity"):
                 if getattr(self, name):
-                    raise InputError(f"--{name} needs a server: pass --engine http, or --judge NAME, with it.")
+                    raise InputError(
+                        f"--{name} needs a server: pass --engine http for a reward model, or --judge NAME for a judge."
+                    )
             return None
         if not self.base_url or not self.dialect:
             raise InputError("--engine http needs the server: pass --base_url URL and --dialect NAME.")
