@@ -205,10 +205,15 @@ def test_the_blocks_of_a_page_run(page, workplace, monkeypatch):
         return
     monkeypatch.setenv("OPENAI_API_KEY", "any")
     write_published(workplace / "rewardbench-0.1.4")
+    run_blocks_with_judge(page, workplace, {})
+
+
+def run_blocks_with_judge(page: Path, folder: Path, names: dict[str, object]) -> None:
+    """Run the blocks of a page with the address of a fake judge in place of `SERVER`."""
     with FakeJudge(Behaviour(decide=judge_by_hash)) as server:
         for block in blocks(page):
             text = block.text.replace(SERVER, server.base_url)
-            run_block(replace(block, text=text), workplace, page_name(page), {})
+            run_block(replace(block, text=text), folder, page_name(page), names)
 
 
 def judge_by_hash(question):
@@ -237,8 +242,7 @@ def test_the_blocks_of_the_readme_run(workplace):
         "tokenizer": AutoTokenizer.from_pretrained("my-checkpoint"),
         "dataframe": pandas.read_json("my_pairs.jsonl", lines=True),
     }
-    for block in blocks(README):
-        run_block(block, workplace, "README.md", names)
+    run_blocks_with_judge(README, workplace, names)
     assert sum(reason_not_run(command) is None for command in shell_commands(README)) >= 8
 
 
