@@ -144,7 +144,7 @@ class Arguments:
         judges, names = self.judge.names(), self.name.model or []
         if judges and names:
             raise InputError("--model and --judge exclude each other: pass one of them.")
-        if not judges and not names:
+        if not judges and not any(names):
             raise InputError("No model was given: pass --model NAME, for example --model tiny-rm.")
         if len(names) > 1 and not self.ensemble.ensemble:
             echo(f"Of {len(names)} --model the last is scored; to combine them pass --ensemble mean.", error=True)

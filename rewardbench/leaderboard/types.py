@@ -59,7 +59,7 @@ class LeaderboardRow:
     fingerprint: str = ""
     """Hash of everything that decides the scores, as the author states it; empty if unknown."""
     order_inconsistency: Figure | None = None
-    """Of pairwise models, the share of items whose preferred completion changes with the order."""
+    """Of pairwise and listwise models, the share of items whose preferred completion changes with the order."""
     protocol: str = ""
     """Protocol of a judge, as `results.judges.JudgeRecord.name`; empty for other models."""
     biases: tuple[Figure, ...] = ()

@@ -49,7 +49,8 @@ class SuiteMeans:
         totals: by metric, the mean over sections by the suite's weights.
         weights: weight of each section.
         subsets: the mean of each subset.
-        order_inconsistency: of pairwise scorers, the share of items whose preferred completion changes with the order.
+        order_inconsistency: of pairwise and listwise scorers, the share of items whose preferred completion changes
+            with the order.
     """
 
     headline: str

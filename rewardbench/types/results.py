@@ -20,7 +20,7 @@ class ItemScores:
     texts: tuple[str, ...] = ()
     """The model input of each completion: its rendered text in its context."""
     order_inconsistency: float | None = None
-    """For pairwise scorers, the share of pairs whose winner depends on the order shown; None for others."""
+    """Share of pairs whose winner depends on the order shown; of listwise scorers 1 if the best does. None for others."""
     position_bias: float | None = None
     """Of pairwise and listwise scorers: how often the completion shown first is preferred, minus what chance gives."""
     answers: tuple[Mapping[str, Any], ...] = ()
@@ -65,7 +65,7 @@ class Result:
     gap: tuple[Estimate, ...] = ()
     """Mirror accuracy on the built mirrors, on a fresh draw of them, and the difference; empty without a draw."""
     order_inconsistency: Estimate | None = None
-    """Of pairwise scorers, the share of items whose preferred completion changes with the order shown."""
+    """Of pairwise and listwise scorers, the share of items whose preferred completion changes with the order shown."""
     biases: tuple[Estimate, ...] = ()
     """Of judges: differences by which something other than quality moves their choices, such as `position_bias`."""
 

@@ -43,10 +43,10 @@ class ScorerReport:
     """Notes on the loaded model, one sentence each."""
     details: Mapping[str, Any] = field(default_factory=dict)
     """Entries of the manifest's section `run`."""
-    session: Mapping[str, Any] = field(default_factory=dict)
-    """Entries of the section `session`, which is printed but not stored: what another run would do differently."""
     metadata: Mapping[str, int | str] = field(default_factory=dict)
     """Number of `parameters` and `license`, for the manifest's section `model`."""
+    session: Mapping[str, Any] = field(default_factory=dict)
+    """Entries of the section `session`, which is printed but not stored: what another run would do differently."""
 
 
 class Scorer(Protocol):

@@ -104,4 +104,4 @@ def test_two_processes_write_the_per_item_file_of_one(model, environment, tmp_pa
     assert any("Texts of low quality: " in note for note in notes[0]) == model.startswith("viewer")
     rows = list(map(json.loads, outputs(tmp_path / "pool").splitlines()))
     assert len(rows) == 20
-    assert {"order_inconsistency" in row for row in rows} == {model == "viewer:pairwise"}
+    assert {"order_inconsistency" in row for row in rows} == {model in ("viewer:pairwise", "viewer:listwise")}
