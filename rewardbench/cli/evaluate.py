@@ -149,6 +149,10 @@ class Arguments:
         if len(names) > 1 and not self.ensemble.ensemble:
             echo(f"Of {len(names)} --model the last is scored; to combine them pass --ensemble mean.", error=True)
             names = names[-1:]
+        if judges:
+            self.server.reject_for_judge()
+        else:
+            self.judge.reject_without_judge()
         self.ensemble.check_members(len(names) + len(judges))
         server = self.server.endpoint()
         specs: list[ModelSpec] = []

@@ -85,6 +85,16 @@ class JudgeOptions:
             raise InputError("A judge is named twice: name each one once.")
         return names
 
+    def reject_without_judge(self) -> None:
+        """Reject these options for a model that is no judge.
+
+        Raises:
+            InputError: for the first one that is set.
+        """
+        for field in fields(self):
+            if getattr(self, field.name) is not None:
+                raise InputError(f"--{field.name} needs a judge: pass --judge NAME, not --model.")
+
     def judge_spec(self, name: str, protocol: str | None, server: Mapping[str, object]) -> JudgeSpec:
         """Return the settings of a judge: its options, else those of --judge_config, else the defaults.
 

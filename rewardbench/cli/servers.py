@@ -17,6 +17,7 @@ SERVER = "Server"
 # Repeats a type of rewardbench.settings, because that module takes too long to import for --help.
 DialectOption = Literal["vllm", "sglang", "openrlhf", "llamafactory", "tei"] | None
 ENDPOINT = ("base_url", "api_key_env", "max_concurrency", "timeout", "max_retries")
+REWARD_MODEL = ("dialect", "served_model", "parity")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +68,16 @@ class ServerOptions:
         values: Mapping[str, object] = vars(self)
         return {name: values[name] for name in ENDPOINT if values[name] is not None}
 
+    def reject_for_judge(self) -> None:
+        """Reject options of reward models behind a server.
+
+        Raises:
+            InputError: for the first one that is set.
+        """
+        for name in REWARD_MODEL if self.engine == "transformers" else ("engine",):
+            if getattr(self, name) is not None:
+                raise InputError(f"--{name} applies to reward models: pass --model, or leave it out with --judge.")
+
     def server_spec(self) -> ServerSpec | None:
         """Return the server of --model; None if it runs here.
 
@@ -76,8 +87,8 @@ class ServerOptions:
         from rewardbench.settings import Endpoint, ServerSpec
 
         if self.engine != "http":
-            for name in ("base_url", "dialect", "served_model", "parity"):
-                if getattr(self, name):
+            for name in (*ENDPOINT, *REWARD_MODEL):
+                if getattr(self, name) is not None:
                     raise InputError(
                         f"--{name} needs a server: pass --engine http for a reward model, or --judge NAME for a judge."
                     )

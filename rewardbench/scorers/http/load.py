@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from rewardbench.hub import commit_of, snapshot
 from rewardbench.models.fingerprint import weights_identity
 from rewardbench.models.load import load_tokenizer
 from rewardbench.models.locate import FILES
-from rewardbench.models.spec import resolve
+from rewardbench.models.spec import reject_options, resolve
 from rewardbench.models.weight_files import config_fields, weight_files
 from rewardbench.paths import home_path
 from rewardbench.scorers.http.client import ServerClient
@@ -49,7 +49,7 @@ def load_server_model(spec: ModelSpec) -> ServerScorer:
     """
     assert spec.server is not None
     resolved = resolve(spec)
-    _reject_local_options(resolved)
+    reject_options(resolved, LOCAL_OPTIONS)
     dialect, client = DIALECTS[spec.server.dialect], ServerClient(spec.server.endpoint)
     with EventLoop() as loop:
         try:
@@ -76,15 +76,6 @@ def load_server_model(spec: ModelSpec) -> ServerScorer:
         scores = [texts.sign * value for value in scorer.probe_report.scores]
         scorer.parity = measure_parity(scores, _local_scores(spec, spec.server.parity, probes))
     return scorer
-
-
-def _reject_local_options(spec: ModelSpec) -> None:
-    """Reject options that have no effect on a model behind a server."""
-    defaults = {field.name: field.default for field in fields(spec)}
-    for name in LOCAL_OPTIONS:
-        if getattr(spec, name) != defaults[name]:
-            flag = "torch_dtype" if name == "dtype" else name
-            raise InputError(f"--{flag} has no effect on a model behind a server: leave it out.")
 
 
 def choose_served_model(spec: ModelSpec, model: str, dialect: ServerDialect, facts: ServerFacts) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from statistics import fmean
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from rewardbench.errors import InputError
+from rewardbench.models.spec import reject_options
 from rewardbench.scorers.judge.answers import FAILURES, Answer
 from rewardbench.scorers.judge.client import ChatClient
 from rewardbench.scorers.judge.overrides import adjust
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from rewardbench.settings import Endpoint, ModelSpec
 
 
+OPTIONS = ("model", "judge", "seed")
+"""Options that apply to a judge behind a server."""
 MOST_MODELS = 10
 """Models that answered, in the manifest."""
 
@@ -200,13 +204,14 @@ def load_judge(spec: ModelSpec, cache: bool = True) -> JudgeScorer:
         cache: True to reuse answers of earlier runs, and to keep those of this one on disk.
 
     Raises:
-        InputError: if the protocol or the key is missing.
+        InputError: if the protocol or the key is missing, or an option applies to models that run here.
     """
     from rewardbench.scorers.judge.ledger import IN_MEMORY, Ledger
 
     judge = spec.judge
     if judge is None or judge.endpoint is None:
         raise InputError("A judge behind a server needs its address: pass --base_url.")
+    reject_options(spec, [field.name for field in fields(spec) if field.name not in OPTIONS])
     protocol = adjust(load_protocol(judge.protocol, judge.prompts), judge)
     client = ChatClient(judge.endpoint, Ledger(None if cache else IN_MEMORY))
     return JudgeScorer(spec.model, protocol, client, judge.endpoint, judge.principle)

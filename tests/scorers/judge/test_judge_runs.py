@@ -218,3 +218,39 @@ def test_a_judge_that_is_not_in_the_configuration_is_rejected(run_judge, tmp_pat
     data = write_pairs(tmp_path / "pairs.jsonl", 2)
     code, _, error = run_judge(None, data, "--judge_config", str(config), judges=("goof",))
     assert (code, error) == (2, f"rewardbench: {config} has no judge goof: it has good.\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--chat_template", "raw"], "--chat_template has no effect on a model behind a server"),
+        (["--torch_dtype", "float16"], "--torch_dtype has no effect on a model behind a server"),
+        (["--max_length", "10"], "--max_length has no effect on a model behind a server"),
+        (["--dialect", "vllm"], "--dialect applies to reward models"),
+        (["--engine", "http"], "--engine applies to reward models"),
+        (["--parity", "x"], "--parity applies to reward models"),
+    ],
+)
+def test_options_that_a_judge_behind_a_server_does_not_have_are_rejected(run_judge, tmp_path, arguments, message):
+    with FakeJudge(Behaviour()) as server:
+        code, _, error = run_judge(server, write_pairs(tmp_path / "pairs.jsonl", 2), *arguments)
+        assert not server.requests
+    assert code == 2
+    assert message in error
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--repeats=3", "--repeats needs a judge: pass --judge NAME, not --model"),
+        ("--temperature=0", "--temperature needs a judge"),
+        ("--data_protocol=core", "--data_protocol needs a judge"),
+        ("--timeout=3", "--timeout needs a server"),
+        ("--max_retries=0", "--max_retries needs a server"),
+    ],
+)
+def test_options_of_judges_and_servers_are_rejected_for_other_models(option, message, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["--model", "baseline/longest", option])
+    assert stop.value.code == 2
+    assert message in capsys.readouterr().err
