@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import combinations
 from os import PathLike, fspath
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rewardbench import results
 from rewardbench.comparison.compare import ComparedResult, Comparison, align, compare, read_compared, with_suite
@@ -21,9 +20,6 @@ from rewardbench.results.scored import ModelScores
 from rewardbench.store import LocalStore
 from rewardbench.store.local import reject_model_name
 from rewardbench.types import Estimate, ItemScores, Result, Suite
-
-if TYPE_CHECKING:
-    pass
 
 JUDGE = "Generative RM"
 """Start of the model type of judges."""

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from math import fsum
 from typing import TYPE_CHECKING
 
-from rewardbench.forward.packed import Layout
 from rewardbench.models.failures import run_reported
 from rewardbench.models.fingerprint import digest
 from rewardbench.models.limits import embedding_rows, reject_unknown_tokens
@@ -53,8 +52,6 @@ class LocalJudge(ModelScorer):
         name: of the model, for results.
         protocol: prompt, parser, sampling and orders, with the user's changes.
         identity: fingerprint of weights, tokenizer and libraries, as far as they are known.
-        layout: layout of batches.
-        principle: by which the judge must judge, for items without one of their own.
     """
 
     model_type = "Generative RM"
@@ -69,11 +66,11 @@ class LocalJudge(ModelScorer):
         name: str,
         protocol: JudgeProtocol,
         identity: Mapping[str, object] | None = None,
-        layout: Layout | None = None,
-        principle: str | None = None,
     ) -> None:
-        super().__init__(model, chat, name, identity, layout)
-        self.protocol, self.principle = protocol, principle
+        super().__init__(model, chat, name, identity)
+        self.protocol = protocol
+        self.principle: str | None = None
+        """Principle by which the judge must judge, for items without one of their own."""
         self.view, self.orders, self.context = protocol.view, protocol.orders, protocol.context
         self.rows = embedding_rows(model, name)
         self._ledger: Ledger | None = None

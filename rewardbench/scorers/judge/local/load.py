@@ -63,14 +63,13 @@ def load_local_judge(spec: ModelSpec, cache: bool = True) -> BaseScorer:
     )
     load = _load_logit_judge if reads_logits else _load_writing_judge
     scorer = load(loaded, chat, spec, protocol)
-    scorer.metadata, scorer.keeps_answers = loaded.metadata, cache
+    scorer.metadata, scorer.keeps_answers, scorer.principle = loaded.metadata, cache, spec.judge.principle
     scorer.load_notes = (*notes, *scorer.load_notes)
     return scorer
 
 
 def _load_logit_judge(loaded: LoadedModel, chat: PromptChat, spec: ModelSpec, protocol: JudgeProtocol) -> LogitJudge:
-    principle = spec.judge.principle if spec.judge else None
-    scorer = LogitJudge(loaded.model, chat, spec.model, protocol, loaded.fingerprint, principle=principle)
+    scorer = LogitJudge(loaded.model, chat, spec.model, protocol, loaded.fingerprint)
     layout, notes = choose_layout(scorer, may_pack=True)
     return scorer.with_layout(layout, notes)
 
@@ -78,7 +77,6 @@ def _load_logit_judge(loaded: LoadedModel, chat: PromptChat, spec: ModelSpec, pr
 def _load_writing_judge(
     loaded: LoadedModel, chat: PromptChat, spec: ModelSpec, protocol: JudgeProtocol
 ) -> WritingJudge:
-    principle = spec.judge.principle if spec.judge else None
     model, sampling = loaded.model, protocol.sampling
     stop_ids, notes = _take_generation_settings(model, chat)
     sampler = Sampler(
@@ -87,7 +85,7 @@ def _load_writing_judge(
         sampling.top_logprobs,
     )
     decoder = Decoder(model, loaded.tokenizer, sampler, stop_ids, sampling.stop)
-    scorer = WritingJudge(model, chat, spec.model, protocol, decoder, loaded.fingerprint, principle=principle)
+    scorer = WritingJudge(model, chat, spec.model, protocol, decoder, loaded.fingerprint)
     scorer.layout = Layout(unbatched=scorer.rope.original is not None)  # a long answer would change its batch
     layout, layout_notes = choose_layout(scorer, may_pack=False)
     if not layout.unbatched:

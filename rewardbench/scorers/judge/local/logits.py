@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rewardbench.errors import InputError
-from rewardbench.forward.packed import Layout, apply_head, hidden_states
+from rewardbench.forward.packed import apply_head, hidden_states
 from rewardbench.forward.padding import choose_pad_id, filter_inputs, pad_batch
 from rewardbench.forward.prefix_tree import build_trie
 from rewardbench.forward.tree_attention import PackedBatch
@@ -53,10 +53,8 @@ class LogitJudge(LocalJudge):
         name: str,
         protocol: JudgeProtocol,
         identity: Mapping[str, object] | None = None,
-        layout: Layout | None = None,
-        principle: str | None = None,
     ) -> None:
-        super().__init__(model, chat, name, protocol, identity, layout, principle)
+        super().__init__(model, chat, name, protocol, identity)
         rule = protocol.answer
         allowed = {"pointwise": rule.read, "pairwise": "probability or difference", "listwise": "probability"}
         if rule.read not in allowed[self.view]:

@@ -8,7 +8,6 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from rewardbench.errors import InputError
-from rewardbench.forward.packed import Layout
 from rewardbench.models.failures import reported
 from rewardbench.scorers.classifier import reset_rope
 from rewardbench.scorers.judge.answers import Answer
@@ -33,8 +32,6 @@ class WritingJudge(LocalJudge):
         protocol: prompt, parser, sampling and orders, with the user's changes.
         decoder: generates the answers.
         identity: fingerprint of weights, tokenizer and libraries, as far as they are known.
-        layout: layout of batches.
-        principle: by which the judge must judge, for items without one of their own.
     """
 
     method = "generation"
@@ -47,10 +44,8 @@ class WritingJudge(LocalJudge):
         protocol: JudgeProtocol,
         decoder: Decoder,
         identity: Mapping[str, object] | None = None,
-        layout: Layout | None = None,
-        principle: str | None = None,
     ) -> None:
-        super().__init__(model, chat, name, protocol, identity, layout, principle)
+        super().__init__(model, chat, name, protocol, identity)
         self.decoder = decoder
 
     @property
