@@ -20,7 +20,7 @@ from rewardbench.scorers.judge.transport.completions import (
     read_completion,
     read_error,
 )
-from rewardbench.scorers.judge.transport.connection import MAX_RESPONSE, Connection, ServerResponse, endpoint_identity
+from rewardbench.scorers.judge.transport.connection import MAX_RESPONSE, Connection, ServerResponse, describe_server
 from rewardbench.scorers.judge.transport.throttle import LONGEST_WAIT, Pace, Throttle, retry_after, sleep_until
 from rewardbench.settings import Endpoint
 
@@ -57,7 +57,7 @@ class ChatClient:
     """Sends requests to one server; `start` begins each run, in one event loop.
 
     Attributes:
-        identity: the server, in keys of the ledger.
+        identity: the server, in keys of the ledger and in fingerprints.
     """
 
     def __init__(self, endpoint: Endpoint, ledger: Ledger, *, pause: float = 0.5, seed: int = 0) -> None:
@@ -73,7 +73,7 @@ class ChatClient:
             InputError: if the key is missing.
         """
         self._endpoint, self._ledger, self._pause = endpoint, ledger, pause
-        self.identity = endpoint_identity(endpoint.base_url)
+        self.identity = describe_server(endpoint.base_url)
         self._connection = Connection(endpoint)
         self._budget = Budget(endpoint)
         self._adaptation = Adaptation()

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from statistics import fmean
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from rewardbench.errors import InputError
 from rewardbench.models.spec import reject_options
@@ -53,7 +52,7 @@ class JudgeScorer(RemoteScorer):
         endpoint: Endpoint,
         principle: str | None = None,
     ) -> None:
-        self.name, self.protocol, self.client, self.endpoint = name, protocol, client, endpoint
+        self.name, self.protocol, self.client = name, protocol, client
         self.principle = principle
         self.view, self.orders, self.context = protocol.view, protocol.orders, protocol.context
         self.max_in_flight = max(1, endpoint.max_concurrency // protocol.repeats)
@@ -76,7 +75,7 @@ class JudgeScorer(RemoteScorer):
         return {
             "kind": "judge",
             "model": self.name,
-            "server": describe_server(self.endpoint.base_url),
+            "server": self.client.identity,
             "protocol": self.protocol.identity,
             "protocol_digest": self.protocol.digest,
             "parser": PARSER_VERSION,
@@ -242,17 +241,6 @@ def request_body(model: str, protocol: JudgeProtocol, messages: Messages, repeat
         schema = {"name": "verdict", "strict": True, "schema": sampling.json_schema}
         body["response_format"] = {"type": "json_schema", "json_schema": schema}
     return {**body, **sampling.extra}
-
-
-def describe_server(base_url: str) -> str:
-    """Return host and path of a server; "local" in place of the host if it runs on this machine.
-
-    >>> describe_server("https://api.example.org/v1/"), describe_server("http://127.0.0.1:8000/v1")
-    ('api.example.org/v1', 'local/v1')
-    """
-    parts = urlsplit(base_url)
-    host = "local" if parts.hostname in ("localhost", "127.0.0.1", "::1", "0.0.0.0") else parts.netloc
-    return f"{host}{parts.path.rstrip('/')}"
 
 
 def join_messages(messages: Sequence[Message]) -> str:

@@ -48,17 +48,17 @@ class ServerResponse:
 def is_loopback(url: str) -> bool:
     """Return True if an address is on this machine."""
     host = urlsplit(url).hostname or ""
-    return host in ("localhost", "::1") or host.startswith("127.")
+    return host in ("localhost", "::1", "0.0.0.0") or host.startswith("127.")
 
 
-def endpoint_identity(url: str) -> str:
-    """Return host and path of an address; without port if it is on this machine, where ports change.
+def describe_server(url: str) -> str:
+    """Return host and path of an address; "local" in place of a host on this machine, where ports change.
 
-    >>> endpoint_identity("http://127.0.0.1:8000/v1/"), endpoint_identity("https://host:8443/v1")
-    ('127.0.0.1/v1', 'host:8443/v1')
+    >>> describe_server("http://127.0.0.1:8000/v1/"), describe_server("https://host:8443/v1")
+    ('local/v1', 'host:8443/v1')
     """
     parts = urlsplit(url)
-    host = parts.hostname if is_loopback(url) else parts.netloc.lower()
+    host = "local" if is_loopback(url) else parts.netloc.lower()
     return f"{host}{parts.path.rstrip('/')}"
 
 
