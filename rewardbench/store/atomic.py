@@ -8,7 +8,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -21,6 +21,8 @@ from rewardbench.types import Item, ItemScores, Result, Rule, Suite
 
 DRAFT = "outputs.tmp"
 ANSWERS_DRAFT = "answers.tmp"
+TEMPORARY = ("outputs", "answers", "summary")
+"""Kinds of the temporary files of a writer."""
 LOCK = ".lock"
 """Name of the lock file of a store, which exists while a writer holds the lock."""
 ABANDONED = 3600.0
@@ -139,14 +141,14 @@ def write_result(path: Path, result: Result, suite: Suite, draft: Draft | None) 
     if draft is None:
         draft = _draft_of(path.parent, result, suite)
     try:
-        with _temporary_files(path) as (rows, summary_file):
+        with _temporary_files(path) as (_, _, summary_file):
             summary: SummaryJson = {**results.to_summary(result), results.OUTPUTS_HASH: draft.rows.finish()}
-            os.replace(draft.rows.path, rows)
+            files = {draft.rows.path: results.outputs_path(path)}
             if not draft.answers.is_empty():
                 summary[results.ANSWERS_HASH] = draft.answers.finish()
-                os.replace(draft.answers.path, results.answers_path(path))
+                files[draft.answers.path] = results.answers_path(path)
             _write_lines(summary_file, [results.dump(summary, indent=2)])
-            _move(rows, results.outputs_path(path), summary_file, path)
+            _move(files, summary_file, path)
     finally:
         draft.discard()
 
@@ -163,16 +165,17 @@ def _draft_of(folder: Path, result: Result, suite: Suite) -> Draft:
 def write_packed(path: Path, entry: PackedResult) -> None:
     """Write a packed result: its summary, and its table of scores and its answers if there are any."""
     summary, table, answers = entry
-    with _temporary_files(path) as (rows, summary_file):
-        if answers is not None:
-            _write_bytes(rows, answers)
-            os.replace(rows, results.packed_answers_path(path))
+    with _temporary_files(path) as (table_file, answers_file, summary_file):
+        files: dict[Path, Path] = {}
+        for content, file, place in (
+            (table, table_file, results.table_path(path)),
+            (answers, answers_file, results.packed_answers_path(path)),
+        ):
+            if content is not None:
+                _write_bytes(file, content)
+                files[file] = place
         _write_lines(summary_file, [results.dump(summary, indent=2)])
-        if table is None:
-            os.replace(summary_file, path)
-            return
-        _write_bytes(rows, table)
-        _move(rows, results.table_path(path), summary_file, path)
+        _move(files, summary_file, path)
 
 
 def _write_bytes(path: Path, content: bytes) -> None:
@@ -183,58 +186,69 @@ def _write_bytes(path: Path, content: bytes) -> None:
 
 
 @contextmanager
-def _temporary_files(path: Path) -> Iterator[tuple[Path, Path]]:
-    """Context manager: yield the paths of two temporary files next to `path`, for rows and summary."""
+def _temporary_files(path: Path) -> Iterator[tuple[Path, Path, Path]]:
+    """Context manager: yield the paths of three temporary files next to `path`, for rows, answers and summary."""
     mark = f"t{secrets.token_hex(4)[1:]}"  # starts with a letter, unlike the process id in the name of a draft
     _delete_abandoned(path.parent)
-    rows = path.with_name(f".{mark}.outputs.tmp")
-    summary = path.with_name(f".{mark}.summary.tmp")
+    rows, answers, summary = (path.with_name(f".{mark}.{kind}.tmp") for kind in TEMPORARY)
     try:
-        yield rows, summary
+        yield rows, answers, summary
     finally:
-        rows.unlink(missing_ok=True)
-        summary.unlink(missing_ok=True)
+        for file in (rows, answers, summary):
+            file.unlink(missing_ok=True)
 
 
 def _delete_abandoned(folder: Path) -> None:
     """Delete the temporary files of writers that were killed; a recent one may belong to another writer."""
-    for kind in ("outputs", "summary"):
+    for kind in TEMPORARY:
         for path in folder.glob(f".????????.{kind}.tmp"):
             with suppress(OSError):  # another writer deleted it
                 if time.time() - path.stat().st_mtime > ABANDONED:
                     path.unlink()
 
 
-def _move(rows: Path, rows_place: Path, summary: Path, summary_place: Path) -> None:
-    """Replace the rows, then the summary; until then the previous rows are kept, for readers and to roll back."""
-    spare = results.spare_path(rows_place)
-    _restore(summary_place, rows_place, spare)
-    if rows_place.exists():
+def _move(files: Mapping[Path, Path], summary: Path, summary_place: Path) -> None:
+    """Replace the rows and the answers, then the summary; until then the previous ones are kept, to roll back.
+
+    Args:
+        files: the place of each temporary file.
+        summary: temporary file of the summary.
+        summary_place: its place.
+    """
+    for place in files.values():
+        _back_up(place, summary_place)
+    try:
+        for file, place in files.items():
+            os.replace(file, place)
+        os.replace(summary, summary_place)
+    except BaseException:
+        for file, place in files.items():
+            spare = results.spare_path(place)
+            if spare.exists():
+                os.replace(spare, place)
+            elif not file.exists():
+                place.unlink()
+        raise
+    for place in files.values():
+        results.spare_path(place).unlink(missing_ok=True)
+
+
+def _back_up(place: Path, summary_place: Path) -> None:
+    """Copy a file of the previous result; if a writer was killed before it replaced the summary, restore it first."""
+    spare = results.spare_path(place)
+    if spare.exists() and summary_place.exists():
+        summary = results.read_summary(summary_place)
+        digest = hashlib.sha256(spare.read_bytes()).hexdigest()
+        if digest in (summary.get(results.OUTPUTS_HASH), summary.get(results.ANSWERS_HASH)):
+            os.replace(spare, place)
+    spare.unlink(missing_ok=True)
+    if place.exists():
         partial = spare.with_name(f"{spare.name}.tmp")
         try:
-            shutil.copyfile(rows_place, partial)
+            shutil.copyfile(place, partial)
             os.replace(partial, spare)
         finally:
             partial.unlink(missing_ok=True)
-    try:
-        os.replace(rows, rows_place)
-        os.replace(summary, summary_place)
-    except BaseException:
-        if spare.exists():
-            os.replace(spare, rows_place)
-        elif not rows.exists():
-            rows_place.unlink()
-        raise
-    spare.unlink(missing_ok=True)
-
-
-def _restore(summary_place: Path, rows_place: Path, spare: Path) -> None:
-    """Put the previous rows back if a writer was killed after replacing the rows but not the summary."""
-    if spare.exists() and summary_place.exists():
-        expected = results.read_summary(summary_place).get(results.OUTPUTS_HASH)
-        if hashlib.sha256(spare.read_bytes()).hexdigest() == expected:
-            os.replace(spare, rows_place)
-    spare.unlink(missing_ok=True)
 
 
 def _write_lines(path: Path, lines: Iterable[str]) -> str:

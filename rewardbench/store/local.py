@@ -303,7 +303,8 @@ def _choose_path(wanted: Path, summary: SummaryJson) -> Path:
         if _identity_at(path) == identity:
             return path
     for path in paths:
-        if not any(map(os.path.lexists, (path, results.outputs_path(path), results.table_path(path)))):
+        places = (path, results.outputs_path(path), results.table_path(path))
+        if not any(map(os.path.lexists, (*places, results.answers_path(path), results.packed_answers_path(path)))):
             return path
     raise InputError(f"{paths[-1]} is in the way of this result, and is not a result: move it.")
 

@@ -235,6 +235,44 @@ def test_failed_move_is_rolled_back(tmp_path, monkeypatch, error, earlier, targe
         assert local_store.get("org/model") == result_of(chosen=1.0)
 
 
+@pytest.mark.parametrize("earlier", [True, False])
+@pytest.mark.parametrize("target", ["model.json", "model_outputs.jsonl", "model_answers.jsonl"])
+def test_failed_move_keeps_the_answers_of_the_earlier_result(tmp_path, monkeypatch, earlier, target):
+    def with_answer(text):
+        result = result_of()
+        answers = ({"id": "1", "shown": [0, 1], "repeat": 0, "answer": {"text": text}},)
+        return replace(result, items=(replace(result.items[0], answers=answers),))
+
+    local_store, replace_file = open_store(tmp_path), os.replace
+    if earlier:
+        local_store.put(with_answer("A"), SUITE)
+    contents = {name: (tmp_path / name).read_bytes() for name in files(tmp_path)}
+    assert len(contents) == (3 if earlier else 0)
+
+    def fail_once(source, to):
+        if os.path.basename(to) == target and "spare" not in os.path.basename(source):
+            raise OSError(errno.EIO, "Input/output error")
+        replace_file(source, to)
+
+    monkeypatch.setattr(store.os, "replace", fail_once)
+    with pytest.raises(InputError):
+        local_store.put(with_answer("B"), SUITE)
+    assert {name: (tmp_path / name).read_bytes() for name in files(tmp_path)} == contents
+    monkeypatch.undo()
+    local_store.put(with_answer("B"), SUITE)
+    assert b'"B"' in (tmp_path / "org" / "model_answers.jsonl").read_bytes()
+    assert len(files(tmp_path)) == 3
+
+
+def test_foreign_answers_are_kept(tmp_path):
+    foreign = tmp_path / "org" / "model_answers.jsonl"
+    foreign.parent.mkdir()
+    foreign.write_text("of somebody")
+    open_store(tmp_path).put(result_of(), SUITE)
+    assert foreign.read_text() == "of somebody"
+    assert len(files(tmp_path)) == 3
+
+
 def test_unwritable_folder_is_a_one_line_error(tmp_path):
     (tmp_path / "results").write_text("a file")
     with pytest.raises(InputError, match=r"cannot be written to .*results.* name another output folder"):
