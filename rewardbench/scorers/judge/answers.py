@@ -1,4 +1,4 @@
-"""The answer of a judge as a server returned it, and what a parser read in it."""
+"""The answer of a judge as a server returned it, and the result of parsing it."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class TokenLogprob:
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer of a judge, kept as it came so that it can be parsed again."""
+    """Raw answer of a judge, stored unchanged so that it can be parsed again."""
 
     text: str = ""
     """The content of the message; empty if the server returned none."""
@@ -108,7 +108,7 @@ def _read_token(value: object) -> TokenLogprob:
 
 @dataclass(frozen=True)
 class Reading:
-    """What a parser read in one answer: a number per completion shown, the higher the better, or a failure."""
+    """Result of parsing one answer: a number per completion shown, where higher is better, or a failure."""
 
     scores: tuple[float, ...] = ()
     failure: Failure | None = None

@@ -21,7 +21,7 @@ from rewardbench.scorers.judge.transport.completions import (
     read_error,
 )
 from rewardbench.scorers.judge.transport.connection import MAX_RESPONSE, Connection, ServerResponse, describe_server
-from rewardbench.scorers.judge.transport.throttle import LONGEST_WAIT, Pace, Throttle, retry_after, sleep_until
+from rewardbench.scorers.judge.transport.throttle import LONGEST_WAIT, RateLimiter, Throttle, retry_after, sleep_until
 from rewardbench.settings import Endpoint
 
 RETRIED = {408, 409, 425, 429}
@@ -29,7 +29,7 @@ RETRIED = {408, 409, 425, 429}
 REJECTIONS = 20
 """Requests that a server may reject for the same reason before it answers one."""
 POLL_SECONDS = 0.25
-"""Time between two looks for the answer to a request that another process has sent."""
+"""Seconds between two checks for the answer to a request that another process has sent."""
 
 
 @dataclass(frozen=True)
@@ -77,19 +77,20 @@ class ChatClient:
         self._connection = Connection(endpoint)
         self._budget = Budget(endpoint)
         self._adaptation = Adaptation()
-        self._requests, self._tokens = Pace(endpoint.requests_per_minute), Pace(endpoint.tokens_per_minute)
+        self._requests = RateLimiter(endpoint.requests_per_minute)
+        self._tokens = RateLimiter(endpoint.tokens_per_minute)
         self._random = random.Random(seed)
         self.start()
 
     def start(self) -> None:
-        """Begin a run: counts and errors are those of one run, limits hold for all runs together."""
+        """Start a run: reset counts and errors; the limits apply to all runs together."""
         self._budget.start()
         self._throttle = Throttle(self._endpoint.max_concurrency, self._budget.end)
         self._first = asyncio.Lock()
         self._has_response = self._is_reachable = False
         self._error = ""
         self._rejection = ("", 0)
-        self._exhausted = 0
+        self._exhausted_requests = 0
         self._notes: list[str] = []
         self._calls: dict[bytes, asyncio.Event] = {}
 
@@ -103,7 +104,7 @@ class ChatClient:
 
     @property
     def notes(self) -> list[str]:
-        """Return what the user must know of the answers, as sentences."""
+        """Return notes on the answers for the user, as sentences."""
         notes = [*self._notes, *(note for note in self._adaptation.notes if note not in self._notes)]
         if self.usage.uncounted:
             notes.append(
@@ -132,7 +133,7 @@ class ChatClient:
         max_tokens = body.get("max_tokens") or body.get("max_completion_tokens")
         reservation = Reservation(len(request.body), max_tokens if isinstance(max_tokens, int) else None)
         call = _Call(body, request, reservation)
-        async with self._only_call(call.request.key):
+        async with self._single_flight(call.request.key):
             answer = await self._answer(call)
         if answer.failure:
             self._budget.count_failure(answer.failure)
@@ -149,7 +150,7 @@ class ChatClient:
         return RequestId(self.identity, str(body.get("model", "")), encode_body(body), repeat)
 
     @asynccontextmanager
-    async def _only_call(self, key: bytes) -> AsyncIterator[None]:
+    async def _single_flight(self, key: bytes) -> AsyncIterator[None]:
         """Context manager: wait for a call with the same key, which may leave the answer in the ledger."""
         while key in self._calls:
             await self._calls[key].wait()
@@ -175,7 +176,7 @@ class ChatClient:
         attempts = 0
         is_first = True
         while True:
-            async with self._first_alone(), self._throttle.slot():
+            async with self._serialize_until_response(), self._throttle.slot():
                 expected = await self._wait_for_rates(call)
                 outcome = await self._claim(call, is_first) or await self._attempt(call)
             is_first = False
@@ -193,8 +194,8 @@ class ChatClient:
                 await sleep_until(self._budget.end, self._backoff(attempts, outcome.seconds))
 
     @asynccontextmanager
-    async def _first_alone(self) -> AsyncIterator[None]:
-        """Context manager: send nothing else until the first request shows whether the server can answer."""
+    async def _serialize_until_response(self) -> AsyncIterator[None]:
+        """Context manager: send one request at a time until the server has answered one."""
         if not self._has_response:
             async with self._first:
                 if not self._has_response:
@@ -296,7 +297,7 @@ class ChatClient:
         return _Retry("server_error", detail, seconds)
 
     def _check_access(self, call: _Call, status: int, detail: str) -> None:
-        """Check that the server takes the key and knows the address and the model.
+        """Check that the server accepts the key, and knows the address and the model.
 
         Raises:
             InputError: if not, and the server has not answered before.
@@ -305,7 +306,7 @@ class ChatClient:
         if status == 401:
             raise InputError(f"The server {server} refuses: status 401; check the key in {self._endpoint.api_key_env}.")
         if status == 403 and not has_answer:
-            raise InputError(f"The server {server} refuses: {detail}")
+            raise InputError(f"The server {server} refuses: {detail}; check the key in {self._endpoint.api_key_env}.")
         if status == 404 and not has_answer:
             if "model" in detail.lower():
                 raise InputError(f"The server {server} does not know the model {call.request.model}: {detail}")
@@ -330,8 +331,8 @@ class ChatClient:
         Raises:
             InputError: if the first ones did, and none was answered.
         """
-        self._exhausted += 1
-        if self._exhausted == REJECTIONS and not self.usage.answered:
+        self._exhausted_requests += 1
+        if self._exhausted_requests == REJECTIONS and not self.usage.answered:
             server = self._endpoint.base_url
             self._error = f"The server {server} answered none of the first {REJECTIONS} requests, at any try: {detail}"
             self._budget.end.set()
@@ -358,7 +359,7 @@ class ChatClient:
         return Answer(failure=self.usage.stopped or "max_requests")
 
     def _backoff(self, attempts: int, seconds: float | None) -> float:
-        """Return the pause before a retry: what the server asks for, and a random part up to a limit that doubles."""
+        """Return the seconds before a retry: what the server asks for, or an exponential backoff; with jitter."""
         limit = min(LONGEST_WAIT, self._pause * 2 ** (attempts - 1))
         if seconds is None:
             return self._random.uniform(0, limit)

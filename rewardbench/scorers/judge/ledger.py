@@ -24,7 +24,7 @@ from rewardbench.scorers.judge.answers import Answer
 
 FILE_NAME = "answers.sqlite"
 IN_MEMORY = Path(":memory:")
-"""Path of a ledger that is kept nowhere."""
+"""Path of a ledger that is not on disk."""
 TABLES = (
     "CREATE TABLE answers (key BLOB PRIMARY KEY, endpoint TEXT NOT NULL, model TEXT NOT NULL, created REAL NOT NULL,"
     " process INTEGER NOT NULL, prompt_tokens INTEGER, completion_tokens INTEGER, changes TEXT, answer TEXT)"

@@ -57,16 +57,16 @@ def read_messages(
                 f"{path} is one text, and the judge protocol {name} needs {', '.join(sorted(needed))}: use YAML."
             )
         texts = dict.fromkeys(needed, texts[path.stem])
-    reader = _Reader(official, texts, path, name)
+    converter = _TextConverter(official, texts, path, name)
     complete: list[tuple[Turn, ...]] = []
     for group in groups:
-        turns = [turn.model_copy(update={"content": reader.complete(turn.content)}) for turn in group]
+        turns = [turn.model_copy(update={"content": converter.complete(turn.content)}) for turn in group]
         complete.append(tuple(turns))
     content = json.dumps([[list(turn.model_dump().values()) for turn in turns] for turns in complete])
     return complete, hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-class _Reader:
+class _TextConverter:
     """Converts published texts to Jinja templates."""
 
     def __init__(self, official: OfficialPrompts, texts: Mapping[str, str], path: Path, name: str) -> None:
@@ -95,7 +95,7 @@ class _Reader:
         try:
             parts = list(Formatter().parse(text))
         except ValueError as error:
-            raise InputError(f"The text {text_name} of {self.path} is no format string: {error}.") from error
+            raise InputError(f"The text {text_name} of {self.path} is not a format string: {error}.") from error
         pieces: list[str] = []
         for literal, field, _, _ in parts:
             pieces.append(_escape(literal))
@@ -214,7 +214,7 @@ def _constants(source: str) -> dict[str, object]:
 
 
 def _evaluate(node: ast.expr, constants: Mapping[str, object]) -> object:
-    """Return a text or a mapping that an expression spells out, without running code; None for all others."""
+    """Evaluate an expression of literal texts and mappings without running code; return None for any other."""
     match node:
         case ast.Constant(value=str(text)):
             return text

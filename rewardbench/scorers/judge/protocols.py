@@ -240,7 +240,7 @@ def read_protocol(name: str) -> JudgeProtocol:
 
 
 def _check_file(protocol: JudgeProtocol, path: Path) -> JudgeProtocol:
-    """Check what makes a protocol of a file usable, and return it.
+    """Check the name and the messages of a protocol that was read from a file, and return it.
 
     Raises:
         InputError: if it has the name of a protocol of this package, or shows no responses.

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 OPTIONS = ("model", "judge", "seed")
 """Options that apply to a judge behind a server."""
 MOST_MODELS = 10
-"""Models that answered, in the manifest."""
+"""Maximum models that answered, in the manifest."""
 
 
 class JudgeScorer(RemoteScorer):
@@ -167,7 +167,7 @@ class JudgeScorer(RemoteScorer):
         return self.client.usage.status()
 
     def report(self) -> ScorerReport:
-        """Return what the answers cost, whichever run paid for them, and what this run has sent."""
+        """Return the cost of all answers, those of earlier runs included, and the requests of this run."""
         usage = self.client.usage
         judge: dict[str, object] = {
             "protocol": self.protocol.name,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 NOT_SENT: tuple[Failure, ...] = ("max_cost", "max_requests")
-"""Failures of a request that was not sent. One such repeat fails the call, since the rest is a part of its sample."""
+"""Failures of a request that was not sent. One such repeat fails the call, since its sample is incomplete."""
 _Vote = tuple[float, ...]
 
 

@@ -257,7 +257,7 @@ def test_a_view_that_cannot_have_such_scores_is_rejected(view, read, folder, tmp
 
 @pytest.mark.parametrize("option", [{"label": "x"}, {"adapter": "grm"}, {"ref_free_type": "sum"}])
 def test_options_of_reward_models_are_rejected(option, folder, protocols):
-    with pytest.raises(InputError, match="is of reward models"):
+    with pytest.raises(InputError, match="applies to reward models"):
         load_scorer(judge_spec(folder, protocols["pairwise"], **option))
 
 

@@ -145,7 +145,7 @@ def test_an_installed_package_of_rewardbench_0_1_is_read(published, monkeypatch)
             PAIRS.replace("{answer_a}", "{response_1}"),
             "has a field {response_1}, which the judge protocol rewardbench1",
         ),
-        (PAIRS.replace("{answer_a}", "{answer_a"), "is no format string: unexpected '{' in field name"),
+        (PAIRS.replace("{answer_a}", "{answer_a"), "is not a format string: unexpected '{' in field name"),
         ("x = " + "(" * 5000 + ")" * 5000, "cannot be read: "),
         ("a = 'aa'\n" + "a = a + a\n" * 60, "cannot be read: a text has over 4,000,000 characters"),
         ("#" * 4_000_001, "have over 4,000,000 bytes"),

@@ -1,4 +1,4 @@
-"""Base class of judges that run in this process: requests, answers, and the scores that are read in them."""
+"""Base class of judges that run in this process: requests, answers, and the scores that they give."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ PROBE_CONTEXT = {"subset": "all", "reference": "It is short.", "principle": "Pre
 
 
 @dataclass(frozen=True)
-class Call:
-    """What is recorded of the answers to one request."""
+class CallRecord:
+    """Counts of the answers to one request."""
 
     answers: int
     prompt_tokens: int
@@ -77,7 +77,7 @@ class LocalJudge(ModelScorer):
         """Raw answers; opened at the first one."""
         self.keeps_answers = True
         """False to keep raw answers in the memory of this process only, not on disk."""
-        self._calls: dict[bytes, Call] = {}
+        self._calls: dict[bytes, CallRecord] = {}
         """By the key of the request; also calls of earlier runs and of other processes, whose answers are on disk."""
         self._generated = 0
         """Answers of this process."""
@@ -149,7 +149,7 @@ class LocalJudge(ModelScorer):
         """Return the score that answers give, or NaN and the failure; record the call."""
         count = len(request.positions)
         score, failure = call_score(self.protocol, self.view, answers, count)
-        self._calls[request.key] = Call(
+        self._calls[request.key] = CallRecord(
             answers=len(answers),
             prompt_tokens=sum(answer.prompt_tokens for answer in answers),
             completion_tokens=sum(answer.completion_tokens for answer in answers),

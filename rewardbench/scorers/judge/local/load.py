@@ -48,7 +48,7 @@ def load_local_judge(spec: ModelSpec, cache: bool = True) -> BaseScorer:
         ("--adapter", spec.adapter),
     ):
         if value is not None:
-            raise InputError(f"{option} is of reward models, and {spec.model} is a judge: leave it out.")
+            raise InputError(f"{option} applies to reward models, and {spec.model} is a judge: leave it out.")
     protocol = adjust(load_protocol(spec.judge.protocol, spec.judge.prompts), spec.judge)
     checkpoint = open_checkpoint(spec, kind="causal")
     loaded = load_weights(checkpoint, spec)
@@ -125,7 +125,7 @@ def _unused_settings(protocol: JudgeProtocol) -> list[str]:
     """Return a note for each setting of a protocol that only servers have."""
     notes: list[str] = []
     if protocol.sampling.json_schema is not None:
-        notes.append("The JSON schema of the protocol was not enforced: a local judge writes what it likes.")
+        notes.append("The JSON schema of the protocol was not enforced: a local judge generates unconstrained text.")
     for name in sorted(protocol.sampling.extra.keys() - {TEMPLATE_VARIABLES}):
         notes.append(f"The field {name} of the protocol is for servers, and was not used.")
     return notes

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 LOW_SHARE = 0.5
-"""Probability of all outcomes together below which a note says that the judge answers something else."""
+"""Probability of all outcomes together below which a note warns that the answer is usually another."""
 
 
 class LogitJudge(LocalJudge):
@@ -98,8 +98,8 @@ class LogitJudge(LocalJudge):
         notes = report.notes
         if share < LOW_SHARE:
             notes += (
-                f"The answers that the protocol {self.protocol.name} reads have {100 * share:.1f} % of the probability "
-                "of the first token: most of the time the judge would write something else.",
+                f"The outcomes of the protocol {self.protocol.name} have {100 * share:.1f} % of the probability at the "
+                "first token: the judge would usually write something else.",
             )
         return replace(report, notes=notes, details={"judge": judge})
 

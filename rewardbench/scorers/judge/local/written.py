@@ -55,7 +55,7 @@ class WritingJudge(LocalJudge):
 
     @property
     def traits(self) -> BatchTraits:
-        """Return how the layout takes batches; no batch is packed, since the model generates."""
+        """Return how the layout takes batches; batches are not packed, since the model generates."""
         return replace(super().traits, packed=False)
 
     def prepare(self, prompt: Messages, *completions: Messages, **options: Any) -> TokenRequest:
@@ -65,7 +65,7 @@ class WritingJudge(LocalJudge):
             InputError: if the model has no position left for an answer, too.
         """
         request = super().prepare(prompt, *completions, **options)
-        if self._room(request) < 1:
+        if self._max_new_tokens(request) < 1:
             raise InputError(f"the prompt of the judge fills all {self.chat.max_length} tokens that the model takes")
         return request
 
@@ -76,7 +76,8 @@ class WritingJudge(LocalJudge):
         answers: list[list[Answer]] = [[] for _ in requests]
         for repeat in range(1 if is_greedy else self.protocol.repeats):
             prompts = [
-                GenerationRequest(request, self._room(request), self._seed(request, repeat)) for request in requests
+                GenerationRequest(request, self._max_new_tokens(request), self._seed(request, repeat))
+                for request in requests
             ]
             for number, generated in enumerate(self.decoder.generate(prompts)):
                 answers[number].append(self._to_answer(requests[number], generated))
@@ -84,15 +85,16 @@ class WritingJudge(LocalJudge):
             return [repeats * self.protocol.repeats for repeats in answers]
         return answers
 
-    def _room(self, request: TokenRequest) -> int:
-        """Return the maximum tokens of an answer: those of the protocol, as far as the model has positions."""
+    def _max_new_tokens(self, request: TokenRequest) -> int:
+        """Return the maximum tokens of an answer: the protocol's, limited by the positions that the prompt leaves."""
         limit = self.chat.max_length
         max_tokens = self.protocol.sampling.max_tokens
-        rooms = [room for room in (max_tokens, limit - len(request) if limit else None) if room is not None]
-        return min(rooms, default=2048)
+        free_positions = limit - len(request) if limit else None
+        limits = [value for value in (max_tokens, free_positions) if value is not None]
+        return min(limits, default=2048)
 
     def _seed(self, request: TokenRequest, repeat: int) -> int:
-        """Return the seed of an answer: of the protocol's seed, the repeat and the prompt."""
+        """Return the seed of an answer, which depends on the protocol's seed, the repeat and the prompt."""
         seed = f"{(self.protocol.sampling.seed or 0) + repeat} ".encode()
         return int.from_bytes(blake2b(seed + request.key, digest_size=7).digest())
 

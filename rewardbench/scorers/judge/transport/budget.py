@@ -106,11 +106,11 @@ class Budget:
         return (prompt_tokens * prices[0] + completion_tokens * prices[1]) / 1e6
 
     def expected_tokens(self, characters: int) -> float:
-        """Return the most tokens that a request has used so far, for a prompt of this length."""
+        """Return an upper estimate of the tokens of a request with a prompt of this length."""
         return characters * self._tokens_per_character + self._completion_tokens
 
     async def reserve(self, reservation: Reservation) -> bool:
-        """Wait until there is money for a request; return False if `max_cost` is reached."""
+        """Wait until `max_cost` leaves enough for a request; return False if it is reached."""
         if self._endpoint.max_cost is None:
             return not self.usage.stopped
         async with self._changed:

@@ -12,10 +12,10 @@ from rewardbench.errors import InputError
 from rewardbench.scorers.judge.answers import Answer, TokenLogprob
 
 DETAIL_CHARACTERS = 300
-"""Length of an error message of the server, at most."""
+"""Maximum characters of an error message of the server."""
 
 MAX_TOKENS = 2**40
-"""A larger number of tokens, in the usage that a server reports, counts as none."""
+"""Maximum tokens in the usage that a server reports; a larger number is ignored."""
 
 LEAST_LOGPROB = -9999.0
 """What servers send instead of minus infinity, which JSON does not have."""

@@ -1,4 +1,4 @@
-"""Send one request to a server over the openai package; errors become values. Take keys out of texts of a server."""
+"""Send one request to a server over the openai package, return errors as values, and redact keys."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ CONNECT_SECONDS = 20.0
 SECRETS = re.compile(r"(?i)\bbearer\s+\S+|\b(?:sk|pk|hf|gsk|xai)[-_][\w*.-]{8,}|(?<=://)[^/\s@]+@|(?<=key=)[^&\s]+")
 """What looks like a key in a message of a server."""
 MAX_RESPONSE = 2**26
-"""Bytes of a response, at most; an answer of 50,000 tokens with 20 logprobs each fits."""
+"""Maximum bytes of a response; an answer of 50,000 tokens with 20 logprobs each fits."""
 MIN_KEY = 8
-"""Characters of a key; a shorter one is a placeholder for servers that need none, and occurs in texts by chance."""
+"""Minimum characters of a key; a shorter one is a placeholder, and occurs in texts by chance."""
 
 
 class ResponseTooLarge(Exception):
@@ -35,7 +35,7 @@ class ResponseTooLarge(Exception):
 
 @dataclass(frozen=True)
 class ServerResponse:
-    """What came back for one request; the text may hold the key."""
+    """Response to one request; the text may contain the key."""
 
     status: int = 0
     """HTTP status; 0 if there was no response."""
@@ -124,8 +124,8 @@ class Connection:
             return ServerResponse(error.status_code, error.response.text, error.response.headers)
         except Exception as error:  # of openai, the address, a socket or a decoder: they fail one request
             cause = type(error.__cause__ or error if isinstance(error, APIConnectionError) else error).__name__
-            is_late = "Timeout" in cause and cause != "ConnectTimeout"
-            return ServerResponse(error="timeout" if is_late else cause)
+            is_timeout = "Timeout" in cause and cause != "ConnectTimeout"
+            return ServerResponse(error="timeout" if is_timeout else cause)
 
     async def _read(self, content: bytes) -> str:
         """Return the body of a response with status 200, which is read up to `MAX_RESPONSE`."""

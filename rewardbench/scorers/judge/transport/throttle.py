@@ -1,4 +1,4 @@
-"""Bound how many requests are in flight, and how fast they are sent; slow down for all after a 429."""
+"""Limit the requests in flight and their rate; slow all of them down after a 429."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 MAX_CONNECTIONS = 1000
-"""Connections that the openai package opens to a server, at most."""
+"""Maximum connections that the openai package opens to a server."""
 LONGEST_WAIT = 120.0
-"""Seconds that are waited at most before a retry, whatever the server says."""
+"""Maximum seconds before a retry, whatever the server asks for."""
 
 
 async def sleep_until(event: asyncio.Event, seconds: float) -> None:
@@ -23,7 +23,7 @@ async def sleep_until(event: asyncio.Event, seconds: float) -> None:
             await asyncio.wait_for(event.wait(), seconds)
 
 
-class Pace:
+class RateLimiter:
     """Spaces requests evenly: a token bucket that holds one request."""
 
     def __init__(self, per_minute: int | None) -> None:
@@ -53,13 +53,13 @@ class Throttle:
         self._max = min(max_concurrency, MAX_CONNECTIONS)
         self._limit = float(self._max)
         self._in_flight = 0
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiters: deque[asyncio.Future[None]] = deque()
         self._paused_until = 0.0
-        self._halved = 0.0
+        self._halved_until = 0.0
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
-        """Context manager: wait for a free place and the end of a pause, then hold the place."""
+        """Context manager: wait for a free slot and the end of a pause, then occupy the slot."""
         await self._enter()
         try:
             while not self._end.is_set() and (delay := self._paused_until - time.monotonic()) > 0:
@@ -70,36 +70,36 @@ class Throttle:
             self._wake()
 
     async def _enter(self) -> None:
-        if self._in_flight < int(self._limit) and not self._waiting:
+        if self._in_flight < int(self._limit) and not self._waiters:
             self._in_flight += 1
             return
-        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(place)
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
         try:
-            await place
+            await waiter
         except asyncio.CancelledError:
-            if place.done() and not place.cancelled():
-                self._in_flight -= 1  # the place was given just before
+            if waiter.done() and not waiter.cancelled():
+                self._in_flight -= 1  # the slot was assigned just before
                 self._wake()
             raise
 
     def _wake(self) -> None:
-        while self._waiting and self._in_flight < int(self._limit):
-            place = self._waiting.popleft()
-            if not place.done():
+        while self._waiters and self._in_flight < int(self._limit):
+            waiter = self._waiters.popleft()
+            if not waiter.done():
                 self._in_flight += 1
-                place.set_result(None)
+                waiter.set_result(None)
 
     def slow_down(self, seconds: float) -> None:
-        """Pause all requests after a 429, and halve the number in flight, at most once a pause."""
+        """Pause all requests after a 429, and halve the limit, at most once per pause."""
         now = time.monotonic()
-        if now >= self._halved:
+        if now >= self._halved_until:
             self._limit = max(1.0, self._limit / 2)
-            self._halved = now + max(seconds, 1.0)
+            self._halved_until = now + max(seconds, 1.0)
         self._paused_until = max(self._paused_until, now + seconds)
 
     def speed_up(self) -> None:
-        """Let the number in flight grow after an answer, by a tenth a round."""
+        """Raise the limit by 0.1 after an answer."""
         if self._limit < self._max:
             self._limit = min(float(self._max), self._limit + 0.1)
             self._wake()
