@@ -111,11 +111,11 @@ def _missing(members: Sequence[ModelScores], scores: Sequence[ItemScores]) -> It
 
 
 def _note_on_missing_votes(members: Sequence[ModelScores]) -> Iterator[str]:
-    """Yield on how many items each member that lacks scores cast no vote."""
+    """Yield a note for each member that casts no vote on some items."""
     for member in members:
         count = sum(not is_scored(item_scores.scores) for item_scores in member.items)
         if count:
-            yield f"{label_of(member)} casts no vote on {count:,} items, of which it has no score."
+            yield f"{label_of(member)} casts no vote on {count:,} items, because it has no score for them."
 
 
 def _to_item_scores(

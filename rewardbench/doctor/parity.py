@@ -18,7 +18,7 @@ from rewardbench.errors import InputError
 from rewardbench.models.devices import release
 from rewardbench.scorers import load_scorer
 from rewardbench.scorers.base import BaseScorer
-from rewardbench.scorers.http.probes import SAME_SIGMOID
+from rewardbench.scorers.http.probes import SIGMOID_TOLERANCE
 from rewardbench.settings import Inputs
 from rewardbench.suites import load_inputs
 from rewardbench.types import Item
@@ -125,6 +125,6 @@ def _is_sigmoid(rows: list[PairedRow], scores: list[tuple[float, ...]]) -> bool:
     """Return True if the server's scores are the sigmoids of the others."""
     for row, values in zip(rows, scores, strict=True):
         for expected, value in zip(row.scores, values, strict=True):
-            if abs(0.5 + 0.5 * math.tanh(expected / 2) - value) > SAME_SIGMOID:
+            if abs(0.5 + 0.5 * math.tanh(expected / 2) - value) > SIGMOID_TOLERANCE:
                 return False
     return True

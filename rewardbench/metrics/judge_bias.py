@@ -1,4 +1,4 @@
-"""Biases of judges: differences by which something other than quality moves their choices, each with a 95 % interval.
+"""Biases of judges: how position, length and authorship influence their choices, each with a 95 % interval.
 
 - `position_bias`: how often the completion shown first is preferred, minus what chance gives.
 - `verbosity_preference`: accuracy on pairs whose right response is the longer one, minus accuracy on pairs whose right
@@ -27,7 +27,7 @@ JUDGE_TYPES = ("Generative RM", "Generative RM PoLL")
 FEWEST = 10
 """Minimum number of items on each side of a difference; with fewer it is left out."""
 _Side = Callable[[Item, int, int], int]
-"""Tells for the pair (right, wrong) of an item on which side of a difference it counts: 1, -1, or 0 for neither."""
+"""Returns the side of a difference on which the pair (right, wrong) of an item counts: 1, -1, or 0 for neither."""
 _FAMILIES = {
     "gpt": r"(chat)?gpt-?(3\.5|4o?|4\.\d|5|5\.\d|oss)|text-davinci-\d+|o[134]",
     "claude": r"claude",
@@ -43,10 +43,10 @@ _FAMILIES = {
     "olmo": r"olmoe?-?\d*",
     "glm": r"(chat)?glm-?\d*",
 }
-"""Name of each family of models, and what their names contain between separators."""
+"""Name of each family of models, and a regular expression of its part of a model's name."""
 _PATTERNS = {family: re.compile(rf"(?<![a-z0-9])({pattern})(?![a-z0-9])") for family, pattern in _FAMILIES.items()}
 _DERIVED = re.compile(r"distill|alpaca|vicuna|open-llama|orca|wizard|hermes|gpt-?4-?all|self-taught")
-"""Marks of models that were trained on the texts of another family."""
+"""Parts of the names of models that were trained on the texts of another family."""
 _WRITERS = (("chosen_model", "rejected_model"), ("model_chosen", "model_rejected"))
 """Columns that name who wrote the right and the wrong response."""
 

@@ -1,4 +1,4 @@
-"""What a manifest records of a judge's run: its protocol, requests, tokens, cost and failures."""
+"""Record of a judge's run in a manifest: protocol, requests, tokens, cost and failures."""
 
 from __future__ import annotations
 
@@ -106,9 +106,9 @@ class JudgeRecord(BaseRecord):
 
     @property
     def stop_sentence(self) -> str:
-        """What follows from the limit at which the run stopped."""
+        """The consequence of the limit at which the run stopped."""
         return (
-            f"The run stopped at --{self.stopped}, so items are unscored that the judge has not seen: the score is not "
+            f"The run stopped at --{self.stopped}: items that the judge has not seen are unscored, so the score is not "
             "that of the judge, and cannot be submitted. Run the same command with a higher limit to finish it."
         )
 
@@ -119,9 +119,9 @@ def judge_of(manifest: Mapping[str, object]) -> JudgeRecord | None:
     judge = run.get("judge") if isinstance(run, Mapping) else None
     if not isinstance(judge, Mapping):
         return None
-    of_this_run = session.get("judge") if isinstance(session, Mapping) else None
+    session_judge = session.get("judge") if isinstance(session, Mapping) else None
     try:
-        return JudgeRecord.model_validate({**judge, **(of_this_run if isinstance(of_this_run, Mapping) else {})})
+        return JudgeRecord.model_validate({**judge, **(session_judge if isinstance(session_judge, Mapping) else {})})
     except ValidationError:
         return None
 

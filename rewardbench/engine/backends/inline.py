@@ -52,21 +52,21 @@ class _ConcurrentStage:
         self._scorer, self._loop = scorer, loop
 
     def run(self, batches: Sequence[Batch]) -> Iterator[tuple[Batch, list[Score]]]:
-        waiting = iter(batches)
-        running: dict[Future[Sequence[Score]], Batch] = {}
+        queue = iter(batches)
+        in_flight: dict[Future[Sequence[Score]], Batch] = {}
         try:
             while True:
-                for batch in islice(waiting, self._scorer.traits.max_in_flight - len(running)):
-                    running[self._loop.submit(self._scorer.run_async(batch))] = batch
-                if not running:
+                for batch in islice(queue, self._scorer.traits.max_in_flight - len(in_flight)):
+                    in_flight[self._loop.submit(self._scorer.run_async(batch))] = batch
+                if not in_flight:
                     return
-                finished, _ = wait(running, return_when=FIRST_COMPLETED)
+                finished, _ = wait(in_flight, return_when=FIRST_COMPLETED)
                 for future in finished:
-                    yield running.pop(future), list(future.result())
+                    yield in_flight.pop(future), list(future.result())
         finally:
-            for future in running:
+            for future in in_flight:
                 future.cancel()
-            wait(running)
+            wait(in_flight)
 
     def broadcast(self, compute: Callable[[], T]) -> T:
         return compute()

@@ -26,7 +26,7 @@ from rewardbench.types import Item, ItemScores
 
 TOLERANCE = 1e-9
 MOST_REPEATS = 64
-"""Maximum number of repeats, and of orders."""
+"""Maximum repeats, and maximum orders."""
 SERVER = "judge"
 """Kind in the fingerprint of judges behind a server, which always have raw answers."""
 
@@ -38,7 +38,7 @@ def has_answers(record: SummaryJson) -> bool:
 
 
 def known_protocol(stated: object) -> JudgeProtocol | None:
-    """Return the protocol of this package that an untrusted identity is of; None if it is of none.
+    """Return the protocol of this package that an untrusted identity describes; None if there is none.
 
     Orders, repeats, temperature and max_tokens may be the user's.
     """
@@ -80,7 +80,7 @@ def _is_count(value: object) -> bool:
 
 
 def check_facts(record: SummaryJson, protocol: JudgeProtocol) -> Iterator[str]:
-    """Yield whether the manifest names another protocol than its fingerprint."""
+    """Yield a problem if the manifest names another protocol than its fingerprint."""
     judge = judge_of(record["manifest"])
     stated_digest = object_field(record["manifest"], "fingerprint").get("protocol_digest", protocol.digest)
     names = (judge.protocol, judge.version, judge.digest) if judge else None
@@ -139,7 +139,7 @@ def _find_problem(item: Item, group: Iterator[AnswerRow], stated: ItemScores, pr
     try:
         calls = expand(item, protocol.view, protocol.orders)
     except InputError:
-        return "has answers, but one response"
+        return "has answers, but only one response"
     expected = [(call.shown, repeat) for call in calls for repeat in range(protocol.repeats)]
     rows = list(islice(group, len(expected) + 1))
     if [(row.shown, row.repeat) for row in rows] != expected:

@@ -1,4 +1,4 @@
-"""Send requests to the server of a reward model, with retries, a deadline and a limit on the size of answers."""
+"""Send requests to the server of a reward model, with retries, a timeout and a limit on the size of answers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from rewardbench.scorers.judge.transport.throttle import LONGEST_WAIT, retry_aft
 from rewardbench.settings import Endpoint
 
 LONGEST_MESSAGE = 240
-"""Characters of a server's error message that are printed."""
+"""Maximum characters of a server's error message."""
 RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Statuses after which a request is sent again."""
 MOST_RETRIES_OF_500 = 2
@@ -95,7 +95,7 @@ class ServerClient:
         return self._clients[loop]
 
     def _slot(self) -> asyncio.Semaphore:
-        """Return what bounds the requests in flight in the running event loop."""
+        """Return the semaphore that limits the requests in flight in the running event loop."""
         return self._slots.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(self.endpoint.max_concurrency))
 
     async def close(self) -> None:
@@ -120,7 +120,7 @@ class ServerClient:
             return None
 
     async def post(self, path: str, body: Mapping[str, object]) -> ServerAnswer:
-        """Send a request, and again after failures that may pass.
+        """Send a request, and send it again after transient errors.
 
         Raises:
             ServerRefusal: if the server answers with an error.
@@ -134,13 +134,13 @@ class ServerClient:
                 return await self._send("POST", path, body)
             except ServerUnreachable as failure:
                 if retries >= self.endpoint.max_retries or (
-                    isinstance(failure, _NoConnection) and not self.has_answered
+                    isinstance(failure, _ConnectError) and not self.has_answered
                 ):
                     raise
-            except _Passing as failure:
-                is_fault_of_text = failure.status == HTTPStatus.INTERNAL_SERVER_ERROR
+            except _TransientError as failure:
+                is_internal_error = failure.status == HTTPStatus.INTERNAL_SERVER_ERROR
                 most = min(MOST_RETRIES_OF_500, self.endpoint.max_retries)
-                if is_fault_of_text and retries >= most:
+                if is_internal_error and retries >= most:
                     raise
                 if retries >= self.endpoint.max_retries:
                     raise ServerUnreachable(f"{failure} (after {retries} retries).") from None
@@ -168,10 +168,10 @@ class ServerClient:
                 "--max_concurrency."
             ) from None
         except httpx.ConnectError as error:
-            raise _NoConnection(f"No server answers at {self.root}: {self._clean(str(error))}.") from None
+            raise _ConnectError(f"No server answers at {self.root}: {self._clean(str(error))}.") from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise ServerUnreachable(
-                f"The connection to {url} broke: {self._clean(str(error)) or type(error).__name__}."
+                f"The connection to {url} failed: {self._clean(str(error)) or type(error).__name__}."
             ) from None
         self.has_answered = True
         return self._parse(response, data, url)
@@ -202,7 +202,9 @@ class ServerClient:
                 "of the server, or name the variable by --api_key_env."
             )
         if status in RETRIED:
-            raise _Passing(f"{url} answers {status}: {message or 'no message'}", status, retry_after(response.headers))
+            raise _TransientError(
+                f"{url} answers {status}: {message or 'no message'}", status, retry_after(response.headers)
+            )
         if not response.is_success:
             raise ServerRefusal(f"{url} answers {status}: {message or 'no message'}", status)
         if content is None:
@@ -220,15 +222,15 @@ class ServerClient:
         return (line[:LONGEST_MESSAGE] + "…" if len(line) > LONGEST_MESSAGE else line).rstrip(".")
 
 
-class _Passing(ServerRefusal):
-    """An error status that may pass, with the seconds after which the server wants to be called again."""
+class _TransientError(ServerRefusal):
+    """An error status after which a request is sent again, with the seconds that the server asks to wait."""
 
     def __init__(self, sentence: str, status: int, retry_after: float | None) -> None:
         super().__init__(sentence, status)
         self.retry_after = retry_after
 
 
-class _NoConnection(ServerUnreachable):
+class _ConnectError(ServerUnreachable):
     """Nothing listens at the address."""
 
 

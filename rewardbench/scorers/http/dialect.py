@@ -122,7 +122,9 @@ class ServerDialect(ABC):
         """Return the ids that the server reads if a text is sent."""
         return encode_plain(tokenizer, text, add_special_tokens=True)
 
-    async def settle(self, client: ServerClient, tokenizer: PreTrainedTokenizerBase, model: str) -> ServerDialect:
+    async def detect_version(
+        self, client: ServerClient, tokenizer: PreTrainedTokenizerBase, model: str
+    ) -> ServerDialect:
         """Return the dialect for the version of the server that its answers show; most have one version."""
         return self
 

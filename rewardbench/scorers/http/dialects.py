@@ -1,7 +1,7 @@
 """The five HTTP dialects of reward-model servers: what is sent, what comes back, and what the server adds to a text.
 
 The dialects follow the source of the servers; each class says what was read there. Versions that were not read may
-differ, which the probes of `rewardbench.scorers.http.probes` notice before anything is scored.
+differ, which the probes of `rewardbench.scorers.http.probes` detect before anything is scored.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ class VllmDialect(ServerDialect):
     2026, and `config/pooler.py` of 0.12 and 0.13. `input` takes lists of token ids. A single score is passed through a
     sigmoid, in old versions through a softmax, unless `use_activation` is false; it was named `activation` before 0.12,
     and `softmax` on /pooling, until both were removed in 0.15. Fields that a version does not know are ignored, and
-    0.12 reads any value of the two old names as true, so `use_activation` is tried first, by itself. A text over
-    max_model_len is an error. UNKNOWN: the first version with each name.
+    0.12 reads any value of the two old names as true, so `use_activation` is tried first, without the others.
+    A text over max_model_len is an error. UNKNOWN: the first version with each name.
     """
 
     title = "vLLM"
@@ -206,7 +206,8 @@ class OpenRlhfDialect(ServerDialect):
     """OpenRLHF: POST /get_reward with rendered texts.
 
     Read: `cli/serve_rm.py` of 2024 to 2026. `query` is a list of texts, `rewards` one number each. Texts are cut at
-    --max_len, 2,048 by default, on the right. Three versions read a text in different ways, which `settle` finds:
+    --max_len, 2,048 by default, on the right. Three versions read a text in different ways, which
+    `detect_version` recognises:
 
     - characters: the characters of the pad and EOS tokens are stripped from both ends (str.strip, which also strips
       ordinary characters), EOS is appended, and the tokenizer adds its BOS;
@@ -255,7 +256,9 @@ class OpenRlhfDialect(ServerDialect):
             text = re.sub(f"^{tokens}|{tokens}$", "", text) + eos
         return encode_plain(tokenizer, text, add_special_tokens=self.version == "characters")
 
-    async def settle(self, client: ServerClient, tokenizer: PreTrainedTokenizerBase, model: str) -> ServerDialect:
+    async def detect_version(
+        self, client: ServerClient, tokenizer: PreTrainedTokenizerBase, model: str
+    ) -> ServerDialect:
         """Return the dialect for the version whose treatment of EOS and of characters the scores show."""
         eos = str(tokenizer.eos_token or "")
         if not eos:

@@ -32,13 +32,13 @@ LOCAL_OPTIONS = (
     *("ref_model", "ref_free_type", "ref_revision", "dtype", "attn_implementation", "compile", "device", "device_map"),
     *("max_memory", "load_in_8bit", "load_in_4bit", "label", "step_aggregation"),
 )
-"""Options of models that run here, which a server has settled when it was started."""
+"""Options of models in this process; those of a server are set when it is started."""
 WEIGHTS = ("*.safetensors", "value_head.bin")
 """Patterns of files that are not needed to tokenize."""
-ROOM = 64
-"""Tokens that are left for the chat template and the end of that text."""
+RESERVED_TOKENS = 64
+"""Tokens of a long probe text that are reserved for the chat template and the end of the text."""
 LONGEST_PROBE = 8192
-"""Tokens of the longest text by which truncation is probed."""
+"""Maximum tokens of the texts by which truncation is probed."""
 
 
 def load_server_model(spec: ModelSpec) -> ServerScorer:
@@ -57,7 +57,7 @@ def load_server_model(spec: ModelSpec) -> ServerScorer:
             served = choose_served_model(spec, resolved.model, dialect, facts)
             folder = find_tokenizer_files(resolved)
             tokenizer = load_tokenizer(folder, replace(resolved, tokenizer=None))
-            dialect = loop.submit(dialect.settle(client, tokenizer, served)).result()
+            dialect = loop.submit(dialect.detect_version(client, tokenizer, served)).result()
             limit = length_limit(spec, dialect, facts, tokenizer, folder)
             route = ScoringRoute(client, dialect, dialect.paths[0], served, limit=limit)
             texts = prepare_texts(spec, resolved, folder, tokenizer, dialect, limit and limit - dialect.appended)
@@ -66,7 +66,7 @@ def load_server_model(spec: ModelSpec) -> ServerScorer:
             scorer.probe_report = loop.submit(probe(route, list(map(scorer.input_of, probes)))).result()
             scorer.route = scorer.probe_report.route
             limit = texts.chat.max_length
-            if dialect.hides_truncation and limit and limit > 2 * ROOM:
+            if dialect.hides_truncation and limit and limit > 2 * RESERVED_TOKENS:
                 requests = _long_texts(scorer, min(limit, LONGEST_PROBE))
                 inputs = list(map(scorer.input_of, requests))
                 loop.submit(reject_truncation(scorer.route, inputs, len(requests[0]))).result()
@@ -172,7 +172,7 @@ def _long_texts(scorer: ServerScorer, length: int) -> list[TokenRequest]:
     """Return two texts of nearly `length` tokens that differ at the end only."""
     chat = scorer.chat.variant(max_length=None)
     few, many = (len(chat.encode("one " * count)) for count in (10, 110))
-    words = int((length - ROOM) / max(1.0, (many - few) / 100))
+    words = int((length - RESERVED_TOKENS) / max(1.0, (many - few) / 100))
     prompt = (Message(role="user", content="Count."),)
     texts: list[TokenRequest] = []
     for end in ("7.", "8."):

@@ -24,12 +24,12 @@ CONVERSATIONS = (
     ),
 )
 """A question with a good and a bad answer each."""
-SAME = 1e-6
+EQUALITY_TOLERANCE = 1e-6
 """Largest difference of numbers that count as equal, relative to their size if that is above 1."""
-SAME_SIGMOID = 0.03
+SIGMOID_TOLERANCE = 0.03
 """Largest difference of the sigmoids of two scores that count as equal in bfloat16."""
-RANDOM = 0.1
-"""Share of the spread of the probe scores by which batching may change a score."""
+BATCHING_SHARE = 0.1
+"""Maximum change of a score by batching, as a share of the range of the probe scores."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Parity:
 
 @dataclass(frozen=True)
 class ProbeReport:
-    """What the probes found out about a server."""
+    """Results of probing a server."""
 
     route: ScoringRoute
     """With the path and the flags that give raw scores."""
@@ -152,7 +152,7 @@ async def choose_flags(
         raw = scalars(await candidate.send(inputs))
         activated = scalars(await replace(route, flags=activated_flags).send(inputs))
         difference = max(map(_difference, raw, activated))
-        if difference > RANDOM * max(_spread(raw), _spread(activated)):  # above what batching can do
+        if difference > BATCHING_SHARE * max(_spread(raw), _spread(activated)):  # above what batching can do
             return candidate, raw
     if not route.dialect.switches:
         return route, scores
@@ -221,7 +221,10 @@ def measure_parity(scores: Sequence[float], reference: Sequence[float]) -> Parit
     largest = max(map(_difference, scores, reference))
     sigmoids = [0.5 + 0.5 * math.tanh(value / 2) for value in reference]
     spread = _spread(reference)
-    if max(map(_difference, scores, sigmoids)) < min(SAME_SIGMOID, 0.1 * largest) and largest > RANDOM * spread:
+    if (
+        max(map(_difference, scores, sigmoids)) < min(SIGMOID_TOLERANCE, 0.1 * largest)
+        and largest > BATCHING_SHARE * spread
+    ):
         raise InputError(
             "The server returns the sigmoid of the scores of the transformers model: start it without the activation."
         )
@@ -260,7 +263,7 @@ def _reject_random(scores: Sequence[float], unbatched: Sequence[float], repeated
     """Reject scores of the same texts that differ between two requests."""
     spread = _spread(scores)
     largest = max(map(_difference, unbatched, repeated))
-    if not largest <= RANDOM * spread:
+    if not largest <= BATCHING_SHARE * spread:
         raise InputError(
             f"The server gives the same text scores that differ by {largest:.3g}, and different texts by {spread:.3g}: "
             "its head is random, or dropout is on."
@@ -271,7 +274,7 @@ def _reject_permuted(scores: Sequence[float], unbatched: Sequence[float]) -> Non
     """Reject a batch whose scores are those of its texts in another order."""
     aligned = max(map(_difference, scores, unbatched))
     as_sets = max(map(_difference, sorted(scores), sorted(unbatched)))
-    if aligned > RANDOM * _spread(unbatched) and as_sets < aligned / 4:
+    if aligned > BATCHING_SHARE * _spread(unbatched) and as_sets < aligned / 4:
         raise InputError("The server returns the scores of a batch in another order than its texts.")
 
 
@@ -289,4 +292,4 @@ def _difference(a: float, b: float) -> float:
 
 
 def _equal(a: float, b: float) -> bool:
-    return abs(a - b) <= SAME * max(1.0, abs(a))
+    return abs(a - b) <= EQUALITY_TOLERANCE * max(1.0, abs(a))

@@ -24,7 +24,7 @@ class ServerScorer(RemoteScorer):
 
     Args:
         name: of the model, for results.
-        route: how texts are sent; `probed` adds what the probes found.
+        route: how texts are sent.
         texts: renders and tokenizes for this model and server.
         facts: what the server says about itself.
         weights: identity of the served weights, as far as a folder or a Hub id shows it; scores are cached if it does.
@@ -88,7 +88,7 @@ class ServerScorer(RemoteScorer):
         return self.texts.input_of(request)
 
     async def run_async(self, requests: Sequence[TokenRequest]) -> Sequence[Score]:
-        """Score a batch; if the server refuses it, each text by itself, NaN for those that it refuses.
+        """Score a batch; if the server rejects it, send each text separately, and return NaN for rejected ones.
 
         Raises:
             InputError: if the server cannot be reached, or its answer is not one score per text.
@@ -124,7 +124,7 @@ class ServerScorer(RemoteScorer):
         return [sign * score for score in scalars(output)]
 
     def why_unscored(self, request: TokenRequest) -> str | None:
-        """Return the server's error for a text that it refused."""
+        """Return the server's error for a text that it rejected."""
         return self._reasons.get(request.key)
 
     async def close(self) -> None:
