@@ -230,23 +230,23 @@ class Endpoint(CheckedOptions):
 
 @dataclass(frozen=True)
 class JudgeSpec(CheckedOptions):
-    """How a language model judges: protocol, sampling, and the server that runs it; None means the protocol's own."""
+    """Settings of an LLM judge: protocol, sampling, and the server that runs it; None is the protocol's own value."""
 
     protocol: str = "choice"
     """Name of a judge protocol, or a YAML or Python file that defines one."""
     endpoint: Endpoint | None = None
-    """The server; None: the model is a folder or a Hub id, and runs here."""
+    """The server; None: the model is a folder or a Hub id, and runs in this process."""
     prompts: str | None = None
     """File from which an official protocol reads its prompts."""
     principle: str | None = None
     """Principle by which the judge must judge, for protocols that show one."""
     orders: int | None = None
-    """Orders of the completions that are shown; None: both, or every rotation."""
+    """Number of orders in which completions are shown; None: both, or every rotation."""
     repeats: int | None = None
-    """Answers that are sampled of each request."""
+    """Answers sampled for each request."""
     temperature: float | None = None
     max_tokens: int | None = None
-    """Tokens of an answer, at most."""
+    """Maximum tokens of an answer."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

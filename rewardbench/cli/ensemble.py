@@ -59,7 +59,7 @@ class EnsembleOptions:
             raise InputError(f"--ensemble {self.ensemble} needs several models: repeat --model or --judge.")
         votes = self.ensemble in (None, "majority", "plurality-rewardbench")
         if votes and count % 2 == 0:
-            raise InputError(f"{count} members may have no majority: pass an odd number.")
+            raise InputError(f"A vote needs an odd number of members, and these are {count}: add or remove one.")
 
 
 def ensemble_command(

@@ -19,7 +19,7 @@ ADDRESSES = (
     "https://api.together.xyz/v1, or that of your own server"
 )
 NO_EFFECT = {
-    "vllm_gpu_util": "no vLLM is started: start it, and pass its address as --base_url",
+    "vllm_gpu_util": "this command starts no vLLM; start it, and pass its address as --base_url",
     "do_not_save": "results are uploaded only by --push_results_to_hub",
     "disable_beaker_save": "no file for Beaker is written",
 }
@@ -55,10 +55,10 @@ def _parser() -> _Parser:
     add("--num_threads", type=int, metavar="N", help="maximum requests in flight (--max_concurrency)")
     add("--num_gpus", type=int, metavar="N", help="above 1: spread a local model over all GPUs (--device_map auto)")
     add("--force_local", action="store_true", help="run the model on this machine, even if no folder has its name")
-    add("--chat_template", metavar="NAME", help="of a local model: see rewardbench --help")
+    add("--chat_template", metavar="NAME", help="chat template of a local model: see rewardbench --help")
     add("--trust_remote_code", action="store_true", help="allow code of a local model's repository to run")
     add("--debug", action="store_true", help="score only the first 10 items")
-    add("--protocol", metavar="NAME", help="default: the prompt of RewardBench 1 if its file is here, else choice")
+    add("--protocol", metavar="NAME", help="default: the prompt of RewardBench 1 if its file is found, else choice")
     add("--prompts", metavar="PATH", help="file or folder with the published prompts")
     add("--base_url", metavar="URL", help=f"address of the server; default: {OPENAI} if OPENAI_API_KEY is set")
     add("--vllm_gpu_util", type=float, metavar="SHARE", help=f"no effect: {NO_EFFECT['vllm_gpu_util']}")
@@ -137,7 +137,7 @@ def _default_address(options: argparse.Namespace, others: Sequence[str]) -> str 
 
 
 def _choose_protocol(rates: bool, prompts: str | None) -> str:
-    """Return the protocol with the prompt of RewardBench 1; ours if its file is not here."""
+    """Return the protocol with the prompt of RewardBench 1, or one of this package if its file is not found."""
     from rewardbench.scorers.judge.protocols import load_protocol
 
     official, fallback = ("rewardbench1_ratings", "rating") if rates else ("rewardbench1", "choice")
@@ -151,11 +151,11 @@ def _choose_protocol(rates: bool, prompts: str | None) -> str:
 
 
 def _note_on_protocol(protocol: str, models: Sequence[str]) -> Iterator[str]:
-    """Yield what differs from the prompt that rewardbench 0.1 used."""
+    """Yield notes on differences from the prompt of rewardbench 0.1."""
     if not protocol.startswith("rewardbench1"):
         yield (
-            f"The prompts of rewardbench 0.1 are not here, so the protocol is {protocol}: for the published one pass "
-            "--prompts with the path of its rewardbench/generative.py."
+            f"The prompts of rewardbench 0.1 were not found, so the protocol is {protocol}: for the published prompts "
+            "pass --prompts with the path of rewardbench/generative.py of version 0.1.4."
         )
     for part, name in FAMILIES.items():
         if any(part in model for model in models):

@@ -101,7 +101,7 @@ def _protocol_fields(protocol: JudgeProtocol) -> dict[str, object]:
 
 
 def _print_protocols(protocols: Sequence[JudgeProtocol]) -> None:
-    """Print a table of our protocols, and one of those whose prompts are published elsewhere."""
+    """Print a table of this package's protocols, and one of those whose prompts are published elsewhere."""
     console = make_console()
     if not console.is_terminal:
         console.width = TABLE_WIDTH

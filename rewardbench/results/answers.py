@@ -51,37 +51,41 @@ def read_answers(path: Path, summary: SummaryJson) -> Iterator[AnswerRow]:
     Raises:
         InputError: if there are none, a line cannot be read, a limit is exceeded, or the hash differs (at the end).
     """
-    place = find_answers(path)
-    if place is None:
+    answers_file = find_answers(path)
+    if answers_file is None:
         raise InputError(f"There are no raw answers next to {path.name}: submit {answers_path(path).name} with it.")
     digest = hashlib.sha256()
-    with _open(place) as file:
-        for number, line in enumerate(_lines(file, place), 1):
+    with _open(answers_file) as file:
+        for number, line in enumerate(_lines(file, answers_file), 1):
             digest.update(line)
-            yield _parse(line, place, number)
+            yield _parse(line, answers_file, number)
     if digest.hexdigest() != summary.get(ANSWERS_HASH):
-        raise InputError(f"{place.name} does not have the {ANSWERS_HASH} that its summary states.")
+        raise InputError(f"{answers_file.name} does not have the {ANSWERS_HASH} that its summary states.")
 
 
 @contextmanager
-def _open(place: Path) -> Iterator[BinaryIO]:
+def _open(answers_file: Path) -> Iterator[BinaryIO]:
     """Context manager: open a file of answers.
 
     Raises:
         InputError: if it is too large, or cannot be read.
     """
     try:
-        size = place.stat().st_size
-        most = MOST_BYTES if place.suffix == ".gz" else MOST_UNPACKED
+        size = answers_file.stat().st_size
+        most = MOST_BYTES if answers_file.suffix == ".gz" else MOST_UNPACKED
         if size > most:
-            raise InputError(f"{place.name} was not read: it has {size:,} bytes, and answers have at most {most:,}.")
-        with gzip.open(place, "rb") if place.suffix == ".gz" else place.open("rb") as file:
+            raise InputError(
+                f"{answers_file.name} was not read: it has {size:,} bytes, and answers have at most {most:,}."
+            )
+        with gzip.open(answers_file, "rb") if answers_file.suffix == ".gz" else answers_file.open("rb") as file:
             yield cast("BinaryIO", file)
     except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{place.name} cannot be read as a file of answers ({type(error).__name__}).") from error
+        raise InputError(
+            f"{answers_file.name} cannot be read as a file of answers ({type(error).__name__})."
+        ) from error
 
 
-def _lines(file: BinaryIO, place: Path) -> Iterator[bytes]:
+def _lines(file: BinaryIO, answers_file: Path) -> Iterator[bytes]:
     """Yield lines until a limit is exceeded.
 
     Raises:
@@ -91,21 +95,23 @@ def _lines(file: BinaryIO, place: Path) -> Iterator[bytes]:
     while line := file.readline(LONGEST_LINE + 1):
         size += len(line)
         if len(line) > LONGEST_LINE:
-            raise InputError(f"{place.name} was not read: a line has more than {LONGEST_LINE:,} bytes.")
+            raise InputError(f"{answers_file.name} was not read: a line has more than {LONGEST_LINE:,} bytes.")
         if size > MOST_UNPACKED:
-            raise InputError(f"{place.name} was not read: its lines have more than {MOST_UNPACKED:,} bytes.")
+            raise InputError(f"{answers_file.name} was not read: its lines have more than {MOST_UNPACKED:,} bytes.")
         yield line
 
 
-def _parse(line: bytes, place: Path, number: int) -> AnswerRow:
+def _parse(line: bytes, answers_file: Path, number: int) -> AnswerRow:
     try:
         (row,) = read_answers_rows([line])
     except ValidationError as error:
         details = error.errors(include_url=False)[0]
         field = ".".join(map(str, details["loc"])) or "it"
-        raise InputError(f"{place.name}, line {number}: {ascii(field)[1:-1][:80]} is not that of an answer.") from error
+        raise InputError(
+            f"{answers_file.name}, line {number}: {ascii(field)[1:-1][:80]} is not that of an answer."
+        ) from error
     if len(row.id) > LONGEST_ROW_TEXT:
-        raise InputError(f"{place.name}, line {number}: the id is too long.")
+        raise InputError(f"{answers_file.name}, line {number}: the id is too long.")
     return row
 
 

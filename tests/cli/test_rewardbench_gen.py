@@ -24,7 +24,11 @@ OPTIONS = {
     "--trust_remote_code": ([*LOCAL, "--trust_remote_code"], ["--trust_remote_code"], ""),
     "--score_w_ratings": ([*REMOTE, "--score_w_ratings"], ["--protocol=rating"], ""),
     "--num_gpus": ([*LOCAL, "--num_gpus", "2"], ["--device_map=auto"], ""),
-    "--vllm_gpu_util": ([*REMOTE, "--vllm_gpu_util", "0.8"], [], "--vllm_gpu_util has no effect: no vLLM is started"),
+    "--vllm_gpu_util": (
+        [*REMOTE, "--vllm_gpu_util", "0.8"],
+        [],
+        "--vllm_gpu_util has no effect: this command starts no vLLM",
+    ),
     "--do_not_save": ([*REMOTE, "--do_not_save"], [], "uploaded only by --push_results_to_hub"),
     "--pref_sets": ([*REMOTE, "--pref_sets"], ["--dataset=allenai/preference-test-sets"], ""),
     "--debug": ([*REMOTE, "--debug"], ["--debug"], ""),
@@ -65,7 +69,10 @@ def test_an_option_of_rewardbench_0_1_is_translated_or_explained(option, spellin
         ([*REMOTE, "--chat_template", "raw"], "--chat_template has no effect: the judge runs behind a server."),
         ([*LOCAL, "--num_threads", "4"], "--num_threads has no effect: the judge runs on this machine."),
         (["--model", "org/OffsetBias-8B"], "with OffsetBias in their name: pass --protocol offsetbias."),
-        (REMOTE, "The prompts of rewardbench 0.1 are not here, so the protocol is choice: for the published one pass"),
+        (
+            REMOTE,
+            "The prompts of rewardbench 0.1 were not found, so the protocol is choice: for the published prompts pass",
+        ),
     ],
 )
 def test_what_differs_from_rewardbench_0_1_is_noted(arguments, note):

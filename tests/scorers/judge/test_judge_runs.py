@@ -189,7 +189,10 @@ def test_an_even_number_of_judges_is_rejected_before_a_request(run_judge, tmp_pa
     with FakeJudge(Behaviour()) as server:
         code, _, error = run_judge(server, data, judges=("a", "b"))
         assert not server.requests
-    assert (code, error) == (2, "rewardbench: 2 members may have no majority: pass an odd number.\n")
+    assert (code, error) == (
+        2,
+        "rewardbench: A vote needs an odd number of members, and these are 2: add or remove one.\n",
+    )
 
 
 def test_repeats_are_asked_with_other_seeds_and_their_spread_is_reported(run_judge, tmp_path):
