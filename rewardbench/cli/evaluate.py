@@ -147,7 +147,7 @@ class Arguments:
         if not judges and not any(names):
             raise InputError("No model was given: pass --model NAME, for example --model tiny-rm.")
         if len(names) > 1 and not self.ensemble.ensemble:
-            echo(f"Of {len(names)} --model the last is scored; to combine them pass --ensemble mean.", error=True)
+            echo(f"Only the last of {len(names)} --model is scored: to combine them, pass --ensemble mean.", error=True)
             names = names[-1:]
         if judges:
             self.server.reject_for_judge()

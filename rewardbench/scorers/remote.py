@@ -57,7 +57,7 @@ class RemoteScorer(BaseScorer):
         """Score a batch; return one score per request, NaN where there is none."""
 
     async def open(self) -> None:
-        """Begin a run, in the event loop in which its requests are sent."""
+        """Start a run, in the event loop in which its requests are sent."""
 
     async def close(self) -> None:
         """Close connections, in the event loop in which they were opened."""

@@ -173,7 +173,7 @@ def test_a_flag_of_earlier_versions_works_or_says_that_it_has_no_effect(flag, sp
     if shows is NO_EFFECT_LINE:
         assert err == [f"{flag} has no effect: {NO_EFFECT[flag[2:]]}."]
     else:
-        note = "Of 2 --model the last is scored; to combine them pass --ensemble mean."
+        note = "Only the last of 2 --model is scored: to combine them, pass --ensemble mean."
         assert err == ([note] if flag == "--model" else [])
         assert shows(json.loads(Path(figures(out)["results"]).read_text()))
 

@@ -168,7 +168,9 @@ class ServerClient:
                 "--max_concurrency."
             ) from None
         except httpx.ConnectError as error:
-            raise _ConnectError(f"No server answers at {self.root}: {self._clean(str(error))}.") from None
+            raise _ConnectError(
+                f"No server answers at {self.root} ({self._clean(str(error))}): is it running, and is --base_url right?"
+            ) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise ServerUnreachable(
                 f"The connection to {url} failed: {self._clean(str(error)) or type(error).__name__}."

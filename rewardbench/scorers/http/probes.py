@@ -128,7 +128,7 @@ async def choose_path(route: ScoringRoute, inputs: Sequence[ServerInput]) -> tup
             refusals.append(refusal)
             is_missing &= refusal.status == HTTPStatus.NOT_FOUND
     first = refusals[0]
-    hint = f"is it a {route.dialect.title} server? If so, " if is_missing else ""
+    hint = f"check --dialect; for {route.dialect.title}, " if is_missing else ""
     raise InputError(f"{str(first).rstrip('.')}: {hint}{route.dialect.start_hint}.") from first
 
 

@@ -17,7 +17,7 @@ _GAP = re.compile(r"(?:[^\w{}]|json)*", re.IGNORECASE)
 
 
 class _Repeated:
-    """Stand for the value of a key that an object holds twice, with different values."""
+    """The value of a key that an object has twice, with different values."""
 
 
 def read_field(reader: ValueReader, text: str, field: str) -> Reading:
