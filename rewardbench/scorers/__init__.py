@@ -38,14 +38,14 @@ def _find_scorer(spec: ModelSpec, cache: bool) -> BaseScorer:
         from rewardbench.scorers.http import load_server_model
 
         return load_server_model(spec)
+    if spec.judge:
+        return _load_judge(spec, cache)
     if spec.model.startswith("baseline/"):
         return Baseline(spec.model, spec.seed)
     if spec.model not in EMBEDDED and (entry_point := find_plugin(spec.model)):
         scorer = load_plugin(entry_point, spec)
         scorer.name = spec.model
         return scorer
-    if spec.judge:
-        return _load_judge(spec, cache)
     if spec.ref_model and spec.ref_free_type:
         raise InputError("--ref_model and --ref_free_type exclude each other: a reference-free reward has none.")
     with loading_reported(spec.model):

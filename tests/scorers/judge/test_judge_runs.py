@@ -127,6 +127,14 @@ def test_a_judge_in_memory_can_be_evaluated_again(behaviour, tmp_path, monkeypat
         assert session["reused"] == 40
 
 
+def test_a_judge_with_the_name_of_a_baseline_is_asked(run_judge, tmp_path):
+    data = write_pairs(tmp_path / "pairs.jsonl", 2)
+    with FakeJudge(Behaviour()) as server:
+        _, result, _ = run_judge(server, data, judges=("baseline/longest",))
+        assert server.calls == 4
+    assert result["model_type"] == "Generative RM"
+
+
 def test_a_judge_behind_a_server_is_called_by_one_process(run_judge, tmp_path, monkeypatch):
     """Others would pay without being counted."""
     data = write_pairs(tmp_path / "pairs.jsonl", 2)
