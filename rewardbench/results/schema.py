@@ -234,7 +234,7 @@ class ResultSummary(SummaryHeader):
     gap: Sequence[EstimateRecord] = ()
     """Mirror accuracy on the suite, on freshly generated mirrors, and the difference; empty if not measured."""
     order_inconsistency: EstimateRecord | None = None
-    """Of pairwise and listwise scorers, the share of items whose preferred completion changes with the order; else missing."""
+    """Of pairwise and listwise scorers, the share of items whose preferred completion changes with the order."""
     biases: Sequence[EstimateRecord] = ()
     """Of judges, differences from -1 to 1 by which something other than quality moves their choices; else missing."""
     extra_results: Any = None

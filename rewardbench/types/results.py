@@ -20,7 +20,7 @@ class ItemScores:
     texts: tuple[str, ...] = ()
     """The model input of each completion: its rendered text in its context."""
     order_inconsistency: float | None = None
-    """Share of pairs whose winner depends on the order shown; of listwise scorers 1 if the best does. None for others."""
+    """Share of pairs whose winner depends on the order shown; for listwise scorers 1 if the best does. Else None."""
     position_bias: float | None = None
     """Of pairwise and listwise scorers: how often the completion shown first is preferred, minus what chance gives."""
     answers: tuple[Mapping[str, Any], ...] = ()
