@@ -96,7 +96,7 @@ def _notes(suite: Suite, scorer_notes: Sequence[str], scored: ScoringRun, noise:
     notes += note_on_unscored(scored.items)
     notes += note_on_ties(suite, scored.items)
     notes += _note_on_threshold(suite, scored.items)
-    if noise and math.isfinite(noise.largest):
+    if noise and 0 < noise.largest < math.inf:
         notes.append(
             f"In this dtype batching changes a score by up to {noise.largest:.2g}; the margins of "
             f"{len(noise.item_ids)} items are within that noise."
