@@ -62,6 +62,8 @@ class JudgeScorer(RemoteScorer):
         """Count from 0."""
         self._unanswered: dict[tuple[bytes, int], Answer] = {}
         """By key of the request and repeat: why there is no answer. Answers are read from the ledger."""
+        self._scores: dict[bytes, Score] = {}
+        """By key of the request, so that one that occurs in several windows is asked and counted once."""
         self._failures: Counter[str] = Counter()
         self._prompt_tokens = self._completion_tokens = 0
         self._spreads: list[float] = []
@@ -109,7 +111,10 @@ class JudgeScorer(RemoteScorer):
 
     async def run_async(self, requests: Sequence[TextRequest]) -> list[Score]:
         """Ask for every repeat of every request; return a score per request, NaN where the answers give none."""
-        return [await self._score(request) for request in requests]
+        for request in requests:
+            if request.key not in self._scores:
+                self._scores[request.key] = await self._score(request)
+        return [self._scores[request.key] for request in requests]
 
     async def _score(self, request: TextRequest) -> Score:
         bodies = self._bodies(request)
@@ -118,7 +123,6 @@ class JudgeScorer(RemoteScorer):
             if answer.failure is not None:
                 self._unanswered[request.key, repeat] = answer
                 continue
-            self._unanswered.pop((request.key, repeat), None)  # an earlier window may have failed
             self._prompt_tokens += answer.prompt_tokens
             self._completion_tokens += answer.completion_tokens
             if answer.model:

@@ -127,6 +127,19 @@ def test_a_judge_in_memory_can_be_evaluated_again(behaviour, tmp_path, monkeypat
         assert session["reused"] == 40
 
 
+def test_a_request_of_two_windows_is_asked_and_counted_once(run_judge, tmp_path, monkeypatch):
+    monkeypatch.setattr("rewardbench.engine.loop.FIRST_WINDOW", 2)
+    row = {"prompt": "Question?", "chosen": "quality=0.9", "rejected": "quality=0.1"}
+    data = tmp_path / "pairs.jsonl"
+    data.write_text("\n".join(json.dumps({"id": str(n), **row}) for n in range(5)))
+    with FakeJudge(Behaviour()) as server:
+        _, result, _ = run_judge(server, str(data), *PRICES)
+        cost = server.cost(1.0, 10.0)
+    assert (result["requests"], result["sent"], result["reused"]) == (2, 2, 0)
+    assert result["cost"] == pytest.approx(cost)
+    assert result["accuracy"] == 1.0
+
+
 def test_a_judge_with_the_name_of_a_baseline_is_asked(run_judge, tmp_path):
     data = write_pairs(tmp_path / "pairs.jsonl", 2)
     with FakeJudge(Behaviour()) as server:
