@@ -315,7 +315,6 @@ class _Loop:
             for batched_score, unbatched_score in zip(collected.scores, unbatched.scores, strict=True):
                 self.noise = max(self.noise, abs(batched_score - unbatched_score))
         shown = prepared.by_completion
-        is_judge = self.scorer.model_type in JUDGE_TYPES  # rows of other listwise scorers stay as they were
         return ItemScores(
             item.id,
             collected.scores,
@@ -323,8 +322,8 @@ class _Loop:
             truncated=any(request.dropped for request in requests),
             tokens=tuple(map(len, shown)),
             texts=tuple(request.text for request in shown),
-            order_inconsistency=collected.order_inconsistency if is_judge or self.scorer.view == "pairwise" else None,
-            position_bias=collected.position_bias if is_judge else None,
+            order_inconsistency=collected.order_inconsistency,
+            position_bias=collected.position_bias if self.scorer.model_type in JUDGE_TYPES else None,
             answers=self._answers(item, requests),
             step_scores=collected.step_scores,
         )
