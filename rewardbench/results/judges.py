@@ -102,7 +102,7 @@ class JudgeRecord(BaseRecord):
         if self.cost is not None:
             parts.append(f"${self.cost:.2f}")
         parts.append(f"{self.failed:,} answers without a verdict")
-        return f"protocol {self.protocol}@{self.version} ({self.digest}): {', '.join(parts)}"
+        return f"protocol {self.protocol}@{self.version} ({self.digest}): {'; '.join(parts)}"
 
     @property
     def stop_sentence(self) -> str:

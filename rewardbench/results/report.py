@@ -83,7 +83,9 @@ def print_result(result: Result, console: Console) -> None:
 def _print_table(result: Result, console: Console) -> None:
     _print(console, f"{result.model} ({result.model_type}) on {result.suite}@{_short(result.revision)}", style="bold")
     if judge := judge_of(result.manifest):
-        _print(console, judge.description)
+        protocol, _, figures = judge.description.partition(": ")
+        _print(console, protocol)
+        _print(console, figures)
         if judge.stopped:
             _print(console, judge.stop_sentence, style="bold red")
     console.print(table(result))

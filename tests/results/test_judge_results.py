@@ -128,8 +128,8 @@ def test_the_table_shows_signed_biases_and_the_run(capsys):
 
     report.print_result(result_of(), Console(width=100, color_system=None))
     out = capsys.readouterr().out
-    assert "protocol choice@1 (0123456789abcdef): 78 requests, 2 of them answered in an earlier run" in out
-    assert "15,400 tokens, $0.25, 4 answers without a verdict" in out
+    assert "protocol choice@1 (0123456789abcdef)\n78 requests; 2 of them answered in an earlier run; " in out
+    assert "15,400 tokens; $0.25; 4 answers without a verdict" in out
     row = next(line for line in out.splitlines() if line.startswith(" position bias"))
     assert row.split()[3].startswith("+")
     assert "position bias" in result_of()._repr_html_()
