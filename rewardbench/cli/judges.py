@@ -55,8 +55,10 @@ class JudgeOptions:
     ] = None
     input_price: Annotated[float | None, flag(JUDGE, "input_price", "$ per million prompt tokens", min=0)] = None
     output_price: Annotated[float | None, flag(JUDGE, "output_price", "$ per million completion tokens", min=0)] = None
-    max_cost: Annotated[float | None, flag(JUDGE, "max_cost", "Stop before this run costs more than this, in $")] = None
-    max_requests: Annotated[CountOption, flag(JUDGE, "max_requests", "Maximum requests of this run", min=1)] = None
+    max_cost: Annotated[float | None, flag(JUDGE, "max_cost", "Maximum cost of each judge in this run, in $")] = None
+    max_requests: Annotated[
+        CountOption, flag(JUDGE, "max_requests", "Maximum requests of each judge in this run", min=1)
+    ] = None
     requests_per_minute: Annotated[
         CountOption, flag(JUDGE, "requests_per_minute", "Maximum requests per minute", min=1)
     ] = None
