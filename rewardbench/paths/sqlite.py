@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from weakref import finalize
 
 from rewardbench.errors import InputError
 
@@ -50,6 +51,7 @@ class SqliteFile:
         with self._file_errors():
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(self.path, timeout=LOCK_SECONDS, isolation_level=None, check_same_thread=False)
+            finalize(self, self._db.close)  # a scorer keeps its file open until it is collected
             try:
                 self._initialize()
             except BaseException:

@@ -40,6 +40,14 @@ def test_an_answer_is_stored_to_the_last_bit(path):
         assert ledger.lookup(REQUEST) == ledger.claim(REQUEST, 60) == StoredAnswer(ANSWER, ("changed",))
 
 
+def test_a_ledger_that_nothing_uses_is_closed(path):
+    ledger = Ledger(path)
+    database = ledger._db
+    del ledger
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        database.execute("SELECT 1")
+
+
 def test_a_request_is_identified_by_server_body_and_repeat():
     others = [
         RequestId("other/v1", "judge", b"{}"),
