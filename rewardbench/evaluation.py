@@ -250,7 +250,7 @@ def run(
         return replace(item_scores, texts=(), answers=())
 
     scored = _score(suite, scorer, settings, workers, console, keep)
-    check_any_scored(suite, scored.items, scorer.name)
+    check_any_scored(suite, scored.items, scorer.name, scorer.report().notes if settings.model.judge else ())
     record = build_manifest(settings, suite, scorer, scored, in_memory)
     fresh_gap: tuple[Estimate, ...] = ()
     if fresh:

@@ -227,13 +227,14 @@ def check_view(suite: Suite, view: View, name: str) -> None:
         )
 
 
-def check_any_scored(suite: Suite, items: Sequence[ItemScores], name: str) -> None:
+def check_any_scored(suite: Suite, items: Sequence[ItemScores], name: str, notes: Sequence[str] = ()) -> None:
     """Check that at least one item was scored.
 
     Args:
         suite: the data.
         items: scores of its items.
         name: of the model.
+        notes: what else helps to understand why, as sentences.
 
     Raises:
         InputError: if none was, with the reason of the first item.
@@ -246,5 +247,5 @@ def check_any_scored(suite: Suite, items: Sequence[ItemScores], name: str) -> No
         hint = f" {name} has broken weights, or overflows in this dtype: try --torch_dtype float32."
     raise InputError(
         f"None of the {len(items)} items of {suite.name} could be scored; the first, {first.id}: "
-        f"{str(first.reason).rstrip('.')}.{hint}"
+        f"{' '.join([str(first.reason).rstrip('.') + '.' + hint, *notes])}"
     )

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 OPTIONS = ("model", "judge", "seed")
 """Options that apply to a judge behind a server."""
+SHOWN_CHARACTERS = 120
+"""Characters of an answer that a note shows."""
 MOST_MODELS = 10
 """Maximum models that answered, in the manifest."""
 
@@ -65,6 +67,8 @@ class JudgeScorer(RemoteScorer):
         self._scores: dict[bytes, Score] = {}
         """By key of the request, so that one that occurs in several windows is asked and counted once."""
         self._failures: Counter[str] = Counter()
+        self._unread: dict[bytes, str] = {}
+        """The beginning of one answer that gives no score, by the key of its request: that with the smallest key."""
         self._prompt_tokens = self._completion_tokens = 0
         self._spreads: list[float] = []
         """Standard deviation of the repeats of each request."""
@@ -130,10 +134,18 @@ class JudgeScorer(RemoteScorer):
         score, failure = call_score(self.protocol, self.view, answers, len(request.completions))
         if failure is not None:
             self._failures[failure] += 1
+            self._keep_unread(request.key, answers)
         if len(answers) > 1:
             spread = call_spread(self.protocol, self.view, answers, len(request.completions))
             self._spreads += [] if spread is None else [spread]
         return score
+
+    def _keep_unread(self, key: bytes, answers: Sequence[Answer]) -> None:
+        """Keep the beginning of an answer without a score, the same one in any order of answers."""
+        texts = [" ".join(answer.text.split()) for answer in answers if answer.text.strip()]
+        if texts:
+            smallest = min([key, *self._unread])
+            self._unread = {smallest: texts[0][:SHOWN_CHARACTERS] if smallest == key else self._unread[smallest]}
 
     def _bodies(self, request: TextRequest) -> list[dict[str, object]]:
         """Return the body of each repeat of a request."""
@@ -196,7 +208,10 @@ class JudgeScorer(RemoteScorer):
             "unfinished": usage.unfinished,
             "cost_of_this_run": usage.cost,
         }
-        return ScorerReport(tuple(self.client.notes), {"judge": judge}, session={"judge": session})
+        notes = list(self.client.notes)
+        for text in self._unread.values():
+            notes.append(f'An answer without a score begins: "{text}".')
+        return ScorerReport(tuple(notes), {"judge": judge}, session={"judge": session})
 
 
 def load_judge(spec: ModelSpec, cache: bool = True) -> JudgeScorer:
