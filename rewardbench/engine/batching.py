@@ -36,6 +36,8 @@ def plan_batches(
     if traits.packed:
         return plan_packed(groups, budget, max_size, traits.length_bucket)
     requests = [request for group in groups for request in group]
+    if traits.max_in_flight > 1 and max_size == 1:  # item by item, so that a run that stops at a limit has whole items
+        return [[request] for request in requests]
     return plan_padded(requests, budget, max_size, traits.length_bucket)
 
 
