@@ -16,7 +16,7 @@ from rewardbench.chat import all_text
 from rewardbench.errors import InputError
 from rewardbench.scorers.judge.messages import CONTEXT, Turn, compile_template
 from rewardbench.scorers.judge.protocols import JudgeProtocol
-from rewardbench.types import Message, Messages
+from rewardbench.types import Message, Messages, Tools
 
 WHOLE_PROMPT = {"conversation", "turns", "turn", "transcripts"}
 """Variables that show every turn of the prompt."""
@@ -112,6 +112,23 @@ def _response_text(completion: Messages) -> str:
     if len(completion) == 1:
         return all_text(completion)
     return "\n\n".join(map(str, _shown_turns(completion)))
+
+
+def item_context(
+    protocol: JudgeProtocol, context: Mapping[str, object] | None, tools: Tools, principle: str | None
+) -> dict[str, object]:
+    """Return the `context` of `render` for an item.
+
+    Args:
+        protocol: the judge protocol.
+        context: columns of the item; None: none.
+        tools: functions that the assistant may call.
+        principle: shown for items without one of their own, if the protocol shows principles.
+    """
+    values = {**(context or {}), "tools": tools}
+    if protocol.sees_principle and values.get("principle") is None:
+        values["principle"] = principle
+    return values
 
 
 def render(

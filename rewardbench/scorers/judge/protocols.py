@@ -180,6 +180,11 @@ class JudgeProtocol(_Record):
         return hashlib.sha256(json.dumps(self.identity, sort_keys=True).encode()).hexdigest()[:16]
 
     @property
+    def summary(self) -> dict[str, object]:
+        """Return what a manifest states of the protocol."""
+        return {"protocol": self.name, "version": self.version, "digest": self.digest, "repeats": self.repeats}
+
+    @property
     def context(self) -> tuple[str, ...]:
         """Return what is needed of an item besides its texts."""
         names = {"subset": self.sees_subset, "reference": self.sees_reference, "principle": self.sees_principle}

@@ -14,10 +14,9 @@ from rewardbench.models.spec import reject_options
 from rewardbench.scorers.judge.answers import FAILURES, Answer
 from rewardbench.scorers.judge.client import ChatClient
 from rewardbench.scorers.judge.overrides import adjust
-from rewardbench.scorers.judge.parse import PARSER_VERSION
-from rewardbench.scorers.judge.prompts import render
+from rewardbench.scorers.judge.prompts import item_context, render
 from rewardbench.scorers.judge.protocols import JudgeProtocol, load_protocol
-from rewardbench.scorers.judge.verdicts import call_score, call_spread
+from rewardbench.scorers.judge.verdicts import call_score, call_spread, identify
 from rewardbench.scorers.remote import RemoteScorer
 from rewardbench.types import Message, Messages, Score, ScorerReport, TextRequest, Tools
 
@@ -82,10 +81,7 @@ class JudgeScorer(RemoteScorer):
             "kind": "judge",
             "model": self.name,
             "server": self.client.identity,
-            "protocol": self.protocol.identity,
-            "protocol_digest": self.protocol.digest,
-            "parser": PARSER_VERSION,
-            "principle": self.principle,
+            **identify(self.protocol, self.principle),
         }
 
     def prepare(
@@ -101,9 +97,7 @@ class JudgeScorer(RemoteScorer):
         Raises:
             InputError: if the protocol cannot show this conversation, or the item has no reference that it shows.
         """
-        values = {**(context or {}), "tools": tools}
-        if self.protocol.sees_principle and values.get("principle") is None:
-            values["principle"] = self.principle
+        values = item_context(self.protocol, context, tools, self.principle)
         messages = render(self.protocol, prompt, completions, values)
         texts = tuple("\n\n".join(message["content"] for message in completion) for completion in completions)
         return TextRequest(join_messages(messages), texts, messages)
@@ -186,10 +180,7 @@ class JudgeScorer(RemoteScorer):
         """Return the cost of all answers, those of earlier runs included, and the requests of this run."""
         usage = self.client.usage
         judge: dict[str, object] = {
-            "protocol": self.protocol.name,
-            "version": self.protocol.version,
-            "digest": self.protocol.digest,
-            "repeats": self.protocol.repeats,
+            **self.protocol.summary,
             "requests": usage.answered + usage.reused,
             "prompt_tokens": self._prompt_tokens,
             "completion_tokens": self._completion_tokens,

@@ -15,7 +15,7 @@ from statistics import stdev
 from typing import TYPE_CHECKING
 
 from rewardbench.scorers.judge.answers import Answer, Failure, Reading
-from rewardbench.scorers.judge.parse import read_answer
+from rewardbench.scorers.judge.parse import PARSER_VERSION, read_answer
 from rewardbench.scorers.judge.protocols import JudgeProtocol
 from rewardbench.types import Score, View
 
@@ -38,6 +38,16 @@ class AnswerRow:
     repeat: int
     """Number of the answer among those to the same request: 0, 1, …"""
     answer: Answer
+
+
+def identify(protocol: JudgeProtocol, principle: str | None) -> dict[str, object]:
+    """Return what of a protocol, its parser and a user's principle can change a score, for the fingerprint."""
+    return {
+        "protocol": protocol.identity,
+        "protocol_digest": protocol.digest,
+        "parser": PARSER_VERSION,
+        "principle": principle,
+    }
 
 
 def call_score(

@@ -17,10 +17,9 @@ from rewardbench.scorers.classifier import describe_model
 from rewardbench.scorers.judge.answers import FAILURES, Answer, Failure
 from rewardbench.scorers.judge.ledger import IN_MEMORY, Ledger, RequestId
 from rewardbench.scorers.judge.local.prompt_chat import PromptChat
-from rewardbench.scorers.judge.parse import PARSER_VERSION
-from rewardbench.scorers.judge.prompts import render
+from rewardbench.scorers.judge.prompts import item_context, render
 from rewardbench.scorers.judge.protocols import JudgeProtocol
-from rewardbench.scorers.judge.verdicts import call_score, call_spread
+from rewardbench.scorers.judge.verdicts import call_score, call_spread, identify
 from rewardbench.types import Message, Messages, Score, ScorerReport, TokenRequest, Tools
 
 if TYPE_CHECKING:
@@ -90,10 +89,7 @@ class LocalJudge(ModelScorer):
             **self._identity,
             **describe_model(self.model),
             **self.chat.describe(),
-            "protocol": self.protocol.identity,
-            "protocol_digest": self.protocol.digest,
-            "parser": PARSER_VERSION,
-            "principle": self.principle,
+            **identify(self.protocol, self.principle),
         }
 
     def prepare(
@@ -109,9 +105,7 @@ class LocalJudge(ModelScorer):
         Raises:
             InputError: if the protocol or the chat template cannot show this conversation, or it is too long.
         """
-        values = {**(context or {}), "tools": tools}
-        if self.protocol.sees_principle and values.get("principle") is None:
-            values["principle"] = self.principle
+        values = item_context(self.protocol, context, tools, self.principle)
         request = self.chat.prompt_request(render(self.protocol, prompt, completions, values), completions)
         reject_unknown_tokens(request.ids, self.rows, self.chat.tokenizer)
         return request
@@ -196,10 +190,7 @@ class LocalJudge(ModelScorer):
         calls = self._calls.values()
         failures = Counter(call.failure for call in calls if call.failure is not None)
         judge: dict[str, object] = {
-            "protocol": self.protocol.name,
-            "version": self.protocol.version,
-            "digest": self.protocol.digest,
-            "repeats": self.protocol.repeats,
+            **self.protocol.summary,
             "method": self.method,
             "requests": sum(call.answers for call in calls),
             "prompt_tokens": sum(call.prompt_tokens for call in calls),
