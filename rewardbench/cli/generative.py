@@ -184,7 +184,7 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(2)
     for note in notes:
         echo(note, error=True)
-    if arguments is None:
-        sys.argv = ["rewardbench", *translated]
-        command.main()
-    command.main(translated)
+    if arguments is not None:
+        command.main(translated)
+    sys.argv = ["rewardbench", *translated]  # main() without arguments sets up the process, such as its signals
+    command.main()
