@@ -7,16 +7,20 @@ output. Finished mirrors are kept in a journal beside the output file until all 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
-from rewardbench.builders.draw import Resample, Rng, Template
+from rewardbench.builders.draw import RUNGS, Resample, Rng, Template
 from rewardbench.builders.journal import Journal, source_hash
 from rewardbench.builders.mirrors import TEMPLATE_KEY, Mirror, to_lines
 from rewardbench.builders.registry import BUILDERS, find_builder
+from rewardbench.builders.squares import Square
 from rewardbench.paths import write_whole
 from rewardbench.processes import map_in_workers
 
+T = TypeVar("T")
 Tick = Callable[[], None]
 """Called once for each finished mirror or check, to show progress."""
 
@@ -25,7 +29,9 @@ ATTEMPTS = 200
 
 
 def draw_mirror(name: str, seed: int, index: int) -> Mirror:
-    """Return one mirror of a builder. Its templates take turns, in an order shuffled by the seed.
+    """Return one mirror of a builder.
+
+    Its templates take turns, in an order shuffled by the seed; if they have a size, the rungs take turns.
 
     Args:
         name: the builder.
@@ -33,25 +39,50 @@ def draw_mirror(name: str, seed: int, index: int) -> Mirror:
         index: position of the mirror in the build, from 0.
     """
     builder = BUILDERS[name]
-    template = _template_at(builder.module.TEMPLATES, name, seed, index)
+    source: dict[str, object] = {"builder": name, TEMPLATE_KEY: name, "seed": seed, "index": index}
+    if builder.is_sized:
+        rung = builder.rungs[index % len(builder.rungs)]
+        source["rung"] = rung
+        template: Template = partial(builder.module.draw, rung=rung)
+    else:
+        template = _template_at(builder.module.TEMPLATES, name, seed, index)
+        source[TEMPLATE_KEY] = template.__name__
+    rng, content = _draw(template, f"{name}/{seed}/{index}")
+    mirror = Mirror(
+        subset=builder.subset,
+        edit=content.edit,
+        a=content.a,
+        b=content.b,
+        x=content.x,
+        y=content.y,
+        check=content.check,
+        source=source,
+        tools=content.tools,
+    )
+    return mirror.swapped() if rng.chance() else mirror
+
+
+def draw_square(name: str, seed: int, index: int) -> Square:
+    """Return one square of a builder; the rungs take turns. Arguments are those of `draw_mirror`."""
+    builder, rung = BUILDERS[name], RUNGS[index % len(RUNGS)]
+    _, content = _draw(partial(builder.module.draw_square, rung=rung), f"{name}/square/{seed}/{index}")
+    return Square(
+        subset=f"{builder.subset}-squares",
+        edit=content.edit,
+        prompts=content.prompts,
+        responses=content.responses,
+        check=content.check,
+        source={"builder": name, TEMPLATE_KEY: name, "seed": seed, "index": index, "rung": rung},
+    )
+
+
+def _draw(template: Callable[[Rng], T], key: str) -> tuple[Rng, T]:
+    """Call a template until it accepts its random choices; return its content and the Rng after it."""
     for attempt in range(ATTEMPTS):
-        rng = Rng(f"{name}/{seed}/{index}/{attempt}")
-        try:
-            content = template(rng)
-        except Resample:
-            continue
-        mirror = Mirror(
-            subset=builder.subset,
-            edit=content.edit,
-            a=content.a,
-            b=content.b,
-            x=content.x,
-            y=content.y,
-            check=content.check,
-            source={"builder": name, TEMPLATE_KEY: template.__name__, "seed": seed, "index": index},
-        )
-        return mirror.swapped() if rng.chance() else mirror
-    raise RuntimeError(f"template {template.__name__} of {name} gave no mirror in {ATTEMPTS} attempts")
+        rng = Rng(f"{key}/{attempt}")
+        with suppress(Resample):
+            return rng, template(rng)
+    raise RuntimeError(f"template {key} accepted no choices in {ATTEMPTS} attempts")
 
 
 def _template_at(templates: Sequence[Template], name: str, seed: int, index: int) -> Template:

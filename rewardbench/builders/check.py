@@ -1,12 +1,27 @@
-"""Verify mirrors: run the verifier of each on its four cells, both responses against both prompts."""
+"""Verify mirrors: run two programs on each cell, every response against every prompt."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
-from rewardbench.builders.mirrors import Mirror
-from rewardbench.verifiers import VERIFIERS, Cell, faults, missing_tools
+from rewardbench.verifiers import SECOND_VERIFIERS, VERIFIERS, Cell, Verifier, faults, missing_tools
+
+
+class Checked(Protocol):
+    """A mirror or a square: prompts and responses with the data of their verifier."""
+
+    @property
+    def group(self) -> str:
+        """Its name in a suite."""
+
+    @property
+    def check(self) -> Mapping[str, Any]:
+        """Data of the verifier: its `kind`, and what must hold for each prompt. Empty: no check."""
+
+    def cells(self) -> Iterator[Cell]:
+        """Yield every response against every prompt."""
 
 
 @dataclass(frozen=True)
@@ -19,27 +34,26 @@ class Verification:
     """One sentence for each cell with an unexpected outcome."""
     skipped: tuple[str, ...] = ()
     """One sentence for each mirror whose programs this machine cannot run, with the missing tools."""
+    confirmed: int = 0
+    """Number of rows that passed a second, independent program too."""
 
     def __add__(self, other: Verification) -> Verification:
-        return Verification(self.pairs + other.pairs, self.failed + other.failed, self.skipped + other.skipped)
+        return Verification(
+            self.pairs + other.pairs,
+            self.failed + other.failed,
+            self.skipped + other.skipped,
+            self.confirmed + other.confirmed,
+        )
 
 
-def cells(mirror: Mirror) -> Iterator[Cell]:
-    """Yield the four cells of a mirror: both responses against both prompts."""
-    for half, prompt, right, wrong in (("a", mirror.a, mirror.x, mirror.y), ("b", mirror.b, mirror.y, mirror.x)):
-        text = "\n".join(turn["content"] for turn in prompt)
-        for response in (right, wrong):
-            yield Cell(f"{mirror.group}-{half}", mirror.check[half], response, response is right, text)
-
-
-def verify(mirrors: Sequence[Mirror], tick: Callable[[], None] = lambda: None) -> Verification:
+def verify(mirrors: Sequence[Checked], tick: Callable[[], None] = lambda: None) -> Verification:
     """Verify all mirrors that have a check.
 
     Args:
         mirrors: each with its `group`, which names it in the outcome.
         tick: called once for each kind of verifier.
     """
-    by_kind: dict[str, list[Mirror]] = {kind: [] for kind in VERIFIERS}
+    by_kind: dict[str, list[Checked]] = {kind: [] for kind in VERIFIERS}
     unknown = []
     for mirror in mirrors:
         kind = mirror.check.get("kind")
@@ -54,23 +68,35 @@ def verify(mirrors: Sequence[Mirror], tick: Callable[[], None] = lambda: None) -
     return total
 
 
-def _verify_kind(kind: str, mirrors: Sequence[Mirror]) -> Verification:
-    kind_cells: list[Cell] = []
+def _verify_kind(kind: str, mirrors: Sequence[Checked]) -> Verification:
+    cells: list[Cell] = []
     skipped = []
     for mirror in mirrors:
-        tools = missing_tools(mirror.check["a"])
+        mirror_cells = list(mirror.cells())
+        tools: set[str] = set()
+        for cell in mirror_cells:
+            tools.update(missing_tools(cell.check))
         if tools:
-            skipped.append(f"{mirror.group}: {', '.join(tools)} not installed")
+            skipped.append(f"{mirror.group}: {', '.join(sorted(tools))} not installed")
         else:
-            kind_cells += cells(mirror)
-    return replace(verify_cells(kind, kind_cells), skipped=tuple(skipped))
+            cells += mirror_cells
+    return replace(verify_cells(kind, cells), skipped=tuple(skipped))
 
 
-def verify_cells(kind: str, kind_cells: Sequence[Cell]) -> Verification:
-    """Run one kind of verifier; a row with any failed cell does not count as passed."""
-    if not kind_cells:
+def verify_cells(kind: str, cells: Sequence[Cell]) -> Verification:
+    """Run the verifiers of one kind; a row with any failed cell does not count as passed."""
+    if not cells:
         return Verification(0, ())
-    failures = faults(kind_cells, VERIFIERS[kind](kind_cells))
-    rows = {cell.row for cell in kind_cells}
+    failures, passed = _run(VERIFIERS[kind], cells)
+    if kind not in SECOND_VERIFIERS:
+        return Verification(passed, failures)
+    second_failures, confirmed = _run(SECOND_VERIFIERS[kind], cells)
+    return Verification(passed, failures + tuple(f"second program: {text}" for text in second_failures), (), confirmed)
+
+
+def _run(verifier: Verifier, cells: Sequence[Cell]) -> tuple[tuple[str, ...], int]:
+    """Return one sentence for each failed cell, and the number of rows without one."""
+    failures = faults(cells, verifier(cells))
     failed_rows = {row for row, _ in failures}
-    return Verification(len(rows - failed_rows), tuple(f"{row}: {reason}" for row, reason in failures))
+    passed = len({cell.row for cell in cells} - failed_rows)
+    return tuple(f"{row}: {reason}" for row, reason in failures), passed

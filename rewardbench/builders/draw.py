@@ -11,9 +11,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from rewardbench.types import Messages
+from rewardbench.types import Messages, Tools
 
 T = TypeVar("T")
+
+RUNGS = (1, 2, 3, 4)
+"""Sizes of a template of core-hard, from small to large."""
+Response = str | Messages
+"""A response as text, or as messages if it calls tools."""
 
 
 class Resample(Exception):
@@ -28,12 +33,26 @@ class MirrorContent:
     """The differing detail of the prompts, in one line."""
     a: Messages
     b: Messages
-    x: str
+    x: Response
     """The response that is right for prompt `a` and wrong for prompt `b`."""
-    y: str
+    y: Response
     """The response that is right for prompt `b` and wrong for prompt `a`."""
     check: dict[str, Any] = field(default_factory=dict)
     """Data of the verifier: its `kind`, and what must hold of a right response to `a` and to `b`."""
+    tools: Tools = ()
+    """The functions that the assistant may call, for both prompts."""
+
+
+@dataclass(frozen=True)
+class SquareContent:
+    """Four prompts and four responses: response i is right for prompt i only. Without subset, source and group."""
+
+    edit: str
+    """The differing detail of the prompts, in one line."""
+    prompts: tuple[Messages, ...]
+    responses: tuple[str, ...]
+    check: dict[str, Any] = field(default_factory=dict)
+    """Data of the verifier: its `kind`, and for each prompt, by its position ("0", "1", ...), what must hold."""
 
 
 class Rng:
@@ -68,6 +87,9 @@ class Rng:
 
 
 Template = Callable[[Rng], MirrorContent]
+SizedTemplate = Callable[[Rng, int], MirrorContent]
+"""A template of core-hard; the number is the rung, one of RUNGS."""
+SquareTemplate = Callable[[Rng, int], SquareContent]
 
 NAMES = """
     Abena Adaeze Adil Aiko Ailsa Akira Alba Alejo Amara Amina Anand Anouk Anselm Arjun Asel Astrid Ayşe Azadeh Bahar

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
+from rewardbench.builders.draw import Response
 from rewardbench.errors import InputError
-from rewardbench.types import Message, Messages
+from rewardbench.types import Message, Messages, Tools
+from rewardbench.verifiers import Cell
 
 EDIT_KEY = "hinge"
 """Key of the field `edit` in data files."""
@@ -27,9 +29,15 @@ class PairRow(TypedDict):
     group: str
     origin: str
     """`built` or `written`."""
+    template: str
+    """Of a built row: its builder and template, `builder/template`; else empty."""
+    rung: NotRequired[int]
+    """Of a template with a size: the rung of core-hard, from 1."""
     prompt: list[Message]
-    chosen: str
-    rejected: str
+    chosen: str | list[Message]
+    rejected: str | list[Message]
+    tools: NotRequired[list[Mapping[str, Any]]]
+    """The functions that the assistant may call."""
 
 
 @dataclass(frozen=True)
@@ -44,34 +52,68 @@ class Mirror:
     """The differing detail of the prompts, in one line."""
     a: Messages
     b: Messages
-    x: str
-    y: str
+    x: Response
+    y: Response
     check: Mapping[str, Any] = field(default_factory=dict)
     """Data of the verifier: its `kind`, and what must hold of a right response to `a` and to `b`. Empty: no check."""
     source: Mapping[str, Any] = field(default_factory=dict)
     """Builder, template, seed and index; empty for a hand-written mirror."""
     group: str = ""
     """Its name in a suite, the cluster of its two rows."""
+    tools: Tools = ()
 
     def swapped(self) -> Mirror:
         """Return this mirror with `a` and `b`, and `x` and `y`, swapped."""
         check = dict(self.check)
         if check:
             check |= {"a": check["b"], "b": check["a"]}
-        return Mirror(self.subset, self.edit, self.b, self.a, self.y, self.x, check, self.source, self.group)
+        return replace(self, a=self.b, b=self.a, x=self.y, y=self.x, check=check)
 
     def rows(self) -> Iterator[PairRow]:
         """Yield its two preference pairs."""
         for half, prompt, chosen, rejected in (("a", self.a, self.x, self.y), ("b", self.b, self.y, self.x)):
-            yield {
+            row: PairRow = {
                 "id": f"{self.group}-{half}",
                 "subset": self.subset,
                 "group": self.group,
                 "origin": "built" if self.source else "written",
+                "template": template_of(self.source),
                 "prompt": list(prompt),
-                "chosen": chosen,
-                "rejected": rejected,
+                "chosen": _to_json_response(chosen),
+                "rejected": _to_json_response(rejected),
             }
+            if "rung" in self.source:
+                row["rung"] = self.source["rung"]
+            if self.tools:
+                row["tools"] = list(self.tools)
+            yield row
+
+    def cells(self) -> Iterator[Cell]:
+        """Yield its four cells: both responses against both prompts."""
+        for half, prompt, right, wrong in (("a", self.a, self.x, self.y), ("b", self.b, self.y, self.x)):
+            for response in (right, wrong):
+                yield make_cell(
+                    f"{self.group}-{half}", self.check[half], response, response is right, prompt, self.tools
+                )
+
+
+def template_of(source: Mapping[str, Any]) -> str:
+    """Return builder and template of a built row, `builder/template`; empty for a hand-written one."""
+    return f"{source['builder']}/{source[TEMPLATE_KEY]}" if source else ""
+
+
+def make_cell(
+    row: str, check: Mapping[str, Any], response: Response, right: bool, prompt: Messages, tools: Tools = ()
+) -> Cell:
+    """Build the cell of a response and a prompt."""
+    calls = () if isinstance(response, str) else response
+    text = response if isinstance(response, str) else json.dumps(response, ensure_ascii=False)
+    content = "\n".join(turn["content"] for turn in prompt)
+    return Cell(row, check, text, right, content, prompt, calls, tools)
+
+
+def _to_json_response(response: Response) -> str | list[Message]:
+    return response if isinstance(response, str) else list(response)
 
 
 def chat(*turns: str, system: str = "") -> Messages:
@@ -104,6 +146,9 @@ def from_json(value: Mapping[str, Any]) -> Mirror:
     """
     fields = {**value, "edit": value[EDIT_KEY], "a": tuple(value["a"]), "b": tuple(value["b"])}
     del fields[EDIT_KEY]
+    for name in ("x", "y"):
+        fields[name] = value[name] if isinstance(value[name], str) else tuple(value[name])
+    fields["tools"] = tuple(value.get("tools", ()))
     return Mirror(**fields)
 
 
@@ -119,6 +164,7 @@ def to_json(mirror: Mirror) -> str:
         "y": mirror.y,
         "check": mirror.check,
         "source": mirror.source,
+        "tools": mirror.tools,
     }
     return json.dumps({name: value for name, value in fields.items() if value}, ensure_ascii=False)
 

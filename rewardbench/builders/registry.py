@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
 
+from rewardbench.builders.draw import RUNGS
 from rewardbench.errors import InputError
 
 CORE_SEED = 0
@@ -28,33 +29,55 @@ def training_seed(seed: int) -> int:
 
 @dataclass(frozen=True)
 class Builder:
-    """One package of `rewardbench.builders.templates`, which generates the mirrors of one subset.
+    """One module of `rewardbench.builders.templates`, which generates the mirrors of one subset.
 
-    The package has `TEMPLATES`, functions from an Rng to a MirrorContent. If a mirror takes several stages, it has a
-    function `build` instead.
+    A module of core has `TEMPLATES`, functions from an Rng to a MirrorContent; or, if a mirror takes several stages, a
+    function `build`. A module of core-hard (in `templates.hard`) has `draw`, a SizedTemplate, and may have
+    `draw_square`, a SquareTemplate.
     """
 
     name: str
     subset: str
     section: str
     """File of the suite that its mirrors go to, without `.jsonl`."""
-    core_count: int
-    """Number of its mirrors in core."""
+    count: int
+    """Number of its mirrors in the suite."""
+    suite: str = "core"
+    squares: int = 0
+    """Number of its squares in the suite."""
+    rungs: tuple[int, ...] = RUNGS
+    """Sizes of its templates, if they have one."""
+
+    @property
+    def is_sized(self) -> bool:
+        """Whether its templates have a size."""
+        return self.suite != "core"
 
     @property
     def module(self) -> ModuleType:
-        """The package, imported at first use."""
-        return import_module(f"rewardbench.builders.templates.{self.name}")
+        """The module, imported at first use."""
+        package = "hard." if self.is_sized else ""
+        return import_module(f"rewardbench.builders.templates.{package}{self.name.replace('-', '_')}")
 
 
-BUILDERS: Mapping[str, Builder] = {
-    "instructions": Builder("instructions", "instructions", "chat", 104),
-    "code": Builder("code", "code", "reasoning", 112),
-    "math": Builder("math", "math", "reasoning", 108),
-    "logic": Builder("logic", "logic", "reasoning", 80),
-    "knapsack": Builder("knapsack", "knapsack", "reasoning", 48),
-    "pink": Builder("pink", "pink-elephant", "pink_elephant", 170),
-}
+def _hard(name: str, section: str, count: int, squares: int = 0) -> Builder:
+    return Builder(name, name, section, count, "core-hard", squares)
+
+
+_BUILDERS = (
+    Builder("instructions", "instructions", "chat", 104),
+    Builder("code", "code", "reasoning", 112),
+    Builder("math", "math", "reasoning", 108),
+    Builder("logic", "logic", "reasoning", 80),
+    Builder("knapsack", "knapsack", "reasoning", 48),
+    Builder("pink", "pink-elephant", "pink_elephant", 170),
+)
+BUILDERS: Mapping[str, Builder] = {builder.name: builder for builder in _BUILDERS}
+
+
+def builders_of(suite: str) -> dict[str, Builder]:
+    """Return the builders of a suite, by name."""
+    return {name: builder for name, builder in BUILDERS.items() if builder.suite == suite}
 
 
 def find_builder(name: str) -> Builder:

@@ -10,11 +10,13 @@ from shutil import rmtree
 
 from rewardbench.builders.build import Tick, build_mirrors
 from rewardbench.builders.check import Verification, verify
-from rewardbench.builders.core import SPARE, build_core, write_core
 from rewardbench.builders.mirrors import TEMPLATE_KEY
-from rewardbench.builders.registry import BUILDERS, CORE_SEED, fresh_seed, training_seed
+from rewardbench.builders.registry import BUILDERS, CORE_SEED, builders_of, fresh_seed, training_seed
+from rewardbench.builders.suite_files import SPARE, build_suite, version_of, write_suite
 from rewardbench.errors import InputError
 from rewardbench.paths import data_dir, write_whole
+
+SUITE_NAMES = ("core", "core-hard")
 
 
 @dataclass(frozen=True)
@@ -37,12 +39,18 @@ class BuildRequest:
         Raises:
             InputError: if there is no such builder.
         """
-        if self.name == "core":
+        if self.is_suite:
             spare = 0 if self.fresh is None else SPARE
-            return sum(builder.core_count + spare for builder in BUILDERS.values())
+            return sum(builder.count + spare for builder in builders_of(self.name).values())
         if self.name not in BUILDERS:
-            raise InputError(f"There is no builder {self.name!r}: it must be core, {', '.join(BUILDERS)}.")
-        return self.count or BUILDERS[self.name].core_count
+            names = ", ".join([*SUITE_NAMES, *BUILDERS])
+            raise InputError(f"There is no builder {self.name!r}: it must be one of {names}.")
+        return self.count or BUILDERS[self.name].count
+
+    @property
+    def is_suite(self) -> bool:
+        """Whether a suite is built, rather than the mirrors of one builder."""
+        return self.name in SUITE_NAMES
 
     def validate(self) -> None:
         """Check that the arguments go together.
@@ -51,10 +59,12 @@ class BuildRequest:
             InputError: if they do not.
         """
         self.total()
-        if self.name == "core" and (self.count or self.label or self.seed):
-            raise InputError("core takes --fresh SEED, --output and --workers: its counts and its own seed are fixed.")
-        if self.name != "core" and self.fresh is not None:
-            raise InputError(f"--fresh belongs to core: for other mirrors of {self.name} pass --seed.")
+        if self.is_suite and (self.count or self.label or self.seed):
+            raise InputError(
+                f"{self.name} takes --fresh SEED, --output and --workers: its counts and its own seed are fixed."
+            )
+        if not self.is_suite and self.fresh is not None:
+            raise InputError(f"--fresh belongs to suites: for other mirrors of {self.name} pass --seed.")
         if self.label and self.name != "knapsack":
             raise InputError(f"--label belongs to knapsack, not to {self.name}.")
         if self.backend != "template" and self.name != "pink":
@@ -75,49 +85,50 @@ def run_request(request: BuildRequest, tick: Tick = lambda: None) -> dict[str, o
         InputError: if the request is invalid, or a file cannot be written.
     """
     request.validate()
-    if request.name == "core":
-        return _build_core(request, tick)
+    if request.is_suite:
+        return _build_suite(request, tick)
     if request.label:
         return _build_search_study(request)
     return _build_training_data(request, tick)
 
 
-def _build_core(request: BuildRequest, tick: Tick) -> dict[str, object]:
-    version = (data_dir() / "core" / "VERSION").read_text(encoding="utf-8").strip()
+def _build_suite(request: BuildRequest, tick: Tick) -> dict[str, object]:
+    name, version = request.name, version_of(data_dir(), request.name)
     if request.fresh is None:
         written, seed, folder = _written_dir(), CORE_SEED, request.output or data_dir()
     else:
         written, seed, folder = None, fresh_seed(request.fresh), request.output or Path(f"fresh-{request.fresh}")
         version += f"-fresh{request.fresh}"
     work_dir = folder / ".unfinished"
-    core = build_core(written, seed, request.workers, work_dir, tick)
-    verification = core.verify()
+    suite = build_suite(name, written, seed, request.workers, work_dir, tick)
+    verification = suite.verify()
     _require_no_failure(verification)
     if verification.skipped:
         count = len(verification.skipped)
-        raise InputError(f"core is not written unverified: {verification.skipped[0]} ({count} mirrors).")
-    write_core(core, folder, version)
+        raise InputError(f"{name} is not written unverified: {verification.skipped[0]} ({count} mirrors).")
+    write_suite(suite, folder, version)
     rmtree(work_dir, ignore_errors=True)
     return {
         "folder": str(folder),
-        "rows": core.size(),
+        "rows": suite.size(),
         "verified": verification.pairs,
+        "confirmed": verification.confirmed,
         "failed": 0,
-        "files_sha256": _hash_files(folder),
+        "files_sha256": _hash_files(folder, name),
     }
 
 
 def _written_dir() -> Path:
     folder = data_dir() / "written"
     if not folder.is_dir():
-        raise InputError("The hand-written part of core is not in an installed package: build it in a checkout.")
+        raise InputError("The hand-written part of the suites is not in an installed package: build it in a checkout.")
     return folder
 
 
-def _hash_files(folder: Path) -> str:
-    """Return the SHA-256 of the names and contents of all files in `core/` and `checks/`."""
+def _hash_files(folder: Path, name: str) -> str:
+    """Return the SHA-256 of the names and contents of all files of a suite and of its checks."""
     digest = hashlib.sha256()
-    for path in sorted([*(folder / "core").iterdir(), *(folder / "checks").iterdir()]):
+    for path in sorted([*(folder / name).iterdir(), *(folder / "checks" / name).iterdir()]):
         digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()
 

@@ -74,30 +74,34 @@ def lint_command(
 
 @data.command("verify")
 def verify_labels_command(
-    dataset: Annotated[str, Argument(help="core, or a data folder with core/ and checks/")] = "core",
+    dataset: Annotated[str, Argument(help="core, core-hard, or a data folder with checks/")] = "core",
+    suite: Annotated[TextOption, Option("--suite", help="Suite in a data folder; default: core")] = None,
     trust_remote_code: Annotated[
         bool, Option("--trust_remote_code", help="Allow programs in a folder other than core to run")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Check all labels again: rerun programs, recompute sums and packings, recheck premises, constraints and names."""
-    from rewardbench.builders.core import read_core
+    from rewardbench.builders.request import SUITE_NAMES
+    from rewardbench.builders.suite_files import read_suite
     from rewardbench.paths import data_dir
     from rewardbench.verifiers import VERIFIERS
 
-    if dataset != "core" and not trust_remote_code:
+    is_embedded = dataset in SUITE_NAMES
+    if not is_embedded and not trust_remote_code:
         raise InputError(
             f"Verifying {dataset} runs the programs in it with your permissions. If you trust its source, pass "
             "--trust_remote_code."
         )
-    core = read_core(data_dir() if dataset == "core" else Path(dataset))
+    mirrors = read_suite(data_dir(), dataset) if is_embedded else read_suite(Path(dataset), suite or "core")
     with _progress("verifying", len(VERIFIERS)) as tick:
-        verification = core.verify(tick)
+        verification = mirrors.verify(tick)
     counts = {
         "verified": verification.pairs,
+        "confirmed": verification.confirmed,
         "failed": len(verification.failed),
         "skipped": len(verification.skipped),
-        "rows": core.size(),
+        "rows": mirrors.size(),
     }
     if as_json:
         echo_json({**counts, "failures": verification.failed, "skips": verification.skipped})
@@ -173,7 +177,7 @@ def push_command(
     create_pr: Annotated[bool, Option("--create_pr", help="Open a pull request instead of committing")] = False,
 ) -> None:
     """Upload the suite with its checks and dataset card to the Hub, after verifying the files."""
-    from rewardbench.builders.core import push
+    from rewardbench.builders.suite_files import push
 
     echo(f"pushed={push(folder, repo, private, create_pr)}")
 

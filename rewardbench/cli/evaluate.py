@@ -226,7 +226,7 @@ def _score(arguments: Arguments, model: ModelSpec, is_member: bool = False) -> s
 
     settings = arguments.settings(model)
     user = _hub_user(settings.model.model, arguments.hub)
-    fresh = None if settings.fresh is None else _draw_fresh(settings.fresh)
+    fresh = None if settings.fresh is None else _draw_fresh("core", settings.fresh)
     stored = run_and_store(settings, arguments.output.output_dir, make_console(stderr=True), fresh)
     if stored is None:
         return ""
@@ -284,7 +284,7 @@ def _push(hub: HubOptions, result: Result, path: str, user: str) -> dict[str, st
     return pushed
 
 
-def _draw_fresh(seed: int) -> Path:
-    from rewardbench.builders.core import fresh_draw
+def _draw_fresh(suite: str, seed: int) -> Path:
+    from rewardbench.builders.suite_files import fresh_draw
 
-    return fresh_draw(seed)
+    return fresh_draw(suite, seed)

@@ -124,6 +124,20 @@ SUITES: Mapping[str, SuiteSpec] = {
             section_weights={"Ties": 0.0},  # reported, but not part of the score
         ),
         SuiteSpec(
+            name="core-hard",
+            headline="mirror",
+            sections={
+                "chat": "Chat",
+                "instructions": "Instructions",
+                "safety": "Safety",
+                "reasoning": "Reasoning",
+                "languages": "Languages",
+                "tools": "Tools",
+                "squares": "Squares",
+            },
+            section_weights={"Squares": 0.0},  # best of 4: reported, but not part of the score
+        ),
+        SuiteSpec(
             name="reward-bench",
             hub="allenai/reward-bench",
             # Cited as https://huggingface.co/datasets/allenai/reward-bench/tree/<revision> by several audits of the

@@ -10,7 +10,7 @@ from rewardbench.verifiers.expressions import verify_instructions, verify_logic
 from rewardbench.verifiers.names import verify_names
 from rewardbench.verifiers.programs import missing_tools, verify_code
 
-__all__ = ["VERIFIERS", "Cell", "faults", "missing_tools"]
+__all__ = ["SECOND_VERIFIERS", "VERIFIERS", "Cell", "Verifier", "faults", "missing_tools"]
 
 VERIFIERS: Mapping[str, Verifier] = {
     "instructions": verify_instructions,
@@ -21,3 +21,6 @@ VERIFIERS: Mapping[str, Verifier] = {
     "code": verify_code,
     "pink-elephant": verify_names,
 }
+
+SECOND_VERIFIERS: Mapping[str, Verifier] = {}
+"""Second programs, by kind of check: they read the prompt itself, share no code with the first, and must agree."""

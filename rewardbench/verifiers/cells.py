@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rewardbench.types import Messages, Tools
+
 PASS, FAIL = "pass", "fail"
 
 
@@ -21,6 +23,12 @@ class Cell:
     response: str
     right: bool
     prompt: str = ""
+    """The contents of the prompt's messages, one after another."""
+    messages: Messages = ()
+    """The prompt."""
+    calls: Messages = ()
+    """The response as messages, if it calls tools; `response` is then their JSON."""
+    tools: Tools = ()
 
 
 Verifier = Callable[[Sequence[Cell]], list[str]]

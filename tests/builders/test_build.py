@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 from rewardbench.builders.build import build_from_templates, build_mirrors, draw_mirror
-from rewardbench.builders.core import Core, build_core, push, read_core, write_core
 from rewardbench.builders.draw import Rng
 from rewardbench.builders.journal import Journal, source_hash
 from rewardbench.builders.mirrors import Mirror, chat, from_json, read_mirrors, to_json, to_lines, variants
 from rewardbench.builders.registry import BUILDERS, CORE_SEED, fresh_seed, training_seed
 from rewardbench.builders.request import BuildRequest, run_request
+from rewardbench.builders.suite_files import MirrorSuite, build_suite, push, read_suite, write_suite
 from rewardbench.builders.ties import read_ties
 from rewardbench.cli.main import main
 from rewardbench.errors import InputError
@@ -137,8 +137,8 @@ def test_unwritable_file_raises_input_error(tmp_path):
 @pytest.fixture(scope="module")
 def rebuilt(tmp_path_factory):
     folder = tmp_path_factory.mktemp("core")
-    core = build_core(DATA / "written")
-    write_core(core, folder, (DATA / "core" / "VERSION").read_text().strip())
+    core = build_suite("core", DATA / "written")
+    write_suite(core, folder, (DATA / "core" / "VERSION").read_text().strip())
     return folder
 
 
@@ -152,13 +152,13 @@ def test_fresh_draw_has_only_generated_mirrors_and_none_of_core(tmp_path, capsys
         main(["data", "build", "core", "--fresh", "77", "--output", str(tmp_path), "--json"])
     assert stop.value.code == 0
     figures = json.loads(capsys.readouterr().out)
-    fresh, core = read_core(tmp_path), read_core(DATA)
+    fresh, core = read_suite(tmp_path), read_suite(DATA)
     assert "safety" not in fresh.mirrors
     assert not fresh.ties
     assert not prompts_of(core.all_mirrors()) & prompts_of(fresh.all_mirrors())
     assert not responses_of(core.mirrors["pink_elephant"]) & responses_of(fresh.mirrors["pink_elephant"])
     count = len(fresh.all_mirrors())
-    assert count == sum(builder.core_count for builder in BUILDERS.values())
+    assert count == sum(builder.count for builder in BUILDERS.values())
     assert figures["verified"] == figures["rows"] == 2 * count
     assert (tmp_path / "core" / "VERSION").read_text().strip().endswith("-fresh77")
 
@@ -184,17 +184,17 @@ def test_mirror_text_may_contain_any_line_separator(tmp_path):
 
 def test_read_core_rejects_rows_that_differ_from_their_checks(tmp_path):
     mirror = replace(MIRROR, group="chat-x-001")
-    write_core(Core({"chat": [mirror]}), tmp_path, "1")
-    assert read_core(tmp_path).mirrors["chat"] == [mirror]
+    write_suite(MirrorSuite("core", {"chat": [mirror]}), tmp_path, "1")
+    assert read_suite(tmp_path).mirrors["chat"] == [mirror]
     rows = (tmp_path / "core" / "chat.jsonl").read_text()
     (tmp_path / "core" / "chat.jsonl").write_text(rows.replace('"chosen": "2"', '"chosen": "3"'))
     with pytest.raises(InputError, match="is no mirror"):
-        read_core(tmp_path)
-    (tmp_path / "checks" / "chat.jsonl").write_text("")
+        read_suite(tmp_path)
+    (tmp_path / "checks" / "core" / "chat.jsonl").write_text("")
     with pytest.raises(InputError, match="which no line of checks names"):
-        read_core(tmp_path)
+        read_suite(tmp_path)
     with pytest.raises(InputError, match="holds no suite with checks"):
-        read_core(tmp_path / "nowhere")
+        read_suite(tmp_path / "nowhere")
 
 
 def test_ties_mirror_gives_two_tied_rows_and_two_reference_rows():
@@ -212,7 +212,7 @@ def test_ties_mirror_gives_two_tied_rows_and_two_reference_rows():
     [
         (BuildRequest("poetry"), "no builder 'poetry'"),
         (BuildRequest("core", seed=3), "its counts and its own seed are fixed"),
-        (BuildRequest("math", fresh=3), "--fresh belongs to core"),
+        (BuildRequest("math", fresh=3), "--fresh belongs to suites"),
         (BuildRequest("math", label="best"), "--label belongs to knapsack"),
         (BuildRequest("math", backend="http://x"), "--backend belongs to pink"),
         (BuildRequest("pink", backend="http://x"), "Pass --llm"),

@@ -11,8 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from rewardbench.builders.core import read_core
 from rewardbench.builders.registry import BUILDERS
+from rewardbench.builders.suite_files import read_suite
 from rewardbench.cli.main import main
 from rewardbench.paths import data_dir
 
@@ -72,7 +72,7 @@ def test_lint_prints_shortcut_accuracy_and_exits_1_above_the_maximum(command, le
 
 
 def test_overlap_finds_a_leaked_prompt(command, tmp_path):
-    prompt = read_core(data_dir()).mirrors["safety"][0].a[-1]["content"]
+    prompt = read_suite(data_dir()).mirrors["safety"][0].a[-1]["content"]
     (tmp_path / "train.jsonl").write_text(json.dumps({"text": "Nothing."}) + "\n" + json.dumps({"text": prompt}) + "\n")
     code, out, _ = command("overlap", "train.jsonl", "core", "--json", "--max_share", "0")
     printed = json.loads(out)
@@ -93,7 +93,7 @@ def test_build_writes_the_same_file_twice_and_prints_its_hash(command, tmp_path)
 
 def test_verify_prints_failures_and_exits_1(command, tmp_path):
     """Copy the published chat file, and change two responses to say both things at once."""
-    for part in ("core", "checks"):
+    for part in ("core", "checks/core"):
         (tmp_path / "held" / part).mkdir(parents=True)
         shutil.copy(data_dir() / part / "chat.jsonl", tmp_path / "held" / part)
     path = tmp_path / "held" / "core" / "chat.jsonl"
@@ -202,7 +202,7 @@ def test_push_uploads_the_suite_its_checks_and_its_cards(hub, tmp_path):
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.startswith("pushed=https://huggingface.co/datasets/org/core/commit/")
     assert hub.made[0]["name"] == "core"
-    assert {"README.md", "LICENSE", "core/ties.jsonl", "checks/chat.jsonl", "cards/math.md"} <= set(hub.files)
+    assert {"README.md", "LICENSE", "core/ties.jsonl", "checks/core/chat.jsonl", "cards/math.md"} <= set(hub.files)
     assert hub.gone == ["core/gone.jsonl"]
     assert not any(name.startswith("models/") for name in hub.files)
     assert hub.files["core/chat.jsonl"] == (data_dir() / "core" / "chat.jsonl").read_bytes()
@@ -224,7 +224,7 @@ def test_a_fresh_draw_is_scored_with_core_and_the_gap_is_reported(tmp_path):
     assert ran.returncode == 0, ran.stderr
     printed = json.loads(ran.stdout)
     core, fresh, gap = printed["gap"]
-    built = sum(builder.core_count for builder in BUILDERS.values())
+    built = sum(builder.count for builder in BUILDERS.values())
     assert (core["n"], fresh["n"]) == (built, built)
     assert gap["value"] == pytest.approx(core["value"] - fresh["value"])
     assert gap["low"] < gap["value"] < gap["high"]

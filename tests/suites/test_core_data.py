@@ -10,7 +10,7 @@ import datasets
 import pytest
 from huggingface_hub import DatasetCard
 
-from rewardbench.builders.core import read_core
+from rewardbench.builders.suite_files import read_suite
 from rewardbench.engine.loop import score
 from rewardbench.metrics import summarize
 from rewardbench.paths import data_dir
@@ -27,9 +27,10 @@ def read(name: str) -> list[dict[str, Any]]:
 
 
 FILES = {name: read(f"core/{name}") for name in (*SECTIONS, "ties")}
+COLUMNS = ["id", "subset", "group", "origin"]
 ROWS = [row for name in SECTIONS for row in FILES[name]]
 EVERY = [*ROWS, *FILES["ties"]]
-CHECKS = [check for name in SECTIONS for check in read(f"checks/{name}")]
+CHECKS = [check for name in SECTIONS for check in read(f"checks/core/{name}")]
 CARD = (data_dir() / "README.md").read_text(encoding="utf-8")
 SUITE = load_suite("core")
 
@@ -50,7 +51,7 @@ def test_core_has_the_documented_number_of_mirrors():
 
 
 def test_pink_elephants_come_from_many_topics_and_hide_names_in_words():
-    built = [check for check in read("checks/pink_elephant") if check.get("source")]
+    built = [check for check in read("checks/core/pink_elephant") if check.get("source")]
     assert len({check["source"]["mould"].split("/")[0] for check in built}) >= 29
     provenance = built[0]["source"]["provenance"]
     assert [step["stage"] for step in provenance][:1] == ["topics"]
@@ -106,13 +107,13 @@ def test_datasets_loads_the_rows_of_a_section(load, name):
 def test_datasets_loads_all_mirrors_by_default(load):
     loaded = load()
     assert list(loaded) == ["test"]
-    assert loaded["test"].column_names == ["id", "subset", "group", "origin", "prompt", "chosen", "rejected"]
+    assert loaded["test"].column_names == [*COLUMNS, "template", "prompt", "chosen", "rejected"]
     assert sorted(loaded["test"]["id"]) == sorted(row["id"] for row in ROWS)
 
 
 def test_suite_core_has_the_rows_without_checks():
     assert [item.id for item in SUITE.items] == [row["id"] for row in EVERY]
-    assert {key for item in SUITE.items for key in item.meta} == {"origin"}
+    assert {key for item in SUITE.items for key in item.meta} == {"origin", "template"}
 
 
 # --- the cards
@@ -130,7 +131,7 @@ def test_card_counts_match_the_data():
 
 def test_card_counts_the_verified_rows():
     verified = sum(2 for check in CHECKS if check.get("check"))
-    ties = sum(4 for twin in read_core(data_dir()).ties if twin.check)
+    ties = sum(4 for twin in read_suite(data_dir()).ties if twin.check)
     assert verified + ties >= 0.6 * len(EVERY)
     assert f"{verified + ties:,} of the {len(EVERY):,} rows" in CARD
 
@@ -138,8 +139,11 @@ def test_card_counts_the_verified_rows():
 def test_card_has_the_hash_of_the_rows_that_readers_checked():
     """A change of the rows that no program verifies needs a new blind reading."""
     checked = {check["group"] for check in CHECKS if check.get("check")}
-    ties = {twin.group for twin in read_core(data_dir()).ties if twin.check}
-    rows = [row for row in EVERY if row["group"] not in checked | ties]
+    ties = {twin.group for twin in read_suite(data_dir()).ties if twin.check}
+    rows = []
+    for row in EVERY:
+        if row["group"] not in checked | ties:
+            rows.append({name: value for name, value in row.items() if name != "template"})
     digest = hashlib.sha256("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()).hexdigest()
     assert f"`{digest[:16]}`" in CARD, digest[:16]
 

@@ -6,21 +6,21 @@ from dataclasses import replace
 
 import pytest
 
-from rewardbench.builders.check import cells, verify
-from rewardbench.builders.core import read_core
+from rewardbench.builders.check import verify
+from rewardbench.builders.suite_files import read_suite
 from rewardbench.paths import data_dir
 from rewardbench.verifiers import Cell, faults
 from rewardbench.verifiers.cells import FAIL, PASS
 from rewardbench.verifiers.programs import LANGUAGES, verify_code
 from rewardbench.verifiers.sandbox import run_limited, temporary_folder
 
-MIRRORS = [mirror for mirrors in read_core(data_dir()).mirrors.values() for mirror in mirrors]
+MIRRORS = [mirror for mirrors in read_suite(data_dir()).mirrors.values() for mirror in mirrors]
 WRITTEN = {mirror.group: mirror for mirror in MIRRORS if mirror.check and not mirror.source}
 
 
 def python_cells():
     mirrors = [mirror for mirror in WRITTEN.values() if mirror.check["a"].get("language") == "python"]
-    return [cell for mirror in mirrors[:3] for cell in cells(mirror)]
+    return [cell for mirror in mirrors[:3] for cell in mirror.cells()]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -6,22 +6,22 @@ from itertools import combinations
 
 import pytest
 
-from rewardbench.builders.check import cells, verify
-from rewardbench.builders.core import read_core
+from rewardbench.builders.check import verify
+from rewardbench.builders.suite_files import read_suite
 from rewardbench.paths import data_dir
 from rewardbench.verifiers import VERIFIERS, Cell, faults
 from rewardbench.verifiers.arithmetic import adds_up, best_worth, exact_value, written_sums
 from rewardbench.verifiers.cells import FAIL, PASS, BrokenCheck
 from rewardbench.verifiers.names import mentions
 
-CORE = read_core(data_dir())
+CORE = read_suite(data_dir())
 MIRRORS = [mirror for mirrors in CORE.mirrors.values() for mirror in mirrors]
 WRITTEN = {mirror.group: mirror for mirror in MIRRORS if mirror.check and not mirror.source}
 LIGHT = sorted(set(VERIFIERS) - {"code", "ties"})
 
 
 def cells_of(kind):
-    return [cell for mirror in MIRRORS if mirror.check.get("kind") == kind for cell in cells(mirror)]
+    return [cell for mirror in MIRRORS if mirror.check.get("kind") == kind for cell in mirror.cells()]
 
 
 @pytest.mark.parametrize("kind", LIGHT)
@@ -60,7 +60,7 @@ def test_answers_of_ties_pass_for_their_prompt_and_fail_for_the_other():
     ],
 )
 def test_a_small_error_in_a_right_response_is_detected(group, old, new):
-    cell = next(cells(WRITTEN[group]))
+    cell = next(WRITTEN[group].cells())
     slip = re.sub(re.escape(old), new, cell.response, count=1, flags=re.IGNORECASE)
     assert slip != cell.response
     verifier = VERIFIERS[WRITTEN[group].check["kind"]]
@@ -92,14 +92,14 @@ def test_a_broken_check_is_reported_and_the_others_are_still_evaluated():
 
 @pytest.mark.parametrize("change", [{"holds": "not fan"}, {"leaves": [{"vent": True}]}])
 def test_premises_that_do_not_imply_the_conclusion_are_detected(change):
-    cell = next(cells(WRITTEN["reasoning-logic-001"]))
+    cell = next(WRITTEN["reasoning-logic-001"].cells())
     outcomes = VERIFIERS["logic"]([cell, replace(cell, check={**cell.check, **change})])
     assert outcomes[0] == PASS
     assert "the premises leave" in outcomes[1]
 
 
 def test_a_knapsack_with_two_best_packings_is_detected():
-    cell = next(cells(WRITTEN["reasoning-knapsack-001"]))
+    cell = next(WRITTEN["reasoning-knapsack-001"].cells())
     double = {**cell.check["items"], "tea": cell.check["items"]["cocoa"]}
     outcomes = VERIFIERS["knapsack"]([cell, replace(cell, check={**cell.check, "items": double})])
     assert outcomes[0] == PASS
@@ -127,7 +127,7 @@ def test_exact_value_is_exact_and_rejects_anything_but_sums():
 
 
 def test_written_sums_finds_every_sum_of_the_written_responses():
-    checked = [cell for m in WRITTEN.values() if m.check["kind"] in ("math", "knapsack") for cell in cells(m)]
+    checked = [cell for m in WRITTEN.values() if m.check["kind"] in ("math", "knapsack") for cell in m.cells()]
     for text in {cell.response for cell in checked}:
         assert len(written_sums(text)) == text.count("=") + len(re.findall(r"% of \S+ is ", text)), text
 
