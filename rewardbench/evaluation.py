@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -33,7 +33,8 @@ from rewardbench.scorers.in_memory import name_of, scorer_of
 from rewardbench.settings import Data, EvaluateOptions, Model, ModelSpec, Settings, sort_options, with_options
 from rewardbench.store import LocalStore, open_store
 from rewardbench.store.local import reject_model_name
-from rewardbench.suites import load_inputs, load_suite, suite_of_rows
+from rewardbench.suites import load_inputs, suite_of_rows
+from rewardbench.suites.fresh import FRESH_SUITES, load_fresh_draw
 from rewardbench.suites.in_memory import read_in_memory
 from rewardbench.types import Estimate, Item, ItemScores, Result, Rule, Scorer, Suite
 
@@ -216,6 +217,7 @@ def run(
     *,
     suite: Suite | None = None,
     scorer: Scorer | None = None,
+    loaded: Scorer | None = None,
 ) -> tuple[Result, Suite]:
     """Load, score, and summarise.
 
@@ -226,6 +228,7 @@ def run(
         sink: called with every scored item, which has its rendered texts; items of the result have none.
         suite: data in memory, instead of the data that the settings name.
         scorer: a model in memory, instead of the model that the settings name.
+        loaded: the model that the settings name, if it is loaded already.
 
     Returns:
         The result, and the suite it was computed on.
@@ -238,9 +241,9 @@ def run(
     suite = suite or load_inputs(
         settings, limit=settings.limit, scores_only=settings.scores_only, as_json=settings.load_json
     )
-    fresh = _load_fresh_draw(settings, suite, fresh_draw)
+    fresh = load_fresh_draw(settings, suite, fresh_draw)
     suite = with_threshold(suite, settings.step_threshold)
-    scorer = scorer or load_scorer(settings.model, settings.cache)
+    scorer = scorer or loaded or load_scorer(settings.model, settings.cache)
     check_view(suite, scorer.view, scorer.name)
 
     def keep(item: Item, item_scores: ItemScores) -> ItemScores:
@@ -297,19 +300,33 @@ def score_dataset(settings: Settings, sink: Sink, suite: Suite, console: Console
     return [*([suite.note] if suite.note else []), *scored.notes, *scorer.report().notes]
 
 
-def run_and_store(
-    settings: Settings, folder: str, console: Console | None = None, fresh_draw: Path | None = None
-) -> tuple[Result, str] | None:
-    """Run, and store the result in a folder.
-
-    Args:
-        settings: the run.
-        folder: folder of results; a Hub dataset is rejected.
-        console: where the progress bar is drawn; stderr by default.
-        fresh_draw: folder of the draw whose seed the settings name.
+def run_and_store(settings: Settings, folder: str, console: Console | None = None) -> tuple[Result, str] | None:
+    """Run, and store the result in a folder: `run_suites` for a single suite.
 
     Returns:
         The result and the path of its summary; None in a process of torchrun other than rank 0.
+    """
+    return next(run_suites([settings], folder, console), None)
+
+
+def run_suites(
+    runs: Sequence[Settings],
+    folder: str,
+    console: Console | None = None,
+    draw_fresh: Callable[[str, int], Path] | None = None,
+) -> Iterator[tuple[Result, str]]:
+    """Run one model on one or several suites, and store each result in a folder.
+
+    The model is loaded once; a judge or a model behind a server is connected once per suite, to count its requests.
+
+    Args:
+        runs: settings of each run, which differ in the data only.
+        folder: folder of results; a Hub dataset is rejected.
+        console: where the progress bar is drawn; stderr by default.
+        draw_fresh: returns the folder of a fresh draw, by the name of the suite and the seed.
+
+    Yields:
+        Each result and the path of its summary; nothing in a process of torchrun other than rank 0.
 
     Raises:
         InputError: for bad input, and before scoring if the folder cannot be written.
@@ -319,28 +336,19 @@ def run_and_store(
         raise InputError(
             f"A run writes to a folder, not to {folder}: pass a local --output_dir, then rewardbench submit."
         )
-    reject_model_name(settings.model.model)
-    _choose_workers(settings)
-    with store.draft() as draft:
-        result, suite = run(settings, console, fresh_draw, draft.add)
-        return (result, store.put(result, suite, draft)) if is_first() else None
-
-
-def _load_fresh_draw(settings: Settings, suite: Suite, folder: Path | None) -> Suite | None:
-    """Load the newly generated mirrors that are compared with core; None if the settings name no seed.
-
-    Raises:
-        InputError: if the folder is missing, or the suite is not the complete core.
-    """
-    if settings.fresh is None:
-        return None
-    if folder is None:
-        raise InputError("fresh works on the command line only: rewardbench --fresh SEED.")
-    if suite.name != "core" or settings.protocol or "+" in suite.revision.partition("+")[2]:
-        raise InputError(
-            "A fresh draw is compared with the complete suite core: leave out --split, --subset and --limit."
-        )
-    return load_suite(str(folder), protocol="core")
+    model, loaded = runs[0].model, None
+    reject_model_name(model.model)
+    _choose_workers(runs[0])
+    if len(runs) > 1 and not (model.judge or model.server):
+        loaded = load_scorer(model, runs[0].cache)
+    for settings in runs:
+        fresh = None
+        if draw_fresh and settings.fresh is not None and settings.dataset in FRESH_SUITES:
+            fresh = draw_fresh(settings.dataset, settings.fresh)
+        with store.draft() as draft:
+            result, suite = run(settings, console, fresh, draft.add, loaded=loaded)
+            if is_first():
+                yield result, store.put(result, suite, draft)
 
 
 def _score(

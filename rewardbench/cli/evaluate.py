@@ -49,8 +49,8 @@ DEFAULT_DATASET_NOTE = (
 
 MODEL_HELP = "Hub id, folder, tiny-rm, tiny-dpo, or baseline/longest, baseline/shortest, baseline/random"
 DATASET_HELP = (
-    "core, allenai/reward-bench, allenai/reward-bench-2, allenai/preference-test-sets, or any Hub id, folder, jsonl, "
-    "json, parquet or csv with preferences, or - for standard input"
+    "core, core-hard, allenai/reward-bench, allenai/reward-bench-2, allenai/preference-test-sets, several suites "
+    "separated by commas, or any Hub id, folder, jsonl, json, parquet or csv with preferences, or - for standard input"
 )
 
 
@@ -74,13 +74,29 @@ class ItemOptions:
     ] = False
     fresh: Annotated[
         CountOption,
-        flag(DATA, "fresh", "core: also score newly generated mirrors with this seed, and report the difference"),
+        flag(
+            DATA,
+            "fresh",
+            "core, core-hard: also score new mirrors of this seed, and report the difference",
+        ),
     ] = None
     step_threshold: Annotated[
         float | None,
         flag(DATA, "step_threshold", "Score below which a labelled step counts as wrong; default: 0.5"),
     ] = None
     debug: Annotated[bool, flag(DATA, "debug", "Score only the first 10 items")] = False
+
+    def datasets(self) -> list[str]:
+        """Return the datasets to score: one, or several suites whose names are separated by commas."""
+        from rewardbench.suites.registry import find_spec
+
+        dataset = "core" if self.dataset is None else self.dataset
+        names = dataset.split(",")
+        if len(names) == 1 or not all(map(find_spec, names)):
+            return [dataset]
+        if len(set(names)) < len(names):
+            raise InputError(f"--dataset {dataset} names a suite twice.")
+        return names
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,8 +181,8 @@ class Arguments:
             specs.append(spec)
         return specs
 
-    def settings(self, model: ModelSpec) -> Settings:
-        """Build the settings of the run of a model.
+    def settings(self, model: ModelSpec, dataset: str) -> Settings:
+        """Build the settings of the run of a model on a dataset.
 
         Raises:
             InputError: if a value is wrong.
@@ -176,7 +192,7 @@ class Arguments:
         data = replace(self.data, protocol=self.judge.data_protocol) if model.judge else self.data
         return Settings(
             model=model,
-            dataset="core" if self.items.dataset is None else self.items.dataset,
+            dataset=dataset,
             **asdict(data),
             scores_only=self.items.prioritize_scoring,
             load_json=self.items.load_json,
@@ -208,7 +224,7 @@ def evaluate_command(arguments: Arguments) -> None:
         _score_ensemble(arguments, specs)
 
 
-def _score(arguments: Arguments, model: ModelSpec, is_member: bool = False) -> str:
+def _score(arguments: Arguments, model: ModelSpec, is_member: bool = False) -> list[str]:
     """Score, store and print. Heavy libraries are first imported here.
 
     Args:
@@ -217,31 +233,44 @@ def _score(arguments: Arguments, model: ModelSpec, is_member: bool = False) -> s
         is_member: True for a member of an ensemble, whose result is not printed as JSON.
 
     Returns:
-        The path of the result; empty in a process of torchrun other than rank 0.
+        The path of the result on each suite; none in a process of torchrun other than rank 0.
     """
+    runs = [arguments.settings(model, dataset) for dataset in arguments.items.datasets()]
     set_up_scoring(model.model)
 
-    from rewardbench.evaluation import run_and_store
+    from rewardbench.evaluation import run_suites
     from rewardbench.results.report import print_result, to_json
 
-    settings = arguments.settings(model)
-    user = _hub_user(settings.model.model, arguments.hub)
-    fresh = None if settings.fresh is None else _draw_fresh("core", settings.fresh)
-    stored = run_and_store(settings, arguments.output.output_dir, make_console(stderr=True), fresh)
-    if stored is None:
-        return ""
-    result, path = stored
+    user = _hub_user(model.model, arguments.hub)
     as_json = arguments.output.as_json
-    if not as_json:  # before anything is pushed, which may fail
-        print_result(result, make_console())
-        echo(f"results={path}")
-    pushed = _push(arguments.hub, result, path, user)
-    if as_json and not is_member:
-        echo_json({**to_json(result), "results": path, **pushed})
-    elif not as_json:
-        for name, value in pushed.items():
-            echo(f"{name}={value}")
-    return path
+    results: list[Result] = []
+    paths: list[str] = []
+    values: list[dict[str, object]] = []
+    for result, path in run_suites(runs, arguments.output.output_dir, make_console(stderr=True), _draw_fresh):
+        if not as_json and len(runs) == 1:  # before anything is pushed, which may fail
+            print_result(result, make_console())
+        if not as_json:
+            echo(f"results={path}")
+        pushed = _push(arguments.hub, result, path, user)
+        if not as_json:
+            for name, value in pushed.items():
+                echo(f"{name}={value}")
+        results.append(result)
+        paths.append(path)
+        values.append({**to_json(result), "results": path, **pushed})
+    if results and not is_member:
+        _print_together(results, values, as_json)
+    return paths
+
+
+def _print_together(results: Sequence[Result], values: Sequence[dict[str, object]], as_json: bool) -> None:
+    """Print the results as JSON, or those on several suites as one table."""
+    from rewardbench.results.suites_report import print_suites
+
+    if as_json:
+        echo_json(values[0] if len(values) == 1 else {"suites": values})
+    elif len(results) > 1:
+        print_suites(results, make_console())
 
 
 def _score_ensemble(arguments: Arguments, members: Sequence[ModelSpec]) -> None:
@@ -249,8 +278,12 @@ def _score_ensemble(arguments: Arguments, members: Sequence[ModelSpec]) -> None:
     if arguments.hub.push_results_to_hub or arguments.hub.upload_model_metadata_to_hf:
         raise InputError("The results of several models are not pushed by one run: score and push each in its own run.")
     output, rule = arguments.output, arguments.ensemble
-    paths = [_score(arguments, member, is_member=True) for member in members]
-    if not all(paths):
+    if len(arguments.items.datasets()) > 1:
+        raise InputError("An ensemble is scored on one suite at a time: pass a single --dataset.")
+    paths: list[str] = []
+    for member in members:
+        paths += _score(arguments, member, is_member=True)
+    if not paths:
         return
     combine_results(
         paths, rule.ensemble or "majority", rule.penalty, rule.standardize, None, output.output_dir, output.as_json
@@ -285,6 +318,7 @@ def _push(hub: HubOptions, result: Result, path: str, user: str) -> dict[str, st
 
 
 def _draw_fresh(suite: str, seed: int) -> Path:
+    """Return the folder of a fresh draw, built if needed."""
     from rewardbench.builders.suite_files import fresh_draw
 
     return fresh_draw(suite, seed)

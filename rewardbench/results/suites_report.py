@@ -1,0 +1,59 @@
+"""Print the results of a model on several suites: one table, then `key=value` lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from rewardbench.console.terminal import printable
+from rewardbench.results.report import key_values, slug
+from rewardbench.types import Estimate, Result
+
+
+def print_suites(results: Sequence[Result], console: Console) -> None:
+    """Print a title, a table with a block of rows for each suite, `key=value` lines and the notes of each run."""
+    first = results[0]
+    console.print(Text(printable(f"{first.model} ({first.model_type}) on {len(results)} suites"), style="bold"))
+    console.print(suites_table(results))
+    for line in suites_key_values(results):
+        console.print(Text(printable(line)), soft_wrap=True)
+    for result in results:
+        for note in result.manifest.get("notes", ()):
+            console.print(Text(printable(f"note on {result.suite}: {note}")), soft_wrap=True)
+
+
+def suites_key_values(results: Sequence[Result]) -> Iterator[str]:
+    """Yield the `key=value` lines of each result, with the name of its suite before the key.
+
+    >>> slug("core-hard")
+    'core_hard'
+    """
+    for result in results:
+        for line in key_values(result):
+            yield f"{slug(result.suite)}.{line}"
+
+
+def suites_table(results: Sequence[Result]) -> Table:
+    """Return a table with a row for the score of each suite, followed by a row for each section, in percent."""
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
+    table.add_column("", overflow="fold")
+    for header in ("n", "score %", "95 %", "ties", "un-\nscored", "trun-\ncated"):
+        table.add_column(header, justify="right")
+    for result in results:
+        table.add_row(*_cells(result.suite, result.score), style="bold")
+        for section in result.mirrors or result.sections:
+            table.add_row(*_cells(f"  {section.name}", section))
+    return table
+
+
+def _cells(name: str, estimate: Estimate) -> list[Text]:
+    counts = (estimate.ties, estimate.unscored, estimate.truncated)
+    share = "–" if estimate.value is None else f"{100 * estimate.value:.1f}"
+    interval = ""
+    if estimate.low is not None and estimate.high is not None:
+        interval = f"{100 * estimate.low:.1f}–{100 * estimate.high:.1f}"
+    return [Text(printable(name)), Text(str(estimate.n)), Text(share), Text(interval), *map(Text, map(str, counts))]
