@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 RESULT_HELP = "Result: the .json that rewardbench writes (any version), or per-item scores in .jsonl"
 MetricOption = Annotated[
-    Literal["pair", "mirror"] | None,
-    flag(DATA, "metric", "pair: accuracy; mirror: mirror accuracy; default: the metric of the score"),
+    Literal["pair", "mirror", "turn"] | None,
+    flag(DATA, "metric", "pair: accuracy; mirror: mirror accuracy; turn: turn accuracy; default: that of the score"),
 ]
 PlotOption = Annotated[TextOption, flag(OUTPUT, "plot", "Save a plot: .png, .svg or .pdf")]
 
@@ -36,7 +36,7 @@ def compare_command(
 ) -> None:
     """Compare two models by section (difference, 95% CI, p-value), or rank several.
 
-    Differences are the second model minus the first, paired by item and clustered by mirror.
+    Differences are the second model minus the first, paired by item and clustered by template or mirror.
     """
     from rewardbench.comparison import plots
     from rewardbench.comparison.compare import compare, rank

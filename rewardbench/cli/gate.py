@@ -78,8 +78,8 @@ def gate_command(
 ) -> None:
     """Test whether a candidate is worse than a baseline. Exit codes: 0 pass, 1 regression, 3 inconclusive, 2 bad input.
 
-    One-sided 95% bounds, paired by item, clustered by mirror: a candidate that is no worse fails by chance at most
-    once in twenty runs. Limits and floors apply to the metric of the score (core: mirror accuracy, printed as
+    One-sided 95% bounds, paired by item, clustered by template or mirror: a candidate that is no worse fails by chance
+    at most once in twenty runs. Limits and floors apply to the metric of the score (core: mirror accuracy, printed as
     mirror.NAME; other data: accuracy, printed as section.NAME), or to --metric.
     """
     _decide(baseline, candidate, gate)

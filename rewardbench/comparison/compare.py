@@ -1,6 +1,8 @@
 """Compare models on the same items: paired differences, significance tests and flipped items.
 
-The unit of analysis is the cluster (a mirror, or a single item); its value is the paired difference in credit.
+The unit of analysis is the cluster: the items of one template if the suite clusters by template, else a mirror, else a
+single item. Mirrors of one template are answered alike, also in how two models differ on them. So intervals, tests,
+wins and losses all take the cluster as one observation; its value is the paired difference in credit.
 """
 
 from __future__ import annotations
@@ -17,9 +19,7 @@ from rewardbench import stats
 from rewardbench.errors import InputError
 from rewardbench.metrics import SuiteMeans, credit, is_scored, margin_by_rule, measure, pairable, rule_of
 from rewardbench.results.scored import ModelScores, hash_of_ids, read_scored
-from rewardbench.types import Item, ItemScores, Rule, Suite
-
-Metric = Literal["pair", "mirror"]
+from rewardbench.types import Item, ItemScores, Metric, Rule, Suite
 
 
 @dataclass(frozen=True)
@@ -101,12 +101,12 @@ ComparedResult = str | PathLike[str] | ModelScores | HasModelScores
 
 
 def compare(first: ComparedResult, second: ComparedResult, metric: Metric | None = None) -> Comparison:
-    """Compare the second model with the first, paired by item and clustered by mirror.
+    """Compare the second model with the first, paired by item and clustered by template or mirror.
 
     Args:
         first: the result to compare with: the path of a result (.json), or what `evaluate` returns.
         second: the result to compare, in the same form or the other.
-        metric: `pair` (items) or `mirror`; by default the suite's headline.
+        metric: `pair` (items), `mirror` or `turn`; by default the suite's headline.
 
     Returns:
         The differences, second minus first, of the score and of each section, and the items with different credit.
@@ -117,6 +117,7 @@ def compare(first: ComparedResult, second: ComparedResult, metric: Metric | None
     first, second = align(read_compared(first), read_compared(second))
     first_means, second_means = pairable(compute_means(first), compute_means(second))
     metric = choose_metric(first_means, metric)
+    choose_metric(second_means, metric)
     return Comparison(
         first=first.model,
         second=second.model,
@@ -203,6 +204,7 @@ def _credit_terms(suite: Suite) -> dict[str, object]:
         "rules": rules,
         "section weights": section_weights,
         "headline": suite.headline,
+        "clusters": suite.cluster_by,
     }
 
 
@@ -226,11 +228,16 @@ def choose_metric(means: SuiteMeans, metric: Metric | None) -> Metric:
     """Return the metric, by default that of the suite's headline.
 
     Raises:
-        InputError: if the metric is `mirror` and the suite has no mirrors.
+        InputError: if the suite has no mean by the metric.
     """
-    if metric == "mirror" and not means.mirror:
+    if metric == "mirror" and metric not in means.metrics:
         raise InputError("This suite has no mirrors: pass --metric pair.")
-    return metric or ("mirror" if means.headline == "mirror" else "pair")
+    if metric == "turn" and not means.has_total(metric):
+        raise InputError(
+            "There is no turn accuracy: no two items of a group have the same responses with right and wrong swapped, "
+            f"or the result is of an earlier version. Pass --metric {means.headline}, or score the model again."
+        )
+    return metric or means.headline
 
 
 def compute_means(scored: ModelScores) -> SuiteMeans:
@@ -240,7 +247,7 @@ def compute_means(scored: ModelScores) -> SuiteMeans:
         InputError: if no item has a preference, or none of those has a score.
     """
     means = measure(scored.suite, scored.items)
-    if means.totals[means.headline] is None:
+    if not means.has_total(means.headline):
         raise InputError(f"{scored.path} holds no item with a preference, so there is nothing to compare.")
     labelled_ids = {item.id for item in scored.suite.items if item.is_labelled}
     for item in scored.items:
@@ -283,18 +290,17 @@ def power_sentence(score: Contrast) -> str:
 
 
 def contrast_scores(first: SuiteMeans, second: SuiteMeans, metric: Metric) -> Contrast:
-    """Compare the scores; the interval is a cluster bootstrap within each section."""
+    """Compare the scores; the interval is a cluster bootstrap within each section, or subset that has a weight."""
     score = contrast("score", first.total(metric), second.total(metric))
-    second_sections = second.section_means(metric)
+    second_strata = second.metrics[metric].strata
     strata: list[stats.PairedDifference] = []
     weights: list[float] = []
     clusters = 0
-    for name, first_mean in first.section_means(metric).items():
-        if first.weights[name] > 0:
-            stratum = stats.paired(second_sections[name], first_mean)
-            strata.append(stratum)
-            weights.append(first.weights[name])
-            clusters += stratum.clusters
+    for name, first_stratum in first.metrics[metric].strata.items():
+        stratum = stats.paired(second_strata[name].mean, first_stratum.mean)
+        strata.append(stratum)
+        weights.append(first_stratum.weight)
+        clusters += stratum.clusters
     if score.wins + score.losses == 0 or clusters != score.clusters:
         return score  # nothing differs, or sections share clusters
     low, high = stats.bootstrap(strata, weights)
@@ -340,7 +346,7 @@ def rank(models: Sequence[ModelScores], metric: Metric | None = None) -> list[Ra
 
     Args:
         models: results of the same items.
-        metric: `pair` (items) or `mirror`; by default the suite's headline.
+        metric: `pair` (items), `mirror` or `turn`; by default the suite's headline.
 
     Raises:
         InputError: if the results do not have the same items of the same suite, or judges have different protocols.
@@ -350,6 +356,8 @@ def rank(models: Sequence[ModelScores], metric: Metric | None = None) -> list[Ra
     models = [align(reference, scored)[1] for scored in models]
     suite_means = list(map(compute_means, models))
     metric = choose_metric(suite_means[0], metric)
+    for means in suite_means:
+        choose_metric(means, metric)
     totals = [means.total(metric) for means in suite_means]
     clusters = list(totals[0].contributions)
     contributions: list[list[float]] = []

@@ -14,11 +14,12 @@ from typing import Literal
 from xml.etree import ElementTree
 
 from rewardbench import stats
-from rewardbench.comparison.compare import Metric, align, choose_metric, compute_means
+from rewardbench.comparison.compare import align, choose_metric, compute_means
 from rewardbench.console.terminal import listed, printable
 from rewardbench.errors import InputError
 from rewardbench.metrics import SuiteMeans, pairable
 from rewardbench.results.scored import ModelScores, same_scores
+from rewardbench.types import Metric
 
 Verdict = Literal["pass", "regression", "inconclusive"]
 MAX_DROP = 0.03
@@ -55,7 +56,7 @@ class Check:
     verdict: Verdict
     items: int
     metric: Metric = "pair"
-    """Share of right items (pair), or of mirrors in which every item is right."""
+    """What is counted: right items, mirrors in which every item is right, or turn pairs."""
     needed: int | None = None
     """Estimated number of items that would decide an inconclusive check; None if no number would."""
 
@@ -75,7 +76,7 @@ class Decision:
     """The candidate's score of each section by each metric, as its report prints them."""
 
 
-MEASURES: Mapping[Metric, str] = {"pair": "accuracy", "mirror": "mirror accuracy"}
+MEASURES: Mapping[Metric, str] = {"pair": "accuracy", "mirror": "mirror accuracy", "turn": "turn accuracy"}
 """Display name of each metric."""
 
 
@@ -97,7 +98,7 @@ def decide(
         baseline: result of the baseline model.
         candidate: result of the candidate on the same items.
         limits: largest drops and floors; by default those of `Limits`.
-        metric: `pair` (items) or `mirror`; by default the suite's headline.
+        metric: `pair` (items), `mirror` or `turn`; by default the suite's headline.
 
     Raises:
         InputError: if the two cannot be paired, or a section does not exist.
@@ -106,6 +107,7 @@ def decide(
     baseline, candidate = align(baseline, candidate)
     baseline_means, candidate_means = pairable(compute_means(baseline), compute_means(candidate))
     metric = choose_metric(baseline_means, metric)
+    choose_metric(candidate_means, metric)
     identical = same_scores(baseline, candidate)
 
     def means_of(name: str) -> tuple[stats.Mean, stats.Mean]:

@@ -37,7 +37,7 @@ def draw_comparison(comparison: Comparison, path: str) -> None:
             _draw_interval(axes, y, row.difference, row.low, row.high, colour, mark)
         axes.axvline(0, color="black", linewidth=1)
         axes.set_yticks(range(len(rows)), labels, fontsize=11)
-        unit = "mirrors" if comparison.metric == "mirror" else "items"
+        unit = "items" if comparison.metric == "pair" else "mirrors"
         axes.set_xlabel(
             f"difference in points of {MEASURES[comparison.metric]}, 95 % interval (n: clusters)", fontsize=11
         )

@@ -24,6 +24,7 @@ from rewardbench.store.base import Store
 from rewardbench.store.verdicts import check_verdict, read_verdict
 from rewardbench.suites import load_embedded
 from rewardbench.suites.registry import find_spec
+from rewardbench.types import Item, Suite
 
 LONGEST_TEXT = 10_000
 TOLERANCE = 1e-6
@@ -146,7 +147,7 @@ def with_known_rules(scored: ModelScores, suite: str, revision: str) -> ModelSco
         embedded = load_embedded(spec.name)
         if embedded.revision != revision:
             return None
-        return replace(scored, suite=replace(embedded, items=scored.suite.items))
+        return replace(scored, suite=replace(embedded, items=_known_items(scored, embedded)))
     subsets = dict.fromkeys(item.subset for item in scored.suite.items)
     known_suite = replace(
         scored.suite,
@@ -154,8 +155,21 @@ def with_known_rules(scored: ModelScores, suite: str, revision: str) -> ModelSco
         rules={name: spec.rules[name] for name in subsets if name in spec.rules},
         section_weights=spec.section_weights,
         headline=spec.headline,
+        cluster_by=spec.cluster_by,
+        breakdowns=spec.breakdowns,
     )
     return replace(scored, suite=known_suite)
+
+
+def _known_items(scored: ModelScores, suite: Suite) -> tuple[Item, ...]:
+    """Return the items of scores as the suite has them: what matches them and groups them is not taken from a file."""
+    known = {item.id: item for item in suite.items}
+    items: list[Item] = []
+    for item in scored.suite.items:
+        suite_item = known.get(item.id, item)
+        is_same = (len(suite_item.completions), suite_item.num_correct) == (len(item.completions), item.num_correct)
+        items.append(suite_item if is_same else item)
+    return tuple(items)
 
 
 def _recompute(
@@ -170,7 +184,7 @@ def _recompute(
         verdict_note: note on the re-run, if any.
     """
     measured = measure(scored.suite, scored.items)
-    if measured.totals[measured.headline] is None:
+    if not measured.has_total(measured.headline):
         raise InputError(f"{scored.path} has no item with a preference.")
     metric = choose_metric(measured, None)
     total = measured.total(metric)
@@ -183,10 +197,12 @@ def _recompute(
         metric=metric,
         score=Figure("score", total.value, low, high, len(total.weights)),
         sections=_figures_of(measured.section_means(metric)),
-        subsets=_figures_of(measured.subsets),
+        subsets=_figures_of(measured.subset_means("pair")),
         badge="verified" if verified and agrees else "recomputed",
         note=" ".join(filter(None, notes)),
-        order_inconsistency=next(iter(_figures_of({"order_inconsistency": measured.order_inconsistency})), None),
+        order_inconsistency=next(
+            iter(_figures_of({"order_inconsistency": order} if (order := measured.order_inconsistency) else {})), None
+        ),
         biases=_recompute_biases(row, scored),
     )
     contributions = [total.contributions[cluster] for cluster in sorted(total.contributions, key=repr)]
@@ -204,11 +220,10 @@ def _recompute_biases(row: LeaderboardRow, scored: ModelScores) -> tuple[Figure,
     return tuple(sorted(figures.values(), key=lambda figure: figure.name))
 
 
-def _figures_of(means: Mapping[str, stats.Mean | None]) -> tuple[Figure, ...]:
+def _figures_of(means: Mapping[str, stats.Mean]) -> tuple[Figure, ...]:
     figures: list[Figure] = []
     for name, mean in means.items():
-        if mean:
-            figures.append(Figure(name, mean.value, mean.low, mean.high, len(mean.weights)))
+        figures.append(Figure(name, mean.value, mean.low, mean.high, len(mean.weights)))
     return tuple(figures)
 
 

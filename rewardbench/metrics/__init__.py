@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from rewardbench.metrics.aggregate import (
-    SuiteEstimates,
-    SuiteMeans,
-    gap,
-    measure,
-    pairable,
-    score_interval,
-    summarize,
-)
+from rewardbench.metrics.aggregate import SuiteEstimates, gap, summarize
+from rewardbench.metrics.breakdowns import LADDER, reaches
 from rewardbench.metrics.credit import credit, is_scored, labels_steps, margin, margin_by_rule, rule_of, with_threshold
+from rewardbench.metrics.grading import column_value, completion_hashes
 from rewardbench.metrics.judge_bias import JUDGE_TYPES, judge_biases, model_family
+from rewardbench.metrics.means import SuiteMeans, measure, pairable, score_interval
 from rewardbench.metrics.published import (
     LEADERBOARD_WEIGHTS,
     leaderboard_score,
@@ -20,12 +15,17 @@ from rewardbench.metrics.published import (
     section_means,
 )
 from rewardbench.metrics.ties import ties_mean, ties_score
+from rewardbench.metrics.units import MEANINGS
 
 __all__ = [
     "JUDGE_TYPES",
+    "LADDER",
     "LEADERBOARD_WEIGHTS",
+    "MEANINGS",
     "SuiteEstimates",
     "SuiteMeans",
+    "column_value",
+    "completion_hashes",
     "credit",
     "gap",
     "is_scored",
@@ -38,6 +38,7 @@ __all__ = [
     "model_family",
     "pairable",
     "prior_sets",
+    "reaches",
     "rule_of",
     "score_interval",
     "section_means",

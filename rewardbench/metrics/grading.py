@@ -1,17 +1,20 @@
-"""Grade items by the rules of their suite, and compute means of the grades.
+"""Grade items by the rules of their suite.
 
 An item whose scores are not all finite is unscored; it stays in the mean with credit 0.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+import json
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 
-from rewardbench import stats
 from rewardbench.metrics.credit import credit, is_scored, is_tied, rule_of
-from rewardbench.metrics.ties import ties_mean
-from rewardbench.types import Item, ItemScores, Rule, Suite
+from rewardbench.types import Item, ItemScores, Messages, Rule, Suite
+
+HASH_BYTES = 6
+"""Length of the hash of a completion: JSON readers with 64-bit floats read it exactly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,10 @@ class GradedItem:
 
     id: str
     subset: str
+    group: Hashable
+    """The mirror, square or style group of the item; an item without one is a group by itself."""
     cluster: Hashable
+    """Items of one cluster are not independent: those of one template, or of one group."""
     is_labelled: bool
     num_correct: int
     first_error: int | None
@@ -34,6 +40,10 @@ class GradedItem:
     unscored: bool
     truncated: bool
     order_inconsistency: float | None
+    hashes: tuple[int, ...] = ()
+    """The hash of each completion, by which the items of a group are matched; only where groups are mirrors."""
+    columns: tuple[tuple[str, str], ...] = ()
+    """The columns by which the suite is broken down, with their values."""
 
 
 def grade(suite: Suite, item_scores: Sequence[ItemScores]) -> list[GradedItem]:
@@ -45,15 +55,20 @@ def grade(suite: Suite, item_scores: Sequence[ItemScores]) -> list[GradedItem]:
         raise ValueError(f"the scores are not those of {suite.name}: every item must have its scores once")
     graded: list[GradedItem] = []
     for item in suite.items:
-        graded.append(_grade_item(item, by_id[item.id], rule_of(suite, item.subset)))
+        graded.append(_grade_item(item, by_id[item.id], rule_of(suite, item.subset), suite))
     return graded
 
 
-def _grade_item(item: Item, item_scores: ItemScores, rule: Rule) -> GradedItem:
+def _grade_item(item: Item, item_scores: ItemScores, rule: Rule, suite: Suite) -> GradedItem:
+    group = ("group", item.group) if item.group else ("item", item.id)
+    cluster = column_value(item.meta, suite.cluster_by)
+    columns = [(name, column_value(item.meta, name)) for name in suite.breakdowns]
+    is_mirrored = bool(item.group) and suite.headline == "mirror"
     return GradedItem(
         id=item.id,
         subset=item.subset,
-        cluster=("group", item.group) if item.group else ("item", item.id),
+        group=group,
+        cluster=(suite.cluster_by, cluster) if cluster else group,
         is_labelled=item.is_labelled,
         num_correct=item.num_correct,
         first_error=item.first_error,
@@ -64,74 +79,30 @@ def _grade_item(item: Item, item_scores: ItemScores, rule: Rule) -> GradedItem:
         unscored=not is_scored(item_scores.scores),
         truncated=item_scores.truncated,
         order_inconsistency=item_scores.order_inconsistency,
+        hashes=completion_hashes(item) if is_mirrored else (),
+        columns=tuple(columns),
     )
 
 
-def labelled_items(items: Sequence[GradedItem]) -> list[GradedItem]:
-    """Return the items with a preference or with labelled steps."""
-    return [item for item in items if item.is_labelled]
+def column_value(columns: Mapping[str, object], name: str) -> str:
+    """Return a column of a row as text; empty if the row lacks it, or `name` is empty.
 
-
-def singletons(items: Sequence[GradedItem]) -> list[list[GradedItem]]:
-    """Return each item as a group of its own."""
-    return [[item] for item in items]
-
-
-def group_mirrors(items: Sequence[GradedItem]) -> list[list[GradedItem]]:
-    """Group items by cluster, in the order in which the clusters first occur."""
-    groups: dict[Hashable, list[GradedItem]] = {}
-    for item in items:
-        groups.setdefault(item.cluster, []).append(item)
-    return list(groups.values())
-
-
-def subset_mean(items: Sequence[GradedItem], rule: Rule) -> stats.Mean | None:
-    """Compute the mean of a subset by its credit rule; None if no item is labelled."""
-    if rule.credit != "ties":
-        return plain_mean(items)
-    rows = [(item.id, item.scores, item.num_correct) for item in labelled_items(items)]
-    return ties_mean(rows) if rows else None
-
-
-def plain_mean(items: Sequence[GradedItem]) -> stats.Mean | None:
-    """Compute the mean credit of the labelled items; None if there are none."""
-    credits: list[float] = []
-    clusters: list[Hashable] = []
-    for item in labelled_items(items):
-        credits.append(item.credit)
-        clusters.append(item.cluster)
-    return stats.mean(credits, clusters) if credits else None
-
-
-def order_inconsistency_mean(items: Sequence[GradedItem]) -> stats.Mean | None:
-    """Compute the mean order inconsistency of the items that have one; None if there are none."""
-    shares: list[float] = []
-    clusters: list[Hashable] = []
-    for item in items:
-        if item.order_inconsistency is not None:
-            shares.append(item.order_inconsistency)
-            clusters.append(item.cluster)
-    return stats.mean(shares, clusters) if shares else None
-
-
-def f1_mean(items: Sequence[GradedItem]) -> stats.Mean | None:
-    """Compute ProcessBench's F1: the harmonic mean of the accuracies on solutions with and without a wrong step.
-
-    None if there are no solutions of one of the kinds.
+    >>> column_value({"rung": 2}, "rung"), column_value({"rung": None}, "rung"), column_value({}, "")
+    ('2', '', '')
     """
-    errors = [item for item in items if item.first_error is not None and item.first_error >= 0]
-    corrects = [item for item in items if item.first_error is not None and item.first_error < 0]
-    error_mean, correct_mean = plain_mean(errors), plain_mean(corrects)
-    return stats.harmonic(error_mean, correct_mean) if error_mean and correct_mean else None
+    value = columns.get(name)
+    return "" if value is None else str(value)
 
 
-def mirror_mean(groups: Sequence[Sequence[GradedItem]]) -> stats.Mean | None:
-    """Compute the share of groups in which every item is right; None if no item is labelled."""
-    credits: list[float] = []
-    clusters: list[Hashable] = []
-    for items in map(labelled_items, groups):
-        if items:
-            all_right = all(item.credit == 1 for item in items)
-            credits.append(float(all_right))
-            clusters.append(items[0].cluster)
-    return stats.mean(credits, clusters) if credits else None
+def completion_hashes(item: Item) -> tuple[int, ...]:
+    """Return the hash of each completion of an item: those it was read with, else those of its texts.
+
+    Completions that were rendered with their prompt have none.
+    """
+    return item.completion_hashes or (() if item.rendered else tuple(map(_hash_completion, item.completions)))
+
+
+def _hash_completion(messages: Messages) -> int:
+    """Hash a completion: the same number on every machine, equal for equal messages only."""
+    content = json.dumps(messages, sort_keys=True, default=str).encode()
+    return int.from_bytes(blake2b(content, digest_size=HASH_BYTES).digest())

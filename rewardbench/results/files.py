@@ -17,12 +17,13 @@ from typing import Final, TypeVar
 
 from rewardbench.console.strict_json import to_plain
 from rewardbench.errors import InputError
-from rewardbench.metrics import JUDGE_TYPES, credit, judge_biases, rule_of, summarize
+from rewardbench.metrics import JUDGE_TYPES, completion_hashes, credit, judge_biases, reaches, rule_of, summarize
 from rewardbench.results import parquet
 from rewardbench.results.types import (
     PackedResult,
     RowJson,
     SummaryJson,
+    design_columns,
     object_field,
     read_order_inconsistency,
     read_position_bias,
@@ -61,7 +62,7 @@ def assemble(
     """
     summary = summarize(suite, items)
     rules = {name: _rule_values(rule) for name, rule in suite.rules.items()}
-    counting = {
+    counting: dict[str, object] = {
         "name": suite.name,
         "revision": suite.revision,
         "source": suite.source,
@@ -69,6 +70,10 @@ def assemble(
         "rules": rules,
         "section_weights": dict(suite.section_weights),
     }
+    if suite.cluster_by:
+        counting["cluster_by"] = suite.cluster_by
+    if suite.breakdowns:
+        counting["breakdowns"] = dict(suite.breakdowns)
     estimates = {field.name: getattr(summary, field.name) for field in fields(summary)}
     biases = judge_biases(suite, items, model) if model_type in JUDGE_TYPES else ()
     return Result(
@@ -126,6 +131,14 @@ def to_summary(result: Result) -> SummaryJson:
         "extra_results": {subset.name: subset.value for subset in result.subsets if subset.value is not None},
         "manifest": manifest,
     }
+    if result.mirror_subsets:
+        values["mirror_subsets"] = list(map(asdict, result.mirror_subsets))
+    if result.turns:
+        values["turn"] = {turn.name: asdict(turn) for turn in result.turns}
+    if result.breakdowns:
+        values["breakdowns"] = {breakdown.name: asdict(breakdown) for breakdown in result.breakdowns}
+    if reach := reaches(result.breakdowns):
+        values["reach"] = reach
     if result.order_inconsistency:
         values["order_inconsistency"] = asdict(result.order_inconsistency)
     if result.biases:
@@ -196,7 +209,7 @@ def pack_result(summary: SummaryJson, rows: Iterable[RowJson]) -> PackedResult:
             f"A result of {summary['suite']} cannot be published: its figures follow from the scores of steps, and a "
             "published table has one score per response."
         )
-    table = parquet.encode_table(rows)
+    table = parquet.encode_table(rows, design_columns(summary["manifest"]))
     digest = hashlib.sha256(table).hexdigest()
     return PackedResult({**summary, OUTPUTS_HASH: digest}, table)
 
@@ -230,6 +243,8 @@ def to_row(item: Item, item_scores: ItemScores, rule: Rule) -> RowJson:
         row["position_bias"] = item_scores.position_bias
     if item_scores.step_scores:
         row["step_scores"] = item_scores.step_scores
+    if item.group and item.has_preference and (hashes := completion_hashes(item)):
+        row["completion_hashes"] = hashes
     if item.first_error is not None:
         row["first_error"] = item.first_error
     for name, column in item.meta.items():

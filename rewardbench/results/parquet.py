@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Final, cast
 from pydantic import ValidationError
 
 from rewardbench.errors import InputError
+from rewardbench.metrics import column_value
 from rewardbench.results.schema import LONGEST_ROW_TEXT, RowRecord, describe_first_error
-from rewardbench.results.types import RowJson, read_order_inconsistency, read_position_bias
+from rewardbench.results.types import RowJson, read_completion_hashes, read_order_inconsistency, read_position_bias
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,19 +34,22 @@ LONGEST_LINE = 16 * 2**20
 """Maximum size of a line in such a file: a row with all its texts."""
 
 
-OPTIONAL: Final = ("order_inconsistency", "position_bias")
-"""Columns of the results of pairwise scorers, and of judges; others lack them."""
+OPTIONAL: Final = ("order_inconsistency", "position_bias", "completion_hashes")
+"""Columns of the results of pairwise scorers, of judges, and of items in groups; others lack them."""
 
 
-def table_schema(optional: Sequence[str] = ()) -> pa.Schema:
+def table_schema(optional: Sequence[str] = (), columns: Sequence[str] = ()) -> pa.Schema:
     """Return the columns of the table: a row per item, a score per completion, right completions first.
 
     Args:
         optional: which of the columns `OPTIONAL` it has.
+        columns: the columns of the dataset that it has, as text.
     """
     import pyarrow as pa
 
-    optional_columns = [(name, pa.float64()) for name in OPTIONAL if name in optional]
+    types = (pa.float64(), pa.float64(), pa.list_(pa.int64()))
+    optional_columns = [(name, kind) for name, kind in zip(OPTIONAL, types, strict=True) if name in optional]
+    optional_columns += [(name, pa.string()) for name in columns]
     return pa.schema(
         [
             ("id", pa.string()),
@@ -62,8 +66,12 @@ def table_schema(optional: Sequence[str] = ()) -> pa.Schema:
     )
 
 
-def encode_table(rows: Iterable[RowJson]) -> bytes:
+def encode_table(rows: Iterable[RowJson], columns: Sequence[str] = ()) -> bytes:
     """Return rows of `results.to_row` as a parquet file; columns that are not in the schema are left out.
+
+    Args:
+        rows: the rows.
+        columns: columns of the dataset to store as text, from which clusters and breakdowns are recomputed.
 
     Raises:
         InputError: if a text contains a lone surrogate, which parquet cannot store.
@@ -73,14 +81,14 @@ def encode_table(rows: Iterable[RowJson]) -> bytes:
     import pyarrow.parquet as pq
 
     names = table_schema().names
-    columns: list[dict[str, object]] = []
+    records: list[dict[str, object]] = []
     present: set[str] = set()
     for row in rows:
         optional = _optional_values(row)
         present |= optional.keys()
-        columns.append({**{name: row.get(name) for name in names}, **optional})
+        records.append({**{name: row.get(name) for name in names}, **optional, **_texts(row, columns)})
     try:
-        table = pa.Table.from_pylist(columns, schema=table_schema(tuple(present)))
+        table = pa.Table.from_pylist(records, schema=table_schema(tuple(present), columns))
     except UnicodeEncodeError as error:
         raise InputError(
             f"The text {error.object[:40]!a} contains a lone surrogate, which a published table cannot store: correct "
@@ -93,10 +101,16 @@ def encode_table(rows: Iterable[RowJson]) -> bytes:
     return out.getvalue()
 
 
-def _optional_values(row: Mapping[str, object]) -> dict[str, float]:
+def _optional_values(row: Mapping[str, object]) -> dict[str, object]:
     """Return the columns `OPTIONAL` that a row has."""
-    values = zip(OPTIONAL, (read_order_inconsistency(row), read_position_bias(row)), strict=True)
+    hashes = list(read_completion_hashes(row)) or None
+    values = zip(OPTIONAL, (read_order_inconsistency(row), read_position_bias(row), hashes), strict=True)
     return {name: value for name, value in values if value is not None}
+
+
+def _texts(row: Mapping[str, object], columns: Sequence[str]) -> dict[str, str]:
+    """Return columns of the dataset as text, cut to the longest text of a row."""
+    return {name: column_value(row, name)[:LONGEST_ROW_TEXT] for name in columns}
 
 
 def count_rows(table: bytes) -> int:
@@ -106,8 +120,12 @@ def count_rows(table: bytes) -> int:
     return int(pq.read_metadata(io.BytesIO(table)).num_rows)
 
 
-def read_table(path: Path) -> list[RowJson]:
+def read_table(path: Path, columns: Sequence[str] = ()) -> list[RowJson]:
     """Read the rows of a table.
+
+    Args:
+        path: the file.
+        columns: columns of the dataset to read if the table has them.
 
     Raises:
         InputError: if it is not a table of scores, or exceeds a limit.
@@ -115,29 +133,30 @@ def read_table(path: Path) -> list[RowJson]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    columns = table_schema()
+    required = table_schema()
     try:
         _check_limit(path, path.stat().st_size, MOST_BYTES)
-        if missing := set(columns.names) - set(pq.read_schema(path).names):
+        if missing := set(required.names) - set(pq.read_schema(path).names):
             raise InputError(f"{path} is not a table of scores: it lacks the columns {', '.join(sorted(missing))}.")
-        texts = [field.name for field in columns if field.type == pa.string()]
+        texts = [field.name for field in table_schema(columns=columns) if field.type == pa.string()]
         file = pq.ParquetFile(path, read_dictionary=texts)  # a repeated text is in memory once
         _check_metadata(path, file.metadata)
-        return _read_batches(path, file)
+        return _read_batches(path, file, columns)
     except (OSError, pa.ArrowException) as error:
         raise InputError(f"{path} cannot be read as a parquet table of scores ({_first_line(error)}).") from error
 
 
-def _read_batches(path: Path, file: pq.ParquetFile) -> list[RowJson]:
+def _read_batches(path: Path, file: pq.ParquetFile, columns: Sequence[str]) -> list[RowJson]:
     """Read the rows of a file in batches, so that reading stops at a limit."""
     import pyarrow as pa
 
-    columns = table_schema(file.schema_arrow.names)
+    stored = file.schema_arrow.names
+    schema = table_schema(stored, [name for name in columns if name in stored])
     rows: list[RowJson] = []
     size = RowsSize(path)
-    for batch in file.iter_batches(batch_size=4096, columns=columns.names, use_threads=False):
+    for batch in file.iter_batches(batch_size=4096, columns=schema.names, use_threads=False):
         _check_texts(path, batch)
-        plain = batch.cast(columns)
+        plain = batch.cast(schema)
         values = sum(len(column.flatten()) for column in plain.columns if pa.types.is_list(column.type))
         size.add(plain.num_rows, values, plain.nbytes)
         rows += plain.to_pylist()
@@ -169,8 +188,12 @@ class RowsSize:
         _check_limit(self.path, self.bytes, MOST_UNPACKED)
 
 
-def read_jsonl(path: Path) -> list[RowJson]:
+def read_jsonl(path: Path, columns: Sequence[str] = ()) -> list[RowJson]:
     """Read the rows of an untrusted JSONL file, without their texts: only columns of the table are kept.
+
+    Args:
+        path: the file.
+        columns: columns of the dataset to keep too, as text.
 
     Raises:
         InputError: if a line is not a row of scores, or the file exceeds a limit.
@@ -182,7 +205,7 @@ def read_jsonl(path: Path) -> list[RowJson]:
         with path.open("rb") as file:
             while line := file.readline(LONGEST_LINE + 1):
                 _check_limit(path, len(line), LONGEST_LINE, "bytes in a line")
-                row = _parse_line(line, path, len(rows) + 1)
+                row = _parse_line(line, path, len(rows) + 1, columns)
                 texts = (row["id"], row["subset"], row["group"], row["reason"])
                 characters = sum(len(text) for text in texts if text)
                 size.add(1, len(row["scores"]) + len(row["tokens"]), characters)
@@ -192,7 +215,7 @@ def read_jsonl(path: Path) -> list[RowJson]:
     return rows
 
 
-def _parse_line(line: bytes, path: Path, number: int) -> RowJson:
+def _parse_line(line: bytes, path: Path, number: int, columns: Sequence[str]) -> RowJson:
     """Parse a row, and keep the columns of the table.
 
     Raises:
@@ -209,7 +232,9 @@ def _parse_line(line: bytes, path: Path, number: int) -> RowJson:
     except ValidationError as error:
         reason = describe_first_error(error)
     else:
-        return cast("RowJson", {**vars(record), "tokens": record.tokens or [], **_optional_values(row)})
+        return cast(
+            "RowJson", {**vars(record), "tokens": record.tokens or [], **_optional_values(row), **_texts(row, columns)}
+        )
     separator = ":" if reason.startswith(tuple(RowRecord.model_fields)) else ","
     raise InputError(f"{path}, line {number}{separator} {reason}.")
 

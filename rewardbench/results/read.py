@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from math import nan
@@ -17,7 +17,13 @@ from rewardbench.errors import InputError
 from rewardbench.results import parquet
 from rewardbench.results.files import OUTPUTS_HASH, SCHEMA, outputs_path, spare_path, table_path
 from rewardbench.results.schema import EstimateRecord, ResultSummary, SummaryHeader, describe_first_error
-from rewardbench.results.types import RowJson, SummaryJson, read_order_inconsistency, read_position_bias
+from rewardbench.results.types import (
+    RowJson,
+    SummaryJson,
+    design_columns,
+    read_order_inconsistency,
+    read_position_bias,
+)
 from rewardbench.types import Estimate, ItemScores, Result
 
 
@@ -42,6 +48,9 @@ def read_result(path: str | Path) -> Result:
             sections=tuple(map(_estimate, summary.sections)),
             subsets=tuple(map(_estimate, summary.subsets)),
             mirrors=tuple(map(_estimate, summary.mirrors)),
+            mirror_subsets=tuple(map(_estimate, summary.mirror_subsets)),
+            turns=tuple(map(_estimate, summary.turn.values())),
+            breakdowns=tuple(map(_estimate, summary.breakdowns.values())),
             gap=tuple(map(_estimate, summary.gap)),
             items=tuple(map(_item_scores, read_rows(path, data))),
             order_inconsistency=_estimate(summary.order_inconsistency) if summary.order_inconsistency else None,
@@ -84,7 +93,7 @@ def read_rows(path: Path, summary: SummaryJson, scores_only: bool = False) -> li
         return []
     for place in places:
         if sha256_of(place) == expected:
-            return _read_rows_file(place, scores_only)
+            return _read_rows_file(place, scores_only, design_columns(summary["manifest"]))
     if not places:
         raise InputError(f"Cannot read the per-item scores from {outputs_path(path)}: there is no such file.")
     raise InputError(f"{places[0]} is not the outputs file of its summary; run the evaluation again.")
@@ -96,10 +105,10 @@ def _find_rows(path: Path) -> list[Path]:
     return list(filter(Path.is_file, usual + list(map(spare_path, usual))))
 
 
-def _read_rows_file(place: Path, scores_only: bool) -> list[RowJson]:
+def _read_rows_file(place: Path, scores_only: bool, columns: Sequence[str]) -> list[RowJson]:
     if place.suffix == ".parquet":
-        return parquet.read_table(place)
-    return parquet.read_jsonl(place) if scores_only else _parse_lines(place, place.read_bytes())
+        return parquet.read_table(place, columns)
+    return parquet.read_jsonl(place, columns) if scores_only else _parse_lines(place, place.read_bytes())
 
 
 def sha256_of(path: Path) -> str:

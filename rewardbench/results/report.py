@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -17,11 +17,13 @@ from rich.text import Text
 from rewardbench import results
 from rewardbench.console.terminal import printable
 from rewardbench.errors import InputError
+from rewardbench.metrics import MEANINGS, reaches
+from rewardbench.results import breakdown_table
 from rewardbench.results.judges import JudgeRecord, count_reasons, judge_of
-from rewardbench.types import Estimate, Result
+from rewardbench.types import Estimate, Metric, Result
 
-PREFIXES = {"pair": "section", "mirror": "mirror"}
-"""Prefix of the `key=value` line of a section, by metric: accuracy of items, or of mirrors."""
+PREFIXES = {"pair": "section", "mirror": "mirror", "turn": "turn"}
+"""Prefix of the `key=value` line of a section, by metric: accuracy of items, of mirrors, or of turn pairs."""
 MOST_ROWS = 200
 """Maximum number of sections and subsets that are printed; the JSON file has all."""
 WIDTH = 80
@@ -34,26 +36,47 @@ def table(result: Result) -> Table:
     The interval is that of the accuracy, and in the last row that of the score. Only the first `MOST_ROWS` sections and
     subsets are shown.
     """
-    mirrors = {mirror.name: mirror for mirror in result.mirrors}
+    columns = list(_group_columns(result))
     out = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
     out.add_column("", overflow="fold")
-    measure = "F1, acc. %" if results.counts_steps(result.manifest) else "acc. %"
-    for header in ("n", measure, "95 %", *(["mirror %"] if mirrors else []), "ties", "un-\nscored", "trun-\ncated"):
+    measure = "F1, acc. %" if results.counts_steps(result.manifest) else "acc.\n%"
+    headers = [f"{column.metric}\n%" for column in columns]
+    for header in ("n", measure, "95 %", *headers, "ties", "un-\nscored", "trun-\ncated"):
         out.add_column(header, justify="right")
     for estimate, is_section in islice(_sections_with_subsets(result), MOST_ROWS):
-        if is_section:
-            mirror = mirrors.get(estimate.name)
-            out.add_row(*_cells(estimate.name, estimate, mirror, bool(mirrors)), style="bold")
-        else:
-            out.add_row(*_cells(f"  {estimate.name}", estimate, None, bool(mirrors)))
+        name = estimate.name if is_section else f" {estimate.name}"
+        shares = [(column.sections if is_section else column.subsets).get(estimate.name) for column in columns]
+        out.add_row(*_cells(name, estimate, shares), style="bold" if is_section else "")
     out.add_section()
-    out.add_row(*_cells("all pairs" if mirrors else "all items", result.accuracy, None, bool(mirrors)))
-    out.add_row(*_score_cells(result.score, bool(mirrors)), style="bold")
+    out.add_row(*_cells("all pairs" if columns else "all items", result.accuracy, [None] * len(columns)))
+    out.add_row(*_score_cells(result.score, [column.total for column in columns]), style="bold")
     if result.order_inconsistency:
-        out.add_row(*_order_cells(result.order_inconsistency, bool(mirrors)))
+        out.add_row(*_order_cells(result.order_inconsistency, len(columns)))
     for bias in result.biases:
-        out.add_row(*_bias_cells(bias, bool(mirrors)))
+        out.add_row(*_bias_cells(bias, len(columns)))
     return out
+
+
+@dataclass(frozen=True)
+class _GroupColumn:
+    """A column of the table with the shares by a metric that counts groups."""
+
+    metric: Metric
+    sections: Mapping[str, Estimate]
+    subsets: Mapping[str, Estimate]
+    total: Estimate | None
+
+
+def _group_columns(result: Result) -> Iterator[_GroupColumn]:
+    """Yield the columns of mirror accuracy and of turn accuracy that a result has."""
+    if result.mirrors:
+        sections = {mirror.name: mirror for mirror in result.mirrors}
+        subsets = {mirror.name: mirror for mirror in result.mirror_subsets}
+        yield _GroupColumn("mirror", sections, subsets, result.score)
+    if result.turns:
+        total, *turns = result.turns
+        by_name = {turn.name: turn for turn in turns}
+        yield _GroupColumn("turn", by_name, by_name, total)
 
 
 def _sections_with_subsets(result: Result) -> Iterator[tuple[Estimate, bool]]:
@@ -92,6 +115,10 @@ def _print_table(result: Result, console: Console) -> None:
     left_out = len(list(_sections_with_subsets(result))) - MOST_ROWS
     if left_out > 0:
         _print(console, f"… and {left_out:,} more sections and subsets, in the JSON file")
+    for column in _group_columns(result):
+        console.print(Text(f"{column.metric} %: {MEANINGS[column.metric]}.", style="dim"))
+    for breakdown in breakdown_table.tables(result, MOST_ROWS):
+        console.print(breakdown)
 
 
 def key_values(result: Result) -> Iterator[str]:
@@ -116,17 +143,42 @@ def key_values(result: Result) -> Iterator[str]:
     yield from _bias_values(result.biases)
     if judge := judge_of(result.manifest):
         yield from _judge_values(judge, result)
-    for metric, estimates in (("pair", result.sections), ("mirror", result.mirrors)):
-        prefix = PREFIXES[metric]
-        for estimate in estimates[:MOST_ROWS]:
-            yield f"{prefix}.{slug(estimate.name)}={_decimal(estimate.value)}"
-        if len(estimates) > MOST_ROWS:
-            yield f"more_{prefix}s={len(estimates) - MOST_ROWS}"
+    yield from _metric_values(result)
     for estimate in result.gap:
         yield f"built.{estimate.name}={_decimal(estimate.value)}"
     for estimate in result.gap[2:]:
         yield f"built.gap_low={_decimal(estimate.low)}"
         yield f"built.gap_high={_decimal(estimate.high)}"
+
+
+def _metric_values(result: Result) -> Iterator[str]:
+    """Yield the sections by each metric as `key=value` lines; by mirror and by turn also the subsets.
+
+    A subset with the name of a section has no line.
+    """
+    metrics: tuple[tuple[Metric, Sequence[Estimate]], ...] = (
+        ("pair", result.sections),
+        ("mirror", [*result.mirrors, *result.mirror_subsets]),
+        ("turn", result.turns),
+    )
+    for metric, estimates in metrics:
+        prefix = PREFIXES[metric]
+        by_key: dict[str, Estimate] = {}
+        for estimate in estimates:
+            by_key.setdefault(slug(estimate.name), estimate)
+        for key, estimate in islice(by_key.items(), MOST_ROWS):
+            yield f"{prefix}.{key}={_decimal(estimate.value)}"
+        if len(by_key) > MOST_ROWS:
+            yield f"more_{prefix}s={len(by_key) - MOST_ROWS}"
+    for total in result.turns[:1]:
+        yield f"turn.score_low={_decimal(total.low)}"
+        yield f"turn.score_high={_decimal(total.high)}"
+    for breakdown in result.breakdowns:
+        if "/" not in breakdown.name:
+            column, _, value = breakdown.name.partition(".")
+            yield f"{slug(column)}.{slug(value)}={_decimal(breakdown.value)}"
+    for subset, rung in reaches(result.breakdowns).items():
+        yield f"reach.{slug(subset)}={rung}"
 
 
 def _bias_values(biases: Iterable[Estimate]) -> Iterator[str]:
@@ -186,34 +238,34 @@ def _short(revision: str) -> str:
     return re.sub(r"[0-9a-f]{40,}", lambda commit: commit[0][:12], revision)
 
 
-def _cells(name: str, estimate: Estimate, mirror: Estimate | None, with_mirrors: bool) -> list[Text]:
-    middle = [_share(mirror)] if with_mirrors else []
+def _cells(name: str, estimate: Estimate, shares: Sequence[Estimate | None]) -> list[Text]:
+    """Return the cells of a section or a subset; `shares` are those by the metrics that count groups."""
     return [
         Text(printable(name)),
         Text(str(estimate.n)),
         _share(estimate),
         _interval(estimate),
-        *middle,
+        *map(_share, shares),
         *_counts(estimate),
     ]
 
 
-def _score_cells(score: Estimate, with_mirrors: bool) -> list[Text]:
+def _score_cells(score: Estimate, totals: Sequence[Estimate | None]) -> list[Text]:
     """Return the cells of the score, in the column of mirrors if there are any."""
-    shares = [Text(""), _interval(score), _share(score)] if with_mirrors else [_share(score), _interval(score)]
+    shares = [Text(""), _interval(score), *map(_share, totals)] if totals else [_share(score), _interval(score)]
     return [Text("score"), Text(str(score.n)), *shares, *_counts(score)]
 
 
-def _order_cells(estimate: Estimate, with_mirrors: bool) -> list[Text]:
+def _order_cells(estimate: Estimate, group_columns: int) -> list[Text]:
     """Return the cells of the order inconsistency, which has no counts."""
-    empty = [Text("")] * (4 if with_mirrors else 3)
+    empty = [Text("")] * (3 + group_columns)
     return [Text("order inconsistency"), Text(str(estimate.n)), _share(estimate), _interval(estimate), *empty]
 
 
-def _bias_cells(bias: Estimate, with_mirrors: bool) -> list[Text]:
+def _bias_cells(bias: Estimate, group_columns: int) -> list[Text]:
     """Return the cells of a bias of a judge: a signed difference in percentage points, without counts."""
     cells = [Text(printable(bias.name.replace("_", " "))), Text(str(bias.n)), _signed(bias), _interval(bias, sign="+")]
-    return cells + [Text("")] * (4 if with_mirrors else 3)
+    return cells + [Text("")] * (3 + group_columns)
 
 
 def _signed(estimate: Estimate) -> Text:

@@ -26,7 +26,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from rewardbench.types import Credit, Rule, is_weight
+from rewardbench.types import Credit, Metric, Rule, is_weight
 
 LONGEST_ROW_TEXT = 4_096
 """Maximum number of characters of an id, subset, group or reason in a row."""
@@ -183,6 +183,8 @@ class RulesRecord(BaseRecord):
     rules: dict[TextField, Annotated[list[Any], AfterValidator(_check_rule)]]
     section_weights: dict[TextField, WeightField]
     headline: Literal["accuracy", "mirror"]
+    cluster_by: TextField = ""
+    breakdowns: dict[TextField, Metric] = Field(default_factory=dict)
 
     def to_rules(self) -> dict[str, Rule]:
         """Return the rule of each subset."""
@@ -231,6 +233,15 @@ class ResultSummary(SummaryHeader):
     """Mean of each subset."""
     mirrors: Sequence[EstimateRecord]
     """Share of mirrors (pairs of prompts that differ in one detail) with every item right, by section."""
+    mirror_subsets: Sequence[EstimateRecord] = ()
+    """The same by subset; missing for suites without mirrors."""
+    turn: dict[TextField, EstimateRecord] = Field(default_factory=dict)
+    """Turn accuracy (whether the preference turns with the prompt), by name: `score`, each section, each subset;
+    missing for suites without mirrors."""
+    breakdowns: dict[TextField, EstimateRecord] = Field(default_factory=dict)
+    """The score by the values of a column, such as `rung.1`, and by subset, such as `twelve-rules/rung.1`."""
+    reach: dict[TextField, int] = Field(default_factory=dict)
+    """Of each subset with rungs, the highest rung up to which no accuracy is below 50 %."""
     gap: Sequence[EstimateRecord] = ()
     """Mirror accuracy on the suite, on freshly generated mirrors, and the difference; empty if not measured."""
     order_inconsistency: EstimateRecord | None = None

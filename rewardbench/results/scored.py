@@ -21,7 +21,14 @@ from rewardbench.paths import home_path
 from rewardbench.results.judges import protocol_of
 from rewardbench.results.read import read_step_scores
 from rewardbench.results.schema import RulesRecord
-from rewardbench.results.types import JsonObject, object_field, read_order_inconsistency, read_position_bias
+from rewardbench.results.types import (
+    JsonObject,
+    design_columns,
+    object_field,
+    read_completion_hashes,
+    read_order_inconsistency,
+    read_position_bias,
+)
 from rewardbench.suites.registry import SUITES
 from rewardbench.types import Item, ItemScores, Message, Suite
 
@@ -97,11 +104,12 @@ def _parse_rows(path: Path, summary: JsonObject, rows: Sequence[JsonObject], rep
         ids = _number_repeated(ids)
     else:
         _reject_repeated(ids, path)
+    columns = design_columns(object_field(summary, "manifest"))
     items: list[Item] = []
     item_scores: list[ItemScores] = []
     for row, id, values in zip(rows, ids, scores, strict=True):
         reason = None if row.get("reason") is None else str(row["reason"])
-        items.append(_to_item(row, id, len(values)))
+        items.append(_to_item(row, id, len(values), columns))
         step_scores = read_step_scores(row)
         item_scores.append(
             ItemScores(
@@ -277,12 +285,13 @@ def _choose_ids(rows: Sequence[JsonObject]) -> list[str]:
     return ids
 
 
-def _to_item(row: JsonObject, id: str, num_completions: int) -> Item:
+def _to_item(row: JsonObject, id: str, num_completions: int, columns: Sequence[str]) -> Item:
     texts = row.get("texts") or row.get("text") or [row.get("text_chosen"), row.get("text_rejected")]
     if not isinstance(texts, list) or len(texts) != num_completions:
         texts = [None] * num_completions
     prompt = row.get("prompt")
     prompt_text = prompt if isinstance(prompt, str) else json.dumps(prompt) if prompt is not None else ""
+    hashes = read_completion_hashes(row)
     completions = [(Message(role="assistant", content=str(text or "")),) for text in texts]
     return Item(
         id=id,
@@ -292,7 +301,9 @@ def _to_item(row: JsonObject, id: str, num_completions: int) -> Item:
         num_correct=1 if row.get("num_correct") is None else _to_int(row["num_correct"]),
         group=str(row.get("group") or ""),
         rendered=True,
+        meta={name: row[name] for name in columns if name in row},
         first_error=_read_first_error(row, num_completions),
+        completion_hashes=hashes if len(hashes) == num_completions else (),
     )
 
 
@@ -316,6 +327,8 @@ def _to_suite(summary: JsonObject, items: Sequence[Item]) -> Suite:
             rules=record.to_rules(),
             section_weights=record.section_weights,
             headline=record.headline,
+            cluster_by=record.cluster_by,
+            breakdowns=record.breakdowns,
             source=str(stated.get("source") or ""),
         )
     revision = f"{UNKNOWN_SUITE}{hash_of_ids(items)}"

@@ -44,6 +44,10 @@ class SummaryJson(TypedDict):
     sections: list[EstimateJson]
     subsets: list[EstimateJson]
     mirrors: list[EstimateJson]
+    mirror_subsets: NotRequired[list[EstimateJson]]
+    turn: NotRequired[dict[str, EstimateJson]]
+    breakdowns: NotRequired[dict[str, EstimateJson]]
+    reach: NotRequired[dict[str, int]]
     gap: list[EstimateJson]
     order_inconsistency: NotRequired[EstimateJson]
     biases: NotRequired[list[EstimateJson]]
@@ -71,6 +75,7 @@ class RowJson(TypedDict, total=False):
     truncated: bool
     order_inconsistency: float | None
     position_bias: float | None
+    completion_hashes: list[int]
 
 
 class PackedResult(NamedTuple):
@@ -99,6 +104,25 @@ def _read_number(row: Mapping[str, object], column: str, low: float) -> float | 
     if isinstance(value, float) and low <= value <= 1:
         return value
     return None  # any other value is a column of the dataset
+
+
+def read_completion_hashes(row: Mapping[str, object]) -> tuple[int, ...]:
+    """Return the hashes of the completions of a row; empty for rows without them."""
+    value = row.get("completion_hashes")
+    if isinstance(value, list) and all(isinstance(number, int) and 0 <= number < 2**48 for number in value):
+        return tuple(value)
+    return ()  # any other value is a column of the dataset
+
+
+MOST_DESIGN_COLUMNS = 16
+
+
+def design_columns(manifest: JsonObject) -> tuple[str, ...]:
+    """Return the columns of the dataset from which clusters and breakdowns of a result are recomputed."""
+    suite = object_field(manifest, "suite")
+    names = [suite.get("cluster_by"), *object_field(suite, "breakdowns")]
+    columns = [name for name in names if isinstance(name, str) and name and name not in RowJson.__annotations__]
+    return tuple(dict.fromkeys(columns))[:MOST_DESIGN_COLUMNS]
 
 
 def object_field(record: JsonObject, name: str) -> JsonObject:

@@ -235,6 +235,8 @@ def _build(
         rules={**_file_rules(spec, source, items), **spec.rules, **step_rules},
         section_weights=_section_weights(spec, items),
         headline=spec.headline,
+        cluster_by=spec.cluster_by,
+        breakdowns=spec.breakdowns,
         source=source.where + _describe_part(spec, source),
         note=" ".join([*source.notes, *survey.notes()]),
     )
@@ -246,7 +248,8 @@ def _file_rules(spec: SuiteSpec, source: Source, items: Sequence[Item]) -> dict[
     if spec.sections:
         for (split, _), item in zip(source.rows, items, strict=True):
             if split in spec.sections:
-                rules[item.subset] = Rule(spec.sections[split])
+                weight = 1.0 if spec.equal_subsets else None
+                rules[item.subset] = Rule(spec.sections[split], weight=weight)
     return rules
 
 

@@ -18,7 +18,7 @@ from rewardbench.suites.protocols import (
     rm_bench_pairs,
     rmb_row,
 )
-from rewardbench.types import Rule
+from rewardbench.types import Metric, Rule
 
 
 def as_is(row: DataRow, split: str) -> DataRow:
@@ -47,7 +47,13 @@ class SuiteSpec:
     """Whether it is not on the Hub: a local copy is read with `--protocol`."""
     rules: Mapping[str, Rule] = field(default_factory=dict)
     section_weights: Mapping[str, float] = field(default_factory=dict)
+    equal_subsets: bool = False
+    """For an embedded suite: whether a section is the mean of its subsets, rather than of all its items or mirrors."""
     headline: Literal["accuracy", "mirror"] = "accuracy"
+    cluster_by: str = ""
+    """Column whose value is the cluster of an item in intervals; where it is empty, the cluster is the group."""
+    breakdowns: Mapping[str, Metric] = field(default_factory=dict)
+    """Columns by whose values the score is broken down, each with the metric to report."""
     sections: Mapping[str, str] = field(default_factory=dict)
     """For an embedded suite: the section of each file, by its stem."""
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -113,6 +119,8 @@ SUITES: Mapping[str, SuiteSpec] = {
         SuiteSpec(
             name="core",
             headline="mirror",
+            equal_subsets=True,
+            cluster_by="template",
             sections={
                 "chat": "Chat",
                 "safety": "Safety",
@@ -126,6 +134,8 @@ SUITES: Mapping[str, SuiteSpec] = {
         SuiteSpec(
             name="core-hard",
             headline="mirror",
+            equal_subsets=True,  # clusters are mirrors: a subset has one template, so it has no others to draw from
+            breakdowns={"rung": "mirror"},
             sections={
                 "chat": "Chat",
                 "instructions": "Instructions",

@@ -6,7 +6,19 @@ ItemScores. Metrics turn ItemScores into the Estimates of a Result, and a Store 
 
 from __future__ import annotations
 
-from rewardbench.types.items import Aggregation, Credit, Item, Message, Messages, Rule, Suite, Tools, View, is_weight
+from rewardbench.types.items import (
+    Aggregation,
+    Credit,
+    Item,
+    Message,
+    Messages,
+    Metric,
+    Rule,
+    Suite,
+    Tools,
+    View,
+    is_weight,
+)
 from rewardbench.types.requests import Request, TextRequest, TokenRequest, decode_request
 from rewardbench.types.results import Estimate, ItemScores, Result
 from rewardbench.types.scorers import BatchTraits, Score, Scorer, ScorerReport, one_bucket
@@ -20,6 +32,7 @@ __all__ = [
     "ItemScores",
     "Message",
     "Messages",
+    "Metric",
     "Request",
     "Result",
     "Rule",

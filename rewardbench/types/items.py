@@ -10,6 +10,8 @@ View = Literal["pointwise", "pairwise", "listwise", "stepwise"]
 Aggregation = Literal["min", "product", "last", "mean"]
 """How the scores of the steps of a solution become one score."""
 Credit = Literal["strict", "best_of_n", "ties", "first_error"]
+Metric = Literal["pair", "mirror", "turn"]
+"""What a mean counts: right items, mirrors in which every item is right, or turn pairs (see `metrics.turns`)."""
 
 
 class Message(TypedDict):
@@ -60,6 +62,8 @@ class Item:
     """The functions that the assistant may call, as JSON schemas; chat templates print them."""
     first_error: int | None = None
     """Of a solution with labelled steps: the index of its first wrong step; -1: all are right."""
+    completion_hashes: tuple[int, ...] = ()
+    """Of an item that was read from a result, which may lack the texts: the hash of each completion."""
 
     @property
     def has_preference(self) -> bool:
@@ -105,6 +109,11 @@ class Suite:
     """Weight of each section in the score; 1 for a section that is not listed."""
     headline: Literal["accuracy", "mirror"] = "accuracy"
     """What the score averages over sections: item credit, or the share of groups in which every item is right."""
+    cluster_by: str = ""
+    """Column whose value is the cluster of an item in intervals, such as the template of a mirror; where it is empty,
+    the cluster is the group."""
+    breakdowns: Mapping[str, Metric] = field(default_factory=dict)
+    """Columns by whose values the score is broken down, each with the metric to report."""
     source: str = ""
     """Source of the data: a Hub id at a commit, or a path with a content hash."""
     note: str = ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from html import escape
 from typing import Any
@@ -68,6 +68,13 @@ class Result:
     """Of pairwise and listwise scorers, the share of items whose preferred completion changes with the order shown."""
     biases: tuple[Estimate, ...] = ()
     """Of judges: differences by which something other than quality moves their choices, such as `position_bias`."""
+    mirror_subsets: tuple[Estimate, ...] = ()
+    """Per subset, the share of groups in which every item is right."""
+    turns: tuple[Estimate, ...] = ()
+    """Turn accuracy, whether the preference turns with the prompt: over the suite (named `score`), per section, and per
+    subset; empty if no group has turn pairs."""
+    breakdowns: tuple[Estimate, ...] = ()
+    """The score by the values of a column, named `rung.1`, and `SUBSET/rung.1` of a subset."""
 
     def __repr__(self) -> str:
         """Format model, suite and headline as one line."""
@@ -84,9 +91,13 @@ class Result:
             estimates.append(replace(self.order_inconsistency, name="order inconsistency"))
         for bias in self.biases:
             estimates.append(replace(bias, name=bias.name.replace("_", " ")))
-        rows = "".join(map(_html_row, estimates))
+        turns = {turn.name: turn for turn in self.turns}
+        rows = ""
+        for estimate in estimates:
+            rows += _html_row(estimate, turns)
         notes = "".join(f"<li>{escape(str(note))}</li>" for note in self.manifest.get("notes", ()))
-        head = "<tr><th>section</th><th>n</th><th>%</th><th>95 % interval</th><th>ties</th><th>unscored</th></tr>"
+        headers = ["section", "n", "%", "95 % interval", *(["turn %"] if turns else []), "ties", "unscored"]
+        head = _html_cells("th", headers)
         return f"<table><caption>{title}</caption><thead>{head}</thead><tbody>{rows}</tbody></table><ul>{notes}</ul>"
 
 
@@ -105,6 +116,14 @@ def _interval(estimate: Estimate) -> str:
     return f"{100 * estimate.low:.1f}–{100 * estimate.high:.1f}"
 
 
-def _html_row(estimate: Estimate) -> str:
-    cells = (escape(estimate.name), estimate.n, _share(estimate), _interval(estimate), estimate.ties, estimate.unscored)
-    return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+def _html_row(estimate: Estimate, turns: Mapping[str, Estimate]) -> str:
+    """Return the row of an estimate, with its turn accuracy if the result has any."""
+    cells = [escape(estimate.name), str(estimate.n), _share(estimate), _interval(estimate)]
+    if turns:
+        cells.append(_share(turns[estimate.name]) if estimate.name in turns else "")
+    cells += [str(estimate.ties), str(estimate.unscored)]
+    return _html_cells("td", cells)
+
+
+def _html_cells(tag: str, cells: Sequence[str]) -> str:
+    return f"<tr>{''.join(f'<{tag}>{cell}</{tag}>' for cell in cells)}</tr>"

@@ -35,7 +35,7 @@ def test_compare_tests_sections_by_cluster_and_adjusts_p_values(tmp_path):
     assert comparison.score.difference == pytest.approx(
         sum(contrast.difference for contrast in comparison.sections) / 2
     )
-    means = [measure(scored.suite, scored.items).mirror for scored in (first, second)]
+    means = [measure(scored.suite, scored.items).section_means("mirror") for scored in (first, second)]
     strata = [stats.paired(means[1][name], means[0][name]) for name in ("Chat", "Safety")]
     assert (comparison.score.low, comparison.score.high) == stats.bootstrap(strata, [1.0, 1.0])
     by_pair = compare(first, second, "pair")

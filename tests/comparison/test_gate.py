@@ -122,7 +122,7 @@ def test_gate_reports_name_the_metric_of_each_limit(tmp_path, capsys):
     assert (code, "pass: Safety accuracy is 50.00 (" in out) == (0, True)
     figures = json.loads(run(capsys, *command, "--json")[1])
     assert [check["metric"] for check in figures["checks"]] == ["mirror", "mirror"]
-    assert figures["sections"] == {"pair": {"Chat": 1, "Safety": 0.5}, "mirror": {"Chat": 1, "Safety": 0}}
+    assert figures["sections"] == {"pair": {"Chat": 1, "Safety": 0.5}, "mirror": {"Chat": 1, "Safety": 0}, "turn": {}}
 
 
 def hostile_decision():
@@ -290,7 +290,7 @@ def test_accuracy_intervals_have_95_percent_coverage(share, kind):
             right = (random.random((100, 2)) < random.beta(4 * share, 4 * (1 - share), (100, 1))).ravel()
         else:
             right = random.random(200) < share
-        mean = measure(suite, scores_of_credits(suite.items, right)).totals["pair"]
+        mean = measure(suite, scores_of_credits(suite.items, right)).total("pair")
         hits += mean.low <= share <= mean.high
     print(f"\n{kind} at {share}: {hits / RUNS:.3f}")
     assert 0.93 <= hits / RUNS <= 0.97

@@ -9,7 +9,7 @@ import pytest
 
 from rewardbench import results
 from rewardbench.errors import InputError
-from rewardbench.metrics import summarize
+from rewardbench.metrics import completion_hashes, summarize
 from rewardbench.types import Item, ItemScores, Result, Rule, Suite
 
 
@@ -124,6 +124,7 @@ def test_row_of_a_pair_has_all_columns():
         "scores_rejected": 0.30000000000000004,
         "text_chosen": "<u>Hi?<a>yes",
         "text_rejected": "<u>Hi?<a>no",
+        "completion_hashes": list(completion_hashes(SUITE.items[0])),
         "source": "s",
     }
 

@@ -50,7 +50,7 @@ def test_files_of_the_0_1_command_line_are_read(tmp_path):
         assert read.model == "org/m"
         assert [item.scores for item in read.items] == [(1.5, 0.5), (0.1, 0.2)]
         assert read.suite.name == "reward-bench", "by its subsets"
-        assert {name: mean.value for name, mean in measure(read.suite, read.items).pair.items()} == {
+        assert {name: mean.value for name, mean in measure(read.suite, read.items).section_means("pair").items()} == {
             "Safety": 1.0,
             "Reasoning": 0.0,
         }
@@ -85,7 +85,7 @@ def test_rewardbench_2_columns_with_ties_and_best_of_4_are_read(tmp_path):
     }
     (tmp_path / "m.json").write_text(json.dumps(columns))
     read = read_scored(tmp_path / "m.json")
-    means = measure(read.suite, read.items).pair
+    means = measure(read.suite, read.items).section_means("pair")
     assert read.suite.name == "reward-bench-2"
     assert means["Math"].value == 0.5
     assert means["Ties"].value == pytest.approx(0.3 + 0.3 + 0.2 * 1 + 0.2 * 0 + 0.01 * 0)
@@ -96,7 +96,7 @@ def test_verdicts_without_scores_and_missing_scores_are_read(tmp_path):
     read = read_scored(path)
     assert [item.scores for item in read.items[:3]] == [(1, 0), (0, 1), (0.5, 0.5)]
     assert isnan(read.items[3].scores[0])
-    assert measure(read.suite, read.items).totals["pair"].value == 0.25
+    assert measure(read.suite, read.items).total("pair").value == 0.25
     assert read.model == "judge"
 
 
@@ -111,7 +111,7 @@ def test_verdicts_of_a_judge_with_null_scores_are_read(tmp_path):
     for path in (rows(tmp_path / "rows.jsonl", *records), tmp_path / "columns.json"):
         read = read_scored(path)
         assert [item.scores for item in read.items] == [(1, 0), (0, 1), (0.5, 0.5), (1, 0)]
-        assert measure(read.suite, read.items).totals["pair"].value == 0.5
+        assert measure(read.suite, read.items).total("pair").value == 0.5
     unscored = rows(tmp_path / "unscored.jsonl", pair(None, None, reason="too long"))
     assert isnan(read_scored(unscored).items[0].scores[0]), "that is no verdict"
 

@@ -33,7 +33,7 @@ def test_rm_bench_levels_are_below_on_and_above_the_diagonal(tmp_path):
         ItemScores(item.id, tuple(float(score[completion[0]["content"]]) for completion in item.completions))
         for item in suite.items
     ]
-    means = {name: mean.value for name, mean in measure(suite, item_scores).pair.items() if mean}
+    means = {name: mean.value for name, mean in measure(suite, item_scores).section_means("pair").items()}
     # easy: (plain, concise) 2>0, (markdown, concise) 1>0, (markdown, plain) 1<2.5; normal: 3>0, 2<2.5, 1<4
     # hard: (concise, plain) 3>2.5, (concise, markdown) 3<4, (plain, markdown) 2<4
     assert means == pytest.approx({"Easy": 2 / 3, "Normal": 1 / 3, "Hard": 1 / 3})

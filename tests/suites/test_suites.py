@@ -65,11 +65,11 @@ def test_core_sections_follow_its_files(core):
     suite = load_suite("core")
     assert (suite.name, suite.headline, len(suite.items)) == ("core", "mirror", 14)
     assert suite.rules == {
-        "facts": Rule("Chat"),
-        "focus": Rule("Chat"),
-        "privacy": Rule("Safety"),
-        "code": Rule("Reasoning"),
-        "brands": Rule("Pink Elephant"),
+        "facts": Rule("Chat", weight=1.0),
+        "focus": Rule("Chat", weight=1.0),
+        "privacy": Rule("Safety", weight=1.0),
+        "code": Rule("Reasoning", weight=1.0),
+        "brands": Rule("Pink Elephant", weight=1.0),
         "ties": Rule("Ties", "ties"),
     }
     assert suite.section_weights == {"Ties": 0.0}
