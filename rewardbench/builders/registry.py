@@ -71,6 +71,7 @@ _BUILDERS = (
     Builder("logic", "logic", "reasoning", 80),
     Builder("knapsack", "knapsack", "reasoning", 48),
     Builder("pink", "pink-elephant", "pink_elephant", 170),
+    _hard("no-certificate", "reasoning", 100),
 )
 BUILDERS: Mapping[str, Builder] = {builder.name: builder for builder in _BUILDERS}
 

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from rewardbench.verifiers.arithmetic import verify_knapsack, verify_math
 from rewardbench.verifiers.cells import Cell, Verifier, faults
 from rewardbench.verifiers.expressions import verify_instructions, verify_logic
+from rewardbench.verifiers.hard.no_certificate import verify_no_certificate
+from rewardbench.verifiers.hard.no_certificate_second import verify_no_certificate_again
 from rewardbench.verifiers.names import verify_names
 from rewardbench.verifiers.programs import missing_tools, verify_code
 
@@ -20,7 +22,10 @@ VERIFIERS: Mapping[str, Verifier] = {
     "logic": verify_logic,
     "code": verify_code,
     "pink-elephant": verify_names,
+    "no-certificate": verify_no_certificate,
 }
 
-SECOND_VERIFIERS: Mapping[str, Verifier] = {}
+SECOND_VERIFIERS: Mapping[str, Verifier] = {
+    "no-certificate": verify_no_certificate_again,
+}
 """Second programs, by kind of check: they read the prompt itself, share no code with the first, and must agree."""

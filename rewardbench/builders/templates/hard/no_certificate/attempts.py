@@ -1,0 +1,153 @@
+"""Solutions and near misses of decision problems, by search in random order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import chain, combinations, islice, product
+
+from rewardbench.builders.draw import Resample, Rng
+from rewardbench.builders.templates.hard.no_certificate.problems import ProblemPair
+from rewardbench.verifiers.hard.no_certificate import COMPLETE, Decision, is_solvable, left_over, violations
+
+ROUNDS = 8
+"""Searches for a near miss without each name."""
+TRIALS = 400
+"""Random selections of which the nearest sums are taken."""
+
+Groups = list[list[str]]
+"""An arrangement: names in groups. An order, a selection or a team is one group."""
+
+
+def arrangements(rng: Rng, decision: Decision) -> Iterator[Groups]:
+    """Yield arrangements of all names that break no condition, in random order."""
+    names = rng.sample(decision.names, len(decision.names))
+    if decision.family == "path":
+        yield from _walks(decision, names, [])
+    else:
+        yield from _placements(decision, names, [[] for _ in range(decision.groups)])
+
+
+def _placements(decision: Decision, names: Sequence[str], groups: Groups) -> Iterator[Groups]:
+    """Yield all ways to place the names into the groups."""
+    if not names:
+        yield list(map(list, groups))
+        return
+    for n, group in enumerate(groups):
+        if n and not groups[n - 1]:
+            break
+        group.append(names[0])
+        if not violations(decision, groups):
+            yield from _placements(decision, names[1:], groups)
+        group.pop()
+
+
+def _walks(decision: Decision, names: Sequence[str], walk: list[str]) -> Iterator[Groups]:
+    """Yield all orders of the names along pairs."""
+    if len(walk) == len(names):
+        yield [list(walk)]
+    for name in names:
+        if name not in walk and (not walk or decision.is_pair(walk[-1], name)):
+            yield from _walks(decision, names, [*walk, name])
+
+
+def _selections(rng: Rng, decision: Decision) -> Iterator[list[str]]:
+    """Yield selections of names in random order: of a cover, teams of the largest size."""
+    names = decision.names
+    if decision.family == "cover":
+        teams = list(combinations(names, decision.groups))
+        yield from map(list, rng.sample(teams, len(teams)))
+    else:
+        for number in rng.sample(range(1, 1 << len(names)), (1 << len(names)) - 1):
+            yield [name for n, name in enumerate(names) if number >> n & 1]
+
+
+def solution_of(rng: Rng, decision: Decision) -> Groups:
+    """Return a random arrangement that meets all conditions."""
+    if decision.family in ("sum", "cover"):
+        for names in _selections(rng, decision):
+            if left_over(decision, [names]) in COMPLETE:
+                return [rng.sample(names, len(names))]
+    return next(arrangements(rng, decision))
+
+
+def near_misses_of(rng: Rng, pair: ProblemPair, count: int) -> list[Groups]:
+    """Return different arrangements that nearly meet the conditions, and are described alike for both problems.
+
+    Raises:
+        Resample: if there are too few.
+    """
+    near_misses: list[Groups] = []
+    selections = set()
+    for groups in _candidates(rng, pair):
+        selection = tuple(groups[0]) if pair.solvable.family == "path" else tuple(map(frozenset, groups))
+        if selection not in selections and _is_near_miss(pair, groups):
+            near_misses.append(groups)
+            selections.add(selection)
+        if len(near_misses) == count:
+            return near_misses
+    raise Resample
+
+
+def _is_near_miss(pair: ProblemPair, groups: Groups) -> bool:
+    outcome = left_over(pair.solvable, groups)
+    if outcome in COMPLETE or outcome != left_over(pair.unsolvable, groups):
+        return False
+    return _is_stuck(pair.solvable, groups) and _is_stuck(pair.unsolvable, groups)
+
+
+def _is_stuck(decision: Decision, groups: Groups) -> bool:
+    """Return True if an arrangement breaks no condition, but would with any other name put into it."""
+    if violations(decision, groups):
+        return False
+    if decision.family in ("sum", "cover"):
+        return True
+    others = sorted(set(decision.names) - set(chain(*groups)))
+    for name, (n, group) in product(others, enumerate(groups)):
+        for place in range(len(group) + 1):
+            larger = [*group[:place], name, *group[place:]]
+            if not violations(decision, [*groups[:n], larger, *groups[n + 1 :]]):
+                return False
+    return True
+
+
+def _candidates(rng: Rng, pair: ProblemPair) -> Iterator[Groups]:
+    """Yield arrangements that miss by little in the unsolvable problem."""
+    decision = pair.unsolvable
+    if decision.family == "cover":
+        for team in _selections(rng, decision):
+            if left_over(decision, [team]).count(",") == 0:
+                yield [team]
+    elif decision.family == "sum":
+        yield from _near_sums(rng, pair)
+    else:
+        for _ in range(ROUNDS):
+            for name in rng.sample(decision.names, len(decision.names)):
+                reduced = _without(decision, name)
+                if is_solvable(reduced):
+                    yield from islice(arrangements(rng, reduced), 1)
+
+
+def _near_sums(rng: Rng, pair: ProblemPair) -> Iterator[Groups]:
+    """Yield selections whose sums are near the target; no sum is a number of the prompts."""
+    left, right = pair.solvable, pair.unsolvable
+    fixed = [name for name in left.names if left.weight(name) == right.weight(name)]
+    numbers = {*left.weights, *right.weights, left.target, right.target}
+    by_distance: list[tuple[int, list[str]]] = []
+    for _ in range(TRIALS):
+        names = rng.sample(fixed, rng.number(max(2, len(fixed) // 3), max(2, len(fixed) * 2 // 3)))
+        total = sum(map(left.weight, names))
+        if total not in numbers:
+            by_distance.append((abs(total - left.target), names))
+    by_distance.sort()
+    for _, names in by_distance:
+        yield [names]
+
+
+def _without(decision: Decision, name: str) -> Decision:
+    """Return the problem without one name."""
+    place = decision.names.index(name)
+    names = decision.names[:place] + decision.names[place + 1 :]
+    weights = decision.weights[:place] + decision.weights[place + 1 :]
+    pairs = tuple(pair for pair in decision.pairs if name not in pair)
+    return replace(decision, names=names, weights=weights, pairs=pairs)

@@ -1,0 +1,221 @@
+"""Decide packing, colouring, route and cover problems by dynamic programming, from the data of the check.
+
+A response opens with yes or no and lists attempts, one on each line:
+
+    2) drill, saw | lamp, rope - left over: tent
+
+It passes if every attempt is as described, and the verdict is right.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from itertools import chain, combinations, pairwise, starmap
+from typing import Any
+
+from rewardbench.verifiers.cells import BrokenCheck, Cell, cell_by_cell
+
+ATTEMPT = re.compile(r"^\d+\) (.+) - (.+)$", re.MULTILINE)
+VERDICT = re.compile(r"\b(yes|no)\b", re.IGNORECASE)
+COMPLETE = ("exactly right", "nothing left over", "nothing missing")
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A decision problem: may the names be arranged as wanted?
+
+    Families: `sum` (a selection of exactly `target`), `bins` (`groups` bins of at most `target`), `colour` (`groups`
+    groups without a pair of `pairs`), `path` (an order in which neighbours are a pair of `pairs`), `cover` (`groups`
+    names that have all skills).
+    """
+
+    family: str
+    names: tuple[str, ...]
+    weights: tuple[int, ...] = ()
+    target: int = 0
+    groups: int = 1
+    pairs: tuple[tuple[str, str], ...] = ()
+    skills: tuple[tuple[str, ...], ...] = ()
+
+    def to_json(self) -> dict[str, object]:
+        """Return the data of a check."""
+        fields: dict[str, object] = {"family": self.family, "names": list(self.names), "groups": self.groups}
+        fields |= {"weights": list(self.weights), "target": self.target, "pairs": list(map(list, self.pairs))}
+        return fields | {"skills": list(map(list, self.skills))}
+
+    def weight(self, name: str) -> int:
+        """Return the weight of a name."""
+        return self.weights[self.names.index(name)]
+
+    def skills_of(self, names: Sequence[str]) -> set[str]:
+        """Return the skills that these names have together."""
+        skills: set[str] = set()
+        for name in names:
+            skills.update(self.skills[self.names.index(name)])
+        return skills
+
+    def is_pair(self, left: str, right: str) -> bool:
+        """Return True if two names are a pair, in any order."""
+        return (left, right) in self._links or (right, left) in self._links
+
+    @cached_property
+    def _links(self) -> frozenset[tuple[str, str]]:
+        return frozenset(self.pairs)
+
+
+def from_check(check: Mapping[str, Any]) -> Decision:
+    """Return the problem of a check."""
+    return Decision(
+        check["family"],
+        tuple(check["names"]),
+        tuple(check["weights"]),
+        check["target"],
+        check["groups"],
+        tuple((left, right) for left, right in check["pairs"]),
+        tuple(map(tuple, check["skills"])),
+    )
+
+
+@cache
+def is_solvable(decision: Decision) -> bool:
+    """Return True if some arrangement meets all conditions; exact, by dynamic programming."""
+    return SOLVERS[decision.family](decision)
+
+
+def _sum_solvable(decision: Decision) -> bool:
+    """Bit s of `sums` is set if some selection weighs s."""
+    sums = 1
+    for weight in decision.weights:
+        sums |= sums << weight
+    return (sums >> decision.target) % 2 == 1
+
+
+def _bins_solvable(decision: Decision) -> bool:
+    """For each set of items, find the fewest bins, and then the lowest load of the last one."""
+    full = 1 << len(decision.names)
+    best: list[tuple[int, int]] = [(0, decision.target)] + [(full, 0)] * (full - 1)
+    for items in range(full):
+        bins, load = best[items]
+        for n, weight in enumerate(decision.weights):
+            if items >> n & 1 or weight > decision.target:
+                continue
+            fits = load + weight <= decision.target
+            state = (bins, load + weight) if fits else (bins + 1, weight)
+            best[items | 1 << n] = min(best[items | 1 << n], state)
+    return best[full - 1][0] <= decision.groups
+
+
+def _colour_solvable(decision: Decision) -> bool:
+    """Count the covers by independent sets: inclusion and exclusion over the sets of names (Björklund et al. 2009)."""
+    neighbours = _masks(decision)
+    full = 1 << len(decision.names)
+    independent = [1] * full
+    total = 1 if len(decision.names) % 2 == 0 else -1
+    for names in range(1, full):
+        last = names.bit_length() - 1
+        others = names & ~(1 << last)
+        independent[names] = independent[others] + independent[others & ~neighbours[last]]
+        covers = independent[names] ** decision.groups
+        total += covers if (len(decision.names) - names.bit_count()) % 2 == 0 else -covers
+    return total > 0
+
+
+def _path_solvable(decision: Decision) -> bool:
+    """For each set of names, collect the names at which a path through the set can end (Held and Karp 1962)."""
+    neighbours = _masks(decision)
+    size = len(decision.names)
+    ends = [0] * (1 << size)
+    for n in range(size):
+        ends[1 << n] = 1 << n
+    for names in range(1, 1 << size):
+        if not ends[names]:
+            continue
+        for n in range(size):
+            if ends[names] & neighbours[n] and not names >> n & 1:
+                ends[names | 1 << n] |= 1 << n
+    return ends[-1] > 0
+
+
+def _cover_solvable(decision: Decision) -> bool:
+    """Collect the sets of skills, as bits, that each number of names can have."""
+    order = sorted(decision.skills_of(decision.names))
+    reachable: list[set[int]] = [{0}] + [set() for _ in range(decision.groups)]
+    for skills in decision.skills:
+        mask = 0
+        for skill in skills:
+            mask |= 1 << order.index(skill)
+        for count in range(decision.groups, 0, -1):
+            reachable[count].update(map(mask.__or__, reachable[count - 1]))
+    return (1 << len(order)) - 1 in chain(*reachable)
+
+
+def _masks(decision: Decision) -> list[int]:
+    """Return the pairs of each name as the bits of a number."""
+    masks = [0] * len(decision.names)
+    for left, right in decision.pairs:
+        u, v = decision.names.index(left), decision.names.index(right)
+        masks[u] |= 1 << v
+        masks[v] |= 1 << u
+    return masks
+
+
+SOLVERS: Mapping[str, Callable[[Decision], bool]] = {
+    "sum": _sum_solvable,
+    "bins": _bins_solvable,
+    "colour": _colour_solvable,
+    "path": _path_solvable,
+    "cover": _cover_solvable,
+}
+
+
+def violations(decision: Decision, groups: Sequence[Sequence[str]]) -> int:
+    """Count the conditions that an arrangement breaks, apart from names that it leaves out."""
+    names = list(chain(*groups))
+    unknown = set(names) - set(decision.names)
+    if unknown:
+        raise BrokenCheck(f"unknown name {min(unknown)!r}")
+    count = len(names) - len(set(names)) + max(0, len(groups) - decision.groups)
+    for group in groups:
+        if decision.family == "bins":
+            count += sum(map(decision.weight, group)) > decision.target
+        elif decision.family == "colour":
+            count += sum(starmap(decision.is_pair, combinations(group, 2)))
+        elif decision.family == "path":
+            count += len(group) - 1 - sum(starmap(decision.is_pair, pairwise(group)))
+        elif decision.family == "cover":
+            count += max(0, len(group) - decision.groups)
+    return count
+
+
+def left_over(decision: Decision, groups: Sequence[Sequence[str]]) -> str:
+    """Describe what an arrangement leaves out (of a selection of weights: what it weighs)."""
+    names = list(chain(*groups))
+    if decision.family == "sum":
+        total = sum(map(decision.weight, names))
+        return "exactly right" if total == decision.target else str(total)
+    if decision.family == "cover":
+        missing = sorted(decision.skills_of(decision.names) - decision.skills_of(names))
+        return f"missing: {', '.join(missing)}" if missing else "nothing missing"
+    missing = sorted(set(decision.names) - set(names))
+    return f"left over: {', '.join(missing)}" if missing else "nothing left over"
+
+
+def _passes(cell: Cell) -> bool:
+    decision = from_check(cell.check)
+    verdict = VERDICT.search(cell.response)
+    attempts = ATTEMPT.findall(cell.response)
+    if not verdict or not attempts:
+        raise BrokenCheck("no verdict, or no attempts")
+    for arrangement, outcome in attempts:
+        groups = [group.split(", ") for group in arrangement.split(" | ")]
+        if outcome in COMPLETE and verdict[1].lower() == "no":
+            return False
+        if violations(decision, groups) or left_over(decision, groups) != outcome:
+            return False
+    return is_solvable(decision) == (verdict[1].lower() == "yes")
+
+
+verify_no_certificate = cell_by_cell(_passes)
