@@ -16,7 +16,7 @@ from rewardbench.builders.build import build_from_templates, build_mirrors, draw
 from rewardbench.builders.draw import Rng
 from rewardbench.builders.journal import Journal, source_hash
 from rewardbench.builders.mirrors import Mirror, chat, from_json, read_mirrors, to_json, to_lines, variants
-from rewardbench.builders.registry import BUILDERS, CORE_SEED, fresh_seed, training_seed
+from rewardbench.builders.registry import BUILDERS, CORE_SEED, builders_of, fresh_seed, training_seed
 from rewardbench.builders.request import BuildRequest, run_request
 from rewardbench.builders.suite_files import MirrorSuite, build_suite, push, read_suite, write_suite
 from rewardbench.builders.ties import read_ties
@@ -158,7 +158,7 @@ def test_fresh_draw_has_only_generated_mirrors_and_none_of_core(tmp_path, capsys
     assert not prompts_of(core.all_mirrors()) & prompts_of(fresh.all_mirrors())
     assert not responses_of(core.mirrors["pink_elephant"]) & responses_of(fresh.mirrors["pink_elephant"])
     count = len(fresh.all_mirrors())
-    assert count == sum(builder.count for builder in BUILDERS.values())
+    assert count == sum(builder.count for builder in builders_of("core").values())
     assert figures["verified"] == figures["rows"] == 2 * count
     assert (tmp_path / "core" / "VERSION").read_text().strip().endswith("-fresh77")
 
