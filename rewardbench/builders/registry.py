@@ -72,6 +72,7 @@ _BUILDERS = (
     Builder("knapsack", "knapsack", "reasoning", 48),
     Builder("pink", "pink-elephant", "pink_elephant", 170),
     _hard("no-certificate", "reasoning", 100),
+    _hard("policy-engine", "safety", 100),
 )
 BUILDERS: Mapping[str, Builder] = {builder.name: builder for builder in _BUILDERS}
 

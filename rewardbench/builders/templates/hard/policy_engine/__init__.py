@@ -1,0 +1,39 @@
+"""Policy engine: numbered clauses with exceptions and precedence, and a case of which one fact turns the decision.
+
+For example, fifteen rules of a lending desk; in A the borrower "has left a deposit", in B she "has not". X cites the
+clause that lets the book go, Y the one that holds it back. The fact is in neither clause: it turns an exception.
+"""
+
+from __future__ import annotations
+
+from rewardbench.builders.draw import MirrorContent, Rng
+from rewardbench.builders.templates.hard.policy_engine.policy import draw_case
+from rewardbench.builders.templates.hard.policy_engine.wording import Desk, read_domains
+from rewardbench.verifiers.hard.policy_engine import deciding_clause
+
+
+def draw(rng: Rng, rung: int) -> MirrorContent:
+    """Return a mirror whose prompts differ in one fact."""
+    domain = rng.pick(read_domains())
+    case = draw_case(rng, rung, domain["facts"], [tuple(quantity) for quantity in domain["quantities"]])
+    desk = Desk(rng, rung, domain, case)
+    checks = {}
+    for side, facts in (("a", case.facts), ("b", case.other_facts)):
+        checks[side] = {
+            "policy": case.policy,
+            "facts": facts,
+            "labels": {"allow": domain["allow"], "decline": domain["decline"]},
+        }
+    wording = rng.number(0, 2**30)
+    return MirrorContent(
+        edit=f"{case.flipped}: {_yes(case.facts[case.flipped])} / {_yes(case.other_facts[case.flipped])}",
+        a=desk.prompt(case.facts),
+        b=desk.prompt(case.other_facts),
+        x=desk.response(Rng(f"{wording}"), deciding_clause(case.policy, case.facts)),
+        y=desk.response(Rng(f"{wording}"), deciding_clause(case.policy, case.other_facts)),
+        check={"kind": "policy-engine", **checks},
+    )
+
+
+def _yes(value: bool | int) -> str:
+    return "yes" if value else "no"

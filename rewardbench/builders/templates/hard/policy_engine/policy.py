@@ -1,0 +1,150 @@
+"""Random policies: numbered clauses with exceptions to exceptions, and facts of which one turns the decision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rewardbench.builders.draw import Resample, Rng
+from rewardbench.verifiers.hard.policy_engine import Clause, Policy, deciding_clause, interpret
+
+Literal = tuple[str, str, bool | int]
+Facts = Mapping[str, bool | int]
+Quantity = tuple[str, str, int, int, int]
+"""Name, unit and three limits."""
+
+TRIES = 400
+TERMS = ("cleared", "familiar", "settled", "covered", "backed", "prepared")
+
+
+@dataclass(frozen=True)
+class Size:
+    """What a rung draws."""
+
+    clauses: int
+    facts: int
+    quantities: int
+    terms: int
+    nested: float
+    """Share of the exceptions that switch off another exception, where there is one."""
+    changes: int
+    """Clauses, at least, whose outcome differs between the two prompts."""
+
+
+SIZES = {
+    1: Size(4, 4, 0, 0, 0.3, 2),
+    2: Size(10, 7, 1, 0, 0.5, 3),
+    3: Size(18, 10, 2, 2, 0.6, 4),
+    4: Size(30, 14, 3, 3, 0.7, 5),
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A policy with the facts of both prompts."""
+
+    policy: dict[str, Any]
+    facts: dict[str, bool | int]
+    flipped: str
+    """The fact that is the other way round in prompt b."""
+
+    @property
+    def other_facts(self) -> dict[str, bool | int]:
+        """The facts of prompt b."""
+        return {**self.facts, self.flipped: not self.facts[self.flipped]}
+
+
+def draw_case(rng: Rng, rung: int, fact_names: Sequence[str], quantities: Sequence[Quantity]) -> Case:
+    """Return a policy of a rung's size, and facts of which one turns verdict and deciding clause.
+
+    Raises:
+        Resample: if no choice of many has such a fact.
+    """
+    size = SIZES[rung]
+    names = rng.sample(fact_names, size.facts)
+    amounts = rng.sample(quantities, size.quantities)
+    for _ in range(TRIES):
+        facts: dict[str, bool | int] = {}
+        for name in names:
+            facts[name] = rng.chance(0.6)
+        for name, _unit, low, _middle, high in amounts:
+            facts[name] = rng.number(max(1, low - low // 2), high + low)
+        policy = _draw_policy(rng, size, facts, amounts)
+        turning = [name for name in names if _turns(policy, facts, name, size.changes)]
+        if turning:
+            return Case(policy, facts, rng.pick(turning))
+    raise Resample
+
+
+def _turns(policy: Policy, facts: Facts, name: str, changes: int) -> bool:
+    """Return True if the other value of a fact turns the verdict through an exception."""
+    other_facts = {**facts, name: not facts[name]}
+    before, after = interpret(policy, facts), interpret(policy, other_facts)
+    deciding = [deciding_clause(policy, facts), deciding_clause(policy, other_facts)]
+    if sum(before[n] != after[n] for n in before) < changes or deciding[0]["verdict"] == deciding[1]["verdict"]:
+        return False
+    return all(not (clause["n"] == 1 or name in _mentioned(policy, clause)) for clause in deciding)
+
+
+def _mentioned(policy: Policy, clause: Clause) -> Iterator[str]:
+    """Yield the facts and terms of a clause, and the facts of its terms."""
+    for name, _, _ in clause["when"]:
+        yield name
+        if name in policy["terms"]:
+            yield from _mentioned(policy, policy["terms"][name])
+
+
+def _draw_policy(rng: Rng, size: Size, facts: Facts, amounts: Sequence[Quantity]) -> dict[str, Any]:
+    terms: dict[str, dict[str, Any]] = {}
+    booleans = _booleans(facts)
+    for term in rng.sample(TERMS, size.terms):
+        first, second = rng.sample(booleans, 2)
+        literals = [(first, "is", rng.chance(0.75)), (second, "is", rng.chance(0.75))]
+        terms[term] = {"when": literals, "any": rng.chance()}
+    clauses: list[dict[str, Any]] = [
+        {"n": 1, "kind": "rule", "when": [], "any": False, "verdict": _verdict(rng), "firm": False}
+    ]
+    exceptions: list[int] = []
+    rules: list[int] = []
+    unused = set(booleans) | set(terms)
+    for n in range(2, size.clauses + 1):
+        condition = _condition(rng, facts, amounts, terms, unused)
+        if n > 3 and rules and rng.chance(0.55):
+            nested = exceptions and rng.chance(size.nested)
+            target = rng.pick(exceptions if nested else rules)
+            exceptions.append(n)
+            clauses.append({"n": n, "kind": "off", **condition, "target": target})
+        else:
+            rules.append(n)
+            firm = size.clauses > 4 and rng.chance(0.15)
+            clauses.append({"n": n, "kind": "rule", **condition, "verdict": _verdict(rng), "firm": firm})
+    return {"clauses": clauses, "terms": terms, "order": rng.pick(("highest", "lowest"))}
+
+
+def _booleans(facts: Facts) -> list[str]:
+    return [name for name, value in facts.items() if isinstance(value, bool)]
+
+
+def _verdict(rng: Rng) -> str:
+    return rng.pick(("allow", "decline"))
+
+
+def _condition(
+    rng: Rng, facts: Facts, amounts: Sequence[Quantity], terms: Mapping[str, object], unused: set[str]
+) -> dict[str, Any]:
+    """Draw a condition of one to three literals, most of which hold; facts that no clause has yet come first."""
+    booleans = _booleans(facts)
+    limits = {name: values for name, _, *values in amounts}
+    names = sorted(unused) if len(unused) > 3 and rng.chance(0.5) else [*booleans, *terms]
+    chosen = rng.sample([*names, *limits], rng.pick((1, 2, 2, 3)))
+    unused.difference_update(chosen)
+    literals: list[Literal] = []
+    for name in chosen:
+        if name in limits:
+            literals.append((name, rng.pick((">", ">=", "<", "<=")), rng.pick(limits[name])))
+        elif name in terms:
+            literals.append((name, "is", rng.chance(0.6)))
+        else:
+            literals.append((name, "is", facts[name] == rng.chance(0.8)))
+    return {"when": literals, "any": len(literals) > 1 and rng.chance(0.35)}

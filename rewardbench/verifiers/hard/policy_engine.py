@@ -1,0 +1,245 @@
+"""Verifiers for `policy-engine`: interpret numbered clauses with exceptions, and compare the decision of a response.
+
+The first program reads the structured clauses and facts of the check, and works down from the highest number. The
+second reads clauses, words and facts out of the prompt, and asks for each clause in turn what could switch it off.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rewardbench.verifiers.cells import BrokenCheck, Cell, cell_by_cell
+
+Facts = Mapping[str, bool | int]
+Clause = Mapping[str, Any]
+"""`n`; `kind` rule or off; `when`, its literals, and `any`; `verdict` and `firm` of a rule; `target` of an off."""
+Policy = Mapping[str, Any]
+"""`clauses` in the order of their numbers, `terms` (name to `when` and `any`), and `order`, highest or lowest."""
+
+UNMET, OFF, OUTRANKED, DECIDES, ACTIVE = "not met", "switched off", "outranked", "decides", "active"
+
+
+def holds(condition: Clause, facts: Facts, terms: Mapping[str, Clause]) -> bool:
+    """Return True if the condition of a clause or of a term is met."""
+    outcomes: list[bool] = []
+    for name, relation, value in condition["when"]:
+        if relation == "is":
+            fact = holds(terms[name], facts, terms) if name in terms else bool(facts[name])
+            outcomes.append(fact == value)
+        else:
+            amount = facts[name]
+            comparisons = {">": amount > value, ">=": amount >= value, "<": amount < value, "<=": amount <= value}
+            outcomes.append(comparisons[relation])
+    return any(outcomes) if condition["any"] else all(outcomes)
+
+
+def interpret(policy: Policy, facts: Facts) -> dict[int, str]:
+    """Return what each clause comes to, by number.
+
+    A clause switches off only clauses of lower numbers, so that going down settles each before it is needed.
+    """
+    statuses: dict[int, str] = {}
+    switched_off: set[int] = set()
+    for clause in reversed(policy["clauses"]):
+        if not holds(clause, facts, policy["terms"]):
+            statuses[clause["n"]] = UNMET
+        elif clause["n"] in switched_off:
+            statuses[clause["n"]] = OFF
+        elif clause["kind"] == "off":
+            switched_off.add(clause["target"])
+            statuses[clause["n"]] = ACTIVE
+        else:
+            statuses[clause["n"]] = OUTRANKED
+    candidates: list[tuple[bool, bool, int]] = []
+    sign = 1 if policy["order"] == "highest" else -1
+    for clause in policy["clauses"]:
+        if statuses[clause["n"]] == OUTRANKED:
+            candidates.append((clause["n"] > 1, clause["firm"], sign * clause["n"]))
+    statuses[abs(max(candidates)[2])] = DECIDES
+    return statuses
+
+
+def deciding_clause(policy: Policy, facts: Facts) -> Clause:
+    """Return the clause that decides."""
+    statuses = interpret(policy, facts)
+    return next(clause for clause in policy["clauses"] if statuses[clause["n"]] == DECIDES)
+
+
+CLAIM = re.compile(r"[Cc]lauses? ([\d, and]+?) (?:is|are) (?:met, but )?(not met|switched off|outranked)")
+
+
+def applies_policy(cell: Cell) -> bool:
+    """Return True if decision, cited clause and all claims about other clauses of a response are right."""
+    policy, labels = cell.check["policy"], cell.check["labels"]
+    statuses = interpret(policy, cell.check["facts"])
+    decision = deciding_clause(policy, cell.check["facts"])
+    cited = re.search(r"clause (\d+)", cell.response, re.IGNORECASE)
+    unquoted = re.sub("“[^”]*”", "", cell.response)
+    verdicts: list[str] = []
+    for verdict, label in labels.items():
+        if label in unquoted.lower():
+            verdicts.append(verdict)
+    if cited is None or len(verdicts) != 1:
+        raise BrokenCheck("the response has no single decision with a clause")
+    for numbers, status in CLAIM.findall(unquoted):
+        for number in re.findall(r"\d+", numbers):
+            if statuses[int(number)] != status:
+                return False
+    return int(cited[1]) == decision["n"] and verdicts == [decision["verdict"]]
+
+
+# The second program.
+
+NUMBERED = re.compile(r"^(?:§ ?|\(|Clause |No\. )?(\d+)[.):]? (.+)$", re.MULTILINE)
+TERM = re.compile(r'"(\w+)" means that (.+?)\.(?=\s|$)')
+SWITCH = re.compile(r"(?:Ignore clause (\d+)|Clause (\d+) is switched off|Clause (\d+) does not count) (?:if|where) ")
+COMPARISON = re.compile(r"(the [\w ]+?) is (more than|less than|at least|at most) (\d+)")
+
+
+@dataclass(frozen=True)
+class ReadClause:
+    """A clause as it reads in a prompt."""
+
+    text: str
+    condition: str
+    target: int
+    """Number of the clause that it switches off; 0 for a rule."""
+    is_firm: bool
+
+
+class ReadCase:
+    """The clauses and facts of a prompt; answers questions about one clause at a time."""
+
+    def __init__(self, messages: Sequence[Mapping[str, Any]]) -> None:
+        text = ""
+        for message in messages:
+            text += message["content"] + "\n\n"
+        self.clauses: dict[int, ReadClause] = {}
+        for number, line in NUMBERED.findall(text):
+            self.clauses[int(number)] = _read_clause(line)
+        self.terms = dict(TERM.findall(text))
+        self.lowest_first = "lowest number decides" in text
+        if not self.lowest_first and "highest number decides" not in text:
+            raise BrokenCheck("the prompt states no precedence")
+        case = re.search(r"only about ([\w ]+?)[.,?:]", text)
+        if case is None:
+            raise BrokenCheck("the prompt names nobody whom it is about")
+        self.facts = _facts_of(case[1], text)
+
+    def is_true(self, condition: str) -> bool:
+        """Return True if a condition holds, read from right to left."""
+        if not condition:
+            return True
+        is_choice = condition.startswith("either ")
+        condition = condition.removesuffix(" (or both)").removesuffix(" (one is enough)")
+        parts = re.split(r" or | and |, ", condition.removeprefix("either "))
+        results = list(map(self._literal, reversed(parts)))
+        return any(results) if is_choice else all(results)
+
+    def _literal(self, text: str) -> bool:
+        comparison = COMPARISON.search(text)
+        if comparison:
+            name, relation, limit = comparison.groups()
+            amount = re.search(rf"{name} is (\d+)", self.facts, re.IGNORECASE)
+            if amount is None:
+                raise BrokenCheck(f"the prompt gives no figure for {name}")
+            excess = int(amount[1]) - int(limit)
+            return {"more than": excess > 0, "less than": excess < 0, "at least": excess >= 0}.get(
+                relation, excess <= 0
+            )
+        match = re.search(r"\b(?:has|is|was|does) (not )?(?:have )?(.+)$", text)
+        if match is None:
+            raise BrokenCheck(f"{text!r} cannot be read")
+        negated, phrase = bool(match[1]), match[2]
+        quoted = re.fullmatch(r'"(\w+)"', phrase)
+        if quoted:
+            return self.is_true(self.terms[quoted[1]]) != negated
+        return self._fact(phrase) != negated
+
+    def _fact(self, phrase: str) -> bool:
+        verb = r"\b(?:has|is|was|have|are|were|does|do)( not)?(?: have)?"
+        statements = re.findall(rf"{verb} {re.escape(phrase)}(?=[.,\n]|$)", self.facts)
+        if len(statements) != 1:
+            raise BrokenCheck(f"the prompt states {len(statements)} times whether: {phrase}")
+        return not statements[0]
+
+    def is_in_force(self, number: int) -> bool:
+        """Return True if a clause's condition is met and no clause in force switches it off."""
+        if not self.is_true(self.clauses[number].condition):
+            return False
+        return all(not (clause.target == number and self.is_in_force(n)) for n, clause in self.clauses.items())
+
+    def deciding(self) -> int:
+        """Return the number of the clause that decides."""
+        order = sorted(self.clauses, reverse=not self.lowest_first)
+        order.remove(1)
+        for is_firm in (True, False):
+            for number in order:
+                clause = self.clauses[number]
+                if clause.is_firm == is_firm and not clause.target and self.is_in_force(number):
+                    return number
+        return 1
+
+
+def _read_clause(line: str) -> ReadClause:
+    is_firm = line.startswith("[firm] ")
+    line = line.removeprefix("[firm] ").rstrip(".")
+    switch = SWITCH.match(line)
+    if switch:
+        return ReadClause(line, line[switch.end() :], int(next(filter(None, switch.groups()))), False)
+    if line.startswith("If no other clause"):
+        return ReadClause(line, "", 0, is_firm)
+    match = re.match(r"(?:If|Where) (.+?): (.+)", line) or re.match(r"[A-Z].+? (?:if|where) (.+)", line)
+    if match is None:
+        raise BrokenCheck(f"clause {line!r} cannot be read")
+    return ReadClause(line, match[1], 0, is_firm)
+
+
+def _facts_of(name: str, text: str) -> str:
+    """Return the paragraph about a person, without the names of others."""
+    for paragraph in re.split(r"\n\s*\n", text):
+        if re.match(rf"{re.escape(name)}(?: |:\n)", paragraph) and re.search(
+            r"\b(?:has|have|is|are|was|were|do|does)\b", paragraph
+        ):
+            return paragraph
+    raise BrokenCheck(f"the prompt has no facts about {name}")
+
+
+def cites_clause(cell: Cell) -> bool:
+    """Return True if a response quotes the clause that decides, gives its outcome, and is right about the others."""
+    case = ReadCase(cell.messages)
+    number = case.deciding()
+    quote = re.search(r"“([^”]+)”", cell.response)
+    if quote is None:
+        raise BrokenCheck("the response quotes no clause")
+    opening = cell.response[: quote.start()].lower()
+    cited = re.findall(r"clause (\d+)", opening)
+    if len(cited) != 1 or case.clauses[int(cited[0])].text != quote[1].rstrip("."):
+        raise BrokenCheck("the quotation is not the clause whose number is with it")
+    outcome = re.search(r"(?:answer|decision|verdict)(?: is)?: ([^.;]+)[.;]", opening)
+    if outcome is None:
+        raise BrokenCheck("the response gives no decision")
+    if int(cited[0]) != number or outcome[1] not in case.clauses[number].text.lower():
+        return False
+    remarks = re.sub(r"“[^”]*”", "", cell.response[quote.end() :])
+    return all(_agrees(case, number, sentence) for sentence in re.split(r"(?<=[.:])\s", remarks))
+
+
+def _agrees(case: ReadCase, decisive: int, sentence: str) -> bool:
+    """Return True if a sentence says nothing wrong about clauses other than the decisive one."""
+    for number in map(int, re.findall(r"\d+", sentence)) if "lause" in sentence else ():
+        is_met = case.is_true(case.clauses[number].condition)
+        if "not met" in sentence and is_met:
+            return False
+        if "switched off" in sentence and (not is_met or case.is_in_force(number)):
+            return False
+        if "outranked" in sentence and (not case.is_in_force(number) or number == decisive):
+            return False
+    return True
+
+
+verify_policy = cell_by_cell(applies_policy)
+verify_policy_by_reading = cell_by_cell(cites_clause)
