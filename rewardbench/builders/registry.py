@@ -73,6 +73,7 @@ _BUILDERS = (
     Builder("pink", "pink-elephant", "pink_elephant", 170),
     _hard("no-certificate", "reasoning", 100),
     _hard("policy-engine", "safety", 100),
+    _hard("who-may-instruct", "safety", 100),
 )
 BUILDERS: Mapping[str, Builder] = {builder.name: builder for builder in _BUILDERS}
 

@@ -10,6 +10,7 @@ from rewardbench.verifiers.expressions import verify_instructions, verify_logic
 from rewardbench.verifiers.hard.no_certificate import verify_no_certificate
 from rewardbench.verifiers.hard.no_certificate_second import verify_no_certificate_again
 from rewardbench.verifiers.hard.policy_engine import verify_policy, verify_policy_by_reading
+from rewardbench.verifiers.hard.who_may_instruct import verify_authority, verify_authority_by_reading
 from rewardbench.verifiers.names import verify_names
 from rewardbench.verifiers.programs import missing_tools, verify_code
 
@@ -29,9 +30,11 @@ VERIFIERS: Mapping[str, Verifier] = {
 SECOND_VERIFIERS: Mapping[str, Verifier] = {
     "no-certificate": verify_no_certificate_again,
     "policy-engine": verify_policy,
+    "who-may-instruct": verify_authority,
 }
 
 SECOND_VERIFIERS: Mapping[str, Verifier] = {
     "policy-engine": verify_policy_by_reading,
+    "who-may-instruct": verify_authority_by_reading,
 }
 """Second programs, by kind of check: they read the prompt itself, share no code with the first, and must agree."""
