@@ -74,6 +74,7 @@ _BUILDERS = (
     _hard("no-certificate", "reasoning", 100),
     _hard("policy-engine", "safety", 100),
     _hard("who-may-instruct", "safety", 100),
+    _hard("twelve-rules", "instructions", 100),
 )
 BUILDERS: Mapping[str, Builder] = {builder.name: builder for builder in _BUILDERS}
 

@@ -11,6 +11,8 @@ from rewardbench.verifiers.hard.no_certificate import verify_no_certificate
 from rewardbench.verifiers.hard.no_certificate_second import verify_no_certificate_again
 from rewardbench.verifiers.hard.policy_engine import verify_policy, verify_policy_by_reading
 from rewardbench.verifiers.hard.who_may_instruct import verify_authority, verify_authority_by_reading
+from rewardbench.verifiers.hard.twelve_rules import verify_twelve_rules
+from rewardbench.verifiers.hard.twelve_rules_prompt import verify_twelve_rules_prompt
 from rewardbench.verifiers.names import verify_names
 from rewardbench.verifiers.programs import missing_tools, verify_code
 
@@ -36,5 +38,10 @@ SECOND_VERIFIERS: Mapping[str, Verifier] = {
 SECOND_VERIFIERS: Mapping[str, Verifier] = {
     "policy-engine": verify_policy_by_reading,
     "who-may-instruct": verify_authority_by_reading,
+    "twelve-rules": verify_twelve_rules,
+}
+
+SECOND_VERIFIERS: Mapping[str, Verifier] = {
+    "twelve-rules": verify_twelve_rules_prompt,
 }
 """Second programs, by kind of check: they read the prompt itself, share no code with the first, and must agree."""
