@@ -75,6 +75,7 @@ _BUILDERS = (
     _hard("policy-engine", "safety", 100),
     _hard("who-may-instruct", "safety", 100),
     _hard("twelve-rules", "instructions", 100),
+    _hard("grounded", "chat", 100, squares=16),
 )
 BUILDERS: Mapping[str, Builder] = {builder.name: builder for builder in _BUILDERS}
 

@@ -13,6 +13,8 @@ from rewardbench.verifiers.hard.policy_engine import verify_policy, verify_polic
 from rewardbench.verifiers.hard.who_may_instruct import verify_authority, verify_authority_by_reading
 from rewardbench.verifiers.hard.twelve_rules import verify_twelve_rules
 from rewardbench.verifiers.hard.twelve_rules_prompt import verify_twelve_rules_prompt
+from rewardbench.verifiers.hard.grounded import verify_grounded
+from rewardbench.verifiers.hard.grounded_second import verify_grounded_again
 from rewardbench.verifiers.names import verify_names
 from rewardbench.verifiers.programs import missing_tools, verify_code
 
@@ -43,5 +45,10 @@ SECOND_VERIFIERS: Mapping[str, Verifier] = {
 
 SECOND_VERIFIERS: Mapping[str, Verifier] = {
     "twelve-rules": verify_twelve_rules_prompt,
+    "grounded": verify_grounded,
+}
+
+SECOND_VERIFIERS: Mapping[str, Verifier] = {
+    "grounded": verify_grounded_again,
 }
 """Second programs, by kind of check: they read the prompt itself, share no code with the first, and must agree."""

@@ -1,0 +1,186 @@
+"""Reports on a long table: each response makes many statements, exactly one of which is false for the other prompt.
+
+    prompt a: a sheet of 90 parcels with driver, area, kg, price and time, and "write this up for the depot manager"
+    prompt b: the same, but two parcels have swapped weights
+    response x, right for a: 13 statements such as "Of the parcels that went to Old Mill, 4 weighed more than 20 kg."
+    response y, right for b: 13 statements, partly others
+
+Both prompts have the same words. All statements but one of each response are true of both tables.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from operator import itemgetter
+
+from rewardbench.builders.draw import MirrorContent, Resample, Rng, SquareContent
+from rewardbench.builders.prompts import to_messages
+from rewardbench.builders.templates.hard.grounded.claims import KINDS, Scribe, Statement
+from rewardbench.builders.templates.hard.grounded.layouts import draw_layout
+from rewardbench.builders.templates.hard.grounded.table import (
+    COLUMNS,
+    Rows,
+    Setting,
+    draw_rows,
+    draw_setting,
+    evaluate_all,
+    read_texts,
+    rotate_cells,
+)
+from rewardbench.types import Messages
+from rewardbench.verifiers.hard.grounded import KEY, Table
+
+ATTEMPTS = 600
+"""Statements drawn before a table is given up."""
+SIMPLE = ("cells", "count", "extreme", "order")
+"""Kinds of statements on a small table."""
+DEEP = ("count_two", "total", "extreme", "none", "lead", "total_lead")
+"""Kinds of the deciding statement on a large table: they take many rows."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """Rows of the table, statements of a response, and the most rows that a statement takes."""
+
+    rows: int
+    claims: int
+    most: int
+
+
+SIZES = {1: Size(8, 3, 4), 2: Size(30, 7, 12), 3: Size(90, 13, 30), 4: Size(200, 20, 60)}
+
+
+def draw(rng: Rng, rung: int) -> MirrorContent:
+    """Draw a mirror of a rung."""
+    return draw_of_size(rng, SIZES[rung])
+
+
+def draw_of_size(rng: Rng, size: Size) -> MirrorContent:
+    """Draw a mirror of a size."""
+    edit, prompts, responses, checks = _draw_settings(rng, size, 2)
+    (a, b), (x, y) = prompts, responses
+    return MirrorContent(edit, a, b, x, y, {"kind": "grounded", "a": checks[0], "b": checks[1]})
+
+
+def draw_square(rng: Rng, rung: int) -> SquareContent:
+    """Draw a square: four cells of a column take turns."""
+    edit, prompts, responses, checks = _draw_settings(rng, SIZES[rung], 4)
+    check: dict[str, object] = {"kind": "grounded"}
+    for n, settings in enumerate(checks):
+        check[str(n)] = settings
+    return SquareContent(edit, tuple(prompts), tuple(responses), check)
+
+
+def _draw_settings(
+    rng: Rng, size: Size, settings: int
+) -> tuple[str, list[Messages], list[str], list[dict[str, object]]]:
+    """Return the edit, and for each setting its prompt, its right response and its check."""
+    setting = draw_setting(rng, size.rows)
+    column, focus, tables = rotate_cells(rng, draw_rows(rng, setting, size.rows), settings)
+    reports = _draw_reports(rng, setting, size, column, focus, tables)
+    claims: dict[str, list[object]] = {}
+    responses = []
+    for statements in reports:
+        response, assertions = _write(rng, setting, statements)
+        claims |= assertions
+        responses.append(response)
+    turns, layout = _draw_turns(rng, setting), draw_layout(rng, setting)
+    prompts, checks = [], []
+    header = [KEY, *COLUMNS]
+    for rows in tables:
+        text = layout(rows)
+        prompts.append(to_messages([turn.replace("<table>", text) for turn in turns]))
+        values = list(map(itemgetter(*header), rows))
+        check: dict[str, object] = {"header": header, "rows": values, "claims": claims}
+        checks.append(check)
+    keys = ", ".join(str(tables[0][position][KEY]) for position in focus)
+    return f"{setting.header(column)} of {keys}", prompts, responses, checks
+
+
+def _draw_reports(
+    rng: Rng, setting: Setting, size: Size, column: str, focus: list[int], tables: list[Rows]
+) -> list[list[Statement]]:
+    """Return for each table its statements: all but one are true of all tables, the last of this table only."""
+    evaluated = list(map(Table, tables))
+    is_small = size.rows < 20
+    simple = rng.pick(SIMPLE)
+    shared: list[Statement] = []
+    reports: list[list[Statement]] = []
+    for place, table in enumerate(evaluated):
+        scribe = Scribe(rng, setting, table, focus, column, size.most)
+        deciding_kinds = (simple,) if is_small else DEEP
+        only = [n == place for n in range(len(tables))]
+        deciding = _draw_statements(scribe, evaluated, deciding_kinds, only, 1)
+        if not (is_small and shared):
+            shared = _draw_statements(scribe, evaluated, SIMPLE if is_small else tuple(KINDS), None, size.claims - 1)
+        reports.append([*shared, *deciding])
+    return reports
+
+
+def _draw_statements(
+    scribe: Scribe, tables: list[Table], kinds: tuple[str, ...], pattern: list[bool] | None, count: int
+) -> list[Statement]:
+    """Draw different statements with this pattern of truth over the tables; None: true of all.
+
+    Raises:
+        Resample: if too few turn up.
+    """
+    statements: list[Statement] = []
+    assertions: list[object] = []
+    for attempt in range(ATTEMPTS):
+        with suppress(Resample):
+            statement = KINDS[kinds[attempt % len(kinds)] if pattern is None else scribe.rng.pick(kinds)](scribe)
+            if statement.assertion in assertions:
+                continue
+            if evaluate_all(tables, statement.assertion) == (pattern or [True] * len(tables)):
+                statements.append(statement)
+                assertions.append(statement.assertion)
+        if len(statements) == count:
+            return statements
+    raise Resample
+
+
+def _write(rng: Rng, setting: Setting, statements: list[Statement]) -> tuple[str, dict[str, list[object]]]:
+    """Return a report, and the assertions of each of its sentences."""
+    texts, names = read_texts("phrases")["texts"], setting.names()
+    assertions: dict[str, list[object]] = {}
+    sentences: list[str] = []
+    for n, statement in enumerate(rng.sample(statements, len(statements))):
+        sentence = statement.sentence
+        if n and sentence.startswith((names["Noun"], "The ")) and rng.chance(0.25):
+            sentence = rng.pick(texts["links"]) + sentence[0].lower() + sentence[1:]
+        assertions[sentence] = [statement.assertion]
+        sentences.append(sentence)
+    frame = []
+    for name in ("openings", "closings"):
+        frame.append(_capital(rng.pick(texts[name]).format(**names)))
+        assertions[frame[-1]] = []
+    length = rng.number(4, 7)
+    paragraphs = []
+    for start in range(0, len(sentences), length):
+        paragraphs.append(" ".join(sentences[start : start + length]))
+    body = "\n\n".join(paragraphs)
+    return f"{frame[0]} {body} {frame[1]}", assertions
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
+def _draw_turns(rng: Rng, setting: Setting) -> list[str]:
+    """Return the turns of a prompt; `<table>` marks the place of the table."""
+    texts, names = read_texts("phrases")["texts"], setting.names()
+    intro = rng.pick(setting.world["intros"])
+    request, system, reply, ask = (
+        rng.pick(texts[name]).format(**names) for name in ("requests", "systems", "replies", "asks")
+    )
+    forms = (
+        [f"{intro}\n\n<table>\n\n{request}"],
+        [f"{request}\n{intro}\n\n<table>"],
+        [system, f"{intro}\n\n<table>\n\n{request}"],
+        [system, f"{request}\n\n<table>\n\n({intro})"],
+        [ask, reply, f"{intro}\n\n<table>\n\n{request}"],
+        [f"{intro}\n{request}", reply.split(".")[0] + ".", "<table>"],
+    )
+    return list(rng.pick(forms))

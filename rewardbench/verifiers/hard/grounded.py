@@ -1,0 +1,108 @@
+"""First verifier of grounded reports: every sentence has an assertion, which is evaluated on the rows.
+
+An assertion is a JSON list of its operation and its arguments. Conditions are lists of [column, comparison, value].
+
+    ["cells", key, {column: value}]         the row has these values
+    ["count", conditions, n]                n rows meet the conditions
+    ["total", conditions, column, n]        the column sums to n over these rows
+    ["top" | "bottom", conditions, column, key, value]    the row alone has the largest or smallest value, this one
+    ["before", column, key, key2]           the value of the first row is smaller
+    ["gap", column, key, key2, n]           first value minus second value
+    ["lead", conditions, conditions2, n]    difference of two counts
+    ["total_lead", conditions, conditions2, column, n]    difference of two sums
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping, Sequence
+
+from rewardbench.verifiers.cells import BrokenCheck, Cell, cell_by_cell
+
+Value = str | int
+TableRow = Mapping[str, Value]
+Assertion = Sequence[object]
+Condition = tuple[str, str, Value]
+
+KEY = "key"
+"""Column of the name of a row."""
+COMPARE: Mapping[str, Callable[..., bool]] = {
+    "=": operator.eq,
+    ">": operator.gt,
+    "<": operator.lt,
+    "<=": operator.le,
+}
+
+
+class Table:
+    """Rows by their key, with the operations that assertions use."""
+
+    def __init__(self, rows: Sequence[TableRow]) -> None:
+        self.rows = rows
+        self.by_key = dict(zip((str(row[KEY]) for row in rows), rows, strict=True))
+
+    def select(self, conditions: Sequence[Condition]) -> list[TableRow]:
+        """Return the rows that meet all conditions."""
+        return [row for row in self.rows if _meets(row, conditions)]
+
+    def total(self, conditions: Sequence[Condition], column: str) -> int:
+        """Return the sum of a column over the rows that meet the conditions."""
+        return sum(int(row[column]) for row in self.select(conditions))
+
+    def extreme(self, conditions: Sequence[Condition], column: str, largest: bool) -> tuple[str, str, Value] | None:
+        """Return column, key and value of the row with the largest or smallest value; None if it is not unique."""
+        rows = sorted(self.select(conditions), key=lambda row: row[column], reverse=largest)
+        if not rows or (len(rows) > 1 and rows[0][column] == rows[1][column]):
+            return None
+        return column, str(rows[0][KEY]), rows[0][column]
+
+    def holds(self, assertion: Assertion) -> bool:
+        """Return True if an assertion is true of these rows."""
+        operation, *arguments = assertion
+        return bool(OPERATIONS[str(operation)](self, *arguments))
+
+
+def _meets(row: TableRow, conditions: Sequence[Condition]) -> bool:
+    return all(COMPARE[comparison](row[column], value) for column, comparison, value in conditions)
+
+
+def _cells(table: Table, key: str, values: TableRow) -> bool:
+    return values.items() <= table.by_key[key].items()
+
+
+OPERATIONS: Mapping[str, Callable[..., bool]] = {
+    "cells": _cells,
+    "count": lambda table, conditions, n: len(table.select(conditions)) == n,
+    "total": lambda table, conditions, column, n: table.total(conditions, column) == n,
+    "top": lambda table, conditions, *state: table.extreme(conditions, state[0], True) == state,
+    "bottom": lambda table, conditions, *state: table.extreme(conditions, state[0], False) == state,
+    "before": lambda table, column, key, key2: table.by_key[key][column] < table.by_key[key2][column],
+    "gap": lambda table, column, key, key2, n: table.by_key[key][column] - table.by_key[key2][column] == n,
+    "lead": lambda table, left, right, n: len(table.select(left)) - len(table.select(right)) == n,
+    "total_lead": lambda table, left, right, column, n: table.total(left, column) - table.total(right, column) == n,
+}
+
+
+def _is_supported(cell: Cell) -> bool:
+    """Return True if all assertions of the sentences in the response are true of the rows.
+
+    The check has the `header` and the `rows` of one prompt, and `claims`: the assertions of each sentence of either
+    response; a sentence without assertions states no figure.
+    """
+    header = cell.check["header"]
+    rows = []
+    for values in cell.check["rows"]:
+        rows.append(dict(zip(header, values, strict=True)))
+    table = Table(rows)
+    claims: dict[str, list[Assertion]] = cell.check["claims"]
+    left_over, assertions = cell.response, []
+    for sentence in sorted(claims, key=len, reverse=True):
+        if sentence in left_over:
+            left_over = left_over.replace(sentence, " ", 1)
+            assertions += claims[sentence]
+    if left_over.strip():
+        raise BrokenCheck(f"no assertion for {left_over.strip()[:80]!r}")
+    return all(map(table.holds, assertions))
+
+
+verify_grounded = cell_by_cell(_is_supported)

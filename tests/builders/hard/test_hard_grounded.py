@@ -1,0 +1,127 @@
+"""Test the grounded reports: both programs agree on all cells, see planted slips, and work alone."""
+
+import json
+import re
+from dataclasses import replace
+
+import pytest
+
+from rewardbench.builders.build import draw_mirror, draw_square
+from rewardbench.builders.check import verify
+from rewardbench.builders.mirrors import to_json
+from rewardbench.verifiers.cells import FAIL, PASS, Cell
+from rewardbench.verifiers.hard.grounded import Table, verify_grounded
+from rewardbench.verifiers.hard.grounded_second import verify_grounded_again
+
+MIRRORS = [replace(draw_mirror("grounded", 7, index), group=f"g{index}") for index in range(12)]
+SQUARES = [replace(draw_square("grounded", 7, index), group=f"s{index}") for index in range(4)]
+
+SHEET = """parcel,driver,area,kg,lari,left
+P-1,Ida,Old Mill,12,5,07:10
+P-2,Omar,Old Mill,8,9,09:30
+P-3,Ida,Castle Hill,20,7,08:15
+P-4,Ida,Old Mill,20,6,11:45"""
+
+
+def words(response):
+    return len(response.split())
+
+
+def read(sentence, sheet=SHEET):
+    """Return the outcome of the second program."""
+    return verify_grounded_again([Cell("r", {}, sentence, True, f"Please report.\n\n{sheet}\n\nThanks, all!")])[0]
+
+
+def test_both_programs_agree_on_all_cells():
+    report = verify([*MIRRORS, *SQUARES])
+    assert (report.failed, report.pairs, report.confirmed) == ((), 40, 40)
+
+
+def test_the_same_key_gives_the_same_bytes():
+    assert [to_json(draw_mirror("grounded", 7, n)) for n in range(12)] == [
+        to_json(replace(mirror, group="")) for mirror in MIRRORS
+    ]
+
+
+def test_both_prompts_have_the_same_words_and_differ_in_two_cells():
+    for mirror in MIRRORS:
+        a, b = (re.findall(r"\S+", "\n".join(turn["content"] for turn in prompt)) for prompt in (mirror.a, mirror.b))
+        assert sorted(" ".join(a)) == sorted(" ".join(b))
+        assert mirror.a != mirror.b
+
+
+def test_size_grows_with_the_rung():
+    sizes = {mirror.source["rung"]: (len(str(mirror.a)), words(mirror.x)) for mirror in MIRRORS}
+    assert sizes[1] < sizes[2] < sizes[3] < sizes[4]
+    assert 150 <= sizes[4][1] <= 400
+
+
+@pytest.mark.parametrize("mirror", MIRRORS, ids=lambda mirror: mirror.group)
+def test_a_wrong_label_is_rejected_by_the_second_program(mirror):
+    """The second program reads no check: the right response of `b` fails for `a` whatever the check says."""
+    cells = [cell for cell in mirror.cells() if cell.row.endswith("-a")]
+    lying = [replace(cell, check=json.loads(json.dumps(mirror.check["b"]))) for cell in cells]
+    assert verify_grounded(lying) == [FAIL, PASS]
+    assert verify_grounded_again(lying) == [PASS, FAIL]
+
+
+def test_a_slip_in_a_figure_fails():
+    for mirror in MIRRORS:
+        cell = next(iter(mirror.cells()))
+        match = re.search(r"(?:I count|In all,|comes to) (\d+)", cell.response)
+        if match:
+            slip = cell.response[: match.start(1)] + str(int(match[1]) + 1) + cell.response[match.end(1) :]
+            assert verify_grounded_again([replace(cell, response=slip)]) == [FAIL]
+            assert "no assertion" in verify_grounded([replace(cell, response=slip)])[0]
+
+
+@pytest.mark.parametrize(
+    ("sentence", "outcome"),
+    [
+        ("Parcel P-1 went out with Ida and weighed 12 kg.", PASS),
+        ("Parcel P-1 went out with Omar; it also weighed 12 kg.", FAIL),
+        ("In all, 3 parcels went to Old Mill.", PASS),
+        ("I count 2 parcels that went to Old Mill.", FAIL),
+        ("Of the parcels that went to Old Mill, 2 weighed more than 8 kg.", PASS),
+        ("Of the parcels that went to Old Mill, 3 weighed more than 8 kg.", FAIL),
+        ("Added up, the parcels that went to Old Mill weighed 40 kg.", PASS),
+        ("The parcels that went out with Ida and left after 08:00 cost 13 lari in total.", PASS),
+        ("Parcel P-4 weighed 20 kg, the highest figure among the parcels that went to Old Mill.", PASS),
+        ("Parcel P-4 weighed 20 kg, the highest figure among the parcels that went out with Ida.", FAIL),
+        ("The latest of the parcels that went out with Ida is P-4, which left at 11:45.", PASS),
+        ("Parcel P-2 left earlier than P-3.", FAIL),
+        ("Parcel P-4 weighed 8 kg more than P-1.", PASS),
+        ("None of the parcels that went to Old Mill left after 11:45.", PASS),
+        ("Every parcel that went to Old Mill weighed at most 19 kg.", FAIL),
+        ("By number, 2 more parcels went to Old Mill than went to Castle Hill.", PASS),
+        ("In sum, the parcels that went to Old Mill weighed 20 kg more than those that went to Castle Hill.", PASS),
+    ],
+)
+def test_the_second_program_reads_sentences(sentence, outcome):
+    assert read(sentence) == outcome
+
+
+@pytest.mark.parametrize("sentence", ["Parcel P-1 weighed about 12 kg or so.", "Nothing to see.", "P-9 left at 07:10."])
+def test_a_sentence_that_cannot_be_read_is_an_error(sentence):
+    assert "breaks" in read(sentence)
+
+
+@pytest.mark.parametrize(
+    ("assertion", "truth"),
+    [
+        (["cells", "P-2", {"driver": "Omar", "kg": 8}], True),
+        (["count", [["area", "=", "Old Mill"], ["kg", "<=", 12]], 2], True),
+        (["total", [["driver", "=", "Ida"]], "kg", 51], False),
+        (["top", [["driver", "=", "Ida"]], "kg", "P-3", 20], False),
+        (["bottom", [["driver", "=", "Ida"]], "left", "P-1", "07:10"], True),
+        (["before", "left", "P-3", "P-2"], True),
+        (["gap", "kg", "P-3", "P-1", 8], True),
+        (["lead", [["area", "=", "Old Mill"]], [["area", "=", "Castle Hill"]], 2], True),
+        (["total_lead", [["area", "=", "Old Mill"]], [["area", "=", "Castle Hill"]], "kg", 21], False),
+    ],
+)
+def test_assertions_by_hand(assertion, truth):
+    header, *lines = (line.split(",") for line in SHEET.split("\n"))
+    rows = [dict(zip(["key", *header[1:]], line, strict=True)) for line in lines]
+    table = Table([row | {"kg": int(row["kg"]), "lari": int(row["lari"])} for row in rows])
+    assert table.holds(assertion) == truth
