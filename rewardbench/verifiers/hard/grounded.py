@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 
 from rewardbench.verifiers.cells import BrokenCheck, Cell, cell_by_cell
 
@@ -39,7 +40,7 @@ class Table:
 
     def __init__(self, rows: Sequence[TableRow]) -> None:
         self.rows = rows
-        self.by_key = dict(zip((str(row[KEY]) for row in rows), rows, strict=True))
+        self.by_key = dict(zip(map(itemgetter(KEY), rows), rows, strict=True))
 
     def select(self, conditions: Sequence[Condition]) -> list[TableRow]:
         """Return the rows that meet all conditions."""
@@ -47,7 +48,7 @@ class Table:
 
     def total(self, conditions: Sequence[Condition], column: str) -> int:
         """Return the sum of a column over the rows that meet the conditions."""
-        return sum(int(row[column]) for row in self.select(conditions))
+        return sum(map(int, map(itemgetter(column), self.select(conditions))))
 
     def extreme(self, conditions: Sequence[Condition], column: str, largest: bool) -> tuple[str, str, Value] | None:
         """Return column, key and value of the row with the largest or smallest value; None if it is not unique."""
@@ -67,7 +68,7 @@ def _meets(row: TableRow, conditions: Sequence[Condition]) -> bool:
 
 
 def _cells(table: Table, key: str, values: TableRow) -> bool:
-    return values.items() <= table.by_key[key].items()
+    return bool(values.items() <= table.by_key[key].items())
 
 
 OPERATIONS: Mapping[str, Callable[..., bool]] = {

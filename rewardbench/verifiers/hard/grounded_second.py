@@ -10,12 +10,13 @@ import re
 import tomllib
 from collections.abc import Callable
 from functools import cache
+from operator import itemgetter
 from pathlib import Path
 
 from rewardbench.verifiers.cells import BrokenCheck, Cell, cell_by_cell
 
-Record = dict[str, str]
-Test = Callable[[Record], bool]
+SheetRow = dict[str, str]
+Test = Callable[[SheetRow], bool]
 
 MONTH = {name: n for n, name in enumerate(("March", "April", "May", "June", "July", "August"), 3)}
 LINK = re.compile(r"^(?:Also|Beyond that|In addition|What is more|Besides|Next), ")
@@ -24,9 +25,9 @@ KEY = r"(?P<{}>[#A-Z][A-Z0-9-]*\d)"
 
 
 @cache
-def _phrases() -> tuple[list[tuple[str, str, str]], set[str]]:
+def _phrases() -> tuple[list[list[str]], set[str]]:
     content = tomllib.loads(Path(__file__).with_name("grounded_phrases.toml").read_text(encoding="utf-8"))
-    return [tuple(entry) for entry in content["phrases"]], set(content["clock"])
+    return content["phrases"], set(content["clock"])
 
 
 def _moment(text: str) -> tuple[int, int, int, int]:
@@ -44,11 +45,23 @@ class Sheet:
 
     def __init__(self, prompt: str) -> None:
         self.records = _read_table(prompt)
-        self.by_key = {record["key"]: record for record in self.records}
+        self.by_key = dict(zip(self.column("key"), self.records, strict=True))
         if len(self.by_key) != len(self.records) or not self.records:
             raise BrokenCheck("the keys of the table are not unique")
         phrases, self.clock = _phrases()
-        self.phrases = [phrase for phrase in phrases if phrase[0] in self.records[0]]
+        self.phrases: list[list[str]] = []
+        self.verbs: list[str] = []
+        self.amounts: list[str] = []
+        for column, before, after in phrases:
+            if column in self.records[0]:
+                self.phrases.append([column, before, after])
+                self.verbs.append(before)
+                if after:
+                    self.amounts.append(rf"{before} \d+ {after}")
+
+    def column(self, heading: str) -> list[str]:
+        """Return the cells of a column."""
+        return [record[heading] for record in self.records]
 
     def read(self, phrase: str) -> tuple[str, str]:
         """Return the column that a phrase is about, and the text of the value in it."""
@@ -67,7 +80,7 @@ class Sheet:
             return bool(re.match(r"(at|before|after) \d\d:\d\d", value))
         if self.records[0][column].isdigit():
             return bool(re.fullmatch(r"(more than |at most )?\d+", value))
-        return value in {record[column] for record in self.records}
+        return value in self.column(column)
 
     def test(self, phrase: str) -> Test:
         """Return the test of a record that a phrase such as "weighed more than 12 kg" states."""
@@ -86,7 +99,7 @@ class Sheet:
             return lambda record: int(record[column]) <= int(value[8:])
         return lambda record: record[column] == value
 
-    def where(self, phrases: str) -> list[Record]:
+    def where(self, phrases: str) -> list[SheetRow]:
         """Return the records that meet one phrase, or two joined by "and"."""
         records = self.records
         for phrase in phrases.split(" and "):
@@ -98,12 +111,12 @@ class Sheet:
         column, value = self.read(phrase)
         return column, int(value)
 
-    def moment_or_number(self, record: Record, column: str) -> tuple[int, ...]:
+    def moment_or_number(self, record: SheetRow, column: str) -> tuple[int, ...]:
         """Return a cell in a form that sorts."""
         return _moment(record[column]) if column in self.clock else (int(record[column]),)
 
 
-def _read_table(prompt: str) -> list[Record]:
+def _read_table(prompt: str) -> list[SheetRow]:
     """Return the rows of the table in a prompt; the first column, a row's name, is called "key"."""
     lines = list(map(str.strip, prompt.split("\n")))
     logged = list(filter(None, map(re.compile(r"\[(.+?)\] (\S+): (.+)").fullmatch, lines)))
@@ -112,13 +125,13 @@ def _read_table(prompt: str) -> list[Record]:
     for separator, is_row in ((r" \| ", r"\| (?!---)"), (r"; ", r"\* .*;|Each line has: ")):
         rows = list(filter(re.compile(is_row).match, lines))
         if rows:
-            plain = re.compile(r"^\* |^Each line has: |^\| | \|$")
-            return _records([re.split(separator, plain.sub("", row)) for row in rows])
+            plain = re.sub(r"(?m)^\* |^Each line has: |^\| | \|$", "", "\n".join(rows))
+            return _records(list(map(re.compile(separator).split, plain.split("\n"))))
     for separator in (r",", r" {2,}"):
         table = list(filter(_is_row, map(re.compile(separator).split, lines)))
-        start = [n for n, cells in enumerate(table) if not re.search(r"[\d ]", "".join(cells))]
-        if start:
-            return _records(table[start[-1] :])
+        for n, cells in enumerate(table):
+            if not re.search(r"[\d ]", "".join(cells)):
+                return _records(table[n:])
     raise BrokenCheck("no table in the prompt")
 
 
@@ -127,12 +140,15 @@ def _is_row(cells: list[str]) -> bool:
     return len(cells) == 6 and not any(cell.startswith(" ") for cell in cells)
 
 
-def _records(rows: list[list[str]]) -> list[Record]:
+def _records(rows: list[list[str]]) -> list[SheetRow]:
     header = ["key", *map(str.strip, rows[0][1:])]
-    return [dict(zip(header, map(str.strip, row), strict=True)) for row in rows[1:]]
+    records = []
+    for row in rows[1:]:
+        records.append(dict(zip(header, map(str.strip, row), strict=True)))
+    return records
 
 
-def _logged(match: re.Match[str]) -> Record:
+def _logged(match: re.Match[str]) -> SheetRow:
     record = {"key": match[2]}
     for pair in match[3].split(", "):
         column, value = pair.split("=")
@@ -148,7 +164,7 @@ def _sums(sheet: Sheet, says: str, *groups: str) -> tuple[int, list[int]]:
     column, n = sheet.amount(says)
     totals = []
     for group in groups:
-        totals.append(sum(int(record[column]) for record in sheet.where(group)))
+        totals.append(sum(map(int, map(itemgetter(column), sheet.where(group)))))
     return n, totals
 
 
@@ -174,7 +190,7 @@ def _extreme(sheet: Sheet, key: str, c: str, says: str, rank: str) -> bool:
 
 
 def _before(sheet: Sheet, key: str, key2: str, verb: str, order: str) -> bool:
-    (column,) = {heading for heading, before, _ in sheet.phrases if before == verb and heading in sheet.clock}
+    column, _ = sheet.read(f"{verb} at 00:00")
     first, second = _moment(sheet.by_key[key][column]), _moment(sheet.by_key[key2][column])
     return first < second if order == "earlier" else first > second
 
@@ -228,8 +244,7 @@ def _states_truth(sheet: Sheet, sentence: str) -> bool:
     """Return True if what a sentence states is true of the table."""
     plain = LINK.sub("", sentence).rstrip(".")
     plain = plain[0].upper() + plain[1:]
-    verbs = "|".join(before for _, before, _ in sheet.phrases)
-    amounts = "|".join(rf"{before} \d+ {after}" for _, before, after in sheet.phrases if after)
+    verbs, amounts = "|".join(sheet.verbs), "|".join(sheet.amounts)
     for pattern, holds in RULES:
         match = re.fullmatch(pattern.replace("VERB", f"(?:{verbs})").replace("AMOUNT", amounts), plain)
         if match:

@@ -8,10 +8,10 @@ from rewardbench.builders.draw import Rng
 from rewardbench.builders.templates.hard.grounded.table import COLUMNS, TIME, Rows, Setting, shown
 from rewardbench.verifiers.hard.grounded import KEY
 
-Layout = Callable[[Rows], str]
+TableLayout = Callable[[Rows], str]
 
 
-def draw_layout(rng: Rng, setting: Setting) -> Layout:
+def draw_layout(rng: Rng, setting: Setting) -> TableLayout:
     """Choose a layout and an order of the columns; the key comes first but in log lines."""
     columns = [KEY, *rng.sample(COLUMNS, len(COLUMNS))]
     headings = [setting.header(column) for column in columns]
@@ -26,11 +26,11 @@ def _cells(rows: Rows, columns: list[str]) -> list[list[str]]:
     return lines
 
 
-def _csv(columns: list[str], headings: list[str]) -> Layout:
+def _csv(columns: list[str], headings: list[str]) -> TableLayout:
     return lambda rows: "\n".join(map(",".join, [headings, *_cells(rows, columns)]))
 
 
-def _markdown(columns: list[str], headings: list[str]) -> Layout:
+def _markdown(columns: list[str], headings: list[str]) -> TableLayout:
     def write(rows: Rows) -> str:
         lines = map(" | ".join, [headings, ["---"] * len(headings), *_cells(rows, columns)])
         return "| " + " |\n| ".join(lines) + " |"
@@ -38,7 +38,7 @@ def _markdown(columns: list[str], headings: list[str]) -> Layout:
     return write
 
 
-def _aligned(columns: list[str], headings: list[str]) -> Layout:
+def _aligned(columns: list[str], headings: list[str]) -> TableLayout:
     def write(rows: Rows) -> str:
         lines = [headings, *_cells(rows, columns)]
         widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
@@ -47,7 +47,7 @@ def _aligned(columns: list[str], headings: list[str]) -> Layout:
     return write
 
 
-def _log(columns: list[str], headings: list[str]) -> Layout:
+def _log(columns: list[str], headings: list[str]) -> TableLayout:
     labels = dict(zip(columns, headings, strict=True))
     del labels[KEY], labels[TIME]
 
@@ -61,5 +61,5 @@ def _log(columns: list[str], headings: list[str]) -> Layout:
     return write
 
 
-def _mail(columns: list[str], headings: list[str]) -> Layout:
+def _mail(columns: list[str], headings: list[str]) -> TableLayout:
     return lambda rows: "\n* ".join(["Each line has: " + "; ".join(headings), *map("; ".join, _cells(rows, columns))])

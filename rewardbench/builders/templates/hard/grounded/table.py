@@ -43,9 +43,9 @@ class Setting:
 
     def names(self) -> dict[str, str]:
         """Return the nouns and the reader, as fields of a text."""
-        (noun, nouns), reader = self.world["noun"], self.world["reader"]
+        (noun, plural), reader = self.world["noun"], self.world["reader"]
         capitals = {"Noun": noun.capitalize(), "Reader": reader[0].upper() + reader[1:]}
-        return {"noun": noun, "nouns": nouns, "reader": reader, **capitals}
+        return {"noun": noun, "nouns": plural, "reader": reader, **capitals}
 
     def says(self, column: str, value: object) -> str:
         """Return the phrase for a value of a column, such as "weighed 12 kg"."""
