@@ -76,6 +76,8 @@ _BUILDERS = (
     _hard("who-may-instruct", "safety", 100),
     _hard("twelve-rules", "instructions", 100),
     _hard("grounded", "chat", 100, squares=16),
+    _hard("german", "languages", 72),
+    _hard("french", "languages", 72),
 )
 BUILDERS: Mapping[str, Builder] = {builder.name: builder for builder in _BUILDERS}
 

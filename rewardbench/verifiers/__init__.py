@@ -15,6 +15,10 @@ from rewardbench.verifiers.hard.twelve_rules import verify_twelve_rules
 from rewardbench.verifiers.hard.twelve_rules_prompt import verify_twelve_rules_prompt
 from rewardbench.verifiers.hard.grounded import verify_grounded
 from rewardbench.verifiers.hard.grounded_second import verify_grounded_again
+from rewardbench.verifiers.hard.languages.instruction import verify_rules
+from rewardbench.verifiers.hard.languages.policy import verify_book
+from rewardbench.verifiers.hard.languages.retraction import verify_turns
+from rewardbench.verifiers.hard.languages.stated import verify_outcome, verify_plan, verify_text
 from rewardbench.verifiers.names import verify_names
 from rewardbench.verifiers.programs import missing_tools, verify_code
 
@@ -50,5 +54,14 @@ SECOND_VERIFIERS: Mapping[str, Verifier] = {
 
 SECOND_VERIFIERS: Mapping[str, Verifier] = {
     "grounded": verify_grounded_again,
+    "language-retraction": verify_plan,
+    "language-policy": verify_outcome,
+    "language-instruction": verify_text,
+}
+
+SECOND_VERIFIERS: Mapping[str, Verifier] = {
+    "language-retraction": verify_turns,
+    "language-policy": verify_book,
+    "language-instruction": verify_rules,
 }
 """Second programs, by kind of check: they read the prompt itself, share no code with the first, and must agree."""

@@ -1,0 +1,198 @@
+"""Drafts of texts: sentences with slots, and the choices that a rule with two values can swap."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rewardbench.builders.draw import Resample, Rng
+from rewardbench.builders.templates.hard.languages.texts import fill_slots
+
+SENTENCES = {1: 7, 2: 9, 3: 13, 4: 18}
+ITEMS = {1: 0, 2: 0, 3: 5, 4: 9}
+SLOTS = ("date0", "date1", "amount0", "amount1")
+
+
+@dataclass(frozen=True)
+class TextScene:
+    """What a text is about."""
+
+    jobs: list[str]
+    pair: list[str]
+    """Two words with the same grammar; either fits `{w}` in a sentence."""
+    dates: list[list[str]]
+    """Of two dates, the later one first: the label in the notes, and a sentence with `{date}`."""
+    amounts: list[list[str]]
+    """Of two amounts: the label in the notes, and a sentence with `{amount}`."""
+    sentences: list[str]
+    """The first one opens the text; the others keep their order."""
+    endings: list[str]
+    """Sentences that may end the text."""
+    headings: list[str]
+    """Headings of the two lists."""
+    items: list[str]
+    """What may be in either list."""
+    absent: list[str]
+    """Words that the text may have to avoid."""
+
+
+@dataclass(frozen=True)
+class TextContext:
+    """A scene with its dates and amounts, each in both forms."""
+
+    texts: Mapping[str, Any]
+    scene: TextScene
+    labels: tuple[str, ...]
+    """Labels of the dates and amounts."""
+    neutral: tuple[str, ...]
+    """The dates and amounts as the notes have them."""
+    forms: tuple[tuple[str, str], ...]
+    """The dates and amounts in both forms."""
+
+
+@dataclass(frozen=True)
+class TextDraft:
+    """The choices that make a text; the twin differs in one of them."""
+
+    sentences: tuple[str, ...]
+    """Sentences of both paragraphs, with slots."""
+    split: int
+    """Number of sentences in the first paragraph."""
+    words: tuple[int, ...]
+    """Which word of the pair each `{w}` takes, in order."""
+    date_forms: tuple[int, ...]
+    amount_forms: tuple[int, ...]
+    items: tuple[str, ...] = ()
+    list_split: int = 0
+    """Number of items in the first list."""
+
+
+@dataclass(frozen=True)
+class TextRule:
+    """A rule for a text: the values of its wording, and the data of its verifier."""
+
+    kind: str
+    values: dict[str, str | int]
+    check: dict[str, Any]
+
+
+def draw_context(rng: Rng, texts: Mapping[str, Any], scene: TextScene) -> TextContext:
+    """Draw the dates and amounts of a scene."""
+    month = sorted(rng.numbers(2, 1, 12), reverse=True)
+    days = rng.numbers(2, 3, 28)
+    year = rng.number(2027, 2029)
+    neutral, forms = [], []
+    for n in range(2):
+        values: dict[str, str | int] = {
+            "d": days[n],
+            "m": month[n],
+            "y": year,
+            "dd": f"{days[n]:02}",
+            "mm": f"{month[n]:02}",
+        }
+        values["month"] = texts["months"][month[n] - 1]
+        values["native"] = f"{days[n]}".translate(_digits(texts))
+        values["native_year"] = f"{year}".translate(_digits(texts))
+        neutral.append(fill_slots(texts["date_note"], **values))
+        forms.append((fill_slots(texts["date_forms"][0], **values), fill_slots(texts["date_forms"][1], **values)))
+    for amount in rng.sample(texts["amounts"], 2):
+        neutral.append(amount[0])
+        forms.append((amount[1], amount[2]))
+    labels = tuple(label for label, _ in (*scene.dates, *scene.amounts))
+    return TextContext(texts, scene, labels, tuple(neutral), tuple(forms))
+
+
+def _digits(texts: Mapping[str, Any]) -> dict[int, str]:
+    return dict(zip(map(ord, "0123456789"), texts.get("digits", "0123456789"), strict=True))
+
+
+def draw_draft(rng: Rng, rung: int, scene: TextScene, paired: list[str]) -> TextDraft:
+    """Draw a text in which the two values of every rule differ.
+
+    Args:
+        rng: makes the choices.
+        rung: size of the text.
+        scene: sentences to choose from.
+        paired: the rules with two values; only they make the forms of dates or amounts differ.
+    """
+    n = SENTENCES[rung]
+    inner = range(1, len(scene.sentences))
+    chosen = [scene.sentences[k] for k in sorted(rng.sample(inner, n - 2 - len(SLOTS)))]
+    for name in rng.sample(SLOTS, len(SLOTS)):
+        pool = scene.dates if name.startswith("date") else scene.amounts
+        sentence = pool[int(name[-1])][1].replace(f"{{{name[:-1]}}}", f"{{{name}}}")
+        chosen.insert(rng.number(0, len(chosen)), sentence)
+    sentences = (scene.sentences[0], *chosen, rng.pick(scene.endings))
+    gap = 2 - n % 2
+    split = (n + rng.pick((-gap, gap))) // 2
+    slots = sum(sentence.count("{w}") for sentence in sentences)
+    if slots < 5:
+        raise Resample
+    gap = 2 - slots % 2
+    ones = (slots + rng.pick((-gap, gap))) // 2
+    items = rng.sample(scene.items, ITEMS[rung])
+    return TextDraft(
+        sentences,
+        split,
+        tuple(rng.sample([1] * ones + [0] * (slots - ones), slots)),
+        _draw_forms(rng, "dates" in paired),
+        _draw_forms(rng, "amounts" in paired),
+        tuple(items),
+        (ITEMS[rung] + rng.pick((-1, 1))) // 2 if items else 0,
+    )
+
+
+def _draw_forms(rng: Rng, different: bool) -> tuple[int, int]:
+    form = rng.number(0, 1)
+    return (form, 1 - form) if different else (form, form)
+
+
+def render_text(context: TextContext, draft: TextDraft) -> str:
+    """Render a draft as two paragraphs, and two lists if it has items."""
+    texts, scene = context.texts, context.scene
+    values = {}
+    for n, form in enumerate((*draft.date_forms, *draft.amount_forms)):
+        values[SLOTS[n]] = context.forms[n][form]
+    words = iter(draft.words)
+    sentences = []
+    for sentence in draft.sentences:
+        while "{w}" in sentence:
+            sentence = sentence.replace("{w}", scene.pair[next(words)], 1)
+        sentences.append(fill_slots(sentence, **values))
+    parts = [texts["space"].join(sentences[: draft.split]), texts["space"].join(sentences[draft.split :])]
+    if draft.items:
+        for heading, items in zip(
+            scene.headings, (draft.items[: draft.list_split], draft.items[draft.list_split :]), strict=True
+        ):
+            parts.append("\n".join([f"{heading}{texts['colon']}", *(f"- {item}" for item in items)]))
+    return "\n\n".join(parts)
+
+
+def paired_rule(context: TextContext, draft: TextDraft, kind: str) -> TextRule:
+    """Return a rule with two values as a draft follows it."""
+    scene = context.scene
+    values: dict[str, str | int]
+    if kind == "sentences":
+        counts = [draft.split, len(draft.sentences) - draft.split]
+        return TextRule(kind, {"p": counts[0], "q": counts[1]}, {"counts": counts})
+    if kind == "words":
+        counts = [len(draft.words) - sum(draft.words), sum(draft.words)]
+        values = {"u": scene.pair[0], "v": scene.pair[1], "p": counts[0], "q": counts[1]}
+        return TextRule(kind, values, {"words": scene.pair, "counts": counts})
+    if kind == "lists":
+        counts = [draft.list_split, len(draft.items) - draft.list_split]
+        values = {"u": scene.headings[0], "v": scene.headings[1], "p": counts[0], "q": counts[1]}
+        return TextRule(kind, values, {"headings": scene.headings, "counts": counts})
+    if kind == "order":
+        dates = [sentence.split("{date")[1][0] for sentence in draft.sentences if "{date" in sentence]
+        first, second = map(int, dates)
+        values = {"u": context.labels[first], "v": context.labels[second]}
+        return TextRule(kind, values, {"first": context.forms[first], "second": context.forms[second]})
+    start, forms = (0, draft.date_forms) if kind == "dates" else (2, draft.amount_forms)
+    examples = context.texts["date_examples" if kind == "dates" else "amount_examples"]
+    present = [context.forms[start + n][form] for n, form in enumerate(forms)]
+    absent = [context.forms[start + n][1 - form] for n, form in enumerate(forms)]
+    values = {"u": context.labels[start], "v": context.labels[start + 1]}
+    values |= {"p": examples[forms[0]], "q": examples[forms[1]]}
+    return TextRule(kind, values, {"present": present, "absent": absent})
