@@ -90,7 +90,8 @@ def swap_values(draft: TextDraft, kind: str) -> TextDraft:
 def _render_prompts(rng: Rng, context: TextContext, draft: TextDraft, lines: list[list[str]]) -> list[Messages]:
     texts, scene = context.texts, context.scene
     job, note, convention = rng.pick(scene.jobs), rng.pick(texts["notes"]), rng.pick(texts["conventions"])
-    facts = [f"{label}: {neutral}" for label, neutral in zip(context.labels, context.neutral, strict=True)]
+    colon = texts["colon"] + texts["space"]
+    facts = [f"{label}{colon}{neutral}" for label, neutral in zip(context.labels, context.neutral, strict=True)]
     facts = rng.sample(facts, len(facts))
     if draft.items:
         facts.append(

@@ -217,7 +217,7 @@ def _render_book(rng: Rng, texts: Mapping[str, list[str]], scene: BookScene, cla
     for n, clause in enumerate(clauses):
         main, inverted = scene.decisions[int(clause.approves)]
         conditions = [_render_literal(scene, condition) for condition in clause.conditions]
-        joined = texts["and"][0].join(conditions)
+        joined = _join_conditions(conditions, texts["and"])
         if not conditions:
             line = fill_slots(rng.pick(frames["base"]), main=main)
         elif clause.excludes is None:
@@ -228,6 +228,13 @@ def _render_book(rng: Rng, texts: Mapping[str, list[str]], scene: BookScene, cla
             line += fill_slots(rng.pick(frames["exception"]), condition=_render_literal(scene, clause.exception))
         lines.append(f"{n + 1}. {capitalize(line)}")
     return "\n".join(lines)
+
+
+def _join_conditions(conditions: Sequence[str], separators: Sequence[str]) -> str:
+    """Join conditions; the second separator is before the last one."""
+    if len(conditions) < 2:
+        return "".join(conditions)
+    return separators[0].join(conditions[:-1]) + separators[1] + conditions[-1]
 
 
 def _render_cases(
