@@ -78,6 +78,7 @@ _BUILDERS = (
     _hard("grounded", "chat", 100, squares=16),
     _hard("german", "languages", 72),
     _hard("french", "languages", 72),
+    _hard("hard-code", "reasoning", 100),
 )
 BUILDERS: Mapping[str, Builder] = {builder.name: builder for builder in _BUILDERS}
 

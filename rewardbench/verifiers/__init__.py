@@ -19,6 +19,7 @@ from rewardbench.verifiers.hard.languages.instruction import verify_rules
 from rewardbench.verifiers.hard.languages.policy import verify_book
 from rewardbench.verifiers.hard.languages.retraction import verify_turns
 from rewardbench.verifiers.hard.languages.stated import verify_outcome, verify_plan, verify_text
+from rewardbench.verifiers.hard.hard_code import verify_cases, verify_clauses
 from rewardbench.verifiers.names import verify_names
 from rewardbench.verifiers.programs import missing_tools, verify_code
 
@@ -63,5 +64,10 @@ SECOND_VERIFIERS: Mapping[str, Verifier] = {
     "language-retraction": verify_turns,
     "language-policy": verify_book,
     "language-instruction": verify_rules,
+    "hard-code": verify_cases,
+}
+
+SECOND_VERIFIERS: Mapping[str, Verifier] = {
+    "hard-code": verify_clauses,
 }
 """Second programs, by kind of check: they read the prompt itself, share no code with the first, and must agree."""

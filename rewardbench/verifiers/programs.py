@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from rewardbench.verifiers.cells import FAIL, PASS, BrokenCheck, Cell
@@ -76,6 +77,13 @@ LANGUAGES = {
         ],
         run=lambda folder: (f"./{folder}/main",),
     ),
+    "go": Language(
+        file="main.go",
+        needs=("go",),
+        build=lambda folders: [("go", "build", "-o", f"{folder}/main", f"{folder}/main.go") for folder in folders],
+        run=lambda folder: (f"./{folder}/main",),
+        memory=None,
+    ),
 }
 
 
@@ -107,37 +115,68 @@ def verify_code(cells: Sequence[Cell]) -> list[str]:
 
 
 def _run_batch(cells: Sequence[Cell], language: Language) -> list[str]:
-    """Build and run a batch of programs; if one does not build, find it by halving."""
-    names = [f"cell{n}" for n in range(len(cells))]
-    with temporary_folder() as parent, ThreadPoolExecutor(2) as pool:
+    """Build and run a batch of programs."""
+    outcomes: dict[int, str] = {}
+    sources: dict[int, str] = {}
+    for n, cell in enumerate(cells):
         try:
-            for cell, name in zip(cells, names, strict=True):
-                _write_program(cell, language, parent / name)
+            sources[n] = f"{only_block(cell)}\n{cell.check['tests']}"
         except BrokenCheck as error:
-            return _run_halves(cells, language, str(error))
-        for build in pool.map(lambda command: run_limited(command, parent, memory=None), language.build(names)):
-            if build.code != 0:
-                return _run_halves(cells, language, _error_line(build))
-        results = pool.map(lambda name: run_limited(language.run(name), parent, memory=language.memory), names)
-        return [_judge(result, language) for result in results]
+            outcomes[n] = str(error)
+    results = run_sources(language, list(sources.values()))
+    for n, result in zip(sources, results, strict=True):
+        outcomes[n] = _judge(result, language)
+    return [outcomes[n] for n in range(len(cells))]
 
 
-def _run_halves(cells: Sequence[Cell], language: Language, error: str) -> list[str]:
-    """Run both halves of a batch separately; a single program is the one that does not build."""
-    if len(cells) == 1:
-        return [f"does not build: {error}"]
-    middle = len(cells) // 2
-    return _run_batch(cells[:middle], language) + _run_batch(cells[middle:], language)
+def only_block(cell: Cell) -> str:
+    """Return the code of a response.
 
-
-def _write_program(cell: Cell, language: Language, folder: Path) -> None:
-    """Write the code of a response and the check's tests into a new folder."""
+    Raises:
+        BrokenCheck: unless it has exactly one code block.
+    """
     blocks = BLOCK.findall(cell.response)
     if len(blocks) != 1:
         raise BrokenCheck(f"{len(blocks)} code blocks in {cell.row}")
-    folder.mkdir()
-    source = "\n".join([language.head.format(folder=folder.name), blocks[0], cell.check["tests"]])
-    (folder / language.file).write_text(source, encoding="utf-8", errors="replace")
+    return str(blocks[0])
+
+
+def run_sources(language: Language, sources: Sequence[str], stdins: Sequence[str] = ()) -> list[ProgramResult]:
+    """Build and run programs; a program that does not build is reported as out of time, with the reason.
+
+    Args:
+        language: the language of all programs.
+        sources: complete programs.
+        stdins: text for the standard input of each; none if empty.
+    """
+    stdins = stdins or [""] * len(sources)
+    names = [f"cell{n}" for n in range(len(sources))]
+    with temporary_folder() as parent, ThreadPoolExecutor(2) as pool:
+        for name, source in zip(names, sources, strict=True):
+            (parent / name).mkdir()
+            text = f"{language.head.format(folder=name)}\n{source}"
+            (parent / name / language.file).write_text(text, encoding="utf-8", errors="replace")
+        for build in pool.map(lambda command: run_limited(command, parent, memory=None), language.build(names)):
+            if build.code != 0:
+                return _run_halves(language, sources, stdins, build)
+        run = partial(_run_program, language, parent)
+        return list(pool.map(run, names, stdins))
+
+
+def _run_program(language: Language, parent: Path, name: str, stdin: str) -> ProgramResult:
+    """Run a program that has been built."""
+    return run_limited(language.run(name), parent, stdin, language.memory)
+
+
+def _run_halves(
+    language: Language, sources: Sequence[str], stdins: Sequence[str], build: ProgramResult
+) -> list[ProgramResult]:
+    """Run both halves of a batch separately; a single program is the one that does not build."""
+    if len(sources) == 1:
+        return [ProgramResult(None, "", f"does not build: {_error_line(build)}")]
+    middle = len(sources) // 2
+    first = run_sources(language, sources[:middle], stdins[:middle])
+    return first + run_sources(language, sources[middle:], stdins[middle:])
 
 
 def _judge(result: ProgramResult, language: Language) -> str:
@@ -146,7 +185,7 @@ def _judge(result: ProgramResult, language: Language) -> str:
         return PASS
     if result.code == 1 and re.search(language.failed, result.err):
         return FAIL
-    return f"breaks: {_error_line(result)}"
+    return _error_line(result) if result.err.startswith("does not build") else f"breaks: {_error_line(result)}"
 
 
 def _error_line(result: ProgramResult) -> str:

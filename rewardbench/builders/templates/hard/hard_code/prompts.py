@@ -1,0 +1,130 @@
+"""Write the ticket of a program: who asks, the signature, the clauses, and perhaps an example; and the reply."""
+
+from __future__ import annotations
+
+from rewardbench.builders.draw import Rng
+from rewardbench.builders.mirrors import chat
+from rewardbench.builders.templates.hard.hard_code.emitter import camel_case
+from rewardbench.builders.templates.hard.hard_code.languages import camel_title
+from rewardbench.builders.templates.hard.hard_code.worlds import Settings, World, clause_text
+from rewardbench.types import Messages
+
+TITLES = {"python": "Python", "javascript": "JavaScript", "java": "Java", "cpp": "C++", "go": "Go"}
+SIGNATURES = {
+    "python": "`{f}(lines: list[str]) -> list[str]`",
+    "javascript": "`{f}(lines)`, array of strings to array of strings,",
+    "java": "`static List<String> {f}(List<String> lines)` in a class `{title}`",
+    "cpp": "`std::vector<std::string> {f}(const std::vector<std::string>& lines)`",
+    "go": "`func {f}(lines []string) []string` (package main, without a main function)",
+}
+INTROS = (
+    "Ticket {ticket}: replay of {title}. We need {sig} in {lang}. It gets {lines}, and returns the output lines. "
+    "{person} from support has collected the rules:",
+    "hi, can you write {sig} in {lang} for me? it models {title}. input: {lines}; output: the lines described below. "
+    "these are the rules, all of them:",
+    "I'm {person}, and I look after {title}. Before we change anything I'd like to simulate it in {lang}: {sig}. The "
+    "argument holds {lines}. What it returns follows from these rules:",
+    "Please implement {sig} ({lang}). Background: {title}. `lines` is {lines}. The function returns what the rules say "
+    "is output, one string a line.",
+    "{lang} task, standard library only. Function: {sig}. Subject: {title}. Parameter: {lines}. Result: the lines of "
+    "output in the order in which they arise. Specification:",
+    "We lost the old script for {title} and {person} wants it back by {day}. {lang} please, with this interface: {sig}. "
+    "It receives {lines} and gives back the output lines. From memory, the rules were:",
+    "{day}'s task, {ticket}. Write {sig} in {lang}; it processes {lines}, for {title}. Acceptance criteria:",
+    "So {person} and I agreed on how {title} should behave, and now it has to be code. {lang}, please: {sig}. What goes "
+    "in: {lines}. What comes out is described here:",
+)
+STYLES = ("{n}. {text}", "{n}) {text}", "({n}) {text}", "R{n}: {text}", "[{n}] {text}", "#{n}: {text}")
+EXAMPLES = (
+    "For example, this input:\n\n```\n{lines}\n```\n\ngives:\n\n```\n{output}\n```",
+    "One case from yesterday, in and out:\n\n```\n{lines}\n```\n```\n{output}\n```",
+    "Sample input\n```\n{lines}\n```\nSample output\n```\n{output}\n```",
+)
+ENDINGS = (
+    "All lines are well formed, so no error handling.",
+    "You can rely on the lines being well formed.",
+    "Malformed lines don't occur. Thanks!",
+    "no need to check the input for errors, it's clean",
+    "Input is always valid. Just the code, please.",
+    "The lines are valid, {person} checks them before.",
+)
+SYSTEMS = (
+    "",
+    "",
+    "",
+    "You are the coding assistant of a small team. Reply with the code and hardly any text.",
+    "Follow the ticket to the letter; do not add features.",
+    "You write plain {lang} that a new colleague can read.",
+)
+DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday")
+LEADS = (
+    "",
+    "Here it is:",
+    "This follows the list clause by clause:",
+    "Here's the function:",
+    "Done, in plain {lang}:",
+    "One function, with small helpers where they save repetition:",
+)
+NOTES = (
+    "",
+    "",
+    "It reads each line once and keeps no state between calls.",
+    "Nothing beyond the standard library is needed.",
+    "I went through the clauses one after another; each has its place in the code.",
+    "Tell me if you'd like tests to go with it.",
+)
+
+
+def ticket_prompts(
+    rng: Rng,
+    world: World,
+    words: dict[str, str],
+    both: tuple[Settings, Settings],
+    language: str,
+    example: tuple[list[str], list[str]],
+) -> tuple[Messages, Messages]:
+    """Return both prompts; they differ in one clause.
+
+    Args:
+        rng: source of all random choices.
+        world: the world.
+        words: words and numbers of the scene; the name of the function is changed to the style of the language.
+        both: the clauses of both prompts, in their order, with their settings.
+        language: the language of the program.
+        example: an input with its output, the same for both.
+    """
+    name = words["f"]
+    if language in ("javascript", "java", "go"):
+        words["f"] = camel_case(name)
+    frame = {
+        "sig": SIGNATURES[language].format(f=words["f"], title=camel_title(name)),
+        "lang": TITLES[language],
+        "lines": world.lines,
+        "title": words["title"],
+        "person": rng.people(1)[0],
+        "day": rng.pick(DAYS),
+        "ticket": f"{rng.pick(['OPS', 'DEV', 'SIM', 'CORE', 'LAB'])}-{rng.number(100, 4999)}",
+    }
+    intro, ending = rng.pick(INTROS).format_map(frame), rng.pick(ENDINGS).format_map(frame)
+    system, style = rng.pick(SYSTEMS).format_map(frame), rng.pick(STYLES)
+    wordings = {clause: rng.pick(world.clauses[clause]) for clause in both[0]}
+    shown = ""
+    if rng.chance() and len(example[0]) <= 12:
+        shown = rng.pick(EXAMPLES).format(lines="\n".join(example[0]), output="\n".join(example[1]))
+    prompts = []
+    for settings in both:
+        clauses = []
+        for n, (clause, setting) in enumerate(settings.items(), 1):
+            clauses.append(style.format(n=n, text=clause_text(wordings[clause], setting, words)))
+        parts = [intro, "\n".join(clauses), shown, ending]
+        prompts.append(chat("\n\n".join(filter(None, parts)), system=system))
+    return prompts[0], prompts[1]
+
+
+def ticket_response(rng: Rng, language: str, code_a: str, code_b: str) -> dict[str, str]:
+    """Return both responses, as `x` and `y`."""
+    lead, note = rng.pick(LEADS).format(lang=TITLES[language]), rng.pick(NOTES)
+    responses = {}
+    for name, code in (("x", code_a), ("y", code_b)):
+        responses[name] = "\n\n".join(filter(None, (lead, f"```{language}\n{code}```", note)))
+    return responses

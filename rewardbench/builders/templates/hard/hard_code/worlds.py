@@ -1,0 +1,95 @@
+"""Read the worlds of `hard-code`: scenes, numbered clauses, and a program whose lines depend on the clauses.
+
+A world is a file `*.toml`. Its texts use this notation:
+
+    $name             a word of the scene, or a number
+    ⟦this|that⟧       in a clause: its two settings, which are what two twins differ in
+    ⟦name:this|that⟧  in the program: the same, for the clause of that name
+    #? name           at the end of a program's line: the line belongs to that clause
+    #? !name          ... the line is for a program without the clause
+    #? name=1         ... the line belongs to the second setting of the clause
+    #? name|other     ... the line belongs to either clause
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from string import Template as Places
+
+SWITCH = re.compile(r"⟦(?:(\w+):)?(.*?)\|(.*?)⟧", re.DOTALL)
+CONDITION = re.compile(r"  #\? (.+)$")
+
+Settings = Mapping[str, int]
+"""The clauses of a program, each with its setting: 0, or 1 for the second one of a clause that has two."""
+
+
+@dataclass(frozen=True)
+class World:
+    """A kind of task: its vocabulary, clauses and program."""
+
+    name: str
+    base: tuple[str, ...]
+    """Clauses of every rung."""
+    lines: str
+    """What the input is, in a few words."""
+    numbers: Mapping[str, tuple[int, int]]
+    """Lowest and highest value of each number."""
+    scenes: tuple[Mapping[str, str | list[str]], ...]
+    clauses: Mapping[str, tuple[str, ...]]
+    """Wordings of each clause."""
+    code: str
+
+    def switches(self) -> list[str]:
+        """Return the clauses that have two settings."""
+        return [name for name, texts in self.clauses.items() if SWITCH.search(texts[0])]
+
+    def program(self, settings: Settings, words: Mapping[str, str]) -> str:
+        """Return the program of these settings, in the typed subset of Python."""
+        lines = []
+        for line in self.code.strip("\n").split("\n"):
+            condition = CONDITION.search(line)
+            if condition is None or _holds(condition[1], settings):
+                lines.append(CONDITION.sub("", line))
+        text = SWITCH.sub(lambda match: match[2 + settings[match[1]]] if match[1] in settings else "", "\n".join(lines))
+        return Places(text).substitute(words) + "\n"
+
+
+def _holds(condition: str, settings: Settings) -> bool:
+    """Return True if a line with this condition belongs to the program."""
+    if condition.startswith("!"):
+        return condition[1:] not in settings
+    for option in condition.split("|"):
+        name, _, value = option.partition("=")
+        if name in settings and (not value or settings[name] == int(value)):
+            return True
+    return False
+
+
+def clause_text(wording: str, setting: int, words: Mapping[str, str]) -> str:
+    """Return a clause in one of its settings."""
+    return Places(SWITCH.sub(rf"\{2 + setting}", wording)).substitute(words)
+
+
+@cache
+def read_worlds() -> tuple[World, ...]:
+    """Read all worlds, in the order of their file names."""
+    worlds = []
+    for path in sorted(Path(__file__).parent.glob("*.toml")):
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        worlds.append(
+            World(
+                name=path.stem,
+                base=tuple(values["base"]),
+                lines=values["lines"],
+                numbers={name: (low, high) for name, (low, high) in values["numbers"].items()},
+                scenes=tuple(values["scene"]),
+                clauses={clause["name"]: tuple(clause["texts"]) for clause in values["clause"]},
+                code=values["program"]["code"],
+            )
+        )
+    return tuple(worlds)
