@@ -10,7 +10,7 @@ from rewardbench.verifiers.cells import BrokenCheck, Cell
 from rewardbench.verifiers.hard.harness import Lines, judge_outputs
 from rewardbench.verifiers.hard.tickets import read_prompt
 
-RANDOM_INPUTS = 600
+RANDOM_INPUTS = 800
 
 
 def verify_cases(cells: Sequence[Cell]) -> list[str]:

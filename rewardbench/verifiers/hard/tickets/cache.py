@@ -10,7 +10,7 @@ CLAUSES = {
     "put": [r"^`T (?P<put>\w+) K N` stores", r"^With `T (?P<put>\w+) K N`", r"^A line `T (?P<put>\w+) K N` means"],
     "get": [r"^`T (?P<get>\w+) K` outputs `K hit`", r"^For `T (?P<get>\w+) K`, append `K hit`", r"^A line `T (?P<get>\w+) K` gives one"],
     "room": [r"^The limit is (?P<cap>\d+) ", r"^No more than (?P<cap>\d+) ", r"^After each .* need over (?P<cap>\d+) "],
-    "ttl": [r"^(?:From|Later than) minute T \+ (?P<life>\d+)\b", r"^An \w+ expires on its own: .*T \+ (?P<life>\d+)", r"^Lifetime: .*?(?P<life>\d+)"],
+    "ttl": [r"^(?:From|Later than) minute T \+ (?P<life>\d+)\b", r"^An? \w+ expires on its own: .*T \+ (?P<life>\d+)", r"^Lifetime: .*?(?P<life>\d+)"],
     "big": [r"^A `\w+` of .*?(?P<big>\d+).* is skipped", r"^Ignore any .* (?P<big>\d+);"],
     "drop": [r"^`T (?P<drop>\w+) K` removes", r"^On `T (?P<drop>\w+) K` the"],
     "usage": [r"^`T (?P<usage>\w+) K` outputs K, a space", r"^For `T (?P<usage>\w+) K`, where K is only a label"],
@@ -25,7 +25,7 @@ SETTINGS = {
     "room": (r"so is a|Both a|itself or a", r"but no `|Only a|and not a"),
     "ttl": (r"^From minute|or later|is \d+ or more", r"^Later than|not yet at|is above"),
     "big": (r"more than \d|above \d", r"\d or more|at least \d"),
-    "keep": (r"not greater than|at least as many", r"is smaller than|took more"),
+    "keep": (r"not greater than|as the new one or more", r"is smaller than|took more \w+ than"),
     "pin": (r"unless the old one had|is unexpired at that minute", r"even if the old|whether or not"),
     "touch": (r"and has not expired|is not used by it", r", expired or not\. It|goes for an expired"),
     "grow": (r"removed at once|right then", r"nothing is removed before|only when the next"),
@@ -122,7 +122,7 @@ def random_lines(generator: random.Random, ticket: Ticket) -> list[str]:
         if word == ticket.word("grow"):
             lines.append(f"{minute} {word} - {generator.randint(6, 26)}")
         elif word == ticket.word("put"):
-            lines.append(f"{minute} {word} {key} {generator.randint(1, 13)}")
+            lines.append(f"{minute} {word} {key} {generator.choice([2, 3, 4, 4, 5, 9, 10, 11, 12])}")
         else:
             lines.append(f"{minute} {word} {key}")
         minute += generator.choice([0, 1, 2, 5, 5, 10, 10, life // 2, life])

@@ -82,8 +82,8 @@ def draw_words(rng: Rng, world: World) -> dict[str, str]:
     words = {}
     for name, options in rng.pick(world.scenes).items():
         words[name] = options if isinstance(options, str) else rng.pick(options)
-    for name, (low, high) in world.numbers.items():
-        words[name] = str(rng.number(low, high))
+    for name, values in world.numbers.items():
+        words[name] = str(rng.pick(values))
     return words
 
 

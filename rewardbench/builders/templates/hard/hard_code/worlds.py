@@ -5,10 +5,12 @@ A world is a file `*.toml`. Its texts use this notation:
     $name             a word of the scene, or a number
     ⟦this|that⟧       in a clause: its two settings, which are what two twins differ in
     ⟦name:this|that⟧  in the program: the same, for the clause of that name
+    ⟨name:text⟩       in the program: text that belongs to the clause of that name
     #? name           at the end of a program's line: the line belongs to that clause
     #? !name          ... the line is for a program without the clause
     #? name=1         ... the line belongs to the second setting of the clause
     #? name|other     ... the line belongs to either clause
+    #? name&other     ... the line belongs to both clauses together
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ from pathlib import Path
 from string import Template as Places
 
 SWITCH = re.compile(r"⟦(?:(\w+):)?(.*?)\|(.*?)⟧", re.DOTALL)
-CONDITION = re.compile(r"  #\? (.+)$")
+ARTICLE = re.compile(r"(\ba|^A|(?<=\. )A)n? (`?)([a-zA-Z])([a-z]?)")
+OPTION = re.compile(r"⟨(\w+):(.*?)⟩")
+CONDITION = re.compile(r" *#\? (.+)$")
 
 Settings = Mapping[str, int]
 """The clauses of a program, each with its setting: 0, or 1 for the second one of a clause that has two."""
@@ -37,8 +41,8 @@ class World:
     """Clauses of every rung."""
     lines: str
     """What the input is, in a few words."""
-    numbers: Mapping[str, tuple[int, int]]
-    """Lowest and highest value of each number."""
+    numbers: Mapping[str, list[int]]
+    """The values of which each number is drawn."""
     scenes: tuple[Mapping[str, str | list[str]], ...]
     clauses: Mapping[str, tuple[str, ...]]
     """Wordings of each clause."""
@@ -55,24 +59,37 @@ class World:
             condition = CONDITION.search(line)
             if condition is None or _holds(condition[1], settings):
                 lines.append(CONDITION.sub("", line))
-        text = SWITCH.sub(lambda match: match[2 + settings[match[1]]] if match[1] in settings else "", "\n".join(lines))
+        text = OPTION.sub(lambda match: match[2] if match[1] in settings else "", "\n".join(lines))
+        text = SWITCH.sub(lambda match: match[2 + settings[match[1]]] if match[1] in settings else "", text)
         return Places(text).substitute(words) + "\n"
 
 
 def _holds(condition: str, settings: Settings) -> bool:
     """Return True if a line with this condition belongs to the program."""
-    if condition.startswith("!"):
-        return condition[1:] not in settings
-    for option in condition.split("|"):
-        name, _, value = option.partition("=")
-        if name in settings and (not value or settings[name] == int(value)):
-            return True
-    return False
+    for part in condition.split("&"):
+        options = part.split("|")
+        if not any(_matches(option, settings) for option in options):
+            return False
+    return True
+
+
+def _matches(option: str, settings: Settings) -> bool:
+    if option.startswith("!"):
+        return option[1:] not in settings
+    name, _, value = option.partition("=")
+    return name in settings and (not value or settings[name] == int(value))
 
 
 def clause_text(wording: str, setting: int, words: Mapping[str, str]) -> str:
     """Return a clause in one of its settings."""
-    return Places(SWITCH.sub(rf"\{2 + setting}", wording)).substitute(words)
+    text = Places(SWITCH.sub(rf"\{2 + setting}", wording)).substitute(words)
+    return ARTICLE.sub(_article, text)
+
+
+def _article(match: re.Match[str]) -> str:
+    """Return `a` or `an`, as the next word demands."""
+    is_vowel = match[3].lower() in "aeio" or match[3] == "u" and match[4] not in "sn"
+    return f"{match[1]}{'n' if is_vowel else ''} {match[2]}{match[3]}{match[4]}"
 
 
 @cache
@@ -86,7 +103,7 @@ def read_worlds() -> tuple[World, ...]:
                 name=path.stem,
                 base=tuple(values["base"]),
                 lines=values["lines"],
-                numbers={name: (low, high) for name, (low, high) in values["numbers"].items()},
+                numbers=values["numbers"],
                 scenes=tuple(values["scene"]),
                 clauses={clause["name"]: tuple(clause["texts"]) for clause in values["clause"]},
                 code=values["program"]["code"],

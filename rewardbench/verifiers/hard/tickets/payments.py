@@ -1,0 +1,152 @@
+"""The clauses of a ledger, computed on a list of claims by rules that are tried in turn."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+
+from rewardbench.verifiers.hard.tickets.clauses import Ticket
+
+CLAUSES = {
+    "inv": [r"^`D (?P<inv>\w+) N C A`: on day", r"^With `D (?P<inv>\w+) N C A`, an open"],
+    "pay": [r"^`D (?P<pay>\w+) C A` settles", r"^On `D (?P<pay>\w+) C A`, an open"],
+    "tie": [r"^If several \w+ fit equally", r"^Of several \w+ that fit"],
+    "none": [r"^For a `\w+` line that settles nothing", r"^If no rule finds a use"],
+    "tol": [r"^A difference of \D*(?P<tol>\d+)", r"need not be exact: .*?(?P<tol>\d+)"],
+    "fast": [
+        r"^When a payment is compared .*?(?P<fast>\d+) days after its day, .* as (?P<off>\d+) euros lower",
+        r"^Early payers: .*?(?P<fast>\d+) days have .* less (?P<off>\d+) euros",
+    ],
+    "part": [r"^If nothing fits, the payment reduces", r"^A payment that fits nothing"],
+    "whole": [r"^Before anything else is tried", r"^A payment over exactly the sum"],
+    "void": [r"^`D (?P<void>\w+) N` removes", r"^After `D (?P<void>\w+) N`, N"],
+    "block": [r"^From `D (?P<block>\w+) N` until `D (?P<free>\w+) N`", r"^`D (?P<block>\w+) N` hides .* `D (?P<free>\w+) N`"],
+    "alias": [r"^After `D (?P<alias>\w+) C E`", r"^`D (?P<alias>\w+) C E`: from now"],
+    "dead": [r"^Before each line of day D, .*?(?P<dead>\d+)", r"^An open \w+ that is \D*(?P<dead>\d+)"],
+    "tiny": [r"^Payments of \D*(?P<tiny>\d+)", r"^Skip every `\w+` line .*?(?P<tiny>\d+)"],
+    "list": [r"^At the end of the ledger, output `N: A`", r"^After the last line, list"],
+    "sum": [r"`settled X`"],
+    "remind": [
+        r"^`D (?P<remind>\w+) C` raises .*? entered \D*(?P<due>\d+).* by (?P<fee>\d+) euros",
+        r"^On `D (?P<remind>\w+) C`, .*?(?P<due>\d+) days old become (?P<fee>\d+)",
+    ],
+}
+SETTINGS = {
+    "tie": (r"first|earliest", r"last|latest"),
+    "tol": (r"up to|or less", r"less than|not quite"),
+    "fast": (r"at most|no more than", r"comes less than|fewer than"),
+    "part": (r"greater than A|more than A", r"A \+ 10"),
+    "whole": (r"two", r"three"),
+    "dead": (r"more than|older than", r"or more|or older"),
+    "tiny": (r"less than|below \d", r"at most|or below"),
+    "remind": (r"or more|at least", r"more than"),
+}
+
+
+@dataclass
+class _Claim:
+    number: str
+    payer: str
+    amount: int
+    day: int
+
+
+@dataclass
+class _Ledger:
+    """Open claims in order of entry, and what is known about payers."""
+
+    open_claims: list[_Claim] = field(default_factory=list)
+    hidden: list[str] = field(default_factory=list)
+    aliases: dict[str, str] = field(default_factory=dict)
+    settled: int = 0
+
+    def settle(self, claims: list[_Claim]) -> list[str]:
+        """Close claims; return the answers."""
+        self.open_claims = [claim for claim in self.open_claims if claim not in claims]
+        self.settled += len(claims)
+        return [f"{claim.number} by {claim.payer}" for claim in claims]
+
+
+def expected_output(ticket: Ticket, lines: list[str]) -> list[str]:
+    """Return the output that the clauses demand."""
+    ledger = _Ledger()
+    answers: list[str] = []
+    names = ("inv", "pay", "void", "block", "free", "alias", "remind")
+    commands = {ticket.word(name): name for name in names}
+    for day_text, word, *values in (line.split() for line in lines):
+        day, command = int(day_text), commands[word]
+        if ticket.has("dead"):
+            oldest_day = day - ticket.number("dead") + ticket.is_second("dead")
+            answers += [f"{claim.number} lost" for claim in ledger.open_claims if claim.day < oldest_day]
+            ledger.open_claims = [claim for claim in ledger.open_claims if claim.day >= oldest_day]
+        if command == "inv":
+            ledger.open_claims.append(_Claim(values[0], values[1], int(values[2]), day))
+        elif command == "pay":
+            payer = ledger.aliases.get(values[0], values[0])
+            answers += _pay(ticket, ledger, (day, payer, int(values[1])))
+        elif command == "void":
+            ledger.open_claims = [claim for claim in ledger.open_claims if claim.number != values[0]]
+        elif command == "block":
+            ledger.hidden.append(values[0])
+        elif command == "free":
+            ledger.hidden = [number for number in ledger.hidden if number != values[0]]
+        elif command == "alias":
+            ledger.aliases[values[0]] = values[1]
+        elif command == "remind":
+            latest_day = day - ticket.number("due") - ticket.is_second("remind")
+            for claim in ledger.open_claims:
+                if claim.payer == values[0] and claim.day <= latest_day:
+                    claim.amount += ticket.number("fee")
+    if ticket.has("list"):
+        answers += [f"{claim.number}: {claim.amount}" for claim in ledger.open_claims]
+    if ticket.has("sum"):
+        answers.append(f"settled {ledger.settled}")
+    return answers
+
+
+def _pay(ticket: Ticket, ledger: _Ledger, payment: tuple[int, str, int]) -> list[str]:
+    """Use a payment; return the answers."""
+    day, payer, amount = payment
+    if ticket.has("tiny") and amount < ticket.number("tiny") + ticket.is_second("tiny"):
+        return []
+    claims = [c for c in ledger.open_claims if c.payer == payer and c.number not in ledger.hidden]
+    if ticket.has("whole") and len(claims) >= 2 + ticket.is_second("whole"):
+        if sum(claim.amount for claim in claims) == amount:
+            return ledger.settle(claims)
+    widest = ticket.number("tol") - ticket.is_second("tol") if ticket.has("tol") else 0
+    distances = []
+    for position, claim in enumerate(claims):
+        is_early = ticket.has("fast") and day - claim.day <= ticket.number("fast") - ticket.is_second("fast")
+        distance = abs(claim.amount - (ticket.number("off") if is_early else 0) - amount)
+        if distance <= widest:
+            distances.append((distance, -position if ticket.is_second("tie") else position))
+    if distances:
+        return ledger.settle([claims[abs(min(distances)[1])]])
+    least = amount + (10 if ticket.is_second("part") else 1)
+    for claim in claims:
+        if ticket.has("part") and claim.amount >= least:
+            claim.amount -= amount
+            return [f"{claim.number} part"]
+    return [f"{payer} ? {amount}"]
+
+
+def random_lines(generator: random.Random, ticket: Ticket) -> list[str]:
+    """Return a random ledger."""
+    names = [name for name in ("void", "block", "free", "alias", "remind") if name in ticket.words]
+    day, number = 1, 0
+    amounts = [20, 20, 30, 33, 41, 50, 10, 15]
+    lines = []
+    for _ in range(generator.randint(5, 20)):
+        command = generator.choice(["inv"] * 4 + ["pay"] * 4 + names) if number else "inv"
+        number += command == "inv"
+        amount = generator.choice(amounts) + generator.choice([0, 0, 0, 1, -1, 2, 3, -4, -5, -6, 20, 30, 41])
+        payer = generator.choice("kkl")
+        values = {
+            "inv": f"n{number} {payer} {generator.choice(amounts)}",
+            "pay": f"{payer} {amount}",
+            "alias": f"{payer} {generator.choice('kl')}",
+            "remind": payer,
+        }
+        lines.append(f"{day} {ticket.word(command)} {values.get(command, f'n{generator.randint(1, number)}')}")
+        day += generator.choice([0, 1, 1, 2, 2, 4])
+    return lines
