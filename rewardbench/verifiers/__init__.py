@@ -7,25 +7,25 @@ from collections.abc import Mapping
 from rewardbench.verifiers.arithmetic import verify_knapsack, verify_math
 from rewardbench.verifiers.cells import Cell, Verifier, faults
 from rewardbench.verifiers.expressions import verify_instructions, verify_logic
-from rewardbench.verifiers.hard.no_certificate import verify_no_certificate
-from rewardbench.verifiers.hard.no_certificate_second import verify_no_certificate_again
-from rewardbench.verifiers.hard.policy_engine import verify_policy, verify_policy_by_reading
-from rewardbench.verifiers.hard.who_may_instruct import verify_authority, verify_authority_by_reading
-from rewardbench.verifiers.hard.twelve_rules import verify_twelve_rules
-from rewardbench.verifiers.hard.twelve_rules_prompt import verify_twelve_rules_prompt
 from rewardbench.verifiers.hard.grounded import verify_grounded
 from rewardbench.verifiers.hard.grounded_second import verify_grounded_again
+from rewardbench.verifiers.hard.hard_code import verify_cases, verify_clauses
 from rewardbench.verifiers.hard.languages.instruction import verify_rules
 from rewardbench.verifiers.hard.languages.policy import verify_book
 from rewardbench.verifiers.hard.languages.retraction import verify_turns
 from rewardbench.verifiers.hard.languages.stated import verify_outcome, verify_plan, verify_text
-from rewardbench.verifiers.hard.hard_code import verify_cases, verify_clauses
+from rewardbench.verifiers.hard.no_certificate import verify_no_certificate
+from rewardbench.verifiers.hard.no_certificate_second import verify_no_certificate_again
+from rewardbench.verifiers.hard.policy_engine import verify_policy, verify_policy_by_reading
+from rewardbench.verifiers.hard.twelve_rules import verify_twelve_rules
+from rewardbench.verifiers.hard.twelve_rules_prompt import verify_twelve_rules_prompt
+from rewardbench.verifiers.hard.who_may_instruct import verify_authority, verify_authority_by_reading
 from rewardbench.verifiers.names import verify_names
 from rewardbench.verifiers.programs import missing_tools, verify_code
 
 __all__ = ["SECOND_VERIFIERS", "VERIFIERS", "Cell", "Verifier", "faults", "missing_tools"]
 
-VERIFIERS: Mapping[str, Verifier] = {
+_CORE: Mapping[str, Verifier] = {
     "instructions": verify_instructions,
     "ties": verify_instructions,
     "math": verify_math,
@@ -33,41 +33,21 @@ VERIFIERS: Mapping[str, Verifier] = {
     "logic": verify_logic,
     "code": verify_code,
     "pink-elephant": verify_names,
-    "no-certificate": verify_no_certificate,
 }
 
-SECOND_VERIFIERS: Mapping[str, Verifier] = {
-    "no-certificate": verify_no_certificate_again,
-    "policy-engine": verify_policy,
-    "who-may-instruct": verify_authority,
+_HARD: Mapping[str, tuple[Verifier, Verifier]] = {
+    "no-certificate": (verify_no_certificate, verify_no_certificate_again),
+    "policy-engine": (verify_policy, verify_policy_by_reading),
+    "who-may-instruct": (verify_authority, verify_authority_by_reading),
+    "twelve-rules": (verify_twelve_rules, verify_twelve_rules_prompt),
+    "grounded": (verify_grounded, verify_grounded_again),
+    "language-retraction": (verify_plan, verify_turns),
+    "language-policy": (verify_outcome, verify_book),
+    "language-instruction": (verify_text, verify_rules),
+    "hard-code": (verify_cases, verify_clauses),
 }
+"""Kinds of core-hard: the first program reads the data of the check, the second reads the prompt itself."""
 
-SECOND_VERIFIERS: Mapping[str, Verifier] = {
-    "policy-engine": verify_policy_by_reading,
-    "who-may-instruct": verify_authority_by_reading,
-    "twelve-rules": verify_twelve_rules,
-}
-
-SECOND_VERIFIERS: Mapping[str, Verifier] = {
-    "twelve-rules": verify_twelve_rules_prompt,
-    "grounded": verify_grounded,
-}
-
-SECOND_VERIFIERS: Mapping[str, Verifier] = {
-    "grounded": verify_grounded_again,
-    "language-retraction": verify_plan,
-    "language-policy": verify_outcome,
-    "language-instruction": verify_text,
-}
-
-SECOND_VERIFIERS: Mapping[str, Verifier] = {
-    "language-retraction": verify_turns,
-    "language-policy": verify_book,
-    "language-instruction": verify_rules,
-    "hard-code": verify_cases,
-}
-
-SECOND_VERIFIERS: Mapping[str, Verifier] = {
-    "hard-code": verify_clauses,
-}
+VERIFIERS: Mapping[str, Verifier] = {**_CORE, **{kind: first for kind, (first, _) in _HARD.items()}}
+SECOND_VERIFIERS: Mapping[str, Verifier] = {kind: second for kind, (_, second) in _HARD.items()}
 """Second programs, by kind of check: they read the prompt itself, share no code with the first, and must agree."""
