@@ -243,28 +243,35 @@ def _cells(name: str, estimate: Estimate, shares: Sequence[Estimate | None]) -> 
     return [
         Text(printable(name)),
         Text(str(estimate.n)),
-        _share(estimate),
-        _interval(estimate),
-        *map(_share, shares),
-        *_counts(estimate),
+        share_cell(estimate),
+        interval_cell(estimate),
+        *map(share_cell, shares),
+        *count_cells(estimate),
     ]
 
 
 def _score_cells(score: Estimate, totals: Sequence[Estimate | None]) -> list[Text]:
     """Return the cells of the score, in the column of mirrors if there are any."""
-    shares = [Text(""), _interval(score), *map(_share, totals)] if totals else [_share(score), _interval(score)]
-    return [Text("score"), Text(str(score.n)), *shares, *_counts(score)]
+    shares = (
+        [Text(""), interval_cell(score), *map(_share, totals)] if totals else [share_cell(score), interval_cell(score)]
+    )
+    return [Text("score"), Text(str(score.n)), *shares, *count_cells(score)]
 
 
 def _order_cells(estimate: Estimate, group_columns: int) -> list[Text]:
     """Return the cells of the order inconsistency, which has no counts."""
     empty = [Text("")] * (3 + group_columns)
-    return [Text("order inconsistency"), Text(str(estimate.n)), _share(estimate), _interval(estimate), *empty]
+    return [Text("order inconsistency"), Text(str(estimate.n)), share_cell(estimate), interval_cell(estimate), *empty]
 
 
 def _bias_cells(bias: Estimate, group_columns: int) -> list[Text]:
     """Return the cells of a bias of a judge: a signed difference in percentage points, without counts."""
-    cells = [Text(printable(bias.name.replace("_", " "))), Text(str(bias.n)), _signed(bias), _interval(bias, sign="+")]
+    cells = [
+        Text(printable(bias.name.replace("_", " "))),
+        Text(str(bias.n)),
+        _signed(bias),
+        interval_cell(bias, sign="+"),
+    ]
     return cells + [Text("")] * (3 + group_columns)
 
 
@@ -272,20 +279,23 @@ def _signed(estimate: Estimate) -> Text:
     return Text("–" if estimate.value is None else f"{100 * estimate.value:+.1f}")
 
 
-def _share(estimate: Estimate | None) -> Text:
+def share_cell(estimate: Estimate | None) -> Text:
+    """Return a share in percent; empty if there is no estimate."""
     if estimate is None:
         return Text("")
     return Text("–" if estimate.value is None else f"{100 * estimate.value:.1f}")
 
 
-def _interval(estimate: Estimate, sign: str = "") -> Text:
+def interval_cell(estimate: Estimate, sign: str = "") -> Text:
+    """Return a confidence interval in percent; empty if there is none."""
     if estimate.low is None or estimate.high is None:
         return Text("")
     separator = " … " if sign else "–"
     return Text(f"{100 * estimate.low:{sign}.1f}{separator}{100 * estimate.high:{sign}.1f}", style="dim")
 
 
-def _counts(estimate: Estimate) -> list[Text]:
+def count_cells(estimate: Estimate) -> list[Text]:
+    """Return the numbers of ties, of unscored and of truncated units."""
     return [
         Text(str(estimate.ties), style="" if estimate.ties else "dim"),
         Text(str(estimate.unscored), style="yellow" if estimate.unscored else "dim"),

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rewardbench.console.terminal import printable
-from rewardbench.results.report import key_values, slug
+from rewardbench.results.report import count_cells, interval_cell, key_values, share_cell, slug
 from rewardbench.types import Estimate, Result
 
 
@@ -38,22 +38,29 @@ def suites_key_values(results: Sequence[Result]) -> Iterator[str]:
 
 
 def suites_table(results: Sequence[Result]) -> Table:
-    """Return a table with a row for the score of each suite, followed by a row for each section, in percent."""
+    """Return a table with a row for the score of each suite, followed by a row for each section, in percent.
+
+    The score of a suite is in the column of its headline: mirror accuracy, or the accuracy of items.
+    """
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
     table.add_column("", overflow="fold")
-    for header in ("n", "score %", "95 %", "ties", "un-\nscored", "trun-\ncated"):
+    for header in ("n", "score\n%", "95 %", "turn\n%", "ties", "un-\nscored", "trun-\ncated"):
         table.add_column(header, justify="right")
     for result in results:
-        table.add_row(*_cells(result.suite, result.score), style="bold")
+        turns = {turn.name: turn for turn in result.turns}
+        table.add_section()
+        table.add_row(*_cells(result.suite, result.score, turns.get("score")), style="bold")
         for section in result.mirrors or result.sections:
-            table.add_row(*_cells(f"  {section.name}", section))
+            table.add_row(*_cells(f" {section.name}", section, turns.get(section.name)))
     return table
 
 
-def _cells(name: str, estimate: Estimate) -> list[Text]:
-    counts = (estimate.ties, estimate.unscored, estimate.truncated)
-    share = "–" if estimate.value is None else f"{100 * estimate.value:.1f}"
-    interval = ""
-    if estimate.low is not None and estimate.high is not None:
-        interval = f"{100 * estimate.low:.1f}–{100 * estimate.high:.1f}"
-    return [Text(printable(name)), Text(str(estimate.n)), Text(share), Text(interval), *map(Text, map(str, counts))]
+def _cells(name: str, estimate: Estimate, turn: Estimate | None) -> list[Text]:
+    return [
+        Text(printable(name)),
+        Text(str(estimate.n)),
+        share_cell(estimate),
+        interval_cell(estimate),
+        share_cell(turn),
+        *count_cells(estimate),
+    ]
