@@ -77,6 +77,7 @@ LANGUAGES = {
         ],
         run=lambda folder: (f"./{folder}/main",),
     ),
+    "sql": Language(file="main.py", needs=(), run=lambda folder: (sys.executable, "-I", f"{folder}/main.py")),
     "go": Language(
         file="main.go",
         needs=("go",),

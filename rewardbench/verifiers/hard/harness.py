@@ -85,7 +85,19 @@ func main() {
     }
 }
 """
-MAINS = {"python": PYTHON, "javascript": JAVASCRIPT, "java": JAVA, "cpp": CPP, "go": GO}
+SQL = """
+import sqlite3
+import sys
+
+def answer(lines):
+    database = sqlite3.connect(":memory:")
+    database.executescript(SCHEMA)
+    for line in lines:
+        table, *values = line.split(" ")
+        database.execute("INSERT INTO " + table + " VALUES (" + ", ".join("?" * len(values)) + ")", values)
+    return [" ".join(map(str, row)) for row in database.execute(QUERY)]
+"""
+MAINS = {"python": PYTHON, "javascript": JAVASCRIPT, "java": JAVA, "cpp": CPP, "go": GO, "sql": PYTHON}
 
 
 @dataclass(frozen=True)
@@ -97,11 +109,16 @@ class FunctionCall:
     code: str
     stdin: str
     """The inputs, each followed by `=`."""
+    schema: str = ""
+    """Of SQL: the statements that create the tables; an input line is the name of a table and a row."""
 
     def source(self) -> str:
         """Return the complete program."""
         title = self.function[:1].upper() + self.function[1:]
         code = self.code
+        if self.language == "sql":
+            constants = f"SCHEMA, QUERY = {self.schema!r}, {code!r}\n"
+            return constants + SQL + PYTHON.replace("FUNCTION", "answer")
         if self.language == "go":
             code = code.replace("import (", 'import (\n\thBufio "bufio"\n\thOs "os"', 1)
         return code + "\n" + MAINS[self.language].replace("CLASS", title).replace("FUNCTION", self.function)
@@ -116,7 +133,8 @@ def make_call(cell: Cell, inputs: Sequence[Lines]) -> FunctionCall:
     language, function = str(cell.check["language"]), str(cell.check["function"])
     if language not in MAINS:
         raise BrokenCheck(f"no language {language!r}")
-    return FunctionCall(language, function, only_block(cell), "".join("\n".join([*lines, "=\n"]) for lines in inputs))
+    stdin = "".join("\n".join([*lines, "=\n"]) for lines in inputs)
+    return FunctionCall(language, function, only_block(cell), stdin, str(cell.check.get("schema", "")))
 
 
 def run_calls(calls: Sequence[FunctionCall]) -> dict[FunctionCall, list[Lines] | str]:

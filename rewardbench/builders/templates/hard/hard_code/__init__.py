@@ -7,15 +7,18 @@ twins differ; the programs must differ on a share of random inputs that shrinks 
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from string import Template as Places
 
 from rewardbench.builders.draw import MirrorContent, Resample, Rng
 from rewardbench.builders.templates.hard.hard_code.compiled import CppEmitter, GoEmitter
 from rewardbench.builders.templates.hard.hard_code.emitter import Emitter
 from rewardbench.builders.templates.hard.hard_code.inputs import INPUTS
 from rewardbench.builders.templates.hard.hard_code.languages import JavaEmitter, JavaScriptEmitter
-from rewardbench.builders.templates.hard.hard_code.prompts import ticket_prompts, ticket_response
+from rewardbench.builders.templates.hard.hard_code.prompts import function_name, ticket_prompts, ticket_response
 from rewardbench.builders.templates.hard.hard_code.worlds import Settings, World, read_worlds
 
 CLAUSES = {1: 4, 2: 6, 3: 9, 4: 12}
@@ -56,12 +59,15 @@ def draw(rng: Rng, rung: int) -> MirrorContent:
     world = rng.pick(read_worlds())
     words = draw_words(rng, world)
     settings = draw_settings(rng, world, CLAUSES[rung])
-    language = rng.pick(LANGUAGES)
+    language = "sql" if world.language == "sql" else rng.pick(LANGUAGES)
     inputs = [INPUTS[world.name](rng, words, settings) for _ in range(FUZZ_INPUTS)]
     name, twin, fuzzing = _draw_twin(rng, world, settings, words, inputs, SHARES[rung])
     cases = _draw_cases(rng, fuzzing)
     code_a = translate(language, world.program(settings, words))
     code_b = translate(language, world.program(twin, words))
+    facts = {"language": language, "function": function_name(language, words["f"])}
+    if world.schema:
+        facts["schema"] = Places(world.schema).substitute(words)
     prompts = ticket_prompts(rng, world, words, (settings, twin), language, rng.pick(fuzzing.same))
     return MirrorContent(
         edit=f"{world.name}: clause {name}",
@@ -71,8 +77,8 @@ def draw(rng: Rng, rung: int) -> MirrorContent:
         check={
             "kind": "hard-code",
             "share": round(fuzzing.share, 4),
-            "a": {"language": language, "function": words["f"], "cases": [[lines, a] for lines, a, _ in cases]},
-            "b": {"language": language, "function": words["f"], "cases": [[lines, b] for lines, _, b in cases]},
+            "a": {**facts, "cases": [[lines, a] for lines, a, _ in cases]},
+            "b": {**facts, "cases": [[lines, b] for lines, _, b in cases]},
         },
     )
 
@@ -98,11 +104,26 @@ def draw_settings(rng: Rng, world: World, count: int) -> dict[str, int]:
     return settings
 
 
-def load(source: str, function: str) -> Program:
-    """Return the function that a program of the templates defines."""
+def load(world: World, settings: Settings, words: dict[str, str]) -> Program:
+    """Return the program of a world as a function from input lines to output lines."""
+    code = world.program(settings, words)
+    if world.language == "sql":
+        return partial(run_query, Places(world.schema).substitute(words), code)
     names: dict[str, Program] = {}
-    exec(python_program(source), names)
-    return names[function]
+    exec(python_program(code), names)
+    return names[words["f"]]
+
+
+def run_query(schema: str, query: str, lines: list[str]) -> list[str]:
+    """Return the rows of a query; each input line is the name of a table and a row."""
+    database = sqlite3.connect(":memory:")
+    database.executescript(schema)
+    for line in lines:
+        table, *values = line.split(" ")
+        database.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(values))})", values)
+    rows = [" ".join(map(str, row)) for row in database.execute(query)]
+    database.close()
+    return rows
 
 
 def python_program(source: str) -> str:
@@ -114,7 +135,9 @@ def python_program(source: str) -> str:
 
 def translate(language: str, source: str) -> str:
     """Return a program in a language."""
-    return python_program(source) if language == "python" else EMITTERS[language](source).translate()
+    if language in EMITTERS:
+        return EMITTERS[language](source).translate()
+    return source if language == "sql" else python_program(source)
 
 
 def _draw_twin(
@@ -130,12 +153,12 @@ def _draw_twin(
     Raises:
         Resample: if no clause does.
     """
-    program = load(world.program(settings, words), words["f"])
+    program = load(world, settings, words)
     outputs = list(map(program, inputs))
     candidates = [name for name in world.switches() if name in settings]
     for name in rng.sample(candidates, len(candidates)):
         twin = {**settings, name: 1 - settings[name]}
-        other = load(world.program(twin, words), words["f"])
+        other = load(world, twin, words)
         fuzzing = _fuzz(other, inputs, outputs, bounds[1])
         if bounds[0] <= fuzzing.share <= bounds[1] and fuzzing.same:
             return name, twin, fuzzing

@@ -146,8 +146,33 @@ def payment_lines(rng: Rng, words: Words, settings: Mapping[str, int]) -> list[s
     return lines
 
 
+def report_lines(rng: Rng, words: Words, settings: Mapping[str, int]) -> list[str]:
+    """Return the rows of the four tables, each after the name of its table."""
+    names = rng.people(rng.number(3, 5))
+    items = ["alba", "brio", "cora", f"{words['prefix']}-x"]
+    lines = []
+    for name in names:
+        lines.append(f"{words['shops']} {name} {rng.pick(['east', 'west', 'west'])} {rng.number(1, 7)}")
+    days: list[int] = []
+    for number in range(1, rng.number(6, 12)):
+        days.append(rng.number(3, 30))
+        lines.append(
+            f"{words['sales']} {number} {days[-1]} {rng.pick(names)} {rng.pick(items)} {rng.number(1, 9)} "
+            f"{rng.number(80, 250, 10)}"
+        )
+        if rng.chance(0.1):
+            last = lines[-1].split(" ")
+            lines.append(" ".join([last[0], str(number + 50), *last[2:5], str(rng.number(1, 9)), last[6]]))
+    for number in rng.numbers(2, 1, len(days)):
+        lines.append(f"{words['returns']} {number} {days[number - 1] + rng.number(0, 9)} {rng.number(1, 4)}")
+    for _ in range(2):
+        lines.append(f"closures {rng.pick(names)} {rng.pick(days)}")
+    return list(dict.fromkeys(lines))
+
+
 INPUTS: Mapping[str, Inputs] = {
     "cache": cache_lines,
+    "report": report_lines,
     "rooms": room_lines,
     "payments": payment_lines,
     "league": league_lines,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from string import Template as Places
+
 from rewardbench.builders.draw import Rng
 from rewardbench.builders.mirrors import chat
 from rewardbench.builders.templates.hard.hard_code.emitter import camel_case
@@ -9,7 +11,7 @@ from rewardbench.builders.templates.hard.hard_code.languages import camel_title
 from rewardbench.builders.templates.hard.hard_code.worlds import Settings, World, clause_text
 from rewardbench.types import Messages
 
-TITLES = {"python": "Python", "javascript": "JavaScript", "java": "Java", "cpp": "C++", "go": "Go"}
+TITLES = {"python": "Python", "javascript": "JavaScript", "java": "Java", "cpp": "C++", "go": "Go", "sql": "SQL"}
 SIGNATURES = {
     "python": "`{f}(lines: list[str]) -> list[str]`",
     "javascript": "`{f}(lines)`, array of strings to array of strings,",
@@ -34,6 +36,27 @@ INTROS = (
     "So {person} and I agreed on how {title} should behave, and now it has to be code. {lang}, please: {sig}. What goes "
     "in: {lines}. What comes out is described here:",
 )
+QUERY_INTROS = (
+    "{person} needs {title} as one SQL query (SQLite). The tables:\n\n```sql\n{schema}\n```\n\nWhat it must return:",
+    "SQLite, one SELECT statement (WITH is fine), for {title}. Schema:\n\n```sql\n{schema}\n```\n\nRules:",
+    "Ticket {ticket}: {title}, to be a single query in SQLite instead of {person}'s spreadsheet.\n\n```sql\n{schema}\n```\n\n"
+    "The spreadsheet did this:",
+    "can you turn this into one sqlite query? it's for {title}, due {day}. these are the tables\n\n```sql\n{schema}\n```\n\n"
+    "and this is what we agreed on:",
+)
+QUERY_ENDINGS = (
+    "No value is NULL.",
+    "All columns are filled; ids are unique.",
+    "You can rely on clean data, {person} has checked it.",
+    "nothing is null and the days are plain numbers",
+)
+QUERY_NOTES = (
+    "",
+    "It needs nothing newer than common table expressions.",
+    "Each step has a name of its own, so you can look at the rows in between.",
+    "I went through the rules one after another; each has its place in the query.",
+)
+QUERY_EXAMPLE = "For the rows\n\n```\n{lines}\n```\n\n(name of the table first) the result is:\n\n```\n{output}\n```"
 STYLES = ("{n}. {text}", "{n}) {text}", "({n}) {text}", "R{n}: {text}", "[{n}] {text}", "#{n}: {text}")
 EXAMPLES = (
     "For example, this input:\n\n```\n{lines}\n```\n\ngives:\n\n```\n{output}\n```",
@@ -61,9 +84,9 @@ LEADS = (
     "",
     "Here it is:",
     "This follows the list clause by clause:",
-    "Here's the function:",
+    "Here's the code:",
     "Done, in plain {lang}:",
-    "One function, with small helpers where they save repetition:",
+    "This should do it, one step after another:",
 )
 NOTES = (
     "",
@@ -73,6 +96,11 @@ NOTES = (
     "I went through the clauses one after another; each has its place in the code.",
     "Tell me if you'd like tests to go with it.",
 )
+
+
+def function_name(language: str, name: str) -> str:
+    """Return the name of the function in the style of the language."""
+    return camel_case(name) if language in ("javascript", "java", "go") else name
 
 
 def ticket_prompts(
@@ -88,16 +116,17 @@ def ticket_prompts(
     Args:
         rng: source of all random choices.
         world: the world.
-        words: words and numbers of the scene; the name of the function is changed to the style of the language.
+        words: words and numbers of the scene.
         both: the clauses of both prompts, in their order, with their settings.
         language: the language of the program.
         example: an input with its output, the same for both.
     """
     name = words["f"]
-    if language in ("javascript", "java", "go"):
-        words["f"] = camel_case(name)
+    is_query = language == "sql"
+    signature = SIGNATURES.get(language, "").format(f=function_name(language, name), title=camel_title(name))
     frame = {
-        "sig": SIGNATURES[language].format(f=words["f"], title=camel_title(name)),
+        "sig": signature,
+        "schema": Places(world.schema).substitute(words),
         "lang": TITLES[language],
         "lines": world.lines,
         "title": words["title"],
@@ -105,12 +134,14 @@ def ticket_prompts(
         "day": rng.pick(DAYS),
         "ticket": f"{rng.pick(['OPS', 'DEV', 'SIM', 'CORE', 'LAB'])}-{rng.number(100, 4999)}",
     }
-    intro, ending = rng.pick(INTROS).format_map(frame), rng.pick(ENDINGS).format_map(frame)
+    intro = rng.pick(QUERY_INTROS if is_query else INTROS).format_map(frame)
+    ending = rng.pick(QUERY_ENDINGS if is_query else ENDINGS).format_map(frame)
     system, style = rng.pick(SYSTEMS).format_map(frame), rng.pick(STYLES)
     wordings = {clause: rng.pick(world.clauses[clause]) for clause in both[0]}
     shown = ""
     if rng.chance() and len(example[0]) <= 12:
-        shown = rng.pick(EXAMPLES).format(lines="\n".join(example[0]), output="\n".join(example[1]))
+        form = QUERY_EXAMPLE if is_query else rng.pick(EXAMPLES)
+        shown = form.format(lines="\n".join(example[0]), output="\n".join(example[1]))
     prompts = []
     for settings in both:
         clauses = []
@@ -123,7 +154,7 @@ def ticket_prompts(
 
 def ticket_response(rng: Rng, language: str, code_a: str, code_b: str) -> dict[str, str]:
     """Return both responses, as `x` and `y`."""
-    lead, note = rng.pick(LEADS).format(lang=TITLES[language]), rng.pick(NOTES)
+    lead, note = rng.pick(LEADS).format(lang=TITLES[language]), rng.pick(QUERY_NOTES if language == "sql" else NOTES)
     responses = {}
     for name, code in (("x", code_a), ("y", code_b)):
         responses[name] = "\n\n".join(filter(None, (lead, f"```{language}\n{code}```", note)))

@@ -47,6 +47,10 @@ class World:
     clauses: Mapping[str, tuple[str, ...]]
     """Wordings of each clause."""
     code: str
+    language: str = "python"
+    """`python` for the subset of it that is translated into all other languages but SQL, or `sql`."""
+    schema: str = ""
+    """Of SQL: the statements that create the tables."""
 
     def switches(self) -> list[str]:
         """Return the clauses that have two settings."""
@@ -107,6 +111,8 @@ def read_worlds() -> tuple[World, ...]:
                 scenes=tuple(values["scene"]),
                 clauses={clause["name"]: tuple(clause["texts"]) for clause in values["clause"]},
                 code=values["program"]["code"],
+                language=values.get("language", "python"),
+                schema=values.get("schema", ""),
             )
         )
     return tuple(worlds)
