@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from rewardbench.verifiers.hard.tickets import cache, league, payments, report, rooms, stock, visits
+from rewardbench.verifiers.hard.tickets import cache, league, payments, queue, report, rooms, stock, visits
 from rewardbench.verifiers.hard.tickets.clauses import Ticket, numbered_clauses, read_ticket
 
 __all__ = ["WORLDS", "Ticket", "read_prompt"]
 
-WORLDS: tuple[ModuleType, ...] = (cache, league, payments, report, rooms, stock, visits)
+WORLDS: tuple[ModuleType, ...] = (cache, league, payments, queue, report, rooms, stock, visits)
 """Each has CLAUSES, SETTINGS, `expected_output(ticket, lines)` and `random_lines(generator, ticket)`."""
 
 

@@ -170,8 +170,36 @@ def report_lines(rng: Rng, words: Words, settings: Mapping[str, int]) -> list[st
     return list(dict.fromkeys(lines))
 
 
+def queue_lines(rng: Rng, words: Words, settings: Mapping[str, int]) -> list[str]:
+    """Return the events of a queue with two or three workers."""
+    jobs, workers = rng.sample(KEYS, len(KEYS)), rng.people(rng.number(2, 3))
+    commands = [words["add"]] * 3 + [words["next"]] * 5 + [words["fail"]] * 4
+    commands += _extras(words, settings, "ok", "drop", "hold", "stat")
+    commands += [words["boost_word"]] if "boost" in settings else []
+    minute, entered = rng.number(0, 30), 0
+    lines = []
+    for _ in range(rng.number(9, 12 + len(settings))):
+        command = rng.pick(commands) if entered else words["add"]
+        if command == words["add"]:
+            if entered == len(jobs):
+                break
+            lines.append(f"{minute} {command} {jobs[entered]} {rng.number(1, 4)}")
+            entered += 1
+        elif command == words["next"]:
+            lines.append(f"{minute} {command} {rng.pick(workers)}")
+        elif command == words["hold"]:
+            lines.append(f"{minute} {command} - {rng.number(1, 3)}")
+        elif command == words["stat"]:
+            lines.append(f"{minute} {command} -")
+        else:
+            lines.append(f"{minute} {command} {rng.pick(jobs[:entered])}")
+        minute += rng.pick([0, 1, 1, 2, 2, 3, 4])
+    return lines
+
+
 INPUTS: Mapping[str, Inputs] = {
     "cache": cache_lines,
+    "queue": queue_lines,
     "report": report_lines,
     "rooms": room_lines,
     "payments": payment_lines,

@@ -63,8 +63,8 @@ class World:
             condition = CONDITION.search(line)
             if condition is None or _holds(condition[1], settings):
                 lines.append(CONDITION.sub("", line))
-        text = OPTION.sub(lambda match: match[2] if match[1] in settings else "", "\n".join(lines))
-        text = SWITCH.sub(lambda match: match[2 + settings[match[1]]] if match[1] in settings else "", text)
+        text = SWITCH.sub(lambda match: match[2 + settings[match[1]]] if match[1] in settings else "", "\n".join(lines))
+        text = OPTION.sub(lambda match: match[2] if match[1] in settings else "", text)
         return Places(text).substitute(words) + "\n"
 
 
