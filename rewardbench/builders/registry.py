@@ -79,6 +79,7 @@ _BUILDERS = (
     _hard("german", "languages", 72),
     _hard("french", "languages", 72),
     _hard("hard-code", "reasoning", 100),
+    _hard("rule-by-list", "instructions", 100, 16),
 )
 BUILDERS: Mapping[str, Builder] = {builder.name: builder for builder in _BUILDERS}
 

@@ -17,6 +17,8 @@ from rewardbench.verifiers.hard.languages.stated import verify_outcome, verify_p
 from rewardbench.verifiers.hard.no_certificate import verify_no_certificate
 from rewardbench.verifiers.hard.no_certificate_second import verify_no_certificate_again
 from rewardbench.verifiers.hard.policy_engine import verify_policy, verify_policy_by_reading
+from rewardbench.verifiers.hard.rule_by_list import verify_rule_by_list
+from rewardbench.verifiers.hard.rule_by_list_prompt import verify_rule_by_list_prompt
 from rewardbench.verifiers.hard.twelve_rules import verify_twelve_rules
 from rewardbench.verifiers.hard.twelve_rules_prompt import verify_twelve_rules_prompt
 from rewardbench.verifiers.hard.who_may_instruct import verify_authority, verify_authority_by_reading
@@ -45,6 +47,13 @@ _HARD: Mapping[str, tuple[Verifier, Verifier]] = {
     "language-policy": (verify_outcome, verify_book),
     "language-instruction": (verify_text, verify_rules),
     "hard-code": (verify_cases, verify_clauses),
+    "twelve-rules": verify_twelve_rules,
+    "rule-by-list": verify_rule_by_list,
+}
+
+SECOND_VERIFIERS: Mapping[str, Verifier] = {
+    "twelve-rules": verify_twelve_rules_prompt,
+    "rule-by-list": verify_rule_by_list_prompt,
 }
 """Kinds of core-hard: the first program reads the data of the check, the second reads the prompt itself."""
 

@@ -125,10 +125,7 @@ def _comes_first(parts: TextParts, rule: RuleData) -> bool:
 
 
 def _has_different_starts(parts: TextParts) -> bool:
-    for left, right in pairwise(parts.sentences):
-        if bare_words(left)[0] == bare_words(right)[0]:
-            return False
-    return True
+    return all(bare_words(left)[0] != bare_words(right)[0] for left, right in pairwise(parts.sentences))
 
 
 def _spells_numbers(parts: TextParts, ten_is_spelled: bool) -> bool:

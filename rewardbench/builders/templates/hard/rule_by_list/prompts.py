@@ -1,0 +1,87 @@
+"""The system message of rule-by-list: the list in one of three layouts, groups, corrections and the rule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rewardbench.builders.draw import Rng
+from rewardbench.builders.prompts import join_words
+from rewardbench.builders.templates.hard.rule_by_list.listing import Entry, Listing, Target, wording
+
+
+class Wordings:
+    """Random wordings for one list, the same in all prompts of a mirror."""
+
+    def __init__(self, rng: Rng, world: Mapping[str, Any]) -> None:
+        self.rng = rng
+        self.world = world
+        self.texts = wording()
+        self.alias = rng.pick(self.texts["alias"])
+        self.is_many = bool(world.get("many"))
+        self.layout = rng.pick(("table", "bullets") if self.is_many else ("owners", "table", "bullets"))
+
+    def pick(self, name: str) -> str:
+        """Return one of the wordings of this name."""
+        return str(self.rng.pick(self.texts[name]))
+
+    def reason(self) -> str:
+        """Return a sentence after the rule; may be empty."""
+        return self.pick("reason")
+
+    def small_talk(self) -> list[str]:
+        """Return two turns before the request."""
+        return list(self.rng.pick(self.texts["chat"]))
+
+    def label(self, entry: Entry) -> str:
+        """Return a name with its second name in brackets."""
+        return f"{entry.name} ({self.alias} {entry.alias})" if entry.alias else entry.name
+
+
+def write_rule(world: Mapping[str, Any], listing: Listing, form: str, target: Target, number: int) -> str:
+    """Return the rule of a target in the wording of this number."""
+    texts = [target.text, listing.shared.text] if listing.shared.text else [target.text]
+    values = {"plural": world["plural"], "relation": world["relation"], "k": " or ".join(texts)}
+    return str(wording()[form][number]).format(**values)
+
+
+def write_list(wordings: Wordings, listing: Listing) -> str:
+    """Return the list with its notes on second names, groups and corrections."""
+    blocks = [f"{wordings.pick('head')}\n{_write_entries(wordings, listing)}"]
+    if any(entry.alias for entry in listing.entries):
+        blocks.append(wordings.pick("alias_note"))
+    sentences = []
+    for group in listing.groups:
+        owners = join_words(wordings.rng.sample(group.classes, len(group.classes)))
+        sentence = wordings.pick("group").format(g=group.text, o=owners)
+        sentences.append(sentence[:1].upper() + sentence[1:])
+    if sentences:
+        blocks.append(" ".join(sentences))
+    updates = []
+    for entry in listing.entries:
+        if entry.listed != entry.classes:
+            text = wordings.pick("update_many" if wordings.is_many else "update")
+            line = text.format(n=entry.name, old=entry.listed[0], new=entry.classes[0])
+            updates.append(line[:1].upper() + line[1:])
+    if updates:
+        blocks.append("\n".join([wordings.pick("update_head"), *updates]))
+    return "\n\n".join(blocks)
+
+
+def _write_entries(wordings: Wordings, listing: Listing) -> str:
+    world = wordings.world
+    if wordings.layout == "owners":
+        labels: dict[str, list[str]] = {}
+        for entry in listing.entries:
+            labels.setdefault(entry.listed[0], []).append(wordings.label(entry))
+        return "\n".join(f"{owner}: {', '.join(names)}" for owner, names in labels.items())
+    lines = []
+    for entry in listing.entries:
+        classes = ", ".join(entry.listed) or "none"
+        if wordings.layout == "table":
+            lines.append(f"{wordings.label(entry)} | {classes}")
+        else:
+            lines.append(f"- {wordings.label(entry)}: {classes}")
+    if wordings.layout == "table":
+        lines.insert(0, f"{world['plural']} | {world['column']}")
+    return "\n".join(lines)
