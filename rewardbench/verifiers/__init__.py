@@ -54,6 +54,13 @@ _HARD: Mapping[str, tuple[Verifier, Verifier]] = {
 SECOND_VERIFIERS: Mapping[str, Verifier] = {
     "twelve-rules": verify_twelve_rules_prompt,
     "rule-by-list": verify_rule_by_list_prompt,
+    "policy-engine": verify_policy,
+    "who-may-instruct": verify_authority,
+}
+
+SECOND_VERIFIERS: Mapping[str, Verifier] = {
+    "policy-engine": verify_policy_by_reading,
+    "who-may-instruct": verify_authority_by_reading,
 }
 """Kinds of core-hard: the first program reads the data of the check, the second reads the prompt itself."""
 
