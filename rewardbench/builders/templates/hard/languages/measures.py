@@ -9,8 +9,6 @@ from typing import Any
 from rewardbench.builders.draw import Rng
 from rewardbench.builders.templates.hard.languages.drafts import TextRule, TextScene
 
-MARKS = "!;(?…"
-"""Characters that a text may have to avoid."""
 ENDINGS = re.compile(r"(?<!\d)[.](?=\s|$)|[!?।。！？]")
 """The end of a sentence; a full stop after a digit belongs to a date."""
 HAN = re.compile(r"[\u4e00-\u9fff]")
@@ -49,7 +47,7 @@ def measured_rules(rng: Rng, texts: Mapping[str, Any], scene: TextScene, replies
         TextRule("total", {"p": low, "q": high}, {"low": low, "high": high}),
     ]
     text = "\n".join(replies).lower()
-    for kind, options in (("mark", list(MARKS)), ("letter", texts["letters"]), ("absent", scene.absent)):
+    for kind, options in (("mark", texts["marks"]), ("letter", texts["letters"]), ("absent", scene.absent)):
         free = [option for option in options if option.lower() not in text]
         if free:
             value = rng.pick(free)
