@@ -81,6 +81,7 @@ _BUILDERS = (
     _hard("hard-code", "reasoning", 100),
     _hard("rule-by-list", "instructions", 100, 16),
     _hard("spanish", "languages", 72),
+    _hard("hindi", "languages", 72),
     _hard("chinese", "languages", 72),
 )
 BUILDERS: Mapping[str, Builder] = {builder.name: builder for builder in _BUILDERS}

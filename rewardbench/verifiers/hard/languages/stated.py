@@ -8,7 +8,7 @@ from typing import Any
 
 from rewardbench.verifiers.cells import Cell, cell_by_cell
 
-LETTER = r"[\w\u0900-\u097f]"
+LETTER = r"[\w\u0900-\u0963\u0970-\u097f]"
 """A part of a word; the vowel signs of Devanagari are not in `\\w`."""
 HAN = re.compile(r"[\u4e00-\u9fff]")
 SENTENCE = re.compile(r"(?:[^.!?।。！？]|\.(?=\S)|(?<=\d)\.)+(?:[!?।。！？]|\.(?=\s|$))")
