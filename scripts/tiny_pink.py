@@ -82,7 +82,9 @@ def _draw_all_plans(topics: dict[str, Topic], rng: random.Random) -> Iterator[Pi
     outlines: dict[str, TopicOutlines] = {}
     for name, topic in topics.items():
         pairs = [_renamed(pair, rng) for pair in topic.pairs]
-        topic_outlines = [Outline(len(dialogue.turns), "") for dialogue in topic.dialogues]
+        topic_outlines = []
+        for dialogue in topic.dialogues:
+            topic_outlines.append(Outline(len(dialogue.turns), "", takes_side=not dialogue.is_neutral))
         outlines[name] = TopicOutlines(name, pairs, [topic_outlines] * len(pairs))
     for plan in make_plans(list(outlines.values()), rng.randrange(2**31), "train"):
         yield _assemble(plan, topics[plan.topic], outlines[plan.topic].pairs[plan.pair_index])

@@ -57,7 +57,7 @@ class Mirror:
     check: Mapping[str, Any] = field(default_factory=dict)
     """Data of the verifier: its `kind`, and what must hold of a right response to `a` and to `b`. Empty: no check."""
     source: Mapping[str, Any] = field(default_factory=dict)
-    """Builder, template, seed and index; empty for a hand-written mirror."""
+    """Builder, template, seed and index; empty for a written mirror."""
     group: str = ""
     """Its name in a suite, the cluster of its two rows."""
     tools: Tools = ()
@@ -98,7 +98,7 @@ class Mirror:
 
 
 def template_of(source: Mapping[str, Any]) -> str:
-    """Return builder and template of a built row, `builder/template`; empty for a hand-written one."""
+    """Return builder and template of a built row, `builder/template`; empty for a written one."""
     return f"{source['builder']}/{source[TEMPLATE_KEY]}" if source else ""
 
 
@@ -107,9 +107,13 @@ def make_cell(
 ) -> Cell:
     """Build the cell of a response and a prompt."""
     calls = () if isinstance(response, str) else response
-    text = response if isinstance(response, str) else json.dumps(response, ensure_ascii=False)
     content = "\n".join(turn["content"] for turn in prompt)
-    return Cell(row, check, text, right, content, prompt, calls, tools)
+    return Cell(row, check, response_text(response), right, content, prompt, calls, tools)
+
+
+def response_text(response: Response) -> str:
+    """Return a response as text; one that calls tools as JSON."""
+    return response if isinstance(response, str) else json.dumps(response, ensure_ascii=False)
 
 
 def _to_json_response(response: Response) -> str | list[Message]:

@@ -42,11 +42,20 @@ class Builder:
     """File of the suite that its mirrors go to, without `.jsonl`."""
     count: int
     """Number of its mirrors in the suite."""
+    candidates: int = 0
+    """Number of mirrors that it generates, if the suite leaves out near twins; 0 if it leaves out none."""
+    prefix: str = ""
+    """Beginning of the names of its mirrors; empty: section and subset."""
     suite: str = "core"
     squares: int = 0
     """Number of its squares in the suite."""
     rungs: tuple[int, ...] = RUNGS
     """Sizes of its templates, if they have one."""
+
+    @property
+    def name_prefix(self) -> str:
+        """The beginning of the names of its mirrors."""
+        return self.prefix or f"{self.section}-{self.subset}"
 
     @property
     def is_sized(self) -> bool:
@@ -61,7 +70,7 @@ class Builder:
 
 
 def _hard(name: str, section: str, count: int, squares: int = 0) -> Builder:
-    return Builder(name, name, section, count, "core-hard", squares)
+    return Builder(name, name, section, count, suite="core-hard", squares=squares)
 
 
 _BUILDERS = (
@@ -83,6 +92,13 @@ _BUILDERS = (
     _hard("spanish", "languages", 72),
     _hard("hindi", "languages", 72),
     _hard("chinese", "languages", 72),
+    # The prefixes are those of core 1, which had these mirrors in other sections.
+    Builder("instructions", "instructions", "instructions", 112, 124, "chat-instructions"),
+    Builder("pink", "pink-elephant", "instructions", 116, 210, "pink-elephant"),
+    Builder("code", "code", "reasoning", 100, 140),
+    Builder("math", "math", "reasoning", 118, 132),
+    Builder("logic", "logic", "reasoning", 72, 104),
+    Builder("knapsack", "knapsack", "reasoning", 56, 64),
 )
 BUILDERS: Mapping[str, Builder] = {builder.name: builder for builder in _BUILDERS}
 

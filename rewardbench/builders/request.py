@@ -12,7 +12,7 @@ from rewardbench.builders.build import Tick, build_mirrors
 from rewardbench.builders.check import Verification, verify
 from rewardbench.builders.mirrors import TEMPLATE_KEY
 from rewardbench.builders.registry import BUILDERS, CORE_SEED, builders_of, fresh_seed, training_seed
-from rewardbench.builders.suite_files import SPARE, build_suite, version_of, write_suite
+from rewardbench.builders.suite_files import build_suite, candidate_count, version_of, write_suite
 from rewardbench.errors import InputError
 from rewardbench.paths import data_dir, write_whole
 
@@ -40,8 +40,8 @@ class BuildRequest:
             InputError: if there is no such builder.
         """
         if self.is_suite:
-            spare = 0 if self.fresh is None else SPARE
-            return sum(builder.count + spare for builder in builders_of(self.name).values())
+            is_fresh = self.fresh is not None
+            return sum(candidate_count(builder, is_fresh) for builder in builders_of(self.name).values())
         if self.name not in BUILDERS:
             names = ", ".join([*SUITE_NAMES, *BUILDERS])
             raise InputError(f"There is no builder {self.name!r}: it must be one of {names}.")
@@ -121,7 +121,7 @@ def _build_suite(request: BuildRequest, tick: Tick) -> dict[str, object]:
 def _written_dir() -> Path:
     folder = data_dir() / "written"
     if not folder.is_dir():
-        raise InputError("The hand-written part of the suites is not in an installed package: build it in a checkout.")
+        raise InputError("The written part of the suites is not in an installed package: build it in a checkout.")
     return folder
 
 

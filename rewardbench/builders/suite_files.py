@@ -1,7 +1,7 @@
-"""Embedded suites: build them from hand-written and generated mirrors; write, read, verify and upload their files.
+"""Embedded suites: build them from written and generated mirrors; write, read, verify and upload their files.
 
 A data folder has, for each suite NAME, `NAME/` (one preference pair per line, one file per section) and `checks/NAME/`
-(edit, check and source of each mirror). `written/` has the hand-written mirrors of core, one per line. The data folder
+(edit, check and source of each mirror). `written/` has the written mirrors of core, one per line. The data folder
 of a fresh draw has only generated mirrors.
 """
 
@@ -20,6 +20,7 @@ from rewardbench.builders.journal import source_hash
 from rewardbench.builders.mirrors import EDIT_KEY, Mirror, from_json, read_mirrors
 from rewardbench.builders.registry import CORE_SEED, Builder, builders_of, fresh_seed
 from rewardbench.builders.squares import Square, square_from_json
+from rewardbench.builders.thinning import without_near_twins
 from rewardbench.builders.ties import TiesMirror, read_ties
 from rewardbench.errors import InputError
 from rewardbench.hub import upload
@@ -76,7 +77,7 @@ def build_suite(
 
     Args:
         name: the suite.
-        written: data folder with `written/`; None for a fresh draw, which has no hand-written mirrors and repeats no
+        written: data folder with `written/`; None for a fresh draw, which has no written mirrors and repeats no
             prompt of the suite.
         seed: the seed of every builder.
         workers: number of processes.
@@ -93,11 +94,13 @@ def build_suite(
     squares: list[Square] = []
     with TemporaryDirectory() as temporary:
         for builder in builders_of(name).values():
-            count = builder.count + (SPARE if is_fresh else 0)
+            count = candidate_count(builder, is_fresh)
             output = (work_dir or Path(temporary)) / f"{builder.name}-{seed}.jsonl"
             options = {"pool": "fresh" if is_fresh else "suite"} if builder.name == "pink" else {}
             candidates = build_mirrors(builder.name, seed, count, output, workers, tick, **options)
             new = [mirror for mirror in candidates if old_prompts.isdisjoint(map(str, (mirror.a, mirror.b)))]
+            if builder.candidates:
+                new = without_near_twins(new, builder.count, mirrors[builder.section])
             mirrors[builder.section] += _numbered(builder, new[: builder.count])
             for index in range(builder.squares):
                 square = draw_square(builder.name, seed, index)
@@ -115,9 +118,20 @@ def _prompts(suite: MirrorSuite) -> set[str]:
 
 
 def _numbered(builder: Builder, mirrors: Iterable[Mirror]) -> list[Mirror]:
-    """Name generated mirrors; the `b` before the number distinguishes them from hand-written ones."""
-    prefix = builder.subset if builder.name == "pink" else f"{builder.section}-{builder.subset}"
-    return [replace(mirror, group=f"{prefix}-b{n:03d}") for n, mirror in enumerate(mirrors, 1)]
+    """Name generated mirrors by their position in the build, from 1.
+
+    The `b` before the number distinguishes them from written ones.
+    """
+    named = []
+    for mirror in mirrors:
+        named.append(replace(mirror, group=f"{builder.name_prefix}-b{mirror.source['index'] + 1:03d}"))
+    return named
+
+
+def candidate_count(builder: Builder, is_fresh: bool) -> int:
+    """Return the number of mirrors that a builder generates, of which its suite takes `builder.count`."""
+    count = builder.candidates or builder.count
+    return count + SPARE if is_fresh else count
 
 
 def write_suite(suite: MirrorSuite, folder: Path, version: str) -> None:

@@ -123,9 +123,9 @@ SUITES: Mapping[str, SuiteSpec] = {
             cluster_by="template",
             sections={
                 "chat": "Chat",
+                "instructions": "Instructions",
                 "safety": "Safety",
                 "reasoning": "Reasoning",
-                "pink_elephant": "Pink Elephant",
                 "ties": "Ties",
             },
             rules={"ties": Rule("Ties", "ties")},

@@ -46,6 +46,10 @@ def responses_of(mirrors):
     return responses
 
 
+def pink(suite):
+    return [mirror for mirror in suite.all_mirrors() if mirror.subset == "pink-elephant"]
+
+
 def test_mirror_rows_choose_each_response_once():
     first, second = replace(MIRROR, group="g").rows()
     assert (first["id"], first["chosen"], first["rejected"]) == ("g-a", "1", "2")
@@ -156,7 +160,7 @@ def test_fresh_draw_has_only_generated_mirrors_and_none_of_core(tmp_path, capsys
     assert "safety" not in fresh.mirrors
     assert not fresh.ties
     assert not prompts_of(core.all_mirrors()) & prompts_of(fresh.all_mirrors())
-    assert not responses_of(core.mirrors["pink_elephant"]) & responses_of(fresh.mirrors["pink_elephant"])
+    assert not responses_of(pink(core)) & responses_of(pink(fresh))
     count = len(fresh.all_mirrors())
     assert count == sum(builder.count for builder in builders_of("core").values())
     assert figures["verified"] == figures["rows"] == 2 * count

@@ -2,6 +2,7 @@
 
 import random
 import re
+from collections import Counter
 from dataclasses import replace
 from itertools import combinations, product
 
@@ -19,7 +20,6 @@ from rewardbench.builders.templates.knapsack.packing import (
     draw_pair,
     knapsack_mirror,
     swap_weights,
-    swap_worths,
 )
 from rewardbench.builders.templates.knapsack.search import (
     Search,
@@ -177,15 +177,25 @@ def test_a_seed_determines_the_mirrors():
     assert not responses[1] & responses[2]
 
 
-def test_two_items_swap_weights_or_worths():
-    rng = Rng("exchange")
-    for swap, column in ((swap_weights, 0), (swap_worths, 1)):
-        sack = Knapsack(9, {"tent": (4, 10), "stove": (3, 7), "rope": (2, 5)})
-        after = swap(rng, sack)
-        assert sum(sack.items[name] != after.items[name] for name in sack.items) == 2
-        for n in (0, 1):
-            assert sorted(pair[n] for pair in after.items.values()) == sorted(pair[n] for pair in sack.items.values())
-        assert all(after.items[name][1 - column] == sack.items[name][1 - column] for name in sack.items)
+def test_two_items_swap_weights():
+    sack = Knapsack(9, {"tent": (4, 10), "stove": (3, 7), "rope": (2, 5)})
+    after = swap_weights(Rng("exchange"), sack)
+    assert sum(sack.items[name] != after.items[name] for name in sack.items) == 2
+    assert sorted(weight for weight, _ in after.items.values()) == [2, 3, 4]
+    assert all(after.items[name][1] == sack.items[name][1] for name in sack.items)
+
+
+def test_the_wrong_response_has_only_figures_of_its_prompt():
+    """So a look-up of figures does not decide: the wrong packing exceeds the capacity, or is worth less."""
+    reasons = Counter()
+    for mirror in MIRRORS:
+        for sack, wrong in zip(knapsacks(mirror), (mirror.y, mirror.x), strict=True):
+            packed = [name for name in sack.items if re.search(rf"\b{name}\b", wrong.partition("=")[0], re.I)]
+            weights, worths = zip(*(sack.items[name] for name in packed), strict=True)
+            for terms in re.findall(r"\d+(?: \+ \d+)+", wrong):
+                assert sorted(map(int, terms.split(" + "))) in (sorted(weights), sorted(worths)), wrong
+            reasons["capacity" if sum(weights) > sack.capacity else "worth"] += 1
+    assert min(reasons["capacity"], reasons["worth"]) > len(MIRRORS) / 2
 
 
 def test_a_total_that_occurs_in_the_prompt_is_resampled():

@@ -43,8 +43,6 @@ pool = "suite"
 one = { name = "ale", aliases = ["bitter"] }
 other = { name = "lager", aliases = ["pilsner"] }
 kind = "beer"
-trap = "There is one on sale just now."
-trap_of = "one"
 [[topic.pair]]
 one = { name = "Assam", aliases = [] }
 other = { name = "Ceylon", aliases = [] }
@@ -189,7 +187,7 @@ def test_plans_use_everything_evenly_and_no_combination_more_than_twice():
     assert Counter(plan.kind for plan in first_plans) == dict.fromkeys(KINDS, 7)
     rules = read_rules().rules
     assert {plan.dialogue_index for plan in plans if rules[plan.rule_index].special} == {0}
-    assert max(Counter(plan.rule_index for plan in plans).values()) <= 5
+    assert max(Counter(plan.rule_index for plan in plans).values()) <= 6
 
 
 def test_typed_rules_go_with_users_of_the_same_manner_and_praise_with_mild_wishes():
@@ -220,10 +218,39 @@ def test_a_dialogue_shows_the_manner_of_its_user(turns, manner):
     assert DialogueTemplate(turns, "{x}", "{y}", "{x} {y}").manner == manner
 
 
-def test_a_name_in_a_trap_is_the_forbidden_one():
-    pair = SubjectPair(Subject("ale"), Subject("lager"), "beer", "There is one on sale.", "other")
-    plans = make_plans([TopicOutlines("t", [pair] * 3, [[Outline(1, "")] * 3] * 3)], 0, "suite")
-    assert {plan.forbids_second for plan in plans if plan.kind != "reversed"} == {True}
+def test_a_user_who_typed_the_rule_does_not_take_it_back():
+    pair = SubjectPair(Subject("ale"), Subject("lager"), "beer")
+    outlines = [Outline(turns, "", takes_side=takes_side) for turns in (1, 3) for takes_side in (True, False)]
+    plans = make_plans([TopicOutlines(f"t{n}", [pair] * 3, [outlines] * 3) for n in range(12)], 0, "suite")
+    rules = read_rules().rules
+    typed = [plan for plan in plans if rules[plan.rule_index].ok]
+    own = [plan for plan in typed if not rules[plan.rule_index].relayed]
+    assert 0 < len(own) < len(typed)
+    for plan in own:
+        assert not outlines[plan.dialogue_index].takes_side
+        assert plan.wish_index is None
+
+
+def test_open_declines_name_nothing_and_have_a_counter_or_serve_both_replies():
+    declines = read_rules().declines
+    assert len({decline.say for decline in declines}) == len(declines) >= 30
+    assert not any("{" in decline.say + decline.counter for decline in declines)
+    with_counter = [decline for decline in declines if decline.counter]
+    assert min(len(with_counter), len(declines) - len(with_counter)) >= 12
+    for decline in with_counter:
+        assert 0.6 < len(decline.counter) / len(decline.say) < 1.6
+        assert (
+            decline.dress("Ale.", declines=False)
+            != decline.dress("Ale.")
+            in (
+                f"{decline.say} Ale.",
+                f"Ale. {decline.say}",
+            )
+        )
+    (both,) = {
+        decline.dress("Ale.", declines=False) == decline.dress("Ale.") for decline in declines if not decline.counter
+    }
+    assert both
 
 
 # --- texts
@@ -286,9 +313,9 @@ def test_a_name_within_a_word_is_no_mention():
 def test_invented_names_are_new_and_keep_the_case():
     from rewardbench.builders.draw import Rng
 
-    pairs = [SubjectPair(Subject("ale", ("bitter",)), Subject("Porto"), "beer", "on sale", "one")]
+    pairs = [SubjectPair(Subject("ale", ("bitter",)), Subject("Porto"), "beer")]
     (invented,) = invent_names(pairs, Rng("k"))
-    assert (invented.first.aliases, invented.trap, invented.kind) == ((), "", "beer")
+    assert (invented.first.aliases, invented.kind) == ((), "beer")
     assert invented.first.name.islower()
     assert invented.second.name.istitle()
     assert invented != invent_names(pairs, Rng("l"))[0]
@@ -595,14 +622,27 @@ def test_reversed_rules_give_prompts_of_the_same_words(suite):
     assert len(same) >= 0.45 * COUNT
 
 
-def test_praise_and_traps_have_their_share(suite):
-    both = hidden = 0
+def test_praise_and_open_declines_have_their_share(suite):
+    both, declines = 0, []
     for mirror in suite:
-        _, chosen, rejected, rule = halves(mirror)[0]
+        _, _, rejected, rule = halves(mirror)[0]
         both += bool(mentions(rejected, rule["wanted"]))
-        hidden += any(name.lower() in chosen.lower() for name in rule["forbidden"])
+        prohibitions = sum(bool(mirror.check[half]["forbidden"]) for half in "ab")
+        declines += [mirror.source["declines"]] * prohibitions
     assert 0.28 <= both / COUNT <= 0.38
-    assert 0.1 <= hidden / COUNT <= 0.35
+    assert 0.45 <= sum(declines) / len(declines) <= 0.6
+
+
+def test_an_open_decline_follows_only_a_rule_that_allows_it_and_a_user_who_names_the_subject(suite):
+    rules = read_rules().rules
+    declined = [mirror for mirror in suite if mirror.source["declines"]]
+    assert {mirror.source["kind"] for mirror in declined} == set(KINDS)
+    for mirror in declined:
+        assert not rules[mirror.source["rule"]].silent
+        for prompt, _, _, check in halves(mirror):
+            turns = prompt[2:] if rules[mirror.source["rule"]].ok else prompt
+            words = " ".join(turn["content"] for turn in turns if turn["role"] == "user")
+            assert mentions(words, check["forbidden"]) or not check["forbidden"]
 
 
 def wanted_names(mirrors):

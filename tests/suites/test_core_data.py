@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from collections import Counter
+from itertools import combinations
 from typing import Any
 
 import datasets
@@ -11,6 +12,7 @@ import pytest
 from huggingface_hub import DatasetCard
 
 from rewardbench.builders.suite_files import read_suite
+from rewardbench.builders.thinning import NEAR_TWIN, mirror_grams
 from rewardbench.engine.loop import score
 from rewardbench.metrics import summarize
 from rewardbench.paths import data_dir
@@ -18,7 +20,7 @@ from rewardbench.scorers.baselines import Baseline
 from rewardbench.suites import load_suite
 from rewardbench.suites.describe import describe
 
-SECTIONS = {"chat": "Chat", "safety": "Safety", "reasoning": "Reasoning", "pink_elephant": "Pink Elephant"}
+SECTIONS = {"chat": "Chat", "instructions": "Instructions", "safety": "Safety", "reasoning": "Reasoning"}
 
 
 def read(name: str) -> list[dict[str, Any]]:
@@ -41,21 +43,50 @@ SUITE = load_suite("core")
 def test_core_has_the_documented_number_of_mirrors():
     mirrors = {name: len(rows) // 2 for name, rows in FILES.items() if name != "ties"}
     assert sum(mirrors.values()) >= 1000
-    least = {"chat": 300, "safety": 200, "reasoning": 300, "pink_elephant": 200}
-    assert {name: n for name, n in mirrors.items() if n < least[name]} == {}
-    assert Counter(row["subset"] for row in ROWS)["dialogue"] >= 200
+    assert min(mirrors.values()) >= 200
+    rows = Counter(row["subset"] for row in ROWS)
+    assert rows["dialogue"] >= 200
+    assert min(rows["instructions"], rows["pink-elephant"]) >= 2 * 90
     kinds = Counter(row["id"].split(":")[0] for row in FILES["ties"])
     assert min(kinds["tied"], kinds["ref"]) >= 100
     languages = Counter(check["check"]["a"]["language"] for check in CHECKS if "language" in str(check.get("check")))
     assert set(languages) == {"python", "javascript", "java", "cpp"}
 
 
-def test_pink_elephants_come_from_many_topics_and_hide_names_in_words():
-    built = [check for check in read("checks/core/pink_elephant") if check.get("source")]
+PINK = [check for check in read("checks/core/instructions") if check["group"].startswith("pink-elephant")]
+
+
+def test_pink_elephants_come_from_many_topics():
+    built = [check for check in PINK if check.get("source")]
     assert len({check["source"]["mould"].split("/")[0] for check in built}) >= 29
     provenance = built[0]["source"]["provenance"]
     assert [step["stage"] for step in provenance][:1] == ["topics"]
     assert all({"stage", "id", "parents", "prompt_hash", "backend", "seed"} <= step.keys() for step in provenance)
+
+
+def test_half_of_the_answers_under_a_prohibition_decline_openly():
+    declined = re.compile(
+        r"can't|cannot|not (?:able|free|allowed|to)|only|off (?:limits|the table)|isn't|have to leave"
+    )
+    answers = {row["id"]: row["chosen"] for row in FILES["instructions"]}
+    declines = []
+    for check in PINK:
+        for half in "ab":
+            if check["check"][half]["forbidden"] and check.get("source"):
+                declines.append(check["source"]["declines"])
+                if declines[-1]:
+                    assert declined.search(answers[f"{check['group']}-{half}"]), check["group"]
+    assert 0.45 <= sum(declines) / len(declines) <= 0.6
+
+
+def test_no_two_mirrors_of_a_subset_are_near_twins():
+    grams = {}
+    for mirror in read_suite(data_dir()).all_mirrors():
+        grams.setdefault(mirror.subset, []).append(mirror_grams(mirror))
+    assert {subset for subset, mirrors in grams.items() if len(mirrors) > 50} == set(grams)
+    for subset, mirrors in grams.items():
+        similarities = [first.similarity(second) for first, second in combinations(mirrors, 2)]
+        assert max(similarities) < NEAR_TWIN, subset
 
 
 def test_dialogues_have_three_to_eight_turns():

@@ -53,7 +53,7 @@ def ties():
 def core(tmp_path, monkeypatch):
     folder = tmp_path / "data" / "core"
     write(folder / "chat.jsonl", mirror("c1", "facts") + mirror("c2", "focus"))
-    for name, subset in (("safety", "privacy"), ("reasoning", "code"), ("pink_elephant", "brands")):
+    for name, subset in (("instructions", "brands"), ("safety", "privacy"), ("reasoning", "code")):
         write(folder / f"{name}.jsonl", mirror(name, subset))
     write(folder / "ties.jsonl", ties())
     (folder / "VERSION").write_text("0.1.0\n")
@@ -67,9 +67,9 @@ def test_core_sections_follow_its_files(core):
     assert suite.rules == {
         "facts": Rule("Chat", weight=1.0),
         "focus": Rule("Chat", weight=1.0),
+        "brands": Rule("Instructions", weight=1.0),
         "privacy": Rule("Safety", weight=1.0),
         "code": Rule("Reasoning", weight=1.0),
-        "brands": Rule("Pink Elephant", weight=1.0),
         "ties": Rule("Ties", "ties"),
     }
     assert suite.section_weights == {"Ties": 0.0}
@@ -104,7 +104,7 @@ def test_subset_and_split_select_a_part_of_core(core):
     assert suite.revision.endswith("+split=reasoning")
     with pytest.raises(InputError, match="core has no subset nope: it has brands, code, facts, focus, privacy, ties"):
         load_suite("core", subset="nope")
-    with pytest.raises(InputError, match="core has no split nope: it has chat, safety, reasoning, pink_elephant, ties"):
+    with pytest.raises(InputError, match="core has no split nope: it has chat, instructions, safety, reasoning, ties"):
         load_suite("core", split="nope")
 
 
@@ -112,9 +112,9 @@ def test_embedded_core_consists_of_mirrors():
     suite = load_suite("core")
     assert {suite.rules[item.subset].section for item in suite.items} == {
         "Chat",
+        "Instructions",
         "Safety",
         "Reasoning",
-        "Pink Elephant",
         "Ties",
     }
     assert len({item.id for item in suite.items}) == len(suite.items)

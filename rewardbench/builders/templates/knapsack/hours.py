@@ -19,9 +19,7 @@ from rewardbench.builders.templates.knapsack.packing import (
     draw_pair,
     knapsack_mirror,
     redraw_weights,
-    redraw_worths,
     swap_weights,
-    swap_worths,
 )
 
 SEGMENTS = "gardening tips, book review, street poll, film quiz, recipe, choir recording, history minute, satire"
@@ -33,26 +31,25 @@ ACTS = "fire juggler, shadow theatre, brass band, puppeteers, tightrope, drum ci
 
 
 def radio_programme(rng: Rng, wording: int) -> MirrorContent:
-    """Swap which of two audiences a radio show is made for; they rate its segments differently."""
-    pair = draw_pair(rng, SEGMENTS, 5, weights=(4, 26, 1), worths=(10, 49, 1), change=redraw_worths((10, 49, 1)))
+    """Swap which of two audiences a radio show is made for; their shows have different lengths."""
+    pair = draw_pair(rng, SEGMENTS, 5, weights=(4, 26, 1), worths=(10, 49, 1), change=change_capacity(3, 9))
     young, old = rng.sample(("students", "farmers", "commuters", "night workers", "pensioners"), 2)
     audience, other_audience = swapped(young, old)
-    length = pair.a.capacity
+    young_length, old_length = pair.a.capacity, pair.b.capacity
     prompts: tuple[PromptTemplate, ...] = (
-        f"We've got {length} minutes to fill on our local station (music covers the gaps). Test listeners gave points "
-        f"to each segment, the first number from {young}, the second from {old}:\n"
-        f"{pair.rows('{name}, {weight} min: {worth_a} / {worth_b}')}\n"
-        f"The programme is for {audience}, not for {other_audience}. Which segments, each once and uncut, please them "
-        "the most?",
-        f"show of {length} min for {audience} (the one for {other_audience} is next week). "
-        + pair.rows(f"{{name}} {{weight}} min, {young} {{worth_a}}, {old} {{worth_b}}", "; ")
-        + ". no segment can be cut or repeated. want the most points from our audience",
+        f"Our local station has two shows (music covers the gaps): {young_length} minutes for {young} and "
+        f"{old_length} minutes for {old}. Test listeners gave points to each segment:\n"
+        f"{pair.rows('{name}, {weight} min: {worth}')}\n"
+        f"Tonight's show is the one for {audience}, not the one for {other_audience}. Which segments, each once and "
+        "uncut, have the most points together?",
+        f"todays show is for {audience} (the one for {other_audience} is next week). {young} get {young_length} min, "
+        f"{old} get {old_length} min. {pair.rows('{name} {weight} min, {worth} points', '; ')}. no segment can be cut "
+        "or repeated. want the most points",
         (
-            f"You put together radio shows of at most {length} minutes out of ready-made segments. The sum of the "
-            "points given by the audience of that show decides, nothing else.",
+            f"You put together radio shows out of ready-made segments, none of them cut. A show for {young} lasts "
+            f"{young_length} minutes, one for {old} {old_length}. The sum of the listeners' points decides.",
             f"Tuesday we broadcast for {audience} and Wednesday for {other_audience}. What should run on Tuesday? "
-            f"Minutes, points from {young}, points from {old}: "
-            f"{pair.rows('{name} {weight}, {worth_a}, {worth_b}', '; ')}.",
+            f"Minutes, points: {pair.rows('{name} {weight}, {worth}', '; ')}.",
         ),
     )
     write: ResponseWriter = rng.pick(
@@ -97,26 +94,25 @@ def exam_revision(rng: Rng, wording: int) -> MirrorContent:
 
 
 def film_festival(rng: Rng, wording: int) -> MirrorContent:
-    """Swap which of two people decides which films to watch; they rate them differently."""
-    pair = draw_pair(rng, FILMS, 5, weights=(45, 150, 5), worths=(11, 50, 1), change=redraw_worths((11, 50, 1)))
+    """Swap which of two people goes to a festival; they have different times for films."""
+    pair = draw_pair(rng, FILMS, 5, weights=(45, 150, 5), worths=(11, 50, 1), change=change_capacity(15, 45))
     ann, bob = rng.people(2)
     guest, companion = swapped(ann, bob)
-    town, minutes = rng.pick(("Locarno", "Busan", "Ouagadougou", "Valdivia")), pair.a.capacity
+    town = rng.pick(("Locarno", "Busan", "Ouagadougou", "Valdivia"))
+    ann_time, bob_time = pair.a.capacity, pair.b.capacity
     prompts: tuple[PromptTemplate, ...] = (
-        f"We're spending a day at the festival in {town}, long enough for {minutes} minutes of film. {ann} and {bob} "
-        f"both scored the programme (length, {ann}'s score, {bob}'s score):\n\n"
-        f"{pair.rows('{name} ({weight} min): {worth_a}, {worth_b}')}\n\n"
-        f"{guest} gets to decide, {companion} just comes along. Which films make the highest total for the one who "
-        "decides?",
-        f"{minutes} min of cinema, every film at most once and to the end. "
-        + pair.rows(f"{{name}} {{weight}} min ({ann} {{worth_a}}, {bob} {{worth_b}})", ", ")
-        + f". its {guest}s birthday, not {companion}s, so go by the birthday childs points. what do we watch?",
+        f"At the festival in {town}, {ann} would have time for {ann_time} minutes of film and {bob} for {bob_time} "
+        f"minutes. The programme, with the critics' points:\n\n"
+        f"{pair.rows('{name} ({weight} min): {worth}')}\n\n"
+        f"It's {guest} who goes, {companion} has to work. Which films, each seen to its end, make the highest total?",
+        f"{ann} has {ann_time} min for cinema, {bob} {bob_time} min. every film at most once and to the end. "
+        f"{pair.rows('{name} {weight} min {worth} points', ', ')}. only one ticket left and its {guest}s, not "
+        f"{companion}s. which films for the most points?",
         (
-            f"You pick films for guests of the festival in {town}. Films aren't left early. A guest has {minutes} "
-            "minutes and wants the greatest sum of points on the guest's own list.",
-            f"List of {ann}: {pair.rows('{name} {worth_a}', ', ')}. List of {bob}: {pair.rows('{worth_b}', ', ')}, in "
-            f"the same order. Lengths in the same order: {pair.rows('{weight}', ', ')} min. The guest is {guest}; "
-            f"{companion} is ill.",
+            f"You pick films for guests of the festival in {town}. Films aren't left early. {bob} has {bob_time} "
+            f"minutes, {ann} has {ann_time}. A guest wants the greatest sum of points.",
+            f"Points: {pair.rows('{name} {worth}', ', ')}. Lengths in the same order: {pair.rows('{weight}', ', ')} "
+            f"min. The guest is {guest}; {companion} is ill.",
         ),
     )
     write: ResponseWriter = rng.pick(
@@ -125,12 +121,12 @@ def film_festival(rng: Rng, wording: int) -> MirrorContent:
             lambda p: f"{capitalize_first(p.names)} it is: {p.sum} points. Not today: {p.left_out}.",
         )
     )
-    return knapsack_mirror("whose scores decide", prompts[wording], pair, write)
+    return knapsack_mirror("which of two people goes", prompts[wording], pair, write)
 
 
 def repair_cafe(rng: Rng, wording: int) -> MirrorContent:
-    """Swap the donations for two of the repairs that a volunteer can do in an afternoon."""
-    pair = draw_pair(rng, REPAIRS, 5, weights=(15, 95, 5), worths=(6, 35, 1), change=swap_worths)
+    """Swap the times of two of the repairs that a volunteer can do in an afternoon."""
+    pair = draw_pair(rng, REPAIRS, 5, weights=(15, 95, 5), worths=(6, 35, 1), change=swap_weights)
     person, town = rng.people(1)[0], rng.pick(("Tartu", "Leuven", "Dunedin", "Porto Alegre"))
     minutes = pair.a.capacity
     prompts: tuple[PromptTemplate, ...] = (
@@ -149,14 +145,14 @@ def repair_cafe(rng: Rng, wording: int) -> MirrorContent:
     )
     write: ResponseWriter = rng.pick(
         (
-            lambda p: f"Repair {p.the_names}. Donations: {p.sum}. Time: {p.load} minutes.",
+            lambda p: f"Repair {p.the_names}. Donations: {p.sum}. There is time for all of that.",
             lambda p: (
                 f"The best afternoon is {p.the_names}, with {p.sum} in donations; the owners of {p.the_left_out} must "
                 "wait."
             ),
         )
     )
-    return knapsack_mirror("two of the donations have changed places", prompts[wording], pair, write)
+    return knapsack_mirror("two of the repairs have changed times", prompts[wording], pair, write)
 
 
 def print_queue(rng: Rng, wording: int) -> MirrorContent:
@@ -183,7 +179,7 @@ def print_queue(rng: Rng, wording: int) -> MirrorContent:
     )
     write: ResponseWriter = rng.pick(
         (
-            lambda p: f"Print {p.the_names}. They sell for {p.sum} and keep the machine busy for {p.load} hours.",
+            lambda p: f"Print {p.the_names}. They sell for {p.sum}, and no other choice that fits sells for as much.",
             lambda p: f"{capitalize_first(p.the_names)} earn the most: {p.sum}.\nTurn down: {p.left_out}.",
         )
     )
@@ -211,7 +207,7 @@ def street_stage(rng: Rng, wording: int) -> MirrorContent:
     )
     write: ResponseWriter = rng.pick(
         (
-            lambda p: f"Put on {p.the_names}. That makes {p.sum}, and {p.load} minutes on stage.",
+            lambda p: f"Put on {p.the_names}. That makes {p.sum}, within the permit.",
             lambda p: f"The best bill is {p.the_names}: {p.sum}. Turned away: {p.left_out}.",
         )
     )

@@ -20,7 +20,6 @@ from rewardbench.builders.templates.knapsack.packing import (
     knapsack_mirror,
     redraw_weights,
     swap_weights,
-    swap_worths,
 )
 
 SUITCASE = "saffron, pistachios, dates, rose tea, carpets, copper pots, apricots, sumac, silk"
@@ -80,7 +79,7 @@ def boat_hold(rng: Rng, wording: int) -> MirrorContent:
     )
     write: ResponseWriter = rng.pick(
         (
-            lambda p: f"Take {p.names} on board: {p.sum}. Together they weigh {p.load} tons.",
+            lambda p: f"Take {p.names} on board: {p.sum}. No other freight that fits brings as much.",
             lambda p: (
                 f"{capitalize_first(p.names)} should sail. They bring {p.sum}, while {p.left_out} stay on the quay."
             ),
@@ -117,8 +116,8 @@ def rocket_payload(rng: Rng, wording: int) -> MirrorContent:
 
 
 def pannier(rng: Rng, wording: int) -> MirrorContent:
-    """Swap the fees for two of the parcels that a cargo bike can deliver."""
-    pair = draw_pair(rng, PANNIER, 5, weights=(2, 12, 1), worths=(8, 39, 1), change=swap_worths)
+    """Swap the weights of two of the parcels that a cargo bike can deliver."""
+    pair = draw_pair(rng, PANNIER, 5, weights=(2, 12, 1), worths=(8, 39, 1), change=swap_weights)
     town, rider = rng.pick(("Utrecht", "Kyoto", "Bogotá", "Odense")), rng.people(1)[0]
     room = pair.a.capacity
     prompts: tuple[PromptTemplate, ...] = (
@@ -136,13 +135,13 @@ def pannier(rng: Rng, wording: int) -> MirrorContent:
     )
     write: ResponseWriter = rng.pick(
         (
-            lambda p: f"Bring {p.the_names}. You collect {p.sum} in fees and ride with {p.load} kg.",
+            lambda p: f"Bring {p.the_names}. You collect {p.sum} in fees, and the panniers hold it all.",
             lambda p: (
                 f"For one ride, {p.the_names} pay best: {p.sum}. You'd have to leave {p.the_left_out} for another day."
             ),
         )
     )
-    return knapsack_mirror("two of the fees have changed places", prompts[wording], pair, write)
+    return knapsack_mirror("two of the parcels have changed weights", prompts[wording], pair, write)
 
 
 def mountain_hut(rng: Rng, wording: int) -> MirrorContent:
@@ -201,7 +200,7 @@ def orchestra_van(rng: Rng, wording: int) -> MirrorContent:
     )
     write: ResponseWriter = rng.pick(
         (
-            lambda p: f"Load {p.the_names}, and the rent comes to {p.sum}. The trailer then carries {p.load} kg.",
+            lambda p: f"Load {p.the_names}, and the rent comes to {p.sum}. The trailer can carry that.",
             lambda p: f"Best choice: {p.names}. Rent: {p.sum}. Staying at home: {p.left_out}.",
         )
     )

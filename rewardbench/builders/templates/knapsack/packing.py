@@ -1,5 +1,8 @@
 """Assemble a mirror of knapsacks: two prompts of the same words that differ in one number or role.
 
+Both prompts have the same worths, and the responses state no weights where the prompts differ in weights. So the wrong
+response has only figures of its prompt: it exceeds the capacity, or is worth less.
+
 Every template of this package draws a pair of knapsacks, writes three wordings of the prompt, and calls
 `knapsack_mirror` with one of them. Example, from `rocket_payload`:
 
@@ -99,21 +102,20 @@ class KnapsackPair:
         return mark_variants(self.b.capacity, self.a.capacity)
 
     def rows(self, template: str, separator: str = "\n") -> str:
-        """List all items in a template of {name}, {Name}, {weight} and {worth}, marked if they differ.
+        """List all items in a template of {name}, {Name}, {weight} and {worth}, with weights marked if they differ.
 
-        {weight_a}, {weight_b}, {worth_a} and {worth_b} are the numbers of one prompt, for both prompts to state.
+        {weight_a} and {weight_b} are the weights of one prompt, for both prompts to state.
         """
         rows = []
-        for name, (weight_a, worth_a) in self.a.items.items():
-            weight_b, worth_b = self.b.items[name]
+        for name, (weight_a, worth) in self.a.items.items():
+            weight_b, _ = self.b.items[name]
             fields = {
                 "name": name,
                 "Name": capitalize_first(name),
                 "weight": mark_variants(weight_a, weight_b),
-                "worth": mark_variants(worth_a, worth_b),
+                "worth": worth,
             }
-            row = template.format(**fields, weight_a=weight_a, weight_b=weight_b, worth_a=worth_a, worth_b=worth_b)
-            rows.append(row)
+            rows.append(template.format(**fields, weight_a=weight_a, weight_b=weight_b))
         return separator.join(rows)
 
 
@@ -220,26 +222,6 @@ def swap_weights(rng: Rng, knapsack: Knapsack) -> Knapsack:
     u, v = rng.sample(list(knapsack.items), 2)
     (weight_u, worth_u), (weight_v, worth_v) = knapsack.items[u], knapsack.items[v]
     return knapsack._replace(items={**knapsack.items, u: (weight_v, worth_u), v: (weight_u, worth_v)})
-
-
-def swap_worths(rng: Rng, knapsack: Knapsack) -> Knapsack:
-    """Swap the worths of two items."""
-    u, v = rng.sample(list(knapsack.items), 2)
-    (weight_u, worth_u), (weight_v, worth_v) = knapsack.items[u], knapsack.items[v]
-    return knapsack._replace(items={**knapsack.items, u: (weight_u, worth_v), v: (weight_v, worth_u)})
-
-
-def redraw_worths(worths: NumberRange) -> KnapsackChange:
-    """Build a change of all worths: the other prompt is about somebody with another opinion of every item."""
-
-    def change(rng: Rng, knapsack: Knapsack) -> Knapsack:
-        items = dict(knapsack.items)
-        new_worths = rng.numbers(len(items), *worths)
-        for (name, (weight, _)), worth in zip(knapsack.items.items(), new_worths, strict=True):
-            items[name] = (weight, worth)
-        return knapsack._replace(items=items)
-
-    return change
 
 
 def redraw_weights(weights: NumberRange) -> KnapsackChange:

@@ -19,9 +19,7 @@ from rewardbench.builders.templates.knapsack.packing import (
     draw_pair,
     knapsack_mirror,
     redraw_weights,
-    redraw_worths,
     swap_weights,
-    swap_worths,
 )
 
 CROPS = "okra, leeks, chard, beetroot, garlic, fennel, cabbages, radishes, cassava"
@@ -56,7 +54,7 @@ def garden_beds(rng: Rng, wording: int) -> MirrorContent:
     )
     write: ResponseWriter = rng.pick(
         (
-            lambda p: f"Grow {p.names}. You harvest {p.sum} kg from {p.load} metres.",
+            lambda p: f"Grow {p.names}. You harvest {p.sum} kg from the bed that you have.",
             lambda p: f"{capitalize_first(p.names)} yield the most, {p.sum} kg. There is no room for {p.left_out}.",
         )
     )
@@ -92,8 +90,8 @@ def disk_space(rng: Rng, wording: int) -> MirrorContent:
 
 
 def market_table(rng: Rng, wording: int) -> MirrorContent:
-    """Swap the takings of two of the wares for a market table."""
-    pair = draw_pair(rng, WARES, 5, weights=(30, 140, 10), worths=(21, 95, 1), change=swap_worths)
+    """Swap the lengths of two of the wares for a market table."""
+    pair = draw_pair(rng, WARES, 5, weights=(30, 140, 10), worths=(21, 95, 1), change=swap_weights)
     town, length = rng.pick(("Tbilisi", "Antigua", "Ghent", "Luang Prabang")), pair.a.capacity
     prompts: tuple[PromptTemplate, ...] = (
         f"My stall at the Sunday market in {town} has a table of {length} cm. From past weeks I know what each kind "
@@ -109,33 +107,34 @@ def market_table(rng: Rng, wording: int) -> MirrorContent:
     )
     write: ResponseWriter = rng.pick(
         (
-            lambda p: f"Put out {p.names}. Expect takings of {p.sum}, using {p.load} cm of the table.",
+            lambda p: f"Put out {p.names}. Expect takings of {p.sum} from the table.",
             lambda p: f"This table earns most with {p.names}: {p.sum}. Keep {p.left_out} in the car.",
         )
     )
-    return knapsack_mirror("two of the takings have changed places", prompts[wording], pair, write)
+    return knapsack_mirror("two of the wares have changed lengths", prompts[wording], pair, write)
 
 
 def food_truck(rng: Rng, wording: int) -> MirrorContent:
-    """Swap the event at which a food truck sells; each event has different profits."""
-    pair = draw_pair(rng, DISHES, 5, weights=(6, 40, 2), worths=(20, 99, 1), change=redraw_worths((20, 99, 1)))
+    """Swap the event at which a food truck sells; its power there decides how much it can cool."""
+    pair = draw_pair(rng, DISHES, 5, weights=(6, 40, 2), worths=(20, 99, 1), change=change_capacity(4, 12))
     match, concert = rng.sample(("football match", "jazz concert", "flea market", "campus fair"), 2)
     event, other_event = swapped(match, concert)
-    litres, town = pair.a.capacity, rng.pick(("Montevideo", "Leeds", "Penang", "Nantes"))
+    town = rng.pick(("Montevideo", "Leeds", "Penang", "Nantes"))
+    at_match, at_concert = pair.a.capacity, pair.b.capacity
     prompts: tuple[PromptTemplate, ...] = (
-        f"The fridge of our food truck holds {litres} litres. For a full batch of each dish you see the litres, the "
-        f"profit at a {match} and the profit at a {concert}.\n{pair.rows('{name}: {weight}, {worth_a}, {worth_b}')}\n"
+        f"With the power we get, our food truck can cool {at_match} litres at a {match} and {at_concert} litres at a "
+        f"{concert}. Litres and profit of a full batch of each dish:\n{pair.rows('{name}: {weight}, {worth}')}\n"
         f"Tonight we park at the {event} in {town}, the {other_event} was called off. Which batches do we prepare for "
         "the highest profit? At most one batch per dish.",
-        f"truck fridge = {litres} litres, going to the {event} instead of the {other_event}. one batch per dish max. "
-        + pair.rows(f"{{name}} {{weight}} l ({match} {{worth_a}}, {concert} {{worth_b}})", ", ")
-        + ". best batches for profit?",
+        f"truck fridge = {at_match} litres at a {match}, {at_concert} at a {concert}. going to the {event} instead of "
+        f"the {other_event}. one batch per dish max. {pair.rows('{name} {weight} l, profit {worth}', '; ')}. best "
+        "batches for profit?",
         (
             f"Is it the {match} or the {concert} tonight?",
             f"According to your calendar it's the {event}. The {other_event} is next month.",
-            f"Thanks! Then tell me which batches go in the fridge ({litres} litres) for the most profit. Litres: "
-            f"{pair.rows('{name} {weight}', ', ')}. Profit at a {match}: {pair.rows('{name} {worth_a}', ', ')}. "
-            f"Profit at a {concert}: {pair.rows('{name} {worth_b}', ', ')}. One batch of each at most.",
+            f"Thanks! Then tell me which batches go in the fridge ({match}: {at_match} litres, {concert}: "
+            f"{at_concert} litres) for the most profit. Litres: {pair.rows('{name} {weight}', ', ')}. Profit: "
+            f"{pair.rows('{name} {worth}', ', ')}. One batch of each at most.",
         ),
     )
     write: ResponseWriter = rng.pick(
@@ -196,7 +195,7 @@ def newspaper_page(rng: Rng, wording: int) -> MirrorContent:
     )
     write: ResponseWriter = rng.pick(
         (
-            lambda p: f"Print {p.the_names}. Income: {p.sum}. Space used: {p.load} lines.",
+            lambda p: f"Print {p.the_names}. Income: {p.sum}. They fill the page as far as it pays.",
             lambda p: (
                 f"{capitalize_first(p.the_names)} together pay best: {p.sum}. There's no space for {p.the_left_out}."
             ),

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from rewardbench.builders.mirrors import Mirror, chat
 from rewardbench.builders.templates.pink.json_values import JsonMapping, text_field, texts_field
 from rewardbench.builders.templates.pink.material import (
+    OpenDecline,
     RuleTemplate,
     Subject,
     SubjectPair,
@@ -75,15 +76,29 @@ def pink_mirror(plan: Plan, pair: SubjectPair, dialogue: Dialogue, revision: str
     turns = list(dialogue.turns)
     if plan.wish_index is not None and not asks_about_x(turns[-1], x, y):
         turns = append_wish(turns, rule_set.wishes[plan.wish_index], values, subject_names=x.names + y.names)
+    decline = _open_decline(plan, rule, turns, x, y)
     return Mirror(
         subset="pink-elephant",
         edit=_describe_edit(plan, rule, x, y),
         a=_prompt(rule, "rule", values, turns),
         b=_counterpart_prompt(plan, rule, values, turns),
-        x=_with_trap(revision, pair),
-        y=_with_trap(dialogue.original, pair),
+        x=decline.dress(revision) if decline else revision,
+        y=decline.dress(dialogue.original, declines=False) if decline else dialogue.original,
         check=_check(plan, rule, x, y),
+        source={"declines": decline is not None},
     )
+
+
+def _open_decline(plan: Plan, rule: RuleTemplate, turns: Sequence[str], x: Subject, y: Subject) -> OpenDecline | None:
+    """Return the open decline of a plan; None if the rule or the user's words leave no place for one.
+
+    The user must have named the subject that cannot be discussed: both, if the rule is reversed in prompt b.
+    """
+    if rule.silent:
+        return None
+    words = " ".join(turns[::2])
+    is_named = bool(mentions(words, x.names)) and (not _forbids_y(plan, rule) or bool(mentions(words, y.names)))
+    return read_rules().declines[plan.decline_index] if is_named else None
 
 
 def asks_about_x(turn: str, x: Subject, y: Subject) -> bool:
@@ -142,11 +157,6 @@ def _prompt(rule: RuleTemplate, line: str, values: Mapping[str, str], turns: Seq
     return chat(instruction, rule.ok, *turns) if rule.ok else chat(*turns, system=instruction)
 
 
-def _with_trap(reply: str, pair: SubjectPair) -> str:
-    """Append the trap of a pair to both of its replies: a name inside another word is not a mention."""
-    return f"{reply} {pair.trap}" if pair.trap else reply
-
-
 def _describe_edit(plan: Plan, rule: RuleTemplate, x: Subject, y: Subject) -> str:
     counterparts = {
         "reversed": "B the other way round",
@@ -158,12 +168,16 @@ def _describe_edit(plan: Plan, rule: RuleTemplate, x: Subject, y: Subject) -> st
 
 def _check(plan: Plan, rule: RuleTemplate, x: Subject, y: Subject) -> JsonMapping:
     """Return the check; if prompt b forbids nothing, the wrong reply fails because it does not mention x."""
-    forbids_y = plan.kind == "reversed" or (plan.kind == "decoy" and not rule.permits)
     return {
         "kind": "pink-elephant",
         "a": {"forbidden": x.names, "wanted": y.names},
-        "b": {"forbidden": y.names if forbids_y else [], "wanted": x.names},
+        "b": {"forbidden": y.names if _forbids_y(plan, rule) else [], "wanted": x.names},
     }
+
+
+def _forbids_y(plan: Plan, rule: RuleTemplate) -> bool:
+    """Return True if prompt b forbids y."""
+    return plan.kind == "reversed" or (plan.kind == "decoy" and not rule.permits)
 
 
 def find_mentions(text: str, x: Subject) -> list[tuple[int, int, str]]:

@@ -155,7 +155,9 @@ class TemplateBackend:
     def _plans(self, request: JsonMapping, rng: Rng) -> JsonMapping:
         plans = []
         for n, dialogue in enumerate(self._topic(request).dialogues):
-            plans.append({"turns": len(dialogue.turns), "text": f"frame {n}", "manner": dialogue.manner})
+            takes_side = not dialogue.is_neutral
+            outline = Outline(len(dialogue.turns), f"frame {n}", dialogue.manner, takes_side)
+            plans.append(asdict(outline))
         return {"plans": plans}
 
     def _dialogue(self, request: JsonMapping, rng: Rng) -> JsonMapping:
@@ -201,7 +203,7 @@ def revised_reply(dialogue: DialogueTemplate, values: Mapping[str, str], phrasin
 
 
 def invent_names(pairs: Sequence[SubjectPair], rng: Rng) -> list[SubjectPair]:
-    """Return the pairs under invented names, with or without capital as before, and without aliases and traps."""
+    """Return the pairs under invented names, with or without capital as before, and without aliases."""
     heads = rng.sample(NAME_HEADS, 2 * len(pairs))
     tails = rng.sample(NAME_TAILS, 2 * len(pairs))
     invented = []
@@ -293,7 +295,12 @@ def parse_outline(value: JsonMapping) -> Outline:
     fields = {"manner": "plain", **value}
     if fields["manner"] not in MANNERS:
         raise ValueError(f"there is no manner {fields['manner']!r}")
-    return Outline(integer_field(fields, "turns"), text_field(fields, "text"), text_field(fields, "manner"))
+    return Outline(
+        turns=integer_field(fields, "turns"),
+        text=text_field(fields, "text"),
+        manner=text_field(fields, "manner"),
+        takes_side=fields.get("takes_side") is not False,
+    )
 
 
 def parse_outlines(answer: JsonMapping) -> list[Outline]:

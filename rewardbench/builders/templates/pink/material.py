@@ -73,10 +73,6 @@ class SubjectPair:
     second: Subject
     kind: str
     """A noun for both."""
-    trap: str = ""
-    """A sentence that contains the name of one of them inside another word, or an empty string."""
-    trap_of: str = "one"
-    """Whose name the trap contains: "one" (the first) or "other" (the second)."""
     definite: bool = False
     """Whether the names need an article: "the cello and the banjo", but "Lisbon and Porto"."""
 
@@ -86,8 +82,6 @@ class SubjectPair:
             "one": self.first.to_json(),
             "other": self.second.to_json(),
             "kind": self.kind,
-            "trap": self.trap,
-            "trap_of": self.trap_of,
             "definite": self.definite,
         }
 
@@ -152,6 +146,11 @@ class RuleTemplate:
     """Names neither."""
     ok: str = ""
     """The assistant's answer, if the instruction is the user's first turn and not a system message."""
+    relayed: bool = False
+    """Whether that user passes on what others ask, or plays a caller: then asking for {x} does not take the rule back.
+    """
+    silent: bool = False
+    """Whether the rule forbids saying openly that {x} cannot be discussed."""
     permits: bool = False
     """Whether the decoy only permits {x}, so that the user has to ask for it."""
     reworded: bool = False
@@ -164,15 +163,21 @@ class RuleTemplate:
         """Whether the rule names {x} before {y}."""
         return self.rule.index("{x}") < self.rule.index("{y}")
 
-    def suits(self, manner: str, is_single_turn: bool) -> bool:
+    def suits(self, manner: str, is_single_turn: bool, takes_side: bool) -> bool:
         """Return True if the instruction can precede a dialogue.
 
-        An instruction that the user types needs a user who goes on typing in the same manner, without a greeting.
+        An instruction that the user types needs a user who goes on typing in the same manner, without a greeting, and
+        who does not take the rule back by asking for the forbidden subject.
 
-        >>> RuleTemplate("{rule}", "no {x}, just {y}", "", "", ok="Fine.").suits("casual", is_single_turn=False)
+        >>> rule = RuleTemplate("{rule}", "no {x}, just {y}", "", "", ok="Fine.")
+        >>> rule.suits("casual", is_single_turn=False, takes_side=False)
         True
+        >>> rule.suits("casual", is_single_turn=False, takes_side=True)
+        False
         """
         if self.special and not is_single_turn:
+            return False
+        if self.ok and takes_side and not self.relayed:
             return False
         typed_manner = "casual" if is_casual(self.who + self.rule) else "plain"
         return not self.ok or typed_manner == manner
@@ -194,11 +199,28 @@ class WishTemplate:
 
 
 @dataclass(frozen=True)
+class OpenDecline:
+    """A sentence that says openly, without naming it, that one subject cannot be discussed, and offers the other."""
+
+    say: str
+    counter: str = ""
+    """What the other reply says in its place, if its prompt forbids nothing; empty: both replies decline."""
+    last: bool = False
+    """Whether it ends the reply, rather than opening it."""
+
+    def dress(self, reply: str, declines: bool = True) -> str:
+        """Return a reply with this sentence, or with its counter."""
+        sentence = self.say if declines or not self.counter else self.counter
+        return f"{reply} {sentence}" if self.last else f"{sentence} {reply}"
+
+
+@dataclass(frozen=True)
 class RuleSet:
     """The content of `rules.toml`."""
 
     rules: tuple[RuleTemplate, ...]
     wishes: tuple[WishTemplate, ...]
+    declines: tuple[OpenDecline, ...]
     brands: tuple[str, ...]
     """Invented names of companies."""
 
@@ -222,15 +244,11 @@ def parse_pair(value: object) -> SubjectPair:
     Raises:
         ValueError: if a field is missing or has another type.
     """
-    fields = {"trap": "", "trap_of": "one", **as_object(value)}
-    if fields["trap_of"] not in ("one", "other"):
-        raise ValueError(f"{value!r} is not a pair")
+    fields = as_object(value)
     return SubjectPair(
         first=parse_subject(fields.get("one")),
         second=parse_subject(fields.get("other")),
         kind=text_field(fields, "kind"),
-        trap=text_field(fields, "trap"),
-        trap_of=text_field(fields, "trap_of"),
         definite=fields.get("definite") is True,
     )
 
@@ -289,7 +307,8 @@ def read_rules() -> RuleSet:
     content = tomllib.loads((FOLDER / "rules.toml").read_text(encoding="utf-8"))
     rules = [RuleTemplate(**rule) for rule in content["rule"]]
     wishes = [WishTemplate(**wish) for wish in content["ask"]]
-    return RuleSet(tuple(rules), tuple(wishes), tuple(content["brands"]))
+    declines = [OpenDecline(**decline) for decline in content["decline"]]
+    return RuleSet(tuple(rules), tuple(wishes), tuple(declines), tuple(content["brands"]))
 
 
 def is_casual(template: str) -> bool:
@@ -365,8 +384,7 @@ def _topic_text(topic: Topic) -> str:
 
 def _pair_text(pair: SubjectPair) -> str:
     subjects = f"one={_subject_text(pair.first)}, other={_subject_text(pair.second)}"
-    trap = f"trap={pair.trap!r}, trap_of={pair.trap_of!r}"
-    return f"Pair({subjects}, kind={pair.kind!r}, {trap}, definite={pair.definite!r})"
+    return f"Pair({subjects}, kind={pair.kind!r}, definite={pair.definite!r})"
 
 
 def _subject_text(subject: Subject) -> str:

@@ -159,7 +159,7 @@ class _Pipeline:
             return None
         self.tick()
         mirror = pink_mirror(plan, pair, dialogue, text_field(revision_answer.content, "revision"))
-        mirror = replace(mirror, source=self._source(plan, revision_answer))
+        mirror = replace(mirror, source={**self._source(plan, revision_answer), **mirror.source})
         return mirror.swapped() if plan.swapped else mirror
 
     def _dialogue_request(self, plan: Plan, pair: SubjectPair) -> JsonMapping:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import cycle, product
 
 from rewardbench.builders.draw import Rng
-from rewardbench.builders.templates.pink.material import SubjectPair, WishTemplate, read_rules
+from rewardbench.builders.templates.pink.material import OpenDecline, SubjectPair, WishTemplate, read_rules
 
 KINDS = ("reversed", "free", "decoy")
 """What the other prompt has instead of the rule: the rule with x and y swapped, a neutral line, or the decoy."""
@@ -26,6 +26,8 @@ class Outline:
     """What happens in it: a single sentence."""
     manner: str = "plain"
     """How the user types: one of MANNERS."""
+    takes_side: bool = True
+    """Whether the user asks for one of the two subjects in particular."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ class Plan:
     phrasing: int
     """Which of two phrasings of the dialogue's reply is about x: 0 or 1."""
     brand: str
+    decline_index: int
+    """Which open decline the replies have, if rule and dialogue leave a place for one."""
     swapped: bool
     """Whether the rule goes to prompt b."""
 
@@ -108,6 +112,7 @@ class _Planner:
         self.sorts = {kind: cycle(rng.sample(RULE_SORTS, len(RULE_SORTS))) for kind in KINDS}
         self.wishes = _wish_cycles(rng, rule_set.wishes)
         self.praise = cycle((True, False))
+        self.declines = _decline_cycles(rng, rule_set.declines)
         self.earlier: dict[tuple[str, int, int], Plan] = {}
         """The first plan of each topic, pair and dialogue."""
 
@@ -118,19 +123,21 @@ class _Planner:
         kind = KINDS[kind_index % len(KINDS)]
         rule_index = self._choose_rule(kind, topic.outlines[pair_index][dialogue_index], earlier)
         permits = kind == "decoy" and self.rules[rule_index].permits
+        has_wish = kind == "free" or permits
         praises = permits or (kind == "free" and next(self.praise))
         plan = Plan(
             index=index,
             topic=topic.topic,
             pair_index=pair_index,
             dialogue_index=dialogue_index,
-            forbids_second=self._draw_forbidden(topic.pairs[pair_index], kind),
+            forbids_second=self.rng.chance(),
             kind=kind,
             rule_index=rule_index,
-            wish_index=next(self.wishes[praises]) if kind == "free" or permits else None,
+            wish_index=next(self.wishes[praises]) if has_wish else None,
             praises=praises,
             phrasing=1 - earlier.phrasing if earlier else self.rng.number(0, 1),
             brand=self.rng.pick(self.brands),
+            decline_index=next(self.declines[has_wish]),
             swapped=self.rng.chance(),
         )
         self.earlier[topic.topic, pair_index, dialogue_index] = plan
@@ -144,16 +151,13 @@ class _Planner:
             rule = self.rules[index]
             is_of_sort = (rule.forbidden_first, rule.permits) == sort
             is_repeated = earlier is not None and index == earlier.rule_index
-            if is_of_sort and not is_repeated and rule.suits(outline.manner, is_single_turn=outline.turns == 1):
+            takes_side = outline.takes_side or kind == "free" or (kind == "decoy" and rule.permits)
+            suits = rule.suits(outline.manner, is_single_turn=outline.turns == 1, takes_side=takes_side)
+            if is_of_sort and not is_repeated and suits:
                 suitable.append(index)
         chosen = min(suitable, key=self.rule_uses.__getitem__)
         self.rule_uses[chosen] += 1
         return chosen
-
-    def _draw_forbidden(self, pair: SubjectPair, kind: str) -> bool:
-        """Return True if the second subject is to be forbidden; a name in a trap must be that of the forbidden one."""
-        second = self.rng.chance()
-        return pair.trap_of == "other" if pair.trap and kind != "reversed" else second
 
 
 def _wish_cycles(rng: Rng, wishes: Sequence[WishTemplate]) -> dict[bool, Iterator[int]]:
@@ -162,3 +166,12 @@ def _wish_cycles(rng: Rng, wishes: Sequence[WishTemplate]) -> dict[bool, Iterato
     mild = [index for index in order if wishes[index].mild]
     firm = [index for index in order if not wishes[index].mild]
     return {True: cycle(mild), False: cycle(firm)}
+
+
+def _decline_cycles(rng: Rng, declines: Sequence[OpenDecline]) -> dict[bool, Iterator[int]]:
+    """Return endless sequences of decline indices: those with a counter under True, the others under False."""
+    cycles = {}
+    for has_counter in (True, False):
+        indices = [index for index, decline in enumerate(declines) if bool(decline.counter) is has_counter]
+        cycles[has_counter] = cycle(rng.sample(indices, len(indices)))
+    return cycles
