@@ -47,20 +47,7 @@ _HARD: Mapping[str, tuple[Verifier, Verifier]] = {
     "language-policy": (verify_outcome, verify_book),
     "language-instruction": (verify_text, verify_rules),
     "hard-code": (verify_cases, verify_clauses),
-    "twelve-rules": verify_twelve_rules,
-    "rule-by-list": verify_rule_by_list,
-}
-
-SECOND_VERIFIERS: Mapping[str, Verifier] = {
-    "twelve-rules": verify_twelve_rules_prompt,
-    "rule-by-list": verify_rule_by_list_prompt,
-    "policy-engine": verify_policy,
-    "who-may-instruct": verify_authority,
-}
-
-SECOND_VERIFIERS: Mapping[str, Verifier] = {
-    "policy-engine": verify_policy_by_reading,
-    "who-may-instruct": verify_authority_by_reading,
+    "rule-by-list": (verify_rule_by_list, verify_rule_by_list_prompt),
 }
 """Kinds of core-hard: the first program reads the data of the check, the second reads the prompt itself."""
 
