@@ -14,9 +14,9 @@ from rewardbench.leaderboard.types import Board, Credits, Figure, LeaderboardRow
 if TYPE_CHECKING:
     import pyarrow as pa
 
-VERSION = "3"
+VERSION = "4"
 """Version of the index; an index of another version is rebuilt."""
-FIGURE_COLUMNS = ("score", "sections", "subsets", "gap", "order_inconsistency", "biases")
+FIGURE_COLUMNS = ("score", "sections", "subsets", "gap", "order_inconsistency", "biases", "turns", "breakdowns")
 """Columns with a figure, a list of figures, or null, as JSON."""
 INTEGER_COLUMNS = ("parameters", "rank", "better", "requests", "failures")
 FLOAT_COLUMNS = ("cost",)

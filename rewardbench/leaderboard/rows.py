@@ -14,8 +14,18 @@ from dataclasses import replace
 from rewardbench import results, stats
 from rewardbench.comparison.compare import choose_metric
 from rewardbench.errors import InputError
-from rewardbench.leaderboard.types import Credits, Figure, LeaderboardRow
-from rewardbench.metrics import JUDGE_TYPES, credit, judge_biases, measure, rule_of, score_interval
+from rewardbench.leaderboard.types import PUBLISHED, Credits, Figure, LeaderboardRow
+from rewardbench.metrics import (
+    JUDGE_TYPES,
+    SuiteMeans,
+    break_down,
+    credit,
+    grade,
+    judge_biases,
+    measure,
+    rule_of,
+    score_interval,
+)
 from rewardbench.results import JsonObject, SummaryJson, stated
 from rewardbench.results.judges import judge_of
 from rewardbench.results.schema import StatedDifference, StatedFigure
@@ -24,7 +34,7 @@ from rewardbench.store.base import Store
 from rewardbench.store.verdicts import check_verdict, read_verdict
 from rewardbench.suites import load_embedded
 from rewardbench.suites.registry import find_spec
-from rewardbench.types import Item, Suite
+from rewardbench.types import Estimate, Item, Suite
 
 LONGEST_TEXT = 10_000
 TOLERANCE = 1e-6
@@ -187,13 +197,14 @@ def _recompute(
     if not measured.has_total(measured.headline):
         raise InputError(f"{scored.path} has no item with a preference.")
     metric = choose_metric(measured, None)
+    ranked = measured.total("turn") if measured.has_total("turn") else measured.total(metric)
     total = measured.total(metric)
     low, high = score_interval(measured)
     agrees = row.score.value is not None and abs(row.score.value - total.value) <= TOLERANCE
     notes = ("" if agrees else SCORE_DIFFERS, verdict_note, row.note)
     recomputed = replace(
         row,
-        ids=_hash_of_clusters(scored, total),
+        ids=_hash_of_clusters(scored, ranked),
         metric=metric,
         score=Figure("score", total.value, low, high, len(total.weights)),
         sections=_figures_of(measured.section_means(metric)),
@@ -204,8 +215,10 @@ def _recompute(
             iter(_figures_of({"order_inconsistency": order} if (order := measured.order_inconsistency) else {})), None
         ),
         biases=_recompute_biases(row, scored),
+        turns=_turn_figures(measured),
+        breakdowns=_breakdown_figures(scored),
     )
-    contributions = [total.contributions[cluster] for cluster in sorted(total.contributions, key=repr)]
+    contributions = [ranked.contributions[cluster] for cluster in sorted(ranked.contributions, key=repr)]
     return recomputed, Credits(tuple(contributions), item_credits(scored))
 
 
@@ -216,8 +229,29 @@ def _recompute_biases(row: LeaderboardRow, scored: ModelScores) -> tuple[Figure,
     figures = {figure.name: figure for figure in row.biases}
     figures.pop("position_bias", None)
     for bias in judge_biases(scored.suite, scored.items, row.model):
-        figures[bias.name] = Figure(bias.name, bias.value, bias.low, bias.high, bias.n)
+        figures[bias.name] = _figure_of(bias)
     return tuple(sorted(figures.values(), key=lambda figure: figure.name))
+
+
+def _turn_figures(measured: SuiteMeans) -> tuple[Figure, ...]:
+    """Return the turn accuracy over the suite, named `score`, and of each section; empty if there is none."""
+    if not measured.has_total("turn"):
+        return ()
+    total = measured.total("turn")
+    low, high = score_interval(measured, "turn")
+    figure = Figure("score", total.value, low, high, len(total.weights))
+    return (figure, *_figures_of(measured.section_means("turn")))
+
+
+def _breakdown_figures(scored: ModelScores) -> tuple[Figure, ...]:
+    """Return the score by the columns by which the suite is broken down; empty if there are none."""
+    if not scored.suite.breakdowns:
+        return ()
+    return tuple(map(_figure_of, break_down(scored.suite, grade(scored.suite, scored.items))))
+
+
+def _figure_of(estimate: Estimate) -> Figure:
+    return Figure(estimate.name, estimate.value, estimate.low, estimate.high, estimate.n)
 
 
 def _figures_of(means: Mapping[str, stats.Mean]) -> tuple[Figure, ...]:
@@ -247,9 +281,10 @@ def item_credits(scored: ModelScores) -> tuple[float, ...]:
 def rank_rows(rows: Sequence[LeaderboardRow], credits: Mapping[str, Credits]) -> list[LeaderboardRow]:
     """Return rows with their ranks: 1 + the number of significantly better models.
 
-    Only rows of the same items can be compared: in each suite the largest group of such rows is ranked. Rows of other
-    revisions, or of a part of the suite, get rank 0. Rows without per-item scores are ranked by score among all rows.
-    Judges are ranked among those of the same protocol only.
+    Only rows of the same items can be compared: in each suite the largest group of such rows is ranked, by turn
+    accuracy if it has any, else by the score. Rows of other revisions, or of a part of the suite, get rank 0. Rows
+    without per-item scores are ranked by score among all rows, if they are of the same revision or published. Judges
+    are ranked among those of the same protocol only.
 
     Args:
         rows: the rows.
@@ -272,13 +307,14 @@ def _count_better(rows: Sequence[LeaderboardRow], credits: Mapping[str, Credits]
     """Return the number of better models for each row of a suite that can be ranked, by key."""
     better: dict[str, int] = {}
     group = _main_group(rows)
+    revisions = {PUBLISHED, *(row.revision for row in group[:1] or rows)}
     if group:
         worse = stats.significantly_worse([credits[row.key].by_cluster for row in group])
         better = dict(zip((row.key for row in group), map(int, worse.sum(1)), strict=True))
     scores = [row.score.value for row in rows if row.score.value is not None]
     for row in rows:
         value = row.score.value
-        if not row.ids and value is not None:
+        if not row.ids and value is not None and row.revision in revisions:
             better[row.key] = sum(score > value for score in scores)
     return better
 

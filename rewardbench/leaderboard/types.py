@@ -15,6 +15,10 @@ BADGES = {
 }
 
 
+PUBLISHED = "published"
+"""Revision of the figures of a published table, which does not name the revision of its data."""
+
+
 @dataclass(frozen=True)
 class Figure:
     """A share with its 95% confidence interval, which a published share lacks."""
@@ -55,7 +59,10 @@ class LeaderboardRow:
     rank: int = 0
     """1 + `better`; 0 if the row cannot be compared with most rows of its suite."""
     better: int = 0
-    """Number of significantly better models; of a row without per-item scores, the number with a higher score."""
+    """Number of significantly better models, by turn accuracy if there is any, else by the score.
+
+    Of a row without per-item scores, the number with a higher score.
+    """
     fingerprint: str = ""
     """Hash of everything that decides the scores, as the author states it; empty if unknown."""
     order_inconsistency: Figure | None = None
@@ -70,6 +77,15 @@ class LeaderboardRow:
     """Of judges, as stated: answers without a verdict."""
     cost: float | None = None
     """Of judges, as stated: in dollars."""
+    turns: tuple[Figure, ...] = ()
+    """Turn accuracy, recomputed from per-item scores: over the suite (named `score`), and of each section; or empty."""
+    breakdowns: tuple[Figure, ...] = ()
+    """The score by rung or level, recomputed from per-item scores, named as in `Result.breakdowns`; or empty."""
+
+    @property
+    def turn(self) -> Figure | None:
+        """The turn accuracy over the suite, by which its table is sorted and ranked; None if there is none."""
+        return self.turns[0] if self.turns else None
 
 
 @dataclass(frozen=True)
@@ -77,7 +93,8 @@ class Credits:
     """Credits of a model on a suite."""
 
     by_cluster: tuple[float, ...] = ()
-    """Contribution of each cluster to the score, in the order of sorted clusters."""
+    """Contribution of each cluster to the figure that is ranked (turn accuracy if there is any, else the score), in the
+    order of sorted clusters."""
     by_item: tuple[float, ...] = ()
     """Credit of each item with a preference, in the order of sorted ids."""
 
@@ -124,9 +141,10 @@ class Board:
         return tuple(sorted(counts, key=lambda name: (name != "core", -counts[name], name)))
 
 
-def _order(row: LeaderboardRow) -> tuple[bool, int, float, str]:
-    """Return the sort key of a row: by rank, then by score; rows without a rank last."""
-    return not row.rank, row.rank, -(row.score.value or 0.0), row.model.lower()
+def _order(row: LeaderboardRow) -> tuple[bool, float, int, float, str]:
+    """Return the sort key of a row: by turn accuracy if there is any, then by rank and score; without a rank last."""
+    turn = row.turn.value if row.turn and row.rank else None
+    return not row.rank, -(turn or 0.0), row.rank, -(row.score.value or 0.0), row.model.lower()
 
 
 def age(board: Board, now: float) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from rewardbench.metrics.aggregate import SuiteEstimates, gap, summarize
-from rewardbench.metrics.breakdowns import LADDER, reaches
+from rewardbench.metrics.breakdowns import LADDER, break_down, reaches
 from rewardbench.metrics.credit import credit, is_scored, labels_steps, margin, margin_by_rule, rule_of, with_threshold
-from rewardbench.metrics.grading import column_value, completion_hashes
+from rewardbench.metrics.grading import column_value, completion_hashes, grade
 from rewardbench.metrics.judge_bias import JUDGE_TYPES, judge_biases, model_family
 from rewardbench.metrics.means import SuiteMeans, measure, pairable, score_interval
 from rewardbench.metrics.published import (
@@ -24,10 +24,12 @@ __all__ = [
     "MEANINGS",
     "SuiteEstimates",
     "SuiteMeans",
+    "break_down",
     "column_value",
     "completion_hashes",
     "credit",
     "gap",
+    "grade",
     "is_scored",
     "judge_biases",
     "labels_steps",

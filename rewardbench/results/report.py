@@ -18,7 +18,7 @@ from rewardbench import results
 from rewardbench.console.terminal import printable
 from rewardbench.errors import InputError
 from rewardbench.metrics import MEANINGS, reaches
-from rewardbench.results import breakdown_table
+from rewardbench.results.breakdown_table import breakdown_tables, to_rich
 from rewardbench.results.judges import JudgeRecord, count_reasons, judge_of
 from rewardbench.types import Estimate, Metric, Result
 
@@ -117,8 +117,8 @@ def _print_table(result: Result, console: Console) -> None:
         _print(console, f"… and {left_out:,} more sections and subsets, in the JSON file")
     for column in _group_columns(result):
         console.print(Text(f"{column.metric} %: {MEANINGS[column.metric]}.", style="dim"))
-    for breakdown in breakdown_table.tables(result, MOST_ROWS):
-        console.print(breakdown)
+    for breakdown in breakdown_tables(result.breakdowns):
+        console.print(to_rich(breakdown, MOST_ROWS))
 
 
 def key_values(result: Result) -> Iterator[str]:

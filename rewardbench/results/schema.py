@@ -11,7 +11,7 @@ and hashed byte by byte.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal, LiteralString, TypeGuard
 
 from pydantic import (
@@ -235,12 +235,12 @@ class ResultSummary(SummaryHeader):
     """Share of mirrors (pairs of prompts that differ in one detail) with every item right, by section."""
     mirror_subsets: Sequence[EstimateRecord] = ()
     """The same by subset; missing for suites without mirrors."""
-    turn: dict[TextField, EstimateRecord] = Field(default_factory=dict)
+    turn: Mapping[TextField, EstimateRecord] = Field(default_factory=dict)
     """Turn accuracy (whether the preference turns with the prompt), by name: `score`, each section, each subset;
     missing for suites without mirrors."""
-    breakdowns: dict[TextField, EstimateRecord] = Field(default_factory=dict)
+    breakdowns: Mapping[TextField, EstimateRecord] = Field(default_factory=dict)
     """The score by the values of a column, such as `rung.1`, and by subset, such as `twelve-rules/rung.1`."""
-    reach: dict[TextField, int] = Field(default_factory=dict)
+    reach: Mapping[TextField, int] = Field(default_factory=dict)
     """Of each subset with rungs, the highest rung up to which no accuracy is below 50 %."""
     gap: Sequence[EstimateRecord] = ()
     """Mirror accuracy on the suite, on freshly generated mirrors, and the difference; empty if not measured."""

@@ -118,9 +118,15 @@ MOST_DESIGN_COLUMNS = 16
 
 
 def design_columns(manifest: JsonObject) -> tuple[str, ...]:
-    """Return the columns of the dataset from which clusters and breakdowns of a result are recomputed."""
-    suite = object_field(manifest, "suite")
-    names = [suite.get("cluster_by"), *object_field(suite, "breakdowns")]
+    """Return the columns of the dataset from which clusters and breakdowns of a result are recomputed.
+
+    Of an untrusted manifest, names that are not text are left out.
+    """
+    suite = manifest.get("suite")
+    if not isinstance(suite, Mapping):
+        return ()
+    breakdowns = suite.get("breakdowns")
+    names = [suite.get("cluster_by"), *(breakdowns if isinstance(breakdowns, Mapping) else ())]
     columns = [name for name in names if isinstance(name, str) and name and name not in RowJson.__annotations__]
     return tuple(dict.fromkeys(columns))[:MOST_DESIGN_COLUMNS]
 

@@ -166,7 +166,7 @@ def load_known(name: str) -> Suite:
     return load_embedded(spec.name) if spec.embedded else load_suite(spec.name)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=8)
 def load_embedded(name: str) -> Suite:
     """Load a suite that is part of an installed package; cached."""
     return load_suite(name)

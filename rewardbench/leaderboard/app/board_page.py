@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rewardbench.leaderboard.app import tables
 from rewardbench.leaderboard.app.frame import Page
 from rewardbench.leaderboard.app.markup import render
 from rewardbench.leaderboard.types import Board, LeaderboardRow
+from rewardbench.suites import load_embedded
+from rewardbench.suites.registry import find_spec
 
 FIRST = 100
 """Number of rows that are shown at first; page.js has the same number."""
@@ -36,8 +38,9 @@ def build_page(board: Board, suite: str, query: Mapping[str, str], most: int | N
     """
     protocols = board.protocols(suite)
     protocol = choose_protocol(board, suite, query)
-    rows = board.of(suite, protocol)[:most]
-    if not rows:
+    rows, other_rows = split_by_revision(board.of(suite, protocol), suite)
+    rows = rows[:most]
+    if not rows and not other_rows:
         return Page("Leaderboard", render("empty.html"))
     subsets = query.get("subsets") == "1"
     lines: list[Line] = []
@@ -57,9 +60,31 @@ def build_page(board: Board, suite: str, query: Mapping[str, str], most: int | N
         first=FIRST,
         cell_text=tables.cell_text,
         mirrors=any(row.metric == "mirror" for row in rows),
+        turns=any(row.turn for row in rows),
+        rank_measure=tables.rank_measure(rows),
+        other_rows=other_rows[:most],
+        shorten=tables.shorten_hashes,
         published=any(not row.ids for row in rows),
     )
     return Page(f"Judges on {suite}, {protocol}" if protocol else f"Reward models on {suite}", body)
+
+
+def split_by_revision(
+    rows: Sequence[LeaderboardRow], suite: str
+) -> tuple[Sequence[LeaderboardRow], Sequence[LeaderboardRow]]:
+    """Split the rows of a suite into those of its current revision, and those of earlier ones.
+
+    Rows of a suite that is not embedded in this package are all of the first kind.
+    """
+    spec = find_spec(suite)
+    if spec is None or not spec.embedded:
+        return rows, ()
+    version = load_embedded(spec.name).revision.partition("+")[0]
+    current: list[LeaderboardRow] = []
+    earlier: list[LeaderboardRow] = []
+    for row in rows:
+        (current if row.revision.partition("+")[0] == version else earlier).append(row)
+    return current, earlier
 
 
 def choose_protocol(board: Board, suite: str, query: Mapping[str, str]) -> str:

@@ -12,8 +12,10 @@ from rewardbench.leaderboard.app import tables
 from rewardbench.leaderboard.app.frame import ItemCard, Page, make_card
 from rewardbench.leaderboard.app.library import Library
 from rewardbench.leaderboard.app.markup import address, render
-from rewardbench.leaderboard.types import LeaderboardRow
+from rewardbench.leaderboard.types import Figure, LeaderboardRow
+from rewardbench.results.breakdown_table import breakdown_tables
 from rewardbench.results.browse import ScoredItem, select
+from rewardbench.types import Estimate
 
 STEP = 10
 """Items on a page."""
@@ -40,11 +42,16 @@ def build_page(library: Library, row: LeaderboardRow, query: Mapping[str, str]) 
         row=row,
         details=_details(row),
         subsets=[subset for subset in row.subsets if subset.name not in sections],
+        breakdowns=list(breakdown_tables(list(map(_estimate, row.breakdowns)))),
         items=_items(library, row, query),
         manifest=manifest,
         error=error,
     )
     return Page(row.model, body, "model")
+
+
+def _estimate(figure: Figure) -> Estimate:
+    return Estimate(figure.name, figure.n or 0, figure.value, figure.low, figure.high)
 
 
 def _details(row: LeaderboardRow) -> dict[str, str]:

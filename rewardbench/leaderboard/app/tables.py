@@ -9,7 +9,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from rewardbench.leaderboard.types import BADGES, Figure, LeaderboardRow
+from rewardbench.metrics import MEANINGS
 
+TURN = "Turn"
 ORDER = "Order inconsistency"
 ORDER_TITLE = "Share of items whose preferred completion changes with the order shown (%), of pairwise models"
 POSITION = "Position bias"
@@ -60,9 +62,10 @@ def columns(rows: Sequence[LeaderboardRow], with_subsets: bool = False) -> list[
             if name not in sections:
                 subsets.setdefault(name, Column(name, f"Subset {name} (%)"))
     return [
-        Column("Rank", "1 + the number of significantly better models"),
+        Column("Rank", f"1 + the number of models with a significantly better {rank_measure(rows)}"),
         Column("Model", "", number=False),
         Column("Score", "Percent, with 95% confidence interval", label="Score (95% CI)"),
+        *_turn_columns(rows),
         *sections.values(),
         Column(ORDER, ORDER_TITLE, visible=any(row.order_inconsistency for row in rows)),
         *_judge_columns(rows),
@@ -74,6 +77,16 @@ def columns(rows: Sequence[LeaderboardRow], with_subsets: bool = False) -> list[
         Column("Version", "Revision of the suite", number=False, visible=len({row.revision for row in rows}) > 1),
         *subsets.values(),
     ]
+
+
+def rank_measure(rows: Sequence[LeaderboardRow]) -> str:
+    """Return what the ranks of a table compare."""
+    return "turn accuracy" if any(row.turn for row in rows) else "score"
+
+
+def _turn_columns(rows: Sequence[LeaderboardRow]) -> list[Column]:
+    """Return the column of turn accuracy, if a row has any."""
+    return [Column(TURN, f"Percent of {MEANINGS['turn']}")] if any(row.turn for row in rows) else []
 
 
 def _judge_columns(rows: Sequence[LeaderboardRow]) -> list[Column]:
@@ -97,6 +110,7 @@ def cell_text(row: LeaderboardRow, column: str) -> str:
         "Rank": str(row.rank or "–"),
         "Model": row.model,
         "Score": format_percent(row.score),
+        TURN: format_percent(row.turn),
         ORDER: format_percent(row.order_inconsistency),
         POSITION: format_points(row.biases, "position_bias"),
         "Protocol": row.protocol,

@@ -178,9 +178,20 @@ def _figures(summary: SummaryJson) -> dict[str, object]:
     }
     if order := summary.get("order_inconsistency"):
         estimates["order_inconsistency"] = order
-    lists = {"sections": summary["sections"], "mirrors": summary["mirrors"], "subsets": summary["subsets"]}
+    lists: dict[str, list[EstimateJson]] = {
+        "sections": summary["sections"],
+        "mirrors": summary["mirrors"],
+        "mirror_subsets": summary.get("mirror_subsets", []),
+        "subsets": summary["subsets"],
+        "turn": list(summary.get("turn", {}).values()),
+        "breakdowns": list(summary.get("breakdowns", {}).values()),
+    }
     if "biases" in summary:
         lists["biases"] = summary["biases"]
+    for name, rung in summary.get("reach", {}).items():
+        figures[f"reach, {name}"] = rung
+    for name, figure in (*summary.get("turn", {}).items(), *summary.get("breakdowns", {}).items()):
+        figures[f"name of {name}"] = figure["name"]
     for kind, members in lists.items():
         figures[f"number of {kind}"] = len(members)
         for estimate in members:

@@ -37,6 +37,7 @@ from rewardbench.results.schema import (
     ResultSummary,
     RulesRecord,
     ShareField,
+    TextField,
     describe_errors,
     describe_first_error,
     format_untrusted,
@@ -284,6 +285,7 @@ class SubmittedManifest(BaseRecord):
 
 FigureField = Annotated[SubmittedFigure, BeforeValidator(_check_figure)]
 FiguresField = Annotated[Sequence[FigureField], Field(max_length=MOST_FIGURES)]
+NamedFiguresField = Annotated[Mapping[TextField, FigureField], Field(max_length=MOST_FIGURES)]
 
 
 class SubmittedSummary(ResultSummary):
@@ -299,6 +301,10 @@ class SubmittedSummary(ResultSummary):
     sections: FiguresField
     subsets: FiguresField
     mirrors: FiguresField
+    mirror_subsets: FiguresField = ()
+    turn: NamedFiguresField = Field(default_factory=dict)
+    breakdowns: NamedFiguresField = Field(default_factory=dict)
+    reach: Annotated[Mapping[TextField, CountField], Field(max_length=MOST_FIGURES)] = Field(default_factory=dict)
     gap: Annotated[Sequence[SubmittedDifference], BeforeValidator(_check_gap), Field(max_length=len(GAP))]
     order_inconsistency: FigureField | None = None
     biases: Annotated[

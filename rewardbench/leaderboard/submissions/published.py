@@ -12,6 +12,7 @@ from typing import cast
 
 from rewardbench import results
 from rewardbench.errors import InputError
+from rewardbench.leaderboard.types import PUBLISHED
 from rewardbench.metrics import leaderboard_score, section_means
 from rewardbench.results import JsonObject, PackedResult, SummaryJson, stated
 from rewardbench.results.schema import is_number, is_share
@@ -22,8 +23,6 @@ from rewardbench.types import Estimate
 
 TABLES = {"v1": "reward-bench", "v2": "reward-bench-2"}
 """Suite of each table, by its name in the file."""
-PUBLISHED = "published"
-"""Revision of figures whose revision is unknown."""
 PUBLISHED_RESULTS = "published results"
 PRIOR = "Prior Sets (0.5 weight)"
 """Name of a section in the tables."""
