@@ -136,7 +136,9 @@ def read_table(path: Path, columns: Sequence[str] = ()) -> list[RowJson]:
     required = table_schema()
     try:
         _check_limit(path, path.stat().st_size, MOST_BYTES)
-        if missing := set(required.names) - set(pq.read_schema(path).names):
+        stored = pq.read_schema(path).names
+        columns = [name for name in columns if name in stored]
+        if missing := set(required.names) - set(stored):
             raise InputError(f"{path} is not a table of scores: it lacks the columns {', '.join(sorted(missing))}.")
         texts = [field.name for field in table_schema(columns=columns) if field.type == pa.string()]
         file = pq.ParquetFile(path, read_dictionary=texts)  # a repeated text is in memory once
@@ -150,8 +152,7 @@ def _read_batches(path: Path, file: pq.ParquetFile, columns: Sequence[str]) -> l
     """Read the rows of a file in batches, so that reading stops at a limit."""
     import pyarrow as pa
 
-    stored = file.schema_arrow.names
-    schema = table_schema(stored, [name for name in columns if name in stored])
+    schema = table_schema(file.schema_arrow.names, columns)
     rows: list[RowJson] = []
     size = RowsSize(path)
     for batch in file.iter_batches(batch_size=4096, columns=schema.names, use_threads=False):

@@ -18,12 +18,12 @@ SCRIPT = "<script>window.hacked=1</script>"
 HANDLER = '"><img src=x onerror="window.hacked=1">'
 
 
-def result(name="org/good", share=0.8, seed=3):
+def result(name="org/good", share=0.8, seed=3, suite=SUITE):
     """Return the summary and the rows of a valid submission."""
     chance = random.Random(seed)
     item_scores = [
         ItemScores(item.id, tuple(score + 0.1 * chance.random() for score in item.scores), tokens=(3, 4))
-        for item in scores(SUITE, share, seed)
+        for item in scores(suite, share, seed)
     ]
     fingerprint = {"weights": {"sha256": hashlib.sha256(name.encode()).hexdigest()}, "dtype": "float32"}
     manifest = {
@@ -33,9 +33,9 @@ def result(name="org/good", share=0.8, seed=3):
         "command": f"rewardbench --model {name} --dataset toy",
     }
     summary = json.loads(
-        results.dump(results.to_summary(assemble(SUITE, name, "Seq. Classifier", item_scores, manifest)))
+        results.dump(results.to_summary(assemble(suite, name, "Seq. Classifier", item_scores, manifest)))
     )
-    rows = [results.to_row(i, f, rule_of(SUITE, i.subset)) for i, f in zip(SUITE.items, item_scores, strict=True)]
+    rows = [results.to_row(i, f, rule_of(suite, i.subset)) for i, f in zip(suite.items, item_scores, strict=True)]
     return summary | {"date": "2026-01-02"}, rows
 
 
