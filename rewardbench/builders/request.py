@@ -8,15 +8,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from shutil import rmtree
 
+from rewardbench.builders import style
 from rewardbench.builders.build import Tick, build_mirrors
 from rewardbench.builders.check import Verification, verify
 from rewardbench.builders.mirrors import TEMPLATE_KEY
 from rewardbench.builders.registry import BUILDERS, CORE_SEED, builders_of, fresh_seed, training_seed
-from rewardbench.builders.suite_files import build_suite, candidate_count, version_of, write_suite
+from rewardbench.builders.suite_files import build_suite, candidate_count, read_suite, version_of, write_suite
 from rewardbench.errors import InputError
 from rewardbench.paths import data_dir, write_whole
 
-SUITE_NAMES = ("core", "core-hard")
+SUITE_NAMES = ("core", "core-style", "core-hard")
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,8 @@ class BuildRequest:
             raise InputError(
                 f"{self.name} takes --fresh SEED, --output and --workers: its counts and its own seed are fixed."
             )
+        if self.name == style.NAME and self.fresh is not None:
+            raise InputError(f"{style.NAME} has no fresh draws: it is made of the responses of core.")
         if not self.is_suite and self.fresh is not None:
             raise InputError(f"--fresh belongs to suites: for other mirrors of {self.name} pass --seed.")
         if self.label and self.name != "knapsack":
@@ -85,6 +88,8 @@ def run_request(request: BuildRequest, tick: Tick = lambda: None) -> dict[str, o
         InputError: if the request is invalid, or a file cannot be written.
     """
     request.validate()
+    if request.name == style.NAME:
+        return _build_style_suite(request)
     if request.is_suite:
         return _build_suite(request, tick)
     if request.label:
@@ -118,6 +123,22 @@ def _build_suite(request: BuildRequest, tick: Tick) -> dict[str, object]:
     }
 
 
+def _build_style_suite(request: BuildRequest) -> dict[str, object]:
+    """Dress the responses of core; the version is that of core."""
+    folder = request.output or data_dir()
+    suite = style.build_style_suite(read_suite(data_dir()))
+    verification = suite.verify()
+    _require_no_failure(verification)
+    style.write_style_suite(suite, folder, version_of(data_dir(), "core"))
+    return {
+        "folder": str(folder),
+        "rows": suite.size(),
+        "verified": verification.pairs,
+        "failed": 0,
+        "files_sha256": _hash_files(folder, style.NAME),
+    }
+
+
 def _written_dir() -> Path:
     folder = data_dir() / "written"
     if not folder.is_dir():
@@ -128,7 +149,7 @@ def _written_dir() -> Path:
 def _hash_files(folder: Path, name: str) -> str:
     """Return the SHA-256 of the names and contents of all files of a suite and of its checks."""
     digest = hashlib.sha256()
-    for path in sorted([*(folder / name).iterdir(), *(folder / "checks" / name).iterdir()]):
+    for path in sorted([*(folder / name).glob("*"), *(folder / "checks" / name).glob("*")]):
         digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()
 

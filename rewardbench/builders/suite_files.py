@@ -141,12 +141,12 @@ def write_suite(suite: MirrorSuite, folder: Path, version: str) -> None:
         rows: list[object] = []
         for mirror in mirrors:
             rows += mirror.rows()
-        write_whole(rows_folder / f"{section}.jsonl", _to_jsonl(rows))
-        write_whole(checks_folder / f"{section}.jsonl", _to_jsonl(map(_check_row, mirrors)))
+        write_whole(rows_folder / f"{section}.jsonl", to_jsonl(rows))
+        write_whole(checks_folder / f"{section}.jsonl", to_jsonl(map(_check_row, mirrors)))
     for file, groups in ((TIES, suite.ties), (SQUARES, suite.squares)):
         if groups:
-            write_whole(rows_folder / f"{file}.jsonl", _to_jsonl(_all_rows(groups)))
-            write_whole(checks_folder / f"{file}.jsonl", _to_jsonl(group.to_json() for group in groups))
+            write_whole(rows_folder / f"{file}.jsonl", to_jsonl(_all_rows(groups)))
+            write_whole(checks_folder / f"{file}.jsonl", to_jsonl(group.to_json() for group in groups))
     write_whole(rows_folder / "VERSION", f"{version}\n")
 
 
@@ -226,7 +226,7 @@ def _read_suite(folder: Path, name: str) -> MirrorSuite:
         ties = read_ties(checks_folder / f"{TIES}.jsonl")
         _compare_rows(folder, name, TIES, _all_rows(ties))
     if (folder / name / f"{SQUARES}.jsonl").exists():
-        squares = list(map(square_from_json, _read_jsonl(checks_folder / f"{SQUARES}.jsonl")))
+        squares = list(map(square_from_json, read_jsonl(checks_folder / f"{SQUARES}.jsonl")))
         _compare_rows(folder, name, SQUARES, _all_rows(squares))
     return MirrorSuite(name, mirrors, ties, squares)
 
@@ -237,19 +237,19 @@ def _compare_rows(folder: Path, name: str, file: str, expected: list[object]) ->
     Raises:
         InputError: if it has others.
     """
-    if json.loads(json.dumps(expected)) != _read_jsonl(folder / name / f"{file}.jsonl"):
+    if json.loads(json.dumps(expected)) != read_jsonl(folder / name / f"{file}.jsonl"):
         raise InputError(f"{folder}/{name}/{file}.jsonl differs from the rows that checks/{name}/{file}.jsonl gives.")
 
 
 def _read_section(folder: Path, name: str, section: str) -> list[Mirror]:
     file = f"{name}/{section}.jsonl"
     rows: dict[str, Mapping[str, Any]] = {}
-    for row in _read_jsonl(folder / file):
+    for row in read_jsonl(folder / file):
         if row["id"] in rows:
             raise InputError(f"{folder}/{file} has the id {row['id']} twice.")
         rows[row["id"]] = row
     mirrors = []
-    for check in _read_jsonl(folder / "checks" / file):
+    for check in read_jsonl(folder / "checks" / file):
         a, b = (rows.pop(f"{check['group']}-{half}", None) for half in "ab")
         if not a or not b:
             raise InputError(f"{folder}/checks/{file} names {check['group']}, but {file} lacks its pair.")
@@ -284,12 +284,18 @@ def _check_row(mirror: Mirror) -> dict[str, object]:
     return {name: value for name, value in row.items() if value}
 
 
-def _read_jsonl(path: Path) -> list[dict[str, Any]]:
+def read_jsonl(path: Path) -> list[dict[str, Any]]:
+    """Read the rows of a file, one JSON object per line.
+
+    Raises:
+        InputError: if the file cannot be read.
+    """
     try:
         return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read: {error}.") from error
 
 
-def _to_jsonl(rows: Iterable[object]) -> str:
+def to_jsonl(rows: Iterable[object]) -> str:
+    """Return the content of a file of rows, one JSON object per line."""
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)

@@ -54,23 +54,23 @@ def jaccard(first: Grams, second: Grams) -> float:
     return shared / (len(first) + len(second) - shared) if shared else 0.0
 
 
-def without_near_twins(candidates: Iterable[Mirror], count: int, kept: Sequence[Mirror] = ()) -> list[Mirror]:
+def without_near_twins(candidates: Iterable[Mirror], count: int, earlier: Sequence[Mirror] = ()) -> list[Mirror]:
     """Return the first candidates that are near twins neither of each other nor of the mirrors before them.
 
     Args:
         candidates: mirrors of one subset, in the order in which they are preferred.
         count: the largest number to return.
-        kept: mirrors that the candidates join; those of other subsets are ignored.
+        earlier: mirrors that the candidates join; those of other subsets are ignored.
     """
     chosen: list[Mirror] = []
     grams_by_subset: dict[str, list[MirrorGrams]] = {}
-    for mirror in kept:
+    for mirror in earlier:
         grams_by_subset.setdefault(mirror.subset, []).append(mirror_grams(mirror))
     for mirror in candidates:
         if len(chosen) == count:
             break
-        earlier, grams = grams_by_subset.setdefault(mirror.subset, []), mirror_grams(mirror)
-        if all(grams.similarity(other) < NEAR_TWIN for other in earlier):
-            earlier.append(grams)
+        others, grams = grams_by_subset.setdefault(mirror.subset, []), mirror_grams(mirror)
+        if all(grams.similarity(other) < NEAR_TWIN for other in others):
+            others.append(grams)
             chosen.append(mirror)
     return chosen

@@ -74,7 +74,7 @@ def lint_command(
 
 @data.command("verify")
 def verify_labels_command(
-    dataset: Annotated[str, Argument(help="core, core-hard, or a data folder with checks/")] = "core",
+    dataset: Annotated[str, Argument(help="core, core-style, core-hard, or a data folder with checks/")] = "core",
     suite: Annotated[TextOption, Option("--suite", help="Suite in a data folder; default: core")] = None,
     trust_remote_code: Annotated[
         bool, Option("--trust_remote_code", help="Allow programs in a folder other than core to run")
@@ -83,7 +83,7 @@ def verify_labels_command(
 ) -> None:
     """Check all labels again: rerun programs, recompute sums and packings, recheck premises, constraints and names."""
     from rewardbench.builders.request import SUITE_NAMES
-    from rewardbench.builders.suite_files import read_suite
+    from rewardbench.builders.style import read_any_suite
     from rewardbench.paths import data_dir
     from rewardbench.verifiers import VERIFIERS
 
@@ -93,7 +93,7 @@ def verify_labels_command(
             f"Verifying {dataset} runs the programs in it with your permissions. If you trust its source, pass "
             "--trust_remote_code."
         )
-    mirrors = read_suite(data_dir(), dataset) if is_embedded else read_suite(Path(dataset), suite or "core")
+    mirrors = read_any_suite(data_dir() if is_embedded else Path(dataset), dataset if is_embedded else suite or "core")
     with _progress("verifying", len(VERIFIERS)) as tick:
         verification = mirrors.verify(tick)
     counts = {

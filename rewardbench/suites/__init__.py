@@ -243,9 +243,12 @@ def _build(
 
 
 def _file_rules(spec: SuiteSpec, source: Source, items: Sequence[Item]) -> dict[str, Rule]:
-    """Return the rules of an embedded suite's subsets: the section of each is that of its file."""
+    """Return the rules of an embedded suite's subsets: the section of each is that of its file.
+
+    A suite that converts a row to several has its rules in its spec.
+    """
     rules: dict[str, Rule] = {}
-    if spec.sections:
+    if spec.sections and not spec.expand:
         for (split, _), item in zip(source.rows, items, strict=True):
             if split in spec.sections:
                 weight = 1.0 if spec.equal_subsets else None

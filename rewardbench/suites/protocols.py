@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import product
+from typing import TypeGuard
 
 from rewardbench.suites.data_row import BadRow, DataRow
 from rewardbench.suites.turns import kind
@@ -26,7 +27,7 @@ def rm_bench_pairs(row: DataRow) -> list[DataRow]:
     right, wrong = row.get("chosen"), row.get("rejected")
     others = {name: value for name, value in row.items() if name not in ("chosen", "rejected", "id", "subset")}
     problem = None
-    if not (_is_three(right) and _is_three(wrong)):
+    if not (_has_length(right, len(STYLES)) and _has_length(wrong, len(STYLES))):
         problem = "it has no three chosen and three rejected completions"
     pairs: list[DataRow] = []
     for i, j in product(range(len(STYLES)), repeat=2):
@@ -34,7 +35,7 @@ def rm_bench_pairs(row: DataRow) -> list[DataRow]:
             **others,
             "id": f"{row.get('id')}/{STYLES[i]}-{STYLES[j]}",
             "group": str(row.get("id")),
-            "subset": f"{LEVELS[(i < j) - (i > j) + 1]}-{row.get('domain', 'all')}",
+            "subset": f"{_level(i, j)}-{row.get('domain', 'all')}",
         }
         if problem is not None:
             pairs.append(BadRow(fields, problem))
@@ -43,8 +44,43 @@ def rm_bench_pairs(row: DataRow) -> list[DataRow]:
     return pairs
 
 
-def _is_three(value: object) -> bool:
-    return isinstance(value, list) and len(value) == len(STYLES)
+CORE_STYLES = ("plain", "framed", "long", "bullets")
+"""The styles of core-style, from plain to rich: as in core; after a frame of confidence or doubt; with padding before
+and after; as bullets with bold words."""
+
+
+def style_pairs(row: DataRow) -> list[DataRow]:
+    """Build the sixteen pairs of a prompt of core-style; all are of the row's subset and group.
+
+    The levels are those of RM-Bench: a pair is hard if the wrong completion has the richer style, easy if the right
+    one has it, and normal if both have the same.
+    """
+    right, wrong = row.get("chosen"), row.get("rejected")
+    if not (_has_length(right, len(CORE_STYLES)) and _has_length(wrong, len(CORE_STYLES))):
+        names = {name: row[name] for name in ("id", "subset", "group") if name in row}
+        return [BadRow(names, f"it has no {len(CORE_STYLES)} chosen and {len(CORE_STYLES)} rejected completions")]
+    pairs: list[DataRow] = []
+    for (i, style_chosen), (j, style_rejected) in product(enumerate(CORE_STYLES), repeat=2):
+        pair = {
+            **row,
+            "id": f"{row.get('id')}/{style_chosen}-{style_rejected}",
+            "chosen": right[i],
+            "rejected": wrong[j],
+            "style_chosen": style_chosen,
+            "style_rejected": style_rejected,
+            "level": _level(i, j),
+        }
+        pairs.append(pair)
+    return pairs
+
+
+def _level(style_chosen: int, style_rejected: int) -> str:
+    """Return the level of a pair by the richness of the styles of its completions."""
+    return LEVELS[(style_chosen < style_rejected) - (style_chosen > style_rejected) + 1]
+
+
+def _has_length(value: object, length: int) -> TypeGuard[list[object]]:
+    return isinstance(value, list) and len(value) == length
 
 
 JUDGE_BENCH = {"Knowledge": "mmlu-pro", "Reasoning": "livebench-reasoning", "Math": "livebench-math"}

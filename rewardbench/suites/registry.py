@@ -17,6 +17,7 @@ from rewardbench.suites.protocols import (
     judge_bench_pair,
     rm_bench_pairs,
     rmb_row,
+    style_pairs,
 )
 from rewardbench.types import Metric, Rule
 
@@ -113,6 +114,17 @@ REWARD_BENCH_2 = ("Factuality", "Precise IF", "Math", "Safety", "Focus", "Ties")
 
 UNWEIGHED_SETS = ("anthropic_harmless", "mtbench_gpt4", "mtbench_human")
 
+CORE_STYLE = {
+    "facts": "Chat",
+    "focus": "Chat",
+    "dialogue": "Chat",
+    "pink-elephant": "Instructions",
+    "refuse-or-help": "Safety",
+    "privacy-and-roles": "Safety",
+    "math": "Reasoning",
+}
+"""The subsets of core whose responses core-style has in other styles, with their sections."""
+
 SUITES: Mapping[str, SuiteSpec] = {
     spec.name: spec
     for spec in (
@@ -130,6 +142,14 @@ SUITES: Mapping[str, SuiteSpec] = {
             },
             rules={"ties": Rule("Ties", "ties")},
             section_weights={"Ties": 0.0},  # reported, but not part of the score
+        ),
+        SuiteSpec(
+            name="core-style",
+            headline="mirror",
+            expand=style_pairs,
+            # With equal weights, a section is the mean of its subsets.
+            rules={subset: Rule(section, weight=1.0) for subset, section in CORE_STYLE.items()},
+            sections={section.lower(): section for section in CORE_STYLE.values()},
         ),
         SuiteSpec(
             name="core-hard",

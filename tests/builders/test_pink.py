@@ -224,9 +224,9 @@ def test_a_user_who_typed_the_rule_does_not_take_it_back():
     plans = make_plans([TopicOutlines(f"t{n}", [pair] * 3, [outlines] * 3) for n in range(12)], 0, "suite")
     rules = read_rules().rules
     typed = [plan for plan in plans if rules[plan.rule_index].ok]
-    own = [plan for plan in typed if not rules[plan.rule_index].relayed]
-    assert 0 < len(own) < len(typed)
-    for plan in own:
+    binding = [plan for plan in typed if not rules[plan.rule_index].relayed]
+    assert 0 < len(binding) < len(typed)
+    for plan in binding:
         assert not outlines[plan.dialogue_index].takes_side
         assert plan.wish_index is None
 

@@ -125,7 +125,7 @@ def load(tmp_path):
 
 
 def test_data_folder_has_a_configuration_for_each_section():
-    assert datasets.get_dataset_config_names(str(data_dir())) == ["default", *SECTIONS, "ties"]
+    assert datasets.get_dataset_config_names(str(data_dir())) == ["default", *SECTIONS, "ties", "core-style"]
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -133,6 +133,12 @@ def test_datasets_loads_the_rows_of_a_section(load, name):
     loaded = load(name)
     assert list(loaded) == ["test"]
     assert loaded["test"].to_list() == FILES[name]
+
+
+def test_datasets_loads_core_style(load):
+    rows = [row for section in SECTIONS for row in read(f"core-style/{section}")]
+    assert load("core-style")["test"].to_list() == rows
+    assert {len(row[side]) for row in rows for side in ("chosen", "rejected")} == {4}
 
 
 def test_datasets_loads_all_mirrors_by_default(load):

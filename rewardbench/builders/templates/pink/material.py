@@ -366,9 +366,7 @@ def fill_turns(turns: Sequence[str], values: Mapping[str, str]) -> list[str]:
 
 
 def hash_text(topics: Sequence[Topic]) -> str:
-    """Return topics as the text whose hash seeds the invented names.
-
-    The names of the fields are frozen: another form of the same topics would change every fresh and training draw.
+    """Return topics as the text whose hash seeds the invented names; another form of it would change every draw.
 
     >>> hash_text([Topic("beers", "suite", (SubjectPair(Subject("ale"), Subject("lager"), "beer"),), ())])[:57]
     "(Topic(name='beers', pool='suite', pairs=(Pair(one=Thing("

@@ -170,7 +170,7 @@ def _wish_cycles(rng: Rng, wishes: Sequence[WishTemplate]) -> dict[bool, Iterato
 
 def _decline_cycles(rng: Rng, declines: Sequence[OpenDecline]) -> dict[bool, Iterator[int]]:
     """Return endless sequences of decline indices: those with a counter under True, the others under False."""
-    cycles = {}
+    cycles: dict[bool, Iterator[int]] = {}
     for has_counter in (True, False):
         indices = [index for index, decline in enumerate(declines) if bool(decline.counter) is has_counter]
         cycles[has_counter] = cycle(rng.sample(indices, len(indices)))
