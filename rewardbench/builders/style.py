@@ -52,7 +52,7 @@ ARTEFACT = re.compile(
     r"[\"“”„`*|#]|(?:^|\s)['‘]|^(?:Dear|Hello|Hi)\b|\b(?:Mr|Mrs|Ms|Dr|St|vs|etc|[A-Za-z])\.|^\s*(?:[-•(]|\w{1,2}[.)])",
     re.MULTILINE,
 )
-"""What a response has that is no plain prose, or whose sentences cannot be told apart."""
+"""What a response has that is no plain prose, or whose sentences cannot be separated."""
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=\S)|\n+")
 WORD = re.compile(r"(?<![\w'’-])[a-z]{4,}(?![\w'’-])")
 

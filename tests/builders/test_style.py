@@ -234,10 +234,10 @@ def test_embedded_rows_are_those_of_the_program_and_others_are_rejected(tmp_path
     for name in ("core", "checks", NAME):
         copytree(DATA / name, tmp_path / name)
     path = tmp_path / NAME / "chat.jsonl"
-    first, rest = path.read_text(encoding="utf-8").split("\n", 1)
+    first, others = path.read_text(encoding="utf-8").split("\n", 1)
     values = json.loads(first)
     values["chosen"][1] += " Really."
-    path.write_text(json.dumps(values, ensure_ascii=False) + "\n" + rest, encoding="utf-8")
+    path.write_text(json.dumps(values, ensure_ascii=False) + "\n" + others, encoding="utf-8")
     with pytest.raises(InputError, match=r"core-style/chat.jsonl differs from what the program makes of core"):
         read_style_suite(tmp_path)
 
