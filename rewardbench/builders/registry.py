@@ -74,12 +74,13 @@ def _hard(name: str, section: str, count: int, squares: int = 0) -> Builder:
 
 
 _BUILDERS = (
-    Builder("instructions", "instructions", "chat", 104),
-    Builder("code", "code", "reasoning", 112),
-    Builder("math", "math", "reasoning", 108),
-    Builder("logic", "logic", "reasoning", 80),
-    Builder("knapsack", "knapsack", "reasoning", 48),
-    Builder("pink", "pink-elephant", "pink_elephant", 170),
+    # The prefixes are those of core 1, which had these mirrors in other sections.
+    Builder("instructions", "instructions", "instructions", 112, 124, "chat-instructions"),
+    Builder("pink", "pink-elephant", "instructions", 116, 210, "pink-elephant"),
+    Builder("code", "code", "reasoning", 100, 140),
+    Builder("math", "math", "reasoning", 118, 132),
+    Builder("logic", "logic", "reasoning", 72, 104),
+    Builder("knapsack", "knapsack", "reasoning", 56, 64),
     _hard("no-certificate", "reasoning", 100),
     _hard("policy-engine", "safety", 100),
     _hard("who-may-instruct", "safety", 100),
@@ -92,13 +93,6 @@ _BUILDERS = (
     _hard("spanish", "languages", 72),
     _hard("hindi", "languages", 72),
     _hard("chinese", "languages", 72),
-    # The prefixes are those of core 1, which had these mirrors in other sections.
-    Builder("instructions", "instructions", "instructions", 112, 124, "chat-instructions"),
-    Builder("pink", "pink-elephant", "instructions", 116, 210, "pink-elephant"),
-    Builder("code", "code", "reasoning", 100, 140),
-    Builder("math", "math", "reasoning", 118, 132),
-    Builder("logic", "logic", "reasoning", 72, 104),
-    Builder("knapsack", "knapsack", "reasoning", 56, 64),
 )
 BUILDERS: Mapping[str, Builder] = {builder.name: builder for builder in _BUILDERS}
 

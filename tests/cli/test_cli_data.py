@@ -229,7 +229,7 @@ def test_a_fresh_draw_is_scored_with_core_and_the_gap_is_reported(tmp_path):
     assert gap["value"] == pytest.approx(core["value"] - fresh["value"])
     assert gap["low"] < gap["value"] < gap["high"]
     assert gap["low"] < 0 < gap["high"]  # chance on both
-    assert printed["manifest"]["fresh"].startswith("1.0.1-fresh3+")
+    assert printed["manifest"]["fresh"].startswith("2.0.0-fresh3+")
     assert len(list((tmp_path / "cache" / "rewardbench").iterdir())) == 1
     ran = subprocess.run([*command[:-1], "--split", "chat"], env=env, cwd=tmp_path, capture_output=True, text=True)
     assert ran.returncode == 2
