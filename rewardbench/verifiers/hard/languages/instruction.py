@@ -13,6 +13,10 @@ TRIM = ".,;:!?।。！？，、：；()[]«»„“”\"'’‘《》「」¡¿
 NOTE = re.compile(r"^([^-].*?) ?(?:: |：)(.*\d.*)$")
 
 
+def _trimmed(word: str) -> str:
+    return word.strip(TRIM)
+
+
 class TextReader:
     """Reads one prompt and its response with the lexicon of the language."""
 
@@ -63,14 +67,14 @@ class TextReader:
     def length(self, text: str) -> int:
         """Count the words of a text, or its Chinese characters."""
         if self.by_character:
-            return sum("\u4e00" <= character <= "\u9fff" for character in text)
-        return sum(any(map(str.isalnum, word)) for word in text.split())
+            return len(re.sub("[^\u4e00-\u9fff]", "", text))
+        return len(text.split())
 
     def occurrences(self, word: str) -> int:
         """Count a word in the response."""
         if self.by_character:
             return len(self.text.split(word)) - 1
-        return sum(token.strip(TRIM) == word for token in self.text.split())
+        return list(map(_trimmed, self.text.split())).count(word)
 
     def items_below(self, heading: str) -> int:
         """Count the list items directly below a heading."""
@@ -96,7 +100,8 @@ class TextReader:
 
     def form_in_text(self, label: str, example: str) -> bool:
         """Return True if the value of a note is in the response exactly in the form of the example."""
-        kind = "date" if any(matches(f"^{form}$", example) for form in self.lexicon["date_forms"]) else "amount"
+        dates = "|".join(self.lexicon["date_forms"])
+        kind = "date" if matches(f"^(?:{dates})$", example) else "amount"
         read: Callable[[str], object] = self._date_of if kind == "date" else self._value_of
         value = read(self.notes[label])
         forms = []
@@ -109,10 +114,11 @@ class TextReader:
     def place_of_date(self, label: str) -> int:
         """Return where the date of a note is in the response, in any form."""
         value = self._date_of(self.notes[label])
-        places = []
         for form in self.lexicon["date_forms"]:
-            places += [match.start() for match in re.finditer(form, self.text) if self._date_of(match[0]) == value]
-        return places[0]
+            for match in re.finditer(form, self.text):
+                if self._date_of(match[0]) == value:
+                    return match.start()
+        raise ValueError(f"the response has no date for {label!r}")
 
 
 def _counts(reader: TextReader, groups: Mapping[str, str], count: Callable[[str], int]) -> bool:
@@ -120,8 +126,8 @@ def _counts(reader: TextReader, groups: Mapping[str, str], count: Callable[[str]
 
 
 def _has_sentences(reader: TextReader, groups: Mapping[str, str]) -> bool:
-    counts = [len(reader.sentences(reader.paragraph(n))) for n in (0, 1)]
-    return counts == [int(groups["p"]), int(groups["q"])]
+    first, second = reader.sentences(reader.paragraph(0)), reader.sentences(reader.paragraph(1))
+    return len(first) == int(groups["p"]) and len(second) == int(groups["q"])
 
 
 def _has_forms(reader: TextReader, groups: Mapping[str, str]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,7 +67,7 @@ class BookReader:
         clause = ReadClause()
         target = re.search(self.lexicon["excludes"], text)
         if target:
-            clause.target = int(only([group for group in target.groups() if group], "the excluded clause"))
+            clause.target = int(only(list(filter(None, target.groups())), "the excluded clause"))
             text = text.replace(target[0], " ")
         conditions = clause.conditions
         for part in re.split(self.lexicon["separators"], text):
@@ -119,25 +119,24 @@ class BookReader:
 def agrees_with_book(cell: Cell) -> bool:
     """Return True if the response gives the decision, the deciding clause, and the clauses that apply."""
     reader = BookReader(cell)
-    deciding = next(n for n in reader.by_precedence if reader.clauses[n].approves is not None and reader.applies(n))
-    applicable = [n for n in sorted(reader.clauses) if reader.applies(n)]
-    return _read_reply(cell.response, reader) == (reader.clauses[deciding].approves, deciding, applicable)
+    statuses = {n: reader.applies(n) for n in sorted(reader.clauses)}
+    deciding = next(n for n in reader.by_precedence if statuses[n] and reader.clauses[n].approves is not None)
+    return _read_reply(cell.response, reader) == (reader.clauses[deciding].approves, deciding, statuses)
 
 
-def _read_reply(response: str, reader: BookReader) -> tuple[bool, int, list[int]]:
+def _read_reply(response: str, reader: BookReader) -> tuple[bool, int, dict[int, bool]]:
     decisions: list[bool] = []
     deciding: list[int] = []
-    applicable = []
-    lines = response.split("\n")
-    for line in lines:
-        numbers: Sequence[str] = NUMBER.findall(line)
+    statuses: dict[int, bool] = {}
+    for line in response.split("\n"):
+        numbers = list(map(int, NUMBER.findall(line)))
         if matches(reader.scene["decision"], line) and not numbers:
             decisions.append(not matches(reader.lexicon["negation"], line))
         elif numbers and matches(reader.lexicon["deciding"], line):
-            deciding += map(int, numbers)
-        elif numbers and not matches(reader.lexicon["fails"], line):
-            applicable += list(map(int, numbers))
-    return bool(only(decisions, "the decision")), int(only(deciding, "the deciding clause")), applicable
+            deciding += numbers
+        elif numbers:
+            statuses[only(numbers, f"the clause in {line!r}")] = not matches(reader.lexicon["fails"], line)
+    return bool(only(decisions, "the decision")), int(only(deciding, "the deciding clause")), statuses
 
 
 verify_book = cell_by_cell(agrees_with_book)

@@ -35,8 +35,10 @@ class ReadPlan:
             return self.initial[place]
         change = self.changes[count - 1]
         if change.kind == "undo":
-            before = [n for n, earlier in enumerate(self.changes) if earlier.turn == change.turn - 1]
-            return self.entry_of(place, before[0])
+            before = count - 1
+            while before > 0 and self.changes[before - 1].turn == change.turn - 1:
+                before -= 1
+            return self.entry_of(place, before)
         if change.kind == "replace":
             entry = self.entry_of(place, count - 1)
             return change.entries[1] if entry == change.entries[0] else entry
@@ -73,28 +75,28 @@ def read_plan(cell: Cell, language: str) -> ReadPlan:
 
 def _read_change(line: str, labels: Sequence[str], language: str, turn: int) -> ReadChange:
     lexicon = read_lexicon(language, "retraction")
-    kinds = [kind for kind, pattern in lexicon["changes"] if matches(pattern, line)]
-    if not kinds:
+    kind = next((kind for kind, pattern in lexicon["changes"] if matches(pattern, line)), "")
+    if not kind:
         raise ValueError(f"no change in {line!r}")
-    places = tuple(dict.fromkeys(label for _, label in mentions(line, labels)))
+    places = tuple(dict.fromkeys(mentions(line, labels).values()))
     entries: tuple[str, ...] = ()
-    for pattern in lexicon["entries"].get(kinds[0], ()):
+    for pattern in lexicon["entries"].get(kind, ()):
         match = re.search(pattern, line, re.IGNORECASE)
         if match and not entries:
             entries = match.groups()
     needed = {"set": (1, 1), "cancel": (1, 0), "restore": (1, 0), "swap": (2, 0), "move": (2, 0), "replace": (0, 2)}
-    if (len(places), len(entries)) != needed.get(kinds[0], (0, 0)):
-        raise ValueError(f"{kinds[0]} with {places} and {entries} in {line!r}")
-    return ReadChange(kinds[0], places, entries, turn)
+    if (len(places), len(entries)) != needed.get(kind, (0, 0)):
+        raise ValueError(f"{kind} with {places} and {entries} in {line!r}")
+    return ReadChange(kind, places, entries, turn)
 
 
-def mentions(text: str, names: Sequence[str]) -> list[tuple[int, str]]:
-    """List the places in a text where a name begins, with the name, in order of the text."""
-    places = []
+def mentions(text: str, names: Sequence[str]) -> dict[int, str]:
+    """Return the names in a text by the position where they begin, in order of the text."""
+    places = {}
     for name in names:
         for match in re.finditer(rf"(?<!\d){re.escape(name)}(?!\d)", text, re.IGNORECASE):
-            places.append((match.start(), name))
-    return sorted(places)
+            places[match.start()] = name
+    return dict(sorted(places.items()))
 
 
 def agrees_with_turns(cell: Cell) -> bool:
@@ -107,12 +109,11 @@ def agrees_with_turns(cell: Cell) -> bool:
     known = list(dict.fromkeys(known))
     free = read_lexicon(language, "retraction")["free"]
     labels = mentions(cell.response, list(plan.initial))
-    if sorted(label for _, label in labels) != sorted(plan.initial):
+    if sorted(labels.values()) != sorted(plan.initial):
         return False
-    ends = [start for start, _ in labels[1:]] + [len(cell.response)]
-    for (start, label), end in zip(labels, ends, strict=True):
-        line = cell.response[start:end].split("\n")[0]
-        stated = [entry for _, entry in mentions(line, known)]
+    for start, label in labels.items():
+        line = cell.response[start:].split("\n")[0]
+        stated = list(mentions(line, known).values())
         entry = plan.entry_of(label, len(plan.changes))
         if stated != ([entry] if entry else []) or matches(free, line) == bool(entry):
             return False

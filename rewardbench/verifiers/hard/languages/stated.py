@@ -20,25 +20,27 @@ def states_plan(cell: Cell) -> bool:
     lines = cell.response.split("\n")
     for place, entry in cell.check["plan"].items():
         label = re.compile(rf"(?<!\d){re.escape(place)}(?!\d)", re.IGNORECASE)
-        about = [line for line in lines if label.search(line)]
+        about = list(filter(label.search, lines))
         if len(about) != 1:
             return False
-        named = [other for other in cell.check["entries"] if other in about[0]]
-        is_free = any(word in about[0] for word in cell.check["free"])
-        if named != ([entry] if entry else []) or is_free == bool(entry):
+        is_free = bool(_contained(about[0], cell.check["free"]))
+        if _contained(about[0], cell.check["entries"]) != ([entry] if entry else []) or is_free == bool(entry):
             return False
     return True
+
+
+def _contained(text: str, options: Sequence[str]) -> list[str]:
+    """Return the options that are in the text."""
+    return [option for option in options if option in text]
 
 
 def states_outcome(cell: Cell) -> bool:
     """Return True if the response states the decision, the deciding clause, and which clauses apply."""
     check, lines = cell.check, cell.response.split("\n")
     frames = check["frames"]
-    decisions = [frame.replace("{main}", check["decision"]) for frame in frames["decision"]]
-    opposites = [frame.replace("{main}", check["opposite"]) for frame in frames["decision"]]
-    decided = [line for line in lines if line.lower() in _lowered(frames["decision"], check["decision"])]
-    reversed_ = [line for line in lines if line.lower() in _lowered(frames["decision"], check["opposite"])]
-    if len(decisions) != len(opposites) or len(decided) != 1 or reversed_:
+    if not _states(lines, frames["decision"], check["decision"]):
+        return False
+    if _states(lines, frames["decision"], check["opposite"]):
         return False
     deciding = _numbers(lines, frames["deciding"])
     applicable, others = _numbers(lines, frames["applies"]), _numbers(lines, frames["fails"])
@@ -46,11 +48,13 @@ def states_outcome(cell: Cell) -> bool:
     return complete and deciding == [check["clause"]] and applicable == check["applicable"]
 
 
-def _lowered(frames: Sequence[str], decision: str) -> list[str]:
-    lowered = []
+def _states(lines: Sequence[str], frames: Sequence[str], decision: str) -> bool:
+    """Return True if one of the lines is one of the frames with this decision."""
     for frame in frames:
-        lowered.append(frame.replace("{main}", decision).replace("{Main}", decision).lower())
-    return lowered
+        statement = frame.lower().replace("{main}", decision.lower())
+        if statement in map(str.lower, lines):
+            return True
+    return False
 
 
 def _numbers(lines: Sequence[str], frames: Sequence[str]) -> list[int]:
@@ -77,10 +81,10 @@ def _follows(text: str, rule: Mapping[str, Any], by_character: bool) -> bool:
     if kind in ("sentences", "words", "lists"):
         return _counts(text, paragraphs, rule, by_character) == list(rule["counts"])
     if kind in ("dates", "amounts"):
-        return all(item in text for item in rule["present"]) and not any(item in text for item in rule["absent"])
+        return _contained(text, rule["present"]) == rule["present"] and not _contained(text, rule["absent"])
     if kind == "order":
-        places = [max(text.find(form) for form in rule[name]) for name in ("first", "second")]
-        return 0 <= places[0] < places[1]
+        first, second = max(map(text.find, rule["first"])), max(map(text.find, rule["second"]))
+        return 0 <= first < second
     if kind == "longest":
         sentences = SENTENCE.findall(" ".join(paragraphs))
         return all(_length(sentence, by_character) <= rule["limit"] for sentence in sentences)
@@ -96,16 +100,18 @@ def _follows(text: str, rule: Mapping[str, Any], by_character: bool) -> bool:
 
 
 def _counts(text: str, paragraphs: Sequence[str], rule: Mapping[str, Any], by_character: bool) -> list[int]:
-    if rule["rule"] == "sentences":
-        return [len(SENTENCE.findall(paragraph)) for paragraph in paragraphs]
-    if rule["rule"] == "words" and by_character:
-        return [text.count(word) for word in rule["words"]]
-    if rule["rule"] == "words":
-        return [len(re.findall(rf"(?<!{LETTER}){word}(?!{LETTER})", text)) for word in rule["words"]]
     counts = []
-    for heading in rule["headings"]:
-        block = next((part for part in text.split("\n\n") if part.startswith(heading)), "")
-        counts.append(block.count("\n- "))
+    if rule["rule"] == "sentences":
+        for paragraph in paragraphs:
+            counts.append(len(SENTENCE.findall(paragraph)))
+    elif rule["rule"] == "words":
+        for word in rule["words"]:
+            pattern = word if by_character else rf"(?<!{LETTER}){word}(?!{LETTER})"
+            counts.append(len(re.findall(pattern, text)))
+    else:
+        for heading in rule["headings"]:
+            block = re.search(rf"(?m)^{re.escape(heading)}.*((?:\n- .+)*)", text)
+            counts.append(block[1].count("\n- ") if block else 0)
     return counts
 
 

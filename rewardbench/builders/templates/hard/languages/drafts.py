@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -126,11 +127,11 @@ def draw_draft(rng: Rng, rung: int, scene: TextScene, paired: list[str]) -> Text
     sentences = (scene.sentences[0], *chosen, rng.pick(scene.endings))
     gap = 2 - n % 2
     split = (n + rng.pick((-gap, gap))) // 2
-    slots = sum(sentence.count("{w}") for sentence in sentences)
-    if slots < 5:
+    slots = "".join(sentences).count("{w}")
+    if "words" in paired and slots < 5:
         raise Resample
     gap = 2 - slots % 2
-    ones = (slots + rng.pick((-gap, gap))) // 2
+    ones = max(0, slots + rng.pick((-gap, gap))) // 2
     items = rng.sample(scene.items, ITEMS[rung])
     return TextDraft(
         sentences,
@@ -165,7 +166,7 @@ def render_text(context: TextContext, draft: TextDraft) -> str:
         for heading, items in zip(
             scene.headings, (draft.items[: draft.list_split], draft.items[draft.list_split :]), strict=True
         ):
-            parts.append("\n".join([f"{heading}{texts['colon']}", *(f"- {item}" for item in items)]))
+            parts.append("\n- ".join([f"{heading}{texts['colon']}", *items]))
     return "\n\n".join(parts)
 
 
@@ -185,14 +186,15 @@ def paired_rule(context: TextContext, draft: TextDraft, kind: str) -> TextRule:
         values = {"u": scene.headings[0], "v": scene.headings[1], "p": counts[0], "q": counts[1]}
         return TextRule(kind, values, {"headings": scene.headings, "counts": counts})
     if kind == "order":
-        dates = [sentence.split("{date")[1][0] for sentence in draft.sentences if "{date" in sentence]
-        first, second = map(int, dates)
+        first, second = map(int, re.findall(r"\{date(\d)\}", "".join(draft.sentences)))
         values = {"u": context.labels[first], "v": context.labels[second]}
         return TextRule(kind, values, {"first": context.forms[first], "second": context.forms[second]})
     start, forms = (0, draft.date_forms) if kind == "dates" else (2, draft.amount_forms)
     examples = context.texts["date_examples" if kind == "dates" else "amount_examples"]
-    present = [context.forms[start + n][form] for n, form in enumerate(forms)]
-    absent = [context.forms[start + n][1 - form] for n, form in enumerate(forms)]
+    present, absent = [], []
+    for n, form in enumerate(forms):
+        present.append(context.forms[start + n][form])
+        absent.append(context.forms[start + n][1 - form])
     values = {"u": context.labels[start], "v": context.labels[start + 1]}
     values |= {"p": examples[forms[0]], "q": examples[forms[1]]}
     return TextRule(kind, values, {"present": present, "absent": absent})

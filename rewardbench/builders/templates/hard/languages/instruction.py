@@ -56,8 +56,12 @@ def draw(language: str, rng: Rng, rung: int) -> MirrorContent:
     halves = []
     for choice in (draft, twin):
         rules = [*shared[:position], paired_rule(context, choice, paired[0]), *shared[position:]]
-        lines.append([fill_slots(wordings[rule.kind], **rule.values) for rule in rules])
-        halves.append({"rules": [{"rule": rule.kind, **rule.check} for rule in rules]})
+        rendered, checks = [], []
+        for rule in rules:
+            rendered.append(fill_slots(wordings[rule.kind], **rule.values))
+            checks.append({"rule": rule.kind, **rule.check})
+        lines.append(rendered)
+        halves.append({"rules": checks})
     prompts = _render_prompts(rng, context, draft, lines)
     edit = f"values of the rule on {paired[0]} swapped"
     return make_content(edit, prompts, replies, "language-instruction", language, halves)
@@ -91,7 +95,7 @@ def _render_prompts(rng: Rng, context: TextContext, draft: TextDraft, lines: lis
     texts, scene = context.texts, context.scene
     job, note, convention = rng.pick(scene.jobs), rng.pick(texts["notes"]), rng.pick(texts["conventions"])
     colon = texts["colon"] + texts["space"]
-    facts = [f"{label}{colon}{neutral}" for label, neutral in zip(context.labels, context.neutral, strict=True)]
+    facts = list(map(colon.join, zip(context.labels, context.neutral, strict=True)))
     facts = rng.sample(facts, len(facts))
     if draft.items:
         facts.append(
@@ -102,7 +106,7 @@ def _render_prompts(rng: Rng, context: TextContext, draft: TextDraft, lines: lis
     layout = rng.number(0, 3)
     prompts = []
     for rules in lines:
-        block = "\n".join([opening, *(f"- {rule}" for rule in rules), convention])
+        block = "\n- ".join([opening, *rules]) + "\n" + convention
         if layout == 0:
             prompts.append(chat(f"{job}\n\n{material}\n\n{block}"))
         elif layout == 1:

@@ -35,10 +35,14 @@ def measured_rules(rng: Rng, texts: Mapping[str, Any], scene: TextScene, replies
     """
     by_character = bool(texts["by_character"])
     longest, totals = [], []
+    starts, ends = set(), set()
     for reply in replies:
-        body = " ".join(reply.split("\n\n")[:2])
-        longest.append(max(measure_length(sentence, by_character) for sentence in split_sentences(body)))
+        first, second = reply.split("\n\n")[:2]
+        for sentence in split_sentences(f"{first} {second}"):
+            longest.append(measure_length(sentence, by_character))
         totals.append(measure_length(reply, by_character))
+        starts.add(second.split()[0].strip(","))
+        ends.add(split_sentences(second)[-1])
     limit = max(longest) + rng.number(4, 8)
     low, high = min(totals) - rng.number(12, 20), max(totals) + rng.number(12, 20)
     low, high = low // 5 * 5, -(-high // 5) * 5
@@ -52,11 +56,9 @@ def measured_rules(rng: Rng, texts: Mapping[str, Any], scene: TextScene, replies
         if free:
             value = rng.pick(free)
             rules.append(TextRule(kind, {"u": value}, {"text": value}))
-    ends = {split_sentences(reply.split("\n\n")[1])[-1] for reply in replies}
     if len(ends) == 1:
         ending = next(sentence for sentence in scene.endings if sentence[:-1].strip() in ends)
         rules.append(TextRule("ending", {"u": ending}, {"text": ending}))
-    starts = {reply.split("\n\n")[1].split()[0].strip(",") for reply in replies}
     if len(starts) == 1 and not by_character and not re.search("['’¡¿]", "".join(starts)):
         start = starts.pop()
         rules.append(TextRule("start", {"u": start}, {"text": start}))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from rewardbench.builders.draw import MirrorContent, Resample, Rng
 from rewardbench.builders.mirrors import chat
@@ -26,6 +27,8 @@ from rewardbench.types import Messages
 CLAUSES = {1: 4, 2: 7, 3: 11, 4: 16}
 FACTS = {1: 4, 2: 6, 3: 8, 4: 9}
 ATTEMPTS = 300
+FRAMES = ("decision", "deciding", "applies", "fails")
+"""Sentences of a response, by which its verifier reads it."""
 
 CaseFacts = tuple[int, ...]
 """Value of each fact of a case: 0 or 1, or the number of a numeric fact."""
@@ -102,11 +105,11 @@ def decide_case(clauses: Sequence[BookClause], facts: CaseFacts, highest: bool) 
         excepted = clause.exception is not None and clause.exception.is_met(facts)
         if not excepted and all(condition.is_met(facts) for condition in clause.conditions):
             met.append(n)
-    excluded = [clauses[n].excludes for n in met]
-    applicable = tuple(n for n in met if n not in excluded)
-    deciding = [n for n in applicable if clauses[n].excludes is None]
-    last = max(deciding) if highest else min(deciding)
-    return BookOutcome(clauses[last].approves, last, applicable)
+    excluded = {clauses[n].excludes for n in met}
+    applicable = [n for n in met if n not in excluded]
+    ranked = applicable[::-1] if highest else applicable
+    deciding = next(n for n in ranked if clauses[n].excludes is None)
+    return BookOutcome(clauses[deciding].approves, deciding, tuple(applicable))
 
 
 def draw(language: str, rng: Rng, rung: int) -> MirrorContent:
@@ -124,7 +127,7 @@ def draw(language: str, rng: Rng, rung: int) -> MirrorContent:
             break
     else:
         raise Resample
-    cases = _render_cases(rng, scene, used, facts, other)
+    cases = _render_cases(rng, scene, used, (facts, other), texts["space"])
     prompts = _render_prompts(rng, texts, scene, _render_book(rng, texts, scene, clauses), cases, highest)
     replies = _render_replies(rng, texts, scene, len(clauses), outcomes)
     halves = []
@@ -133,8 +136,7 @@ def draw(language: str, rng: Rng, rung: int) -> MirrorContent:
         decision, opposite = (approval, refusal) if outcome.approves else (refusal, approval)
         numbers = [n + 1 for n in outcome.applicable]
         wanted = {"decision": decision, "opposite": opposite, "clause": outcome.deciding + 1, "applicable": numbers}
-        marks = {name: texts[name] for name in ("decision", "deciding", "applies", "fails")}
-        halves.append({**wanted, "clauses": len(clauses), "frames": marks})
+        halves.append({**wanted, "clauses": len(clauses), "frames": {name: texts[name] for name in FRAMES}})
     edit = f"fact {flipped + 1} of the case turned round"
     return make_content(edit, prompts, replies, "language-policy", language, halves)
 
@@ -238,13 +240,13 @@ def _join_conditions(conditions: Sequence[str], separators: Sequence[str]) -> st
 
 
 def _render_cases(
-    rng: Rng, scene: BookScene, used: Sequence[int], facts: CaseFacts, other: CaseFacts
+    rng: Rng, scene: BookScene, used: Sequence[int], both: tuple[CaseFacts, CaseFacts], space: str
 ) -> tuple[str, str]:
-    """Return the case with the facts, and with the other facts, in the same order."""
+    """Return the case with either facts, in the same order; the space is between sentences."""
     order: list[int | str] = rng.sample([*used, *rng.sample(scene.asides, 2)], len(used) + 2)
     opening = rng.pick(scene.cases)
     cases = []
-    for values in (facts, other):
+    for values in both:
         sentences = [opening]
         for position in order:
             if isinstance(position, str):
@@ -254,22 +256,23 @@ def _render_cases(
             else:
                 frame = scene.numbers[position - len(scene.facts)][2]
                 sentences.append(frame.replace("{n}", str(values[position])))
-        cases.append(" ".join(sentences))
+        cases.append(space.join(sentences))
     return cases[0], cases[1]
 
 
 def _render_prompts(
-    rng: Rng, texts: Mapping[str, list[str]], scene: BookScene, book: str, cases: tuple[str, str], highest: bool
+    rng: Rng, texts: Mapping[str, Any], scene: BookScene, book: str, cases: tuple[str, str], highest: bool
 ) -> list[Messages]:
     opening, question, note = rng.pick(scene.openings), rng.pick(texts["questions"]), rng.pick(texts["notes"])
-    convention = rng.pick(texts["conventions"]) + " " + rng.pick(texts["highest" if highest else "lowest"])
+    space = texts["space"]
+    convention = space.join([rng.pick(texts["conventions"]), rng.pick(texts["highest" if highest else "lowest"])])
     layout = rng.number(0, 3)
     prompts = []
     for case in cases:
         if layout == 0:
-            prompts.append(chat(f"{case} {question}", system=f"{opening}\n\n{book}\n\n{convention}"))
+            prompts.append(chat(f"{case}{space}{question}", system=f"{opening}\n\n{book}\n\n{convention}"))
         elif layout == 1:
-            prompts.append(chat(f"{opening}\n\n{book}\n\n{convention}\n\n{case} {question}"))
+            prompts.append(chat(f"{opening}\n\n{book}\n\n{convention}\n\n{case}{space}{question}"))
         elif layout == 2:
             prompts.append(chat(case, note, f"{opening}\n\n{convention}\n\n{book}\n\n{question}"))
         else:

@@ -23,7 +23,7 @@ from rewardbench.builders.templates.hard.languages.texts import (
 )
 
 PLACES = {1: 3, 2: 5, 3: 8, 4: 12}
-TURNS = {1: 4, 2: 8, 3: 14, 4: 22}
+TURNS = {1: 4, 2: 9, 3: 18, 4: 32}
 PLAIN_CHANGES = ("set", "set", "cancel", "swap", "swap", "restore")
 CHANGES = (*PLAIN_CHANGES, "move", "move", "replace")
 ATTEMPTS = 60
@@ -80,12 +80,10 @@ def draw(language: str, rng: Rng, rung: int) -> MirrorContent:
     notes = [rng.pick(texts["notes"]) for _ in range(len(turns) + 1)]
     question = rng.pick(texts["questions"])
     for order in (range(len(turns)), _swapped(len(turns), left, right)):
-        plan = follow_turns(initial, [turns[n] for n in order])
-        plans.append(plan or {})
-        user_turns = [opening, *(messages[n] for n in order)]
-        dialogue = []
-        for user, note in zip(user_turns, notes, strict=True):
-            dialogue += [user, note]
+        plans.append(follow_turns(initial, [turns[n] for n in order]) or {})
+        dialogue = [opening, notes[0]]
+        for n, note in zip(order, notes[1:], strict=True):
+            dialogue += [messages[n], note]
         prompts.append(chat(*dialogue, question))
     replies = _render_plans(rng, texts, scene, plans)
     halves = []
@@ -174,7 +172,7 @@ def _pick_turns_to_swap(rng: Rng, rung: int, initial: SlotEntries, turns: Sequen
             other = follow_turns(initial, [turns[n] for n in _swapped(len(turns), left, right)])
             if plan is None or other is None:
                 continue
-            differences = sum(plan[place] != other[place] for place in plan)
+            differences = len(dict(plan.items() - other.items()))
             if 1 <= differences <= max(2, len(plan) // 3):
                 pairs.append((left, right))
     if not pairs:
