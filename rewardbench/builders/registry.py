@@ -90,6 +90,8 @@ _BUILDERS = (
     _hard("french", "languages", 72),
     _hard("hard-code", "reasoning", 100),
     _hard("rule-by-list", "instructions", 100, 16),
+    _hard("scopes", "instructions", 100),
+    _hard("open-decline", "instructions", 80),
     _hard("spanish", "languages", 72),
     _hard("hindi", "languages", 72),
     _hard("chinese", "languages", 72),

@@ -16,9 +16,13 @@ from rewardbench.verifiers.hard.languages.retraction import verify_turns
 from rewardbench.verifiers.hard.languages.stated import verify_outcome, verify_plan, verify_text
 from rewardbench.verifiers.hard.no_certificate import verify_no_certificate
 from rewardbench.verifiers.hard.no_certificate_second import verify_no_certificate_again
+from rewardbench.verifiers.hard.open_decline import verify_open_decline
+from rewardbench.verifiers.hard.open_decline_prompt import verify_open_decline_prompt
 from rewardbench.verifiers.hard.policy_engine import verify_policy, verify_policy_by_reading
 from rewardbench.verifiers.hard.rule_by_list import verify_rule_by_list
 from rewardbench.verifiers.hard.rule_by_list_prompt import verify_rule_by_list_prompt
+from rewardbench.verifiers.hard.scopes import verify_scopes
+from rewardbench.verifiers.hard.scopes_prompt import verify_scopes_prompt
 from rewardbench.verifiers.hard.twelve_rules import verify_twelve_rules
 from rewardbench.verifiers.hard.twelve_rules_prompt import verify_twelve_rules_prompt
 from rewardbench.verifiers.hard.who_may_instruct import verify_authority, verify_authority_by_reading
@@ -48,6 +52,8 @@ _HARD: Mapping[str, tuple[Verifier, Verifier]] = {
     "language-instruction": (verify_text, verify_rules),
     "hard-code": (verify_cases, verify_clauses),
     "rule-by-list": (verify_rule_by_list, verify_rule_by_list_prompt),
+    "scopes": (verify_scopes, verify_scopes_prompt),
+    "open-decline": (verify_open_decline, verify_open_decline_prompt),
 }
 """Kinds of core-hard: the first program reads the data of the check, the second reads the prompt itself."""
 

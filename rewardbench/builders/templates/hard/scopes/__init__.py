@@ -1,0 +1,92 @@
+"""Rules on names with scopes, a conversation, and replies that use a name where it is allowed or where it is not.
+
+Example: prompt A says "Never mention Velorra to members. Never mention Pannix before your third reply.", prompt B has
+the names swapped. The user is a member and it is the fourth reply: in A Pannix may be named, in B Velorra.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rewardbench.builders.draw import MirrorContent, Resample, Rng
+from rewardbench.builders.templates.hard.scopes.conversation import Conversation, write_prompts
+from rewardbench.builders.templates.hard.scopes.rules import (
+    NamePool,
+    TwinPlan,
+    draw_case,
+    place_other_names,
+    plan_twin,
+)
+from rewardbench.builders.templates.hard.scopes.wording import worlds
+from rewardbench.verifiers.hard.scopes import broken_speech_rules
+
+RULES = {1: 2, 2: 4, 3: 7, 4: 10}
+TURNS = {1: (1, 2), 2: (3, 4), 3: (6, 8), 4: (10, 14)}
+"""Least and largest number of replies, the last one included."""
+ITEMS = {1: 2, 2: 4, 3: 8, 4: 12}
+"""Items of the list in a reply."""
+Places = Mapping[str | int, str]
+"""The name at the opening, the closing, and items of the list by their position."""
+
+
+def draw(rng: Rng, rung: int) -> MirrorContent:
+    """Return a mirror of a rung."""
+    world = rng.pick(worlds())
+    pool = NamePool.draw(rng, world, RULES[rung])
+    turn = rng.number(*TURNS[rung])
+    case = draw_case(rng, pool, turn, rung)
+    twin = plan_twin(rng, case, pool, rung, ITEMS[rung])
+    others = place_other_names(rng, twin, pool, ITEMS[rung])
+    replies = _write_replies(rng, world, pool, ITEMS[rung], [{**others, **places} for places in twin.places])
+    _check_twin(twin, replies)
+    prompts = write_prompts(Conversation(rng, rung, world, pool), twin)
+    checks = []
+    for side in twin.cases:
+        checks.append({"rules": list(side.rules), "facts": side.facts, "count": len(side.rules)})
+    return MirrorContent(
+        edit=twin.edit,
+        a=prompts[0],
+        b=prompts[1],
+        x=replies[0],
+        y=replies[1],
+        check={"kind": "scopes", "a": checks[0], "b": checks[1]},
+    )
+
+
+def _check_twin(twin: TwinPlan, replies: Sequence[str]) -> None:
+    """Raise Resample unless each reply follows the rules of its own prompt only."""
+    for n, case in enumerate(twin.cases):
+        right = broken_speech_rules(replies[n], case.rules, case.facts)
+        wrong = broken_speech_rules(replies[1 - n], case.rules, case.facts)
+        if right or not wrong:
+            raise Resample
+
+
+def _write_replies(
+    rng: Rng, world: Mapping[str, Any], pool: NamePool, number: int, variants: Sequence[Places]
+) -> list[str]:
+    """Return replies with the same sentences, which have names at the places of each variant."""
+    places = variants[0]
+    lines: dict[str | int, str] = {}
+    for category in ("product", "place", "person"):
+        items = [place for place in places if isinstance(place, int) and pool.category(places[place]) == category]
+        if len(items) > len(world[category]):
+            raise Resample
+        lines.update(zip(items, rng.sample(world[category], len(items)), strict=True))
+    empty = [place for place in range(number) if place not in places]
+    if len(empty) > len(world["neutral"]):
+        raise Resample
+    lines.update(zip(empty, rng.sample(world["neutral"], len(empty)), strict=True))
+    for end in ("opening", "closing"):
+        lines[end] = world[end][pool.category(places[end]) if end in places else "neutral"]
+    return [_write_reply(lines, variant, number) for variant in variants]
+
+
+def _write_reply(lines: Mapping[str | int, str], places: Places, number: int) -> str:
+    texts: dict[str | int, str] = {}
+    for place, line in lines.items():
+        text = line.replace("{n}", places.get(place, ""))
+        texts[place] = text[:1].upper() + text[1:]
+    items = "\n".join(f"- {texts[place]}" for place in range(number))
+    return f"{texts['opening']}\n\n{items}\n\n{texts['closing']}"

@@ -1,0 +1,120 @@
+"""scopes: every mirror passes both programs, and both read rules and facts as a person would."""
+
+from dataclasses import replace
+
+import pytest
+from hard_templates import draw_mirrors, outcomes, right_cells
+
+from rewardbench.builders.check import verify
+from rewardbench.builders.mirrors import chat, to_lines
+from rewardbench.builders.templates.hard.scopes.wording import bare, wording, worlds
+from rewardbench.verifiers.cells import FAIL, PASS, Cell
+from rewardbench.verifiers.hard.scopes import applies, verify_scopes
+from rewardbench.verifiers.hard.scopes_prompt import verify_scopes_prompt
+from rewardbench.verifiers.names import mentions
+
+MIRRORS = draw_mirrors("scopes", 24)
+FACTS = {"turn": 2, "age": 17, "is_member": True, "day": "Monday", "used": ["Orrery"]}
+REPLY = "Hello, see Ada first.\n\n- Go up.\n- Visit the Orrery.\n- Rest.\n- Ask Ben's aunt.\n\nGreet Cleo."
+
+
+def test_mirrors_pass_both_programs():
+    verification = verify(MIRRORS)
+    assert verification.failed == ()
+    assert verification.pairs == verification.confirmed == 48
+
+
+def test_the_same_key_gives_the_same_bytes():
+    assert to_lines(draw_mirrors("scopes", 8)) == to_lines(MIRRORS[:8])
+
+
+def test_rules_turns_and_replies_grow_with_the_rung():
+    for rung, (rules, turns, items) in enumerate(SIZES):
+        for mirror in MIRRORS[rung::4]:
+            assert len(mirror.check["a"]["rules"]) == rules
+            assert len(mirror.a) >= turns
+            assert mirror.x.count("\n- ") == items
+
+
+SIZES = [(2, 2, 2), (4, 6, 4), (7, 12, 8), (10, 20, 12)]
+"""Rules, messages at least, and items of the list, by rung."""
+
+
+def test_a_slip_in_a_right_response_fails_both_programs():
+    """The name of a rule that applies to every place is added."""
+    slips = []
+    for cell in right_cells(MIRRORS):
+        for rule in cell.check["rules"]:
+            if rule["kind"] == "avoid" and not rule["region"] and applies(rule, cell.check["facts"]):
+                slips.append(replace(cell, response=cell.response.replace("\n- ", f"\n- {rule['name']}? ", 1)))
+                break
+    assert len(slips) > len(MIRRORS)
+    assert set(outcomes(slips)) == {(FAIL, FAIL)}
+
+
+def test_the_second_program_rejects_a_wrong_label():
+    """The first is given rules and facts of the other prompt, the second reads the prompt."""
+    for mirror in MIRRORS[:8]:
+        wrong = Cell("", mirror.check["b"], mirror.y, True, "", mirror.a)
+        assert verify_scopes([wrong]) == [PASS]
+        assert verify_scopes_prompt([wrong]) == [FAIL]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "conditions", "region", "expected"),
+    [
+        ("avoid", "Dora", [["always"]], "", PASS),
+        ("avoid", "Ben", [["always"]], "", FAIL),
+        ("avoid", "Ben", [["until", "3"]], "", FAIL),
+        ("avoid", "Ben", [["until", "2"]], "", PASS),
+        ("avoid", "Ben", [["from", "2"]], "", FAIL),
+        ("avoid", "Ben", [["minor"]], "", FAIL),
+        ("avoid", "Ben", [["adult"]], "", PASS),
+        ("avoid", "Ben", [["minor"], ["member"]], "", FAIL),
+        ("avoid", "Ben", [["minor"], ["guest"]], "", PASS),
+        ("avoid", "Ben", [["member"], ["workday"]], "", FAIL),
+        ("avoid", "Ben", [["weekend"]], "", PASS),
+        ("avoid", "Ben", [["unnamed"]], "", FAIL),
+        ("avoid", "Orrery", [["unnamed"]], "", PASS),
+        ("avoid", "Orrery", [["named"]], "", FAIL),
+        ("avoid", "Ada", [], "closing", PASS),
+        ("avoid", "Ada", [], "opening", FAIL),
+        ("only", "Ada", [], "opening", PASS),
+        ("only", "Orrery", [], "upper", PASS),
+        ("only", "Orrery", [], "lower", FAIL),
+        ("only", "Cleo", [], "opening", FAIL),
+        ("use", "Cleo", [["from", "2"]], "", PASS),
+        ("use", "Dora", [["from", "2"]], "", FAIL),
+        ("use", "Dora", [["from", "3"]], "", PASS),
+    ],
+)
+def test_both_programs_decide_as_by_hand(kind, name, conditions, region, expected):
+    texts = wording()
+    ordinals = {"2": "second", "3": "third"}
+    parts = [texts["scopes"][word].format(n=ordinals.get("".join(number))) for word, *number in conditions]
+    scope = " ".join([*parts, *([texts["scopes"][region]] if region else [])])
+    scope = scope.replace("to users under 18 to members", "to members under 18")
+    scope = scope.replace("to users under 18 to users who", "to users under 18 who")
+    rule = {"kind": kind, "name": name, "conditions": conditions, "region": region}
+    for sentence in texts[kind]:
+        system = f"You help. The user is 17 years old. Today is Monday. {sentence.format(n=name, s=scope)}"
+        prompt = chat("btw im a member. What is the Orrery?", "A model.", "What now?", system=system)
+        cell = Cell("", {"rules": [rule], "facts": FACTS, "count": 1}, REPLY, True, "", prompt)
+        assert verify_scopes([cell]) == verify_scopes_prompt([cell]) == [expected], sentence
+
+
+def test_a_rule_that_is_not_read_is_an_error():
+    prompt = chat("hi", system="Today is Monday. Age of the user: 20. The user is a member. Never say Ada.")
+    (outcome,) = verify_scopes_prompt([Cell("", {"count": 1}, REPLY, True, "", prompt)])
+    assert "0 rules in the prompt instead of 1" in outcome
+
+
+def test_the_sentences_of_a_world_use_no_name_by_accident():
+    for world in worlds():
+        names = list(map(bare, [*world["products"], *world["places"]]))
+        turns = [text for turn in world["chat"] for text in turn]
+        text = " ".join(
+            [*world["neutral"], *world["ask"], *turns, *world["product"], *world["place"], *world["person"]]
+        )
+        assert mentions(text, names) == []
+        assert world["opening"].keys() == world["closing"].keys() == {"product", "place", "person", "neutral"}
