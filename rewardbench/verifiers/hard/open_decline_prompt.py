@@ -61,7 +61,9 @@ def _read_guide(cell: Cell) -> _Guide:
         if substitute is None:
             raise BrokenCheck(f"no substitute in {match['rule']!r}")
         guide.rules[name], guide.substitutes[name] = match["rule"], substitute["m"]
-    levels = dict(match.group("level", "rule") for match in LEVEL.finditer(system))
+    levels: dict[str, str] = {}
+    for match in LEVEL.finditer(system):
+        levels[match["level"]] = match["rule"]
     for match in TABLE_ROW.finditer(system):
         guide.rules[match["n"]], guide.substitutes[match["n"]] = levels[match["level"]], match["m"]
     pending = [match for pattern in LIKE for match in pattern.finditer(system)]

@@ -25,7 +25,7 @@ NAMES = {1: 2, 2: 4, 3: 7, 4: 10}
 ASKED = {1: 1, 2: 2, 3: 4, 4: 5}
 EXCHANGES = {1: (0, 1), 2: (0, 2), 3: (1, 4), 4: (3, 6)}
 """Least and largest number of exchanges before the question."""
-FOLLOWING = {1: 2, 2: 2, 3: 3, 4: 3}
+FOLLOWING = {1: 3, 2: 2, 3: 3, 4: 3}
 """Sentences of a paragraph after its first; after a decline, the offer is one of them."""
 LEVELS = ("A", "B", "C")
 
@@ -71,7 +71,7 @@ def draw(rng: Rng, rung: int) -> MirrorContent:
     asked = rng.sample(asked, len(asked))
     prompts = _write_prompts(rng, rung, world, names, (modes_a, modes_b), asked)
     checks: list[list[AskedName]] = [[_asked_name(names, modes, n) for n in asked] for modes in (modes_a, modes_b)]
-    replies = _write_replies(rng, FOLLOWING[rung], world, checks)
+    replies = _write_replies(rng, rung, world, checks)
     _check_twin(replies, checks)
     return MirrorContent(
         edit=f"rules on {names[first].name} ({modes_a[first]}) and {names[second].name} ({modes_a[second]}) swapped",
@@ -116,17 +116,19 @@ def _asked_name(names: Sequence[_Name], modes: Sequence[str], n: int) -> AskedNa
     }
 
 
-def _write_replies(
-    rng: Rng, following: int, world: Mapping[str, Any], checks: Sequence[Sequence[AskedName]]
-) -> list[str]:
-    """Return a reply for each prompt, one paragraph for each name that the user asks about."""
-    number = len(checks[0])
-    leads = rng.sample(world["lead"], number)
-    follows = rng.sample(world["follow"], following * number)
-    declines = rng.sample(DECLINES, number)
-    offers = rng.sample(wording()["offer"], number)
-    replies = []
+def _write_replies(rng: Rng, rung: int, world: Mapping[str, Any], checks: Sequence[Sequence[AskedName]]) -> list[str]:
+    """Return a reply for each prompt, one paragraph for each name that the user asks about.
+
+    From rung 3 on the replies have different sentences, so that every paragraph must be checked.
+    """
+    number, following = len(checks[0]), FOLLOWING[rung]
+    replies: list[str] = []
     for asked in checks:
+        if rung > 2 or not replies:
+            leads = rng.sample(world["lead"], number)
+            follows = rng.sample(world["follow"], following * number)
+            declines = rng.sample(DECLINES, number)
+            offers = rng.sample(wording()["offer"], number)
         paragraphs = []
         for n, name in enumerate(asked):
             follow = follows[following * n : following * (n + 1)]

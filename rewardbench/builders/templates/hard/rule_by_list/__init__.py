@@ -88,19 +88,23 @@ def _draw_setting(rng: Rng, rung: int, number: int) -> _Setting:
 
 
 def _write_replies(rng: Rng, rung: int, world: Mapping[str, Any], listing: Listing, form: str) -> list[str]:
-    """Return a reply for each variant of the rule: the same allowed names, and the names that only it allows."""
+    """Return a reply for each variant of the rule: names that all variants allow, and those that only it allows.
+
+    From rung 3 on the replies have different names in different sentences, so that every name must be looked up.
+    """
     odd = _odd_names(rng, rung, listing, form)
     number = NAMES_IN_REPLY[rung]
     common_number = number - len(odd[0])
     neutral = listing.common(form)
     if common_number < 0 or len(neutral) < common_number:
         raise Resample
-    common = [entry.spoken(rng, rung) for entry in rng.sample(neutral, common_number)]
-    lines = rng.sample(world["lines"], number)
-    places = rng.sample(range(number), len(odd[0]))
     intro, outro = rng.pick(world["intro"]), rng.pick(world["outro"])
-    replies = []
+    replies: list[str] = []
     for odd_names in odd:
+        if rung > 2 or not replies:
+            common = [entry.spoken(rng, rung) for entry in rng.sample(neutral, common_number)]
+            lines = rng.sample(world["lines"], number)
+            places = rng.sample(range(number), len(odd[0]))
         others = iter(common if rung == 1 else rng.sample(common, len(common)))
         names = [odd_names[places.index(n)] if n in places else next(others) for n in range(number)]
         sentences = [_fill(line, name) for line, name in zip(lines, names, strict=True)]

@@ -37,8 +37,7 @@ def draw(rng: Rng, rung: int) -> MirrorContent:
     turn = rng.number(*TURNS[rung])
     case = draw_case(rng, pool, turn, rung)
     twin = plan_twin(rng, case, pool, rung, ITEMS[rung])
-    others = place_other_names(rng, twin, pool, ITEMS[rung])
-    replies = _write_replies(rng, world, pool, ITEMS[rung], [{**others, **places} for places in twin.places])
+    replies = _write_replies(rng, rung, world, pool, twin)
     _check_twin(twin, replies)
     prompts = write_prompts(Conversation(rng, rung, world, pool), twin)
     checks = []
@@ -63,11 +62,26 @@ def _check_twin(twin: TwinPlan, replies: Sequence[str]) -> None:
             raise Resample
 
 
-def _write_replies(
-    rng: Rng, world: Mapping[str, Any], pool: NamePool, number: int, variants: Sequence[Places]
-) -> list[str]:
-    """Return replies with the same sentences, which have names at the places of each variant."""
-    places = variants[0]
+def _write_replies(rng: Rng, rung: int, world: Mapping[str, Any], pool: NamePool, twin: TwinPlan) -> list[str]:
+    """Return a reply for each prompt.
+
+    Up to rung 2 they have the same sentences but for the two names; from rung 3 on other sentences, with other names
+    that both prompts allow, so that every name must be looked up.
+    """
+    number = ITEMS[rung]
+    replies: list[str] = []
+    for places in twin.places:
+        if rung > 2 or not replies:
+            others = place_other_names(rng, twin, pool, number)
+            lines = _choose_lines(rng, world, pool, {**others, **places}, number)
+        replies.append(_write_reply(lines, {**others, **places}, number))
+    return replies
+
+
+def _choose_lines(
+    rng: Rng, world: Mapping[str, Any], pool: NamePool, places: Places, number: int
+) -> dict[str | int, str]:
+    """Return a sentence for every place of a reply, with a slot for a name where one belongs."""
     lines: dict[str | int, str] = {}
     for category in ("product", "place", "person"):
         items = [place for place in places if isinstance(place, int) and pool.category(places[place]) == category]
@@ -80,7 +94,7 @@ def _write_replies(
     lines.update(zip(empty, rng.sample(world["neutral"], len(empty)), strict=True))
     for end in ("opening", "closing"):
         lines[end] = world[end][pool.category(places[end]) if end in places else "neutral"]
-    return [_write_reply(lines, variant, number) for variant in variants]
+    return lines
 
 
 def _write_reply(lines: Mapping[str | int, str], places: Places, number: int) -> str:

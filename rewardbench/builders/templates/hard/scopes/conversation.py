@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from rewardbench.builders.draw import Rng
@@ -83,16 +84,19 @@ def write_prompts(conversation: Conversation, twin: TwinPlan) -> list[Messages]:
     return prompts
 
 
+@dataclass(frozen=True)
 class _Style:
     """Wordings and layout of the system message."""
 
-    def __init__(self, who: str, head: str, note: str, layout: int, profile: int, is_profile_first: bool) -> None:
-        self.who = who
-        self.head = head
-        self.note = note
-        self.layout = layout
-        self.profile = profile
-        self.is_profile_first = is_profile_first
+    who: str
+    head: str
+    note: str
+    """How to read the rules; may be empty."""
+    layout: int
+    """0 for running text, 1 for numbers, 2 for bullets."""
+    profile: int
+    """Number of the wording of the user's profile."""
+    is_profile_first: bool
 
     def system(self, rules: Sequence[str], profile: str) -> str:
         """Return the system message."""
@@ -101,9 +105,8 @@ class _Style:
         else:
             marks = [f"{n}. " if self.layout == 1 else "- " for n in range(1, len(rules) + 1)]
             listed = "\n".join([self.head, *map("".join, zip(marks, rules, strict=True))])
-        parts = (
-            [profile, f"{listed}\n\n{self.note}"] if self.is_profile_first else [f"{listed}\n\n{self.note}", profile]
-        )
+        parts = [listed, self.note]
+        parts.insert(0 if self.is_profile_first else 2, profile)
         return "\n\n".join(filter(None, [self.who, *parts]))
 
 

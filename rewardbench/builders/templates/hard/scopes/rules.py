@@ -195,7 +195,7 @@ def place_other_names(rng: Rng, twin: TwinPlan, pool: NamePool, number: int) -> 
         if name in pool.names[:2]:
             continue
         is_active = any(applies(rule, case.facts) for case in twin.cases)
-        is_used = is_active if rule["kind"] == "use" else rng.chance() and (bool(rule["region"]) or not is_active)
+        is_used = is_active if rule["kind"] == "use" else rng.chance(0.8) and (bool(rule["region"]) or not is_active)
         allowed = [place for place in free if _is_allowed(rule, place, number)]
         if is_used and allowed and pool.category(name) and len(places) < number // 2:
             places[allowed[0]] = name
