@@ -86,6 +86,8 @@ _BUILDERS = (
     _hard("who-may-instruct", "safety", 100),
     _hard("twelve-rules", "instructions", 100),
     _hard("grounded", "chat", 100, squares=16),
+    _hard("retractions", "chat", 100, squares=16),
+    _hard("user-is-sure", "chat", 100),
     _hard("german", "languages", 72),
     _hard("french", "languages", 72),
     _hard("hard-code", "reasoning", 100),

@@ -19,12 +19,16 @@ from rewardbench.verifiers.hard.no_certificate_second import verify_no_certifica
 from rewardbench.verifiers.hard.open_decline import verify_open_decline
 from rewardbench.verifiers.hard.open_decline_prompt import verify_open_decline_prompt
 from rewardbench.verifiers.hard.policy_engine import verify_policy, verify_policy_by_reading
+from rewardbench.verifiers.hard.retractions import verify_retractions
+from rewardbench.verifiers.hard.retractions_second import verify_retractions_again
 from rewardbench.verifiers.hard.rule_by_list import verify_rule_by_list
 from rewardbench.verifiers.hard.rule_by_list_prompt import verify_rule_by_list_prompt
 from rewardbench.verifiers.hard.scopes import verify_scopes
 from rewardbench.verifiers.hard.scopes_prompt import verify_scopes_prompt
 from rewardbench.verifiers.hard.twelve_rules import verify_twelve_rules
 from rewardbench.verifiers.hard.twelve_rules_prompt import verify_twelve_rules_prompt
+from rewardbench.verifiers.hard.user_is_sure import verify_user_is_sure
+from rewardbench.verifiers.hard.user_is_sure_second import verify_user_is_sure_again
 from rewardbench.verifiers.hard.who_may_instruct import verify_authority, verify_authority_by_reading
 from rewardbench.verifiers.names import verify_names
 from rewardbench.verifiers.programs import missing_tools, verify_code
@@ -47,6 +51,8 @@ _HARD: Mapping[str, tuple[Verifier, Verifier]] = {
     "who-may-instruct": (verify_authority, verify_authority_by_reading),
     "twelve-rules": (verify_twelve_rules, verify_twelve_rules_prompt),
     "grounded": (verify_grounded, verify_grounded_again),
+    "retractions": (verify_retractions, verify_retractions_again),
+    "user-is-sure": (verify_user_is_sure, verify_user_is_sure_again),
     "language-retraction": (verify_plan, verify_turns),
     "language-policy": (verify_outcome, verify_book),
     "language-instruction": (verify_text, verify_rules),

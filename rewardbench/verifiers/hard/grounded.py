@@ -41,10 +41,18 @@ class Table:
     def __init__(self, rows: Sequence[TableRow]) -> None:
         self.rows = rows
         self.by_key = dict(zip(map(itemgetter(KEY), rows), rows, strict=True))
+        self.groups: dict[tuple[str, Value], list[TableRow]] = {}
+        """The rows with a value of a column, of those that conditions have named."""
 
     def select(self, conditions: Sequence[Condition]) -> list[TableRow]:
         """Return the rows that meet all conditions."""
-        return [row for row in self.rows if _meets(row, conditions)]
+        rows = self.rows
+        if conditions and conditions[0][1] == "=":
+            column, _, value = conditions[0]
+            if (column, value) not in self.groups:
+                self.groups[column, value] = [row for row in self.rows if row[column] == value]
+            rows, conditions = self.groups[column, value], conditions[1:]
+        return [row for row in rows if _meets(row, conditions)]
 
     def total(self, conditions: Sequence[Condition], column: str) -> int:
         """Return the sum of a column over the rows that meet the conditions."""

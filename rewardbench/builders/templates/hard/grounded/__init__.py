@@ -40,7 +40,7 @@ DEEP = ("count_two", "total", "extreme", "none", "lead", "total_lead")
 
 
 @dataclass(frozen=True)
-class Size:
+class ReportSize:
     """Rows of the table, statements of a response, and the most rows that a statement takes."""
 
     rows: int
@@ -48,7 +48,7 @@ class Size:
     most: int
 
 
-SIZES = {1: Size(8, 3, 4), 2: Size(30, 7, 12), 3: Size(90, 13, 30), 4: Size(200, 20, 60)}
+SIZES = {1: ReportSize(8, 3, 4), 2: ReportSize(30, 7, 12), 3: ReportSize(90, 13, 30), 4: ReportSize(200, 20, 60)}
 
 
 def draw(rng: Rng, rung: int) -> MirrorContent:
@@ -56,7 +56,7 @@ def draw(rng: Rng, rung: int) -> MirrorContent:
     return draw_of_size(rng, SIZES[rung])
 
 
-def draw_of_size(rng: Rng, size: Size) -> MirrorContent:
+def draw_of_size(rng: Rng, size: ReportSize) -> MirrorContent:
     """Draw a mirror of a size."""
     edit, prompts, responses, checks = _draw_settings(rng, size, 2)
     (a, b), (x, y) = prompts, responses
@@ -73,7 +73,7 @@ def draw_square(rng: Rng, rung: int) -> SquareContent:
 
 
 def _draw_settings(
-    rng: Rng, size: Size, settings: int
+    rng: Rng, size: ReportSize, settings: int
 ) -> tuple[str, list[Messages], list[str], list[dict[str, object]]]:
     """Return the edit, and for each setting its prompt, its right response and its check."""
     setting = draw_setting(rng, size.rows)
@@ -99,7 +99,7 @@ def _draw_settings(
 
 
 def _draw_reports(
-    rng: Rng, setting: Setting, size: Size, column: str, focus: list[int], tables: list[Rows]
+    rng: Rng, setting: Setting, size: ReportSize, column: str, focus: list[int], tables: list[Rows]
 ) -> list[list[Statement]]:
     """Return for each table its statements: all but one are true of all tables, the last of this table only."""
     evaluated = list(map(Table, tables))

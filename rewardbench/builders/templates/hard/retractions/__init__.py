@@ -1,0 +1,194 @@
+"""Plans that a user amends, cancels, restores and swaps over many turns; a response gives the final plan.
+
+    prompt a: the hosts of a reading club by week, then "Swap week 2 and week 5.", "Scratch my last message.",
+        "For week 2 I'd rather have Omar." and so on, then "list the final state of everything"
+    prompt b: the same, but two of the user's messages have swapped places
+    response x, right for a, and response y, right for b: all weeks with their hosts; they differ in one or two
+
+Messages refer to earlier ones only where this has one meaning: see `turns.is_clear`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rewardbench.builders.draw import MirrorContent, Resample, Rng, SquareContent
+from rewardbench.builders.mirrors import chat
+from rewardbench.builders.prompts import capitalize
+from rewardbench.builders.templates.hard.retractions.turns import (
+    Amendment,
+    draw_messages,
+    in_order,
+    read_texts,
+    replay_all,
+    swap_turns,
+)
+from rewardbench.types import Messages
+from rewardbench.verifiers.hard.retractions import EMPTY, Entries
+
+MOST_DIFFERENCES = 2
+"""Largest number of entries in which the two final plans differ."""
+
+
+@dataclass(frozen=True)
+class Length:
+    """User turns of a conversation, slots of its plan, the most events of a turn, and the slots of the response."""
+
+    turns: int
+    slots: int
+    events: int
+    wanted: int = 0
+    """If above 0, the number of slots that are wanted in the end; the plan then has numbered slots."""
+
+
+LENGTHS = {1: Length(4, 3, 1), 2: Length(12, 6, 1), 3: Length(24, 11, 2), 4: Length(40, 16, 3)}
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """All that the prompts of a mirror or square share, apart from the order of the user's messages."""
+
+    system: str
+    opening: str
+    request: str
+    acks: Sequence[str]
+    """One for each user message but the last."""
+
+    def prompt(self, messages: Sequence[Amendment]) -> Messages:
+        """Return the prompt with the messages in this order."""
+        turns = [self.opening, self.acks[0]]
+        for message, ack in zip(messages, self.acks[1:], strict=True):
+            turns += [message.text, ack]
+        return chat(*turns, self.request, system=self.system)
+
+
+def draw(rng: Rng, rung: int) -> MirrorContent:
+    """Draw a mirror of a rung."""
+    return draw_of_size(rng, LENGTHS[rung])
+
+
+def draw_of_size(rng: Rng, length: Length) -> MirrorContent:
+    """Draw a mirror of a size."""
+    edit, prompts, responses, checks = _draw_orders(rng, length, 1)
+    (a, b), (x, y) = prompts, responses
+    return MirrorContent(edit, a, b, x, y, {"kind": "retractions", "a": checks[0], "b": checks[1]})
+
+
+def draw_square(rng: Rng, rung: int) -> SquareContent:
+    """Draw a square: each of two pairs of messages may have swapped places."""
+    if rung == 1:
+        rung = 2  # four turns have no two pairs to swap
+    edit, prompts, responses, checks = _draw_orders(rng, LENGTHS[rung], 2)
+    check: dict[str, object] = {"kind": "retractions"}
+    for n, order in enumerate(checks):
+        check[str(n)] = order
+    return SquareContent(edit, tuple(prompts), tuple(responses), check)
+
+
+def _draw_orders(
+    rng: Rng, length: Length, pairs: int
+) -> tuple[str, list[Messages], list[str], list[dict[str, object]]]:
+    """Return the edit, and for each order of the messages its prompt, its right response and its check."""
+    worlds = list(read_texts("worlds").values())
+    world = rng.pick([world for world in worlds if world.get("many")] if length.wanted else worlds)
+    values = rng.people(16) if world.get("people") else list(world["values"])
+    plan = _draw_plan(rng, world, values, length.slots)
+    messages = draw_messages(rng, plan, values, length.turns - 2, length.events)
+    swaps = [swap_turns(rng, plan, messages, MOST_DIFFERENCES) for _ in range(pairs)]
+    orders = [in_order(messages, *chosen) for chosen in _subsets(swaps)]
+    finals = [replay_all(plan, order) for order in orders]
+    if any(final is None for final in finals) or len(set(map(str, finals))) < len(orders):
+        raise Resample
+    in_prose = rng.chance()
+    wanted = _draw_wanted(rng, [final for final in finals if final], length.wanted)
+    conversation = _draw_conversation(rng, world, plan, length, in_prose, wanted if length.wanted else [])
+    report = _Report(rng, world, in_prose)
+    responses = [report.write({slot: final[slot] for slot in wanted}) for final in finals if final]
+    prompts, checks = [], []
+    for order in orders:
+        prompts.append(conversation.prompt(order))
+        turns = [message.events for message in order]
+        check: dict[str, object] = {"plan": plan, "turns": turns, "wanted": wanted, "entries": report.entries}
+        checks.append(check)
+    places = "; ".join(f"messages {first + 2} and {second + 2}" for first, second in swaps)
+    return places, prompts, responses, checks
+
+
+def _subsets(swaps: Sequence[tuple[int, int]]) -> list[list[tuple[int, int]]]:
+    """Return all selections of some swaps: [], [1] of one; [], [1], [2], [1, 2] of two different pairs of messages."""
+    if len(swaps) == 1:
+        return [[], [swaps[0]]]
+    if set(swaps[0]) & set(swaps[1]):
+        raise Resample
+    return [[], [swaps[0]], [swaps[1]], [swaps[0], swaps[1]]]
+
+
+def _draw_plan(rng: Rng, world: Mapping[str, Any], values: Sequence[str], size: int) -> Entries:
+    """Return slots in their order with their first entries."""
+    named = world["slots"]
+    if isinstance(named, str):
+        slots = [named.format(n) for n in range(1, size + 1)]
+    else:
+        if size > len(named):
+            raise Resample
+        slots = named[:size] if rng.chance(0.6) else sorted(rng.sample(named, size), key=named.index)
+    plan = {slot: rng.pick(values) for slot in slots}
+    if size > 4 and rng.chance():
+        plan[rng.pick(slots)] = EMPTY
+    return plan
+
+
+def _draw_wanted(rng: Rng, finals: Sequence[Entries], count: int) -> list[str]:
+    """Return the slots that the response has: all if `count` is 0, else those that differ and random others."""
+    slots = list(finals[0])
+    if not count:
+        return slots
+    wanted = [slot for slot in slots if len({final[slot] for final in finals}) > 1]
+    others = [slot for slot in slots if slot not in wanted]
+    return rng.sample([*wanted, *rng.sample(others, count - len(wanted))], count)
+
+
+def _draw_conversation(
+    rng: Rng, world: Mapping[str, Any], plan: Entries, length: Length, in_prose: bool, wanted: Sequence[str]
+) -> Exchange:
+    texts = read_texts("phrases")["texts"]
+    layout = rng.pick((("{}: {}", "\n"), ("- {}: {}", "\n"), ("{} = {}", "\n"), ("{} = {}", "; "), ("{} → {}", "\n")))
+    lines = [layout[0].format(slot, value or "empty") for slot, value in plan.items()]
+    opening = rng.pick(world["openings"]).format(plan=layout[1].join(lines))
+    acks = [rng.pick(texts["first_acks"])]
+    for _ in range(length.turns - 2):
+        acks.append(rng.pick(texts["acks"]))
+    form = "prose" if in_prose else "lines"
+    request = rng.pick(texts[f"{form}_of_some" if wanted else form]).format(slots=", ".join(wanted))
+    return Exchange(rng.pick(texts["systems"]) if rng.chance(0.4) else "", opening, request, acks)
+
+
+class _Report:
+    """Writes final plans, all in the same way, and notes the entry of each sentence."""
+
+    def __init__(self, rng: Rng, world: Mapping[str, Any], in_prose: bool) -> None:
+        texts = read_texts("phrases")["texts"]
+        self.world, self.in_prose = world, in_prose
+        self.opening = rng.pick(texts["prose_openings" if in_prose else "lines_openings"])
+        self.closing = rng.pick(texts["prose_closings"]) if in_prose else ""
+        self.bullet = "" if in_prose else rng.pick(("- ", "* ", ""))
+        self.wordings = rng.sample(world["says"], len(world["says"]))
+        self.entries: dict[str, list[str]] = {self.opening: [], self.closing: []}
+        if not in_prose:
+            del self.entries[""]
+
+    def write(self, plan: Entries) -> str:
+        """Return the text of a final plan."""
+        parts: list[str] = []
+        for n, (slot, value) in enumerate(plan.items()):
+            parts.append(self._entry(n, slot, value))
+            self.entries[parts[-1]] = [slot, value]
+        if self.in_prose:
+            return " ".join([self.opening, *parts, self.closing])
+        return "\n".join([self.opening, *parts])
+
+    def _entry(self, n: int, slot: str, value: str) -> str:
+        wording = self.wordings[n % len(self.wordings)] if value else self.world["empty"]
+        return self.bullet + str(wording).format(s=slot, S=capitalize(slot), v=value)
