@@ -60,6 +60,13 @@ _HARD: Mapping[str, tuple[Verifier, Verifier]] = {
     "rule-by-list": (verify_rule_by_list, verify_rule_by_list_prompt),
     "scopes": (verify_scopes, verify_scopes_prompt),
     "open-decline": (verify_open_decline, verify_open_decline_prompt),
+    "policy-engine": verify_policy,
+    "who-may-instruct": verify_authority,
+}
+
+SECOND_VERIFIERS: Mapping[str, Verifier] = {
+    "policy-engine": verify_policy_by_reading,
+    "who-may-instruct": verify_authority_by_reading,
 }
 """Kinds of core-hard: the first program reads the data of the check, the second reads the prompt itself."""
 
