@@ -97,6 +97,7 @@ _BUILDERS = (
     _hard("spanish", "languages", 72),
     _hard("hindi", "languages", 72),
     _hard("chinese", "languages", 72),
+    _hard("tools", "tools", 124),
 )
 BUILDERS: Mapping[str, Builder] = {builder.name: builder for builder in _BUILDERS}
 

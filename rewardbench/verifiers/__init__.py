@@ -29,6 +29,7 @@ from rewardbench.verifiers.hard.twelve_rules import verify_twelve_rules
 from rewardbench.verifiers.hard.twelve_rules_prompt import verify_twelve_rules_prompt
 from rewardbench.verifiers.hard.user_is_sure import verify_user_is_sure
 from rewardbench.verifiers.hard.user_is_sure_second import verify_user_is_sure_again
+from rewardbench.verifiers.hard.tools import verify_tools, verify_tools_by_execution
 from rewardbench.verifiers.hard.who_may_instruct import verify_authority, verify_authority_by_reading
 from rewardbench.verifiers.names import verify_names
 from rewardbench.verifiers.programs import missing_tools, verify_code
@@ -62,11 +63,13 @@ _HARD: Mapping[str, tuple[Verifier, Verifier]] = {
     "open-decline": (verify_open_decline, verify_open_decline_prompt),
     "policy-engine": verify_policy,
     "who-may-instruct": verify_authority,
+    "tools": verify_tools,
 }
 
 SECOND_VERIFIERS: Mapping[str, Verifier] = {
     "policy-engine": verify_policy_by_reading,
     "who-may-instruct": verify_authority_by_reading,
+    "tools": verify_tools_by_execution,
 }
 """Kinds of core-hard: the first program reads the data of the check, the second reads the prompt itself."""
 

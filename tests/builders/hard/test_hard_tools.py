@@ -1,0 +1,161 @@
+"""Test tools: both programs verify it, notice planted slips, and agree with hand-made conversations."""
+
+import copy
+import json
+from dataclasses import replace
+from statistics import mean
+
+import pytest
+from mirror_checks import drawn, outcomes, with_check_swapped
+
+from rewardbench.builders.build import draw_mirror
+from rewardbench.builders.check import verify
+from rewardbench.builders.mirrors import to_json
+from rewardbench.suites.rows import parse_rows
+from rewardbench.verifiers import SECOND_VERIFIERS, Cell
+from rewardbench.verifiers.hard.tools import fits_schema
+
+MIRRORS = drawn("tools", 24)
+CALLING = [mirror for mirror in MIRRORS if not isinstance(mirror.x, str)][:8]
+
+
+def test_both_programs_verify_all_rungs_and_kinds():
+    report = verify(MIRRORS)
+    assert (report.failed, report.pairs, report.confirmed) == ((), 48, 48)
+    kinds = {mirror.edit.partition(":")[0] for mirror in MIRRORS}
+    assert kinds == {"argument", "function", "ask", "answer", "missing", "order"}
+
+
+def test_the_same_key_gives_the_same_bytes():
+    again = [to_json(draw_mirror("tools", 0, n)) for n in range(4)]
+    assert [to_json(draw_mirror("tools", 0, n)) for n in range(4)] == again
+
+
+def test_prompts_and_functions_grow_with_the_rung():
+    sizes = [mean(len(str(mirror.a)) for mirror in MIRRORS[rung::4]) for rung in range(4)]
+    assert sizes == sorted(sizes)
+    counts = [mean(len(mirror.tools) for mirror in MIRRORS[rung::4]) for rung in range(4)]
+    assert counts == sorted(counts)
+
+
+@pytest.mark.parametrize("mirror", CALLING, ids=lambda mirror: mirror.group)
+def test_slips_in_calls_fail_with_both_programs(mirror):
+    assert outcomes(mirror, "a", mirror.x) == ["pass", "pass"]
+    for slip in ("argument", "name", "extra"):
+        response = copy.deepcopy(mirror.x)
+        calls = response[0]["tool_calls"]
+        if slip == "argument":
+            name = next(iter(calls[0]["function"]["arguments"]))
+            calls[0]["function"]["arguments"][name] = "Z-1"
+        elif slip == "name":
+            calls[0]["function"]["name"] = "no_function"
+        else:
+            calls.append(calls[0])
+        assert outcomes(mirror, "a", response) == ["fail", "fail"], slip
+
+
+def test_arguments_as_json_text_are_read():
+    response = copy.deepcopy(CALLING[0].x)
+    for call in response[0]["tool_calls"]:
+        call["function"]["arguments"] = json.dumps(call["function"]["arguments"])
+    assert outcomes(CALLING[0], "a", response) == ["pass", "pass"]
+
+
+def test_a_text_where_a_call_is_due_fails():
+    assert outcomes(CALLING[0], "a", "I will see to it.") == ["fail", "fail"]
+
+
+def test_the_second_program_ignores_a_wrong_check():
+    assert outcomes(with_check_swapped(CALLING[0]), "a", CALLING[0].y) == ["pass", "fail"]
+
+
+def test_rows_are_read_with_their_functions():
+    mirror = replace(CALLING[0], group="g")
+    items = parse_rows(list(mirror.rows()), "data.jsonl")
+    assert [item.problem for item in items] == [None, None]
+    assert [len(item.tools) for item in items] == [len(mirror.tools)] * 2
+    assert items[0].completions[0][0]["tool_calls"] == mirror.x[0]["tool_calls"]
+
+
+@pytest.mark.parametrize(
+    ("value", "fits"),
+    [
+        ({"id": "A-1", "n": 3}, True),
+        ({"n": 3}, False),
+        ({"id": "A-1", "n": 0}, False),
+        ({"id": "A-1", "n": True}, False),
+        ({"id": "A-1", "side": "left"}, True),
+        ({"id": "A-1", "side": "up"}, False),
+        ({"id": "A-1", "colour": "red"}, False),
+        ("A-1", False),
+    ],
+)
+def test_schemas_by_hand(value, fits):
+    properties = {
+        "id": {"type": "string"},
+        "n": {"type": "integer", "minimum": 1},
+        "side": {"type": "string", "enum": ["left", "right"]},
+    }
+    assert fits_schema(value, {"type": "object", "properties": properties, "required": ["id"]}) is fits
+
+
+FUNCTIONS = {
+    "list_cups": "Find cups by any of the fields, or list all.",
+    "set_size": "Set the size of one cup.",
+    "drop_cup": "Remove one cup for good.",
+}
+
+
+def called(name, **arguments):
+    return {"function": {"name": name, "arguments": arguments}, "id": "c1"}
+
+
+def cup_cell(request, calls, updates=()):
+    records = [{"id": "C-1", "size": 3, "hue": "red"}, {"id": "C-2", "size": 5, "hue": "red"}]
+    messages = [
+        {"role": "assistant", "content": "", "tool_calls": [called("list_cups")]},
+        {"role": "tool", "content": json.dumps(records), "tool_call_id": "c1"},
+    ]
+    for call, result in updates:
+        messages.append({"role": "assistant", "content": "", "tool_calls": [call]})
+        messages.append({"role": "tool", "content": json.dumps(result), "tool_call_id": "c1"})
+    messages.append({"role": "user", "content": request})
+    tools = [{"function": {"name": name, "description": text}} for name, text in FUNCTIONS.items()]
+    response = ({"role": "assistant", "content": "", "tool_calls": calls},) if isinstance(calls, list) else ()
+    return Cell("r", {}, "" if response else calls, True, "", tuple(messages), response, tools)
+
+
+LARGEST = "Take the cup whose hue is red, of these the one with the highest size."
+
+
+@pytest.mark.parametrize(
+    ("request_text", "calls", "updates", "passes"),
+    [
+        (f"{LARGEST} Raise its size by 2.", [called("set_size", id="C-2", size=7)], (), True),
+        (f"{LARGEST} Raise its size by 2.", [called("set_size", id="C-2", size=2)], (), False),
+        (f"{LARGEST} Remove it for good.", [called("drop_cup", id="C-1")], (), False),
+        (
+            f"{LARGEST} Remove it for good.",
+            [called("drop_cup", id="C-1")],
+            [(called("set_size", id="C-1", size=9), {"ok": True})],
+            True,
+        ),
+        (
+            f"{LARGEST} Remove it for good.",
+            [called("drop_cup", id="C-1")],
+            [(called("set_size", id="C-1", size=9), {"error": "locked"})],
+            False,
+        ),
+        ("Take the cup whose hue is red. Remove it for good.", "Which one, C-1 or C-2?", (), True),
+        ("Take the cup whose hue is red. Remove it for good.", "Which one, C-1?", (), False),
+        ("Take the cup whose size is over 3. If its hue is red, set its size to 1; if not, remove it for good.",
+         [called("set_size", id="C-2", size=1)], (), True),
+        ("Go through all cups whose hue is red, the one with the lowest size first, and set their size to 1.",
+         [called("set_size", id="C-1", size=1), called("set_size", id="C-2", size=1)], (), True),
+        ("Go through all cups whose hue is red, the one with the lowest size first, and set their size to 1.",
+         [called("set_size", id="C-2", size=1), called("set_size", id="C-1", size=1)], (), False),
+    ],
+)  # fmt: skip
+def test_the_second_program_executes(request_text, calls, updates, passes):
+    cell = cup_cell(request_text, calls, updates)
+    assert SECOND_VERIFIERS["tools"]([cell]) == ["pass" if passes else "fail"]
