@@ -8,9 +8,17 @@ from rewardbench.verifiers.hard.tickets.clauses import Ticket
 
 CLAUSES = {
     "put": [r"^`T (?P<put>\w+) K N` stores", r"^With `T (?P<put>\w+) K N`", r"^A line `T (?P<put>\w+) K N` means"],
-    "get": [r"^`T (?P<get>\w+) K` outputs `K hit`", r"^For `T (?P<get>\w+) K`, append `K hit`", r"^A line `T (?P<get>\w+) K` gives one"],
+    "get": [
+        r"^`T (?P<get>\w+) K` outputs `K hit`",
+        r"^For `T (?P<get>\w+) K`, append `K hit`",
+        r"^A line `T (?P<get>\w+) K` gives one",
+    ],
     "room": [r"^The limit is (?P<cap>\d+) ", r"^No more than (?P<cap>\d+) ", r"^After each .* need over (?P<cap>\d+) "],
-    "ttl": [r"^(?:From|Later than) minute T \+ (?P<life>\d+)\b", r"^An? \w+ expires on its own: .*T \+ (?P<life>\d+)", r"^Lifetime: .*?(?P<life>\d+)"],
+    "ttl": [
+        r"^(?:From|Later than) minute T \+ (?P<life>\d+)\b",
+        r"^An? \w+ expires on its own: .*T \+ (?P<life>\d+)",
+        r"^Lifetime: .*?(?P<life>\d+)",
+    ],
     "big": [r"^An? `\w+` of .*?(?P<big>\d+).* is skipped", r"^Ignore any .* (?P<big>\d+);"],
     "drop": [r"^`T (?P<drop>\w+) K` removes", r"^On `T (?P<drop>\w+) K` the"],
     "usage": [r"^`T (?P<usage>\w+) K` outputs K, a space", r"^For `T (?P<usage>\w+) K`, where K is only a label"],
@@ -42,7 +50,7 @@ def expected_output(ticket: Ticket, lines: list[str]) -> list[str]:
     answers: list[str] = []
     results = {"hit": 0, "miss": 0}
     limit = ticket.number("cap")
-    for minute_text, word, key, *amount in (line.split() for line in lines):
+    for minute_text, word, key, *amount in map(str.split, lines):
         minute = int(minute_text)
         alive = [name for name, entry in stored.items() if _is_alive(ticket, minute, entry[1])]
         if word == ticket.word("get"):
@@ -115,10 +123,12 @@ def random_lines(generator: random.Random, ticket: Ticket) -> list[str]:
     life = ticket.number("life")
     minute = generator.randint(0, 30)
     lines = []
-    words = [ticket.word(name) for name in ("touch", "drop", "pin", "usage", "grow") if name in ticket.words]
+    words = list(map(ticket.word, ticket.present("touch", "drop", "pin", "usage", "grow")))
     for _ in range(generator.randint(6, 20)):
         key = generator.choice("pqrst")
-        word = generator.choice([ticket.word("put"), ticket.word("put"), ticket.word("get"), ticket.word("get"), *words])
+        word = generator.choice(
+            [ticket.word("put"), ticket.word("put"), ticket.word("get"), ticket.word("get"), *words]
+        )
         if word == ticket.word("grow"):
             lines.append(f"{minute} {word} - {generator.randint(6, 26)}")
         elif word == ticket.word("put"):

@@ -34,6 +34,14 @@ class Ticket:
         """Return a command word; a text that no line holds if the prompt lacks its clause."""
         return self.words.get(name, "?")
 
+    def commands(self, *names: str) -> dict[str, str]:
+        """Return the names of commands by the words that stand for them here; those without a clause are left out."""
+        return {self.words[name]: name for name in self.present(*names)}
+
+    def present(self, *names: str) -> list[str]:
+        """Return the names of those commands and numbers that the clauses define."""
+        return list(filter(self.words.__contains__, names))
+
 
 def numbered_clauses(prompt: str) -> list[str]:
     """Return the items of the numbered list in a prompt.

@@ -12,17 +12,29 @@ CLAUSES = {
     "points": [r"^A win brings 3", r"^In the table, winning counts 3"],
     "order": [r"^The order of the table:", r"^Rank by table points"],
     "table": [r"^Output one line for each", r"^Every \w+ that the sheet names"],
-    "cap": [r"^For the difference, a margin of more than (?P<cap>\d+)", r"moves a difference by more than (?P<cap>\d+)"],
-    "big": [r"^A \w+ that wins by .*?(?P<margin>\d+) gets", r"^There is 1 table point on top .*?margin of \D*(?P<margin>\d+)"],
+    "cap": [
+        r"^For the difference, a margin of more than (?P<cap>\d+)",
+        r"moves a difference by more than (?P<cap>\d+)",
+    ],
+    "big": [
+        r"^A \w+ that wins by .*?(?P<margin>\d+) gets",
+        r"^There is 1 table point on top .*?margin of \D*(?P<margin>\d+)",
+    ],
     "close": [r"^A loser whose", r"^Losing with"],
     "scoring": [r"^Both winners and losers .*? reach \D*(?P<goals>\d+)", r"^Reaching \D*(?P<goals>\d+)"],
     "late": [r"^`(?P<late>\w+) H A G E` is a result as well", r"^With `(?P<late>\w+) H A G E`"],
     "fine": [r"^`(?P<fine>\w+) T N` takes", r"^After `(?P<fine>\w+) T N`"],
     "forfeit": [r"^`(?P<forfeit>\w+) T V` means", r"^With `(?P<forfeit>\w+) T V`"],
     "again": [r"^If the same H and A meet", r"^Of the `\w+` lines with the same H"],
-    "bonus": [r"^`(?P<bonus>\w+) T` gives T 1 .*?played \D*(?P<least>\d+)", r"^On `(?P<bonus>\w+) T`, T gets \d.*?that \D*(?P<least>\d+)"],
+    "bonus": [
+        r"^`(?P<bonus>\w+) T` gives T 1 .*?played \D*(?P<least>\d+)",
+        r"^On `(?P<bonus>\w+) T`, T gets \d.*?that \D*(?P<least>\d+)",
+    ],
     "quit": [r"^After `(?P<quit>\w+) T`, results", r"^Once `(?P<quit>\w+) T` is in"],
-    "mark": [r"on the first (?P<top>\d) places ends with ` up`", r"^Append ` up` to the lines on places 1 to (?P<top>\d)"],
+    "mark": [
+        r"on the first (?P<top>\d) places ends with ` up`",
+        r"^Append ` up` to the lines on places 1 to (?P<top>\d)",
+    ],
 }
 SETTINGS = {
     "order": (r"too, more own|, high before low; and at", r"fewer own|low before high"),
@@ -45,7 +57,7 @@ def expected_output(ticket: Ticket, lines: list[str]) -> list[str]:
     counted: list[tuple[str, str]] = []
     meetings: Counter[tuple[str, str]] = Counter()
     quitters: list[str] = []
-    for word, *values in (line.split() for line in lines):
+    for word, *values in map(str.split, lines):
         is_play, is_late = word == ticket.word("play"), word == ticket.word("late")
         is_forfeit = word == ticket.word("forfeit")
         players = values[:2] if is_play or is_late or is_forfeit else values[:1]
@@ -69,24 +81,25 @@ def expected_output(ticket: Ticket, lines: list[str]) -> list[str]:
                 points[pair[1]] += 3
                 continue
             goals = (int(values[2]), int(values[3]))
-            for name, own, other in zip(pair, goals, goals[::-1], strict=True):
-                scored[name] += own
+            for name, goals_for, goals_against in zip(pair, goals, goals[::-1], strict=True):
+                scored[name] += goals_for
                 bound = ticket.number("cap") if ticket.has("cap") else 1000
-                difference[name] += max(-bound, min(bound, own - other))
-                points[name] += (2 if own > other else 1) if is_late else _points(ticket, own, other)
+                difference[name] += max(-bound, min(bound, goals_for - goals_against))
+                is_win = goals_for > goals_against
+                points[name] += 2 - (not is_win) if is_late else _points(ticket, goals_for, goals_against)
     return _table(ticket, list(names), points, difference, scored)
 
 
-def _points(ticket: Ticket, own: int, other: int) -> int:
+def _points(ticket: Ticket, scored: int, conceded: int) -> int:
     """Return the table points for a result."""
-    if own == other:
+    if scored == conceded:
         return 1
-    points = 3 if own > other else 0
-    if ticket.has("big") and own - other >= ticket.number("margin") + ticket.is_second("big"):
+    points = 3 if scored > conceded else 0
+    if ticket.has("big") and scored - conceded >= ticket.number("margin") + ticket.is_second("big"):
         points += 1
-    if ticket.has("close") and 1 <= other - own <= 1 + ticket.is_second("close"):
+    if ticket.has("close") and 1 <= conceded - scored <= 1 + ticket.is_second("close"):
         points += 1
-    if ticket.has("scoring") and own >= ticket.number("goals") + ticket.is_second("scoring"):
+    if ticket.has("scoring") and scored >= ticket.number("goals") + ticket.is_second("scoring"):
         points += 1
     return points
 
@@ -111,7 +124,7 @@ def _table(
 
 def random_lines(generator: random.Random, ticket: Ticket) -> list[str]:
     """Return a random result sheet."""
-    words = [ticket.word(name) for name in ("late", "late", "fine", "forfeit", "bonus", "quit") if ticket.has(name)]
+    words = list(map(ticket.word, ticket.present("late", "late", "fine", "forfeit", "bonus", "quit")))
     names = ["Ada", "Bo", "Cy", "Di"]
     lines = []
     for _ in range(generator.randint(4, 18)):

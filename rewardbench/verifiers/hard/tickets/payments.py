@@ -20,7 +20,10 @@ CLAUSES = {
     "part": [r"^If nothing fits, the payment reduces", r"^A payment that fits nothing"],
     "whole": [r"^Before anything else is tried", r"^A payment over exactly the sum"],
     "void": [r"^`D (?P<void>\w+) N` removes", r"^After `D (?P<void>\w+) N`, N"],
-    "block": [r"^From `D (?P<block>\w+) N` until `D (?P<free>\w+) N`", r"^`D (?P<block>\w+) N` hides .* `D (?P<free>\w+) N`"],
+    "block": [
+        r"^From `D (?P<block>\w+) N` until `D (?P<free>\w+) N`",
+        r"^`D (?P<block>\w+) N` hides .* `D (?P<free>\w+) N`",
+    ],
     "alias": [r"^After `D (?P<alias>\w+) C E`", r"^`D (?P<alias>\w+) C E`: from now"],
     "dead": [r"^Before each line of day D, .*?(?P<dead>\d+)", r"^An open \w+ that is \D*(?P<dead>\d+)"],
     "tiny": [r"^Payments of \D*(?P<tiny>\d+)", r"^Skip every `\w+` line .*?(?P<tiny>\d+)"],
@@ -56,29 +59,43 @@ class _Ledger:
     """Open claims in order of entry, and what is known about payers."""
 
     open_claims: list[_Claim] = field(default_factory=list)
-    hidden: list[str] = field(default_factory=list)
+    hidden: set[str] = field(default_factory=set)
     aliases: dict[str, str] = field(default_factory=dict)
     settled: int = 0
 
     def settle(self, claims: list[_Claim]) -> list[str]:
         """Close claims; return the answers."""
-        self.open_claims = [claim for claim in self.open_claims if claim not in claims]
         self.settled += len(claims)
-        return [f"{claim.number} by {claim.payer}" for claim in claims]
+        answers = []
+        for claim in claims:
+            self.open_claims.remove(claim)
+            answers.append(f"{claim.number} by {claim.payer}")
+        return answers
+
+    def write_off(self, oldest_day: int) -> list[str]:
+        """Close claims of days before this one; return the answers."""
+        answers = []
+        for claim in tuple(self.open_claims):
+            if claim.day < oldest_day:
+                self.open_claims.remove(claim)
+                answers.append(f"{claim.number} lost")
+        return answers
+
+    def matching(self, payer: str) -> list[_Claim]:
+        """Return the open claims of a payer that rules about payments see."""
+        return [claim for claim in self.open_claims if claim.payer == payer and claim.number not in self.hidden]
 
 
 def expected_output(ticket: Ticket, lines: list[str]) -> list[str]:
     """Return the output that the clauses demand."""
     ledger = _Ledger()
     answers: list[str] = []
-    names = ("inv", "pay", "void", "block", "free", "alias", "remind")
-    commands = {ticket.word(name): name for name in names}
-    for day_text, word, *values in (line.split() for line in lines):
+    commands = ticket.commands("inv", "pay", "void", "block", "free", "alias", "remind")
+    for day_text, word, *values in map(str.split, lines):
         day, command = int(day_text), commands[word]
         if ticket.has("dead"):
             oldest_day = day - ticket.number("dead") + ticket.is_second("dead")
-            answers += [f"{claim.number} lost" for claim in ledger.open_claims if claim.day < oldest_day]
-            ledger.open_claims = [claim for claim in ledger.open_claims if claim.day >= oldest_day]
+            answers += ledger.write_off(oldest_day)
         if command == "inv":
             ledger.open_claims.append(_Claim(values[0], values[1], int(values[2]), day))
         elif command == "pay":
@@ -87,9 +104,9 @@ def expected_output(ticket: Ticket, lines: list[str]) -> list[str]:
         elif command == "void":
             ledger.open_claims = [claim for claim in ledger.open_claims if claim.number != values[0]]
         elif command == "block":
-            ledger.hidden.append(values[0])
+            ledger.hidden.add(values[0])
         elif command == "free":
-            ledger.hidden = [number for number in ledger.hidden if number != values[0]]
+            ledger.hidden.discard(values[0])
         elif command == "alias":
             ledger.aliases[values[0]] = values[1]
         elif command == "remind":
@@ -98,7 +115,8 @@ def expected_output(ticket: Ticket, lines: list[str]) -> list[str]:
                 if claim.payer == values[0] and claim.day <= latest_day:
                     claim.amount += ticket.number("fee")
     if ticket.has("list"):
-        answers += [f"{claim.number}: {claim.amount}" for claim in ledger.open_claims]
+        for claim in ledger.open_claims:
+            answers.append(f"{claim.number}: {claim.amount}")
     if ticket.has("sum"):
         answers.append(f"settled {ledger.settled}")
     return answers
@@ -109,10 +127,10 @@ def _pay(ticket: Ticket, ledger: _Ledger, payment: tuple[int, str, int]) -> list
     day, payer, amount = payment
     if ticket.has("tiny") and amount < ticket.number("tiny") + ticket.is_second("tiny"):
         return []
-    claims = [c for c in ledger.open_claims if c.payer == payer and c.number not in ledger.hidden]
-    if ticket.has("whole") and len(claims) >= 2 + ticket.is_second("whole"):
-        if sum(claim.amount for claim in claims) == amount:
-            return ledger.settle(claims)
+    claims = ledger.matching(payer)
+    total = sum(claim.amount for claim in claims)
+    if ticket.has("whole") and len(claims) >= 2 + ticket.is_second("whole") and total == amount:
+        return ledger.settle(claims)
     widest = ticket.number("tol") - ticket.is_second("tol") if ticket.has("tol") else 0
     distances = []
     for position, claim in enumerate(claims):
@@ -132,7 +150,7 @@ def _pay(ticket: Ticket, ledger: _Ledger, payment: tuple[int, str, int]) -> list
 
 def random_lines(generator: random.Random, ticket: Ticket) -> list[str]:
     """Return a random ledger."""
-    names = [name for name in ("void", "block", "free", "alias", "remind") if name in ticket.words]
+    names = ticket.present("void", "block", "free", "alias", "remind")
     day, number = 1, 0
     amounts = [20, 20, 30, 33, 41, 50, 10, 15]
     lines = []

@@ -11,7 +11,10 @@ CLAUSES = {
     "add": [r"^`T (?P<add>\w+) J P` enters", r"^With `T (?P<add>\w+) J P`, a new"],
     "next": [r"^`T (?P<next>\w+) W` gives", r"^For `T (?P<next>\w+) W`, pick"],
     "order": [r"^The highest priority is picked", r"^Pick by priority"],
-    "fail": [r"^`T (?P<fail>\w+) J`, if J is running: .*?(?P<wait>\d+) minutes", r"^On `T (?P<fail>\w+) J`, a running J .*? T \+ (?P<wait>\d+)"],
+    "fail": [
+        r"^`T (?P<fail>\w+) J`, if J is running: .*?(?P<wait>\d+) minutes",
+        r"^On `T (?P<fail>\w+) J`, a running J .*? T \+ (?P<wait>\d+)",
+    ],
     "tries": [r"that has failed \D*(?P<tries>\d+) times", r"^Failure number (?P<tries>\d+)"],
     "ok": [r"^`T (?P<ok>\w+) J` ends", r"^A running J is finished by `T (?P<ok>\w+) J`"],
     "aging": [r"^For picking, .*? full (?P<aging>\d+) minutes", r"^Waiting pays: each full (?P<aging>\d+)"],
@@ -20,7 +23,10 @@ CLAUSES = {
     "most": [r"^While \D*(?P<most>\d+).* are running, none", r"^None is picked if \D*(?P<most>\d+)"],
     "hold": [r"^After `T (?P<hold>\w+) - P`", r"^`T (?P<hold>\w+) - P` sets"],
     "busy": [r"^If an? \w+ is running that was picked", r"outputs `W busy`, and nothing else"],
-    "boost": [r"^`T (?P<boost_word>\w+) J` adds (?P<boost>\d+)", r"^On `T (?P<boost_word>\w+) J`, a waiting J gets (?P<boost>\d+)"],
+    "boost": [
+        r"^`T (?P<boost_word>\w+) J` adds (?P<boost>\d+)",
+        r"^On `T (?P<boost_word>\w+) J`, a waiting J gets (?P<boost>\d+)",
+    ],
     "stat": [r"^`T (?P<stat>\w+) -` outputs", r"^For `T (?P<stat>\w+) -`, output"],
     "sum": [r"`N left`"],
 }
@@ -59,16 +65,15 @@ def expected_output(ticket: Ticket, lines: list[str]) -> list[str]:
     """Return the output that the clauses demand."""
     queue = _Queue()
     answers: list[str] = []
-    names = ("add", "next", "fail", "ok", "drop", "hold", "boost_word", "stat")
-    commands = {ticket.word(name): name for name in names}
-    for minute_text, word, name, *values in (line.split() for line in lines):
+    commands = ticket.commands("add", "next", "fail", "ok", "drop", "hold", "boost_word", "stat")
+    for minute_text, word, name, *values in map(str.split, lines):
         minute, command = int(minute_text), commands[word]
         if ticket.has("late"):
             longest = ticket.number("limit") - ticket.is_second("late")
             for job in list(queue.jobs.values()):
                 if job.name in queue.running and minute - job.pickings[-1] > longest:
                     answers += _fail(ticket, queue, job, minute)
-        job = queue.jobs.get(name)
+        entry = queue.jobs.get(name)
         is_running = name in queue.running
         if command == "add":
             queue.jobs[name] = _Entry(name, int(values[0]), minute, minute)
@@ -78,15 +83,15 @@ def expected_output(ticket: Ticket, lines: list[str]) -> list[str]:
             queue.bar = int(values[0]) + ticket.is_second("hold")
         elif command == "stat":
             answers.append(f"{len(queue.jobs) - len(queue.running)} + {len(queue.running)}")
-        elif job and command == "fail" and is_running:
-            answers += _fail(ticket, queue, job, minute)
-        elif job and command == "ok" and is_running:
-            answers.append(f"{name} {minute - job.pickings[0 if ticket.is_second('ok') else -1]}")
+        elif entry and command == "fail" and is_running:
+            answers += _fail(ticket, queue, entry, minute)
+        elif entry and command == "ok" and is_running:
+            answers.append(f"{name} {minute - entry.pickings[0 if ticket.is_second('ok') else -1]}")
             del queue.jobs[name], queue.running[name]
-        elif job and command == "drop" and not is_running:
+        elif entry and command == "drop" and not is_running:
             del queue.jobs[name]
-        elif job and command == "boost_word" and not is_running:
-            job.priority += ticket.number("boost")
+        elif entry and command == "boost_word" and not is_running:
+            entry.priority += ticket.number("boost")
     return [*answers, f"{len(queue.jobs)} left"] if ticket.has("sum") else answers
 
 
@@ -127,7 +132,7 @@ def _pick(ticket: Ticket, queue: _Queue, worker: str, minute: int) -> str:
 
 def random_lines(generator: random.Random, ticket: Ticket) -> list[str]:
     """Return the random events of a queue."""
-    names = [name for name in ("ok", "drop", "hold", "boost_word", "stat") if name in ticket.words]
+    names = ticket.present("ok", "drop", "hold", "boost_word", "stat")
     minute, number = 0, 0
     lines = []
     for _ in range(generator.randint(6, 26)):

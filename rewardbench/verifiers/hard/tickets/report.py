@@ -18,7 +18,10 @@ CLAUSES = {
         r"^A row of .*?(?P<start>\d+) and at most (?P<until>\d+)",
     ],
     "order": [r"^Sort by total", r"^Order of the rows"],
-    "returns": [r" in `(?P<returns>\w+)` for that .*?(?P<days>\d+) days", r"^Subtract from .*? what `(?P<returns>\w+)` has .*?(?P<days>\d+)\. day"],
+    "returns": [
+        r" in `(?P<returns>\w+)` for that .*?(?P<days>\d+) days",
+        r"^Subtract from .*? what `(?P<returns>\w+)` has .*?(?P<days>\d+)\. day",
+    ],
     "closed": [r"are in `closures` do not count", r"on which `closures` lists"],
     "new": [r"whose `opened` is .*?(?P<new>\d+)", r"that opened .*?(?P<new>\d+)"],
     "prefix": [r"begins with `(?P<prefix>\w+)`", r"starts with the letters `(?P<prefix>\w+)`"],
@@ -50,16 +53,16 @@ SETTINGS = {
 def expected_output(ticket: Ticket, lines: list[str]) -> list[str]:
     """Return the rows that the clauses demand."""
     tables: dict[str, list[list[str]]] = {}
-    for table, *values in (line.split() for line in lines):
+    for table, *values in map(str.split, lines):
         tables.setdefault(table, []).append(values)
     shops = _reported_shops(ticket, tables.get(ticket.word("shops"), []))
-    closures = [(shop, day) for shop, day in tables.get("closures", [])]
+    closures = tables.get("closures", [])
     totals: Counter[str] = Counter()
     numbers: Counter[str] = Counter()
     pieces: dict[str, Counter[str]] = {}
     for row in _counting(ticket, tables.get(ticket.word("sales"), [])):
-        number, day, shop, item, *_ = row
-        if shop not in shops or (ticket.has("closed") and (shop, day) in closures):
+        _, day, shop, item, *_ = row
+        if shop not in shops or (ticket.has("closed") and [shop, day] in closures):
             continue
         quantity = _quantity(ticket, row, tables.get(ticket.word("returns"), []))
         price = int(row[5])
@@ -74,13 +77,13 @@ def expected_output(ticket: Ticket, lines: list[str]) -> list[str]:
     for shop in ranking:
         if ticket.has("least") and totals[shop] < ticket.number("least") + ticket.is_second("least"):
             continue
-        row = [shop, str(totals[shop])]
+        columns = [shop, str(totals[shop])]
         if ticket.has("best"):
             items = sorted(pieces[shop], reverse=ticket.is_second("best"))
-            row.append(max(items, key=lambda item: pieces[shop][item]))
+            columns.append(max(items, key=lambda item: pieces[shop][item]))
         if ticket.has("number"):
-            row.append(str(numbers[shop]))
-        rows.append(" ".join(row))
+            columns.append(str(numbers[shop]))
+        rows.append(" ".join(columns))
     return rows[: ticket.number("top")] if ticket.has("top") else rows
 
 

@@ -49,8 +49,8 @@ def expected_output(ticket: Ticket, lines: list[str]) -> list[str]:
     """Return the output that the clauses demand."""
     calendar = _Calendar()
     answers: list[str] = []
-    commands = {ticket.word(name): name for name in ("book", "cancel", "extend", "move", "count", "shut", "rename")}
-    for word, name, *values in (line.split() for line in lines):
+    commands = ticket.commands("book", "cancel", "extend", "move", "count", "shut", "rename")
+    for word, name, *values in map(str.split, lines):
         command = commands[word]
         booking = calendar.bookings.get(name)
         if command == "book":
@@ -134,7 +134,7 @@ def _serve_waiting(ticket: Ticket, calendar: _Calendar) -> list[str]:
 
 def random_lines(generator: random.Random, ticket: Ticket) -> list[str]:
     """Return a random request log."""
-    names = [name for name in ("extend", "move", "count", "shut", "rename") if ticket.has(name)]
+    names = ticket.present("extend", "move", "count", "shut", "rename")
     commands = ["book"] * 6 + ["cancel"] * 2 + names
     gap = ticket.number("gap")
     lines = []

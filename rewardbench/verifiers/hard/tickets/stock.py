@@ -11,7 +11,10 @@ CLAUSES = {
     "in": [r"^`D (?P<in>\w+) I Q C`: on day D", r"^With `D (?P<in>\w+) I Q C`, the store"],
     "out": [r"^`D (?P<out>\w+) I Q` removes Q \w+ of I and outputs", r"^On `D (?P<out>\w+) I Q`, Q"],
     "oldest": [r"removed from the \w+ that came in first", r"^First in, first out"],
-    "alert": [r"removed \w+ and \D*(?P<low>\d+).*`reorder I` follows", r"^After each successful .*? has \D*(?P<low>\d+)"],
+    "alert": [
+        r"removed \w+ and \D*(?P<low>\d+).*`reorder I` follows",
+        r"^After each successful .*? has \D*(?P<low>\d+)",
+    ],
     "spoil": [r"thrown away when a line of day D \+ (?P<age>\d+)", r"^Before each line, .*? for \D*(?P<age>\d+)"],
     "back": [r"^`D (?P<back>\w+) I Q` puts", r"^For `D (?P<back>\w+) I Q`, Q"],
     "bulk": [r"^An? `\w+` of \D*(?P<bulk>\d+).* served the other way round", r"^Exception for large .*?(?P<bulk>\d+)"],
@@ -52,8 +55,8 @@ def expected_output(ticket: Ticket, lines: list[str]) -> list[str]:
     store = _Store()
     answers: list[str] = []
     totals: list[int] = []
-    commands = {ticket.word(name): name for name in ("in", "out", "back", "loss", "value", "hold") if ticket.has(name)}
-    for day_text, word, item, *values in (line.split() for line in lines):
+    commands = ticket.commands("in", "out", "back", "loss", "value", "hold")
+    for day_text, word, item, *values in map(str.split, lines):
         day, command = int(day_text), commands[word]
         if ticket.has("spoil"):
             first_good_day = day - ticket.number("age") + (0 if ticket.is_second("spoil") else 1)
@@ -121,7 +124,7 @@ def _sell(ticket: Ticket, store: _Store, sale: tuple[int, str, int], totals: lis
 
 def random_lines(generator: random.Random, ticket: Ticket) -> list[str]:
     """Return a random stock book."""
-    names = [name for name in ("back", "loss", "value", "hold") if ticket.has(name)]
+    names = ticket.present("back", "loss", "value", "hold")
     day = 1
     lines = []
     for _ in range(generator.randint(5, 20)):

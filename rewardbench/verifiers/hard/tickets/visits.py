@@ -1,4 +1,4 @@
-"""The clauses of a log that is cut into visits: the lines of each user are cut first, then all visits are put in order."""
+"""The clauses of a log that is cut into visits: first the lines of each user, then all visits are put in order."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from rewardbench.verifiers.hard.tickets.clauses import Ticket
 
 CLAUSES = {
     "event": [r"^Each line belongs to the current", r"^A line is added to its user"],
-    "gap": [r"^If .*?(?P<gap>\d+).* seconds have passed since the last line in", r"^A pause of \D*(?P<gap>\d+) seconds"],
+    "gap": [
+        r"^If .*?(?P<gap>\d+).* seconds have passed since the last line in",
+        r"^A pause of \D*(?P<gap>\d+) seconds",
+    ],
     "print": [r"^The output has one line for each", r"^For every \w+ output"],
     "sort": [r"^The output is in the order", r"^List them by the log line"],
     "quit": [r"^The action `(?P<quit>\w+)` belongs", r"^After a line with `(?P<quit>\w+)`, which"],
@@ -21,7 +24,10 @@ CLAUSES = {
     ],
     "ping": [r"^A line with `(?P<ping>\w+)` never begins", r"^`(?P<ping>\w+)` opens nothing"],
     "bot": [r"^When a user has a line with `(?P<bot>\w+)`", r"^`(?P<bot>\w+)` exposes"],
-    "join": [r"^The action `(?P<join>\w+)` begins a .*? if \D*(?P<pause>\d+)", r"^With `(?P<join>\w+)` a shorter .*?(?P<pause>\d+)"],
+    "join": [
+        r"^The action `(?P<join>\w+)` begins a .*? if \D*(?P<pause>\d+)",
+        r"^With `(?P<join>\w+)` a shorter .*?(?P<pause>\d+)",
+    ],
     "star": [r"the most lines `(?P<star>\w+)`", r"the largest number of `(?P<star>\w+)` lines"],
     "sum": [r"^The last line is `N S`", r"^Finish with a line `N S`"],
     "night": [r"^A line at second .* that began before second (?P<night>\d+)", r"^At second (?P<night>\d+) the shift"],
@@ -48,7 +54,7 @@ class _Visit:
 def expected_output(ticket: Ticket, lines: list[str]) -> list[str]:
     """Return the output that the clauses demand."""
     by_user: dict[str, list[tuple[int, int, str]]] = {}
-    for number, (time, user, action) in enumerate(line.split() for line in lines):
+    for number, (time, user, action) in enumerate(map(str.split, lines)):
         by_user.setdefault(user, []).append((number, int(time), action))
     visits: list[_Visit] = []
     for user, events in by_user.items():
@@ -86,9 +92,9 @@ def _begins(ticket: Ticket, visit: _Visit, event: tuple[int, int, str]) -> bool:
         return True
     if ticket.has("longest") and time >= first + ticket.number("longest") + ticket.is_second("longest"):
         return True
-    if ticket.has("night") and first < ticket.number("night"):
-        if time >= ticket.number("night") + ticket.is_second("night"):
-            return True
+    is_before_night = ticket.has("night") and first < ticket.number("night")
+    if is_before_night and time >= ticket.number("night") + ticket.is_second("night"):
+        return True
     is_join = action == ticket.word("join")
     return is_join and pause >= ticket.number("pause") + ticket.is_second("join")
 
@@ -124,7 +130,7 @@ def _longest_streak(ticket: Ticket, visit: _Visit) -> bool:
 
 def random_lines(generator: random.Random, ticket: Ticket) -> list[str]:
     """Return a random log."""
-    actions = [ticket.word(name) for name in ("quit", "ping", "join", "star", "fail", "fail") if name in ticket.words]
+    actions = list(map(ticket.word, ticket.present("quit", "ping", "join", "star", "fail", "fail")))
     time = generator.choice([0, 50, 100, 150])
     has_bot = generator.random() < 0.2
     lines = []

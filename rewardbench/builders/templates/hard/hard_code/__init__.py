@@ -69,11 +69,13 @@ def draw(rng: Rng, rung: int) -> MirrorContent:
     if world.schema:
         facts["schema"] = Places(world.schema).substitute(words)
     prompts = ticket_prompts(rng, world, words, (settings, twin), language, rng.pick(fuzzing.same))
+    responses = ticket_response(rng, language, code_a, code_b)
     return MirrorContent(
         edit=f"{world.name}: clause {name}",
         a=prompts[0],
         b=prompts[1],
-        **ticket_response(rng, language, code_a, code_b),
+        x=responses[0],
+        y=responses[1],
         check={
             "kind": "hard-code",
             "share": round(fuzzing.share, 4),

@@ -73,7 +73,9 @@ def league_lines(rng: Rng, words: Words, settings: Mapping[str, int]) -> list[st
     for _ in range(rng.number(6, 8 + len(settings))):
         command = rng.pick(commands)
         home, away = rng.sample(names, 2)
-        goals, other_goals = rng.numbers(2, 0, 6) if command == words["late_word"] else (rng.number(0, 5), rng.number(0, 5))
+        goals, other_goals = (
+            rng.numbers(2, 0, 6) if command == words["late_word"] else (rng.number(0, 5), rng.number(0, 5))
+        )
         if command in (words["play"], words["late_word"]):
             lines.append(f"{command} {home} {away} {goals} {other_goals}")
         elif command == words["fine"]:

@@ -30,19 +30,19 @@ INTROS = (
     "is output, one string a line.",
     "{lang} task, standard library only. Function: {sig}. Subject: {title}. Parameter: {lines}. Result: the lines of "
     "output in the order in which they arise. Specification:",
-    "We lost the old script for {title} and {person} wants it back by {day}. {lang} please, with this interface: {sig}. "
-    "It receives {lines} and gives back the output lines. From memory, the rules were:",
+    "We lost the old script for {title} and {person} wants it back by {day}. {lang} please, with this interface: "
+    "{sig}. It receives {lines} and gives back the output lines. From memory, the rules were:",
     "{day}'s task, {ticket}. Write {sig} in {lang}; it processes {lines}, for {title}. Acceptance criteria:",
-    "So {person} and I agreed on how {title} should behave, and now it has to be code. {lang}, please: {sig}. What goes "
-    "in: {lines}. What comes out is described here:",
+    "So {person} and I agreed on how {title} should behave, and now it has to be code. {lang}, please: {sig}. What "
+    "goes in: {lines}. What comes out is described here:",
 )
 QUERY_INTROS = (
     "{person} needs {title} as one SQL query (SQLite). The tables:\n\n```sql\n{schema}\n```\n\nWhat it must return:",
     "SQLite, one SELECT statement (WITH is fine), for {title}. Schema:\n\n```sql\n{schema}\n```\n\nRules:",
-    "Ticket {ticket}: {title}, to be a single query in SQLite instead of {person}'s spreadsheet.\n\n```sql\n{schema}\n```\n\n"
-    "The spreadsheet did this:",
-    "can you turn this into one sqlite query? it's for {title}, due {day}. these are the tables\n\n```sql\n{schema}\n```\n\n"
-    "and this is what we agreed on:",
+    "Ticket {ticket}: {title}, to be a single query in SQLite instead of {person}'s spreadsheet.\n\n```sql\n{schema}"
+    "\n```\n\nThe spreadsheet did this:",
+    "can you turn this into one sqlite query? it's for {title}, due {day}. these are the tables\n\n```sql\n{schema}"
+    "\n```\n\nand this is what we agreed on:",
 )
 QUERY_ENDINGS = (
     "No value is NULL.",
@@ -152,10 +152,9 @@ def ticket_prompts(
     return prompts[0], prompts[1]
 
 
-def ticket_response(rng: Rng, language: str, code_a: str, code_b: str) -> dict[str, str]:
-    """Return both responses, as `x` and `y`."""
+def ticket_response(rng: Rng, language: str, code_a: str, code_b: str) -> tuple[str, str]:
+    """Return both responses."""
     lead, note = rng.pick(LEADS).format(lang=TITLES[language]), rng.pick(QUERY_NOTES if language == "sql" else NOTES)
-    responses = {}
-    for name, code in (("x", code_a), ("y", code_b)):
-        responses[name] = "\n\n".join(filter(None, (lead, f"```{language}\n{code}```", note)))
-    return responses
+    fences = (f"```{language}\n{code}```" for code in (code_a, code_b))
+    first, second = ("\n\n".join(filter(None, (lead, fence, note))) for fence in fences)
+    return first, second

@@ -92,7 +92,7 @@ def clause_text(wording: str, setting: int, words: Mapping[str, str]) -> str:
 
 def _article(match: re.Match[str]) -> str:
     """Return `a` or `an`, as the next word demands."""
-    is_vowel = match[3].lower() in "aeio" or match[3] == "u" and match[4] not in "sn"
+    is_vowel = match[3].lower() in "aeio" or (match[3] == "u" and match[4] not in "sn")
     return f"{match[1]}{'n' if is_vowel else ''} {match[2]}{match[3]}{match[4]}"
 
 
