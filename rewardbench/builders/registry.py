@@ -98,6 +98,7 @@ _BUILDERS = (
     _hard("hindi", "languages", 72),
     _hard("chinese", "languages", 72),
     _hard("tools", "tools", 124),
+    _hard("what-prints", "reasoning", 100),
 )
 BUILDERS: Mapping[str, Builder] = {builder.name: builder for builder in _BUILDERS}
 

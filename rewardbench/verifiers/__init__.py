@@ -31,6 +31,7 @@ from rewardbench.verifiers.hard.user_is_sure import verify_user_is_sure
 from rewardbench.verifiers.hard.user_is_sure_second import verify_user_is_sure_again
 from rewardbench.verifiers.hard.tools import verify_tools, verify_tools_by_execution
 from rewardbench.verifiers.hard.who_may_instruct import verify_authority, verify_authority_by_reading
+from rewardbench.verifiers.hard.what_prints import verify_run, verify_stated_output
 from rewardbench.verifiers.names import verify_names
 from rewardbench.verifiers.programs import missing_tools, verify_code
 
@@ -70,6 +71,13 @@ SECOND_VERIFIERS: Mapping[str, Verifier] = {
     "policy-engine": verify_policy_by_reading,
     "who-may-instruct": verify_authority_by_reading,
     "tools": verify_tools_by_execution,
+    "hard-code": verify_cases,
+    "what-prints": verify_stated_output,
+}
+
+SECOND_VERIFIERS: Mapping[str, Verifier] = {
+    "hard-code": verify_clauses,
+    "what-prints": verify_run,
 }
 """Kinds of core-hard: the first program reads the data of the check, the second reads the prompt itself."""
 

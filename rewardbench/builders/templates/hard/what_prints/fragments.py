@@ -1,0 +1,106 @@
+"""Fragments: a few lines of a program with a trap, and a model in Python of what they do.
+
+A program has a number and a list of numbers, which its fragments change one after another. The lines of a fragment use
+`$x` and `$data` for them, names that start with `$` for its other variables, and `⟦this¦that⟧` for the token in which
+two twins differ.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from string import Template as Places
+
+from rewardbench.builders.draw import Rng
+
+TOKEN = re.compile(r"⟦(.*?)¦(.*?)⟧")
+
+
+@dataclass
+class State:
+    """The variables of a program while it runs."""
+
+    x: int
+    data: list[int]
+
+    def copy(self) -> State:
+        """Return an independent copy."""
+        return State(self.x, list(self.data))
+
+
+Model = Callable[[State, int], str]
+"""Changes the state as the lines do, in variant 0 or 1, and returns a remark on the way there (may be empty)."""
+
+
+@dataclass(frozen=True)
+class Fragment:
+    """A few lines of a program."""
+
+    lines: tuple[str, ...]
+    model: Model
+    before: tuple[str, ...] = ()
+    """Definitions that must precede the program."""
+
+    @property
+    def has_token(self) -> bool:
+        """Whether twins can differ in it."""
+        return TOKEN.search("\n".join(self.lines + self.before)) is not None
+
+    def text(self, variant: int, names: dict[str, str]) -> tuple[list[str], list[str]]:
+        """Return the definitions and the lines in one variant."""
+        definitions = [fill(line, variant, names) for line in self.before]
+        return definitions, [fill(line, variant, names) for line in self.lines]
+
+
+FragmentMaker = Callable[[Rng], Fragment]
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a language frames a program, and its fragments."""
+
+    title: str
+    frame: Callable[[list[str], list[str], State, dict[str, str]], str]
+    """Returns the program of definitions and lines, given the initial state and the names."""
+    output: Callable[[State], str]
+    """Returns what the last line prints."""
+    makers: tuple[FragmentMaker, ...]
+    names: dict[str, list[str]] = field(default_factory=dict)
+    """Further variables, with the names that they may have."""
+
+
+def fill(line: str, variant: int, names: dict[str, str]) -> str:
+    """Return a line in one variant with its names."""
+    return Places(TOKEN.sub(rf"\{variant + 1}", line)).substitute(names)
+
+
+def truncated(dividend: int, divisor: int) -> tuple[int, int]:
+    """Return quotient and remainder as C, Java and JavaScript compute them: rounded towards zero.
+
+    >>> truncated(-7, 2)
+    (-3, -1)
+    """
+    quotient = abs(dividend) // abs(divisor)
+    if (dividend < 0) != (divisor < 0):
+        quotient = -quotient
+    return quotient, dividend - quotient * divisor
+
+
+def wrapped(value: int, bits: int, signed: bool = True) -> int:
+    """Return a value as an integer of so few bits holds it.
+
+    >>> wrapped(300, 8, signed=False), wrapped(200, 8)
+    (44, -56)
+    """
+    value %= 2**bits
+    return value - 2**bits if signed and value >= 2 ** (bits - 1) else value
+
+
+def listed(values: list[int]) -> str:
+    """Return numbers for a sentence.
+
+    >>> listed([3, 1])
+    '3, 1'
+    """
+    return ", ".join(map(str, values)) if values else "nothing"
