@@ -89,7 +89,7 @@ SQL = """
 import sqlite3
 import sys
 
-def answer(lines):
+def rows_of(lines):
     database = sqlite3.connect(":memory:")
     database.executescript(SCHEMA)
     for line in lines:
@@ -118,7 +118,7 @@ class FunctionCall:
         code = self.code
         if self.language == "sql":
             constants = f"SCHEMA, QUERY = {self.schema!r}, {code!r}\n"
-            return constants + SQL + PYTHON.replace("FUNCTION", "answer")
+            return constants + SQL + PYTHON.replace("FUNCTION", "rows_of")
         if self.language == "go":
             code = code.replace("import (", 'import (\n\thBufio "bufio"\n\thOs "os"', 1)
         return code + "\n" + MAINS[self.language].replace("CLASS", title).replace("FUNCTION", self.function)

@@ -63,12 +63,11 @@ class CppEmitter(Emitter):
             return f"std::map<std::string, {self.type_name(element_type(kind))}>"
         return {"str": "std::string"}.get(kind, kind)
 
-    def reference(self, kind: str, constant: bool = True) -> str:
-        """Return the type of a parameter or a loop variable."""
+    def reference(self, name: str, kind: str) -> str:
+        """Return the type of a parameter, a loop variable, or a variable for a record."""
         if kind in ("int", "bool"):
             return self.type_name(kind)
-        prefix = "const " if constant and kind not in self.scope.fields else ""
-        return f"{prefix}{self.type_name(kind)}&"
+        return f"{'' if name in self.mutated else 'const '}{self.type_name(kind)}&"
 
     def frame(self, body: str) -> str:
         """Return the program after its headers."""
@@ -86,11 +85,10 @@ class CppEmitter(Emitter):
         self.write("};")
 
     def signature(self, name: str, parameters: list[tuple[str, str]], result: str) -> str:
-        """Return the first line of a function; lists of records are passed by reference, to be changed."""
-        shown = []
-        for parameter, kind in parameters:
-            shown.append(f"{self.reference(kind, element_type(kind) not in self.scope.fields)} {parameter}")
-        return f"{self.type_name(result)} {name}({', '.join(shown)}) {{"
+        """Return the first line of a function; a record that it returns is one that exists outside."""
+        shown = [f"{self.reference(parameter, kind)} {parameter}" for parameter, kind in parameters]
+        result_name = f"{self.type_name(result)}{'&' if result in self.scope.fields else ''}"
+        return f"{result_name} {name}({', '.join(shown)}) {{"
 
     def declaration(self, name: str, kind: str, value: str, constant: bool) -> str:
         """Return the declaration of a variable; a variable for a record refers to it."""
@@ -98,7 +96,8 @@ class CppEmitter(Emitter):
             return f"{self.type_name(kind)} {name}"
         if kind == "list[str]" and value.startswith("split("):
             return f"const auto {name} = {value}"
-        return f"{self.type_name(kind)}{'&' if kind in self.scope.fields else ''} {name} = {value}"
+        is_reference = kind in self.scope.fields and not value.startswith(f"{kind}{{")
+        return f"{self.reference(name, kind) if is_reference else self.type_name(kind)} {name} = {value}"
 
     def empty(self, kind: str) -> str:
         """Return nothing: a declaration makes the list or mapping empty."""
@@ -112,7 +111,7 @@ class CppEmitter(Emitter):
 
     def elements(self, name: str, kind: str, sequence: str) -> str:
         """Return the first line of a loop over a list."""
-        return f"for ({self.reference(kind)} {name} : {sequence}) {{"
+        return f"for ({self.reference(name, kind)} {name} : {sequence}) {{"
 
     def keys(self, name: str, mapping: str) -> str:
         """Return the first line of a loop over the sorted keys of a mapping."""

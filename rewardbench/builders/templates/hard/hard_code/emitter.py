@@ -10,6 +10,7 @@ from rewardbench.builders.templates.hard.hard_code.source import (
     Scope,
     comment_above,
     element_type,
+    mutated_names,
     parameters_of,
     reassigned_names,
 )
@@ -54,6 +55,8 @@ class Emitter:
         self.tree = ast.parse(source)
         self.scope = Scope(self.tree)
         self.reassigned: set[str] = set()
+        self.mutated: set[str] = set()
+        self.mutated_positions: dict[str, list[int]] = {}
         self.output: list[str] = []
         self.depth = 0
 
@@ -75,7 +78,10 @@ class Emitter:
     def function(self, node: ast.FunctionDef) -> None:
         """Add a function."""
         self.reassigned = reassigned_names(node)
+        self.mutated = mutated_names(node, self.mutated_positions)
         parameters = parameters_of(node)
+        names = [name for name, _ in parameters]
+        self.mutated_positions[node.name] = [n for n, name in enumerate(names) if name in self.mutated]
         for comment in comment_above(self.lines, node):
             self.write(f"// {comment}")
         self.write(self.signature(self.name(node.name), parameters, ast.unparse(node.returns or ast.Constant(None))))
@@ -144,6 +150,7 @@ class Emitter:
 
     def loop(self, node: ast.For) -> None:
         """Add a `for` over a range, a list, or the sorted keys of a mapping."""
+        self.scope.blocks.append({})
         name = ast.unparse(node.target)
         call = node.iter if isinstance(node.iter, ast.Call) else None
         if call is not None and ast.unparse(call.func) == "range":
@@ -160,6 +167,7 @@ class Emitter:
             self.scope.declare(name, kind)
             self.write(self.elements(self.name(name), kind, self.expression(node.iter)))
         self.block(node.body)
+        self.scope.blocks.pop()
         self.write("}")
 
     def assign(self, target: ast.expr, value: ast.expr) -> None:

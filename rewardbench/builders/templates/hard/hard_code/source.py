@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 ELEMENT = re.compile(r"(?:list\[|dict\[str, )(.*)\]$")
 
@@ -113,6 +113,44 @@ def reassigned_names(function: ast.FunctionDef) -> set[str]:
             name = ast.unparse(target)
             (again if name in assigned else assigned).add(name)
     return again
+
+
+def mutated_names(function: ast.FunctionDef, mutated_positions: Mapping[str, Collection[int]]) -> set[str]:
+    """Return the variables whose elements or fields a function changes, itself or through another name.
+
+    Args:
+        function: the function.
+        mutated_positions: for each function before it, the positions of the parameters that it changes.
+    """
+    mutated: set[str] = set()
+    aliases: list[tuple[str, str]] = []
+    for node in ast.walk(function):
+        targets: list[ast.expr] = []
+        if isinstance(node, ast.Assign | ast.Delete):
+            targets = node.targets
+        elif isinstance(node, ast.AugAssign):
+            targets = [node.target]
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            mutated.add(_root(node.func.value))
+        elif isinstance(node, ast.Call):
+            positions = mutated_positions.get(ast.unparse(node.func), ())
+            mutated.update(_root(node.args[position]) for position in positions)
+        elif isinstance(node, ast.For):
+            aliases.append((_root(node.target), _root(node.iter)))
+        mutated.update(_root(target) for target in targets if not isinstance(target, ast.Name))
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Subscript):
+            aliases.append((_root(node.targets[0]), _root(node.value)))
+    for alias, name in reversed(aliases):
+        if alias in mutated:
+            mutated.add(name)
+    return mutated
+
+
+def _root(node: ast.expr) -> str:
+    """Return the variable of an expression such as `jobs[0].name`."""
+    while isinstance(node, ast.Attribute | ast.Subscript):
+        node = node.value
+    return ast.unparse(node)
 
 
 def comment_above(lines: Sequence[str], node: ast.stmt) -> list[str]:

@@ -1,17 +1,18 @@
 """Programs of 8 to 35 lines whose output turns on the semantics of their language; twins differ in one token.
 
-A program is a sequence of fragments (see `fragments`), 2 at the first rung and 7 at the last. The responses go through
+A program is a sequence of fragments (see `fragments`), 2 at the first rung and 8 at the last. The responses go through
 it step by step and state what it prints; each is right for its own program.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from string import Template as Places
 
 from rewardbench.builders.draw import MirrorContent, Resample, Rng
 from rewardbench.builders.mirrors import chat
 from rewardbench.builders.templates.hard.what_prints.cpp_traps import CPP
-from rewardbench.builders.templates.hard.what_prints.fragments import Dialect, Fragment, State, fill
+from rewardbench.builders.templates.hard.what_prints.fragments import TOKEN, Dialect, Fragment, State, fill
 from rewardbench.builders.templates.hard.what_prints.java_traps import JAVA
 from rewardbench.builders.templates.hard.what_prints.javascript_traps import JAVASCRIPT
 from rewardbench.builders.templates.hard.what_prints.python_traps import PYTHON
@@ -22,13 +23,18 @@ from rewardbench.builders.templates.hard.what_prints.wording import (
     NUMBER_NAMES,
     OPENINGS,
     OTHER_NAMES,
+    OUTLINES,
     STEPS,
     SYSTEMS,
 )
 
 DIALECTS = {"python": PYTHON, "javascript": JAVASCRIPT, "java": JAVA, "cpp": CPP}
-FRAGMENTS = {1: 2, 2: 3, 3: 5, 4: 7}
+FRAGMENTS = {1: 2, 2: 3, 3: 5, 4: 8}
 """Number of fragments of a program by rung."""
+CHECKPOINTS = {1: 1, 2: 1, 3: 3, 4: 5}
+"""By rung: distance between the fragments after which the responses state the values."""
+ELEMENTS = {1: 4, 2: 5, 3: 6, 4: 7}
+"""Number of elements of the list by rung."""
 LARGEST = 10**6
 """Numbers beyond this are no fun to follow."""
 Names = list[dict[str, str]]
@@ -48,8 +54,8 @@ def draw(rng: Rng, rung: int) -> MirrorContent:
     variants = [rng.number(0, 1) for _ in fragments]
     both = (variants, [1 - v if n == place else v for n, v in enumerate(variants)])
     names = _draw_names(rng, len(fragments))
-    start = State(rng.number(5, 30), rng.numbers(rng.number(4, 5), 1, 25))
-    wording = _draw_wording(rng, len(fragments), dialect.title)
+    start = State(rng.number(5, 30), rng.numbers(ELEMENTS[rung], 1, 25))
+    wording = _draw_wording(rng, len(fragments), CHECKPOINTS[rung])
     sides = [_render(dialect, fragments, chosen, names, start, wording) for chosen in both]
     (program_a, output_a, response_a), (program_b, output_b, response_b) = sides
     if output_a == output_b:
@@ -84,10 +90,19 @@ def _draw_names(rng: Rng, count: int) -> Names:
     return names
 
 
-def _draw_wording(rng: Rng, count: int, title: str) -> list[str]:
-    """Draw the first sentence, one sentence for each fragment, and the last one."""
-    steps = rng.sample(STEPS, min(count, len(STEPS)))
-    return [rng.pick(OPENINGS).format(lang=title, x="{x}", data="{data}", values="{values}"), *steps, rng.pick(ENDINGS)]
+def _draw_wording(rng: Rng, count: int, distance: int) -> list[str]:
+    """Draw the first sentence, one sentence for each fragment, and the last one.
+
+    Args:
+        rng: source of all random choices.
+        count: number of fragments.
+        distance: every sentence at this distance from the next one of its kind, and the last one, states values.
+    """
+    steps, outlines = rng.sample(STEPS, count), rng.sample(OUTLINES, count)
+    sentences = []
+    for n in range(count):
+        sentences.append(steps[n] if (count - 1 - n) % distance == 0 else outlines[n])
+    return [rng.pick(OPENINGS), *sentences, rng.pick(ENDINGS)]
 
 
 def _render(
@@ -110,10 +125,17 @@ def _render(
         lines += inside
         quoted = {name: f"`{value}`" for name, value in local.items()}
         remark = fill(fragment.model(state, variant), 0, quoted)
-        if abs(state.x) > LARGEST or not 2 < len(state.data) < 14:
+        if abs(state.x) > LARGEST or not 2 < len(state.data) < 16:
             raise Resample
-        code = "`" + inside[0].strip().rstrip("{").strip() + "`"
-        values = {"code": code, "remark": remark, "x": f"`{local['x']}` = {state.x}", "data": f"{state.data}"}
+        code = max(TOKEN.sub("\n", fragment.lines[0]).splitlines(), key=len).strip(" {:,;")
+        values = {
+            "code": f"`{Places(code).substitute(local)}`",
+            "remark": remark,
+            "name": f"`{local['x']}`",
+            "lang": dialect.title,
+            "x": f"`{local['x']}` = {state.x}",
+            "data": f"{state.data}",
+        }
         sentences.append(step.format_map(values))
     printed = dialect.output(state)
     text = "\n".join(f"{n}. {sentence}" for n, sentence in enumerate(sentences, 1))

@@ -11,10 +11,9 @@ from rewardbench.builders.templates.hard.what_prints.fragments import (
     State,
     listed,
     truncated,
-    wrapped,
 )
 
-HEADERS = {"cstdint": "uint8_t", "cstdlib": "std::abs", "map": "std::map", "set": "set<int>"}
+HEADERS = {"cstdlib": "std::abs", "map": "std::map", "set": "set<int>"}
 
 
 def frame(definitions: list[str], lines: list[str], state: State, names: dict[str, str]) -> str:
@@ -105,7 +104,7 @@ def small_type(rng: Rng) -> Fragment:
         return f"$other goes through {listed(values)}"
 
     lines = (
-        "⟦uint8_t¦int⟧ $other = std::abs($x) % 100;",
+        "⟦unsigned char¦int⟧ $other = std::abs($x) % 100;",
         f"for (int i = 0; i < {n}; ++i) $other = $other * {k} + i;",
         "$x = $other % 79;",
     )

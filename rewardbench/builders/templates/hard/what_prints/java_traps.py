@@ -69,22 +69,6 @@ def remove_which(rng: Rng) -> Fragment:
     return Fragment(lines, model)
 
 
-def boxed(rng: Rng) -> Fragment:
-    """Compare a boxed number with another box, or with an int."""
-    k, bonus = rng.number(200, 400), rng.number(5, 30)
-
-    def model(state: State, variant: int) -> str:
-        state.x += bonus if variant else -bonus
-        return f"the two numbers count as {'equal' if variant else 'different'}"
-
-    lines = (
-        f"Integer $other = {k};",
-        f"⟦Integer¦int⟧ $second = {k};",
-        f"$x += $other == $second ? {bonus} : -{bonus};",
-    )
-    return Fragment(lines, model)
-
-
 def shift(rng: Rng) -> Fragment:
     """Shift a negative number with or without its sign."""
     a, k = rng.number(5, 30), rng.pick([27, 28])
@@ -242,7 +226,6 @@ JAVA = Dialect(
     (
         overflow,
         remove_which,
-        boxed,
         shift,
         own_increment,
         fall_through,

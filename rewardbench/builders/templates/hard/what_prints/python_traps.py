@@ -29,7 +29,7 @@ def alias(rng: Rng) -> Fragment:
         state.x += len(state.data)
         return f"$other ends as {copy}"
 
-    return Fragment((f"$other = $data⟦¦[:]⟧", f"$other.append($x % {k})", "$other[0] += 1", "$x += len($data)"), model)
+    return Fragment(("$other = $data⟦¦[:]⟧", f"$other.append($x % {k})", "$other[0] += 1", "$x += len($data)"), model)
 
 
 def extend_or_rebind(rng: Rng) -> Fragment:

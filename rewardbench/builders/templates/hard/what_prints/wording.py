@@ -18,7 +18,8 @@ ASKS = (
     "hey, quick one. {lang}:\n\n{code}\n\nwhat will it print exactly?",
     "Please trace the following code and tell me the exact output.\n\n{code}",
     "My colleague and I bet on the output of this {lang} snippet. Who's right depends on you:\n\n{code}",
-    "Exam question 4 ({lang}, no computer allowed). State the values after each part and the line that is printed.\n\n{code}",
+    "Exam question 4 ({lang}, no computer allowed). State the values on the way and the line that is printed."
+    "\n\n{code}",
     "i'd like to understand every step of this {lang} code\n\n{code}\n\nwhat is its output in the end?",
     "Dry run, please.\n\n{code}\n\nGive the intermediate values and the final output.",
     "Output of this one? I have no {lang} on this machine.\n\n{code}",
@@ -47,6 +48,17 @@ STEPS = (
     "Then {code}. In it, {remark}; we get {x} with the list {data}.",
     "At {code}, {remark}. That makes {x}, and {data} for the list.",
     "After {code} and the lines that go with it, {x} and the list is {data}, because {remark}.",
+)
+OUTLINES = (
+    "Then {code} and the lines that belong to it do their part, with {name} and the list as the step before left them.",
+    "The next part starts at {code}; it reads the values so far, and what it writes goes into the parts below.",
+    "After that comes {code}. Its result depends on {name} and on the list at this point, so I carry both along.",
+    "{code} is next, together with its lines: they work on the values that are there by now, and pass them on.",
+    "With {code}, the program goes on from the current state, and again {name} or the list may change.",
+    "At {code} there is a detail of {lang} that is easy to overlook, so I take these lines slowly, one by one.",
+    "Now {code}: I apply it exactly as {lang} defines it to what {name} and the list hold here.",
+    "The lines from {code} on come next, and here the order of evaluation and the kind of each value matter.",
+    "{code} follows. I note the new {name} and the new list on paper before I go on to the part after it.",
 )
 ENDINGS = (
     "So the printed line is {output}.",

@@ -1,0 +1,132 @@
+"""Test the programs of core-hard whose output turns on their language: models, verifiers and planted slips."""
+
+import re
+import shutil
+from dataclasses import replace
+
+import pytest
+
+from rewardbench.builders.build import draw_mirror
+from rewardbench.builders.draw import RUNGS, Rng
+from rewardbench.builders.templates.hard import what_prints
+from rewardbench.builders.templates.hard.what_prints import DIALECTS, javascript_traps, python_traps
+from rewardbench.builders.templates.hard.what_prints.fragments import State, truncated, wrapped
+from rewardbench.verifiers.cells import FAIL, PASS
+from rewardbench.verifiers.hard.what_prints import verify_run, verify_stated_output
+from rewardbench.verifiers.programs import LANGUAGES, run_sources
+
+MIRRORS = [replace(draw_mirror("what-prints", 0, n), group=str(n)) for n in range(40)]
+
+
+def cells_of(*languages):
+    chosen = [mirror for mirror in MIRRORS if mirror.check["a"]["language"] in languages]
+    return [cell for mirror in chosen for cell in mirror.cells()]
+
+
+def need(language):
+    if any(shutil.which(tool) is None for tool in LANGUAGES[language].needs):
+        pytest.skip(f"{language} is not installed")
+
+
+def fragment_programs(language):
+    """Return a program and its modelled output for both variants of every fragment of a language."""
+    dialect = DIALECTS[language]
+    programs = []
+    for maker in dialect.makers:
+        rng = Rng(maker.__name__)
+        fragment = maker(rng)
+        start = State(rng.number(1, 30), rng.numbers(5, 1, 25))
+        names = what_prints._draw_names(rng, 1)
+        for variant in (0, 1):
+            state = start.copy()
+            fragment.model(state, variant)
+            definitions, lines = fragment.text(variant, names[0])
+            programs.append((dialect.frame(definitions, lines, start, names[0]), dialect.output(state)))
+    return programs
+
+
+@pytest.mark.parametrize("language", ["python", "javascript", "java", pytest.param("cpp", marks=pytest.mark.slow)])
+def test_the_model_of_every_fragment_is_what_its_language_does(language):
+    need(language)
+    programs = fragment_programs(language)
+    results = run_sources(LANGUAGES[language], [program for program, _ in programs])
+    assert [result.out.strip() for result in results] == [expected for _, expected in programs]
+    assert len(programs) >= 20
+
+
+def test_both_programs_pass_right_cells_and_fail_wrong_ones():
+    need("javascript")
+    cells = cells_of("python", "javascript")
+    assert len(cells) > 20
+    expected = [PASS if cell.right else FAIL for cell in cells]
+    assert (verify_stated_output(cells), verify_run(cells)) == (expected, expected)
+
+
+def test_a_key_determines_the_mirror():
+    assert [replace(draw_mirror("what-prints", 0, n), group=str(n)) for n in range(40)] == MIRRORS
+
+
+def test_twins_differ_in_one_line_and_state_two_outputs():
+    for mirror in MIRRORS:
+        lines_a, lines_b = (prompt[-1]["content"].split("\n") for prompt in (mirror.a, mirror.b))
+        assert sum(a != b for a, b in zip(lines_a, lines_b, strict=True)) == 1
+        assert mirror.check["a"]["output"] != mirror.check["b"]["output"]
+
+
+def test_size_grows_with_the_rung():
+    sizes = []
+    for rung in RUNGS:
+        same = [mirror for mirror in MIRRORS if mirror.source["rung"] == rung]
+        prompts = sum(mirror.a[-1]["content"].count("\n") for mirror in same)
+        sizes.append((prompts / len(same), sum(len(mirror.x.split()) for mirror in same) / len(same)))
+    assert sizes == sorted(sizes)
+    assert sorted(size for _, size in sizes) == [size for _, size in sizes]
+
+
+def test_a_planted_slip_is_seen_by_both_programs():
+    spoilt = []
+    for cell in cells_of("python")[:12]:
+        if cell.right:
+            head, number, tail = re.fullmatch(r"(.*`)(-?\d+)( [^`]*`\.?)", cell.response, re.DOTALL).groups()
+            spoilt.append(replace(cell, response=f"{head}{int(number) + 1}{tail}"))
+    assert verify_stated_output(spoilt) == [FAIL] * len(spoilt)
+    assert verify_run(spoilt) == [FAIL] * len(spoilt)
+
+
+def test_the_second_program_does_not_follow_a_wrong_check():
+    mirror = next(mirror for mirror in MIRRORS if mirror.check["a"]["language"] == "python")
+    deceived = replace(next(mirror.cells()), check=mirror.check["b"])
+    assert verify_stated_output([deceived]) == [FAIL]
+    assert verify_run([deceived]) == [PASS]
+
+
+def test_what_cannot_be_judged_is_reported():
+    cell = cells_of("python")[0]
+    (outcome,) = verify_stated_output([replace(cell, response="No idea.")])
+    assert "does not end with an output" in outcome
+    (outcome,) = verify_run([replace(cell, messages=({"role": "user", "content": "What is it?"},))])
+    assert "0 programs" in outcome
+    broken = cell.messages[-1]["content"].replace("print(", "print(1 / 0, ")
+    (outcome,) = verify_run([replace(cell, messages=({"role": "user", "content": broken},))])
+    assert "ZeroDivisionError" in outcome
+
+
+def test_arithmetic_of_other_languages_by_hand():
+    assert [truncated(*pair) for pair in ((-7, 2), (7, -2), (-8, 4), (9, 4))] == [(-3, -1), (-3, 1), (-2, 0), (2, 1)]
+    assert (wrapped(2**31, 32), wrapped(300, 8, signed=False), wrapped(-129, 8)) == (-(2**31), 44, 127)
+
+
+def test_two_fragments_by_hand():
+    """Sorted as texts, 10 comes before 9; `(2 - 3 * 5) // 4` is -4 in Python, and its remainder 3."""
+    state = State(0, [9, 10, 25])
+    javascript_traps.default_sort(Rng("a")).model(state, 0)
+    assert state.data == [10, 25, 9]
+
+    class FixedRng(Rng):
+        def number(self, low, high, step=1):
+            return {2: 2, 3: 4}[low]
+
+    for variant, expected in ((0, -4), (1, 3)):
+        state = State(5, [])
+        python_traps.floor_or_remainder(FixedRng("a")).model(state, variant)
+        assert state.x == expected
