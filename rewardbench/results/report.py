@@ -252,9 +252,8 @@ def _cells(name: str, estimate: Estimate, shares: Sequence[Estimate | None]) -> 
 
 def _score_cells(score: Estimate, totals: Sequence[Estimate | None]) -> list[Text]:
     """Return the cells of the score, in the column of mirrors if there are any."""
-    shares = (
-        [Text(""), interval_cell(score), *map(share_cell, totals)] if totals else [share_cell(score), interval_cell(score)]
-    )
+    interval = interval_cell(score)
+    shares = [Text(""), interval, *map(share_cell, totals)] if totals else [share_cell(score), interval]
     return [Text("score"), Text(str(score.n)), *shares, *count_cells(score)]
 
 

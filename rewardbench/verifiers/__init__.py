@@ -25,13 +25,13 @@ from rewardbench.verifiers.hard.rule_by_list import verify_rule_by_list
 from rewardbench.verifiers.hard.rule_by_list_prompt import verify_rule_by_list_prompt
 from rewardbench.verifiers.hard.scopes import verify_scopes
 from rewardbench.verifiers.hard.scopes_prompt import verify_scopes_prompt
+from rewardbench.verifiers.hard.tools import verify_tools, verify_tools_by_execution
 from rewardbench.verifiers.hard.twelve_rules import verify_twelve_rules
 from rewardbench.verifiers.hard.twelve_rules_prompt import verify_twelve_rules_prompt
 from rewardbench.verifiers.hard.user_is_sure import verify_user_is_sure
 from rewardbench.verifiers.hard.user_is_sure_second import verify_user_is_sure_again
-from rewardbench.verifiers.hard.tools import verify_tools, verify_tools_by_execution
-from rewardbench.verifiers.hard.who_may_instruct import verify_authority, verify_authority_by_reading
 from rewardbench.verifiers.hard.what_prints import verify_run, verify_stated_output
+from rewardbench.verifiers.hard.who_may_instruct import verify_authority, verify_authority_by_reading
 from rewardbench.verifiers.names import verify_names
 from rewardbench.verifiers.programs import missing_tools, verify_code
 
@@ -62,22 +62,8 @@ _HARD: Mapping[str, tuple[Verifier, Verifier]] = {
     "rule-by-list": (verify_rule_by_list, verify_rule_by_list_prompt),
     "scopes": (verify_scopes, verify_scopes_prompt),
     "open-decline": (verify_open_decline, verify_open_decline_prompt),
-    "policy-engine": verify_policy,
-    "who-may-instruct": verify_authority,
-    "tools": verify_tools,
-}
-
-SECOND_VERIFIERS: Mapping[str, Verifier] = {
-    "policy-engine": verify_policy_by_reading,
-    "who-may-instruct": verify_authority_by_reading,
-    "tools": verify_tools_by_execution,
-    "hard-code": verify_cases,
-    "what-prints": verify_stated_output,
-}
-
-SECOND_VERIFIERS: Mapping[str, Verifier] = {
-    "hard-code": verify_clauses,
-    "what-prints": verify_run,
+    "tools": (verify_tools, verify_tools_by_execution),
+    "what-prints": (verify_stated_output, verify_run),
 }
 """Kinds of core-hard: the first program reads the data of the check, the second reads the prompt itself."""
 
