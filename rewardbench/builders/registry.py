@@ -84,6 +84,7 @@ _BUILDERS = (
     _hard("no-certificate", "reasoning", 100),
     _hard("policy-engine", "safety", 100),
     _hard("who-may-instruct", "safety", 100),
+    _hard("disguised-leak", "safety", 100),
     _hard("twelve-rules", "instructions", 100),
     _hard("grounded", "chat", 100, squares=16),
     _hard("retractions", "chat", 100, squares=16),

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from rewardbench.verifiers.arithmetic import verify_knapsack, verify_math
 from rewardbench.verifiers.cells import Cell, Verifier, faults
 from rewardbench.verifiers.expressions import verify_instructions, verify_logic
+from rewardbench.verifiers.hard.disguised_leak import verify_disguise, verify_disguise_by_search
 from rewardbench.verifiers.hard.grounded import verify_grounded
 from rewardbench.verifiers.hard.grounded_second import verify_grounded_again
 from rewardbench.verifiers.hard.hard_code import verify_cases, verify_clauses
@@ -63,6 +64,7 @@ _HARD: Mapping[str, tuple[Verifier, Verifier]] = {
     "scopes": (verify_scopes, verify_scopes_prompt),
     "open-decline": (verify_open_decline, verify_open_decline_prompt),
     "tools": (verify_tools, verify_tools_by_execution),
+    "disguised-leak": (verify_disguise, verify_disguise_by_search),
     "what-prints": (verify_stated_output, verify_run),
 }
 """Kinds of core-hard: the first program reads the data of the check, the second reads the prompt itself."""
