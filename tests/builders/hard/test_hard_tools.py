@@ -7,10 +7,12 @@ from statistics import mean
 
 import pytest
 from mirror_checks import drawn, outcomes, with_check_swapped
+from random_models import make_tokenizer
 
 from rewardbench.builders.build import draw_mirror
 from rewardbench.builders.check import verify
 from rewardbench.builders.mirrors import to_json
+from rewardbench.chat import Chat
 from rewardbench.suites.rows import parse_rows
 from rewardbench.verifiers import SECOND_VERIFIERS, Cell
 from rewardbench.verifiers.hard.tools import fits_schema
@@ -75,6 +77,23 @@ def test_rows_are_read_with_their_functions():
     assert [item.problem for item in items] == [None, None]
     assert [len(item.tools) for item in items] == [len(mirror.tools)] * 2
     assert items[0].completions[0][0]["tool_calls"] == mirror.x[0]["tool_calls"]
+
+
+TEMPLATE = (
+    "{{ tools | tojson }}{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{% for c in m.tool_calls or [] %}"
+    "<call>{{ {'name': c.function.name, 'arguments': c.function.arguments} | tojson }}</call>{% endfor %}{% endfor %}"
+)
+
+
+def test_a_template_that_prints_tools_renders_both_responses():
+    chat = Chat(make_tokenizer(template=TEMPLATE), spans=True)
+    for item in parse_rows([row for mirror in MIRRORS[:6] for row in mirror.rows()], "data.jsonl"):
+        requests = [chat.request(item.prompt, completion, tools=item.tools) for completion in item.completions]
+        assert [request.notes for request in requests] == [(), ()]
+        for request, completion in zip(requests, item.completions, strict=True):
+            for call in completion[0].get("tool_calls", []):
+                assert call["function"]["name"] in request.text.rpartition("<|assistant|>")[2]
+            assert request.start < request.end
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from rewardbench.builders.draw import MirrorContent, Rng
 from rewardbench.builders.templates.hard.who_may_instruct.places import draw_office
-from rewardbench.builders.templates.hard.who_may_instruct.wording import Desk, check_of, read_worlds, tool_schemas
+from rewardbench.builders.templates.hard.who_may_instruct.wording import Desk, check_of, read_worlds
 
 
 def draw(rng: Rng, rung: int) -> MirrorContent:
@@ -24,5 +24,4 @@ def draw(rng: Rng, rung: int) -> MirrorContent:
         x=desk.response(0),
         y=desk.response(1),
         check={"kind": "who-may-instruct", "a": check_of(office, 0), "b": check_of(office, 1)},
-        tools=tool_schemas() if desk.layout == "tools" else (),
     )

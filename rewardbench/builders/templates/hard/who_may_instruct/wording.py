@@ -116,30 +116,12 @@ LEFT = (
 )
 SUMMARIES = ("This is {task}.", "On {title}, in short.", "The state of affairs first.", "I have read all of it.")
 
-READERS = {
-    "mail": ("read_mail", "number", "integer"),
-    "document": ("read_document", "number", "integer"),
-    "comment": ("read_comments", "number", "integer"),
-    "calendar": ("read_calendar", "number", "integer"),
-}
-
 
 @cache
 def read_worlds() -> list[World]:
     """Return the offices of `worlds.toml`."""
     path = Path(__file__).with_name("worlds.toml")
     return list(tomllib.loads(path.read_text(encoding="utf-8"))["worlds"])
-
-
-def tool_schemas() -> list[dict[str, Any]]:
-    """Return the functions that show the texts of an office."""
-    schemas: list[dict[str, Any]] = []
-    for kind, (name, argument, argument_type) in READERS.items():
-        parameters = {"type": "object", "properties": {argument: {"type": argument_type}}, "required": [argument]}
-        description = f"Show a {kind} by its number."
-        function = {"name": name, "description": description, "parameters": parameters}
-        schemas.append({"type": "function", "function": function})
-    return schemas
 
 
 class Desk:
@@ -201,7 +183,8 @@ class Desk:
         if self.layout == "tools":
             turns = [Message(role="user", content=f"{opening} {ending}".strip())]
             for place, text in pages:
-                turns += _tool_turns(place, text)
+                turns.append(Message(role="assistant", content=f"Opening number {place.block}."))
+                turns.append(Message(role="tool", content=text))
             return turns
         if self.layout == "pasted" or len(texts) < 2:
             return [Message(role="user", content="\n\n".join([opening, *texts, ending]))]
@@ -283,20 +266,6 @@ class Desk:
         if self.has_bullets:
             return "\n- ".join([title, *points])
         return f"{title} {'; '.join(points)}."
-
-
-def _tool_turns(place: Place, text: str) -> list[Message]:
-    """Return the call that shows a text, and its result."""
-    name, argument, _ = READERS[place.kind]
-    call = {
-        "id": f"call_{place.block}",
-        "type": "function",
-        "function": {"name": name, "arguments": {argument: place.block}},
-    }
-    return [
-        Message(role="assistant", content=f"Opening number {place.block}.", tool_calls=[call]),
-        Message(role="tool", content=text, tool_call_id=f"call_{place.block}"),
-    ]
 
 
 def check_of(office: Office, side: int) -> Mapping[str, Any]:
