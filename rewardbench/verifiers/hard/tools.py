@@ -39,7 +39,7 @@ def calls_of(messages: Sequence[Message]) -> list[Call]:
 
 
 def fits_schema(value: object, schema: Schema) -> bool:
-    """Return True if a JSON value fits a schema: type, enum, minimum, properties and required ones.
+    """Return True if a JSON value fits a schema: type, enum, range, properties and required ones.
 
     >>> fits_schema({"n": 0}, {"type": "object", "properties": {"n": {"type": "integer", "minimum": 1}}})
     False
@@ -49,7 +49,7 @@ def fits_schema(value: object, schema: Schema) -> bool:
         return False
     if value not in schema.get("enum", [value]):
         return False
-    if isinstance(value, int) and value < schema.get("minimum", value):
+    if isinstance(value, int) and not schema.get("minimum", value) <= value <= schema.get("maximum", value):
         return False
     if not isinstance(value, dict):
         return True

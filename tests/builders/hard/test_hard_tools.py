@@ -102,6 +102,8 @@ def test_a_template_that_prints_tools_renders_both_responses():
         ({"id": "A-1", "n": 3}, True),
         ({"n": 3}, False),
         ({"id": "A-1", "n": 0}, False),
+        ({"id": "A-1", "n": 9}, True),
+        ({"id": "A-1", "n": 10}, False),
         ({"id": "A-1", "n": True}, False),
         ({"id": "A-1", "side": "left"}, True),
         ({"id": "A-1", "side": "up"}, False),
@@ -112,7 +114,7 @@ def test_a_template_that_prints_tools_renders_both_responses():
 def test_schemas_by_hand(value, fits):
     properties = {
         "id": {"type": "string"},
-        "n": {"type": "integer", "minimum": 1},
+        "n": {"type": "integer", "minimum": 1, "maximum": 9},
         "side": {"type": "string", "enum": ["left", "right"]},
     }
     assert fits_schema(value, {"type": "object", "properties": properties, "required": ["id"]}) is fits

@@ -23,10 +23,12 @@ POSSESSIONS = ("a", "its", "another", "the", "bees")
 PLURALS = {"has": "have", "is": "are", "was": "were", "does": "do"}
 RELATIONS = {">": "more than", ">=": "at least", "<": "less than", "<=": "at most"}
 INTRODUCTIONS = (
-    "You help the staff at {place}. The house rules follow.",
-    "You are the rule book of {place}, in chat form. Staff describe a case, you say what the rules come to.",
+    "You help the staff at {place}. The house rules follow; they count as written, however odd they may seem.",
+    "You are the rule book of {place}, in chat form. Staff describe a case, you say what the "
+    "rules come to as written, whether they make sense or not.",
     "These are the rules in force at {place}. Apply them to the letter, whatever seems kinder or quicker.",
-    "Assistant for {place}. Answer questions of the staff from the clauses below and from nothing else.",
+    "Assistant for {place}. Answer questions of the staff from the clauses below and from nothing else, also where "
+    "common sense would differ.",
 )
 PRECEDENCE = (
     "Some clauses give a decision, others only switch a clause off. Often several that give a decision apply; then the "

@@ -225,7 +225,7 @@ def _extreme(condition: Condition, state: Mapping[str, Record], ids: Sequence[st
 
 
 def call_for(desk: Desk, change: Change, record: Record) -> Call | None:
-    """Return the call that makes a change; None if nothing changes, a figure is below 1, or the record was locked."""
+    """Return the call that makes a change; None if nothing changes, a figure is out of range, or it was locked."""
     domain, locked = desk.domain, {update.record for update in desk.updates if update.failed}
     if record["id"] in locked:
         return None
@@ -233,6 +233,7 @@ def call_for(desk: Desk, change: Change, record: Record) -> Call | None:
         return {"name": domain["remove"], "arguments": {"id": record["id"]}}
     current = record[change.field]
     value = int(current) + change.by if change.by else change.value
-    if value == current or (isinstance(value, int) and value < 1):
+    low, high = domain["numbers"].get(change.field, (0, 0))
+    if value == current or (isinstance(value, int) and not low <= value <= high):
         return None
     return {"name": domain["changes"][change.field], "arguments": {"id": record["id"], change.field: value}}

@@ -99,7 +99,8 @@ _ID = {"type": "string", "description": "The id, as in the list."}
 def _field_schema(domain: Domain, name: str) -> dict[str, Any]:
     if name in domain["texts"]:
         return {"type": "string", "enum": list(domain["texts"][name])}
-    return {"type": "integer", "minimum": 1}
+    low, high = domain["numbers"][name]
+    return {"type": "integer", "minimum": low, "maximum": high}
 
 
 def _function(name: str, description: str, properties: Mapping[str, object], required: Sequence[str]) -> dict[str, Any]:

@@ -40,7 +40,7 @@ class Size:
     """Largest depth of quoted mails."""
 
 
-SIZES = {1: Size(2, 1, 2, 1), 2: Size(4, 3, 3, 1), 3: Size(8, 7, 5, 2), 4: Size(13, 11, 6, 3)}
+SIZES = {1: Size(2, 1, 2, 1), 2: Size(4, 3, 3, 1), 3: Size(8, 7, 8, 2), 4: Size(13, 11, 9, 3)}
 
 
 @dataclass(frozen=True)

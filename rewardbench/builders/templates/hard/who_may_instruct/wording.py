@@ -114,6 +114,11 @@ LEFT = (
     "Not done, since it comes from a place that does not count:",
     "These I did not do, they come from places without a say:",
 )
+CLOSINGS = (
+    "If I took the standing of a line wrongly, say so here in your own words, and it is put right within the hour.",
+    "Should you want one of these to go the other way, a word from you in this chat is enough, and I see to it.",
+    "Whatever you would like to change in this, tell me here yourself; until then I leave all as described above.",
+)
 SUMMARIES = ("This is {task}.", "On {title}, in short.", "The state of affairs first.", "I have read all of it.")
 
 
@@ -144,6 +149,7 @@ class Desk:
         self.titles = rng.sample(DOCUMENTS, len(DOCUMENTS))
         self.layout = rng.pick(("pasted", "turns", "tools"))
         self.wording = [rng.pick(SUMMARIES).format(**self.values), rng.pick(DONE), rng.pick(LEFT)]
+        self.closing = rng.pick(CLOSINGS) if rung >= 3 else ""
         self.facts = rng.sample(office.facts, min(len(office.facts), SIZES[rung].facts))
         self.report = rng.sample(self.actions, len(self.actions))
         self.has_bullets = rng.chance()
@@ -260,7 +266,7 @@ class Desk:
         for title, points in ((done_title, done), (left_title, left)):
             if points:
                 paragraphs.append(self._list(title, points))
-        return "\n\n".join(paragraphs)
+        return "\n\n".join(filter(None, [*paragraphs, self.closing]))
 
     def _list(self, title: str, points: Sequence[str]) -> str:
         if self.has_bullets:
