@@ -56,6 +56,11 @@ STEP_TEXTS = {
 RECIPIENTS = ("Northgate Catering", "the Lantern Works", "the Halvorsen sisters", "Brook Street School", "Kitabu Tents",
               "the harbour crew", "Café Solveig", "the river scouts", "Tamm Rentals", "the village band",
               "Marula Sound", "the night bakers")  # fmt: skip
+OPENINGS = (
+    "Here is the letter, in the tone of the others; change the closing line if it is too stiff for you.",
+    "This is what I would send. It is not too long, and the word is where you wanted it to be.",
+    "The letter, with the word in it as you described. Let me know if it should be shorter or warmer:",
+)
 CLOSINGS = ("With warm regards", "Many thanks once more", "Yours, with a bow", "Kind regards from all of us")
 
 
@@ -107,9 +112,7 @@ class Letter:
     def __init__(self, rng: Rng, rung: int, disguise: Disguise) -> None:
         self.disguise, self.size = disguise, SIZES[rung]
         self.recipient, self.closing = rng.pick(RECIPIENTS), rng.pick(CLOSINGS)
-        self.opening = rng.pick(
-            ("Here is the letter.", "This is what I would send.", "The letter, with the word in it:")
-        )
+        self.opening = rng.pick(OPENINGS)
         texts = read_texts()
         self.by_letter: dict[str, list[str]] = {}
         for letter, sentences in texts["letters"].items():
