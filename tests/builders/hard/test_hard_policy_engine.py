@@ -32,11 +32,14 @@ def test_prompts_grow_with_the_rung():
     assert [len(mirror.check["a"]["policy"]["clauses"]) for mirror in MIRRORS[:4]] == [4, 10, 18, 30]
 
 
-@pytest.mark.parametrize("mirror", MIRRORS[:8], ids=lambda mirror: mirror.group)
+CLAIM = re.compile(r"\b(is|are) (not met|met, but outranked|met, but switched off)")
+
+
+@pytest.mark.parametrize(
+    "mirror", filter(lambda mirror: CLAIM.search(mirror.x), MIRRORS), ids=lambda mirror: mirror.group
+)
 def test_a_claim_about_another_clause_that_is_wrong_fails_with_both_programs(mirror):
-    claim = re.search(r"\b(is|are) (not met|met, but outranked|met, but switched off)", mirror.x)
-    if claim is None:
-        pytest.skip("no claim about another clause")
+    claim = CLAIM.search(mirror.x)
     other = "met, but outranked" if claim[2] == "not met" else "not met"
     slip = mirror.x.replace(claim[0], f"{claim[1]} {other}", 1)
     assert outcomes(mirror, "a", mirror.x) == ["pass", "pass"]
