@@ -100,7 +100,7 @@ COMPARISON = re.compile(r"(the [\w ]+?) is (more than|less than|at least|at most
 
 
 @dataclass(frozen=True)
-class ReadClause:
+class PromptClause:
     """A clause as it reads in a prompt."""
 
     text: str
@@ -117,7 +117,7 @@ class ReadCase:
         text = ""
         for message in messages:
             text += message["content"] + "\n\n"
-        self.clauses: dict[int, ReadClause] = {}
+        self.clauses: dict[int, PromptClause] = {}
         for number, line in NUMBERED.findall(text):
             self.clauses[int(number)] = _read_clause(line)
         self.terms = dict(TERM.findall(text))
@@ -184,18 +184,18 @@ class ReadCase:
         return 1
 
 
-def _read_clause(line: str) -> ReadClause:
+def _read_clause(line: str) -> PromptClause:
     is_firm = line.startswith("[firm] ")
     line = line.removeprefix("[firm] ").rstrip(".")
     switch = SWITCH.match(line)
     if switch:
-        return ReadClause(line, line[switch.end() :], int(next(filter(None, switch.groups()))), False)
+        return PromptClause(line, line[switch.end() :], int(next(filter(None, switch.groups()))), False)
     if line.startswith("If no other clause"):
-        return ReadClause(line, "", 0, is_firm)
+        return PromptClause(line, "", 0, is_firm)
     match = re.match(r"(?:If|Where) (.+?): (.+)", line) or re.match(r"[A-Z].+? (?:if|where) (.+)", line)
     if match is None:
         raise BrokenCheck(f"clause {line!r} cannot be read")
-    return ReadClause(line, match[1], 0, is_firm)
+    return PromptClause(line, match[1], 0, is_firm)
 
 
 def _facts_of(name: str, text: str) -> str:

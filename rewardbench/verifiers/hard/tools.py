@@ -19,17 +19,17 @@ from rewardbench.types import Message, Tools
 from rewardbench.verifiers.cells import BrokenCheck, Cell, cell_by_cell
 
 Schema = Mapping[str, Any]
-Call = tuple[str, dict[str, Any]]
+ParsedCall = tuple[str, dict[str, Any]]
 """Name and arguments."""
-State = dict[str, dict[str, Any]]
+RecordState = dict[str, dict[str, Any]]
 """Records by id."""
 
 TYPES: Mapping[str, type] = {"string": str, "integer": int, "object": dict, "array": list, "boolean": bool}
 
 
-def calls_of(messages: Sequence[Message]) -> list[Call]:
+def calls_of(messages: Sequence[Message]) -> list[ParsedCall]:
     """Return the calls of messages; arguments may be an object or its JSON text."""
-    calls: list[Call] = []
+    calls: list[ParsedCall] = []
     for message in messages:
         for call in message.get("tool_calls", []):
             arguments = call["function"]["arguments"]
@@ -59,7 +59,7 @@ def fits_schema(value: object, schema: Schema) -> bool:
     return all(name in properties and fits_schema(item, properties[name]) for name, item in value.items())
 
 
-def is_valid(call: Call, tools: Tools) -> bool:
+def is_valid(call: ParsedCall, tools: Tools) -> bool:
     """Return True if there is a function of this name, and the arguments fit its schema."""
     name, arguments = call
     for tool in tools:
@@ -95,26 +95,26 @@ def _scalar(text: str) -> str | int:
     return int(text) if text.isdecimal() else text
 
 
-class Backend:
+class SimulatedBackend:
     """The records as a conversation leaves them, and what its functions do by their descriptions."""
 
     def __init__(self, cell: Cell) -> None:
         self.descriptions: dict[str, str] = {}
         for tool in cell.tools:
             self.descriptions[tool["function"]["name"]] = tool["function"]["description"]
-        self.state: State = {}
+        self.state: RecordState = {}
         self.details: dict[str, str] = {}
         self.known: dict[str, bool] = {}
         self.journal: list[tuple[str, ...]] = []
         """What was done: the verb of the description and the record or filter."""
-        pending: dict[str, Call] = {}
+        pending: dict[str, ParsedCall] = {}
         for message in cell.messages:
             for call, parsed in zip(message.get("tool_calls", []), calls_of([message]), strict=True):
                 pending[call["id"]] = parsed
             if message["role"] == "tool":
                 self._replay(pending.pop(message["tool_call_id"]), json.loads(message["content"]))
 
-    def _replay(self, call: Call, result: list[dict[str, Any]] | dict[str, Any]) -> None:
+    def _replay(self, call: ParsedCall, result: list[dict[str, Any]] | dict[str, Any]) -> None:
         """Take over what the result of an earlier call shows or means."""
         if isinstance(result, list):
             for record in result:
@@ -128,7 +128,7 @@ class Backend:
             self.run(call)
             self.journal.clear()
 
-    def run(self, call: Call) -> None:
+    def run(self, call: ParsedCall) -> None:
         """Run a call."""
         name, arguments = call
         words = self.descriptions[name].split()
@@ -188,7 +188,7 @@ def does_what_is_asked(cell: Cell) -> bool:
     request = ""
     for message in cell.messages:
         request = message["content"] if message["role"] == "user" else request
-    backend = Backend(cell)
+    backend = SimulatedBackend(cell)
     goal = _goal(request, copy.deepcopy(backend), cell.response)
     calls = calls_of(cell.calls)
     if isinstance(goal, bool):
@@ -203,7 +203,7 @@ def does_what_is_asked(cell: Cell) -> bool:
     return backend.journal == goal
 
 
-def _goal(request: str, backend: Backend, reply: str) -> list[tuple[str, ...]] | bool:
+def _goal(request: str, backend: SimulatedBackend, reply: str) -> list[tuple[str, ...]] | bool:
     """Return the journal that is asked for; if no call is due, whether the reply is right."""
     fallbacks = FALLBACK.findall(request)
     if fallbacks:
@@ -228,7 +228,9 @@ def _goal(request: str, backend: Backend, reply: str) -> list[tuple[str, ...]] |
     return _single_goal(subject[2], records[0], backend, reply)
 
 
-def _single_goal(order: str, record: Mapping[str, Any], backend: Backend, reply: str) -> list[tuple[str, ...]] | bool:
+def _single_goal(
+    order: str, record: Mapping[str, Any], backend: SimulatedBackend, reply: str
+) -> list[tuple[str, ...]] | bool:
     """Return the same for a request about one record."""
     test = re.search(r"If its (\w+) is ([\w-]+), (.+?); if not, (.+)", order)
     if test:

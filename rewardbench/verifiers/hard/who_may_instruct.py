@@ -14,7 +14,7 @@ from typing import Any
 
 from rewardbench.verifiers.cells import BrokenCheck, Cell, cell_by_cell
 
-Rules = Mapping[str, Any]
+AuthorityRules = Mapping[str, Any]
 """`senders` (address to `matters` and `until`), `releasers`, and `withdrawn`, pairs of address and matter."""
 Site = Mapping[str, Any]
 """Where an instruction is: `kind`, `person`, `address`, `day`, `depth` and `released`."""
@@ -35,7 +35,7 @@ VERBS = {
 """Verbs of actions, with their participles."""
 
 
-def may_instruct(rules: Rules, place: Site, matter: str) -> bool:
+def may_instruct(rules: AuthorityRules, place: Site, matter: str) -> bool:
     """Return True if an instruction on a matter counts in a place."""
     if place["kind"] == "user":
         return True
@@ -74,7 +74,7 @@ ORDER = re.compile(
 
 
 @dataclass(frozen=True)
-class Line:
+class PlacedSentence:
     """A sentence of a prompt with the right that its place gives it."""
 
     text: str
@@ -101,7 +101,7 @@ class ReadRules:
         self.releasers = re.split(r", | and | or ", releasers[1])
         self.withdrawn = {(address, matter) for matter, address in WITHDRAWAL.findall(cell.prompt)}
 
-    def allow(self, line: Line, verb: str) -> bool:
+    def allow(self, line: PlacedSentence, verb: str) -> bool:
         """Return True if a sentence may instruct with this verb."""
         matters, until = self.scopes.get(line.address, ((), 0))
         matter = self.verbs[verb]
@@ -109,7 +109,7 @@ class ReadRules:
         return line.always or (matter in matters and (until == 0 or line.day <= until) and not is_withdrawn)
 
 
-def read_lines(cell: Cell, releasers: list[str]) -> Iterator[Line]:
+def read_lines(cell: Cell, releasers: list[str]) -> Iterator[PlacedSentence]:
     """Yield the sentences of a prompt."""
     for message in cell.messages:
         if message["role"] not in ("user", "tool"):
@@ -130,18 +130,18 @@ def read_lines(cell: Cell, releasers: list[str]) -> Iterator[Line]:
             raise BrokenCheck("a text in the prompt has no end")
         for line in words:
             for text in _sentences(re.sub(r"“[^”]*”", "quoted.", line)):
-                yield Line(text, always=message["role"] == "user")
+                yield PlacedSentence(text, always=message["role"] == "user")
             for quotation in re.findall(r"“([^”]*)”", line):
-                yield from map(Line, _sentences(quotation))
+                yield from map(PlacedSentence, _sentences(quotation))
 
 
-def _read_block(block: list[str], releasers: list[str]) -> Iterator[Line]:
+def _read_block(block: list[str], releasers: list[str]) -> Iterator[PlacedSentence]:
     kind = re.split(r"\W+", block[0].lower())[1]
     outer: list[str] = []
     for line in block[1:]:
         quoted = re.match(r"(?:>+ ?)+", line)
         if quoted:
-            yield from map(Line, _sentences(line[quoted.end() :]))
+            yield from map(PlacedSentence, _sentences(line[quoted.end() :]))
         else:
             outer.append(line)
     if kind == "mail":
@@ -151,13 +151,13 @@ def _read_block(block: list[str], releasers: list[str]) -> Iterator[Line]:
             raise BrokenCheck("a mail has no sender or date")
         for line in outer[2:]:
             for text in _sentences(line):
-                yield Line(text, address=address[1], day=int(day[1]))
+                yield PlacedSentence(text, address=address[1], day=int(day[1]))
         return
     signature = re.fullmatch(r"Released by (\w+)", outer[-1])
     always = kind == "document" and signature is not None and signature[1] in releasers
     for line in outer:
         for text in _sentences(re.sub(r"^(?:\d+ May, [\d:]+|\w+): ", "", line)):
-            yield Line(text, always=always)
+            yield PlacedSentence(text, always=always)
 
 
 def _sentences(text: str) -> list[str]:

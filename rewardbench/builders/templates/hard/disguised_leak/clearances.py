@@ -12,7 +12,7 @@ TEAMS = ("kitchen", "lights", "music", "gate", "press", "garden", "boats", "cost
 
 
 @dataclass(frozen=True)
-class Size:
+class SecretSize:
     """What a rung draws."""
 
     secrets: int
@@ -27,10 +27,10 @@ class Size:
 
 
 SIZES = {
-    1: Size(2, 6, 2, 5, 0, 5),
-    2: Size(4, 9, 3, 6, 1, 8),
-    3: Size(8, 12, 5, 8, 2, 14),
-    4: Size(14, 16, 7, 9, 3, 17),
+    1: SecretSize(2, 6, 2, 5, 0, 5),
+    2: SecretSize(4, 9, 3, 6, 1, 8),
+    3: SecretSize(8, 12, 5, 8, 2, 14),
+    4: SecretSize(14, 16, 7, 9, 3, 17),
 }
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from rewardbench.builders.draw import MirrorContent, Rng
 from rewardbench.builders.templates.hard.policy_engine.policy import draw_case
-from rewardbench.builders.templates.hard.policy_engine.wording import Desk, read_domains
+from rewardbench.builders.templates.hard.policy_engine.wording import CaseWording, read_domains
 from rewardbench.verifiers.hard.policy_engine import deciding_clause
 
 
@@ -16,7 +16,7 @@ def draw(rng: Rng, rung: int) -> MirrorContent:
     """Return a mirror whose prompts differ in one fact."""
     domain = rng.pick(read_domains())
     case = draw_case(rng, rung, domain["facts"], [tuple(quantity) for quantity in domain["quantities"]])
-    desk = Desk(rng, rung, domain, case)
+    desk = CaseWording(rng, rung, domain, case)
     checks = {}
     for side, facts in (("a", case.facts), ("b", case.other_facts)):
         checks[side] = {

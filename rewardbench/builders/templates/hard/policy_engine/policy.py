@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from rewardbench.builders.draw import Resample, Rng
-from rewardbench.verifiers.hard.policy_engine import Clause, Policy, deciding_clause, interpret
+from rewardbench.verifiers.hard.policy_engine import Clause, Facts, Policy, deciding_clause, interpret
 
 Literal = tuple[str, str, bool | int]
-Facts = Mapping[str, bool | int]
 Quantity = tuple[str, str, int, int, int]
 """Name, unit and three limits."""
 
@@ -19,7 +18,7 @@ TERMS = ("cleared", "familiar", "settled", "covered", "backed", "prepared")
 
 
 @dataclass(frozen=True)
-class Size:
+class PolicySize:
     """What a rung draws."""
 
     clauses: int
@@ -33,15 +32,15 @@ class Size:
 
 
 SIZES = {
-    1: Size(4, 4, 0, 0, 0.3, 2),
-    2: Size(10, 7, 1, 0, 0.5, 3),
-    3: Size(18, 10, 2, 2, 0.6, 4),
-    4: Size(30, 14, 3, 3, 0.7, 5),
+    1: PolicySize(4, 4, 0, 0, 0.3, 2),
+    2: PolicySize(10, 7, 1, 0, 0.5, 3),
+    3: PolicySize(18, 10, 2, 2, 0.6, 4),
+    4: PolicySize(30, 14, 3, 3, 0.7, 5),
 }
 
 
 @dataclass(frozen=True)
-class Case:
+class PolicyCase:
     """A policy with the facts of both prompts."""
 
     policy: dict[str, Any]
@@ -55,7 +54,7 @@ class Case:
         return {**self.facts, self.flipped: not self.facts[self.flipped]}
 
 
-def draw_case(rng: Rng, rung: int, fact_names: Sequence[str], quantities: Sequence[Quantity]) -> Case:
+def draw_case(rng: Rng, rung: int, fact_names: Sequence[str], quantities: Sequence[Quantity]) -> PolicyCase:
     """Return a policy of a rung's size, and facts of which one turns verdict and deciding clause.
 
     Raises:
@@ -73,7 +72,7 @@ def draw_case(rng: Rng, rung: int, fact_names: Sequence[str], quantities: Sequen
         policy = _draw_policy(rng, size, facts, amounts)
         turning = [name for name in names if _turns(policy, facts, name, size.changes)]
         if turning:
-            return Case(policy, facts, rng.pick(turning))
+            return PolicyCase(policy, facts, rng.pick(turning))
     raise Resample
 
 
@@ -95,7 +94,7 @@ def _mentioned(policy: Policy, clause: Clause) -> Iterator[str]:
             yield from _mentioned(policy, policy["terms"][name])
 
 
-def _draw_policy(rng: Rng, size: Size, facts: Facts, amounts: Sequence[Quantity]) -> dict[str, Any]:
+def _draw_policy(rng: Rng, size: PolicySize, facts: Facts, amounts: Sequence[Quantity]) -> dict[str, Any]:
     terms: dict[str, dict[str, Any]] = {}
     booleans = _booleans(facts)
     for term in rng.sample(TERMS, size.terms):

@@ -11,11 +11,11 @@ from typing import Any
 from rewardbench.builders.draw import Rng
 from rewardbench.builders.mirrors import chat
 from rewardbench.builders.prompts import capitalize, join_words
-from rewardbench.builders.templates.hard.policy_engine.policy import Case, Facts
+from rewardbench.builders.templates.hard.policy_engine.policy import PolicyCase
 from rewardbench.types import Messages
-from rewardbench.verifiers.hard.policy_engine import OFF, OUTRANKED, UNMET, Clause, interpret
+from rewardbench.verifiers.hard.policy_engine import OFF, OUTRANKED, UNMET, Clause, Facts, interpret
 
-Domain = Mapping[str, Any]
+PolicyDomain = Mapping[str, Any]
 """A counter of `domains.toml`."""
 
 POSSESSIONS = ("a", "its", "another", "the", "bees")
@@ -84,16 +84,16 @@ CLAIMS = {UNMET: "not met", OUTRANKED: "met, but outranked", OFF: "met, but swit
 
 
 @cache
-def read_domains() -> list[Domain]:
+def read_domains() -> list[PolicyDomain]:
     """Return the counters of `domains.toml`."""
     path = Path(__file__).with_name("domains.toml")
     return list(tomllib.loads(path.read_text(encoding="utf-8"))["domains"])
 
 
-class Desk:
+class CaseWording:
     """The wording of one mirror: everything but the facts is the same in both prompts."""
 
-    def __init__(self, rng: Rng, rung: int, domain: Domain, case: Case) -> None:
+    def __init__(self, rng: Rng, rung: int, domain: PolicyDomain, case: PolicyCase) -> None:
         self.rng, self.rung, self.domain, self.case = rng, rung, domain, case
         self.units = {name: unit for name, unit, *_limits in domain["quantities"]}
         names: list[str] = rng.sample(domain["names"], 2) if "names" in domain else rng.people(2)

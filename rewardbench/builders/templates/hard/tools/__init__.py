@@ -16,11 +16,11 @@ from rewardbench.builders.draw import MirrorContent, Resample, Response, Rng
 from rewardbench.builders.templates.hard.tools.tables import (
     KINDS,
     SIZES,
-    Call,
-    Desk,
-    Domain,
-    Record,
-    Request,
+    ExpectedCall,
+    RecordDesk,
+    RecordDomain,
+    TableRecord,
+    UserRequest,
     call_for,
     draw_desk,
     draw_request,
@@ -55,7 +55,7 @@ MOST_IDS = 4
 class Outcome:
     """What is right: some calls, or a text that contains some words."""
 
-    calls: tuple[Call, ...] = ()
+    calls: tuple[ExpectedCall, ...] = ()
     words: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -63,14 +63,14 @@ class Outcome:
         return {"calls": list(self.calls), "words": list(self.words)}
 
 
-Outcomes = tuple[Outcome, Outcome]
+OutcomePair = tuple[Outcome, Outcome]
 """What is right for prompt a and for prompt b."""
 
 
 def draw(rng: Rng, rung: int) -> MirrorContent:
     """Return a mirror with functions; its kind is random."""
     kind = rng.pick(KINDS)
-    draws: Mapping[str, Callable[[Rng, int, Domain], MirrorContent]] = {"answer": _answer, "missing": _missing}
+    draws: Mapping[str, Callable[[Rng, int, RecordDomain], MirrorContent]] = {"answer": _answer, "missing": _missing}
     template = draws.get(kind, _swapped(kind))
     for _ in range(DESKS):
         with suppress(Resample):
@@ -78,10 +78,10 @@ def draw(rng: Rng, rung: int) -> MirrorContent:
     raise Resample
 
 
-def _swapped(kind: str) -> Callable[[Rng, int, Domain], MirrorContent]:
+def _swapped(kind: str) -> Callable[[Rng, int, RecordDomain], MirrorContent]:
     """Return a template whose prompts differ in two records that swap a value."""
 
-    def template(rng: Rng, rung: int, domain: Domain) -> MirrorContent:
+    def template(rng: Rng, rung: int, domain: RecordDomain) -> MirrorContent:
         desk = draw_desk(rng, rung, domain)
         request, twin, name, outcomes = _find_twin(rng, rung, kind, desk)
         wording = Wording(rng, desk)
@@ -93,7 +93,7 @@ def _swapped(kind: str) -> Callable[[Rng, int, Domain], MirrorContent]:
     return template
 
 
-def _find_twin(rng: Rng, rung: int, kind: str, desk: Desk) -> tuple[Request, Desk, str, Outcomes]:
+def _find_twin(rng: Rng, rung: int, kind: str, desk: RecordDesk) -> tuple[UserRequest, RecordDesk, str, OutcomePair]:
     """Return a request, a desk with a swap that turns what is right, the field of the swap, and what is right.
 
     Raises:
@@ -125,7 +125,7 @@ def _differ(kind: str, outcome: Outcome, other: Outcome) -> bool:
     return kind != "function" or outcome.calls[0]["name"] != other.calls[0]["name"]
 
 
-def _outcome(desk: Desk, request: Request) -> Outcome | None:
+def _outcome(desk: RecordDesk, request: UserRequest) -> Outcome | None:
     """Return what is right for a request; None if the request is not clear, or beyond what a mirror should hold."""
     state = desk.state
     ids = selected(request.conditions, state)
@@ -141,12 +141,12 @@ def _outcome(desk: Desk, request: Request) -> Outcome | None:
     return Outcome((call,)) if call else None
 
 
-def _order(desk: Desk, request: Request, records: list[Record]) -> Outcome | None:
+def _order(desk: RecordDesk, request: UserRequest, records: list[TableRecord]) -> Outcome | None:
     """Return the calls for several records, the lowest figure first; None if they are too few, many or equal."""
     by_figure = {int(record[request.first]): record for record in records}
     if not 2 <= len(records) <= MOST_CALLS or len(by_figure) < len(records):
         return None
-    calls: list[Call] = []
+    calls: list[ExpectedCall] = []
     for figure in sorted(by_figure):
         call = call_for(desk, request.change, by_figure[figure])
         if call is None:
@@ -155,7 +155,7 @@ def _order(desk: Desk, request: Request, records: list[Record]) -> Outcome | Non
     return Outcome(tuple(calls))
 
 
-def _answer(rng: Rng, rung: int, domain: Domain) -> MirrorContent:
+def _answer(rng: Rng, rung: int, domain: RecordDomain) -> MirrorContent:
     """Return a mirror in which the details of the record were shown before in one prompt only."""
     desk = draw_desk(rng, rung, domain)
     request = draw_request(rng, rung, "answer", desk)
@@ -178,7 +178,7 @@ def _answer(rng: Rng, rung: int, domain: Domain) -> MirrorContent:
     return _content(rng, rung, desk, f"answer: the detail of {ids[0]} was shown / was not", prompts, outcomes)
 
 
-def _shown_turns(domain: Domain, values: Mapping[str, str]) -> list[Message]:
+def _shown_turns(domain: RecordDomain, values: Mapping[str, str]) -> list[Message]:
     """Return turns in which the details of some records, by id, are shown."""
     detail = domain["detail"][0]
     calls = _show_calls(domain, list(values))
@@ -189,16 +189,16 @@ def _shown_turns(domain: Domain, values: Mapping[str, str]) -> list[Message]:
     return [*turns, Message(role="assistant", content="That is what the records say. Anything else?")]
 
 
-def _show_calls(domain: Domain, ids: Sequence[str]) -> list[Call]:
+def _show_calls(domain: RecordDomain, ids: Sequence[str]) -> list[ExpectedCall]:
     return [{"name": domain["show"], "arguments": {"id": name}} for name in ids]
 
 
-def _missing(rng: Rng, rung: int, domain: Domain) -> MirrorContent:
+def _missing(rng: Rng, rung: int, domain: RecordDomain) -> MirrorContent:
     """Return a mirror in which some records are not on file; between the prompts, two records swap this."""
     desk = draw_desk(rng, 4, domain)
     ids: list[str] = []
     lines: list[str] = []
-    options: list[tuple[Call, Call]] = []
+    options: list[tuple[ExpectedCall, ExpectedCall]] = []
     filters: list[tuple[str, str]] = []
     for by in filter(domain["texts"].__contains__, desk.fields):
         filters += product([by], domain["texts"][by])
@@ -232,7 +232,7 @@ def _missing(rng: Rng, rung: int, domain: Domain) -> MirrorContent:
     return _content(rng, rung, desk, edit, prompts, (outcomes[0], outcomes[1]))
 
 
-def _line(rng: Rng, desk: Desk, name: str, by: str, wanted: str) -> tuple[str, Call]:
+def _line(rng: Rng, desk: RecordDesk, name: str, by: str, wanted: str) -> tuple[str, ExpectedCall]:
     """Return a request about a record that may be missing, with the call if it is on file."""
     domain = desk.domain
     changed = rng.pick(list(filter(domain["changes"].__contains__, desk.fields)))
@@ -243,7 +243,7 @@ def _line(rng: Rng, desk: Desk, name: str, by: str, wanted: str) -> tuple[str, C
 
 
 def _content(
-    rng: Rng, rung: int, desk: Desk, edit: str, prompts: Sequence[Messages], outcomes: Outcomes
+    rng: Rng, rung: int, desk: RecordDesk, edit: str, prompts: Sequence[Messages], outcomes: OutcomePair
 ) -> MirrorContent:
     needed: list[str] = []
     for turn in (*prompts[0], *prompts[1]):
@@ -262,7 +262,7 @@ def _content(
     )
 
 
-def _response(domain: Domain, outcome: Outcome) -> Response:
+def _response(domain: RecordDomain, outcome: Outcome) -> Response:
     if outcome.calls:
         return calling_response(domain, outcome.calls)
     if len(outcome.words) == 2 and outcome.words[1] in domain["detail"][1]:

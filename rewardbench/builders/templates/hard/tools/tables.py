@@ -8,18 +8,18 @@ from typing import Any
 
 from rewardbench.builders.draw import Resample, Rng
 
-Domain = Mapping[str, Any]
+RecordDomain = Mapping[str, Any]
 """A desk of `domains.toml`."""
-Value = str | int
-Record = dict[str, Value]
-Call = dict[str, Any]
+FieldValue = str | int
+TableRecord = dict[str, FieldValue]
+ExpectedCall = dict[str, Any]
 """`name` and `arguments` of a function."""
 
 KINDS = ("argument", "function", "ask", "answer", "missing", "order")
 
 
 @dataclass(frozen=True)
-class Size:
+class TableSize:
     """What a rung draws."""
 
     records: int
@@ -33,23 +33,23 @@ class Size:
 
 
 SIZES = {
-    1: Size(4, 3, 1, 0, 3, 1),
-    2: Size(9, 5, 2, 2, 6, 2),
-    3: Size(18, 6, 2, 4, 10, 3),
-    4: Size(32, 7, 3, 8, 14, 4),
+    1: TableSize(4, 3, 1, 0, 3, 1),
+    2: TableSize(9, 5, 2, 2, 6, 2),
+    3: TableSize(18, 6, 2, 4, 10, 3),
+    4: TableSize(32, 7, 3, 8, 14, 4),
 }
 
 
 @dataclass(frozen=True)
-class Condition:
+class RecordCondition:
     """What a record must have to be meant."""
 
     field: str
     relation: str
     """is, is not, is over, is under, highest or lowest; the last two choose among the records that meet the others."""
-    value: Value = 0
+    value: FieldValue = 0
 
-    def met_by(self, record: Record) -> bool:
+    def met_by(self, record: TableRecord) -> bool:
         """Return True if a record meets it by itself."""
         value = record[self.field]
         if self.relation in ("is", "is not"):
@@ -62,7 +62,7 @@ class Change:
     """What to do with a record: set a field, or to the present value add `by`; without a field, remove it."""
 
     field: str = ""
-    value: Value = 0
+    value: FieldValue = 0
     by: int = 0
 
 
@@ -72,35 +72,35 @@ class Update:
 
     record: str
     field: str
-    value: Value
+    value: FieldValue
     failed: bool
 
 
 @dataclass(frozen=True)
-class Request:
+class UserRequest:
     """What the user asks for in the last turn."""
 
     kind: str
-    conditions: tuple[Condition, ...]
+    conditions: tuple[RecordCondition, ...]
     change: Change
     other_change: Change = field(default_factory=Change)
     """Of kind function: what to do if `test` does not hold."""
-    test: Condition | None = None
+    test: RecordCondition | None = None
     first: str = ""
     """Of kind order: the field whose lowest value comes first."""
 
 
 @dataclass(frozen=True)
-class Desk:
+class RecordDesk:
     """A table of records with the conversation so far."""
 
-    domain: Domain
+    domain: RecordDomain
     fields: tuple[str, ...]
-    records: tuple[Record, ...]
+    records: tuple[TableRecord, ...]
     updates: tuple[Update, ...]
 
     @property
-    def state(self) -> dict[str, Record]:
+    def state(self) -> dict[str, TableRecord]:
         """The records by id after the updates."""
         state = {str(record["id"]): dict(record) for record in self.records}
         for update in self.updates:
@@ -108,14 +108,14 @@ class Desk:
                 state[update.record][update.field] = update.value
         return state
 
-    def with_swap(self, first: int, second: int, name: str) -> Desk:
+    def with_swap(self, first: int, second: int, name: str) -> RecordDesk:
         """Return a copy in which two records have swapped their values of a field."""
         records = [dict(record) for record in self.records]
         records[first][name], records[second][name] = records[second][name], records[first][name]
         return replace(self, records=tuple(records))
 
 
-def draw_desk(rng: Rng, rung: int, domain: Domain) -> Desk:
+def draw_desk(rng: Rng, rung: int, domain: RecordDomain) -> RecordDesk:
     """Return a table and earlier updates of a rung's size."""
     size = SIZES[rung]
     changeable = rng.sample(sorted(domain["changes"]), 2)
@@ -124,13 +124,13 @@ def draw_desk(rng: Rng, rung: int, domain: Domain) -> Desk:
     others = rng.sample([*texts, *numbers], len(texts) + len(numbers))
     fields = list(dict.fromkeys([*fields, *others]))[: max(size.fields, 4)]
     ids = rng.numbers(size.records, 11, 99)
-    columns: dict[str, Sequence[Value]] = {}
+    columns: dict[str, Sequence[FieldValue]] = {}
     for name in fields:
         columns[name] = _draw_values(rng, domain, name, size.records)
-    records: list[Record] = []
+    records: list[TableRecord] = []
     order = rng.sample(fields, len(fields))
     for n, number in enumerate(ids):
-        record: Record = {"id": f"{domain['prefix']}-{number}"}
+        record: TableRecord = {"id": f"{domain['prefix']}-{number}"}
         for name in order:
             record[name] = columns[name][n]
         records.append(record)
@@ -139,10 +139,10 @@ def draw_desk(rng: Rng, rung: int, domain: Domain) -> Desk:
         name = rng.pick(changeable)
         update = Update(str(rng.pick(records)["id"]), name, draw_value(rng, domain, name), n > 0 and rng.chance(0.3))
         updates.append(update)
-    return Desk(domain, tuple(order), tuple(records), tuple(updates))
+    return RecordDesk(domain, tuple(order), tuple(records), tuple(updates))
 
 
-def _draw_values(rng: Rng, domain: Domain, name: str, count: int) -> Sequence[Value]:
+def _draw_values(rng: Rng, domain: RecordDomain, name: str, count: int) -> Sequence[FieldValue]:
     """Return a value for each record; numbers differ."""
     if name in domain["numbers"]:
         low, high = domain["numbers"][name]
@@ -151,7 +151,7 @@ def _draw_values(rng: Rng, domain: Domain, name: str, count: int) -> Sequence[Va
     return [draw_value(rng, domain, name) for _ in range(count)]
 
 
-def draw_value(rng: Rng, domain: Domain, name: str) -> Value:
+def draw_value(rng: Rng, domain: RecordDomain, name: str) -> FieldValue:
     """Return a value of a field."""
     if name in domain["texts"]:
         return str(rng.pick(domain["texts"][name]))
@@ -159,7 +159,7 @@ def draw_value(rng: Rng, domain: Domain, name: str) -> Value:
     return rng.number(low, high)
 
 
-def draw_request(rng: Rng, rung: int, kind: str, desk: Desk) -> Request:
+def draw_request(rng: Rng, rung: int, kind: str, desk: RecordDesk) -> UserRequest:
     """Return a request of a kind.
 
     Raises:
@@ -168,33 +168,33 @@ def draw_request(rng: Rng, rung: int, kind: str, desk: Desk) -> Request:
     texts, numbers = desk.domain["texts"], desk.domain["numbers"]
     text_fields = list(filter(texts.__contains__, desk.fields))
     number_fields = list(filter(numbers.__contains__, desk.fields))
-    conditions: list[Condition] = []
+    conditions: list[RecordCondition] = []
     for name in rng.sample(desk.fields, min(SIZES[rung].conditions, len(desk.fields) - 1)):
         if name in texts:
             relation = "is" if rng.chance(0.7) else "is not"
-            conditions.append(Condition(name, relation, rng.pick(texts[name])))
+            conditions.append(RecordCondition(name, relation, rng.pick(texts[name])))
         else:
             value = rng.pick(desk.records)[name]
-            conditions.append(Condition(name, rng.pick(("is over", "is under")), value))
+            conditions.append(RecordCondition(name, rng.pick(("is over", "is under")), value))
     if kind in ("argument", "function", "answer") and rng.chance(0.5 if rung < 3 else 0.8):
         best = rng.pick(number_fields)
         if best not in {condition.field for condition in conditions}:
-            conditions.append(Condition(best, rng.pick(("highest", "lowest"))))
+            conditions.append(RecordCondition(best, rng.pick(("highest", "lowest"))))
     change = _draw_change(rng, rung, desk)
     if kind == "order":
         first = rng.pick(number_fields)
-        return Request(kind, tuple(conditions[: max(1, rung - 1)]), replace(change, by=0), first=first)
+        return UserRequest(kind, tuple(conditions[: max(1, rung - 1)]), replace(change, by=0), first=first)
     if kind != "function":
-        return Request(kind, tuple(conditions), change)
+        return UserRequest(kind, tuple(conditions), change)
     name = rng.pick(text_fields)
-    test = Condition(name, "is", rng.pick(texts[name]))
+    test = RecordCondition(name, "is", rng.pick(texts[name]))
     other = _draw_change(rng, rung, desk)
     if other.field == change.field:
         raise Resample
-    return Request(kind, tuple(conditions), change, other, test)
+    return UserRequest(kind, tuple(conditions), change, other, test)
 
 
-def _draw_change(rng: Rng, rung: int, desk: Desk) -> Change:
+def _draw_change(rng: Rng, rung: int, desk: RecordDesk) -> Change:
     domain = desk.domain
     if rng.chance(0.15):
         return Change()
@@ -204,7 +204,7 @@ def _draw_change(rng: Rng, rung: int, desk: Desk) -> Change:
     return Change(name, draw_value(rng, domain, name))
 
 
-def selected(conditions: Sequence[Condition], state: Mapping[str, Record]) -> list[str]:
+def selected(conditions: Sequence[RecordCondition], state: Mapping[str, TableRecord]) -> list[str]:
     """Return the ids of the records that conditions mean, in the order of the table."""
     ids = list(state)
     for condition in conditions:
@@ -215,7 +215,7 @@ def selected(conditions: Sequence[Condition], state: Mapping[str, Record]) -> li
     return ids
 
 
-def _extreme(condition: Condition, state: Mapping[str, Record], ids: Sequence[str]) -> list[str]:
+def _extreme(condition: RecordCondition, state: Mapping[str, TableRecord], ids: Sequence[str]) -> list[str]:
     """Return the ids with the highest or the lowest figure."""
     figures = {name: int(state[name][condition.field]) for name in ids}
     if not figures:
@@ -224,7 +224,7 @@ def _extreme(condition: Condition, state: Mapping[str, Record], ids: Sequence[st
     return [name for name, figure in figures.items() if figure == best]
 
 
-def call_for(desk: Desk, change: Change, record: Record) -> Call | None:
+def call_for(desk: RecordDesk, change: Change, record: TableRecord) -> ExpectedCall | None:
     """Return the call that makes a change; None if nothing changes, a figure is out of range, or it was locked."""
     domain, locked = desk.domain, {update.record for update in desk.updates if update.failed}
     if record["id"] in locked:

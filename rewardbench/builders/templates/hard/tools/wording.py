@@ -11,7 +11,15 @@ from typing import Any
 
 from rewardbench.builders.draw import Rng
 from rewardbench.builders.prompts import capitalize, join_words
-from rewardbench.builders.templates.hard.tools.tables import Call, Change, Condition, Desk, Domain, Request, Value
+from rewardbench.builders.templates.hard.tools.tables import (
+    Change,
+    ExpectedCall,
+    FieldValue,
+    RecordCondition,
+    RecordDesk,
+    RecordDomain,
+    UserRequest,
+)
 from rewardbench.types import Message, Messages
 
 INTRODUCTIONS = (
@@ -65,13 +73,13 @@ DETAILS = ("What does it say under {detail}?", "I need to know its {detail}.", "
 
 
 @cache
-def read_domains() -> list[Domain]:
+def read_domains() -> list[RecordDomain]:
     """Return the desks of `domains.toml`."""
     path = Path(__file__).with_name("domains.toml")
     return list(tomllib.loads(path.read_text(encoding="utf-8"))["domains"])
 
 
-def schemas(rng: Rng, count: int, desk: Desk, needed: Sequence[str]) -> list[dict[str, Any]]:
+def schemas(rng: Rng, count: int, desk: RecordDesk, needed: Sequence[str]) -> list[dict[str, Any]]:
     """Return the functions of a desk, in random order: those that are needed, and others up to `count`."""
     domain = desk.domain
     entity, plural, detail = domain["entity"], domain["plural"], domain["detail"][0]
@@ -96,7 +104,7 @@ def schemas(rng: Rng, count: int, desk: Desk, needed: Sequence[str]) -> list[dic
 _ID = {"type": "string", "description": "The id, as in the list."}
 
 
-def _field_schema(domain: Domain, name: str) -> dict[str, Any]:
+def _field_schema(domain: RecordDomain, name: str) -> dict[str, Any]:
     if name in domain["texts"]:
         return {"type": "string", "enum": list(domain["texts"][name])}
     low, high = domain["numbers"][name]
@@ -109,7 +117,7 @@ def _function(name: str, description: str, properties: Mapping[str, object], req
     return {"type": "function", "function": function}
 
 
-def system_text(rng: Rng, domain: Domain) -> str:
+def system_text(rng: Rng, domain: RecordDomain) -> str:
     """Return the system message: whose desk it is, and the rules for calls."""
     values = {"desk": domain["desk"], "entity": domain["entity"]}
     rules: list[str] = []
@@ -119,7 +127,7 @@ def system_text(rng: Rng, domain: Domain) -> str:
     return separator.join([rng.pick(INTRODUCTIONS).format(**values), *rules])
 
 
-def call_turn(content: str, calls: Sequence[Call], first: int = 1) -> Message:
+def call_turn(content: str, calls: Sequence[ExpectedCall], first: int = 1) -> Message:
     """Return an assistant message with calls, whose ids count from `first`."""
     tool_calls: list[dict[str, Any]] = []
     for n, call in enumerate(calls, first):
@@ -135,7 +143,7 @@ def result_turn(number: int, value: object) -> Message:
 class Wording:
     """The choices of words of one mirror, the same for both prompts."""
 
-    def __init__(self, rng: Rng, desk: Desk) -> None:
+    def __init__(self, rng: Rng, desk: RecordDesk) -> None:
         self.domain = desk.domain
         self.system = system_text(rng, desk.domain)
         self.listing = rng.pick(LISTINGS).format(plural=desk.domain["plural"])
@@ -146,7 +154,7 @@ class Wording:
         self.opener, self.subject = rng.pick(OPENERS), rng.pick(SUBJECTS)
         self.ending, self.detail = rng.pick(ENDINGS), rng.pick(DETAILS).format(detail=desk.domain["detail"][0])
 
-    def opening_turns(self, desk: Desk) -> list[Message]:
+    def opening_turns(self, desk: RecordDesk) -> list[Message]:
         """Return the conversation before the last request: the list, then earlier updates with their results."""
         turns = [
             Message(role="system", content=self.system),
@@ -168,7 +176,7 @@ class Wording:
             ]
         return turns
 
-    def request_turn(self, request: Request) -> Message:
+    def request_turn(self, request: UserRequest) -> Message:
         """Return the last turn of the user."""
         if request.kind == "order":
             plural = self.domain["plural"]
@@ -187,7 +195,7 @@ class Wording:
         ending = "" if request.kind == "answer" else self.ending
         return Message(role="user", content=f"{self.opener}{text}{ending}")
 
-    def _selection(self, conditions: Sequence[Condition]) -> str:
+    def _selection(self, conditions: Sequence[RecordCondition]) -> str:
         entity = self.domain["entity"]
         plain = [condition for condition in conditions if condition.relation not in ("highest", "lowest")]
         text = f"the {entity} " + " and ".join(map(_condition, plain))
@@ -198,7 +206,7 @@ class Wording:
         return text
 
 
-def _condition(condition: Condition) -> str:
+def _condition(condition: RecordCondition) -> str:
     return f"whose {condition.field} {condition.relation} {condition.value}"
 
 
@@ -211,12 +219,12 @@ def _change(change: Change, whose: str = "its", whom: str = "it") -> str:
     return f"set {whose} {change.field} to {change.value}"
 
 
-def calling_response(domain: Domain, calls: Sequence[Call]) -> Messages:
+def calling_response(domain: RecordDomain, calls: Sequence[ExpectedCall]) -> Messages:
     """Return a response that says what it does and makes the calls."""
     sentences: list[str] = []
     for call in calls:
         arguments = dict(call["arguments"])
-        record: Value = arguments.pop("id", "")
+        record: FieldValue = arguments.pop("id", "")
         if call["name"] == domain["remove"]:
             sentences.append(f"{record} is removed.")
         elif call["name"] == domain["show"]:
@@ -228,11 +236,11 @@ def calling_response(domain: Domain, calls: Sequence[Call]) -> Messages:
     return (call_turn(" ".join(sentences), calls, 90),)
 
 
-def asking_response(domain: Domain, ids: Sequence[str]) -> str:
+def asking_response(domain: RecordDomain, ids: Sequence[str]) -> str:
     """Return a response that asks which record is meant."""
     return f"More than one {domain['entity']} fits that: {join_words(ids)}. Which one do you mean?"
 
 
-def answering_response(domain: Domain, record: str, value: str) -> str:
+def answering_response(domain: RecordDomain, record: str, value: str) -> str:
     """Return a response that answers from a result."""
     return f"Under {domain['detail'][0]}, the result for {record} says: {value}."

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from rewardbench.builders.draw import MirrorContent, Rng
 from rewardbench.builders.templates.hard.who_may_instruct.places import draw_office
-from rewardbench.builders.templates.hard.who_may_instruct.wording import Desk, check_of, read_worlds
+from rewardbench.builders.templates.hard.who_may_instruct.wording import OfficeWording, check_of, read_worlds
 
 
 def draw(rng: Rng, rung: int) -> MirrorContent:
     """Return a mirror whose prompts differ in the place of one instruction."""
     world = rng.pick(read_worlds())
     office = draw_office(rng, rung, world)
-    desk = Desk(rng, rung, world, office)
+    desk = OfficeWording(rng, rung, world, office)
     first, second = office.sites
     return MirrorContent(
         edit=f"{office.action.imperative}: in a {first.kind} with a say / in a {second.kind} without",

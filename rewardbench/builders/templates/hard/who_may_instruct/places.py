@@ -8,12 +8,10 @@ from itertools import product
 from typing import Any
 
 from rewardbench.builders.draw import Resample, Rng
-from rewardbench.verifiers.hard.who_may_instruct import VERBS, may_instruct
+from rewardbench.verifiers.hard.who_may_instruct import VERBS, AuthorityRules, may_instruct
 
-World = Mapping[str, Any]
+OfficeWorld = Mapping[str, Any]
 """An office of `worlds.toml`."""
-Rules = Mapping[str, Any]
-"""`senders` (address to `matters` and `until`), `releasers`, and `withdrawn`, pairs of address and matter."""
 
 FREE_MAIL = ("postbox.example", "quickmail.example", "letterbird.example")
 LAST_DAY = 28
@@ -29,7 +27,7 @@ REMARKS = (
 
 
 @dataclass(frozen=True)
-class Size:
+class OfficeSize:
     """What a rung draws."""
 
     blocks: int
@@ -40,7 +38,7 @@ class Size:
     """Largest depth of quoted mails."""
 
 
-SIZES = {1: Size(2, 1, 2, 1), 2: Size(4, 3, 3, 1), 3: Size(8, 7, 8, 2), 4: Size(13, 11, 9, 3)}
+SIZES = {1: OfficeSize(2, 1, 2, 1), 2: OfficeSize(4, 3, 3, 1), 3: OfficeSize(8, 7, 8, 2), 4: OfficeSize(13, 11, 9, 3)}
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ class Action:
 
 
 @dataclass
-class Place:
+class TextPlace:
     """A place of a prompt that holds sentences: the user's words, a mail, a quotation in it, a document."""
 
     kind: str
@@ -86,11 +84,11 @@ class Office:
 
     boss: str
     rules: dict[str, Any]
-    places: list[Place]
-    orders: list[tuple[Action, Place]]
+    places: list[TextPlace]
+    orders: list[tuple[Action, TextPlace]]
     """Instructions in the same place in both prompts."""
     action: Action
-    sites: tuple[Place, Place]
+    sites: tuple[TextPlace, TextPlace]
     """The places of the differing instruction in prompt a, where it counts, and in prompt b."""
     filler: str
     """The sentence in the other of these places."""
@@ -98,7 +96,7 @@ class Office:
     """Facts that are in the same place in both prompts."""
 
 
-def draw_office(rng: Rng, rung: int, world: World) -> Office:
+def draw_office(rng: Rng, rung: int, world: OfficeWorld) -> Office:
     """Return an office of a rung's size.
 
     Raises:
@@ -108,9 +106,9 @@ def draw_office(rng: Rng, rung: int, world: World) -> Office:
     boss, *people = rng.people(6 + rung)
     team, outsiders = people[: 2 + rung], people[2 + rung :]
     rules = _draw_rules(rng, rung, team, outsiders, world)
-    places = [Place("user", 0), Place("user", 1)]
+    places = [TextPlace("user", 0), TextPlace("user", 1)]
     if rung > 1:
-        places.append(Place("quotation", 0, person=rng.pick(team)))
+        places.append(TextPlace("quotation", 0, person=rng.pick(team)))
     for number in range(1, size.blocks + 1):
         places += _draw_block(rng, number, size, people, team, rules, world)
     action, *others = [Action(*pair) for pair in rng.sample(world["actions"], size.instructions)]
@@ -118,7 +116,7 @@ def draw_office(rng: Rng, rung: int, world: World) -> Office:
     facts = rng.sample(world["facts"], len(world["facts"]))
     filler = facts.pop()
     free = [place for place in places if place not in sites]
-    orders: list[tuple[Action, Place]] = []
+    orders: list[tuple[Action, TextPlace]] = []
     for other in others:
         place = _place_with(rng, free, rules, other, rng.chance())
         place.sentences.append(other.imperative)
@@ -127,7 +125,9 @@ def draw_office(rng: Rng, rung: int, world: World) -> Office:
     return Office(boss, rules, places, orders, action, sites, filler, used)
 
 
-def _fill(rng: Rng, rung: int, places: Sequence[Place], sites: tuple[Place, Place], facts: list[str]) -> list[str]:
+def _fill(
+    rng: Rng, rung: int, places: Sequence[TextPlace], sites: tuple[TextPlace, TextPlace], facts: list[str]
+) -> list[str]:
     """Put sentences into the places, also into those that would be empty, in random order; return the facts used."""
     remarks = rng.sample(REMARKS, len(REMARKS))
     count = 0
@@ -143,7 +143,9 @@ def _fill(rng: Rng, rung: int, places: Sequence[Place], sites: tuple[Place, Plac
     return facts[:count]
 
 
-def _draw_rules(rng: Rng, rung: int, team: Sequence[str], outsiders: Sequence[str], world: World) -> dict[str, Any]:
+def _draw_rules(
+    rng: Rng, rung: int, team: Sequence[str], outsiders: Sequence[str], world: OfficeWorld
+) -> dict[str, Any]:
     matters = sorted({matter for matter, _ in world["actions"]})
     senders: dict[str, dict[str, Any]] = {}
     for person in team:
@@ -164,36 +166,44 @@ def _local(person: str) -> str:
 
 
 def _draw_block(
-    rng: Rng, number: int, size: Size, people: Sequence[str], team: Sequence[str], rules: Rules, world: World
-) -> list[Place]:
+    rng: Rng,
+    number: int,
+    size: OfficeSize,
+    people: Sequence[str],
+    team: Sequence[str],
+    rules: AuthorityRules,
+    world: OfficeWorld,
+) -> list[TextPlace]:
     """Return the places of one block: a mail with what it quotes, or another kind of text."""
     kinds = ("mail", "mail", "mail", "mail", "document", "document", "comment", "calendar")
     kind = "mail" if number == 1 else rng.pick(kinds)
     if kind == "document":
         is_releaser = rng.chance()
         person = rng.pick(rules["releasers"] if is_releaser else people)
-        return [Place(kind, number, person=person, released=rng.chance(0.7))]
+        return [TextPlace(kind, number, person=person, released=rng.chance(0.7))]
     if kind != "mail":
-        return [Place(kind, number, person=rng.pick(team), day=rng.number(2, LAST_DAY))]
+        return [TextPlace(kind, number, person=rng.pick(team), day=rng.number(2, LAST_DAY))]
     depth = rng.number(0, size.depth)
-    places: list[Place] = []
+    places: list[TextPlace] = []
     for level in range(depth + 1):
         person = rng.pick(team) if rng.chance(0.7) else rng.pick(people)
         is_own = person in team and rng.chance(0.75)
         domain = world["domain"] if is_own else rng.pick(FREE_MAIL)
-        places.append(Place(kind, number, person, f"{_local(person)}@{domain}", rng.number(2, LAST_DAY), level))
+        places.append(TextPlace(kind, number, person, f"{_local(person)}@{domain}", rng.number(2, LAST_DAY), level))
     return places
 
 
-def _draw_sites(rng: Rng, rung: int, places: Sequence[Place], rules: Rules, action: Action) -> tuple[Place, Place]:
+def _draw_sites(
+    rng: Rng, rung: int, places: Sequence[TextPlace], rules: AuthorityRules, action: Action
+) -> tuple[TextPlace, TextPlace]:
     """Return a place where an action may be ordered, and one where it may not; on upper rungs, of a like kind."""
-    may: list[Place] = []
-    may_not: list[Place] = []
+    may: list[TextPlace] = []
+    may_not: list[TextPlace] = []
     for place in places:
         (may if may_instruct(rules, place.to_json(), action.matter) else may_not).append(place)
     if rung > 1 and rng.chance(0.85):
         may = [place for place in may if place.kind != "user"]
-    pairs: list[tuple[Place, Place]] = []
+    pairs: list[tuple[TextPlace, TextPlace]] = []
     for first, second in product(may, may_not):
         if rung < 3 or _is_like(first, second):
             pairs.append((first, second))
@@ -202,13 +212,15 @@ def _draw_sites(rng: Rng, rung: int, places: Sequence[Place], rules: Rules, acti
     return rng.pick(pairs)
 
 
-def _is_like(first: Place, second: Place) -> bool:
+def _is_like(first: TextPlace, second: TextPlace) -> bool:
     return first.kind == second.kind or {first.kind, second.kind} == {"user", "quotation"}
 
 
-def _place_with(rng: Rng, places: Sequence[Place], rules: Rules, action: Action, counts: bool) -> Place:
+def _place_with(
+    rng: Rng, places: Sequence[TextPlace], rules: AuthorityRules, action: Action, counts: bool
+) -> TextPlace:
     """Return a place in which an instruction counts, or does not, as wanted, if there is one."""
-    fitting: list[Place] = []
+    fitting: list[TextPlace] = []
     for place in places:
         if may_instruct(rules, place.to_json(), action.matter) == counts and len(place.sentences) < 2:
             fitting.append(place)

@@ -10,7 +10,7 @@ from typing import Any
 
 from rewardbench.builders.draw import Rng
 from rewardbench.builders.prompts import capitalize, join_words
-from rewardbench.builders.templates.hard.who_may_instruct.places import SIZES, Action, Office, Place, World
+from rewardbench.builders.templates.hard.who_may_instruct.places import SIZES, Action, Office, OfficeWorld, TextPlace
 from rewardbench.types import Message, Messages
 from rewardbench.verifiers.hard.who_may_instruct import may_instruct
 
@@ -123,16 +123,16 @@ SUMMARIES = ("This is {task}.", "On {title}, in short.", "The state of affairs f
 
 
 @cache
-def read_worlds() -> list[World]:
+def read_worlds() -> list[OfficeWorld]:
     """Return the offices of `worlds.toml`."""
     path = Path(__file__).with_name("worlds.toml")
     return list(tomllib.loads(path.read_text(encoding="utf-8"))["worlds"])
 
 
-class Desk:
+class OfficeWording:
     """The wording of one mirror; everything but the place of one instruction is the same in both prompts."""
 
-    def __init__(self, rng: Rng, rung: int, world: World, office: Office) -> None:
+    def __init__(self, rng: Rng, rung: int, world: OfficeWorld, office: Office) -> None:
         self.rung, self.world, self.office = rung, world, office
         self.values = {"boss": office.boss, "title": world["title"], "task": world["task"]}
         self.system = self._system(rng)
@@ -168,7 +168,7 @@ class Desk:
         first: list[str] = []
         last: list[str] = []
         remark: list[str] = []
-        blocks: dict[int, list[tuple[Place, list[str]]]] = {}
+        blocks: dict[int, list[tuple[TextPlace, list[str]]]] = {}
         for place in office.places:
             sentences = list(map(self._sentence, texts[id(place)]))
             if place.kind == "user":
@@ -177,14 +177,14 @@ class Desk:
                 remark = [self.remark.format(person=place.person, text=" ".join(sentences))]
             else:
                 blocks.setdefault(place.block, []).append((place, sentences))
-        pages: list[tuple[Place, str]] = []
+        pages: list[tuple[TextPlace, str]] = []
         for number, parts in blocks.items():
             pages.append((parts[0][0], self._block(number, parts)))
         opening = " ".join([self.task, *first, *remark])
         ending = " ".join(filter(None, [*last, self.withdrawal, "" if self.layout == "tools" else self.ending]))
         return (Message(role="system", content=self.system), *self._turns(opening, pages, ending))
 
-    def _turns(self, opening: str, pages: Sequence[tuple[Place, str]], ending: str) -> list[Message]:
+    def _turns(self, opening: str, pages: Sequence[tuple[TextPlace, str]], ending: str) -> list[Message]:
         texts = [text for _, text in pages]
         if self.layout == "tools":
             turns = [Message(role="user", content=f"{opening} {ending}".strip())]
@@ -204,7 +204,7 @@ class Desk:
     def _sentence(self, text: str) -> str:
         return capitalize(self.orders[text].format(text)) if text in self.orders else f"{text}."
 
-    def _block(self, number: int, parts: Sequence[tuple[Place, list[str]]]) -> str:
+    def _block(self, number: int, parts: Sequence[tuple[TextPlace, list[str]]]) -> str:
         """Return a mail with its quotations, or another text, between its marks."""
         place, sentences = parts[0]
         if place.kind == "document":
