@@ -6,7 +6,7 @@ from functools import cache
 
 import pytest
 
-from rewardbench.builders.build import draw_mirror
+from rewardbench.builders.build import draw_mirror, draw_square
 from rewardbench.builders.check import verify
 from rewardbench.builders.draw import RUNGS, Resample, Rng
 from rewardbench.builders.mirrors import Mirror, to_json
@@ -130,6 +130,14 @@ def test_an_added_sentence_or_item_fails(language):
                 kinds[kind] += 1
                 assert outcomes(mirror, response) == [FAIL, FAIL]
     assert language == "hindi" or all(kinds.values())
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_only_one_response_of_a_square_follows_the_rules_of_a_prompt(language):
+    squares = [replace(draw_square(language, 0, n), group=f"square-{n}") for n in range(4)]
+    verification = verify(squares)
+    assert verification.failed == ()
+    assert verification.confirmed == 16
 
 
 def test_turns_are_followed_in_order():

@@ -16,7 +16,7 @@ NUMBER = re.compile(r"\d+")
 
 
 @dataclass
-class ReadClause:
+class WordedClause:
     """A clause as the prompt words it: facts with the value that they need, or a number and a comparison."""
 
     conditions: list[tuple[str, str, int]] = field(default_factory=list)
@@ -36,7 +36,7 @@ class BookReader:
         self.facts: Mapping[str, str] = dict.fromkeys(self.scene["facts"], "fact") | dict.fromkeys(
             self.scene["numbers"], "number"
         )
-        self.clauses: dict[int, ReadClause] = {}
+        self.clauses: dict[int, WordedClause] = {}
         others = []
         for line in cell.prompt.split("\n"):
             match = CLAUSE.match(line)
@@ -63,8 +63,8 @@ class BookReader:
             raise ValueError(f"no comparison in {text!r}")
         return key, comparison, int(only(NUMBER.findall(text), f"the limit in {text!r}"))
 
-    def _read_clause(self, text: str) -> ReadClause:
-        clause = ReadClause()
+    def _read_clause(self, text: str) -> WordedClause:
+        clause = WordedClause()
         target = re.search(self.lexicon["excludes"], text)
         if target:
             clause.target = int(only(list(filter(None, target.groups())), "the excluded clause"))
@@ -104,7 +104,7 @@ class BookReader:
             return self.case[key] == (comparison == "yes")
         return (self.case[key] > limit) == (comparison == "above")
 
-    def is_met(self, clause: ReadClause) -> bool:
+    def is_met(self, clause: WordedClause) -> bool:
         """Return True if a clause has all its conditions and no exception."""
         return all(map(self.holds, clause.conditions)) and not any(map(self.holds, clause.exceptions))
 

@@ -96,7 +96,7 @@ def _follows(text: str, rule: Mapping[str, Any], by_character: bool) -> bool:
         return re.match(rf"{re.escape(rule['text'])}(?!{LETTER})", paragraphs[1]) is not None
     if kind in ("mark", "letter", "absent"):
         return rule["text"].lower() not in text.lower()
-    raise ValueError(f"there is no rule {kind!r}")
+    raise ValueError(f"unknown rule {kind!r}")
 
 
 def _counts(text: str, paragraphs: Sequence[str], rule: Mapping[str, Any], by_character: bool) -> list[int]:

@@ -7,10 +7,14 @@ the second verifiers in `rewardbench.verifiers.hard.languages`.
 
 from __future__ import annotations
 
-from rewardbench.builders.draw import MirrorContent, Rng, SizedTemplate
+from contextlib import suppress
+
+from rewardbench.builders.draw import MirrorContent, Resample, Rng, SizedTemplate, SquareContent, SquareTemplate
 from rewardbench.builders.templates.hard.languages import instruction, policy, retraction
 
 TASKS = (retraction.draw, policy.draw, instruction.draw)
+ATTEMPTS = 20
+"""Choices that a task may reject before another task is tried, so that the tasks stay equally frequent."""
 
 
 def make_template(language: str) -> SizedTemplate:
@@ -21,6 +25,19 @@ def make_template(language: str) -> SizedTemplate:
     """
 
     def draw(rng: Rng, rung: int) -> MirrorContent:
-        return rng.pick(TASKS)(language, rng, rung)
+        task = rng.pick(TASKS)
+        for _ in range(ATTEMPTS):
+            with suppress(Resample):
+                return task(language, rng, rung)
+        raise Resample
 
     return draw
+
+
+def make_square_template(language: str) -> SquareTemplate:
+    """Build the template of the squares of a language: texts under rules. The argument is that of `make_template`."""
+
+    def draw_square(rng: Rng, rung: int) -> SquareContent:
+        return instruction.draw_square(language, rng, rung)
+
+    return draw_square

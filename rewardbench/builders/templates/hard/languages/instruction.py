@@ -10,8 +10,9 @@ For example, in German:
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
-from rewardbench.builders.draw import MirrorContent, Resample, Rng
+from rewardbench.builders.draw import MirrorContent, Resample, Rng, SquareContent
 from rewardbench.builders.mirrors import chat
 from rewardbench.builders.templates.hard.languages.drafts import (
     TextContext,
@@ -26,6 +27,7 @@ from rewardbench.builders.templates.hard.languages.measures import measured_rule
 from rewardbench.builders.templates.hard.languages.texts import fill_slots, make_content, read_texts
 from rewardbench.types import Messages
 
+KIND = "language-instruction"
 RULES = {1: 2, 2: 4, 3: 6, 4: 8}
 PAIRED = {1: 1, 2: 2, 3: 3, 4: 4}
 """Number of the rules with two values, one of which the twin swaps."""
@@ -33,38 +35,64 @@ PAIRED = {1: 1, 2: 2, 3: 3, 4: 4}
 
 def draw(language: str, rng: Rng, rung: int) -> MirrorContent:
     """Draw a mirror whose prompts differ in the order of the values of one rule."""
+    edit, prompts, replies, checks = _draw_settings(language, rng, rung, 1)
+    return make_content(edit, prompts, replies, KIND, language, checks)
+
+
+def draw_square(language: str, rng: Rng, rung: int) -> SquareContent:
+    """Draw four prompts: all combinations of the orders of the values of two rules."""
+    edit, prompts, replies, checks = _draw_settings(language, rng, rung, 2)
+    check: dict[str, Any] = {"kind": KIND}
+    for n, rules in enumerate(checks):
+        check[str(n)] = {"language": language, **rules}
+    return SquareContent(edit, tuple(prompts), tuple(replies), check)
+
+
+def _draw_settings(
+    language: str, rng: Rng, rung: int, swaps: int
+) -> tuple[str, list[Messages], list[str], list[dict[str, Any]]]:
+    """Draw a text, and vary it by swapping the values of some of its rules.
+
+    Args:
+        language: English name of the language, in lower case.
+        rng: makes the choices.
+        rung: size of the text, and number of its rules.
+        swaps: number of rules whose values are swapped; gives 2 ** swaps settings.
+
+    Returns:
+        The edit; and for each setting, prompt, right response, and data of the verifier.
+    """
     texts = read_texts(language, "instruction")
     scene = TextScene(**rng.pick(texts["scenes"]))
     context = draw_context(rng, texts, scene)
     kinds = ["sentences", "words", "dates", "amounts", "order", *(("lists",) if rung > 2 else ())]
-    paired = rng.sample(kinds, PAIRED[rung])
+    paired = rng.sample(kinds, max(PAIRED[rung], swaps))
     if rung > 2 and "lists" not in paired:
         paired[-1] = "lists"
-    draft = draw_draft(rng, rung, scene, paired)
-    twin = swap_values(draft, paired[0])
-    replies = [render_text(context, draft), render_text(context, twin)]
-    if replies[0] == replies[1]:
-        raise Resample
+    drafts = [draw_draft(rng, rung, scene, paired)]
+    for kind in paired[:swaps]:
+        drafts += [swap_values(draft, kind) for draft in drafts]
+    replies = [render_text(context, draft) for draft in drafts]
     measured = measured_rules(rng, texts, scene, replies)
     count = RULES[rung] - len(paired)
-    if len(measured) < count:
+    if len(measured) < count or len(set(replies)) < len(replies):
         raise Resample
-    shared = [paired_rule(context, draft, kind) for kind in paired[1:]] + rng.sample(measured, count)
-    position = rng.number(0, len(shared))
+    chosen = rng.sample(measured, count)
+    order = rng.sample(range(RULES[rung]), RULES[rung])
     wordings = {kind: rng.pick(options) for kind, options in texts["rules"].items()}
     lines = []
-    halves = []
-    for choice in (draft, twin):
-        rules = [*shared[:position], paired_rule(context, choice, paired[0]), *shared[position:]]
-        rendered, checks = [], []
-        for rule in rules:
+    checks = []
+    for draft in drafts:
+        rules = [*(paired_rule(context, draft, kind) for kind in paired), *chosen]
+        rendered, expected = [], []
+        for position in order:
+            rule = rules[position]
             rendered.append(fill_slots(wordings[rule.kind], **rule.values))
-            checks.append({"rule": rule.kind, **rule.check})
+            expected.append({"rule": rule.kind, **rule.check})
         lines.append(rendered)
-        halves.append({"rules": checks})
-    prompts = _render_prompts(rng, context, draft, lines)
-    edit = f"values of the rule on {paired[0]} swapped"
-    return make_content(edit, prompts, replies, "language-instruction", language, halves)
+        checks.append({"rules": expected})
+    prompts = _render_prompts(rng, context, drafts[0], lines)
+    return f"values of the rule on {' and '.join(paired[:swaps])} swapped", prompts, replies, checks
 
 
 def swap_values(draft: TextDraft, kind: str) -> TextDraft:

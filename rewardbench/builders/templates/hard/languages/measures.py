@@ -31,7 +31,7 @@ def measure_length(text: str, by_character: bool) -> int:
 def measured_rules(rng: Rng, texts: Mapping[str, Any], scene: TextScene, replies: Sequence[str]) -> list[TextRule]:
     """Return rules that all replies follow, one of each kind.
 
-    The limits leave a margin, so that no convention of counting decides.
+    The limits leave a margin, so that no convention of counting decides, such as whether lists count.
     """
     by_character = bool(texts["by_character"])
     longest, totals = [], []
@@ -40,7 +40,7 @@ def measured_rules(rng: Rng, texts: Mapping[str, Any], scene: TextScene, replies
         first, second = reply.split("\n\n")[:2]
         for sentence in split_sentences(f"{first} {second}"):
             longest.append(measure_length(sentence, by_character))
-        totals.append(measure_length(reply, by_character))
+        totals += [measure_length(reply, by_character), measure_length(f"{first} {second}", by_character)]
         starts.add(second.split()[0].strip(","))
         ends.add(split_sentences(second)[-1])
     limit = max(longest) + rng.number(4, 8)

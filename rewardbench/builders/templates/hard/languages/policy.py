@@ -101,11 +101,12 @@ def decide_case(clauses: Sequence[BookClause], facts: CaseFacts, highest: bool) 
         highest: whether the highest number has precedence; else the lowest.
     """
     met = []
+    excluded = set()
     for n, clause in enumerate(clauses):
         excepted = clause.exception is not None and clause.exception.is_met(facts)
         if not excepted and all(condition.is_met(facts) for condition in clause.conditions):
             met.append(n)
-    excluded = {clauses[n].excludes for n in met}
+            excluded.add(clause.excludes)
     applicable = [n for n in met if n not in excluded]
     ranked = applicable[::-1] if highest else applicable
     deciding = next(n for n in ranked if clauses[n].excludes is None)
@@ -134,9 +135,10 @@ def draw(language: str, rng: Rng, rung: int) -> MirrorContent:
     for outcome in outcomes:
         refusal, approval = scene.decisions[0][0], scene.decisions[1][0]
         decision, opposite = (approval, refusal) if outcome.approves else (refusal, approval)
-        numbers = [n + 1 for n in outcome.applicable]
-        wanted = {"decision": decision, "opposite": opposite, "clause": outcome.deciding + 1, "applicable": numbers}
-        halves.append({**wanted, "clauses": len(clauses), "frames": {name: texts[name] for name in FRAMES}})
+        wanted = {"decision": decision, "opposite": opposite, "clause": outcome.deciding + 1, "clauses": len(clauses)}
+        wanted["applicable"] = [n + 1 for n in outcome.applicable]
+        wanted["frames"] = {name: texts[name] for name in FRAMES}
+        halves.append(wanted)
     edit = f"fact {flipped + 1} of the case turned round"
     return make_content(edit, prompts, replies, "language-policy", language, halves)
 
@@ -160,11 +162,14 @@ def _draw_clauses(rng: Rng, rung: int, scene: BookScene, used: Sequence[int], hi
         size = rng.pick((1, 1, 2) if rung < 3 else (1, 2, 2, 3))
         with_exception = rung > 1 and rng.chance(0.4)
         positions = rng.sample(list(used), size + with_exception)
-        literals = tuple(_draw_literal(rng, scene, fact) for fact in positions)
+        literals = []
+        for fact in positions:
+            literals.append(_draw_literal(rng, scene, fact))
         exception = literals[-1] if with_exception else None
         targets = [k for k, clause in enumerate(clauses) if k != base and clause.excludes is None]
         excludes = rng.pick(targets) if rung > 1 and targets and rng.chance(0.22) else None
-        clause = BookClause(literals[:size], exception, _draw_decision(rng, scene, literals[:size]), excludes)
+        conditions = tuple(literals[:size])
+        clause = BookClause(conditions, exception, _draw_decision(rng, scene, conditions), excludes)
         shape = frozenset(clause.conditions)
         if shape not in shapes:
             shapes.add(shape)
@@ -218,7 +223,9 @@ def _render_book(rng: Rng, texts: Mapping[str, list[str]], scene: BookScene, cla
     lines = []
     for n, clause in enumerate(clauses):
         main, inverted = scene.decisions[int(clause.approves)]
-        conditions = [_render_literal(scene, condition) for condition in clause.conditions]
+        conditions = []
+        for condition in clause.conditions:
+            conditions.append(_render_literal(scene, condition))
         joined = _join_conditions(conditions, texts["and"])
         if not conditions:
             line = fill_slots(rng.pick(frames["base"]), main=main)

@@ -23,7 +23,7 @@ from rewardbench.builders.templates.hard.languages.texts import (
 )
 
 PLACES = {1: 3, 2: 5, 3: 8, 4: 12}
-TURNS = {1: 4, 2: 9, 3: 18, 4: 32}
+TURNS = {1: 4, 2: 9, 3: 20, 4: 40}
 PLAIN_CHANGES = ("set", "set", "cancel", "swap", "swap", "restore")
 CHANGES = (*PLAIN_CHANGES, "move", "move", "replace")
 ATTEMPTS = 60
@@ -183,7 +183,10 @@ def _pick_turns_to_swap(rng: Rng, rung: int, initial: SlotEntries, turns: Sequen
 
 def _render_list(rng: Rng, initial: SlotEntries, colon: str) -> str:
     bullet = rng.pick(("", "- ", "• "))
-    return "\n".join(f"{bullet}{capitalize(place)}{colon}{entry}" for place, entry in initial.items())
+    lines = []
+    for place, entry in initial.items():
+        lines.append(f"{bullet}{capitalize(place)}{colon}{entry}")
+    return "\n".join(lines)
 
 
 def _render_turn(rng: Rng, turn: PlanTurn, frames: Mapping[str, list[str]], named: str) -> str:
