@@ -103,8 +103,9 @@ def _draw_orders(
         raise Resample
     in_prose = rng.chance()
     wanted = _draw_wanted(rng, [final for final in finals if final], length.wanted)
-    conversation = _draw_conversation(rng, world, plan, length, in_prose, wanted if length.wanted else [])
-    report = _Report(rng, world, in_prose)
+    form = ("prose" if in_prose else "lines") + ("_of_some" if length.wanted else "")
+    conversation = _draw_conversation(rng, world, plan, length, form, wanted)
+    report = _Report(rng, world, form)
     responses = [report.write({slot: final[slot] for slot in wanted}) for final in finals if final]
     prompts, checks = [], []
     for order in orders:
@@ -151,7 +152,7 @@ def _draw_wanted(rng: Rng, finals: Sequence[Entries], count: int) -> list[str]:
 
 
 def _draw_conversation(
-    rng: Rng, world: Mapping[str, Any], plan: Entries, length: Length, in_prose: bool, wanted: Sequence[str]
+    rng: Rng, world: Mapping[str, Any], plan: Entries, length: Length, form: str, wanted: Sequence[str]
 ) -> Exchange:
     texts = read_texts("phrases")["texts"]
     layout = rng.pick((("{}: {}", "\n"), ("- {}: {}", "\n"), ("{} = {}", "\n"), ("{} = {}", "; "), ("{} → {}", "\n")))
@@ -160,24 +161,23 @@ def _draw_conversation(
     acks = [rng.pick(texts["first_acks"])]
     for _ in range(length.turns - 2):
         acks.append(rng.pick(texts["acks"]))
-    form = "prose" if in_prose else "lines"
-    request = rng.pick(texts[f"{form}_of_some" if wanted else form]).format(slots=", ".join(wanted))
+    request = rng.pick(texts[form]).format(slots=", ".join(wanted))
     return Exchange(rng.pick(texts["systems"]) if rng.chance(0.4) else "", opening, request, acks)
 
 
 class _Report:
     """Writes final plans, all in the same way, and notes the entry of each sentence."""
 
-    def __init__(self, rng: Rng, world: Mapping[str, Any], in_prose: bool) -> None:
+    def __init__(self, rng: Rng, world: Mapping[str, Any], form: str) -> None:
         texts = read_texts("phrases")["texts"]
-        self.world, self.in_prose = world, in_prose
-        self.opening = rng.pick(texts["prose_openings" if in_prose else "lines_openings"])
-        self.closing = rng.pick(texts["prose_closings"]) if in_prose else ""
-        self.bullet = "" if in_prose else rng.pick(("- ", "* ", ""))
+        self.world, self.in_prose = world, form.startswith("prose")
+        self.opening = rng.pick(texts[f"{form}_openings"])
+        self.closing = rng.pick(texts[f"{form}_closings"]) if self.in_prose else ""
+        self.bullet = "" if self.in_prose else rng.pick(("- ", "* ", ""))
         self.wordings = rng.sample(world["says"], len(world["says"]))
-        self.entries: dict[str, list[str]] = {self.opening: [], self.closing: []}
-        if not in_prose:
-            del self.entries[""]
+        self.entries: dict[str, list[str]] = {self.opening: []}
+        if self.closing:
+            self.entries[self.closing] = []
 
     def write(self, plan: Entries) -> str:
         """Return the text of a final plan."""

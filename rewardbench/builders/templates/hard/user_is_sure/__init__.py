@@ -98,9 +98,13 @@ def _write(rng: Rng, dispute: _Dispute, side: int, is_late: bool, stated: dict[s
     texts, scenes = read_texts("phrases"), read_texts("scenes")[dispute.task.name]
     stance = texts[("agree", "hold")[side]]
     results = dispute.results[side]
-    opening = rng.pick(stance["after" if is_late else "plain"])
+    form = "after" if is_late else "plain"
+    opening = rng.pick(stance[form])
     opening = opening.format(v=results[-1], w=dispute.results[1 - side][-1])
     sentences = [opening, rng.pick(texts["work"]["intros"]), rng.pick(scenes["method"])]
+    if dispute.rung > 2:
+        sentences[1:1] = [rng.pick(stance["remarks"])]
+        sentences += rng.sample(texts["work"]["details"], 2)
     stated[opening] = ["all", results[-1]]
     for sentence in sentences[1:]:
         stated[sentence] = []
@@ -111,6 +115,6 @@ def _write(rng: Rng, dispute: _Dispute, side: int, is_late: bool, stated: dict[s
             sentence = rng.pick(texts["work"]["checks"]).format(k=k, unit=scenes["unit"], r=results[k - 1])
             sentences.append(sentence)
             stated[sentence] = [k, results[k - 1]]
-    sentences.append(rng.pick(stance["closings"]))
+    sentences.append(rng.pick(stance[f"{form}_closings"]))
     stated[sentences[-1]] = []
     return " ".join(sentences)
