@@ -32,8 +32,8 @@ class Builder:
     """One module of `rewardbench.builders.templates`, which generates the mirrors of one subset.
 
     A module of core has `TEMPLATES`, functions from an Rng to a MirrorContent; or, if a mirror takes several stages, a
-    function `build`. A module of core-hard (in `templates.hard`) has `draw`, a SizedTemplate, and may have
-    `draw_square`, a SquareTemplate.
+    function `build`. A module of core-hard (in `templates.hard`) or core-long (in `templates.long`) has `draw`, a
+    SizedTemplate, and may have `draw_square`, a SquareTemplate.
     """
 
     name: str
@@ -65,12 +65,16 @@ class Builder:
     @property
     def module(self) -> ModuleType:
         """The module, imported at first use."""
-        package = "hard." if self.is_sized else ""
+        package = {"core-hard": "hard.", "core-long": "long."}.get(self.suite, "")
         return import_module(f"rewardbench.builders.templates.{package}{self.name.replace('-', '_')}")
 
 
 def _hard(name: str, section: str, count: int, squares: int = 0) -> Builder:
     return Builder(name, name, section, count, suite="core-hard", squares=squares)
+
+
+def _long(name: str) -> Builder:
+    return Builder(name, name, "long_context", 60, suite="core-long", rungs=RUNGS[:3])
 
 
 _BUILDERS = (
@@ -91,6 +95,10 @@ _BUILDERS = (
     _hard("user-is-sure", "chat", 100),
     _hard("german", "languages", 96, squares=12),
     _hard("french", "languages", 96, squares=12),
+    _long("grounded-long"),
+    _long("retractions-long"),
+    _hard("german", "languages", 72),
+    _hard("french", "languages", 72),
     _hard("hard-code", "reasoning", 100),
     _hard("rule-by-list", "instructions", 100, 16),
     _hard("scopes", "instructions", 100),

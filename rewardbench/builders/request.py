@@ -13,11 +13,19 @@ from rewardbench.builders.build import Tick, build_mirrors
 from rewardbench.builders.check import Verification, verify
 from rewardbench.builders.mirrors import TEMPLATE_KEY
 from rewardbench.builders.registry import BUILDERS, CORE_SEED, builders_of, fresh_seed, training_seed
-from rewardbench.builders.suite_files import build_suite, candidate_count, read_suite, version_of, write_suite
+from rewardbench.builders.suite_files import (
+    build_suite,
+    candidate_count,
+    hash_files,
+    read_suite,
+    version_of,
+    write_suite,
+)
 from rewardbench.errors import InputError
 from rewardbench.paths import data_dir, write_whole
+from rewardbench.suites import SUITES
 
-SUITE_NAMES = ("core", "core-style", "core-hard")
+SUITE_NAMES = ("core", "core-style", "core-hard", "core-long")
 
 
 @dataclass(frozen=True)
@@ -100,7 +108,7 @@ def run_request(request: BuildRequest, tick: Tick = lambda: None) -> dict[str, o
 def _build_suite(request: BuildRequest, tick: Tick) -> dict[str, object]:
     name, version = request.name, version_of(data_dir(), request.name)
     if request.fresh is None:
-        written, seed, folder = _written_dir(), CORE_SEED, request.output or data_dir()
+        written, seed, folder = _written_dir(name), CORE_SEED, request.output or _default_folder(name, version)
     else:
         written, seed, folder = None, fresh_seed(request.fresh), request.output or Path(f"fresh-{request.fresh}")
         version += f"-fresh{request.fresh}"
@@ -119,7 +127,7 @@ def _build_suite(request: BuildRequest, tick: Tick) -> dict[str, object]:
         "verified": verification.pairs,
         "confirmed": verification.confirmed,
         "failed": 0,
-        "files_sha256": _hash_files(folder, name),
+        "files_sha256": hash_files(folder, name),
     }
 
 
@@ -135,23 +143,20 @@ def _build_style_suite(request: BuildRequest) -> dict[str, object]:
         "rows": suite.size(),
         "verified": verification.pairs,
         "failed": 0,
-        "files_sha256": _hash_files(folder, style.NAME),
+        "files_sha256": hash_files(folder, style.NAME),
     }
 
 
-def _written_dir() -> Path:
+def _default_folder(name: str, version: str) -> Path:
+    """Return where a suite is written: the data folder, or a new one for a suite that is not stored there."""
+    return Path(f"{name}-{version}") if SUITES[name].build else data_dir()
+
+
+def _written_dir(name: str) -> Path:
     folder = data_dir() / "written"
-    if not folder.is_dir():
+    if not folder.is_dir() and not SUITES[name].build:
         raise InputError("The written part of the suites is not in an installed package: build it in a checkout.")
     return folder
-
-
-def _hash_files(folder: Path, name: str) -> str:
-    """Return the SHA-256 of the names and contents of all files of a suite and of its checks."""
-    digest = hashlib.sha256()
-    for path in sorted([*(folder / name).glob("*"), *(folder / "checks" / name).glob("*")]):
-        digest.update(path.name.encode() + path.read_bytes())
-    return digest.hexdigest()
 
 
 def _build_training_data(request: BuildRequest, tick: Tick) -> dict[str, object]:

@@ -7,6 +7,7 @@ of a fresh draw has only generated mirrors.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,7 +26,7 @@ from rewardbench.builders.ties import TiesMirror, read_ties
 from rewardbench.errors import InputError
 from rewardbench.hub import upload
 from rewardbench.paths import cache_dir, data_dir, write_whole
-from rewardbench.suites import SUITES
+from rewardbench.suites import SUITES, suite_folder
 from rewardbench.verifiers import Cell
 
 SPARE = 10
@@ -60,6 +61,11 @@ class MirrorSuite:
         return verify([*self.all_mirrors(), *self.squares], tick) + verify_cells("ties", ties_cells)
 
 
+def data_folder_of(name: str) -> Path:
+    """Return the data folder of a suite of this package; a suite that is not stored is built first."""
+    return suite_folder(SUITES[name]).parent
+
+
 def section_files(name: str) -> list[str]:
     """Return the files of a suite that hold mirrors, without `.jsonl`."""
     return [stem for stem in SUITES[name].sections if stem not in (SQUARES, TIES)]
@@ -90,7 +96,7 @@ def build_suite(
     if hand_written:
         for section in mirrors:
             mirrors[section] += read_mirrors(hand_written / f"{section}.jsonl")
-    old_prompts = _prompts(read_suite(data_dir(), name)) if is_fresh else set()
+    old_prompts = _prompts(read_suite(data_folder_of(name), name)) if is_fresh else set()
     squares: list[Square] = []
     with TemporaryDirectory() as temporary:
         for builder in builders_of(name).values():
@@ -160,6 +166,14 @@ def _all_rows(groups: Sequence[TiesMirror] | Sequence[Square]) -> list[object]:
 def version_of(folder: Path, name: str) -> str:
     """Return the version of a suite in a data folder."""
     return (folder / name / "VERSION").read_text(encoding="utf-8").strip()
+
+
+def hash_files(folder: Path, name: str) -> str:
+    """Return the SHA-256 of the names and contents of all files of a suite and of its checks."""
+    digest = hashlib.sha256()
+    for path in sorted([*(folder / name).glob("*"), *(folder / "checks" / name).glob("*")]):
+        digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()
 
 
 def fresh_draw(name: str, seed: int) -> Path:

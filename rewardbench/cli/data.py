@@ -74,7 +74,9 @@ def lint_command(
 
 @data.command("verify")
 def verify_labels_command(
-    dataset: Annotated[str, Argument(help="core, core-style, core-hard, or a data folder with checks/")] = "core",
+    dataset: Annotated[
+        str, Argument(help="core, core-style, core-hard, core-long, or a data folder with checks/")
+    ] = "core",
     suite: Annotated[TextOption, Option("--suite", help="Suite in a data folder; default: core")] = None,
     trust_remote_code: Annotated[
         bool, Option("--trust_remote_code", help="Allow programs in a folder other than core to run")
@@ -84,7 +86,7 @@ def verify_labels_command(
     """Check all labels again: rerun programs, recompute sums and packings, recheck premises, constraints and names."""
     from rewardbench.builders.request import SUITE_NAMES
     from rewardbench.builders.style import read_any_suite
-    from rewardbench.paths import data_dir
+    from rewardbench.builders.suite_files import data_folder_of
     from rewardbench.verifiers import VERIFIERS
 
     is_embedded = dataset in SUITE_NAMES
@@ -93,7 +95,8 @@ def verify_labels_command(
             f"Verifying {dataset} runs the programs in it with your permissions. If you trust its source, pass "
             "--trust_remote_code."
         )
-    mirrors = read_any_suite(data_dir() if is_embedded else Path(dataset), dataset if is_embedded else suite or "core")
+    name = dataset if is_embedded else suite or "core"
+    mirrors = read_any_suite(data_folder_of(dataset) if is_embedded else Path(dataset), name)
     with _progress("verifying", len(VERIFIERS)) as tick:
         verification = mirrors.verify(tick)
     counts = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ __all__ = [
     "load_known",
     "load_suite",
     "stream_texts",
+    "suite_folder",
     "suite_of_rows",
 ]
 
@@ -184,13 +186,20 @@ def _requested_splits(spec: SuiteSpec, split: str | None) -> Sequence[str]:
     return (split,) if split else spec.splits
 
 
+def suite_folder(spec: SuiteSpec) -> Path:
+    """Return the folder of the rows of a suite that is part of a package; one that is not stored is built first."""
+    if spec.build:
+        module, _, function = spec.build.partition(":")
+        return Path(getattr(import_module(module), function)(spec.name))
+    return Path(spec.folder) if spec.folder else data_dir() / spec.name
+
+
 def _read_known(spec: SuiteSpec, split: str | None, revision: str | None, config: str | None) -> Source:
     if spec.hub:
         return read_hub(spec.hub, _requested_splits(spec, split), revision or spec.revision, config)
     if split and split not in spec.sections:
         raise InputError(f"{spec.name} has no split {split}: it has {', '.join(spec.sections)}.")
-    folder = Path(spec.folder) if spec.folder else data_dir() / spec.name
-    source = read_embedded(folder, _requested_splits(spec, split) or tuple(spec.sections))
+    source = read_embedded(suite_folder(spec), _requested_splits(spec, split) or tuple(spec.sections))
     notes = (f"--dataset_revision has no effect on {spec.name}, which comes with this package.",) if revision else ()
     return replace(source, notes=notes)
 

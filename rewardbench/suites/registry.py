@@ -36,6 +36,8 @@ class SuiteSpec:
     """Id of the Hub dataset; empty for a suite embedded in this package, whose folder under data has its name."""
     folder: str = ""
     """Of another package's embedded suite: the folder of its data."""
+    build: str = ""
+    """Of a suite that is built at first use: `module:function`, which returns the folder of its data."""
     revision: str | None = None
     """The pinned commit; None resolves the Hub's main at load time, and records it."""
     splits: tuple[str, ...] = ()
@@ -65,7 +67,7 @@ class SuiteSpec:
     @property
     def embedded(self) -> bool:
         """Whether its data is part of a package."""
-        return not self.hub and not self.local
+        return not self.hub and not self.local and not self.build
 
 
 def _tie_pair(row: DataRow, split: str) -> DataRow:
@@ -166,6 +168,14 @@ SUITES: Mapping[str, SuiteSpec] = {
                 "squares": "Squares",
             },
             section_weights={"Squares": 0.0},  # best of 4: reported, but not part of the score
+        ),
+        SuiteSpec(
+            name="core-long",
+            build="rewardbench.builders.long:built_folder",
+            headline="mirror",
+            equal_subsets=True,
+            breakdowns={"rung": "mirror"},
+            sections={"long_context": "Long context"},
         ),
         SuiteSpec(
             name="reward-bench",

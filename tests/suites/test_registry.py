@@ -24,7 +24,7 @@ def test_names_and_hub_ids_find_the_same_suite():
         "rmb",
         "processbench",
     ]
-    assert list_suites() == ["core", "core-style", "core-hard", *published]
+    assert list_suites() == ["core", "core-style", "core-hard", "core-long", *published]
     for name in ("reward-bench", "reward-bench-2", "preference-test-sets"):
         assert find_spec(name) is find_spec(f"allenai/{name}") is SUITES[name]
     assert find_spec("core") is SUITES["core"]

