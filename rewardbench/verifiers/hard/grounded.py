@@ -20,10 +20,10 @@ from operator import itemgetter
 
 from rewardbench.verifiers.cells import BrokenCheck, Cell, cell_by_cell
 
-Value = str | int
-TableRow = Mapping[str, Value]
+CellValue = str | int
+TableRow = Mapping[str, CellValue]
 Assertion = Sequence[object]
-Condition = tuple[str, str, Value]
+CellCondition = tuple[str, str, CellValue]
 
 KEY = "key"
 """Column of the name of a row."""
@@ -41,10 +41,10 @@ class Table:
     def __init__(self, rows: Sequence[TableRow]) -> None:
         self.rows = rows
         self.by_key = dict(zip(map(itemgetter(KEY), rows), rows, strict=True))
-        self.groups: dict[tuple[str, Value], list[TableRow]] = {}
+        self.groups: dict[tuple[str, CellValue], list[TableRow]] = {}
         """The rows with a value of a column, of those that conditions have named."""
 
-    def select(self, conditions: Sequence[Condition]) -> list[TableRow]:
+    def select(self, conditions: Sequence[CellCondition]) -> list[TableRow]:
         """Return the rows that meet all conditions."""
         rows = self.rows
         if conditions and conditions[0][1] == "=":
@@ -54,11 +54,13 @@ class Table:
             rows, conditions = self.groups[column, value], conditions[1:]
         return [row for row in rows if _meets(row, conditions)]
 
-    def total(self, conditions: Sequence[Condition], column: str) -> int:
+    def total(self, conditions: Sequence[CellCondition], column: str) -> int:
         """Return the sum of a column over the rows that meet the conditions."""
         return sum(map(int, map(itemgetter(column), self.select(conditions))))
 
-    def extreme(self, conditions: Sequence[Condition], column: str, largest: bool) -> tuple[str, str, Value] | None:
+    def extreme(
+        self, conditions: Sequence[CellCondition], column: str, largest: bool
+    ) -> tuple[str, str, CellValue] | None:
         """Return column, key and value of the row with the largest or smallest value; None if it is not unique."""
         rows = sorted(self.select(conditions), key=lambda row: row[column], reverse=largest)
         if not rows or (len(rows) > 1 and rows[0][column] == rows[1][column]):
@@ -71,7 +73,7 @@ class Table:
         return bool(OPERATIONS[str(operation)](self, *arguments))
 
 
-def _meets(row: TableRow, conditions: Sequence[Condition]) -> bool:
+def _meets(row: TableRow, conditions: Sequence[CellCondition]) -> bool:
     return all(COMPARE[comparison](row[column], value) for column, comparison, value in conditions)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rewardbench.builders.draw import Resample, Rng
 from rewardbench.builders.templates.hard.grounded.table import CATEGORIES, FIGURES, TIME, Setting, read_texts
-from rewardbench.verifiers.hard.grounded import KEY, Assertion, Condition, Table, TableRow
+from rewardbench.verifiers.hard.grounded import KEY, Assertion, CellCondition, Table, TableRow
 
 
 @dataclass(frozen=True)
@@ -42,37 +42,37 @@ class Scribe:
         """Choose a column of numbers: half of the time the one in focus, if it is one."""
         return self.column if self.column in FIGURES and self.rng.chance() else self.rng.pick(FIGURES)
 
-    def category(self) -> Condition:
+    def category(self) -> CellCondition:
         """Choose a condition on a category that some row meets."""
         column = self.column if self.column in CATEGORIES and self.rng.chance() else self.rng.pick(CATEGORIES)
         return (column, "=", self.row()[column])
 
-    def threshold(self) -> Condition:
+    def threshold(self) -> CellCondition:
         """Choose a condition on a number or a time near that of some row."""
         if self.column == TIME or self.rng.chance(0.3):
             return (TIME, self.rng.pick("<>"), self.row()[TIME])
         column = self.figure()
         return (column, self.rng.pick((">", "<=")), max(2, int(self.row()[column]) + self.rng.number(-2, 2)))
 
-    def second(self, condition: Condition) -> Condition:
+    def second(self, condition: CellCondition) -> CellCondition:
         """Choose a condition on another column than that of a first condition."""
         other = self.threshold() if self.rng.chance() else self.category()
         if other[0] == condition[0]:
             raise Resample
         return other
 
-    def rival(self, condition: Condition) -> Condition:
+    def rival(self, condition: CellCondition) -> CellCondition:
         """Choose another value of the category of a condition."""
         other = (condition[0], "=", self.row()[condition[0]])
         if other == condition:
             raise Resample
         return other
 
-    def phrase(self, condition: Condition) -> str:
+    def phrase(self, condition: CellCondition) -> str:
         """Return the phrase of a condition."""
         return self.setting.condition(*condition)
 
-    def selected(self, *conditions: Condition) -> list[TableRow]:
+    def selected(self, *conditions: CellCondition) -> list[TableRow]:
         """Return the rows that meet the conditions, at least 2 and not too many to count.
 
         Raises:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from rewardbench.builders.draw import Resample, Rng
-from rewardbench.verifiers.hard.grounded import KEY, Table, Value
+from rewardbench.verifiers.hard.grounded import KEY, CellValue, Table
 
-Rows = list[dict[str, Value]]
+Rows = list[dict[str, CellValue]]
 
 CATEGORIES, FIGURES, TIME = ("who", "place"), ("most", "less"), "time"
 COLUMNS = (*CATEGORIES, *FIGURES, TIME)
@@ -54,7 +54,7 @@ class Setting:
             return f"{phrase} at {spoken(str(value))}"
         return phrase.format(value)
 
-    def condition(self, column: str, comparison: str, value: Value) -> str:
+    def condition(self, column: str, comparison: str, value: CellValue) -> str:
         """Return the phrase for a condition, such as "weighed more than 12 kg"."""
         if column == TIME:
             word = {"<": "before", ">": "after"}[comparison]
@@ -83,7 +83,7 @@ def draw_rows(rng: Rng, setting: Setting, size: int) -> Rows:
         numbers.sort()
     rows: Rows = []
     for number in numbers:
-        row: dict[str, Value] = {KEY: world["form"].format(number)}
+        row: dict[str, CellValue] = {KEY: world["form"].format(number)}
         for column in CATEGORIES:
             row[column] = rng.pick(choices[column])
         for column in FIGURES:
@@ -98,7 +98,7 @@ def _draw_time(rng: Rng, dated: bool) -> str:
     return f"{rng.number(1, len(MONTHS)):02d}-{rng.number(1, 30):02d} {clock}" if dated else clock
 
 
-def shown(value: Value) -> str:
+def shown(value: CellValue) -> str:
     """Return a cell as the table shows it: such as "14 May 07:42" for "03-14 07:42", whose months count from March."""
     text = str(value)
     if text[2:3] == "-" and text[5:6] == " ":
