@@ -90,6 +90,7 @@ _BUILDERS = (
     _hard("who-may-instruct", "safety", 100),
     _hard("disguised-leak", "safety", 100),
     _hard("twelve-rules", "instructions", 100),
+    _hard("twelve-rules", "instructions", 100, 16),
     _hard("grounded", "chat", 100, squares=16),
     _hard("retractions", "chat", 100, squares=16),
     _hard("user-is-sure", "chat", 100),

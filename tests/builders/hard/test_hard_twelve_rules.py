@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from hard_templates import draw_mirrors, outcomes, right_cells
 
+from rewardbench.builders.build import draw_square
 from rewardbench.builders.check import verify
 from rewardbench.builders.mirrors import chat, to_lines
 from rewardbench.builders.templates.hard.twelve_rules.material import rule_texts, scenes
@@ -29,6 +30,13 @@ def test_mirrors_pass_both_programs():
     verification = verify(MIRRORS)
     assert verification.failed == ()
     assert verification.pairs == verification.confirmed == 48
+
+
+def test_squares_pass_both_programs():
+    squares = [replace(draw_square("twelve-rules", 0, n), group=f"s{n}") for n in range(8)]
+    verification = verify(squares)
+    assert verification.failed == ()
+    assert verification.pairs == verification.confirmed == 32
 
 
 def test_the_same_key_gives_the_same_bytes():

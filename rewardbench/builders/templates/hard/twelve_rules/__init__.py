@@ -10,21 +10,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rewardbench.builders.draw import MirrorContent, Resample, Rng
-from rewardbench.builders.mirrors import chat
+from rewardbench.builders.draw import MirrorContent, Resample, Rng, SquareContent
 from rewardbench.builders.templates.hard.twelve_rules.edits import BY_RUNG, decisive
 from rewardbench.builders.templates.hard.twelve_rules.material import rule_texts, scenes
+from rewardbench.builders.templates.hard.twelve_rules.prompts import Opening, write_prompts
 from rewardbench.builders.templates.hard.twelve_rules.rules import (
     Rule,
-    conventions,
     is_usable,
     subject,
     true_rules,
     word_rule,
 )
 from rewardbench.builders.templates.hard.twelve_rules.text import Composition, Sentence, Slots, parse_sentence
-from rewardbench.types import Messages
-from rewardbench.verifiers.hard.twelve_rules import broken_rules, count_words, split_text
+from rewardbench.verifiers.hard.twelve_rules import COUNTS, broken_rules, count_words, split_text
 
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 PLACES = (
@@ -36,6 +34,9 @@ EDIT_MARKS = {"letter": "~", "ten": "{10}", "pair": " & ", "question": " || "}
 """Marks of sentences with a place for an edit."""
 CLOSERS = (" || ", " & ")
 """Marks of sentences that stand at the end of a paragraph only."""
+COUNTED = {"word": "words", "comma": "commas", "joint": "sentences", "bang": "exclamations", "capitals": "capitals"}
+"""Kinds of places of which a square has zero to three more, and the rule that counts them."""
+SQUARE_SIZE = 4
 NEUTRAL = ("word", "comma", "joint", "count", "capitals")
 """Kinds of places that are flipped two at a time, so that the two texts differ in several places."""
 
@@ -62,8 +63,66 @@ SIZES = {
 def draw(rng: Rng, rung: int) -> MirrorContent:
     """Return a mirror of a rung."""
     size = SIZES[rung]
-    scene = rng.pick(scenes())
     name = rng.pick(list(BY_RUNG[rung]))
+    scene, slots = _draw_scene(rng, name)
+    left = _compose(rng, scene, slots, size, name)
+    right, candidates = BY_RUNG[rung][name](left, rng)
+    for _ in range(size.neutral):
+        right = _flip_neutral(right, rng)
+    pairs = [pair for pair in decisive(left, right, candidates) if is_usable(pair[0]) and is_usable(pair[1])]
+    if not pairs:
+        raise Resample
+    edited = rng.pick(pairs)
+    texts = (left, right)
+    rule_sets = _rule_sets(rng, size, scene, texts, edited)
+    prompts = write_prompts(rng, rung, _opening(rng, scene, slots), rule_sets)
+    return MirrorContent(
+        edit=" / ".join(word_rule(rule, 0, False) for rule in edited),
+        a=prompts[0],
+        b=prompts[1],
+        x=left.text,
+        y=right.text,
+        check={
+            "kind": "twelve-rules",
+            "a": {"rules": rule_sets[0], "count": size.rules},
+            "b": {"rules": rule_sets[1], "count": size.rules},
+        },
+    )
+
+
+def draw_square(rng: Rng, rung: int) -> SquareContent:
+    """Return a square of a rung: a text with one to four more of something that a rule counts."""
+    size = SIZES[rung]
+    name = rng.pick(list(COUNTED))
+    scene, slots = _draw_scene(rng, name)
+    text = _compose(rng, scene, slots, size, name)
+    places = text.places(name)
+    if len(places) < SQUARE_SIZE - 1:
+        raise Resample
+    steps = rng.sample(places, SQUARE_SIZE - 1)
+    for position in steps:
+        if text.place(position).state:
+            text = text.flipped(position)
+    texts = [text]
+    for position in steps:
+        texts.append(texts[-1].flipped(position))
+    kind = COUNTED[name]
+    edited: list[Rule] = [{"rule": kind, "n": COUNTS[kind](split_text(version.text))} for version in texts]
+    if not all(map(is_usable, edited)):
+        raise Resample
+    rule_sets = _rule_sets(rng, size, scene, texts, edited)
+    checks = {str(n): {"rules": rules, "count": size.rules} for n, rules in enumerate(rule_sets)}
+    return SquareContent(
+        edit=" / ".join(word_rule(rule, 0, False) for rule in edited),
+        prompts=tuple(write_prompts(rng, rung, _opening(rng, scene, slots), rule_sets)),
+        responses=tuple(version.text for version in texts),
+        check={"kind": "twelve-rules", **checks},
+    )
+
+
+def _draw_scene(rng: Rng, edit: str) -> tuple[Mapping[str, Any], Slots]:
+    """Return a scene, and what its slots are filled with."""
+    scene = rng.pick(scenes())
     slots = Slots(
         rng,
         place=rng.pick(PLACES),
@@ -71,44 +130,41 @@ def draw(rng: Rng, rung: int) -> MirrorContent:
         counted=scene["counted"],
         synonym=scene["synonym"],
         people=rng.people(40),
-        liveliness=0.6 if name in ("bang", "capitals") else 0.25,
+        liveliness=0.6 if edit in ("bang", "capitals") else 0.25,
     )
-    left = _compose(rng, scene, slots, size, name)
-    if not size.words[0] <= count_words(left.text) <= size.words[1]:
-        raise Resample
-    right, candidates = BY_RUNG[rung][name](left, rng)
-    for _ in range(size.neutral):
-        right = _flip_neutral(right, rng)
-    pairs = [pair for pair in decisive(left, right, candidates) if is_usable(pair[0]) and is_usable(pair[1])]
-    if not pairs:
-        raise Resample
-    rule_a, rule_b = rng.pick(pairs)
-    shared = _shared_rules(rng, left, right, rule_a, size.rules - 1, scene["counted"])
+    return scene, slots
+
+
+def _opening(rng: Rng, scene: Mapping[str, Any], slots: Slots) -> Opening:
+    """Return the beginning of the conversation, with an early, short version of the text that obeys no rules."""
+    sketch = _compose(rng, scene, slots, _Size(0, 2, 2, (0, 1000), 0), "")
+    draft = f"{rng.pick(rule_texts('frames')['draft'])}\n\n{sketch.text}"
+    return Opening(slots.fill(rng.pick(scene["who"])), slots.fill(rng.pick(scene["ask"])), draft)
+
+
+def _rule_sets(
+    rng: Rng, size: _Size, scene: Mapping[str, Any], texts: Sequence[Composition], edited: Sequence[Rule]
+) -> list[list[Rule]]:
+    """Return the rules of each text: one of its own, and others that all texts obey.
+
+    Raises:
+        Resample: if there are too few, or a text breaks none or several rules of another.
+    """
+    shared = _shared_rules(rng, texts, edited[0], size.rules - 1, scene["counted"])
     position = rng.number(0, len(shared))
-    rules_a = [*shared[:position], rule_a, *shared[position:]]
-    rules_b = [*shared[:position], rule_b, *shared[position:]]
-    if len(broken_rules(left.text, rules_b)) != 1 or len(broken_rules(right.text, rules_a)) != 1:
-        raise Resample
-    prompt_a, prompt_b = _write_prompts(rng, rung, scene, slots, rules_a, rules_b)
-    return MirrorContent(
-        edit=f"A: {word_rule(rule_a, 0, False)} B: {word_rule(rule_b, 0, False)}",
-        a=prompt_a,
-        b=prompt_b,
-        x=left.text,
-        y=right.text,
-        check={
-            "kind": "twelve-rules",
-            "a": {"rules": rules_a, "count": len(rules_a)},
-            "b": {"rules": rules_b, "count": len(rules_b)},
-        },
-    )
+    rule_sets = [[*shared[:position], rule, *shared[position:]] for rule in edited]
+    for n, rules in enumerate(rule_sets):
+        for m, version in enumerate(texts):
+            if len(broken_rules(version.text, rules)) != (n != m):
+                raise Resample
+    return rule_sets
 
 
 def _compose(rng: Rng, scene: Mapping[str, Any], slots: Slots, size: _Size, edit: str) -> Composition:
     """Return a text on some topics of a scene, in their order, with a place for the edit.
 
     Raises:
-        Resample: if no topic has a sentence with such a place.
+        Resample: if no topic has a sentence with such a place, or the text is too short or too long.
     """
     has_items = edit == "item" or (size.topics > 3 and rng.chance())
     number = size.topics - 1 if edit == "item" and size.topics == 3 else size.topics
@@ -128,12 +184,15 @@ def _compose(rng: Rng, scene: Mapping[str, Any], slots: Slots, size: _Size, edit
         intro: Sentence = (scene["list_intro"],)
         paragraphs[-1].append(intro)
     has_frame = size.topics > 3 or rng.chance(0.6)
-    return Composition(
+    composition = Composition(
         greeting=slots.fill(rng.pick(scene["greeting"])) if has_frame else "",
         paragraphs=tuple(map(tuple, paragraphs)),
         items=tuple(items),
         signature=slots.fill(rng.pick(scene["signature"])) if has_frame else "",
     )
+    if not size.words[0] <= count_words(composition.text) <= size.words[1]:
+        raise Resample
+    return composition
 
 
 def _choose_lines(rng: Rng, lines: Sequence[str], size: _Size, edit: str, is_home: bool) -> list[str]:
@@ -174,76 +233,19 @@ def _flip_neutral(composition: Composition, rng: Rng) -> Composition:
     return composition.flipped(rng.pick(places[0])).flipped(rng.pick(places[1]))
 
 
-def _shared_rules(
-    rng: Rng, left: Composition, right: Composition, edited: Rule, number: int, counted: str
-) -> list[Rule]:
-    """Return rules that both texts obey, no two about the same.
+def _shared_rules(rng: Rng, texts: Sequence[Composition], edited: Rule, number: int, counted: str) -> list[Rule]:
+    """Return rules that all texts obey, no two about the same.
 
     Raises:
         Resample: if there are too few.
     """
     subjects = {subject(edited)}
     shared: list[Rule] = []
-    for rule in true_rules(split_text(left.text), rng, counted):
+    for rule in true_rules(split_text(texts[0].text), rng, counted):
         is_new = subject(rule) not in subjects and is_usable(rule)
-        if is_new and not broken_rules(left.text, [rule]) and not broken_rules(right.text, [rule]):
+        if is_new and not any(broken_rules(version.text, [rule]) for version in texts):
             shared.append(rule)
             subjects.add(subject(rule))
         if len(shared) == number:
             return shared
     raise Resample
-
-
-def _write_prompts(
-    rng: Rng, rung: int, scene: Mapping[str, Any], slots: Slots, rules_a: Sequence[Rule], rules_b: Sequence[Rule]
-) -> tuple[Messages, Messages]:
-    """Return both prompts: the rules over the system message and one or two turns of the user."""
-    who, ask = slots.fill(rng.pick(scene["who"])), slots.fill(rng.pick(scene["ask"]))
-    lines: list[tuple[str, str]] = []
-    for rule_a, rule_b in zip(rules_a, rules_b, strict=True):
-        wording, is_spelled = rng.number(0, 2), rng.chance()
-        lines.append((word_rule(rule_a, wording, is_spelled), word_rule(rule_b, wording, is_spelled)))
-    texts = conventions([*rules_a, *rules_b], rng)
-    conventions_text = f"\n\n{' '.join(texts)}" if texts else ""
-    frames = rule_texts("frames")
-    layout = rng.number(0, 2)
-    if rung == 1:
-        first = [_list_rules(side, lines, layout, "") + conventions_text for side in (0, 1)]
-        system = who if rng.chance() else ""
-        return chat(f"{ask}{first[0]}", system=system), chat(f"{ask}{first[1]}", system=system)
-    cuts = _cuts(rng, len(lines), 2 if rung == 2 else 3)
-    parts = [lines[start:end] for start, end in zip([0, *cuts], [*cuts, len(lines)], strict=True)]
-    is_early = rng.chance()
-    heads = [rng.pick(frames["rules"]), rng.pick(frames["rules"]), rng.pick(frames["later"])]
-    reply = _draft(rng, scene, slots) if rng.chance(0.7) else rng.pick(frames["offer"])
-    prompts = []
-    for side in (0, 1):
-        blocks = [
-            _list_rules(side, part, layout + n, head) for n, (part, head) in enumerate(zip(parts, heads, strict=False))
-        ]
-        blocks[0 if is_early else -1] += conventions_text
-        system = f"{who}{blocks[0]}"
-        turns = [f"{ask}{blocks[1]}"]
-        if len(parts) == 3:
-            turns += [reply, blocks[2].strip()]
-        prompts.append(chat(*turns, system=system))
-    return prompts[0], prompts[1]
-
-
-def _cuts(rng: Rng, number: int, parts: int) -> list[int]:
-    return sorted(rng.sample(range(1, number), parts - 1))
-
-
-def _list_rules(side: int, lines: Sequence[tuple[str, str]], layout: int, head: str) -> str:
-    """Return rules as running text, as bullets or numbered, after a heading."""
-    texts = [line[side] for line in lines]
-    if layout % 3 == 0:
-        return f"\n\n{head} {' '.join(texts)}" if head else f"\n{' '.join(texts)}"
-    marks = [f"{n}. " if layout % 3 == 1 else "- " for n in range(1, len(texts) + 1)]
-    return f"\n\n{head}\n".replace("\n\n\n", "\n\n") + "\n".join(map("".join, zip(marks, texts, strict=True)))
-
-
-def _draft(rng: Rng, scene: Mapping[str, Any], slots: Slots) -> str:
-    """Return an early, short version of the text, which obeys no rules."""
-    sketch = _compose(rng, scene, slots, _Size(0, 2, 2, (0, 0), 0), "")
-    return f"{rng.pick(rule_texts('frames')['draft'])}\n\n{sketch.text}"
