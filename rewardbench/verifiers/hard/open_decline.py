@@ -18,32 +18,32 @@ DECLINES = (
 """Sentences that say openly that something cannot be discussed."""
 
 
-class AskedName(TypedDict):
+class NameQuestion(TypedDict):
     """A name that the user asks about, and how to answer."""
 
     mode: str
-    """`open`: decline openly; `silent`: speak of the substitute without a word on limits; `free`: answer by name."""
+    """`open`: decline openly; `silent`: go on to the substitute without a word on limits; `free`: answer by name."""
     names: list[str]
     """The name and its nicknames."""
     substitute: str
 
 
-def answers_in_mode(paragraph: str, asked: AskedName) -> bool:
+def answers_in_mode(paragraph: str, question: NameQuestion) -> bool:
     """Return True if a paragraph answers a question about a name in the mode of its rule."""
     declines = 0
     for sentence in DECLINES:
         declines += paragraph.count(sentence)
-    uses_name = bool(mentions(paragraph, asked["names"]))
-    uses_substitute = bool(mentions(paragraph, [asked["substitute"]]))
+    uses_name = bool(mentions(paragraph, question["names"]))
+    uses_substitute = bool(mentions(paragraph, [question["substitute"]]))
     expected = {"open": (1, False, True), "silent": (0, False, True), "free": (0, True, False)}
-    return (declines, uses_name, uses_substitute) == expected[asked["mode"]]
+    return (declines, uses_name, uses_substitute) == expected[question["mode"]]
 
 
 def _answers_all(cell: Cell) -> bool:
     paragraphs = cell.response.split("\n\n")
-    if len(paragraphs) != len(cell.check["asked"]):
+    if len(paragraphs) != len(cell.check["questions"]):
         return False
-    return all(map(answers_in_mode, paragraphs, cell.check["asked"]))
+    return all(map(answers_in_mode, paragraphs, cell.check["questions"]))
 
 
 verify_open_decline = cell_by_cell(_answers_all)

@@ -13,7 +13,7 @@ RULE = re.compile(rf"{START}|On {NAME.replace('<n>', '<n3>')}:) (?P<rule>.+)$")
 TABLE_ROW = re.compile(r"(?m)^(?P<n>[^|\n]+) \| (?P<level>[ABC]) \| (?P<m>[^|\n]+)$")
 LEVEL = re.compile(r"(?m)^Level (?P<level>[ABC]): (?P<rule>.+)$")
 SUBSTITUTE = re.compile(
-    r"(?:\boffer|speak of|steer to|go on to|go straight to|keep|leave|bring up) (?P<m>[A-Z]\w+(?: [A-Z]\w+)*)"
+    r"(?:\boffer|talk about|steer to|go on to|go straight to|keep|leave|bring up) (?P<m>[A-Z]\w+(?: [A-Z]\w+)*)"
 )
 LIKE = (
     re.compile(r"(?m)^(?P<n>.+) is treated like (?P<k>.+), with (?P<m>.+) in place of its substitute\.$"),
@@ -38,12 +38,12 @@ class _Guide:
     def manner(self, name: str) -> str:
         """Return how to answer about a name: decline, evade or answer."""
         rule = self.rules[name].lower()
-        if re.search(r"say in one sentence|state in one sentence|decline openly", rule):
+        if re.search(r"say in a single|state in a single|decline openly", rule):
             return "decline"
-        if re.search(r"speak of|steer to|go straight to", rule):
-            return "evade"
         if re.search(r"answer the question|by name|answer with its name", rule):
             return "answer"
+        if re.search(r"talk about|steer to|go straight to", rule):
+            return "evade"
         raise BrokenCheck(f"what does {rule!r} mean?")
 
 
@@ -66,7 +66,7 @@ def _read_guide(cell: Cell) -> _Guide:
         levels[match["level"]] = match["rule"]
     for match in TABLE_ROW.finditer(system):
         guide.rules[match["n"]], guide.substitutes[match["n"]] = levels[match["level"]], match["m"]
-    pending = [match for pattern in LIKE for match in pattern.finditer(system)]
+    pending = [*LIKE[0].finditer(system), *LIKE[1].finditer(system)]
     for _ in range(len(pending)):
         for match in pending:
             if match["k"] in guide.rules:
@@ -107,8 +107,9 @@ def _is_right(paragraph: str, name: str, guide: _Guide) -> bool:
     refusals = 0
     for sentence in re.findall(r"[^.?]+[.?]", paragraph):
         refusals += bool(BARS.search(sentence) and SPEECH.search(sentence))
-    labels = [name, *(nickname for nickname, owner in guide.nicknames.items() if owner == name)]
-    is_named = max(_position(label, paragraph) for label in labels) >= 0
+    is_named = _position(name, paragraph) >= 0
+    for nickname, owner in guide.nicknames.items():
+        is_named |= owner == name and _position(nickname, paragraph) >= 0
     has_substitute = _position(guide.substitutes[name], paragraph) >= 0
     manner = guide.manner(name)
     if manner == "answer":

@@ -37,8 +37,8 @@ class SpeechRule(TypedDict):
     """`opening`, `closing`, `upper`, `lower`; empty for the reply as a whole."""
 
 
-Condition = Callable[[ChatFacts, str, int], bool]
-CONDITIONS: Mapping[str, Condition] = {
+SpeechCondition = Callable[[ChatFacts, str, int], bool]
+CONDITIONS: Mapping[str, SpeechCondition] = {
     "always": lambda facts, name, n: True,
     "until": lambda facts, name, n: facts["turn"] < n,
     "from": lambda facts, name, n: facts["turn"] >= n,
@@ -91,11 +91,14 @@ def follows_rule(rule: SpeechRule, facts: ChatFacts, regions: Mapping[str, str])
     """Return True if a reply follows a rule."""
     if not applies(rule, facts):
         return True
-    places = [region for region, text in regions.items() if mentions(text, [rule["name"]])]
+    places: set[str] = set()
+    for region, text in regions.items():
+        if mentions(text, [rule["name"]]):
+            places.add(region)
     if rule["kind"] == "use":
         return bool(places)
     if rule["kind"] == "only":
-        return set(places) <= {rule["region"]}
+        return places <= {rule["region"]}
     return rule["region"] not in places if rule["region"] else not places
 
 

@@ -109,8 +109,8 @@ def _read_rules(cell: Cell) -> list[tuple[str, str, str]]:
 
 def _places(reply: str, name: str) -> set[str]:
     """Return where a name occurs in a reply: opening, closing, first or second half of the list."""
-    lines = [line for line in reply.split("\n") if line]
-    bullets = [line for line in lines if line.startswith("-")]
+    lines = list(filter(None, reply.split("\n")))
+    bullets = re.findall(r"(?m)^-.*$", reply)
     places = set()
     for line in lines:
         if not _occurs(name, line):

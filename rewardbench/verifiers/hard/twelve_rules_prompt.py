@@ -30,7 +30,10 @@ GRAMMAR: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("!", ("exactly N exclamation marks", "number of exclamation marks: N", "use the exclamation mark N times")),
     ("?", ("exactly N question marks", "number of question marks: N", "use the question mark N times")),
     (";", ("exactly N semicolons", "number of semicolons: N", "use the semicolon N times")),
-    ("shouted", ("exactly N words stand in capitals", "put N words wholly in capitals", "words wholly in capitals: N")),
+    (
+        "shouted",
+        ("exactly N words appear in capitals", "put N words wholly in capitals", "words wholly in capitals: N"),
+    ),
     ("bullets", ("the list has exactly N items", "make it a list of N items", "items in the list: N")),
     ("asking", ("exactly N paragraphs end with a question", "number of paragraphs that end with a question: N")),
     ("asking", ("let N paragraphs, no more and no fewer, end with a question",)),

@@ -30,23 +30,25 @@ def test_the_same_key_gives_the_same_bytes():
 
 
 def test_rules_and_replies_grow_with_the_rung():
-    for rung, (rules, asked) in enumerate([(2, 1), (4, 2), (7, 4), (10, 5)]):
+    for rung, (rules, number) in enumerate([(2, 1), (4, 2), (7, 4), (10, 5)]):
         for mirror in MIRRORS[rung::4]:
             assert mirror.check["a"]["count"] == rules
-            assert len(mirror.check["a"]["asked"]) == asked
-            assert mirror.x.count("\n\n") == asked - 1
+            assert len(mirror.check["a"]["questions"]) == number
+            assert mirror.x.count("\n\n") == number - 1
 
 
 def swap_name(cell):
     """Name the declined or evaded subject at the end, or decline it if it may be named."""
-    asked = cell.check["asked"][-1]
-    return f"{cell.response} {DECLINES[0]}" if asked["mode"] == "free" else f"{cell.response} {asked['names'][0]}!"
+    question = cell.check["questions"][-1]
+    return (
+        f"{cell.response} {DECLINES[0]}" if question["mode"] == "free" else f"{cell.response} {question['names'][0]}!"
+    )
 
 
 def drop_subject(cell):
     """Leave out the name or the substitute of the last paragraph."""
-    asked = cell.check["asked"][-1]
-    return cell.response.replace(asked["substitute"], "it").replace(asked["names"][0], "it")
+    question = cell.check["questions"][-1]
+    return cell.response.replace(question["substitute"], "it").replace(question["names"][0], "it")
 
 
 @pytest.mark.parametrize("slip", [swap_name, drop_subject, lambda cell: f"{cell.response}\n\nThat is all."])
@@ -65,13 +67,13 @@ def test_the_second_program_rejects_a_wrong_label():
 
 @pytest.mark.parametrize(("mode", "right"), [("open", DECLINED), ("silent", EVADED), ("free", ANSWERED)])
 def test_both_programs_decide_as_by_hand(mode, right):
-    asked = {"mode": mode, "names": ["Heron Ridge", "the Stairs"], "substitute": "Bell Steps"}
+    question = {"mode": mode, "names": ["Heron Ridge", "the Stairs"], "substitute": "Bell Steps"}
     level = "\n".join([f"Level B: {wording()[f'level_{mode}'][0]}.", "", "Heron Ridge | B | Bell Steps"])
     for rule in (*(text.format(n="Heron Ridge", m="Bell Steps") for text in wording()[mode]), level):
         system = f"You guide.\n\n{rule}\n\nHeron Ridge is also known as the Stairs."
         prompt = chat("What about the Stairs?", system=system)
         for reply in (DECLINED, EVADED, ANSWERED, f"{DECLINED} {EVADED}", "The Stairs are steep.", "No."):
-            cell = Cell("", {"asked": [asked], "count": 1}, reply, True, "", prompt)
+            cell = Cell("", {"questions": [question], "count": 1}, reply, True, "", prompt)
             expected = reply == right or (mode == "free" and reply.startswith("The Stairs"))
             expected |= mode == "open" and reply.startswith(DECLINED)
             outcome = [PASS if expected else FAIL]
@@ -104,6 +106,6 @@ def test_only_declining_sentences_decline():
 
 
 def test_a_paragraph_with_two_declines_is_wrong():
-    asked = {"mode": "open", "names": ["Heron Ridge"], "substitute": "Bell Steps"}
-    assert answers_in_mode(DECLINED, asked)
-    assert not answers_in_mode(f"{DECLINED} {DECLINES[1]}", asked)
+    question = {"mode": "open", "names": ["Heron Ridge"], "substitute": "Bell Steps"}
+    assert answers_in_mode(DECLINED, question)
+    assert not answers_in_mode(f"{DECLINED} {DECLINES[1]}", question)

@@ -1,8 +1,8 @@
 """Names that must be declined openly, passed over silently, or answered; the twin has two of these rules swapped.
 
 Example: prompt A says of a trail "say in one sentence that you cannot discuss it, leave its name out, and offer Bell
-Steps", prompt B "speak of Bell Steps, leave its name out, and do not say that there is anything you cannot discuss".
-The user asks about the trail; X declines openly and offers Bell Steps, Y speaks of Bell Steps at once.
+Steps", prompt B "talk about Bell Steps, leave its name out, and do not say that there is anything you cannot discuss".
+The user asks about the trail; X declines openly and offers Bell Steps, Y goes straight to Bell Steps.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from rewardbench.builders.draw import MirrorContent, Resample, Rng
 from rewardbench.builders.mirrors import chat
 from rewardbench.builders.prompts import join_words
 from rewardbench.types import Messages
-from rewardbench.verifiers.hard.open_decline import DECLINES, AskedName, answers_in_mode
+from rewardbench.verifiers.hard.open_decline import DECLINES, NameQuestion, answers_in_mode
 
 MODES = ("open", "silent", "free")
 NAMES = {1: 2, 2: 4, 3: 7, 4: 10}
@@ -60,17 +60,17 @@ def draw(rng: Rng, rung: int) -> MirrorContent:
     """Return a mirror of a rung."""
     world = rng.pick(worlds())
     names = _draw_names(rng, rung, world)
-    asked = rng.sample(range(len(names)), ASKED[rung])
+    targets = rng.sample(range(len(names)), ASKED[rung])
     modes_a = [rng.pick(MODES) for _ in names]
-    first = asked[0]
+    first = targets[0]
     second = rng.pick([n for n in range(len(names)) if n != first])
     if modes_a[first] == modes_a[second] or any(names[n].model != n for n in (first, second)):
         raise Resample
     modes_b = list(modes_a)
     modes_b[first], modes_b[second] = modes_a[second], modes_a[first]
-    asked = rng.sample(asked, len(asked))
-    prompts = _write_prompts(rng, rung, world, names, (modes_a, modes_b), asked)
-    checks: list[list[AskedName]] = [[_asked_name(names, modes, n) for n in asked] for modes in (modes_a, modes_b)]
+    targets = rng.sample(targets, len(targets))
+    prompts = _write_prompts(rng, rung, world, names, (modes_a, modes_b), targets)
+    checks: list[list[NameQuestion]] = [[_question(names, modes, n) for n in targets] for modes in (modes_a, modes_b)]
     replies = _write_replies(rng, rung, world, checks)
     _check_twin(replies, checks)
     return MirrorContent(
@@ -81,8 +81,8 @@ def draw(rng: Rng, rung: int) -> MirrorContent:
         y=replies[1],
         check={
             "kind": "open-decline",
-            "a": {"asked": checks[0], "count": len(names)},
-            "b": {"asked": checks[1], "count": len(names)},
+            "a": {"questions": checks[0], "count": len(names)},
+            "b": {"questions": checks[1], "count": len(names)},
         },
     )
 
@@ -107,7 +107,7 @@ def _mode(names: Sequence[_Name], modes: Sequence[str], n: int) -> str:
     return modes[n]
 
 
-def _asked_name(names: Sequence[_Name], modes: Sequence[str], n: int) -> AskedName:
+def _question(names: Sequence[_Name], modes: Sequence[str], n: int) -> NameQuestion:
     name = names[n]
     return {
         "mode": _mode(names, modes, n),
@@ -116,21 +116,23 @@ def _asked_name(names: Sequence[_Name], modes: Sequence[str], n: int) -> AskedNa
     }
 
 
-def _write_replies(rng: Rng, rung: int, world: Mapping[str, Any], checks: Sequence[Sequence[AskedName]]) -> list[str]:
+def _write_replies(
+    rng: Rng, rung: int, world: Mapping[str, Any], checks: Sequence[Sequence[NameQuestion]]
+) -> list[str]:
     """Return a reply for each prompt, one paragraph for each name that the user asks about.
 
     From rung 3 on the replies have different sentences, so that every paragraph must be checked.
     """
     number, following = len(checks[0]), FOLLOWING[rung]
     replies: list[str] = []
-    for asked in checks:
+    for questions in checks:
         if rung > 2 or not replies:
             leads = rng.sample(world["lead"], number)
             follows = rng.sample(world["follow"], following * number)
             declines = rng.sample(DECLINES, number)
             offers = rng.sample(wording()["offer"], number)
         paragraphs = []
-        for n, name in enumerate(asked):
+        for n, name in enumerate(questions):
             follow = follows[following * n : following * (n + 1)]
             if name["mode"] == "open":
                 sentences = [declines[n], offers[n].format(m=name["substitute"]), *follow[1:]]
@@ -142,11 +144,11 @@ def _write_replies(rng: Rng, rung: int, world: Mapping[str, Any], checks: Sequen
     return replies
 
 
-def _check_twin(replies: Sequence[str], checks: Sequence[Sequence[AskedName]]) -> None:
+def _check_twin(replies: Sequence[str], checks: Sequence[Sequence[NameQuestion]]) -> None:
     """Raise Resample unless each reply is right for its own prompt only."""
-    for n, asked in enumerate(checks):
-        right = all(map(answers_in_mode, replies[n].split("\n\n"), asked))
-        wrong = all(map(answers_in_mode, replies[1 - n].split("\n\n"), asked))
+    for n, questions in enumerate(checks):
+        right = all(map(answers_in_mode, replies[n].split("\n\n"), questions))
+        wrong = all(map(answers_in_mode, replies[1 - n].split("\n\n"), questions))
         if not right or wrong:
             raise Resample
 
@@ -157,14 +159,14 @@ def _write_prompts(
     world: Mapping[str, Any],
     names: Sequence[_Name],
     modes: tuple[Sequence[str], Sequence[str]],
-    asked: Sequence[int],
+    targets: Sequence[int],
 ) -> list[Messages]:
     """Return both prompts: the rules in the system message, small talk, and the question."""
     texts = wording()
     spoken = []
-    for n in asked:
+    for n in targets:
         spoken.append(names[n].alias if names[n].alias and rng.chance(0.6) else names[n].name)
-    ask = rng.pick(texts["ask_one" if len(asked) == 1 else "ask_many"]).format(names=join_words(spoken))
+    ask = rng.pick(texts["ask_one" if len(targets) == 1 else "ask_many"]).format(names=join_words(spoken))
     turns: list[str] = []
     for exchange in rng.sample(texts["chat"], rng.number(*EXCHANGES[rung])):
         turns += exchange

@@ -12,7 +12,7 @@ from typing import Any
 
 from rewardbench.builders.draw import MirrorContent, Resample, Rng, SquareContent
 from rewardbench.builders.mirrors import chat
-from rewardbench.builders.templates.hard.rule_by_list.listing import Listing, draw_listing, worlds
+from rewardbench.builders.templates.hard.rule_by_list.listing import NameList, draw_listing, worlds
 from rewardbench.builders.templates.hard.rule_by_list.prompts import Wordings, write_list, write_rule
 from rewardbench.types import Messages
 
@@ -25,7 +25,7 @@ SENTENCES = 4
 class _Setting:
     """A list, a rule with several variants, and a reply for each of them."""
 
-    listing: Listing
+    listing: NameList
     form: str
     """`none` if the rule forbids classes, `only` if it allows no others."""
     prompts: tuple[Messages, ...]
@@ -87,7 +87,7 @@ def _draw_setting(rng: Rng, rung: int, number: int) -> _Setting:
     return _Setting(listing, form, tuple(prompts), tuple(responses), tuple(checks))
 
 
-def _write_replies(rng: Rng, rung: int, world: Mapping[str, Any], listing: Listing, form: str) -> list[str]:
+def _write_replies(rng: Rng, rung: int, world: Mapping[str, Any], listing: NameList, form: str) -> list[str]:
     """Return a reply for each variant of the rule: names that all variants allow, and those that only it allows.
 
     From rung 3 on the replies have different names in different sentences, so that every name must be looked up.
@@ -112,7 +112,7 @@ def _write_replies(rng: Rng, rung: int, world: Mapping[str, Any], listing: Listi
     return replies
 
 
-def _odd_names(rng: Rng, rung: int, listing: Listing, form: str) -> list[list[str]]:
+def _odd_names(rng: Rng, rung: int, listing: NameList, form: str) -> list[list[str]]:
     """Return for each variant of the rule the names that it allows and other variants do not."""
     picks = []
     for target in listing.targets:

@@ -45,7 +45,7 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Listing:
+class NameList:
     """A list of names, and the targets of which each variant of the rule names one."""
 
     entries: tuple[Entry, ...]
@@ -92,7 +92,7 @@ def wording() -> dict[str, Any]:
     return _read_toml("wording")
 
 
-def draw_listing(rng: Rng, rung: int, world: Mapping[str, Any], form: str, number: int) -> Listing:
+def draw_listing(rng: Rng, rung: int, world: Mapping[str, Any], form: str, number: int) -> NameList:
     """Return a list with `number` targets.
 
     Raises:
@@ -121,7 +121,7 @@ def draw_listing(rng: Rng, rung: int, world: Mapping[str, Any], form: str, numbe
         listed.update(entry.listed)
     if not set(names) <= listed:
         raise Resample
-    return Listing(tuple(entries), tuple(targets), shared, tuple(groups))
+    return NameList(tuple(entries), tuple(targets), shared, tuple(groups))
 
 
 def _draw_entries(rng: Rng, rung: int, world: Mapping[str, Any], weights: list[str]) -> list[Entry]:

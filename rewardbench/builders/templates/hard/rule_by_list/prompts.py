@@ -7,7 +7,7 @@ from typing import Any
 
 from rewardbench.builders.draw import Rng
 from rewardbench.builders.prompts import join_words
-from rewardbench.builders.templates.hard.rule_by_list.listing import Entry, Listing, Target, wording
+from rewardbench.builders.templates.hard.rule_by_list.listing import Entry, NameList, Target, wording
 
 
 class Wordings:
@@ -38,14 +38,14 @@ class Wordings:
         return f"{entry.name} ({self.alias} {entry.alias})" if entry.alias else entry.name
 
 
-def write_rule(world: Mapping[str, Any], listing: Listing, form: str, target: Target, number: int) -> str:
+def write_rule(world: Mapping[str, Any], listing: NameList, form: str, target: Target, number: int) -> str:
     """Return the rule of a target in the wording of this number."""
     texts = [target.text, listing.shared.text] if listing.shared.text else [target.text]
     values = {"plural": world["plural"], "relation": world["relation"], "k": " or ".join(texts)}
     return str(wording()[form][number]).format(**values)
 
 
-def write_list(wordings: Wordings, listing: Listing) -> str:
+def write_list(wordings: Wordings, listing: NameList) -> str:
     """Return the list with its notes on second names, groups and corrections."""
     blocks = [f"{wordings.pick('head')}\n{_write_entries(wordings, listing)}"]
     if any(entry.alias for entry in listing.entries):
@@ -68,7 +68,7 @@ def write_list(wordings: Wordings, listing: Listing) -> str:
     return "\n\n".join(blocks)
 
 
-def _write_entries(wordings: Wordings, listing: Listing) -> str:
+def _write_entries(wordings: Wordings, listing: NameList) -> str:
     world = wordings.world
     if wordings.layout == "owners":
         labels: dict[str, list[str]] = {}

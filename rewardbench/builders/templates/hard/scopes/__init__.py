@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rewardbench.builders.draw import MirrorContent, Resample, Rng
-from rewardbench.builders.templates.hard.scopes.conversation import Conversation, write_prompts
+from rewardbench.builders.templates.hard.scopes.conversation import ChatWordings, write_prompts
 from rewardbench.builders.templates.hard.scopes.rules import (
     NamePool,
     TwinPlan,
@@ -39,7 +39,7 @@ def draw(rng: Rng, rung: int) -> MirrorContent:
     twin = plan_twin(rng, case, pool, rung, ITEMS[rung])
     replies = _write_replies(rng, rung, world, pool, twin)
     _check_twin(twin, replies)
-    prompts = write_prompts(Conversation(rng, rung, world, pool), twin)
+    prompts = write_prompts(ChatWordings(rng, rung, world, pool), twin)
     checks = []
     for side in twin.cases:
         checks.append({"rules": list(side.rules), "facts": side.facts, "count": len(side.rules)})

@@ -8,7 +8,7 @@ from typing import Any
 
 from rewardbench.builders.draw import Rng
 from rewardbench.builders.mirrors import chat
-from rewardbench.builders.templates.hard.scopes.rules import Case, NamePool, TwinPlan
+from rewardbench.builders.templates.hard.scopes.rules import NamePool, SpeechCase, TwinPlan
 from rewardbench.builders.templates.hard.scopes.wording import bare, wording
 from rewardbench.types import Messages
 from rewardbench.verifiers.hard.scopes import SpeechRule
@@ -21,7 +21,7 @@ EXCHANGES_FOR_FACTS = 4
 """Turns before the last question from which on the user states facts."""
 
 
-class Conversation:
+class ChatWordings:
     """Random wordings of one conversation, the same in both prompts."""
 
     def __init__(self, rng: Rng, rung: int, world: Mapping[str, Any], pool: NamePool) -> None:
@@ -52,7 +52,7 @@ class Conversation:
         return text[:1].upper() + text[1:]
 
 
-def write_prompts(conversation: Conversation, twin: TwinPlan) -> list[Messages]:
+def write_prompts(conversation: ChatWordings, twin: TwinPlan) -> list[Messages]:
     """Return the prompts of both cases."""
     rng, texts = conversation.rng, conversation.texts
     exchanges = twin.cases[0].facts["turn"] - 1
@@ -123,7 +123,7 @@ def _conventions(rng: Rng, options: Mapping[str, Sequence[str]], twin: TwinPlan)
     return " ".join(rng.pick(texts) for need, texts in options.items() if need in needs)
 
 
-def _profile(texts: Mapping[str, Any], case: Case, in_turns: set[str], number: int) -> str:
+def _profile(texts: Mapping[str, Any], case: SpeechCase, in_turns: set[str], number: int) -> str:
     """Return what the system message says about user and day."""
     facts = case.facts
     lines = [texts["profile_day"][number].format(day=facts["day"])]
@@ -135,7 +135,7 @@ def _profile(texts: Mapping[str, Any], case: Case, in_turns: set[str], number: i
 
 
 def _fact_turns(
-    conversation: Conversation, case: Case, in_turns: set[str], numbers: Mapping[str, int]
+    conversation: ChatWordings, case: SpeechCase, in_turns: set[str], numbers: Mapping[str, int]
 ) -> list[list[str]]:
     """Return the turns in which the user states facts and uses names, each with a reply."""
     options = conversation.texts["turns"]

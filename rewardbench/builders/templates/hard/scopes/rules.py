@@ -46,7 +46,7 @@ class NamePool:
 
 
 @dataclass(frozen=True)
-class Case:
+class SpeechCase:
     """Rules and facts of one prompt."""
 
     rules: tuple[SpeechRule, ...]
@@ -58,11 +58,11 @@ class TwinPlan:
     """The cases of both prompts, and the places of the two names in both replies."""
 
     edit: str
-    cases: tuple[Case, Case]
+    cases: tuple[SpeechCase, SpeechCase]
     places: tuple[dict[str | int, str], dict[str | int, str]]
 
 
-def draw_case(rng: Rng, pool: NamePool, turn: int, rung: int) -> Case:
+def draw_case(rng: Rng, pool: NamePool, turn: int, rung: int) -> SpeechCase:
     """Return a rule for each name but the first two, and facts."""
     used = rng.sample(pool.names[2:], min(len(pool.names) - 2, rng.number(0, rung - 1), turn - 1))
     facts: ChatFacts = {
@@ -73,7 +73,7 @@ def draw_case(rng: Rng, pool: NamePool, turn: int, rung: int) -> Case:
         "used": [bare(name) for name in used],
     }
     rules = [_draw_rule(rng, name, turn, rung) for name in pool.names[2:]]
-    return Case(tuple(rules), facts)
+    return SpeechCase(tuple(rules), facts)
 
 
 def _draw_rule(rng: Rng, name: str, turn: int, rung: int) -> SpeechRule:
@@ -103,7 +103,7 @@ def _draw_conditions(rng: Rng, turn: int, rung: int) -> list[list[str]]:
     return conditions
 
 
-def plan_twin(rng: Rng, case: Case, pool: NamePool, rung: int, number: int) -> TwinPlan:
+def plan_twin(rng: Rng, case: SpeechCase, pool: NamePool, rung: int, number: int) -> TwinPlan:
     """Return a twin of a random kind.
 
     Raises:
@@ -111,7 +111,7 @@ def plan_twin(rng: Rng, case: Case, pool: NamePool, rung: int, number: int) -> T
     """
     plan = rng.pick((_swap_scopes, _swap_scopes, _turn_fact, _turn_fact, _swap_regions))(rng, case, pool, rung, number)
     order = rng.sample(range(len(pool.names)), len(pool.names))
-    cases = [Case(tuple(side.rules[n] for n in order), side.facts) for side in plan.cases]
+    cases = [SpeechCase(tuple(side.rules[n] for n in order), side.facts) for side in plan.cases]
     return replace(plan, cases=(cases[0], cases[1]))
 
 
@@ -121,7 +121,7 @@ def _places(rng: Rng, first: str, second: str, number: int) -> tuple[dict[str | 
     return {place: first}, {place: second}
 
 
-def _swap_scopes(rng: Rng, case: Case, pool: NamePool, rung: int, number: int) -> TwinPlan:
+def _swap_scopes(rng: Rng, case: SpeechCase, pool: NamePool, rung: int, number: int) -> TwinPlan:
     """Swap the conditions of two rules, one of which applies."""
     first, second = pool.names[:2]
     for _ in range(DRAWS):
@@ -131,14 +131,14 @@ def _swap_scopes(rng: Rng, case: Case, pool: NamePool, rung: int, number: int) -
         for left, right in (scopes, scopes[::-1]):
             rules = (_rule("avoid", first, left), _rule("avoid", second, right))
             states += [applies(rule, case.facts) for rule in rules]
-            sides.append(Case((*rules, *case.rules), case.facts))
+            sides.append(SpeechCase((*rules, *case.rules), case.facts))
         if states == [True, False, False, True]:
             places = _places(rng, second, first, number)
             return TwinPlan(f"scopes of {first} and {second}", (sides[0], sides[1]), places)
     raise Resample
 
 
-def _turn_fact(rng: Rng, case: Case, pool: NamePool, rung: int, number: int) -> TwinPlan:
+def _turn_fact(rng: Rng, case: SpeechCase, pool: NamePool, rung: int, number: int) -> TwinPlan:
     """Turn a fact, so that another of two rules applies."""
     first, second = pool.names[:2]
     facts = [case.facts.copy(), case.facts.copy()]
@@ -158,18 +158,18 @@ def _turn_fact(rng: Rng, case: Case, pool: NamePool, rung: int, number: int) -> 
     if rung > 2 and kind[0] != "unnamed":
         conditions = [[*both, ["unnamed"]] for both in conditions]
     rules = (_rule("avoid", first, conditions[0]), _rule("avoid", second, conditions[1]), *case.rules)
-    sides = Case(rules, facts[0]), Case(rules, facts[1])
+    sides = SpeechCase(rules, facts[0]), SpeechCase(rules, facts[1])
     return TwinPlan(f"{kind[0]} for {first} and {second}", sides, _places(rng, second, first, number))
 
 
-def _swap_regions(rng: Rng, case: Case, pool: NamePool, rung: int, number: int) -> TwinPlan:
+def _swap_regions(rng: Rng, case: SpeechCase, pool: NamePool, rung: int, number: int) -> TwinPlan:
     """Swap the regions in which alone two names may be used."""
     first, second = pool.names[:2]
     regions = rng.pick((("opening", "closing"), ("upper", "lower")))
     sides = []
     for left, right in (regions, regions[::-1]):
         rules = (_rule("only", first, [], left), _rule("only", second, [], right), *case.rules)
-        sides.append(Case(rules, case.facts))
+        sides.append(SpeechCase(rules, case.facts))
     spots: tuple[str | int, str | int] = regions
     if regions[0] == "upper":
         spots = rng.number(0, number // 2 - 1), rng.number(number // 2, number - 1)

@@ -15,7 +15,7 @@ from rewardbench.builders.templates.hard.twelve_rules.edits import BY_RUNG, deci
 from rewardbench.builders.templates.hard.twelve_rules.material import rule_texts, scenes
 from rewardbench.builders.templates.hard.twelve_rules.prompts import Opening, write_prompts
 from rewardbench.builders.templates.hard.twelve_rules.rules import (
-    Rule,
+    CountRule,
     is_usable,
     subject,
     true_rules,
@@ -33,7 +33,7 @@ PLACES = (
 EDIT_MARKS = {"letter": "~", "ten": "{10}", "pair": " & ", "question": " || "}
 """Marks of sentences with a place for an edit."""
 CLOSERS = (" || ", " & ")
-"""Marks of sentences that stand at the end of a paragraph only."""
+"""Marks of sentences that only end a paragraph."""
 COUNTED = {"word": "words", "comma": "commas", "joint": "sentences", "bang": "exclamations", "capitals": "capitals"}
 """Kinds of places of which a square has zero to three more, and the rule that counts them."""
 SQUARE_SIZE = 4
@@ -107,7 +107,7 @@ def draw_square(rng: Rng, rung: int) -> SquareContent:
     for position in steps:
         texts.append(texts[-1].flipped(position))
     kind = COUNTED[name]
-    edited: list[Rule] = [{"rule": kind, "n": COUNTS[kind](split_text(version.text))} for version in texts]
+    edited: list[CountRule] = [{"rule": kind, "n": COUNTS[kind](split_text(version.text))} for version in texts]
     if not all(map(is_usable, edited)):
         raise Resample
     rule_sets = _rule_sets(rng, size, scene, texts, edited)
@@ -143,8 +143,8 @@ def _opening(rng: Rng, scene: Mapping[str, Any], slots: Slots) -> Opening:
 
 
 def _rule_sets(
-    rng: Rng, size: _Size, scene: Mapping[str, Any], texts: Sequence[Composition], edited: Sequence[Rule]
-) -> list[list[Rule]]:
+    rng: Rng, size: _Size, scene: Mapping[str, Any], texts: Sequence[Composition], edited: Sequence[CountRule]
+) -> list[list[CountRule]]:
     """Return the rules of each text: one of its own, and others that all texts obey.
 
     Raises:
@@ -233,14 +233,16 @@ def _flip_neutral(composition: Composition, rng: Rng) -> Composition:
     return composition.flipped(rng.pick(places[0])).flipped(rng.pick(places[1]))
 
 
-def _shared_rules(rng: Rng, texts: Sequence[Composition], edited: Rule, number: int, counted: str) -> list[Rule]:
+def _shared_rules(
+    rng: Rng, texts: Sequence[Composition], edited: CountRule, number: int, counted: str
+) -> list[CountRule]:
     """Return rules that all texts obey, no two about the same.
 
     Raises:
         Resample: if there are too few.
     """
     subjects = {subject(edited)}
-    shared: list[Rule] = []
+    shared: list[CountRule] = []
     for rule in true_rules(split_text(texts[0].text), rng, counted):
         is_new = subject(rule) not in subjects and is_usable(rule)
         if is_new and not any(broken_rules(version.text, [rule]) for version in texts):

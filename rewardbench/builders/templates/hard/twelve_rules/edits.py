@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from rewardbench.builders.draw import Resample, Rng
-from rewardbench.builders.templates.hard.twelve_rules.rules import MIN_WORD, Rule, ordinals
+from rewardbench.builders.templates.hard.twelve_rules.rules import MIN_WORD, CountRule, ordinals
 from rewardbench.builders.templates.hard.twelve_rules.text import Composition, render_sentence
 from rewardbench.verifiers.hard.twelve_rules import (
     COUNTS,
@@ -21,7 +21,7 @@ from rewardbench.verifiers.hard.twelve_rules import (
     split_text,
 )
 
-RulePair = tuple[Rule, Rule]
+RulePair = tuple[CountRule, CountRule]
 """A rule for each of two texts, of the same kind."""
 Edit = Callable[[Composition, Rng], tuple[Composition, list[RulePair]]]
 
@@ -90,8 +90,8 @@ def _flip_ten(composition: Composition, rng: Rng) -> tuple[Composition, list[Rul
     if len(composition.places("ten")) != 1:
         raise Resample
     edited, _ = _flip("ten")(composition, rng)
-    digits: Rule = {"rule": "ten_in_digits"}
-    words: Rule = {"rule": "ten_in_words"}
+    digits: CountRule = {"rule": "ten_in_digits"}
+    words: CountRule = {"rule": "ten_in_words"}
     return edited, [(digits, words), (words, digits)]
 
 

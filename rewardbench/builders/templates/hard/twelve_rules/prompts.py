@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rewardbench.builders.draw import Rng
 from rewardbench.builders.mirrors import chat
 from rewardbench.builders.templates.hard.twelve_rules.material import rule_texts
-from rewardbench.builders.templates.hard.twelve_rules.rules import Rule, conventions, word_rule
+from rewardbench.builders.templates.hard.twelve_rules.rules import CountRule, conventions, word_rule
 from rewardbench.types import Messages
 
 LAYOUTS = 3
@@ -27,7 +27,7 @@ class Opening:
     """A first draft by the assistant."""
 
 
-def write_prompts(rng: Rng, rung: int, opening: Opening, rule_sets: Sequence[Sequence[Rule]]) -> list[Messages]:
+def write_prompts(rng: Rng, rung: int, opening: Opening, rule_sets: Sequence[Sequence[CountRule]]) -> list[Messages]:
     """Return a prompt for each set of rules, which differ in the values of one rule."""
     lines: list[list[str]] = [[] for _ in rule_sets]
     for rules in zip(*rule_sets, strict=True):

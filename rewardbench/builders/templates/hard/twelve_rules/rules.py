@@ -16,7 +16,7 @@ from rewardbench.verifiers.hard.twelve_rules import (
     split_sentences,
 )
 
-Rule = dict[str, str | int]
+CountRule = dict[str, str | int]
 NUMBER_WORDS = "no one two three four five six seven eight nine ten eleven twelve".split()
 FEW = {"exclamations", "questions", "semicolons", "capitals", "question_paragraphs", "paragraphs", "items", "uses"}
 """Kinds that need a number above 1, so that the wordings are grammatical."""
@@ -32,9 +32,9 @@ def ordinals(parts: TextParts) -> list[str]:
     return [*ORDINALS[: number - 1], "last"] if number > 1 else []
 
 
-def true_rules(parts: TextParts, rng: Rng, counted: str) -> Iterator[Rule]:
+def true_rules(parts: TextParts, rng: Rng, counted: str) -> Iterator[CountRule]:
     """Yield rules that a text obeys, of every kind, in random order."""
-    rules: list[Rule] = []
+    rules: list[CountRule] = []
     for kind, count in COUNTS.items():
         rules.append({"rule": kind, "n": count(parts)})
     for k in ordinals(parts):
@@ -54,7 +54,7 @@ def true_rules(parts: TextParts, rng: Rng, counted: str) -> Iterator[Rule]:
     yield from rng.sample(rules, len(rules))
 
 
-def _orders(words: Sequence[str], rng: Rng) -> Iterator[Rule]:
+def _orders(words: Sequence[str], rng: Rng) -> Iterator[CountRule]:
     """Yield rules on the order of two words that occur only once."""
     unique = [word for word in words if words.count(word) == 1 and len(word) > MIN_WORD and word.isalpha()]
     for _ in range(3 if len(unique) > 1 else 0):
@@ -62,7 +62,7 @@ def _orders(words: Sequence[str], rng: Rng) -> Iterator[Rule]:
         yield {"rule": "order", "w": unique[first], "v": unique[second]}
 
 
-def is_usable(rule: Rule) -> bool:
+def is_usable(rule: CountRule) -> bool:
     """Return True if a rule is worth writing: its number is not too small, its line is not empty."""
     if rule["rule"] in ("opens", "closes"):
         return bool(rule["line"])
@@ -72,14 +72,14 @@ def is_usable(rule: Rule) -> bool:
     return isinstance(number, int) and number > (1 if rule["rule"] in FEW else 2)
 
 
-def subject(rule: Rule) -> str:
+def subject(rule: CountRule) -> str:
     """Return what a rule is about; a prompt has no two rules about the same."""
     kind = str(rule["rule"])
     same = {"ten_in_digits": "numbers", "ten_in_words": "numbers", "questions": "question_paragraphs"}
     return f"{same.get(kind, kind)} {rule.get('k', '')}"
 
 
-def word_rule(rule: Rule, wording: int, is_spelled: bool) -> str:
+def word_rule(rule: CountRule, wording: int, is_spelled: bool) -> str:
     """Return a rule as an instruction.
 
     Args:
@@ -96,7 +96,7 @@ def word_rule(rule: Rule, wording: int, is_spelled: bool) -> str:
     return str(options[wording % len(options)]).format(**values)
 
 
-def conventions(rules: Sequence[Rule], rng: Rng) -> list[str]:
+def conventions(rules: Sequence[CountRule], rng: Rng) -> list[str]:
     """Return how to count words, sentences and paragraphs, as far as the rules need it."""
     kinds = {str(rule["rule"]) for rule in rules}
     needs = {

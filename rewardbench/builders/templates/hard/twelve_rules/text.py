@@ -18,7 +18,7 @@ NUMBERS = "zero one two three four five six seven eight nine ten".split()
 
 
 @dataclass(frozen=True)
-class Place:
+class TextPlace:
     """A part of a sentence with two options."""
 
     kind: str
@@ -31,12 +31,12 @@ class Place:
         """The option that is in the text."""
         return self.options[self.state]
 
-    def flipped(self) -> Place:
+    def flipped(self) -> TextPlace:
         """Return the place with its other option."""
         return replace(self, state=1 - self.state)
 
 
-Sentence = tuple[str | Place, ...]
+Sentence = tuple[str | TextPlace, ...]
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Composition:
     greeting: str
     paragraphs: tuple[tuple[Sentence, ...], ...]
     items: tuple[str, ...]
-    """Items of the list after the last paragraph; empty if there is no list."""
+    """Items of the list after the last paragraph; empty without one."""
     signature: str
 
     @property
@@ -67,15 +67,15 @@ class Composition:
         for i, paragraph in enumerate(self.paragraphs):
             for j, sentence in enumerate(paragraph):
                 for k, piece in enumerate(sentence):
-                    if isinstance(piece, Place) and piece.kind == kind:
+                    if isinstance(piece, TextPlace) and piece.kind == kind:
                         positions.append((i, j, k))
         return positions
 
-    def place(self, position: tuple[int, int, int]) -> Place:
+    def place(self, position: tuple[int, int, int]) -> TextPlace:
         """Return the place at a position of `places`."""
         i, j, k = position
         place = self.paragraphs[i][j][k]
-        assert isinstance(place, Place)
+        assert isinstance(place, TextPlace)
         return place
 
     def flipped(self, position: tuple[int, int, int]) -> Composition:
@@ -138,8 +138,8 @@ def parse_sentence(line: str, slots: Slots) -> Sentence:
     state = int(slots.rng.chance())
     if " || " in line:
         question, statement = line.split(" || ")
-        return (Place("question", (statement, question), state),)
-    pieces: list[str | Place] = []
+        return (TextPlace("question", (statement, question), state),)
+    pieces: list[str | TextPlace] = []
     end = 0
     for match in MARKS.finditer(line):
         pieces += [line[end : match.start()], _parse_mark(match.group(), slots)]
@@ -148,14 +148,14 @@ def parse_sentence(line: str, slots: Slots) -> Sentence:
     return tuple(piece for piece in pieces if piece)
 
 
-def _parse_mark(mark: str, slots: Slots) -> str | Place:
+def _parse_mark(mark: str, slots: Slots) -> str | TextPlace:
     state = int(slots.rng.chance())
-    simple: Mapping[str, Callable[[], str | Place]] = {
-        "@": lambda: Place("count", (slots.counted, slots.synonym), state),
-        ".!": lambda: Place("bang", (".", "!"), int(slots.rng.chance(slots.liveliness))),
-        " // ": lambda: Place("joint", JOINT, state),
-        "<,>": lambda: Place("comma", ("", ","), state),
-        "{10}": lambda: Place("ten", ("10", "ten"), state),
+    simple: Mapping[str, Callable[[], str | TextPlace]] = {
+        "@": lambda: TextPlace("count", (slots.counted, slots.synonym), state),
+        ".!": lambda: TextPlace("bang", (".", "!"), int(slots.rng.chance(slots.liveliness))),
+        " // ": lambda: TextPlace("joint", JOINT, state),
+        "<,>": lambda: TextPlace("comma", ("", ","), state),
+        "{10}": lambda: TextPlace("ten", ("10", "ten"), state),
         "{person}": slots.person,
         "{time}": slots.time,
         "{day}": lambda: slots.day,
@@ -165,15 +165,15 @@ def _parse_mark(mark: str, slots: Slots) -> str | Place:
         return simple[mark]()
     inside = mark[1:-1]
     if mark.startswith("*"):
-        return Place("capitals", (inside, inside.upper()), int(slots.rng.chance(slots.liveliness)))
+        return TextPlace("capitals", (inside, inside.upper()), int(slots.rng.chance(slots.liveliness)))
     if mark.startswith("<"):
-        return Place("word", ("", inside), state)
+        return TextPlace("word", ("", inside), state)
     if "~" in inside:
         with_j, with_x = inside.split("~")
-        return Place("letter", (with_j, with_x), state)
+        return TextPlace("letter", (with_j, with_x), state)
     if " & " in inside:
         first, second = inside.split(" & ")
-        return Place("pair", (f"{first} and {second}", f"{second} and {first}"), state)
+        return TextPlace("pair", (f"{first} and {second}", f"{second} and {first}"), state)
     if "|" in inside:
         return slots.rng.pick(inside.split("|"))
     low, high = map(int, inside.split("-"))
