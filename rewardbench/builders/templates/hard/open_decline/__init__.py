@@ -190,13 +190,14 @@ def _write_rules(
 ) -> list[str]:
     """Return the rules of both prompts, as sentences or as a table of levels."""
     texts = wording()
+    is_table, mark = rng.chance(0.45), rng.pick(("", "- "))
     order = rng.sample(range(len(names)), len(names))
+    order.sort(key=lambda n: is_table and names[n].model != n)  # a sentence does not stand between the rows of a table
     wordings = [rng.number(0, 2) for _ in names]
     letters = dict(zip(MODES, rng.sample(LEVELS, len(LEVELS)), strict=True))
     same = {n: rng.pick(texts["same"]) for n in order}
     levels = {mode: rng.pick(texts[f"level_{mode}"]) for mode in MODES}
     head = rng.pick(texts["level_head"]).format(kind=world["kind"])
-    is_table, mark = rng.chance(0.45), rng.pick(("", "- "))
     blocks = []
     for side in modes:
         lines = []
@@ -207,6 +208,7 @@ def _write_rules(
             name = names[n]
             if name.model != n:
                 text = same[n].format(n=name.name, k=names[name.model].name, m=name.substitute)
+                text = text if is_table else mark + text
             elif is_table:
                 text = f"{name.name} | {letters[side[n]]} | {name.substitute}"
             else:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from rewardbench.builders.draw import Resample, Rng
-from rewardbench.builders.templates.hard.twelve_rules.rules import MIN_WORD, CountRule, ordinals
+from rewardbench.builders.templates.hard.twelve_rules.rules import CountRule, ordinals, single_words
 from rewardbench.builders.templates.hard.twelve_rules.text import Composition, render_sentence
 from rewardbench.verifiers.hard.twelve_rules import (
     COUNTS,
@@ -102,11 +102,9 @@ def _swap_sentences(composition: Composition, rng: Rng) -> tuple[Composition, li
     if len(paragraph) < 4:
         raise Resample
     j = rng.number(1, len(paragraph) - 3)
-    words = bare_words(composition.text)
     choices = []
     for sentence in paragraph[j : j + 2]:
-        long_words = [word for word in bare_words(render_sentence(sentence)) if len(word) > MIN_WORD]
-        unique = [word for word in long_words if words.count(word) == 1 and word.isalpha()]
+        unique = single_words(composition.text, render_sentence(sentence))
         if not unique:
             raise Resample
         choices.append(rng.pick(unique))

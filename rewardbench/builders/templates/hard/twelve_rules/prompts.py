@@ -42,8 +42,9 @@ def write_prompts(rng: Rng, rung: int, opening: Opening, rule_sets: Sequence[Seq
     number = len(rule_sets[0])
     cuts = [0, *sorted(rng.sample(range(1, number), 1 if rung == 2 else 2)), number]
     frames = rule_texts("frames")
-    heads = [rng.pick(frames["rules"]), rng.pick(frames["rules"]), rng.pick(frames["later"])]
-    reply = opening.draft if rng.chance(0.7) else rng.pick(frames["offer"])
+    has_draft = rng.chance(0.7)
+    heads = [*rng.sample(frames["rules"], 2), rng.pick(frames["later" if has_draft else "more"])]
+    reply = opening.draft if has_draft else rng.pick(frames["offer"])
     prompts = []
     for side in lines:
         blocks = []

@@ -50,13 +50,23 @@ def true_rules(parts: TextParts, rng: Rng, counted: str) -> Iterator[CountRule]:
     rules.append({"rule": "without", "w": rng.pick(BANNED)})
     rules += [{"rule": "opens", "line": parts.greeting}, {"rule": "closes", "line": parts.signature}]
     rules += [{"rule": "starts"}, {"rule": "plain"}, {"rule": "ten_in_digits"}, {"rule": "ten_in_words"}]
-    rules += _orders(words, rng)
+    rules += _orders(parts.text, rng)
     yield from rng.sample(rules, len(rules))
 
 
-def _orders(words: Sequence[str], rng: Rng) -> Iterator[CountRule]:
+def single_words(text: str, part: str) -> list[str]:
+    """Return the long words of a part of a text that occur only once in the text, and without a capital."""
+    words = bare_words(text)
+    single = []
+    for word in bare_words(part):
+        if len(word) > MIN_WORD and word.isalpha() and words.count(word) == 1 and word in text:
+            single.append(word)
+    return single
+
+
+def _orders(text: str, rng: Rng) -> Iterator[CountRule]:
     """Yield rules on the order of two words that occur only once."""
-    unique = [word for word in words if words.count(word) == 1 and len(word) > MIN_WORD and word.isalpha()]
+    unique = single_words(text, text)
     for _ in range(3 if len(unique) > 1 else 0):
         first, second = sorted(rng.sample(range(len(unique)), 2))
         yield {"rule": "order", "w": unique[first], "v": unique[second]}
