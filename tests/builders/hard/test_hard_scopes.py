@@ -36,7 +36,7 @@ def test_rules_turns_and_replies_grow_with_the_rung():
             assert mirror.x.count("\n- ") == items
 
 
-SIZES = [(2, 2, 2), (4, 6, 4), (7, 12, 8), (10, 20, 12)]
+SIZES = [(2, 2, 2), (4, 6, 4), (7, 12, 10), (10, 20, 16)]
 """Rules, messages at least, and items of the list, by rung."""
 
 

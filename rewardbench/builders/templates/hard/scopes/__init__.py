@@ -24,7 +24,7 @@ from rewardbench.verifiers.hard.scopes import broken_speech_rules
 RULES = {1: 2, 2: 4, 3: 7, 4: 10}
 TURNS = {1: (1, 2), 2: (3, 4), 3: (6, 8), 4: (10, 14)}
 """Least and largest number of replies, the last one included."""
-ITEMS = {1: 2, 2: 4, 3: 8, 4: 12}
+ITEMS = {1: 2, 2: 4, 3: 10, 4: 16}
 """Items of the list in a reply."""
 Places = Mapping[str | int, str]
 """The name at the opening, the closing, and items of the list by their position."""
