@@ -70,7 +70,9 @@ def draw(rng: Rng, rung: int) -> MirrorContent:
     modes_b[first], modes_b[second] = modes_a[second], modes_a[first]
     targets = rng.sample(targets, len(targets))
     prompts = _write_prompts(rng, rung, world, names, (modes_a, modes_b), targets)
-    checks: list[list[NameQuestion]] = [[_question(names, modes, n) for n in targets] for modes in (modes_a, modes_b)]
+    checks: list[list[NameQuestion]] = []
+    for modes in (modes_a, modes_b):
+        checks.append([_question(names, modes, n) for n in targets])
     replies = _write_replies(rng, rung, world, checks)
     _check_twin(replies, checks)
     return MirrorContent(

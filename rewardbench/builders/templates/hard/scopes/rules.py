@@ -111,7 +111,10 @@ def plan_twin(rng: Rng, case: SpeechCase, pool: NamePool, rung: int, number: int
     """
     plan = rng.pick((_swap_scopes, _swap_scopes, _turn_fact, _turn_fact, _swap_regions))(rng, case, pool, rung, number)
     order = rng.sample(range(len(pool.names)), len(pool.names))
-    cases = [SpeechCase(tuple(side.rules[n] for n in order), side.facts) for side in plan.cases]
+    cases = []
+    for side in plan.cases:
+        rules = [side.rules[n] for n in order]
+        cases.append(SpeechCase(tuple(rules), side.facts))
     return replace(plan, cases=(cases[0], cases[1]))
 
 

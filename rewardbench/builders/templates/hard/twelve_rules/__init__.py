@@ -7,6 +7,7 @@ responses are the same text up to some neutral places, and obey all rules but th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +38,8 @@ CLOSERS = (" || ", " & ")
 COUNTED = {"word": "words", "comma": "commas", "joint": "sentences", "bang": "exclamations", "capitals": "capitals"}
 """Kinds of places of which a square has zero to three more, and the rule that counts them."""
 SQUARE_SIZE = 4
+TEXTS = 40
+"""Texts to draw until one allows the edit."""
 NEUTRAL = ("word", "comma", "joint", "count", "capitals")
 """Kinds of places that are flipped two at a time, so that the two texts differ in several places."""
 
@@ -61,9 +64,21 @@ SIZES = {
 
 
 def draw(rng: Rng, rung: int) -> MirrorContent:
-    """Return a mirror of a rung."""
-    size = SIZES[rung]
+    """Return a mirror of a rung. The kind of its edit is drawn once, so that rare kinds get their share."""
     name = rng.pick(list(BY_RUNG[rung]))
+    for _ in range(TEXTS):
+        with suppress(Resample):
+            return _draw_mirror(rng, rung, name)
+    raise Resample
+
+
+def _draw_mirror(rng: Rng, rung: int, name: str) -> MirrorContent:
+    """Return a mirror with this edit.
+
+    Raises:
+        Resample: if the text does not allow it.
+    """
+    size = SIZES[rung]
     scene, slots = _draw_scene(rng, name)
     left = _compose(rng, scene, slots, size, name)
     right, candidates = BY_RUNG[rung][name](left, rng)
@@ -169,9 +184,11 @@ def _compose(rng: Rng, scene: Mapping[str, Any], slots: Slots, size: _Size, edit
     has_items = edit == "item" or (size.topics > 3 and rng.chance())
     number = size.topics - 1 if edit == "item" and size.topics == 3 else size.topics
     topics = [scene["topics"][n] for n in sorted(rng.sample(range(len(scene["topics"])), number))]
-    mark = EDIT_MARKS.get(edit, "")
-    homes = [topic for topic in topics if mark and any(mark in line for line in topic["lines"])]
-    if mark and not homes:
+    homes = []
+    for topic in topics:
+        if any(_has_mark(line, edit) for line in topic["lines"]):
+            homes.append(topic)
+    if edit in EDIT_MARKS and not homes:
         raise Resample
     home = rng.pick(homes) if homes else {}
     paragraphs = []
@@ -200,26 +217,37 @@ def _choose_lines(rng: Rng, lines: Sequence[str], size: _Size, edit: str, is_hom
 
     For an edit of letters and of the number ten, only one sentence of the text has such a place.
     """
-    mark = EDIT_MARKS.get(edit, "")
     lead, *others = lines
-    marked = [line for line in others if mark and mark in line]
-    if edit == "letter":
-        others = [line for line in others if not set("jx") & set(line.lower())]
-    if edit == "ten":
-        others = [line for line in others if mark not in line]
+    marked: list[str] = []
+    middle: list[str] = []
+    closers: list[str] = []
+    for line in others:
+        is_marked = _has_mark(line, edit)
+        if is_marked:
+            marked.append(line)
+        has_letter = edit == "letter" and bool(set("jx") & set(line.lower()))
+        if not has_letter and not (edit == "ten" and is_marked):
+            (closers if _is_closer(line) else middle).append(line)
     target = rng.pick(marked) if is_home and marked else ""
-    closers = [line for line in others if any(closer in line for closer in CLOSERS)]
-    middle = [line for line in others if line not in closers and line != target]
+    if target in middle:
+        middle.remove(target)
     number = min(len(middle), rng.number(max(1, size.sentences - 2), size.sentences - 1))
     chosen = rng.sample(middle, number)
-    if target and not any(closer in target for closer in CLOSERS):
+    if target and not _is_closer(target):
         chosen[rng.number(0, number - 1)] = target
     elif target:
         chosen.append(target)
     elif closers and rng.chance(0.9 if edit == "question" else 0.6):
-        questions = [line for line in closers if " || " in line]
-        chosen.append(rng.pick(questions if edit == "question" and questions else closers))
+        chosen.append(rng.pick(closers))
     return [lead, *chosen]
+
+
+def _has_mark(line: str, edit: str) -> bool:
+    return edit in EDIT_MARKS and EDIT_MARKS[edit] in line
+
+
+def _is_closer(line: str) -> bool:
+    return CLOSERS[0] in line or CLOSERS[1] in line
 
 
 def _flip_neutral(composition: Composition, rng: Rng) -> Composition:
