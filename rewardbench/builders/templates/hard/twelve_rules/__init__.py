@@ -36,7 +36,7 @@ EDIT_MARKS = {"letter": "~", "ten": "{10}", "pair": " & ", "question": " || "}
 CLOSERS = (" || ", " & ")
 """Marks of sentences that only end a paragraph."""
 COUNTED = {"word": "words", "comma": "commas", "joint": "sentences", "bang": "exclamations", "capitals": "capitals"}
-"""Kinds of places of which a square has zero to three more, and the rule that counts them."""
+"""Kinds of places of which a square has zero to three more, with the rule that counts them; the first are frequent."""
 SQUARE_SIZE = 4
 TEXTS = 40
 """Texts to draw until one allows the edit."""
@@ -106,9 +106,21 @@ def _draw_mirror(rng: Rng, rung: int, name: str) -> MirrorContent:
 
 
 def draw_square(rng: Rng, rung: int) -> SquareContent:
-    """Return a square of a rung: a text with one to four more of something that a rule counts."""
+    """Return a square of a rung: a text, and the same with one to three more of something that a rule counts."""
+    name = rng.pick(list(COUNTED)[: 3 if rung < 3 else len(COUNTED)])
+    for _ in range(TEXTS):
+        with suppress(Resample):
+            return _draw_square(rng, rung, name)
+    raise Resample
+
+
+def _draw_square(rng: Rng, rung: int, name: str) -> SquareContent:
+    """Return a square with this edit.
+
+    Raises:
+        Resample: if the text does not allow it.
+    """
     size = SIZES[rung]
-    name = rng.pick(list(COUNTED))
     scene, slots = _draw_scene(rng, name)
     text = _compose(rng, scene, slots, size, name)
     places = text.places(name)
