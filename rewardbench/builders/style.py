@@ -36,7 +36,8 @@ MOST_BOLD = 3
 """Largest number of bold words in a response."""
 FORMS = re.compile(
     r"\b(?:(?:in|one|two|three|four|five|single|few|\d) (?:short |plain )?(?:sentences?|words?|lines?)|brief(?:ly)?"
-    r"|shortly|in short|short (?:answer|reply|working)|keep it|quick (?:answer|reply)|max|at most \w+ (?:sentences?|words?|lines?)"
+    r"|shortly|in short|short (?:answer|reply|working)|keep it|quick (?:answer|reply)"
+    r"|max|at most \w+ (?:sentences?|words?|lines?)"
     r"|tl;?dr|bullets?|lists?|numbered|headings?|running text|paragraphs?|yes or no|just the|only the|nothing else"
     r"|(?:talk|speak) like|(?:re)?write|draft|compose|translate|rephrase|word for word|wording)\b",
     re.IGNORECASE,
