@@ -23,13 +23,14 @@ from rewardbench.builders.mirrors import Mirror, make_cell
 from rewardbench.builders.suite_files import MirrorSuite, read_jsonl, read_suite, to_jsonl
 from rewardbench.errors import InputError
 from rewardbench.paths import write_whole
-from rewardbench.suites.registry import CORE_STYLE
 from rewardbench.types import Messages
 from rewardbench.verifiers import VERIFIERS, Cell
 
 NAME, SEED = "core-style", 0
 MOST_MIRRORS = 60
 """Largest number of mirrors of a subset."""
+SUBSETS = ("facts", "focus", "dialogue", "pink-elephant", "refuse-or-help", "privacy-and-roles", "math")
+"""Subsets of core whose responses are dressed."""
 STATEMENTS = ("facts", "focus", "dialogue", "math")
 """Subsets whose responses are statements; in the others they help, decline or recommend."""
 MOST_BOLD = 3
@@ -197,7 +198,7 @@ def build_style_suite(core: MirrorSuite) -> StyleSuite:
     """Choose the mirrors of core-style among those of core."""
     chosen: dict[str, list[Mirror]] = {}
     for section, mirrors in core.mirrors.items():
-        for subset in CORE_STYLE:
+        for subset in SUBSETS:
             suitable = [mirror for mirror in mirrors if mirror.subset == subset and can_be_dressed(mirror)]
             count = min(len(suitable), MOST_MIRRORS)
             positions = sorted(Rng(f"{NAME}/{SEED}/{subset}").sample(range(len(suitable)), count))

@@ -49,7 +49,7 @@ DEFAULT_DATASET_NOTE = (
 
 MODEL_HELP = "Hub id, folder, tiny-rm, tiny-dpo, or baseline/longest, baseline/shortest, baseline/random"
 DATASET_HELP = (
-    "core, core-hard, allenai/reward-bench, allenai/reward-bench-2, allenai/preference-test-sets, several suites "
+    "core, core-style, core-hard, allenai/reward-bench, allenai/reward-bench-2, allenai/preference-test-sets, several "
     "separated by commas, or any Hub id, folder, jsonl, json, parquet or csv with preferences, or - for standard input"
 )
 

@@ -252,16 +252,16 @@ def _build(
 
 
 def _file_rules(spec: SuiteSpec, source: Source, items: Sequence[Item]) -> dict[str, Rule]:
-    """Return the rules of an embedded suite's subsets: the section of each is that of its file.
-
-    A suite that converts a row to several has its rules in its spec.
-    """
+    """Return the rules of an embedded suite's subsets: the section of each is that of its file."""
     rules: dict[str, Rule] = {}
-    if spec.sections and not spec.expand:
-        for (split, _), item in zip(source.rows, items, strict=True):
-            if split in spec.sections:
-                weight = 1.0 if spec.equal_subsets else None
-                rules[item.subset] = Rule(spec.sections[split], weight=weight)
+    if not spec.sections:
+        return rules
+    subsets = [item.subset for item in items]
+    if spec.expand:  # a row gives several items
+        subsets = [str(row.get("subset")) for _, row in source.rows]
+    for (split, _), subset in zip(source.rows, subsets, strict=True):
+        if split in spec.sections:
+            rules[subset] = Rule(spec.sections[split], weight=1.0 if spec.equal_subsets else None)
     return rules
 
 

@@ -116,17 +116,6 @@ REWARD_BENCH_2 = ("Factuality", "Precise IF", "Math", "Safety", "Focus", "Ties")
 
 UNWEIGHED_SETS = ("anthropic_harmless", "mtbench_gpt4", "mtbench_human")
 
-CORE_STYLE = {
-    "facts": "Chat",
-    "focus": "Chat",
-    "dialogue": "Chat",
-    "pink-elephant": "Instructions",
-    "refuse-or-help": "Safety",
-    "privacy-and-roles": "Safety",
-    "math": "Reasoning",
-}
-"""The subsets of core whose responses core-style has in other styles, with their sections."""
-
 SUITES: Mapping[str, SuiteSpec] = {
     spec.name: spec
     for spec in (
@@ -148,10 +137,16 @@ SUITES: Mapping[str, SuiteSpec] = {
         SuiteSpec(
             name="core-style",
             headline="mirror",
+            equal_subsets=True,
+            cluster_by="template",
+            breakdowns={"level": "pair"},
             expand=style_pairs,
-            # With equal weights, a section is the mean of its subsets.
-            rules={subset: Rule(section, weight=1.0) for subset, section in CORE_STYLE.items()},
-            sections={section.lower(): section for section in CORE_STYLE.values()},
+            sections={
+                "chat": "Chat",
+                "instructions": "Instructions",
+                "safety": "Safety",
+                "reasoning": "Reasoning",
+            },
         ),
         SuiteSpec(
             name="core-hard",

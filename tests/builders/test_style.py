@@ -13,6 +13,7 @@ from rewardbench.builders.mirrors import Mirror, chat
 from rewardbench.builders.request import BuildRequest, run_request
 from rewardbench.builders.style import (
     NAME,
+    SUBSETS,
     build_style_suite,
     can_be_dressed,
     dress_of,
@@ -30,7 +31,6 @@ from rewardbench.scorers.baselines import Baseline
 from rewardbench.suites import load_suite, suite_of_rows
 from rewardbench.suites.data_row import BadRow
 from rewardbench.suites.protocols import CORE_STYLES, LEVELS, STYLES, rm_bench_pairs, style_pairs
-from rewardbench.suites.registry import CORE_STYLE
 from rewardbench.types import ItemScores
 
 DATA = data_dir()
@@ -166,9 +166,11 @@ def test_a_preference_for_a_style_gets_exactly_half(loaded):
 def test_core_style_has_its_rows_subsets_and_levels(suite, loaded):
     mirrors = [mirror for section in suite.mirrors.values() for mirror in section]
     assert 240 <= len(mirrors) <= 320
-    assert {mirror.subset for mirror in mirrors} == set(CORE_STYLE)
+    assert {mirror.subset for mirror in mirrors} == set(SUBSETS)
     assert len(loaded.items) == 16 * suite.size()
-    assert {loaded.rules[item.subset].section for item in loaded.items} == set(CORE_STYLE.values())
+    sections = {subset: rule.section for subset, rule in loaded.rules.items()}
+    assert sections == {subset: rule.section for subset, rule in load_suite("core").rules.items() if subset in SUBSETS}
+    assert {rule.weight for rule in loaded.rules.values()} == {1.0}
     assert set(loaded.items[0].meta) >= {"frame", "style_chosen", "style_rejected", "level"}
     assert {item.meta["level"] for item in loaded.items} == set(LEVELS)
     assert [item.id for item in loaded.items if item.problem] == []
