@@ -92,11 +92,11 @@ def test_build_writes_the_same_file_twice_and_prints_its_hash(command, tmp_path)
 
 
 def test_verify_prints_failures_and_exits_1(command, tmp_path):
-    """Copy the published chat file, and change two responses to say both things at once."""
+    """Copy the published file of instructions, and change two responses to say both things at once."""
     for part in ("core", "checks/core"):
         (tmp_path / "held" / part).mkdir(parents=True)
-        shutil.copy(data_dir() / part / "chat.jsonl", tmp_path / "held" / part)
-    path = tmp_path / "held" / "core" / "chat.jsonl"
+        shutil.copy(data_dir() / part / "instructions.jsonl", tmp_path / "held" / part)
+    path = tmp_path / "held" / "core" / "instructions.jsonl"
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     rows[0]["chosen"] = rows[1]["rejected"] = rows[0]["chosen"] + rows[0]["rejected"]
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))

@@ -17,7 +17,7 @@ from rewardbench.verifiers.names import mentions
 CORE = read_suite(data_dir())
 MIRRORS = [mirror for mirrors in CORE.mirrors.values() for mirror in mirrors]
 WRITTEN = {mirror.group: mirror for mirror in MIRRORS if mirror.check and not mirror.source}
-LIGHT = sorted(set(VERIFIERS) - {"code", "ties"})
+LIGHT = sorted({mirror.check["kind"] for mirror in MIRRORS if mirror.check} - {"code"})
 
 
 def cells_of(kind):
