@@ -66,6 +66,9 @@ def type_name(field: Json) -> str:
         return " or ".join(map(type_name, field["anyOf"]))
     if field.get("type") == "array":
         return f"list of {type_name(field['items'])}"
+    values = field.get("additionalProperties")
+    if isinstance(values, dict):
+        return f"object of {type_name(values)}"
     return str(field.get("type", "any"))
 
 

@@ -115,8 +115,21 @@ def _print_table(result: Result, console: Console) -> None:
     left_out = len(list(_sections_with_subsets(result))) - MOST_ROWS
     if left_out > 0:
         _print(console, f"… and {left_out:,} more sections and subsets, in the JSON file")
-    for column in _group_columns(result):
-        console.print(Text(f"{column.metric} %: {MEANINGS[column.metric]}.", style="dim"))
+    print_meanings([result], console)
+    print_breakdowns(result, console)
+
+
+def print_meanings(suite_results: Iterable[Result], console: Console) -> None:
+    """Print what mirror and turn accuracy mean, each in a sentence, if a result has them."""
+    metrics: dict[Metric, None] = {}
+    for result in suite_results:
+        metrics |= {column.metric: None for column in _group_columns(result)}
+    for metric in metrics:
+        console.print(Text(f"{metric} %: {MEANINGS[metric]}.", style="dim"))
+
+
+def print_breakdowns(result: Result, console: Console) -> None:
+    """Print a table of each column by which the score is broken down."""
     for breakdown in breakdown_tables(result.breakdowns):
         console.print(to_rich(breakdown, MOST_ROWS))
 

@@ -184,7 +184,7 @@ class RulesRecord(BaseRecord):
     section_weights: dict[TextField, WeightField]
     headline: Literal["accuracy", "mirror"]
     cluster_by: TextField = ""
-    breakdowns: dict[TextField, Metric] = Field(default_factory=dict)
+    breakdowns: dict[TextField, Metric] = Field({})
 
     def to_rules(self) -> dict[str, Rule]:
         """Return the rule of each subset."""
@@ -235,12 +235,12 @@ class ResultSummary(SummaryHeader):
     """Share of mirrors (pairs of prompts that differ in one detail) with every item right, by section."""
     mirror_subsets: Sequence[EstimateRecord] = ()
     """The same by subset; missing for suites without mirrors."""
-    turn: Mapping[TextField, EstimateRecord] = Field(default_factory=dict)
+    turn: Mapping[TextField, EstimateRecord] = Field({})
     """Turn accuracy (whether the preference turns with the prompt), by name: `score`, each section, each subset;
     missing for suites without mirrors."""
-    breakdowns: Mapping[TextField, EstimateRecord] = Field(default_factory=dict)
+    breakdowns: Mapping[TextField, EstimateRecord] = Field({})
     """The score by the values of a column, such as `rung.1`, and by subset, such as `twelve-rules/rung.1`."""
-    reach: Mapping[TextField, int] = Field(default_factory=dict)
+    reach: Mapping[TextField, int] = Field({})
     """Of each subset with rungs, the highest rung up to which no accuracy is below 50 %."""
     gap: Sequence[EstimateRecord] = ()
     """Mirror accuracy on the suite, on freshly generated mirrors, and the difference; empty if not measured."""

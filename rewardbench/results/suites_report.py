@@ -10,7 +10,15 @@ from rich.table import Table
 from rich.text import Text
 
 from rewardbench.console.terminal import printable
-from rewardbench.results.report import count_cells, interval_cell, key_values, share_cell, slug
+from rewardbench.results.report import (
+    count_cells,
+    interval_cell,
+    key_values,
+    print_breakdowns,
+    print_meanings,
+    share_cell,
+    slug,
+)
 from rewardbench.types import Estimate, Result
 
 
@@ -19,6 +27,11 @@ def print_suites(results: Sequence[Result], console: Console) -> None:
     first = results[0]
     console.print(Text(printable(f"{first.model} ({first.model_type}) on {len(results)} suites"), style="bold"))
     console.print(suites_table(results))
+    print_meanings(results, console)
+    for result in results:
+        if result.breakdowns:
+            console.print(Text(printable(f"{result.suite}, %"), style="bold"))
+            print_breakdowns(result, console)
     for line in suites_key_values(results):
         console.print(Text(printable(line)), soft_wrap=True)
     for result in results:

@@ -12,6 +12,7 @@ from rewardbench import results
 from rewardbench.metrics import measure, summarize
 from rewardbench.results import parquet, read_result, report
 from rewardbench.results.scored import read_scored, to_model_scores
+from rewardbench.results.suites_report import print_suites
 from rewardbench.results.types import design_columns
 from rewardbench.types import Rule
 
@@ -151,6 +152,14 @@ def test_ladder_is_a_table_of_rungs_with_the_reach(path):
     assert ["rung", "1", "2", "3", "4", "reach"] in lines
     assert ["all", "100.0", "0.0", "0.0", "0.0"] in lines
     assert ["rules", "100.0", "0.0", "0.0", "0.0", "1"] in lines
+
+
+def test_several_suites_have_the_meanings_once_and_a_ladder_each(path):
+    console = Console(width=80, file=io.StringIO(), color_system=None)
+    print_suites([read_result(path), read_result(path)], console)
+    text = " ".join(console.file.getvalue().split())
+    assert text.count("turn %: mirrors whose margins sum above 0") == 1
+    assert text.count("made, % rung 1 2 3 4 reach") == 2
 
 
 def test_key_values_have_turn_rung_and_reach(path):

@@ -302,9 +302,9 @@ class SubmittedSummary(ResultSummary):
     subsets: FiguresField
     mirrors: FiguresField
     mirror_subsets: FiguresField = ()
-    turn: NamedFiguresField = Field(default_factory=dict)
-    breakdowns: NamedFiguresField = Field(default_factory=dict)
-    reach: Annotated[Mapping[TextField, CountField], Field(max_length=MOST_FIGURES)] = Field(default_factory=dict)
+    turn: NamedFiguresField = Field({})
+    breakdowns: NamedFiguresField = Field({})
+    reach: Annotated[Mapping[TextField, CountField], Field(max_length=MOST_FIGURES)] = Field({})
     gap: Annotated[Sequence[SubmittedDifference], BeforeValidator(_check_gap), Field(max_length=len(GAP))]
     order_inconsistency: FigureField | None = None
     biases: Annotated[

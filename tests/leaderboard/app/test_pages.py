@@ -159,7 +159,7 @@ def test_text_in_a_result_is_escaped(library, tmp_path):
 def test_chance_level_is_shown_for_mirrors_only(library, tmp_path):
     suite = singles(20)
     store(tmp_path, suite, scores(suite, 0.5), "org/a")
-    assert "coin flips get 25%" in see(library).words
+    assert "independent coin flips 25" in see(library).words
     assert "coin flips" not in see(Library(str(tmp_path))).words
 
 
