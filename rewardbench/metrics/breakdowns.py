@@ -14,13 +14,15 @@ LADDER = "rung"
 """The column whose values are sizes, 1 and up, for which there is a reach."""
 REACHED = 0.5
 """Lowest accuracy at which a rung counts as reached."""
+LEVELS = ("easy", "normal", "hard")
+"""Levels of style, as RM-Bench counts them."""
 
 
 def break_down(suite: Suite, items: Sequence[GradedItem]) -> list[Estimate]:
     """Compute the score of a suite, and of each subset, for each value of the columns of its breakdowns.
 
-    The estimates are named `COLUMN.VALUE` and `SUBSET/COLUMN.VALUE`; integers are in ascending order, other values in
-    the order in which they first occur.
+    The estimates are named `COLUMN.VALUE` and `SUBSET/COLUMN.VALUE`. Rungs and levels are in ascending order, other
+    values in the order in which they first occur.
     """
     totals: list[Estimate] = []
     subsets: list[Estimate] = []
@@ -30,7 +32,7 @@ def break_down(suite: Suite, items: Sequence[GradedItem]) -> list[Estimate]:
             value = dict(item.columns)[column]
             if value:
                 by_value.setdefault(value, []).append(item)
-        for value in sorted(by_value, key=_rung):
+        for value in sorted(by_value, key=_sort_key):
             graded = GradedSuite(suite, by_value[value])
             means = graded.pair_means() if metric == "pair" else graded.group_means(metric)
             totals.append(estimate(f"{column}.{value}", means.total.mean, means.total.units))
@@ -41,7 +43,9 @@ def break_down(suite: Suite, items: Sequence[GradedItem]) -> list[Estimate]:
     return totals + subsets
 
 
-def _rung(value: str) -> float:
+def _sort_key(value: str) -> float:
+    if value in LEVELS:
+        return LEVELS.index(value)
     return int(value) if value.isdecimal() else inf
 
 

@@ -4,6 +4,7 @@ import pytest
 from groups import by_name, mirror, rung_suite, scored, square, styled, suite_of
 
 from rewardbench.metrics import reaches, summarize
+from rewardbench.suites.registry import SUITES
 from rewardbench.types import Estimate, Rule
 
 
@@ -82,7 +83,17 @@ def test_levels_of_style_count_pairs():
         expected.setdefault(item.meta["level"], []).append(right > wrong)
     for level, rights in expected.items():
         assert shares[f"level.{level}"] == shares[f"style/level.{level}"] == sum(rights) / len(rights)
-    assert reaches(summarize(suite, longest).breakdowns) == {}
+    breakdowns = summarize(suite, longest).breakdowns
+    assert [estimate.name for estimate in breakdowns[:3]] == ["level.easy", "level.normal", "level.hard"]
+    assert reaches(breakdowns) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "cluster_by", "breakdowns"),
+    [("core", "template", {}), ("core-style", "template", {"level": "pair"}), ("core-hard", "", {"rung": "mirror"})],
+)
+def test_suites_declare_clusters_and_breakdowns(name, cluster_by, breakdowns):
+    assert (SUITES[name].cluster_by, SUITES[name].breakdowns) == (cluster_by, breakdowns)
 
 
 def test_items_without_the_column_are_in_no_breakdown():
