@@ -177,6 +177,18 @@ def test_the_page_lists_earlier_revisions_apart(two_versions):
     assert "none (scored on other items" in model
 
 
+def test_a_store_of_earlier_results_alone_is_a_board_of_them(tmp_path):
+    old = replace(mirrors(30, revision="1.0.1+bb875906055a"), name="core")
+    for n, share in enumerate((0.6, 0.9)):
+        store(tmp_path, old, scores(old, share, n), f"org/old-{n}")
+    library = Library(str(tmp_path))
+    assert [(row.model, row.rank) for row in library.rows().of("core")] == [("org/old-1", 1), ("org/old-0", 2)]
+    page = app.view(library, "?suite=core")
+    assert page.index("org/old-1") < page.index("org/old-0")
+    assert "Other revisions" not in page
+    assert "sorted and ranked by turn accuracy" not in page
+
+
 def test_results_of_two_revisions_are_not_compared_on_the_page(two_versions):
     library = Library(str(two_versions))
     page = app.view(library, "?view=compare&suite=core&a=org%2Fold-0&b=org%2Fnew")

@@ -74,7 +74,8 @@ def split_by_revision(
 ) -> tuple[Sequence[LeaderboardRow], Sequence[LeaderboardRow]]:
     """Split the rows of a suite into those of its current revision, and those of earlier ones.
 
-    Rows of a suite that is not embedded in this package are all of the first kind.
+    Rows of a suite that is not embedded in this package are all of the first kind, as are rows of earlier revisions if
+    there are no others.
     """
     spec = find_spec(suite)
     if spec is None or not spec.embedded:
@@ -84,7 +85,7 @@ def split_by_revision(
     earlier: list[LeaderboardRow] = []
     for row in rows:
         (current if row.revision.partition("+")[0] == version else earlier).append(row)
-    return current, earlier
+    return (current, earlier) if current else (rows, ())
 
 
 def choose_protocol(board: Board, suite: str, query: Mapping[str, str]) -> str:
