@@ -154,9 +154,11 @@ class RewardBenchCallback(TrainerCallback):
 
 
 def log_values(result: Result) -> dict[str, float]:
-    """Return what is logged: the score with its interval, the accuracy, and each section."""
+    """Return what is logged: the score with its interval, the accuracy, the turn accuracy if any, and each section."""
     values = {"": result.score.value, "_low": result.score.low, "_high": result.score.high}
     values["_accuracy"] = result.accuracy.value
+    for total in result.turns[:1]:
+        values["_turn"] = total.value
     for section in result.mirrors or result.sections:
         values[f"_{slug(section.name)}"] = section.value
     return {f"{LOG_PREFIX}{name}": value for name, value in values.items() if value is not None}

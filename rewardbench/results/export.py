@@ -88,6 +88,8 @@ def write_card(result: Result) -> str:
 def _values(result: Result) -> dict[str, float]:
     """Return the estimates to publish by name: score, accuracy, and each section."""
     estimates = {"score": result.score, "accuracy": result.accuracy}
+    for total in result.turns[:1]:
+        estimates["turn accuracy"] = total
     for section in result.mirrors or result.sections:
         estimates[section.name] = section
     return {name: estimate.value for name, estimate in estimates.items() if estimate.value is not None}

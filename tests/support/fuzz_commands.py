@@ -62,7 +62,7 @@ OPTIONS: dict[str, dict[str, st.SearchStrategy]] = {
     "compare": {
         "": files,
         " ": files,
-        "--metric": st.sampled_from(["pair", "mirror", "x"]),
+        "--metric": st.sampled_from(["pair", "mirror", "turn", "x"]),
         "--examples": numbers,
         "--plot": st.sampled_from(["out.png", "out.svg", "out.xyz", ".", ""]),
         "--json": switch,
@@ -74,7 +74,7 @@ OPTIONS: dict[str, dict[str, st.SearchStrategy]] = {
         "--section": shares,
         "--floor": shares,
         "--inconclusive": st.sampled_from(["pass", "fail", "x"]),
-        "--metric": st.sampled_from(["pair", "mirror", "x"]),
+        "--metric": st.sampled_from(["pair", "mirror", "turn", "x"]),
         "--junit": st.sampled_from(["junit.xml", ".", ""]),
         "--markdown": st.sampled_from(["gate.md", ".", ""]),
         "--json": switch,
