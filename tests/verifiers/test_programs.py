@@ -23,7 +23,7 @@ def python_cells():
     return [cell for mirror in mirrors[:3] for cell in mirror.cells()]
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", ["python", "javascript", "java", "cpp"])
 def test_a_program_passes_its_tests_and_fails_those_of_the_other_prompt(language):
     missing_tools = [tool for tool in LANGUAGES[language].needs if shutil.which(tool) is None]
     if missing_tools:

@@ -106,7 +106,7 @@ def test_twins_differ_in_one_clause_and_in_one_short_place_of_the_program():
             (pair,) = [(x, y) for x, y in zip(lines_x, lines_y, strict=True) if x != y]
             matcher = SequenceMatcher(None, *pair, autojunk=False)
             changes = [code for code in matcher.get_opcodes() if code[0] != "equal"]
-            assert sum(max(i2 - i1, j2 - j1) for _, i1, i2, j1, j2 in changes) <= 12
+            assert sum(max(i2 - i1, j2 - j1) for _, i1, i2, j1, j2 in changes) <= 16
 
 
 def test_size_grows_and_the_share_of_differing_inputs_shrinks_with_the_rung():
@@ -216,3 +216,7 @@ def test_a_program_in_five_languages():
     assert all("// Add up what is large." in text for text in texts.values())
     with pytest.raises(TypeError, match="no translation"):
         hard_code.translate("java", "def f(lines: list[str]) -> list[str]:\n    with x:\n        return lines\n")
+
+
+def test_lines_of_an_example_are_no_clauses():
+    assert numbered_clauses("1. Do this.\n2. Do that.\n\n```\n1: 4\n7: 2\n```\n") == ["Do this.", "Do that."]

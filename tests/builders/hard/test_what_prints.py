@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from rewardbench.builders.build import draw_mirror
+from rewardbench.builders.build import draw_mirror, draw_square
 from rewardbench.builders.draw import RUNGS, Rng
 from rewardbench.builders.templates.hard import what_prints
 from rewardbench.builders.templates.hard.what_prints import DIALECTS, javascript_traps, python_traps
@@ -130,3 +130,13 @@ def test_two_fragments_by_hand():
         state = State(5, [])
         python_traps.floor_or_remainder(FixedRng("a")).model(state, variant)
         assert state.x == expected
+
+
+def test_a_square_has_four_programs_with_four_outputs():
+    square = replace(draw_square("what-prints", 0, 0), group="s")
+    assert len({square.check[str(n)]["output"] for n in range(4)}) == 4
+    need(square.check["0"]["language"])
+    cells = list(square.cells())
+    assert len(cells) == 16
+    expected = [PASS if cell.right else FAIL for cell in cells]
+    assert (verify_stated_output(cells), verify_run(cells)) == (expected, expected)

@@ -67,7 +67,7 @@ def expected_output(ticket: Ticket, lines: list[str]) -> list[str]:
         elif word == ticket.word("pin") and key in alive:
             stored[key] = (*stored[key][:2], True)
         elif word == ticket.word("usage"):
-            answers.append(f"{key} {sum(entry[0] for entry in stored.values())}")
+            answers.append(f"{key} {_size(stored)}")
         elif word == ticket.word("grow"):
             limit = int(amount[0])
             if not ticket.is_second("grow"):
@@ -109,10 +109,15 @@ def _put(
     _evict(stored, limit)
 
 
+def _size(stored: dict[str, tuple[int, int, bool]]) -> int:
+    """Return the size of all entries together."""
+    return sum(size for size, _, _ in stored.values())
+
+
 def _evict(stored: dict[str, tuple[int, int, bool]], limit: int) -> None:
     """Remove the longest unused unprotected entries until the limit holds."""
     for name in list(stored):
-        if sum(entry[0] for entry in stored.values()) <= limit:
+        if _size(stored) <= limit:
             return
         if not stored[name][2]:
             del stored[name]

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 ITEM = re.compile(r"^(?:[(\[R#]*)(\d+)[.):\]]+ (.+)$", re.MULTILINE)
 
+EXAMPLE = re.compile(r"```.*?```", re.DOTALL)
+
 
 @dataclass(frozen=True)
 class Ticket:
@@ -49,7 +51,7 @@ def numbered_clauses(prompt: str) -> list[str]:
     Raises:
         ValueError: unless they are numbered from 1 without a gap.
     """
-    items = ITEM.findall(prompt)
+    items = ITEM.findall(EXAMPLE.sub("", prompt))
     if not items or [int(number) for number, _ in items] != list(range(1, len(items) + 1)):
         raise ValueError(f"{len(items)} numbered clauses out of order")
     return [text for _, text in items]

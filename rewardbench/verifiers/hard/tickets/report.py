@@ -141,10 +141,10 @@ def random_lines(generator: random.Random, ticket: Ticket) -> list[str]:
         sales.append(f"{number} {row}")
     lines += [f"{ticket.word('sales')} {sale}" for sale in sales]
     for sale in generator.sample(sales, 3):
-        number, day_text, shop, *_ = sale.split()
+        sale_id, day_text, shop, *_ = sale.split()
         later = int(day_text) + generator.choice([0, 2, 3, 4, 5, 6, 7, 8])
         if ticket.has("returns"):
-            lines.append(f"{ticket.word('returns')} {number} {later} {generator.randint(1, 3)}")
+            lines.append(f"{ticket.word('returns')} {sale_id} {later} {generator.randint(1, 3)}")
         if generator.random() < 0.3:
             lines.append(f"closures {shop} {day_text}")
     return list(dict.fromkeys(lines))

@@ -71,11 +71,15 @@ def expected_output(ticket: Ticket, lines: list[str]) -> list[str]:
             answers.append(f"{name} in {values[0]}")
         elif command == "count":
             first_end = int(name) + (0 if ticket.is_second("count") else 1)
-            running = [b for b in calendar.bookings.values() if b[1] <= int(name) and first_end <= b[2]]
-            answers.append(f"{name}: {len(running)}")
+            running = 0
+            for _, start, end in calendar.bookings.values():
+                running += start <= int(name) and first_end <= end
+            answers.append(f"{name}: {running}")
         elif command == "shut":
             calendar.shut.append(name)
-            calendar.bookings = {key: value for key, value in calendar.bookings.items() if value[0] != name}
+            for guest, (room, _, _) in list(calendar.bookings.items()):
+                if room == name:
+                    del calendar.bookings[guest]
         elif command == "rename" and booking and values[0] not in calendar.bookings:
             calendar.bookings[values[0]] = calendar.bookings.pop(name)
     if ticket.has("sum"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field
+from itertools import chain, groupby
 
 from rewardbench.verifiers.hard.tickets.clauses import Ticket
 
@@ -72,7 +73,7 @@ def expected_output(ticket: Ticket, lines: list[str]) -> list[str]:
         elif command == "loss":
             del pieces[:amount]
         elif command == "value":
-            answers.append(f"{item} {len(pieces)} {sum(piece[0] for piece in pieces)}")
+            answers.append(f"{item} {len(pieces)} {_cost(pieces)}")
         elif command == "hold":
             store.floors[item] = amount
         elif command == "out":
@@ -82,19 +83,30 @@ def expected_output(ticket: Ticket, lines: list[str]) -> list[str]:
     return answers
 
 
+def _cost(pieces: list[tuple[int, int, int]]) -> int:
+    """Return the sum of the prices."""
+    return sum(price for price, _, _ in pieces)
+
+
+def _by_lot(pieces: list[tuple[int, int, int]]) -> list[list[tuple[int, int, int]]]:
+    """Return the pieces of each lot, the earliest lot first."""
+    return [list(lot) for _, lot in groupby(pieces, key=lambda piece: piece[2])]
+
+
 def _arrive(ticket: Ticket, store: _Store, item: str, arrivals: list[tuple[int, int]]) -> None:
     """Add pieces as a new lot, or to the latest lot if the article has as many lots as it may."""
     pieces = store.pieces[item]
-    lots = sorted({piece[2] for piece in pieces})
+    lots = _by_lot(pieces)
     store.lot += 1
+    price, day = arrivals[0]
     if not ticket.has("merge") or len(lots) < ticket.number("most"):
-        pieces += [(price, day, store.lot) for price, day in arrivals]
+        pieces += [(price, day, store.lot)] * len(arrivals)
         return
-    latest = [piece for piece in pieces if piece[2] == lots[-1]]
-    prices = [latest[0][0], arrivals[0][0]]
+    latest = lots[-1]
+    prices = [latest[0][0], price]
     price = min(prices) if ticket.is_second("merge") else max(prices)
-    merged = [(price, latest[0][1], lots[-1])] * (len(latest) + len(arrivals))
-    store.pieces[item] = [piece for piece in pieces if piece[2] != lots[-1]] + merged
+    del pieces[-len(latest) :]
+    pieces += [(price, *latest[0][1:])] * (len(latest) + len(arrivals))
 
 
 def _sell(ticket: Ticket, store: _Store, sale: tuple[int, str, int], totals: list[int]) -> list[str]:
@@ -106,15 +118,14 @@ def _sell(ticket: Ticket, store: _Store, sale: tuple[int, str, int], totals: lis
     if len(pieces) - store.floors.get(item, 0) < amount:
         return [f"{item} short"]
     if ticket.has("bulk") and amount >= ticket.number("bulk") + (0 if ticket.is_second("bulk") else 1):
-        lots = sorted({piece[2] for piece in pieces}, reverse=True)
-        queue = [piece for lot in lots for piece in pieces if piece[2] == lot]
+        queue = list(chain.from_iterable(reversed(_by_lot(pieces))))
     else:
         queue = list(pieces)
     taken = queue[:amount]
     for piece in taken:
         pieces.remove(piece)
     store.latest_prices[item] = (taken[0][0], taken[-1][0])
-    cost = sum(piece[0] for piece in taken)
+    cost = _cost(taken)
     if ticket.has("small") and cost < ticket.number("small") + ticket.is_second("small"):
         cost += ticket.number("extra")
     totals.append(cost)

@@ -58,10 +58,15 @@ def expected_output(ticket: Ticket, lines: list[str]) -> list[str]:
         by_user.setdefault(user, []).append((number, int(time), action))
     visits: list[_Visit] = []
     for user, events in by_user.items():
-        if not any(action == ticket.word("bot") for _, _, action in events):
+        if ticket.word("bot") not in _actions(events):
             visits += _cut(ticket, user, events)
     visits.sort(key=lambda visit: visit.lines[0][0])
     return _report(ticket, visits)
+
+
+def _actions(events: list[tuple[int, int, str]]) -> list[str]:
+    """Return the actions of lines."""
+    return [action for _, _, action in events]
 
 
 def _cut(ticket: Ticket, user: str, events: list[tuple[int, int, str]]) -> list[_Visit]:
@@ -88,7 +93,7 @@ def _begins(ticket: Ticket, visit: _Visit, event: tuple[int, int, str]) -> bool:
     pause = time - _last_time(ticket, visit)
     if pause >= ticket.number("gap") + (0 if ticket.is_second("gap") else 1):
         return True
-    if any(earlier == ticket.word("quit") for _, _, earlier in visit.lines):
+    if ticket.word("quit") in _actions(visit.lines):
         return True
     if ticket.has("longest") and time >= first + ticket.number("longest") + ticket.is_second("longest"):
         return True
@@ -104,11 +109,12 @@ def _report(ticket: Ticket, visits: list[_Visit]) -> list[str]:
     if ticket.has("least"):
         least = ticket.number("least") + ticket.is_second("least")
         visits = [visit for visit in visits if len(visit.lines) >= least]
-    stars = [sum(action == ticket.word("star") for _, _, action in visit.lines) for visit in visits]
+    stars = [_actions(visit.lines).count(ticket.word("star")) for visit in visits]
     starred = -1
     if any(stars):
-        places = [place for place, number in enumerate(stars) if number == max(stars)]
-        starred = places[-1 if ticket.is_second("star") else 0]
+        starred = stars.index(max(stars))
+        if ticket.is_second("star"):
+            starred = len(stars) - 1 - stars[::-1].index(max(stars))
     rows = []
     seconds = 0
     for place, visit in enumerate(visits):
@@ -123,9 +129,9 @@ def _report(ticket: Ticket, visits: list[_Visit]) -> list[str]:
 
 def _longest_streak(ticket: Ticket, visit: _Visit) -> bool:
     """Return True if enough lines in a row are failures."""
-    needed = ticket.number("errors") + ticket.is_second("errors")
-    failures = "".join("x" if action == ticket.word("fail") else "-" for _, _, action in visit.lines)
-    return "x" * needed in failures
+    needed = [ticket.word("fail")] * (ticket.number("errors") + ticket.is_second("errors"))
+    actions = _actions(visit.lines)
+    return any(actions[start : start + len(needed)] == needed for start in range(len(actions)))
 
 
 def random_lines(generator: random.Random, ticket: Ticket) -> list[str]:

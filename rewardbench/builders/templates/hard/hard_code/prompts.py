@@ -14,7 +14,7 @@ from rewardbench.types import Messages
 TITLES = {"python": "Python", "javascript": "JavaScript", "java": "Java", "cpp": "C++", "go": "Go", "sql": "SQL"}
 SIGNATURES = {
     "python": "`{f}(lines: list[str]) -> list[str]`",
-    "javascript": "`{f}(lines)`, array of strings to array of strings,",
+    "javascript": "`{f}(lines)` (array of strings in, array of strings out)",
     "java": "`static List<String> {f}(List<String> lines)` in a class `{title}`",
     "cpp": "`std::vector<std::string> {f}(const std::vector<std::string>& lines)`",
     "go": "`func {f}(lines []string) []string` (package main, without a main function)",
@@ -26,7 +26,7 @@ INTROS = (
     "these are the rules, all of them:",
     "I'm {person}, and I look after {title}. Before we change anything I'd like to simulate it in {lang}: {sig}. The "
     "argument holds {lines}. What it returns follows from these rules:",
-    "Please implement {sig} ({lang}). Background: {title}. `lines` is {lines}. The function returns what the rules say "
+    "Please implement {sig}, in {lang}. Background: {title}. `lines` is {lines}. The function returns what the rules say "
     "is output, one string a line.",
     "{lang} task, standard library only. Function: {sig}. Subject: {title}. Parameter: {lines}. Result: the lines of "
     "output in the order in which they arise. Specification:",

@@ -7,9 +7,10 @@ it step by step and state what it prints; each is right for its own program.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from string import Template as Places
 
-from rewardbench.builders.draw import MirrorContent, Resample, Rng
+from rewardbench.builders.draw import MirrorContent, Resample, Rng, SquareContent
 from rewardbench.builders.mirrors import chat
 from rewardbench.builders.templates.hard.what_prints.cpp_traps import CPP
 from rewardbench.builders.templates.hard.what_prints.fragments import TOKEN, Dialect, Fragment, State, fill
@@ -27,6 +28,7 @@ from rewardbench.builders.templates.hard.what_prints.wording import (
     STEPS,
     SYSTEMS,
 )
+from rewardbench.types import Messages
 
 DIALECTS = {"python": PYTHON, "javascript": JAVASCRIPT, "java": JAVA, "cpp": CPP}
 FRAGMENTS = {1: 2, 2: 3, 3: 5, 4: 8}
@@ -41,42 +43,111 @@ Names = list[dict[str, str]]
 """The names of the variables in each fragment."""
 
 
+@dataclass(frozen=True)
+class TracedProgram:
+    """What the twins of a mirror or a square share: all but the variants of the fragments."""
+
+    language: str
+    fragments: Sequence[Fragment]
+    variants: Sequence[int]
+    names: Names
+    start: State
+    wording: Sequence[str]
+    ask: str
+    system: str
+
+    @property
+    def dialect(self) -> Dialect:
+        """The language's frame and fragments."""
+        return DIALECTS[self.language]
+
+    def flipped(self, places: Sequence[int]) -> list[int]:
+        """Return the variants with those of some fragments exchanged."""
+        return [1 - variant if n in places else variant for n, variant in enumerate(self.variants)]
+
+
 def draw(rng: Rng, rung: int) -> MirrorContent:
     """Draw a language, fragments and the place of the token that differs.
 
     Raises:
         Resample: if both programs print the same, or a number becomes too large.
     """
-    language = rng.pick(list(DIALECTS))
-    dialect = DIALECTS[language]
-    fragments = [maker(rng) for maker in rng.sample(dialect.makers, FRAGMENTS[rung])]
-    place = rng.number(0, len(fragments) - 1)
-    variants = [rng.number(0, 1) for _ in fragments]
-    both = (variants, [1 - v if n == place else v for n, v in enumerate(variants)])
-    names = _draw_names(rng, len(fragments))
-    start = State(rng.number(5, 30), rng.numbers(ELEMENTS[rung], 1, 25))
-    wording = _draw_wording(rng, len(fragments), CHECKPOINTS[rung])
-    sides = [_render(dialect, fragments, chosen, names, start, wording) for chosen in both]
-    (program_a, output_a, response_a), (program_b, output_b, response_b) = sides
-    if output_a == output_b:
-        raise Resample
-    ask, system = rng.pick(ASKS), rng.pick(SYSTEMS)
-    prompts = []
-    for program in (program_a, program_b):
-        text = ask.format(lang=dialect.title, code=f"```{language}\n{program}```")
-        prompts.append(chat(text, system=system))
+    plan = _draw_plan(rng, rung)
+    place = rng.number(0, len(plan.fragments) - 1)
+    prompts, responses, checks = _render_all(plan, [(), (place,)])
     return MirrorContent(
-        edit=f"{dialect.title}: {fragments[place].model.__qualname__.split('.')[0]}",
+        edit=_describe(plan, [place]),
         a=prompts[0],
         b=prompts[1],
-        x=response_a,
-        y=response_b,
-        check={
-            "kind": "what-prints",
-            "a": {"language": language, "output": output_a},
-            "b": {"language": language, "output": output_b},
-        },
+        x=responses[0],
+        y=responses[1],
+        check={"kind": "what-prints", "a": checks[0], "b": checks[1]},
     )
+
+
+def draw_square(rng: Rng, rung: int) -> SquareContent:
+    """Draw a language, fragments and two places of tokens; the four programs have all combinations of them.
+
+    Raises:
+        Resample: if two programs print the same, or a number becomes too large.
+    """
+    plan = _draw_plan(rng, rung)
+    first, second = rng.sample(range(len(plan.fragments)), 2)
+    prompts, responses, checks = _render_all(plan, [(), (first,), (second,), (first, second)])
+    return SquareContent(
+        edit=_describe(plan, [first, second]),
+        prompts=tuple(prompts),
+        responses=tuple(responses),
+        check={"kind": "what-prints", **{str(n): check for n, check in enumerate(checks)}},
+    )
+
+
+def _describe(plan: TracedProgram, places: Sequence[int]) -> str:
+    """Return the language and the fragments that differ."""
+    kinds = [plan.fragments[place].model.__qualname__.split(".")[0] for place in places]
+    return f"{plan.dialect.title}: {', '.join(kinds)}"
+
+
+def _draw_plan(rng: Rng, rung: int) -> TracedProgram:
+    """Draw a language, fragments, names, numbers and wordings."""
+    language = rng.pick(list(DIALECTS))
+    fragments = [maker(rng) for maker in rng.sample(DIALECTS[language].makers, FRAGMENTS[rung])]
+    return TracedProgram(
+        language=language,
+        fragments=fragments,
+        variants=[rng.number(0, 1) for _ in fragments],
+        names=_draw_names(rng, len(fragments)),
+        start=State(rng.number(5, 30), rng.numbers(ELEMENTS[rung], 1, 25)),
+        wording=_draw_wording(rng, len(fragments), CHECKPOINTS[rung]),
+        ask=rng.pick(ASKS),
+        system=rng.pick(SYSTEMS),
+    )
+
+
+def _render_all(
+    plan: TracedProgram, changes: Sequence[Sequence[int]]
+) -> tuple[list[Messages], list[str], list[dict[str, str]]]:
+    """Return the prompts, the responses and the checks of several programs.
+
+    Args:
+        plan: what they share.
+        changes: for each program, the fragments that have the other variant.
+
+    Raises:
+        Resample: if two programs print the same, or a number becomes too large.
+    """
+    prompts: list[Messages] = []
+    responses: list[str] = []
+    checks: list[dict[str, str]] = []
+    for places in changes:
+        program, printed, response = _render(plan, plan.flipped(places))
+        text = plan.ask.format(lang=plan.dialect.title, code=f"```{plan.language}\n{program}```")
+        prompts.append(chat(text, system=plan.system))
+        responses.append(response)
+        checks.append({"language": plan.language, "output": printed})
+    if len({check["output"] for check in checks}) < len(checks):
+        raise Resample
+    return prompts, responses, checks
 
 
 def _draw_names(rng: Rng, count: int) -> Names:
@@ -105,21 +176,20 @@ def _draw_wording(rng: Rng, count: int, distance: int) -> list[str]:
     return [rng.pick(OPENINGS), *sentences, rng.pick(ENDINGS)]
 
 
-def _render(
-    dialect: Dialect, fragments: Sequence[Fragment], variants: list[int], names: Names, start: State, wording: list[str]
-) -> tuple[str, str, str]:
+def _render(plan: TracedProgram, variants: Sequence[int]) -> tuple[str, str, str]:
     """Return the program, its output and the response.
 
     Raises:
         Resample: if a number becomes too large.
     """
+    dialect, names, start = plan.dialect, plan.names, plan.start
     definitions: list[str] = []
     lines: list[str] = []
-    opening, *steps, ending = wording
+    opening, *steps, ending = plan.wording
     first = {"x": f"`{names[0]['x']}` = {start.x}", "data": f"`{names[0]['data']}`", "values": f"{start.data}"}
     sentences = [opening.format_map(first)]
     state = start.copy()
-    for fragment, variant, local, step in zip(fragments, variants, names, steps, strict=True):
+    for fragment, variant, local, step in zip(plan.fragments, variants, names, steps, strict=True):
         before, inside = fragment.text(variant, local)
         definitions += before
         lines += inside
