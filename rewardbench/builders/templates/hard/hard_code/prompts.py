@@ -26,8 +26,8 @@ INTROS = (
     "these are the rules, all of them:",
     "I'm {person}, and I look after {title}. Before we change anything I'd like to simulate it in {lang}: {sig}. The "
     "argument holds {lines}. What it returns follows from these rules:",
-    "Please implement {sig}, in {lang}. Background: {title}. `lines` is {lines}. The function returns what the rules say "
-    "is output, one string a line.",
+    "Please implement {sig}, in {lang}. Background: {title}. `lines` is {lines}. The function returns what the rules "
+    "say is output, one string a line.",
     "{lang} task, standard library only. Function: {sig}. Subject: {title}. Parameter: {lines}. Result: the lines of "
     "output in the order in which they arise. Specification:",
     "We lost the old script for {title} and {person} wants it back by {day}. {lang} please, with this interface: "

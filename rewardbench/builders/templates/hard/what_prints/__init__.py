@@ -35,10 +35,12 @@ FRAGMENTS = {1: 2, 2: 3, 3: 5, 4: 8}
 """Number of fragments of a program by rung."""
 CHECKPOINTS = {1: 1, 2: 1, 3: 3, 4: 5}
 """By rung: distance between the fragments after which the responses state the values."""
-ELEMENTS = {1: 4, 2: 5, 3: 6, 4: 7}
+ELEMENTS = {1: 5, 2: 6, 3: 6, 4: 7}
 """Number of elements of the list by rung."""
 LARGEST = 10**6
-"""Numbers beyond this are no fun to follow."""
+"""Largest number with which a fragment may begin."""
+FEWEST, MOST = 4, 15
+"""Bounds of the number of elements with which a fragment may begin."""
 Names = list[dict[str, str]]
 """The names of the variables in each fragment."""
 
@@ -180,7 +182,7 @@ def _render(plan: TracedProgram, variants: Sequence[int]) -> tuple[str, str, str
     """Return the program, its output and the response.
 
     Raises:
-        Resample: if a number becomes too large.
+        Resample: if a number becomes too large, or the list too short or too long.
     """
     dialect, names, start = plan.dialect, plan.names, plan.start
     definitions: list[str] = []
@@ -190,13 +192,13 @@ def _render(plan: TracedProgram, variants: Sequence[int]) -> tuple[str, str, str
     sentences = [opening.format_map(first)]
     state = start.copy()
     for fragment, variant, local, step in zip(plan.fragments, variants, names, steps, strict=True):
+        if not FEWEST <= len(state.data) <= MOST or abs(state.x) > LARGEST:
+            raise Resample
         before, inside = fragment.text(variant, local)
         definitions += before
         lines += inside
         quoted = {name: f"`{value}`" for name, value in local.items()}
         remark = fill(fragment.model(state, variant), 0, quoted)
-        if abs(state.x) > LARGEST or not 2 < len(state.data) < 16:
-            raise Resample
         code = max(TOKEN.sub("\n", fragment.lines[0]).splitlines(), key=len).strip(" {:,;")
         values = {
             "code": f"`{Places(code).substitute(local)}`",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rewardbench.builders.draw import Rng
+from rewardbench.builders.draw import Resample, Rng
 from rewardbench.builders.templates.hard.what_prints.fragments import (
     Dialect,
     Fragment,
@@ -11,6 +11,9 @@ from rewardbench.builders.templates.hard.what_prints.fragments import (
     truncated,
     wrapped,
 )
+
+LARGEST_EXACT = 40_000
+"""Largest number whose square, times four million, a double holds exactly."""
 
 
 def frame(definitions: list[str], lines: list[str], state: State, names: dict[str, str]) -> str:
@@ -137,6 +140,8 @@ def bit_width(rng: Rng) -> Fragment:
     k, shift = rng.pick([1000003, 2000003, 4000037]), rng.pick([24, 25, 26])
 
     def model(state: State, variant: int) -> str:
+        if abs(state.x) > LARGEST_EXACT:
+            raise Resample
         low = wrapped(state.x * state.x * k + 2**31 * (state.x % 2), 32)
         shifted = (low % 2**32) >> shift if variant else low >> shift
         state.x = shifted
