@@ -199,9 +199,8 @@ def _render(plan: TracedProgram, variants: Sequence[int]) -> tuple[str, str, str
         lines += inside
         quoted = {name: f"`{value}`" for name, value in local.items()}
         remark = fill(fragment.model(state, variant), 0, quoted)
-        code = max(TOKEN.sub("\n", fragment.lines[0]).splitlines(), key=len).strip(" {:,;")
         values = {
-            "code": f"`{Places(code).substitute(local)}`",
+            "code": f"`{_first_line(fragment, local)}`",
             "remark": remark,
             "name": f"`{local['x']}`",
             "lang": dialect.title,
@@ -213,3 +212,15 @@ def _render(plan: TracedProgram, variants: Sequence[int]) -> tuple[str, str, str
     text = "\n".join(f"{n}. {sentence}" for n, sentence in enumerate(sentences, 1))
     program = dialect.frame(definitions, lines, start, names[0])
     return program, printed, f"{text}\n\n{ending.format(output=f'`{printed}`')}"
+
+
+def _first_line(fragment: Fragment, names: dict[str, str]) -> str:
+    """Return the first line of a fragment, cut off with an ellipsis before or after the token that differs."""
+    parts = TOKEN.sub("\n", fragment.lines[0]).split("\n")
+    longest = max(parts, key=len)
+    text = longest.strip(" {:,;")
+    if parts.index(longest) > 0:
+        text = f"… {text}"
+    elif len(parts) > 1:
+        text = f"{text} …"
+    return Places(text).substitute(names)
