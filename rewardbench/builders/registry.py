@@ -108,7 +108,6 @@ _BUILDERS = (
     _hard("hindi", "languages", 96, squares=12),
     _hard("chinese", "languages", 96, squares=12),
     _hard("tools", "tools", 124),
-    _hard("what-prints", "reasoning", 100),
     _hard("what-prints", "reasoning", 100, squares=16),
 )
 BUILDERS: Mapping[str, Builder] = {builder.name: builder for builder in _BUILDERS}
