@@ -100,7 +100,7 @@ _BUILDERS = (
     _long("retractions-long"),
     _hard("german", "languages", 72),
     _hard("french", "languages", 72),
-    _hard("hard-code", "reasoning", 100),
+    _hard("hard-code", "reasoning", 100, squares=16),
     _hard("rule-by-list", "instructions", 100, 16),
     _hard("scopes", "instructions", 100),
     _hard("open-decline", "instructions", 80),

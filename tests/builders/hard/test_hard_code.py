@@ -7,7 +7,7 @@ from difflib import SequenceMatcher
 
 import pytest
 
-from rewardbench.builders.build import draw_mirror
+from rewardbench.builders.build import draw_mirror, draw_square
 from rewardbench.builders.draw import RUNGS, Rng
 from rewardbench.builders.templates.hard import hard_code
 from rewardbench.builders.templates.hard.hard_code.prompts import ticket_prompts
@@ -86,7 +86,7 @@ def test_program_and_clauses_agree_on_random_inputs(world):
         program = hard_code.load(world, settings, words)
         draw_input = hard_code.INPUTS[world.name]
         example = draw_input(rng, words, settings)
-        prompt, _ = ticket_prompts(rng, world, words, (settings, settings), world.language, (example, []))
+        (prompt,) = ticket_prompts(rng, world, words, [settings], world.language, (example, []))
         rules, ticket = read_prompt(prompt[-1]["content"])
         assert ticket.settings == settings
         generator = random.Random(seed)
@@ -220,3 +220,11 @@ def test_a_program_in_five_languages():
 
 def test_lines_of_an_example_are_no_clauses():
     assert numbered_clauses("1. Do this.\n2. Do that.\n\n```\n1: 4\n7: 2\n```\n") == ["Do this.", "Do that."]
+
+
+def test_a_square_has_four_programs_for_four_tickets():
+    squares = (replace(draw_square("hard-code", 0, n), group="s") for n in range(20))
+    square = next(square for square in squares if square.check["0"]["language"] == "python")
+    cells = list(square.cells())
+    expected = [PASS if cell.right else FAIL for cell in cells]
+    assert (len(cells), verify_cases(cells), verify_clauses(cells)) == (16, expected, expected)

@@ -11,15 +11,17 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import combinations
 from string import Template as Places
 
-from rewardbench.builders.draw import MirrorContent, Resample, Rng
+from rewardbench.builders.draw import MirrorContent, Resample, Rng, SquareContent
 from rewardbench.builders.templates.hard.hard_code.compiled import CppEmitter, GoEmitter
 from rewardbench.builders.templates.hard.hard_code.emitter import Emitter
 from rewardbench.builders.templates.hard.hard_code.inputs import INPUTS
 from rewardbench.builders.templates.hard.hard_code.languages import JavaEmitter, JavaScriptEmitter
-from rewardbench.builders.templates.hard.hard_code.prompts import function_name, ticket_prompts, ticket_response
+from rewardbench.builders.templates.hard.hard_code.prompts import function_name, ticket_prompts, ticket_responses
 from rewardbench.builders.templates.hard.hard_code.worlds import Settings, World, read_worlds
+from rewardbench.types import Messages
 
 CLAUSES = {1: 4, 2: 6, 3: 9, 4: 12}
 """Number of clauses of a ticket by rung."""
@@ -54,24 +56,49 @@ class Fuzzing:
         return len(self.different) / (len(self.same) + len(self.different))
 
 
+@dataclass(frozen=True)
+class Assignment:
+    """What the prompts of a mirror or a square share: all but the settings of the clauses that differ."""
+
+    world: World
+    words: dict[str, str]
+    settings: dict[str, int]
+    language: str
+    inputs: Sequence[list[str]]
+    """Random inputs."""
+
+    def flipped(self, *names: str) -> Settings:
+        """Return the settings with those of some clauses exchanged."""
+        return {name: 1 - value if name in names else value for name, value in self.settings.items()}
+
+    def switches(self) -> list[str]:
+        """Return the clauses that have two settings."""
+        return [name for name in self.world.switches() if name in self.settings]
+
+    def facts(self) -> dict[str, str]:
+        """Return what the verifiers need to run a program."""
+        facts = {"language": self.language, "function": function_name(self.language, self.words["f"])}
+        if self.world.schema:
+            facts["schema"] = Places(self.world.schema).substitute(self.words)
+        return facts
+
+    def render(
+        self, rng: Rng, variants: Sequence[Settings], example: tuple[list[str], list[str]]
+    ) -> tuple[list[Messages], list[str]]:
+        """Return the prompts and the responses for some settings."""
+        codes = [translate(self.language, self.world.program(settings, self.words)) for settings in variants]
+        prompts = ticket_prompts(rng, self.world, self.words, variants, self.language, example)
+        return prompts, ticket_responses(rng, self.language, codes)
+
+
 def draw(rng: Rng, rung: int) -> MirrorContent:
     """Draw a world, its clauses and a language, and the clause that differs."""
-    world = rng.pick(read_worlds())
-    words = draw_words(rng, world)
-    settings = draw_settings(rng, world, CLAUSES[rung])
-    language = "sql" if world.language == "sql" else rng.pick(LANGUAGES)
-    inputs = [INPUTS[world.name](rng, words, settings) for _ in range(FUZZ_INPUTS)]
-    name, twin, fuzzing = _draw_twin(rng, world, settings, words, inputs, SHARES[rung])
+    task = _draw_assignment(rng, rung)
+    name, fuzzing = _draw_twin(rng, task, SHARES[rung])
     cases = _draw_cases(rng, fuzzing)
-    code_a = translate(language, world.program(settings, words))
-    code_b = translate(language, world.program(twin, words))
-    facts = {"language": language, "function": function_name(language, words["f"])}
-    if world.schema:
-        facts["schema"] = Places(world.schema).substitute(words)
-    prompts = ticket_prompts(rng, world, words, (settings, twin), language, rng.pick(fuzzing.same))
-    responses = ticket_response(rng, language, code_a, code_b)
+    prompts, responses = task.render(rng, [task.settings, task.flipped(name)], rng.pick(fuzzing.same))
     return MirrorContent(
-        edit=f"{world.name}: clause {name}",
+        edit=f"{task.world.name}: clause {name}",
         a=prompts[0],
         b=prompts[1],
         x=responses[0],
@@ -79,10 +106,52 @@ def draw(rng: Rng, rung: int) -> MirrorContent:
         check={
             "kind": "hard-code",
             "share": round(fuzzing.share, 4),
-            "a": {**facts, "cases": [[lines, a] for lines, a, _ in cases]},
-            "b": {**facts, "cases": [[lines, b] for lines, _, b in cases]},
+            "a": {**task.facts(), "cases": [[lines, a] for lines, a, _ in cases]},
+            "b": {**task.facts(), "cases": [[lines, b] for lines, _, b in cases]},
         },
     )
+
+
+def draw_square(rng: Rng, rung: int) -> SquareContent:
+    """Draw a world, its clauses and a language, and two clauses; the prompts have all combinations of their settings.
+
+    Raises:
+        Resample: if two of the programs agree on all inputs, or all four on none.
+    """
+    task = _draw_assignment(rng, rung)
+    if len(task.switches()) < 2:
+        raise Resample
+    first, second = rng.sample(task.switches(), 2)
+    variants = [task.settings, task.flipped(first), task.flipped(second), task.flipped(first, second)]
+    outputs = []
+    for settings in variants:
+        outputs.append(list(map(load(task.world, settings, task.words), task.inputs)))
+    rows = list(zip(task.inputs, *outputs, strict=True))
+    cases = []
+    for left, right in combinations(range(1, 5), 2):
+        telling = [row for row in rows if row[left] != row[right]]
+        if not telling:
+            raise Resample
+        cases += rng.sample(telling, min(TELLING_CASES // 2, len(telling)))
+    same = [row for row in rows if all(output == row[1] for output in row[2:])]
+    if not same:
+        raise Resample
+    prompts, responses = task.render(rng, variants, rng.pick(same)[:2])
+    check: dict[str, object] = {"kind": "hard-code"}
+    for n in range(4):
+        check[str(n)] = {**task.facts(), "cases": [[row[0], row[n + 1]] for row in cases]}
+    edit = f"{task.world.name}: clauses {first}, {second}"
+    return SquareContent(edit, prompts=tuple(prompts), responses=tuple(responses), check=check)
+
+
+def _draw_assignment(rng: Rng, rung: int) -> Assignment:
+    """Draw a world, its clauses, a language and random inputs."""
+    world = rng.pick(read_worlds())
+    words = draw_words(rng, world)
+    settings = draw_settings(rng, world, CLAUSES[rung])
+    language = "sql" if world.language == "sql" else rng.pick(LANGUAGES)
+    inputs = [INPUTS[world.name](rng, words, settings) for _ in range(FUZZ_INPUTS)]
+    return Assignment(world, words, settings, language, inputs)
 
 
 def draw_words(rng: Rng, world: World) -> dict[str, str]:
@@ -142,28 +211,19 @@ def translate(language: str, source: str) -> str:
     return source if language == "sql" else python_program(source)
 
 
-def _draw_twin(
-    rng: Rng,
-    world: World,
-    settings: Settings,
-    words: dict[str, str],
-    inputs: Sequence[list[str]],
-    bounds: tuple[float, float],
-) -> tuple[str, Settings, Fuzzing]:
+def _draw_twin(rng: Rng, task: Assignment, bounds: tuple[float, float]) -> tuple[str, Fuzzing]:
     """Draw the clause whose other setting changes the output on a share of the inputs within bounds.
 
     Raises:
         Resample: if no clause does.
     """
-    program = load(world, settings, words)
-    outputs = list(map(program, inputs))
-    candidates = [name for name in world.switches() if name in settings]
+    outputs = list(map(load(task.world, task.settings, task.words), task.inputs))
+    candidates = task.switches()
     for name in rng.sample(candidates, len(candidates)):
-        twin = {**settings, name: 1 - settings[name]}
-        other = load(world, twin, words)
-        fuzzing = _fuzz(other, inputs, outputs, bounds[1])
+        other = load(task.world, task.flipped(name), task.words)
+        fuzzing = _fuzz(other, task.inputs, outputs, bounds[1])
         if bounds[0] <= fuzzing.share <= bounds[1] and fuzzing.same:
-            return name, twin, fuzzing
+            return name, fuzzing
     raise Resample
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from string import Template as Places
 
 from rewardbench.builders.draw import Rng
@@ -107,19 +108,19 @@ def ticket_prompts(
     rng: Rng,
     world: World,
     words: dict[str, str],
-    both: tuple[Settings, Settings],
+    variants: Sequence[Settings],
     language: str,
     example: tuple[list[str], list[str]],
-) -> tuple[Messages, Messages]:
-    """Return both prompts; they differ in one clause.
+) -> list[Messages]:
+    """Return the prompts of a mirror or a square; they differ in the settings of clauses.
 
     Args:
         rng: source of all random choices.
         world: the world.
         words: words and numbers of the scene.
-        both: the clauses of both prompts, in their order, with their settings.
+        variants: the clauses of each prompt, in their order, with their settings.
         language: the language of the program.
-        example: an input with its output, the same for both.
+        example: an input with its output, the same for all.
     """
     name = words["f"]
     is_query = language == "sql"
@@ -137,24 +138,25 @@ def ticket_prompts(
     intro = rng.pick(QUERY_INTROS if is_query else INTROS).format_map(frame)
     ending = rng.pick(QUERY_ENDINGS if is_query else ENDINGS).format_map(frame)
     system, style = rng.pick(SYSTEMS).format_map(frame), rng.pick(STYLES)
-    wordings = {clause: rng.pick(world.clauses[clause]) for clause in both[0]}
+    wordings = {clause: rng.pick(world.clauses[clause]) for clause in variants[0]}
     shown = ""
     if rng.chance() and len(example[0]) <= 12:
         form = QUERY_EXAMPLE if is_query else rng.pick(EXAMPLES)
         shown = form.format(lines="\n".join(example[0]), output="\n".join(example[1]))
     prompts = []
-    for settings in both:
+    for settings in variants:
         clauses = []
         for n, (clause, setting) in enumerate(settings.items(), 1):
             clauses.append(style.format(n=n, text=clause_text(wordings[clause], setting, words)))
         parts = [intro, "\n".join(clauses), shown, ending]
         prompts.append(chat("\n\n".join(filter(None, parts)), system=system))
-    return prompts[0], prompts[1]
+    return prompts
 
 
-def ticket_response(rng: Rng, language: str, code_a: str, code_b: str) -> tuple[str, str]:
-    """Return both responses."""
+def ticket_responses(rng: Rng, language: str, codes: Sequence[str]) -> list[str]:
+    """Return the responses with these programs."""
     lead, note = rng.pick(LEADS).format(lang=TITLES[language]), rng.pick(QUERY_NOTES if language == "sql" else NOTES)
-    fences = (f"```{language}\n{code}```" for code in (code_a, code_b))
-    first, second = ("\n\n".join(filter(None, (lead, fence, note))) for fence in fences)
-    return first, second
+    responses = []
+    for code in codes:
+        responses.append("\n\n".join(filter(None, (lead, f"```{language}\n{code}```", note))))
+    return responses
