@@ -10,7 +10,7 @@ from rewardbench.builders.build import draw_mirror, draw_square
 from rewardbench.builders.draw import RUNGS, Rng
 from rewardbench.builders.templates.hard import what_prints
 from rewardbench.builders.templates.hard.what_prints import DIALECTS, javascript_traps, python_traps
-from rewardbench.builders.templates.hard.what_prints.fragments import State, truncated, wrapped
+from rewardbench.builders.templates.hard.what_prints.fragments import ProgramState, truncated, wrapped
 from rewardbench.verifiers.cells import FAIL, PASS
 from rewardbench.verifiers.hard.what_prints import verify_run, verify_stated_output
 from rewardbench.verifiers.programs import LANGUAGES, run_sources
@@ -35,7 +35,7 @@ def fragment_programs(language):
     for maker in dialect.makers:
         rng = Rng(maker.__name__)
         fragment = maker(rng)
-        start = State(rng.number(1, 30), rng.numbers(5, 1, 25))
+        start = ProgramState(rng.number(1, 30), rng.numbers(5, 1, 25))
         names = what_prints._draw_names(rng, 1)
         for variant in (0, 1):
             state = start.copy()
@@ -118,7 +118,7 @@ def test_arithmetic_of_other_languages_by_hand():
 
 def test_two_fragments_by_hand():
     """Sorted as texts, 10 comes before 9; `(2 - 3 * 5) // 4` is -4 in Python, and its remainder 3."""
-    state = State(0, [9, 10, 25])
+    state = ProgramState(0, [9, 10, 25])
     javascript_traps.default_sort(Rng("a")).model(state, 0)
     assert state.data == [10, 25, 9]
 
@@ -127,7 +127,7 @@ def test_two_fragments_by_hand():
             return {2: 2, 3: 4}[low]
 
     for variant, expected in ((0, -4), (1, 3)):
-        state = State(5, [])
+        state = ProgramState(5, [])
         python_traps.floor_or_remainder(FixedRng("a")).model(state, variant)
         assert state.x == expected
 

@@ -20,7 +20,7 @@ from rewardbench.builders.templates.hard.hard_code.emitter import Emitter
 from rewardbench.builders.templates.hard.hard_code.inputs import INPUTS
 from rewardbench.builders.templates.hard.hard_code.languages import JavaEmitter, JavaScriptEmitter
 from rewardbench.builders.templates.hard.hard_code.prompts import function_name, ticket_prompts, ticket_responses
-from rewardbench.builders.templates.hard.hard_code.worlds import Settings, World, read_worlds
+from rewardbench.builders.templates.hard.hard_code.worlds import ClauseSettings, TicketWorld, read_worlds
 from rewardbench.types import Messages
 
 CLAUSES = {1: 4, 2: 6, 3: 9, 4: 12}
@@ -46,9 +46,9 @@ class Fuzzing:
     """Random inputs, with the outputs of both programs."""
 
     same: list[tuple[list[str], list[str]]] = field(default_factory=list)
-    """Inputs on which they agree, with the output."""
+    """DrawInput on which they agree, with the output."""
     different: list[tuple[list[str], list[str], list[str]]] = field(default_factory=list)
-    """Inputs on which they differ, with both outputs."""
+    """DrawInput on which they differ, with both outputs."""
 
     @property
     def share(self) -> float:
@@ -60,14 +60,14 @@ class Fuzzing:
 class Assignment:
     """What the prompts of a mirror or a square share: all but the settings of the clauses that differ."""
 
-    world: World
+    world: TicketWorld
     words: dict[str, str]
     settings: dict[str, int]
     language: str
     inputs: Sequence[list[str]]
     """Random inputs."""
 
-    def flipped(self, *names: str) -> Settings:
+    def flipped(self, *names: str) -> ClauseSettings:
         """Return the settings with those of some clauses exchanged."""
         return {name: 1 - value if name in names else value for name, value in self.settings.items()}
 
@@ -83,7 +83,7 @@ class Assignment:
         return facts
 
     def render(
-        self, rng: Rng, variants: Sequence[Settings], example: tuple[list[str], list[str]]
+        self, rng: Rng, variants: Sequence[ClauseSettings], example: tuple[list[str], list[str]]
     ) -> tuple[list[Messages], list[str]]:
         """Return the prompts and the responses for some settings."""
         codes = [translate(self.language, self.world.program(settings, self.words)) for settings in variants]
@@ -154,7 +154,7 @@ def _draw_assignment(rng: Rng, rung: int) -> Assignment:
     return Assignment(world, words, settings, language, inputs)
 
 
-def draw_words(rng: Rng, world: World) -> dict[str, str]:
+def draw_words(rng: Rng, world: TicketWorld) -> dict[str, str]:
     """Draw a scene with its command words and numbers."""
     words = {}
     for name, options in rng.pick(world.scenes).items():
@@ -164,7 +164,7 @@ def draw_words(rng: Rng, world: World) -> dict[str, str]:
     return words
 
 
-def draw_settings(rng: Rng, world: World, count: int) -> dict[str, int]:
+def draw_settings(rng: Rng, world: TicketWorld, count: int) -> dict[str, int]:
     """Draw `count` clauses, in random order, with their settings."""
     optional = [name for name in world.clauses if name not in world.base]
     names = [*world.base, *rng.sample(optional, count - len(world.base))]
@@ -175,7 +175,7 @@ def draw_settings(rng: Rng, world: World, count: int) -> dict[str, int]:
     return settings
 
 
-def load(world: World, settings: Settings, words: dict[str, str]) -> Program:
+def load(world: TicketWorld, settings: ClauseSettings, words: dict[str, str]) -> Program:
     """Return the program of a world as a function from input lines to output lines."""
     code = world.program(settings, words)
     if world.language == "sql":

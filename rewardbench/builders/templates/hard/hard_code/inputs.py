@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from rewardbench.builders.draw import Rng
 
 Words = Mapping[str, str]
-Inputs = Callable[[Rng, Words, Mapping[str, int]], list[str]]
+DrawInput = Callable[[Rng, Words, Mapping[str, int]], list[str]]
 """Returns the lines of an input, given the words and numbers of the scene, and the clauses of the ticket."""
 
 KEYS = "amber birch cedar dune ember fjord grove heath islet".split()
@@ -199,7 +199,7 @@ def queue_lines(rng: Rng, words: Words, settings: Mapping[str, int]) -> list[str
     return lines
 
 
-INPUTS: Mapping[str, Inputs] = {
+INPUTS: Mapping[str, DrawInput] = {
     "cache": cache_lines,
     "queue": queue_lines,
     "report": report_lines,

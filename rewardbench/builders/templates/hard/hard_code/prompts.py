@@ -9,7 +9,7 @@ from rewardbench.builders.draw import Rng
 from rewardbench.builders.mirrors import chat
 from rewardbench.builders.templates.hard.hard_code.emitter import camel_case
 from rewardbench.builders.templates.hard.hard_code.languages import camel_title
-from rewardbench.builders.templates.hard.hard_code.worlds import Settings, World, clause_text
+from rewardbench.builders.templates.hard.hard_code.worlds import ClauseSettings, TicketWorld, clause_text
 from rewardbench.types import Messages
 
 TITLES = {"python": "Python", "javascript": "JavaScript", "java": "Java", "cpp": "C++", "go": "Go", "sql": "SQL"}
@@ -106,9 +106,9 @@ def function_name(language: str, name: str) -> str:
 
 def ticket_prompts(
     rng: Rng,
-    world: World,
+    world: TicketWorld,
     words: dict[str, str],
-    variants: Sequence[Settings],
+    variants: Sequence[ClauseSettings],
     language: str,
     example: tuple[list[str], list[str]],
 ) -> list[Messages]:

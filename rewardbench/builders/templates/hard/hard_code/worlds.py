@@ -28,12 +28,12 @@ ARTICLE = re.compile(r"(\ba|^A|(?<=\. )A)n? (`?)([a-zA-Z])([a-z]?)")
 OPTION = re.compile(r"⟨(\w+):(.*?)⟩")
 CONDITION = re.compile(r" *#\? (.+)$")
 
-Settings = Mapping[str, int]
+ClauseSettings = Mapping[str, int]
 """The clauses of a program, each with its setting: 0, or 1 for the second one of a clause that has two."""
 
 
 @dataclass(frozen=True)
-class World:
+class TicketWorld:
     """A kind of task: its vocabulary, clauses and program."""
 
     name: str
@@ -56,7 +56,7 @@ class World:
         """Return the clauses that have two settings."""
         return [name for name, texts in self.clauses.items() if SWITCH.search(texts[0])]
 
-    def program(self, settings: Settings, words: Mapping[str, str]) -> str:
+    def program(self, settings: ClauseSettings, words: Mapping[str, str]) -> str:
         """Return the program of these settings, in the typed subset of Python."""
         lines = []
         for line in self.code.strip("\n").split("\n"):
@@ -68,7 +68,7 @@ class World:
         return Places(text).substitute(words) + "\n"
 
 
-def _holds(condition: str, settings: Settings) -> bool:
+def _holds(condition: str, settings: ClauseSettings) -> bool:
     """Return True if a line with this condition belongs to the program."""
     for part in condition.split("&"):
         options = part.split("|")
@@ -77,7 +77,7 @@ def _holds(condition: str, settings: Settings) -> bool:
     return True
 
 
-def _matches(option: str, settings: Settings) -> bool:
+def _matches(option: str, settings: ClauseSettings) -> bool:
     if option.startswith("!"):
         return option[1:] not in settings
     name, _, value = option.partition("=")
@@ -97,13 +97,13 @@ def _article(match: re.Match[str]) -> str:
 
 
 @cache
-def read_worlds() -> tuple[World, ...]:
+def read_worlds() -> tuple[TicketWorld, ...]:
     """Read all worlds, in the order of their file names."""
     worlds = []
     for path in sorted(Path(__file__).parent.glob("*.toml")):
         values = tomllib.loads(path.read_text(encoding="utf-8"))
         worlds.append(
-            World(
+            TicketWorld(
                 name=path.stem,
                 base=tuple(values["base"]),
                 lines=values["lines"],

@@ -13,7 +13,13 @@ from string import Template as Places
 from rewardbench.builders.draw import MirrorContent, Resample, Rng, SquareContent
 from rewardbench.builders.mirrors import chat
 from rewardbench.builders.templates.hard.what_prints.cpp_traps import CPP
-from rewardbench.builders.templates.hard.what_prints.fragments import TOKEN, Dialect, Fragment, State, fill
+from rewardbench.builders.templates.hard.what_prints.fragments import (
+    TOKEN,
+    Fragment,
+    ProgramLanguage,
+    ProgramState,
+    fill,
+)
 from rewardbench.builders.templates.hard.what_prints.java_traps import JAVA
 from rewardbench.builders.templates.hard.what_prints.javascript_traps import JAVASCRIPT
 from rewardbench.builders.templates.hard.what_prints.python_traps import PYTHON
@@ -53,13 +59,13 @@ class TracedProgram:
     fragments: Sequence[Fragment]
     variants: Sequence[int]
     names: Names
-    start: State
+    start: ProgramState
     wording: Sequence[str]
     ask: str
     system: str
 
     @property
-    def dialect(self) -> Dialect:
+    def dialect(self) -> ProgramLanguage:
         """The language's frame and fragments."""
         return DIALECTS[self.language]
 
@@ -119,7 +125,7 @@ def _draw_plan(rng: Rng, rung: int) -> TracedProgram:
         fragments=fragments,
         variants=[rng.number(0, 1) for _ in fragments],
         names=_draw_names(rng, len(fragments)),
-        start=State(rng.number(5, 30), rng.numbers(ELEMENTS[rung], 1, 25)),
+        start=ProgramState(rng.number(5, 30), rng.numbers(ELEMENTS[rung], 1, 25)),
         wording=_draw_wording(rng, len(fragments), CHECKPOINTS[rung]),
         ask=rng.pick(ASKS),
         system=rng.pick(SYSTEMS),

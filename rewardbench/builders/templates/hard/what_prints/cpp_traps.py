@@ -6,9 +6,9 @@ from textwrap import indent
 
 from rewardbench.builders.draw import Rng
 from rewardbench.builders.templates.hard.what_prints.fragments import (
-    Dialect,
     Fragment,
-    State,
+    ProgramLanguage,
+    ProgramState,
     listed,
     truncated,
 )
@@ -16,7 +16,7 @@ from rewardbench.builders.templates.hard.what_prints.fragments import (
 HEADERS = {"cstdlib": "std::abs", "map": "std::map", "set": "set<int>"}
 
 
-def frame(definitions: list[str], lines: list[str], state: State, names: dict[str, str]) -> str:
+def frame(definitions: list[str], lines: list[str], state: ProgramState, names: dict[str, str]) -> str:
     """Return the program."""
     x, data = names["x"], names["data"]
     head = [f"int {x} = {state.x};", f"std::vector<int> {data} = {{{', '.join(map(str, state.data))}}};"]
@@ -27,7 +27,7 @@ def frame(definitions: list[str], lines: list[str], state: State, names: dict[st
     return f"{includes}#include <iostream>\n#include <vector>\n\n{static}int main() {{\n{indent(code, '    ')}\n}}\n"
 
 
-def output(state: State) -> str:
+def output(state: ProgramState) -> str:
     """Return what the last line prints."""
     return " ".join(map(str, [state.x, *state.data]))
 
@@ -36,7 +36,7 @@ def loop_reference(rng: Rng) -> Fragment:
     """Change the elements of a vector, or copies of them."""
     k = rng.number(2, 4)
 
-    def model(state: State, variant: int) -> str:
+    def model(state: ProgramState, variant: int) -> str:
         values = [v * k - state.x % 5 if v % 2 else v for v in state.data]
         if variant:
             state.data[:] = values
@@ -54,7 +54,7 @@ def alias(rng: Rng) -> Fragment:
     """Push to a vector under another name, or to a copy of it."""
     k = rng.number(3, 9)
 
-    def model(state: State, variant: int) -> str:
+    def model(state: ProgramState, variant: int) -> str:
         other = state.data if variant else list(state.data)
         other.append(abs(state.x) % k)
         other[0] += 1
@@ -74,7 +74,7 @@ def unsigned_compare(rng: Rng) -> Fragment:
     """Compare negative numbers with an unsigned one."""
     k, shift = rng.number(3, 8), rng.number(4, 12)
 
-    def model(state: State, variant: int) -> str:
+    def model(state: ProgramState, variant: int) -> str:
         count = 0
         for v in state.data:
             value = v - shift
@@ -93,7 +93,7 @@ def small_type(rng: Rng) -> Fragment:
     """Keep a product in eight bits, or in an int."""
     n, k = rng.number(3, 5), rng.number(3, 7)
 
-    def model(state: State, variant: int) -> str:
+    def model(state: ProgramState, variant: int) -> str:
         value = abs(state.x) % 100
         values = []
         for i in range(n):
@@ -115,7 +115,7 @@ def static_counter(rng: Rng) -> Fragment:
     """Count calls in a static variable, or start again in every call."""
     k = rng.number(2, 5)
 
-    def model(state: State, variant: int) -> str:
+    def model(state: ProgramState, variant: int) -> str:
         calls, results = 0, []
         for v in state.data:
             calls = 1 if variant else calls + 1
@@ -138,7 +138,7 @@ def by_reference(rng: Rng) -> Fragment:
     """Pass a number by value, or by reference."""
     k, n = rng.number(2, 4), rng.number(3, 4)
 
-    def model(state: State, variant: int) -> str:
+    def model(state: ProgramState, variant: int) -> str:
         results = []
         for i in range(n):
             _, value = truncated(state.x * k + i, 53)
@@ -163,7 +163,7 @@ def inserting_lookup(rng: Rng) -> Fragment:
     """Look up keys in a map with an operator that inserts them, or with one that does not."""
     k, m = rng.number(3, 5), rng.number(2, 6)
 
-    def model(state: State, variant: int) -> str:
+    def model(state: ProgramState, variant: int) -> str:
         seen = {truncated(v, k)[1] for v in state.data[:2]} | set(range(0 if variant else m))
         state.x += 2 * len(seen)
         return f"$other has {len(seen)} keys in the end"
@@ -181,7 +181,7 @@ def negative_division(rng: Rng) -> Fragment:
     """Divide a negative number, or take its remainder."""
     a, b = rng.number(2, 9), rng.number(3, 7)
 
-    def model(state: State, variant: int) -> str:
+    def model(state: ProgramState, variant: int) -> str:
         negative = a - 3 * abs(state.x)
         state.x = truncated(negative, b)[variant] * 2 + a
         return f"$other is {negative}"
@@ -194,7 +194,7 @@ def distinct(rng: Rng) -> Fragment:
     """Collect remainders in a set, or in a multiset."""
     k, m = rng.number(2, 4), rng.number(3, 5)
 
-    def model(state: State, variant: int) -> str:
+    def model(state: ProgramState, variant: int) -> str:
         values = [abs(v) % k for v in state.data]
         collected = sorted(values) if variant else sorted(set(values))
         for v in collected:
@@ -213,7 +213,7 @@ def fraction(rng: Rng) -> Fragment:
     """Divide integers before they become a double, or after it."""
     k, m = rng.pick([4, 8]), rng.number(3, 9)  # exact in binary
 
-    def model(state: State, variant: int) -> str:
+    def model(state: ProgramState, variant: int) -> str:
         value = abs(state.x)
         doubled = value * 4 * m // k if variant else value // k * 4 * m
         state.x = doubled - value
@@ -227,7 +227,7 @@ def counting_down(rng: Rng) -> Fragment:
     """Test a counter before or after it is lowered."""
     n, a = rng.number(3, 5), rng.number(2, 4)
 
-    def model(state: State, variant: int) -> str:
+    def model(state: ProgramState, variant: int) -> str:
         counter, values = n, []
         while True:
             tested = counter - 1 if variant else counter
@@ -247,7 +247,7 @@ def counting_down(rng: Rng) -> Fragment:
     return Fragment(lines, model)
 
 
-CPP = Dialect(
+CPP = ProgramLanguage(
     "C++",
     frame,
     output,

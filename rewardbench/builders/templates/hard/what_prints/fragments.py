@@ -18,18 +18,18 @@ TOKEN = re.compile(r"⟦(.*?)¦(.*?)⟧")
 
 
 @dataclass
-class State:
+class ProgramState:
     """The variables of a program while it runs."""
 
     x: int
     data: list[int]
 
-    def copy(self) -> State:
+    def copy(self) -> ProgramState:
         """Return an independent copy."""
-        return State(self.x, list(self.data))
+        return ProgramState(self.x, list(self.data))
 
 
-Model = Callable[[State, int], str]
+FragmentModel = Callable[[ProgramState, int], str]
 """Changes the state as the lines do, in variant 0 or 1, and returns a remark on the way there (may be empty)."""
 
 
@@ -38,7 +38,7 @@ class Fragment:
     """A few lines of a program."""
 
     lines: tuple[str, ...]
-    model: Model
+    model: FragmentModel
     before: tuple[str, ...] = ()
     """Definitions that must precede the program."""
 
@@ -57,13 +57,13 @@ FragmentMaker = Callable[[Rng], Fragment]
 
 
 @dataclass(frozen=True)
-class Dialect:
+class ProgramLanguage:
     """How a language frames a program, and its fragments."""
 
     title: str
-    frame: Callable[[list[str], list[str], State, dict[str, str]], str]
+    frame: Callable[[list[str], list[str], ProgramState, dict[str, str]], str]
     """Returns the program of definitions and lines, given the initial state and the names."""
-    output: Callable[[State], str]
+    output: Callable[[ProgramState], str]
     """Returns what the last line prints."""
     makers: tuple[FragmentMaker, ...]
     names: dict[str, list[str]] = field(default_factory=dict)

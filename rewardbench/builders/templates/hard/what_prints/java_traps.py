@@ -6,16 +6,16 @@ from textwrap import indent
 
 from rewardbench.builders.draw import Rng
 from rewardbench.builders.templates.hard.what_prints.fragments import (
-    Dialect,
     Fragment,
-    State,
+    ProgramLanguage,
+    ProgramState,
     listed,
     truncated,
     wrapped,
 )
 
 
-def frame(definitions: list[str], lines: list[str], state: State, names: dict[str, str]) -> str:
+def frame(definitions: list[str], lines: list[str], state: ProgramState, names: dict[str, str]) -> str:
     """Return the program."""
     x, data = names["x"], names["data"]
     values = ", ".join(map(str, state.data))
@@ -28,7 +28,7 @@ def frame(definitions: list[str], lines: list[str], state: State, names: dict[st
     )
 
 
-def output(state: State) -> str:
+def output(state: ProgramState) -> str:
     """Return what the last line prints."""
     return f"{state.x} {state.data}"
 
@@ -37,7 +37,7 @@ def overflow(rng: Rng) -> Fragment:
     """Multiply beyond 32 bits, in an int or in a long."""
     n, k, m = rng.number(5, 7), rng.number(53, 97), rng.pick([89, 97, 101])
 
-    def model(state: State, variant: int) -> str:
+    def model(state: ProgramState, variant: int) -> str:
         product = abs(state.x) % 50 + 2
         for _ in range(n):
             product = wrapped(product * k, 64 if variant else 32)
@@ -56,7 +56,7 @@ def remove_which(rng: Rng) -> Fragment:
     """Remove by index, or by value."""
     k = rng.number(1, 2)
 
-    def model(state: State, variant: int) -> str:
+    def model(state: ProgramState, variant: int) -> str:
         state.data.append(k)
         if variant:
             state.data.remove(k)
@@ -73,7 +73,7 @@ def shift(rng: Rng) -> Fragment:
     """Shift a negative number with or without its sign."""
     a, k = rng.number(5, 30), rng.pick([27, 28])
 
-    def model(state: State, variant: int) -> str:
+    def model(state: ProgramState, variant: int) -> str:
         value = wrapped(a - abs(state.x) * 2**24 - 2**25, 32)
         state.x = ((value % 2**32) >> k if variant else value >> k) + a
         return f"$other is {value}"
@@ -86,7 +86,7 @@ def own_increment(rng: Rng) -> Fragment:
     """Assign the result of an increment to the variable that it changes."""
     n, k = rng.number(3, 5), rng.number(2, 6)
 
-    def model(state: State, variant: int) -> str:
+    def model(state: ProgramState, variant: int) -> str:
         values = []
         for i in range(n):
             state.x = (state.x + 1 if variant else state.x) + k * i
@@ -107,7 +107,7 @@ def fall_through(rng: Rng) -> Fragment:
     """Fall through the cases of a switch, or leave it after one of them."""
     p, q, r = rng.numbers(3, 2, 9)
 
-    def model(state: State, variant: int) -> str:
+    def model(state: ProgramState, variant: int) -> str:
         values = []
         for v in state.data:
             case = abs(v) % 3
@@ -136,7 +136,7 @@ def narrow_cast(rng: Rng) -> Fragment:
     """Cast to a byte, or to a char."""
     k, a = rng.number(11, 29), rng.number(60, 140)
 
-    def model(state: State, variant: int) -> str:
+    def model(state: ProgramState, variant: int) -> str:
         value = state.x * k + a
         cast = wrapped(value, 16, signed=False) if variant else wrapped(value, 8)
         _, state.x = truncated(cast, 73)
@@ -149,7 +149,7 @@ def both_sides(rng: Rng) -> Fragment:
     """Evaluate the right side of a condition always, or only if it matters."""
     k, m = rng.number(2, 3), rng.number(5, 9)
 
-    def model(state: State, variant: int) -> str:
+    def model(state: ProgramState, variant: int) -> str:
         calls = hits = 0
         for v in state.data:
             is_multiple = v % k == 0
@@ -173,7 +173,7 @@ def rounded(rng: Rng) -> Fragment:
     """Round negative halves, or cut them."""
     k = rng.number(1, 9) * 2 + 1
 
-    def model(state: State, variant: int) -> str:
+    def model(state: ProgramState, variant: int) -> str:
         values = []
         for position, v in enumerate(state.data):
             half = v - k
@@ -190,7 +190,7 @@ def division(rng: Rng) -> Fragment:
     """Divide negative numbers towards zero, or downwards."""
     a, b = rng.number(2, 9), rng.number(3, 7)
 
-    def model(state: State, variant: int) -> str:
+    def model(state: ProgramState, variant: int) -> str:
         negative = a - 3 * abs(state.x)
         state.x = truncated(negative, b)[1] if variant == 0 else negative % b
         state.x = state.x * 5 + a
@@ -207,7 +207,7 @@ def string_identity(rng: Rng) -> Fragment:
     """Compare texts that are equal, by identity or by content."""
     a = rng.number(4, 20)
 
-    def model(state: State, variant: int) -> str:
+    def model(state: ProgramState, variant: int) -> str:
         state.x = state.x * 2 + (a if variant else -a)
         return f"the two texts count as {'equal' if variant else 'different'}"
 
@@ -219,7 +219,7 @@ def string_identity(rng: Rng) -> Fragment:
     return Fragment(lines, model)
 
 
-JAVA = Dialect(
+JAVA = ProgramLanguage(
     "Java",
     frame,
     output,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from rewardbench.builders.draw import Resample, Rng
 from rewardbench.builders.templates.hard.what_prints.fragments import (
-    Dialect,
     Fragment,
-    State,
+    ProgramLanguage,
+    ProgramState,
     listed,
     truncated,
     wrapped,
@@ -16,14 +16,14 @@ LARGEST_EXACT = 40_000
 """Largest number whose square, times four million, a double holds exactly."""
 
 
-def frame(definitions: list[str], lines: list[str], state: State, names: dict[str, str]) -> str:
+def frame(definitions: list[str], lines: list[str], state: ProgramState, names: dict[str, str]) -> str:
     """Return the program."""
     x, data = names["x"], names["data"]
     head = [f"let {x} = {state.x};", f"let {data} = {state.data};"]
     return "\n".join([*definitions, *head, *lines, f'console.log({x} + " [" + {data}.join(", ") + "]");']) + "\n"
 
 
-def output(state: State) -> str:
+def output(state: ProgramState) -> str:
     """Return what the last line prints."""
     return f"{state.x} {state.data}"
 
@@ -32,7 +32,7 @@ def default_sort(rng: Rng) -> Fragment:
     """Sort numbers as texts, or as numbers."""
     k = rng.number(1, 3)
 
-    def model(state: State, variant: int) -> str:
+    def model(state: ProgramState, variant: int) -> str:
         state.data.sort(key=int if variant else str)
         state.x += state.data[k] - state.data[0]
         return f"index {k} holds {state.data[k]}"
@@ -44,7 +44,7 @@ def alias(rng: Rng) -> Fragment:
     """Push to an array under another name, or to a copy of it."""
     k = rng.number(3, 9)
 
-    def model(state: State, variant: int) -> str:
+    def model(state: ProgramState, variant: int) -> str:
         copy = list(state.data) if variant else state.data
         copy.append(abs(state.x) % k)
         copy[0] += 1
@@ -64,7 +64,7 @@ def loop_variable(rng: Rng) -> Fragment:
     """Call functions that share a `var`, or that have a `let` each."""
     n, a = rng.number(3, 4), rng.number(2, 3)
 
-    def model(state: State, variant: int) -> str:
+    def model(state: ProgramState, variant: int) -> str:
         values = []
         for k in range(n):
             _, state.x = truncated(state.x + a * (k if variant else n), 50)
@@ -85,7 +85,7 @@ def zero_or_missing(rng: Rng) -> Fragment:
     """Replace falsy values, or only missing ones."""
     k, m = rng.number(2, 3), rng.number(7, 12)
 
-    def model(state: State, variant: int) -> str:
+    def model(state: ProgramState, variant: int) -> str:
         replaced = []
         for v in state.data:
             _, remainder = truncated(v, k)
@@ -104,7 +104,7 @@ def remainder_sign(rng: Rng) -> Fragment:
     """Take the remainder, or the quotient, of a negative number."""
     a, b = rng.number(2, 9), rng.number(3, 7)
 
-    def model(state: State, variant: int) -> str:
+    def model(state: ProgramState, variant: int) -> str:
         negative = a - 3 * state.x
         quotient, remainder = truncated(negative, b)
         state.x = (negative // b if variant else quotient) + remainder
@@ -118,7 +118,7 @@ def splice_or_slice(rng: Rng) -> Fragment:
     """Cut a part out of an array, or copy it."""
     start, count = rng.number(1, 2), rng.number(2, 3)
 
-    def model(state: State, variant: int) -> str:
+    def model(state: ProgramState, variant: int) -> str:
         if variant:
             part = state.data[start:count]
         else:
@@ -139,7 +139,7 @@ def bit_width(rng: Rng) -> Fragment:
     """Multiply beyond 32 bits, and keep the sign or lose it in a shift."""
     k, shift = rng.pick([1000003, 2000003, 4000037]), rng.pick([24, 25, 26])
 
-    def model(state: State, variant: int) -> str:
+    def model(state: ProgramState, variant: int) -> str:
         if abs(state.x) > LARGEST_EXACT:
             raise Resample
         low = wrapped(state.x * state.x * k + 2**31 * (state.x % 2), 32)
@@ -155,7 +155,7 @@ def rounding(rng: Rng) -> Fragment:
     """Round halves upwards, negative ones too."""
     k = rng.number(1, 9) * 2 + 1
 
-    def model(state: State, variant: int) -> str:
+    def model(state: ProgramState, variant: int) -> str:
         halves = [v - k for v in state.data]
         state.data[:] = [truncated(v, 2)[0] if variant else (v + 1) // 2 for v in halves]
         state.x += state.data[0] * 2
@@ -168,7 +168,7 @@ def plus_text(rng: Rng) -> Fragment:
     """Add to a text from left to right, or add the numbers first."""
     a, b = rng.number(1, 9), rng.number(11, 40)
 
-    def model(state: State, variant: int) -> str:
+    def model(state: ProgramState, variant: int) -> str:
         left = abs(state.x) % 100
         text = f"{left + a + b}" if variant else f"{left}{a}{b}"
         state.x = int(text) % 89
@@ -185,7 +185,7 @@ def increment(rng: Rng) -> Fragment:
     """Use a counter before or after it is raised."""
     n, a = rng.number(3, 5), rng.number(2, 4)
 
-    def model(state: State, variant: int) -> str:
+    def model(state: ProgramState, variant: int) -> str:
         step, values = 0, []
         while step < n:
             used = step + 1 if variant else step
@@ -207,7 +207,7 @@ def labelled(rng: Rng) -> Fragment:
     """Leave the inner loop only, or go on with the outer one."""
     k = rng.number(3, 6)
 
-    def model(state: State, variant: int) -> str:
+    def model(state: ProgramState, variant: int) -> str:
         passes = 0
         for p in state.data:
             for q in state.data:
@@ -236,7 +236,7 @@ def shared_rows(rng: Rng) -> Fragment:
     """Fill an array with one and the same row."""
     n, k = rng.number(3, 4), rng.number(2, 6)
 
-    def model(state: State, variant: int) -> str:
+    def model(state: ProgramState, variant: int) -> str:
         row = [k]
         rows = [list(row) for _ in range(n)] if variant else [row] * n
         for position in range(n):
@@ -254,7 +254,7 @@ def shared_rows(rng: Rng) -> Fragment:
     return Fragment(lines, model)
 
 
-JAVASCRIPT = Dialect(
+JAVASCRIPT = ProgramLanguage(
     "JavaScript",
     frame,
     output,

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from rewardbench.builders.draw import Rng
-from rewardbench.builders.templates.hard.what_prints.fragments import Dialect, Fragment, State, listed
+from rewardbench.builders.templates.hard.what_prints.fragments import Fragment, ProgramLanguage, ProgramState, listed
 
 
-def frame(definitions: list[str], lines: list[str], state: State, names: dict[str, str]) -> str:
+def frame(definitions: list[str], lines: list[str], state: ProgramState, names: dict[str, str]) -> str:
     """Return the program."""
     head = [f"{names['x']} = {state.x}", f"{names['data']} = {state.data}"]
     parts = [*definitions, *([""] if definitions else []), *head, *lines, f"print({names['x']}, {names['data']})"]
     return "\n".join(parts) + "\n"
 
 
-def output(state: State) -> str:
+def output(state: ProgramState) -> str:
     """Return what the last line prints."""
     return f"{state.x} {state.data}"
 
@@ -22,7 +22,7 @@ def alias(rng: Rng) -> Fragment:
     """Append to a list under another name, or to a copy of it."""
     k = rng.number(3, 9)
 
-    def model(state: State, variant: int) -> str:
+    def model(state: ProgramState, variant: int) -> str:
         copy = list(state.data) if variant else state.data
         copy.append(state.x % k)
         copy[0] += 1
@@ -36,7 +36,7 @@ def extend_or_rebind(rng: Rng) -> Fragment:
     """Extend a list in place, or bind the name to a new one."""
     k = rng.number(2, 8)
 
-    def model(state: State, variant: int) -> str:
+    def model(state: ProgramState, variant: int) -> str:
         other = state.data
         if variant:
             other = [*other, k, state.x % 4]
@@ -53,7 +53,7 @@ def floor_or_remainder(rng: Rng) -> Fragment:
     """Divide a negative number."""
     a, b = rng.number(2, 9), rng.number(3, 7)
 
-    def model(state: State, variant: int) -> str:
+    def model(state: ProgramState, variant: int) -> str:
         negative = a - state.x * 3
         state.x = negative % b if variant else negative // b
         return f"{a} - 3 * $x is {negative}"
@@ -65,7 +65,7 @@ def late_binding(rng: Rng) -> Fragment:
     """Call closures that share a loop variable, or that have their own value of it."""
     n, a = rng.number(3, 4), rng.number(2, 3)
 
-    def model(state: State, variant: int) -> str:
+    def model(state: ProgramState, variant: int) -> str:
         values = []
         for k in range(n):
             state.x = (state.x + a * (k if variant else n - 1)) % 50
@@ -86,7 +86,7 @@ def used_up(rng: Rng) -> Fragment:
     """Sum a generator twice, or a list twice."""
     k = rng.number(2, 3)
 
-    def model(state: State, variant: int) -> str:
+    def model(state: ProgramState, variant: int) -> str:
         values = [v * v for v in state.data if v % k]
         first, second = sum(values), len(values) if variant else 0
         state.x += first % 10 + 5 * second
@@ -105,7 +105,7 @@ def half_even(rng: Rng) -> Fragment:
     """Round halves to even numbers, or halve with floor division."""
     k = rng.number(1, 4)
 
-    def model(state: State, variant: int) -> str:
+    def model(state: ProgramState, variant: int) -> str:
         divided = [(v + k) // 2 if variant else round((v + k) / 2) for v in state.data]
         state.data[:] = divided
         state.x += sum(divided)
@@ -118,7 +118,7 @@ def shared_default(rng: Rng) -> Fragment:
     """Call a function with a mutable default, or with a new list each time."""
     k = rng.number(2, 5)
 
-    def model(state: State, variant: int) -> str:
+    def model(state: ProgramState, variant: int) -> str:
         seen: list[int] = []
         results = []
         for v in state.data:
@@ -142,7 +142,7 @@ def short_circuit(rng: Rng) -> Fragment:
     """Append only where the left side leaves it open."""
     k = rng.number(3, 7)
 
-    def model(state: State, variant: int) -> str:
+    def model(state: ProgramState, variant: int) -> str:
         log = []
         for v in state.data:
             if (v % k < 2) == bool(variant):
@@ -165,7 +165,7 @@ def loop_else(rng: Rng) -> Fragment:
     """Leave a loop that has an `else`, or go on with the next round."""
     k, bonus = rng.number(3, 6), rng.number(7, 20)
 
-    def model(state: State, variant: int) -> str:
+    def model(state: ProgramState, variant: int) -> str:
         for n, v in enumerate(state.data):
             if (v + n) % k == 0:
                 if not variant:
@@ -190,7 +190,7 @@ def sort_key(rng: Rng) -> Fragment:
     """Sort numbers as texts, or as numbers."""
     k = rng.number(1, 3)
 
-    def model(state: State, variant: int) -> str:
+    def model(state: ProgramState, variant: int) -> str:
         state.data.sort(key=int if variant else str)
         state.x += state.data[k] - state.data[0]
         return f"index {k} holds {state.data[k]}"
@@ -202,7 +202,7 @@ def remove_while_iterating(rng: Rng) -> Fragment:
     """Remove elements of the list that a loop runs over, or of which it has a copy."""
     k = rng.number(2, 3)
 
-    def model(state: State, variant: int) -> str:
+    def model(state: ProgramState, variant: int) -> str:
         removed = []
         for v in list(state.data) if variant else state.data:
             if v % k:
@@ -219,7 +219,7 @@ def mixing(rng: Rng) -> Fragment:
     """Run a loop with a remainder and a condition on the state."""
     n, a, m = rng.number(4, 7), rng.number(3, 7), rng.pick([31, 37, 41, 43])
 
-    def model(state: State, variant: int) -> str:
+    def model(state: ProgramState, variant: int) -> str:
         values = []
         for step in range(1, n + 1):
             state.x = (state.x * a + step) % m
@@ -241,7 +241,7 @@ def rows_shared(rng: Rng) -> Fragment:
     """Write into one of several rows that are the same list."""
     k, n = rng.number(2, 5), rng.number(3, 4)
 
-    def model(state: State, variant: int) -> str:
+    def model(state: ProgramState, variant: int) -> str:
         row = [k, k]
         rows = [list(row) for _ in range(n)] if variant else [row] * n
         for position in range(n):
@@ -259,7 +259,7 @@ def rows_shared(rng: Rng) -> Fragment:
     return Fragment(lines, model)
 
 
-PYTHON = Dialect(
+PYTHON = ProgramLanguage(
     "Python",
     frame,
     output,
