@@ -46,9 +46,9 @@ class Fuzzing:
     """Random inputs, with the outputs of both programs."""
 
     same: list[tuple[list[str], list[str]]] = field(default_factory=list)
-    """DrawInput on which they agree, with the output."""
+    """Inputs on which they agree, with the output."""
     different: list[tuple[list[str], list[str], list[str]]] = field(default_factory=list)
-    """DrawInput on which they differ, with both outputs."""
+    """Inputs on which they differ, with both outputs."""
 
     @property
     def share(self) -> float:
