@@ -68,7 +68,7 @@ class Assignment:
     """Random inputs."""
 
     def flipped(self, *names: str) -> ClauseSettings:
-        """Return the settings with those of some clauses exchanged."""
+        """Return the settings in which these clauses have their other setting."""
         return {name: 1 - value if name in names else value for name, value in self.settings.items()}
 
     def switches(self) -> list[str]:

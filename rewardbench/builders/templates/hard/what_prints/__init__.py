@@ -70,7 +70,7 @@ class TracedProgram:
         return DIALECTS[self.language]
 
     def flipped(self, places: Sequence[int]) -> list[int]:
-        """Return the variants with those of some fragments exchanged."""
+        """Return the variants, the other ones at these places."""
         return [1 - variant if n in places else variant for n, variant in enumerate(self.variants)]
 
 
