@@ -8,6 +8,8 @@ from rewardbench.verifiers.arithmetic import verify_knapsack, verify_math
 from rewardbench.verifiers.cells import Cell, Verifier, faults
 from rewardbench.verifiers.expressions import verify_instructions, verify_logic
 from rewardbench.verifiers.hard.disguised_leak import verify_disguise, verify_disguise_by_search
+from rewardbench.verifiers.hard.enough_to_tell import verify_enough_to_tell
+from rewardbench.verifiers.hard.enough_to_tell_second import verify_enough_to_tell_again
 from rewardbench.verifiers.hard.grounded import verify_grounded
 from rewardbench.verifiers.hard.grounded_second import verify_grounded_again
 from rewardbench.verifiers.hard.hard_code import verify_cases, verify_clauses
@@ -66,6 +68,7 @@ _HARD: Mapping[str, tuple[Verifier, Verifier]] = {
     "tools": (verify_tools, verify_tools_by_execution),
     "disguised-leak": (verify_disguise, verify_disguise_by_search),
     "what-prints": (verify_stated_output, verify_run),
+    "enough-to-tell": (verify_enough_to_tell, verify_enough_to_tell_again),
 }
 """Kinds of core-hard: the first program reads the data of the check, the second reads the prompt itself."""
 

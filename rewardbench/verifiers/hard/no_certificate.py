@@ -24,7 +24,7 @@ COMPLETE = ("exactly right", "nothing left over", "nothing missing")
 
 
 @dataclass(frozen=True)
-class Decision:
+class DecisionProblem:
     """A decision problem: may the names be arranged as wanted?
 
     Families: `sum` (a selection of exactly `target`), `bins` (`groups` bins of at most `target`), `colour` (`groups`
@@ -66,9 +66,9 @@ class Decision:
         return frozenset(self.pairs)
 
 
-def from_check(check: Mapping[str, Any]) -> Decision:
+def from_check(check: Mapping[str, Any]) -> DecisionProblem:
     """Return the problem of a check."""
-    return Decision(
+    return DecisionProblem(
         check["family"],
         tuple(check["names"]),
         tuple(check["weights"]),
@@ -80,12 +80,12 @@ def from_check(check: Mapping[str, Any]) -> Decision:
 
 
 @cache
-def is_solvable(decision: Decision) -> bool:
+def is_solvable(decision: DecisionProblem) -> bool:
     """Return True if some arrangement meets all conditions; exact, by dynamic programming."""
     return SOLVERS[decision.family](decision)
 
 
-def _sum_solvable(decision: Decision) -> bool:
+def _sum_solvable(decision: DecisionProblem) -> bool:
     """Bit s of `sums` is set if some selection weighs s."""
     sums = 1
     for weight in decision.weights:
@@ -93,7 +93,7 @@ def _sum_solvable(decision: Decision) -> bool:
     return (sums >> decision.target) % 2 == 1
 
 
-def _bins_solvable(decision: Decision) -> bool:
+def _bins_solvable(decision: DecisionProblem) -> bool:
     """For each set of items, find the fewest bins, and then the lowest load of the last one."""
     full = 1 << len(decision.names)
     best: list[tuple[int, int]] = [(0, decision.target)] + [(full, 0)] * (full - 1)
@@ -108,7 +108,7 @@ def _bins_solvable(decision: Decision) -> bool:
     return best[full - 1][0] <= decision.groups
 
 
-def _colour_solvable(decision: Decision) -> bool:
+def _colour_solvable(decision: DecisionProblem) -> bool:
     """Count the covers by independent sets: inclusion and exclusion over the sets of names (Björklund et al. 2009)."""
     neighbours = _masks(decision)
     full = 1 << len(decision.names)
@@ -123,7 +123,7 @@ def _colour_solvable(decision: Decision) -> bool:
     return total > 0
 
 
-def _path_solvable(decision: Decision) -> bool:
+def _path_solvable(decision: DecisionProblem) -> bool:
     """For each set of names, collect the names at which a path through the set can end (Held and Karp 1962)."""
     neighbours = _masks(decision)
     size = len(decision.names)
@@ -139,7 +139,7 @@ def _path_solvable(decision: Decision) -> bool:
     return ends[-1] > 0
 
 
-def _cover_solvable(decision: Decision) -> bool:
+def _cover_solvable(decision: DecisionProblem) -> bool:
     """Collect the sets of skills, as bits, that each number of names can have."""
     order = sorted(decision.skills_of(decision.names))
     reachable: list[set[int]] = [{0}] + [set() for _ in range(decision.groups)]
@@ -152,7 +152,7 @@ def _cover_solvable(decision: Decision) -> bool:
     return (1 << len(order)) - 1 in chain(*reachable)
 
 
-def _masks(decision: Decision) -> list[int]:
+def _masks(decision: DecisionProblem) -> list[int]:
     """Return the pairs of each name as the bits of a number."""
     masks = [0] * len(decision.names)
     for left, right in decision.pairs:
@@ -162,7 +162,7 @@ def _masks(decision: Decision) -> list[int]:
     return masks
 
 
-SOLVERS: Mapping[str, Callable[[Decision], bool]] = {
+SOLVERS: Mapping[str, Callable[[DecisionProblem], bool]] = {
     "sum": _sum_solvable,
     "bins": _bins_solvable,
     "colour": _colour_solvable,
@@ -171,7 +171,7 @@ SOLVERS: Mapping[str, Callable[[Decision], bool]] = {
 }
 
 
-def violations(decision: Decision, groups: Sequence[Sequence[str]]) -> int:
+def violations(decision: DecisionProblem, groups: Sequence[Sequence[str]]) -> int:
     """Count the conditions that an arrangement breaks, apart from names that it leaves out."""
     names = list(chain(*groups))
     unknown = set(names) - set(decision.names)
@@ -190,7 +190,7 @@ def violations(decision: Decision, groups: Sequence[Sequence[str]]) -> int:
     return count
 
 
-def left_over(decision: Decision, groups: Sequence[Sequence[str]]) -> str:
+def left_over(decision: DecisionProblem, groups: Sequence[Sequence[str]]) -> str:
     """Describe what an arrangement leaves out (of a selection of weights: what it weighs)."""
     names = list(chain(*groups))
     if decision.family == "sum":

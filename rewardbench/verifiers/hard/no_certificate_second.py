@@ -22,7 +22,7 @@ COUNTS = {
     "cover": r"(\d+) (?:of them|people|guides)\b",
 }
 
-Links = dict[str, set[str]]
+LinkedNames = dict[str, set[str]]
 
 
 def _entries(text: str, *patterns: str) -> dict[str, str]:
@@ -45,9 +45,9 @@ def _number(text: str, pattern: str) -> int:
     return int(numbers.pop())
 
 
-def _links(text: str) -> Links:
+def _links(text: str) -> LinkedNames:
     """Return the names that each name is listed with."""
-    links: Links = {}
+    links: LinkedNames = {}
 
     def join(left: str, right: str) -> None:
         links.setdefault(left, set()).add(right)
@@ -122,7 +122,7 @@ class _Weights:
         return max(loads) <= self.size and len(loads) <= self.bins and _leaves_out(self.weights, names, outcome)
 
 
-def _leaves_out(all_names: dict[str, int] | Links, names: list[str], outcome: str) -> bool:
+def _leaves_out(all_names: dict[str, int] | LinkedNames, names: list[str], outcome: str) -> bool:
     """Return True if the outcome names what is left out."""
     left_out = outcome.removeprefix("left over: ").split(", ") if outcome.startswith("left over: ") else []
     return sorted(names + left_out) == sorted(all_names)

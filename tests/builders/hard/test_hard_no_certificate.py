@@ -9,14 +9,16 @@ import pytest
 from drawn_mirrors import assert_both_programs_agree, both_outcomes, cells_of, drawn
 
 from rewardbench.builders.templates.hard.no_certificate.problems import FAMILIES
-from rewardbench.verifiers.hard.no_certificate import COMPLETE, Decision, is_solvable, left_over, violations
+from rewardbench.verifiers.hard.no_certificate import COMPLETE, DecisionProblem, is_solvable, left_over, violations
 
 NAMES = ("ash", "birch", "cedar", "elm", "fir", "gum")
-SUM = Decision("sum", NAMES[:3], (5, 8, 12), 17)
-BINS = Decision("bins", NAMES[:4], (6, 5, 4, 3), 9, 2)
-TRIANGLE = Decision("colour", NAMES[:3], groups=2, pairs=(("ash", "birch"), ("cedar", "birch"), ("ash", "cedar")))
-STAR = Decision("path", NAMES[:4], pairs=(("ash", "birch"), ("ash", "cedar"), ("elm", "ash")))
-TEAM = Decision("cover", NAMES[:3], groups=2, skills=(("a", "b"), ("b", "c"), ("d",)))
+SUM = DecisionProblem("sum", NAMES[:3], (5, 8, 12), 17)
+BINS = DecisionProblem("bins", NAMES[:4], (6, 5, 4, 3), 9, 2)
+TRIANGLE = DecisionProblem(
+    "colour", NAMES[:3], groups=2, pairs=(("ash", "birch"), ("cedar", "birch"), ("ash", "cedar"))
+)
+STAR = DecisionProblem("path", NAMES[:4], pairs=(("ash", "birch"), ("ash", "cedar"), ("elm", "ash")))
+TEAM = DecisionProblem("cover", NAMES[:3], groups=2, skills=(("a", "b"), ("b", "c"), ("d",)))
 
 
 @pytest.mark.parametrize(
@@ -62,7 +64,7 @@ def random_decision(rng, family):
     pairs = tuple(pair for pair in combinations(names, 2) if rng.random() < 0.55)
     skills = tuple(tuple(rng.sample("abcdef", 2)) for _ in names)
     target = max(max(weights), sum(weights) // 2)
-    return Decision(family, names, weights, target, 1 if family in ("sum", "path") else 2, pairs, skills)
+    return DecisionProblem(family, names, weights, target, 1 if family in ("sum", "path") else 2, pairs, skills)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -1,4 +1,4 @@
-"""Decision problems without a short certificate: exact sums, packing, colouring, routes and covers.
+"""DecisionProblem problems without a short certificate: exact sums, packing, colouring, routes and covers.
 
 The prompts differ in one number, pair or skill, so that an arrangement exists for one of them only. Both responses
 describe near misses that hold for both prompts; they differ in the verdict and, if the user wants to see a solution, in
@@ -20,10 +20,10 @@ from pathlib import Path
 
 from rewardbench.builders.draw import MirrorContent, Resample, Rng
 from rewardbench.builders.mirrors import chat
-from rewardbench.builders.templates.hard.no_certificate.attempts import Groups, near_misses_of, solution_of
+from rewardbench.builders.templates.hard.no_certificate.attempts import Arrangement, near_misses_of, solution_of
 from rewardbench.builders.templates.hard.no_certificate.problems import FAMILIES, ProblemPair, ProblemScene, draw_pair
 from rewardbench.types import Messages
-from rewardbench.verifiers.hard.no_certificate import Decision, left_over
+from rewardbench.verifiers.hard.no_certificate import DecisionProblem, left_over
 
 ATTEMPTS = (2, 4, 6, 7)
 """Attempts in a response at each rung."""
@@ -65,7 +65,7 @@ def draw(rng: Rng, rung: int) -> MirrorContent:
     return MirrorContent(pair.edit, prompt_a, prompt_b, x, y, check)
 
 
-def _draw_problems(rng: Rng, scene: ProblemScene, rung: int) -> tuple[ProblemPair, list[Groups]]:
+def _draw_problems(rng: Rng, scene: ProblemScene, rung: int) -> tuple[ProblemPair, list[Arrangement]]:
     """Draw a solvable and an unsolvable problem, and near misses of both."""
     for _ in range(ROUNDS):
         pair = draw_pair(rng, scene, rung - 1)
@@ -79,7 +79,7 @@ def _prompts(rng: Rng, scene: ProblemScene, pair: ProblemPair, ask: str) -> tupl
     layout, form = rng.number(0, 2), rng.number(0, 3)
     before, after = rng.pick(scene.before), rng.pick(scene.after)
 
-    def prompt(decision: Decision) -> Messages:
+    def prompt(decision: DecisionProblem) -> Messages:
         listing = f"{before}\n\n{_listing(scene, decision, layout)}"
         question = after.format(size=decision.target, groups=decision.groups)
         question += f" {ask}" if question.endswith(("?", ".")) else f"\n{ask}"
@@ -92,7 +92,7 @@ def _prompts(rng: Rng, scene: ProblemScene, pair: ProblemPair, ask: str) -> tupl
     return prompt(pair.solvable), prompt(pair.unsolvable)
 
 
-def _listing(scene: ProblemScene, decision: Decision, layout: int) -> str:
+def _listing(scene: ProblemScene, decision: DecisionProblem, layout: int) -> str:
     """List the numbers, pairs or skills in one of three layouts."""
     if decision.pairs:
         names = f"All {len(decision.names)}: {', '.join(decision.names)}."
@@ -109,7 +109,7 @@ def _listing(scene: ProblemScene, decision: Decision, layout: int) -> str:
     return head + "\n".join(f"| {name} | {value} |" for name, value in rows)
 
 
-def _pair_list(decision: Decision, layout: int) -> str:
+def _pair_list(decision: DecisionProblem, layout: int) -> str:
     """List the pairs by line, in one line, or by their first name."""
     if layout == 0:
         return "\n".join(map("- {0[0]} / {0[1]}".format, decision.pairs))
@@ -125,14 +125,14 @@ def _pair_list(decision: Decision, layout: int) -> str:
 
 
 def _responses(
-    rng: Rng, method: str, closings: str, pair: ProblemPair, attempts: tuple[list[Groups], list[Groups]]
+    rng: Rng, method: str, closings: str, pair: ProblemPair, attempts: tuple[list[Arrangement], list[Arrangement]]
 ) -> tuple[str, str]:
     """Write the responses that say yes and no, with the attempts of each."""
     words = _texts().words
     opening, closing = rng.number(0, len(words["yes"]) - 1), rng.number(0, 2)
     lead = rng.pick(words["lead"])
 
-    def response(verdict: str, decision: Decision, arrangements: list[Groups]) -> str:
+    def response(verdict: str, decision: DecisionProblem, arrangements: list[Arrangement]) -> str:
         lines = []
         for n, groups in enumerate(arrangements, 1):
             lines.append(f"{n}) {' | '.join(map(', '.join, groups))} - {left_over(decision, groups)}")

@@ -8,18 +8,18 @@ from itertools import chain, combinations, islice, product
 
 from rewardbench.builders.draw import Resample, Rng
 from rewardbench.builders.templates.hard.no_certificate.problems import ProblemPair
-from rewardbench.verifiers.hard.no_certificate import COMPLETE, Decision, is_solvable, left_over, violations
+from rewardbench.verifiers.hard.no_certificate import COMPLETE, DecisionProblem, is_solvable, left_over, violations
 
 ROUNDS = 8
 """Searches for a near miss without each name."""
 TRIALS = 400
 """Random selections of which the nearest sums are taken."""
 
-Groups = list[list[str]]
+Arrangement = list[list[str]]
 """An arrangement: names in groups. An order, a selection or a team is one group."""
 
 
-def arrangements(rng: Rng, decision: Decision) -> Iterator[Groups]:
+def arrangements(rng: Rng, decision: DecisionProblem) -> Iterator[Arrangement]:
     """Yield arrangements of all names that break no condition, in random order."""
     names = rng.sample(decision.names, len(decision.names))
     if decision.family == "path":
@@ -28,7 +28,7 @@ def arrangements(rng: Rng, decision: Decision) -> Iterator[Groups]:
         yield from _placements(decision, names, [[] for _ in range(decision.groups)])
 
 
-def _placements(decision: Decision, names: Sequence[str], groups: Groups) -> Iterator[Groups]:
+def _placements(decision: DecisionProblem, names: Sequence[str], groups: Arrangement) -> Iterator[Arrangement]:
     """Yield all ways to place the names into the groups."""
     if not names:
         yield list(map(list, groups))
@@ -42,7 +42,7 @@ def _placements(decision: Decision, names: Sequence[str], groups: Groups) -> Ite
         group.pop()
 
 
-def _walks(decision: Decision, names: Sequence[str], walk: list[str]) -> Iterator[Groups]:
+def _walks(decision: DecisionProblem, names: Sequence[str], walk: list[str]) -> Iterator[Arrangement]:
     """Yield all orders of the names along pairs."""
     if len(walk) == len(names):
         yield [list(walk)]
@@ -51,7 +51,7 @@ def _walks(decision: Decision, names: Sequence[str], walk: list[str]) -> Iterato
             yield from _walks(decision, names, [*walk, name])
 
 
-def _selections(rng: Rng, decision: Decision) -> Iterator[list[str]]:
+def _selections(rng: Rng, decision: DecisionProblem) -> Iterator[list[str]]:
     """Yield selections of names in random order: of a cover, teams of the largest size."""
     names = decision.names
     if decision.family == "cover":
@@ -62,7 +62,7 @@ def _selections(rng: Rng, decision: Decision) -> Iterator[list[str]]:
             yield [name for n, name in enumerate(names) if number >> n & 1]
 
 
-def solution_of(rng: Rng, decision: Decision) -> Groups:
+def solution_of(rng: Rng, decision: DecisionProblem) -> Arrangement:
     """Return a random arrangement that meets all conditions."""
     if decision.family in ("sum", "cover"):
         for names in _selections(rng, decision):
@@ -71,13 +71,13 @@ def solution_of(rng: Rng, decision: Decision) -> Groups:
     return next(arrangements(rng, decision))
 
 
-def near_misses_of(rng: Rng, pair: ProblemPair, count: int) -> list[Groups]:
+def near_misses_of(rng: Rng, pair: ProblemPair, count: int) -> list[Arrangement]:
     """Return different arrangements that nearly meet the conditions, and are described alike for both problems.
 
     Raises:
         Resample: if there are too few.
     """
-    near_misses: list[Groups] = []
+    near_misses: list[Arrangement] = []
     selections = set()
     for groups in _candidates(rng, pair):
         selection = tuple(groups[0]) if pair.solvable.family == "path" else tuple(map(frozenset, groups))
@@ -89,14 +89,14 @@ def near_misses_of(rng: Rng, pair: ProblemPair, count: int) -> list[Groups]:
     raise Resample
 
 
-def _is_near_miss(pair: ProblemPair, groups: Groups) -> bool:
+def _is_near_miss(pair: ProblemPair, groups: Arrangement) -> bool:
     outcome = left_over(pair.solvable, groups)
     if outcome in COMPLETE or outcome != left_over(pair.unsolvable, groups):
         return False
     return _is_stuck(pair.solvable, groups) and _is_stuck(pair.unsolvable, groups)
 
 
-def _is_stuck(decision: Decision, groups: Groups) -> bool:
+def _is_stuck(decision: DecisionProblem, groups: Arrangement) -> bool:
     """Return True if an arrangement breaks no condition, but would with any other name put into it."""
     if violations(decision, groups):
         return False
@@ -111,7 +111,7 @@ def _is_stuck(decision: Decision, groups: Groups) -> bool:
     return True
 
 
-def _candidates(rng: Rng, pair: ProblemPair) -> Iterator[Groups]:
+def _candidates(rng: Rng, pair: ProblemPair) -> Iterator[Arrangement]:
     """Yield arrangements that miss by little in the unsolvable problem."""
     decision = pair.unsolvable
     if decision.family == "cover":
@@ -128,7 +128,7 @@ def _candidates(rng: Rng, pair: ProblemPair) -> Iterator[Groups]:
                     yield from islice(arrangements(rng, reduced), 1)
 
 
-def _near_sums(rng: Rng, pair: ProblemPair) -> Iterator[Groups]:
+def _near_sums(rng: Rng, pair: ProblemPair) -> Iterator[Arrangement]:
     """Yield selections whose sums are near the target; no sum is a number of the prompts."""
     left, right = pair.solvable, pair.unsolvable
     fixed = [name for name in left.names if left.weight(name) == right.weight(name)]
@@ -144,7 +144,7 @@ def _near_sums(rng: Rng, pair: ProblemPair) -> Iterator[Groups]:
         yield [names]
 
 
-def _without(decision: Decision, name: str) -> Decision:
+def _without(decision: DecisionProblem, name: str) -> DecisionProblem:
     """Return the problem without one name."""
     place = decision.names.index(name)
     names = decision.names[:place] + decision.names[place + 1 :]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import chain, combinations, pairwise, starmap
 
 from rewardbench.builders.draw import Resample, Rng
-from rewardbench.verifiers.hard.no_certificate import Decision, is_solvable
+from rewardbench.verifiers.hard.no_certificate import DecisionProblem, is_solvable
 
 SIZES = {"sum": (6, 9, 12, 15), "bins": (6, 8, 10, 12), "colour": (7, 10, 12, 14), "path": (6, 9, 11, 13)}
 """Number of names at each rung."""
@@ -43,8 +43,8 @@ class ProblemScene:
 class ProblemPair:
     """Two problems that differ in one detail, and this detail."""
 
-    solvable: Decision
-    unsolvable: Decision
+    solvable: DecisionProblem
+    unsolvable: DecisionProblem
     edit: str
 
 
@@ -68,7 +68,7 @@ def draw_pair(rng: Rng, scene: ProblemScene, level: int) -> ProblemPair:
     raise Resample
 
 
-def _is_fair(decision: Decision, level: int) -> bool:
+def _is_fair(decision: DecisionProblem, level: int) -> bool:
     """Return True if nothing that shows at a glance decides; at the first rung it may."""
     if decision.family == "bins":
         slack = decision.target * decision.groups - sum(decision.weights)
@@ -85,7 +85,7 @@ def _is_fair(decision: Decision, level: int) -> bool:
     return True
 
 
-def _has_clique(decision: Decision) -> bool:
+def _has_clique(decision: DecisionProblem) -> bool:
     """Return True if four names conflict with each other, so that three groups are too few."""
     if decision.family == "colour":
         for names in combinations(decision.names, 4):
@@ -94,22 +94,22 @@ def _has_clique(decision: Decision) -> bool:
     return False
 
 
-def _draw_sum(rng: Rng, scene: ProblemScene, level: int) -> Decision:
+def _draw_sum(rng: Rng, scene: ProblemScene, level: int) -> DecisionProblem:
     count, largest = SIZES["sum"][level], LARGEST[level]
     weights = tuple(rng.numbers(count, largest // 5, largest))
     target = rng.number(sum(weights) * 2 // 5, sum(weights) * 3 // 5)
-    return Decision("sum", _pick_names(rng, scene, count), weights, target)
+    return DecisionProblem("sum", _pick_names(rng, scene, count), weights, target)
 
 
-def _draw_bins(rng: Rng, scene: ProblemScene, level: int) -> Decision:
+def _draw_bins(rng: Rng, scene: ProblemScene, level: int) -> DecisionProblem:
     """Draw a packing with little slack: the sum of the weights alone does not decide."""
     count, bins = SIZES["bins"][level], BINS[level]
     weights = tuple(rng.numbers(count, *BIN_WEIGHTS[level]))
     target = (sum(weights) + bins - 1) // bins + rng.number(0, 2)
-    return Decision("bins", _pick_names(rng, scene, count), weights, target, bins)
+    return DecisionProblem("bins", _pick_names(rng, scene, count), weights, target, bins)
 
 
-def _draw_conflicts(rng: Rng, scene: ProblemScene, level: int) -> Decision:
+def _draw_conflicts(rng: Rng, scene: ProblemScene, level: int) -> DecisionProblem:
     """Draw conflicts between the groups of a hidden solution."""
     names = _pick_names(rng, scene, SIZES["colour"][level])
     across = []
@@ -117,16 +117,16 @@ def _draw_conflicts(rng: Rng, scene: ProblemScene, level: int) -> Decision:
         if left % 3 != right % 3:
             across.append((names[left], names[right]))
     pairs = rng.sample(across, min(len(across) - 1, round(len(names) * DENSITY[level])))
-    return Decision("colour", tuple(rng.sample(names, len(names))), groups=3, pairs=_mixed(rng, pairs))
+    return DecisionProblem("colour", tuple(rng.sample(names, len(names))), groups=3, pairs=_mixed(rng, pairs))
 
 
-def _draw_path(rng: Rng, scene: ProblemScene, level: int) -> Decision:
+def _draw_path(rng: Rng, scene: ProblemScene, level: int) -> DecisionProblem:
     """Draw the steps of a hidden path and other pairs."""
     names = _pick_names(rng, scene, SIZES["path"][level])
     pairs = list(pairwise(names))
     others = sorted(set(combinations(names, 2)) - set(pairs))
     pairs += rng.sample(others, round(len(names) * 0.55))
-    return Decision("path", tuple(rng.sample(names, len(names))), pairs=_mixed(rng, pairs))
+    return DecisionProblem("path", tuple(rng.sample(names, len(names))), pairs=_mixed(rng, pairs))
 
 
 def _mixed(rng: Rng, pairs: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
@@ -135,7 +135,7 @@ def _mixed(rng: Rng, pairs: Sequence[tuple[str, str]]) -> tuple[tuple[str, str],
     return tuple(rng.sample(directed, len(directed)))
 
 
-def _draw_cover(rng: Rng, scene: ProblemScene, level: int) -> Decision:
+def _draw_cover(rng: Rng, scene: ProblemScene, level: int) -> DecisionProblem:
     """Deal each skill to two people, and the skills once more at random."""
     count, skill_count, team = COVER_SIZES[level]
     skills = rng.sample(scene.skills.split(", "), skill_count)
@@ -149,14 +149,14 @@ def _draw_cover(rng: Rng, scene: ProblemScene, level: int) -> Decision:
         shortest = min(map(len, takers))
         rng.pick([hand for hand in takers if len(hand) <= shortest + 1]).append(skill)
     names = _pick_names(rng, scene, count)
-    return Decision("cover", names, groups=team, skills=tuple(map(tuple, hands)))
+    return DecisionProblem("cover", names, groups=team, skills=tuple(map(tuple, hands)))
 
 
 def _pick_names(rng: Rng, scene: ProblemScene, count: int) -> tuple[str, ...]:
     return tuple(rng.sample(scene.items.split(", "), count))
 
 
-def _change_number(rng: Rng, decision: Decision) -> tuple[Decision, str]:
+def _change_number(rng: Rng, decision: DecisionProblem) -> tuple[DecisionProblem, str]:
     """Change the target, or one weight, by a little."""
     delta = rng.number(1, max(1, max(decision.weights) // 30)) * rng.pick((-1, 1))
     if rng.chance():
@@ -171,7 +171,7 @@ def _change_number(rng: Rng, decision: Decision) -> tuple[Decision, str]:
     return replace(decision, weights=tuple(weights)), edit
 
 
-def _change_pair(rng: Rng, decision: Decision) -> tuple[Decision, str]:
+def _change_pair(rng: Rng, decision: DecisionProblem) -> tuple[DecisionProblem, str]:
     """Let one pair have another second name."""
     place = rng.number(0, len(decision.pairs) - 1)
     left, right = decision.pairs[place]
@@ -183,7 +183,7 @@ def _change_pair(rng: Rng, decision: Decision) -> tuple[Decision, str]:
     return replace(decision, pairs=pairs), f"{left} with {right} or {other}"
 
 
-def _change_skill(rng: Rng, decision: Decision) -> tuple[Decision, str]:
+def _change_skill(rng: Rng, decision: DecisionProblem) -> tuple[DecisionProblem, str]:
     """Let one person have another skill in place of one."""
     place = rng.number(0, len(decision.names) - 1)
     skills = list(decision.skills[place])
@@ -196,8 +196,8 @@ def _change_skill(rng: Rng, decision: Decision) -> tuple[Decision, str]:
     return replace(decision, skills=(*decision.skills[:place], tuple(skills), *decision.skills[place + 1 :])), edit
 
 
-ProblemDraw = Callable[[Rng, ProblemScene, int], Decision]
-ProblemChange = Callable[[Rng, Decision], tuple[Decision, str]]
+ProblemDraw = Callable[[Rng, ProblemScene, int], DecisionProblem]
+ProblemChange = Callable[[Rng, DecisionProblem], tuple[DecisionProblem, str]]
 FAMILIES: Mapping[str, tuple[ProblemDraw, ProblemChange, int]] = {
     "sum": (_draw_sum, _change_number, 1),
     "bins": (_draw_bins, _change_number, 1),

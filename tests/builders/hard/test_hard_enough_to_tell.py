@@ -1,0 +1,119 @@
+"""Test the questions that facts settle or leave open: worlds by hand and by brute force, labels, and squares."""
+
+import random
+from dataclasses import replace
+from itertools import permutations
+
+import pytest
+from drawn_mirrors import assert_both_programs_agree, both_outcomes, cells_of, drawn
+
+from rewardbench.builders.build import draw_square
+from rewardbench.builders.check import verify
+from rewardbench.builders.draw import Rng
+from rewardbench.builders.templates.hard.enough_to_tell.claims import FactSetting, random_claim
+from rewardbench.verifiers.hard.enough_to_tell import FactSet, holds, possible_answers, worlds
+from rewardbench.verifiers.hard.enough_to_tell_second import _Reader, _Search
+
+PROMPT = (
+    "A house with 3 floors. Tenants (in alphabetical order): the baker, the cook and the vet.\n"
+    "[1] The vet lives below the cook. [2] The cook collects stamps. [3] {}.\nWhich floor does the vet have?"
+)
+
+
+@pytest.mark.parametrize(
+    ("claim", "text", "answers"),
+    [
+        (["next", "baker", "vet"], "The vet lives directly above the baker", {"2"}),
+        (["apart", "cook", "vet"], "The cook and the vet do not have neighbouring floors", {"1"}),
+        (["not", "cook", 3], "The cook does not have floor 3", {"1"}),
+        (["pick", 1, "baker", "cook"], "Floor 1 belongs to the baker or to the cook", {"2"}),
+        (["if", ["before", "baker", "cook"], ["before", "baker", "vet"]],
+         "If the baker lives below the cook, then the baker lives below the vet", {"1", "2"}),
+        (["either", "baker", 1, 3], "The baker has either floor 1 or floor 3", {"1", "2"}),
+    ],
+)  # fmt: skip
+def test_answers_by_hand(claim, text, answers):
+    facts = FactSet(("baker", "cook", "vet"), 1, 3, True, (["before", "vet", "cook"], claim))
+    assert possible_answers("vet", list(worlds(facts))) == answers
+    search = _Search(_Reader(PROMPT.format(text)))
+    possible = {
+        str(floor) for floor in (1, 2, 3) if search.exists(lambda world, floor=floor: world.get("vet", floor) == floor)
+    }
+    assert possible == answers
+
+
+def test_worlds_equal_brute_force():
+    rng = random.Random(0)
+    names = ("ash", "elm", "fir", "gum", "yew")
+    setting = FactSetting("order", "floor", "", [], "lives", "below", "directly above")
+    for n in range(30):
+        draws = Rng(f"{n}")
+        claims = tuple(random_claim(draws, setting, names, 5, 4) for _ in range(rng.randint(2, 6)))
+        expected = []
+        for values in permutations(range(1, 6)):
+            world = dict(zip(names, values, strict=True))
+            if all(holds(claim, world) for claim in claims):
+                expected.append(world)
+        assert sorted(map(str, map(sorted, map(dict.items, worlds(FactSet(names, 1, 5, True, claims)))))) == sorted(
+            map(str, map(sorted, map(dict.items, expected)))
+        )
+
+
+def test_both_programs_agree_at_all_rungs():
+    assert_both_programs_agree("enough-to-tell")
+
+
+def test_both_programs_agree_on_squares():
+    square = replace(draw_square("enough-to-tell", 0, 1), group="square")
+    check = verify([square])
+    assert (check.failed, check.pairs, check.confirmed) == ((), 4, 4)
+
+
+def test_the_second_program_reads_the_prompt():
+    for mirror in drawn("enough-to-tell", range(3)):
+        _, wrong, *_ = cells_of(mirror)
+        other = {**mirror.check["b"], "kind": "enough-to-tell"}
+        assert both_outcomes(replace(wrong, check=other)) == ("pass", "fail")
+
+
+def test_a_planted_slip_fails_both_programs():
+    """A consequence turned into its contrary."""
+    slips = 0
+    for mirror in drawn("enough-to-tell", range(6)):
+        cell = next(cell for cell in cells_of(mirror) if cell.right)
+        for sentence, (kind, *names) in cell.check["facts"].items():
+            if kind in ("apart", "differ"):
+                slip = sentence.replace("do not have", "have").replace("not together", "together")
+                facts = {**cell.check["facts"], slip: ["adjacent" if kind == "apart" else "same", *names]}
+                broken = replace(
+                    cell, response=cell.response.replace(sentence, slip), check={**cell.check, "facts": facts}
+                )
+                assert both_outcomes(broken) == ("fail", "fail")
+                slips += 1
+    assert slips > 2
+
+
+def test_a_slip_in_the_example_fails_both_programs():
+    mirror = drawn("enough-to-tell", [1])[0]
+    for cell in cells_of(mirror):
+        if cell.right:
+            line = next(line for line in cell.response.splitlines() if line.startswith("Example: "))
+            entries = line.removeprefix("Example: ").rstrip(".").split("; ")
+            names = [entry.split(": ")[0] for entry in entries]
+            values = [entry.split(": ")[1] for entry in entries]
+            rotated = [f"{name}: {value}" for name, value in zip(names, values[1:] + values[:1], strict=True)]
+            slip = f"Example: {'; '.join(rotated)}."
+            assert both_outcomes(replace(cell, response=cell.response.replace(line, slip))) == ("fail", "fail")
+
+
+def test_a_prompt_that_cannot_be_read_is_an_error():
+    cell = cells_of(drawn("enough-to-tell", [0])[0])[0]
+    broken = replace(cell, prompt=cell.prompt.replace("[1] ", "[1] Whatever they say, "))
+    assert "cannot read" in both_outcomes(broken)[1]
+
+
+def test_size_grows_with_the_rung():
+    counts = [len(mirror.check["a"]["claims"]) for mirror in drawn("enough-to-tell", range(8))]
+    means = [sum(counts[rung::4]) / 2 for rung in range(4)]
+    assert means == sorted(means)
+    assert means[3] > 2 * means[0]
