@@ -107,6 +107,7 @@ _BUILDERS = (
     _long("grounded-long"),
     _long("retractions-long"),
     _hard("what-prints", "reasoning", 100),
+    _hard("valid-or-not", "reasoning", 100),
     _hard("enough-to-tell", "chat", 100, squares=16),
 )
 BUILDERS: Mapping[str, Builder] = {builder.name: builder for builder in _BUILDERS}
