@@ -39,6 +39,8 @@ from rewardbench.verifiers.hard.what_prints import verify_run, verify_stated_out
 from rewardbench.verifiers.hard.who_may_instruct import verify_authority, verify_authority_by_reading
 from rewardbench.verifiers.hard.valid_or_not import verify_valid_or_not
 from rewardbench.verifiers.hard.valid_or_not_second import verify_valid_or_not_again
+from rewardbench.verifiers.hard.what_prints import verify_run, verify_stated_output
+from rewardbench.verifiers.hard.who_may_instruct import verify_authority, verify_authority_by_reading
 from rewardbench.verifiers.names import verify_names
 from rewardbench.verifiers.programs import missing_tools, verify_code
 
