@@ -37,10 +37,6 @@ from rewardbench.verifiers.hard.valid_or_not import verify_valid_or_not
 from rewardbench.verifiers.hard.valid_or_not_second import verify_valid_or_not_again
 from rewardbench.verifiers.hard.what_prints import verify_run, verify_stated_output
 from rewardbench.verifiers.hard.who_may_instruct import verify_authority, verify_authority_by_reading
-from rewardbench.verifiers.hard.valid_or_not import verify_valid_or_not
-from rewardbench.verifiers.hard.valid_or_not_second import verify_valid_or_not_again
-from rewardbench.verifiers.hard.what_prints import verify_run, verify_stated_output
-from rewardbench.verifiers.hard.who_may_instruct import verify_authority, verify_authority_by_reading
 from rewardbench.verifiers.names import verify_names
 from rewardbench.verifiers.programs import missing_tools, verify_code
 
@@ -76,15 +72,6 @@ _HARD: Mapping[str, tuple[Verifier, Verifier]] = {
     "what-prints": (verify_stated_output, verify_run),
     "enough-to-tell": (verify_enough_to_tell, verify_enough_to_tell_again),
     "valid-or-not": (verify_valid_or_not, verify_valid_or_not_again),
-    "no-certificate": verify_no_certificate,
-    "enough-to-tell": verify_enough_to_tell,
-    "valid-or-not": verify_valid_or_not,
-}
-
-SECOND_VERIFIERS: Mapping[str, Verifier] = {
-    "no-certificate": verify_no_certificate_again,
-    "enough-to-tell": verify_enough_to_tell_again,
-    "valid-or-not": verify_valid_or_not_again,
 }
 """Kinds of core-hard: the first program reads the data of the check, the second reads the prompt itself."""
 
