@@ -1,4 +1,4 @@
-"""Describe the available suites, and the content of the embedded one."""
+"""Describe the available suites, and the content of the embedded ones."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from typing import TypedDict
 
 from rewardbench.console.terminal import make_console
+from rewardbench.paths import data_dir
 from rewardbench.suites import SUITES, load_suite
 from rewardbench.suites.rows import full_hash
-from rewardbench.types import Item
+from rewardbench.types import Item, Suite
 
 
 class SubsetCounts(TypedDict):
@@ -27,8 +28,8 @@ class SectionCounts(TypedDict):
     subsets: dict[str, SubsetCounts]
 
 
-class CoreFigures(TypedDict):
-    """Structure of the embedded suite."""
+class SuiteFigures(TypedDict):
+    """Structure of an embedded suite."""
 
     version: str
     revision: str
@@ -46,10 +47,19 @@ class HubSuite(TypedDict):
     revision: str | None
 
 
-class Catalogue(TypedDict):
-    """The embedded suite and the other ones."""
+class BuiltSuite(TypedDict):
+    """A suite that is built at first use, with its version and the hash of the built files."""
 
-    core: CoreFigures
+    name: str
+    version: str
+    sha256: str
+
+
+class Catalogue(TypedDict):
+    """The embedded suites by name, those built at first use, and those on the Hub."""
+
+    embedded: dict[str, SuiteFigures]
+    built: list[BuiltSuite]
     suites: list[HubSuite]
 
 
@@ -69,27 +79,40 @@ class _Tally:
 
 
 def describe() -> Catalogue:
-    """Collect the structure, counts, version and sha256 of core, and the name and commit of the other suites."""
-    core = load_suite("core")
+    """Collect the structure, counts, version and sha256 of embedded suites, and the name and commit of the others."""
+    embedded: dict[str, SuiteFigures] = {}
+    built: list[BuiltSuite] = []
+    for spec in SUITES.values():
+        if spec.embedded:
+            embedded[spec.name] = _describe_embedded(load_suite(spec.name))
+        elif spec.build:
+            built.append(
+                {"name": spec.name, "version": _pin(spec.name, "VERSION"), "sha256": _pin(spec.name, "SHA256")}
+            )
+    return {"embedded": embedded, "built": built, "suites": _list_hub_suites()}
+
+
+def _pin(name: str, file: str) -> str:
+    return (data_dir() / name / file).read_text(encoding="utf-8").strip()
+
+
+def _describe_embedded(suite: Suite) -> SuiteFigures:
     sections: dict[str, _Tally] = {}
     subsets: dict[str, dict[str, _Tally]] = {}
     mirrors: set[str] = set()
-    for item in core.items:
-        rule = core.rules[item.subset]
+    for item in suite.items:
+        rule = suite.rules[item.subset]
         sections.setdefault(rule.section, _Tally()).add(item)
         subsets.setdefault(rule.section, {}).setdefault(item.subset, _Tally()).add(item)
-        if rule.credit == "strict":
+        if rule.credit == "strict" and len(item.completions) == 2:
             mirrors.add(item.group)
     return {
-        "core": {
-            "version": core.revision.partition("+")[0],
-            "revision": core.revision,
-            "sha256": full_hash(core.items),
-            "items": len(core.items),
-            "mirrors": len(mirrors),
-            "sections": {name: _count_section(tally, subsets[name]) for name, tally in sections.items()},
-        },
-        "suites": _list_hub_suites(),
+        "version": suite.revision.partition("+")[0],
+        "revision": suite.revision,
+        "sha256": full_hash(suite.items),
+        "items": len(suite.items),
+        "mirrors": len(mirrors),
+        "sections": {name: _count_section(tally, subsets[name]) for name, tally in sections.items()},
     }
 
 
@@ -109,22 +132,30 @@ def _list_hub_suites() -> list[HubSuite]:
 
 
 def print_catalogue(catalogue: Catalogue) -> None:
-    """Print a table of core, then `key=value` lines, and the published suites."""
+    """Print a table of the embedded suites, then a line of `key=value` for each suite."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
-    core, console = catalogue["core"], make_console()
+    console = make_console()
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
-    table.add_column("core", overflow="fold")
+    table.add_column("", overflow="fold")
     for header in ("groups", "items", "built"):
         table.add_column(header, justify="right")
-    for section, counts in core["sections"].items():
-        table.add_row(Text(section, style="bold"), str(counts["groups"]), str(counts["items"]), "")
-        for subset, inner in counts["subsets"].items():
-            table.add_row(f"  {subset}", str(inner["groups"]), str(inner["items"]), str(inner["built"]))
+    for name, figures in catalogue["embedded"].items():
+        table.add_section()
+        table.add_row(Text(f"{name} {figures['version']}", style="bold"), "", str(figures["items"]), "")
+        for section, counts in figures["sections"].items():
+            table.add_row(Text(f"  {section}", style="bold"), str(counts["groups"]), str(counts["items"]), "")
+            for subset, inner in counts["subsets"].items():
+                table.add_row(f"    {subset}", str(inner["groups"]), str(inner["items"]), str(inner["built"]))
     console.print(table)
-    for name in ("version", "revision", "sha256", "items", "mirrors"):
-        console.print(Text(f"{name}={core[name]}"), soft_wrap=True)
+    for name, figures in catalogue["embedded"].items():
+        facts = f"version={figures['version']} revision={figures['revision']} sha256={figures['sha256']}"
+        counts_text = f"items={figures['items']} mirrors={figures['mirrors']}"
+        console.print(Text(f"suite={name} {facts} {counts_text}"), soft_wrap=True)
+    for built in catalogue["built"]:
+        facts = f"version={built['version']} sha256={built['sha256']}"
+        console.print(Text(f"suite={built['name']} {facts} built=at_first_use"), soft_wrap=True)
     for suite in catalogue["suites"]:
         console.print(Text(f"suite={suite['name']} hub={suite['hub']} revision={suite['revision']}"), soft_wrap=True)
