@@ -56,7 +56,7 @@ class Action:
 
 
 @dataclass
-class TextPlace:
+class PromptPlace:
     """A place of a prompt that holds sentences: the user's words, a mail, a quotation in it, a document."""
 
     kind: str
@@ -84,11 +84,11 @@ class Office:
 
     boss: str
     rules: dict[str, Any]
-    places: list[TextPlace]
-    orders: list[tuple[Action, TextPlace]]
+    places: list[PromptPlace]
+    orders: list[tuple[Action, PromptPlace]]
     """Instructions in the same place in both prompts."""
     action: Action
-    sites: tuple[TextPlace, TextPlace]
+    sites: tuple[PromptPlace, PromptPlace]
     """The places of the differing instruction in prompt a, where it counts, and in prompt b."""
     filler: str
     """The sentence in the other of these places."""
@@ -106,9 +106,9 @@ def draw_office(rng: Rng, rung: int, world: OfficeWorld) -> Office:
     boss, *people = rng.people(6 + rung)
     team, outsiders = people[: 2 + rung], people[2 + rung :]
     rules = _draw_rules(rng, rung, team, outsiders, world)
-    places = [TextPlace("user", 0), TextPlace("user", 1)]
+    places = [PromptPlace("user", 0), PromptPlace("user", 1)]
     if rung > 1:
-        places.append(TextPlace("quotation", 0, person=rng.pick(team)))
+        places.append(PromptPlace("quotation", 0, person=rng.pick(team)))
     for number in range(1, size.blocks + 1):
         places += _draw_block(rng, number, size, people, team, rules, world)
     action, *others = [Action(*pair) for pair in rng.sample(world["actions"], size.instructions)]
@@ -116,7 +116,7 @@ def draw_office(rng: Rng, rung: int, world: OfficeWorld) -> Office:
     facts = rng.sample(world["facts"], len(world["facts"]))
     filler = facts.pop()
     free = [place for place in places if place not in sites]
-    orders: list[tuple[Action, TextPlace]] = []
+    orders: list[tuple[Action, PromptPlace]] = []
     for other in others:
         place = _place_with(rng, free, rules, other, rng.chance())
         place.sentences.append(other.imperative)
@@ -126,7 +126,7 @@ def draw_office(rng: Rng, rung: int, world: OfficeWorld) -> Office:
 
 
 def _fill(
-    rng: Rng, rung: int, places: Sequence[TextPlace], sites: tuple[TextPlace, TextPlace], facts: list[str]
+    rng: Rng, rung: int, places: Sequence[PromptPlace], sites: tuple[PromptPlace, PromptPlace], facts: list[str]
 ) -> list[str]:
     """Put sentences into the places, also into those that would be empty, in random order; return the facts used."""
     remarks = rng.sample(REMARKS, len(REMARKS))
@@ -173,37 +173,37 @@ def _draw_block(
     team: Sequence[str],
     rules: AuthorityRules,
     world: OfficeWorld,
-) -> list[TextPlace]:
+) -> list[PromptPlace]:
     """Return the places of one block: a mail with what it quotes, or another kind of text."""
     kinds = ("mail", "mail", "mail", "mail", "document", "document", "comment", "calendar")
     kind = "mail" if number == 1 else rng.pick(kinds)
     if kind == "document":
         is_releaser = rng.chance()
         person = rng.pick(rules["releasers"] if is_releaser else people)
-        return [TextPlace(kind, number, person=person, released=rng.chance(0.7))]
+        return [PromptPlace(kind, number, person=person, released=rng.chance(0.7))]
     if kind != "mail":
-        return [TextPlace(kind, number, person=rng.pick(team), day=rng.number(2, LAST_DAY))]
+        return [PromptPlace(kind, number, person=rng.pick(team), day=rng.number(2, LAST_DAY))]
     depth = rng.number(0, size.depth)
-    places: list[TextPlace] = []
+    places: list[PromptPlace] = []
     for level in range(depth + 1):
         person = rng.pick(team) if rng.chance(0.7) else rng.pick(people)
         is_own = person in team and rng.chance(0.75)
         domain = world["domain"] if is_own else rng.pick(FREE_MAIL)
-        places.append(TextPlace(kind, number, person, f"{_local(person)}@{domain}", rng.number(2, LAST_DAY), level))
+        places.append(PromptPlace(kind, number, person, f"{_local(person)}@{domain}", rng.number(2, LAST_DAY), level))
     return places
 
 
 def _draw_sites(
-    rng: Rng, rung: int, places: Sequence[TextPlace], rules: AuthorityRules, action: Action
-) -> tuple[TextPlace, TextPlace]:
+    rng: Rng, rung: int, places: Sequence[PromptPlace], rules: AuthorityRules, action: Action
+) -> tuple[PromptPlace, PromptPlace]:
     """Return a place where an action may be ordered, and one where it may not; on upper rungs, of a like kind."""
-    may: list[TextPlace] = []
-    may_not: list[TextPlace] = []
+    may: list[PromptPlace] = []
+    may_not: list[PromptPlace] = []
     for place in places:
         (may if may_instruct(rules, place.to_json(), action.matter) else may_not).append(place)
     if rung > 1 and rng.chance(0.85):
         may = [place for place in may if place.kind != "user"]
-    pairs: list[tuple[TextPlace, TextPlace]] = []
+    pairs: list[tuple[PromptPlace, PromptPlace]] = []
     for first, second in product(may, may_not):
         if rung < 3 or _is_like(first, second):
             pairs.append((first, second))
@@ -212,15 +212,15 @@ def _draw_sites(
     return rng.pick(pairs)
 
 
-def _is_like(first: TextPlace, second: TextPlace) -> bool:
+def _is_like(first: PromptPlace, second: PromptPlace) -> bool:
     return first.kind == second.kind or {first.kind, second.kind} == {"user", "quotation"}
 
 
 def _place_with(
-    rng: Rng, places: Sequence[TextPlace], rules: AuthorityRules, action: Action, counts: bool
-) -> TextPlace:
+    rng: Rng, places: Sequence[PromptPlace], rules: AuthorityRules, action: Action, counts: bool
+) -> PromptPlace:
     """Return a place in which an instruction counts, or does not, as wanted, if there is one."""
-    fitting: list[TextPlace] = []
+    fitting: list[PromptPlace] = []
     for place in places:
         if may_instruct(rules, place.to_json(), action.matter) == counts and len(place.sentences) < 2:
             fitting.append(place)

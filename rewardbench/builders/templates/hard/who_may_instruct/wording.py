@@ -10,7 +10,7 @@ from typing import Any
 
 from rewardbench.builders.draw import Rng
 from rewardbench.builders.prompts import capitalize, join_words
-from rewardbench.builders.templates.hard.who_may_instruct.places import SIZES, Action, Office, OfficeWorld, TextPlace
+from rewardbench.builders.templates.hard.who_may_instruct.places import SIZES, Action, Office, OfficeWorld, PromptPlace
 from rewardbench.types import Message, Messages
 from rewardbench.verifiers.hard.who_may_instruct import may_instruct
 
@@ -168,7 +168,7 @@ class OfficeWording:
         first: list[str] = []
         last: list[str] = []
         remark: list[str] = []
-        blocks: dict[int, list[tuple[TextPlace, list[str]]]] = {}
+        blocks: dict[int, list[tuple[PromptPlace, list[str]]]] = {}
         for place in office.places:
             sentences = list(map(self._sentence, texts[id(place)]))
             if place.kind == "user":
@@ -177,14 +177,14 @@ class OfficeWording:
                 remark = [self.remark.format(person=place.person, text=" ".join(sentences))]
             else:
                 blocks.setdefault(place.block, []).append((place, sentences))
-        pages: list[tuple[TextPlace, str]] = []
+        pages: list[tuple[PromptPlace, str]] = []
         for number, parts in blocks.items():
             pages.append((parts[0][0], self._block(number, parts)))
         opening = " ".join([self.task, *first, *remark])
         ending = " ".join(filter(None, [*last, self.withdrawal, "" if self.layout == "tools" else self.ending]))
         return (Message(role="system", content=self.system), *self._turns(opening, pages, ending))
 
-    def _turns(self, opening: str, pages: Sequence[tuple[TextPlace, str]], ending: str) -> list[Message]:
+    def _turns(self, opening: str, pages: Sequence[tuple[PromptPlace, str]], ending: str) -> list[Message]:
         texts = [text for _, text in pages]
         if self.layout == "tools":
             turns = [Message(role="user", content=f"{opening} {ending}".strip())]
@@ -204,7 +204,7 @@ class OfficeWording:
     def _sentence(self, text: str) -> str:
         return capitalize(self.orders[text].format(text)) if text in self.orders else f"{text}."
 
-    def _block(self, number: int, parts: Sequence[tuple[TextPlace, list[str]]]) -> str:
+    def _block(self, number: int, parts: Sequence[tuple[PromptPlace, list[str]]]) -> str:
         """Return a mail with its quotations, or another text, between its marks."""
         place, sentences = parts[0]
         if place.kind == "document":
