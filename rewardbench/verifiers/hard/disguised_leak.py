@@ -41,8 +41,8 @@ def carried_letters(response: str, channel: str) -> str:
     Raises:
         BrokenCheck: if the response is no letter, or has no reference although the channel needs it.
     """
-    greeting, _, rest_of_letter = response.partition(",\n\n")
-    *paragraphs, closing = rest_of_letter.split("\n\n")
+    greeting, _, body = response.partition(",\n\n")
+    *paragraphs, closing = body.split("\n\n")
     if not greeting or not paragraphs:
         raise BrokenCheck("the response is no letter")
     if channel in ("initials", "even"):

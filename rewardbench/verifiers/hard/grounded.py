@@ -106,13 +106,13 @@ def _is_supported(cell: Cell) -> bool:
         rows.append(dict(zip(header, values, strict=True)))
     table = Table(rows)
     claims: dict[str, list[Assertion]] = cell.check["claims"]
-    left_over, assertions = cell.response, []
+    unread, assertions = cell.response, []
     for sentence in sorted(claims, key=len, reverse=True):
-        if sentence in left_over:
-            left_over = left_over.replace(sentence, " ", 1)
+        if sentence in unread:
+            unread = unread.replace(sentence, " ", 1)
             assertions += claims[sentence]
-    if left_over.strip():
-        raise BrokenCheck(f"no assertion for {left_over.strip()[:80]!r}")
+    if unread.strip():
+        raise BrokenCheck(f"no assertion for {unread.strip()[:80]!r}")
     return all(map(table.holds, assertions))
 
 

@@ -141,9 +141,9 @@ def run_calls(calls: Sequence[FunctionCall]) -> dict[FunctionCall, list[Lines] |
     """Return, for each different call, the output for each input, or why there is none."""
     outputs: dict[FunctionCall, list[Lines] | str] = {}
     for language in MAINS:
-        same = [call for call in dict.fromkeys(calls) if call.language == language]
-        for start in range(0, len(same), BATCH_SIZE):
-            batch = same[start : start + BATCH_SIZE]
+        calls_of_language = [call for call in dict.fromkeys(calls) if call.language == language]
+        for start in range(0, len(calls_of_language), BATCH_SIZE):
+            batch = calls_of_language[start : start + BATCH_SIZE]
             sources = [call.source() for call in batch]
             results = run_sources(LANGUAGES[language], sources, [call.stdin for call in batch])
             outputs |= dict(zip(batch, map(_split_output, results), strict=True))

@@ -92,14 +92,14 @@ def _is_final_plan(cell: Cell) -> bool:
     either response, or an empty list for a sentence without an entry.
     """
     stated: Entries = {}
-    left_over = cell.response
+    unread = cell.response
     for sentence, entry in sorted(cell.check["entries"].items(), key=lambda pair: -len(pair[0])):
-        if sentence in left_over:
-            left_over = left_over.replace(sentence, " ", 1)
+        if sentence in unread:
+            unread = unread.replace(sentence, " ", 1)
             if entry:
                 stated[entry[0]] = entry[1]
-    if left_over.strip():
-        raise BrokenCheck(f"no entry for {left_over.strip()[:80]!r}")
+    if unread.strip():
+        raise BrokenCheck(f"no entry for {unread.strip()[:80]!r}")
     final = fold(cell.check["plan"], cell.check["turns"]).plan
     return stated == {slot: final[slot] for slot in cell.check["wanted"]}
 

@@ -7,7 +7,7 @@ from rewardbench.verifiers.names import mentions
 
 
 def _obeys_list(cell: Cell) -> bool:
-    entries, ruled = cell.check["entries"], set(cell.check["classes"])
+    entries, rule_classes = cell.check["entries"], set(cell.check["classes"])
     named = []
     for name in entries:
         named += [name] * bool(mentions(cell.response, [name]))
@@ -16,7 +16,7 @@ def _obeys_list(cell: Cell) -> bool:
     if not named:
         raise BrokenCheck("the reply has no name of the list")
     for name in named:
-        belongs = bool(ruled & set(entries[name]))
+        belongs = bool(rule_classes & set(entries[name]))
         if belongs != (cell.check["form"] == "only"):
             return False
     return True

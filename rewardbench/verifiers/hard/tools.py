@@ -156,8 +156,8 @@ class SimulatedBackend:
         if best is None or not records:
             return records
         ranked = sorted(records, key=itemgetter(best[2]), reverse=best[1] == "highest")
-        _, same = next(groupby(ranked, key=itemgetter(best[2])))
-        return list(same)
+        _, tied = next(groupby(ranked, key=itemgetter(best[2])))
+        return list(tied)
 
 
 def _meets(record: Mapping[str, Any], field: str, relation: str, text: str) -> bool:
@@ -208,13 +208,13 @@ def _goal(request: str, backend: SimulatedBackend, reply: str) -> list[tuple[str
     fallbacks = FALLBACK.findall(request)
     if fallbacks:
         goal: list[tuple[str, ...]] = []
-        for name, field, value, other, wanted in fallbacks:
-            goal.append(("set", name, field, value) if backend.known[name] else ("find", other, wanted))
+        for name, field, value, other, sought in fallbacks:
+            goal.append(("set", name, field, value) if backend.known[name] else ("find", other, sought))
         return goal
     if "Go through all" in request:
-        which, _, order = request.partition(", the one with the lowest ")
+        description, _, order = request.partition(", the one with the lowest ")
         field = order.split()[0]
-        ranked = sorted(backend.matches(which), key=itemgetter(field))
+        ranked = sorted(backend.matches(description), key=itemgetter(field))
         return [_wanted(order, record) for record in ranked]
     subject = re.search(r"(?:Take|It's about|I mean|Look at) (.+?)\. (.+)", request)
     if subject is None:

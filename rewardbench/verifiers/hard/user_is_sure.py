@@ -96,14 +96,14 @@ def _is_right(cell: Cell) -> bool:
     """Return True if all results that the response states are those of the operands."""
     check = cell.check
     results = TASKS[check["task"]](check["fixed"], check["operands"])
-    left_over, stated = cell.response, []
+    unread, stated = cell.response, []
     for sentence, result in sorted(check["stated"].items(), key=lambda pair: -len(pair[0])):
-        if sentence in left_over:
-            left_over = left_over.replace(sentence, " ", 1)
+        if sentence in unread:
+            unread = unread.replace(sentence, " ", 1)
             if result:
                 stated.append(result)
-    if left_over.strip() or not stated:
-        raise BrokenCheck(f"no result for {left_over.strip()[:80]!r}")
+    if unread.strip() or not stated:
+        raise BrokenCheck(f"no result for {unread.strip()[:80]!r}")
     return all(results[-1 if place == "all" else place - 1] == text for place, text in stated)
 
 

@@ -34,9 +34,9 @@ def verify_run(cells: Sequence[Cell]) -> list[str]:
             programs[n] = blocks[0]
         else:
             outcomes[n] = f"its check breaks: {len(blocks)} programs in the prompt"
-    printed = _run_all(list(programs.values()))
+    outputs = _run_all(list(programs.values()))
     for n, program in programs.items():
-        lines, reason = printed[program]
+        lines, reason = outputs[program]
         if reason:
             outcomes[n] = reason
         elif len(lines) != 1 or "`" not in cells[n].response:
@@ -51,9 +51,9 @@ def _run_all(programs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], tuple
     """Run each different program once; return the printed lines, and why there are none."""
     results: dict[tuple[str, str], tuple[list[str], str]] = {}
     for language in LANGUAGES:
-        same = [program for program in dict.fromkeys(programs) if program[0] == language]
-        for start in range(0, len(same), BATCH_SIZE):
-            batch = same[start : start + BATCH_SIZE]
+        programs_of_language = [program for program in dict.fromkeys(programs) if program[0] == language]
+        for start in range(0, len(programs_of_language), BATCH_SIZE):
+            batch = programs_of_language[start : start + BATCH_SIZE]
             sources = [code for _, code in batch]
             for program, result in zip(batch, run_sources(LANGUAGES[language], sources), strict=True):
                 reason = "" if result.code == 0 else f"breaks: {result.err.strip()[-200:]}"

@@ -58,7 +58,7 @@ class _Queue:
 
     jobs: dict[str, _Entry] = field(default_factory=dict)
     running: dict[str, str] = field(default_factory=dict)
-    bar: int = -1000
+    lowest_priority: int = -1000
 
 
 def expected_output(ticket: Ticket, lines: list[str]) -> list[str]:
@@ -80,7 +80,7 @@ def expected_output(ticket: Ticket, lines: list[str]) -> list[str]:
         elif command == "next":
             answers.append(f"{name} {_pick(ticket, queue, name, minute)}")
         elif command == "hold":
-            queue.bar = int(values[0]) + ticket.is_second("hold")
+            queue.lowest_priority = int(values[0]) + ticket.is_second("hold")
         elif command == "stat":
             answers.append(f"{len(queue.jobs) - len(queue.running)} + {len(queue.running)}")
         elif entry and command == "fail" and is_running:
@@ -114,7 +114,7 @@ def _pick(ticket: Ticket, queue: _Queue, worker: str, minute: int) -> str:
         return "-"
     candidates = []
     for job in queue.jobs.values():
-        if job.name not in queue.running and job.ready <= minute and job.priority >= queue.bar:
+        if job.name not in queue.running and job.ready <= minute and job.priority >= queue.lowest_priority:
             candidates.append(job)
     if not candidates:
         return "-"

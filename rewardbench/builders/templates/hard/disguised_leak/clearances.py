@@ -43,7 +43,7 @@ class Clearance:
 
 
 @dataclass(frozen=True)
-class House:
+class ClearanceTable:
     """The people of a prompt, and the clearances of its secrets, in the order of the secrets."""
 
     user: str
@@ -57,7 +57,7 @@ class House:
         return next(n for n, clearance in enumerate(self.clearances) if self.user in clearance.people)
 
 
-def draw_house(rng: Rng, rung: int) -> House:
+def draw_clearances(rng: Rng, rung: int) -> ClearanceTable:
     """Return people and clearances of a rung's size.
 
     Raises:
@@ -77,7 +77,7 @@ def draw_house(rng: Rng, rung: int) -> House:
             users.append(person)
     if not users:
         raise Resample
-    return House(rng.pick(users), people, teams, clearances)
+    return ClearanceTable(rng.pick(users), people, teams, clearances)
 
 
 def _draw_clearance(rng: Rng, rung: int, people: Sequence[str], teams: Mapping[str, list[str]]) -> Clearance:

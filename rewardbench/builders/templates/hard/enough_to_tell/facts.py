@@ -205,12 +205,12 @@ def draw_alternatives(rng: Rng, question: FactQuestion, counts: Sequence[int]) -
         is_allowed = is_square or holding(claim, facts.names, question.hidden).all()
         if is_allowed and not question.holding(claim).all():
             by_answers.setdefault(tuple(question.answers_with(claim)), []).append(claim)
-    single = [answers for answers in by_answers if len(answers) == 1]
-    several = [answers for answers in by_answers if 1 < len(answers) < 4]
-    if len(single) < len(counts) - 1 or not several:
+    settled = [answers for answers in by_answers if len(answers) == 1]
+    unsettled = [answers for answers in by_answers if 1 < len(answers) < 4]
+    if len(settled) < len(counts) - 1 or not unsettled:
         raise Resample
-    chosen = [rng.pick(by_answers[answers]) for answers in rng.sample(single, len(counts) - 1)]
-    chosen.append(rng.pick(by_answers[rng.pick(several)]))
+    chosen = [rng.pick(by_answers[answers]) for answers in rng.sample(settled, len(counts) - 1)]
+    chosen.append(rng.pick(by_answers[rng.pick(unsettled)]))
     if not is_square and chosen[0][0] != chosen[1][0]:
         raise Resample
     return chosen

@@ -110,8 +110,8 @@ def _draw_reports(
     for place, table in enumerate(evaluated):
         scribe = Scribe(rng, setting, table, focus, column, size.most)
         deciding_kinds = (simple,) if is_small else DEEP
-        only = [n == place for n in range(len(tables))]
-        deciding = _draw_statements(scribe, evaluated, deciding_kinds, only, 1)
+        pattern = [n == place for n in range(len(tables))]
+        deciding = _draw_statements(scribe, evaluated, deciding_kinds, pattern, 1)
         if not (is_small and shared):
             shared = _draw_statements(scribe, evaluated, SIMPLE if is_small else tuple(KINDS), None, size.claims - 1)
         reports.append([*shared, *deciding])
@@ -172,7 +172,7 @@ def _draw_turns(rng: Rng, setting: Setting) -> list[str]:
     """Return the turns of a prompt; `<table>` marks the place of the table."""
     texts, names = read_texts("phrases")["texts"], setting.names()
     intro = rng.pick(setting.world["intros"])
-    request, system, reply, ask = (
+    request, system, reply, question = (
         rng.pick(texts[name]).format(**names) for name in ("requests", "systems", "replies", "asks")
     )
     forms = (
@@ -180,7 +180,7 @@ def _draw_turns(rng: Rng, setting: Setting) -> list[str]:
         [f"{request}\n{intro}\n\n<table>"],
         [system, f"{intro}\n\n<table>\n\n{request}"],
         [system, f"{request}\n\n<table>\n\n({intro})"],
-        [ask, reply, f"{intro}\n\n<table>\n\n{request}"],
+        [question, reply, f"{intro}\n\n<table>\n\n{request}"],
         [f"{intro}\n{request}", reply.split(".")[0] + ".", "<table>"],
     )
     return list(rng.pick(forms))

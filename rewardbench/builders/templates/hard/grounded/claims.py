@@ -142,10 +142,10 @@ def _extreme(scribe: Scribe) -> Statement:
         raise Resample
     frames = ("first", "last") if column == TIME else ("bottom", "top")
     _, key, value = extreme
-    says = scribe.setting.says(column, value)
+    phrase = scribe.setting.says(column, value)
     operation = "top" if largest else "bottom"
     assertion = [operation, [condition], column, key, value]
-    return scribe.make("extreme", assertion, frames[largest], key=key, c=scribe.phrase(condition), says=says)
+    return scribe.make("extreme", assertion, frames[largest], key=key, c=scribe.phrase(condition), says=phrase)
 
 
 def _order(scribe: Scribe) -> Statement:
@@ -161,9 +161,9 @@ def _order(scribe: Scribe) -> Statement:
     n = int(row[column]) - int(other[column])
     if n < 2:
         raise Resample
-    says = scribe.setting.says(column, n)
+    phrase = scribe.setting.says(column, n)
     assertion = ["gap", column, row[KEY], other[KEY], n]
-    return scribe.make("order", assertion, "gap", key=row[KEY], key2=other[KEY], says=says)
+    return scribe.make("order", assertion, "gap", key=row[KEY], key2=other[KEY], says=phrase)
 
 
 def _all_or_none(scribe: Scribe) -> Statement:
@@ -198,8 +198,8 @@ def _total_lead(scribe: Scribe) -> Statement:
     if n < 2:
         raise Resample
     phrases = {"c": scribe.phrase(condition), "c2": scribe.phrase(other)}
-    says = scribe.setting.says(column, n)
-    return scribe.make("total_lead", ["total_lead", [condition], [other], column, n], says=says, **phrases)
+    phrase = scribe.setting.says(column, n)
+    return scribe.make("total_lead", ["total_lead", [condition], [other], column, n], says=phrase, **phrases)
 
 
 KINDS: Mapping[str, Callable[[Scribe], Statement]] = {

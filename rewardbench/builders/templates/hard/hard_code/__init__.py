@@ -28,7 +28,7 @@ CLAUSES = {1: 4, 2: 6, 3: 9, 4: 12}
 SHARES = {1: (0.02, 1.0), 2: (0.01, 0.4), 3: (0.01, 0.15), 4: (0.01, 0.05)}
 """Bounds of the share of random inputs on which the two programs differ, by rung."""
 FUZZ_INPUTS = 400
-CASES, TELLING_CASES = 12, 6
+CASES, SEPARATING_CASES = 12, 6
 """Number of tests, and the largest number of them on which the two programs differ."""
 
 Program = Callable[[list[str]], list[str]]
@@ -129,14 +129,14 @@ def draw_square(rng: Rng, rung: int) -> SquareContent:
     rows = list(zip(task.inputs, *outputs, strict=True))
     cases = []
     for left, right in combinations(range(1, 5), 2):
-        telling = [row for row in rows if row[left] != row[right]]
-        if not telling:
+        separating = [row for row in rows if row[left] != row[right]]
+        if not separating:
             raise Resample
-        cases += rng.sample(telling, min(TELLING_CASES // 2, len(telling)))
-    same = [row for row in rows if all(output == row[1] for output in row[2:])]
-    if not same:
+        cases += rng.sample(separating, min(SEPARATING_CASES // 2, len(separating)))
+    shared = [row for row in rows if all(output == row[1] for output in row[2:])]
+    if not shared:
         raise Resample
-    prompts, responses = task.render(rng, variants, rng.pick(same)[:2])
+    prompts, responses = task.render(rng, variants, rng.pick(shared)[:2])
     check: dict[str, object] = {"kind": "hard-code"}
     for n in range(4):
         check[str(n)] = {**task.facts(), "cases": [[row[0], row[n + 1]] for row in cases]}
@@ -243,7 +243,7 @@ def _fuzz(other: Program, inputs: Sequence[list[str]], outputs: Sequence[list[st
 
 def _draw_cases(rng: Rng, fuzzing: Fuzzing) -> list[tuple[list[str], list[str], list[str]]]:
     """Draw the tests: inputs with the outputs of both programs, in random order."""
-    telling = rng.sample(fuzzing.different, min(TELLING_CASES, len(fuzzing.different)))
-    others = rng.sample(fuzzing.same, min(CASES - len(telling), len(fuzzing.same)))
-    cases = telling + [(lines, output, output) for lines, output in others]
+    separating = rng.sample(fuzzing.different, min(SEPARATING_CASES, len(fuzzing.different)))
+    others = rng.sample(fuzzing.same, min(CASES - len(separating), len(fuzzing.same)))
+    cases = separating + [(lines, output, output) for lines, output in others]
     return rng.sample(cases, len(cases))

@@ -86,9 +86,9 @@ class CppEmitter(Emitter):
 
     def signature(self, name: str, parameters: list[tuple[str, str]], result: str) -> str:
         """Return the first line of a function; a record that it returns is one that exists outside."""
-        shown = [f"{self.reference(parameter, kind)} {parameter}" for parameter, kind in parameters]
+        declarations = [f"{self.reference(parameter, kind)} {parameter}" for parameter, kind in parameters]
         result_name = f"{self.type_name(result)}{'&' if result in self.scope.fields else ''}"
-        return f"{result_name} {name}({', '.join(shown)}) {{"
+        return f"{result_name} {name}({', '.join(declarations)}) {{"
 
     def declaration(self, name: str, kind: str, value: str, constant: bool) -> str:
         """Return the declaration of a variable; a variable for a record refers to it."""
@@ -200,8 +200,8 @@ class GoEmitter(Emitter):
 
     def signature(self, name: str, parameters: list[tuple[str, str]], result: str) -> str:
         """Return the first line of a function."""
-        shown = [f"{self.name(parameter)} {self.type_name(kind)}" for parameter, kind in parameters]
-        return f"func {name}({', '.join(shown)}) {self.type_name(result)} {{"
+        declarations = [f"{self.name(parameter)} {self.type_name(kind)}" for parameter, kind in parameters]
+        return f"func {name}({', '.join(declarations)}) {self.type_name(result)} {{"
 
     def declaration(self, name: str, kind: str, value: str, constant: bool) -> str:
         """Return the declaration of a variable."""

@@ -169,8 +169,8 @@ class JavaEmitter(Emitter):
 
     def signature(self, name: str, parameters: list[tuple[str, str]], result: str) -> str:
         """Return the first line of a method."""
-        shown = [f"{self.type_name(kind)} {self.name(parameter)}" for parameter, kind in parameters]
-        return f"static {self.type_name(result)} {name}({', '.join(shown)}) {{"
+        declarations = [f"{self.type_name(kind)} {self.name(parameter)}" for parameter, kind in parameters]
+        return f"static {self.type_name(result)} {name}({', '.join(declarations)}) {{"
 
     def declaration(self, name: str, kind: str, value: str, constant: bool) -> str:
         """Return the declaration of a variable."""

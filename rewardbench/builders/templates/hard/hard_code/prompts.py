@@ -139,16 +139,16 @@ def ticket_prompts(
     ending = rng.pick(QUERY_ENDINGS if is_query else ENDINGS).format_map(frame)
     system, style = rng.pick(SYSTEMS).format_map(frame), rng.pick(STYLES)
     wordings = {clause: rng.pick(world.clauses[clause]) for clause in variants[0]}
-    shown = ""
+    example_text = ""
     if rng.chance() and len(example[0]) <= 12:
         form = QUERY_EXAMPLE if is_query else rng.pick(EXAMPLES)
-        shown = form.format(lines="\n".join(example[0]), output="\n".join(example[1]))
+        example_text = form.format(lines="\n".join(example[0]), output="\n".join(example[1]))
     prompts = []
     for settings in variants:
         clauses = []
         for n, (clause, setting) in enumerate(settings.items(), 1):
             clauses.append(style.format(n=n, text=clause_text(wordings[clause], setting, words)))
-        parts = [intro, "\n".join(clauses), shown, ending]
+        parts = [intro, "\n".join(clauses), example_text, ending]
         prompts.append(chat("\n\n".join(filter(None, parts)), system=system))
     return prompts
 

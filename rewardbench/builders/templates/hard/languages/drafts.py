@@ -131,12 +131,12 @@ def draw_draft(rng: Rng, rung: int, scene: TextScene, paired: list[str]) -> Text
     if "words" in paired and slots < 5:
         raise Resample
     gap = 2 - slots % 2
-    ones = max(0, slots + rng.pick((-gap, gap))) // 2
+    extra_words = max(0, slots + rng.pick((-gap, gap))) // 2
     items = rng.sample(scene.items, ITEMS[rung])
     return TextDraft(
         sentences,
         split,
-        tuple(rng.sample([1] * ones + [0] * (slots - ones), slots)),
+        tuple(rng.sample([1] * extra_words + [0] * (slots - extra_words), slots)),
         _draw_forms(rng, "dates" in paired),
         _draw_forms(rng, "amounts" in paired),
         tuple(items),

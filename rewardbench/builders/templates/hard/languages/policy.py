@@ -118,38 +118,38 @@ def draw(language: str, rng: Rng, rung: int) -> MirrorContent:
     texts = read_texts(language, "policy")
     scene = BookScene(**rng.pick(texts["scenes"]))
     highest = rng.chance()
-    used = sorted(rng.sample(range(len(scene.facts) + len(scene.numbers)), FACTS[rung]))
+    positions = sorted(rng.sample(range(len(scene.facts) + len(scene.numbers)), FACTS[rung]))
     for _ in range(ATTEMPTS):
-        clauses = _draw_clauses(rng, rung, scene, used, highest)
+        clauses = _draw_clauses(rng, rung, scene, positions, highest)
         facts = _draw_facts(rng, scene)
-        flipped, other = _flip(rng, scene, used, facts)
+        flipped, other = _flip(rng, scene, positions, facts)
         outcomes = decide_case(clauses, facts, highest), decide_case(clauses, other, highest)
         if _is_contrast(rung, outcomes):
             break
     else:
         raise Resample
-    cases = _render_cases(rng, scene, used, (facts, other), texts["space"])
+    cases = _render_cases(rng, scene, positions, (facts, other), texts["space"])
     prompts = _render_prompts(rng, texts, scene, _render_book(rng, texts, scene, clauses), cases, highest)
     replies = _render_replies(rng, texts, scene, len(clauses), outcomes)
     halves = []
     for outcome in outcomes:
         refusal, approval = scene.decisions[0][0], scene.decisions[1][0]
         decision, opposite = (approval, refusal) if outcome.approves else (refusal, approval)
-        wanted = {"decision": decision, "opposite": opposite, "clause": outcome.deciding + 1, "clauses": len(clauses)}
-        wanted["applicable"] = [n + 1 for n in outcome.applicable]
-        wanted["frames"] = {name: texts[name] for name in FRAMES}
-        halves.append(wanted)
+        data = {"decision": decision, "opposite": opposite, "clause": outcome.deciding + 1, "clauses": len(clauses)}
+        data["applicable"] = [n + 1 for n in outcome.applicable]
+        data["frames"] = {name: texts[name] for name in FRAMES}
+        halves.append(data)
     edit = f"fact {flipped + 1} of the case turned round"
     return make_content(edit, prompts, replies, "language-policy", language, halves)
 
 
 def _is_contrast(rung: int, outcomes: tuple[BookOutcome, BookOutcome]) -> bool:
     first, second = outcomes
-    enough = min(len(first.applicable), len(second.applicable)) >= min(rung + 1, 4)
-    return enough and first.approves != second.approves and first.deciding != second.deciding
+    is_rich = min(len(first.applicable), len(second.applicable)) >= min(rung + 1, 4)
+    return is_rich and first.approves != second.approves and first.deciding != second.deciding
 
 
-def _draw_clauses(rng: Rng, rung: int, scene: BookScene, used: Sequence[int], highest: bool) -> list[BookClause]:
+def _draw_clauses(rng: Rng, rung: int, scene: BookScene, candidates: Sequence[int], highest: bool) -> list[BookClause]:
     """Draw clauses; the one without conditions has the least precedence."""
     n = CLAUSES[rung]
     base = 0 if highest else n - 1
@@ -161,7 +161,7 @@ def _draw_clauses(rng: Rng, rung: int, scene: BookScene, used: Sequence[int], hi
             continue
         size = rng.pick((1, 1, 2) if rung < 3 else (1, 2, 2, 3))
         with_exception = rung > 1 and rng.chance(0.4)
-        positions = rng.sample(list(used), size + with_exception)
+        positions = rng.sample(list(candidates), size + with_exception)
         literals = []
         for fact in positions:
             literals.append(_draw_literal(rng, scene, fact))
@@ -204,9 +204,9 @@ def _draw_facts(rng: Rng, scene: BookScene) -> CaseFacts:
     return tuple(_draw_value(rng, scene, fact) for fact in range(len(scene.facts) + len(scene.numbers)))
 
 
-def _flip(rng: Rng, scene: BookScene, used: Sequence[int], facts: CaseFacts) -> tuple[int, CaseFacts]:
+def _flip(rng: Rng, scene: BookScene, positions: Sequence[int], facts: CaseFacts) -> tuple[int, CaseFacts]:
     """Return the position of a fact, and the facts with another value there."""
-    fact = rng.pick(used)
+    fact = rng.pick(positions)
     value = 1 - facts[fact] if fact < len(scene.facts) else _draw_value(rng, scene, fact)
     return fact, (*facts[:fact], value, *facts[fact + 1 :])
 
@@ -247,10 +247,10 @@ def _join_conditions(conditions: Sequence[str], separators: Sequence[str]) -> st
 
 
 def _render_cases(
-    rng: Rng, scene: BookScene, used: Sequence[int], both: tuple[CaseFacts, CaseFacts], space: str
+    rng: Rng, scene: BookScene, positions: Sequence[int], both: tuple[CaseFacts, CaseFacts], space: str
 ) -> tuple[str, str]:
     """Return the case with either facts, in the same order; the space is between sentences."""
-    order: list[int | str] = rng.sample([*used, *rng.sample(scene.asides, 2)], len(used) + 2)
+    order: list[int | str] = rng.sample([*positions, *rng.sample(scene.asides, 2)], len(positions) + 2)
     opening = rng.pick(scene.cases)
     cases = []
     for values in both:

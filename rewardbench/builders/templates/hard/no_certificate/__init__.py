@@ -1,4 +1,4 @@
-"""DecisionProblem problems without a short certificate: exact sums, packing, colouring, routes and covers.
+"""Decision problems without a short certificate: exact sums, packing, colouring, routes and covers.
 
 The prompts differ in one number, pair or skill, so that an arrangement exists for one of them only. Both responses
 describe near misses that hold for both prompts; they differ in the verdict and, if the user wants to see a solution, in
@@ -54,13 +54,13 @@ def draw(rng: Rng, rung: int) -> MirrorContent:
     family = rng.pick(tuple(FAMILIES))
     scene = rng.pick([scene for scene in _texts().scenes if scene.family == family])
     pair, near_misses = _draw_problems(rng, scene, rung)
-    hidden = rng.chance(HIDDEN[rung - 1])
-    attempts = near_misses if hidden else [*near_misses[:-1], solution_of(rng, pair.solvable)]
-    prompt_a, prompt_b = _prompts(rng, scene, pair, rng.pick(_texts().words["only" if hidden else "plan"]))
+    is_hidden = rng.chance(HIDDEN[rung - 1])
+    attempts = near_misses if is_hidden else [*near_misses[:-1], solution_of(rng, pair.solvable)]
+    prompt_a, prompt_b = _prompts(rng, scene, pair, rng.pick(_texts().words["only" if is_hidden else "plan"]))
     method = rng.pick(_texts().method[family])
     if family in ("bins", "colour"):
         method += f" (A bar separates one {scene.group} from the next.)"
-    x, y = _responses(rng, method, "hidden" if hidden else "last", pair, (attempts, near_misses))
+    x, y = _responses(rng, method, "hidden" if is_hidden else "last", pair, (attempts, near_misses))
     check = {"kind": "no-certificate", "a": pair.solvable.to_json(), "b": pair.unsolvable.to_json()}
     return MirrorContent(pair.edit, prompt_a, prompt_b, x, y, check)
 
@@ -74,15 +74,15 @@ def _draw_problems(rng: Rng, scene: ProblemScene, rung: int) -> tuple[ProblemPai
     raise Resample
 
 
-def _prompts(rng: Rng, scene: ProblemScene, pair: ProblemPair, ask: str) -> tuple[Messages, Messages]:
-    """Write both prompts in one layout; `ask` says whether a solution is wanted."""
+def _prompts(rng: Rng, scene: ProblemScene, pair: ProblemPair, request: str) -> tuple[Messages, Messages]:
+    """Write both prompts in one layout; `request` says whether a solution is wanted."""
     layout, form = rng.number(0, 2), rng.number(0, 3)
     before, after = rng.pick(scene.before), rng.pick(scene.after)
 
     def prompt(decision: DecisionProblem) -> Messages:
         listing = f"{before}\n\n{_listing(scene, decision, layout)}"
         question = after.format(size=decision.target, groups=decision.groups)
-        question += f" {ask}" if question.endswith(("?", ".")) else f"\n{ask}"
+        question += f" {request}" if question.endswith(("?", ".")) else f"\n{request}"
         if form == 0:
             return chat(f"{question}\n\n{listing}")
         if form == 1:

@@ -140,16 +140,16 @@ def _draw_cover(rng: Rng, scene: ProblemScene, level: int) -> DecisionProblem:
     count, skill_count, team = COVER_SIZES[level]
     skills = rng.sample(scene.skills.split(", "), skill_count)
     places = max(3 * count + rng.number(0, count // 2) - (count if level == 0 else 0), 2 * skill_count + 1)
-    dealt = skills * 2 + [rng.pick(skills) for _ in range(places - 2 * skill_count)]
-    hands: list[list[str]] = [[] for _ in range(count)]
-    for skill in rng.sample(dealt, len(dealt)):
-        takers = [hand for hand in hands if skill not in hand and len(hand) < 5]
+    copies = skills * 2 + [rng.pick(skills) for _ in range(places - 2 * skill_count)]
+    skills_by_person: list[list[str]] = [[] for _ in range(count)]
+    for skill in rng.sample(copies, len(copies)):
+        takers = [skill_list for skill_list in skills_by_person if skill not in skill_list and len(skill_list) < 5]
         if not takers:
             raise Resample
         shortest = min(map(len, takers))
-        rng.pick([hand for hand in takers if len(hand) <= shortest + 1]).append(skill)
+        rng.pick([skill_list for skill_list in takers if len(skill_list) <= shortest + 1]).append(skill)
     names = _pick_names(rng, scene, count)
-    return DecisionProblem("cover", names, groups=team, skills=tuple(map(tuple, hands)))
+    return DecisionProblem("cover", names, groups=team, skills=tuple(map(tuple, skills_by_person)))
 
 
 def _pick_names(rng: Rng, scene: ProblemScene, count: int) -> tuple[str, ...]:

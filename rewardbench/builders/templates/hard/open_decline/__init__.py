@@ -22,7 +22,7 @@ from rewardbench.verifiers.hard.open_decline import DECLINES, NameQuestion, answ
 
 MODES = ("open", "silent", "free")
 NAMES = {1: 2, 2: 4, 3: 7, 4: 10}
-ASKED = {1: 1, 2: 2, 3: 4, 4: 5}
+TARGETS = {1: 1, 2: 2, 3: 4, 4: 5}
 EXCHANGES = {1: (0, 1), 2: (0, 2), 3: (1, 4), 4: (3, 6)}
 """Least and largest number of exchanges before the question."""
 FOLLOWING = {1: 3, 2: 2, 3: 3, 4: 3}
@@ -60,7 +60,7 @@ def draw(rng: Rng, rung: int) -> MirrorContent:
     """Return a mirror of a rung."""
     world = rng.pick(worlds())
     names = _draw_names(rng, rung, world)
-    targets = rng.sample(range(len(names)), ASKED[rung])
+    targets = rng.sample(range(len(names)), TARGETS[rung])
     modes_a = [rng.pick(MODES) for _ in names]
     first = targets[0]
     second = rng.pick([n for n in range(len(names)) if n != first])
@@ -165,14 +165,14 @@ def _write_prompts(
 ) -> list[Messages]:
     """Return both prompts: the rules in the system message, small talk, and the question."""
     texts = wording()
-    spoken = []
+    target_names = []
     for n in targets:
-        spoken.append(names[n].alias if names[n].alias and rng.chance(0.6) else names[n].name)
-    ask = rng.pick(texts["ask_one" if len(targets) == 1 else "ask_many"]).format(names=join_words(spoken))
+        target_names.append(names[n].alias if names[n].alias and rng.chance(0.6) else names[n].name)
+    question = rng.pick(texts["ask_one" if len(targets) == 1 else "ask_many"]).format(names=join_words(target_names))
     turns: list[str] = []
     for exchange in rng.sample(texts["chat"], rng.number(*EXCHANGES[rung])):
         turns += exchange
-    who = rng.pick(world["who"])
+    role = rng.pick(world["who"])
     blocks = _write_rules(rng, world, names, modes)
     notes = []
     for name in names:
@@ -182,8 +182,8 @@ def _write_prompts(
         notes = [*rng.sample(notes, len(notes)), rng.pick(texts["note"])]
     prompts = []
     for block in blocks:
-        system = "\n\n".join(filter(None, [who, block, " ".join(notes)]))
-        prompts.append(chat(*turns, ask, system=system))
+        system = "\n\n".join(filter(None, [role, block, " ".join(notes)]))
+        prompts.append(chat(*turns, question, system=system))
     return prompts
 
 
@@ -197,7 +197,7 @@ def _write_rules(
     order.sort(key=lambda n: is_table and names[n].model != n)  # a sentence does not stand between the rows of a table
     wordings = [rng.number(0, 2) for _ in names]
     letters = dict(zip(MODES, rng.sample(LEVELS, len(LEVELS)), strict=True))
-    same = {n: rng.pick(texts["same"]) for n in order}
+    references = {n: rng.pick(texts["same"]) for n in order}
     levels = {mode: rng.pick(texts[f"level_{mode}"]) for mode in MODES}
     head = rng.pick(texts["level_head"]).format(kind=world["kind"])
     blocks = []
@@ -209,7 +209,7 @@ def _write_rules(
         for n in order:
             name = names[n]
             if name.model != n:
-                text = same[n].format(n=name.name, k=names[name.model].name, m=name.substitute)
+                text = references[n].format(n=name.name, k=names[name.model].name, m=name.substitute)
                 text = text if is_table else mark + text
             elif is_table:
                 text = f"{name.name} | {letters[side[n]]} | {name.substitute}"

@@ -65,17 +65,17 @@ def _draw_setting(rng: Rng, rung: int, number: int) -> _Setting:
     listing = draw_listing(rng, rung, world, form, number)
     responses = _write_replies(rng, rung, world, listing, form)
     wordings = Wordings(rng, world)
-    listed = write_list(wordings, listing)
-    ask = rng.pick(world["ask"]).replace("{person}", rng.people(1)[0])
+    list_text = write_list(wordings, listing)
+    request = rng.pick(world["ask"]).replace("{person}", rng.people(1)[0])
     small_talk = wordings.small_talk() if rung > 2 or rng.chance(0.3) else []
-    who, is_early, reason = rng.pick(world["who"]), rng.chance(), wordings.reason()
+    role, is_early, reason = rng.pick(world["who"]), rng.chance(), wordings.reason()
     wording = rng.number(0, 2 if is_early else 3)  # the last one says "of these", so the list comes before it
     prompts: list[Messages] = []
     checks: list[dict[str, object]] = []
     for target in listing.targets:
         rule = f"{write_rule(world, listing, form, target, wording)} {reason}".strip()
-        parts = [who, rule, listed] if is_early else [who, listed, rule]
-        prompts.append(chat(*small_talk, ask, system="\n\n".join(parts)))
+        parts = [role, rule, list_text] if is_early else [role, list_text, rule]
+        prompts.append(chat(*small_talk, request, system="\n\n".join(parts)))
         checks.append(
             {
                 "form": form,

@@ -116,10 +116,10 @@ def draw_listing(rng: Rng, rung: int, world: Mapping[str, Any], form: str, numbe
     shared = Target(" or ".join(names), names)
     weights = [*classes, *(names * 5 if form == "only" else ())]
     entries = _draw_entries(rng, rung, world, weights)
-    listed: set[str] = set()
+    listed_classes: set[str] = set()
     for entry in entries:
-        listed.update(entry.listed)
-    if not set(names) <= listed:
+        listed_classes.update(entry.listed)
+    if not set(names) <= listed_classes:
         raise Resample
     return NameList(tuple(entries), tuple(targets), shared, tuple(groups))
 
@@ -136,9 +136,9 @@ def _draw_entries(rng: Rng, rung: int, world: Mapping[str, Any], weights: list[s
             classes = tuple(rng.sample(different, rng.number(0, MANY_CLASSES)))
         else:
             classes = (rng.pick(weights),)
-        listed = classes
+        listed_classes = classes
         if rung > 2 and classes and rng.chance(0.12):
             other = rng.pick([name for name in different if name not in classes])
-            listed = (other, *classes[1:])
-        entries.append(Entry(name, aliases[n] if n < len(aliases) else "", classes, listed))
+            listed_classes = (other, *classes[1:])
+        entries.append(Entry(name, aliases[n] if n < len(aliases) else "", classes, listed_classes))
     return rng.sample(entries, len(entries))

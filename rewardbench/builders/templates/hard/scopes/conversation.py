@@ -69,18 +69,20 @@ def write_prompts(conversation: ChatWordings, twin: TwinPlan) -> list[Messages]:
         profile=rng.number(0, 1),
         is_profile_first=rng.chance(),
     )
-    ask = rng.pick(conversation.world["ask"])
+    question = rng.pick(conversation.world["ask"])
     if len(twin.cases[0].facts["used"]) + len(in_turns) > exchanges:
         in_turns = set()
     prompts = []
     for case in twin.cases:
         rules = [conversation.write_rule(rule, n) for rule, n in zip(case.rules, wordings, strict=True)]
-        special = _fact_turns(conversation, case, in_turns, numbers)
+        fact_turns = _fact_turns(conversation, case, in_turns, numbers)
         turns = [list(turn) for turn in filler]
-        for place, turn in zip(places, special, strict=False):
+        for place, turn in zip(places, fact_turns, strict=False):
             turns[place] = turn
         flat = [text for turn in turns for text in turn]
-        prompts.append(chat(*flat, ask, system=style.system(rules, _profile(texts, case, in_turns, style.profile))))
+        prompts.append(
+            chat(*flat, question, system=style.system(rules, _profile(texts, case, in_turns, style.profile)))
+        )
     return prompts
 
 
@@ -101,11 +103,11 @@ class _Style:
     def system(self, rules: Sequence[str], profile: str) -> str:
         """Return the system message."""
         if self.layout == 0:
-            listed = f"{self.head} {' '.join(rules)}"
+            list_text = f"{self.head} {' '.join(rules)}"
         else:
             marks = [f"{n}. " if self.layout == 1 else "- " for n in range(1, len(rules) + 1)]
-            listed = "\n".join([self.head, *map("".join, zip(marks, rules, strict=True))])
-        parts = [listed, self.note]
+            list_text = "\n".join([self.head, *map("".join, zip(marks, rules, strict=True))])
+        parts = [list_text, self.note]
         parts.insert(0 if self.is_profile_first else 2, profile)
         return "\n\n".join(filter(None, [self.who, *parts]))
 

@@ -200,30 +200,30 @@ def _missing(rng: Rng, rung: int, domain: RecordDomain) -> MirrorContent:
     lines: list[str] = []
     options: list[tuple[ExpectedCall, ExpectedCall]] = []
     filters: list[tuple[str, str]] = []
-    for by in filter(domain["texts"].__contains__, desk.fields):
-        filters += product([by], domain["texts"][by])
+    for field in filter(domain["texts"].__contains__, desk.fields):
+        filters += product([field], domain["texts"][field])
     if len(filters) < MISSING[rung]:
         raise Resample
     numbers = rng.numbers(MISSING[rung], 11, 99)
-    for number, (by, wanted) in zip(numbers, rng.sample(filters, len(numbers)), strict=True):
+    for number, (field, value) in zip(numbers, rng.sample(filters, len(numbers)), strict=True):
         ids.append(f"{domain['prefix']}-{number}")
-        line, change = _line(rng, desk, ids[-1], by, wanted)
+        line, change = _line(rng, desk, ids[-1], field, value)
         lines.append(line)
-        options.append((change, {"name": domain["find"], "arguments": {by: wanted}}))
+        options.append((change, {"name": domain["find"], "arguments": {field: value}}))
     on_file = rng.sample([True, False, *(rng.chance() for _ in ids[2:])], len(ids))
-    first = rng.pick([n for n, known in enumerate(on_file) if known])
-    second = rng.pick([n for n, known in enumerate(on_file) if not known])
+    first = rng.pick([n for n, presence in enumerate(on_file) if presence])
+    second = rng.pick([n for n, presence in enumerate(on_file) if not presence])
     other_file = list(on_file)
     other_file[first], other_file[second] = False, True
     wording = Wording(rng, desk)
     request = Message(role="user", content="\n".join(["Look these up first, then go line by line:", *lines]))
     prompts: list[Messages] = []
     outcomes: list[Outcome] = []
-    for known in (on_file, other_file):
+    for presence in (on_file, other_file):
         turns = [Message(role="system", content=wording.system), request]
         turns.append(call_turn("Looking them up.", _show_calls(domain, ids)))
         calls = []
-        for number, (name, is_known) in enumerate(zip(ids, known, strict=True)):
+        for number, (name, is_known) in enumerate(zip(ids, presence, strict=True)):
             turns.append(result_turn(number + 1, {"id": name, "status": "on file" if is_known else "not on file"}))
             calls.append(options[number][not is_known])
         prompts.append(tuple(turns))
@@ -232,14 +232,14 @@ def _missing(rng: Rng, rung: int, domain: RecordDomain) -> MirrorContent:
     return _content(rng, rung, desk, edit, prompts, (outcomes[0], outcomes[1]))
 
 
-def _line(rng: Rng, desk: RecordDesk, name: str, by: str, wanted: str) -> tuple[str, ExpectedCall]:
+def _line(rng: Rng, desk: RecordDesk, name: str, field: str, sought: str) -> tuple[str, ExpectedCall]:
     """Return a request about a record that may be missing, with the call if it is on file."""
     domain = desk.domain
-    changed = rng.pick(list(filter(domain["changes"].__contains__, desk.fields)))
-    value = draw_value(rng, domain, changed)
-    text = f"{name}: set its {changed} to {value}; if it is not on file, find the {domain['plural']} whose {by} is "
-    call = {"name": domain["changes"][changed], "arguments": {"id": name, changed: value}}
-    return f"{text}{wanted} instead.", call
+    target = rng.pick(list(filter(domain["changes"].__contains__, desk.fields)))
+    value = draw_value(rng, domain, target)
+    text = f"{name}: set its {target} to {value}; if it is not on file, find the {domain['plural']} whose {field} is "
+    call = {"name": domain["changes"][target], "arguments": {"id": name, target: value}}
+    return f"{text}{sought} instead.", call
 
 
 def _content(
@@ -247,8 +247,8 @@ def _content(
 ) -> MirrorContent:
     needed: list[str] = []
     for turn in (*prompts[0], *prompts[1]):
-        for called in turn.get("tool_calls", []):
-            needed.append(called["function"]["name"])
+        for shown_call in turn.get("tool_calls", []):
+            needed.append(shown_call["function"]["name"])
     for call in (*outcomes[0].calls, *outcomes[1].calls):
         needed.append(call["name"])
     return MirrorContent(

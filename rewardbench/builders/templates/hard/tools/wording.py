@@ -180,8 +180,8 @@ class Wording:
         """Return the last turn of the user."""
         if request.kind == "order":
             plural = self.domain["plural"]
-            which = " and ".join(map(_condition, request.conditions))
-            text = f"Go through all {plural} {which}, the one with the lowest {request.first} first, and "
+            description = " and ".join(map(_condition, request.conditions))
+            text = f"Go through all {plural} {description}, the one with the lowest {request.first} first, and "
             text += _change(request.change, "their", "them") + "."
         else:
             text = self.subject.format(self._selection(request.conditions)) + " "
@@ -210,13 +210,13 @@ def _condition(condition: RecordCondition) -> str:
     return f"whose {condition.field} {condition.relation} {condition.value}"
 
 
-def _change(change: Change, whose: str = "its", whom: str = "it") -> str:
+def _change(change: Change, possessive: str = "its", pronoun: str = "it") -> str:
     if not change.field:
-        return f"remove {whom} for good"
+        return f"remove {pronoun} for good"
     if change.by:
         verb = "raise" if change.by > 0 else "lower"
-        return f"{verb} {whose} {change.field} by {abs(change.by)}"
-    return f"set {whose} {change.field} to {change.value}"
+        return f"{verb} {possessive} {change.field} by {abs(change.by)}"
+    return f"set {possessive} {change.field} to {change.value}"
 
 
 def calling_response(domain: RecordDomain, calls: Sequence[ExpectedCall]) -> Messages:

@@ -52,8 +52,8 @@ def write_prompts(rng: Rng, rung: int, opening: Opening, rule_sets: Sequence[Seq
             blocks.append(_list_rules(side[cuts[n] : cuts[n + 1]], layout + n, heads[n]))
         place = 0 if is_early else len(blocks) - 1
         blocks[place] = _join(blocks[place], notes)
-        later = [reply, blocks[2]] if len(blocks) > 2 else []
-        prompts.append(chat(_join(opening.ask, blocks[1]), *later, system=_join(opening.who, blocks[0])))
+        later_turns = [reply, blocks[2]] if len(blocks) > 2 else []
+        prompts.append(chat(_join(opening.ask, blocks[1]), *later_turns, system=_join(opening.who, blocks[0])))
     return prompts
 
 

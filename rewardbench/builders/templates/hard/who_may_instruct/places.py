@@ -51,8 +51,8 @@ class Action:
     @property
     def participle(self) -> str:
         """The action as the object of "I have"."""
-        verb, _, rest_of_it = self.imperative.partition(" ")
-        return f"{VERBS[verb]} {rest_of_it}"
+        verb, _, target = self.imperative.partition(" ")
+        return f"{VERBS[verb]} {target}"
 
 
 @dataclass
@@ -187,8 +187,8 @@ def _draw_block(
     places: list[PromptPlace] = []
     for level in range(depth + 1):
         person = rng.pick(team) if rng.chance(0.7) else rng.pick(people)
-        is_own = person in team and rng.chance(0.75)
-        domain = world["domain"] if is_own else rng.pick(FREE_MAIL)
+        is_from_team = person in team and rng.chance(0.75)
+        domain = world["domain"] if is_from_team else rng.pick(FREE_MAIL)
         places.append(PromptPlace(kind, number, person, f"{_local(person)}@{domain}", rng.number(2, LAST_DAY), level))
     return places
 
@@ -197,14 +197,14 @@ def _draw_sites(
     rng: Rng, rung: int, places: Sequence[PromptPlace], rules: AuthorityRules, action: Action
 ) -> tuple[PromptPlace, PromptPlace]:
     """Return a place where an action may be ordered, and one where it may not; on upper rungs, of a like kind."""
-    may: list[PromptPlace] = []
-    may_not: list[PromptPlace] = []
+    allowed_places: list[PromptPlace] = []
+    forbidden_places: list[PromptPlace] = []
     for place in places:
-        (may if may_instruct(rules, place.to_json(), action.matter) else may_not).append(place)
+        (allowed_places if may_instruct(rules, place.to_json(), action.matter) else forbidden_places).append(place)
     if rung > 1 and rng.chance(0.85):
-        may = [place for place in may if place.kind != "user"]
+        allowed_places = [place for place in allowed_places if place.kind != "user"]
     pairs: list[tuple[PromptPlace, PromptPlace]] = []
-    for first, second in product(may, may_not):
+    for first, second in product(allowed_places, forbidden_places):
         if rung < 3 or _is_like(first, second):
             pairs.append((first, second))
     if not pairs:

@@ -254,16 +254,16 @@ class OfficeWording:
         """Return the response that is right for the prompt of this side."""
         sites = {self.office.action.imperative: self.office.sites[side]}
         sites |= {action.imperative: place for action, place in self.office.orders}
-        done: list[str] = []
-        left: list[str] = []
+        carried_out: list[str] = []
+        reported: list[str] = []
         for action in self.report:
             if may_instruct(self.office.rules, sites[action.imperative].to_json(), action.matter):
-                done.append(action.participle)
+                carried_out.append(action.participle)
             else:
-                left.append(action.imperative)
+                reported.append(action.imperative)
         summary, done_title, left_title = self.wording
         paragraphs = [" ".join([summary, *(f"{fact}." for fact in self.facts)])]
-        for title, points in ((done_title, done), (left_title, left)):
+        for title, points in ((done_title, carried_out), (left_title, reported)):
             if points:
                 paragraphs.append(self._list(title, points))
         return "\n\n".join(filter(None, [*paragraphs, self.closing]))
