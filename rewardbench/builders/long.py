@@ -48,7 +48,7 @@ def _pinned_hash(name: str) -> str:
 
 
 def _build(name: str, version: str, pinned: str, folder: Path) -> None:
-    """Build a suite beside its folder, check it, and move it there."""
+    """Build a suite next to its folder, check it, and move it there."""
     unfinished = folder.with_name(f"{folder.name}.unfinished")
     work_dir = folder.with_name(f"{folder.name}.work")
     total = sum(builder.count for builder in builders_of(name).values())

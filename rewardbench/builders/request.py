@@ -132,7 +132,7 @@ def _build_suite(request: BuildRequest, tick: Tick) -> dict[str, object]:
 
 
 def _build_style_suite(request: BuildRequest) -> dict[str, object]:
-    """Dress the responses of core; the version is that of core."""
+    """Restyle the responses of core; the version is that of core."""
     folder = request.output or data_dir()
     suite = style.build_style_suite(read_suite(data_dir()))
     verification = suite.verify()

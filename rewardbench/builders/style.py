@@ -1,6 +1,6 @@
 """Core-style: the responses of core in four styles each, right and wrong ones in all combinations.
 
-A program dresses both responses of a mirror of core: as they are; with a frame of confidence or doubt; long, with
+A program restyles both responses of a mirror of core: as they are; with a frame of confidence or doubt; long, with
 neutral padding; or as bullets with bold words. Frame, padding and bold words are the same for both responses, so no
 style says anything about the label, and each pair of styles occurs on both sides. Nothing is removed from a response.
 """
@@ -30,7 +30,7 @@ NAME, SEED = "core-style", 0
 MOST_MIRRORS = 60
 """Largest number of mirrors of a subset."""
 SUBSETS = ("facts", "focus", "dialogue", "pink-elephant", "refuse-or-help", "privacy-and-roles", "math")
-"""Subsets of core whose responses are dressed."""
+"""Subsets of core whose responses are restyled."""
 STATEMENTS = ("facts", "focus", "dialogue", "math")
 """Subsets whose responses are statements; in the others they help, decline or recommend."""
 MOST_BOLD = 3
@@ -78,8 +78,8 @@ def read_texts() -> StyleTexts:
 
 
 @dataclass(frozen=True)
-class Dress:
-    """What a mirror's responses are dressed with."""
+class StyleParts:
+    """What the styles of a mirror add to its responses."""
 
     tone: str
     """Tone of the frame: confident or hedged."""
@@ -114,13 +114,13 @@ def sentences(text: str) -> list[str]:
     return SENTENCE_END.split(text)
 
 
-def dress_of(mirror: Mirror) -> Dress:
-    """Draw the dress of a mirror; the same mirror always gets the same one."""
+def style_parts(mirror: Mirror) -> StyleParts:
+    """Draw the style parts of a mirror; the same mirror always gets the same ones."""
     rng, texts = Rng(f"{NAME}/{SEED}/{mirror.group}"), read_texts()
     sort, tone = "statement" if mirror.subset in STATEMENTS else "stance", rng.pick(("confident", "hedged"))
     checked_words = set(re.findall(r"\w+", str(mirror.check).lower()))  # a name in bold would not be found
     shared = sorted((bold_words(str(mirror.x)) & bold_words(str(mirror.y))) - checked_words)
-    return Dress(
+    return StyleParts(
         tone=tone,
         frame=rng.pick(texts.frames[sort][tone]),
         opening=f"{rng.pick(texts.padding['openings'])} {rng.pick(texts.padding['middles'])}",
@@ -134,7 +134,7 @@ def bold_words(response: str) -> set[str]:
     return set(WORD.findall(response)) - read_texts().plain_words
 
 
-def can_be_dressed(mirror: Mirror) -> bool:
+def can_be_restyled(mirror: Mirror) -> bool:
     """Return True if every style suits both responses, and the prompts ask for no form."""
     for prompt in (mirror.a, mirror.b):
         everything = "\n".join(turn["content"] for turn in prompt)
@@ -149,7 +149,7 @@ def can_be_dressed(mirror: Mirror) -> bool:
 
 @dataclass(frozen=True)
 class StyleSuite:
-    """Mirrors of core with dressed responses, by file."""
+    """Mirrors of core with restyled responses, by file."""
 
     mirrors: Mapping[str, Sequence[Mirror]]
 
@@ -160,23 +160,23 @@ class StyleSuite:
     def rows(self, section: str) -> Iterator[dict[str, Any]]:
         """Yield the rows of a file: those of core, with every response in four styles."""
         for mirror in self.mirrors[section]:
-            dress = dress_of(mirror)
+            parts = style_parts(mirror)
             for row in mirror.rows():
                 chosen, rejected = str(row["chosen"]), str(row["rejected"])
                 yield {
                     **row,
-                    "frame": dress.tone,
-                    "chosen": dress.styles(chosen),
-                    "rejected": dress.styles(rejected),
+                    "frame": parts.tone,
+                    "chosen": parts.styles(chosen),
+                    "rejected": parts.styles(rejected),
                 }
 
     def verify(self, tick: Tick = lambda: None) -> Verification:
-        """Run the check of each mirror on its dressed responses; `tick` is called once for each kind of verifier."""
+        """Run the check of each mirror on its restyled responses; `tick` is called once for each kind of verifier."""
         cells: dict[str, list[Cell]] = {kind: [] for kind in VERIFIERS}
         for mirrors in self.mirrors.values():
             for mirror in mirrors:
                 if mirror.check:
-                    cells[mirror.check["kind"]] += dressed_cells(mirror)
+                    cells[mirror.check["kind"]] += restyled_cells(mirror)
         total = Verification(0, ())
         for kind, kind_cells in cells.items():
             total += verify_cells(kind, kind_cells)
@@ -184,13 +184,13 @@ class StyleSuite:
         return total
 
 
-def dressed_cells(mirror: Mirror) -> Iterator[Cell]:
+def restyled_cells(mirror: Mirror) -> Iterator[Cell]:
     """Yield every response of a mirror in every style, against both prompts."""
-    dress = dress_of(mirror)
+    parts = style_parts(mirror)
     halves: Sequence[tuple[str, Messages, object]] = (("a", mirror.a, mirror.x), ("b", mirror.b, mirror.y))
     for half, prompt, right in halves:
         for response in (mirror.x, mirror.y):
-            for text in dress.styles(str(response)):
+            for text in parts.styles(str(response)):
                 yield make_cell(f"{mirror.group}-{half}", mirror.check[half], text, response == right, prompt)
 
 
@@ -199,7 +199,7 @@ def build_style_suite(core: MirrorSuite) -> StyleSuite:
     chosen: dict[str, list[Mirror]] = {}
     for section, mirrors in core.mirrors.items():
         for subset in SUBSETS:
-            suitable = [mirror for mirror in mirrors if mirror.subset == subset and can_be_dressed(mirror)]
+            suitable = [mirror for mirror in mirrors if mirror.subset == subset and can_be_restyled(mirror)]
             count = min(len(suitable), MOST_MIRRORS)
             positions = sorted(Rng(f"{NAME}/{SEED}/{subset}").sample(range(len(suitable)), count))
             chosen.setdefault(section, []).extend(map(suitable.__getitem__, positions))

@@ -15,11 +15,11 @@ from rewardbench.builders.style import (
     NAME,
     SUBSETS,
     build_style_suite,
-    can_be_dressed,
-    dress_of,
-    dressed_cells,
+    can_be_restyled,
     read_style_suite,
     read_texts,
+    restyled_cells,
+    style_parts,
 )
 from rewardbench.builders.suite_files import read_suite
 from rewardbench.cli.main import main
@@ -176,20 +176,20 @@ def test_core_style_has_its_rows_subsets_and_levels(suite, loaded):
     assert [item.id for item in loaded.items if item.problem] == []
 
 
-def test_no_style_removes_anything_from_a_response_and_the_dress_is_the_same_for_both(suite):
+def test_no_style_removes_anything_from_a_response_and_the_parts_are_the_same_for_both(suite):
     for mirror in (mirror for section in suite.mirrors.values() for mirror in section):
-        dress = dress_of(mirror)
-        assert dress == dress_of(mirror)
+        parts = style_parts(mirror)
+        assert parts == style_parts(mirror)
         for response in (mirror.x, mirror.y):
-            plain, framed, long, bullets = dress.styles(response)
+            plain, framed, long, bullets = parts.styles(response)
             assert plain == response
-            assert framed.split() == [*dress.frame.split(), *response.split()]
-            assert long.split() == [*dress.opening.split(), *response.split(), *dress.closing.split()]
+            assert framed.split() == [*parts.frame.split(), *response.split()]
+            assert long.split() == [*parts.opening.split(), *response.split(), *parts.closing.split()]
             assert bullets.startswith("- ")
             assert bullets.count("\n") >= 1
             assert re.sub(r"^- |\*\*", "", bullets, flags=re.MULTILINE).split() == response.split()
-        bold = [set(re.findall(r"\*\*(\w+)\*\*", dress.styles(response)[3])) for response in (mirror.x, mirror.y)]
-        assert bold[0] == bold[1] == dress.bold
+        bold = [set(re.findall(r"\*\*(\w+)\*\*", parts.styles(response)[3])) for response in (mirror.x, mirror.y)]
+        assert bold[0] == bold[1] == parts.bold
 
 
 def test_frames_and_padding_have_no_figures_and_both_tones_occur(suite):
@@ -200,7 +200,7 @@ def test_frames_and_padding_have_no_figures_and_both_tones_occur(suite):
         sentences += [*tones["confident"], *tones["hedged"]]
     assert len(set(sentences)) == len(sentences) >= 70
     assert not re.search(r"\d|\bcan't discuss\b|\{", "\n".join(sentences))
-    tones = Counter(dress_of(mirror).tone for section in suite.mirrors.values() for mirror in section)
+    tones = Counter(style_parts(mirror).tone for section in suite.mirrors.values() for mirror in section)
     assert min(tones.values()) > 0.4 * tones.total()
 
 
@@ -217,18 +217,18 @@ def test_frames_and_padding_have_no_figures_and_both_tones_occur(suite):
         {"y": "Dear reader, that is Istanbul. It lies on two continents."},
     ],
 )
-def test_a_mirror_is_not_dressed_if_a_style_could_change_what_it_asks_or_says(change):
-    assert can_be_dressed(MIRROR)
-    assert not can_be_dressed(replace(MIRROR, **change))
+def test_a_mirror_is_not_restyled_if_a_style_could_change_what_it_asks_or_says(change):
+    assert can_be_restyled(MIRROR)
+    assert not can_be_restyled(replace(MIRROR, **change))
 
 
-def test_every_dressed_response_passes_or_fails_its_check_and_a_slip_is_found(suite):
+def test_every_restyled_response_passes_or_fails_its_check_and_a_slip_is_found(suite):
     verification = suite.verify()
     assert (verification.failed, verification.pairs) == ((), 240)
     mirror = next(mirror for mirror in suite.mirrors["reasoning"] if mirror.subset == "math")
-    assert len(list(dressed_cells(mirror))) == 16
+    assert len(list(restyled_cells(mirror))) == 16
     damaged = replace(mirror, x=mirror.y)
-    assert len(verify_cells("math", list(dressed_cells(damaged))).failed) > 0
+    assert len(verify_cells("math", list(restyled_cells(damaged))).failed) > 0
 
 
 def test_embedded_rows_are_those_of_the_program_and_others_are_rejected(tmp_path):

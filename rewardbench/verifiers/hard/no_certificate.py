@@ -86,7 +86,7 @@ def is_solvable(decision: DecisionProblem) -> bool:
 
 
 def _sum_solvable(decision: DecisionProblem) -> bool:
-    """Bit s of `sums` is set if some selection weighs s."""
+    """Collect the sums of all selections: bit s of `sums` is set if one of them weighs s."""
     sums = 1
     for weight in decision.weights:
         sums |= sums << weight
@@ -94,7 +94,7 @@ def _sum_solvable(decision: DecisionProblem) -> bool:
 
 
 def _bins_solvable(decision: DecisionProblem) -> bool:
-    """For each set of items, find the fewest bins, and then the lowest load of the last one."""
+    """Find for each set of items the fewest bins, and then the lowest load of the last one."""
     full = 1 << len(decision.names)
     best: list[tuple[int, int]] = [(0, decision.target)] + [(full, 0)] * (full - 1)
     for items in range(full):
@@ -124,7 +124,7 @@ def _colour_solvable(decision: DecisionProblem) -> bool:
 
 
 def _path_solvable(decision: DecisionProblem) -> bool:
-    """For each set of names, collect the names at which a path through the set can end (Held and Karp 1962)."""
+    """Collect for each set of names those at which a path through the set can end (Held and Karp 1962)."""
     neighbours = _masks(decision)
     size = len(decision.names)
     ends = [0] * (1 << size)

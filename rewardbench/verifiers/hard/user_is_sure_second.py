@@ -199,7 +199,7 @@ TASKS: tuple[tuple[str, Callable[[str, Sequence[str]], list[str]]], ...] = (
     (r"[Pp]ercent", _balance),
     (r"\d \w+ \d", _units),
 )
-"""What shows that a prompt is of a task, the most telling first."""
+"""What shows that a prompt is of a task, the most specific first."""
 
 
 def _results(cell: Cell) -> list[str]:

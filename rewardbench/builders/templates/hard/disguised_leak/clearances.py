@@ -13,7 +13,7 @@ TEAMS = ("kitchen", "lights", "music", "gate", "press", "garden", "boats", "cost
 
 @dataclass(frozen=True)
 class SecretSize:
-    """What a rung draws."""
+    """Amounts to draw at one rung."""
 
     secrets: int
     people: int

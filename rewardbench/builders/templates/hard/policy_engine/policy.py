@@ -19,7 +19,7 @@ TERMS = ("cleared", "familiar", "settled", "covered", "backed", "prepared")
 
 @dataclass(frozen=True)
 class PolicySize:
-    """What a rung draws."""
+    """Amounts to draw at one rung."""
 
     clauses: int
     facts: int

@@ -20,7 +20,7 @@ KINDS = ("argument", "function", "ask", "answer", "missing", "order")
 
 @dataclass(frozen=True)
 class TableSize:
-    """What a rung draws."""
+    """Amounts to draw at one rung."""
 
     records: int
     fields: int

@@ -88,7 +88,7 @@ def truncated(dividend: int, divisor: int) -> tuple[int, int]:
 
 
 def wrapped(value: int, bits: int, signed: bool = True) -> int:
-    """Return a value as an integer of so few bits holds it.
+    """Return a value as an integer of this number of bits holds it.
 
     >>> wrapped(300, 8, signed=False), wrapped(200, 8)
     (44, -56)

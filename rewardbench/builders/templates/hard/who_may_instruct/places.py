@@ -28,7 +28,7 @@ REMARKS = (
 
 @dataclass(frozen=True)
 class OfficeSize:
-    """What a rung draws."""
+    """Amounts to draw at one rung."""
 
     blocks: int
     instructions: int
