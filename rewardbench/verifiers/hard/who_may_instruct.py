@@ -78,7 +78,7 @@ class PlacedSentence:
     """A sentence of a prompt with the right that its place gives it."""
 
     text: str
-    always: bool = False
+    is_trusted: bool = False
     """Whether it may instruct on every matter."""
     address: str = ""
     """Sender of the mail that it is in, not quoted; empty elsewhere."""
@@ -106,7 +106,7 @@ class ReadRules:
         matters, until = self.scopes.get(line.address, ((), 0))
         matter = self.verbs[verb]
         is_withdrawn = (line.address, matter) in self.withdrawn
-        return line.always or (matter in matters and (until == 0 or line.day <= until) and not is_withdrawn)
+        return line.is_trusted or (matter in matters and (until == 0 or line.day <= until) and not is_withdrawn)
 
 
 def read_lines(cell: Cell, releasers: list[str]) -> Iterator[PlacedSentence]:
@@ -130,7 +130,7 @@ def read_lines(cell: Cell, releasers: list[str]) -> Iterator[PlacedSentence]:
             raise BrokenCheck("a text in the prompt has no end")
         for line in words:
             for text in _sentences(re.sub(r"“[^”]*”", "quoted.", line)):
-                yield PlacedSentence(text, always=message["role"] == "user")
+                yield PlacedSentence(text, is_trusted=message["role"] == "user")
             for quotation in re.findall(r"“([^”]*)”", line):
                 yield from map(PlacedSentence, _sentences(quotation))
 
@@ -154,10 +154,10 @@ def _read_block(block: list[str], releasers: list[str]) -> Iterator[PlacedSenten
                 yield PlacedSentence(text, address=address[1], day=int(day[1]))
         return
     signature = re.fullmatch(r"Released by (\w+)", outer[-1])
-    always = kind == "document" and signature is not None and signature[1] in releasers
+    is_trusted = kind == "document" and signature is not None and signature[1] in releasers
     for line in outer:
         for text in _sentences(re.sub(r"^(?:\d+ May, [\d:]+|\w+): ", "", line)):
-            yield PlacedSentence(text, always=always)
+            yield PlacedSentence(text, is_trusted=is_trusted)
 
 
 def _sentences(text: str) -> list[str]:

@@ -25,7 +25,7 @@ class FactSetting:
     earlier: str = ""
     later: str = ""
     groups: list[str] = field(default_factory=list)
-    is_about_things: bool = False
+    is_inanimate: bool = False
 
     def value(self, value: int) -> str:
         """Return a value as it is written: `floor 3`, `March`, `the red team`, `7`."""

@@ -62,7 +62,7 @@ def write_prompts(conversation: ChatWordings, twin: TwinPlan) -> list[Messages]:
     filler = rng.sample([*texts["turns"]["filler"], *conversation.world["chat"]], exchanges)
     numbers = {kind: conversation.option(options) for kind, options in texts["turns"].items()}
     style = _Style(
-        who=rng.pick(conversation.world["who"]),
+        role=rng.pick(conversation.world["who"]),
         head=rng.pick(texts["head"]),
         note=_conventions(rng, texts["conventions"], twin),
         layout=rng.number(0, 2),
@@ -90,7 +90,7 @@ def write_prompts(conversation: ChatWordings, twin: TwinPlan) -> list[Messages]:
 class _Style:
     """Wordings and layout of the system message."""
 
-    who: str
+    role: str
     head: str
     note: str
     """How to read the rules; may be empty."""
@@ -109,7 +109,7 @@ class _Style:
             list_text = "\n".join([self.head, *map("".join, zip(marks, rules, strict=True))])
         parts = [list_text, self.note]
         parts.insert(0 if self.is_profile_first else 2, profile)
-        return "\n\n".join(filter(None, [self.who, *parts]))
+        return "\n\n".join(filter(None, [self.role, *parts]))
 
 
 def _conventions(rng: Rng, options: Mapping[str, Sequence[str]], twin: TwinPlan) -> str:

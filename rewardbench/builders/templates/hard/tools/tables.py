@@ -59,11 +59,11 @@ class RecordCondition:
 
 @dataclass(frozen=True)
 class Change:
-    """What to do with a record: set a field, or to the present value add `by`; without a field, remove it."""
+    """What to do with a record: set a field, or add `increment` to it; without a field, remove it."""
 
     field: str = ""
     value: FieldValue = 0
-    by: int = 0
+    increment: int = 0
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ def draw_request(rng: Rng, rung: int, kind: str, desk: RecordDesk) -> UserReques
     change = _draw_change(rng, rung, desk)
     if kind == "order":
         first = rng.pick(number_fields)
-        return UserRequest(kind, tuple(conditions[: max(1, rung - 1)]), replace(change, by=0), first=first)
+        return UserRequest(kind, tuple(conditions[: max(1, rung - 1)]), replace(change, increment=0), first=first)
     if kind != "function":
         return UserRequest(kind, tuple(conditions), change)
     name = rng.pick(text_fields)
@@ -200,7 +200,7 @@ def _draw_change(rng: Rng, rung: int, desk: RecordDesk) -> Change:
         return Change()
     name = rng.pick(list(filter(domain["changes"].__contains__, desk.fields)))
     if name in domain["numbers"] and rung >= 2 and rng.chance(0.6):
-        return Change(name, by=rng.number(2, 9) * rng.pick((1, -1)))
+        return Change(name, increment=rng.number(2, 9) * rng.pick((1, -1)))
     return Change(name, draw_value(rng, domain, name))
 
 
@@ -232,7 +232,7 @@ def call_for(desk: RecordDesk, change: Change, record: TableRecord) -> ExpectedC
     if not change.field:
         return {"name": domain["remove"], "arguments": {"id": record["id"]}}
     current = record[change.field]
-    value = int(current) + change.by if change.by else change.value
+    value = int(current) + change.increment if change.increment else change.value
     low, high = domain["numbers"].get(change.field, (0, 0))
     if value == current or (isinstance(value, int) and not low <= value <= high):
         return None

@@ -213,9 +213,9 @@ def _condition(condition: RecordCondition) -> str:
 def _change(change: Change, possessive: str = "its", pronoun: str = "it") -> str:
     if not change.field:
         return f"remove {pronoun} for good"
-    if change.by:
-        verb = "raise" if change.by > 0 else "lower"
-        return f"{verb} {possessive} {change.field} by {abs(change.by)}"
+    if change.increment:
+        verb = "raise" if change.increment > 0 else "lower"
+        return f"{verb} {possessive} {change.field} by {abs(change.increment)}"
     return f"set {possessive} {change.field} to {change.value}"
 
 

@@ -19,9 +19,9 @@ LAYOUTS = 3
 class Opening:
     """How a conversation begins."""
 
-    who: str
+    role: str
     """Description of the assistant."""
-    ask: str
+    request: str
     """The request of the user."""
     draft: str
     """A first draft by the assistant."""
@@ -37,8 +37,8 @@ def write_prompts(rng: Rng, rung: int, opening: Opening, rule_sets: Sequence[Seq
     notes = " ".join(conventions(rule_sets[0], rng))
     layout, is_early = rng.number(0, LAYOUTS - 1), rng.chance()
     if rung == 1:
-        system = opening.who if rng.chance() else ""
-        return [chat(_join(opening.ask, _list_rules(side, layout, ""), notes), system=system) for side in lines]
+        system = opening.role if rng.chance() else ""
+        return [chat(_join(opening.request, _list_rules(side, layout, ""), notes), system=system) for side in lines]
     number = len(rule_sets[0])
     cuts = [0, *sorted(rng.sample(range(1, number), 1 if rung == 2 else 2)), number]
     frames = rule_texts("frames")
@@ -53,7 +53,7 @@ def write_prompts(rng: Rng, rung: int, opening: Opening, rule_sets: Sequence[Seq
         place = 0 if is_early else len(blocks) - 1
         blocks[place] = _join(blocks[place], notes)
         later_turns = [reply, blocks[2]] if len(blocks) > 2 else []
-        prompts.append(chat(_join(opening.ask, blocks[1]), *later_turns, system=_join(opening.who, blocks[0])))
+        prompts.append(chat(_join(opening.request, blocks[1]), *later_turns, system=_join(opening.role, blocks[0])))
     return prompts
 
 

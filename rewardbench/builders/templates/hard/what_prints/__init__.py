@@ -61,7 +61,7 @@ class TracedProgram:
     names: Names
     start: ProgramState
     wording: Sequence[str]
-    ask: str
+    question: str
     system: str
 
     @property
@@ -127,7 +127,7 @@ def _draw_plan(rng: Rng, rung: int) -> TracedProgram:
         names=_draw_names(rng, len(fragments)),
         start=ProgramState(rng.number(5, 30), rng.numbers(ELEMENTS[rung], 1, 25)),
         wording=_draw_wording(rng, len(fragments), CHECKPOINTS[rung]),
-        ask=rng.pick(ASKS),
+        question=rng.pick(ASKS),
         system=rng.pick(SYSTEMS),
     )
 
@@ -149,7 +149,7 @@ def _render_all(
     checks: list[dict[str, str]] = []
     for places in changes:
         program, printed, response = _render(plan, plan.flipped(places))
-        text = plan.ask.format(lang=plan.dialect.title, code=f"```{plan.language}\n{program}```")
+        text = plan.question.format(lang=plan.dialect.title, code=f"```{plan.language}\n{program}```")
         prompts.append(chat(text, system=plan.system))
         responses.append(response)
         checks.append({"language": plan.language, "output": printed})

@@ -164,9 +164,9 @@ def inserting_lookup(rng: Rng) -> Fragment:
     k, m = rng.number(3, 5), rng.number(2, 6)
 
     def model(state: ProgramState, variant: int) -> str:
-        seen = {truncated(v, k)[1] for v in state.data[:2]} | set(range(0 if variant else m))
-        state.x += 2 * len(seen)
-        return f"$other has {len(seen)} keys in the end"
+        remainders = {truncated(v, k)[1] for v in state.data[:2]} | set(range(0 if variant else m))
+        state.x += 2 * len(remainders)
+        return f"$other has {len(remainders)} keys in the end"
 
     lines = (
         "std::map<int, int> $other;",
@@ -230,9 +230,9 @@ def counting_down(rng: Rng) -> Fragment:
     def model(state: ProgramState, variant: int) -> str:
         counter, values = n, []
         while True:
-            tested = counter - 1 if variant else counter
+            operand = counter - 1 if variant else counter
             counter -= 1
-            if tested <= 0:
+            if operand <= 0:
                 break
             _, state.x = truncated(state.x * a + counter, 67)
             values.append(state.x)

@@ -86,12 +86,12 @@ def zero_or_missing(rng: Rng) -> Fragment:
     k, m = rng.number(2, 3), rng.number(7, 12)
 
     def model(state: ProgramState, variant: int) -> str:
-        replaced = []
+        values = []
         for v in state.data:
             _, remainder = truncated(v, k)
-            replaced.append(remainder or (0 if variant else m))
-        state.x += sum(replaced)
-        return f"$other is {replaced}"
+            values.append(remainder or (0 if variant else m))
+        state.x += sum(values)
+        return f"$other is {values}"
 
     lines = (
         f"const $other = $data.map((v) => (v % {k}) ⟦||¦??⟧ {m});",
@@ -188,9 +188,9 @@ def increment(rng: Rng) -> Fragment:
     def model(state: ProgramState, variant: int) -> str:
         step, values = 0, []
         while step < n:
-            used = step + 1 if variant else step
+            operand = step + 1 if variant else step
             step += 1
-            _, state.x = truncated(state.x * a + used * step, 61)
+            _, state.x = truncated(state.x * a + operand * step, 61)
             values.append(state.x)
         return f"the rounds leave {listed(values)}"
 
@@ -245,9 +245,9 @@ def shared_rows(rng: Rng) -> Fragment:
         state.x += total
         return f"all rows together have {total} entries"
 
-    made = f"⟦new Array({n}).fill([{k}])¦Array.from({{ length: {n} }}, () => [{k}])⟧"
+    creation = f"⟦new Array({n}).fill([{k}])¦Array.from({{ length: {n} }}, () => [{k}])⟧"
     lines = (
-        f"const $other = {made};",
+        f"const $other = {creation};",
         f"for (let n = 0; n < {n}; n++) $other[n].push(n);",
         "for (const row of $other) $x += row.length;",
     )
