@@ -18,7 +18,7 @@ def cell_of(response, *turns, language="german", **check):
 PLAN_TURNS = (
     "Stand:\n- Tisch 1: Familie Brandt\n- Tisch 11: Kegelclub\n- Tisch 2: Skatrunde\nGleich mehr.",
     "Okay.",
-    "Tisch 1 und Tisch 11 tauschen, bitte.\nFür Tisch 2 nehmen wir nun Familie Tran.",
+    "Tisch 1 und Tisch 11 tauschen, bitte.\nFür Tisch 2 gilt nun der Eintrag Familie Tran.",
     "Okay.",
     "Vergiss meine vorige Nachricht, es gilt wieder der Stand davor.",
     "Okay.",
@@ -90,7 +90,7 @@ TEXT = """Schreib den Aushang.
 - Der erste Absatz hat genau 2 Sätze, der zweite genau 1.
 - Das Wort „Fest“ kommt genau 2-mal vor, das Wort „Treffen“ genau 1-mal.
 - Datumsform: „Termin“ wie 24. Dezember 2025, „Schluss“ wie 24.12.2025.
-- Nenne erst das Datum zu „Schluss“, danach das zu „Termin“.
+- Erst kommt das Datum zu „Schluss“, danach das zu „Termin“.
 
 Termin: 3.5.2027
 Schluss: 1.4.2027
@@ -118,7 +118,7 @@ def test_prompt_with_an_unknown_rule_is_an_error():
 def test_numbers_of_each_language_are_read():
     hindi = TextReader(cell_of("", "क", language="hindi"))
     assert hindi._date_of("३ मार्च २०२७") == hindi._date_of("3/3/2027") == (3, 3, 2027)
-    assert hindi._value_of("1 लाख 25 हजार 450 रुपये") == hindi._value_of("₹1,25,450") == 125450
+    assert hindi._value_of("1 लाख 25 हज़ार 450 रुपये") == hindi._value_of("₹1,25,450") == 125450
     chinese = TextReader(cell_of("", "字", language="chinese"))
     assert chinese._date_of("2027年3月8日") == chinese._date_of("2027-03-08") == (2027, 3, 8)
     assert chinese._value_of("3.68万元") == chinese._value_of("36,800元") == 36800

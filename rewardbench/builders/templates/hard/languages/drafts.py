@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Any
 
 from rewardbench.builders.draw import Resample, Rng
@@ -24,6 +25,12 @@ class TextScene:
     """Two words with the same grammar; either fits `{w}` in a sentence."""
     dates: list[list[str]]
     """Of two dates, the later one first: the label in the notes, and a sentence with `{date}`."""
+    season: list[int]
+    """Months of the later date."""
+    weekdays: list[int]
+    """Days of the week of the later date; 0 is Monday."""
+    lead: list[int]
+    """Fewest and most days between the dates."""
     amounts: list[list[str]]
     """Of two amounts: the label in the notes, and a sentence with `{amount}`."""
     sentences: list[str]
@@ -80,26 +87,26 @@ class TextRule:
 
 def draw_context(rng: Rng, texts: Mapping[str, Any], scene: TextScene) -> TextContext:
     """Draw the dates and amounts of a scene."""
-    month = sorted(rng.numbers(2, 1, 12), reverse=True)
-    days = rng.numbers(2, 3, 28)
-    year = rng.number(2027, 2029)
+    later = date(rng.number(2027, 2029), rng.pick(scene.season), rng.number(1, 22))
+    while later.weekday() not in scene.weekdays:
+        later += timedelta(days=1)
     neutral, forms = [], []
-    for n in range(2):
+    for day in (later, later - timedelta(days=rng.number(*scene.lead))):
         values: dict[str, str | int] = {
-            "d": days[n],
-            "m": month[n],
-            "y": year,
-            "dd": f"{days[n]:02}",
-            "mm": f"{month[n]:02}",
+            "d": day.day,
+            "m": day.month,
+            "y": day.year,
+            "dd": f"{day.day:02}",
+            "mm": f"{day.month:02}",
         }
-        values["month"] = texts["months"][month[n] - 1]
-        values["native"] = f"{days[n]}".translate(_digits(texts))
-        values["native_year"] = f"{year}".translate(_digits(texts))
+        values["month"] = texts["months"][day.month - 1]
+        values["native"] = f"{day.day}".translate(_digits(texts))
+        values["native_year"] = f"{day.year}".translate(_digits(texts))
         neutral.append(fill_slots(texts["date_note"], **values))
         forms.append((fill_slots(texts["date_forms"][0], **values), fill_slots(texts["date_forms"][1], **values)))
     for amount in rng.sample(texts["amounts"], 2):
         neutral.append(amount[0])
-        forms.append((amount[1], amount[2]))
+        forms.append((amount[0], amount[1]))
     labels = tuple(label for label, _ in (*scene.dates, *scene.amounts))
     return TextContext(texts, scene, labels, tuple(neutral), tuple(forms))
 
@@ -145,8 +152,8 @@ def draw_draft(rng: Rng, rung: int, scene: TextScene, paired: list[str]) -> Text
 
 
 def _draw_forms(rng: Rng, different: bool) -> tuple[int, int]:
-    form = rng.number(0, 1)
-    return (form, 1 - form) if different else (form, form)
+    """Return the forms of two values; without a rule on them, both have the usual one."""
+    return rng.pick(((0, 1), (1, 0))) if different else (0, 0)
 
 
 def render_text(context: TextContext, draft: TextDraft) -> str:

@@ -77,13 +77,14 @@ def draw(language: str, rng: Rng, rung: int) -> MirrorContent:
     plans = []
     prompts = []
     opening = fill_slots(rng.pick(scene.openings), list=_render_list(rng, initial, texts["colon"]))
-    notes = [rng.pick(texts["notes"]) for _ in range(len(turns) + 1)]
+    first_note = rng.pick(texts["first_notes"])
+    notes = [rng.pick(texts["notes" if turn else "undo_notes"]) for turn in turns]
     question = rng.pick(texts["questions"])
     for order in (range(len(turns)), _swapped(len(turns), left, right)):
         plans.append(follow_turns(initial, [turns[n] for n in order]) or {})
-        dialogue = [opening, notes[0]]
-        for n, note in zip(order, notes[1:], strict=True):
-            dialogue += [messages[n], note]
+        dialogue = [opening, first_note]
+        for n in order:
+            dialogue += [messages[n], notes[n]]
         prompts.append(chat(*dialogue, question))
     replies = _render_plans(rng, texts, scene, plans)
     halves = []
