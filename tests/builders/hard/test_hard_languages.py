@@ -61,7 +61,8 @@ def test_a_build_takes_the_tasks_in_turn_and_the_same_key_gives_the_same_bytes(l
 @pytest.mark.parametrize("task", TASKS)
 def test_prompts_and_responses_grow_with_the_rung(language, task):
     mirrors = [mirror_of(language, task, rung) for rung in RUNGS]
-    for lengths in ([len(text(mirror.a)) for mirror in mirrors], [len(mirror.x) for mirror in mirrors]):
+    sizes = [[len(text(mirror.a)) for mirror in mirrors], [len(mirror.x) for mirror in mirrors]]
+    for lengths in sizes[:1] if task == "policy" else sizes:
         assert lengths == sorted(lengths)
         assert lengths[-1] > 1.5 * lengths[0]
 
@@ -69,7 +70,7 @@ def test_prompts_and_responses_grow_with_the_rung(language, task):
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("task", ["retraction", "instruction"])
 def test_twin_prompts_have_the_same_characters(language, task):
-    mirror = mirror_of(language, task, 3)
+    mirror = mirror_of(language, task, 2)
     assert mirror.a != mirror.b
     assert Counter(text(mirror.a)) == Counter(text(mirror.b))
 
@@ -105,7 +106,7 @@ def test_a_slip_in_one_slot_of_a_plan_fails(language):
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_another_deciding_clause_or_status_fails(language):
-    mirror = mirror_of(language, "policy", 3)
+    mirror = mirror_of(language, "policy", 2)
     lines = mirror.x.split("\n")
     number = mirror.check["a"]["clause"]
     assert outcomes(mirror, mirror.x) == [PASS, PASS]
@@ -140,15 +141,37 @@ def test_only_one_response_of_a_square_follows_the_rules_of_a_prompt(language):
     assert verification.confirmed == 16
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_large_books_ask_for_a_total_and_large_texts_for_an_exact_count(language):
+    mirror = mirror_of(language, "policy", 4)
+    applicable = len(mirror.check["a"]["applicable"])
+    lines = mirror.x.split("\n")
+    assert str(applicable) in lines[2]
+    slip = [*lines[:2], lines[2].replace(str(applicable), str(applicable + 1)), *lines[3:]]
+    assert outcomes(mirror, mirror.x) == [PASS, PASS]
+    assert outcomes(mirror, "\n".join(slip)) == [FAIL, FAIL]
+    mirror = mirror_of(language, "instruction", 4)
+    counts = []
+    for half in "ab":
+        counts.append(next(rule["count"] for rule in mirror.check[half]["rules"] if "count" in rule))
+    assert abs(counts[0] - counts[1]) == 1
+    assert outcomes(mirror, mirror.x) == [PASS, PASS]
+    assert outcomes(mirror, mirror.y) == [FAIL, FAIL]
+
+
 def test_turns_are_followed_in_order():
     initial = {"1": "a", "2": "b", "3": ""}
     swap, move = PlanChange("swap", "1", "2"), PlanChange("move", "2", "3")
     assert change_plan(initial, initial, swap) == {"1": "b", "2": "a", "3": ""}
     assert follow_turns(initial, [(swap,), (move,)]) == {"1": "b", "2": "", "3": "a"}
-    assert follow_turns(initial, [(swap, move), ()]) == initial
+    assert follow_turns(initial, [(swap, move), (PlanChange("undo"),)]) == initial
     assert follow_turns(initial, [(PlanChange("replace", entry="a", new="b"),)]) == {"1": "b", "2": "b", "3": ""}
     assert follow_turns(initial, [(swap,), (PlanChange("restore", "1"),)]) == {"1": "a", "2": "a", "3": ""}
-    for turns in ([()], [(swap,), (), ()], [(PlanChange("swap", "1", "3"),)], [(PlanChange("cancel", "3"),)]):
+    undo = (PlanChange("undo"),)
+    assert follow_turns(initial, [(swap,), (move,), (PlanChange("undo", count=2),)]) == initial
+    filled = {"1": "a", "2": "b", "3": "c"}
+    assert change_plan(filled, filled, PlanChange("rotate", "1", "2", "3")) == {"1": "c", "2": "a", "3": "b"}
+    for turns in ([undo], [(swap,), undo, undo], [(PlanChange("swap", "1", "3"),)], [(PlanChange("cancel", "3"),)]):
         assert follow_turns(initial, turns) is None
 
 
@@ -164,6 +187,9 @@ def test_a_case_is_decided_by_precedence_exceptions_and_exclusions():
     assert decide_case(clauses, (1, 11), highest=True) == policy.BookOutcome(True, 0, (0, 2))
     assert decide_case(clauses, (1, 10), highest=False) == policy.BookOutcome(True, 0, (0, 1, 3))
     assert decide_case(clauses, (0, 0), highest=True) == policy.BookOutcome(True, 0, (0,))
+    chain = [*clauses[:2], BookClause((true,), excludes=1), BookClause((high,), excludes=2)]
+    assert decide_case(chain, (1, 5), highest=True) == policy.BookOutcome(True, 0, (0, 2))
+    assert decide_case(chain, (1, 11), highest=True) == policy.BookOutcome(False, 1, (0, 1, 3))
 
 
 def test_swapped_values_keep_everything_else():

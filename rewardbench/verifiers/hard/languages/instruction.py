@@ -76,6 +76,21 @@ class TextReader:
             return len(self.text.split(word)) - 1
         return list(map(_trimmed, self.text.split())).count(word)
 
+    def paragraph_length(self) -> int:
+        """Count the words of both paragraphs, or their Chinese characters."""
+        return self.length(self.paragraph(0)) + self.length(self.paragraph(1))
+
+    def letters_in_paragraphs(self, letter: str) -> int:
+        """Count a letter in both paragraphs, in either case."""
+        return sum(character in (letter, letter.upper()) for character in self.paragraph(0) + self.paragraph(1))
+
+    def occurrences_in_paragraphs(self, word: str) -> int:
+        """Count a word in both paragraphs, in any case."""
+        text = f"{self.paragraph(0)} {self.paragraph(1)}".lower()
+        if self.by_character:
+            return len(text.split(word)) - 1
+        return list(map(_trimmed, text.split())).count(word)
+
     def items_below(self, heading: str) -> int:
         """Count the list items directly below a heading."""
         count, inside = 0, False
@@ -146,6 +161,9 @@ def _avoids(reader: TextReader, groups: Mapping[str, str]) -> bool:
 RULES: Mapping[str, Callable[[TextReader, Mapping[str, str]], bool]] = {
     "sentences": _has_sentences,
     "words": lambda reader, groups: _counts(reader, groups, reader.occurrences),
+    "length": lambda reader, groups: reader.paragraph_length() == int(groups["n"]),
+    "common": lambda reader, groups: reader.occurrences_in_paragraphs(groups["u"]) == int(groups["n"]),
+    "frequency": lambda reader, groups: reader.letters_in_paragraphs(groups["u"]) == int(groups["n"]),
     "lists": lambda reader, groups: _counts(reader, groups, reader.items_below),
     "dates": _has_forms,
     "amounts": _has_forms,

@@ -109,9 +109,9 @@ class BookReader:
         return all(map(self.holds, clause.conditions)) and not any(map(self.holds, clause.exceptions))
 
     def applies(self, number: int) -> bool:
-        """Return True if a clause is met and no other clause that is met excludes it."""
-        for clause in self.clauses.values():
-            if clause.target == number and self.is_met(clause):
+        """Return True if a clause is met and no other clause that applies excludes it."""
+        for other, clause in self.clauses.items():
+            if clause.target == number and self.applies(other):
                 return False
         return self.is_met(self.clauses[number])
 
@@ -121,22 +121,28 @@ def agrees_with_book(cell: Cell) -> bool:
     reader = BookReader(cell)
     statuses = {n: reader.applies(n) for n in sorted(reader.clauses)}
     deciding = next(n for n in reader.by_precedence if statuses[n] and reader.clauses[n].approves is not None)
-    return _read_reply(cell.response, reader) == (reader.clauses[deciding].approves, deciding, statuses)
+    approves, stated, listed, totals = _read_reply(cell.response, reader)
+    if totals and not listed:
+        return (approves, stated, totals) == (reader.clauses[deciding].approves, deciding, [sum(statuses.values())])
+    return (approves, stated, listed) == (reader.clauses[deciding].approves, deciding, statuses)
 
 
-def _read_reply(response: str, reader: BookReader) -> tuple[bool, int, dict[int, bool]]:
+def _read_reply(response: str, reader: BookReader) -> tuple[bool, int, dict[int, bool], list[int]]:
     decisions: list[bool] = []
     deciding: list[int] = []
     statuses: dict[int, bool] = {}
+    totals: list[int] = []
     for line in response.split("\n"):
         numbers = list(map(int, NUMBER.findall(line)))
         if matches(reader.scene["decision"], line) and not numbers:
             decisions.append(not matches(reader.lexicon["negation"], line))
+        elif numbers and matches(reader.lexicon["count"], line):
+            totals += numbers
         elif numbers and matches(reader.lexicon["deciding"], line):
             deciding += numbers
         elif numbers:
             statuses[only(numbers, f"the clause in {line!r}")] = not matches(reader.lexicon["fails"], line)
-    return bool(only(decisions, "the decision")), int(only(deciding, "the deciding clause")), statuses
+    return bool(only(decisions, "the decision")), int(only(deciding, "the deciding clause")), statuses, totals
 
 
 verify_book = cell_by_cell(agrees_with_book)

@@ -20,6 +20,8 @@ class ReadChange:
     places: tuple[str, ...]
     entries: tuple[str, ...]
     turn: int
+    count: int = 1
+    """Number of turns that an undo takes back."""
 
 
 @dataclass
@@ -36,7 +38,7 @@ class ReadPlan:
         change = self.changes[count - 1]
         if change.kind == "undo":
             before = count - 1
-            while before > 0 and self.changes[before - 1].turn == change.turn - 1:
+            while before > 0 and self.changes[before - 1].turn >= change.turn - change.count:
                 before -= 1
             return self.entry_of(place, before)
         if change.kind == "replace":
@@ -50,7 +52,7 @@ class ReadPlan:
             return ""
         if change.kind == "restore":
             return self.initial[place]
-        source = change.places[0] if place == change.places[1] else change.places[1]
+        source = change.places[change.places.index(place) - 1]
         return self.entry_of(source, count - 1)
 
 
@@ -84,10 +86,19 @@ def _read_change(line: str, labels: Sequence[str], language: str, turn: int) -> 
         match = re.search(pattern, line, re.IGNORECASE)
         if match and not entries:
             entries = match.groups()
-    needed = {"set": (1, 1), "cancel": (1, 0), "restore": (1, 0), "swap": (2, 0), "move": (2, 0), "replace": (0, 2)}
+    number = re.search(r"\d", line) if kind == "undo" else None
+    needed = {
+        "set": (1, 1),
+        "cancel": (1, 0),
+        "restore": (1, 0),
+        "swap": (2, 0),
+        "move": (2, 0),
+        "rotate": (3, 0),
+        "replace": (0, 2),
+    }
     if (len(places), len(entries)) != needed.get(kind, (0, 0)):
         raise ValueError(f"{kind} with {places} and {entries} in {line!r}")
-    return ReadChange(kind, places, entries, turn)
+    return ReadChange(kind, places, entries, turn, int(number[0]) if number else 1)
 
 
 def mentions(text: str, names: Sequence[str]) -> dict[int, str]:

@@ -30,8 +30,14 @@ def states_plan(cell: Cell) -> bool:
 
 
 def _contained(text: str, options: Sequence[str]) -> list[str]:
-    """Return the options that are in the text."""
-    return [option for option in options if option in text]
+    """Return the options that are in the text, not as the end of a longer number."""
+    return [option for option in options if _position(option, text) >= 0]
+
+
+def _position(option: str, text: str) -> int:
+    """Return where an option begins in a text, not as the end of a longer number; -1 if it is not there."""
+    match = re.search(rf"(?<!\d){re.escape(option)}", text)
+    return match.start() if match else -1
 
 
 def states_outcome(cell: Cell) -> bool:
@@ -42,8 +48,10 @@ def states_outcome(cell: Cell) -> bool:
         return False
     if _states(lines, frames["decision"], check["opposite"]):
         return False
-    deciding = _numbers(lines, frames["deciding"])
+    deciding, totals = _numbers(lines, frames["deciding"]), _numbers(lines, frames["count"])
     applicable, others = _numbers(lines, frames["applies"]), _numbers(lines, frames["fails"])
+    if totals and not applicable and not others:
+        return deciding == [check["clause"]] and totals == [len(check["applicable"])]
     complete = sorted(applicable + others) == list(range(1, check["clauses"] + 1))
     return complete and deciding == [check["clause"]] and applicable == check["applicable"]
 
@@ -82,8 +90,15 @@ def _follows(text: str, rule: Mapping[str, Any], by_character: bool) -> bool:
         return _counts(text, paragraphs, rule, by_character) == list(rule["counts"])
     if kind in ("dates", "amounts"):
         return _contained(text, rule["present"]) == rule["present"] and not _contained(text, rule["absent"])
+    if kind == "length":
+        return _length(" ".join(paragraphs), by_character) == int(rule["count"])
+    if kind == "frequency":
+        return " ".join(paragraphs).lower().count(rule["word"]) == int(rule["count"])
+    if kind == "common":
+        pattern = rule["word"] if by_character else rf"(?<!{LETTER}){rule['word']}(?!{LETTER})"
+        return len(re.findall(pattern, " ".join(paragraphs), re.IGNORECASE)) == int(rule["count"])
     if kind == "order":
-        first, second = max(map(text.find, rule["first"])), max(map(text.find, rule["second"]))
+        first, second = (max(_position(form, text) for form in rule[name]) for name in ("first", "second"))
         return 0 <= first < second
     if kind == "longest":
         sentences = SENTENCE.findall(" ".join(paragraphs))

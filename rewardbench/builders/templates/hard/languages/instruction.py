@@ -1,4 +1,6 @@
-"""A text under several checkable rules; the twin prompt has the two values of one rule swapped.
+"""A text under several checkable rules; the twin prompt differs in one of them.
+
+On rungs 1 and 2, the two values of the rule are swapped; above, the rule is an exact count, which differs by one.
 
 For example, in German:
 
@@ -14,6 +16,7 @@ from typing import Any
 
 from rewardbench.builders.draw import MirrorContent, Resample, Rng, SquareContent
 from rewardbench.builders.mirrors import chat
+from rewardbench.builders.templates.hard.languages.counted import draw_counted_drafts
 from rewardbench.builders.templates.hard.languages.drafts import (
     TextContext,
     TextDraft,
@@ -34,8 +37,9 @@ PAIRED = {1: 1, 2: 2, 3: 3, 4: 4}
 
 
 def draw(language: str, rng: Rng, rung: int) -> MirrorContent:
-    """Draw a mirror whose prompts differ in the order of the values of one rule."""
-    edit, prompts, replies, checks = _draw_settings(language, rng, rung, 1)
+    """Draw a mirror whose prompts differ in one rule: the order of its two values, or an exact count of the text."""
+    settings = _draw_settings(language, rng, rung, 1) if rung < 3 else _draw_counted(language, rng, rung)
+    edit, prompts, replies, checks = settings
     return make_content(edit, prompts, replies, KIND, language, checks)
 
 
@@ -93,6 +97,34 @@ def _draw_settings(
         checks.append({"rules": expected})
     prompts = _render_prompts(rng, context, drafts[0], lines)
     return f"values of the rule on {' and '.join(paired[:swaps])} swapped", prompts, replies, checks
+
+
+def _draw_counted(language: str, rng: Rng, rung: int) -> tuple[str, list[Messages], list[str], list[dict[str, Any]]]:
+    """Draw two texts under the same rules, but for one count in which they differ by one.
+
+    The texts have other sentences in another order, so that only a count of a whole text tells which rule it follows.
+    """
+    texts = read_texts(language, "instruction")
+    scene = TextScene(**rng.pick(texts["scenes"]))
+    context = draw_context(rng, texts, scene)
+    paired = [*rng.sample(["sentences", "dates", "amounts", "order"], PAIRED[rung] - 1), "lists"]
+    drafts, counts = draw_counted_drafts(rng, rung, context, paired)
+    replies = [render_text(context, draft) for draft in drafts]
+    measured = [rule for rule in measured_rules(rng, texts, scene, replies) if rule.kind != "total"]
+    shared = [*(paired_rule(context, drafts[0], kind) for kind in paired), *measured][: RULES[rung] - 1]
+    position = rng.number(0, len(shared))
+    shared = rng.sample(shared, len(shared))
+    wordings = {kind: rng.pick(options) for kind, options in texts["rules"].items()}
+    lines, checks = [], []
+    for count in counts:
+        rendered, expected = [], []
+        for rule in (*shared[:position], count, *shared[position:]):
+            rendered.append(fill_slots(wordings[rule.kind], **rule.values))
+            expected.append({"rule": rule.kind, **rule.check})
+        lines.append(rendered)
+        checks.append({"rules": expected})
+    prompts = _render_prompts(rng, context, drafts[0], lines)
+    return f"count of the rule on {counts[0].kind} changed by one", prompts, replies, checks
 
 
 def swap_values(draft: TextDraft, kind: str) -> TextDraft:

@@ -4,7 +4,7 @@ For example, in German:
 
     prompt: 1. Grundsätzlich gilt: Der Preis wird erstattet. 2. Wenn der Bon fehlt, wird der Preis nicht erstattet. ...
         Anwendbar ist ... Es entscheidet die höchste Nummer. Der Fall: ... a: Der Bon liegt vor. b: Der Bon fehlt.
-    responses: the decision, the clause that decides, and which clauses apply
+    responses: the decision, the clause that decides, and which clauses apply; on rungs 3 and 4, how many apply
 """
 
 from __future__ import annotations
@@ -24,10 +24,12 @@ from rewardbench.builders.templates.hard.languages.texts import (
 )
 from rewardbench.types import Messages
 
-CLAUSES = {1: 4, 2: 7, 3: 11, 4: 16}
+CLAUSES = {1: 4, 2: 7, 3: 14, 4: 22}
 FACTS = {1: 4, 2: 6, 3: 8, 4: 9}
+CHAIN = {1: 0, 2: 0, 3: 4, 4: 7}
+"""Clauses in a row, each of which would exclude the one before."""
 ATTEMPTS = 300
-FRAMES = ("decision", "deciding", "applies", "fails")
+FRAMES = ("decision", "deciding", "count", "applies", "fails")
 """Sentences of a response, by which its verifier reads it."""
 
 CaseFacts = tuple[int, ...]
@@ -80,6 +82,11 @@ class BookClause:
     excludes: int | None = None
     """Position of the clause that it excludes; None if it decides."""
 
+    def is_met(self, facts: CaseFacts) -> bool:
+        """Return True if all conditions hold of the facts, and the exception does not."""
+        excepted = self.exception is not None and self.exception.is_met(facts)
+        return not excepted and all(condition.is_met(facts) for condition in self.conditions)
+
 
 @dataclass(frozen=True)
 class BookOutcome:
@@ -96,18 +103,16 @@ def decide_case(clauses: Sequence[BookClause], facts: CaseFacts, highest: bool) 
     """Apply a rule book to a case.
 
     Args:
-        clauses: in order; at least one has no conditions and is not excluded.
+        clauses: in order; at least one has no conditions and is not excluded. A clause excludes only earlier ones.
         facts: the case.
         highest: whether the highest number has precedence; else the lowest.
     """
-    met = []
+    applicable: list[int] = []
     excluded = set()
-    for n, clause in enumerate(clauses):
-        excepted = clause.exception is not None and clause.exception.is_met(facts)
-        if not excepted and all(condition.is_met(facts) for condition in clause.conditions):
-            met.append(n)
-            excluded.add(clause.excludes)
-    applicable = [n for n in met if n not in excluded]
+    for n in reversed(range(len(clauses))):
+        if n not in excluded and clauses[n].is_met(facts):
+            applicable.insert(0, n)
+            excluded.add(clauses[n].excludes)
     ranked = applicable[::-1] if highest else applicable
     deciding = next(n for n in ranked if clauses[n].excludes is None)
     return BookOutcome(clauses[deciding].approves, deciding, tuple(applicable))
@@ -120,8 +125,8 @@ def draw(language: str, rng: Rng, rung: int) -> MirrorContent:
     highest = rng.chance()
     positions = sorted(rng.sample(range(len(scene.facts) + len(scene.numbers)), FACTS[rung]))
     for _ in range(ATTEMPTS):
-        clauses = _draw_clauses(rng, rung, scene, positions, highest)
         facts = _draw_facts(rng, scene)
+        clauses = _draw_clauses(rng, rung, scene, positions, highest, facts)
         flipped, other = _flip(rng, scene, positions, facts)
         outcomes = decide_case(clauses, facts, highest), decide_case(clauses, other, highest)
         if _is_contrast(rung, outcomes):
@@ -129,8 +134,9 @@ def draw(language: str, rng: Rng, rung: int) -> MirrorContent:
     else:
         raise Resample
     cases = _render_cases(rng, scene, positions, (facts, other), texts["space"])
-    prompts = _render_prompts(rng, texts, scene, _render_book(rng, texts, scene, clauses), cases, highest)
-    replies = _render_replies(rng, texts, scene, len(clauses), outcomes)
+    book, questions = _render_book(rng, texts, scene, clauses), "totals" if rung > 2 else "questions"
+    prompts = _render_prompts(rng, texts, scene, book, cases, highest, questions)
+    replies = _render_replies(rng, texts, scene, 0 if rung > 2 else len(clauses), outcomes)
     halves = []
     for outcome in outcomes:
         refusal, approval = scene.decisions[0][0], scene.decisions[1][0]
@@ -144,17 +150,28 @@ def draw(language: str, rng: Rng, rung: int) -> MirrorContent:
 
 
 def _is_contrast(rung: int, outcomes: tuple[BookOutcome, BookOutcome]) -> bool:
+    """Return True if the decisions differ; in large books, if only the totals of applicable clauses differ, by one."""
     first, second = outcomes
     is_rich = min(len(first.applicable), len(second.applicable)) >= min(rung + 1, 4)
+    if rung > 2:
+        is_same = first.approves == second.approves and first.deciding == second.deciding
+        return is_rich and is_same and abs(len(first.applicable) - len(second.applicable)) == 1
     return is_rich and first.approves != second.approves and first.deciding != second.deciding
 
 
-def _draw_clauses(rng: Rng, rung: int, scene: BookScene, candidates: Sequence[int], highest: bool) -> list[BookClause]:
-    """Draw clauses; the one without conditions has the least precedence."""
+def _draw_clauses(
+    rng: Rng, rung: int, scene: BookScene, candidates: Sequence[int], highest: bool, facts: CaseFacts
+) -> list[BookClause]:
+    """Draw clauses; the one without conditions has the least precedence.
+
+    Clauses of the chain are met by these facts, so that whether the first applies depends on all of them.
+    """
     n = CLAUSES[rung]
     base = 0 if highest else n - 1
     clauses: list[BookClause] = []
     shapes = set()
+    chain = set(rng.sample(range(3, n - 1), CHAIN[rung]))
+    tail = -1
     while len(clauses) < n:
         if len(clauses) == base:
             clauses.append(BookClause((), approves=rng.chance()))
@@ -169,11 +186,16 @@ def _draw_clauses(rng: Rng, rung: int, scene: BookScene, candidates: Sequence[in
         targets = [k for k, clause in enumerate(clauses) if k != base and clause.excludes is None]
         excludes = rng.pick(targets) if rung > 1 and targets and rng.chance(0.22) else None
         conditions = tuple(literals[:size])
+        if len(clauses) in chain:
+            excludes = tail if tail >= 0 else None
         clause = BookClause(conditions, exception, _draw_decision(rng, scene, conditions), excludes)
         shape = frozenset(clause.conditions)
-        if shape not in shapes:
-            shapes.add(shape)
-            clauses.append(clause)
+        if shape in shapes or (len(clauses) in chain and not clause.is_met(facts)):
+            continue
+        shapes.add(shape)
+        if len(clauses) in chain:
+            tail = len(clauses)
+        clauses.append(clause)
     return clauses
 
 
@@ -268,9 +290,15 @@ def _render_cases(
 
 
 def _render_prompts(
-    rng: Rng, texts: Mapping[str, Any], scene: BookScene, book: str, cases: tuple[str, str], highest: bool
+    rng: Rng,
+    texts: Mapping[str, Any],
+    scene: BookScene,
+    book: str,
+    cases: tuple[str, str],
+    highest: bool,
+    questions: str,
 ) -> list[Messages]:
-    opening, question, note = rng.pick(scene.openings), rng.pick(texts["questions"]), rng.pick(texts["notes"])
+    opening, question, note = rng.pick(scene.openings), rng.pick(texts[questions]), rng.pick(texts["notes"])
     space = texts["space"]
     convention = space.join([rng.pick(texts["conventions"]), rng.pick(texts["highest" if highest else "lowest"])])
     layout = rng.number(0, 3)
@@ -290,13 +318,15 @@ def _render_prompts(
 def _render_replies(
     rng: Rng, texts: Mapping[str, list[str]], scene: BookScene, n: int, outcomes: Sequence[BookOutcome]
 ) -> list[str]:
-    decision, deciding = rng.pick(texts["decision"]), rng.pick(texts["deciding"])
+    """Render the outcomes, with the status of each of the `n` clauses; with their total only if `n` is 0."""
+    decision, deciding, count = rng.pick(texts["decision"]), rng.pick(texts["deciding"]), rng.pick(texts["count"])
     applies, fails = rng.sample(texts["applies"], 3), rng.sample(texts["fails"], 3)
     bridge, closing = rng.pick(texts["bridges"]), rng.pick(texts["closings"])
     replies = []
     for outcome in outcomes:
         main = scene.decisions[int(outcome.approves)][0]
-        lines = [fill_slots(decision, main=main), fill_slots(deciding, n=outcome.deciding + 1), "", bridge]
+        lines = [fill_slots(decision, main=main), fill_slots(deciding, n=outcome.deciding + 1)]
+        lines += ["", bridge] if n else [fill_slots(count, n=len(outcome.applicable))]
         for k in range(n):
             frames = applies if k in outcome.applicable else fails
             lines.append(fill_slots(frames[k % 3], n=k + 1))

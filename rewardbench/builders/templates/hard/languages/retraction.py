@@ -23,10 +23,14 @@ from rewardbench.builders.templates.hard.languages.texts import (
 )
 
 PLACES = {1: 3, 2: 5, 3: 8, 4: 12}
-TURNS = {1: 4, 2: 9, 3: 20, 4: 40}
+TURNS = {1: 4, 2: 9, 3: 26, 4: 50}
 PLAIN_CHANGES = ("set", "set", "cancel", "swap", "swap", "restore")
 CHANGES = (*PLAIN_CHANGES, "move", "move", "replace")
+CHAINED_CHANGES = (*("swap",) * 5, *("rotate",) * 4, "move", "set", "set", "restore", "replace")
+"""Changes of the upper rungs: most depend on the entries that are there, so that every slot has a long history."""
 ATTEMPTS = 60
+PAIRS = 200
+"""Pairs of turns that are tried."""
 
 SlotEntries = Mapping[str, str]
 """Entry of each slot of a plan; empty text for a free slot."""
@@ -37,18 +41,22 @@ class PlanChange:
     """One change of a plan; which fields it needs depends on its kind."""
 
     kind: str
-    """`set`, `cancel`, `swap`, `move`, `restore` or `replace`."""
+    """`set`, `cancel`, `swap`, `move`, `rotate`, `restore`, `replace`, or `undo`, which stands alone in its turn."""
     place: str = ""
     other: str = ""
     """The slot to swap with or to move to."""
+    third: str = ""
+    """The slot to which a rotation moves the entry of `other`; its entry goes to `place`."""
     entry: str = ""
     """The entry to set, or to be replaced."""
     new: str = ""
     """The entry that replaces `entry`."""
+    count: int = 1
+    """Number of turns that are undone."""
 
 
 PlanTurn = tuple[PlanChange, ...]
-"""Changes of one message, in order; none if it takes back the message before."""
+"""Changes of one message, in order."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +86,7 @@ def draw(language: str, rng: Rng, rung: int) -> MirrorContent:
     prompts = []
     opening = fill_slots(rng.pick(scene.openings), list=_render_list(rng, initial, texts["colon"]))
     first_note = rng.pick(texts["first_notes"])
-    notes = [rng.pick(texts["notes" if turn else "undo_notes"]) for turn in turns]
+    notes = [rng.pick(texts["undo_notes" if _is_undo(turn) else "notes"]) for turn in turns]
     question = rng.pick(texts["questions"])
     for order in (range(len(turns)), _swapped(len(turns), left, right)):
         plans.append(follow_turns(initial, [turns[n] for n in order]) or {})
@@ -112,8 +120,13 @@ def change_plan(entries: SlotEntries, initial: SlotEntries, change: PlanChange) 
     elif change.kind == "replace":
         for place, entry in entries.items():
             after[place] = change.new if entry == change.entry else entry
-    elif not entries[change.place] or (change.kind == "swap" and not entries[change.other]):
+    elif not entries[change.place] or (change.kind != "move" and not entries[change.other]):
         return None
+    elif change.kind == "rotate":
+        if not entries[change.third]:
+            return None
+        after[change.other], after[change.third] = entries[change.place], entries[change.other]
+        after[change.place] = entries[change.third]
     else:
         after[change.place] = entries[change.other] if change.kind == "swap" else ""
         after[change.other] = entries[change.place]
@@ -124,10 +137,11 @@ def follow_turns(initial: SlotEntries, turns: Sequence[PlanTurn]) -> SlotEntries
     """Return the plan after all turns; None if one of them makes no sense where it is."""
     plans = [initial]
     for n, turn in enumerate(turns):
-        if not turn:
-            if n == 0 or not turns[n - 1]:
+        if _is_undo(turn):
+            count = turn[0].count
+            if n < count or any(map(_is_undo, turns[n - count : n])) or plans[n - count] == plans[n]:
                 return None
-            plans.append(plans[-2])
+            plans.append(plans[n - count])
             continue
         plan: SlotEntries | None = plans[-1]
         for change in turn:
@@ -138,15 +152,19 @@ def follow_turns(initial: SlotEntries, turns: Sequence[PlanTurn]) -> SlotEntries
     return plans[-1]
 
 
+def _is_undo(turn: PlanTurn) -> bool:
+    return turn[0].kind == "undo"
+
+
 def _draw_turns(rng: Rng, rung: int, initial: SlotEntries, entries: Sequence[str]) -> list[PlanTurn]:
     turns: list[PlanTurn] = []
     for _ in range(TURNS[rung] * ATTEMPTS):
         if len(turns) == TURNS[rung]:
             return turns
         if rung > 2 and rng.chance(0.08):
-            turn: PlanTurn = ()
+            turn: PlanTurn = (PlanChange("undo", count=rng.number(1, rung)),)
         else:
-            kinds = PLAIN_CHANGES if rung == 1 else CHANGES
+            kinds = (PLAIN_CHANGES, CHANGES, CHAINED_CHANGES, CHAINED_CHANGES)[rung - 1]
             size = 1 if rung < 3 else rng.number(1, rung - 1)
             turn = tuple(_draw_change(rng, rng.pick(kinds), initial, entries) for _ in range(size))
         if follow_turns(initial, [*turns, turn]) is not None:
@@ -155,31 +173,29 @@ def _draw_turns(rng: Rng, rung: int, initial: SlotEntries, entries: Sequence[str
 
 
 def _draw_change(rng: Rng, kind: str, initial: SlotEntries, entries: Sequence[str]) -> PlanChange:
-    place, other = rng.sample(list(initial), 2)
+    place, other, third = rng.sample(list(initial), 3)
     entry, new = rng.sample(entries, 2)
     if kind == "replace":
         return PlanChange(kind, entry=entry, new=new)
     if kind == "set":
         return PlanChange(kind, place, entry=entry)
+    if kind == "rotate":
+        return PlanChange(kind, place, other, third)
     return PlanChange(kind, place, other=other if kind in ("swap", "move") else "")
 
 
 def _pick_turns_to_swap(rng: Rng, rung: int, initial: SlotEntries, turns: Sequence[PlanTurn]) -> tuple[int, int]:
-    """Pick two turns that make sense in either order and leave plans that differ in few slots."""
+    """Pick two turns that make sense in either order and leave plans that differ in few slots; early in long plans."""
     plan = follow_turns(initial, turns)
-    pairs = []
-    for right in range(1, len(turns)):
-        for left in range(right):
-            other = follow_turns(initial, [turns[n] for n in _swapped(len(turns), left, right)])
-            if plan is None or other is None:
-                continue
-            differences = len(dict(plan.items() - other.items()))
-            if 1 <= differences <= max(2, len(plan) // 3):
-                pairs.append((left, right))
-    if not pairs:
-        raise Resample
-    distant = [pair for pair in pairs if pair[1] - pair[0] >= rung]
-    return rng.pick(distant or pairs)
+    end = len(turns) if rung < 3 else len(turns) // 2
+    for _ in range(PAIRS):
+        left, right = sorted(rng.sample(range(end), 2))
+        other = follow_turns(initial, [turns[n] for n in _swapped(len(turns), left, right)])
+        if plan is None or other is None or right - left < min(rung, 3):
+            continue
+        if 1 <= len(dict(plan.items() - other.items())) <= max(2, len(plan) // 3):
+            return left, right
+    raise Resample
 
 
 def _render_list(rng: Rng, initial: SlotEntries, colon: str) -> str:
@@ -191,13 +207,15 @@ def _render_list(rng: Rng, initial: SlotEntries, colon: str) -> str:
 
 
 def _render_turn(rng: Rng, turn: PlanTurn, frames: Mapping[str, list[str]], named: str) -> str:
-    if not turn:
-        return rng.pick(frames["undo"])
+    if _is_undo(turn):
+        count = turn[0].count
+        return fill_slots(rng.pick(frames["undo" if count == 1 else "undo_many"]), n=count)
     lines = []
     for change in turn:
         place, other = named.replace("{label}", change.place), named.replace("{label}", change.other)
-        frame = rng.pick(frames[change.kind])
-        lines.append(capitalize(fill_slots(frame, place=place, other=other, entry=change.entry, new=change.new)))
+        third = named.replace("{label}", change.third)
+        frame = fill_slots(rng.pick(frames[change.kind]), place=place, other=other, third=third)
+        lines.append(capitalize(fill_slots(frame, entry=change.entry, new=change.new)))
     return "\n".join(lines)
 
 
