@@ -117,6 +117,24 @@ COUNTS: Mapping[str, Callable[[TextParts], int]] = {
 """What a rule with a number counts in the text."""
 
 
+def _count_words_with(parts: TextParts, letter: str) -> int:
+    return sum(letter in word for word in bare_words(parts.text))
+
+
+KEYED_COUNTS: Mapping[str, Callable[[TextParts, RuleData], int]] = {
+    "uses": lambda parts, rule: bare_words(parts.text).count(str(rule["w"])),
+    "letter_words": lambda parts, rule: _count_words_with(parts, str(rule["w"]).lower()),
+    "long_sentences": lambda parts, rule: sum(length > int(str(rule["m"])) for length in sentence_lengths(parts)),
+}
+"""What a rule with a number and a word, a letter or a length counts in the text."""
+
+
+def count_of(parts: TextParts, rule: RuleData) -> int:
+    """Return what a rule with a number counts in a text."""
+    kind = str(rule["rule"])
+    return COUNTS[kind](parts) if kind in COUNTS else KEYED_COUNTS[kind](parts, rule)
+
+
 def _comes_first(parts: TextParts, rule: RuleData) -> bool:
     words = bare_words(parts.text)
     if rule["w"] not in words or rule["v"] not in words:
@@ -145,7 +163,6 @@ def _is_plain(parts: TextParts) -> bool:
 TESTS: Mapping[str, Callable[[TextParts, RuleData], bool]] = {
     "paragraph_words": lambda parts, rule: count_words(parts.paragraph(str(rule["k"]))) == rule["n"],
     "paragraph_sentences": lambda parts, rule: len(split_sentences(parts.paragraph(str(rule["k"])))) == rule["n"],
-    "uses": lambda parts, rule: bare_words(parts.text).count(str(rule["w"])) == rule["n"],
     "letter": lambda parts, rule: str(rule["w"]).lower() not in parts.text.lower(),
     "last_word": lambda parts, rule: bare_words(parts.paragraph(str(rule["k"])))[-1] == rule["w"],
     "first_word": lambda parts, rule: bare_words(parts.paragraph(str(rule["k"])))[0] == str(rule["w"]).lower(),
@@ -163,8 +180,8 @@ TESTS: Mapping[str, Callable[[TextParts, RuleData], bool]] = {
 def obeys(parts: TextParts, rule: RuleData) -> bool:
     """Return True if a text obeys a rule."""
     kind = str(rule["rule"])
-    if kind in COUNTS:
-        return COUNTS[kind](parts) == rule["n"]
+    if kind in COUNTS or kind in KEYED_COUNTS:
+        return count_of(parts, rule) == rule["n"]
     return TESTS[kind](parts, rule)
 
 

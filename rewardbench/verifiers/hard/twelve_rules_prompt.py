@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from itertools import groupby
 
@@ -38,6 +39,13 @@ GRAMMAR: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("asking", ("exactly N paragraphs end with a question", "number of paragraphs that end with a question: N")),
     ("asking", ("let N paragraphs, no more and no fewer, end with a question",)),
     ("uses", ('use the word "W" exactly N times', 'the word "W" occurs N times', 'count of the word "W": N')),
+    (
+        "with letter",
+        ("exactly N words have the letter W in them", "number of words with the letter W in them, small or capital: N"),
+    ),
+    ("with letter", ("the letter W, small or capital, occurs in N words",)),
+    ("over", ("exactly N sentences are longer than M words", "number of sentences with over M words: N")),
+    ("over", ("let N sentences, no more and no fewer, have over M words",)),
     ("letter", ("the letter W does not occur", "avoid the letter W altogether", "no word with the letter W")),
     ("kth end", ('the K paragraph ends with the word "W"', 'last word of the K paragraph: "W"')),
     ("kth end", ('let the K paragraph close on "W"',)),
@@ -59,11 +67,12 @@ GRAMMAR: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("above ten", ("numbers above 10 are written in digits", "digits above 10, words for 10 and below")),
     ("above ten", ("write numbers in digits as long as they are above 10",)),
 )
-"""The sentences of each rule; N is a number, K an ordinal, W and V are words, L is a line."""
+"""The sentences of each rule; N and M are numbers, K an ordinal, W and V are words, L is a line."""
 GROUPS = {
     "N": r"(?P<n>\d+|[a-z]+)",
     "K": "(?P<k>[a-z]+)",
     "W": r"(?P<w>[\w'-]+)",
+    "M": r"(?P<m>\d+)",
     "V": r"(?P<v>[\w'-]+)",
     "L": '(?P<l>[^"]+)',
 }
@@ -72,7 +81,7 @@ PLACES = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "ei
 
 
 def _compile(sentence: str) -> re.Pattern[str]:
-    pattern = re.sub(r"\b[NKWVL]\b", lambda match: GROUPS[match.group()], sentence)
+    pattern = re.sub(r"\b[NMKWVL]\b", lambda match: GROUPS[match.group()], sentence)
     return re.compile(rf"(?<![\w\"]){pattern}", re.IGNORECASE)
 
 
@@ -159,6 +168,11 @@ class _Reading:
         """Return the paragraph of an ordinal."""
         return self.paragraphs[-1] if ordinal == "last" else self.paragraphs[PLACES.index(ordinal)]
 
+    def words_with(self, letter: str) -> int:
+        """Count the words with a letter, small or capital."""
+        small, capital = letter.lower(), letter.upper()
+        return len(re.findall(rf"\S*[{small}{capital}]\S*", self.response))
+
     def shouted(self) -> int:
         """Count the words of capitals."""
         return len(re.findall(r"(?<![\w'-])[A-Z]{2,}(?![\w'-])", self.response))
@@ -204,6 +218,8 @@ COUNTED: Mapping[str, Callable[[_Reading, dict[str, str]], int]] = {
     "shouted": lambda reading, rule: reading.shouted(),
     "bullets": lambda reading, rule: len(reading.bullets),
     "asking": lambda reading, rule: "".join(map(_last_letter, reading.paragraphs)).count("?"),
+    "with letter": lambda reading, rule: reading.words_with(rule["w"]),
+    "over": lambda reading, rule: len(reading.lengths()) - bisect_right(reading.lengths(), int(rule["m"])),
     "uses": lambda reading, rule: reading.forms(reading.response).count(rule["w"].lower()),
 }
 

@@ -58,6 +58,15 @@ def test_the_wrong_response_breaks_exactly_one_rule():
         assert len(broken_rules(mirror.x, mirror.check["b"]["rules"])) == 1
 
 
+def test_the_texts_of_upper_rungs_share_few_sentences_and_differ_by_one_in_a_count():
+    for mirror in [*MIRRORS[2::4], *MIRRORS[3::4]]:
+        pairs = zip(mirror.check["a"]["rules"], mirror.check["b"]["rules"], strict=True)
+        (left, right) = next(pair for pair in pairs if pair[0] != pair[1])
+        assert abs(left["n"] - right["n"]) == 1
+        sentences = [set(split_text(text).sentences) for text in (mirror.x, mirror.y)]
+        assert len(sentences[0] & sentences[1]) < 0.4 * min(map(len, sentences))
+
+
 @pytest.mark.parametrize(
     ("kinds", "slip"),
     [
@@ -120,6 +129,10 @@ def test_both_programs_count_as_by_hand(kind):
     ("rule", "expected"),
     [
         ({"rule": "uses", "w": "ten", "n": 1}, PASS),
+        ({"rule": "letter_words", "w": "L", "n": 5}, PASS),
+        ({"rule": "letter_words", "w": "L", "n": 6}, FAIL),
+        ({"rule": "long_sentences", "m": 5, "n": 2}, PASS),
+        ({"rule": "long_sentences", "m": 6, "n": 2}, FAIL),
         ({"rule": "letter", "w": "Z"}, PASS),
         ({"rule": "letter", "w": "B"}, FAIL),
         ({"rule": "last_word", "k": "second", "w": "songs"}, FAIL),

@@ -58,7 +58,7 @@ def _flip(kind: str, *counts: str) -> Edit:
         edited = composition.flipped(rng.pick(places))
         left, right = split_text(composition.text), split_text(edited.text)
         pairs = [_counts(count, left, right) for count in counts]
-        if kind in ("word", "joint"):
+        if kind == "joint":
             pairs += _paragraph_counts(left, right)
         return edited, pairs
 
@@ -156,19 +156,7 @@ MEDIUM: Mapping[str, Edit] = {
     "capitals": _flip("capitals", "capitals"),
     "question": _flip("question", "questions", "question_paragraphs"),
 }
-HARD: Mapping[str, Edit] = {
-    "total": _flip("word", "words"),
-    "word": _flip("word", "words", "longest", "shortest", "first_words"),
-    "comma": _flip("comma", "commas"),
-    "joint": _flip("joint", "sentences", "semicolons", "longest"),
-    "count": _flip_count,
-    "swap": _swap_sentences,
-    "ten": _flip_ten,
-    "letter": _flip_letter,
-    "capitals": _flip("capitals", "capitals"),
-    "bang": _flip("bang", "exclamations"),
-}
-BY_RUNG: Mapping[int, Mapping[str, Edit]] = {1: EASY, 2: MEDIUM, 3: HARD, 4: HARD}
+BY_RUNG: Mapping[int, Mapping[str, Edit]] = {1: EASY, 2: MEDIUM}
 
 
 def decisive(left: Composition, right: Composition, pairs: list[RulePair]) -> list[RulePair]:

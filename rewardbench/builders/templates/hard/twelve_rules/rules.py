@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from rewardbench.builders.draw import Rng
 from rewardbench.builders.templates.hard.twelve_rules.material import rule_texts
@@ -12,16 +12,35 @@ from rewardbench.verifiers.hard.twelve_rules import (
     ORDINALS,
     TextParts,
     bare_words,
+    count_of,
     count_words,
     split_sentences,
 )
 
 CountRule = dict[str, str | int]
 NUMBER_WORDS = "no one two three four five six seven eight nine ten eleven twelve".split()
-FEW = {"exclamations", "questions", "semicolons", "capitals", "question_paragraphs", "paragraphs", "items", "uses"}
+FEW = {
+    "exclamations",
+    "questions",
+    "semicolons",
+    "capitals",
+    "question_paragraphs",
+    "paragraphs",
+    "items",
+    "uses",
+    "long_sentences",
+}
 """Kinds that need a number above 1, so that the wordings are grammatical."""
 BANNED = ("very", "amazing", "really", "unique", "perfect", "simply", "actually", "hopefully")
 """Words that a rule may forbid."""
+LETTERS = "BFGKMPVWY"
+"""Letters of which a rule may count the words that have them."""
+FREQUENT = ("the", "and", "a", "to", "of", "in", "is", "it")
+"""Words that a rule may count, beside the one of the scene."""
+LONG = range(7, 14)
+"""Numbers of words above which a rule may count the sentences."""
+LOCAL = {"first_word", "letter", "without", "plain", "starts", "opens", "closes", "order"}
+"""Kinds of rules that are tested at one place, or at sight."""
 MIN_WORD = 5
 """Letters of a word whose place in the text a rule fixes."""
 
@@ -52,6 +71,29 @@ def true_rules(parts: TextParts, rng: Rng, counted: str) -> Iterator[CountRule]:
     rules += [{"rule": "starts"}, {"rule": "plain"}, {"rule": "ten_in_digits"}, {"rule": "ten_in_words"}]
     rules += _orders(parts.text, rng)
     yield from rng.sample(rules, len(rules))
+
+
+def keyed_rules(kind: str) -> list[CountRule]:
+    """Return the rules of a kind that count words or sentences over the whole text, without their number."""
+    options: Mapping[str, list[CountRule]] = {
+        "uses": [{"rule": kind, "w": word} for word in FREQUENT],
+        "letter_words": [{"rule": kind, "w": letter} for letter in LETTERS],
+        "long_sentences": [{"rule": kind, "m": number} for number in LONG],
+    }
+    return options.get(kind, [{"rule": kind}])
+
+
+def global_rules(parts: TextParts, rng: Rng, counted: str) -> list[CountRule]:
+    """Return the rules of `true_rules` and those that count over the whole text, these first."""
+    rules = list(true_rules(parts, rng, counted))
+    for kind in ("uses", "letter_words", "long_sentences"):
+        for rule in keyed_rules(kind):
+            rules.append(rule | {"n": count_of(parts, rule)})
+    return sorted(rng.sample(rules, len(rules)), key=_is_local)
+
+
+def _is_local(rule: CountRule) -> bool:
+    return rule["rule"] in LOCAL
 
 
 def single_words(text: str, part: str) -> list[str]:
@@ -86,7 +128,8 @@ def subject(rule: CountRule) -> str:
     """Return what a rule is about; a prompt has no two rules about the same."""
     kind = str(rule["rule"])
     same = {"ten_in_digits": "numbers", "ten_in_words": "numbers", "questions": "question_paragraphs"}
-    return f"{same.get(kind, kind)} {rule.get('k', '')}"
+    key = rule.get("w") if kind == "uses" else rule.get("k", "")
+    return f"{same.get(kind, kind)} {key}"
 
 
 def word_rule(rule: CountRule, wording: int, is_spelled: bool) -> str:
@@ -109,9 +152,10 @@ def word_rule(rule: CountRule, wording: int, is_spelled: bool) -> str:
 def conventions(rules: Sequence[CountRule], rng: Rng) -> list[str]:
     """Return how to count words, sentences and paragraphs, as far as the rules need it."""
     kinds = {str(rule["rule"]) for rule in rules}
+    lengths = {"first_words", "longest", "shortest", "long_sentences"}
     needs = {
-        "words": {"words", "paragraph_words", "first_words", "longest", "shortest"},
-        "sentences": {"sentences", "paragraph_sentences", "first_words", "longest", "shortest", "starts"},
+        "words": {"words", "paragraph_words", "letter_words", *lengths},
+        "sentences": {"sentences", "paragraph_sentences", "starts", *lengths},
         "paragraphs": {"paragraphs", "question_paragraphs"},
         "forms": {"uses", "without", "order"},
     }

@@ -48,6 +48,8 @@ class Composition:
     items: tuple[str, ...]
     """Items of the list after the last paragraph; empty without one."""
     signature: str
+    lines: tuple[str, ...] = ()
+    """Lines of the scene from which the sentences come."""
 
     @property
     def text(self) -> str:
