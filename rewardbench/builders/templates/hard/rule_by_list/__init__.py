@@ -12,11 +12,11 @@ from typing import Any
 
 from rewardbench.builders.draw import MirrorContent, Resample, Rng, SquareContent
 from rewardbench.builders.mirrors import chat
-from rewardbench.builders.templates.hard.rule_by_list.listing import NameList, draw_listing, worlds
+from rewardbench.builders.templates.hard.rule_by_list.listing import Entry, NameList, draw_listing, worlds
 from rewardbench.builders.templates.hard.rule_by_list.prompts import Wordings, write_list, write_rule
 from rewardbench.types import Messages
 
-NAMES_IN_REPLY = {1: 3, 2: 5, 3: 8, 4: 11}
+NAMES_IN_REPLY = {1: 3, 2: 5, 3: 9, 4: 12}
 SENTENCES = 4
 """Sentences of a paragraph of a reply, at most."""
 
@@ -102,7 +102,7 @@ def _write_replies(rng: Rng, rung: int, world: Mapping[str, Any], listing: NameL
     replies: list[str] = []
     for odd_names in odd:
         if rung > 2 or not replies:
-            common = [entry.spoken(rng, rung) for entry in rng.sample(neutral, common_number)]
+            common = [entry.spoken(rng, rung) for entry in _sample_names(rng, neutral, common_number)]
             lines = rng.sample(world["lines"], number)
             places = rng.sample(range(number), len(odd[0]))
         others = iter(common if rung == 1 else rng.sample(common, len(common)))
@@ -119,10 +119,19 @@ def _odd_names(rng: Rng, rung: int, listing: NameList, form: str) -> list[list[s
         entries = listing.entries_of(target)
         if not entries:
             raise Resample
-        picks.append(rng.pick(entries).spoken(rng, rung))
+        moved = [entry for entry in entries if entry.listed != entry.classes]
+        picks.append(rng.pick(moved or entries).spoken(rng, rung))
     if form == "only":
         return [[name] for name in picks]
     return [picks[:n] + picks[n + 1 :] for n in range(len(picks))]
+
+
+def _sample_names(rng: Rng, entries: Sequence[Entry], number: int) -> list[Entry]:
+    """Return some entries in random order, half of them such as a correction concerns as far as there are enough."""
+    mixed = rng.sample(entries, len(entries))
+    moved = [entry for entry in mixed if entry.listed != entry.classes][: number // 2]
+    others = [entry for entry in mixed if entry not in moved]
+    return rng.sample([*moved, *others[: number - len(moved)]], number)
 
 
 def _fill(line: str, name: str) -> str:

@@ -15,6 +15,8 @@ ENTRIES = {1: (10, 13), 2: (18, 24), 3: (32, 42), 4: (50, 64)}
 """Least and largest number of names, by rung."""
 CLASSES = {1: 4, 2: 5, 3: 8, 4: 9}
 """Classes of a list, by rung."""
+CORRECTED = {3: 0.2, 4: 0.3}
+"""Share of the names that a correction concerns, on the upper rungs."""
 MANY_CLASSES = 3
 """Classes of a name, at most."""
 
@@ -137,7 +139,7 @@ def _draw_entries(rng: Rng, rung: int, world: Mapping[str, Any], weights: list[s
         else:
             classes = (rng.pick(weights),)
         listed_classes = classes
-        if rung > 2 and classes and rng.chance(0.12):
+        if rung > 2 and classes and rng.chance(CORRECTED[rung]):
             other = rng.pick([name for name in different if name not in classes])
             listed_classes = (other, *classes[1:])
         entries.append(Entry(name, aliases[n] if n < len(aliases) else "", classes, listed_classes))
