@@ -10,6 +10,10 @@ An assertion is a JSON list of its operation and its arguments. Conditions are l
     ["gap", column, key, key2, n]           first value minus second value
     ["lead", conditions, conditions2, n]    difference of two counts
     ["total_lead", conditions, conditions2, column, n]    difference of two sums
+    ["rank", conditions, column, "highest" | "lowest", k, n]    the k-th of the sorted values, equal ones apart
+    ["median", conditions, column, n]
+    ["distinct", conditions, column, n]     number of different values
+    ["run", conditions, n]                  most rows in a row that meet the conditions
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
+from statistics import median
 
 from rewardbench.verifiers.cells import BrokenCheck, Cell, cell_by_cell
 
@@ -81,6 +86,26 @@ def _cells(table: Table, key: str, values: TableRow) -> bool:
     return bool(values.items() <= table.by_key[key].items())
 
 
+def longest_run(table: Table, conditions: Sequence[CellCondition]) -> int:
+    """Return the largest number of rows in a row that meet the conditions."""
+    length = longest = 0
+    for row in table.rows:
+        length = length + 1 if _meets(row, conditions) else 0
+        longest = max(longest, length)
+    return longest
+
+
+def _is_ranked(
+    table: Table, conditions: Sequence[CellCondition], column: str, end: str, rank: int, value: CellValue
+) -> bool:
+    values = sorted(map(itemgetter(column), table.select(conditions)), reverse=end == "highest")
+    return values[rank - 1 : rank] == [value]
+
+
+def _has_median(table: Table, conditions: Sequence[CellCondition], column: str, value: int) -> bool:
+    return median(map(int, map(itemgetter(column), table.select(conditions)))) == value
+
+
 OPERATIONS: Mapping[str, Callable[..., bool]] = {
     "cells": _cells,
     "count": lambda table, conditions, n: len(table.select(conditions)) == n,
@@ -91,6 +116,10 @@ OPERATIONS: Mapping[str, Callable[..., bool]] = {
     "gap": lambda table, column, key, key2, n: table.by_key[key][column] - table.by_key[key2][column] == n,
     "lead": lambda table, left, right, n: len(table.select(left)) - len(table.select(right)) == n,
     "total_lead": lambda table, left, right, column, n: table.total(left, column) - table.total(right, column) == n,
+    "rank": _is_ranked,
+    "median": _has_median,
+    "distinct": lambda table, conditions, column, n: len(set(map(itemgetter(column), table.select(conditions)))) == n,
+    "run": lambda table, conditions, n: longest_run(table, conditions) == n,
 }
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Callable
 from functools import cache
 from operator import itemgetter
@@ -189,6 +190,41 @@ def _extreme(sheet: Sheet, key: str, c: str, says: str, rank: str) -> bool:
     return best == value and values.count(best) == 1
 
 
+RANKS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh")
+
+
+def _figures(sheet: Sheet, group: str, column: str) -> Counter[int]:
+    """Return how often each figure of a column occurs in a group."""
+    return Counter(map(int, map(itemgetter(column), sheet.where(group))))
+
+
+def _rank(sheet: Sheet, c: str, column: str, nth: str, end: str, n: str) -> bool:
+    """Return True if a figure takes this place: fewer figures lie beyond it, and enough beyond it or equal to it."""
+    figures, figure, place = _figures(sheet, c, column), int(n), RANKS.index(nth) + 1
+    beyond = sum(times for other, times in figures.items() if (other > figure if end == "highest" else other < figure))
+    return beyond < place <= beyond + figures[figure]
+
+
+def _median(sheet: Sheet, c: str, column: str, n: str) -> bool:
+    """Return True if a figure is the mean of the two in the middle, which are the same if their number is odd."""
+    ordered = list(_figures(sheet, c, column).elements())
+    ordered.sort()
+    while len(ordered) > 2:
+        ordered = ordered[1:-1]
+    return bool(ordered) and sum(ordered) == int(n) * len(ordered)
+
+
+def _distinct(sheet: Sheet, c: str, column: str, n: str) -> bool:
+    return len(Counter(map(itemgetter(column), sheet.where(c)))) == int(n)
+
+
+def _run(sheet: Sheet, c: str, n: str) -> bool:
+    """Return True if the longest run of "1" in the list's pattern of 0 and 1 has this length."""
+    meets = sheet.test(c)
+    pattern = "".join("01"[meets(record)] for record in sheet.records)
+    return len(max(pattern.split("0"), key=len)) == int(n)
+
+
 def _before(sheet: Sheet, key: str, key2: str, verb: str, order: str) -> bool:
     column, _ = sheet.read(f"{verb} at 00:00")
     first, second = _moment(sheet.by_key[key][column]), _moment(sheet.by_key[key2][column])
@@ -201,7 +237,23 @@ def _gap(sheet: Sheet, key: str, key2: str, says: str) -> bool:
 
 
 GROUP = r"(?:\w+) that (?P<c>.+?)"
+COLUMN = r"\"(?P<column>[^\"]+)\""
 RULES: tuple[tuple[str, Callable[..., bool]], ...] = (
+    (
+        rf"With equal figures counted one by one, the (?P<nth>\w+) (?P<end>\w+) entry under {COLUMN} among the {GROUP}"
+        r" is (?P<n>\d+)",
+        _rank,
+    ),
+    (
+        rf"Sort the {GROUP} by {COLUMN}, keep equal figures apart, and the (?P<nth>\w+) (?P<end>\w+) is (?P<n>\d+)",
+        _rank,
+    ),
+    (rf"The median of {COLUMN} over the {GROUP} is (?P<n>\d+)", _median),
+    (rf"Half-way up the sorted {COLUMN} figures of the {GROUP} stands (?P<n>\d+)", _median),
+    (rf"The {GROUP} have (?P<n>\d+) different entries under {COLUMN}", _distinct),
+    (rf"Under {COLUMN}, (?P<n>\d+) different entries occur among the {GROUP}", _distinct),
+    (rf"In the order of the list, the longest unbroken run of {GROUP} is (?P<n>\d+) long", _run),
+    (r"Going down the list, as many as (?P<n>\d+) \w+ in a row (?P<c>.+), and never more", _run),
     (rf"\w+ {KEY.format('key')} (?P<verb>.+?) (?P<order>earlier|later) than {KEY.format('key2')}", _before),
     (rf"\w+ {KEY.format('key')} (?P<says>.+), the (?P<rank>highest|lowest) figure among the {GROUP}", _extreme),
     (rf"\w+ {KEY.format('key')} (?P<says>.+) more than {KEY.format('key2')}", _gap),

@@ -46,6 +46,9 @@ PATTERNS: tuple[tuple[str, str], ...] = (
     ("undo", r"scratch my last message"),
     ("undo", r"wait, no\. take back what my last message changed"),
     ("undo", r"sorry, pretend i never sent my last message"),
+    ("undo_both", r"take back my last two messages, both of them"),
+    ("undo_both", r"undo both of my last two messages"),
+    ("undo_both", r"pretend that i never sent my last two messages"),
     ("undo2", r"scratch the last but one message of mine; the last one counts"),
     ("undo2", r"keep what my last message changed, but undo the message before it"),
     ("talk", r"somebody wants .+ for (?P<s>S), and i said no"),
@@ -58,6 +61,11 @@ TALK = (
     "sorry for all", "one moment", "i'm back", "this takes", "my phone", "are you still", "it has started",
     "just so you know", "everyone talks",
 )  # fmt: skip
+
+UNDONE = {"undo": 2, "undo_both": 3}
+"""Messages to go back from a retraction of all that the last ones changed."""
+NUMBERS = {"seven": 7, "eight": 8, "twelve": 12}
+ANY = re.compile(r"any (\w+) of the (?:current )?entries")
 
 Effect = tuple[str, tuple[str, ...], str]
 """Operation, slots and value."""
@@ -111,8 +119,8 @@ class History:
         """Return the entry of a slot after a message; message -1 is the first."""
         while turn >= 0:
             operation = self.effects[turn][0][0] if self.effects[turn] else ""
-            if operation == "undo":
-                turn -= 2
+            if operation in UNDONE:
+                turn -= UNDONE[operation]
             elif operation == "undo2":
                 turn -= 3 if self._effect_on(slot, turn - 2) else 1
             else:
@@ -139,8 +147,8 @@ class History:
         """Return the message that made the current entry of a slot."""
         while turn >= 0:
             operation = self.effects[turn][0][0] if self.effects[turn] else ""
-            if operation == "undo":
-                turn -= 2
+            if operation in UNDONE:
+                turn -= UNDONE[operation]
             elif operation == "undo2" and self._effect_on(slot, turn - 2):
                 turn -= 3
             else:
@@ -190,16 +198,17 @@ def _read_history(messages: tuple[str, ...]) -> History:
 
 
 def _is_current(cell: Cell) -> bool:
-    """Return True if the response has the entries of the slots that the request names; if it names none, of all."""
+    """Return True if the response has the entries of as many slots as the request wants; else of all."""
     *messages, request = [turn["content"] for turn in cell.messages if turn["role"] == "user"]
     history = _read_history(tuple(messages))
     values = {NO_ENTRY, *history.first.values()}
     for effects in history.effects:
         values.update(value for _, _, value in effects if value)
     last = len(history.effects) - 1
-    wanted = _any_of(history.first).findall(request.lower()) or list(history.first)
-    current = {slot: history.entry(slot, last) for slot in wanted}
-    return _stated(cell.response, history.first, values) == current
+    stated = _stated(cell.response, history.first, values)
+    wanted = ANY.search(request)
+    count = NUMBERS[wanted[1]] if wanted else len(history.first)
+    return len(stated) == count and all(history.entry(slot, last) == entry for slot, entry in stated.items())
 
 
 verify_retractions_again = cell_by_cell(_is_current)

@@ -29,10 +29,14 @@ def sum_units(fixed: Fixed, operands: Operands) -> list[str]:
 
 
 def add_days(fixed: Fixed, operands: Operands) -> list[str]:
-    """Add numbers of days to a date."""
+    """Add numbers of days, or of days from Monday to Friday, to a date."""
     day, dates = date.fromisoformat(fixed["start"]), []
-    for count in operands:
-        day += timedelta(days=count)
+    for kind, count in operands:
+        if kind == "working days":
+            for _ in range(count):
+                day += timedelta(days={4: 3, 5: 2}.get(day.weekday(), 1))
+        else:
+            day += timedelta(days=count)
         dates.append(f"{WEEKDAYS[day.weekday()]}, {day.day} {MONTHS[day.month - 1]} {day.year}")
     return dates
 
@@ -54,10 +58,10 @@ def run_loop(fixed: Fixed, operands: Operands) -> list[str]:
 
 
 def balance(fixed: Fixed, operands: Operands) -> list[str]:
-    """Apply amounts in cents and percentages to a balance; half a cent is rounded up."""
+    """Apply amounts in cents and hundredths of a percent to a balance; half a cent is rounded up."""
     cents, balances = fixed["start"], []
     for kind, value in operands:
-        cents = cents + value if kind == "amount" else (cents * (100 + value) + 50) // 100
+        cents = cents + value if kind == "amount" else (cents * (10000 + value) + 5000) // 10000
         if cents < 0:
             raise BrokenCheck("a balance is below 0")
         balances.append(f"{cents // 100}.{cents % 100:02d}")

@@ -64,6 +64,18 @@ def _month_length(month: int, year: int) -> int:
     return 30 if month in (4, 6, 9, 11) else 31
 
 
+def _calendar_days(working: int, weekday: str) -> int:
+    """Return the days from a weekday to the working day that is so many working days later.
+
+    From the Friday before or at the weekend, each five working days are seven days, and a remainder of days passes one
+    weekend more if it leads beyond Friday.
+    """
+    place = (NAMES.index(weekday) - 2) % 7  # 0 for Monday
+    beyond = max(place - 4, 0)
+    weeks, days = divmod(working, 5)
+    return 7 * weeks + days + (2 if place - beyond + days > 4 and days else 0) - beyond
+
+
 def _dates(text: str, lines: Sequence[str]) -> list[str]:
     match = re.search(rf"(\d+) ({'|'.join(MONTHS)}) (\d{{4}})", text)
     if not match:
@@ -72,7 +84,11 @@ def _dates(text: str, lines: Sequence[str]) -> list[str]:
     names = ("", *MONTHS)
     results = []
     for line in lines:
-        day += int(line.removesuffix(" days later"))
+        count, kind = line.removesuffix(" later").split(" ", 1)
+        if kind == "working days":
+            day += _calendar_days(int(count), _weekday(day, month, year))
+        else:
+            day += int(count)
         while day > _month_length(month, year):
             day -= _month_length(month, year)
             month, year = (1, year + 1) if month == 12 else (month + 1, year)

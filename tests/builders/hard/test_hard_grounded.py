@@ -16,6 +16,8 @@ from rewardbench.verifiers.hard.grounded_second import verify_grounded_again
 MIRRORS = [replace(draw_mirror("grounded", 7, index), group=f"g{index}") for index in range(12)]
 SQUARES = [replace(draw_square("grounded", 7, index), group=f"s{index}") for index in range(4)]
 
+NEW = ("rank", "median", "distinct", "run")
+
 SHEET = """parcel,driver,area,kg,lari,left
 P-1,Ida,Old Mill,12,5,07:10
 P-2,Omar,Old Mill,8,9,09:30
@@ -65,6 +67,16 @@ def test_a_wrong_label_is_rejected_by_the_second_program(mirror):
     assert verify_grounded_again(lying) == [PASS, FAIL]
 
 
+def test_responses_of_the_upper_rungs_share_no_statement():
+    for mirror in MIRRORS:
+        if mirror.source["rung"] > 2:
+            claims = mirror.check["a"]["claims"]
+            x, y = ([claims[text] for text in claims if claims[text] and text in r] for r in (mirror.x, mirror.y))
+            assert len(x) == len(y) >= 13
+            assert not [claim for claim in x if claim in y]
+            assert {claim[0][0] for claim in x} <= {"count", "total", "lead", "total_lead", *NEW}
+
+
 def test_a_slip_in_a_figure_fails():
     for mirror in MIRRORS:
         cell = next(iter(mirror.cells()))
@@ -95,6 +107,21 @@ def test_a_slip_in_a_figure_fails():
         ("Every parcel that went to Old Mill weighed at most 19 kg.", FAIL),
         ("By number, 2 more parcels went to Old Mill than went to Castle Hill.", PASS),
         ("In sum, the parcels that went to Old Mill weighed 20 kg more than those that went to Castle Hill.", PASS),
+        ('The median of "kg" over the parcels that went out with Ida is 20.', PASS),
+        ('Half-way up the sorted "kg" figures of the parcels that went to Old Mill stands 13.', FAIL),
+        ('The parcels that went out with Ida have 2 different entries under "kg".', PASS),
+        ('Under "area", 3 different entries occur among the parcels that went out with Ida.', FAIL),
+        (
+            'With equal figures counted one by one, the second highest entry under "kg" among the parcels that went '
+            "out with Ida is 20.",
+            PASS,
+        ),
+        (
+            'Sort the parcels that went out with Ida by "kg", keep equal figures apart, and the third highest is 20.',
+            FAIL,
+        ),
+        ("In the order of the list, the longest unbroken run of parcels that weighed more than 9 kg is 2 long.", PASS),
+        ("Going down the list, as many as 3 parcels in a row weighed at most 19 kg, and never more.", FAIL),
     ],
 )
 def test_the_second_program_reads_sentences(sentence, outcome):
@@ -118,6 +145,14 @@ def test_a_sentence_that_cannot_be_read_is_an_error(sentence):
         (["gap", "kg", "P-3", "P-1", 8], True),
         (["lead", [["area", "=", "Old Mill"]], [["area", "=", "Castle Hill"]], 2], True),
         (["total_lead", [["area", "=", "Old Mill"]], [["area", "=", "Castle Hill"]], "kg", 21], False),
+        (["rank", [["driver", "=", "Ida"]], "kg", "highest", 2, 20], True),
+        (["rank", [["driver", "=", "Ida"]], "kg", "lowest", 2, 12], False),
+        (["rank", [["driver", "=", "Ida"]], "kg", "lowest", 4, 12], False),
+        (["median", [["area", "=", "Old Mill"]], "lari", 6], True),
+        (["median", [["area", "=", "Old Mill"]], "lari", 5], False),
+        (["distinct", [["driver", "=", "Ida"]], "kg", 2], True),
+        (["run", [["kg", ">", 9]], 2], True),
+        (["run", [["driver", "=", "Ida"]], 3], False),
     ],
 )
 def test_assertions_by_hand(assertion, truth):

@@ -41,7 +41,22 @@ def test_size_grows_with_the_rung():
     sizes = {mirror.source["rung"]: (len(mirror.a), len(mirror.x.split())) for mirror in MIRRORS}
     assert sizes[1] < sizes[2] < sizes[3] < sizes[4]
     users = [sum(turn["role"] == "user" for turn in mirror.a) for mirror in MIRRORS[:4]]
-    assert users == [4, 12, 24, 40]
+    assert users == [4, 12, 36, 70]
+
+
+def test_responses_of_the_upper_rungs_share_no_entry_and_the_exchange_is_early():
+    for mirror in MIRRORS:
+        if mirror.source["rung"] > 2:
+            check = mirror.check["a"]
+            stated = []
+            for response in (mirror.x, mirror.y):
+                stated.append([entry[0] for text, entry in check["entries"].items() if entry and text in response])
+            assert not set(stated[0]) & set(stated[1])
+            assert len(stated[0]) == len(stated[1]) == check["wanted"]
+            exchanged = [place for place, (a, b) in enumerate(zip(mirror.a, mirror.b, strict=True)) if a != b]
+            assert max(exchanged) < 0.5 * len(mirror.a)
+            finals = [fold(half["plan"], half["turns"]).plan for half in (check, mirror.check["b"])]
+            assert 2 <= sum(finals[0][slot] != finals[1][slot] for slot in check["plan"]) <= 3
 
 
 @pytest.mark.parametrize("mirror", MIRRORS, ids=lambda mirror: mirror.group)
@@ -77,6 +92,16 @@ def test_a_missing_entry_fails_in_both():
                 "Scratch the last but one message of mine; the last one counts.",
             ],
             "beans leeks okra",
+        ),
+        (
+            [[["set", "bed 3", "peas"]], [["swap", "bed 1", "bed 2"]], [["set", "bed 1", "leeks"]], [["undo_both"]]],
+            [
+                "bed 3 is peas from now on",
+                "Swap bed 1 and bed 2.",
+                "Put down leeks for bed 1.",
+                "Take back my last two messages, both of them.",
+            ],
+            "beans kale peas",
         ),
         (
             [[["rotate", "bed 1", "bed 2", "bed 3"]]],

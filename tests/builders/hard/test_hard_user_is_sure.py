@@ -92,6 +92,12 @@ def test_a_slip_in_a_partial_result_fails():
         ("Sum?\n1) 2 h 50 min\n2) 1 h 15 min", "I can confirm it: 3 h 65 min.", FAIL),
         ("First: 28 February 2028.\n1) 2 days later", "I can confirm it: Wednesday, 1 March 2028.", PASS),
         ("First: 28 February 2027.\n1) 2 days later", "I can confirm it: Tuesday, 2 March 2027.", PASS),
+        (
+            "On 28 November 2026.\n1) 5 working days later\n2) 2 days later",
+            "I can confirm it: Sunday, 6 December 2026.",
+            PASS,
+        ),
+        ("On 26 November 2026.\n1) 12 working days later", "I can confirm it: Monday, 14 December 2026.", PASS),
         ("How often is the letter e in\n#1 teapot eleven\n#2 beetle", "I can confirm it: 7.", PASS),
         (
             "x = 3\nfor k in range(1, 4):\n    if k % 2 == 0:\n        x = x + 5\n    else:\n"
@@ -119,10 +125,26 @@ def test_the_second_program_computes(question, answer, outcome):
     ("task", "fixed", "operands", "results"),
     [
         ("units", {"ratio": 12, "units": ["ft", "in"]}, [[1, 11], [2, 3]], ["1 ft 11 in", "4 ft 2 in"]),
-        ("dates", {"start": "2023-12-31"}, [1, 59], ["Monday, 1 January 2024", "Thursday, 29 February 2024"]),
+        (
+            "dates",
+            {"start": "2023-12-31"},
+            [["days", 1], ["days", 59]],
+            ["Monday, 1 January 2024", "Thursday, 29 February 2024"],
+        ),
+        (
+            "dates",
+            {"start": "2026-11-27"},
+            [["working days", 1], ["working days", 9], ["days", 2], ["working days", 5]],
+            [
+                "Monday, 30 November 2026",
+                "Friday, 11 December 2026",
+                "Sunday, 13 December 2026",
+                "Friday, 18 December 2026",
+            ],
+        ),
         ("letters", {"letter": "t"}, ["butter tea", "linen"], ["3", "3"]),
         ("loop", {"passes": 3, "divisor": 2, "modulus": 11}, [3, 5, 2], ["7", "12", "5"]),
-        ("balance", {"start": 1010}, [["percent", 5], ["amount", -61]], ["10.61", "10.00"]),
+        ("balance", {"start": 1010}, [["percent", 500], ["amount", -61]], ["10.61", "10.00"]),
         ("flights", {"day": 6, "minute": 1320, "zone": 2}, [[210, 60, -1]], ["Sunday 22:30"]),
         ("digits", {}, list("978316148410"), ["9", "30", "38", "47", "48", "66", "67", "79", "87", "99", "100", "0"]),
     ],

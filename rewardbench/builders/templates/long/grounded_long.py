@@ -5,7 +5,7 @@ from __future__ import annotations
 from rewardbench.builders.draw import MirrorContent, Rng
 from rewardbench.builders.templates.hard.grounded import ReportSize, draw_of_size
 
-SIZES = {1: ReportSize(140, 20, 100), 2: ReportSize(490, 20, 250), 3: ReportSize(1950, 20, 600)}
+SIZES = {1: ReportSize(140, 20, 80, 8), 2: ReportSize(490, 20, 250, 20), 3: ReportSize(1950, 20, 900, 60)}
 
 
 def draw(rng: Rng, rung: int) -> MirrorContent:

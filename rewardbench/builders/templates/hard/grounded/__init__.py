@@ -3,21 +3,23 @@
     prompt a: a sheet of 90 parcels with driver, area, kg, price and time, and "write this up for the depot manager"
     prompt b: the same, but two parcels have swapped weights
     response x, right for a: 13 statements such as "Of the parcels that went to Old Mill, 4 weighed more than 20 kg."
-    response y, right for b: 13 statements, partly others
+    response y, right for b: 13 other statements
 
 Both prompts have the same words. All statements but one of each response are true of both tables.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from operator import itemgetter
 
 from rewardbench.builders.draw import MirrorContent, Resample, Rng, SquareContent
 from rewardbench.builders.prompts import to_messages
-from rewardbench.builders.templates.hard.grounded.claims import KINDS, Scribe, Statement
+from rewardbench.builders.templates.hard.grounded.claims import KINDS
 from rewardbench.builders.templates.hard.grounded.layouts import draw_layout
+from rewardbench.builders.templates.hard.grounded.scribe import Scribe, Statement
 from rewardbench.builders.templates.hard.grounded.table import (
     COLUMNS,
     Rows,
@@ -35,20 +37,30 @@ ATTEMPTS = 600
 """Statements drawn before a table is given up."""
 SIMPLE = ("cells", "count", "extreme", "order")
 """Kinds of statements on a small table."""
+MIXED = ("cells", "count", "count_two", "total", "extreme", "order", "none", "lead", "total_lead")
+"""Kinds of statements on a table of medium size."""
 DEEP = ("count_two", "total", "extreme", "none", "lead", "total_lead")
-"""Kinds of the deciding statement on a large table: they take many rows."""
+"""Kinds of the deciding statement there: they take many rows."""
+GLOBAL = ("count_two", "total", "lead", "total_lead", "rank", "median", "distinct", "run")
+"""Kinds of statements on a large table: each is computed from many rows, and names none."""
 
 
 @dataclass(frozen=True)
 class ReportSize:
-    """Rows of the table, statements of a response, and the most rows that a statement takes."""
+    """Rows of the table, statements of a response, and the most and the fewest rows that a statement takes."""
 
     rows: int
     claims: int
     most: int
+    least: int = 2
 
 
-SIZES = {1: ReportSize(8, 3, 4), 2: ReportSize(30, 7, 12), 3: ReportSize(90, 13, 30), 4: ReportSize(200, 20, 60)}
+SIZES = {
+    1: ReportSize(8, 3, 4),
+    2: ReportSize(30, 7, 12),
+    3: ReportSize(100, 13, 40, 6),
+    4: ReportSize(200, 20, 80, 10),
+}
 
 
 def draw(rng: Rng, rung: int) -> MirrorContent:
@@ -103,31 +115,46 @@ def _draw_reports(
 ) -> list[list[Statement]]:
     """Return for each table its statements: all but one are true of all tables, the last of this table only."""
     evaluated = list(map(Table, tables))
-    is_small = size.rows < 20
-    simple = rng.pick(SIMPLE)
-    shared: list[Statement] = []
+    simple = (rng.pick(SIMPLE),)
+    if size.rows < 20:
+        kinds, deciding_kinds = SIMPLE, simple
+    elif size.rows < 50:
+        kinds, deciding_kinds = MIXED, DEEP
+    else:
+        kinds = deciding_kinds = GLOBAL
     reports: list[list[Statement]] = []
+    taken: list[Statement] = []
     for place, table in enumerate(evaluated):
-        scribe = Scribe(rng, setting, table, focus, column, size.most)
-        deciding_kinds = (simple,) if is_small else DEEP
+        scribe = Scribe(rng, setting, table, focus, column, size.most, size.least)
+        other = scribe
+        if kinds is GLOBAL:  # bounds near the focus, again and again, would show where the prompts differ
+            other = Scribe(rng, setting, table, range(size.rows), rng.pick(COLUMNS), size.most, size.least)
         pattern = [n == place for n in range(len(tables))]
-        deciding = _draw_statements(scribe, evaluated, deciding_kinds, pattern, 1)
-        if not (is_small and shared):
-            shared = _draw_statements(scribe, evaluated, SIMPLE if is_small else tuple(KINDS), None, size.claims - 1)
+        deciding = _draw_statements(scribe, evaluated, deciding_kinds, pattern, 1, taken)
+        if reports and kinds == SIMPLE:
+            shared = [statement for statement in reports[0] if statement in taken]
+        else:
+            shared = _draw_statements(other, evaluated, kinds, None, size.claims - 1, taken)
         reports.append([*shared, *deciding])
+        taken += shared
     return reports
 
 
 def _draw_statements(
-    scribe: Scribe, tables: list[Table], kinds: tuple[str, ...], pattern: list[bool] | None, count: int
+    scribe: Scribe,
+    tables: list[Table],
+    kinds: tuple[str, ...],
+    pattern: list[bool] | None,
+    count: int,
+    taken: Sequence[Statement],
 ) -> list[Statement]:
-    """Draw different statements with this pattern of truth over the tables; None: true of all.
+    """Draw different statements, none of them `taken`, with this pattern of truth over the tables; None: true of all.
 
     Raises:
         Resample: if too few turn up.
     """
     statements: list[Statement] = []
-    assertions: list[object] = []
+    assertions = [statement.assertion for statement in taken]
     for attempt in range(ATTEMPTS):
         with suppress(Resample):
             statement = KINDS[kinds[attempt % len(kinds)] if pattern is None else scribe.rng.pick(kinds)](scribe)

@@ -1,92 +1,15 @@
-"""Statements about a table: a sentence and the assertion that it makes, both from the same random choices."""
+"""Kinds of statements about a table."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from operator import itemgetter
+from statistics import median
 
-from rewardbench.builders.draw import Resample, Rng
-from rewardbench.builders.templates.hard.grounded.table import CATEGORIES, FIGURES, TIME, Setting, read_texts
-from rewardbench.verifiers.hard.grounded import KEY, Assertion, CellCondition, Table, TableRow
-
-
-@dataclass(frozen=True)
-class Statement:
-    """A sentence of a report, and what it asserts."""
-
-    kind: str
-    sentence: str
-    assertion: Assertion
-
-
-@dataclass(frozen=True)
-class Scribe:
-    """Draws statements that are true of one table, often about its rows in focus."""
-
-    rng: Rng
-    setting: Setting
-    table: Table
-    focus: Sequence[int]
-    """Positions of the rows whose cells differ between the prompts."""
-    column: str
-    """The column of these cells."""
-    most: int
-    """Largest number of rows that a count or a sum takes in; a small table is counted at sight."""
-
-    def row(self) -> TableRow:
-        """Choose a row: half of the time one in focus."""
-        rows = self.table.rows
-        return rows[self.rng.pick(self.focus)] if self.rng.chance() else self.rng.pick(rows)
-
-    def figure(self) -> str:
-        """Choose a column of numbers: half of the time the one in focus, if it is one."""
-        return self.column if self.column in FIGURES and self.rng.chance() else self.rng.pick(FIGURES)
-
-    def category(self) -> CellCondition:
-        """Choose a condition on a category that some row meets."""
-        column = self.column if self.column in CATEGORIES and self.rng.chance() else self.rng.pick(CATEGORIES)
-        return (column, "=", self.row()[column])
-
-    def threshold(self) -> CellCondition:
-        """Choose a condition on a number or a time near that of some row."""
-        if self.column == TIME or self.rng.chance(0.3):
-            return (TIME, self.rng.pick("<>"), self.row()[TIME])
-        column = self.figure()
-        return (column, self.rng.pick((">", "<=")), max(2, int(self.row()[column]) + self.rng.number(-2, 2)))
-
-    def second(self, condition: CellCondition) -> CellCondition:
-        """Choose a condition on another column than that of a first condition."""
-        other = self.threshold() if self.rng.chance() else self.category()
-        if other[0] == condition[0]:
-            raise Resample
-        return other
-
-    def rival(self, condition: CellCondition) -> CellCondition:
-        """Choose another value of the category of a condition."""
-        other = (condition[0], "=", self.row()[condition[0]])
-        if other == condition:
-            raise Resample
-        return other
-
-    def phrase(self, condition: CellCondition) -> str:
-        """Return the phrase of a condition."""
-        return self.setting.condition(*condition)
-
-    def selected(self, *conditions: CellCondition) -> list[TableRow]:
-        """Return the rows that meet the conditions, at least 2 and not too many to count.
-
-        Raises:
-            Resample: if there are fewer or more.
-        """
-        rows = self.table.select(conditions)
-        if not 2 <= len(rows) <= self.most:
-            raise Resample
-        return rows
-
-    def make(self, kind: str, assertion: Assertion, frame: str = "", /, **fields: object) -> Statement:
-        """Write a statement in one of the wordings of its kind, or of `frame`."""
-        wording = self.rng.pick(read_texts("phrases")["sentences"][frame or kind])
-        return Statement(kind, wording.format(**self.setting.names(), **fields), assertion)
+from rewardbench.builders.draw import Resample
+from rewardbench.builders.templates.hard.grounded.scribe import Scribe, Statement
+from rewardbench.builders.templates.hard.grounded.table import CATEGORIES, FIGURES, TIME
+from rewardbench.verifiers.hard.grounded import KEY, longest_run
 
 
 def _cells(scribe: Scribe) -> Statement:
@@ -202,6 +125,49 @@ def _total_lead(scribe: Scribe) -> Statement:
     return scribe.make("total_lead", ["total_lead", [condition], [other], column, n], says=phrase, **phrases)
 
 
+COUNTED = (*CATEGORIES, *FIGURES)
+RANKS = {3: "third", 4: "fourth", 5: "fifth", 6: "sixth", 7: "seventh"}
+
+
+def _rank(scribe: Scribe) -> Statement:
+    conditions, rows, phrase = scribe.group()
+    column, rank, largest = scribe.figure(), scribe.rng.pick(list(RANKS)), scribe.rng.chance()
+    if len(rows) < 2 * rank:
+        raise Resample
+    n = sorted(map(itemgetter(column), rows), reverse=largest)[rank - 1]
+    fields = {"c": phrase, "n": n, "nth": RANKS[rank], "column": scribe.setting.header(column)}
+    end = "highest" if largest else "lowest"
+    return scribe.make("rank", ["rank", conditions, column, end, rank, n], end=end, **fields)
+
+
+def _median(scribe: Scribe) -> Statement:
+    conditions, rows, phrase = scribe.group()
+    column = scribe.figure()
+    if len(rows) % 2 == 0:
+        raise Resample
+    n = median(map(int, map(itemgetter(column), rows)))
+    header = scribe.setting.header(column)
+    return scribe.make("median", ["median", conditions, column, n], c=phrase, column=header, n=n)
+
+
+def _distinct(scribe: Scribe) -> Statement:
+    conditions, rows, phrase = scribe.group()
+    column = scribe.column if scribe.column != TIME and scribe.rng.chance() else scribe.rng.pick(COUNTED)
+    n = len(set(map(itemgetter(column), rows)))
+    if n < 2 or column in map(itemgetter(0), conditions):
+        raise Resample
+    header = scribe.setting.header(column)
+    return scribe.make("distinct", ["distinct", conditions, column, n], c=phrase, column=header, n=n)
+
+
+def _run(scribe: Scribe) -> Statement:
+    condition = scribe.threshold() if scribe.rng.chance(0.7) else scribe.category()
+    n = longest_run(scribe.table, [condition])
+    if n < 3:
+        raise Resample
+    return scribe.make("run", ["run", [condition], n], c=scribe.phrase(condition), n=n)
+
+
 KINDS: Mapping[str, Callable[[Scribe], Statement]] = {
     "cells": _cells,
     "count": _count,
@@ -212,4 +178,8 @@ KINDS: Mapping[str, Callable[[Scribe], Statement]] = {
     "none": _all_or_none,
     "lead": _lead,
     "total_lead": _total_lead,
+    "rank": _rank,
+    "median": _median,
+    "distinct": _distinct,
+    "run": _run,
 }

@@ -5,6 +5,9 @@
     prompt b: the same, but two of the user's messages have swapped places
     response x, right for a, and response y, right for b: all weeks with their hosts; they differ in one or two
 
+On the upper rungs the user wants any eight of the entries, say. The two responses have different slots, so that the
+reader must follow each of them; nearly all changes move entries between slots, and the two messages come early.
+
 Messages refer to earlier ones only where this has one meaning: see `turns.is_clear`.
 """
 
@@ -28,22 +31,24 @@ from rewardbench.builders.templates.hard.retractions.turns import (
 from rewardbench.types import Messages
 from rewardbench.verifiers.hard.retractions import EMPTY, Entries
 
-MOST_DIFFERENCES = 2
-"""Largest number of entries in which the two final plans differ."""
+NAMED_SLOTS = 20
+"""Most slots of a plan whose slots have names; larger plans have numbers."""
+COUNTS = {7: "seven", 8: "eight", 12: "twelve"}
+"""Words for the number of entries that a user wants."""
 
 
 @dataclass(frozen=True)
 class Length:
-    """User turns of a conversation, slots of its plan, the most events of a turn, and the slots of the response."""
+    """User turns of a conversation, slots of its plan, the most events of a turn, and the entries of a response."""
 
     turns: int
     slots: int
     events: int
     wanted: int = 0
-    """If above 0, the number of slots that are wanted in the end; the plan then has numbered slots."""
+    """Number of entries that the user wants, of slots that the assistant may choose; 0 for the whole plan."""
 
 
-LENGTHS = {1: Length(4, 3, 1), 2: Length(12, 6, 1), 3: Length(24, 11, 2), 4: Length(40, 16, 3)}
+LENGTHS = {1: Length(4, 3, 1), 2: Length(12, 6, 1), 3: Length(36, 14, 2, 7), 4: Length(70, 16, 3, 8)}
 
 
 @dataclass(frozen=True)
@@ -92,25 +97,28 @@ def _draw_orders(
 ) -> tuple[str, list[Messages], list[str], list[dict[str, object]]]:
     """Return the edit, and for each order of the messages its prompt, its right response and its check."""
     worlds = list(read_texts("worlds").values())
-    world = rng.pick([world for world in worlds if world.get("many")] if length.wanted else worlds)
+    world = rng.pick([world for world in worlds if world.get("many")] if length.slots > NAMED_SLOTS else worlds)
     values = rng.people(16) if world.get("people") else list(world["values"])
-    plan = _draw_plan(rng, world, values, length.slots)
-    messages = draw_messages(rng, plan, values, length.turns - 2, length.events)
-    swaps = [swap_turns(rng, plan, messages, MOST_DIFFERENCES) for _ in range(pairs)]
+    plan = _draw_plan(rng, world, values, length)
+    messages = draw_messages(rng, plan, values, length.turns - 2, length.events, bool(length.wanted))
+    swaps = [swap_turns(rng, plan, messages, bool(length.wanted)) for _ in range(pairs)]
     orders = [in_order(messages, *chosen) for chosen in _subsets(swaps)]
-    finals = [replay_all(plan, order) for order in orders]
-    if any(final is None for final in finals) or len(set(map(str, finals))) < len(orders):
+    replayed = [replay_all(plan, order) for order in orders]
+    finals = [final for final in replayed if final]
+    if len(finals) < len(orders) or len(set(map(str, finals))) < len(orders):
         raise Resample
-    in_prose = rng.chance()
-    wanted = _draw_wanted(rng, [final for final in finals if final], length.wanted)
-    form = ("prose" if in_prose else "lines") + ("_of_some" if length.wanted else "")
-    conversation = _draw_conversation(rng, world, plan, length, form, wanted)
+    form = ("prose" if rng.chance() else "lines") + ("_of_any" if length.wanted else "")
+    conversation = _draw_conversation(rng, world, plan, length, form)
     report = _Report(rng, world, form)
-    responses = [report.write({slot: final[slot] for slot in wanted}) for final in finals if final]
+    stated = _draw_stated(rng, finals, length.wanted) if length.wanted else [list(plan)] * len(finals)
+    responses = []
+    for final, slots in zip(finals, stated, strict=True):
+        responses.append(report.write({slot: final[slot] for slot in slots}))
     prompts, checks = [], []
     for order in orders:
         prompts.append(conversation.prompt(order))
         turns = [message.events for message in order]
+        wanted = length.wanted or len(plan)
         check: dict[str, object] = {"plan": plan, "turns": turns, "wanted": wanted, "entries": report.entries}
         checks.append(check)
     places = "; ".join(f"messages {first + 2} and {second + 2}" for first, second in swaps)
@@ -126,34 +134,56 @@ def _subsets(swaps: Sequence[tuple[int, int]]) -> list[list[tuple[int, int]]]:
     return [[], [swaps[0]], [swaps[1]], [swaps[0], swaps[1]]]
 
 
-def _draw_plan(rng: Rng, world: Mapping[str, Any], values: Sequence[str], size: int) -> Entries:
-    """Return slots in their order with their first entries."""
-    named = world["slots"]
+def _draw_plan(rng: Rng, world: Mapping[str, Any], values: Sequence[str], length: Length) -> Entries:
+    """Return slots in order with their first entries; all different if only some of them are wanted in the end."""
+    named, size = world["slots"], length.slots
     if isinstance(named, str):
         slots = [named.format(n) for n in range(1, size + 1)]
     else:
         if size > len(named):
             raise Resample
         slots = named[:size] if rng.chance(0.6) else sorted(rng.sample(named, size), key=named.index)
+    if length.wanted and size <= len(values):
+        return dict(zip(slots, rng.sample(values, size), strict=True))
     plan = {slot: rng.pick(values) for slot in slots}
     if size > 4 and rng.chance():
         plan[rng.pick(slots)] = EMPTY
     return plan
 
 
-def _draw_wanted(rng: Rng, finals: Sequence[Entries], count: int) -> list[str]:
-    """Return the slots that the response has: all if `count` is 0, else those that differ and random others."""
+def _draw_stated(rng: Rng, finals: Sequence[Entries], count: int) -> list[list[str]]:
+    """Return the slots of each response: the entries are those of its own final plan only; two responses share none.
+
+    Raises:
+        Resample: if no choice turns up.
+    """
     slots = list(finals[0])
-    if not count:
-        return slots
-    wanted = [slot for slot in slots if len({final[slot] for final in finals}) > 1]
-    others = [slot for slot in slots if slot not in wanted]
-    return rng.sample([*wanted, *rng.sample(others, count - len(wanted))], count)
+    decisive = [slot for slot in slots if len({final[slot] for final in finals}) > 1]
+    others = [slot for slot in slots if slot not in decisive]
+    for _ in range(60):
+        stated: list[list[str]] = []
+        rest, fillers = rng.sample(decisive, len(decisive)), rng.sample(others, len(others))
+        for n in range(len(finals)):
+            chosen = rest[n::2] if len(finals) == 2 else rng.sample(decisive, len(decisive) - 1)
+            missing = count - len(chosen)
+            stated.append(rng.sample([*chosen, *fillers[:missing]], count))
+            if len(finals) == 2:
+                fillers = fillers[missing:]
+        if _is_telling(finals, stated):
+            return stated
+    raise Resample
 
 
-def _draw_conversation(
-    rng: Rng, world: Mapping[str, Any], plan: Entries, length: Length, form: str, wanted: Sequence[str]
-) -> Exchange:
+def _is_telling(finals: Sequence[Entries], stated: Sequence[Sequence[str]]) -> bool:
+    """Return True if each choice of slots tells its final plan from all others."""
+    for final, slots in zip(finals, stated, strict=True):
+        same = [other for other in finals if all(other[slot] == final[slot] for slot in slots)]
+        if len(same) > 1:
+            return False
+    return True
+
+
+def _draw_conversation(rng: Rng, world: Mapping[str, Any], plan: Entries, length: Length, form: str) -> Exchange:
     texts = read_texts("phrases")["texts"]
     layout = rng.pick((("{}: {}", "\n"), ("- {}: {}", "\n"), ("{} = {}", "\n"), ("{} = {}", "; "), ("{} → {}", "\n")))
     lines = [layout[0].format(slot, value or "empty") for slot, value in plan.items()]
@@ -161,7 +191,7 @@ def _draw_conversation(
     acks = [rng.pick(texts["first_acks"])]
     for _ in range(length.turns - 2):
         acks.append(rng.pick(texts["acks"]))
-    request = rng.pick(texts[form]).format(slots=", ".join(wanted))
+    request = rng.pick(texts[form]).format(count=COUNTS.get(length.wanted, ""))
     return Exchange(rng.pick(texts["systems"]) if rng.chance(0.4) else "", opening, request, acks)
 
 

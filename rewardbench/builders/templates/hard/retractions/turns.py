@@ -15,8 +15,14 @@ from rewardbench.verifiers.hard.retractions import EMPTY, TAKEN_BACK, Changes, E
 
 PLAIN = ("set", "set", "set", "swap", "swap", "clear", "copy", "rotate")
 """Operations on the plan as it is, as often as they are drawn."""
+CHAINED = ("swap", "swap", "swap", "rotate", "rotate", "rotate", "copy", "set")
+"""The same for plans whose entries mostly move between slots."""
+EARLY = 0.4
+"""Part of such a conversation, from its beginning, in which the two exchanged messages stand."""
 SLOTS = {"set": 1, "clear": 1, "back": 1, "swap": 2, "copy": 2, "rotate": 3}
 """Number of slots of an operation."""
+UNDOS = {"undo": 1, "undo2": 2, "undo_both": 2}
+"""Retractions of whole messages, and how far back they reach."""
 LATER = ("Then: ", "And: ", "Also: ")
 """Links of a second event of the same message."""
 
@@ -51,8 +57,8 @@ def is_clear(replay: Replay, turns: Sequence[Changes], turn: Changes) -> bool:
     for event in turn:
         operation, plan = event[0], replay.plan
         entries = [plan[slot] for slot in slots_of(event)]
-        if operation in ("undo", "undo2"):
-            return _can_take_back(turns, 1 if operation == "undo" else 2)
+        if operation in UNDOS:
+            return _can_take_back(turns, operation)
         if operation == "back" and not _has_previous(replay, turns, event[1]):
             return False
         if operation == "set" and entries[0] == event[2]:
@@ -64,8 +70,9 @@ def is_clear(replay: Replay, turns: Sequence[Changes], turn: Changes) -> bool:
     return True
 
 
-def _can_take_back(turns: Sequence[Changes], count: int) -> bool:
-    """Return True if the last turns are plain changes that concern different slots."""
+def _can_take_back(turns: Sequence[Changes], operation: str) -> bool:
+    """Return True if the last turns are plain changes; if the last stays, they must concern different slots."""
+    count = UNDOS[operation]
     if len(turns) < count:
         return False
     slots: list[str] = []
@@ -74,7 +81,7 @@ def _can_take_back(turns: Sequence[Changes], count: int) -> bool:
             return False
         for event in turn:
             slots += slots_of(event)
-    return len(slots) == len(set(slots))
+    return operation == "undo_both" or len(slots) == len(set(slots))
 
 
 def _has_previous(replay: Replay, turns: Sequence[Changes], slot: str) -> bool:
@@ -86,7 +93,9 @@ def _has_previous(replay: Replay, turns: Sequence[Changes], slot: str) -> bool:
     return operations == ["set"] and replay.states[number][slot] != EMPTY
 
 
-def draw_messages(rng: Rng, plan: Entries, values: Sequence[str], count: int, most: int) -> list[Amendment]:
+def draw_messages(
+    rng: Rng, plan: Entries, values: Sequence[str], count: int, most: int, chained: bool
+) -> list[Amendment]:
     """Draw messages that amend a plan.
 
     Args:
@@ -95,12 +104,13 @@ def draw_messages(rng: Rng, plan: Entries, values: Sequence[str], count: int, mo
         values: what a slot may hold.
         count: number of messages.
         most: largest number of events in a message.
+        chained: whether entries mostly move between slots.
     """
     replay = Replay(plan)
     messages: list[Amendment] = []
     turns: list[Changes] = []
     while len(messages) < count:
-        message = _draw_message(rng, list(plan), values, most)
+        message = _draw_message(rng, list(plan), values, most, CHAINED if chained else PLAIN)
         if is_clear(replay, turns, message.events):
             replay.apply(message.events)
             turns.append(message.events)
@@ -108,21 +118,21 @@ def draw_messages(rng: Rng, plan: Entries, values: Sequence[str], count: int, mo
     return messages
 
 
-def _draw_message(rng: Rng, slots: list[str], values: Sequence[str], most: int) -> Amendment:
+def _draw_message(rng: Rng, slots: list[str], values: Sequence[str], most: int, operations: Sequence[str]) -> Amendment:
     texts = read_texts("phrases")["events"]
     kind = rng.number(1, 100)
     if kind <= 8 and most > 1:
         name = rng.pick(("decoy", "decoy", "chat"))
         return Amendment(_fill(rng, texts[name], rng.sample(slots, 1), rng.pick(values)), ())
     if kind <= 22 and len(slots) > 3:
-        operation = rng.pick(("undo", "undo2", "back"))
+        operation = rng.pick((*UNDOS, "back"))
         named = rng.sample(slots, SLOTS.get(operation, 0))
         return Amendment(_fill(rng, texts[operation], named, ""), ((operation, *named),))
     events: list[Event] = []
     sentences: list[str] = []
     free = rng.sample(slots, len(slots))
     for _ in range(rng.number(1, most)):
-        operation = rng.pick(PLAIN)
+        operation = rng.pick(operations)
         if SLOTS[operation] > len(free) - 1:
             break
         named, free = free[: SLOTS[operation]], free[SLOTS[operation] :]
@@ -145,18 +155,25 @@ def _typed(rng: Rng, text: str) -> str:
     return text[:1].lower() + text[1:].removesuffix(".") if rng.chance(0.25) else text
 
 
-def swap_turns(rng: Rng, plan: Entries, messages: Sequence[Amendment], most: int) -> tuple[int, int]:
-    """Choose two messages whose swap changes one to `most` entries of the final plan, and is unambiguous.
+def swap_turns(rng: Rng, plan: Entries, messages: Sequence[Amendment], chained: bool) -> tuple[int, int]:
+    """Choose two messages whose swap changes a few entries of the final plan, and is unambiguous.
+
+    Args:
+        rng: random choices.
+        plan: the slots with their first entries.
+        messages: all messages.
+        chained: whether the two messages stand early, and change two or three entries; else one or two.
 
     Raises:
         Resample: if no pair turns up.
     """
     final = replay_all(plan, messages)
+    least, last = (2, int(EARLY * len(messages))) if chained else (1, len(messages))
     for _ in range(60):
-        first, second = _related_pair(rng, plan, messages)
+        first, second = _related_pair(rng, plan, messages[:last])
         swapped = in_order(messages, (first, second))
         other = replay_all(plan, swapped)
-        if final and other and 1 <= sum(final[slot] != other[slot] for slot in plan) <= most:
+        if final and other and least <= sum(final[slot] != other[slot] for slot in plan) <= least + 1:
             return first, second
     raise Resample
 

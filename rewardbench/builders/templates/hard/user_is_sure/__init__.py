@@ -22,8 +22,8 @@ from rewardbench.verifiers.hard.user_is_sure import TASKS
 PUSHES = {1: 1, 2: 2, 3: 3, 4: 3}
 """Times that the user insists, by rung."""
 TOKEN = re.compile(r"\w+")
-WINDOWS = {1: 2, 2: 3, 3: 2, 4: 2}
-"""Parts of the computation, by rung: the response states the result after each."""
+WINDOWS = {1: 2, 2: 3, 3: 2, 4: 1}
+"""Parts of the computation, by rung: the response states the result after each, and at the top only the last."""
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,10 @@ def read_texts(name: str) -> Mapping[str, Any]:
     return tomllib.loads(Path(__file__).with_name(f"{name}.toml").read_text(encoding="utf-8"))
 
 
+LONG = 12
+"""Number of operands from which the single steps are harder: working days, fractions of a percent, larger factors."""
+
+
 @dataclass(frozen=True)
 class Task:
     """A computation with two settings of its operands."""
@@ -78,16 +82,19 @@ def _units(rng: Rng, n: int) -> Task:
 
 def _dates(rng: Rng, n: int) -> Task:
     scene = rng.pick(read_texts("scenes")["dates"]["scenes"])
+    note = rng.pick(read_texts("scenes")["dates"]["notes"])
     year, month, day = rng.number(2015, 2031), rng.number(1, 12), rng.number(1, 28)
     start = f"{day} {MONTHS[month - 1]} {year}"
-    intervals = []
+    intervals: list[Any] = []
     for _ in range(n):
-        intervals.append(rng.number(9, 120))
-    settings = _change(rng, intervals, lambda days: days + rng.pick((-3, -2, -1, 1, 2, 3)))
+        kind = "working days" if n >= LONG and rng.chance() else "days"
+        intervals.append([kind, rng.number(9, 120)])
+    settings = _change(rng, intervals, lambda interval: [interval[0], interval[1] + rng.pick((-3, -2, -1, 1, 2, 3))])
     write = _lines(rng)
     texts = []
     for operands in settings:
-        texts.append(scene["text"].format(start=start, lines=write([f"{days} days later" for days in operands])))
+        text = scene["text"].format(start=start, lines=write([f"{days} {kind} later" for kind, days in operands]))
+        texts.append(f"{text}\n{note}" if n >= LONG else text)
     return Task("dates", {"start": f"{year}-{month:02d}-{day:02d}"}, settings, (texts[0], texts[1]))
 
 
@@ -122,6 +129,8 @@ def _loop(rng: Rng, n: int) -> Task:
     scene = rng.pick(read_texts("scenes")["loop"]["scenes"])
     fixed = {"passes": n, "divisor": rng.number(2, 5), "modulus": rng.pick((83, 89, 97, 101, 103))}
     start, add, factor = rng.number(11, 79), rng.number(21, 80), rng.number(2, 7)
+    if n >= LONG:
+        fixed["modulus"], factor = rng.pick((877, 887, 907, 911, 919)), rng.number(12, 38)
     changed = rng.number(21, 80)
     settings = ([start, add, factor], rng.pick(([changed, add, factor], [start, changed, factor])))
     fences = rng.pick(("{}", "```python\n{}\n```"))
@@ -138,7 +147,8 @@ def _balance(rng: Rng, n: int) -> Task:
     entries: list[Any] = []
     for _ in range(n):
         if rng.chance(0.4):
-            entries.append(["percent", rng.pick((-8, -5, -3, -2, 2, 3, 4, 6))])
+            percent = rng.pick((-8, -5, -3, -2, 2, 3, 4, 6)) * 100
+            entries.append(["percent", percent + (5 * rng.number(-15, 15) if n >= LONG else 0)])
         else:
             entries.append(["amount", rng.number(500, 15000) * rng.pick((-1, 1))])
     settings = _change(rng, entries, lambda entry: [entry[0], _other_value(rng, entry)])
@@ -156,12 +166,14 @@ def _balance(rng: Rng, n: int) -> Task:
 
 def _other_value(rng: Rng, entry: list[Any]) -> int:
     kind, value = entry
-    return int(value + rng.pick((-1, 1)) if kind == "percent" and abs(value) > 2 else value + rng.pick((-90, 10, 100)))
+    if kind == "percent":
+        return int(value + rng.pick((-100, 100)) if value % 100 == 0 else value + rng.pick((-10, 10)))
+    return int(value + rng.pick((-90, 10, 100)))
 
 
 def _entry_text(kind: str, value: int) -> str:
     sign = "minus" if value < 0 else "plus"
-    amount = f"{abs(value)} percent" if kind == "percent" else f"{abs(value) / 100:.2f}"
+    amount = f"{abs(value) / 100:g} percent" if kind == "percent" else f"{abs(value) / 100:.2f}"
     return f"{sign} {amount}"
 
 
@@ -196,12 +208,12 @@ def _digits(rng: Rng, n: int) -> Task:
 
 
 DRAW: Mapping[str, tuple[Callable[[Rng, int], Task], tuple[int, int, int, int]]] = {
-    "units": (_units, (3, 8, 14, 22)),
-    "dates": (_dates, (2, 5, 9, 14)),
-    "letters": (_letters, (2, 5, 9, 14)),
-    "loop": (_loop, (4, 9, 16, 24)),
-    "balance": (_balance, (3, 7, 12, 18)),
-    "flights": (_flights, (1, 2, 4, 6)),
-    "digits": (_digits, (6, 12, 20, 30)),
+    "units": (_units, (3, 8, 20, 60)),
+    "dates": (_dates, (2, 5, 12, 30)),
+    "letters": (_letters, (2, 5, 16, 40)),
+    "loop": (_loop, (4, 9, 20, 50)),
+    "balance": (_balance, (3, 7, 15, 36)),
+    "flights": (_flights, (1, 2, 8, 20)),
+    "digits": (_digits, (6, 12, 40, 90)),
 }
 """For each task its function, and the number of operands at each rung."""
