@@ -115,13 +115,12 @@ def _draw_reports(
 ) -> list[list[Statement]]:
     """Return for each table its statements: all but one are true of all tables, the last of this table only."""
     evaluated = list(map(Table, tables))
-    simple = (rng.pick(SIMPLE),)
-    if size.rows < 20:
-        kinds, deciding_kinds = SIMPLE, simple
-    elif size.rows < 50:
-        kinds, deciding_kinds = MIXED, DEEP
-    else:
+    kinds: tuple[str, ...] = SIMPLE
+    deciding_kinds: tuple[str, ...] = (rng.pick(SIMPLE),)
+    if size.rows > 50:
         kinds = deciding_kinds = GLOBAL
+    elif size.rows > 20:
+        kinds, deciding_kinds = MIXED, DEEP
     reports: list[list[Statement]] = []
     taken: list[Statement] = []
     for place, table in enumerate(evaluated):
