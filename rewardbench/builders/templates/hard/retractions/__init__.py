@@ -162,9 +162,9 @@ def _draw_stated(rng: Rng, finals: Sequence[Entries], count: int) -> list[list[s
     others = [slot for slot in slots if slot not in decisive]
     for _ in range(60):
         stated: list[list[str]] = []
-        rest, fillers = rng.sample(decisive, len(decisive)), rng.sample(others, len(others))
+        telling, fillers = rng.sample(decisive, len(decisive)), rng.sample(others, len(others))
         for n in range(len(finals)):
-            chosen = rest[n::2] if len(finals) == 2 else rng.sample(decisive, len(decisive) - 1)
+            chosen = telling[n::2] if len(finals) == 2 else rng.sample(decisive, len(decisive) - 1)
             missing = count - len(chosen)
             stated.append(rng.sample([*chosen, *fillers[:missing]], count))
             if len(finals) == 2:
@@ -177,8 +177,8 @@ def _draw_stated(rng: Rng, finals: Sequence[Entries], count: int) -> list[list[s
 def _is_telling(finals: Sequence[Entries], stated: Sequence[Sequence[str]]) -> bool:
     """Return True if each choice of slots tells its final plan from all others."""
     for final, slots in zip(finals, stated, strict=True):
-        same = [other for other in finals if all(other[slot] == final[slot] for slot in slots)]
-        if len(same) > 1:
+        entries = {(slot, final[slot]) for slot in slots}
+        if sum(entries <= other.items() for other in finals) > 1:
             return False
     return True
 
