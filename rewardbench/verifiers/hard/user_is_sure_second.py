@@ -65,7 +65,7 @@ def _month_length(month: int, year: int) -> int:
 
 
 def _calendar_days(working: int, weekday: str) -> int:
-    """Return the days from a weekday to the working day that is so many working days later.
+    """Return the days from a weekday to the day that is this number of working days later.
 
     From the Friday before or at the weekend, each five working days are seven days, and a remainder of days passes one
     weekend more if it leads beyond Friday.

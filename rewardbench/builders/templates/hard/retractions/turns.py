@@ -18,7 +18,7 @@ PLAIN = ("set", "set", "set", "swap", "swap", "clear", "copy", "rotate")
 CHAINED = ("swap", "swap", "swap", "rotate", "rotate", "rotate", "copy", "set")
 """The same for plans whose entries mostly move between slots."""
 EARLY = 0.4
-"""Part of such a conversation, from its beginning, in which the two exchanged messages stand."""
+"""Part of such a conversation, from its beginning, of which the two swapped messages are taken."""
 SLOTS = {"set": 1, "clear": 1, "back": 1, "swap": 2, "copy": 2, "rotate": 3}
 """Number of slots of an operation."""
 UNDOS = {"undo": 1, "undo2": 2, "undo_both": 2}
@@ -162,7 +162,7 @@ def swap_turns(rng: Rng, plan: Entries, messages: Sequence[Amendment], chained: 
         rng: random choices.
         plan: the slots with their first entries.
         messages: all messages.
-        chained: whether the two messages stand early, and change two or three entries; else one or two.
+        chained: whether the two messages come early, and change two or three entries; else one or two.
 
     Raises:
         Resample: if no pair turns up.
