@@ -19,6 +19,8 @@ CHAINED = ("swap", "swap", "swap", "rotate", "rotate", "rotate", "copy", "set")
 """The same for plans whose entries mostly move between slots."""
 EARLY = 0.4
 """Part of such a conversation, from its beginning, of which the two swapped messages are taken."""
+LONG = 100
+"""Number of messages from which they may be anywhere: an early difference seldom lasts that long."""
 SLOTS = {"set": 1, "clear": 1, "back": 1, "swap": 2, "copy": 2, "rotate": 3}
 """Number of slots of an operation."""
 UNDOS = {"undo": 1, "undo2": 2, "undo_both": 2}
@@ -168,7 +170,8 @@ def swap_turns(rng: Rng, plan: Entries, messages: Sequence[Amendment], chained: 
         Resample: if no pair turns up.
     """
     final = replay_all(plan, messages)
-    least, last = (2, int(EARLY * len(messages))) if chained else (1, len(messages))
+    least = 2 if chained else 1
+    last = int(EARLY * len(messages)) if chained and len(messages) < LONG else len(messages)
     for _ in range(60):
         first, second = _related_pair(rng, plan, messages[:last])
         swapped = in_order(messages, (first, second))
