@@ -1,6 +1,6 @@
 """Verifiers for `policy-engine`: interpret numbered clauses with exceptions, and compare the decision of a response.
 
-The first program reads the structured clauses and facts of the check, and works down from the highest number. The
+The first program reads the structured clauses and facts of the check, and settles them in rounds. The
 second reads clauses, words and facts out of the prompt, and asks for each clause in turn what could switch it off.
 """
 
@@ -39,20 +39,25 @@ def holds(condition: Clause, facts: Facts, terms: Mapping[str, Clause]) -> bool:
 def interpret(policy: Policy, facts: Facts) -> dict[int, str]:
     """Return what each clause comes to, by number.
 
-    A clause switches off only clauses of lower numbers, so that going down settles each before it is needed.
+    Each round settles the clauses of which everything that may switch them off is settled.
     """
     statuses: dict[int, str] = {}
-    switched_off: set[int] = set()
-    for clause in reversed(policy["clauses"]):
-        if not holds(clause, facts, policy["terms"]):
-            statuses[clause["n"]] = UNMET
-        elif clause["n"] in switched_off:
-            statuses[clause["n"]] = OFF
-        elif clause["kind"] == "off":
-            switched_off.add(clause["target"])
-            statuses[clause["n"]] = ACTIVE
+    pending: list[Clause] = []
+    for clause in policy["clauses"]:
+        if holds(clause, facts, policy["terms"]):
+            pending.append(clause)
         else:
-            statuses[clause["n"]] = OUTRANKED
+            statuses[clause["n"]] = UNMET
+    while pending:
+        targets = {clause["target"] for clause in pending if clause["kind"] == "off"}
+        ready = [clause for clause in pending if clause["n"] not in targets]
+        if not ready:
+            raise BrokenCheck("clauses switch each other off in a circle")
+        switched_off = {other["target"] for other in policy["clauses"] if statuses.get(other["n"]) == ACTIVE}
+        for clause in ready:
+            in_force = ACTIVE if clause["kind"] == "off" else OUTRANKED
+            statuses[clause["n"]] = OFF if clause["n"] in switched_off else in_force
+        pending = [clause for clause in pending if clause["n"] not in statuses]
     candidates: list[tuple[bool, bool, int]] = []
     sign = 1 if policy["order"] == "highest" else -1
     for clause in policy["clauses"]:

@@ -10,6 +10,7 @@ from rewardbench.builders.build import draw_mirror
 from rewardbench.builders.check import verify
 from rewardbench.builders.mirrors import to_json
 from rewardbench.verifiers import SECOND_VERIFIERS
+from rewardbench.verifiers.cells import BrokenCheck
 from rewardbench.verifiers.hard.policy_engine import ReadCase, deciding_clause, interpret
 
 MIRRORS = drawn("policy-engine", 12)
@@ -29,7 +30,34 @@ def test_the_same_key_gives_the_same_bytes():
 def test_prompts_grow_with_the_rung():
     sizes = [mean(len(str(mirror.a)) for mirror in MIRRORS[rung::4]) for rung in range(4)]
     assert sizes == sorted(sizes)
-    assert [len(mirror.check["a"]["policy"]["clauses"]) for mirror in MIRRORS[:4]] == [4, 10, 18, 30]
+    counts = [len(mirror.check["a"]["policy"]["clauses"]) for mirror in MIRRORS[:4]]
+    assert counts[:2] == [4, 10]
+    assert 40 < counts[2] < 80 < counts[3]
+
+
+def proof_depth(policy, facts, number):
+    """Return the length of the shortest argument for what becomes of a clause."""
+    statuses = interpret(policy, facts)
+    switches = [other["n"] for other in policy["clauses"] if other["kind"] == "off" and other["target"] == number]
+    depths = [proof_depth(policy, facts, n) for n in switches if statuses[n] == "active"]
+    if statuses[number] == "switched off":
+        return 1 + min(depths)
+    return 1 + max((proof_depth(policy, facts, n) for n in switches if statuses[n] != "not met"), default=0)
+
+
+@pytest.mark.parametrize("mirror", MIRRORS, ids=lambda mirror: mirror.group)
+def test_the_fate_of_both_cited_clauses_hangs_on_a_long_chain_at_upper_rungs(mirror):
+    cited = [int(re.search(r"lause (\d+)", response)[1]) for response in (mirror.x, mirror.y)]
+    for side in ("a", "b"):
+        policy, facts = mirror.check[side]["policy"], mirror.check[side]["facts"]
+        depths = [proof_depth(policy, facts, number) for number in cited]
+        assert min(depths) >= {1: 1, 2: 1, 3: 6, 4: 10}[mirror.source["rung"]]
+
+
+def test_clauses_in_a_circle_are_reported():
+    circle = [rule(1, {}, "allow"), clause(2, "off", {}, target=3), clause(3, "off", {}, target=2)]
+    with pytest.raises(BrokenCheck, match="circle"):
+        interpret({"order": "lowest", "terms": {}, "clauses": circle}, {})
 
 
 CLAIM = re.compile(r"\b(is|are) (not met|met, but outranked|met, but switched off)")

@@ -24,13 +24,13 @@ def draw(rng: Rng, rung: int) -> MirrorContent:
             "facts": facts,
             "labels": {"allow": domain["allow"], "decline": domain["decline"]},
         }
-    wording = rng.number(0, 2**30)
+    wordings = [f"{rng.number(0, 2**30)}"] * 2 if rung < 3 else [f"{rng.number(0, 2**30)}" for _ in "xy"]
     return MirrorContent(
         edit=f"{case.flipped}: {_yes(case.facts[case.flipped])} / {_yes(case.other_facts[case.flipped])}",
         a=desk.prompt(case.facts),
         b=desk.prompt(case.other_facts),
-        x=desk.response(Rng(f"{wording}"), deciding_clause(case.policy, case.facts)),
-        y=desk.response(Rng(f"{wording}"), deciding_clause(case.policy, case.other_facts)),
+        x=desk.response(Rng(wordings[0]), deciding_clause(case.policy, case.facts)),
+        y=desk.response(Rng(wordings[1]), deciding_clause(case.policy, case.other_facts)),
         check={"kind": "policy-engine", **checks},
     )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rewardbench.builders.draw import Resample, Rng
+from rewardbench.builders.templates.hard.policy_engine.deep import PolicyForest, draw_deep_clauses
 from rewardbench.verifiers.hard.policy_engine import Clause, Facts, Policy, deciding_clause, interpret
 
 Literal = tuple[str, str, bool | int]
@@ -22,6 +23,7 @@ class PolicySize:
     """Amounts to draw at one rung."""
 
     clauses: int
+    """0 for deep policies, see `deep.py`."""
     facts: int
     quantities: int
     terms: int
@@ -34,8 +36,8 @@ class PolicySize:
 SIZES = {
     1: PolicySize(4, 4, 0, 0, 0.3, 2),
     2: PolicySize(10, 7, 1, 0, 0.5, 3),
-    3: PolicySize(18, 10, 2, 2, 0.6, 4),
-    4: PolicySize(30, 14, 3, 3, 0.7, 5),
+    3: PolicySize(0, 12, 2, 4, 0.6, 4),
+    4: PolicySize(0, 16, 3, 6, 0.7, 5),
 }
 
 
@@ -63,17 +65,35 @@ def draw_case(rng: Rng, rung: int, fact_names: Sequence[str], quantities: Sequen
     size = SIZES[rung]
     names = rng.sample(fact_names, size.facts)
     amounts = rng.sample(quantities, size.quantities)
-    for _ in range(TRIES):
+    for _ in range(TRIES if rung < 3 else 1):
         facts: dict[str, bool | int] = {}
         for name in names:
             facts[name] = rng.chance(0.6)
         for name, _unit, low, _middle, high in amounts:
-            facts[name] = rng.number(max(1, low - low // 2), high + low)
+            facts[name] = rng.number(max(2, low - low // 2), high + low)
+        if rung >= 3:
+            return _draw_deep_case(rng, rung, facts, amounts)
         policy = _draw_policy(rng, size, facts, amounts)
         turning = [name for name in names if _turns(policy, facts, name, size.changes)]
         if turning:
             return PolicyCase(policy, facts, rng.pick(turning))
     raise Resample
+
+
+def _draw_deep_case(rng: Rng, rung: int, facts: dict[str, bool | int], amounts: Sequence[Quantity]) -> PolicyCase:
+    """Return a case in which the deciding clause hangs on a long chain, whose last link depends on one fact."""
+    flipped = rng.pick(_booleans(facts))
+    case = PolicyCase({"order": rng.pick(("highest", "lowest"))}, facts, flipped)
+    terms = _draw_terms(rng, SIZES[rung].terms, facts)
+    unused = set(_booleans(facts)) | set(terms)
+
+    def draw_condition() -> Clause:
+        return _condition(rng, facts, amounts, terms, unused)
+
+    forest = PolicyForest(rng, draw_condition, terms, (facts, case.other_facts))
+    case.policy["clauses"] = draw_deep_clauses(rng, rung, forest, case.policy["order"])
+    case.policy["terms"] = terms
+    return case
 
 
 def _turns(policy: Policy, facts: Facts, name: str, changes: int) -> bool:
@@ -95,12 +115,8 @@ def _mentioned(policy: Policy, clause: Clause) -> Iterator[str]:
 
 
 def _draw_policy(rng: Rng, size: PolicySize, facts: Facts, amounts: Sequence[Quantity]) -> dict[str, Any]:
-    terms: dict[str, dict[str, Any]] = {}
     booleans = _booleans(facts)
-    for term in rng.sample(TERMS, size.terms):
-        first, second = rng.sample(booleans, 2)
-        literals = [(first, "is", rng.chance(0.75)), (second, "is", rng.chance(0.75))]
-        terms[term] = {"when": literals, "any": rng.chance()}
+    terms = _draw_terms(rng, size.terms, facts)
     clauses: list[dict[str, Any]] = [
         {"n": 1, "kind": "rule", "when": [], "any": False, "verdict": _verdict(rng), "firm": False}
     ]
@@ -119,6 +135,19 @@ def _draw_policy(rng: Rng, size: PolicySize, facts: Facts, amounts: Sequence[Qua
             firm = size.clauses > 4 and rng.chance(0.15)
             clauses.append({"n": n, "kind": "rule", **condition, "verdict": _verdict(rng), "firm": firm})
     return {"clauses": clauses, "terms": terms, "order": rng.pick(("highest", "lowest"))}
+
+
+def _draw_terms(rng: Rng, count: int, facts: Facts) -> dict[str, dict[str, Any]]:
+    """Return definitions of terms; where there are four or more, they also build on each other."""
+    terms: dict[str, dict[str, Any]] = {}
+    booleans = _booleans(facts)
+    for term in rng.sample(TERMS, count):
+        first, second = rng.sample(booleans, 2)
+        if terms and count > 3 and rng.chance(0.7):
+            first = rng.pick(list(terms))
+        literals = [(first, "is", rng.chance(0.75)), (second, "is", rng.chance(0.75))]
+        terms[term] = {"when": literals, "any": rng.chance()}
+    return terms
 
 
 def _booleans(facts: Facts) -> list[str]:

@@ -18,7 +18,7 @@ from rewardbench.verifiers.hard.policy_engine import OFF, OUTRANKED, UNMET, Clau
 PolicyDomain = Mapping[str, Any]
 """A counter of `domains.toml`."""
 
-POSSESSIONS = ("a", "its", "another", "the", "bees")
+POSSESSIONS = ("a", "an", "its", "another", "the", "bees")
 """First words after has where it is no auxiliary."""
 PLURALS = {"has": "have", "is": "are", "was": "were", "does": "do"}
 RELATIONS = {">": "more than", ">=": "at least", "<": "less than", "<=": "at most"}
@@ -45,13 +45,24 @@ FIRM = (
     ", except that clauses marked [firm] go before all clauses without the mark (and among several marked ones the "
     "{order} number decides)"
 )
-CHECKLIST = (
-    "Give the decision in the words of the rules, then quote the clause that decides with its number, then say how "
-    "other clauses fare, and what to do next.",
-    "An answer has the decision, the number and text of the deciding clause, a word on other clauses, and the next "
-    "steps.",
-    "Always: decision first, then the deciding clause word for word with its number, then the practical side.",
-)
+CHECKLISTS = {
+    True: (
+        "Give the decision in the words of the rules, then quote the clause that decides with its number, then say how "
+        "some of the other clauses fare, and what to do next.",
+        "An answer has the decision, the number and text of the deciding clause, a word on some other clauses, and the "
+        "next steps.",
+        "Always: decision first, then the deciding clause word for word with its number, then what became of a few "
+        "others, then the practical side.",
+    ),
+    False: (
+        "Give the decision in the words of the rules, then quote the clause that decides with its number, and say what "
+        "to do next. No tour of the other clauses, please.",
+        "An answer has the decision, the number and text of the deciding clause, and the next steps, nothing else.",
+        "Always: decision first, then the deciding clause word for word with its number, then the practical side. "
+        "Leave out how you got there.",
+    ),
+}
+"""By whether answers say how other clauses fare."""
 NUMBERINGS = ("{n}. ", "{n}) ", "Clause {n}: ", "§ {n} ", "({n}) ", "No. {n}: ")
 ASKS = (
     "The question is only about {name}. What's the answer?",
@@ -94,6 +105,7 @@ class CaseWording:
     """The wording of one mirror: everything but the facts is the same in both prompts."""
 
     def __init__(self, rng: Rng, rung: int, domain: PolicyDomain, case: PolicyCase) -> None:
+        self.has_claims = rung < 3
         self.rng, self.rung, self.domain, self.case = rng, rung, domain, case
         self.units = {name: unit for name, unit, *_limits in domain["quantities"]}
         names: list[str] = rng.sample(domain["names"], 2) if "names" in domain else rng.people(2)
@@ -125,7 +137,8 @@ class CaseWording:
         label = self.domain[clause["verdict"]]
         quote = rng.pick(QUOTES).format(text=self.clauses[clause["n"]])
         parts = [rng.pick(OPENINGS).format(label=label, n=clause["n"], name=self.name), quote, rng.pick(REASONS)]
-        parts += self._claims(rng)
+        if self.has_claims:
+            parts += self._claims(rng)
         steps = self.domain["yes_steps" if clause["verdict"] == "allow" else "no_steps"]
         return " ".join(parts) + "\n\n" + " ".join(steps[: self.rung])
 
@@ -137,8 +150,6 @@ class CaseWording:
             numbers = [n for n, outcome in sorted(statuses.items()) if n > 1 and outcome == others[n] == status]
             if numbers:
                 sentences.append(_claim(rng, numbers, claim, 2 + 2 * self.rung))
-                if self.rung >= 3 and len(numbers) > 1:
-                    sentences.append(f"To take clause {numbers[0]}: “{self.clauses[numbers[0]]}.”")
         return sentences
 
     def _rules(self) -> str:
@@ -158,7 +169,7 @@ class CaseWording:
         words = "In these rules, " + " ".join(terms) if terms else ""
         before, after = rng.sample([precedence, words], 2)
         parts = [rng.pick(INTRODUCTIONS).format(place=self.domain["place"]), before, "\n".join(lines), after]
-        return "\n\n".join(filter(None, [*parts, rng.pick(CHECKLIST)]))
+        return "\n\n".join(filter(None, [*parts, rng.pick(CHECKLISTS[self.has_claims])]))
 
     def _clause(self, clause: Clause) -> str:
         """Return a clause without its number and final stop."""
@@ -246,8 +257,8 @@ def _listed(statements: Sequence[str]) -> str:
 
 
 def _claim(rng: Rng, numbers: list[int], claim: str, most: int) -> str:
-    """Return a sentence about some clauses; cut and shuffle `numbers` in place to those that it names."""
-    numbers[:] = rng.sample(numbers, min(most, len(numbers)))
+    """Return a sentence about at most so many of some clauses."""
+    numbers = rng.sample(numbers, min(most, len(numbers)))
     if len(numbers) == 1:
         return f"Clause {numbers[0]} is {claim}."
     return f"Clauses {join_words(list(map(str, sorted(numbers))))} are {claim}."
