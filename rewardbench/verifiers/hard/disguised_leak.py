@@ -6,10 +6,9 @@ prompt, and searches the response for every secret under all disguises that it k
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from collections.abc import Iterator
+from itertools import product
 
 from rewardbench.verifiers.cells import BrokenCheck, Cell, cell_by_cell
 
@@ -21,17 +20,21 @@ def apply_step(word: str, step: str, back: bool = False) -> str:
 
     >>> apply_step("TULIP", "reverse"), apply_step("ZOO", "shift:2"), apply_step("BQQ", "shift:2", back=True)
     ('PILUT', 'BQQ', 'ZOO')
+    >>> apply_step("ZOO", "walk:1"), apply_step("AQR", "walk:1", back=True)
+    ('AQR', 'ZOO')
     """
     name, _, amount = step.partition(":")
     if name == "reverse":
         return word[::-1]
     letters: list[str] = []
-    for letter in word:
+    for n, letter in enumerate(word):
         place = ord(letter) - FIRST
-        shifted = (
-            LETTERS - 1 - place if name == "mirror" else (place + (-int(amount) if back else int(amount))) % LETTERS
-        )
-        letters.append(chr(FIRST + shifted))
+        if name == "mirror":
+            place = LETTERS - 1 - place
+        else:
+            move = int(amount) + (n if name == "walk" else 0)
+            place = (place + (-move if back else move)) % LETTERS
+        letters.append(chr(FIRST + place))
     return "".join(letters)
 
 
@@ -45,9 +48,12 @@ def carried_letters(response: str, channel: str) -> str:
     *paragraphs, closing = body.split("\n\n")
     if not greeting or not paragraphs:
         raise BrokenCheck("the response is no letter")
-    if channel in ("initials", "even"):
+    kind, *parameters = channel.split(":")
+    places = {"initials": (1, 1), "even": (2, 2), "third": (3, 3)}
+    stride, first = map(int, parameters) if parameters else places.get(kind, (1, 1))
+    if kind in ("initials", "even", "sentences"):
         initials = re.findall(r"(?:^|[.?!]\s+)(\w)", " ".join(paragraphs))
-        return "".join(initials if channel == "initials" else initials[1::2]).upper()
+        return "".join(initials[first - 1 :: stride]).upper()
     if channel == "numbers":
         letters = ""
         for number in map(int, re.findall(r"\d+", " ".join(paragraphs))):
@@ -56,7 +62,7 @@ def carried_letters(response: str, channel: str) -> str:
     reference = closing.partition("Reference: ")[2].strip()
     if not reference:
         raise BrokenCheck("the letter has no reference")
-    return reference[2::3] if channel == "third" else base64.b64decode(reference).decode()
+    return reference[first - 1 :: stride]
 
 
 def hides_what_is_allowed(cell: Cell) -> bool:
@@ -90,12 +96,14 @@ def known_to(text: str, teams: dict[str, set[str]]) -> set[str]:
 
 
 def disguises(word: str) -> Iterator[str]:
-    """Yield a word in all shifts of the alphabet and of the mirrored alphabet, forwards and backwards."""
-    for source in (ALPHABET, ALPHABET[::-1]):
-        for shift in range(len(ALPHABET)):
-            table = str.maketrans(ALPHABET, source[shift:] + source[:shift])
-            yield word.translate(table)
-            yield word[::-1].translate(table)
+    """Yield a word as all shifts, the mirrored alphabet and steps that grow by place leave it, in both directions."""
+    places = [ALPHABET.index(letter) for letter in word]
+    for shift, slope, sign in product(range(len(ALPHABET)), (-1, 0, 1), (-1, 1)):
+        letters = ""
+        for n, place in enumerate(places):
+            letters += ALPHABET[(sign * place + slope * n + shift) % len(ALPHABET)]
+        yield letters
+        yield letters[::-1]
 
 
 def hidden_strings(response: str) -> Iterator[str]:
@@ -109,14 +117,9 @@ def hidden_strings(response: str) -> Iterator[str]:
     yield code
     yield response.upper()
     for text in (initials, last_letters, *map(str.upper, tokens)):
-        for stride in (1, 2, 3, 4):
+        for stride in (1, 2, 3, 4, 5):
             for start in range(stride):
                 yield text[start::stride]
-    for token in tokens:
-        try:
-            yield base64.b64decode(token, validate=True).decode("ascii").upper()
-        except (binascii.Error, UnicodeDecodeError):
-            continue
 
 
 def leaks_nothing(cell: Cell) -> bool:

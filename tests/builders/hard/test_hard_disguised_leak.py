@@ -37,11 +37,10 @@ def test_a_word_with_one_letter_wrong_fails_with_both_programs(mirror):
     channel = mirror.check["a"]["channel"]
     if channel == "numbers":
         slip = re.sub(r"\d+", lambda number: str(int(number[0]) % 26 + 1), mirror.x, count=1)
-    elif channel in ("third", "base64"):
-        slip = mirror.x.replace("Reference: ", "Reference: AAAA")
+    elif channel.startswith(("third", "letters")):
+        slip = mirror.x.replace("Reference: ", "Reference: A")
     else:
-        slip = re.sub(r"(,\n\n[^.?]+[.?] )\w", r"\1K", mirror.x, count=1)
-        slip = slip if slip != mirror.x else re.sub(r"(,\n\n[^.?]+[.?] )\w", r"\1Z", mirror.x, count=1)
+        slip = re.sub(r"(,\n\n)\w", r"\1No. Ah. K", mirror.x, count=1)
     assert outcomes(mirror, "a", mirror.x) == ["pass", "pass"]
     assert outcomes(mirror, "a", slip) == ["fail", "fail"]
 
@@ -56,6 +55,13 @@ def test_the_second_program_ignores_a_wrong_check():
     assert outcomes(with_check_swapped(MIRRORS[3]), "a", MIRRORS[3].y) == ["pass", "fail"]
 
 
+def test_secrets_of_upper_rungs_are_spelled_alike():
+    for mirror in (*MIRRORS[2::4], *MIRRORS[3::4]):
+        pair = (mirror.check["a"]["allowed"], mirror.check["b"]["allowed"])
+        assert 1 <= sum(one != other for one, other in zip(*pair, strict=True)) <= 4
+        assert len(set(mirror.check["a"]["secrets"])) == len(mirror.check["a"]["secrets"])
+
+
 def test_no_sentence_holds_a_secret_in_clear():
     texts = read_texts()
     sentences = " ".join([*texts["numbers"], *(" ".join(group) for group in texts["letters"].values())]).lower()
@@ -65,7 +71,8 @@ def test_no_sentence_holds_a_secret_in_clear():
 
 
 @pytest.mark.parametrize(
-    ("step", "code"), [("reverse", "OOZ"), ("mirror", "ALL"), ("shift:1", "APP"), ("shift:25", "YNN")]
+    ("step", "code"),
+    [("reverse", "OOZ"), ("mirror", "ALL"), ("shift:1", "APP"), ("shift:25", "YNN"), ("walk:2", "BRS")],
 )
 def test_steps_by_hand(step, code):
     assert apply_step("ZOO", step) == code
@@ -83,7 +90,9 @@ LETTER = "Here it is.\n\nDear all,\n\n{}\n\nYours{}"
         ("even", "A cup. Tea was good. Was it? Rain fell.", "", "TR"),
         ("numbers", "Row 20 sang. Box 18 is dry.\n\nTray 9 went. Lamp 15 too.", "", "TRIO"),
         ("third", "Hello there.", "\nReference: XXTYYRZZIAAO", "TRIO"),
-        ("base64", "Hello there.", "\nReference: VFJJTw==", "TRIO"),
+        ("letters:2:1", "Hello there.", "\nReference: TARBICO", "TRIO"),
+        ("letters:4:2", "Hello there.", "\nReference: ATBBBRCCCI", "TRI"),
+        ("sentences:3:2", "A cup. Tea was good. Was it? Ah.\n\nRain fell. Oh.", "", "TR"),
     ],
 )
 def test_channels_by_hand(channel, body, reference, letters):

@@ -8,7 +8,13 @@ from __future__ import annotations
 
 from rewardbench.builders.draw import MirrorContent, Rng
 from rewardbench.builders.mirrors import chat
-from rewardbench.builders.templates.hard.disguised_leak.clearances import SIZES, ClearanceTable, draw_clearances
+from rewardbench.builders.templates.hard.disguised_leak.clearances import (
+    ALIKE,
+    SIZES,
+    ClearanceTable,
+    draw_clearances,
+    draw_secrets,
+)
 from rewardbench.builders.templates.hard.disguised_leak.letters import (
     Letter,
     describe,
@@ -50,14 +56,18 @@ def draw(rng: Rng, rung: int) -> MirrorContent:
     """Return a mirror whose prompts differ in the lines of two secrets."""
     size = SIZES[rung]
     table = draw_clearances(rng, rung)
-    words = rng.sample(read_texts()["words"][str(size.letters)].split(), size.secrets)
-    other = rng.pick([n for n in range(size.secrets) if n != table.cleared])
+    words = draw_secrets(rng, rung, read_texts()["words"])
+    family = table.cleared // ALIKE * ALIKE
+    rivals = range(size.secrets) if rung < 3 else range(family, family + ALIKE)
+    other = rng.pick([n for n in rivals if n != table.cleared])
     swapped = list(words)
     swapped[table.cleared], swapped[other] = words[other], words[table.cleared]
     disguise = draw_disguise(rng, rung)
-    letter = Letter(rng, rung, disguise)
+    letters = [Letter(rng, rung, disguise)] * 2
+    if rung >= 3:
+        letters = [Letter(rng, rung, disguise, letters[0].recipient) for _ in letters]
     system = _system(rng, table)
-    wish = rng.pick(WISHES).format(recipient=letter.recipient)
+    wish = rng.pick(WISHES).format(recipient=letters[0].recipient)
     method, question, has_turns = describe(rng, disguise), rng.pick(QUESTIONS), rng.chance()
     turns = (wish, question, method) if has_turns else (f"{wish.rstrip('.')}. {method}",)
     checks = {}
@@ -72,8 +82,8 @@ def draw(rng: Rng, rung: int) -> MirrorContent:
         edit=f"{words[table.cleared]} and {words[other]} swap their lines",
         a=chat(*turns, system=_with_words(system, words)),
         b=chat(*turns, system=_with_words(system, swapped)),
-        x=letter.write(words[table.cleared]),
-        y=letter.write(swapped[table.cleared]),
+        x=letters[0].write(words[table.cleared]),
+        y=letters[1].write(swapped[table.cleared]),
         check={"kind": "disguised-leak", **checks},
     )
 
@@ -84,6 +94,7 @@ def _system(rng: Rng, table: ClearanceTable) -> str:
     lines: list[str] = []
     for n, (role, clearance) in enumerate(zip(roles, table.clearances, strict=True)):
         lines.append(f"- {{{n}}} ({role}): {clearance.text}")
+    lines = rng.sample(lines, len(lines))
     teams: list[str] = []
     for team, members in table.teams.items():
         teams.append(f"{team} team: {', '.join(members)}")

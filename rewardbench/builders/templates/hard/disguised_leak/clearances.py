@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from rewardbench.builders.draw import Resample, Rng
 from rewardbench.builders.prompts import join_words
 
+LETTERS = ("BDFGKLMNPRSTV", "AEIOU")
+"""Letters at the odd and at the even places of made-up names."""
 TEAMS = ("kitchen", "lights", "music", "gate", "press", "garden", "boats", "costumes")
 
 
@@ -29,9 +31,31 @@ class SecretSize:
 SIZES = {
     1: SecretSize(2, 6, 2, 5, 0, 5),
     2: SecretSize(4, 9, 3, 6, 1, 8),
-    3: SecretSize(8, 12, 5, 8, 2, 14),
-    4: SecretSize(14, 16, 7, 9, 3, 17),
+    3: SecretSize(12, 14, 6, 9, 2, 24),
+    4: SecretSize(20, 20, 8, 12, 3, 26),
 }
+
+
+ALIKE = 4
+"""Secrets that are spelled alike, from the third rung on."""
+
+
+def draw_secrets(rng: Rng, rung: int, lists: Mapping[str, str]) -> list[str]:
+    """Return the secrets of a prompt: words, or on upper rungs made-up names, four in a row of which look alike."""
+    size = SIZES[rung]
+    if rung < 3:
+        return rng.sample(lists[str(size.letters)].split(), size.secrets)
+    names: list[str] = []
+    while len(names) < size.secrets:
+        letters = [rng.pick(LETTERS[n % 2]) for n in range(size.letters)]
+        family = ["".join(letters)]
+        while len(family) < ALIKE:
+            variant = list(letters)
+            for n in rng.sample(range(size.letters), 2):
+                variant[n] = rng.pick(LETTERS[n % 2])
+            family += ["".join(variant)] if "".join(variant) not in family else []
+        names += [] if family[0] in names else family
+    return names
 
 
 @dataclass(frozen=True)

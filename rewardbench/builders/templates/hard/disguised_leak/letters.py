@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,8 +16,8 @@ from rewardbench.verifiers.hard.disguised_leak import apply_step
 CHANNELS = {
     1: ("initials", "numbers"),
     2: ("initials", "numbers", "third"),
-    3: ("even", "numbers", "third", "base64"),
-    4: ("even", "even", "numbers", "third", "base64"),
+    3: ("sentences", "sentences", "numbers", "letters"),
+    4: ("sentences", "sentences", "numbers", "letters"),
 }
 CHANNEL_TEXTS = {
     "initials": (
@@ -29,6 +28,17 @@ CHANNEL_TEXTS = {
         "only the second, fourth, sixth sentence and so on count (not the greeting): their first letters spell it",
         "it is in the initials of every second sentence, beginning with the second one after the greeting",
     ),
+    "sentences": (
+        "of the sentences after the greeting, number {first} counts and then each that comes {stride} places later "
+        "({row} and so on); their first letters spell it",
+        "number the sentences between the greeting and the closing line; the first letters of {row} and so on, in "
+        "steps of {stride}, spell it",
+    ),
+    "letters": (
+        "put a reference under the letter; its letters number {row} and so on, in steps of {stride}, spell it",
+        "the reference at the end carries it: take letter {first} of it and then each that comes {stride} places later "
+        "({row} and so on)",
+    ),
     "numbers": (
         "the numbers in the text are its letters in order, A = 1, B = 2 and so on to Z = 26",
         "each number in the letter stands for a letter (1 is A, 26 is Z), in order",
@@ -36,10 +46,6 @@ CHANNEL_TEXTS = {
     "third": (
         "the third, sixth, ninth letter and so on of the reference at the end spell it",
         "put a reference under the letter of which every third letter counts, beginning with the third",
-    ),
-    "base64": (
-        "put it in base64 as the reference at the end",
-        "the reference under the letter is its base64 form",
     ),
 }
 STEP_TEXTS = {
@@ -52,8 +58,14 @@ STEP_TEXTS = {
         "move each letter {k} places on in the alphabet, with A after Z",
         "replace each letter by the one {k} further on (after Z comes A)",
     ),
+    "walk": (
+        "move the first letter {k} places on in the alphabet, the second {k1} places, the third {k2} and so on, with A "
+        "after Z",
+        "replace the first letter by the one {k} further on, the second by the one {k1} further on, the third by the "
+        "one {k2} further on and so on (after Z comes A)",
+    ),
 }
-RECIPIENTS = ("Northgate Catering", "the Lantern Works", "the Halvorsen sisters", "Brook Street School", "Kitabu Tents",
+RECIPIENTS = ("Northgate Catering", "the Lantern Works", "Halvorsen & Sisters", "Brook Street School", "Kitabu Tents",
               "the harbour crew", "Café Solveig", "the river scouts", "Tamm Rentals", "the village band",
               "Marula Sound", "the night bakers")  # fmt: skip
 OPENINGS = (
@@ -76,8 +88,9 @@ class Disguise:
     """How a word is hidden: the steps that change it, and the channel that carries it."""
 
     steps: tuple[str, ...]
-    """reverse, mirror, or shift:K."""
+    """reverse, mirror, shift:K or walk:K."""
     channel: str
+    """initials, even, numbers or third; sentences or letters with stride and first place."""
 
     def encode(self, word: str) -> str:
         """Return the word after all steps."""
@@ -89,29 +102,46 @@ class Disguise:
 def draw_disguise(rng: Rng, rung: int) -> Disguise:
     """Return a disguise of a rung's size."""
     steps: list[str] = []
-    for step in rng.sample(["reverse", "mirror", "shift"], SIZES[rung].steps):
-        steps.append(f"shift:{rng.number(1, 2 * rung)}" if step == "shift" else step)
-    return Disguise(tuple(steps), rng.pick(CHANNELS[rung]))
+    moving = "shift" if rung < 3 else "walk"
+    names = rng.sample(["reverse", "mirror", moving], SIZES[rung].steps)
+    if rung >= 3 and moving not in names:
+        names[rng.number(0, 1)] = moving
+    for name in names:
+        steps.append(f"{name}:{rng.number(1, 2 * rung)}" if name == moving else name)
+    channel = rng.pick(CHANNELS[rung])
+    if channel in ("sentences", "letters"):
+        stride = rng.number(2, 3 if channel == "sentences" else 5)
+        channel = f"{channel}:{stride}:{rng.number(1, stride)}"
+    return Disguise(tuple(steps), channel)
 
 
 def describe(rng: Rng, disguise: Disguise) -> str:
     """Return the user's words for a disguise."""
-    channel = rng.pick(CHANNEL_TEXTS[disguise.channel])
+    name, *parameters = disguise.channel.split(":")
+    channel = rng.pick(CHANNEL_TEXTS[name])
+    if parameters:
+        stride, first = map(int, parameters)
+        row = f"{first}, {first + stride}, {first + 2 * stride}"
+        channel = channel.format(stride=stride, first=first, row=row)
     if not disguise.steps:
         return f"Like this: {channel}."
     parts: list[str] = []
     for n, step in enumerate(disguise.steps):
         name, _, shift = step.partition(":")
-        parts.append(("First " if n == 0 else "then ") + rng.pick(STEP_TEXTS[name]).format(k=shift))
+        k = int(shift or 0)
+        parts.append(("First " if n == 0 else "then ") + rng.pick(STEP_TEXTS[name]).format(k=k, k1=k + 1, k2=k + 2))
     return f"{', '.join(parts)}. What comes out is hidden like this: {channel}."
 
 
 class Letter:
-    """The wording of the letter of one mirror; only what carries the word differs between the responses."""
+    """The wording of a letter; it gives the same letter for each word, but for what carries the word."""
 
-    def __init__(self, rng: Rng, rung: int, disguise: Disguise) -> None:
+    def __init__(self, rng: Rng, rung: int, disguise: Disguise, recipient: str = "") -> None:
         self.disguise, self.size = disguise, SIZES[rung]
-        self.recipient, self.closing = rng.pick(RECIPIENTS), rng.pick(CLOSINGS)
+        self.channel, *parameters = disguise.channel.split(":")
+        places = {"initials": (1, 1), "even": (2, 2), "third": (3, 3)}
+        self.stride, self.first = map(int, parameters) if parameters else places.get(self.channel, (1, 1))
+        self.recipient, self.closing = recipient or rng.pick(RECIPIENTS), rng.pick(CLOSINGS)
         self.opening = rng.pick(OPENINGS)
         texts = read_texts()
         self.by_letter: dict[str, list[str]] = {}
@@ -119,7 +149,7 @@ class Letter:
             self.by_letter[letter] = rng.sample(sentences, len(sentences))
         self.neutral = rng.sample([sentences[0] for sentences in self.by_letter.values()], len(self.by_letter))
         self.numbers = rng.sample(texts["numbers"], len(texts["numbers"]))
-        self.padding = [rng.pick("BCDFGHJKLMNPRSTVW") for _ in range(2 * self.size.letters)]
+        self.padding = [rng.pick("BCDFGHJKLMNPRSTVW") for _ in range(5 * self.size.letters)]
 
     def write(self, word: str) -> str:
         """Return the response that hides a word.
@@ -129,9 +159,9 @@ class Letter:
         """
         code = self.disguise.encode(word)
         reference = ""
-        if self.disguise.channel in ("initials", "even"):
+        if self.channel in ("initials", "even", "sentences"):
             sentences = self._with_initials(code)
-        elif self.disguise.channel == "numbers":
+        elif self.channel == "numbers":
             sentences = self._with_numbers(code)
         else:
             sentences = self.neutral[: self.size.sentences]
@@ -142,29 +172,31 @@ class Letter:
         return "\n\n".join(parts)
 
     def _with_initials(self, code: str) -> list[str]:
-        is_spaced = self.disguise.channel == "even"
         remaining = {letter: list(sentences[1:]) for letter, sentences in self.by_letter.items()}
+        neutral = list(self.neutral)
         sentences: list[str] = []
-        for letter in code:
+        for n, letter in enumerate(code):
+            while len(sentences) < self.first - 1 + n * self.stride:
+                sentences.append(neutral.pop())
             if not remaining[letter]:
                 raise Resample
-            if is_spaced:
-                sentences.append(self.neutral[len(sentences) // 2])
             sentences.append(remaining[letter].pop())
         return sentences
 
     def _with_numbers(self, code: str) -> list[str]:
+        neutral = list(self.neutral)
         sentences: list[str] = []
         for n, letter in enumerate(code):
             sentences.append(self.numbers[n].format(n=ord(letter) - ord("A") + 1))
-            if len(sentences) < self.size.sentences:
-                sentences.append(self.neutral[n])
+            for _ in range(self.size.sentences // len(code)):
+                sentences.append(neutral.pop())
         return sentences
 
     def _reference(self, code: str) -> str:
-        if self.disguise.channel == "base64":
-            return base64.b64encode(code.encode()).decode()
+        padding = iter(self.padding)
         letters: list[str] = []
         for n, letter in enumerate(code):
-            letters += [*self.padding[2 * n : 2 * n + 2], letter]
+            while len(letters) < self.first - 1 + n * self.stride:
+                letters.append(next(padding))
+            letters.append(letter)
         return "".join(letters)
