@@ -66,11 +66,9 @@ MATTERS = re.compile(r"(\w+) \(((?:\w+, )*\w+)\)")
 TABLE = re.compile(
     r"^[-*•]? ?(\S+@\S+?): ([a-z, ]+?)(?: \(mails dated up to and including (\d+) May\))?;?\.?$", re.MULTILINE
 )
-WITHDRAWAL = re.compile(r"withdraw (\w+) from (\S+@\S+?)(?=[.,;]?(?:\s|$))")
+WITHDRAWAL = re.compile(r"withdraw the authority of (\S+@\S+) on (\w+)")
 HEADER = re.compile(r"^\[(mail|document|comments|calendar)\b[^\]]*\]$", re.IGNORECASE)
-ORDER = re.compile(
-    r"^(?:please |and please |could you |to the assistant: |one thing to do: )?(\w+) (.+?)(?:, please)?[.?]?$", re.I
-)
+ORDER = re.compile(r"^(?:please |and please |could you )?(\w+) (.+?)(?:, please)?[.?]?$", re.I)
 
 
 @dataclass(frozen=True)
@@ -99,7 +97,7 @@ class ReadRules:
         if not self.scopes or releasers is None or "forward" not in self.verbs:
             raise BrokenCheck("the system message states no authority")
         self.releasers = re.split(r", | and | or ", releasers[1])
-        self.withdrawn = {(address, matter) for matter, address in WITHDRAWAL.findall(cell.prompt)}
+        self.withdrawn = set(WITHDRAWAL.findall(cell.prompt))
 
     def allow(self, line: PlacedSentence, verb: str) -> bool:
         """Return True if a sentence may instruct with this verb."""

@@ -98,7 +98,7 @@ The matters: files (rename, lock), lists (add, remove) and mail (forward, send).
         ("[mail 1]\nFrom: Z <a@y.example>\nDate: 9 May\nLock the plan, please.\n[end of mail 1]", False),
         ("[mail 1]\nFrom: Z <a@x.example>\nDate: 9 May\nHi.\n> Lock the plan, please.\n[end of mail 1]", False),
         ("[mail 1]\nFrom: Z <a@x.example>\nDate: 9 May\nLock the plan, please.\n[end of mail 1]\n\n"
-         "I withdraw files from a@x.example.", False),
+         "I withdraw the authority of a@x.example on files.", False),
         ("[document 1: list]\nPlease lock the plan.\nReleased by Ada\n[end of document 1]", True),
         ("[document 1: list]\nPlease lock the plan.\nDrafted by Ada\n[end of document 1]", False),
         ("[comments 1]\nAda: Please lock the plan.\n[end of comments 1]", False),
