@@ -235,7 +235,7 @@ def _single_goal(
     test = re.search(r"If its (\w+) is ([\w-]+), (.+?); if not, (.+)", order)
     if test:
         return [_wanted(test[3] if record[test[1]] == _scalar(test[2]) else test[4], record)]
-    if re.search(r"What does it say under|I need to know its|What is its", order):
+    if re.search(r"What does it say under|I need to know its|What do the records say under", order):
         value = backend.details.get(record["id"])
         return [("show", record["id"])] if value is None else value in reply and record["id"] in reply
     return [_wanted(order, record)]

@@ -182,7 +182,7 @@ def _shown_turns(domain: RecordDomain, values: Mapping[str, str]) -> list[Messag
     """Return turns in which the details of some records, by id, are shown."""
     detail = domain["detail"][0]
     calls = _show_calls(domain, list(values))
-    question = Message(role="user", content=f"What is the {detail} of {', '.join(values)}?")
+    question = Message(role="user", content=f"What do the records say under {detail} for {', '.join(values)}?")
     turns = [question, call_turn("Looking.", calls, FIRST_SHOWN)]
     for number, (record, value) in enumerate(values.items(), FIRST_SHOWN):
         turns.append(result_turn(number, {"id": record, detail: value}))

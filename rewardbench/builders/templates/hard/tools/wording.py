@@ -69,7 +69,11 @@ UPDATES = (
 OPENERS = ("Next one. ", "", "ok, now this: ", "Then something else. ", "And now: ", "One more, then I'm off. ")
 SUBJECTS = ("Take {}.", "It's about {}.", "I mean {}.", "Look at {}.")
 ENDINGS = ("", " Thanks!", " That's all.", " Please do it now.")
-DETAILS = ("What does it say under {detail}?", "I need to know its {detail}.", "What is its {detail}?")
+DETAILS = (
+    "What does it say under {detail}?",
+    "I need to know its {detail}.",
+    "What do the records say under {detail}?",
+)
 
 
 @cache
@@ -231,8 +235,8 @@ def calling_response(domain: RecordDomain, calls: Sequence[ExpectedCall]) -> Mes
             sentences.append(f"I'll look up the {domain['detail'][0]} of {record}.")
         else:
             ((name, value),) = arguments.items()
-            target = f"The {name} of {record} becomes {value}." if record else f"I look for {name} {value}."
-            sentences.append(target)
+            search = f"I look for the {domain['plural']} whose {name} is {value}."
+            sentences.append(f"I set the {name} of {record} to {value}." if record else search)
     return (call_turn(" ".join(sentences), calls, 90),)
 
 
