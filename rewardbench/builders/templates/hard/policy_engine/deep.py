@@ -1,6 +1,6 @@
 """Deep policies: the clause that decides hangs on a long chain of clauses that switch each other off.
 
-Two rules are candidates. The one that goes first stands at the end of a chain whose last link depends on one fact, so
+Two rules are candidates. The one that goes first is the end of a chain whose last link depends on one fact, so
 that this fact turns its fate. Everything else that is attached to a clause leaves its fate as it is: a clause whose
 condition is not met, or a chain of an even number of clauses that apply.
 """

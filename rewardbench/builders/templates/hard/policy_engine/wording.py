@@ -257,7 +257,7 @@ def _listed(statements: Sequence[str]) -> str:
 
 
 def _claim(rng: Rng, numbers: list[int], claim: str, most: int) -> str:
-    """Return a sentence about at most so many of some clauses."""
+    """Return a sentence about some clauses, `most` at most."""
     numbers = rng.sample(numbers, min(most, len(numbers)))
     if len(numbers) == 1:
         return f"Clause {numbers[0]} is {claim}."
