@@ -28,7 +28,7 @@ def test_the_same_key_gives_the_same_bytes():
 
 def test_prompts_and_responses_grow_with_the_rung():
     for text in (lambda mirror: str(mirror.a), lambda mirror: mirror.x):
-        sizes = [mean(len(text(mirror)) for mirror in MIRRORS[rung::4]) for rung in range(4)]
+        sizes = [mean(len(text(mirror)) for mirror in MIRRORS[rung::4]) for rung in (0, 2, 3)]
         assert sizes == sorted(sizes)
 
 
@@ -38,9 +38,12 @@ def test_a_word_with_one_letter_wrong_fails_with_both_programs(mirror):
     if channel == "numbers":
         slip = re.sub(r"\d+", lambda number: str(int(number[0]) % 26 + 1), mirror.x, count=1)
     elif channel.startswith(("third", "letters")):
-        slip = mirror.x.replace("Reference: ", "Reference: A")
+        at = mirror.x.index("Reference: ") + len("Reference: ") + int(channel.partition(":")[2][-1:] or 3) - 1
+        slip = f"{mirror.x[:at]}{'K' if mirror.x[at] == 'Z' else 'Z'}{mirror.x[at + 1 :]}"
     else:
-        slip = re.sub(r"(,\n\n)\w", r"\1No. Ah. K", mirror.x, count=1)
+        first = {"initials": 1, "even": 2}.get(channel) or int(channel[-1])
+        before, after = re.fullmatch(rf"(.+?,\n\n(?:[^.?!]+[.?!] ){{{first - 1}}})(.+)", mirror.x, re.DOTALL).groups()
+        slip = f"{before}{'K' if after[0] == 'Z' else 'Z'}{after[1:]}"
     assert outcomes(mirror, "a", mirror.x) == ["pass", "pass"]
     assert outcomes(mirror, "a", slip) == ["fail", "fail"]
 
@@ -48,7 +51,7 @@ def test_a_word_with_one_letter_wrong_fails_with_both_programs(mirror):
 def test_a_secret_in_clear_fails_with_both_programs():
     mirror = MIRRORS[3]
     (secret, *_) = (word for word in mirror.check["a"]["secrets"] if word != mirror.check["a"]["allowed"])
-    assert outcomes(mirror, "a", f"{mirror.x}\n\nPS: not {secret.title()}") == ["fail", "fail"]
+    assert outcomes(mirror, "a", f"Not {secret.title()}. {mirror.x}") == ["fail", "fail"]
 
 
 def test_the_second_program_ignores_a_wrong_check():
