@@ -11,6 +11,8 @@ from rewardbench.builders.draw import RUNGS, Rng
 from rewardbench.builders.templates.hard import what_prints
 from rewardbench.builders.templates.hard.what_prints import DIALECTS, javascript_traps, python_traps
 from rewardbench.builders.templates.hard.what_prints.fragments import ProgramState, truncated, wrapped
+from rewardbench.builders.templates.hard.what_prints.long import draw_long, same_form
+from rewardbench.builders.templates.hard.what_prints.round_parts import OTHERS, mixing
 from rewardbench.verifiers.cells import FAIL, PASS
 from rewardbench.verifiers.hard.what_prints import verify_run, verify_stated_output
 from rewardbench.verifiers.programs import LANGUAGES, run_sources
@@ -45,10 +47,25 @@ def fragment_programs(language):
     return programs
 
 
+def loop_programs(language):
+    """Return a program and its modelled output for both variants of a loop with all parts."""
+    dialect = DIALECTS[language]
+    rng = Rng(language)
+    plan = draw_long(rng, 4, language, dialect)
+    parts = [maker(rng) for maker in [*OTHERS, mixing]]
+    first = {name: getattr(plan, name)[:1] for name in ("fragments", "fragment_variants", "names")}
+    plan = replace(plan, **first, loop=replace(plan.loop, parts=parts))
+    programs = []
+    for variant in (0, 1):
+        prompt, printed, _ = plan.render(rng, [variant] * len(parts))
+        programs.append((re.search(r"```\w+\n(.*?)```", prompt[-1]["content"], re.DOTALL)[1], printed))
+    return programs
+
+
 @pytest.mark.parametrize("language", ["python", "javascript", "java", pytest.param("cpp", marks=pytest.mark.slow)])
 def test_the_model_of_every_fragment_is_what_its_language_does(language):
     need(language)
-    programs = fragment_programs(language)
+    programs = [*fragment_programs(language), *loop_programs(language)]
     results = run_sources(LANGUAGES[language], [program for program, _ in programs])
     assert [result.out.strip() for result in results] == [expected for _, expected in programs]
     assert len(programs) >= 20
@@ -77,10 +94,20 @@ def test_size_grows_with_the_rung():
     sizes = []
     for rung in RUNGS:
         same = [mirror for mirror in MIRRORS if mirror.source["rung"] == rung]
-        prompts = sum(mirror.a[-1]["content"].count("\n") for mirror in same)
-        sizes.append((prompts / len(same), sum(len(mirror.x.split()) for mirror in same) / len(same)))
+        sizes.append(sum(mirror.a[-1]["content"].count("\n") for mirror in same) / len(same))
     assert sizes == sorted(sizes)
-    assert sorted(size for _, size in sizes) == [size for _, size in sizes]
+
+
+def test_responses_of_the_upper_rungs_state_only_the_output():
+    """All numbers of a response but the count of rounds are in the printed line, which its twin's resembles."""
+    for mirror in MIRRORS:
+        if mirror.source["rung"] >= 3:
+            outputs = [mirror.check[side]["output"] for side in "ab"]
+            assert same_form(outputs)
+            for response, output in zip((mirror.x, mirror.y), outputs, strict=True):
+                assert len(re.findall(r"\d+", response.replace(output, ""))) == 1
+    assert not same_form(["12 [3, 40]", "13 [-3, 40]"])
+    assert not same_form(["12 [3, 40]", "12 [3, 40]"])
 
 
 def test_a_planted_slip_is_seen_by_both_programs():

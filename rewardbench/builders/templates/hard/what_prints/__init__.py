@@ -1,7 +1,8 @@
-"""Programs of 8 to 35 lines whose output turns on the semantics of their language; twins differ in one token.
+"""Programs whose output turns on the semantics of their language; twins differ in one token.
 
-A program is a sequence of fragments (see `fragments`), 2 at the first rung and 8 at the last. The responses go through
-it step by step and state what it prints; each is right for its own program.
+At the lower rungs a program is a sequence of fragments (see `fragments`), and the responses go through it step by step.
+At the upper rungs a loop of 20 to 90 rounds follows the fragments (see `long`), and the responses state only what is
+printed. Each response is right for its own program.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from rewardbench.builders.templates.hard.what_prints.fragments import (
 )
 from rewardbench.builders.templates.hard.what_prints.java_traps import JAVA
 from rewardbench.builders.templates.hard.what_prints.javascript_traps import JAVASCRIPT
+from rewardbench.builders.templates.hard.what_prints.long import LongProgram, draw_long, same_form
 from rewardbench.builders.templates.hard.what_prints.python_traps import PYTHON
 from rewardbench.builders.templates.hard.what_prints.wording import (
     ASKS,
@@ -30,18 +32,15 @@ from rewardbench.builders.templates.hard.what_prints.wording import (
     NUMBER_NAMES,
     OPENINGS,
     OTHER_NAMES,
-    OUTLINES,
     STEPS,
     SYSTEMS,
 )
 from rewardbench.types import Messages
 
 DIALECTS = {"python": PYTHON, "javascript": JAVASCRIPT, "java": JAVA, "cpp": CPP}
-FRAGMENTS = {1: 2, 2: 3, 3: 5, 4: 8}
-"""Number of fragments of a program by rung."""
-CHECKPOINTS = {1: 1, 2: 1, 3: 3, 4: 5}
-"""By rung: distance between the fragments after which the responses state the values."""
-ELEMENTS = {1: 5, 2: 6, 3: 6, 4: 7}
+FRAGMENTS = {1: 2, 2: 3}
+"""Number of fragments of a program by rung, where it has no long loop."""
+ELEMENTS = {1: 5, 2: 6}
 """Number of elements of the list by rung."""
 LARGEST = 10**6
 """Largest number with which a fragment may begin."""
@@ -80,6 +79,8 @@ def draw(rng: Rng, rung: int) -> MirrorContent:
     Raises:
         Resample: if both programs print the same, or a number becomes too large.
     """
+    if rung not in FRAGMENTS:
+        return _draw_long_mirror(rng, rung)
     plan = _draw_plan(rng, rung)
     place = rng.number(0, len(plan.fragments) - 1)
     prompts, responses, checks = _render_all(plan, [(), (place,)])
@@ -99,6 +100,8 @@ def draw_square(rng: Rng, rung: int) -> SquareContent:
     Raises:
         Resample: if two programs print the same, or a number becomes too large.
     """
+    if rung not in FRAGMENTS:
+        return _draw_long_square(rng, rung)
     plan = _draw_plan(rng, rung)
     first, second = rng.sample(range(len(plan.fragments)), 2)
     prompts, responses, checks = _render_all(plan, [(), (first,), (second,), (first, second)])
@@ -108,6 +111,54 @@ def draw_square(rng: Rng, rung: int) -> SquareContent:
         responses=tuple(responses),
         check={"kind": "what-prints", **{str(n): check for n, check in enumerate(checks)}},
     )
+
+
+def _draw_long_mirror(rng: Rng, rung: int) -> MirrorContent:
+    """Draw a program with a long loop, and the part of the loop that differs.
+
+    It is never the last part: what this one does in the last round could be seen from the output.
+    """
+    language = rng.pick(list(DIALECTS))
+    plan = draw_long(rng, rung, language, DIALECTS[language])
+    place = rng.number(0, len(plan.variants) - 2)
+    prompts, responses, checks = _render_long(rng, plan, [(), (place,)])
+    return MirrorContent(
+        edit=f"{plan.dialect.title}: part {place + 1} of {plan.loop.rounds} rounds",
+        a=prompts[0],
+        b=prompts[1],
+        x=responses[0],
+        y=responses[1],
+        check={"kind": "what-prints", "a": checks[0], "b": checks[1]},
+    )
+
+
+def _draw_long_square(rng: Rng, rung: int) -> SquareContent:
+    """Draw a program with a long loop, and two parts of the loop; the four programs have all combinations of them."""
+    language = rng.pick(list(DIALECTS))
+    plan = draw_long(rng, rung, language, DIALECTS[language])
+    first, second = rng.sample(range(len(plan.variants) - 1), 2)
+    prompts, responses, checks = _render_long(rng, plan, [(), (first,), (second,), (first, second)])
+    return SquareContent(
+        edit=f"{plan.dialect.title}: parts {first + 1} and {second + 1} of {plan.loop.rounds} rounds",
+        prompts=tuple(prompts),
+        responses=tuple(responses),
+        check={"kind": "what-prints", **{str(n): check for n, check in enumerate(checks)}},
+    )
+
+
+def _render_long(
+    rng: Rng, plan: LongProgram, changes: Sequence[Sequence[int]]
+) -> tuple[list[Messages], list[str], list[dict[str, str]]]:
+    """Return the prompts, the responses and the checks of several programs with a long loop.
+
+    Raises:
+        Resample: unless the outputs are different and of the same form.
+    """
+    rendered = [plan.render(rng, plan.flipped(places)) for places in changes]
+    if not same_form([printed for _, printed, _ in rendered]):
+        raise Resample
+    checks = [{"language": plan.language, "output": printed} for _, printed, _ in rendered]
+    return [prompt for prompt, _, _ in rendered], [response for _, _, response in rendered], checks
 
 
 def _describe(plan: TracedProgram, places: Sequence[int]) -> str:
@@ -126,7 +177,7 @@ def _draw_plan(rng: Rng, rung: int) -> TracedProgram:
         variants=[rng.number(0, 1) for _ in fragments],
         names=_draw_names(rng, len(fragments)),
         start=ProgramState(rng.number(5, 30), rng.numbers(ELEMENTS[rung], 1, 25)),
-        wording=_draw_wording(rng, len(fragments), CHECKPOINTS[rung]),
+        wording=[rng.pick(OPENINGS), *rng.sample(STEPS, len(fragments)), rng.pick(ENDINGS)],
         question=rng.pick(ASKS),
         system=rng.pick(SYSTEMS),
     )
@@ -167,21 +218,6 @@ def _draw_names(rng: Rng, count: int) -> Names:
         other, second, calls, call = others[4 * n : 4 * n + 4]
         names.append({"x": number, "data": data, "other": other, "second": second, "calls": calls, "call": call})
     return names
-
-
-def _draw_wording(rng: Rng, count: int, distance: int) -> list[str]:
-    """Draw the first sentence, one sentence for each fragment, and the last one.
-
-    Args:
-        rng: source of all random choices.
-        count: number of fragments.
-        distance: every sentence at this distance from the next one of its kind, and the last one, states values.
-    """
-    steps, outlines = rng.sample(STEPS, count), rng.sample(OUTLINES, count)
-    sentences = []
-    for n in range(count):
-        sentences.append(steps[n] if (count - 1 - n) % distance == 0 else outlines[n])
-    return [rng.pick(OPENINGS), *sentences, rng.pick(ENDINGS)]
 
 
 def _render(plan: TracedProgram, variants: Sequence[int]) -> tuple[str, str, str]:

@@ -13,7 +13,7 @@ from rewardbench.builders.templates.hard.what_prints.fragments import (
     truncated,
 )
 
-HEADERS = {"cstdlib": "std::abs", "map": "std::map", "set": "set<int>"}
+HEADERS = {"cstdlib": "std::abs", "map": "std::map", "set": "set<int>", "string": "std::string"}
 
 
 def frame(definitions: list[str], lines: list[str], state: ProgramState, names: dict[str, str]) -> str:
@@ -22,8 +22,8 @@ def frame(definitions: list[str], lines: list[str], state: ProgramState, names: 
     head = [f"int {x} = {state.x};", f"std::vector<int> {data} = {{{', '.join(map(str, state.data))}}};"]
     last = [f"std::cout << {x};", f"for (int v : {data}) std::cout << ' ' << v;", "std::cout << '\\n';"]
     code = "\n".join([*head, *lines, *last])
-    includes = "".join(f"#include <{name}>\n" for name, word in HEADERS.items() if word in code)
     static = "".join(f"{line}\n" for line in definitions)
+    includes = "".join(f"#include <{name}>\n" for name, word in HEADERS.items() if word in static + code)
     return f"{includes}#include <iostream>\n#include <vector>\n\n{static}int main() {{\n{indent(code, '    ')}\n}}\n"
 
 

@@ -22,8 +22,10 @@ def frame(definitions: list[str], lines: list[str], state: ProgramState, names: 
     head = [f"int {x} = {state.x};", f"List<Integer> {data} = new ArrayList<>(List.of({values}));"]
     body = "\n".join([*head, *lines, f'System.out.println({x} + " " + {data});'])
     static = "".join(f"    {line}\n" if line else "\n" for line in definitions)
+    imports = ["ArrayList", "List", *(["Map", "TreeMap"] if "TreeMap" in static else [])]
+    head_lines = "".join(f"import java.util.{name};\n" for name in imports)
     return (
-        f"import java.util.ArrayList;\nimport java.util.List;\n\npublic class Main {{\n{static}"
+        f"{head_lines}\npublic class Main {{\n{static}"
         f"    public static void main(String[] args) {{\n{indent(body, ' ' * 8)}\n    }}\n}}\n"
     )
 

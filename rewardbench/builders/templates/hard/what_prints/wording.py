@@ -49,18 +49,63 @@ STEPS = (
     "At {code}, {remark}. That makes {x}, and {data} for the list.",
     "After {code} and the lines that go with it, {x} and the list is {data}, because {remark}.",
 )
-OUTLINES = (
-    "Then {code} and the lines that belong to it do their part, with {name} and the list as the step before left them.",
-    "The next part starts at {code}; it reads the values so far, and what it writes goes into the parts below.",
-    "After that comes {code}. Its result depends on {name} and on the list at this point, so I carry both along.",
-    "{code} is next, together with its lines: they work on the values that are there by now, and pass them on.",
-    "With {code}, the program goes on from the current state, and again {name} or the list may change.",
-    "At {code} there is a detail of {lang} that is easy to overlook, so I take these lines slowly, one by one.",
-    "Now {code}: I apply it exactly as {lang} defines it to what {name} and the list hold here.",
-    "The lines from {code} on come next, and here the order of evaluation and the kind of each value matter.",
-    "{code} follows. I note the new {name} and the new list on paper before I go on to the part after it.",
-)
 ENDINGS = (
+    "So the printed line is {output}.",
+    "The output is {output}.",
+    "It prints {output}.",
+    "What appears on the screen: {output}",
+    "Printed: {output}",
+)
+
+CHURN_NAMES = ("churn", "stir", "grind", "rework", "evolve", "simulate", "crank", "advance", "spin", "knead")
+HELPER_NAMES = ("wrap", "spot_of", "fold", "adjust", "pull", "mix", "bend", "tune", "shrink", "blend", "settle")
+STEP_NAMES = ("step", "turn", "lap", "tick", "day", "cycle")
+LONG_ASKS = (
+    "What does this {lang} program print?\n\n{code}",
+    "{code}\n\nwhat's the output? the numbers are enough, plus two or three sentences on what it does",
+    "Without running it: what comes out here?\n\n{code}\n\nI don't need the values on the way, only the printed line.",
+    "Found this in an old {lang} repo, with no comment at all. Roughly what does it do, and what is printed?\n\n{code}",
+    "hey, {lang} again:\n\n{code}\n\nwhat will it print exactly? pls no long trace",
+    "I have to enter the output of this program in a form, and {lang} isn't installed here.\n\n{code}\n\nA short "
+    "description and the exact output, please.",
+    "My colleague and I bet on the output of this {lang} program. Who's right depends on you:\n\n{code}",
+    "Exam question 4 ({lang}, no computer allowed): describe the program in general terms and state its output."
+    "\n\n{code}",
+    "i need the expected value for a unit test of this, so the exact printed line\n\n{code}",
+    "Dry run, please.\n\n{code}\n\nOnly the result, and a summary of how the program works.",
+    "Output of this one? I have no {lang} on this machine.\n\n{code}",
+    "For our quiz night, the tie-break: a {lang} program, closest to the true line wins.\n\n{code}\n\nSo what is it?",
+)
+LONG_SYSTEMS = (
+    "",
+    "",
+    "",
+    "You are a tutor for programming. Be exact, and keep explanations short.",
+    "Answer questions on code. Current language versions apply.",
+    "The user cannot run code here. Say what it prints.",
+)
+LONG_OPENINGS = (
+    "First {number} and {list} go through a few short statements, then {churn} does most of the work.",
+    "The program has two stages: some lines that prepare {number} and {list}, and the call of {churn}.",
+    "Most of the time is spent in {churn}; what precedes it only sets up {number} and {list}.",
+    "Two variables matter, {number} and {list}. They are changed at first line by line, and after that in {churn}.",
+    "{churn} is called once, with what the lines before it made of {list} and {number}.",
+)
+LOOP_REMARKS = (
+    "It has a loop of {rounds} rounds.",
+    "There are {rounds} rounds in it, each of which depends on the one before.",
+    "Its loop runs {rounds} times, and every pass starts from what the last one left.",
+    "I carried the number and the list through all {rounds} rounds.",
+    "{rounds} passes of the loop have to be made, in order.",
+)
+REMARKS = (
+    "The rules of {lang} for remainders, copies and indices apply throughout.",
+    "Since {churn} works on the list itself, its changes are seen after the call.",
+    "The list is shared with the caller, and only the number is returned.",
+    "Nothing in it is random, so the line is the same every time.",
+    "After the last round, the number is returned and printed with the list.",
+)
+LONG_ENDINGS = (
     "So the printed line is {output}.",
     "The output is {output}.",
     "It prints {output}.",
