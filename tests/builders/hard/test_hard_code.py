@@ -1,16 +1,21 @@
 """Test the tickets of core-hard: translations, clauses computed twice, and verifiers that see planted slips."""
 
+import ast
 import random
 import shutil
 from dataclasses import replace
 from difflib import SequenceMatcher
+from functools import partial
+from string import Template
 
 import pytest
 
 from rewardbench.builders.build import draw_mirror, draw_square
 from rewardbench.builders.draw import RUNGS, Rng
 from rewardbench.builders.templates.hard import hard_code
+from rewardbench.builders.templates.hard.hard_code.conditions import Conditions, negated
 from rewardbench.builders.templates.hard.hard_code.prompts import ticket_prompts
+from rewardbench.builders.templates.hard.hard_code.rewriting import rewrite, rewrite_query
 from rewardbench.builders.templates.hard.hard_code.worlds import clause_text, read_worlds
 from rewardbench.verifiers import Cell
 from rewardbench.verifiers.cells import FAIL, PASS
@@ -95,11 +100,14 @@ def test_program_and_clauses_agree_on_random_inputs(world):
             assert program(lines) == rules.expected_output(ticket, lines), lines
 
 
-def test_twins_differ_in_one_clause_and_in_one_short_place_of_the_program():
+def test_twins_differ_in_one_clause_and_at_the_lower_rungs_in_one_place_of_the_program():
     for mirror in MIRRORS:
         clauses_a, clauses_b = (numbered_clauses(prompt[-1]["content"]) for prompt in (mirror.a, mirror.b))
         assert sum(a != b for a, b in zip(clauses_a, clauses_b, strict=True)) == 1
         lines_x, lines_y = mirror.x.split("\n"), mirror.y.split("\n")
+        if mirror.source["rung"] in hard_code.REWRITTEN:
+            assert len(set(lines_x) - set(lines_y)) >= 6
+            continue
         shorter, longer = sorted((lines_x, lines_y), key=len)
         assert len(longer) - len(shorter) in (0, 1, 2, 3)
         if len(longer) == len(shorter):
@@ -107,6 +115,37 @@ def test_twins_differ_in_one_clause_and_in_one_short_place_of_the_program():
             matcher = SequenceMatcher(None, *pair, autojunk=False)
             changes = [code for code in matcher.get_opcodes() if code[0] != "equal"]
             assert sum(max(i2 - i1, j2 - j1) for _, i1, i2, j1, j2 in changes) <= 16
+
+
+@pytest.mark.parametrize("world", read_worlds(), ids=lambda world: world.name)
+def test_a_rewritten_program_does_the_same(world):
+    for seed in range(4):
+        rng = Rng(f"{world.name}/{seed}")
+        words = hard_code.draw_words(rng, world)
+        settings = hard_code.draw_settings(rng, world, 12)
+        source, program = world.program(settings, words), hard_code.load(world, settings, words)
+        if world.language == "sql":
+            rewritten = rewrite_query(rng, source)
+            other = partial(hard_code.run_query, Template(world.schema).substitute(words), rewritten)
+        else:
+            rewritten = rewrite(rng, source)
+            names = {}
+            exec(hard_code.python_program(rewritten), names)
+            other = names[words["f"]]
+            assert all(hard_code.translate(language, rewritten) for language in hard_code.EMITTERS)
+        assert rewritten != source
+        for _ in range(30):
+            lines = hard_code.INPUTS[world.name](rng, words, settings)
+            assert other(lines) == program(lines), (rewritten, lines)
+
+
+def test_forms_of_conditions_by_hand():
+    """Of `a < 5` there are four forms, of which each draw has one; the opposite of a condition is its negation."""
+    tree = ast.parse("a < 5", mode="eval").body
+    forms = {ast.unparse(Conditions(Rng(str(n)))._form(tree)) for n in range(30)}
+    assert forms == {"a < 5", "5 > a", "not a >= 5", "a <= 4"}
+    opposites = [ast.unparse(negated(ast.parse(text, mode="eval").body)) for text in ("a <= b", "not x", "x", "a in b")]
+    assert opposites == ["a > b", "x", "not x", "a not in b"]
 
 
 def test_size_grows_and_the_share_of_differing_inputs_shrinks_with_the_rung():
@@ -171,7 +210,7 @@ def test_a_league_by_hand():
     clauses = [
         "`match H A G E` reports",
         "A win brings 3 table points",
-        "The order of the table: most points; if that is equal too, more own goals; then by name.",
+        "The order of the table: most points; if that is equal too, more goals for the team; then by name.",
         "Output one line for each team",
     ]
     ticket = read_ticket(clauses, rules.CLAUSES, rules.SETTINGS)

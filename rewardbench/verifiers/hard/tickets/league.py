@@ -37,7 +37,7 @@ CLAUSES = {
     ],
 }
 SETTINGS = {
-    "order": (r"too, more own|, high before low; and at", r"fewer own|low before high"),
+    "order": (r"too, more |, high before low; and at", r"too, fewer |low before high"),
     "big": (r"at least|or more", r"more than|over"),
     "close": (r"exactly 1|no more", r"1 or 2"),
     "scoring": (r"or more|at least", r"more than|over"),

@@ -15,7 +15,7 @@ CLAUSES = {
         r"^`T (?P<fail>\w+) J`, if J is running: .*?(?P<wait>\d+) minutes",
         r"^On `T (?P<fail>\w+) J`, a running J .*? T \+ (?P<wait>\d+)",
     ],
-    "tries": [r"that has failed \D*(?P<tries>\d+) times", r"^Failure number (?P<tries>\d+)"],
+    "tries": [r"that has failed \D*(?P<tries>\d+) times", r"^The end of \D*(?P<tries>\d+)"],
     "ok": [r"^`T (?P<ok>\w+) J` ends", r"^A running J is finished by `T (?P<ok>\w+) J`"],
     "aging": [r"^For picking, .*? full (?P<aging>\d+) minutes", r"^Waiting pays: each full (?P<aging>\d+)"],
     "late": [r"^Before each line of minute T, .*? picked \D*(?P<limit>\d+)", r"^Nothing may run for \D*(?P<limit>\d+)"],
@@ -33,7 +33,7 @@ CLAUSES = {
 SETTINGS = {
     "order": (r"entered first|earliest", r"entered last|latest"),
     "fail": (r"minutes later\.|\+ \d+\.", r"for each time|× n"),
-    "tries": (r"failed \d|number \d+ is", r"more than|\+ 1 is"),
+    "tries": (r"failed \d|is failure number", r"more than|failure after"),
     "ok": (r"the last time|latest picking", r"the first time|first picking"),
     "aging": (r"last became ready", r"was entered|of its entry"),
     "late": (r"more than|longer than", r"or more|minutes or longer"),

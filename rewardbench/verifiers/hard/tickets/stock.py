@@ -16,7 +16,7 @@ CLAUSES = {
         r"removed \w+ and \D*(?P<low>\d+).*`reorder I` follows",
         r"^After each successful .*? has \D*(?P<low>\d+)",
     ],
-    "spoil": [r"thrown away when a line of day D \+ (?P<age>\d+)", r"^Before each line, .*? for \D*(?P<age>\d+)"],
+    "spoil": [r"thrown away when a line of a day \D*D \+ (?P<age>\d+)", r"^Before each line, .*? for \D*(?P<age>\d+)"],
     "back": [r"^`D (?P<back>\w+) I Q` puts", r"^For `D (?P<back>\w+) I Q`, Q"],
     "bulk": [r"^An? `\w+` of \D*(?P<bulk>\d+).* served the other way round", r"^Exception for large .*?(?P<bulk>\d+)"],
     "loss": [r"^`D (?P<loss>\w+) I Q` removes Q \w+ of I from", r"^After `D (?P<loss>\w+) I Q`, Q"],
@@ -32,7 +32,7 @@ CLAUSES = {
 }
 SETTINGS = {
     "alert": (r"fewer than|less than", r"or fewer|at most"),
-    "spoil": (r"D \+ \d+ or later|days or more", r"\+ 1 or later|more than"),
+    "spoil": (r"not before D|days or more", r"day after D|more than"),
     "back": (r"of the last of|`\w+` of that article ended", r"of the first of|began"),
     "bulk": (r"more than|over", r"or more|at least"),
     "merge": (r"higher", r"lower"),

@@ -30,7 +30,10 @@ CLAUSES = {
     ],
     "star": [r"the most lines `(?P<star>\w+)`", r"the largest number of `(?P<star>\w+)` lines"],
     "sum": [r"^The last line is `N S`", r"^Finish with a line `N S`"],
-    "night": [r"^A line at second .* that began before second (?P<night>\d+)", r"^At second (?P<night>\d+) the shift"],
+    "night": [
+        r"^A line (?:at or )?after second .* that began before second (?P<night>\d+)",
+        r"^At second (?P<night>\d+) the shift",
+    ],
 }
 SETTINGS = {
     "gap": (r"more than \d|over \d", r"\d or more|or longer"),
@@ -39,7 +42,7 @@ SETTINGS = {
     "errors": (r"or more|at least", r"more than"),
     "join": (r"or more|or longer", r"more than|: longer than"),
     "star": (r"^The first|the first of them", r"^The last|the last of them"),
-    "night": (r"second \d+ or later|line from second", r"\+ 1 or later|line after second"),
+    "night": (r"at or after second|line from second", r"line after second"),
 }
 
 

@@ -20,6 +20,7 @@ from rewardbench.builders.templates.hard.hard_code.emitter import Emitter
 from rewardbench.builders.templates.hard.hard_code.inputs import INPUTS
 from rewardbench.builders.templates.hard.hard_code.languages import JavaEmitter, JavaScriptEmitter
 from rewardbench.builders.templates.hard.hard_code.prompts import function_name, ticket_prompts, ticket_responses
+from rewardbench.builders.templates.hard.hard_code.rewriting import rewrite, rewrite_query
 from rewardbench.builders.templates.hard.hard_code.worlds import ClauseSettings, TicketWorld, read_worlds
 from rewardbench.types import Messages
 
@@ -28,6 +29,8 @@ CLAUSES = {1: 4, 2: 6, 3: 9, 4: 12}
 SHARES = {1: (0.02, 1.0), 2: (0.01, 0.4), 3: (0.01, 0.15), 4: (0.01, 0.05)}
 """Bounds of the share of random inputs on which the two programs differ, by rung."""
 FUZZ_INPUTS = 400
+REWRITTEN = (3, 4)
+"""Rungs at which each response is rewritten, so that the two programs cannot be compared line by line."""
 CASES, SEPARATING_CASES = 12, 6
 """Number of tests, and the largest number of them on which the two programs differ."""
 
@@ -66,6 +69,7 @@ class Assignment:
     language: str
     inputs: Sequence[list[str]]
     """Random inputs."""
+    rung: int
 
     def flipped(self, *names: str) -> ClauseSettings:
         """Return the settings in which these clauses have their other setting."""
@@ -86,7 +90,11 @@ class Assignment:
         self, rng: Rng, variants: Sequence[ClauseSettings], example: tuple[list[str], list[str]]
     ) -> tuple[list[Messages], list[str]]:
         """Return the prompts and the responses for some settings."""
-        codes = [translate(self.language, self.world.program(settings, self.words)) for settings in variants]
+        sources = [self.world.program(settings, self.words) for settings in variants]
+        if self.rung in REWRITTEN:
+            change = rewrite_query if self.language == "sql" else rewrite
+            sources = [change(rng, source) for source in sources]
+        codes = [translate(self.language, source) for source in sources]
         prompts = ticket_prompts(rng, self.world, self.words, variants, self.language, example)
         return prompts, ticket_responses(rng, self.language, codes)
 
@@ -151,7 +159,7 @@ def _draw_assignment(rng: Rng, rung: int) -> Assignment:
     settings = draw_settings(rng, world, CLAUSES[rung])
     language = "sql" if world.language == "sql" else rng.pick(LANGUAGES)
     inputs = [INPUTS[world.name](rng, words, settings) for _ in range(FUZZ_INPUTS)]
-    return Assignment(world, words, settings, language, inputs)
+    return Assignment(world, words, settings, language, inputs, rung)
 
 
 def draw_words(rng: Rng, world: TicketWorld) -> dict[str, str]:

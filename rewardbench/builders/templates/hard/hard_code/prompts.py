@@ -55,7 +55,6 @@ QUERY_NOTES = (
     "",
     "It needs nothing newer than common table expressions.",
     "Each step has a name of its own, so you can look at the rows in between.",
-    "I went through the rules one after another; each has its place in the query.",
 )
 QUERY_EXAMPLE = "For the rows\n\n```\n{lines}\n```\n\n(name of the table first) the result is:\n\n```\n{output}\n```"
 STYLES = ("{n}. {text}", "{n}) {text}", "({n}) {text}", "R{n}: {text}", "[{n}] {text}", "#{n}: {text}")
@@ -94,7 +93,6 @@ NOTES = (
     "",
     "It reads each line once and keeps no state between calls.",
     "Nothing beyond the standard library is needed.",
-    "I went through the clauses one after another; each has its place in the code.",
     "Tell me if you'd like tests to go with it.",
 )
 

@@ -131,6 +131,8 @@ def mutated_names(function: ast.FunctionDef, mutated_positions: Mapping[str, Col
         elif isinstance(node, ast.AugAssign):
             targets = [node.target]
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            if node.func.attr == "split":
+                continue
             mutated.add(_root(node.func.value))
         elif isinstance(node, ast.Call):
             positions = mutated_positions.get(ast.unparse(node.func), ())

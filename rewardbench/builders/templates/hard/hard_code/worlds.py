@@ -5,7 +5,7 @@ A world is a file `*.toml`. Its texts use this notation:
     $name             a word of the scene, or a number
     ⟦this|that⟧       in a clause: its two settings, which are what two twins differ in
     ⟦name:this|that⟧  in the program: the same, for the clause of that name
-    ⟨name:text⟩       in the program: text that belongs to the clause of that name
+    ⟨name:text⟩       in the program: text that belongs to the clause of that name (or to a condition as below)
     #? name           at the end of a program's line: the line belongs to that clause
     #? !name          ... the line is for a program without the clause
     #? name=1         ... the line belongs to the second setting of the clause
@@ -24,8 +24,8 @@ from pathlib import Path
 from string import Template as Places
 
 SWITCH = re.compile(r"⟦(?:(\w+):)?(.*?)\|(.*?)⟧", re.DOTALL)
-ARTICLE = re.compile(r"(\ba|^A|(?<=\. )A)n? (`?)([a-zA-Z])([a-z]?)")
-OPTION = re.compile(r"⟨(\w+):(.*?)⟩")
+ARTICLE = re.compile(r"(\ba|^A|(?<=\. )A)n? (`?)([a-zA-Z])([a-z]{0,2})")
+OPTION = re.compile(r"⟨([^:⟩]+):(.*?)⟩")
 CONDITION = re.compile(r" *#\? (.+)$")
 
 ClauseSettings = Mapping[str, int]
@@ -64,7 +64,7 @@ class TicketWorld:
             if condition is None or _holds(condition[1], settings):
                 lines.append(CONDITION.sub("", line))
         text = SWITCH.sub(lambda match: match[2 + settings[match[1]]] if match[1] in settings else "", "\n".join(lines))
-        text = OPTION.sub(lambda match: match[2] if match[1] in settings else "", text)
+        text = OPTION.sub(lambda match: match[2] if _holds(match[1], settings) else "", text)
         return Places(text).substitute(words) + "\n"
 
 
@@ -92,7 +92,7 @@ def clause_text(wording: str, setting: int, words: Mapping[str, str]) -> str:
 
 def _article(match: re.Match[str]) -> str:
     """Return `a` or `an`, as the next word demands."""
-    is_vowel = match[3].lower() in "aeio" or (match[3] == "u" and match[4] not in "sn")
+    is_vowel = match[3].lower() in "aeio" or (match[3] == "u" and not match[4].startswith(("s", "ni")))
     return f"{match[1]}{'n' if is_vowel else ''} {match[2]}{match[3]}{match[4]}"
 
 

@@ -52,7 +52,8 @@ class RoundLoop:
 
     def source(self, variants: Sequence[int]) -> str:
         """Return the source, with a variant for each part."""
-        helpers, before, body = list(SPOT), [], ["$at = $spot($x + $step, len($data))"]
+        helpers, body = list(SPOT), ["$at = $spot($x + $step, len($data))"]
+        before: list[str] = []
         for part, variant in zip(self.parts, variants, strict=True):
             if part.helper:
                 helpers += ["", *(fill(line, variant, self.names) for line in part.helper)]
