@@ -2,6 +2,7 @@
 
 import ast
 import random
+import re
 import shutil
 from dataclasses import replace
 from difflib import SequenceMatcher
@@ -164,8 +165,9 @@ def test_a_planted_slip_is_seen_by_both_programs():
     cells = [cell for cell in cells_of(SAMPLE) if cell.right and cell.check["language"] == "python"]
     spoilt = []
     for cell in cells[:3]:
-        head, _, tail = cell.response.rpartition("return output")
-        spoilt.append(replace(cell, response=f"{head}return output[1:]{tail}"))
+        response, count = re.subn(r"(return \w+)(\n```)", r"\1[1:]\2", cell.response)
+        assert count == 1
+        spoilt.append(replace(cell, response=response))
     assert spoilt
     assert verify_cases(spoilt) == [FAIL] * len(spoilt)
     assert verify_clauses(spoilt) == [FAIL] * len(spoilt)
