@@ -21,6 +21,8 @@ IRRELEVANT = r"\b(?:collects|grew up|is learning|has never liked|was once|is my)
 PartialWorld = dict[str, int]
 PartialTest = Callable[[PartialWorld], bool | None]
 """Returns None as long as the values of a partial world do not decide."""
+NamedTest = tuple[set[str], PartialTest]
+"""A test with the names whose values it depends on."""
 
 
 def _compare(names: Sequence[str], predicate: Callable[..., bool]) -> PartialTest:
@@ -87,12 +89,13 @@ class _Reader:
         """Return the value of a team: its position among those of the prompt."""
         return self.teams.index(name) + 1
 
-    def claims(self) -> list[PartialTest]:
-        """Return the tests of all numbered sentences."""
+    def claims(self) -> list[NamedTest]:
+        """Return the tests of all numbered sentences, each with the names that it depends on."""
         tests = []
         for sentence in re.findall(r"\[\d+\] ([^.]+)\.", self.text):
             if not re.search(IRRELEVANT, sentence):
-                tests.append(self.test(sentence))
+                mentioned = {name for name in self.names if re.search(rf"\b{name}\b", sentence)}
+                tests.append((mentioned or set(self.names), self.test(sentence)))
         if len(tests) < 2:
             raise BrokenCheck("the prompt has no numbered sentences")
         return tests
@@ -173,11 +176,12 @@ class _Reader:
 
 
 class _Search:
-    """Searches for a world, the name with the fewest possible values first."""
+    """Searches for all worlds, the name with the fewest possible values first."""
 
     def __init__(self, reader: _Reader) -> None:
         self.reader, self.claims = reader, reader.claims()
         self.follows = cache(self._follows)
+        self.worlds = list(self._extend({}, self.claims))
 
     def _follows(self, sentence: str) -> bool:
         """Return True if a sentence holds in every world."""
@@ -185,24 +189,31 @@ class _Search:
 
     def exists(self, *extra: PartialTest) -> bool:
         """Return True if a world meets all sentences and the extra tests."""
-        return self._extend({}, [*self.claims, *extra])
+        return any(all(test(world) for test in extra) for world in self.worlds)
 
     def agrees(self, world: PartialWorld) -> bool:
         """Return True if a complete world meets all sentences."""
         values = list(world.values())
         is_complete = sorted(world) == sorted(self.reader.names) and set(values) <= set(self.reader.values)
         is_allowed = not self.reader.is_order or len(set(values)) == len(values)
-        return is_complete and is_allowed and all(test(world) for test in self.claims)
+        return is_complete and is_allowed and all(test(world) for _, test in self.claims)
 
-    def _extend(self, world: PartialWorld, tests: list[PartialTest]) -> bool:
+    def _extend(self, world: PartialWorld, tests: list[NamedTest]) -> Iterator[PartialWorld]:
+        """Yield all worlds that agree with a partial world and the tests."""
+        open_tests = [entry for entry in tests if entry[1](world) is not True]
         options: dict[str, list[int]] = {}
         for name in self.reader.names:
             if name not in world:
-                options[name] = list(self._options(world, name, tests))
+                due = [test for mentioned, test in open_tests if name in mentioned]
+                options[name] = list(self._options(world, name, due))
+                if not options[name]:
+                    return
         if not options:
-            return True
+            yield world
+            return
         name = min(options, key=lambda name: len(options[name]))
-        return any(self._extend({**world, name: value}, tests) for value in options[name])
+        for value in options[name]:
+            yield from self._extend({**world, name: value}, open_tests)
 
     def _options(self, world: PartialWorld, name: str, tests: list[PartialTest]) -> Iterator[int]:
         """Yield the values of a name that break nothing yet."""

@@ -16,6 +16,8 @@ from functools import cache, cached_property
 from itertools import chain, combinations, pairwise, starmap
 from typing import Any
 
+import numpy as np
+
 from rewardbench.verifiers.cells import BrokenCheck, Cell, cell_by_cell
 
 ATTEMPT = re.compile(r"^\d+\) (.+) - (.+)$", re.MULTILINE)
@@ -94,33 +96,60 @@ def _sum_solvable(decision: DecisionProblem) -> bool:
 
 
 def _bins_solvable(decision: DecisionProblem) -> bool:
-    """Find for each set of items the fewest bins, and then the lowest load of the last one."""
-    full = 1 << len(decision.names)
-    best: list[tuple[int, int]] = [(0, decision.target)] + [(full, 0)] * (full - 1)
-    for items in range(full):
-        bins, load = best[items]
-        for n, weight in enumerate(decision.weights):
-            if items >> n & 1 or weight > decision.target:
-                continue
-            fits = load + weight <= decision.target
-            state = (bins, load + weight) if fits else (bins + 1, weight)
-            best[items | 1 << n] = min(best[items | 1 << n], state)
-    return best[full - 1][0] <= decision.groups
+    """Collect all loads that a bin may have if the others are as full as they can be, and look for a partition."""
+    loads = np.zeros(1, dtype=np.int64)
+    for weight in decision.weights:
+        loads = np.concatenate([loads, loads + weight])
+    least = sum(decision.weights) - (decision.groups - 1) * decision.target
+    possible = np.flatnonzero((loads >= least) & (loads <= decision.target)).tolist()
+    by_lowest: dict[int, list[int]] = {}
+    for items in possible:
+        by_lowest.setdefault(items & -items, []).append(items)
+
+    def partitions(remaining: int, bins: int) -> bool:
+        if not remaining:
+            return True
+        if not bins:
+            return False
+        for items in by_lowest.get(remaining & -remaining, []):
+            if items & remaining == items and partitions(remaining ^ items, bins - 1):
+                return True
+        return False
+
+    return partitions((1 << len(decision.names)) - 1, decision.groups)
 
 
 def _colour_solvable(decision: DecisionProblem) -> bool:
-    """Count the covers by independent sets: inclusion and exclusion over the sets of names (Björklund et al. 2009)."""
+    """Colour name by name; keep the colourings of the names that still have partners to come, up to renaming."""
     neighbours = _masks(decision)
-    full = 1 << len(decision.names)
-    independent = [1] * full
-    total = 1 if len(decision.names) % 2 == 0 else -1
-    for names in range(1, full):
-        last = names.bit_length() - 1
-        others = names & ~(1 << last)
-        independent[names] = independent[others] + independent[others & ~neighbours[last]]
-        covers = independent[names] ** decision.groups
-        total += covers if (len(decision.names) - names.bit_count()) % 2 == 0 else -covers
-    return total > 0
+    size = len(decision.names)
+    order: list[int] = []
+    while len(order) < size:  # next, the name with the most partners so far
+        done = sum(1 << n for n in order)
+        candidates = [n for n in range(size) if n not in order]
+        order.append(
+            max(candidates, key=lambda n: (neighbours[n] & done).bit_count() * size - neighbours[n].bit_count())
+        )
+    states: set[tuple[int, ...]] = {()}
+    pending: list[int] = []
+    for position, name in enumerate(order):
+        later = sum(1 << n for n in order[position + 1 :])
+        unfinished = [n for n in [*pending, name] if neighbours[n] & later]
+        extended: set[tuple[int, ...]] = set()
+        for colours in states:
+            used = {colour for n, colour in zip(pending, colours, strict=True) if neighbours[name] >> n & 1}
+            for colour in range(min(decision.groups, max(colours, default=-1) + 2)):
+                if colour not in used:
+                    by_name = dict(zip([*pending, name], [*colours, colour], strict=True))
+                    extended.add(_renamed([by_name[n] for n in unfinished]))
+        states, pending = extended, unfinished
+    return bool(states)
+
+
+def _renamed(colours: Sequence[int]) -> tuple[int, ...]:
+    """Return the colours as numbers in the order of their first occurrence."""
+    numbers: dict[int, int] = {}
+    return tuple(numbers.setdefault(colour, len(numbers)) for colour in colours)
 
 
 def _path_solvable(decision: DecisionProblem) -> bool:
@@ -140,16 +169,15 @@ def _path_solvable(decision: DecisionProblem) -> bool:
 
 
 def _cover_solvable(decision: DecisionProblem) -> bool:
-    """Collect the sets of skills, as bits, that each number of names can have."""
+    """Flag the sets of skills, as bits, that each number of names can have."""
     order = sorted(decision.skills_of(decision.names))
-    reachable: list[set[int]] = [{0}] + [set() for _ in range(decision.groups)]
+    reachable = np.zeros((decision.groups + 1, 1 << len(order)), dtype=bool)
+    reachable[:, 0] = True
     for skills in decision.skills:
-        mask = 0
-        for skill in skills:
-            mask |= 1 << order.index(skill)
+        mask = sum(1 << order.index(skill) for skill in skills)
         for count in range(decision.groups, 0, -1):
-            reachable[count].update(map(mask.__or__, reachable[count - 1]))
-    return (1 << len(order)) - 1 in chain(*reachable)
+            reachable[count, np.flatnonzero(reachable[count - 1]) | mask] = True
+    return bool(reachable[:, -1].any())
 
 
 def _masks(decision: DecisionProblem) -> list[int]:

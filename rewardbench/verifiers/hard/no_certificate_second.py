@@ -73,6 +73,14 @@ def _attempts(response: str) -> Iterator[tuple[list[list[str]], str]]:
             yield [part.split(", ") for part in arrangement.split(" | ")], outcome
 
 
+def _loads(weights: list[int]) -> set[int]:
+    """Return what the selections of some weights weigh."""
+    loads = {0}
+    for weight in weights:
+        loads |= {load + weight for load in loads}
+    return loads
+
+
 class _Weights:
     """Search in items with weights: a selection of an exact weight, or bins of a capacity."""
 
@@ -83,33 +91,35 @@ class _Weights:
         self.bins = _number(text, COUNTS[family]) if family == "bins" else 0
 
     def is_possible(self) -> bool:
-        """Branch on the items from heavy to light."""
+        """Meet in the middle for an exact weight; else fill bin after bin, from heavy to light."""
         weights = sorted(self.weights.values(), reverse=True)
         if self.bins:
-            return self._packs(weights, [self.size] * self.bins)
-        return self._reaches(weights, self.size, sum(weights))
+            return self._packs(tuple(weights), self.bins, self.size * self.bins - sum(weights))
+        half = len(weights) // 2
+        complements = {self.size - load for load in _loads(weights[half:])}
+        return not complements.isdisjoint(_loads(weights[:half]))
 
-    def _reaches(self, weights: list[int], gap: int, available: int) -> bool:
-        """Return True if some of the weights fill the gap; `available` is their sum, the bound."""
-        if gap == 0:
-            return True
-        if gap < 0 or gap > available or not weights:
+    def _packs(self, weights: tuple[int, ...], bins: int, waste: int) -> bool:
+        """Return True if the weights fit into the empty bins; `waste` is the room that they leave in all."""
+        if waste < 0 or not weights:
+            return waste >= 0
+        if bins == 1:
+            return sum(weights) <= self.size
+        return self._fills(weights[:1], weights[1:], bins, waste, ())
+
+    def _fills(
+        self, loaded: tuple[int, ...], weights: tuple[int, ...], bins: int, waste: int, others: tuple[int, ...]
+    ) -> bool:
+        """Return True if one bin can take `loaded` and some of the weights, and the other bins all `others`."""
+        room = self.size - sum(loaded)
+        if room < 0 or room - sum(weights) > waste:
             return False
-        first, available = weights[0], available - weights[0]
-        return self._reaches(weights[1:], gap - first, available) or self._reaches(weights[1:], gap, available)
-
-    def _packs(self, weights: list[int], rooms: list[int]) -> bool:
-        """Return True if all weights fit into the rooms that the bins have left."""
         if not weights:
+            return self._packs(others, bins - 1, waste - room)
+        first, after = weights[0], weights[1:]
+        if self._fills((*loaded, first), after, bins, waste, others):
             return True
-        if sum(weights) > sum(rooms):
-            return False
-        for room in sorted(set(rooms)):
-            others = list(rooms)
-            others.remove(room)
-            if room >= weights[0] and self._packs(weights[1:], [*others, room - weights[0]]):
-                return True
-        return False
+        return self._fills(loaded, after, bins, waste, (*others, first))
 
     def outcome_is_true(self, groups: list[list[str]], outcome: str) -> bool:
         """Return True if the loads are allowed and the outcome describes them."""

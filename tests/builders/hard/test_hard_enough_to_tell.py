@@ -11,6 +11,7 @@ from rewardbench.builders.build import draw_square
 from rewardbench.builders.check import verify
 from rewardbench.builders.draw import Rng
 from rewardbench.builders.templates.hard.enough_to_tell.claims import FactSetting, random_claim
+from rewardbench.builders.templates.hard.enough_to_tell.claims import sentence as sentence_of
 from rewardbench.verifiers.hard.enough_to_tell import FactSet, holds, possible_answers, worlds
 from rewardbench.verifiers.hard.enough_to_tell_second import _Reader, _Search
 
@@ -79,7 +80,7 @@ def test_the_second_program_reads_the_prompt():
 def test_a_planted_slip_fails_both_programs():
     """A consequence turned into its contrary."""
     slips = 0
-    for mirror in drawn("enough-to-tell", range(6)):
+    for mirror in drawn("enough-to-tell", (0, 1, 4, 5, 8, 9)):
         cell = next(cell for cell in cells_of(mirror) if cell.right)
         for sentence, (kind, *names) in cell.check["facts"].items():
             if kind in ("apart", "differ"):
@@ -110,6 +111,21 @@ def test_a_prompt_that_cannot_be_read_is_an_error():
     cell = cells_of(drawn("enough-to-tell", [0])[0])[0]
     broken = replace(cell, prompt=cell.prompt.replace("[1] ", "[1] Whatever they say, "))
     assert "cannot read" in both_outcomes(broken)[1]
+
+
+def test_nouns_have_their_plural():
+    shelf = FactSetting("order", "shelf", "", [], "stands", "below", "directly above")
+    assert sentence_of(shelf, ["apart", "jug", "vase"]) == "The jug and the vase do not have neighbouring shelves"
+
+
+def test_the_facts_without_if_leave_the_question_open():
+    """At the top rungs most facts are conditional, and the others do not decide for any prompt."""
+    for mirror in drawn("enough-to-tell", (2, 3)):
+        for check in (mirror.check["a"], mirror.check["b"]):
+            plain = [claim for claim in check["claims"] if claim[0] != "if"]
+            assert len(plain) < len(check["claims"]) / 2
+            facts = FactSet(tuple(check["names"]), check["low"], check["high"], check["one_to_one"], tuple(plain[:-1]))
+            assert len(possible_answers(check["question"], list(worlds(facts)))) > 1
 
 
 def test_size_grows_with_the_rung():

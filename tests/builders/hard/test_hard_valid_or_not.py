@@ -5,7 +5,9 @@ from dataclasses import replace
 import pytest
 from drawn_mirrors import assert_both_programs_agree, both_outcomes, cells_of, drawn
 
+from rewardbench.builders.draw import Rng
 from rewardbench.builders.templates.hard.valid_or_not import Lemma, _texts
+from rewardbench.builders.templates.hard.valid_or_not.conditions import draw_license
 from rewardbench.builders.templates.hard.valid_or_not.polynomials import to_terms
 from rewardbench.verifiers.hard.valid_or_not import unsound_lines
 from rewardbench.verifiers.hard.valid_or_not_second import _gaps
@@ -59,6 +61,18 @@ def test_each_argument_holds_with_enough_and_fails_where_it_should_without(lemma
     assert gaps(list(map(lemma.rename, enough)), lines) == []
     if lemma.short:
         assert gaps(list(map(lemma.rename, [*lemma.data, lemma.short])), lines) == [lemma.delicate]
+
+
+def test_a_drawn_license_takes_both_assumptions():
+    """Neither licenses the line, both do, and the weaker second one does not."""
+    data, line = ["x² > y²"], "x > y"
+    license_pair = next(filter(None, (draw_license(Rng(f"{n}"), "xy", data, line) for n in range(9))))
+    first, enough, short = license_pair.first, license_pair.enough, license_pair.short
+    results = []
+    for extra in ([first], [enough], [first, enough], [first, short]):
+        statements = [text.translate(str.maketrans(NAMES)) for text in [*data, *extra, line]]
+        results.append(gaps(statements[:-1], statements[-1:]))
+    assert results == [[1], [1], [], [1]]
 
 
 def test_both_programs_agree_at_all_rungs():

@@ -96,7 +96,9 @@ def _prompt(rng: Rng, question: FactQuestion, sentences: Sequence[str]) -> Messa
     numbered = list(map("[{}] {}.".format, range(1, len(sentences) + 1), sentences))
     separator = rng.pick(("\n", " "))
     form = rng.number(0, 3)
-    terms = rng.pick(words[f"{setting.family}_terms"]).format(earlier=setting.earlier, noun=setting.noun)
+    terms = rng.pick(words[f"{setting.family}_terms"]).format(
+        earlier=setting.earlier, noun=setting.noun, nouns=setting.nouns
+    )
     numbered.append(f"\n{terms}" if separator == "\n" else f"({terms.strip('()')})")
     question_text = f"{question.text} {rng.pick(words['closing'])}"
     if form == 0:

@@ -10,6 +10,9 @@ from rewardbench.builders.prompts import capitalize
 from rewardbench.verifiers.hard.enough_to_tell import FactClaim
 
 MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September")
+CONDITIONAL = (0.0, 0.25, 0.65, 0.75)
+"""Share of conditional claims among random ones at each rung."""
+PLURALS = {"shelf": "shelves"}
 COUNTS = ("none", "one", "two", "three", "four", "five")
 
 
@@ -27,6 +30,11 @@ class FactSetting:
     groups: list[str] = field(default_factory=list)
     is_inanimate: bool = False
 
+    @property
+    def nouns(self) -> str:
+        """Return the plural of the noun."""
+        return PLURALS.get(self.noun, f"{self.noun}s")
+
     def value(self, value: int) -> str:
         """Return a value as it is written: `floor 3`, `March`, `the red team`, `7`."""
         if self.groups:
@@ -39,8 +47,8 @@ class FactSetting:
 TEMPLATES: Mapping[str, str] = {
     "before": "{a} {verb} {earlier} {b}",
     "next": "{b} {verb} {later} {a}",
-    "adjacent": "{a} and {b} have neighbouring {noun}s",
-    "apart": "{a} and {b} do not have neighbouring {noun}s",
+    "adjacent": "{a} and {b} have neighbouring {nouns}",
+    "apart": "{a} and {b} do not have neighbouring {nouns}",
     "gap": "there is exactly one {noun} between those of {a} and {b}",
     "same": "{a} and {b} are together",
     "differ": "{a} and {b} are not together",
@@ -78,6 +86,7 @@ def _clause(setting: FactSetting, claim: FactClaim) -> str:
     names = [f"the {argument}" for argument in arguments if isinstance(argument, str)]
     numbers = [argument for argument in arguments if isinstance(argument, int)]
     words = {"verb": setting.verb, "earlier": setting.earlier, "later": setting.later, "noun": setting.noun}
+    words["nouns"] = setting.nouns
     return TEMPLATES[kind].format(a=names[0], b=names[-1], k=numbers[0] if numbers else 0, **words)
 
 
@@ -92,7 +101,7 @@ def _place(setting: FactSetting, kind: str, values: list[str]) -> str:
 
 def random_claim(rng: Rng, setting: FactSetting, names: Sequence[str], high: int, rung: int) -> FactClaim:
     """Draw a claim that may be true or false; conditional ones from rung 2 on."""
-    if rung > 1 and setting.family != "amount" and rng.chance(0.25):
+    if rng.chance(CONDITIONAL[rung - 1]) and (rung > 2 or setting.family != "amount"):
         condition = DRAWS[rng.pick(CONDITIONS[setting.family])](rng, names, high)
         conclusion = DRAWS[rng.pick(CONDITIONS[setting.family])](rng, names, high)
         return ["if", condition, conclusion]
@@ -144,7 +153,11 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "amount": ("sum", "sum", "sum", "more", "more", "twice", "before", "before", "least", "most", "not", "even", "odd"),
 }
 SYMMETRIC = ("adjacent", "apart", "gap", "same", "differ", "sum", "pick")
-CONDITIONS: Mapping[str, tuple[str, ...]] = {"order": ("before", "adjacent"), "team": ("same", "differ", "not")}
+CONDITIONS: Mapping[str, tuple[str, ...]] = {
+    "order": ("before", "before", "adjacent", "apart", "not"),
+    "team": ("same", "differ", "not", "either"),
+    "amount": ("before", "before", "even", "odd", "least", "most"),
+}
 
 
 def _is_hollow(claim: FactClaim, high: int) -> bool:

@@ -20,9 +20,12 @@ HIGHEST = (6, 8, 10, 12)
 """Largest amount at each rung."""
 MOST_WORLDS = (6, 12, 20, 30)
 """Worlds that the premises without the differing one leave."""
-CONSEQUENCES = (2, 4, 7, 11)
-LEAST_LEFT, MOST_LEFT = 0.08, 0.97
-"""Shares of the worlds that a premise may leave, so that none decides nearly all or nothing."""
+CONSEQUENCES = (2, 4, 4, 3)
+LEAST_LEFT = (0.08, 0.08, 0.45, 0.55)
+MOST_LEFT = (0.97, 0.97, 0.9, 0.87)
+"""Shares of the worlds that a premise may leave at each rung, so that none decides nearly all or nothing."""
+OPEN_AT_SIGHT = (1, 1, 3, 4)
+"""Answers that the premises without "if" leave at least, at each rung: what decides needs several cases."""
 CANDIDATES = 500
 """Random claims among which the differing ones are sought."""
 
@@ -164,7 +167,7 @@ def draw_question(rng: Rng, setting: FactSetting, rung: int) -> FactQuestion:
         if not holding(claim, names, hidden).all():
             continue
         is_left = holding(claim, names, values)
-        if LEAST_LEFT <= is_left.mean() < MOST_LEFT:
+        if LEAST_LEFT[rung - 1] <= is_left.mean() < MOST_LEFT[rung - 1]:
             claims.append(claim)
             values = values[:, is_left]
     facts = FactSet(names, 1, high, is_order, tuple(rng.sample(claims, len(claims))))
@@ -172,7 +175,19 @@ def draw_question(rng: Rng, setting: FactSetting, rung: int) -> FactQuestion:
     question = FactQuestion(setting, facts, values, hidden, subject, (), rung)
     if values.shape[1] > MOST_WORLDS[rung - 1] or len(question.answers_in(values)) < 2:
         raise Resample
+    if len(_answers_at_sight(question)) < min(OPEN_AT_SIGHT[rung - 1], high):
+        raise Resample
     return replace(question, consequences=_consequences(rng, question))
+
+
+def _answers_at_sight(question: FactQuestion) -> list[str]:
+    """Return the answers that the premises without "if" leave."""
+    facts = question.facts
+    values = _all_worlds(len(facts.names), facts.high, facts.is_one_to_one)
+    for claim in facts.claims:
+        if claim[0] != "if":
+            values = values[:, holding(claim, facts.names, values)]
+    return question.answers_in(values)
 
 
 def _consequences(rng: Rng, question: FactQuestion) -> tuple[FactClaim, ...]:

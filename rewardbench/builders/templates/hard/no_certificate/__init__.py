@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from rewardbench.builders.draw import MirrorContent, Resample, Rng
+from rewardbench.builders.draw import RUNGS, MirrorContent, Resample, Rng
 from rewardbench.builders.mirrors import chat
 from rewardbench.builders.templates.hard.no_certificate.attempts import Arrangement, near_misses_of, solution_of
 from rewardbench.builders.templates.hard.no_certificate.problems import FAMILIES, ProblemPair, ProblemScene, draw_pair
@@ -27,8 +27,10 @@ from rewardbench.verifiers.hard.no_certificate import DecisionProblem, left_over
 
 ATTEMPTS = (2, 4, 6, 7)
 """Attempts in a response at each rung."""
-HIDDEN = (0.0, 0.0, 0.5, 0.75)
+HIDDEN = (0.0, 0.0, 0.6, 1.0)
 """Share of the mirrors at each rung in which the user does not want to see a solution."""
+LARGE_FAMILIES = ("sum", "bins", "colour", "cover")
+"""Families of the last rung: a program decides them fast at a size that is slow by hand."""
 ROUNDS = 8
 """Pairs of problems that are tried if one has too few near misses."""
 
@@ -51,7 +53,7 @@ def _texts() -> _Texts:
 
 def draw(rng: Rng, rung: int) -> MirrorContent:
     """Draw a mirror of a decision problem."""
-    family = rng.pick(tuple(FAMILIES))
+    family = rng.pick(tuple(FAMILIES) if rung < max(RUNGS) else LARGE_FAMILIES)
     scene = rng.pick([scene for scene in _texts().scenes if scene.family == family])
     pair, near_misses = _draw_problems(rng, scene, rung)
     is_hidden = rng.chance(HIDDEN[rung - 1])

@@ -25,21 +25,35 @@ def arrangements(rng: Rng, decision: DecisionProblem) -> Iterator[Arrangement]:
     if decision.family == "path":
         yield from _walks(decision, names, [])
     else:
-        yield from _placements(decision, names, [[] for _ in range(decision.groups)])
+        yield from _placements(rng, decision, names, [[] for _ in range(decision.groups)])
 
 
-def _placements(decision: DecisionProblem, names: Sequence[str], groups: Arrangement) -> Iterator[Arrangement]:
+def _placements(
+    rng: Rng, decision: DecisionProblem, names: Sequence[str], groups: Arrangement
+) -> Iterator[Arrangement]:
     """Yield all ways to place the names into the groups."""
     if not names:
         yield list(map(list, groups))
         return
-    for n, group in enumerate(groups):
-        if n and not groups[n - 1]:
-            break
-        group.append(names[0])
-        if not violations(decision, groups):
-            yield from _placements(decision, names[1:], groups)
-        group.pop()
+    name = names[0]
+    if decision.family == "bins":
+        name = max(names, key=decision.weight)
+    elif decision.family == "colour":  # the one with the fewest groups left (Brélaz 1979)
+        name = min(names, key=lambda name: sum(_fits(decision, group, name) for group in groups))
+    others = [other for other in names if other != name]
+    for n in rng.sample(range(len(groups)), len(groups)):
+        group = groups[n]
+        if (not n or groups[n - 1]) and _fits(decision, group, name):
+            group.append(name)
+            yield from _placements(rng, decision, others, groups)
+            group.pop()
+
+
+def _fits(decision: DecisionProblem, group: Sequence[str], name: str) -> bool:
+    """Return True if a group may also have this name."""
+    if decision.family == "bins":
+        return sum(map(decision.weight, group)) + decision.weight(name) <= decision.target
+    return not any(decision.is_pair(name, other) for other in group)
 
 
 def _walks(decision: DecisionProblem, names: Sequence[str], walk: list[str]) -> Iterator[Arrangement]:
@@ -52,22 +66,32 @@ def _walks(decision: DecisionProblem, names: Sequence[str], walk: list[str]) -> 
 
 
 def _selections(rng: Rng, decision: DecisionProblem) -> Iterator[list[str]]:
-    """Yield selections of names in random order: of a cover, teams of the largest size."""
-    names = decision.names
-    if decision.family == "cover":
-        teams = list(combinations(names, decision.groups))
-        yield from map(list, rng.sample(teams, len(teams)))
-    else:
-        for number in rng.sample(range(1, 1 << len(names)), (1 << len(names)) - 1):
-            yield [name for n, name in enumerate(names) if number >> n & 1]
+    """Yield the teams of the largest size in random order."""
+    teams = list(combinations(decision.names, decision.groups))
+    yield from map(list, rng.sample(teams, len(teams)))
+
+
+def _solve_sum(rng: Rng, decision: DecisionProblem) -> list[str]:
+    """Return a selection of the exact weight: take a name if the others can complete it, else drop it."""
+    selection = []
+    for name in rng.sample(decision.names, len(decision.names)):
+        others = _without(decision, name)
+        completed = replace(others, target=decision.target - decision.weight(name))
+        if completed.target >= 0 and is_solvable(completed):
+            selection.append(name)
+            others = completed
+        decision = others
+    return selection
 
 
 def solution_of(rng: Rng, decision: DecisionProblem) -> Arrangement:
     """Return a random arrangement that meets all conditions."""
-    if decision.family in ("sum", "cover"):
+    if decision.family == "sum":
+        return [_solve_sum(rng, decision)]
+    if decision.family == "cover":
         for names in _selections(rng, decision):
             if left_over(decision, [names]) in COMPLETE:
-                return [rng.sample(names, len(names))]
+                return [names]
     return next(arrangements(rng, decision))
 
 

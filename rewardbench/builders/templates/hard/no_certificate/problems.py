@@ -11,16 +11,20 @@ from itertools import chain, combinations, pairwise, starmap
 from rewardbench.builders.draw import Resample, Rng
 from rewardbench.verifiers.hard.no_certificate import DecisionProblem, is_solvable
 
-SIZES = {"sum": (6, 9, 12, 15), "bins": (6, 8, 10, 12), "colour": (7, 10, 12, 14), "path": (6, 9, 11, 13)}
+SIZES = {"sum": (6, 9, 18, 24), "bins": (6, 8, 14, 18), "colour": (7, 10, 18, 24), "path": (6, 9, 12, 13)}
 """Number of names at each rung."""
-COVER_SIZES = ((5, 6, 2), (8, 9, 3), (12, 12, 4), (16, 14, 5))
+COVER_SIZES = ((5, 6, 2), (8, 9, 3), (16, 14, 4), (22, 16, 5))
 """Number of people, of skills, and of people to choose at each rung."""
 BINS = (2, 2, 3, 4)
-BIN_WEIGHTS = ((20, 99), (20, 99), (25, 140), (30, 199))
-DENSITY = (1.8, 2.1, 2.2, 2.25)
+BIN_WEIGHTS = ((20, 99), (20, 99), (101, 699), (101, 699))
+BIN_SLACK = (2, 2, 1, 0)
+"""Largest room, in all, that a drawn packing leaves in each bin over its share, at each rung."""
+DENSITY = (1.8, 2.1, 2.25, 2.3)
 """Pairs in conflict for each name, at each rung."""
-LARGEST = (60, 250, 1300, 8000)
-"""Largest number of an exact sum at each rung: about half of the totals can be reached."""
+LARGEST = (60, 250, 9999, 29999)
+"""Largest number of an exact sum at each rung."""
+SHARES = ((0.4, 0.6), (0.4, 0.6), (0.26, 0.31), (0.19, 0.22))
+"""Bounds of an exact sum, as shares of all numbers, at each rung: about half of the totals can be reached."""
 TRIALS = 400
 
 
@@ -97,7 +101,8 @@ def _has_clique(decision: DecisionProblem) -> bool:
 def _draw_sum(rng: Rng, scene: ProblemScene, level: int) -> DecisionProblem:
     count, largest = SIZES["sum"][level], LARGEST[level]
     weights = tuple(rng.numbers(count, largest // 5, largest))
-    target = rng.number(sum(weights) * 2 // 5, sum(weights) * 3 // 5)
+    low, high = SHARES[level]
+    target = rng.number(int(sum(weights) * low), int(sum(weights) * high))
     return DecisionProblem("sum", _pick_names(rng, scene, count), weights, target)
 
 
@@ -105,7 +110,7 @@ def _draw_bins(rng: Rng, scene: ProblemScene, level: int) -> DecisionProblem:
     """Draw a packing with little slack: the sum of the weights alone does not decide."""
     count, bins = SIZES["bins"][level], BINS[level]
     weights = tuple(rng.numbers(count, *BIN_WEIGHTS[level]))
-    target = (sum(weights) + bins - 1) // bins + rng.number(0, 2)
+    target = (sum(weights) + bins - 1) // bins + rng.number(0, BIN_SLACK[level])
     return DecisionProblem("bins", _pick_names(rng, scene, count), weights, target, bins)
 
 

@@ -13,20 +13,26 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
-from rewardbench.builders.draw import MirrorContent, Rng
+from rewardbench.builders.draw import MirrorContent, Resample, Rng
 from rewardbench.builders.mirrors import chat
 from rewardbench.builders.prompts import join_words
+from rewardbench.builders.templates.hard.valid_or_not.conditions import draw_license
 from rewardbench.builders.templates.hard.valid_or_not.polynomials import to_terms
 from rewardbench.types import Messages
+from rewardbench.verifiers.hard.valid_or_not import unsound_lines
 
-ARGUMENTS = (1, 2, 4, 7)
+ARGUMENTS = (1, 2, 5, 10)
 """Arguments in a derivation at each rung; they have four or five lines each."""
-HIDDEN = (0.0, 0.0, 0.5, 0.75)
+HIDDEN = (0.0, 0.0, 0.75, 1.0)
 """Share of the mirrors at each rung in which the user does not want to know the line."""
+DRAWN_FROM = 3
+"""Rung from which the assumptions of arguments are drawn at random."""
+LICENSE_TRIES = 6
+REASON = "the data on its letters exclude each exception, and it takes two of them together"
 LETTERS = "abcdefghkmnpqrstuvwxyz"
 
 
@@ -48,7 +54,7 @@ class Lemma:
 
     def rename(self, statement: str) -> str:
         """Return a statement in the letters of the derivation (no word of a statement has an x, y or z)."""
-        return statement.translate(str.maketrans("xyz", "".join(map(self.names.__getitem__, "xyz"))))
+        return statement.translate(str.maketrans("".join(self.names), "".join(self.names.values())))
 
     @property
     def letters(self) -> list[str]:
@@ -66,6 +72,11 @@ def _texts() -> tuple[tuple[Mapping[str, object], ...], Mapping[str, Sequence[st
 def draw(rng: Rng, rung: int) -> MirrorContent:
     """Draw a mirror of a derivation."""
     lemmas = _draw_lemmas(rng, ARGUMENTS[rung - 1])
+    if rung >= DRAWN_FROM:
+        key = _license(rng, lemmas[0])
+        if not key:
+            raise Resample
+        lemmas = [key, *(_license(rng, lemma) or lemma for lemma in lemmas[1:])]
     key = lemmas[0]
     order = _interleave(rng, lemmas)
     lines, numbers = [], {}
@@ -96,12 +107,36 @@ def _draw_lemmas(rng: Rng, count: int) -> list[Lemma]:
     lemmas, _ = _texts()
     first = rng.pick([lemma for lemma in lemmas if "short" in lemma])
     others = [lemma for lemma in lemmas if lemma is not first]
-    letters = rng.sample(LETTERS, 3 * count)
+    letters = rng.sample(LETTERS, len(LETTERS))
     chosen = []
-    for n, fields in enumerate([first, *rng.sample(others, count - 1)]):
-        names = dict(zip("xyz", letters[3 * n : 3 * n + 3], strict=True))
-        chosen.append(Lemma(**fields, names=names))  # type: ignore[arg-type]
+    for fields in [first, *rng.sample(others, count - 1)]:
+        lemma = Lemma(**fields, names={"x": "x", "y": "y", "z": "z"})  # type: ignore[arg-type]
+        count = len(lemma.letters)
+        if len(letters) < count:
+            raise Resample
+        names = dict(zip(lemma.letters, letters, strict=False))
+        letters = letters[count:]
+        chosen.append(replace(lemma, names=names))
     return chosen
+
+
+def _license(rng: Rng, lemma: Lemma) -> Lemma | None:
+    """Return an argument on two letters with drawn assumptions in place of `enough` and `short`, or None."""
+    if not lemma.enough or len(lemma.letters) != 2:
+        return None
+    letters = "".join(lemma.names)
+    lines = list(map(to_terms, lemma.lines))
+    for _ in range(LICENSE_TRIES):
+        pair = draw_license(rng, letters, lemma.data, lemma.lines[lemma.delicate - 1])
+        if not pair:
+            continue
+        data = [*lemma.data, pair.first]
+        gaps = []
+        for assumption in (pair.enough, pair.short):
+            gaps.append(unsound_lines(-9, 9, list(map(to_terms, [*data, assumption])), lines))
+        if gaps == [[], [lemma.delicate]]:
+            return replace(lemma, data=data, enough=pair.enough, short=pair.short, reason=REASON)
+    return None
 
 
 def _interleave(rng: Rng, lemmas: Sequence[Lemma]) -> list[int]:
