@@ -10,8 +10,7 @@ from drawn_mirrors import assert_both_programs_agree, both_outcomes, cells_of, d
 from rewardbench.builders.build import draw_square
 from rewardbench.builders.check import verify
 from rewardbench.builders.draw import Rng
-from rewardbench.builders.templates.hard.enough_to_tell.claims import FactSetting, random_claim
-from rewardbench.builders.templates.hard.enough_to_tell.claims import sentence as sentence_of
+from rewardbench.builders.templates.hard.enough_to_tell.claims import FactSetting, random_claim, sentence
 from rewardbench.verifiers.hard.enough_to_tell import FactSet, holds, possible_answers, worlds
 from rewardbench.verifiers.hard.enough_to_tell_second import _Reader, _Search
 
@@ -78,17 +77,16 @@ def test_the_second_program_reads_the_prompt():
 
 
 def test_a_planted_slip_fails_both_programs():
-    """A consequence turned into its contrary."""
+    """A consequence on the order of two names, with the names swapped."""
     slips = 0
-    for mirror in drawn("enough-to-tell", (0, 1, 4, 5, 8, 9)):
+    for mirror in drawn("enough-to-tell", range(8)):
         cell = next(cell for cell in cells_of(mirror) if cell.right)
-        for sentence, (kind, *names) in cell.check["facts"].items():
-            if kind in ("apart", "differ"):
-                slip = sentence.replace("do not have", "have").replace("not together", "together")
-                facts = {**cell.check["facts"], slip: ["adjacent" if kind == "apart" else "same", *names]}
-                broken = replace(
-                    cell, response=cell.response.replace(sentence, slip), check={**cell.check, "facts": facts}
-                )
+        for text, (kind, *names) in cell.check["facts"].items():
+            if kind == "before":
+                left, right = names
+                slip = text.replace(left, "#").replace(right, left).replace("#", right)
+                facts = {**cell.check["facts"], slip: ["before", right, left]}
+                broken = replace(cell, response=cell.response.replace(text, slip), check={**cell.check, "facts": facts})
                 assert both_outcomes(broken) == ("fail", "fail")
                 slips += 1
     assert slips > 2
@@ -115,7 +113,7 @@ def test_a_prompt_that_cannot_be_read_is_an_error():
 
 def test_nouns_have_their_plural():
     shelf = FactSetting("order", "shelf", "", [], "stands", "below", "directly above")
-    assert sentence_of(shelf, ["apart", "jug", "vase"]) == "The jug and the vase do not have neighbouring shelves"
+    assert sentence(shelf, ["apart", "jug", "vase"]) == "The jug and the vase do not have neighbouring shelves"
 
 
 def test_the_facts_without_if_leave_the_question_open():
