@@ -106,7 +106,6 @@ _BUILDERS = (
     _hard("tools", "tools", 124),
     _long("grounded-long"),
     _long("retractions-long"),
-    _hard("what-prints", "reasoning", 100),
     _hard("valid-or-not", "reasoning", 100),
     _hard("enough-to-tell", "chat", 100, squares=16),
 )
