@@ -72,7 +72,7 @@ def _assemble(
     place = rng.number(0, len(facts.claims))
     _, words = _texts()
     irrelevant = []
-    for text in rng.sample(words["things" if question.setting.is_inanimate else "people"], IRRELEVANT[rung - 1]):
+    for text in rng.sample(words["things" if question.setting.is_about_things else "people"], IRRELEVANT[rung - 1]):
         irrelevant.append((rng.number(0, len(facts.claims)), capitalize(text.format(a=f"the {rng.pick(facts.names)}"))))
     key = f"{rng.number(0, 10**9)}"
     prompts, responses, checks = [], [], []
@@ -97,7 +97,7 @@ def _prompt(rng: Rng, question: FactQuestion, sentences: Sequence[str]) -> Messa
     separator = rng.pick(("\n", " "))
     form = rng.number(0, 3)
     terms = rng.pick(words[f"{setting.family}_terms"]).format(
-        earlier=setting.earlier, noun=setting.noun, nouns=setting.nouns
+        earlier=setting.earlier, noun=setting.noun, plural=setting.plural
     )
     numbered.append(f"\n{terms}" if separator == "\n" else f"({terms.strip('()')})")
     question_text = f"{question.text} {rng.pick(words['closing'])}"

@@ -28,10 +28,10 @@ class FactSetting:
     earlier: str = ""
     later: str = ""
     groups: list[str] = field(default_factory=list)
-    is_inanimate: bool = False
+    is_about_things: bool = False
 
     @property
-    def nouns(self) -> str:
+    def plural(self) -> str:
         """Return the plural of the noun."""
         return PLURALS.get(self.noun, f"{self.noun}s")
 
@@ -47,8 +47,8 @@ class FactSetting:
 TEMPLATES: Mapping[str, str] = {
     "before": "{a} {verb} {earlier} {b}",
     "next": "{b} {verb} {later} {a}",
-    "adjacent": "{a} and {b} have neighbouring {nouns}",
-    "apart": "{a} and {b} do not have neighbouring {nouns}",
+    "adjacent": "{a} and {b} have neighbouring {plural}",
+    "apart": "{a} and {b} do not have neighbouring {plural}",
     "gap": "there is exactly one {noun} between those of {a} and {b}",
     "same": "{a} and {b} are together",
     "differ": "{a} and {b} are not together",
@@ -86,7 +86,7 @@ def _clause(setting: FactSetting, claim: FactClaim) -> str:
     names = [f"the {argument}" for argument in arguments if isinstance(argument, str)]
     numbers = [argument for argument in arguments if isinstance(argument, int)]
     words = {"verb": setting.verb, "earlier": setting.earlier, "later": setting.later, "noun": setting.noun}
-    words["nouns"] = setting.nouns
+    words["plural"] = setting.plural
     return TEMPLATES[kind].format(a=names[0], b=names[-1], k=numbers[0] if numbers else 0, **words)
 
 

@@ -80,12 +80,12 @@ def draw(rng: Rng, rung: int) -> MirrorContent:
     key = lemmas[0]
     order = _interleave(rng, lemmas)
     lines, numbers = [], {}
-    counts = dict.fromkeys(range(len(lemmas)), 0)
+    done = dict.fromkeys(range(len(lemmas)), 0)
     for place in order:
         lemma = lemmas[place]
-        lines.append(lemma.rename(lemma.lines[counts[place]]))
-        counts[place] += 1
-        if counts[place] == lemma.delicate:
+        lines.append(lemma.rename(lemma.lines[done[place]]))
+        done[place] += 1
+        if done[place] == lemma.delicate:
             numbers[place] = len(lines)
     data = []
     for lemma in lemmas:
@@ -95,9 +95,9 @@ def draw(rng: Rng, rung: int) -> MirrorContent:
     data_a = rng.sample(data, len(data))
     data_b = list(data_a)
     data_b[data_a.index(enough)] = short
-    is_hidden = rng.chance(HIDDEN[rung - 1])
-    prompt_a, prompt_b = _prompts(rng, (data_a, data_b), lines, is_hidden)
-    x, y = (_hidden_responses if is_hidden else _responses)(rng, lemmas, numbers)
+    hidden = rng.chance(HIDDEN[rung - 1])
+    prompt_a, prompt_b = _prompts(rng, (data_a, data_b), lines, hidden)
+    x, y = (_hidden_responses if hidden else _responses)(rng, lemmas, numbers)
     check = {"kind": "valid-or-not", "a": _check(data_a, lines), "b": _check(data_b, lines)}
     return MirrorContent(f"{enough} or {short}", prompt_a, prompt_b, x, y, check)
 
@@ -147,13 +147,11 @@ def _interleave(rng: Rng, lemmas: Sequence[Lemma]) -> list[int]:
     return rng.sample(places, len(places))
 
 
-def _prompts(
-    rng: Rng, data: tuple[list[str], list[str]], lines: list[str], is_hidden: bool
-) -> tuple[Messages, Messages]:
+def _prompts(rng: Rng, data: tuple[list[str], list[str]], lines: list[str], hidden: bool) -> tuple[Messages, Messages]:
     """Write both prompts in one layout."""
     _, words = _texts()
     intro, head, link, question = (rng.pick(words[key]) for key in ("intro", "data", "lines", "question"))
-    if is_hidden:
+    if hidden:
         question += f" {rng.pick(words['hidden'])}"
     numbered = []
     style = rng.pick(("{}. {}{}", "({}) {}{}", "{}) {}{}"))
