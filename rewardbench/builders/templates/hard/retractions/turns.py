@@ -20,7 +20,8 @@ CHAINED = ("swap", "swap", "swap", "rotate", "rotate", "rotate", "copy", "set")
 EARLY = 0.4
 """Part of such a conversation, from its beginning, of which the two swapped messages are taken."""
 LONG = 100
-"""Number of messages from which they may be anywhere: an early difference seldom lasts that long."""
+LATE = 0.85
+"""Beginning of the part of a conversation of at least LONG messages of which they are taken: no early change lasts."""
 SLOTS = {"set": 1, "clear": 1, "back": 1, "swap": 2, "copy": 2, "rotate": 3}
 """Number of slots of an operation."""
 UNDOS = {"undo": 1, "undo2": 2, "undo_both": 2}
@@ -171,9 +172,12 @@ def swap_turns(rng: Rng, plan: Entries, messages: Sequence[Amendment], chained: 
     """
     final = replay_all(plan, messages)
     least = 2 if chained else 1
-    last = int(EARLY * len(messages)) if chained and len(messages) < LONG else len(messages)
+    count = len(messages)
+    window = range(int(EARLY * count)) if chained else range(count)
+    if count >= LONG:
+        window = range(int(LATE * count), count)
     for _ in range(60):
-        first, second = _related_pair(rng, plan, messages[:last])
+        first, second = _related_pair(rng, plan, messages, window)
         swapped = in_order(messages, (first, second))
         other = replay_all(plan, swapped)
         if final and other and least <= sum(final[slot] != other[slot] for slot in plan) <= least + 1:
@@ -181,9 +185,9 @@ def swap_turns(rng: Rng, plan: Entries, messages: Sequence[Amendment], chained: 
     raise Resample
 
 
-def _related_pair(rng: Rng, plan: Entries, messages: Sequence[Amendment]) -> tuple[int, int]:
-    """Return two positions in order, mostly of messages that name the same slot."""
-    positions = list(range(len(messages)))
+def _related_pair(rng: Rng, plan: Entries, messages: Sequence[Amendment], window: range) -> tuple[int, int]:
+    """Return two positions of a window in order, mostly of messages that name the same slot."""
+    positions = list(window)
     if rng.chance(0.8):
         slot = rng.pick(list(plan))
         sharing = [n for n in positions if any(slot in event for event in messages[n].events)]
