@@ -61,7 +61,7 @@ def test_the_second_program_ignores_a_wrong_check():
 def test_secrets_of_upper_rungs_are_spelled_alike():
     for mirror in (*MIRRORS[2::4], *MIRRORS[3::4]):
         pair = (mirror.check["a"]["allowed"], mirror.check["b"]["allowed"])
-        assert 1 <= sum(one != other for one, other in zip(*pair, strict=True)) <= 4
+        assert 1 <= sum(left != right for left, right in zip(*pair, strict=True)) <= 4
         assert len(set(mirror.check["a"]["secrets"])) == len(mirror.check["a"]["secrets"])
 
 
