@@ -22,6 +22,7 @@ import operator
 from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from statistics import median
+from typing import cast
 
 from rewardbench.verifiers.cells import BrokenCheck, Cell, cell_by_cell
 
@@ -71,6 +72,16 @@ class Table:
         if not rows or (len(rows) > 1 and rows[0][column] == rows[1][column]):
             return None
         return column, str(rows[0][KEY]), rows[0][column]
+
+    def ties(self, assertion: Assertion) -> bool:
+        """Return True if an assertion of an extreme names one of several rows that share it: is it true or false?"""
+        operation, *arguments = assertion
+        if operation not in ("top", "bottom"):
+            return False
+        conditions, column, key, _ = cast("tuple[Sequence[CellCondition], str, str, CellValue]", tuple(arguments))
+        rows = sorted(self.select(conditions), key=itemgetter(column), reverse=operation == "top")
+        first = [str(row[KEY]) for row in rows if row[column] == rows[0][column]]
+        return len(first) > 1 and key in first
 
     def holds(self, assertion: Assertion) -> bool:
         """Return True if an assertion is true of these rows."""

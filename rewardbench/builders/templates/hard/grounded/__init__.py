@@ -157,7 +157,7 @@ def _draw_statements(
     for attempt in range(ATTEMPTS):
         with suppress(Resample):
             statement = KINDS[kinds[attempt % len(kinds)] if pattern is None else scribe.rng.pick(kinds)](scribe)
-            if statement.assertion in assertions:
+            if statement.assertion in assertions or any(table.ties(statement.assertion) for table in tables):
                 continue
             if evaluate_all(tables, statement.assertion) == (pattern or [True] * len(tables)):
                 statements.append(statement)
