@@ -42,7 +42,7 @@ def leaky(tmp_path):
 def test_list_counts_core_and_names_the_pinned_suites(command):
     code, out, _ = command("list", "--json")
     printed = json.loads(out)
-    core = printed["core"]
+    core = printed["embedded"]["core"]
     assert code == 0
     assert core["mirrors"] >= 1000
     assert len(core["sha256"]) == 64
@@ -52,7 +52,8 @@ def test_list_counts_core_and_names_the_pinned_suites(command):
     published = {"reward-bench", "reward-bench-2", "preference-test-sets", "rm-bench", "judge-bench", "processbench"}
     assert {suite["name"] for suite in printed["suites"]} == published
     code, out, _ = command("list")
-    assert f"sha256={core['sha256']}" in out.splitlines()
+    assert f"sha256={core['sha256']} " in out
+    assert [suite["name"] for suite in printed["built"]] == ["core-long"]
 
 
 def test_lint_prints_shortcut_accuracy_and_exits_1_above_the_maximum(command, leaky):

@@ -165,8 +165,8 @@ BAD = {
     "not an object": (data("a.jsonl", PAIRS[0], [1]), r"a\.jsonl, line 2: a row must be a JSON object, not \[1\]"),
     "no item to score": (data("a.jsonl", PAIRS[0] | {"chosen": ""}), r"No item of a\.jsonl .* is 0: chosen is empty"),
     "folder without data": (baseline("--dataset", "hollow"), r"hollow cannot be read as a dataset: .* any data files"),
-    "unknown protocol": (baseline(*GOOD, "--protocol", "rb"), r"no protocol 'rb': it must be one of core, core-hard"),
-    "unknown split": (baseline("--split", "poetry"), r"core has no split poetry: it has chat, safety"),
+    "unknown protocol": (baseline(*GOOD, "--protocol", "rb"), r"no protocol 'rb': it must be one of core, core-"),
+    "unknown split": (baseline("--split", "poetry"), r"core has no split poetry: it has chat, instructions"),
     "split that is not in it": (baseline("--dataset", "folder", "--split", "dev"), r"no split dev: it has test"),
     "unknown subset": (baseline("--subset", "odes"), r"core has no subset odes: it has [a-z]"),
     # flags

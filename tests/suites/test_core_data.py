@@ -125,7 +125,15 @@ def load(tmp_path):
 
 
 def test_data_folder_has_a_configuration_for_each_section():
-    assert datasets.get_dataset_config_names(str(data_dir())) == ["default", *SECTIONS, "ties", "core-style"]
+    assert datasets.get_dataset_config_names(str(data_dir())) == [
+        "default",
+        *SECTIONS,
+        "ties",
+        "core-hard",
+        "core-hard-squares",
+        "core-hard-tools",
+        "core-style",
+    ]
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -204,7 +212,7 @@ def test_card_example_is_a_mirror_of_the_suite():
 
 def test_card_has_version_and_licence():
     version = (data_dir() / "core" / "VERSION").read_text(encoding="utf-8").strip()
-    assert describe()["core"]["version"] == version
+    assert describe()["embedded"]["core"]["version"] == version
     assert f"**Version {version}**" in CARD
     assert DatasetCard(CARD).data.license == "cc-by-4.0"
     licence = (data_dir() / "LICENSE").read_text(encoding="utf-8")
