@@ -233,7 +233,7 @@ def test_uploaded_files_are_accepted(served):
     paths = served.upload(*((name, (served.results / name).read_bytes()) for name in names)).json()
     assert served.join([[{"path": path, "meta": META} for path in paths], ""], "honest").status_code == 200
     outcome = served.outcome("honest")
-    assert "which is in the store" in outcome["output"]["data"][1]
+    assert "Passed" in outcome["output"]["data"][1]
 
 
 def test_an_upload_is_limited_in_number_and_size(served):
