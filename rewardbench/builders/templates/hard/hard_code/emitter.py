@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from rewardbench.builders.templates.hard.hard_code.source import (
@@ -43,7 +44,7 @@ def camel_case(name: str) -> str:
     return re.sub(r"_(\w)", lambda match: match[1].upper(), name)
 
 
-class Emitter:
+class Emitter(ABC):
     """Translator of one program. A language overrides the methods whose results differ from C."""
 
     INDENT = "    "
@@ -307,33 +308,33 @@ class Emitter:
         """Return the program around its functions."""
         return body
 
+    @abstractmethod
     def record(self, name: str, fields: list[tuple[str, str]]) -> None:
         """Add the definition of a record."""
-        raise NotImplementedError
 
+    @abstractmethod
     def signature(self, name: str, parameters: list[tuple[str, str]], result: str) -> str:
         """Return the first line of a function."""
-        raise NotImplementedError
 
+    @abstractmethod
     def declaration(self, name: str, kind: str, value: str, constant: bool) -> str:
         """Return the declaration of a variable."""
-        raise NotImplementedError
 
+    @abstractmethod
     def empty(self, kind: str) -> str:
         """Return an empty list or mapping."""
-        raise NotImplementedError
 
+    @abstractmethod
     def counting(self, name: str, start: str, stop: str, backwards: bool) -> str:
         """Return the first line of a loop over a range."""
-        raise NotImplementedError
 
+    @abstractmethod
     def elements(self, name: str, kind: str, sequence: str) -> str:
         """Return the first line of a loop over a list."""
-        raise NotImplementedError
 
+    @abstractmethod
     def keys(self, name: str, mapping: str) -> str:
         """Return the first line of a loop over the sorted keys of a mapping."""
-        raise NotImplementedError
 
     def item(self, node: ast.Subscript) -> str:
         """Return an element of a list or a value of a mapping."""
@@ -343,42 +344,42 @@ class Emitter:
         """Return the assignment to an element of a list or a value of a mapping."""
         return f"{self.item(target)} = {value}"
 
+    @abstractmethod
     def delete(self, target: ast.Subscript) -> str:
         """Return the deletion of an element of a list or a key of a mapping."""
-        raise NotImplementedError
 
+    @abstractmethod
     def append(self, sequence: str, value: str) -> str:
         """Return the call that adds an element to a list."""
-        raise NotImplementedError
 
+    @abstractmethod
     def sort(self, sequence: str, kind: str, comparisons: list[tuple[str, bool, bool]]) -> None:
         """Add the call that sorts records by fields: (name, is a text, descending)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def contains(self, mapping: str, key: str) -> str:
         """Return the expression that is true if a mapping has a key."""
-        raise NotImplementedError
 
     def compare_texts(self, left: str, symbol: str, right: str) -> tuple[str, int]:
         """Return the comparison of two texts, and how strongly it binds."""
         return f"{left} {symbol} {right}", PRECEDENCE[symbol]
 
+    @abstractmethod
     def joined(self, node: ast.JoinedStr) -> tuple[str, int]:
         """Return an f-string, and how strongly its operator binds."""
-        raise NotImplementedError
 
+    @abstractmethod
     def split(self, text: str) -> str:
         """Return the list of the words of a text."""
-        raise NotImplementedError
 
+    @abstractmethod
     def length(self, value: str, kind: str) -> str:
         """Return the number of elements or characters."""
-        raise NotImplementedError
 
+    @abstractmethod
     def parse(self, text: str) -> str:
         """Return the integer that a text shows."""
-        raise NotImplementedError
 
+    @abstractmethod
     def construct(self, name: str, arguments: list[str]) -> str:
         """Return a new record."""
-        raise NotImplementedError
