@@ -301,11 +301,7 @@ def score_dataset(settings: Settings, sink: Sink, suite: Suite, console: Console
 
 
 def run_and_store(settings: Settings, folder: str, console: Console | None = None) -> tuple[Result, str] | None:
-    """Run, and store the result in a folder: `run_suites` for a single suite.
-
-    Returns:
-        The result and the path of its summary; None in a process of torchrun other than rank 0.
-    """
+    """Run on one suite as `run_suites` does; return None in a process of torchrun other than rank 0."""
     return next(run_suites([settings], folder, console), None)
 
 
@@ -347,8 +343,9 @@ def run_suites(
             fresh = draw_fresh(settings.dataset, settings.fresh)
         with store.draft() as draft:
             result, suite = run(settings, console, fresh, draft.add, loaded=loaded)
-            if is_first():
-                yield result, store.put(result, suite, draft)
+            path = store.put(result, suite, draft) if is_first() else ""
+        if path:
+            yield result, path
 
 
 def _score(

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rewardbench.console.terminal import printable
+from rewardbench.results.judges import judge_of
 from rewardbench.results.report import (
     count_cells,
     interval_cell,
@@ -37,14 +38,14 @@ def print_suites(results: Sequence[Result], console: Console) -> None:
     for result in results:
         for note in result.manifest.get("notes", ()):
             console.print(Text(printable(f"note on {result.suite}: {note}")), soft_wrap=True)
+        judge = judge_of(result.manifest)
+        if judge and judge.stopped:
+            warning = f"warning on {result.suite}: {judge.stop_sentence}"
+            console.print(Text(printable(warning), style="bold red"), soft_wrap=True)
 
 
 def suites_key_values(results: Sequence[Result]) -> Iterator[str]:
-    """Yield the `key=value` lines of each result, with the name of its suite before the key.
-
-    >>> slug("core-hard")
-    'core_hard'
-    """
+    """Yield the `key=value` lines of each result, with the name of its suite before the key."""
     for result in results:
         for line in key_values(result):
             yield f"{slug(result.suite)}.{line}"

@@ -155,16 +155,22 @@ def _find_protocol(name: str) -> SuiteSpec:
     return spec
 
 
-def load_known(name: str) -> Suite:
+def load_known(name: str, may_build: bool = True) -> Suite:
     """Load a suite by name only, for names from untrusted input: no path is opened, and no other dataset.
 
+    Args:
+        name: of the suite.
+        may_build: False to reject suites that are built at first use, which takes minutes.
+
     Raises:
-        InputError: if the name is unknown, or the suite cannot be read.
+        InputError: if the name is unknown, or the suite cannot be read, or may not be built.
     """
     spec = find_spec(name)
     if spec is None or spec.local:
         public = [suite for suite in list_suites() if suite not in SUITES or not SUITES[suite].local]
         raise InputError(f"{name[:60]!a} is not a public suite: pass one of {', '.join(public)}.")
+    if spec.build and not may_build:
+        raise InputError(f"Results on {spec.name} are not checked here: check them with rewardbench verify.")
     return load_embedded(spec.name) if spec.embedded else load_suite(spec.name)
 
 

@@ -9,7 +9,7 @@ from repository import SHARED
 
 from rewardbench.errors import InputError
 from rewardbench.paths import data_dir
-from rewardbench.suites import list_suites, load_suite
+from rewardbench.suites import list_suites, load_known, load_suite
 from rewardbench.types import Rule
 
 REAL = SHARED / "real"
@@ -276,3 +276,8 @@ def test_real_data_loads_with_unique_ids():
     assert problems == {None: 3890, "chosen is empty": 4, "two assistant turns in a row in the prompt": 4}
     bad = {item.id: item.problem for item in suites["hh-harmless-base-test"].items if item.problem}
     assert sorted(id_ for id_, problem in bad.items() if problem == "chosen is empty") == ["1103", "516", "86", "925"]
+
+
+def test_a_suite_that_is_built_at_first_use_is_not_built_for_untrusted_input():
+    with pytest.raises(InputError, match="Results on core-long are not checked here"):
+        load_known("core-long", may_build=False)

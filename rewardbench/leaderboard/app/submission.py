@@ -152,7 +152,7 @@ def _fits(source: str, target: Path) -> bool:
 
 def _check_packed(library: Library, entry: PackedResult, check_deadline: Callable[[], None]) -> CheckedUpload:
     summary, table, _ = entry
-    suite = load_known(str(summary["suite"]))
+    suite = load_known(str(summary["suite"]), may_build=False)
     rows = parquet.count_rows(table or b"")
     if rows > len(suite.items):
         return _refused(f"The upload has {rows:,} items, but {suite.name} has {len(suite.items):,}.")
