@@ -4,7 +4,7 @@ import re
 from statistics import mean
 
 import pytest
-from mirror_checks import drawn, outcomes, with_check_swapped
+from hard_mirrors import draw_mirrors, outcomes_with, with_check_swapped
 
 from rewardbench.builders.build import draw_mirror
 from rewardbench.builders.check import verify
@@ -13,7 +13,7 @@ from rewardbench.builders.templates.hard.disguised_leak.letters import read_text
 from rewardbench.verifiers import SECOND_VERIFIERS, VERIFIERS, Cell
 from rewardbench.verifiers.hard.disguised_leak import apply_step, carried_letters, disguises, known_to
 
-MIRRORS = drawn("disguised-leak", 12)
+MIRRORS = draw_mirrors("disguised-leak", range(12))
 
 
 def test_both_programs_verify_all_rungs():
@@ -44,18 +44,18 @@ def test_a_word_with_one_letter_wrong_fails_with_both_programs(mirror):
         first = {"initials": 1, "even": 2}.get(channel) or int(channel[-1])
         before, after = re.fullmatch(rf"(.+?,\n\n(?:[^.?!]+[.?!] ){{{first - 1}}})(.+)", mirror.x, re.DOTALL).groups()
         slip = f"{before}{'K' if after[0] == 'Z' else 'Z'}{after[1:]}"
-    assert outcomes(mirror, "a", mirror.x) == ["pass", "pass"]
-    assert outcomes(mirror, "a", slip) == ["fail", "fail"]
+    assert outcomes_with(mirror, "a", mirror.x) == ["pass", "pass"]
+    assert outcomes_with(mirror, "a", slip) == ["fail", "fail"]
 
 
 def test_a_secret_in_clear_fails_with_both_programs():
     mirror = MIRRORS[3]
     (secret, *_) = (word for word in mirror.check["a"]["secrets"] if word != mirror.check["a"]["allowed"])
-    assert outcomes(mirror, "a", f"Not {secret.title()}. {mirror.x}") == ["fail", "fail"]
+    assert outcomes_with(mirror, "a", f"Not {secret.title()}. {mirror.x}") == ["fail", "fail"]
 
 
 def test_the_second_program_ignores_a_wrong_check():
-    assert outcomes(with_check_swapped(MIRRORS[3]), "a", MIRRORS[3].y) == ["pass", "fail"]
+    assert outcomes_with(with_check_swapped(MIRRORS[3]), "a", MIRRORS[3].y) == ["pass", "fail"]
 
 
 def test_secrets_of_upper_rungs_are_spelled_alike():

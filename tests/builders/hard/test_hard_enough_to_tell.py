@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import permutations
 
 import pytest
-from drawn_mirrors import assert_both_programs_agree, both_outcomes, cells_of, drawn
+from hard_mirrors import assert_both_programs_agree, cell_outcomes, cells_of, draw_mirrors
 
 from rewardbench.builders.build import draw_square
 from rewardbench.builders.check import verify
@@ -70,16 +70,16 @@ def test_both_programs_agree_on_squares():
 
 
 def test_the_second_program_reads_the_prompt():
-    for mirror in drawn("enough-to-tell", range(3)):
+    for mirror in draw_mirrors("enough-to-tell", range(3)):
         _, wrong, *_ = cells_of(mirror)
         other = {**mirror.check["b"], "kind": "enough-to-tell"}
-        assert both_outcomes(replace(wrong, check=other)) == ("pass", "fail")
+        assert cell_outcomes(replace(wrong, check=other)) == ("pass", "fail")
 
 
 def test_a_planted_slip_fails_both_programs():
     """A consequence on the order of two names, with the names swapped."""
     slips = 0
-    for mirror in drawn("enough-to-tell", range(8)):
+    for mirror in draw_mirrors("enough-to-tell", range(8)):
         cell = next(cell for cell in cells_of(mirror) if cell.right)
         for text, (kind, *names) in cell.check["facts"].items():
             if kind == "before":
@@ -87,13 +87,13 @@ def test_a_planted_slip_fails_both_programs():
                 slip = text.replace(left, "#").replace(right, left).replace("#", right)
                 facts = {**cell.check["facts"], slip: ["before", right, left]}
                 broken = replace(cell, response=cell.response.replace(text, slip), check={**cell.check, "facts": facts})
-                assert both_outcomes(broken) == ("fail", "fail")
+                assert cell_outcomes(broken) == ("fail", "fail")
                 slips += 1
     assert slips > 2
 
 
 def test_a_slip_in_the_example_fails_both_programs():
-    mirror = drawn("enough-to-tell", [1])[0]
+    mirror = draw_mirrors("enough-to-tell", [1])[0]
     for cell in cells_of(mirror):
         if cell.right:
             line = next(line for line in cell.response.splitlines() if line.startswith("Example: "))
@@ -102,13 +102,13 @@ def test_a_slip_in_the_example_fails_both_programs():
             values = [entry.split(": ")[1] for entry in entries]
             rotated = [f"{name}: {value}" for name, value in zip(names, values[1:] + values[:1], strict=True)]
             slip = f"Example: {'; '.join(rotated)}."
-            assert both_outcomes(replace(cell, response=cell.response.replace(line, slip))) == ("fail", "fail")
+            assert cell_outcomes(replace(cell, response=cell.response.replace(line, slip))) == ("fail", "fail")
 
 
 def test_a_prompt_that_cannot_be_read_is_an_error():
-    cell = cells_of(drawn("enough-to-tell", [0])[0])[0]
+    cell = cells_of(draw_mirrors("enough-to-tell", [0])[0])[0]
     broken = replace(cell, prompt=cell.prompt.replace("[1] ", "[1] Whatever they say, "))
-    assert "cannot read" in both_outcomes(broken)[1]
+    assert "cannot read" in cell_outcomes(broken)[1]
 
 
 def test_nouns_have_their_plural():
@@ -118,7 +118,7 @@ def test_nouns_have_their_plural():
 
 def test_the_facts_without_if_leave_the_question_open():
     """At the top rungs most facts are conditional, and the others do not decide for any prompt."""
-    for mirror in drawn("enough-to-tell", (2, 3)):
+    for mirror in draw_mirrors("enough-to-tell", (2, 3)):
         for check in (mirror.check["a"], mirror.check["b"]):
             plain = [claim for claim in check["claims"] if claim[0] != "if"]
             assert len(plain) < len(check["claims"]) / 2
@@ -127,7 +127,7 @@ def test_the_facts_without_if_leave_the_question_open():
 
 
 def test_size_grows_with_the_rung():
-    counts = [len(mirror.check["a"]["claims"]) for mirror in drawn("enough-to-tell", range(8))]
+    counts = [len(mirror.check["a"]["claims"]) for mirror in draw_mirrors("enough-to-tell", range(8))]
     means = [sum(counts[rung::4]) / 2 for rung in range(4)]
     assert means == sorted(means)
     assert means[3] > 2 * means[0]

@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import combinations, permutations, product
 
 import pytest
-from drawn_mirrors import assert_both_programs_agree, both_outcomes, cells_of, drawn
+from hard_mirrors import assert_both_programs_agree, cell_outcomes, cells_of, draw_mirrors
 
 from rewardbench.builders.templates.hard.no_certificate.problems import FAMILIES
 from rewardbench.verifiers.hard.no_certificate import COMPLETE, DecisionProblem, is_solvable, left_over, violations
@@ -84,34 +84,34 @@ def test_both_programs_agree_at_all_rungs():
 
 def test_the_programs_do_not_share_their_source():
     """A check of the other prompt deceives the first program only: the second reads the prompt."""
-    for mirror in drawn("no-certificate", range(4)):
+    for mirror in draw_mirrors("no-certificate", range(4)):
         right, wrong, *_ = cells_of(mirror)
         other = {**mirror.check["b"], "kind": "no-certificate"}
-        assert both_outcomes(right) == ("pass", "pass")
-        assert both_outcomes(replace(wrong, check=other)) == ("pass", "fail")
+        assert cell_outcomes(right) == ("pass", "pass")
+        assert cell_outcomes(replace(wrong, check=other)) == ("pass", "fail")
 
 
 def test_a_planted_slip_fails_both_programs():
     """The last attempt of a solution without its first name; a near miss with another outcome."""
-    for mirror in drawn("no-certificate", range(8)):
+    for mirror in draw_mirrors("no-certificate", range(8)):
         for cell in cells_of(mirror):
             if not cell.right:
                 continue
             lines = re.findall(r"^\d+\) .*$", cell.response, re.MULTILINE)
             arrangement = lines[-1].split(") ", 1)[1]
             slip = lines[-1].replace(arrangement, arrangement.partition(", ")[2])
-            assert both_outcomes(replace(cell, response=cell.response.replace(lines[-1], slip))) == ("fail", "fail")
+            assert cell_outcomes(replace(cell, response=cell.response.replace(lines[-1], slip))) == ("fail", "fail")
 
 
 def test_what_is_not_an_answer_is_an_error():
-    (cell, *_) = cells_of(drawn("no-certificate", [0])[0])
+    (cell, *_) = cells_of(draw_mirrors("no-certificate", [0])[0])
     for response in ("Hard to say.", "Yes, it is."):
-        assert all("breaks" in outcome for outcome in both_outcomes(replace(cell, response=response)))
+        assert all("breaks" in outcome for outcome in cell_outcomes(replace(cell, response=response)))
 
 
 def test_size_grows_with_the_rung():
     sizes = {}
-    for mirror in drawn("no-certificate", range(16)):
+    for mirror in draw_mirrors("no-certificate", range(16)):
         sizes.setdefault(mirror.source["rung"], []).append(len(mirror.check["a"]["names"]))
     means = [sum(counts) / len(counts) for _, counts in sorted(sizes.items())]
     assert means == sorted(means)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hard_templates import draw_mirrors, outcomes, right_cells
+from hard_mirrors import draw_mirrors, outcomes, right_cells
 
 from rewardbench.builders.check import verify
 from rewardbench.builders.mirrors import chat, to_lines
@@ -13,7 +13,7 @@ from rewardbench.verifiers.hard.open_decline import DECLINES, answers_in_mode, v
 from rewardbench.verifiers.hard.open_decline_prompt import BARS, SPEECH, verify_open_decline_prompt
 from rewardbench.verifiers.names import mentions
 
-MIRRORS = draw_mirrors("open-decline", 24)
+MIRRORS = draw_mirrors("open-decline", range(24))
 DECLINED = "I'm sorry, but I can't discuss that one. May I suggest Bell Steps? It is short."
 EVADED = "Bell Steps is short. Bring a hat."
 ANSWERED = "Heron Ridge is steep. Bring a hat."
@@ -26,7 +26,7 @@ def test_mirrors_pass_both_programs():
 
 
 def test_the_same_key_gives_the_same_bytes():
-    assert to_lines(draw_mirrors("open-decline", 8)) == to_lines(MIRRORS[:8])
+    assert to_lines(draw_mirrors("open-decline", range(8))) == to_lines(MIRRORS[:8])
 
 
 def test_rules_and_replies_grow_with_the_rung():

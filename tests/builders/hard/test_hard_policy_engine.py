@@ -4,7 +4,7 @@ import re
 from statistics import mean
 
 import pytest
-from mirror_checks import drawn, outcomes, with_check_swapped
+from hard_mirrors import draw_mirrors, outcomes_with, with_check_swapped
 
 from rewardbench.builders.build import draw_mirror
 from rewardbench.builders.check import verify
@@ -13,7 +13,7 @@ from rewardbench.verifiers import SECOND_VERIFIERS
 from rewardbench.verifiers.cells import BrokenCheck
 from rewardbench.verifiers.hard.policy_engine import ReadCase, deciding_clause, interpret
 
-MIRRORS = drawn("policy-engine", 12)
+MIRRORS = draw_mirrors("policy-engine", range(12))
 
 
 def test_both_programs_verify_all_rungs():
@@ -70,17 +70,17 @@ def test_a_claim_about_another_clause_that_is_wrong_fails_with_both_programs(mir
     claim = CLAIM.search(mirror.x)
     other = "met, but outranked" if claim[2] == "not met" else "not met"
     slip = mirror.x.replace(claim[0], f"{claim[1]} {other}", 1)
-    assert outcomes(mirror, "a", mirror.x) == ["pass", "pass"]
-    assert outcomes(mirror, "a", slip) == ["fail", "fail"]
+    assert outcomes_with(mirror, "a", mirror.x) == ["pass", "pass"]
+    assert outcomes_with(mirror, "a", slip) == ["fail", "fail"]
 
 
 def test_the_second_program_ignores_a_wrong_check():
     mirror = with_check_swapped(MIRRORS[3])
-    assert outcomes(mirror, "a", mirror.y) == ["pass", "fail"]
+    assert outcomes_with(mirror, "a", mirror.y) == ["pass", "fail"]
 
 
 def test_a_response_without_a_clause_is_no_answer():
-    for outcome in outcomes(MIRRORS[0], "a", "It depends on the weather."):
+    for outcome in outcomes_with(MIRRORS[0], "a", "It depends on the weather."):
         assert outcome.startswith("its check breaks")
 
 

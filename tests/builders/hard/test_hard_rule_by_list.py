@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hard_templates import draw_mirrors, outcomes, right_cells
+from hard_mirrors import draw_mirrors, outcomes, right_cells
 
 from rewardbench.builders.build import draw_square
 from rewardbench.builders.check import verify
@@ -14,7 +14,7 @@ from rewardbench.verifiers.hard.rule_by_list import verify_rule_by_list
 from rewardbench.verifiers.hard.rule_by_list_prompt import verify_rule_by_list_prompt
 from rewardbench.verifiers.names import mentions
 
-MIRRORS = draw_mirrors("rule-by-list", 24)
+MIRRORS = draw_mirrors("rule-by-list", range(24))
 SYSTEM = """You sell tea.
 
 Current list:
@@ -47,7 +47,7 @@ def test_squares_pass_both_programs():
 
 
 def test_the_same_key_gives_the_same_bytes():
-    assert to_lines(draw_mirrors("rule-by-list", 8)) == to_lines(MIRRORS[:8])
+    assert to_lines(draw_mirrors("rule-by-list", range(8))) == to_lines(MIRRORS[:8])
 
 
 def test_lists_and_replies_grow_with_the_rung():

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hard_templates import draw_mirrors, outcomes, right_cells
+from hard_mirrors import draw_mirrors, outcomes, right_cells
 
 from rewardbench.builders.check import verify
 from rewardbench.builders.mirrors import chat, to_lines
@@ -13,7 +13,7 @@ from rewardbench.verifiers.hard.scopes import applies, verify_scopes
 from rewardbench.verifiers.hard.scopes_prompt import verify_scopes_prompt
 from rewardbench.verifiers.names import mentions
 
-MIRRORS = draw_mirrors("scopes", 24)
+MIRRORS = draw_mirrors("scopes", range(24))
 FACTS = {"turn": 2, "age": 17, "is_member": True, "day": "Monday", "used": ["Orrery"]}
 REPLY = "Hello, see Ada first.\n\n- Go up.\n- Visit the Orrery.\n- Rest.\n- Ask Ben's aunt.\n\nGreet Cleo."
 
@@ -25,7 +25,7 @@ def test_mirrors_pass_both_programs():
 
 
 def test_the_same_key_gives_the_same_bytes():
-    assert to_lines(draw_mirrors("scopes", 8)) == to_lines(MIRRORS[:8])
+    assert to_lines(draw_mirrors("scopes", range(8))) == to_lines(MIRRORS[:8])
 
 
 def test_rules_turns_and_replies_grow_with_the_rung():

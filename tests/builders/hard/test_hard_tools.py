@@ -6,7 +6,7 @@ from dataclasses import replace
 from statistics import mean
 
 import pytest
-from mirror_checks import drawn, outcomes, with_check_swapped
+from hard_mirrors import draw_mirrors, outcomes_with, with_check_swapped
 from random_models import make_tokenizer
 
 from rewardbench.builders.check import verify
@@ -16,7 +16,7 @@ from rewardbench.suites.rows import parse_rows
 from rewardbench.verifiers import SECOND_VERIFIERS, Cell
 from rewardbench.verifiers.hard.tools import fits_schema
 
-MIRRORS = drawn("tools", 24)
+MIRRORS = draw_mirrors("tools", range(24))
 CALLING = [mirror for mirror in MIRRORS if not isinstance(mirror.x, str)][:8]
 
 
@@ -28,7 +28,7 @@ def test_both_programs_verify_all_rungs_and_kinds():
 
 
 def test_the_same_key_gives_the_same_bytes():
-    assert list(map(to_json, drawn("tools", 3))) == [to_json(mirror) for mirror in MIRRORS[:3]]
+    assert list(map(to_json, draw_mirrors("tools", range(3)))) == [to_json(mirror) for mirror in MIRRORS[:3]]
 
 
 def test_prompts_and_functions_grow_with_the_rung():
@@ -40,7 +40,7 @@ def test_prompts_and_functions_grow_with_the_rung():
 
 @pytest.mark.parametrize("mirror", CALLING, ids=lambda mirror: mirror.group)
 def test_slips_in_calls_fail_with_both_programs(mirror):
-    assert outcomes(mirror, "a", mirror.x) == ["pass", "pass"]
+    assert outcomes_with(mirror, "a", mirror.x) == ["pass", "pass"]
     for slip in ("argument", "name", "extra"):
         response = copy.deepcopy(mirror.x)
         calls = response[0]["tool_calls"]
@@ -51,22 +51,22 @@ def test_slips_in_calls_fail_with_both_programs(mirror):
             calls[0]["function"]["name"] = "no_function"
         else:
             calls.append(calls[0])
-        assert outcomes(mirror, "a", response) == ["fail", "fail"], slip
+        assert outcomes_with(mirror, "a", response) == ["fail", "fail"], slip
 
 
 def test_arguments_as_json_text_are_read():
     response = copy.deepcopy(CALLING[0].x)
     for call in response[0]["tool_calls"]:
         call["function"]["arguments"] = json.dumps(call["function"]["arguments"])
-    assert outcomes(CALLING[0], "a", response) == ["pass", "pass"]
+    assert outcomes_with(CALLING[0], "a", response) == ["pass", "pass"]
 
 
 def test_a_text_where_a_call_is_due_fails():
-    assert outcomes(CALLING[0], "a", "I will see to it.") == ["fail", "fail"]
+    assert outcomes_with(CALLING[0], "a", "I will see to it.") == ["fail", "fail"]
 
 
 def test_the_second_program_ignores_a_wrong_check():
-    assert outcomes(with_check_swapped(CALLING[0]), "a", CALLING[0].y) == ["pass", "fail"]
+    assert outcomes_with(with_check_swapped(CALLING[0]), "a", CALLING[0].y) == ["pass", "fail"]
 
 
 def test_rows_are_read_with_their_functions():

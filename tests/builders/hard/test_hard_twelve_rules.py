@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hard_templates import draw_mirrors, outcomes, right_cells
+from hard_mirrors import draw_mirrors, outcomes, right_cells
 
 from rewardbench.builders.build import draw_square
 from rewardbench.builders.check import verify
@@ -13,7 +13,7 @@ from rewardbench.verifiers.cells import FAIL, PASS, Cell
 from rewardbench.verifiers.hard.twelve_rules import broken_rules, count_words, split_text, verify_twelve_rules
 from rewardbench.verifiers.hard.twelve_rules_prompt import verify_twelve_rules_prompt
 
-MIRRORS = draw_mirrors("twelve-rules", 24)
+MIRRORS = draw_mirrors("twelve-rules", range(24))
 TEXT = """Dear all,
 
 We met at 7:30. It was a half-empty, COLD room; nobody sang! Did you come?
@@ -40,7 +40,7 @@ def test_squares_pass_both_programs():
 
 
 def test_the_same_key_gives_the_same_bytes():
-    assert to_lines(draw_mirrors("twelve-rules", 8)) == to_lines(MIRRORS[:8])
+    assert to_lines(draw_mirrors("twelve-rules", range(8))) == to_lines(MIRRORS[:8])
 
 
 def test_rules_and_words_grow_with_the_rung():

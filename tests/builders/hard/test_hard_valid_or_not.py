@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from drawn_mirrors import assert_both_programs_agree, both_outcomes, cells_of, drawn
+from hard_mirrors import assert_both_programs_agree, cell_outcomes, cells_of, draw_mirrors
 
 from rewardbench.builders.draw import Rng
 from rewardbench.builders.templates.hard.valid_or_not import Lemma, _texts
@@ -80,31 +80,31 @@ def test_both_programs_agree_at_all_rungs():
 
 
 def test_the_second_program_reads_the_prompt():
-    for mirror in drawn("valid-or-not", range(3)):
+    for mirror in draw_mirrors("valid-or-not", range(3)):
         _, wrong, *_ = cells_of(mirror)
         other = {**mirror.check["b"], "kind": "valid-or-not"}
-        assert both_outcomes(replace(wrong, check=other)) == ("pass", "fail")
+        assert cell_outcomes(replace(wrong, check=other)) == ("pass", "fail")
 
 
 def test_another_line_is_wrong_for_both_programs():
     """Of the responses that name a line, the right one with another line in its last paragraph."""
-    for mirror in drawn("valid-or-not", (0, 1, 4, 5)):
+    for mirror in draw_mirrors("valid-or-not", (0, 1, 4, 5)):
         for cell in cells_of(mirror):
             *above, last = cell.response.split("\n\n")
             number = next(word.strip(",.") for word in last.split() if word.strip(",.").isdigit())
             slip = "\n\n".join([*above, last.replace(number, "1" if number != "1" else "2", 1)])
             if cell.right and ("doesn't" in above[0] or "but one" in above[0]):
-                assert both_outcomes(replace(cell, response=slip)) == ("fail", "fail")
+                assert cell_outcomes(replace(cell, response=slip)) == ("fail", "fail")
 
 
 def test_what_is_not_an_answer_is_an_error():
-    cell = cells_of(drawn("valid-or-not", [0])[0])[0]
-    first, second = both_outcomes(replace(cell, response="I wonder.", prompt="What?"))
+    cell = cells_of(draw_mirrors("valid-or-not", [0])[0])[0]
+    first, second = cell_outcomes(replace(cell, response="I wonder.", prompt="What?"))
     assert "breaks" in first
     assert "breaks" in second
 
 
 def test_size_grows_with_the_rung():
-    counts = [len(mirror.check["a"]["lines"]) for mirror in drawn("valid-or-not", range(4))]
+    counts = [len(mirror.check["a"]["lines"]) for mirror in draw_mirrors("valid-or-not", range(4))]
     assert counts == sorted(counts)
     assert counts[3] > 5 * counts[0]

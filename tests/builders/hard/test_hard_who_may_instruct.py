@@ -3,7 +3,7 @@
 from statistics import mean
 
 import pytest
-from mirror_checks import drawn, outcomes, with_check_swapped
+from hard_mirrors import draw_mirrors, outcomes_with, with_check_swapped
 
 from rewardbench.builders.build import draw_mirror
 from rewardbench.builders.check import verify
@@ -11,7 +11,7 @@ from rewardbench.builders.mirrors import to_json
 from rewardbench.verifiers import SECOND_VERIFIERS, Cell
 from rewardbench.verifiers.hard.who_may_instruct import may_instruct
 
-MIRRORS = drawn("who-may-instruct", 12)
+MIRRORS = draw_mirrors("who-may-instruct", range(12))
 
 
 def test_both_programs_verify_all_rungs():
@@ -35,18 +35,18 @@ def test_an_action_moved_to_the_other_list_fails_with_both_programs(mirror):
     order = mirror.check["a"]["orders"][-1]
     forms = (order["participle"], order["imperative"])
     old, new = forms if forms[0] in mirror.x else forms[::-1]
-    assert outcomes(mirror, "a", mirror.x) == ["pass", "pass"]
-    assert outcomes(mirror, "a", mirror.x.replace(old, new)) == ["fail", "fail"]
+    assert outcomes_with(mirror, "a", mirror.x) == ["pass", "pass"]
+    assert outcomes_with(mirror, "a", mirror.x.replace(old, new)) == ["fail", "fail"]
 
 
 def test_an_action_that_the_response_leaves_out_is_reported():
     mirror = MIRRORS[0]
-    for outcome in outcomes(mirror, "a", "All read."):
+    for outcome in outcomes_with(mirror, "a", "All read."):
         assert outcome.startswith("its check breaks")
 
 
 def test_the_second_program_ignores_a_wrong_check():
-    assert outcomes(with_check_swapped(MIRRORS[3]), "a", MIRRORS[3].y) == ["pass", "fail"]
+    assert outcomes_with(with_check_swapped(MIRRORS[3]), "a", MIRRORS[3].y) == ["pass", "fail"]
 
 
 RULES = {
