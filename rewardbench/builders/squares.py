@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
@@ -62,28 +62,15 @@ class Square:
             for position, response in enumerate(self.responses):
                 yield make_cell(f"{self.group}-{n + 1}", self.check[str(n)], response, position == n, prompt)
 
-    def to_json(self) -> dict[str, object]:
-        """Return the JSON object that `square_from_json` reads."""
-        values = {
-            "group": self.group,
-            "subset": self.subset,
-            EDIT_KEY: self.edit,
-            "prompts": self.prompts,
-            "responses": self.responses,
-            "check": self.check,
-            "source": self.source,
-        }
-        return {name: value for name, value in values.items() if value}
 
-
-def square_from_json(value: Mapping[str, Any]) -> Square:
-    """Return the square of a JSON object that `Square.to_json` wrote.
-
-    Raises:
-        TypeError: if it has an unknown field, or lacks a required one.
-        KeyError: if it lacks a required field.
-    """
-    fields = {**value, "edit": value[EDIT_KEY], "responses": tuple(value["responses"])}
-    del fields[EDIT_KEY]
-    fields["prompts"] = tuple(tuple(prompt) for prompt in value["prompts"])
-    return Square(**fields)
+def join_square(rows: Sequence[Mapping[str, Any]], check: Mapping[str, Any]) -> Square:
+    """Return the square of its rows and the line of `checks/` that describes them."""
+    return Square(
+        subset=rows[0]["subset"] if rows else "",
+        edit=check[EDIT_KEY],
+        prompts=tuple(tuple(row["prompt"]) for row in rows),
+        responses=tuple(row["chosen"][0] for row in rows),
+        check=check["check"],
+        source=check["source"],
+        group=check["group"],
+    )

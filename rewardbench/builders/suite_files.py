@@ -20,7 +20,7 @@ from rewardbench.builders.check import Verification, verify, verify_cells
 from rewardbench.builders.journal import source_hash
 from rewardbench.builders.mirrors import EDIT_KEY, Mirror, from_json, read_mirrors
 from rewardbench.builders.registry import CORE_SEED, Builder, builders_of, fresh_seed
-from rewardbench.builders.squares import Square, square_from_json
+from rewardbench.builders.squares import Square, join_square
 from rewardbench.builders.thinning import without_near_twins
 from rewardbench.builders.ties import TiesMirror, read_ties
 from rewardbench.errors import InputError
@@ -32,7 +32,7 @@ from rewardbench.verifiers import Cell
 SPARE = 10
 """Extra mirrors that each builder generates for a fresh draw, to replace those that repeat a prompt of the suite."""
 SQUARES, TIES = "squares", "ties"
-"""Files with other rows than mirrors; `checks/` has their full content."""
+"""Files with other rows than mirrors; for ties, `checks/` has the full content."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,10 @@ def write_suite(suite: MirrorSuite, folder: Path, version: str) -> None:
     for file, groups in ((TIES, suite.ties), (SQUARES, suite.squares)):
         if groups:
             write_whole(rows_folder / f"{file}.jsonl", to_jsonl(_all_rows(groups)))
-            write_whole(checks_folder / f"{file}.jsonl", to_jsonl(group.to_json() for group in groups))
+    if suite.ties:
+        write_whole(checks_folder / f"{TIES}.jsonl", to_jsonl(mirror.to_json() for mirror in suite.ties))
+    if suite.squares:
+        write_whole(checks_folder / f"{SQUARES}.jsonl", to_jsonl(map(_check_row, suite.squares)))
     write_whole(rows_folder / "VERSION", f"{version}\n")
 
 
@@ -240,7 +243,11 @@ def _read_suite(folder: Path, name: str) -> MirrorSuite:
         ties = read_ties(checks_folder / f"{TIES}.jsonl")
         _compare_rows(folder, name, TIES, _all_rows(ties))
     if (folder / name / f"{SQUARES}.jsonl").exists():
-        squares = list(map(square_from_json, read_jsonl(checks_folder / f"{SQUARES}.jsonl")))
+        rows: dict[str, list[dict[str, Any]]] = {}
+        for row in read_jsonl(folder / name / f"{SQUARES}.jsonl"):
+            rows.setdefault(row["group"], []).append(row)
+        for check in read_jsonl(checks_folder / f"{SQUARES}.jsonl"):
+            squares.append(join_square(rows.get(check["group"], []), check))
         _compare_rows(folder, name, SQUARES, _all_rows(squares))
     return MirrorSuite(name, mirrors, ties, squares)
 
@@ -293,8 +300,8 @@ def _join(a: Mapping[str, Any], b: Mapping[str, object], check: Mapping[str, obj
     )
 
 
-def _check_row(mirror: Mirror) -> dict[str, object]:
-    row = {"group": mirror.group, EDIT_KEY: mirror.edit, "check": mirror.check, "source": mirror.source}
+def _check_row(group: Mirror | Square) -> dict[str, object]:
+    row = {"group": group.group, EDIT_KEY: group.edit, "check": group.check, "source": group.source}
     return {name: value for name, value in row.items() if value}
 
 
