@@ -79,7 +79,11 @@ def test_rng_depends_only_on_its_key():
     assert sample("x") == sample("x") != sample("y")
 
 
-@pytest.mark.parametrize("name", BUILDERS)
+CORE = builders_of("core")
+EVERY_BUILDER = [pytest.param(name, marks=() if name in CORE else pytest.mark.slow) for name in BUILDERS]
+
+
+@pytest.mark.parametrize("name", EVERY_BUILDER)
 def test_bytes_depend_on_the_seed(name, tmp_path):
     for file, seed in (("one", 3), ("two", 3), ("other", 4)):
         build_mirrors(name, seed, 8, tmp_path / file)
@@ -167,7 +171,7 @@ def test_fresh_draw_has_only_generated_mirrors_and_none_of_core(tmp_path, capsys
     assert (tmp_path / "core" / "VERSION").read_text().strip().endswith("-fresh77")
 
 
-@pytest.mark.parametrize("name", BUILDERS)
+@pytest.mark.parametrize("name", EVERY_BUILDER)
 def test_core_fresh_and_training_data_share_no_prompt(name, tmp_path):
     """The same user seed, 0, gives different mirrors in each of the three uses."""
     prompt_sets = []

@@ -327,7 +327,7 @@ def test_a_pull_request_with_changed_answers_is_refused(hub, entry, judged, monk
 @pytest.mark.parametrize("is_packed", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_answers_are_uploaded_with_a_result(is_packed, entry, judged, tmp_path, monkeypatch):
     monkeypatch.setattr(review, "load_known", lambda name: judged[1])
-    monkeypatch.setattr(submission, "load_known", lambda name: judged[1])
+    monkeypatch.setattr(submission, "load_known", lambda name, may_build: judged[1])
     library = Library(str(tmp_path / "store"), writable=True)
     if is_packed:
         path = write(tmp_path, entry)

@@ -10,6 +10,7 @@ import time
 import tracemalloc
 from collections import Counter
 from contextlib import nullcontext
+from itertools import pairwise
 
 import aiohttp
 import fake_judge
@@ -421,13 +422,14 @@ def test_memory_is_flat_without_the_requests():
     with FakeJudge(keep_requests=False) as judge:
         sizes = []
         tracemalloc.start()
-        for padding in (10_000, 10_001, 10_002):
+        for padding in range(10_000, 10_006):
             asyncio.run(post_all(judge, [body + b" " * padding for body in bodies(30)], 10))
             gc.collect()
             sizes.append(tracemalloc.get_traced_memory()[0])
         tracemalloc.stop()
-    assert judge.answered == 90
-    assert sizes[2] - sizes[1] < 60_000  # of 300 kB sent
+    assert judge.answered == 180
+    assert min(after - before for before, after in pairwise(sizes)) < 60_000  # of 300 kB sent in each round
+    assert sizes[-1] < 900_000  # of 1.8 MB sent
 
 
 CALLS = """
