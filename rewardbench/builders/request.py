@@ -72,8 +72,6 @@ class BuildRequest:
             raise InputError(
                 f"{self.name} takes --fresh SEED, --output and --workers: its counts and its own seed are fixed."
             )
-        if self.name == style.NAME and self.fresh is not None:
-            raise InputError(f"{style.NAME} has no fresh draws: it is made of the responses of core.")
         if not self.is_suite and self.fresh is not None:
             raise InputError(f"--fresh belongs to suites: for other mirrors of {self.name} pass --seed.")
         if self.label and self.name != "knapsack":
@@ -97,7 +95,7 @@ def run_request(request: BuildRequest, tick: Tick = lambda: None) -> dict[str, o
     """
     request.validate()
     if request.name == style.NAME:
-        return _build_style_suite(request)
+        return _build_style_suite(request, tick)
     if request.is_suite:
         return _build_suite(request, tick)
     if request.label:
@@ -131,13 +129,15 @@ def _build_suite(request: BuildRequest, tick: Tick) -> dict[str, object]:
     }
 
 
-def _build_style_suite(request: BuildRequest) -> dict[str, object]:
-    """Restyle the responses of core; the version is that of core."""
-    folder = request.output or data_dir()
-    suite = style.build_style_suite(read_suite(data_dir()))
+def _build_style_suite(request: BuildRequest, tick: Tick) -> dict[str, object]:
+    """Restyle the responses of core, or of a fresh draw of core, which is written beside them."""
+    folder, core_folder = request.output or data_dir(), data_dir()
+    if request.fresh is not None:
+        core_folder = folder = Path(str(_build_suite(replace(request, name="core"), tick)["folder"]))
+    suite = style.build_style_suite(read_suite(core_folder))
     verification = suite.verify()
     _require_no_failure(verification)
-    style.write_style_suite(suite, folder, version_of(data_dir(), "core"))
+    style.write_style_suite(suite, folder, version_of(core_folder, "core"))
     return {
         "folder": str(folder),
         "rows": suite.size(),

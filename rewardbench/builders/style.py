@@ -20,7 +20,14 @@ from rewardbench.builders.build import Tick
 from rewardbench.builders.check import Verification, verify_cells
 from rewardbench.builders.draw import Rng
 from rewardbench.builders.mirrors import Mirror, make_cell
-from rewardbench.builders.suite_files import MirrorSuite, read_jsonl, read_suite, to_jsonl
+from rewardbench.builders.suite_files import (
+    MirrorSuite,
+    fresh_draw,
+    read_jsonl,
+    read_suite,
+    to_jsonl,
+    version_of,
+)
 from rewardbench.errors import InputError
 from rewardbench.paths import write_whole
 from rewardbench.types import Messages
@@ -225,6 +232,23 @@ def read_style_suite(folder: Path) -> StyleSuite:
         if read_jsonl(path) != json.loads(json.dumps(list(suite.rows(section)))):
             raise InputError(f"{path} differs from what the program makes of core: run rewardbench data build {NAME}.")
     return suite
+
+
+def fresh_draw_of_any(name: str, seed: int) -> Path:
+    """Return the folder of the rows of a fresh draw, built at the first call and kept in the user's cache.
+
+    That of core-style is a fresh draw of core, restyled.
+
+    Args:
+        name: the suite.
+        seed: the user's seed.
+    """
+    if name != NAME:
+        return fresh_draw(name, seed)
+    folder = fresh_draw("core", seed).parent
+    if not (folder / NAME / "VERSION").exists():
+        write_style_suite(build_style_suite(read_suite(folder)), folder, version_of(folder, "core"))
+    return folder / NAME
 
 
 def read_any_suite(folder: Path, name: str) -> MirrorSuite | StyleSuite:

@@ -144,7 +144,7 @@ def build_command(
     name: Annotated[str, Argument(help="core, or a builder: instructions, code, math, logic, knapsack, pink")],
     seed: Annotated[int, Option("--seed", help="Random seed")] = 0,
     fresh: Annotated[
-        int | None, Option("--fresh", help="core: generate new mirrors for all generated subsets, with this seed")
+        int | None, Option("--fresh", help="a suite: generate new mirrors for all generated subsets, with this seed")
     ] = None,
     count: Annotated[
         int | None, Option("--count", help="Number of mirrors; default: as many as in core", min=1)

@@ -319,6 +319,6 @@ def _push(hub: HubOptions, result: Result, path: str, user: str) -> dict[str, st
 
 def _draw_fresh(suite: str, seed: int) -> Path:
     """Return the folder of a fresh draw, built if needed."""
-    from rewardbench.builders.suite_files import fresh_draw
+    from rewardbench.builders.style import fresh_draw_of_any
 
-    return fresh_draw(suite, seed)
+    return fresh_draw_of_any(suite, seed)

@@ -9,7 +9,7 @@ from rewardbench.settings import Settings
 from rewardbench.suites import load_suite
 from rewardbench.types import Suite
 
-FRESH_SUITES = ("core", "core-hard")
+FRESH_SUITES = ("core", "core-style", "core-hard", "core-long")
 """Suites with builders, of which a fresh draw can be made."""
 
 
@@ -28,7 +28,7 @@ def load_fresh_draw(settings: Settings, suite: Suite, folder: Path | None) -> Su
         return None
     if suite.name not in FRESH_SUITES or settings.protocol or "+" in suite.revision.partition("+")[2]:
         raise InputError(
-            f"A fresh draw is compared with a complete suite, {' or '.join(FRESH_SUITES)}: leave out --split, --subset "
+            f"A fresh draw is compared with a complete suite, {', '.join(FRESH_SUITES)}: leave out --split, --subset "
             "and --limit."
         )
     if folder is None:

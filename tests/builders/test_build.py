@@ -155,6 +155,7 @@ def test_published_core_equals_a_rebuild(rebuilt):
         assert sha(path) == sha(DATA / path.relative_to(rebuilt)), path.name
 
 
+@pytest.mark.slow
 def test_fresh_draw_has_only_generated_mirrors_and_none_of_core(tmp_path, capsys):
     with pytest.raises(SystemExit) as stop:
         main(["data", "build", "core", "--fresh", "77", "--output", str(tmp_path), "--json"])

@@ -254,5 +254,3 @@ def test_build_and_verify_on_the_command_line(tmp_path, capsys):
     assert stop.value.code == 0
     output = json.loads(capsys.readouterr().out)
     assert (output["failed"], output["rows"], output["verified"]) == (0, figures["rows"], figures["verified"])
-    with pytest.raises(InputError, match="core-style has no fresh draws"):
-        run_request(BuildRequest(NAME, fresh=3))

@@ -231,7 +231,14 @@ def test_a_fresh_draw_is_scored_with_core_and_the_gap_is_reported(tmp_path):
     assert gap["low"] < gap["value"] < gap["high"]
     assert gap["low"] < 0 < gap["high"]  # chance on both
     assert printed["manifest"]["fresh"].startswith("2.0.0-fresh3+")
+    style_command = [*command, "--dataset", "core-style", "--output_dir", str(tmp_path / "style")]
+    ran = subprocess.run(style_command, env=env, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    printed = json.loads(ran.stdout)
+    restyled_core, restyled_fresh, _ = printed["gap"]
+    assert 0 < restyled_core["n"] < built > restyled_fresh["n"] > 0
+    assert printed["manifest"]["fresh"].startswith("2.0.0-fresh3+")
     assert len(list((tmp_path / "cache" / "rewardbench").iterdir())) == 1
     ran = subprocess.run([*command[:-1], "--split", "chat"], env=env, cwd=tmp_path, capture_output=True, text=True)
     assert ran.returncode == 2
-    assert "compared with a complete suite, core or core-hard" in ran.stderr
+    assert "compared with a complete suite, core, core-style, core-hard, core-long" in ran.stderr
