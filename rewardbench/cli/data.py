@@ -141,7 +141,9 @@ def overlap_command(
 
 @data.command("build")
 def build_command(
-    name: Annotated[str, Argument(help="core, or a builder: instructions, code, math, logic, knapsack, pink")],
+    name: Annotated[
+        str, Argument(help="a suite (core, core-style, core-hard, core-long) or a builder, such as math or pink")
+    ],
     seed: Annotated[int, Option("--seed", help="Random seed")] = 0,
     fresh: Annotated[
         int | None, Option("--fresh", help="a suite: generate new mirrors for all generated subsets, with this seed")

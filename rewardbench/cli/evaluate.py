@@ -77,7 +77,7 @@ class ItemOptions:
         flag(
             DATA,
             "fresh",
-            "core, core-hard: also score new mirrors of this seed, and report the difference",
+            "a suite of core: also score new mirrors of this seed, and report the difference",
         ),
     ] = None
     step_threshold: Annotated[
