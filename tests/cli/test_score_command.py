@@ -110,7 +110,7 @@ def count_cached(path):
 
 def test_a_killed_run_continues_and_writes_the_same_bytes(tmp_path):
     rows = []
-    for number in range(300):
+    for number in range(120):
         text = f"Answer {number} " + "word " * (number % 40)
         turns = [{"role": "user", "content": f"Question {number}?"}, {"role": "assistant", "content": text}]
         rows.append(json.dumps({"id": str(number), "messages": turns}))
@@ -129,7 +129,7 @@ def test_a_killed_run_continues_and_writes_the_same_bytes(tmp_path):
         assert killed.poll() is None, "it ended before it could be killed"
     killed.send_signal(signal.SIGKILL)
     killed.wait()
-    assert count_cached(tmp_path / "killed.sqlite") < 300
+    assert count_cached(tmp_path / "killed.sqlite") < 120
     assert not (tmp_path / "killed.jsonl").exists()
     assert start("killed").wait(300) == 0
     assert (tmp_path / "killed.jsonl").read_bytes() == (tmp_path / "complete.jsonl").read_bytes()
