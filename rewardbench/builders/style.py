@@ -36,10 +36,17 @@ from rewardbench.verifiers import VERIFIERS, Cell
 NAME, SEED = "core-style", 0
 MOST_MIRRORS = 60
 """Largest number of mirrors of a subset."""
-SUBSETS = ("facts", "focus", "dialogue", "pink-elephant", "refuse-or-help", "privacy-and-roles", "math")
-"""Subsets of core whose responses are restyled."""
-STATEMENTS = ("facts", "focus", "dialogue", "math")
-"""Subsets whose responses are statements; in the others they help, decline or recommend."""
+KINDS = {
+    "facts": "fact",
+    "focus": "advice",
+    "dialogue": "advice",
+    "pink-elephant": "recommendation",
+    "refuse-or-help": "stance",
+    "privacy-and-roles": "stance",
+    "math": "calculation",
+}
+"""Subsets of core whose responses are restyled, and which texts of `style.toml` suit them."""
+SUBSETS = tuple(KINDS)
 MOST_BOLD = 3
 """Largest number of bold words in a response."""
 FORMS = re.compile(
@@ -70,9 +77,8 @@ WORD = re.compile(r"(?<![\w'’-])[a-z]{4,}(?![\w'’-])")
 class StyleTexts:
     """The content of `style.toml`."""
 
-    frames: Mapping[str, Mapping[str, Sequence[str]]]
-    """Sort of answer to tone (confident or hedged) to texts."""
-    padding: Mapping[str, Sequence[str]]
+    kinds: Mapping[str, Mapping[str, Sequence[str]]]
+    """Kind of content to place (confident or hedged frame, openings, middles, closings) to texts."""
     plain_words: frozenset[str]
     """Words that are never bold."""
 
@@ -81,7 +87,7 @@ class StyleTexts:
 def read_texts() -> StyleTexts:
     """Read the frames and the padding."""
     content = tomllib.loads(Path(__file__).with_name("style.toml").read_text(encoding="utf-8"))
-    return StyleTexts(content["frames"], content["padding"], frozenset(content["plain_words"].split()))
+    return StyleTexts(content["kinds"], frozenset(content["plain_words"].split()))
 
 
 @dataclass(frozen=True)
@@ -123,15 +129,15 @@ def sentences(text: str) -> list[str]:
 
 def style_parts(mirror: Mirror) -> StyleParts:
     """Draw the style parts of a mirror; the same mirror always gets the same ones."""
-    rng, texts = Rng(f"{NAME}/{SEED}/{mirror.group}"), read_texts()
-    sort, tone = "statement" if mirror.subset in STATEMENTS else "stance", rng.pick(("confident", "hedged"))
+    rng, texts = Rng(f"{NAME}/{SEED}/{mirror.group}"), read_texts().kinds[KINDS[mirror.subset]]
+    tone = rng.pick(("confident", "hedged"))
     checked_words = set(re.findall(r"\w+", str(mirror.check).lower()))  # a name in bold would not be found
     shared = sorted((bold_words(str(mirror.x)) & bold_words(str(mirror.y))) - checked_words)
     return StyleParts(
         tone=tone,
-        frame=rng.pick(texts.frames[sort][tone]),
-        opening=f"{rng.pick(texts.padding['openings'])} {rng.pick(texts.padding['middles'])}",
-        closing=" ".join(rng.sample(texts.padding["closings"], 2)),
+        frame=rng.pick(texts[tone]),
+        opening=f"{rng.pick(texts['openings'])} {rng.pick(texts['middles'])}",
+        closing=" ".join(rng.sample(texts["closings"], 2)),
         bold=frozenset(rng.sample(shared, min(MOST_BOLD, len(shared)))),
     )
 

@@ -12,6 +12,7 @@ from rewardbench.builders.check import verify_cells
 from rewardbench.builders.mirrors import Mirror, chat
 from rewardbench.builders.request import BuildRequest, run_request
 from rewardbench.builders.style import (
+    KINDS,
     NAME,
     SUBSETS,
     build_style_suite,
@@ -194,11 +195,14 @@ def test_no_style_removes_anything_from_a_response_and_the_parts_are_the_same_fo
 
 def test_frames_and_padding_have_no_figures_and_both_tones_occur(suite):
     texts = read_texts()
-    sentences = [text for part in texts.padding.values() for text in part]
-    for tones in texts.frames.values():
-        assert set(tones) == {"confident", "hedged"}
-        sentences += [*tones["confident"], *tones["hedged"]]
-    assert len(set(sentences)) == len(sentences) >= 70
+    assert set(texts.kinds) == set(KINDS.values())
+    sentences = []
+    for parts in texts.kinds.values():
+        assert set(parts) == {"confident", "hedged", "openings", "middles", "closings"}
+        assert min(map(len, parts.values())) >= 7
+        for part in parts.values():
+            sentences += part
+    assert len(set(sentences)) == len(sentences) >= 200
     assert not re.search(r"\d|\bcan't discuss\b|\{", "\n".join(sentences))
     tones = Counter(style_parts(mirror).tone for section in suite.mirrors.values() for mirror in section)
     assert min(tones.values()) > 0.4 * tones.total()
