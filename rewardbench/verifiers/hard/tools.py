@@ -82,12 +82,16 @@ def calls_as_expected(cell: Cell) -> bool:
 
 # The second program.
 
-CONDITION = re.compile(r"whose (\w+) is (not |over |under )?([\w-]+)")
-BEST = re.compile(r"the (?:one|[\w ]+?) with the (highest|lowest) (\w+)")
+CONDITIONS = re.compile(r"\bwith (?!the )(.+)$")
+CONDITION = re.compile(
+    r"any (?P<not>\w+) but (?P<other>[\w-]+)|(?P<amount>over|under) (?P<count>\d+) (?P<counted>\w+)"
+    r"|(?P<name>\w+) (?P<bound>over |under )?(?P<value>[\w-]+)"
+)
+BEST = re.compile(r"with the (highest|lowest|most|fewest) (\w+)")
 SETTING = re.compile(r"set (?:its|their) (\w+) to ([\w-]+)", re.IGNORECASE)
 STEP = re.compile(r"(raise|lower) its (\w+) by (\d+)", re.IGNORECASE)
 FALLBACK = re.compile(
-    r"^(\S+): set its (\w+) to ([\w-]+); if it is not on file, find the .+? whose (\w+) is ([\w-]+)", re.M
+    r"^(\S+): set its (\w+) to ([\w-]+); if it is not on file, find the .+? with (\w+) ([\w-]+) instead", re.M
 )
 
 
@@ -148,26 +152,36 @@ class SimulatedBackend:
 
     def matches(self, text: str) -> list[dict[str, Any]]:
         """Return the records that a description in words means."""
+        described = CONDITIONS.search(text)
+        conditions = re.split(r", | and ", described[1]) if described else []
         records: list[dict[str, Any]] = []
         for record in self.state.values():
-            if all(_meets(record, *condition) for condition in CONDITION.findall(text)):
+            if all(_meets(record, condition) for condition in conditions):
                 records.append(record)
         best = BEST.search(text)
         if best is None or not records:
             return records
-        ranked = sorted(records, key=itemgetter(best[2]), reverse=best[1] == "highest")
+        ranked = sorted(records, key=itemgetter(best[2]), reverse=best[1] in ("highest", "most"))
         _, tied = next(groupby(ranked, key=itemgetter(best[2])))
         return list(tied)
 
 
-def _meets(record: Mapping[str, Any], field: str, relation: str, text: str) -> bool:
-    value = _scalar(text)
-    if relation == "over ":
-        return bool(record[field] > value)
-    if relation == "under ":
-        return bool(record[field] < value)
-    is_equal = bool(record[field] == value)
-    return is_equal != (relation == "not ")
+def _meets(record: Mapping[str, Any], text: str) -> bool:
+    """Return True if a record meets a condition in words.
+
+    Raises:
+        BrokenCheck: if the condition cannot be read.
+    """
+    match = CONDITION.fullmatch(text)
+    if match is None:
+        raise BrokenCheck(f"{text!r} is a condition that cannot be read")
+    if match["not"]:
+        return bool(record[match["not"]] != _scalar(match["other"]))
+    figure, value = record[match["name"] or match["counted"]], _scalar(match["value"] or match["count"])
+    relation = (match["bound"] or match["amount"] or "").strip()
+    if relation == "over":
+        return bool(figure > value)
+    return bool(figure < value) if relation == "under" else bool(figure == value)
 
 
 def _wanted(text: str, record: Mapping[str, Any]) -> tuple[str, ...]:
@@ -212,8 +226,8 @@ def _goal(request: str, backend: SimulatedBackend, reply: str) -> list[tuple[str
             goal.append(("set", name, field, value) if backend.known[name] else ("find", other, sought))
         return goal
     if "Go through all" in request:
-        description, _, order = request.partition(", the one with the lowest ")
-        field = order.split()[0]
+        description, _, order = request.partition(", in order of ")
+        field = order.partition(",")[0]
         ranked = sorted(backend.matches(description), key=itemgetter(field))
         return [_wanted(order, record) for record in ranked]
     subject = re.search(r"(?:Take|It's about|I mean|Look at) (.+?)\. (.+)", request)

@@ -144,7 +144,7 @@ def cup_cell(request, calls, updates=()):
     return Cell("r", {}, "" if response else calls, True, "", tuple(messages), response, tools)
 
 
-LARGEST = "Take the cup whose hue is red, of these the one with the highest size."
+LARGEST = "Take the cup with the highest size among those with hue red."
 
 
 @pytest.mark.parametrize(
@@ -165,13 +165,17 @@ LARGEST = "Take the cup whose hue is red, of these the one with the highest size
             [(called("set_size", id="C-1", size=9), {"error": "locked"})],
             False,
         ),
-        ("Take the cup whose hue is red. Remove it for good.", "Which one, C-1 or C-2?", (), True),
-        ("Take the cup whose hue is red. Remove it for good.", "Which one, C-1?", (), False),
-        ("Take the cup whose size is over 3. If its hue is red, set its size to 1; if not, remove it for good.",
+        ("Take the cup with hue red. Remove it for good.", "Which one, C-1 or C-2?", (), True),
+        ("Take the cup with hue red. Remove it for good.", "Which one, C-1?", (), False),
+        ("Take the cup with size over 3. If its hue is red, set its size to 1; if not, remove it for good.",
          [called("set_size", id="C-2", size=1)], (), True),
-        ("Go through all cups whose hue is red, the one with the lowest size first, and set their size to 1.",
+        ("Take the cup with under 5 size and any hue but blue. Remove it for good.",
+         [called("drop_cup", id="C-1")], (), True),
+        ("Take the cup with the most size among those with hue red and size over 2. Remove it for good.",
+         [called("drop_cup", id="C-2")], (), True),
+        ("Go through all cups with hue red, in order of size, lowest first, and set their size to 1.",
          [called("set_size", id="C-1", size=1), called("set_size", id="C-2", size=1)], (), True),
-        ("Go through all cups whose hue is red, the one with the lowest size first, and set their size to 1.",
+        ("Go through all cups with hue red, in order of size, lowest first, and set their size to 1.",
          [called("set_size", id="C-2", size=1), called("set_size", id="C-1", size=1)], (), False),
     ],
 )  # fmt: skip

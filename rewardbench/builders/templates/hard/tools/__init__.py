@@ -1,6 +1,6 @@
 """Tools: the right call for one request, and for its twin another call, other arguments, another order, or no call.
 
-For example, "Take the parcel whose size is small, of these the one with the highest weight. Set its place to cellar."
+For example, "Take the parcel with the highest weight among those with size small. Set its place to cellar."
 Between A and B, two parcels of the list swap their weights, so that X changes one parcel and Y another.
 """
 
@@ -237,7 +237,7 @@ def _line(rng: Rng, desk: RecordDesk, name: str, field: str, sought: str) -> tup
     domain = desk.domain
     target = rng.pick(list(filter(domain["changes"].__contains__, desk.fields)))
     value = draw_value(rng, domain, target)
-    text = f"{name}: set its {target} to {value}; if it is not on file, find the {domain['plural']} whose {field} is "
+    text = f"{name}: set its {target} to {value}; if it is not on file, find the {domain['plural']} with {field} "
     call = {"name": domain["changes"][target], "arguments": {"id": name, target: value}}
     return f"{text}{sought} instead.", call
 

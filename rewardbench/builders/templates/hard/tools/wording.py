@@ -34,12 +34,12 @@ RULES = (
         "Where one {entity} is asked for and more than one fits, make no call; list the ids that fit and ask back.",
     ),
     (
-        "What a result here already shows is not fetched a second time: answer from it, without a call.",
+        "Do not fetch what a result in this chat already shows: answer from it, without a call.",
         "Answer from the results in this chat where they hold the answer. Call the function that shows it only if not.",
     ),
     (
         "Several calls in one message run in the order in which they are written.",
-        "Calls of one message are carried out one after another, as they are listed.",
+        "Calls in one message are carried out one after another, in the order listed.",
     ),
     (
         "Functions that set a figure take the new figure, not the difference.",
@@ -50,8 +50,8 @@ RULES = (
         "After an error everything is as it was before the call.",
     ),
     (
-        "Call what was asked for and nothing besides.",
-        "No call more than the request needs.",
+        "Make the calls that were asked for, and no others.",
+        "Make no more calls than the request needs.",
     ),
 )
 LISTINGS = (
@@ -63,10 +63,10 @@ LISTINGS = (
 UPDATES = (
     "Set the {field} of {id} to {value}.",
     "the {field} of {id} should be {value}, please",
-    "{id} gets the {field} {value}.",
-    "Please put {value} as {field} of {id}.",
+    "Could you change the {field} of {id} to {value}?",
+    "For {id}, please make the {field} {value}.",
 )
-OPENERS = ("Next one. ", "", "ok, now this: ", "Then something else. ", "And now: ", "One more, then I'm off. ")
+OPENERS = ("Next one. ", "", "ok, now this: ", "Something else. ", "And now this. ", "One more, then I'm off. ")
 SUBJECTS = ("Take {}.", "It's about {}.", "I mean {}.", "Look at {}.")
 ENDINGS = ("", " Thanks!", " That's all.", " Please do it now.")
 DETAILS = (
@@ -174,7 +174,7 @@ class Wording:
             reply = "That did not work, the record is locked." if update.failed else "Done."
             turns += [
                 Message(role="user", content=text),
-                call_turn("Doing that.", [call], number),
+                call_turn("One moment.", [call], number),
                 result_turn(number, result),
                 Message(role="assistant", content=reply),
             ]
@@ -184,8 +184,9 @@ class Wording:
         """Return the last turn of the user."""
         if request.kind == "order":
             plural = self.domain["plural"]
-            description = " and ".join(map(_condition, request.conditions))
-            text = f"Go through all {plural} {description}, the one with the lowest {request.first} first, and "
+            lowest = "fewest" if self._is_count(request.first) else "lowest"
+            text = f"Go through all {plural} with {self._describe(request.conditions)}, "
+            text += f"in order of {request.first}, {lowest} first, and "
             text += _change(request.change, "their", "them") + "."
         else:
             text = self.subject.format(self._selection(request.conditions)) + " "
@@ -200,18 +201,36 @@ class Wording:
         return Message(role="user", content=f"{self.opener}{text}{ending}")
 
     def _selection(self, conditions: Sequence[RecordCondition]) -> str:
-        entity = self.domain["entity"]
         plain = [condition for condition in conditions if condition.relation not in ("highest", "lowest")]
-        text = f"the {entity} " + " and ".join(map(_condition, plain))
+        parts = [f"the {self.domain['entity']}"]
         for condition in conditions:
             if condition not in plain:
-                best = f"with the {condition.relation} {condition.field}"
-                text = f"{text}, of these the one {best}" if plain else f"the {entity} {best}"
-        return text
+                relation = condition.relation
+                if self._is_count(condition.field):
+                    relation = "most" if relation == "highest" else "fewest"
+                parts.append(f"with the {relation} {condition.field}")
+        if plain:
+            among = "among those " if len(parts) > 1 else ""
+            parts.append(f"{among}with {self._describe(plain)}")
+        return " ".join(parts)
 
+    def _describe(self, conditions: Sequence[RecordCondition]) -> str:
+        """Return what records have, such as "over 4 stamps, colour green and any carrier but van"."""
+        texts: list[str] = []
+        for condition in conditions:
+            name, relation, value = condition.field, condition.relation, condition.value
+            if relation == "is not":
+                texts.append(f"any {name} but {value}")
+            elif relation == "is":
+                texts.append(f"{name} {value}")
+            else:
+                bound = relation.removeprefix("is ")
+                texts.append(f"{bound} {value} {name}" if self._is_count(name) else f"{name} {bound} {value}")
+        return join_words(texts)
 
-def _condition(condition: RecordCondition) -> str:
-    return f"whose {condition.field} {condition.relation} {condition.value}"
+    def _is_count(self, name: str) -> bool:
+        """Return True if a field is a number of objects, such as stamps."""
+        return name in self.domain["numbers"] and name.endswith("s") and name != "dues"
 
 
 def _change(change: Change, possessive: str = "its", pronoun: str = "it") -> str:
@@ -230,21 +249,21 @@ def calling_response(domain: RecordDomain, calls: Sequence[ExpectedCall]) -> Mes
         arguments = dict(call["arguments"])
         record: FieldValue = arguments.pop("id", "")
         if call["name"] == domain["remove"]:
-            sentences.append(f"{record} is removed.")
+            sentences.append(f"I'll remove {record}.")
         elif call["name"] == domain["show"]:
             sentences.append(f"I'll look up the {domain['detail'][0]} of {record}.")
         else:
             ((name, value),) = arguments.items()
-            search = f"I look for the {domain['plural']} whose {name} is {value}."
-            sentences.append(f"I set the {name} of {record} to {value}." if record else search)
+            search = f"I'll look for the {domain['plural']} with {name} {value}."
+            sentences.append(f"I'll set the {name} of {record} to {value}." if record else search)
     return (call_turn(" ".join(sentences), calls, 90),)
 
 
 def asking_response(domain: RecordDomain, ids: Sequence[str]) -> str:
     """Return a response that asks which record is meant."""
-    return f"More than one {domain['entity']} fits that: {join_words(ids)}. Which one do you mean?"
+    return f"More than one {domain['entity']} fits: {join_words(ids)}. Which one do you mean?"
 
 
 def answering_response(domain: RecordDomain, record: str, value: str) -> str:
     """Return a response that answers from a result."""
-    return f"Under {domain['detail'][0]}, the result for {record} says: {value}."
+    return f"The {domain['detail'][0]} entry of {record} says: {value}."
