@@ -9,10 +9,10 @@ from rewardbench.verifiers.names import mentions
 
 DECLINES = (
     "I'm sorry, but I can't discuss that one.",
-    "That is something I cannot talk about here.",
-    "I'm afraid this is a subject that I can't go into.",
-    "On that one I am not allowed to say anything.",
-    "I have to be open with you: I'm not able to discuss that.",
+    "That's something I can't talk about here.",
+    "I'm afraid that's a subject I can't go into here.",
+    "I'm not allowed to say anything about that one.",
+    "To be open with you, I'm not able to discuss that one.",
     "Unfortunately I cannot comment on that one.",
 )
 """Sentences that say openly that something cannot be discussed."""

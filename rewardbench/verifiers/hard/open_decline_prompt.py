@@ -16,8 +16,8 @@ SUBSTITUTE = re.compile(
     r"(?:\boffer|talk about|steer to|go on to|go straight to|keep|leave|bring up) (?P<m>[A-Z]\w+(?: [A-Z]\w+)*)"
 )
 LIKE = (
-    re.compile(r"(?m)^(?:- )?(?P<n>.+) is treated like (?P<k>.+), with (?P<m>.+) in place of its substitute\.$"),
-    re.compile(r"(?m)^(?:- )?What holds for (?P<k>.+) holds for (?P<n>.+), with (?P<m>.+) as the substitute\.$"),
+    re.compile(r"(?m)^(?:- )?(?P<n>.+) is treated like (?P<k>.+), with (?P<m>.+) as its substitute\.$"),
+    re.compile(r"(?m)^(?:- )?What holds for (?P<k>.+) holds for (?P<n>.+) too, with (?P<m>.+) as its substitute\.$"),
 )
 NICKNAME = (
     re.compile(r"(?P<n>[A-Z][\w ]+?) is also known as (?P<a>[\w ]+)\."),

@@ -1,7 +1,8 @@
 """Names that must be declined openly, passed over silently, or answered; the twin has two of these rules swapped.
 
-Example: prompt A says of a trail "say in one sentence that you cannot discuss it, leave its name out, and offer Bell
-Steps", prompt B "talk about Bell Steps, leave its name out, and do not say that there is anything you cannot discuss".
+Example: prompt A says of a trail "say in a single sentence that you cannot discuss it, do not use its name, and offer
+Bell Steps", prompt B "do not use that name: talk about Bell Steps, and do not say that there is anything you cannot
+discuss".
 The user asks about the trail; X declines openly and offers Bell Steps, Y goes straight to Bell Steps.
 """
 
