@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 from rewardbench.verifiers.cells import Cell, cell_by_cell
@@ -71,7 +73,8 @@ def count_words(text: str) -> int:
     return len(text.split()) - text.split().count("-")
 
 
-def bare_words(text: str) -> list[str]:
+@lru_cache(maxsize=8)
+def bare_words(text: str) -> Sequence[str]:
     """Return the words of a text in lower case, without punctuation at their ends."""
     words = []
     for token in text.split():
@@ -117,16 +120,42 @@ COUNTS: Mapping[str, Callable[[TextParts], int]] = {
 """What a rule with a number counts in the text."""
 
 
+def count_letters(word: str) -> int:
+    """Count the letters of a word, without hyphens, apostrophes and digits."""
+    return sum(map(str.isalpha, word))
+
+
+def _has_doubled_letter(word: str) -> bool:
+    return any(left == right and left.isalpha() for left, right in pairwise(word))
+
+
+def _first_letters(parts: TextParts) -> Counter[str]:
+    return Counter(word[0] for word in bare_words(parts.text))
+
+
+def _last_letters(parts: TextParts) -> Counter[str]:
+    return Counter(word[-1] for word in bare_words(parts.text))
+
+
 def _count_words_with(parts: TextParts, letter: str) -> int:
     return sum(letter in word for word in bare_words(parts.text))
 
 
+def _letter(rule: RuleData) -> str:
+    return str(rule["w"]).lower()
+
+
 KEYED_COUNTS: Mapping[str, Callable[[TextParts, RuleData], int]] = {
     "uses": lambda parts, rule: bare_words(parts.text).count(str(rule["w"])),
-    "letter_words": lambda parts, rule: _count_words_with(parts, str(rule["w"]).lower()),
+    "letter_words": lambda parts, rule: _count_words_with(parts, _letter(rule)),
+    "letters": lambda parts, rule: parts.text.lower().count(_letter(rule)),
+    "initial_words": lambda parts, rule: _first_letters(parts)[_letter(rule)],
+    "final_words": lambda parts, rule: _last_letters(parts)[_letter(rule)],
+    "length_words": lambda parts, rule: list(map(count_letters, bare_words(parts.text))).count(int(str(rule["m"]))),
+    "doubled_words": lambda parts, rule: sum(map(_has_doubled_letter, bare_words(parts.text))),
     "long_sentences": lambda parts, rule: sum(length > int(str(rule["m"])) for length in sentence_lengths(parts)),
 }
-"""What a rule with a number and a word, a letter or a length counts in the text."""
+"""What a rule with a number, and mostly with a word, a letter or a length, counts in the text."""
 
 
 def count_of(parts: TextParts, rule: RuleData) -> int:

@@ -44,6 +44,17 @@ GRAMMAR: tuple[tuple[str, tuple[str, ...]], ...] = (
         ("exactly N words have the letter W in them", "number of words with the letter W in them, small or capital: N"),
     ),
     ("with letter", ("the letter W, small or capital, occurs in N words",)),
+    ("letters", ("the letter W, small or capital, stands exactly N times",)),
+    ("letters", ("times that the letter W stands in the text, small or capital: N",)),
+    ("letters", ("write the letter W, small or capital, N times in all",)),
+    ("begin", ("exactly N words begin with the letter W,", "words that begin with the letter W, small or capital: N")),
+    ("begin", ("let N words, no more and no fewer, begin with W",)),
+    ("end", ("exactly N words end with the letter W", "number of words that end with the letter W: N")),
+    ("end", ("let N words, no more and no fewer, end with W",)),
+    ("length", ("exactly N words have M letters", "number of words with M letters: N")),
+    ("length", ("let N words, no more and no fewer, have M letters",)),
+    ("doubled", ("exactly N words have the same letter", "number of words with the same letter twice in a row: N")),
+    ("doubled", ("let N words, no more and no fewer, have the same letter",)),
     ("over", ("exactly N sentences are longer than M words", "number of sentences with over M words: N")),
     ("over", ("let N sentences, no more and no fewer, have over M words",)),
     ("letter", ("the letter W does not occur", "avoid the letter W altogether", "no word with the letter W")),
@@ -173,6 +184,14 @@ class _Reading:
         small, capital = letter.lower(), letter.upper()
         return len(re.findall(rf"\S*[{small}{capital}]\S*", self.response))
 
+    def matching(self, pattern: str) -> int:
+        """Count the words that match a pattern as a whole, capitals as small letters."""
+        return len(re.findall(rf"(?<!\S){pattern}[.,;!?]*(?!\S)", self.response.lower()))
+
+    def of_length(self, number: int) -> int:
+        """Count the words with a number of letters."""
+        return list(map(len, re.sub(r"[^\w\s]|[\d_]", "", self.response).split())).count(number)
+
     def shouted(self) -> int:
         """Count the words of capitals."""
         return len(re.findall(r"(?<![\w'-])[A-Z]{2,}(?![\w'-])", self.response))
@@ -219,6 +238,11 @@ COUNTED: Mapping[str, Callable[[_Reading, dict[str, str]], int]] = {
     "bullets": lambda reading, rule: len(reading.bullets),
     "asking": lambda reading, rule: "".join(map(_last_letter, reading.paragraphs)).count("?"),
     "with letter": lambda reading, rule: reading.words_with(rule["w"]),
+    "letters": lambda reading, rule: len(reading.response.casefold().split(rule["w"].lower())) - 1,
+    "begin": lambda reading, rule: reading.matching(rf"{rule['w'].lower()}\S*"),
+    "end": lambda reading, rule: reading.matching(rf"\S*{rule['w'].lower()}"),
+    "length": lambda reading, rule: reading.of_length(int(rule["m"])),
+    "doubled": lambda reading, rule: reading.matching(r"\S*([^\W\d_])\1\S*"),
     "over": lambda reading, rule: len(reading.lengths()) - bisect_right(reading.lengths(), int(rule["m"])),
     "uses": lambda reading, rule: reading.forms(reading.response).count(rule["w"].lower()),
 }

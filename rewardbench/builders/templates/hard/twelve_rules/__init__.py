@@ -1,13 +1,14 @@
 """Texts under 3 to 16 rules that a program can test; the twin has another value of one rule.
 
 Example of an edit: "Give the third paragraph precisely 41 words." / "Give the third paragraph precisely 42 words."
-Up to rung 2 both responses are the same text up to some neutral places; from rung 3 on they have other sentences, and
-the rule needs a count over the whole text. Both obey all rules but that one.
+Up to rung 2 both responses are the same text up to some neutral places. From rung 3 on they have other sentences, and
+many rules need a long count over the whole text, of letters, words or sentences; both texts obey all but one of them,
+in which they differ by one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -19,14 +20,15 @@ from rewardbench.builders.templates.hard.twelve_rules.material import rule_texts
 from rewardbench.builders.templates.hard.twelve_rules.prompts import Opening, write_prompts
 from rewardbench.builders.templates.hard.twelve_rules.rules import (
     CountRule,
-    global_rules,
     is_usable,
+    laborious_rules,
+    quick_rules,
     subject,
     true_rules,
     word_rule,
 )
 from rewardbench.builders.templates.hard.twelve_rules.text import Composition, Slots
-from rewardbench.verifiers.hard.twelve_rules import COUNTS, broken_rules, split_text
+from rewardbench.verifiers.hard.twelve_rules import COUNTS, TextParts, broken_rules, obeys, split_text
 
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 PLACES = (
@@ -39,7 +41,7 @@ COUNTED = {"word": "words", "comma": "commas", "joint": "sentences", "bang": "ex
 SQUARE_SIZE = 4
 LAST_EDITED_RUNG = 2
 """Rung up to which the second text is the first with one edit; above, the texts are independent."""
-TEXTS = 40
+TEXTS = 200
 """Texts to draw until one allows the edit."""
 NEUTRAL = ("word", "comma", "joint", "count", "capitals")
 """Kinds of places that are flipped two at a time, so that the two texts differ in several places."""
@@ -47,7 +49,7 @@ NEUTRAL = ("word", "comma", "joint", "count", "capitals")
 
 def draw(rng: Rng, rung: int) -> MirrorContent:
     """Return a mirror of a rung. The kind of its edit is drawn once, so that rare kinds get their share."""
-    name = rng.pick(APART if rung > LAST_EDITED_RUNG else list(BY_RUNG[rung]))
+    name = rng.pick(APART[rung] if rung > LAST_EDITED_RUNG else list(BY_RUNG[rung]))
     for _ in range(TEXTS):
         with suppress(Resample):
             return _draw_mirror(rng, rung, name)
@@ -163,7 +165,7 @@ def _rule_sets(
     Raises:
         Resample: if there are too few, or a text breaks none or several rules of another.
     """
-    shared = _shared_rules(rng, texts, edited[0], size.rules - 1, scene["counted"])
+    shared = _shared_rules(rng, texts, edited[0], size, scene["counted"])
     position = rng.number(0, len(shared))
     rule_sets = [[*shared[:position], rule, *shared[position:]] for rule in edited]
     for n, rules in enumerate(rule_sets):
@@ -185,21 +187,38 @@ def _flip_neutral(composition: Composition, rng: Rng) -> Composition:
 
 
 def _shared_rules(
-    rng: Rng, texts: Sequence[Composition], edited: CountRule, number: int, counted: str
+    rng: Rng, texts: Sequence[Composition], edited: CountRule, size: TextSize, counted: str
 ) -> list[CountRule]:
-    """Return rules that all texts obey, no two about the same.
+    """Return rules that all texts obey, no two about the same, in random order; some need a long count.
 
     Raises:
         Resample: if there are too few.
     """
-    subjects = {subject(edited)}
-    shared: list[CountRule] = []
-    is_edited = texts[0].lines == texts[-1].lines
-    for rule in (true_rules if is_edited else global_rules)(split_text(texts[0].text), rng, counted):
+    texts_in_parts = [split_text(version.text) for version in texts]
+    parts = texts_in_parts[0]
+    shared = _obeyed_by_all(texts_in_parts, laborious_rules(parts, rng), [edited], size.laborious)
+    others = quick_rules(parts, rng, counted) if size.laborious else true_rules(parts, rng, counted)
+    shared += _obeyed_by_all(texts_in_parts, others, [edited, *shared], size.rules - 1 - size.laborious)
+    return rng.sample(shared, len(shared))
+
+
+def _obeyed_by_all(
+    texts: Sequence[TextParts], rules: Iterable[CountRule], chosen: Sequence[CountRule], number: int
+) -> list[CountRule]:
+    """Return the first rules that all texts obey and that are not about the same as those already chosen.
+
+    Raises:
+        Resample: if there are too few.
+    """
+    subjects = set(map(subject, chosen))
+    obeyed: list[CountRule] = []
+    for rule in rules:
+        if len(obeyed) == number:
+            break
         is_new = subject(rule) not in subjects and is_usable(rule)
-        if is_new and not any(broken_rules(version.text, [rule]) for version in texts):
-            shared.append(rule)
+        if is_new and all(obeys(parts, rule) for parts in texts):
+            obeyed.append(rule)
             subjects.add(subject(rule))
-        if len(shared) == number:
-            return shared
-    raise Resample
+    if len(obeyed) < number:
+        raise Resample
+    return obeyed

@@ -8,7 +8,7 @@ from typing import Any
 from rewardbench.builders.draw import Resample, Rng
 from rewardbench.builders.templates.hard.twelve_rules.compose import TextSize, compose
 from rewardbench.builders.templates.hard.twelve_rules.edits import RulePair
-from rewardbench.builders.templates.hard.twelve_rules.rules import CountRule, keyed_rules
+from rewardbench.builders.templates.hard.twelve_rules.rules import LEAST_COUNT, CountRule, keyed_rules
 from rewardbench.builders.templates.hard.twelve_rules.text import Composition, Slots
 from rewardbench.verifiers.hard.twelve_rules import count_of, count_words, split_text
 
@@ -21,10 +21,11 @@ TUNED: Mapping[str, str] = {
     "questions": "question",
 }
 """Counts that are made equal in both texts, with the kind of places that change them and nothing else."""
-SMALLEST = 6
-"""Smallest count of a rule in which the texts differ."""
-APART = ("words", "words", "commas", "commas", "sentences", "uses", "letter_words", "letter_words", "long_sentences")
-"""Kinds of the rule in which the texts differ; some have a double share."""
+APART: Mapping[int, tuple[str, ...]] = {
+    3: ("words", "letter_words", "length_words", "initial_words", "final_words", "uses"),
+    4: ("letters", "letters", "words", "letter_words", "length_words", "initial_words", "final_words", "doubled_words"),
+}
+"""Kinds of the rule in which the texts differ, by rung; some have a double share."""
 
 
 def draw_apart(
@@ -47,7 +48,7 @@ def draw_apart(
     pairs: list[RulePair] = []
     for rule in keyed_rules(kind):
         numbers = _count(left, rule), _count(right, rule)
-        if abs(numbers[0] - numbers[1]) == 1 and min(numbers) >= SMALLEST:
+        if abs(numbers[0] - numbers[1]) == 1 and min(numbers) >= LEAST_COUNT:
             pairs.append((rule | {"n": numbers[0]}, rule | {"n": numbers[1]}))
     return left, right, pairs
 

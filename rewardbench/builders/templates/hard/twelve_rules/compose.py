@@ -27,13 +27,15 @@ class TextSize:
     words: tuple[int, int]
     neutral: int
     """Pairs of neutral places that are flipped."""
+    laborious: int = 0
+    """Rules that need a long count over the whole text, beside the one of the edit."""
 
 
 SIZES = {
     1: TextSize(3, 3, 2, (40, 80), 0),
     2: TextSize(6, 4, 3, (85, 150), 1),
-    3: TextSize(11, 5, 4, (180, 260), 0),
-    4: TextSize(16, 6, 5, (250, 350), 0),
+    3: TextSize(11, 5, 4, (180, 260), 0, 5),
+    4: TextSize(16, 6, 5, (250, 400), 0, 9),
 }
 
 

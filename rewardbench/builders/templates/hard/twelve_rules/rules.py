@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from rewardbench.builders.draw import Rng
 from rewardbench.builders.templates.hard.twelve_rules.material import rule_texts
@@ -33,8 +33,17 @@ FEW = {
 """Kinds that need a number above 1, so that the wordings are grammatical."""
 BANNED = ("very", "amazing", "really", "unique", "perfect", "simply", "actually", "hopefully")
 """Words that a rule may forbid."""
-LETTERS = "BFGKMPVWY"
-"""Letters of which a rule may count the words that have them."""
+LETTERS = "ABCDEFGHIKLMNOPRSTUVWY"
+"""Letters that a rule may count, without the rare ones."""
+LENGTHS = range(2, 10)
+"""Lengths of the words that a rule may count, in letters."""
+LABORIOUS = (
+    *("words", "uses", "letter_words", "letters", "initial_words", "final_words", "length_words"),
+    *("doubled_words", "long_sentences"),
+)
+"""Kinds of rules that count over the whole text."""
+LEAST_COUNT = 8
+"""Smallest number of a rule that counts as laborious."""
 FREQUENT = ("the", "and", "a", "to", "of", "in", "is", "it")
 """Words that a rule may count, beside the one of the scene."""
 LONG = range(7, 14)
@@ -74,22 +83,36 @@ def true_rules(parts: TextParts, rng: Rng, counted: str) -> Iterator[CountRule]:
 
 
 def keyed_rules(kind: str) -> list[CountRule]:
-    """Return the rules of a kind that count words or sentences over the whole text, without their number."""
-    options: Mapping[str, list[CountRule]] = {
-        "uses": [{"rule": kind, "w": word} for word in FREQUENT],
-        "letter_words": [{"rule": kind, "w": letter} for letter in LETTERS],
-        "long_sentences": [{"rule": kind, "m": number} for number in LONG],
+    """Return the rules of a kind that count over the whole text, without their number."""
+    keys: Mapping[str, tuple[str, Iterable[str | int]]] = {
+        "uses": ("w", FREQUENT),
+        "letter_words": ("w", LETTERS),
+        "long_sentences": ("m", LONG),
+        "letters": ("w", LETTERS),
+        "initial_words": ("w", LETTERS),
+        "final_words": ("w", LETTERS),
+        "length_words": ("m", LENGTHS),
     }
-    return options.get(kind, [{"rule": kind}])
+    if kind not in keys:
+        return [{"rule": kind}]
+    key, values = keys[kind]
+    return [{"rule": kind, key: value} for value in values]
 
 
-def global_rules(parts: TextParts, rng: Rng, counted: str) -> list[CountRule]:
-    """Return the rules of `true_rules` and those that count over the whole text, these first."""
-    rules = list(true_rules(parts, rng, counted))
-    for kind in ("uses", "letter_words", "long_sentences"):
+def laborious_rules(parts: TextParts, rng: Rng) -> list[CountRule]:
+    """Return the rules that a text obeys and that need a long count over the whole text, in random order."""
+    rules: list[CountRule] = []
+    for kind in LABORIOUS:
         for rule in keyed_rules(kind):
-            rules.append(rule | {"n": count_of(parts, rule)})
-    return sorted(rng.sample(rules, len(rules)), key=_is_local)
+            number = count_of(parts, rule)
+            if number >= LEAST_COUNT:
+                rules.append(rule | {"n": number})
+    return rng.sample(rules, len(rules))
+
+
+def quick_rules(parts: TextParts, rng: Rng, counted: str) -> list[CountRule]:
+    """Return the rules of `true_rules`, those on the whole text first."""
+    return sorted(true_rules(parts, rng, counted), key=_is_local)
 
 
 def _is_local(rule: CountRule) -> bool:
@@ -128,7 +151,7 @@ def subject(rule: CountRule) -> str:
     """Return what a rule is about; a prompt has no two rules about the same."""
     kind = str(rule["rule"])
     same = {"ten_in_digits": "numbers", "ten_in_words": "numbers", "questions": "question_paragraphs"}
-    key = rule.get("w") if kind == "uses" else rule.get("k", "")
+    key = rule.get("w" if kind in LABORIOUS else "k", "")
     return f"{same.get(kind, kind)} {key}"
 
 
@@ -153,11 +176,13 @@ def conventions(rules: Sequence[CountRule], rng: Rng) -> list[str]:
     """Return how to count words, sentences and paragraphs, as far as the rules need it."""
     kinds = {str(rule["rule"]) for rule in rules}
     lengths = {"first_words", "longest", "shortest", "long_sentences"}
+    letters = {"initial_words", "final_words", "length_words", "doubled_words"}
     needs = {
-        "words": {"words", "paragraph_words", "letter_words", *lengths},
+        "words": {"words", "paragraph_words", "letter_words", *letters, *lengths},
         "sentences": {"sentences", "paragraph_sentences", "starts", *lengths},
         "paragraphs": {"paragraphs", "question_paragraphs"},
         "forms": {"uses", "without", "order"},
+        "letters": {"letters", *letters},
     }
     about_paragraph = any("k" in rule for rule in rules)
     texts = []

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
 
 from rewardbench.builders.draw import Rng
 
@@ -51,7 +52,7 @@ class Composition:
     lines: tuple[str, ...] = ()
     """Lines of the scene from which the sentences come."""
 
-    @property
+    @cached_property
     def text(self) -> str:
         """The text, with blank lines between its blocks."""
         blocks = [self.greeting] if self.greeting else []
@@ -95,6 +96,7 @@ class Composition:
         return replace(self, paragraphs=tuple(after))
 
 
+@lru_cache(maxsize=2048)
 def render_sentence(sentence: Sentence) -> str:
     """Return the text of a sentence."""
     text = ""
