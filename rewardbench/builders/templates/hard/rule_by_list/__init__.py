@@ -1,7 +1,8 @@
-"""A list of names by class, a rule that allows or forbids classes, and replies with one offending name.
+"""A list of names, a rule that allows or forbids some of them, and replies with one offending name.
 
-Example: the list has 30 teas by importer. Prompt A: "Do not name any teas of Quist", prompt B: "... of Tarrant". Both
-replies name the same eight teas of other importers, X one of Tarrant besides, Y one of Quist.
+Up to rung 2 the rule is about classes. Example: the list has 20 teas by importer. Prompt A: "Do not name any teas of
+Quist", prompt B: "... of Tarrant". Both replies name the same teas of other importers, X one of Tarrant besides, Y one
+of Quist. From rung 3 on the rule is about places in a list whose order has changed in many rounds.
 """
 
 from __future__ import annotations
@@ -12,35 +13,39 @@ from typing import Any
 
 from rewardbench.builders.draw import MirrorContent, Resample, Rng, SquareContent
 from rewardbench.builders.mirrors import chat
-from rewardbench.builders.templates.hard.rule_by_list.listing import Entry, NameList, draw_listing, worlds
+from rewardbench.builders.templates.hard.rule_by_list.listing import NameList, draw_listing, worlds
 from rewardbench.builders.templates.hard.rule_by_list.prompts import Wordings, write_list, write_rule
+from rewardbench.builders.templates.hard.rule_by_list.rotation import (
+    draw_rotating,
+    draw_twin,
+    draw_variants,
+    pick_named,
+)
+from rewardbench.builders.templates.hard.rule_by_list.rotation_prompts import write_rotation_prompts
 from rewardbench.types import Messages
 
-NAMES_IN_REPLY = {1: 3, 2: 5, 3: 9, 4: 12}
+NAMES_IN_REPLY = {1: 3, 2: 5, 3: 6, 4: 9}
+LAST_RUNG_OF_CLASSES = 2
+"""Rung up to which the rule is about classes."""
 SENTENCES = 4
 """Sentences of a paragraph of a reply, at most."""
+MIRROR_SIZE, SQUARE_SIZE = 2, 4
 
 
 @dataclass(frozen=True)
 class _Setting:
     """A list, a rule with several variants, and a reply for each of them."""
 
-    listing: NameList
-    form: str
-    """`none` if the rule forbids classes, `only` if it allows no others."""
+    edit: str
+    """The differing detail of the prompts."""
     prompts: tuple[Messages, ...]
     responses: tuple[str, ...]
-    checks: tuple[dict[str, object], ...]
-
-    @property
-    def edit(self) -> str:
-        """The differing classes of the rules."""
-        return f"{self.form}: {' / '.join(target.text for target in self.listing.targets)}"
+    checks: tuple[dict[str, Any], ...]
 
 
 def draw(rng: Rng, rung: int) -> MirrorContent:
     """Return a mirror of a rung."""
-    setting = _draw_setting(rng, rung, 2)
+    setting = _draw_setting(rng, rung, MIRROR_SIZE)
     return MirrorContent(
         edit=setting.edit,
         a=setting.prompts[0],
@@ -52,8 +57,8 @@ def draw(rng: Rng, rung: int) -> MirrorContent:
 
 
 def draw_square(rng: Rng, rung: int) -> SquareContent:
-    """Return a square of a rung: four classes, of which a rule names one each."""
-    setting = _draw_setting(rng, rung, 4)
+    """Return a square of a rung: four prompts with a class or a number of rounds each."""
+    setting = _draw_setting(rng, rung, SQUARE_SIZE)
     checks = {str(n): check for n, check in enumerate(setting.checks)}
     return SquareContent(setting.edit, setting.prompts, setting.responses, {"kind": "rule-by-list", **checks})
 
@@ -61,17 +66,41 @@ def draw_square(rng: Rng, rung: int) -> SquareContent:
 def _draw_setting(rng: Rng, rung: int, number: int) -> _Setting:
     """Return a setting whose rule has `number` variants."""
     world = rng.pick(worlds())
+    return (_draw_classes if rung <= LAST_RUNG_OF_CLASSES else _draw_rotation)(rng, rung, world, number)
+
+
+def _draw_rotation(rng: Rng, rung: int, world: Mapping[str, Any], number: int) -> _Setting:
+    """Return a setting of a list that has changed in rounds; the replies name independent choices of names."""
+    listing = draw_rotating(rng, rung, world)
+    if number == MIRROR_SIZE:
+        edit, twin = draw_twin(rng, listing)
+        variants = [listing, twin]
+    else:
+        variants = draw_variants(rng, listing, number)
+        edit = " / ".join(str(variant.rounds) for variant in variants) + " rounds"
+    responses = []
+    for names in pick_named(rng, variants, NAMES_IN_REPLY[rung]):
+        second_names = {name: second for second, name in listing.aliases.items() if rng.chance()}
+        spoken = [second_names.get(name, name) for name in names]
+        responses.append(_write_reply(rng.sample(world["lines"], len(names)), spoken, *_ends(rng, world)))
+    checks = [variant.check for variant in variants]
+    prompts = write_rotation_prompts(rng, world, variants)
+    return _Setting(edit, tuple(prompts), tuple(responses), tuple(checks))
+
+
+def _draw_classes(rng: Rng, rung: int, world: Mapping[str, Any], number: int) -> _Setting:
+    """Return a setting whose rule is about classes."""
     form = "none" if world.get("many") or rng.chance(0.6) else "only"
     listing = draw_listing(rng, rung, world, form, number)
-    responses = _write_replies(rng, rung, world, listing, form)
+    responses = _write_replies(rng, NAMES_IN_REPLY[rung], world, listing, form)
     wordings = Wordings(rng, world)
     list_text = write_list(wordings, listing)
     request = rng.pick(world["ask"]).replace("{person}", rng.people(1)[0])
-    small_talk = wordings.small_talk() if rung > 2 or rng.chance(0.3) else []
+    small_talk = wordings.small_talk() if rng.chance(0.3) else []
     role, is_early, reason = rng.pick(world["who"]), rng.chance(), wordings.reason()
     wording = rng.number(0, 2 if is_early else 3)  # the last one says "of these", so the list comes before it
     prompts: list[Messages] = []
-    checks: list[dict[str, object]] = []
+    checks: list[dict[str, Any]] = []
     for target in listing.targets:
         rule = f"{write_rule(world, listing, form, target, wording)} {reason}".strip()
         parts = [role, rule, list_text] if is_early else [role, list_text, rule]
@@ -84,54 +113,49 @@ def _draw_setting(rng: Rng, rung: int, number: int) -> _Setting:
                 "aliases": {entry.alias: entry.name for entry in listing.entries if entry.alias},
             }
         )
-    return _Setting(listing, form, tuple(prompts), tuple(responses), tuple(checks))
+    edit = f"{form}: {' / '.join(target.text for target in listing.targets)}"
+    return _Setting(edit, tuple(prompts), tuple(responses), tuple(checks))
 
 
-def _write_replies(rng: Rng, rung: int, world: Mapping[str, Any], listing: NameList, form: str) -> list[str]:
-    """Return a reply for each variant of the rule: names that all variants allow, and those that only it allows.
-
-    From rung 3 on the replies have different names in different sentences, so that every name must be looked up.
-    """
-    odd = _odd_names(rng, rung, listing, form)
-    number = NAMES_IN_REPLY[rung]
+def _write_replies(rng: Rng, number: int, world: Mapping[str, Any], listing: NameList, form: str) -> list[str]:
+    """Return a reply for each variant of the rule: names that all variants allow, and those that only it allows."""
+    odd = _odd_names(rng, listing, form)
     common_number = number - len(odd[0])
     neutral = listing.common(form)
     if common_number < 0 or len(neutral) < common_number:
         raise Resample
-    intro, outro = rng.pick(world["intro"]), rng.pick(world["outro"])
+    ends = _ends(rng, world)
+    common = [entry.name for entry in rng.sample(neutral, common_number)]
+    lines = rng.sample(world["lines"], number)
+    places = rng.sample(range(number), len(odd[0]))
     replies: list[str] = []
     for odd_names in odd:
-        if rung > 2 or not replies:
-            common = [entry.spoken(rng, rung) for entry in _sample_names(rng, neutral, common_number)]
-            lines = rng.sample(world["lines"], number)
-            places = rng.sample(range(number), len(odd[0]))
-        others = iter(common if rung == 1 else rng.sample(common, len(common)))
+        others = iter(common)
         names = [odd_names[places.index(n)] if n in places else next(others) for n in range(number)]
-        sentences = [_fill(line, name) for line, name in zip(lines, names, strict=True)]
-        replies.append(_paragraphs(intro, sentences, outro))
+        replies.append(_write_reply(lines, names, *ends))
     return replies
 
 
-def _odd_names(rng: Rng, rung: int, listing: NameList, form: str) -> list[list[str]]:
+def _odd_names(rng: Rng, listing: NameList, form: str) -> list[list[str]]:
     """Return for each variant of the rule the names that it allows and other variants do not."""
     picks = []
     for target in listing.targets:
         entries = listing.entries_of(target)
         if not entries:
             raise Resample
-        moved = [entry for entry in entries if entry.listed != entry.classes]
-        picks.append(rng.pick(moved or entries).spoken(rng, rung))
+        picks.append(rng.pick(entries).name)
     if form == "only":
         return [[name] for name in picks]
     return [picks[:n] + picks[n + 1 :] for n in range(len(picks))]
 
 
-def _sample_names(rng: Rng, entries: Sequence[Entry], number: int) -> list[Entry]:
-    """Return some entries in random order, half of them such as a correction concerns as far as there are enough."""
-    mixed = rng.sample(entries, len(entries))
-    moved = [entry for entry in mixed if entry.listed != entry.classes][: number // 2]
-    others = [entry for entry in mixed if entry not in moved]
-    return rng.sample([*moved, *others[: number - len(moved)]], number)
+def _ends(rng: Rng, world: Mapping[str, Any]) -> tuple[str, str]:
+    return rng.pick(world["intro"]), rng.pick(world["outro"])
+
+
+def _write_reply(lines: Sequence[str], names: Sequence[str], intro: str, outro: str) -> str:
+    """Return a reply with a sentence about each name."""
+    return _paragraphs(intro, [_fill(line, name) for line, name in zip(lines, names, strict=True)], outro)
 
 
 def _fill(line: str, name: str) -> str:

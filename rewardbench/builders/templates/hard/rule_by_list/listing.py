@@ -1,4 +1,4 @@
-"""Lists of names by class: owners, groups of owners, corrections, second names, and what the rule is about."""
+"""Lists of names by class: owners, second names, and what the rule is about."""
 
 from __future__ import annotations
 
@@ -11,12 +11,10 @@ from typing import Any
 
 from rewardbench.builders.draw import Resample, Rng
 
-ENTRIES = {1: (10, 13), 2: (18, 24), 3: (32, 42), 4: (50, 64)}
+ENTRIES = {1: (10, 13), 2: (18, 24)}
 """Least and largest number of names, by rung."""
-CLASSES = {1: 4, 2: 5, 3: 8, 4: 9}
+CLASSES = {1: 4, 2: 5}
 """Classes of a list, by rung."""
-CORRECTED = {3: 0.2, 4: 0.3}
-"""Share of the names that a correction concerns, on the upper rungs."""
 MANY_CLASSES = 3
 """Classes of a name, at most."""
 
@@ -29,13 +27,6 @@ class Entry:
     alias: str
     """Second name; empty if it has none."""
     classes: tuple[str, ...]
-    """Its classes, after all corrections."""
-    listed: tuple[str, ...]
-    """Its classes in the list."""
-
-    def spoken(self, rng: Rng, rung: int) -> str:
-        """Return the name or, from rung 3 on, sometimes the second name."""
-        return self.alias if self.alias and rung > 2 and rng.chance() else self.name
 
 
 @dataclass(frozen=True)
@@ -54,8 +45,6 @@ class NameList:
     targets: tuple[Target, ...]
     shared: Target
     """Classes that all variants of the rule name too; may be empty."""
-    groups: tuple[Target, ...]
-    """Groups of owners, their names without "group"."""
 
     def entries_of(self, target: Target) -> list[Entry]:
         """Return the entries of one target that belong to no other and are not shared."""
@@ -101,36 +90,33 @@ def draw_listing(rng: Rng, rung: int, world: Mapping[str, Any], form: str, numbe
         Resample: if the classes do not suffice.
     """
     classes = rng.sample(world["owners"], min(len(world["owners"]), max(CLASSES[rung], number + 2)))
-    remaining = list(classes)
-    groups: list[Target] = []
-    targets: list[Target] = []
-    if rung > 2 and number == 2 and world["groups"] and rng.chance(0.7):
-        for group in rng.sample(world["groups"], 3):
-            groups.append(Target(group, (remaining.pop(), remaining.pop())))
-        targets = [Target(f"the {group.text} group", group.classes) for group in groups[:2]]
-    else:
-        targets = [Target(name, (name,)) for name in remaining[:number]]
-        remaining = remaining[number:]
-    shared_number = (2 if rung > 2 else 1) if form == "only" else int(rung > 1 and rng.chance())
+    targets = [Target(name, (name,)) for name in classes[:number]]
+    remaining = classes[number:]
+    shared_number = 1 if form == "only" else int(rung > 1 and rng.chance())
     names = tuple(remaining[:shared_number])
     if len(names) < shared_number:
         raise Resample
     shared = Target(" or ".join(names), names)
     weights = [*classes, *(names * 5 if form == "only" else ())]
     entries = _draw_entries(rng, rung, world, weights)
-    listed_classes: set[str] = set()
+    classes_of_entries: set[str] = set()
     for entry in entries:
-        listed_classes.update(entry.listed)
-    if not set(names) <= listed_classes:
+        classes_of_entries.update(entry.classes)
+    if not set(names) <= classes_of_entries:
         raise Resample
-    return NameList(tuple(entries), tuple(targets), shared, tuple(groups))
+    return NameList(tuple(entries), tuple(targets), shared)
+
+
+def draw_names(rng: Rng, world: Mapping[str, Any], number: int) -> list[str]:
+    """Return names of a world."""
+    names = [f"{first} {second}" for first in world["first"] for second in world["second"]]
+    return rng.sample(names, number)
 
 
 def _draw_entries(rng: Rng, rung: int, world: Mapping[str, Any], weights: list[str]) -> list[Entry]:
     """Return entries whose classes are drawn from `weights`, in random order."""
-    pairs = [f"{first} {second}" for first in world["first"] for second in world["second"]]
-    names = rng.sample(pairs, rng.number(*ENTRIES[rung]))
-    aliases = rng.sample(world["aliases"], min(len(world["aliases"]), 2 * rung))
+    names = draw_names(rng, world, rng.number(*ENTRIES[rung]))
+    aliases = rng.sample(world["aliases"], 2 * rung)
     different = sorted(set(weights))
     entries = []
     for n, name in enumerate(names):
@@ -138,9 +124,5 @@ def _draw_entries(rng: Rng, rung: int, world: Mapping[str, Any], weights: list[s
             classes = tuple(rng.sample(different, rng.number(0, MANY_CLASSES)))
         else:
             classes = (rng.pick(weights),)
-        listed_classes = classes
-        if rung > 2 and classes and rng.chance(CORRECTED[rung]):
-            other = rng.pick([name for name in different if name not in classes])
-            listed_classes = (other, *classes[1:])
-        entries.append(Entry(name, aliases[n] if n < len(aliases) else "", classes, listed_classes))
+        entries.append(Entry(name, aliases[n] if n < len(aliases) else "", classes))
     return rng.sample(entries, len(entries))

@@ -1,4 +1,4 @@
-"""The system message of rule-by-list: the list in one of three layouts, groups, corrections and the rule."""
+"""The system message of rule-by-list: the list in one of three layouts, and the rule."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from rewardbench.builders.draw import Rng
-from rewardbench.builders.prompts import join_words
 from rewardbench.builders.templates.hard.rule_by_list.listing import Entry, NameList, Target, wording
 
 
@@ -46,25 +45,10 @@ def write_rule(world: Mapping[str, Any], listing: NameList, form: str, target: T
 
 
 def write_list(wordings: Wordings, listing: NameList) -> str:
-    """Return the list with its notes on second names, groups and corrections."""
+    """Return the list with its note on second names."""
     blocks = [f"{wordings.pick('head')}\n{_write_entries(wordings, listing)}"]
     if any(entry.alias for entry in listing.entries):
         blocks.append(wordings.pick("alias_note"))
-    sentences = []
-    for group in listing.groups:
-        owners = join_words(wordings.rng.sample(group.classes, len(group.classes)))
-        sentence = wordings.pick("group").format(g=group.text, o=owners)
-        sentences.append(sentence[:1].upper() + sentence[1:])
-    if sentences:
-        blocks.append(" ".join(sentences))
-    updates = []
-    for entry in listing.entries:
-        if entry.listed != entry.classes:
-            text = wordings.pick("update_many" if wordings.is_many else "update")
-            line = text.format(n=entry.name, old=entry.listed[0], new=entry.classes[0])
-            updates.append(line[:1].upper() + line[1:])
-    if updates:
-        blocks.append("\n".join([wordings.pick("update_head"), *updates]))
     return "\n\n".join(blocks)
 
 
@@ -73,11 +57,11 @@ def _write_entries(wordings: Wordings, listing: NameList) -> str:
     if wordings.layout == "owners":
         labels: dict[str, list[str]] = {}
         for entry in listing.entries:
-            labels.setdefault(entry.listed[0], []).append(wordings.label(entry))
+            labels.setdefault(entry.classes[0], []).append(wordings.label(entry))
         return "\n".join(f"{owner}: {', '.join(names)}" for owner, names in labels.items())
     lines = []
     for entry in listing.entries:
-        classes = ", ".join(entry.listed) or "none"
+        classes = ", ".join(entry.classes) or "none"
         if wordings.layout == "table":
             lines.append(f"{wordings.label(entry)} | {classes}")
         else:
