@@ -45,7 +45,7 @@ def is_rotating(system: str) -> bool:
     return ROUNDS.search(system) is not None
 
 
-class _Places:
+class _NamePlaces:
     """The place of each name, from 1."""
 
     def __init__(self, system: str) -> None:
@@ -116,7 +116,7 @@ def obeys_places(system: str, reply: str) -> bool:
     is_permission, end, number = _read_rule(system)
     kind = _read_kind(system)
     (rounds,) = [int(match[match.lastindex or 1]) for match in ROUNDS.finditer(system)]
-    places = _Places(system)
+    places = _NamePlaces(system)
     for n in range(1, rounds + 1):
         places.play(kind, n)
     for name in named_in(reply, places.names):
