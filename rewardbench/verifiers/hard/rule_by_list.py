@@ -8,7 +8,7 @@ from typing import Any
 from rewardbench.verifiers.cells import BrokenCheck, Cell, cell_by_cell
 from rewardbench.verifiers.names import mentions
 
-Steps = Mapping[str, int]
+Distances = Mapping[str, int]
 """How many places each entry moves."""
 
 
@@ -22,19 +22,19 @@ def _up(names: list[str], distance: int) -> None:
     names.insert(len(names) - 1 - distance, names.pop())
 
 
-def _both_ends(names: list[str], steps: Steps, n: int) -> None:
+def _both_ends(names: list[str], steps: Distances, n: int) -> None:
     _down(names, steps[names[0]])
     _up(names, steps[names[-1]])
 
 
-def _in_turn(names: list[str], steps: Steps, n: int) -> None:
+def _in_turn(names: list[str], steps: Distances, n: int) -> None:
     if n % 2:
         _down(names, steps[names[0]])
     else:
         _up(names, steps[names[-1]])
 
 
-MOVES: Mapping[str, Callable[[list[str], Steps, int], None]] = {
+MOVES: Mapping[str, Callable[[list[str], Distances, int], None]] = {
     "top": lambda names, steps, n: _down(names, steps[names[0]]),
     "below": lambda names, steps, n: _down(names, steps[names[1]]),
     "ends": _both_ends,
@@ -43,7 +43,7 @@ MOVES: Mapping[str, Callable[[list[str], Steps, int], None]] = {
 """What changes in the order of a list in its round `n`, counted from 1."""
 
 
-def rotate(order: Sequence[str], steps: Steps, move: str, rounds: int) -> list[str]:
+def rotate(order: Sequence[str], steps: Distances, move: str, rounds: int) -> list[str]:
     """Return the order of a list after some rounds.
 
     >>> rotate(["a", "b", "c"], {"a": 1, "b": 2, "c": 1}, "top", 2)
