@@ -23,6 +23,8 @@ class ChatFacts(TypedDict):
     day: str
     used: list[str]
     """Names that the user has used."""
+    measures: dict[str, int]
+    """Counts over the conversation, such as "user letter e"."""
 
 
 class SpeechRule(TypedDict):
@@ -32,9 +34,11 @@ class SpeechRule(TypedDict):
     """`avoid`, `use`, or `only` (in a region and nowhere else)."""
     name: str
     conditions: list[list[str]]
-    """Each a condition of `CONDITIONS`, and a number for some."""
+    """Each a condition of `CONDITIONS`, and a number for some; or one of `COUNTS`, a measure and a threshold."""
     region: str
     """`opening`, `closing`, `upper`, `lower`; empty for the reply as a whole."""
+    unless: list[list[str]]
+    """Conditions of the exception; empty without one."""
 
 
 SpeechCondition = Callable[[ChatFacts, str, int], bool]
@@ -53,10 +57,26 @@ CONDITIONS: Mapping[str, SpeechCondition] = {
 }
 
 
+COUNTS: Mapping[str, Callable[[int, int], bool]] = {"below": int.__lt__, "reached": int.__ge__}
+"""Conditions on a count over the conversation and a threshold."""
+
+
 def applies(rule: SpeechRule, facts: ChatFacts) -> bool:
-    """Return True if all conditions of a rule hold."""
-    for condition, *numbers in rule["conditions"]:
-        if not CONDITIONS[condition](facts, rule["name"], int(numbers[0]) if numbers else 0):
+    """Return True if all conditions of a rule hold, and not its exception."""
+    if rule["unless"] and _hold(rule["unless"], rule["name"], facts):
+        return False
+    return _hold(rule["conditions"], rule["name"], facts)
+
+
+def _hold(conditions: Sequence[Sequence[str]], name: str, facts: ChatFacts) -> bool:
+    """Return True if all conditions hold."""
+    for condition, *values in conditions:
+        if condition in COUNTS:
+            measure, threshold = values
+            holds = COUNTS[condition](facts["measures"][measure], int(threshold))
+        else:
+            holds = CONDITIONS[condition](facts, name, int(values[0]) if values else 0)
+        if not holds:
             return False
     return True
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from rewardbench.types import Messages
 from rewardbench.verifiers.cells import BrokenCheck, Cell, cell_by_cell
+from rewardbench.verifiers.hard.scopes_counts import holds_count, is_count
 
-SCOPE = r"(?P<s>(?:at any|before|from|to users|to members|on Saturdays|unless|once|in the)\b[^.]*?)"
+SCOPE = r"(?P<s>(?:at any|while|before|from|to users|to members|on Saturdays|unless|once|in the)\b[^.]*?)"
 READINGS = (
     ("not", re.compile(rf"Never mention (?P<n>[\w' ]+?) {SCOPE}\.")),
     ("not", re.compile(rf"Do not bring up (?P<n>[\w' ]+?) {SCOPE}\.")),
@@ -42,6 +44,7 @@ class _Chat:
     is_member: bool
     day: str
     user_text: str
+    messages: Messages
 
     def has_used(self, name: str) -> bool:
         """Return True if the user has used a name."""
@@ -88,7 +91,7 @@ def _read_chat(cell: Cell) -> _Chat:
     age = _only_match(r"(?i)\b(?:is|user:|i am|i'm|turned) (\d+)\b", text, "the age")
     status = _only_match(r"(?i)(not a|no|is a|been a|im a|user:) member\b", text, "membership").group(1).lower()
     day = _only_match(r"(?:Today is|Current day:) (\w+day)\b", text, "the day")
-    return _Chat(replies, int(age.group(1)), status not in ("not a", "no"), day.group(1), user_text)
+    return _Chat(replies, int(age.group(1)), status not in ("not a", "no"), day.group(1), user_text, cell.messages)
 
 
 def _read_rules(cell: Cell) -> list[tuple[str, str, str]]:
@@ -124,6 +127,8 @@ def _places(reply: str, name: str) -> set[str]:
 
 
 def _is_followed(kind: str, name: str, scope: str, situation: _Chat, reply: str) -> bool:
+    if is_count(scope):
+        return not (holds_count(scope, situation.messages) and _places(reply, name))
     phrases = PHRASES.findall(scope)
     if " ".join(phrases) != scope:
         raise BrokenCheck(f"what does {scope!r} mean?")

@@ -6,15 +6,19 @@ import pytest
 from hard_mirrors import draw_mirrors, outcomes, right_cells
 
 from rewardbench.builders.check import verify
+from rewardbench.builders.draw import Rng
 from rewardbench.builders.mirrors import chat, to_lines
-from rewardbench.builders.templates.hard.scopes.wording import bare, wording, worlds
+from rewardbench.builders.templates.hard.scopes.conversation import ChatWordings
+from rewardbench.builders.templates.hard.scopes.measured import TIGHT, measure
+from rewardbench.builders.templates.hard.scopes.rules import NamePool
+from rewardbench.builders.templates.hard.scopes.wording import bare, long_turns, wording, worlds
 from rewardbench.verifiers.cells import FAIL, PASS, Cell
 from rewardbench.verifiers.hard.scopes import applies, verify_scopes
 from rewardbench.verifiers.hard.scopes_prompt import verify_scopes_prompt
 from rewardbench.verifiers.names import mentions
 
 MIRRORS = draw_mirrors("scopes", range(24))
-FACTS = {"turn": 2, "age": 17, "is_member": True, "day": "Monday", "used": ["Orrery"]}
+FACTS = {"turn": 2, "age": 17, "is_member": True, "day": "Monday", "used": ["Orrery"], "measures": {}}
 REPLY = "Hello, see Ada first.\n\n- Go up.\n- Visit the Orrery.\n- Rest.\n- Ask Ben's aunt.\n\nGreet Cleo."
 
 
@@ -36,7 +40,7 @@ def test_rules_turns_and_replies_grow_with_the_rung():
             assert mirror.x.count("\n- ") == items
 
 
-SIZES = [(2, 2, 2), (4, 6, 4), (7, 12, 10), (10, 20, 16)]
+SIZES = [(2, 2, 2), (4, 6, 4), (8, 12, 10), (13, 24, 16)]
 """Rules, messages at least, and items of the list, by rung."""
 
 
@@ -95,12 +99,73 @@ def test_both_programs_decide_as_by_hand(kind, name, conditions, region, expecte
     scope = " ".join([*parts, *([texts["scopes"][region]] if region else [])])
     scope = scope.replace("to users under 18 to members", "to members under 18")
     scope = scope.replace("to users under 18 to users who", "to users under 18 who")
-    rule = {"kind": kind, "name": name, "conditions": conditions, "region": region}
+    rule = {"kind": kind, "name": name, "conditions": conditions, "region": region, "unless": []}
     for sentence in texts[kind]:
         system = f"You help. The user is 17 years old. Today is Monday. {sentence.format(n=name, s=scope)}"
         prompt = chat("btw im a member. What is the Orrery?", "A model.", "What now?", system=system)
         cell = Cell("", {"rules": [rule], "facts": FACTS, "count": 1}, REPLY, True, "", prompt)
         assert verify_scopes([cell]) == verify_scopes_prompt([cell]) == [expected], sentence
+
+
+TEXTS = {"user": ["Don't stop, Tess!", "two or 2 teapots, what now?"], "replies": ["That's Tomorrow."]}
+"""Messages of each speaker."""
+COUNTS = {
+    "user words": 9,
+    "replies words": 2,
+    "user initial t": 3,
+    "replies initial t": 2,
+    "user length 4": 4,
+    "user length 3": 2,
+    "replies length 8": 1,
+    "user letter t": 7,
+    "user letter s": 4,
+    "replies letter o": 3,
+}
+"""Counts over these messages, by hand."""
+
+
+@pytest.mark.parametrize("name", COUNTS)
+@pytest.mark.parametrize(("comparison", "distance", "is_true"), [("below", 1, True), ("below", 0, False)])
+def test_both_programs_count_as_by_hand(name, comparison, distance, is_true):
+    assert measure(TEXTS, [name]) == {name: COUNTS[name]}
+    for kind, holds in ((comparison, is_true), ("reached", not is_true)):
+        expected = [FAIL if holds else PASS]
+        assert _outcomes([[kind, name, str(COUNTS[name] + distance)]], []) == (expected, expected)
+
+
+@pytest.mark.parametrize(
+    ("unless", "expected"),
+    [
+        ([["reached", "user words", "9"]], PASS),
+        ([["reached", "user words", "10"]], FAIL),
+        ([["reached", "user words", "9"], ["below", "replies words", "3"]], PASS),
+        ([["reached", "user words", "9"], ["below", "replies words", "2"]], FAIL),
+        ([["below", "user words", "9"], ["below", "replies words", "3"]], FAIL),
+    ],
+)
+def test_an_exception_needs_all_its_conditions(unless, expected):
+    assert _outcomes([["reached", "user letter t", "7"]], unless) == ([expected], [expected])
+
+
+def _outcomes(conditions, unless):
+    """Return the outcomes of both programs for a reply with a name under a rule on counts."""
+    rule = {"kind": "avoid", "name": "Ada", "conditions": conditions, "region": "", "unless": unless}
+    conversation = ChatWordings(Rng("names"), 4, worlds()[0], NamePool(("Ada",), {"Ada": "person"}))
+    system = f"The user is 17 years old. Today is Monday. The user is a member. {conversation.write_rule(rule, 0)}"
+    prompt = chat(TEXTS["user"][0], TEXTS["replies"][0], TEXTS["user"][1], system=system)
+    facts = {**FACTS, "measures": COUNTS}
+    cell = Cell("", {"rules": [rule], "facts": facts, "count": 1}, REPLY, True, "", prompt)
+    return verify_scopes([cell]), verify_scopes_prompt([cell])
+
+
+def test_the_deciding_rules_of_upper_rungs_depend_on_the_exact_count():
+    for mirror in [*MIRRORS[2::4], *MIRRORS[3::4]]:
+        rules = [mirror.check[side]["rules"] for side in "ab"]
+        changed = [pair for pair in zip(*rules, strict=True) if pair[0] != pair[1]]
+        assert len(changed) == 2
+        for rule in (rule for pair in changed for rule in pair):
+            for _, name, threshold in [*rule["conditions"], *rule["unless"]]:
+                assert int(threshold) - mirror.check["a"]["facts"]["measures"][name] in TIGHT
 
 
 def test_a_rule_that_is_not_read_is_an_error():
@@ -112,7 +177,7 @@ def test_a_rule_that_is_not_read_is_an_error():
 def test_the_sentences_of_a_world_use_no_name_by_accident():
     for world in worlds():
         names = list(map(bare, [*world["products"], *world["places"]]))
-        turns = [text for turn in world["chat"] for text in turn]
+        turns = [text for turn in [*world["chat"], *long_turns()] for text in turn]
         text = " ".join(
             [*world["neutral"], *world["ask"], *turns, *world["product"], *world["place"], *world["person"]]
         )

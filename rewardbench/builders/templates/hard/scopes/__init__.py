@@ -1,7 +1,9 @@
 """Rules on names with scopes, a conversation, and replies that use a name where it is allowed or where it is not.
 
-Example: prompt A says "Never mention Velorra to members. Never mention Pannix before your third reply.", prompt B has
-the names swapped. The user is a member and it is the fourth reply: in A Pannix may be named, in B Velorra.
+From rung 3 on scopes depend on counts over the conversation, such as "while the user's messages have fewer than 285
+words in all, unless your replies so far have at least 41 words of 4 letters". Example of a lower rung: prompt A says
+"Never mention Velorra to members. Never mention Pannix before your third reply.", prompt B has the names swapped. The
+user is a member and it is the fourth reply: in A Pannix may be named, in B Velorra.
 """
 
 from __future__ import annotations
@@ -10,20 +12,24 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rewardbench.builders.draw import MirrorContent, Resample, Rng
-from rewardbench.builders.templates.hard.scopes.conversation import ChatWordings, write_prompts
+from rewardbench.builders.templates.hard.scopes.conversation import ChatWordings, draw_turns, write_prompts
+from rewardbench.builders.templates.hard.scopes.measured import draw_measures, plan_measured_twin
 from rewardbench.builders.templates.hard.scopes.rules import (
     NamePool,
     TwinPlan,
     draw_case,
+    draw_facts,
     place_other_names,
     plan_twin,
 )
 from rewardbench.builders.templates.hard.scopes.wording import worlds
 from rewardbench.verifiers.hard.scopes import broken_speech_rules
 
-RULES = {1: 2, 2: 4, 3: 7, 4: 10}
-TURNS = {1: (1, 2), 2: (3, 4), 3: (6, 8), 4: (10, 14)}
+RULES = {1: 2, 2: 4, 3: 8, 4: 13}
+TURNS = {1: (1, 2), 2: (3, 4), 3: (6, 7), 4: (12, 14)}
 """Least and largest number of replies, the last one included."""
+LAST_RUNG_WITHOUT_COUNTS = 2
+"""Rung up to which no scope depends on a count over the conversation."""
 ITEMS = {1: 2, 2: 4, 3: 10, 4: 16}
 """Items of the list in a reply."""
 Places = Mapping[str | int, str]
@@ -35,11 +41,18 @@ def draw(rng: Rng, rung: int) -> MirrorContent:
     world = rng.pick(worlds())
     pool = NamePool.draw(rng, world, RULES[rung])
     turn = rng.number(*TURNS[rung])
-    case = draw_case(rng, pool, turn, rung)
-    twin = plan_twin(rng, case, pool, rung, ITEMS[rung])
+    conversation = ChatWordings(rng, rung, world, pool)
+    if rung <= LAST_RUNG_WITHOUT_COUNTS:
+        twin = plan_twin(rng, draw_case(rng, pool, turn, rung), pool, rung, ITEMS[rung])
+        turns = draw_turns(conversation, twin.cases[0].facts)
+    else:
+        facts = draw_facts(rng, pool, turn, rung)
+        turns = draw_turns(conversation, facts)
+        facts["measures"] = draw_measures(rng, turns.by_speaker(facts), rung)
+        twin = plan_measured_twin(rng, facts, pool, rung, ITEMS[rung])
     replies = _write_replies(rng, rung, world, pool, twin)
     _check_twin(twin, replies)
-    prompts = write_prompts(ChatWordings(rng, rung, world, pool), twin)
+    prompts = write_prompts(conversation, turns, twin)
     checks = []
     for side in twin.cases:
         checks.append({"rules": list(side.rules), "facts": side.facts, "count": len(side.rules)})

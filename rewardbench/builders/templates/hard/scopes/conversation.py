@@ -9,14 +9,16 @@ from typing import Any
 from rewardbench.builders.draw import Rng
 from rewardbench.builders.mirrors import chat
 from rewardbench.builders.templates.hard.scopes.rules import NamePool, SpeechCase, TwinPlan
-from rewardbench.builders.templates.hard.scopes.wording import bare, wording
+from rewardbench.builders.templates.hard.scopes.wording import bare, long_turns, wording
 from rewardbench.types import Messages
-from rewardbench.verifiers.hard.scopes import SpeechRule
+from rewardbench.verifiers.hard.scopes import COUNTS, ChatFacts, SpeechRule
 
 ORDINALS = (
     *("zeroth", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"),
     *("eleventh", "twelfth", "thirteenth", "fourteenth", "fifteenth", "sixteenth"),
 )
+LAST_RUNG_OF_SHORT_TURNS = 2
+"""Rung up to which the turns of the conversation are short."""
 EXCHANGES_FOR_FACTS = 4
 """Turns before the last question from which on the user states facts."""
 
@@ -43,24 +45,84 @@ class ChatWordings:
         if len(conditions) > 1 and f"{conditions[0][0]}-{conditions[1][0]}" in scopes:
             parts.append(scopes[f"{conditions[0][0]}-{conditions[1][0]}"])
             conditions = conditions[2:]
-        for condition, *numbers in conditions:
-            ordinal = ORDINALS[int(numbers[0])] if numbers else ""
-            parts.append(scopes[condition].format(n=ordinal))
+        for condition in conditions:
+            parts.append(self._write_condition(condition, "while"))
         if rule["region"]:
             parts.append(scopes[rule["region"]])
+        if rule["unless"]:
+            exceptions = [self._write_condition(condition, "") for condition in rule["unless"]]
+            parts[-1] += f", unless {' and '.join(exceptions)}"
         text = str(self.texts[rule["kind"]][number]).format(n=self.full_names[rule["name"]], s=" ".join(parts))
         return text[:1].upper() + text[1:]
 
+    def _write_condition(self, condition: Sequence[str], start: str) -> str:
+        """Return a condition as a phrase, on a count over the conversation after `start`."""
+        kind, *values = condition
+        if kind not in self.texts["counts"]:
+            ordinal = ORDINALS[int(values[0])] if values else ""
+            return str(self.texts["scopes"][kind]).format(n=ordinal)
+        measure, threshold = values
+        speaker, subject, *keys = measure.split()
+        count = str(self.texts["counts"][kind]).format(t=threshold)
+        clause = str(self.texts["measures"][f"{speaker}_{subject}"])
+        return f"{start} {clause.format(c=count, k=''.join(keys).upper())}".strip()
 
-def write_prompts(conversation: ChatWordings, twin: TwinPlan) -> list[Messages]:
+
+@dataclass(frozen=True)
+class TurnPlan:
+    """The turns of a conversation up to the last question, the same for all facts as far as these allow."""
+
+    conversation: ChatWordings
+    filler: Sequence[Sequence[str]]
+    places: Sequence[int]
+    """Places of the turns that state facts."""
+    in_turns: frozenset[str]
+    """Facts that the user states."""
+    numbers: Mapping[str, int]
+    """Number of the wording of each kind of turn."""
+    question: str
+
+    def messages(self, facts: ChatFacts) -> list[str]:
+        """Return messages of the user and replies in turn, the last question at the end."""
+        turns = [list(turn) for turn in self.filler]
+        for place, turn in zip(self.places, _fact_turns(self, facts), strict=False):
+            turns[place] = turn
+        messages: list[str] = []
+        for turn in turns:
+            messages += turn
+        return [*messages, self.question]
+
+    def by_speaker(self, facts: ChatFacts) -> dict[str, list[str]]:
+        """Return the messages of the user, and the replies."""
+        messages = self.messages(facts)
+        return {"user": messages[::2], "replies": messages[1::2]}
+
+
+def draw_turns(conversation: ChatWordings, facts: ChatFacts) -> TurnPlan:
+    """Return the turns of a conversation with these facts."""
+    rng, texts = conversation.rng, conversation.texts
+    exchanges = facts["turn"] - 1
+    in_turns = {fact for fact in ("age", "member") if exchanges >= EXCHANGES_FOR_FACTS and rng.chance()}
+    if len(facts["used"]) + len(in_turns) > exchanges:
+        in_turns = set()
+    if conversation.rung > LAST_RUNG_OF_SHORT_TURNS:
+        filler = [*rng.sample(long_turns(), exchanges - 1), rng.pick(conversation.world["chat"])]
+    else:
+        filler = [*texts["turns"]["filler"], *conversation.world["chat"]]
+    return TurnPlan(
+        conversation=conversation,
+        filler=rng.sample(filler, exchanges),
+        places=rng.sample(range(exchanges), exchanges),
+        in_turns=frozenset(in_turns),
+        numbers={kind: conversation.option(options) for kind, options in texts["turns"].items()},
+        question=rng.pick(conversation.world["ask"]),
+    )
+
+
+def write_prompts(conversation: ChatWordings, plan: TurnPlan, twin: TwinPlan) -> list[Messages]:
     """Return the prompts of both cases."""
     rng, texts = conversation.rng, conversation.texts
-    exchanges = twin.cases[0].facts["turn"] - 1
     wordings = [rng.number(0, 2) for _ in twin.cases[0].rules]
-    in_turns = {fact for fact in ("age", "member") if exchanges >= EXCHANGES_FOR_FACTS and rng.chance()}
-    places = rng.sample(range(exchanges), exchanges)
-    filler = rng.sample([*texts["turns"]["filler"], *conversation.world["chat"]], exchanges)
-    numbers = {kind: conversation.option(options) for kind, options in texts["turns"].items()}
     style = _Style(
         role=rng.pick(conversation.world["who"]),
         head=rng.pick(texts["head"]),
@@ -69,20 +131,11 @@ def write_prompts(conversation: ChatWordings, twin: TwinPlan) -> list[Messages]:
         profile=rng.number(0, 1),
         is_profile_first=rng.chance(),
     )
-    question = rng.pick(conversation.world["ask"])
-    if len(twin.cases[0].facts["used"]) + len(in_turns) > exchanges:
-        in_turns = set()
     prompts = []
     for case in twin.cases:
         rules = [conversation.write_rule(rule, n) for rule, n in zip(case.rules, wordings, strict=True)]
-        fact_turns = _fact_turns(conversation, case, in_turns, numbers)
-        turns = [list(turn) for turn in filler]
-        for place, turn in zip(places, fact_turns, strict=False):
-            turns[place] = turn
-        flat = [text for turn in turns for text in turn]
-        prompts.append(
-            chat(*flat, question, system=style.system(rules, _profile(texts, case, in_turns, style.profile)))
-        )
+        system = style.system(rules, _profile(texts, case, plan.in_turns, style.profile))
+        prompts.append(chat(*plan.messages(case.facts), system=system))
     return prompts
 
 
@@ -118,14 +171,18 @@ def _conventions(rng: Rng, options: Mapping[str, Sequence[str]], twin: TwinPlan)
     for rule in twin.cases[0].rules:
         if len(rule["conditions"]) > 1:
             needs.add("two")
-        if any(len(condition) > 1 for condition in rule["conditions"]):
+        if any(condition[0] in ("until", "from") for condition in rule["conditions"]):
             needs.add("count")
+        if rule["unless"]:
+            needs.add("unless")
+        if any(condition[0] in COUNTS for condition in rule["conditions"]):
+            needs.add("counts")
         if rule["region"]:
             needs.add("ends" if rule["region"] in ("opening", "closing") else "halves")
     return " ".join(rng.pick(texts) for need, texts in options.items() if need in needs)
 
 
-def _profile(texts: Mapping[str, Any], case: SpeechCase, in_turns: set[str], number: int) -> str:
+def _profile(texts: Mapping[str, Any], case: SpeechCase, in_turns: frozenset[str], number: int) -> str:
     """Return what the system message says about user and day."""
     facts = case.facts
     lines = [texts["profile_day"][number].format(day=facts["day"])]
@@ -136,20 +193,17 @@ def _profile(texts: Mapping[str, Any], case: SpeechCase, in_turns: set[str], num
     return " ".join(lines)
 
 
-def _fact_turns(
-    conversation: ChatWordings, case: SpeechCase, in_turns: set[str], numbers: Mapping[str, int]
-) -> list[list[str]]:
+def _fact_turns(plan: TurnPlan, facts: ChatFacts) -> list[list[str]]:
     """Return the turns in which the user states facts and uses names, each with a reply."""
-    options = conversation.texts["turns"]
+    options, numbers = plan.conversation.texts["turns"], plan.numbers
     turns = []
-    for name in case.facts["used"]:
-        text, reply = options["named"][numbers["named"] % len(options["named"])]
-        turns.append([text.format(n=conversation.full_names[name]), reply])
-        numbers = {**numbers, "named": numbers["named"] + 1}
-    if "age" in in_turns:
+    for n, name in enumerate(facts["used"], numbers["named"]):
+        text, reply = options["named"][n % len(options["named"])]
+        turns.append([text.format(n=plan.conversation.full_names[name]), reply])
+    if "age" in plan.in_turns:
         text, reply = options["age"][numbers["age"]]
-        turns.append([text.format(age=case.facts["age"]), reply])
-    if "member" in in_turns:
-        kind = "member" if case.facts["is_member"] else "guest"
+        turns.append([text.format(age=facts["age"]), reply])
+    if "member" in plan.in_turns:
+        kind = "member" if facts["is_member"] else "guest"
         turns.append(list(options[kind][numbers[kind]]))
     return turns

@@ -64,19 +64,26 @@ class TwinPlan:
 
 def draw_case(rng: Rng, pool: NamePool, turn: int, rung: int) -> SpeechCase:
     """Return a rule for each name but the first two, and facts."""
+    facts = draw_facts(rng, pool, turn, rung)
+    rules = [draw_rule(rng, name, turn, rung) for name in pool.names[2:]]
+    return SpeechCase(tuple(rules), facts)
+
+
+def draw_facts(rng: Rng, pool: NamePool, turn: int, rung: int) -> ChatFacts:
+    """Return facts about a conversation, without counts over it."""
     used = rng.sample(pool.names[2:], min(len(pool.names) - 2, rng.number(0, rung - 1), turn - 1))
-    facts: ChatFacts = {
+    return {
         "turn": turn,
         "age": rng.pick((14, 15, 16, 17, 18, 19, 20, 31, 47, 68)),
         "is_member": rng.chance(),
         "day": rng.pick((*WORKDAYS, *WEEKEND)),
         "used": [bare(name) for name in used],
+        "measures": {},
     }
-    rules = [_draw_rule(rng, name, turn, rung) for name in pool.names[2:]]
-    return SpeechCase(tuple(rules), facts)
 
 
-def _draw_rule(rng: Rng, name: str, turn: int, rung: int) -> SpeechRule:
+def draw_rule(rng: Rng, name: str, turn: int, rung: int) -> SpeechRule:
+    """Return a rule on a name without counts over the conversation."""
     choice = rng.number(1, 10)
     if choice == 1:
         return _rule("use", name, [["from", str(max(2, turn + rng.number(0, 1)))]])
@@ -86,7 +93,7 @@ def _draw_rule(rng: Rng, name: str, turn: int, rung: int) -> SpeechRule:
 
 
 def _rule(kind: str, name: str, conditions: list[list[str]], region: str = "") -> SpeechRule:
-    return {"kind": kind, "name": bare(name), "conditions": conditions, "region": region}
+    return {"kind": kind, "name": bare(name), "conditions": conditions, "region": region, "unless": []}
 
 
 def _draw_conditions(rng: Rng, turn: int, rung: int) -> list[list[str]]:
@@ -157,10 +164,7 @@ def _turn_fact(rng: Rng, case: SpeechCase, pool: NamePool, rung: int, number: in
         facts[1]["used"] = [*case.facts["used"], bare(first)]
     if len(facts[0]["used"]) >= case.facts["turn"]:
         raise Resample
-    conditions = [[[kind[0]]], [[kind[1]]]]
-    if rung > 2 and kind[0] != "unnamed":
-        conditions = [[*both, ["unnamed"]] for both in conditions]
-    rules = (_rule("avoid", first, conditions[0]), _rule("avoid", second, conditions[1]), *case.rules)
+    rules = (_rule("avoid", first, [[kind[0]]]), _rule("avoid", second, [[kind[1]]]), *case.rules)
     sides = SpeechCase(rules, facts[0]), SpeechCase(rules, facts[1])
     return TwinPlan(f"{kind[0]} for {first} and {second}", sides, _places(rng, second, first, number))
 
@@ -188,8 +192,9 @@ def place_other_names(rng: Rng, twin: TwinPlan, pool: NamePool, number: int) -> 
 
     A name that need not be used is used at random, so that the mere use of a name with a rule is no sign of a breach.
     """
-    free: list[str | int] = [place for place in range(number) if place not in twin.places[0]]
-    free += [end for end in ("opening", "closing") if end not in twin.places[0] and rng.chance(0.2)]
+    taken = {*twin.places[0], *twin.places[1]}
+    free: list[str | int] = [place for place in range(number) if place not in taken]
+    free += [end for end in ("opening", "closing") if end not in taken and rng.chance(0.2)]
     free = rng.sample(free, len(free))
     by_name = {bare(name): name for name in pool.names}
     places: dict[str | int, str] = {}

@@ -23,6 +23,11 @@ def wording() -> dict[str, Any]:
     return _read_toml("wording")
 
 
+def long_turns() -> list[list[str]]:
+    """Return longer turns of a conversation, each a message of the user and a reply."""
+    return list(_read_toml("long_turns")["turns"])
+
+
 def bare(name: str) -> str:
     """Return a name without its article.
 
