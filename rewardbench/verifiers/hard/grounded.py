@@ -14,6 +14,7 @@ An assertion is a JSON list of its operation and its arguments. Conditions are l
     ["median", conditions, column, n]
     ["distinct", conditions, column, n]     number of different values
     ["run", conditions, n]                  most rows in a row that meet the conditions
+    ["leads", rule, name, names]            a name ends with more points than each of some others; see `points`
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from statistics import median
 from typing import cast
 
 from rewardbench.verifiers.cells import BrokenCheck, Cell, cell_by_cell
+from rewardbench.verifiers.hard.points import leads
 
 CellValue = str | int
 TableRow = Mapping[str, CellValue]
@@ -131,6 +133,7 @@ OPERATIONS: Mapping[str, Callable[..., bool]] = {
     "median": _has_median,
     "distinct": lambda table, conditions, column, n: len(set(map(itemgetter(column), table.select(conditions)))) == n,
     "run": lambda table, conditions, n: longest_run(table, conditions) == n,
+    "leads": lambda table, rule, leader, others: leads(table.rows, rule, leader, others),
 }
 
 

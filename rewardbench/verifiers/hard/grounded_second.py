@@ -15,6 +15,7 @@ from operator import itemgetter
 from pathlib import Path
 
 from rewardbench.verifiers.cells import BrokenCheck, Cell, cell_by_cell
+from rewardbench.verifiers.hard.points_second import LEADS, has_most, play_points
 
 SheetRow = dict[str, str]
 Test = Callable[[SheetRow], bool]
@@ -45,6 +46,7 @@ class Sheet:
     """The table of a prompt, and the phrases that its columns allow."""
 
     def __init__(self, prompt: str) -> None:
+        self.prompt = prompt
         self.records = _read_table(prompt)
         self.by_key = dict(zip(self.column("key"), self.records, strict=True))
         if len(self.by_key) != len(self.records) or not self.records:
@@ -236,6 +238,11 @@ def _gap(sheet: Sheet, key: str, key2: str, says: str) -> bool:
     return int(sheet.by_key[key][column]) == int(sheet.by_key[key2][column]) + n
 
 
+def _leads(sheet: Sheet, names: str, leader: str) -> bool:
+    accounts = play_points(sheet.prompt, sheet.records, _moment)
+    return has_most(accounts, re.split(r", | and ", names), leader)
+
+
 GROUP = r"(?:\w+) that (?P<c>.+?)"
 COLUMN = r"\"(?P<column>[^\"]+)\""
 RULES: tuple[tuple[str, Callable[..., bool]], ...] = (
@@ -285,6 +292,7 @@ RULES: tuple[tuple[str, Callable[..., bool]], ...] = (
         lambda sheet, n, c, c2: len(sheet.where(c)) == len(sheet.where(c2)) + int(n),
     ),
     (rf"(?:In sum, the|The) {GROUP} (?P<says>AMOUNT) more (?:in total )?than those that (?P<c2>.+)", _total_lead),
+    *[(pattern, _leads) for pattern in LEADS],
     (rf"(?:Added up|Taken together), the {GROUP} (?P<says>AMOUNT)", _total),
     (rf"The {GROUP} (?P<says>AMOUNT) in total", _total),
 )
@@ -306,7 +314,8 @@ def _states_truth(sheet: Sheet, sentence: str) -> bool:
 
 def _has_figures(sentence: str) -> bool:
     """Return True if a sentence names a number or a row group, so that it states something about the table."""
-    return bool(re.search(r"\d|None of|Not one of|Every |Without exception|Among|First in|Last in", sentence))
+    pattern = r"\d|None of|Not one of|Every |Without exception|Among|First in|Last in|most|on top of"
+    return bool(re.search(pattern, sentence))
 
 
 def _is_true_report(cell: Cell) -> bool:

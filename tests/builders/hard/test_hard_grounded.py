@@ -12,6 +12,8 @@ from rewardbench.builders.mirrors import to_json
 from rewardbench.verifiers.cells import FAIL, PASS, Cell
 from rewardbench.verifiers.hard.grounded import Table, verify_grounded
 from rewardbench.verifiers.hard.grounded_second import verify_grounded_again
+from rewardbench.verifiers.hard.points import final_points
+from rewardbench.verifiers.hard.points_second import play_points
 
 MIRRORS = [replace(draw_mirror("grounded", 7, index), group=f"g{index}") for index in range(12)]
 SQUARES = [replace(draw_square("grounded", 7, index), group=f"s{index}") for index in range(4)]
@@ -67,14 +69,89 @@ def test_a_wrong_label_is_rejected_by_the_second_program(mirror):
     assert verify_grounded_again(lying) == [PASS, FAIL]
 
 
-def test_responses_of_the_upper_rungs_share_no_statement():
+def claims_of(mirror):
+    """Return the assertions of both responses."""
+    claims = mirror.check["a"]["claims"]
+    return [[claims[text][0] for text in claims if claims[text] and text in r] for r in (mirror.x, mirror.y)]
+
+
+@pytest.mark.parametrize("name", ["grounded", "grounded-long"])
+def test_responses_on_large_tables_share_no_statement(name):
+    mirrors = MIRRORS if name == "grounded" else [draw_mirror(name, 7, 0)]
+    for mirror in mirrors:
+        if name == "grounded-long" or mirror.source["rung"] > 2:
+            x, y = claims_of(mirror)
+            assert len(x) == len(y) >= (20 if name == "grounded-long" else 6)
+            assert not [claim for claim in x if claim in y]
+            assert {claim[0] for claim in x} <= {"count", "total", "lead", "total_lead", "leads", *NEW}
+
+
+def test_only_the_leader_decides_on_the_upper_rungs():
     for mirror in MIRRORS:
         if mirror.source["rung"] > 2:
-            claims = mirror.check["a"]["claims"]
-            x, y = ([claims[text] for text in claims if claims[text] and text in r] for r in (mirror.x, mirror.y))
-            assert len(x) == len(y) >= 13
-            assert not [claim for claim in x if claim in y]
-            assert {claim[0][0] for claim in x} <= {"count", "total", "lead", "total_lead", *NEW}
+            tables = []
+            for check in (mirror.check["a"], mirror.check["b"]):
+                tables.append(Table([dict(zip(check["header"], row, strict=True)) for row in check["rows"]]))
+            leaders = []
+            for claims, pattern in zip(claims_of(mirror), ([True, False], [False, True]), strict=True):
+                for claim in claims:
+                    truths = [table.holds(claim) for table in tables]
+                    assert truths == (pattern if claim[0] == "leads" else [True, True])
+                leaders += [(claim[2], *claim[3]) for claim in claims if claim[0] == "leads"]
+            assert leaders[0] == leaders[1][::-1]
+
+
+HALVES = (
+    '1. A gets as many percent of B\'s points on top as "lari" says, and B keeps its points.\n'
+    "2. If A's points are an even number now, half of them move from A to B."
+)
+RULES = [
+    (
+        [["grow", "who", "most"]],
+        '1) A\'s points go up by as many percent as the figure under "kg".',
+        {"Ida": 1617, "Omar": 1084, "Old Mill": 1004, "Castle Hill": 1004},
+    ),
+    (
+        [["percent", "place", "who", "less"], ["half", "who", "place"]],
+        HALVES,
+        {"Ida": 344, "Omar": 1141, "Old Mill": 1875, "Castle Hill": 1004},
+    ),
+    (
+        [["part", "who", "place", 7], ["trade", "place", "who"]],
+        "this happens: first, add a seventh of A's points to B's; A loses nothing by it; "
+        "then, A and B trade points if B's are odd at this moment.",
+        {"Ida": 1167, "Omar": 1147, "Old Mill": 1170, "Castle Hill": 1147},
+    ),
+]
+
+
+def play_both(start, order, steps, text, sheet=SHEET):
+    """Return the points that each program reaches."""
+    header, *lines = (line.split(",") for line in sheet.split("\n"))
+    names = ["key", "who", "place", "most", "less", "time"]
+    first = final_points([dict(zip(names, line, strict=True)) for line in lines], (start, order, steps))
+    prompt = f'Whatever occurs under "driver" or "area" starts out with {start} points. {text}'
+    if order == "time":
+        prompt += ' Don\'t follow the list: go by "left", from the earliest parcel to the latest.'
+    rows = [dict(zip(header, line, strict=True)) for line in lines]
+    second = play_points(prompt, rows, lambda time: tuple(map(int, time.split(":"))))
+    return first, {name: int(points) for name, points in second.items()}
+
+
+@pytest.mark.parametrize(("steps", "text", "points"), RULES)
+def test_points_by_hand(steps, text, points):
+    assert play_both(1004, "list", steps, text) == (points, points)
+
+
+def test_points_lose_all_but_four_digits_and_follow_the_times():
+    grown = {"Ida": 1243, "Omar": 476, "Old Mill": 9700, "Castle Hill": 9700}
+    assert play_both(9700, "list", *RULES[0][:2]) == (grown, grown)
+    first, second = play_both(1004, "time", *RULES[1][:2], SHEET.replace("11:45", "06:00"))
+    assert first == second == {"Ida": 187, "Omar": 1169, "Old Mill": 1840, "Castle Hill": 1191}
+
+
+def test_a_rule_that_cannot_be_read_is_an_error():
+    assert "no rule" in read("Of Ida and Omar, it is Ida that ends with the most points.")
 
 
 def test_a_slip_in_a_figure_fails():

@@ -1,24 +1,26 @@
-"""Reports on a long table: each response makes many statements, exactly one of which is false for the other prompt.
+"""Reports on a table: each response makes several statements, exactly one of which is false for the other prompt.
 
-    prompt a: a sheet of 90 parcels with driver, area, kg, price and time, and "write this up for the depot manager"
+    prompt a: a sheet of 30 parcels with driver, area, kg, price and time, and "write this up for the depot manager"
     prompt b: the same, but two parcels have swapped weights
-    response x, right for a: 13 statements such as "Of the parcels that went to Old Mill, 4 weighed more than 20 kg."
-    response y, right for b: 13 other statements
+    response x, right for a: 7 statements such as "Of the parcels that went to Old Mill, 4 weighed more than 20 kg."
+    response y, right for b: 7 other statements
 
-Both prompts have the same words. All statements but one of each response are true of both tables.
+Both prompts have the same words. All statements but one of each response are true of both tables. On the upper rungs
+the rows also change the points of drivers and areas, and the deciding statement is who leads in the end; see `points`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import itemgetter
 
 from rewardbench.builders.draw import MirrorContent, Resample, Rng, SquareContent
 from rewardbench.builders.prompts import to_messages
 from rewardbench.builders.templates.hard.grounded.claims import KINDS
 from rewardbench.builders.templates.hard.grounded.layouts import draw_layout
+from rewardbench.builders.templates.hard.grounded.points import League, draw_league
 from rewardbench.builders.templates.hard.grounded.scribe import Scribe, Statement
 from rewardbench.builders.templates.hard.grounded.table import (
     COLUMNS,
@@ -53,13 +55,17 @@ class ReportSize:
     claims: int
     most: int
     least: int = 2
+    steps: int = 0
+    """Steps of the rule that moves points; 0 if there are no points."""
+    by_time: bool = False
+    """Whether that rule takes the rows in the order of their times."""
 
 
 SIZES = {
     1: ReportSize(8, 3, 4),
     2: ReportSize(30, 7, 12),
-    3: ReportSize(100, 13, 40, 6),
-    4: ReportSize(200, 20, 80, 10),
+    3: ReportSize(36, 6, 14, 4, steps=3),
+    4: ReportSize(72, 7, 30, 6, steps=5, by_time=True),
 }
 
 
@@ -89,15 +95,18 @@ def _draw_settings(
 ) -> tuple[str, list[Messages], list[str], list[dict[str, object]]]:
     """Return the edit, and for each setting its prompt, its right response and its check."""
     setting = draw_setting(rng, size.rows)
+    if size.steps:
+        setting = replace(setting, dated=False)
     column, focus, tables = rotate_cells(rng, draw_rows(rng, setting, size.rows), settings)
-    reports = _draw_reports(rng, setting, size, column, focus, tables)
+    league = draw_league(rng, setting, tables, size.steps, size.by_time) if size.steps else None
+    reports = _draw_reports(rng, setting, size, column, focus, tables, league)
     claims: dict[str, list[object]] = {}
     responses = []
     for statements in reports:
         response, assertions = _write(rng, setting, statements)
         claims |= assertions
         responses.append(response)
-    turns, layout = _draw_turns(rng, setting), draw_layout(rng, setting)
+    turns, layout = _draw_turns(rng, setting, league.text if league else ""), draw_layout(rng, setting)
     prompts, checks = [], []
     header = [KEY, *COLUMNS]
     for rows in tables:
@@ -111,13 +120,19 @@ def _draw_settings(
 
 
 def _draw_reports(
-    rng: Rng, setting: Setting, size: ReportSize, column: str, focus: list[int], tables: list[Rows]
+    rng: Rng,
+    setting: Setting,
+    size: ReportSize,
+    column: str,
+    focus: list[int],
+    tables: list[Rows],
+    league: League | None,
 ) -> list[list[Statement]]:
     """Return for each table its statements: all but one are true of all tables, the last of this table only."""
     evaluated = list(map(Table, tables))
     kinds: tuple[str, ...] = SIMPLE
     deciding_kinds: tuple[str, ...] = (rng.pick(SIMPLE),)
-    if size.rows > 50:
+    if size.rows > 50 or league:
         kinds = deciding_kinds = GLOBAL
     elif size.rows > 20:
         kinds, deciding_kinds = MIXED, DEEP
@@ -129,7 +144,10 @@ def _draw_reports(
         if kinds is GLOBAL:  # bounds near the focus, again and again, would show where the prompts differ
             other = Scribe(rng, setting, table, range(size.rows), rng.pick(COLUMNS), size.most, size.least)
         pattern = [n == place for n in range(len(tables))]
-        deciding = _draw_statements(scribe, evaluated, deciding_kinds, pattern, 1, taken)
+        if league:
+            deciding = [league.statement(rng, setting, place)]
+        else:
+            deciding = _draw_statements(scribe, evaluated, deciding_kinds, pattern, 1, taken)
         if reports and kinds == SIMPLE:
             shared = [statement for statement in reports[0] if statement in taken]
         else:
@@ -194,13 +212,15 @@ def _capital(text: str) -> str:
     return text[0].upper() + text[1:]
 
 
-def _draw_turns(rng: Rng, setting: Setting) -> list[str]:
-    """Return the turns of a prompt; `<table>` marks the place of the table."""
+def _draw_turns(rng: Rng, setting: Setting, rule: str) -> list[str]:
+    """Return the turns of a prompt; `<table>` marks the place of the table. The rule of the points may be empty."""
     texts, names = read_texts("phrases")["texts"], setting.names()
     intro = rng.pick(setting.world["intros"])
     request, system, reply, question = (
         rng.pick(texts[name]).format(**names) for name in ("requests", "systems", "replies", "asks")
     )
+    if rule:
+        request = f"{request}\n\n{rule}"
     forms = (
         [f"{intro}\n\n<table>\n\n{request}"],
         [f"{request}\n{intro}\n\n<table>"],
