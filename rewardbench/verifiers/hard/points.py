@@ -4,7 +4,7 @@ A rule is a JSON list of the first points of each entry, the order of the rows (
 each row. A side is a column, `who` or `place`, and stands for the row's entry there; divisions drop fractions.
 
     ["grow", side, column]              the side's points go up by as many percent as the figure of the column
-    ["percent", side, side2, column]    so many percent of the side's points are added to the other side
+    ["percent", side, side2, column]    this percentage of the side's points is added to the other side
     ["part", side, side2, k]            one k-th of the side's points is added to the other side
     ["trade", side, side2]              if the side's points are odd, the two sides trade points
     ["half", side, side2]               if the side's points are even, half of them move to the other side

@@ -13,7 +13,7 @@ from rewardbench.builders.draw import Resample, Rng
 from rewardbench.builders.prompts import capitalize, join_words
 from rewardbench.builders.templates.hard.grounded.scribe import Statement
 from rewardbench.builders.templates.hard.grounded.table import FIGURES, TIME, Rows, Setting, read_texts
-from rewardbench.verifiers.hard.points import SIDES, PointsRule, final_points
+from rewardbench.verifiers.hard.points import LIMIT, SIDES, PointsRule, final_points
 
 STEPS = {
     3: (("grow", "percent"), ("part",), ("trade", "half")),
@@ -87,34 +87,29 @@ def _draw_steps(rng: Rng, count: int) -> list[list[str | int]]:
 def _draw_leaders(rng: Rng, points: Sequence[dict[str, int]]) -> list[str]:
     """Return as many entries as there are tables: entry n has the most points of them in table n.
 
-    Two entries are those whose points are closest in both tables.
+    Of all groups tried, it is the one in which the first two have the closest points.
 
     Raises:
         Resample: if there are none.
     """
-    names = list(points[0])
-    if len(points) > 2:
-        for _ in range(DRAWS):
-            group = rng.sample(names, len(points))
-            leaders = [_leader(group, totals) for totals in points]
-            if len(set(leaders)) == len(leaders):
-                return [str(leader) for leader in leaders]
+    names, count = list(points[0]), len(points)
+    groups = list(combinations(names, 2)) if count == 2 else [tuple(rng.sample(names, count)) for _ in range(DRAWS)]
+    best: list[str] = []
+    smallest_gap = LIMIT
+    for group in groups:
+        leaders: list[str] = []
+        gap = 0
+        for totals in points:
+            ordered = sorted(group, key=totals.__getitem__, reverse=True)
+            leaders.append(ordered[0])
+            gap = max(gap, totals[ordered[0]] - totals[ordered[1]])
+            if totals[ordered[0]] == totals[ordered[1]]:
+                break
+        if len(set(leaders)) == count and gap < smallest_gap:
+            best, smallest_gap = leaders, gap
+    if not best:
         raise Resample
-    candidates = []
-    for pair in combinations(names, 2):
-        leaders = [_leader(pair, totals) for totals in points]
-        if set(leaders) == set(pair):
-            gap = max(abs(totals[pair[0]] - totals[pair[1]]) for totals in points)
-            candidates.append((gap, leaders))
-    if not candidates:
-        raise Resample
-    return [str(leader) for leader in min(candidates, key=lambda candidate: candidate[0])[1]]
-
-
-def _leader(group: Sequence[str], totals: dict[str, int]) -> str | None:
-    """Return the entry of a group with the most points; None if two have as many."""
-    first, second = sorted(group, key=lambda name: -totals[name])[:2]
-    return first if totals[first] > totals[second] else None
+    return best
 
 
 def _describe(rng: Rng, setting: Setting, rule: PointsRule, names: Sequence[str]) -> str:
@@ -129,8 +124,9 @@ def _describe(rng: Rng, setting: Setting, rule: PointsRule, names: Sequence[str]
     parts = [rng.pick(texts[name]).format(**fields) for name in ("intros", f"order_{order}", "labels")]
     mark = rng.pick(("({}) ", "{}. ", "{}) ", ""))
     if mark:
-        listed = [mark.format(n) + capitalize(clause) + "." for n, clause in enumerate(clauses, 1)]
-        body = "\n" + "\n".join(listed) + "\n"
+        body = "\n"
+        for n, clause in enumerate(clauses, 1):
+            body += f"{mark.format(n)}{capitalize(clause)}.\n"
     else:
         body = " first, " + "; then, ".join(clauses) + ". "
     ending = [rng.pick(texts[name]).format(**fields) for name in ("limits", "asks")]
