@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from rewardbench.verifiers.arithmetic import verify_knapsack, verify_math
 from rewardbench.verifiers.cells import Cell, Verifier, faults
 from rewardbench.verifiers.expressions import verify_instructions, verify_logic
+from rewardbench.verifiers.hard.amounts import verify_amounts
+from rewardbench.verifiers.hard.amounts_second import verify_amounts_again
 from rewardbench.verifiers.hard.disguised_leak import verify_disguise, verify_disguise_by_search
 from rewardbench.verifiers.hard.enough_to_tell import verify_enough_to_tell
 from rewardbench.verifiers.hard.enough_to_tell_second import verify_enough_to_tell_again
@@ -59,6 +61,7 @@ _HARD: Mapping[str, tuple[Verifier, Verifier]] = {
     "twelve-rules": (verify_twelve_rules, verify_twelve_rules_prompt),
     "grounded": (verify_grounded, verify_grounded_again),
     "retractions": (verify_retractions, verify_retractions_again),
+    "amounts": (verify_amounts, verify_amounts_again),
     "user-is-sure": (verify_user_is_sure, verify_user_is_sure_again),
     "language-retraction": (verify_plan, verify_turns),
     "language-policy": (verify_outcome, verify_book),

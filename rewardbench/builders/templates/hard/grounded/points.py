@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 from rewardbench.builders.draw import Resample, Rng
 from rewardbench.builders.prompts import capitalize, join_words
 from rewardbench.builders.templates.hard.grounded.scribe import Statement
 from rewardbench.builders.templates.hard.grounded.table import FIGURES, TIME, Rows, Setting, read_texts
-from rewardbench.verifiers.hard.points import LIMIT, SIDES, PointsRule, final_points
+from rewardbench.builders.templates.hard.leaders import draw_leaders
+from rewardbench.verifiers.hard.points import SIDES, PointsRule, final_points
 
 STEPS = {
     3: (("grow", "percent"), ("part",), ("trade", "half")),
@@ -21,8 +21,6 @@ STEPS = {
 }
 """The operations of a rule with this number of steps; of alternatives, one is drawn."""
 PARTS = {3: "third", 4: "quarter", 6: "sixth", 7: "seventh", 8: "eighth", 9: "ninth"}
-DRAWS = 400
-"""Groups of four entries that are tried."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ def draw_league(rng: Rng, setting: Setting, tables: Sequence[Rows], steps: int, 
         raise Resample
     rule = (rng.number(1050, 4950), "time" if by_time else "list", _draw_steps(rng, steps))
     points = [final_points(table, rule) for table in tables]
-    leaders = _draw_leaders(rng, points)
+    leaders = draw_leaders(rng, points)
     return League(rule, _describe(rng, setting, rule, rng.sample(leaders, len(leaders))), leaders)
 
 
@@ -82,34 +80,6 @@ def _draw_steps(rng: Rng, count: int) -> list[list[str | int]]:
             step.append(rng.pick(list(PARTS)))
         steps.append(step)
     return steps
-
-
-def _draw_leaders(rng: Rng, points: Sequence[dict[str, int]]) -> list[str]:
-    """Return as many entries as there are tables: entry n has the most points of them in table n.
-
-    Of all groups tried, it is the one in which the first two have the closest points.
-
-    Raises:
-        Resample: if there are none.
-    """
-    names, count = list(points[0]), len(points)
-    groups = list(combinations(names, 2)) if count == 2 else [tuple(rng.sample(names, count)) for _ in range(DRAWS)]
-    best: list[str] = []
-    smallest_gap = LIMIT
-    for group in groups:
-        leaders: list[str] = []
-        gap = 0
-        for totals in points:
-            ordered = sorted(group, key=totals.__getitem__, reverse=True)
-            leaders.append(ordered[0])
-            gap = max(gap, totals[ordered[0]] - totals[ordered[1]])
-            if totals[ordered[0]] == totals[ordered[1]]:
-                break
-        if len(set(leaders)) == count and gap < smallest_gap:
-            best, smallest_gap = leaders, gap
-    if not best:
-        raise Resample
-    return best
 
 
 def _describe(rng: Rng, setting: Setting, rule: PointsRule, names: Sequence[str]) -> str:

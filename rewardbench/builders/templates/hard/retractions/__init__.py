@@ -5,8 +5,9 @@
     prompt b: the same, but two of the user's messages have swapped places
     response x, right for a, and response y, right for b: all weeks with their hosts; they differ in one or two
 
-On the upper rungs the user wants any eight of the entries, say. The two responses have different slots, so that the
-reader must follow each of them; nearly all changes move entries between slots, and the two messages come early.
+On the upper rungs the plan is a list of amounts, and the response says which of two entries has more in the end; see
+`amounts`. Long conversations, of core-long, keep to plans: the user wants any twelve of the entries, the two responses
+have different slots, nearly all changes move entries between slots, and the two messages come late.
 
 Messages refer to earlier ones only where this has one meaning: see `turns.is_clear`.
 """
@@ -20,6 +21,7 @@ from typing import Any
 from rewardbench.builders.draw import MirrorContent, Resample, Rng, SquareContent
 from rewardbench.builders.mirrors import chat
 from rewardbench.builders.prompts import capitalize
+from rewardbench.builders.templates.hard.retractions.amounts import AMOUNT_SIZES, draw_amounts
 from rewardbench.builders.templates.hard.retractions.turns import (
     Amendment,
     draw_messages,
@@ -33,7 +35,7 @@ from rewardbench.verifiers.hard.retractions import EMPTY, Entries
 
 NAMED_SLOTS = 20
 """Most slots of a plan whose slots have names; larger plans have numbers."""
-COUNTS = {7: "seven", 8: "eight", 12: "twelve"}
+COUNTS = {12: "twelve"}
 """Words for the number of entries that a user wants."""
 
 
@@ -48,7 +50,7 @@ class Length:
     """Number of entries that the user wants, of slots that the assistant may choose; 0 for the whole plan."""
 
 
-LENGTHS = {1: Length(4, 3, 1), 2: Length(12, 6, 1), 3: Length(36, 14, 2, 7), 4: Length(70, 16, 3, 8)}
+LENGTHS = {1: Length(4, 3, 1), 2: Length(12, 6, 1)}
 
 
 @dataclass(frozen=True)
@@ -71,11 +73,15 @@ class Exchange:
 
 def draw(rng: Rng, rung: int) -> MirrorContent:
     """Draw a mirror of a rung."""
-    return draw_of_size(rng, LENGTHS[rung])
+    if rung in LENGTHS:
+        return draw_of_size(rng, LENGTHS[rung])
+    edit, prompts, responses, checks = draw_amounts(rng, AMOUNT_SIZES[rung], 1)
+    (a, b), (x, y) = prompts, responses
+    return MirrorContent(edit, a, b, x, y, {"kind": "amounts", "a": checks[0], "b": checks[1]})
 
 
 def draw_of_size(rng: Rng, length: Length) -> MirrorContent:
-    """Draw a mirror of a size."""
+    """Draw a mirror of a size, about a plan."""
     edit, prompts, responses, checks = _draw_orders(rng, length, 1)
     (a, b), (x, y) = prompts, responses
     return MirrorContent(edit, a, b, x, y, {"kind": "retractions", "a": checks[0], "b": checks[1]})
@@ -83,10 +89,11 @@ def draw_of_size(rng: Rng, length: Length) -> MirrorContent:
 
 def draw_square(rng: Rng, rung: int) -> SquareContent:
     """Draw a square: each of two pairs of messages may have swapped places."""
-    if rung == 1:
-        rung = 2  # four turns have no two pairs to swap
-    edit, prompts, responses, checks = _draw_orders(rng, LENGTHS[rung], 2)
-    check: dict[str, object] = {"kind": "retractions"}
+    if rung > 2:
+        edit, prompts, responses, checks = draw_amounts(rng, AMOUNT_SIZES[rung], 2)
+    else:  # four turns, as on the first rung, have no two pairs to swap
+        edit, prompts, responses, checks = _draw_orders(rng, LENGTHS[2], 2)
+    check: dict[str, object] = {"kind": "amounts" if rung > 2 else "retractions"}
     for n, order in enumerate(checks):
         check[str(n)] = order
     return SquareContent(edit, tuple(prompts), tuple(responses), check)
