@@ -64,7 +64,7 @@ TALK = (
 
 UNDONE = {"undo": 2, "undo_both": 3}
 """Messages to go back from a retraction of all that the last ones changed."""
-NUMBERS = {"seven": 7, "eight": 8, "twelve": 12}
+NUMBERS = {"twelve": 12}
 ANY = re.compile(r"any (\w+) of the (?:current )?entries")
 
 Effect = tuple[str, tuple[str, ...], str]

@@ -44,7 +44,7 @@ def test_size_grows_with_the_rung():
     sizes = {mirror.source["rung"]: (len(mirror.a), len(mirror.x.split())) for mirror in MIRRORS}
     assert sizes[1] < sizes[2] < sizes[3] < sizes[4]
     users = [sum(turn["role"] == "user" for turn in mirror.a) for mirror in MIRRORS[:4]]
-    assert users == [4, 12, 24, 60]
+    assert users == [4, 12, 30, 60]
 
 
 def test_long_responses_share_no_entry_and_the_exchange_is_late():
@@ -75,7 +75,7 @@ def test_the_upper_rungs_state_only_who_is_ahead_and_the_exchange_is_early():
             assert max(exchanged) < 0.7 * len(mirror.a)
             lists = [tuple(map(tuple, check["list"]))]
             final = dict(replay_amounts(lists[0], check["events"])[-1])
-            assert len(final) == {3: 8, 4: 14}[mirror.source["rung"]]
+            assert len(final) == {3: 10, 4: 14}[mirror.source["rung"]]
             assert final[x[0][0]] > final[x[0][1]]
 
 

@@ -64,7 +64,7 @@ class ReportSize:
 SIZES = {
     1: ReportSize(8, 3, 4),
     2: ReportSize(30, 7, 12),
-    3: ReportSize(36, 6, 14, 4, steps=3),
+    3: ReportSize(44, 6, 18, 4, steps=4),
     4: ReportSize(72, 7, 30, 6, steps=5, by_time=True),
 }
 

@@ -16,7 +16,7 @@ from rewardbench.builders.templates.hard.leaders import draw_leaders
 from rewardbench.verifiers.hard.points import SIDES, PointsRule, final_points
 
 STEPS = {
-    3: (("grow", "percent"), ("part",), ("trade", "half")),
+    4: (("grow",), ("percent",), ("part",), ("trade", "half")),
     5: (("grow",), ("percent",), ("part",), ("trade",), ("half",)),
 }
 """The operations of a rule with this number of steps; of alternatives, one is drawn."""

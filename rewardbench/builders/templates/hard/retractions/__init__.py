@@ -36,7 +36,7 @@ from rewardbench.verifiers.hard.retractions import EMPTY, Entries
 NAMED_SLOTS = 20
 """Most slots of a plan whose slots have names; larger plans have numbers."""
 COUNTS = {12: "twelve"}
-"""Words for the number of entries that a user wants."""
+"""Words for the number of entries that a user of a long conversation wants."""
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ def _draw_plan(rng: Rng, world: Mapping[str, Any], values: Sequence[str], length
 
 
 def _draw_stated(rng: Rng, finals: Sequence[Entries], count: int) -> list[list[str]]:
-    """Return the slots of each response: the entries are those of its own final plan only; two responses share none.
+    """Return the slots of two responses, which share none: the entries are those of its own final plan only.
 
     Raises:
         Resample: if no choice turns up.
@@ -170,12 +170,10 @@ def _draw_stated(rng: Rng, finals: Sequence[Entries], count: int) -> list[list[s
     for _ in range(60):
         stated: list[list[str]] = []
         telling, fillers = rng.sample(decisive, len(decisive)), rng.sample(others, len(others))
-        for n in range(len(finals)):
-            chosen = telling[n::2] if len(finals) == 2 else rng.sample(decisive, len(decisive) - 1)
+        for chosen in (telling[::2], telling[1::2]):
             missing = count - len(chosen)
             stated.append(rng.sample([*chosen, *fillers[:missing]], count))
-            if len(finals) == 2:
-                fillers = fillers[missing:]
+            fillers = fillers[missing:]
         if _is_telling(finals, stated):
             return stated
     raise Resample

@@ -53,7 +53,7 @@ class AmountSize:
     sentences: int
 
 
-AMOUNT_SIZES = {3: AmountSize(24, 8, 6), 4: AmountSize(60, 14, 8)}
+AMOUNT_SIZES = {3: AmountSize(30, 10, 6), 4: AmountSize(60, 14, 8)}
 
 
 @dataclass(frozen=True)

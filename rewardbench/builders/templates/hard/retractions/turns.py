@@ -17,11 +17,8 @@ PLAIN = ("set", "set", "set", "swap", "swap", "clear", "copy", "rotate")
 """Operations on the plan as it is, as often as they are drawn."""
 CHAINED = ("swap", "swap", "swap", "rotate", "rotate", "rotate", "copy", "set")
 """The same for plans whose entries mostly move between slots."""
-EARLY = 0.4
-"""Part of such a conversation, from its beginning, of which the two swapped messages are taken."""
-LONG = 100
 LATE = 0.85
-"""Beginning of the part of a conversation of at least LONG messages of which they are taken: no early change lasts."""
+"""Beginning of the part of such a conversation of which the two swapped messages are taken: no early change lasts."""
 SLOTS = {"set": 1, "clear": 1, "back": 1, "swap": 2, "copy": 2, "rotate": 3}
 """Number of slots of an operation."""
 UNDOS = {"undo": 1, "undo2": 2, "undo_both": 2}
@@ -165,7 +162,7 @@ def swap_turns(rng: Rng, plan: Entries, messages: Sequence[Amendment], chained: 
         rng: random choices.
         plan: the slots with their first entries.
         messages: all messages.
-        chained: whether the two messages come early, and change two or three entries; else one or two.
+        chained: whether the two messages come late, and change two or three entries; else one or two.
 
     Raises:
         Resample: if no pair turns up.
@@ -173,9 +170,7 @@ def swap_turns(rng: Rng, plan: Entries, messages: Sequence[Amendment], chained: 
     final = replay_all(plan, messages)
     least = 2 if chained else 1
     count = len(messages)
-    window = range(int(EARLY * count)) if chained else range(count)
-    if count >= LONG:
-        window = range(int(LATE * count), count)
+    window = range(int(LATE * count) if chained else 0, count)
     for _ in range(60):
         first, second = _related_pair(rng, plan, messages, window)
         swapped = in_order(messages, (first, second))
