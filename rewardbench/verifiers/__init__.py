@@ -24,6 +24,7 @@ from rewardbench.verifiers.hard.no_certificate_second import verify_no_certifica
 from rewardbench.verifiers.hard.open_decline import verify_open_decline
 from rewardbench.verifiers.hard.open_decline_prompt import verify_open_decline_prompt
 from rewardbench.verifiers.hard.policy_engine import verify_policy, verify_policy_by_reading
+from rewardbench.verifiers.hard.policy_points import verify_points, verify_points_by_reading
 from rewardbench.verifiers.hard.retractions import verify_retractions
 from rewardbench.verifiers.hard.retractions_second import verify_retractions_again
 from rewardbench.verifiers.hard.rule_by_list import verify_rule_by_list
@@ -57,6 +58,7 @@ _CORE: Mapping[str, Verifier] = {
 _HARD: Mapping[str, tuple[Verifier, Verifier]] = {
     "no-certificate": (verify_no_certificate, verify_no_certificate_again),
     "policy-engine": (verify_policy, verify_policy_by_reading),
+    "policy-points": (verify_points, verify_points_by_reading),
     "who-may-instruct": (verify_authority, verify_authority_by_reading),
     "twelve-rules": (verify_twelve_rules, verify_twelve_rules_prompt),
     "grounded": (verify_grounded, verify_grounded_again),

@@ -17,18 +17,17 @@ Facts = Mapping[str, bool | int]
 Clause = Mapping[str, Any]
 """`n`; `kind` rule or off; `when`, its literals, and `any`; `verdict` and `firm` of a rule; `target` of an off."""
 Policy = Mapping[str, Any]
-"""`clauses` in the order of their numbers, `terms` (name to `when` and `any`), and `order`, highest or lowest."""
+"""`clauses` in the order of their numbers, and `order`, highest or lowest."""
 
 UNMET, OFF, OUTRANKED, DECIDES, ACTIVE = "not met", "switched off", "outranked", "decides", "active"
 
 
-def holds(condition: Clause, facts: Facts, terms: Mapping[str, Clause]) -> bool:
-    """Return True if the condition of a clause or of a term is met."""
+def holds(condition: Clause, facts: Facts) -> bool:
+    """Return True if the condition of a clause is met."""
     outcomes: list[bool] = []
     for name, relation, value in condition["when"]:
         if relation == "is":
-            fact = holds(terms[name], facts, terms) if name in terms else bool(facts[name])
-            outcomes.append(fact == value)
+            outcomes.append(bool(facts[name]) == value)
         else:
             amount = facts[name]
             comparisons = {">": amount > value, ">=": amount >= value, "<": amount < value, "<=": amount <= value}
@@ -44,7 +43,7 @@ def interpret(policy: Policy, facts: Facts) -> dict[int, str]:
     statuses: dict[int, str] = {}
     pending: list[Clause] = []
     for clause in policy["clauses"]:
-        if holds(clause, facts, policy["terms"]):
+        if holds(clause, facts):
             pending.append(clause)
         else:
             statuses[clause["n"]] = UNMET
@@ -73,13 +72,9 @@ def deciding_clause(policy: Policy, facts: Facts) -> Clause:
     return next(clause for clause in policy["clauses"] if statuses[clause["n"]] == DECIDES)
 
 
-CLAIM = re.compile(r"[Cc]lauses? ([\d, and]+?) (?:is|are) (?:met, but )?(not met|switched off|outranked)")
-
-
 def applies_policy(cell: Cell) -> bool:
-    """Return True if decision, cited clause and all claims about other clauses of a response are right."""
+    """Return True if decision and cited clause of a response are right."""
     policy, labels = cell.check["policy"], cell.check["labels"]
-    statuses = interpret(policy, cell.check["facts"])
     decision = deciding_clause(policy, cell.check["facts"])
     cited = re.search(r"clause (\d+)", cell.response, re.IGNORECASE)
     unquoted = re.sub("“[^”]*”", "", cell.response)
@@ -89,17 +84,12 @@ def applies_policy(cell: Cell) -> bool:
             verdicts.append(verdict)
     if cited is None or len(verdicts) != 1:
         raise BrokenCheck("the response has no single decision with a clause")
-    for numbers, status in CLAIM.findall(unquoted):
-        for number in re.findall(r"\d+", numbers):
-            if statuses[int(number)] != status:
-                return False
     return int(cited[1]) == decision["n"] and verdicts == [decision["verdict"]]
 
 
 # The second program.
 
 NUMBERED = re.compile(r"^(?:§ ?|\(|Clause |No\. )?(\d+)[.):]? (.+)$", re.MULTILINE)
-TERM = re.compile(r'"(\w+)" means that (.+?)\.(?=\s|$)')
 SWITCH = re.compile(r"(?:Ignore clause (\d+)|Clause (\d+) is switched off|Clause (\d+) does not count) (?:if|where) ")
 COMPARISON = re.compile(r"(the [\w ]+?) is (more than|less than|at least|at most) (\d+)")
 
@@ -115,24 +105,21 @@ class PromptClause:
     is_firm: bool
 
 
-class ReadCase:
-    """The clauses and facts of a prompt; answers questions about one clause at a time."""
+class PromptFacts:
+    """The facts of the case that a prompt is about; decides whether conditions hold."""
 
-    def __init__(self, messages: Sequence[Mapping[str, Any]]) -> None:
-        text = ""
-        for message in messages:
-            text += message["content"] + "\n\n"
-        self.clauses: dict[int, PromptClause] = {}
-        for number, line in NUMBERED.findall(text):
-            self.clauses[int(number)] = _read_clause(line)
-        self.terms = dict(TERM.findall(text))
-        self.lowest_first = "lowest number decides" in text
-        if not self.lowest_first and "highest number decides" not in text:
-            raise BrokenCheck("the prompt states no precedence")
+    def __init__(self, text: str) -> None:
         case = re.search(r"only about ([\w ]+?)[.,?:]", text)
         if case is None:
             raise BrokenCheck("the prompt names nobody whom it is about")
         self.facts = _facts_of(case[1], text)
+
+    def figure(self, name: str) -> int:
+        """Return the figure that the prompt gives for a quantity."""
+        amount = re.search(rf"{name} is (\d+)", self.facts, re.IGNORECASE)
+        if amount is None:
+            raise BrokenCheck(f"the prompt gives no figure for {name}")
+        return int(amount[1])
 
     def is_true(self, condition: str) -> bool:
         """Return True if a condition holds, read from right to left."""
@@ -148,21 +135,14 @@ class ReadCase:
         comparison = COMPARISON.search(text)
         if comparison:
             name, relation, limit = comparison.groups()
-            amount = re.search(rf"{name} is (\d+)", self.facts, re.IGNORECASE)
-            if amount is None:
-                raise BrokenCheck(f"the prompt gives no figure for {name}")
-            excess = int(amount[1]) - int(limit)
+            excess = self.figure(name) - int(limit)
             return {"more than": excess > 0, "less than": excess < 0, "at least": excess >= 0}.get(
                 relation, excess <= 0
             )
         match = re.search(r"\b(?:has|is|was|does) (not )?(?:have )?(.+)$", text)
         if match is None:
             raise BrokenCheck(f"{text!r} cannot be read")
-        negated, phrase = bool(match[1]), match[2]
-        quoted = re.fullmatch(r'"(\w+)"', phrase)
-        if quoted:
-            return self.is_true(self.terms[quoted[1]]) != negated
-        return self._fact(phrase) != negated
+        return self._fact(match[2]) != bool(match[1])
 
     def _fact(self, phrase: str) -> bool:
         verb = r"\b(?:has|is|was|have|are|were|does|do)( not)?(?: have)?"
@@ -170,6 +150,22 @@ class ReadCase:
         if len(statements) != 1:
             raise BrokenCheck(f"the prompt states {len(statements)} times whether: {phrase}")
         return not statements[0]
+
+
+class ReadCase(PromptFacts):
+    """The clauses and facts of a prompt; answers questions about one clause at a time."""
+
+    def __init__(self, messages: Sequence[Mapping[str, Any]]) -> None:
+        text = ""
+        for message in messages:
+            text += message["content"] + "\n\n"
+        super().__init__(text)
+        self.clauses: dict[int, PromptClause] = {}
+        for number, line in NUMBERED.findall(text):
+            self.clauses[int(number)] = _read_clause(line)
+        self.lowest_first = "lowest number decides" in text
+        if not self.lowest_first and "highest number decides" not in text:
+            raise BrokenCheck("the prompt states no precedence")
 
     def is_in_force(self, number: int) -> bool:
         """Return True if a clause's condition is met and no clause in force switches it off."""
@@ -214,7 +210,7 @@ def _facts_of(name: str, text: str) -> str:
 
 
 def cites_clause(cell: Cell) -> bool:
-    """Return True if a response quotes the clause that decides, gives its outcome, and is right about the others."""
+    """Return True if a response quotes the clause that decides and gives its outcome."""
     case = ReadCase(cell.messages)
     number = case.deciding()
     quote = re.search(r"“([^”]+)”", cell.response)
@@ -227,23 +223,7 @@ def cites_clause(cell: Cell) -> bool:
     outcome = re.search(r"(?:answer|decision|verdict)(?: is)?: ([^.;]+)[.;]", opening)
     if outcome is None:
         raise BrokenCheck("the response gives no decision")
-    if int(cited[0]) != number or outcome[1] not in case.clauses[number].text.lower():
-        return False
-    remarks = re.sub(r"“[^”]*”", "", cell.response[quote.end() :])
-    return all(_agrees(case, number, sentence) for sentence in re.split(r"(?<=[.:])\s", remarks))
-
-
-def _agrees(case: ReadCase, decisive: int, sentence: str) -> bool:
-    """Return True if a sentence says nothing wrong about clauses other than the decisive one."""
-    for number in map(int, re.findall(r"\d+", sentence)) if "lause" in sentence else ():
-        is_met = case.is_true(case.clauses[number].condition)
-        if "not met" in sentence and is_met:
-            return False
-        if "switched off" in sentence and (not is_met or case.is_in_force(number)):
-            return False
-        if "outranked" in sentence and (not case.is_in_force(number) or number == decisive):
-            return False
-    return True
+    return int(cited[0]) == number and outcome[1] in case.clauses[number].text.lower()
 
 
 verify_policy = cell_by_cell(applies_policy)

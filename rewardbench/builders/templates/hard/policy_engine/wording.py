@@ -10,10 +10,10 @@ from typing import Any
 
 from rewardbench.builders.draw import Rng
 from rewardbench.builders.mirrors import chat
-from rewardbench.builders.prompts import capitalize, join_words
+from rewardbench.builders.prompts import capitalize
 from rewardbench.builders.templates.hard.policy_engine.policy import PolicyCase
 from rewardbench.types import Messages
-from rewardbench.verifiers.hard.policy_engine import OFF, OUTRANKED, UNMET, Clause, Facts, interpret
+from rewardbench.verifiers.hard.policy_engine import Clause, Facts, deciding_clause
 
 PolicyDomain = Mapping[str, Any]
 """A counter of `domains.toml`."""
@@ -45,24 +45,13 @@ FIRM = (
     ", except that clauses marked [firm] go before all clauses without the mark (and among several marked ones the "
     "{order} number decides)"
 )
-CHECKLISTS = {
-    True: (
-        "Give the decision in the words of the rules, then quote the clause that decides with its number, then say how "
-        "some of the other clauses fare, and what to do next.",
-        "An answer has the decision, the number and text of the deciding clause, a word on some other clauses, and the "
-        "next steps.",
-        "Always: decision first, then the deciding clause word for word with its number, then what became of a few "
-        "others, then the practical side.",
-    ),
-    False: (
-        "Give the decision in the words of the rules, then quote the clause that decides with its number, and say what "
-        "to do next. No tour of the other clauses, please.",
-        "An answer has the decision, the number and text of the deciding clause, and the next steps, nothing else.",
-        "Always: decision first, then the deciding clause word for word with its number, then the practical side. "
-        "Leave out how you got there.",
-    ),
-}
-"""By whether answers say how other clauses fare."""
+CHECKLISTS = (
+    "Give the decision in the words of the rules, then quote the clause that decides with its number, and say what "
+    "to do next. No tour of the other clauses, please.",
+    "An answer has the decision, the number and text of the deciding clause, and the next steps, nothing else.",
+    "Always: decision first, then the deciding clause word for word with its number, then the practical side. "
+    "Leave out how you got there.",
+)
 NUMBERINGS = ("{n}. ", "{n}) ", "Clause {n}: ", "§ {n} ", "({n}) ", "No. {n}: ")
 ASKS = (
     "The question is only about {name}. What's the answer?",
@@ -91,7 +80,6 @@ REASONS = (
     "On your description it applies, no clause in force stands against it, and it takes precedence over the "
     "other decisions that apply.",
 )
-CLAIMS = {UNMET: "not met", OUTRANKED: "met, but outranked", OFF: "met, but switched off"}
 
 
 @cache
@@ -104,8 +92,9 @@ def read_domains() -> list[PolicyDomain]:
 class CaseWording:
     """The wording of one mirror: everything but the facts is the same in both prompts."""
 
+    asks = ASKS
+
     def __init__(self, rng: Rng, rung: int, domain: PolicyDomain, case: PolicyCase) -> None:
-        self.has_claims = rung < 3
         self.rng, self.rung, self.domain, self.case = rng, rung, domain, case
         self.units = {name: unit for name, unit, *_limits in domain["quantities"]}
         names: list[str] = rng.sample(domain["names"], 2) if "names" in domain else rng.people(2)
@@ -117,7 +106,7 @@ class CaseWording:
         self.clauses = {clause["n"]: self._clause(clause) for clause in clauses}
         self.rules = self._rules()
         self.earlier = self._earlier() if rung >= 3 else ""
-        self.ask = rng.pick(ASKS).format(name=self.name)
+        self.ask = rng.pick(self.asks).format(name=self.name)
         self.layout = rng.pick(("system", "user", "turns"))
 
     def prompt(self, facts: Facts) -> Messages:
@@ -132,25 +121,14 @@ class CaseWording:
             return chat(question, reply, "\n\n".join(filter(None, parts[1:])), system=self.rules)
         return chat("\n\n".join(filter(None, parts)), system=self.rules)
 
-    def response(self, rng: Rng, clause: Clause) -> str:
-        """Return the response that cites a clause; the same `rng` gives the same wording."""
+    def response(self, rng: Rng, facts: Facts) -> str:
+        """Return the response that is right for these facts; the same `rng` gives the same wording."""
+        clause = deciding_clause(self.case.policy, facts)
         label = self.domain[clause["verdict"]]
         quote = rng.pick(QUOTES).format(text=self.clauses[clause["n"]])
         parts = [rng.pick(OPENINGS).format(label=label, n=clause["n"], name=self.name), quote, rng.pick(REASONS)]
-        if self.has_claims:
-            parts += self._claims(rng)
         steps = self.domain["yes_steps" if clause["verdict"] == "allow" else "no_steps"]
         return " ".join(parts) + "\n\n" + " ".join(steps[: self.rung])
-
-    def _claims(self, rng: Rng) -> list[str]:
-        """Return sentences about clauses that come to the same in both prompts."""
-        statuses, others = (interpret(self.case.policy, facts) for facts in (self.case.facts, self.case.other_facts))
-        sentences: list[str] = []
-        for status, claim in rng.sample(list(CLAIMS.items()), len(CLAIMS)):
-            numbers = [n for n, outcome in sorted(statuses.items()) if n > 1 and outcome == others[n] == status]
-            if numbers:
-                sentences.append(_claim(rng, numbers, claim, 2 + 2 * self.rung))
-        return sentences
 
     def _rules(self) -> str:
         """Return the rules as one text."""
@@ -163,13 +141,9 @@ class CaseWording:
         for clause in policy["clauses"]:
             mark = "[firm] " if clause.get("firm") else ""
             lines.append(f"{numbering.format(n=clause['n'])}{mark}{self.clauses[clause['n']]}.")
-        terms: list[str] = []
-        for term, condition in policy["terms"].items():
-            terms.append(f'"{term}" means that {self._condition(condition)}.')
-        words = "In these rules, " + " ".join(terms) if terms else ""
-        before, after = rng.sample([precedence, words], 2)
-        parts = [rng.pick(INTRODUCTIONS).format(place=self.domain["place"]), before, "\n".join(lines), after]
-        return "\n\n".join(filter(None, [*parts, rng.pick(CHECKLISTS[self.has_claims])]))
+        body = "\n".join(lines)
+        parts = rng.pick(([precedence, body], [body, precedence]))
+        return "\n\n".join([rng.pick(INTRODUCTIONS).format(place=self.domain["place"]), *parts, rng.pick(CHECKLISTS)])
 
     def _clause(self, clause: Clause) -> str:
         """Return a clause without its number and final stop."""
@@ -207,8 +181,6 @@ class CaseWording:
     def _literal(self, name: str, relation: str, value: bool | int) -> str:
         if relation in RELATIONS:
             return f"{name} is {RELATIONS[relation]} {value} {self.units[name]}".rstrip()
-        if name in self.case.policy["terms"]:
-            return f'is "{name}"' if value else f'is not "{name}"'
         return name if value else _negated(name)
 
     def _earlier(self) -> str:
@@ -254,14 +226,6 @@ class CaseWording:
 
 def _listed(statements: Sequence[str]) -> str:
     return f"{', '.join(statements[:-1])}, and {statements[-1]}" if len(statements) > 1 else statements[0]
-
-
-def _claim(rng: Rng, numbers: list[int], claim: str, most: int) -> str:
-    """Return a sentence about some clauses, `most` at most."""
-    numbers = rng.sample(numbers, min(most, len(numbers)))
-    if len(numbers) == 1:
-        return f"Clause {numbers[0]} is {claim}."
-    return f"Clauses {join_words(list(map(str, sorted(numbers))))} are {claim}."
 
 
 def _is_possession(phrase: str) -> bool:
