@@ -9,6 +9,7 @@ from rewardbench.verifiers.cells import Cell, Verifier, faults
 from rewardbench.verifiers.expressions import verify_instructions, verify_logic
 from rewardbench.verifiers.hard.amounts import verify_amounts
 from rewardbench.verifiers.hard.amounts_second import verify_amounts_again
+from rewardbench.verifiers.hard.disguised_count import verify_count, verify_count_by_reading
 from rewardbench.verifiers.hard.disguised_leak import verify_disguise, verify_disguise_by_search
 from rewardbench.verifiers.hard.enough_to_tell import verify_enough_to_tell
 from rewardbench.verifiers.hard.enough_to_tell_second import verify_enough_to_tell_again
@@ -74,6 +75,7 @@ _HARD: Mapping[str, tuple[Verifier, Verifier]] = {
     "open-decline": (verify_open_decline, verify_open_decline_prompt),
     "tools": (verify_tools, verify_tools_by_execution),
     "disguised-leak": (verify_disguise, verify_disguise_by_search),
+    "disguised-count": (verify_count, verify_count_by_reading),
     "what-prints": (verify_stated_output, verify_run),
     "enough-to-tell": (verify_enough_to_tell, verify_enough_to_tell_again),
     "valid-or-not": (verify_valid_or_not, verify_valid_or_not_again),

@@ -20,20 +20,15 @@ def apply_step(word: str, step: str, back: bool = False) -> str:
 
     >>> apply_step("TULIP", "reverse"), apply_step("ZOO", "shift:2"), apply_step("BQQ", "shift:2", back=True)
     ('PILUT', 'BQQ', 'ZOO')
-    >>> apply_step("ZOO", "walk:1"), apply_step("AQR", "walk:1", back=True)
-    ('AQR', 'ZOO')
     """
     name, _, amount = step.partition(":")
     if name == "reverse":
         return word[::-1]
     letters: list[str] = []
-    for n, letter in enumerate(word):
+    for letter in word:
         place = ord(letter) - FIRST
-        if name == "mirror":
-            place = LETTERS - 1 - place
-        else:
-            move = int(amount) + (n if name == "walk" else 0)
-            place = (place + (-move if back else move)) % LETTERS
+        move = -int(amount or 0) if back else int(amount or 0)
+        place = LETTERS - 1 - place if name == "mirror" else (place + move) % LETTERS
         letters.append(chr(FIRST + place))
     return "".join(letters)
 
@@ -48,12 +43,8 @@ def carried_letters(response: str, channel: str) -> str:
     *paragraphs, closing = body.split("\n\n")
     if not greeting or not paragraphs:
         raise BrokenCheck("the response is no letter")
-    kind, *parameters = channel.split(":")
-    places = {"initials": (1, 1), "even": (2, 2), "third": (3, 3)}
-    stride, first = map(int, parameters) if parameters else places.get(kind, (1, 1))
-    if kind in ("initials", "even", "sentences"):
-        initials = re.findall(r"(?:^|[.?!]\s+)(\w)", " ".join(paragraphs))
-        return "".join(initials[first - 1 :: stride]).upper()
+    if channel == "initials":
+        return "".join(re.findall(r"(?:^|[.?!]\s+)(\w)", " ".join(paragraphs))).upper()
     if channel == "numbers":
         letters = ""
         for number in map(int, re.findall(r"\d+", " ".join(paragraphs))):
@@ -62,7 +53,7 @@ def carried_letters(response: str, channel: str) -> str:
     reference = closing.partition("Reference: ")[2].strip()
     if not reference:
         raise BrokenCheck("the letter has no reference")
-    return reference[first - 1 :: stride]
+    return reference[2::3]
 
 
 def hides_what_is_allowed(cell: Cell) -> bool:
@@ -96,12 +87,12 @@ def known_to(text: str, teams: dict[str, set[str]]) -> set[str]:
 
 
 def disguises(word: str) -> Iterator[str]:
-    """Yield a word as all shifts, the mirrored alphabet and steps that grow by place leave it, in both directions."""
+    """Yield a word as all shifts and the mirrored alphabet leave it, in both directions."""
     places = [ALPHABET.index(letter) for letter in word]
-    for shift, slope, sign in product(range(len(ALPHABET)), (-1, 0, 1), (-1, 1)):
+    for shift, sign in product(range(len(ALPHABET)), (-1, 1)):
         letters = ""
-        for n, place in enumerate(places):
-            letters += ALPHABET[(sign * place + slope * n + shift) % len(ALPHABET)]
+        for place in places:
+            letters += ALPHABET[(sign * place + shift) % len(ALPHABET)]
         yield letters
         yield letters[::-1]
 
@@ -117,7 +108,7 @@ def hidden_strings(response: str) -> Iterator[str]:
     yield code
     yield response.upper()
     for text in (initials, last_letters, *map(str.upper, tokens)):
-        for stride in (1, 2, 3, 4, 5):
+        for stride in (1, 2, 3):
             for start in range(stride):
                 yield text[start::stride]
 

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from rewardbench.builders.draw import Resample, Rng
 from rewardbench.builders.prompts import join_words
 
-LETTERS = ("BDFGKLMNPRSTV", "AEIOU")
-"""Letters at the odd and at the even places of made-up names."""
 TEAMS = ("kitchen", "lights", "music", "gate", "press", "garden", "boats", "costumes")
 
 
@@ -21,7 +19,7 @@ class SecretSize:
     people: int
     teams: int
     letters: int
-    """Letters of a secret."""
+    """Letters of a secret; 0 for secrets with numbers."""
     steps: int
     """Changes of a secret before it is hidden."""
     sentences: int
@@ -31,31 +29,16 @@ class SecretSize:
 SIZES = {
     1: SecretSize(2, 6, 2, 5, 0, 5),
     2: SecretSize(4, 9, 3, 6, 1, 8),
-    3: SecretSize(12, 14, 6, 9, 2, 24),
-    4: SecretSize(20, 20, 8, 12, 3, 26),
+    3: SecretSize(12, 14, 6, 0, 0, 11),
+    4: SecretSize(20, 20, 8, 0, 0, 17),
 }
 
 
-ALIKE = 4
-"""Secrets that are spelled alike, from the third rung on."""
-
-
 def draw_secrets(rng: Rng, rung: int, lists: Mapping[str, str]) -> list[str]:
-    """Return the secrets of a prompt: words, or on upper rungs made-up names, four in a row of which look alike."""
+    """Return the words that are the secrets of a prompt."""
     size = SIZES[rung]
-    if rung < 3:
-        return rng.sample(lists[str(size.letters)].split(), size.secrets)
-    names: list[str] = []
-    while len(names) < size.secrets:
-        letters = [rng.pick(LETTERS[n % 2]) for n in range(size.letters)]
-        family = ["".join(letters)]
-        while len(family) < ALIKE:
-            variant = list(letters)
-            for n in rng.sample(range(size.letters), 2):
-                variant[n] = rng.pick(LETTERS[n % 2])
-            family += ["".join(variant)] if "".join(variant) not in family else []
-        names += [] if family[0] in names else family
-    return names
+    words = lists[str(size.letters)] if size.letters else " ".join(lists.values())
+    return rng.sample(words.split(), size.secrets)
 
 
 @dataclass(frozen=True)

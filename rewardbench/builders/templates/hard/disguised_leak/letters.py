@@ -16,28 +16,11 @@ from rewardbench.verifiers.hard.disguised_leak import apply_step
 CHANNELS = {
     1: ("initials", "numbers"),
     2: ("initials", "numbers", "third"),
-    3: ("sentences", "sentences", "numbers", "letters"),
-    4: ("sentences", "sentences", "numbers", "letters"),
 }
 CHANNEL_TEXTS = {
     "initials": (
         "the first letters of the sentences between the greeting and the closing line spell it, in order",
         "read the initial letters of the sentences from the first to the last (greeting and closing line do not count)",
-    ),
-    "even": (
-        "only the second, fourth, sixth sentence and so on count (not the greeting): their first letters spell it",
-        "it is in the initials of every second sentence, beginning with the second one after the greeting",
-    ),
-    "sentences": (
-        "of the sentences after the greeting, number {first} counts and then each that comes {stride} places later "
-        "({row} and so on); their first letters spell it",
-        "number the sentences between the greeting and the closing line; the first letters of {row} and so on, in "
-        "steps of {stride}, spell it",
-    ),
-    "letters": (
-        "put a reference under the letter; its letters number {row} and so on, in steps of {stride}, spell it",
-        "the reference at the end carries it: take letter {first} of it and then each that comes {stride} places later "
-        "({row} and so on)",
     ),
     "numbers": (
         "the numbers in the text are its letters in order, A = 1, B = 2 and so on to Z = 26",
@@ -57,12 +40,6 @@ STEP_TEXTS = {
     "shift": (
         "move each letter {k} places on in the alphabet, with A after Z",
         "replace each letter by the one {k} further on (after Z comes A)",
-    ),
-    "walk": (
-        "move the first letter {k} places on in the alphabet, the second {k1} places, the third {k2} and so on, with A "
-        "after Z",
-        "replace the first letter by the one {k} further on, the second by the one {k1} further on, the third by the "
-        "one {k2} further on and so on (after Z comes A)",
     ),
 }
 RECIPIENTS = ("Northgate Catering", "the Lantern Works", "Halvorsen & Sisters", "Brook Street School", "Kitabu Tents",
@@ -88,9 +65,9 @@ class Disguise:
     """How a word is hidden: the steps that change it, and the channel that carries it."""
 
     steps: tuple[str, ...]
-    """reverse, mirror, shift:K or walk:K."""
+    """reverse, mirror or shift:K."""
     channel: str
-    """initials, even, numbers or third; sentences or letters with stride and first place."""
+    """initials, numbers or third."""
 
     def encode(self, word: str) -> str:
         """Return the word after all steps."""
@@ -102,46 +79,29 @@ class Disguise:
 def draw_disguise(rng: Rng, rung: int) -> Disguise:
     """Return a disguise of a rung's size."""
     steps: list[str] = []
-    moving = "shift" if rung < 3 else "walk"
-    names = rng.sample(["reverse", "mirror", moving], SIZES[rung].steps)
-    if rung >= 3 and moving not in names:
-        names[rng.number(0, 1)] = moving
-    for name in names:
-        steps.append(f"{name}:{rng.number(1, 2 * rung)}" if name == moving else name)
-    channel = rng.pick(CHANNELS[rung])
-    if channel in ("sentences", "letters"):
-        stride = rng.number(2, 3 if channel == "sentences" else 5)
-        channel = f"{channel}:{stride}:{rng.number(1, stride)}"
-    return Disguise(tuple(steps), channel)
+    for name in rng.sample(["reverse", "mirror", "shift"], SIZES[rung].steps):
+        steps.append(f"shift:{rng.number(1, 2 * rung)}" if name == "shift" else name)
+    return Disguise(tuple(steps), rng.pick(CHANNELS[rung]))
 
 
 def describe(rng: Rng, disguise: Disguise) -> str:
     """Return the user's words for a disguise."""
-    name, *parameters = disguise.channel.split(":")
-    channel = rng.pick(CHANNEL_TEXTS[name])
-    if parameters:
-        stride, first = map(int, parameters)
-        row = f"{first}, {first + stride}, {first + 2 * stride}"
-        channel = channel.format(stride=stride, first=first, row=row)
+    channel = rng.pick(CHANNEL_TEXTS[disguise.channel])
     if not disguise.steps:
         return f"Like this: {channel}."
     parts: list[str] = []
     for n, step in enumerate(disguise.steps):
         name, _, shift = step.partition(":")
-        k = int(shift or 0)
-        parts.append(("First " if n == 0 else "then ") + rng.pick(STEP_TEXTS[name]).format(k=k, k1=k + 1, k2=k + 2))
+        parts.append(("First " if n == 0 else "then ") + rng.pick(STEP_TEXTS[name]).format(k=shift))
     return f"{', '.join(parts)}. What comes out is hidden like this: {channel}."
 
 
 class Letter:
     """The wording of a letter; it gives the same letter for each word, but for what carries the word."""
 
-    def __init__(self, rng: Rng, rung: int, disguise: Disguise, recipient: str = "") -> None:
+    def __init__(self, rng: Rng, rung: int, disguise: Disguise) -> None:
         self.disguise, self.size = disguise, SIZES[rung]
-        self.channel, *parameters = disguise.channel.split(":")
-        places = {"initials": (1, 1), "even": (2, 2), "third": (3, 3)}
-        self.stride, self.first = map(int, parameters) if parameters else places.get(self.channel, (1, 1))
-        self.recipient, self.closing = recipient or rng.pick(RECIPIENTS), rng.pick(CLOSINGS)
+        self.recipient, self.closing = rng.pick(RECIPIENTS), rng.pick(CLOSINGS)
         self.opening = rng.pick(OPENINGS)
         texts = read_texts()
         self.by_letter: dict[str, list[str]] = {}
@@ -159,9 +119,9 @@ class Letter:
         """
         code = self.disguise.encode(word)
         reference = ""
-        if self.channel in ("initials", "even", "sentences"):
+        if self.disguise.channel == "initials":
             sentences = self._with_initials(code)
-        elif self.channel == "numbers":
+        elif self.disguise.channel == "numbers":
             sentences = self._with_numbers(code)
         else:
             sentences = self.neutral[: self.size.sentences]
@@ -173,11 +133,8 @@ class Letter:
 
     def _with_initials(self, code: str) -> list[str]:
         remaining = {letter: list(sentences[1:]) for letter, sentences in self.by_letter.items()}
-        neutral = list(self.neutral)
         sentences: list[str] = []
-        for n, letter in enumerate(code):
-            while len(sentences) < self.first - 1 + n * self.stride:
-                sentences.append(neutral.pop())
+        for letter in code:
             if not remaining[letter]:
                 raise Resample
             sentences.append(remaining[letter].pop())
@@ -195,8 +152,6 @@ class Letter:
     def _reference(self, code: str) -> str:
         padding = iter(self.padding)
         letters: list[str] = []
-        for n, letter in enumerate(code):
-            while len(letters) < self.first - 1 + n * self.stride:
-                letters.append(next(padding))
-            letters.append(letter)
+        for letter in code:
+            letters += [next(padding), next(padding), letter]
         return "".join(letters)

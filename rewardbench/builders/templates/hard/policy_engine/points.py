@@ -12,6 +12,7 @@ from typing import Any
 
 from rewardbench.builders.draw import Resample, Rng
 from rewardbench.builders.templates.hard.policy_engine.policy import Literal, PolicyCase, Quantity
+from rewardbench.builders.templates.hard.primes import draw_prime
 from rewardbench.verifiers.hard.policy_engine import Facts
 from rewardbench.verifiers.hard.policy_points import count_points
 
@@ -45,7 +46,7 @@ def draw_points_case(rng: Rng, rung: int, fact_names: Sequence[str], quantities:
     amounts = rng.sample(quantities, size.quantities)
     for name, _unit, low, _middle, high in amounts:
         facts[name] = rng.number(max(3, low - low // 2), high + low)
-    modulus = rng.number(*size.modulus, step=2)
+    modulus = draw_prime(rng, *size.modulus)
     limit = modulus * rng.number(45, 55) // 100
     policy: dict[str, Any] = {
         "start": rng.number(modulus // 8, modulus - 1),
