@@ -1,7 +1,8 @@
 """Decide what facts determine: enumerate all worlds from the data of the check.
 
 A world gives each name a whole number. A claim is a list, its kind first: `["before", "baker", "vet"]`. A response
-passes if the facts that it lists follow from the premises, and its last paragraph names exactly the possible answers.
+passes if the facts that it lists follow from the premises, and its last paragraph names exactly the possible answers;
+or, where only a verdict is asked for, if its first line says rightly whether there is one answer.
 """
 
 from __future__ import annotations
@@ -62,6 +63,12 @@ def holds(claim: FactClaim, world: PuzzleWorld) -> bool:
     if kind == "pick":
         value, *names = arguments
         return any(world[name] == value for name in names)
+    if kind == "weighted":
+        divisor, remainder, *terms = arguments
+        total = 0
+        for weight, name in zip(terms[::2], terms[1::2], strict=True):
+            total += weight * world[name]
+        return bool(total % divisor == remainder)
     values = [world[argument] if isinstance(argument, str) else argument for argument in arguments]
     return bool(MEANINGS[kind](*values))
 
@@ -151,12 +158,16 @@ def _passes(cell: Cell) -> bool:
     example = re.search(r"^Example: (.+)\.$", cell.response, re.MULTILINE)
     if example and _read_world(example[1], check["values"]) not in candidates:
         return False
+    possible = possible_answers(check["question"], candidates)
+    if check["verdicts"]:
+        is_settled = check["verdicts"][cell.response.partition("\n")[0]]
+        return bool(is_settled == (len(possible) == 1))
     last = cell.response.split("\n\n")[-1]
     stated = set()
     for answer, text in check["answers"].items():
         if re.search(rf"\b{text}\b", last):
             stated.add(answer)
-    return stated == possible_answers(check["question"], candidates)
+    return stated == possible
 
 
 verify_enough_to_tell = cell_by_cell(_passes)

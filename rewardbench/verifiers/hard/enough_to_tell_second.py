@@ -1,9 +1,9 @@
-"""Decide what facts determine: read the sentences of the prompt, and search for a world with each answer."""
+"""Decide what facts determine: read the sentences of the prompt, and join what they allow sentence by sentence."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
 
 from rewardbench.verifiers.cells import BrokenCheck, Cell, cell_by_cell
@@ -17,6 +17,8 @@ TEAM = r"(?:the )?(red|blue|green|attic|cellar|annexe|morning|noon|evening)(?: t
 TEAMS = ("red", "blue", "green", "attic", "cellar", "annexe", "morning", "noon", "evening")
 COUNTS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5}
 IRRELEVANT = r"\b(?:collects|grew up|is learning|has never liked|was once|is my)\b"
+
+VERDICT_ONLY = r"whether it can be worked out|do these facts settle it|Is there exactly|only whether|is that settled by"
 
 PartialWorld = dict[str, int]
 PartialTest = Callable[[PartialWorld], bool | None]
@@ -106,11 +108,28 @@ class _Reader:
         conditional = re.fullmatch(r"if (.+), then (.+)", sentence)
         if conditional:
             return _implies(self.test(conditional[1]), self.test(conditional[2]))
-        for reader in (self._order, self._team, self._amount):
+        for reader in (self._weighted, self._order, self._team, self._amount):
             test = reader(sentence)
             if test:
                 return test
         raise BrokenCheck(f"cannot read {sentence!r}")
+
+    def _weighted(self, sentence: str) -> PartialTest | None:
+        """Read a sentence on the remainder of a weighted sum."""
+        match = re.fullmatch(r"(\d+ times .+), divided by (\d+), leaves a remainder of (\d+)", sentence)
+        if match is None:
+            return None
+        terms = re.findall(rf"(\d+) times (?:the [a-z ]*number|that) of {NAME}(?: plus |$)", match[1])
+        if len(terms) != sentence.count(" times "):
+            raise BrokenCheck(f"cannot read {sentence!r}")
+        divisor, remainder = int(match[2]), int(match[3])
+        weights = [int(weight) for weight, _ in terms]
+
+        def leaves(*values: int) -> bool:
+            products = (weight * value for weight, value in zip(weights, values, strict=True))
+            return divmod(sum(products), divisor)[1] == remainder
+
+        return _compare([name for _, name in terms], leaves)
 
     def _order(self, sentence: str) -> PartialTest | None:
         """Read a sentence on an order."""
@@ -176,12 +195,20 @@ class _Reader:
 
 
 class _Search:
-    """Searches for all worlds, the name with the fewest possible values first."""
+    """Finds all worlds: joins what each sentence allows, the one that adds the fewest names first."""
 
     def __init__(self, reader: _Reader) -> None:
         self.reader, self.claims = reader, reader.claims()
         self.follows = cache(self._follows)
-        self.worlds = list(self._extend({}, self.claims))
+        self.worlds: list[PartialWorld] = [{}]
+        unread = list(self.claims)
+        while unread:
+            known = set(self.worlds[0]) if self.worlds else set(self.reader.names)
+            sentence = min(unread, key=lambda claim: len(claim[0] - known))
+            unread.remove(sentence)
+            self._extend(sorted(sentence[0] - known))
+            self.worlds = [world for world in self.worlds if sentence[1](world) is not False]
+        self._extend([name for name in self.reader.names if self.worlds and name not in self.worlds[0]])
 
     def _follows(self, sentence: str) -> bool:
         """Return True if a sentence holds in every world."""
@@ -198,31 +225,15 @@ class _Search:
         is_allowed = not self.reader.is_order or len(set(values)) == len(values)
         return is_complete and is_allowed and all(test(world) for _, test in self.claims)
 
-    def _extend(self, world: PartialWorld, tests: list[NamedTest]) -> Iterator[PartialWorld]:
-        """Yield all worlds that agree with a partial world and the tests."""
-        open_tests = [entry for entry in tests if entry[1](world) is not True]
-        options: dict[str, list[int]] = {}
-        for name in self.reader.names:
-            if name not in world:
-                due = [test for mentioned, test in open_tests if name in mentioned]
-                options[name] = list(self._options(world, name, due))
-                if not options[name]:
-                    return
-        if not options:
-            yield world
-            return
-        name = min(options, key=lambda name: len(options[name]))
-        for value in options[name]:
-            yield from self._extend({**world, name: value}, open_tests)
-
-    def _options(self, world: PartialWorld, name: str, tests: list[PartialTest]) -> Iterator[int]:
-        """Yield the values of a name that break nothing yet."""
-        for value in self.reader.values:
-            if self.reader.is_order and value in world.values():
-                continue
-            larger = {**world, name: value}
-            if all(test(larger) is not False for test in tests):
-                yield value
+    def _extend(self, names: Sequence[str]) -> None:
+        """Give each of some names all values in turn."""
+        for name in names:
+            larger: list[PartialWorld] = []
+            for world in self.worlds:
+                for value in self.reader.values:
+                    if not self.reader.is_order or value not in world.values():
+                        larger.append({**world, name: value})
+            self.worlds = larger
 
 
 def _read_assignment(reader: _Reader, text: str) -> PartialWorld:
@@ -281,6 +292,9 @@ def _passes(cell: Cell) -> bool:
     if example and not search.agrees(_read_assignment(search.reader, example[1])):
         return False
     conclusion = response.split("\n\n")[-1]
+    says_open = re.search(r"not enough|cannot|can't|open", response.split("\n")[0]) is not None
+    if re.search(VERDICT_ONLY, cell.prompt):
+        return says_open == (sum(_possible(search).values()) > 1)
     stated, possible = set(), set()
     for text, is_possible in _possible(search).items():
         if re.search(rf"\b{text}\b", conclusion):
@@ -289,7 +303,6 @@ def _passes(cell: Cell) -> bool:
             possible.add(text)
     if not stated:
         raise BrokenCheck("the response names no answer")
-    says_open = re.search(r"not enough|cannot|can't|open", response.split("\n")[0]) is not None
     return stated == possible and says_open == (len(possible) > 1)
 
 

@@ -5,8 +5,10 @@ answers are possible. For example:
 
     prompt a: ... [4] The baker lives below the nurse. ... Which floor does the pilot have?
     prompt b: ... [4] The cook lives below the nurse. ...
-    response x, right for a: The facts settle this. ... the result is always floor 3 ...
-    response y, right for b: The facts leave this open. ... the result is sometimes floor 3 or floor 5 ...
+    response x, right for a: The facts settle this. ... it is floor 3 each time ...
+    response y, right for b: The facts leave this open. ... it can still be floor 3 or floor 5 ...
+
+From the third rung on, the user only asks whether the facts settle the question, and the responses only say that.
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ def draw(rng: Rng, rung: int) -> MirrorContent:
     """Draw a mirror: one sentence settles the question, the other does not."""
     question = _question(rng, rung)
     alternatives = draw_alternatives(rng, question, (1, 2))
-    prompts, responses, checks = _assemble(rng, question, alternatives, rung, with_example=rung > 1)
+    prompts, responses, checks = _assemble(rng, question, alternatives, rung, "verdict" if rung > 2 else "answers")
     check = {"kind": "enough-to-tell", "a": checks[0], "b": checks[1]}
     return MirrorContent(_edit(question, alternatives), prompts[0], prompts[1], responses[0], responses[1], check)
 
@@ -47,7 +49,7 @@ def draw_square(rng: Rng, rung: int) -> SquareContent:
     """Draw a square: three sentences settle the question in three ways, the fourth does not."""
     question = _question(rng, rung)
     alternatives = draw_alternatives(rng, question, (1, 1, 1, 2))
-    prompts, responses, checks = _assemble(rng, question, alternatives, rung, with_example=False)
+    prompts, responses, checks = _assemble(rng, question, alternatives, rung, "answers")
     check: dict[str, object] = {"kind": "enough-to-tell"}
     check.update(zip("0123", checks, strict=True))
     return SquareContent(_edit(question, alternatives), tuple(prompts), tuple(responses), check)
@@ -59,15 +61,26 @@ def _edit(question: FactQuestion, alternatives: Sequence[FactClaim]) -> str:
 
 def _question(rng: Rng, rung: int) -> FactQuestion:
     settings, _ = _texts()
-    family = rng.pick(("order", "order", "team", "amount"))
-    setting = rng.pick([setting for setting in settings if setting.family == family])
+    family = rng.pick(("order", "order", "team", "amount") if rung < 3 else ("order", "amount"))
+    options = [setting for setting in settings if setting.family == family]
+    if rung > 2:
+        options = [setting for setting in options if setting.noun != "month"]
+    setting = rng.pick(options)
     return draw_question(rng, setting, rung)
 
 
 def _assemble(
-    rng: Rng, question: FactQuestion, alternatives: Sequence[FactClaim], rung: int, with_example: bool
+    rng: Rng, question: FactQuestion, alternatives: Sequence[FactClaim], rung: int, form: str
 ) -> tuple[list[Messages], list[str], list[dict[str, object]]]:
-    """Write a prompt, a response and a check for each of the claims that may complete the premises."""
+    """Write a prompt, a response and a check for each of the claims that may complete the premises.
+
+    Args:
+        rng: source of all random choices.
+        question: the premises and the question.
+        alternatives: the claims.
+        rung: the size.
+        form: what responses state, "answers" or only the "verdict".
+    """
     facts = question.facts
     place = rng.number(0, len(facts.claims))
     _, words = _texts()
@@ -81,13 +94,19 @@ def _assemble(
         sentences = list(map(partial(sentence, question.setting), claims))
         for position, text in irrelevant:
             sentences.insert(position, text)
-        prompts.append(_prompt(Rng(key), question, sentences))
-        responses.append(_response(Rng(key), question, question.answers_with(claim), with_example))
-        checks.append(_check(question, claims))
+        closings = words["closing" if form == "answers" else "verdict_closing"]
+        prompts.append(_prompt(Rng(key), question, sentences, closings))
+        answers = question.answers_with(claim)
+        if form == "verdict":
+            responses.append(_verdict(Rng(key), len(answers) == 1, rung))
+        else:
+            has_example = len(alternatives) == 2 and rung > 1
+            responses.append(_response(Rng(key), question, answers, has_example))
+        checks.append(_check(question, claims, form))
     return prompts, responses, checks
 
 
-def _prompt(rng: Rng, question: FactQuestion, sentences: Sequence[str]) -> Messages:
+def _prompt(rng: Rng, question: FactQuestion, sentences: Sequence[str], closings: Sequence[str]) -> Messages:
     """Write a prompt in one of four layouts."""
     setting, facts = question.setting, question.facts
     _, words = _texts()
@@ -96,11 +115,11 @@ def _prompt(rng: Rng, question: FactQuestion, sentences: Sequence[str]) -> Messa
     numbered = list(map("[{}] {}.".format, range(1, len(sentences) + 1), sentences))
     separator = rng.pick(("\n", " "))
     form = rng.number(0, 3)
-    terms = rng.pick(words[f"{setting.family}_terms"]).format(
+    terms = rng.pick(words[f"{setting.family}_{'terms' if question.rung < 3 else 'notes'}"]).format(
         earlier=setting.earlier, noun=setting.noun, plural=setting.plural
     )
     numbered.append(f"\n{terms}" if separator == "\n" else f"({terms.strip('()')})")
-    question_text = f"{question.text} {rng.pick(words['closing'])}"
+    question_text = f"{question.text} {rng.pick(closings)}"
     if form == 0:
         half = len(numbered) // 2
         first, second = separator.join(numbered[:half]), separator.join(numbered[half:])
@@ -131,8 +150,19 @@ def _response(rng: Rng, question: FactQuestion, answers: Sequence[str], with_exa
     return "\n\n".join(parts)
 
 
-def _check(question: FactQuestion, claims: Sequence[FactClaim]) -> dict[str, object]:
+def _verdict(rng: Rng, is_settled: bool, rung: int) -> str:
+    """Write the response that only says whether the facts settle the question."""
+    _, words = _texts()
+    opening, closing = rng.number(0, len(words["settled"]) - 1), rng.number(0, len(words["one"]) - 1)
+    remarks = rng.sample(words["remarks"], 2 * rung - 2)
+    first = words["settled" if is_settled else "unsettled"][opening]
+    return "\n\n".join([first, " ".join(remarks), words["one" if is_settled else "two"][closing]])
+
+
+def _check(question: FactQuestion, claims: Sequence[FactClaim], form: str) -> dict[str, object]:
     facts: FactSet = question.facts
+    _, words = _texts()
+    verdicts = {**dict.fromkeys(words["settled"], True), **dict.fromkeys(words["unsettled"], False)}
     consequences = {}
     for claim in question.consequences:
         consequences[f"{sentence(question.setting, claim)}."] = claim
@@ -146,4 +176,5 @@ def _check(question: FactQuestion, claims: Sequence[FactClaim]) -> dict[str, obj
         "answers": question.labels,
         "facts": consequences,
         "values": question.value_labels,
+        "verdicts": verdicts if form == "verdict" else {},
     }

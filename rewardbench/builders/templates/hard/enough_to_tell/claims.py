@@ -10,8 +10,15 @@ from rewardbench.builders.prompts import capitalize
 from rewardbench.verifiers.hard.enough_to_tell import FactClaim
 
 MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September")
-CONDITIONAL = (0.0, 0.25, 0.65, 0.75)
+CONDITIONAL = (0.0, 0.25, 0.0, 0.0)
 """Share of conditional claims among random ones at each rung."""
+WEIGHTED_NAMES = {3: (2,), 4: (2, 3, 3)}
+"""Numbers of names in a weighted sum, from the third rung on."""
+WEIGHTED = {3: 0.75, 4: 0.85}
+"""Share of weighted sums among random claims."""
+DIVISORS = {3: (5, 7), 4: (7, 11, 13)}
+"""Primes that are no weight, so that a sum tells nothing about the remainder of one name alone."""
+WEIGHTS = (2, 3, 4, 6, 8, 9)
 PLURALS = {"shelf": "shelves"}
 COUNTS = ("none", "one", "two", "three", "four", "five")
 
@@ -75,6 +82,8 @@ def _clause(setting: FactSetting, claim: FactClaim) -> str:
     if kind == "count":
         value, number = arguments
         return f"exactly {COUNTS[number]} of them {'is' if number == 1 else 'are'} in {setting.value(value)}"
+    if kind == "weighted":
+        return _weighted_sum(setting, *arguments)
     if kind == "pick":
         value, left, right = arguments
         return f"{setting.value(value)} belongs to the {left} or to the {right}"
@@ -90,6 +99,15 @@ def _clause(setting: FactSetting, claim: FactClaim) -> str:
     return TEMPLATES[kind].format(a=names[0], b=names[-1], k=numbers[0] if numbers else 0, **words)
 
 
+def _weighted_sum(setting: FactSetting, divisor: int, remainder: int, *terms: int | str) -> str:
+    """Say what a weighted sum of the numbers of some names leaves when it is divided."""
+    noun = "number" if setting.family == "amount" else f"{setting.noun} number"
+    texts = [f"{terms[0]} times the {noun} of the {terms[1]}"]
+    for weight, name in zip(terms[2::2], terms[3::2], strict=True):
+        texts.append(f"{weight} times that of the {name}")
+    return f"{' plus '.join(texts)}, divided by {divisor}, leaves a remainder of {remainder}"
+
+
 def _place(setting: FactSetting, kind: str, values: list[str]) -> str:
     """Say that a name has not a value, or one of two."""
     if setting.groups:
@@ -100,12 +118,24 @@ def _place(setting: FactSetting, kind: str, values: list[str]) -> str:
 
 
 def random_claim(rng: Rng, setting: FactSetting, names: Sequence[str], high: int, rung: int) -> FactClaim:
-    """Draw a claim that may be true or false; conditional ones from rung 2 on."""
-    if rng.chance(CONDITIONAL[rung - 1]) and (rung > 2 or setting.family != "amount"):
+    """Draw a claim that may be true or false: conditional ones at rung 2, weighted sums from rung 3 on."""
+    if rng.chance(CONDITIONAL[rung - 1]) and setting.family != "amount":
         condition = DRAWS[rng.pick(CONDITIONS[setting.family])](rng, names, high)
         conclusion = DRAWS[rng.pick(CONDITIONS[setting.family])](rng, names, high)
         return ["if", condition, conclusion]
-    return DRAWS[rng.pick(KINDS[setting.family])](rng, names, high)
+    if rung >= 3 and rng.chance(WEIGHTED[rung]):
+        return _draw_weighted(rng, names, rung)
+    kinds = KINDS if rung < 3 else WEAK_KINDS
+    return DRAWS[rng.pick(kinds[setting.family])](rng, names, high)
+
+
+def _draw_weighted(rng: Rng, names: Sequence[str], rung: int) -> FactClaim:
+    divisor = rng.pick(DIVISORS[rung])
+    claim: list[int | str] = ["weighted", divisor, rng.number(1, divisor - 1)]
+    weights = rng.sample(WEIGHTS, rng.pick(WEIGHTED_NAMES[rung]))
+    for weight, name in zip(weights, rng.sample(names, len(weights)), strict=True):
+        claim += [weight, name]
+    return claim
 
 
 def normal_form(claim: FactClaim) -> str:
@@ -152,6 +182,11 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "team": ("same", "differ", "differ", "not", "either", "count"),
     "amount": ("sum", "sum", "sum", "more", "more", "twice", "before", "before", "least", "most", "not", "even", "odd"),
 }
+WEAK_KINDS: Mapping[str, tuple[str, ...]] = {
+    "order": ("before", "before", "apart", "not"),
+    "amount": ("before", "before", "not", "even", "odd"),
+}
+"""Kinds beside weighted sums."""
 SYMMETRIC = ("adjacent", "apart", "gap", "same", "differ", "sum", "pick")
 CONDITIONS: Mapping[str, tuple[str, ...]] = {
     "order": ("before", "before", "adjacent", "apart", "not"),

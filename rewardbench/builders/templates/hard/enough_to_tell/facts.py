@@ -14,18 +14,15 @@ from rewardbench.builders.draw import Resample, Rng
 from rewardbench.builders.templates.hard.enough_to_tell.claims import FactSetting, distinct_claims
 from rewardbench.verifiers.hard.enough_to_tell import FactClaim, FactSet
 
-SIZES = {"order": (4, 6, 7, 9), "team": (4, 6, 8, 10), "amount": (3, 4, 5, 5)}
+SIZES = {"order": (4, 6, 6, 8), "team": (4, 6), "amount": (3, 4, 4, 6)}
 """Number of names at each rung."""
-HIGHEST = (6, 8, 10, 12)
+HIGHEST = (6, 8, 12, 9)
 """Largest amount at each rung."""
 MOST_WORLDS = (6, 12, 20, 30)
 """Worlds that the premises without the differing one leave."""
-CONSEQUENCES = (2, 4, 4, 3)
-LEAST_LEFT = (0.08, 0.08, 0.45, 0.55)
-MOST_LEFT = (0.97, 0.97, 0.9, 0.87)
-"""Shares of the worlds that a premise may leave at each rung, so that none decides nearly all or nothing."""
-OPEN_AT_SIGHT = (1, 1, 3, 4)
-"""Answers that the premises without "if" leave at least, at each rung: what decides needs several cases."""
+CONSEQUENCES = (2, 4, 0, 0)
+LEAST_LEFT, MOST_LEFT = 0.05, 0.97
+"""Shares of the worlds that a premise may leave, so that none decides nearly all or nothing."""
 CANDIDATES = 500
 """Random claims among which the differing ones are sought."""
 
@@ -69,6 +66,13 @@ def holding(claim: FactClaim, names: Sequence[str], values: WorldValues) -> Worl
     kind, *arguments = claim
     if kind == "if":
         return ~holding(arguments[0], names, values) | holding(arguments[1], names, values)
+    if kind == "weighted":
+        divisor, remainder, *terms = arguments
+        total = np.zeros(values.shape[1], dtype=np.int16)
+        for weight, name in zip(terms[::2], terms[1::2], strict=True):
+            total += np.int16(weight) * values[names.index(name)]
+        leaves: WorldFlags = total % divisor == remainder
+        return leaves
     if kind == "count":
         counts: WorldFlags = (values == arguments[0]).sum(axis=0) == arguments[1]
         return counts
@@ -167,7 +171,7 @@ def draw_question(rng: Rng, setting: FactSetting, rung: int) -> FactQuestion:
         if not holding(claim, names, hidden).all():
             continue
         is_left = holding(claim, names, values)
-        if LEAST_LEFT[rung - 1] <= is_left.mean() < MOST_LEFT[rung - 1]:
+        if LEAST_LEFT <= is_left.mean() < MOST_LEFT:
             claims.append(claim)
             values = values[:, is_left]
     facts = FactSet(names, 1, high, is_order, tuple(rng.sample(claims, len(claims))))
@@ -175,19 +179,7 @@ def draw_question(rng: Rng, setting: FactSetting, rung: int) -> FactQuestion:
     question = FactQuestion(setting, facts, values, hidden, subject, (), rung)
     if values.shape[1] > MOST_WORLDS[rung - 1] or len(question.answers_in(values)) < 2:
         raise Resample
-    if len(_answers_at_sight(question)) < min(OPEN_AT_SIGHT[rung - 1], high):
-        raise Resample
     return replace(question, consequences=_consequences(rng, question))
-
-
-def _answers_at_sight(question: FactQuestion) -> list[str]:
-    """Return the answers that the premises without "if" leave."""
-    facts = question.facts
-    values = _all_worlds(len(facts.names), facts.high, facts.is_one_to_one)
-    for claim in facts.claims:
-        if claim[0] != "if":
-            values = values[:, holding(claim, facts.names, values)]
-    return question.answers_in(values)
 
 
 def _consequences(rng: Rng, question: FactQuestion) -> tuple[FactClaim, ...]:
