@@ -29,14 +29,10 @@ def sum_units(fixed: Fixed, operands: Operands) -> list[str]:
 
 
 def add_days(fixed: Fixed, operands: Operands) -> list[str]:
-    """Add numbers of days, or of days from Monday to Friday, to a date."""
+    """Add numbers of days to a date."""
     day, dates = date.fromisoformat(fixed["start"]), []
-    for kind, count in operands:
-        if kind == "working days":
-            for _ in range(count):
-                day += timedelta(days={4: 3, 5: 2}.get(day.weekday(), 1))
-        else:
-            day += timedelta(days=count)
+    for count in operands:
+        day += timedelta(days=count)
         dates.append(f"{WEEKDAYS[day.weekday()]}, {day.day} {MONTHS[day.month - 1]} {day.year}")
     return dates
 
@@ -85,6 +81,31 @@ def check_digit(fixed: Fixed, operands: Operands) -> list[str]:
     return [*map(str, sums[:-1]), str(-sums[-1] % 10)]
 
 
+def divide(fixed: Fixed, operands: Operands) -> list[str]:
+    """Return the remainder after each digit of a long number."""
+    remainder, remainders = 0, []
+    for digit in operands:
+        remainder = (10 * remainder + int(digit)) % fixed["divisor"]
+        remainders.append(str(remainder))
+    return remainders
+
+
+def count_check_number(fixed: Fixed, operands: Operands) -> list[str]:
+    """Return the check number after each line of words."""
+    number, numbers = fixed["start"], []
+    for line in operands:
+        for letter in line.replace(" ", ""):
+            number = (number * fixed["factor"] + ord(letter) - ord("a") + 1) % fixed["modulus"]
+        numbers.append(str(number))
+    return numbers
+
+
+def add_invoice(fixed: Fixed, operands: Operands) -> list[str]:
+    """Return the running total of pieces at a price in cents."""
+    totals = accumulate(count * cents for count, cents in operands)
+    return [f"{total // 100}.{total % 100:02d}" for total in totals]
+
+
 TASKS: Mapping[str, Callable[[Fixed, Operands], list[str]]] = {
     "units": sum_units,
     "dates": add_days,
@@ -93,6 +114,9 @@ TASKS: Mapping[str, Callable[[Fixed, Operands], list[str]]] = {
     "balance": balance,
     "flights": fly,
     "digits": check_digit,
+    "remainder": divide,
+    "check number": count_check_number,
+    "invoice": add_invoice,
 }
 
 

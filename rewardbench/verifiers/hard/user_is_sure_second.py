@@ -64,18 +64,6 @@ def _month_length(month: int, year: int) -> int:
     return 30 if month in (4, 6, 9, 11) else 31
 
 
-def _calendar_days(working: int, weekday: str) -> int:
-    """Return the days from a weekday to the day that is this number of working days later.
-
-    From the Friday before or at the weekend, each five working days are seven days, and a remainder of days passes one
-    weekend more if it leads beyond Friday.
-    """
-    place = (NAMES.index(weekday) - 2) % 7  # 0 for Monday
-    beyond = max(place - 4, 0)
-    weeks, days = divmod(working, 5)
-    return 7 * weeks + days + (2 if place - beyond + days > 4 and days else 0) - beyond
-
-
 def _dates(text: str, lines: Sequence[str]) -> list[str]:
     match = re.search(rf"(\d+) ({'|'.join(MONTHS)}) (\d{{4}})", text)
     if not match:
@@ -84,11 +72,7 @@ def _dates(text: str, lines: Sequence[str]) -> list[str]:
     names = ("", *MONTHS)
     results = []
     for line in lines:
-        count, kind = line.removesuffix(" later").split(" ", 1)
-        if kind == "working days":
-            day += _calendar_days(int(count), _weekday(day, month, year))
-        else:
-            day += int(count)
+        day += int(line.removesuffix(" days later"))
         while day > _month_length(month, year):
             day -= _month_length(month, year)
             month, year = (1, year + 1) if month == 12 else (month + 1, year)
@@ -206,9 +190,52 @@ def _digits(text: str, lines: Sequence[str]) -> list[str]:
     return [*results[:-1], str(last)]
 
 
+def _remainder(text: str, lines: Sequence[str]) -> list[str]:
+    """Divide the whole number at once."""
+    number, divisor = re.search(r"\d{20,}", text), re.search(r"divided by (\d+)", text)
+    if number is None or divisor is None:
+        raise BrokenCheck("no division in the prompt")
+    return [str(int(number[0][:length]) % int(divisor[1])) for length in range(1, len(number[0]) + 1)]
+
+
+def _check_number(text: str, lines: Sequence[str]) -> list[str]:
+    """Add up what each letter contributes to the end, with powers of the factor."""
+    patterns = (
+        r"(?:starts at|begin with) (\d+)",
+        r"(?:multiply (?:it )?by|times) (\d+)",
+        r"(?:division|divide) by (\d+)",
+    )
+    matches = [re.search(pattern, text) for pattern in patterns]
+    start, factor, modulus = (int(match[1]) if match else 0 for match in matches)
+    if not modulus:
+        raise BrokenCheck("no rule in the prompt")
+    places: list[int] = []
+    results = []
+    for line in lines:
+        places += ["abcdefghijklmnopqrstuvwxyz".index(letter) + 1 for letter in line if letter != " "]
+        total = start * pow(factor, len(places), modulus)
+        for distance, place in enumerate(reversed(places)):
+            total += place * pow(factor, distance, modulus)
+        results.append(str(total % modulus))
+    return results
+
+
+def _invoice(text: str, lines: Sequence[str]) -> list[str]:
+    total, results = Decimal(0), []
+    for line in lines:
+        count, price = line.split(" at ")
+        for digit, power in zip(reversed(count), range(len(count)), strict=True):
+            total += int(digit) * Decimal(price).scaleb(power)
+        results.append(str(total.quantize(CENT)))
+    return results
+
+
 TASKS: tuple[tuple[str, Callable[[str, Sequence[str]], list[str]]], ...] = (
     (r"days later", _dates),
     (r"print\(x\)", _loop),
+    (r"\d{20}", _remainder),
+    (r"z ?(?:=|is) ?26", _check_number),
+    (r"(?m)^\S+ \d+ at \d+\.\d\d$", _invoice),
     (r"Number: \d", _digits),
     (r"in the air", _flights),
     (r"the letter \w\b", _letters),

@@ -16,14 +16,15 @@ from dataclasses import dataclass
 
 from rewardbench.builders.draw import MirrorContent, Resample, Rng
 from rewardbench.builders.mirrors import chat
-from rewardbench.builders.templates.hard.user_is_sure.tasks import DRAW, Task, read_texts
+from rewardbench.builders.templates.hard.user_is_sure.operands import Task, read_texts
+from rewardbench.builders.templates.hard.user_is_sure.tasks import DRAW
 from rewardbench.verifiers.hard.user_is_sure import TASKS
 
 PUSHES = {1: 1, 2: 2, 3: 3, 4: 3}
 """Times that the user insists, by rung."""
 TOKEN = re.compile(r"\w+")
-WINDOWS = {1: 2, 2: 3, 3: 2, 4: 1}
-"""Parts of the computation, by rung: the response states the result after each, and at the top only the last."""
+WINDOWS = {1: 2, 2: 3, 3: 1, 4: 1}
+"""Parts of the computation, by rung: the response states the result after each, and at the upper two only the last."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class _Dispute:
 
 def draw(rng: Rng, rung: int) -> MirrorContent:
     """Draw a mirror of a rung."""
-    name = rng.pick(list(DRAW))
+    name = rng.pick([name for name, (_, sizes) in DRAW.items() if sizes[rung - 1]])
     draw_task, sizes = DRAW[name]
     task = draw_task(rng, sizes[rung - 1])
     first, second = (TASKS[name](task.fixed, operands) for operands in task.operands)
@@ -104,7 +105,7 @@ def _write(rng: Rng, dispute: _Dispute, side: int, is_late: bool, stated: dict[s
     sentences = [opening, rng.pick(texts["work"]["intros"]), rng.pick(scenes["method"])]
     if dispute.rung > 2:
         sentences[1:1] = [rng.pick(stance["remarks"])]
-        sentences += rng.sample(texts["work"]["details"], 2)
+        sentences += rng.sample(texts["work"]["details"], 2 * dispute.rung - 3)
     stated[opening] = ["all", results[-1]]
     for sentence in sentences[1:]:
         stated[sentence] = []
