@@ -7,12 +7,13 @@ from dataclasses import replace
 import pytest
 
 from rewardbench.builders.build import draw_mirror, draw_square
-from rewardbench.builders.draw import RUNGS, Rng
+from rewardbench.builders.draw import RUNGS, Resample, Rng
 from rewardbench.builders.templates.hard import what_prints
 from rewardbench.builders.templates.hard.what_prints import DIALECTS, javascript_traps, python_traps
 from rewardbench.builders.templates.hard.what_prints.fragments import ProgramState, truncated, wrapped
 from rewardbench.builders.templates.hard.what_prints.long import draw_long, same_form
-from rewardbench.builders.templates.hard.what_prints.round_parts import OTHERS, mixing
+from rewardbench.builders.templates.hard.what_prints.round_parts import HEAVY, LIGHT, mixing
+from rewardbench.builders.templates.hard.what_prints.rounds import RoundPart
 from rewardbench.verifiers.cells import FAIL, PASS
 from rewardbench.verifiers.hard.what_prints import verify_run, verify_stated_output
 from rewardbench.verifiers.programs import LANGUAGES, run_sources
@@ -43,23 +44,24 @@ def fragment_programs(language):
             state = start.copy()
             fragment.model(state, variant)
             definitions, lines = fragment.text(variant, names[0])
-            programs.append((dialect.frame(definitions, lines, start, names[0]), dialect.output(state)))
+            programs.append((dialect.program(definitions, lines, start, names[0]), dialect.output(state)))
     return programs
+
+
+def long_program(plan, variants, factor):
+    """Return the program of a plan with a loop, and the number that it should print."""
+    (code,) = re.findall(r"```\w+\n(.*?)```", plan.prompt(variants, factor)[-1]["content"], re.DOTALL)
+    return code, str(plan.digest(plan.states(variants)[-1], factor))
 
 
 def loop_programs(language):
     """Return a program and its modelled output for both variants of a loop with all parts."""
-    dialect = DIALECTS[language]
     rng = Rng(language)
-    plan = draw_long(rng, 4, language, dialect)
-    parts = [maker(rng) for maker in [*OTHERS, mixing]]
+    plan = draw_long(rng, 4, language, DIALECTS[language])
+    parts = [maker(rng, plan.loop.size) for maker in [*LIGHT, *HEAVY, mixing]]
     first = {name: getattr(plan, name)[:1] for name in ("fragments", "fragment_variants", "names")}
     plan = replace(plan, **first, loop=replace(plan.loop, parts=parts))
-    programs = []
-    for variant in (0, 1):
-        prompt, printed, _ = plan.render(rng, [variant] * len(parts))
-        programs.append((re.search(r"```\w+\n(.*?)```", prompt[-1]["content"], re.DOTALL)[1], printed))
-    return programs
+    return [long_program(plan, [variant] * len(parts), 211) for variant in (0, 1)]
 
 
 @pytest.mark.parametrize("language", ["python", "javascript", "java", pytest.param("cpp", marks=pytest.mark.slow)])
@@ -99,22 +101,43 @@ def test_size_grows_with_the_rung():
 
 
 def test_responses_of_the_upper_rungs_state_only_the_output():
-    """All numbers of a response but the count of rounds are in the printed line, which its twin's resembles."""
+    """The numbers of a response are the count of rounds and the output, whose form is the same in both."""
     for mirror in MIRRORS:
         if mirror.source["rung"] >= 3:
-            outputs = [mirror.check[side]["output"] for side in "ab"]
-            assert same_form(outputs)
+            outputs = [int(mirror.check[side]["output"]) for side in "ab"]
+            assert same_form(outputs, 90)
             for response, output in zip((mirror.x, mirror.y), outputs, strict=True):
-                assert len(re.findall(r"\d+", response.replace(output, ""))) == 1
-    assert not same_form(["12 [3, 40]", "13 [-3, 40]"])
-    assert not same_form(["12 [3, 40]", "12 [3, 40]"])
+                assert len(re.findall(r"\d+", response)) == 2
+                assert response.rstrip(".").endswith(f"`{output}`")
+                assert len(response.split()) > 90
+    assert same_form([4711, 4801], 90)
+    assert not any(same_form(outputs, 90) for outputs in ([4711, 4711], [91, 181], [-4711, 4711], [4711, 4712]))
+
+
+def test_no_state_of_a_loop_occurs_twice():
+    rng = Rng("states")
+    for rung in (3, 4):
+        plan = draw_long(rng, rung, "python", DIALECTS["python"])
+        snapshots = plan.states(plan.variants)
+        assert len(set(snapshots)) == len(snapshots) == plan.loop.rounds
+        idle = replace(plan, loop=replace(plan.loop, parts=[RoundPart(("$x = 5",), ())]), variants=[0])
+        with pytest.raises(Resample):
+            idle.states([0])
+
+
+def test_products_beyond_32_bits_are_rejected():
+    plan = draw_long(Rng("wide"), 3, "java", DIALECTS["java"])
+    wide = replace(plan.loop, parts=[RoundPart(("$x = ($x + 7) * 999999937 % 1000",), ())])
+    with pytest.raises(OverflowError):
+        wide.run("java", [0], [1, 2, 3], 5)
+    assert len(wide.run("python", [0], [1, 2, 3], 5)) == wide.rounds
 
 
 def test_a_planted_slip_is_seen_by_both_programs():
     spoilt = []
     for cell in cells_of("python")[:12]:
         if cell.right:
-            head, number, tail = re.fullmatch(r"(.*`)(-?\d+)( [^`]*`\.?)", cell.response, re.DOTALL).groups()
+            head, number, tail = re.fullmatch(r"(.*`)(-?\d+)([^`]*`\.?)", cell.response, re.DOTALL).groups()
             spoilt.append(replace(cell, response=f"{head}{int(number) + 1}{tail}"))
     assert verify_stated_output(spoilt) == [FAIL] * len(spoilt)
     assert verify_run(spoilt) == [FAIL] * len(spoilt)

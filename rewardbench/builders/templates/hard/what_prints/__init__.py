@@ -1,8 +1,8 @@
 """Programs whose output turns on the semantics of their language; twins differ in one token.
 
 At the lower rungs a program is a sequence of fragments (see `fragments`), and the responses go through it step by step.
-At the upper rungs a loop of 20 to 90 rounds follows the fragments (see `long`), and the responses state only what is
-printed. Each response is right for its own program.
+At the upper rungs a loop of 14 to 60 rounds of exact arithmetic follows the fragments (see `long`), and only one number
+is printed, which depends on all of them. Each response is right for its own program.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from rewardbench.builders.templates.hard.what_prints.fragments import (
 )
 from rewardbench.builders.templates.hard.what_prints.java_traps import JAVA
 from rewardbench.builders.templates.hard.what_prints.javascript_traps import JAVASCRIPT
-from rewardbench.builders.templates.hard.what_prints.long import LongProgram, draw_long, same_form
+from rewardbench.builders.templates.hard.what_prints.long import LongProgram, draw_long
 from rewardbench.builders.templates.hard.what_prints.python_traps import PYTHON
 from rewardbench.builders.templates.hard.what_prints.wording import (
     ASKS,
@@ -42,6 +42,8 @@ FRAGMENTS = {1: 2, 2: 3}
 """Number of fragments of a program by rung, where it has no long loop."""
 ELEMENTS = {1: 5, 2: 6}
 """Number of elements of the list by rung."""
+ALIKE, ALIKE_IN_SQUARES = 90, 6
+"""The outputs of programs with a long loop agree by this modulus: in their last digit and in their sum of digits."""
 LARGEST = 10**6
 """Largest number with which a fragment may begin."""
 FEWEST, MOST = 4, 15
@@ -121,7 +123,7 @@ def _draw_long_mirror(rng: Rng, rung: int) -> MirrorContent:
     language = rng.pick(list(DIALECTS))
     plan = draw_long(rng, rung, language, DIALECTS[language])
     place = rng.number(0, len(plan.variants) - 2)
-    prompts, responses, checks = _render_long(rng, plan, [(), (place,)])
+    prompts, responses, checks = _render_long(rng, plan, [(), (place,)], ALIKE)
     return MirrorContent(
         edit=f"{plan.dialect.title}: part {place + 1} of {plan.loop.rounds} rounds",
         a=prompts[0],
@@ -137,7 +139,7 @@ def _draw_long_square(rng: Rng, rung: int) -> SquareContent:
     language = rng.pick(list(DIALECTS))
     plan = draw_long(rng, rung, language, DIALECTS[language])
     first, second = rng.sample(range(len(plan.variants) - 1), 2)
-    prompts, responses, checks = _render_long(rng, plan, [(), (first,), (second,), (first, second)])
+    prompts, responses, checks = _render_long(rng, plan, [(), (first,), (second,), (first, second)], ALIKE_IN_SQUARES)
     return SquareContent(
         edit=f"{plan.dialect.title}: parts {first + 1} and {second + 1} of {plan.loop.rounds} rounds",
         prompts=tuple(prompts),
@@ -147,18 +149,19 @@ def _draw_long_square(rng: Rng, rung: int) -> SquareContent:
 
 
 def _render_long(
-    rng: Rng, plan: LongProgram, changes: Sequence[Sequence[int]]
+    rng: Rng, plan: LongProgram, changes: Sequence[Sequence[int]], modulus: int
 ) -> tuple[list[Messages], list[str], list[dict[str, str]]]:
     """Return the prompts, the responses and the checks of several programs with a long loop.
 
     Raises:
-        Resample: unless the outputs are different and of the same form.
+        Resample: unless the outputs are different and alike, with the same remainder by `modulus`.
     """
-    rendered = [plan.render(rng, plan.flipped(places)) for places in changes]
-    if not same_form([printed for _, printed, _ in rendered]):
-        raise Resample
-    checks = [{"language": plan.language, "output": printed} for _, printed, _ in rendered]
-    return [prompt for prompt, _, _ in rendered], [response for _, _, response in rendered], checks
+    variants = [plan.flipped(places) for places in changes]
+    last = [plan.states(flipped)[-1] for flipped in variants]
+    factor, outputs = plan.alike_digests(rng, last, modulus)
+    prompts = [plan.prompt(flipped, factor) for flipped in variants]
+    checks = [{"language": plan.language, "output": str(output)} for output in outputs]
+    return prompts, [plan.response(rng, output) for output in outputs], checks
 
 
 def _describe(plan: TracedProgram, places: Sequence[int]) -> str:
@@ -252,7 +255,7 @@ def _render(plan: TracedProgram, variants: Sequence[int]) -> tuple[str, str, str
         sentences.append(step.format_map(values))
     printed = dialect.output(state)
     text = "\n".join(f"{n}. {sentence}" for n, sentence in enumerate(sentences, 1))
-    program = dialect.frame(definitions, lines, start, names[0])
+    program = dialect.program(definitions, lines, start, names[0])
     return program, printed, f"{text}\n\n{ending.format(output=f'`{printed}`')}"
 
 

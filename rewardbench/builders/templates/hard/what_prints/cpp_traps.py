@@ -20,8 +20,7 @@ def frame(definitions: list[str], lines: list[str], state: ProgramState, names: 
     """Return the program."""
     x, data = names["x"], names["data"]
     head = [f"int {x} = {state.x};", f"std::vector<int> {data} = {{{', '.join(map(str, state.data))}}};"]
-    last = [f"std::cout << {x};", f"for (int v : {data}) std::cout << ' ' << v;", "std::cout << '\\n';"]
-    code = "\n".join([*head, *lines, *last])
+    code = "\n".join([*head, *lines])
     static = "".join(f"{line}\n" for line in definitions)
     includes = "".join(f"#include <{name}>\n" for name, word in HEADERS.items() if word in static + code)
     return f"{includes}#include <iostream>\n#include <vector>\n\n{static}int main() {{\n{indent(code, '    ')}\n}}\n"
@@ -250,6 +249,8 @@ def counting_down(rng: Rng) -> Fragment:
 CPP = ProgramLanguage(
     "C++",
     frame,
+    ("std::cout << $x;", "for (int v : $data) std::cout << ' ' << v;", "std::cout << '\\n';"),
+    "std::cout << $x << '\\n';",
     output,
     (
         loop_reference,

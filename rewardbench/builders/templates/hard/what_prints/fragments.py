@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from string import Template as Places
 
 from rewardbench.builders.draw import Rng
@@ -63,11 +63,25 @@ class ProgramLanguage:
     title: str
     frame: Callable[[list[str], list[str], ProgramState, dict[str, str]], str]
     """Returns the program of definitions and lines, given the initial state and the names."""
+    print_all: tuple[str, ...]
+    """The lines that print the number and the list."""
+    print_number: str
+    """The line that prints the number only."""
     output: Callable[[ProgramState], str]
     """Returns what the last line prints."""
     makers: tuple[FragmentMaker, ...]
-    names: dict[str, list[str]] = field(default_factory=dict)
-    """Further variables, with the names that they may have."""
+
+    def program(
+        self,
+        definitions: list[str],
+        lines: list[str],
+        start: ProgramState,
+        names: dict[str, str],
+        with_list: bool = True,
+    ) -> str:
+        """Return the program that prints the number, and the list if `with_list`, after its lines."""
+        last = self.print_all if with_list else (self.print_number,)
+        return self.frame(definitions, [*lines, *(fill(line, 0, names) for line in last)], start, names)
 
 
 def fill(line: str, variant: int, names: dict[str, str]) -> str:

@@ -20,7 +20,7 @@ def frame(definitions: list[str], lines: list[str], state: ProgramState, names: 
     x, data = names["x"], names["data"]
     values = ", ".join(map(str, state.data))
     head = [f"int {x} = {state.x};", f"List<Integer> {data} = new ArrayList<>(List.of({values}));"]
-    body = "\n".join([*head, *lines, f'System.out.println({x} + " " + {data});'])
+    body = "\n".join([*head, *lines])
     static = "".join(f"    {line}\n" if line else "\n" for line in definitions)
     imports = ["ArrayList", "List", *(["Map", "TreeMap"] if "TreeMap" in static else [])]
     head_lines = "".join(f"import java.util.{name};\n" for name in imports)
@@ -224,6 +224,8 @@ def string_identity(rng: Rng) -> Fragment:
 JAVA = ProgramLanguage(
     "Java",
     frame,
+    ('System.out.println($x + " " + $data);',),
+    "System.out.println($x);",
     output,
     (
         overflow,

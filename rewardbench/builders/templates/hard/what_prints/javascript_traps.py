@@ -20,7 +20,7 @@ def frame(definitions: list[str], lines: list[str], state: ProgramState, names: 
     """Return the program."""
     x, data = names["x"], names["data"]
     head = [f"let {x} = {state.x};", f"let {data} = {state.data};"]
-    return "\n".join([*definitions, *head, *lines, f'console.log({x} + " [" + {data}.join(", ") + "]");']) + "\n"
+    return "\n".join([*definitions, *head, *lines]) + "\n"
 
 
 def output(state: ProgramState) -> str:
@@ -257,6 +257,8 @@ def shared_rows(rng: Rng) -> Fragment:
 JAVASCRIPT = ProgramLanguage(
     "JavaScript",
     frame,
+    ('console.log($x + " [" + $data.join(", ") + "]");',),
+    "console.log($x);",
     output,
     (
         default_sort,

@@ -9,7 +9,7 @@ from rewardbench.builders.templates.hard.what_prints.fragments import Fragment, 
 def frame(definitions: list[str], lines: list[str], state: ProgramState, names: dict[str, str]) -> str:
     """Return the program."""
     head = [f"{names['x']} = {state.x}", f"{names['data']} = {state.data}"]
-    parts = [*definitions, *([""] if definitions else []), *head, *lines, f"print({names['x']}, {names['data']})"]
+    parts = [*definitions, *([""] if definitions else []), *head, *lines]
     return "\n".join(parts) + "\n"
 
 
@@ -262,6 +262,8 @@ def rows_shared(rng: Rng) -> Fragment:
 PYTHON = ProgramLanguage(
     "Python",
     frame,
+    ("print($x, $data)",),
+    "print($x)",
     output,
     (
         alias,

@@ -17,16 +17,28 @@ from rewardbench.builders.templates.hard.hard_code.languages import JavaEmitter,
 from rewardbench.builders.templates.hard.what_prints.fragments import fill, truncated
 
 EMITTERS: dict[str, type[Emitter]] = {"javascript": JavaScriptEmitter, "java": JavaEmitter, "cpp": CppEmitter}
-PRIMES = (83, 89, 97, 101, 103, 107, 109, 113)
-SMALL_PRIMES = (31, 37, 41, 43, 47, 53)
 SPOT = (
     "def $spot(p: int, q: int) -> int:",
     "    if p < 0:",
     "        return -p % q",
     "    return p % q",
 )
-RoundFunction = Callable[..., int]
-"""Changes a list, and returns the number that it makes of a number."""
+INT_LIMIT = 2**31
+"""In Java and C++, no product may reach it."""
+Snapshot = tuple[int, ...]
+"""The number and the elements of the list after a round."""
+
+
+@dataclass(frozen=True)
+class RoundSize:
+    """How large the numbers of a loop are."""
+
+    modulus: int
+    """The number is a remainder of it after each round."""
+    bound: int
+    """The prime below which the elements of the list mostly are."""
+    factors: tuple[int, int]
+    """Bounds of the factor by which the number is multiplied in each round."""
 
 
 @dataclass(frozen=True)
@@ -44,31 +56,47 @@ class RoundPart:
 
 @dataclass(frozen=True)
 class RoundLoop:
-    """A function with a loop."""
+    """A function with a loop, which returns a remainder made of the last number and the last list."""
 
     rounds: int
+    size: RoundSize
+    spread: int
+    """Factor of the elements and of the number before the first round."""
     parts: Sequence[RoundPart]
     names: dict[str, str]
 
-    def source(self, variants: Sequence[int]) -> str:
-        """Return the source, with a variant for each part."""
+    def source(self, variants: Sequence[int], factor: int, snapshot: str = "") -> str:
+        """Return the source.
+
+        Args:
+            variants: the variant of each part.
+            factor: the factor of the remainder that is returned.
+            snapshot: a function to be called with the number and the list after each round.
+        """
+        modulus, bound = self.size.modulus, self.size.bound
         helpers, body = list(SPOT), ["$at = $spot($x + $step, len($data))"]
-        before: list[str] = []
+        before = [
+            "for i in range(len($data)):",
+            f"    $data[i] = $spot($data[i] * {self.spread} + i, {bound})",
+            f"$x = $spot($x * {self.spread * 7}, {modulus})",
+        ]
         for part, variant in zip(self.parts, variants, strict=True):
             if part.helper:
                 helpers += ["", *(fill(line, variant, self.names) for line in part.helper)]
             before += part.before
             body += [fill(line, variant, self.names) for line in part.lines]
+        if snapshot:
+            body.append(f"{snapshot}($x, $data)")
         lines = [*helpers, "", "def $churn($data: list[int], $x: int) -> int:"]
         lines += [f"    {line}" for line in before]
         lines.append(f"    for $step in range(1, {self.rounds + 1}):")
         lines += [f"        {line}" for line in body]
-        lines.append("    return $x")
+        lines += ["    for v in $data:", f"        $x = ($x * {factor} + v) % {modulus}", "    return $x"]
         return "\n".join(fill(line, 0, self.names) for line in lines) + "\n"
 
-    def definitions(self, language: str, variants: Sequence[int]) -> list[str]:
+    def definitions(self, language: str, variants: Sequence[int], factor: int) -> list[str]:
         """Return the lines of the functions in a language."""
-        source = self.source(variants)
+        source = self.source(variants, factor)
         if language not in EMITTERS:
             return source.replace("\n\ndef", "\n\n\ndef").split("\n")
         emitter = EMITTERS[language](source)
@@ -78,23 +106,38 @@ class RoundLoop:
             emitter.write("")
         return emitter.output
 
-    def function(self, language: str, variants: Sequence[int]) -> RoundFunction:
-        """Return the function, with the arithmetic of a language."""
-        tree = _Arithmetic(language).visit(ast.parse(self.source(variants)))
-        names: dict[str, RoundFunction] = {"quotient": _quotient, "remainder": _remainder}
+    def run(self, language: str, variants: Sequence[int], data: list[int], number: int) -> list[Snapshot]:
+        """Return the number and the list after each round, with the arithmetic of a language.
+
+        Raises:
+            OverflowError: if a product does not fit into 32 bits where the language has such integers.
+        """
+        snapshots: list[Snapshot] = []
+        tree = _Arithmetic(language).visit(ast.parse(self.source(variants, 1, "snapshot")))
+
+        def snapshot(x: int, values: list[int]) -> None:
+            snapshots.append((x, *values))
+
+        names: dict[str, Callable[..., int | None]] = {
+            "quotient": _quotient,
+            "remainder": _remainder,
+            "product": _product,
+            "snapshot": snapshot,
+        }
         exec(compile(ast.fix_missing_locations(tree), "rounds", "exec"), names)
-        return names[self.names["churn"]]
+        names[self.names["churn"]](list(data), number)
+        return snapshots
 
 
 class _Arithmetic(ast.NodeTransformer):
-    """Replace remainders and divisions by what a language computes."""
+    """Replace remainders, divisions and products by what a language computes."""
 
     def __init__(self, language: str) -> None:
         self.functions: dict[type[ast.operator], str] = {}
         if language != "python":
             self.functions[ast.Mod] = "remainder"
         if language in ("java", "cpp"):
-            self.functions[ast.FloorDiv] = "quotient"
+            self.functions |= {ast.FloorDiv: "quotient", ast.Mult: "product"}
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
         """Return the call of a function, or the operation itself."""
@@ -109,3 +152,14 @@ def _quotient(dividend: int, divisor: int) -> int:
 
 def _remainder(dividend: int, divisor: int) -> int:
     return truncated(dividend, divisor)[1]
+
+
+def _product(left: int, right: int) -> int:
+    """Return a product.
+
+    Raises:
+        OverflowError: if it does not fit into 32 bits, with some room for a summand.
+    """
+    if abs(left * right) > INT_LIMIT * 0.99:
+        raise OverflowError
+    return left * right

@@ -58,23 +58,23 @@ ENDINGS = (
 )
 
 CHURN_NAMES = ("churn", "stir", "grind", "rework", "evolve", "simulate", "crank", "advance", "spin", "knead")
-HELPER_NAMES = ("wrap", "spot_of", "fold", "adjust", "pull", "mix", "bend", "tune", "shrink", "blend", "settle")
+HELPER_NAMES = "wrap fold adjust pull mix bend tune shrink blend settle trim press twist wind lift gauge probe".split()
 STEP_NAMES = ("step", "turn", "lap", "tick", "day", "cycle")
 LONG_ASKS = (
     "What does this {lang} program print?\n\n{code}",
-    "{code}\n\nwhat's the output? the numbers are enough, plus two or three sentences on what it does",
+    "{code}\n\nwhat's the output? the number is enough, plus two or three sentences on what it does",
     "Without running it: what comes out here?\n\n{code}\n\nI don't need the values on the way, only the printed line.",
     "Found this in an old {lang} repo, with no comment at all. Roughly what does it do, and what is printed?\n\n{code}",
     "hey, {lang} again:\n\n{code}\n\nwhat will it print exactly? pls no long trace",
     "I have to enter the output of this program in a form, and {lang} isn't installed here.\n\n{code}\n\nA short "
     "description and the exact output, please.",
-    "My colleague and I bet on the output of this {lang} program. Who's right depends on you:\n\n{code}",
+    "My colleague and I bet on the number that this {lang} program prints. Who's right depends on you:\n\n{code}",
     "Exam question 4 ({lang}, no computer allowed): describe the program in general terms and state its output."
     "\n\n{code}",
     "i need the expected value for a unit test of this, so the exact printed line\n\n{code}",
     "Dry run, please.\n\n{code}\n\nOnly the result, and a summary of how the program works.",
     "Output of this one? I have no {lang} on this machine.\n\n{code}",
-    "For our quiz night, the tie-break: a {lang} program, closest to the true line wins.\n\n{code}\n\nSo what is it?",
+    "For our quiz night, the tie-break: a {lang} program. Who has the exact number wins.\n\n{code}\n\nSo what is it?",
 )
 LONG_SYSTEMS = (
     "",
@@ -98,12 +98,24 @@ LOOP_REMARKS = (
     "I carried the number and the list through all {rounds} rounds.",
     "{rounds} passes of the loop have to be made, in order.",
 )
+SPREAD_REMARKS = (
+    "Before the loop, the elements and the number are spread over a wider range.",
+    "At first, every element and the number itself are multiplied and reduced, which makes them larger.",
+    "What comes in is small; a multiplication with a remainder turns it into larger numbers before round one.",
+    "The function begins with a pass that scales the list, and the number with it.",
+)
+DIGEST_REMARKS = (
+    "After the last round, one more pass over the list combines it with the number, and only this result is returned.",
+    "In the end the list is folded into the number, so that each element counts in the result.",
+    "The value that comes back is a remainder made of the last number and of every element, in order.",
+    "A closing loop takes all elements into the number; the list itself is not printed.",
+)
 REMARKS = (
     "The rules of {lang} for remainders, copies and indices apply throughout.",
-    "Since {churn} works on the list itself, its changes are seen after the call.",
-    "The list is shared with the caller, and only the number is returned.",
+    "A slip in any round would spoil all that follows, so I kept every number exact.",
+    "The order of the statements in a round matters: each sees what those above it did.",
     "Nothing in it is random, so the line is the same every time.",
-    "After the last round, the number is returned and printed with the list.",
+    "No value gets so large that the integers of {lang} cannot hold it.",
 )
 LONG_ENDINGS = (
     "So the printed line is {output}.",
