@@ -13,6 +13,8 @@ from rewardbench.verifiers.programs import BATCH_SIZE, LANGUAGES, only_block, ru
 from rewardbench.verifiers.sandbox import ProgramResult
 
 Lines = list[str]
+Accepts = Callable[[list[Lines]], bool]
+"""Returns True if the outputs for all inputs are right."""
 
 PYTHON = """
 import sys
@@ -163,29 +165,30 @@ def _split_output(result: ProgramResult) -> list[Lines] | str:
     return outputs[:-1]
 
 
-def judge_outputs(cells: Sequence[Cell], prepare: Callable[[Cell], tuple[list[Lines], list[Lines]]]) -> list[str]:
-    """Call the program of each cell, and compare its outputs.
+def judge_outputs(cells: Sequence[Cell], prepare: Callable[[Cell], tuple[list[Lines], Accepts]]) -> list[str]:
+    """Call the program of each cell, and judge its outputs.
 
     Args:
         cells: the cells.
-        prepare: returns the inputs for a cell, and the expected output of each.
+        prepare: returns the inputs for a cell, and the judgement of their outputs.
     """
     calls: dict[int, FunctionCall] = {}
-    expected: dict[int, list[Lines]] = {}
+    judgements: dict[int, tuple[int, Accepts]] = {}
     outcomes = [""] * len(cells)
     for n, cell in enumerate(cells):
         try:
-            inputs, expected[n] = prepare(cell)
+            inputs, accepts = prepare(cell)
             calls[n] = make_call(cell, inputs)
+            judgements[n] = len(inputs), accepts
         except (BrokenCheck, ValueError, KeyError, TypeError) as error:
             outcomes[n] = f"its check breaks: {type(error).__name__}: {error}"
     results = run_calls(list(calls.values()))
     for n, call in calls.items():
-        outputs = results[call]
+        outputs, (count, accepts) = results[call], judgements[n]
         if isinstance(outputs, str):
             outcomes[n] = outputs
-        elif len(outputs) != len(expected[n]):
-            outcomes[n] = f"breaks: {len(outputs)} outputs for {len(expected[n])} inputs"
+        elif len(outputs) != count:
+            outcomes[n] = f"breaks: {len(outputs)} outputs for {count} inputs"
         else:
-            outcomes[n] = PASS if outputs == expected[n] else FAIL
+            outcomes[n] = PASS if accepts(outputs) else FAIL
     return outcomes

@@ -17,12 +17,14 @@ from rewardbench.builders.templates.hard import hard_code
 from rewardbench.builders.templates.hard.hard_code.conditions import Conditions, negated
 from rewardbench.builders.templates.hard.hard_code.prompts import ticket_prompts
 from rewardbench.builders.templates.hard.hard_code.rewriting import rewrite, rewrite_query
+from rewardbench.builders.templates.hard.hard_code.runs import LoggedRun, both_readings
 from rewardbench.builders.templates.hard.hard_code.worlds import clause_text, read_worlds
 from rewardbench.verifiers import Cell
 from rewardbench.verifiers.cells import FAIL, PASS
 from rewardbench.verifiers.hard.hard_code import verify_cases, verify_clauses
 from rewardbench.verifiers.hard.tickets import WORLDS, read_prompt
 from rewardbench.verifiers.hard.tickets.clauses import numbered_clauses, read_ticket
+from rewardbench.verifiers.hard.tickets.readings import ChecksummedRun, all_readings
 from rewardbench.verifiers.programs import LANGUAGES
 
 RULES = {world.__name__.rsplit(".", 1)[1]: world for world in WORLDS}
@@ -93,7 +95,7 @@ def test_program_and_clauses_agree_on_random_inputs(world):
         draw_input = hard_code.INPUTS[world.name]
         example = draw_input(rng, words, settings)
         (prompt,) = ticket_prompts(rng, world, words, [settings], world.language, (example, []))
-        rules, ticket = read_prompt(prompt[-1]["content"])
+        rules, (ticket,) = read_prompt(prompt[-1]["content"])
         assert ticket.settings == settings
         generator = random.Random(seed)
         for n in range(40):
@@ -102,12 +104,17 @@ def test_program_and_clauses_agree_on_random_inputs(world):
 
 
 def test_twins_differ_in_one_clause_and_at_the_lower_rungs_in_one_place_of_the_program():
+    """At the upper rungs they have the same clauses, and differ in the checksum of a run."""
     for mirror in MIRRORS:
         clauses_a, clauses_b = (numbered_clauses(prompt[-1]["content"]) for prompt in (mirror.a, mirror.b))
-        assert sum(a != b for a, b in zip(clauses_a, clauses_b, strict=True)) == 1
+        assert sum(a != b for a, b in zip(clauses_a, clauses_b, strict=True)) == (mirror.source["rung"] < 3)
         lines_x, lines_y = mirror.x.split("\n"), mirror.y.split("\n")
         if mirror.source["rung"] in hard_code.REWRITTEN:
             assert len(set(lines_x) - set(lines_y)) >= 6
+            text_a, text_b = (prompt[-1]["content"] for prompt in (mirror.a, mirror.b))
+            checksums = [re.search(r"checksum was (\d+)", text)[1] for text in (text_a, text_b)]
+            assert checksums[0] != checksums[1]
+            assert text_a.replace(checksums[0], "…", 1) == text_b.replace(checksums[1], "…", 1)
             continue
         shorter, longer = sorted((lines_x, lines_y), key=len)
         assert len(longer) - len(shorter) in (0, 1, 2, 3)
@@ -261,6 +268,47 @@ def test_a_program_in_five_languages():
 
 def test_lines_of_an_example_are_no_clauses():
     assert numbered_clauses("1. Do this.\n2. Do that.\n\n```\n1: 4\n7: 2\n```\n") == ["Do this.", "Do that."]
+
+
+def test_words_that_differ_stand_in_brackets_and_are_read_back():
+    pairs = [("A b c.", "A d c."), ("Go if free.", "Go."), ("Up it is", "Down it is"), ("a b", "a b c")]
+    texts = [both_readings(*pair) for pair in pairs]
+    assert texts == ["A [b | d] c.", "[Go if free. | Go.]", "[Up | Down] it is", "a [b | b c]"]
+    assert [[one for (one,) in all_readings([text])] for text in texts] == [list(pair) for pair in pairs]
+    assert len(all_readings(["[a | b] c", "d", "e [f | g]"])) == 4
+
+
+@pytest.mark.parametrize("world", read_worlds(), ids=lambda world: world.name)
+def test_both_readings_of_every_clause_are_read_back(world):
+    words = hard_code.draw_words(Rng(world.name), world)
+    rules = RULES[world.name]
+    for name in world.switches():
+        for wording in world.clauses[name]:
+            text = both_readings(clause_text(wording, 0, words), clause_text(wording, 1, words))
+            combinations = all_readings([text])
+            settings = [read_ticket(clauses, rules.CLAUSES, rules.SETTINGS).settings[name] for clauses in combinations]
+            assert settings == [0, 1], text
+
+
+def test_two_checksums_by_hand():
+    """By lines 1 + 2 + 7 = 10 and 26: 31 * 10 + 26; by characters b and 7: 31 * 2 + 7."""
+    for by_line, unit, output, expected in ((True, "s", ["ab 7", "Z"], 336), (False, "v", ["b-", "7 ş"], 69)):
+        assert LoggedRun([], [], 31, 9973, by_line).checksum(output) == expected
+        assert ChecksummedRun([], 31, 9973, unit, expected).fits(output)
+        assert not ChecksummedRun([], 31, 9973, unit, expected).fits([*output, "a"])
+
+
+def test_a_program_that_misses_the_checksum_is_wrong_whatever_its_reading():
+    mirror = next(mirror for mirror in SAMPLE if mirror.source["rung"] == 4)
+    _, tickets = read_prompt(mirror.a[-1]["content"])
+    _, other_tickets = read_prompt(mirror.b[-1]["content"])
+    assert tickets
+    assert not any(ticket in other_tickets for ticket in tickets)
+    text = re.sub(r"checksum was \d+", "checksum was 100000", mirror.a[-1]["content"])
+    with pytest.raises(ValueError, match="no reading fits"):
+        read_prompt(text)
+    with pytest.raises(ValueError, match="0 checksums"):
+        read_prompt(text.replace("checksum was 100000", "checksum is gone"))
 
 
 def test_a_square_has_four_programs_for_four_tickets():

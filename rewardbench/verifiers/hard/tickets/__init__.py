@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import ModuleType
 
 from rewardbench.verifiers.hard.tickets import cache, league, payments, queue, report, rooms, stock, visits
 from rewardbench.verifiers.hard.tickets.clauses import Ticket, numbered_clauses, read_ticket
+from rewardbench.verifiers.hard.tickets.readings import all_readings, read_run
 
 __all__ = ["WORLDS", "Ticket", "read_prompt"]
 
@@ -13,18 +15,35 @@ WORLDS: tuple[ModuleType, ...] = (cache, league, payments, queue, report, rooms,
 """Each has CLAUSES, SETTINGS, `expected_output(ticket, lines)` and `random_lines(generator, ticket)`."""
 
 
-def read_prompt(prompt: str) -> tuple[ModuleType, Ticket]:
-    """Return the world whose clauses a prompt lists, and what they say.
+def read_prompt(prompt: str) -> tuple[ModuleType, list[Ticket]]:
+    """Return the world whose clauses a prompt lists, and what they may say.
+
+    If clauses have two readings, those combinations are returned with which the run in the prompt has its checksum.
 
     Raises:
-        ValueError: unless exactly one world knows all its clauses.
+        ValueError: unless exactly one world knows all clauses, and some combination fits the run.
     """
-    clauses = numbered_clauses(prompt)
+    combinations = all_readings(numbered_clauses(prompt))
+    run = read_run(prompt)
+    world = _find_world(combinations[0])
+    tickets = [read_ticket(clauses, world.CLAUSES, world.SETTINGS) for clauses in combinations]
+    if run is not None:
+        tickets = [ticket for ticket in tickets if run.fits(world.expected_output(ticket, run.lines))]
+    elif len(tickets) > 1:
+        raise ValueError("clauses with two readings, and no run")
+    if not tickets:
+        raise ValueError("no reading fits the run")
+    return world, tickets
+
+
+def _find_world(clauses: Sequence[str]) -> ModuleType:
+    """Return the world that knows these clauses."""
     matches = []
     reasons = []
     for world in WORLDS:
         try:
-            matches.append((world, read_ticket(clauses, world.CLAUSES, world.SETTINGS)))
+            read_ticket(clauses, world.CLAUSES, world.SETTINGS)
+            matches.append(world)
         except ValueError as error:
             reasons.append(str(error))
     if len(matches) != 1:

@@ -2,7 +2,8 @@
 
 Each world is a file `*.toml` (see `worlds` for its notation): a program is written once, in a typed subset of Python,
 and translated. A mirror draws a world, a scene, the clauses, their settings and wordings, and the clause in which the
-twins differ; the programs must differ on a share of random inputs that shrinks with the rung.
+twins differ; the programs must differ on a share of random inputs that shrinks with the rung. At the upper rungs both
+readings of that clause and of others are given, and the run of an old program decides (see `runs`).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from rewardbench.builders.templates.hard.hard_code.inputs import INPUTS
 from rewardbench.builders.templates.hard.hard_code.languages import JavaEmitter, JavaScriptEmitter
 from rewardbench.builders.templates.hard.hard_code.prompts import function_name, ticket_prompts, ticket_responses
 from rewardbench.builders.templates.hard.hard_code.rewriting import rewrite, rewrite_query
+from rewardbench.builders.templates.hard.hard_code.runs import LoggedRun, draw_run
 from rewardbench.builders.templates.hard.hard_code.worlds import ClauseSettings, TicketWorld, read_worlds
 from rewardbench.types import Messages
 
@@ -31,6 +33,10 @@ SHARES = {1: (0.02, 1.0), 2: (0.01, 0.4), 3: (0.01, 0.15), 4: (0.01, 0.05)}
 FUZZ_INPUTS = 400
 REWRITTEN = (3, 4)
 """Rungs at which each response is rewritten, so that the two programs cannot be compared line by line."""
+RUN_LINES = {3: 2, 4: 18}
+"""Lines that the input of the old program's run has beyond the usual number, at the rungs that have such a run."""
+READINGS = {3: 4, 4: 8}
+"""Largest number of clauses of which both readings are given, at the same rungs."""
 CASES, SEPARATING_CASES = 12, 6
 """Number of tests, and the largest number of them on which the two programs differ."""
 
@@ -86,8 +92,26 @@ class Assignment:
             facts["schema"] = Places(self.world.schema).substitute(self.words)
         return facts
 
+    def draw_run(self, rng: Rng, variants: Sequence[ClauseSettings]) -> LoggedRun | None:
+        """Draw the run that decides between some settings; None at the rungs whose tickets are complete."""
+        if self.rung not in RUN_LINES:
+            return None
+        draw_lines = partial(INPUTS[self.world.name], rng, self.words, self.settings, RUN_LINES[self.rung])
+        programs = [load(self.world, settings, self.words) for settings in variants]
+        return draw_run(rng, draw_lines, programs, by_line=self.rung < max(RUN_LINES))
+
+    def draw_readings(self, rng: Rng, *differing: str) -> list[str]:
+        """Draw the clauses of which both readings are given: the differing ones, and others with two settings."""
+        others = [name for name in self.switches() if name not in differing]
+        count = READINGS[self.rung] - len(differing)
+        return [*differing, *rng.sample(others, min(count, len(others)))]
+
     def render(
-        self, rng: Rng, variants: Sequence[ClauseSettings], example: tuple[list[str], list[str]]
+        self,
+        rng: Rng,
+        variants: Sequence[ClauseSettings],
+        example: tuple[list[str], list[str]],
+        run: LoggedRun | None,
     ) -> tuple[list[Messages], list[str]]:
         """Return the prompts and the responses for some settings."""
         sources = [self.world.program(settings, self.words) for settings in variants]
@@ -95,7 +119,9 @@ class Assignment:
             change = rewrite_query if self.language == "sql" else rewrite
             sources = [change(rng, source) for source in sources]
         codes = [translate(self.language, source) for source in sources]
-        prompts = ticket_prompts(rng, self.world, self.words, variants, self.language, example)
+        readings = self.draw_readings(rng, *differing_clauses(variants)) if run else []
+        runs = run.texts(rng) if run else []
+        prompts = ticket_prompts(rng, self.world, self.words, variants, self.language, example, readings, runs)
         return prompts, ticket_responses(rng, self.language, codes)
 
 
@@ -104,7 +130,11 @@ def draw(rng: Rng, rung: int) -> MirrorContent:
     task = _draw_assignment(rng, rung)
     name, fuzzing = _draw_twin(rng, task, SHARES[rung])
     cases = _draw_cases(rng, fuzzing)
-    prompts, responses = task.render(rng, [task.settings, task.flipped(name)], rng.pick(fuzzing.same))
+    variants = [task.settings, task.flipped(name)]
+    run = task.draw_run(rng, variants)
+    if run:
+        cases.insert(0, (run.lines, run.outputs[0], run.outputs[1]))
+    prompts, responses = task.render(rng, variants, rng.pick(fuzzing.same), run)
     return MirrorContent(
         edit=f"{task.world.name}: clause {name}",
         a=prompts[0],
@@ -144,12 +174,20 @@ def draw_square(rng: Rng, rung: int) -> SquareContent:
     shared = [row for row in rows if all(output == row[1] for output in row[2:])]
     if not shared:
         raise Resample
-    prompts, responses = task.render(rng, variants, rng.pick(shared)[:2])
+    run = task.draw_run(rng, variants)
+    if run:
+        cases.insert(0, (run.lines, *run.outputs))
+    prompts, responses = task.render(rng, variants, rng.pick(shared)[:2], run)
     check: dict[str, object] = {"kind": "hard-code"}
     for n in range(4):
         check[str(n)] = {**task.facts(), "cases": [[row[0], row[n + 1]] for row in cases]}
     edit = f"{task.world.name}: clauses {first}, {second}"
     return SquareContent(edit, prompts=tuple(prompts), responses=tuple(responses), check=check)
+
+
+def differing_clauses(variants: Sequence[ClauseSettings]) -> list[str]:
+    """Return the clauses that do not have the same setting everywhere."""
+    return [name for name in variants[0] if len({settings[name] for settings in variants}) > 1]
 
 
 def _draw_assignment(rng: Rng, rung: int) -> Assignment:
@@ -158,7 +196,7 @@ def _draw_assignment(rng: Rng, rung: int) -> Assignment:
     words = draw_words(rng, world)
     settings = draw_settings(rng, world, CLAUSES[rung])
     language = "sql" if world.language == "sql" else rng.pick(LANGUAGES)
-    inputs = [INPUTS[world.name](rng, words, settings) for _ in range(FUZZ_INPUTS)]
+    inputs = [INPUTS[world.name](rng, words, settings, 0) for _ in range(FUZZ_INPUTS)]
     return Assignment(world, words, settings, language, inputs, rung)
 
 

@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping
 from rewardbench.builders.draw import Rng
 
 Words = Mapping[str, str]
-DrawInput = Callable[[Rng, Words, Mapping[str, int]], list[str]]
-"""Returns the lines of an input, given the words and numbers of the scene, and the clauses of the ticket."""
+DrawInput = Callable[[Rng, Words, Mapping[str, int], int], list[str]]
+"""Returns the lines of an input: words and numbers of the scene, clauses of the ticket, and how many lines more."""
 
 KEYS = "amber birch cedar dune ember fjord grove heath islet".split()
+MORE_KEYS = "jetty knoll lagoon meadow nook orchard pier quarry ridge shore".split()
 
 
 def _extras(words: Words, settings: Mapping[str, int], *names: str) -> list[str]:
@@ -18,14 +19,14 @@ def _extras(words: Words, settings: Mapping[str, int], *names: str) -> list[str]
     return [words[name] for name in names if name in settings]
 
 
-def cache_lines(rng: Rng, words: Words, settings: Mapping[str, int]) -> list[str]:
+def cache_lines(rng: Rng, words: Words, settings: Mapping[str, int], extra: int = 0) -> list[str]:
     """Return a log of a store: puts and gets of a few keys, and the commands of the ticket."""
     extras = _extras(words, settings, "touch", "drop", "pin", "usage", "grow")
     life = int(words["life"])
     keys = KEYS[: rng.number(3, 5)]
     minute = rng.number(0, 60)
     lines = []
-    for _ in range(rng.number(8, 10 + len(settings))):
+    for _ in range(extra + rng.number(8, 10 + len(settings))):
         word = rng.pick([words["put"]] * 4 + [words["get"]] * 3 + extras)
         key = rng.pick(keys)
         if word == words["put"]:
@@ -38,13 +39,13 @@ def cache_lines(rng: Rng, words: Words, settings: Mapping[str, int]) -> list[str
     return lines
 
 
-def room_lines(rng: Rng, words: Words, settings: Mapping[str, int]) -> list[str]:
+def room_lines(rng: Rng, words: Words, settings: Mapping[str, int], extra: int = 0) -> list[str]:
     """Return a log of requests on a grid of five minutes, for two or three rooms."""
     commands = [words["book"]] * 6 + [words["cancel"]] * 2
     commands += _extras(words, settings, "extend", "move", "count", "shut", "rename")
     names, rooms = rng.people(6), ["north", "south", "east"][: rng.number(1, 3)]
     lines = []
-    for _ in range(rng.number(8, 10 + len(settings))):
+    for _ in range(extra + rng.number(8, 10 + len(settings))):
         command, name, room = rng.pick(commands), rng.pick(names), rng.pick(rooms)
         start = rng.number(465, 620, 5)
         if command == words["book"]:
@@ -64,13 +65,13 @@ def room_lines(rng: Rng, words: Words, settings: Mapping[str, int]) -> list[str]
     return lines
 
 
-def league_lines(rng: Rng, words: Words, settings: Mapping[str, int]) -> list[str]:
+def league_lines(rng: Rng, words: Words, settings: Mapping[str, int], extra: int = 0) -> list[str]:
     """Return a result sheet of three to five names."""
     commands = [words["play"]] * 7 + _extras(words, settings, "fine", "forfeit", "bonus", "quit")
     commands += [words["late_word"]] * 2 if "late" in settings else []
     names = rng.people(rng.number(3, 5))
     lines = []
-    for _ in range(rng.number(6, 8 + len(settings))):
+    for _ in range(extra + rng.number(6, 8 + len(settings))):
         command = rng.pick(commands)
         home, away = rng.sample(names, 2)
         goals, other_goals = (
@@ -87,13 +88,13 @@ def league_lines(rng: Rng, words: Words, settings: Mapping[str, int]) -> list[st
     return lines
 
 
-def stock_lines(rng: Rng, words: Words, settings: Mapping[str, int]) -> list[str]:
+def stock_lines(rng: Rng, words: Words, settings: Mapping[str, int], extra: int = 0) -> list[str]:
     """Return a stock book of two or three articles."""
     commands = [words["in"]] * 4 + [words["out"]] * 4 + _extras(words, settings, "back", "loss", "value", "hold")
     items = KEYS[3 : 5 + rng.number(0, 1)]
     day = rng.number(1, 20)
     lines = []
-    for _ in range(rng.number(7, 9 + len(settings))):
+    for _ in range(extra + rng.number(7, 9 + len(settings))):
         command, item = rng.pick(commands), rng.pick(items)
         amount = rng.number(1, 9)
         if command == words["in"]:
@@ -106,7 +107,7 @@ def stock_lines(rng: Rng, words: Words, settings: Mapping[str, int]) -> list[str
     return lines
 
 
-def visit_lines(rng: Rng, words: Words, settings: Mapping[str, int]) -> list[str]:
+def visit_lines(rng: Rng, words: Words, settings: Mapping[str, int], extra: int = 0) -> list[str]:
     """Return a log of two or three users."""
     actions = ["view", "view", "next", *_extras(words, settings, "quit", "ping", "join", "star")]
     actions += [words["fail"]] * 4 if "errors" in settings else []
@@ -114,13 +115,13 @@ def visit_lines(rng: Rng, words: Words, settings: Mapping[str, int]) -> list[str
     users = rng.people(rng.number(2, 3))
     time = rng.number(0, 15) * 10
     lines = []
-    for _ in range(rng.number(8, 12 + len(settings))):
+    for _ in range(extra + rng.number(8, 12 + len(settings))):
         lines.append(f"{time} {rng.pick(users)} {rng.pick(actions)}")
         time += rng.pick([1, 2, 5, 5, 10, 10, 20, 27])
     return lines
 
 
-def payment_lines(rng: Rng, words: Words, settings: Mapping[str, int]) -> list[str]:
+def payment_lines(rng: Rng, words: Words, settings: Mapping[str, int], extra: int = 0) -> list[str]:
     """Return a ledger of two or three payers, with amounts that often nearly fit."""
     commands = [words["inv"]] * 4 + [words["pay"]] * 4
     commands += _extras(words, settings, "void", "block", "alias", "remind")
@@ -129,7 +130,7 @@ def payment_lines(rng: Rng, words: Words, settings: Mapping[str, int]) -> list[s
     day, amounts = rng.number(1, 9), [rng.number(8, 50)]
     numbers: list[str] = []
     lines = []
-    for _ in range(rng.number(8, 10 + len(settings))):
+    for _ in range(extra + rng.number(8, 10 + len(settings))):
         command, payer = rng.pick(commands) if numbers else words["inv"], rng.pick(payers)
         if command == words["inv"]:
             numbers.append(f"{len(numbers)}{rng.pick('abcde')}")
@@ -148,7 +149,7 @@ def payment_lines(rng: Rng, words: Words, settings: Mapping[str, int]) -> list[s
     return lines
 
 
-def report_lines(rng: Rng, words: Words, settings: Mapping[str, int]) -> list[str]:
+def report_lines(rng: Rng, words: Words, settings: Mapping[str, int], extra: int = 0) -> list[str]:
     """Return the rows of the four tables, each after the name of its table."""
     names = rng.people(rng.number(3, 5))
     items = ["alba", "brio", "cora", f"{words['prefix']}-x"]
@@ -156,7 +157,7 @@ def report_lines(rng: Rng, words: Words, settings: Mapping[str, int]) -> list[st
     for name in names:
         lines.append(f"{words['shops']} {name} {rng.pick(['east', 'west', 'west'])} {rng.number(1, 7)}")
     days: list[int] = []
-    for number in range(1, rng.number(6, 12)):
+    for number in range(1, extra + rng.number(6, 12)):
         days.append(rng.number(3, 30))
         lines.append(
             f"{words['sales']} {number} {days[-1]} {rng.pick(names)} {rng.pick(items)} {rng.number(1, 9)} "
@@ -172,15 +173,16 @@ def report_lines(rng: Rng, words: Words, settings: Mapping[str, int]) -> list[st
     return list(dict.fromkeys(lines))
 
 
-def queue_lines(rng: Rng, words: Words, settings: Mapping[str, int]) -> list[str]:
+def queue_lines(rng: Rng, words: Words, settings: Mapping[str, int], extra: int = 0) -> list[str]:
     """Return the events of a queue with two or three workers."""
-    jobs, workers = rng.sample(KEYS, len(KEYS)), rng.people(rng.number(2, 3))
+    keys = KEYS + MORE_KEYS[:extra]
+    jobs, workers = rng.sample(keys, len(keys)), rng.people(rng.number(2, 3))
     commands = [words["add"]] * 3 + [words["next"]] * 5 + [words["fail"]] * 4
     commands += _extras(words, settings, "ok", "drop", "hold", "stat")
     commands += [words["boost_word"]] if "boost" in settings else []
     minute, entered = rng.number(0, 30), 0
     lines = []
-    for _ in range(rng.number(9, 12 + len(settings))):
+    for _ in range(extra + rng.number(9, 12 + len(settings))):
         command = rng.pick(commands) if entered else words["add"]
         if command == words["add"]:
             if entered == len(jobs):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from string import Template as Places
 
 from rewardbench.builders.draw import Rng
 from rewardbench.builders.mirrors import chat
 from rewardbench.builders.templates.hard.hard_code.emitter import camel_case
 from rewardbench.builders.templates.hard.hard_code.languages import camel_title
+from rewardbench.builders.templates.hard.hard_code.runs import both_readings
 from rewardbench.builders.templates.hard.hard_code.worlds import ClauseSettings, TicketWorld, clause_text
 from rewardbench.types import Messages
 
@@ -109,6 +110,8 @@ def ticket_prompts(
     variants: Sequence[ClauseSettings],
     language: str,
     example: tuple[list[str], list[str]],
+    readings: Collection[str] = (),
+    runs: Sequence[str] = (),
 ) -> list[Messages]:
     """Return the prompts of a mirror or a square; they differ in the settings of clauses.
 
@@ -119,6 +122,8 @@ def ticket_prompts(
         variants: the clauses of each prompt, in their order, with their settings.
         language: the language of the program.
         example: an input with its output, the same for all.
+        readings: clauses of which both settings are given.
+        runs: for each prompt, the paragraph that decides between them, in place of an example.
     """
     name = words["f"]
     is_query = language == "sql"
@@ -138,15 +143,18 @@ def ticket_prompts(
     system, style = rng.pick(SYSTEMS).format_map(frame), rng.pick(STYLES)
     wordings = {clause: rng.pick(world.clauses[clause]) for clause in variants[0]}
     example_text = ""
-    if rng.chance() and len(example[0]) <= 12:
+    if rng.chance() and len(example[0]) <= 12 and not runs:
         form = QUERY_EXAMPLE if is_query else rng.pick(EXAMPLES)
         example_text = form.format(lines="\n".join(example[0]), output="\n".join(example[1]))
     prompts = []
-    for settings in variants:
+    for settings, run in zip(variants, runs or [""] * len(variants), strict=True):
         clauses = []
         for n, (clause, setting) in enumerate(settings.items(), 1):
-            clauses.append(style.format(n=n, text=clause_text(wordings[clause], setting, words)))
-        parts = [intro, "\n".join(clauses), example_text, ending]
+            text = clause_text(wordings[clause], setting, words)
+            if clause in readings:
+                text = both_readings(*(clause_text(wordings[clause], either, words) for either in (0, 1)))
+            clauses.append(style.format(n=n, text=text))
+        parts = [intro, "\n".join(clauses), example_text, run, ending]
         prompts.append(chat("\n\n".join(filter(None, parts)), system=system))
     return prompts
 
