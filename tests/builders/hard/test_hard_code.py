@@ -274,7 +274,7 @@ def test_words_that_differ_stand_in_brackets_and_are_read_back():
     pairs = [("A b c.", "A d c."), ("Go if free.", "Go."), ("Up it is", "Down it is"), ("a b", "a b c")]
     texts = [both_readings(*pair) for pair in pairs]
     assert texts == ["A [b | d] c.", "[Go if free. | Go.]", "[Up | Down] it is", "a [b | b c]"]
-    assert [[one for (one,) in all_readings([text])] for text in texts] == [list(pair) for pair in pairs]
+    assert [[clause for (clause,) in all_readings([text])] for text in texts] == [list(pair) for pair in pairs]
     assert len(all_readings(["[a | b] c", "d", "e [f | g]"])) == 4
 
 

@@ -33,6 +33,8 @@ SETTINGS = {
     "room": (r"so is a|Both a|itself or a", r"but no `|Only a|and not a"),
     "ttl": (r"^From minute|or later|is \d+ or more", r"^Later than|not yet at|is above"),
     "big": (r"more than \d|above \d", r"\d or more|at least \d"),
+    "drop": (r"whatever its state|one, expired or not", r"and has not expired|an unexpired one"),
+    "usage": (r"expired ones included|stored, expired or not", r"without the expired|and unexpired"),
     "keep": (r"not greater than|as the new one or more", r"is smaller than|took more \w+ than"),
     "pin": (r"unless the old one had|is unexpired at that minute", r"even if the old|whether or not"),
     "touch": (r"and has not expired|is not used by it", r", expired or not\. It|goes for an expired"),
@@ -63,11 +65,13 @@ def expected_output(ticket: Ticket, lines: list[str]) -> list[str]:
             if key in (stored if ticket.is_second("touch") else alive):
                 stored[key] = stored.pop(key)
         elif word == ticket.word("drop"):
-            stored.pop(key, None)
+            if key in alive or not ticket.is_second("drop"):
+                stored.pop(key, None)
         elif word == ticket.word("pin") and key in alive:
             stored[key] = (*stored[key][:2], True)
         elif word == ticket.word("usage"):
-            answers.append(f"{key} {_size(stored)}")
+            counted = {name: stored[name] for name in alive} if ticket.is_second("usage") else stored
+            answers.append(f"{key} {_size(counted)}")
         elif word == ticket.word("grow"):
             limit = int(amount[0])
             if not ticket.is_second("grow"):

@@ -44,6 +44,7 @@ SETTINGS = {
     "fine": (r"even below|negative", r"no further|0 if"),
     "again": (r"that and every|only the first", r"a third one counts|the third"),
     "bonus": (r"at least|or more", r"more than"),
+    "quit": (r"what was counted before remains|Earlier ones do\.", r"are set to 0"),
     "mark": (r"are above zero|0 or fewer", r"zero or above|fewer than 0"),
 }
 
@@ -70,6 +71,8 @@ def expected_output(ticket: Ticket, lines: list[str]) -> list[str]:
             points[players[0]] += played >= ticket.number("least") + ticket.is_second("bonus")
         elif word == ticket.word("quit"):
             quitters.append(players[0])
+            if ticket.is_second("quit"):
+                points[players[0]] = 0
         elif not set(players) & set(quitters):
             pair = (players[0], players[1])
             meetings[pair] += is_play

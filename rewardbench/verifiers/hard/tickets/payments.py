@@ -42,6 +42,7 @@ SETTINGS = {
     "whole": (r"two", r"three"),
     "dead": (r"more than|older than", r"or more|or older"),
     "tiny": (r"less than|below \d", r"at most|or below"),
+    "sum": (r"that payments have|settled by payments", r"payments that (?:have )?settled"),
     "remind": (r"or more|at least", r"more than"),
 }
 
@@ -62,10 +63,12 @@ class _Ledger:
     hidden: set[str] = field(default_factory=set)
     aliases: dict[str, str] = field(default_factory=dict)
     settled: int = 0
+    successful_payments: int = 0
 
     def settle(self, claims: list[_Claim]) -> list[str]:
         """Close claims; return the answers."""
         self.settled += len(claims)
+        self.successful_payments += 1
         answers = []
         for claim in claims:
             self.open_claims.remove(claim)
@@ -118,7 +121,8 @@ def expected_output(ticket: Ticket, lines: list[str]) -> list[str]:
         for claim in ledger.open_claims:
             answers.append(f"{claim.number}: {claim.amount}")
     if ticket.has("sum"):
-        answers.append(f"settled {ledger.settled}")
+        counted = ledger.successful_payments if ticket.is_second("sum") else ledger.settled
+        answers.append(f"settled {counted}")
     return answers
 
 

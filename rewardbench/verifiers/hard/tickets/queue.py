@@ -25,7 +25,7 @@ CLAUSES = {
     "busy": [r"^If an? \w+ is running that was picked", r"outputs `W busy`, and nothing else"],
     "boost": [
         r"^`T (?P<boost_word>\w+) J` adds (?P<boost>\d+)",
-        r"^On `T (?P<boost_word>\w+) J`, a waiting J gets (?P<boost>\d+)",
+        r"^On `T (?P<boost_word>\w+) J`, a waiting (?:or running )?J gets (?P<boost>\d+)",
     ],
     "stat": [r"^`T (?P<stat>\w+) -` outputs", r"^For `T (?P<stat>\w+) -`, output"],
     "sum": [r"`N left`"],
@@ -37,8 +37,10 @@ SETTINGS = {
     "ok": (r"the last time|latest picking", r"the first time|first picking"),
     "aging": (r"last became ready", r"was entered|of its entry"),
     "late": (r"more than|longer than", r"or more|minutes or longer"),
+    "drop": (r"ready or not", r"and ready by"),
     "most": (r"or more|at least", r"more than"),
     "hold": (r"P or more|at least P", r"more than P|above P"),
+    "boost": (r"is waiting\.|a waiting J", r"waiting or running"),
 }
 
 
@@ -88,9 +90,9 @@ def expected_output(ticket: Ticket, lines: list[str]) -> list[str]:
         elif entry and command == "ok" and is_running:
             answers.append(f"{name} {minute - entry.pickings[0 if ticket.is_second('ok') else -1]}")
             del queue.jobs[name], queue.running[name]
-        elif entry and command == "drop" and not is_running:
+        elif entry and command == "drop" and not is_running and not (ticket.is_second("drop") and entry.ready > minute):
             del queue.jobs[name]
-        elif entry and command == "boost_word" and not is_running:
+        elif entry and command == "boost_word" and (ticket.is_second("boost") or not is_running):
             entry.priority += ticket.number("boost")
     return [*answers, f"{len(queue.jobs)} left"] if ticket.has("sum") else answers
 

@@ -33,6 +33,7 @@ SETTINGS = {
     "quota": (r"or more|at least", r"more than"),
     "wait": (r"the earliest|first come", r"the latest|last come"),
     "count": (r"and end after it|> A", r"end at it or after|≥ A\."),
+    "shut": (r"is refused for R\.|every later", r"until another"),
 }
 
 
@@ -76,7 +77,10 @@ def expected_output(ticket: Ticket, lines: list[str]) -> list[str]:
                 running += start <= int(name) and first_end <= end
             answers.append(f"{name}: {running}")
         elif command == "shut":
-            calendar.shut.append(name)
+            if name in calendar.shut and ticket.is_second("shut"):
+                calendar.shut.remove(name)
+            else:
+                calendar.shut.append(name)
             for guest, (room, _, _) in list(calendar.bookings.items()):
                 if room == name:
                     del calendar.bookings[guest]

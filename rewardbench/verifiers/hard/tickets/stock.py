@@ -35,8 +35,10 @@ SETTINGS = {
     "spoil": (r"not before D|days or more", r"day after D|more than"),
     "back": (r"of the last of|`\w+` of that article ended", r"of the first of|began"),
     "bulk": (r"more than|over", r"or more|at least"),
+    "loss": (r"all of them|everything", r"none if"),
     "merge": (r"higher", r"lower"),
     "small": (r"be below|less than", r"or below|at most"),
+    "hold": (r"replaces", r"adds its Q|is added"),
 }
 
 
@@ -71,11 +73,13 @@ def expected_output(ticket: Ticket, lines: list[str]) -> list[str]:
             price = store.latest_prices[item][0 if ticket.is_second("back") else 1]
             _arrive(ticket, store, item, [(price, day)] * amount)
         elif command == "loss":
-            del pieces[:amount]
+            if amount <= len(pieces) or not ticket.is_second("loss"):
+                del pieces[:amount]
         elif command == "value":
             answers.append(f"{item} {len(pieces)} {_cost(pieces)}")
         elif command == "hold":
-            store.floors[item] = amount
+            before = store.floors.get(item, 0) if ticket.is_second("hold") else 0
+            store.floors[item] = before + amount
         elif command == "out":
             answers += _sell(ticket, store, (day, item, amount), totals)
     if ticket.has("sold"):

@@ -40,6 +40,7 @@ SETTINGS = {
     "longest": (r"seconds or more", r"more than"),
     "least": (r"fewer than|at least", r"or fewer|more than"),
     "errors": (r"or more|at least", r"more than"),
+    "bot": (r"all \w+ of that|every \w+ of that", r"only the latest"),
     "join": (r"or more|or longer", r"more than|: longer than"),
     "star": (r"^The first|the first of them", r"^The last|the last of them"),
     "night": (r"at or after second|line from second", r"line after second"),
@@ -61,8 +62,11 @@ def expected_output(ticket: Ticket, lines: list[str]) -> list[str]:
         by_user.setdefault(user, []).append((number, int(time), action))
     visits: list[_Visit] = []
     for user, events in by_user.items():
-        if ticket.word("bot") not in _actions(events):
+        actions = _actions(events)
+        if ticket.word("bot") not in actions:
             visits += _cut(ticket, user, events)
+        elif ticket.is_second("bot"):
+            visits += _cut(ticket, user, events[: actions.index(ticket.word("bot"))])[:-1]
     visits.sort(key=lambda visit: visit.lines[0][0])
     return _report(ticket, visits)
 

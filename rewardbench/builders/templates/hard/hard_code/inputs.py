@@ -69,7 +69,7 @@ def league_lines(rng: Rng, words: Words, settings: Mapping[str, int], extra: int
     """Return a result sheet of three to five names."""
     commands = [words["play"]] * 7 + _extras(words, settings, "fine", "forfeit", "bonus", "quit")
     commands += [words["late_word"]] * 2 if "late" in settings else []
-    names = rng.people(rng.number(3, 5))
+    names = rng.people(rng.number(3, 5) + extra // 4)
     lines = []
     for _ in range(extra + rng.number(6, 8 + len(settings))):
         command = rng.pick(commands)
@@ -112,7 +112,7 @@ def visit_lines(rng: Rng, words: Words, settings: Mapping[str, int], extra: int 
     actions = ["view", "view", "next", *_extras(words, settings, "quit", "ping", "join", "star")]
     actions += [words["fail"]] * 4 if "errors" in settings else []
     actions += [words["bot"]] if "bot" in settings and rng.chance(0.3) else []
-    users = rng.people(rng.number(2, 3))
+    users = rng.people(rng.number(2, 3) + extra // 6)
     time = rng.number(0, 15) * 10
     lines = []
     for _ in range(extra + rng.number(8, 12 + len(settings))):
@@ -126,7 +126,7 @@ def payment_lines(rng: Rng, words: Words, settings: Mapping[str, int], extra: in
     commands = [words["inv"]] * 4 + [words["pay"]] * 4
     commands += _extras(words, settings, "void", "block", "alias", "remind")
     commands += [words["free"]] if "block" in settings else []
-    payers = rng.people(rng.number(2, 3))
+    payers = rng.people(rng.number(2, 3) + extra // 12)
     day, amounts = rng.number(1, 9), [rng.number(8, 50)]
     numbers: list[str] = []
     lines = []
@@ -151,7 +151,7 @@ def payment_lines(rng: Rng, words: Words, settings: Mapping[str, int], extra: in
 
 def report_lines(rng: Rng, words: Words, settings: Mapping[str, int], extra: int = 0) -> list[str]:
     """Return the rows of the four tables, each after the name of its table."""
-    names = rng.people(rng.number(3, 5))
+    names = rng.people(rng.number(3, 5) + extra // 4)
     items = ["alba", "brio", "cora", f"{words['prefix']}-x"]
     lines = []
     for name in names:

@@ -12,8 +12,11 @@ from dataclasses import dataclass
 from rewardbench.builders.draw import Resample, Rng
 
 RUN_ATTEMPTS = 300
-FACTORS = (29, 31, 37, 41, 43, 47, 53, 59)
-MODULI = (9973, 9967, 9949, 99991, 99989, 99971, 65521, 65537)
+LINE_FACTORS, LINE_MODULI = (29, 31, 37, 41, 43, 47, 53, 59), (9973, 9967, 9949, 65521, 65537)
+CHARACTER_FACTORS, CHARACTER_MODULI = (131, 137, 139, 149, 257, 263, 269, 271), (99991, 99989, 499979, 524287, 999983)
+"""Constants of the checksum: where it takes a character at a time, its numbers are larger."""
+FEWEST_CHARACTERS = 80
+"""Least number of characters of an output whose checksum takes a character at a time."""
 
 RUN_TEXTS = (
     "About the brackets: the old program followed one of the two readings each time, but {person} no longer knows "
@@ -115,7 +118,10 @@ def draw_run(
         outputs = [program(lines) for program in programs]
         if len({len(output) for output in outputs}) > 1 or len({tuple(output) for output in outputs}) < len(outputs):
             continue
-        run = LoggedRun(lines, outputs, rng.pick(FACTORS), rng.pick(MODULI), by_line)
+        if not by_line and min(len("".join(output)) for output in outputs) < FEWEST_CHARACTERS:
+            continue
+        factors, moduli = (LINE_FACTORS, LINE_MODULI) if by_line else (CHARACTER_FACTORS, CHARACTER_MODULI)
+        run = LoggedRun(lines, outputs, rng.pick(factors), rng.pick(moduli), by_line)
         if len({run.checksum(output) for output in outputs}) == len(outputs):
             return run
     raise Resample
