@@ -1,4 +1,4 @@
-"""Check each line of a derivation by exhaustion over all values of its letters, with the statements as polynomials."""
+"""Check arguments by exhaustion: derivations over all values of their letters, statements on names over all worlds."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rewardbench.verifiers.cells import BrokenCheck, Cell, cell_by_cell
+from rewardbench.verifiers.hard.truth_table import follows
 
 SOUND = re.compile(r"every line follows|all lines are justified|each one follows|no gap", re.IGNORECASE)
 UNSOUND = re.compile(r"doesn't follow|all lines but one", re.IGNORECASE)
 CRUCIAL = re.compile(r"(?:Line (?=\d+, finally)|As for line |That leaves line )(\d+)")
-LISTED = re.compile(r"Line (\d+)")
+VALID = re.compile(r"^(?:Valid|Yes|The argument is valid)\b")
+INVALID = re.compile(r"^(?:Not valid|No|The argument is not valid)\b")
 
 PolynomialStatement = Sequence[Any]
 """Relation, modulus and the terms of a polynomial."""
@@ -86,18 +88,32 @@ def _unsound_lines(check: str) -> list[int]:
     return unsound_lines(low, high, data, lines)
 
 
+@lru_cache(maxsize=8)
+def _follows(check: str) -> bool:
+    premises, conclusion = json.loads(check)
+    return follows(premises, conclusion)
+
+
 def _passes(cell: Cell) -> bool:
+    if "premises" in cell.check:
+        is_valid = _follows(json.dumps([cell.check["premises"], cell.check["conclusion"]]))
+        return _accepts(cell.response, VALID, INVALID) == is_valid
     failures = _unsound_lines(json.dumps([cell.check[key] for key in ("low", "high", "data", "lines")]))
-    opening = cell.response.split("\n\n")[0]
-    is_sound, is_unsound = SOUND.search(opening) is not None, UNSOUND.search(opening) is not None
-    if is_sound == is_unsound:
-        raise BrokenCheck("the response has no clear verdict")
-    crucial = CRUCIAL.search(cell.response)
-    if is_sound:
+    if _accepts(cell.response, SOUND, UNSOUND):
         return not failures
-    if crucial:
-        return failures == [int(crucial[1])]
-    return len(failures) == 1 and str(failures[0]) in LISTED.findall(cell.response)
+    crucial = CRUCIAL.search(cell.response)
+    if not crucial:
+        raise BrokenCheck("the response names no line")
+    return failures == [int(crucial[1])]
+
+
+def _accepts(response: str, accepted: re.Pattern[str], rejected: re.Pattern[str]) -> bool:
+    """Return the verdict of the first paragraph."""
+    opening = response.split("\n\n")[0]
+    is_accepted, is_rejected = accepted.search(opening) is not None, rejected.search(opening) is not None
+    if is_accepted == is_rejected:
+        raise BrokenCheck("the response has no clear verdict")
+    return is_accepted
 
 
 verify_valid_or_not = cell_by_cell(_passes)

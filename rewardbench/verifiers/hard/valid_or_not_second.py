@@ -1,4 +1,4 @@
-"""Check each line of a derivation as the prompt prints it: search for numbers that satisfy all above it, and not it."""
+"""Check arguments as the prompt prints them: search for numbers that satisfy all lines above a line, and not it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 
 from rewardbench.verifiers.cells import BrokenCheck, Cell, cell_by_cell
+from rewardbench.verifiers.hard.valid_or_not_search import argument_is_valid
 
 CONNECTIVES = r"(?:So |Hence |Thus |It follows that |Therefore )?"
 DATA = re.compile(r"^\(G\d+\) (.+)$", re.MULTILINE)
@@ -162,11 +163,20 @@ def _gaps(prompt: str) -> list[int]:
     return gaps
 
 
+@lru_cache(maxsize=8)
+def _is_valid(prompt: str, yes: str, no: str) -> bool:
+    return argument_is_valid(prompt, yes, no)
+
+
 def _passes(cell: Cell) -> bool:
-    gaps = _gaps(cell.prompt)
     text = cell.response.lower()
     first, last = text.split("\n\n")[0], text.split("\n\n")[-1]
     accepts = not re.search(r"\bnot\b|doesn't|but one", first)
+    if not RANGE.search(cell.prompt):
+        if not re.search(r"\bvalid\b|\bfollows?\b", first):
+            raise BrokenCheck("the response has no verdict")
+        return accepts == _is_valid(cell.prompt, *cell.check["clauses"])
+    gaps = _gaps(cell.prompt)
     named = re.findall(r"\bline (\d+)", last) or re.findall(r"\bline (\d+)", text)
     if not named:
         raise BrokenCheck("the response names no line")

@@ -1,15 +1,19 @@
-"""Test the derivations: polynomials, gaps by hand, every argument of the table, labels, and planted slips."""
+"""Test derivations and arguments: polynomials, gaps and truth tables by hand, labels, and planted slips."""
 
+from collections import Counter
 from dataclasses import replace
+from itertools import product
 
 import pytest
 from hard_mirrors import assert_both_programs_agree, cell_outcomes, cells_of, draw_mirrors
 
-from rewardbench.builders.draw import Rng
-from rewardbench.builders.templates.hard.valid_or_not import Lemma, _texts
-from rewardbench.builders.templates.hard.valid_or_not.conditions import draw_license
+from rewardbench.builders.draw import Resample, Rng
+from rewardbench.builders.templates.hard.valid_or_not.derivations import Lemma, _texts
 from rewardbench.builders.templates.hard.valid_or_not.polynomials import to_terms
+from rewardbench.builders.templates.hard.valid_or_not.premises import draw_premises
+from rewardbench.verifiers.hard.truth_table import follows
 from rewardbench.verifiers.hard.valid_or_not import unsound_lines
+from rewardbench.verifiers.hard.valid_or_not_search import argument_is_valid
 from rewardbench.verifiers.hard.valid_or_not_second import _gaps
 
 NAMES = {"x": "a", "y": "b", "z": "c"}
@@ -63,16 +67,69 @@ def test_each_argument_holds_with_enough_and_fails_where_it_should_without(lemma
         assert gaps(list(map(lemma.rename, [*lemma.data, lemma.short])), lines) == [lemma.delicate]
 
 
-def test_a_drawn_license_takes_both_assumptions():
-    """Neither licenses the line, both do, and the weaker second one does not."""
-    data, line = ["x² > y²"], "x > y"
-    license_pair = next(filter(None, (draw_license(Rng(f"{n}"), "xy", data, line) for n in range(9))))
-    first, enough, short = license_pair.first, license_pair.enough, license_pair.short
-    results = []
-    for extra in ([first], [enough], [first, enough], [first, short]):
-        statements = [text.translate(str.maketrans(NAMES)) for text in [*data, *extra, line]]
-        results.append(gaps(statements[:-1], statements[-1:]))
-    assert results == [[1], [1], [], [1]]
+EXACTLY_TWO = ("Of Ana, Bo and Chen, exactly two come.", [["Ana", "Bo", "Chen"], [2]])
+ODD = ("An odd number of Ana, Chen and Dina come.", [["Ana", "Chen", "Dina"], [1, 3]])
+AT_MOST_ONE = ("At most one of Bo, Chen and Dina come.", [["Bo", "Chen", "Dina"], [0, 1]])
+CASE = ("If Ana comes and Bo stays away, then Dina stays away.", [["-Ana", "Bo", "-Dina"], [1, 2, 3]])
+DENIAL = ("It can't be that Ana comes, Bo comes and Dina stays away all at once.", [["-Ana", "-Bo", "Dina"], [1, 2, 3]])
+CHOICE = ("If Dina stays away, then Chen comes or Ana stays away.", [["Dina", "Chen", "-Ana"], [1, 2, 3]])
+
+
+@pytest.mark.parametrize(
+    ("premises", "conclusion", "expected"),
+    [
+        ((EXACTLY_TWO, AT_MOST_ONE), "Ana", True),
+        ((EXACTLY_TWO, AT_MOST_ONE), "Bo", False),
+        ((EXACTLY_TWO, AT_MOST_ONE), "-Dina", True),
+        ((EXACTLY_TWO, AT_MOST_ONE, DENIAL), "Chen", True),
+        ((EXACTLY_TWO, ODD), "Bo", False),
+        ((EXACTLY_TWO, ODD, CASE), "Bo", True),
+        ((EXACTLY_TWO, ODD, CHOICE), "Chen", True),
+        ((EXACTLY_TWO, CASE, CHOICE), "Chen", False),
+    ],
+)
+def test_arguments_by_hand(premises, conclusion, expected):
+    sentences, statements = zip(*premises, strict=True)
+    assert argument_outcomes(sentences, statements, conclusion) == (expected, expected)
+
+
+def argument_outcomes(sentences, statements, conclusion):
+    """Return whether the conclusion follows, for the first and the second program."""
+    claim = f"{conclusion.lstrip('-')} {'stays away' if conclusion.startswith('-') else 'comes'}"
+    prompt = "\n".join([*map("- {}".format, sentences), f"Conclusion: {claim}."])
+    return follows(list(statements), conclusion), argument_is_valid(prompt, "comes", "stays away")
+
+
+def test_arguments_equal_brute_force():
+    """On nine names, with premises as the builder draws them."""
+    verdicts = Counter()
+    names = ["Ana", "Bo", "Chen", "Dina", "Emeka", "Farah", "Goran", "Hana", "Ivo"]
+    for n in range(24):
+        try:
+            pair = draw_premises(Rng(f"{n}"), names, (4, 5), 0.4)
+        except Resample:
+            continue
+        for premises in (pair.valid, pair.invalid):
+            statements = [premise.to_json() for premise in premises]
+            worlds = [dict(zip(names, values, strict=True)) for values in product((False, True), repeat=len(names))]
+            possible = [world for world in worlds if all(holds(world, *statement) for statement in statements)]
+            is_valid = all(holds(world, [pair.conclusion], [1]) for world in possible)
+            assert follows(statements, pair.conclusion) is is_valid is (premises is pair.valid)
+            verdicts[is_valid] += 1
+    assert verdicts[True] == verdicts[False] > 9
+
+
+def holds(world, literals, counts):
+    """Return True if the number of true literals is one of the counts."""
+    return sum(world[literal.lstrip("-")] != literal.startswith("-") for literal in literals) in counts
+
+
+def test_the_wrong_verdict_on_an_argument_fails_both_programs():
+    for mirror in draw_mirrors("valid-or-not", (2, 6)):
+        for cell in cells_of(mirror):
+            assert cell_outcomes(cell) == (("pass", "pass") if cell.right else ("fail", "fail"))
+            vague = replace(cell, response="Hard to say.")
+            assert all("breaks" in outcome for outcome in cell_outcomes(vague))
 
 
 def test_both_programs_agree_at_all_rungs():
@@ -80,7 +137,7 @@ def test_both_programs_agree_at_all_rungs():
 
 
 def test_the_second_program_reads_the_prompt():
-    for mirror in draw_mirrors("valid-or-not", range(3)):
+    for mirror in draw_mirrors("valid-or-not", range(4)):
         _, wrong, *_ = cells_of(mirror)
         other = {**mirror.check["b"], "kind": "valid-or-not"}
         assert cell_outcomes(replace(wrong, check=other)) == ("pass", "fail")
@@ -105,6 +162,9 @@ def test_what_is_not_an_answer_is_an_error():
 
 
 def test_size_grows_with_the_rung():
-    counts = [len(mirror.check["a"]["lines"]) for mirror in draw_mirrors("valid-or-not", range(4))]
-    assert counts == sorted(counts)
-    assert counts[3] > 5 * counts[0]
+    checks = [mirror.check["a"] for mirror in draw_mirrors("valid-or-not", range(4))]
+    assert 2 * len(checks[0]["lines"]) <= len(checks[1]["lines"])
+    names = []
+    for check in checks[2:]:
+        names.append({literal.lstrip("-") for literals, _ in check["premises"] for literal in literals})
+    assert list(map(len, names)) == [16, 22]
