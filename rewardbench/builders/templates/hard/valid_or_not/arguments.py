@@ -22,7 +22,7 @@ from rewardbench.builders.prompts import capitalize, join_words
 from rewardbench.builders.templates.hard.valid_or_not.premises import Premise, PremisePair, draw_premises
 from rewardbench.types import Messages
 
-PREMISE_SIZES = {3: (5, 6), 4: (7, 8)}
+PREMISE_SIZES = {3: (5, 6), 4: (6, 7)}
 """Numbers of names in a premise that counts, at the rungs with arguments."""
 NAMES = {3: 16, 4: 22}
 """Number of names at each of these rungs."""
