@@ -1,4 +1,4 @@
-"""Decide packing, colouring, route and cover problems by dynamic programming, from the data of the check.
+"""Decide packing, colouring, route and cover problems by dynamic programming or enumeration, from the check's data.
 
 A response opens with yes or no and lists attempts, one on each line:
 
@@ -10,7 +10,7 @@ It passes if every attempt is as described, and the verdict is right.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from itertools import chain, combinations, pairwise, starmap
@@ -83,7 +83,7 @@ def from_check(check: Mapping[str, Any]) -> DecisionProblem:
 
 @cache
 def is_solvable(decision: DecisionProblem) -> bool:
-    """Return True if some arrangement meets all conditions; exact, by dynamic programming."""
+    """Return True if some arrangement meets all conditions; exact."""
     return SOLVERS[decision.family](decision)
 
 
@@ -120,36 +120,69 @@ def _bins_solvable(decision: DecisionProblem) -> bool:
 
 
 def _colour_solvable(decision: DecisionProblem) -> bool:
-    """Colour name by name; keep the colourings of the names that still have partners to come, up to renaming."""
-    neighbours = _masks(decision)
-    size = len(decision.names)
-    order: list[int] = []
-    while len(order) < size:  # next, the name with the most partners so far
-        done = sum(1 << n for n in order)
-        candidates = [n for n in range(size) if n not in order]
-        order.append(
-            max(candidates, key=lambda n: (neighbours[n] & done).bit_count() * size - neighbours[n].bit_count())
-        )
-    states: set[tuple[int, ...]] = {()}
-    pending: list[int] = []
-    for position, name in enumerate(order):
-        later = sum(1 << n for n in order[position + 1 :])
-        unfinished = [n for n in [*pending, name] if neighbours[n] & later]
-        extended: set[tuple[int, ...]] = set()
-        for colours in states:
-            used = {colour for n, colour in zip(pending, colours, strict=True) if neighbours[name] >> n & 1}
-            for colour in range(min(decision.groups, max(colours, default=-1) + 2)):
-                if colour not in used:
-                    by_name = dict(zip([*pending, name], [*colours, colour], strict=True))
-                    extended.add(_renamed([by_name[n] for n in unfinished]))
-        states, pending = extended, unfinished
-    return bool(states)
+    """Try each largest possible first group, and colour the other names with the other groups (Lawler 1976)."""
+    return _colourable(_masks(decision), (1 << len(decision.names)) - 1, decision.groups)
 
 
-def _renamed(colours: Sequence[int]) -> tuple[int, ...]:
-    """Return the colours as numbers in the order of their first occurrence."""
-    numbers: dict[int, int] = {}
-    return tuple(numbers.setdefault(colour, len(numbers)) for colour in colours)
+def _colourable(neighbours: Sequence[int], names: int, groups: int) -> bool:
+    """Return True if the names, as bits, can be placed in the groups."""
+    if not names:
+        return True
+    if groups == 0:
+        return False
+    if groups == 2:
+        return _is_bipartite(neighbours, names)
+    first = max(_bits(names), key=lambda n: (neighbours[n] & names).bit_count())
+    candidates = names & ~neighbours[first] & ~(1 << first)
+    for group in _independent_sets(neighbours, 1 << first, candidates, 0):
+        if _colourable(neighbours, names & ~group, groups - 1):
+            return True
+    return False
+
+
+def _is_bipartite(neighbours: Sequence[int], names: int) -> bool:
+    """Return True if two groups are enough: place name by name opposite to its neighbours."""
+    while names:
+        start = names & -names
+        sides, layer, turn = [start, 0], start, 0
+        while layer:
+            reached = 0
+            for n in _bits(layer):
+                reached |= neighbours[n] & names
+            if reached & sides[turn]:
+                return False
+            turn = 1 - turn
+            layer = reached & ~sides[turn]
+            sides[turn] |= layer
+        names &= ~(sides[0] | sides[1])
+    return True
+
+
+def _independent_sets(neighbours: Sequence[int], chosen: int, candidates: int, excluded: int) -> Iterator[int]:
+    """Yield the sets without a pair that no name can be added to (Bron and Kerbosch 1973).
+
+    Args:
+        neighbours: the pairs of each name, as bits.
+        chosen: names of the set so far.
+        candidates: names that may be added.
+        excluded: names that may be added too, but whose sets have been yielded.
+    """
+    if not candidates and not excluded:
+        yield chosen
+        return
+    pivot = min(_bits(candidates | excluded), key=lambda n: (neighbours[n] & candidates).bit_count())
+    for n in _bits(candidates & (neighbours[pivot] | 1 << pivot)):
+        apart = ~(neighbours[n] | 1 << n)
+        yield from _independent_sets(neighbours, chosen | 1 << n, candidates & apart, excluded & apart)
+        candidates &= ~(1 << n)
+        excluded |= 1 << n
+
+
+def _bits(names: int) -> Iterator[int]:
+    """Yield the places of the bits of a number."""
+    while names:
+        yield (names & -names).bit_length() - 1
+        names &= names - 1
 
 
 def _path_solvable(decision: DecisionProblem) -> bool:

@@ -25,9 +25,9 @@ from rewardbench.builders.templates.hard.no_certificate.problems import FAMILIES
 from rewardbench.types import Messages
 from rewardbench.verifiers.hard.no_certificate import DecisionProblem, left_over
 
-ATTEMPTS = (2, 4, 6, 7)
+ATTEMPTS = (2, 4, 5, 5)
 """Attempts in a response at each rung."""
-HIDDEN = (0.0, 0.0, 0.6, 1.0)
+HIDDEN = (0.0, 0.0, 1.0, 1.0)
 """Share of the mirrors at each rung in which the user does not want to see a solution."""
 LARGE_FAMILIES = ("sum", "bins", "colour", "cover")
 """Families of the last rung: a program decides them fast at a size that is slow by hand."""

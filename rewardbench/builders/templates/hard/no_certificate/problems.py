@@ -11,20 +11,25 @@ from itertools import chain, combinations, pairwise, starmap
 from rewardbench.builders.draw import Resample, Rng
 from rewardbench.verifiers.hard.no_certificate import DecisionProblem, is_solvable
 
-SIZES = {"sum": (6, 9, 18, 24), "bins": (6, 8, 14, 18), "colour": (7, 10, 18, 24), "path": (6, 9, 12, 13)}
+SIZES = {"sum": (6, 9, 13, 24), "bins": (6, 8, 13, 17), "colour": (7, 10, 20, 30), "path": (6, 9, 12, 13)}
 """Number of names at each rung."""
-COVER_SIZES = ((5, 6, 2), (8, 9, 3), (16, 14, 4), (22, 16, 5))
+COVER_SIZES = ((5, 6, 2), (8, 9, 3), (16, 15, 4), (24, 19, 5))
 """Number of people, of skills, and of people to choose at each rung."""
 BINS = (2, 2, 3, 4)
-BIN_WEIGHTS = ((20, 99), (20, 99), (101, 699), (101, 699))
-BIN_SLACK = (2, 2, 1, 0)
-"""Largest room, in all, that a drawn packing leaves in each bin over its share, at each rung."""
-DENSITY = (1.8, 2.1, 2.25, 2.3)
+BIN_WEIGHTS = ((20, 99), (20, 99), (101, 499), (101, 699))
+BIN_SLACK = (2, 2, 0, 0)
+"""Largest room that a drawn packing leaves in each bin over its share, at each rung."""
+DENSITY = (1.8, 2.1, 2.4, 2.5)
 """Pairs in conflict for each name, at each rung."""
-LARGEST = (60, 250, 9999, 29999)
+LARGEST = (60, 250, 1499, 29999)
 """Largest number of an exact sum at each rung."""
-SHARES = ((0.4, 0.6), (0.4, 0.6), (0.26, 0.31), (0.19, 0.22))
+SHARES = ((0.4, 0.6), (0.4, 0.6), (0.35, 0.5), (0.19, 0.22))
 """Bounds of an exact sum, as shares of all numbers, at each rung: about half of the totals can be reached."""
+EVEN_FROM = 2
+"""Level from which nothing that can be counted stands out: no person has several skills beyond another, no name few
+conflicts, and no three names all conflict."""
+SKILLS = 4
+"""Skills of each person from this level."""
 TRIALS = 400
 
 
@@ -85,6 +90,8 @@ def _is_fair(decision: DecisionProblem, level: int) -> bool:
         if len(degrees) < len(decision.names):
             return False
         has_loose_ends = decision.family == "path" and list(degrees.values()).count(1) > 2
+        if decision.family == "colour" and level >= EVEN_FROM and min(degrees.values()) < 3:
+            return False
         return level == 0 or not (has_loose_ends or _has_clique(decision))
     return True
 
@@ -121,8 +128,30 @@ def _draw_conflicts(rng: Rng, scene: ProblemScene, level: int) -> DecisionProble
     for left, right in combinations(range(len(names)), 2):
         if left % 3 != right % 3:
             across.append((names[left], names[right]))
-    pairs = rng.sample(across, min(len(across) - 1, round(len(names) * DENSITY[level])))
+    pairs = rng.sample(across, len(across))
+    if level >= EVEN_FROM:
+        pairs = _even_pairs(pairs)
+    pairs = pairs[: min(len(across) - 1, round(len(names) * DENSITY[level]))]
     return DecisionProblem("colour", tuple(rng.sample(names, len(names))), groups=3, pairs=_mixed(rng, pairs))
+
+
+def _even_pairs(pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return pairs without a triangle, those of names with few pairs first."""
+    remaining = list(pairs)
+    neighbours: dict[str, set[str]] = {}
+    chosen = []
+    while remaining:
+        pair = min(
+            remaining,
+            key=lambda pair: len(neighbours.setdefault(pair[0], set()) | neighbours.setdefault(pair[1], set())),
+        )
+        remaining.remove(pair)
+        left, right = pair
+        if not neighbours[left] & neighbours[right]:
+            chosen.append(pair)
+            neighbours[left].add(right)
+            neighbours[right].add(left)
+    return chosen
 
 
 def _draw_path(rng: Rng, scene: ProblemScene, level: int) -> DecisionProblem:
@@ -141,14 +170,19 @@ def _mixed(rng: Rng, pairs: Sequence[tuple[str, str]]) -> tuple[tuple[str, str],
 
 
 def _draw_cover(rng: Rng, scene: ProblemScene, level: int) -> DecisionProblem:
-    """Deal each skill to two people, and the skills once more at random."""
+    """Deal each skill to two people, and the skills once more at random; at the upper levels, evenly."""
     count, skill_count, team = COVER_SIZES[level]
     skills = rng.sample(scene.skills.split(", "), skill_count)
-    places = max(3 * count + rng.number(0, count // 2) - (count if level == 0 else 0), 2 * skill_count + 1)
-    copies = skills * 2 + [rng.pick(skills) for _ in range(places - 2 * skill_count)]
+    most = 5
+    if level >= EVEN_FROM:
+        most = SKILLS
+        copies = skills * (most * count // skill_count) + rng.sample(skills, most * count % skill_count)
+    else:
+        places = max(3 * count + rng.number(0, count // 2) - (count if level == 0 else 0), 2 * skill_count + 1)
+        copies = skills * 2 + [rng.pick(skills) for _ in range(places - 2 * skill_count)]
     skills_by_person: list[list[str]] = [[] for _ in range(count)]
     for skill in rng.sample(copies, len(copies)):
-        takers = [skill_list for skill_list in skills_by_person if skill not in skill_list and len(skill_list) < 5]
+        takers = [skill_list for skill_list in skills_by_person if skill not in skill_list and len(skill_list) < most]
         if not takers:
             raise Resample
         shortest = min(map(len, takers))
@@ -174,6 +208,21 @@ def _change_number(rng: Rng, decision: DecisionProblem) -> tuple[DecisionProblem
         raise Resample
     edit = f"{decision.names[place]}: {decision.weights[place]} or {weights[place]}"
     return replace(decision, weights=tuple(weights)), edit
+
+
+def _shift_weight(rng: Rng, decision: DecisionProblem) -> tuple[DecisionProblem, str]:
+    """Make one weight larger and another one smaller, so that the sum tells nothing."""
+    delta = rng.number(1, max(1, max(decision.weights) // 30))
+    larger, smaller = rng.sample(range(len(decision.names)), 2)
+    weights = list(decision.weights)
+    weights[larger] += delta
+    weights[smaller] -= delta
+    if len(set(weights)) < len(weights) or weights[smaller] < 2:
+        raise Resample
+    edits = []
+    for place in (larger, smaller):
+        edits.append(f"{decision.names[place]}: {decision.weights[place]} or {weights[place]}")
+    return replace(decision, weights=tuple(weights)), "; ".join(edits)
 
 
 def _change_pair(rng: Rng, decision: DecisionProblem) -> tuple[DecisionProblem, str]:
@@ -205,7 +254,7 @@ ProblemDraw = Callable[[Rng, ProblemScene, int], DecisionProblem]
 ProblemChange = Callable[[Rng, DecisionProblem], tuple[DecisionProblem, str]]
 FAMILIES: Mapping[str, tuple[ProblemDraw, ProblemChange, int]] = {
     "sum": (_draw_sum, _change_number, 1),
-    "bins": (_draw_bins, _change_number, 1),
+    "bins": (_draw_bins, _shift_weight, 4),
     "colour": (_draw_conflicts, _change_pair, 12),
     "path": (_draw_path, _change_pair, 12),
     "cover": (_draw_cover, _change_skill, 6),
