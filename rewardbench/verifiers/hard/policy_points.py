@@ -91,8 +91,7 @@ def decides_by_points(cell: Cell) -> bool:
 # The second program.
 
 START = re.compile(r"(?:starts with|begin with|opens at) (\d+) points")
-ROUNDS = {"twice": 2, "three times": 3, "four times": 4}
-ROUND = re.compile(rf"from the first to the last, ({'|'.join(ROUNDS)})")
+ROUND = re.compile(r"from the first to the last, (\d+) times")
 MODULUS = re.compile(r"(\d+) points or more")
 OUTCOMES = re.compile(
     r"(?:at least|from) (\d+) points(?: at the end)?: ([^;.]+)[;.] (?:with fewer|below that): ([^;.]+)\."
@@ -112,7 +111,7 @@ class PointsCase(PromptFacts):
         start, rounds, modulus, outcomes = (pattern.search(text) for pattern in (START, ROUND, MODULUS, OUTCOMES))
         if start is None or rounds is None or modulus is None or outcomes is None or not self.clauses:
             raise BrokenCheck("the prompt does not say how to count")
-        self.points, self.rounds, self.modulus = int(start[1]), ROUNDS[rounds[1]], int(modulus[1])
+        self.points, self.rounds, self.modulus = int(start[1]), int(rounds[1]), int(modulus[1])
         self.limit, self.labels = int(outcomes[1]), (outcomes[3], outcomes[2])
 
     def label(self) -> str:

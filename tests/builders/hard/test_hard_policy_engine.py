@@ -148,7 +148,7 @@ def test_the_second_program_reports_what_it_cannot_read():
     assert SECOND_VERIFIERS["policy-engine"]([broken])[0].startswith("its check breaks")
 
 
-POINTS_RULES = """A case starts with 90 points. Apply the clauses from the first to the last, {rounds}.
+POINTS_RULES = """A case starts with 90 points. Apply the clauses from the first to the last, {rounds} times.
 Whenever a clause brings them to 100 points or more, only the remainder counts.
 
 1) Where the guest has a key, unless the points are odd in number: add 15 points; in all other cases take off 95 points.
@@ -167,9 +167,9 @@ Ada {key}. The stay is {stay} nights."""
 @pytest.mark.parametrize(
     ("key", "stay", "rounds", "points"),
     [
-        (True, 8, "twice", 72),  # 90, 5, 35, 59; 64, 48, 72
-        (False, 9, "twice", 16),  # 90, 95, 22; 27, 89, 16
-        (False, 8, "twice", 20),  # 90, 95, 19, 91; 96, 20
+        (True, 8, 2, 72),  # 90, 5, 35, 59; 64, 48, 72
+        (False, 9, 2, 16),  # 90, 95, 22; 27, 89, 16
+        (False, 8, 2, 20),  # 90, 95, 19, 91; 96, 20
     ],
 )
 def test_points_by_hand(key, stay, rounds, points):

@@ -13,15 +13,15 @@ from rewardbench.verifiers.hard.policy_points import points_verdict
 
 COUNTING = (
     "Decisions are made by points. A case starts with {start} points. Apply the clauses in the order of their numbers, "
-    "from the first to the last, {rounds}; each works on the points as they are at that moment. Whenever a clause "
+    "from the first to the last, {rounds} times; each works on the points as they are at that moment. Whenever a clause "
     "brings them to {modulus} points or more, divide by {modulus} and keep only the remainder; when it brings them "
     "below 0, add {modulus}. A clause that is left out in a round changes nothing in that round, and counts again in "
     "the next one.",
-    "How the points work: begin with {start} points, go through the clauses from the first to the last, {rounds}, "
+    "How the points work: begin with {start} points, go through the clauses from the first to the last, {rounds} times, "
     "and always use the current number. The tally has no room for {modulus} points or more: if a clause takes it "
     "there, only the remainder after division by {modulus} stays. If it falls below 0, {modulus} is added. Leaving "
     "out a clause is for the current round only, and a clause that is left out does nothing.",
-    "The tally opens at {start} points. All clauses are gone through from the first to the last, {rounds}, each "
+    "The tally opens at {start} points. All clauses are gone through from the first to the last, {rounds} times, each "
     "applied to the tally that the clause before it left. Two house rules on size: at {modulus} points or more, "
     "replace the tally by its remainder on division by {modulus}; below 0, add {modulus}. If a clause is to be left "
     "out in this round, pass over it, and only in this round.",
@@ -30,7 +30,6 @@ OUTCOMES = (
     "With at least {limit} points at the end: {allow}; with fewer: {decline}.",
     "What counts is the number after the last round: from {limit} points: {allow}; below that: {decline}.",
 )
-ROUNDS = {2: "twice", 3: "three times", 4: "four times"}
 CHECKLISTS = (
     "Tell the staff the decision in the words of the rules, and what to do next. They don't want to see the points.",
     "An answer has the decision in these words, a line or two on how you went about it, and the next steps. Keep all "
@@ -86,9 +85,7 @@ class PointsWording(CaseWording):
     def _rules(self) -> str:
         """Return the rules as one text."""
         rng, policy = self.rng, self.case.policy
-        counting = rng.pick(COUNTING).format(
-            start=policy["start"], rounds=ROUNDS[policy["rounds"]], modulus=policy["modulus"]
-        )
+        counting = rng.pick(COUNTING).format(start=policy["start"], rounds=policy["rounds"], modulus=policy["modulus"])
         outcome = rng.pick(OUTCOMES).format(
             limit=policy["limit"], allow=self.domain["allow"], decline=self.domain["decline"]
         )
