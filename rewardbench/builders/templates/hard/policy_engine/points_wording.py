@@ -13,13 +13,13 @@ from rewardbench.verifiers.hard.policy_points import points_verdict
 
 COUNTING = (
     "Decisions are made by points. A case starts with {start} points. Apply the clauses in the order of their numbers, "
-    "from the first to the last, {rounds} times; each works on the points as they are at that moment. Whenever a clause "
-    "brings them to {modulus} points or more, divide by {modulus} and keep only the remainder; when it brings them "
-    "below 0, add {modulus}. A clause that is left out in a round changes nothing in that round, and counts again in "
-    "the next one.",
-    "How the points work: begin with {start} points, go through the clauses from the first to the last, {rounds} times, "
-    "and always use the current number. The tally has no room for {modulus} points or more: if a clause takes it "
-    "there, only the remainder after division by {modulus} stays. If it falls below 0, {modulus} is added. Leaving "
+    "from the first to the last, {rounds} times; each works on the points as they are at that moment. Whenever a "
+    "clause brings them to {modulus} points or more, divide by {modulus} and keep only the remainder; when it brings "
+    "them below 0, add {modulus}. A clause that is left out in a round changes nothing in that round, and counts again "
+    "in the next one.",
+    "How the points work: begin with {start} points, go through the clauses from the first to the last, {rounds} "
+    "times, and always use the current number. The tally has no room for {modulus} points or more: if a clause takes "
+    "it there, only the remainder after division by {modulus} stays. If it falls below 0, {modulus} is added. Leaving "
     "out a clause is for the current round only, and a clause that is left out does nothing.",
     "The tally opens at {start} points. All clauses are gone through from the first to the last, {rounds} times, each "
     "applied to the tally that the clause before it left. Two house rules on size: at {modulus} points or more, "

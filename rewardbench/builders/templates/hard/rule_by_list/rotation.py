@@ -8,11 +8,11 @@ from typing import Any
 
 from rewardbench.builders.draw import Resample, Rng
 from rewardbench.builders.templates.hard.rule_by_list.listing import draw_names
-from rewardbench.verifiers.hard.rule_by_list import MOVES, allowed_names, rotate
+from rewardbench.verifiers.hard.rule_by_list import MOVES, allowed_names
 
 SIZES = {3: (14, 16), 4: (22, 24)}
 """Least and largest number of names, by rung; even."""
-MOVED = {3: (22, 28), 4: (80, 100)}
+MOVED = {3: (120, 150), 4: (1800, 2400)}
 """Least and largest number of moves since the first order, by rung."""
 ALIASES = {3: 3, 4: 5}
 """Names that have a second name, by rung."""
@@ -91,10 +91,10 @@ def draw_rotating(rng: Rng, rung: int, world: Mapping[str, Any]) -> RotatingList
 
 def _check_mixing(listing: RotatingList) -> None:
     """Raise Resample if the order repeats, or if fewer than half of the entries stand on top in the end."""
-    orders: set[tuple[str, ...]] = set()
-    tops: list[str] = []
-    for rounds in range(listing.rounds + 1):
-        names = rotate(listing.order, listing.steps, listing.move, rounds)
+    names = list(listing.order)
+    orders, tops = {listing.order}, [names[0]]
+    for n in range(1, listing.rounds + 1):
+        MOVES[listing.move](names, listing.steps, n)
         orders.add(tuple(names))
         tops.append(names[0])
     if len(orders) <= listing.rounds or len(set(tops)) < len(listing.order) // 2:
