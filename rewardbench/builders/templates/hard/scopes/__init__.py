@@ -32,6 +32,8 @@ LAST_RUNG_WITHOUT_COUNTS = 2
 """Rung up to which no scope depends on a count over the conversation."""
 ITEMS = {1: 2, 2: 4, 3: 10, 4: 16}
 """Items of the list in a reply."""
+SHARES = {1: 0.8, 2: 0.8, 3: 0.65, 4: 0.6}
+"""Share of the names allowed that a reply uses; the smaller, the fewer names the two replies have in common."""
 Places = Mapping[str | int, str]
 """The name at the opening, the closing, and items of the list by their position."""
 
@@ -85,7 +87,7 @@ def _write_replies(rng: Rng, rung: int, world: Mapping[str, Any], pool: NamePool
     replies: list[str] = []
     for places in twin.places:
         if rung > 2 or not replies:
-            others = place_other_names(rng, twin, pool, number)
+            others = place_other_names(rng, twin, pool, number, SHARES[rung])
             lines = _choose_lines(rng, world, pool, {**others, **places}, number)
         replies.append(_write_reply(lines, {**others, **places}, number))
     return replies

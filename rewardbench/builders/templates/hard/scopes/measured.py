@@ -115,7 +115,7 @@ def plan_measured_twin(rng: Rng, facts: ChatFacts, pool: NamePool, rung: int, nu
     """Return a twin of two names whose rules depend on different counts, to the last word or letter.
 
     In the first case the rule on the first name does not apply and the one on the second does; in the other case, with
-    exchanged scopes or other thresholds, it is the other way round.
+    swapped scopes or other thresholds, it is the other way round.
 
     Args:
         rng: randomness.

@@ -187,10 +187,20 @@ def _swap_regions(rng: Rng, case: SpeechCase, pool: NamePool, rung: int, number:
     )
 
 
-def place_other_names(rng: Rng, twin: TwinPlan, pool: NamePool, number: int) -> dict[str | int, str]:
+def place_other_names(rng: Rng, twin: TwinPlan, pool: NamePool, number: int, share: float) -> dict[str | int, str]:
     """Return places of the names that the twin leaves alone, in line with the rules of both prompts.
 
     A name that need not be used is used at random, so that the mere use of a name with a rule is no sign of a breach.
+
+    Args:
+        rng: randomness.
+        twin: the rules and facts of both prompts.
+        pool: the names.
+        number: items of the list in a reply.
+        share: share of the names allowed that are used.
+
+    Raises:
+        Resample: if a name that must be used has no place.
     """
     taken = {*twin.places[0], *twin.places[1]}
     free: list[str | int] = [place for place in range(number) if place not in taken]
@@ -203,7 +213,7 @@ def place_other_names(rng: Rng, twin: TwinPlan, pool: NamePool, number: int) -> 
         if name in pool.names[:2]:
             continue
         is_active = any(applies(rule, case.facts) for case in twin.cases)
-        is_used = is_active if rule["kind"] == "use" else rng.chance(0.8) and (bool(rule["region"]) or not is_active)
+        is_used = is_active if rule["kind"] == "use" else rng.chance(share) and (bool(rule["region"]) or not is_active)
         allowed = [place for place in free if _is_allowed(rule, place, number)]
         if is_used and allowed and pool.category(name) and len(places) < number // 2:
             places[allowed[0]] = name
