@@ -41,6 +41,7 @@ class TextParts:
         return self.paragraphs[-1 if ordinal == "last" else ORDINALS.index(ordinal)]
 
 
+@lru_cache(maxsize=8)
 def split_text(text: str) -> TextParts:
     """Split a text at its blank lines.
 

@@ -48,24 +48,25 @@ NEUTRAL = ("word", "comma", "joint", "count", "capitals")
 
 
 def draw(rng: Rng, rung: int) -> MirrorContent:
-    """Return a mirror of a rung. The kind of its edit is drawn once, so that rare kinds get their share."""
-    name = rng.pick(APART[rung] if rung > LAST_EDITED_RUNG else list(BY_RUNG[rung]))
+    """Return a mirror of a rung. The kinds of its edit are drawn once, so that rare kinds get their share."""
+    kinds = rng.pick(APART[rung] if rung > LAST_EDITED_RUNG else [(name,) for name in BY_RUNG[rung]])
     for _ in range(TEXTS):
         with suppress(Resample):
-            return _draw_mirror(rng, rung, name)
+            return _draw_mirror(rng, rung, kinds)
     raise Resample
 
 
-def _draw_mirror(rng: Rng, rung: int, name: str) -> MirrorContent:
-    """Return a mirror with this edit.
+def _draw_mirror(rng: Rng, rung: int, kinds: Sequence[str]) -> MirrorContent:
+    """Return a mirror with an edit of one of these kinds.
 
     Raises:
         Resample: if the text does not allow it.
     """
     size = SIZES[rung]
+    name = kinds[0]
     scene, slots = _draw_scene(rng, name)
     if rung > LAST_EDITED_RUNG:
-        left, right, pairs = draw_apart(rng, scene, slots, size, name)
+        left, right, pairs = draw_apart(rng, scene, slots, size, kinds)
     else:
         left = compose(rng, scene, slots, size, name)
         right, candidates = BY_RUNG[rung][name](left, rng)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rewardbench.builders.draw import Resample, Rng
@@ -21,17 +21,20 @@ TUNED: Mapping[str, str] = {
     "questions": "question",
 }
 """Counts that are made equal in both texts, with the kind of places that change them and nothing else."""
-APART: Mapping[int, tuple[str, ...]] = {
-    3: ("words", "letter_words", "length_words", "initial_words", "final_words", "uses"),
-    4: ("letters", "letters", "words", "letter_words", "length_words", "initial_words", "final_words", "doubled_words"),
+APART: Mapping[int, tuple[tuple[str, ...], ...]] = {
+    3: (("words",), ("letter_words", "uses"), ("length_words",), ("initial_words", "final_words")),
+    4: (
+        *(("letters",), ("letters",), ("words",), ("letter_words",)),
+        *(("length_words", "doubled_words"), ("initial_words", "final_words")),
+    ),
 }
-"""Kinds of the rule in which the texts differ, by rung; some have a double share."""
+"""Kinds of the rule in which the texts differ, in groups, by rung; one group has a double share."""
 
 
 def draw_apart(
-    rng: Rng, scene: Mapping[str, Any], slots: Slots, size: TextSize, kind: str
+    rng: Rng, scene: Mapping[str, Any], slots: Slots, size: TextSize, kinds: Sequence[str]
 ) -> tuple[Composition, Composition, list[RulePair]]:
-    """Return two texts of other sentences, and the pairs of rules of this kind whose counts differ by one.
+    """Return two texts of other sentences, and the pairs of rules of these kinds whose counts differ by one.
 
     Raises:
         Resample: if the texts do not allow it.
@@ -39,17 +42,18 @@ def draw_apart(
     left = compose(rng, scene, slots, size, "")
     right = compose(rng, scene, slots, size, "", left)
     for count, places in TUNED.items():
-        step = rng.pick((-1, 1)) if count == kind else 0
+        step = rng.pick((-1, 1)) if count in kinds else 0
         right = _tune(rng, right, places, {"rule": count}, _count(left, {"rule": count}) + step)
     uses: CountRule = {"rule": "uses", "w": scene["counted"]}
     right = _tune(rng, right, "count", uses, _count(left, uses))
     if not size.words[0] <= count_words(right.text) <= size.words[1]:
         raise Resample
     pairs: list[RulePair] = []
-    for rule in keyed_rules(kind):
-        numbers = _count(left, rule), _count(right, rule)
-        if abs(numbers[0] - numbers[1]) == 1 and min(numbers) >= LEAST_COUNT:
-            pairs.append((rule | {"n": numbers[0]}, rule | {"n": numbers[1]}))
+    for kind in kinds:
+        for rule in keyed_rules(kind):
+            numbers = _count(left, rule), _count(right, rule)
+            if abs(numbers[0] - numbers[1]) == 1 and min(numbers) >= LEAST_COUNT:
+                pairs.append((rule | {"n": numbers[0]}, rule | {"n": numbers[1]}))
     return left, right, pairs
 
 
