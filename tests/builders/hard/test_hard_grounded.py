@@ -8,7 +8,9 @@ import pytest
 
 from rewardbench.builders.build import draw_mirror, draw_square
 from rewardbench.builders.check import verify
+from rewardbench.builders.draw import Resample, Rng
 from rewardbench.builders.mirrors import to_json
+from rewardbench.builders.templates.hard.leaders import draw_leaders
 from rewardbench.verifiers.cells import FAIL, PASS, Cell
 from rewardbench.verifiers.hard.grounded import Table, verify_grounded
 from rewardbench.verifiers.hard.grounded_second import verify_grounded_again
@@ -148,6 +150,20 @@ def test_points_lose_all_but_four_digits_and_follow_the_times():
     assert play_both(9700, "list", *RULES[0][:2]) == (grown, grown)
     first, second = play_both(1004, "time", *RULES[1][:2], SHEET.replace("11:45", "06:00"))
     assert first == second == {"Ida": 187, "Omar": 1169, "Old Mill": 1840, "Castle Hill": 1191}
+
+
+def test_leaders_are_the_closest_that_take_turns():
+    rng = Rng("leaders")
+    outcomes = [{"Ida": 900, "Omar": 100, "Mei": 500, "Uma": 480}, {"Ida": 100, "Omar": 900, "Mei": 480, "Uma": 500}]
+    assert draw_leaders(rng, outcomes) == ["Mei", "Uma"]
+    with pytest.raises(Resample):
+        draw_leaders(rng, [outcomes[0], outcomes[0]])
+    turns = [
+        dict(zip("abcd", points, strict=True)) for points in ((4, 1, 2, 3), (3, 4, 1, 2), (2, 3, 4, 1), (1, 2, 3, 4))
+    ]
+    assert draw_leaders(rng, turns) == list("abcd")
+    with pytest.raises(Resample):
+        draw_leaders(rng, [*turns[:3], dict.fromkeys("abcd", 5)])
 
 
 def test_a_rule_that_cannot_be_read_is_an_error():

@@ -20,7 +20,7 @@ STEPS = {
     5: (("grow",), ("percent",), ("part",), ("trade",), ("half",)),
 }
 """The operations of a rule with this number of steps; of alternatives, one is drawn."""
-PARTS = {3: "third", 4: "quarter", 6: "sixth", 7: "seventh", 8: "eighth", 9: "ninth"}
+PARTS = {3: "a third", 4: "a quarter", 6: "a sixth", 7: "a seventh", 8: "an eighth", 9: "a ninth"}
 
 
 @dataclass(frozen=True)

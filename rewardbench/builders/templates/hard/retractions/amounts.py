@@ -34,8 +34,10 @@ OPERATIONS = (
 """Operations, as often as they are drawn: most of them change all amounts."""
 PARTS = {2: "half", 3: "third", 4: "quarter", 5: "fifth", 6: "sixth", 7: "seventh"}
 FACTORS = {2: "doubled", 3: "tripled", 4: "quadrupled"}
-SMALLEST, LARGEST = 40, 9999
+SMALLEST, LARGEST = 300, 9999
 """Range of amounts at any time."""
+FIRST = (600, 4900)
+"""Range of amounts that the user states."""
 EARLY = 0.6
 """Part of the conversation, from its beginning, of which the two swapped messages are taken."""
 MOST_STRUCK = 4
@@ -81,7 +83,7 @@ def draw_amounts(
     """
     world = rng.pick(list(_read_texts()["worlds"].values()))
     names = rng.sample(world["names"], size.entries)
-    entries: Listed = tuple(zip(names, rng.numbers(size.entries, 150, 2900), strict=True))
+    entries: Listed = tuple(zip(names, rng.numbers(size.entries, *FIRST), strict=True))
     changes = _draw_changes(rng, entries, size.turns - 2)
     edit, orders, leaders = _draw_orders(rng, entries, changes, pairs)
     opening, request, system, acks = _draw_frame(rng, world, entries, size, leaders)
@@ -135,7 +137,7 @@ def _draw_change(rng: Rng, entries: Listed, changes: Sequence[AmountChange]) -> 
     kind = rng.number(1, 100)
     if kind <= 8:
         texts = rng.pick((_read_texts()["events"]["decoy"], read_phrases("phrases")["events"]["chat"]))
-        return AmountChange(_fill(rng, texts, s=rng.pick(entries)[0], v=rng.number(150, 2900), p=rng.number(3, 30)), ())
+        return AmountChange(_fill(rng, texts, s=rng.pick(entries)[0], v=rng.number(*FIRST), p=rng.number(3, 30)), ())
     if kind <= 26:
         return _draw_retraction(rng, changes)
     event, wording, fields = _draw_event(rng, _states(entries, changes)[-1])
@@ -193,7 +195,7 @@ def _draw_event(rng: Rng, state: Listed) -> tuple[AmountEvent, str, dict[str, ob
         return (operation, first[0], i), operation, {"s": first[0], "i": i}
     if operation == "trade":
         return (operation, first[0], second[0]), operation, {"s": first[0], "s2": second[0]}
-    amount = rng.number(150, 2900)
+    amount = rng.number(*FIRST)
     return ("set", first[0], amount), "set", {"s": first[0], "v": amount}
 
 
